@@ -1,0 +1,43 @@
+"""The types that every feature shares: arrays, windows, and a value that may be unknown."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+#: Every analysis runs at this rate (Hz); other rates are resampled first.
+ANALYSIS_RATE = 44100
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A value that could not be measured, and why. Written as JSON ``null``; the reason goes to the provenance."""
+
+    reason: str
+
+
+SILENT = Unknown("silent")
+TOO_SHORT = Unknown("too short")
+
+#: What a feature returns for one key: a number, or why there is none.
+Value = float | int | Unknown
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time ``[start, end)`` in seconds. A track is ``Window(0, duration)``, a crop a smaller one."""
+
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"not a window: [{self.start}, {self.end})")
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
