@@ -1,0 +1,273 @@
+"""What mirkit measures and with what: four tables, data only. Read this file first.
+
+``KEYS`` are the numbers of an ``.INFO`` file, ``STAGES`` the steps that write them, ``GROUPS`` the commands that run
+several stages, ``BACKENDS`` the methods a stage can choose from. Parser, verify, statistics, export and
+``docs/features.md`` are derived from these rows; a stage named ``tempo`` in room ``rhythm`` is the function
+``mirkit.stages.rhythm.tempo``.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+STEMS = ("drums", "bass", "other", "vocals")
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One number of an ``.INFO`` file. ``low`` and ``high`` are the range that ``verify`` accepts (None: open)."""
+
+    name: str
+    stage: str
+    unit: str
+    low: float | None
+    high: float | None
+    says: str
+    kind: Literal["float", "int", "flag"] = "float"
+    scale: Literal["linear", "log"] = "linear"
+
+
+def _per_stem(
+    stage: str, name: str, stems: tuple[str, ...], unit: str, low: float, high: float, says: str
+) -> list[Key]:
+    return [Key(f"{name}_{stem}", stage, unit, low, high, f"{says}, {stem} stem") for stem in stems]
+
+
+_RHYTHM_STEMS = ("bass", "drums", "other")
+_HARMONY_STEMS = ("bass", "other")
+
+KEYS: tuple[Key, ...] = (
+    Key("bpm", "tempo", "1/min", 40, 300, "tempo of the stable part of the beat grid; null when bpm_is_defined is 0"),
+    Key("bpm_is_defined", "tempo", "flag", 0, 1, "1 when a steady pulse exists", kind="flag"),
+    Key("beat_count", "beats", "count", 0, None, "number of beats in the grid", kind="int"),
+    Key("beat_regularity", "beats", "s", 0, 0.5, "standard deviation of the beat intervals; 0 is perfectly regular"),
+    Key("syncopation", "syncopation", "ratio", 0, 1, "metric syncopation after Longuet-Higgins & Lee (1984)"),
+    Key("on_beat_ratio", "syncopation", "ratio", 0, 1, "share of onsets within min(70 ms, 1/8 beat) of a beat"),
+    Key("onset_count", "onsets", "count", 0, None, "number of onsets", kind="int"),
+    Key("onset_density", "onsets", "1/s", 0, 50, "onsets per second"),
+    Key("onset_strength_mean", "onsets", "dB", 0, 40, "mean of the onset envelope at the onset peaks"),
+    Key("onset_strength_std", "onsets", "dB", 0, 40, "standard deviation of the onset envelope at the onset peaks"),
+    Key("rhythmic_complexity", "complexity", "ratio", 0, 1, "normalised entropy of the inter-onset intervals"),
+    Key("rhythmic_evenness", "complexity", "ratio", 0, 1, "1 - nPVI/200: 1 is perfectly even"),
+    Key("ioi_mean", "complexity", "s", 0, 10, "mean inter-onset interval"),
+    Key("ioi_std", "complexity", "s", 0, 10, "standard deviation of the inter-onset intervals"),
+    *_per_stem("stem_rhythm", "onset_density_average", _RHYTHM_STEMS, "1/s", 0, 50, "mean onset rate of 4 s windows"),
+    *_per_stem("stem_rhythm", "onset_density_variance", _RHYTHM_STEMS, "1/s^2", 0, 100, "variance of the onset rate"),
+    *_per_stem("stem_rhythm", "syncopation", _RHYTHM_STEMS, "ratio", 0, 1, "metric syncopation"),
+    *_per_stem("stem_rhythm", "rhythmic_complexity", _RHYTHM_STEMS, "ratio", 0, 1, "entropy of inter-onset intervals"),
+    *_per_stem("stem_rhythm", "rhythmic_evenness", _RHYTHM_STEMS, "ratio", 0, 1, "1 - nPVI/200"),
+    Key("lufs", "loudness", "LUFS", -70, 0, "integrated loudness, ITU-R BS.1770-4"),
+    Key("lra", "loudness", "LU", 0, 40, "loudness range, EBU Tech 3342"),
+    *_per_stem("loudness", "lufs", STEMS, "LUFS", -70, 0, "integrated loudness"),
+    *_per_stem("loudness", "lra", STEMS, "LU", 0, 40, "loudness range"),
+    Key("spectral_flatness", "spectral", "ratio", 0, 1, "noise (0.56) against tone (0), 50 Hz-10 kHz", scale="log"),
+    Key("spectral_flux", "spectral", "dB", 0, 3, "mean rise of 40 mel bands per hop; 0 for a steady tone"),
+    Key("spectral_skewness", "spectral", "1", -3, 3, "third moment over log2 frequency: negative is bright"),
+    Key("spectral_kurtosis", "spectral", "1", 0, 10, "fourth moment over log2 frequency (Gaussian 3)"),
+    Key("rms_energy_bass", "bands", "dB", -60, 0, "RMS in 20-120 Hz"),
+    Key("rms_energy_body", "bands", "dB", -60, 0, "RMS in 120-600 Hz"),
+    Key("rms_energy_mid", "bands", "dB", -60, 0, "RMS in 600-2500 Hz"),
+    Key("rms_energy_air", "bands", "dB", -60, 0, "RMS in 2500-22000 Hz"),
+    *(Key(f"chroma_{i}", "chroma", "ratio", 0, 1, f"weight of pitch class {c}") for i, c in enumerate(PITCH_CLASSES)),
+    *_per_stem("stem_harmonic", "harmonic_movement", _HARMONY_STEMS, "ratio", 0, 1, "chroma distance of eighth notes"),
+    *_per_stem("stem_harmonic", "harmonic_variance", _HARMONY_STEMS, "ratio", 0, 1, "0 one harmony, 1 all classes"),
+    Key("brightness", "timbral", "0-100", 0, 100, "high-frequency content (Audio Commons)"),
+    Key("roughness", "timbral", "0-100", 0, 100, "beating and modulation (Audio Commons)"),
+    Key("hardness", "timbral", "0-100", 0, 100, "sharpness of attacks (Audio Commons)"),
+    Key("depth", "timbral", "0-100", 0, 100, "low-frequency weight (Audio Commons)"),
+    Key("booming", "timbral", "0-100", 0, 100, "booming index after Hatano (Audio Commons)"),
+    Key("reverberation", "timbral", "0-100", 0, 100, "probability of being reverberant; reaches 30-86 (Audio Commons)"),
+    Key("sharpness", "timbral", "0-100", 0, 100, "high-frequency harshness after Fastl (Audio Commons)"),
+    Key("warmth", "timbral", "0-100", 0, 100, "low-mid richness (Audio Commons)"),
+    Key("content_enjoyment", "aesthetics", "1-10", 1, 10, "aesthetic appeal (Audiobox Aesthetics CE)"),
+    Key("content_usefulness", "aesthetics", "1-10", 1, 10, "usefulness as material (Audiobox Aesthetics CU)"),
+    Key("production_complexity", "aesthetics", "1-10", 1, 10, "number of components (Audiobox Aesthetics PC)"),
+    Key("production_quality", "aesthetics", "1-10", 1, 10, "technical quality (Audiobox Aesthetics PQ)"),
+    Key("danceability", "danceability", "ratio", 0, 1, "rhythmic strength; the method stands in the provenance"),
+    Key("atonality", "danceability", "ratio", 0, 1, "departure from a key; the method stands in the provenance"),
+    Key("position", "crop", "ratio", 0, 1, "crops only: start of the crop / duration of its source"),
+)
+
+TEXT_KEYS = tuple(
+    f"music_flamingo_{field}" for field in ("full", "technical", "genre_mood", "instrumentation", "structure")
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step on a track.
+
+    ``version`` rises when a formula changes, so that old values are seen as stale. ``curves`` are the
+    ``(part, family)`` curves that the stage reads, those of absent stems left out; ``needs`` the stages before it.
+    """
+
+    name: str
+    room: str
+    version: int
+    says: str
+    curves: tuple[tuple[str, str], ...] = ()
+    needs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    job: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the keys that this stage writes."""
+        return tuple(key.name for key in KEYS if key.stage == self.name)
+
+
+#: In the order in which a track goes through them. The part ``tonal`` is bass + other + vocals.
+STAGES: tuple[Stage, ...] = (
+    Stage("separate", "separation", 1, "four stems: drums, bass, other, vocals", job="stems"),
+    Stage("source", "source", 1, "facts of the file: duration, rate, bandwidth, tags", (("full_mix", "bandwidth"),)),
+    Stage(
+        "beats",
+        "rhythm",
+        1,
+        "beat grid",
+        (("full_mix", "onset"), ("drums", "onset")),
+        files=("BEATS_GRID",),
+        job="beats",
+    ),
+    Stage("onsets", "rhythm", 1, "onset times and strengths", (("full_mix", "onsets"),), files=("ONSETS",)),
+    Stage("tempo", "rhythm", 1, "tempo from the beat grid", needs=("beats", "onsets")),
+    Stage("syncopation", "rhythm", 1, "metric syncopation", needs=("beats", "onsets")),
+    Stage("complexity", "rhythm", 1, "inter-onset intervals: entropy, evenness", needs=("tempo", "onsets")),
+    Stage(
+        "stem_rhythm",
+        "rhythm",
+        1,
+        "rhythm of bass, drums and other",
+        (("bass", "onsets"), ("drums", "onsets"), ("other", "onsets")),
+        needs=("tempo",),
+    ),
+    Stage(
+        "loudness",
+        "loudness",
+        1,
+        "integrated loudness and loudness range of mix and stems",
+        tuple((part, "loudness") for part in ("full_mix", *STEMS)),
+    ),
+    Stage("spectral", "spectral", 1, "flatness, flux, skewness, kurtosis", (("full_mix", "spectral"),)),
+    Stage("bands", "spectral", 1, "RMS energy of four bands", (("full_mix", "bands"),)),
+    Stage("chroma", "harmony", 1, "pitch-class weights, key and mode", (("tonal", "chroma"),)),
+    Stage(
+        "stem_harmonic",
+        "harmony",
+        1,
+        "harmonic movement and variance of bass and other",
+        (("bass", "chroma"), ("other", "chroma")),
+        needs=("tempo",),
+    ),
+    Stage("timbral", "timbre", 1, "eight Audio Commons timbre models", (("full_mix", "timbre"),)),
+    Stage(
+        "danceability",
+        "classification",
+        1,
+        "danceability and atonality",
+        (("full_mix", "envelope"),),
+        needs=("chroma",),
+        job="classification",
+    ),
+    Stage("aesthetics", "classification", 1, "four Audiobox Aesthetics scores", job="aesthetics"),
+    Stage("adtof", "transcription", 1, "drums to MIDI, ADTOF", job="drums"),
+    Stage("drumsep", "transcription", 1, "drums to MIDI, drum separation and onsets", job="drums"),
+    Stage("describe", "description", 1, "five texts by Music Flamingo", job="texts"),
+)
+
+#: Stages whose keys are measured from sound, the ones ``extract`` runs.
+MEASURED = tuple(stage.name for stage in STAGES if stage.name not in ("separate", "adtof", "drumsep", "describe"))
+
+
+@dataclass(frozen=True)
+class Group:
+    """A command that runs several stages."""
+
+    name: str
+    stages: tuple[str, ...]
+    says: str
+
+
+GROUPS: tuple[Group, ...] = (
+    Group("extract", MEASURED, "measure every feature"),
+    Group(
+        "rhythm",
+        ("beats", "onsets", "tempo", "syncopation", "complexity"),
+        "beats, tempo, onsets, syncopation, complexity of the mix",
+    ),
+    Group("spectrum", ("spectral", "bands"), "spectral shape and band energy"),
+    Group("harmony", ("chroma", "stem_harmonic"), "chroma, key, harmonic movement"),
+    Group("classification", ("danceability", "aesthetics"), "danceability, atonality, aesthetics"),
+)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One method for a job. ``extra`` is the pip extra that brings its packages ("" for the embedded method).
+
+    ``built`` says whether this version of mirkit contains the method.
+    """
+
+    job: str
+    name: str
+    says: str
+    extra: str = ""
+    package: str = ""
+    code_licence: str = "Apache-2.0"
+    weights_licence: str = "none"
+    commercial: bool = True
+    built: bool = False
+
+
+BACKENDS: tuple[Backend, ...] = (
+    Backend("stems", "demucs", "Demucs htdemucs_ft", "separation", "demucs", "MIT", "MIT"),
+    Backend("stems", "embedded", "DSP separation, no weights", built=True),
+    Backend("beats", "beat_this", "Beat This!", "beats", "torch", "MIT", "MIT"),
+    Backend("beats", "embedded", "multi-band onsets, tempogram, decoder", built=True),
+    Backend("drums", "adtof", "ADTOF Frame_RNN", "drums", "torch", "Apache-2.0", "CC BY-NC-SA 4.0", commercial=False),
+    Backend("drums", "drumsep", "drum separation and onsets", "drums", "torch", "MIT", "not stated", commercial=False),
+    Backend(
+        "classification",
+        "essentia",
+        "Essentia VGGish heads (ONNX)",
+        "classification",
+        "onnxruntime",
+        weights_licence="CC BY-NC-SA 4.0",
+        commercial=False,
+    ),
+    Backend("classification", "embedded", "detrended fluctuation, key clarity", built=True),
+    Backend("aesthetics", "audiobox", "Audiobox Aesthetics", "aesthetics", "torch", "CC BY 4.0", "CC BY 4.0"),
+    Backend(
+        "texts",
+        "music_flamingo",
+        "Music Flamingo",
+        "texts",
+        "transformers",
+        weights_licence="NVIDIA non-commercial",
+        commercial=False,
+    ),
+)
+
+JOBS = tuple(dict.fromkeys(backend.job for backend in BACKENDS))
+_STAGE = {stage.name: stage for stage in STAGES}
+_KEY = {key.name: key for key in KEYS}
+TRACK_KEYS = tuple(key.name for key in KEYS if key.stage != "crop")
+
+
+def stage(name: str) -> Stage:
+    """Row of STAGES with this name."""
+    return _STAGE[name]
+
+
+def key(name: str) -> Key:
+    """Row of KEYS with this name."""
+    return _KEY[name]
+
+
+def with_needs(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The named stages and all that they need, in the order of STAGES."""
+    wanted = set(names)
+    for row in reversed(STAGES):
+        if row.name in wanted:
+            wanted.update(row.needs)
+    return tuple(row.name for row in STAGES if row.name in wanted)

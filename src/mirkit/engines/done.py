@@ -1,0 +1,16 @@
+"""What an engine returns for each item."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+I = TypeVar("I")  # noqa: E741 (an item)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Done(Generic[I, R]):
+    """One item and its result, or the one line that says why there is none."""
+
+    item: I
+    result: R | None
+    error: str = ""

@@ -1,0 +1,14 @@
+"""One item after another, in this process."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from mirkit.engines.done import Done, I, R
+
+
+def run(work: Callable[[I], R], items: Sequence[I]) -> Iterator[Done[I, R]]:
+    """Yield the result of each item; an exception is that item's error."""
+    for item in items:
+        try:
+            yield Done(item, work(item))
+        except Exception as error:  # noqa: BLE001 (the promise of an engine: an item's error is the item's alone)
+            yield Done(item, None, f"{type(error).__name__}: {error}")
