@@ -17,9 +17,9 @@ _LOG_STEP = np.log(6.4) / 27
 class MelBank:
     """Triangular mel filters of unit area from 0 Hz to the Nyquist frequency.
 
-    The weights are those of ``librosa.filters.mel`` (``htk=False, norm="slaney"``). A filter is zero outside a short run
-    of bins, so only that run is kept: the product costs two multiplications per bin, needs no BLAS, and gives the same
-    bytes whatever the number of threads or the grouping of frames.
+    The weights are those of ``librosa.filters.mel`` (``htk=False, norm="slaney"``). A filter is zero outside a short
+    run of bins, so only that run is kept: the product costs two multiplications per bin, needs no BLAS, and gives the
+    same bytes whatever the number of threads or the grouping of frames.
 
     Parameters
     ----------

@@ -1,0 +1,206 @@
+"""Shape of the spectrum and its change: flatness, flux, skewness, kurtosis."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from mirkit.features.active import FLOOR_DBFS, active, frames_in
+from mirkit.features.mel import MelBank
+from mirkit.features.stft import HOP, N_FFT, hann
+from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
+
+_HZ = np.fft.rfftfreq(N_FFT, 1 / ANALYSIS_RATE)
+_SHAPE_BINS = (int(np.searchsorted(_HZ, 20.0)), int(np.searchsorted(_HZ, 20000.0, "right")))
+_FLATNESS_BINS = (int(np.searchsorted(_HZ, 50.0)), int(np.searchsorted(_HZ, 10000.0, "right")))
+_FLATNESS_FLOOR = 1e-10
+_LOG_HZ = np.log2(np.maximum(_HZ, 1.0))
+#: Parseval for a windowed frame: the mean square of a signal is its one-sided power sum times this. The window's own
+#: power is divided out, so a steady sine reads 3.01 dB below its peak whatever its frequency.
+_MEAN_SQUARE = float(2 / (N_FFT * np.sum(hann(N_FFT).astype(np.float64) ** 2)))
+
+_FLUX_BANDS = 40
+_FLUX_RANGE_DB = 80.0
+#: Band levels are kept as multiples of 0.01 dB until the highest is known.
+_STEPS_PER_DB = 100
+_FLUX_BLOCK = 4096
+
+#: So many frames at each end reach beyond the sound. They show the edge of the padding, not the sound, and do not vote.
+_EDGE_FRAMES = N_FFT // (2 * HOP)
+
+
+@dataclass(frozen=True)
+class SpectralCurve:
+    """Spectral shape of every frame of a signal; frame ``i`` is centred on ``i * HOP / ANALYSIS_RATE`` seconds.
+
+    Attributes
+    ----------
+    level_db : float32 array, shape=(frames,)
+        RMS level without the offset (the two lowest bins are left out), dBFS; -200 for zeros, and for the two frames at
+        each end that reach beyond the sound.
+    flatness, skewness, kurtosis, flux : float32 arrays, shape=(frames,)
+        See ``SpectralFeatures``. Meaningless (but finite) where the frame is silent.
+    """
+
+    level_db: FloatArray
+    flatness: FloatArray
+    skewness: FloatArray
+    kurtosis: FloatArray
+    flux: FloatArray
+
+
+@dataclass(frozen=True)
+class SpectralFeatures:
+    """The spectral keys of a window.
+
+    Attributes
+    ----------
+    spectral_flatness : 0 to 1
+        Geometric over arithmetic mean of the power spectrum, 50 Hz to 10 kHz: white noise 0.56, a sine about 0.
+    spectral_flux : dB per hop, 0 to 3
+        Mean over 40 mel bands of the rise of the band level from the frame before: 0 for a steady tone.
+    spectral_skewness : -3 to 3
+        Third standardised moment of the power over log2(frequency), 20 Hz to 20 kHz: negative is bright.
+    spectral_kurtosis : 0 to 10
+        Fourth standardised moment on the same axis (a Gaussian has 3).
+    """
+
+    spectral_flatness: Value
+    spectral_flux: Value
+    spectral_skewness: Value
+    spectral_kurtosis: Value
+
+
+class SpectralMeter:
+    """Measure the power spectra of a mono signal, block by block.
+
+    The spectra are those of ``PowerStft()`` (2048/512, Hann), which other meters share: feed each block to all of them.
+    """
+
+    def __init__(self) -> None:
+        self._mel = MelBank(_FLUX_BANDS)
+        self._shapes: list[npt.NDArray[np.float32]] = []
+        self._bands: list[npt.NDArray[np.int16]] = []
+
+    def push_frames(self, power: FloatArray) -> None:
+        """Take the next power spectra, shape=(frames, 1025), float32."""
+        shapes = np.empty((4, len(power)), np.float32)
+        _frame_shapes(np.ascontiguousarray(power, np.float32), _LOG_HZ, _SHAPE_BINS, _FLATNESS_BINS, shapes)
+        self._shapes.append(shapes)
+        with np.errstate(divide="ignore"):
+            level = np.log10(self._mel.apply(power)) * (10 * _STEPS_PER_DB)
+        self._bands.append(np.rint(np.maximum(level, np.iinfo(np.int16).min)).astype(np.int16))
+
+    def finish(self) -> SpectralCurve:
+        """Return the curve of all frames pushed."""
+        shapes = np.concatenate(self._shapes or [np.empty((4, 0), np.float32)], axis=1)
+        shapes[0, :_EDGE_FRAMES] = shapes[0, -_EDGE_FRAMES:] = FLOOR_DBFS
+        bands = np.concatenate(self._bands or [np.empty((0, _FLUX_BANDS), np.int16)])
+        level_db, flatness, skewness, kurtosis = shapes
+        return SpectralCurve(level_db, flatness, skewness, kurtosis, _flux(bands))
+
+
+def spectral(curve: SpectralCurve, window: Window, loudest_db: float | None = None) -> SpectralFeatures:
+    """Spectral shape of a window: means (flatness, flux) and medians (skewness, kurtosis) over its active frames.
+
+    A frame belongs to the window when its centre does. It is active when it is within 60 dB of the source's loudest
+    frame and above -70 dBFS.
+
+    Parameters
+    ----------
+    curve : SpectralCurve
+        Of the source.
+    window : Window
+        Seconds from the beginning of the curve.
+    loudest_db : float, optional
+        Level of the loudest frame of the source, where the curve is only a part of it. Default: that of the curve.
+
+    Returns
+    -------
+    SpectralFeatures
+        ``too short`` below one frame (46 ms), ``silent`` without an active frame.
+    """
+    inside = frames_in(window, ANALYSIS_RATE / HOP, len(curve.level_db))
+    if window.duration < N_FFT / ANALYSIS_RATE or inside.start == inside.stop:
+        return SpectralFeatures(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT)
+    loudest = float(curve.level_db.max()) if loudest_db is None else loudest_db
+    votes = active(curve.level_db[inside], loudest)
+    if not votes.any():
+        return SpectralFeatures(SILENT, SILENT, SILENT, SILENT)
+    return SpectralFeatures(
+        spectral_flatness=float(np.mean(curve.flatness[inside][votes], dtype=np.float64)),
+        spectral_flux=float(np.mean(curve.flux[inside][votes], dtype=np.float64)),
+        spectral_skewness=float(np.median(curve.skewness[inside][votes])),
+        spectral_kurtosis=float(np.median(curve.kurtosis[inside][votes])),
+    )
+
+
+def _flux(bands: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+    """Mean rise of the band levels per frame in dB; 0 up to the first frame that lies within the sound."""
+    flux = np.zeros(len(bands), np.float32)
+    if not bands.size:
+        return flux
+    floor = np.int32(bands.max()) - round(_FLUX_RANGE_DB * _STEPS_PER_DB)
+    for i in range(_EDGE_FRAMES + 1, len(bands), _FLUX_BLOCK):
+        levels = np.maximum(bands[i - 1 : i + _FLUX_BLOCK].astype(np.int32), floor)
+        rise = np.maximum(np.diff(levels, axis=0), 0).sum(axis=1)
+        flux[i : i + _FLUX_BLOCK] = rise / (_FLUX_BANDS * _STEPS_PER_DB)
+    return flux
+
+
+@njit(cache=True)
+def _frame_shapes(power, log_hz, shape_bins, flatness_bins, out):  # type: ignore[no-untyped-def]
+    # Rows of out: level in dBFS, flatness, skewness, kurtosis.
+    for i in range(len(power)):
+        frame = power[i]
+        total = 0.5 * frame[-1]
+        for k in range(2, len(frame) - 1):
+            total += frame[k]
+        out[0, i] = max(FLOOR_DBFS, 10 * np.log10(max(total * _MEAN_SQUARE, 1e-30)))
+        out[1, i] = _flatness(frame[flatness_bins[0] : flatness_bins[1]])
+        out[2, i], out[3, i] = _moments(frame[shape_bins[0] : shape_bins[1]], log_hz[shape_bins[0] : shape_bins[1]])
+
+
+@njit(cache=True)
+def _flatness(power):  # type: ignore[no-untyped-def]
+    peak = np.float64(power.max())
+    if peak == 0:
+        return 0.0
+    floor = peak * _FLATNESS_FLOOR
+    total = log_sum = 0.0
+    product = 1.0
+    for k in range(len(power)):
+        level = max(np.float64(power[k]), floor)
+        total += level
+        product *= level / peak
+        # One logarithm for sixteen bins: a product of sixteen ratios above 1e-10 is far from underflow.
+        if k % 16 == 15:
+            log_sum += np.log(product)
+            product = 1.0
+    log_sum += np.log(product)
+    return np.exp(log_sum / len(power)) * peak * len(power) / total
+
+
+@njit(cache=True)
+def _moments(power, x):  # type: ignore[no-untyped-def]
+    # Moments about the strongest bin, which is near the mean where the variance is small: no cancellation for a tone.
+    origin = x[power.argmax()]
+    s0 = s1 = s2 = s3 = s4 = 0.0
+    for k in range(len(power)):
+        p = np.float64(power[k])
+        d = x[k] - origin
+        s0 += p
+        s1 += p * d
+        s2 += p * d * d
+        s3 += p * d * d * d
+        s4 += p * d * d * d * d
+    if s0 == 0:
+        return 0.0, 0.0
+    m, m2, m3, m4 = s1 / s0, s2 / s0, s3 / s0, s4 / s0
+    variance = m2 - m * m
+    if variance <= 0:
+        return 0.0, 0.0
+    skewness = (m3 - 3 * m * m2 + 2 * m**3) / variance**1.5
+    kurtosis = (m4 - 4 * m * m3 + 6 * m * m * m2 - 3 * m**4) / variance**2
+    return skewness, kurtosis
