@@ -1,0 +1,183 @@
+"""The four pieces of the demo set, each in a style, tempo, metre and key of its own."""
+
+from collections.abc import Iterator
+
+from mirkit.demo.instruments import bass, cymbal, guitar, kick, pad, piano, snare, stab, voice
+from mirkit.demo.studio import Desk
+from mirkit.demo.track import DemoTrack, Grid, Truth
+
+SECONDS = 30.0
+
+#: Notes that sound together, as MIDI numbers.
+Chord = tuple[int, ...]
+#: A bar of a tune: the beat on which each note starts, and its MIDI number.
+Phrase = tuple[tuple[float, int], ...]
+
+
+def demo_tracks() -> Iterator[DemoTrack]:
+    """Synthesise the demo set, one piece at a time: house, rock, a waltz, and a drone without beat.
+
+    The same samples on every call. Each piece lasts 30 s.
+    """
+    for piece in (house, rock, waltz, drone):
+        yield piece()
+
+
+def _truth(desk: Desk, grid: Grid, key: str, mode: str) -> Truth:
+    return Truth(grid.bpm, grid.metre, key, mode, grid.beats, grid.downbeats, desk.onsets, desk.drums)
+
+
+def _held(phrase: Phrase, metre: int) -> Iterator[tuple[float, int, float]]:
+    """Yield beat, note and length in beats of a phrase whose notes each last until the next one."""
+    ends = [beat for beat, _ in phrase[1:]] + [float(metre)]
+    for (beat, note), end in zip(phrase, ends, strict=True):
+        yield beat, note, end - beat
+
+
+def house() -> DemoTrack:
+    """House, 124 BPM, 4/4, A minor: four on the floor, off-beat bass, stabs, a sung line, a break without kick."""
+    desk, grid = Desk(SECONDS, seed=124), Grid(bpm=124.0, metre=4, start=0.25, bars=14)
+    sounds = kick(), snare(desk.rng, wires=1.0), cymbal(desk.rng, decay=0.025), cymbal(desk.rng, decay=0.06)
+    thump, clap, closed, open_hat = sounds
+    chords: tuple[Chord, ...] = ((57, 60, 64, 69), (57, 60, 65, 69), (57, 62, 65, 69), (56, 59, 64, 68))
+    roots = (33, 29, 38, 40)
+    line: tuple[Phrase, ...] = (
+        ((0, 76), (1.5, 74), (2.5, 72)),
+        ((0, 69), (2, 72)),
+        ((0, 74), (1.5, 77), (3, 76)),
+        ((0, 71), (2, 68)),
+    )
+    step = 60.0 / grid.bpm
+    for bar in range(grid.bars):
+        pause = bar in (8, 9)
+        for beat in range(4):
+            if not pause:
+                desk.hit("kick", thump, grid.time(bar, beat), gain=0.95, room=0.02)
+            if beat % 2 and not pause:
+                desk.hit("snare", clap, grid.time(bar, beat), gain=0.4, room=0.06)
+            desk.hit("hat", open_hat, grid.time(bar, beat + 0.5), gain=0.2, pan=0.25)
+            for sixteenth in (0.25, 0.75):
+                level = 0.14 * (1 + 0.3 * desk.rng.uniform(-1, 1))
+                desk.hit("hat", closed, grid.time(bar, beat + sixteenth), gain=level, pan=-0.3)
+            if bar >= 2:
+                note = roots[bar % 4] + (12 if beat == 3 else 0)
+                desk.play("bass", bass(note, 0.45 * step), grid.time(bar, beat + 0.5), gain=0.55, room=0.0)
+        if bar >= 2:
+            for at in (0, 1.5, 3.0):
+                for place, note in zip((-0.5, -0.2, 0.2, 0.5), chords[bar % 4], strict=True):
+                    desk.play("other", stab(note, 0.6 * step), grid.time(bar, at), gain=0.22, pan=place, room=0.25)
+        if bar >= 4:
+            for at, note, beats in _held(line[bar % 4], grid.metre):
+                desk.play("vocals", voice(note, 0.95 * beats * step), grid.time(bar, at), gain=0.4, room=0.3)
+    end = grid.time(grid.bars)
+    desk.hit("kick", thump, end, gain=0.95)
+    desk.play("bass", bass(33, 1.6), end, gain=0.55, room=0.0)
+    for note in chords[0]:
+        desk.play("other", stab(note, 1.8), end, gain=0.18, room=0.3)
+    truth = _truth(desk, grid, "A", "minor")
+    return DemoTrack("Four Lamps", "Night Service", "Last Tram", "House", desk.mixdown(decay=0.3), truth)
+
+
+def rock() -> DemoTrack:
+    """Rock, 96 BPM, 4/4, G major: backbeat, eighth-note bass, driven guitars left and right, a sung tune."""
+    desk, grid = Desk(SECONDS, seed=96), Grid(bpm=96.0, metre=4, start=0.4, bars=11)
+    sounds = kick(punch=1.4), snare(desk.rng), cymbal(desk.rng, decay=0.045), cymbal(desk.rng, decay=0.5, low=3500.0)
+    thump, crack, hat, crash = sounds
+    powers: tuple[Chord, ...] = ((43, 50, 55, 59), (48, 55, 60, 64), (43, 50, 55, 59), (50, 57, 62, 66))
+    roots = (31, 36, 31, 38)
+    tunes: tuple[Phrase, ...] = (
+        ((0, 67), (1, 71), (2, 74), (3.5, 71)),
+        ((0, 72), (1.5, 71), (2.5, 67)),
+        ((0, 71), (1, 69), (2, 67)),
+        ((0, 69), (1.5, 66), (2.5, 69)),
+    )
+    step = 60.0 / grid.bpm
+    for bar in range(grid.bars):
+        if bar % 4 == 0:
+            desk.hit("cymbal", crash, grid.time(bar), gain=0.35, pan=0.4, room=0.1)
+        for eighth in range(8):
+            level = (0.2 if eighth % 2 == 0 else 0.12) * (1 + 0.15 * desk.rng.uniform(-1, 1))
+            desk.hit("hat", hat, grid.time(bar, eighth / 2), gain=level, pan=-0.35)
+            desk.play("bass", bass(roots[bar % 4], 0.48 * step), grid.time(bar, eighth / 2), gain=0.45, room=0.0)
+        for beat in (0, 2, 2.5):
+            desk.hit("kick", thump, grid.time(bar, beat), gain=0.9, room=0.05)
+        for beat in (1, 3):
+            desk.hit("snare", crack, grid.time(bar, beat), gain=0.65, room=0.2)
+        for beat, length in ((0, 1.4), (1.5, 0.4), (2, 1.4), (3.5, 0.4)):
+            for note in powers[bar % 4]:
+                for side in (-0.8, 0.8):
+                    sound = guitar(note + 0.03 * side, length * step)
+                    desk.play("other", sound, grid.time(bar, beat), gain=0.14, pan=side, room=0.15)
+        if bar >= 2:
+            for at, note, beats in _held(tunes[(bar - 2) % 4], grid.metre):
+                desk.play("vocals", voice(note, 0.95 * beats * step), grid.time(bar, at), gain=0.45, room=0.15)
+    end = grid.time(grid.bars)
+    desk.hit("kick", thump, end, gain=0.9)
+    desk.hit("cymbal", crash, end, gain=0.4, pan=0.4)
+    desk.play("bass", bass(31, 1.8), end, gain=0.45, room=0.0)
+    for note in powers[0]:
+        desk.play("other", guitar(note, 1.9), end, gain=0.14, pan=-0.3, room=0.2)
+    truth = _truth(desk, grid, "G", "major")
+    return DemoTrack("The Level Crossing", "Gravel Road", "Home by Nine", "Rock", desk.mixdown(decay=0.25), truth)
+
+
+def waltz() -> DemoTrack:
+    """Waltz, 168 BPM, 3/4, D major: bass on one, chords on two and three, brushes, a piano tune. No voice."""
+    desk, grid = Desk(SECONDS, seed=168), Grid(bpm=168.0, metre=3, start=0.3, bars=26)
+    thump, brush, ride = kick(punch=0.3), snare(desk.rng, wires=0.5), cymbal(desk.rng, decay=0.15, low=5000.0)
+    chords: tuple[Chord, ...] = (
+        ((62, 66, 69),) * 2 + ((61, 64, 67),) * 2 + ((61, 64, 67),) * 2 + ((62, 66, 69),) * 2
+        + ((62, 67, 71),) * 2 + ((62, 66, 69),) * 2 + ((61, 64, 67),) * 2 + ((62, 66, 69),) * 2
+    )  # fmt: skip
+    roots = (38, 45, 33, 40, 33, 40, 38, 45, 43, 38, 38, 45, 33, 40, 38, 45)
+    tune: tuple[Phrase, ...] = (
+        ((0, 78), (2, 76)), ((0, 74), (1, 78), (2, 81)), ((0, 79), (2, 78)), ((0, 76),),
+        ((0, 76), (2, 78)), ((0, 79), (1, 76), (2, 73)), ((0, 78), (2, 76)), ((0, 74),),
+        ((0, 83), (2, 81)), ((0, 79), (1, 78), (2, 79)), ((0, 81), (2, 78)), ((0, 74),),
+        ((0, 76), (1, 78), (2, 79)), ((0, 73), (2, 76)), ((0, 74),), ((0, 78), (1, 74), (2, 69)),
+    )  # fmt: skip
+    step = 60.0 / grid.bpm
+    for bar in range(grid.bars):
+        desk.hit("kick", thump, grid.time(bar), gain=0.55, room=0.1)
+        desk.hit("cymbal", ride, grid.time(bar), gain=0.1, pan=0.3)
+        desk.play("bass", bass(roots[bar % 16], 1.5 * step), grid.time(bar), gain=0.7, room=0.05)
+        for beat in (1, 2):
+            level = 0.17 * (1 + 0.2 * desk.rng.uniform(-1, 1))
+            desk.hit("snare", brush, grid.time(bar, beat), gain=level, pan=0.1, room=0.2)
+            for note in chords[bar % 16]:
+                desk.play("other", piano(note, 0.8 * step), grid.time(bar, beat), gain=0.2, pan=-0.3, room=0.2)
+        for at, note, beats in _held(tune[bar % 16], grid.metre):
+            sound = piano(note, beats * step + 0.25)
+            desk.play("other", sound, grid.time(bar, at), gain=0.5, pan=0.25, room=0.25)
+    end = grid.time(grid.bars)
+    desk.hit("kick", thump, end, gain=0.55)
+    desk.play("bass", bass(38, 1.6), end, gain=0.7, room=0.05)
+    for note in (62, 66, 69, 74):
+        desk.play("other", piano(note, 1.7), end, gain=0.3, pan=-0.1, room=0.3)
+    truth = _truth(desk, grid, "D", "major")
+    return DemoTrack("Cafe Lindenhof", "Sunday Papers", "Three Chairs", "Waltz", desk.mixdown(decay=0.4), truth)
+
+
+def drone() -> DemoTrack:
+    """Ambient drone, E minor, no beat: everything fades in over seconds, so there is no onset either."""
+    desk = Desk(SECONDS, seed=5)
+    layers = (  # start, seconds, notes; starts and lengths follow no pulse
+        (0.0, 30.0, (40, 47, 52)),
+        (0.0, 13.7, (55, 59)),
+        (8.3, 14.9, (54, 57, 62)),
+        (17.2, 12.8, (55, 59, 64)),
+        (4.1, 9.7, (67,)),
+        (14.6, 10.9, (66,)),
+        (22.4, 7.6, (71,)),
+    )
+    for start, seconds, notes in layers:
+        for note in notes:
+            sound = pad(note, seconds, attack=min(4.5, seconds / 2), release=min(4.5, seconds / 2))
+            place = float(desk.rng.uniform(-0.7, 0.7))
+            desk.blend("other", sound, start, gain=0.2, pan=place, room=0.5)
+    for start in (0.0, 14.0):
+        sound = pad(28, 16.0, attack=4.0, release=4.0)
+        desk.blend("bass", sound, start, gain=0.3, pan=0.0, room=0.1)
+    nothing = Grid(bpm=60.0, metre=4, start=0.0, bars=0).beats[:0]
+    truth = Truth(None, None, "E", "minor", nothing, nothing, desk.onsets, desk.drums)
+    return DemoTrack("Slow Weather", "Basin", "Inland Fog", "Ambient", desk.mixdown(decay=0.8, fade=4.0), truth)

@@ -1,0 +1,87 @@
+"""The studio of the demo set: places sounds in time and in the stereo picture, adds a room, and adds up the stems."""
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.demo.instruments import RATE, Sound
+from mirkit.features.types import FloatArray
+
+Stereo = npt.NDArray[np.float32]
+
+STEMS = ("drums", "bass", "other", "vocals")
+#: The mix peaks at -1 dBFS.
+PEAK = 10 ** (-1 / 20)
+
+
+class Desk:
+    """A mixing desk with one bus per stem. Every path through it is linear, so the stems add up to the mix."""
+
+    def __init__(self, seconds: float, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self._length = round(seconds * RATE)
+        self._bus = {stem: np.zeros((2, self._length), np.float32) for stem in STEMS}
+        self._send = {stem: np.zeros(self._length, np.float32) for stem in STEMS}
+        self._attacks: dict[str, set[int]] = {stem: set() for stem in STEMS}
+        self._hits: dict[str, set[int]] = {}
+
+    def play(
+        self, stem: str, sound: Sound, time: float, *, gain: float = 1.0, pan: float = 0.0, room: float = 0.1
+    ) -> None:
+        """Put a sound with an attack at ``time`` (s).
+
+        ``pan`` runs from -1 (left) to 1 (right), ``room`` is the share that goes to the reverb.
+        """
+        self._attacks[stem].add(round(time * RATE))
+        self.blend(stem, sound, time, gain=gain, pan=pan, room=room)
+
+    def hit(self, drum: str, sound: Sound, time: float, *, gain: float, pan: float = 0.0, room: float = 0.1) -> None:
+        """Play ``sound`` on the drums, and note which drum it was."""
+        self._hits.setdefault(drum, set()).add(round(time * RATE))
+        self.play("drums", sound, time, gain=gain, pan=pan, room=room)
+
+    def blend(self, stem: str, sound: Sound, time: float, *, gain: float, pan: float, room: float) -> None:
+        """Put a sound that fades in: as `play`, but it counts as no onset."""
+        start = round(time * RATE)
+        part = gain * sound[: max(0, self._length - start)]
+        angle = (pan + 1) * np.pi / 4
+        for channel, side in enumerate((np.cos(angle), np.sin(angle))):
+            self._bus[stem][channel, start : start + len(part)] += side * part
+        self._send[stem][start : start + len(part)] += room * part
+
+    @property
+    def onsets(self) -> dict[str, FloatArray]:
+        """Times of the attacks of each stem (s), ascending."""
+        return {stem: np.array(sorted(times)) / RATE for stem, times in self._attacks.items()}
+
+    @property
+    def drums(self) -> dict[str, FloatArray]:
+        """Times of the hits of each drum (s), ascending."""
+        return {drum: np.array(sorted(times)) / RATE for drum, times in self._hits.items()}
+
+    def mixdown(self, *, decay: float, fade: float = 0.5) -> dict[str, Stereo]:
+        """Return the stems, each with its reverb (time constant ``decay`` s), under one common gain and fade-out.
+
+        The desk is used up: it is played once.
+        """
+        room = self._room(decay)
+        size = -(-(self._length + room.shape[1]) // RATE) * RATE  # whole seconds: lengths that an FFT likes
+        response = np.fft.rfft(room, size)
+        for stem, send in self._send.items():
+            if send.any():
+                wet = np.fft.irfft(np.fft.rfft(send, size) * response, size)
+                self._bus[stem] += wet[:, : self._length]
+        last = round(fade * RATE)
+        ramp = np.ones(self._length, np.float32)
+        ramp[self._length - last :] = np.linspace(1, 0, last)
+        gain = PEAK / np.max(np.abs(ramp * sum(self._bus.values())))
+        return {stem: (gain * ramp * sound).astype(np.float32) for stem, sound in self._bus.items()}
+
+    def _room(self, decay: float) -> Stereo:
+        """Impulse response: decaying noise, different on the two sides, after a pre-delay of 12 ms."""
+        t = np.arange(round(5 * decay * RATE)) / RATE
+        noise = self.rng.standard_normal((2, len(t))) * np.exp(-t / decay)
+        noise[:, : round(0.012 * RATE)] = 0
+        # A running mean takes the top off, as air and walls do.
+        smooth = noise + np.roll(noise, 1, axis=1) + np.roll(noise, 2, axis=1)
+        smooth /= np.sqrt(np.sum(smooth**2, axis=1, keepdims=True))
+        return np.asarray(smooth, np.float32)
