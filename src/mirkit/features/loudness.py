@@ -1,0 +1,226 @@
+"""Programme loudness and loudness range: ITU-R BS.1770-4, EBU R 128 with EBU Tech 3341 and 3342."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
+
+#: Loudness is kept as energies of this many samples (100 ms): the step of both the 400 ms and the 3 s windows.
+HOP = ANALYSIS_RATE // 10
+HOPS_PER_SECOND = 10
+MOMENTARY_HOPS = 4
+SHORT_TERM_HOPS = 30
+
+ABSOLUTE_GATE_LUFS = -70.0
+_RELATIVE_GATE_LU = -10.0
+_RANGE_GATE_LU = -20.0
+_RANGE_PERCENTILES = (0.10, 0.95)
+_OFFSET_LU = -0.691
+
+# Channel weights of BS.1770-4 in the order that FLAC, WAV and FFmpeg use. Surround (60 to 120 degrees) counts 1.5 dB
+# more, the low-frequency effects channel does not count. Any other number of channels: all count alike.
+_SURROUND = 1.41
+_WEIGHTS = {
+    5: (1.0, 1.0, 1.0, _SURROUND, _SURROUND),  # L R C Ls Rs
+    6: (1.0, 1.0, 1.0, 0.0, _SURROUND, _SURROUND),  # L R C LFE Ls Rs
+    8: (1.0, 1.0, 1.0, 0.0, 1.0, 1.0, _SURROUND, _SURROUND),  # L R C LFE back-left back-right side-left side-right
+}
+
+# BS.1770-4, tables 1 and 2: the two sections of the K-weighting at 48 kHz, numerator and denominator.
+_STANDARD_RATE = 48000
+_SHELF = ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585))
+_HIGH_PASS = ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621))
+
+
+@dataclass(frozen=True)
+class LoudnessCurve:
+    """K-weighted energy of a signal over time.
+
+    Attributes
+    ----------
+    energy : float32 array, shape=(hops,)
+        Mean square of each 100 ms, summed over the weighted channels. A rest shorter than 100 ms is left out.
+    """
+
+    energy: FloatArray
+
+
+@dataclass(frozen=True)
+class LoudnessFeatures:
+    """The loudness keys of a window (of the mix, or of one stem).
+
+    Attributes
+    ----------
+    lufs : -70 to 0 LUFS
+        Integrated loudness.
+    lra : 0 to 40 LU
+        Loudness range.
+    """
+
+    lufs: Value
+    lra: Value
+
+
+class LoudnessMeter:
+    """Measure the K-weighted energy of a signal that arrives in blocks at 44.1 kHz.
+
+    Parameters
+    ----------
+    channels : int
+        One is measured as one channel, as the standard says (3 dB below the same sound on two channels). Five are taken
+        as L R C Ls Rs, six as 5.1 and eight as 7.1 in the order of FLAC and WAV; otherwise every channel counts 1.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._weights = np.array(_WEIGHTS.get(channels, (1.0,) * channels))
+        self._sections = np.array([at_rate(*section, ANALYSIS_RATE) for section in (_SHELF, _HIGH_PASS)])
+        self._state = np.zeros((channels, 4))
+        # The sum of squares and the number of samples of the hop that is not yet full.
+        self._open = np.zeros(2)
+        self._energies: list[npt.NDArray[np.float32]] = []
+
+    def push(self, block: FloatArray) -> None:
+        """Take the next samples, shape=(channels, n), float32."""
+        out = np.empty(block.shape[1] // HOP + 1, np.float32)
+        samples = np.ascontiguousarray(block, np.float32)
+        count = _k_energy(samples, self._sections, self._weights, HOP, self._state, self._open, out)
+        self._energies.append(out[:count])
+
+    def finish(self) -> LoudnessCurve:
+        """Return the curve of all samples pushed."""
+        return LoudnessCurve(np.concatenate(self._energies or [np.empty(0, np.float32)]))
+
+
+def loudness(curve: LoudnessCurve, window: Window) -> LoudnessFeatures:
+    """Integrated loudness and loudness range of a window.
+
+    The window begins at the 100 ms step nearest to its start and has as many whole steps as fit into its duration.
+
+    Returns
+    -------
+    LoudnessFeatures
+        ``lufs`` is ``too short`` below 400 ms, ``lra`` below 3 s. ``silent``: nothing above the absolute gate of
+        -70 LUFS.
+    """
+    energy = hops_in(curve, window)
+    return LoudnessFeatures(_integrated(energy), _range(energy))
+
+
+def momentary(energy: FloatArray) -> FloatArray:
+    """Mean energy of every 400 ms of a run of 100 ms energies, one value per 100 ms; ``to_lufs`` makes it loudness."""
+    return _sliding_mean(energy, MOMENTARY_HOPS)
+
+
+def hops_in(curve: LoudnessCurve, window: Window) -> FloatArray:
+    """Energies of the 100 ms steps of a window, by the rule of ``loudness``."""
+    first = round(window.start * HOPS_PER_SECOND)
+    # 1e-6: a duration that is a whole number of steps up to rounding has all of them.
+    return curve.energy[first : first + math.floor(window.duration * HOPS_PER_SECOND + 1e-6)]
+
+
+def to_lufs(energy: FloatArray) -> FloatArray:
+    """Loudness of K-weighted energies in LUFS (zeros: -inf)."""
+    with np.errstate(divide="ignore"):
+        level: FloatArray = _OFFSET_LU + 10 * np.log10(energy)
+    return level
+
+
+def to_energy(lufs: float) -> float:
+    """K-weighted energy of a loudness; inverse of ``to_lufs``."""
+    return float(10 ** ((lufs - _OFFSET_LU) / 10))
+
+
+def _integrated(energy: FloatArray) -> Value:
+    if len(energy) < MOMENTARY_HOPS:
+        return TOO_SHORT
+    blocks = momentary(energy)
+    blocks = blocks[blocks > to_energy(ABSOLUTE_GATE_LUFS)]
+    if not len(blocks):
+        return SILENT
+    blocks = blocks[blocks > blocks.mean() * 10 ** (_RELATIVE_GATE_LU / 10)]
+    return float(to_lufs(blocks.mean()))
+
+
+def _range(energy: FloatArray) -> Value:
+    if len(energy) < SHORT_TERM_HOPS:
+        return TOO_SHORT
+    blocks = _sliding_mean(energy, SHORT_TERM_HOPS)
+    blocks = blocks[blocks > to_energy(ABSOLUTE_GATE_LUFS)]
+    if not len(blocks):
+        return SILENT
+    blocks = np.sort(blocks[blocks >= blocks.mean() * 10 ** (_RANGE_GATE_LU / 10)])
+    # Tech 3342 takes the nearest rank.
+    low, high = (to_lufs(blocks[round((len(blocks) - 1) * share)]) for share in _RANGE_PERCENTILES)
+    return float(high - low)
+
+
+def _sliding_mean(energy: FloatArray, length: int) -> FloatArray:
+    means: FloatArray = np.lib.stride_tricks.sliding_window_view(energy, length).mean(axis=1, dtype=np.float64)
+    return means
+
+
+def at_rate(
+    numerator: tuple[float, ...], denominator: tuple[float, ...], rate: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Move a second-order section of the standard from 48 kHz to another rate.
+
+    The inverse bilinear transform gives the analog prototype; its natural frequency is kept in Hz (the transform is
+    warped to meet there), and the bilinear transform at the new rate gives the digital section back.
+
+    Returns
+    -------
+    numerator, denominator : tuples of 3
+        Coefficients of 1, z^-1, z^-2, the denominator beginning with 1.
+    """
+    # z^-1 = (1 - u) / (1 + u), u = j tan(pi f / rate): as a polynomial in u, lowest power first.
+    to_u = np.array([[1, 1, 1], [2, 0, -2], [1, -1, 1]], float)
+    b, a = to_u @ numerator, to_u @ denominator
+    natural = math.sqrt(a[0] / a[2])
+    hz = math.atan(natural) * _STANDARD_RATE / math.pi
+    stretch = (natural / math.tan(math.pi * hz / rate)) ** np.arange(3)
+    # The matrix is its own inverse up to a factor, which dividing by the leading coefficient removes.
+    back = np.linalg.inv(to_u)
+    b, a = back @ (b * stretch), back @ (a * stretch)
+    return tuple(b / a[0]), tuple(a / a[0])
+
+
+@njit(cache=True)
+def _k_energy(samples, sections, weights, hop, state, open_hop, out):  # type: ignore[no-untyped-def]
+    # Filters and squares up to the end of a hop, channel after channel; a hop that stays open waits for the next call.
+    # Double precision: the poles of the high-pass lie 0.5 % inside the unit circle.
+    (b0, b1, b2), (_, a1, a2) = sections[0]
+    (d0, d1, d2), (_, c1, c2) = sections[1]
+    n = samples.shape[1]
+    count = start = 0
+    while start < n:
+        stop = min(n, start + hop - int(open_hop[1]))
+        for channel in range(len(samples)):
+            if weights[channel] == 0:
+                continue
+            s1, s2, t1, t2 = state[channel]
+            total = 0.0
+            for i in range(start, stop):
+                x = samples[channel, i]
+                y = b0 * x + s1
+                s1 = b1 * x - a1 * y + s2
+                s2 = b2 * x - a2 * y
+                z = d0 * y + t1
+                t1 = d1 * y - c1 * z + t2
+                t2 = d2 * y - c2 * z
+                total += z * z
+            # In silence the state would decay into denormal numbers, which are forty times slower.
+            state[channel] = s1, s2, t1, t2
+            if abs(s1) + abs(s2) + abs(t1) + abs(t2) < 1e-30:
+                state[channel] = 0
+            open_hop[0] += weights[channel] * total
+        open_hop[1] += stop - start
+        start = stop
+        if open_hop[1] == hop:
+            out[count] = open_hop[0] / hop
+            count += 1
+            open_hop[:] = 0
+    return count
