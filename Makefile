@@ -1,0 +1,52 @@
+# make run [DATA=folder]   the demo set, or a folder of your own: organise, separate, measure, verify
+# make test                the tests
+# make check               lint, types, tests: what CI runs
+# make bench               every benchmark
+# Each makes .venv by itself, with the first Python >= 3.11 that works; choose one by make PYTHON=...
+
+ifndef PYTHON
+PYTHON := $(shell for p in python3.12 python3.11 python3 python3.13 python; do \
+  "$$p" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
+endif
+BIN := .venv/bin
+DATA ?=
+
+.PHONY: run test check bench clean
+
+run: .venv/run.stamp
+ifeq ($(DATA),)
+	$(BIN)/mirkit demo demo
+else
+	$(BIN)/mirkit organize "$(DATA)"
+	$(BIN)/mirkit run "$(DATA)"
+	$(BIN)/mirkit verify "$(DATA)"
+endif
+
+test: .venv/test.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+check: .venv/dev.stamp .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+bench: .venv/bench.stamp
+	set -e; for script in benchmarks/*.py; do OMP_NUM_THREADS=1 $(BIN)/python "$$script"; done
+
+clean:
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# What each target needs installed; a second call finds the stamp and does nothing.
+.venv/run.stamp: INSTALL := .
+.venv/test.stamp: INSTALL := .[test]
+.venv/dev.stamp: INSTALL := .[dev]
+.venv/bench.stamp: INSTALL := .[bench,test]
+
+.venv/%.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$(INSTALL)"
+	@touch $@
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "make: found no Python >= 3.11 with venv; install one, or make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv

@@ -1,0 +1,12 @@
+"""python scripts/extract_all_features.py PATH [options]: `mirkit extract`."""
+
+if __name__ == "__main__":  # run by its path: src takes this folder's place
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1] / "src")
+
+from mirkit.cli import launch
+
+if __name__ == "__main__":
+    launch("extract")

@@ -1,0 +1,1 @@
+"""Names that the user manual imports from; the code is in mirkit."""

@@ -1,0 +1,12 @@
+"""python src/rhythm/bpm.py PATH [options]: `mirkit tempo`."""
+
+if __name__ == "__main__":  # run by its path: this folder gives way to src
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from mirkit.cli import launch
+
+if __name__ == "__main__":
+    launch("tempo")

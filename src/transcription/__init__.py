@@ -1,0 +1,1 @@
+"""Scripts of the user manual; the code is in mirkit."""
