@@ -1,0 +1,1 @@
+"""Harmony: chroma, its tuning, harmonic movement, key and atonality."""

@@ -1,0 +1,126 @@
+"""Chroma: how strongly each of the twelve pitch classes sounds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.features.active import FLOOR_DBFS, active, frames_in
+from mirkit.features.harmony.constant_q import BINS_PER_OCTAVE, HOP, OCTAVES, ConstantQ
+from mirkit.features.harmony.tuning import TuningMeter, class_weights
+from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
+
+FRAME_RATE = ANALYSIS_RATE / HOP
+"""Chroma frames per second."""
+
+
+@dataclass(frozen=True)
+class ChromaCurve:
+    """Pitch classes over time: frame ``i`` is centred on ``i / FRAME_RATE`` seconds.
+
+    Attributes
+    ----------
+    chroma : array, shape=(frames, 12), uint8
+        C, C#, … B; 255 is the strongest class of the frame.
+    level_db : array, shape=(frames,), float16
+        RMS around the frame's centre, dBFS.
+    tuning : float
+        Deviation from A4 = 440 Hz in cents that ``chroma`` is corrected for, -50 to 50.
+    """
+
+    chroma: npt.NDArray[np.uint8]
+    level_db: npt.NDArray[np.float16]
+    tuning: float
+
+    def active(self) -> npt.NDArray[np.bool_]:
+        """Frames within 60 dB of the loudest one and above -70 dBFS, shape=(frames,)."""
+        level = self.level_db.astype(np.float32)
+        return active(level, float(level.max(initial=FLOOR_DBFS)))
+
+
+class ChromaMeter:
+    """The chroma of a sound that arrives in blocks: constant-Q magnitudes folded to pitch classes, then tuned.
+
+    Until ``finish`` the pitch classes are kept four times finer (2 kB per second of sound), because the tuning is known
+    only at the end.
+    """
+
+    def __init__(self) -> None:
+        self._transform = ConstantQ()
+        self._tuning = TuningMeter()
+        self._fine: list[npt.NDArray[np.float16]] = []
+        self._power: list[FloatArray] = []
+
+    def push(self, mono: FloatArray) -> None:
+        """Take the next samples at 44.1 kHz, float32, shape=(n,)."""
+        for magnitudes, power in self._transform.push(mono):
+            self._keep(magnitudes, power)
+
+    def finish(self) -> ChromaCurve:
+        """Estimate the tuning and fold: ``1 + samples // 2048`` frames."""
+        for magnitudes, power in self._transform.finish():
+            self._keep(magnitudes, power)
+        tuning = self._tuning.finish()
+        if not self._power:
+            return ChromaCurve(np.zeros((0, 12), np.uint8), np.zeros(0, np.float16), tuning)
+        weights = class_weights(tuning)
+        chroma = np.concatenate([_fold(fine, weights) for fine in self._fine])
+        power = np.maximum(np.concatenate(self._power), 10 ** (FLOOR_DBFS / 10))
+        level = 10 * np.log10(power)
+        return ChromaCurve(chroma, level.astype(np.float16), tuning)
+
+    def _keep(self, magnitudes: FloatArray, power: FloatArray) -> None:
+        self._tuning.push(magnitudes)
+        fine = magnitudes.reshape(OCTAVES, BINS_PER_OCTAVE, -1).sum(axis=0)
+        self._fine.append(_unit_maximum(fine).astype(np.float16))
+        self._power.append(power)
+
+
+def _unit_maximum(frames: FloatArray) -> FloatArray:
+    """Scale every column to a maximum of 1; a column of zeros stays."""
+    top = frames.max(axis=0)
+    return frames / np.where(top > 0, top, 1)
+
+
+def _fold(fine: npt.NDArray[np.float16], weights: FloatArray) -> npt.NDArray[np.uint8]:
+    # einsum, not matmul: the same sum whatever the BLAS.
+    classes = np.einsum("cf,ft->ct", weights, fine.astype(np.float32))
+    return np.rint(255 * _unit_maximum(classes)).astype(np.uint8).T
+
+
+@dataclass(frozen=True)
+class Chroma:
+    """Mean strength of the pitch classes, 0 to 1: ``chroma_0`` is C, ``chroma_9`` is A, ``chroma_11`` is B."""
+
+    chroma_0: Value
+    chroma_1: Value
+    chroma_2: Value
+    chroma_3: Value
+    chroma_4: Value
+    chroma_5: Value
+    chroma_6: Value
+    chroma_7: Value
+    chroma_8: Value
+    chroma_9: Value
+    chroma_10: Value
+    chroma_11: Value
+
+
+def mean_chroma(curve: ChromaCurve, window: Window) -> FloatArray | Unknown:
+    """Mean over the active frames of a window, each with a maximum of 1; shape=(12,)."""
+    frames = frames_in(window, FRAME_RATE, len(curve.chroma))
+    chroma = curve.chroma[frames][curve.active()[frames]]
+    if frames.start >= frames.stop:
+        return TOO_SHORT
+    return chroma.mean(axis=0, dtype=np.float64) / 255 if len(chroma) else SILENT
+
+
+def chroma(curve: ChromaCurve, window: Window) -> Chroma:
+    """Chroma of a window: how strongly each pitch class sounds on average, tuning corrected, drums best left out.
+
+    Every active frame counts the same, with its strongest class at 1. A single held note gives 1 in its class and its
+    overtones' share elsewhere; chords of the key stand out by 0.2 to 0.4 in mixes; noise is flat.
+    Reference: librosa's ``chroma_cqt``.
+    """
+    mean = mean_chroma(curve, window)
+    return Chroma(*([mean] * 12 if isinstance(mean, Unknown) else mean.tolist()))

@@ -1,0 +1,99 @@
+"""Harmonic movement and variance: how much, and how widely, the harmony changes from eighth note to eighth note."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.features.harmony.chroma import FRAME_RATE, ChromaCurve
+from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Value, Window
+
+#: Length of a step where no beat is defined, s.
+STEP_WITHOUT_BEAT = 0.25
+
+
+@dataclass(frozen=True)
+class Harmony:
+    """Change of harmony in a window, for one stem.
+
+    Attributes
+    ----------
+    harmonic_movement : Value
+        Mean cosine distance between the chroma vectors of consecutive eighth notes, 0 to 1. A held chord 0; a new chord
+        every bar 0.05, every beat 0.2 to 0.3, every eighth 0.5; melodies of single notes up to 0.8.
+    harmonic_variance : Value
+        (1 - length of the mean of the L2-normalised vectors of those steps) / (1 - 1/√12): 0 one static harmony, 1 all
+        twelve classes equally often.
+    """
+
+    harmonic_movement: Value
+    harmonic_variance: Value
+
+
+def harmony(curve: ChromaCurve, beats: FloatArray, window: Window) -> Harmony:
+    """Harmonic movement and variance of a window.
+
+    Parameters
+    ----------
+    curve : ChromaCurve
+    beats : array, shape=(beats,)
+        Beat times of the source in seconds, ascending; empty where no beat is defined.
+    window : Window
+    """
+    edges = eighths(beats, window)
+    vectors, active = _steps(curve, edges)
+    if len(active) < 2:
+        return Harmony(TOO_SHORT, TOO_SHORT)
+    if not active.any():
+        return Harmony(SILENT, SILENT)
+    mean = vectors[active].mean(axis=0)
+    spread = (1 - np.sqrt(np.square(mean).sum())) / (1 - 1 / np.sqrt(12))
+    pairs = active[1:] & active[:-1]
+    distance = 1 - (vectors[1:] * vectors[:-1]).sum(axis=1)[pairs]
+    movement: Value = max(0.0, float(distance.mean())) if pairs.any() else TOO_SHORT
+    return Harmony(movement, max(0.0, float(spread)))
+
+
+def eighths(beats: FloatArray, window: Window) -> FloatArray:
+    """Step edges in a window: beats and the middles between them, or every 250 ms where there are none.
+
+    Holes in the grid are filled, and the grid is carried on to both ends of the window, at the median interval.
+    """
+    if len(beats) < 2:
+        return window.start + STEP_WITHOUT_BEAT * np.arange(int(window.duration / STEP_WITHOUT_BEAT + 1e-6) + 1)
+    interval = float(np.median(np.diff(beats)))
+    before = max(0, int((beats[0] - window.start) / interval))
+    after = max(0, int((window.end - beats[-1]) / interval))
+    parts = [beats[0] - interval / 2 * np.arange(2 * before + 1, 0, -1)]
+    for left, right in pairwise(beats):
+        count = 2 * max(1, round((right - left) / interval))
+        parts.append(left + (right - left) / count * np.arange(count))
+    parts.append(beats[-1] + interval / 2 * np.arange(2 * after + 2))
+    edges = np.concatenate(parts)
+    return edges[(edges >= window.start - 1e-6) & (edges <= window.end + 1e-6)]
+
+
+def _steps(curve: ChromaCurve, edges: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """L2-normalised chroma of each step, shape=(steps, 12), and whether the step is active, shape=(steps,).
+
+    Frames weigh by their amplitude, and by a Hann window over the step: a chroma frame looks further than its centre,
+    so what lies near the edges of a step belongs half to its neighbours.
+    """
+    steps = max(0, len(edges) - 1)
+    vectors, active = np.zeros((steps, 12)), np.zeros(steps, np.bool_)
+    sounding = curve.active()
+    amplitude = 10 ** (curve.level_db.astype(np.float64) / 20)
+    for i in range(steps):
+        start, end = edges[i], edges[i + 1]
+        first, stop = int(np.ceil(start * FRAME_RATE)), int(np.ceil(end * FRAME_RATE))
+        frames = slice(first, min(stop, len(amplitude)))
+        if not sounding[frames].any() or 2 * sounding[frames].sum() < stop - first:
+            continue
+        phase = (np.arange(frames.start, frames.stop) / FRAME_RATE - start) / (end - start)
+        weight = np.sin(np.pi * phase) ** 2 * amplitude[frames] + 1e-30
+        vector = (curve.chroma[frames] * weight[:, np.newaxis]).sum(axis=0)
+        length = np.sqrt(np.square(vector).sum())
+        if length > 0:
+            vectors[i], active[i] = vector / length, True
+    return vectors, active
