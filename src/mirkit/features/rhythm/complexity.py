@@ -1,0 +1,56 @@
+"""How varied and how even the inter-onset intervals are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirkit.features.rhythm.beats.grid import Beats
+from mirkit.features.rhythm.density import TOO_FEW_ONSETS
+from mirkit.features.rhythm.onsets import Onsets
+from mirkit.features.types import FloatArray, Value, Window
+
+_MIN_ENTROPY_ONSETS = 9
+_MIN_EVENNESS_ONSETS = 3
+_BINS_PER_OCTAVE = 3
+_LOWEST, _HIGHEST = -15, 8  # bins centred on 2**(k / 3) beats
+
+
+@dataclass(frozen=True)
+class ComplexityFeatures:
+    """Variety and evenness of the intervals; stems carry their name at the end of the key."""
+
+    rhythmic_complexity: Value
+    rhythmic_evenness: Value
+
+
+def complexity(onsets: Onsets, beats: Beats, window: Window) -> ComplexityFeatures:
+    """Measure how varied and how even the rhythm of a window is.
+
+    ``rhythmic_complexity``: normalised Shannon entropy of the intervals in 24 third-octave bins centred on 2^(k/3)
+    beats, k = -15...8 (seconds when the track has no beats): 0 = one interval only, 1 = all lengths alike. Needs 9
+    onsets.
+    ``rhythmic_evenness``: 1 - nPVI / 200 (Grabe & Low 2002): 1 = perfectly even. Needs 3 onsets.
+    """
+    times = onsets.within(window).times
+    variety: Value = TOO_FEW_ONSETS
+    evenness: Value = TOO_FEW_ONSETS
+    if len(times) >= _MIN_ENTROPY_ONSETS:
+        variety = _entropy(np.diff(beat_time(times, beats.times) if len(beats.times) > 1 else times))
+    if len(times) >= _MIN_EVENNESS_ONSETS:
+        intervals = np.diff(times)
+        change = np.abs(np.diff(intervals)) / ((intervals[:-1] + intervals[1:]) / 2)
+        evenness = float(1 - change.mean() / 2)
+    return ComplexityFeatures(variety, evenness)
+
+
+def beat_time(times: FloatArray, beats: FloatArray) -> FloatArray:
+    """Map seconds to beats (beat ``i`` is at ``i``), carrying the first and last interval on outside the grid."""
+    index = np.clip(np.searchsorted(beats, times, side="right") - 1, 0, len(beats) - 2)
+    return index + (times - beats[index]) / (beats[index + 1] - beats[index])
+
+
+def _entropy(intervals: FloatArray) -> float:
+    bins = np.rint(_BINS_PER_OCTAVE * np.log2(np.maximum(intervals, 1e-9))).astype(np.int64)
+    counts = np.bincount(np.clip(bins, _LOWEST, _HIGHEST) - _LOWEST)
+    share = counts[counts > 0] / len(intervals)
+    return float(max(0.0, -(share * np.log(share)).sum()) / np.log(_HIGHEST - _LOWEST + 1))

@@ -1,0 +1,63 @@
+"""How many onsets, how strong, how far apart, and how their number changes along the track."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirkit.features.rhythm.onsets import Onsets
+from mirkit.features.types import TOO_SHORT, Unknown, Value, Window
+
+TOO_FEW_ONSETS = Unknown("too few onsets")
+_WINDOW_SECONDS = 4.0
+_STEP_SECONDS = 2.0
+_MIN_IOI_ONSETS = 3
+
+
+@dataclass(frozen=True)
+class OnsetFeatures:
+    """Onset statistics of a window, named as in ``.INFO``."""
+
+    onset_count: Value
+    onset_density: Value
+    onset_strength_mean: Value
+    onset_strength_std: Value
+    ioi_mean: Value
+    ioi_std: Value
+
+
+@dataclass(frozen=True)
+class DensityFeatures:
+    """Onset density along a window; in ``.INFO`` the names carry the stem, ``onset_density_average_drums``."""
+
+    onset_density_average: Value
+    onset_density_variance: Value
+
+
+def onset_statistics(onsets: Onsets, window: Window) -> OnsetFeatures:
+    """Count and summarise the onsets of a window.
+
+    Count, count per second, mean and population standard deviation of the onset strengths (dB per hop at the peaks) and
+    of the inter-onset intervals (s). Strengths need one onset, intervals three.
+    """
+    here = onsets.within(window)
+    count = len(here.times)
+    density: Value = count / window.duration if window.duration > 0 else TOO_SHORT
+    strengths: tuple[Value, Value] = (TOO_FEW_ONSETS, TOO_FEW_ONSETS)
+    intervals: tuple[Value, Value] = (TOO_FEW_ONSETS, TOO_FEW_ONSETS)
+    if count:
+        strengths = float(here.strengths.mean()), float(here.strengths.std())
+    if count >= _MIN_IOI_ONSETS:
+        gaps = np.diff(here.times)
+        intervals = float(gaps.mean()), float(gaps.std())
+    return OnsetFeatures(count, density, *strengths, *intervals)
+
+
+def onset_density(onsets: Onsets, window: Window) -> DensityFeatures:
+    """Mean and variance of the onsets per second over full 4 s windows, 2 s apart (one window if there is less)."""
+    if window.duration <= 0:
+        return DensityFeatures(TOO_SHORT, TOO_SHORT)
+    length = min(_WINDOW_SECONDS, window.duration)
+    starts = window.start + np.arange(0, window.duration - length + 1e-9, _STEP_SECONDS)
+    counts = np.searchsorted(onsets.times, starts + length) - np.searchsorted(onsets.times, starts)
+    density = counts / length
+    return DensityFeatures(float(density.mean()), float(density.var()))

@@ -1,0 +1,75 @@
+"""Tempo from beat grids with known answers."""
+
+import numpy as np
+import pytest
+
+from mirkit.features.rhythm.beats import NO_BEATS, Beats
+from mirkit.features.rhythm.tempo import beat_period, steady_runs, tempo
+from mirkit.features.types import Unknown, Window
+
+
+def steady(times: np.ndarray) -> Beats:
+    return Beats(times, times[::4], np.ones(len(times)), "4/4", 1.0, True)
+
+
+@pytest.mark.parametrize("bpm", [40, 60, 97.3, 142.19, 200, 240])
+def test_constant_tempo_within_a_twentieth_despite_jitter(bpm, rng):
+    times = np.sort(1.3 + np.arange(64) * 60 / bpm + rng.normal(0, 0.003, 64))
+    assert tempo(steady(times), Window(0, 300)).bpm == pytest.approx(bpm, abs=0.05)
+
+
+def test_gaps_do_not_move_the_tempo():
+    grid = np.arange(100) * 0.5
+    holes = np.concatenate((grid[:30], grid[55:] + 0.17))
+    result = tempo(steady(holes), Window(0, 60))
+    assert result.bpm == pytest.approx(120, abs=0.01)
+    assert result.beat_count == 75
+
+
+def test_changing_tempo_gives_the_weighted_median_of_the_local_tempo():
+    slow, quick = np.full(40, 0.6), np.full(20, 0.5)  # 24 s at 100, 10 s at 120
+    times = np.concatenate(([0], np.cumsum(np.concatenate((slow, quick)))))
+    assert tempo(steady(times), Window(0, 40)).bpm == pytest.approx(100, abs=0.1)
+
+
+def test_ramp_is_steady_and_its_tempo_the_median():
+    intervals = 60 / np.linspace(90, 140, 200)
+    times = np.concatenate(([0], np.cumsum(intervals)))
+    assert steady_runs(times) == [(0, 200)]
+    half = np.searchsorted(np.cumsum(intervals), intervals.sum() / 2)
+    assert tempo(steady(times), Window(0, 200)).bpm == pytest.approx(60 / intervals[half], rel=0.01)
+
+
+def test_short_window_borrows_neighbours(rng):
+    times = np.arange(200) * 0.5 + rng.normal(0, 0.004, 200)
+    result = tempo(steady(times), Window(30, 32))
+    assert result.beat_count == 4
+    assert result.bpm == pytest.approx(120, abs=1.0)
+
+
+def test_regularity_is_the_deviation_of_the_intervals():
+    times = np.cumsum(np.tile([0.5, 0.54], 20))
+    assert tempo(steady(times), Window(0, 60)).beat_regularity == pytest.approx(0.02, abs=1e-3)
+    assert isinstance(tempo(steady(times), Window(0, 1.05)).beat_regularity, Unknown)
+
+
+def test_rubato_keeps_its_grid_without_a_tempo(rng):
+    times = np.cumsum(rng.uniform(0.3, 1.1, 60))
+    grid = Beats(times, times[::4], np.ones(60), "4/4", 0.2, False)
+    result = tempo(grid, Window(0, 60))
+    assert (result.bpm_is_defined, result.bpm) == (0, Unknown("no steady pulse"))
+    assert result.beat_count > 50
+
+
+def test_no_beats():
+    result = tempo(NO_BEATS, Window(0, 10))
+    assert (result.beat_count, result.bpm_is_defined) == (0, 0)
+    assert isinstance(result.bpm, Unknown)
+    assert isinstance(result.beat_regularity, Unknown)
+    assert beat_period(np.zeros(0)) is None
+
+
+def test_bar_positions_count_back_before_the_first_downbeat():
+    times = np.arange(10) * 0.5
+    grid = Beats(times, times[[2, 6]], np.ones(10), "4/4", 1.0, True)
+    assert grid.bar_positions().tolist() == [2, 3, 0, 1, 2, 3, 0, 1, 2, 3]
