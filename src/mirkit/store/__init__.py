@@ -1,1 +1,50 @@
-""""""
+"""The files beside the sound: ``.INFO``, grids, onsets, curves, provenance, settings.
+
+Nothing else reads or writes them. They are merged under a lock and replaced whole.
+"""
+
+from mirkit.store.atomic import lock, sweep, whole_file, write_whole
+from mirkit.store.curves import read_curves, read_curves_header, update_curves
+from mirkit.store.entry import Entry
+from mirkit.store.fingerprints import Fingerprint, fingerprint, fingerprint_text
+from mirkit.store.grids import Grid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
+from mirkit.store.info import read_info, round6, update_info, write_info
+from mirkit.store.mishap import mishap, shown
+from mirkit.store.provenance import Provenance, read_provenance, update_provenance
+from mirkit.store.settings import Settings, find_root, read_settings, with_values, write_backends, write_table
+
+__all__ = [
+    "Entry",
+    "Fingerprint",
+    "Grid",
+    "Provenance",
+    "Settings",
+    "find_root",
+    "fingerprint",
+    "fingerprint_text",
+    "format_grid",
+    "format_onsets",
+    "lock",
+    "mishap",
+    "read_curves",
+    "read_curves_header",
+    "read_grid",
+    "read_info",
+    "read_onsets",
+    "read_provenance",
+    "read_settings",
+    "round6",
+    "shown",
+    "sweep",
+    "update_curves",
+    "update_info",
+    "update_provenance",
+    "whole_file",
+    "with_values",
+    "write_backends",
+    "write_grid",
+    "write_info",
+    "write_onsets",
+    "write_table",
+    "write_whole",
+]

@@ -1,0 +1,234 @@
+"""Files that are there whole or not at all, and one writer at a time.
+
+A file is written under a temporary name in its own folder, forced to disk and renamed over the old one: a reader sees
+the old content or the new, and a kill, a power cut or a full disk costs nothing that was there before.
+
+The lock is a file in the folder that its holder removes, so nothing is left behind. A lock on the folder itself would
+need no file, but NFS keeps such a lock to one machine; a lock on a file holds between machines.
+"""
+
+import functools
+import hashlib
+import os
+import platform
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mirkit.errors import InfoError
+from mirkit.store.mishap import mishap, shown
+
+#: Unfinished files begin with this, then tell who writes: ``.mirkit-tmp-<machine>-<process>-<random><suffix>``.
+TEMP_PREFIX = ".mirkit-tmp-"
+LOCK_NAME = ".mirkit-lock"
+
+LOCK_TIMEOUT_S = 60.0
+_ORPHAN_AGE_S = 24 * 3600.0
+_LONGEST_SUFFIX = 12
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on leaving, it becomes ``path``, or nothing happened.
+
+    For writers that need a path, such as encoders: the temporary name keeps the suffix of ``path``.
+
+    Raises
+    ------
+    InfoError
+        The system refused (full disk, no permission, folder gone). ``path`` is as it was.
+    """
+    suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
+    temp = path.parent / f"{TEMP_PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+    try:
+        yield temp
+        _sync_file(temp)
+        with suppress(OSError):  # a file that a group shares stays shared; a new one follows the umask
+            temp.chmod(path.stat().st_mode & 0o777)
+        _replace(temp, path)
+    except OSError as error:
+        raise mishap(error, path, "write") from error
+    finally:
+        with suppress(OSError):
+            temp.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, whole or not at all (see :func:`whole_file`)."""
+    with whole_file(path) as temp, open(temp, "xb") as file:
+        file.write(data)
+
+
+@contextmanager
+def lock(folder: Path, timeout: float = LOCK_TIMEOUT_S, name: str = LOCK_NAME) -> Iterator[None]:
+    """Hold the folder's lock: between threads, processes and, where the file system can, machines. Not re-entrant.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder whose sidecars are to be merged.
+    timeout : float
+        Seconds to wait for another holder.
+    name : str
+        File that carries the lock; there only while somebody holds or awaits it, or after a kill.
+
+    Raises
+    ------
+    InfoError
+        Somebody else holds it for longer than ``timeout``, or the file system refuses.
+    """
+    place = folder / name
+    try:
+        handle = _acquire(place, timeout)
+    except TimeoutError as error:
+        raise InfoError(
+            f"{shown(folder)}: another mirkit is writing here and did not finish within {timeout:g} s; "
+            "wait for it or stop it, then run the same command again"
+        ) from error
+    except OSError as error:
+        raise mishap(error, folder, "lock") from error
+    try:
+        yield
+    finally:
+        _release(place, handle)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove what dead writers left in a folder: temporary files, a lock file.
+
+    A temporary file is an orphan when its process is gone, or, where that cannot be seen from here (another machine
+    or container), when nothing was written to it for a day.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+    """
+    removed = []
+    try:
+        with os.scandir(folder) as entries:
+            litter = [entry for entry in entries if entry.name.startswith((TEMP_PREFIX, LOCK_NAME))]
+        for entry in litter:
+            path = folder / entry.name
+            if entry.name == LOCK_NAME:
+                with suppress(InfoError), lock(folder, timeout=0):  # held by nobody: the holder takes it away
+                    removed.append(path)
+            elif _is_orphan(entry):
+                path.unlink(missing_ok=True)
+                removed.append(path)
+    except OSError as error:
+        raise mishap(error, folder, "clean up") from error
+    return removed
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's list of names to disk, where the system knows how to."""
+    if sys.platform == "win32":
+        return
+    # What was renamed is in place; a file system that cannot sync a folder (FUSE, SMB) is no reason to fail.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _sync_file(path: Path) -> None:
+    handle = os.open(path, os.O_RDWR)  # Windows syncs only what it may write
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _replace(temp: Path, path: Path) -> None:
+    """Rename; on Windows a reader (or a virus scanner) may hold the old file for a moment."""
+    for pause in (0.01, 0.03, 0.1, 0.3, 1.0) if os.name == "nt" else ():
+        try:
+            os.replace(temp, path)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    os.replace(temp, path)
+
+
+@functools.cache
+def _machine() -> str:
+    """Name the space in which a process number means one process: this host and, on Linux, this container."""
+    try:
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        space = ""
+    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
+
+
+def _is_orphan(entry: os.DirEntry[str]) -> bool:
+    machine, _, rest = entry.name.removeprefix(TEMP_PREFIX).partition("-")
+    process = rest.partition("-")[0]
+    if machine == _machine() and process.isdecimal():
+        import psutil
+
+        if not psutil.pid_exists(int(process)):
+            return True
+    with suppress(OSError):
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > _ORPHAN_AGE_S
+    return False
+
+
+if sys.platform == "win32":
+    # Windows cannot remove a file that is open, so filelock's own removal at release is safe there.
+    import filelock
+
+    def _acquire(place: Path, timeout: float) -> filelock.BaseFileLock:
+        handle = filelock.FileLock(place, timeout=timeout)
+        handle.acquire(poll_interval=0.01)  # its Timeout is a TimeoutError
+        return handle
+
+    def _release(place: Path, handle: filelock.BaseFileLock) -> None:
+        handle.release()
+        with suppress(OSError):
+            place.unlink(missing_ok=True)
+
+else:
+    import fcntl
+
+    def _acquire(place: Path, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        pause = 0.001
+        while True:
+            handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_at(handle, place):
+                    return handle
+            except BlockingIOError:
+                pass
+            except BaseException:
+                os.close(handle)
+                raise
+            os.close(handle)
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+
+    def _is_at(handle: int, place: Path) -> bool:
+        """Tell whether the file locked is the one that others will open: its last holder may have removed it."""
+        try:
+            here = os.stat(place, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(handle)
+        return mine.st_nlink > 0 and os.path.samestat(mine, here)
+
+    def _release(place: Path, handle: int) -> None:
+        # Removed first, unlocked second: whoever waits on the removed file sees that it is not the one any more.
+        with suppress(OSError):
+            os.unlink(place)
+        os.close(handle)

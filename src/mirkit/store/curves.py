@@ -1,0 +1,202 @@
+"""``.CURVES.npz``: the time-resolved curves that let any window be summarised later without decoding sound.
+
+An ordinary ``.npz`` (``numpy.load`` opens it) whose entries are keyed ``part/family/field``, for instance
+``full_mix/loudness/energies``, with one JSON entry ``header`` that says per ``part/family`` what its writer wants to
+remember (fingerprint, version, constants). No pickles, read or written; the same arrays give the same bytes.
+"""
+
+import io
+import math
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.errors import MissingInput
+from mirkit.store.mishap import shown
+from mirkit.store.sidecar import Damaged, JsonObject, JsonValue, encode_object, merge, parse_object, read_bounded
+
+Array = npt.NDArray[Any]
+
+_HEADER = "header.json"
+_NPY = ".npy"
+
+#: Curves of a ten-hour track with its stems take some 70 MiB; whatever claims more than this is refused (bytes).
+MAX_CONTENT = 512 * 2**20
+_MAX_ENTRIES = 4096
+
+_KINDS = "biuf"
+_WIDEST = 8
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_LEVEL = 6
+
+
+def read_curves(path: Path, prefix: str | None = None) -> dict[str, Array]:
+    """Read curves, all of them or those whose key begins with ``prefix/``.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.CURVES.npz``.
+    prefix : str, optional
+        Leading parts of the key, e.g. ``"drums"`` or ``"full_mix/loudness"``.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+        Key ``part/family/field`` -> array.
+
+    Raises
+    ------
+    MissingInput
+        There is no such file.
+    InfoError
+        It is damaged, larger than allowed, or holds anything but plain arrays of numbers.
+    """
+    with _open(path) as archive:
+        keys = [key for name in archive.namelist() if (key := name.removesuffix(_NPY)) != name]
+        return {key: _array(archive, key, path) for key in keys if prefix is None or _is_under(key, prefix)}
+
+
+def read_curves_header(path: Path) -> JsonObject:
+    """Read what the writers noted: ``part/family`` -> JSON. Raises as :func:`read_curves`."""
+    with _open(path) as archive:
+        return _header(archive, path)
+
+
+def update_curves(
+    path: Path,
+    arrays: Mapping[str, npt.ArrayLike],
+    drop_prefixes: Iterable[str] = (),
+    header: Mapping[str, JsonValue] | None = None,
+) -> None:
+    """Merge curves into a ``.CURVES.npz``, under the folder's lock, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.CURVES.npz``; made if absent. One that cannot be read is set aside.
+    arrays : mapping
+        Key ``part/family/field`` -> array of numbers. The type is kept, so choose a compact one.
+    drop_prefixes : iterable of str
+        Entries under these leading parts are dropped first, notes included.
+    header : mapping, optional
+        Key ``part/family`` -> JSON to note.
+
+    Raises
+    ------
+    InfoError
+        The system refused.
+    ValueError
+        An array is not one of plain numbers, or a key would not be one.
+    """
+    fresh = {_checked_key(key): _encode(np.asarray(array)) for key, array in arrays.items()}
+    gone = tuple(drop_prefixes)
+
+    def change(data: bytes | None) -> bytes:
+        kept: dict[str, bytes] = {}
+        notes: JsonObject = {}
+        if data is not None:
+            with _archive(data, path) as archive:
+                for key in (name.removesuffix(_NPY) for name in archive.namelist() if name.endswith(_NPY)):
+                    _array(archive, key, path)  # a damaged entry is found here, not by a later reader
+                    kept[key] = _content(archive, key + _NPY, path)
+                notes = _header(archive, path)
+        kept = {key: content for key, content in kept.items() if not any(_is_under(key, part) for part in gone)} | fresh
+        notes = {key: note for key, note in notes.items() if not any(_is_under(key, part) for part in gone)}
+        return _zip(kept, notes | dict(header or {}))
+
+    merge(path, change, MAX_CONTENT)
+
+
+def _zip(contents: Mapping[str, bytes], notes: JsonObject) -> bytes:
+    """Pack in sorted order with a fixed date: the bytes depend on the content alone."""
+    members = {_HEADER: encode_object(dict(sorted(notes.items())))}
+    members |= {key + _NPY: contents[key] for key in sorted(contents)}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in members.items():
+            member = zipfile.ZipInfo(name, _EPOCH)
+            member.create_system = 3  # the same bytes on Windows
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED, _LEVEL)
+    return packed.getvalue()
+
+
+def _encode(array: Array) -> bytes:
+    if array.dtype.kind not in _KINDS or array.dtype.itemsize > _WIDEST:
+        raise ValueError(f"curves are plain numbers, not {array.dtype}")
+    packed = io.BytesIO()
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(array.shape)
+    np.lib.format.write_array(packed, little, version=(1, 0), allow_pickle=False)
+    return packed.getvalue()
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    data = read_bounded(path, MAX_CONTENT)
+    if data is None:
+        raise MissingInput(f'{shown(path)}: no curves; make them with: mirkit extract "{shown(path.parent)}"')
+    return _archive(data, path)
+
+
+def _archive(data: bytes, path: Path) -> zipfile.ZipFile:
+    """Open after a look at the table of contents: bombs, encryption, foreign packing and doubles are refused."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        raise _damaged(path, "not a zip archive") from error
+    members = archive.infolist()
+    if len(members) > _MAX_ENTRIES or sum(member.file_size for member in members) > MAX_CONTENT:
+        raise _damaged(path, f"claims more than {MAX_CONTENT // 2**20} MiB or {_MAX_ENTRIES} entries")
+    if len({member.filename for member in members}) < len(members):
+        raise _damaged(path, "an entry twice")
+    if any(member.flag_bits & 1 or member.compress_type not in (0, zipfile.ZIP_DEFLATED) for member in members):
+        raise _damaged(path, "packed in a way that mirkit does not use")
+    return archive
+
+
+def _content(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    try:
+        return archive.read(name)  # never more than the size in the table of contents
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
+        raise _damaged(path, f"entry {name!r} is damaged") from error
+
+
+def _header(archive: zipfile.ZipFile, path: Path) -> JsonObject:
+    return parse_object(_content(archive, _HEADER, path), path) if _HEADER in archive.namelist() else {}
+
+
+def _array(archive: zipfile.ZipFile, key: str, path: Path) -> Array:
+    """Read one array; its own header is believed only where it agrees with the bytes that are there."""
+    file = io.BytesIO(_content(archive, key + _NPY, path))
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, by_column, dtype = read(file)
+        body = file.read()
+        if dtype.kind not in _KINDS or dtype.itemsize > _WIDEST:
+            raise ValueError("not plain numbers")
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(body):
+            raise ValueError("its header and its content disagree")
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, OverflowError) as error:
+        raise _damaged(path, f"entry {key!r} is no array of numbers") from error
+    return np.frombuffer(body, dtype).reshape(shape, order="F" if by_column else "C").copy()
+
+
+def _checked_key(key: str) -> str:
+    if not re.fullmatch(r"\w+(/\w+)+", key, re.ASCII):
+        raise ValueError(f"not a key of a curve: {key!r}; say part/family/field")
+    return key
+
+
+def _is_under(key: str, prefix: str) -> bool:
+    return key == prefix or key.startswith(prefix.rstrip("/") + "/")
+
+
+def _damaged(path: Path, what: str) -> Damaged:
+    return Damaged(f"{shown(path)}: {what}; remove the file to have its curves made again")

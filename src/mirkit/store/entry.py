@@ -1,0 +1,153 @@
+"""One stage's line in the provenance: what was done, by which method, on which files."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import NoneType
+
+from mirkit.store.fingerprints import Fingerprint
+from mirkit.store.sidecar import JsonObject, JsonValue
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a stage was done on a track.
+
+    Attributes
+    ----------
+    stage : str
+        Name of the stage.
+    mirkit_version : str
+        Version of the program, for the reader; it decides nothing.
+    stage_version : int
+        Version of the stage's formulas.
+    backend, model, weights_sha256 : str or None
+        Which method did it; the weights' hash where it has weights.
+    parameters : mapping
+        Every setting that the result depends on. Plain JSON.
+    inputs : mapping of str to Fingerprint
+        What was read: file name -> its content.
+    outputs : mapping of str to Fingerprint
+        What was written that another stage or the user may change, the stems: file name -> its content.
+    needs : mapping of str to str
+        Earlier stage -> its :attr:`identity` at the time.
+    reasons : mapping of str to str
+        Key -> why it is null.
+    failed : str
+        Why the stage failed, or "".
+    seconds : float
+        How long it took.
+    when : str
+        When it was done, ISO 8601, UTC.
+    extra : mapping
+        What another version of mirkit wrote and this one does not know; kept as it is.
+    """
+
+    stage: str
+    mirkit_version: str
+    stage_version: int
+    backend: str | None = None
+    model: str | None = None
+    weights_sha256: str | None = None
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+    inputs: Mapping[str, Fingerprint] = field(default_factory=dict)
+    outputs: Mapping[str, Fingerprint] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    failed: str = ""
+    seconds: float = 0.0
+    when: str = ""
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # As a reader will find them (tuples are lists), so that what is asked for equals what was stored.
+        object.__setattr__(self, "parameters", json.loads(json.dumps(self.parameters, allow_nan=False)))
+
+    @property
+    def identity(self) -> str:
+        """Hash of all that decides the result: what builds on this stage is redone when it changes."""
+        decides = {
+            "stage": self.stage,
+            "version": self.stage_version,
+            "method": [self.backend, self.model, self.weights_sha256],
+            "parameters": self.parameters,
+            "inputs": {name: [content.size, content.sha256] for name, content in self.inputs.items()},
+            "needs": dict(self.needs),
+        }
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def encode_entry(entry: Entry) -> JsonObject:
+    """Give an entry as JSON, unknown fields included; its name is the key that it stands under."""
+    known: JsonObject = {name: getattr(entry, name) for name in _FIELDS}
+    prints = {name: encode_prints(getattr(entry, name)) for name in _PRINTS}
+    return known | prints | dict(entry.extra)
+
+
+def parse_entry(stage: str, content: JsonValue) -> Entry:
+    """Read an entry; unknown fields are kept, known ones must be what they should.
+
+    Raises
+    ------
+    TypeError
+        A known field has another type, or a necessary one is absent.
+    """
+    given = as_object(content, stage)
+    known = {name: as_type(given[name], kinds, f"{stage}: {name}") for name, kinds in _FIELDS.items() if name in given}
+    for name in ("needs", "reasons"):
+        for key, value in as_object(known.get(name, {}), name).items():
+            as_type(value, (str,), f"{stage}: {name}: {key}")
+    prints = {name: parse_prints(given.get(name, {}), stage) for name in _PRINTS}
+    extra = {name: value for name, value in given.items() if name not in known and name not in _PRINTS}
+    return Entry(stage=stage, **prints, extra=extra, **known)  # type: ignore[arg-type]  # types checked above
+
+
+def encode_prints(prints: Mapping[str, Fingerprint]) -> JsonObject:
+    """Give named fingerprints as JSON."""
+    return {
+        name: {"size": content.size, "mtime_ns": content.mtime_ns, "sha256": content.sha256}
+        for name, content in prints.items()
+    }
+
+
+def parse_prints(content: JsonValue, where: str) -> dict[str, Fingerprint]:
+    """Read named fingerprints. Raises as :func:`parse_entry`."""
+    prints = {}
+    for name, value in as_object(content, where).items():
+        given = as_object(value, name)
+        size, mtime_ns, sha256 = (given.get(key) for key in ("size", "mtime_ns", "sha256"))
+        if type(size) is not int or type(mtime_ns) is not int or not isinstance(sha256, str):
+            raise TypeError(f"{where}: {name} is not a fingerprint")
+        prints[name] = Fingerprint(size=size, mtime_ns=mtime_ns, sha256=sha256)
+    return prints
+
+
+def as_object(value: JsonValue, where: str) -> JsonObject:
+    """Refuse, with a TypeError, what is not a JSON object."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{where} is not an object")
+    return value
+
+
+def as_type(value: JsonValue, kinds: tuple[type, ...], where: str) -> JsonValue:
+    """Refuse, with a TypeError, what is of none of the types; true and false are no numbers."""
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise TypeError(f"{where} is a {type(value).__name__}")
+    return value
+
+
+_PRINTS = ("inputs", "outputs")
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "mirkit_version": (str,),
+    "stage_version": (int,),
+    "backend": (str, NoneType),
+    "model": (str, NoneType),
+    "weights_sha256": (str, NoneType),
+    "parameters": (dict,),
+    "needs": (dict,),
+    "reasons": (dict,),
+    "failed": (str,),
+    "seconds": (int, float),
+    "when": (str,),
+}

@@ -1,0 +1,167 @@
+"""``.BEATS_GRID`` and ``.ONSETS``: when the beats, the downbeats and the onsets are, in seconds."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.errors import MissingInput
+from mirkit.store.atomic import write_whole
+from mirkit.store.info import round6
+from mirkit.store.mishap import shown
+from mirkit.store.sidecar import Damaged, encode_object, parse_object, read_bounded
+
+#: Times are kept to the microsecond, finer than a sample.
+DECIMALS = 6
+
+Times = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Beats of a track.
+
+    Attributes
+    ----------
+    beats : np.ndarray, shape=(n,)
+        Times of the beats in seconds, increasing.
+    downbeats : np.ndarray, shape=(m,)
+        Times of the first beats of the bars in seconds, increasing; empty where the metre is unknown.
+    bpm : float or None
+        Tempo in beats per minute; None where it is not steady or not known.
+    """
+
+    beats: Times
+    downbeats: Times
+    bpm: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("beats", "downbeats"):
+            object.__setattr__(self, name, _checked(getattr(self, name)))
+        if self.bpm is not None and not (math.isfinite(self.bpm) and self.bpm > 0):
+            raise ValueError(f"not a tempo: {self.bpm}")
+
+
+def read_grid(path: Path) -> Grid:
+    """Read a ``.BEATS_GRID``: JSON, or the text form of older data sets (one beat a line, no downbeats).
+
+    Raises
+    ------
+    MissingInput
+        There is none.
+    InfoError
+        It is damaged: neither form, or times that do not increase.
+    """
+    data = _read(path, "beat grid")
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        content = parse_object(data, path)
+        if "beats" not in content:
+            raise Damaged(f"{shown(path)}: a beat grid without beats; remove it to have it made again")
+        beats, downbeats, bpm = (content.get(key) for key in ("beats", "downbeats", "bpm"))
+    elif data.strip():
+        beats, downbeats, bpm = _lines(data, path), None, None
+    else:
+        raise Damaged(f"{shown(path)}: empty; remove it to have it made again")
+    try:
+        return Grid(
+            _times(beats), _times([] if downbeats is None else downbeats), None if bpm is None else _number(bpm)
+        )
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Damaged(f"{shown(path)}: not a beat grid ({error}); remove it to have it made again") from error
+
+
+def format_grid(grid: Grid) -> bytes:
+    """Give the content of a ``.BEATS_GRID``: JSON with ``beats``, ``downbeats``, ``bpm`` and ``total_beats``."""
+    return encode_object(
+        {
+            "beats": _rounded(grid.beats),
+            "downbeats": _rounded(grid.downbeats),
+            "bpm": None if grid.bpm is None else round6(grid.bpm),
+            "total_beats": len(grid.beats),
+        }
+    )
+
+
+def write_grid(path: Path, grid: Grid) -> None:
+    """Write a ``.BEATS_GRID`` (see :func:`format_grid`), whole or not at all."""
+    write_whole(path, format_grid(grid))
+
+
+def read_onsets(path: Path) -> Times:
+    """Read a ``.ONSETS``: text, one time in seconds a line; blank lines and lines after ``#`` do not count.
+
+    Returns
+    -------
+    np.ndarray, shape=(n,)
+        Increasing times in seconds; empty where there are no onsets.
+
+    Raises
+    ------
+    MissingInput
+        There is none.
+    InfoError
+        It is damaged.
+    """
+    data = _read(path, "onsets")
+    try:
+        return _checked(_times(_lines(data, path)))
+    except ValueError as error:
+        raise Damaged(f"{shown(path)}: not a list of onsets ({error}); remove it to have it made again") from error
+
+
+def format_onsets(times: Iterable[float] | Times) -> bytes:
+    """Give the content of a ``.ONSETS``: one time in seconds a line, six decimals; no onsets, no lines."""
+    return "".join(f"{time:.{DECIMALS}f}\n" for time in _rounded(times)).encode("ascii")
+
+
+def write_onsets(path: Path, times: Iterable[float] | Times) -> None:
+    """Write a ``.ONSETS`` (see :func:`format_onsets`), whole or not at all."""
+    write_whole(path, format_onsets(times))
+
+
+def _read(path: Path, what: str) -> bytes:
+    data = read_bounded(path)
+    if data is None:
+        raise MissingInput(f'{shown(path)}: no {what}; make it with: mirkit rhythm "{shown(path.parent)}"')
+    return data
+
+
+def _lines(data: bytes, path: Path) -> list[float]:
+    try:
+        lines = (line.partition("#")[0].strip() for line in data.decode("utf-8-sig").splitlines())
+        return [float(line) for line in lines if line]
+    except ValueError as error:
+        raise Damaged(
+            f"{shown(path)}: not text with one time a line ({shown(str(error))}); remove it to have it made again"
+        ) from error
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{str(value)[:40]!r} is not a number")
+    return float(value)
+
+
+def _times(values: object) -> Times:
+    if not isinstance(values, list):
+        raise TypeError("times are not a list")
+    return np.array([_number(value) for value in values], dtype=np.float64)
+
+
+def _checked(times: Times) -> Times:
+    """Refuse what is not a list of increasing times; written for arrays from anywhere."""
+    times = np.asarray(times, dtype=np.float64)
+    if times.ndim != 1 or not np.all(np.isfinite(times)):
+        raise ValueError("times must be a list of numbers")
+    if np.any(np.diff(times) <= 0):
+        raise ValueError("times must increase")
+    return times
+
+
+def _rounded(times: Iterable[float] | Times) -> list[float]:
+    exact = np.asarray(times if isinstance(times, np.ndarray) else list(times), dtype=np.float64)
+    rounded: list[float] = _checked(np.round(exact, DECIMALS) + 0.0).tolist()
+    return rounded

@@ -1,0 +1,54 @@
+"""What the operating system refused, said in one line: what, where, and what to do about it."""
+
+import errno
+from pathlib import Path
+
+from mirkit.errors import InfoError
+
+_FULL = "the disk is full; free some space and run the same command again"
+_FORBIDDEN = "no permission; make the folder writable, or work on a copy of it"
+_GONE = (
+    "the file or its folder is gone; see whether it was moved or its disk unmounted, then run the same command again"
+)
+_NO_LOCKS = "this file system cannot lock files; mount it with locks (NFS: a running lock service), or use a local disk"
+
+_REMEDY = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: "the disk is read-only; work on a copy of the folder",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.ENOENT: _GONE,
+    errno.ENOTDIR: _GONE,
+    errno.ESTALE: _GONE,
+    errno.ENODEV: _GONE,
+    errno.ENAMETOOLONG: "the name is too long for this file system; give the file or folder a shorter name",
+    errno.ENOLCK: _NO_LOCKS,
+    errno.ENOSYS: _NO_LOCKS,
+    errno.EOPNOTSUPP: _NO_LOCKS,
+    errno.EIO: "the disk reports an error; check the disk",
+    errno.EMFILE: "too many open files; use fewer jobs, or raise the limit (ulimit -n)",
+}
+
+
+def shown(path: Path | str) -> str:
+    """Give a path as one printable line: a newline, a control character or a stray byte in a name is escaped."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in str(path)
+    )
+
+
+def mishap(error: OSError, path: Path, doing: str) -> InfoError:
+    """Turn a refused operation into the one line that a user reads.
+
+    Parameters
+    ----------
+    error : OSError
+        What the system said.
+    path : Path
+        The file or folder that it was about.
+    doing : str
+        The verb: ``"write"``, ``"read"``, ``"lock"``, ``"move"``.
+    """
+    remedy = _REMEDY.get(error.errno or 0, error.strerror or type(error).__name__)
+    return InfoError(f"{shown(path)}: cannot {doing}: {remedy}")

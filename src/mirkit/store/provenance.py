@@ -1,0 +1,129 @@
+"""``.PROVENANCE``: how every value of a track came to be. What is done, and what must be redone, is read here.
+
+Whatever differs between two runs of the same work (seconds, date) stands here and never in the ``.INFO``.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from mirkit.store.entry import Entry, as_object, encode_entry, encode_prints, parse_entry, parse_prints
+from mirkit.store.fingerprints import Fingerprint
+from mirkit.store.mishap import shown
+from mirkit.store.sidecar import Damaged, JsonObject, JsonValue, encode_object, merge, parse_object, read_bounded
+
+T = TypeVar("T")
+
+_PARTS = ("stages", "facts", "adopted")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The content of a ``.PROVENANCE``.
+
+    Attributes
+    ----------
+    stages : mapping of str to Entry
+        What was done, by stage.
+    facts : mapping of str to JSON object
+        Facts beside the features: name -> ``{"value": ..., "confidence": ...}``.
+    adopted : mapping of str to Fingerprint
+        What the user brought (stems, MIDI, texts): file name or key -> what it was when it was adopted.
+    extra : mapping
+        What another version of mirkit wrote; kept as it is.
+    """
+
+    stages: Mapping[str, Entry] = field(default_factory=dict)
+    facts: Mapping[str, JsonObject] = field(default_factory=dict)
+    adopted: Mapping[str, Fingerprint] = field(default_factory=dict)
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def read_provenance(path: Path) -> Provenance:
+    """Read a ``.PROVENANCE``; an absent one is empty.
+
+    Raises
+    ------
+    InfoError
+        It is there and cannot be read, or a known field is not what it should be.
+    """
+    data = read_bounded(path)
+    return Provenance() if data is None else _parse(data, path)
+
+
+def update_provenance(
+    path: Path,
+    stages: Iterable[Entry] = (),
+    facts: Mapping[str, Mapping[str, JsonValue]] | None = None,
+    adopted: Mapping[str, Fingerprint] | None = None,
+    remove: Iterable[str] = (),
+) -> Provenance:
+    """Merge into a ``.PROVENANCE``, under the folder's lock, and give its whole content.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.PROVENANCE``; made if absent. One that cannot be read is set aside.
+    stages : iterable of Entry
+        Each takes the place of the stage's older entry.
+    facts : mapping
+        Name -> ``{"value": ..., "confidence": ...}``.
+    adopted : mapping of str to Fingerprint
+        File name or key -> what it is.
+    remove : iterable of str
+        What to take out: ``stages/<name>``, ``facts/<name>``, ``adopted/<name>``.
+
+    Raises
+    ------
+    InfoError
+        The system refused; the file is as it was.
+    ValueError
+        A number is NaN or infinite.
+    """
+    entries = {entry.stage: entry for entry in stages}
+    found = {name: dict(fact) for name, fact in (facts or {}).items()}
+    gone = set(remove)
+    merged = Provenance()
+
+    def change(data: bytes | None) -> bytes:
+        nonlocal merged
+        old = Provenance() if data is None else _parse(data, path)
+        merged = Provenance(
+            stages=_merged("stages", old.stages, entries, gone),
+            facts=_merged("facts", old.facts, found, gone),
+            adopted=_merged("adopted", old.adopted, adopted or {}, gone),
+            extra=old.extra,
+        )
+        return _encode(merged)
+
+    merge(path, change)
+    return merged
+
+
+def _merged(part: str, old: Mapping[str, T], new: Mapping[str, T], gone: set[str]) -> dict[str, T]:
+    both = dict(old) | dict(new)
+    return {name: both[name] for name in sorted(both) if f"{part}/{name}" not in gone}
+
+
+def _encode(content: Provenance) -> bytes:
+    known: JsonObject = {
+        "stages": {name: encode_entry(entry) for name, entry in content.stages.items()},
+        "facts": content.facts,
+        "adopted": encode_prints(content.adopted),
+    }
+    return encode_object(known | dict(content.extra))
+
+
+def _parse(data: bytes, path: Path) -> Provenance:
+    content = parse_object(data, path)
+    try:
+        stages, facts = (as_object(content.get(part, {}), part) for part in ("stages", "facts"))
+        return Provenance(
+            stages={name: parse_entry(name, value) for name, value in stages.items()},
+            facts={name: as_object(value, name) for name, value in facts.items()},
+            adopted=parse_prints(content.get("adopted", {}), "adopted"),
+            extra={name: value for name, value in content.items() if name not in _PARTS},
+        )
+    except TypeError as error:
+        raise Damaged(f"{shown(path)}: no provenance that can be read ({error}); move it away") from error

@@ -1,0 +1,136 @@
+"""What all sidecars share: a bounded read, JSON that is always valid, and a merge that loses nothing."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeAlias
+
+from mirkit.errors import InfoError
+from mirkit.store import atomic
+from mirkit.store.mishap import mishap, shown
+
+JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+#: A sidecar beyond this is none of ours (bytes).
+MAX_BYTES = 64 * 2**20
+_MAX_DEPTH = 64
+
+
+class Damaged(InfoError):  # noqa: N818 (reads as what it says)
+    """A sidecar is there, but its content is not what it should be."""
+
+
+def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes | None:
+    """Give the whole content, or None where there is no such file.
+
+    Raises
+    ------
+    Damaged
+        It is larger than ``limit`` bytes.
+    InfoError
+        The system does not let us read it.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise mishap(error, path, "read") from error
+    if len(data) > limit:
+        raise Damaged(f"{shown(path)}: larger than {limit / 2**20:.0f} MiB, so it is no file of mirkit; move it away")
+    return data
+
+
+def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_BYTES) -> bytes:
+    """Replace a sidecar by what ``change`` makes of its content, one writer at a time.
+
+    ``change`` gets the present content (None when there is no file) and gives the new one. It raises :class:`Damaged`
+    when it cannot read what is there: that file is then set aside as ``<name>.unreadable-<n>`` and ``change`` is asked
+    again with None. Where nothing changes, nothing is written and no lock is taken.
+
+    Returns
+    -------
+    bytes
+        What the file now holds.
+    """
+    with suppress(Damaged):  # looked at again under the lock: its holder may be about to mend it
+        data = read_bounded(path, limit)
+        if data is not None and change(data) == data:
+            return data
+    with atomic.lock(path.parent):
+        try:
+            data = read_bounded(path, limit)
+            new = change(data)
+        except Damaged:
+            _set_aside(path)
+            data, new = None, change(None)
+        if new != data:
+            atomic.write_whole(path, new)
+    return new
+
+
+def _set_aside(path: Path) -> None:
+    number = 1
+    while (aside := path.parent / f"{path.name}.unreadable-{number}").exists():
+        number += 1
+    try:
+        path.rename(aside)
+    except OSError as error:
+        raise mishap(error, path, "set aside") from error
+
+
+def parse_object(data: bytes, path: Path) -> JsonObject:
+    """Read a JSON object; UTF-8 with or without byte order mark, UTF-16 and UTF-32 too.
+
+    ``NaN``, ``Infinity`` and numbers too large to hold, which other programs write though JSON has none, become None:
+    unknown is never a number.
+
+    Raises
+    ------
+    Damaged
+        Not JSON, not an object, or nested too deeply.
+    """
+    try:
+        value = json.loads(data, parse_constant=lambda token: None, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{shown(path)}: not readable as JSON; mend it, or move it away") from error
+    if not isinstance(value, dict):
+        raise Damaged(f"{shown(path)}: JSON, but not an object of keys and values; mend it, or move it away")
+    if _depth(value) > _MAX_DEPTH:
+        raise Damaged(f"{shown(path)}: JSON nested more than {_MAX_DEPTH} deep; mend it, or move it away")
+    return value
+
+
+def encode_object(content: Mapping[str, JsonValue]) -> bytes:
+    """Write a JSON object: ASCII, one key a line, in the order given, the same bytes for the same content.
+
+    Raises
+    ------
+    ValueError
+        A number is NaN or infinite: an unknown is None.
+    """
+    return (json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _depth(value: JsonValue) -> int:
+    level: list[JsonValue] = [value]
+    depth = 0
+    while level:
+        depth += 1
+        below: list[JsonValue] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+        level = below
+    return depth
