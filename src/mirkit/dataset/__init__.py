@@ -1,1 +1,1 @@
-""""""
+"""Many tracks at once."""

@@ -1,1 +1,72 @@
-""""""
+"""The doors: a track in, keys out. The only code that joins sound, features, models and files.
+
+A row of ``catalog.STAGES`` named ``tempo`` in room ``rhythm`` is the function ``mirkit.stages.rhythm.tempo``. It
+takes an :class:`~mirkit.opentrack.OpenTrack` and the data set's settings and returns a :class:`Result`; it stores
+nothing itself, except for ``separate``, which writes the stems.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from mirkit.catalog import Stage
+from mirkit.features.types import Unknown, Value
+from mirkit.store import Settings, round6
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage found.
+
+    Attributes
+    ----------
+    values : dict
+        Key of ``.INFO`` -> number or :class:`~mirkit.features.types.Unknown`.
+    facts : dict
+        Name -> ``{"value": ..., "confidence": ...}``, kept in the provenance.
+    files : dict
+        Suffix such as ``BEATS_GRID`` -> whole content.
+    method : dict
+        What the provenance should say of how it was done.
+    notes : tuple of str
+        What a user should know though nothing failed.
+    """
+
+    values: dict[str, Value] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    method: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def door(stage: Stage) -> Callable[..., Result]:
+    """The function that a row of STAGES means."""
+    function: Callable[..., Result] = getattr(importlib.import_module(f"mirkit.stages.{stage.room}"), stage.name)
+    return function
+
+
+def values_of(measured: Any, suffix: str = "") -> dict[str, Value]:
+    """Fields of a feature's dataclass as keys, e.g. ``lufs`` and the suffix ``_drums`` -> ``lufs_drums``."""
+    return {f.name + suffix: getattr(measured, f.name) for f in fields(measured)}
+
+
+def fact(value: Any, confidence: float | None = None) -> dict[str, Any]:
+    """A fact as the provenance keeps it: its value (null when unknown, with the reason) and how sure it is (0-1)."""
+    told: dict[str, Any] = {"value": value}
+    if isinstance(value, Unknown):
+        told = {"value": None, "reason": value.reason}
+    elif isinstance(value, float):
+        told["value"] = round6(value)
+    if confidence is not None:
+        told["confidence"] = round(confidence, 3)
+    return told
+
+
+def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
+    """Settings that the result of a stage depends on."""
+    if stage.name == "beats":
+        return asdict(settings.rhythm)
+    if stage.name == "separate":
+        return asdict(settings.separation)
+    return {}

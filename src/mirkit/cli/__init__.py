@@ -1,0 +1,55 @@
+"""The command line: one parser, one place that turns errors into exit statuses.
+
+Exit status 0: well. 1: some track failed, or something is missing. 2: bad usage. 130: interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["launch", "main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    import argparse
+
+    from mirkit.cli.parser import build
+
+    try:
+        arguments = build().parse_args(argv)
+    except SystemExit as stop:  # argparse has printed its line, or --help
+        return stop.code if isinstance(stop.code, int) else 2
+    return _guarded(arguments)
+
+
+def launch(command: str) -> None:
+    """Run a command as a script of its own: ``python src/rhythm/bpm.py PATH`` is ``mirkit tempo PATH``."""
+    sys.exit(main([command, *sys.argv[1:]]))
+
+
+def _guarded(arguments: "argparse.Namespace") -> int:  # type: ignore[name-defined]  # noqa: F821
+    import signal
+
+    from mirkit.cli.commands import execute
+    from mirkit.errors import MirkitError, SettingsError
+
+    # A polite kill ends like Ctrl-C: writes finish or roll back, workers stop.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return execute(arguments)
+    except MirkitError as error:
+        if arguments.debug:
+            raise
+        print(f"mirkit: {error}", file=sys.stderr)
+        return 2 if isinstance(error, SettingsError) else 1
+    except KeyboardInterrupt:
+        print("mirkit: interrupted; what is finished is kept. Run the same command again to go on.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away: not our fault
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        if arguments.debug:
+            raise
+        print(f"mirkit: {error}", file=sys.stderr)
+        return 1

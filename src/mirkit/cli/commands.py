@@ -1,0 +1,226 @@
+"""What each command does once its arguments are parsed. Returns exit statuses; errors travel up as MirkitError."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mirkit.cli import show
+from mirkit.cli.parser import COMMANDS, Command, backend_choices
+from mirkit.cli.progress import progress
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the parsed command."""
+    if arguments.command in COMMANDS:
+        return track_command(COMMANDS[arguments.command], arguments)
+    tools: dict[str, Callable[[argparse.Namespace], int]] = {
+        "organize": organize,
+        "verify": verify,
+        "init": init,
+        "doctor": doctor,
+        "models": models,
+        "features": features,
+        "demo": demo,
+    }
+    return tools[arguments.command](arguments)
+
+
+def track_command(command: Command, arguments: argparse.Namespace) -> int:
+    """Run stages on a track or on many."""
+    from mirkit.pipeline import Outcome, make_plan, run, workers
+
+    path = Path(arguments.path)
+    if command.name == "run":
+        _organize_first(path, arguments)
+    request = _request(command, arguments, path)
+    plan = make_plan(request)
+    _device_notice(request.overrides, plan.backends)
+    quiet = arguments.quiet or arguments.json
+    if not quiet:
+        show.plan(plan, workers(plan, request))
+    started = time.perf_counter()
+    outcomes: list[Outcome] = []
+    with progress(len(plan.todo) + len(plan.unreadable), shown=not quiet) as advance:
+        for outcome in run(plan, request):
+            outcomes.append(outcome)
+            show.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
+            advance(outcome.track)
+    seconds = time.perf_counter() - started
+    idle = len(plan.tracks) - len(plan.todo) - len(plan.unreadable)
+    if arguments.json:
+        print(json.dumps(show.as_json(outcomes, idle, seconds), indent=2))
+    else:
+        show.summary(outcomes, idle, seconds, quiet=arguments.quiet)
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+def _request(command: Command, arguments: argparse.Namespace, path: Path) -> Any:
+    from mirkit.pipeline import Request
+
+    given = {
+        "run.device": arguments.device,
+        "rhythm.bpm": getattr(arguments, "bpm", None),
+        "rhythm.bpm_range": _range(getattr(arguments, "bpm_range", None)),
+        "separation.format": getattr(arguments, "format", None),
+        "separation.bitrate": getattr(arguments, "bitrate", None),
+        "separation.shifts": getattr(arguments, "shifts", None),
+        "separation.overlap": getattr(arguments, "overlap", None),
+        "separation.segment": getattr(arguments, "segment", None),
+    }
+    fixed = dict(command.fixed) | backend_choices(getattr(arguments, "backend", []))
+    model = getattr(arguments, "model", None)
+    if "separate" in command.stages and model:
+        fixed["stems"] = "embedded" if model == "embedded" else "demucs"
+        if model != "embedded":
+            given["separation.model"] = model
+    return Request(
+        path=path,
+        stages=command.stages,
+        batch=arguments.batch or command.several,
+        fixed=fixed,
+        overrides={name: value for name, value in given.items() if value is not None},
+        overwrite=arguments.overwrite,
+        jobs=arguments.jobs,
+        time_limit=arguments.time_limit,
+        debug=arguments.debug,
+    )
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    from mirkit.errors import SettingsError
+
+    if text is None:
+        return None
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high)
+    except ValueError as error:
+        raise SettingsError(f"--bpm-range {text}: expected LOW-HIGH, e.g. 120-160") from error
+
+
+def _device_notice(overrides: Any, backends: dict[str, str]) -> None:
+    """An embedded method runs on the CPU, whatever --device says: worth a line, not a failure."""
+    device = overrides.get("run.device", "auto")
+    if device not in ("auto", "cpu") and all(name in ("", "embedded") for name in backends.values()):
+        show.note(f"--device {device}: the embedded methods use the CPU")
+
+
+def _organize_first(path: Path, arguments: argparse.Namespace) -> None:
+    """Give loose files their folders, as the first step of the whole pipeline."""
+    from mirkit.organize import apply, plan
+    from mirkit.track import is_track
+
+    if not path.is_dir() or is_track(path):
+        return
+    moves = plan(path)
+    if not moves:
+        return
+    if not (arguments.quiet or arguments.json):
+        show.note(
+            f'organize: {len(moves)} loose files into track folders (take it back: mirkit organize --undo "{path}")'
+        )
+    for failure in apply(moves).failures:
+        show.failure(failure)
+
+
+def organize(arguments: argparse.Namespace) -> int:
+    """Loose files into track folders."""
+    from mirkit import organize as organizer
+
+    path = Path(arguments.path)
+    if arguments.undo:
+        report = organizer.undo(path)
+    else:
+        moves = organizer.plan(path)
+        report = (
+            organizer.Report(tuple(moves), ()) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
+        )
+    show.organized(report, arguments)
+    return 1 if report.failures else 0
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """What every track has and lacks."""
+    from mirkit.dataset.verify import mixed_methods, verify_all
+
+    reports = verify_all(Path(arguments.path))
+    mixed = mixed_methods(reports)
+    if arguments.json:
+        print(json.dumps(show.verify_json(reports, mixed), indent=2))
+    else:
+        show.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
+    return 0 if all(report.complete for report in reports) else 1
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Write or change the settings file."""
+    from mirkit import models as wing
+    from mirkit.catalog import JOBS
+    from mirkit.errors import MissingExtra, SettingsError
+    from mirkit.store import read_settings, write_backends
+
+    root = Path(arguments.path)
+    chosen = backend_choices(arguments.backend)
+    settings = read_settings(root)
+    for job, name in chosen.items():
+        fixed = getattr(settings.backends, job)
+        if fixed not in ("auto", name) and not arguments.force:
+            raise SettingsError(f"{job} is {fixed} in mirkit.toml; add --force to change it and have its values redone")
+        if name != "auto" and (why := wing.unavailable(wing.backend(job, name))):
+            raise MissingExtra(f"{job}={name}: {why}")
+    resolved = {job: wing.resolve(job, chosen.get(job, getattr(settings.backends, job))) for job in JOBS}
+    write_backends(root, resolved)
+    if not arguments.quiet:
+        print(f"{root / 'mirkit.toml'}: " + ", ".join(f"{job} {name}" for job, name in resolved.items() if name))
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """What is installed and which methods would be used."""
+    from mirkit.cli.health import health
+
+    report = health()
+    if arguments.json:
+        print(json.dumps(report, indent=2))
+    else:
+        show.health(report)
+    return 0 if report["ok"] else 1
+
+
+def models(arguments: argparse.Namespace) -> int:
+    """The neural models: licences and state."""
+    from mirkit.cli.health import model_rows
+
+    rows = model_rows()
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        show.table(
+            ("job", "method", "state", "code", "weights", "commercial use"), [tuple(row.values()) for row in rows]
+        )
+    return 0
+
+
+def features(arguments: argparse.Namespace) -> int:
+    """Print the features page."""
+    from mirkit.cli.page import features_page
+
+    sys.stdout.write(features_page())
+    return 0
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Make the demo set, run everything on it, verify, compare with the truth."""
+    from mirkit.cli import main
+    from mirkit.demo_set import compare, write_demo
+
+    folder = Path(arguments.path)
+    show.note(f"demo: four synthesised pieces of 30 s in {folder}")
+    write_demo(folder)
+    status = main(["run", str(folder)]) or main(["verify", str(folder)])
+    show.comparison(compare(folder))
+    return status

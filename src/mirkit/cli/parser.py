@@ -1,0 +1,176 @@
+"""The one parser: a command for each stage, group and tool, derived from the catalog.
+
+Nothing heavy is imported here: ``mirkit --help`` answers at once.
+"""
+
+import argparse
+from dataclasses import dataclass
+
+from mirkit import __version__
+from mirkit.catalog import BACKENDS, GROUPS, JOBS, STAGES
+
+#: Formats that stems can be written in.
+STEM_FORMATS = ("flac", "wav", "mp3", "ogg")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that works on tracks: the stages it runs and the backends that its name fixes.
+
+    ``several`` says that PATH may be a folder of tracks without ``--batch``.
+    """
+
+    name: str
+    stages: tuple[str, ...]
+    says: str
+    several: bool = False
+    fixed: tuple[tuple[str, str], ...] = ()
+
+
+def _commands() -> dict[str, Command]:
+    rows = [Command(stage.name, (stage.name,), stage.says) for stage in STAGES]
+    rows += [Command(group.name, group.stages, group.says, several=group.name == "extract") for group in GROUPS]
+    extract = next(group.stages for group in GROUPS if group.name == "extract")
+    rows += [
+        Command("run", ("separate", *extract), "everything: separate, then measure every feature", several=True),
+        Command("separate", ("separate",), "four stems: drums, bass, other, vocals", several=True),
+        Command("demucs_sep", ("separate",), "four stems by Demucs, or --model embedded", fixed=(("stems", "demucs"),)),
+        Command("drumsep", ("drumsep",), "drums to MIDI by drum separation and onsets", several=True),
+        Command("music_flamingo", ("describe",), "five texts, Music Flamingo GGUF by llama.cpp"),
+        Command("music_flamingo_transformers", ("describe",), "five texts, Music Flamingo by Transformers"),
+    ]
+    return {row.name: row for row in rows}
+
+
+COMMANDS = _commands()
+
+
+def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", command: Command) -> None:
+    parser = sub.add_parser(command.name, help=command.says, description=command.says)
+    parser.add_argument(
+        "path", metavar="PATH", help="a track folder, its full_mix file, a loose sound file, or a folder of tracks"
+    )
+    several = parser.add_argument_group("tracks")
+    several.add_argument("--batch", action="store_true", help="every track below PATH")
+    again = several.add_mutually_exclusive_group()
+    again.add_argument("--skip-existing", action="store_true", help="skip what is done and still valid (the default)")
+    again.add_argument("--overwrite", "--force", action="store_true", help="do it again even if it is done")
+    several.add_argument(
+        "--jobs", "-j", type=_jobs, default=0, metavar="N", help="worker processes (default: one a core)"
+    )
+    several.add_argument("--time-limit", type=float, metavar="S", help="seconds that one track may take")
+    several.add_argument("--device", help="auto, cpu, cuda (also ROCm cards) or mps, for backends that use one")
+    if command.name == "run" or "beats" in command.stages:
+        rhythm = parser.add_argument_group("rhythm")
+        rhythm.add_argument("--bpm", type=float, metavar="BPM", help="tempo known beforehand: decides the octave")
+        rhythm.add_argument("--bpm-range", metavar="LOW-HIGH", help="tempo to look for, e.g. 120-160")
+    if "separate" in command.stages:
+        stems = parser.add_argument_group("separation")
+        stems.add_argument("--model", help="separation model: embedded, or a Demucs name or file")
+        stems.add_argument("--format", choices=STEM_FORMATS, help="file format of the stems (default: flac)")
+        stems.add_argument("--bitrate", type=int, metavar="KBPS", help="for mp3 and ogg stems (default: 320)")
+        stems.add_argument("--shifts", type=int, metavar="N", help="Demucs: random shifts to average")
+        stems.add_argument("--overlap", type=float, metavar="SHARE", help="Demucs: overlap of neighbouring segments")
+        stems.add_argument("--segment", type=float, metavar="S", help="Demucs: segment length")
+    if "describe" in command.stages:
+        texts = parser.add_argument_group("texts")
+        texts.add_argument("--model", help="IQ3_M, Q6_K, Q8_0, or a model file or folder")
+        if command.name == "music_flamingo_transformers":
+            texts.add_argument("--flash-attention", action="store_true", help="use FlashAttention 2")
+    if command.name == "adtof":
+        parser.add_argument("--output", "-o", metavar="FILE", help="where the MIDI file goes")
+    if command.name in ("run", "extract"):
+        parser.add_argument(
+            "--backend",
+            action="append",
+            default=[],
+            metavar="JOB=NAME",
+            help=f"choose a method; jobs: {', '.join(JOBS)}",
+        )
+    _common(parser)
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    out = parser.add_argument_group("output")
+    out.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    out.add_argument("--quiet", "-q", action="store_true", help="only failures and the exit status")
+    out.add_argument("--verbose", "-v", action="store_true", help="a line for every track")
+    out.add_argument("--debug", action="store_true", help="tracebacks")
+
+
+def _jobs(text: str) -> int:
+    jobs = int(text)
+    if jobs < 0:
+        raise argparse.ArgumentTypeError("--jobs takes 0 (one a core) or a positive number")
+    return jobs
+
+
+def build() -> argparse.ArgumentParser:
+    """The whole parser."""
+    parser = argparse.ArgumentParser(
+        prog="mirkit",
+        description="Turn a folder of music into a training set for music generators.",
+        epilog="Exit status: 0 well, 1 some track failed or something is missing, 2 bad usage.",
+    )
+    parser.add_argument("--version", action="version", version=f"mirkit {__version__}")
+    sub = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in ("run", "separate", "extract"):
+        _track_command(sub, COMMANDS[name])
+
+    organize = sub.add_parser("organize", help="loose files into track folders")
+    organize.add_argument("path", metavar="PATH", help="folder of loose sound files")
+    organize.add_argument("--copy", action="store_true", help="keep the originals where they are")
+    organize.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    organize.add_argument("--undo", action="store_true", help="put everything back as it was")
+    _common(organize)
+
+    verify = sub.add_parser("verify", help="what every track has, lacks, or has out of range")
+    verify.add_argument("path", metavar="PATH", help="a track or a folder of tracks")
+    verify.add_argument("--show-missing", action="store_true", help="name the missing keys of every track")
+    _common(verify)
+
+    init = sub.add_parser("init", help="write the settings file mirkit.toml of a data set")
+    init.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder")
+    init.add_argument("--backend", action="append", default=[], metavar="JOB=NAME", help="fix a method")
+    init.add_argument("--force", action="store_true", help="change methods that are fixed already")
+    _common(init)
+
+    doctor = sub.add_parser("doctor", help="what is installed, which methods would be used, and why not others")
+    _common(doctor)
+
+    models = sub.add_parser("models", help="the neural models: licence, state")
+    models.add_argument("action", nargs="?", choices=("list",), default="list")
+    _common(models)
+
+    features = sub.add_parser("features", help="print the page of all features as Markdown")
+    _common(features)
+
+    demo = sub.add_parser("demo", help="make a demo set, run everything on it, compare with the truth")
+    demo.add_argument("path", metavar="PATH", nargs="?", default="demo", help="folder to make (default: demo)")
+    _common(demo)
+
+    for name, command in COMMANDS.items():
+        if name not in sub.choices:
+            _track_command(sub, command)
+    return parser
+
+
+def backend_choices(pairs: list[str]) -> dict[str, str]:
+    """Parse ``JOB=NAME`` pairs.
+
+    Raises
+    ------
+    SettingsError
+        A pair that names no job or no backend of it.
+    """
+    from mirkit.errors import SettingsError
+
+    chosen = {}
+    for pair in pairs:
+        job, _, name = pair.partition("=")
+        names = ["auto", *(backend.name for backend in BACKENDS if backend.job == job)]
+        if job not in JOBS or name not in names:
+            wanted = f"one of {', '.join(names)}" if job in JOBS else f"JOB=NAME with a job of {', '.join(JOBS)}"
+            raise SettingsError(f"--backend {pair}: expected {wanted}")
+        chosen[job] = name
+    return chosen

@@ -1,0 +1,156 @@
+"""What a user reads. Results go to standard output, failures and notes to standard error."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mirkit.dataset.verify import TrackReport, stages_of
+from mirkit.pipeline import Outcome, Plan
+
+
+def note(text: str) -> None:
+    """A line that is no result."""
+    print(text, file=sys.stderr)
+
+
+def failure(text: str) -> None:
+    """A line that says what failed."""
+    print(f"FAILED {text}", file=sys.stderr)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Columns as wide as their widest cell."""
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    for i, row in enumerate(cells):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if i == 0:
+            print("  ".join("-" * width for width in widths))
+
+
+def plan(plan: Plan, workers: int) -> None:
+    """Tracks, methods, what is done already, time and disk."""
+    idle = len(plan.tracks) - len(plan.todo) - len(plan.unreadable)
+    methods = ", ".join(f"{job} {name or 'none'}" for job, name in plan.backends.items())
+    print(f"tracks   {len(plan.tracks)} in {plan.root}")
+    if methods:
+        print(f"methods  {methods}")
+    for notice in dict.fromkeys(plan.notices):
+        print(f"         {notice}")
+    print(f"to do    {len(plan.todo)} tracks, {plan.minutes:.0f} min of sound; {idle} done already")
+    for why, count in _whys(plan).most_common(8):
+        print(f"         {count} x {why}")
+    if plan.todo:
+        disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
+        print(f"needs    about {clock(plan.seconds / workers)} with {workers} workers{disk}")
+
+
+def _whys(plan: Plan) -> "Counter[str]":
+    """Each reason with the stages that it holds for, counted over tracks."""
+    counts: Counter[str] = Counter()
+    for stages in plan.todo.values():
+        by_reason: dict[str, list[str]] = {}
+        for name, why in stages.items():
+            by_reason.setdefault(why, []).append(name)
+        for why, names in by_reason.items():
+            listed = ", ".join(names) if len(names) <= 4 else f"{len(names)} stages"
+            counts[f"{listed}: {why}"] += 1
+    return counts
+
+
+def outcome(outcome: Outcome, *, verbose: bool, quiet: bool) -> None:
+    """One track: always its failures; its notes unless quiet; a line for success when verbose."""
+    for where, why in outcome.failures.items():
+        failure(f"{outcome.track}: {why}" if where == "track" else f"{outcome.track}: {where}: {why}")
+    if not quiet:
+        for text in outcome.notes:
+            note(f"note   {outcome.track}: {text}")
+        if verbose and outcome.ok:
+            seconds = sum(outcome.seconds.values())
+            print(f"done   {outcome.track}: {', '.join(outcome.done) or 'nothing to do'} ({seconds:.1f} s)")
+
+
+def summary(outcomes: Sequence[Outcome], idle: int, seconds: float, *, quiet: bool) -> None:
+    """Counts, time, speed, and every failure once more."""
+    failed = [outcome for outcome in outcomes if not outcome.ok]
+    if not quiet:
+        done = len(outcomes) - len(failed)
+        sound = sum(outcome.duration for outcome in outcomes)
+        speed = f", {sound / seconds:.0f} x real time" if sound and seconds else ""
+        print(f"{done} done, {idle} skipped, {len(failed)} failed in {clock(seconds)}{speed}")
+    if failed and len(outcomes) > 1:
+        note(f"{len(failed)} of {len(outcomes)} tracks failed; the same command tries them again:")
+        for outcome in failed:
+            where, why = next(iter(outcome.failures.items()))
+            note(f"  {outcome.track}: {where}: {why}")
+
+
+def as_json(outcomes: Sequence[Outcome], idle: int, seconds: float) -> dict[str, Any]:
+    """The outcome of a run for machines."""
+    return {
+        "tracks": [asdict(outcome) | {"ok": outcome.ok} for outcome in outcomes],
+        "summary": {
+            "done": sum(outcome.ok for outcome in outcomes),
+            "skipped": idle,
+            "failed": sum(not outcome.ok for outcome in outcomes),
+            "seconds": round(seconds, 2),
+        },
+    }
+
+
+def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
+    """A line for each track that is not perfect, then the whole."""
+    for report in reports:
+        if report.problem:
+            failure(f"{report.name}: {report.problem}")
+        elif not quiet:
+            parts = [f"{report.values} values", f"{len(report.nulls)} null", f"{len(report.missing)} missing"]
+            if report.out_of_range:
+                parts.append(f"out of range: {', '.join(f'{k} = {v:g}' for k, v in report.out_of_range.items())}")
+            print(f"{'ok     ' if report.complete else 'MISSING'} {report.name}: {', '.join(parts)}")
+        if missing and report.missing:
+            print(f"        missing: {', '.join(report.missing)}")
+            print(f"        written by: {', '.join(stages_of(report.missing))}")
+    if quiet:
+        return
+    reasons = Counter(why for report in reports for why in report.nulls.values())
+    for why, count in reasons.most_common(12):
+        print(f"null    {count} x {why}")
+    for name, counts in mixed.items():
+        told = ", ".join(f"{method} in {count}" for method, count in counts.items())
+        print(f"mixed   {name}: {told}; values of different methods are not comparable")
+    incomplete = sum(not report.complete for report in reports)
+    outside = sum(bool(report.out_of_range) for report in reports)
+    print(
+        f"{len(reports)} tracks: {len(reports) - incomplete} complete, {incomplete} incomplete, {outside} out of range"
+    )
+
+
+def verify_json(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """The same for machines."""
+    return {"tracks": [asdict(report) | {"complete": report.complete} for report in reports], "mixed_methods": mixed}
+
+
+def health(report: dict[str, Any]) -> None:
+    """What ``mirkit doctor`` prints."""
+    print(f"mirkit {report['mirkit']}, Python {report['python']}, {report['cores']} cores, {report['platform']}")
+    print(f"free disk {report['free_disk_bytes'] / 1e9:.0f} GB here")
+    for name, version in report["packages"].items():
+        print(f"  {name:<12} {version or 'MISSING: pip install ' + name}")
+    for name, version in report["optional"].items():
+        print(f"  {name:<12} {version or 'not installed'}")
+    print("methods")
+    for job, state in report["methods"].items():
+        print(f"  {job:<15} {state['used'] or 'none'}")
+        for name, why in state["not used"].items():
+            print(f"  {'':<15} not {name}: {why}")
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,101 @@
+"""What every track has, lacks, or has out of range."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mirkit.catalog import KEYS, TRACK_KEYS, key, stage
+from mirkit.errors import MirkitError, MissingInput
+from mirkit.store import read_info, read_provenance
+from mirkit.track import Track, find_tracks, is_track
+
+#: Stages whose values two tracks can only share when the same method made them.
+_METHOD_STAGES = ("separate", "beats", "danceability")
+
+
+@dataclass(frozen=True)
+class TrackReport:
+    """State of one track.
+
+    Attributes
+    ----------
+    name : str
+    values : int
+        Keys that have a number.
+    nulls : dict
+        Key -> why it has none.
+    missing : tuple of str
+        Keys that are absent, or null without a reason.
+    out_of_range : dict
+        Key -> value outside the catalog's range.
+    methods : dict
+        Stage -> method that made its values.
+    problem : str
+        Why the track could not be read, or "".
+    """
+
+    name: str
+    values: int = 0
+    nulls: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    out_of_range: dict[str, float] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every key has a number or a reason."""
+        return not self.missing and not self.problem
+
+
+def verify(track: Track) -> TrackReport:
+    """Look at one track's files."""
+    try:
+        stems = track.stems
+        info = read_info(track.info)
+        provenance = read_provenance(track.provenance)
+    except MirkitError as error:
+        return TrackReport(track.name, problem=str(error))
+    reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
+    wanted = [row.name for row in KEYS] if track.is_crop else TRACK_KEYS
+    nulls = {name: reasons[name] for name in wanted if name in info and info[name] is None and name in reasons}
+    numbers = {name: value for name in wanted if isinstance(value := info.get(name), int | float)}
+    missing = tuple(name for name in wanted if name not in numbers and name not in nulls)
+    outside = {}
+    for name, value in numbers.items():
+        row = key(name)
+        if (row.low is not None and value < row.low) or (row.high is not None and value > row.high):
+            outside[name] = value
+    methods = {name: entry.backend for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
+    if "separate" not in methods:
+        methods["separate"] = "external" if stems else "none"
+    return TrackReport(track.name, len(numbers), nulls, missing, outside, methods)
+
+
+def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:
+    """Stages that different methods did in different tracks: stage -> method -> number of tracks."""
+    seen: dict[str, Counter[str]] = {}
+    for report in reports:
+        for name, method in report.methods.items():
+            seen.setdefault(name, Counter())[method] += 1
+    return {name: dict(counts) for name, counts in seen.items() if len(counts) > 1}
+
+
+def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
+    """Stages that would write the missing keys."""
+    return tuple(dict.fromkeys(stage(key(name).stage).name for name in missing if key(name).stage != "crop"))
+
+
+def verify_all(path: Path) -> list[TrackReport]:
+    """Look at a track, or at every track below a folder.
+
+    Raises
+    ------
+    MissingInput
+        There is no track.
+    """
+    tracks = find_tracks(path) if path.is_dir() and not is_track(path) else [Track.at(path)]
+    if not tracks:
+        raise MissingInput(f"{path}: no track in it")
+    return [verify(track) for track in tracks]

@@ -1,0 +1,209 @@
+"""A track while it is worked on: every file decoded once, every curve computed once."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from mirkit.audio import Audio, open_audio
+from mirkit.errors import AudioError, InfoError, MissingInput
+from mirkit.features.packing import KINDS, beats_from_arrays, beats_to_arrays, from_arrays, to_arrays
+from mirkit.features.rhythm.beats.grid import Beats
+from mirkit.features.signal import BLOCK, TONAL, measure
+from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
+from mirkit.store import Fingerprint, read_curves, read_curves_header, update_curves
+from mirkit.track import Track
+
+#: Rises when the meaning of a kept curve changes, so that older sidecars are measured anew.
+CURVES_VERSION = 1
+#: Families that exist only while their stage runs: they take the sound itself.
+FROM_SOUND = frozenset({"timbre"})
+
+
+class OpenTrack:
+    """Sound, curves and events of one track.
+
+    Parameters
+    ----------
+    track : Track
+    fingerprints : dict
+        Part -> fingerprint of its file: kept curves are valid while it stays the same.
+
+    Attributes
+    ----------
+    notes : list of str
+        What a user should know of the sound: damage, a stem of another length.
+    broken : dict
+        Stem -> why it cannot be read; such a stem counts as absent.
+    """
+
+    def __init__(self, track: Track, fingerprints: Mapping[str, Fingerprint]) -> None:
+        self.track = track
+        self.notes: list[str] = []
+        self.broken: dict[str, str] = {}
+        self._hashes = {part: fingerprint.sha256 for part, fingerprint in fingerprints.items()}
+        if all(stem in self._hashes for stem in TONAL):
+            self._hashes["tonal"] = "+".join(self._hashes[stem] for stem in TONAL)
+        self._curves: dict[tuple[str, str], Any] = {}
+        self._fresh: set[tuple[str, str]] = set()
+        self._samples: dict[str, int] = {}
+        self._mix: Audio | None = None
+        self._beats: Beats | None = None
+
+    def has(self, part: str) -> bool:
+        """Whether the track has this part (``tonal``: all of bass, other and vocals)."""
+        return part in self._hashes
+
+    def missing(self, part: str) -> Unknown:
+        """Why there is nothing to measure in a part that ``has`` denies."""
+        return Unknown(f"failed: {self.broken[part]}") if part in self.broken else Unknown("stem missing")
+
+    @property
+    def tonal_part(self) -> str:
+        """The part that chroma is taken from: the tonal stems together where all exist, else the mix."""
+        return "tonal" if self.has("tonal") else "full_mix"
+
+    @property
+    def mix(self) -> Audio:
+        """Sound of the full mix at the analysis rate."""
+        if self._mix is None:
+            self._mix = open_audio(self.track.mix)
+        return self._mix
+
+    @property
+    def duration(self) -> float:
+        """Length of the mix in seconds."""
+        return self._samples["full_mix"] / ANALYSIS_RATE
+
+    @property
+    def window(self) -> Window:
+        """The whole track."""
+        return Window(0.0, self.duration)
+
+    def curve(self, part: str, family: str) -> Any:
+        """A curve that ``measure`` has made or found."""
+        return self._curves[part, family]
+
+    @property
+    def beats(self) -> Beats:
+        """Beats of the track, of this run or kept from an earlier one."""
+        if self._beats is None:
+            arrays = self._kept("full_mix/beats")
+            header: Any = read_curves_header(self.track.curves)
+            self._beats = beats_from_arrays(arrays, header["full_mix/beats"]["metre"])
+        return self._beats
+
+    @beats.setter
+    def beats(self, beats: Beats) -> None:
+        self._beats = beats
+        self._fresh.add(("full_mix", "beats"))
+
+    def measure(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Get the wanted ``(part, family)`` curves: from the sidecar where it is still valid, else from the sound.
+
+        A stem that cannot be read counts as absent from then on, and ``broken`` says why.
+        """
+        wanted = {self._present(part, family) for part, family in wanted if family not in FROM_SOUND}
+        wanted = {(part, family) for part, family in wanted if self.has(part)}
+        self._recall(wanted)
+        todo: dict[str, set[str]] = defaultdict(set)
+        for part, family in wanted - self._curves.keys():
+            todo[part].add(family)
+        mix = todo.pop("full_mix", set())
+        if mix or "full_mix" not in self._samples:
+            self._measure({"full_mix": self.mix}, {"full_mix": frozenset(mix)})
+        if not todo:
+            return
+        parts = dict.fromkeys(source for part in todo for source in (TONAL if part == "tonal" else (part,)))
+        try:
+            # Streamed in step, never held: the sum of three of them is a signal of its own.
+            sources = {part: self._stem(part) for part in parts}
+            self._measure(sources, {part: frozenset(families) for part, families in todo.items()})
+        except _BrokenStemError as error:
+            self.broken[error.part] = str(error)
+            for part in (error.part, "tonal") if error.part in TONAL else (error.part,):
+                self._hashes.pop(part, None)
+            self.measure(wanted)
+
+    def keep(self) -> None:
+        """Put what was measured into the sidecar."""
+        arrays: dict[str, Any] = {}
+        header: dict[str, Any] = {}
+        for part, family in sorted(self._fresh):
+            name = f"{part}/{family}"
+            note: dict[str, Any] = {"version": CURVES_VERSION, "sound": self._hashes[part]}
+            if family == "beats":
+                packed = beats_to_arrays(self.beats)
+                note["metre"] = self.beats.metre
+            else:
+                packed = to_arrays(self._curves[part, family])
+            arrays |= {f"{name}/{field}": array for field, array in packed.items()}
+            header[name] = note
+        header |= {
+            f"{part}/sound": {"version": CURVES_VERSION, "sound": self._hashes[part], "samples": samples}
+            for part, samples in self._samples.items()
+        }
+        if header:
+            update_curves(self.track.curves, arrays, drop_prefixes=header, header=header)
+        self._fresh.clear()
+
+    def _present(self, part: str, family: str) -> tuple[str, str]:
+        return (self.tonal_part, family) if part == "tonal" else (part, family)
+
+    def _stem(self, part: str) -> Audio:
+        try:
+            return open_audio(self.track.stems[part], hold_seconds=0)
+        except AudioError as error:
+            raise _BrokenStemError(part, str(error)) from error
+
+    def _measure(self, sources: dict[str, Audio], wanted: dict[str, frozenset[str]]) -> None:
+        streams = {part: _blocks(part, audio) for part, audio in sources.items()}
+        channels = {part: audio.channels for part, audio in sources.items()}
+        curves, samples = measure(streams, channels, wanted)
+        self._curves |= curves
+        self._samples |= samples
+        self._fresh |= {key for key in curves if key[1] in KINDS}
+        for part, audio in sources.items():
+            if audio.damage.share:
+                self.notes.append(f"{part}: {100 * audio.damage.share:.1f} % of the file is damaged and was left out")
+
+    def _recall(self, wanted: set[tuple[str, str]]) -> None:
+        """Take from the sidecar what still belongs to the sound."""
+        try:
+            header = read_curves_header(self.track.curves)
+        except MissingInput:
+            return
+        except InfoError as error:
+            self.notes.append(f"{error}; measured anew")
+            return
+        for part in self._hashes:
+            note: Any = header.get(f"{part}/sound")
+            if self._valid(part, note):
+                self._samples[part] = note["samples"]
+        for part, family in wanted:
+            if family in KINDS and self._valid(part, header.get(f"{part}/{family}")):
+                self._curves[part, family] = from_arrays(family, self._kept(f"{part}/{family}"))
+
+    def _valid(self, part: str, note: Any) -> bool:
+        return isinstance(note, dict) and (note.get("version"), note.get("sound")) == (
+            CURVES_VERSION,
+            self._hashes[part],
+        )
+
+    def _kept(self, name: str) -> dict[str, Any]:
+        return {key.removeprefix(f"{name}/"): array for key, array in read_curves(self.track.curves, name).items()}
+
+
+class _BrokenStemError(Exception):
+    def __init__(self, part: str, why: str) -> None:
+        super().__init__(why)
+        self.part = part
+
+
+def _blocks(part: str, audio: Audio) -> Iterator[FloatArray]:
+    """Blocks of a part; a stem that turns out to be unreadable is named."""
+    try:
+        yield from audio.blocks(BLOCK)
+    except AudioError as error:
+        if part == "full_mix":
+            raise
+        raise _BrokenStemError(part, str(error)) from error

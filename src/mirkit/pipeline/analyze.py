@@ -1,0 +1,49 @@
+"""Measure a track from Python, without writing anything."""
+
+from os import PathLike
+from pathlib import Path
+
+from mirkit.catalog import GROUPS, stage, with_needs
+from mirkit.errors import SettingsError
+from mirkit.features.types import Unknown
+from mirkit.opentrack import OpenTrack
+from mirkit.pipeline.state import State
+from mirkit.stages import door
+from mirkit.store import find_root, read_settings
+from mirkit.track import Track
+
+
+def analyze(path: str | PathLike[str], group: str = "extract") -> dict[str, float | int | None]:
+    """Measure the features of a track.
+
+    Parameters
+    ----------
+    path : path
+        A track folder, its full_mix file, or a loose sound file.
+    group : str
+        Name of a stage or group of the catalog: ``"rhythm"``, ``"loudness"``, ``"extract"`` for all.
+
+    Returns
+    -------
+    dict
+        Key of ``.INFO`` -> number, or None where it cannot be measured.
+
+    Raises
+    ------
+    SettingsError
+        There is no such group.
+    MirkitError
+        The track cannot be read.
+    """
+    named = {row.name: row.stages for row in GROUPS}
+    try:
+        rows = [stage(name) for name in with_needs(named.get(group, (group,)))]
+    except KeyError as error:
+        raise SettingsError(f"no feature group named {group!r}; there are {', '.join(named)}") from error
+    track = Track.at(Path(path))
+    settings = read_settings(find_root(track.path))
+    state = State.of(track)
+    opened = OpenTrack(track, state.prints)
+    opened.measure(curve for row in rows for curve in state.inputs(row, settings).curves)
+    values = {key: value for row in rows for key, value in door(row)(opened, settings).values.items()}
+    return {key: None if isinstance(value, Unknown) else value for key, value in values.items()}

@@ -1,0 +1,96 @@
+"""The rule of what is done: a stage is done while its provenance still tells the truth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mirkit.catalog import STEMS, Stage
+from mirkit.features.signal import TONAL
+from mirkit.stages import parameters
+from mirkit.store import Entry, Fingerprint, Settings
+
+#: Backend of what the user brought: it stays, whatever the settings.
+EXTERNAL = "external"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a stage would work on now.
+
+    Attributes
+    ----------
+    curves : tuple of (part, family)
+        Curves of the parts that exist.
+    files : dict
+        File name -> fingerprint.
+    """
+
+    curves: tuple[tuple[str, str], ...]
+    files: dict[str, Fingerprint]
+
+
+def inputs_of(stage: Stage, prints: Mapping[str, Fingerprint], names: Mapping[str, str], settings: Settings) -> Inputs:
+    """Work out what a stage reads.
+
+    Parameters
+    ----------
+    prints : dict
+        Part -> fingerprint, of the parts that exist.
+    names : dict
+        Part -> file name.
+    """
+    have_tonal = all(stem in prints for stem in TONAL)
+    curves = []
+    for part, family in stage.curves:
+        if part == "tonal":
+            curves.append((part if have_tonal else "full_mix", family))
+        elif part in prints and (stage.name != "beats" or part not in STEMS or settings.rhythm.stems):
+            curves.append((part, family))
+    parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))} or {"full_mix"}
+    return Inputs(tuple(curves), {names[part]: prints[part] for part in sorted(parts)})
+
+
+def why_not_done(
+    stage: Stage,
+    entry: Entry | None,
+    backend: str,
+    inputs: Inputs,
+    needs: Mapping[str, str],
+    settings: Settings,
+    *,
+    products_there: bool,
+) -> str:
+    """Say why a stage must run, or "" when it is done.
+
+    Parameters
+    ----------
+    entry : Entry or None
+        What the provenance says of it.
+    backend : str
+        Method that would be used now.
+    inputs : Inputs
+    needs : dict
+        Needed stage -> identity now.
+    products_there : bool
+        Whether all its keys and files exist.
+    """
+    if entry is None:
+        return "new"
+    if entry.failed:
+        return "failed before"
+    if not products_there:
+        return "its keys or files are missing"
+    if entry.backend == EXTERNAL:
+        return ""
+    if entry.stage_version != stage.version:
+        return "its formula is new"
+    if (entry.backend or "") != backend:
+        return f"method {backend or 'none'}, was {entry.backend or 'none'}"
+    if entry.parameters != parameters(stage, settings):
+        return "settings changed"
+    before = {name: print_.sha256 for name, print_ in entry.inputs.items()}
+    now = {name: print_.sha256 for name, print_ in inputs.files.items()}
+    if changed := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
+        return f"changed: {', '.join(changed)}"
+    if changed := sorted(name for name in needs if entry.needs.get(name) != needs[name]):
+        return f"redone: {', '.join(changed)}"
+    return ""

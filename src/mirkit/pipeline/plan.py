@@ -1,0 +1,193 @@
+"""What a run will do, known before it starts: tracks, methods, what is done already, time and disk."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mirkit import models
+from mirkit.audio import probe
+from mirkit.catalog import JOBS, STEMS, stage, with_needs
+from mirkit.errors import MirkitError, MissingExtra, MissingInput
+from mirkit.pipeline.state import State
+from mirkit.store import Settings, find_root, read_settings, with_values, write_backends
+from mirkit.track import Track, find_tracks, is_track
+
+#: CPU seconds per minute of sound on one core of 2020: what the time in the plan is made of.
+SECONDS_PER_MINUTE = {"separate": 4.0, "measure": 4.0}
+#: Bytes of a FLAC stem per second of stereo sound.
+_STEM_BYTES_PER_SECOND = 60_000
+_PROBED = 40
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command asks for.
+
+    Attributes
+    ----------
+    path : Path
+        A track, or with ``batch`` a folder of tracks.
+    stages : tuple of str
+    batch : bool
+    fixed : dict
+        Job -> method that the command's name or a flag asks for.
+    overrides : dict
+        ``section.key`` of the settings -> value from the command line.
+    overwrite, debug : bool
+    jobs : int
+        0 is one a core.
+    time_limit : float or None
+        Seconds a track.
+    """
+
+    path: Path
+    stages: tuple[str, ...]
+    batch: bool = False
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+    jobs: int = 0
+    time_limit: float | None = None
+    debug: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before it starts.
+
+    Attributes
+    ----------
+    root : Path
+        The data set.
+    tracks : tuple of Track
+        In order; those of ``[exclude]`` left out.
+    settings : Settings
+    backends : dict
+        Job -> method, "" where there is none.
+    todo : dict
+        Track's folder or file -> stage -> why it must run. Absent: all done.
+    unreadable : dict
+        Track -> why nothing can be done with it; it is tried all the same, and fails with this line.
+    seconds : float
+        Estimated CPU time.
+    stem_bytes : int
+        Estimated disk space that stems will take.
+    notices : tuple of str
+    """
+
+    root: Path
+    tracks: tuple[Track, ...]
+    settings: Settings
+    backends: dict[str, str]
+    todo: dict[str, dict[str, str]]
+    unreadable: dict[str, str]
+    minutes: float
+    seconds: float
+    stem_bytes: int
+    notices: tuple[str, ...]
+
+
+def make_plan(request: Request) -> Plan:
+    """Find the tracks, settle the methods, and see what is done.
+
+    Raises
+    ------
+    MissingInput
+        No track there.
+    MissingExtra
+        A method that was asked for, or the only one for the job, cannot be used here.
+    SettingsError
+        The settings file or an option is wrong.
+    """
+    tracks, root = _tracks(request)
+    settings = with_values(read_settings(root), request.overrides, "command line")
+    backends, notices = _backends(request, root, settings)
+    included = tuple(track for track in tracks if track.name not in settings.exclude)
+    if left_out := len(tracks) - len(included):
+        notices.append(f"{left_out} tracks are excluded by mirkit.toml")
+    todo: dict[str, dict[str, str]] = {}
+    unreadable: dict[str, str] = {}
+    for track in included:
+        try:
+            missing = State.of(track).outstanding(request.stages, backends, settings, overwrite=request.overwrite)
+        except MirkitError as error:
+            unreadable[str(track.path)] = str(error)
+            continue
+        if missing:
+            todo[str(track.path)] = missing
+    minutes = _minutes([track for track in included if str(track.path) in todo])
+    counts = Counter("separate" if name == "separate" else "measure" for stages in todo.values() for name in stages)
+    shares = {
+        "separate": counts["separate"] / max(1, len(todo)),
+        "measure": sum(any(name != "separate" for name in stages) for stages in todo.values()) / max(1, len(todo)),
+    }
+    return Plan(
+        root,
+        included,
+        settings,
+        backends,
+        todo,
+        unreadable,
+        minutes,
+        minutes * sum(shares[name] * SECONDS_PER_MINUTE[name] for name in shares),
+        int(minutes * 60 * shares["separate"] * len(STEMS) * _STEM_BYTES_PER_SECOND),
+        tuple(notices),
+    )
+
+
+def _tracks(request: Request) -> tuple[list[Track], Path]:
+    path = request.path
+    if not path.exists():
+        raise MissingInput(f"{path}: no such file or folder")
+    if request.batch and path.is_dir() and not is_track(path):
+        tracks = find_tracks(path)
+        if not tracks:
+            raise MissingInput(f'{path}: no track in it; put sound files there, or say: mirkit organize "{path}"')
+        return tracks, find_root(path, batch=True)
+    return [Track.at(path)], find_root(Track.at(path).path)
+
+
+def _backends(request: Request, root: Path, settings: Settings) -> tuple[dict[str, str], list[str]]:
+    """Settle one method a job, and write down what ``auto`` came to."""
+    jobs = [job for job in JOBS if job in {stage(name).job for name in with_needs(request.stages)}]
+    resolved, fresh, notices = {}, {}, []
+    for job in jobs:
+        configured = getattr(settings.backends, job)
+        choice = request.fixed.get(job, configured)
+        name = models.resolve(job, choice)
+        if choice != "auto" and (why := models.unavailable(models.backend(job, name))):
+            mend = f"choose another: --backend {job}=embedded" if job not in request.fixed else _mend(job)
+            raise MissingExtra(f"{why}; {mend}")
+        if choice == "auto":
+            fresh[job] = name
+            notices += [why for row in models.rows(job) if row.name != name and (why := models.unavailable(row))]
+        resolved[job] = name
+    blocked = [name for name in request.stages if stage(name).job and not resolved[stage(name).job]]
+    if blocked and len(blocked) == len(request.stages):
+        job = stage(blocked[0]).job
+        raise MissingExtra("; ".join(models.unavailable(row) for row in models.rows(job)))
+    if any(fresh.values()):
+        write_backends(root, fresh)
+    return resolved, notices
+
+
+def _mend(job: str) -> str:
+    return "use --model embedded, which needs no model" if job == "stems" else "see: mirkit doctor"
+
+
+def _minutes(tracks: list[Track]) -> float:
+    """Length of the tracks in minutes, probed on some and scaled by size to all."""
+    sizes, probed_bytes, probed_seconds = 0, 0, 0.0
+    step = max(1, len(tracks) // _PROBED)
+    for i, track in enumerate(tracks):
+        try:
+            size = track.mix.stat().st_size
+            sizes += size
+            if i % step == 0:
+                probed_seconds += probe(track.mix).duration or 0.0
+                probed_bytes += size
+        except (MirkitError, OSError):
+            continue  # it will fail on its own and cost no time
+    return probed_seconds / 60 * sizes / probed_bytes if probed_bytes else 0.0

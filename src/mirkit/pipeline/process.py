@@ -1,0 +1,190 @@
+"""One track through the stages it still wants."""
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mirkit import __version__
+from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
+from mirkit.errors import MirkitError
+from mirkit.features.types import Unknown
+from mirkit.opentrack import OpenTrack
+from mirkit.pipeline.done import EXTERNAL
+from mirkit.pipeline.outcome import Outcome
+from mirkit.pipeline.state import State
+from mirkit.stages import Result, door, parameters
+from mirkit.store import Entry, Settings, fingerprint, sweep, update_info, update_provenance, write_whole
+from mirkit.track import Track
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do with one track; pickles, so that any engine can carry it."""
+
+    path: Path
+    stages: tuple[str, ...]
+    backends: dict[str, str]
+    settings: Settings
+    overwrite: bool = False
+    debug: bool = False
+    name: str = ""
+
+
+@dataclass
+class _Log:
+    """An outcome in the making."""
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    duration: float = 0.0
+
+
+def process(job: Job) -> Outcome:
+    """Run the stages that a track still wants and store what they find. Never raises for the track's own faults."""
+    log = _Log()
+    try:
+        _process(job, log)
+    except MirkitError as error:
+        log.failures["track"] = _told(job, error)
+    return Outcome(
+        job.name or str(job.path),
+        tuple(log.done),
+        tuple(log.skipped),
+        log.failures,
+        tuple(log.notes),
+        log.seconds,
+        log.duration,
+    )
+
+
+def _process(job: Job, log: _Log) -> None:
+    track = Track.at(job.path)
+    sweep(track.folder)
+    state = State.of(track)
+    if "separate" in job.stages:
+        _separate(job, state, log)
+        state = State.of(Track.at(job.path))
+    log.notes += state.notes
+    wanted = tuple(name for name in job.stages if name != "separate")
+    todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite)
+    log.skipped += [name for name in wanted if name not in todo]
+    if todo:
+        _measure(job, state, tuple(todo), log)
+
+
+def _separate(job: Job, state: State, log: _Log) -> None:
+    row = stage("separate")
+    foreign = {} if job.overwrite else state.foreign_stems()
+    if len(foreign) == len(STEMS):
+        entry = state.provenance.stages.get(row.name)
+        if entry is None or entry.backend != EXTERNAL or set(entry.outputs) != {state.names[stem] for stem in STEMS}:
+            outputs = {state.names[stem]: print_ for stem, print_ in foreign.items()}
+            adopted = Entry(row.name, __version__, row.version, backend=EXTERNAL, outputs=outputs, when=_now())
+            update_provenance(state.track.provenance, [adopted])
+            log.notes.append("stems found beside the mix were adopted as they are")
+        log.skipped.append(row.name)
+        return
+    if not state.outstanding((row.name,), job.backends, job.settings, overwrite=job.overwrite):
+        log.skipped.append(row.name)
+        return
+    from mirkit.stages.separation import separate
+
+    started = time.perf_counter()
+    try:
+        result, paths = separate(state.track, job.settings, job.backends["stems"], keep=frozenset(foreign))
+    except MirkitError as error:
+        log.failures[row.name] = _told(job, error)
+        return
+    except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
+        log.failures[row.name] = _told(job, error)
+        return
+    outputs = {path.name: fingerprint(path, None) for path in paths.values()}
+    entry = _entry(job, state, row, result, {}, time.perf_counter() - started, outputs=outputs)
+    update_provenance(state.track.provenance, [entry])
+    log.seconds[row.name] = entry.seconds
+    log.notes += result.notes
+    log.done.append(row.name)
+
+
+def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
+    rows = [stage(name) for name in todo]
+    opened = OpenTrack(state.track, state.prints)
+    started = time.perf_counter()
+    opened.measure(curve for row in rows for curve in state.inputs(row, job.settings).curves)
+    log.seconds["measure"] = time.perf_counter() - started
+    log.duration = opened.duration
+    identities = {name: entry.identity for name, entry in state.provenance.stages.items()}
+    values: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+    entries: list[Entry] = []
+    for row in rows:
+        started = time.perf_counter()
+        result, failure = _run(job, row, opened, log)
+        if failure:
+            log.failures[row.name] = failure
+        needs = {need: identities[need] for need in row.needs}
+        entry = _entry(job, state, row, result, needs, time.perf_counter() - started, failed=failure)
+        identities[row.name] = entry.identity
+        entries.append(entry)
+        values |= {key: None if isinstance(value, Unknown) else value for key, value in result.values.items()}
+        facts |= result.facts
+        log.seconds[row.name] = entry.seconds
+        log.notes += result.notes
+        for suffix, content in result.files.items():
+            write_whole(state.product(suffix), content)
+        if not failure:
+            log.done.append(row.name)
+    log.failures |= opened.broken
+    log.notes += opened.notes
+    # The provenance comes last: what it calls done is on disk.
+    opened.keep()
+    update_info(state.track.info, values, order=TRACK_KEYS)
+    update_provenance(state.track.provenance, entries, facts=facts)
+
+
+def _run(job: Job, row: Stage, opened: OpenTrack, log: _Log) -> tuple[Result, str]:
+    failed = [need for need in row.needs if need in log.failures]
+    try:
+        if failed:
+            raise MirkitError(f"needs {', '.join(failed)}, which failed")
+        return door(row)(opened, job.settings), ""
+    except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that stage's failure)
+        failure = _told(job, error)
+        return Result({key: Unknown(f"failed: {failure}") for key in row.keys}), failure
+
+
+def _entry(
+    job: Job, state: State, row: Stage, result: Result, needs: dict[str, str], seconds: float, **more: Any
+) -> Entry:
+    return Entry(
+        stage=row.name,
+        mirkit_version=__version__,
+        stage_version=row.version,
+        backend=job.backends.get(row.job) or None,
+        parameters=parameters(row, job.settings),
+        inputs=state.inputs(row, job.settings).files,
+        needs=needs,
+        reasons={key: value.reason for key, value in result.values.items() if isinstance(value, Unknown)},
+        seconds=round(seconds, 3),
+        when=_now(),
+        extra={"method": result.method} if result.method else {},
+        **more,
+    )
+
+
+def _told(job: Job, error: Exception) -> str:
+    if job.debug:
+        traceback.print_exception(error)
+    if isinstance(error, MirkitError):
+        return str(error)
+    return f"{type(error).__name__}: {error} (a bug: run with --debug and report it)"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

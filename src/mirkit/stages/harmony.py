@@ -1,0 +1,35 @@
+"""Pitch classes, key, and how the harmony moves."""
+
+from mirkit.features.harmony.chroma import chroma as measure_chroma
+from mirkit.features.harmony.key import key
+from mirkit.features.harmony.movement import harmony
+from mirkit.features.types import Value
+from mirkit.opentrack import OpenTrack
+from mirkit.stages import Result, fact, values_of
+from mirkit.store import Settings
+
+HARMONY_STEMS = ("bass", "other")
+
+
+def chroma(track: OpenTrack, settings: Settings) -> Result:
+    """Twelve pitch-class weights, and the key, from the tonal stems or the mix."""
+    curve = track.curve(track.tonal_part, "chroma")
+    found = key(curve, track.window)
+    return Result(
+        values_of(measure_chroma(curve, track.window)),
+        facts={"key": fact(found.key, found.confidence), "mode": fact(found.mode, found.confidence)},
+        method={"signal": track.tonal_part},
+    )
+
+
+def stem_harmonic(track: OpenTrack, settings: Settings) -> Result:
+    """Harmonic movement and variance of bass and other."""
+    values: dict[str, Value] = {}
+    for stem in HARMONY_STEMS:
+        if track.has(stem):
+            measured = harmony(track.curve(stem, "chroma"), track.beats.times, track.window)
+            values |= values_of(measured, f"_{stem}")
+        else:
+            names = (f"harmonic_movement_{stem}", f"harmonic_variance_{stem}")
+            values |= dict.fromkeys(names, track.missing(stem))
+    return Result(values)

@@ -1,0 +1,25 @@
+"""Loudness of the mix and of each stem."""
+
+from mirkit.catalog import STEMS
+from mirkit.features.loudness import loudness as measure
+from mirkit.features.types import Value
+from mirkit.features.vocals import vocals_share
+from mirkit.opentrack import OpenTrack
+from mirkit.stages import Result, fact, values_of
+from mirkit.store import Settings
+
+
+def loudness(track: OpenTrack, settings: Settings) -> Result:
+    """Ten loudness keys, and the share of the track in which there are vocals."""
+    values: dict[str, Value] = {}
+    for part in ("full_mix", *STEMS):
+        suffix = "" if part == "full_mix" else f"_{part}"
+        if track.has(part):
+            values |= values_of(measure(track.curve(part, "loudness"), track.window), suffix)
+        else:
+            values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing(part))
+    facts = {}
+    if track.has("vocals"):
+        share = vocals_share(track.curve("vocals", "loudness"), track.curve("full_mix", "loudness"), track.window)
+        facts["vocals_share"] = fact(share)
+    return Result(values, facts)

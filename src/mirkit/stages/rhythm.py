@@ -1,0 +1,86 @@
+"""Beats, tempo, onsets and what both say together, of the mix and of three stems."""
+
+import numpy as np
+
+from mirkit.features.rhythm.beats.grid import Beats
+from mirkit.features.rhythm.beats.track import track_beats
+from mirkit.features.rhythm.complexity import complexity as measure_complexity
+from mirkit.features.rhythm.density import onset_density, onset_statistics
+from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
+from mirkit.features.rhythm.tempo import tempo
+from mirkit.features.types import Value
+from mirkit.opentrack import OpenTrack
+from mirkit.stages import Result, fact, values_of
+from mirkit.store import Grid, Settings, format_grid, format_onsets
+
+RHYTHM_STEMS = ("bass", "drums", "other")
+STEM_NAMES = (
+    "onset_density_average",
+    "onset_density_variance",
+    "syncopation",
+    "rhythmic_complexity",
+    "rhythmic_evenness",
+)
+
+
+def beats(track: OpenTrack, settings: Settings) -> Result:
+    """Beat grid and tempo, from the mix and, where there is one, the drums stem."""
+    with_drums = settings.rhythm.stems and track.has("drums")
+    found = track_beats(
+        track.curve("full_mix", "onset"),
+        track.curve("drums", "onset") if with_drums else None,
+        bpm_range=settings.rhythm.bpm_range,
+        bpm_hint=settings.rhythm.bpm,
+    )
+    track.beats = found
+    features = tempo(found, track.window)
+    bpm = features.bpm if isinstance(features.bpm, float) else None
+    grid = Grid(np.asarray(found.times, np.float64), np.asarray(found.downbeats, np.float64), bpm)
+    return Result(
+        values=values_of(features),
+        facts=_facts(found),
+        files={"BEATS_GRID": format_grid(grid)},
+        method={"signals": "full_mix + drums" if with_drums else "full_mix"},
+    )
+
+
+def _facts(found: Beats) -> dict[str, dict[str, object]]:
+    facts = {"metre": fact(found.metre, found.metre_confidence)}
+    if len(found.candidates) > 1:
+        second = found.candidates[1]
+        facts["tempo_second_candidate"] = fact(second.bpm, second.weight)
+    return facts
+
+
+def onsets(track: OpenTrack, settings: Settings) -> Result:
+    """Onset times, and how many, how strong and how far apart they are."""
+    found = track.curve("full_mix", "onsets")
+    features = onset_statistics(found, track.window)
+    return Result(values_of(features), files={"ONSETS": format_onsets(found.times)})
+
+
+def syncopation(track: OpenTrack, settings: Settings) -> Result:
+    """Metric syncopation and share of onsets on the beat."""
+    return Result(values_of(measure_syncopation(track.curve("full_mix", "onsets"), track.beats, track.window)))
+
+
+def complexity(track: OpenTrack, settings: Settings) -> Result:
+    """Variety and evenness of the inter-onset intervals."""
+    return Result(values_of(measure_complexity(track.curve("full_mix", "onsets"), track.beats, track.window)))
+
+
+def stem_rhythm(track: OpenTrack, settings: Settings) -> Result:
+    """Density, syncopation, complexity and evenness of bass, drums and other."""
+    values: dict[str, Value] = {}
+    for stem in RHYTHM_STEMS:
+        if not track.has(stem):
+            values |= dict.fromkeys((f"{name}_{stem}" for name in STEM_NAMES), track.missing(stem))
+            continue
+        found = track.curve(stem, "onsets")
+        measured = (
+            values_of(onset_density(found, track.window))
+            | values_of(measure_syncopation(found, track.beats, track.window))
+            | values_of(measure_complexity(found, track.beats, track.window))
+        )
+        values |= {f"{name}_{stem}": measured[name] for name in STEM_NAMES}
+    return Result(values)

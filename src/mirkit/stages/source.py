@@ -1,0 +1,25 @@
+"""Facts of the file itself."""
+
+from dataclasses import asdict
+
+from mirkit.audio import probe, read_tags
+from mirkit.features.bandwidth import bandwidth
+from mirkit.opentrack import OpenTrack
+from mirkit.stages import Result, fact
+from mirkit.store import Settings
+
+
+def source(track: OpenTrack, settings: Settings) -> Result:
+    """Duration, rate, channels, bandwidth, tags, original name; no key of ``.INFO``."""
+    info = probe(track.track.mix)
+    tags = {name: value for name, value in asdict(read_tags(track.track.mix)).items() if value is not None}
+    return Result(
+        facts={
+            "duration": fact(track.duration),
+            "sample_rate": fact(info.sample_rate),
+            "channels": fact(info.channels),
+            "codec": fact(info.codec),
+            "bandwidth": fact(bandwidth(track.curve("full_mix", "bandwidth"))),
+            "tags": fact(tags),
+        }
+    )

@@ -1,0 +1,72 @@
+"""The rule of what is done."""
+
+from dataclasses import replace
+
+import pytest
+
+from mirkit.catalog import stage
+from mirkit.pipeline.done import Inputs, inputs_of, why_not_done
+from mirkit.stages import parameters
+from mirkit.store import Entry, Fingerprint, Settings, with_values
+
+MIX = Fingerprint(10, "a" * 64)
+DRUMS = Fingerprint(11, "b" * 64)
+SETTINGS = Settings()
+ROW = stage("beats")
+INPUTS = Inputs((("full_mix", "onset"),), {"full_mix.flac": MIX})
+ENTRY = Entry(
+    stage="beats",
+    mirkit_version="1",
+    stage_version=ROW.version,
+    backend="embedded",
+    parameters=parameters(ROW, SETTINGS),
+    inputs={"full_mix.flac": MIX},
+)
+
+
+def why(entry: Entry | None = ENTRY, **changed: object) -> str:
+    asked = {"backend": "embedded", "inputs": INPUTS, "needs": {}, "settings": SETTINGS} | changed
+    there = asked.pop("products_there", True)
+    return why_not_done(ROW, entry, products_there=there, **asked)  # type: ignore[arg-type]
+
+
+def test_a_true_entry_is_done() -> None:
+    assert why() == ""
+
+
+@pytest.mark.parametrize(
+    ("entry", "changed", "says"),
+    [
+        (None, {}, "new"),
+        (replace(ENTRY, failed="it broke"), {}, "failed before"),
+        (ENTRY, {"products_there": False}, "missing"),
+        (replace(ENTRY, stage_version=0), {}, "formula"),
+        (ENTRY, {"backend": "beat_this"}, "method beat_this, was embedded"),
+        (ENTRY, {"settings": with_values(SETTINGS, {"rhythm.bpm": 120.0}, "test")}, "settings"),
+        (ENTRY, {"inputs": Inputs((), {"full_mix.flac": replace(MIX, sha256="c" * 64)})}, "changed: full_mix.flac"),
+        (ENTRY, {"inputs": Inputs((), {"full_mix.flac": MIX, "drums.flac": DRUMS})}, "changed: drums.flac"),
+        (ENTRY, {"needs": {"onsets": "new"}}, "redone: onsets"),
+    ],
+)
+def test_what_is_no_longer_true_is_redone(entry: Entry | None, changed: dict[str, object], says: str) -> None:
+    assert says in why(entry, **changed)
+
+
+def test_a_touched_file_with_the_same_content_stays_done() -> None:
+    assert why(inputs=Inputs((), {"full_mix.flac": replace(MIX, mtime_ns=5)})) == ""
+
+
+def test_what_the_user_brought_stays() -> None:
+    external = replace(ENTRY, backend="external", stage_version=0, parameters={})
+    assert why(external, inputs=Inputs((), {})) == ""
+
+
+def test_absent_stems_are_no_inputs() -> None:
+    prints = {"full_mix": MIX, "drums": DRUMS}
+    names = {"full_mix": "full_mix.flac", "drums": "drums.flac"}
+    assert inputs_of(ROW, prints, names, SETTINGS).curves == (("full_mix", "onset"), ("drums", "onset"))
+    no_stems = with_values(SETTINGS, {"rhythm.stems": False}, "test")
+    assert inputs_of(ROW, prints, names, no_stems).files == {"full_mix.flac": MIX}
+    # chroma comes from the mix unless all three tonal stems are there
+    assert inputs_of(stage("chroma"), prints, names, SETTINGS).curves == (("full_mix", "chroma"),)
+    assert inputs_of(stage("stem_rhythm"), {"full_mix": MIX}, names, SETTINGS).files == {"full_mix.flac": MIX}

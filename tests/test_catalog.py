@@ -1,0 +1,61 @@
+"""Every row of every table."""
+
+import re
+
+import pytest
+
+from mirkit import catalog
+from mirkit.catalog import BACKENDS, GROUPS, KEYS, MEASURED, STAGES, STEMS, TEXT_KEYS, TRACK_KEYS
+from mirkit.stages import door
+
+STAGE_NAMES = [stage.name for stage in STAGES]
+PARTS = {"full_mix", "tonal", *STEMS}
+
+
+def test_the_promised_numbers() -> None:
+    assert len(KEYS) == 78
+    assert len(TRACK_KEYS) == 77
+    assert len(TEXT_KEYS) == 5
+    assert len({key.name for key in KEYS}) == 78
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_key(key: catalog.Key) -> None:
+    assert key.stage in STAGE_NAMES or key.name == "position"
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", key.name)
+    assert key.low is None or key.high is None or key.low < key.high
+    assert key.unit
+    assert key.says
+    assert (key.kind == "flag") == (key.unit == "flag")
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_stage(stage: catalog.Stage) -> None:
+    assert stage.version >= 1
+    assert {part for part, _ in stage.curves} <= PARTS
+    before = STAGE_NAMES[: STAGE_NAMES.index(stage.name)]
+    assert set(stage.needs) <= set(before), "a stage needs only stages before it"
+    assert not stage.job or stage.job in catalog.JOBS
+
+
+@pytest.mark.parametrize("name", ("separate", *MEASURED))
+def test_door(name: str) -> None:
+    assert door(catalog.stage(name)).__doc__
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_group(group: catalog.Group) -> None:
+    assert set(group.stages) <= set(STAGE_NAMES)
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda row: f"{row.job}-{row.name}")
+def test_backend(backend: catalog.Backend) -> None:
+    assert backend.code_licence
+    assert backend.weights_licence
+    assert backend.name == "embedded" or backend.extra, "what is not embedded comes with an extra"
+    assert backend.name != "embedded" or (backend.commercial and not backend.package)
+
+
+def test_needs_are_followed_in_order() -> None:
+    assert catalog.with_needs(("stem_harmonic",)) == ("beats", "stem_harmonic")
+    assert catalog.with_needs(("danceability", "syncopation")) == ("beats", "onsets", "syncopation", "danceability")
