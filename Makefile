@@ -17,7 +17,6 @@ run: .venv/run.stamp
 ifeq ($(DATA),)
 	$(BIN)/mirkit demo demo
 else
-	$(BIN)/mirkit organize "$(DATA)"
 	$(BIN)/mirkit run "$(DATA)"
 	$(BIN)/mirkit verify "$(DATA)"
 endif
