@@ -78,17 +78,17 @@ class LoudnessMeter:
     def __init__(self, channels: int) -> None:
         self._weights = np.array(_WEIGHTS.get(channels, (1.0,) * channels))
         self._sections = np.array([at_rate(*section, ANALYSIS_RATE) for section in (_SHELF, _HIGH_PASS)])
-        self._state = np.zeros((channels, 4))
-        # The sum of squares and the number of samples of the hop that is not yet full.
-        self._open = np.zeros(2)
+        # Of each channel: the state of the two sections, and the sum of squares of the hop that is not yet full.
+        self._state = np.zeros((channels, 5))
+        self._filled = 0
         self._energies: list[npt.NDArray[np.float32]] = []
 
     def push(self, block: FloatArray) -> None:
         """Take the next samples, shape=(channels, n), float32."""
-        out = np.empty(block.shape[1] // HOP + 1, np.float32)
         samples = np.ascontiguousarray(block, np.float32)
-        count = _k_energy(samples, self._sections, self._weights, HOP, self._state, self._open, out)
-        self._energies.append(out[:count])
+        out = np.empty((self._filled + samples.shape[1]) // HOP, np.float32)
+        self._filled = _k_energy(samples, self._sections, self._weights, HOP, self._state, self._filled, out)
+        self._energies.append(out)
 
     def finish(self) -> LoudnessCurve:
         """Return the curve of all samples pushed."""
@@ -189,20 +189,17 @@ def at_rate(
 
 
 @njit(cache=True)
-def _k_energy(samples, sections, weights, hop, state, open_hop, out):  # type: ignore[no-untyped-def]
-    # Filters and squares up to the end of a hop, channel after channel; a hop that stays open waits for the next call.
+def _k_energy(samples, sections, weights, hop, state, filled, out):  # type: ignore[no-untyped-def]
+    # Filters and squares up to the end of a hop, channel after channel; returns how much of the last hop is filled.
     # Double precision: the poles of the high-pass lie 0.5 % inside the unit circle.
     (b0, b1, b2), (_, a1, a2) = sections[0]
     (d0, d1, d2), (_, c1, c2) = sections[1]
     n = samples.shape[1]
     count = start = 0
     while start < n:
-        stop = min(n, start + hop - int(open_hop[1]))
+        stop = min(n, start + hop - filled)
         for channel in range(len(samples)):
-            if weights[channel] == 0:
-                continue
-            s1, s2, t1, t2 = state[channel]
-            total = 0.0
+            s1, s2, t1, t2, total = state[channel]
             for i in range(start, stop):
                 x = samples[channel, i]
                 y = b0 * x + s1
@@ -213,14 +210,14 @@ def _k_energy(samples, sections, weights, hop, state, open_hop, out):  # type: i
                 t2 = d2 * y - c2 * z
                 total += z * z
             # In silence the state would decay into denormal numbers, which are forty times slower.
-            state[channel] = s1, s2, t1, t2
             if abs(s1) + abs(s2) + abs(t1) + abs(t2) < 1e-30:
-                state[channel] = 0
-            open_hop[0] += weights[channel] * total
-        open_hop[1] += stop - start
+                s1 = s2 = t1 = t2 = 0.0
+            state[channel] = s1, s2, t1, t2, total
+        filled += stop - start
         start = stop
-        if open_hop[1] == hop:
-            out[count] = open_hop[0] / hop
+        if filled == hop:
+            out[count] = (weights * state[:, 4]).sum() / hop
+            state[:, 4] = 0
             count += 1
-            open_hop[:] = 0
-    return count
+            filled = 0
+    return filled
