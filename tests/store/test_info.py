@@ -238,6 +238,7 @@ def _writer(path: Path, name: str, updates: int) -> None:
         update_info(path, {f"{name}{number}": number})
 
 
+@pytest.mark.slow
 def test_two_processes_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.INFO"
     spawn = multiprocessing.get_context("spawn")

@@ -1,0 +1,24 @@
+"""A track: its files, and where to find them.
+
+A track is a folder with a ``full_mix.*``, or a loose sound file with its results beside it. Only paths live here; the
+sound of a track that is worked on is :mod:`mirkit.opentrack`.
+"""
+
+from mirkit.track.find import find_tracks, get_info_path, get_organized_folders, is_track, loose_files
+from mirkit.track.names import MIX, PARTS, SIDECARS, SKIPPED_FOLDERS, SOUND_SUFFIXES, is_sound
+from mirkit.track.track import Track
+
+__all__ = [
+    "MIX",
+    "PARTS",
+    "SIDECARS",
+    "SKIPPED_FOLDERS",
+    "SOUND_SUFFIXES",
+    "Track",
+    "find_tracks",
+    "get_info_path",
+    "get_organized_folders",
+    "is_sound",
+    "is_track",
+    "loose_files",
+]

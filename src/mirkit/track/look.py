@@ -1,0 +1,130 @@
+"""One look at a folder, and a walk over a tree: each folder is listed once, however many tracks there are."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirkit.errors import MissingInput
+from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
+from mirkit.store.mishap import mishap
+from mirkit.track.names import MIX, SKIPPED_FOLDERS, is_sound, part_of
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a folder shows, sorted by name.
+
+    Attributes
+    ----------
+    folder : Path
+    sounds : tuple of str
+        Names of the sound files; hidden files are none.
+    folders : tuple of str
+        Names of the folders, but hidden ones, ``separated`` and ``crops``.
+    links : frozenset of str
+        Those of the folders that are links.
+    unclean : bool
+        Whether something lies here that a killed writer may have left.
+    """
+
+    folder: Path
+    sounds: tuple[str, ...]
+    folders: tuple[str, ...]
+    links: frozenset[str]
+    unclean: bool
+
+    @property
+    def is_track(self) -> bool:
+        """Whether it holds a ``full_mix.*``."""
+        return any(part_of(name) == MIX for name in self.sounds)
+
+
+def look(folder: Path) -> Look:
+    """List a folder.
+
+    Raises
+    ------
+    MissingInput
+        It cannot be read.
+    """
+    sounds, folders, links, unclean = [], [], set(), False
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    unclean = unclean or name.startswith((TEMP_PREFIX, LOCK_NAME))
+                elif is_sound(name) and entry.is_file():
+                    sounds.append(name)
+                elif name not in SKIPPED_FOLDERS and entry.is_dir():
+                    folders.append(name)
+                    if entry.is_symlink() or _is_junction(entry):
+                        links.add(name)
+    except OSError as error:
+        raise MissingInput(str(mishap(error, folder, "read"))) from error
+    return Look(folder, tuple(sorted(sounds)), tuple(sorted(folders)), frozenset(links), unclean)
+
+
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    """Windows has a second kind of link to a folder; Python can tell from 3.12 on."""
+    return bool(getattr(entry, "is_junction", bool)())
+
+
+def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iterator[Look]:
+    """Look at a folder and all below it, parents first, in the order of their names; not inside tracks.
+
+    Parameters
+    ----------
+    root : Path
+        Where to begin.
+    problems : list of str, optional
+        Gets a line for every folder below that could not be read.
+    follow : bool
+        Whether to follow links to folders, each place once.
+
+    Raises
+    ------
+    MissingInput
+        ``root`` cannot be read.
+    """
+    places = _Places(root)
+    todo = [root]
+    while todo:
+        folder = todo.pop()
+        try:
+            looked = look(folder)
+        except MissingInput as error:
+            if folder is root:
+                raise
+            if problems is not None:
+                problems.append(str(error))
+            continue
+        yield looked
+        if looked.is_track:
+            continue
+        for name in reversed(looked.folders):
+            path = folder / name
+            if name not in looked.links or (follow and places.is_new(path)):
+                todo.append(path)
+
+
+class _Places:
+    """Folders that a walk covers, so that a link to one of them, or around them, is not followed."""
+
+    def __init__(self, root: Path) -> None:
+        self._covered: set[str] = set()
+        self._around: set[str] = set()
+        self._add(os.path.realpath(root))
+
+    def is_new(self, link: Path) -> bool:
+        """Tell whether a link leads to a place not covered yet; from now on it is."""
+        real = os.path.realpath(link)
+        if real in self._around or any(str(above) in self._covered for above in (real, *Path(real).parents)):
+            return False
+        self._add(real)
+        return True
+
+    def _add(self, real: str) -> None:
+        self._covered.add(real)
+        self._around.update(str(above) for above in Path(real).parents)

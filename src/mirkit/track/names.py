@@ -1,0 +1,41 @@
+"""What the names of files mean."""
+
+import hashlib
+import os
+
+from mirkit.catalog import STEMS
+
+MIX = "full_mix"
+PARTS = (MIX, *STEMS)
+
+#: Sound files, told by the end of their name in any case.
+SOUND_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".m4a", ".opus", ".aiff", ".aif")
+
+#: Sidecars of a track: ``<base>.<this>``.
+SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "CURVES.npz", "PROVENANCE")
+
+#: Folders in which no tracks are looked for: a working directory, and parts of tracks.
+SKIPPED_FOLDERS = ("separated", "crops")
+
+#: Bytes that a base may have, so that every name made of it fits into the 255 of common file systems.
+_LONGEST_BASE = 220
+
+
+def is_sound(name: str) -> bool:
+    """Tell whether a file of this name is sound. Hidden files are not: macOS leaves ``._x.mp3`` beside ``x.mp3``."""
+    return not name.startswith(".") and name.lower().endswith(SOUND_SUFFIXES)
+
+
+def part_of(name: str) -> str:
+    """Give the part that a sound in a track folder is, ``full_mix`` or a stem, or ""."""
+    stem = os.path.splitext(name)[0].lower()
+    return stem if stem in PARTS else ""
+
+
+def base_of(name: str) -> str:
+    """Give what sidecars of a track called ``name`` begin with: the name, cut where it is too long to add to."""
+    data = os.fsencode(name)
+    if len(data) <= _LONGEST_BASE:
+        return name
+    cut = data[: _LONGEST_BASE - 9].decode("utf-8", "ignore")
+    return f"{cut}~{hashlib.sha256(data).hexdigest()[:8]}"

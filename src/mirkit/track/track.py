@@ -1,0 +1,213 @@
+"""One track: which files it has, and where its results go."""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mirkit.catalog import STEMS
+from mirkit.errors import MissingInput
+from mirkit.store.mishap import shown
+from mirkit.track.look import Look, look, walk
+from mirkit.track.names import MIX, SOUND_SUFFIXES, base_of, is_sound, part_of
+
+
+@dataclass(frozen=True)
+class Track:
+    """Paths of a track, as they were when its folder was looked at. Made by :meth:`at` and ``find_tracks``.
+
+    Attributes
+    ----------
+    folder : Path
+        Folder that holds its files.
+    loose : str
+        Name of the sound file for a loose one; "" for a track folder.
+    sounds : tuple of str
+        Names of the sound files that may be its mix or its stems.
+    unclean : bool
+        Whether something lies in the folder that a killed writer may have left (``mirkit.store.sweep`` removes it).
+    """
+
+    folder: Path
+    loose: str = ""
+    sounds: tuple[str, ...] = field(default=(), compare=False)
+    unclean: bool = field(default=False, compare=False)
+
+    @classmethod
+    def at(cls, path: Path | str) -> "Track":
+        """Give the track that a path means: a track folder, the ``full_mix.*`` in one, or a loose sound file.
+
+        Raises
+        ------
+        MissingInput
+            It is none of these; the message says what it is and what would help.
+        """
+        path = Path(os.path.abspath(path))
+        if path.is_dir():
+            looked = look(path)
+            if not looked.is_track:
+                raise MissingInput(_why_no_track(path, looked))
+            return cls.of(looked)
+        if not path.is_file():
+            raise MissingInput(f"{shown(path)}: no such file or folder")
+        if not is_sound(path.name):
+            raise MissingInput(f"{shown(path)}: not a sound file by its name; known are {' '.join(SOUND_SUFFIXES)}")
+        looked = look(path.parent)
+        if not looked.is_track:
+            return cls._loose(path, looked)
+        if part_of(path.name) == MIX:
+            return cls.of(looked)
+        raise MissingInput(f'{shown(path)}: part of a track; give its folder instead: "{shown(path.parent)}"')
+
+    @classmethod
+    def of(cls, looked: Look) -> "Track":
+        """Give the track folder that was looked at."""
+        # There may be 100,000 tracks, and most have files of the same names: each name is kept once.
+        names = tuple(sys.intern(name) for name in looked.sounds if part_of(name))
+        return cls(looked.folder, sounds=names, unclean=looked.unclean)
+
+    @classmethod
+    def _loose(cls, path: Path, looked: Look) -> "Track":
+        stem = os.path.splitext(path.name)[0]
+        beginnings = (f"{stem}.", f"{base_of(stem)}_")
+        names = tuple(name for name in looked.sounds if name.startswith(beginnings))
+        return cls(path.parent, loose=path.name, sounds=names, unclean=looked.unclean)
+
+    @property
+    def path(self) -> Path:
+        """What a user calls it by: the folder, or the loose file."""
+        return self.folder / self.loose if self.loose else self.folder
+
+    @property
+    def name(self) -> str:
+        """Name of the folder, or of the loose file without its suffix."""
+        return os.path.splitext(self.loose)[0] if self.loose else self.folder.name
+
+    @property
+    def is_crop(self) -> bool:
+        """Whether this is a crop, cut from a track."""
+        return not self.loose and self.folder.parent.name == "crops"
+
+    @property
+    def mix(self) -> Path:
+        """The full mix.
+
+        Raises
+        ------
+        MissingInput
+            There is none, or more than one file could be it.
+        """
+        path = self._only(MIX)
+        if path is None:
+            raise MissingInput(f"{shown(self.folder)}: no {MIX}.*; put the track's sound there under this name")
+        return path
+
+    @property
+    def stems(self) -> dict[str, Path]:
+        """The stems that there are: name -> file.
+
+        Raises
+        ------
+        MissingInput
+            More than one file could be one of them.
+        """
+        found = {stem: self._only(stem) for stem in STEMS}
+        return {stem: path for stem, path in found.items() if path is not None}
+
+    @property
+    def parts(self) -> dict[str, Path]:
+        """Mix and stems: ``full_mix`` or the stem's name -> file. Raises as :attr:`mix` and :attr:`stems`."""
+        return {MIX: self.mix} | self.stems
+
+    def stem(self, stem: str) -> Path:
+        """Give the file of one stem.
+
+        Raises
+        ------
+        MissingInput
+            There is none, or more than one file could be it.
+        """
+        path = self._only(stem)
+        if path is None:
+            raise MissingInput(
+                f'{shown(self.folder)}: no {stem} stem; make it with: mirkit separate "{shown(self.path)}"'
+            )
+        return path
+
+    def stem_path(self, stem: str, suffix: str = ".flac") -> Path:
+        """Say where a stem is to be written."""
+        return self.folder / f"{self._prefix}{stem}{suffix}"
+
+    def sidecar(self, kind: str) -> Path:
+        """Say where a sidecar is, e.g. ``INFO``, ``BEATS_GRID``."""
+        return self.folder / f"{base_of(self.name)}.{kind}"
+
+    @property
+    def info(self) -> Path:
+        """The ``.INFO``."""
+        return self.sidecar("INFO")
+
+    @property
+    def grid(self) -> Path:
+        """The ``.BEATS_GRID``."""
+        return self.sidecar("BEATS_GRID")
+
+    @property
+    def onsets(self) -> Path:
+        """The ``.ONSETS``."""
+        return self.sidecar("ONSETS")
+
+    @property
+    def curves(self) -> Path:
+        """The ``.CURVES.npz``."""
+        return self.sidecar("CURVES.npz")
+
+    @property
+    def provenance(self) -> Path:
+        """The ``.PROVENANCE``."""
+        return self.sidecar("PROVENANCE")
+
+    @property
+    def adtof_midi(self) -> Path:
+        """Drums as MIDI, by ADTOF: ``drums_adtof.mid``, of a loose ``x.flac`` ``x_adtof.mid``."""
+        return self.folder / (f"{self._prefix}adtof.mid" if self.loose else "drums_adtof.mid")
+
+    @property
+    def drums_midi(self) -> Path:
+        """Drums as MIDI, by drum separation: ``drums.mid``, of a loose ``x.flac`` ``x_drums.mid``."""
+        return self.folder / f"{self._prefix}drums.mid"
+
+    @property
+    def crops(self) -> Path:
+        """Folder of the clips cut from it."""
+        return self.folder / "crops"
+
+    @property
+    def _prefix(self) -> str:
+        return f"{base_of(self.name)}_" if self.loose else ""
+
+    def _only(self, part: str) -> Path | None:
+        candidates = [name for name in self.sounds if self._part_of(name) == part]
+        if len(candidates) > 1:
+            which = " and ".join(shown(name) for name in candidates)
+            mend = "organize them into folders of their own with: mirkit organize" if self.loose else "keep one of them"
+            raise MissingInput(f"{shown(self.folder)}: {which} could each be the {part}; {mend}")
+        return self.folder / candidates[0] if candidates else None
+
+    def _part_of(self, name: str) -> str:
+        if not self.loose:
+            return part_of(name)
+        stem = os.path.splitext(name)[0]
+        if stem == self.name:
+            return MIX
+        return part_of(name.removeprefix(self._prefix)) if name.startswith(self._prefix) else ""
+
+
+def _why_no_track(path: Path, looked: Look) -> str:
+    if any(inner.is_track for inner in walk(path, follow=True)):
+        return f"{shown(path)}: no track but a folder of tracks; add --batch to take all of them"
+    if looked.sounds:
+        return (
+            f'{shown(path)}: no {MIX}.* in it; make track folders of loose files with: mirkit organize "{shown(path)}"'
+        )
+    return f"{shown(path)}: no track (no {MIX}.* in it) and no sound files"
