@@ -10,7 +10,9 @@ from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, 
 
 #: So many frames at each end reach beyond the sound; the step into the padding would fill their spectrum.
 _EDGE_FRAMES = N_FFT // (2 * HOP)
-#: Bins of the running median: 300 Hz. A whistle (a pilot tone, a monitor's line frequency) is no bandwidth.
+#: An offset of the samples fills these lowest bins.
+_OFFSET_BINS = 2
+#: Bins of the running median: 300 Hz. A faint whistle (a pilot tone, a monitor's line frequency) is no bandwidth.
 _MEDIAN_BINS = 15
 #: Sound ends where the mean spectrum falls this far below its peak ...
 _RANGE_DB = 90.0
@@ -73,10 +75,9 @@ def bandwidth(curve: BandwidthCurve) -> Value:
     """
     if curve.frames == 0:
         return TOO_SHORT
-    half = _MEDIAN_BINS // 2
-    padded = np.pad(curve.power, half, mode="edge")
+    padded = np.pad(curve.power[_OFFSET_BINS:], _MEDIAN_BINS // 2, mode="edge")
     level = 10 * np.log10(np.maximum(np.median(sliding_window_view(padded, _MEDIAN_BINS), axis=1), 1e-30))
     sounding = np.flatnonzero(level > max(level.max() - _RANGE_DB, _NOISE_DB + _ABOVE_NOISE_DB))
     if not len(sounding):
         return SILENT
-    return float(sounding[-1] * ANALYSIS_RATE / N_FFT)
+    return float((sounding[-1] + _OFFSET_BINS) * ANALYSIS_RATE / N_FFT)
