@@ -32,7 +32,8 @@ def write_sound(path: Path, seed: int, seconds: float = 3.0) -> None:
     chord = sum(np.sin(2 * np.pi * hz * t) for hz in (220.0, 277.2, 329.6))
     hits = rng.standard_normal(t.size) * np.exp(-(t % 0.5) / 0.03)
     path.parent.mkdir(parents=True, exist_ok=True)
-    encode(path, np.stack([0.1 * chord + 0.3 * hits, 0.1 * chord + 0.25 * hits]).astype(np.float32), rate)
+    sound = np.stack([0.1 * chord + 0.3 * hits, 0.1 * chord + 0.25 * hits]).astype(np.float32)
+    encode(path, [sound], rate=rate, channels=2)
 
 
 @pytest.fixture(scope="module")

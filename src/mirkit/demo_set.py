@@ -66,7 +66,7 @@ def write_demo(folder: Path) -> list[Path]:
         if piece.title in wanted:
             path = folder / f"{piece.name}.{FORMATS[piece.title]}"
             tags = {"artist": piece.artist, "album": piece.album, "title": piece.title, "genre": piece.genre}
-            encode(path, piece.samples, piece.rate, tags=tags)
+            encode(path, [piece.samples], rate=piece.rate, channels=2, tags=tags)
             written.append(path)
     write_whole(folder / TRUTH_NAME, json.dumps(truths, indent=1).encode())
     return written
@@ -103,15 +103,15 @@ def _rows(title: str, truth: Mapping[str, Any], track: Track) -> Iterator[Row]:
         close = isinstance(bpm, int | float) and abs(bpm - truth["bpm"]) <= 0.01 * truth["bpm"]
         yield Row(title, "tempo", f"{truth['bpm']:.2f} BPM", f"{bpm} BPM", close)
         grid = read_grid(track.grid)
-        yield _times(title, "beats", truth["beats"], grid.beats, BEAT_TOLERANCE_S)
-        yield _times(title, "downbeats", truth["downbeats"], grid.downbeats, BEAT_TOLERANCE_S)
+        yield _times(title, "beats", truth["beats"], grid.beats.tolist(), BEAT_TOLERANCE_S)
+        yield _times(title, "downbeats", truth["downbeats"], grid.downbeats.tolist(), BEAT_TOLERANCE_S)
         metre = facts.get("metre", {}).get("value")
         true_metre = f"{truth['metre']}/4"
         yield Row(title, "metre", true_metre, str(metre), metre == true_metre)
     key = f"{facts.get('key', {}).get('value')} {facts.get('mode', {}).get('value')}"
     yield Row(title, "key", f"{truth['key']} {truth['mode']}", key, key == f"{truth['key']} {truth['mode']}")
     onsets = sorted({time for times in truth["onsets"].values() for time in times})
-    yield _times(title, "onsets", onsets, read_onsets(track.onsets), ONSET_TOLERANCE_S)
+    yield _times(title, "onsets", onsets, read_onsets(track.onsets).tolist(), ONSET_TOLERANCE_S)
 
 
 def _times(title: str, what: str, true: Sequence[float], found: Sequence[float], tolerance: float) -> Row:
@@ -124,7 +124,7 @@ def f_measure(true: Sequence[float], found: Sequence[float], tolerance: float) -
 
     1 when both are empty: nothing there, nothing found.
     """
-    if not len(true) and not len(found):
+    if not true and not found:
         return 1.0
     hits = i = j = 0
     # Earliest first is the best matching there is when all windows are equally wide.
