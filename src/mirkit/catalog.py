@@ -132,8 +132,10 @@ STAGES: tuple[Stage, ...] = (
         job="beats",
     ),
     Stage("onsets", "rhythm", 1, "onset times and strengths", (("full_mix", "onsets"),), files=("ONSETS",)),
-    Stage("syncopation", "rhythm", 1, "metric syncopation", needs=("beats", "onsets")),
-    Stage("complexity", "rhythm", 1, "variety and evenness of the inter-onset intervals", needs=("beats", "onsets")),
+    Stage("syncopation", "rhythm", 1, "metric syncopation", (("full_mix", "onsets"),), needs=("beats", "onsets")),
+    Stage(
+        "complexity", "rhythm", 1, "variety and evenness of intervals", (("full_mix", "onsets"),), ("beats", "onsets")
+    ),
     Stage(
         "stem_rhythm",
         "rhythm",

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mirkit.audio import Audio, open_audio
+from mirkit.audio import Audio, Damage, open_audio
 from mirkit.errors import AudioError, InfoError, MissingInput
 from mirkit.features.packing import KINDS, beats_from_arrays, beats_to_arrays, from_arrays, to_arrays
 from mirkit.features.rhythm.beats.grid import Beats
@@ -164,7 +164,7 @@ class OpenTrack:
         self._fresh |= {key for key in curves if key[1] in KINDS}
         for part, audio in sources.items():
             if audio.damage.share:
-                self.notes.append(f"{part}: {100 * audio.damage.share:.1f} % of the file is damaged and was left out")
+                self.notes.append(damage_note(part, audio.damage))
 
     def _recall(self, wanted: set[tuple[str, str]]) -> None:
         """Take from the sidecar what still belongs to the sound."""
@@ -191,6 +191,11 @@ class OpenTrack:
 
     def _kept(self, name: str) -> dict[str, Any]:
         return {key.removeprefix(f"{name}/"): array for key, array in read_curves(self.track.curves, name).items()}
+
+
+def damage_note(part: str, damage: Damage) -> str:
+    """What a user is told of a file that could be read in part."""
+    return f"{part}: {100 * damage.share:.2g} % of the sound is damaged and silent now"
 
 
 class _BrokenStemError(Exception):

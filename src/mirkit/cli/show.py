@@ -154,3 +154,11 @@ def clock(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def comparison(rows: Sequence[Any]) -> None:
+    """The demo set: truth beside measurement."""
+    table(
+        ("track", "what", "truth", "measured", ""),
+        [(row.track, row.what, row.truth, row.measured, "ok" if row.agrees else "differs") for row in rows],
+    )

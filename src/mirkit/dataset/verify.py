@@ -8,7 +8,7 @@ from pathlib import Path
 from mirkit.catalog import KEYS, TRACK_KEYS, key, stage
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.store import read_info, read_provenance
-from mirkit.track import Track, find_tracks, is_track
+from mirkit.track import Track, find_tracks, is_track, loose_files
 
 #: Stages whose values two tracks can only share when the same method made them.
 _METHOD_STAGES = ("separate", "beats", "danceability")
@@ -95,7 +95,8 @@ def verify_all(path: Path) -> list[TrackReport]:
     MissingInput
         There is no track.
     """
-    tracks = find_tracks(path) if path.is_dir() and not is_track(path) else [Track.at(path)]
+    several = path.is_dir() and not is_track(path)
+    tracks = [*find_tracks(path), *map(Track.at, loose_files(path))] if several else [Track.at(path)]
     if not tracks:
         raise MissingInput(f"{path}: no track in it")
     return [verify(track) for track in tracks]

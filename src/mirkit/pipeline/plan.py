@@ -12,7 +12,7 @@ from mirkit.catalog import JOBS, STEMS, stage, with_needs
 from mirkit.errors import MirkitError, MissingExtra, MissingInput
 from mirkit.pipeline.state import State
 from mirkit.store import Settings, find_root, read_settings, with_values, write_backends
-from mirkit.track import Track, find_tracks, is_track
+from mirkit.track import Track, find_tracks, is_track, loose_files
 
 #: CPU seconds per minute of sound on one core of 2020: what the time in the plan is made of.
 SECONDS_PER_MINUTE = {"separate": 4.0, "measure": 4.0}
@@ -142,7 +142,7 @@ def _tracks(request: Request) -> tuple[list[Track], Path]:
     if not path.exists():
         raise MissingInput(f"{path}: no such file or folder")
     if request.batch and path.is_dir() and not is_track(path):
-        tracks = find_tracks(path)
+        tracks = find_tracks(path) + [Track.at(file) for file in loose_files(path)]
         if not tracks:
             raise MissingInput(f'{path}: no track in it; put sound files there, or say: mirkit organize "{path}"')
         return tracks, find_root(path, batch=True)

@@ -65,7 +65,8 @@ def process(job: Job) -> Outcome:
 
 def _process(job: Job, log: _Log) -> None:
     track = Track.at(job.path)
-    sweep(track.folder)
+    if track.unclean:
+        sweep(track.folder)
     state = State.of(track)
     if "separate" in job.stages:
         _separate(job, state, log)
@@ -97,7 +98,7 @@ def _separate(job: Job, state: State, log: _Log) -> None:
 
     started = time.perf_counter()
     try:
-        result, paths = separate(state.track, job.settings, job.backends["stems"], keep=frozenset(foreign))
+        result, paths = separate(state.track, job.settings, frozenset(foreign))
     except MirkitError as error:
         log.failures[row.name] = _told(job, error)
         return

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from mirkit import engines
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.plan import Plan, Request
-from mirkit.pipeline.process import Job, process
 
 
 def run(plan: Plan, request: Request) -> Iterator[Outcome]:
     """Yield the outcome of each track of the plan that has something to do, in the order in which they finish."""
+    from mirkit.pipeline.process import Job, process  # all of the analysis: not for a run that has nothing to do
+
     tracks = [track for track in plan.tracks if str(track.path) in plan.todo or str(track.path) in plan.unreadable]
     jobs = [
         Job(track.path, request.stages, plan.backends, plan.settings, request.overwrite, request.debug, track.name)

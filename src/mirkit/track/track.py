@@ -8,6 +8,7 @@ from pathlib import Path
 from mirkit.catalog import STEMS
 from mirkit.errors import MissingInput
 from mirkit.store.mishap import shown
+from mirkit.track.companions import ADTOF_MIDI, DRUMS_MIDI, beside, in_folder, role_beside
 from mirkit.track.look import Look, look, walk
 from mirkit.track.names import MIX, SOUND_SUFFIXES, base_of, is_sound, part_of
 
@@ -136,11 +137,11 @@ class Track:
 
     def stem_path(self, stem: str, suffix: str = ".flac") -> Path:
         """Say where a stem is to be written."""
-        return self.folder / f"{self._prefix}{stem}{suffix}"
+        return self._companion(stem + suffix)
 
     def sidecar(self, kind: str) -> Path:
-        """Say where a sidecar is, e.g. ``INFO``, ``BEATS_GRID``."""
-        return self.folder / f"{base_of(self.name)}.{kind}"
+        """Say where a sidecar is: ``INFO``, ``BEATS_GRID``, or another of ``SIDECARS``."""
+        return self._companion(kind)
 
     @property
     def info(self) -> Path:
@@ -170,37 +171,37 @@ class Track:
     @property
     def adtof_midi(self) -> Path:
         """Drums as MIDI, by ADTOF: ``drums_adtof.mid``, of a loose ``x.flac`` ``x_adtof.mid``."""
-        return self.folder / (f"{self._prefix}adtof.mid" if self.loose else "drums_adtof.mid")
+        return self._companion(ADTOF_MIDI)
 
     @property
     def drums_midi(self) -> Path:
         """Drums as MIDI, by drum separation: ``drums.mid``, of a loose ``x.flac`` ``x_drums.mid``."""
-        return self.folder / f"{self._prefix}drums.mid"
+        return self._companion(DRUMS_MIDI)
 
     @property
     def crops(self) -> Path:
         """Folder of the clips cut from it."""
         return self.folder / "crops"
 
-    @property
-    def _prefix(self) -> str:
-        return f"{base_of(self.name)}_" if self.loose else ""
+    def _companion(self, role: str) -> Path:
+        return self.folder / (beside(role, self.name) if self.loose else in_folder(role, self.name))
 
     def _only(self, part: str) -> Path | None:
-        candidates = [name for name in self.sounds if self._part_of(name) == part]
+        candidates = [name for name in self.sounds if self.part_of(name) == part]
         if len(candidates) > 1:
             which = " and ".join(shown(name) for name in candidates)
             mend = "organize them into folders of their own with: mirkit organize" if self.loose else "keep one of them"
             raise MissingInput(f"{shown(self.folder)}: {which} could each be the {part}; {mend}")
         return self.folder / candidates[0] if candidates else None
 
-    def _part_of(self, name: str) -> str:
+    def part_of(self, name: str) -> str:
+        """Say which part one of its ``sounds`` is: ``full_mix``, a stem, or "" for none."""
         if not self.loose:
             return part_of(name)
-        stem = os.path.splitext(name)[0]
-        if stem == self.name:
+        if os.path.splitext(name)[0] == self.name:
             return MIX
-        return part_of(name.removeprefix(self._prefix)) if name.startswith(self._prefix) else ""
+        base, role = role_beside(name)
+        return part_of(role) if base == base_of(self.name) else ""
 
 
 def _why_no_track(path: Path, looked: Look) -> str:

@@ -1,0 +1,243 @@
+"""One track through the pipeline: what is done, what is redone, what fails."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from library import beat_music, make_track, write
+
+from mirkit.catalog import MEASURED, TRACK_KEYS, stage
+from mirkit.pipeline.outcome import Outcome
+from mirkit.pipeline.process import Job, process
+from mirkit.store import Settings, read_info, read_provenance, with_values
+
+BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
+
+
+def extract(folder: Path, stages: tuple[str, ...] = MEASURED, **more: object) -> Outcome:
+    settings = more.pop("settings", Settings())
+    return process(Job(folder, stages, BACKENDS, settings, **more))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_track(tmp_path_factory.mktemp("library") / "Finished", stems=True)
+    assert extract(folder).ok
+    return folder
+
+
+@pytest.fixture
+def track(finished: Path, tmp_path: Path) -> Path:
+    # copy2 keeps the time of change, as moving a data set does
+    return Path(shutil.copytree(finished, tmp_path / "Finished"))
+
+
+def test_every_key_is_there_with_a_number_or_a_reason(finished: Path) -> None:
+    info = read_info(finished / "Finished.INFO")
+    assert list(info) == list(TRACK_KEYS)
+    reasons = {key for entry in read_provenance(finished / "Finished.PROVENANCE").stages.values() for key in entry.reasons}
+    assert {key for key, value in info.items() if value is None} == reasons
+    assert info["bpm"] == pytest.approx(120, abs=0.1)
+    assert info["lufs_vocals"] is None, "digital silence has no loudness"
+    assert info["onset_density_average_bass"] is not None
+
+
+def test_sidecars(finished: Path) -> None:
+    grid = json.loads((finished / "Finished.BEATS_GRID").read_text())
+    assert grid["total_beats"] == len(grid["beats"]) == pytest.approx(24, abs=1)
+    assert (finished / "Finished.ONSETS").read_text().count("\n") >= 20
+    facts = read_provenance(finished / "Finished.PROVENANCE").facts
+    assert facts["duration"]["value"] == pytest.approx(12)
+    assert facts["key"]["value"] == "C"
+    assert not list(finished.glob(".*")), "no temporary file is left"
+
+
+def test_a_second_run_does_nothing(track: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in track.iterdir()}
+    outcome = extract(track)
+    assert outcome.done == ()
+    assert set(outcome.skipped) == set(MEASURED)
+    assert {path.name: path.stat().st_mtime_ns for path in track.iterdir()} == before
+
+
+def test_the_same_sound_gives_the_same_bytes(track: Path) -> None:
+    before = (track / "Finished.INFO").read_bytes()
+    assert extract(track, overwrite=True).ok
+    assert (track / "Finished.INFO").read_bytes() == before
+    shutil.rmtree(track)
+    make_track(track, stems=True)
+    assert extract(track).ok
+    assert (track / "Finished.INFO").read_bytes() == before
+
+
+def test_a_new_stem_redoes_only_what_depends_on_it(track: Path) -> None:
+    write(track / "drums.flac", beat_music(bpm=140)["drums"])
+    outcome = extract(track)
+    assert set(outcome.done) == {"beats", "syncopation", "complexity", "stem_rhythm", "loudness", "stem_harmonic"}
+
+
+def test_a_missing_stem_is_a_reason_not_a_number(tmp_path: Path) -> None:
+    folder = make_track(tmp_path / "Mix only")
+    assert extract(folder).ok
+    info = read_info(folder / "Mix only.INFO")
+    provenance = read_provenance(folder / "Mix only.PROVENANCE")
+    assert info["lufs_drums"] is None
+    assert provenance.stages["loudness"].reasons["lufs_drums"] == "stem missing"
+    assert provenance.stages["chroma"].extra["method"] == {"signal": "full_mix"}
+
+
+def test_stems_that_come_later_are_noticed(tmp_path: Path) -> None:
+    folder = make_track(tmp_path / "Later")
+    assert extract(folder).ok
+    for stem, samples in beat_music().items():
+        write(folder / f"{stem}.flac", samples)
+    outcome = extract(folder)
+    assert "bands" in outcome.skipped
+    assert "chroma" in outcome.done
+    assert read_info(folder / "Later.INFO")["lufs_drums"] is not None
+
+
+def test_another_setting_redoes_its_stage(track: Path) -> None:
+    settings = with_values(Settings(), {"rhythm.bpm_range": [50.0, 90.0]}, "test")
+    outcome = extract(track, settings=settings)
+    assert "beats" in outcome.done
+    assert "loudness" in outcome.skipped
+
+
+def test_a_touched_file_is_not_redone(track: Path) -> None:
+    os.utime(track / "full_mix.flac")
+    assert extract(track).done == ()
+
+
+def test_foreign_keys_stay(track: Path) -> None:
+    path = track / "Finished.INFO"
+    content = json.loads(path.read_text()) | {"my_rating": 5}
+    path.write_text(json.dumps(content))
+    extract(track, ("loudness",), overwrite=True)
+    assert read_info(path)["my_rating"] == 5
+
+
+def test_a_deleted_grid_is_made_again(track: Path) -> None:
+    (track / "Finished.BEATS_GRID").unlink()
+    assert "beats" in extract(track).done
+    assert (track / "Finished.BEATS_GRID").exists()
+
+
+def test_unreadable_sidecars_are_set_aside(track: Path) -> None:
+    (track / "Finished.INFO").write_bytes(b'{"bpm": 12')
+    outcome = extract(track)
+    assert outcome.ok
+    assert outcome.notes
+    assert [path.read_bytes() for path in track.glob("Finished.INFO.unreadable*")] == [b'{"bpm": 12']
+    assert read_info(track / "Finished.INFO")["bpm"] == pytest.approx(120, abs=0.1)
+
+
+def test_damaged_curves_are_measured_anew(track: Path) -> None:
+    before = (track / "Finished.INFO").read_bytes()
+    (track / "Finished.CURVES.npz").write_bytes(b"PK nonsense")
+    assert extract(track, overwrite=True).ok
+    assert (track / "Finished.INFO").read_bytes() == before
+
+
+def test_kept_curves_spare_the_decoding(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_sound(*_: object, **__: object) -> None:
+        raise AssertionError("the sound was opened")
+
+    monkeypatch.setattr("mirkit.opentrack.open_audio", no_sound)
+    before = (track / "Finished.INFO").read_bytes()
+    assert extract(track, ("loudness", "spectral_shape", "bands", "chroma", "syncopation"), overwrite=True).ok
+    assert (track / "Finished.INFO").read_bytes() == before
+
+
+def test_a_rotten_mix_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "Rotten").mkdir()
+    (tmp_path / "Rotten" / "full_mix.mp3").write_bytes(b"this is text " * 99)
+    outcome = extract(tmp_path / "Rotten")
+    assert list(outcome.failures) == ["track"]
+    assert "\n" not in outcome.failures["track"]
+    assert "full_mix.mp3" in outcome.failures["track"]
+
+
+def test_a_rotten_stem_costs_what_depends_on_it(track: Path) -> None:
+    (track / "drums.flac").write_bytes(b"no flac at all")
+    outcome = extract(track)
+    assert list(outcome.failures) == ["drums"]
+    info = read_info(track / "Finished.INFO")
+    assert info["lufs_drums"] is None
+    assert info["lufs_bass"] is not None
+    assert info["bpm"] == pytest.approx(120, abs=0.1)
+    assert list(extract(track).failures) == ["drums"], "what failed is tried again"
+
+
+def test_two_candidates_for_a_stem_are_named(track: Path) -> None:
+    write(track / "drums.wav", beat_music()["drums"])
+    outcome = extract(track)
+    assert "drums.flac" in outcome.failures["track"]
+    assert "drums.wav" in outcome.failures["track"]
+
+
+def test_a_bug_in_a_stage_is_that_stages_failure(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("mirkit.stages.spectral.bands", broken)
+    outcome = extract(track, ("bands", "loudness"), overwrite=True)
+    assert outcome.failures == {"bands": "ZeroDivisionError: oops (a bug: run with --debug and report it)"}
+    assert outcome.done == ("loudness",)
+    assert read_provenance(track / "Finished.PROVENANCE").stages["bands"].failed
+    monkeypatch.undo()
+    assert extract(track).done == ("bands",)
+
+
+def test_a_failed_need_is_said(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("no beats today")
+
+    monkeypatch.setattr("mirkit.stages.rhythm.track_beats", broken)
+    (track / "Finished.BEATS_GRID").unlink()
+    outcome = extract(track)
+    assert "no beats today" in outcome.failures["beats"]
+    assert outcome.failures["syncopation"] == "needs beats, which failed"
+
+
+def test_separation_then_measurement(tmp_path: Path) -> None:
+    folder = make_track(tmp_path / "Split")
+    outcome = extract(folder, ("separate", *MEASURED))
+    assert outcome.ok
+    assert outcome.done[0] == "separate"
+    assert {path.name for path in folder.glob("*.flac")} == {f"{p}.flac" for p in ("full_mix", "drums", "bass", "other", "vocals")}
+    assert read_info(folder / "Split.INFO")["lufs_drums"] is not None
+    assert extract(folder, ("separate", *MEASURED)).done == ()
+
+
+def test_the_users_stems_are_adopted_and_stay(track: Path) -> None:
+    drums = (track / "drums.flac").read_bytes()
+    outcome = extract(track, ("separate",))
+    assert outcome.done == ()
+    assert read_provenance(track / "Finished.PROVENANCE").stages["separate"].backend == "external"
+    assert (track / "drums.flac").read_bytes() == drums
+    assert extract(track, ("separate",), overwrite=True).done == ("separate",)
+    assert (track / "drums.flac").read_bytes() != drums
+
+
+def test_a_stem_put_in_by_hand_survives_a_new_mix(tmp_path: Path) -> None:
+    folder = make_track(tmp_path / "Hand")
+    extract(folder, ("separate",))
+    own = write(folder / "vocals.flac", beat_music(seed=5)["drums"]).read_bytes()
+    write(folder / "full_mix.flac", sum(beat_music(bpm=90).values()))
+    assert extract(folder, ("separate",)).done == ("separate",)
+    assert (folder / "vocals.flac").read_bytes() == own
+
+
+def test_another_format_replaces_the_older_files(tmp_path: Path) -> None:
+    folder = make_track(tmp_path / "Format", seconds=4.0)
+    extract(folder, ("separate",))
+    extract(folder, ("separate",), settings=with_values(Settings(), {"separation.format": "wav"}, "test"))
+    assert sorted(path.name for path in folder.glob("drums.*")) == ["drums.wav"]
+
+
+def test_stages_cover_the_catalog() -> None:
+    written = {key for name in MEASURED for key in stage(name).keys}
+    assert written == set(TRACK_KEYS)
