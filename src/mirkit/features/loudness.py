@@ -77,7 +77,8 @@ class LoudnessMeter:
 
     def __init__(self, channels: int) -> None:
         self._weights = np.array(_WEIGHTS.get(channels, (1.0,) * channels))
-        self._sections = np.array([at_rate(*section, ANALYSIS_RATE) for section in (_SHELF, _HIGH_PASS)])
+        shelf, high_pass = (at_rate(*section, ANALYSIS_RATE) for section in (_SHELF, _HIGH_PASS))
+        self._sections = (*shelf[0], *shelf[1][1:], *high_pass[0], *high_pass[1][1:])
         # Of each channel: the state of the two sections, and the sum of squares of the hop that is not yet full.
         self._state = np.zeros((channels, 5))
         self._filled = 0
@@ -183,23 +184,22 @@ def at_rate(
     hz = math.atan(natural) * _STANDARD_RATE / math.pi
     stretch = (natural / math.tan(math.pi * hz / rate)) ** np.arange(3)
     # The matrix is its own inverse up to a factor, which dividing by the leading coefficient removes.
-    back = np.linalg.inv(to_u)
-    b, a = back @ (b * stretch), back @ (a * stretch)
-    return tuple(b / a[0]), tuple(a / a[0])
+    b, a = to_u @ (b * stretch), to_u @ (a * stretch)
+    return tuple((b / a[0]).tolist()), tuple((a / a[0]).tolist())
 
 
 @njit(cache=True)
 def _k_energy(samples, sections, weights, hop, state, filled, out):  # type: ignore[no-untyped-def]
     # Filters and squares up to the end of a hop, channel after channel; returns how much of the last hop is filled.
     # Double precision: the poles of the high-pass lie 0.5 % inside the unit circle.
-    (b0, b1, b2), (_, a1, a2) = sections[0]
-    (d0, d1, d2), (_, c1, c2) = sections[1]
+    b0, b1, b2, a1, a2, d0, d1, d2, c1, c2 = sections
     n = samples.shape[1]
     count = start = 0
     while start < n:
         stop = min(n, start + hop - filled)
         for channel in range(len(samples)):
-            s1, s2, t1, t2, total = state[channel]
+            own = state[channel]
+            s1, s2, t1, t2, total = own[0], own[1], own[2], own[3], own[4]
             for i in range(start, stop):
                 x = samples[channel, i]
                 y = b0 * x + s1
@@ -212,12 +212,15 @@ def _k_energy(samples, sections, weights, hop, state, filled, out):  # type: ign
             # In silence the state would decay into denormal numbers, which are forty times slower.
             if abs(s1) + abs(s2) + abs(t1) + abs(t2) < 1e-30:
                 s1 = s2 = t1 = t2 = 0.0
-            state[channel] = s1, s2, t1, t2, total
+            own[0], own[1], own[2], own[3], own[4] = s1, s2, t1, t2, total
         filled += stop - start
         start = stop
         if filled == hop:
-            out[count] = (weights * state[:, 4]).sum() / hop
-            state[:, 4] = 0
+            energy = 0.0
+            for channel in range(len(samples)):
+                energy += weights[channel] * state[channel, 4]
+                state[channel, 4] = 0.0
+            out[count] = energy / hop
             count += 1
             filled = 0
     return filled

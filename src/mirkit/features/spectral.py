@@ -1,5 +1,6 @@
 """Shape of the spectrum and its change: flatness, flux, skewness, kurtosis."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,44 +152,55 @@ def _flux(bands: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
 
 @njit(cache=True)
 def _frame_shapes(power, log_hz, shape_bins, flatness_bins, out):  # type: ignore[no-untyped-def]
-    # Rows of out: level in dBFS, flatness, skewness, kurtosis.
+    # Rows of out: level in dBFS, flatness, skewness, kurtosis. Plain loops: array expressions take seconds to compile.
+    bins = power.shape[1]
     for i in range(len(power)):
         frame = power[i]
-        total = 0.5 * frame[-1]
-        for k in range(2, len(frame) - 1):
+        total = 0.5 * frame[bins - 1]
+        for k in range(2, bins - 1):
             total += frame[k]
-        out[0, i] = max(FLOOR_DBFS, 10 * np.log10(max(total * _MEAN_SQUARE, 1e-30)))
-        out[1, i] = _flatness(frame[flatness_bins[0] : flatness_bins[1]])
-        out[2, i], out[3, i] = _moments(frame[shape_bins[0] : shape_bins[1]], log_hz[shape_bins[0] : shape_bins[1]])
+        out[0, i] = max(FLOOR_DBFS, 10 * math.log10(max(total * _MEAN_SQUARE, 1e-30)))
+        out[1, i] = _flatness(frame, flatness_bins[0], flatness_bins[1])
+        out[2, i], out[3, i] = _moments(frame, log_hz, shape_bins[0], shape_bins[1])
 
 
 @njit(cache=True)
-def _flatness(power):  # type: ignore[no-untyped-def]
-    peak = np.float64(power.max())
+def _strongest(power, start, stop):  # type: ignore[no-untyped-def]
+    best = start
+    for k in range(start + 1, stop):
+        if power[k] > power[best]:
+            best = k
+    return best
+
+
+@njit(cache=True)
+def _flatness(power, start, stop):  # type: ignore[no-untyped-def]
+    peak = float(power[_strongest(power, start, stop)])
     if peak == 0:
         return 0.0
-    floor = peak * _FLATNESS_FLOOR
+    to_peak = 1 / peak
     total = log_sum = 0.0
     product = 1.0
-    for k in range(len(power)):
-        level = max(np.float64(power[k]), floor)
-        total += level
-        product *= level / peak
+    for k in range(start, stop):
+        ratio = max(power[k] * to_peak, _FLATNESS_FLOOR)
+        total += ratio
+        product *= ratio
         # One logarithm for sixteen bins: a product of sixteen ratios above 1e-10 is far from underflow.
         if k % 16 == 15:
-            log_sum += np.log(product)
+            log_sum += math.log(product)
             product = 1.0
-    log_sum += np.log(product)
-    return np.exp(log_sum / len(power)) * peak * len(power) / total
+    log_sum += math.log(product)
+    count = stop - start
+    return math.exp(log_sum / count) * count / total
 
 
 @njit(cache=True)
-def _moments(power, x):  # type: ignore[no-untyped-def]
+def _moments(power, x, start, stop):  # type: ignore[no-untyped-def]
     # Moments about the strongest bin, which is near the mean where the variance is small: no cancellation for a tone.
-    origin = x[power.argmax()]
+    origin = x[_strongest(power, start, stop)]
     s0 = s1 = s2 = s3 = s4 = 0.0
-    for k in range(len(power)):
-        p = np.float64(power[k])
+    for k in range(start, stop):
+        p = float(power[k])
         d = x[k] - origin
         s0 += p
         s1 += p * d
@@ -201,6 +213,6 @@ def _moments(power, x):  # type: ignore[no-untyped-def]
     variance = m2 - m * m
     if variance <= 0:
         return 0.0, 0.0
-    skewness = (m3 - 3 * m * m2 + 2 * m**3) / variance**1.5
-    kurtosis = (m4 - 4 * m * m3 + 6 * m * m * m2 - 3 * m**4) / variance**2
+    skewness = (m3 - 3 * m * m2 + 2 * m * m * m) / (variance * math.sqrt(variance))
+    kurtosis = (m4 - 4 * m * m3 + 6 * m * m * m2 - 3 * m * m * m * m) / (variance * variance)
     return skewness, kurtosis
