@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from mirkit.catalog import STEMS
 from mirkit.store.mishap import shown
-from mirkit.track.look import look, walk
+from mirkit.track.companions import role_beside
+from mirkit.track.look import Look, look, walk
 from mirkit.track.names import MIX, SKIPPED_FOLDERS, base_of, is_sound, part_of
 from mirkit.track.track import Track
 
@@ -47,22 +47,24 @@ def loose_files(root: Path | str, problems: list[str] | None = None) -> list[Pat
     Parameters and errors are those of :func:`find_tracks`.
     """
     root = Path(os.path.abspath(root))
-    found = []
     if root.name in SKIPPED_FOLDERS:
         return []
-    for looked in walk(root, problems, follow=False):
-        if looked.is_track:
-            continue
-        lone_stems = {part_of(name) for name in looked.sounds} - {""}
-        if len(lone_stems) > 1 and problems is not None:
-            problems.append(f"{shown(looked.folder)}: stems without a {MIX}.*; left as they are")
-        owners = {base_of(os.path.splitext(name)[0]) for name in looked.sounds}
-        for name in looked.sounds:
-            owner, _, stem = os.path.splitext(name)[0].rpartition("_")
-            is_stem = owner in owners and stem.lower() in STEMS
-            if not is_stem and not (len(lone_stems) > 1 and part_of(name)):
-                found.append(looked.folder / name)
-    return found
+    looks = (looked for looked in walk(root, problems, follow=False) if not looked.is_track)
+    return [path for looked in looks for path in loose_in(looked, problems)]
+
+
+def loose_in(looked: Look, problems: list[str] | None = None) -> list[Path]:
+    """Give the loose sound files of one folder that is no track (see :func:`loose_files`)."""
+    lone_stems = {part_of(name) for name in looked.sounds} - {""}
+    is_stems_folder = len(lone_stems) > 1
+    if is_stems_folder and problems is not None:
+        problems.append(f"{shown(looked.folder)}: stems without a {MIX}.*; left as they are")
+    owners = {base_of(os.path.splitext(name)[0]) for name in looked.sounds}
+    return [
+        looked.folder / name
+        for name in looked.sounds
+        if role_beside(name)[0] not in owners and not (is_stems_folder and part_of(name))
+    ]
 
 
 def get_organized_folders(root: Path | str) -> list[Path]:

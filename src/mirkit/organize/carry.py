@@ -1,0 +1,227 @@
+"""Moves carried out, finished after an interruption, or taken back."""
+
+import errno
+import filecmp
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mirkit.errors import InfoError, MirkitError, MissingInput
+from mirkit.organize.journal import Journal, Move
+from mirkit.store import Provenance, lock, mishap, read_provenance, shown, sweep, update_provenance, whole_file
+from mirkit.store.sidecar import Damaged
+from mirkit.track import Track
+from mirkit.track.companions import beside, role_in_folder
+
+_LOCK_NAME = ".mirkit-organize-lock"
+_ORIGINAL_NAME = "original_name"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it.
+
+    Attributes
+    ----------
+    moves : tuple of Move
+        What was moved, or taken back.
+    failures : tuple of str
+        A line for each file that could not be.
+    notes : tuple of str
+        A line for what had to stay where it is.
+    """
+
+    moves: tuple[Move, ...] = ()
+    failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def apply(moves: Iterable[Move], *, copy: bool = False) -> Report:
+    """Carry out planned moves. A file that cannot be moved stays where it is, whole, and the others go on.
+
+    Parameters
+    ----------
+    moves : iterable of Move
+        What :func:`~mirkit.organize.plan` gave.
+    copy : bool
+        Keep the originals.
+
+    Raises
+    ------
+    InfoError
+        Another organise is at work there, or the journal cannot be read or written.
+    """
+    by_root = defaultdict(list)
+    for move in moves:
+        by_root[move.root].append(move)
+    done: list[Move] = []
+    failures: list[str] = []
+    for root, planned in by_root.items():
+        with lock(root, name=_LOCK_NAME):
+            journal = Journal(root)
+            records = journal.records()
+            run = 1 + max((record.run for record in records), default=0)
+            finished = {record.move.source for record in records if record.state == "done"}
+            for move in planned:
+                if move.source in finished and not os.path.lexists(move.source):
+                    continue  # another run was faster
+                begun = move if move.number else journal.begin(replace(move, copy=copy), run)
+                if why := _attempt(begun, journal, resumed=move is begun):
+                    failures.append(why)
+                else:
+                    done.append(begun)
+    return Report(tuple(done), tuple(failures))
+
+
+def undo(path: Path | str) -> Report:
+    """Take back what the last run of organise did in a folder; once more, the run before it.
+
+    What was made in the track folders since (features, stems, MIDI) goes along and lies beside the loose files.
+
+    Raises
+    ------
+    MissingInput
+        There is nothing to take back.
+    InfoError
+        Another organise is at work there, or the journal cannot be read or written.
+    """
+    root = Path(os.path.abspath(path))
+    done: list[Move] = []
+    failures: list[str] = []
+    notes: list[str] = []
+    with lock(root, name=_LOCK_NAME):
+        journal = Journal(root)
+        records = [record for record in journal.records() if record.state != "undone"]
+        if not records:
+            raise MissingInput(f"{shown(root)}: nothing to take back; organize has moved nothing here")
+        last = max(record.run for record in records)
+        for record in reversed([record for record in records if record.run == last]):
+            journal.note(record.move, "begun")  # a run that is killed from here on is finished by the next
+            try:
+                notes += _put_back(record.move)
+            except MirkitError as error:
+                failures.append(str(error))
+                journal.note(record.move, record.state)
+            else:
+                journal.note(record.move, "undone")
+                done.append(record.move)
+        if len(done) == len(records):
+            journal.remove()
+    return Report(tuple(done), tuple(failures), tuple(notes))
+
+
+def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
+    """Carry out a move that is in the journal, or leave everything as it was and say why."""
+    try:
+        move.folder.mkdir(exist_ok=resumed)
+    except OSError as error:
+        journal.note(move, "undone")
+        return str(mishap(error, move.folder, "make"))
+    try:
+        sweep(move.folder)
+        with lock(move.source.parent):
+            for source, target in move.files:
+                _transfer(source, target, copy=move.copy)
+        update_provenance(Track(move.folder).provenance, facts={_ORIGINAL_NAME: {"value": move.source.name}})
+    except MirkitError as error:
+        try:
+            _put_back(move)
+        except MirkitError as worse:
+            return f"{error}; {worse}"  # stays begun: the next run tries again
+        journal.note(move, "undone")
+        return str(error)
+    journal.note(move, "done")
+    return ""
+
+
+def _transfer(source: Path, target: Path, *, copy: bool) -> None:
+    """Move or copy one file. The target's folder is ours alone, so what is there is whole and from here."""
+    try:
+        there, here = os.path.lexists(target), os.path.lexists(source)
+        if there and (copy or not here):
+            return
+        if there and not _same(source, target):
+            raise InfoError(f"{shown(target)}: there is such a file already; nothing was overwritten")
+        if not there and (copy or not _renamed(source, target)):
+            _copy(source, target)
+        if not copy:
+            source.unlink(missing_ok=True)
+    except OSError as error:
+        raise mishap(error, source, "copy" if copy else "move") from error
+
+
+def _renamed(source: Path, target: Path) -> bool:
+    """Rename, or give False where the two are on different disks."""
+    if source.is_symlink() and not os.path.isabs(link := os.readlink(source)):
+        # A relative link that goes down into its folder has one step more to go up, and one less on its way back.
+        up = os.pardir + os.sep
+        os.symlink(up + link if target.parent.parent == source.parent else link.removeprefix(up), target)
+        return True
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    return True
+
+
+def _copy(source: Path, target: Path) -> None:
+    with whole_file(target) as temp:
+        shutil.copy2(source, temp)
+        if temp.stat().st_size != source.stat().st_size:
+            raise InfoError(f"{shown(source)}: changed while it was copied; run the same command again")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.stat().st_size == other.stat().st_size and filecmp.cmp(one, other, shallow=False)
+
+
+def _put_back(move: Move) -> list[str]:
+    """Take a move back, as far as it went; give a line for what has to stay."""
+    try:
+        with lock(move.source.parent):
+            _forget_name(move)
+            return _emptied(move)
+    except OSError as error:
+        raise mishap(error, move.folder, "take back") from error
+
+
+def _emptied(move: Move) -> list[str]:
+    """Move everything that is ours out of the track folder, and remove it."""
+    if not move.folder.is_dir():
+        return []
+    sweep(move.folder)
+    notes = []
+    homes = {target: source for source, target in reversed(move.files)}
+    for name in sorted(os.listdir(move.folder)):
+        if role := role_in_folder(name, move.folder.name):
+            homes.setdefault(move.folder / name, move.source.parent / beside(role, move.source.stem))
+    for target, source in homes.items():
+        if not os.path.lexists(target):
+            continue
+        if not os.path.lexists(source):
+            _transfer(target, source, copy=False)
+        elif _same(source, target):
+            target.unlink()
+        else:
+            notes.append(f"{shown(target)}: not the same as {shown(source.name)}, which is still there; left")
+    with suppress(OSError):
+        move.folder.rmdir()
+    if move.folder.is_dir():
+        notes.append(f"{shown(move.folder)}: kept, for there is more in it")
+    return notes
+
+
+def _forget_name(move: Move) -> None:
+    """Take the original name out of the provenance, and the provenance away if there is nothing else in it."""
+    path = Track(move.folder).provenance
+    with suppress(Damaged):
+        if read_provenance(path).facts.get(_ORIGINAL_NAME):
+            rest = update_provenance(path, remove=[f"facts/{_ORIGINAL_NAME}"])
+            if rest == Provenance():
+                path.unlink()

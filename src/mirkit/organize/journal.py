@@ -1,0 +1,154 @@
+"""The journal of what organise does: a line is on disk before anything moves, so that nothing is ever half done.
+
+``.mirkit-organize.jsonl`` in the folder that was organised; one JSON object a line, paths relative to that folder.
+A move is *begun*, then *done*, or *undone*. What is begun and not done is finished by the next run.
+"""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any, Literal
+
+from mirkit.errors import InfoError
+from mirkit.store import mishap, shown
+from mirkit.store.atomic import sync_folder
+from mirkit.store.sidecar import read_bounded
+
+JOURNAL_NAME = ".mirkit-organize.jsonl"
+
+#: A journal of 100,000 tracks takes some 40 MiB; whatever is larger than this is none of ours (bytes).
+_MAX_BYTES = 2**30
+
+State = Literal["begun", "done", "undone"]
+
+
+@dataclass(frozen=True)
+class Move:
+    """A loose sound file that becomes a track folder.
+
+    Attributes
+    ----------
+    root : Path
+        Folder that is organised.
+    folder : Path
+        Track folder to be made.
+    files : tuple of (Path, Path)
+        From where to where: sidecars, and the sound last, so that the folder is a track when it is complete.
+    number : int
+        Its number in the journal; 0 for a move that was not begun.
+    copy : bool
+        Whether the originals stay.
+    """
+
+    root: Path
+    folder: Path
+    files: tuple[tuple[Path, Path], ...]
+    number: int = 0
+    copy: bool = False
+
+    @property
+    def source(self) -> Path:
+        """The loose sound file."""
+        return self.files[-1][0]
+
+    @property
+    def target(self) -> Path:
+        """The full mix that it becomes."""
+        return self.files[-1][1]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A move as the journal has it. ``run`` counts the runs that began moves, from 1."""
+
+    move: Move
+    run: int
+    state: State
+
+
+class Journal:
+    """The journal in a folder; it need not exist."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / JOURNAL_NAME
+        self._last = 0
+
+    def records(self) -> list[Record]:
+        """All moves, in the order in which they were begun. A line cut by a kill counts as not written.
+
+        Raises
+        ------
+        InfoError
+            The journal cannot be read, or names a path outside its folder.
+        """
+        records: dict[int, Record] = {}
+        for line in (read_bounded(self._path, _MAX_BYTES) or b"").splitlines():
+            try:
+                content = json.loads(line)
+                number, state = int(content["number"]), content["state"]
+                if "files" in content:
+                    records[number] = Record(self._move(content, number), int(content["run"]), "begun")
+                elif state in ("begun", "done", "undone"):
+                    records[number] = replace(records[number], state=state)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                continue
+        self._last = max(records, default=0)
+        return list(records.values())
+
+    def begin(self, move: Move, run: int) -> Move:
+        """Note a move before it happens; it gets the number after those that ``records`` found."""
+        number = self._last = self._last + 1
+        files = [[self._relative(path) for path in pair] for pair in move.files]
+        line = {
+            "number": number,
+            "state": "begun",
+            "run": run,
+            "copy": move.copy,
+            "folder": self._relative(move.folder),
+        }
+        self._append(line | {"files": files})
+        return replace(move, number=number)
+
+    def note(self, move: Move, state: State) -> None:
+        """Note what became of a move that was begun."""
+        self._append({"number": move.number, "state": state})
+
+    def remove(self) -> None:
+        """Remove a journal that has nothing left to tell."""
+        self._path.unlink(missing_ok=True)
+        sync_folder(self._root)
+
+    def _move(self, content: dict[str, Any], number: int) -> Move:
+        files = tuple((self._inside(source), self._inside(target)) for source, target in content["files"])
+        return Move(self._root, self._inside(content["folder"]), files, number, bool(content["copy"]))
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
+
+    def _inside(self, text: str) -> Path:
+        """Give the path that a line names. A data set may come from a stranger: it may not reach out of its folder."""
+        pure = PurePath(text)
+        path = self._root / pure
+        inside = not pure.is_absolute() and not pure.drive and ".." not in pure.parts and pure.parts
+        if not inside or not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(self._root)):
+            raise InfoError(f"{shown(self._path)}: names {shown(text)}, outside its folder; move the journal away")
+        return path
+
+    def _append(self, line: dict[str, Any]) -> None:
+        is_new = not self._path.exists()
+        try:
+            with open(self._path, "ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    cut = file.read(1) != b"\n"
+                else:
+                    cut = False
+                file.write((b"\n" if cut else b"") + json.dumps(line).encode("ascii") + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise mishap(error, self._path, "write") from error
+        if is_new:
+            sync_folder(self._root)

@@ -1,0 +1,156 @@
+"""What is to be moved where: decided before anything is touched."""
+
+import filecmp
+import os
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from mirkit.errors import MirkitError, MissingInput
+from mirkit.organize.journal import Journal, Move
+from mirkit.organize.naming import Tags, folder_name
+from mirkit.store import shown
+from mirkit.track import MIX, Track, loose_files
+from mirkit.track.companions import in_folder, role_beside
+from mirkit.track.find import loose_in
+from mirkit.track.look import look
+from mirkit.track.names import base_of
+
+
+def plan(
+    path: Path | str, read_tags: Callable[[Path], Tags] | None = None, problems: list[str] | None = None
+) -> list[Move]:
+    """Plan a track folder for each loose sound file, beside where it lies now.
+
+    Moves that an interrupted run began come first. A file whose content already is a track of the name that it would
+    get is left where it is, so organising again, or after ``--copy``, does nothing.
+
+    Parameters
+    ----------
+    path : Path
+        A folder of loose files, or one loose file. A track folder, or anything in one, needs no moves.
+    read_tags : callable, optional
+        Reader of tags; by default :func:`mirkit.audio.read_tags`.
+    problems : list of str, optional
+        Gets a line for whatever is left as it is although it might have been meant, and for unreadable tags.
+
+    Raises
+    ------
+    MissingInput
+        No such file or folder.
+    """
+    path = Path(os.path.abspath(path))
+    problems = [] if problems is None else problems
+    if path.is_dir():
+        root, sources = path, loose_files(path, problems)
+    else:
+        root, sources = path.parent, [_loose_file(path)]
+    begun = [record.move for record in Journal(root).records() if record.state == "begun"]
+    busy = {move.source for move in begun}
+    moves = list(begun)
+    by_folder = defaultdict(list)
+    for source in sources:
+        if source not in busy:
+            by_folder[source.parent].append(source)
+    for folder, files in by_folder.items():
+        moves += _Planner(root, folder, read_tags or _read_tags, problems).moves(files)
+    return moves
+
+
+def _loose_file(path: Path) -> Path:
+    if not path.is_file():
+        raise MissingInput(f"{shown(path)}: no such file or folder")
+    looked = look(path.parent)
+    if looked.is_track or path not in loose_in(looked):
+        raise MissingInput(f"{shown(path)}: not a loose sound file; there is nothing to organize")
+    return path
+
+
+class _Planner:
+    """Plans the loose files of one folder, which is listed once."""
+
+    def __init__(self, root: Path, folder: Path, read_tags: Callable[[Path], Tags], problems: list[str]) -> None:
+        self._root = root
+        self._folder = folder
+        self._read_tags = read_tags
+        self._problems = problems
+        names = sorted(os.listdir(folder))
+        #: Names that are taken, as systems without upper and lower case compare them -> sound that would be there.
+        self._taken: dict[str, Path | None] = {_folded(name): folder / name for name in names}
+        self._companions: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for name in names:
+            base, role = role_beside(name)
+            if role and (folder / name).is_file():
+                self._companions[base].append((name, role))
+
+    def moves(self, sources: Iterable[Path]) -> list[Move]:
+        sources = sorted(sources)
+        bases = Counter(base_of(source.stem) for source in sources)
+        moves = []
+        for source in sources:
+            if (target := self._target(source)) is not None:
+                files = [] if bases[base_of(source.stem)] > 1 else self._sidecars(source, target)
+                files.append((source, target / f"{MIX}{source.suffix.lower()}"))
+                moves.append(Move(self._root, target, tuple(files)))
+        for base, count in bases.items():
+            if count > 1 and self._companions[base]:
+                names = ", ".join(shown(name) for name, _ in self._companions[base])
+                self._problems.append(f"{shown(self._folder)}: {names} may belong to any of {count} files; left there")
+        return moves
+
+    def _target(self, source: Path) -> Path | None:
+        """Find the first free name, or None where the file is organised already."""
+        try:
+            tags: Tags | None = self._read_tags(source)
+        except MirkitError as error:
+            self._problems.append(f"{error}; named by its file name")
+            tags = None
+        name = folder_name(tags, source.stem)
+        number = 1
+        while True:
+            target = self._folder / (name if number == 1 else f"{name} ({number})")
+            folded = _folded(target.name)
+            if folded not in self._taken:
+                self._taken[folded] = source
+                return target
+            other = self._sound_of(self._taken[folded])
+            if other is not None and _same_content(source, other):
+                self._problems.append(f"{shown(source)}: organised already, as {shown(target.name)}; left where it is")
+                return None
+            number += 1
+
+    def _sound_of(self, taken: Path | None) -> Path | None:
+        if taken is None or not taken.is_dir():
+            return taken
+        try:
+            return Track.at(taken).mix
+        except MissingInput:
+            return None
+
+    def _sidecars(self, source: Path, target: Path) -> list[tuple[Path, Path]]:
+        files: dict[Path, Path] = {}
+        for name, role in self._companions[base_of(source.stem)]:
+            there = target / in_folder(role, target.name)
+            if there in files.values():
+                self._problems.append(f"{shown(source.parent / name)}: another file is its double; left where it is")
+            else:
+                files[source.parent / name] = there
+        return list(files.items())
+
+
+def _read_tags(path: Path) -> Tags:
+    from mirkit.audio import read_tags
+
+    return read_tags(path)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    try:
+        return one.stat().st_size == other.stat().st_size and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
