@@ -3,6 +3,7 @@
 Exit status 0: well. 1: some track failed, or something is missing. 2: bad usage. 130: interrupted.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -11,8 +12,6 @@ __all__ = ["launch", "main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    import argparse
-
     from mirkit.cli.parser import build
 
     try:
@@ -27,7 +26,7 @@ def launch(command: str) -> None:
     sys.exit(main([command, *sys.argv[1:]]))
 
 
-def _guarded(arguments: "argparse.Namespace") -> int:  # type: ignore[name-defined]  # noqa: F821
+def _guarded(arguments: argparse.Namespace) -> int:
     import signal
 
     from mirkit.cli.commands import execute

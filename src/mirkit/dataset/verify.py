@@ -67,7 +67,7 @@ def verify(track: Track) -> TrackReport:
         row = key(name)
         if (row.low is not None and value < row.low) or (row.high is not None and value > row.high):
             outside[name] = value
-    methods = {name: entry.backend for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
+    methods = {name: entry.backend or "none" for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
     if "separate" not in methods:
         methods["separate"] = "external" if stems else "none"
     return TrackReport(track.name, len(numbers), nulls, missing, outside, methods)

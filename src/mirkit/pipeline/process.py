@@ -129,6 +129,8 @@ def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
         result, failure = _run(job, row, opened, log)
         if failure:
             log.failures[row.name] = failure
+        else:  # a stem that cannot be read leaves a value unknown: tried again next time
+            failure = "; ".join(opened.broken[part] for part in opened.broken if _uses(result, opened.missing(part)))
         needs = {need: identities[need] for need in row.needs}
         entry = _entry(job, state, row, result, needs, time.perf_counter() - started, failed=failure)
         identities[row.name] = entry.identity
@@ -139,7 +141,7 @@ def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
         log.notes += result.notes
         for suffix, content in result.files.items():
             write_whole(state.product(suffix), content)
-        if not failure:
+        if row.name not in log.failures:
             log.done.append(row.name)
     log.failures |= opened.broken
     log.notes += opened.notes
@@ -147,6 +149,10 @@ def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
     opened.keep()
     update_info(state.track.info, values, order=TRACK_KEYS)
     update_provenance(state.track.provenance, entries, facts=facts)
+
+
+def _uses(result: Result, why: Unknown) -> bool:
+    return why in result.values.values()
 
 
 def _run(job: Job, row: Stage, opened: OpenTrack, log: _Log) -> tuple[Result, str]:
