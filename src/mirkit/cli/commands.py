@@ -116,13 +116,14 @@ def _organize_first(path: Path, arguments: argparse.Namespace) -> None:
 
     if not path.is_dir() or is_track(path):
         return
-    moves = plan(path)
+    problems: list[str] = []
+    moves = plan(path, problems=problems)
+    for problem in problems:
+        show.note(f"note   {problem}")
     if not moves:
         return
     if not (arguments.quiet or arguments.json):
-        show.note(
-            f'organize: {len(moves)} loose files into track folders (take it back: mirkit organize --undo "{path}")'
-        )
+        print(f'organize {len(moves)} loose files into track folders (take it back: mirkit organize --undo "{path}")')
     for failure in apply(moves).failures:
         show.failure(failure)
 
@@ -135,7 +136,10 @@ def organize(arguments: argparse.Namespace) -> int:
     if arguments.undo:
         report = organizer.undo(path)
     else:
-        moves = organizer.plan(path)
+        problems: list[str] = []
+        moves = organizer.plan(path, problems=problems)
+        for problem in problems:
+            show.note(f"note   {problem}")
         report = (
             organizer.Report(tuple(moves), ()) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
         )

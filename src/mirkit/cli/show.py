@@ -1,13 +1,18 @@
 """What a user reads. Results go to standard output, failures and notes to standard error."""
 
+import json
 import sys
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from mirkit.dataset.verify import TrackReport, stages_of
+from mirkit.organize import Report
 from mirkit.pipeline import Outcome, Plan
+from mirkit.store import shown
 
 
 def note(text: str) -> None:
@@ -98,6 +103,28 @@ def as_json(outcomes: Sequence[Outcome], idle: int, seconds: float) -> dict[str,
             "seconds": round(seconds, 2),
         },
     }
+
+
+def organized(report: Report, arguments: Namespace) -> None:
+    """Which file went where."""
+    for line in report.failures:
+        failure(line)
+    if arguments.json:
+        moves = [{"from": str(move.source), "to": str(move.target)} for move in report.moves]
+        print(json.dumps({"moves": moves, "failures": report.failures, "dry_run": arguments.dry_run}, indent=2))
+        return
+    if arguments.quiet:
+        return
+    for move in report.moves:
+        source, target = (move.target, move.source) if arguments.undo else (move.source, move.target)
+        print(f"{_below(source, move.root)} -> {_below(target, move.root)}")
+    verb = "would be " if arguments.dry_run else ""
+    what = "taken back" if arguments.undo else "copied" if arguments.copy else "moved"
+    print(f"{len(report.moves)} files {verb}{what}, {len(report.failures)} failed")
+
+
+def _below(path: Path, root: Path) -> str:
+    return shown(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
