@@ -1,7 +1,7 @@
 """One look at a folder, and a walk over a tree: each folder is listed once, however many tracks there are."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,15 +55,23 @@ def look(folder: Path) -> Look:
                 name = entry.name
                 if name.startswith("."):
                     unclean = unclean or name.startswith((TEMP_PREFIX, LOCK_NAME))
-                elif is_sound(name) and entry.is_file():
+                elif is_sound(name) and _answer(entry.is_file):
                     sounds.append(name)
-                elif name not in SKIPPED_FOLDERS and entry.is_dir():
+                elif name not in SKIPPED_FOLDERS and _answer(entry.is_dir):
                     folders.append(name)
                     if entry.is_symlink() or _is_junction(entry):
                         links.add(name)
     except OSError as error:
         raise MissingInput(str(mishap(error, folder, "read"))) from error
     return Look(folder, tuple(sorted(sounds)), tuple(sorted(folders)), frozenset(links), unclean)
+
+
+def _answer(question: Callable[[], bool]) -> bool:
+    """Ask an entry what it is: a link in a circle, or to where we may not look, is nothing."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:
@@ -88,10 +96,15 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
     MissingInput
         ``root`` cannot be read.
     """
-    places = _Places(root)
-    todo = [root]
+    home = Path(os.path.realpath(root))
+    reached: set[Path] = set()  # by links, as real paths
+    todo: list[tuple[Path, Path | None]] = [(root, None)]
     while todo:
-        folder = todo.pop()
+        folder, real = todo.pop()
+        if real is not None:
+            if real in reached:
+                continue
+            reached.add(real)
         try:
             looked = look(folder)
         except MissingInput as error:
@@ -104,27 +117,9 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
         if looked.is_track:
             continue
         for name in reversed(looked.folders):
-            path = folder / name
-            if name not in looked.links or (follow and places.is_new(path)):
-                todo.append(path)
-
-
-class _Places:
-    """Folders that a walk covers, so that a link to one of them, or around them, is not followed."""
-
-    def __init__(self, root: Path) -> None:
-        self._covered: set[str] = set()
-        self._around: set[str] = set()
-        self._add(os.path.realpath(root))
-
-    def is_new(self, link: Path) -> bool:
-        """Tell whether a link leads to a place not covered yet; from now on it is."""
-        real = os.path.realpath(link)
-        if real in self._around or any(str(above) in self._covered for above in (real, *Path(real).parents)):
-            return False
-        self._add(real)
-        return True
-
-    def _add(self, real: str) -> None:
-        self._covered.add(real)
-        self._around.update(str(above) for above in Path(real).parents)
+            if name not in looked.links:
+                todo.append((folder / name, real and real / name))
+            elif follow:
+                target = Path(os.path.realpath(folder / name))
+                if not (target.is_relative_to(home) or home.is_relative_to(target)):
+                    todo.append((folder / name, target))
