@@ -76,8 +76,9 @@ class _Planner:
         self._read_tags = read_tags
         self._problems = problems
         names = sorted(os.listdir(folder))
-        #: Names that are taken, as systems without upper and lower case compare them -> sound that would be there.
-        self._taken: dict[str, Path | None] = {_folded(name): folder / name for name in names}
+        # Names that are taken, as systems without upper and lower case compare them.
+        self._there = {_folded(name): folder / name for name in names}
+        self._planned: dict[str, Path] = {}
         self._companions: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for name in names:
             base, role = role_beside(name)
@@ -111,22 +112,14 @@ class _Planner:
         while True:
             target = self._folder / (name if number == 1 else f"{name} ({number})")
             folded = _folded(target.name)
-            if folded not in self._taken:
-                self._taken[folded] = source
+            if folded not in self._there and folded not in self._planned:
+                self._planned[folded] = source
                 return target
-            other = self._sound_of(self._taken[folded])
+            other = self._planned.get(folded) or _mix_of(self._there[folded])
             if other is not None and _same_content(source, other):
                 self._problems.append(f"{shown(source)}: organised already, as {shown(target.name)}; left where it is")
                 return None
             number += 1
-
-    def _sound_of(self, taken: Path | None) -> Path | None:
-        if taken is None or not taken.is_dir():
-            return taken
-        try:
-            return Track.at(taken).mix
-        except MissingInput:
-            return None
 
     def _sidecars(self, source: Path, target: Path) -> list[tuple[Path, Path]]:
         files: dict[Path, Path] = {}
@@ -143,6 +136,13 @@ def _read_tags(path: Path) -> Tags:
     from mirkit.audio import read_tags
 
     return read_tags(path)
+
+
+def _mix_of(path: Path) -> Path | None:
+    try:
+        return Track.at(path).mix if path.is_dir() else None
+    except MissingInput:
+        return None
 
 
 def _folded(name: str) -> str:
