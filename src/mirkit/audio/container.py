@@ -1,0 +1,189 @@
+"""A sound file on disk, opened safely: which container, which stream, and what its header claims."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirkit.audio.headers import is_wav, wav_frames
+from mirkit.audio.mp3 import info_frame_end
+from mirkit.errors import AudioError
+from mirkit.store import mishap, shown
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+#: Suffixes (lower case) of the files that are taken for music. Content decides how a file is read, not its suffix.
+AUDIO_EXTENSIONS = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff", ".aif"})
+
+MAX_CHANNELS = 8
+MIN_RATE, MAX_RATE = 4000, 384_000
+#: Sound longer than this (s) is refused unless the caller says otherwise.
+MAX_SECONDS = 24 * 3600.0
+
+# Only these demuxers and decoders may touch a file. FFmpeg knows formats that open other files or the network
+# (playlists, concat scripts, SDP), and it would decode a cover picture of any size while it looks for the sound.
+_FORMATS = "wav,w64,flac,mp3,ogg,mov,aiff,aac,caf,matroska"
+_PCM = ("s8", "u8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "s64le", "f32le", "f32be", "f64le", "f64be")
+_CODECS = (
+    *("aac", "alac", "flac", "mp1float", "mp2float", "mp3float", "vorbis", "opus"),
+    *("adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt", "pcm_alaw", "pcm_mulaw"),
+    *(f"pcm_{kind}" for kind in _PCM),
+)
+_LOSSLESS = ("pcm_", "flac", "alac")
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What a file's header says about its sound.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz.
+    channels : int
+        1 to 8.
+    codec, container : str
+        FFmpeg's names, for example ``"mp3"`` in ``"mp3"``, ``"alac"`` in ``"mov"``.
+    bits : int or None
+        Bits a sample where the codec has such a thing (PCM, FLAC, ALAC), else None.
+    duration : float or None
+        Seconds that the header promises; None where it says nothing that can be relied on (a streamed wav, an mp3
+        without an Info frame, a cut ogg). Never the decoded length: that is ``Audio.duration``.
+    lossless : bool
+        Whether decoding gives back what the encoder was given.
+    """
+
+    sample_rate: int
+    channels: int
+    codec: str
+    container: str
+    bits: int | None
+    duration: float | None
+    lossless: bool
+
+    @property
+    def bandwidth(self) -> float:
+        """The highest frequency (Hz) that the sample rate can hold; a lossy encoder may have kept less."""
+        return self.sample_rate / 2
+
+
+def is_audio(path: str | os.PathLike[str]) -> bool:
+    """Whether the name is that of a music file (any case); AppleDouble ``._x.wav`` and hidden files are not."""
+    name = Path(path).name
+    return not name.startswith(".") and Path(name).suffix.lower() in AUDIO_EXTENSIONS
+
+
+def probe(path: str | os.PathLike[str], *, max_seconds: float = MAX_SECONDS) -> SourceInfo:
+    """Read the header only.
+
+    Raises
+    ------
+    AudioError
+        When there is no such file, no sound in it that can be read, or it claims to be longer than ``max_seconds``.
+    """
+    with open_container(Path(path), max_seconds=max_seconds) as (_, _, info):
+        return info
+
+
+@contextmanager
+def open_container(
+    path: Path, *, max_seconds: float = MAX_SECONDS
+) -> Iterator[tuple["InputContainer", "AudioStream", SourceInfo]]:
+    """Open a local file and choose its sound: the default audio stream, else the first."""
+    with open_local(path) as container:
+        if not container.streams.audio:
+            raise AudioError(
+                f"{shown(path)}: no sound in this file (only {_kinds(container)}); remove it from the data set"
+            )
+        stream = next((s for s in container.streams.audio if s.disposition & 1), container.streams.audio[0])
+        info = _describe(path, container, stream)
+        if info.duration is not None and info.duration > max_seconds:
+            raise AudioError(
+                f"{shown(path)}: claims {info.duration / 3600:.1f} h of sound, the limit is {max_seconds / 3600:g} h; "
+                "cut it into parts"
+            )
+        yield container, stream, info
+
+
+@contextmanager
+def open_local(path: Path) -> Iterator["InputContainer"]:
+    """Open a regular file with FFmpeg: never a URL, a pattern, a device or a playlist, whatever it is called."""
+    import av
+
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise AudioError(f"{shown(path)}: not a regular file, so no sound can be read from it")
+        options = {
+            "format_whitelist": _FORMATS,
+            "codec_whitelist": ",".join(_CODECS),
+            "protocol_whitelist": "file",
+        }
+        if is_wav(path):  # FFmpeg looks through 5 MB for DTS in disguise; it would show in less
+            options["probesize"] = str(1 << 16)
+        container = av.open("file:" + os.path.abspath(path), container_options=options, metadata_errors="replace")
+    except OSError as error:
+        raise AudioError(str(mishap(error, Path(path), "read"))) from error
+    except (av.FFmpegError, ValueError) as error:  # ValueError: a NUL in the name
+        raise AudioError(
+            f"{shown(path)}: not a sound file that can be read, or damaged at its start; "
+            "replace it with a good copy or remove it"
+        ) from error
+    with container:
+        yield container
+
+
+def _describe(path: Path, container: "InputContainer", stream: "AudioStream") -> SourceInfo:
+    context = stream.codec_context
+    if context is None:
+        raise AudioError(f"{shown(path)}: its sound is in a format that is not read here; convert it to flac")
+    rate, channels = context.sample_rate, context.layout.nb_channels
+    codec = context.name.removesuffix("float")  # FFmpeg has mp3 decoders for integers and for floating point
+    name = container.format.name.split(",")[0]
+    if not rate or not channels:
+        raise AudioError(f"{shown(path)}: holds no sound that can be decoded; replace it with a good copy or remove it")
+    if context.name not in _CODECS:
+        raise AudioError(f"{shown(path)}: its sound is {codec}, which is not read here; convert it to flac")
+    if channels > MAX_CHANNELS:
+        raise AudioError(f"{shown(path)}: has {channels} channels, at most {MAX_CHANNELS} are read; mix it down")
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise AudioError(f"{shown(path)}: a sample rate of {rate} Hz is outside {MIN_RATE}-{MAX_RATE} Hz")
+    return SourceInfo(
+        sample_rate=rate,
+        channels=channels,
+        codec=codec,
+        container=name,
+        bits=_bits(codec, context.extradata or b""),
+        duration=_promised(path, name, stream, rate),
+        lossless=codec.startswith(_LOSSLESS),
+    )
+
+
+def _kinds(container: "InputContainer") -> str:
+    return ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+
+
+def _bits(codec: str, extradata: bytes) -> int | None:
+    if codec.startswith("pcm_"):
+        return int("".join(c for c in codec if c.isdigit()) or 8)
+    if codec == "flac" and len(extradata) >= 34:  # STREAMINFO: 5 bits, less one, across two bytes
+        return ((extradata[12] & 1) << 4 | extradata[13] >> 4) + 1
+    if codec == "alac" and len(extradata) >= 36:  # 12 bytes of atom header, then ALACSpecificConfig
+        return extradata[17]
+    return None
+
+
+def _promised(path: Path, name: str, stream: "AudioStream", rate: int) -> float | None:
+    """Seconds that the header promises. What FFmpeg merely estimates from bit rate and file size is no promise."""
+    if name == "wav":
+        frames = wav_frames(path)
+        return None if frames is None else frames / rate
+    if name == "aac" or (name == "mp3" and info_frame_end(path) is None):
+        return None
+    if stream.duration is None or stream.time_base is None:
+        return None
+    return max(0.0, float(stream.duration * stream.time_base))

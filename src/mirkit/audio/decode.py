@@ -1,0 +1,194 @@
+"""From a file to float32 pieces: what decodes is kept at its right time, what does not is counted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mirkit.audio.clock import MOST_PADDING, Clock, Ledger
+from mirkit.audio.container import MAX_SECONDS, open_container
+from mirkit.errors import AudioError
+from mirkit.features.types import FloatArray
+from mirkit.store import shown
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+#: Samples a channel in a piece: 6 s at 44.1 kHz, 2 MB in stereo.
+CHUNK = 1 << 18
+# A sample beyond this is noise of a broken file, as NaN is; float files scaled as integers stay far below.
+_ABSURD = 1e9
+
+_FORMATS: dict[str, tuple[type[np.generic], float]] = {
+    "u8": (np.uint8, 2.0**-7),
+    "s16": (np.int16, 2.0**-15),
+    "s32": (np.int32, 2.0**-31),
+    "s64": (np.int64, 2.0**-63),
+    "flt": (np.float32, 1.0),
+    "dbl": (np.float64, 1.0),
+}
+
+
+class Piece(NamedTuple):
+    """A stretch of sound at one sample rate: float32, shape=(channels, n)."""
+
+    rate: int
+    samples: FloatArray
+
+
+def decode(path: Path, ledger: Ledger, *, max_seconds: float = MAX_SECONDS) -> Iterator[Piece]:
+    """Decode a file piece by piece, with as many channels as its header names.
+
+    A piece has the rate of its frames: files whose rate changes on the way exist. Integers are scaled so that full
+    scale is 1 (exactly, for up to 24 bits). Where packets are lost, silence stands in their place as long as the time
+    stamps, or in an mp3 the number of bad bytes, tell how long they were.
+
+    Raises
+    ------
+    AudioError
+        When nothing can be decoded, most samples are not numbers, or the sound is longer than ``max_seconds``.
+    """
+    with open_container(path, max_seconds=max_seconds) as (container, stream, info):
+        start = None if stream.start_time is None else float(stream.start_time * (stream.time_base or 0))
+        clock = Clock(path, info, start, ledger)
+        queue = _Queue(info.channels, ledger)
+        for frame in _frames(container, stream, clock):
+            gap = clock.gap(frame)
+            kind = _kind(frame)
+            if gap or not queue.fits(kind):
+                yield from queue.pieces()
+                yield from _silence(gap, info.sample_rate, info.channels)
+                ledger.seconds += gap
+            queue.put(frame, kind)
+            if ledger.seconds > max_seconds:
+                raise AudioError(f"{shown(path)}: longer than the limit of {max_seconds / 3600:g} h; cut it into parts")
+            if queue.waiting >= CHUNK + MOST_PADDING:
+                yield from queue.pieces(keep=MOST_PADDING)
+        yield from queue.pieces(drop=clock.padding(container.metadata.get("iTunSMPB")))
+        clock.close()
+    if not ledger.samples:
+        raise AudioError(f"{shown(path)}: nothing in it could be decoded; replace it with a good copy or remove it")
+    if ledger.nonsense > ledger.samples / 2:
+        raise AudioError(
+            f"{shown(path)}: most of its samples are not numbers; replace it with a good copy or remove it"
+        )
+
+
+def _frames(container: "InputContainer", stream: "AudioStream", clock: Clock) -> Iterator["AudioFrame"]:
+    import av
+
+    context = stream.codec_context
+    context.thread_count = 1
+    if context.name == "flac":  # a frame with a wrong checksum is noise as often as not: drop it
+        context.options = {"err_detect": "crccheck+explode"}
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:  # the container itself is broken here; what came before is kept
+            clock.stopped()
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            context.flush_buffers()  # else what overlaps from before the damage is heard as a click
+            clock.packet(packet, decodes=False)
+        else:
+            clock.packet(packet, decodes=True)
+            yield from frames
+
+
+class _Queue:
+    """Gathers small frames into large pieces and turns those into float32."""
+
+    def __init__(self, channels: int, ledger: Ledger) -> None:
+        self._channels, self._ledger = channels, ledger
+        self._kind: _Kind | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Samples a channel that were put and not yet read."""
+        return self._fifo.samples
+
+    def fits(self, kind: "_Kind") -> bool:
+        """Whether a frame is of the kind of those that wait; the FIFO itself does not look at the channels."""
+        return self._kind is None or self._kind == kind
+
+    def put(self, frame: "AudioFrame", kind: "_Kind") -> None:
+        if self._kind != kind:
+            from av.audio.fifo import AudioFifo
+
+            self._kind, self._fifo = kind, AudioFifo()
+        frame.pts = None  # the FIFO would check it
+        self._fifo.write(frame)
+        self._ledger.seconds += frame.samples / kind.rate
+
+    def pieces(self, *, keep: int = 0, drop: int = 0) -> Iterator[Piece]:
+        """Yield what waits, but for the last ``keep`` samples; the last ``drop`` samples never existed."""
+        if self._kind is None:
+            return
+        rate = self._kind.rate
+        drop = min(drop, self.waiting)
+        self._ledger.seconds -= drop / rate
+        while (n := min(CHUNK, self.waiting - keep - drop)) > 0 and (n == CHUNK or not keep):
+            frame = self._fifo.read(n)
+            assert frame is not None
+            yield Piece(rate, self._convert(frame))
+
+    def _convert(self, frame: "AudioFrame") -> FloatArray:
+        samples = _to_float(frame)
+        if frame.format.name[:3] in ("flt", "dbl") and not max(-samples.min(), samples.max()) <= _ABSURD:
+            wrong = ~(np.abs(samples) <= _ABSURD)
+            samples[wrong] = 0
+            self._ledger.nonsense += int(wrong.sum())
+        self._ledger.samples += samples.size
+        return _fold(samples, self._channels)
+
+
+class _Kind(NamedTuple):
+    format: str
+    channels: int
+    rate: int
+
+
+def _kind(frame: "AudioFrame") -> _Kind:
+    return _Kind(frame.format.name, frame.layout.nb_channels, frame.sample_rate)
+
+
+def _to_float(frame: "AudioFrame") -> FloatArray:
+    """Samples as float32, shape=(channels, n)."""
+    n, channels = frame.samples, frame.layout.nb_channels
+    planes: Any = frame.planes  # buffers, though PyAV's types do not say so
+    kind, scale = _FORMATS[frame.format.name.removesuffix("p")]
+    out = np.empty((channels, n), np.float32)
+    if frame.format.is_planar:
+        rows = [np.frombuffer(plane, kind, n) for plane in planes]
+    else:
+        rows = list(np.frombuffer(planes[0], kind, channels * n).reshape(n, channels).T)
+    for row, target in zip(rows, out, strict=True):
+        # the only float64 are those of the file itself; 32-bit integers take them to be rounded once
+        with np.errstate(over="ignore"):
+            np.multiply(row, np.float32(scale), out=target, casting="same_kind")
+        if kind is np.uint8:
+            target -= 1
+    return out
+
+
+def _fold(samples: FloatArray, channels: int) -> FloatArray:
+    """As many channels as the file began with: the mean of the others, or the one repeated."""
+    if len(samples) == channels:
+        return samples
+    return np.repeat(samples.mean(axis=0, keepdims=True), channels, axis=0)
+
+
+def _silence(seconds: float, rate: int, channels: int) -> Iterator[Piece]:
+    left = round(seconds * rate)
+    while left > 0:
+        n = min(left, CHUNK)
+        yield Piece(rate, np.zeros((channels, n), np.float32))
+        left -= n

@@ -1,0 +1,245 @@
+"""Write sound: flac, wav, mp3, ogg; block by block, whole or not at all, never clipped without saying so."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, cast
+
+import numpy as np
+
+from mirkit.errors import AudioError, InfoError
+from mirkit.features.types import FloatArray
+from mirkit.store import mishap, shown, whole_file
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+
+_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+# what FFmpeg calls the tags that it does not call as we do; of the last two it knows nothing
+_TAG_KEYS = {"albumartist": "album_artist", "year": "date", "bpm": "BPM", "key": "INITIALKEY"}
+_ID3_KEYS = {"bpm": "TBPM", "key": "TKEY"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Parameters
+    ----------
+    frames : int
+        Samples a channel.
+    peak : float
+        Largest absolute sample that was given; above 1 it does not fit into integers.
+    clipped : int
+        Samples that had to be limited to full scale (flac and integer wav; 0 in the other formats, which keep them).
+    """
+
+    frames: int = 0
+    peak: float = 0.0
+    clipped: int = 0
+
+
+@dataclass(frozen=True)
+class _Format:
+    container: str
+    codec: str
+    sample: str  # FFmpeg's sample format that the encoder takes
+    full_scale: int | None  # None: floating point
+    options: Mapping[str, str]
+
+
+def encode(
+    path: str | os.PathLike[str],
+    blocks: Iterable[FloatArray],
+    *,
+    rate: int,
+    channels: int,
+    bits: int | None = None,
+    bitrate: int | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Written:
+    """Write all blocks to a file: see ``Writer``."""
+    with Writer(path, rate=rate, channels=channels, bits=bits, bitrate=bitrate, tags=tags) as writer:
+        for block in blocks:
+            writer.write(block)
+    return writer.written
+
+
+class Writer:
+    """A sound file under way, in the format that its suffix names. It appears when it is complete, or not at all.
+
+    Used as a context: leaving it normally puts the file in its place, an exception leaves nothing behind. Every format
+    decodes to exactly the number of samples that was written, at zero offset (an mp3 of less than 47 comes back as 47).
+
+    Parameters
+    ----------
+    path : path
+        ``.flac``, ``.wav``, ``.mp3`` or ``.ogg`` (Vorbis). An existing file is replaced.
+    rate, channels : int
+        flac, wav: 1 to 8 channels. mp3: 1 or 2 channels at one of the nine MPEG rates (8 to 48 kHz). ogg: 2 channels.
+    bits : 16, 24 or 32, optional
+        flac: 16 or 24 (default). wav: 16, 24 or 32, which is floating point (default).
+    bitrate : int, optional
+        kbit/s, mp3 alone; default 320. Below 32 kHz the format goes no higher than 160, below 16 kHz than 64.
+    tags : mapping, optional
+        title, artist, album, albumartist, genre, year, track, bpm, key.
+
+    Raises
+    ------
+    AudioError
+        When the format cannot hold the sound, a sample is not a number, there is no sound, or the disk fails.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        rate: int,
+        channels: int,
+        bits: int | None = None,
+        bitrate: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self._form = _format(self._path, rate, channels, bits, bitrate)
+        self._rate, self._channels, self._layout = rate, channels, _LAYOUTS[channels - 1]
+        keys = _TAG_KEYS | (_ID3_KEYS if self._form.container == "mp3" else {})
+        self._tags = {keys.get(key, key): value for key, value in (tags or {}).items()}
+        self._written = Written()
+
+    def __enter__(self) -> Self:
+        import av
+
+        with ExitStack() as stack, self._disk():
+            temporary = stack.enter_context(whole_file(self._path))
+            self._container = av.open(
+                "file:" + os.path.abspath(temporary),
+                "w",
+                format=self._form.container,
+                container_options={"rf64": "auto"} if self._form.container == "wav" else {},
+            )
+            stack.callback(self._close)
+            self._container.metadata.update(self._tags)
+            stream = self._container.add_stream(
+                self._form.codec,
+                rate=self._rate,
+                layout=self._layout,
+                format=self._form.sample,
+                options=dict(self._form.options),
+            )
+            self._stream = cast("AudioStream", stream)
+            self._stack = stack.pop_all()
+        return self
+
+    @property
+    def written(self) -> Written:
+        """What was written so far."""
+        return self._written
+
+    def write(self, block: FloatArray) -> None:
+        """Append samples, shape=(channels, n), full scale 1."""
+        import av
+
+        if block.ndim != 2 or block.shape[0] != self._channels:
+            raise ValueError(f"a block of shape {block.shape} is not of {self._channels} channels")
+        if not block.shape[1]:
+            return
+        peak = float(max(-block.min(), block.max()))
+        if not peak < np.inf:
+            raise AudioError(f"{shown(self._path)}: cannot be written, a sample is not a number")
+        frame = av.AudioFrame.from_ndarray(_samples(block, self._form), format=self._form.sample, layout=self._layout)
+        frame.sample_rate, frame.pts, frame.time_base = self._rate, self._written.frames, Fraction(1, self._rate)
+        with self._disk():
+            self._container.mux(self._stream.encode(frame))
+        over = int((np.abs(block) > 1).sum()) if peak > 1 and self._form.full_scale else 0
+        self._written = Written(
+            self._written.frames + block.shape[1], max(self._written.peak, peak), self._written.clipped + over
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._disk(), self._stack:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self._written.frames:
+            raise AudioError(f"{shown(self._path)}: no sound to be written")
+        for packet in self._stream.encode(None):
+            # the encoder fills its last packet up; where it says so, a reader cuts that off again
+            if self._form.container == "ogg" and packet.pts is not None and packet.duration is not None:
+                packet.duration = min(packet.duration, max(0, self._written.frames - packet.pts))
+            self._container.mux(packet)
+        self._container.close()
+
+    def _close(self) -> None:
+        with suppress(OSError, ValueError):  # FFmpeg's errors are one or the other; the first one is on its way
+            self._container.close()
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        import av
+
+        try:
+            yield
+        except InfoError as error:
+            raise AudioError(str(error)) from error
+        except OSError as error:
+            raise AudioError(str(mishap(error, self._path, "write"))) from error
+        except av.FFmpegError as error:
+            raise AudioError(f"{shown(self._path)}: cannot be written ({error.strerror})") from error
+
+
+def _format(path: Path, rate: int, channels: int, bits: int | None, bitrate: int | None) -> _Format:
+    suffix, name = path.suffix.lower(), shown(path)
+    if not 1 <= channels <= len(_LAYOUTS):
+        raise AudioError(f"{name}: {channels} channels cannot be written, 1 to {len(_LAYOUTS)} can")
+    if bitrate is not None and suffix != ".mp3":
+        raise ValueError(f"a bit rate is for mp3, not for {suffix}")
+    if bits not in {".flac": (None, 16, 24), ".wav": (None, 16, 24, 32)}.get(suffix, (None,)):
+        raise ValueError(f"{bits} bits do not exist in {suffix}")
+    if suffix == ".flac" and bits == 16:
+        return _Format("flac", "flac", "s16", 2**15, {})
+    if suffix == ".flac":
+        return _Format("flac", "flac", "s32", 2**23, {"bits_per_raw_sample": "24"})
+    if suffix == ".wav" and bits in (16, 24):
+        return _Format("wav", f"pcm_s{bits}le", "s16" if bits == 16 else "s32", 2 ** (bits - 1), {})
+    if suffix == ".wav":
+        return _Format("wav", "pcm_f32le", "flt", None, {})
+    if suffix == ".mp3":
+        if channels > 2 or rate not in _MP3_RATES:
+            raise AudioError(f"{name}: mp3 cannot hold {channels} channel(s) at {rate} Hz; choose flac")
+        # level 7 takes half the time of the default, at high rates without a loss that matters
+        return _Format("mp3", "libmp3lame", "fltp", None, {"compression_level": "7", "b": f"{bitrate or 320}k"})
+    if suffix == ".ogg":
+        if channels != 2:
+            raise AudioError(f"{name}: ogg is written in stereo alone, this has {channels} channel(s); choose flac")
+        # FFmpeg's own Vorbis encoder at its best quality (118 is its unit of quality): about 175 kbit/s
+        best = {"strict": "experimental", "flags": "+qscale", "global_quality": str(118 * 10)}
+        return _Format("ogg", "vorbis", "fltp", None, best)
+    raise AudioError(
+        f"{name}: {suffix or 'no suffix'} is not a format that can be written; choose flac, wav, mp3 or ogg"
+    )
+
+
+def _samples(block: FloatArray, form: _Format) -> FloatArray:
+    """The block as the encoder takes it: scaled and rounded, interleaved where it wants that."""
+    if form.full_scale is None:
+        data = block.astype(np.float32, copy=False)
+    else:
+        data = np.rint(block.astype(np.float32, copy=False) * np.float32(form.full_scale))
+        np.clip(data, -form.full_scale, form.full_scale - 1, out=data)
+        data = data.astype(np.int16 if form.sample == "s16" else np.int32)
+        if form.full_scale == 2**23:
+            data <<= 8
+    if form.sample.endswith("p"):
+        return np.ascontiguousarray(data)
+    return np.ascontiguousarray(data.T).reshape(1, -1)

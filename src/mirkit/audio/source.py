@@ -1,0 +1,209 @@
+"""``Audio``: the sound of one file as a source of blocks, in bounded memory whatever its duration."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mirkit.audio.clock import Damage, Ledger
+from mirkit.audio.container import MAX_SECONDS, SourceInfo, probe
+from mirkit.audio.decode import CHUNK, decode
+from mirkit.audio.resample import to_rate
+from mirkit.errors import AudioError
+from mirkit.features.types import ANALYSIS_RATE, FloatArray, Window
+from mirkit.store import shown
+
+#: Sound up to this long (s) is decoded once and held.
+HOLD_SECONDS = 600.0
+#: ... unless it takes more bytes than this (many channels, high rates).
+HOLD_BYTES = 512 * 2**20
+
+
+def open_audio(
+    path: str | os.PathLike[str],
+    *,
+    rate: int | None = ANALYSIS_RATE,
+    hold_seconds: float = HOLD_SECONDS,
+    max_seconds: float = MAX_SECONDS,
+) -> "Audio":
+    """Open a sound file: wav, flac, mp3, ogg, opus, m4a (AAC, ALAC), aiff; also the sound of an mp4 or Matroska film.
+
+    Only the header is read here; sound is decoded when it is asked for.
+
+    Parameters
+    ----------
+    path : path
+        A local file. Its content decides how it is read, not its name.
+    rate : int or None
+        Sample rate to resample to; None keeps the file's own.
+    hold_seconds : float
+        Sound up to this long is decoded once and held (at most 512 MiB); longer sound is decoded again each time it
+        is asked for.
+    max_seconds : float
+        Longer sound is refused, both when the header claims it and when decoding shows it.
+
+    Raises
+    ------
+    AudioError
+        When it cannot be read: one line that says what, of which file, and what to do. So do all methods of
+        ``Audio`` that decode.
+    """
+    return Audio(Path(path), probe(path, max_seconds=max_seconds), rate, hold_seconds, max_seconds)
+
+
+class Audio:
+    """Sound of one file, shape=(channels, n), float32, full scale 1.
+
+    Parameters
+    ----------
+    path : Path
+    source : SourceInfo
+        What the header says.
+    rate, hold_seconds, max_seconds
+        See ``open_audio``.
+    """
+
+    def __init__(
+        self, path: Path, source: SourceInfo, rate: int | None, hold_seconds: float, max_seconds: float
+    ) -> None:
+        self.path, self.source = path, source
+        self.rate = rate or source.sample_rate
+        self.channels = source.channels
+        self._most = int(min(hold_seconds * self.rate, HOLD_BYTES / (4 * self.channels)))
+        self._max_seconds = max_seconds
+        self._held: list[FloatArray] | None = None
+        self._frames: int | None = None
+        self._damage = Damage()
+
+    @property
+    def frames(self) -> int:
+        """Samples a channel, exactly. Decodes the whole file if that has not happened yet."""
+        if self._frames is None:
+            deque(self._chunks(), maxlen=0)
+        assert self._frames is not None
+        return self._frames
+
+    @property
+    def duration(self) -> float:
+        """Seconds, exactly (see ``frames``)."""
+        return self.frames / self.rate
+
+    @property
+    def damage(self) -> Damage:
+        """What was lost in decoding (see ``frames``)."""
+        return self._damage if self.frames else Damage()
+
+    def blocks(self, size: int = CHUNK) -> Iterator[FloatArray]:
+        """Yield the sound from its start in read-only blocks, shape=(channels, size); the last one may be shorter.
+
+        May be called again and again. Blocks are views of held sound where possible: to change one, copy it.
+        """
+        return _cut(self._chunks(), size)
+
+    def samples(self) -> FloatArray:
+        """All samples in one read-only array, for sound short enough to be held.
+
+        Raises
+        ------
+        AudioError
+            When it is longer than ``hold_seconds`` or larger than 512 MiB.
+        """
+        n = self.frames
+        if self._held is None:
+            raise AudioError(
+                f"{shown(self.path)}: {self.duration:.0f} s of sound are too long to be held at once "
+                f"(limit {self._most / self.rate:.0f} s); read it in blocks"
+            )
+        if len(self._held) > 1:
+            whole, at = np.empty((self.channels, n), np.float32), 0
+            waiting = deque(self._held)
+            self._held = []
+            while waiting:  # a chunk is given back as soon as it is copied: never twice in memory
+                chunk = waiting.popleft()
+                whole[:, at : at + chunk.shape[1]] = chunk
+                at += chunk.shape[1]
+            self._held = [_sealed(whole)]
+        return self._held[0]
+
+    def windows(self, windows: Iterable[Window]) -> Iterator[FloatArray]:
+        """Yield the sound of each window, in one pass over the file; long files are never held.
+
+        Window ``[start, end)`` is samples ``round(start * rate)`` to ``round(end * rate)``, where there are any.
+
+        Parameters
+        ----------
+        windows : iterable of Window
+            In order of their start; they may overlap.
+        """
+        chunks = self._chunks()
+        near: deque[FloatArray] = deque()
+        start = end = 0  # what ``near`` covers
+        before = 0.0
+        for window in windows:
+            if window.start < before:
+                raise ValueError("windows must be in order of their start")
+            before = window.start
+            first, last = round(window.start * self.rate), round(window.end * self.rate)
+            while end < last and (chunk := next(chunks, None)) is not None:
+                near.append(chunk)
+                end += chunk.shape[1]
+                while near and start + near[0].shape[1] <= first:
+                    start += near.popleft().shape[1]
+            pieces, at = [], start
+            for chunk in near:
+                pieces.append(chunk[:, max(0, first - at) : max(0, last - at)])
+                at += chunk.shape[1]
+            pieces = [p for p in pieces if p.shape[1]]
+            yield pieces[0] if len(pieces) == 1 else _joined(pieces, self.channels)
+
+    def window(self, start: float, end: float) -> FloatArray:
+        """The sound of one stretch of time (s): see ``windows``."""
+        return next(self.windows([Window(start, end)]))
+
+    def _chunks(self) -> Iterator[FloatArray]:
+        if self._held is not None:
+            return iter(self._held)
+        return self._decode()
+
+    def _decode(self) -> Iterator[FloatArray]:
+        ledger, n = Ledger(), 0
+        kept: list[FloatArray] | None = []
+        for block in _cut(to_rate(decode(self.path, ledger, max_seconds=self._max_seconds), self.rate), CHUNK):
+            n += block.shape[1]
+            if n > self._most:
+                kept = None
+            if kept is not None:
+                kept.append(block)
+            yield block
+        self._held, self._frames, self._damage = kept, n, ledger.damage()
+
+
+def _cut(chunks: Iterable[FloatArray], size: int) -> Iterator[FloatArray]:
+    """Cut a stream into read-only blocks of one size."""
+    rest: list[FloatArray] = []
+    have = 0
+    for chunk in chunks:
+        at = 0
+        while have + chunk.shape[1] - at >= size:
+            piece = chunk[:, at : at + size - have]
+            yield _sealed(np.concatenate([*rest, piece], axis=1) if rest else piece)
+            at += size - have
+            rest, have = [], 0
+        if at < chunk.shape[1]:
+            rest.append(chunk[:, at:])
+            have += chunk.shape[1] - at
+    if rest:
+        yield _sealed(_joined(rest, len(rest[0])))
+
+
+def _joined(pieces: list[FloatArray], channels: int) -> FloatArray:
+    if len(pieces) == 1:
+        return pieces[0]
+    return np.concatenate([np.zeros((channels, 0), np.float32), *pieces], axis=1)
+
+
+def _sealed(block: FloatArray) -> FloatArray:
+    block.flags.writeable = False
+    return block

@@ -1,0 +1,109 @@
+"""The tags of a music file: read through FFmpeg, cleaned, never a reason to fail."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirkit.audio.container import open_local
+from mirkit.errors import AudioError
+
+#: Longer texts are cut here: no title needs more, and a tag may hold megabytes.
+LONGEST = 500
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a file says of itself; None where it says nothing usable.
+
+    Texts are single lines of printable characters, at most 500 long. They are still what a stranger wrote: a path or a
+    page made of them must be escaped.
+
+    Parameters
+    ----------
+    artist, title, album, albumartist, genre, key : str or None
+        ``key`` is the musical key as written, for example ``"Am"`` or ``"8A"``.
+    year : int or None
+    track : int or None
+        Number on the record.
+    bpm : float or None
+        Tempo, between 1 and 1000.
+    """
+
+    artist: str | None = None
+    title: str | None = None
+    album: str | None = None
+    albumartist: str | None = None
+    genre: str | None = None
+    year: int | None = None
+    track: int | None = None
+    bpm: float | None = None
+    key: str | None = None
+
+
+# FFmpeg gives common names to the usual fields of every format and leaves the others as the file spells them
+_NAMES = {
+    "artist": ("artist",),
+    "title": ("title",),
+    "album": ("album",),
+    "albumartist": ("album_artist", "albumartist", "album artist"),
+    "genre": ("genre",),
+    "year": ("date", "year", "tdrc", "tyer", "originaldate", "originalyear"),
+    "track": ("track", "tracknumber"),
+    "bpm": ("bpm", "tbpm", "tmpo", "tempo"),
+    "key": ("initialkey", "initial_key", "tkey", "key"),
+}
+
+
+def read_tags(path: str | os.PathLike[str]) -> Tags:
+    """Read a file's tags (ID3, APE, Vorbis comments, mp4, RIFF INFO). A file that cannot be opened has none."""
+    try:
+        with open_local(Path(path)) as container:
+            return _tags([container.metadata, *(stream.metadata for stream in container.streams.audio)])
+    except AudioError:
+        return Tags()
+
+
+def _tags(sources: Iterable[Mapping[str, str]]) -> Tags:
+    raw: dict[str, str] = {}
+    for source in sources:
+        for name, value in source.items():
+            raw.setdefault(name.lower(), value)
+    found = {field: next((raw[n] for n in names if raw.get(n, "").strip()), "") for field, names in _NAMES.items()}
+    return Tags(
+        artist=_text(found["artist"]),
+        title=_text(found["title"]),
+        album=_text(found["album"]),
+        albumartist=_text(found["albumartist"]),
+        genre=_text(found["genre"]),
+        year=_whole(found["year"], r"(?<!\d)(\d{4})(?!\d)", 1000, 2999),
+        track=_whole(found["track"], r"^\s*(\d{1,4})(?!\d)", 1, 9999),
+        bpm=_tempo(found["bpm"]),
+        key=_text(found["key"]),
+    )
+
+
+def _text(raw: str) -> str | None:
+    """One clean line: no control or format characters, no broken surrogates, spaces folded."""
+    kept = (" " if c.isspace() else c for c in raw[: 4 * LONGEST] if c.isspace() or _printable(c))
+    text = " ".join("".join(kept).split())
+    return unicodedata.normalize("NFC", text)[:LONGEST].rstrip() or None
+
+
+def _printable(character: str) -> bool:
+    # Cf holds the joiners that emoji and some scripts need, beside the marks that turn a line around
+    category = unicodedata.category(character)
+    return category not in ("Cc", "Cs", "Cn", "Co", "Cf") or character in "\u200c\u200d"
+
+
+def _whole(raw: str, pattern: str, low: int, high: int) -> int | None:
+    match = re.search(pattern, raw[:100], re.ASCII)
+    return int(match[1]) if match and low <= int(match[1]) <= high else None
+
+
+def _tempo(raw: str) -> float | None:
+    match = re.search(r"\d{1,4}(?:[.,]\d{1,6})?", raw[:100], re.ASCII)
+    value = float(match[0].replace(",", ".")) if match else 0.0
+    return value if 1 <= value <= 1000 else None
