@@ -1,0 +1,20 @@
+"""Timbre: the eight timbral models of the Audio Commons project, on any stretch of sound.
+
+Models, regression coefficients and constants are those of deliverable D5.8 of the Audio Commons project (A. Pearce,
+S. Safavi, T. Brookes, R. Mason, W. Wang, M. Plumbley: "Release of timbral characterisation tools for semantically
+annotating non-musical content", Institute of Sound Recording, University of Surrey, 2019) as upstream published them:
+https://github.com/AudioCommons/timbral_models, commit 6a97eec, Apache-2.0, copyright Andy Pearce and the University of
+Surrey. The code here is written anew for speed; values agree to a few thousandths.
+
+The models were fitted to ratings of short single sounds (0-100, larger is more so). On music they are applied as they
+are: what they find per note is averaged over all notes, what they find per frame over all frames.
+
+What upstream does that changes values is done here too, and said where it is done: channels are added, not averaged,
+and only the first three; a sound is brought to -24 LUFS first, unless that clips (not for reverberation); only one note
+found means the whole sound; sums, weights and clipping are as they were. Where upstream fails, the value is unknown.
+"""
+
+from mirkit.features.timbre.meter import TimbreMeter
+from mirkit.features.timbre.timbre import Timbre, timbre
+
+__all__ = ["Timbre", "TimbreMeter", "timbre"]

@@ -1,0 +1,35 @@
+"""How booming a sound is."""
+
+import numpy as np
+
+from mirkit.features.timbre.score import log10, score
+from mirkit.features.timbre.zwicker import BARK_STEPS, LoudnessPattern, bark_weights
+from mirkit.features.types import FloatArray, Value
+
+_LOW_HZ = 280.0
+
+
+def booming(pattern: LoudnessPattern) -> Value:
+    """Apparent boominess (D5.8): booming index after Hatano & Hashimoto (2000) and the level of the lowest 7 Bark.
+
+    The index is the sum of weighted specific loudness, added as if it were decibels, times the share of the loudness
+    below 280 Hz; windows count by their power, inaudible ones as 0. The low level is an unweighted mean over windows.
+    Not clipped it may be negative.
+    """
+    weights, low = _hatano()
+    index = np.zeros(len(pattern.rms))
+    heard = pattern.specific[pattern.audible]
+    band_sum = 10 * np.log10((10 ** (heard * weights / 10)).sum(axis=1))
+    index[pattern.audible] = band_sum * heard[:, :low].sum(axis=1) / heard.sum(axis=1)
+    mean = np.average(index, weights=np.square(pattern.rms))
+    level = (pattern.specific * bark_weights(0, 70)).sum(axis=1).mean()
+    return score(43.67402696195865 * log10(mean) - 10.90054738389845 * log10(level) + 26.836530575185435)
+
+
+def _hatano() -> tuple[FloatArray, int]:
+    """Weight of each Bark step, falling with frequency on the scale of third octaves, and how many lie below 280 Hz."""
+    hz = 600 * np.sinh(np.arange(1, BARK_STEPS + 1) / 10 / 6)
+    third = np.log10(hz / 25) / np.log10(31.5 / 25) + 1
+    weights = 2.13 * np.exp(-0.151 * third)
+    weights[:4] = 0.8, 1.05, 1.10, 1.18
+    return weights, int((hz >= _LOW_HZ).argmax())

@@ -1,0 +1,102 @@
+"""What every model but reverberation hears: the channels added up, as if brought to -24 LUFS."""
+
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from mirkit.features.loudness import to_energy
+from mirkit.features.timbre.filters import PASS_THROUGH, Cascade, Section
+from mirkit.features.types import ANALYSIS_RATE, FloatArray
+
+#: Zeros kept in front of the sound: hardness hears them, the others begin after them.
+LEAD = 4097
+
+_TARGET_LUFS = -24.0
+_GATE_LUFS = -70.0
+_RELATIVE_GATE_LU = -10.0
+_STEP = ANALYSIS_RATE // 10
+_STEPS_PER_BLOCK = 4
+_CHUNK = 20 * _STEP
+
+
+def channel_sum(samples: FloatArray) -> FloatArray:
+    """Add up the channels, shape=(channels, n), as upstream: their sum, not their mean, and of the first three only.
+
+    Returns
+    -------
+    float32 array, shape=(LEAD + n,)
+        ``LEAD`` zeros, then the sum.
+    """
+    out = np.zeros(LEAD + samples.shape[1], np.float32)
+    np.sum(samples[:3], axis=0, out=out[LEAD:])
+    return out
+
+
+def loudness_gain(x: FloatArray) -> float | None:
+    """Factor that brings a mono signal, shape=(n,), to -24 LUFS, or to a peak of 1 where it would clip.
+
+    The samples stay as they are: those models that depend on level take the factor into account.
+    Loudness is that of BS.1770-4, but with the K-weighting, the rounded number of blocks and the zeros behind sounds
+    shorter than a block of pyloudnorm, which upstream uses.
+
+    Returns
+    -------
+    float or None
+        None: nothing lies above the absolute gate of -70 LUFS.
+    """
+    energy = _gated_energy(_step_energies(x), len(x))
+    if not energy:
+        return None
+    return float(min(math.sqrt(to_energy(_TARGET_LUFS) / energy), 1 / peak(x)))
+
+
+def peak(x: FloatArray) -> float:
+    """Largest magnitude."""
+    return float(max(x.max(), -x.min()))
+
+
+def _step_energies(mono: FloatArray) -> FloatArray:
+    """K-weighted energy of each 100 ms; the rest at the end counts as one more."""
+    weighting = Cascade(_shelf(), _rumble(), PASS_THROUGH)
+    steps = np.zeros(-(-len(mono) // _STEP))
+    for start in range(0, len(mono), _CHUNK):
+        square = np.square(weighting(mono[start : start + _CHUNK]))
+        edges = np.arange(0, len(square), _STEP)
+        first = start // _STEP
+        steps[first : first + len(edges)] = np.add.reduceat(square, edges, dtype=np.float64)
+    return steps
+
+
+def _gated_energy(steps: FloatArray, samples: int) -> float:
+    """Mean energy of the 400 ms blocks above both gates, 0 when there are none."""
+    count = 1 + max(0, round(samples / _STEP - _STEPS_PER_BLOCK))
+    padded = np.zeros(count + _STEPS_PER_BLOCK - 1)
+    padded[: len(steps)] = steps[: len(padded)]
+    blocks = sliding_window_view(padded, _STEPS_PER_BLOCK).sum(axis=1) / (_STEPS_PER_BLOCK * _STEP)
+    loud = blocks[blocks >= to_energy(_GATE_LUFS)]
+    loud = loud[loud > loud.mean() * 10 ** (_RELATIVE_GATE_LU / 10)] if len(loud) else loud
+    return float(loud.mean()) if len(loud) else 0.0
+
+
+def _shelf() -> Section:
+    """High shelf of +4 dB at 1500 Hz, Q 1/sqrt(2) (R. Bristow-Johnson's cookbook)."""
+    a = 10 ** (4.0 / 40)
+    w = 2 * math.pi * 1500 / ANALYSIS_RATE
+    cos, slope = math.cos(w), math.sqrt(a) * math.sin(w) * math.sqrt(2)
+    norm = (a + 1) - (a - 1) * cos + slope
+    return (
+        a * ((a + 1) + (a - 1) * cos + slope) / norm,
+        -2 * a * ((a - 1) + (a + 1) * cos) / norm,
+        a * ((a + 1) + (a - 1) * cos - slope) / norm,
+        2 * ((a - 1) - (a + 1) * cos) / norm,
+        ((a + 1) - (a - 1) * cos - slope) / norm,
+    )
+
+
+def _rumble() -> Section:
+    """High-pass at 38 Hz, Q 1/2 (same source)."""
+    w = 2 * math.pi * 38 / ANALYSIS_RATE
+    cos, alpha = math.cos(w), math.sin(w)
+    norm = 1 + alpha
+    return (1 + cos) / 2 / norm, -(1 + cos) / norm, (1 + cos) / 2 / norm, -2 * cos / norm, (1 - alpha) / norm

@@ -1,0 +1,123 @@
+"""How reverberant a sound is."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from mirkit.features.timbre.score import score
+from mirkit.features.types import SILENT, FloatArray, Value
+
+# Reverberation times looked for (s), and what the estimate starts from.
+_TIMES = 0.2 + 0.1 * np.arange(10)
+_SHORTEST = 0.2
+_INITIAL = 0.3
+_SMOOTHING = 0.995
+# The analysis runs on every second sample, in frames of seven parts that begin every 92 samples.
+_RATE = 22050
+_PART = 643
+_PARTS = 7
+_HOP = 92
+_FEWEST, _MOST = 3, 4
+_HISTORY = 735
+
+
+def reverberation(samples: FloatArray) -> Value:
+    """Probability, times 100, that a sound is reverberant (D5.8): blind estimate of the reverberation time RT60.
+
+    Jan & Wang (EUSIPCO 2012), after Loellmann et al. (IWAENC 2010): where three or four consecutive parts of 29 ms
+    decay in variance, maximum and minimum, the decay of a Laplace distribution that is most likely votes for one of ten
+    times; the most frequent of the last 735 votes is smoothed, and the estimate is the mean over the voting frames.
+    Times reach from 0.2 to 1.1 s, so values from 29.8 to 86.0. Neither upstream nor we look at frames that decay in all
+    seven parts. Ill-conditioned: a 16-bit round trip can move it by ten points.
+
+    Parameters
+    ----------
+    samples : float32 array, shape=(channels, n)
+        Not normalised. The mean over the first two channels is taken.
+    """
+    if not samples.any():
+        return SILENT
+    time = np.mean([_reverberation_time(channel[::2], len(channel)) for channel in samples[:2]])
+    return score(100 / (1 + math.exp(1.45082989 - 2.97126461 * time)))
+
+
+def _reverberation_time(half: FloatArray, length: int) -> float:
+    span = _PART * _PARTS
+    if length <= 2 * span:
+        return _SHORTEST
+    frames = (length - 2 * span) // (2 * _HOP) + 1
+    votes = np.full(frames, -1, np.int64)
+    _vote(np.ascontiguousarray(half), _TIMES, votes)
+    return float(_smooth(votes, _TIMES))
+
+
+@njit(cache=True)
+def _vote(x, times, votes):  # type: ignore[no-untyped-def]
+    decay = np.exp(-3 * np.log(10.0) / (times * _RATE))
+    growth = np.empty((_MOST * _PART, len(times)))
+    for i in range(len(growth)):
+        for t in range(len(times)):
+            growth[i, t] = decay[t] ** (-float(i))
+    for frame in range(len(votes)):
+        start = frame * _HOP
+        variance, low, high = _moments(x[start : start + _PART])
+        falling = 0
+        for part in range(1, _PARTS - 1):
+            # One sample longer than the first part, as upstream has it.
+            begin = start + part * _PART
+            now, lowest, highest = _moments(x[begin : begin + _PART + 1])
+            if not (variance > now and high > highest and low < lowest):
+                break
+            variance, low, high = now, lowest, highest
+            falling += 1
+        if _FEWEST <= falling <= _MOST:
+            votes[frame] = _likeliest(x[start : start + falling * _PART], growth, decay)
+
+
+@njit(cache=True)
+def _moments(x):  # type: ignore[no-untyped-def]
+    low = high = x[0]
+    total = 0.0
+    for i in range(len(x)):
+        low = min(low, x[i])
+        high = max(high, x[i])
+        total += x[i]
+    mean = total / len(x)
+    square = 0.0
+    for i in range(len(x)):
+        square += (x[i] - mean) ** 2
+    return square / len(x), low, high
+
+
+@njit(cache=True)
+def _likeliest(x, growth, decay):  # type: ignore[no-untyped-def]
+    # Log-likelihood without what all times share; scale is the sum that the decay would make even.
+    n = len(x)
+    scale = np.zeros(len(decay))
+    for i in range(n):
+        scale += growth[i] * abs(x[i])
+    likelihood = -n * np.log(scale) - n * (n - 1) / 2 * np.log(decay)
+    return np.argmax(likelihood)
+
+
+@njit(cache=True)
+def _smooth(votes, times):  # type: ignore[no-untyped-def]
+    counts = np.zeros(len(times))
+    history = np.zeros(_HISTORY, np.int64)
+    seen = 0
+    raw = smoothed = _INITIAL
+    total = 0.0
+    for vote in votes:
+        if vote >= 0:
+            counts[vote] += 1
+            if seen > _HISTORY:
+                # Upstream forgets one vote late, so that the first is never forgotten.
+                counts[history[seen % _HISTORY]] -= 1
+            history[seen % _HISTORY] = vote
+            seen += 1
+            raw = times[np.argmax(counts)]
+        smoothed = _SMOOTHING * smoothed + (1 - _SMOOTHING) * raw
+        if vote >= 0:
+            total += smoothed
+    return total / seen if seen else _SHORTEST
