@@ -38,7 +38,7 @@ def test_stage(stage: catalog.Stage) -> None:
     assert not stage.job or stage.job in catalog.JOBS
 
 
-@pytest.mark.parametrize("name", ("separate", *MEASURED))
+@pytest.mark.parametrize("name", ["separate", *MEASURED])
 def test_door(name: str) -> None:
     assert door(catalog.stage(name)).__doc__
 

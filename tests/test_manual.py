@@ -50,6 +50,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sound(place / "audio/Artist - Three/full_mix.flac", 23)
     write_sound(place / "track/full_mix.mp3", 24)
     (place / "track/track.INFO").write_text('{"mine": "kept"}\n')
+    for library in ("my_music", "path/to/audio", "path/to/data", "audio"):  # in this process: no time for workers
+        (place / library / "mirkit.toml").write_text("[run]\njobs = 1\n")
     return place
 
 
@@ -75,6 +77,9 @@ def run_script(argv: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.text)
 def test_command(line: Line, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    if "verify_features" in line.text:  # the tests may run in any order: what it looks at must be there
+        extract = "python scripts/extract_all_features.py /path/to/audio/ --batch"
+        assert run_script(words(extract, place), place, monkeypatch) == 0
     status = run_script(words(line.text, place), place, monkeypatch)
     out, error = capsys.readouterr()
     assert "Traceback" not in out + error
@@ -182,7 +187,9 @@ def test_a_folder_that_is_no_track_is_named_and_batch_offered(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """``my_music`` without ``--batch``: which scripts take a library as it is, and what the others say."""
-    (tmp_path / "my_music" / "empty").mkdir(parents=True)
+    track = tmp_path / "my_music" / "Artist - Track"
+    track.mkdir(parents=True)
+    (track / "full_mix.flac").touch()
     status = run_script(["python", script, "my_music/"], tmp_path, monkeypatch)
     error = capsys.readouterr().err
     assert "Traceback" not in error

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from library import beat_music, make_track, write
 
+from library import beat_music, make_track, write
 from mirkit.catalog import MEASURED, TRACK_KEYS, stage
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.process import Job, process
@@ -37,7 +37,8 @@ def track(finished: Path, tmp_path: Path) -> Path:
 def test_every_key_is_there_with_a_number_or_a_reason(finished: Path) -> None:
     info = read_info(finished / "Finished.INFO")
     assert list(info) == list(TRACK_KEYS)
-    reasons = {key for entry in read_provenance(finished / "Finished.PROVENANCE").stages.values() for key in entry.reasons}
+    entries = read_provenance(finished / "Finished.PROVENANCE").stages.values()
+    reasons = {key for entry in entries for key in entry.reasons}
     assert {key for key, value in info.items() if value is None} == reasons
     assert info["bpm"] == pytest.approx(120, abs=0.1)
     assert info["lufs_vocals"] is None, "digital silence has no loudness"
@@ -207,7 +208,7 @@ def test_separation_then_measurement(tmp_path: Path) -> None:
     outcome = extract(folder, ("separate", *MEASURED))
     assert outcome.ok
     assert outcome.done[0] == "separate"
-    assert {path.name for path in folder.glob("*.flac")} == {f"{p}.flac" for p in ("full_mix", "drums", "bass", "other", "vocals")}
+    assert {path.stem for path in folder.glob("*.flac")} == {"full_mix", "drums", "bass", "other", "vocals"}
     assert read_info(folder / "Split.INFO")["lufs_drums"] is not None
     assert extract(folder, ("separate", *MEASURED)).done == ()
 

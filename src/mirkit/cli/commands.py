@@ -61,6 +61,9 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
 def _request(command: Command, arguments: argparse.Namespace, path: Path) -> Any:
     from mirkit.pipeline import Request
 
+    if arguments.device == "amd":
+        show.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
+        arguments.device = "cuda"
     given = {
         "run.device": arguments.device,
         "rhythm.bpm": getattr(arguments, "bpm", None),

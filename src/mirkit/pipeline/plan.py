@@ -158,8 +158,7 @@ def _backends(request: Request, root: Path, settings: Settings) -> tuple[dict[st
         choice = request.fixed.get(job, configured)
         name = models.resolve(job, choice)
         if choice != "auto" and (why := models.unavailable(models.backend(job, name))):
-            mend = f"choose another: --backend {job}=embedded" if job not in request.fixed else _mend(job)
-            raise MissingExtra(f"{why}; {mend}")
+            raise MissingExtra(f"{why}; {_mend(job, root, asked=job in request.fixed)}")
         if choice == "auto":
             fresh[job] = name
             notices += [why for row in models.rows(job) if row.name != name and (why := models.unavailable(row))]
@@ -173,7 +172,9 @@ def _backends(request: Request, root: Path, settings: Settings) -> tuple[dict[st
     return resolved, notices
 
 
-def _mend(job: str) -> str:
+def _mend(job: str, root: Path, *, asked: bool) -> str:
+    if not asked:
+        return f'mirkit.toml asks for it; change that with: mirkit init "{root}" --backend {job}=embedded --force'
     return "use --model embedded, which needs no model" if job == "stems" else "see: mirkit doctor"
 
 
