@@ -9,109 +9,143 @@ frames", DAFx 2011; Brown & Puckette, "An efficient algorithm for the calculatio
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import scipy.fft
+from numba import njit
 
-from mirkit.features.types import ANALYSIS_RATE, FloatArray
+from mirkit.features.harmony.decimation import FACTOR, RATE, Decimator, gain
+from mirkit.features.types import FloatArray
 
 HOP = 2048
+"""Samples at 44.1 kHz from frame to frame."""
 BINS_PER_SEMITONE = 4
 BINS_PER_OCTAVE = 12 * BINS_PER_SEMITONE
 OCTAVES = 7
 LOWEST = 440.0 * 2.0 ** (-45 / 12)
 """C1, Hz."""
 
-Q = 42.0
-"""Centre frequency x window length: a Hann lobe that ends 0.8 semitones from its centre."""
-LONGEST = 0.5
-"""Longest window, s. A constant Q would take 1.3 s at C1 and smear the steps of a bass line."""
+_Q = 42.0  # centre frequency x window length: a Hann lobe that ends 0.8 semitones from its centre
+_LONGEST = 0.5  # s; a constant Q would take 1.3 s at C1 and smear the steps of a bass line
 
-HOPS_PER_BLOCK = 128
-BLOCK = HOPS_PER_BLOCK * HOP
-EDGE = 7
-"""Hops at either end of a block that the longest window reaches beyond: taken from the neighbouring blocks."""
-STEP = HOPS_PER_BLOCK - 2 * EDGE
+_HOP = HOP // FACTOR
+_HOPS = 128
+_EDGE = 7  # hops at either end of a block that the longest window reaches beyond: the neighbouring blocks have them
+_STEP = _HOPS - 2 * _EDGE
 
 
 class ConstantQ:
     """Magnitudes in 7 octaves from C1, 48 bands an octave, one frame every 2048 samples.
 
     Frame ``i`` is centred on sample ``i * HOP``; the signal is extended by zeros. Band ``b`` lies ``b / 4`` semitones
-    above C1. A sine of amplitude ``A`` gives ``A * sqrt(window length)``, so that white noise is flat, as in librosa's
-    ``cqt(scale=True)``.
+    above C1. A sine of amplitude ``A`` gives ``A / 2 * sqrt(window length)``, so that white noise is flat, as in
+    librosa's ``cqt(scale=True)``.
     """
 
     def __init__(self) -> None:
-        self._buffer = np.zeros(BLOCK, np.float32)
-        self._filled = EDGE * HOP
+        self._decimator = Decimator()
+        self._buffer = np.zeros(_HOPS * _HOP, np.float32)
+        self._filled = _EDGE * _HOP
         self._samples = 0
         self._frames = 0
 
     def push(self, mono: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Take the next samples, shape=(n,); yield what they complete.
+        """Take the next samples, float32, shape=(n,); yield what they complete.
 
         Yields
         ------
         magnitudes : array, shape=(336, frames), float32
         power : array, shape=(frames,), float32
-            Mean square of the ``HOP`` samples around the centre of each frame.
+            Mean square around the centre of each frame, below 4.4 kHz.
         """
         self._samples += len(mono)
-        yield from self._take(mono)
+        yield from self._take(self._decimator.push(mono))
 
     def finish(self) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Yield the frames that the closing zeros complete: ``1 + samples // HOP`` in all (none of no samples)."""
+        yield from self._take(self._decimator.finish())
         frames = 1 + self._samples // HOP if self._samples else 0
-        zeros = np.zeros(BLOCK, np.float32)
         while (left := frames - self._frames) > 0:
-            for magnitudes, power in self._take(zeros[: BLOCK - self._filled]):
+            for magnitudes, power in self._take(np.zeros(len(self._buffer) - self._filled, np.float32)):
                 yield magnitudes[:, :left], power[:left]
 
-    def _take(self, mono: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+    def _take(self, samples: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
         start = 0
-        while start < len(mono):
-            count = min(len(mono) - start, BLOCK - self._filled)
-            self._buffer[self._filled : self._filled + count] = mono[start : start + count]
+        while start < len(samples):
+            count = min(len(samples) - start, len(self._buffer) - self._filled)
+            self._buffer[self._filled : self._filled + count] = samples[start : start + count]
             self._filled += count
             start += count
-            if self._filled == BLOCK:
+            if self._filled == len(self._buffer):
                 yield self._block()
-                keep = self._buffer[STEP * HOP :].copy()
+                keep = self._buffer[_STEP * _HOP :].copy()
                 self._buffer[: len(keep)] = keep
                 self._filled = len(keep)
-                self._frames += STEP
+                self._frames += _STEP
 
     def _block(self) -> tuple[FloatArray, FloatArray]:
         lobes = _lobes()
-        spectrum = scipy.fft.rfft(self._buffer)[: lobes.shape[1]]
-        folded = (lobes @ spectrum.view(np.float32).reshape(-1, 2)).view(np.complex64)
-        bands = scipy.fft.ifft(folded.reshape(-1, HOPS_PER_BLOCK), axis=1)[:, EDGE : EDGE + STEP]
-        first = EDGE * HOP - HOP // 2
-        around = self._buffer[first : first + STEP * HOP].reshape(STEP, HOP)
-        return np.abs(bands), np.einsum("ij,ij->i", around, around) / np.float32(HOP)
+        folded = np.empty((len(lobes.first), _HOPS), np.complex64)
+        _fold(scipy.fft.rfft(self._buffer), lobes.first, lobes.offsets, lobes.weights, folded)
+        bands = scipy.fft.ifft(folded, axis=1, overwrite_x=True)[:, _EDGE : _EDGE + _STEP]
+        first = _EDGE * _HOP - _HOP // 2
+        around = self._buffer[first : first + _STEP * _HOP].reshape(_STEP, _HOP)
+        return np.abs(bands), np.einsum("ij,ij->i", around, around) / np.float32(_HOP)
+
+
+@dataclass(frozen=True)
+class _Lobes:
+    """Band ``b`` weighs the spectrum's bins from ``first[b]`` on by ``weights[offsets[b]:offsets[b + 1]]``."""
+
+    first: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    weights: FloatArray
 
 
 @cache
-def _lobes():  # type: ignore[no-untyped-def]  # scipy.sparse is untyped
-    """The bands' Hann lobes as one sparse matrix from a block's spectrum to (band, frequency modulo hops)."""
-    from scipy.sparse import csr_array  # slow import
-
-    rows, columns, values = [], [], []
+def _lobes() -> _Lobes:
+    firsts, lobes = [], []
+    hz_per_bin = RATE / (_HOPS * _HOP)
+    low_pass = gain(np.arange(_HOPS * _HOP // 2) * hz_per_bin)
     for band in range(OCTAVES * BINS_PER_OCTAVE):
         frequency = LOWEST * 2.0 ** (band / BINS_PER_OCTAVE)
-        length = min(Q / frequency, LONGEST)
-        width = BLOCK / (length * ANALYSIS_RATE)  # FFT bins from the centre to a Hann window's half height
-        centre = frequency * BLOCK / ANALYSIS_RATE
-        bins = np.arange(np.ceil(centre - 2 * width), np.floor(centre + 2 * width) + 1).astype(np.int64)
+        length = min(_Q / frequency, _LONGEST)
+        width = 1 / (length * hz_per_bin)  # FFT bins from the centre to a Hann lobe's half height
+        centre = frequency / hz_per_bin
+        bins = np.arange(np.ceil(centre - 2 * width), np.floor(centre + 2 * width) + 1, dtype=np.int64)
         offset = (bins - centre) / width
-        # Transform of the Hann window, up to its first zeros. The rule of three at |offset| = 1 is its limit, 1/2.
+        # Transform of the Hann window up to its first zeros; at an offset of 1 the quotient's limit is 1/2.
         pole = np.abs(np.abs(offset) - 1) < 1e-6
         lobe = np.where(pole, 0.5, np.sinc(offset) / np.where(pole, 1, 1 - offset**2))
-        rows.append(band * HOPS_PER_BLOCK + bins % HOPS_PER_BLOCK)
-        columns.append(bins)
-        values.append(lobe * (np.sqrt(length) / HOP))
-    column = np.concatenate(columns)
-    shape = (OCTAVES * BINS_PER_OCTAVE * HOPS_PER_BLOCK, int(column.max()) + 1)
-    return csr_array((np.concatenate(values).astype(np.float32), (np.concatenate(rows), column)), shape=shape)
+        firsts.append(bins[0])
+        lobes.append(lobe * np.sqrt(length) / _HOP / low_pass[bins])
+    offsets = np.cumsum([0] + [len(lobe) for lobe in lobes])
+    return _Lobes(np.array(firsts, np.int64), offsets.astype(np.int64), np.concatenate(lobes).astype(np.float32))
+
+
+@njit(cache=True)
+def _fold(
+    spectrum: npt.NDArray[np.complex64],
+    first: npt.NDArray[np.int64],
+    offsets: npt.NDArray[np.int64],
+    weights: FloatArray,
+    out: npt.NDArray[np.complex64],
+) -> None:
+    """Each band's weighted bins, bin ``k`` added to ``out[band, k % hops]``."""
+    hops = out.shape[1]
+    out[:] = 0
+    for band in range(len(first)):
+        start, stop, bin_ = offsets[band], offsets[band + 1], first[band]
+        while start < stop:
+            # Runs of bins that fold to neighbours, so that the inner loop has no remainder to take.
+            place = bin_ % hops
+            count = min(hops - place, stop - start)
+            target = out[band, place : place + count]
+            source, weight = spectrum[bin_ : bin_ + count], weights[start : start + count]
+            for i in range(count):
+                target[i] += weight[i] * source[i]
+            start += count
+            bin_ += count

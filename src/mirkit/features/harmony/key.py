@@ -4,14 +4,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirkit.features.harmony.chroma import ChromaCurve, mean_chroma
-from mirkit.features.types import FloatArray, Unknown, Window
+from mirkit.features.active import frames_in
+from mirkit.features.harmony.chroma import FRAME_RATE, ChromaCurve
+from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Unknown, Window
 
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
-# Probe-tone ratings, Krumhansl & Kessler 1982.
-_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+# Mean pitch class profiles of recorded music ("braw": Faraldo, Jordà, Herrera, "A multi-profile method for key
+# estimation in EDM", AES Semantic Audio 2017), from the tonic up. Profiles from scores or from listeners know nothing
+# of overtones and noise: on 40 synthesised progressions (tests) these have a weighted score of 0.85, Shaath's 0.77,
+# Albrecht & Shanahan's 0.73, Temperley's 0.72, Krumhansl & Kessler's 0.69 (Essentia's KeyExtractor 0.80).
+_MAJOR = (1.0, 0.1573, 0.42, 0.157, 0.5296, 0.3669, 0.1632, 0.7711, 0.1676, 0.3827, 0.2113, 0.2965)
+_MINOR = (1.0, 0.233, 0.3615, 0.3905, 0.2925, 0.3777, 0.1961, 0.7425, 0.2701, 0.2161, 0.4228, 0.2272)
+
+#: Standard deviation / mean of a chroma that counts as fully pitched: mixes 0.2 to 0.6, drums 0.2, noise below 0.03.
+_FULL_CONTRAST = 0.3
+#: Length of the parts of a piece that vote, s: long enough for a progression, short beside a modulation.
+_PART = 16.0
+#: Votes are exp(sharpness x fit), scaled to a sum of 1. 10 makes the winner's share follow how often it is right.
+_SHARPNESS = 10.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,8 @@ class Key:
     mode : str or Unknown
         ``major`` or ``minor``.
     confidence : float
-        0 to 1.
+        The key's share of the votes, 1/24 to 1: above 0.6 mostly right, below 0.3 a guess, about 0.05 no key at all.
+        0 where the key is unknown.
     """
 
     key: str | Unknown
@@ -33,21 +45,41 @@ class Key:
     confidence: float
 
 
-def correlations(chroma: FloatArray) -> FloatArray:
-    """Correlation of a chroma vector with the 24 key profiles, shape=(2, 12): major and minor, tonics C to B."""
+def key_fit(chroma: FloatArray) -> FloatArray:
+    """How well a chroma vector fits the 24 keys.
+
+    The correlation with each key's profile, times how much the pitch classes stand out at all: even a flat chroma
+    correlates with something.
+
+    Returns
+    -------
+    fit : array, shape=(2, 12), -1 to 1
+        Major and minor, tonics C to B.
+    """
     profiles = np.array([[np.roll(profile, tonic) for tonic in range(12)] for profile in (_MAJOR, _MINOR)])
     profiles -= profiles.mean(axis=2, keepdims=True)
     centred = chroma - chroma.mean()
     scale = np.sqrt(np.square(profiles).sum(axis=2) * np.square(centred).sum())
-    fit: FloatArray = (profiles * centred).sum(axis=2) / np.maximum(scale, 1e-12)
+    contrast = chroma.std() / max(float(chroma.mean()), 1e-12)
+    fit: FloatArray = (profiles * centred).sum(axis=2) / np.maximum(scale, 1e-12) * min(1.0, contrast / _FULL_CONTRAST)
     return fit
 
 
 def key(curve: ChromaCurve, window: Window) -> Key:
-    """Key of a window."""
-    mean = mean_chroma(curve, window)
-    if isinstance(mean, Unknown):
-        return Key(mean, mean, 0.0)
-    fit = correlations(mean)
-    mode, tonic = np.unravel_index(int(fit.argmax()), fit.shape)
-    return Key(PITCH_CLASSES[tonic], ("major", "minor")[mode], max(0.0, float(fit.max())))
+    """Key of a window, by a vote of its parts of about 16 s: the key that most of the music is in.
+
+    A mean over a piece that modulates may fit neither of its keys.
+    """
+    frames = frames_in(window, FRAME_RATE, len(curve.chroma))
+    if frames.start >= frames.stop:
+        return Key(TOO_SHORT, TOO_SHORT, 0.0)
+    chroma = curve.chroma[frames][curve.active()[frames]]
+    if not len(chroma):
+        return Key(SILENT, SILENT, 0.0)
+    parts = np.array_split(chroma, max(1, round(len(chroma) / (_PART * FRAME_RATE))))
+    votes = np.zeros((2, 12))
+    for part in parts:
+        vote = np.exp(_SHARPNESS * key_fit(part.mean(axis=0, dtype=np.float64)))
+        votes += vote / vote.sum() / len(parts)
+    mode, tonic = np.unravel_index(int(votes.argmax()), votes.shape)
+    return Key(PITCH_CLASSES[tonic], ("major", "minor")[mode], float(votes.max()))

@@ -9,8 +9,6 @@ from mirkit.features.types import FloatArray
 _FIRST_BAND = 2 * BINS_PER_OCTAVE
 #: Share of the evidence that must agree; below it (noise, drums) the music counts as tuned to 440 Hz.
 _LEAST_AGREEMENT = 0.1
-#: Width of a pitch class in semitones: less than one, so that a neighbour's lobe stays out.
-_CLASS_WIDTH = 0.6
 
 
 class TuningMeter:
@@ -48,11 +46,11 @@ def class_weights(cents: float) -> FloatArray:
     Returns
     -------
     weights : array, shape=(12, 48), float32
-        The share of each fine class that lies within the width of a pitch class moved by ``cents``.
+        A raised cosine a quarter tone to either side of each pitch class moved by ``cents``: its samples sum to 2, and
+        are spread alike, wherever between the fine classes it falls.
     """
     fine = np.arange(BINS_PER_OCTAVE) / BINS_PER_SEMITONE
     centre = np.arange(12)[:, np.newaxis] + cents / 100
     distance = np.abs((fine - centre + 6) % 12 - 6)
-    covered = (_CLASS_WIDTH / 2 - distance) * BINS_PER_SEMITONE + 0.5
-    weights: FloatArray = np.clip(covered, 0, 1).astype(np.float32)
+    weights: FloatArray = np.where(distance < 0.5, np.cos(np.pi * distance) ** 2, 0).astype(np.float32)
     return weights
