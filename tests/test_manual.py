@@ -10,45 +10,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from library import beat_music, make_track, write
 from manual_commands import ENVIRONMENT, LINES, NOT_OURS, SHELL, TRACK, Line
 from mirkit.catalog import BACKENDS
 
 ROOT = Path(__file__).resolve().parents[1]
-STEMS = ("drums", "bass", "other", "vocals")
+#: Short, but with everything that the stages look for.
+SECONDS = 3.0
 BUILT = {(row.job, row.name) for row in BACKENDS if row.built}
 needs_shell = pytest.mark.skipif(sys.platform == "win32", reason="the manual's loops are for a POSIX shell")
-
-
-def write_sound(path: Path, seed: int, seconds: float = 3.0) -> None:
-    """Write a beat with a chord over it: short, but with everything that the stages look for."""
-    from mirkit.audio import encode
-
-    rate = 44100
-    rng = np.random.default_rng(seed)
-    t = np.arange(int(seconds * rate)) / rate
-    chord = sum(np.sin(2 * np.pi * hz * t) for hz in (220.0, 277.2, 329.6))
-    hits = rng.standard_normal(t.size) * np.exp(-(t % 0.5) / 0.03)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sound = np.stack([0.1 * chord + 0.3 * hits, 0.1 * chord + 0.25 * hits]).astype(np.float32)
-    encode(path, [sound], rate=rate, channels=2)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a working directory that stands for the repository's root, with the libraries of the manual's examples."""
     place = tmp_path_factory.mktemp("manual")
-    for number, track in enumerate(("Artist - Album - Track", "Artist - Track", "Track Name", "Some trance - Track")):
-        write_sound(place / "my_music" / track / "full_mix.flac", number)
-    for number, stem in enumerate(STEMS):
-        write_sound(place / TRACK / f"{stem}.flac", 10 + number)
-    write_sound(place / "path/to/audio/Loose - One.flac", 20)
-    write_sound(place / "path/to/data/Artist - Two/full_mix.flac", 21)
-    write_sound(place / "path/to/audio.flac", 22)
-    write_sound(place / "audio/Artist - Three/full_mix.flac", 23)
-    write_sound(place / "track/full_mix.mp3", 24)
+    mix = sum(beat_music(SECONDS).values())
+    for track in ("Artist - Track", "Track Name", "Some trance - Track"):
+        write(place / "my_music" / track / "full_mix.flac", mix)
+    make_track(place / TRACK, seconds=SECONDS, stems=True)
+    write(place / "path/to/audio/Loose - One.flac", mix)
+    write(place / "path/to/data/Artist - Two/full_mix.flac", mix)
+    write(place / "path/to/audio.flac", mix)
+    write(place / "audio/Artist - Three/full_mix.flac", mix)
+    write(place / "track/full_mix.mp3", mix)
     (place / "track/track.INFO").write_text('{"mine": "kept"}\n')
     for library in ("my_music", "path/to/audio", "path/to/data", "audio"):  # in this process: no time for workers
         (place / library / "mirkit.toml").write_text("[run]\njobs = 1\n")
