@@ -9,10 +9,10 @@ SHORTEST = 10.0
 
 
 def atonality(curve: ChromaCurve, window: Window) -> Value:
-    """Atonality of a window, 0 to 1: 1 - max(r, 0) · min(1, c / 0.3).
+    """Atonality of a window, 0 to 1: 1 - max(r, 0) · min(1, c / 0.25).
 
     r is the largest correlation of the mean chroma with the 24 key profiles, c the standard deviation of that chroma
-    over its mean. White noise and twelve-tone rows above 0.9, drums 0.7 to 0.9, mixes 0.1 to 0.5, a cadence below 0.2.
+    over its mean. White noise and twelve-tone rows above 0.9, drums 0.6 to 0.85, mixes 0.1 to 0.4, a cadence below 0.2.
     Unknown below 10 s.
     """
     if window.duration < SHORTEST:

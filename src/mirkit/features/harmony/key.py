@@ -18,7 +18,7 @@ _MAJOR = (1.0, 0.1573, 0.42, 0.157, 0.5296, 0.3669, 0.1632, 0.7711, 0.1676, 0.38
 _MINOR = (1.0, 0.233, 0.3615, 0.3905, 0.2925, 0.3777, 0.1961, 0.7425, 0.2701, 0.2161, 0.4228, 0.2272)
 
 #: Standard deviation / mean of a chroma that counts as fully pitched: mixes 0.2 to 0.6, drums 0.2, noise below 0.03.
-_FULL_CONTRAST = 0.3
+_FULL_CONTRAST = 0.25
 #: Length of the parts of a piece that vote, s: long enough for a progression, short beside a modulation.
 _PART = 16.0
 #: Votes are exp(sharpness x fit), scaled to a sum of 1. 10 makes the winner's share follow how often it is right.
