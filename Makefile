@@ -31,7 +31,7 @@ check: .venv/dev.stamp .venv/test.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 bench: .venv/bench.stamp
-	set -e; for script in benchmarks/*.py; do OMP_NUM_THREADS=1 $(BIN)/python "$$script"; done
+	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do OMP_NUM_THREADS=1 $(BIN)/python "$$script"; done
 
 clean:
 	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
