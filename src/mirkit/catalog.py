@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 STEMS = ("drums", "bass", "other", "vocals")
+#: The stems that carry pitch; their sum is the part ``tonal``.
+TONAL = ("bass", "other", "vocals")
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
@@ -118,7 +120,7 @@ class Stage:
         return tuple(key.name for key in KEYS if key.stage == self.name)
 
 
-#: In the order in which a track goes through them. The part ``tonal`` is bass + other + vocals.
+#: In the order in which a track goes through them.
 STAGES: tuple[Stage, ...] = (
     Stage("separate", "separation", 1, "four stems: drums, bass, other, vocals", job="stems"),
     Stage("source", "source", 1, "facts of the file: duration, rate, bandwidth, tags", (("full_mix", "bandwidth"),)),

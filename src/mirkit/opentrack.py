@@ -5,18 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mirkit.audio import Audio, Damage, open_audio
+from mirkit.catalog import TONAL
 from mirkit.errors import AudioError, InfoError, MissingInput
 from mirkit.features.packing import KINDS, beats_from_arrays, beats_to_arrays, from_arrays, to_arrays
 from mirkit.features.rhythm.beats.grid import Beats
-from mirkit.features.signal import BLOCK, TONAL, measure
+from mirkit.features.signal import BLOCK, measure
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
 from mirkit.store import Fingerprint, read_curves, read_curves_header, update_curves
 from mirkit.track import Track
 
 #: Rises when the meaning of a kept curve changes, so that older sidecars are measured anew.
 CURVES_VERSION = 1
-#: Families that exist only while their stage runs: they take the sound itself.
-FROM_SOUND = frozenset({"timbre"})
 
 
 class OpenTrack:
@@ -46,7 +45,6 @@ class OpenTrack:
         self._curves: dict[tuple[str, str], Any] = {}
         self._fresh: set[tuple[str, str]] = set()
         self._samples: dict[str, int] = {}
-        self._mix: Audio | None = None
         self._beats: Beats | None = None
 
     def has(self, part: str) -> bool:
@@ -61,13 +59,6 @@ class OpenTrack:
     def tonal_part(self) -> str:
         """The part that chroma is taken from: the tonal stems together where all exist, else the mix."""
         return "tonal" if self.has("tonal") else "full_mix"
-
-    @property
-    def mix(self) -> Audio:
-        """Sound of the full mix at the analysis rate."""
-        if self._mix is None:
-            self._mix = open_audio(self.track.mix)
-        return self._mix
 
     @property
     def duration(self) -> float:
@@ -102,7 +93,7 @@ class OpenTrack:
 
         A stem that cannot be read counts as absent from then on, and ``broken`` says why.
         """
-        wanted = {self._present(part, family) for part, family in wanted if family not in FROM_SOUND}
+        wanted = {self._present(part, family) for part, family in wanted}
         wanted = {(part, family) for part, family in wanted if self.has(part)}
         self._recall(wanted)
         todo: dict[str, set[str]] = defaultdict(set)
@@ -110,12 +101,12 @@ class OpenTrack:
             todo[part].add(family)
         mix = todo.pop("full_mix", set())
         if mix or "full_mix" not in self._samples:
-            self._measure({"full_mix": self.mix}, {"full_mix": frozenset(mix)})
+            self._measure({"full_mix": open_audio(self.track.mix, hold_seconds=0)}, {"full_mix": frozenset(mix)})
         if not todo:
             return
         parts = dict.fromkeys(source for part in todo for source in (TONAL if part == "tonal" else (part,)))
         try:
-            # Streamed in step, never held: the sum of three of them is a signal of its own.
+            # In step: the sum of three of them is a signal of its own.
             sources = {part: self._stem(part) for part in parts}
             self._measure(sources, {part: frozenset(families) for part, families in todo.items()})
         except _BrokenStemError as error:

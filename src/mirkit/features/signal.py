@@ -1,7 +1,8 @@
 """The curves of a signal, each computed once while its sound streams by.
 
 A *part* is a signal of a track: the full mix, a stem, or ``tonal`` (bass + other + vocals). A *family* is a kind of
-curve: loudness, spectral, bands, chroma, envelope, bandwidth, onset (functions for the beat tracker), onsets (events).
+curve: loudness, spectral, bands, chroma, envelope, bandwidth, onset (functions for the beat tracker), onsets (events),
+timbre (the eight values).
 Families that need spectra share one transform.
 """
 
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mirkit.catalog import TONAL
 from mirkit.features.bands import BandMeter
 from mirkit.features.bandwidth import BandwidthMeter
 from mirkit.features.envelope import EnvelopeMeter
@@ -20,12 +22,11 @@ from mirkit.features.rhythm.onset_envelope import OnsetMeter
 from mirkit.features.rhythm.onsets import find_onsets
 from mirkit.features.spectral import SpectralMeter
 from mirkit.features.stft import PowerStft
+from mirkit.features.timbre import TimbreMeter
 from mirkit.features.types import FloatArray
 
 #: Samples per block: small enough that a block and what is made of it stay in the processor's cache.
 BLOCK = 1 << 16
-#: Bass + other + vocals: what carries pitch.
-TONAL = ("bass", "other", "vocals")
 
 
 class _Meter(Protocol):
@@ -44,11 +45,13 @@ class SignalMeter:
 
     def __init__(self, channels: int, wanted: frozenset[str]) -> None:
         self._wanted = wanted
-        self._sound: dict[str, LoudnessMeter | BandMeter] = {}
+        self._sound: dict[str, LoudnessMeter | BandMeter | TimbreMeter] = {}
         if "loudness" in wanted:
             self._sound["loudness"] = LoudnessMeter(channels)
         if "bands" in wanted:
             self._sound["bands"] = BandMeter(channels)
+        if "timbre" in wanted:
+            self._sound["timbre"] = TimbreMeter(channels)
         self._chroma = ChromaMeter() if "chroma" in wanted else None
         self._envelope = EnvelopeMeter() if "envelope" in wanted else None
         self._spectral = SpectralMeter() if "spectral" in wanted else None

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mirkit.catalog import STEMS, Stage
-from mirkit.features.signal import TONAL
+from mirkit.catalog import STEMS, TONAL, Stage
 from mirkit.stages import parameters
 from mirkit.store import Entry, Fingerprint, Settings
 

@@ -10,6 +10,8 @@ from mirkit.pipeline.plan import Plan, Request
 
 def run(plan: Plan, request: Request) -> Iterator[Outcome]:
     """Yield the outcome of each track of the plan that has something to do, in the order in which they finish."""
+    if not (plan.todo or plan.unreadable):
+        return
     from mirkit.pipeline.process import Job, process  # all of the analysis: not for a run that has nothing to do
 
     tracks = [track for track in plan.tracks if str(track.path) in plan.todo or str(track.path) in plan.unreadable]

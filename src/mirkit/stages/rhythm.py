@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mirkit.audio import read_tags
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.rhythm.complexity import complexity as measure_complexity
@@ -26,11 +27,13 @@ STEM_NAMES = (
 def beats(track: OpenTrack, settings: Settings) -> Result:
     """Beat grid and tempo, from the mix and, where there is one, the drums stem."""
     with_drums = settings.rhythm.stems and track.has("drums")
+    tagged = read_tags(track.track.mix).bpm
+    hint = settings.rhythm.bpm or tagged
     found = track_beats(
         track.curve("full_mix", "onset"),
         track.curve("drums", "onset") if with_drums else None,
         bpm_range=settings.rhythm.bpm_range,
-        bpm_hint=settings.rhythm.bpm,
+        bpm_hint=hint,
     )
     track.beats = found
     features = tempo(found, track.window)
@@ -40,7 +43,11 @@ def beats(track: OpenTrack, settings: Settings) -> Result:
         values=values_of(features),
         facts=_facts(found),
         files={"BEATS_GRID": format_grid(grid)},
-        method={"signals": "full_mix + drums" if with_drums else "full_mix"},
+        method={
+            "signals": "full_mix + drums" if with_drums else "full_mix",
+            "bpm_hint": hint,
+            "hint_from": "settings" if settings.rhythm.bpm else "tag" if tagged else None,
+        },
     )
 
 
