@@ -171,7 +171,7 @@ def test_nan_is_never_written(path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         update_provenance(path, facts={"key": {"value": float("nan")}})
     with pytest.raises(ValueError, match="JSON"):
-        replace(ENTRY, parameters={"x": float("inf")})
+        update_provenance(path, [replace(ENTRY, parameters={"x": float("inf")})])
     assert not path.exists()
 
 

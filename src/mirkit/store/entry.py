@@ -62,7 +62,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         # As a reader will find them (tuples are lists), so that what is asked for equals what was stored.
-        object.__setattr__(self, "parameters", json.loads(json.dumps(self.parameters, allow_nan=False)))
+        object.__setattr__(self, "parameters", as_stored(self.parameters))
 
     @property
     def identity(self) -> str:
@@ -76,6 +76,15 @@ class Entry:
             "needs": dict(self.needs),
         }
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def as_stored(value: JsonValue) -> JsonValue:
+    """Give JSON as a reader will find it: tuples are lists, mappings dicts."""
+    if isinstance(value, Mapping):
+        return {key: as_stored(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_stored(inner) for inner in value]
+    return value
 
 
 def encode_entry(entry: Entry) -> JsonObject:
@@ -115,11 +124,11 @@ def parse_prints(content: JsonValue, where: str) -> dict[str, Fingerprint]:
     """Read named fingerprints. Raises as :func:`parse_entry`."""
     prints = {}
     for name, value in as_object(content, where).items():
-        given = as_object(value, name)
-        size, mtime_ns, sha256 = (given.get(key) for key in ("size", "mtime_ns", "sha256"))
-        if type(size) is not int or type(mtime_ns) is not int or not isinstance(sha256, str):
-            raise TypeError(f"{where}: {name} is not a fingerprint")
-        prints[name] = Fingerprint(size=size, mtime_ns=mtime_ns, sha256=sha256)
+        match value:
+            case {"size": int() as size, "mtime_ns": int() as mtime_ns, "sha256": str() as sha256}:
+                prints[name] = Fingerprint(size, sha256, mtime_ns)
+            case _:
+                raise TypeError(f"{where}: {name} is not a fingerprint")
     return prints
 
 

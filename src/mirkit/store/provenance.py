@@ -112,7 +112,7 @@ def _encode(content: Provenance) -> bytes:
         "facts": content.facts,
         "adopted": encode_prints(content.adopted),
     }
-    return encode_object(known | dict(content.extra))
+    return encode_object(known | dict(content.extra), levels=2)
 
 
 def _parse(data: bytes, path: Path) -> Provenance:

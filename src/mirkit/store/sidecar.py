@@ -16,7 +16,6 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 #: A sidecar beyond this is none of ours (bytes).
 MAX_BYTES = 64 * 2**20
-_MAX_DEPTH = 64
 
 
 class Damaged(InfoError):  # noqa: N818 (reads as what it says)
@@ -92,7 +91,7 @@ def parse_object(data: bytes, path: Path) -> JsonObject:
     Raises
     ------
     Damaged
-        Not JSON, not an object, or nested too deeply.
+        Not JSON, or not an object.
     """
     try:
         value = json.loads(data, parse_constant=lambda token: None, parse_float=_finite)
@@ -100,37 +99,40 @@ def parse_object(data: bytes, path: Path) -> JsonObject:
         raise Damaged(f"{shown(path)}: not readable as JSON; mend it, or move it away") from error
     if not isinstance(value, dict):
         raise Damaged(f"{shown(path)}: JSON, but not an object of keys and values; mend it, or move it away")
-    if _depth(value) > _MAX_DEPTH:
-        raise Damaged(f"{shown(path)}: JSON nested more than {_MAX_DEPTH} deep; mend it, or move it away")
     return value
 
 
-def encode_object(content: Mapping[str, JsonValue]) -> bytes:
-    """Write a JSON object: ASCII, one key a line, in the order given, the same bytes for the same content.
+def encode_object(content: Mapping[str, JsonValue], levels: int = 1) -> bytes:
+    """Write a JSON object: ASCII, in the order given, the same bytes for the same content.
+
+    Parameters
+    ----------
+    content : mapping
+        What to write.
+    levels : int
+        How deep each key has a line of its own; below that, everything is on one line.
 
     Raises
     ------
     ValueError
         A number is NaN or infinite: an unknown is None.
+    Damaged
+        It is nested too deeply to be written.
     """
-    return (json.dumps(content, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+    try:
+        return (_lines(content, levels, "") + "\n").encode("ascii")
+    except RecursionError as error:
+        raise Damaged("JSON nested too deeply to be written") from error
+
+
+def _lines(value: JsonValue, levels: int, indent: str) -> str:
+    if levels == 0 or not isinstance(value, Mapping) or not value:
+        return json.dumps(value, allow_nan=False)
+    inner = indent + "  "
+    rows = (f"{inner}{json.dumps(key)}: {_lines(below, levels - 1, inner)}" for key, below in value.items())
+    return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
 
 
 def _finite(text: str) -> float | None:
     value = float(text)
     return value if math.isfinite(value) else None
-
-
-def _depth(value: JsonValue) -> int:
-    level: list[JsonValue] = [value]
-    depth = 0
-    while level:
-        depth += 1
-        below: list[JsonValue] = []
-        for item in level:
-            if isinstance(item, dict):
-                below += item.values()
-            elif isinstance(item, list):
-                below += item
-        level = below
-    return depth
