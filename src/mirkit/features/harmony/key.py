@@ -19,8 +19,8 @@ _MINOR = (1.0, 0.233, 0.3615, 0.3905, 0.2925, 0.3777, 0.1961, 0.7425, 0.2701, 0.
 
 #: Standard deviation / mean of a chroma that counts as fully pitched: mixes 0.2 to 0.6, drums 0.2, noise below 0.03.
 _FULL_CONTRAST = 0.25
-#: Length of the parts of a piece that vote, s: long enough for a progression, short beside a modulation.
-_PART = 16.0
+#: Length of the parts of a piece that vote, s: long enough to hear past a passing chord, short beside a modulation.
+_PART = 30.0
 #: Votes are exp(sharpness x fit), scaled to a sum of 1. 10 makes the winner's share follow how often it is right.
 _SHARPNESS = 10.0
 
@@ -66,7 +66,7 @@ def key_fit(chroma: FloatArray) -> FloatArray:
 
 
 def key(curve: ChromaCurve, window: Window) -> Key:
-    """Key of a window, by a vote of its parts of about 16 s: the key that most of the music is in.
+    """Key of a window, by a vote of its parts of about 30 s: the key that most of the music is in.
 
     A mean over a piece that modulates may fit neither of its keys.
     """
