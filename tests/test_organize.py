@@ -566,6 +566,25 @@ def test_two_runs_at_once_are_refused_and_a_late_one_finds_nothing_to_do(
         organize(tmp_path)
 
 
+def test_what_was_begun_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before its folder was made: no other file may get the name."""
+    touch(tmp_path, "a.mp3", "b.mp3")
+
+    def same(path: Path) -> Tags:
+        return Tags(title="Same")
+
+    def kill(folder: Path, exist_ok: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", kill)
+        with pytest.raises(KeyboardInterrupt):
+            organize(tmp_path, same)
+    assert tree(tmp_path) == {"a.mp3": "a.mp3", "b.mp3": "b.mp3"}
+    organize(tmp_path, same)
+    assert sounds(tmp_path) == {"Same/full_mix.mp3": "a.mp3", "Same (2)/full_mix.mp3": "b.mp3"}
+
+
 def test_a_cut_journal_line_counts_as_not_written(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp3", "b.mp3")
     apply(plan(tmp_path, untagged)[:1])

@@ -4,7 +4,7 @@ import filecmp
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from mirkit.errors import MirkitError, MissingInput
@@ -47,14 +47,14 @@ def plan(
     else:
         root, sources = path.parent, [_loose_file(path)]
     begun = [record.move for record in Journal(root).records() if record.state == "begun"]
-    busy = {move.source for move in begun}
+    busy = {move.source: move.folder for move in begun}
     moves = list(begun)
     by_folder = defaultdict(list)
     for source in sources:
         if source not in busy:
             by_folder[source.parent].append(source)
     for folder, files in by_folder.items():
-        moves += _Planner(root, folder, read_tags or _read_tags, problems).moves(files)
+        moves += _Planner(root, folder, busy, read_tags or _read_tags, problems).moves(files)
     return moves
 
 
@@ -70,7 +70,14 @@ def _loose_file(path: Path) -> Path:
 class _Planner:
     """Plans the loose files of one folder, which is listed once."""
 
-    def __init__(self, root: Path, folder: Path, read_tags: Callable[[Path], Tags], problems: list[str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        folder: Path,
+        busy: Mapping[Path, Path],
+        read_tags: Callable[[Path], Tags],
+        problems: list[str],
+    ) -> None:
         self._root = root
         self._folder = folder
         self._read_tags = read_tags
@@ -78,7 +85,7 @@ class _Planner:
         names = sorted(os.listdir(folder))
         # Names that are taken, as systems without upper and lower case compare them.
         self._there = {_folded(name): folder / name for name in names}
-        self._planned: dict[str, Path] = {}
+        self._planned = {_folded(target.name): source for source, target in busy.items() if target.parent == folder}
         self._companions: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for name in names:
             base, role = role_beside(name)
