@@ -186,7 +186,7 @@ class OpenTrack:
 
 def damage_note(part: str, damage: Damage) -> str:
     """What a user is told of a file that could be read in part."""
-    return f"{part}: {100 * damage.share:.2g} % of the sound is damaged and silent now"
+    return f"{part}: damaged, {100 * damage.share:.2g} % of its sound is lost"
 
 
 class _BrokenStemError(Exception):

@@ -66,9 +66,9 @@ def _whys(plan: Plan) -> "Counter[str]":
 
 
 def outcome(outcome: Outcome, *, verbose: bool, quiet: bool) -> None:
-    """One track: always its failures; its notes unless quiet; a line for success when verbose."""
+    """One track: its failures; its notes unless quiet; a line for success when verbose."""
     for where, why in outcome.failures.items():
-        failure(f"{outcome.track}: {why}" if where == "track" else f"{outcome.track}: {where}: {why}")
+        failure(f"{shown(outcome.track)}: {why}" if where == "track" else f"{shown(outcome.track)}: {where}: {why}")
     if not quiet:
         for text in outcome.notes:
             note(f"note   {outcome.track}: {text}")
@@ -78,7 +78,7 @@ def outcome(outcome: Outcome, *, verbose: bool, quiet: bool) -> None:
 
 
 def summary(outcomes: Sequence[Outcome], idle: int, seconds: float, *, quiet: bool) -> None:
-    """Counts, time, speed, and every failure once more."""
+    """Counts, time, speed, and the failed tracks once more."""
     failed = [outcome for outcome in outcomes if not outcome.ok]
     if not quiet:
         done = len(outcomes) - len(failed)
@@ -86,10 +86,8 @@ def summary(outcomes: Sequence[Outcome], idle: int, seconds: float, *, quiet: bo
         speed = f", {sound / seconds:.0f} x real time" if sound and seconds else ""
         print(f"{done} done, {idle} skipped, {len(failed)} failed in {clock(seconds)}{speed}")
     if failed and len(outcomes) > 1:
-        note(f"{len(failed)} of {len(outcomes)} tracks failed; the same command tries them again:")
-        for outcome in failed:
-            where, why = next(iter(outcome.failures.items()))
-            note(f"  {outcome.track}: {where}: {why}")
+        names = ", ".join(shown(outcome.track) for outcome in failed)
+        note(f"{len(failed)} of {len(outcomes)} tracks failed (the same command tries them again): {names}")
 
 
 def as_json(outcomes: Sequence[Outcome], idle: int, seconds: float) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def verify(track: Track) -> TrackReport:
 def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:
     """Stages that different methods did in different tracks: stage -> method -> number of tracks."""
     seen: dict[str, Counter[str]] = {}
-    for report in reports:
+    for report in (report for report in reports if report.values):
         for name, method in report.methods.items():
             seen.setdefault(name, Counter())[method] += 1
     return {name: dict(counts) for name, counts in seen.items() if len(counts) > 1}

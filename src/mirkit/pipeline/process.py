@@ -1,5 +1,6 @@
 """One track through the stages it still wants."""
 
+import math
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -51,13 +52,16 @@ def process(job: Job) -> Outcome:
     try:
         _process(job, log)
     except MirkitError as error:
-        log.failures["track"] = _told(job, error)
+        told = _told(job, error)
+        if log.failures.get("separate") == told:  # the mix itself cannot be read: say so once
+            del log.failures["separate"]
+        log.failures["track"] = told
     return Outcome(
         job.name or str(job.path),
         tuple(log.done),
         tuple(log.skipped),
         log.failures,
-        tuple(log.notes),
+        tuple(dict.fromkeys(log.notes)),
         log.seconds,
         log.duration,
     )
@@ -151,6 +155,15 @@ def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
     update_provenance(state.track.provenance, entries, facts=facts)
 
 
+def _check(row: Stage, result: Result) -> None:
+    """Let nothing into ``.INFO`` that is neither a number nor an unknown with its reason."""
+    if set(result.values) != set(row.keys):
+        raise ValueError(f"keys {sorted(set(result.values) ^ set(row.keys))} are missing or not of this stage")
+    for key, value in result.values.items():
+        if not isinstance(value, Unknown) and not (isinstance(value, int | float) and math.isfinite(value)):
+            raise ValueError(f"{key} = {value!r} is not a number")
+
+
 def _uses(result: Result, why: Unknown) -> bool:
     return why in result.values.values()
 
@@ -160,7 +173,9 @@ def _run(job: Job, row: Stage, opened: OpenTrack, log: _Log) -> tuple[Result, st
     try:
         if failed:
             raise MirkitError(f"needs {', '.join(failed)}, which failed")
-        return door(row)(opened, job.settings), ""
+        result = door(row)(opened, job.settings)
+        _check(row, result)
+        return result, ""
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that stage's failure)
         failure = _told(job, error)
         return Result({key: Unknown(f"failed: {failure}") for key in row.keys}), failure

@@ -1,6 +1,6 @@
 """The timbre models on sound of any length that arrives in blocks."""
 
-from dataclasses import astuple
+from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
@@ -53,13 +53,13 @@ class TimbreMeter:
         if not self._sections:
             return Timbre(*[TOO_SHORT] * 8)
         lengths, sections = zip(*self._sections, strict=True)
-        return Timbre(*(_mean(values, lengths) for values in zip(*map(astuple, sections), strict=True)))
+        return Timbre(*(_mean([getattr(s, f.name) for s in sections], lengths) for f in fields(Timbre)))
 
     def _measure(self, samples: FloatArray) -> None:
         self._sections.append((samples.shape[1], timbre(samples)))
 
 
-def _mean(values: tuple[Value, ...], lengths: tuple[int, ...]) -> Value:
+def _mean(values: list[Value], lengths: tuple[int, ...]) -> Value:
     known = [(value, length) for value, length in zip(values, lengths, strict=True) if isinstance(value, float)]
     if not known:
         return values[0]
