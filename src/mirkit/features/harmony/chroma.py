@@ -23,7 +23,7 @@ class ChromaCurve:
     chroma : array, shape=(frames, 12), uint8
         C, C#, … B; 255 is the strongest class of the frame.
     level_db : array, shape=(frames,), float16
-        RMS around the frame's centre, dBFS.
+        RMS of the 2048 samples around the frame's centre, below 4.4 kHz, dBFS.
     tuning : float
         Deviation from A4 = 440 Hz in cents that ``chroma`` is corrected for, -50 to 50.
     """
@@ -85,7 +85,7 @@ def _unit_maximum(frames: FloatArray) -> FloatArray:
 def _fold(fine: npt.NDArray[np.float16], weights: FloatArray) -> npt.NDArray[np.uint8]:
     # einsum, not matmul: the same sum whatever the BLAS.
     classes = np.einsum("cf,ft->ct", weights, fine.astype(np.float32))
-    return np.rint(255 * _unit_maximum(classes)).astype(np.uint8).T
+    return np.ascontiguousarray(np.rint(255 * _unit_maximum(classes)).astype(np.uint8).T)
 
 
 @dataclass(frozen=True)
