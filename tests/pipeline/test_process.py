@@ -5,12 +5,14 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from library import beat_music, make_track, write
 from mirkit.catalog import MEASURED, TRACK_KEYS, stage
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.process import Job, process
+from mirkit.stages import Result
 from mirkit.store import Settings, read_info, read_provenance, with_values
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
@@ -190,6 +192,27 @@ def test_a_bug_in_a_stage_is_that_stages_failure(track: Path, monkeypatch: pytes
     assert read_provenance(track / "Finished.PROVENANCE").stages["bands"].failed
     monkeypatch.undo()
     assert extract(track).done == ("bands",)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "loud", ("silent",), None])
+def test_only_numbers_reach_the_info(track: Path, monkeypatch: pytest.MonkeyPatch, value: object) -> None:
+    keys = ("rms_energy_bass", "rms_energy_body", "rms_energy_mid", "rms_energy_air")
+    monkeypatch.setattr("mirkit.stages.spectral.bands", lambda *_: Result(dict.fromkeys(keys, value)))
+    outcome = extract(track, ("bands",), overwrite=True)
+    assert "is not a number" in outcome.failures["bands"]
+    assert read_info(track / "Finished.INFO")["rms_energy_bass"] is None
+
+
+def test_silence_has_reasons_for_every_null(tmp_path: Path) -> None:
+    folder = tmp_path / "Silence"
+    write(folder / "full_mix.flac", np.zeros((2, 4 * 44100), np.float32))
+    assert extract(folder).ok
+    info = read_info(folder / "Silence.INFO")
+    entries = read_provenance(folder / "Silence.PROVENANCE").stages.values()
+    reasons = {key: why for entry in entries for key, why in entry.reasons.items()}
+    assert {key for key, value in info.items() if value is None} == set(reasons)
+    assert info["onset_count"] == 0
+    assert info["brightness"] is None
 
 
 def test_a_failed_need_is_said(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
