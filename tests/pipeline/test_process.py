@@ -265,3 +265,25 @@ def test_another_format_replaces_the_older_files(tmp_path: Path) -> None:
 def test_stages_cover_the_catalog() -> None:
     written = {key for name in MEASURED for key in stage(name).keys}
     assert written == set(TRACK_KEYS)
+
+
+def test_a_new_time_of_change_is_written_down(track: Path) -> None:
+    os.utime(track / "full_mix.flac", ns=(1, 1))
+    extract(track)
+    entries = read_provenance(track / "Finished.PROVENANCE").stages.values()
+    assert {entry.inputs["full_mix"].mtime_ns for entry in entries if "full_mix" in entry.inputs} == {1}
+
+
+def test_a_tempo_range_in_the_settings_stays_done(track: Path) -> None:
+    settings = with_values(Settings(), {"rhythm.bpm_range": [50.0, 190.0]}, "test")
+    assert "beats" in extract(track, settings=settings).done
+    assert extract(track, settings=settings).done == ()
+
+
+def test_a_measured_loose_file_stays_done_when_it_gets_a_folder(tmp_path: Path) -> None:
+    from mirkit.organize import apply, plan
+
+    loose = write(tmp_path / "Song.flac", sum(beat_music(seconds=4.0).values()))
+    assert extract(loose).ok
+    apply(plan(tmp_path))
+    assert extract(tmp_path / "Song").done == ()

@@ -113,6 +113,8 @@ def organized(report: Report, arguments: Namespace) -> None:
         return
     if arguments.quiet:
         return
+    for line in report.notes:
+        note(f"note   {line}")
     for move in report.moves:
         source, target = (move.target, move.source) if arguments.undo else (move.source, move.target)
         print(f"{_below(source, move.root)} -> {_below(target, move.root)}")

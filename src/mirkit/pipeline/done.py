@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mirkit.catalog import STEMS, TONAL, Stage
 from mirkit.stages import parameters
 from mirkit.store import Entry, Fingerprint, Settings
+from mirkit.store.entry import as_stored
 
 #: Backend of what the user brought: it stays, whatever the settings.
 EXTERNAL = "external"
@@ -20,23 +21,15 @@ class Inputs:
     curves : tuple of (part, family)
         Curves of the parts that exist.
     files : dict
-        File name -> fingerprint.
+        Part -> fingerprint of its file.
     """
 
     curves: tuple[tuple[str, str], ...]
     files: dict[str, Fingerprint]
 
 
-def inputs_of(stage: Stage, prints: Mapping[str, Fingerprint], names: Mapping[str, str], settings: Settings) -> Inputs:
-    """Work out what a stage reads.
-
-    Parameters
-    ----------
-    prints : dict
-        Part -> fingerprint, of the parts that exist.
-    names : dict
-        Part -> file name.
-    """
+def inputs_of(stage: Stage, prints: Mapping[str, Fingerprint], settings: Settings) -> Inputs:
+    """Work out what a stage reads, from the fingerprints of the parts that exist."""
     have_tonal = all(stem in prints for stem in TONAL)
     curves = []
     for part, family in stage.curves:
@@ -45,7 +38,7 @@ def inputs_of(stage: Stage, prints: Mapping[str, Fingerprint], names: Mapping[st
         elif part in prints and (stage.name != "beats" or part not in STEMS or settings.rhythm.stems):
             curves.append((part, family))
     parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))} or {"full_mix"}
-    return Inputs(tuple(curves), {names[part]: prints[part] for part in sorted(parts)})
+    return Inputs(tuple(curves), {part: prints[part] for part in sorted(parts)})
 
 
 def why_not_done(
@@ -84,7 +77,7 @@ def why_not_done(
         return "its formula is new"
     if (entry.backend or "") != backend:
         return f"method {backend or 'none'}, was {entry.backend or 'none'}"
-    if entry.parameters != parameters(stage, settings):
+    if entry.parameters != as_stored(parameters(stage, settings)):
         return "settings changed"
     before = {name: print_.sha256 for name, print_ in entry.inputs.items()}
     now = {name: print_.sha256 for name, print_ in inputs.files.items()}

@@ -101,9 +101,10 @@ def make_plan(request: Request) -> Plan:
     SettingsError
         The settings file or an option is wrong.
     """
-    tracks, root = _tracks(request)
+    tracks, root, problems = _tracks(request)
     settings = with_values(read_settings(root), request.overrides, "command line")
     backends, notices = _backends(request, root, settings)
+    notices += problems
     included = tuple(track for track in tracks if track.name not in settings.exclude)
     if left_out := len(tracks) - len(included):
         notices.append(f"{left_out} tracks are excluded by mirkit.toml")
@@ -137,16 +138,17 @@ def make_plan(request: Request) -> Plan:
     )
 
 
-def _tracks(request: Request) -> tuple[list[Track], Path]:
+def _tracks(request: Request) -> tuple[list[Track], Path, list[str]]:
     path = request.path
     if not path.exists():
         raise MissingInput(f"{path}: no such file or folder")
     if request.batch and path.is_dir() and not is_track(path):
-        tracks = find_tracks(path) + [Track.at(file) for file in loose_files(path)]
+        problems: list[str] = []
+        tracks = find_tracks(path, problems) + [Track.at(file) for file in loose_files(path)]
         if not tracks:
             raise MissingInput(f'{path}: no track in it; put sound files there, or say: mirkit organize "{path}"')
-        return tracks, find_root(path, batch=True)
-    return [Track.at(path)], find_root(Track.at(path).path)
+        return tracks, find_root(path, batch=True), problems
+    return [Track.at(path)], find_root(Track.at(path).path), []
 
 
 def _backends(request: Request, root: Path, settings: Settings) -> tuple[dict[str, str], list[str]]:

@@ -79,6 +79,8 @@ def _process(job: Job, log: _Log) -> None:
     wanted = tuple(name for name in job.stages if name != "separate")
     todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite)
     log.skipped += [name for name in wanted if name not in todo]
+    if retimed := state.retimed():
+        update_provenance(state.track.provenance, retimed)
     if todo:
         _measure(job, state, tuple(todo), log)
 
@@ -88,9 +90,8 @@ def _separate(job: Job, state: State, log: _Log) -> None:
     foreign = {} if job.overwrite else state.foreign_stems()
     if len(foreign) == len(STEMS):
         entry = state.provenance.stages.get(row.name)
-        if entry is None or entry.backend != EXTERNAL or set(entry.outputs) != {state.names[stem] for stem in STEMS}:
-            outputs = {state.names[stem]: print_ for stem, print_ in foreign.items()}
-            adopted = Entry(row.name, __version__, row.version, backend=EXTERNAL, outputs=outputs, when=_now())
+        if entry is None or entry.backend != EXTERNAL or entry.outputs != foreign:
+            adopted = Entry(row.name, __version__, row.version, backend=EXTERNAL, outputs=foreign, when=_now())
             update_provenance(state.track.provenance, [adopted])
             log.notes.append("stems found beside the mix were adopted as they are")
         log.skipped.append(row.name)
@@ -109,7 +110,7 @@ def _separate(job: Job, state: State, log: _Log) -> None:
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
         log.failures[row.name] = _told(job, error)
         return
-    outputs = {path.name: fingerprint(path, None) for path in paths.values()}
+    outputs = {stem: fingerprint(path) for stem, path in paths.items()}
     entry = _entry(job, state, row, result, {}, time.perf_counter() - started, outputs=outputs)
     update_provenance(state.track.provenance, [entry])
     log.seconds[row.name] = entry.seconds

@@ -1,13 +1,14 @@
 """What is known of a track before it is worked on: its files, its provenance, and which stages must run."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mirkit.catalog import STEMS, Stage, stage, with_needs
 from mirkit.errors import InfoError
 from mirkit.pipeline.done import EXTERNAL, Inputs, inputs_of, why_not_done
 from mirkit.store import (
+    Entry,
     Fingerprint,
     Provenance,
     Settings,
@@ -27,8 +28,6 @@ class State:
     ----------
     prints : dict
         Part (``full_mix`` and stems that exist) -> fingerprint of its file.
-    names : dict
-        Part -> file name.
     notes : list of str
         Sidecars that could not be read and will be set aside.
     """
@@ -37,7 +36,6 @@ class State:
     provenance: Provenance
     info: JsonObject
     prints: dict[str, Fingerprint]
-    names: dict[str, str]
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -54,22 +52,33 @@ class State:
         except InfoError as error:
             notes.append(str(error))
         known = {
-            name: print_
+            part: print_
             for entry in provenance.stages.values()
-            for name, print_ in (*entry.inputs.items(), *entry.outputs.items())
+            for part, print_ in (*entry.inputs.items(), *entry.outputs.items())
         }
-        paths = {"full_mix": track.mix, **track.stems}
-        prints = {part: fingerprint(path, known.get(path.name)) for part, path in paths.items()}
-        return cls(track, provenance, info, prints, {part: path.name for part, path in paths.items()}, notes)
+        prints = {part: fingerprint(path, known.get(part)) for part, path in track.parts.items()}
+        return cls(track, provenance, info, prints, notes)
+
+    def retimed(self) -> list[Entry]:
+        """Entries whose files have a new time of change and the old content, with that time: not to be hashed again."""
+        entries = []
+        for entry in self.provenance.stages.values():
+            inputs, outputs = (self._retimed(prints) for prints in (entry.inputs, entry.outputs))
+            if _times(inputs) != _times(entry.inputs) or _times(outputs) != _times(entry.outputs):
+                entries.append(replace(entry, inputs=inputs, outputs=outputs))
+        return entries
+
+    def _retimed(self, prints: Mapping[str, Fingerprint]) -> dict[str, Fingerprint]:
+        return {
+            part: self.prints[part] if self.prints.get(part) == print_ else print_ for part, print_ in prints.items()
+        }
 
     def foreign_stems(self) -> dict[str, Fingerprint]:
         """Stems that the user brought: present, and not what our separation wrote."""
         entry = self.provenance.stages.get("separate")
         ours = entry.outputs if entry and entry.backend != EXTERNAL else {}
         return {
-            stem: self.prints[stem]
-            for stem in STEMS
-            if stem in self.prints and _content(ours.get(self.names[stem])) != self.prints[stem].sha256
+            stem: self.prints[stem] for stem in STEMS if stem in self.prints and ours.get(stem) != self.prints[stem]
         }
 
     def outstanding(
@@ -103,7 +112,7 @@ class State:
 
     def inputs(self, row: Stage, settings: Settings) -> Inputs:
         """What a stage would read now."""
-        return inputs_of(row, self.prints, self.names, settings)
+        return inputs_of(row, self.prints, settings)
 
     def _products_there(self, row: Stage) -> bool:
         if row.name == "separate":
@@ -117,5 +126,5 @@ class State:
         return paths[suffix]
 
 
-def _content(print_: Fingerprint | None) -> str:
-    return print_.sha256 if print_ else ""
+def _times(prints: Mapping[str, Fingerprint]) -> dict[str, int]:
+    return {part: print_.mtime_ns for part, print_ in prints.items()}
