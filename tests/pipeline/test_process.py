@@ -287,3 +287,19 @@ def test_a_measured_loose_file_stays_done_when_it_gets_a_folder(tmp_path: Path) 
     assert extract(loose).ok
     apply(plan(tmp_path))
     assert extract(tmp_path / "Song").done == ()
+
+
+def test_stems_of_a_killed_run_are_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_track(tmp_path / "Killed", seconds=4.0)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt  # after the stems, before they are written down
+
+    monkeypatch.setattr("mirkit.pipeline.process.fingerprint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        extract(folder, ("separate",))
+    monkeypatch.undo()
+    assert (folder / "drums.flac").exists()
+    assert extract(folder, ("separate",)).done == ("separate",)
+    entry = read_provenance(folder / "Killed.PROVENANCE").stages["separate"]
+    assert (entry.backend, entry.failed, len(entry.outputs)) == ("embedded", "", 4)

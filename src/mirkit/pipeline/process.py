@@ -101,6 +101,9 @@ def _separate(job: Job, state: State, log: _Log) -> None:
         return
     from mirkit.stages.separation import separate
 
+    # Said beforehand, so that stems that a kill leaves behind are not taken for the user's.
+    begun = Result(method={"writing": [stem for stem in STEMS if stem not in foreign]})
+    update_provenance(state.track.provenance, [_entry(job, state, row, begun, {}, 0.0, failed="interrupted")])
     started = time.perf_counter()
     try:
         result, paths = separate(state.track, job.settings, frozenset(foreign))

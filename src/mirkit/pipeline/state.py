@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mirkit.catalog import STEMS, Stage, stage, with_needs
 from mirkit.errors import InfoError
@@ -77,8 +78,12 @@ class State:
         """Stems that the user brought: present, and not what our separation wrote."""
         entry = self.provenance.stages.get("separate")
         ours = entry.outputs if entry and entry.backend != EXTERNAL else {}
+        method: Any = entry.extra.get("method", {}) if entry else {}
+        begun = method.get("writing", ()) if entry and entry.failed else ()
         return {
-            stem: self.prints[stem] for stem in STEMS if stem in self.prints and ours.get(stem) != self.prints[stem]
+            stem: self.prints[stem]
+            for stem in STEMS
+            if stem in self.prints and ours.get(stem) != self.prints[stem] and stem not in begun
         }
 
     def outstanding(
