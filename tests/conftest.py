@@ -1,12 +1,28 @@
 """Fixtures that every test may use."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# numba numbers the files of its cache per function, and two processes that compile at once take the same numbers: the
+# cache is then wrong for good (librosa's ends in a segmentation fault). So every worker keeps one of its own.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["NUMBA_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "numba" / worker)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_models_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is fetched, and what this machine has fetched is not seen: ``auto`` comes to the same everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIRKIT_OFFLINE", "1")
+        for name in ("MIRKIT_HOME", "TORCH_HOME", "HF_HOME", "HF_HUB_CACHE"):
+            patch.setenv(name, str(tmp_path_factory.getbasetemp() / "no-models"))
+        yield
 
 
 @pytest.fixture
