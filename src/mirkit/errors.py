@@ -25,5 +25,9 @@ class WeightsError(MirkitError):
     """Model weights are missing, damaged, or not allowed."""
 
 
+class ModelError(MirkitError):
+    """A model that was loaded and could not do its work: no memory on the card."""
+
+
 class SettingsError(MirkitError):
     """A wrong option or settings file: bad usage, exit status 2."""

@@ -6,11 +6,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirkit.cli import show
 from mirkit.cli.parser import COMMANDS, Command, backend_choices
-from mirkit.cli.progress import progress
+from mirkit.cli.progress import downloading, progress
+
+if TYPE_CHECKING:
+    from mirkit.models.table import Model
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -31,7 +34,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def track_command(command: Command, arguments: argparse.Namespace) -> int:
     """Run stages on a track or on many."""
-    from mirkit.pipeline import Outcome, make_plan, run, workers
+    from mirkit.pipeline import Outcome, make_plan, prepare, run, workers
 
     path = Path(arguments.path)
     if command.name == "run":
@@ -42,6 +45,8 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
     quiet = arguments.quiet or arguments.json
     if not quiet:
         show.plan(plan, workers(plan, request))
+    with downloading(shown=not quiet) as fetched:
+        prepare(plan, fetched)
     started = time.perf_counter()
     outcomes: list[Outcome] = []
     with progress(len(plan.todo) + len(plan.unreadable), shown=not quiet) as advance:
@@ -66,6 +71,9 @@ def _request(command: Command, arguments: argparse.Namespace, path: Path) -> Any
         arguments.device = "cuda"
     given = {
         "run.device": arguments.device,
+        "run.offline": arguments.offline or None,
+        "run.commercial_safe": arguments.commercial_safe or None,
+        "rhythm.model": getattr(arguments, "beat_model", None),
         "rhythm.bpm": getattr(arguments, "bpm", None),
         "rhythm.bpm_range": _range(getattr(arguments, "bpm_range", None)),
         "separation.format": getattr(arguments, "format", None),
@@ -177,9 +185,9 @@ def init(arguments: argparse.Namespace) -> int:
         fixed = getattr(settings.backends, job)
         if fixed not in ("auto", name) and not arguments.force:
             raise SettingsError(f"{job} is {fixed} in mirkit.toml; add --force to change it and have its values redone")
-        if name != "auto" and (why := wing.unavailable(wing.backend(job, name))):
+        if name != "auto" and (why := wing.unavailable(wing.backend(job, name), settings, named=True)):
             raise MissingExtra(f"{job}={name}: {why}")
-    resolved = {job: wing.resolve(job, chosen.get(job, getattr(settings.backends, job))) for job in JOBS}
+    resolved = {job: wing.resolve(job, chosen.get(job, getattr(settings.backends, job)), settings) for job in JOBS}
     write_backends(root, resolved)
     if not arguments.quiet:
         print(f"{root / 'mirkit.toml'}: " + ", ".join(f"{job} {name}" for job, name in resolved.items() if name))
@@ -199,17 +207,62 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def models(arguments: argparse.Namespace) -> int:
-    """The neural models: licences and state."""
+    """The neural models: what there is; fetch one, say where it is, check what is here."""
+    from mirkit.errors import SettingsError
+    from mirkit.models import weights
+    from mirkit.models.table import MODELS
+    from mirkit.store.settings import Run
+
+    if arguments.action == "list":
+        return _list_models(arguments)
+    if arguments.action == "verify":
+        return _verify_models([weights.model(arguments.name)] if arguments.name else list(MODELS), arguments)
+    if not arguments.name:
+        raise SettingsError(f"mirkit models {arguments.action} needs one of {', '.join(row.name for row in MODELS)}")
+    row = weights.model(arguments.name)
+    run = Run(offline=arguments.offline, commercial_safe=arguments.commercial_safe)
+    if arguments.action == "path":
+        found = weights.get(row, run)
+    else:
+        with downloading(shown=not (arguments.quiet or arguments.json)) as progress:
+            found = weights.fetch(row, run, progress)
+    if arguments.json:
+        print(json.dumps({"model": found.model, "files": [str(path) for path in found.files], "sha256": found.sha256}))
+    elif not arguments.quiet:
+        for path in found.files:
+            print(path)
+    return 0
+
+
+def _list_models(arguments: argparse.Namespace) -> int:
     from mirkit.cli.health import model_rows
+    from mirkit.models.places import cache
+    from mirkit.models.weights import megabytes
 
     rows = model_rows()
     if arguments.json:
         print(json.dumps(rows, indent=2))
     else:
-        show.table(
-            ("job", "method", "state", "code", "weights", "commercial use"), [tuple(row.values()) for row in rows]
-        )
+        cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
+        head = ("model", "job", "method", "state", "size", "code", "weights", "commercial use")
+        show.table(head, [tuple(row.values()) for row in cells])
+        print(f"weights are kept in {cache()}")
     return 0
+
+
+def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
+    """Check every file that is here; a model that was named must be here."""
+    from mirkit.models import weights
+
+    found = [(row, file, *weights.verify(row, file)) for row in rows for file in row.files]
+    told = [(row.name, file.name, state, path) for row, file, state, path in found if path or arguments.name]
+    if arguments.json:
+        names = ("model", "file", "state", "path")
+        print(json.dumps([dict(zip(names, map(str, line), strict=True)) for line in told], indent=2))
+    elif not arguments.quiet:
+        show.table(("model", "file", "state", "path"), told)
+    bad = {weights.DAMAGED, weights.ABSENT} if arguments.name else {weights.DAMAGED}
+    return 1 if any(state in bad for _, _, state, _ in told) else 0
 
 
 def features(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,9 @@ from typing import Any
 
 from mirkit import __version__
 from mirkit import models as wing
-from mirkit.catalog import BACKENDS, JOBS
+from mirkit.catalog import BACKENDS, JOBS, Backend
+from mirkit.models.places import missing
+from mirkit.models.table import Model, models_of
 
 _REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "pebble", "rich", "tinytag", "tomlkit")
 _OPTIONAL = ("torch", "onnxruntime", "transformers", "demucs")
@@ -39,19 +41,32 @@ def health() -> dict[str, Any]:
     }
 
 
-def model_rows() -> list[dict[str, str]]:
-    """One row a method: state and licences."""
-    return [
-        {
-            "job": row.job,
-            "method": row.name,
-            "state": wing.unavailable(row) or "ready",
-            "code": row.code_licence,
-            "weights": row.weights_licence,
-            "commercial use": "yes" if row.commercial else "no",
-        }
-        for row in BACKENDS
-    ]
+def model_rows() -> list[dict[str, Any]]:
+    """One row a model, and one for each method that needs none: state, size in bytes, licences."""
+    rows = []
+    for row in BACKENDS:
+        for model in models_of(row.job, row.name) or (None,):
+            rows.append(
+                {
+                    "model": model.name if model else "",
+                    "job": row.job,
+                    "method": row.name,
+                    "state": _state(row, model),
+                    "size": model.size if model else 0,
+                    "code": row.code_licence,
+                    "weights": model.licence if model else row.weights_licence,
+                    "commercial use": "yes" if (model or row).commercial else "no",
+                }
+            )
+    return rows
+
+
+def _state(row: Backend, model: Model | None) -> str:
+    if not row.built:
+        return "not in this version"
+    if row.package and _version(row.package) is None:
+        return f"needs {row.package}"
+    return "ready" if model is None or not missing(model) else "not fetched"
 
 
 def _version(package: str) -> str | None:

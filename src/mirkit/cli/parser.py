@@ -60,10 +60,12 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     )
     several.add_argument("--time-limit", type=float, metavar="S", help="seconds that one track may take")
     several.add_argument("--device", help="auto, cpu, cuda (also ROCm cards) or mps, for backends that use one")
+    _weights(several)
     if command.name == "run" or "beats" in command.stages:
         rhythm = parser.add_argument_group("rhythm")
         rhythm.add_argument("--bpm", type=float, metavar="BPM", help="tempo known beforehand: decides the octave")
         rhythm.add_argument("--bpm-range", metavar="LOW-HIGH", help="tempo to look for, e.g. 120-160")
+        rhythm.add_argument("--beat-model", metavar="NAME", help="beat_this, beat_this_small, or a checkpoint file")
     if "separate" in command.stages:
         stems = parser.add_argument_group("separation")
         stems.add_argument("--model", help="separation model: embedded, or a Demucs name or file")
@@ -88,6 +90,13 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
             help=f"choose a method; jobs: {', '.join(JOBS)}",
         )
     _common(parser)
+
+
+def _weights(group: "argparse._ActionsContainer") -> None:
+    group.add_argument("--offline", action="store_true", help="fetch no model")
+    group.add_argument(
+        "--commercial-safe", action="store_true", help="refuse models whose licence excludes commercial use"
+    )
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -138,8 +147,10 @@ def build() -> argparse.ArgumentParser:
     doctor = sub.add_parser("doctor", help="what is installed, which methods would be used, and why not others")
     _common(doctor)
 
-    models = sub.add_parser("models", help="the neural models: licence, state")
-    models.add_argument("action", nargs="?", choices=("list",), default="list")
+    models = sub.add_parser("models", help="the neural models: licence, state; fetch, find and check their weights")
+    models.add_argument("action", nargs="?", choices=("list", "fetch", "path", "verify"), default="list")
+    models.add_argument("name", metavar="NAME", nargs="?", help="a model; verify: all that are here")
+    _weights(models)
     _common(models)
 
     features = sub.add_parser("features", help="print the page of all features as Markdown")

@@ -1,5 +1,7 @@
-"""Progress on a terminal: a bar with rate and time left; silence elsewhere."""
+"""Progress on a terminal: a bar with rate and time left. Elsewhere silence, or now and then a line."""
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -50,3 +52,53 @@ def progress(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
             bar.update(task, description=name[:60], rate=f"{60 * done / elapsed:.1f} tracks/min" if elapsed else "")
 
         yield advance
+
+
+#: Seconds between the lines that tell of a download where there is no terminal.
+_LINE_SECONDS = 10.0
+
+
+@contextmanager
+def downloading(*, shown: bool) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Give a function that shows how far the download of a file is: its name, bytes so far, bytes in all."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not shown:
+        yield lambda _name, _done, _total: None
+        return
+    if not console.is_terminal:
+        yield _lines()
+        return
+
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks = {}
+
+        def advance(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name)
+            bar.update(tasks[name], completed=done, total=total)
+
+        yield advance
+
+
+def _lines() -> Callable[[str, int, int | None], None]:
+    said: dict[str, float] = {}
+
+    def advance(name: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if name not in said or now - said[name] > _LINE_SECONDS:
+            said[name] = now
+            whole = f" of {total / 1e6:.1f}" if total else ""
+            print(f"fetch    {name}: {done / 1e6:.1f}{whole} MB", file=sys.stderr, flush=True)
+
+    return advance

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.dataset.verify import TrackReport, stages_of
+from mirkit.models.weights import megabytes
 from mirkit.organize import Report
 from mirkit.pipeline import Outcome, Plan
 from mirkit.store import shown
@@ -44,6 +45,9 @@ def plan(plan: Plan, workers: int) -> None:
         print(f"methods  {methods}")
     for notice in dict.fromkeys(plan.notices):
         print(f"         {notice}")
+    for model in plan.downloads if plan.todo else ():
+        hosts = ", ".join(dict.fromkeys(file.url.split("/")[2] for file in model.files))
+        print(f"fetch    {model.says}: {megabytes(model.size)} from {hosts}, licence {model.licence}")
     print(f"to do    {len(plan.todo)} tracks, {plan.minutes:.0f} min of sound; {idle} done already")
     for why, count in _whys(plan).most_common(8):
         print(f"         {count} x {why}")

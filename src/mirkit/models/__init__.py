@@ -1,12 +1,52 @@
-"""The heavy wing: the only folder that may import deep-learning libraries.
+"""The heavy wing: the only folder that may import deep-learning libraries, each inside the file that wraps it.
 
-This version contains no neural model yet; ``unavailable`` says so for each backend of the catalog, which is what
-``auto`` and ``mirkit doctor`` read.
+A backend of the catalog that has weights is the module of its name here; ``load(weights, device)`` in it makes the
+model. ``unavailable`` says of each backend why it cannot be used, which is what ``auto`` and ``mirkit doctor`` read.
 """
 
+import functools
 import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mirkit.catalog import BACKENDS, Backend
+from mirkit.errors import MirkitError, WeightsError
+from mirkit.models import weights
+from mirkit.models.places import missing
+from mirkit.models.table import Model, models_of
+from mirkit.store import Settings, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mirkit.features.types import FloatArray
+
+#: What ``auto`` fetches without being asked, at most (bytes), and how long (s) it looks whether that can be reached.
+AUTO_BYTES = 500_000_000
+_AUTO_SECONDS = 2.0
+
+
+class Loaded(Protocol):
+    """A model in memory: what the provenance says of it."""
+
+    weights: weights.Weights
+
+
+class Listener(Protocol):
+    """One signal on its way through a model, in the one pass over the sound."""
+
+    def push(self, block: "FloatArray") -> None:
+        """Take the next samples at the analysis rate, float32, shape=(channels, n)."""
+
+    def finish(self) -> Any:
+        """Return what was heard, or the ``MirkitError`` that says why nothing was."""
+
+
+class BeatTracker(Loaded, Protocol):
+    """Hears beats and downbeats: ``finish`` of its listeners gives ``Activations``."""
+
+    def listen(self) -> Listener:
+        """Begin a signal."""
 
 
 def backend(job: str, name: str) -> Backend:
@@ -19,17 +59,135 @@ def rows(job: str) -> list[Backend]:
     return [row for row in BACKENDS if row.job == job]
 
 
-def unavailable(row: Backend) -> str:
-    """Say in one clause why a backend cannot be used here, or "" when it can."""
+def unavailable(row: Backend, settings: Settings | None = None, *, named: bool = False) -> str:
+    """Say in one clause why a backend cannot be used here, or "" when it can.
+
+    Parameters
+    ----------
+    row : Backend
+    settings : Settings, optional
+        Of the data set: its model, whether it may fetch, which licences it takes.
+    named : bool
+        The user has named this backend. Its weights may then be large, and whether they can be fetched will show
+        when they are; ``auto`` takes what is here, or small and within reach.
+    """
+    settings = settings or Settings()
     if not row.built:
         return f"{row.says} is not part of this version of mirkit"
     if row.package and importlib.util.find_spec(row.package) is None:
         return f"{row.package} is not installed; pip install 'mirkit[{row.extra}]'"
+    try:
+        model = chosen(row, settings)
+    except WeightsError as error:
+        return str(error)
+    if not isinstance(model, Model):
+        return ""
+    if why := weights.why_not(model, settings.run):
+        return why
+    if named or not (lacking := missing(model)):
+        return ""
+    if sum(file.size for file in lacking) > AUTO_BYTES:
+        return weights.needs(model, lacking, "not here, and too large to be fetched without being asked")
+    if not _within_reach(lacking[0].url):
+        return weights.needs(model, lacking, "not here, and its server cannot be reached")
     return ""
 
 
-def resolve(job: str, choice: str) -> str:
+def resolve(job: str, choice: str, settings: Settings | None = None) -> str:
     """Turn ``auto`` into a backend's name: the first of the catalog that can be used, "" when there is none."""
     if choice != "auto":
         return choice
-    return next((row.name for row in rows(job) if not unavailable(row)), "")
+    return next((row.name for row in rows(job) if not unavailable(row, settings)), "")
+
+
+def chosen(row: Backend, settings: Settings) -> Model | Path | None:
+    """What a backend would load: a model of the table, a file of the user's, or None where it needs nothing.
+
+    Raises
+    ------
+    WeightsError
+        The settings name neither a model of this backend nor a file.
+    """
+    known = {model.name: model for model in models_of(row.job, row.name)}
+    if not known:
+        return None
+    name = {"beats": settings.rhythm.model, "stems": settings.separation.model}.get(row.job)
+    if name is None:
+        return next(iter(known.values()))
+    if name in known:
+        return known[name]
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise WeightsError(f"{shown(name)}: no such file, and no model of {row.says} ({', '.join(known)})")
+    return path
+
+
+def to_fetch(job: str, name: str, settings: Settings) -> Model | None:
+    """Model of a method that has files which are not here; None when it needs none."""
+    model = chosen(backend(job, name), settings) if name else None
+    return model if isinstance(model, Model) and missing(model) else None
+
+
+def load(job: str, settings: Settings) -> Any:
+    """Model of the method that the settings name for a job, loaded once a process.
+
+    Raises
+    ------
+    WeightsError
+        Its weights are missing, damaged or refused.
+    MissingExtra
+        The device is not there.
+    """
+    from mirkit.models.device import pick
+
+    name = getattr(settings.backends, job)
+    model = chosen(backend(job, name), settings)
+    found = weights.get(model, settings.run) if isinstance(model, Model) else weights.at(Path(model or ""))
+    return _loaded(name, found, pick(settings.run.device))
+
+
+def listen(job: str, settings: Settings) -> Listener:
+    """Begin a signal with the model of a job. What keeps the model from being loaded is then all that is heard."""
+    try:
+        listener: Listener = load(job, settings).listen()
+    except MirkitError as error:
+        return _Deaf(error)
+    return listener
+
+
+class _Deaf:
+    def __init__(self, why: MirkitError) -> None:
+        self._why = why
+
+    def push(self, block: "FloatArray") -> None:
+        pass
+
+    def finish(self) -> MirkitError:
+        return self._why
+
+
+def check_device(backends: "Mapping[str, str]", settings: Settings) -> None:
+    """Look whether the device that was asked for is there, when a method uses one.
+
+    Raises
+    ------
+    MissingExtra
+        It is not.
+    """
+    uses_one = any(name and backend(job, name).package for job, name in backends.items())
+    if uses_one and settings.run.device not in ("auto", "cpu"):
+        from mirkit.models.device import pick
+
+        pick(settings.run.device)
+
+
+@functools.cache
+def _loaded(name: str, found: weights.Weights, device: str) -> Any:
+    return importlib.import_module(f"mirkit.models.{name}").load(found, device)
+
+
+@functools.cache
+def _within_reach(url: str) -> bool:
+    from mirkit.models.download import reachable
+
+    return reachable(url, _AUTO_SECONDS)

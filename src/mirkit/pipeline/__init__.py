@@ -2,6 +2,7 @@
 
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.plan import Plan, Request, make_plan
+from mirkit.pipeline.prepare import prepare
 from mirkit.pipeline.run import run, workers
 
-__all__ = ["Outcome", "Plan", "Request", "make_plan", "run", "workers"]
+__all__ = ["Outcome", "Plan", "Request", "make_plan", "prepare", "run", "workers"]

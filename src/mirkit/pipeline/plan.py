@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ from mirkit import models
 from mirkit.audio import probe
 from mirkit.catalog import JOBS, STEMS, stage, with_needs
 from mirkit.errors import MirkitError, MissingExtra, MissingInput
+from mirkit.models.table import Model
 from mirkit.pipeline.state import State
-from mirkit.store import Settings, find_root, read_settings, with_values, write_backends
+from mirkit.store import Settings, find_root, read_settings, with_values
 from mirkit.track import Track, find_tracks, is_track, loose_files
 
 #: CPU seconds per minute of sound on one core of 2020: what the time in the plan is made of.
 SECONDS_PER_MINUTE = {"separate": 4.0, "measure": 4.0}
+_NEURAL_SECONDS_PER_MINUTE = {"beat_this": 8.0}
 #: Bytes of a FLAC stem per second of stereo sound.
 _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
@@ -64,8 +66,13 @@ class Plan:
     tracks : tuple of Track
         In order; those of ``[exclude]`` left out.
     settings : Settings
+        Their ``backends`` are those below.
     backends : dict
         Job -> method, "" where there is none.
+    fresh : dict
+        Those of them that ``auto`` came to in this plan.
+    downloads : tuple of Model
+        Whose weights are not here yet.
     todo : dict
         Track's folder or file -> stage -> why it must run. Absent: all done.
     unreadable : dict
@@ -81,6 +88,8 @@ class Plan:
     tracks: tuple[Track, ...]
     settings: Settings
     backends: dict[str, str]
+    fresh: dict[str, str]
+    downloads: tuple[Model, ...]
     todo: dict[str, dict[str, str]]
     unreadable: dict[str, str]
     minutes: float
@@ -103,7 +112,8 @@ def make_plan(request: Request) -> Plan:
     """
     tracks, root, problems = _tracks(request)
     settings = with_values(read_settings(root), request.overrides, "command line")
-    backends, notices = _backends(request, root, settings)
+    backends, fresh, notices = _backends(request, root, settings)
+    settings = replace(settings, backends=replace(settings.backends, **backends))
     notices += problems
     included = tuple(track for track in tracks if track.name not in settings.exclude)
     if left_out := len(tracks) - len(included):
@@ -124,15 +134,19 @@ def make_plan(request: Request) -> Plan:
         "separate": counts["separate"] / max(1, len(todo)),
         "measure": sum(any(name != "separate" for name in stages) for stages in todo.values()) / max(1, len(todo)),
     }
+    cost = dict(SECONDS_PER_MINUTE)
+    cost["measure"] += sum(_NEURAL_SECONDS_PER_MINUTE.get(name, 0.0) for name in backends.values())
     return Plan(
         root,
         included,
         settings,
         backends,
+        fresh,
+        tuple(model for job, name in backends.items() if (model := models.to_fetch(job, name, settings))),
         todo,
         unreadable,
         minutes,
-        minutes * sum(shares[name] * SECONDS_PER_MINUTE[name] for name in shares),
+        minutes * sum(shares[name] * cost[name] for name in shares),
         int(minutes * 60 * shares["separate"] * len(STEMS) * _STEM_BYTES_PER_SECOND),
         tuple(notices),
     )
@@ -151,27 +165,26 @@ def _tracks(request: Request) -> tuple[list[Track], Path, list[str]]:
     return [Track.at(path)], find_root(Track.at(path).path), []
 
 
-def _backends(request: Request, root: Path, settings: Settings) -> tuple[dict[str, str], list[str]]:
-    """Settle one method a job, and write down what ``auto`` came to."""
+def _backends(request: Request, root: Path, settings: Settings) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Settle one method a job; say which of them ``auto`` came to, and why not to others."""
     jobs = [job for job in JOBS if job in {stage(name).job for name in with_needs(request.stages)}]
     resolved, fresh, notices = {}, {}, []
     for job in jobs:
         configured = getattr(settings.backends, job)
         choice = request.fixed.get(job, configured)
-        name = models.resolve(job, choice)
-        if choice != "auto" and (why := models.unavailable(models.backend(job, name))):
+        name = models.resolve(job, choice, settings)
+        if choice != "auto" and (why := models.unavailable(models.backend(job, name), settings, named=True)):
             raise MissingExtra(f"{why}; {_mend(job, root, asked=job in request.fixed)}")
         if choice == "auto":
             fresh[job] = name
-            notices += [why for row in models.rows(job) if row.name != name and (why := models.unavailable(row))]
+            rows = (row for row in models.rows(job) if row.name != name)
+            notices += [why for row in rows if (why := models.unavailable(row, settings))]
         resolved[job] = name
     blocked = [name for name in request.stages if stage(name).job and not resolved[stage(name).job]]
     if blocked and len(blocked) == len(request.stages):
         job = stage(blocked[0]).job
-        raise MissingExtra("; ".join(models.unavailable(row) for row in models.rows(job)))
-    if any(fresh.values()):
-        write_backends(root, fresh)
-    return resolved, notices
+        raise MissingExtra("; ".join(models.unavailable(row, settings) for row in models.rows(job)))
+    return resolved, fresh, notices
 
 
 def _mend(job: str, root: Path, *, asked: bool) -> str:

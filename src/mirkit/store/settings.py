@@ -75,11 +75,14 @@ class Rhythm:
         Lowest and highest tempo to look for, in beats per minute; None is the tracker's own range.
     bpm : float or None
         Tempo known beforehand, in beats per minute: decides the octave.
+    model : str or None
+        Name or file of the neural tracker's model; None is its default.
     """
 
     stems: bool = True
     bpm_range: tuple[float, float] | None = None
     bpm: float | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,16 @@ class Run:
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     jobs : int
         Worker processes; 0 is one a core.
+    offline : bool
+        Nothing is fetched; what is not here is not used.
+    commercial_safe : bool
+        Models whose licence excludes commercial use are refused.
     """
 
     device: str = "auto"
     jobs: int = 0
+    offline: bool = False
+    commercial_safe: bool = False
 
 
 @dataclass(frozen=True)
@@ -264,8 +273,11 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "rhythm.stems": checks.flag,
     "rhythm.bpm_range": checks.optional(checks.tempo_range),
     "rhythm.bpm": checks.optional(checks.number(20, 400)),
+    "rhythm.model": checks.optional(checks.text),
     "run.device": checks.device,
     "run.jobs": checks.whole(0, 4096),
+    "run.offline": checks.flag,
+    "run.commercial_safe": checks.flag,
     "texts.prompts": checks.texts,
     "exclude": checks.texts,
 }

@@ -1,0 +1,25 @@
+"""Where a model computes."""
+
+from mirkit.errors import MissingExtra
+
+
+def pick(device: str) -> str:
+    """Turn a setting into what PyTorch calls the device: ``auto`` is the first CUDA or ROCm card, else the CPU.
+
+    Raises
+    ------
+    MissingExtra
+        The device that was asked for is not there.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = device.partition(":")
+    if kind == "cuda" and not (torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count()):
+        cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        what = f"{cards} CUDA or ROCm cards" if cards else "no CUDA or ROCm card"
+        raise MissingExtra(f"--device {device}: this PyTorch ({torch.__version__}) sees {what}; use --device cpu")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise MissingExtra(f"--device mps: this PyTorch ({torch.__version__}) cannot use it here; use --device cpu")
+    return device

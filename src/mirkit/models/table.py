@@ -1,0 +1,216 @@
+"""The table of models: which files, from where, under which licence. Data only.
+
+A row belongs to a row of ``catalog.BACKENDS``; the first row of a backend is its default. A checksum stands here only
+where it is published with the file or where several projects that pinned the same file agree on it; the rest is
+None, and only what was fetched first can be compared with what is there later.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a model.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in the cache.
+    url : str
+        Where it is fetched from.
+    size : int
+        Bytes, about; 0 where not known.
+    sha256 : str or None
+        Hexadecimal; None where none is published.
+    torch_hub : str
+        What PyTorch's own cache calls it, "" where it is never there.
+    """
+
+    name: str
+    url: str
+    size: int = 0
+    sha256: str | None = None
+    torch_hub: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Weights that a backend can use."""
+
+    name: str
+    job: str
+    backend: str
+    says: str
+    files: tuple[File, ...]
+    licence: str
+    commercial: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files, about."""
+        return sum(file.size for file in self.files)
+
+
+_JKU = "https://cloud.cp.jku.at/public.php/dav/files/7ik4RrBKTS273gp"
+_HUB = "https://huggingface.co"
+_HTDEMUCS = f"{_HUB}/adefossez/HTDemucs/resolve/cbc8a9b1a87023b7fd74e7b3412e6321c0eab003"
+_HTDEMUCS_FT = f"{_HUB}/adefossez/HTDemucs-ft/resolve/d74ac89c3a1e874fc78f152555cf4d8533f06cd4"
+_ADTOF = "https://raw.githubusercontent.com/xavriley/ADTOF-pytorch/85c192e78f716ea0b111cc8a5ee4a8f6a3a4f8a9"
+_DRUMSEP = "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v1.0.5"
+_AUDIOBOX = f"{_HUB}/facebook/audiobox-aesthetics/resolve/9b1dd8e5df9af7216e836a98974fe3b82c56ded6"
+_ESSENTIA = "https://essentia.upf.edu/models"
+_FLAMINGO = f"{_HUB}/mradermacher/music-flamingo-hf-GGUF/resolve/main"
+_FLAMINGO_I1 = f"{_HUB}/mradermacher/music-flamingo-hf-i1-GGUF/resolve/main"
+
+#: The author's page says MIT since 2026; in 2022 he gave the older files for research (facebookresearch/demucs#327).
+_DEMUCS_LICENCE = "MIT (model page)"
+_FLAMINGO_LICENCE = "NVIDIA non-commercial"
+_PROJECTOR = File("music-flamingo-hf.mmproj-f16.gguf", f"{_FLAMINGO}/music-flamingo-hf.mmproj-f16.gguf", 1_400_000_000)
+
+
+def _flamingo(name: str, quantisation: str, url: str, size: int) -> Model:
+    file = url.rpartition("/")[2]
+    says = f"Music Flamingo, {quantisation}"
+    return Model(name, "texts", "music_flamingo", says, (File(file, url, size), _PROJECTOR), _FLAMINGO_LICENCE, False)
+
+
+def _demucs(name: str, says: str, root: str, config: str, members: dict[str, str]) -> Model:
+    files = [File(f"{name}.yaml", f"{root}/{name}.yaml", 200, config)]
+    files += [File(f"{sig}.safetensors", f"{root}/{sig}.safetensors", 84_025_440, sha) for sig, sha in members.items()]
+    return Model(name, "stems", "demucs", says, tuple(files), _DEMUCS_LICENCE)
+
+
+def _head(name: str) -> tuple[File, File]:
+    root = f"{_ESSENTIA}/classification-heads/{name}/{name}-audioset-vggish-1"
+    return (
+        File(f"{name}-audioset-vggish-1.onnx", f"{root}.onnx", 53_000),
+        File(f"{name}-audioset-vggish-1.json", f"{root}.json", 3_000),
+    )
+
+
+MODELS: tuple[Model, ...] = (
+    _demucs(
+        "htdemucs_ft",
+        "Demucs v4, one network a stem",
+        _HTDEMUCS_FT,
+        "69470b8c1bbd674437b51bc9fb491327a10ab0396b702c93389b9cf750016346",
+        {
+            "f7e0c4bc": "2c85ab3c62dd6edd8e0b965e38b16fd1cdde357cc25de6b6bc9ce7c83f60925f",
+            "d12395a8": "5b01a97567ae9a3178a6236fb520251045c03eb8834bc8c24a4eec11d6c8fb56",
+            "92cfc3b6": "a241863551f30d01c42bd7b97da40839922ead3acb0f1fcab25682f55b4eeb59",
+            "04573f0d": "68854b0d7c2b3274723b5761f6fd9f5aec5f1bcd3f0de7c1669546fdb7871b7c",
+        },
+    ),
+    _demucs(
+        "htdemucs",
+        "Demucs v4, one network",
+        _HTDEMUCS,
+        "239c445d0b14454d541ad8bd9bb271c9e536d267e8a4625208744cbb2e7bb66c",
+        {"955717e8": "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd"},
+    ),
+    Model(
+        "beat_this",
+        "beats",
+        "beat_this",
+        "Beat This! final0",
+        (
+            File(
+                "final0.ckpt",
+                f"{_JKU}/final0.ckpt",
+                81_058_141,
+                "8c328b45f59d8dd3dff219253ff6a8d6482be57d0133a29140e2febbf8eb8331",
+                "beat_this-final0.ckpt",
+            ),
+        ),
+        "MIT",
+    ),
+    Model(
+        "beat_this_small",
+        "beats",
+        "beat_this",
+        "Beat This! small0, a tenth of the size",
+        (
+            File(
+                "small0.ckpt",
+                f"{_JKU}/small0.ckpt",
+                8_451_101,
+                "6074be2c4d490c5f6101fcc374a1ec72ae93456e23bb6019783b849f5dc7d47b",
+                "beat_this-small0.ckpt",
+            ),
+        ),
+        "MIT",
+    ),
+    Model(
+        "adtof",
+        "drums",
+        "adtof",
+        "ADTOF Frame_RNN, the PyTorch port",
+        (
+            File(
+                "adtof_frame_rnn_pytorch_weights.pth",
+                f"{_ADTOF}/src/adtof_pytorch/data/adtof_frame_rnn_pytorch_weights.pth",
+                3_617_805,
+                "1bc986e596ec47ba0b44916f87cd4a39f0b2bec23596df3fb5d0e87749217320",
+            ),
+        ),
+        "CC BY-NC-SA 4.0",
+        commercial=False,
+    ),
+    Model(
+        "drumsep",
+        "drums",
+        "drumsep",
+        "DrumSep, four parts of the kit",
+        (
+            File(
+                "49469ca8.th",
+                f"{_DRUMSEP}/model_drumsep.th",
+                167_400_043,
+                "aefaa8543c9b9c75e22f5f32b53ab86dfe416457849af1383ff1aef83401423f",
+            ),
+        ),
+        "not stated (its repository: MIT)",
+        commercial=False,
+    ),
+    Model(
+        "audiobox",
+        "aesthetics",
+        "audiobox",
+        "Audiobox Aesthetics, four axes",
+        (
+            File("config.json", f"{_AUDIOBOX}/config.json", 492),
+            File(
+                "model.safetensors",
+                f"{_AUDIOBOX}/model.safetensors",
+                415_472_992,
+                "a5a3c2412649cc2384ec525ffd5180ce6c4778f43bed6108e0a1303de04d014e",
+            ),
+        ),
+        "CC BY 4.0",
+    ),
+    Model(
+        "essentia",
+        "classification",
+        "essentia",
+        "VGGish and the heads danceability and tonal_atonal",
+        (
+            File(
+                "audioset-vggish-3.onnx",
+                f"{_ESSENTIA}/feature-extractors/vggish/audioset-vggish-3.onnx",
+                288_570_178,
+            ),
+            *_head("danceability"),
+            *_head("tonal_atonal"),
+        ),
+        "CC BY-NC-SA 4.0",
+        commercial=False,
+    ),
+    _flamingo("music_flamingo_q6_k", "Q6_K", f"{_FLAMINGO_I1}/music-flamingo-hf.i1-Q6_K.gguf", 5_900_000_000),
+    _flamingo("music_flamingo_iq3_m", "IQ3_M", f"{_FLAMINGO_I1}/music-flamingo-hf.i1-IQ3_M.gguf", 3_400_000_000),
+    _flamingo("music_flamingo_q8_0", "Q8_0", f"{_FLAMINGO}/music-flamingo-hf.Q8_0.gguf", 7_600_000_000),
+)
+
+
+def models_of(job: str, backend: str) -> tuple[Model, ...]:
+    """Models that a backend can use, its default first."""
+    return tuple(model for model in MODELS if (model.job, model.backend) == (job, backend))

@@ -1,0 +1,275 @@
+"""The weights service: whether a model's files are what they should be, and how they get there.
+
+Files are written into the cache (``models.places``) only.
+"""
+
+import functools
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirkit.errors import InfoError, MirkitError, WeightsError
+from mirkit.models.places import cache, find, missing, place
+from mirkit.models.table import MODELS, File, Model
+from mirkit.store import Fingerprint, fingerprint, fingerprint_text, lock, mishap, shown, write_whole
+from mirkit.store.settings import Run
+
+#: Takes a file's name, bytes so far and bytes in all (None: not known).
+Progress = Callable[[str, int, int | None], None]
+
+#: Seconds without growth after which another process that fetches the same file counts as stuck.
+_STUCK_S = 60.0
+#: States of a file.
+OK, UNKNOWN, DAMAGED, ABSENT = "ok", "here; no checksum is published", "DAMAGED", "not here"
+_OFFLINE_VARIABLES = ("MIRKIT_OFFLINE", "HF_HUB_OFFLINE")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Files of one model, there and checked.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model, or the file that the user named.
+    files : tuple of Path
+        In the order of the table.
+    sha256 : str
+        Of the file; of the list of all checksums where there are several.
+    """
+
+    model: str
+    files: tuple[Path, ...]
+    sha256: str
+
+
+def model(name: str) -> Model:
+    """Row of the table with this name.
+
+    Raises
+    ------
+    WeightsError
+        There is none.
+    """
+    for row in MODELS:
+        if row.name == name:
+            return row
+    raise WeightsError(f"no model is called {shown(name)}; there are {', '.join(row.name for row in MODELS)}")
+
+
+def is_offline(run: Run) -> bool:
+    """Whether nothing may be fetched: the setting, or an environment variable that is not empty, 0, no or false."""
+    told = (os.environ.get(name, "").lower() for name in _OFFLINE_VARIABLES)
+    return run.offline or any(value not in ("", "0", "no", "false", "off") for value in told)
+
+
+def why_not(row: Model, run: Run) -> str:
+    """Say in one clause why a model may not or cannot be used, as far as that is known without the network; or ""."""
+    if run.commercial_safe and not row.commercial:
+        return f"{row.says} is licensed {row.licence}, which --commercial-safe refuses"
+    if is_offline(run) and (lacking := missing(row)):
+        return needs(row, lacking, "not here, and nothing is fetched offline")
+    return ""
+
+
+def get(row: Model, run: Run) -> Weights:
+    """Check the files of a model that is here.
+
+    Raises
+    ------
+    WeightsError
+        A file is missing or damaged, or the licence is refused: one line that says what to do.
+    """
+    if why := why_not(row, run):
+        raise WeightsError(why)
+    paths = []
+    for file in row.files:
+        path = find(row, file)
+        if path is None:
+            raise WeightsError(needs(row, missing(row), "not here"))
+        if not is_good(file, path):
+            raise WeightsError(f"{shown(path)} is damaged; mirkit models fetch {row.name} gets it anew")
+        paths.append(path)
+    return Weights(row.name, tuple(paths), _sum([checksum(path) for path in paths]))
+
+
+def at(path: Path) -> Weights:
+    """Take a file that the user named.
+
+    Raises
+    ------
+    WeightsError
+        It cannot be read.
+    """
+    try:
+        return Weights(str(path), (path,), checksum(path.absolute()))
+    except MirkitError as error:
+        raise WeightsError(str(error)) from error
+
+
+def fetch(row: Model, run: Run, progress: Progress | None = None) -> Weights:
+    """Fetch what is missing of a model, or damaged in the cache, and check it.
+
+    Raises
+    ------
+    WeightsError
+        It cannot be fetched, or is not what it should be: one line that names the file, where it goes and the command.
+    """
+    if why := why_not(row, run):
+        raise WeightsError(why)
+    for file in row.files:
+        path = find(row, file)
+        if path is None or not is_good(file, path):
+            _fetch(row, file, run, progress or (lambda _name, _done, _total: None))
+    return get(row, run)
+
+
+def is_good(file: File, path: Path) -> bool:
+    """Whether a file has the checksum that is published, or, where none is, the one that it was fetched with."""
+    expected = file.sha256 or _remembered(path)[1]
+    return not expected or checksum(path) == expected
+
+
+def verify(row: Model, file: File) -> tuple[str, Path | None]:
+    """Read a file anew and say how it is (OK, UNKNOWN, DAMAGED or ABSENT), and where.
+
+    Raises
+    ------
+    MirkitError
+        It cannot be read.
+    """
+    path = find(row, file)
+    if path is None:
+        return ABSENT, None
+    expected = file.sha256 or _remembered(path)[1]
+    if not expected:
+        return UNKNOWN, path
+    return OK if fingerprint(path).sha256 == expected else DAMAGED, path
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, read once as long as it does not change.
+
+    Raises
+    ------
+    MirkitError
+        It cannot be read.
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise mishap(error, path, "read") from error
+    known, _ = _remembered(path)
+    if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+        return known.sha256
+    return _hashed(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=256)
+def _hashed(path: Path, size: int, mtime_ns: int) -> str:
+    return fingerprint(path).sha256
+
+
+def _fetch(row: Model, file: File, run: Run, progress: Progress) -> None:
+    from mirkit.models.download import DownloadError
+
+    if is_offline(run):
+        raise WeightsError(needs(row, [file], "damaged, and nothing is fetched offline"))
+    target = place(row, file)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(target, progress):
+            if not (target.is_file() and is_good(file, target)):  # else another process was quicker
+                _remember(target, _fetched(file, target, progress))
+    except DownloadError as error:
+        raise WeightsError(needs(row, [file], str(error))) from error
+    except OSError as error:
+        raise WeightsError(needs(row, [file], str(mishap(error, target.parent, "write")))) from error
+    except InfoError as error:
+        raise WeightsError(str(error)) from error
+
+
+def _fetched(file: File, target: Path, progress: Progress) -> str:
+    """Put a file into its place, whole and checked; return its checksum."""
+    from mirkit.models.download import DownloadError, download
+
+    part = _part(target)
+    # An older half of a file is worth going on with only where the checksum will tell that both halves belong together.
+    for resume in (True, False) if file.sha256 and part.is_file() else (False,):
+        download(file.url, part, functools.partial(progress, file.name), resume=resume)
+        got = fingerprint(part).sha256
+        if file.sha256 in (None, got):
+            os.replace(part, target)
+            return got
+        part.unlink()
+    raise DownloadError(
+        f"what came has the checksum {got[:12]}... instead of {str(file.sha256)[:12]}... and was thrown away: "
+        "it was damaged on the way, or the file there is another one now"
+    )
+
+
+@contextmanager
+def _alone(target: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock of a file; wait as long as another process that fetches it gets on."""
+    seen, since = -1, time.monotonic()
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(lock(target.parent, timeout=1.0, name=f".{target.name}.lock"))
+                break
+            except InfoError as error:
+                size = _part(target).stat().st_size if _part(target).is_file() else 0
+                if not isinstance(error.__cause__, TimeoutError) or time.monotonic() - since > _STUCK_S:
+                    raise
+                if size != seen:
+                    seen, since = size, time.monotonic()
+                    progress(f"{target.name} (fetched by another mirkit)", size, None)
+        yield
+
+
+def _remember(path: Path, sha256: str) -> None:
+    """Note a file's checksum beside it, in the cache only: hashing gigabytes for every process takes long."""
+    stat = path.stat()
+    with suppress(InfoError):  # a cache that is read-only works, only slower
+        write_whole(_note(path), f"{sha256} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+
+
+def _remembered(path: Path) -> tuple[Fingerprint | None, str]:
+    """Give what was noted of a file, and the checksum that it was fetched with; None and "" outside the cache."""
+    if not path.is_relative_to(cache()):
+        return None, ""
+    try:
+        sha256, size, mtime_ns = _note(path).read_text().split()
+        return Fingerprint(int(size), sha256, int(mtime_ns)), sha256
+    except (OSError, ValueError):
+        return None, ""
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(target.name + ".part")
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def needs(row: Model, files: list[File], why: str) -> str:
+    """Say which files are meant, why they cannot be had, and what to do."""
+    names = ", ".join(file.name for file in files)
+    size = sum(file.size for file in files)
+    told = f"{names} ({megabytes(size)})" if size else names
+    folder = shown(cache() / row.backend)
+    source = files[0].url if len(files) == 1 else files[0].url.rpartition("/")[0]
+    return f"{row.says} needs {told}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
+
+
+def megabytes(size: int) -> str:
+    """A size as a person says it."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.3g} MB"
+
+
+def _sum(checksums: list[str]) -> str:
+    return checksums[0] if len(checksums) == 1 else fingerprint_text("\n".join(checksums)).sha256

@@ -1,0 +1,104 @@
+"""``mirkit models``: list, fetch, path, verify."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mirkit.cli import main
+from mirkit.models import table
+from mirkit.models.table import MODELS, File, Model
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache in which one of two models of one file lies."""
+    monkeypatch.setenv("MIRKIT_HOME", str(tmp_path))
+    good = File(
+        "good.ckpt",
+        "https://example.org/good.ckpt",
+        4,
+        "9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab",
+    )
+    more = File("more.ckpt", "https://example.org/more.ckpt", 4)
+    rows = (
+        Model("good", "beats", "beat_this", "Good!", (good,), "MIT"),
+        Model("absent", "beats", "beat_this", "Absent!", (more,), "CC BY-NC 4.0", commercial=False),
+    )
+    monkeypatch.setattr(table, "MODELS", rows)
+    monkeypatch.setattr("mirkit.models.weights.MODELS", rows)
+    folder = tmp_path / "models" / "beat_this"
+    folder.mkdir(parents=True)
+    (folder / "good.ckpt").write_bytes(b"abcdefgh")
+    return folder
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    printed = capsys.readouterr().out
+    assert all(model.name in printed for model in MODELS)
+    assert main(["models", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["model"] for row in rows} == {model.name for model in MODELS} | {""}
+    (row,) = (row for row in rows if row["model"] == "adtof")
+    assert row["commercial use"] == "no"
+    assert row["size"] == 3_617_805
+
+
+def test_path(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "path", "good"]) == 0
+    assert capsys.readouterr().out == f"{cache / 'good.ckpt'}\n"
+    assert main(["models", "path", "good", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"] == [str(cache / "good.ckpt")]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["path", "absent"], 1, "Absent! needs more.ckpt"),
+        (["fetch", "absent"], 1, "nothing is fetched offline"),
+        (["fetch", "absent", "--commercial-safe"], 1, "which --commercial-safe refuses"),
+        (["fetch", "nothing"], 1, "no model is called nothing; there are good, absent"),
+        (["fetch"], 2, "needs one of good, absent"),
+        (["path"], 2, "needs one of good, absent"),
+        (["burn", "good"], 2, "invalid choice"),
+    ],
+)
+@pytest.mark.usefixtures("cache")
+def test_what_goes_wrong_is_one_line(
+    words: list[str], status: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", *words]) == status
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+    assert status == 2 or len(error.splitlines()) == 1
+
+
+def test_verify(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "verify"]) == 0, "what is not here is no fault, unless it is named"
+    assert "absent" not in capsys.readouterr().out
+    assert main(["models", "verify", "absent"]) == 1
+    assert "not here" in capsys.readouterr().out
+    (cache / "more.ckpt").write_bytes(b"anything")
+    assert main(["models", "verify", "absent"]) == 0
+    assert "no checksum is published" in capsys.readouterr().out
+    (cache / "good.ckpt").write_bytes(b"damaged!")
+    assert main(["models", "verify"]) == 1
+    assert "DAMAGED" in capsys.readouterr().out
+    assert main(["models", "verify", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["state"] == "DAMAGED"
+
+
+def test_downloads_are_told_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    from mirkit.cli.progress import downloading
+
+    with downloading(shown=True) as advance:
+        for done in range(0, 2_000_000, 100_000):
+            advance("net.ckpt", done, 2_000_000)
+        advance("other.ckpt", 0, None)
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["fetch    net.ckpt: 0.0 of 2.0 MB", "fetch    other.ckpt: 0.0 MB"]
+    with downloading(shown=False) as advance:
+        advance("net.ckpt", 0, 1)
+    assert not capsys.readouterr().err
