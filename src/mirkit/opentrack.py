@@ -9,7 +9,7 @@ from mirkit.catalog import TONAL
 from mirkit.errors import AudioError, InfoError, MissingInput
 from mirkit.features.packing import KINDS, beats_from_arrays, beats_to_arrays, from_arrays, to_arrays
 from mirkit.features.rhythm.beats.grid import Beats
-from mirkit.features.signal import BLOCK, measure
+from mirkit.features.signal import BLOCK, Makers, measure
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
 from mirkit.store import Fingerprint, read_curves, read_curves_header, update_curves
 from mirkit.track import Track
@@ -88,9 +88,10 @@ class OpenTrack:
         self._beats = beats
         self._fresh.add(("full_mix", "beats"))
 
-    def measure(self, wanted: Iterable[tuple[str, str]]) -> None:
+    def measure(self, wanted: Iterable[tuple[str, str]], makers: Makers) -> None:
         """Get the wanted ``(part, family)`` curves: from the sidecar where it is still valid, else from the sound.
 
+        ``makers`` give the meters of families that the features have none for.
         A stem that cannot be read counts as absent from then on, and ``broken`` says why.
         """
         wanted = {self._present(part, family) for part, family in wanted}
@@ -101,19 +102,21 @@ class OpenTrack:
             todo[part].add(family)
         mix = todo.pop("full_mix", set())
         if mix or "full_mix" not in self._samples:
-            self._measure({"full_mix": open_audio(self.track.mix, hold_seconds=0)}, {"full_mix": frozenset(mix)})
+            self._measure(
+                {"full_mix": open_audio(self.track.mix, hold_seconds=0)}, {"full_mix": frozenset(mix)}, makers
+            )
         if not todo:
             return
         parts = dict.fromkeys(source for part in todo for source in (TONAL if part == "tonal" else (part,)))
         try:
             # In step: the sum of three of them is a signal of its own.
             sources = {part: self._stem(part) for part in parts}
-            self._measure(sources, {part: frozenset(families) for part, families in todo.items()})
+            self._measure(sources, {part: frozenset(families) for part, families in todo.items()}, makers)
         except _BrokenStemError as error:
             self.broken[error.part] = str(error)
             for part in (error.part, "tonal") if error.part in TONAL else (error.part,):
                 self._hashes.pop(part, None)
-            self.measure(wanted)
+            self.measure(wanted, makers)
 
     def keep(self) -> None:
         """Put what was measured into the sidecar."""
@@ -146,10 +149,10 @@ class OpenTrack:
         except AudioError as error:
             raise _BrokenStemError(part, str(error)) from error
 
-    def _measure(self, sources: dict[str, Audio], wanted: dict[str, frozenset[str]]) -> None:
+    def _measure(self, sources: dict[str, Audio], wanted: dict[str, frozenset[str]], makers: Makers) -> None:
         streams = {part: _blocks(part, audio) for part, audio in sources.items()}
         channels = {part: audio.channels for part, audio in sources.items()}
-        curves, samples = measure(streams, channels, wanted)
+        curves, samples = measure(streams, channels, wanted, makers)
         self._curves |= curves
         self._samples |= samples
         self._fresh |= {key for key in curves if key[1] in KINDS}

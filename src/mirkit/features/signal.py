@@ -2,11 +2,11 @@
 
 A *part* is a signal of a track: the full mix, a stem, or ``tonal`` (bass + other + vocals). A *family* is a kind of
 curve: loudness, spectral, bands, chroma, envelope, bandwidth, onset (functions for the beat tracker), onsets (events),
-timbre (the eight values).
+timbre (the eight values), activations (what a neural beat tracker hears).
 Families that need spectra share one transform.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any, Protocol
 
@@ -29,8 +29,19 @@ from mirkit.features.types import FloatArray
 BLOCK = 1 << 16
 
 
+class SoundMeter(Protocol):
+    """Hears every block of a part, float32, shape=(channels, n)."""
+
+    def push(self, block: FloatArray) -> None: ...  # noqa: D102
+    def finish(self) -> Any: ...  # noqa: D102
+
+
 class _Meter(Protocol):
     def finish(self) -> Any: ...
+
+
+#: Family -> how its meter is got, for those that the pure wing has none for: what neural models hear.
+Makers = Mapping[str, Callable[[], SoundMeter]]
 
 
 class SignalMeter:
@@ -41,11 +52,13 @@ class SignalMeter:
     channels : int
     wanted : set of str
         Families.
+    makers : dict
+        Family that is measured elsewhere -> how its meter is got.
     """
 
-    def __init__(self, channels: int, wanted: frozenset[str]) -> None:
+    def __init__(self, channels: int, wanted: frozenset[str], makers: Makers) -> None:
         self._wanted = wanted
-        self._sound: dict[str, LoudnessMeter | BandMeter | TimbreMeter] = {}
+        self._sound: dict[str, SoundMeter] = {family: makers[family]() for family in sorted(wanted & makers.keys())}
         if "loudness" in wanted:
             self._sound["loudness"] = LoudnessMeter(channels)
         if "bands" in wanted:
@@ -115,7 +128,10 @@ def mono_of(block: FloatArray) -> FloatArray:
 
 
 def measure(
-    streams: Mapping[str, Iterable[FloatArray]], channels: Mapping[str, int], wanted: Mapping[str, frozenset[str]]
+    streams: Mapping[str, Iterable[FloatArray]],
+    channels: Mapping[str, int],
+    wanted: Mapping[str, frozenset[str]],
+    makers: Makers,
 ) -> tuple[dict[tuple[str, str], Any], dict[str, int]]:
     """Measure the wanted curves of several parts, in step, in one pass over each.
 
@@ -127,6 +143,8 @@ def measure(
         Part -> number of channels.
     wanted : dict
         Part -> families; the part ``tonal`` is made from the streams of bass, other and vocals.
+    makers : dict
+        Family that is measured elsewhere -> how its meter is got.
 
     Returns
     -------
@@ -135,7 +153,7 @@ def measure(
     samples : dict
         Part -> number of samples.
     """
-    meters = {part: SignalMeter(channels.get(part, 1), wanted[part]) for part in wanted}
+    meters = {part: SignalMeter(channels.get(part, 1), wanted[part], makers) for part in wanted}
     for blocks in zip_longest(*streams.values()):
         now = dict(zip(streams, blocks, strict=True))
         for part, meter in meters.items():

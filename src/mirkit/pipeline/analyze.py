@@ -8,7 +8,7 @@ from mirkit.errors import SettingsError
 from mirkit.features.types import Unknown
 from mirkit.opentrack import OpenTrack
 from mirkit.pipeline.state import State
-from mirkit.stages import door
+from mirkit.stages import door, listeners
 from mirkit.store import find_root, read_settings
 from mirkit.track import Track
 
@@ -44,6 +44,7 @@ def analyze(path: str | PathLike[str], group: str = "extract") -> dict[str, floa
     settings = read_settings(find_root(track.path))
     state = State.of(track)
     opened = OpenTrack(track, state.prints)
-    opened.measure(curve for row in rows for curve in state.inputs(row, settings).curves)
+    wanted = (curve for row in rows for curve in state.inputs(row, settings).curves)
+    opened.measure(wanted, listeners(settings))
     values = {key: value for row in rows for key, value in door(row)(opened, settings).values.items()}
     return {key: None if isinstance(value, Unknown) else value for key, value in values.items()}

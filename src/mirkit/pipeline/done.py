@@ -37,6 +37,8 @@ def inputs_of(stage: Stage, prints: Mapping[str, Fingerprint], settings: Setting
             curves.append((part if have_tonal else "full_mix", family))
         elif part in prints and (stage.name != "beats" or part not in STEMS or settings.rhythm.stems):
             curves.append((part, family))
+    if stage.name == "beats" and settings.backends.beats == "beat_this":
+        curves.append(("full_mix", "activations"))
     parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))} or {"full_mix"}
     return Inputs(tuple(curves), {part: prints[part] for part in sorted(parts)})
 

@@ -16,7 +16,7 @@ from mirkit.opentrack import OpenTrack
 from mirkit.pipeline.done import EXTERNAL
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.state import State
-from mirkit.stages import Result, door, parameters
+from mirkit.stages import Result, door, listeners, parameters
 from mirkit.store import Entry, Settings, fingerprint, sweep, update_info, update_provenance, write_whole
 from mirkit.track import Track
 
@@ -125,7 +125,8 @@ def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
     rows = [stage(name) for name in todo]
     opened = OpenTrack(state.track, state.prints)
     started = time.perf_counter()
-    opened.measure(curve for row in rows for curve in state.inputs(row, job.settings).curves)
+    wanted = (curve for row in rows for curve in state.inputs(row, job.settings).curves)
+    opened.measure(wanted, listeners(job.settings))
     log.seconds["measure"] = time.perf_counter() - started
     log.duration = opened.duration
     identities = {name: entry.identity for name, entry in state.provenance.stages.items()}
@@ -199,6 +200,8 @@ def _entry(
         reasons={key: value.reason for key, value in result.values.items() if isinstance(value, Unknown)},
         seconds=round(seconds, 3),
         when=_now(),
+        model=result.model,
+        weights_sha256=result.weights_sha256,
         extra={"method": result.method} if result.method else {},
         **more,
     )

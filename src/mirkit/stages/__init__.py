@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from mirkit import models
 from mirkit.catalog import Stage
+from mirkit.features.signal import Makers
 from mirkit.features.types import Unknown, Value
 from mirkit.store import Settings, round6
 
@@ -31,6 +33,8 @@ class Result:
         What the provenance should say of how it was done.
     notes : tuple of str
         What a user should know though nothing failed.
+    model, weights_sha256 : str or None
+        The neural model that did it, and its weights.
     """
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -38,12 +42,19 @@ class Result:
     files: dict[str, bytes] = field(default_factory=dict)
     method: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    model: str | None = None
+    weights_sha256: str | None = None
 
 
 def door(stage: Stage) -> Callable[..., Result]:
     """The function that a row of STAGES means."""
     function: Callable[..., Result] = getattr(importlib.import_module(f"mirkit.stages.{stage.room}"), stage.name)
     return function
+
+
+def listeners(settings: Settings) -> Makers:
+    """Family that a neural model hears in the sound -> how to get what listens; the model is loaded then."""
+    return {"activations": lambda: models.listen("beats", settings)}
 
 
 def values_of(measured: Any, suffix: str = "") -> dict[str, Value]:
