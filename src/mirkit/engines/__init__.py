@@ -1,7 +1,7 @@
 """Engines: a map over items that loses nothing. They know no track and no stage.
 
-``run(work, items, jobs, time_limit)`` yields one :class:`Done` for each item, in the order in which they finish. An
-error, a killed worker or a passed time limit is the result of that item only. ``work`` and the items must pickle.
+``run(work, items, jobs, time_limit, memory)`` yields one :class:`Done` for each item, in the order in which they
+finish. An error, a killed worker or a passed limit is the result of that item only. ``work`` and the items must pickle.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,24 +12,31 @@ __all__ = ["Done", "run"]
 
 
 def run(
-    work: Callable[[I], R], items: Sequence[I], *, jobs: int = 1, time_limit: float | None = None
+    work: Callable[[I], R],
+    items: Sequence[I],
+    *,
+    jobs: int = 1,
+    time_limit: float | None = None,
+    memory: int | None = None,
 ) -> Iterator[Done[I, R]]:
-    """Apply ``work`` to every item: here when ``jobs`` is 1 and no limit is set, else in worker processes.
+    """Apply ``work`` to every item: a single one here, several in worker processes, which may die without us.
 
     Parameters
     ----------
     work : callable
-        Importable by name; called once for each item, twice when its worker was killed.
+        Importable by name; called once for each item, once more when the first call took its worker down.
     items : sequence
     jobs : int
         Worker processes.
     time_limit : float, optional
         Seconds that one item may take.
+    memory : int, optional
+        Bytes that all workers together may hold; by default nine tenths of what this machine has.
     """
-    if jobs == 1 and time_limit is None:
+    if len(items) <= 1 and jobs == 1 and time_limit is None and memory is None:
         from mirkit.engines import serial
 
         return serial.run(work, items)
     from mirkit.engines import processes
 
-    return processes.run(work, items, jobs=jobs, time_limit=time_limit)
+    return processes.run(work, items, jobs=jobs, time_limit=time_limit, memory=memory)

@@ -9,8 +9,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Done(Generic[I, R]):
-    """One item and its result, or the one line that says why there is none."""
+    """One item and its result, or the one line that says why there is none.
+
+    ``mishap`` says what took the worker down at the first try of an item that came through at the second.
+    """
 
     item: I
     result: R | None
     error: str = ""
+    mishap: str = ""

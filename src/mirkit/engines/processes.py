@@ -1,56 +1,168 @@
-"""Worker processes on this machine: a killed or hung one costs one item."""
+"""Worker processes on this machine: a killed, crashed or hung one costs its item, which is tried once more."""
 
-import multiprocessing
-import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, TimeoutError, wait
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any, Generic
 
+from mirkit.engines.crew import Worker
 from mirkit.engines.done import Done, I, R
+from mirkit.engines.limits import default_memory, threads_each
+from mirkit.engines.worker import GRACE
+from mirkit.errors import MirkitError
 
 #: A worker is replaced after this many items, so that slow leaks in libraries cannot add up.
 ITEMS_PER_WORKER = 200
-#: Items handed to the pool ahead of the workers.
-AHEAD = 2
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: Seconds between two looks at clock and memory.
+_TICK = 0.5
+#: So many workers in a row that die before they can take an item mean that none ever will.
+_STILLBORN = 3
 
 
 def run(
-    work: Callable[[I], R], items: Sequence[I], *, jobs: int, time_limit: float | None = None
+    work: Callable[[I], R],
+    items: Sequence[I],
+    *,
+    jobs: int,
+    time_limit: float | None = None,
+    memory: int | None = None,
 ) -> Iterator[Done[I, R]]:
-    """Yield results as they come. A worker that dies is replaced and its item tried once more."""
-    from pebble import ProcessExpired, ProcessPool
+    """Yield results as they come.
 
-    for name in _THREAD_VARIABLES:  # inherited by the workers: N workers use N cores
-        os.environ.setdefault(name, "1")
-    pool = ProcessPool(jobs, max_tasks=ITEMS_PER_WORKER, context=multiprocessing.get_context("spawn"))
-    waiting = list(reversed(items))
-    running: dict[Future[R], I] = {}
-    retried: set[int] = set()
+    An item that took its worker down is tried again after all others, with no other worker beside it, in case there
+    was not memory enough; one that took too long is tried again at the end of the queue.
+
+    Raises
+    ------
+    MirkitError
+        No worker process can be started here.
+    """
+    foreman = _Foreman(work, items, jobs, time_limit, memory or default_memory())
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs * AHEAD:
-                item = waiting.pop()
-                running[pool.schedule(work, args=(item,), timeout=time_limit)] = item
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                item = running.pop(future)
-                try:
-                    yield Done(item, future.result())
-                except TimeoutError:
-                    yield Done(item, None, f"took longer than {time_limit:g} s and was stopped")
-                except ProcessExpired as error:
-                    if id(item) in retried:
-                        yield Done(item, None, f"its process was killed twice (exit {error.exitcode}); out of memory?")
-                    else:
-                        retried.add(id(item))
-                        waiting.append(item)
-                except CancelledError:
-                    yield Done(item, None, "cancelled")
-                except Exception as error:  # noqa: BLE001 (the promise of an engine: an item's error is the item's alone)
-                    yield Done(item, None, f"{type(error).__name__}: {error}")
+        yield from foreman.results()
     finally:
-        if running:  # left early: an interrupt, or the caller stopped listening
-            pool.stop()  # type: ignore[no-untyped-call]
+        foreman.send_home()
+
+
+class _Foreman(Generic[I, R]):
+    """Hands items to workers and decides what a loss means."""
+
+    def __init__(
+        self,
+        work: Callable[[I], R],
+        items: Sequence[I],
+        jobs: int,
+        time_limit: float | None,
+        memory: int,
+    ) -> None:
+        self._work, self._items, self._jobs = work, items, jobs
+        self._time_limit, self._memory = time_limit, memory
+        self._waiting = deque(range(len(items)))
+        self._alone: deque[int] = deque()
+        self._mishaps: dict[int, str] = {}
+        self._workers: list[Worker] = []
+        self._heard: SimpleQueue[tuple[Worker, Any]] = SimpleQueue()
+        self._stillborn = 0
+        self._environment = threads_each(jobs)
+
+    def results(self) -> Iterator[Done[I, R]]:
+        while self._waiting or self._alone or self._busy():
+            self._hand_out()
+            with suppress(Empty):
+                worker, message = self._heard.get(timeout=_TICK)
+                if worker in self._workers:  # not one that was sent home
+                    yield from self._hear(worker, message)
+            yield from self._enforce_limits()
+
+    def send_home(self) -> None:
+        """End every worker; those at work take back what they have half written."""
+        try:
+            self._end(*self._workers)
+        finally:  # also after a second Ctrl-C
+            for worker in self._workers:
+                worker.end(0)
+
+    def _end(self, *workers: Worker) -> None:
+        for worker in workers:
+            worker.dismiss()
+        deadline = time.monotonic() + GRACE + 1
+        for worker in workers:
+            worker.end(deadline)
+
+    def _part_with(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        self._end(worker)
+
+    def _busy(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.busy]
+
+    def _hand_out(self) -> None:
+        busy = self._busy()
+        wanted = min(self._jobs, len(busy) + len(self._waiting)) or 1
+        for worker in [worker for worker in self._workers if not worker.busy][max(0, wanted - len(busy)) :]:
+            self._part_with(worker)
+        while len(self._workers) < wanted:
+            self._workers.append(Worker(self._work, self._environment, self._heard))
+        for worker in self._workers:
+            if worker.ready and not worker.busy:
+                if self._waiting:
+                    number = self._waiting.popleft()
+                elif self._alone and not self._busy():
+                    number = self._alone.popleft()
+                else:
+                    return
+                worker.give(number, self._items[number])
+
+    def _hear(self, worker: Worker, message: Any) -> Iterator[Done[I, R]]:
+        number, was_ready = worker.item, worker.ready
+        if message is None:
+            self._workers.remove(worker)
+            how = worker.how_it_ended()
+            if worker.busy:
+                yield from self._lost(number, f"its process {how}", self._alone)
+            elif not was_ready:
+                self._count_stillborn(how)
+            return
+        worker.note(message)
+        self._stillborn = 0
+        if not was_ready and not worker.ready:
+            raise MirkitError(f"worker processes cannot begin: {message[1]}")
+        if not was_ready:
+            return
+        result, error = message
+        yield Done(self._items[number], result, error, "" if error else self._mishaps.get(number, ""))
+        if worker.served >= ITEMS_PER_WORKER or worker.memory > self._memory / self._jobs:
+            self._part_with(worker)
+
+    def _lost(self, number: int, why: str, queue: deque[int]) -> Iterator[Done[I, R]]:
+        """Try an item again, once."""
+        before = self._mishaps.get(number)
+        if before is None:
+            self._mishaps[number] = why
+            queue.append(number)
         else:
-            pool.close()  # type: ignore[no-untyped-call]
-        pool.join()
+            why = why if why == before else f"{before}; then {why}"
+            yield Done(self._items[number], None, f"tried twice: {why}")
+
+    def _count_stillborn(self, how: str) -> None:
+        self._stillborn += 1
+        if self._stillborn == _STILLBORN:
+            raise MirkitError(f"worker processes cannot begin: each {how}")
+
+    def _enforce_limits(self) -> Iterator[Done[I, R]]:
+        now = time.monotonic()
+        for worker in self._busy():
+            if self._time_limit is not None and now - worker.since > self._time_limit:
+                self._part_with(worker)
+                why = f"took longer than {self._time_limit:g} s and was stopped"
+                yield from self._lost(worker.item, why, self._waiting)
+        held = {worker: worker.memory for worker in self._workers}
+        if sum(held.values()) <= self._memory or not self._busy():
+            return
+        largest = max(self._busy(), key=lambda worker: held[worker])
+        self._part_with(largest)
+        held_gb, all_gb = held[largest] / 1e9, self._memory / 1e9
+        why = f"stopped when it held {held_gb:.2g} of the {all_gb:.2g} GB that all workers may hold"
+        yield from self._lost(largest.item, why, self._alone)

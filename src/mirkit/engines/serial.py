@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from mirkit.engines.done import Done, I, R
+from mirkit.engines.wire import told
 
 
 def run(work: Callable[[I], R], items: Sequence[I]) -> Iterator[Done[I, R]]:
@@ -11,4 +12,4 @@ def run(work: Callable[[I], R], items: Sequence[I]) -> Iterator[Done[I, R]]:
         try:
             yield Done(item, work(item))
         except Exception as error:  # noqa: BLE001 (the promise of an engine: an item's error is the item's alone)
-            yield Done(item, None, f"{type(error).__name__}: {error}")
+            yield Done(item, None, told(error))

@@ -1,0 +1,110 @@
+"""Work for engines: what well-behaved and ill-behaved functions do in a worker process."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+
+def double(x: int) -> int:
+    return 2 * x
+
+
+def refuse_three(x: int) -> int:
+    if x == 3:
+        raise ValueError("three is refused")
+    return x
+
+
+def unpicklable(x: int) -> object:
+    return (lambda: x) if x == 1 else x
+
+
+def die_on_three(x: int) -> int:
+    if x == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def crash(x: int) -> int:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return x
+
+
+def leave(x: int) -> int:
+    os._exit(7)
+    return x
+
+
+def die_once(marker: str) -> str:
+    path = Path(marker)
+    if not path.exists():
+        path.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path.name
+
+
+def hang_on_three(x: int) -> int:
+    if x == 3:
+        time.sleep(60)
+    return x
+
+
+def process_number(x: int) -> int:
+    return os.getpid()
+
+
+def threads(x: int) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
+
+
+def hold(megabytes: int) -> int:
+    block = bytearray(os.urandom(1 << 20) * megabytes)
+    time.sleep(2 if megabytes > 100 else 0)
+    return len(block) >> 20
+
+
+class Unloadable:
+    """A function that arrives in a worker broken, as when a library is missing there."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return int, ("no number",)
+
+    def __call__(self, x: int) -> int:
+        return x
+
+
+def run_beside(folder: str) -> int:
+    """Die at the first call; at the second, count the others at work."""
+    others = Path(folder)
+    mine = others / f"{os.getpid()}.running"
+    if not (others / "died").exists():
+        (others / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    mine.touch()
+    time.sleep(0.3)
+    count = len(list(others.glob("*.running")))
+    mine.unlink()
+    return count
+
+
+def slow_write(path: str) -> str:
+    """Begin a file, tell so, and take long to finish it; take it back when broken off."""
+    temp = Path(path + ".part")
+    try:
+        temp.write_text(str(os.getpid()))
+        time.sleep(60)
+        temp.rename(path)
+    finally:
+        temp.unlink(missing_ok=True)
+    return path
+
+
+if __name__ == "__main__":  # a run of its own, to be interrupted: chores.py FOLDER
+    import chores
+
+    from mirkit import engines
+
+    folder = Path(sys.argv[1])
+    list(engines.run(chores.slow_write, [str(folder / name) for name in "abcd"], jobs=2))
