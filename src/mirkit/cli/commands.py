@@ -50,7 +50,7 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     outcomes: list[Outcome] = []
     with progress(len(plan.todo) + len(plan.unreadable), shown=not quiet) as advance:
-        for outcome in run(plan, request):
+        for outcome in run(plan, request, show.note):
             outcomes.append(outcome)
             show.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
             advance(outcome.track)

@@ -1,25 +1,33 @@
 """A plan carried out: every track through an engine, outcomes as they come."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mirkit import engines
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.plan import Plan, Request
 
 
-def run(plan: Plan, request: Request) -> Iterator[Outcome]:
-    """Yield the outcome of each track of the plan that has something to do, in the order in which they finish."""
+def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Iterator[Outcome]:
+    """Yield the outcome of each track of the plan that has something to do, in the order in which they finish.
+
+    ``say`` is told what takes long before the first track.
+    """
     if not (plan.todo or plan.unreadable):
         return
-    from mirkit.pipeline.process import Job, process  # all of the analysis: not for a run that has nothing to do
+    # All of the analysis: not for a run that has nothing to do.
+    from mirkit.pipeline.kernels import compile_kernels
+    from mirkit.pipeline.process import Job, process
 
     tracks = [track for track in plan.tracks if str(track.path) in plan.todo or str(track.path) in plan.unreadable]
     jobs = [
         Job(track.path, request.stages, plan.backends, plan.settings, request.overwrite, request.debug, track.name)
         for track in tracks
     ]
-    for done in engines.run(process, jobs, jobs=workers(plan, request), time_limit=request.time_limit):
+    count = workers(plan, request)
+    if count > 1:
+        compile_kernels(say)
+    for done in engines.run(process, jobs, jobs=count, time_limit=request.time_limit):
         yield done.result or Outcome(done.item.name, failures={"track": done.error})
 
 
