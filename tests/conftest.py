@@ -3,9 +3,13 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+from mirkit import engines
+from mirkit.engines import serial
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +27,17 @@ def no_models_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for name in ("MIRKIT_HOME", "TORCH_HOME", "HF_HOME", "HF_HUB_CACHE"):
             patch.setenv(name, str(tmp_path_factory.getbasetemp() / "no-models"))
         yield
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test asks for one worker, its tracks are worked on in this process: there is no time for another."""
+    processes = engines.run
+
+    def run(work: Any, items: Any, *, jobs: int = 1, **limits: Any) -> Iterator[Any]:
+        return serial.run(work, items) if jobs == 1 else processes(work, items, jobs=jobs, **limits)
+
+    monkeypatch.setattr(engines, "run", run)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from manual_commands import ENVIRONMENT, LINES, NOT_OURS, SHELL, TRACK, Line
 from mirkit.catalog import BACKENDS
 
 ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.usefixtures("in_process")
 #: Short, but with everything that the stages look for.
 SECONDS = 3.0
 BUILT = {(row.job, row.name) for row in BACKENDS if row.built}

@@ -15,6 +15,7 @@ from mirkit.cli.page import features_page
 from mirkit.store import read_info, read_provenance, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 @pytest.fixture
