@@ -194,7 +194,9 @@ def test_verify_sees_what_is_out_of_range_and_mixed(library: Path, capsys: pytes
 
 
 def test_a_crash_in_a_worker_is_told(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirkit.pipeline.process.process", lambda job: 1 / 0)
+    from mirkit.pipeline import process as module
+
+    monkeypatch.setattr(module, "process", lambda job: 1 / 0)
     assert run("bands", library, "--batch") == 1
 
 
