@@ -8,13 +8,15 @@ nothing itself, except for ``separate``, which writes the stems.
 import importlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirkit import models
 from mirkit.catalog import Stage
-from mirkit.features.signal import Makers
 from mirkit.features.types import Unknown, Value
 from mirkit.store import Settings, round6
+
+if TYPE_CHECKING:  # all of the analysis: not for a run that only looks what is done
+    from mirkit.features.signal import Makers
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def door(stage: Stage) -> Callable[..., Result]:
     return function
 
 
-def listeners(settings: Settings) -> Makers:
+def listeners(settings: Settings) -> "Makers":
     """Family that a neural model hears in the sound -> how to get what listens; the model is loaded then."""
     return {"activations": lambda: models.listen("beats", settings)}
 
