@@ -231,3 +231,11 @@ def test_two_workers_give_what_one_gives(library: Path, tmp_path: Path) -> None:
     assert main(["extract", str(twin), "--jobs", "2", "--quiet"]) == 0
     for name in ("A", "B"):
         assert (library / name / f"{name}.INFO").read_bytes() == (twin / name / f"{name}.INFO").read_bytes()
+
+
+def test_doctor_works_where_a_package_is_missing() -> None:
+    code = "import sys; sys.modules['numpy'] = None; import mirkit.cli; sys.exit(mirkit.cli.main(['doctor']))"
+    environment = {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert "Traceback" not in done.stderr
+    assert "embedded" in done.stdout

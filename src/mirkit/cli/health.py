@@ -14,7 +14,7 @@ from mirkit.catalog import BACKENDS, JOBS, Backend
 from mirkit.models.places import missing
 from mirkit.models.table import Model, models_of
 
-_REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "pebble", "rich", "tinytag", "tomlkit")
+_REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tinytag", "tomlkit")
 _OPTIONAL = ("torch", "onnxruntime", "transformers", "demucs")
 
 

@@ -1,5 +1,7 @@
 """What a user reads. Results go to standard output, failures and notes to standard error."""
 
+from __future__ import annotations
+
 import json
 import sys
 from argparse import Namespace
@@ -7,13 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mirkit.dataset.verify import TrackReport, stages_of
-from mirkit.models.weights import megabytes
-from mirkit.organize import Report
-from mirkit.pipeline import Outcome, Plan
-from mirkit.store import shown
+if TYPE_CHECKING:  # `mirkit doctor` must work where a package is missing
+    from mirkit.dataset.verify import TrackReport
+    from mirkit.organize import Report
+    from mirkit.pipeline import Outcome, Plan
 
 
 def note(text: str) -> None:
@@ -38,6 +39,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 def plan(plan: Plan, workers: int) -> None:
     """Tracks, methods, what is done already, time and disk."""
+    from mirkit.models.weights import megabytes
+
     idle = len(plan.tracks) - len(plan.todo) - len(plan.unreadable)
     methods = ", ".join(f"{job} {name or 'none'}" for job, name in plan.backends.items())
     print(f"tracks   {len(plan.tracks)} in {plan.root}")
@@ -56,7 +59,7 @@ def plan(plan: Plan, workers: int) -> None:
         print(f"needs    about {clock(plan.seconds / workers)} with {workers} workers{disk}")
 
 
-def _whys(plan: Plan) -> "Counter[str]":
+def _whys(plan: Plan) -> Counter[str]:
     """Each reason with the stages that it holds for, counted over tracks."""
     counts: Counter[str] = Counter()
     for stages in plan.todo.values():
@@ -71,6 +74,8 @@ def _whys(plan: Plan) -> "Counter[str]":
 
 def outcome(outcome: Outcome, *, verbose: bool, quiet: bool) -> None:
     """One track: its failures; its notes unless quiet; a line for success when verbose."""
+    from mirkit.store import shown
+
     for where, why in outcome.failures.items():
         failure(f"{shown(outcome.track)}: {why}" if where == "track" else f"{shown(outcome.track)}: {where}: {why}")
     if not quiet:
@@ -83,6 +88,8 @@ def outcome(outcome: Outcome, *, verbose: bool, quiet: bool) -> None:
 
 def summary(outcomes: Sequence[Outcome], idle: int, seconds: float, *, quiet: bool) -> None:
     """Counts, time, speed, and the failed tracks once more."""
+    from mirkit.store import shown
+
     failed = [outcome for outcome in outcomes if not outcome.ok]
     if not quiet:
         done = len(outcomes) - len(failed)
@@ -128,11 +135,15 @@ def organized(report: Report, arguments: Namespace) -> None:
 
 
 def _below(path: Path, root: Path) -> str:
+    from mirkit.store import shown
+
     return shown(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
     """A line for each track that is not perfect, then the whole."""
+    from mirkit.dataset.verify import stages_of
+
     for report in reports:
         if report.problem:
             failure(f"{report.name}: {report.problem}")
