@@ -6,13 +6,13 @@ import platform
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirkit import __version__
-from mirkit import models as wing
 from mirkit.catalog import BACKENDS, JOBS, Backend
-from mirkit.models.places import missing
-from mirkit.models.table import Model, models_of
+
+if TYPE_CHECKING:
+    from mirkit.models.table import Model
 
 _REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tinytag", "tomlkit")
 _OPTIONAL = ("torch", "onnxruntime", "transformers", "demucs")
@@ -21,8 +21,10 @@ _OPTIONAL = ("torch", "onnxruntime", "transformers", "demucs")
 def health() -> dict[str, Any]:
     """Versions, methods and why others are not used; ``ok`` when everything required is there."""
     packages = {name: _version(name) for name in _REQUIRED}
+    methods, problem = _methods()
     return {
-        "ok": all(packages.values()),
+        "ok": all(packages.values()) and not problem,
+        "problem": problem,
         "mirkit": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -31,18 +33,29 @@ def health() -> dict[str, Any]:
         "free_disk_bytes": shutil.disk_usage(Path.cwd()).free,
         "packages": packages,
         "optional": {name: _version(name) for name in _OPTIONAL},
-        "methods": {
-            job: {
-                "used": wing.resolve(job, "auto"),
-                "not used": {row.name: why for row in wing.rows(job) if (why := wing.unavailable(row))},
-            }
-            for job in JOBS
-        },
+        "methods": methods,
     }
+
+
+def _methods() -> tuple[dict[str, Any], str]:
+    """Each job's method and why not others; or why that cannot be said."""
+    try:
+        from mirkit import models as wing
+    except ImportError as error:
+        return {}, f"{error}; install again: pip install mirkit"
+    return {
+        job: {
+            "used": wing.resolve(job, "auto"),
+            "not used": {row.name: why for row in wing.rows(job) if (why := wing.unavailable(row))},
+        }
+        for job in JOBS
+    }, ""
 
 
 def model_rows() -> list[dict[str, Any]]:
     """One row a model, and one for each method that needs none: state, size in bytes, licences."""
+    from mirkit.models.table import models_of
+
     rows = []
     for row in BACKENDS:
         for model in models_of(row.job, row.name) or (None,):
@@ -61,7 +74,9 @@ def model_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def _state(row: Backend, model: Model | None) -> str:
+def _state(row: Backend, model: "Model | None") -> str:
+    from mirkit.models.places import missing
+
     if not row.built:
         return "not in this version"
     if row.package and _version(row.package) is None:

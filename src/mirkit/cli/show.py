@@ -183,6 +183,8 @@ def health(report: dict[str, Any]) -> None:
         print(f"  {name:<12} {version or 'MISSING: pip install ' + name}")
     for name, version in report["optional"].items():
         print(f"  {name:<12} {version or 'not installed'}")
+    if report["problem"]:
+        failure(report["problem"])
     print("methods")
     for job, state in report["methods"].items():
         print(f"  {job:<15} {state['used'] or 'none'}")
