@@ -1,10 +1,9 @@
 """How much of the spectrum a sound fills, every 128 samples."""
 
 import numpy as np
-import scipy.fft
 from numba import njit
 
-from mirkit.features.timbre.frames import frames
+from mirkit.features.timbre.lanes import LANES, Spectra
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 SIZE, HOP = 4096, 128
@@ -13,8 +12,9 @@ SIZE, HOP = 4096, 128
 # window; a bin counts from -75 dB.
 _SCALE = 1 / (ANALYSIS_RATE * SIZE) ** 0.5
 _LEAST = 10 ** (-75 / 20) / _SCALE
-_ROLL_ON = 0.05
+_ROLL_ON = np.float32(0.05)
 _QUIET_SHARE = 0.1
+_LANES = np.uint64(LANES)
 
 
 def bandwidths(padded: FloatArray, gain: float) -> FloatArray:
@@ -33,41 +33,44 @@ def bandwidths(padded: FloatArray, gain: float) -> FloatArray:
     float64 array, shape=(1 + (n - 4096) // 128,)
     """
     count = 1 + (len(padded) - SIZE) // HOP
-    level = np.empty(count)
-    band = np.empty(count)
-    i = 0
-    for block in frames(padded, SIZE, HOP, 0, count):
-        spectra = scipy.fft.rfft(block, axis=1).view(np.float32)
-        stop = i + len(block)
-        _measure(spectra, _LEAST / gain, _ROLL_ON, level[i:stop], band[i:stop])
-        i = stop
+    level = np.empty(-(-count // LANES) * LANES)
+    band = np.empty_like(level)
+    for i, power in enumerate(Spectra(np.ones(SIZE), HOP, SIZE).blocks(padded, 0, count)):
+        here = slice(i * LANES, (i + 1) * LANES)
+        _measure(power.ravel(), np.float32(_LEAST / gain), _ROLL_ON, level[here], band[here])
+    level, band = level[:count], band[:count]
     low, high = level.min(), level.max()
     band[level <= low + _QUIET_SHARE * (high - low)] = 0
     return band * (ANALYSIS_RATE / SIZE)
 
 
-# Sums may be taken in any order, so that they are taken in vectors.
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _measure(spectra, least, roll_on, level, band):  # type: ignore[no-untyped-def]
-    bins = spectra.shape[1] // 2
-    magnitude = np.empty(bins, np.float32)
-    for i in range(len(spectra)):
-        row = spectra[i]
-        magnitude[0] = 0  # the mean is removed
-        total = np.float32(0)
-        for k in range(1, bins):
-            value = np.sqrt(row[2 * k] * row[2 * k] + row[2 * k + 1] * row[2 * k + 1])
-            magnitude[k] = value
-            total += value
-        level[i] = total
-        top = bins - 1
-        while top > 0 and magnitude[top] < least:
-            top -= 1
-        band[i] = 0
-        if magnitude[top] >= least:
-            below = np.float32(0)
-            bottom = 0
-            while below + magnitude[bottom] < roll_on * total:
-                below += magnitude[bottom]
-                bottom += 1
-            band[i] = top - bottom
+# Indices are unsigned: see lanes.
+@njit(cache=True)
+def _measure(power, least, roll_on, level, band):  # type: ignore[no-untyped-def]
+    # The bin at 0 Hz is left out: upstream takes the mean off.
+    total = np.zeros(LANES, np.float32)
+    top = np.zeros(LANES, np.float32)
+    for k in range(np.uint64(1), np.uint64(len(power)) // _LANES):
+        bin_number = np.float32(k)
+        o = k * _LANES
+        for j in range(_LANES):
+            magnitude = np.sqrt(power[o + j])
+            power[o + j] = magnitude
+            total[j] += magnitude
+            top[j] = bin_number if magnitude >= least else top[j]
+    below = np.zeros(LANES, np.float32)
+    bottom = np.zeros(LANES, np.int32)
+    share = roll_on * total
+    o = _LANES
+    waiting = np.int32(1)
+    while waiting:
+        waiting = np.int32(0)
+        for j in range(_LANES):
+            below[j] += power[o + j]
+            still = np.int32(1) if below[j] < share[j] else np.int32(0)
+            bottom[j] += still
+            waiting += still
+        o += _LANES
+    for j in range(LANES):
+        level[j] = total[j]
+        band[j] = top[j] - bottom[j] - 1 if top[j] > 0 else 0

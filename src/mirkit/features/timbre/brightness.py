@@ -3,7 +3,7 @@
 import numpy as np
 
 from mirkit.features.timbre.filters import Cascade, high_pass
-from mirkit.features.timbre.frames import energies, hamming_frames, one_sided_power
+from mirkit.features.timbre.hamming import energies, total_spectrum
 from mirkit.features.timbre.score import UNDEFINED, log10, score
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
 
@@ -12,7 +12,7 @@ _RATIO_HZ = 2000.0
 _CENTROID_HZ = 100.0
 
 
-def brightness(rumble_free: FloatArray) -> Value:
+def brightness(rumble_free: FloatArray, work: FloatArray) -> Value:
     """Apparent brightness (D5.8): share of the energy above 2 kHz, and centroid of what lies above 100 Hz.
 
     Both are means over frames weighted by the frames' power, that is ratios of sums over the whole sound. The sums of
@@ -22,17 +22,14 @@ def brightness(rumble_free: FloatArray) -> Value:
     ----------
     rumble_free : float32 array, shape=(n,)
         Mono signal after the 20 Hz high-pass; its level does not matter.
+    work : float32 array, shape=(n,)
+        Overwritten.
     """
     everything = energies(rumble_free, _SIZE, _HOP)
     if not everything.any():
         return UNDEFINED
-    high = energies(Cascade(high_pass(_RATIO_HZ))(rumble_free), _SIZE, _HOP)
-    ratio = high[everything > 0].sum(dtype=np.float64) / everything.sum(dtype=np.float64)
-
-    audible = Cascade(high_pass(_CENTROID_HZ))(rumble_free)
-    spectrum = sum(
-        one_sided_power(work, _SIZE).sum(axis=0, dtype=np.float64) for work in hamming_frames(audible, _SIZE, _HOP)
-    )
-    hz = np.arange(1 + _SIZE // 2) * (ANALYSIS_RATE / _SIZE)
-    centroid = (spectrum * hz).sum() / spectrum.sum()
+    high = energies(Cascade(high_pass(_RATIO_HZ))(rumble_free, work), _SIZE, _HOP)
+    ratio = high[everything > 0].sum() / everything.sum()
+    spectrum = total_spectrum(Cascade(high_pass(_CENTROID_HZ))(rumble_free, work), _SIZE, _HOP)
+    centroid = (spectrum * np.arange(len(spectrum))).sum() / spectrum.sum() * (ANALYSIS_RATE / _SIZE)
     return score(4.613128018020465 * log10(ratio) + 17.378889309312974 * log10(centroid) + 17.434733750553022)

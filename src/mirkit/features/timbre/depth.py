@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from mirkit.features.timbre.envelope import RMS_STEP, hold_envelope, rms_envelope
 from mirkit.features.timbre.filters import Cascade, low_pass
-from mirkit.features.timbre.frames import energies, hamming_frames, one_sided_power
+from mirkit.features.timbre.hamming import energies, spectra, total_spectrum, window_sum
 from mirkit.features.timbre.note_starts import note_starts, segment_ends
 from mirkit.features.timbre.peaks import Peaks, peaks
 from mirkit.features.timbre.score import UNDEFINED, log10, score
@@ -16,8 +16,8 @@ _SIZE, _HOP = 4096, 1024
 _HZ_PER_BIN = ANALYSIS_RATE / _SIZE
 _CENTROID_HZ = 2000.0
 _RATIO_HZ = 500.0
-# What is left above 5.5 kHz is 55 dB down or more: the low-passed signals are transformed at a quarter of the rate.
-_KEEP_EVERY = 4
+# What is left above 11 kHz is 100 dB down or more: below 2 kHz half the rate does.
+_KEEP_EVERY = 2
 _LEAST_POWER = 1e-3
 _DECAYED = 0.01
 _ENVELOPE_DECAY = 0.2
@@ -25,7 +25,7 @@ _MARGIN = 512
 _PEAK_SHARE = 0.01
 
 
-def depth(rumble_free: FloatArray) -> Value:
+def depth(rumble_free: FloatArray, work: FloatArray) -> Value:
     """Apparent depth (D5.8).
 
     Centroid below 2 kHz, share of the power below 500 Hz, time to decay by 40 dB (or to the next note), and lowest
@@ -35,17 +35,23 @@ def depth(rumble_free: FloatArray) -> Value:
     ----------
     rumble_free : float32 array, shape=(n,)
         Mono signal after the 20 Hz high-pass, at a peak of 1.
+    work : float32 array, shape=(n,)
+        Overwritten.
     """
-    power, spectrum = _powers(rumble_free)
-    total = power.sum()
+    # As scipy.signal.spectrogram scales them: over the square of the window's sum.
+    scale = _SIZE / window_sum(len(rumble_free), _SIZE) ** 2
+    power = energies(rumble_free, _SIZE, _HOP) * scale
+    spectrum = total_spectrum(rumble_free, _SIZE, _HOP)
     found = peaks(spectrum, _PEAK_SHARE, _HZ_PER_BIN, floor=float(spectrum.min()))
+    total = power.sum()
     if not total or not len(found.index):
         return UNDEFINED
     heard = power > _LEAST_POWER
-    centroid, ratio = _low_part(rumble_free, heard, power)
-    centroid = min(centroid / total, _CENTROID_HZ)
-    ratio /= total
-    duration = log10(_mean_decay(rumble_free))
+    low = Cascade(low_pass(_CENTROID_HZ))(rumble_free, work)
+    centroid = min(_low_centroid(low, heard, power) / total, _CENTROID_HZ)
+    low_power = energies(Cascade(low_pass(_RATIO_HZ))(rumble_free, work), _SIZE, _HOP) * scale
+    ratio = low_power[heard].sum() / total
+    duration = log10(_mean_decay(rumble_free, work))
     pitch = _pitch(found, spectrum)
     return score(
         -0.0043703565847874465 * centroid
@@ -58,40 +64,23 @@ def depth(rumble_free: FloatArray) -> Value:
     )
 
 
-def _powers(x: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Power of each frame, and the (unscaled) power spectrum of all frames."""
-    powers = [np.empty(0)]
-    spectrum = np.zeros(1 + _SIZE // 2)
-    for work in hamming_frames(x, _SIZE, _HOP):
-        power = one_sided_power(work, _SIZE)
-        powers.append(power.sum(axis=1, dtype=np.float64))
-        spectrum += power.sum(axis=0, dtype=np.float64)
-    return np.concatenate(powers) * _scale(x), spectrum
-
-
-def _scale(x: FloatArray) -> float:
-    """From squared spectra to power: over the square of the window's sum."""
-    return float(1 / (0.54 * min(len(x), _SIZE)) ** 2)
-
-
-def _low_part(x: FloatArray, heard: npt.NDArray[np.bool_], power: FloatArray) -> tuple[float, float]:
-    """Sums over the frames heard: centroid below 2 kHz times the frame's power, and power below 500 Hz."""
-    step = _KEEP_EVERY if len(x) > _SIZE else 1
-    size, hop = _SIZE // step, _HOP // step
-    hz = np.arange(1 + size // 2) * _HZ_PER_BIN
+def _low_centroid(low: FloatArray, heard: npt.NDArray[np.bool_], power: FloatArray) -> float:
+    """Sum over the frames heard of the centroid of what is left below 2 kHz times the frame's power."""
+    step = _KEEP_EVERY if len(low) > _SIZE else 1
+    low = np.ascontiguousarray(low[::step])
+    once = np.ones((1 + _SIZE // step // 2, 1), np.float32)
+    once[[0, -1]] = 0.5  # of a one-sided spectrum the outer bins count half
+    moment = once * np.arange(len(once), dtype=np.float32)[:, None]
     centroids = []
-    for work in hamming_frames(Cascade(low_pass(_CENTROID_HZ), keep_every=step)(x), size, hop):
-        low = one_sided_power(work, size)
+    for spectrum in spectra(low, _SIZE // step, _HOP // step):
         with np.errstate(invalid="ignore"):  # silent frames, which are not heard
-            centroids.append((low * hz).sum(axis=1) / low.sum(axis=1, dtype=np.float64))
-    low_power = energies(Cascade(low_pass(_RATIO_HZ), keep_every=step)(x), size, hop) * (step * _SIZE * _scale(x))
-    centroid = float((np.concatenate(centroids)[: len(power)] * power)[heard].sum())
-    return centroid, float(low_power[: len(power)][heard].sum(dtype=np.float64))
+            centroids.append((spectrum * moment).sum(axis=0) / (spectrum * once).sum(axis=0))
+    centroid = np.concatenate(centroids)[: len(power)] * _HZ_PER_BIN
+    return float((centroid * power)[heard].sum())
 
 
-def _mean_decay(x: FloatArray) -> float:
+def _mean_decay(x: FloatArray, envelope: FloatArray) -> float:
     """Mean time in seconds from each note's loudest 256 samples to 40 dB below the sound's, or to the next note."""
-    envelope = np.empty(len(x), np.float32)
     hold_envelope(x, _ENVELOPE_DECAY, envelope)
     starts = [start // RMS_STEP for start in note_starts(strength_of(x, 1.0), envelope, _MARGIN)]
     rms = rms_envelope(x)

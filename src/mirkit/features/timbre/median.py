@@ -16,8 +16,7 @@ _GROUP = 16
 #: Columns that go through the network together.
 _COLUMNS = 192
 
-_MIN, _MAX = 0, 1
-# Wires of the network: an input row, or the smaller or larger of two wires.
+# A wire of the network: an input row, or the lower or higher of two wires.
 _Wire = int
 
 
@@ -36,21 +35,21 @@ def sliding_median(rows: FloatArray) -> npt.NDArray[np.float32]:
     steps, outputs, slots = _network()
     n = len(rows) - 2 * REACH
     out = np.empty((n, rows.shape[1]), np.float32)
-    _run(rows, steps, outputs, np.empty((slots, _COLUMNS), np.float32), out)
+    _run(rows, steps, outputs, np.empty(slots * _COLUMNS, np.float32), out)
     return out
 
 
 class _Builder:
-    """Network under construction: wire ``i`` is input row ``i``, or what step ``i - inputs`` gives."""
+    """Network under construction: wire ``i`` is input row ``i``; exchange ``e`` gives two more, lower and higher."""
 
     def __init__(self, inputs: int) -> None:
         self.inputs = inputs
-        self.steps: list[tuple[int, _Wire, _Wire]] = []
+        self.exchanges: list[tuple[_Wire, _Wire]] = []
 
     def exchange(self, a: _Wire, b: _Wire) -> tuple[_Wire, _Wire]:
-        first = self.inputs + len(self.steps)
-        self.steps += [(_MIN, a, b), (_MAX, a, b)]
-        return first, first + 1
+        low = self.inputs + 2 * len(self.exchanges)
+        self.exchanges.append((a, b))
+        return low, low + 1
 
     def sort(self, wires: list[_Wire]) -> list[_Wire]:
         if len(wires) < 2:
@@ -76,8 +75,7 @@ class _Builder:
         ``kept`` is sorted: of the rows that all these windows share, those that can still be a median, which is the
         one of that ``rank`` among them and the ``count - 1`` rows that each window has to itself.
         """
-        missing = count - 1
-        low = max(0, rank - missing)
+        low = max(0, rank - (count - 1))
         kept, rank = kept[low : rank + 1], rank - low
         if count == 1:
             return kept
@@ -90,60 +88,77 @@ class _Builder:
 
 
 @cache
-def _network() -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], int]:
-    """Steps (kind, target, a, b) over slots, the slots of the outputs, and how many slots there are.
+def _network() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], int]:
+    """Steps (kind, low, high, a, b) over slots, the slots of the outputs, and how many slots there are.
 
-    A wire's slot is free for another one after its last use, so that all slots stay in the processor's first cache.
+    Kind 0 puts the smaller of a and b into low and the larger into high, 1 and 2 only the one or the other. A slot is
+    free for another wire after its last use, so that all slots stay in the processor's first cache.
     """
     builder = _Builder(_GROUP + SIZE - 1)
     shared = builder.sort(list(range(_GROUP - 1, SIZE)))
     outputs = builder.medians(shared, REACH, 0, _GROUP)
-    inputs, steps = builder.inputs, builder.steps
+    inputs, exchanges = builder.inputs, builder.exchanges
 
-    last_use = dict.fromkeys(outputs, len(steps))
-    for i in range(len(steps) - 1, -1, -1):
-        if inputs + i in last_use:
-            for wire in steps[i][1:]:
-                last_use.setdefault(wire, i)
+    last_use = dict.fromkeys(outputs, len(exchanges))
+    for e in range(len(exchanges) - 1, -1, -1):
+        low = inputs + 2 * e
+        if low in last_use or low + 1 in last_use:
+            for wire in exchanges[e]:
+                last_use.setdefault(wire, e)
     slot = {wire: wire for wire in range(inputs)}
     free = [wire for wire in range(inputs) if wire not in last_use]
-    size = inputs
-    program = []
-    for i, (kind, a, b) in enumerate(steps):
-        if inputs + i not in last_use:
+    slots = inputs
+    steps = []
+    for e, (a, b) in enumerate(exchanges):
+        low = inputs + 2 * e
+        made = [wire for wire in (low, low + 1) if wire in last_use]
+        if not made:
             continue
         # Never onto an operand: arrays that overlap are not vectorised.
-        if not free:
-            free, size = [size], size + 1
-        slot[inputs + i] = free.pop()
-        program.append((kind, slot[inputs + i], slot[a], slot[b]))
-        free += [slot[wire] for wire in (a, b) if last_use[wire] == i]
-    return np.array(program, np.int32), np.array([slot[wire] for wire in outputs], np.int32), size
+        for wire in made:
+            if not free:
+                free, slots = [slots], slots + 1
+            slot[wire] = free.pop()
+        kind = 0 if len(made) == 2 else made[0] - low + 1
+        steps.append((kind, slot.get(low, 0), slot.get(low + 1, 0), slot[a], slot[b]))
+        free += [slot[wire] for wire in (a, b) if last_use[wire] == e]
+    return np.array(steps, np.uint64), np.array([slot[wire] for wire in outputs], np.uint64), slots
 
 
+# Indices are unsigned: to signed ones numba adds the case that they are negative, which keeps vectors away.
 @njit(cache=True)
 def _run(rows, steps, outputs, slots, out):  # type: ignore[no-untyped-def]
     n, m = out.shape
-    parts = -(-m // slots.shape[1])
+    parts = -(-m // _COLUMNS)
+    stride = np.uint64(_COLUMNS)
     for part in range(parts):
         left, right = m * part // parts, m * (part + 1) // parts
-        width = right - left
+        width = np.uint64(right - left)
         for first in range(0, n, len(outputs)):
             # Behind the end the last row is repeated; what it leads to is not kept.
-            for i in range(len(outputs) + 30):
-                source = rows[min(first + i, len(rows) - 1), left:right]
-                for j in range(width):
-                    slots[i, j] = source[j]
+            for i in range(len(outputs) + SIZE - 1):
+                row = rows[min(first + i, len(rows) - 1)]
+                for j in range(right - left):
+                    slots[i * _COLUMNS + j] = row[left + j]
             for k in range(len(steps)):
-                kind, target, left_in, right_in = steps[k]
-                a, b, c = slots[left_in], slots[right_in], slots[target]
+                kind = steps[k, 0]
+                low, high = steps[k, 1] * stride, steps[k, 2] * stride
+                a, b = steps[k, 3] * stride, steps[k, 4] * stride
                 if kind == 0:
                     for j in range(width):
-                        c[j] = a[j] if a[j] < b[j] else b[j]
+                        x, y = slots[a + j], slots[b + j]
+                        slots[low + j] = x if x < y else y
+                        slots[high + j] = y if x < y else x
+                elif kind == 1:
+                    for j in range(width):
+                        x, y = slots[a + j], slots[b + j]
+                        slots[low + j] = x if x < y else y
                 else:
                     for j in range(width):
-                        c[j] = a[j] if a[j] > b[j] else b[j]
+                        x, y = slots[a + j], slots[b + j]
+                        slots[high + j] = y if x < y else x
             for i in range(min(len(outputs), n - first)):
-                source = slots[outputs[i]]
-                for j in range(width):
-                    out[first + i, left + j] = source[j]
+                at = outputs[i] * stride
+                row = out[first + i]
+                for j in range(right - left):
+                    row[left + j] = slots[at + np.uint64(j)]

@@ -60,8 +60,10 @@ def _step_energies(mono: FloatArray) -> FloatArray:
     """K-weighted energy of each 100 ms; the rest at the end counts as one more."""
     weighting = Cascade(_shelf(), _rumble(), PASS_THROUGH)
     steps = np.zeros(-(-len(mono) // _STEP))
+    work = np.empty(_CHUNK, np.float32)
     for start in range(0, len(mono), _CHUNK):
-        square = np.square(weighting(mono[start : start + _CHUNK]))
+        chunk = mono[start : start + _CHUNK]
+        square = np.square(weighting(chunk, work[: len(chunk)]))
         edges = np.arange(0, len(square), _STEP)
         first = start // _STEP
         steps[first : first + len(edges)] = np.add.reduceat(square, edges, dtype=np.float64)

@@ -23,11 +23,19 @@ Indices = npt.NDArray[np.intp]
 
 
 def band_levels(mel_power: FloatArray, gain: float) -> FloatArray:
-    """Power of mel bands times the square of a gain in dB, floored at -100 dB (and 80 dB below the top, later)."""
-    levels = np.maximum(mel_power, np.float32(_LEAST_POWER / gain**2))
-    np.log10(levels, out=levels)
-    levels *= 10
-    return levels
+    """Powers of mel bands in dB, floored at -100 dB of what they are with a gain, and 80 dB below the highest.
+
+    Parameters
+    ----------
+    mel_power : float32 array, shape=(N_MELS, frames)
+        All of the sound; overwritten by the result.
+    gain : float
+    """
+    np.maximum(mel_power, np.float32(_LEAST_POWER / gain**2), out=mel_power)
+    np.maximum(mel_power, mel_power.max() * np.float32(10 ** (-_RANGE_DB / 10)), out=mel_power)
+    np.log10(mel_power, out=mel_power)
+    mel_power *= 10
+    return mel_power
 
 
 def onset_strength(levels: FloatArray) -> FloatArray:
@@ -35,19 +43,18 @@ def onset_strength(levels: FloatArray) -> FloatArray:
 
     Parameters
     ----------
-    levels : float32 array, shape=(frames, N_MELS)
-        Band levels of the whole sound; raised in place to 80 dB below the highest.
+    levels : float32 array, shape=(N_MELS, frames)
 
     Returns
     -------
     float64 array, shape=(frames,)
     """
-    np.maximum(levels, levels.max() - np.float32(_RANGE_DB), out=levels)
-    strength = np.zeros(len(levels))
+    frames = levels.shape[1]
+    strength = np.zeros(frames)
     rises = strength[_SHIFT:]
-    for i in range(0, len(rises), 256):
-        pairs = levels[i : i + min(257, len(rises) - i + 1)]
-        rises[i : i + 256] = np.maximum(pairs[1:] - pairs[:-1], 0).mean(axis=1, dtype=np.float64)
+    for i in range(0, len(rises), 1024):
+        pairs = levels[:, i : min(i + 1024, len(rises)) + 1]
+        rises[i : i + 1024] = np.maximum(pairs[:, 1:] - pairs[:, :-1], 0).mean(axis=0, dtype=np.float64)
     return strength
 
 
@@ -65,12 +72,14 @@ def detect_onsets(strength: FloatArray) -> Indices:
 
 
 def _pick(x: FloatArray) -> Indices:
-    picked = []
-    i = 0
-    while i < len(x):
-        around = x[max(0, i - _MEAN_REACH) : i + _MEAN_REACH + 1]
-        if x[i] == x[max(0, i - _PEAK_BEFORE) : i + 1].max() and x[i] >= around.mean() + _MARGIN:
-            picked.append(i)
-            i += _WAIT
-        i += 1
+    frame = np.arange(len(x))
+    total = np.concatenate(([0.0], np.cumsum(x)))
+    low, high = np.maximum(frame - _MEAN_REACH, 0), np.minimum(frame + _MEAN_REACH + 1, len(x))
+    stands_out = x >= (total[high] - total[low]) / (high - low) + _MARGIN
+    for back in range(1, _PEAK_BEFORE + 1):
+        stands_out[back:] &= x[back:] >= x[:-back]
+    picked: list[int] = []
+    for i in np.flatnonzero(stands_out):
+        if not picked or i > picked[-1] + _WAIT:
+            picked.append(int(i))
     return np.array(picked, np.intp)

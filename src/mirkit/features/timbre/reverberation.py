@@ -61,33 +61,53 @@ def _vote(x, times, votes):  # type: ignore[no-untyped-def]
             growth[i, t] = decay[t] ** (-float(i))
     for frame in range(len(votes)):
         start = frame * _HOP
-        variance, low, high = _moments(x[start : start + _PART])
+        before = x[start : start + _PART]
+        low, high = _range(before)
         falling = 0
-        for part in range(1, _PARTS - 1):
+        while falling < _PARTS - 2:
             # One sample longer than the first part, as upstream has it.
-            begin = start + part * _PART
-            now, lowest, highest = _moments(x[begin : begin + _PART + 1])
-            if not (variance > now and high > highest and low < lowest):
+            begin = start + (falling + 1) * _PART
+            now = x[begin : begin + _PART + 1]
+            lowest, highest = _range(now)
+            if not (high > highest and low < lowest and _variance(before) > _variance(now)):
                 break
-            variance, low, high = now, lowest, highest
+            before, low, high = now, lowest, highest
             falling += 1
         if _FEWEST <= falling <= _MOST:
             votes[frame] = _likeliest(x[start : start + falling * _PART], growth, decay)
 
 
 @njit(cache=True)
-def _moments(x):  # type: ignore[no-untyped-def]
-    low = high = x[0]
+def _range(x):  # type: ignore[no-untyped-def]
+    # Extremes of every 64th sample first: 64 of them at a time are vectors.
+    low, high = np.empty(64, np.float32), np.empty(64, np.float32)
+    for j in range(64):
+        low[j] = high[j] = x[j]
+    whole = len(x) // 64 * 64
+    for i in range(64, whole, 64):
+        for j in range(64):
+            sample, lowest, highest = x[i + j], low[j], high[j]
+            low[j] = sample if sample < lowest else lowest
+            high[j] = sample if sample > highest else highest
+    lowest, highest = low[0], high[0]
+    for j in range(64):
+        lowest, highest = min(lowest, low[j]), max(highest, high[j])
+    for i in range(whole, len(x)):
+        lowest, highest = min(lowest, x[i]), max(highest, x[i])
+    return lowest, highest
+
+
+# Sums in any order, so that they are taken in vectors.
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _variance(x):  # type: ignore[no-untyped-def]
     total = 0.0
     for i in range(len(x)):
-        low = min(low, x[i])
-        high = max(high, x[i])
         total += x[i]
     mean = total / len(x)
     square = 0.0
     for i in range(len(x)):
         square += (x[i] - mean) ** 2
-    return square / len(x), low, high
+    return square / len(x)
 
 
 @njit(cache=True)
@@ -96,9 +116,15 @@ def _likeliest(x, growth, decay):  # type: ignore[no-untyped-def]
     n = len(x)
     scale = np.zeros(len(decay))
     for i in range(n):
-        scale += growth[i] * abs(x[i])
-    likelihood = -n * np.log(scale) - n * (n - 1) / 2 * np.log(decay)
-    return np.argmax(likelihood)
+        sample = abs(x[i])
+        for t in range(len(decay)):
+            scale[t] += growth[i, t] * sample
+    best, most = 0, -np.inf
+    for t in range(len(decay)):
+        likelihood = -n * np.log(scale[t]) - n * (n - 1) / 2 * np.log(decay[t])
+        if likelihood > most:
+            best, most = t, likelihood
+    return best
 
 
 @njit(cache=True)
@@ -116,7 +142,11 @@ def _smooth(votes, times):  # type: ignore[no-untyped-def]
                 counts[history[seen % _HISTORY]] -= 1
             history[seen % _HISTORY] = vote
             seen += 1
-            raw = times[np.argmax(counts)]
+            most = 0
+            for t in range(len(counts)):
+                if counts[t] > counts[most]:
+                    most = t
+            raw = times[most]
         smoothed = _SMOOTHING * smoothed + (1 - _SMOOTHING) * raw
         if vote >= 0:
             total += smoothed

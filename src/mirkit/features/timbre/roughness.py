@@ -2,10 +2,9 @@
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 from numba import njit
 
-from mirkit.features.timbre.frames import frames
+from mirkit.features.timbre.lanes import LANES, Spectra
 from mirkit.features.timbre.peaks import find_peaks
 from mirkit.features.timbre.score import UNDEFINED, log10, score
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
@@ -51,7 +50,7 @@ def _spectra(x: FloatArray, length: int) -> tuple[list[npt.NDArray[np.float32]],
 
     Bins above the last one that can still hold a peak are cut off (but for one, to tell a peak by).
     """
-    window = np.hamming(_SIZE + 2)[1:-1].astype(np.float32)
+    window = np.hamming(_SIZE + 2)[1:-1]
     blocks = []
     top, bottom = 0.0, np.inf
     # Frames begin every 1102.5 samples, cut to whole ones: two grids of frames side by side.
@@ -59,15 +58,15 @@ def _spectra(x: FloatArray, length: int) -> tuple[list[npt.NDArray[np.float32]],
         count = (length - first) // _SIZE
         if length <= _SIZE:
             # One frame, as it is.
-            count, window = int(first == 0), np.ones(_SIZE, np.float32)
-        for block in frames(x, _SIZE, _SIZE, first - _LEAD, count):
-            magnitude = np.abs(scipy.fft.rfft(block * window, _NFFT, axis=1))
-            loudest = magnitude.max(axis=0)
+            count, window = int(first == 0), np.ones(_SIZE)
+        for i, power in enumerate(Spectra(window, _SIZE, _NFFT).blocks(x, first - _LEAD, count)):
+            power = power[:, : count - i * LANES]
+            loudest = power.max(axis=1)
             top = max(top, float(loudest.max()))
-            bottom = min(bottom, float(magnitude.min()))
-            bins = 2 + int(np.flatnonzero(loudest >= _PEAK_SHARE * top).max(initial=0))
-            blocks.append(magnitude[:, :bins].copy())
-    return blocks, top, bottom
+            bottom = min(bottom, float(power.min()))
+            bins = 2 + int(np.flatnonzero(loudest >= _PEAK_SHARE**2 * top).max(initial=0))
+            blocks.append(np.sqrt(power[:bins].T))
+    return blocks, top**0.5, bottom**0.5
 
 
 @njit(cache=True)

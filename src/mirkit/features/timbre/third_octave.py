@@ -98,27 +98,30 @@ def _anti_alias() -> tuple[np.float32, np.float32, np.float32]:
 def _filter(x, poles, anti_alias, out):  # type: ignore[no-untyped-def]
     # x is overwritten by its lower and lower octaves.
     n = len(x)
-    _bands(x, n, poles, 4, out, 24)
-    b, a1, a2 = anti_alias
-    for octave in range(_OCTAVES):
-        s1 = np.zeros(_LANES, np.float32)
-        s2 = np.zeros(_LANES, np.float32)
-        for i in range(n):
-            row, target = x[i], x[i // 2]
-            for j in range(_LANES):
-                v = b * row[j]
-                y = v + s1[j]
-                s1[j] = 2 * v - a1 * y + s2[j]
-                s2[j] = v - a2 * y
-                target[j] = y  # the odd one comes last and stays
-        n //= 2
-        _bands(x, n, poles, 3, out, 21 - 3 * octave)
+    gain, a1, a2 = anti_alias
+    bands, first = 4, BANDS - 4
+    for octave in range(_OCTAVES + 1):
+        if octave > 0:
+            s1 = np.zeros(_LANES, np.float32)
+            s2 = np.zeros(_LANES, np.float32)
+            for i in range(n):
+                row, target = x[i], x[i // 2]
+                for j in range(_LANES):
+                    v = gain * row[j]
+                    y = v + s1[j]
+                    s1[j] = 2 * v - a1 * y + s2[j]
+                    s2[j] = v - a2 * y
+                    target[j] = y  # the odd one comes last and stays
+            n //= 2
+            bands, first = 3, first - 3
+        _bands(x, n, poles, bands, out, first)
 
 
 @njit(cache=True)
 def _bands(x, n, poles, bands, out, first):  # type: ignore[no-untyped-def]
     for band in range(bands):
-        (a0, b0), (a1, b1), (a2, b2), (a3, b3) = poles[band]
+        p = poles[band]
+        a0, b0, a1, b1, a2, b2, a3, b3 = p[0, 0], p[0, 1], p[1, 0], p[1, 1], p[2, 0], p[2, 1], p[3, 0], p[3, 1]
         z = np.zeros(2 * _SECTIONS * _LANES, np.float32)
         energy = np.zeros(_LANES, np.float32)
         top = np.zeros(_LANES, np.float32)

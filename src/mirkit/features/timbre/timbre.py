@@ -86,17 +86,19 @@ def timbre(samples: FloatArray) -> Timbre:
     pattern = loudness_pattern(x, gain)
     envelope = np.zeros_like(padded)
     hold_envelope(x, _DECAY, envelope[LEAD:])
-    percussive = PercussiveShare(x)
+    percussive = PercussiveShare(len(x))
     warm = warmth(x, envelope[LEAD:], strength_of(x, gain, percussive), pattern)
     hard = hardness(padded, gain, envelope, strength_of(padded, gain), pattern, percussive.share())
-    del envelope
-    rumble_free = Cascade(high_pass(_RUMBLE_HZ))(x)
+    rough = roughness(x, gain)
+    # Both long arrays have done their work: no new ones.
+    rumble_free, work = envelope[LEAD:], x
+    Cascade(high_pass(_RUMBLE_HZ))(x, rumble_free)
     rumble_free /= peak(rumble_free)
     return Timbre(
-        brightness=brightness(rumble_free),
-        roughness=roughness(x, gain),
+        brightness=brightness(rumble_free, work),
+        roughness=rough,
         hardness=hard,
-        depth=depth(rumble_free),
+        depth=depth(rumble_free, work),
         booming=booming(pattern),
         reverberation=reverberant,
         sharpness=sharpness(pattern),

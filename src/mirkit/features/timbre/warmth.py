@@ -12,6 +12,7 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
 _SIZE = 8192
 _HZ_PER_BIN = ANALYSIS_RATE / _SIZE
 _HZ = np.arange(1 + _SIZE // 2) * _HZ_PER_BIN
+_LOG_HZ = np.log10(np.maximum(_HZ, _HZ_PER_BIN / 2))  # the lowest one is never asked for
 _TAPER = 0.25
 _MARGIN = 4096
 _PEAK_SHARE = 0.2
@@ -91,7 +92,7 @@ def _spectrum(note: FloatArray) -> FloatArray:
     hop = size - size // 8
     windows = np.lib.stride_tricks.sliding_window_view(note, size)[::hop].astype(np.float64)
     windows -= windows.mean(axis=1, keepdims=True)
-    windows *= _tukey(size)
+    windows *= _FULL_WINDOW if size == _SIZE else _tukey(size)
     z = scipy.fft.rfft(windows, _SIZE, axis=1)
     power: FloatArray = (np.square(z.real) + np.square(z.imag)).sum(axis=0)
     power[1:-1] *= 2
@@ -109,9 +110,12 @@ def _tukey(size: int) -> FloatArray:
     return window[:-1]
 
 
+_FULL_WINDOW = _tukey(_SIZE)
+
+
 def _straightness(spectrum: FloatArray, first: int) -> float:
     """Squared correlation of log power and log frequency from a bin on."""
-    x, y = np.log10(_HZ[first:]), np.log10(spectrum[first:])
-    x -= x.mean()
+    x, y = _LOG_HZ[first:], np.log10(spectrum[first:])
+    x = x - x.mean()
     y -= y.mean()
     return float((x * y).sum() ** 2 / ((x * x).sum() * (y * y).sum()))

@@ -122,8 +122,9 @@ def bark_weights(low: int, high: int) -> FloatArray:
 @njit(cache=True)
 def _main_loudness(level):  # type: ignore[no-untyped-def]
     # Excitation of the critical bands; the three lowest gather 11 third octaves (25-80, 100-160, 200-250 Hz).
-    excitation = np.empty(21)
-    excitation[3:20] = level[11:28]
+    excitation = np.empty(20)
+    for i in range(3, 20):
+        excitation[i] = level[i + 8]
     intensity = np.zeros(3)
     for i in range(11):
         j = 0
