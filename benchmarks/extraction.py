@@ -125,7 +125,7 @@ def groups(folder: Path) -> dict[str, Any]:
             for part, family in wanted:
                 sources = ("bass", "other", "vocals") if part == "tonal" else (part,)
                 streams = {source: sound[source] for source in sources}
-                found, _ = measure(streams, dict.fromkeys(sources, 2), {part: frozenset({family})})
+                found, _ = measure(streams, dict.fromkeys(sources, 2), {part: frozenset({family})}, {})
                 curves.update(found)
 
         work()  # compiles
