@@ -227,7 +227,7 @@ class Backend:
 BACKENDS: tuple[Backend, ...] = (
     Backend("stems", "demucs", "Demucs htdemucs_ft", "separation", "demucs", "MIT", "MIT"),
     Backend("stems", "embedded", "DSP separation, no weights", built=True),
-    Backend("beats", "beat_this", "Beat This!", "beats", "torch", "MIT", "MIT"),
+    Backend("beats", "beat_this", "Beat This!", "beats", "torch", "Apache-2.0", "MIT", built=True),
     Backend("beats", "embedded", "multi-band onsets, tempogram, decoder", built=True),
     Backend("drums", "adtof", "ADTOF Frame_RNN", "drums", "torch", "Apache-2.0", "CC BY-NC-SA 4.0", commercial=False),
     Backend("drums", "drumsep", "drum separation and onsets", "drums", "torch", "MIT", "not stated", commercial=False),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mirkit.catalog import BACKENDS, Backend
-from mirkit.errors import MirkitError, WeightsError
+from mirkit.errors import MirkitError, MissingExtra, WeightsError
 from mirkit.models import weights
 from mirkit.models.places import missing
 from mirkit.models.table import Model, models_of
@@ -74,8 +74,8 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
     settings = settings or Settings()
     if not row.built:
         return f"{row.says} is not part of this version of mirkit"
-    if row.package and importlib.util.find_spec(row.package) is None:
-        return f"{row.package} is not installed; pip install 'mirkit[{row.extra}]'"
+    if why := _lacks_package(row):
+        return why
     try:
         model = chosen(row, settings)
     except WeightsError as error:
@@ -136,12 +136,15 @@ def load(job: str, settings: Settings) -> Any:
     WeightsError
         Its weights are missing, damaged or refused.
     MissingExtra
-        The device is not there.
+        Its package, or the device, is not there.
     """
     from mirkit.models.device import pick
 
     name = getattr(settings.backends, job)
-    model = chosen(backend(job, name), settings)
+    row = backend(job, name)
+    if why := _lacks_package(row):
+        raise MissingExtra(why)
+    model = chosen(row, settings)
     found = weights.get(model, settings.run) if isinstance(model, Model) else weights.at(Path(model or ""))
     return _loaded(name, found, pick(settings.run.device))
 
@@ -179,6 +182,12 @@ def check_device(backends: "Mapping[str, str]", settings: Settings) -> None:
         from mirkit.models.device import pick
 
         pick(settings.run.device)
+
+
+def _lacks_package(row: Backend) -> str:
+    if row.package and importlib.util.find_spec(row.package) is None:
+        return f"{row.package} is not installed; pip install 'mirkit[{row.extra}]'"
+    return ""
 
 
 @functools.cache

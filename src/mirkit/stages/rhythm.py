@@ -1,9 +1,14 @@
 """Beats, tempo, onsets and what both say together, of the mix and of three stems."""
 
+from typing import Any
+
 import numpy as np
 
+from mirkit import models
 from mirkit.audio import read_tags
+from mirkit.errors import MirkitError
 from mirkit.features.rhythm.beats.grid import Beats
+from mirkit.features.rhythm.beats.neural import beats_from_activations
 from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.rhythm.complexity import complexity as measure_complexity
 from mirkit.features.rhythm.density import onset_density, onset_statistics
@@ -29,12 +34,17 @@ def beats(track: OpenTrack, settings: Settings) -> Result:
     with_drums = settings.rhythm.stems and track.has("drums")
     tagged = read_tags(track.track.mix).bpm
     hint = settings.rhythm.bpm or tagged
-    found = track_beats(
-        track.curve("full_mix", "onset"),
-        track.curve("drums", "onset") if with_drums else None,
-        bpm_range=settings.rhythm.bpm_range,
-        bpm_hint=hint,
-    )
+    curves = track.curve("full_mix", "onset"), track.curve("drums", "onset") if with_drums else None
+    known: dict[str, Any] = {"bpm_range": settings.rhythm.bpm_range, "bpm_hint": hint}
+    tracker: models.BeatTracker | None = None
+    if settings.backends.beats == "beat_this":
+        heard = track.curve("full_mix", "activations")
+        if isinstance(heard, MirkitError):
+            raise heard
+        tracker = models.load("beats", settings)
+        found = beats_from_activations(heard, *curves, **known)
+    else:
+        found = track_beats(*curves, **known)
     track.beats = found
     features = tempo(found, track.window)
     bpm = features.bpm if isinstance(features.bpm, float) else None
@@ -48,6 +58,8 @@ def beats(track: OpenTrack, settings: Settings) -> Result:
             "bpm_hint": hint,
             "hint_from": "settings" if settings.rhythm.bpm else "tag" if tagged else None,
         },
+        model=tracker.weights.model if tracker else None,
+        weights_sha256=tracker.weights.sha256 if tracker else None,
     )
 
 

@@ -1,0 +1,49 @@
+"""Stand-ins for neural models: they keep the promises of ``mirkit.models`` and hear what the test tells them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mirkit.features.rhythm.beats.neural import Activations
+from mirkit.features.types import ANALYSIS_RATE, FloatArray
+from mirkit.models.weights import Weights
+
+FRAME_RATE = 50.0
+
+
+def activations(beats: Sequence[float], seconds: float, bar: int = 4, *, sure: float = 4.0) -> Activations:
+    """What a network says that hears just these beats; the first begins a bar."""
+    frames = np.arange(int(seconds * FRAME_RATE) + 1)
+    both = np.full((2, len(frames)), -6.0, np.float32)
+    for i, beat in enumerate(beats):
+        distance = np.abs(frames - round(beat * FRAME_RATE))
+        bump = np.where(distance <= 2, sure - 2.0 * distance, -6)
+        both[: 2 if i % bar == 0 else 1] = np.maximum(both[: 2 if i % bar == 0 else 1], bump)
+    return Activations(both[0], both[1], FRAME_RATE)
+
+
+class FakeTracker:
+    """A ``BeatTracker`` that hears a beat every so many seconds, whatever sounds."""
+
+    def __init__(self, interval: float, bar: int = 4) -> None:
+        self.weights = Weights("fake", (), "f" * 64)
+        self.interval, self.bar = interval, bar
+        self.listened = 0
+
+    def listen(self) -> "FakeListener":
+        self.listened += 1
+        return FakeListener(self)
+
+
+class FakeListener:
+    def __init__(self, tracker: FakeTracker) -> None:
+        self._tracker = tracker
+        self._samples = 0
+
+    def push(self, block: FloatArray) -> None:
+        assert block.ndim == 2
+        self._samples += block.shape[1]
+
+    def finish(self) -> Activations:
+        seconds = self._samples / ANALYSIS_RATE
+        return activations(np.arange(0.0, seconds, self._tracker.interval), seconds, self._tracker.bar)

@@ -1,0 +1,159 @@
+"""Which backend ``auto`` comes to and why, which model a backend loads, and that it is loaded once."""
+
+import importlib.machinery
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes import FakeTracker
+from mirkit import models
+from mirkit.catalog import BACKENDS, Backend
+from mirkit.errors import MissingExtra, WeightsError
+from mirkit.models import table, weights
+from mirkit.models.table import MODELS, File, Model
+from mirkit.store import Settings, with_values
+from models.server import Files
+
+BEAT_THIS = models.backend("beats", "beat_this")
+CONTENT = b"the weights"
+
+
+@pytest.fixture
+def with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if PyTorch were installed."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: importlib.machinery.ModuleSpec(name, None))
+
+
+@pytest.fixture
+def small_model(server: Files, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """Beat This! has one model of a few bytes, which a server on this machine has."""
+    monkeypatch.setattr(models, "_within_reach", models._within_reach.__wrapped__)
+    server.content["/net"] = CONTENT
+    model = Model("beat_this", "beats", "beat_this", "Beat This! tiny", (File("net", f"{server.url}/net", 11),), "MIT")
+    monkeypatch.setattr(table, "MODELS", (model,))
+    return model
+
+
+def settings(**values: Any) -> Settings:
+    return with_values(Settings(), {name.replace("__", "."): value for name, value in values.items()}, "test")
+
+
+@pytest.mark.usefixtures("small_model")
+def test_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert models.unavailable(BEAT_THIS) == "torch is not installed; pip install 'mirkit[beats]'"
+    assert models.resolve("beats", "auto") == "embedded"
+    assert models.resolve("beats", "beat_this") == "beat_this"
+
+
+@pytest.mark.usefixtures("with_torch", "small_model")
+def test_small_weights_within_reach_are_fetched_by_auto() -> None:
+    assert models.resolve("beats", "auto") == "beat_this"
+    told = models.to_fetch("beats", "beat_this", Settings())
+    assert told
+    assert told.says == "Beat This! tiny"
+    weights.fetch(told, Settings().run)
+    assert models.to_fetch("beats", "beat_this", Settings()) is None
+    assert models.resolve("beats", "auto", settings(run__offline=True)) == "beat_this"
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_offline(small_model: Model, home: Path) -> None:
+    why = models.unavailable(BEAT_THIS, settings(run__offline=True))
+    assert why == (
+        f"Beat This! tiny needs net (0.1 MB): not here, and nothing is fetched offline; mirkit models fetch beat_this, "
+        f"or put it into {home}/models/beat_this (from {small_model.files[0].url})"
+    )
+    assert models.resolve("beats", "auto", settings(run__offline=True)) == "embedded"
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_gigabytes_are_not_fetched_without_being_asked(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "AUTO_BYTES", 10)
+    assert "too large to be fetched without being asked" in models.unavailable(BEAT_THIS)
+    assert models.unavailable(BEAT_THIS, named=True) == ""
+
+
+@pytest.mark.usefixtures("with_torch", "small_model")
+def test_a_server_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_within_reach", lambda _url: False)
+    assert "its server cannot be reached" in models.unavailable(BEAT_THIS)
+    assert models.resolve("beats", "auto") == "embedded"
+    assert models.unavailable(BEAT_THIS, named=True) == "", "who names it is told when it is fetched"
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_commercial_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model("beat_this", "beats", "beat_this", "Beat This!", (), "CC BY-NC 4.0", commercial=False)
+    monkeypatch.setattr(table, "MODELS", (model,))
+    safe = settings(run__commercial_safe=True)
+    assert models.unavailable(BEAT_THIS) == ""
+    assert models.unavailable(BEAT_THIS, safe, named=True).endswith("CC BY-NC 4.0, which --commercial-safe refuses")
+    assert models.resolve("beats", "auto", safe) == "embedded"
+
+
+def test_a_model_by_name_or_file(tmp_path: Path) -> None:
+    assert models.chosen(BEAT_THIS, Settings()) == weights.model("beat_this")
+    assert models.chosen(BEAT_THIS, settings(rhythm__model="beat_this_small")) == weights.model("beat_this_small")
+    mine = tmp_path / "mine.ckpt"
+    mine.write_bytes(CONTENT)
+    assert models.chosen(BEAT_THIS, settings(rhythm__model=str(mine))) == mine
+    with pytest.raises(WeightsError, match=r"tiny: no such file, and no model of Beat This! \(beat_this, beat_this_sm"):
+        models.chosen(BEAT_THIS, settings(rhythm__model="tiny"))
+    assert models.chosen(models.backend("beats", "embedded"), Settings()) is None
+
+
+@pytest.mark.usefixtures("with_torch")
+def test_a_file_of_the_users_needs_no_network(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.ckpt"
+    mine.write_bytes(CONTENT)
+    offline = settings(rhythm__model=str(mine), run__offline=True)
+    assert models.unavailable(BEAT_THIS, offline) == ""
+    assert models.resolve("beats", "auto", offline) == "beat_this"
+    assert models.to_fetch("beats", "beat_this", offline) is None
+
+
+def test_a_model_is_loaded_once_a_process_device_and_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    made: list[tuple[weights.Weights, str]] = []
+
+    def load(found: weights.Weights, device: str) -> FakeTracker:
+        made.append((found, device))
+        return FakeTracker(0.5)
+
+    monkeypatch.setattr("mirkit.models.beat_this.load", load)
+    mine = tmp_path / "mine.ckpt"
+    mine.write_bytes(CONTENT)
+    wanted = settings(backends__beats="beat_this", rhythm__model=str(mine), run__device="cpu")
+    assert models.load("beats", wanted) is models.load("beats", wanted)
+    assert [device for _, device in made] == ["cpu"]
+    mine.write_bytes(b"other weights")
+    models.load("beats", wanted)
+    assert len(made) == 2
+
+
+def test_loading_without_its_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtra, match="torch is not installed"):
+        models.load("beats", settings(backends__beats="beat_this"))
+
+
+def test_loading_what_is_not_here_is_one_line() -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(WeightsError, match=r"final0\.ckpt \(81\.1 MB\): not here; mirkit models fetch beat_this"):
+        models.load("beats", settings(backends__beats="beat_this"))
+
+
+@pytest.mark.parametrize("row", BACKENDS, ids=lambda row: f"{row.job}-{row.name}")
+def test_the_catalog_agrees_with_the_table(row: Backend) -> None:
+    known = table.models_of(row.job, row.name)
+    assert bool(known) == (row.name != "embedded")
+    if known:
+        assert row.commercial == known[0].commercial
+        assert known[0].licence.startswith(row.weights_licence)
+
+
+def test_every_model_has_a_backend() -> None:
+    assert {(model.job, model.backend) for model in MODELS} <= {(row.job, row.name) for row in BACKENDS}
