@@ -161,3 +161,27 @@ def test_commercial_safe_on_the_command_line(
     monkeypatch.setattr(table, "MODELS", (model,))
     assert main(["extract", str(track), "--backend", "beats=beat_this", "--commercial-safe"]) == 1
     assert "which --commercial-safe refuses" in capsys.readouterr().err
+
+
+def test_auto_fetches_what_is_small_and_within_reach(
+    track: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    from models.checkpoints import FAST, random_network, write
+    from models.server import serving
+
+    monkeypatch.delenv("MIRKIT_OFFLINE")
+    monkeypatch.setenv("MIRKIT_HOME", str(tmp_path / "home"))
+    path = write(tmp_path / "net.ckpt", random_network(**FAST), FAST)
+    with serving() as server:
+        server.content["/net.ckpt"] = path.read_bytes()
+        file = table.File("net.ckpt", f"{server.url}/net.ckpt", path.stat().st_size, weights.checksum(path))
+        row = table.Model("tiny", "beats", "beat_this", "Beat This! tiny", (file,), "MIT")
+        monkeypatch.setattr(table, "MODELS", (row,))
+        assert main(["beats", str(track)]) == 0
+    assert "fetch    Beat This! tiny" in capsys.readouterr().out
+    assert (tmp_path / "home/models/beat_this/net.ckpt").is_file()
+    assert read_settings(track.parent).backends.beats == "beat_this"
+    entry = read_provenance(track / "Track.PROVENANCE").stages["beats"]
+    assert (entry.backend, entry.model, entry.weights_sha256) == ("beat_this", "tiny", weights.checksum(path))
+    assert main(["beats", str(track)]) == 0, "and without the server nothing is asked for again"
