@@ -4,18 +4,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter1d, median_filter
+from scipy.ndimage import maximum_filter1d, median_filter, percentile_filter
 
 from mirkit.features.rhythm.onset_envelope import FINE_RATE, FRAME_RATE, OnsetCurve
 from mirkit.features.types import FloatArray, Window
 
-# Peak picking: a peak is the largest of +-2 frames (23 ms), stands above the local median (+-0.35 s) by an absolute step
-# (dB per hop: stationary noise stays below it) and by a share of the local height, so that echoes of a loud hit are not
-# new hits.
+# Peak picking: a peak is the largest of +-2 frames (23 ms) and stands above the local median (+-0.35 s) by an absolute
+# step (dB per hop), by a multiple of the spread below the median (stationary noise stays under it), and by a share of
+# the local height (echoes of a loud hit are not new hits).
 _PEAK_REACH = 2
 _MEDIAN_REACH = 30
-_STEP_DB = 1.0
-_SHARE = 0.12
+_STEP_DB = 0.25
+_SPREADS = 6.0
+_SHARE = 0.05
+# Sound that is there from the first sample rises by 3 dB while the first windows fill; the last ones see it cut off.
+_EDGE = 3
+_START_DB = 4.0
 #: The frame of fastest growth leads the onset by this much: its window reaches 23 ms ahead.
 LEAD_SECONDS = 0.011
 # Refinement on the energy curve, in steps of 1.45 ms.
@@ -49,9 +53,10 @@ class Onsets:
 def find_onsets(curve: OnsetCurve) -> Onsets:
     """Find where notes and hits begin.
 
-    Peaks of the novelty curve (SuperFlux: Boeck & Widmer, "Maximum filter vibrato suppression for onset detection", DAFx
-    2013) over an adaptive threshold, then moved to the steepest rise of the energy, so that times are those of the attack
-    and not of the frame. Steady tones, stationary noise and silence have none; a gain on the signal changes nothing.
+    Peaks of the novelty curve (SuperFlux: Boeck & Widmer, "Maximum filter vibrato suppression for onset detection",
+    DAFx 2013) over an adaptive threshold, then moved to the steepest rise of the energy, so that times are those of
+    the attack and not of the frame. Steady tones, stationary noise and silence have none; a gain on the signal changes
+    nothing.
 
     Parameters
     ----------
@@ -64,10 +69,13 @@ def find_onsets(curve: OnsetCurve) -> Onsets:
     novelty = curve.novelty
     if not len(novelty):
         return Onsets(np.zeros(0), np.zeros(0))
-    base = median_filter(novelty, 2 * _MEDIAN_REACH + 1, mode="nearest")
-    height = maximum_filter1d(novelty, 2 * _MEDIAN_REACH + 1, mode="nearest")
-    top = maximum_filter1d(novelty, 2 * _PEAK_REACH + 1, mode="nearest")
-    threshold = base + np.maximum(_STEP_DB, _SHARE * (height - base))
+    base = median_filter(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
+    height = maximum_filter1d(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
+    top = maximum_filter1d(novelty, 2 * _PEAK_REACH + 1, mode="mirror")
+    spread = base - percentile_filter(novelty, 20, 2 * _MEDIAN_REACH + 1, mode="mirror")
+    threshold = base + np.maximum(np.maximum(_STEP_DB, _SPREADS * spread), _SHARE * (height - base))
+    threshold[:_EDGE] += _START_DB
+    threshold[-_EDGE:] = np.inf
     peaks = np.flatnonzero((novelty == top) & (novelty > threshold))
     peaks = peaks[np.diff(peaks, prepend=-_PEAK_REACH - 1) > 1]
     strengths = maximum_filter1d(curve.envelope, 3, mode="nearest")[peaks].astype(np.float64)
@@ -107,7 +115,7 @@ def _refined(times: FloatArray, energy: FloatArray) -> FloatArray:
     rise = 10 * np.log10(soon / past)
     size = rise.max(axis=1)
     # The first of the rises that come near the steepest: a low note's later periods may outdo its attack.
-    crest = rise == maximum_filter1d(rise, 3, axis=1, mode="nearest")
+    crest = rise == maximum_filter1d(rise, 3, axis=1, mode="mirror")
     best = (crest & (rise >= _FIRST_RISE * size[:, None])).argmax(axis=1)
     which = size.argmax(axis=1)
     rows = np.arange(len(times))

@@ -48,10 +48,9 @@ def syncopation(onsets: Onsets, beats: Beats, window: Window) -> SyncopationFeat
     ``syncopation`` after Longuet-Higgins & Lee (1984): every onset snaps to its beat's grid (quarters; thirds or sixths
     where the onsets fit those better; sixths in 6/8). Positions weigh 0 (bar), -1 (half bar of 4/4), -2 (beat), -3
     (eighth, or inner third), -4 (sixteenth, or sixth). An onset that is followed by a stronger position before the next
-    onset is syncopated by d, the difference of the weights, and counts min(1, d / 2); the value is the mean over onsets,
-    weighted by strength: 0 for four on the floor, straight eighths and swing, 0.4 for a 3-2 son clave, 0.75 for off-beat
-    eighths alone.
-    ``on_beat_ratio``: share of onsets within min(70 ms, 1/8 beat) of a beat.
+    onset is syncopated by d, the difference of the weights, and counts min(1, d / 2); the value is the mean over
+    onsets, weighted by strength: 0 for four on the floor, straight eighths and swing, 0.4 for a 3-2 son clave, 0.75
+    for off-beat eighths alone. ``on_beat_ratio``: share of onsets within min(70 ms, 1/8 beat) of a beat.
 
     Parameters
     ----------
@@ -133,7 +132,8 @@ class _Grid:
         step = np.array(_STEPS)[kinds[np.clip(np.floor(position), 0, self.beats - 1).astype(np.int64)]]
         whole = np.floor(position).astype(np.int64)
         inner = np.rint((position - whole) * _PARTS / step).astype(np.int64) * step
-        return np.clip(whole * _PARTS + inner, 0, len(self.weights) - 1)
+        at: npt.NDArray[np.int64] = np.clip(whole * _PARTS + inner, 0, len(self.weights) - 1)
+        return at
 
     def _divisions(self, position: FloatArray) -> npt.NDArray[np.int64]:
         """Which grid each beat has: 0 quarters, 1 thirds, 2 sixths."""

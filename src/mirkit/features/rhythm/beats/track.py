@@ -1,17 +1,24 @@
 """From onset curves to a beat grid."""
 
 import numpy as np
-import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
-from mirkit.features.rhythm.beats.decoder import MAX_BPM, MIN_BPM, PERIODS, decode_beats
 from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
+from mirkit.features.rhythm.beats.metre import Reading, read_metre
+from mirkit.features.rhythm.beats.pulse import ALL, activation, find_pulse, fine_grid
+from mirkit.features.rhythm.beats.refine import refine
+from mirkit.features.rhythm.beats.steadiness import clarity
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE, OnsetCurve
-from mirkit.features.rhythm.onsets import LEAD_SECONDS
+from mirkit.features.rhythm.onsets import LEAD_SECONDS, Onsets, find_onsets
 from mirkit.features.rhythm.tempo import beat_period
 from mirkit.features.types import FloatArray
 
-_CENTRE_BPM, _WIDTH_OCTAVES = 115.0, 0.5
+_FEWEST_ONSETS = 8
+_FEWEST_BEATS = 8
+#: Clarity of a beat that keeps time, and the share of the beats that must for a steady pulse.
+_CLEAR = 0.5
+_CLEAR_SHARE = 0.5
+_NO_PULSE_CLARITY = 0.2
+_CANDIDATES = 3
 
 
 def track_beats(
@@ -22,6 +29,10 @@ def track_beats(
     bpm_hint: float | None = None,
 ) -> Beats:
     """Track beats and downbeats of a piece.
+
+    A pulse is followed through the piece by dynamic programming; which multiple of it is the beat, how many beats make
+    a bar and where bars begin is decided on the whole piece (``beats.metre``); beats are then drawn to the onsets
+    around them.
 
     Parameters
     ----------
@@ -37,42 +48,55 @@ def track_beats(
     Returns
     -------
     Beats
-        Empty when there is no pulse.
+        Empty when there is no pulse; ``steady`` is False when there is one that keeps no tempo (rubato).
     """
-    activation = _activation(mix)
-    if drums is not None and len(drums.envelope):
-        n = min(len(activation), len(drums.envelope))
-        activation[:n] += _activation(drums)[:n]
-    if not len(activation) or activation.max() <= 0:
+    onsets = find_onsets(mix)
+    if len(onsets.times) < _FEWEST_ONSETS:
         return NO_BEATS
-    tempi = 60 * FRAME_RATE / PERIODS
-    centre = bpm_hint or _CENTRE_BPM
-    width = 0.1 if bpm_hint else _WIDTH_OCTAVES
-    preference = -0.5 * np.square(np.log2(tempi / centre) / width) * 0.6
-    low, high = bpm_range or (MIN_BPM, MAX_BPM)
-    preference[(tempi < low * 0.97) | (tempi > high * 1.03)] -= 100
-    frames = decode_beats(activation.astype(np.float32), preference.astype(np.float32), 3000.0)
-    if len(frames) < 8:
+    rate = len(onsets.times) / max(float(onsets.times[-1] - onsets.times[0]), 1.0)
+    worth = activation(mix)
+    if drums is not None:
+        onsets = _merged(onsets, find_onsets(drums))
+        shared = min(len(worth), len(drums.bands))
+        worth[:shared] += activation(drums)[:shared]
+    pulse = find_pulse(worth)
+    if not len(pulse):
         return NO_BEATS
-    times = frames / FRAME_RATE + LEAD_SECONDS
-    period = beat_period(times)
-    confidence = np.clip(activation[frames] / 2, 0, 1).astype(np.float64)
-    steady = bool(period is not None and activation[frames].mean() > 0.5)
-    candidates = (TempoCandidate(60 / period, 1.0),) if period else ()
-    return Beats(times, times[_downbeat_phase(mix, frames) :: 4], confidence, "4/4", 0.5, steady, candidates)
+    grid = fine_grid(pulse, mix, drums, rate)
+    reading = read_metre(grid, bpm_range, bpm_hint)
+    if reading is None:
+        return NO_BEATS
+    positions, first_of_bar = reading.beats(len(grid.frames))
+    raw = grid.frames[positions] / FRAME_RATE + LEAD_SECONDS
+    half = grid.period * reading.beat / 24
+    inside = (raw > max(onsets.times[0] - half, 0)) & (raw < min(onsets.times[-1] + half, mix.duration))
+    if np.count_nonzero(inside) < _FEWEST_BEATS:
+        return NO_BEATS
+    times = np.clip(refine(raw, onsets)[inside], 0, mix.duration)
+    clear = clarity(times, onsets)
+    if np.median(clear) < _NO_PULSE_CLARITY:
+        return NO_BEATS
+    heard = grid.curves[positions[inside], ALL]
+    return Beats(
+        times,
+        times[first_of_bar[inside]],
+        clear * heard / (heard + 0.5),
+        reading.metre,
+        reading.metre_confidence,
+        bool(np.mean(clear >= _CLEAR) >= _CLEAR_SHARE),
+        _candidates(reading, times),
+    )
 
 
-def _activation(curve: OnsetCurve) -> FloatArray:
-    """Band growth, each band over its local mean and spread, summed."""
-    bands = curve.bands.astype(np.float32)
-    total = bands.mean(axis=1)
-    total = gaussian_filter1d(total, 1.0)
-    mean = uniform_filter1d(total, round(FRAME_RATE * 3))
-    spread = np.sqrt(uniform_filter1d(np.square(total - mean), round(FRAME_RATE * 6)))
-    activation: FloatArray = (total - mean) / (spread + 0.3)
-    return activation
+def _merged(a: Onsets, b: Onsets) -> Onsets:
+    times = np.concatenate((a.times, b.times))
+    order = np.argsort(times, kind="stable")
+    return Onsets(times[order], np.concatenate((a.strengths, b.strengths))[order])
 
 
-def _downbeat_phase(curve: OnsetCurve, frames: npt.NDArray[np.int64]) -> int:
-    low = gaussian_filter1d(curve.bands[:, 0].astype(np.float32), 1.0)[frames]
-    return int(np.argmax([low[k::4].mean() for k in range(4)]))
+def _candidates(reading: Reading, times: FloatArray) -> tuple[TempoCandidate, ...]:
+    """Tempo of the grid, then its rivals, all relative to the exact tempo."""
+    period = beat_period(times) or float(np.median(np.diff(times)))
+    top = reading.levels[:_CANDIDATES]
+    total = sum(weight for _, weight in top)
+    return tuple(TempoCandidate(60 / (period * ratio), weight / total) for ratio, weight in top)

@@ -1,0 +1,58 @@
+"""Exact beat times: the grid of frames drawn to the onsets near it."""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from mirkit.features.rhythm.onsets import Onsets
+from mirkit.features.types import FloatArray
+
+_REACH_SECONDS, _REACH_SHARE = 0.06, 1 / 6  # how far from its frame a beat looks for its onset
+_NEAR_SECONDS = 0.03
+_SPAN_BEATS = 2.0  # beats are read off a line through their neighbours, Gaussian weights of this width
+_TRUST = 0.3  # dB per hop: weight of a beat's frame beside its onset's strength
+
+
+def refine(times: FloatArray, onsets: Onsets) -> FloatArray:
+    """Move beats to the onsets that bear them out, smoothly.
+
+    Each beat looks for the strongest onset nearby; its time is then read off a line through the onsets (or, where
+    there is none, the frames) of the beats around, so that single late notes and gaps do not bend the grid.
+
+    Parameters
+    ----------
+    times : float64, shape=(n,)
+        Beats to a frame, ascending.
+    onsets : Onsets
+
+    Returns
+    -------
+    float64 array, shape=(n,)
+        Ascending.
+    """
+    if len(times) < 3 or not len(onsets.times):
+        return times
+    reach = np.minimum(_REACH_SECONDS, np.gradient(times) * _REACH_SHARE)
+    target, weight = times.copy(), np.full(len(times), _TRUST)
+    for i, (low, high) in enumerate(zip(*np.searchsorted(onsets.times, (times - reach, times + reach)), strict=True)):
+        if low < high:
+            near = onsets.times[low:high]
+            pull = onsets.strengths[low:high] * np.exp(-0.5 * np.square((near - times[i]) / _NEAR_SECONDS))
+            best = int(pull.argmax())
+            target[i], weight[i] = near[best], weight[i] + pull[best]
+    line = _local_line(np.arange(len(times), dtype=np.float64), target, weight)
+    return np.maximum.accumulate(line)
+
+
+def _local_line(x: FloatArray, y: FloatArray, weight: FloatArray) -> FloatArray:
+    """Weighted straight line through the neighbourhood of each point, read at the point."""
+
+    def blur(values: FloatArray) -> FloatArray:
+        smooth: FloatArray = gaussian_filter1d(values, _SPAN_BEATS, mode="constant", truncate=3.0)
+        return smooth
+
+    total = blur(weight)
+    mean_x, mean_y = blur(weight * x) / total, blur(weight * y) / total
+    var = blur(weight * x * x) / total - mean_x**2
+    cov = blur(weight * x * y) / total - mean_x * mean_y
+    line: FloatArray = mean_y + cov / np.maximum(var, 1e-3) * (x - mean_x)
+    return line

@@ -1,0 +1,160 @@
+"""The tracker on synthetic music with exact beats, on sounds without a pulse, and on real drums."""
+
+import numpy as np
+import pytest
+
+from features.rhythm.sounds import RATE, click, hat, kick, onset_curve, place, pluck, snare
+from mirkit.features.rhythm.beats import Beats, track_beats
+from mirkit.features.rhythm.tempo import tempo
+from mirkit.features.types import Window
+
+
+def band(bpm: float, seconds: float, rng: np.random.Generator, per_bar: int = 4, start: float = 0.3):
+    """Kick on the bar, snare on the back beat (3/4: on two and three), hats in eighths, a new root every bar."""
+    beats = np.arange(start, seconds - 0.6, 60 / bpm)
+    place_in_bar = np.arange(len(beats)) % per_bar
+    kicks = beats[(place_in_bar == 0) | ((place_in_bar == 2) & (per_bar == 4))]
+    snares = beats[place_in_bar % 2 == 1] if per_bar == 4 else beats[place_in_bar > 0]
+    hats = np.sort(np.concatenate((beats, beats + 30 / bpm)))
+    out = place(kick(), kicks, seconds) + place(snare(rng), snares, seconds, np.full(len(snares), 0.6))
+    out += place(hat(rng), hats, seconds)
+    bars = beats[::per_bar]
+    for i, bar in enumerate(bars):
+        for tone in (0, 4, 7):
+            out += place(
+                0.5 * pluck(220 * 2 ** (((0, 5, 7, 9)[i % 4] + tone) / 12), per_bar * 60 / bpm), bar[None], seconds
+            )
+    return out, beats, bars
+
+
+def f_measure(found: np.ndarray, truth: np.ndarray) -> float:
+    hits = sum(np.abs(found - t).min() < 0.07 for t in truth) if len(found) else 0
+    return 2 * hits / (len(found) + len(truth))
+
+
+def tempo_of(beats: Beats, seconds: float):
+    return tempo(beats, Window(0, seconds))
+
+
+@pytest.mark.parametrize("bpm", [72, 97.3, 120, 142.19, 174])
+def test_band_in_four(bpm, rng):
+    sound, beats, bars = band(bpm, 30, rng)
+    found = track_beats(onset_curve(sound))
+    assert f_measure(found.times, beats) > 0.97
+    assert f_measure(found.downbeats, bars) > 0.95
+    assert (found.metre, found.steady) == ("4/4", True)
+    assert tempo_of(found, 30).bpm == pytest.approx(bpm, abs=0.05)
+    assert np.median(np.abs(found.times[:, None] - beats).min(axis=1)) < 0.003
+
+
+@pytest.mark.parametrize("bpm", [90, 140])
+def test_waltz(bpm, rng):
+    sound, beats, bars = band(bpm, 30, rng, per_bar=3)
+    found = track_beats(onset_curve(sound))
+    assert f_measure(found.times, beats) > 0.97
+    assert f_measure(found.downbeats, bars) > 0.95
+    assert found.metre == "3/4"
+
+
+def test_clicks_at_120():
+    found = track_beats(onset_curve(place(click(), np.arange(0.25, 20, 0.5), 20)))
+    result = tempo_of(found, 20)
+    assert (result.bpm_is_defined, result.beat_count) == (1, 40)
+    assert result.bpm == pytest.approx(120, abs=0.05)
+    assert result.beat_regularity < 0.002
+
+
+def test_hint_and_range_steer_the_octave(rng):
+    curve = onset_curve(band(140, 24, rng)[0])
+    assert tempo_of(track_beats(curve, bpm_hint=70), 24).bpm == pytest.approx(70, abs=0.1)
+    assert tempo_of(track_beats(curve, bpm_range=(60, 100)), 24).bpm == pytest.approx(70, abs=0.1)
+    assert tempo_of(track_beats(curve, bpm_range=(100, 180)), 24).bpm == pytest.approx(140, abs=0.1)
+
+
+def test_rivals_are_told_with_their_share(rng):
+    found = track_beats(onset_curve(band(110, 24, rng)[0]))
+    assert found.candidates[0].bpm == pytest.approx(110, abs=0.1)
+    assert len(found.candidates) > 1
+    assert sum(c.weight for c in found.candidates) == pytest.approx(1)
+    assert 0 <= found.metre_confidence <= 1
+    assert found.confidence.shape == found.times.shape
+    assert found.confidence.min() >= 0
+    assert found.confidence.max() <= 1
+    assert set(found.downbeats) <= set(found.times)
+
+
+def test_breakdown_is_bridged(rng):
+    sound, beats, _ = band(126, 40, rng)
+    quiet = slice(int(15 * RATE), int(23 * RATE))
+    t = np.arange(len(sound[quiet])) / RATE
+    sound[quiet] = 0.05 * np.sin(2 * np.pi * 220 * t)
+    found = track_beats(onset_curve(sound))
+    assert f_measure(found.times, beats) > 0.97
+    assert tempo_of(found, 40).bpm == pytest.approx(126, abs=0.05)
+
+
+def test_drums_stem_decides_where_the_mix_is_blurred(rng):
+    sound, beats, bars = band(104, 30, rng)
+    wall = rng.normal(0, 0.25, len(sound))
+    found = track_beats(onset_curve(sound + wall), onset_curve(sound))
+    assert f_measure(found.times, beats) > 0.97
+    assert f_measure(found.downbeats, bars) > 0.95
+
+
+def test_level_changes_nothing(rng):
+    sound, _, _ = band(104, 20, rng)
+    plain, quiet = track_beats(onset_curve(sound)), track_beats(onset_curve(sound * 0.01))
+    np.testing.assert_allclose(quiet.times, plain.times, atol=1e-4)
+    assert quiet.metre == plain.metre
+
+
+def speech_like(rng: np.random.Generator, seconds: int = 20) -> np.ndarray:
+    """Voiced and unvoiced bursts of random length with pauses: syllables without a beat."""
+    out = np.zeros(seconds * RATE)
+    at = 0.2
+    while at < seconds - 1:
+        length = rng.uniform(0.06, 0.3)
+        n = int(length * RATE)
+        t = np.arange(n) / RATE
+        pitch = rng.uniform(90, 180)
+        voiced = sum(np.sin(2 * np.pi * k * pitch * t) / k for k in range(1, 20))
+        burst = voiced if rng.random() < 0.7 else rng.normal(0, 1, n)
+        start = int(at * RATE)
+        out[start : start + n] += 0.2 * burst * np.sin(np.pi * np.arange(n) / n)
+        at += length + (rng.uniform(0.2, 0.7) if rng.random() < 0.2 else rng.uniform(0, 0.08))
+    return out
+
+
+WITHOUT_PULSE = {
+    "silence": lambda rng: np.zeros(20 * RATE),
+    "noise": lambda rng: rng.normal(0, 0.1, 20 * RATE),
+    "drone": lambda rng: sum(np.sin(2 * np.pi * f * np.arange(20 * RATE) / RATE) for f in (110, 165.3, 220.7)) * 0.2,
+    "swell": lambda rng: rng.normal(0, 0.1, 20 * RATE) * (1 + np.sin(2 * np.pi * 0.21 * np.arange(20 * RATE) / RATE)),
+    "speech": speech_like,
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", WITHOUT_PULSE)
+def test_no_steady_pulse(name, seed):
+    found = track_beats(onset_curve(WITHOUT_PULSE[name](np.random.default_rng(seed))))
+    assert not found.steady
+
+
+def test_too_short_for_beats():
+    assert len(track_beats(onset_curve(place(click(), np.array([0.2, 0.7]), 1))).times) == 0
+    assert len(track_beats(onset_curve(np.zeros(0))).times) == 0
+
+
+def test_real_drums_and_mixes(shared_data):
+    soundfile = pytest.importorskip("soundfile")
+    scores = []
+    folder = shared_data / "mdb"
+    paths = sorted((folder / "drum_only").glob("*.flac")) + sorted(folder.glob("MusicDelta_*/full_mix.flac"))
+    for path in paths:
+        name = path.parent.name if path.stem == "full_mix" else path.stem.removesuffix("_Drum")
+        truth = np.loadtxt(folder / "annotations" / f"{name}_MIX.beats")[:, 0]
+        samples = soundfile.read(path, always_2d=True)[0].mean(axis=1)
+        scores.append(f_measure(track_beats(onset_curve(samples)).times, truth))
+    assert np.median(scores) > 0.97
+    assert np.mean(scores) > 0.85
