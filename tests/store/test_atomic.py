@@ -205,7 +205,7 @@ with lock(Path({str(tmp_path)!r})):
 def test_sweep_removes_what_dead_writers_left_and_nothing_else(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    here = atomic._machine()
+    here = atomic.machine()
     orphan = tmp_path / f"{atomic.TEMP_PREFIX}{here}-{dead.pid}-00000000.flac"
     alive = tmp_path / f"{atomic.TEMP_PREFIX}{here}-{os.getpid()}-00000000"
     elsewhere = tmp_path / f"{atomic.TEMP_PREFIX}ffffffff-{dead.pid}-00000000"

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,9 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
         prepare(plan, fetched)
     started = time.perf_counter()
     outcomes: list[Outcome] = []
-    with progress(len(plan.todo) + len(plan.unreadable), shown=not quiet) as advance:
-        for outcome in run(plan, request, show.note):
+    count = len(plan.todo) + len(plan.unreadable)
+    with progress(count, shown=not quiet) as advance, closing(run(plan, request, show.note)) as results:
+        for outcome in results:
             outcomes.append(outcome)
             show.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
             advance(outcome.track)
@@ -97,6 +99,7 @@ def _request(command: Command, arguments: argparse.Namespace, path: Path) -> Any
         overwrite=arguments.overwrite,
         jobs=arguments.jobs,
         time_limit=arguments.time_limit,
+        memory=arguments.memory,
         debug=arguments.debug,
     )
 

@@ -59,6 +59,12 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
         "--jobs", "-j", type=_jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )
     several.add_argument("--time-limit", type=float, metavar="S", help="seconds that one track may take")
+    several.add_argument(
+        "--memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="what all workers may hold, e.g. 8G (default: most of it)",
+    )
     several.add_argument("--device", help="auto, cpu, cuda (also ROCm cards) or mps, for backends that use one")
     _weights(several)
     if command.name == "run" or "beats" in command.stages:
@@ -112,6 +118,17 @@ def _jobs(text: str) -> int:
     if jobs < 0:
         raise argparse.ArgumentTypeError("--jobs takes 0 (one a core) or a positive number")
     return jobs
+
+
+def _bytes(text: str) -> int:
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "B")
+    try:
+        size = float(number) * {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}[unit]
+        if size < 1:
+            raise ValueError
+        return int(size)
+    except (ValueError, KeyError, OverflowError):
+        raise argparse.ArgumentTypeError("--memory takes a size such as 500M or 8G") from None
 
 
 def build() -> argparse.ArgumentParser:

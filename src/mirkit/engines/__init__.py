@@ -4,11 +4,12 @@
 finish. An error, a killed worker or a passed limit is the result of that item only. ``work`` and the items must pickle.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from mirkit.engines.done import Done, I, R
+from mirkit.engines.limits import cores
 
-__all__ = ["Done", "run"]
+__all__ = ["Done", "cores", "run"]
 
 
 def run(
@@ -18,8 +19,10 @@ def run(
     jobs: int = 1,
     time_limit: float | None = None,
     memory: int | None = None,
-) -> Iterator[Done[I, R]]:
+) -> Generator[Done[I, R], None, None]:
     """Apply ``work`` to every item: a single one here, several in worker processes, which may die without us.
+
+    Closing the generator ends the workers; those at work take back what they have half written.
 
     Parameters
     ----------

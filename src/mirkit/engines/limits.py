@@ -1,6 +1,7 @@
 """How much of this machine the workers may take: memory and threads."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 #: Share of the machine's memory that workers get when nobody says otherwise.
@@ -11,6 +12,15 @@ _THREADS = (
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
 )
 _CGROUP = Path("/sys/fs/cgroup")
+
+
+def cores() -> int:
+    """Processor cores that this process, or this container, may use."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no container, or "max 100000"
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        count = min(count, max(1, round(int(quota) / int(period))))
+    return count
 
 
 def default_memory() -> int:

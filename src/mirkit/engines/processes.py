@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic
@@ -28,7 +28,7 @@ def run(
     jobs: int,
     time_limit: float | None = None,
     memory: int | None = None,
-) -> Iterator[Done[I, R]]:
+) -> Generator[Done[I, R], None, None]:
     """Yield results as they come.
 
     An item that took its worker down is tried again after all others, with no other worker beside it, in case there

@@ -1,12 +1,12 @@
 """One item after another, in this process."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from mirkit.engines.done import Done, I, R
 from mirkit.engines.wire import told
 
 
-def run(work: Callable[[I], R], items: Sequence[I]) -> Iterator[Done[I, R]]:
+def run(work: Callable[[I], R], items: Sequence[I]) -> Generator[Done[I, R], None, None]:
     """Yield the result of each item; an exception is that item's error."""
     for item in items:
         try:

@@ -23,6 +23,8 @@ class Outcome:
         Stage -> CPU and wait time it took, ``"measure"`` for the shared curves.
     duration : float
         Length of the track in seconds, 0 when nothing was decoded.
+    busy : bool
+        Whether nothing was done because another run is at work on the track.
     """
 
     track: str
@@ -32,6 +34,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     duration: float = 0.0
+    busy: bool = False
 
     @property
     def ok(self) -> bool:

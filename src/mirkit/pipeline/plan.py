@@ -42,6 +42,8 @@ class Request:
         0 is one a core.
     time_limit : float or None
         Seconds a track.
+    memory : int or None
+        Bytes for all workers together.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Request:
     overwrite: bool = False
     jobs: int = 0
     time_limit: float | None = None
+    memory: int | None = None
     debug: bool = False
 
 

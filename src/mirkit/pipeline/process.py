@@ -1,11 +1,14 @@
 """One track through the stages it still wants."""
 
 import math
+import os
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from hashlib import sha256
 from typing import Any
 
 from mirkit import __version__
@@ -13,25 +16,26 @@ from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
 from mirkit.errors import MirkitError
 from mirkit.features.types import Unknown
 from mirkit.opentrack import OpenTrack
+from mirkit.pipeline.codecache import guard_code_cache
 from mirkit.pipeline.done import EXTERNAL
+from mirkit.pipeline.job import Job
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.state import State
 from mirkit.stages import Result, door, listeners, parameters
-from mirkit.store import Entry, Settings, fingerprint, sweep, update_info, update_provenance, write_whole
+from mirkit.store import (
+    LOCK_NAME,
+    Busy,
+    Entry,
+    fingerprint,
+    lock,
+    sweep,
+    update_info,
+    update_provenance,
+    write_whole,
+)
 from mirkit.track import Track
 
-
-@dataclass(frozen=True)
-class Job:
-    """What to do with one track; pickles, so that any engine can carry it."""
-
-    path: Path
-    stages: tuple[str, ...]
-    backends: dict[str, str]
-    settings: Settings
-    overwrite: bool = False
-    debug: bool = False
-    name: str = ""
+guard_code_cache()
 
 
 @dataclass
@@ -50,7 +54,10 @@ def process(job: Job) -> Outcome:
     """Run the stages that a track still wants and store what they find. Never raises for the track's own faults."""
     log = _Log()
     try:
-        _process(job, log)
+        with _claimed(job) as ours:
+            if not ours:
+                return Outcome(job.name or str(job.path), busy=True)
+            _process(job, log)
     except MirkitError as error:
         told = _told(job, error)
         if log.failures.get("separate") == told:  # the mix itself cannot be read: say so once
@@ -67,8 +74,22 @@ def process(job: Job) -> Outcome:
     )
 
 
-def _process(job: Job, log: _Log) -> None:
+@contextmanager
+def _claimed(job: Job) -> Iterator[bool]:
+    """Keep other runs off the track; gives False where one is at work on it. Two runs at once so share the work."""
     track = Track.at(job.path)
+    name = f"{LOCK_NAME}-run" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")
+    with ExitStack() as claim:
+        try:
+            claim.enter_context(lock(track.folder, job.patience, name))
+        except Busy:
+            yield False
+        else:
+            yield True
+
+
+def _process(job: Job, log: _Log) -> None:
+    track = Track.at(job.path)  # as it is now that it is ours
     if track.unclean:
         sweep(track.folder)
     state = State.of(track)

@@ -1,37 +1,132 @@
-"""A plan carried out: every track through an engine, outcomes as they come."""
+"""A plan carried out: every track through an engine, outcomes as they come, a log beside them."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from dataclasses import replace
 
-from mirkit import engines
+from mirkit import __version__, engines
+from mirkit.errors import MirkitError
+from mirkit.pipeline.codecache import code_cache_is_empty
+from mirkit.pipeline.job import Job, work
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.plan import Plan, Request
+from mirkit.store import sweep
+from mirkit.store.log import RunLog
+from mirkit.track import Track
+
+#: Bytes that a worker needs for a track of common length, models aside.
+MEMORY_PER_WORKER = 700 * 2**20
+#: Seconds to wait, at the end, for a track that another run is at work on.
+_PATIENCE = 3600.0
 
 
-def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Iterator[Outcome]:
+def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[Outcome, None, None]:
     """Yield the outcome of each track of the plan that has something to do, in the order in which they finish.
 
-    ``say`` is told what takes long before the first track.
+    ``say`` is told what takes long before the first track, and what is missing around the tracks.
     """
-    if not (plan.todo or plan.unreadable):
+    todo = [track for track in plan.tracks if str(track.path) in plan.todo or str(track.path) in plan.unreadable]
+    _clean(plan, todo)
+    if not todo:
         return
-    # All of the analysis: not for a run that has nothing to do.
-    from mirkit.pipeline.kernels import compile_kernels
-    from mirkit.pipeline.process import Job, process
-
-    tracks = [track for track in plan.tracks if str(track.path) in plan.todo or str(track.path) in plan.unreadable]
-    jobs = [
-        Job(track.path, request.stages, plan.backends, plan.settings, request.overwrite, request.debug, track.name)
-        for track in tracks
-    ]
     count = workers(plan, request)
-    if count > 1:
-        compile_kernels(say)
-    for done in engines.run(process, jobs, jobs=count, time_limit=request.time_limit):
-        yield done.result or Outcome(done.item.name, failures={"track": done.error})
+    log = _log(plan, request, count) if request.batch else None
+    if log and log.problem:
+        say(log.problem)
+    if code_cache_is_empty():
+        say("the first run compiles what it needs, which takes up to a minute")
+    state = "interrupted"
+    try:
+        with closing(_outcomes(plan, request, todo, count, say)) as outcomes:
+            for outcome in outcomes:
+                if log:
+                    log.write("track", **_line(outcome))
+                yield outcome
+        state = "finished"
+    except MirkitError as error:
+        state = str(error)
+        raise
+    finally:
+        if log:
+            log.close(state)
 
 
 def workers(plan: Plan, request: Request) -> int:
-    """Number of worker processes: what was asked for, at most one a core by default, never more than tracks."""
-    asked = request.jobs or plan.settings.run.jobs or os.cpu_count() or 1
+    """Number of worker processes: what was asked for, by default one a core; no more than tracks, or than fit."""
+    asked = request.jobs or plan.settings.run.jobs or engines.cores()
+    if request.memory is not None:
+        asked = min(asked, request.memory // MEMORY_PER_WORKER)
     return max(1, min(asked, len(plan.todo) + len(plan.unreadable)))
+
+
+def _clean(plan: Plan, todo: list[Track]) -> None:
+    """Take away what killed runs left, but where a worker will."""
+    busy = set(todo)
+    folders = {track.folder for track in plan.tracks if track.unclean and track not in busy}
+    for folder in (*folders, plan.root):
+        with suppress(MirkitError):  # a folder that cannot be written to stays as it is
+            sweep(folder)
+
+
+def _outcomes(
+    plan: Plan, request: Request, tracks: list[Track], count: int, say: Callable[[str], None]
+) -> Generator[Outcome, None, None]:
+    jobs = [_job(plan, request, track) for track in tracks]
+    busy = []
+    with closing(_engine(jobs, request, count)) as results:
+        for done in results:
+            if done.result and done.result.busy:
+                busy.append(replace(done.item, patience=_PATIENCE))
+            else:
+                yield _outcome(done)
+    if busy:
+        say(f"another run is at work on {len(busy)} of the tracks; waiting for it")
+        with closing(_engine(busy, request, count)) as results:
+            yield from map(_outcome, results)
+
+
+def _job(plan: Plan, request: Request, track: Track) -> Job:
+    # Called by its path in the data set, for a name may come twice in two folders.
+    named = track.path.relative_to(plan.root).as_posix() if track.path.is_relative_to(plan.root) else track.name
+    return Job(track.path, request.stages, plan.backends, plan.settings, request.overwrite, request.debug, named)
+
+
+def _engine(jobs: list[Job], request: Request, count: int) -> Generator[engines.Done[Job, Outcome], None, None]:
+    return engines.run(work, jobs, jobs=count, time_limit=request.time_limit, memory=request.memory)
+
+
+def _outcome(done: engines.Done[Job, Outcome]) -> Outcome:
+    outcome = done.result
+    if outcome is None:
+        return Outcome(done.item.name, failures={"track": done.error})
+    if outcome.busy:
+        why = "another run has been at work on it for an hour; run the same command again later"
+        return replace(outcome, failures={"track": why})
+    if done.mishap:
+        return replace(outcome, notes=(*outcome.notes, f"done at the second try; at the first, {done.mishap}"))
+    return outcome
+
+
+def _log(plan: Plan, request: Request, count: int) -> RunLog:
+    return RunLog(
+        plan.root,
+        mirkit=__version__,
+        stages=request.stages,
+        methods=plan.backends,
+        workers=count,
+        tracks=len(plan.tracks),
+        todo=len(plan.todo) + len(plan.unreadable),
+        minutes=round(plan.minutes, 1),
+        expected=round(plan.seconds / count, 1),
+    )
+
+
+def _line(outcome: Outcome) -> dict[str, object]:
+    return {
+        "track": outcome.track,
+        "done": outcome.done,
+        "failures": outcome.failures,
+        "notes": outcome.notes,
+        "seconds": {name: round(seconds, 3) for name, seconds in outcome.seconds.items()},
+        "duration": round(outcome.duration, 3),
+    }

@@ -3,7 +3,7 @@
 Nothing else reads or writes them. They are merged under a lock and replaced whole.
 """
 
-from mirkit.store.atomic import lock, sweep, whole_file, write_whole
+from mirkit.store.atomic import LOCK_NAME, Busy, lock, sweep, whole_file, write_whole
 from mirkit.store.curves import read_curves, read_curves_header, update_curves
 from mirkit.store.entry import Entry
 from mirkit.store.fingerprints import Fingerprint, fingerprint, fingerprint_text
@@ -14,6 +14,8 @@ from mirkit.store.provenance import Provenance, read_provenance, update_provenan
 from mirkit.store.settings import Settings, find_root, read_settings, with_values, write_backends, write_table
 
 __all__ = [
+    "LOCK_NAME",
+    "Busy",
     "Entry",
     "Fingerprint",
     "Grid",

@@ -30,6 +30,10 @@ _ORPHAN_AGE_S = 24 * 3600.0
 _LONGEST_SUFFIX = 12
 
 
+class Busy(InfoError):  # noqa: N818 (reads as what it says)
+    """Somebody else is at work on it."""
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; on leaving, it becomes ``path``, or nothing happened.
@@ -42,7 +46,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         The system refused (full disk, no permission, folder gone). ``path`` is as it was.
     """
     suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
-    temp = path.parent / f"{TEMP_PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+    temp = path.parent / f"{TEMP_PREFIX}{machine()}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
     try:
         yield temp
         _sync_file(temp)
@@ -74,18 +78,21 @@ def lock(folder: Path, timeout: float = LOCK_TIMEOUT_S, name: str = LOCK_NAME) -
     timeout : float
         Seconds to wait for another holder.
     name : str
-        File that carries the lock; there only while somebody holds or awaits it, or after a kill.
+        File that carries the lock; begins with ``LOCK_NAME``. There only while somebody holds or awaits it, or after a
+        kill.
 
     Raises
     ------
+    Busy
+        Somebody else holds it for longer than ``timeout``.
     InfoError
-        Somebody else holds it for longer than ``timeout``, or the file system refuses.
+        The file system refuses.
     """
     place = folder / name
     try:
         handle = _acquire(place, timeout)
     except TimeoutError as error:
-        raise InfoError(
+        raise Busy(
             f"{shown(folder)}: another mirkit is writing here and did not finish within {timeout:g} s; "
             "wait for it or stop it, then run the same command again"
         ) from error
@@ -114,8 +121,8 @@ def sweep(folder: Path) -> list[Path]:
             litter = [entry for entry in entries if entry.name.startswith((TEMP_PREFIX, LOCK_NAME))]
         for entry in litter:
             path = folder / entry.name
-            if entry.name == LOCK_NAME:
-                with suppress(InfoError), lock(folder, timeout=0):  # held by nobody: the holder takes it away
+            if entry.name.startswith(LOCK_NAME):
+                with suppress(InfoError), lock(folder, 0, entry.name):  # held by nobody: the holder takes it away
                     removed.append(path)
             elif _is_orphan(entry):
                 path.unlink(missing_ok=True)
@@ -159,7 +166,7 @@ def _replace(temp: Path, path: Path) -> None:
 
 
 @functools.cache
-def _machine() -> str:
+def machine() -> str:
     """Name the space in which a process number means one process: this host and, on Linux, this container."""
     try:
         space = os.readlink("/proc/self/ns/pid")
@@ -169,9 +176,9 @@ def _machine() -> str:
 
 
 def _is_orphan(entry: os.DirEntry[str]) -> bool:
-    machine, _, rest = entry.name.removeprefix(TEMP_PREFIX).partition("-")
+    writer, _, rest = entry.name.removeprefix(TEMP_PREFIX).partition("-")
     process = rest.partition("-")[0]
-    if machine == _machine() and process.isdecimal():
+    if writer == machine() and process.isdecimal():
         import psutil
 
         if not psutil.pid_exists(int(process)):

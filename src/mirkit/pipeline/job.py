@@ -1,0 +1,31 @@
+"""What an engine carries: one track and what to do with it. Light, so that only workers load the analysis."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirkit.pipeline.outcome import Outcome
+from mirkit.store import Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do with one track; pickles, so that any engine can carry it.
+
+    ``patience`` is how many seconds to wait for another run that is at work on the track.
+    """
+
+    path: Path
+    stages: tuple[str, ...]
+    backends: dict[str, str]
+    settings: Settings
+    overwrite: bool = False
+    debug: bool = False
+    name: str = ""
+    patience: float = 0.0
+
+
+def work(job: Job) -> Outcome:
+    """Do it."""
+    from mirkit.pipeline.process import process
+
+    return process(job)
