@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.audio.container import SourceInfo
 from mirkit.audio.headers import ogg_ends
-from mirkit.audio.mp3 import Mp3Holes, info_frame_end
+from mirkit.audio.mp3 import Mp3Holes, info_frame
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.packet import Packet
 
-# Time stamps of some containers are rounded to milliseconds; a step smaller than this (s) is no gap.
-_TOLERANCE = 0.004
+# Time stamps of some containers are rounded to milliseconds, and joined Opus files overlap by 6.5; a step smaller than
+# this (s) is no gap. A lost packet is longer.
+_TOLERANCE = 0.01
 # A gap may be this long (s) plus what was decoded before it; a jump beyond that is a broken time stamp.
 _LONGEST_GAP = 60.0
 # A file that ends this much (s) before its header says is whole: encoders round.
@@ -72,8 +73,15 @@ class Clock:
         self._origin: float | None = None
         self._fresh_damage = False
         self._last: Packet[Any] | None = None
-        self._holes = Mp3Holes(info_frame_end(path)) if info.container == "mp3" else None
+        self._holes: Mp3Holes | None = None
+        if info.container == "mp3":
+            frame = info_frame(path)
+            self._holes = Mp3Holes(None if frame is None else frame.end)
         self._hole_seconds = 0.0
+
+    def is_tag(self, packet: "Packet[Any]") -> bool:
+        """Whether a packet holds no sound but a tag in the middle of the file."""
+        return self._holes is not None and self._holes.is_tag(packet)
 
     def packet(self, packet: "Packet[Any]", *, decodes: bool) -> None:
         """Note the next packet; one that does not decode is counted."""
@@ -113,12 +121,12 @@ class Clock:
         """Samples at the end that only fill an encoder's last frame, where FFmpeg leaves them to us.
 
         In mp4 these tell, whichever ends first: the duration of the last packet, iTunes' own count, and the edit list,
-        which is rounded to the film's time scale (1/600 s or finer) and so decides only when it is clearly earlier. An
-        mp3 is cut by FFmpeg unless packets were lost before.
+        which is rounded to the film's time scale (1/600 s or finer) and so decides only when it is clearly earlier. In
+        mp3 and ogg the header tells; FFmpeg heeds it, but for an mp3 with lost packets and an ogg of a single page.
         """
         rate, now = self._info.sample_rate, self._ledger.seconds
         end, promised = now, self._info.duration
-        if self._info.container == "mp3" and promised is not None:
+        if self._info.container in ("mp3", "ogg") and promised is not None:
             end = promised
         elif self._info.container == "mov":
             if (last := self._last) is not None and last.pts is not None and self._origin is not None:
@@ -129,6 +137,10 @@ class Clock:
                 end = promised
         excess = round((now - end) * rate)
         return excess if 0 < excess <= MOST_PADDING else 0
+
+    def is_noise(self) -> bool:
+        """Whether what decoded is chance: of noise, one packet in many looks like an mp3 frame."""
+        return self._holes is not None and self._ledger.bad_packets > 10 * self._holes.frames
 
     def close(self) -> None:
         """Compare the end with what the file promised."""

@@ -1,5 +1,6 @@
 """A sound file on disk, opened safely: which container, which stream, and what its header claims."""
 
+import ctypes
 import os
 import stat
 from collections.abc import Iterator
@@ -8,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mirkit.audio.headers import is_wav, wav_frames
-from mirkit.audio.mp3 import info_frame_end
+from mirkit.audio.headers import WAV, magic, wav_frames
+from mirkit.audio.mp3 import info_frame
 from mirkit.errors import AudioError
 from mirkit.store import mishap, shown
 
 if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
@@ -123,8 +125,11 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
             "codec_whitelist": ",".join(_CODECS),
             "protocol_whitelist": "file",
         }
-        if is_wav(path):  # FFmpeg looks through 5 MB for DTS in disguise; it would show in less
+        begin = magic(path)
+        if begin in WAV:  # FFmpeg looks through 5 MB for DTS in disguise; it would show in less
             options["probesize"] = str(1 << 16)
+        elif begin == b"RIFX":  # FFmpeg takes its bytes in the wrong order
+            raise AudioError(f"{shown(path)}: a wav of the big-endian kind is not read here; convert it to flac")
         container = av.open("file:" + os.path.abspath(path), container_options=options, metadata_errors="replace")
     except OSError as error:
         raise AudioError(str(mishap(error, Path(path), "read"))) from error
@@ -141,7 +146,7 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
     context = stream.codec_context
     if context is None:
         raise AudioError(f"{shown(path)}: its sound is in a format that is not read here; convert it to flac")
-    rate, channels = context.sample_rate, context.layout.nb_channels
+    rate, channels = context.sample_rate, _plain_channels(context)
     codec = context.name.removesuffix("float")  # FFmpeg has mp3 decoders for integers and for floating point
     name = container.format.name.split(",")[0]
     if not rate or not channels:
@@ -163,6 +168,19 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
     )
 
 
+def _plain_channels(context: "AudioCodecContext") -> int:
+    """Count the channels, and forget an order of them that the file made up itself.
+
+    PyAV 18 frees the list of such an order twice, once with each object that shows it, which kills the process. The one
+    object that has shown it is therefore never freed, and the decoder is told the bare number.
+    """
+    layout = context.layout
+    if "(" in layout.name:  # "8 channels (FL+FR+...)": all others have no list
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+        context.layout = f"{layout.nb_channels}C"
+    return layout.nb_channels
+
+
 def _kinds(container: "InputContainer") -> str:
     return ", ".join(sorted({s.type for s in container.streams})) or "nothing"
 
@@ -182,8 +200,10 @@ def _promised(path: Path, name: str, stream: "AudioStream", rate: int) -> float 
     if name == "wav":
         frames = wav_frames(path)
         return None if frames is None else frames / rate
-    if name == "aac" or (name == "mp3" and info_frame_end(path) is None):
+    if name == "aac" or stream.duration is None or stream.time_base is None:
         return None
-    if stream.duration is None or stream.time_base is None:
-        return None
-    return max(0.0, float(stream.duration * stream.time_base))
+    seconds = max(0.0, float(stream.duration * stream.time_base))
+    if name != "mp3":
+        return seconds
+    info = info_frame(path)
+    return None if info is None or info.seconds is None else min(seconds, info.seconds)

@@ -69,7 +69,7 @@ def decode(path: Path, ledger: Ledger, *, max_seconds: float = MAX_SECONDS) -> I
                 yield from queue.pieces(keep=MOST_PADDING)
         yield from queue.pieces(drop=clock.padding(container.metadata.get("iTunSMPB")))
         clock.close()
-    if not ledger.samples:
+    if not ledger.samples or clock.is_noise():
         raise AudioError(f"{shown(path)}: nothing in it could be decoded; replace it with a good copy or remove it")
     if ledger.nonsense > ledger.samples / 2:
         raise AudioError(
@@ -93,6 +93,8 @@ def _frames(container: "InputContainer", stream: "AudioStream", clock: Clock) ->
             return
         if packet is None:
             return
+        if clock.is_tag(packet):
+            continue
         try:
             frames = packet.decode()
         except av.FFmpegError:
@@ -172,7 +174,7 @@ def _to_float(frame: "AudioFrame") -> FloatArray:
         rows = list(np.frombuffer(planes[0], kind, channels * n).reshape(n, channels).T)
     for row, target in zip(rows, out, strict=True):
         # the only float64 are those of the file itself; 32-bit integers take them to be rounded once
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             np.multiply(row, np.float32(scale), out=target, casting="same_kind")
         if kind is np.uint8:
             target -= 1

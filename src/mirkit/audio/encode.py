@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
 _LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+_TINY_MP3 = 47  # so much comes out of an mp3 at least
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # what FFmpeg calls the tags that it does not call as we do; of the last two it knows nothing
 _TAG_KEYS = {"albumartist": "album_artist", "year": "date", "bpm": "BPM", "key": "INITIALKEY"}
 _ID3_KEYS = {"bpm": "TBPM", "key": "TKEY"}
+# A wav beyond 4 GB needs 64 bits. A lost ogg page should cost 0.2 s, not 1; and FFmpeg reads a file of one page badly.
+_CONTAINER_OPTIONS = {"wav": {"rf64": "auto"}, "ogg": {"page_duration": "200000"}}
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Writer:
                 "file:" + os.path.abspath(temporary),
                 "w",
                 format=self._form.container,
-                container_options={"rf64": "auto"} if self._form.container == "wav" else {},
+                container_options=_CONTAINER_OPTIONS.get(self._form.container, {}),
             )
             stack.callback(self._close)
             self._container.metadata.update(self._tags)
@@ -174,9 +177,13 @@ class Writer:
         if not self._written.frames:
             raise AudioError(f"{shown(self._path)}: no sound to be written")
         for packet in self._stream.encode(None):
-            # the encoder fills its last packet up; where it says so, a reader cuts that off again
-            if self._form.container == "ogg" and packet.pts is not None and packet.duration is not None:
-                packet.duration = min(packet.duration, max(0, self._written.frames - packet.pts))
+            if self._form.container in ("mp3", "ogg"):
+                # The encoder fills its last packet up, and may add one that is all padding. Readers cut the last packet
+                # to its duration, so that must be right, and it must be the last that holds sound.
+                left = self._written.frames - (packet.pts or 0)
+                packet.duration = max(0, min(packet.duration or 0, left))
+                if not packet.duration and self._form.container == "mp3" and self._written.frames > _TINY_MP3:
+                    continue
             self._container.mux(packet)
         self._container.close()
 

@@ -1,7 +1,8 @@
 """Just enough of the mp3 frame header to see an Info frame and to count frames that damage swallowed."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -11,6 +12,7 @@ _BITRATES = {
     True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
+_MARKS = (b"Xing", b"Info", b"VBRI")
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 
 
@@ -25,8 +27,23 @@ def frame_bytes(header: bytes) -> int | None:
     return (144 if first else 72) * 1000 * _BITRATES[first][bitrate] // _RATES[version][rate] + (header[2] >> 1 & 1)
 
 
-def info_frame_end(path: Path) -> int | None:
-    """Offset just behind the Xing, Info or VBRI frame, which holds the true length; None when there is none."""
+class InfoFrame(NamedTuple):
+    """The Xing, Info or VBRI frame at the start of an mp3.
+
+    Parameters
+    ----------
+    end : int
+        Offset just behind it: of the first frame with sound.
+    seconds : float or None
+        Length of the frames that it counts, encoder delay and padding included.
+    """
+
+    end: int
+    seconds: float | None
+
+
+def info_frame(path: Path) -> InfoFrame | None:
+    """Find the frame that tells the true length of an mp3; None when there is none."""
     with open(path, "rb") as file:
         start = 0
         head = file.read(10)
@@ -34,24 +51,32 @@ def info_frame_end(path: Path) -> int | None:
             start += 10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
             file.seek(start)
             head = file.read(10)
-        frame = head + file.read(4096)
+        data = head + file.read(4096)
     for offset in range(2048):  # padding, or junk, behind the tag
-        length = frame_bytes(frame[offset : offset + 4])
-        if length is not None and any(mark in frame[offset : offset + 64] for mark in (b"Xing", b"Info", b"VBRI")):
-            return start + offset + length
+        length = frame_bytes(data[offset : offset + 4])
+        if length is not None:
+            mark = next((at for m in _MARKS if (at := data.find(m, offset, offset + 64)) >= 0), None)
+            if mark is not None:
+                return InfoFrame(start + offset + length, _counted_seconds(data, offset, mark))
     return None
 
 
-def _syncsafe(size: bytes) -> int:
-    return size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3]
+def _counted_seconds(data: bytes, header: int, mark: int) -> float | None:
+    version, rate = data[header + 1] >> 3 & 3, data[header + 2] >> 2 & 3
+    vbri = data[mark : mark + 4] == b"VBRI"
+    if not vbri and not data[mark + 7] & 1:  # a flag: the frames are counted
+        return None
+    at = mark + (14 if vbri else 8)
+    frames = int.from_bytes(data[at : at + 4], "big")
+    return frames * (1152 if version == 3 else 576) / _RATES[version][rate] or None
 
 
 class Mp3Holes:
     """Counts the frames that lie in bytes which are no frame.
 
-    The time stamps of an mp3 are counted from its packets, so a stretch of bad bytes, which arrives as one large packet
-    or not at all, would move everything behind it forward. Its length in bytes over the mean frame length tells how
-    much time it was: exact at a constant bit rate, close at a variable one.
+    The time stamps of an mp3 are counted from its packets, one frame each, so a stretch of bad bytes, which arrives as
+    a few packets of any size or not at all, would move everything behind it. Its length in bytes over the mean frame
+    length tells how much time it was: exact at a constant bit rate, close at a variable one.
 
     Parameters
     ----------
@@ -63,32 +88,45 @@ class Mp3Holes:
         self._expected = start
         self._tag_end = 0
         self._largest = 0
-        self._bytes = self._count = 0
+        self._bytes = self.frames = 0  # of good packets
+        self._junk = self._counted = 0  # bytes since the last good packet, and how many frames the stamps made of them
+
+    def is_tag(self, packet: "Packet[Any]") -> bool:
+        """Whether the packet is part of a tag: files that were joined end to end have those in the middle."""
+        if packet.pos is None or not packet.size:
+            return False
+        head = bytes(memoryview(packet)[:10])
+        if head[:3] == b"ID3" and len(head) == 10:
+            self._tag_end = packet.pos + 10 + _syncsafe(head[6:10])
+        if packet.pos >= self._tag_end:
+            return False
+        self._counted += 1
+        self._expected = packet.pos + packet.size
+        return True
 
     def missed(self, packet: "Packet[Any]", decodes: bool) -> int:
-        """Frames lost before this packet's own frame, or in its place beyond the one that its time stamp counts."""
-        hole, size = 0, packet.size
+        """Frames lost before this packet, beyond those that its time stamp counts; below 0 where it counts too many."""
+        size = packet.size
         if packet.pos is not None:
-            hole = packet.pos - self._expected if self._expected is not None else 0
+            if self._expected is not None:
+                self._junk += packet.pos - self._expected
             self._expected = packet.pos + size
         if not decodes:
-            hole += 0 if self._is_tag(packet) else size - self._mean(size)
-        elif size > self._largest:
-            data = bytes(packet)
-            size = frame_bytes(data.lstrip(b"\0")[:4]) or size
-            hole += packet.size - size
+            self._junk += size
+            self._counted += 1
+            return 0
+        if size > self._largest:  # perhaps bad bytes and a frame in one
+            size = frame_bytes(bytes(packet).lstrip(b"\0")[:4]) or size
+            self._junk += packet.size - size
             self._largest = max(self._largest, size)
-        if decodes:
-            self._bytes += size
-            self._count += 1
-        return round(hole / self._mean(size)) if hole > 0 else 0
+        self._bytes += size
+        self.frames += 1
+        if not (self._junk or self._counted):
+            return 0
+        missed = round(self._junk * self.frames / self._bytes) - self._counted
+        self._junk = self._counted = 0
+        return missed
 
-    def _is_tag(self, packet: "Packet[Any]") -> bool:
-        """Whether the bytes belong to a tag: files that were joined end to end have those in the middle."""
-        pos, head = packet.pos or 0, bytes(packet)[:10]
-        if head[:3] == b"ID3" and len(head) == 10:
-            self._tag_end = pos + 10 + _syncsafe(head[6:10])
-        return pos < self._tag_end
 
-    def _mean(self, otherwise: int) -> int:
-        return max(1, round(self._bytes / self._count) if self._count else otherwise)
+def _syncsafe(size: Sequence[int]) -> int:
+    return size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3]

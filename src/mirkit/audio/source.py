@@ -81,7 +81,7 @@ class Audio:
     def frames(self) -> int:
         """Samples a channel, exactly. Decodes the whole file if that has not happened yet."""
         if self._frames is None:
-            deque(self._chunks(), maxlen=0)
+            self._exhaust()
         assert self._frames is not None
         return self._frames
 
@@ -111,6 +111,8 @@ class Audio:
             When it is longer than ``hold_seconds`` or larger than 512 MiB.
         """
         n = self.frames
+        if self._held is None and n <= self._most:  # the header had promised more
+            self._exhaust()
         if self._held is None:
             raise AudioError(
                 f"{shown(self.path)}: {self.duration:.0f} s of sound are too long to be held at once "
@@ -162,6 +164,9 @@ class Audio:
         """The sound of one stretch of time (s): see ``windows``."""
         return next(self.windows([Window(start, end)]))
 
+    def _exhaust(self) -> None:
+        deque(self._chunks(), maxlen=0)
+
     def _chunks(self) -> Iterator[FloatArray]:
         if self._held is not None:
             return iter(self._held)
@@ -169,7 +174,8 @@ class Audio:
 
     def _decode(self) -> Iterator[FloatArray]:
         ledger, n = Ledger(), 0
-        kept: list[FloatArray] | None = []
+        expected = self._frames if self._frames is not None else (self.source.duration or 0.0) * self.rate
+        kept: list[FloatArray] | None = [] if expected <= self._most else None
         for block in _cut(to_rate(decode(self.path, ledger, max_seconds=self._max_seconds), self.rate), CHUNK):
             n += block.shape[1]
             if n > self._most:

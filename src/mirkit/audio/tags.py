@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirkit.audio.container import open_local
+from mirkit.audio.headers import mp4_tempo
 from mirkit.errors import AudioError
 
 #: Longer texts are cut here: no title needs more, and a tag may hold megabytes.
@@ -61,7 +62,10 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
     """Read a file's tags (ID3, APE, Vorbis comments, mp4, RIFF INFO). A file that cannot be opened has none."""
     try:
         with open_local(Path(path)) as container:
-            return _tags([container.metadata, *(stream.metadata for stream in container.streams.audio)])
+            sources = [container.metadata, *(stream.metadata for stream in container.streams.audio)]
+            if "mp4" in container.format.name:  # FFmpeg reads one byte of this tag, the wrong one
+                sources.append({"tmpo": str(mp4_tempo(Path(path)) or "")})
+            return _tags(sources)
     except AudioError:
         return Tags()
 
