@@ -3,10 +3,11 @@
 from dataclasses import fields
 
 import numpy as np
-import numpy.typing as npt
 
-from mirkit.features.timbre.timbre import Timbre, timbre
-from mirkit.features.types import ANALYSIS_RATE, TOO_SHORT, FloatArray, Value
+from mirkit.features.timbre.normalise import channel_sum
+from mirkit.features.timbre.reverberation import half_rate, reverberation
+from mirkit.features.timbre.timbre import Timbre, timbre_of
+from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
 
 #: Seconds of a section, and the longest sound that is measured in one piece.
 SECTION_SECONDS = 300
@@ -27,36 +28,51 @@ class TimbreMeter:
     """
 
     def __init__(self, channels: int) -> None:
-        self._channels = channels
-        self._blocks: list[npt.NDArray[np.float32]] = []
+        self._sums: list[FloatArray] = []
+        self._halves: list[list[FloatArray]] = [[] for _ in range(min(channels, 2))]
         self._held = 0
         self._sections: list[tuple[int, Timbre]] = []
 
     def push(self, block: FloatArray) -> None:
-        """Take the next samples, shape=(channels, n), float32. They are copied."""
-        # More than three channels are never heard.
-        self._blocks.append(np.array(block[:3], np.float32))
+        """Take the next samples, shape=(channels, n), float32."""
+        # What the models hear of them is kept: the sum of the channels, and the first two at half the rate.
+        self._sums.append(channel_sum(block))
+        for half, samples in zip(self._halves, half_rate(block, self._held), strict=True):
+            half.append(samples)
         self._held += block.shape[1]
         while self._held > WHOLE_SECONDS * ANALYSIS_RATE:
-            held = np.concatenate(self._blocks, axis=1)
-            section = SECTION_SECONDS * ANALYSIS_RATE
-            self._blocks = [held[:, section:].copy()]
-            self._held -= section
-            self._measure(held[:, :section])
+            self._measure(SECTION_SECONDS * ANALYSIS_RATE)
 
     def finish(self) -> Timbre:
         """Return the values of all samples pushed."""
         if self._held:
-            held = np.concatenate(self._blocks, axis=1)
-            self._blocks = []
-            self._measure(held)
+            self._measure(self._held)
         if not self._sections:
             return Timbre(*[TOO_SHORT] * 8)
         lengths, sections = zip(*self._sections, strict=True)
         return Timbre(*(_mean([getattr(s, f.name) for s in sections], lengths) for f in fields(Timbre)))
 
-    def _measure(self, samples: FloatArray) -> None:
-        self._sections.append((samples.shape[1], timbre(samples)))
+    def _measure(self, samples: int) -> None:
+        """Measure and forget the first samples held (an even number of them, or all)."""
+        sums = _take(self._sums, samples)
+        halves = [np.concatenate(_take(half, -(-samples // 2))) for half in self._halves]
+        silent = not any(block.any() for block in (*sums, *halves))
+        reverberant = SILENT if silent else reverberation(halves, samples)
+        del halves
+        self._sections.append((samples, timbre_of(sums, reverberant)))
+        self._held -= samples
+
+
+def _take(blocks: list[FloatArray], samples: int) -> list[FloatArray]:
+    """Remove the first samples from a list of blocks, and return them as blocks."""
+    taken: list[FloatArray] = []
+    while samples:
+        block = blocks.pop(0)
+        if len(block) > samples:
+            blocks.insert(0, block[samples:])
+        taken.append(block[:samples])
+        samples -= len(taken[-1])
+    return taken
 
 
 def _mean(values: list[Value], lengths: tuple[int, ...]) -> Value:

@@ -21,16 +21,9 @@ _CHUNK = 20 * _STEP
 
 
 def channel_sum(samples: FloatArray) -> FloatArray:
-    """Add up the channels, shape=(channels, n), as upstream: their sum, not their mean, and of the first three only.
-
-    Returns
-    -------
-    float32 array, shape=(LEAD + n,)
-        ``LEAD`` zeros, then the sum.
-    """
-    out = np.zeros(LEAD + samples.shape[1], np.float32)
-    np.sum(samples[:3], axis=0, out=out[LEAD:])
-    return out
+    """Add up the channels, shape=(channels, n), as upstream: their sum, not their mean, and of the first three only."""
+    total: FloatArray = samples[:3].sum(axis=0)
+    return total
 
 
 def loudness_gain(x: FloatArray) -> float | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from mirkit.features.timbre.score import score
-from mirkit.features.types import SILENT, FloatArray, Value
+from mirkit.features.types import FloatArray, Value
 
 # Reverberation times looked for (s), and what the estimate starts from.
 _TIMES = 0.2 + 0.1 * np.arange(10)
@@ -22,7 +22,7 @@ _FEWEST, _MOST = 3, 4
 _HISTORY = 735
 
 
-def reverberation(samples: FloatArray) -> Value:
+def reverberation(halves: list[FloatArray], length: int) -> Value:
     """Probability, times 100, that a sound is reverberant (D5.8): blind estimate of the reverberation time RT60.
 
     Jan & Wang (EUSIPCO 2012), after Loellmann et al. (IWAENC 2010): where three or four consecutive parts of 29 ms
@@ -33,13 +33,18 @@ def reverberation(samples: FloatArray) -> Value:
 
     Parameters
     ----------
-    samples : float32 array, shape=(channels, n)
-        Not normalised. The mean over the first two channels is taken.
+    halves : list of float32 arrays, shape=(ceil(length / 2),)
+        ``half_rate`` of the sound, not normalised. The mean over the channels is taken.
+    length : int
+        Number of samples of the sound.
     """
-    if not samples.any():
-        return SILENT
-    time = np.mean([_reverberation_time(channel[::2], len(channel)) for channel in samples[:2]])
+    time = np.mean([_reverberation_time(half, length) for half in halves])
     return score(100 / (1 + math.exp(1.45082989 - 2.97126461 * time)))
+
+
+def half_rate(samples: FloatArray, before: int = 0) -> list[FloatArray]:
+    """Every second sample of the first two channels of a block; ``before``: how many samples came before it."""
+    return [channel[before % 2 :: 2].copy() for channel in samples[:2]]
 
 
 def _reverberation_time(half: FloatArray, length: int) -> float:
@@ -48,7 +53,7 @@ def _reverberation_time(half: FloatArray, length: int) -> float:
         return _SHORTEST
     frames = (length - 2 * span) // (2 * _HOP) + 1
     votes = np.full(frames, -1, np.int64)
-    _vote(np.ascontiguousarray(half), _TIMES, votes)
+    _vote(half, _TIMES, votes)
     return float(_smooth(votes, _TIMES))
 
 

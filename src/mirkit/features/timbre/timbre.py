@@ -12,7 +12,7 @@ from mirkit.features.timbre.filters import Cascade, high_pass
 from mirkit.features.timbre.hardness import hardness
 from mirkit.features.timbre.normalise import LEAD, channel_sum, loudness_gain, peak
 from mirkit.features.timbre.percussive import PercussiveShare
-from mirkit.features.timbre.reverberation import reverberation
+from mirkit.features.timbre.reverberation import half_rate, reverberation
 from mirkit.features.timbre.roughness import roughness
 from mirkit.features.timbre.sharpness import sharpness
 from mirkit.features.timbre.spectral_pass import strength_of
@@ -61,24 +61,33 @@ class Timbre:
 def timbre(samples: FloatArray) -> Timbre:
     """Apply the eight models to a stretch of sound at 44.1 kHz: a sound, a track, or any window of one.
 
-    Takes about 20 bytes of memory per sample beside the samples: for music of any length see ``TimbreMeter``.
+    Takes about 12 bytes of memory per sample beside the samples: for music of any length see ``TimbreMeter``.
 
     Parameters
     ----------
     samples : float32 array, shape=(channels, n)
-        Of more than three channels only the first three are heard, by reverberation the first two.
+        Only the first three channels are heard, by reverberation the first two.
 
     Returns
     -------
     Timbre
         ``silent`` where there is nothing above -70 LUFS (reverberation: where all samples are zero).
     """
-    samples = np.ascontiguousarray(samples, np.float32)
-    if not samples.shape[1]:
-        return Timbre(*[TOO_SHORT] * 8)
-    reverberant = reverberation(samples)
-    padded = channel_sum(samples)
+    silent = not samples.any()
+    reverberant = SILENT if silent else reverberation(half_rate(samples), samples.shape[1])
+    return timbre_of([channel_sum(samples)], reverberant)
+
+
+def timbre_of(sums: list[FloatArray], reverberant: Value) -> Timbre:
+    """Apply seven models to the ``channel_sum`` of consecutive blocks; the eighth value is given.
+
+    The list is emptied as soon as its blocks are joined, to save memory.
+    """
+    padded = np.concatenate([np.zeros(LEAD, np.float32), *sums])
+    sums.clear()
     x = padded[LEAD:]
+    if not len(x):
+        return Timbre(*[TOO_SHORT] * 8)
     gain = loudness_gain(x)
     if gain is None:
         return Timbre(SILENT, SILENT, SILENT, SILENT, SILENT, reverberant, SILENT, SILENT)
