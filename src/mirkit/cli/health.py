@@ -14,7 +14,7 @@ from mirkit.catalog import BACKENDS, JOBS, Backend
 if TYPE_CHECKING:
     from mirkit.models.table import Model
 
-_REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tinytag", "tomlkit")
+_REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tomlkit")
 _OPTIONAL = ("torch", "onnxruntime", "transformers", "demucs")
 
 

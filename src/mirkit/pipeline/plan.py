@@ -204,8 +204,8 @@ def _minutes(tracks: list[Track]) -> float:
         try:
             size = track.mix.stat().st_size
             sizes += size
-            if i % step == 0:
-                probed_seconds += probe(track.mix).duration or 0.0
+            if i % step == 0 and (seconds := probe(track.mix).duration):  # some headers do not tell
+                probed_seconds += seconds
                 probed_bytes += size
         except (MirkitError, OSError):
             continue  # it will fail on its own and cost no time
