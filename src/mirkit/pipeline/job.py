@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.pipeline.outcome import Outcome
 from mirkit.store import Settings
 
 
@@ -23,9 +22,3 @@ class Job:
     name: str = ""
     patience: float = 0.0
 
-
-def work(job: Job) -> Outcome:
-    """Do it."""
-    from mirkit.pipeline.process import process
-
-    return process(job)

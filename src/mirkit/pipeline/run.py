@@ -7,9 +7,10 @@ from dataclasses import replace
 from mirkit import __version__, engines
 from mirkit.errors import MirkitError
 from mirkit.pipeline.codecache import code_cache_is_empty
-from mirkit.pipeline.job import Job, work
+from mirkit.pipeline.job import Job
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.plan import Plan, Request
+from mirkit.pipeline.work import work
 from mirkit.store import sweep
 from mirkit.store.log import RunLog
 from mirkit.track import Track

@@ -1,0 +1,11 @@
+"""What a worker is started with: it loads the analysis, its parent does not."""
+
+from mirkit.pipeline.job import Job
+from mirkit.pipeline.outcome import Outcome
+
+
+def work(job: Job) -> Outcome:
+    """Do a job."""
+    from mirkit.pipeline.process import process
+
+    return process(job)
