@@ -26,6 +26,8 @@ class OpenTrack:
     track : Track
     fingerprints : dict
         Part -> fingerprint of its file: kept curves are valid while it stays the same.
+    stems_by : str
+        Method that made the stems, "" where the provenance does not say.
 
     Attributes
     ----------
@@ -35,8 +37,8 @@ class OpenTrack:
         Stem -> why it cannot be read; such a stem counts as absent.
     """
 
-    def __init__(self, track: Track, fingerprints: Mapping[str, Fingerprint]) -> None:
-        self.track = track
+    def __init__(self, track: Track, fingerprints: Mapping[str, Fingerprint], stems_by: str = "") -> None:
+        self.track, self.stems_by = track, stems_by
         self.notes: list[str] = []
         self.broken: dict[str, str] = {}
         self._hashes = {part: fingerprint.sha256 for part, fingerprint in fingerprints.items()}

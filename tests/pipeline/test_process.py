@@ -303,3 +303,12 @@ def test_stems_of_a_killed_run_are_ours(tmp_path: Path, monkeypatch: pytest.Monk
     assert extract(folder, ("separate",)).done == ("separate",)
     entry = read_provenance(folder / "Killed.PROVENANCE").stages["separate"]
     assert (entry.backend, entry.failed, len(entry.outputs)) == ("embedded", "", 4)
+
+
+def test_embedded_stems_do_not_tell_whether_there_is_a_voice(track: Path, tmp_path: Path) -> None:
+    split = make_track(tmp_path / "Split", seconds=4.0)
+    extract(split, ("separate", "loudness"))
+    fact = read_provenance(split / "Split.PROVENANCE").facts["vocals_share"]
+    assert fact["value"] is None
+    assert "embedded" in fact["reason"]
+    assert read_provenance(track / "Finished.PROVENANCE").facts["vocals_share"]["value"] == 0.0

@@ -43,7 +43,7 @@ def analyze(path: str | PathLike[str], group: str = "extract") -> dict[str, floa
     track = Track.at(Path(path))
     settings = read_settings(find_root(track.path))
     state = State.of(track)
-    opened = OpenTrack(track, state.prints)
+    opened = OpenTrack(track, state.prints, state.stems_by)
     wanted = (curve for row in rows for curve in state.inputs(row, settings).curves)
     opened.measure(wanted, listeners(settings))
     values = {key: value for row in rows for key, value in door(row)(opened, settings).values.items()}

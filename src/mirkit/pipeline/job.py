@@ -21,4 +21,3 @@ class Job:
     debug: bool = False
     name: str = ""
     patience: float = 0.0
-

@@ -144,7 +144,7 @@ def _separate(job: Job, state: State, log: _Log) -> None:
 
 def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
     rows = [stage(name) for name in todo]
-    opened = OpenTrack(state.track, state.prints)
+    opened = OpenTrack(state.track, state.prints, state.stems_by)
     started = time.perf_counter()
     wanted = (curve for row in rows for curve in state.inputs(row, job.settings).curves)
     opened.measure(wanted, listeners(job.settings))

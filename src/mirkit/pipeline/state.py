@@ -74,6 +74,12 @@ class State:
             part: self.prints[part] if self.prints.get(part) == print_ else print_ for part, print_ in prints.items()
         }
 
+    @property
+    def stems_by(self) -> str:
+        """Method that made the stems, "" where the provenance does not say."""
+        entry = self.provenance.stages.get("separate")
+        return (entry.backend if entry else None) or ""
+
     def foreign_stems(self) -> dict[str, Fingerprint]:
         """Stems that the user brought: present, and not what our separation wrote."""
         entry = self.provenance.stages.get("separate")

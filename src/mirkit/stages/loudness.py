@@ -2,11 +2,13 @@
 
 from mirkit.catalog import STEMS
 from mirkit.features.loudness import loudness as measure
-from mirkit.features.types import Value
+from mirkit.features.types import Unknown, Value
 from mirkit.features.vocals import vocals_share
 from mirkit.opentrack import OpenTrack
 from mirkit.stages import Result, fact, values_of
 from mirkit.store import Settings
+
+NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instruments")
 
 
 def loudness(track: OpenTrack, settings: Settings) -> Result:
@@ -21,5 +23,6 @@ def loudness(track: OpenTrack, settings: Settings) -> Result:
     facts = {}
     if track.has("vocals"):
         share = vocals_share(track.curve("vocals", "loudness"), track.curve("full_mix", "loudness"), track.window)
-        facts["vocals_share"] = fact(share)
+        # Without a model, other instruments are in the vocals stem too: there may be no voice in it at all.
+        facts["vocals_share"] = fact(NO_VOICE_MODEL if track.stems_by == "embedded" else share)
     return Result(values, facts)
