@@ -32,8 +32,11 @@ def _guarded(arguments: argparse.Namespace) -> int:
     from mirkit.cli.commands import execute
     from mirkit.errors import MirkitError, SettingsError
 
-    # A polite kill ends like Ctrl-C: writes finish or roll back, workers stop.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A polite kill and a terminal that is closed end like Ctrl-C: writes finish or roll back, workers stop. What the
+    # caller has us ignore (nohup) stays ignored.
+    for name in ("SIGTERM", "SIGHUP"):
+        if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         return execute(arguments)
     except MirkitError as error:

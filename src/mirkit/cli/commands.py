@@ -24,6 +24,7 @@ def execute(arguments: argparse.Namespace) -> int:
     tools: dict[str, Callable[[argparse.Namespace], int]] = {
         "organize": organize,
         "verify": verify,
+        "status": status,
         "init": init,
         "doctor": doctor,
         "models": models,
@@ -35,7 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def track_command(command: Command, arguments: argparse.Namespace) -> int:
     """Run stages on a track or on many."""
-    from mirkit.pipeline import Outcome, make_plan, prepare, run, workers
+    from mirkit.pipeline import make_plan, prepare, run, workers
 
     path = Path(arguments.path)
     if command.name == "run":
@@ -48,21 +49,23 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
         show.plan(plan, workers(plan, request))
     with downloading(shown=not quiet) as fetched:
         prepare(plan, fetched)
-    started = time.perf_counter()
-    outcomes: list[Outcome] = []
     count = len(plan.todo) + len(plan.unreadable)
-    with progress(count, shown=not quiet) as advance, closing(run(plan, request, show.note)) as results:
-        for outcome in results:
-            outcomes.append(outcome)
-            show.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
-            advance(outcome.track)
-    seconds = time.perf_counter() - started
-    idle = len(plan.tracks) - len(plan.todo) - len(plan.unreadable)
-    if arguments.json:
-        print(json.dumps(show.as_json(outcomes, idle, seconds), indent=2))
-    else:
-        show.summary(outcomes, idle, seconds, quiet=arguments.quiet)
-    return 0 if all(outcome.ok for outcome in outcomes) else 1
+    tally = show.Tally(idle=len(plan.tracks) - count, keep_all=arguments.json)
+    started = time.perf_counter()
+    try:
+        expected = plan.seconds / workers(plan, request)
+        with progress(count, expected, shown=not quiet) as advance, closing(run(plan, request, show.note)) as results:
+            for outcome in results:
+                tally.add(outcome)
+                show.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
+                advance(outcome.track)
+    finally:  # also when it is interrupted: what was done is done
+        seconds = time.perf_counter() - started
+        if arguments.json:
+            print(json.dumps(show.as_json(tally, seconds), indent=2))
+        else:
+            show.summary(tally, seconds, quiet=arguments.quiet)
+    return 1 if tally.failed else 0
 
 
 def _request(command: Command, arguments: argparse.Namespace, path: Path) -> Any:
@@ -172,6 +175,13 @@ def verify(arguments: argparse.Namespace) -> int:
     else:
         show.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
     return 0 if all(report.complete for report in reports) else 1
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """How the runs of a data set stand."""
+    from mirkit.cli.status import command
+
+    return command(arguments)
 
 
 def init(arguments: argparse.Namespace) -> int:

@@ -155,6 +155,10 @@ def build() -> argparse.ArgumentParser:
     verify.add_argument("--show-missing", action="store_true", help="name the missing keys of every track")
     _common(verify)
 
+    status = sub.add_parser("status", help="how the runs of a data set stand: done, failed, speed, time left")
+    status.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder")
+    _common(status)
+
     init = sub.add_parser("init", help="write the settings file mirkit.toml of a data set")
     init.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder")
     init.add_argument("--backend", action="append", default=[], metavar="JOB=NAME", help="fix a method")

@@ -7,49 +7,46 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(total: int, *, shown: bool) -> Iterator[Callable[[str], None]]:
+def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[str], None]]:
     """Give a function that counts one more track done and shows its name.
 
     Parameters
     ----------
     total : int
         Number of tracks.
+    expected : float
+        Seconds that all of them should take; the time left is told by it until one is done, then by the pace so far.
     shown : bool
         Draw the bar; it goes to standard error, and only when that is a terminal.
     """
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not shown or not console.is_terminal:
+    if not shown or not total or not console.is_terminal:
         yield lambda _name: None
         return
 
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
 
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=False),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total, rate="")
+    from mirkit.cli.show import clock
+    from mirkit.dataset.status import seconds_left
+
+    class Pace(ProgressColumn):
+        """Tracks a minute, time since the start, time left."""
+
+        def render(self, task: Task) -> Text:
+            elapsed, done = task.elapsed or 0.0, int(task.completed)
+            left = clock(seconds_left(done, total, elapsed, expected))
+            rate = f"{60 * done / elapsed:.1f} tracks/min, " if done and elapsed else ""
+            return Text(f"{rate}{clock(elapsed)}, {left} left")
+
+    columns = (BarColumn(), MofNCompleteColumn(), Pace(), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True, refresh_per_second=2) as bar:
+        task = bar.add_task("", total=total)
 
         def advance(name: str) -> None:
-            bar.advance(task)
-            elapsed = bar.tasks[0].elapsed or 0.0
-            done = bar.tasks[0].completed
-            bar.update(task, description=name[:60], rate=f"{60 * done / elapsed:.1f} tracks/min" if elapsed else "")
+            bar.update(task, advance=1, description=name[:60])
 
         yield advance
 

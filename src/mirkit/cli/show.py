@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,42 +76,62 @@ def outcome(outcome: Outcome, *, verbose: bool, quiet: bool) -> None:
     """One track: its failures; its notes unless quiet; a line for success when verbose."""
     from mirkit.store import shown
 
+    name = shown(outcome.track)
     for where, why in outcome.failures.items():
-        failure(f"{shown(outcome.track)}: {why}" if where == "track" else f"{shown(outcome.track)}: {where}: {why}")
+        failed_line(outcome.track, where, why)
     if not quiet:
         for text in outcome.notes:
-            note(f"note   {outcome.track}: {text}")
+            note(f"note   {name}: {shown(text)}")
         if verbose and outcome.ok:
             seconds = sum(outcome.seconds.values())
-            print(f"done   {outcome.track}: {', '.join(outcome.done) or 'nothing to do'} ({seconds:.1f} s)")
+            print(f"done   {name}: {', '.join(outcome.done) or 'nothing to do'} ({seconds:.1f} s)")
 
 
-def summary(outcomes: Sequence[Outcome], idle: int, seconds: float, *, quiet: bool) -> None:
+def failed_line(track: str, where: str, why: str) -> None:
+    """What failed on a track: a stage, or with ``track`` all of it."""
+    from mirkit.store import shown
+
+    failure(f"{shown(track)}: {shown(why)}" if where == "track" else f"{shown(track)}: {where}: {shown(why)}")
+
+
+@dataclass
+class Tally:
+    """What is kept of the outcomes of a run: counts and names, for there may be 100,000; all of them for ``--json``."""
+
+    idle: int
+    keep_all: bool
+    done: int = 0
+    sound: float = 0.0
+    failed: list[str] = field(default_factory=list)
+    tracks: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one more."""
+        self.done += outcome.ok
+        self.sound += outcome.duration
+        if not outcome.ok:
+            self.failed.append(outcome.track)
+        if self.keep_all:
+            self.tracks.append(asdict(outcome) | {"ok": outcome.ok})
+
+
+def summary(tally: Tally, seconds: float, *, quiet: bool) -> None:
     """Counts, time, speed, and the failed tracks once more."""
     from mirkit.store import shown
 
-    failed = [outcome for outcome in outcomes if not outcome.ok]
     if not quiet:
-        done = len(outcomes) - len(failed)
-        sound = sum(outcome.duration for outcome in outcomes)
-        speed = f", {sound / seconds:.0f} x real time" if sound and seconds else ""
-        print(f"{done} done, {idle} skipped, {len(failed)} failed in {clock(seconds)}{speed}")
-    if failed and len(outcomes) > 1:
-        names = ", ".join(shown(outcome.track) for outcome in failed)
-        note(f"{len(failed)} of {len(outcomes)} tracks failed (the same command tries them again): {names}")
+        speed = f", {tally.sound / seconds:.0f} x real time" if tally.sound and seconds else ""
+        print(f"{tally.done} done, {tally.idle} skipped, {len(tally.failed)} failed in {clock(seconds)}{speed}")
+    tried = tally.done + len(tally.failed)
+    if tally.failed and tried > 1:
+        names = ", ".join(map(shown, tally.failed))
+        note(f"{len(tally.failed)} of {tried} tracks failed (the same command tries them again): {names}")
 
 
-def as_json(outcomes: Sequence[Outcome], idle: int, seconds: float) -> dict[str, Any]:
+def as_json(tally: Tally, seconds: float) -> dict[str, Any]:
     """The outcome of a run for machines."""
-    return {
-        "tracks": [asdict(outcome) | {"ok": outcome.ok} for outcome in outcomes],
-        "summary": {
-            "done": sum(outcome.ok for outcome in outcomes),
-            "skipped": idle,
-            "failed": sum(not outcome.ok for outcome in outcomes),
-            "seconds": round(seconds, 2),
-        },
-    }
+    counts = {"done": tally.done, "skipped": tally.idle, "failed": len(tally.failed), "seconds": round(seconds, 2)}
+    return {"tracks": tally.tracks, "summary": counts}
 
 
 def organized(report: Report, arguments: Namespace) -> None:

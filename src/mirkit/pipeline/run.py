@@ -32,8 +32,6 @@ def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[O
         return
     count = workers(plan, request)
     log = _log(plan, request, count) if request.batch else None
-    if log and log.problem:
-        say(log.problem)
     if code_cache_is_empty():
         say("the first run compiles what it needs, which takes up to a minute")
     state = "interrupted"
@@ -50,6 +48,8 @@ def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[O
     finally:
         if log:
             log.close(state)
+            if log.problem:
+                say(log.problem)
 
 
 def workers(plan: Plan, request: Request) -> int:

@@ -1,0 +1,56 @@
+"""``mirkit status``: how the runs of a data set stand."""
+
+import argparse
+import json
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from mirkit.cli import show
+from mirkit.dataset.status import RunStatus, Status, status
+from mirkit.store import shown
+
+#: Reasons and tracks that are listed; ``--verbose`` and ``--json`` list all.
+_LISTED = 20
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Say how the runs stand."""
+    found = status(Path(arguments.path))
+    if arguments.json:
+        print(json.dumps(asdict(found), indent=2))
+        return 0
+    for run in found.runs:
+        _run(run)
+    _failures(found, len(found.failures) if arguments.verbose else _LISTED)
+    return 0
+
+
+def _run(run: RunStatus) -> None:
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
+    print(f"run      {began}, {run.state}, {show.clock(run.seconds)}, {run.workers} workers, mirkit {run.mirkit}")
+    ended = run.done + run.failed
+    print(f"tracks   {run.done} of {run.todo} done, {run.failed} failed, {run.tracks - run.todo} were done before")
+    if ended and run.seconds:
+        sound = f", {run.sound / run.seconds:.0f} x real time" if run.sound else ""
+        print(f"speed    {60 * ended / run.seconds:.1f} tracks/min{sound}")
+    if run.stages:
+        whole = sum(run.stages.values()) or 1.0
+        print("time     " + ", ".join(f"{name} {s / whole:.0%}" for name, s in list(run.stages.items())[:4]))
+    if run.left is not None:
+        print(f"left     about {show.clock(run.left)}")
+    elif ended < run.todo:
+        print("left     run the same command again to go on")
+    print(f"log      {shown(run.log)}")
+
+
+def _failures(found: Status, listed: int) -> None:
+    reasons = Counter(why for failures in found.failures.values() for why in set(failures.values()))
+    for why, count in reasons.most_common(listed) if len(found.failures) > listed else ():
+        print(f"         {count} x {shown(why)}")
+    for track, failures in list(found.failures.items())[:listed]:
+        for where, why in failures.items():
+            show.failed_line(track, where, why)
+    if len(found.failures) > listed:
+        print(f"         and {len(found.failures) - listed} more; all with --verbose")
