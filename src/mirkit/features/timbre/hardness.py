@@ -9,9 +9,9 @@ from mirkit.features.timbre.bandwidth import SIZE as BAND_SIZE
 from mirkit.features.timbre.bandwidth import bandwidths
 from mirkit.features.timbre.note_starts import note_starts, segment_ends
 from mirkit.features.timbre.onsets import HOP
-from mirkit.features.timbre.score import UNDEFINED, log10, score
+from mirkit.features.timbre.score import log10, score
 from mirkit.features.timbre.zwicker import LoudnessPattern, bark_weights
-from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
+from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Value
 
 _MARGIN = BAND_SIZE
 _ATTACK_FRAMES = int(MAX_SECONDS * ANALYSIS_RATE / BAND_HOP)
@@ -21,6 +21,7 @@ _CENTROID_SAMPLES = int(0.125 * ANALYSIS_RATE)
 _FEWEST_SAMPLES = 512
 _LEAST_CENTROID = 200.0
 _LOWEST_HZ = 20.0
+_NO_ATTACK = Unknown("a note has no attack")
 
 
 def hardness(
@@ -65,14 +66,14 @@ def hardness(
     for start, end in zip(starts, segment_ends(starts, len(padded)), strict=True):
         attack = effort_attack(envelope[start:end])
         if attack is None:
-            return UNDEFINED
+            return _NO_ATTACK
         times.append(attack[0])
         last = len(strength) if end == len(padded) else end // HOP
         strengths.append(float(strength[start // HOP : last].max()))
         centroids += _centroid(padded[start + attack[1] : min(end, start + attack[1] + _CENTROID_SAMPLES)])
     width = _attack_bandwidth(bandwidths(padded, gain), starts, strengths)
     if width is None:
-        return UNDEFINED
+        return _NO_ATTACK
     centroid = max(float(np.mean(centroids)), _LEAST_CENTROID) if centroids else _LEAST_CENTROID
     level = float(np.average((pattern.specific * bark_weights(70, 140)).sum(axis=1), weights=pattern.rms))
     return score(

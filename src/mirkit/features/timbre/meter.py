@@ -79,4 +79,5 @@ def _mean(values: list[Value], lengths: tuple[int, ...]) -> Value:
     known = [(value, length) for value, length in zip(values, lengths, strict=True) if isinstance(value, float)]
     if not known:
         return values[0]
-    return sum(value * length for value, length in known) / sum(length for _, length in known)
+    total = sum(length for _, length in known)
+    return sum(value * (length / total) for value, length in known)

@@ -60,7 +60,7 @@ class PercussiveShare:
             self._separate(min(_CHUNK, self._frames - self._done))
 
     def share(self) -> float:
-        """Level of the percussive part over that of both, summed over windows of 1024 samples; NaN if too short."""
+        """Level of the percussive part over that of both, summed over windows of 1024 samples; NaN of no sound."""
         # Only behind the last frames are the last three hops of a block complete.
         blocks = [block[:, :LANES] for block in self._energies] + [self._energies[-1][:, LANES:]]
         energy = np.concatenate(blocks, axis=1)[:, 2 : self._frames + 1]
@@ -68,8 +68,9 @@ class PercussiveShare:
             return math.nan
         if energy.shape[1] > 1:
             energy = energy[:, 1:] + energy[:, :-1]
-        percussive, harmonic = np.sqrt(energy).sum(axis=1)
-        return float(percussive / (percussive + harmonic))
+        percussive, harmonic = (float(level) for level in np.sqrt(energy).sum(axis=1))
+        both = percussive + harmonic
+        return percussive / both if both else math.nan
 
     def _separate(self, count: int) -> None:
         """Separate the next ``count`` frames."""

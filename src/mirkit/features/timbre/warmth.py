@@ -5,9 +5,9 @@ import scipy.fft
 
 from mirkit.features.timbre.note_starts import note_starts, segment_ends
 from mirkit.features.timbre.peaks import peaks
-from mirkit.features.timbre.score import UNDEFINED, log10, score
+from mirkit.features.timbre.score import log10, score
 from mirkit.features.timbre.zwicker import LoudnessPattern, bark_weights
-from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
+from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Value
 
 _SIZE = 8192
 _HZ_PER_BIN = ANALYSIS_RATE / _SIZE
@@ -18,6 +18,7 @@ _MARGIN = 4096
 _PEAK_SHARE = 0.2
 _HIGHEST_HZ = 12000.0
 _LOW_HZ = 260.0
+_EMPTY_NOTE = Unknown("a note is silent or lacks a part of the spectrum")
 
 
 def warmth(x: FloatArray, envelope: FloatArray, strength: FloatArray, pattern: LoudnessPattern) -> Value:
@@ -49,7 +50,7 @@ def warmth(x: FloatArray, envelope: FloatArray, strength: FloatArray, pattern: L
     for start, end in zip(starts, segment_ends(starts, len(x)), strict=True):
         note = _measure(x[start:end])
         if note is None:
-            return UNDEFINED
+            return _EMPTY_NOTE
         notes.append(note)
     centroid, straightness, low_share, level = np.array(notes).T
     low = (pattern.specific * bark_weights(10, 40)).sum(axis=1).mean()
