@@ -23,6 +23,7 @@ FLOORS = {
     "cli": 7,
     "pipeline": 6,
     "stages": 5,
+    "cropping": 5,
     "organize": 5,
     "dataset": 5,
     "demo_set": 5,

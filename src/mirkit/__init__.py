@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mirkit.pipeline.analyze import analyze
+    from mirkit.pipeline.window import Windows, features_at
     from mirkit.track import Track, find_tracks
 
 __version__ = "0.1.0"
-__all__ = ["Track", "__version__", "analyze", "find_tracks"]
+__all__ = ["Track", "Windows", "__version__", "analyze", "features_at", "find_tracks"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,6 +17,10 @@ def __getattr__(name: str) -> Any:
         from mirkit.pipeline.analyze import analyze
 
         return analyze
+    if name in ("Windows", "features_at"):
+        from mirkit.pipeline import window
+
+        return getattr(window, name)
     if name in ("Track", "find_tracks"):
         from mirkit import track
 

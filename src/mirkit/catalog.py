@@ -174,13 +174,25 @@ STAGES: tuple[Stage, ...] = (
         job="classification",
     ),
     Stage("aesthetics", "classification", 1, "four Audiobox Aesthetics scores", job="aesthetics"),
+    Stage(
+        "crop",
+        "cropping",
+        1,
+        "training clips of the mix and its stems, each with its own numbers",
+        tuple((part, "loudness") for part in ("full_mix", *STEMS)),
+        needs=(
+            *("source", "beats", "onsets", "syncopation", "complexity", "stem_rhythm", "loudness", "spectral_shape"),
+            *("bands", "chroma", "stem_harmonic", "timbral", "danceability", "aesthetics"),
+        ),
+    ),
     Stage("adtof", "transcription", 1, "drums to MIDI, ADTOF", job="drums"),
     Stage("drumsep", "transcription", 1, "drums to MIDI, drum separation and onsets", job="drums"),
     Stage("describe", "description", 1, "five texts by Music Flamingo", job="texts"),
 )
 
+_NOT_MEASURED = ("separate", "crop", "adtof", "drumsep", "describe")
 #: Stages whose keys are measured from sound, the ones ``extract`` runs.
-MEASURED = tuple(stage.name for stage in STAGES if stage.name not in ("separate", "adtof", "drumsep", "describe"))
+MEASURED = tuple(stage.name for stage in STAGES if stage.name not in _NOT_MEASURED)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """A track while it is worked on: every file decoded once, every curve computed once."""
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 from mirkit.audio import Audio, Damage, open_audio
 from mirkit.catalog import TONAL
@@ -11,11 +12,13 @@ from mirkit.features.packing import KINDS, beats_from_arrays, beats_to_arrays, f
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.signal import BLOCK, Makers, measure
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
-from mirkit.store import Fingerprint, read_curves, read_curves_header, update_curves
+from mirkit.store import Fingerprint, read_curves, read_curves_header, shown, update_curves
 from mirkit.track import Track
 
 #: Rises when the meaning of a kept curve changes, so that older sidecars are measured anew.
 CURVES_VERSION = 1
+
+_BEATS = "full_mix/beats"
 
 
 class OpenTrack:
@@ -48,6 +51,33 @@ class OpenTrack:
         self._fresh: set[tuple[str, str]] = set()
         self._samples: dict[str, int] = {}
         self._beats: Beats | None = None
+        self._window: Window | None = None
+
+    @classmethod
+    def recall(cls, track: Track, fingerprints: Mapping[str, Fingerprint], wanted: Iterable[tuple[str, str]]) -> Self:
+        """Open a track from its sidecar alone: the wanted ``(part, family)`` curves and the beats, nothing decoded.
+
+        Raises
+        ------
+        MissingInput
+            They are not kept, or belong to another sound.
+        """
+        opened = cls(track, fingerprints)
+        present = {opened._present(part, family) for part, family in wanted}
+        present = {(part, family) for part, family in present if opened.has(part) and family in KINDS}
+        opened._recall(present)
+        if present - opened._curves.keys() or opened._beats is None or "full_mix" not in opened._samples:
+            raise MissingInput(
+                f"{shown(track.path)}: its curves are damaged or of another sound; "
+                f'measure it again with: mirkit extract "{shown(track.path)}" --overwrite'
+            )
+        return opened
+
+    def at(self, window: Window) -> Self:
+        """The same track seen through a window: what is measured of it is measured there."""
+        view = copy.copy(self)
+        view._window = window
+        return view
 
     def has(self, part: str) -> bool:
         """Whether the track has this part (``tonal``: all of bass, other and vocals)."""
@@ -69,8 +99,8 @@ class OpenTrack:
 
     @property
     def window(self) -> Window:
-        """The whole track."""
-        return Window(0.0, self.duration)
+        """The whole track, or the part of it that is looked at (see :meth:`at`)."""
+        return self._window or Window(0.0, self.duration)
 
     def curve(self, part: str, family: str) -> Any:
         """A curve that ``measure`` has made or found."""
@@ -80,9 +110,8 @@ class OpenTrack:
     def beats(self) -> Beats:
         """Beats of the track, of this run or kept from an earlier one."""
         if self._beats is None:
-            arrays = self._kept("full_mix/beats")
             header: Any = read_curves_header(self.track.curves)
-            self._beats = beats_from_arrays(arrays, header["full_mix/beats"]["metre"])
+            self._beats = _beats(header, read_curves(self.track.curves, _BEATS))
         return self._beats
 
     @beats.setter
@@ -166,6 +195,7 @@ class OpenTrack:
         """Take from the sidecar what still belongs to the sound."""
         try:
             header = read_curves_header(self.track.curves)
+            arrays = read_curves(self.track.curves)
         except MissingInput:
             return
         except InfoError as error:
@@ -177,7 +207,9 @@ class OpenTrack:
                 self._samples[part] = note["samples"]
         for part, family in wanted:
             if family in KINDS and self._valid(part, header.get(f"{part}/{family}")):
-                self._curves[part, family] = from_arrays(family, self._kept(f"{part}/{family}"))
+                self._curves[part, family] = from_arrays(family, _under(arrays, f"{part}/{family}"))
+        if self._beats is None and _BEATS in header:
+            self._beats = _beats(header, arrays)
 
     def _valid(self, part: str, note: Any) -> bool:
         return isinstance(note, dict) and (note.get("version"), note.get("sound")) == (
@@ -185,8 +217,13 @@ class OpenTrack:
             self._hashes[part],
         )
 
-    def _kept(self, name: str) -> dict[str, Any]:
-        return {key.removeprefix(f"{name}/"): array for key, array in read_curves(self.track.curves, name).items()}
+
+def _under(arrays: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
+
+
+def _beats(header: Any, arrays: Mapping[str, Any]) -> Beats:
+    return beats_from_arrays(_under(arrays, _BEATS), header[_BEATS]["metre"])
 
 
 def damage_note(part: str, damage: Damage) -> str:

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import show
-from mirkit.cli.parser import COMMANDS, Command, backend_choices
+from mirkit.cli import dataset, show
+from mirkit.cli.parser import CLIP_UNITS, COMMANDS, Command, backend_choices
 from mirkit.cli.progress import downloading, progress
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "organize": organize,
         "verify": verify,
         "status": status,
+        "window": dataset.window,
         "init": init,
         "doctor": doctor,
         "models": models,
@@ -81,6 +82,11 @@ def _request(command: Command, arguments: argparse.Namespace, path: Path) -> Any
         "rhythm.model": getattr(arguments, "beat_model", None),
         "rhythm.bpm": getattr(arguments, "bpm", None),
         "rhythm.bpm_range": _range(getattr(arguments, "bpm_range", None)),
+        "crop.length": _length(arguments),
+        "crop.align": getattr(arguments, "align", None),
+        "crop.overlap": getattr(arguments, "clip_overlap", None),
+        "crop.tail": getattr(arguments, "tail", None),
+        "crop.name": getattr(arguments, "name", None),
         "separation.format": getattr(arguments, "format", None),
         "separation.bitrate": getattr(arguments, "bitrate", None),
         "separation.shifts": getattr(arguments, "shifts", None),
@@ -105,6 +111,11 @@ def _request(command: Command, arguments: argparse.Namespace, path: Path) -> Any
         memory=arguments.memory,
         debug=arguments.debug,
     )
+
+
+def _length(arguments: argparse.Namespace) -> str | None:
+    given = ((getattr(arguments, option, None), unit) for option, unit in CLIP_UNITS)
+    return next((f"{amount:.10g} {unit}" for amount, unit in given if amount is not None), None)
 
 
 def _range(text: str | None) -> tuple[float, float] | None:

@@ -12,6 +12,9 @@ from mirkit.catalog import BACKENDS, GROUPS, JOBS, STAGES
 #: Formats that stems can be written in.
 STEM_FORMATS = ("flac", "wav", "mp3", "ogg")
 
+#: Options that say how long a clip is, and the unit that each counts in.
+CLIP_UNITS = (("seconds", "s"), ("samples", "samples"), ("bars", "bars"))
+
 
 @dataclass(frozen=True)
 class Command:
@@ -35,6 +38,7 @@ def _commands() -> dict[str, Command]:
         Command("run", ("separate", *extract), "everything: separate, then measure every feature", several=True),
         Command("separate", ("separate",), "four stems: drums, bass, other, vocals", several=True),
         Command("demucs_sep", ("separate",), "four stems by Demucs, or --model embedded", fixed=(("stems", "demucs"),)),
+        Command("crop", ("crop",), "training clips of the mix and its stems, each with its own numbers", several=True),
         Command("drumsep", ("drumsep",), "drums to MIDI by drum separation and onsets", several=True),
         Command("music_flamingo", ("describe",), "five texts, Music Flamingo GGUF by llama.cpp"),
         Command("music_flamingo_transformers", ("describe",), "five texts, Music Flamingo by Transformers"),
@@ -80,6 +84,8 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
         stems.add_argument("--shifts", type=int, metavar="N", help="Demucs: random shifts to average")
         stems.add_argument("--overlap", type=float, metavar="SHARE", help="Demucs: overlap of neighbouring segments")
         stems.add_argument("--segment", type=float, metavar="S", help="Demucs: segment length")
+    if command.name == "crop":
+        _clips(parser.add_argument_group("clips"))
     if "describe" in command.stages:
         texts = parser.add_argument_group("texts")
         texts.add_argument("--model", help="IQ3_M, Q6_K, Q8_0, or a model file or folder")
@@ -103,6 +109,21 @@ def _weights(group: "argparse._ActionsContainer") -> None:
     group.add_argument(
         "--commercial-safe", action="store_true", help="refuse models whose licence excludes commercial use"
     )
+
+
+def _clips(group: "argparse._ArgumentGroup") -> None:
+    length = group.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=float, metavar="S", help="length of a clip in seconds")
+    length.add_argument(
+        "--samples", type=int, metavar="N", help="in samples at 44.1 kHz: the model's sample_size (default: 2097152)"
+    )
+    length.add_argument("--bars", type=int, metavar="N", help="in bars, from downbeat to downbeat")
+    group.add_argument("--align", choices=("downbeat", "beat", "free"), help="what clips begin on (default: downbeat)")
+    group.add_argument(
+        "--overlap", dest="clip_overlap", type=float, metavar="SHARE", help="share that the next clip repeats"
+    )
+    group.add_argument("--tail", choices=("drop", "pad", "keep"), help="a rest shorter than a clip (default: drop)")
+    group.add_argument("--name", help="name of the set, to keep it beside others (default: none)")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -158,6 +179,14 @@ def build() -> argparse.ArgumentParser:
     status = sub.add_parser("status", help="how the runs of a data set stand: done, failed, speed, time left")
     status.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder")
     _common(status)
+
+    window = sub.add_parser("window", help="the features of any part of a measured track, from its curves")
+    window.add_argument("path", metavar="PATH", help="a track, its full_mix file, a loose file, or a clip")
+    window.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds (default: 0)")
+    window.add_argument("--end", type=float, metavar="S", help="seconds (default: the end)")
+    window.add_argument("--slices", type=int, metavar="N", help="N values a key: of N equal slices of the window")
+    window.add_argument("--samples", action="store_true", help="decode the window too, for the timbre keys")
+    _common(window)
 
     init = sub.add_parser("init", help="write the settings file mirkit.toml of a data set")
     init.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder")

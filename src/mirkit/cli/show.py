@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # `mirkit doctor` must work where a package is missing
     from mirkit.organize import Report
     from mirkit.pipeline import Outcome, Plan
 
+if TYPE_CHECKING:
+    from mirkit.pipeline.window import Slices, WindowFeatures
+
 
 def note(text: str) -> None:
     """A line that is no result."""
@@ -102,6 +105,7 @@ class Tally:
     keep_all: bool
     done: int = 0
     sound: float = 0.0
+    clips: int = 0
     failed: list[str] = field(default_factory=list)
     tracks: list[dict[str, Any]] = field(default_factory=list)
 
@@ -109,6 +113,7 @@ class Tally:
         """Count one more."""
         self.done += outcome.ok
         self.sound += outcome.duration
+        self.clips += outcome.clips
         if not outcome.ok:
             self.failed.append(outcome.track)
         if self.keep_all:
@@ -121,7 +126,8 @@ def summary(tally: Tally, seconds: float, *, quiet: bool) -> None:
 
     if not quiet:
         speed = f", {tally.sound / seconds:.0f} x real time" if tally.sound and seconds else ""
-        print(f"{tally.done} done, {tally.idle} skipped, {len(tally.failed)} failed in {clock(seconds)}{speed}")
+        cut = f", {tally.clips} clips" if tally.clips else ""
+        print(f"{tally.done} done, {tally.idle} skipped, {len(tally.failed)} failed in {clock(seconds)}{speed}{cut}")
     tried = tally.done + len(tally.failed)
     if tally.failed and tried > 1:
         names = ", ".join(map(shown, tally.failed))
@@ -193,6 +199,28 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
 def verify_json(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]]) -> dict[str, Any]:
     """The same for machines."""
     return {"tracks": [asdict(report) | {"complete": report.complete} for report in reports], "mixed_methods": mixed}
+
+
+def window(found: WindowFeatures, arguments: Namespace) -> None:
+    """The values of a window, and why there are none."""
+    if arguments.json:
+        print(json.dumps(asdict(found), indent=2))
+        return
+    for name, value in found.values.items():
+        print(f"{name:<32} {found.reasons[name] if value is None else f'{value:.6g}'}")
+
+
+def slices(found: Slices, arguments: Namespace) -> None:
+    """The values of equal slices: a line a key."""
+    if arguments.json:
+        print(json.dumps(asdict(found), indent=2))
+        return
+    print(f"{len(found.edges) - 1} slices of {found.edges[1] - found.edges[0]:.3f} s from {found.edges[0]:g} s on")
+    for name, values in found.values.items():
+        told = " ".join("-" if value is None else f"{value:.4g}" for value in values)
+        wide = f"  (over {found.widened[name]:g} s)" if name in found.widened else ""
+        why = "" if any(value is not None for value in values) else f"  {found.reasons[name][0]}"
+        print(f"{name:<32} {told}{wide}{why}")
 
 
 def health(report: dict[str, Any]) -> None:

@@ -50,8 +50,9 @@ def danceability(curve: EnvelopeCurve, window: Window) -> Value:
         0 to 1. ``too short`` below 10 s; ``silent`` where nothing is above -70 dBFS; ``steady level`` where the
         envelope moves by less than 2 % of its mean (a held tone).
     """
-    first = round(window.start * HOPS_PER_SECOND)
-    envelope = curve.deviation[first : first + math.floor(window.duration * HOPS_PER_SECOND + 1e-6)]
+    count = math.floor(window.duration * HOPS_PER_SECOND + 1e-6)
+    first = max(0, min(round(window.start * HOPS_PER_SECOND), len(curve.deviation) - count))
+    envelope = curve.deviation[first : first + count]
     if len(envelope) < MIN_SECONDS * HOPS_PER_SECOND:
         return TOO_SHORT
     if envelope.max() <= 10 ** (SILENCE_DBFS / 20):

@@ -118,9 +118,10 @@ def momentary(energy: FloatArray) -> FloatArray:
 
 def hops_in(curve: LoudnessCurve, window: Window) -> FloatArray:
     """Energies of the 100 ms steps of a window, by the rule of ``loudness``."""
-    first = round(window.start * HOPS_PER_SECOND)
-    # 1e-6: a duration that is a whole number of steps up to rounding has all of them.
-    return curve.energy[first : first + math.floor(window.duration * HOPS_PER_SECOND + 1e-6)]
+    # 1e-6: a duration that is a whole number of steps up to rounding has all of them, also at the end of the curve.
+    count = math.floor(window.duration * HOPS_PER_SECOND + 1e-6)
+    first = max(0, min(round(window.start * HOPS_PER_SECOND), len(curve.energy) - count))
+    return curve.energy[first : first + count]
 
 
 def to_lufs(energy: FloatArray) -> FloatArray:

@@ -25,6 +25,8 @@ class Outcome:
         Length of the track in seconds, 0 when nothing was decoded.
     busy : bool
         Whether nothing was done because another run is at work on the track.
+    clips : int
+        Training clips that it now has, of the set that was asked for.
     """
 
     track: str
@@ -35,6 +37,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     duration: float = 0.0
     busy: bool = False
+    clips: int = 0
 
     @property
     def ok(self) -> bool:

@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -21,7 +21,9 @@ from mirkit.pipeline.done import EXTERNAL
 from mirkit.pipeline.job import Job
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.state import State
-from mirkit.stages import Result, door, listeners, parameters
+from mirkit.pipeline.window import neural_stages, window_curves
+from mirkit.stages import Result, door, entry_name, listeners, parameters
+from mirkit.stages.window import FROM_SOUND
 from mirkit.store import (
     LOCK_NAME,
     Busy,
@@ -48,6 +50,7 @@ class _Log:
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     duration: float = 0.0
+    clips: int = 0
 
 
 def process(job: Job) -> Outcome:
@@ -71,6 +74,7 @@ def process(job: Job) -> Outcome:
         tuple(dict.fromkeys(log.notes)),
         log.seconds,
         log.duration,
+        clips=log.clips,
     )
 
 
@@ -102,8 +106,44 @@ def _process(job: Job, log: _Log) -> None:
     log.skipped += [name for name in wanted if name not in todo]
     if retimed := state.retimed():
         update_provenance(state.track.provenance, retimed)
+    crop = todo.pop("crop", "")
     if todo:
         _measure(job, state, tuple(todo), log)
+    if crop:
+        _crop(job, log)
+
+
+def _crop(job: Job, log: _Log) -> None:
+    """Cut clips of what the stages before have measured."""
+    from mirkit.cropping.cut import crop
+    from mirkit.cropping.numbers import Source
+
+    row = stage("crop")
+    if log.failures:
+        log.failures[row.name] = f"needs {', '.join(log.failures)}, which failed"
+        return
+    started = time.perf_counter()
+    state = State.of(Track.at(job.path))
+    stages, neural = state.provenance.stages, neural_stages(state)
+    try:
+        opened = OpenTrack.recall(state.track, state.prints, window_curves(state, job.settings))
+        source = Source(opened, state.prints, stages, state.provenance.facts, neural)
+        cropped = crop(source, job.settings, overwrite=job.overwrite)
+    except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
+        log.failures[row.name] = _told(job, error)
+        return
+    log.notes += cropped.notes
+    log.clips = len(cropped.names)
+    modelled = tuple(name for name in (*FROM_SOUND, *neural) if stages[name].backend)
+    for clip in cropped.names if modelled else ():  # what a model hears, it hears in the clip itself
+        heard = process(replace(job, path=state.track.crops / clip, stages=modelled, overwrite=False))
+        log.failures |= {f"crops/{clip} {where}": why for where, why in heard.failures.items()}
+    method = {"clips": list(cropped.names), "aligned": cropped.aligned}
+    needs = {need: stages[need].identity for need in row.needs}
+    entry = _entry(job, state, row, Result(method=method), needs, time.perf_counter() - started)
+    update_provenance(state.track.provenance, [replace(entry, stage=entry_name(row, job.settings))])
+    log.seconds[row.name] = entry.seconds
+    log.done.append(row.name)
 
 
 def _separate(job: Job, state: State, log: _Log) -> None:

@@ -1,13 +1,16 @@
 """What is known of a track before it is worked on: its files, its provenance, and which stages must run."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mirkit.catalog import STEMS, Stage, stage, with_needs
-from mirkit.errors import InfoError
+from mirkit.cropping.clip import Cut, is_cut, looks_whole
+from mirkit.errors import InfoError, MissingInput
 from mirkit.pipeline.done import EXTERNAL, Inputs, inputs_of, why_not_done
+from mirkit.stages import entry_name
 from mirkit.store import (
     Entry,
     Fingerprint,
@@ -16,6 +19,7 @@ from mirkit.store import (
     fingerprint,
     read_info,
     read_provenance,
+    shown,
 )
 from mirkit.store.sidecar import JsonObject
 from mirkit.track import Track
@@ -60,6 +64,11 @@ class State:
         prints = {part: fingerprint(path, known.get(part)) for part, path in track.parts.items()}
         return cls(track, provenance, info, prints, notes)
 
+    @property
+    def cut(self) -> Cut | None:
+        """Where it was cut from, if it is a clip."""
+        return Cut.of(self.provenance)
+
     def retimed(self) -> list[Entry]:
         """Entries whose files have a new time of change and the old content, with that time: not to be hashed again."""
         entries = []
@@ -95,13 +104,20 @@ class State:
     def outstanding(
         self, wanted: Iterable[str], backends: Mapping[str, str], settings: Settings, *, overwrite: bool = False
     ) -> dict[str, str]:
-        """Stages that must run, in order, each with why; what the wanted ones need is looked at too."""
+        """Stages that must run, in order, each with why; what the wanted ones need is looked at too.
+
+        Raises
+        ------
+        MissingInput
+            It is a clip, and has from its source what is asked for.
+        """
         wanted = tuple(wanted)
+        self._check_clip(wanted)
         todo: dict[str, str] = {}
         identities: dict[str, str] = {}
         for name in with_needs(wanted):
             row = stage(name)
-            entry = self.provenance.stages.get(name)
+            entry = self.provenance.stages.get(entry_name(row, settings))
             needs = {need: identities[need] for need in row.needs}
             why = why_not_done(
                 row,
@@ -110,7 +126,7 @@ class State:
                 self.inputs(row, settings),
                 needs,
                 settings,
-                products_there=self._products_there(row),
+                products_there=self._products_there(row, entry),
             )
             if name == "separate" and not overwrite and len(self.foreign_stems()) == len(STEMS):
                 why = ""  # the user's own stems stay
@@ -121,14 +137,32 @@ class State:
             identities[name] = "" if why or entry is None else entry.identity
         return todo
 
+    def _check_clip(self, wanted: Iterable[str]) -> None:
+        """Refuse to measure a clip as if it were a track: its numbers rest on the beats and levels of its source."""
+        if (cut := self.cut) is None:
+            return
+        entries = {name: self.provenance.stages.get(name) for name in wanted}
+        given = [name for name, entry in entries.items() if name in ("separate", "crop") or (entry and is_cut(entry))]
+        if given:
+            source = self.track.folder / cut.source
+            raise MissingInput(
+                f"{shown(self.track.path)}: a clip, which has its {given[0]} from its source; "
+                f'make it anew with: mirkit crop "{shown(os.path.normpath(source))}"'
+            )
+
     def inputs(self, row: Stage, settings: Settings) -> Inputs:
         """What a stage would read now."""
         return inputs_of(row, self.prints, settings)
 
-    def _products_there(self, row: Stage) -> bool:
+    def _products_there(self, row: Stage, entry: Entry | None) -> bool:
         if row.name == "separate":
             return all(stem in self.prints for stem in STEMS)
+        if row.name == "crop":
+            method: Any = entry.extra.get("method", {}) if entry else {}
+            return all(looks_whole(self.track.crops / clip, self.prints) for clip in method.get("clips", ()))
         keys_there = all(key in self.info for key in row.keys)
+        if row.curves and not self.track.curves.exists():
+            return False  # made anew, for windows and clips
         return keys_there and all(self.product(suffix).exists() for suffix in row.files)
 
     def product(self, suffix: str) -> Path:

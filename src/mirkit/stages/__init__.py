@@ -76,10 +76,18 @@ def fact(value: Any, confidence: float | None = None) -> dict[str, Any]:
     return told
 
 
+def entry_name(stage: Stage, settings: Settings) -> str:
+    """Name under which the provenance keeps a stage: its own, and one for each named set of clips."""
+    named = settings.crop.name if stage.name == "crop" else ""
+    return f"{stage.name}/{named}" if named else stage.name
+
+
 def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
     """Settings that the result of a stage depends on."""
     if stage.name == "beats":
         return asdict(settings.rhythm)
     if stage.name == "separate":
         return asdict(settings.separation)
+    if stage.name == "crop":
+        return asdict(settings.crop)
     return {}

@@ -13,7 +13,8 @@ from typing import Any
 
 from mirkit.catalog import BACKENDS, JOBS
 from mirkit.errors import InfoError, SettingsError
-from mirkit.store import atomic, checks
+from mirkit.store import atomic, checks, crop_settings
+from mirkit.store.crop_settings import Crop
 from mirkit.store.mishap import shown
 from mirkit.store.sidecar import read_bounded
 
@@ -121,6 +122,7 @@ class Settings:
     backends: Backends = Backends()
     separation: Separation = Separation()
     rhythm: Rhythm = Rhythm()
+    crop: Crop = field(default_factory=Crop)
     run: Run = Run()
     texts: Texts = Texts()
     exclude: Mapping[str, str] = field(default_factory=dict)
@@ -274,6 +276,11 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "rhythm.bpm_range": checks.optional(checks.tempo_range),
     "rhythm.bpm": checks.optional(checks.number(20, 400)),
     "rhythm.model": checks.optional(checks.text),
+    "crop.length": crop_settings.length,
+    "crop.align": checks.one_of("downbeat", "beat", "free"),
+    "crop.overlap": checks.number(0, 0.99),
+    "crop.tail": checks.one_of("drop", "pad", "keep"),
+    "crop.name": crop_settings.set_name,
     "run.device": checks.device,
     "run.jobs": checks.whole(0, 4096),
     "run.offline": checks.flag,

@@ -83,17 +83,22 @@ def _steps(curve: ChromaCurve, edges: FloatArray) -> tuple[FloatArray, npt.NDArr
     steps = max(0, len(edges) - 1)
     vectors, active = np.zeros((steps, 12)), np.zeros(steps, np.bool_)
     sounding = curve.active()
-    amplitude = 10 ** (curve.level_db.astype(np.float64) / 20)
-    for i in range(steps):
-        start, end = edges[i], edges[i + 1]
-        first, stop = int(np.ceil(start * FRAME_RATE)), int(np.ceil(end * FRAME_RATE))
-        frames = slice(first, min(stop, len(amplitude)))
-        if not sounding[frames].any() or 2 * sounding[frames].sum() < stop - first:
-            continue
-        phase = (np.arange(frames.start, frames.stop) / FRAME_RATE - start) / (end - start)
-        weight = np.sin(np.pi * phase) ** 2 * amplitude[frames] + 1e-30
-        vector = (curve.chroma[frames] * weight[:, np.newaxis]).sum(axis=0)
-        length = np.sqrt(np.square(vector).sum())
-        if length > 0:
-            vectors[i], active[i] = vector / length, True
+    # Step i has the frames first[i] to first[i + 1].
+    first = np.ceil(edges * FRAME_RATE).astype(np.int64)
+    have = np.minimum(first, len(sounding))
+    frames = slice(have[0], have[-1]) if steps else slice(0, 0)
+    filled = np.flatnonzero(np.diff(have) > 0)
+    if not len(filled):
+        return vectors, active
+    starts = have[filled] - frames.start
+    step = np.repeat(filled, np.diff(have)[filled])
+    phase = (np.arange(frames.start, frames.stop) / FRAME_RATE - edges[step]) / np.diff(edges)[step]
+    amplitude = 10 ** (curve.level_db[frames].astype(np.float64) / 20)
+    weight = np.sin(np.pi * phase) ** 2 * amplitude + 1e-30
+    sums = np.add.reduceat(curve.chroma[frames] * weight[:, np.newaxis], starts, axis=0)
+    length = np.sqrt(np.square(sums).sum(axis=1))
+    count = np.add.reduceat(sounding[frames].astype(np.int64), starts)
+    votes = (count > 0) & (2 * count >= np.diff(first)[filled]) & (length > 0)
+    vectors[filled[votes]] = sums[votes] / length[votes, np.newaxis]
+    active[filled[votes]] = True
     return vectors, active

@@ -27,6 +27,7 @@ _SEARCH = (-8, 24)
 _PAST = 9
 _CLEAR_RISE_DB = 4.0
 _FIRST_RISE = 0.5
+_SAME_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,10 @@ def find_onsets(curve: OnsetCurve) -> Onsets:
     times = _refined(peaks / FRAME_RATE + LEAD_SECONDS + _parabolic(novelty, peaks) / FRAME_RATE, curve.energy)
     times = np.minimum(times, curve.duration)
     order = np.argsort(times, kind="stable")
-    return Onsets(times[order], strengths[order])
+    times, strengths = times[order], strengths[order]
+    # Two peaks may have moved to one rise: that is one onset, as strong as the stronger.
+    first = np.flatnonzero(np.diff(times, prepend=-1.0) > _SAME_SECONDS)
+    return Onsets(times[first], np.maximum.reduceat(strengths, first) if len(first) else strengths)
 
 
 def _parabolic(curve: FloatArray, peaks: npt.NDArray[np.intp]) -> FloatArray:

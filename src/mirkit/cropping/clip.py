@@ -1,0 +1,160 @@
+"""The folder of a clip: where the clip comes from, whether it is whole, and how it is taken away."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mirkit.errors import InfoError, MissingInput
+from mirkit.features.types import Window
+from mirkit.store import Entry, Provenance, mishap, read_provenance, shown
+from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
+from mirkit.track import MIX, Track, is_sound
+from mirkit.track.companions import role_in_folder
+from mirkit.track.names import base_of, part_of
+
+#: Entry of a clip's provenance that makes it one.
+CUT = "cut"
+_SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "PROVENANCE")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What was cut out of which track.
+
+    Attributes
+    ----------
+    source : str
+        The track, as a path from the clip's folder: ``"../.."``, or ``"../../x.flac"`` for a loose file.
+    set : str
+        Name of the set of clips that it belongs to, "" for the plain one.
+    rate : int
+        Samples a second that the next three are counted in: those of the source's mix.
+    first, last : int
+        Samples of the source, ``[first, last)``.
+    length : int
+        Samples of the clip: more than the source gave where it was padded with silence.
+    """
+
+    source: str
+    set: str
+    rate: int
+    first: int
+    last: int
+    length: int
+
+    @classmethod
+    def of(cls, provenance: Provenance) -> "Cut | None":
+        """Read it from a clip's provenance; None for what is no clip."""
+        entry = provenance.stages.get(CUT)
+        if entry is None:
+            return None
+        told: Any = entry.parameters
+        try:
+            numbers = (int(told[name]) for name in ("rate", "first", "last", "length"))
+            return cls(str(told["source"]), str(told["set"]), *numbers)
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The same, as the provenance keeps it."""
+        return asdict(self)
+
+    @property
+    def window(self) -> Window:
+        """The stretch of the source, in seconds; the silence of a padded clip is not part of it."""
+        return Window(self.first / self.rate, self.last / self.rate)
+
+
+def folder_name(track: Track, name: str, number: int) -> str:
+    """Name of the folder of a track's clip: ``<track>_<number>``, in a named set ``<track>_<set>_<number>``."""
+    return f"{base_of(track.name)}_{f'{name}_' if name else ''}{number:03d}"
+
+
+def source_path(track: Track) -> str:
+    """A track, as a path from the folder of one of its clips."""
+    return f"../../{track.loose}" if track.loose else "../.."
+
+
+def clip_folders(track: Track, name: str | None = None) -> list[Path]:
+    """Give the folders of a track's clips, of one set or of all, by name; also of those that a kill left half-made.
+
+    What lies in ``crops`` and was not cut from this track by mirkit is not among them.
+    """
+    try:
+        folders = sorted(path for path in track.crops.iterdir() if path.is_dir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise MissingInput(str(mishap(error, track.crops, "read"))) from error
+    cuts = ((folder, cut_in(folder)) for folder in folders)
+    ours = source_path(track)
+    return [folder for folder, cut in cuts if cut and cut.source == ours and name in (None, cut.set)]
+
+
+def is_cut(entry: Entry) -> bool:
+    """Whether a stage's entry in the provenance of a clip was made by cutting it."""
+    method: Any = entry.extra.get("method")
+    return isinstance(method, dict) and "from" in method
+
+
+def looks_whole(folder: Path, parts: Iterable[str]) -> bool:
+    """Tell, from the names of its files alone, whether a clip has all that belongs to it."""
+    try:
+        names = set(os.listdir(folder))
+    except OSError:
+        return False
+    clip = Track(folder)
+    return {f"{part}.flac" for part in parts} <= names and all(clip.sidecar(kind).name in names for kind in _SIDECARS)
+
+
+def cut_in(folder: Path) -> Cut | None:
+    """Where a clip's folder says that it was cut from; None for what is no clip, or cannot be read."""
+    try:
+        return Cut.of(read_provenance(Track(folder).provenance))
+    except InfoError:
+        return None
+
+
+def clear(folder: Path) -> bool:
+    """Remove a clip's files and its folder; tell whether nothing is left.
+
+    What is not of a clip stays. The provenance goes last: until then the folder is known as a clip's.
+    """
+    if not folder.exists():
+        return True
+    provenance = Track(folder).provenance
+    try:
+        for path in sorted(folder.iterdir(), key=lambda path: path == provenance):
+            if _is_of_clip(path.name, folder) or _is_litter(path.name):
+                path.unlink()
+        if any(folder.iterdir()):
+            return False
+        folder.rmdir()
+    except OSError as error:
+        raise mishap(error, folder, "remove") from error
+    return True
+
+
+def check_free(folder: Path) -> None:
+    """Refuse to write a clip into a folder that the user made.
+
+    Raises
+    ------
+    MissingInput
+        It holds files of a track without a clip's provenance.
+    """
+    if cut_in(folder) is None and folder.exists() and any(_is_of_clip(path.name, folder) for path in folder.iterdir()):
+        raise MissingInput(
+            f"{shown(folder)}: not cut by mirkit, so it stays; move it away, or name the set with --name"
+        )
+
+
+def _is_of_clip(name: str, folder: Path) -> bool:
+    return bool(role_in_folder(name, folder.name)) or (is_sound(name) and part_of(name) == MIX)
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith((TEMP_PREFIX, LOCK_NAME))

@@ -1,0 +1,89 @@
+"""All values of a part of a track, from the curves that are kept of it."""
+
+from collections.abc import Collection, Iterable
+
+from mirkit.audio import resample
+from mirkit.catalog import KEYS, MEASURED, stage
+from mirkit.features import danceability, loudness
+from mirkit.features.harmony import atonality
+from mirkit.features.rhythm.tempo import tempo
+from mirkit.features.stft import N_FFT
+from mirkit.features.timbre import TimbreMeter
+from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
+from mirkit.opentrack import OpenTrack
+from mirkit.stages import Result, door, values_of
+from mirkit.store import Settings
+
+NEEDS_SOUND = Unknown("needs the samples of the window")
+
+#: Stages with keys that no curve can be reduced to.
+FROM_SOUND = ("timbral", "aesthetics")
+#: Stages with keys that are reductions of curves and events over a window.
+FROM_CURVES = tuple(name for name in MEASURED if stage(name).keys and name not in FROM_SOUND)
+
+#: Key -> the shortest stretch of sound (s) in which it exists.
+SHORTEST: dict[str, float] = {
+    "danceability": danceability.MIN_SECONDS,
+    "atonality": atonality.SHORTEST,
+    **{row.name: loudness.SHORT_TERM_HOPS / loudness.HOPS_PER_SECOND for row in KEYS if row.name.startswith("lra")},
+    **{row.name: loudness.MOMENTARY_HOPS / loudness.HOPS_PER_SECOND for row in KEYS if row.name.startswith("lufs")},
+    **dict.fromkeys(stage("spectral_shape").keys, N_FFT / ANALYSIS_RATE),
+}
+
+
+def at_window(
+    track: OpenTrack,
+    window: Window,
+    settings: Settings,
+    *,
+    names: Iterable[str] = FROM_CURVES,
+    neural: Collection[str] = (),
+) -> dict[str, Result]:
+    """Measure a window of a track from its kept curves.
+
+    Beats, tuning and the level below which nothing counts are those of the whole track.
+
+    Parameters
+    ----------
+    track : OpenTrack
+    window : Window
+        Seconds, within the track.
+    settings : Settings
+    names : iterable of str
+        Stages to measure, of ``FROM_CURVES``.
+    neural : collection of str
+        Stages that a neural model did on this track: their values need the samples.
+
+    Returns
+    -------
+    dict
+        Stage -> what it found, for all of ``names``.
+    """
+    view = track.at(window)
+    results = {}
+    for name in names:
+        row = stage(name)
+        if name in neural:
+            results[name] = Result(dict.fromkeys(row.keys, NEEDS_SOUND))
+        elif name == "beats":  # its door would track them; here they are those of the source
+            results[name] = Result(values_of(tempo(view.beats, window)))
+        else:
+            results[name] = door(row)(view, settings)
+    return results
+
+
+def timbre_of(samples: FloatArray, rate: int) -> Result:
+    """Timbre of a stretch of sound, shape=(channels, n)."""
+    if rate != ANALYSIS_RATE:
+        samples = resample(samples, rate, ANALYSIS_RATE)
+    meter = TimbreMeter(len(samples))
+    meter.push(samples)
+    return Result(values_of(meter.finish()))
+
+
+def widened(window: Window, seconds: float, duration: float) -> Window:
+    """Widen a window to a length about its centre, moved inward at the ends of a track of this duration."""
+    if window.duration >= seconds:
+        return window
+    start = min(max((window.start + window.end - seconds) / 2, 0.0), max(duration - seconds, 0.0))
+    return Window(start, min(start + seconds, duration))

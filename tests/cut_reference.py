@@ -1,0 +1,169 @@
+"""What a window's features must be: the same stretch cut out, decoded and measured as a file of its own.
+
+With the source's beats, tuning and loudest frame, as the contract says: a cut does not know them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from mirkit.audio import encode, open_audio
+from mirkit.catalog import KEYS, stage
+from mirkit.catalog import key as catalog_key
+from mirkit.features.active import active
+from mirkit.features.harmony.chroma import ChromaCurve
+from mirkit.features.harmony.tuning import TuningMeter
+from mirkit.features.spectral import spectral
+from mirkit.features.types import Unknown, Value, Window
+from mirkit.opentrack import OpenTrack
+from mirkit.pipeline.state import State
+from mirkit.stages import values_of
+from mirkit.stages.window import FROM_CURVES, at_window
+from mirkit.store import Settings
+from mirkit.track import Track
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a key of a window may lie from the cut: ``absolute + relative * |cut| + onsets / n``.
+
+    ``n`` is the number of onsets of the signal in the window. An onset near either edge, or near the detector's
+    threshold, may count in one and not in the other; a value made of onsets moves by its share of them.
+    """
+
+    key: str
+    absolute: float
+    relative: float = 0.0
+    onsets: float = 0.0
+
+    def of(self, cut: float, n: int) -> float:
+        return self.absolute + self.relative * abs(cut) + (self.onsets / n if self.onsets else 0.0)
+
+
+_BY_BEGINNING = {
+    # The same beats: equal.
+    "bpm": (1e-6,),
+    "beat_": (1e-9,),
+    "onset_count": (2, 0.08),
+    "onset_density": (0.25, 0.08),
+    "onset_density_average": (0.25, 0.1),
+    "onset_density_variance": (0.3, 0.3),
+    "onset_strength": (0.1, 0.04),
+    "syncopation": (0.0, 0.0, 5),
+    "on_beat_ratio": (0.0, 0.0, 5),
+    "rhythmic_complexity": (0.0, 0.0, 4),
+    "rhythmic_evenness": (0.0, 0.0, 4),
+    "ioi_mean": (0.0, 0.12),
+    "ioi_std": (0.02, 0.15),
+    # The window begins on a step of 100 ms.
+    "lufs": (0.2,),
+    "lra": (0.4,),
+    # The frames have another phase.
+    "spectral_flatness": (0.0005, 0.02),
+    "spectral_flux": (0.02, 0.02),
+    "spectral_skewness": (0.03,),
+    "spectral_kurtosis": (0.05, 0.02),
+    "chroma": (0.02,),
+    "harmonic_movement": (0.02,),
+    "harmonic_variance": (0.02,),
+    "atonality": (0.03,),
+    # The energy of 186 ms is shared at the window's edges.
+    "rms_energy": (0.3,),
+    "danceability": (0.03,),
+}
+
+
+def _tolerances() -> Iterator[Tolerance]:
+    for row in KEYS:
+        if row.stage in FROM_CURVES:
+            beginning = max((b for b in _BY_BEGINNING if row.name.startswith(b)), key=len)
+            yield Tolerance(row.name, *_BY_BEGINNING[beginning])
+
+
+TOLERANCES = {row.key: row for row in _tolerances()}
+
+
+#: Below so many onsets of a signal, what is made of them may exist in a window and not in the cut, or the reverse.
+FEW_ONSETS = 12
+
+
+def outside(key: str, window: Value, cut: Value, n: int) -> float | None:
+    """By how many of its tolerances a window lies off the cut; None where one of them rightly has no value."""
+    if isinstance(window, Unknown) or isinstance(cut, Unknown):
+        few = n < FEW_ONSETS and stage(catalog_key(key).stage).room == "rhythm"
+        return None if few or (isinstance(window, Unknown) and isinstance(cut, Unknown)) else np.inf
+    return abs(window - cut) / TOLERANCES[key].of(cut, max(n, 1))
+
+
+def onsets_in(folder: Path, window: Window) -> dict[str, int]:
+    """Key -> number of onsets of its signal in a window of a measured track."""
+    source = source_of(folder)
+    counts = {
+        part: len(source.curve(part, "onsets").within(window).times)
+        for part in ("full_mix", "bass", "drums", "other")
+        if source.has(part)
+    }
+    return {key: counts.get(key.rpartition("_")[2], counts["full_mix"]) for key in TOLERANCES}
+
+
+def from_curves(folder: Path, window: Window) -> dict[str, Value]:
+    """Features of a window of a measured track."""
+    found = at_window(source_of(folder), window, Settings())
+    return {key: value for result in found.values() for key, value in result.values.items()}
+
+
+def source_of(folder: Path) -> OpenTrack:
+    state = State.of(Track.at(folder))
+    wanted = [curve for name in FROM_CURVES for curve in state.inputs(stage(name), Settings()).curves]
+    return OpenTrack.recall(state.track, state.prints, wanted)
+
+
+def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
+    """Cut the window out of every file of a track and measure the files."""
+    source = source_of(folder)
+    for part, path in source.track.parts.items():
+        audio = open_audio(path, rate=None, hold_seconds=0)
+        samples = audio.window(window.start, window.end)
+        encode(temp / f"{part}.flac", [samples], rate=audio.rate, channels=audio.channels, bits=audio.source.bits)
+    state = State.of(Track.at(temp))
+    cut = OpenTrack(state.track, state.prints)
+    for name in FROM_CURVES:
+        for part, family in state.inputs(stage(name), Settings()).curves:
+            with _tuning_of(source, part):
+                cut.measure([(part, family)], {})
+    cut.beats = replace(
+        source.beats, times=source.beats.times - window.start, downbeats=source.beats.downbeats - window.start
+    )
+    with _loudest_of(source, cut):
+        found = at_window(cut, cut.window, Settings())
+    values = {key: value for result in found.values() for key, value in result.values.items()}
+    loudest = float(source.curve("full_mix", "spectral").level_db.max())
+    return values | values_of(spectral(cut.curve("full_mix", "spectral"), cut.window, loudest_db=loudest))
+
+
+@contextmanager
+def _tuning_of(source: OpenTrack, part: str) -> Iterator[None]:
+    if (part, "chroma") not in source._curves:
+        yield
+        return
+    tuning = source.curve(part, "chroma").tuning
+    with patch.object(TuningMeter, "finish", lambda self: tuning):
+        yield
+
+
+@contextmanager
+def _loudest_of(source: OpenTrack, cut: OpenTrack) -> Iterator[None]:
+    """Let the loudest frame of every chroma curve of the cut be that of the source's."""
+    parts = [part for part, family in source._curves if family == "chroma"]
+    levels = {id(cut.curve(part, "chroma")): source.curve(part, "chroma").level_db.max() for part in parts}
+
+    def gate(curve: ChromaCurve) -> Any:
+        return active(curve.level_db.astype(np.float32), float(levels[id(curve)]))
+
+    with patch.object(ChromaCurve, "active", gate):
+        yield
