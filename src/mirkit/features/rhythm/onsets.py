@@ -27,7 +27,7 @@ _SEARCH = (-8, 24)
 _PAST = 9
 _CLEAR_RISE_DB = 4.0
 _FIRST_RISE = 0.5
-_SAME_SECONDS = 0.001
+_SAME_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def find_onsets(curve: OnsetCurve) -> Onsets:
     times = np.minimum(times, curve.duration)
     order = np.argsort(times, kind="stable")
     times, strengths = times[order], strengths[order]
-    # Two peaks may have moved to one rise: that is one onset, as strong as the stronger.
-    first = np.flatnonzero(np.diff(times, prepend=-1.0) > _SAME_SECONDS)
+    # Two peaks that were moved to the same rise are one onset.
+    first = np.flatnonzero(np.diff(times, prepend=-np.inf) > _SAME_SECONDS)
     return Onsets(times[first], np.maximum.reduceat(strengths, first) if len(first) else strengths)
 
 
