@@ -23,7 +23,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return track_command(COMMANDS[arguments.command], arguments)
     tools: dict[str, Callable[[argparse.Namespace], int]] = {
         "organize": organize,
-        "verify": verify,
+        "verify": dataset.verify,
         "status": status,
         "window": dataset.window,
         "init": init,
@@ -173,19 +173,6 @@ def organize(arguments: argparse.Namespace) -> int:
         )
     show.organized(report, arguments)
     return 1 if report.failures else 0
-
-
-def verify(arguments: argparse.Namespace) -> int:
-    """What every track has and lacks."""
-    from mirkit.dataset.verify import mixed_methods, verify_all
-
-    reports = verify_all(Path(arguments.path))
-    mixed = mixed_methods(reports)
-    if arguments.json:
-        print(json.dumps(show.verify_json(reports, mixed), indent=2))
-    else:
-        show.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
-    return 0 if all(report.complete for report in reports) else 1
 
 
 def status(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,8 @@
-"""Commands that read what is measured: any window of a track."""
+"""Commands that read what was measured: what tracks have and lack, any window of one."""
 
 import argparse
+import json
+from pathlib import Path
 
 from mirkit.cli import show
 
@@ -16,3 +18,16 @@ def window(arguments: argparse.Namespace) -> int:
     else:
         show.slices(windows.slices(arguments.slices, arguments.start, end, samples=arguments.samples), arguments)
     return 0
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """What every track has and lacks."""
+    from mirkit.dataset.verify import mixed_methods, verify_all
+
+    reports = verify_all(Path(arguments.path))
+    mixed = mixed_methods(reports)
+    if arguments.json:
+        print(json.dumps(show.verify_json(reports, mixed), indent=2))
+    else:
+        show.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
+    return 0 if all(report.complete for report in reports) else 1
