@@ -24,49 +24,49 @@ _RANGE_SLACK = 0.03  # octaves
 WEIGHTS: dict[str, float] = {
     "usual tempo": 1.0,
     "usual bar": 1.0,
-    "onsets a beat": -0.82,
-    "onsets a beat^2": -1.49,
-    "odd level": -1.85,
-    "triple level": 1.0,
-    "triple": -1.59,
-    "compound": -1.1,
-    "thirds, compound": 0.95,
-    "thirds": -1.75,
-    "halves over quarters": 0.11,
-    "harmony over half": -0.5,
-    "harmony, downbeat": 1.25,
-    "kick over half": 0.45,
-    "kick over inner": -0.35,
-    "bass over half": 0.67,
-    "bass over inner": 0.43,
-    "snare over half": 0.49,
-    "snare over inner": 0.14,
-    "hats over half": -0.77,
-    "hats over inner": -0.05,
-    "all over half": 1.17,
-    "all over inner": 0.67,
-    "kick, downbeat": 1.46,
-    "bass, downbeat": -0.21,
-    "middle, downbeat": 0.46,
-    "hats, downbeat": 0.58,
-    "all, downbeat": -0.4,
-    "snare off downbeat, triple": 0.68,
-    "harmony, triple": 0.74,
-    "snare off downbeat, compound": 1.73,
-    "harmony, compound": 1.59,
-    "kick 13": 0.78,
-    "snare 24": 0.77,
-    "back beat": 2.24,
-    "bass 13": -0.36,
-    "hats 24": -0.01,
-    "harmony 13": 0.34,
-    "harmony 1": 1.22,
-    "kick 1": 0.12,
-    "repeats, bar": 4.44,
-    "repeats, beat": 5.35,
-    "repeats, metre": 2.4,
-    "repeats, halves": 0.02,
-    "repeats, thirds": 3.24,
+    "onsets a beat": 0.03,
+    "onsets a beat^2": -1.14,
+    "odd level": -1.7,
+    "triple level": 0.81,
+    "triple": -1.18,
+    "compound": -0.95,
+    "thirds, compound": -0.21,
+    "thirds": -1.5,
+    "halves over quarters": 0.37,
+    "harmony over half": -2.53,
+    "harmony, downbeat": 1.77,
+    "kick over half": 0.6,
+    "kick over inner": -0.09,
+    "bass over half": 1.45,
+    "bass over inner": 0.77,
+    "snare over half": 0.76,
+    "snare over inner": 0.15,
+    "hats over half": 0.22,
+    "hats over inner": 0.17,
+    "all over half": 0.09,
+    "all over inner": 0.41,
+    "kick, downbeat": 0.99,
+    "bass, downbeat": 0.22,
+    "middle, downbeat": 0.27,
+    "hats, downbeat": -0.49,
+    "all, downbeat": -0.21,
+    "snare off downbeat, triple": -0.13,
+    "harmony, triple": 0.97,
+    "snare off downbeat, compound": 1.74,
+    "harmony, compound": 4.01,
+    "kick 13": 1.62,
+    "snare 24": -0.29,
+    "back beat": 3.04,
+    "bass 13": -0.68,
+    "hats 24": 1.13,
+    "harmony 13": 0.02,
+    "harmony 1": 1.13,
+    "kick 1": 0.49,
+    "repeats, bar": 4.14,
+    "repeats, beat": 3.91,
+    "repeats, metre": 1.97,
+    "repeats, halves": 0.77,
+    "repeats, thirds": 2.91,
 }
 
 
@@ -110,16 +110,19 @@ def read_metre(
         return None
     score = features @ np.array([WEIGHTS[name] for name in names])
     tempi = np.array([s.bpm for s in found])
+    lengths, metres = np.array([s.beat for s in found]), np.array([s.metre for s in found])
     if bpm_range is not None:
-        low, high = bpm_range
-        outside = np.maximum(np.log2(low / tempi), np.log2(tempi / high)) - _RANGE_SLACK
-        score -= _KNOWN_TEMPO * np.maximum(outside, 0)
+        octaves = np.log2(lengths / lengths[score.argmax()])
+        within = np.maximum(np.log2(bpm_range[0] / tempi), np.log2(tempi / bpm_range[1])) <= _RANGE_SLACK
+        # Half or double of what the evidence says comes before a level that the evidence says nothing of.
+        doubled = within & (np.abs(octaves - np.rint(octaves)) < 1e-9)
+        if within.any():
+            score = np.where(doubled if doubled.any() else within, score, -np.inf)
     if bpm_hint is not None:
-        score -= _KNOWN_TEMPO * np.abs(np.log2(tempi / bpm_hint))
+        score = score - _KNOWN_TEMPO * np.abs(np.log2(tempi / bpm_hint))
     belief = np.exp(score - score.max())
     belief /= belief.sum()
     best = found[int(belief.argmax())]
-    lengths, metres = np.array([s.beat for s in found]), np.array([s.metre for s in found])
     shares = {int(length): float(belief[lengths == length].sum()) for length in np.unique(lengths)}
     rivals = sorted((length for length in shares if length != best.beat), key=lambda length: -shares[length])
     sure = float(belief[(lengths == best.beat) & (metres == best.metre)].sum()) / shares[best.beat]

@@ -1,0 +1,216 @@
+"""Beat, downbeat and tempo accuracy of the embedded tracker beside librosa and Essentia, in one run.
+
+    python benchmarks/beats.py [--corpus FOLDER] [--data FOLDER] [--split test|tune] [--ours-only] [--json FILE]
+
+Pieces: the rendered corpus (``rhythm_corpus.py``; "test" has six styles and a soundfont that nothing was tuned on) and the
+annotated excerpts of ``../shared/data``. Columns: beat F-measure (70 ms), CMLt and AMLt (mir_eval; the first five seconds trimmed
+as is usual, and untrimmed), downbeat F, share of pieces with the metre right, tempo within 4 % (Acc1) and within 4 % of it, its
+double, half, triple or third (Acc2), and the share with a tempo defined. Rubato counts for the last alone. The table ends with the
+CPU seconds of each tracker on three minutes of sound, decoding not included, ours with its transform.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mir_eval
+import numpy as np
+import rhythm_corpus
+import soundfile
+
+from mirkit.features.rhythm.beats import track_beats
+from mirkit.features.rhythm.onset_envelope import OnsetCurve, OnsetMeter
+from mirkit.features.rhythm.tempo import tempo
+from mirkit.features.stft import PowerStft
+from mirkit.features.types import Window
+
+RATE = 44100
+COLUMNS = ("F", "CMLt", "AMLt", "F all", "CMLt all", "AMLt all", "down F", "metre", "Acc1", "Acc2", "defined")
+Found = tuple[np.ndarray, np.ndarray | None, str | None, float | None, bool]
+
+
+def onset_curve(mono: np.ndarray) -> OnsetCurve:
+    stft, meter = PowerStft(), OnsetMeter()
+    meter.push_samples(mono)
+    for source in (stft.push(mono), stft.finish()):
+        for frames in source:  # each block is overwritten by the next
+            meter.push_frames(frames)
+    return meter.finish()
+
+
+def ours(mono: np.ndarray, drums: np.ndarray | None = None) -> Found:
+    curve = onset_curve(mono)
+    beats = track_beats(curve, None if drums is None else onset_curve(drums))
+    bpm = tempo(beats, Window(0, len(mono) / RATE)).bpm
+    if not isinstance(bpm, float):
+        bpm = 60 / float(np.median(np.diff(beats.times))) if len(beats.times) > 1 else None
+    return beats.times, beats.downbeats, beats.metre, bpm, beats.steady
+
+
+def theirs_librosa(mono: np.ndarray) -> Found:
+    import librosa
+
+    bpm, beats = librosa.beat.beat_track(y=mono, sr=RATE, units="time")
+    return beats, None, None, float(np.atleast_1d(bpm)[0]), True
+
+
+def theirs_essentia(method: str) -> Callable[[np.ndarray], Found]:
+    import essentia
+    import essentia.standard
+
+    essentia.log.infoActive = False
+    extractor = essentia.standard.RhythmExtractor2013(method=method)
+
+    def track(mono: np.ndarray) -> Found:
+        bpm, beats, *_ = extractor(mono)
+        return beats, None, None, float(bpm), True
+
+    return track
+
+
+def load(path: Path) -> np.ndarray:
+    import soxr
+
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    mono = np.ascontiguousarray(samples.mean(axis=1))
+    return mono if rate == RATE else soxr.resample(mono, rate, RATE)
+
+
+def score(truth: dict, found: Found) -> list[float]:
+    """Return one piece's row of ``COLUMNS``; NaN where a column does not apply."""
+    beats, downbeats, metre, bpm, defined = found
+    if truth["bpm"] is None:
+        return [np.nan] * 10 + [float(defined)]
+    row: list[float] = []
+    for trim in (mir_eval.beat.trim_beats, np.asarray):
+        reference, estimate = trim(np.array(truth["beats"])), trim(np.asarray(beats))
+        if len(truth["beats"]) < 8:
+            row += [np.nan] * 3
+            continue
+        continuity = mir_eval.beat.continuity(reference, estimate)
+        row += [mir_eval.beat.f_measure(reference, estimate), continuity[1], continuity[3]]
+    trimmed = mir_eval.beat.trim_beats
+    known = downbeats is not None and len(truth["downbeats"]) > 2
+    row.append(mir_eval.beat.f_measure(trimmed(np.array(truth["downbeats"])), trimmed(downbeats)) if known else np.nan)
+    row.append(float(metre == truth["metre"]) if metre and truth["metre"] else np.nan)
+    ratio = bpm / truth["bpm"] if bpm else 0
+    return [*row, float(abs(ratio - 1) < 0.04), float(any(abs(ratio / k - 1) < 0.04 for k in (1, 2, 0.5, 3, 1 / 3))), float(defined)]
+
+
+def rendered(folder: Path, split: str) -> Iterator[tuple[str, dict, np.ndarray]]:
+    try:
+        paths = rhythm_corpus.render(folder, split)
+    except rhythm_corpus.Unavailable as missing:
+        print(missing)
+        return
+    for path in paths:
+        yield path.stem, json.loads(path.with_suffix(".json").read_text()), load(path)
+
+
+def annotated(data: Path) -> Iterator[tuple[str, dict, np.ndarray]]:
+    if not data.is_dir():
+        print(f"annotated excerpts skipped: no {data}")
+        return
+    paths = sorted((data / "mdb" / "drum_only").glob("*.flac")) + sorted((data / "mdb").glob("MusicDelta_*/full_mix.flac"))
+    for path in paths:
+        mix = path.stem == "full_mix"
+        name = path.parent.name if mix else path.stem.removesuffix("_Drum")
+        table = np.loadtxt(data / "mdb" / "annotations" / f"{name}_MIX.beats")
+        beats, downbeats = table[:, 0], table[table[:, 1] == 1, 0]
+        truth = {"beats": beats, "downbeats": downbeats, "metre": "4/4", "bpm": 60 / float(np.median(np.diff(beats)))}
+        yield f"{name}{' mix' if mix else ' drums'}", truth | {"style": "mdb"}, load(path)
+    for path in sorted((data / "beats").glob("*.flac")):
+        table = np.loadtxt(path.with_suffix(".beats"))
+        truth = {"beats": table[:, 0], "downbeats": table[table[:, 1] == 1, 0], "style": "excerpt"}
+        yield path.stem, truth | {"metre": None, "bpm": float(path.with_suffix(".bpm").read_text())}, load(path)
+
+
+def table(title: str, rows: dict[str, list[list[float]]], names: list[str], only: Callable[[int], bool]) -> None:
+    print(f"\n{title}\n{'':14s}" + "".join(f"{c:>9s}" for c in COLUMNS))
+    for tracker, scores in rows.items():
+        chosen = np.array([s for i, s in enumerate(scores) if only(i)])
+        if len(chosen):
+            means = [np.nan if np.isnan(column).all() else np.nanmean(column) for column in chosen.T]
+            print(f"{tracker:14s}" + "".join(f"{'-' if np.isnan(m) else f'{m:.3f}':>9s}" for m in means))
+
+
+def without_pulse(seeds: int = 20) -> None:
+    """Count false tempi on noise, drones and speech-like bursts."""
+    false: dict[str, int] = {}
+    t = np.arange(20 * RATE) / RATE
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        speech = np.zeros(len(t))
+        at = 0.2
+        while at < 19:
+            length = rng.uniform(0.06, 0.3)
+            n, start = int(length * RATE), int(at * RATE)
+            voiced = sum(np.sin(2 * np.pi * k * rng.uniform(90, 180) * t[:n]) / k for k in range(1, 20))
+            speech[start : start + n] += (voiced if rng.random() < 0.7 else rng.normal(0, 1, n)) * np.sin(np.pi * np.arange(n) / n)
+            at += length + (rng.uniform(0.2, 0.7) if rng.random() < 0.2 else rng.uniform(0, 0.08))
+        colour = np.fft.irfft(np.fft.rfft(rng.normal(0, 1, len(t))) / np.maximum(1, np.arange(len(t) // 2 + 1)) ** rng.uniform(0, 1))
+        drone = sum(np.sin(2 * np.pi * rng.uniform(60, 600) * t + 3 * np.sin(rng.uniform(0.2, 3) * t)) for _ in range(4))
+        for name, sound in (("noise", colour), ("drone", drone), ("speech-like", speech)):
+            found = ours((0.3 * sound / np.abs(sound).max()).astype(np.float32))
+            false[name] = false.get(name, 0) + int(found[4])
+    print(f"\nbpm_is_defined on {seeds} seeds each:", ", ".join(f"{name} {count}" for name, count in false.items()))
+
+
+def cost(trackers: dict[str, Callable[[np.ndarray], Found]], sound: np.ndarray) -> None:
+    three_minutes = np.resize(sound, 180 * RATE)
+    print("\nCPU seconds for three minutes")
+    for name, track in trackers.items():
+        track(sound[: 20 * RATE])
+        spent = []
+        for _ in range(2):
+            start = time.process_time()
+            track(three_minutes)
+            spent.append(time.process_time() - start)
+        print(f"{name:14s}{min(spent):9.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    root = Path(__file__).resolve().parents[1]
+    parser.add_argument("--corpus", type=Path, default=Path.home() / ".cache" / "mirkit-rhythm-corpus")
+    parser.add_argument("--data", type=Path, default=root.parent / "shared" / "data")
+    parser.add_argument("--split", choices=("test", "tune"), default="test")
+    parser.add_argument("--ours-only", action="store_true")
+    parser.add_argument("--pieces", action="store_true", help="print ours piece by piece where it is wrong")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    trackers: dict[str, Callable[[np.ndarray], Found]] = {"ours": ours}
+    if not options.ours_only:
+        trackers |= {"librosa": theirs_librosa}
+        trackers |= {method: theirs_essentia(method) for method in ("multifeature", "degara")}
+    rows: dict[str, list[list[float]]] = {name: [] for name in trackers}
+    names, truths, sound = [], [], np.zeros(0, np.float32)
+    for name, truth, sound in (*rendered(options.corpus, options.split), *annotated(options.data)):
+        names.append(name)
+        truths.append(truth)
+        for tracker, track in trackers.items():
+            found = track(sound)
+            rows[tracker].append(score(truth, found))
+            last = rows[tracker][-1]
+            if tracker == "ours" and options.pieces and truth["bpm"] and (last[3] < 0.9 or last[6] < 0.8 or not last[8]):
+                print(f"{name:28s} F {last[3]:.2f} down {last[6]:.2f} bpm {found[3]:.1f}/{truth['bpm']:.1f} {found[2]}/{truth['metre']}")
+    styles = [truth["style"] for truth in truths]
+    corpus = [style not in ("mdb", "excerpt") for style in styles]
+    table(f"Rendered, {options.split}", rows, names, lambda i: corpus[i])
+    table("  steady tempo", rows, names, lambda i: corpus[i] and styles[i] not in ("ramp", "rubato"))
+    table("  unseen styles", rows, names, lambda i: styles[i] in rhythm_corpus.UNSEEN)
+    table("  unseen soundfont", rows, names, lambda i: corpus[i] and truths[i]["soundfont"] == "timgm")
+    table("  rubato (defined should be 0)", rows, names, lambda i: styles[i] == "rubato")
+    table("Real drums and mixes", rows, names, lambda i: styles[i] == "mdb")
+    table("Tempo excerpts", rows, names, lambda i: styles[i] == "excerpt")
+    without_pulse()
+    if len(sound):
+        cost(trackers, sound)
+    if options.json:
+        options.json.write_text(json.dumps({"columns": COLUMNS, "pieces": names, "scores": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
