@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
+import numpy as np
+
 from mirkit.audio import Audio, Damage, open_audio
 from mirkit.catalog import TONAL
 from mirkit.errors import AudioError, InfoError, MissingInput
@@ -12,7 +14,16 @@ from mirkit.features.packing import KINDS, beats_from_arrays, beats_to_arrays, f
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.signal import BLOCK, Makers, measure
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
-from mirkit.store import Fingerprint, read_curves, read_curves_header, shown, update_curves
+from mirkit.store import (
+    Fingerprint,
+    read_curves,
+    read_curves_header,
+    read_grid,
+    read_info,
+    read_provenance,
+    shown,
+    update_curves,
+)
 from mirkit.track import Track
 
 #: Rises when the meaning of a kept curve changes, so that older sidecars are measured anew.
@@ -110,14 +121,24 @@ class OpenTrack:
     def beats(self) -> Beats:
         """Beats of the track, of this run or kept from an earlier one."""
         if self._beats is None:
-            header: Any = read_curves_header(self.track.curves)
-            self._beats = _beats(header, read_curves(self.track.curves, _BEATS))
+            try:
+                header: Any = read_curves_header(self.track.curves)
+                self._beats = _beats(header, read_curves(self.track.curves, _BEATS))
+            except (InfoError, MissingInput, KeyError):  # somebody took the curves away: the grid tells as much
+                self._beats = self._beats_of_grid()
         return self._beats
 
     @beats.setter
     def beats(self, beats: Beats) -> None:
         self._beats = beats
         self._fresh.add(("full_mix", "beats"))
+
+    def _beats_of_grid(self) -> Beats:
+        """Beats as their own file and the provenance tell them; how sure each was is not known any more."""
+        grid = read_grid(self.track.grid)
+        metre: Any = read_provenance(self.track.provenance).facts.get("metre", {}).get("value")
+        steady = read_info(self.track.info).get("bpm_is_defined") == 1
+        return Beats(grid.beats, grid.downbeats, np.ones(len(grid.beats)), metre, steady=steady)
 
     def measure(self, wanted: Iterable[tuple[str, str]], makers: Makers) -> None:
         """Get the wanted ``(part, family)`` curves: from the sidecar where it is still valid, else from the sound.

@@ -240,3 +240,28 @@ def test_doctor_works_where_a_package_is_missing() -> None:
     assert "Traceback" not in done.stderr
     assert "pip install" in done.stderr
     assert done.returncode == 1
+
+
+def test_verify_sees_what_failed_and_what_is_stale(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("extract", library) == 0
+    assert main(["verify", str(library)]) == 0
+    write(library / "A" / "full_mix.flac", noise())
+    provenance = library / "B" / "B.PROVENANCE"
+    content = json.loads(provenance.read_text())
+    content["stages"]["bands"]["failed"] = "it broke"
+    provenance.write_text(json.dumps(content))
+    capsys.readouterr()
+    assert main(["verify", str(library)]) == 1
+    out = capsys.readouterr().out
+    assert "other sound than measured" in out
+    assert "bands failed: it broke" in out
+
+
+def test_analyze_knows_its_groups(library: Path) -> None:
+    from mirkit import analyze
+    from mirkit.errors import SettingsError
+
+    assert set(analyze(library / "A", "bands")) == {f"rms_energy_{band}" for band in ("bass", "body", "mid", "air")}
+    for group in ("nonsense", "separate", "describe"):
+        with pytest.raises(SettingsError):
+            analyze(library / "A", group)

@@ -312,3 +312,38 @@ def test_embedded_stems_do_not_tell_whether_there_is_a_voice(track: Path, tmp_pa
     assert fact["value"] is None
     assert "embedded" in fact["reason"]
     assert read_provenance(track / "Finished.PROVENANCE").facts["vocals_share"]["value"] == 0.0
+
+
+def test_stems_put_in_after_a_failed_separation_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_track(tmp_path / "Failed", seconds=4.0)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mirkit.separation.separate", full)
+    assert "No space left" in extract(folder, ("separate",)).failures["separate"]
+    monkeypatch.undo()
+    own = {stem: write(folder / f"{stem}.flac", samples).read_bytes() for stem, samples in beat_music(4.0).items()}
+    assert extract(folder, ("separate",)).ok
+    assert {stem: (folder / f"{stem}.flac").read_bytes() for stem in own} == own
+
+
+def test_lost_curves_are_no_loss(track: Path) -> None:
+    before = (track / "Finished.INFO").read_bytes()
+    (track / "Finished.CURVES.npz").unlink()
+    content = json.loads(before)
+    del content["syncopation"]
+    (track / "Finished.INFO").write_text(json.dumps(content))
+    outcome = extract(track)
+    assert outcome.ok
+    assert "syncopation" in outcome.done
+    assert json.loads((track / "Finished.INFO").read_text()) == json.loads(before)
+
+
+def test_a_replaced_stem_is_told_in_the_provenance(tmp_path: Path) -> None:
+    folder = make_track(tmp_path / "Swapped", seconds=4.0)
+    extract(folder, ("separate",))
+    write(folder / "drums.flac", beat_music(4.0, seed=3)["drums"])
+    extract(folder, ("separate",))
+    method = read_provenance(folder / "Swapped.PROVENANCE").stages["separate"].extra["method"]
+    assert method["external"] == ["drums"]

@@ -4,6 +4,7 @@ Exit status 0: well. 1: some track failed, or something is missing. 2: bad usage
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 
@@ -37,6 +38,9 @@ def _guarded(arguments: argparse.Namespace) -> int:
     for name in ("SIGTERM", "SIGHUP"):
         if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is escaped, not fatal
+            stream.reconfigure(errors="backslashreplace")
     try:
         return execute(arguments)
     except MirkitError as error:
@@ -54,4 +58,9 @@ def _guarded(arguments: argparse.Namespace) -> int:
         if arguments.debug:
             raise
         print(f"mirkit: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if arguments.debug:
+            raise
+        print(f"mirkit: {type(error).__name__}: {error} (a bug: run with --debug and report it)", file=sys.stderr)
         return 1

@@ -62,7 +62,7 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     several.add_argument(
         "--jobs", "-j", type=_jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )
-    several.add_argument("--time-limit", type=float, metavar="S", help="seconds that one track may take")
+    several.add_argument("--time-limit", type=_seconds, metavar="S", help="seconds that one track may take")
     several.add_argument(
         "--memory",
         type=_bytes,
@@ -80,7 +80,7 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
         stems = parser.add_argument_group("separation")
         stems.add_argument("--model", help="separation model: embedded, or a Demucs name or file")
         stems.add_argument("--format", choices=STEM_FORMATS, help="file format of the stems (default: flac)")
-        stems.add_argument("--bitrate", type=int, metavar="KBPS", help="for mp3 and ogg stems (default: 320)")
+        stems.add_argument("--bitrate", type=int, metavar="KBPS", help="for mp3 stems (default: 320)")
         stems.add_argument("--shifts", type=int, metavar="N", help="Demucs: random shifts to average")
         stems.add_argument("--overlap", type=float, metavar="SHARE", help="Demucs: overlap of neighbouring segments")
         stems.add_argument("--segment", type=float, metavar="S", help="Demucs: segment length")
@@ -132,6 +132,13 @@ def _common(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--quiet", "-q", action="store_true", help="only failures and the exit status")
     out.add_argument("--verbose", "-v", action="store_true", help="a line for every track")
     out.add_argument("--debug", action="store_true", help="tracebacks")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError("takes a positive number of seconds")
+    return seconds
 
 
 def _jobs(text: str) -> int:

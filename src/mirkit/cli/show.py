@@ -175,6 +175,9 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             failure(f"{report.name}: {report.problem}")
         elif not quiet:
             parts = [f"{report.values} values", f"{len(report.nulls)} null", f"{len(report.missing)} missing"]
+            parts += [f"{name} failed: {why}" for name, why in report.failed.items()]
+            if report.stale:
+                parts.append(f"other sound than measured: {', '.join(report.stale)}")
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(f'{k} = {v:g}' for k, v in report.out_of_range.items())}")
             print(f"{'ok     ' if report.complete else 'MISSING'} {report.name}: {', '.join(parts)}")

@@ -1,13 +1,14 @@
 """What every track has, lacks, or has out of range."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mirkit.catalog import KEYS, TRACK_KEYS, key, stage
 from mirkit.errors import MirkitError, MissingInput
-from mirkit.store import read_info, read_provenance
+from mirkit.store import Entry, fingerprint, read_info, read_provenance
 from mirkit.track import Track, find_tracks, is_track, loose_files
 
 #: Stages whose values two tracks can only share when the same method made them.
@@ -31,6 +32,10 @@ class TrackReport:
         Key -> value outside the catalog's range.
     methods : dict
         Stage -> method that made its values.
+    failed : dict
+        Stage -> why it failed; the same command tries it again.
+    stale : tuple of str
+        Stages that worked on other sound than what is there now.
     problem : str
         Why the track could not be read, or "".
     """
@@ -41,20 +46,24 @@ class TrackReport:
     missing: tuple[str, ...] = ()
     out_of_range: dict[str, float] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
     problem: str = ""
 
     @property
     def complete(self) -> bool:
-        """Whether every key has a number or a reason."""
-        return not self.missing and not self.problem
+        """Whether every key has a number or a reason, measured on the sound that is there."""
+        return not (self.missing or self.problem or self.failed or self.stale)
 
 
 def verify(track: Track) -> TrackReport:
     """Look at one track's files."""
     try:
         stems = track.stems
+        parts = track.parts
         info = read_info(track.info)
         provenance = read_provenance(track.provenance)
+        stale = tuple(name for name, entry in provenance.stages.items() if _is_stale(entry, parts))
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
@@ -67,10 +76,25 @@ def verify(track: Track) -> TrackReport:
         row = key(name)
         if (row.low is not None and value < row.low) or (row.high is not None and value > row.high):
             outside[name] = value
-    methods = {name: entry.backend or "none" for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
+    methods = {name: _method(entry) for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
+    failed = {name: entry.failed for name, entry in provenance.stages.items() if entry.failed}
+    files = {"beats": track.grid, "onsets": track.onsets}
+    missing += tuple(path.name for name, path in files.items() if name in provenance.stages and not path.exists())
     if "separate" not in methods:
         methods["separate"] = "external" if stems else "none"
-    return TrackReport(track.name, len(numbers), nulls, missing, outside, methods)
+    return TrackReport(track.name, len(numbers), nulls, missing, outside, methods, failed, stale)
+
+
+def _is_stale(entry: Entry, parts: Mapping[str, Path]) -> bool:
+    """Whether a file that a stage read is gone or has other content; content is read only where its time differs."""
+    return any(part not in parts or fingerprint(parts[part], known) != known for part, known in entry.inputs.items())
+
+
+def _method(entry: Entry) -> str:
+    """Method of a stage, and whether the user has replaced some of what it made."""
+    method: Any = entry.extra.get("method")
+    replaced = isinstance(method, Mapping) and method.get("external")
+    return f"{entry.backend or 'none'} + external" if replaced else entry.backend or "none"
 
 
 def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:
@@ -84,7 +108,8 @@ def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:
 
 def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
     """Stages that would write the missing keys."""
-    return tuple(dict.fromkeys(stage(key(name).stage).name for name in missing if key(name).stage != "crop"))
+    known = {row.name: row.stage for row in KEYS if row.stage != "crop"}
+    return tuple(dict.fromkeys(stage(known[name]).name for name in missing if name in known))
 
 
 def verify_all(path: Path) -> list[TrackReport]:

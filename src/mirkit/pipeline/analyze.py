@@ -1,15 +1,17 @@
 """Measure a track from Python, without writing anything."""
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from mirkit.catalog import GROUPS, stage, with_needs
+from mirkit import models
+from mirkit.catalog import GROUPS, JOBS, MEASURED, stage, with_needs
 from mirkit.errors import SettingsError
 from mirkit.features.types import Unknown
 from mirkit.opentrack import OpenTrack
 from mirkit.pipeline.state import State
 from mirkit.stages import door, listeners
-from mirkit.store import find_root, read_settings
+from mirkit.store import find_root, read_settings, round6
 from mirkit.track import Track
 
 
@@ -35,16 +37,22 @@ def analyze(path: str | PathLike[str], group: str = "extract") -> dict[str, floa
     MirkitError
         The track cannot be read.
     """
-    named = {row.name: row.stages for row in GROUPS}
-    try:
-        rows = [stage(name) for name in with_needs(named.get(group, (group,)))]
-    except KeyError as error:
-        raise SettingsError(f"no feature group named {group!r}; there are {', '.join(named)}") from error
+    named = {name: (name,) for name in MEASURED} | {row.name: row.stages for row in GROUPS}
+    if group not in named:
+        raise SettingsError(f"no feature group named {group!r}; there are {', '.join(named)}")
+    rows = [stage(name) for name in with_needs(named[group])]
     track = Track.at(Path(path))
     settings = read_settings(find_root(track.path))
+    backends = {job: models.resolve(job, getattr(settings.backends, job), settings) for job in JOBS}
+    settings = replace(settings, backends=replace(settings.backends, **backends))
     state = State.of(track)
     opened = OpenTrack(track, state.prints, state.stems_by)
     wanted = (curve for row in rows for curve in state.inputs(row, settings).curves)
     opened.measure(wanted, listeners(settings))
     values = {key: value for row in rows for key, value in door(row)(opened, settings).values.items()}
-    return {key: None if isinstance(value, Unknown) else value for key, value in values.items()}
+    return {key: None if isinstance(value, Unknown) else _rounded(value) for key, value in values.items()}
+
+
+def _rounded(value: float | int) -> float | int:
+    """As ``.INFO`` has it."""
+    return round6(value) if isinstance(value, float) else value

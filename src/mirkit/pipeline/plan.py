@@ -125,8 +125,9 @@ def make_plan(request: Request) -> Plan:
     unreadable: dict[str, str] = {}
     for track in included:
         try:
-            missing = State.of(track).outstanding(request.stages, backends, settings, overwrite=request.overwrite)
-        except MirkitError as error:
+            state = State.of(track, hashed=False)
+            missing = state.outstanding(request.stages, backends, settings, overwrite=request.overwrite)
+        except (MirkitError, OSError) as error:
             unreadable[str(track.path)] = str(error)
             continue
         if missing:

@@ -5,7 +5,7 @@ import os
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -28,6 +28,7 @@ from mirkit.store import (
     LOCK_NAME,
     Busy,
     Entry,
+    Fingerprint,
     fingerprint,
     lock,
     sweep,
@@ -158,6 +159,7 @@ def _separate(job: Job, state: State, log: _Log) -> None:
         log.skipped.append(row.name)
         return
     if not state.outstanding((row.name,), job.backends, job.settings, overwrite=job.overwrite):
+        _note_foreign(state, foreign)
         log.skipped.append(row.name)
         return
     from mirkit.stages.separation import separate
@@ -168,11 +170,11 @@ def _separate(job: Job, state: State, log: _Log) -> None:
     started = time.perf_counter()
     try:
         result, paths = separate(state.track, job.settings, frozenset(foreign))
-    except MirkitError as error:
-        log.failures[row.name] = _told(job, error)
-        return
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
         log.failures[row.name] = _told(job, error)
+        entry = _entry(job, state, row, begun, {}, 0.0, failed=log.failures[row.name])
+        with suppress(MirkitError):  # the disk may be full: the first failure is the one to tell
+            update_provenance(state.track.provenance, [entry])
         return
     outputs = {stem: fingerprint(path) for stem, path in paths.items()}
     entry = _entry(job, state, row, result, {}, time.perf_counter() - started, outputs=outputs)
@@ -180,6 +182,18 @@ def _separate(job: Job, state: State, log: _Log) -> None:
     log.seconds[row.name] = entry.seconds
     log.notes += result.notes
     log.done.append(row.name)
+
+
+def _note_foreign(state: State, foreign: dict[str, Fingerprint]) -> None:
+    """Write down which of the stems are no longer ours."""
+    entry = state.provenance.stages["separate"]
+    method = {**_object(entry.extra.get("method")), "external": sorted(foreign)}
+    if foreign and method != entry.extra.get("method"):
+        update_provenance(state.track.provenance, [replace(entry, extra={**entry.extra, "method": method})])
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:

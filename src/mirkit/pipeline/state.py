@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mirkit.audio import read_tags
 from mirkit.catalog import STEMS, Stage, stage, with_needs
 from mirkit.cropping.clip import Cut, is_cut, looks_whole
 from mirkit.errors import InfoError, MissingInput
@@ -23,6 +24,7 @@ from mirkit.store import (
 )
 from mirkit.store.sidecar import JsonObject
 from mirkit.track import Track
+from mirkit.track.names import STEM_MARK
 
 
 @dataclass
@@ -44,8 +46,11 @@ class State:
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, track: Track) -> "State":
-        """Look at a track: one stat a file, content read only where size or time differ from what is known."""
+    def of(cls, track: Track, *, hashed: bool = True) -> "State":
+        """Look at a track: one stat a file, content read only where size or time differ from what is known.
+
+        Without ``hashed``, a file of which nothing is known yet is not read either: enough to see what must run.
+        """
         notes: list[str] = []
         provenance, info = Provenance(), {}
         try:
@@ -61,7 +66,10 @@ class State:
             for entry in provenance.stages.values()
             for part, print_ in (*entry.inputs.items(), *entry.outputs.items())
         }
-        prints = {part: fingerprint(path, known.get(part)) for part, path in track.parts.items()}
+        prints = {
+            part: fingerprint(path, known.get(part)) if hashed or part in known else unread(path)
+            for part, path in track.parts.items()
+        }
         return cls(track, provenance, info, prints, notes)
 
     @property
@@ -98,7 +106,9 @@ class State:
         return {
             stem: self.prints[stem]
             for stem in STEMS
-            if stem in self.prints and ours.get(stem) != self.prints[stem] and stem not in begun
+            if stem in self.prints
+            and ours.get(stem) != self.prints[stem]
+            and not (stem in begun and read_tags(self.track.stems[stem]).artist == STEM_MARK)
         }
 
     def outstanding(
@@ -169,6 +179,11 @@ class State:
         """Path of a file that a stage writes."""
         paths: dict[str, Path] = {"BEATS_GRID": self.track.grid, "ONSETS": self.track.onsets}
         return paths[suffix]
+
+
+def unread(path: Path) -> Fingerprint:
+    """Stand-in for the fingerprint of a file that was not read: equal to no file's."""
+    return Fingerprint(path.stat().st_size, "")
 
 
 def _times(prints: Mapping[str, Fingerprint]) -> dict[str, int]:

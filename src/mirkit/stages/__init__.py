@@ -87,7 +87,11 @@ def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
     if stage.name == "beats":
         return asdict(settings.rhythm)
     if stage.name == "separate":
-        return asdict(settings.separation)
+        chosen = settings.separation
+        if settings.backends.stems != "embedded":
+            return asdict(chosen)
+        # What is Demucs's alone changes nothing here.
+        return {"format": chosen.format} | ({"bitrate": chosen.bitrate} if chosen.format == "mp3" else {})
     if stage.name == "crop":
         return asdict(settings.crop)
     return {}

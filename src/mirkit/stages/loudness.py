@@ -20,9 +20,12 @@ def loudness(track: OpenTrack, settings: Settings) -> Result:
             values |= values_of(measure(track.curve(part, "loudness"), track.window), suffix)
         else:
             values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing(part))
-    facts = {}
-    if track.has("vocals"):
-        share = vocals_share(track.curve("vocals", "loudness"), track.curve("full_mix", "loudness"), track.window)
-        # Without a model, other instruments are in the vocals stem too: there may be no voice in it at all.
-        facts["vocals_share"] = fact(NO_VOICE_MODEL if track.stems_by == "embedded" else share)
-    return Result(values, facts)
+    return Result(values, {"vocals_share": fact(_vocals_share(track))})
+
+
+def _vocals_share(track: OpenTrack) -> Value:
+    if not track.has("vocals"):
+        return track.missing("vocals")
+    if track.stems_by == "embedded":  # other instruments are in that stem too, and there may be no voice in it at all
+        return NO_VOICE_MODEL
+    return vocals_share(track.curve("vocals", "loudness"), track.curve("full_mix", "loudness"), track.window)

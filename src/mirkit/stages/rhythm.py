@@ -65,9 +65,9 @@ def beats(track: OpenTrack, settings: Settings) -> Result:
 
 def _facts(found: Beats) -> dict[str, dict[str, object]]:
     facts = {"metre": fact(found.metre, found.metre_confidence)}
-    if len(found.candidates) > 1:
-        second = found.candidates[1]
-        facts["tempo_second_candidate"] = fact(second.bpm, second.weight)
+    # Always both: a fact of an older sound must not outlive it.
+    second = found.candidates[1] if len(found.candidates) > 1 else None
+    facts["tempo_second_candidate"] = fact(second.bpm, second.weight) if second else fact(None)
     return facts
 
 

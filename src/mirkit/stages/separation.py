@@ -14,6 +14,7 @@ from mirkit.opentrack import damage_note
 from mirkit.stages import Result
 from mirkit.store import Settings
 from mirkit.track import Track
+from mirkit.track.names import STEM_MARK
 
 _LOSSLESS = ("flac", "wav")
 
@@ -51,6 +52,7 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
                     channels=audio.channels,
                     bits=bits,
                     bitrate=settings.separation.bitrate if form == "mp3" else None,
+                    tags={"artist": STEM_MARK, "title": stem},
                 )
             )
             for stem, path in paths.items()
@@ -60,6 +62,9 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
                 writer.write(stems[stem])
     _remove_older(track, paths)
     notes = [damage_note("full_mix", audio.damage)] if audio.damage.share else []
+    for stem, writer in writers.items():
+        if writer.written.clipped:
+            notes.append(f"{stem}: {writer.written.clipped} samples were cut off at full scale: the mix exceeds it")
     method = {"format": form, "bits": bits, "clipped": {s: w.written.clipped for s, w in writers.items()}}
     return Result(method=method, notes=tuple(notes)), paths
 
@@ -82,5 +87,5 @@ def _remove_older(track: Track, paths: dict[str, Path]) -> None:
     """Take away the same stems in another format: two files for one stem are an error."""
     for stem, path in paths.items():
         for old in (track.folder / name for name in track.sounds if track.part_of(name) == stem):
-            if old != path:
-                old.unlink(missing_ok=True)
+            if old.exists() and not old.samefile(path):  # on some disks Drums.flac is drums.flac
+                old.unlink()

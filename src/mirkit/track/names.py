@@ -17,6 +17,9 @@ SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "CURVES.npz", "PROVENANCE")
 #: Folders in which no tracks are looked for: a working directory, and parts of tracks.
 SKIPPED_FOLDERS = ("separated", "crops")
 
+#: Artist's tag of the stems that mirkit makes: they are known by it where the provenance could not be written.
+STEM_MARK = "mirkit"
+
 #: Bytes that a base may have, so that every name made of it fits into the 255 of common file systems.
 _LONGEST_BASE = 220
 
