@@ -120,8 +120,8 @@ def test_shell_loops(text: str, place: Path) -> None:
     tracks = 1 if "trance" in text else 5  # find also lists my_music itself, which is no track
     if ("stems", "demucs") not in BUILT:
         # `find` hands over the folder of the run logs too, which is no track.
-    lines = [line for line in result.stderr.splitlines() if "/.mirkit:" not in line]
-    assert len(lines) == tracks, result.stderr
+        lines = [line for line in result.stderr.splitlines() if "/.mirkit:" not in line]
+        assert len(lines) == tracks, result.stderr
 
 
 @needs_shell
