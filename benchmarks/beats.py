@@ -2,11 +2,12 @@
 
     python benchmarks/beats.py [--corpus FOLDER] [--data FOLDER] [--split test|tune] [--ours-only] [--json FILE]
 
-Pieces: the rendered corpus (``rhythm_corpus.py``; "test" has six styles and a soundfont that nothing was tuned on) and the
-annotated excerpts of ``../shared/data``. Columns: beat F-measure (70 ms), CMLt and AMLt (mir_eval; the first five seconds trimmed
-as is usual, and untrimmed), downbeat F, share of pieces with the metre right, tempo within 4 % (Acc1) and within 4 % of it, its
-double, half, triple or third (Acc2), and the share with a tempo defined. Rubato counts for the last alone. The table ends with the
-CPU seconds of each tracker on three minutes of sound, decoding not included, ours with its transform.
+Pieces: the rendered corpus (``rhythm_corpus.py``; "test" has six styles and a soundfont that nothing was tuned on) and
+the annotated excerpts of ``../shared/data``. Columns: beat F-measure (70 ms), CMLt and AMLt (mir_eval; the first five
+seconds trimmed as is usual, and untrimmed), downbeat F, share of pieces with the metre right, tempo within 4 % (Acc1)
+and within 4 % of it, its double, half, triple or third (Acc2), and the share with a tempo defined. Rubato counts for
+the last alone. The table ends with the CPU seconds of each tracker on three minutes of sound, decoding not included,
+ours with its transform.
 """
 
 import argparse
@@ -96,7 +97,12 @@ def score(truth: dict, found: Found) -> list[float]:
     row.append(mir_eval.beat.f_measure(trimmed(np.array(truth["downbeats"])), trimmed(downbeats)) if known else np.nan)
     row.append(float(metre == truth["metre"]) if metre and truth["metre"] else np.nan)
     ratio = bpm / truth["bpm"] if bpm else 0
-    return [*row, float(abs(ratio - 1) < 0.04), float(any(abs(ratio / k - 1) < 0.04 for k in (1, 2, 0.5, 3, 1 / 3))), float(defined)]
+    return [
+        *row,
+        float(abs(ratio - 1) < 0.04),
+        float(any(abs(ratio / k - 1) < 0.04 for k in (1, 2, 0.5, 3, 1 / 3))),
+        float(defined),
+    ]
 
 
 def rendered(folder: Path, split: str) -> Iterator[tuple[str, dict, np.ndarray]]:
@@ -113,7 +119,9 @@ def annotated(data: Path) -> Iterator[tuple[str, dict, np.ndarray]]:
     if not data.is_dir():
         print(f"annotated excerpts skipped: no {data}")
         return
-    paths = sorted((data / "mdb" / "drum_only").glob("*.flac")) + sorted((data / "mdb").glob("MusicDelta_*/full_mix.flac"))
+    paths = sorted((data / "mdb" / "drum_only").glob("*.flac")) + sorted(
+        (data / "mdb").glob("MusicDelta_*/full_mix.flac")
+    )
     for path in paths:
         mix = path.stem == "full_mix"
         name = path.parent.name if mix else path.stem.removesuffix("_Drum")
@@ -148,10 +156,16 @@ def without_pulse(seeds: int = 20) -> None:
             length = rng.uniform(0.06, 0.3)
             n, start = int(length * RATE), int(at * RATE)
             voiced = sum(np.sin(2 * np.pi * k * rng.uniform(90, 180) * t[:n]) / k for k in range(1, 20))
-            speech[start : start + n] += (voiced if rng.random() < 0.7 else rng.normal(0, 1, n)) * np.sin(np.pi * np.arange(n) / n)
+            speech[start : start + n] += (voiced if rng.random() < 0.7 else rng.normal(0, 1, n)) * np.sin(
+                np.pi * np.arange(n) / n
+            )
             at += length + (rng.uniform(0.2, 0.7) if rng.random() < 0.2 else rng.uniform(0, 0.08))
-        colour = np.fft.irfft(np.fft.rfft(rng.normal(0, 1, len(t))) / np.maximum(1, np.arange(len(t) // 2 + 1)) ** rng.uniform(0, 1))
-        drone = sum(np.sin(2 * np.pi * rng.uniform(60, 600) * t + 3 * np.sin(rng.uniform(0.2, 3) * t)) for _ in range(4))
+        colour = np.fft.irfft(
+            np.fft.rfft(rng.normal(0, 1, len(t))) / np.maximum(1, np.arange(len(t) // 2 + 1)) ** rng.uniform(0, 1)
+        )
+        drone = sum(
+            np.sin(2 * np.pi * rng.uniform(60, 600) * t + 3 * np.sin(rng.uniform(0.2, 3) * t)) for _ in range(4)
+        )
         for name, sound in (("noise", colour), ("drone", drone), ("speech-like", speech)):
             found = ours((0.3 * sound / np.abs(sound).max()).astype(np.float32))
             false[name] = false.get(name, 0) + int(found[4])
@@ -194,8 +208,16 @@ def main() -> None:
             found = track(sound)
             rows[tracker].append(score(truth, found))
             last = rows[tracker][-1]
-            if tracker == "ours" and options.pieces and truth["bpm"] and (last[3] < 0.9 or last[6] < 0.8 or not last[8]):
-                print(f"{name:28s} F {last[3]:.2f} down {last[6]:.2f} bpm {found[3]:.1f}/{truth['bpm']:.1f} {found[2]}/{truth['metre']}")
+            if (
+                tracker == "ours"
+                and options.pieces
+                and truth["bpm"]
+                and (last[3] < 0.9 or last[6] < 0.8 or not last[8])
+            ):
+                print(
+                    f"{name:28s} F {last[3]:.2f} down {last[6]:.2f} bpm {found[3]:.1f}/{truth['bpm']:.1f} "
+                    f"{found[2]}/{truth['metre']}"
+                )
     styles = [truth["style"] for truth in truths]
     corpus = [style not in ("mdb", "excerpt") for style in styles]
     table(f"Rendered, {options.split}", rows, names, lambda i: corpus[i])

@@ -2,8 +2,8 @@
 
     python benchmarks/onsets.py [--data FOLDER]
 
-Truth: every annotated hit of the six drum stems of MDB Drums (hits at the same time count once). mir_eval's F-measure at 50 ms and
-25 ms, precision and recall at 50 ms, and the median timing error of the hits found.
+Truth: every annotated hit of the six drum stems of MDB Drums (hits at the same time count once). mir_eval's F-measure
+at 50 ms and 25 ms, precision and recall at 50 ms, and the median timing error of the hits found.
 """
 
 import argparse

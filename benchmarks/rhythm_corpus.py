@@ -2,10 +2,10 @@
 
     python benchmarks/rhythm_corpus.py FOLDER          # render what is missing; a piece is NAME.flac + NAME.json
 
-The JSON beside each piece holds ``beats``, ``downbeats``, ``onsets`` of the drums, ``metre``, ``bpm`` (null for rubato),
-``style``, ``soundfont`` and ``split``: "tune" may be looked at while the tracker is developed, "test" only measured. Six styles
-and the second soundfont occur in "test" alone. Needs Debian's fluidsynth, fluid-soundfont-gm and timgm6mb-soundfont, which are
-installed with apt-get when it may; without them ``render`` raises ``Unavailable`` with one clear line.
+The JSON beside each piece holds ``beats``, ``downbeats``, ``drum_onsets``, ``metre``, ``bpm`` (null for rubato),
+``style``, ``soundfont`` and ``split``: "tune" may be looked at while the tracker is developed, "test" only measured.
+Six styles and the second soundfont occur in "test" alone. Needs Debian's fluidsynth, fluid-soundfont-gm and
+timgm6mb-soundfont, which are installed with apt-get when it may; without them ``render`` raises ``Unavailable``.
 """
 
 import json
@@ -31,7 +31,7 @@ DRUM_CHANNEL = 9
 LOUDNESS = {"o": 45, "x": 84, "X": 112}
 
 
-class Unavailable(Exception):
+class Unavailable(Exception):  # noqa: N818
     """The synthesiser is not there and cannot be installed."""
 
 
@@ -84,8 +84,18 @@ STYLES: dict[str, Style] = {
     "house": Style(
         (119, 129),
         drums=(
-            {KICK: "X... X... X... X...", CLAP: ".... X... .... X...", OPEN: "..x. ..x. ..x. ..x.", SHAKER: "o.oo o.oo o.oo o.oo"},
-            {KICK: "X... X... X... X...", SNARE: ".... x... .... x...", HAT: "..x. ..x. ..xo ..x.", TAMBOURINE: "o.x. o.x. o.x. o.x."},
+            {
+                KICK: "X... X... X... X...",
+                CLAP: ".... X... .... X...",
+                OPEN: "..x. ..x. ..x. ..x.",
+                SHAKER: "o.oo o.oo o.oo o.oo",
+            },
+            {
+                KICK: "X... X... X... X...",
+                SNARE: ".... x... .... x...",
+                HAT: "..x. ..x. ..xo ..x.",
+                TAMBOURINE: "o.x. o.x. o.x. o.x.",
+            },
         ),
         bass=("..r. ..r. ..r. ..o.", "r..r ..r. .r.. r.o.", ".rr. .rr. .rr. .ro."),
         comp=("..x. ..x. ..x. ..x.", "x..x ..x. ...x ..x.", "h... .... .... ...."),
@@ -96,7 +106,14 @@ STYLES: dict[str, Style] = {
     ),
     "trance": Style(
         (138, 144),
-        drums=({KICK: "X... X... X... X...", CLAP: ".... X... .... X...", OPEN: "..X. ..X. ..X. ..X.", HAT: "xoxo xoxo xoxo xoxo"},),
+        drums=(
+            {
+                KICK: "X... X... X... X...",
+                CLAP: ".... X... .... X...",
+                OPEN: "..X. ..X. ..X. ..X.",
+                HAT: "xoxo xoxo xoxo xoxo",
+            },
+        ),
         bass=("..r. ..r. ..r. ..r.", ".rrr .rrr .rrr .rrr"),
         comp=("h... .... .... ....", "X..X ..X. .X.. X.X."),
         arpeggio="xxxx xxxx xxxx xxxx",
@@ -125,7 +142,11 @@ STYLES: dict[str, Style] = {
         (84, 190),
         metre="3/4",
         division=2,
-        drums=({KICK: "X. .. ..", SNARE: ".. x. x.", HAT: "x. x. x."}, {KICK: "X. .. ..", RIDE: "x. xx x.", PEDAL: ".. x. .."}, {}),
+        drums=(
+            {KICK: "X. .. ..", SNARE: ".. x. x.", HAT: "x. x. x."},
+            {KICK: "X. .. ..", RIDE: "x. xx x.", PEDAL: ".. x. .."},
+            {},
+        ),
         bass=("R. .. ..", "R. .. f."),
         comp=(".. x. x.", "h. x. x."),
         melody=0.9,
@@ -209,7 +230,14 @@ STYLES: dict[str, Style] = {
     ),
     "breakdown": Style(
         (120, 142),
-        drums=({KICK: "X... X... X... X...", CLAP: ".... X... .... X...", OPEN: "..x. ..x. ..x. ..x.", HAT: "xoxo xoxo xoxo xoxo"},),
+        drums=(
+            {
+                KICK: "X... X... X... X...",
+                CLAP: ".... X... .... X...",
+                OPEN: "..x. ..x. ..x. ..x.",
+                HAT: "xoxo xoxo xoxo xoxo",
+            },
+        ),
         bass=("..r. ..r. ..r. ..r.", "r..r ..r. .r.. r.o."),
         comp=("x..x ..x. .x.. x.x.", "x.x. x.x. x.x. x.x."),
         arpeggio="x.x. x.x. x.x. x.x.",
@@ -253,7 +281,14 @@ STYLES: dict[str, Style] = {
     # Never tuned on:
     "techno": Style(
         (128, 138),
-        drums=({KICK: "X... X... X... X...", HAT: "..x. ..x. ..x. ..x.", TOM_LOW: "...o ..o. ...o .o..", RIDE: ".... .... x... ...."},),
+        drums=(
+            {
+                KICK: "X... X... X... X...",
+                HAT: "..x. ..x. ..x. ..x.",
+                TOM_LOW: "...o ..o. ...o .o..",
+                RIDE: ".... .... x... ....",
+            },
+        ),
         bass=(".rrr .rrr .rrr .rrr", "..r. ..r. ..r. ..r."),
         comp=("...x ..x. ...x ..x.",),
         melody=0.1,
@@ -276,7 +311,10 @@ STYLES: dict[str, Style] = {
     "shuffle": Style(
         (78, 132),
         division=3,
-        drums=({KICK: "X.. ..x X.. ...", SNARE: "... X.. ... X..", HAT: "x.x x.x x.x x.x"}, {KICK: "X.. x.. X.. x..", SNARE: "... X.. ... X.x", RIDE: "x.x x.x x.x x.x"}),
+        drums=(
+            {KICK: "X.. ..x X.. ...", SNARE: "... X.. ... X..", HAT: "x.x x.x x.x x.x"},
+            {KICK: "X.. x.. X.. x..", SNARE: "... X.. ... X.x", RIDE: "x.x x.x x.x x.x"},
+        ),
         bass=("R.r f.f o.o f.f", "R.. f.. o.. f.."),
         comp=("x.x x.x x.x x.x", "... x.. ... x.."),
         keys=(26, 16, 0),
@@ -284,7 +322,10 @@ STYLES: dict[str, Style] = {
     ),
     "country": Style(
         (96, 126),
-        drums=({KICK: "X... .... X... ....", SNARE: "ooxo ooXo ooxo ooXo"}, {KICK: "X... .... X... ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS}),
+        drums=(
+            {KICK: "X... .... X... ....", SNARE: "ooxo ooXo ooxo ooXo"},
+            {KICK: "X... .... X... ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS},
+        ),
         bass=("R... .... f... ....",),
         comp=(".... x... .... x...", "..x. x.x. ..x. x.x."),
         melody=0.8,
@@ -294,7 +335,10 @@ STYLES: dict[str, Style] = {
     ),
     "punk": Style(
         (150, 204),
-        drums=({KICK: "X... ..x. X... ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS}, {KICK: "X... ..X. ..X. ....", SNARE: ".... X... .... X...", CRASH: "x... x... x... x..."}),
+        drums=(
+            {KICK: "X... ..x. X... ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS},
+            {KICK: "X... ..X. ..X. ....", SNARE: ".... X... .... X...", CRASH: "x... x... x... x..."},
+        ),
         bass=("R.r. r.r. r.r. r.r.",),
         comp=("X.x. x.x. X.x. x.x.",),
         keys=(29, 30),
@@ -339,7 +383,9 @@ class Piece:
     metre: str
     bpm: float | None
     programs: dict[int, int] = field(default_factory=dict)
-    notes: list[tuple[int, int, int, float, float]] = field(default_factory=list)  # channel, pitch, velocity, start, end
+    notes: list[tuple[int, int, int, float, float]] = field(
+        default_factory=list
+    )  # channel, pitch, velocity, start, end
 
 
 def plan() -> Iterator[tuple[str, str, int, str, str]]:
@@ -384,7 +430,9 @@ def _intervals(style: Style, bpm: float, count: int, rng: np.random.Generator) -
     if style.shape == "rubato":
         drift = np.cumsum(rng.normal(0, 0.06, count))
         drift -= np.linspace(0, drift[-1], count)
-        phrase = 0.25 * (np.arange(count) % 8 == 7) + 0.12 * np.sin(np.arange(count) * 2 * np.pi / 8 + rng.uniform(0, 6))
+        phrase = 0.25 * (np.arange(count) % 8 == 7) + 0.12 * np.sin(
+            np.arange(count) * 2 * np.pi / 8 + rng.uniform(0, 6)
+        )
         return 60 / bpm * np.exp(drift + phrase + rng.normal(0, 0.13, count))
     loose = style.jitter_ms >= 4 and rng.random() < 0.6
     return 60 / bpm * (np.exp(np.cumsum(rng.normal(0, 0.0015, count))) if loose else np.ones(count))
@@ -400,7 +448,10 @@ class Player:
         self.chord_bars = float(rng.choice(style.chord_bars))
         base = style.drums[rng.integers(len(style.drums))] if style.drums else {}
         strict = style.jitter_ms <= 1.0  # machines play what is written
-        self.drums = {drum: [pattern.replace(" ", "") if strict else self._vary(drum, pattern) for _ in range(2)] for drum, pattern in base.items()}
+        self.drums = {
+            drum: [pattern.replace(" ", "") if strict else self._vary(drum, pattern) for _ in range(2)]
+            for drum, pattern in base.items()
+        }
         self.bass = str(rng.choice(style.bass)) if style.bass else ""
         self.comp = str(rng.choice(style.comp)) if style.comp else ""
         self.arpeggio = style.arpeggio if rng.random() < 0.5 else ""
@@ -410,6 +461,7 @@ class Player:
             piece.programs[channel] = int(rng.choice(choices))
 
     def play(self, bars: int) -> None:
+        """Play every bar: an intro without drums, a fill now and then, a breakdown where the style has one."""
         intro = int(self.rng.integers(0, 3)) if self.style.shape == "song" and self.drums else 0
         gap = range(int(bars * 0.35), int(bars * 0.65)) if self.style.shape == "breakdown" else range(0)
         for bar in range(bars):
@@ -426,7 +478,7 @@ class Player:
                 self._melody(bar, chord)
 
     def _vary(self, drum: int, pattern: str) -> str:
-        """One drummer's version: kicks added or left out between beats, ghost notes, now and then a snare pushed ahead."""
+        """One drummer's version: kicks added or left out, ghost notes, now and then an early snare."""
         marks = list(pattern.replace(" ", ""))
         push = max(1, self.style.division // 2)
         for step, mark in enumerate(marks):
@@ -466,7 +518,9 @@ class Player:
         if tail < steps:
             for step in range(tail, steps):
                 if self.rng.random() < 0.8:
-                    self._note(DRUM_CHANNEL, int(self.rng.choice([SNARE, TOM_HIGH, TOM_MID, TOM_LOW])), 95, bar, step, 0.5)
+                    self._note(
+                        DRUM_CHANNEL, int(self.rng.choice([SNARE, TOM_HIGH, TOM_MID, TOM_LOW])), 95, bar, step, 0.5
+                    )
         if crash and self.drums and self.rng.random() < 0.7:
             self._note(DRUM_CHANNEL, CRASH, 100, bar, 0, 4)
 
@@ -541,7 +595,9 @@ def install() -> None:
         return
     try:
         subprocess.run(["apt-get", "update"], check=True, capture_output=True)
-        subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES], check=True, capture_output=True)
+        subprocess.run(
+            ["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES], check=True, capture_output=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise Unavailable(f"rendered corpus skipped: install {' '.join(PACKAGES)} ({error})") from error
 
@@ -564,7 +620,19 @@ def render(folder: Path, split: str | None = None) -> list[Path]:
         with tempfile.TemporaryDirectory() as scratch:
             score, sound = Path(scratch, "score.mid"), Path(scratch, "sound.wav")
             score.write_bytes(midi(piece))
-            command = ["fluidsynth", "-ni", "-q", "-g", "0.5", "-r", str(RATE), "-F", str(sound), SOUNDFONTS[font], str(score)]
+            command = [
+                "fluidsynth",
+                "-ni",
+                "-q",
+                "-g",
+                "0.5",
+                "-r",
+                str(RATE),
+                "-F",
+                str(sound),
+                SOUNDFONTS[font],
+                str(score),
+            ]
             subprocess.run(command, check=True, capture_output=True)
             samples, rate = soundfile.read(sound, dtype="float32")
         samples = samples[: int((piece.beats[-1] + 1.0) * rate)]
