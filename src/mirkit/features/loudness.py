@@ -120,7 +120,9 @@ def hops_in(curve: LoudnessCurve, window: Window) -> FloatArray:
     """Energies of the 100 ms steps of a window, by the rule of ``loudness``."""
     # 1e-6: a duration that is a whole number of steps up to rounding has all of them, also at the end of the curve.
     count = math.floor(window.duration * HOPS_PER_SECOND + 1e-6)
-    first = max(0, min(round(window.start * HOPS_PER_SECOND), len(curve.energy) - count))
+    first = round(window.start * HOPS_PER_SECOND)
+    if first + count == len(curve.energy) + 1:  # the start was rounded up, and the last whole step would be lost
+        first = max(0, first - 1)
     return curve.energy[first : first + count]
 
 
