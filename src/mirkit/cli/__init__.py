@@ -1,6 +1,7 @@
 """The command line: one parser, one place that turns errors into exit statuses.
 
-Exit status 0: well. 1: some track failed, or something is missing. 2: bad usage. 130: interrupted.
+Exit status 0: well. 1: some track failed, or something is missing. 2: bad usage. 130: interrupted. 141: nobody reads
+the output any more.
 """
 
 import argparse
@@ -51,9 +52,9 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("mirkit: interrupted; what is finished is kept. Run the same command again to go on.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away: not our fault
+    except BrokenPipeError:  # the reader of our output went away, and the run with it
         sys.stderr.close()
-        return 0
+        return 141
     except OSError as error:
         if arguments.debug:
             raise

@@ -27,6 +27,7 @@ def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[
         return
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.table import Column
     from rich.text import Text
 
     from mirkit.cli.show import clock
@@ -41,7 +42,12 @@ def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[
             rate = f"{60 * done / elapsed:.1f} tracks/min, " if done and elapsed else ""
             return Text(f"{rate}{clock(elapsed)}, {left} left")
 
-    columns = (BarColumn(), MofNCompleteColumn(), Pace(), TextColumn("{task.description}", markup=False))
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        Pace(table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+    )
     with Progress(*columns, console=console, transient=True, refresh_per_second=2) as bar:
         task = bar.add_task("", total=total)
 

@@ -3,6 +3,7 @@
 import _thread
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -77,8 +78,10 @@ class _Server:
                     self._inbox.put(error)
         self._inbox.put(_END)
         if self._busy:
-            _interrupt()
-            time.sleep(GRACE)
+            sys.unraisablehook = lambda _: None  # an interrupt within a library's callback is told there, and lost
+            for _ in range(2):
+                _interrupt()
+                time.sleep(GRACE / 2)
             os._exit(1)
 
 
@@ -90,5 +93,4 @@ def _interrupt() -> None:
 
 
 def _break_off(number: int, frame: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: cleaning up is not to be interrupted
     raise KeyboardInterrupt

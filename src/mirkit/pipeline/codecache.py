@@ -24,7 +24,8 @@ _VARIABLE = "NUMBA_CACHE_DIR"
 
 def place_code_cache() -> None:
     """Find a place for compiled code where Numba would find none; for this process and those that it starts."""
-    if _VARIABLE in os.environ or os.access(_PACKAGE, os.W_OK) or _writable(_users_cache()):
+    given = [Path(os.environ[_VARIABLE])] if os.environ.get(_VARIABLE) else []
+    if any(_writable(folder) for folder in (*given, _PACKAGE, _users_cache())):
         return
     os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="mirkit-kernels-")
     atexit.register(shutil.rmtree, os.environ[_VARIABLE], ignore_errors=True)
@@ -32,7 +33,7 @@ def place_code_cache() -> None:
 
 def code_cache_is_empty() -> bool:
     """Whether nothing has been compiled yet, which takes up to a minute."""
-    places = [Path(os.environ[_VARIABLE])] if _VARIABLE in os.environ else [_PACKAGE, _users_cache()]
+    places = [Path(os.environ[_VARIABLE])] if os.environ.get(_VARIABLE) else [_PACKAGE, _users_cache()]
     return not any(found for place in places for found in place.rglob("*.nbi"))
 
 
