@@ -161,8 +161,11 @@ def measure(
                 meter.push(_sum([now[stem] for stem in TONAL if now[stem] is not None]))
             elif now[part] is not None:
                 meter.push(now[part])
-    curves = {(part, family): curve for part, meter in meters.items() for family, curve in meter.finish().items()}
-    return curves, {part: meter.samples for part, meter in meters.items()}
+    samples = {part: meter.samples for part, meter in meters.items()}
+    curves = {}
+    for part in list(meters):  # one after the other, each let go: what a meter gathers is larger than its curves
+        curves |= {(part, family): curve for family, curve in meters.pop(part).finish().items()}
+    return curves, samples
 
 
 def _sum(blocks: list[FloatArray]) -> FloatArray:

@@ -100,6 +100,7 @@ class OnsetMeter:
         """Return the curves of everything pushed."""
         levels = np.concatenate(self._levels) if self._levels else np.zeros((0, N_MELS), np.int16)
         energy = np.concatenate(self._energy) if self._energy else np.zeros((0, 2), np.float32)
+        self._levels, self._energy = [], []  # of two hours, 160 MB that would be held twice
         return _curves(levels, energy)
 
 
