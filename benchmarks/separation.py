@@ -18,7 +18,7 @@ from pathlib import Path
 import av
 import librosa
 import numpy as np
-from pieces import HELD_OUT, SECONDS, STEMS, TUNING, render
+from pieces import HELD_OUT, STEMS, TUNING, render
 
 from mirkit.separation import separate
 
