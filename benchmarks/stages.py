@@ -1,4 +1,6 @@
-"""CPU seconds of every stage on one core, and peak memory: ``python benchmarks/stages.py [--seconds 180] [--long 7200]``.
+"""CPU seconds of every stage on one core, and peak memory.
+
+``python benchmarks/stages.py [--seconds 180] [--long 7200]``.
 
 Each measurement is a process of its own, pinned to one core, after a short track has warmed the compiled kernels.
 """
