@@ -2,9 +2,11 @@
 
 ``python benchmarks/extraction.py [--seconds 180] [--rounds 3] [--json FILE]``. Ours measures full mix and four stems
 (FLAC, decode included, neural features not); Essentia's MusicExtractor, librosa's equivalents and timbral_models take
-the full mix alone, timbral_models 30 s of it, scaled
-(install it by ``pip install --no-deps timbral_models==0.4.0``: it asks for a package that is gone). Every measurement is a process of its own on one core, after a
-warm-up; the rounds alternate, and the ratio is the median over rounds, because machines change their speed.
+the full mix alone, timbral_models 30 s of it, scaled. Install that one by
+``pip install --no-deps timbral_models==0.4.0``: it asks for a package that is gone.
+
+Every measurement is a process of its own on one core, after a warm-up; the rounds alternate, and the ratio is the
+median over rounds, because machines change their speed.
 """
 
 import argparse
