@@ -50,13 +50,11 @@ def rms_envelope(x: FloatArray) -> FloatArray:
     -------
     float64 array, shape=(steps,)
     """
-    edges = np.arange(0, len(x), RMS_STEP)
-    lengths = np.diff(np.append(edges, len(x)))
-    energy = np.empty(len(edges))
-    for i in range(0, len(edges), 1024):
-        here = edges[i : i + 1024]
-        square = np.square(x[here[0] : here[-1] + RMS_STEP], dtype=np.float64)
-        energy[i : i + 1024] = np.add.reduceat(square, here - here[0])
-    rms: FloatArray = np.sqrt(energy / lengths)
+    whole = len(x) // RMS_STEP
+    steps = x[: whole * RMS_STEP].reshape(whole, RMS_STEP)
+    square = np.einsum("ij,ij->i", steps, steps).astype(np.float64) / RMS_STEP
+    if whole * RMS_STEP < len(x):
+        square = np.append(square, np.square(x[whole * RMS_STEP :], dtype=np.float64).mean())
+    rms: FloatArray = np.sqrt(square)
     rms /= rms.max()
     return rms

@@ -62,7 +62,7 @@ def _fours(bank: MelBank) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]
 
 
 # Indices are unsigned: see lanes.
-@njit(cache=True)
+@njit(cache=True, fastmath={"contract"})
 def _bands(power, first, offsets, weights, out):  # type: ignore[no-untyped-def]
     total = np.empty(LANES, np.float32)
     second, third = _LANES + _LANES, _LANES + _LANES + _LANES
