@@ -65,7 +65,13 @@ class OpenTrack:
         self._window: Window | None = None
 
     @classmethod
-    def recall(cls, track: Track, fingerprints: Mapping[str, Fingerprint], wanted: Iterable[tuple[str, str]]) -> Self:
+    def recall(
+        cls,
+        track: Track,
+        fingerprints: Mapping[str, Fingerprint],
+        wanted: Iterable[tuple[str, str]],
+        stems_by: str = "",
+    ) -> Self:
         """Open a track from its sidecar alone: the wanted ``(part, family)`` curves and the beats, nothing decoded.
 
         Raises
@@ -73,7 +79,7 @@ class OpenTrack:
         MissingInput
             They are not kept, or belong to another sound.
         """
-        opened = cls(track, fingerprints)
+        opened = cls(track, fingerprints, stems_by)
         present = {opened._present(part, family) for part, family in wanted}
         present = {(part, family) for part, family in present if opened.has(part) and family in KINDS}
         opened._recall(present)

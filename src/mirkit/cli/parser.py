@@ -180,12 +180,27 @@ def build() -> argparse.ArgumentParser:
 
     verify = sub.add_parser("verify", help="what every track has, lacks, or has out of range")
     verify.add_argument("path", metavar="PATH", help="a track or a folder of tracks")
+    verify.add_argument("--crops", action="store_true", help="the training clips too")
     verify.add_argument("--show-missing", action="store_true", help="name the missing keys of every track")
     _common(verify)
 
     status = sub.add_parser("status", help="how the runs of a data set stand: done, failed, speed, time left")
     status.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder")
     _common(status)
+
+    stats = sub.add_parser("stats", help="what the numbers of a data set look like; ranges for conditioners")
+    stats.add_argument("path", metavar="PATH", help="a track or a folder of tracks")
+    stats.add_argument("--crops", action="store_true", help="of the training clips instead of the tracks")
+    stats.add_argument("--output", "-o", metavar="FILE", help="write all of it there as JSON")
+    _common(stats)
+
+    exclude = sub.add_parser("exclude", help="leave tracks, or clips, out of everything, for a reason")
+    exclude.add_argument("tracks", metavar="TRACK", nargs="+", help="a track folder, a loose file, or a clip's folder")
+    exclude.add_argument("--reason", required=True, metavar="WHY", help="why: it stands in mirkit.toml")
+    _common(exclude)
+    include = sub.add_parser("include", help="take excluded tracks back in")
+    include.add_argument("tracks", metavar="TRACK", nargs="+", help="what was excluded")
+    _common(include)
 
     window = sub.add_parser("window", help="the features of any part of a measured track, from its curves")
     window.add_argument("path", metavar="PATH", help="a track, its full_mix file, a loose file, or a clip")

@@ -171,7 +171,10 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
     from mirkit.dataset.verify import stages_of
 
     for report in reports:
-        if report.problem:
+        if report.excluded:
+            if not quiet:
+                print(f"EXCLUDED {report.name}: {report.excluded}")
+        elif report.problem:
             failure(f"{report.name}: {report.problem}")
         elif not quiet:
             parts = [f"{report.values} values", f"{len(report.nulls)} null", f"{len(report.missing)} missing"]
@@ -192,11 +195,12 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
     for name, counts in mixed.items():
         told = ", ".join(f"{method} in {count}" for method, count in counts.items())
         print(f"mixed   {name}: {told}; values of different methods are not comparable")
+    excluded = sum(bool(report.excluded) for report in reports)
     incomplete = sum(not report.complete for report in reports)
     outside = sum(bool(report.out_of_range) for report in reports)
-    print(
-        f"{len(reports)} tracks: {len(reports) - incomplete} complete, {incomplete} incomplete, {outside} out of range"
-    )
+    complete = len(reports) - incomplete - excluded
+    left_out = f", {excluded} excluded" if excluded else ""
+    print(f"{len(reports)} tracks: {complete} complete, {incomplete} incomplete, {outside} out of range{left_out}")
 
 
 def verify_json(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]]) -> dict[str, Any]:

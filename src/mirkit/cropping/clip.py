@@ -1,14 +1,14 @@
 """The folder of a clip: where the clip comes from, whether it is whole, and how it is taken away."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.types import Window
-from mirkit.store import Entry, Provenance, mishap, read_provenance, shown
+from mirkit.store import Entry, Fingerprint, Provenance, fingerprint, mishap, read_provenance, shown
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
 from mirkit.track import MIX, Track, is_sound
 from mirkit.track.companions import role_in_folder
@@ -108,6 +108,32 @@ def looks_whole(folder: Path, parts: Iterable[str]) -> bool:
         return False
     clip = Track(folder)
     return {f"{part}.flac" for part in parts} <= names and all(clip.sidecar(kind).name in names for kind in _SIDECARS)
+
+
+def clip_fault(clip: Track, cut: Cut, provenance: Provenance) -> str:
+    """Say what is wrong with a clip's sound: half made, damaged, cut from an older source; "" when all is well.
+
+    Content is read only where the size is that of before and the time of change is not.
+    """
+    entry = provenance.stages[CUT]
+    redo = f'cut it again with: mirkit crop "{shown(os.path.normpath(clip.folder / cut.source))}"'
+    if entry.failed:
+        return f"half made; {redo}"
+    if not _same(clip, entry.outputs):
+        return f"its sound is not what was written; {redo}"
+    try:
+        source = Track.at(clip.folder / cut.source)
+    except MissingInput:
+        return ""  # moved away from its source: nothing to compare with
+    return "" if _same(source, entry.inputs) else f"its source has changed; {redo}"
+
+
+def _same(track: Track, known: Mapping[str, Fingerprint]) -> bool:
+    parts = track.parts
+    return parts.keys() == known.keys() and all(
+        path.stat().st_size == known[part].size and fingerprint(path, known[part]) == known[part]
+        for part, path in parts.items()
+    )
 
 
 def cut_in(folder: Path) -> Cut | None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.catalog import KEYS, TRACK_KEYS, key, stage
+from mirkit.cropping.clip import CUT, Cut, clip_fault, clip_folders
+from mirkit.dataset.exclusion import reason
 from mirkit.errors import MirkitError, MissingInput
-from mirkit.store import Entry, fingerprint, read_info, read_provenance
+from mirkit.store import Entry, find_root, fingerprint, read_info, read_provenance, read_settings
 from mirkit.track import Track, find_tracks, is_track, loose_files
 
 #: Stages whose values two tracks can only share when the same method made them.
@@ -37,7 +39,9 @@ class TrackReport:
     stale : tuple of str
         Stages that worked on other sound than what is there now.
     problem : str
-        Why the track could not be read, or "".
+        What is wrong with the track as a whole: it cannot be read, or is a clip that is half made or out of date.
+    excluded : str
+        Why it is left out, or "".
     """
 
     name: str
@@ -49,11 +53,12 @@ class TrackReport:
     failed: dict[str, str] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
     problem: str = ""
+    excluded: str = ""
 
     @property
     def complete(self) -> bool:
         """Whether every key has a number or a reason, measured on the sound that is there."""
-        return not (self.missing or self.problem or self.failed or self.stale)
+        return bool(self.excluded) or not (self.missing or self.problem or self.failed or self.stale)
 
 
 def verify(track: Track) -> TrackReport:
@@ -63,11 +68,14 @@ def verify(track: Track) -> TrackReport:
         parts = track.parts
         info = read_info(track.info)
         provenance = read_provenance(track.provenance)
-        stale = tuple(name for name, entry in provenance.stages.items() if _is_stale(entry, parts))
+        if (cut := Cut.of(provenance)) and (fault := clip_fault(track, cut, provenance)):
+            return TrackReport(track.name, problem=fault)
+        measured = {name: entry for name, entry in provenance.stages.items() if name != CUT}
+        stale = tuple(name for name, entry in measured.items() if _is_stale(entry, parts))
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
-    wanted = [row.name for row in KEYS] if track.is_crop else TRACK_KEYS
+    wanted = [row.name for row in KEYS] if cut else TRACK_KEYS
     nulls = {name: reasons[name] for name in wanted if name in info and info[name] is None and name in reasons}
     numbers = {name: value for name in wanted if isinstance(value := info.get(name), int | float)}
     missing = tuple(name for name in wanted if name not in numbers and name not in nulls)
@@ -112,16 +120,36 @@ def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stage(known[name]).name for name in missing if name in known))
 
 
-def verify_all(path: Path) -> list[TrackReport]:
-    """Look at a track, or at every track below a folder.
+def verify_all(path: Path, *, crops: bool = False) -> list[TrackReport]:
+    """Look at a track, or at every track below a folder, and with ``crops`` at the clips of each.
 
     Raises
     ------
     MissingInput
         There is no track.
+    SettingsError
+        The settings file is wrong.
     """
     several = path.is_dir() and not is_track(path)
     tracks = [*find_tracks(path), *map(Track.at, loose_files(path))] if several else [Track.at(path)]
     if not tracks:
         raise MissingInput(f"{path}: no track in it")
-    return [verify(track) for track in tracks]
+    root = find_root(path if several else tracks[0].path, batch=several)
+    excluded = read_settings(root).exclude
+    reports = []
+    for track in tracks:
+        if why := reason(track, root, excluded):
+            reports.append(TrackReport(track.name, excluded=why))
+            continue
+        reports.append(verify(track))
+        for folder in clip_folders(track) if crops else ():
+            left_out = reason(Track(folder), root, excluded)
+            reports.append(TrackReport(folder.name, excluded=left_out) if left_out else _verify_clip(folder))
+    return reports
+
+
+def _verify_clip(folder: Path) -> TrackReport:
+    try:
+        return verify(Track.at(folder))
+    except MissingInput as error:
+        return TrackReport(folder.name, problem=str(error))

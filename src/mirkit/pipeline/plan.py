@@ -9,6 +9,7 @@ from typing import Any
 from mirkit import models
 from mirkit.audio import probe
 from mirkit.catalog import JOBS, STEMS, stage, with_needs
+from mirkit.dataset.exclusion import reason
 from mirkit.errors import MirkitError, MissingExtra, MissingInput
 from mirkit.models.table import Model
 from mirkit.pipeline.state import State
@@ -21,6 +22,8 @@ _NEURAL_SECONDS_PER_MINUTE = {"beat_this": 8.0}
 #: Bytes of a FLAC stem per second of stereo sound.
 _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
+#: Up to so many excluded tracks are named.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -118,9 +121,11 @@ def make_plan(request: Request) -> Plan:
     backends, fresh, notices = _backends(request, root, settings)
     settings = replace(settings, backends=replace(settings.backends, **backends))
     notices += problems
-    included = tuple(track for track in tracks if track.name not in settings.exclude)
-    if left_out := len(tracks) - len(included):
-        notices.append(f"{left_out} tracks are excluded by mirkit.toml")
+    left_out = {track: why for track in tracks if (why := reason(track, root, settings.exclude))}
+    included = tuple(track for track in tracks if track not in left_out)
+    if left_out:
+        notices.append(f"{len(left_out)} tracks are excluded by mirkit.toml")
+        notices += [f"{track.name}: {why}" for track, why in left_out.items() if len(left_out) <= _NAMED]
     todo: dict[str, dict[str, str]] = {}
     unreadable: dict[str, str] = {}
     for track in included:

@@ -127,7 +127,7 @@ def _crop(job: Job, log: _Log) -> None:
     state = State.of(Track.at(job.path))
     stages, neural = state.provenance.stages, neural_stages(state)
     try:
-        opened = OpenTrack.recall(state.track, state.prints, window_curves(state, job.settings))
+        opened = OpenTrack.recall(state.track, state.prints, window_curves(state, job.settings), state.stems_by)
         source = Source(opened, state.prints, stages, state.provenance.facts, neural)
         cropped = crop(source, job.settings, overwrite=job.overwrite)
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)

@@ -105,7 +105,8 @@ class Windows:
                 f"{shown(track.path)}: no curves that are still true ({name}: {why}); "
                 f'measure it with: mirkit extract "{shown(track.path)}"'
             )
-        return cls(OpenTrack.recall(track, state.prints, window_curves(state, settings)), state, settings, part)
+        opened = OpenTrack.recall(track, state.prints, window_curves(state, settings), state.stems_by)
+        return cls(opened, state, settings, part)
 
     def at(self, start: float, end: float, *, samples: bool = False) -> WindowFeatures:
         """Summarise a window.

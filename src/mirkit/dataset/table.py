@@ -1,0 +1,142 @@
+"""The numbers of a whole data set as one table: a row a track, a column a key."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.catalog import KEYS, TRACK_KEYS
+from mirkit.cropping.clip import source_path
+from mirkit.dataset.exclusion import reason
+from mirkit.errors import InfoError, MissingInput
+from mirkit.store import find_root, read_settings
+from mirkit.store.scan import Origin, scan_numbers, scan_origin
+from mirkit.track import Track, is_track
+from mirkit.track.find import loose_in
+from mirkit.track.look import walk
+
+#: Why a key is null where the provenance does not say.
+NOT_MEASURED = "not measured"
+_NO_REASON = "no reason given"
+#: Facts whose values are counted.
+CLASSES = ("key", "mode", "metre")
+
+
+@dataclass
+class Table:
+    """Numbers of many tracks.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Columns.
+    names : list of str
+        Rows: paths from the folder that was asked for.
+    values : float64 array, shape=(tracks, keys)
+        NaN where there is no number.
+    nulls : dict
+        Key -> reason -> number of tracks.
+    methods : dict
+        Stage -> method -> number of tracks.
+    classes : dict
+        Fact (key, mode, metre) -> value -> number of tracks.
+    excluded : dict
+        Track -> why it is left out; such a track is no row.
+    unreadable : list of str
+        A line for every track or folder that could not be read.
+    """
+
+    keys: tuple[str, ...]
+    names: list[str] = field(default_factory=list)
+    values: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    nulls: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    methods: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    classes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    excluded: dict[str, str] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def read_table(path: Path, *, crops: bool = False) -> Table:
+    """Read the numbers of every track at or below a folder, or of their clips.
+
+    Raises
+    ------
+    MissingInput
+        There is no track, or no clip.
+    SettingsError
+        The settings file is wrong.
+    """
+    problems: list[str] = []
+    several = path.is_dir() and not is_track(path)
+    tracks = list(_tracks(path, problems)) if several else [Track.at(path)]
+    root = find_root(path if several else tracks[0].path, batch=several)
+    keys = tuple(row.name for row in KEYS) if crops else TRACK_KEYS
+    table = Table(keys, unreadable=problems)
+    left_out = read_settings(root).exclude
+    if crops:
+        tracks = [track for track in tracks if not reason(track, root, left_out)]
+    rows: list[npt.NDArray[np.float64]] = []
+    for track, name, sources in _listed(tracks, path if several else root, crops=crops):
+        if why := reason(track, root, left_out):
+            table.excluded[name] = why
+            continue
+        try:
+            (values, absent), origin = scan_numbers(track.info, keys), scan_origin(track.provenance)
+        except InfoError as error:
+            problems.append(str(error))
+            continue
+        if origin.source in sources:
+            table.names.append(name)
+            rows.append(values)
+            _count(table, values, absent, origin)
+    if not (rows or table.excluded or problems):
+        raise MissingInput(f"{path}: no {'clips; cut them with: mirkit crop' if crops else 'track'} in it")
+    table.values = np.array(rows, np.float64).reshape(len(rows), len(keys))
+    return table
+
+
+def _tracks(folder: Path, problems: list[str]) -> Iterator[Track]:
+    for looked in walk(Path(os.path.abspath(folder)), problems, follow=True):
+        if looked.is_track:
+            yield Track.of(looked)
+        elif looked.sounds:
+            yield from map(Track.at, loose_in(looked))
+
+
+def _listed(tracks: list[Track], base: Path, *, crops: bool) -> Iterator[tuple[Track, str, set[str]]]:
+    """What becomes a row, its name, and from where it may have been cut: "" is a track."""
+    if not crops:
+        for track in tracks:
+            yield track, os.path.relpath(track.path, base), {""}
+        return
+    sources: dict[Path, set[str]] = {}  # loose files share a folder of clips
+    for track in tracks:
+        sources.setdefault(track.crops, set()).add(source_path(track))
+    for folder in sources:
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for name in names:
+            clip = Track(folder / name)
+            if clip.provenance.exists():
+                yield clip, os.path.relpath(clip.folder, base), sources[folder]
+
+
+def _count(table: Table, values: npt.NDArray[np.float64], absent: frozenset[str], origin: Origin) -> None:
+    """Count why keys have no number, which methods made the others, and what kind of track it is."""
+    for column in np.flatnonzero(np.isnan(values)):
+        key = table.keys[column]
+        table.nulls[key][NOT_MEASURED if key in absent else origin.reasons.get(key, _NO_REASON)] += 1
+    if "separate" not in origin.methods:
+        stems = "lufs_drums" not in absent and origin.reasons.get("lufs_drums") != "stem missing"
+        table.methods["separate"]["external" if stems else "none"] += 1
+    for stage, method in origin.methods.items():
+        table.methods[stage][method] += 1
+    for name in CLASSES:
+        if name in origin.facts:
+            table.classes[name][str(origin.facts[name])] += 1

@@ -1,0 +1,138 @@
+"""``crop``, ``window``, ``stats``, ``exclude``, ``include``, and what ``verify`` says of clips."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from library import make_track
+from mirkit.catalog import KEYS
+from mirkit.cli import main
+
+
+@pytest.fixture(scope="module")
+def cropped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("cli") / "my_music"
+    for name, bpm in (("A", 120.0), ("B", 100.0)):
+        make_track(root / name, seconds=9.0, bpm=bpm)
+    assert run("crop", root, "--seconds", 4, "--align", "free", "--tail", "keep", "--quiet") == 0
+    return root
+
+
+@pytest.fixture
+def library(cropped: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(cropped, tmp_path / "my_music"))
+
+
+def run(*words: object) -> int:
+    return main([*map(str, words), *(("--jobs", "1") if words[0] == "crop" else ())])
+
+
+def test_crop_tells_its_clips(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("crop", library, "--seconds", 4, "--align", "free", "--tail", "keep") == 0
+    assert "2 skipped" in capsys.readouterr().out
+    assert run("crop", library / "A", "--samples", 131072, "--align", "free") == 0
+    assert "3 clips" in capsys.readouterr().out
+    assert run("crop", library, "--samples", 131072, "--align", "free", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(track["track"], track["clips"], track["done"]) for track in told["tracks"]] == [("B", 3, ["crop"])]
+
+
+def test_crop_settings_stand_in_the_file(library: Path) -> None:
+    (library / "mirkit.toml").write_text('[crop]\nlength = "3 s"\nalign = "free"\n')
+    assert run("crop", library, "--quiet") == 0
+    assert len(list((library / "A" / "crops").iterdir())) == 3
+    assert run("crop", library / "A", "--seconds", 2, "--name", "short", "--quiet") == 0
+    assert len(list((library / "A" / "crops").iterdir())) == 7
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["crop", "{library}", "--seconds", "4", "--bars", "2"], 2, "not allowed with"),
+        (["crop", "{library}", "--seconds", "0"], 2, "crop.length"),
+        (["crop", "{library}", "--overlap", "1"], 2, "crop.overlap"),
+        (["crop", "{library}", "--tail", "loop"], 2, "invalid choice"),
+        (["crop", "{library}", "--name", "../x"], 2, "crop.name"),
+        (["crop", "{library}/A/crops/A_001"], 1, "mirkit crop"),
+        (["extract", "{library}/A/crops/A_001"], 1, "mirkit crop"),
+        (["window", "{library}/A", "--start", "5", "--end", "99"], 2, "no window"),
+        (["window", "{library}/A", "--slices", "0"], 2, "at least 1"),
+        (["window", "{library}/Z"], 1, "no such file"),
+        (["stats", "{library}/Z"], 1, "no such file"),
+        (["exclude", "{library}/A"], 2, "--reason"),
+        (["exclude", "{library}/Z", "--reason", "x"], 1, "no such file"),
+        (["include", "{library}/A"], 1, "not excluded"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(
+    words: list[str], status: int, says: str, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word.format(library=library) for word in words]) == status
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+
+
+def test_window(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("window", library / "A", "--start", 1, "--end", 8, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["values"]) == [key.name for key in KEYS]
+    assert told["reasons"]["depth"] == "needs the samples of the window"
+    assert run("window", library / "A" / "crops" / "A_002", "--samples") == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == len(KEYS)
+    assert "needs the samples" not in out
+
+
+def test_slices(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("window", library / "A", "--slices", 3, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["edges"] == pytest.approx([0, 3, 6, 9])
+    assert all(len(values) == 3 for values in told["values"].values())
+    assert told["widened"]["danceability"] == 10
+    assert run("window", library / "A", "--slices", 3) == 0
+    assert "(over 10 s)" in capsys.readouterr().out
+
+
+def test_verify_looks_at_clips_when_asked(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("verify", library) == 0
+    assert "2 tracks: 2 complete" in capsys.readouterr().out
+    assert run("verify", library, "--crops") == 0
+    assert "8 tracks: 8 complete" in capsys.readouterr().out
+    damaged = library / "A" / "crops" / "A_002" / "full_mix.flac"
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    shutil.copyfile(library / "A" / "full_mix.flac", library / "B" / "full_mix.flac")
+    assert run("verify", library, "--crops") == 1
+    error = capsys.readouterr().err
+    assert "A_002: its sound is not what was written" in error
+    assert f'B_001: its source has changed; cut it again with: mirkit crop "{library / "B"}"' in error
+
+
+def test_stats(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("stats", library, "--output", tmp_path / "stats.json") == 0
+    out = capsys.readouterr().out
+    assert "min_val" in out
+    assert "2 tracks; ranges from fewer than 200 are a guess" in out
+    told = json.loads((tmp_path / "stats.json").read_text())
+    assert told["keys"]["bpm"]["count"] == 2
+    assert run("stats", library, "--crops", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tracks"] == 6
+
+
+def test_exclude_and_include(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("exclude", library / "A", library / "B" / "crops" / "B_003", "--reason", "a cough") == 0
+    assert capsys.readouterr().out == "excluded A: a cough\nexcluded B/crops/B_003: a cough\n"
+    assert run("verify", library, "--crops") == 0
+    out = capsys.readouterr().out
+    assert "EXCLUDED A: a cough" in out
+    assert "5 tracks: 3 complete, 0 incomplete, 0 out of range, 2 excluded" in out
+    assert run("stats", library, "--crops", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tracks"] == 2
+    assert run("crop", library / "A", "--seconds", 3) == 0
+    assert "A: a cough" in capsys.readouterr().out
+    assert run("include", library / "A", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"included": {"A": ""}}
+    assert run("verify", library) == 0
+    assert "EXCLUDED" not in capsys.readouterr().out
