@@ -134,8 +134,9 @@ def until_done(
     while not ended:
         ended, killed = attempt(root, dice.uniform(0, longest))
         kills += killed
+        longest *= 1.05  # a machine under load may need longer than the run in peace did
         check(root, known)
-        assert kills < 100, "it gets nowhere"
+        assert kills < 200, "it gets nowhere"
     return kills
 
 

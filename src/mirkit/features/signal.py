@@ -100,7 +100,7 @@ class SignalMeter:
             "bandwidth": self._bandwidth,
             "onset": self._onset,
         }
-        curves = {family: meter.finish() for family, meter in meters.items() if meter}
+        curves: dict[str, Any] = {family: meter.finish() for family, meter in meters.items() if meter}
         if "onsets" in self._wanted:
             curves["onsets"] = find_onsets(curves["onset"])
         return curves
