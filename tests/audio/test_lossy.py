@@ -75,6 +75,19 @@ def test_what_soundfile_writes(
     assert np.abs(y - theirs.T).max() < (1e-4 if subtype != "OPUS" else 2e-3)
 
 
+@pytest.mark.reference
+@pytest.mark.parametrize("rate", [22050, 44100, 48000])
+def test_attacks_in_vorbis(rate: int, tmp_path: Path) -> None:
+    """An attack has libvorbis change to short blocks, whose time stamps FFmpeg gets wrong."""
+    since = np.arange(5 * rate) / rate % 0.25
+    noise = np.random.default_rng(1).standard_normal(5 * rate) * np.exp(-20 * since)
+    soundfile.write(tmp_path / "x.ogg", 0.2 * np.stack((noise, -noise)).T, rate, format="OGG")
+    theirs, _ = soundfile.read(tmp_path / "x.ogg", dtype="float32")
+    y = heard(tmp_path / "x.ogg")
+    assert y.shape == theirs.T.shape == (2, 5 * rate)
+    assert np.abs(y - theirs.T).max() < 1e-4
+
+
 def test_m4a_whose_header_rounds_is_cut_by_its_last_packet(tmp_path: Path) -> None:
     """The edit list counts milliseconds: 44 samples. The last packet knows better."""
     for n in range(50001, 50042, 5):
