@@ -1,8 +1,6 @@
 """The numbers of a whole data set as one table: a row a track, a column a key."""
 
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,14 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.catalog import KEYS, TRACK_KEYS
-from mirkit.cropping.clip import source_path
-from mirkit.dataset.exclusion import reason
+from mirkit.dataset.members import members
 from mirkit.errors import InfoError, MissingInput
-from mirkit.store import find_root, read_settings
 from mirkit.store.scan import Origin, scan_numbers, scan_origin
-from mirkit.track import Track, is_track
-from mirkit.track.find import loose_in
-from mirkit.track.look import walk
 
 #: Why a key is null where the provenance does not say.
 NOT_MEASURED = "not measured"
@@ -71,60 +64,27 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
         The settings file is wrong.
     """
     problems: list[str] = []
-    several = path.is_dir() and not is_track(path)
-    tracks = list(_tracks(path, problems)) if several else [Track.at(path)]
-    root = find_root(path if several else tracks[0].path, batch=several)
     keys = tuple(row.name for row in KEYS) if crops else TRACK_KEYS
     table = Table(keys, unreadable=problems)
-    left_out = read_settings(root).exclude
-    if crops:
-        tracks = [track for track in tracks if not reason(track, root, left_out)]
     rows: list[npt.NDArray[np.float64]] = []
-    for track, name, sources in _listed(tracks, path if several else root, crops=crops):
-        if why := reason(track, root, left_out):
-            table.excluded[name] = why
+    for member in members(path, problems, crops=crops):
+        if member.excluded:
+            table.excluded[member.name] = member.excluded
             continue
+        track = member.track
         try:
             (values, absent), origin = scan_numbers(track.info, keys), scan_origin(track.provenance)
         except InfoError as error:
             problems.append(str(error))
             continue
-        if origin.source in sources:
-            table.names.append(name)
+        if origin.source in member.sources:
+            table.names.append(member.name)
             rows.append(values)
             _count(table, values, absent, origin)
     if not (rows or table.excluded or problems):
         raise MissingInput(f"{path}: no {'clips; cut them with: mirkit crop' if crops else 'track'} in it")
     table.values = np.array(rows, np.float64).reshape(len(rows), len(keys))
     return table
-
-
-def _tracks(folder: Path, problems: list[str]) -> Iterator[Track]:
-    for looked in walk(Path(os.path.abspath(folder)), problems, follow=True):
-        if looked.is_track:
-            yield Track.of(looked)
-        elif looked.sounds:
-            yield from map(Track.at, loose_in(looked))
-
-
-def _listed(tracks: list[Track], base: Path, *, crops: bool) -> Iterator[tuple[Track, str, set[str]]]:
-    """What becomes a row, its name, and from where it may have been cut: "" is a track."""
-    if not crops:
-        for track in tracks:
-            yield track, os.path.relpath(track.path, base), {""}
-        return
-    sources: dict[Path, set[str]] = {}  # loose files share a folder of clips
-    for track in tracks:
-        sources.setdefault(track.crops, set()).add(source_path(track))
-    for folder in sources:
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError:
-            continue
-        for name in names:
-            clip = Track(folder / name)
-            if clip.provenance.exists():
-                yield clip, os.path.relpath(clip.folder, base), sources[folder]
 
 
 def _count(table: Table, values: npt.NDArray[np.float64], absent: frozenset[str], origin: Origin) -> None:
