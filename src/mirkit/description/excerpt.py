@@ -1,0 +1,96 @@
+"""Which part of a track a model hears, and what it costs in tokens."""
+
+import math
+from typing import Literal
+
+import numpy as np
+
+from mirkit.features.types import FloatArray
+
+#: Rate that the model hears at, Hz; its window, s; its tokens a second.
+RATE = 16_000
+WINDOW = 30.0
+TOKENS_PER_SECOND = 25
+TOKENS_PER_WINDOW = 750
+#: What is taken off the end: llama.cpp gives sound within 15 ms of a whole window one more window, of silence.
+TRIM = 0.03
+
+Excerpt = Literal["middle", "loudest", "spread"]
+
+
+def heard_seconds(duration: float, limit: float, *, whole_windows: bool) -> float:
+    """Seconds that a model hears of a track.
+
+    Parameters
+    ----------
+    duration : float
+        Of the track, s.
+    limit : float
+        Most that it may hear, s.
+    whole_windows : bool
+        Its backend fills the last window with silence and hears that too: then only whole windows, less ``TRIM``, are
+        heard where there is at least one.
+    """
+    seconds = min(duration, limit)
+    if not whole_windows:
+        return seconds
+    windows = max(1, math.floor((seconds + TRIM) / WINDOW))
+    return min(seconds, windows * WINDOW - TRIM)
+
+
+def cut(samples: FloatArray, seconds: float, choice: Excerpt) -> FloatArray:
+    """Take so many seconds out of a track.
+
+    Parameters
+    ----------
+    samples : array, shape=(n,)
+        Mono, at ``RATE``.
+    seconds : float
+    choice : str
+        ``middle``; ``loudest``, the stretch with the most energy; or ``spread``, windows of 30 s at even distances.
+    """
+    n = min(round(seconds * RATE), len(samples))
+    if n == len(samples):
+        return samples
+    if choice == "spread":
+        return _spread(samples, n)
+    start = (len(samples) - n) // 2 if choice == "middle" else _loudest(samples, n)
+    return samples[start : start + n]
+
+
+def _loudest(samples: FloatArray, n: int) -> int:
+    """Start of the loudest n samples, on a grid of 100 ms."""
+    block = RATE // 10
+    energy = np.add.reduceat(np.square(samples, dtype=np.float64), np.arange(0, len(samples), block))
+    total = np.concatenate(([0.0], np.cumsum(energy)))
+    length = math.ceil(n / block)
+    if length >= len(energy):
+        return 0
+    return min(int(np.argmax(total[length:] - total[:-length])) * block, len(samples) - n)
+
+
+def _spread(samples: FloatArray, n: int) -> FloatArray:
+    parts = math.ceil(n / (WINDOW * RATE))
+    lengths = [len(part) for part in np.array_split(np.empty(n), parts)]
+    free = len(samples) - n
+    starts = [0] if parts == 1 else [round(i * free / (parts - 1)) + sum(lengths[:i]) for i in range(parts)]
+    if parts == 1:
+        starts = [free // 2]
+    return np.concatenate([samples[start : start + length] for start, length in zip(starts, lengths, strict=True)])
+
+
+def sound_tokens(seconds: float, *, whole_windows: bool) -> int:
+    """Tokens that so much sound becomes."""
+    if whole_windows:
+        return TOKENS_PER_WINDOW * math.ceil(seconds / WINDOW)
+    return math.ceil(seconds * TOKENS_PER_SECOND)
+
+
+#: Tokens around sound and prompt: system prompt, turns, the mark of the sound.
+_FRAME = 100
+
+
+def context_tokens(seconds: float, prompt: str, tokens: int) -> int:
+    """Context that one question about so much sound needs, never too small: a token is at least one byte of text."""
+    needed = sound_tokens(seconds, whole_windows=True) + _FRAME + len(prompt.encode()) + tokens
+    return 256 * math.ceil(needed / 256)

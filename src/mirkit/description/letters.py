@@ -1,0 +1,57 @@
+"""One character of any script as plain ASCII, by its Unicode category."""
+
+import unicodedata
+from functools import lru_cache
+
+#: ASCII that T5's vocabulary certainly lacks, or may lack.
+UNSAFE = frozenset("{}<>\\^~`")
+#: What a text for T5 may consist of.
+ALLOWED = frozenset(map(chr, range(32, 127))) - UNSAFE
+
+# fmt: off
+_LETTERS = {
+    "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D",
+    "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ł": "l", "Ł": "L", "ħ": "h", "Ħ": "H", "ı": "i", "ŋ": "ng",
+    "Ŋ": "NG", "ĸ": "k", "ŧ": "t", "Ŧ": "T", "ſ": "s",
+}
+_UNSAFE = {"{": "(", "}": ")", "<": " under ", ">": " over ", "\\": "/", "^": "", "~": "about ", "`": "'"}
+#: Signs that NFKC would take apart in another way, and what stands for each.
+SIGNS = {
+    "—": " - ", "―": " - ", "−": "-", "⁃": "-",
+    "‚": "'", "′": "'", "´": "'", "ʼ": "'", "„": '"', "″": '"', "‴": '"',
+    "…": "...", "•": "-", "·": "-", "‧": "-", "¿": "", "¡": "", "⁄": "/",
+    "×": "x", "÷": "/", "±": "+/-", "≈": "about ", "≤": " under ", "≥": " over ", "→": " to ",
+    "€": "EUR", "£": "GBP", "¥": "JPY", "№": "No.", "§": "", "¶": "", "†": "", "‡": "",
+    "°": " degrees", "º": " degrees", "©": "", "®": "", "™": "",
+}
+# fmt: on
+
+
+@lru_cache(maxsize=4096)
+def to_ascii(sign: str) -> str:
+    """Give what stands for one character: allowed ASCII, a newline, or nothing."""
+    if sign in ALLOWED or sign == "\n":
+        return sign
+    for table in (_UNSAFE, SIGNS, _LETTERS):
+        if sign in table:
+            return table[sign]
+    category = unicodedata.category(sign)
+    if category in ("Zs", "Zl", "Zp") or sign in "\t\r\x0b\x0c\x85":
+        return " "
+    if category in ("Nd", "No", "Nl"):
+        return _number(sign)
+    if category[0] == "L":
+        return _letter(sign)
+    return {"Pd": "-", "Pi": "'", "Pf": "'", "Ps": "(", "Pe": ")"}.get(category, "")
+
+
+def _number(sign: str) -> str:
+    value = unicodedata.numeric(sign, -1.0)
+    return f"{value:.0f}" if value >= 0 and value.is_integer() and value < 1e6 else ""
+
+
+def _letter(sign: str) -> str:
+    """Take the marks off a Latin letter; a letter of another script has nothing that stands for it."""
+    base = "".join(part for part in unicodedata.normalize("NFKD", sign) if unicodedata.category(part)[0] == "L")
+    plain = "".join(_LETTERS.get(part, part) for part in base)
+    return plain if plain.isascii() else ""
