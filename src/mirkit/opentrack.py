@@ -255,7 +255,9 @@ def _beats(header: Any, arrays: Mapping[str, Any]) -> Beats:
 
 def damage_note(part: str, damage: Damage) -> str:
     """What a user is told of a file that could be read in part."""
-    return f"{part}: damaged, {100 * damage.share:.2g} % of its sound is lost"
+    percent = 100 * damage.share
+    told = f"{percent:.2g}" if percent < 99 else "99 or more"
+    return f"{part}: damaged, {told} % of its sound is lost"
 
 
 class _BrokenStemError(Exception):

@@ -69,8 +69,10 @@ def include(arguments: argparse.Namespace) -> int:
 
 
 def _told(names: dict[str, str], verb: str, arguments: argparse.Namespace) -> None:
+    from mirkit.store import shown
+
     if arguments.json:
         print(json.dumps({verb: names}, indent=2))
     elif not arguments.quiet:
         for name, why in names.items():
-            print(f"{verb} {name}{f': {why}' if why else ''}")
+            print(f"{verb} {shown(name)}{f': {shown(why)}' if why else ''}")

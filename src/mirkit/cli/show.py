@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 def note(text: str) -> None:
     """A line that is no result."""
-    print(text, file=sys.stderr)
+    from mirkit.store import shown
+
+    print(shown(text), file=sys.stderr)
 
 
 def failure(text: str) -> None:
     """A line that says what failed."""
-    print(f"FAILED {text}", file=sys.stderr)
+    note(f"FAILED {text}")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -43,20 +45,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 def plan(plan: Plan, workers: int) -> None:
     """Tracks, methods, what is done already, time and disk."""
     from mirkit.models.weights import megabytes
+    from mirkit.store import shown
 
     idle = len(plan.tracks) - len(plan.todo) - len(plan.unreadable)
     methods = ", ".join(f"{job} {name or 'none'}" for job, name in plan.backends.items())
-    print(f"tracks   {len(plan.tracks)} in {plan.root}")
+    print(f"tracks   {len(plan.tracks)} in {shown(plan.root)}")
     if methods:
         print(f"methods  {methods}")
     for notice in dict.fromkeys(plan.notices):
-        print(f"         {notice}")
+        print(f"         {shown(notice)}")
     for model in plan.downloads if plan.todo else ():
         hosts = ", ".join(dict.fromkeys(file.url.split("/")[2] for file in model.files))
         print(f"fetch    {model.says}: {megabytes(model.size)} from {hosts}, licence {model.licence}")
     print(f"to do    {len(plan.todo)} tracks, {plan.minutes:.0f} min of sound; {idle} done already")
     for why, count in _whys(plan).most_common(8):
-        print(f"         {count} x {why}")
+        print(f"         {count} x {shown(why)}")
     if plan.todo:
         disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
         print(f"needs    about {clock(plan.seconds / workers)} with {workers} workers{disk}")
@@ -79,22 +82,19 @@ def outcome(outcome: Outcome, *, verbose: bool, quiet: bool) -> None:
     """One track: its failures; its notes unless quiet; a line for success when verbose."""
     from mirkit.store import shown
 
-    name = shown(outcome.track)
     for where, why in outcome.failures.items():
         failed_line(outcome.track, where, why)
     if not quiet:
         for text in outcome.notes:
-            note(f"note   {name}: {shown(text)}")
+            note(f"note   {outcome.track}: {text}")
         if verbose and outcome.ok:
             seconds = sum(outcome.seconds.values())
-            print(f"done   {name}: {', '.join(outcome.done) or 'nothing to do'} ({seconds:.1f} s)")
+            print(f"done   {shown(outcome.track)}: {', '.join(outcome.done) or 'nothing to do'} ({seconds:.1f} s)")
 
 
 def failed_line(track: str, where: str, why: str) -> None:
     """What failed on a track: a stage, or with ``track`` all of it."""
-    from mirkit.store import shown
-
-    failure(f"{shown(track)}: {shown(why)}" if where == "track" else f"{shown(track)}: {where}: {shown(why)}")
+    failure(f"{track}: {why}" if where == "track" else f"{track}: {where}: {why}")
 
 
 @dataclass
@@ -122,15 +122,13 @@ class Tally:
 
 def summary(tally: Tally, seconds: float, *, quiet: bool) -> None:
     """Counts, time, speed, and the failed tracks once more."""
-    from mirkit.store import shown
-
     if not quiet:
         speed = f", {tally.sound / seconds:.0f} x real time" if tally.sound and seconds else ""
         cut = f", {tally.clips} clips" if tally.clips else ""
         print(f"{tally.done} done, {tally.idle} skipped, {len(tally.failed)} failed in {clock(seconds)}{speed}{cut}")
     tried = tally.done + len(tally.failed)
     if tally.failed and tried > 1:
-        names = ", ".join(map(shown, tally.failed))
+        names = ", ".join(tally.failed)
         note(f"{len(tally.failed)} of {tried} tracks failed (the same command tries them again): {names}")
 
 
@@ -169,21 +167,23 @@ def _below(path: Path, root: Path) -> str:
 def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
     """A line for each track that is not perfect, then the whole."""
     from mirkit.dataset.verify import stages_of
+    from mirkit.store import shown
 
     for report in reports:
+        name = shown(report.name)
         if report.excluded:
             if not quiet:
-                print(f"EXCLUDED {report.name}: {report.excluded}")
+                print(f"EXCLUDED {name}: {shown(report.excluded)}")
         elif report.problem:
             failure(f"{report.name}: {report.problem}")
         elif not quiet:
             parts = [f"{report.values} values", f"{len(report.nulls)} null", f"{len(report.missing)} missing"]
-            parts += [f"{name} failed: {why}" for name, why in report.failed.items()]
+            parts += [f"{stage} failed: {shown(why)}" for stage, why in report.failed.items()]
             if report.stale:
                 parts.append(f"other sound than measured: {', '.join(report.stale)}")
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(f'{k} = {v:g}' for k, v in report.out_of_range.items())}")
-            print(f"{'ok     ' if report.complete else 'MISSING'} {report.name}: {', '.join(parts)}")
+            print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")
         if missing and report.missing:
             print(f"        missing: {', '.join(report.missing)}")
             print(f"        written by: {', '.join(stages_of(report.missing))}")
@@ -191,10 +191,10 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
         return
     reasons = Counter(why for report in reports for why in report.nulls.values())
     for why, count in reasons.most_common(12):
-        print(f"null    {count} x {why}")
-    for name, counts in mixed.items():
-        told = ", ".join(f"{method} in {count}" for method, count in counts.items())
-        print(f"mixed   {name}: {told}; values of different methods are not comparable")
+        print(f"null    {count} x {shown(why)}")
+    for stage, counts in mixed.items():
+        told = ", ".join(f"{shown(method)} in {count}" for method, count in counts.items())
+        print(f"mixed   {shown(stage)}: {told}; values of different methods are not comparable")
     excluded = sum(bool(report.excluded) for report in reports)
     incomplete = sum(not report.complete for report in reports)
     outside = sum(bool(report.out_of_range) for report in reports)
@@ -239,7 +239,7 @@ def health(report: dict[str, Any]) -> None:
     for name, version in report["optional"].items():
         print(f"  {name:<12} {version or 'not installed'}")
     if report["problem"]:
-        failure(report["problem"])
+        print(f"FAILED {report['problem']}", file=sys.stderr)  # not by `note`, which needs NumPy
     print("methods")
     for job, state in report["methods"].items():
         print(f"  {job:<15} {state['used'] or 'none'}")

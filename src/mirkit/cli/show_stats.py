@@ -17,23 +17,25 @@ _FEW = 200
 
 def statistics(found: "Statistics") -> None:
     """A line a key, then what concerns the whole data set."""
+    from mirkit.store import shown
+
     head = ("key", "have", "P0.5", "median", "P99.5", "outside", "min_val", "max_val", "")
     table(head, [_line(row) for row in found.keys])
     print()
     for why, count in _nulls(found):
-        print(f"null     {count} x {why}")
+        print(f"null     {count} x {shown(why)}")
     for row in found.keys:
         if row.extreme:
-            named = ", ".join(f"{name} ({value:.4g})" for name, value in row.extreme[:3])
+            named = ", ".join(f"{shown(name)} ({value:.4g})" for name, value in row.extreme[:3])
             print(f"outlier  {row.key}: {named}" + (f" and {row.outliers - 3} more" if row.outliers > 3 else ""))
     for stage, counts in found.mixed.items():
-        told = ", ".join(f"{method} in {count}" for method, count in counts.items())
+        told = ", ".join(f"{shown(method)} in {count}" for method, count in counts.items())
         print(f"mixed    {stage}: {told}; values of different methods are not comparable")
     for name, counts in found.classes.items():
         if counts:
-            print(f"{name:<8} " + ", ".join(f"{value} {count}" for value, count in counts.items()))
+            print(f"{name:<8} " + ", ".join(f"{shown(value)} {count}" for value, count in counts.items()))
     for name, why in found.excluded.items():
-        print(f"excluded {name}: {why}")
+        print(f"excluded {shown(name)}: {shown(why)}")
     for line in found.unreadable:
         failure(line)
     few = f"; ranges from fewer than {_FEW} are a guess" if found.tracks < _FEW else ""

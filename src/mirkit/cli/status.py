@@ -29,7 +29,8 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _run(run: RunStatus) -> None:
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
-    print(f"run      {began}, {run.state}, {show.clock(run.seconds)}, {run.workers} workers, mirkit {run.mirkit}")
+    state, version = shown(run.state), shown(run.mirkit)
+    print(f"run      {began}, {state}, {show.clock(run.seconds)}, {run.workers} workers, mirkit {version}")
     ended = run.done + run.failed
     print(f"tracks   {run.done} of {run.todo} done, {run.failed} failed, {run.tracks - run.todo} were done before")
     if ended and run.seconds:

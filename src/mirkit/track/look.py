@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mirkit.errors import MissingInput
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
-from mirkit.store.mishap import mishap
+from mirkit.store.mishap import mishap, shown
 from mirkit.track.names import MIX, SKIPPED_FOLDERS, is_sound, part_of
 
 
@@ -24,6 +24,8 @@ class Look:
         Names of the folders, but hidden ones, ``separated`` and ``crops``.
     links : frozenset of str
         Those of the folders that are links.
+    lost : tuple of str
+        Names of sound files that are no files: links that lead nowhere or in a circle, pipes.
     unclean : bool
         Whether something lies here that a killed writer may have left.
     """
@@ -32,6 +34,7 @@ class Look:
     sounds: tuple[str, ...]
     folders: tuple[str, ...]
     links: frozenset[str]
+    lost: tuple[str, ...]
     unclean: bool
 
     @property
@@ -48,7 +51,7 @@ def look(folder: Path) -> Look:
     MissingInput
         It cannot be read.
     """
-    sounds, folders, links, unclean = [], [], set(), False
+    sounds, folders, lost, links, unclean = [], [], [], set(), False
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -61,9 +64,11 @@ def look(folder: Path) -> Look:
                     folders.append(name)
                     if entry.is_symlink() or _is_junction(entry):
                         links.add(name)
+                elif is_sound(name) and not _answer(entry.is_dir):
+                    lost.append(name)
     except OSError as error:
         raise MissingInput(str(mishap(error, folder, "read"))) from error
-    return Look(folder, tuple(sorted(sounds)), tuple(sorted(folders)), frozenset(links), unclean)
+    return Look(folder, tuple(sorted(sounds)), tuple(sorted(folders)), frozenset(links), tuple(sorted(lost)), unclean)
 
 
 def _answer(question: Callable[[], bool]) -> bool:
@@ -87,7 +92,7 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
     root : Path
         Where to begin.
     problems : list of str, optional
-        Gets a line for every folder below that could not be read.
+        Gets a line for every folder below that could not be read, and for every sound that is no file.
     follow : bool
         Whether to follow links to folders, each place once.
 
@@ -113,6 +118,8 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
             if problems is not None:
                 problems.append(str(error))
             continue
+        if problems is not None:
+            problems += [f"{shown(folder / name)}: leads to no file; mend or remove it" for name in looked.lost]
         yield looked
         if looked.is_track:
             continue
