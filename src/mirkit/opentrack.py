@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from mirkit.audio import Audio, Damage, open_audio
-from mirkit.catalog import TONAL
+from mirkit.catalog import STEMS, TONAL
 from mirkit.errors import AudioError, InfoError, MissingInput
 from mirkit.features.packing import KINDS, beats_from_arrays, beats_to_arrays, from_arrays, to_arrays
 from mirkit.features.rhythm.beats.grid import Beats
@@ -158,18 +158,15 @@ class OpenTrack:
         todo: dict[str, set[str]] = defaultdict(set)
         for part, family in wanted - self._curves.keys():
             todo[part].add(family)
-        mix = todo.pop("full_mix", set())
-        if mix or "full_mix" not in self._samples:
-            self._measure(
-                {"full_mix": open_audio(self.track.mix, hold_seconds=0)}, {"full_mix": frozenset(mix)}, makers
-            )
-        if not todo:
-            return
-        parts = dict.fromkeys(source for part in todo for source in (TONAL if part == "tonal" else (part,)))
+        if "full_mix" not in self._samples:
+            todo["full_mix"] |= set()  # even with nothing to measure its length must be known
+        # In step go only the stems whose sum is a signal of its own: what a meter gathers is large.
+        together = (*TONAL, "tonal") if "tonal" in todo else ()
+        alone = [(part,) for part in ("full_mix", *STEMS) if part in todo and part not in together]
         try:
-            # In step: the sum of three of them is a signal of its own.
-            sources = {part: self._stem(part) for part in parts}
-            self._measure(sources, {part: frozenset(families) for part, families in todo.items()}, makers)
+            for parts in filter(None, (*alone, together)):
+                sources = {part: self._open(part) for part in parts if part != "tonal"}
+                self._measure(sources, {part: frozenset(todo[part]) for part in parts if part in todo}, makers)
         except _BrokenStemError as error:
             self.broken[error.part] = str(error)
             for part in (error.part, "tonal") if error.part in TONAL else (error.part,):
@@ -201,7 +198,9 @@ class OpenTrack:
     def _present(self, part: str, family: str) -> tuple[str, str]:
         return (self.tonal_part, family) if part == "tonal" else (part, family)
 
-    def _stem(self, part: str) -> Audio:
+    def _open(self, part: str) -> Audio:
+        if part == "full_mix":
+            return open_audio(self.track.mix, hold_seconds=0)
         try:
             return open_audio(self.track.stems[part], hold_seconds=0)
         except AudioError as error:

@@ -100,10 +100,10 @@ class SignalMeter:
             "bandwidth": self._bandwidth,
             "onset": self._onset,
         }
-        curves: dict[str, Any] = {family: meter.finish() for family, meter in meters.items() if meter}
+        curves = {family: meter.finish() for family, meter in meters.items() if meter}
         if "onsets" in self._wanted:
             curves["onsets"] = find_onsets(curves["onset"])
-        return curves
+        return {family: curve for family, curve in curves.items() if family in self._wanted}
 
     def _frames(self, blocks: Iterator[FloatArray]) -> None:
         for power in blocks:
@@ -162,7 +162,7 @@ def measure(
             elif now[part] is not None:
                 meter.push(now[part])
     samples = {part: meter.samples for part, meter in meters.items()}
-    curves = {}
+    curves: dict[tuple[str, str], Any] = {}
     for part in list(meters):  # one after the other, each let go: what a meter gathers is larger than its curves
         curves |= {(part, family): curve for family, curve in meters.pop(part).finish().items()}
     return curves, samples

@@ -13,6 +13,7 @@ _SIZE = 8192
 _HZ_PER_BIN = ANALYSIS_RATE / _SIZE
 _HZ = np.arange(1 + _SIZE // 2) * _HZ_PER_BIN
 _LOG_HZ = np.log10(np.maximum(_HZ, _HZ_PER_BIN / 2))  # the lowest one is never asked for
+_AT_ONCE = 64  # windows
 _TAPER = 0.25
 _MARGIN = 4096
 _PEAK_SHARE = 0.2
@@ -80,7 +81,7 @@ def _measure(note: FloatArray) -> tuple[float, float, float, float] | None:
     low_share = 0.0
     if lowest < _LOW_HZ:
         low_share = spectrum[found.index.min() : int((_HZ > _LOW_HZ).argmax())].sum() / total
-    level = np.sqrt(np.mean(np.square(note, dtype=np.float64)))
+    level = np.sqrt(np.einsum("i,i->", note, note, dtype=np.float64) / len(note))
     return (spectrum * _HZ).sum() / total, _straightness(spectrum, above), low_share, level
 
 
@@ -91,11 +92,15 @@ def _spectrum(note: FloatArray) -> FloatArray:
     """
     size = min(len(note), _SIZE)
     hop = size - size // 8
-    windows = np.lib.stride_tricks.sliding_window_view(note, size)[::hop].astype(np.float64)
-    windows -= windows.mean(axis=1, keepdims=True)
-    windows *= _FULL_WINDOW if size == _SIZE else _tukey(size)
-    z = scipy.fft.rfft(windows, _SIZE, axis=1)
-    power: FloatArray = (np.square(z.real) + np.square(z.imag)).sum(axis=0)
+    taper = _FULL_WINDOW if size == _SIZE else _tukey(size)
+    framed = np.lib.stride_tricks.sliding_window_view(note, size)[::hop]
+    power = np.zeros(1 + _SIZE // 2)
+    for first in range(0, len(framed), _AT_ONCE):  # a note may last as long as the sound
+        windows = framed[first : first + _AT_ONCE].astype(np.float64)
+        windows -= windows.mean(axis=1, keepdims=True)
+        windows *= taper
+        z = scipy.fft.rfft(windows, _SIZE, axis=1)
+        power += (np.square(z.real) + np.square(z.imag)).sum(axis=0)
     power[1:-1] *= 2
     return power
 
