@@ -65,6 +65,33 @@ def test_a_second_run_does_nothing(track: Path) -> None:
     assert {path.name: path.stat().st_mtime_ns for path in track.iterdir()} == before
 
 
+def test_results_follow_a_renamed_folder(track: Path) -> None:
+    before = (track / "Finished.INFO").read_bytes()
+    renamed = track.rename(track.with_name("Ärger: 2 (live)"))
+    outcome = extract(renamed)
+    assert outcome.done == ()
+    assert any("renamed" in note for note in outcome.notes)
+    assert not list(renamed.glob("Finished.*"))
+    assert (renamed / "Ärger: 2 (live).INFO").read_bytes() == before
+
+
+def test_a_renaming_that_was_cut_off_is_finished(track: Path) -> None:
+    renamed = track.rename(track.with_name("New"))
+    for kind in ("INFO", "BEATS_GRID"):
+        (renamed / f"Finished.{kind}").rename(renamed / f"New.{kind}")
+    assert extract(renamed).done == ()
+    assert not list(renamed.glob("Finished.*"))
+
+
+@pytest.mark.parametrize("left", ["Other.INFO", "New.PROVENANCE"])
+def test_results_of_doubtful_origin_are_left_alone(track: Path, left: str) -> None:
+    renamed = track.rename(track.with_name("New"))
+    (renamed / left).write_text("{}\n")
+    before = {path.name: path.read_bytes() for path in renamed.glob("Finished.*")}
+    assert extract(renamed, stages=("spectral_shape",)).done
+    assert {path.name: path.read_bytes() for path in renamed.glob("Finished.*")} == before
+
+
 def test_the_same_sound_gives_the_same_bytes(track: Path) -> None:
     before = (track / "Finished.INFO").read_bytes()
     assert extract(track, overwrite=True).ok

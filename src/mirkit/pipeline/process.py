@@ -36,7 +36,7 @@ from mirkit.store import (
     update_provenance,
     write_whole,
 )
-from mirkit.track import Track
+from mirkit.track import Track, follow_rename
 
 guard_code_cache()
 
@@ -97,6 +97,8 @@ def _process(job: Job, log: _Log) -> None:
     track = Track.at(job.path)  # as it is now that it is ours
     if track.unclean:
         sweep(track.folder)
+    if renamed := follow_rename(track):
+        log.notes.append(renamed)
     state = State.of(track)
     if "separate" in job.stages:
         _separate(job, state, log)

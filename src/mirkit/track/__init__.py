@@ -6,6 +6,7 @@ sound of a track that is worked on is :mod:`mirkit.opentrack`.
 
 from mirkit.track.find import find_tracks, get_info_path, get_organized_folders, is_track, loose_files
 from mirkit.track.names import MIX, PARTS, SIDECARS, SKIPPED_FOLDERS, SOUND_SUFFIXES, is_sound
+from mirkit.track.renamed import follow_rename
 from mirkit.track.track import Track
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "SOUND_SUFFIXES",
     "Track",
     "find_tracks",
+    "follow_rename",
     "get_info_path",
     "get_organized_folders",
     "is_sound",
