@@ -77,9 +77,13 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
     if why := _lacks_package(row):
         return why
     try:
-        model = chosen(row, settings)
+        return _lacks_weights(row, settings, named=named)
     except WeightsError as error:
         return str(error)
+
+
+def _lacks_weights(row: Backend, settings: Settings, *, named: bool) -> str:
+    model = chosen(row, settings)
     if not isinstance(model, Model):
         return ""
     if why := weights.why_not(model, settings.run):

@@ -7,19 +7,28 @@ lies in the backend's folder. What PyTorch or the Hugging Face tools have fetche
 import os
 import urllib.parse
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from mirkit.errors import WeightsError
 from mirkit.models.table import File, Model
 
 
 def cache() -> Path:
-    """Folder that fetched files go to."""
+    """Folder that fetched files go to.
+
+    Raises
+    ------
+    WeightsError
+        There is no home folder, as in some containers, and nothing says where else.
+    """
     home = os.environ.get("MIRKIT_HOME")
     if home:
         return Path(home).expanduser().absolute() / "models"
     import platformdirs
 
-    return platformdirs.user_cache_path("mirkit", appauthor=False) / "models"
+    with _at_home():
+        return platformdirs.user_cache_path("mirkit", appauthor=False) / "models"
 
 
 def place(row: Model, file: File) -> Path:
@@ -38,8 +47,17 @@ def missing(row: Model) -> list[File]:
     return [file for file in row.files if find(row, file) is None]
 
 
+@contextmanager
+def _at_home() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise WeightsError("there is no home folder to keep weights in; name one in MIRKIT_HOME") from error
+
+
 def _elsewhere(file: File) -> Iterator[Path]:
-    home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    with _at_home():
+        home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if file.torch_hub:
         torch_home = Path(os.environ.get("TORCH_HOME") or home_cache / "torch")
         yield torch_home / "hub" / "checkpoints" / file.torch_hub

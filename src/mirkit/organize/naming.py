@@ -1,5 +1,6 @@
 """Names of track folders: from tags, which may hold anything, to names that every file system takes."""
 
+import os
 import re
 import unicodedata
 from typing import Protocol
@@ -73,7 +74,15 @@ def _allowed(letter: str) -> str:
         case "Cf":
             return letter if letter in _JOINERS else ""
         case _:
-            return letter
+            return letter if _can_be_written(letter) else "_"
+
+
+def _can_be_written(letter: str) -> bool:
+    """Whether names of files can hold a letter under the locale of this session."""
+    try:
+        return bool(os.fsencode(letter))
+    except UnicodeEncodeError:
+        return False
 
 
 def _cut(name: str, longest: int) -> str:

@@ -25,7 +25,7 @@ _VARIABLE = "NUMBA_CACHE_DIR"
 def place_code_cache() -> None:
     """Find a place for compiled code where Numba would find none; for this process and those that it starts."""
     given = [Path(os.environ[_VARIABLE])] if os.environ.get(_VARIABLE) else []
-    if any(_writable(folder) for folder in (*given, _PACKAGE, _users_cache())):
+    if any(_writable(folder) for folder in (*given, _PACKAGE, *_users_cache())):
         return
     os.environ[_VARIABLE] = tempfile.mkdtemp(prefix="mirkit-kernels-")
     atexit.register(shutil.rmtree, os.environ[_VARIABLE], ignore_errors=True)
@@ -33,7 +33,7 @@ def place_code_cache() -> None:
 
 def code_cache_is_empty() -> bool:
     """Whether nothing has been compiled yet, which takes up to a minute."""
-    places = [Path(os.environ[_VARIABLE])] if os.environ.get(_VARIABLE) else [_PACKAGE, _users_cache()]
+    places = [Path(os.environ[_VARIABLE])] if os.environ.get(_VARIABLE) else [_PACKAGE, *_users_cache()]
     return not any(found for place in places for found in place.rglob("*.nbi"))
 
 
@@ -46,10 +46,13 @@ def guard_code_cache() -> None:
         file.save, file.load = _save, _guarded(file.load)
 
 
-def _users_cache() -> Path:
+def _users_cache() -> list[Path]:
     from platformdirs import user_cache_path
 
-    return user_cache_path("numba")
+    try:
+        return [user_cache_path("numba")]
+    except RuntimeError:  # no home folder
+        return []
 
 
 def _writable(folder: Path) -> bool:

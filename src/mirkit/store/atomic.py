@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mirkit.errors import InfoError
-from mirkit.store.mishap import mishap, shown
+from mirkit.store.mishap import NO_LOCKS, mishap, shown
 
 #: Unfinished files begin with this, then tell who writes: ``.mirkit-tmp-<machine>-<process>-<random><suffix>``.
 TEMP_PREFIX = ".mirkit-tmp-"
@@ -216,8 +216,10 @@ else:
                     return handle
             except BlockingIOError:
                 pass
-            except BaseException:
+            except BaseException as error:
                 os.close(handle)
+                if isinstance(error, OSError) and error.errno in NO_LOCKS:  # nobody's lock is taken away
+                    os.unlink(place)
                 raise
             os.close(handle)
             if time.monotonic() >= deadline:

@@ -10,11 +10,17 @@ _FORBIDDEN = "no permission; make the folder writable, or work on a copy of it"
 _GONE = (
     "the file or its folder is gone; see whether it was moved or its disk unmounted, then run the same command again"
 )
-_NO_LOCKS = "this file system cannot lock files; mount it with locks (NFS: a running lock service), or use a local disk"
+_WITHOUT_LOCKS = (
+    "this file system cannot lock files; mount it with locks (NFS: a running lock service), or use a local disk"
+)
+
+#: What file systems say that cannot lock files, for nobody.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 _REMEDY = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
+    errno.EFBIG: "larger than files may be here; raise the limit (ulimit -f), or use another file system",
     errno.EROFS: "the disk is read-only; work on a copy of the folder",
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
@@ -23,9 +29,7 @@ _REMEDY = {
     errno.ESTALE: _GONE,
     errno.ENODEV: _GONE,
     errno.ENAMETOOLONG: "the name is too long for this file system; give the file or folder a shorter name",
-    errno.ENOLCK: _NO_LOCKS,
-    errno.ENOSYS: _NO_LOCKS,
-    errno.EOPNOTSUPP: _NO_LOCKS,
+    **dict.fromkeys(NO_LOCKS, _WITHOUT_LOCKS),
     errno.EIO: "the disk reports an error; check the disk",
     errno.EMFILE: "too many open files; use fewer jobs, or raise the limit (ulimit -n)",
 }
@@ -51,4 +55,6 @@ def mishap(error: OSError, path: Path, doing: str) -> InfoError:
         The verb: ``"write"``, ``"read"``, ``"lock"``, ``"move"``.
     """
     remedy = _REMEDY.get(error.errno or 0, error.strerror or type(error).__name__)
+    if doing == "read" and remedy == _FORBIDDEN:
+        remedy = "no permission; make it readable"
     return InfoError(f"{shown(path)}: cannot {doing}: {remedy}")
