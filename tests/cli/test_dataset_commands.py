@@ -1,4 +1,4 @@
-"""``crop``, ``window``, ``stats``, ``exclude``, ``include``, and what ``verify`` says of clips."""
+"""Commands on what was measured: windows, statistics, splits, exclusion; and what ``verify`` says of clips."""
 
 import json
 import shutil
@@ -61,6 +61,9 @@ def test_crop_settings_stand_in_the_file(library: Path) -> None:
         (["window", "{library}/A", "--slices", "0"], 2, "at least 1"),
         (["window", "{library}/Z"], 1, "no such file"),
         (["stats", "{library}/Z"], 1, "no such file"),
+        (["duplicates", "{library}/Z"], 1, "no such file"),
+        (["split", "{library}", "--val", "1.5"], 2, "less than 1"),
+        (["split", "{library}", "--together", "genre"], 2, "--together takes"),
         (["exclude", "{library}/A"], 2, "--reason"),
         (["exclude", "{library}/Z", "--reason", "x"], 1, "no such file"),
         (["include", "{library}/A"], 1, "not excluded"),
@@ -136,3 +139,25 @@ def test_exclude_and_include(library: Path, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out) == {"included": {"A": ""}}
     assert run("verify", library) == 0
     assert "EXCLUDED" not in capsys.readouterr().out
+
+
+def test_duplicates_and_split(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(library / "A", library / "A again", ignore=shutil.ignore_patterns("crops"))
+    for path in (library / "A again").glob("A.*"):
+        path.rename(path.with_name(path.name.replace("A.", "A again.", 1)))
+    assert run("duplicates", library) == 0
+    out = capsys.readouterr().out
+    assert "same file" in out
+    assert "1 recordings more than once, 1 copies to spare" in out
+    assert run("split", library, "--val", 0.4, "--seed", 1, "--json", "-o", tmp_path / "split.json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads((tmp_path / "split.json").read_text())
+    assert told["groups"] == [["A", "A again"]]
+    assert (told["train"], told["val"]) == (["A", "A again"], ["B"])
+    assert run("split", library, "--val", 0.4) == 0
+    assert "2 train, 1 val (33.3%)" in capsys.readouterr().out
+    assert run("exclude", library / "B", "--reason", "x", "--quiet") == 0
+    assert run("duplicates", library) == 0
+    assert "excluded B: x" in capsys.readouterr().out
+    (library / "A" / "A.CURVES.npz").write_bytes(b"no zip")
+    assert run("split", library, "--quiet") == 1

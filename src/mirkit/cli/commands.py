@@ -22,13 +22,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.command in COMMANDS:
         return track_command(COMMANDS[arguments.command], arguments)
     tools: dict[str, Callable[[argparse.Namespace], int]] = {
+        **dataset.TOOLS,
         "organize": organize,
-        "verify": dataset.verify,
         "status": status,
-        "window": dataset.window,
-        "stats": dataset.stats,
-        "exclude": dataset.exclude,
-        "include": dataset.include,
         "init": init,
         "doctor": doctor,
         "models": models,

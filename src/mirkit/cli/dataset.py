@@ -2,9 +2,18 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mirkit.cli import show
+
+if TYPE_CHECKING:
+    from mirkit.cli.show_split import Found
+    from mirkit.dataset.duplicates import Duplicates
+
+#: What reading the curves of a track and hashing them takes, for the time left.
+_READING_SECONDS = 0.02
 
 
 def window(arguments: argparse.Namespace) -> int:
@@ -38,17 +47,56 @@ def stats(arguments: argparse.Namespace) -> int:
     from mirkit.cli import show_stats
     from mirkit.dataset.statistics import as_json, statistics
     from mirkit.dataset.table import read_table
-    from mirkit.store import write_whole
 
     found = statistics(read_table(Path(arguments.path), crops=arguments.crops))
-    told = json.dumps(as_json(found), indent=1)
-    if arguments.output:
-        write_whole(Path(arguments.output), told.encode() + b"\n")
-    if arguments.json:
-        print(told)
-    elif not arguments.quiet:
-        show_stats.statistics(found)
+    _put(as_json(found), arguments, lambda: show_stats.statistics(found))
     return 1 if found.unreadable else 0
+
+
+def duplicates(arguments: argparse.Namespace) -> int:
+    """Which tracks are the same recording."""
+    from mirkit.cli import show_split
+
+    found, same = _compared(arguments)
+    _put(show_split.duplicates_json(found, same), arguments, lambda: show_split.duplicates(found, same))
+    return 1 if same.failed or found.problems else 0
+
+
+def split(arguments: argparse.Namespace) -> int:
+    """Training and validation tracks without leaks."""
+    from mirkit.cli import show_split
+    from mirkit.dataset.split import split_tracks
+
+    found, same = _compared(arguments)
+    parted = split_tracks(found.tracks, found.names, arguments.val, arguments.seed, arguments.together, same)
+    _put(show_split.split_json(found, same, parted), arguments, lambda: show_split.split(found, same, parted))
+    return 1 if same.failed or found.problems else 0
+
+
+def _compared(arguments: argparse.Namespace) -> "tuple[Found, Duplicates]":
+    """The tracks below a folder that are not left out, and which of them are the same."""
+    from mirkit.cli.progress import progress
+    from mirkit.cli.show_split import Found
+    from mirkit.dataset.duplicates import find_duplicates
+
+    found = Found.below(Path(arguments.path))
+    count = len(found.tracks)
+    shown = not (arguments.quiet or arguments.json)
+    with progress(count, _READING_SECONDS * count, shown=shown) as advance:
+        return found, find_duplicates(found.tracks, advance)
+
+
+def _put(told: dict[str, Any], arguments: argparse.Namespace, print_it: Callable[[], None]) -> None:
+    """Write the outcome where ``--output`` says, and print it."""
+    from mirkit.store import write_whole
+
+    text = json.dumps(told, indent=1)
+    if arguments.output:
+        write_whole(Path(arguments.output), text.encode() + b"\n")
+    if arguments.json:
+        print(text)
+    elif not arguments.quiet:
+        print_it()
 
 
 def exclude(arguments: argparse.Namespace) -> int:
@@ -76,3 +124,15 @@ def _told(names: dict[str, str], verb: str, arguments: argparse.Namespace) -> No
     elif not arguments.quiet:
         for name, why in names.items():
             print(f"{verb} {shown(name)}{f': {shown(why)}' if why else ''}")
+
+
+#: Command -> function.
+TOOLS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "verify": verify,
+    "window": window,
+    "stats": stats,
+    "duplicates": duplicates,
+    "split": split,
+    "exclude": exclude,
+    "include": include,
+}

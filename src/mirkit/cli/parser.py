@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from mirkit import __version__
 from mirkit.catalog import BACKENDS, GROUPS, JOBS, STAGES
 
+#: What may keep tracks on one side of a split.
+TIES = ("artist", "album")
+
 #: Formats that stems can be written in.
 STEM_FORMATS = ("flac", "wav", "mp3", "ogg")
 
@@ -148,6 +151,13 @@ def _jobs(text: str) -> int:
     return jobs
 
 
+def _ties(text: str) -> tuple[str, ...]:
+    ties = () if text == "none" else tuple(text.split(","))
+    if not set(ties) <= set(TIES):
+        raise argparse.ArgumentTypeError("--together takes artist,album, artist, album or none")
+    return ties
+
+
 def _bytes(text: str) -> int:
     number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "B")
     try:
@@ -193,6 +203,22 @@ def build() -> argparse.ArgumentParser:
     stats.add_argument("--crops", action="store_true", help="of the training clips instead of the tracks")
     stats.add_argument("--output", "-o", metavar="FILE", help="write all of it there as JSON")
     _common(stats)
+
+    duplicates = sub.add_parser("duplicates", help="tracks that are the same recording, also as altered copies")
+    split = sub.add_parser("split", help="training and validation tracks; what belongs together stays together")
+    for tool in (duplicates, split):
+        tool.add_argument("path", metavar="PATH", help="a folder of tracks")
+        tool.add_argument("--output", "-o", metavar="FILE", help="write all of it there as JSON")
+        _common(tool)
+    split.add_argument("--val", type=float, default=0.05, metavar="SHARE", help="for validation (default: 0.05)")
+    split.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another split (default: 0)")
+    split.add_argument(
+        "--together",
+        type=_ties,
+        default=TIES,
+        metavar="WHAT",
+        help="beside copies of a recording: artist,album (default), artist, album or none",
+    )
 
     exclude = sub.add_parser("exclude", help="leave tracks, or clips, out of everything, for a reason")
     exclude.add_argument("tracks", metavar="TRACK", nargs="+", help="a track folder, a loose file, or a clip's folder")

@@ -1,0 +1,168 @@
+"""What a recording is known by: landmarks of its harmony and dynamics, as short hashes.
+
+A landmark is a moment at which much changes. What sounds around it, relative to it, is described and hashed to bits;
+equal hashes at matching times are a sign of the same recording. Neither codec, gain nor trimming moves landmarks, and
+a speed that differs by a few per cent blurs them little; a pitch that differs by whole semitones rotates the pitch
+classes, which the one who looks up hashes undoes.
+
+The scheme follows landmark fingerprints (Wang 2003) and locality-sensitive hashing by random hyperplanes (Charikar
+2002); the landmarks are of chroma and band levels because both are kept in ``.CURVES.npz``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_filter1d
+
+from mirkit.features.bands import HOP, BandCurve
+from mirkit.features.harmony.chroma import ChromaCurve
+from mirkit.features.harmony.constant_q import HOP as CHROMA_HOP
+from mirkit.features.types import ANALYSIS_RATE
+
+Array = npt.NDArray[np.float32]
+
+#: Rows of ``Outline.rows`` per second.
+RATE = ANALYSIS_RATE / HOP
+_CHROMA_FRAMES = HOP // CHROMA_HOP
+#: Decibels that count as much as a pitch class at full strength.
+_DECIBELS = 20.0
+_FLOOR_DB = 50.0
+#: Rows on each side over which the change at a landmark is told.
+_SIDE = 6
+#: Rows on each side within which it is the greatest; fewer in tracks below a minute, which would have too few of them.
+_REACH, _REACH_OF_SHORT = 6, 3
+_SHORT = 60 * RATE
+#: Rows from either end within which there are no landmarks.
+_MARGIN = 12
+#: Edges of the cells around a landmark that are described, in seconds.
+_CELLS = np.array([-4.5, -3.0, -1.8, -0.8, 0.0, 0.8, 1.8, 3.0, 4.5])
+CELLS, COLUMNS = len(_CELLS) - 1, 16
+#: Hashes per landmark, and bits of each.
+TABLES, BITS, UNSURE = 6, 32, 3
+_SEED = 7
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The course of a track at 5.4 rows a second.
+
+    Attributes
+    ----------
+    rows : float32 array, shape=(n, 16)
+        Twelve pitch classes, less their mean and 0 where nothing sounds, then the levels of four bands in units of
+        20 dB below the loudest moment, at least -2.5. Row ``i`` is centred on ``i / RATE`` seconds.
+    """
+
+    rows: Array
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return len(self.rows) / RATE
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """The landmarks of a track.
+
+    Attributes
+    ----------
+    times : float32 array, shape=(n,)
+        Seconds.
+    cells : float32 array, shape=(n, 8, 16)
+        What sounds in the eight cells around each: pitch classes and band levels.
+    """
+
+    times: Array
+    cells: Array
+
+
+NO_LANDMARKS = Landmarks(np.zeros(0, np.float32), np.zeros((0, CELLS, COLUMNS), np.float32))
+
+
+def outline(chroma: ChromaCurve, bands: BandCurve) -> Outline:
+    """Bring chroma and band levels to one time base."""
+    sounding = np.where(chroma.active()[:, None], chroma.chroma, 0).astype(np.float32) / 255
+    sounding -= sounding.mean(axis=1, keepdims=True)
+    total: npt.NDArray[np.float64] = np.concatenate((np.zeros((1, 12)), np.cumsum(sounding, axis=0, dtype=np.float64)))
+    count = min(len(bands.energy), 1 + (len(sounding) - 1) // _CHROMA_FRAMES)
+    centre = np.arange(count) * _CHROMA_FRAMES
+    first = np.maximum(centre - _CHROMA_FRAMES // 2, 0)
+    last = np.minimum(centre + _CHROMA_FRAMES // 2 + 1, len(sounding))
+    classes = (total[last] - total[first]) / (last - first)[:, None]
+    energy = bands.energy[:count].astype(np.float64)
+    loudest = energy.max(initial=0.0)
+    quietest = loudest * 10 ** (-_FLOOR_DB / 10)
+    levels = 10 * np.log10(np.maximum(energy, quietest) / loudest) if loudest > 0 else np.zeros_like(energy)
+    return Outline(np.concatenate((classes, levels / _DECIBELS), axis=1).astype(np.float32))
+
+
+def landmarks(course: Outline) -> Landmarks:
+    """Find the moments of greatest change, about one in 3 s, and describe the 4.5 s before and after them.
+
+    Beyond the ends of the track there is nothing. A track below 5 s has no landmarks.
+    """
+    rows = course.rows.astype(np.float64)
+    total: npt.NDArray[np.float64] = np.concatenate((np.zeros((1, COLUMNS)), np.cumsum(rows, axis=0)))
+    if len(rows) <= 2 * _MARGIN:
+        return NO_LANDMARKS
+    change = np.linalg.norm(total[2 * _SIDE :] - 2 * total[_SIDE:-_SIDE] + total[: -2 * _SIDE], axis=1)
+    change = np.pad(change, _SIDE)
+    reach = _REACH if len(rows) > _SHORT else _REACH_OF_SHORT
+    peaks = np.flatnonzero((change == maximum_filter1d(change, 2 * reach + 1)) & (change > 0))
+    peaks = peaks[(peaks >= _MARGIN) & (peaks <= len(rows) - _MARGIN)]
+    # Boundary ``i`` lies between rows ``i - 1`` and ``i``; the vertex of a parabola is finer than a row.
+    where = peaks + _vertex(change, peaks)
+    edges = _at(total, where[:, None] + _CELLS * RATE)
+    cells = np.diff(edges, axis=1) / (np.diff(_CELLS) * RATE)[:, None]
+    cells[:, :, 12:] -= cells[:, :, 12:].mean(axis=1, keepdims=True)
+    return Landmarks(((where - 0.5) / RATE).astype(np.float32), cells.astype(np.float32))
+
+
+def rotated(cells: Array, semitones: int) -> Array:
+    """What rows or cells would be if the recording sounded so many semitones higher."""
+    return np.concatenate((np.roll(cells[..., :12], semitones, axis=-1), cells[..., 12:]), axis=-1)
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """Hashes of the landmarks of a track.
+
+    Attributes
+    ----------
+    words : uint32 array, shape=(n, 6)
+        One bit for each random hyperplane: on which side of it the landmark lies.
+    near : uint8 array, shape=(n, 6, 3)
+        The three bits of each word that are least sure, because the landmark lies closest to their planes.
+    """
+
+    words: npt.NDArray[np.uint32]
+    near: npt.NDArray[np.uint8]
+
+
+def hashes(cells: Array) -> Hashes:
+    """Hash landmarks, shape=(n, 8, 16), by which side of fixed random hyperplanes they lie on."""
+    flat = cells.reshape(len(cells), CELLS * COLUMNS)
+    planes = np.random.default_rng(_SEED).standard_normal((flat.shape[1], TABLES * BITS), np.float32)
+    # einsum, not matmul: the same sum whatever the BLAS.
+    sides = np.einsum("nd,db->nb", flat, planes).reshape(-1, TABLES, BITS)
+    words = ((sides > 0) * (np.uint32(1) << np.arange(BITS, dtype=np.uint32))).sum(axis=-1, dtype=np.uint32)
+    near = np.argpartition(np.abs(sides), UNSURE, axis=-1)[..., :UNSURE]
+    return Hashes(words, near.astype(np.uint8))
+
+
+def _vertex(curve: npt.NDArray[np.float64], peaks: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    last = len(curve) - 1
+    left, mid, right = (curve[np.clip(peaks + step, 0, last)] for step in (-1, 0, 1))
+    bend = left - 2 * mid + right
+    return np.clip(0.5 * (left - right) / np.where(bend < 0, bend, -np.inf), -0.5, 0.5)
+
+
+def _at(total: npt.NDArray[np.float64], where: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Cumulative sums between rows, by linear interpolation."""
+    where = np.clip(where, 0, len(total) - 1)
+    low = np.minimum(where.astype(np.int64), len(total) - 2)
+    part = (where - low)[..., None]
+    between: npt.NDArray[np.float64] = (1 - part) * total[low] + part * total[low + 1]
+    return between

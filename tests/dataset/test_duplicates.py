@@ -1,0 +1,199 @@
+"""The same recording is found however it was altered; different pieces are not taken for one."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataset.altered import ALTERATIONS, RATE, Sound, curves
+from mirkit.dataset.duplicates import Duplicates, find_duplicates, read_outline
+from mirkit.dataset.fingerprint import Landmarks, Outline, hashes, landmarks, outline, rotated
+from mirkit.dataset.likeness import Likeness, likeness
+from mirkit.dataset.matching import SEMITONES, candidates
+from mirkit.demo.pieces import drone, house, rock, waltz
+from mirkit.errors import InfoError, MissingInput
+from mirkit.features.bands import BandCurve
+from mirkit.features.harmony.chroma import ChromaCurve
+from mirkit.features.packing import to_arrays
+from mirkit.store import update_curves
+from mirkit.track import Track
+
+SECONDS = 20
+
+
+def best(first: Outline, second: Outline) -> Likeness | None:
+    """The most alike that two tracks can be laid over each other."""
+    marks = [landmarks(first), landmarks(second)]
+    hashed = [[hashes(rotated(own.cells, semitones)) for semitones in SEMITONES] for own in marks]
+    both = (first, second)
+    found = [
+        likeness(both[candidate.first], both[candidate.second], candidate)
+        for candidate in candidates([own.times for own in marks], hashed)
+    ]
+    return max(filter(None, found), key=lambda like: like.harmony + like.dynamics, default=None)
+
+
+@pytest.fixture(scope="module")
+def sounds() -> dict[str, Sound]:
+    return {make.__name__: make().samples[:, : SECONDS * RATE] for make in (house, rock, waltz, drone)}
+
+
+@pytest.fixture(scope="module")
+def outlines(sounds: dict[str, Sound]) -> dict[str, Outline]:
+    return {name: outline(*curves(sound)) for name, sound in sounds.items()}
+
+
+@pytest.mark.parametrize("name", ["house", "waltz"])
+@pytest.mark.parametrize("alteration", ALTERATIONS.values(), ids=ALTERATIONS)
+def test_an_altered_copy_is_the_same_recording(
+    alteration: Callable[[Sound, Path], Sound],
+    name: str,
+    sounds: dict[str, Sound],
+    outlines: dict[str, Outline],
+    tmp_path: Path,
+) -> None:
+    like = best(outlines[name], outline(*curves(alteration(sounds[name], tmp_path))))
+    assert like is not None
+    assert like.same
+    assert min(like.harmony, like.dynamics) > 0.8  # well above the threshold
+
+
+def test_how_a_copy_was_altered_is_told(sounds: dict[str, Sound], outlines: dict[str, Outline], tmp_path: Path) -> None:
+    def told(alteration: str) -> Likeness:
+        like = best(outlines["waltz"], outline(*curves(ALTERATIONS[alteration](sounds["waltz"], tmp_path))))
+        assert like is not None
+        return like
+
+    trimmed, slower, higher = told("trimmed by 3.7 and 2.2 s"), told("tempo -3 %"), told("pitch +1")
+    assert trimmed.offset == pytest.approx(-3.73, abs=0.05)
+    assert trimmed.speed == pytest.approx(1, abs=0.003)
+    assert trimmed.seconds == pytest.approx(SECONDS - 5.94, abs=0.6)
+    assert slower.speed == pytest.approx(0.97, abs=0.003)
+    assert (trimmed.semitones, slower.semitones, higher.semitones) == (0, 0, 1)
+
+
+def test_different_pieces_share_no_landmarks_or_disagree(outlines: dict[str, Outline]) -> None:
+    for first, second in itertools.combinations(outlines.values(), 2):
+        like = best(first, second)
+        assert like is None or not like.same
+
+
+def made(rng: np.random.Generator, seconds: float = 90.0) -> Outline:
+    """The outline of a piece that nobody has heard: a loop of four chords, a tune, a beat, sections."""
+    rows = np.zeros((round(seconds * RATE / 8192), 16))
+    step = rng.uniform(1.5, 2.5)
+    loop = rng.integers(0, 12, 4)
+    thirds = rng.integers(3, 5, 4)
+    at = np.arange(len(rows)) * 8192 / RATE
+    chord = (at / step).astype(int) % 4
+    tune = rng.integers(0, 12, len(rows))[(at / step * 4).astype(int)]
+    for note in (loop[chord], (loop + thirds)[chord] % 12, (loop + 7)[chord] % 12, tune):
+        rows[np.arange(len(rows)), note] += rng.uniform(0.3, 0.8)
+    rows[:, :12] -= rows[:, :12].mean(axis=1, keepdims=True)
+    section = rng.uniform(-0.6, 0, (len(rows), 4))[(at / step / 8).astype(int)]
+    rows[:, 12:] = (
+        section + 0.15 * np.sin(2 * np.pi * at / step * 4)[:, None] + 0.05 * rng.standard_normal((len(rows), 4))
+    )
+    return Outline(rows.astype(np.float32))
+
+
+def copy_of(piece: Outline, rng: np.random.Generator) -> Outline:
+    """The same, trimmed, transposed or not, with the noise of a codec."""
+    first, last = rng.integers(5, 60, 2)
+    rows = rotated(piece.rows[first:-last], int(rng.integers(-1, 2)))
+    return Outline((rows + 0.02 * rng.standard_normal(rows.shape)).astype(np.float32))
+
+
+def test_planted_copies_among_many_are_found_and_nothing_else(rng: np.random.Generator) -> None:
+    pieces = [made(rng) for _ in range(400)]
+    planted = {(i, 400 + k) for k, i in enumerate(rng.choice(400, 40, replace=False).tolist())}
+    pieces += [copy_of(pieces[i], rng) for i, _ in sorted(planted, key=lambda pair: pair[1])]
+    marks = [landmarks(piece) for piece in pieces]
+    hashed = [[hashes(rotated(own.cells, semitones)) for semitones in SEMITONES] for own in marks]
+    tried = list(candidates([own.times for own in marks], hashed))
+    told = {
+        tuple(sorted((candidate.first, candidate.second)))
+        for candidate in tried
+        if (like := likeness(pieces[candidate.first], pieces[candidate.second], candidate)) and like.same
+    }
+    assert told == planted
+    assert len(tried) < 2000  # of 96,580 pairs
+
+
+def test_hashes_of_many_copies_cost_no_square_of_them(rng: np.random.Generator) -> None:
+    marks = landmarks(made(rng))
+    hashed = [[hashes(rotated(marks.cells, semitones)) for semitones in SEMITONES]] * 120
+    tried = list(candidates([marks.times] * 120, hashed))
+    assert {candidate.second for candidate in tried} | {0} == set(range(120))  # all are still connected
+    assert len(tried) < 120 * 100
+
+
+def kept(folder: Path, chroma: ChromaCurve, bands: BandCurve, *, part: str = "full_mix", sound: str = "") -> Track:
+    """A track with its curves; its sound is never opened."""
+    folder.mkdir(parents=True)
+    (folder / "full_mix.flac").touch()
+    track = Track.at(folder)
+    families = {f"{part}/chroma": chroma, "full_mix/bands": bands}
+    arrays = {f"{name}/{field}": array for name, curve in families.items() for field, array in to_arrays(curve).items()}
+    update_curves(track.curves, arrays, header={"full_mix/sound": {"sound": sound or str(folder)}})
+    return track
+
+
+@pytest.fixture
+def library(sounds: dict[str, Sound], tmp_path: Path) -> list[Track]:
+    """A piece, a quieter copy that has stems, another piece, and what cannot be compared."""
+    (chroma, bands), (other, levels) = (curves(sounds[name]) for name in ("house", "waltz"))
+    root = tmp_path / "library"
+    tracks = [kept(root / "a", chroma, bands), kept(root / "b", other, levels)]
+    tracks.append(kept(root / "c", chroma, dataclasses.replace(bands, energy=bands.energy * 0.01), part="tonal"))
+    tracks.append(
+        kept(root / "d", dataclasses.replace(chroma, chroma=chroma.chroma[:40], level_db=chroma.level_db[:40]), bands)
+    )
+    for name in ("e", "f"):
+        (root / name).mkdir()
+        (root / name / "full_mix.flac").touch()
+        tracks.append(Track.at(root / name))
+    tracks[-1].curves.write_bytes(b"no zip")
+    return tracks
+
+
+def test_a_library(library: list[Track]) -> None:
+    read: list[str] = []
+    found = find_duplicates(library, read.append)
+    assert found.groups == [[0, 2]]
+    assert [(pair.first, pair.second) for pair in found.pairs] == [(0, 2)]
+    assert set(found.not_compared) == {3, 4}
+    assert "mirkit extract" in found.not_compared[4]
+    assert set(found.failed) == {5}
+    assert read == ["a", "b", "c", "d", "e", "f"]
+
+
+def test_the_same_file_twice_needs_no_landmarks(library: list[Track], tmp_path: Path) -> None:
+    short = ChromaCurve(np.ones((20, 12), np.uint8), np.full(20, -20, np.float16), 0.0)
+    bands = BandCurve(np.ones((5, 4), np.float32), 40960)
+    twins = [kept(tmp_path / name, short, bands, sound="abc") for name in ("x", "y")]
+    found = find_duplicates(twins)
+    assert found.groups == [[0, 1]]
+    assert found.pairs[0].likeness is None
+    assert find_duplicates([]) == Duplicates()
+
+
+def test_curves_of_another_shape_are_refused(tmp_path: Path) -> None:
+    chroma = ChromaCurve(np.ones((60, 11), np.uint8), np.full(60, -20, np.float16), 0.0)
+    track = kept(tmp_path / "x", chroma, BandCurve(np.ones((15, 4), np.float32), 122880))
+    with pytest.raises(InfoError, match="12 columns"):
+        read_outline(track.curves)
+    with pytest.raises(MissingInput):
+        read_outline(tmp_path / "none.CURVES.npz")
+
+
+def test_silence_has_no_landmarks() -> None:
+    silent = outline(
+        ChromaCurve(np.zeros((800, 12), np.uint8), np.full(800, -120, np.float16), 0.0),
+        BandCurve(np.zeros((120, 4), np.float32), 120 * 8192),
+    )
+    assert isinstance(marks := landmarks(silent), Landmarks)
+    assert not len(marks.times)

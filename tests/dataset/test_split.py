@@ -1,0 +1,130 @@
+"""Splits: whole groups, the share, the seed; and which tracks belong together."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirkit.dataset.duplicates import Duplicates
+from mirkit.dataset.groups import Bonds, normal, tags_of_name, together
+from mirkit.dataset.split import split, split_tracks
+from mirkit.errors import SettingsError
+from mirkit.track import Track
+
+groupings = st.lists(st.integers(1, 6), max_size=40).map(
+    lambda sizes: [[f"{g}-{i}" for i in range(size)] for g, size in enumerate(sizes)]
+)
+
+
+@given(groupings, st.floats(0, 0.99), st.integers(0, 5), st.randoms())
+def test_every_name_once_and_no_group_on_both_sides(groups, share, seed, random) -> None:
+    train, val = split(groups, share, seed)
+    names = [name for group in groups for name in group]
+    assert sorted((*train, *val)) == sorted(names)
+    assert all(not set(group) & set(val) or set(group) <= set(val) for group in groups)
+    if len(val) > share * len(names) + 1e-6:  # only where not even the smallest group had room
+        assert set(val) in [set(group) for group in groups if len(group) == min(map(len, groups))]
+    if share and len(groups) > 1:
+        assert val
+        assert train
+    for group in groups:
+        random.shuffle(group)
+    random.shuffle(groups)
+    assert split(groups, share, seed) == (train, val)
+
+
+def test_the_seed_decides() -> None:
+    groups = [[f"t{i}"] for i in range(200)]
+    validations = {split(groups, 0.1, seed)[1] for seed in range(20)}
+    assert len(validations) == 20
+    assert {len(val) for val in validations} == {20}
+    # What is added later moves few of the others.
+    before, after = split(groups, 0.1, 1)[1], split([*groups, ["new"]], 0.1, 1)[1]
+    assert len(set(before) & set(after)) >= 19
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, 7.0, float("nan")])
+def test_a_share_that_is_none(share: float) -> None:
+    with pytest.raises(SettingsError, match="0 or more and less than 1"):
+        split([["a"], ["b"]], share, 0)
+
+
+def test_one_group_is_all_training() -> None:
+    assert split([["a", "b"]], 0.5, 0) == (("a", "b"), ())
+    assert split([], 0.5, 0) == ((), ())
+
+
+TAGS: list[Mapping[str, str]] = [
+    {"artist": "Aa", "album": "One"},
+    {"artist": "aa feat. Bb", "album": "Two"},
+    {"artist": "Bb", "album": "Three"},
+    {"artist": "Various Artists", "album": "Mix"},
+    {"artist": "Cc", "album": "mix "},
+    {"artist": "Various Artists", "album": "Other mix"},
+    {},
+    {},
+]
+
+
+@pytest.mark.parametrize(
+    ("ties", "groups"),
+    [
+        (("artist", "album"), [[0, 1], [2], [3, 4], [5], [6, 7]]),
+        (("artist",), [[0, 1], [2], [3], [4], [5], [6, 7]]),
+        (("album",), [[0], [1], [2], [3, 4], [5], [6, 7]]),
+        ((), [[0], [1], [2], [3], [4], [5], [6, 7]]),
+    ],
+)
+def test_what_belongs_together(ties: tuple, groups: list[list[int]]) -> None:
+    assert together(TAGS, [[6, 7]], ties) == groups
+
+
+def test_an_albums_artist_counts_too() -> None:
+    tags = [{"artist": "Aa"}, {"artist": "Guest", "albumartist": "AA"}, {"artist": "Guest"}]
+    assert together(tags, [], ("artist",)) == [[0, 1, 2]]
+
+
+def test_ties_chain() -> None:
+    bonds = Bonds(6)
+    assert bonds.join(0, 5)
+    assert bonds.join(3, 5)
+    assert not bonds.join(3, 0)
+    assert bonds.joined(0, 3)
+    assert bonds.groups() == [[0, 3, 5], [1], [2], [4]]
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [("Aa", "aa"), (" A  b ", "a b"), ("Aa ft. Bb", "aa"), ("Aa (feat. Bb)", "aa"), ("Lift", "lift"), ("ÅA", "åa")],
+)
+def test_names_are_compared_without_guests(name: str, same: str) -> None:
+    assert normal(name) == same
+
+
+def test_a_folders_name_tells_where_tags_do_not() -> None:
+    assert tags_of_name("A - B - C") == {"artist": "A", "album": "B"}
+    assert tags_of_name("A - C") == {"artist": "A"}
+    assert tags_of_name("C") == {}
+
+
+def test_tracks_are_split_by_their_tags(tmp_path: Path) -> None:
+    tracks = []
+    for name, artist in (("one", "X"), ("two", "x"), ("three", "Y"), ("X - four", None), ("five", "Z"), ("six", "W")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "full_mix.flac").touch()
+        track = Track.at(folder)
+        if artist:
+            facts = {"facts": {"tags": {"value": {"artist": artist, "year": 1999}}}}
+            track.provenance.write_text(json.dumps(facts))
+        tracks.append(track)
+    tracks[-1].provenance.write_text("no JSON")  # then its name tells
+    names = [track.name for track in tracks]
+    parted = split_tracks(tracks, names, 0.5, 3, duplicates=Duplicates(groups=[[2, 5]]))
+    assert parted.groups == (("X - four", "one", "two"), ("six", "three"))
+    assert set(parted.train) | set(parted.val) == set(names)
+    for group in parted.groups:
+        assert set(group) <= set(parted.val) or set(group) <= set(parted.train)
