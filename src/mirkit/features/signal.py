@@ -2,7 +2,7 @@
 
 A *part* is a signal of a track: the full mix, a stem, or ``tonal`` (bass + other + vocals). A *family* is a kind of
 curve: loudness, spectral, bands, chroma, envelope, bandwidth, onset (functions for the beat tracker), onsets (events),
-timbre (the eight values), activations (what a neural beat tracker hears).
+timbre (the eight values), and what neural models hear: activations (of beats), classes, aesthetics.
 Families that need spectra share one transform.
 """
 

@@ -42,6 +42,13 @@ class Listener(Protocol):
         """Return what was heard, or the ``MirkitError`` that says why nothing was."""
 
 
+class Judge(Loaded, Protocol):
+    """Gives numbers to a sound: ``finish`` of its listeners gives key -> value."""
+
+    def listen(self) -> Listener:
+        """Begin a signal."""
+
+
 class BeatTracker(Loaded, Protocol):
     """Hears beats and downbeats: ``finish`` of its listeners gives ``Activations``."""
 
@@ -90,6 +97,8 @@ def _lacks_weights(row: Backend, settings: Settings, *, named: bool) -> str:
         return why
     if named or not (lacking := missing(model)):
         return ""
+    if not model.commercial:
+        return weights.needs(model, lacking, f"not here, and licensed {model.licence}: fetched when asked for only")
     if sum(file.size for file in lacking) > AUTO_BYTES:
         return weights.needs(model, lacking, "not here, and too large to be fetched without being asked")
     if not _within_reach(lacking[0].url):
@@ -132,6 +141,14 @@ def to_fetch(job: str, name: str, settings: Settings) -> Model | None:
     return model if isinstance(model, Model) and missing(model) else None
 
 
+def why_none(job: str, settings: Settings) -> str:
+    """Say in one clause why a job without an embedded method has no method here; the network is not asked."""
+    row = rows(job)[0]
+    model = chosen(row, settings)
+    lacking = f"{row.says} is not here; mirkit models fetch {model.name}" if isinstance(model, Model) else ""
+    return _lacks_package(row) or lacking or f"{row.says} cannot be used"
+
+
 def load(job: str, settings: Settings) -> Any:
     """Model of the method that the settings name for a job, loaded once a process.
 
@@ -150,7 +167,7 @@ def load(job: str, settings: Settings) -> Any:
         raise MissingExtra(why)
     model = chosen(row, settings)
     found = weights.get(model, settings.run) if isinstance(model, Model) else weights.at(Path(model or ""))
-    return _loaded(name, found, pick(settings.run.device))
+    return _loaded(name, found, pick(settings.run.device, row.package))
 
 
 def listen(job: str, settings: Settings) -> Listener:
@@ -181,11 +198,13 @@ def check_device(backends: "Mapping[str, str]", settings: Settings) -> None:
     MissingExtra
         It is not.
     """
-    uses_one = any(name and backend(job, name).package for job, name in backends.items())
-    if uses_one and settings.run.device not in ("auto", "cpu"):
+    libraries = {backend(job, name).package for job, name in backends.items() if name} - {""}
+    if settings.run.device in ("auto", "cpu"):
+        return
+    for library in libraries:
         from mirkit.models.device import pick
 
-        pick(settings.run.device)
+        pick(settings.run.device, library)
 
 
 def _lacks_package(row: Backend) -> str:

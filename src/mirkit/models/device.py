@@ -3,14 +3,21 @@
 from mirkit.errors import MissingExtra
 
 
-def pick(device: str) -> str:
+def pick(device: str, library: str = "torch") -> str:
     """Turn a setting into what PyTorch calls the device: ``auto`` is the first CUDA or ROCm card, else the CPU.
+
+    For a model that ONNX Runtime computes, a card is a wish: most of its packages know none, and the models are small.
 
     Raises
     ------
     MissingExtra
         The device that was asked for is not there.
     """
+    if library == "onnxruntime":
+        from mirkit.models.onnx import has_cuda
+
+        card = "cuda" if device == "auto" else device
+        return card if card.startswith("cuda") and has_cuda() else "cpu"
     import torch
 
     if device == "auto":

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import WeightsError
+from mirkit.errors import MissingExtra, WeightsError
 from mirkit.store import shown
 
 
@@ -49,8 +49,11 @@ def load_tensors(path: Path) -> Any:
 
 
 def _safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise MissingExtra("safetensors is not installed; pip install safetensors") from error
 
     try:
         tensors: dict[str, Any] = load_file(path)

@@ -83,8 +83,8 @@ def _demucs(name: str, says: str, root: str, config: str, members: dict[str, str
 def _head(name: str) -> tuple[File, File]:
     root = f"{_ESSENTIA}/classification-heads/{name}/{name}-audioset-vggish-1"
     return (
-        File(f"{name}-audioset-vggish-1.onnx", f"{root}.onnx", 53_000),
-        File(f"{name}-audioset-vggish-1.json", f"{root}.json", 3_000),
+        File(f"{name}-audioset-vggish-1.onnx", f"{root}.onnx", 53_302),
+        File(f"{name}-audioset-vggish-1.json", f"{root}.json", 1_957),
     )
 
 

@@ -262,7 +262,9 @@ def needs(row: Model, files: list[File], why: str) -> str:
     size = sum(file.size for file in files)
     told = f"{names} ({megabytes(size)})" if size else names
     folder = shown(cache() / row.backend)
-    source = files[0].url if len(files) == 1 else files[0].url.rpartition("/")[0]
+    source = files[0].url
+    if len(files) > 1:  # the folder above all of them
+        source = os.path.commonprefix([file.url for file in files]).rpartition("/")[0]  # noqa: RUF071 (of URLs)
     return f"{row.says} needs {told}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
 
 

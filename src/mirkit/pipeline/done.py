@@ -8,6 +8,13 @@ from mirkit.stages import parameters
 from mirkit.store import Entry, Fingerprint, Settings
 from mirkit.store.entry import as_stored
 
+#: Stage and method -> what a neural model hears in the mix for it, and whether the stage reads curves beside that.
+_HEARD = {
+    ("beats", "beat_this"): ("activations", True),
+    ("danceability", "essentia"): ("classes", False),
+    ("aesthetics", "audiobox"): ("aesthetics", False),
+}
+
 #: Backend of what the user brought: it stays, whatever the settings.
 EXTERNAL = "external"
 
@@ -31,14 +38,13 @@ class Inputs:
 def inputs_of(stage: Stage, prints: Mapping[str, Fingerprint], settings: Settings) -> Inputs:
     """Work out what a stage reads, from the fingerprints of the parts that exist."""
     have_tonal = all(stem in prints for stem in TONAL)
-    curves = []
-    for part, family in stage.curves:
+    heard, reads_curves = _HEARD.get((stage.name, getattr(settings.backends, stage.job, "")), ("", True))
+    curves = [("full_mix", heard)] if heard else []
+    for part, family in stage.curves if reads_curves else ():
         if part == "tonal":
             curves.append((part if have_tonal else "full_mix", family))
         elif part in prints and (stage.name != "beats" or part not in STEMS or settings.rhythm.stems):
             curves.append((part, family))
-    if stage.name == "beats" and settings.backends.beats == "beat_this":
-        curves.append(("full_mix", "activations"))
     parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))} or {"full_mix"}
     return Inputs(tuple(curves), {part: prints[part] for part in sorted(parts)})
 

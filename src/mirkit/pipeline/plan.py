@@ -18,7 +18,7 @@ from mirkit.track import Track, find_tracks, is_track, loose_files
 
 #: CPU seconds per minute of sound on one core of 2020: what the time in the plan is made of.
 SECONDS_PER_MINUTE = {"separate": 4.0, "measure": 4.0}
-_NEURAL_SECONDS_PER_MINUTE = {"beat_this": 8.0}
+_NEURAL_SECONDS_PER_MINUTE = {"beat_this": 8.0, "audiobox": 12.0, "essentia": 1.5}
 #: Bytes of a FLAC stem per second of stereo sound.
 _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40

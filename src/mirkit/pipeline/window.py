@@ -1,7 +1,7 @@
 """Any window of a measured track, from the curves kept beside it: no sound is decoded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
@@ -99,6 +99,9 @@ class Windows:
             state = State.of(track)
         settings = read_settings(find_root(track.path))
         backends = {row.job: entry.backend or "" for row in STAGES if (entry := state.provenance.stages.get(row.name))}
+        # What a stage has read depends on the method that measured it, whatever the settings say now.
+        named = {job: name for job, name in backends.items() if job and name}
+        settings = replace(settings, backends=replace(settings.backends, **named))
         if todo := state.outstanding(FROM_CURVES, backends, settings):
             name, why = next(iter(todo.items()))
             raise MissingInput(

@@ -56,7 +56,11 @@ def door(stage: Stage) -> Callable[..., Result]:
 
 def listeners(settings: Settings) -> "Makers":
     """Family that a neural model hears in the sound -> how to get what listens; the model is loaded then."""
-    return {"activations": lambda: models.listen("beats", settings)}
+    return {
+        "activations": lambda: models.listen("beats", settings),
+        "aesthetics": lambda: models.listen("aesthetics", settings),
+        "classes": lambda: models.listen("classification", settings),
+    }
 
 
 def values_of(measured: Any, suffix: str = "") -> dict[str, Value]:

@@ -2,6 +2,7 @@
 
 from mirkit import models
 from mirkit.catalog import stage
+from mirkit.errors import MirkitError
 from mirkit.features.danceability import danceability as measure_danceability
 from mirkit.features.harmony.atonality import atonality as measure_atonality
 from mirkit.features.types import Unknown
@@ -11,7 +12,13 @@ from mirkit.store import Settings
 
 
 def danceability(track: OpenTrack, settings: Settings) -> Result:
-    """Danceability from the detrended fluctuation of the envelope, atonality from the clarity of the key."""
+    """Danceability and atonality.
+
+    Embedded: the first from the detrended fluctuation of the envelope, the second from the clarity of the key. Neural:
+    the mean probability of a class, as Essentia's classifiers hear it in the mix.
+    """
+    if settings.backends.classification == "essentia":
+        return _judged(track, "classes", "classification", settings)
     return Result(
         {
             "danceability": measure_danceability(track.curve("full_mix", "envelope"), track.window),
@@ -23,5 +30,16 @@ def danceability(track: OpenTrack, settings: Settings) -> Result:
 
 def aesthetics(track: OpenTrack, settings: Settings) -> Result:
     """Four scores by Audiobox Aesthetics."""
-    why = models.unavailable(models.backend("aesthetics", "audiobox"))
+    if settings.backends.aesthetics == "audiobox":
+        return _judged(track, "aesthetics", "aesthetics", settings)
+    why = models.why_none("aesthetics", settings)
     return Result({key: Unknown(f"model unavailable: {why}") for key in stage("aesthetics").keys})
+
+
+def _judged(track: OpenTrack, family: str, job: str, settings: Settings) -> Result:
+    """What a neural model has heard in the mix."""
+    heard = track.curve("full_mix", family)
+    if isinstance(heard, MirkitError):
+        raise heard
+    judge: models.Judge = models.load(job, settings)
+    return Result(heard, model=judge.weights.model, weights_sha256=judge.weights.sha256)

@@ -1,0 +1,97 @@
+"""The published files of Audiobox Aesthetics: a configuration, and tensors from whose shapes the sizes follow."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirkit.errors import WeightsError
+from mirkit.models.audiobox.network import AXES, STRIDES, Aesthetics, Sizes
+from mirkit.models.safe import load_tensors
+from mirkit.store import shown
+
+_LAYERS = "wavlm_model.encoder.layers."
+_POSITION = "wavlm_model.encoder.pos_conv.0"
+#: Of the training alone.
+_UNUSED = ("wavlm_model.mask_emb",)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What an axis's output is counted in: ``mean + std * output`` is its score."""
+
+    mean: float
+    std: float
+
+
+def read(config: Path, tensors: Path) -> tuple[Aesthetics, dict[str, Scale]]:
+    """Make the network of a published checkpoint.
+
+    Returns
+    -------
+    Aesthetics
+    dict
+        Axis -> scale.
+
+    Raises
+    ------
+    WeightsError
+        One of the files is another, or damaged.
+    """
+    import torch
+
+    try:
+        given = json.loads(config.read_bytes())
+        scales = {axis: _scale(given["target_transform"][axis]) for axis in AXES}
+    except OSError as error:
+        raise WeightsError(f"{shown(config)}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{shown(config)}: not the configuration of Audiobox Aesthetics ({error})") from error
+    state = load_tensors(tensors)
+    try:
+        with torch.device("meta"):
+            network = Aesthetics(_sizes(given, state))
+        state[f"{_POSITION}.weight"] = _direction_times_length(state)
+        named = {name: tensor.float() for name, tensor in state.items() if name not in _UNUSED}
+        network.load_state_dict(named, assign=True)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError, ZeroDivisionError) as error:
+        why = str(error).partition("\n")[0]
+        raise WeightsError(f"{shown(tensors)}: not the weights of Audiobox Aesthetics ({why})") from error
+    return network.eval(), scales
+
+
+def _scale(given: Any) -> Scale:
+    return Scale(float(given["mean"]), float(given["std"]))
+
+
+def _sizes(given: dict[str, Any], state: dict[str, Any]) -> Sizes:
+    if not given.get("use_weighted_layer_sum", True) or given.get("proj_act_fn", "gelu") != "gelu":
+        raise ValueError("a variant that mirkit does not know")
+    kernels = tuple(
+        state[f"wavlm_model.feature_extractor.conv_layers.{i}.0.weight"].shape[2] for i in range(len(STRIDES))
+    )
+    numbers = {int(name.removeprefix(_LAYERS).split(".")[0]) for name in state if name.startswith(_LAYERS)}
+    first = f"{_LAYERS}0"
+    inner, size = state[f"{first}.fc1.weight"].shape
+    direction = state[f"{_POSITION}.weight_v"].shape
+    return Sizes(
+        kernels=kernels,
+        channels=state["wavlm_model.layer_norm.weight"].shape[0],
+        size=size,
+        inner=inner,
+        heads=state[f"{first}.self_attn.grep_a"].shape[1],
+        layers=len(numbers),
+        buckets=state[f"{first}.self_attn.relative_attention_bias.weight"].shape[0],
+        reach=direction[2],
+        groups=size // direction[1],
+        head_layers=int(given.get("proj_num_layer", 1)),
+        head_norm=bool(given.get("proj_ln", False)),
+        head_dropout=bool(given.get("proj_dropout", 0)),
+        normalise=bool(given.get("normalize_embed", True)),
+    )
+
+
+def _direction_times_length(state: dict[str, Any]) -> Any:
+    """Weights that are kept as a direction and a length for each place of the kernel."""
+    length, direction = state.pop(f"{_POSITION}.weight_g"), state.pop(f"{_POSITION}.weight_v")
+    return length * direction / direction.norm(dim=(0, 1), keepdim=True)
