@@ -1,6 +1,7 @@
 """The onset curves of a signal: how fast its mel bands grow, frame by frame, and its energy at a finer step."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,10 @@ PROFILE_BANDS = 48
 
 _ENVELOPE_RANGE_DB = 80.0  # the definition of the envelope (features.md)
 _NOVELTY_RANGE_DB = 60.0  # softer floor of the detection functions: what is fainter than this is noise, not notes
-_DB_STEP = 0.01  # of the int16 log-mel kept until the signal's highest level is known: +-327 dB, 22 kB a second
+_DB_STEP = 0.01  # of the int16 log-mel kept until the highest level is known: +-327 dB, 22 kB a second
 _SILENCE_DB = -300.0
 _BLOCK = 512  # frames worked on at once
+_SECTION = 50 * _BLOCK  # frames, 297 s
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,18 @@ class OnsetCurve:
 class OnsetMeter:
     """Onset curves of a mono signal that arrives in blocks, as power frames (2048/512) and as samples.
 
-    The two may be pushed in any order and in blocks of any length. Until ``finish`` it holds 22 kB per second of sound.
+    The two may be pushed in any order and in blocks of any length. What is held for the signal's highest level to show
+    is ten minutes at most: of longer sounds, every five minutes are measured against the highest level up to five
+    minutes on, so that memory hardly grows. Only what is 60 dB below a later climax can tell the difference.
     """
 
     def __init__(self) -> None:
         self._bank = MelBank(N_MELS)
         self._levels: list[npt.NDArray[np.int16]] = []
+        self._held = 0
+        self._before = np.zeros((0, N_MELS), np.int16)  # the frame before those held
+        self._peak = round(_SILENCE_DB / _DB_STEP)
+        self._parts: list[_Frames] = []
         self._energy: list[npt.NDArray[np.float32]] = []
         self._rest = np.zeros(1, np.float32)  # one sample of history for the difference, then samples short of a step
 
@@ -84,6 +92,9 @@ class OnsetMeter:
         decibel = np.log10(mel, out=mel)
         decibel *= np.float32(10 / _DB_STEP)
         self._levels.append(np.rint(decibel).astype(np.int16))
+        self._held += len(power)
+        while self._held > 2 * _SECTION:
+            self._measure(_SECTION)
 
     def push_samples(self, mono: FloatArray) -> None:
         """Take the next samples, shape=(n,), float32."""
@@ -98,15 +109,36 @@ class OnsetMeter:
 
     def finish(self) -> OnsetCurve:
         """Return the curves of everything pushed."""
-        levels = np.concatenate(self._levels) if self._levels else np.zeros((0, N_MELS), np.int16)
+        self._measure(self._held)
         energy = np.concatenate(self._energy) if self._energy else np.zeros((0, 2), np.float32)
-        self._levels, self._energy = [], []  # of two hours, 160 MB that would be held twice
-        return _curves(levels, energy)
+        envelope, novelty, bands, level, profile = (np.concatenate(field) for field in zip(*self._parts, strict=True))
+        self._parts, self._energy = [], []
+        return OnsetCurve(envelope, novelty, bands, level, profile, energy)
+
+    def _measure(self, frames: int) -> None:
+        """Measure the first of the frames held, and let them go."""
+        levels = np.concatenate(self._levels) if self._levels else np.zeros((0, N_MELS), np.int16)
+        self._levels = [levels[frames:]]
+        self._held -= frames
+        heard = levels[: 2 * _SECTION]
+        self._peak = int(heard.max(initial=self._peak))
+        self._parts.append(_curves(levels[:frames], self._before, self._peak))
+        self._before = levels[max(frames - 1, 0) : frames].copy()
 
 
-def _curves(levels: npt.NDArray[np.int16], energy: npt.NDArray[np.float32]) -> OnsetCurve:
+class _Frames(NamedTuple):
+    """The frame-wise fields of ``OnsetCurve``, of a part of the frames."""
+
+    envelope: npt.NDArray[np.float32]
+    novelty: npt.NDArray[np.float32]
+    bands: npt.NDArray[np.float16]
+    level: npt.NDArray[np.float32]
+    profile: npt.NDArray[np.float16]
+
+
+def _curves(levels: npt.NDArray[np.int16], before: npt.NDArray[np.int16], peak: int) -> _Frames:
+    """Curves of consecutive frames, given the frame before them, if any, and the highest level."""
     frames = len(levels)
-    peak = float(levels.max(initial=round(_SILENCE_DB / _DB_STEP)))
     floor = np.int16(max(peak - _ENVELOPE_RANGE_DB / _DB_STEP, -32768))
     soft = _soft_floor_table(peak * _DB_STEP - _NOVELTY_RANGE_DB)
     bank_hz = _band_centres()
@@ -120,27 +152,26 @@ def _curves(levels: npt.NDArray[np.int16], energy: npt.NDArray[np.float32]) -> O
     profile = np.zeros((frames // PROFILE_STEP, PROFILE_BANDS), np.float16)
     silent = peak <= _SILENCE_DB / _DB_STEP
     for start in range(0, 0 if silent else frames, _BLOCK):
-        first = max(start - 1, 0)
-        raw = levels[first : start + _BLOCK]
-        here = slice(first + 1, first + len(raw))
+        now = slice(start, start + _BLOCK)
+        raw = np.concatenate((before, levels[now]))
+        here = slice(start + 1 - len(before), start + len(levels[now]))
         hard = np.maximum(raw, floor).astype(np.float32)
         envelope[here] = np.maximum(np.diff(hard, axis=0), 0).mean(axis=1) * np.float32(_DB_STEP)
         smooth = soft[raw.astype(np.int32) + 32768]
         bands[here] = np.add.reduceat(np.maximum(np.diff(smooth, axis=0), 0), groups, axis=1) / sizes
-        before = smooth[:-1].copy()
-        np.maximum(before[:, 1:], smooth[:-1, :-1], out=before[:, 1:])
-        np.maximum(before[:, :-1], smooth[:-1, 1:], out=before[:, :-1])
-        novelty[here] = np.maximum(smooth[1:] - before, 0).mean(axis=1)
-        now = slice(start, start + _BLOCK)
-        level[now] = (
-            10 * np.log10(np.power(10, (hard[start - first :] - peak) * (_DB_STEP / 10)).sum(axis=1)) + peak * _DB_STEP
-        )
-        rows = smooth[start - first :]
+        neighbours = smooth[:-1].copy()
+        np.maximum(neighbours[:, 1:], smooth[:-1, :-1], out=neighbours[:, 1:])
+        np.maximum(neighbours[:, :-1], smooth[:-1, 1:], out=neighbours[:, :-1])
+        novelty[here] = np.maximum(smooth[1:] - neighbours, 0).mean(axis=1)
+        own = slice(len(before), None)
+        level[now] = 10 * np.log10(np.power(10, (hard[own] - peak) * (_DB_STEP / 10)).sum(axis=1)) + peak * _DB_STEP
+        rows = smooth[own]
         whole = len(rows) // PROFILE_STEP
         at = start // PROFILE_STEP
         means = rows[: whole * PROFILE_STEP, :PROFILE_BANDS].reshape(whole, PROFILE_STEP, PROFILE_BANDS).mean(axis=1)
         profile[at : at + whole] = means
-    return OnsetCurve(envelope, novelty, bands, level, profile, energy)
+        before = levels[now][-1:]
+    return _Frames(envelope, novelty, bands, level, profile)
 
 
 def _soft_floor_table(floor_db: float) -> npt.NDArray[np.float32]:
