@@ -222,7 +222,8 @@ GROUPS: tuple[Group, ...] = (
 class Backend:
     """One method for a job. ``extra`` is the pip extra that brings its packages ("" for the embedded method).
 
-    ``built`` says whether this version of mirkit contains the method.
+    ``built`` says whether this version of mirkit contains the method, ``asked`` that it has no model of its own and is
+    used when somebody names it, never by ``auto``.
     """
 
     job: str
@@ -234,11 +235,13 @@ class Backend:
     weights_licence: str = "none"
     commercial: bool = True
     built: bool = False
+    asked: bool = False
 
 
 BACKENDS: tuple[Backend, ...] = (
-    Backend("stems", "demucs", "Demucs htdemucs_ft", "separation", "demucs", "MIT", "MIT"),
+    Backend("stems", "demucs", "Demucs", "stems", "demucs", "MIT", "MIT", built=True),
     Backend("stems", "embedded", "DSP separation, no weights", built=True),
+    Backend("stems", "roformer", "RoFormer", "stems", "torch", "Apache-2.0", "of the checkpoint", False, asked=True),
     Backend("beats", "beat_this", "Beat This!", "beats", "torch", "Apache-2.0", "MIT", built=True),
     Backend("beats", "embedded", "multi-band onsets, tempogram, decoder", built=True),
     Backend("drums", "adtof", "ADTOF Frame_RNN", "drums", "torch", "Apache-2.0", "CC BY-NC-SA 4.0", commercial=False),
@@ -255,13 +258,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend("classification", "embedded", "detrended fluctuation, key clarity", built=True),
     Backend(
-        "aesthetics",
-        "audiobox",
-        "Audiobox Aesthetics",
-        "aesthetics",
-        "torch",
-        weights_licence="CC BY 4.0",
-        built=True,
+        "aesthetics", "audiobox", "Audiobox Aesthetics", "aesthetics", "torch", "Apache-2.0", "CC BY 4.0", built=True
     ),
     Backend(
         "texts",

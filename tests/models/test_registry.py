@@ -149,7 +149,7 @@ def test_loading_what_is_not_here_is_one_line() -> None:
 @pytest.mark.parametrize("row", BACKENDS, ids=lambda row: f"{row.job}-{row.name}")
 def test_the_catalog_agrees_with_the_table(row: Backend) -> None:
     known = table.models_of(row.job, row.name)
-    assert bool(known) == (row.name != "embedded")
+    assert bool(known) == (row.name != "embedded" and not row.asked)
     if known:
         assert row.commercial == known[0].commercial
         assert known[0].licence.startswith(row.weights_licence)

@@ -98,7 +98,7 @@ def test_empty_tables_are_well(tmp_path: Path) -> None:
         ("[run]\nbpm = 120", r"unknown setting run\.bpm; did you mean rhythm\.bpm\?"),
         ("[zzz]", "unknown setting zzz; known are backends"),
         ("run = 3", r"run must be a table, written as \[run\]"),
-        ("[backends]\nstems = 'demcs'", r"one of auto, demucs, embedded \(did you mean demucs\?\)"),
+        ("[backends]\nstems = 'demcs'", r"one of auto, demucs, embedded, roformer \(did you mean demucs\?\)"),
         ("[backends]\nstems = 1", "backends.stems must be one of"),
         ("[separation]\nbitrate = '320'", "separation.bitrate must be a whole number from 32 to 512, not '320'"),
         ("[separation]\nbitrate = 1", "whole number"),

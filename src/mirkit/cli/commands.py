@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.cli import dataset, show
-from mirkit.cli.parser import CLIP_UNITS, COMMANDS, Command, backend_choices
+from mirkit.cli.parser import COMMANDS, Command, backend_choices
 from mirkit.cli.progress import downloading, progress
+from mirkit.cli.request import request_of
 
 if TYPE_CHECKING:
     from mirkit.models.table import Model
@@ -41,7 +42,7 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
     path = Path(arguments.path)
     if command.name == "run":
         _organize_first(path, arguments)
-    request = _request(command, arguments, path)
+    request = request_of(command, arguments, path)
     plan = make_plan(request)
     _device_notice(request.overrides, plan.backends)
     quiet = arguments.quiet or arguments.json
@@ -66,67 +67,6 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
         else:
             show.summary(tally, seconds, quiet=arguments.quiet)
     return 1 if tally.failed else 0
-
-
-def _request(command: Command, arguments: argparse.Namespace, path: Path) -> Any:
-    from mirkit.pipeline import Request
-
-    if arguments.device == "amd":
-        show.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
-        arguments.device = "cuda"
-    given = {
-        "run.device": arguments.device,
-        "run.offline": arguments.offline or None,
-        "run.commercial_safe": arguments.commercial_safe or None,
-        "rhythm.model": getattr(arguments, "beat_model", None),
-        "rhythm.bpm": getattr(arguments, "bpm", None),
-        "rhythm.bpm_range": _range(getattr(arguments, "bpm_range", None)),
-        "crop.length": _length(arguments),
-        "crop.align": getattr(arguments, "align", None),
-        "crop.overlap": getattr(arguments, "clip_overlap", None),
-        "crop.tail": getattr(arguments, "tail", None),
-        "crop.name": getattr(arguments, "name", None),
-        "separation.format": getattr(arguments, "format", None),
-        "separation.bitrate": getattr(arguments, "bitrate", None),
-        "separation.shifts": getattr(arguments, "shifts", None),
-        "separation.overlap": getattr(arguments, "overlap", None),
-        "separation.segment": getattr(arguments, "segment", None),
-    }
-    fixed = dict(command.fixed) | backend_choices(getattr(arguments, "backend", []))
-    model = getattr(arguments, "model", None)
-    if "separate" in command.stages and model:
-        fixed["stems"] = "embedded" if model == "embedded" else "demucs"
-        if model != "embedded":
-            given["separation.model"] = model
-    return Request(
-        path=path,
-        stages=command.stages,
-        batch=arguments.batch or command.several,
-        fixed=fixed,
-        overrides={name: value for name, value in given.items() if value is not None},
-        overwrite=arguments.overwrite,
-        jobs=arguments.jobs,
-        time_limit=arguments.time_limit,
-        memory=arguments.memory,
-        debug=arguments.debug,
-    )
-
-
-def _length(arguments: argparse.Namespace) -> str | None:
-    given = ((getattr(arguments, option, None), unit) for option, unit in CLIP_UNITS)
-    return next((f"{amount:.10g} {unit}" for amount, unit in given if amount is not None), None)
-
-
-def _range(text: str | None) -> tuple[float, float] | None:
-    from mirkit.errors import SettingsError
-
-    if text is None:
-        return None
-    low, _, high = text.partition("-")
-    try:
-        return float(low), float(high)
-    except ValueError as error:
-        raise SettingsError(f"--bpm-range {text}: expected LOW-HIGH, e.g. 120-160") from error
 
 
 def _device_notice(overrides: Any, backends: dict[str, str]) -> None:

@@ -15,6 +15,9 @@ TIES = ("artist", "album")
 #: Formats that stems can be written in.
 STEM_FORMATS = ("flac", "wav", "mp3", "ogg")
 
+#: Methods of separation that can be asked for.
+SEPARATIONS = ("auto", *(row.name for row in BACKENDS if row.job == "stems"))
+
 #: Options that say how long a clip is, and the unit that each counts in.
 CLIP_UNITS = (("seconds", "s"), ("samples", "samples"), ("bars", "bars"))
 
@@ -81,12 +84,17 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
         rhythm.add_argument("--beat-model", metavar="NAME", help="beat_this, beat_this_small, or a checkpoint file")
     if "separate" in command.stages:
         stems = parser.add_argument_group("separation")
-        stems.add_argument("--model", help="separation model: embedded, or a Demucs name or file")
+        stems.add_argument(
+            "--separation", choices=SEPARATIONS, help="method: auto, or one of these (default: the data set's)"
+        )
+        stems.add_argument(
+            "--model", help="embedded, a Demucs model (htdemucs_ft, htdemucs, ...), or a file or folder of one"
+        )
         stems.add_argument("--format", choices=STEM_FORMATS, help="file format of the stems (default: flac)")
         stems.add_argument("--bitrate", type=int, metavar="KBPS", help="for mp3 stems (default: 320)")
-        stems.add_argument("--shifts", type=int, metavar="N", help="Demucs: random shifts to average")
+        stems.add_argument("--shifts", type=int, metavar="N", help="random shifts to average")
         stems.add_argument("--overlap", type=float, metavar="SHARE", help="Demucs: overlap of neighbouring segments")
-        stems.add_argument("--segment", type=float, metavar="S", help="Demucs: segment length")
+        stems.add_argument("--segment", type=float, metavar="S", help="length of a segment")
     if command.name == "crop":
         _clips(parser.add_argument_group("clips"))
     if "describe" in command.stages:

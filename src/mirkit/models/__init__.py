@@ -17,7 +17,7 @@ from mirkit.models.table import Model, models_of
 from mirkit.store import Settings, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mirkit.features.types import FloatArray
 
@@ -47,6 +47,25 @@ class Judge(Loaded, Protocol):
 
     def listen(self) -> Listener:
         """Begin a signal."""
+
+
+class StemRun(Protocol):
+    """One track on its way through a separating model; ``method`` and ``notes`` are complete when its stems are."""
+
+    method: dict[str, Any]
+    notes: list[str]
+
+    def blocks(self) -> "Iterator[dict[str, FloatArray]]":
+        """Yield blocks of stems with the rate and channels of the file, in all as long as it."""
+
+
+class StemSeparator(Loaded, Protocol):
+    """Makes some or all of the four stems (``stems``)."""
+
+    stems: tuple[str, ...]
+
+    def separate(self, audio: Any, settings: Any) -> StemRun:
+        """Begin with a track: an ``Audio`` at its own rate, and the section ``[separation]``."""
 
 
 class BeatTracker(Loaded, Protocol):
@@ -85,12 +104,14 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
         return why
     try:
         return _lacks_weights(row, settings, named=named)
-    except WeightsError as error:
+    except MirkitError as error:
         return str(error)
 
 
 def _lacks_weights(row: Backend, settings: Settings, *, named: bool) -> str:
     model = chosen(row, settings)
+    if isinstance(model, Path):
+        _gathered(row, model)
     if not isinstance(model, Model):
         return ""
     if why := weights.why_not(model, settings.run):
@@ -110,7 +131,7 @@ def resolve(job: str, choice: str, settings: Settings | None = None) -> str:
     """Turn ``auto`` into a backend's name: the first of the catalog that can be used, "" when there is none."""
     if choice != "auto":
         return choice
-    return next((row.name for row in rows(job) if not unavailable(row, settings)), "")
+    return next((row.name for row in rows(job) if not row.asked and not unavailable(row, settings)), "")
 
 
 def chosen(row: Backend, settings: Settings) -> Model | Path | None:
@@ -122,16 +143,19 @@ def chosen(row: Backend, settings: Settings) -> Model | Path | None:
         The settings name neither a model of this backend nor a file.
     """
     known = {model.name: model for model in models_of(row.job, row.name)}
-    if not known:
+    if not known and not row.asked:
         return None
     name = {"beats": settings.rhythm.model, "stems": settings.separation.model}.get(row.job)
+    if name is None and not known:
+        raise WeightsError(f"{row.says} needs a checkpoint of yours: --model FILE")
     if name is None:
         return next(iter(known.values()))
     if name in known:
         return known[name]
     path = Path(name).expanduser()
     if not path.exists():
-        raise WeightsError(f"{shown(name)}: no such file, and no model of {row.says} ({', '.join(known)})")
+        others = f", and no model of {row.says} ({', '.join(known)})" if known else ""
+        raise WeightsError(f"{shown(name)}: no such file{others}")
     return path
 
 
@@ -166,7 +190,11 @@ def load(job: str, settings: Settings) -> Any:
     if why := _lacks_package(row):
         raise MissingExtra(why)
     model = chosen(row, settings)
-    found = weights.get(model, settings.run) if isinstance(model, Model) else weights.at(Path(model or ""))
+    if isinstance(model, Model):
+        found = weights.get(model, settings.run)
+    else:
+        path = Path(model or "")
+        found = weights.at(path, _gathered(row, path))
     return _loaded(name, found, pick(settings.run.device, row.package))
 
 
@@ -205,6 +233,13 @@ def check_device(backends: "Mapping[str, str]", settings: Settings) -> None:
         from mirkit.models.device import pick
 
         pick(settings.run.device, library)
+
+
+def _gathered(row: Backend, path: Path) -> tuple[Path, ...]:
+    """The files that belong to a model that the user named by a path."""
+    gather = getattr(importlib.import_module(f"mirkit.models.{row.name}"), "gather", None)
+    files: tuple[Path, ...] = gather(path) if gather else (path,)
+    return files
 
 
 def _lacks_package(row: Backend) -> str:

@@ -1,6 +1,20 @@
 """Where a model computes."""
 
+import importlib.metadata
+import os
+from pathlib import Path
+
 from mirkit.errors import MissingExtra
+
+#: What makes PyTorch fast on AMD's cards; read when it is imported.
+_ROCM_ENVIRONMENT = {
+    "PYTORCH_ALLOC_CONF": "expandable_segments:True",
+    "FLASH_ATTENTION_TRITON_AMD_ENABLE": "TRUE",
+    "PYTORCH_TUNABLEOP_ENABLED": "1",
+    "PYTORCH_TUNABLEOP_TUNING": "0",
+}
+#: There where the driver of AMD's compute cards is loaded.
+_ROCM_DRIVER = Path("/dev/kfd")
 
 
 def pick(device: str, library: str = "torch") -> str:
@@ -18,6 +32,7 @@ def pick(device: str, library: str = "torch") -> str:
 
         card = "cuda" if device == "auto" else device
         return card if card.startswith("cuda") and has_cuda() else "cpu"
+    _set_environment()
     import torch
 
     if device == "auto":
@@ -30,3 +45,14 @@ def pick(device: str, library: str = "torch") -> str:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise MissingExtra(f"--device mps: this PyTorch ({torch.__version__}) cannot use it here; use --device cpu")
     return device
+
+
+def _set_environment() -> None:
+    """Set the variables for AMD's cards, but those that the shell has set, if PyTorch is built for such cards."""
+    try:
+        version = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        version = ""
+    if "rocm" in version or _ROCM_DRIVER.exists():
+        for name, value in _ROCM_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)

@@ -55,6 +55,7 @@ _JKU = "https://cloud.cp.jku.at/public.php/dav/files/7ik4RrBKTS273gp"
 _HUB = "https://huggingface.co"
 _HTDEMUCS = f"{_HUB}/adefossez/HTDemucs/resolve/cbc8a9b1a87023b7fd74e7b3412e6321c0eab003"
 _HTDEMUCS_FT = f"{_HUB}/adefossez/HTDemucs-ft/resolve/d74ac89c3a1e874fc78f152555cf4d8533f06cd4"
+_DEMUCS_OLD = "https://dl.fbaipublicfiles.com/demucs"
 _ADTOF = "https://raw.githubusercontent.com/xavriley/ADTOF-pytorch/85c192e78f716ea0b111cc8a5ee4a8f6a3a4f8a9"
 _DRUMSEP = "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v1.0.5"
 _AUDIOBOX = f"{_HUB}/facebook/audiobox-aesthetics/resolve/9b1dd8e5df9af7216e836a98974fe3b82c56ded6"
@@ -64,6 +65,7 @@ _FLAMINGO_I1 = f"{_HUB}/mradermacher/music-flamingo-hf-i1-GGUF/resolve/main"
 
 #: The author's page says MIT since 2026; in 2022 he gave the older files for research (facebookresearch/demucs#327).
 _DEMUCS_LICENCE = "MIT (model page)"
+_DEMUCS_OLD_LICENCE = "MIT (repository; in 2022: for research)"
 _FLAMINGO_LICENCE = "NVIDIA non-commercial"
 _PROJECTOR = File("music-flamingo-hf.mmproj-f16.gguf", f"{_FLAMINGO}/music-flamingo-hf.mmproj-f16.gguf", 1_400_000_000)
 
@@ -78,6 +80,16 @@ def _demucs(name: str, says: str, root: str, config: str, members: dict[str, str
     files = [File(f"{name}.yaml", f"{root}/{name}.yaml", 200, config)]
     files += [File(f"{sig}.safetensors", f"{root}/{sig}.safetensors", 84_025_440, sha) for sig, sha in members.items()]
     return Model(name, "stems", "demucs", says, tuple(files), _DEMUCS_LICENCE)
+
+
+def _demucs_old(name: str, says: str, folder: str, size: int, *checksums: tuple[str, str]) -> Model:
+    """A model of which only the older files are known: signature and checksum of each."""
+    names = [f"{signature}-{sha256[:8]}.th" for signature, sha256 in checksums]
+    files = (
+        File(file, f"{_DEMUCS_OLD}/{folder}/{file}", size, sha256, file)
+        for file, (_, sha256) in zip(names, checksums, strict=True)
+    )
+    return Model(name, "stems", "demucs", says, tuple(files), _DEMUCS_OLD_LICENCE, commercial=False)
 
 
 def _head(name: str) -> tuple[File, File]:
@@ -107,6 +119,40 @@ MODELS: tuple[Model, ...] = (
         _HTDEMUCS,
         "239c445d0b14454d541ad8bd9bb271c9e536d267e8a4625208744cbb2e7bb66c",
         {"955717e8": "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd"},
+    ),
+    _demucs_old(
+        "htdemucs_6s",
+        "Demucs v4 with guitar and piano, which go to other",
+        "hybrid_transformer",
+        54_996_327,
+        ("5c90dfd2", "34c22ccb381c6f9fdbf324f04e1e2fe21aaaf293f5ded163a162697ff9a02ddd"),
+    ),
+    _demucs_old(
+        "hdemucs_mmi",
+        "Demucs v3",
+        "hybrid_transformer",
+        167_407_275,
+        ("75fc33f5", "1941ce654b11df4132b9f4eae408556b4c83fad6fe26b4bc0dbcb36b975befb3"),
+    ),
+    _demucs_old(
+        "mdx",
+        "Demucs v3 of the MDX challenge, four networks",
+        "mdx_final",
+        167_000_000,
+        ("0d19c1c6", "0f06f20ed6ddc8058fa72ccc4845f3a88916eff7d007b623924193de217bbcf4"),
+        ("7ecf8ec1", "70f50cc947d08f32e6dd8e2b687d398fa5ef9e51d1bd7600e32205d1f44be6b9"),
+        ("c511e2ab", "fe6987756a7087d339bf63b19bb481b12cea02d3bc0de7583df7597210209649"),
+        ("7d865c68", "3d5dd56b5bc986f136dff98655ded22b2b033f465ccec7a28640a6b15fd71ed6"),
+    ),
+    _demucs_old(
+        "mdx_extra",
+        "Demucs v3 of the MDX challenge with more data, four networks",
+        "mdx_final",
+        167_000_000,
+        ("e51eebcc", "c1b80bdd6de58274abf359e66822a76f49ce2b9f086fc5dc917ac14598e6bebf"),
+        ("a1d90b5c", "ae9d245283bf24b552913ee233a1101dcd0aeaed59b1c0a2da0e1f6eda15101b"),
+        ("5d2d6c55", "db83574e05b2308f76e2764819da673f2d16d437b9e619f5fcb72f275fc0e24f"),
+        ("cfa93e08", "61801ae1567d606c97a9c3469e943ae306d0a873eeb60d623ae7cfc7042b3f68"),
     ),
     Model(
         "beat_this",

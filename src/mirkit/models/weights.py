@@ -96,8 +96,8 @@ def get(row: Model, run: Run) -> Weights:
     return Weights(row.name, tuple(paths), _sum([checksum(path) for path in paths]))
 
 
-def at(path: Path) -> Weights:
-    """Take a file that the user named.
+def at(path: Path, files: tuple[Path, ...] = ()) -> Weights:
+    """Take a file that the user named, or the files that belong to what was named.
 
     Raises
     ------
@@ -105,7 +105,8 @@ def at(path: Path) -> Weights:
         It cannot be read.
     """
     try:
-        return Weights(str(path), (path,), checksum(path.absolute()))
+        files = files or (path,)
+        return Weights(str(path), files, _sum([checksum(file.absolute()) for file in files]))
     except MirkitError as error:
         raise WeightsError(str(error)) from error
 

@@ -19,6 +19,8 @@ from mirkit.track import Track, find_tracks, is_track, loose_files
 #: CPU seconds per minute of sound on one core of 2020: what the time in the plan is made of.
 SECONDS_PER_MINUTE = {"separate": 4.0, "measure": 4.0}
 _NEURAL_SECONDS_PER_MINUTE = {"beat_this": 8.0, "audiobox": 12.0, "essentia": 1.5}
+#: The same of separating models, by name of the model, else of the method.
+_MODEL_SECONDS_PER_MINUTE = {"htdemucs": 85.0, "htdemucs_6s": 85.0, "demucs": 340.0, "roformer": 700.0}
 #: Bytes of a FLAC stem per second of stereo sound.
 _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
@@ -144,6 +146,9 @@ def make_plan(request: Request) -> Plan:
         "measure": sum(any(name != "separate" for name in stages) for stages in todo.values()) / max(1, len(todo)),
     }
     cost = dict(SECONDS_PER_MINUTE)
+    cost["separate"] = _MODEL_SECONDS_PER_MINUTE.get(
+        settings.separation.model or "", _MODEL_SECONDS_PER_MINUTE.get(backends.get("stems", ""), cost["separate"])
+    )
     cost["measure"] += sum(_NEURAL_SECONDS_PER_MINUTE.get(name, 0.0) for name in backends.values())
     return Plan(
         root,

@@ -1,22 +1,24 @@
 """Four stems onto disk."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from mirkit import separation
-from mirkit.audio import Writer, open_audio
+from mirkit import models, separation
+from mirkit.audio import Audio, open_audio
 from mirkit.catalog import STEMS
+from mirkit.engines.ahead import ahead
 from mirkit.features.types import FloatArray
 from mirkit.opentrack import damage_note
 from mirkit.stages import Result
+from mirkit.stages.remainder import completed
+from mirkit.stages.stem_files import StemFiles, bits_of
 from mirkit.store import Settings
 from mirkit.track import Track
-from mirkit.track.names import STEM_MARK
 
-_LOSSLESS = ("flac", "wav")
+Blocks = Iterator[dict[str, FloatArray]]
 
 
 def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Result, dict[str, Path]]:
@@ -36,51 +38,69 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
         Stem -> file, of the stems written.
     """
     audio = open_audio(track.mix, rate=None, hold_seconds=0)
-    wanted = [stem for stem in STEMS if stem not in keep]
-    form = settings.separation.format
-    bits = _bits(audio.source.bits) if form in _LOSSLESS else None
-    paths = {stem: track.stem_path(stem, f".{form}") for stem in wanted}
-    blocks = separation.separate(audio.blocks(), audio.rate, audio.channels)
-    if bits:
-        blocks = _on_grid(blocks, bits)
-    with ExitStack() as files:
-        writers = {
-            stem: files.enter_context(
-                Writer(
-                    path,
-                    rate=audio.rate,
-                    channels=audio.channels,
-                    bits=bits,
-                    bitrate=settings.separation.bitrate if form == "mp3" else None,
-                    tags={"artist": STEM_MARK, "title": stem},
-                )
-            )
-            for stem, path in paths.items()
-        }
-        for stems in blocks:
-            for stem, writer in writers.items():
-                writer.write(stems[stem])
+    paths = {stem: track.stem_path(stem, f".{settings.separation.format}") for stem in STEMS if stem not in keep}
+    if settings.backends.stems in ("auto", "embedded"):  # a plan leaves no auto: nobody asks for a model
+        result = _embedded(audio, settings, paths)
+    else:
+        audio = open_audio(track.mix, rate=None)  # models want to know its level first
+        result = _neural(audio, settings, paths)
     _remove_older(track, paths)
-    notes = [damage_note("full_mix", audio.damage)] if audio.damage.share else []
-    for stem, writer in writers.items():
-        if writer.written.clipped:
-            notes.append(f"{stem}: {writer.written.clipped} samples were cut off at full scale: the mix exceeds it")
-    method = {"format": form, "bits": bits, "clipped": {s: w.written.clipped for s, w in writers.items()}}
-    return Result(method=method, notes=tuple(notes)), paths
+    return result, paths
 
 
-def _bits(source: int | None) -> int:
-    """Bits of the stems: enough for the source, and 16 for a lossy one, whose own noise lies far above that."""
-    return 24 if source is not None and source > 16 else 16
+def _embedded(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
+    bits = bits_of(settings, audio.source.bits)
+    blocks = separation.separate(audio.blocks(), audio.rate, audio.channels)
+    files = StemFiles(paths, audio, settings, bits)
+    files.write(_on_grid(blocks, bits) if bits else blocks)
+    notes = _damage(audio)
+    notes += [
+        f"{stem}: {clipped} samples were cut off at full scale: the mix exceeds it"
+        for stem, clipped in files.clipped.items()
+        if clipped
+    ]
+    method = {"format": settings.separation.format, "bits": bits, "clipped": files.clipped}
+    return Result(method=method, notes=tuple(notes))
 
 
-def _on_grid(blocks: Iterator[dict[str, FloatArray]], bits: int) -> Iterator[dict[str, FloatArray]]:
+def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
+    separator: models.StemSeparator = models.load("stems", settings)
+    run = separator.separate(audio, settings.separation)
+    form = settings.separation.format
+    # Stems of a model may exceed full scale where the mix does not: floating point holds that.
+    bits = bits_of(settings, audio.source.bits) if form != "wav" else None
+    files = StemFiles(paths, audio, settings, bits)
+    lacking = [stem for stem in STEMS if stem not in separator.stems]
+    stems = ahead(run.blocks())  # encoding goes on beside the model
+    with closing(stems):
+        files.write(completed(stems, audio, lacking) if lacking else stems)
+    gain = files.fit()
+    notes = [*_damage(audio), *run.notes]
+    if gain != 1:
+        notes.append(
+            f"the stems exceed full scale, which {form} cannot hold: all of them were lowered by "
+            f"{-20 * np.log10(gain):.1f} dB"
+        )
+    method = {**run.method, "format": form, "bits": bits or (32 if form == "wav" else None), "gain": gain}
+    if lacking:
+        method["embedded"] = lacking
+        notes.append(f"{', '.join(lacking)}: by the embedded method, of what the model leaves of the mix")
+    return Result(
+        method=method, notes=tuple(notes), model=separator.weights.model, weights_sha256=separator.weights.sha256
+    )
+
+
+def _on_grid(blocks: Blocks, bits: int) -> Blocks:
     """Round the stems so that their sum stays the mix: what rounding takes from three goes to ``other``."""
     scale = np.float32(2 ** (bits - 1))
     for stems in blocks:
         rounded = {stem: np.rint(block * scale) / scale for stem, block in stems.items() if stem != "other"}
         left = sum((stems[stem] - rounded[stem] for stem in rounded), np.zeros_like(stems["other"]))
         yield rounded | {"other": stems["other"] + left}
+
+
+def _damage(audio: Audio) -> list[str]:
+    return [damage_note("full_mix", audio.damage)] if audio.damage.share else []
 
 
 def _remove_older(track: Track, paths: dict[str, Path]) -> None:

@@ -1,0 +1,90 @@
+"""What a command on tracks asks for, from its parsed arguments."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirkit.cli import show
+from mirkit.cli.parser import CLIP_UNITS, Command, backend_choices
+
+if TYPE_CHECKING:
+    from mirkit.pipeline import Request
+
+
+def request_of(command: Command, arguments: argparse.Namespace, path: Path) -> "Request":
+    """What a command asks for.
+
+    Raises
+    ------
+    SettingsError
+        An option is wrong.
+    """
+    from mirkit.pipeline import Request
+
+    if arguments.device == "amd":
+        show.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
+        arguments.device = "cuda"
+    given = {
+        "run.device": arguments.device,
+        "run.offline": arguments.offline or None,
+        "run.commercial_safe": arguments.commercial_safe or None,
+        "rhythm.model": getattr(arguments, "beat_model", None),
+        "rhythm.bpm": getattr(arguments, "bpm", None),
+        "rhythm.bpm_range": _range(getattr(arguments, "bpm_range", None)),
+        "crop.length": _length(arguments),
+        "crop.align": getattr(arguments, "align", None),
+        "crop.overlap": getattr(arguments, "clip_overlap", None),
+        "crop.tail": getattr(arguments, "tail", None),
+        "crop.name": getattr(arguments, "name", None),
+        "separation.format": getattr(arguments, "format", None),
+        "separation.bitrate": getattr(arguments, "bitrate", None),
+        "separation.shifts": getattr(arguments, "shifts", None),
+        "separation.overlap": getattr(arguments, "overlap", None),
+        "separation.segment": getattr(arguments, "segment", None),
+    }
+    fixed = dict(command.fixed) | backend_choices(getattr(arguments, "backend", []))
+    if "separate" in command.stages:
+        fixed |= _separation(arguments)
+        given["separation.model"] = None if arguments.model == "embedded" else arguments.model
+    return Request(
+        path=path,
+        stages=command.stages,
+        batch=arguments.batch or command.several,
+        fixed=fixed,
+        overrides={name: value for name, value in given.items() if value is not None},
+        overwrite=arguments.overwrite,
+        jobs=arguments.jobs,
+        time_limit=arguments.time_limit,
+        memory=arguments.memory,
+        debug=arguments.debug,
+    )
+
+
+def _separation(arguments: argparse.Namespace) -> dict[str, str]:
+    """Method that --separation names, or that a --model belongs to."""
+    from mirkit.errors import SettingsError
+
+    if arguments.separation:
+        if arguments.model == "embedded" != arguments.separation:
+            raise SettingsError(f"--separation {arguments.separation} and --model embedded exclude each other")
+        return {"stems": arguments.separation}
+    if arguments.model:
+        return {"stems": "embedded" if arguments.model == "embedded" else "demucs"}
+    return {}
+
+
+def _length(arguments: argparse.Namespace) -> str | None:
+    given = ((getattr(arguments, option, None), unit) for option, unit in CLIP_UNITS)
+    return next((f"{amount:.10g} {unit}" for amount, unit in given if amount is not None), None)
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    from mirkit.errors import SettingsError
+
+    if text is None:
+        return None
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high)
+    except ValueError as error:
+        raise SettingsError(f"--bpm-range {text}: expected LOW-HIGH, e.g. 120-160") from error

@@ -1,0 +1,116 @@
+"""Demucs: the networks of the package ``demucs``, from its official checkpoints, applied in bounded memory."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirkit.catalog import STEMS
+from mirkit.errors import MissingExtra, WeightsError
+from mirkit.features.types import FloatArray
+from mirkit.models.demucs.bag import Bag, gather, read_bag
+from mirkit.models.demucs.checkpoint import CLASSES, Package, read_package
+from mirkit.models.stems.separator import Separator
+from mirkit.models.weights import Weights
+from mirkit.store import shown
+
+__all__ = ["gather", "load"]
+
+
+def load(weights: Weights, device: str, wanted: Sequence[str] = STEMS) -> Separator:
+    """Make the networks of a model.
+
+    Parameters
+    ----------
+    weights : Weights
+        Checkpoints as the authors publish them (``.th`` or ``.safetensors``), and the ``.yaml`` of a bag of several.
+    device : str
+        Of PyTorch.
+    wanted : sequence of str
+        Sources that are to become stems.
+
+    Raises
+    ------
+    WeightsError
+        A file is something else, damaged, or would have to run code to be read.
+    """
+    bag = read_bag(weights)
+    networks = [_network(path, bag, device) for path in bag.files]
+    first = networks[0]
+    for network in networks[1:]:
+        if (network.sources, network.rate) != (first.sources, first.rate):
+            raise WeightsError(f"{weights.model}: its networks are not of one kind")
+    return Separator(networks, _mixture(bag, weights.model, len(first.sources)), weights, device, wanted=wanted)
+
+
+def _mixture(bag: Bag, name: str, sources: int) -> FloatArray:
+    given = np.ones((len(bag.files), sources)) if bag.weights is None else np.array(bag.weights, np.float64)
+    if given.shape != (len(bag.files), sources) or (given < 0).any() or not (given.sum(axis=0) > 0).all():
+        raise WeightsError(f"{name}: its weights are not one a network and source")
+    shares: FloatArray = given / given.sum(axis=0)
+    return shares
+
+
+def _network(path: Path, bag: Bag, device: str) -> "DemucsNetwork":
+    package = read_package(path)
+    try:
+        module = _build(package)
+        if bag.segment is not None and not (_is_transformer(module) and bag.segment > module.segment):
+            module.segment = bag.segment
+        return DemucsNetwork(module.eval().float().to(device))
+    except (TypeError, ValueError, AttributeError, KeyError, AssertionError, RuntimeError) as error:
+        why = str(error).partition("\n")[0]
+        raise WeightsError(f"{shown(path)}: not a checkpoint of Demucs ({why})") from error
+
+
+def _build(package: Package) -> Any:
+    from importlib import import_module
+
+    module, _, name = CLASSES[package.klass].rpartition(".")
+    try:
+        from demucs.states import load_model
+
+        klass = getattr(import_module(module), name)
+    except ImportError as error:
+        raise MissingExtra(f"demucs cannot be used: {error}; pip install 'mirkit[stems]'") from error
+    return load_model({"klass": klass, "args": package.args, "kwargs": dict(package.kwargs), "state": package.state})
+
+
+def _is_transformer(module: Any) -> bool:
+    return hasattr(module, "use_train_segment")
+
+
+class DemucsNetwork:
+    """A network of Demucs: see ``models.stems.separator.Network``.
+
+    The transformer hears its training length whatever the segment; the older networks hear some context around it.
+    """
+
+    def __init__(self, module: Any) -> None:
+        if module.audio_channels != 2:
+            raise ValueError(f"it hears {module.audio_channels} channels, not 2")
+        self._module = module
+        self.sources = tuple(str(source) for source in module.sources)
+        self.rate = int(module.samplerate)
+        self.segment: Fraction | float = module.segment
+        self._trained = getattr(module, "use_train_segment", False)
+        self.longest = float(module.segment) if self._trained else float("inf")
+
+    def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+        """Samples that go in for a segment of so many."""
+        if _is_transformer(self._module):
+            if tight:
+                return samples
+            if chosen is not None:
+                return int(chosen * self.rate)
+        if hasattr(self._module, "valid_length"):
+            return int(self._module.valid_length(samples))
+        return samples
+
+    def __call__(self, sound: Any, *, tight: bool) -> Any:
+        """Separate a batch, Tensor of shape=(batch, 2, n) -> (batch, sources, 2, n)."""
+        if self._trained:
+            self._module.use_train_segment = not tight
+        return self._module(sound)

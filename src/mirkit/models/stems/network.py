@@ -1,0 +1,56 @@
+"""What a separating network, and a model made of some, must be able to do."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from mirkit.features.types import FloatArray
+from mirkit.models.stems.lanes import Float32
+from mirkit.models.weights import Weights
+
+
+class Network(Protocol):
+    """One network.
+
+    Attributes
+    ----------
+    sources : tuple of str
+    rate : int
+        Hz.
+    segment : float or Fraction
+        Seconds that it hears at a time.
+    longest : float
+        Seconds that it can hear at a time.
+    """
+
+    sources: tuple[str, ...]
+    rate: int
+    segment: Any
+    longest: float
+
+    def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+        """Samples that go in for a segment of so many; ``chosen`` are the seconds of a segment that were asked for.
+
+        ``tight``: no more than it needs, because memory is short.
+        """
+
+    def __call__(self, sound: Any, *, tight: bool) -> Any:
+        """Separate a batch, Tensor of shape=(batch, 2, n) -> (batch, sources, 2, n)."""
+
+
+class Networks(Protocol):
+    """Networks of one model: see ``models.stems.separator.Separator``."""
+
+    weights: Weights
+    device: str
+    networks: Sequence[Network]
+    mixture: FloatArray
+    overlap: float | None
+    normalise: bool
+    together: int
+    precision: str
+
+    def compute(self, number: int, sounds: Float32, *, tight: bool) -> Float32:
+        """Run segments through a network, shape=(n, 2, samples) -> (n, sources, 2, samples)."""
+
+    def as_stems(self, sources: Float32) -> dict[str, Float32]:
+        """Name the stems, shape=(sources, 2, n)."""
