@@ -84,7 +84,7 @@ def clip_folders(track: Track, name: str | None = None) -> list[Path]:
     What lies in ``crops`` and was not cut from this track by mirkit is not among them.
     """
     try:
-        folders = sorted(path for path in track.crops.iterdir() if path.is_dir())
+        folders = sorted(path for path in track.crops.iterdir() if path.is_dir() and not path.is_symlink())
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -164,14 +164,27 @@ def clear(folder: Path) -> bool:
     return True
 
 
+def check_no_link(folder: Path) -> None:
+    """Refuse to write where a link leads: a data set may come from a stranger, and its clips stay in it.
+
+    Raises
+    ------
+    MissingInput
+        It is a link.
+    """
+    if folder.is_symlink():
+        raise MissingInput(f"{shown(folder)}: a link, and clips stay with their track; remove it")
+
+
 def check_free(folder: Path) -> None:
     """Refuse to write a clip into a folder that the user made.
 
     Raises
     ------
     MissingInput
-        It holds files of a track without a clip's provenance.
+        It holds files of a track without a clip's provenance, or is a link.
     """
+    check_no_link(folder)
     if cut_in(folder) is None and folder.exists() and any(_is_of_clip(path.name, folder) for path in folder.iterdir()):
         raise MissingInput(
             f"{shown(folder)}: not cut by mirkit, so it stays; move it away, or name the set with --name"

@@ -9,7 +9,17 @@ from pathlib import Path
 from mirkit import __version__
 from mirkit.audio import probe
 from mirkit.catalog import KEYS, stage
-from mirkit.cropping.clip import CUT, Cut, check_free, clear, clip_folders, cut_in, folder_name, source_path
+from mirkit.cropping.clip import (
+    CUT,
+    Cut,
+    check_free,
+    check_no_link,
+    clear,
+    clip_folders,
+    cut_in,
+    folder_name,
+    source_path,
+)
 from mirkit.cropping.numbers import Source, numbers_of
 from mirkit.cropping.plan import Material, Plan, plan_clips
 from mirkit.cropping.sound import Pieces, Sound
@@ -20,6 +30,7 @@ from mirkit.store import (
     Fingerprint,
     Settings,
     fingerprint,
+    mishap,
     read_info,
     read_provenance,
     update_info,
@@ -69,6 +80,7 @@ def crop(source: Source, settings: Settings, *, overwrite: bool = False) -> Crop
     """
     track = source.opened.track
     plan, rate = _plan(source, settings)
+    check_no_link(track.crops)
     if not plan.clips and not track.crops.exists():
         return Cropped((), 0, plan.aligned, (plan.why_none,))
     own, name = source_path(track), settings.crop.name
@@ -76,7 +88,10 @@ def crop(source: Source, settings: Settings, *, overwrite: bool = False) -> Crop
         folder_name(track, name, i): Cut(own, name, rate, clip.first, clip.last, clip.length)
         for i, clip in enumerate(plan.clips, 1)
     }
-    track.crops.mkdir(exist_ok=True)
+    try:
+        track.crops.mkdir(exist_ok=True)
+    except OSError as error:
+        raise mishap(error, track.crops, "make") from error
     parts = track.parts
     todo = {f: cut for f, cut in cuts.items() if overwrite or not _is_done(track.crops / f, cut, source)}
     same = {f for f, cut in todo.items() if not overwrite and _sound_is_there(track.crops / f, cut, source)}

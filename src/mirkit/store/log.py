@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mirkit.store.atomic import machine
-from mirkit.store.mishap import mishap
+from mirkit.store.mishap import mishap, shown
+from mirkit.store.sidecar import open_plain
 
 FOLDER = Path(".mirkit", "log")
 #: So many logs are kept, the newest.
@@ -38,6 +39,9 @@ class RunLog:
         self.problem = ""
         self._file: TextIO | None = None
         folder = root / FOLDER
+        if Path(os.path.realpath(folder)) != Path(os.path.realpath(root), FOLDER):
+            self.problem = f"no log of this run: {shown(folder)} leads out of the data set; remove it"
+            return
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for old in sorted(folder.glob(f"*{_SUFFIX}"))[: 1 - KEPT]:
@@ -83,10 +87,10 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
     Raises
     ------
     InfoError
-        The system does not let us read it.
+        The system does not let us read it, or it is no regular file.
     """
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open_plain(path) as file:
             for line in file:
                 with suppress(ValueError, RecursionError):
                     content = json.loads(line)

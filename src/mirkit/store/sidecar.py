@@ -2,10 +2,12 @@
 
 import json
 import math
+import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from mirkit.errors import InfoError
 from mirkit.store import atomic
@@ -28,12 +30,12 @@ def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes | None:
     Raises
     ------
     Damaged
-        It is larger than ``limit`` bytes.
+        It is larger than ``limit`` bytes, or no regular file.
     InfoError
         The system does not let us read it.
     """
     try:
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
         return None
@@ -42,6 +44,27 @@ def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes | None:
     if len(data) > limit:
         raise Damaged(f"{shown(path)}: larger than {limit / 2**20:.0f} MiB, so it is no file of mirkit; move it away")
     return data
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a regular file to be read: a pipe that somebody put in its place would keep us waiting for ever.
+
+    Raises
+    ------
+    Damaged
+        It is something else: a pipe, a device.
+    OSError
+        The system refuses.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 (the caller closes it)
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise Damaged(f"{shown(path)}: not a regular file; move it away")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_BYTES) -> bytes:
