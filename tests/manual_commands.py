@@ -14,7 +14,7 @@ class Line:
 DEMUCS = ("stems", "demucs")
 ADTOF = ("drums", "adtof")
 DRUMSEP = ("drums", "drumsep")
-FLAMINGO = ("texts", "music_flamingo")
+FLAMINGO = ("texts", "llama")
 
 #: Value of ``$TRACK`` in the manual's third workflow.
 TRACK = "my_music/Artist - Album - Track"

@@ -238,6 +238,7 @@ class Backend:
     asked: bool = False
 
 
+_NC = "NVIDIA non-commercial"
 BACKENDS: tuple[Backend, ...] = (
     Backend("stems", "demucs", "Demucs", "stems", "demucs", "MIT", "MIT", built=True),
     Backend("stems", "embedded", "DSP separation, no weights", built=True),
@@ -260,15 +261,10 @@ BACKENDS: tuple[Backend, ...] = (
     Backend(
         "aesthetics", "audiobox", "Audiobox Aesthetics", "aesthetics", "torch", "Apache-2.0", "CC BY 4.0", built=True
     ),
-    Backend(
-        "texts",
-        "music_flamingo",
-        "Music Flamingo",
-        "texts",
-        "transformers",
-        weights_licence="NVIDIA non-commercial",
-        commercial=False,
-    ),
+    Backend("texts", "llama", "Music Flamingo, llama.cpp", "describe", "xllamacpp", "MIT", _NC, False, True),
+    Backend("texts", "transformers", "Flamingo", "describe", "transformers", "Apache-2.0", _NC, False, True, True),
+    Backend("texts", "http", "your server", "describe", weights_licence="the server's", built=True, asked=True),
+    Backend("texts", "mtmd-cli", "Music Flamingo, mtmd", "describe", "", "MIT", _NC, False, True, True),
 )
 
 JOBS = tuple(dict.fromkeys(backend.job for backend in BACKENDS))

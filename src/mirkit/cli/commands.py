@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import dataset, show
-from mirkit.cli.parser import COMMANDS, Command, backend_choices
+from mirkit.cli import dataset, show, texts
+from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
 from mirkit.cli.progress import downloading, progress
 from mirkit.cli.request import request_of
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the parsed command."""
-    if arguments.command in COMMANDS:
-        return track_command(COMMANDS[arguments.command], arguments)
+    command = COMMANDS.get(arguments.command)
+    if command:
+        return texts.command(arguments) if command.stages == TEXT_STAGES else track_command(command, arguments)
     tools: dict[str, Callable[[argparse.Namespace], int]] = {
         **dataset.TOOLS,
         "organize": organize,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mirkit import __version__
 from mirkit.catalog import BACKENDS, GROUPS, JOBS, STAGES
+from mirkit.cli import text_options
 
 #: What may keep tracks on one side of a split.
 TIES = ("artist", "album")
@@ -20,6 +21,11 @@ SEPARATIONS = ("auto", *(row.name for row in BACKENDS if row.job == "stems"))
 
 #: Options that say how long a clip is, and the unit that each counts in.
 CLIP_UNITS = (("seconds", "s"), ("samples", "samples"), ("bars", "bars"))
+
+
+#: Stages of the commands that describe music: they have options and a run of their own.
+TEXT_STAGES = ("describe",)
+_FLAMINGO = "music_flamingo_transformers"
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ def _commands() -> dict[str, Command]:
         Command("demucs_sep", ("separate",), "four stems by Demucs, or --model embedded", fixed=(("stems", "demucs"),)),
         Command("crop", ("crop",), "training clips of the mix and its stems, each with its own numbers", several=True),
         Command("drumsep", ("drumsep",), "drums to MIDI by drum separation and onsets", several=True),
-        Command("music_flamingo", ("describe",), "five texts, Music Flamingo GGUF by llama.cpp"),
-        Command("music_flamingo_transformers", ("describe",), "five texts, Music Flamingo by Transformers"),
+        Command("music_flamingo", ("describe",), "five texts by llama.cpp", fixed=(("texts", "llama"),)),
+        Command(_FLAMINGO, ("describe",), "five texts by Transformers", fixed=(("texts", "transformers"),)),
     ]
     return {row.name: row for row in rows}
 
@@ -57,6 +63,10 @@ COMMANDS = _commands()
 
 def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", command: Command) -> None:
     parser = sub.add_parser(command.name, help=command.says, description=command.says)
+    if command.stages == TEXT_STAGES:
+        text_options.add(parser, dict(command.fixed).get("texts", ""))
+        _common(parser)
+        return
     parser.add_argument(
         "path", metavar="PATH", help="a track folder, its full_mix file, a loose sound file, or a folder of tracks"
     )
@@ -97,11 +107,6 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
         stems.add_argument("--segment", type=float, metavar="S", help="length of a segment")
     if command.name == "crop":
         _clips(parser.add_argument_group("clips"))
-    if "describe" in command.stages:
-        texts = parser.add_argument_group("texts")
-        texts.add_argument("--model", help="IQ3_M, Q6_K, Q8_0, or a model file or folder")
-        if command.name == "music_flamingo_transformers":
-            texts.add_argument("--flash-attention", action="store_true", help="use FlashAttention 2")
     if command.name == "adtof":
         parser.add_argument("--output", "-o", metavar="FILE", help="where the MIDI file goes")
     if command.name in ("run", "extract"):

@@ -1,7 +1,6 @@
 """Which part of a track a model hears, and what it costs in tokens."""
 
 import math
-from typing import Literal
 
 import numpy as np
 
@@ -14,8 +13,6 @@ TOKENS_PER_SECOND = 25
 TOKENS_PER_WINDOW = 750
 #: What is taken off the end: llama.cpp gives sound within 15 ms of a whole window one more window, of silence.
 TRIM = 0.03
-
-Excerpt = Literal["middle", "loudest", "spread"]
 
 
 def heard_seconds(duration: float, limit: float, *, whole_windows: bool) -> float:
@@ -38,7 +35,7 @@ def heard_seconds(duration: float, limit: float, *, whole_windows: bool) -> floa
     return min(seconds, windows * WINDOW - TRIM)
 
 
-def cut(samples: FloatArray, seconds: float, choice: Excerpt) -> FloatArray:
+def cut(samples: FloatArray, seconds: float, choice: str) -> FloatArray:
     """Take so many seconds out of a track.
 
     Parameters

@@ -98,7 +98,7 @@ def questions(own: Mapping[str, str], budgets: Mapping[str, int]) -> tuple[Quest
     for field, words in budgets.items():
         if field in rows:
             # A word is less than two tokens; half as many again leaves room for a last sentence to end.
-            rows[field] = Question(field, rows[field].prompt, words, max(rows[field].tokens, 3 * words))
+            rows[field] = Question(field, rows[field].prompt, words, 3 * words + 10)
     return tuple(row for row in rows.values() if row.prompt.strip())
 
 

@@ -100,6 +100,10 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
     settings = settings or Settings()
     if not row.built:
         return f"{row.says} is not part of this version of mirkit"
+    if row.job == "texts":
+        from mirkit.models.texts import choice
+
+        return choice.unavailable(row, settings)
     if why := _lacks_package(row):
         return why
     try:

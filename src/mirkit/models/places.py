@@ -55,6 +55,20 @@ def _at_home() -> Iterator[None]:
         raise WeightsError("there is no home folder to keep weights in; name one in MIRKIT_HOME") from error
 
 
+def hub_snapshots(repository: str) -> list[Path]:
+    """Folders in Hugging Face's cache that hold a repository, the newest first."""
+    folder = _hub() / f"models--{repository.replace('/', '--')}" / "snapshots"
+    found = [path for path in folder.glob("*") if path.is_dir()]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _hub() -> Path:
+    with _at_home():
+        home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    hf_home = Path(os.environ.get("HF_HOME") or home_cache / "huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")
+
+
 def _elsewhere(file: File) -> Iterator[Path]:
     with _at_home():
         home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -64,9 +78,7 @@ def _elsewhere(file: File) -> Iterator[Path]:
     parts = urllib.parse.urlsplit(file.url)
     if parts.hostname == "huggingface.co":
         repository, _, rest = parts.path.strip("/").partition("/resolve/")
-        hf_home = Path(os.environ.get("HF_HOME") or home_cache / "huggingface")
-        hub = Path(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")
-        snapshots = hub / f"models--{repository.replace('/', '--')}" / "snapshots"
+        snapshots = _hub() / f"models--{repository.replace('/', '--')}" / "snapshots"
         revision, _, name = rest.partition("/")
         # A moving revision (main) has no folder of its own: any will do.
         yield from snapshots.glob(f"{'*' if revision == 'main' else revision}/{name}")

@@ -73,7 +73,7 @@ _PROJECTOR = File("music-flamingo-hf.mmproj-f16.gguf", f"{_FLAMINGO}/music-flami
 def _flamingo(name: str, quantisation: str, url: str, size: int) -> Model:
     file = url.rpartition("/")[2]
     says = f"Music Flamingo, {quantisation}"
-    return Model(name, "texts", "music_flamingo", says, (File(file, url, size), _PROJECTOR), _FLAMINGO_LICENCE, False)
+    return Model(name, "texts", "llama", says, (File(file, url, size), _PROJECTOR), _FLAMINGO_LICENCE, False)
 
 
 def _demucs(name: str, says: str, root: str, config: str, members: dict[str, str]) -> Model:

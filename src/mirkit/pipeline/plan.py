@@ -118,7 +118,7 @@ def make_plan(request: Request) -> Plan:
     SettingsError
         The settings file or an option is wrong.
     """
-    tracks, root, problems = _tracks(request)
+    tracks, root, problems = tracks_of(request)
     settings = with_values(read_settings(root), request.overrides, "command line")
     backends, fresh, notices = _backends(request, root, settings)
     settings = replace(settings, backends=replace(settings.backends, **backends))
@@ -166,7 +166,14 @@ def make_plan(request: Request) -> Plan:
     )
 
 
-def _tracks(request: Request) -> tuple[list[Track], Path, list[str]]:
+def tracks_of(request: Request) -> tuple[list[Track], Path, list[str]]:
+    """Find the tracks that a request means, the data set that they belong to, and folders that cannot be read.
+
+    Raises
+    ------
+    MissingInput
+        There is none.
+    """
     path = request.path
     if not path.exists():
         raise MissingInput(f"{path}: no such file or folder")

@@ -13,10 +13,11 @@ from typing import Any
 
 from mirkit.catalog import BACKENDS, JOBS
 from mirkit.errors import InfoError, SettingsError
-from mirkit.store import atomic, checks, crop_settings
+from mirkit.store import atomic, checks, crop_settings, text_settings
 from mirkit.store.crop_settings import Crop
 from mirkit.store.mishap import shown
 from mirkit.store.sidecar import read_bounded
+from mirkit.store.text_settings import Texts
 
 SETTINGS_NAME = "mirkit.toml"
 
@@ -109,13 +110,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Texts:
-    """``[texts]``: the questions for descriptions; ``[texts.prompts]`` holds name = "prompt" for the user's own."""
-
-    prompts: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Settings:
     """All settings of a data set. ``exclude`` holds, in ``[exclude]``, track = "reason" for what is left out."""
 
@@ -124,7 +118,7 @@ class Settings:
     rhythm: Rhythm = Rhythm()
     crop: Crop = field(default_factory=Crop)
     run: Run = Run()
-    texts: Texts = Texts()
+    texts: Texts = field(default_factory=Texts)
     exclude: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -285,7 +279,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "run.jobs": checks.whole(0, 4096),
     "run.offline": checks.flag,
     "run.commercial_safe": checks.flag,
-    "texts.prompts": checks.texts,
+    **text_settings.CHECKS,
     "exclude": checks.texts,
 }
 _SECTIONS = tuple(dict.fromkeys(name.partition(".")[0] for name in _CHECKS))

@@ -1,0 +1,101 @@
+"""The commands that describe music: ``describe`` and the manual's two scripts."""
+
+import argparse
+import json
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirkit.cli import show
+from mirkit.cli.parser import COMMANDS
+from mirkit.cli.progress import progress
+from mirkit.cli.text_options import SAME, SETTINGS
+
+if TYPE_CHECKING:
+    from mirkit.pipeline.texts import TextPlan
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Describe a track, or many."""
+    from mirkit.pipeline import Request
+    from mirkit.pipeline.texts import make_plan, run
+
+    fixed = dict(COMMANDS[arguments.command].fixed)
+    if method := getattr(arguments, "method", None):
+        fixed["texts"] = method
+    elif getattr(arguments, "url", None):
+        fixed["texts"] = "http"
+    if arguments.device == "amd":
+        show.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
+        arguments.device = "cuda"
+    request = Request(
+        Path(arguments.path),
+        ("describe",),
+        batch=arguments.batch,
+        fixed=fixed,
+        overrides=_overrides(arguments),
+        overwrite=arguments.overwrite,
+        debug=arguments.debug,
+    )
+    plan = make_plan(request, tuple(filter(None, (arguments.only or "").split(","))))
+    quiet = arguments.quiet or arguments.json
+    if not quiet:
+        _plan(plan)
+    if arguments.dry_run:
+        return 0
+    tally = show.Tally(idle=len(plan.tracks) - len(plan.todo), keep_all=arguments.json)
+    started = time.perf_counter()
+
+    def say(text: str) -> None:
+        if not arguments.quiet:
+            show.note(text)
+
+    try:
+        expected = plan.seconds or 0.0
+        with (
+            progress(len(plan.todo), expected, shown=not quiet) as advance,
+            closing(run(plan, request, say)) as results,
+        ):
+            for outcome in results:
+                tally.add(outcome)
+                show.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
+                advance(outcome.track)
+    finally:
+        seconds = time.perf_counter() - started
+        if arguments.json:
+            print(json.dumps(show.as_json(tally, seconds), indent=2))
+        else:
+            show.summary(tally, seconds, quiet=arguments.quiet)
+    return 1 if tally.failed else 0
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {name: getattr(arguments, name, None) for name in SAME}
+    given |= {setting: getattr(arguments, option, None) for option, setting in SETTINGS.items()}
+    if getattr(arguments, "flash_attention", False):
+        given["attention"] = "flash_attention_2"
+    overrides = {f"texts.{name}": value for name, value in given.items() if value is not None}
+    if arguments.device is not None:
+        overrides["run.device"] = arguments.device
+    if arguments.commercial_safe:
+        overrides["run.commercial_safe"] = True
+    return overrides
+
+
+def _plan(plan: "TextPlan") -> None:
+    """Tracks, model, what is there already, time."""
+    describer = plan.describer
+    print(f"tracks   {len(plan.tracks)} in {plan.root}")
+    print(f"model    {describer.model} by {describer.backend} (licence: {describer.licence})")
+    for notice in plan.notices:
+        print(f"         {notice}")
+    heard = f", {plan.sound / 60:.1f} min of sound to hear" if plan.asked else ""
+    print(f"to do    {plan.asked} texts for {len(plan.todo)} tracks{heard}; {plan.there} texts are there")
+    for why, count in plan.whys.most_common():
+        print(f"         {count} x {why}")
+    if plan.asked:
+        tracks = "a track" if describer.parallel == 1 else f"{describer.parallel} tracks"
+        work = f"{plan.tokens} tokens to read, at most {plan.writes} to write, {tracks} at a time"
+        about = f"about {show.clock(plan.seconds)}: " if plan.seconds is not None else ""
+        print(f"needs    {about}{work}")

@@ -1,0 +1,84 @@
+"""The two files of Music Flamingo for llama.cpp: the model that writes and the encoder that hears."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirkit.errors import WeightsError
+from mirkit.models import weights
+from mirkit.models.places import missing
+from mirkit.models.table import Model, models_of
+from mirkit.store import Settings, fingerprint_text, shown
+
+#: What the manual calls the models.
+NAMES = {row.says.rpartition(" ")[2]: row for row in models_of("texts", "llama")}
+DEFAULT = "Q6_K"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Model and audio encoder, there and read.
+
+    Attributes
+    ----------
+    name : str
+        Of the model's file.
+    sha256 : str
+        Of both.
+    size : int
+        Bytes of both.
+    """
+
+    model: Path
+    projector: Path
+    name: str
+    sha256: str
+    size: int
+    licence: str
+
+
+def find(settings: Settings) -> Pair:
+    """Find the pair that the settings name: one of the manual's models in the cache, or a file.
+
+    Raises
+    ------
+    WeightsError
+        A file is missing, damaged or refused: one line that says which, from where, and under which licence.
+    """
+    named = settings.texts.model or DEFAULT
+    row = NAMES.get(named) or next((row for row in NAMES.values() if row.name == named), None)
+    if row:
+        if why := lacking(row, settings):
+            raise WeightsError(why)
+        found = weights.get(row, settings.run)
+        model, projector = found.files
+        licence = row.licence
+    else:
+        model = Path(named).expanduser()
+        if not model.is_file():
+            raise WeightsError(f"{shown(named)}: no such file, and none of {', '.join(NAMES)}")
+        projector, licence = _beside(model, settings.texts.projector), "its own"
+    sums = [weights.at(path).sha256 for path in (model, projector)]
+    size = sum(path.stat().st_size for path in (model, projector))
+    return Pair(model, projector, model.name, fingerprint_text("\n".join(sums)).sha256, size, licence)
+
+
+def lacking(row: Model, settings: Settings) -> str:
+    """Say why one of the manual's models cannot be used, or ""."""
+    if why := weights.why_not(row, settings.run):
+        return f"{why} (licence: {row.licence})"
+    if files := missing(row):
+        return f"{weights.needs(row, files, 'not here')} (licence: {row.licence})"
+    return ""
+
+
+def _beside(model: Path, named: str | None) -> Path:
+    if named is not None:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise WeightsError(f"{shown(named)}: no such file; --projector takes the mmproj file of the model")
+        return path
+    found = sorted(path for path in model.parent.glob("*.gguf") if "mmproj" in path.name.lower())
+    if len(found) != 1:
+        what = "no mmproj file" if not found else f"{len(found)} mmproj files"
+        raise WeightsError(f"{shown(model)}: {what} beside it; name the audio encoder with --projector FILE")
+    return found[0]

@@ -1,0 +1,83 @@
+"""Any server that speaks OpenAI's chat with sound: llama-server, vLLM, hosted."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mirkit.errors import ModelError, SettingsError
+from mirkit.features.types import FloatArray
+from mirkit.models.texts import Hopeless, Need
+from mirkit.models.texts.chat import Talk
+from mirkit.models.texts.wire import Wire
+from mirkit.store.text_settings import Texts
+
+#: Environment variable that holds the server's key, where it wants one.
+KEY = "MIRKIT_TEXTS_KEY"
+_OWNERS = {"llamacpp": "llama", "vllm": "vllm"}
+
+
+class Server:
+    """A server that somebody else runs. See ``Describer``.
+
+    Raises
+    ------
+    SettingsError
+        The settings name no address.
+    Hopeless
+        It cannot be reached, knows no such model, or cannot hear.
+    """
+
+    backend = "http"
+    sha256: str | None = None
+    licence = "the server's"
+    size = 0
+    card: bool | None = None
+    batched = False
+    most_seconds = 600.0
+
+    def __init__(self, texts: Texts) -> None:
+        if not texts.url:
+            raise SettingsError("the backend http needs the address of a server: --url http://127.0.0.1:8080")
+        self.parallel = texts.parallel
+        self._wire = Wire(texts.url, os.environ.get(KEY, ""), texts.timeout)
+        listed = self._wire.get("/v1/models")
+        rows = listed.get("data") if isinstance(listed, dict) else None
+        known = {str(row.get("id")): row for row in rows or [] if isinstance(row, dict)}
+        if not known:
+            raise Hopeless(f"{texts.url} lists no model")
+        if texts.model is not None and texts.model not in known:
+            raise Hopeless(f"{texts.url} has no model {texts.model}; it has {', '.join(known)}")
+        self._name = texts.model or next(iter(known))
+        self.model = os.path.basename(self._name) or self._name
+        self.profile = texts.profile
+        if self.profile == "auto":
+            self.profile = _OWNERS.get(str(known[self._name].get("owned_by")), "openai")
+        self.whole_windows = self.profile == "llama"
+        if self.whole_windows:
+            self._look(texts)
+
+    def _look(self, texts: Texts) -> None:
+        """See what a llama server says of itself: whether it hears, and how many tracks it takes at a time."""
+        props: Any = self._wire.get("/props")
+        if not (props.get("modalities") or {}).get("audio"):
+            raise Hopeless(f"{texts.url} cannot hear: start it with --mmproj and the audio encoder")
+        self.parallel = min(texts.parallel, int(props.get("total_slots") or 1))
+
+    @contextmanager
+    def started(self, need: Need) -> Iterator[list[str]]:
+        """See ``Describer``."""
+        yield []
+
+    def hear(self, samples: FloatArray, slot: int) -> Talk:
+        """See ``Describer``."""
+        return Talk(self._wire, self._name, self.profile, samples, slot)
+
+
+def answers(url: str) -> bool:
+    """Whether a server at this address lists its models."""
+    try:
+        Wire(url, os.environ.get(KEY, ""), 5.0).get("/v1/models", tries=1)
+    except ModelError:
+        return False
+    return True
