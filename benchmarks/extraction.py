@@ -122,18 +122,18 @@ def groups(folder: Path) -> dict[str, Any]:
     seconds = {"decode 5 files": _cpu(decode)}
     curves: dict[Any, Any] = {}
 
-    def group(*wanted: tuple[str, str]) -> float:
+    def group(*wanted: tuple[str, ...]) -> float:
         def work() -> None:
-            for part, family in wanted:
+            for part, *families in wanted:
                 sources = ("bass", "other", "vocals") if part == "tonal" else (part,)
                 streams = {source: sound[source] for source in sources}
-                found, _ = measure(streams, dict.fromkeys(sources, 2), {part: frozenset({family})}, {})
+                found, _ = measure(streams, dict.fromkeys(sources, 2), {part: frozenset(families)}, {})
                 curves.update(found)
 
         work()  # compiles
         return _cpu(work)
 
-    seconds["onsets of 4 signals"] = group(*((p, "onsets") for p in ("full_mix", "drums", "bass", "other")))
+    seconds["onsets of 4 signals"] = group(*((p, "onset", "onsets") for p in ("full_mix", "drums", "bass", "other")))
     seconds["beats"] = _cpu(lambda: track_beats(curves["full_mix", "onset"], curves["drums", "onset"]))
     seconds["loudness of 5 signals"] = group(*((part, "loudness") for part in parts))
     seconds["spectral shape"] = group(("full_mix", "spectral"))
