@@ -24,6 +24,7 @@ FLOORS = {
     "pipeline": 6,
     "stages": 5,
     "cropping": 5,
+    "export": 5,
     "organize": 5,
     "dataset": 5,
     "demo_set": 5,

@@ -7,15 +7,12 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mirkit.cli import dataset, show, texts
+from mirkit.cli import dataset, export, models, show, texts
 from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
 from mirkit.cli.progress import downloading, progress
 from mirkit.cli.request import request_of
-
-if TYPE_CHECKING:
-    from mirkit.models.table import Model
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -27,9 +24,10 @@ def execute(arguments: argparse.Namespace) -> int:
         **dataset.TOOLS,
         "organize": organize,
         "status": status,
+        "export": export.export,
         "init": init,
         "doctor": doctor,
-        "models": models,
+        "models": models.models,
         "features": features,
         "demo": demo,
     }
@@ -155,65 +153,6 @@ def doctor(arguments: argparse.Namespace) -> int:
     else:
         show.health(report)
     return 0 if report["ok"] else 1
-
-
-def models(arguments: argparse.Namespace) -> int:
-    """The neural models: what there is; fetch one, say where it is, check what is here."""
-    from mirkit.errors import SettingsError
-    from mirkit.models import weights
-    from mirkit.models.table import MODELS
-    from mirkit.store.settings import Run
-
-    if arguments.action == "list":
-        return _list_models(arguments)
-    if arguments.action == "verify":
-        return _verify_models([weights.model(arguments.name)] if arguments.name else list(MODELS), arguments)
-    if not arguments.name:
-        raise SettingsError(f"mirkit models {arguments.action} needs one of {', '.join(row.name for row in MODELS)}")
-    row = weights.model(arguments.name)
-    run = Run(offline=arguments.offline, commercial_safe=arguments.commercial_safe)
-    if arguments.action == "path":
-        found = weights.get(row, run)
-    else:
-        with downloading(shown=not (arguments.quiet or arguments.json)) as progress:
-            found = weights.fetch(row, run, progress)
-    if arguments.json:
-        print(json.dumps({"model": found.model, "files": [str(path) for path in found.files], "sha256": found.sha256}))
-    elif not arguments.quiet:
-        for path in found.files:
-            print(path)
-    return 0
-
-
-def _list_models(arguments: argparse.Namespace) -> int:
-    from mirkit.cli.health import model_rows
-    from mirkit.models.places import cache
-    from mirkit.models.weights import megabytes
-
-    rows = model_rows()
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-    else:
-        cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
-        head = ("model", "job", "method", "state", "size", "code", "weights", "commercial use")
-        show.table(head, [tuple(row.values()) for row in cells])
-        print(f"weights are kept in {cache()}")
-    return 0
-
-
-def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
-    """Check every file that is here; a model that was named must be here."""
-    from mirkit.models import weights
-
-    found = [(row, file, *weights.verify(row, file)) for row in rows for file in row.files]
-    told = [(row.name, file.name, state, path) for row, file, state, path in found if path or arguments.name]
-    if arguments.json:
-        names = ("model", "file", "state", "path")
-        print(json.dumps([dict(zip(names, map(str, line), strict=True)) for line in told], indent=2))
-    elif not arguments.quiet:
-        show.table(("model", "file", "state", "path"), told)
-    bad = {weights.DAMAGED, weights.ABSENT} if arguments.name else {weights.DAMAGED}
-    return 1 if any(state in bad for _, _, state, _ in told) else 0
 
 
 def features(arguments: argparse.Namespace) -> int:

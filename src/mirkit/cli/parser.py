@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 from mirkit import __version__
 from mirkit.catalog import BACKENDS, GROUPS, JOBS, STAGES
-from mirkit.cli import text_options
-
-#: What may keep tracks on one side of a split.
-TIES = ("artist", "album")
+from mirkit.cli import export_options, text_options, types
 
 #: Formats that stems can be written in.
 STEM_FORMATS = ("flac", "wav", "mp3", "ogg")
@@ -76,12 +73,12 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     again.add_argument("--skip-existing", action="store_true", help="skip what is done and still valid (the default)")
     again.add_argument("--overwrite", "--force", action="store_true", help="do it again even if it is done")
     several.add_argument(
-        "--jobs", "-j", type=_jobs, default=0, metavar="N", help="worker processes (default: one a core)"
+        "--jobs", "-j", type=types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )
-    several.add_argument("--time-limit", type=_seconds, metavar="S", help="seconds that one track may take")
+    several.add_argument("--time-limit", type=types.seconds, metavar="S", help="seconds that one track may take")
     several.add_argument(
         "--memory",
-        type=_bytes,
+        type=types.size,
         metavar="SIZE",
         help="what all workers may hold, e.g. 8G (default: most of it)",
     )
@@ -150,38 +147,6 @@ def _common(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--debug", action="store_true", help="tracebacks")
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError("takes a positive number of seconds")
-    return seconds
-
-
-def _jobs(text: str) -> int:
-    jobs = int(text)
-    if jobs < 0:
-        raise argparse.ArgumentTypeError("--jobs takes 0 (one a core) or a positive number")
-    return jobs
-
-
-def _ties(text: str) -> tuple[str, ...]:
-    ties = () if text == "none" else tuple(text.split(","))
-    if not set(ties) <= set(TIES):
-        raise argparse.ArgumentTypeError("--together takes artist,album, artist, album or none")
-    return ties
-
-
-def _bytes(text: str) -> int:
-    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "B")
-    try:
-        size = float(number) * {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}[unit]
-        if size < 1:
-            raise ValueError
-        return int(size)
-    except (ValueError, KeyError, OverflowError):
-        raise argparse.ArgumentTypeError("--memory takes a size such as 500M or 8G") from None
-
-
 def build() -> argparse.ArgumentParser:
     """The whole parser."""
     parser = argparse.ArgumentParser(
@@ -227,8 +192,8 @@ def build() -> argparse.ArgumentParser:
     split.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another split (default: 0)")
     split.add_argument(
         "--together",
-        type=_ties,
-        default=TIES,
+        type=types.ties,
+        default=types.TIES,
         metavar="WHAT",
         help="beside copies of a recording: artist,album (default), artist, album or none",
     )
@@ -248,6 +213,10 @@ def build() -> argparse.ArgumentParser:
     window.add_argument("--slices", type=int, metavar="N", help="N values a key: of N equal slices of the window")
     window.add_argument("--samples", action="store_true", help="decode the window too, for the timbre keys")
     _common(window)
+
+    export = sub.add_parser("export", help="a bundle that a trainer loads as it is, or a table")
+    export_options.add(export)
+    _common(export)
 
     init = sub.add_parser("init", help="write the settings file mirkit.toml of a data set")
     init.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder")

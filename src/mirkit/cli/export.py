@@ -1,0 +1,131 @@
+"""``mirkit export``: bundles for trainers, and their check."""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirkit.cli import show
+from mirkit.cli.progress import progress
+
+if TYPE_CHECKING:
+    from mirkit.export.faults import Checked
+    from mirkit.export.run import Exported
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Export a data set, check what was exported, or both."""
+    quiet = arguments.quiet or arguments.json
+    told: dict[str, Any] = {}
+    failed = False
+    if not arguments.check_only:
+        done = _export(arguments, shown=not quiet)
+        failed = bool(done.plan.problems)
+        told["export"] = done.summary | {"bytes": done.bytes, "dry_run": arguments.dry_run}
+        for line in done.plan.problems:
+            show.failure(line)
+        if not quiet:
+            _exported(done, dry=arguments.dry_run)
+    if (arguments.check or arguments.check_only) and not arguments.dry_run:
+        from mirkit.export.check import check
+
+        checked = check(arguments.target, Path(arguments.out), trainer=not arguments.no_trainer)
+        failed = failed or bool(checked.faults)
+        told["check"] = checked.as_json()
+        if not arguments.json:
+            _checked(checked, quiet=arguments.quiet)
+    if arguments.json:
+        print(json.dumps(told, indent=2))
+    return 1 if failed else 0
+
+
+def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":
+    from mirkit.export.plan import Options
+    from mirkit.export.run import export
+    from mirkit.pipeline.tables import tables
+
+    options = Options(
+        target=arguments.target,
+        out=Path(arguments.out),
+        path=Path(arguments.path),
+        whole=arguments.source == "tracks",
+        clip_set=arguments.set,
+        keys=tuple(arguments.keys.split(",")),
+        unknown=arguments.unknown,
+        val=arguments.val,
+        seed=arguments.seed,
+        sample_size=arguments.sample_size,
+        hop=arguments.hop,
+        loudness=arguments.loudness,
+        wording=_wording(arguments),
+        model_config=Path(arguments.model_config) if arguments.model_config else None,
+        link=arguments.link,
+        at=arguments.at,
+        shard_bytes=arguments.shard_size,
+        jobs=arguments.jobs,
+    )
+    made = partial(tables, hop=options.hop, jobs=options.jobs)
+    return export(options, tables=made, dry=arguments.dry_run, step=lambda count: progress(count, 0.0, shown=shown))
+
+
+def _wording(arguments: argparse.Namespace) -> Any:
+    """How prompts are made: the target's own way, but for what the options say."""
+    from mirkit.export.prompts import TEMPLATES, Wording
+    from mirkit.export.targets import TARGETS
+    from mirkit.export.tokens import Count, at_most
+
+    target = TARGETS[arguments.target]
+    count: Count = at_most
+    if arguments.tokenizer:
+        from mirkit.models.tokenizer import counter
+
+        count = counter(Path(arguments.tokenizer))
+    return Wording(
+        TEMPLATES[target.template] if arguments.template is None else arguments.template,
+        arguments.tokens or target.budget,
+        arguments.variants,
+        arguments.trigger,
+        arguments.seed,
+        count,
+    )
+
+
+def _exported(done: "Exported", *, dry: bool) -> None:
+    found = done.summary
+    for split, told in found["splits"].items():
+        if told["files"]:
+            print(f"{split:<8} {told['files']} files, {told['hours']:.3g} h, of {told['sources']} tracks")
+    size = f"{'about ' if dry else ''}{done.bytes / 1e6:.0f} MB"
+    print(f"bytes    {size}{', nothing is written' if dry else ''}")
+    numbers = found["numbers"]
+    print(f"numbers  {len(numbers['conditioners'])} conditioners")
+    unknown = numbers["unknown"]
+    if unknown["samples"]:
+        most = sorted(unknown["samples"].items(), key=lambda item: -item[1])
+        listed = ", ".join(f"{key} {count}" for key, count in most[:4])
+        print(f"unknown  {unknown['policy']}; of {unknown['of']}: {listed}{' ...' if len(most) > 4 else ''}")
+    for key, why in numbers["left out"].items():
+        print(f"         without {key}: {why}")
+    if loudness := found.get("loudness"):
+        low, high = loudness["gain_db"]
+        limited = f"{loudness['limited by true peak']} limited by true peak"
+        print(f"loudness {loudness['lufs']:g} LUFS, gains {low:.2f} to {high:.2f} dB, {limited}")
+    if windows := found.get("windows"):
+        print(f"windows  {windows['seconds']:g} s every {windows['hop']:g} s: {windows['says']}")
+    for name, why in found["dropped"].items():
+        print(f"dropped  {name}: {why}")
+    for name, why in found["excluded"].items():
+        print(f"excluded {name}: {why}")
+
+
+def _checked(checked: "Checked", *, quiet: bool) -> None:
+    for line in checked.faults:
+        show.failure(line)
+    if quiet:
+        return
+    for line in checked.notes:
+        show.note(f"note   {line}")
+    if checked.trainer:
+        print(f"trainer  {checked.trainer}")
+    print(f"checked  {checked.files} files: {f'{len(checked.faults)} faults' if checked.faults else 'well'}")

@@ -1,0 +1,103 @@
+"""An export from beginning to end."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mirkit.errors import SettingsError
+from mirkit.export.bundle import Advance, open_bundle, summary
+from mirkit.export.gains import find_gains, planned_gains
+from mirkit.export.items import Item
+from mirkit.export.plan import Options, Plan, Tables, Windows, make_plan
+from mirkit.export.targets import TARGETS, Target
+
+#: Bytes a second of a stereo flac at 44.1 kHz, and of a wav with 24 bits: for a dry run.
+_FLAC_BYTES, _WAV_BYTES = 100_000, 264_600
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What came of an export.
+
+    Attributes
+    ----------
+    plan : Plan
+    summary : dict
+        The content of ``mirkit_export.json``.
+    bytes : int
+        Sound that was, or for a dry run would be, written: then an estimate.
+    """
+
+    plan: Plan
+    summary: dict[str, Any]
+    bytes: int
+
+
+@contextmanager
+def quiet(_count: int) -> Iterator[Advance]:
+    """Count nothing."""
+    yield lambda _name: None
+
+
+Step = Callable[[int], AbstractContextManager[Advance]]
+
+
+def export(options: Options, *, tables: Tables, dry: bool = False, step: Step = quiet) -> Exported:
+    """Export a data set.
+
+    Parameters
+    ----------
+    options : Options
+    tables : callable
+        Makes tables of windows, from the curves of tracks.
+    dry : bool
+        Only say what would be written; true peaks are not looked at.
+    step : callable
+        Given the number of items of a step, gives what counts them.
+
+    Raises
+    ------
+    MirkitError
+        Nothing can be exported; a single item that fails is a line in the summary.
+    """
+    target = TARGETS[options.target]
+    _check(options, target)
+
+    def gains(items: Sequence[Item], problems: list[str]) -> Mapping[str, tuple[float, bool]]:
+        assert options.loudness is not None
+        if dry:
+            return planned_gains(items, options.loudness)
+        with step(len(items)) as advance:
+            return find_gains(items, problems, loudness=options.loudness, jobs=options.jobs, advance=advance)
+
+    def windows(items: Sequence[Item], seconds: float, problems: list[str]) -> Mapping[str, Windows]:
+        with step(len(items)) as advance:
+            return tables(items, seconds, problems, advance)
+
+    plan = make_plan(options, gains=gains, tables=windows, template=target.template, budget=target.budget, dry=dry)
+    if dry:
+        rate = _WAV_BYTES if target.name == "sa3" else _FLAC_BYTES if target.folder else 0
+        return Exported(plan, summary(plan), round(plan.seconds * rate))
+    if target.folder and target.name != "sat-latents":
+        open_bundle(options.out, target.name)
+    with step(len(plan.samples)) as advance:
+        target.write(plan, advance)
+    files = options.out.rglob("*") if target.folder else [options.out]
+    return Exported(plan, summary(plan), sum(path.stat().st_size for path in files))
+
+
+def _check(options: Options, target: Target) -> None:
+    if options.whole and target.folder and not target.whole:
+        raise SettingsError(
+            f"{target.name} --from tracks: its loader cannot be told the numbers of the stretch that it cuts; cut "
+            "clips with mirkit crop, and export those"
+        )
+    if options.loudness is not None and not target.folder:
+        raise SettingsError(f"{target.name} --loudness: a table has no sound to be normalised")
+    if not 0 <= options.val < 1:
+        raise SettingsError(f"--val {options.val:g}: a share of the sound, from 0 up to 1")
+    if options.loudness is not None and not -70 < options.loudness <= 0:
+        raise SettingsError(f"--loudness {options.loudness:g}: LUFS, from -70 to 0")
+    if not 0 < options.hop <= 1:
+        raise SettingsError(f"--hop {options.hop:g}: seconds, up to 1")

@@ -1,0 +1,151 @@
+"""Faults planted into a bundle: what spoils it, and what our check says.
+
+``benchmarks/planted_faults.py`` asks the trainer what it makes of them.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirkit.audio import encode
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A fault.
+
+    Attributes
+    ----------
+    name : str
+    target : str
+        Of the bundle that it is planted into.
+    spoil : callable
+        Plants it.
+    says : str
+        Part of a line of our check.
+    """
+
+    name: str
+    target: str
+    spoil: Callable[[Path], None]
+    says: str
+
+
+def change(path: Path, how: Callable[[Any], None]) -> None:
+    """Change a JSON file."""
+    content = json.loads(path.read_text())
+    how(content)
+    path.write_text(json.dumps(content))
+
+
+def first(out: Path) -> Path:
+    return sorted((out / "train").glob("*.flac"))[0]
+
+
+def number(value: Any) -> Callable[[Path], None]:
+    def spoil(out: Path) -> None:
+        def put(index: Any) -> None:
+            index["files"][first(out).name]["numbers"][0] = value
+
+        change(out / "mirkit_index.json", put)
+
+    return spoil
+
+
+def without_key(out: Path) -> None:
+    change(out / "mirkit_index.json", lambda index: index["names"].pop())
+
+
+def conditioner(**config: Any) -> Callable[[Path], None]:
+    def spoil(out: Path) -> None:
+        def put(model: Any) -> None:
+            entry = model["model"]["conditioning"]["configs"][0]
+            entry["type"] = config.pop("type", entry["type"])
+            entry["config"] |= config
+
+        change(out / "model_config_patch.json", put)
+
+    return spoil
+
+
+def stems(out: Path) -> None:
+    folder = out / "train" / "Song"
+    folder.mkdir()
+    for name in ("full_mix", "drums", "vocals"):
+        shutil.copy(first(out), folder / f"{name}.flac")
+
+
+def m4a(out: Path) -> None:
+    path = first(out)
+    path.rename(path.with_suffix(".m4a"))
+
+
+def other_rate(out: Path) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 16384))
+    encode(first(out), [noise.astype(np.float32)], rate=48000, channels=2, bits=16)
+
+
+def longer(out: Path) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 40000))
+    encode(first(out), [noise.astype(np.float32)], rate=44100, channels=2, bits=16)
+
+
+def damaged(out: Path) -> None:
+    first(out).write_bytes(b"fLaC" + bytes(1000))
+
+
+def demo(out: Path) -> None:
+    def put(model: Any) -> None:
+        del model["training"]["demo"]["demo_cond"][0]["lufs"]
+
+    change(out / "model_config_patch.json", put)
+
+
+def module(out: Path) -> None:
+    path = out / "mirkit_metadata.py"
+    path.write_text(path.read_text().replace('INDEX["files"].get(', 'INDEX["songs"].get('))
+
+
+def no_module(out: Path) -> None:
+    change(out / "dataset.json", lambda dataset: dataset["datasets"][0].pop("custom_metadata_module"))
+
+
+def random_crop(out: Path) -> None:
+    change(out / "dataset.json", lambda dataset: dataset.update(random_crop=True))
+
+
+def prompt(out: Path) -> None:
+    def put(index: Any) -> None:
+        index["files"][first(out).name]["prompts"] = [None]
+
+    change(out / "mirkit_index.json", put)
+
+
+def leak(out: Path) -> None:
+    shutil.copy(first(out), out / "val" / first(out).name)
+
+
+PLANTED = (
+    Planted("missing key", "sat", without_key, "training ends at the first batch"),
+    Planted("NaN", "sat", number(float("nan")), "NaN in it; one is enough"),
+    Planted("null", "sat", number(None), "is null"),
+    Planted("text for a number", "sat", number("fast"), "is str, not a number"),
+    Planted("prompt is null", "sat", prompt, "the prompt is NoneType"),
+    Planted("stems in the tree", "sat", stems, "a stem: the trainer would take it for a song"),
+    Planted("m4a", "sat", m4a, "passes over .m4a files without a word"),
+    Planted("damaged file", "sat", damaged, "cannot be read"),
+    Planted("another rate", "sat", other_rate, "48000 Hz"),
+    Planted("longer than sample_size", "sat", longer, "longer than sample_size"),
+    Planted("min = max", "sat", conditioner(min_val=100.0, max_val=100.0), "divides by their difference"),
+    Planted("int from 60", "sat", conditioner(type="int", min_val=60, max_val=200), "its table begins at 0"),
+    Planted("demo without a key", "sat", demo, "demo_cond 1: no lufs"),
+    Planted("module raises", "sat", module, "raises KeyError"),
+    Planted("no module", "sat", no_module, "no numbers and no prompts"),
+    Planted("random crops of clips", "sat", random_crop, "random_crop must be false"),
+    Planted("clip on both sides", "sat", leak, "in train and in val"),
+)
