@@ -77,7 +77,8 @@ def verify(track: Track) -> TrackReport:
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
     wanted = [row.name for row in KEYS] if cut else TRACK_KEYS
     nulls = {name: reasons[name] for name in wanted if name in info and info[name] is None and name in reasons}
-    numbers = {name: value for name in wanted if isinstance(value := info.get(name), int | float)}
+    found = {name: info[name] for name in wanted if name in info}
+    numbers = {k: v for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     missing = tuple(name for name in wanted if name not in numbers and name not in nulls)
     outside = {}
     for name, value in numbers.items():

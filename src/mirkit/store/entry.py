@@ -104,6 +104,8 @@ def parse_entry(stage: str, content: JsonValue) -> Entry:
     """
     given = as_object(content, stage)
     known = {name: as_type(given[name], kinds, f"{stage}: {name}") for name, kinds in _FIELDS.items() if name in given}
+    if absent := [name for name in ("mirkit_version", "stage_version") if name not in known]:
+        raise TypeError(f"{stage}: {absent[0]} is absent")
     for name in ("needs", "reasons"):
         for key, value in as_object(known.get(name, {}), name).items():
             as_type(value, (str,), f"{stage}: {name}: {key}")

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.store.mishap import shown
-from mirkit.store.sidecar import Damaged, JsonObject, read_bounded
+from mirkit.store.sidecar import Damaged, JsonObject, read_bounded, whole
 
 _NUMBERS = frozenset((int, float, NoneType))
+_TEXT = frozenset((str,))
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def scan_origin(path: Path) -> Origin:
             methods[name] = entry.get("backend") or "none"
         source = str(stages["cut"]["parameters"]["source"]) if "cut" in stages else ""
         known = {name: fact["value"] for name, fact in facts.items() if fact.get("value") is not None}
+        if not _TEXT.issuperset(map(type, (*reasons.values(), *methods.values()))):
+            raise TypeError
     except (AttributeError, KeyError, TypeError) as error:
         raise Damaged(f"{shown(path)}: no provenance that can be read; move it away") from error
     return Origin(reasons, methods, known, source)
@@ -91,7 +94,7 @@ def _object(path: Path) -> JsonObject | None:
     if data is None:
         return None
     try:
-        content = json.loads(data, parse_constant=lambda token: None)
+        content = json.loads(data, parse_constant=lambda token: None, parse_int=whole)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{shown(path)}: not readable as JSON; mend it, or move it away") from error
     if not isinstance(content, dict):

@@ -18,6 +18,8 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 #: A sidecar beyond this is none of ours (bytes).
 MAX_BYTES = 64 * 2**20
+#: A whole number of so many bits is too large for a float.
+_MOST_BITS = 1024
 
 
 class Damaged(InfoError):  # noqa: N818 (reads as what it says)
@@ -117,7 +119,7 @@ def parse_object(data: bytes, path: Path) -> JsonObject:
         Not JSON, or not an object.
     """
     try:
-        value = json.loads(data, parse_constant=lambda token: None, parse_float=_finite)
+        value = json.loads(data, parse_constant=lambda token: None, parse_float=_finite, parse_int=whole)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{shown(path)}: not readable as JSON; mend it, or move it away") from error
     if not isinstance(value, dict):
@@ -154,6 +156,12 @@ def _lines(value: JsonValue, levels: int, indent: str) -> str:
     inner = indent + "  "
     rows = (f"{inner}{json.dumps(key)}: {_lines(below, levels - 1, inner)}" for key, below in value.items())
     return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
+
+
+def whole(text: str) -> int | None:
+    """Read a whole number of JSON; None where a float could not hold it."""
+    value = int(text)
+    return value if value.bit_length() < _MOST_BITS else None
 
 
 def _finite(text: str) -> float | None:

@@ -1,0 +1,110 @@
+"""Whatever mirkit reads beside the sound: for each, an example and what reads it. For property tests and fuzzing."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mirkit.cli import main
+from mirkit.cropping.clip import cut_in
+from mirkit.dataset.status import status
+from mirkit.errors import MirkitError
+from mirkit.organize.journal import Journal
+from mirkit.store import (
+    read_curves,
+    read_curves_header,
+    read_grid,
+    read_info,
+    read_onsets,
+    read_provenance,
+    read_settings,
+    update_curves,
+    update_info,
+    update_provenance,
+)
+from mirkit.store.scan import scan_numbers, scan_origin
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a data set, and what reads it: functions of its path, and commands on the whole."""
+
+    name: str
+    readers: tuple[Callable[[Path], object], ...]
+    commands: tuple[str, ...] = field(default=())
+
+
+FILES = {
+    "INFO": File(
+        "A/A.INFO",
+        (read_info, lambda path: scan_numbers(path, ("bpm", "lufs")), lambda path: update_info(path, {"bpm": 120.0})),
+        ("verify", "stats"),
+    ),
+    "BEATS_GRID": File("A/A.BEATS_GRID", (read_grid,)),
+    "ONSETS": File("A/A.ONSETS", (read_onsets,)),
+    "CURVES": File(
+        "A/A.CURVES.npz",
+        (read_curves, read_curves_header, lambda path: update_curves(path, {"a/b": [1.0]})),
+    ),
+    "PROVENANCE": File(
+        "A/A.PROVENANCE",
+        (
+            read_provenance,
+            scan_origin,
+            lambda path: cut_in(path.parent),
+            lambda path: update_provenance(path, facts={"x": {"value": 1}}),
+        ),
+        ("verify", "stats"),
+    ),
+    "settings": File("mirkit.toml", (lambda path: read_settings(path.parent),)),
+    "journal": File(".mirkit-organize.jsonl", (lambda path: Journal(path.parent).records(),)),
+    "log": File(".mirkit/log/20260101T000000000000-1.jsonl", (lambda path: status(path.parents[2]),), ("status",)),
+}
+
+SETTINGS = """[backends]
+stems = "embedded"
+[rhythm]
+bpm_range = [80, 160]
+[crop]
+length = "8 bars"
+[exclude]
+"A track" = "clipped"
+"""
+JOURNAL: tuple[Any, ...] = (
+    {"number": 1, "state": "begun", "run": 1, "copy": False, "folder": "A", "files": [["a.flac", "A/full_mix.flac"]]},
+    {"number": 1, "state": "done"},
+)
+LOG: tuple[Any, ...] = (
+    {"time": 1.0, "event": "start", "process": {"machine": "x", "number": 1, "since": 2.0}, "workers": 2, "todo": 2},
+    {"time": 2.0, "event": "track", "track": "A", "done": ["beats"], "failures": {}, "seconds": {"beats": 1.0}},
+    {"time": 3.0, "event": "track", "track": "B", "failures": {"beats": "why"}, "seconds": {}, "duration": 3.0},
+    {"time": 4.0, "event": "end", "state": "finished"},
+)
+
+
+def write_examples(root: Path) -> dict[str, bytes]:
+    """Put what a measured track does not bring beside it: settings, journal, log. Gives kind -> content."""
+    (root / "mirkit.toml").write_text(SETTINGS)
+    for name, lines in (("journal", JOURNAL), ("log", LOG)):
+        path = root / FILES[name].name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return {kind: (root / file.name).read_bytes() for kind, file in FILES.items()}
+
+
+def read_all(root: Path, kind: str, content: bytes, *, commands: bool) -> None:
+    """Have everything that reads this kind of file read this content: an answer, or one line that says why not."""
+    file = FILES[kind]
+    path = root / file.name
+    for reader in file.readers:
+        path.write_bytes(content)
+        with suppress(MirkitError):
+            reader(path)
+    path.write_bytes(content)
+    if commands:
+        for command in file.commands:
+            assert main([command, str(root), "--debug"]) in (0, 1)
+    for aside in path.parent.glob("*.unreadable-*"):
+        aside.unlink()

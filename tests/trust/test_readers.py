@@ -1,0 +1,101 @@
+"""Damaged, hand-edited and hostile sidecars: each reader, and each command, gives an answer or one line."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from readers import FILES, read_all, write_examples
+
+from library import make_track
+from mirkit.cli import main
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**400, 1e308, -1, "", "..", "\x1b[31m", "\ud800", "nan"])
+    | st.floats()
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=4,
+)
+JSON_KINDS = ["INFO", "BEATS_GRID", "PROVENANCE", "journal", "log"]
+quick = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+    max_examples=40,
+    derandomize=True,
+    phases=(Phase.generate,),  # shrinking runs whole commands hundreds of times
+)
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, bytes]]]:
+    root = tmp_path_factory.mktemp("library")
+    make_track(root / "A", seconds=1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        assert main(["extract", str(root / "A"), "--quiet"]) == 0
+        shutil.copytree(root / "A", root / "B")
+        yield root, write_examples(root)
+
+
+@pytest.fixture
+def example(examples: tuple[Path, dict[str, bytes]], request: pytest.FixtureRequest) -> Iterator[tuple[Path, bytes]]:
+    """The data set, and the content of the file that the test damages; it is whole again afterwards."""
+    root, contents = examples
+    kind = request.node.callspec.params["kind"]
+    yield root, contents[kind]
+    (root / FILES[kind].name).write_bytes(contents[kind])
+
+
+def nodes(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in a JSON value: what holds it, and under which key."""
+    for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from nodes(value[key])
+
+
+@quick
+@given(data=st.data())
+@pytest.mark.parametrize("kind", JSON_KINDS)
+def test_any_value_anywhere(kind: str, example: tuple[Path, bytes], data: st.DataObject) -> None:
+    root, content = example
+    one = kind in ("INFO", "BEATS_GRID", "PROVENANCE")
+    whole = [json.loads(content)] if one else [json.loads(line) for line in content.splitlines()]
+    for _ in range(data.draw(st.integers(1, 3))):
+        places = list(nodes(whole))
+        holder, key = places[data.draw(st.integers(0, len(places) - 1))]
+        if data.draw(st.booleans()) or not isinstance(holder, dict):
+            holder[key] = data.draw(VALUES)
+        else:
+            del holder[key]
+    lines = [json.dumps(value).encode("utf-8", "surrogatepass") for value in whole]
+    read_all(root, kind, b"\n".join(lines), commands=True)
+
+
+@quick
+@given(data=st.data())
+@pytest.mark.parametrize("kind", FILES)
+def test_any_bytes_anywhere(kind: str, example: tuple[Path, bytes], data: st.DataObject) -> None:
+    root, content = example
+    changed = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(changed)))
+        end = at + data.draw(st.integers(0, 3))
+        changed[at:end] = data.draw(st.binary(max_size=3))
+    cut = data.draw(st.integers(0, len(changed))) if data.draw(st.booleans()) else len(changed)
+    read_all(root, kind, bytes(changed[:cut]), commands=False)
+
+
+@pytest.mark.parametrize("kind", ["INFO"])
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1e308, True, "loud", [], {}])
+def test_any_number_of_a_key(kind: str, value: object, example: tuple[Path, bytes]) -> None:
+    root, content = example
+    read_all(root, kind, json.dumps(json.loads(content) | {"lufs": value}).encode(), commands=True)
