@@ -242,7 +242,7 @@ _NC = "NVIDIA non-commercial"
 BACKENDS: tuple[Backend, ...] = (
     Backend("stems", "demucs", "Demucs", "stems", "demucs", "MIT", "MIT", built=True),
     Backend("stems", "embedded", "DSP separation, no weights", built=True),
-    Backend("stems", "roformer", "RoFormer", "stems", "torch", "Apache-2.0", "of the checkpoint", False, asked=True),
+    Backend("stems", "roformer", "RoFormer", "stems", "torch", "Apache-2.0", "of the checkpoint", False, True, True),
     Backend("beats", "beat_this", "Beat This!", "beats", "torch", "Apache-2.0", "MIT", built=True),
     Backend("beats", "embedded", "multi-band onsets, tempogram, decoder", built=True),
     Backend("drums", "adtof", "ADTOF Frame_RNN", "drums", "torch", "Apache-2.0", "CC BY-NC-SA 4.0", commercial=False),

@@ -7,9 +7,9 @@ finish. An error, a killed worker or a passed limit is the result of that item o
 from collections.abc import Callable, Generator, Sequence
 
 from mirkit.engines.done import Done, I, R
-from mirkit.engines.limits import cores
+from mirkit.engines.limits import cores, default_memory
 
-__all__ = ["Done", "cores", "run"]
+__all__ = ["Done", "cores", "default_memory", "run"]
 
 
 def run(

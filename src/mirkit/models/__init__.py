@@ -239,6 +239,19 @@ def check_device(backends: "Mapping[str, str]", settings: Settings) -> None:
         pick(settings.run.device, library)
 
 
+def uses_card(job: str, settings: Settings) -> bool:
+    """Whether the method that the settings name for a job would compute on a card here."""
+    row = backend(job, getattr(settings.backends, job))
+    if not row.package or _lacks_package(row):
+        return False
+    from mirkit.models.device import pick
+
+    try:
+        return pick(settings.run.device, row.package) != "cpu"
+    except MissingExtra:  # said where the run is prepared
+        return False
+
+
 def _gathered(row: Backend, path: Path) -> tuple[Path, ...]:
     """The files that belong to a model that the user named by a path."""
     gather = getattr(importlib.import_module(f"mirkit.models.{row.name}"), "gather", None)

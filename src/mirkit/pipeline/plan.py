@@ -198,7 +198,7 @@ def _backends(request: Request, root: Path, settings: Settings) -> tuple[dict[st
             raise MissingExtra(f"{why}; {_mend(job, root, asked=job in request.fixed)}")
         if choice == "auto":
             fresh[job] = name
-            rows = (row for row in models.rows(job) if row.name != name)
+            rows = (row for row in models.rows(job) if row.name != name and not row.asked)
             notices += [why for row in rows if (why := models.unavailable(row, settings))]
         resolved[job] = name
     blocked = [name for name in request.stages if stage(name).job and not resolved[stage(name).job]]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import replace
 
-from mirkit import __version__, engines
+from mirkit import __version__, engines, models
 from mirkit.errors import MirkitError
 from mirkit.pipeline.codecache import code_cache_is_empty
 from mirkit.pipeline.job import Job
@@ -17,6 +17,10 @@ from mirkit.track import Track
 
 #: Bytes that a worker needs for a track of common length, models aside.
 MEMORY_PER_WORKER = 700 * 2**20
+#: What a separating model takes beside that.
+_MODEL_MEMORY = {"demucs": 1500 * 2**20, "roformer": 3000 * 2**20}
+#: Workers with a separating model that share a card: while one computes, the other decodes, encodes and measures.
+_ON_A_CARD = 2
 #: Seconds to wait, at the end, for a track that another run is at work on.
 _PATIENCE = 3600.0
 
@@ -54,9 +58,13 @@ def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[O
 
 def workers(plan: Plan, request: Request) -> int:
     """Number of worker processes: what was asked for, by default one a core; no more than tracks, or than fit."""
-    asked = request.jobs or plan.settings.run.jobs or engines.cores()
-    if request.memory is not None:
-        asked = min(asked, request.memory // MEMORY_PER_WORKER)
+    named = request.jobs or plan.settings.run.jobs
+    asked = named or engines.cores()
+    model = _MODEL_MEMORY.get(plan.backends.get("stems", ""), 0) if "separate" in request.stages else 0
+    if model and not named and models.uses_card("stems", plan.settings):
+        asked = min(asked, _ON_A_CARD)
+    if model or request.memory is not None:
+        asked = min(asked, (request.memory or engines.default_memory()) // (MEMORY_PER_WORKER + model))
     return max(1, min(asked, len(plan.todo) + len(plan.unreadable)))
 
 

@@ -49,19 +49,19 @@ class Separation:
         ``flac``, ``wav``, ``mp3`` or ``ogg``.
     bitrate : int
         Of mp3 and ogg stems, in kbit/s.
-    shifts : int
-        Demucs: random shifts to average over; 0 is none.
-    overlap : float
-        Demucs: share of a segment that overlaps with the next, from 0 up to 1.
+    shifts : int or None
+        Of a model: random shifts to average over, 0 for none; None is its own, for Demucs 1.
+    overlap : float or None
+        Of a model: share of a segment that overlaps with the next, from 0 up to 1; None is its own, for Demucs 0.25.
     segment : float or None
-        Demucs: length of a segment in seconds; None is the model's own.
+        Of a model: length of a segment in seconds; None is its own.
     """
 
     model: str | None = None
     format: str = "flac"
     bitrate: int = 320
-    shifts: int = 1
-    overlap: float = 0.25
+    shifts: int | None = None
+    overlap: float | None = None
     segment: float | None = None
 
 
@@ -263,8 +263,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "separation.model": checks.optional(checks.text),
     "separation.format": checks.one_of("flac", "wav", "mp3", "ogg"),
     "separation.bitrate": checks.whole(32, 512),
-    "separation.shifts": checks.whole(0, 100),
-    "separation.overlap": checks.number(0, 0.99),
+    "separation.shifts": checks.optional(checks.whole(0, 100)),
+    "separation.overlap": checks.optional(checks.number(0, 0.99)),
     "separation.segment": checks.optional(checks.number(0.1, 3600)),
     "rhythm.stems": checks.flag,
     "rhythm.bpm_range": checks.optional(checks.tempo_range),

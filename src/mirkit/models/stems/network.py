@@ -44,7 +44,8 @@ class Networks(Protocol):
     device: str
     networks: Sequence[Network]
     mixture: FloatArray
-    overlap: float | None
+    overlap: float
+    shifts: int
     normalise: bool
     together: int
     precision: str

@@ -42,11 +42,12 @@ class Run:
 
     def __init__(self, separator: Networks, heard: Heard, settings: Separation) -> None:
         self._separator, self._heard, self._settings = separator, heard, settings
-        self._overlap = settings.overlap if separator.overlap is None else separator.overlap
+        self._overlap = separator.overlap if settings.overlap is None else settings.overlap
+        self._shifts = separator.shifts if settings.shifts is None else settings.shifts
         self.notes: list[str] = []
         self.method: dict[str, Any] = {
-            "shifts": settings.shifts,
-            "seed": SEED if settings.shifts else None,
+            "shifts": self._shifts,
+            "seed": SEED if self._shifts else None,
             "overlap": self._overlap,
             "device": separator.device.partition(":")[0],
             "precision": separator.precision,
@@ -117,7 +118,7 @@ class Run:
 
     def _lanes(self, frames: int, how: _Pass) -> list[tuple[int, Lane, Float32]]:
         """Passes over the track: number of the network, lane, and weight for each source."""
-        shifts = self._settings.shifts
+        shifts = self._shifts
         draw = random.Random(SEED)
         lanes: list[tuple[int, Lane, Float32]] = []
         for number, network in enumerate(self._separator.networks):

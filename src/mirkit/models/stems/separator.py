@@ -34,8 +34,8 @@ class Separator:
     weights : Weights
     device : str
         Of PyTorch.
-    overlap : float, optional
-        Share of a segment that overlaps with the next, for a model that has a say in it.
+    overlap, shifts : float, int
+        Share of a segment that overlaps with the next, and random shifts to average over, unless the settings say.
     normalise : bool
         Whether tracks are brought to mean 0 and deviation 1, as Demucs does.
     wanted : sequence of str
@@ -63,14 +63,15 @@ class Separator:
         weights: Weights,
         device: str,
         *,
-        overlap: float | None = None,
+        overlap: float = 0.25,
+        shifts: int = 1,
         normalise: bool = True,
         wanted: Sequence[str] = STEMS,
     ) -> None:
         self.networks: Sequence[Network] = tuple(networks)
         self.mixture = mixture
         self.weights, self.device = weights, device
-        self.overlap, self.normalise = overlap, normalise
+        self.overlap, self.shifts, self.normalise = overlap, shifts, normalise
         self.rate = networks[0].rate
         self._stem_of = _stems_of(networks[0].sources, wanted)
         self.stems = tuple(stem for stem in wanted if stem in self._stem_of)

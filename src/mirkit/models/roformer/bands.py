@@ -1,0 +1,44 @@
+"""The bands of frequency that RoFormers see: bins of a spectrum for each."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.features.mel import MelBank
+
+#: BS-RoFormer: bins of each band, for frames of 2048 samples.
+BS_BANDS = (*[2] * 24, *[4] * 12, *[12] * 8, *[24] * 8, *[48] * 8, 128, 129)
+
+Bins = list[npt.NDArray[np.int64]]
+
+
+def side_by_side(counts: tuple[int, ...], n_fft: int) -> Bins:
+    """Bands that do not overlap, of so many bins each.
+
+    Raises
+    ------
+    ValueError
+        They are not as many as a spectrum of this frame length has.
+    """
+    bins = n_fft // 2 + 1
+    if sum(counts) != bins:
+        raise ValueError(f"the bands have {sum(counts)} bins, a spectrum has {bins}")
+    return np.split(np.arange(bins), np.cumsum(counts)[:-1])
+
+
+def mel(count: int, n_fft: int, rate: int) -> Bins:
+    """Bands of the mel scale, which overlap: the bins to which librosa's filters give weight, and both ends.
+
+    Raises
+    ------
+    ValueError
+        There are too many of them: some band has no bin, or some bin no band.
+    """
+    bank: Any = MelBank(count, n_fft, rate)
+    runs = [bank.first[i] + np.arange(bank.offsets[i + 1] - bank.offsets[i]) for i in range(count)]
+    runs[0] = np.union1d([0], runs[0])
+    runs[-1] = np.union1d(runs[-1], [n_fft // 2])
+    if not all(map(len, runs)) or len(np.unique(np.concatenate(runs))) != n_fft // 2 + 1:
+        raise ValueError(f"{count} mel bands do not fit frames of {n_fft} samples")
+    return runs

@@ -1,0 +1,165 @@
+"""The YAML file beside a RoFormer checkpoint, as the community's training code writes it (ZFTurbo's)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mirkit.errors import WeightsError
+from mirkit.models.safe import load_yaml
+from mirkit.store import shown
+
+_CHECKPOINTS = (".ckpt", ".safetensors", ".pth", ".pt", ".th")
+#: What a model may be made of: name -> default and most. Every one of them is a whole number.
+_SIZES = {
+    "dim": (0, 4096),
+    "depth": (0, 64),
+    "num_stems": (1, 256),
+    "time_transformer_depth": (2, 16),
+    "freq_transformer_depth": (2, 16),
+    "linear_transformer_depth": (0, 16),
+    "dim_head": (64, 512),
+    "heads": (8, 64),
+    "stft_n_fft": (2048, 32768),
+    "stft_hop_length": (512, 32768),
+    "stft_win_length": (2048, 32768),
+    "mask_estimator_depth": (0, 16),
+    "mlp_expansion_factor": (4, 16),
+    "num_bands": (60, 512),
+    "sample_rate": (44100, 192000),
+}
+#: What matters in training only, or says how to compute, not what.
+_NO_MATTER = (
+    *("attn_dropout", "ff_dropout", "flash_attn", "dim_freqs_in", "use_torch_checkpoint", "sage_attention"),
+    *("multi_stft_resolution_loss_weight", "multi_stft_resolutions_window_sizes", "multi_stft_hop_size"),
+    *("multi_stft_normalized", "match_input_audio_length"),
+)
+#: What would be another network, and what it must be for this to be the one that is known here.
+_MUST_BE = {"stereo": True, "stft_normalized": False, "skip_connection": False, "zero_dc": False, "use_pope": False}
+_NAMES = {"vocal": "vocals", "drum": "drums"}
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a configuration says.
+
+    Attributes
+    ----------
+    mel : bool
+        Mel-Band RoFormer; else BS-RoFormer.
+    sizes : dict
+        Of the network.
+    bands : tuple of int
+        BS-RoFormer: bins of each band; empty for the default.
+    sources : tuple of str
+        In the order of the network's outputs.
+    rate : int
+        Hz.
+    segment : float
+        Seconds that the network hears at a time.
+    overlap : float
+        Share of a segment that overlaps with the next.
+    normalise : bool
+    """
+
+    mel: bool
+    sizes: dict[str, int]
+    bands: tuple[int, ...]
+    sources: tuple[str, ...]
+    rate: int
+    segment: float
+    overlap: float
+    normalise: bool
+
+
+def gather(path: Path) -> tuple[Path, Path]:
+    """Find the checkpoint and the configuration that a user means by one of them, or by their folder.
+
+    Raises
+    ------
+    WeightsError
+        It is not clear which, or one is missing.
+    """
+    if path.is_dir():
+        return _only(path, _CHECKPOINTS, path), _only(path, (".yaml", ".yml"), path)
+    if path.suffix in (".yaml", ".yml"):
+        return _partner(path, _CHECKPOINTS), path
+    return path, _partner(path, (".yaml", ".yml"))
+
+
+def _partner(path: Path, suffixes: tuple[str, ...]) -> Path:
+    """The file beside it that has its name, else the only one of its kind."""
+    named = [file for suffix in suffixes if (file := path.with_suffix(suffix)).is_file()]
+    return named[0] if named else _only(path.parent, suffixes, path)
+
+
+def _only(folder: Path, suffixes: tuple[str, ...], named: Path) -> Path:
+    found = sorted(file for file in folder.iterdir() if file.suffix in suffixes)
+    if len(found) != 1:
+        kind = "YAML file that describes the network" if ".yaml" in suffixes else "checkpoint"
+        have = ", ".join(file.name for file in found[:6]) or "none"
+        raise WeightsError(f"{shown(named)}: one {kind} is wanted beside it, or one of the same name; found {have}")
+    return found[0]
+
+
+def read_config(path: Path) -> Config:
+    """Read a configuration.
+
+    Raises
+    ------
+    WeightsError
+        It is no such file, or describes a network that is not known here.
+    """
+    content = load_yaml(path)
+    try:
+        return _parsed(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise WeightsError(f"{shown(path)}: not the configuration of a RoFormer that is known here ({why})") from error
+
+
+def _parsed(content: Mapping[str, Any]) -> Config:
+    model, audio, training = (_table(content, name) for name in ("model", "audio", "training"))
+    inference = content.get("inference") or {}
+    known = {*_SIZES, *_NO_MATTER, *_MUST_BE, "freqs_per_bands"}
+    if unknown := sorted(str(name) for name in model if name not in known):
+        raise ValueError(f"model.{unknown[0]} is not known")
+    for name, value in _MUST_BE.items():
+        if model.get(name, value) != value:
+            raise ValueError(f"model.{name} is {model[name]!r}")
+    mel = "num_bands" in model
+    sizes = {name: _whole(name, model.get(name, default), most) for name, (default, most) in _SIZES.items()}
+    if not model.get("mask_estimator_depth"):
+        sizes["mask_estimator_depth"] = 1 if mel else 2
+    if not (sizes["dim"] and sizes["depth"] and model.get("stereo")):
+        raise ValueError("model.dim, depth or stereo is missing")
+    target = training.get("target_instrument")
+    sources = tuple(_source(name) for name in ([target] if target else training["instruments"]))
+    if len(sources) != sizes["num_stems"]:
+        raise ValueError(f"{len(sources)} instruments, but num_stems is {sizes['num_stems']}")
+    rate = _whole("sample_rate", audio.get("sample_rate", 44100), 192000)
+    chunk = _whole("chunk_size", inference.get("chunk_size", audio.get("chunk_size")), 192000 * 60)
+    times = _whole("num_overlap", inference.get("num_overlap", 2), 64)
+    bands = tuple(_whole("freqs_per_bands", count, 32768) for count in model.get("freqs_per_bands") or ())
+    normalise = bool(inference.get("normalize", False))
+    return Config(mel, sizes, bands, sources, rate, chunk / rate, 1 - 1 / times, normalise)
+
+
+def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = content[name]
+    if not isinstance(table, dict):
+        raise TypeError(f"{name} is no table")
+    return table
+
+
+def _whole(name: str, value: Any, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{name} is {str(value)[:20]}")
+    return value
+
+
+def _source(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{str(name)[:20]} is no instrument")
+    lower = name.lower()
+    return _NAMES.get(lower, lower)

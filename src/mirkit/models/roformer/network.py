@@ -1,0 +1,199 @@
+"""BS-RoFormer and Mel-Band RoFormer, for inference.
+
+Lu et al., "Music source separation with band-split RoPE transformer" (2023); Wang et al., "Mel-band RoFormer for music
+source separation" (2023). Written from the papers and the layout of the community's checkpoints, whose names the
+attributes have. A spectrum is split into bands, each band becomes a vector; transformers run over time and over the
+bands in turn; a mask for each source and band comes out.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mirkit.models.beat_this.network import FeedForward, Norm, Rotary
+from mirkit.models.roformer.bands import Bins
+
+_LINEAR_SCALE = 8.0
+
+
+class Attention(nn.Module):
+    """Self-attention over the middle axis; each head has a gate of its own."""
+
+    def __init__(self, size: int, heads: int, head_size: int, rotary: Rotary) -> None:
+        super().__init__()
+        self.heads = heads
+        self.rotary_embed = rotary
+        self.norm = Norm(size)
+        self.to_qkv = nn.Linear(size, 3 * heads * head_size, bias=False)
+        self.to_gates = nn.Linear(size, heads)
+        self.to_out = nn.Sequential(nn.Linear(heads * head_size, size, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend, shape=(batch, places, size)."""
+        x = self.norm(x)
+        query, key, value = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        heard = functional.scaled_dot_product_attention(
+            self.rotary_embed(query).to(value.dtype), self.rotary_embed(key).to(value.dtype), value
+        )
+        gates = self.to_gates(x).sigmoid().transpose(1, 2)[..., None]
+        out: Tensor = self.to_out((heard * gates).transpose(1, 2).flatten(2))
+        return out
+
+
+class LinearAttention(nn.Module):
+    """Attention of features to features instead of places to places (El-Nouby et al., 2021)."""
+
+    def __init__(self, size: int, heads: int, head_size: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = Norm(size)
+        # The gaps in the numbering are rearrangements.
+        self.to_qkv = nn.Sequential(nn.Linear(size, 3 * heads * head_size, bias=False))
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.to_out = nn.Sequential(nn.Identity(), nn.Linear(heads * head_size, size, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend, shape=(batch, places, size)."""
+        query, key, value = self.to_qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 4, 1)
+        query = functional.normalize(query, dim=-1) * self.temperature.exp()
+        alike = query @ functional.normalize(key, dim=-1).transpose(-1, -2).to(query.dtype)
+        heard = (_LINEAR_SCALE * alike).softmax(dim=-1).to(value.dtype) @ value
+        out: Tensor = self.to_out(heard.permute(0, 3, 1, 2).flatten(2))
+        return out
+
+
+class Transformer(nn.Module):
+    """Layers of attention and feed-forward."""
+
+    def __init__(self, attentions: Sequence[nn.Module], size: int, *, normed: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.ModuleList((attention, FeedForward(size))) for attention in attentions)
+        self.norm = Norm(size) if normed else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform, shape=(batch, places, size)."""
+        for layer in self.layers:
+            for step in layer.children():
+                x = x + step(x)
+        out: Tensor = self.norm(x)
+        return out
+
+
+class BandSplit(nn.Module):
+    """Each band to one vector."""
+
+    def __init__(self, widths: Sequence[int], size: int) -> None:
+        super().__init__()
+        self.widths = list(widths)
+        self.to_features = nn.ModuleList(nn.Sequential(Norm(width), nn.Linear(width, size)) for width in widths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform, shape=(batch, times, widths) -> (batch, times, bands, size)."""
+        bands = x.split(self.widths, dim=-1)
+        return torch.stack([net(band) for net, band in zip(self.to_features, bands, strict=True)], dim=-2)
+
+
+class MaskEstimator(nn.Module):
+    """Each vector to the mask of its band."""
+
+    def __init__(self, widths: Sequence[int], size: int, hidden: int, depth: int) -> None:
+        super().__init__()
+        self.to_freqs = nn.ModuleList(
+            nn.Sequential(_perceptron(size, hidden, 2 * width, depth), nn.GLU(dim=-1)) for width in widths
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform, shape=(batch, times, bands, size) -> (batch, times, widths)."""
+        return torch.cat([net(band) for net, band in zip(self.to_freqs, x.unbind(-2), strict=True)], dim=-1)
+
+
+def _perceptron(size: int, hidden: int, out: int, depth: int) -> nn.Sequential:
+    sizes = [size, *[hidden] * (depth - 1), out]
+    steps: list[nn.Module] = []
+    for width, following in pairwise(sizes):
+        steps += [nn.Linear(width, following), nn.Tanh()]
+    return nn.Sequential(*steps[:-1])
+
+
+class RoFormer(nn.Module):
+    """Stereo sound to stereo sources.
+
+    Parameters
+    ----------
+    bands : list of array
+        Bins of each band.
+    mel : bool
+        Whether this is Mel-Band RoFormer, whose transformers end in norms of their own and whose masks are one layer
+        deeper; BS-RoFormer has one norm at the end.
+    sizes : dict
+        As the configuration names them.
+    """
+
+    bins: Tensor
+    window: Tensor
+    shares: Tensor
+
+    def __init__(self, bands: Bins, mel: bool, sizes: dict[str, int]) -> None:
+        super().__init__()
+        size, heads, head_size = sizes["dim"], sizes["heads"], sizes["dim_head"]
+        time_rotary, band_rotary = Rotary(head_size), Rotary(head_size)
+
+        def over(rotary: Rotary, depth: int) -> Transformer:
+            return Transformer([Attention(size, heads, head_size, rotary) for _ in range(depth)], size, normed=mel)
+
+        self.layers = nn.ModuleList()
+        for _ in range(sizes["depth"]):
+            block = nn.ModuleList()
+            if linear := sizes["linear_transformer_depth"]:
+                attentions = [LinearAttention(size, heads, head_size) for _ in range(linear)]
+                block.append(Transformer(attentions, size, normed=mel))
+            block.append(over(time_rotary, sizes["time_transformer_depth"]))
+            block.append(over(band_rotary, sizes["freq_transformer_depth"]))
+            self.layers.append(block)
+        self.final_norm = nn.Identity() if mel else Norm(size)
+        widths = [4 * len(bins) for bins in bands]  # two channels of complex numbers
+        self.band_split = BandSplit(widths, size)
+        hidden, depth = size * sizes["mlp_expansion_factor"], sizes["mask_estimator_depth"] + mel
+        self.mask_estimators = nn.ModuleList(
+            MaskEstimator(widths, size, hidden, depth) for _ in range(sizes["num_stems"])
+        )
+        self._frame: dict[str, Any] = {
+            "n_fft": sizes["stft_n_fft"],
+            "hop_length": sizes["stft_hop_length"],
+            "win_length": sizes["stft_win_length"],
+        }
+        bins = torch.cat([torch.from_numpy(band) for band in bands])
+        self.register_buffer("bins", bins, persistent=False)
+        self.register_buffer("window", torch.hann_window(sizes["stft_win_length"]), persistent=False)
+        shares = 1 / torch.bincount(bins).float()
+        self.register_buffer("shares", shares[:, None, None], persistent=False)
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Separate, shape=(batch, 2, n) -> (batch, sources, 2, n)."""
+        batch, channels, length = sound.shape
+        spectra = torch.stft(sound.flatten(0, 1), **self._frame, window=self.window, return_complex=True)
+        spectra = spectra.unflatten(0, (batch, channels)).permute(0, 3, 2, 1)  # batch, times, bins, channels
+        seen = torch.view_as_real(spectra[:, :, self.bins]).flatten(2)
+        x = self.band_split(seen)
+        for block in self.layers:
+            *linear, over_time, over_bands = block.children()
+            for transformer in linear:
+                x = transformer(x.flatten(1, 2)).view_as(x)
+            x = over_time(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, -1)).transpose(1, 2)
+            x = over_bands(x.flatten(0, 1)).unflatten(0, (batch, -1))
+        x = self.final_norm(x)
+        return torch.stack([self._masked(spectra, estimate(x), length) for estimate in self.mask_estimators], dim=1)
+
+    def _masked(self, spectra: Tensor, mask: Tensor, length: int) -> Tensor:
+        """One source, shape=(batch, 2, n); where bands overlap, their masks are averaged."""
+        batch, times, bins, channels = spectra.shape
+        parts = mask.float().view(batch, times, len(self.bins), 2 * channels)
+        summed = torch.zeros(batch, times, bins, 2 * channels, device=parts.device).index_add_(2, self.bins, parts)
+        average = torch.view_as_complex(summed.unflatten(-1, (channels, 2)) * self.shares)
+        source = (spectra * average).permute(0, 3, 2, 1).flatten(0, 1)
+        found = torch.istft(source, **self._frame, window=self.window, length=length)
+        return found.view(batch, channels, length)
