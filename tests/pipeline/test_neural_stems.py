@@ -1,6 +1,5 @@
 """A separating model in the pipeline: stems at their true level, what is said of them, and one line where it fails."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,12 +178,11 @@ def test_official_checkpoints_through_the_command_line(
     for signature in ("aaaaaaaa", "bbbbbbbb"):
         write(folder, signature, package(random_network()))
     (folder / "tiny.yaml").write_text("models: [aaaaaaaa, bbbbbbbb]\n")
-    words = ["--model", str(folder), "--shifts", "0", "--overlap", "0.1", "--device", "amd", "--json"]
+    words = ["--model", str(folder), "--shifts", "0", "--overlap", "0.1", "--device", "amd", "--quiet"]
     assert main(["demucs_sep", str(track), *words]) == 1
     assert "sees no CUDA or ROCm card" in capsys.readouterr().err
     words[words.index("amd")] = "cpu"
     assert main(["demucs_sep", str(track), *words]) == 0
-    assert not json.loads(capsys.readouterr().out)["failures"]
     entry = read_provenance(track / "Track.PROVENANCE").stages["separate"]
     assert (entry.backend, entry.model) == ("demucs", str(folder))
     method: Any = entry.extra["method"]
