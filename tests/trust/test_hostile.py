@@ -341,7 +341,8 @@ def test_no_home(library: Path) -> None:
     )
     env = {name: os.environ[name] for name in ("PATH",)}
     run = mirkit("rhythm", library / "A", "--offline", code=code, env=env)
-    assert (run.returncode, run.stderr) == (0, "")
+    compiles = "the first run compiles what it needs, which takes up to a minute\n"
+    assert (run.returncode, run.stderr.replace(compiles, "")) == (0, "")
     models = mirkit("models", "fetch", "beat_this", "--offline", code=code, env=env)
     assert (models.returncode, models.stderr.count("\n")) == (1, 1)
     assert "MIRKIT_HOME" in models.stderr

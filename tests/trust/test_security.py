@@ -26,7 +26,8 @@ from mirkit.store import read_info
 SRC = Path(__file__).resolve().parents[2] / "src" / "mirkit"
 POSIX = pytest.mark.skipif(os.name == "nt", reason="links and pipes as POSIX systems have them")
 
-#: What runs whatever it is given, and the files that may use it: on their own processes and their own cache alone.
+#: What runs whatever it is given, and the files that may use it: on their own processes and their own cache alone,
+#: on llama.cpp's programs and the trainer's code (lists of words, no shell), and with a YAML loader of plain values.
 FORBIDDEN = {
     "eval": (),
     "exec": (),
@@ -39,10 +40,10 @@ FORBIDDEN = {
     "pickle.loads": ("engines/wire.py",),
     "pickle.Unpickler": (),
     "shelve.open": (),
-    "subprocess.Popen": ("engines/crew.py",),
-    "subprocess.run": (),
+    "subprocess.Popen": ("engines/crew.py", "models/texts/programs.py"),
+    "subprocess.run": ("export/sat_check.py", "models/texts/mtmd.py"),
     "subprocess.check_output": (),
-    "yaml.load": (),
+    "yaml.load": ("models/safe.py",),
     "shutil.unpack_archive": (),
     "np.load": (),
     "numpy.load": (),
@@ -88,13 +89,20 @@ def test_no_shell_no_pickles_no_weights_that_are_code() -> None:
             assert given.get("weights_only") == "True", file
 
 
+#: Calls that name the address by a constant.
+LOOPBACK = {("models/texts/llama.py", "free.bind")}
+
+
 def test_servers_listen_on_this_machine_only() -> None:
+    from mirkit.models.texts import llama
+
+    assert llama._HOST == "127.0.0.1"
     for file, node in nodes():
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             assert node.value not in ("0.0.0.0", "::"), file
     for file, name, call in calls():
         if name.rpartition(".")[2] in ("bind", "HTTPServer", "TCPServer", "ThreadingHTTPServer", "create_server"):
-            assert "127.0.0.1" in ast.unparse(call), f"{file}: {name}"
+            assert "127.0.0.1" in ast.unparse(call) or (file, name) in LOOPBACK, f"{file}: {name}"
 
 
 HOSTILE_TAGS = (
