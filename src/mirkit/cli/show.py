@@ -184,6 +184,9 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(f'{k} = {v:g}' for k, v in report.out_of_range.items())}")
             print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")
+            for field, compared in report.texts.items():
+                for conflict in compared.conflicts:
+                    print(f"        {shown(field)} says {conflict.says}")
         if missing and report.missing:
             print(f"        missing: {', '.join(report.missing)}")
             print(f"        written by: {', '.join(stages_of(report.missing))}")
@@ -195,6 +198,9 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
     for stage, counts in mixed.items():
         told = ", ".join(f"{shown(method)} in {count}" for method, count in counts.items())
         print(f"mixed   {shown(stage)}: {told}; values of different methods are not comparable")
+    for why, count in Counter(why for report in reports for why in report.absent.values()).most_common(12):
+        print(f"absent  {count} x {shown(why)}")
+    _contradictions(reports)
     excluded = sum(bool(report.excluded) for report in reports)
     incomplete = sum(not report.complete for report in reports)
     outside = sum(bool(report.out_of_range) for report in reports)
@@ -203,9 +209,25 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
     print(f"{len(reports)} tracks: {complete} complete, {incomplete} incomplete, {outside} out of range{left_out}")
 
 
+def _contradictions(reports: Sequence[TrackReport]) -> None:
+    """How often texts contradict what is measured."""
+    from mirkit.dataset.facts import contradictions
+
+    found = contradictions(report.texts for report in reports)
+    if found.rate is not None:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in found.kinds.items())
+        told = f" ({kinds}; in {found.tracks} tracks)" if kinds else ""
+        share = f"{sum(found.kinds.values())} of {found.claims} claims that can be checked are contradicted"
+        print(f"texts   {found.texts} texts: {share}, {100 * found.rate:.0f} %{told}")
+
+
 def verify_json(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]]) -> dict[str, Any]:
     """The same for machines."""
-    return {"tracks": [asdict(report) | {"complete": report.complete} for report in reports], "mixed_methods": mixed}
+    from mirkit.dataset.facts import contradictions
+
+    found = contradictions(report.texts for report in reports)
+    tracks = [asdict(report) | {"complete": report.complete} for report in reports]
+    return {"tracks": tracks, "mixed_methods": mixed, "contradictions": asdict(found) | {"rate": found.rate}}
 
 
 def window(found: WindowFeatures, arguments: Namespace) -> None:

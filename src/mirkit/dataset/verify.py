@@ -9,6 +9,9 @@ from typing import Any
 from mirkit.catalog import KEYS, TRACK_KEYS, key, stage
 from mirkit.cropping.clip import CUT, Cut, clip_fault, clip_folders
 from mirkit.dataset.exclusion import reason
+from mirkit.dataset.facts import compare_texts
+from mirkit.description.facts import Compared
+from mirkit.description.prompts import PREFIX
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.store import Entry, find_root, fingerprint, read_info, read_provenance, read_settings
 from mirkit.track import Track, find_tracks, is_track, loose_files
@@ -42,6 +45,10 @@ class TrackReport:
         What is wrong with the track as a whole: it cannot be read, or is a clip that is half made or out of date.
     excluded : str
         Why it is left out, or "".
+    texts : dict
+        Field -> what came of comparing its text with what is measured.
+    absent : dict
+        Key of a text -> why there is none though it was asked for.
     """
 
     name: str
@@ -54,6 +61,8 @@ class TrackReport:
     stale: tuple[str, ...] = ()
     problem: str = ""
     excluded: str = ""
+    texts: dict[str, Compared] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -91,7 +100,11 @@ def verify(track: Track) -> TrackReport:
     missing += tuple(path.name for name, path in files.items() if name in provenance.stages and not path.exists())
     if "separate" not in methods:
         methods["separate"] = "external" if stems else "none"
-    return TrackReport(track.name, len(numbers), nulls, missing, outside, methods, failed, stale)
+    absent = {name: why for name, why in reasons.items() if name.startswith(PREFIX) and name not in info}
+    texts = compare_texts(info, provenance)
+    return TrackReport(
+        track.name, len(numbers), nulls, missing, outside, methods, failed, stale, texts=texts, absent=absent
+    )
 
 
 def _is_stale(entry: Entry, parts: Mapping[str, Path]) -> bool:
