@@ -5,7 +5,7 @@
 # Each makes .venv by itself, with the first Python >= 3.11 that works; choose one by make PYTHON=...
 
 ifndef PYTHON
-PYTHON := $(shell for p in python3.12 python3.11 python3 python3.13 python; do \
+PYTHON := $(shell for p in python3.11 python3.12 python3 python3.13 python; do \
   "$$p" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
 endif
 BIN := .venv/bin
@@ -21,10 +21,10 @@ else
 	$(BIN)/mirkit verify "$(DATA)"
 endif
 
-test: .venv/test.stamp
+test: .venv/test.stamp .venv/models.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
-check: .venv/dev.stamp .venv/test.stamp
+check: .venv/dev.stamp .venv/test.stamp .venv/models.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -44,6 +44,13 @@ clean:
 
 .venv/%.stamp: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$(INSTALL)"
+	@touch $@
+
+# The networks and what they are compared with: tested on one version of Python, skipped on others.
+.venv/models.stamp: tests/requirements-models.txt | .venv/test.stamp
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<; fi
 	@touch $@
 
 .venv/bin/python:
