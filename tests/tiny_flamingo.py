@@ -230,7 +230,7 @@ def write_checkpoint(folder: Path, architecture: str, *, speaking: bool = True, 
         with torch.no_grad():
             for weights in network.parameters():
                 if weights.ndim > 1:
-                    weights.mul_(4.0)
+                    weights.mul_(8.0)
     network.generation_config = tf.GenerationConfig(eos_token_id=ids[_END], pad_token_id=ids["<|endoftext|>"])
     network.save_pretrained(folder)
     listener = tf.WhisperFeatureExtractor(feature_size=128, return_attention_mask=True)
