@@ -59,6 +59,20 @@ def threads(x: int) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
 
 
+def where(x: int) -> dict[str, object]:
+    """Tell on which node of a Ray cluster this is, and take long enough that every worker gets an item."""
+    import ray
+
+    time.sleep(0.5)
+    node = ray.get_runtime_context().get_node_id()
+    return {"node": node, "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+
+
+def linger(x: int) -> int:
+    time.sleep(1)
+    return x
+
+
 def hold(megabytes: int) -> int:
     block = bytearray(os.urandom(1 << 20) * megabytes)
     time.sleep(2 if megabytes > 100 else 0)

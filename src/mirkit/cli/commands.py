@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirkit.cli import dataset, export, models, show, texts
 from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
 from mirkit.cli.progress import downloading, progress
-from mirkit.cli.request import request_of
+from mirkit.cli.request import place_of, request_of
+
+if TYPE_CHECKING:
+    from mirkit.pipeline import Request
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -36,17 +39,20 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def track_command(command: Command, arguments: argparse.Namespace) -> int:
     """Run stages on a track or on many."""
+    with place_of(arguments.path) as (path, url):
+        if command.name == "run" and not url:
+            _organize_first(path, arguments)
+        return _carry_out(request_of(command, arguments, path, url), arguments)
+
+
+def _carry_out(request: "Request", arguments: argparse.Namespace) -> int:
     from mirkit.pipeline import make_plan, prepare, run, workers
 
-    path = Path(arguments.path)
-    if command.name == "run":
-        _organize_first(path, arguments)
-    request = request_of(command, arguments, path)
     plan = make_plan(request)
     _device_notice(request.overrides, plan.backends)
     quiet = arguments.quiet or arguments.json
     if not quiet:
-        show.plan(plan, workers(plan, request))
+        show.plan(plan, workers(plan, request), request.url)
     with downloading(shown=not quiet) as fetched:
         prepare(plan, fetched)
     count = len(plan.todo) + len(plan.unreadable)

@@ -65,7 +65,9 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
         _common(parser)
         return
     parser.add_argument(
-        "path", metavar="PATH", help="a track folder, its full_mix file, a loose sound file, or a folder of tracks"
+        "path",
+        metavar="PATH",
+        help="a track folder, its full_mix file, a loose sound file, a folder of tracks, or its s3:// or gs:// URL",
     )
     several = parser.add_argument_group("tracks")
     several.add_argument("--batch", action="store_true", help="every track below PATH")
@@ -82,6 +84,10 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
         metavar="SIZE",
         help="what all workers may hold, e.g. 8G (default: most of it)",
     )
+    several.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="who does the work: this machine, or a Ray cluster"
+    )
+    several.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: the one of this machine)")
     several.add_argument("--device", help="auto, cpu, cuda (also ROCm cards) or mps, for backends that use one")
     _weights(several)
     if command.name == "run" or "beats" in command.stages:

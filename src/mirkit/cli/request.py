@@ -1,6 +1,9 @@
 """What a command on tracks asks for, from its parsed arguments."""
 
 import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +14,26 @@ if TYPE_CHECKING:
     from mirkit.pipeline import Request
 
 
-def request_of(command: Command, arguments: argparse.Namespace, path: Path) -> "Request":
-    """What a command asks for.
+@contextmanager
+def place_of(path: str) -> Iterator[tuple[Path, str]]:
+    """Where the tracks are looked for, and the URL of what lies on object storage: a folder then stands for it."""
+    from mirkit.store.depot import is_url
+
+    if not is_url(path):
+        yield Path(path), ""
+        return
+    from mirkit.pipeline.away import hand_in, mirror
+
+    with tempfile.TemporaryDirectory(prefix="mirkit-", ignore_cleanup_errors=True) as folder:
+        mirror(path, Path(folder))
+        try:
+            yield Path(folder), path
+        finally:
+            hand_in(path, Path(folder))
+
+
+def request_of(command: Command, arguments: argparse.Namespace, path: Path, url: str = "") -> "Request":
+    """What a command asks for, of the tracks at a path, which may stand for those at a URL.
 
     Raises
     ------
@@ -49,7 +70,7 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path) -> "
     return Request(
         path=path,
         stages=command.stages,
-        batch=arguments.batch or command.several,
+        batch=arguments.batch or command.several or bool(url),
         fixed=fixed,
         overrides={name: value for name, value in given.items() if value is not None},
         overwrite=arguments.overwrite,
@@ -57,6 +78,8 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path) -> "
         time_limit=arguments.time_limit,
         memory=arguments.memory,
         debug=arguments.debug,
+        address=arguments.address or ("auto" if arguments.engine == "ray" else None),
+        url=url,
     )
 
 

@@ -42,14 +42,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
             print("  ".join("-" * width for width in widths))
 
 
-def plan(plan: Plan, workers: int) -> None:
-    """Tracks, methods, what is done already, time and disk."""
+def plan(plan: Plan, workers: int, url: str = "") -> None:
+    """Tracks, methods, what is done already, time and disk; ``url`` is where a data set lies that is not here."""
     from mirkit.models.weights import megabytes
     from mirkit.store import shown
 
     idle = len(plan.tracks) - len(plan.todo) - len(plan.unreadable)
     methods = ", ".join(f"{job} {name or 'none'}" for job, name in plan.backends.items())
-    print(f"tracks   {len(plan.tracks)} in {shown(plan.root)}")
+    print(f"tracks   {len(plan.tracks)} in {shown(url or plan.root)}")
     if methods:
         print(f"methods  {methods}")
     for notice in dict.fromkeys(plan.notices):

@@ -1,15 +1,26 @@
 """Engines: a map over items that loses nothing. They know no track and no stage.
 
-``run(work, items, jobs, time_limit, memory)`` yields one :class:`Done` for each item, in the order in which they
-finish. An error, a killed worker or a passed limit is the result of that item only. ``work`` and the items must pickle.
+``run(work, items, ...)`` yields one :class:`Done` for each item, in the order in which they finish. An error, a killed
+worker, a lost node or a passed limit is the result of that item only. ``work`` and the items must pickle.
 """
 
 from collections.abc import Callable, Generator, Sequence
 
 from mirkit.engines.done import Done, I, R
-from mirkit.engines.limits import cores, default_memory
+from mirkit.engines.limits import cores as _cores_here
+from mirkit.engines.limits import default_memory
 
 __all__ = ["Done", "cores", "default_memory", "run"]
+
+
+def cores(address: str | None = None) -> int:
+    """Processors of this machine that we may use, or of a whole Ray cluster."""
+    if address is None:
+        return _cores_here()
+    from mirkit.engines import cluster
+
+    cluster.connect(address)
+    return int(cluster.resource("CPU"))
 
 
 def run(
@@ -19,6 +30,8 @@ def run(
     jobs: int = 1,
     time_limit: float | None = None,
     memory: int | None = None,
+    address: str | None = None,
+    gpu: bool = False,
 ) -> Generator[Done[I, R], None, None]:
     """Apply ``work`` to every item: a single one here, several in worker processes, which may die without us.
 
@@ -34,8 +47,20 @@ def run(
     time_limit : float, optional
         Seconds that one item may take.
     memory : int, optional
-        Bytes that all workers together may hold; by default nine tenths of what this machine has.
+        Bytes that all workers together may hold; by default nine tenths of what this machine has. Ray has a limit
+        of its own.
+    address : str, optional
+        Of the Ray cluster that does the work.
+    gpu : bool
+        Whether the work uses a GPU: each actor of the cluster then gets an equal share of them.
     """
+    if address is not None:
+        from mirkit.engines import cluster
+
+        cluster.connect(address)
+        share = cluster.resource("GPU") / max(1, jobs) if gpu else 0.0
+        # Ray counts shares in ten-thousandths.
+        return cluster.run(work, items, jobs=jobs, gpus=int(min(share, 1.0) * 1e4) / 1e4, time_limit=time_limit)
     if len(items) <= 1 and jobs == 1 and time_limit is None and memory is None:
         from mirkit.engines import serial
 

@@ -10,7 +10,8 @@ from mirkit.store import Settings
 class Job:
     """What to do with one track; pickles, so that any engine can carry it.
 
-    ``patience`` is how many seconds to wait for another run that is at work on the track.
+    ``patience`` is how many seconds to wait for another run that is at work on the track. On object storage, ``url`` is
+    that of the data set, and ``path`` is below it.
     """
 
     path: Path
@@ -21,3 +22,4 @@ class Job:
     debug: bool = False
     name: str = ""
     patience: float = 0.0
+    url: str = ""

@@ -49,6 +49,10 @@ class Request:
         Seconds a track.
     memory : int or None
         Bytes for all workers together.
+    address : str or None
+        Of the Ray cluster that does the work; None is this machine.
+    url : str
+        Of the data set on object storage; ``path`` then is what ``pipeline.away.mirror`` made of it.
     """
 
     path: Path
@@ -61,6 +65,8 @@ class Request:
     time_limit: float | None = None
     memory: int | None = None
     debug: bool = False
+    address: str | None = None
+    url: str = ""
 
 
 @dataclass(frozen=True)

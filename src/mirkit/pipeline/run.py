@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from mirkit import __version__, engines, models
 from mirkit.errors import MirkitError
@@ -59,11 +60,12 @@ def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[O
 def workers(plan: Plan, request: Request) -> int:
     """Number of worker processes: what was asked for, by default one a core; no more than tracks, or than fit."""
     named = request.jobs or plan.settings.run.jobs
-    asked = named or engines.cores()
-    model = _MODEL_MEMORY.get(plan.backends.get("stems", ""), 0) if "separate" in request.stages else 0
+    asked = named or engines.cores(request.address)
+    here = request.address is None  # on a cluster, Ray hands out memory and cards
+    model = _MODEL_MEMORY.get(plan.backends.get("stems", ""), 0) if here and "separate" in request.stages else 0
     if model and not named and models.uses_card("stems", plan.settings):
         asked = min(asked, _ON_A_CARD)
-    if model or request.memory is not None:
+    if model or (here and request.memory is not None):
         asked = min(asked, (request.memory or engines.default_memory()) // (MEMORY_PER_WORKER + model))
     return max(1, min(asked, len(plan.todo) + len(plan.unreadable)))
 
@@ -97,11 +99,27 @@ def _outcomes(
 def _job(plan: Plan, request: Request, track: Track) -> Job:
     # Called by its path in the data set, for a name may come twice in two folders.
     named = track.path.relative_to(plan.root).as_posix() if track.path.is_relative_to(plan.root) else track.name
-    return Job(track.path, request.stages, plan.backends, plan.settings, request.overwrite, request.debug, named)
+    path = Path(named) if request.url else track.path
+    what = (request.stages, plan.backends, plan.settings, request.overwrite, request.debug)
+    return Job(path, *what, named, url=request.url)
 
 
 def _engine(jobs: list[Job], request: Request, count: int) -> Generator[engines.Done[Job, Outcome], None, None]:
-    return engines.run(work, jobs, jobs=count, time_limit=request.time_limit, memory=request.memory)
+    return engines.run(
+        work,
+        jobs,
+        jobs=count,
+        time_limit=request.time_limit,
+        memory=request.memory,
+        address=request.address,
+        gpu=_wants_gpu(jobs[0]),
+    )
+
+
+def _wants_gpu(job: Job) -> bool:
+    """Whether a method of the run would use a card."""
+    named = [models.backend(task, name) for task, name in job.backends.items() if name]
+    return any(row.package for row in named) and job.settings.run.device != "cpu"
 
 
 def _outcome(done: engines.Done[Job, Outcome]) -> Outcome:
