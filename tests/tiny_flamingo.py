@@ -228,9 +228,9 @@ def write_checkpoint(folder: Path, architecture: str, *, speaking: bool = True, 
         _teach(network, ids)
     else:  # matrices as they come out of the box are so flat that every prompt would be answered alike
         with torch.no_grad():
-            for weights in network.parameters():
+            for name, weights in network.named_parameters():
                 if weights.ndim > 1:
-                    weights.mul_(8.0)
+                    weights.mul_(20.0 if "embed_tokens" in name else 12.0)
     network.generation_config = tf.GenerationConfig(eos_token_id=ids[_END], pad_token_id=ids["<|endoftext|>"])
     network.save_pretrained(folder)
     listener = tf.WhisperFeatureExtractor(feature_size=128, return_attention_mask=True)
