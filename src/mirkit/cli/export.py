@@ -98,15 +98,8 @@ def _exported(done: "Exported", *, dry: bool) -> None:
             print(f"{split:<8} {told['files']} files, {told['hours']:.3g} h, of {told['sources']} tracks")
     size = f"{'about ' if dry else ''}{done.bytes / 1e6:.0f} MB"
     print(f"bytes    {size}{', nothing is written' if dry else ''}")
-    numbers = found["numbers"]
-    print(f"numbers  {len(numbers['conditioners'])} conditioners")
-    unknown = numbers["unknown"]
-    if unknown["samples"]:
-        most = sorted(unknown["samples"].items(), key=lambda item: -item[1])
-        listed = ", ".join(f"{key} {count}" for key, count in most[:4])
-        print(f"unknown  {unknown['policy']}; of {unknown['of']}: {listed}{' ...' if len(most) > 4 else ''}")
-    for key, why in numbers["left out"].items():
-        print(f"         without {key}: {why}")
+    if "numbers" in found:
+        _numbers(found["numbers"])
     if loudness := found.get("loudness"):
         low, high = loudness["gain_db"]
         limited = f"{loudness['limited by true peak']} limited by true peak"
@@ -117,6 +110,17 @@ def _exported(done: "Exported", *, dry: bool) -> None:
         print(f"dropped  {name}: {why}")
     for name, why in found["excluded"].items():
         print(f"excluded {name}: {why}")
+
+
+def _numbers(told: dict[str, Any]) -> None:
+    print(f"numbers  {len(told['conditioners'])} conditioners")
+    unknown = told["unknown"]
+    if unknown["samples"]:
+        most = sorted(unknown["samples"].items(), key=lambda item: -item[1])
+        listed = ", ".join(f"{key} {count}" for key, count in most[:4])
+        print(f"unknown  {unknown['policy']}; of {unknown['of']}: {listed}{' ...' if len(most) > 4 else ''}")
+    for key, why in told["left out"].items():
+        print(f"         without {key}: {why}")
 
 
 def _checked(checked: "Checked", *, quiet: bool) -> None:

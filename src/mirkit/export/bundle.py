@@ -21,7 +21,7 @@ from mirkit.store import mishap, round6, shown, sweep, write_whole
 from mirkit.store.atomic import TEMP_PREFIX
 
 SUMMARY = "mirkit_export.json"
-_OURS = re.compile(r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json)|(train|val)-\d{5}\.tar")
+_OURS = re.compile(r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json)|\d{5}\.tar")
 
 #: Called with the name of what was just finished.
 Advance = Callable[[str], None]
@@ -147,7 +147,6 @@ def clear_stale(out: Path, files: set[Path]) -> None:
 def summary(plan: Plan, **more: Any) -> dict[str, Any]:
     """What a bundle holds, and how it came about: the content of ``mirkit_export.json``."""
     options, conditions = plan.options, plan.conditions
-    rows = [numbers for sample in plan.of(TRAIN) for numbers in sample.rows]
     told: dict[str, Any] = {
         "target": options.target,
         "state": "complete" if not plan.problems else "incomplete",
@@ -164,22 +163,14 @@ def summary(plan: Plan, **more: Any) -> dict[str, Any]:
             }
             for split in (TRAIN, VAL)
         },
-        "numbers": {
-            "conditioners": {name: list(low_high) for name, low_high in conditions.ranges.items()},
-            "unknown": {
-                "policy": f"{conditions.policy}: {POLICIES[conditions.policy]}",
-                "samples": dict(conditions.unknown),
-                "of": sum(len(sample.rows) for sample in plan.samples),
-            },
-            "clamped": clamped(rows, conditions),
-            "left out": conditions.left_out,
-        },
         "methods": _methods(plan),
         "dropped": plan.dropped,
         "excluded": dict(plan.excluded),
         "failed": plan.problems,
     }
-    if options.whole:
+    if conditions.rows:
+        told["numbers"] = _numbers(plan)
+    if any(sample.windows for sample in plan.samples):
         told["windows"] = {
             "seconds": round6(plan.sample_size / 44100),
             "hop": options.hop,
@@ -194,6 +185,22 @@ def summary(plan: Plan, **more: Any) -> dict[str, Any]:
             "limited by true peak": sum(sample.limited for sample in plan.samples),
         }
     return told | more
+
+
+def _numbers(plan: Plan) -> dict[str, Any]:
+    """Which conditioners there are, what is unknown, and what the trainer will clamp."""
+    conditions = plan.conditions
+    rows = [numbers for sample in plan.of(TRAIN) for numbers in sample.rows]
+    return {
+        "conditioners": {name: list(low_high) for name, low_high in conditions.ranges.items()},
+        "unknown": {
+            "policy": f"{conditions.policy}: {POLICIES[conditions.policy]}",
+            "samples": dict(conditions.unknown),
+            "of": sum(len(sample.rows) for sample in plan.samples),
+        },
+        "clamped": clamped(rows, conditions),
+        "left out": conditions.left_out,
+    }
 
 
 def _methods(plan: Plan) -> dict[str, dict[str, int]]:

@@ -14,7 +14,7 @@ from mirkit.errors import MissingInput, SettingsError
 from mirkit.export.conditions import Conditions, Policy, choose
 from mirkit.export.items import Item, gather
 from mirkit.export.names import safe_name
-from mirkit.export.prompts import TEMPLATES, Extremes, Wording, prompts
+from mirkit.export.prompts import Extremes, Wording, prompts
 from mirkit.export.split import TRAIN, assign
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import round6, shown
@@ -198,20 +198,20 @@ Windowed = Callable[[Sequence[Item], float, list[str]], Mapping[str, Windows]]
 Tables = Callable[[Sequence[Item], float, list[str], Callable[[str], None]], Mapping[str, Windows]]
 
 
-def make_plan(
-    options: Options, *, gains: Gains, tables: Windowed, template: str = "plain", budget: int = 128, dry: bool = False
-) -> Plan:
+def make_plan(options: Options, *, gains: Gains, tables: Windowed | None, wording: Wording, conditioned: bool) -> Plan:
     """Decide what a bundle holds.
 
     Parameters
     ----------
     options : Options
-    gains, tables : callable
-        Find what takes the sound, or the curves.
-    template, budget : str, int
-        The target's own, where the options name none.
-    dry : bool
-        Whole tracks are taken with the numbers of all of them: no table of windows is made.
+    gains : callable
+        Finds what takes the sound.
+    tables : callable or None
+        Finds the windows of whole tracks; None: they have the numbers of all of them.
+    wording : Wording
+        How prompts are made, where the options do not say.
+    conditioned : bool
+        Whether there are conditioners.
 
     Raises
     ------
@@ -225,19 +225,21 @@ def make_plan(
     sample_size = _sample_size(items, options)
     split = assign(items, options.val, options.seed)
     gain = gains(items, problems) if options.loudness is not None else {}
-    windows = tables(items, sample_size / ANALYSIS_RATE, problems) if options.whole and not dry else {}
+    windows = tables(items, sample_size / ANALYSIS_RATE, problems) if options.whole and tables else {}
     if options.loudness is not None:
         items = [item for item in items if item.name in gain]
-    if options.whole and not dry:
+    if options.whole and tables:
         items = [item for item in items if item.name in windows]
     samples = [
         _sample(item, split[item.name], *gain.get(item.name, (0.0, False)), windows.get(item.name)) for item in items
     ]
-    samples, conditions, dropped = _conditioned(samples, options)
+    conditions, dropped = Conditions([], options.unknown), dict[str, str]()
+    if conditioned:
+        samples, conditions, dropped = _conditioned(samples, options)
     if not any(sample.split == TRAIN for sample in samples):
         why = next(iter(dropped.values()), next(iter(problems), "all are left out"))
         raise MissingInput(f"{shown(options.path)}: nothing is left to be exported ({why})")
-    wording = options.wording or Wording(TEMPLATES[template], budget, seed=options.seed)
+    wording = options.wording or wording
     extremes = Extremes.of([sample.numbers for sample in samples if sample.split == TRAIN])
     samples = [replace(sample, prompts=prompts(sample.item, _steady(sample), extremes, wording)) for sample in samples]
     return Plan(options, samples, conditions, sample_size, found.excluded, dropped, problems)

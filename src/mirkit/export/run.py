@@ -10,6 +10,7 @@ from mirkit.export.bundle import Advance, open_bundle, summary
 from mirkit.export.gains import find_gains, planned_gains
 from mirkit.export.items import Item
 from mirkit.export.plan import Options, Plan, Tables, Windows, make_plan
+from mirkit.export.prompts import TEMPLATES, Wording
 from mirkit.export.targets import TARGETS, Target
 
 #: Bytes a second of a stereo flac at 44.1 kHz, and of a wav with 24 bits: for a dry run.
@@ -75,7 +76,13 @@ def export(options: Options, *, tables: Tables, dry: bool = False, step: Step = 
         with step(len(items)) as advance:
             return tables(items, seconds, problems, advance)
 
-    plan = make_plan(options, gains=gains, tables=windows, template=target.template, budget=target.budget, dry=dry)
+    plan = make_plan(
+        options,
+        gains=gains,
+        tables=None if dry or not target.conditioned else windows,
+        wording=Wording(TEMPLATES[target.template], target.budget, seed=options.seed),
+        conditioned=target.conditioned,
+    )
     if dry:
         rate = _WAV_BYTES if target.name == "sa3" else _FLAC_BYTES if target.folder else 0
         return Exported(plan, summary(plan), round(plan.seconds * rate))

@@ -19,6 +19,8 @@ class Target:
         Module of this package that writes it.
     folder : bool
         Whether it is a folder with sound files rather than one file.
+    conditioned : bool
+        Whether it has number conditioners, with a range and a policy for unknowns; others leave out what is unknown.
     whole : bool
         Whether whole tracks can be given, of which the trainer cuts what it wants.
     template, budget : str, int
@@ -29,6 +31,7 @@ class Target:
     says: str
     room: str
     folder: bool = True
+    conditioned: bool = False
     whole: bool = False
     template: str = "plain"
     budget: int = 128
@@ -43,9 +46,11 @@ class Target:
 TARGETS = {
     row.name: row
     for row in (
-        Target("sat", "stable-audio-tools, audio_dir: flac tree, module, configs", "sat", whole=True),
-        Target("sat-wds", "stable-audio-tools, wds: shuffled tars", "sat_wds"),
-        Target("sat-latents", "stable-audio-tools, pre_encoded: sidecars for the latents in OUT", "sat_latents"),
+        Target("sat", "stable-audio-tools, audio_dir: flac tree, module, configs", "sat", conditioned=True, whole=True),
+        Target("sat-wds", "stable-audio-tools, wds: shuffled tars", "sat_wds", conditioned=True),
+        Target(
+            "sat-latents", "stable-audio-tools, pre_encoded: json for latents in OUT", "sat_latents", conditioned=True
+        ),
         Target("sa3", "Stable Audio 3: wav and txt", "sa3", template="sa3", budget=256),
         Target("webdataset", "WebDataset: shuffled tars of flac, json, txt", "webdataset"),
         Target("hf", "Hugging Face audiofolder with parquet and a card", "hf"),
