@@ -1,7 +1,7 @@
 """How many altered copies are found, how many different pieces are taken for one recording, and what it costs.
 
-    PYTHONPATH=tests python benchmarks/duplicates.py                  # 300 synthesised pieces of sound, measured as tracks are
-    PYTHONPATH=tests python benchmarks/duplicates.py --outlines 20000 # that many outlines, without sound: time, memory, false pairs
+    PYTHONPATH=tests python benchmarks/duplicates.py                     # 300 synthesised pieces, measured
+    PYTHONPATH=tests python benchmarks/duplicates.py --outlines 20000    # outlines without sound: time, memory
 
 The pieces are loops of four chords from a dozen common progressions, at one of four tempos, with bass, drums and a
 tune: more alike than most libraries. Half have a twin with the same chords, tempo, bass and drums and another tune,
@@ -131,6 +131,10 @@ def of_sound(count: int) -> dict[str, object]:
         print(f"{name:28} {hits[name]} of {hits[name] + misses[name]}")
     pairs = count * (count - 1) // 2
     print(f"different pieces taken for one: {strangers} of {pairs - count // 2} pairs; twins {twins} of {count // 2}")
+    true = [score for pair, score in found.items() if pair[1] - pair[0] == count]
+    false = [score for pair, score in found.items() if pair[0] % count // 2 != pair[1] % count // 2]
+    print(f"lowest scores of copies {np.sort(true)[:12].round(3)}")
+    print(f"highest scores of strangers {-np.sort(-np.array(false))[:12].round(3)}")
     print(f"candidates {tried}; CPU seconds {steps}")
     return {"hits": hits, "misses": misses, "strangers": strangers, "twins": twins, "pairs": pairs, "candidates": tried}
 

@@ -27,6 +27,7 @@ FLOORS = {
     "export": 5,
     "organize": 5,
     "dataset": 5,
+    "report": 5,
     "demo_set": 5,
     "models": 4,
     "opentrack": 3,

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: What reading the curves of a track and hashing them takes, for the time left.
 _READING_SECONDS = 0.02
+#: What the page of a track takes, most of it to decode the mix.
+_PAGE_SECONDS = 0.5
 
 
 def window(arguments: argparse.Namespace) -> int:
@@ -99,6 +101,39 @@ def _put(told: dict[str, Any], arguments: argparse.Namespace, print_it: Callable
         print_it()
 
 
+def report(arguments: argparse.Namespace) -> int:
+    """A folder of pages about a data set."""
+    from mirkit import engines
+    from mirkit import report as pages
+    from mirkit.cli.progress import progress
+    from mirkit.store import shown
+
+    wanted = pages.plan(
+        Path(arguments.path),
+        Path(arguments.out) if arguments.out else None,
+        with_audio=arguments.with_audio,
+        overwrite=arguments.overwrite,
+    )
+    count, failed = len(wanted.todo), {}
+    jobs = max(1, min(arguments.jobs or engines.cores(), count))
+    told = not (arguments.quiet or arguments.json)
+    with progress(count, _PAGE_SECONDS * count / jobs, shown=told) as advance:
+        for outcome in pages.write(wanted, jobs):
+            if outcome.problems:
+                failed[outcome.name] = list(outcome.problems)
+                show.failure(f"{shown(outcome.name)}: {shown('; '.join(outcome.problems))}")
+            advance(outcome.name)
+    for line in wanted.problems:
+        show.failure(line)
+    index = wanted.out / "index.html"
+    if arguments.json:
+        print(json.dumps({"index": str(index), "written": count, "tracks": len(wanted.tracks), "failed": failed}))
+    elif not arguments.quiet:
+        print(f"{count} pages written, {len(wanted.tracks) - count} up to date, {len(failed)} with problems")
+        print(f"open {shown(index)}")
+    return 1 if failed or wanted.problems else 0
+
+
 def exclude(arguments: argparse.Namespace) -> int:
     """Leave tracks out of everything."""
     from mirkit.dataset.exclusion import exclude
@@ -133,6 +168,7 @@ TOOLS: dict[str, Callable[[argparse.Namespace], int]] = {
     "stats": stats,
     "duplicates": duplicates,
     "split": split,
+    "report": report,
     "exclude": exclude,
     "include": include,
 }

@@ -204,6 +204,16 @@ def build() -> argparse.ArgumentParser:
         help="beside copies of a recording: artist,album (default), artist, album or none",
     )
 
+    report = sub.add_parser("report", help="a folder of web pages about a data set, to open from the disk")
+    report.add_argument("path", metavar="PATH", nargs="?", default=".", help="a folder of tracks (default: this one)")
+    report.add_argument("--out", metavar="DIR", help="where it goes (default: mirkit-report in PATH)")
+    report.add_argument("--with-audio", action="store_true", help="copy the sounds into it, as mp3")
+    report.add_argument("--overwrite", "--force", action="store_true", help="make every page again")
+    report.add_argument(
+        "--jobs", "-j", type=_jobs, default=0, metavar="N", help="worker processes (default: one a core)"
+    )
+    _common(report)
+
     exclude = sub.add_parser("exclude", help="leave tracks, or clips, out of everything, for a reason")
     exclude.add_argument("tracks", metavar="TRACK", nargs="+", help="a track folder, a loose file, or a clip's folder")
     exclude.add_argument("--reason", required=True, metavar="WHY", help="why: it stands in mirkit.toml")

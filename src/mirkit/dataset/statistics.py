@@ -115,8 +115,8 @@ class Statistics:
 def statistics(table: Table) -> Statistics:
     """Summarise a table."""
     rows = [key(name) for name in table.keys]
-    scaled = np.stack([_scaled(column, row) for column, row in zip(table.values.T, rows, strict=True)], axis=1)
-    alike, vif = correlations(scaled), inflation(scaled)
+    columns = scaled(table)
+    alike, vif = correlations(columns), inflation(columns)
     return Statistics(
         len(table.names),
         tuple(_of_key(table, i, rows[i], alike[i], vif[i]) for i in range(len(rows))),
@@ -125,6 +125,12 @@ def statistics(table: Table) -> Statistics:
         table.excluded,
         tuple(table.unreadable),
     )
+
+
+def scaled(table: Table) -> Column:
+    """Numbers of a table, the logarithms of those keys whose scale is logarithmic; shape=(tracks, keys)."""
+    rows = [key(name) for name in table.keys]
+    return np.stack([_scaled(column, row) for column, row in zip(table.values.T, rows, strict=True)], axis=1)
 
 
 def as_json(found: Statistics) -> dict[str, Any]:

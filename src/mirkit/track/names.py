@@ -14,8 +14,8 @@ SOUND_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".m4a", ".opus", ".aiff", ".a
 #: Sidecars of a track: ``<base>.<this>``.
 SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "CURVES.npz", "PROVENANCE")
 
-#: Folders in which no tracks are looked for: a working directory, and parts of tracks.
-SKIPPED_FOLDERS = ("separated", "crops")
+#: Folders in which no tracks are looked for: a working directory, parts of tracks, and a report with copies of sounds.
+SKIPPED_FOLDERS = ("separated", "crops", "mirkit-report")
 
 #: Artist's tag of the stems that mirkit makes: they are known by it where the provenance could not be written.
 STEM_MARK = "mirkit"

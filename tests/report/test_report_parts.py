@@ -1,0 +1,126 @@
+"""What pages are made of: curves in bytes, waveforms, notes, addresses, escaping."""
+
+import base64
+import json
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+
+from library import write
+from mirkit.errors import AudioError, InfoError
+from mirkit.features.types import ANALYSIS_RATE
+from mirkit.report.compact import grouped, steps
+from mirkit.report.curves import curves
+from mirkit.report.midi import notes
+from mirkit.report.render import render
+from mirkit.report.site import script
+from mirkit.report.sounds import address
+from mirkit.report.waveform import COLUMNS, waveform
+
+
+def decoded(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), np.uint8)
+
+
+def test_groups_are_means_of_what_is_there() -> None:
+    rows = np.array([1.0, 3.0, np.nan, 5.0, np.nan, np.nan, 7.0])
+    means, size = grouped(rows, 4)
+    assert size == 2
+    np.testing.assert_array_equal(means, [2, 5, np.nan, 7])
+    assert grouped(rows, 7)[1] == 1
+    assert len(grouped(np.zeros((10_001, 3)), 3000)[0]) == 2501
+
+
+def test_steps_keep_the_unknown_apart_from_the_least() -> None:
+    assert decoded(steps(np.array([0.0, 1.0, 0.5, np.nan, -np.inf, 9.0]), 0, 1)).tolist() == [1, 255, 128, 0, 1, 255]
+
+
+def test_waveform_has_the_extremes_of_all_channels(tmp_path: Path) -> None:
+    sound = np.zeros((2, ANALYSIS_RATE), np.float32)
+    sound[0, 10_000], sound[1, 10_000], sound[1, -1] = 0.5, -0.25, 1.0
+    path = write(tmp_path / "x.wav", sound)
+    columns = waveform(path, ANALYSIS_RATE)
+    size = -(-ANALYSIS_RATE // COLUMNS)
+    assert len(columns) == -(-ANALYSIS_RATE // size)
+    assert columns[10_000 // size].tolist() == [-32, 64]
+    assert columns[-1].tolist() == [0, 127]
+    assert not columns[: 10_000 // size].any()
+    assert len(waveform(path, 0)) == ANALYSIS_RATE  # the length was not known: every sample, and no harm
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    with pytest.raises(AudioError):
+        waveform(tmp_path / "bad.wav", 1)
+
+
+def test_notes_of_a_midi_file_are_in_seconds(tmp_path: Path) -> None:
+    file = mido.MidiFile(ticks_per_beat=480)
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)])
+    track += [
+        mido.Message("note_on", note=36, velocity=100, time=480),
+        mido.Message("note_on", note=36, velocity=0, time=60),
+        mido.MetaMessage("set_tempo", tempo=1_000_000, time=420),
+        mido.Message("note_on", note=38, velocity=64, time=480),
+    ]
+    file.tracks.append(track)
+    file.save(tmp_path / "drums.mid")
+    assert notes(tmp_path / "drums.mid") == [(0.5, 36, 100), (2.0, 38, 64)]
+    for damaged in (b"", b"MThd", b"no midi at all"):
+        (tmp_path / "bad.mid").write_bytes(damaged)
+        with pytest.raises(InfoError, match="no MIDI file"):
+            notes(tmp_path / "bad.mid")
+
+
+def test_curves_that_are_not_what_they_should_be_are_left_out() -> None:
+    whole = {
+        "full_mix/chroma/chroma": np.full((50, 12), 255, np.uint8),
+        "full_mix/chroma/level_db": np.full(50, -20, np.float16),
+        "full_mix/bands/energy": np.full((12, 4), 8192.0, np.float32),
+        "full_mix/loudness/energy": np.zeros(25, np.float32),
+    }
+    found = curves(whole)
+    assert set(found) == {"chroma", "bands", "loudness"}
+    assert (decoded(found["chroma"]["data"]) == 255).all()
+    assert (decoded(found["bands"]["data"]) == 255).all()  # 0 dBFS
+    assert (decoded(found["loudness"]["parts"]["full_mix"]["data"]) == 1).all()  # silence
+    broken = whole | {"full_mix/chroma/chroma": np.zeros((50, 11), np.uint8), "full_mix/bands/energy": np.zeros(4)}
+    assert set(curves(broken)) == {"loudness"}
+    assert curves({}) == {}
+
+
+def test_addresses_survive_any_name(tmp_path: Path) -> None:
+    name = tmp_path / "a b#?%<ü>" / "full_mix.flac"
+    assert address(name, tmp_path / "report" / "tracks") == "../../a%20b%23%3F%25%3C%C3%BC%3E/full_mix.flac"
+
+
+HOSTILE = "</script><script>alert(1)</script>&\"'"
+
+
+def test_everything_is_escaped() -> None:
+    page = {
+        "title": HOSTILE,
+        "name": HOSTILE,
+        "by": [HOSTILE],
+        "chips": [(HOSTILE, HOSTILE)],
+        "problems": [HOSTILE],
+        "groups": [
+            (HOSTILE, [{"key": HOSTILE, "value": "1", "unit": HOSTILE, "says": HOSTILE, "why": "", "outside": 0}])
+        ],
+        "texts": [(HOSTILE, HOSTILE)],
+        "facts": [(HOSTILE, HOSTILE, HOSTILE)],
+        "stages": [{"name": HOSTILE, "method": HOSTILE, "version": HOSTILE, "when": HOSTILE, "failed": ""}],
+        "data": {HOSTILE: HOSTILE},
+    }
+    html = render("track.html", stamp="", version="1", page=page).decode()
+    assert "<script>alert" not in html
+    assert html.count("</script>") == 5  # the page's own
+    data = html.split('id="data">')[1].split("</script>")[0]
+    assert json.loads(data) == {HOSTILE: HOSTILE}
+    assert '"&#39;' not in html.replace("&#34;&#39;", "")  # no quote is left that could end an attribute
+
+
+def test_data_are_scripts(tmp_path: Path) -> None:
+    script(tmp_path / "x.js", "X", {"a": [1, None, "ü\u2028"]})
+    text = (tmp_path / "x.js").read_text()
+    assert text.isascii()
+    assert json.loads(text.removeprefix("window.X=").removesuffix(";\n")) == {"a": [1, None, "ü\u2028"]}

@@ -1,0 +1,159 @@
+"""The folder of a report: complete, self-contained, up to date, and unharmed by what is in the tracks."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from mirkit.cli import main
+from mirkit.report import FOLDER
+from mirkit.track import find_tracks, loose_files
+
+pytestmark = pytest.mark.usefixtures("in_process")
+
+
+def run(*words: object) -> int:
+    return main(["report", *map(str, words), "--jobs", "1"])
+
+
+def page(music: Path, start: str) -> Path:
+    (found,) = (music / FOLDER / "tracks").glob(f"{start}*.html")
+    return found
+
+
+def data(path: Path) -> dict:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text(), re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def script(music: Path, name: str) -> dict:
+    return json.loads((music / FOLDER / "data" / f"{name}.js").read_text().split("=", 1)[1].removesuffix(";\n"))
+
+
+def test_pages_hold_what_is_known(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(music) == 0
+    out = capsys.readouterr().out
+    assert "2 pages written, 0 up to date, 0 with problems" in out
+    assert str(music / FOLDER / "index.html") in out
+    told = data(page(music, "a-one"))
+    assert told["duration"] == pytest.approx(9.0)
+    assert len(told["beats"]) > 10
+    assert told["onsets"]
+    assert [(round(crop["start"]), round(crop["end"])) for crop in told["crops"]] == [(0, 3), (3, 6), (6, 9)]
+    assert told["midi"] == [{"file": "drums.mid", "notes": [[0.5, 36, 90]]}]
+    assert set(told["curves"]) == {"chroma", "bands", "loudness", "shape"}
+    assert set(told["curves"]["loudness"]["parts"]) == {"full_mix", "drums", "bass", "other", "vocals"}
+    assert set(told["audio"]) == {"full_mix", "drums", "bass", "other", "vocals"}
+    assert set(data(page(music, "b-two"))["audio"]) == {"full_mix"}
+    keys, whole = script(music, "keys"), script(music, "set")
+    assert keys["tracks"] == 2
+    assert len(keys["keys"]) == 77
+    assert [row["page"] for row in keys["order"]] == whole["pages"]
+    assert whole["values"]["lufs"] == [
+        pytest.approx(told["values"]["lufs"], rel=1e-4),
+        pytest.approx(whole["values"]["lufs"][1]),
+    ]
+    texts = script(music, "texts")
+    assert texts[0] == {"track": 0, "music_flamingo_full": "A calm beat."}
+
+
+def test_nothing_points_outside_but_to_the_sound(music: Path) -> None:
+    assert run(music, "--quiet") == 0
+    pages = music / FOLDER / "tracks"
+    for path in (music / FOLDER).rglob("*.*"):
+        assert not re.search(r"https?://|//[a-z]+\.", path.read_text()), path
+    for address in data(page(music, "a-one"))["audio"].values():
+        assert (pages / unquote(address)).is_file()
+    moved = music.rename(music.with_name("elsewhere"))
+    assert all((moved / FOLDER / "tracks" / unquote(a)).is_file() for a in data(page(moved, "a-one"))["audio"].values())
+
+
+def test_a_hostile_title_is_text(music: Path) -> None:
+    assert run(music, "--quiet") == 0
+    html = page(music, "b-two").read_text()
+    assert "<script>document" not in html
+    assert "&lt;script&gt;document.title=&#39;broken&#39;&lt;/script&gt;" in html
+
+
+def test_only_what_changed_is_made_again(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def written() -> int:
+        status = run(music, "--json")
+        assert status == 0
+        return json.loads(capsys.readouterr().out)["written"]
+
+    assert written() == 2
+    first = page(music, "a-one").stat().st_mtime_ns
+    assert written() == 0
+    info = music / "B - Two" / "B - Two.INFO"
+    info.write_text(info.read_text().replace("}", ', "mine": 1}'))
+    assert written() == 1
+    assert page(music, "a-one").stat().st_mtime_ns == first
+    shutil.rmtree(music / "A - One" / "crops")
+    assert written() == 1
+    assert data(page(music, "a-one"))["crops"] == []
+    page(music, "a-one").write_text("cut short")
+    assert written() == 1
+    assert run(music, "--overwrite", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["written"] == 2
+
+
+def test_pages_of_tracks_that_are_gone_go_and_others_stay(music: Path) -> None:
+    assert run(music, "--quiet") == 0
+    mine = music / FOLDER / "tracks" / "mine.html"
+    mine.write_text("<p>notes of my own")
+    shutil.rmtree(music / "A - One")
+    assert run(music, "--quiet") == 0
+    assert sorted(path.name[:5] for path in (music / FOLDER / "tracks").iterdir()) == ["b-two", "mine."]
+    assert main(["exclude", str(music / "B - Two"), "--reason", "x", "--quiet"]) == 0
+    assert run(music) == 1  # nothing is left
+
+
+def test_a_bad_track_is_one_line_and_the_others_are_there(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (music / "A - One" / "A - One.INFO").write_text('{"bpm": 12')
+    (music / "B - Two" / "full_mix.flac").write_bytes(b"no flac")
+    for _ in range(2):  # what failed is tried again
+        assert run(music) == 1
+        out, error = capsys.readouterr()
+        assert len(error.splitlines()) == 2
+        assert "A - One" in error
+        assert "B - Two" in error
+        assert "2 with problems" in out
+    assert not list((music / FOLDER / "tracks").glob("a-one*"))
+    assert 'class="notice"' in page(music, "b-two").read_text()  # the rest of it is shown
+    assert set(script(music, "set")["problems"]) == {"A - One", "B - Two"}
+
+
+def test_sounds_can_be_copied(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(music, "--with-audio", "--quiet") == 0
+    audio = data(page(music, "a-one"))["audio"]
+    copies = {part: music / FOLDER / "tracks" / unquote(address) for part, address in audio.items()}
+    assert {path.suffix for path in copies.values()} == {".mp3"}
+    times = {part: path.stat().st_mtime_ns for part, path in copies.items()}
+    assert run(music, "--with-audio", "--overwrite", "--quiet") == 0
+    assert {part: path.stat().st_mtime_ns for part, path in copies.items()} == times
+    # Copies are neither tracks nor loose files.
+    assert len(find_tracks(music)) == 2
+    assert loose_files(music) == []
+    (music / "A - One" / "bass.flac").unlink()
+    assert run(music, "--with-audio", "--quiet") == 0
+    assert not copies["bass"].exists()
+    assert copies["drums"].exists()
+    shutil.rmtree(music / "A - One")
+    assert run(music, "--with-audio", "--quiet") == 0
+    assert not copies["drums"].parent.exists()
+    assert run(music, "--with-audio", "--out", music / "pages") == 2
+    assert "taken for tracks" in capsys.readouterr().err
+    assert run(music, "--with-audio", "--out", music.parent / "pages", "--quiet") == 0
+
+
+def test_one_track_and_no_track(music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(music / "A - One", "--out", tmp_path / "one", "--quiet") == 0
+    assert len(list((tmp_path / "one" / "tracks").iterdir())) == 1
+    (tmp_path / "empty").mkdir()
+    assert run(tmp_path / "empty") == 1
+    assert run(tmp_path / "none") == 1
+    assert len(capsys.readouterr().err.splitlines()) == 2
