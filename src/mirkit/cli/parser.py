@@ -210,7 +210,7 @@ def build() -> argparse.ArgumentParser:
     report.add_argument("--with-audio", action="store_true", help="copy the sounds into it, as mp3")
     report.add_argument("--overwrite", "--force", action="store_true", help="make every page again")
     report.add_argument(
-        "--jobs", "-j", type=_jobs, default=0, metavar="N", help="worker processes (default: one a core)"
+        "--jobs", "-j", type=types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )
     _common(report)
 

@@ -165,7 +165,7 @@ def make(page: Page) -> Outcome:
     audio: dict[str, str] = {}
     problems: list[str] = []
     try:
-        audio = sounds.copies(page) if page.with_audio else sounds.links(page.track, page.file.parent)
+        audio = sounds.copies(page.track, page.file) if page.with_audio else sounds.links(page.track, page.file.parent)
     except MirkitError as error:
         problems.append(str(error))
     content, lacking = gather(page.track, audio)

@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
@@ -14,9 +13,6 @@ from mirkit.audio import encode, open_audio
 from mirkit.features.types import FloatArray
 from mirkit.store import mishap
 from mirkit.track import Track
-
-if TYPE_CHECKING:
-    from mirkit.report.site import Page
 
 #: Of the copies, in kbit/s: a track of three minutes with its stems takes 14 MB.
 BITRATE = 128
@@ -29,8 +25,8 @@ def links(track: Track, folder: Path) -> dict[str, str]:
     return {part: address(path, folder) for part, path in track.parts.items()}
 
 
-def copies(page: "Page") -> dict[str, str]:
-    """Encode what has not been, and give the addresses.
+def copies(track: Track, page: Path) -> dict[str, str]:
+    """Encode what has not been, and give the addresses as seen from the track's page.
 
     Raises
     ------
@@ -39,13 +35,13 @@ def copies(page: "Page") -> dict[str, str]:
     InfoError
         The folder cannot be written to.
     """
-    folder = page.file.parent.parent / "audio" / page.file.stem
+    folder = page.parent.parent / "audio" / page.stem
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise mishap(error, folder, "write") from error
     found = {}
-    for part, path in page.track.parts.items():
+    for part, path in track.parts.items():
         stat = path.stat()
         state = hashlib.sha256(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:8]
         copy = folder / f"{part}-{state}.mp3"
@@ -54,7 +50,7 @@ def copies(page: "Page") -> dict[str, str]:
             encode(
                 copy, _stereo(audio.blocks(_BLOCK)), rate=audio.rate, channels=min(2, audio.channels), bitrate=BITRATE
             )
-        found[part] = address(copy, page.file.parent)
+        found[part] = address(copy, page.parent)
     for other in folder.iterdir():
         if _COPY.fullmatch(other.name) and other.name not in {Path(name).name for name in found.values()}:
             other.unlink()
