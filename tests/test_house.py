@@ -37,13 +37,14 @@ FLOORS = {
     "engines": 2,
     "features": 1,
     "separation": 1,
+    "transcription": 1,
     "description": 1,
     "demo": 1,
     "catalog": 1,
     "errors": 1,
 }
 #: Arrays and values only: what they may import beside each other and the standard library's pure part.
-PURE = {"features", "separation", "description", "demo"}
+PURE = {"features", "separation", "transcription", "description", "demo"}
 PURE_LIBRARIES = {"numpy", "scipy", "numba"}
 NOT_PURE = {
     "builtins.open",

@@ -185,12 +185,11 @@ STAGES: tuple[Stage, ...] = (
             *("bands", "chroma", "stem_harmonic", "timbral", "danceability", "aesthetics"),
         ),
     ),
-    Stage("adtof", "transcription", 1, "drums to MIDI, ADTOF", job="drums"),
-    Stage("drumsep", "transcription", 1, "drums to MIDI, drum separation and onsets", job="drums"),
+    Stage("drums", "transcription", 1, "drums to MIDI", needs=("beats",), job="drums"),
     Stage("describe", "description", 1, "five texts by Music Flamingo", job="texts"),
 )
 
-_NOT_MEASURED = ("separate", "crop", "adtof", "drumsep", "describe")
+_NOT_MEASURED = ("separate", "crop", "drums", "describe")
 #: Stages whose keys are measured from sound, the ones ``extract`` runs.
 MEASURED = tuple(stage.name for stage in STAGES if stage.name not in _NOT_MEASURED)
 
@@ -245,8 +244,9 @@ BACKENDS: tuple[Backend, ...] = (
     Backend("stems", "roformer", "RoFormer", "stems", "torch", "Apache-2.0", "of the checkpoint", False, True, True),
     Backend("beats", "beat_this", "Beat This!", "beats", "torch", "Apache-2.0", "MIT", built=True),
     Backend("beats", "embedded", "multi-band onsets, tempogram, decoder", built=True),
-    Backend("drums", "adtof", "ADTOF Frame_RNN", "drums", "torch", "Apache-2.0", "CC BY-NC-SA 4.0", commercial=False),
+    Backend("drums", "adtof", "ADTOF Frame_RNN", "drums", "torch", "Apache-2.0", "CC BY-NC-SA 4.0", False, built=True),
     Backend("drums", "drumsep", "drum separation and onsets", "drums", "torch", "MIT", "not stated", commercial=False),
+    Backend("drums", "embedded", "spectral templates and a small network, fitted on rendered drums", built=True),
     Backend(
         "classification",
         "essentia",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mirkit.cli import dataset, export, models, show, texts
 from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
 from mirkit.cli.progress import downloading, progress
-from mirkit.cli.request import place_of, request_of
+from mirkit.cli.request import copy_midi, place_of, request_of
 
 if TYPE_CHECKING:
     from mirkit.pipeline import Request
@@ -71,6 +71,8 @@ def _carry_out(request: "Request", arguments: argparse.Namespace) -> int:
             print(json.dumps(show.as_json(tally, seconds), indent=2))
         else:
             show.summary(tally, seconds, quiet=arguments.quiet)
+    if getattr(arguments, "output", None) and not tally.failed:
+        copy_midi(plan, Path(arguments.output))
     return 1 if tally.failed else 0
 
 

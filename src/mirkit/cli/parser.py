@@ -16,6 +16,9 @@ STEM_FORMATS = ("flac", "wav", "mp3", "ogg")
 #: Methods of separation that can be asked for.
 SEPARATIONS = ("auto", *(row.name for row in BACKENDS if row.job == "stems"))
 
+#: What drums are transcribed from.
+SOURCES = ("stem", "mix")
+
 #: Options that say how long a clip is, and the unit that each counts in.
 CLIP_UNITS = (("seconds", "s"), ("samples", "samples"), ("bars", "bars"))
 
@@ -44,11 +47,14 @@ def _commands() -> dict[str, Command]:
     rows += [Command(group.name, group.stages, group.says, several=group.name == "extract") for group in GROUPS]
     extract = next(group.stages for group in GROUPS if group.name == "extract")
     rows += [
-        Command("run", ("separate", *extract), "everything: separate, then measure every feature", several=True),
+        Command(
+            "run", ("separate", *extract, "drums"), "everything: separate, measure every feature, drums to MIDI", True
+        ),
         Command("separate", ("separate",), "four stems: drums, bass, other, vocals", several=True),
         Command("demucs_sep", ("separate",), "four stems by Demucs, or --model embedded", fixed=(("stems", "demucs"),)),
         Command("crop", ("crop",), "training clips of the mix and its stems, each with its own numbers", several=True),
-        Command("drumsep", ("drumsep",), "drums to MIDI by drum separation and onsets", several=True),
+        Command("adtof", ("drums",), "drums to MIDI by ADTOF", fixed=(("drums", "adtof"),)),
+        Command("drumsep", ("drums",), "drums to MIDI by drum separation", several=True, fixed=(("drums", "drumsep"),)),
         Command("music_flamingo", ("describe",), "five texts by llama.cpp", fixed=(("texts", "llama"),)),
         Command(_FLAMINGO, ("describe",), "five texts by Transformers", fixed=(("texts", "transformers"),)),
     ]
@@ -110,9 +116,9 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
         stems.add_argument("--segment", type=float, metavar="S", help="length of a segment")
     if command.name == "crop":
         _clips(parser.add_argument_group("clips"))
-    if command.name == "adtof":
-        parser.add_argument("--output", "-o", metavar="FILE", help="where the MIDI file goes")
-    if command.name in ("run", "extract"):
+    if "drums" in command.stages:
+        _drums(parser.add_argument_group("drums"), one=command.name != "run")
+    if command.name in ("run", "extract", "drums"):
         parser.add_argument(
             "--backend",
             action="append",
@@ -143,6 +149,14 @@ def _clips(group: "argparse._ArgumentGroup") -> None:
     )
     group.add_argument("--tail", choices=("drop", "pad", "keep"), help="a rest shorter than a clip (default: drop)")
     group.add_argument("--name", help="name of the set, to keep it beside others (default: none)")
+
+
+def _drums(group: "argparse._ArgumentGroup", *, one: bool) -> None:
+    group.add_argument("--drum-source", choices=SOURCES, help="the drums stem, where there is one, or the mix")
+    group.add_argument("--drum-model", metavar="FILE", help="weights of your own")
+    group.add_argument("--quantise", "--quantize", type=int, metavar="N", help="move strokes to N steps a beat")
+    if one:
+        group.add_argument("--output", "-o", metavar="FILE", help="put a copy of the MIDI file there")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from mirkit.cli import show
 from mirkit.cli.parser import CLIP_UNITS, Command, backend_choices
 
 if TYPE_CHECKING:
-    from mirkit.pipeline import Request
+    from mirkit.pipeline import Plan, Request
 
 
 @contextmanager
@@ -40,7 +40,13 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
     SettingsError
         An option is wrong.
     """
+    from mirkit.errors import SettingsError
     from mirkit.pipeline import Request
+    from mirkit.track import is_track
+
+    several = (arguments.batch or command.several) and path.is_dir() and not is_track(path)
+    if getattr(arguments, "output", None) and several:
+        raise SettingsError("--output takes the MIDI of one track; a folder of tracks has one in each")
 
     if arguments.device == "amd":
         show.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
@@ -52,6 +58,9 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
         "rhythm.model": getattr(arguments, "beat_model", None),
         "rhythm.bpm": getattr(arguments, "bpm", None),
         "rhythm.bpm_range": _range(getattr(arguments, "bpm_range", None)),
+        "drums.source": getattr(arguments, "drum_source", None),
+        "drums.model": getattr(arguments, "drum_model", None),
+        "drums.quantise": getattr(arguments, "quantise", None),
         "crop.length": _length(arguments),
         "crop.align": getattr(arguments, "align", None),
         "crop.overlap": getattr(arguments, "clip_overlap", None),
@@ -111,3 +120,12 @@ def _range(text: str | None) -> tuple[float, float] | None:
         return float(low), float(high)
     except ValueError as error:
         raise SettingsError(f"--bpm-range {text}: expected LOW-HIGH, e.g. 120-160") from error
+
+
+def copy_midi(plan: "Plan", target: Path) -> None:
+    """Put a copy of the MIDI file of a plan's one track where the user wants it."""
+    from mirkit.stages.choice import midi_path
+    from mirkit.store import write_whole
+
+    for track in plan.tracks:
+        write_whole(target, midi_path(track, plan.settings).read_bytes())

@@ -149,7 +149,8 @@ def chosen(row: Backend, settings: Settings) -> Model | Path | None:
     known = {model.name: model for model in models_of(row.job, row.name)}
     if not known and not row.asked:
         return None
-    name = {"beats": settings.rhythm.model, "stems": settings.separation.model}.get(row.job)
+    asked = {"beats": settings.rhythm.model, "stems": settings.separation.model, "drums": settings.drums.model}
+    name = asked.get(row.job)
     if name is None and not known:
         raise WeightsError(f"{row.says} needs a checkpoint of yours: --model FILE")
     if name is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mirkit.catalog import STEMS, TONAL, Stage
 from mirkit.stages import parameters
+from mirkit.stages.choice import drum_part
 from mirkit.store import Entry, Fingerprint, Settings
 from mirkit.store.entry import as_stored
 
@@ -45,6 +46,8 @@ def inputs_of(stage: Stage, prints: Mapping[str, Fingerprint], settings: Setting
             curves.append((part if have_tonal else "full_mix", family))
         elif part in prints and (stage.name != "beats" or part not in STEMS or settings.rhythm.stems):
             curves.append((part, family))
+    if stage.name == "drums":
+        curves.append((drum_part(prints, settings), "strokes"))
     parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))} or {"full_mix"}
     return Inputs(tuple(curves), {part: prints[part] for part in sorted(parts)})
 

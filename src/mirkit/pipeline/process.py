@@ -20,6 +20,7 @@ from mirkit.pipeline.codecache import guard_code_cache
 from mirkit.pipeline.done import EXTERNAL
 from mirkit.pipeline.job import Job
 from mirkit.pipeline.outcome import Outcome
+from mirkit.pipeline.products import adopt_midi, write_products
 from mirkit.pipeline.state import State
 from mirkit.pipeline.window import neural_stages, window_curves
 from mirkit.stages import Result, door, entry_name, listeners, parameters
@@ -34,7 +35,6 @@ from mirkit.store import (
     sweep,
     update_info,
     update_provenance,
-    write_whole,
 )
 from mirkit.track import Track, follow_rename
 
@@ -105,6 +105,8 @@ def _process(job: Job, log: _Log) -> None:
         state = State.of(Track.at(job.path))
     log.notes += state.notes
     wanted = tuple(name for name in job.stages if name != "separate")
+    if "drums" in wanted and not job.overwrite and (adopted := adopt_midi(state, job.settings, _now())):
+        log.notes.append(adopted)
     todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite)
     log.skipped += [name for name in wanted if name not in todo]
     if retimed := state.retimed():
@@ -144,7 +146,7 @@ def _crop(job: Job, log: _Log) -> None:
     method = {"clips": list(cropped.names), "aligned": cropped.aligned}
     needs = {need: stages[need].identity for need in row.needs}
     entry = _entry(job, state, row, Result(method=method), needs, time.perf_counter() - started)
-    update_provenance(state.track.provenance, [replace(entry, stage=entry_name(row, job.settings))])
+    update_provenance(state.track.provenance, [entry])
     log.seconds[row.name] = entry.seconds
     log.done.append(row.name)
 
@@ -220,13 +222,11 @@ def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
         needs = {need: identities[need] for need in row.needs}
         entry = _entry(job, state, row, result, needs, time.perf_counter() - started, failed=failure)
         identities[row.name] = entry.identity
-        entries.append(entry)
         values |= {key: None if isinstance(value, Unknown) else value for key, value in result.values.items()}
         facts |= result.facts
         log.seconds[row.name] = entry.seconds
         log.notes += result.notes
-        for suffix, content in result.files.items():
-            write_whole(state.product(suffix), content)
+        entries.append(write_products(state, job.settings, row, entry, result))
         if row.name not in log.failures:
             log.done.append(row.name)
     log.failures |= opened.broken
@@ -267,7 +267,7 @@ def _entry(
     job: Job, state: State, row: Stage, result: Result, needs: dict[str, str], seconds: float, **more: Any
 ) -> Entry:
     return Entry(
-        stage=row.name,
+        stage=entry_name(row, job.settings),
         mirkit_version=__version__,
         stage_version=row.version,
         backend=job.backends.get(row.job) or None,

@@ -12,6 +12,7 @@ from mirkit.cropping.clip import Cut, is_cut, looks_whole
 from mirkit.errors import InfoError, MissingInput
 from mirkit.pipeline.done import EXTERNAL, Inputs, inputs_of, why_not_done
 from mirkit.stages import entry_name
+from mirkit.stages.choice import midi_path
 from mirkit.store import (
     Entry,
     Fingerprint,
@@ -24,6 +25,7 @@ from mirkit.store import (
 )
 from mirkit.store.sidecar import JsonObject
 from mirkit.track import Track
+from mirkit.track.companions import ADTOF_MIDI, DRUMS_MIDI
 from mirkit.track.names import STEM_MARK
 
 
@@ -123,6 +125,8 @@ class State:
         """
         wanted = tuple(wanted)
         self._check_clip(wanted)
+        if "drums" in wanted and not overwrite and self.foreign_midi(settings):
+            wanted = tuple(name for name in wanted if name != "drums")  # the user's own MIDI stays
         todo: dict[str, str] = {}
         identities: dict[str, str] = {}
         for name in with_needs(wanted):
@@ -136,7 +140,7 @@ class State:
                 self.inputs(row, settings),
                 needs,
                 settings,
-                products_there=self._products_there(row, entry),
+                products_there=self._products_there(row, entry, settings),
             )
             if name == "separate" and not overwrite and len(self.foreign_stems()) == len(STEMS):
                 why = ""  # the user's own stems stay
@@ -164,9 +168,11 @@ class State:
         """What a stage would read now."""
         return inputs_of(row, self.prints, settings)
 
-    def _products_there(self, row: Stage, entry: Entry | None) -> bool:
+    def _products_there(self, row: Stage, entry: Entry | None, settings: Settings) -> bool:
         if row.name == "separate":
             return all(stem in self.prints for stem in STEMS)
+        if row.name == "drums":
+            return midi_path(self.track, settings).exists()
         if row.name == "crop":
             method: Any = entry.extra.get("method", {}) if entry else {}
             return all(looks_whole(self.track.crops / clip, self.prints) for clip in method.get("clips", ()))
@@ -177,8 +183,27 @@ class State:
 
     def product(self, suffix: str) -> Path:
         """Path of a file that a stage writes."""
-        paths: dict[str, Path] = {"BEATS_GRID": self.track.grid, "ONSETS": self.track.onsets}
+        paths: dict[str, Path] = {
+            "BEATS_GRID": self.track.grid,
+            "ONSETS": self.track.onsets,
+            ADTOF_MIDI: self.track.adtof_midi,
+            DRUMS_MIDI: self.track.drums_midi,
+        }
         return paths[suffix]
+
+    def our_midi(self, settings: Settings) -> dict[str, Fingerprint]:
+        """The drums' MIDI files that we wrote, or were about to write, last time."""
+        entry = self.provenance.stages.get(entry_name(stage("drums"), settings))
+        return dict(entry.outputs) if entry and entry.backend != EXTERNAL else {}
+
+    def foreign_midi(self, settings: Settings) -> Fingerprint | None:
+        """The drums' MIDI file, where the user brought or edited it."""
+        path = midi_path(self.track, settings)
+        ours = self.our_midi(settings)
+        if not path.is_file():
+            return None
+        found = fingerprint(path, ours.get(path.name))
+        return None if found in ours.values() else found
 
 
 def unread(path: Path) -> Fingerprint:

@@ -16,7 +16,7 @@ from mirkit.features.types import Unknown, Value
 from mirkit.store import Settings, round6
 
 if TYPE_CHECKING:  # all of the analysis: not for a run that only looks what is done
-    from mirkit.features.signal import Makers
+    from mirkit.features.signal import Makers, SoundMeter
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,20 @@ def door(stage: Stage) -> Callable[..., Result]:
 
 
 def listeners(settings: Settings) -> "Makers":
-    """Family that a neural model hears in the sound -> how to get what listens; the model is loaded then."""
+    """Family that a method of choice hears in the sound -> how to get what listens; a model is loaded then."""
+
+    def strokes() -> "SoundMeter":
+        if settings.backends.drums != "embedded":
+            return models.listen("drums", settings)
+        from mirkit.transcription.embedded import DrumMeter
+
+        return DrumMeter()
+
     return {
         "activations": lambda: models.listen("beats", settings),
         "aesthetics": lambda: models.listen("aesthetics", settings),
         "classes": lambda: models.listen("classification", settings),
+        "strokes": strokes,
     }
 
 
@@ -81,8 +90,10 @@ def fact(value: Any, confidence: float | None = None) -> dict[str, Any]:
 
 
 def entry_name(stage: Stage, settings: Settings) -> str:
-    """Name under which the provenance keeps a stage: its own, and one for each named set of clips."""
+    """Name under which the provenance keeps a stage: its own, one for each named set of clips, one for ADTOF's MIDI."""
     named = settings.crop.name if stage.name == "crop" else ""
+    if stage.name == "drums" and settings.backends.drums == "adtof":
+        named = "adtof"
     return f"{stage.name}/{named}" if named else stage.name
 
 
@@ -98,4 +109,11 @@ def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
         return {"format": chosen.format} | ({"bitrate": chosen.bitrate} if chosen.format == "mp3" else {})
     if stage.name == "crop":
         return asdict(settings.crop)
+    if stage.name == "drums":
+        given = asdict(settings.drums)
+        return (
+            given
+            if settings.backends.drums != "embedded"
+            else {"source": given["source"], "quantise": given["quantise"]}
+        )
     return {}

@@ -6,7 +6,7 @@ Nothing else reads or writes them. They are merged under a lock and replaced who
 from mirkit.store.atomic import LOCK_NAME, Busy, lock, sweep, whole_file, write_whole
 from mirkit.store.curves import read_curves, read_curves_header, update_curves
 from mirkit.store.entry import Entry
-from mirkit.store.fingerprints import Fingerprint, fingerprint, fingerprint_text
+from mirkit.store.fingerprints import Fingerprint, fingerprint, fingerprint_bytes, fingerprint_text
 from mirkit.store.grids import Grid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
 from mirkit.store.info import read_info, round6, update_info, write_info
 from mirkit.store.mishap import mishap, shown
@@ -23,6 +23,7 @@ __all__ = [
     "Settings",
     "find_root",
     "fingerprint",
+    "fingerprint_bytes",
     "fingerprint_text",
     "format_grid",
     "format_onsets",

@@ -64,5 +64,9 @@ def fingerprint(path: Path, known: Fingerprint | None = None, stat: os.stat_resu
 
 def fingerprint_text(text: str) -> Fingerprint:
     """Fingerprint a text that is no file, such as a description found in a ``.INFO``."""
-    data = text.encode("utf-8", "surrogatepass")
+    return fingerprint_bytes(text.encode("utf-8", "surrogatepass"))
+
+
+def fingerprint_bytes(data: bytes) -> Fingerprint:
+    """Fingerprint what is not yet a file."""
     return Fingerprint(len(data), hashlib.sha256(data).hexdigest())

@@ -15,6 +15,7 @@ from mirkit.catalog import BACKENDS, JOBS
 from mirkit.errors import InfoError, SettingsError
 from mirkit.store import atomic, checks, crop_settings, text_settings
 from mirkit.store.crop_settings import Crop
+from mirkit.store.drum_settings import Drums
 from mirkit.store.mishap import shown
 from mirkit.store.sidecar import read_bounded
 from mirkit.store.text_settings import Texts
@@ -116,6 +117,7 @@ class Settings:
     backends: Backends = Backends()
     separation: Separation = Separation()
     rhythm: Rhythm = Rhythm()
+    drums: Drums = field(default_factory=Drums)
     crop: Crop = field(default_factory=Crop)
     run: Run = Run()
     texts: Texts = field(default_factory=Texts)
@@ -270,6 +272,9 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "rhythm.bpm_range": checks.optional(checks.tempo_range),
     "rhythm.bpm": checks.optional(checks.number(20, 400)),
     "rhythm.model": checks.optional(checks.text),
+    "drums.source": checks.one_of("stem", "mix"),
+    "drums.quantise": checks.whole(0, 48),
+    "drums.model": checks.optional(checks.text),
     "crop.length": crop_settings.length,
     "crop.align": checks.one_of("downbeat", "beat", "free"),
     "crop.overlap": checks.number(0, 0.99),

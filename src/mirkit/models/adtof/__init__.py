@@ -1,0 +1,177 @@
+"""ADTOF, the neural drum transcriber: a stream of sound to strokes of five voices.
+
+Zehren, Alunno & Bientinesi, "High-quality and reproducible automatic drum transcription from crowdsourced data",
+Signals 4 (2023), its ``Frame_RNN`` as ADTOF-pytorch publishes it. Our front end and network; the weights are theirs.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from mirkit.errors import ModelError, WeightsError
+from mirkit.features.signal import mono_of
+from mirkit.features.types import FloatArray
+from mirkit.models.adtof.log_bands import BANDS, HOP, LogBands, centres
+from mirkit.models.adtof.windows import Frames, Window, Windows
+from mirkit.models.safe import load_tensors
+from mirkit.models.weights import Weights
+from mirkit.store import shown
+from mirkit.transcription.hits import Hits, Voice
+from mirkit.transcription.peaks import parabolic, pick_peaks
+from mirkit.transcription.strength import RANGES, stroke_levels
+
+#: In the order of the network's outputs.
+VOICES = (Voice("kick", 35), Voice("snare", 38), Voice("tom", 47), Voice("hi-hat", 42), Voice("cymbal", 49))
+#: How far the peaks stand out, as published.
+THRESHOLDS = (0.22, 0.24, 0.32, 0.22, 0.30)
+#: How high they are. Kicks and snares sound like toms too: this is the best for rendered drums (benchmarks/drums.py).
+LOWEST = (0.0, 0.0, 0.6, 0.0, 0.0)
+#: Seconds that the network's peaks come before the strokes.
+LEAD = 0.010
+_FRAME_RATE = 44100 / HOP
+# Frames that go through the convolutions at once (20 s stay in the cache), and through the recurrent layers (5 min: a
+# song is one window, as the authors have it); what those see around a window, 10 s, changes it by 0.02 at most.
+_SEEN, _FOLLOWED, _BORDER = 2000, 30000, 1000
+_LARGEST = {"conv_filters": 1024, "gru_units": 1024}
+
+
+def load(weights: Weights, device: str) -> "Transcriber":
+    """Make the network of a checkpoint.
+
+    Parameters
+    ----------
+    weights : Weights
+        One file as ADTOF-pytorch publishes it: ``model_weights``, and ``model_info`` with the sizes.
+    device : str
+        Of PyTorch: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Raises
+    ------
+    WeightsError
+        It is another file.
+    """
+    from mirkit.models.adtof.network import FrameRnn
+
+    path = weights.files[0]
+    checkpoint = load_tensors(path)
+    try:
+        given, state = checkpoint["model_info"], checkpoint["model_weights"]
+        if (given["n_bins"], given["output_classes"]) != (BANDS, len(VOICES)):
+            raise ValueError(f"it wants {given['n_bins']} bands and has {given['output_classes']} outputs")
+        filters, units = (_sizes(given, name) for name in _LARGEST)
+        network = FrameRnn(BANDS, filters, units, len(VOICES))
+        lacking, unknown = network.load_state_dict(state, strict=False)
+        # The published file leaves out how many batches its normalisations have seen, which inference does not need.
+        if wrong := [name for name in lacking if not name.endswith("num_batches_tracked")] + unknown:
+            raise ValueError(f"{wrong[0]} is {'not there' if wrong[0] in lacking else 'not of this network'}")
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        why = str(error).partition("\n")[0]
+        raise WeightsError(f"{shown(path)}: not a checkpoint of ADTOF's Frame_RNN ({why})") from error
+    return Transcriber(network.float().eval().to(device), weights, device)
+
+
+def _sizes(given: dict[str, Any], name: str) -> list[int]:
+    sizes = list(given[name])
+    if not sizes or len(sizes) > 16 or not all(type(size) is int and 0 < size <= _LARGEST[name] for size in sizes):
+        raise ValueError(f"{name} is {str(sizes)[:40]}")
+    return sizes
+
+
+class Transcriber:
+    """A network in memory.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        A ``FrameRnn``.
+    weights : Weights
+    device : str
+    """
+
+    def __init__(self, network: Any, weights: Weights, device: str) -> None:
+        self.weights = weights
+        self.device = device
+        self.network = network
+
+    def listen(self) -> "Listener":
+        """Begin a signal."""
+        return Listener(self)
+
+    def run(self, step: Any, window: Window) -> Frames:
+        """Put a window through one step of the network; return what was asked for."""
+        import torch
+
+        with torch.inference_mode():
+            out: Frames = step(torch.from_numpy(window.frames).to(self.device)).cpu().numpy()
+        return out[window.before : len(out) - window.after]
+
+
+class Listener:
+    """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
+
+    What the network cannot do (no memory on the card) is the result of this signal: it stops nobody else who listens.
+    """
+
+    def __init__(self, transcriber: Transcriber) -> None:
+        self._transcriber = transcriber
+        network = transcriber.network
+        self._front = LogBands()
+        self._seeing = Windows(_SEEN, network.reach, BANDS)
+        self._following = Windows(_FOLLOWED, _BORDER, network.size)
+        self._activations: list[Frames] = []
+        self._powers: list[Frames] = []
+        self._failure: ModelError | None = None
+
+    def push(self, block: FloatArray) -> None:
+        """Take the next samples, float32, shape=(channels, n)."""
+        for spectra in self._front.push(mono_of(block)):
+            self._take(spectra)
+
+    def finish(self) -> Hits | ModelError:
+        """Return the strokes that were heard, or why none could be."""
+        for spectra in self._front.finish():
+            self._take(spectra)
+        self._see(self._seeing.finish())
+        self._follow(self._following.finish())
+        if self._failure is not None:
+            return self._failure
+        return _hits(np.concatenate(self._activations), np.concatenate(self._powers))
+
+    def _take(self, spectra: Frames) -> None:
+        self._powers.append(_powers(spectra))
+        self._see(self._seeing.push(spectra))
+
+    def _see(self, windows: Any) -> None:
+        for window in windows:
+            if (seen := self._run("see", window)) is not None:
+                self._follow(self._following.push(seen))
+
+    def _follow(self, windows: Any) -> None:
+        for window in windows:
+            if (activations := self._run("follow", window)) is not None:
+                self._activations.append(activations)
+
+    def _run(self, step: str, window: Window) -> Frames | None:
+        if self._failure is None:
+            try:
+                return self._transcriber.run(getattr(self._transcriber.network, step), window)
+            except RuntimeError as error:  # of PyTorch: memory, driver
+                why = str(error).partition("\n")[0]
+                self._failure = ModelError(f"ADTOF failed on {self._transcriber.device}: {why}; try --device cpu")
+        return None
+
+
+def _powers(spectra: Frames) -> Frames:
+    """Power in the range of each voice, shape=(frames, 5)."""
+    hz = centres()
+    power = np.square(np.power(10, spectra) - 1)
+    ranges = (RANGES[voice.name] for voice in VOICES)
+    return np.stack([power[:, (hz >= low) & (hz < high)].sum(axis=1) for low, high in ranges], axis=1)
+
+
+def _hits(activations: Frames, powers: Frames) -> Hits:
+    curves = activations.T.astype(np.float64)
+    peaks = [pick_peaks(*given) for given in zip(curves, THRESHOLDS, LOWEST, strict=True)]
+    times = (parabolic(curve, found) / _FRAME_RATE + LEAD for curve, found in zip(curves, peaks, strict=True))
+    levels = (stroke_levels(power, found) for power, found in zip(powers.T, peaks, strict=True))
+    return Hits(VOICES, tuple(times), tuple(levels))

@@ -1,0 +1,84 @@
+"""The network of ADTOF (Zehren, Alunno & Bientinesi, "High-quality and reproducible ADT from crowdsourced data", 2023).
+
+Its ``Frame_RNN``, for inference: two blocks of convolutions that shrink each spectrum of 84 bands to a vector, three
+bidirectional GRU layers over time, one sigmoid a class. Attribute names are those of the published checkpoint.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_POOL = 3
+
+
+class FrameRnn(nn.Module):
+    """Log-band spectra to activations, in two steps: ``see`` looks a few frames around, ``follow`` at all of them.
+
+    Parameters
+    ----------
+    n_bins : int
+        Bands of a spectrum.
+    conv_filters : sequence of int
+        Channels of each convolutional block.
+    gru_units : sequence of int
+        Units of each recurrent layer, one direction.
+    output_classes : int
+        Kinds of strokes.
+
+    Attributes
+    ----------
+    reach : int
+        Frames on either side that ``see`` looks at.
+    size : int
+        Numbers a frame between the steps.
+    """
+
+    def __init__(self, n_bins: int, conv_filters: Sequence[int], gru_units: Sequence[int], output_classes: int) -> None:
+        super().__init__()
+        self.cnn_blocks = nn.ModuleList()
+        channels, bands = 1, n_bins
+        for filters in conv_filters:
+            self.cnn_blocks.append(_block(channels, filters))
+            channels, bands = filters, -(-bands // _POOL)
+        self.reach = 2 * len(conv_filters)
+        self.size = size = channels * bands
+        self.gru_layers = nn.ModuleList()
+        for units in gru_units:
+            self.gru_layers.append(nn.GRU(size, units, batch_first=True, bidirectional=True))
+            size = 2 * units
+        self.output_layer = nn.Linear(size, output_classes)
+
+    def see(self, spectra: Tensor) -> Tensor:
+        """Each spectrum and its neighbours to one vector, shape=(times, bands) -> (times, size)."""
+        x = spectra[None, None].contiguous(memory_format=torch.channels_last)
+        for block in self.cnn_blocks:
+            x = _pooled(block(x))
+        # The network was trained with the channels last: bands vary slower than channels.
+        return x[0].permute(1, 2, 0).flatten(1)
+
+    def follow(self, seen: Tensor) -> Tensor:
+        """Vectors to activations 0-1, shape=(times, size) -> (times, classes)."""
+        x = seen[None]
+        for layer in self.gru_layers:
+            x, _ = layer(x)
+        return torch.sigmoid(self.output_layer(x))[0]
+
+
+def _block(channels: int, filters: int) -> nn.Sequential:
+    # It was trained with Keras, whose constant in the normalisation is not PyTorch's.
+    return nn.Sequential(
+        nn.Conv2d(channels, filters, 3, padding=1),
+        nn.ReLU(),
+        nn.BatchNorm2d(filters, eps=1e-3),
+        nn.Conv2d(filters, filters, 3, padding=1),
+        nn.ReLU(),
+        nn.BatchNorm2d(filters, eps=1e-3),
+    )
+
+
+def _pooled(x: Tensor) -> Tensor:
+    """Largest of three neighbouring bands; what is missing of the last three is zeros, half of them in front."""
+    missing = -x.shape[-1] % _POOL
+    return functional.max_pool2d(functional.pad(x, (missing // 2, missing - missing // 2)), (1, _POOL))

@@ -1,0 +1,71 @@
+"""Drum strokes as a Standard MIDI file."""
+
+import io
+from collections.abc import Sequence
+
+import mido
+import numpy as np
+
+from mirkit.transcription.hits import Hits, velocities
+from mirkit.transcription.tempo_map import QUARTER, TempoMap
+
+#: General MIDI's drum channel (the tenth, counted from 0).
+_DRUMS = 9
+#: Ticks that a stroke is held, at most: to the next of the same drum. A drum sounds as long as it sounds.
+_LENGTH = QUARTER // 8
+_Event = tuple[int, mido.Message | mido.MetaMessage]
+
+
+def format_midi(hits: Hits, tempo: TempoMap, steps: int = 0) -> bytes:
+    """Write strokes: a track for the tempo, then one for each voice that is heard, all on the drum channel.
+
+    Parameters
+    ----------
+    hits : Hits
+    tempo : TempoMap
+    steps : int
+        Steps a beat that strokes are moved to; 0 leaves them where they are.
+
+    Returns
+    -------
+    bytes
+        The whole file: format 1, 960 ticks a quarter note, tick 0 at time 0 of the sound.
+    """
+    file = mido.MidiFile(type=1, ticks_per_beat=QUARTER, charset="utf-8")
+    file.tracks.append(_track("mirkit", _conductor(tempo)))
+    for voice, times, levels in zip(hits.voices, hits.times, hits.levels, strict=True):
+        if not len(times):
+            continue
+        # Strokes that fall on one tick are one: the loudest.
+        at, loud = tempo.at(times, steps), velocities(levels)
+        ticks, first = np.unique(at, return_index=True)
+        strokes = zip(ticks.tolist(), np.maximum.reduceat(loud, first).tolist(), strict=True)
+        file.tracks.append(_track(voice.name, _notes(voice.note, list(strokes))))
+    out = io.BytesIO()
+    file.save(file=out)
+    return out.getvalue()
+
+
+def _conductor(tempo: TempoMap) -> list[_Event]:
+    events: list[_Event] = [(tick, mido.MetaMessage("set_tempo", tempo=pace)) for tick, pace in tempo.tempos]
+    events += [(tick, mido.MetaMessage("time_signature", numerator=bar)) for tick, bar in tempo.signatures]
+    return sorted(events, key=lambda event: event[0])
+
+
+def _notes(note: int, strokes: Sequence[tuple[int, int]]) -> list[_Event]:
+    events: list[_Event] = []
+    ends = [tick for tick, _ in strokes[1:]]
+    for (tick, velocity), after in zip(strokes, [*ends, strokes[-1][0] + _LENGTH], strict=True):
+        events.append((tick, mido.Message("note_on", channel=_DRUMS, note=note, velocity=velocity)))
+        events.append((min(tick + _LENGTH, after), mido.Message("note_off", channel=_DRUMS, note=note)))
+    return events
+
+
+def _track(name: str, events: Sequence[_Event]) -> mido.MidiTrack:
+    """Give events in their order as a track, which counts from each to the next."""
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
+    now = 0
+    for tick, message in events:
+        track.append(message.copy(time=tick - now))
+        now = tick
+    return track
