@@ -1,6 +1,7 @@
 """Demucs: the networks of the package ``demucs``, from its official checkpoints, applied in bounded memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -113,4 +114,18 @@ class DemucsNetwork:
         """Separate a batch, Tensor of shape=(batch, 2, n) -> (batch, sources, 2, n)."""
         if self._trained:
             self._module.use_train_segment = not tight
-        return self._module(sound)
+        with _fused_attention():
+            return self._module(sound)
+
+
+@contextmanager
+def _fused_attention() -> Iterator[None]:
+    """Keep PyTorch from its "fast path" for transformers, which holds whole attention matrices and is slower."""
+    from torch.backends import mha
+
+    before = mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        mha.set_fastpath_enabled(before)
