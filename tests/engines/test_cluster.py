@@ -168,7 +168,7 @@ def test_objects_through_the_command_line(nodes: Nodes, library: Path, capsys: p
     url = f"file://{library}/ray"
     assert main(["rhythm", url, "--engine", "ray", "--address", nodes.address]) == 0
     told = capsys.readouterr().out
-    assert "with 2 workers" in told
+    assert "2 workers" in told
     assert "4 done, 0 skipped, 0 failed" in told
     assert main(["rhythm", str(library / "local"), "--batch", "--quiet"]) == 0
     assert results(library / "ray") == results(library / "local")

@@ -57,10 +57,13 @@ def plan(plan: Plan, workers: int, url: str = "") -> None:
     for model in plan.downloads if plan.todo else ():
         hosts = ", ".join(dict.fromkeys(file.url.split("/")[2] for file in model.files))
         print(f"fetch    {model.says}: {megabytes(model.size)} from {hosts}, licence {model.licence}")
-    print(f"to do    {len(plan.todo)} tracks, {plan.minutes:.0f} min of sound; {idle} done already")
+    sound = "" if url else f", {plan.minutes:.0f} min of sound"
+    print(f"to do    {len(plan.todo)} tracks{sound}; {idle} done already")
     for why, count in _whys(plan).most_common(8):
         print(f"         {count} x {shown(why)}")
-    if plan.todo:
+    if plan.todo and url:  # how much sound it is shows when it is copied
+        print(f"needs    {workers} workers")
+    elif plan.todo:
         disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
         print(f"needs    about {clock(plan.seconds / workers)} with {workers} workers{disk}")
 
