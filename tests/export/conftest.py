@@ -1,11 +1,10 @@
 """A bundle for each test of exports, made once."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from export.measured import make_clips
+from export.measured import make_clips, moved
 from mirkit.cli import main
 
 
@@ -22,11 +21,20 @@ def sat_bundle(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def wds_bundle(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wds") / "bundle"
+    assert main(["export", "sat-wds", str(out), str(clips), "--val", "0.3", "--jobs", "1", "--quiet"]) == 0
+    return out
+
+
 @pytest.fixture
 def bundle(sat_bundle: Path, tmp_path: Path) -> Path:
-    """A copy that a test may spoil, configs of its own place."""
-    out = Path(shutil.copytree(sat_bundle, tmp_path / "bundle"))
-    for name in ("dataset.json", "val_dataset.json"):
-        text = (out / name).read_text().replace(sat_bundle.resolve().as_posix(), out.resolve().as_posix())
-        (out / name).write_text(text)
-    return out
+    """A copy that a test may spoil."""
+    return moved(sat_bundle, tmp_path / "bundle")
+
+
+@pytest.fixture
+def tars(wds_bundle: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return moved(wds_bundle, tmp_path / "tars")

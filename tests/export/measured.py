@@ -1,5 +1,6 @@
 """Data sets that look as if they were measured and cut: small sound, numbers by seed."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -58,6 +59,15 @@ def make_clips(root: Path, *, tracks: int = 3, clips: int = 4, rate: int = 44100
             )
             _know(clip, rng, c / clips, size / rate, [entry], t)
     return root
+
+
+def moved(bundle: Path, to: Path) -> Path:
+    """Copy a bundle, its configs for the new place."""
+    shutil.copytree(bundle, to)
+    for name in ("dataset.json", "val_dataset.json"):
+        text = (to / name).read_text().replace(bundle.resolve().as_posix(), to.resolve().as_posix())
+        (to / name).write_text(text)
+    return to
 
 
 def _know(

@@ -3,8 +3,10 @@
 ``benchmarks/planted_faults.py`` asks the trainer what it makes of them.
 """
 
+import io
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +132,48 @@ def leak(out: Path) -> None:
     shutil.copy(first(out), out / "val" / first(out).name)
 
 
+def in_tar(how: Callable[[dict[str, bytes]], None]) -> Callable[[Path], None]:
+    """Change what the first tar for training holds."""
+
+    def spoil(out: Path) -> None:
+        path = out / "train" / "00000.tar"
+        with tarfile.open(path) as tar:
+            content = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
+        how(content)
+        with tarfile.open(path, "w") as tar:
+            for name, data in content.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+
+    return spoil
+
+
+def told(**values: Any) -> Callable[[dict[str, bytes]], None]:
+    """Put values into the json of the first sample; None of ``...`` takes a key out."""
+
+    def how(content: dict[str, bytes]) -> None:
+        name = next(name for name in content if name.endswith(".json"))
+        found = json.loads(content[name]) | values
+        content[name] = json.dumps({key: value for key, value in found.items() if value is not ...}).encode()
+
+    return how
+
+
+def dotted(content: dict[str, bytes]) -> None:
+    for name in list(content)[:2]:
+        content[f"feat. {name}"] = content.pop(name)
+
+
+def unheard(content: dict[str, bytes]) -> None:
+    name = next(iter(content))
+    content[name.replace(".flac", ".aif")] = content.pop(name)
+
+
+def alone(content: dict[str, bytes]) -> None:
+    del content[next(name for name in content if name.endswith(".json"))]
+
+
 PLANTED = (
     Planted("missing key", "sat", without_key, "training ends at the first batch"),
     Planted("NaN", "sat", number(float("nan")), "NaN in it; one is enough"),
@@ -148,4 +192,11 @@ PLANTED = (
     Planted("no module", "sat", no_module, "no numbers and no prompts"),
     Planted("random crops of clips", "sat", random_crop, "random_crop must be false"),
     Planted("clip on both sides", "sat", leak, "in train and in val"),
+    Planted("dot in the name", "sat-wds", in_tar(dotted), "the loader loses the sample"),
+    Planted("null in an unused key", "sat-wds", in_tar(told(lyrics=None)), "even if nothing uses it"),
+    Planted("NaN in the json", "sat-wds", in_tar(told(lufs=float("nan"))), "NaN in it; one is enough"),
+    Planted("key missing in the json", "sat-wds", in_tar(told(lufs=...)), "no lufs; training ends"),
+    Planted("five captions", "sat-wds", in_tar(told(text=["a", "b"])), "is list, not a text"),
+    Planted("aif in the tar", "sat-wds", in_tar(unheard), "not one flac"),
+    Planted("no json", "sat-wds", in_tar(alone), "no json; the loader fails on it"),
 )

@@ -119,8 +119,11 @@ def _numbers(told: dict[str, Any]) -> None:
         most = sorted(unknown["samples"].items(), key=lambda item: -item[1])
         listed = ", ".join(f"{key} {count}" for key, count in most[:4])
         print(f"unknown  {unknown['policy']}; of {unknown['of']}: {listed}{' ...' if len(most) > 4 else ''}")
+    whys: dict[str, list[str]] = {}
     for key, why in told["left out"].items():
-        print(f"         without {key}: {why}")
+        whys.setdefault(why, []).append(key)
+    for why, keys in whys.items():
+        print(f"without  {', '.join(keys)}: {why}")
 
 
 def _checked(checked: "Checked", *, quiet: bool) -> None:

@@ -1,0 +1,122 @@
+"""Prompts: whole clauses within the budget, facts that do not change, wordings by seed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirkit.errors import SettingsError
+from mirkit.export.items import Item
+from mirkit.export.prompts import TEMPLATES, Extremes, Wording, prompts
+from mirkit.export.tokens import at_most
+from mirkit.store import Fingerprint
+from mirkit.track import Track
+
+NUMBERS = {"bpm": 123.96, "brightness": 80.0, "lufs": -12.5}
+TEXT = "A driving track. It runs at 90 BPM. Synths swell – softly…"
+ITEM = Item(
+    name="a/crops/a_001",
+    source="a",
+    track=Track(Path("a")),
+    mix=Path("a.flac"),
+    sound=Fingerprint(1, "x"),
+    rate=44100,
+    start=0.0,
+    seconds=47.55,
+    numbers=NUMBERS,
+    reasons={},
+    facts={
+        "key": "F#",
+        "mode": "minor",
+        "metre": "4/4",
+        "vocals_share": 0.0,
+        "tags": {"genre": "Électro", "year": 1999},
+    },
+    texts={"genre_mood": TEXT},
+    methods={},
+)
+EXTREMES = Extremes({"brightness": (20.0, 70.0), "warmth": (1.0, 2.0)})
+
+
+def of(item: Item = ITEM, **changes: object) -> tuple[str, ...]:
+    return prompts(item, item.numbers, EXTREMES, replace(Wording(), **changes))  # type: ignore[arg-type]
+
+
+def test_the_first_wording_is_the_templates() -> None:
+    first = of()[0]
+    assert first.startswith("Electro, 124 BPM, F# minor, bright, 4/4 time, A driving track")
+    assert first.isascii()
+
+
+def test_prose_is_mended_by_what_was_measured() -> None:
+    assert "90 BPM" not in of()[0]
+    assert "It runs at 124 BPM" in of()[0]
+
+
+def test_stable_audio_3_gets_its_vocabulary() -> None:
+    assert of(template=TEMPLATES["sa3"])[0].startswith(
+        "TrackType: Music, VocalType: Instrumental, Genre: Electro, BPM: 124, Key: F# minor, bright"
+    )
+    assert of(template=TEMPLATES["sa3"])[0].endswith("Length: 48 seconds")
+
+
+def test_a_clause_with_an_unknown_is_left_out_whole() -> None:
+    item = replace(ITEM, facts={}, numbers={}, texts={})
+    assert of(item, template="{bpm} BPM; key of {key}; by hand; {genre}") == ("by hand",)
+    assert of(item, template="{bpm} BPM") == ("music",)
+
+
+def test_wordings_come_by_seed_and_tell_the_same() -> None:
+    assert of(variants=6) == of(variants=6)
+    assert of(variants=6)[1:] != of(variants=6, seed=1)[1:]
+    assert len(set(of(variants=6))) == 6
+    clauses = set(of()[0].split(", "))
+    assert all(set(text.split(", ")) <= clauses for text in of(variants=6))
+
+
+def test_a_trigger_stays_in_front() -> None:
+    assert all(text.startswith("mystyle, ") for text in of(trigger="mystyle", variants=6))
+
+
+@given(st.lists(st.text(min_size=1, max_size=40), max_size=8), st.integers(8, 64))
+def test_never_over_the_budget_and_only_whole_clauses(sentences: list[str], budget: int) -> None:
+    item = replace(ITEM, texts={"full": ". ".join(sentences)})
+    whole = prompts(item, NUMBERS, EXTREMES, Wording(budget=10_000, variants=1))[0]
+    for text in prompts(item, NUMBERS, EXTREMES, Wording(budget=budget)):
+        assert at_most(text) <= budget or text == "music"
+        assert text.isascii()
+        rest = whole
+        for clause in text.split(", "):
+            assert clause in whole or text == "music"
+        assert rest
+
+
+@given(st.text(st.characters(max_codepoint=126, min_codepoint=32), max_size=60))
+def test_the_estimate_counts_every_word_digit_and_mark(text: str) -> None:
+    digits = sum(sign.isdigit() for sign in text)
+    marks = sum(not sign.isalnum() and not sign.isspace() for sign in text)
+    letters = sum(sign.isalpha() for sign in text)
+    assert digits + marks + letters / 2 + 1 <= at_most(text) <= digits + marks + letters + 1
+
+
+def test_a_tokenizer_counts_exactly(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    from mirkit.models.tokenizer import counter
+
+    words = {"[UNK]": 0, "deep": 1, "house": 2, "music": 3}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.save(str(tmp_path / "tokenizer.json"))
+    count = counter(tmp_path / "tokenizer.json")
+    assert count("deep house music") == 3
+    (tmp_path / "no.json").write_text("{}")
+    with pytest.raises(SettingsError, match="no tokenizer"):
+        counter(tmp_path / "no.json")
+
+
+@pytest.mark.parametrize("template", ["{tempo}", "{bpm", "{}"])
+def test_a_wrong_template_is_named(template: str) -> None:
+    with pytest.raises(SettingsError, match="--template"):
+        Wording(template)
