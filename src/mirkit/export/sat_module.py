@@ -37,7 +37,11 @@ def _of_window(entry, info):  # type: ignore[no-untyped-def]
     try:
         samples = max(entry["samples"], INDEX["sample_size"])
         start = info["timestamps"][0] * samples / INDEX["sample_rate"]
-        row = entry["row"] + min(entry["windows"] - 1, max(0, round(start / INDEX["hop"])))
+        final = (samples - INDEX["sample_size"]) / INDEX["sample_rate"]  # where the last window begins
+        near = min(entry["windows"] - 1, max(0, round(start / INDEX["hop"])))
+        if abs(final - start) < abs(near * INDEX["hop"] - start):
+            near = entry["windows"] - 1
+        row = entry["row"] + near
         width = 4 * len(INDEX["names"])
         with open(_WINDOWS, "rb") as file:
             file.seek(row * width)
