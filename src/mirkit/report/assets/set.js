@@ -172,7 +172,7 @@ function detail(row) {
   const cell = (label, value) => el("div", {}, el("span", {}, label), number(value));
   box.replaceChildren(el("button", { class: "ghost close", "aria-label": "Close", onclick: () => box.close() }, "✕"), el("h2", {}, row.key), el("p", { class: "hint" }, `${row.says} (${row.unit})`));
   if (M.drawable(row)) { box.append(canvas); }
-  box.append(el("div", { class: "numbers" }, cell("have a number", row.count), ...Object.entries(p).map(([q, value]) => cell("P" + q, value)), cell("mean", row.mean), cell("deviation", row.std),
+  box.append(el("div", { class: "numbers" }, cell("have a number", row.count), ...Object.entries(p).sort(([a], [b]) => a - b).map(([q, value]) => cell("P" + q, value)), cell("mean", row.mean), cell("deviation", row.std),
     cell("least", row.low), cell("greatest", row.high), cell("conditioner from", range.min_val), cell("to", range.max_val), cell("VIF", row.vif)));
   const rest = el("div", { class: "list" });
   Object.entries(row.nulls).forEach(([why, n]) => rest.append(line(why, el("span", { class: "number" }, `${n} ×`))));
@@ -186,7 +186,7 @@ id("detail").addEventListener("click", (event) => { if (event.target === id("det
 
 /* ---- correlation */
 const side = KEYS.keys.length, related = new Int8Array(M.bytes(SET.related).buffer);
-const margin = 0;
+const margin = 90; // for the names of the rooms
 M.fit(id("matrix"), (pen, w) => {
   const step = (w - margin) / side, warm = M.color("drums"), cool = M.color("accent");
   for (let i = 0; i < side; i++) for (let j = 0; j < side; j++) {
@@ -195,11 +195,17 @@ M.fit(id("matrix"), (pen, w) => {
     pen.globalAlpha = Math.min(1, Math.abs(r) / 100) ** 1.4; pen.fillStyle = r > 0 ? cool : warm;
     pen.fillRect(margin + j * step, i * step, step + .4, step + .4);
   }
-  pen.globalAlpha = 1;
+  pen.globalAlpha = 1; pen.textAlign = "right"; pen.textBaseline = "middle";
+  rooms.forEach((label) => {
+    const first = KEYS.keys.findIndex((row) => row.room === label), size = KEYS.keys.filter((row) => row.room === label).length;
+    pen.fillStyle = M.color("soft"); pen.fillText(label, margin - 8, (first + size / 2) * step);
+    pen.fillStyle = M.color("line");
+    if (first) { pen.fillRect(margin, first * step - .5, w - margin, 1); pen.fillRect(margin + first * step - .5, 0, 1, w - margin); }
+  });
 });
 id("matrix").addEventListener("pointermove", (event) => {
-  const box = event.currentTarget.getBoundingClientRect(), j = Math.floor((event.clientX - box.left) / box.width * side), i = Math.floor((event.clientY - box.top) / box.height * side);
-  if (i < 0 || j < 0 || i >= side || j >= side) return;
+  const box = event.currentTarget.getBoundingClientRect(), step = (box.width - margin) / side, j = Math.floor((event.clientX - box.left - margin) / step), i = Math.floor((event.clientY - box.top) / step);
+  if (i < 0 || j < 0 || i >= side || j >= side) return M.tip(event);
   const r = related[i * side + j];
   M.tip(event, `${KEYS.keys[i].key}\n${KEYS.keys[j].key}\n${r === -128 ? "too few tracks, or no variation" : "r = " + (r / 100).toFixed(2)}`);
 });
@@ -210,6 +216,10 @@ KEYS.keys.forEach((row) => row.alike.forEach(([other, r]) => {
   if (!told.has(pair)) { told.add(pair); id("alike").append(line(pair, el("span", { class: "number" }, `r = ${number(r, 3)}`))); }
 }));
 KEYS.keys.filter((row) => row.vif > 10).sort((a, b) => b.vif - a.vif).slice(0, 30).forEach((row) => id("alike").append(line(row.key, el("span", { class: "number" }, `VIF ${number(row.vif, 3)}`))));
+const strongest = [];
+for (let i = 0; i < side; i++) for (let j = 0; j < i; j++) if (related[i * side + j] !== -128) strongest.push([Math.abs(related[i * side + j]), i, j]);
+strongest.sort((a, b) => b[0] - a[0]).slice(0, 12).forEach(([, i, j]) => id("strongest").append(line(`${KEYS.keys[j].key} · ${KEYS.keys[i].key}`, el("span", { class: "number" }, `r = ${(related[i * side + j] / 100).toFixed(2)}`))));
+if (!strongest.length) id("strongest").append(line("It takes 8 tracks to tell."));
 if (!id("alike").children.length) id("alike").append(line(KEYS.tracks < 8 ? "It takes 8 tracks to tell." : "No two keys say the same."));
 
 /* ---- coverage */
