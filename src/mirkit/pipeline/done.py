@@ -46,9 +46,12 @@ def inputs_of(stage: Stage, prints: Mapping[str, Fingerprint], settings: Setting
             curves.append((part if have_tonal else "full_mix", family))
         elif part in prints and (stage.name != "beats" or part not in STEMS or settings.rhythm.stems):
             curves.append((part, family))
+    parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))}
     if stage.name == "drums":
-        curves.append((drum_part(prints, settings), "strokes"))
-    parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))} or {"full_mix"}
+        parts = {drum_part(prints, settings)}
+        if settings.backends.drums != "drumsep":  # which goes through the sound by itself, twice
+            curves = [(part, "strokes") for part in parts]
+    parts = parts or {"full_mix"}
     return Inputs(tuple(curves), {part: prints[part] for part in sorted(parts)})
 
 

@@ -1,12 +1,19 @@
 """Drums to MIDI."""
 
+from pathlib import Path
+from typing import Any
+
 from mirkit import models
+from mirkit.audio import open_audio
 from mirkit.errors import MirkitError
+from mirkit.features.signal import SignalMeter
 from mirkit.opentrack import OpenTrack
 from mirkit.stages import Result
 from mirkit.stages.choice import drum_part, midi_name
 from mirkit.store import Settings
 from mirkit.store.midi import format_midi
+from mirkit.store.settings import Separation
+from mirkit.transcription.components import strokes_of_parts
 from mirkit.transcription.hits import Hits
 from mirkit.transcription.tempo_map import tempo_map
 
@@ -16,13 +23,15 @@ def drums(track: OpenTrack, settings: Settings) -> Result:
     if "drums" in track.broken and settings.drums.source == "stem":
         raise MirkitError(track.broken["drums"])
     part = drum_part(track.track.stems, settings)
-    heard: Hits | MirkitError = track.curve(part, "strokes")
+    if settings.backends.drums == "drumsep":
+        heard, how, notes = _taken_apart(track.track.parts[part], settings)
+    else:
+        heard, how, notes = track.curve(part, "strokes"), {}, []
     if isinstance(heard, MirkitError):
         raise heard
     beats = track.beats
     has_beats = len(beats.times) > 1
     steps = settings.drums.quantise
-    notes = []
     if part == "full_mix" and settings.drums.source == "stem":
         notes.append("drums: transcribed from the mix, because there is no drums stem")
     if steps and not has_beats:
@@ -36,8 +45,23 @@ def drums(track: OpenTrack, settings: Settings) -> Result:
             "signal": part,
             "strokes": {voice.name: len(times) for voice, times in zip(heard.voices, heard.times, strict=True)},
             "tempo": "beat grid" if has_beats else "120, as there are no beats",
+            **how,
         },
         notes=tuple(notes),
         model=weights.model if weights else None,
         weights_sha256=weights.sha256 if weights else None,
     )
+
+
+def _taken_apart(path: Path, settings: Settings) -> tuple[Hits, dict[str, Any], list[str]]:
+    """Strokes in the parts that a model makes of a kit, how it made them, and what a user should know of it."""
+    separator: models.StemSeparator = models.load("drums", settings)
+    run = separator.separate(open_audio(path), Separation())
+    meters: dict[str, SignalMeter] = {}
+    for block in run.blocks():
+        for part, sound in block.items():
+            if part not in meters:
+                meters[part] = SignalMeter(len(sound), frozenset({"onset"}), {})
+            meters[part].push(sound)
+    curves = {part: meter.finish()["onset"] for part, meter in meters.items()}
+    return strokes_of_parts(curves), {"separation": run.method}, list(run.notes)

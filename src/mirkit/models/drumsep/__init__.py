@@ -1,0 +1,31 @@
+"""DrumSep: a checkpoint of Demucs that takes a drum kit apart (inagoy/drumsep). The networks are those of Demucs."""
+
+from mirkit.errors import WeightsError
+from mirkit.models import demucs
+from mirkit.models.demucs import gather
+from mirkit.models.stems.separator import Separator
+from mirkit.models.weights import Weights
+from mirkit.transcription.components import PARTS
+
+__all__ = ["gather", "load"]
+
+
+def load(weights: Weights, device: str) -> Separator:
+    """Make the networks of a model whose sources are parts of a drum kit.
+
+    Parameters
+    ----------
+    weights : Weights
+        As Demucs has them (see :func:`mirkit.models.demucs.load`).
+    device : str
+        Of PyTorch.
+
+    Raises
+    ------
+    WeightsError
+        A file is something else or damaged, or separates something else.
+    """
+    separator = demucs.load(weights, device, wanted=tuple(PARTS))
+    if lacking := [part for part in PARTS if part not in separator.stems]:
+        raise WeightsError(f"{weights.model}: not a model of drum kits: it does not separate {', '.join(lacking)}")
+    return separator

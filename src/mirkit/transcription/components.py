@@ -1,0 +1,59 @@
+"""Strokes of a drum kit that a model has taken apart: the onsets of each of its parts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mirkit.features.rhythm.onset_envelope import FINE_HOP, OnsetCurve
+from mirkit.features.rhythm.onsets import find_onsets
+from mirkit.features.types import ANALYSIS_RATE, FloatArray
+from mirkit.transcription.hits import Hits, Voice
+from mirkit.transcription.strength import stroke_levels
+
+#: Part as DrumSep names it -> voice.
+PARTS = {
+    "bombo": Voice("kick", 36),
+    "redoblante": Voice("snare", 38),
+    "platillos": Voice("cymbals", 42),
+    "toms": Voice("toms", 45),
+}
+#: dB below the loudest stroke of its part, and of the kit, from which on an onset is what the model left of another
+#: drum, not a stroke. The best for rendered kits whose parts leak into each other by -40 to -18 dB.
+_OF_PART, _OF_KIT = 18.0, 35.0
+_FRAME = ANALYSIS_RATE // 100
+
+
+def strokes_of_parts(curves: Mapping[str, OnsetCurve]) -> Hits:
+    """Find the strokes in the parts of a kit.
+
+    Parameters
+    ----------
+    curves : mapping
+        Key of ``PARTS`` -> onset curve of that part alone.
+
+    Returns
+    -------
+    Hits
+        Onsets that are not far softer than the loudest of their part and of the kit.
+    """
+    found = {part: find_onsets(curves[part]).times for part in PARTS}
+    levels = {part: _levels(curves[part], times) for part, times in found.items()}
+    loudest = max((float(level.max()) for level in levels.values() if len(level)), default=0.0)
+    kept = {
+        part: level > max(float(level.max(initial=-np.inf)) - _OF_PART, loudest - _OF_KIT)
+        for part, level in levels.items()
+    }
+    return Hits(
+        tuple(PARTS.values()),
+        tuple(found[part][kept[part]] for part in PARTS),
+        tuple(levels[part][kept[part]] for part in PARTS),
+    )
+
+
+def _levels(curve: OnsetCurve, times: FloatArray) -> FloatArray:
+    """Levels of strokes in dB, on one scale for all parts."""
+    energy = curve.energy[:, 0]
+    power = np.add.reduceat(energy, np.arange(len(energy) * FINE_HOP // _FRAME) * _FRAME // FINE_HOP)
+    growth = stroke_levels(power, np.rint(times * 100).astype(np.int64))
+    levels: FloatArray = growth + 10 * np.log10(max(float(power.max(initial=0)), 1e-30))
+    return levels
