@@ -245,8 +245,8 @@ BACKENDS: tuple[Backend, ...] = (
     Backend("beats", "beat_this", "Beat This!", "beats", "torch", "Apache-2.0", "MIT", built=True),
     Backend("beats", "embedded", "multi-band onsets, tempogram, decoder", built=True),
     Backend("drums", "adtof", "ADTOF Frame_RNN", "drums", "torch", "Apache-2.0", "CC BY-NC-SA 4.0", False, built=True),
-    Backend("drums", "drumsep", "DrumSep, onsets", "stems", "demucs", "MIT", "not stated", False, True, asked=True),
     Backend("drums", "embedded", "spectral templates and a small network, fitted on rendered drums", built=True),
+    Backend("drums", "drumsep", "DrumSep, onsets", "stems", "demucs", "MIT", "not stated", False, built=True),
     Backend(
         "classification",
         "essentia",
