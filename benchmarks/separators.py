@@ -3,7 +3,8 @@
 Run ``python benchmarks/separators.py [--seconds 30] [--models htdemucs htdemucs_ft] [--json FILE]``. Each side is a
 process of its own on the CPU, with one thread, from the sound file to four sound files; CPU seconds and peak memory are
 those of the process, start and loading included. The difference is the largest of any sample of any stem. With ``--long
-S`` a second file of S seconds goes through our path, to show that memory does not grow.
+S`` a second file of S seconds goes through our path, to show that memory does not grow; ``--stream S ...`` shows that
+of the path alone, with a stand-in for the network, over S seconds of sound.
 """
 
 import argparse
@@ -61,8 +62,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--models", nargs="+", choices=list(BAGS), default=["htdemucs"])
     parser.add_argument("--long", type=float, default=0.0, metavar="S", help="a second file for our path alone")
+    parser.add_argument("--stream", type=float, nargs="+", default=[], metavar="S", help="memory without the network")
+    parser.add_argument("--stream-child", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    if arguments.stream_child:
+        stream(arguments.stream_child)
+        return
+    for seconds in arguments.stream:
+        cost = measured([sys.executable, __file__, "--stream-child", str(seconds)])
+        print(f"path alone, {seconds:g} s of sound: {cost['cpu_s']:.0f} CPU seconds, {cost['peak_mib']:.0f} MiB")
+    if arguments.stream:
+        return
     rows = []
     with tempfile.TemporaryDirectory() as temp:
         for name in arguments.models:
@@ -93,6 +104,32 @@ def main() -> None:
                 )
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1))
+
+
+def stream(seconds: float) -> None:
+    """Send sound that nobody keeps through segments of 7.8 s, four passes, as htdemucs_ft does."""
+    from mirkit.models.stems.separator import Separator
+    from mirkit.models.weights import Weights
+    from mirkit.store.settings import Separation
+
+    class Network:
+        sources, rate, segment, longest = tuple(SOURCES), 44100, 7.8, 7.8
+
+        def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+            return 343980
+
+        def __call__(self, sound, *, tight):
+            return sound[:, None].expand(-1, 4, -1, -1)
+
+    class Sound:
+        path, rate, channels, frames = Path("sound.wav"), 44100, 2, round(seconds * 44100)
+
+        def blocks(self):
+            for first in range(0, self.frames, 1 << 16):
+                yield np.full((2, min(1 << 16, self.frames - first)), first % 7 / 10, np.float32)
+
+    made = Separator([Network()] * 4, np.eye(4), Weights("stand-in", (), ""), "cpu")
+    assert sum(block["bass"].shape[1] for block in made.separate(Sound(), Separation()).blocks()) == Sound.frames
 
 
 def encoded_as_wav(track: Path) -> Path:
