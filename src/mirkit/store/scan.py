@@ -78,7 +78,10 @@ def scan_origin(path: Path) -> Origin:
         stages: dict[str, Any] = content.get("stages", {})  # type: ignore[assignment]  # checked by use
         facts: dict[str, Any] = content.get("facts", {})  # type: ignore[assignment]
         for name, entry in stages.items():
-            reasons |= entry.get("reasons", {})
+            given = entry.get("reasons", {})
+            if not isinstance(given, dict):
+                raise TypeError
+            reasons |= given
             methods[name] = entry.get("backend") or "none"
         source = str(stages["cut"]["parameters"]["source"]) if "cut" in stages else ""
         known = {name: fact["value"] for name, fact in facts.items() if fact.get("value") is not None}
