@@ -10,6 +10,9 @@ from mirkit.engines.done import Done, I, R
 from mirkit.engines.limits import cores as _cores_here
 from mirkit.engines.limits import default_memory
 
+#: Actors that share a GPU at most: each loads its models there.
+_ON_A_CARD = 4
+
 __all__ = ["Done", "cores", "default_memory", "run"]
 
 
@@ -52,15 +55,16 @@ def run(
     address : str, optional
         Of the Ray cluster that does the work.
     gpu : bool
-        Whether the work uses a GPU: each actor of the cluster then gets an equal share of them.
+        Whether the work uses a GPU: each actor of the cluster then gets a share, a quarter of one at least.
     """
     if address is not None:
         from mirkit.engines import cluster
 
         cluster.connect(address)
-        share = cluster.resource("GPU") / max(1, jobs) if gpu else 0.0
+        cards = cluster.resource("GPU") if gpu else 0.0
+        share = min(1.0, max(cards / jobs, 1 / _ON_A_CARD)) if cards else 0.0
         # Ray counts shares in ten-thousandths.
-        return cluster.run(work, items, jobs=jobs, gpus=int(min(share, 1.0) * 1e4) / 1e4, time_limit=time_limit)
+        return cluster.run(work, items, jobs=jobs, gpus=int(share * 1e4) / 1e4, time_limit=time_limit)
     if len(items) <= 1 and jobs == 1 and time_limit is None and memory is None:
         from mirkit.engines import serial
 

@@ -18,8 +18,13 @@ from mirkit.track import Track
 
 #: Bytes that a worker needs for a track of common length, models aside.
 MEMORY_PER_WORKER = 700 * 2**20
-#: What a separating model takes beside that.
-_MODEL_MEMORY = {"demucs": 1500 * 2**20, "roformer": 3000 * 2**20}
+#: What a model takes beside that.
+_MODEL_MEMORY = {
+    "demucs": 1500 * 2**20,
+    "roformer": 3000 * 2**20,
+    "audiobox": 900 * 2**20,
+    "essentia": 500 * 2**20,
+}
 #: Workers with a separating model that share a card: while one computes, the other decodes, encodes and measures.
 _ON_A_CARD = 2
 #: Seconds to wait, at the end, for a track that another run is at work on.
@@ -62,8 +67,9 @@ def workers(plan: Plan, request: Request) -> int:
     named = request.jobs or plan.settings.run.jobs
     asked = named or engines.cores(request.address)
     here = request.address is None  # on a cluster, Ray hands out memory and cards
-    model = _MODEL_MEMORY.get(plan.backends.get("stems", ""), 0) if here and "separate" in request.stages else 0
-    if model and not named and models.uses_card("stems", plan.settings):
+    model = sum(_MODEL_MEMORY.get(name, 0) for name in plan.backends.values()) if here else 0
+    separates = here and plan.backends.get("stems", "") in _MODEL_MEMORY
+    if separates and not named and models.uses_card("stems", plan.settings):
         asked = min(asked, _ON_A_CARD)
     if model or (here and request.memory is not None):
         asked = min(asked, (request.memory or engines.default_memory()) // (MEMORY_PER_WORKER + model))

@@ -1,0 +1,54 @@
+"""How many workers a run gets, here and on a cluster."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mirkit import engines
+from mirkit.engines import cluster
+from mirkit.pipeline import Request, workers
+from mirkit.store import Settings
+
+GB = 2**30
+
+
+def plan(**backends: str) -> Any:
+    todo = {str(i): {"bands": "new"} for i in range(100)}
+    return SimpleNamespace(settings=Settings(), backends=backends, todo=todo, unreadable={})
+
+
+def asked(**more: Any) -> Request:
+    return Request(Path(), ("extract",), **more)
+
+
+def test_models_take_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "cores", lambda address=None: 64 if address is None else 500)
+    monkeypatch.setattr(engines, "default_memory", lambda: 32 * GB)
+    assert workers(plan(classification="embedded"), asked()) == 64
+    assert workers(plan(classification="embedded"), asked(memory=7 * GB)) == 10
+    assert workers(plan(aesthetics="audiobox"), asked()) == 32 * 1024 // (700 + 900)
+    assert workers(plan(aesthetics="audiobox", classification="essentia"), asked()) == 32 * 1024 // (700 + 900 + 500)
+    assert workers(plan(aesthetics="audiobox"), asked(memory=1 * GB)) == 1
+
+
+def test_on_a_cluster_ray_hands_out_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "cores", lambda address=None: 500 if address else 2)
+    assert workers(plan(aesthetics="audiobox"), asked(address="auto", memory=GB)) == 100, "no more than tracks"
+    assert workers(plan(aesthetics="audiobox"), asked(address="auto", jobs=7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("cards", "jobs", "gpu", "share"),
+    [(2, 16, True, 0.25), (2, 3, True, 0.6666), (8, 4, True, 1.0), (0, 4, True, 0.0), (2, 4, False, 0.0)],
+)
+def test_actors_share_the_cards(
+    cards: float, jobs: int, gpu: bool, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(cluster, "connect", lambda address: seen.update(address=address))
+    monkeypatch.setattr(cluster, "resource", {"GPU": cards}.get)
+    monkeypatch.setattr(cluster, "run", lambda work, items, **more: seen.update(more) or iter(()))
+    assert list(engines.run(abs, [1], jobs=jobs, address="here:1", gpu=gpu)) == []
+    assert (seen["address"], seen["jobs"], seen["gpus"]) == ("here:1", jobs, share)
