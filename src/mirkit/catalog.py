@@ -7,6 +7,7 @@ several stages, ``BACKENDS`` the methods a stage can choose from. Parser, verify
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 STEMS = ("drums", "bass", "other", "vocals")
@@ -114,7 +115,7 @@ class Stage:
     files: tuple[str, ...] = ()
     job: str = ""
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """Names of the keys that this stage writes."""
         return tuple(key.name for key in KEYS if key.stage == self.name)

@@ -13,8 +13,8 @@ from mirkit.dataset.facts import compare_texts
 from mirkit.description.facts import Compared
 from mirkit.description.prompts import PREFIX
 from mirkit.errors import MirkitError, MissingInput
-from mirkit.store import Entry, find_root, fingerprint, read_info, read_provenance, read_settings
-from mirkit.track import Track, find_tracks, is_track, loose_files
+from mirkit.store import Entry, Fingerprint, find_root, fingerprint, read_info, read_provenance, read_settings
+from mirkit.track import Track, find_all, is_track
 
 #: Stages whose values two tracks can only share when the same method made them.
 _METHOD_STAGES = ("separate", "beats", "danceability")
@@ -80,7 +80,8 @@ def verify(track: Track) -> TrackReport:
         if (cut := Cut.of(provenance)) and (fault := clip_fault(track, cut, provenance)):
             return TrackReport(track.name, problem=fault)
         measured = {name: entry for name, entry in provenance.stages.items() if name != CUT}
-        stale = tuple(name for name, entry in measured.items() if _is_stale(entry, parts))
+        changed = _Changed(parts)
+        stale = tuple(name for name, entry in measured.items() if changed.any_of(entry))
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
@@ -107,9 +108,22 @@ def verify(track: Track) -> TrackReport:
     )
 
 
-def _is_stale(entry: Entry, parts: Mapping[str, Path]) -> bool:
-    """Whether a file that a stage read is gone or has other content; content is read only where its time differs."""
-    return any(part not in parts or fingerprint(parts[part], known) != known for part, known in entry.inputs.items())
+class _Changed:
+    """Whether files have other content than when they were read; it is looked at where the time of change differs."""
+
+    def __init__(self, parts: Mapping[str, Path]) -> None:
+        self._parts = parts
+        self._same: dict[tuple[str, Fingerprint, int], bool] = {}
+
+    def any_of(self, entry: Entry) -> bool:
+        """Whether a file that a stage read is gone or has changed."""
+        return not all(self._is(part, known) for part, known in entry.inputs.items())
+
+    def _is(self, part: str, known: Fingerprint) -> bool:
+        asked = (part, known, known.mtime_ns)
+        if asked not in self._same:
+            self._same[asked] = part in self._parts and fingerprint(self._parts[part], known) == known
+        return self._same[asked]
 
 
 def _method(entry: Entry) -> str:
@@ -145,7 +159,7 @@ def verify_all(path: Path, *, crops: bool = False) -> list[TrackReport]:
         The settings file is wrong.
     """
     several = path.is_dir() and not is_track(path)
-    tracks = [*find_tracks(path), *map(Track.at, loose_files(path))] if several else [Track.at(path)]
+    tracks = find_all(path) if several else [Track.at(path)]
     if not tracks:
         raise MissingInput(f"{path}: no track in it")
     root = find_root(path if several else tracks[0].path, batch=several)

@@ -12,9 +12,9 @@ from mirkit.catalog import JOBS, STEMS, stage, with_needs
 from mirkit.dataset.exclusion import reason
 from mirkit.errors import MirkitError, MissingExtra, MissingInput
 from mirkit.models.table import Model
-from mirkit.pipeline.state import State
+from mirkit.pipeline.outstanding import outstanding
 from mirkit.store import Settings, find_root, read_settings, with_values
-from mirkit.track import Track, find_tracks, is_track, loose_files
+from mirkit.track import Track, find_all, is_track
 
 #: CPU seconds per minute of sound on one core of 2020: what the time in the plan is made of.
 SECONDS_PER_MINUTE = {"separate": 4.0, "measure": 4.0}
@@ -134,17 +134,7 @@ def make_plan(request: Request) -> Plan:
     if left_out:
         notices.append(f"{len(left_out)} tracks are excluded by mirkit.toml")
         notices += [f"{track.name}: {why}" for track, why in left_out.items() if len(left_out) <= _NAMED]
-    todo: dict[str, dict[str, str]] = {}
-    unreadable: dict[str, str] = {}
-    for track in included:
-        try:
-            state = State.of(track, hashed=False)
-            missing = state.outstanding(request.stages, backends, settings, overwrite=request.overwrite)
-        except (MirkitError, OSError) as error:
-            unreadable[str(track.path)] = str(error)
-            continue
-        if missing:
-            todo[str(track.path)] = missing
+    todo, unreadable = outstanding(included, root, request, backends, settings)
     minutes = _minutes([track for track in included if str(track.path) in todo])
     counts = Counter("separate" if name == "separate" else "measure" for stages in todo.values() for name in stages)
     shares = {
@@ -185,7 +175,7 @@ def tracks_of(request: Request) -> tuple[list[Track], Path, list[str]]:
         raise MissingInput(f"{path}: no such file or folder")
     if request.batch and path.is_dir() and not is_track(path):
         problems: list[str] = []
-        tracks = find_tracks(path, problems) + [Track.at(file) for file in loose_files(path)]
+        tracks = find_all(path, problems)
         if not tracks:
             raise MissingInput(f'{path}: no track in it; put sound files there, or say: mirkit organize "{path}"')
         return tracks, find_root(path, batch=True), problems

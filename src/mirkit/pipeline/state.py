@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +129,11 @@ class State:
         if "drums" in wanted and not overwrite and self.foreign_midi(settings):
             wanted = tuple(name for name in wanted if name != "drums")  # the user's own MIDI stays
         todo: dict[str, str] = {}
-        identities: dict[str, str] = {}
+        identities = _Identities()
         for name in with_needs(wanted):
             row = stage(name)
             entry = self.provenance.stages.get(entry_name(row, settings))
-            needs = {need: identities[need] for need in row.needs}
+            needs = {need: identities.of(need) for need in row.needs}
             why = why_not_done(
                 row,
                 entry,
@@ -148,7 +149,7 @@ class State:
                 why = "overwrite"
             if why:
                 todo[name] = why
-            identities[name] = "" if why or entry is None else entry.identity
+            identities.entries[name] = None if why else entry
         return todo
 
     def _check_clip(self, wanted: Iterable[str]) -> None:
@@ -177,9 +178,13 @@ class State:
             method: Any = entry.extra.get("method", {}) if entry else {}
             return all(looks_whole(self.track.crops / clip, self.prints) for clip in method.get("clips", ()))
         keys_there = all(key in self.info for key in row.keys)
-        if row.curves and not self.track.curves.exists():
+        if row.curves and not self._curves_there:
             return False  # made anew, for windows and clips
         return keys_there and all(self.product(suffix).exists() for suffix in row.files)
+
+    @cached_property
+    def _curves_there(self) -> bool:
+        return self.track.curves.exists()
 
     def product(self, suffix: str) -> Path:
         """Path of a file that a stage writes."""
@@ -204,6 +209,21 @@ class State:
             return None
         found = fingerprint(path, ours.get(path.name))
         return None if found in ours.values() else found
+
+
+class _Identities:
+    """Identities of stages as they are asked for: to work one out takes longer than to look whether a stage is done."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry | None] = {}
+        self._known: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        """Identity of a stage, "" for one that is not done."""
+        if name not in self._known:
+            entry = self.entries[name]
+            self._known[name] = entry.identity if entry else ""
+        return self._known[name]
 
 
 def unread(path: Path) -> Fingerprint:

@@ -103,12 +103,16 @@ def parse_entry(stage: str, content: JsonValue) -> Entry:
         A known field has another type, or a necessary one is absent.
     """
     given = as_object(content, stage)
-    known = {name: as_type(given[name], kinds, f"{stage}: {name}") for name, kinds in _FIELDS.items() if name in given}
+    known = {name: given[name] for name in _FIELDS if name in given}
+    for name, value in known.items():
+        if type(value) not in _FIELDS[name]:
+            as_type(value, _FIELDS[name], f"{stage}: {name}")
     if absent := [name for name in ("mirkit_version", "stage_version") if name not in known]:
         raise TypeError(f"{stage}: {absent[0]} is absent")
     for name in ("needs", "reasons"):
         for key, value in as_object(known.get(name, {}), name).items():
-            as_type(value, (str,), f"{stage}: {name}: {key}")
+            if type(value) is not str:
+                as_type(value, (str,), f"{stage}: {name}: {key}")
     prints = {name: parse_prints(given.get(name, {}), stage) for name in _PRINTS}
     extra = {name: value for name, value in given.items() if name not in known and name not in _PRINTS}
     return Entry(stage=stage, **prints, extra=extra, **known)  # type: ignore[arg-type]  # types checked above

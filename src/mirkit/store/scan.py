@@ -1,6 +1,5 @@
 """Sidecars of many tracks, read fast: only what statistics ask of them, and nothing is checked that they do not use."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.store.mishap import shown
-from mirkit.store.sidecar import Damaged, JsonObject, read_bounded, whole
+from mirkit.store.sidecar import Damaged, JsonObject, loads, read_bounded
 
 _NUMBERS = frozenset((int, float, NoneType))
 _TEXT = frozenset((str,))
@@ -97,7 +96,7 @@ def _object(path: Path) -> JsonObject | None:
     if data is None:
         return None
     try:
-        content = json.loads(data, parse_constant=lambda token: None, parse_int=whole)
+        content = loads(data)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{shown(path)}: not readable as JSON; mend it, or move it away") from error
     if not isinstance(content, dict):

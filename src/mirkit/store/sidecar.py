@@ -3,11 +3,12 @@
 import json
 import math
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from mirkit.errors import InfoError
 from mirkit.store import atomic
@@ -18,6 +19,8 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 #: A sidecar beyond this is none of ours (bytes).
 MAX_BYTES = 64 * 2**20
+#: What a number looks like that may be too large for a float; only then is each looked at, which takes long.
+_LARGE = re.compile(rb"[\s:,\[]-?[\d.]+[eE]\+?\d{3}|\d{200}|\0")
 #: A whole number of so many bits is too large for a float.
 _MOST_BITS = 1024
 
@@ -119,7 +122,7 @@ def parse_object(data: bytes, path: Path) -> JsonObject:
         Not JSON, or not an object.
     """
     try:
-        value = json.loads(data, parse_constant=lambda token: None, parse_float=_finite, parse_int=whole)
+        value = loads(data)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{shown(path)}: not readable as JSON; mend it, or move it away") from error
     if not isinstance(value, dict):
@@ -158,7 +161,14 @@ def _lines(value: JsonValue, levels: int, indent: str) -> str:
     return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
 
 
-def whole(text: str) -> int | None:
+def loads(data: bytes) -> Any:
+    """Read JSON; a number that is none, or that no float can hold, is None. Raises ValueError, RecursionError."""
+    if _LARGE.search(data):
+        return json.loads(data, parse_constant=lambda token: None, parse_float=_finite, parse_int=_whole)
+    return json.loads(data, parse_constant=lambda token: None)
+
+
+def _whole(text: str) -> int | None:
     """Read a whole number of JSON; None where a float could not hold it."""
     value = int(text)
     return value if value.bit_length() < _MOST_BITS else None

@@ -4,7 +4,7 @@ A track is a folder with a ``full_mix.*``, or a loose sound file with its result
 sound of a track that is worked on is :mod:`mirkit.opentrack`.
 """
 
-from mirkit.track.find import find_tracks, get_info_path, get_organized_folders, is_track, loose_files
+from mirkit.track.find import find_all, find_tracks, get_info_path, get_organized_folders, is_track, loose_files
 from mirkit.track.names import MIX, PARTS, SIDECARS, SKIPPED_FOLDERS, SOUND_SUFFIXES, is_sound
 from mirkit.track.renamed import follow_rename
 from mirkit.track.track import Track
@@ -16,6 +16,7 @@ __all__ = [
     "SKIPPED_FOLDERS",
     "SOUND_SUFFIXES",
     "Track",
+    "find_all",
     "find_tracks",
     "follow_rename",
     "get_info_path",

@@ -38,6 +38,21 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
     return [Track.of(looked) for looked in walk(root, problems, follow=True) if looked.is_track]
 
 
+def find_all(root: Path | str, problems: list[str] | None = None) -> list[Track]:
+    """Find all track folders at or below a folder, then all loose files, as tracks.
+
+    Parameters and errors are those of :func:`find_tracks`.
+    """
+    root = Path(os.path.abspath(root))
+    tracks, several = [], False
+    for looked in walk(root, problems, follow=True):
+        if looked.is_track:
+            tracks.append(Track.of(looked))
+        else:
+            several = several or bool(looked.sounds)
+    return tracks + ([Track.at(path) for path in loose_files(root)] if several else [])
+
+
 def loose_files(root: Path | str, problems: list[str] | None = None) -> list[Path]:
     """Find all sound files at or below a folder that belong to no track folder, sorted by path.
 

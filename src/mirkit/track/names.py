@@ -2,11 +2,15 @@
 
 import hashlib
 import os
+from functools import lru_cache
 
 from mirkit.catalog import STEMS
 
 MIX = "full_mix"
 PARTS = (MIX, *STEMS)
+
+# In 100,000 folders most files are called the same.
+cache = lru_cache(maxsize=4096)
 
 #: Sound files, told by the end of their name in any case.
 SOUND_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".m4a", ".opus", ".aiff", ".aif")
@@ -24,11 +28,13 @@ STEM_MARK = "mirkit"
 _LONGEST_BASE = 220
 
 
+@cache
 def is_sound(name: str) -> bool:
     """Tell whether a file of this name is sound. Hidden files are not: macOS leaves ``._x.mp3`` beside ``x.mp3``."""
     return not name.startswith(".") and name.lower().endswith(SOUND_SUFFIXES)
 
 
+@cache
 def part_of(name: str) -> str:
     """Give the part that a sound in a track folder is, ``full_mix`` or a stem, or ""."""
     stem = os.path.splitext(name)[0].lower()

@@ -1,0 +1,63 @@
+"""Which tracks of many have something to do: asked of their files, and of the index where nothing has changed."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirkit import __version__
+from mirkit.catalog import STAGES
+from mirkit.errors import MirkitError
+from mirkit.pipeline.state import State
+from mirkit.store import Settings
+from mirkit.store.index import Index
+from mirkit.track import Track
+
+if TYPE_CHECKING:
+    from mirkit.pipeline.plan import Request
+
+#: Settings that decide nothing about what is done.
+_NOT_ASKED = ("exclude", "run")
+
+
+def outstanding(
+    tracks: Iterable[Track], root: Path, request: "Request", backends: dict[str, str], settings: Settings
+) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """See what is to be done.
+
+    Returns
+    -------
+    todo : dict
+        Track's folder or file -> stage -> why it must run. Absent: all done.
+    unreadable : dict
+        Track -> why nothing can be done with it.
+    """
+    index = _index(root, request, backends, settings)
+    todo: dict[str, dict[str, str]] = {}
+    unreadable: dict[str, str] = {}
+    for track in tracks:
+        asked = index if not (track.loose or track.unclean) else None
+        if asked and asked.get(track.folder):
+            continue
+        try:
+            state = State.of(track, hashed=False)
+            missing = state.outstanding(request.stages, backends, settings, overwrite=request.overwrite)
+        except (MirkitError, OSError) as error:
+            unreadable[str(track.path)] = str(error)
+            continue
+        if missing:
+            todo[str(track.path)] = missing
+        elif asked:
+            asked.put(track.folder, value=True)
+    if index:
+        index.save()
+    return todo, unreadable
+
+
+def _index(root: Path, request: "Request", backends: dict[str, str], settings: Settings) -> Index | None:
+    """What is known to be done of tracks that have not changed; None where it is not known by their files alone."""
+    if request.overwrite or not request.batch or "crop" in request.stages:  # clips lie in folders of their own
+        return None
+    chosen = {name: value for name, value in asdict(settings).items() if name not in _NOT_ASKED}
+    versions = {row.name: row.version for row in STAGES}
+    return Index(root, "done", [__version__, versions, request.stages, backends, chosen])

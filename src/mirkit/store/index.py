@@ -1,0 +1,102 @@
+"""What was found out about folders, kept until the folders change: to look again costs a listing, and no file is read.
+
+``.mirkit/index/<name>-<basis>.jsonl`` in the data set's root, a line a folder: its signature, its path, what was found.
+It may be deleted at any time, and by anybody: everything is found out again then.
+"""
+
+import hashlib
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mirkit.errors import InfoError
+from mirkit.store.atomic import write_whole
+from mirkit.store.sidecar import read_bounded
+
+FOLDER = Path(".mirkit", "index")
+#: So many indexes are kept, the newest: one for each question that is asked in turn.
+KEPT = 8
+_MAX_BYTES = 2**30
+#: A file that was changed so lately (s) may change again and look the same: clocks of file systems are that coarse.
+_YOUNG = 2.0
+
+
+class Index:
+    """Answers about folders of a data set.
+
+    Parameters
+    ----------
+    root : Path
+        The data set.
+    name : str
+        What was asked.
+    basis : JSON
+        All that the answers depend on beside the files: versions, settings.
+    """
+
+    def __init__(self, root: Path, name: str, basis: Any) -> None:
+        key = hashlib.sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]
+        self._root, self._path = root, root / FOLDER / f"{name}-{key}.jsonl"
+        self._lines: dict[str, tuple[str, bytes]] = {}
+        self._signatures: dict[str, str] = {}
+        self._changed = False
+        with suppress(InfoError):  # one that cannot be read is none
+            for line in (read_bounded(self._path, _MAX_BYTES) or b"").splitlines():
+                parts = line.split(b"\t")
+                if len(parts) == 3:
+                    self._lines[parts[1].decode("ascii", "replace")] = (parts[0].decode("ascii", "replace"), parts[2])
+
+    def get(self, folder: Path) -> Any:
+        """Give what was found of a folder that has not changed since; None where nothing is known."""
+        path = self._name(folder)
+        self._signatures[path] = signature = _signature(folder)
+        known, value = self._lines.get(path, ("", b""))
+        if not signature or known != signature:
+            return None
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+
+    def put(self, folder: Path, value: Any) -> None:
+        """Keep what was found of a folder since it was asked for with ``get``; a value of None says nothing."""
+        path = self._name(folder)
+        if signature := self._signatures.get(path):
+            self._lines[path] = (signature, json.dumps(value).encode("ascii"))
+            self._changed = True
+
+    def save(self) -> None:
+        """Write it down, if there is something new. Where that cannot be done, it is found out again next time."""
+        if not self._changed:
+            return
+        lines = (f"{signature}\t{path}\t".encode() + value for path, (signature, value) in self._lines.items())
+        folder = self._path.parent
+        if Path(os.path.realpath(folder)) != Path(os.path.realpath(self._root), FOLDER):
+            return  # a link: a data set may come from a stranger
+        with suppress(InfoError, OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path, b"\n".join(lines) + b"\n")
+            by_age = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+            for old in by_age[:-KEPT]:
+                old.unlink(missing_ok=True)
+
+    def _name(self, folder: Path) -> str:
+        """Path of a folder as a line has it: any name in ASCII, without tabs."""
+        return json.dumps(os.path.relpath(folder, self._root))
+
+
+def _signature(folder: Path) -> str:
+    """What a folder's files look like without being read: names, sizes, times of change; "" where that is no sign."""
+    try:
+        with os.scandir(folder) as entries:
+            seen = [(entry.name, entry.stat()) for entry in entries if not entry.name.startswith(".")]
+    except OSError:
+        return ""
+    newest = max((stat.st_mtime_ns for _, stat in seen), default=0)
+    if newest > (time.time() - _YOUNG) * 1e9:
+        return ""
+    told = sorted((name, stat.st_size, stat.st_mtime_ns, stat.st_mode) for name, stat in seen)
+    return hashlib.blake2b(repr(told).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

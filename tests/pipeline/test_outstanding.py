@@ -1,0 +1,70 @@
+"""What many tracks still want, with the index and without: the same."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from library import make_track
+from mirkit import engines
+from mirkit.cli import main
+from mirkit.engines import serial
+from mirkit.pipeline import Request, make_plan
+from mirkit.pipeline.state import State
+from mirkit.store import index, update_info
+from mirkit.store.index import FOLDER
+
+STAGES = ("loudness", "bands")
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+    monkeypatch.setattr(index, "_YOUNG", -60.0)  # as if a minute had passed
+    for number, name in enumerate("AB"):
+        make_track(tmp_path / name, seconds=1.0, seed=number)
+    assert main(["extract", str(tmp_path), "--batch", "--quiet"]) == 0
+    return tmp_path
+
+
+def todo(library: Path, **more: object) -> set[str]:
+    plan = make_plan(Request(library, STAGES, batch=True, **more))  # type: ignore[arg-type]
+    return {Path(name).name for name in plan.todo}
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Tracks whose files are read."""
+    found: list[str] = []
+    of = State.of
+
+    def counted(track: object, **more: bool) -> State:
+        found.append(track.name)  # type: ignore[attr-defined]
+        return of(track, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(State, "of", counted)
+    return found
+
+
+def test_the_files_of_what_is_done_are_not_read_again(library: Path, looks: list[str]) -> None:
+    assert todo(library) == set()
+    assert looks == ["A", "B"]
+    assert todo(library) == set()
+    assert looks == ["A", "B"], "known from the index"
+    update_info(library / "B" / "B.INFO", {"mine": 1}, remove=["lufs"])
+    assert todo(library) == {"B"}
+    assert looks == ["A", "B", "B"]
+
+
+def test_other_questions_are_asked_of_the_files(library: Path, looks: list[str]) -> None:
+    assert todo(library) == set()
+    assert todo(library, overwrite=True) == {"A", "B"}
+    assert todo(library, overrides={"rhythm.bpm": 120.0}) == set()
+    assert looks == ["A", "B"] * 3
+
+
+def test_it_may_be_deleted(library: Path, looks: list[str]) -> None:
+    assert todo(library) == set()
+    shutil.rmtree(library / FOLDER)
+    assert todo(library) == set()
+    assert looks == ["A", "B", "A", "B"]
