@@ -161,6 +161,15 @@ def test_a_full_disk(
         assert here("verify", library) == 0
 
 
+def test_too_little_room_is_told_before(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mirkit.pipeline import Request, make_plan
+
+    request = Request(library, ("separate",), batch=True, fixed={"stems": "embedded"})
+    assert not [line for line in make_plan(request).notices if "MB are free" in line]
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(2, 1, 1))
+    assert "the stems need about 1 MB, and 0 MB are free" in make_plan(request).notices
+
+
 @pytest.mark.slow
 def test_files_may_not_be_large(library: Path) -> None:
     """Stands in for a full disk and a quota where nothing can be mounted."""

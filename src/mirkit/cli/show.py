@@ -65,7 +65,7 @@ def plan(plan: Plan, workers: int, url: str = "") -> None:
         print(f"needs    {workers} workers")
     elif plan.todo:
         disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
-        print(f"needs    about {clock(plan.seconds / workers)} with {workers} workers{disk}")
+        print(f"needs    about {clock(plan.seconds / workers)} with {workers} worker{'s' * (workers > 1)}{disk}")
 
 
 def _whys(plan: Plan) -> Counter[str]:

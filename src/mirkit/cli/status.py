@@ -29,8 +29,8 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _run(run: RunStatus) -> None:
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
-    state, version = shown(run.state), shown(run.mirkit)
-    print(f"run      {began}, {state}, {show.clock(run.seconds)}, {run.workers} workers, mirkit {version}")
+    workers = f"{run.workers} worker{'s' * (run.workers != 1)}"
+    print(f"run      {began}, {shown(run.state)}, {show.clock(run.seconds)}, {workers}, mirkit {shown(run.mirkit)}")
     ended = run.done + run.failed
     print(f"tracks   {run.done} of {run.todo} done, {run.failed} failed, {run.tracks - run.todo} were done before")
     if ended and run.seconds:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mirkit import __version__
 from mirkit.catalog import STAGES
@@ -13,17 +12,31 @@ from mirkit.store import Settings
 from mirkit.store.index import Index
 from mirkit.track import Track
 
-if TYPE_CHECKING:
-    from mirkit.pipeline.plan import Request
-
 #: Settings that decide nothing about what is done.
 _NOT_ASKED = ("exclude", "run")
 
 
 def outstanding(
-    tracks: Iterable[Track], root: Path, request: "Request", backends: dict[str, str], settings: Settings
+    tracks: Iterable[Track],
+    root: Path,
+    stages: tuple[str, ...],
+    backends: dict[str, str],
+    settings: Settings,
+    *,
+    overwrite: bool,
+    many: bool,
 ) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """See what is to be done.
+
+    Parameters
+    ----------
+    tracks : iterable of Track
+    root : Path
+        The data set.
+    stages, backends, settings, overwrite
+        What is wanted of them, and how.
+    many : bool
+        Whether it is worth to keep what is found for the next run.
 
     Returns
     -------
@@ -32,7 +45,7 @@ def outstanding(
     unreadable : dict
         Track -> why nothing can be done with it.
     """
-    index = _index(root, request, backends, settings)
+    index = _index(root, stages, backends, settings) if many and not overwrite else None
     todo: dict[str, dict[str, str]] = {}
     unreadable: dict[str, str] = {}
     for track in tracks:
@@ -41,7 +54,7 @@ def outstanding(
             continue
         try:
             state = State.of(track, hashed=False)
-            missing = state.outstanding(request.stages, backends, settings, overwrite=request.overwrite)
+            missing = state.outstanding(stages, backends, settings, overwrite=overwrite)
         except (MirkitError, OSError) as error:
             unreadable[str(track.path)] = str(error)
             continue
@@ -54,10 +67,10 @@ def outstanding(
     return todo, unreadable
 
 
-def _index(root: Path, request: "Request", backends: dict[str, str], settings: Settings) -> Index | None:
+def _index(root: Path, stages: tuple[str, ...], backends: dict[str, str], settings: Settings) -> Index | None:
     """What is known to be done of tracks that have not changed; None where it is not known by their files alone."""
-    if request.overwrite or not request.batch or "crop" in request.stages:  # clips lie in folders of their own
+    if "crop" in stages:  # clips lie in folders of their own
         return None
     chosen = {name: value for name, value in asdict(settings).items() if name not in _NOT_ASKED}
     versions = {row.name: row.version for row in STAGES}
-    return Index(root, "done", [__version__, versions, request.stages, backends, chosen])
+    return Index(root, "done", [__version__, versions, stages, backends, chosen])

@@ -1,5 +1,6 @@
 """What a run will do, known before it starts: tracks, methods, what is done already, time and disk."""
 
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -134,7 +135,9 @@ def make_plan(request: Request) -> Plan:
     if left_out:
         notices.append(f"{len(left_out)} tracks are excluded by mirkit.toml")
         notices += [f"{track.name}: {why}" for track, why in left_out.items() if len(left_out) <= _NAMED]
-    todo, unreadable = outstanding(included, root, request, backends, settings)
+    todo, unreadable = outstanding(
+        included, root, request.stages, backends, settings, overwrite=request.overwrite, many=request.batch
+    )
     minutes = _minutes([track for track in included if str(track.path) in todo])
     counts = Counter("separate" if name == "separate" else "measure" for stages in todo.values() for name in stages)
     shares = {
@@ -146,6 +149,9 @@ def make_plan(request: Request) -> Plan:
         settings.separation.model or "", _MODEL_SECONDS_PER_MINUTE.get(backends.get("stems", ""), cost["separate"])
     )
     cost["measure"] += sum(_NEURAL_SECONDS_PER_MINUTE.get(name, 0.0) for name in backends.values())
+    stem_bytes = int(minutes * 60 * shares["separate"] * len(STEMS) * _STEM_BYTES_PER_SECOND)
+    if stem_bytes > (free := shutil.disk_usage(root).free):
+        notices.append(f"the stems need about {stem_bytes / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free")
     return Plan(
         root,
         included,
@@ -157,7 +163,7 @@ def make_plan(request: Request) -> Plan:
         unreadable,
         minutes,
         minutes * sum(shares[name] * cost[name] for name in shares),
-        int(minutes * 60 * shares["separate"] * len(STEMS) * _STEM_BYTES_PER_SECOND),
+        stem_bytes,
         tuple(notices),
     )
 
