@@ -24,6 +24,7 @@ from mirkit.audio import encode, open_audio
 from mirkit.errors import SettingsError, WeightsError
 from mirkit.models.demucs import gather, load
 from mirkit.models.demucs.checkpoint import read_package
+from mirkit.models.stems import precision
 from mirkit.models.stems.run import SEED
 from mirkit.models.stems.separator import Separator
 from mirkit.models.weights import Weights, at
@@ -147,6 +148,15 @@ def test_more_sources_go_to_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     found = ours(separator, wav(tmp_path, sound))
     np.testing.assert_allclose(found[2], expected[[2, 4, 5]].sum(axis=0), atol=1e-6)
     np.testing.assert_allclose(found[3], expected[3], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [HTDemucs, HDemucs, Demucs])
+def test_half_precision_keeps_what_it_must(kind: type, tmp_path: Path) -> None:
+    """As far as a CPU can tell: in what type each step computes is the same on a card."""
+    separator = load(at(write(tmp_path, "aaaaaaaa", package(random_network(kind)))), "cpu")
+    sound = precision.probe(RATE, separator.networks[0].heard(RATE // 5, None, tight=False))
+    exact, half = (separator._forward(0, sound, dtype, tight=False) for dtype in (None, torch.float16))
+    assert precision.SAFE_DB < precision.difference(exact, half) < 100, "it is half precision, and safe"
 
 
 def test_a_segment_longer_than_the_network_hears(bag: tuple[Path, Any], tmp_path: Path) -> None:

@@ -81,6 +81,8 @@ def _state(row: Backend, model: "Model | None") -> str:
         return "not in this version"
     if row.package and _version(row.package) is None:
         return f"needs {row.package}"
+    if row.asked:
+        return "needs a checkpoint of yours"
     return "ready" if model is None or not missing(model) else "not fetched"
 
 

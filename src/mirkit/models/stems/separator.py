@@ -153,7 +153,11 @@ class Separator:
         for number, network in enumerate(self.networks):
             samples = network.heard(int(network.rate * network.segment), None, tight=False)
             sound = precision.probe(network.rate, samples)
-            exact, half = (self._forward(number, sound, dtype, tight=False) for dtype in (None, torch.float16))
+            try:
+                exact, half = (self._forward(number, sound, dtype, tight=False) for dtype in (None, torch.float16))
+            except RuntimeError:  # a card that cannot, or no memory to find out
+                give_back(self.device)
+                return None
             if precision.difference(exact, half) < precision.SAFE_DB:
                 return None
         return torch.float16
