@@ -104,10 +104,15 @@ def patterns(rng: np.random.Generator) -> list[Hit]:
     return sorted(hits, key=lambda hit: hit.time)
 
 
-def render(hits: list[Hit], font: str, kit: int) -> list[np.ndarray]:
+def kit(rng: np.random.Generator) -> tuple[str, int]:
+    """Draw a soundfont of those that are installed, and the program of a kit in it."""
+    return str(rng.choice([font for font in _FONTS if Path(font).is_file()])), int(rng.choice(_KITS))
+
+
+def render(hits: list[Hit], font: str, program: int) -> list[np.ndarray]:
     """Play hits with fluidsynth, one voice after the other: a dry mono sound for each, float32."""
     track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=1_000_000)])
-    track.append(mido.Message("program_change", channel=9, program=kit))
+    track.append(mido.Message("program_change", channel=9, program=program))
     turn = SECONDS + 2
     events = [(round((hit.time + VOICES.index(hit.voice) * turn) * _TICKS), hit.pitch, hit.velocity) for hit in hits]
     events += [(when + 40, pitch, 0) for when, pitch, _ in events]
@@ -156,16 +161,15 @@ def mixed(parts: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
 def write(folder: Path, count: int) -> list[Path]:
     """Render the pieces that are missing; return all of them."""
     folder.mkdir(parents=True, exist_ok=True)
-    fonts = [font for font in _FONTS if Path(font).is_file()]
     paths = [folder / f"{seed:03d}.flac" for seed in range(count)]
     for seed, path in enumerate(paths):
         if path.is_file():
             continue
         rng = np.random.default_rng(seed)
         hits = patterns(rng)
-        font, kit = str(rng.choice(fonts)), int(rng.choice(_KITS))
-        encode(path, [mixed(render(hits, font, kit), rng)[None]], rate=RATE, channels=1)
-        told = {"hits": [[hit.time, hit.voice, hit.velocity] for hit in hits], "font": Path(font).stem, "kit": kit}
+        font, program = kit(rng)
+        encode(path, [mixed(render(hits, font, program), rng)[None]], rate=RATE, channels=1)
+        told = {"hits": [[hit.time, hit.voice, hit.velocity] for hit in hits], "font": Path(font).stem, "kit": program}
         path.with_suffix(".json").write_text(json.dumps(told))
     return paths
 
