@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mirkit.models.table import Model
 
 _REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tomlkit")
-_OPTIONAL = ("torch", "onnxruntime", "transformers", "demucs")
+_OPTIONAL = ("torch", "onnxruntime", "transformers", "xllamacpp", "demucs")
 
 
 def health() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mirkit.errors import WeightsError
 from mirkit.models import weights
-from mirkit.models.places import missing
+from mirkit.models.places import cache, missing
 from mirkit.models.table import Model, models_of
 from mirkit.store import Settings, fingerprint_text, shown
 
@@ -64,11 +64,20 @@ def find(settings: Settings) -> Pair:
 
 def lacking(row: Model, settings: Settings) -> str:
     """Say why one of the manual's models cannot be used, or ""."""
-    if why := weights.why_not(row, settings.run):
-        return f"{why} (licence: {row.licence})"
-    if files := missing(row):
-        return f"{weights.needs(row, files, 'not here')} (licence: {row.licence})"
-    return ""
+    if settings.run.commercial_safe:
+        return weights.why_not(row, settings.run)
+    files = missing(row)
+    if not files:
+        return ""
+    # The model and its encoder come from two places.
+    told = ", ".join(
+        f"{file.name} ({weights.megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files
+    )
+    folder = shown(cache() / row.backend)
+    return (
+        f"{row.says} needs {told}: not here; mirkit models fetch {row.name}, or put them into {folder}, "
+        f"or say --model FILE (licence: {row.licence})"
+    )
 
 
 def _beside(model: Path, named: str | None) -> Path:

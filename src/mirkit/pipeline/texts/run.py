@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -70,7 +70,8 @@ def run(plan: TextPlan, request: Request, say: Callable[[str], None]) -> Generat
         The model cannot be loaded, or is gone: the other tracks wait for the next run.
     """
     for folder in {track.folder for track in plan.tracks if track.unclean}:
-        sweep(folder)
+        with suppress(MirkitError):  # a folder that cannot be written to stays as it is
+            sweep(folder)
     if not plan.todo:
         return
     log = _log(plan) if request.batch else None
@@ -102,7 +103,7 @@ class _Crew:
         self._plan, self._request, self._say = plan, request, say
         slots = max(1, min(plan.describer.parallel, len(plan.todo)))
         self._ready: queue.Queue[_Turn | None] = queue.Queue(maxsize=1)
-        self._finished: queue.SimpleQueue[_Turn | MirkitError | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[_Turn | Exception | None] = queue.SimpleQueue()
         self._leaving = threading.Event()
         self._missed = False
         work = [self._decode, *(lambda slot=slot: self._describe(slot) for slot in range(slots))]
@@ -133,7 +134,7 @@ class _Crew:
     def _guarded(self, task: Callable[[], None]) -> None:
         try:
             task()
-        except MirkitError as error:  # Hopeless: no track can be described
+        except Exception as error:  # noqa: BLE001 (Hopeless, or a bug: the main thread raises it)
             self._leaving.set()
             self._finished.put(error)
         finally:
