@@ -19,14 +19,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from rhythm_inventions import invented
+from rhythm_styles import (
+    CRASH,
+    HAT,
+    KICK,
+    MORE_STYLES,
+    RIDE,
+    SNARE,
+    STYLES,
+    TOM_HIGH,
+    TOM_LOW,
+    TOM_MID,
+    UNSEEN,
+    Style,
+)
 
 PACKAGES = ("fluidsynth", "fluid-soundfont-gm", "timgm6mb-soundfont")
 SOUNDFONTS = {"fluid": "/usr/share/sounds/sf2/FluidR3_GM.sf2", "timgm": "/usr/share/sounds/sf2/TimGM6mb.sf2"}
 SECONDS = 40.0
 RATE = 44100
 
-KICK, STICK, SNARE, CLAP, HAT, PEDAL, OPEN, CRASH, RIDE = 36, 37, 38, 39, 42, 44, 46, 49, 51
-TOM_LOW, TOM_MID, TOM_HIGH, TAMBOURINE, SHAKER = 45, 47, 50, 54, 82
 DRUM_CHANNEL = 9
 LOUDNESS = {"o": 45, "x": 84, "X": 112}
 
@@ -35,332 +48,8 @@ class Unavailable(Exception):  # noqa: N818
     """The synthesiser is not there and cannot be installed."""
 
 
-@dataclass(frozen=True)
-class Style:
-    """How a style is played. Patterns are one bar long: ``.`` rest, ``o`` soft, ``x`` normal, ``X`` accented."""
-
-    tempo: tuple[float, float]
-    metre: str = "4/4"
-    division: int = 4  # steps per beat of the patterns
-    drums: tuple[dict[int, str], ...] = ()  # alternatives, one a piece
-    bass: tuple[str, ...] = ()  # r root, f fifth, o octave, a approach, R/F/O accented
-    comp: tuple[str, ...] = ()  # rhythm of the chords; x short, X accented, h held to the next
-    arpeggio: str = ""  # rhythm of broken chords
-    melody: float = 0.5  # probability that a piece has a tune
-    chord_bars: tuple[float, ...] = (1, 1, 2)
-    keys: tuple[int, ...] = (0, 4, 24, 27)  # programs for the chords
-    basses: tuple[int, ...] = (33, 34, 38)
-    leads: tuple[int, ...] = (73, 65, 80, 30, 52)
-    jitter_ms: float = 5.0
-    shape: str = "song"  # song, breakdown, ramp, rubato, loop
-    fills: bool = True
-
-
-ROCK_HATS = "x.x. x.x. x.x. x.x."
-STYLES: dict[str, Style] = {
-    "rock": Style(
-        (92, 150),
-        drums=(
-            {KICK: "X... .... X.x. ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS},
-            {KICK: "X... ..x. X... ....", SNARE: ".... X... .... X...", HAT: "X.x. X.x. X.x. X.x."},
-            {KICK: "X.x. .... .xX. ....", SNARE: ".... X..o .o.. X...", RIDE: ROCK_HATS},
-        ),
-        bass=("R.r. r.r. r.r. r.r.", "R... ..r. R.f. r...", "R..r ..r. r..r ..f."),
-        comp=("X... x... X... x...", "X.x. x.x. X.x. x.x.", "h... .... ..h. ...."),
-        keys=(27, 29, 30, 4),
-    ),
-    "pop": Style(
-        (88, 126),
-        drums=(
-            {KICK: "X... ...x ..X. ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS},
-            {KICK: "X..x ..x. ..x. ..x.", CLAP: ".... X... .... X...", HAT: "xoxo xoxo xoxo xoxo"},
-            {KICK: "X... .... X... ..x.", SNARE: ".... X... .... X...", SHAKER: "xoxo xoxo xoxo xoxo"},
-        ),
-        bass=("R... ...r ..r. ....", "R..r ..r. R..r ..r.", "R... .... R... ..a."),
-        comp=("h... .... .... ....", "h... ..h. .... ....", "x... x... x... x..."),
-        arpeggio="x.x. x.x. x.x. x.x.",
-        melody=0.8,
-    ),
-    "house": Style(
-        (119, 129),
-        drums=(
-            {
-                KICK: "X... X... X... X...",
-                CLAP: ".... X... .... X...",
-                OPEN: "..x. ..x. ..x. ..x.",
-                SHAKER: "o.oo o.oo o.oo o.oo",
-            },
-            {
-                KICK: "X... X... X... X...",
-                SNARE: ".... x... .... x...",
-                HAT: "..x. ..x. ..xo ..x.",
-                TAMBOURINE: "o.x. o.x. o.x. o.x.",
-            },
-        ),
-        bass=("..r. ..r. ..r. ..o.", "r..r ..r. .r.. r.o.", ".rr. .rr. .rr. .ro."),
-        comp=("..x. ..x. ..x. ..x.", "x..x ..x. ...x ..x.", "h... .... .... ...."),
-        keys=(4, 0, 16, 81),
-        basses=(38, 39),
-        leads=(80, 81, 54),
-        jitter_ms=1.0,
-    ),
-    "trance": Style(
-        (138, 144),
-        drums=(
-            {
-                KICK: "X... X... X... X...",
-                CLAP: ".... X... .... X...",
-                OPEN: "..X. ..X. ..X. ..X.",
-                HAT: "xoxo xoxo xoxo xoxo",
-            },
-        ),
-        bass=("..r. ..r. ..r. ..r.", ".rrr .rrr .rrr .rrr"),
-        comp=("h... .... .... ....", "X..X ..X. .X.. X.X."),
-        arpeggio="xxxx xxxx xxxx xxxx",
-        melody=0.3,
-        keys=(81, 90, 50),
-        basses=(38, 39),
-        leads=(81, 80),
-        jitter_ms=0.5,
-        chord_bars=(1, 2),
-    ),
-    "dnb": Style(
-        (168, 178),
-        drums=(
-            {KICK: "X... .... ..X. ....", SNARE: ".... X... .... X...", HAT: "x.x. x.x. x.x. x.x."},
-            {KICK: "X... .... ..x. ..x.", SNARE: ".... X..o .o.. X...", HAT: "xoxo xoxo xoxo xoxo"},
-            {KICK: "X.x. .... ..X. ....", SNARE: ".... X..o .o.. X..o", RIDE: "x.x. x.x. x.x. x.x."},
-        ),
-        bass=("R... .... ..r. ....", "R... ..r. ..r. ..o.", "h"),
-        comp=("h... .... .... ....",),
-        keys=(89, 50, 95),
-        basses=(38, 39),
-        jitter_ms=2.0,
-        chord_bars=(2, 4),
-    ),
-    "waltz": Style(
-        (84, 190),
-        metre="3/4",
-        division=2,
-        drums=(
-            {KICK: "X. .. ..", SNARE: ".. x. x.", HAT: "x. x. x."},
-            {KICK: "X. .. ..", RIDE: "x. xx x.", PEDAL: ".. x. .."},
-            {},
-        ),
-        bass=("R. .. ..", "R. .. f."),
-        comp=(".. x. x.", "h. x. x."),
-        melody=0.9,
-        keys=(0, 21, 24, 48),
-        basses=(32, 43, 33),
-        leads=(40, 73, 68, 21),
-    ),
-    "sixeight": Style(
-        (44, 76),
-        metre="6/8",
-        division=6,
-        drums=(
-            {KICK: "X..... ......", SNARE: "...... X.....", HAT: "x.x.x. x.x.x."},
-            {KICK: "X..... ....x.", SNARE: "...... X.....", RIDE: "X.x.x. x.x.x."},
-            {},
-        ),
-        bass=("R..... R.....", "R...r. R...f.", "R..... f....."),
-        comp=("x.x.x. x.x.x.", "h..... h.....", "h..... ......"),
-        arpeggio="x.x.x. x.x.x.",
-        melody=0.8,
-    ),
-    "swing": Style(
-        (112, 216),
-        division=3,
-        drums=(
-            {RIDE: "X.. x.x X.. x.x", PEDAL: "... x.. ... x..", KICK: "o.. o.. o.. o.."},
-            {RIDE: "X.. x.x X.. x.x", PEDAL: "... x.. ... x..", SNARE: "... ..o ... o.o", KICK: "o.. ... ..o ..."},
-        ),
-        bass=("R.. f.. o.. a..", "R.. r.. f.. a.."),
-        comp=("x.. ..x ... ...", "... ..x ... ..x", "..x ... ..x ..."),
-        melody=0.8,
-        keys=(0, 26, 4),
-        basses=(32, 32, 35),
-        leads=(65, 66, 56, 11),
-        jitter_ms=7.0,
-    ),
-    "reggae": Style(
-        (64, 82),
-        drums=(
-            {KICK: ".... .... X... ....", STICK: ".... .... X... ....", HAT: "x.xo x.x. x.xo x.x."},
-            {KICK: "X... .... X... ....", SNARE: ".... .... X... ....", HAT: "x.x. x.x. x.x. x.x."},
-        ),
-        bass=("R... ..r. f.r. ....", "r..r ..r. ..f. r..."),
-        comp=("..X. ..X. ..X. ..X.", "..Xx ..Xx ..Xx ..Xx"),
-        keys=(27, 16, 0),
-    ),
-    "ballad": Style(
-        (58, 80),
-        drums=(
-            {KICK: "X... .... X... ....", STICK: ".... X... .... X...", HAT: ROCK_HATS},
-            {KICK: "X... ...x X... ....", SNARE: ".... X... .... X...", HAT: "xoxo xoxo xoxo xoxo"},
-        ),
-        bass=("R... .... r... ..a.", "R... ...r R... ...."),
-        comp=("h... .... .... ....", "h... x... h... x..."),
-        arpeggio="x.x. x.x. x.x. x.x.",
-        melody=0.9,
-    ),
-    "funk": Style(
-        (94, 116),
-        drums=(
-            {KICK: "X..x ...x ..x. .x..", SNARE: ".... X..o .o.. X..o", HAT: "xxxx xxxx xxxx xxxx"},
-            {KICK: "X.x. ...x ..X. ....", SNARE: "...o X..o .o.o X...", HAT: "x.xo x.xx x.xo x.x."},
-        ),
-        bass=("R..r ..o. .r.. f.o.", "R.ro ...r ..r. oo.."),
-        comp=("..x. .x.. ..x. .xx.", "x..x ..x. .x.. x..."),
-        keys=(27, 4, 7),
-        basses=(36, 37, 33),
-    ),
-    "hiphop": Style(
-        (78, 98),
-        drums=(
-            {KICK: "X... ..x. .xX. ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS},
-            {KICK: "X..x .... ..X. ...x", CLAP: ".... X... .... X...", HAT: "xxxx xxxx xxxx xxxx"},
-        ),
-        bass=("R... ..r. .rr. ....", "R..r .... ..r. ...r"),
-        comp=("h... .... .... ....", "x... ..x. .... x..."),
-        keys=(4, 0, 88),
-        basses=(38, 33),
-        melody=0.4,
-        chord_bars=(1, 2),
-    ),
-    "breakdown": Style(
-        (120, 142),
-        drums=(
-            {
-                KICK: "X... X... X... X...",
-                CLAP: ".... X... .... X...",
-                OPEN: "..x. ..x. ..x. ..x.",
-                HAT: "xoxo xoxo xoxo xoxo",
-            },
-        ),
-        bass=("..r. ..r. ..r. ..r.", "r..r ..r. .r.. r.o."),
-        comp=("x..x ..x. .x.. x.x.", "x.x. x.x. x.x. x.x."),
-        arpeggio="x.x. x.x. x.x. x.x.",
-        keys=(81, 4, 88),
-        basses=(38, 39),
-        jitter_ms=1.0,
-        shape="breakdown",
-    ),
-    "ramp": Style(
-        (84, 120),
-        drums=(
-            {KICK: "X... .... X.x. ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS},
-            {KICK: "X... X... X... X...", SNARE: ".... X... .... X...", OPEN: "..x. ..x. ..x. ..x."},
-        ),
-        bass=("R.r. r.r. r.r. r.r.", "R... ..r. R.f. r..."),
-        comp=("X... x... X... x...", "X.x. x.x. X.x. x.x."),
-        shape="ramp",
-    ),
-    "nodrums": Style(
-        (72, 132),
-        bass=("R... .... r... ....", "R... r... f... r...", "R... .... .... ...."),
-        comp=("h... x... x... x...", "x... x... x... x...", "h... ..h. .... ...."),
-        arpeggio="x.x. x.x. x.x. x.x.",
-        melody=0.9,
-        keys=(0, 24, 46, 48, 6),
-        basses=(32, 42, 0),
-        leads=(73, 40, 68, 71),
-    ),
-    "rubato": Style(
-        (50, 90),
-        bass=("R... .... .... ....",),
-        comp=("h... .... h... ....",),
-        arpeggio="x.x. x.x. x.x. x.x.",
-        melody=0.8,
-        keys=(0, 46, 48),
-        basses=(0, 42),
-        leads=(0, 73, 40),
-        shape="rubato",
-        jitter_ms=15,
-    ),
-    # Never tuned on:
-    "techno": Style(
-        (128, 138),
-        drums=(
-            {
-                KICK: "X... X... X... X...",
-                HAT: "..x. ..x. ..x. ..x.",
-                TOM_LOW: "...o ..o. ...o .o..",
-                RIDE: ".... .... x... ....",
-            },
-        ),
-        bass=(".rrr .rrr .rrr .rrr", "..r. ..r. ..r. ..r."),
-        comp=("...x ..x. ...x ..x.",),
-        melody=0.1,
-        keys=(81, 62, 90),
-        basses=(38, 39),
-        jitter_ms=0.5,
-        chord_bars=(4,),
-    ),
-    "bossa": Style(
-        (112, 144),
-        division=2,
-        drums=({KICK: "X. .x x. .x", STICK: "x. .x .. x.", SHAKER: "xo xo xo xo"},),
-        bass=("R. .f f. .r",),
-        comp=("x. .x .x ..", ".x .x x. .x"),
-        melody=0.8,
-        keys=(24, 0),
-        basses=(32,),
-        leads=(73, 66, 11),
-    ),
-    "shuffle": Style(
-        (78, 132),
-        division=3,
-        drums=(
-            {KICK: "X.. ..x X.. ...", SNARE: "... X.. ... X..", HAT: "x.x x.x x.x x.x"},
-            {KICK: "X.. x.. X.. x..", SNARE: "... X.. ... X.x", RIDE: "x.x x.x x.x x.x"},
-        ),
-        bass=("R.r f.f o.o f.f", "R.. f.. o.. f.."),
-        comp=("x.x x.x x.x x.x", "... x.. ... x.."),
-        keys=(26, 16, 0),
-        leads=(22, 27, 65),
-    ),
-    "country": Style(
-        (96, 126),
-        drums=(
-            {KICK: "X... .... X... ....", SNARE: "ooxo ooXo ooxo ooXo"},
-            {KICK: "X... .... X... ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS},
-        ),
-        bass=("R... .... f... ....",),
-        comp=(".... x... .... x...", "..x. x.x. ..x. x.x."),
-        melody=0.8,
-        keys=(25, 24, 0),
-        basses=(32, 33),
-        leads=(40, 22, 25),
-    ),
-    "punk": Style(
-        (150, 204),
-        drums=(
-            {KICK: "X... ..x. X... ....", SNARE: ".... X... .... X...", HAT: ROCK_HATS},
-            {KICK: "X... ..X. ..X. ....", SNARE: ".... X... .... X...", CRASH: "x... x... x... x..."},
-        ),
-        bass=("R.r. r.r. r.r. r.r.",),
-        comp=("X.x. x.x. X.x. x.x.",),
-        keys=(29, 30),
-        basses=(34,),
-        leads=(30, 52),
-        jitter_ms=8,
-    ),
-    "minuet": Style(
-        (96, 150),
-        metre="3/4",
-        division=2,
-        bass=("R. .. ..", "R. r. f.", "R. f. o."),
-        comp=("x. x. x.", ".. x. x.", "h. .. .."),
-        arpeggio="xx xx xx",
-        melody=1.0,
-        keys=(6, 48, 0),
-        basses=(42, 6, 70),
-        leads=(40, 73, 68, 6),
-    ),
-}
-UNSEEN = ("techno", "bossa", "shuffle", "country", "punk", "minuet")
-TUNE_SEEDS, TEST_SEEDS = (1, 2, 3), (11, 12)
+TUNE_SEEDS, TEST_SEEDS = (1, 2, 3), (21, 22, 23, 24)
+INVENTIONS = 120
 
 MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
 PROGRESSIONS = (
@@ -383,6 +72,7 @@ class Piece:
     metre: str
     bpm: float | None
     programs: dict[int, int] = field(default_factory=dict)
+    levels: dict[int, int] = field(default_factory=dict)
     notes: list[tuple[int, int, int, float, float]] = field(
         default_factory=list
     )  # channel, pitch, velocity, start, end
@@ -390,17 +80,20 @@ class Piece:
 
 def plan() -> Iterator[tuple[str, str, int, str, str]]:
     """Yield name, style, seed, soundfont and split of every piece."""
-    for style in STYLES:
+    for style in (*STYLES, *MORE_STYLES):
         if style not in UNSEEN:
             for seed in TUNE_SEEDS:
                 yield f"{style}_{seed}_fluid", style, seed, "fluid", "tune"
-        for seed, font in zip(TEST_SEEDS, ("fluid", "timgm"), strict=True):
+    for seed in range(INVENTIONS):
+        yield f"invented_{seed}_fluid", "invented", seed, "fluid", "tune"
+    for style in STYLES:
+        for seed, font in zip(TEST_SEEDS, ("fluid", "timgm") * 2, strict=True):
             yield f"{style}_{seed}_{font}", style, seed, font, "test"
 
 
 def compose(name: str, seed: int) -> Piece:
     """Write a piece of a style."""
-    style = STYLES[name]
+    style = invented(seed) if name == "invented" else (STYLES | MORE_STYLES)[name]
     rng = np.random.default_rng([seed, *name.encode()])
     per_bar = 2 if style.metre == "6/8" else int(style.metre[0])
     bpm = round(float(rng.uniform(*style.tempo)), 2)
@@ -459,6 +152,8 @@ class Player:
         self.swing = rng.uniform(0.04, 0.14) if "hiphop" in STYLES and style is STYLES["hiphop"] else 0.0
         for channel, choices in enumerate((style.keys, style.basses, style.leads, style.keys)):
             piece.programs[channel] = int(rng.choice(choices))
+        piece.programs[DRUM_CHANNEL] = int(rng.choice(style.kits)) if len(style.kits) > 1 else style.kits[0]
+        piece.levels = dict(zip((0, 1, 2, 3, DRUM_CHANNEL), style.levels, strict=True))
 
     def play(self, bars: int) -> None:
         """Play every bar: an intro without drums, a fill now and then, a breakdown where the style has one."""
@@ -547,9 +242,9 @@ class Player:
 
     def _arpeggio(self, bar: int, chord: tuple[int, tuple[int, ...]]) -> None:
         order = (0, 1, 2, 1)
-        for i, (step, mark) in enumerate((s, m) for s, m in enumerate(self.arpeggio.replace(" ", "")) if m != "."):
+        for i, step in enumerate(s for s, m in enumerate(self.arpeggio.replace(" ", "")) if m != "."):
             pitch = 60 + (self.key + chord[0]) % 12 + chord[1][order[i % 4]]
-            self._note(3, pitch, 70 + 8 * (step == 0) + 0 * ord(mark), bar, step, 1.5)
+            self._note(3, pitch, 70 + 8 * (step == 0), bar, step, 1.5)
 
     def _melody(self, bar: int, chord: tuple[int, tuple[int, ...]]) -> None:
         division, steps = self.style.division, self.per_bar * self.style.division
@@ -570,7 +265,7 @@ def midi(piece: Piece) -> bytes:
     events: list[tuple[int, int, bytes]] = []
     for channel, program in piece.programs.items():
         events.append((0, 0, bytes((0xC0 | channel, program))))
-        events.append((0, 0, bytes((0xB0 | channel, 7, (88, 104, 92, 80)[channel]))))
+        events.append((0, 0, bytes((0xB0 | channel, 7, piece.levels[channel]))))
     for channel, pitch, velocity, start, end in piece.notes:
         events.append((round(start * 2000), 2, bytes((0x90 | channel, pitch, velocity))))
         events.append((round(end * 2000), 1, bytes((0x80 | channel, pitch, 0))))
