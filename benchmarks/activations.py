@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.rhythm.beats.neural import Activations, beats_from_activations
-from mirkit.features.rhythm.onset_envelope import FRAME_RATE, PROFILE_BANDS, OnsetCurve
+from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS, OnsetCurve
 
 RATE = 50.0
 SECONDS = 120.0
@@ -31,8 +31,8 @@ def silence(seconds: float) -> OnsetCurve:
     """Onset curves that say nothing: the times stay the network's."""
     n = int(seconds * FRAME_RATE) + 1
     zeros = np.zeros(n, np.float32)
-    bands, profile = np.zeros((n, 8), np.float16), np.zeros((n // 4, PROFILE_BANDS), np.float16)
-    return OnsetCurve(zeros, zeros, bands, zeros, profile, np.zeros((0, 2), np.float32))
+    hits, profile = np.zeros((n, HIT_BANDS), np.float16), np.zeros((n // 4, PROFILE_BANDS), np.float16)
+    return OnsetCurve(zeros, zeros, zeros, hits, zeros, profile, np.zeros((0, 2), np.float32))
 
 
 def logits_of(times: Array, height: Array, rng: np.random.Generator) -> npt.NDArray[np.float32]:

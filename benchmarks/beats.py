@@ -1,16 +1,19 @@
-"""Beat, downbeat and tempo accuracy of the embedded tracker beside librosa and Essentia, in one run.
+"""Beat, downbeat and tempo accuracy of the embedded tracker beside librosa, Essentia and Beat This!, in one run.
 
     python benchmarks/beats.py [--corpus FOLDER] [--data FOLDER] [--split test|tune] [--ours-only] [--json FILE]
 
 Pieces: the rendered corpus (``rhythm_corpus.py``; "test" has six styles and a soundfont that nothing was tuned on) and
 the annotated excerpts of ``../shared/data``. Columns: beat F-measure (70 ms), CMLt and AMLt (mir_eval; the first five
 seconds trimmed as is usual, and untrimmed), downbeat F, share of pieces with the metre right, tempo within 4 % (Acc1)
-and within 4 % of it, its double, half, triple or third (Acc2), and the share with a tempo defined. Rubato counts for
-the last alone. The table ends with the CPU seconds of each tracker on three minutes of sound, decoding not included,
-ours with its transform.
+and within 4 % of it, its double, half, triple or third (Acc2), the share with a tempo defined, and the mean of the
+columns that every tracker has. Rubato counts for "defined" alone. What the others find is kept in the corpus' folder,
+so that a second run only measures ours; Beat This! takes part where its weights are. The table ends with the CPU
+seconds of each tracker on three minutes of sound, decoding not included, ours with its transform.
 """
 
 import argparse
+import functools
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -21,11 +24,16 @@ import numpy as np
 import rhythm_corpus
 import soundfile
 
-from mirkit.features.rhythm.beats import track_beats
+from mirkit import models
+from mirkit.errors import MirkitError
+from mirkit.features.rhythm.beats import Beats, track_beats
+from mirkit.features.rhythm.beats.neural import beats_from_activations
 from mirkit.features.rhythm.onset_envelope import OnsetCurve, OnsetMeter
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import Window
+from mirkit.store import Settings
+from mirkit.store.settings import with_values
 
 RATE = 44100
 COLUMNS = ("F", "CMLt", "AMLt", "F all", "CMLt all", "AMLt all", "down F", "metre", "Acc1", "Acc2", "defined")
@@ -41,13 +49,15 @@ def onset_curve(mono: np.ndarray) -> OnsetCurve:
     return meter.finish()
 
 
-def ours(mono: np.ndarray, drums: np.ndarray | None = None) -> Found:
-    curve = onset_curve(mono)
-    beats = track_beats(curve, None if drums is None else onset_curve(drums))
-    bpm = tempo(beats, Window(0, len(mono) / RATE)).bpm
+def found(beats: Beats, samples: int) -> Found:
+    bpm = tempo(beats, Window(0, samples / RATE)).bpm
     if not isinstance(bpm, float):
         bpm = 60 / float(np.median(np.diff(beats.times))) if len(beats.times) > 1 else None
     return beats.times, beats.downbeats, beats.metre, bpm, beats.steady
+
+
+def ours(mono: np.ndarray) -> Found:
+    return found(track_beats(onset_curve(mono)), len(mono))
 
 
 def theirs_librosa(mono: np.ndarray) -> Found:
@@ -71,6 +81,35 @@ def theirs_essentia(method: str) -> Callable[[np.ndarray], Found]:
     return track
 
 
+def theirs_beat_this() -> Callable[[np.ndarray], Found] | None:
+    """Beat This! with our decoder, or None without its weights or PyTorch."""
+    settings = with_values(Settings(), {"backends.beats": "beat_this"}, "benchmark")
+    try:
+        tracker = models.load("beats", settings)
+    except MirkitError as missing:
+        print(f"beat_this skipped: {missing}")
+        return None
+
+    def track(mono: np.ndarray) -> Found:
+        listener = tracker.listen()
+        listener.push(mono[None])
+        return found(beats_from_activations(listener.finish(), onset_curve(mono)), len(mono))
+
+    return track
+
+
+def kept(folder: Path, tracker: str, name: str, track: Callable[[], Found]) -> Found:
+    """What a tracker found in a piece, from the file of an earlier run where there is one."""
+    path = folder / "found" / tracker / f"{name}.json"
+    if not path.exists():
+        beats, downbeats, *rest = track()
+        lists = [None if times is None else np.asarray(times, np.float64).tolist() for times in (beats, downbeats)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps([*lists, *rest]))
+    beats, downbeats, metre, bpm, steady = json.loads(path.read_text())
+    return np.array(beats), None if downbeats is None else np.array(downbeats), metre, bpm, steady
+
+
 def load(path: Path) -> np.ndarray:
     import soxr
 
@@ -79,9 +118,9 @@ def load(path: Path) -> np.ndarray:
     return mono if rate == RATE else soxr.resample(mono, rate, RATE)
 
 
-def score(truth: dict, found: Found) -> list[float]:
+def score(truth: dict, heard: Found) -> list[float]:
     """Return one piece's row of ``COLUMNS``; NaN where a column does not apply."""
-    beats, downbeats, metre, bpm, defined = found
+    beats, downbeats, metre, bpm, defined = heard
     if truth["bpm"] is None:
         return [np.nan] * 10 + [float(defined)]
     row: list[float] = []
@@ -136,11 +175,13 @@ def annotated(data: Path) -> Iterator[tuple[str, dict, np.ndarray]]:
 
 
 def table(title: str, rows: dict[str, list[list[float]]], names: list[str], only: Callable[[int], bool]) -> None:
-    print(f"\n{title}\n{'':14s}" + "".join(f"{c:>9s}" for c in COLUMNS))
+    shared = [COLUMNS.index(c) for c in ("F", "CMLt", "AMLt", "F all", "CMLt all", "AMLt all", "Acc1", "Acc2")]
+    print(f"\n{title}\n{'':14s}" + "".join(f"{c:>9s}" for c in (*COLUMNS, "mean")))
     for tracker, scores in rows.items():
         chosen = np.array([s for i, s in enumerate(scores) if only(i)])
         if len(chosen):
             means = [np.nan if np.isnan(column).all() else np.nanmean(column) for column in chosen.T]
+            means.append(np.mean([means[i] for i in shared]))
             print(f"{tracker:14s}" + "".join(f"{'-' if np.isnan(m) else f'{m:.3f}':>9s}" for m in means))
 
 
@@ -167,8 +208,8 @@ def without_pulse(seeds: int = 20) -> None:
             np.sin(2 * np.pi * rng.uniform(60, 600) * t + 3 * np.sin(rng.uniform(0.2, 3) * t)) for _ in range(4)
         )
         for name, sound in (("noise", colour), ("drone", drone), ("speech-like", speech)):
-            found = ours((0.3 * sound / np.abs(sound).max()).astype(np.float32))
-            false[name] = false.get(name, 0) + int(found[4])
+            heard = ours((0.3 * sound / np.abs(sound).max()).astype(np.float32))
+            false[name] = false.get(name, 0) + int(heard[4])
     print(f"\nbpm_is_defined on {seeds} seeds each:", ", ".join(f"{name} {count}" for name, count in false.items()))
 
 
@@ -197,16 +238,19 @@ def main() -> None:
     options = parser.parse_args()
     trackers: dict[str, Callable[[np.ndarray], Found]] = {"ours": ours}
     if not options.ours_only:
+        if neural := theirs_beat_this():
+            trackers["beat_this"] = neural
         trackers |= {"librosa": theirs_librosa}
         trackers |= {method: theirs_essentia(method) for method in ("multifeature", "degara")}
     rows: dict[str, list[list[float]]] = {name: [] for name in trackers}
     names, truths, sound = [], [], np.zeros(0, np.float32)
-    for name, truth, sound in (*rendered(options.corpus, options.split), *annotated(options.data)):
+    for name, truth, sound in itertools.chain(rendered(options.corpus, options.split), annotated(options.data)):
         names.append(name)
         truths.append(truth)
         for tracker, track in trackers.items():
-            found = track(sound)
-            rows[tracker].append(score(truth, found))
+            own = tracker == "ours"
+            heard = track(sound) if own else kept(options.corpus, tracker, name, functools.partial(track, sound))
+            rows[tracker].append(score(truth, heard))
             last = rows[tracker][-1]
             if (
                 tracker == "ours"
@@ -215,8 +259,8 @@ def main() -> None:
                 and (last[3] < 0.9 or last[6] < 0.8 or not last[8])
             ):
                 print(
-                    f"{name:28s} F {last[3]:.2f} down {last[6]:.2f} bpm {found[3]:.1f}/{truth['bpm']:.1f} "
-                    f"{found[2]}/{truth['metre']}"
+                    f"{name:28s} F {last[3]:.2f} down {last[6]:.2f} bpm {heard[3]:.1f}/{truth['bpm']:.1f} "
+                    f"{heard[2]}/{truth['metre']}"
                 )
     styles = [truth["style"] for truth in truths]
     corpus = [style not in ("mdb", "excerpt") for style in styles]

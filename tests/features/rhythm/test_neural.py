@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fakes import activations
 from mirkit.features.rhythm.beats.neural import Activations, beats_from_activations
-from mirkit.features.rhythm.onset_envelope import FRAME_RATE, PROFILE_BANDS, OnsetCurve, OnsetMeter
+from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS, OnsetCurve, OnsetMeter
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import Window
@@ -20,8 +20,8 @@ Array = npt.NDArray[np.float64]
 def silence(seconds: float = SECONDS) -> OnsetCurve:
     n = int(seconds * FRAME_RATE) + 1
     zeros = np.zeros(n, np.float32)
-    bands, profile = np.zeros((n, 8), np.float16), np.zeros((n // 4, PROFILE_BANDS), np.float16)
-    return OnsetCurve(zeros, zeros, bands, zeros, profile, np.zeros((0, 2), np.float32))
+    hits, profile = np.zeros((n, HIT_BANDS), np.float16), np.zeros((n // 4, PROFILE_BANDS), np.float16)
+    return OnsetCurve(zeros, zeros, zeros, hits, zeros, profile, np.zeros((0, 2), np.float32))
 
 
 def grid(bpm: float, start: float = 0.5, end: float = SECONDS - 1) -> Array:

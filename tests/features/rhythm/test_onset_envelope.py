@@ -8,7 +8,7 @@ from mirkit.features.rhythm.onset_envelope import OnsetCurve, OnsetMeter
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import ANALYSIS_RATE
 
-FIELDS = ("envelope", "novelty", "bands", "level", "profile", "energy")
+FIELDS = ("envelope", "novelty", "growth", "hits", "level", "profile", "energy")
 
 
 def curve_of(mono: np.ndarray, block: int = 1 << 16) -> OnsetCurve:

@@ -25,7 +25,7 @@ def matched(found: np.ndarray, truth: np.ndarray, reach: float = 0.05) -> np.nda
 def test_curves_do_not_depend_on_block_length(rng):
     signal = rng.normal(0, 0.1, 30000)
     whole, pieces = onset_curve(signal), onset_curve(signal, 777)
-    for name in ("envelope", "novelty", "bands", "level", "profile", "energy"):
+    for name in ("envelope", "novelty", "growth", "hits", "level", "profile", "energy"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(pieces, name))
 
 

@@ -16,8 +16,11 @@ FRAME_RATE = ANALYSIS_RATE / HOP
 #: Samples per step of the energy curve (1.45 ms).
 FINE_HOP = 64
 FINE_RATE = ANALYSIS_RATE / FINE_HOP
-#: Lower edges (Hz) of the band groups whose growth the beat tracker reads: kick, bass and toms, ..., hats, air.
-GROUP_EDGES = (0.0, 110.0, 230.0, 480.0, 1000.0, 2000.0, 4000.0, 8000.0)
+#: Lower edges (Hz) of eight groups of bands that weigh the same in ``OnsetCurve.growth``.
+_GROUP_EDGES = (0.0, 110.0, 230.0, 480.0, 1000.0, 2000.0, 4000.0, 8000.0)
+#: First group of each band of ``OnsetCurve.hits``: kick, bass and toms, middle, snare, hats.
+_HIT_GROUPS = (0, 1, 2, 4, 6)
+HIT_BANDS = len(_HIT_GROUPS)
 #: Frames per value of ``OnsetCurve.profile`` and its bands (31 Hz apart below 1 kHz): enough to see a chord change.
 PROFILE_STEP = 4
 PROFILE_BANDS = 48
@@ -45,8 +48,11 @@ class OnsetCurve:
     novelty : float32, shape=(frames,)
         The same against the loudest of three neighbouring bands in the frame before (Boeck & Widmer 2013, SuperFlux:
         blind to vibrato), over a soft floor 60 dB below the highest level. Onsets are picked here.
-    bands : float16, shape=(frames, 8)
-        The same growth without the neighbours, mean in each of the groups of ``GROUP_EDGES``.
+    growth : float32, shape=(frames,)
+        The same growth without the neighbours; lows, middles and highs weigh the same.
+    hits : float16, shape=(frames, 5)
+        Growth of the amplitude of kick, bass, middle, snare and hat bands, over the signal's highest. Levels grow as
+        much by a note as by a drum; amplitudes grow more by the drum.
     level : float32, shape=(frames,)
         Frame level in dB (sum of the mel band powers; arbitrary reference).
     profile : float16, shape=(frames // 4, 48)
@@ -57,7 +63,8 @@ class OnsetCurve:
 
     envelope: npt.NDArray[np.float32]
     novelty: npt.NDArray[np.float32]
-    bands: npt.NDArray[np.float16]
+    growth: npt.NDArray[np.float32]
+    hits: npt.NDArray[np.float16]
     level: npt.NDArray[np.float32]
     profile: npt.NDArray[np.float16]
     energy: npt.NDArray[np.float32]
@@ -111,9 +118,9 @@ class OnsetMeter:
         """Return the curves of everything pushed."""
         self._measure(self._held)
         energy = np.concatenate(self._energy) if self._energy else np.zeros((0, 2), np.float32)
-        envelope, novelty, bands, level, profile = (np.concatenate(field) for field in zip(*self._parts, strict=True))
+        fields = [np.concatenate(field) for field in zip(*self._parts, strict=True)]
         self._parts, self._energy = [], []
-        return OnsetCurve(envelope, novelty, bands, level, profile, energy)
+        return OnsetCurve(*fields, energy)
 
     def _measure(self, frames: int) -> None:
         """Measure the first of the frames held, and let them go."""
@@ -131,7 +138,8 @@ class _Frames(NamedTuple):
 
     envelope: npt.NDArray[np.float32]
     novelty: npt.NDArray[np.float32]
-    bands: npt.NDArray[np.float16]
+    growth: npt.NDArray[np.float32]
+    hits: npt.NDArray[np.float16]
     level: npt.NDArray[np.float32]
     profile: npt.NDArray[np.float16]
 
@@ -142,12 +150,13 @@ def _curves(levels: npt.NDArray[np.int16], before: npt.NDArray[np.int16], peak: 
     floor = np.int16(max(peak - _ENVELOPE_RANGE_DB / _DB_STEP, -32768))
     soft = _soft_floor_table(peak * _DB_STEP - _NOVELTY_RANGE_DB)
     bank_hz = _band_centres()
-    groups = np.searchsorted(bank_hz, GROUP_EDGES)
+    groups = np.searchsorted(bank_hz, _GROUP_EDGES)
     sizes = np.diff(np.append(groups, N_MELS)).astype(np.float32)
 
     envelope = np.zeros(frames, np.float32)
     novelty = np.zeros(frames, np.float32)
-    bands = np.zeros((frames, len(groups)), np.float16)
+    growth = np.zeros(frames, np.float32)
+    hits = np.zeros((frames, HIT_BANDS), np.float16)
     level = np.full(frames, _SILENCE_DB, np.float32)
     profile = np.zeros((frames // PROFILE_STEP, PROFILE_BANDS), np.float16)
     silent = peak <= _SILENCE_DB / _DB_STEP
@@ -158,20 +167,23 @@ def _curves(levels: npt.NDArray[np.int16], before: npt.NDArray[np.int16], peak: 
         hard = np.maximum(raw, floor).astype(np.float32)
         envelope[here] = np.maximum(np.diff(hard, axis=0), 0).mean(axis=1) * np.float32(_DB_STEP)
         smooth = soft[raw.astype(np.int32) + 32768]
-        bands[here] = np.add.reduceat(np.maximum(np.diff(smooth, axis=0), 0), groups, axis=1) / sizes
+        growth[here] = (np.add.reduceat(np.maximum(np.diff(smooth, axis=0), 0), groups, axis=1) / sizes).mean(axis=1)
         neighbours = smooth[:-1].copy()
         np.maximum(neighbours[:, 1:], smooth[:-1, :-1], out=neighbours[:, 1:])
         np.maximum(neighbours[:, :-1], smooth[:-1, 1:], out=neighbours[:, :-1])
         novelty[here] = np.maximum(smooth[1:] - neighbours, 0).mean(axis=1)
         own = slice(len(before), None)
-        level[now] = 10 * np.log10(np.power(10, (hard[own] - peak) * (_DB_STEP / 10)).sum(axis=1)) + peak * _DB_STEP
+        power = np.add.reduceat(np.power(10, (hard - peak) * np.float32(_DB_STEP / 10)), groups, axis=1)
+        level[now] = 10 * np.log10(power[own].sum(axis=1)) + peak * _DB_STEP
+        loud = np.sqrt(np.add.reduceat(power, _HIT_GROUPS, axis=1))
+        hits[here] = np.maximum(np.diff(loud, axis=0), 0)
         rows = smooth[own]
         whole = len(rows) // PROFILE_STEP
         at = start // PROFILE_STEP
         means = rows[: whole * PROFILE_STEP, :PROFILE_BANDS].reshape(whole, PROFILE_STEP, PROFILE_BANDS).mean(axis=1)
         profile[at : at + whole] = means
         before = levels[now][-1:]
-    return _Frames(envelope, novelty, bands, level, profile)
+    return _Frames(envelope, novelty, growth, hits, level, profile)
 
 
 def _soft_floor_table(floor_db: float) -> npt.NDArray[np.float32]:

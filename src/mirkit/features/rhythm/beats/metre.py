@@ -1,73 +1,33 @@
 """Metre: which multiple of the pulse is the beat, how many beats make a bar, and where the bar begins.
 
-Every structure that the fine grid allows is scored by a linear model of what musicians hear: kick, bass and new chords
-favour the downbeat, snares the back beat, off-beats are weaker than beats, bars repeat, and tempi and bars have usual
-lengths. The weights are a conditional logit (McFadden 1974) fitted to rendered pieces by ``benchmarks/fit_metre.py``.
+Every reading that the fine grid allows is scored by a log-linear model: the mean bar, cut as the reading says, is
+compared with what a bar of that metre sounds like (kicks on the beat, snares on the back beat, new chords on the
+downbeat ...), and evidence on the whole piece is added (usual tempi, onsets a beat, what repeats after a bar). The
+weights, ``metre_weights``, are a conditional logit (McFadden 1974) that ``benchmarks/fit_metre.py`` fits to rendered
+pieces.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.rhythm.beats.pulse import ALL, BASS, HARMONY, HATS, KICK, MIDDLE, PARTS, SNARE, FineGrid
+from mirkit.features.rhythm.beats import metre_weights
+from mirkit.features.rhythm.beats.pulse import KICK, PARTS, SNARE, FineGrid
 from mirkit.features.types import FloatArray
 
+METRES = {"4/4": 4, "3/4": 3, "6/8": 2}
+#: Places within a beat where a bar is compared.
+SIMPLE, COMPOUND = (0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4), (0, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6)
 #: Beat lengths tried, in twelfths of the pulse.
 _BEAT_PARTS = (4, 6, 8, 9, 12, 16, 18, 24, 36)
-_METRES = {"4/4": 4, "3/4": 3, "6/8": 2}
 _MIN_BPM, _MAX_BPM = 38.0, 245.0
-_FLOOR = 0.1  # of the mean growth, in ratios
+_USUAL_BPM, _SLOW_BPM, _QUICK_BPM = 118.0, 65.0, 170.0
+_FLOOR = 0.2  # of the mean, in logarithms
 _KNOWN_TEMPO = 200.0  # log-odds per octave away from what the user knows
 _RANGE_SLACK = 0.03  # octaves
-#: Log-odds per unit of each feature.
-WEIGHTS: dict[str, float] = {
-    "usual tempo": 1.0,
-    "usual bar": 1.0,
-    "onsets a beat": -0.83,
-    "onsets a beat^2": -1.52,
-    "odd level": -1.95,
-    "triple level": 0.99,
-    "triple": -1.68,
-    "compound": -1.15,
-    "thirds, compound": 0.53,
-    "thirds": -2.0,
-    "halves over quarters": 0.19,
-    "harmony over half": -0.94,
-    "harmony, downbeat": 1.29,
-    "kick over half": 0.41,
-    "kick over inner": -0.54,
-    "bass over half": 0.97,
-    "bass over inner": 0.63,
-    "snare over half": 0.62,
-    "snare over inner": -0.01,
-    "hats over half": -0.72,
-    "hats over inner": -0.07,
-    "all over half": 1.05,
-    "all over inner": 0.76,
-    "kick, downbeat": 1.5,
-    "bass, downbeat": -0.17,
-    "middle, downbeat": 0.57,
-    "hats, downbeat": 0.62,
-    "all, downbeat": -0.58,
-    "snare off downbeat, triple": 0.66,
-    "harmony, triple": 0.84,
-    "snare off downbeat, compound": 1.77,
-    "harmony, compound": 1.84,
-    "kick 13": 1.02,
-    "snare 24": 0.48,
-    "back beat": 2.67,
-    "bass 13": -0.52,
-    "hats 24": 0.11,
-    "harmony 13": 0.19,
-    "harmony 1": 1.21,
-    "kick 1": 0.13,
-    "repeats, bar": 5.32,
-    "repeats, beat": 6.35,
-    "repeats, metre": 2.79,
-    "repeats, halves": -0.21,
-    "repeats, thirds": 3.78,
-}
 
 
 @dataclass(frozen=True)
@@ -78,6 +38,11 @@ class Structure:
     beat: int
     start: int
     bpm: float
+
+    def beats(self, positions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Fine positions of the beats of a grid, and which of them begin a bar."""
+        at = np.arange(self.start % self.beat, positions, self.beat)
+        return at, (at - self.start) // self.beat % METRES[self.metre] == 0
 
 
 @dataclass(frozen=True)
@@ -95,22 +60,52 @@ class Reading(Structure):
     metre_confidence: float
     levels: tuple[tuple[float, float], ...]
 
-    def beats(self, positions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Fine positions of the beats of a grid, and which of them begin a bar."""
-        at = np.arange(self.start % self.beat, positions, self.beat)
-        return at, (at - self.start) // self.beat % _METRES[self.metre] == 0
+
+@dataclass(frozen=True)
+class Readings:
+    """All readings of a grid that share metre and beat, and what speaks for each.
+
+    Attributes
+    ----------
+    metre : str
+    beat : int
+        Fine positions per beat.
+    bpm : float
+    starts : int64, shape=(n,)
+        Position of the first bar, one a reading.
+    bars : float64, shape=(n, beats, places, 7)
+        Logarithm of the mean bar at each place of each beat, by curve of the fine grid.
+    evidence : dict of str to float64 of shape (n,)
+    """
+
+    metre: str
+    beat: int
+    bpm: float
+    starts: npt.NDArray[np.int64]
+    bars: FloatArray
+    evidence: dict[str, FloatArray]
+
+    def log_odds(self) -> FloatArray:
+        """How well each reading is borne out."""
+        odds: FloatArray = np.tensordot(self.bars, _template(self.metre), axes=3)
+        for name, value in self.evidence.items():
+            odds = odds + metre_weights.EVIDENCE[name] * value
+        return odds
 
 
 def read_metre(
     grid: FineGrid, bpm_range: tuple[float, float] | None = None, bpm_hint: float | None = None
 ) -> Reading | None:
     """Choose the reading that the evidence and the known tempo support best; None if there is none."""
-    found, names, features = structures(grid)
-    if not found:
+    groups = list(readings(grid))
+    if not groups:
         return None
-    score = features @ np.array([WEIGHTS[name] for name in names])
-    tempi = np.array([s.bpm for s in found])
-    lengths, metres = np.array([s.beat for s in found]), np.array([s.metre for s in found])
+    score = np.concatenate([group.log_odds() for group in groups])
+    counts = [len(group.starts) for group in groups]
+    starts = np.concatenate([group.starts for group in groups])
+    lengths, tempi, metres = (
+        np.repeat([getattr(group, name) for group in groups], counts) for name in ("beat", "bpm", "metre")
+    )
     if bpm_range is not None:
         octaves = np.log2(lengths / lengths[score.argmax()])
         within = np.maximum(np.log2(bpm_range[0] / tempi), np.log2(tempi / bpm_range[1])) <= _RANGE_SLACK
@@ -122,7 +117,8 @@ def read_metre(
         score = score - _KNOWN_TEMPO * np.abs(np.log2(tempi / bpm_hint))
     belief = np.exp(score - score.max())
     belief /= belief.sum()
-    best = found[int(belief.argmax())]
+    top = int(belief.argmax())
+    best = Structure(str(metres[top]), int(lengths[top]), int(starts[top]), float(tempi[top]))
     shares = {int(length): float(belief[lengths == length].sum()) for length in np.unique(lengths)}
     rivals = sorted((length for length in shares if length != best.beat), key=lambda length: -shares[length])
     sure = float(belief[(lengths == best.beat) & (metres == best.metre)].sum()) / shares[best.beat]
@@ -130,34 +126,86 @@ def read_metre(
     return Reading(best.metre, best.beat, best.start, best.bpm, sure, levels)
 
 
-def structures(grid: FineGrid) -> tuple[list[Structure], list[str], FloatArray]:
-    """List every reading of a grid with what speaks for it.
-
-    Returns
-    -------
-    list of Structure
-    list of str
-        Names of the features.
-    float64 array, shape=(structures, features)
-    """
+def readings(grid: FineGrid) -> Iterator[Readings]:
+    """Yield every reading of a grid with what speaks for it."""
     repetition = _Repetition(grid.curves)
-    found: list[Structure] = []
-    rows: list[FloatArray] = []
-    names: list[str] = []
     for beat in _BEAT_PARTS:
         bpm = 60 * PARTS / (grid.period * beat)
-        for metre, beats in _METRES.items():
+        for metre, beats in METRES.items():
             bar = beat * beats
             if not _MIN_BPM <= bpm <= _MAX_BPM or len(grid.curves) < 2 * bar:
                 continue
-            features = _features(grid.curves, metre, beat, bpm, grid.onset_rate, repetition)
             starts = np.arange(bar)
             # The beat is on the pulse, or a quarter, a third or a half of it away.
             starts = starts[((starts % beat) % 3 == 0) | ((starts % beat) % 4 == 0)]
-            found += [Structure(metre, beat, int(start), bpm) for start in starts]
-            names = list(features)
-            rows.append(np.stack([np.broadcast_to(f, bar)[starts] for f in features.values()], axis=1))
-    return found, names, np.concatenate(rows) if rows else np.zeros((0, 0))
+            bars = _mean_bars(grid.curves, metre, beat, starts)
+            evidence = _whole(metre, beat, bpm, grid.onset_rate) | _repeats(metre, beat, repetition)
+            each = {name: np.full(len(starts), value) for name, value in evidence.items()}
+            yield Readings(metre, beat, bpm, starts, bars, each | {"back beat": _back_beat(bars, metre)})
+
+
+@cache
+def _template(metre: str) -> FloatArray:
+    """Weights of the bar of a metre, shape=(beats, places, 7)."""
+    by_curve = [metre_weights.BARS[metre][name] for name in metre_weights.CURVES]
+    return np.moveaxis(np.array(by_curve), 0, -1)
+
+
+def _mean_bars(curves: FloatArray, metre: str, beat: int, starts: npt.NDArray[np.int64]) -> FloatArray:
+    """Logarithm of the mean bar from each start, shape=(starts, beats, places, curves)."""
+    beats, places = METRES[metre], COMPOUND if metre == "6/8" else SIMPLE
+    bar = beat * beats
+    folded = curves[: len(curves) // bar * bar].reshape(-1, bar, curves.shape[1]).mean(axis=0)
+    at = (np.arange(beats)[:, None] + places).ravel() * beat
+    whole = np.floor(at + 1e-9).astype(np.int64)
+    share = (at - whole)[:, None]
+    here = (starts[:, None] + whole) % bar
+    values = (1 - share) * folded[here] + share * folded[(here + 1) % bar]
+    heights: FloatArray = np.log(values + _FLOOR)
+    return heights.reshape(len(starts), beats, len(places), -1)
+
+
+def _back_beat(bars: FloatArray, metre: str) -> FloatArray:
+    """The weaker of two signs of 4/4: kicks on one and three, snares on two and four."""
+    if metre != "4/4":
+        return np.zeros(len(bars))
+    odd, even = bars[:, ::2, 0].mean(axis=1), bars[:, 1::2, 0].mean(axis=1)
+    back: FloatArray = np.minimum(odd[:, KICK] - even[:, KICK], even[:, SNARE] - odd[:, SNARE])
+    return back
+
+
+def _whole(metre: str, beat: int, bpm: float, onset_rate: float) -> dict[str, float]:
+    """What a metre and a tempo say by themselves."""
+    octaves, bar = np.log2(bpm / _USUAL_BPM), np.log2(60 / bpm * METRES[metre] / 2)
+    density = float(np.clip(np.log2(onset_rate * 60 / bpm / 2), -1.5, 1.5))
+    return {
+        "tempo": octaves,
+        "tempo^2": octaves**2,
+        "slow": max(0.0, np.log2(_SLOW_BPM / bpm)),
+        "quick": max(0.0, np.log2(bpm / _QUICK_BPM)),
+        "bar": bar,
+        "bar^2": bar**2,
+        "onsets a beat": density,
+        "onsets a beat^2": density**2,
+        "odd level": float(beat in (8, 9, 16, 18)),
+        "triple level": float(beat in (4, 36)),
+        "triple": float(metre == "3/4"),
+        "compound": float(metre == "6/8"),
+    }
+
+
+def _repeats(metre: str, beat: int, repetition: "_Repetition") -> dict[str, float]:
+    """What repeats after a bar, after a beat, and after parts and multiples of it."""
+    compound = metre == "6/8"
+    duple, threes = repetition(4 * beat) + repetition(2 * beat), repetition(3 * beat) + repetition(6 * beat)
+    inner = repetition(beat / 2) - (repetition(beat / 3) + repetition(2 * beat / 3)) / 2
+    return {
+        "repeats, bar": repetition(beat * METRES[metre]),
+        "repeats, beat": repetition(beat),
+        "repeats, metre": 0.0 if compound else (threes - duple if metre == "3/4" else duple - threes) / 2,
+        "repeats, halves": 0.0 if compound else inner,
+        "repeats, thirds": -inner if compound else 0.0,
+    }
 
 
 class _Repetition:
@@ -174,77 +222,3 @@ class _Repetition:
             pairs = self._pattern[:-step] * self._pattern[step:]
             self._known[step] = float(pairs.mean()) if len(self._pattern) > 1.5 * step else 0.0
         return self._known[step]
-
-
-def _features(
-    curves: FloatArray, metre: str, beat: int, bpm: float, onset_rate: float, repetition: _Repetition
-) -> dict[str, FloatArray]:
-    """What speaks for a metre and a beat length, for every possible start of the bar: each shape=(bar,) or ()."""
-    beats = _METRES[metre]
-    bar = beat * beats
-    bars = len(curves) // bar
-    folded = curves[: bars * bar].reshape(bars, bar, -1).mean(axis=0)
-
-    def at(position: float) -> FloatArray:
-        """Mean growth this many beats into the bar, for every start, shape=(bar, curves)."""
-        whole = int(np.floor(position * beat))
-        share = position * beat - whole
-        value: FloatArray = (1 - share) * np.roll(folded, -whole, axis=0) + share * np.roll(folded, -whole - 1, axis=0)
-        return value
-
-    def mean(*offsets: float) -> FloatArray:
-        """Mean over the beats of the bar, this far from each."""
-        value: FloatArray = np.mean([at(k + offset) for k in range(beats) for offset in offsets], axis=0)
-        return value
-
-    def more(a: FloatArray, b: FloatArray, curve: int) -> FloatArray:
-        ratio: FloatArray = np.log((a[:, curve] + _FLOOR) / (b[:, curve] + _FLOOR))
-        return ratio
-
-    on = [at(k) for k in range(beats)]
-    beat_mean, half, quarter, third = mean(0), mean(0.5), mean(0.25, 0.75), mean(1 / 3, 2 / 3)
-    others = np.mean(on[1:], axis=0)
-    zero = np.zeros(())
-    compound, triple, quadruple = metre == "6/8", metre == "3/4", metre == "4/4"
-    octaves, lengths = np.log2(bpm / 118), np.log2(60 / bpm * beats / 2)
-    density = np.clip(np.log2(onset_rate * 60 / bpm / 2), -1.5, 1.5)
-    out: dict[str, FloatArray] = {
-        "usual tempo": np.asarray(-((octaves / 0.5) ** 2) / 2),
-        "usual bar": np.asarray(-((lengths / 0.7) ** 2) / 2),
-        "onsets a beat": np.asarray(density),
-        "onsets a beat^2": np.asarray(density**2),
-        "odd level": np.asarray(beat in (8, 9, 16, 18)),
-        "triple level": np.asarray(beat in (4, 36)),
-        "triple": np.asarray(triple),
-        "compound": np.asarray(compound),
-        "thirds, compound": more(third, half, ALL) if compound else zero,
-        "thirds": zero if compound else more(third, half, ALL),
-        "halves over quarters": zero if compound else more(half, quarter, ALL),
-        "harmony over half": beat_mean[:, HARMONY] - half[:, HARMONY],
-        "harmony, downbeat": on[0][:, HARMONY] - others[:, HARMONY],
-    }
-    for name, curve in (("kick", KICK), ("bass", BASS), ("snare", SNARE), ("hats", HATS), ("all", ALL)):
-        out[f"{name} over half"] = more(beat_mean, half, curve)
-        out[f"{name} over inner"] = more(beat_mean, third if compound else quarter, curve)
-    for name, curve in (("kick", KICK), ("bass", BASS), ("middle", MIDDLE), ("hats", HATS), ("all", ALL)):
-        out[f"{name}, downbeat"] = more(on[0], others, curve)
-    for name, here in (("triple", triple), ("compound", compound)):
-        out[f"snare off downbeat, {name}"] = more(others, on[0], SNARE) if here else zero
-        out[f"harmony, {name}"] = on[0][:, HARMONY] - others[:, HARMONY] if here else zero
-    if quadruple:
-        odd, even = (on[0] + on[2]) / 2, (on[1] + on[3]) / 2
-        kick, snare = more(odd, even, KICK), more(even, odd, SNARE)
-        four: list[FloatArray] = [kick, snare, np.minimum(kick, snare), more(odd, even, BASS), more(even, odd, HATS)]
-        four += [odd[:, HARMONY] - even[:, HARMONY], on[0][:, HARMONY] - on[2][:, HARMONY], more(on[0], on[2], KICK)]
-    else:
-        four = [zero] * 8
-    names = ("kick 13", "snare 24", "back beat", "bass 13", "hats 24", "harmony 13", "harmony 1", "kick 1")
-    out |= dict(zip(names, four, strict=True))
-    out["repeats, bar"] = np.asarray(repetition(bar))
-    out["repeats, beat"] = np.asarray(repetition(beat))
-    duple, threes = repetition(4 * beat) + repetition(2 * beat), repetition(3 * beat) + repetition(6 * beat)
-    out["repeats, metre"] = zero if compound else np.asarray((threes - duple if triple else duple - threes) / 2)
-    inner = repetition(beat / 2) - (repetition(beat / 3) + repetition(2 * beat / 3)) / 2
-    out["repeats, halves"] = zero if compound else np.asarray(inner)
-    out["repeats, thirds"] = np.asarray(-inner) if compound else zero
-    return out

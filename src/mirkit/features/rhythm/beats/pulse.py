@@ -12,9 +12,8 @@ from mirkit.features.types import FloatArray
 
 #: Fine positions per pulse: holds its halves, thirds, quarters and sixths.
 PARTS = 12
-#: Rows of ``FineGrid.curves``, and the groups of ``OnsetCurve.bands`` that make the first five.
+#: Rows of ``FineGrid.curves``: the bands of ``OnsetCurve.hits``, growth of everything, change of harmony.
 KICK, BASS, MIDDLE, SNARE, HATS, ALL, HARMONY = range(7)
-_GROUPS = ((0,), (1,), (2, 3), (4, 5), (6, 7))
 
 _CENTRE_BPM, _OCTAVES, _PULL = 115.0, 0.5, 0.6  # gentle: the level is settled later, on more evidence
 _STIFFNESS = 3000.0
@@ -35,7 +34,7 @@ class FineGrid:
     frames : float64, shape=(positions,)
         Where each position is, in frames.
     curves : float64, shape=(positions, 7)
-        Growth of kick, bass, middle, snare and hat bands and of all bands, and change of harmony, each over its mean.
+        Hits in kick, bass, middle, snare and hat bands, growth of all bands, and change of harmony, each over its mean.
     period : float
         Median pulse period in seconds.
     onset_rate : float
@@ -50,7 +49,7 @@ class FineGrid:
 
 def activation(curve: OnsetCurve) -> npt.NDArray[np.float32]:
     """Growth of all bands over its local mean and spread, shape=(frames,)."""
-    total = gaussian_filter1d(curve.bands.astype(np.float32).mean(axis=1), 1.0)
+    total = gaussian_filter1d(curve.growth, 1.0)
     mean = uniform_filter1d(total, round(FRAME_RATE * _MEAN_SECONDS))
     power = uniform_filter1d(np.square(total - mean), round(FRAME_RATE * _SPREAD_SECONDS))
     out: npt.NDArray[np.float32] = (total - mean) / (np.sqrt(np.maximum(power, 0)) + np.float32(_LEAST_SPREAD))
@@ -83,12 +82,11 @@ def fine_grid(pulse: npt.NDArray[np.int64], mix: OnsetCurve, drums: OnsetCurve |
 
 
 def _growth(curve: OnsetCurve, frames: FloatArray) -> FloatArray:
-    bands = curve.bands.astype(np.float32)
-    rows = np.stack([bands[:, list(g)].mean(axis=1) for g in _GROUPS] + [bands.mean(axis=1)])
+    rows = np.concatenate((curve.hits.T.astype(np.float32), curve.growth[None]))
     rows = gaussian_filter1d(rows, _BLUR, axis=1)
     at = np.arange(rows.shape[1])
     sampled: FloatArray = np.stack([np.interp(frames, at, row) for row in rows], axis=1)
-    sampled /= sampled.mean(axis=0) + 1e-6
+    sampled /= sampled.mean(axis=0) + 1e-9
     return sampled
 
 

@@ -8,6 +8,7 @@ from mirkit.features.types import FloatArray
 _HALF_WINDOW = 8  # beats on either side
 _DIVISIONS = (1, 2, 3, 4)
 _FEWEST_ONSETS = 4
+_NEAR_BEATS = 1 / 12
 
 
 def clarity(times: FloatArray, onsets: Onsets) -> FloatArray:
@@ -34,3 +35,10 @@ def clarity(times: FloatArray, onsets: Onsets) -> FloatArray:
         power = max(float(abs((weight * np.exp(m * phase)).sum())) ** 2 for m in _DIVISIONS)
         out[i] = np.sqrt(max(0.0, (power - chance) / (1 - chance)))
     return out
+
+
+def share_played(times: FloatArray, onsets: Onsets) -> float:
+    """Share of the beats with an onset within a twelfth of a beat: near 1 in music, 0.1-0.3 in rubato."""
+    after = np.clip(np.searchsorted(onsets.times, times), 1, len(onsets.times) - 1)
+    apart = np.minimum(np.abs(onsets.times[after] - times), np.abs(onsets.times[after - 1] - times))
+    return float(np.mean(apart < np.gradient(times) * _NEAR_BEATS))

@@ -6,7 +6,7 @@ from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.metre import Reading, read_metre
 from mirkit.features.rhythm.beats.pulse import ALL, activation, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.refine import refine
-from mirkit.features.rhythm.beats.steadiness import clarity
+from mirkit.features.rhythm.beats.steadiness import clarity, share_played
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE, OnsetCurve
 from mirkit.features.rhythm.onsets import LEAD_SECONDS, Onsets, find_onsets
 from mirkit.features.rhythm.tempo import beat_period
@@ -14,9 +14,11 @@ from mirkit.features.types import FloatArray
 
 _FEWEST_ONSETS = 8
 _FEWEST_BEATS = 8
-#: Clarity of a beat that keeps time, and the share of the beats that must for a steady pulse.
+#: Clarity of a beat that keeps time; for a steady pulse the shares of the beats that must, and that must be played.
 _CLEAR = 0.5
 _CLEAR_SHARE = 0.5
+_PLAYED_SHARE = 0.5
+_SURE_SHARE = 0.9
 _NO_PULSE_CLARITY = 0.2
 _CANDIDATES = 3
 
@@ -57,7 +59,7 @@ def track_beats(
     worth = activation(mix)
     if drums is not None:
         onsets = _merged(onsets, find_onsets(drums))
-        shared = min(len(worth), len(drums.bands))
+        shared = min(len(worth), len(drums.growth))
         worth[:shared] += activation(drums)[:shared]
     pulse = find_pulse(worth)
     if not len(pulse):
@@ -83,9 +85,14 @@ def track_beats(
         clear * heard / (heard + 0.5),
         reading.metre,
         reading.metre_confidence,
-        bool(np.mean(clear >= _CLEAR) >= _CLEAR_SHARE),
+        _steady(float(np.mean(clear >= _CLEAR)), share_played(times, onsets)),
         _candidates(reading, times),
     )
+
+
+def _steady(clear: float, played: float) -> bool:
+    """Whether a tempo is kept: onsets keep to a grid and fall on its beats, or else nearly all of them keep to it."""
+    return clear >= _CLEAR_SHARE and (played >= _PLAYED_SHARE or clear >= _SURE_SHARE)
 
 
 def _merged(a: Onsets, b: Onsets) -> Onsets:
