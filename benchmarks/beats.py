@@ -229,7 +229,7 @@ def cost(trackers: dict[str, Callable[[np.ndarray], Found]], sound: np.ndarray) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root = Path(__file__).resolve().parents[1]
-    parser.add_argument("--corpus", type=Path, default=Path.home() / ".cache" / "mirkit-rhythm-corpus")
+    parser.add_argument("--corpus", type=Path, default=rhythm_corpus.FOLDER)
     parser.add_argument("--data", type=Path, default=root.parent / "shared" / "data")
     parser.add_argument("--split", choices=("test", "tune"), default="test")
     parser.add_argument("--ours-only", action="store_true")

@@ -1,17 +1,17 @@
 """Fit ``mirkit.features.rhythm.beats.metre_weights`` to the "tune" half of the rendered corpus, and write it.
 
-    python benchmarks/fit_metre.py FOLDER [--try]
+    python benchmarks/fit_metre.py [--corpus FOLDER] [--write]
 
 A conditional logit: of all readings of a piece's fine grid, those with the right beats, downbeats and metre shall be
 the likeliest. What a bar sounds like is fitted as contrasts between its beats (4/4: all, one and three against two and
 four, one against three, two against four; what all beats have in common is shared by 4/4 and 3/4), and squared weights
 are held down in units of each feature's spread, those of the bars more. One weight is set by hand (``PRIORS``).
-``--try`` writes nothing: it leaves every fifth of the styles out in turn and prints how their pieces are read, the
-measure by which features and penalties were chosen.
+Without ``--write`` nothing is written: every fifth of the styles is left out in turn, and how their pieces are read
+then is printed, the measure by which features and penalties were chosen.
 """
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,8 +188,12 @@ def module(names: list[str], weights: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    data = list(examples(Path(sys.argv[1])))
-    if "--try" in sys.argv:
-        try_out(data)
-    else:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, default=rhythm_corpus.FOLDER)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    data = list(examples(options.corpus))
+    if options.write:
         Path(metre_weights.__file__).write_text(module(data[0].names, fit(data)))
+    else:
+        try_out(data)

@@ -1,11 +1,12 @@
 """Render music with exactly known beats: styles of popular and classical music through a General MIDI synthesiser.
 
-    python benchmarks/rhythm_corpus.py FOLDER          # render what is missing; a piece is NAME.flac + NAME.json
+    python benchmarks/rhythm_corpus.py [FOLDER]        # render what is missing; a piece is NAME.flac + NAME.json
 
 The JSON beside each piece holds ``beats``, ``downbeats``, ``drum_onsets``, ``metre``, ``bpm`` (null for rubato),
 ``style``, ``soundfont`` and ``split``: "tune" may be looked at while the tracker is developed, "test" only measured.
-Six styles and the second soundfont occur in "test" alone. Needs Debian's fluidsynth, fluid-soundfont-gm and
-timgm6mb-soundfont, which are installed with apt-get when it may; without them ``render`` raises ``Unavailable``.
+Six styles and the second soundfont occur in "test" alone; "tune" has more styles (``rhythm_styles.MORE_STYLES``) and
+invented ones (``rhythm_inventions``). Needs Debian's fluidsynth, fluid-soundfont-gm and timgm6mb-soundfont, which are
+installed with apt-get when it may; without them ``render`` raises ``Unavailable``.
 """
 
 import json
@@ -37,6 +38,7 @@ from rhythm_styles import (
 
 PACKAGES = ("fluidsynth", "fluid-soundfont-gm", "timgm6mb-soundfont")
 SOUNDFONTS = {"fluid": "/usr/share/sounds/sf2/FluidR3_GM.sf2", "timgm": "/usr/share/sounds/sf2/TimGM6mb.sf2"}
+FOLDER = Path.home() / ".cache" / "mirkit-rhythm-corpus"
 SECONDS = 40.0
 RATE = 44100
 
@@ -347,7 +349,8 @@ def render(folder: Path, split: str | None = None) -> list[Path]:
 
 
 if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     try:
-        print(len(render(Path(sys.argv[1]))), "pieces in", sys.argv[1])
+        print(len(render(folder)), "pieces in", folder)
     except Unavailable as missing:
         print(missing)
