@@ -120,7 +120,7 @@ class OnsetMeter:
         energy = np.concatenate(self._energy) if self._energy else np.zeros((0, 2), np.float32)
         fields = [np.concatenate(field) for field in zip(*self._parts, strict=True)]
         self._parts, self._energy = [], []
-        return OnsetCurve(*fields, energy)
+        return OnsetCurve(*_Frames(*fields), energy)
 
     def _measure(self, frames: int) -> None:
         """Measure the first of the frames held, and let them go."""
