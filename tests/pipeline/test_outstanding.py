@@ -8,6 +8,8 @@ import pytest
 from library import make_track
 from mirkit import engines
 from mirkit.cli import main
+from mirkit.dataset import verify as verify_module
+from mirkit.dataset.verify import verify_all
 from mirkit.engines import serial
 from mirkit.pipeline import Request, make_plan
 from mirkit.pipeline.state import State
@@ -68,3 +70,16 @@ def test_it_may_be_deleted(library: Path, looks: list[str]) -> None:
     shutil.rmtree(library / FOLDER)
     assert todo(library) == set()
     assert looks == ["A", "B", "A", "B"]
+
+
+def test_verify_says_the_same_from_the_index(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = verify_all(library)
+    assert all(report.complete for report in fresh)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify_module, "verify", None)
+        assert verify_all(library) == fresh
+    (library / "B" / "full_mix.flac").write_bytes((library / "A" / "full_mix.flac").read_bytes())
+    a, b = verify_all(library)
+    assert a == fresh[0]
+    assert b.stale
+    assert not verify_all(library)[1].complete, "what is wrong is looked at each time"

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mirkit import __version__
 from mirkit.catalog import KEYS, TRACK_KEYS, key, stage
 from mirkit.cropping.clip import CUT, Cut, clip_fault, clip_folders
 from mirkit.dataset.exclusion import reason
@@ -14,10 +15,17 @@ from mirkit.description.facts import Compared
 from mirkit.description.prompts import PREFIX
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.store import Entry, Fingerprint, find_root, fingerprint, read_info, read_provenance, read_settings
+from mirkit.store.index import Index
 from mirkit.track import Track, find_all, is_track
 
 #: Stages whose values two tracks can only share when the same method made them.
 _METHOD_STAGES = ("separate", "beats", "danceability")
+
+
+#: Raised when a report of the same files says something else.
+_REPORT = 1
+#: What a report of a complete track without texts consists of.
+_PLAIN = ("name", "values", "nulls", "out_of_range", "methods")
 
 
 @dataclass(frozen=True)
@@ -165,15 +173,37 @@ def verify_all(path: Path, *, crops: bool = False) -> list[TrackReport]:
     root = find_root(path if several else tracks[0].path, batch=several)
     excluded = read_settings(root).exclude
     reports = []
+    known = _Known(root) if several else None
     for track in tracks:
         if why := reason(track, root, excluded):
             reports.append(TrackReport(track.name, excluded=why))
             continue
-        reports.append(verify(track))
+        reports.append(known.verify(track) if known and not track.loose else verify(track))
         for folder in clip_folders(track) if crops else ():
             left_out = reason(Track(folder), root, excluded)
             reports.append(TrackReport(folder.name, excluded=left_out) if left_out else _verify_clip(folder))
+    if known:
+        known.index.save()
     return reports
+
+
+class _Known:
+    """Reports of tracks that are complete, and whose files have not changed since."""
+
+    def __init__(self, root: Path) -> None:
+        self.index = Index(root, "verify", [__version__, _REPORT, [asdict(row) for row in KEYS]])
+
+    def verify(self, track: Track) -> TrackReport:
+        """Look at a track, at its files only where the index does not know them."""
+        try:
+            told = self.index.get(track.folder)
+            return TrackReport(**told | {"missing": (), "stale": ()})
+        except TypeError:  # nothing is known, or it is no report
+            report = verify(track)
+        if report.complete and not (report.texts or report.absent):
+            plain = asdict(report)
+            self.index.put(track.folder, {name: plain[name] for name in _PLAIN})
+        return report
 
 
 def _verify_clip(folder: Path) -> TrackReport:
