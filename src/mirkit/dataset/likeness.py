@@ -29,8 +29,9 @@ _SLOW_ROWS = 16
 _LEAST_SECONDS, _LEAST_SHARE = 5.0, 0.4
 #: Variance below which a course says nothing: tenths of a per cent of a pitch class, half a decibel.
 _STILL_HARMONY, _STILL_DYNAMICS = 1e-4, 6e-4
-#: Agreement of harmony and of dynamics from which two tracks are one recording.
-SAME_HARMONY, SAME_DYNAMICS = 0.7, 0.7
+#: Two tracks are one recording when harmony and dynamics each agree by this much, and in the mean by that. Altered
+#: copies of real and synthesised music have 0.82 and 0.88 at the least.
+SAME_EACH, SAME_MEAN = 0.7, 0.83
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,8 @@ class Likeness:
     @property
     def same(self) -> bool:
         """Whether it is one recording."""
-        told = [(self.harmony, SAME_HARMONY), (self.dynamics, SAME_DYNAMICS)]
-        told = [(value, least) for value, least in told if not math.isnan(value)]
-        return bool(told) and all(value >= least for value, least in told)
+        told = [value for value in (self.harmony, self.dynamics) if not math.isnan(value)]
+        return bool(told) and min(told) >= SAME_EACH and sum(told) / len(told) >= SAME_MEAN
 
 
 @dataclass(frozen=True)
