@@ -79,9 +79,9 @@ def test_how_a_copy_was_altered_is_told(sounds: dict[str, Sound], outlines: dict
     ("harmony", "dynamics", "same"),
     [
         (0.99, 0.98, True),
-        (0.72, 0.95, True),
-        (0.69, 0.99, False),
-        (0.8, 0.8, False),
+        (0.76, 0.77, True),
+        (0.74, 0.99, False),
+        (0.99, 0.74, False),
         (np.nan, 0.9, True),
         (np.nan, 0.8, False),
         (np.nan, np.nan, False),

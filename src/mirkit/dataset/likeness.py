@@ -29,9 +29,9 @@ _SLOW_ROWS = 16
 _LEAST_SECONDS, _LEAST_SHARE = 5.0, 0.4
 #: Variance below which a course says nothing: tenths of a per cent of a pitch class, half a decibel.
 _STILL_HARMONY, _STILL_DYNAMICS = 1e-4, 6e-4
-#: Two tracks are one recording when harmony and dynamics each agree by this much, and in the mean by that. Altered
-#: copies of real and synthesised music have 0.82 and 0.88 at the least.
-SAME_EACH, SAME_MEAN = 0.7, 0.83
+#: Two tracks are one recording when harmony and dynamics both agree by this much, or the only one that can be told by
+#: that much. Of 300 altered copies the lowest had 0.777, of 44,550 pairs of like loops the highest 0.741.
+SAME, SAME_ALONE = 0.75, 0.85
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Likeness:
     def same(self) -> bool:
         """Whether it is one recording."""
         told = [value for value in (self.harmony, self.dynamics) if not math.isnan(value)]
-        return bool(told) and min(told) >= SAME_EACH and sum(told) / len(told) >= SAME_MEAN
+        return bool(told) and min(told) >= (SAME if len(told) == 2 else SAME_ALONE)
 
 
 @dataclass(frozen=True)
