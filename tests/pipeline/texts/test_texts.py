@@ -167,9 +167,14 @@ def body_text(body: dict[str, Any]) -> str:
 
 def test_one_bad_track_costs_itself_only(server: TextServer, library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (library / "song 1.flac").write_bytes(b"no sound at all")
+    (library / "song 2.flac").unlink()
+    write(library / "song 2.flac", MIX * 0)
     assert run(server, library, "--batch") == 1
-    assert "FAILED song 1.flac" in capsys.readouterr().err
-    assert len(server.asked) == 10
+    error = capsys.readouterr().err
+    assert error.count("FAILED song 1.flac") == 1
+    assert error.count("FAILED song 2.flac: ") == 1
+    assert "there is no sound in it" in error
+    assert len(server.asked) == 5
     assert not (library / "song 1.INFO").exists()
 
 

@@ -93,11 +93,12 @@ def make_plan(request: Request, fields: tuple[str, ...] = ()) -> TextPlan:
     for track in included:
         try:
             wants = look(track, asker, hashed=False)
-            if wants.any:
-                todo.append(track)
             sums.add(track, wants)
         except (MirkitError, OSError):
             todo.append(track)  # it will say why when its turn comes
+        else:
+            if wants.any:
+                todo.append(track)
     unknown = [f"{field}: {why} in {n} tracks" for (field, why), n in sums.unknown.items()]
     return TextPlan(
         root,
@@ -141,7 +142,7 @@ class _Sums:
             return
         asker, describer = self._asker, self._asker.describer
         # A header may promise less than there is: the context must hold whatever may be heard then.
-        duration = probe(track.mix).duration
+        duration = wants.facts.duration or probe(track.mix).duration
         limit = asker.most_seconds
         room = min(limit, 1.05 * duration + 1.0) if duration else limit
         heard = heard_seconds(duration or limit, limit, whole_windows=describer.whole_windows)

@@ -22,7 +22,7 @@ def sound_of(track: Track, asker: Asker) -> tuple[FloatArray, float]:
     audio = open_audio(track.mix, rate=RATE, hold_seconds=0)
     blocks = [block.mean(axis=0, dtype=np.float32) for block in audio.blocks()]
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    if not len(samples):
+    if not np.any(samples):
         raise AudioError(f"{shown(track.path)}: there is no sound in it")
     duration = len(samples) / RATE
     seconds = heard_seconds(duration, asker.most_seconds, whole_windows=asker.describer.whole_windows)
