@@ -2,13 +2,15 @@
 
 import os
 import signal
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import chores
 import pytest
+from filelock import FileLock
 
 # ruff: noqa: E402 (Ray is an extra: all of this is skipped before anything imports it)
 ray = pytest.importorskip("ray")
@@ -36,14 +38,15 @@ class Nodes:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster(initialize_head=True, head_node_args=SMALL | {"include_dashboard": False})
+        self._cluster = Cluster()
+        _patiently(lambda: self._cluster.add_node(**SMALL, include_dashboard=False))
         self.address: str = self._cluster.address
         self._second: Any = None
 
     def restore(self) -> None:
         """Have two nodes."""
         if self._second is None:
-            self._second = self._cluster.add_node(**SMALL)
+            self._second = _patiently(lambda: self._cluster.add_node(**SMALL))
             self._cluster.wait_for_nodes()
 
     def kill_second(self) -> None:
@@ -56,9 +59,22 @@ class Nodes:
         self._cluster.shutdown()
 
 
+def _patiently(start: Callable[[], Any]) -> Any:
+    """Ray gives a node half a minute to start, which is not enough on a machine that is busy."""
+    for _ in range(3):
+        try:
+            return start()
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+    return start()
+
+
 @pytest.fixture(scope="module")
 def started() -> Iterator[Nodes]:
-    with pytest.MonkeyPatch.context() as patch:
+    # One cluster at a time, also where several processes share these tests.
+    lock = FileLock(Path(tempfile.gettempdir()) / f"mirkit-test-cluster-{os.getuid()}.lock")
+    with lock, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (HERE.parents[2] / "src", HERE.parents[1], HERE.parent))))
         patch.setenv("RAY_DEDUP_LOGS", "0")
         nodes = Nodes()

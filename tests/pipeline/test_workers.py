@@ -1,12 +1,15 @@
 """How many workers a run gets, here and on a cluster."""
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from library import make_track
 from mirkit import engines
+from mirkit.cli import main
 from mirkit.engines import cluster
 from mirkit.pipeline import Request, workers
 from mirkit.store import Settings
@@ -37,6 +40,18 @@ def test_on_a_cluster_ray_hands_out_memory(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(engines, "cores", lambda address=None: 500 if address else 2)
     assert workers(plan(aesthetics="audiobox"), asked(address="auto", memory=GB)) == 100, "no more than tracks"
     assert workers(plan(aesthetics="audiobox"), asked(address="auto", jobs=7)) == 7
+
+
+def test_without_ray_it_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    track = make_track(tmp_path / "library" / "Track", seconds=1)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    for how in (["--engine", "ray"], ["--address", "10.0.0.1:6379"]):
+        assert main(["bands", str(track), *how]) == 1
+        error = capsys.readouterr().err
+        assert error == "mirkit: ray is not installed; pip install 'mirkit[ray]'\n"
+    assert not (track / "Track.INFO").exists()
 
 
 @pytest.mark.parametrize(
