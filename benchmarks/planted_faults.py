@@ -43,7 +43,8 @@ def main() -> None:
     print("| fault | target | the trainer | our check |\n|---|---|---|---|")
     for row in rows:
         print("| " + " | ".join(row) + " |")
-    path = ROOT / "benchmarks" / "planted_faults.json"
+    path = ROOT / "benchmarks" / "results" / "planted_faults.json"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps([dict(zip(("fault", "target", "trainer", "check"), row, strict=True)) for row in rows]))
 
 

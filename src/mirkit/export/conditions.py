@@ -115,7 +115,9 @@ class Conditions:
         return found
 
 
-def choose(samples: Sequence[Mapping[str, float]], patterns: Sequence[str], policy: Policy) -> Conditions:
+def choose(
+    samples: Sequence[Mapping[str, float]], patterns: Sequence[str], policy: Policy, *, twins: bool = False
+) -> Conditions:
     """Choose conditioners and their ranges from the samples that will be trained on.
 
     Parameters
@@ -124,9 +126,12 @@ def choose(samples: Sequence[Mapping[str, float]], patterns: Sequence[str], poli
         Key -> number, of each.
     patterns : sequence of str
         Keys, or patterns such as ``chroma_*``; ``*`` is every key that says something of its own. A key that does not
-        vary, or says nearly what one before it says, is taken only when it is named itself.
+        vary is taken only when it is named itself.
     policy : str
         ``flag``, ``fill`` or ``drop``.
+    twins : bool
+        Whether there are tracks enough to tell keys that say nearly what one before them says: they, too, are taken
+        only when they are named.
 
     Raises
     ------
@@ -138,12 +143,12 @@ def choose(samples: Sequence[Mapping[str, float]], patterns: Sequence[str], poli
             raise SettingsError(f"--keys {pattern}: no such key; mirkit features prints them")
     chosen = Conditions([], policy)
     wanted = [row for row in KEYS if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
-    twins = _twins(samples, [row.name for row in wanted])
+    alike = _twins(samples, [row.name for row in wanted]) if twins else {}
     for row in wanted:
         log = row.scale == "log"
         values = np.array([s[row.name] for s in samples if row.name in s and (s[row.name] > 0 or not log)], np.float64)
         named = row.name in patterns
-        if why := _useless(values, named, twins.get(row.name)):
+        if why := _useless(values, named, alike.get(row.name)):
             chosen.left_out[row.name] = why
             continue
         found = propose(values, row)

@@ -19,6 +19,8 @@ from mirkit.export.split import TRAIN, assign
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import round6, shown
 
+#: From so many tracks on, keys that go together do so for a reason.
+_FEWEST_FOR_TWINS = 30
 #: Keys that change by the gain when a clip is made louder; all others do not depend on the level.
 LEVEL_KEYS = tuple(row.name for row in KEYS if row.name.startswith(("lufs", "rms_energy_")))
 
@@ -270,7 +272,8 @@ def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: Wind
 def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample], Conditions, dict[str, str]]:
     """Choose the conditioners from what is trained on, and leave out what the policy for unknowns says."""
     rows = [numbers for sample in samples if sample.split == TRAIN for numbers in sample.rows]
-    conditions = choose(rows, options.keys, options.unknown)
+    several = len({sample.item.source for sample in samples if sample.split == TRAIN}) >= _FEWEST_FOR_TWINS
+    conditions = choose(rows, options.keys, options.unknown, twins=several)
     if options.unknown != "drop":
         # What only the validation set lacks has a flag, or a fill, too.
         rest = [numbers for sample in samples if sample.split != TRAIN for numbers in sample.rows]
