@@ -57,6 +57,8 @@ def said(target: str, out: Path) -> str:
 
 def trained(out: Path) -> str:
     """What the trainer does with a bundle, faults or not."""
+    import pytorch_lightning  # noqa: F401 (before its log is told to be silent)
+
     from mirkit.models import stable_audio as trainer
 
     dataset = json.loads((out / "dataset.json").read_text())

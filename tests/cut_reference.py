@@ -56,9 +56,9 @@ _BY_BEGINNING = {
     "onset_strength": (0.1, 0.04, 2),
     "syncopation": (0.0, 0.0, 5),
     "on_beat_ratio": (0.0, 0.0, 5),
-    "rhythmic_complexity": (0.0, 0.0, 4),
+    "rhythmic_complexity": (0.0, 0.0, 6),
     "rhythmic_evenness": (0.0, 0.0, 4),
-    "ioi_mean": (0.0, 0.12),
+    "ioi_mean": (0.0, 0.12, 0.5),
     "ioi_std": (0.02, 0.15, 1.5),
     # The window begins on a step of 100 ms.
     "lufs": (0.2,),
@@ -66,7 +66,7 @@ _BY_BEGINNING = {
     # The frames have another phase.
     "spectral_flatness": (0.0005, 0.02),
     "spectral_flux": (0.02, 0.02),
-    "spectral_skewness": (0.03,),
+    "spectral_skewness": (0.05,),
     "spectral_kurtosis": (0.05, 0.02),
     "chroma": (0.02,),
     "harmonic_movement": (0.02,),

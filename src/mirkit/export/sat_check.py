@@ -134,7 +134,7 @@ for name in json.load(sys.stdin):
 
 def _module(out: Path, files: Mapping[str, Any], names: list[str]) -> Iterator[str]:
     """Ask the module for every file, as the trainer would."""
-    command = [sys.executable, "-I", "-c", _ASK, str(out / MODULE)]
+    command = [sys.executable, "-IB", "-c", _ASK, str(out / MODULE)]
     asked = subprocess.run(command, input=json.dumps(list(files)), capture_output=True, text=True, check=False)
     if asked.returncode:
         why = asked.stderr.strip().splitlines()[-1:] or [f"exit status {asked.returncode}"]

@@ -18,8 +18,8 @@ from mirkit.errors import MissingExtra
 
 #: Files that are asked for one by one, at the most, picked by seed.
 MOST_FILES = 256
-#: Width of the model that is trained, and samples that become one of its steps in time.
-_WIDTH, _PATCH = 64, 4096
+#: Width of the model that is trained, and its steps in time at the most: it takes its steps in seconds anywhere.
+_WIDTH, _STEPS = 64, 2048
 #: What the trainer raises when data and model do not fit, in its loader, its conditioners and its training step.
 _RAISED = (AssertionError, AttributeError, IndexError, KeyError, RecursionError, RuntimeError, TypeError, ValueError)
 
@@ -158,7 +158,8 @@ def _tiny(conditioners: Sequence[Mapping[str, Any]], infos: Sequence[Mapping[str
     ids = ["prompt", *(c["id"] for c in conditioners)]
     configs = [{"id": "prompt", "type": "list", "config": {"options": prompts}}, *map(dict, conditioners)]
     latents = "latent_filename" in infos[0]
-    channels = infos[0]["shape"][0] if latents else 2 * _PATCH
+    patch = max(64, -(-sample_size // _STEPS))
+    channels = infos[0]["shape"][0] if latents else 2 * patch
     config: dict[str, Any] = {
         "model_type": "diffusion_cond",
         "sample_rate": 44100,
@@ -182,7 +183,7 @@ def _tiny(conditioners: Sequence[Mapping[str, Any]], infos: Sequence[Mapping[str
         "training": {"learning_rate": 1e-4, "use_ema": False, "mask_padding": True, "pre_encoded": latents},
     }
     if not latents:
-        patched = {"type": "patched", "config": {"channels": 2, "patch_size": _PATCH}}
+        patched = {"type": "patched", "config": {"channels": 2, "patch_size": patch}}
         config["model"]["pretransform"] = patched
     return create_training_wrapper_from_config(config, create_model_from_config(config))
 
