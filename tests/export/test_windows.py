@@ -14,7 +14,8 @@ from export.measured import SIZE
 from mirkit.catalog import KEYS
 from mirkit.export.check import check
 from mirkit.export.items import Item
-from mirkit.export.plan import Options, Windows
+from mirkit.export.options import Options
+from mirkit.export.plan import Windows
 from mirkit.export.run import export
 
 RATE = 44100

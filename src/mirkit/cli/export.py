@@ -41,7 +41,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":
-    from mirkit.export.plan import Options
+    from mirkit.export.options import Options
     from mirkit.export.run import export
     from mirkit.pipeline.tables import tables
 

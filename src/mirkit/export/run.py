@@ -9,7 +9,8 @@ from mirkit.errors import SettingsError
 from mirkit.export.bundle import Advance, open_bundle, summary
 from mirkit.export.gains import find_gains, planned_gains
 from mirkit.export.items import Item
-from mirkit.export.plan import Options, Plan, Tables, Windows, make_plan
+from mirkit.export.options import Options
+from mirkit.export.plan import Plan, Tables, Windows, make_plan
 from mirkit.export.prompts import TEMPLATES, Wording
 from mirkit.export.targets import TARGETS, Target
 
