@@ -11,6 +11,7 @@ and what half precision changes (dB).
 """
 
 import argparse
+import importlib.util
 import json
 import resource
 import subprocess
@@ -34,9 +35,11 @@ from mirkit.store.settings import Separation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-MODELS = ("htdemucs", "htdemucs_ft", "bs_roformer", "beat_this", "audiobox", "demucs (CLI)")
-ON_CPU = ("htdemucs", "beat_this", "audiobox")
+MODELS = ("htdemucs", "htdemucs_ft", "bs_roformer", "beat_this", "audiobox", "adtof", "demucs (CLI)")
+ON_CPU = ("htdemucs", "beat_this", "audiobox", "adtof")
 BLOCK = 1 << 16
+#: Sizes of the published network.
+ADTOF = {"n_bins": 84, "conv_filters": [32, 64], "gru_units": [60, 60, 60], "output_classes": 5}
 
 
 def main() -> None:
@@ -48,6 +51,9 @@ def main() -> None:
     parser.add_argument("--only", help=argparse.SUPPRESS)
     parser.add_argument("--track", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if importlib.util.find_spec("demucs") is None:
+        print("skipped: needs pip install 'mirkit[stems]'")
+        return
     device = pick(arguments.device)
     if arguments.only:
         print(json.dumps(one(arguments.only, arguments.track, device)))
@@ -141,6 +147,10 @@ def listener(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray
         from models.checkpoints import random_network, write
 
         files = (write(folder / "net.ckpt", random_network(), {}),)
+    elif name == "adtof":
+        from models.test_adtof import write as write_adtof
+
+        files = (write_adtof(folder / "net.pth", ADTOF),)
     else:
         from classifiers import files_of
 

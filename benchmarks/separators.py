@@ -8,6 +8,7 @@ of the path alone, with a stand-in for the network, over S seconds of sound.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -66,6 +67,9 @@ def main() -> None:
     parser.add_argument("--stream-child", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    if importlib.util.find_spec("demucs") is None:
+        print("skipped: needs pip install 'mirkit[stems]'")
+        return
     if arguments.stream_child:
         stream(arguments.stream_child)
         return
