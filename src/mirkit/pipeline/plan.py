@@ -21,7 +21,7 @@ from mirkit.track import Track, find_all, is_track
 SECONDS_PER_MINUTE = {"separate": 4.0, "measure": 4.0}
 _NEURAL_SECONDS_PER_MINUTE = {"beat_this": 8.0, "audiobox": 12.0, "essentia": 1.5, "adtof": 2.0, "drumsep": 85.0}
 #: The same of separating models, by name of the model, else of the method.
-_MODEL_SECONDS_PER_MINUTE = {"htdemucs": 85.0, "htdemucs_6s": 85.0, "demucs": 340.0, "roformer": 700.0}
+_MODEL_SECONDS_PER_MINUTE = {"htdemucs": 85.0, "htdemucs_6s": 85.0, "demucs": 340.0, "roformer": 2200.0}
 #: Bytes of a FLAC stem per second of stereo sound.
 _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
