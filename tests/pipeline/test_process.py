@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from library import beat_music, make_track, write
+from mirkit.audio import Tags
 from mirkit.catalog import MEASURED, TRACK_KEYS, stage
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.process import Job, process
@@ -106,6 +107,23 @@ def test_a_new_stem_redoes_only_what_depends_on_it(track: Path) -> None:
     write(track / "drums.flac", beat_music(bpm=140)["drums"])
     outcome = extract(track)
     assert set(outcome.done) == {"beats", "syncopation", "complexity", "stem_rhythm", "loudness", "stem_harmonic"}
+
+
+def test_a_tagged_tempo_decides_the_octave_and_a_setting_goes_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_track(tmp_path / "Tagged")
+    monkeypatch.setattr("mirkit.stages.rhythm.read_tags", lambda path: Tags(bpm=61.0))
+    assert extract(folder, ("beats",)).ok
+    provenance = read_provenance(folder / "Tagged.PROVENANCE")
+    assert read_info(folder / "Tagged.INFO")["bpm"] == pytest.approx(60, abs=0.1)
+    assert provenance.stages["beats"].extra["method"]["hint_from"] == "tag"
+    second = provenance.facts["tempo_second_candidate"]
+    assert second["value"] > 61
+    assert 0 <= second["confidence"] <= 0.5
+    assert extract(folder, ("beats",), settings=with_values(Settings(), {"rhythm.bpm": 119.0}, "test")).ok
+    assert read_info(folder / "Tagged.INFO")["bpm"] == pytest.approx(120, abs=0.1)
+    assert read_provenance(folder / "Tagged.PROVENANCE").stages["beats"].extra["method"]["hint_from"] == "settings"
 
 
 def test_a_missing_stem_is_a_reason_not_a_number(tmp_path: Path) -> None:
