@@ -28,6 +28,7 @@ _PAST = 9
 _CLEAR_RISE_DB = 4.0
 _FIRST_RISE = 0.5
 _SAME_SECONDS = 0.01
+_AT_ONCE = 4096  # onsets
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ def find_onsets(curve: OnsetCurve) -> Onsets:
     peaks = np.flatnonzero((novelty == top) & (novelty > threshold))
     peaks = peaks[np.diff(peaks, prepend=-_PEAK_REACH - 1) > 1]
     strengths = maximum_filter1d(curve.envelope, 3, mode="nearest")[peaks].astype(np.float64)
-    times = _refined(peaks / FRAME_RATE + LEAD_SECONDS + _parabolic(novelty, peaks) / FRAME_RATE, curve.energy)
+    times = peaks / FRAME_RATE + LEAD_SECONDS + _parabolic(novelty, peaks) / FRAME_RATE
+    for i in range(0, len(times), _AT_ONCE):
+        times[i : i + _AT_ONCE] = _refined(times[i : i + _AT_ONCE], curve.energy)
     times = np.minimum(times, curve.duration)
     order = np.argsort(times, kind="stable")
     times, strengths = times[order], strengths[order]

@@ -9,6 +9,7 @@ from mirkit.features.rhythm.onset_envelope import FRAME_RATE
 MIN_BPM, MAX_BPM = 40.0, 240.0
 #: Beat intervals that the decoder knows, in frames.
 PERIODS = np.arange(int(FRAME_RATE * 60 / MAX_BPM), int(np.ceil(FRAME_RATE * 60 / MIN_BPM)) + 1)
+_FIRST = -128  # change of interval that marks the first beat
 
 
 def decode_beats(
@@ -38,16 +39,13 @@ def decode_beats(
         return np.zeros(0, np.int64)
     score, origin = _forward(activation, PERIODS, preference, np.float32(stiffness))
     # The last beat is the best one within the last longest interval.
-    tail = max(0, frames - int(PERIODS[-1]))
-    t, k = np.unravel_index(int(score[tail:].argmax()), score[tail:].shape)
-    frame, state = int(t) + tail, int(k)
+    tail = np.arange(max(0, frames - int(PERIODS[-1])), frames)
+    t, k = np.unravel_index(int(score[tail % len(score)].argmax()), (len(tail), len(PERIODS)))
+    frame, state = int(tail[t]), int(k)
     beats = [frame]
-    while True:
-        before = int(origin[frame, state])
-        if before < 0:
-            break
+    while (change := int(origin[frame, state])) != _FIRST:
         frame -= int(PERIODS[state])
-        state = before
+        state += change
         beats.append(frame)
     first = beats[-1] - int(PERIODS[state])
     if first >= 0:
@@ -57,9 +55,12 @@ def decode_beats(
 
 @njit(cache=True)
 def _forward(activation, periods, preference, stiffness):  # type: ignore[no-untyped-def]
+    # Scores of as many frames as the longest interval looks back, by turns; where each came from, of all frames: a byte
+    # a state, as hours of sound have a million frames.
     frames, states = len(activation), len(periods)
-    score = np.zeros((frames, states), np.float32)
-    origin = np.full((frames, states), -1, np.int16)
+    recent = periods[-1] + 1
+    score = np.zeros((recent, states), np.float32)
+    origin = np.full((frames, states), _FIRST, np.int8)
     reach = 0
     while reach + 1 < states and stiffness * np.log2(periods[reach + 1] / periods[0]) ** 2 < 20:
         reach += 1
@@ -76,15 +77,15 @@ def _forward(activation, periods, preference, stiffness):  # type: ignore[no-unt
             worth = (a + preference[k]) * p
             s = t - p
             if s < 0:
-                score[t, k] = worth * (np.float32(t) / p)
+                score[t % recent, k] = worth * (np.float32(t) / p)
                 continue
             best = np.float32(-1e30)
             where = -1
             for j in range(max(0, k - reach), min(states, k + reach + 1)):
-                v = score[s, j] - cost[k, j - k + reach]
+                v = score[s % recent, j] - cost[k, j - k + reach]
                 if v > best:
                     best = v
                     where = j
-            score[t, k] = best + worth
-            origin[t, k] = where
+            score[t % recent, k] = best + worth
+            origin[t, k] = where - k
     return score, origin

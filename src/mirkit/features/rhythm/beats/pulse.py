@@ -23,6 +23,7 @@ _LOWEST_PARTIAL, _PARTIAL_BANDS = 3, 9  # mel bands: from 120 Hz on, against the
 _FAINT_PARTIALS_DB = 3.0  # spectra without peaks higher than this have no harmony to change
 _LEAST_MEAN = np.array([1e-6] * HARMONY + [0.1])  # less change of harmony than this is no change
 _LOUDEST = 12.0  # a hit counts at most this many times the mean
+_AT_ONCE = 4096  # positions
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,12 @@ def _harmonic_change(curve: OnsetCurve, frames: FloatArray, period: float) -> Fl
     sums = np.concatenate((np.zeros((1, partials.shape[1])), np.cumsum(partials, axis=0, dtype=np.float64)))
     reach = max(3, round(period / PROFILE_STEP))
     at = np.clip(np.rint(frames / PROFILE_STEP).astype(np.int64), 0, len(partials))
-    low, high = np.maximum(at - reach, 0), np.minimum(at + reach, len(partials))
+    # So many at once that hours of sound need no more memory than minutes.
+    return np.concatenate([_change(sums, at[i : i + _AT_ONCE], reach) for i in range(0, len(at), _AT_ONCE)])
+
+
+def _change(sums: FloatArray, at: npt.NDArray[np.int64], reach: int) -> FloatArray:
+    low, high = np.maximum(at - reach, 0), np.minimum(at + reach, len(sums) - 1)
     before = (sums[at] - sums[low]) / np.maximum(at - low, 1)[:, None]
     after = (sums[high] - sums[at]) / np.maximum(high - at, 1)[:, None]
     size = np.square(before).mean(axis=1) + np.square(after).mean(axis=1)
