@@ -1,7 +1,9 @@
 """A bundle for each test of exports, made once."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from export.measured import make_clips, moved
@@ -38,3 +40,22 @@ def bundle(sat_bundle: Path, tmp_path: Path) -> Path:
 def tars(wds_bundle: Path, tmp_path: Path) -> Path:
     """A copy that a test may spoil."""
     return moved(wds_bundle, tmp_path / "tars")
+
+
+@pytest.fixture
+def latents(sat_bundle: Path, tmp_path: Path) -> Path:
+    """Latents as the trainer's pre_encode writes them: numbered, and json with where they are from."""
+    out = tmp_path / "latents"
+    out.mkdir()
+    for i, path in enumerate(sorted(sat_bundle.rglob("*.flac"))):
+        np.save(out / f"{i:06d}.npy", np.random.default_rng(i).standard_normal((8, 16)).astype(np.float32))
+        told = {
+            "relpath": path.name,
+            "padding_mask": [1] * 12 + [0] * 4,
+            "seconds_total": 3,
+            "lyrics": None,
+            "x": [1, 2],
+        }
+        (out / f"{i:06d}.json").write_text(json.dumps(told))
+    np.save(out / "other.npy", np.zeros((8, 16), np.float32))
+    return out

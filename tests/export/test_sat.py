@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from export.measured import SIZE, STAND_IN, make_clips
+from export.measured import SIZE, make_clips
 from mirkit.catalog import KEYS
 from mirkit.cli import main
 from mirkit.store import read_info
@@ -242,17 +242,3 @@ def test_the_module_needs_nothing_but_python(bundle: Path) -> None:
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert any(prompt in told for prompt in load(bundle / "mirkit_index.json")["files"][name]["prompts"])
     assert told.count("__reject__") == 2
-
-
-@pytest.mark.slow
-def test_the_trainer_takes_it(bundle: Path) -> None:
-    for name in ("stable_audio_tools", "torch", "pytorch_lightning", "webdataset"):
-        pytest.importorskip(name)
-    # In a process of its own: the stand-ins for what the trainer imports stay out of this one.
-    code = "import sys; from mirkit.cli import main; sys.exit(main(sys.argv[1:]))"
-    environment = {"PYTHONPATH": f"{STAND_IN}:{Path(__file__).parents[2] / 'src'}", "PATH": "", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", code, "export", "sat", str(bundle), "--check-only", "--json"]
-    told = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert told.returncode == 0, told.stderr
-    check = json.loads(told.stdout)["check"]
-    assert "found 8 files, loaded 8; 2 training steps" in check["trainer"]

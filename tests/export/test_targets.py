@@ -97,25 +97,6 @@ def test_whole_tracks_do_not_go_into_shards(clips: Path, tmp_path: Path, capsys:
     assert "cannot be told the numbers" in capsys.readouterr().err
 
 
-@pytest.fixture
-def latents(sat_bundle: Path, tmp_path: Path) -> Path:
-    """Latents as the trainer's pre_encode writes them: numbered, and json with where they are from."""
-    out = tmp_path / "latents"
-    out.mkdir()
-    for i, path in enumerate(sorted(sat_bundle.rglob("*.flac"))):
-        np.save(out / f"{i:06d}.npy", np.random.default_rng(i).standard_normal((8, 16)).astype(np.float32))
-        told = {
-            "relpath": path.name,
-            "padding_mask": [1] * 12 + [0] * 4,
-            "seconds_total": 3,
-            "lyrics": None,
-            "x": [1, 2],
-        }
-        (out / f"{i:06d}.json").write_text(json.dumps(told))
-    np.save(out / "other.npy", np.zeros((8, 16), np.float32))
-    return out
-
-
 def test_latents_get_their_numbers(clips: Path, latents: Path, sat_bundle: Path) -> None:
     export("sat-latents", latents, clips)
     found = load(latents / "000000.json")
