@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,8 +18,6 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 #: A sidecar beyond this is none of ours (bytes).
 MAX_BYTES = 64 * 2**20
-#: What a number looks like that may be too large for a float; only then is each looked at, which takes long.
-_LARGE = re.compile(rb"[\s:,\[]-?[\d.]+[eE]\+?\d{3}|\d{200}|\0")
 #: A whole number of so many bits is too large for a float.
 _MOST_BITS = 1024
 
@@ -163,9 +160,7 @@ def _lines(value: JsonValue, levels: int, indent: str) -> str:
 
 def loads(data: bytes) -> Any:
     """Read JSON; a number that is none, or that no float can hold, is None. Raises ValueError, RecursionError."""
-    if _LARGE.search(data):
-        return json.loads(data, parse_constant=lambda token: None, parse_float=_finite, parse_int=_whole)
-    return json.loads(data, parse_constant=lambda token: None)
+    return json.loads(data, parse_constant=lambda token: None, parse_float=_finite, parse_int=_whole)
 
 
 def _whole(text: str) -> int | None:
