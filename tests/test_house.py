@@ -1,5 +1,6 @@
 """The rules of the house, held over the syntax tree: floors, pure wing, heavy wing, no circles, a light start."""
 
+import argparse
 import ast
 import re
 import shutil
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mirkit.cli.parser import build
 
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
@@ -248,3 +251,10 @@ def test_every_room_stands_in_the_architecture_page() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for name in FLOORS.keys() - {"__init__", "__main__"}:
         assert re.search(rf"\b{name}\b", page), f"docs/architecture.md does not know {name}"
+
+
+def test_every_command_stands_in_the_manual() -> None:
+    (choices,) = (action.choices for action in build()._actions if isinstance(action, argparse._SubParsersAction))
+    manual = (ROOT / "docs" / "manual.md").read_text(encoding="utf-8")
+    first = "".join(line.split("|")[1] for line in manual.splitlines() if line.startswith("| `"))
+    assert not choices.keys() - set(re.findall(r"`(\w+)`", first))
