@@ -1,13 +1,14 @@
 """The rule of what is done."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from mirkit.catalog import stage
 from mirkit.pipeline.done import Inputs, inputs_of, why_not_done
 from mirkit.stages import parameters
-from mirkit.store import Entry, Fingerprint, Settings, with_values
+from mirkit.store import Entry, Fingerprint, Settings, fingerprint, with_values
 
 MIX = Fingerprint(10, "a" * 64)
 DRUMS = Fingerprint(11, "b" * 64)
@@ -50,6 +51,21 @@ def test_a_true_entry_is_done() -> None:
 )
 def test_what_is_no_longer_true_is_redone(entry: Entry | None, changed: dict[str, object], says: str) -> None:
     assert says in why(entry, **changed)
+
+
+def test_other_weights_under_the_same_path_are_seen(tmp_path: Path) -> None:
+    own = tmp_path / "own.ckpt"
+    own.write_bytes(b"first")
+    settings = with_values(SETTINGS, {"rhythm.model": str(own), "backends.beats": "beat_this"}, "test")
+    entry = replace(
+        ENTRY, backend="beat_this", parameters=parameters(ROW, settings), weights_sha256=fingerprint(own).sha256
+    )
+    asked = {"settings": settings, "backend": "beat_this"}
+    assert why(entry, **asked) == ""
+    own.write_bytes(b"second")
+    assert why(entry, **asked) == "the weights changed"
+    own.unlink()  # which is said when the model is loaded
+    assert why(entry, **asked) == ""
 
 
 def test_a_touched_file_with_the_same_content_stays_done() -> None:

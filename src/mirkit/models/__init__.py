@@ -164,6 +164,22 @@ def chosen(row: Backend, settings: Settings) -> Model | Path | None:
     return path
 
 
+def own_weights(job: str, settings: Settings) -> str:
+    """Checksum of the weights that the user named by a path for a job; "" where none are named, or none are there.
+
+    A path says nothing of what lies there today. Weights of the table have a checksum of their own and stay.
+    """
+    name = getattr(settings.backends, job, "")
+    row = next((row for row in rows(job) if row.name == name), None)
+    if row is None or job == "texts":
+        return ""
+    try:
+        path = chosen(row, settings)
+        return weights.at(path, _gathered(row, path)).sha256 if isinstance(path, Path) else ""
+    except MirkitError:  # said where the model is loaded; what is done stays done until then
+        return ""
+
+
 def to_fetch(job: str, name: str, settings: Settings) -> Model | None:
     """Model of a method that has files which are not here; None when it needs none."""
     model = chosen(backend(job, name), settings) if name else None

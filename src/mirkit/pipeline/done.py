@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mirkit import models
 from mirkit.catalog import STEMS, TONAL, Stage
 from mirkit.stages import parameters
 from mirkit.stages.choice import drum_part
@@ -93,6 +94,8 @@ def why_not_done(
         return f"method {backend or 'none'}, was {entry.backend or 'none'}"
     if entry.parameters != as_stored(parameters(stage, settings)):
         return "settings changed"
+    if entry.weights_sha256 and models.own_weights(stage.job, settings) not in ("", entry.weights_sha256):
+        return "the weights changed"
     before = {name: print_.sha256 for name, print_ in entry.inputs.items()}
     now = {name: print_.sha256 for name, print_ in inputs.files.items()}
     if changed := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from mirkit import __version__
+from mirkit import __version__, models
 from mirkit.catalog import STAGES
 from mirkit.errors import MirkitError
 from mirkit.pipeline.state import State
@@ -73,4 +73,5 @@ def _index(root: Path, stages: tuple[str, ...], backends: dict[str, str], settin
         return None
     chosen = {name: value for name, value in asdict(settings).items() if name not in _NOT_ASKED}
     versions = {row.name: row.version for row in STAGES}
-    return Index(root, "done", [__version__, versions, stages, backends, chosen])
+    own = [models.own_weights(job, settings) for job in sorted(backends)]
+    return Index(root, "done", [__version__, versions, stages, backends, chosen, own])
