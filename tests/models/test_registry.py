@@ -13,7 +13,7 @@ from mirkit.catalog import BACKENDS, Backend
 from mirkit.errors import MissingExtra, WeightsError
 from mirkit.models import table, weights
 from mirkit.models.table import MODELS, File, Model
-from mirkit.store import Settings, with_values
+from mirkit.store import Settings, fingerprint, with_values
 from models.server import Files
 
 BEAT_THIS = models.backend("beats", "beat_this")
@@ -92,6 +92,20 @@ def test_commercial_safe(monkeypatch: pytest.MonkeyPatch) -> None:
     assert models.unavailable(BEAT_THIS) == ""
     assert models.unavailable(BEAT_THIS, safe, named=True).endswith("CC BY-NC 4.0, which --commercial-safe refuses")
     assert models.resolve("beats", "auto", safe) == "embedded"
+
+
+def test_commercial_safe_knows_a_copy_of_published_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, own = tmp_path / "mine.ckpt", tmp_path / "own.ckpt"
+    mine.write_bytes(CONTENT)
+    own.write_bytes(b"of my own training")
+    file = File("net", "http://nowhere/net", sha256=fingerprint(mine).sha256)
+    model = Model("beat_this", "beats", "beat_this", "Beat This!", (file,), "CC BY-NC 4.0", commercial=False)
+    monkeypatch.setattr(weights, "MODELS", (model,))
+    asked = {"rhythm__model": str(mine), "run__commercial_safe": True}
+    why = models.unavailable(BEAT_THIS, settings(**asked), named=True)
+    assert why.endswith("mine.ckpt is Beat This!, licensed CC BY-NC 4.0, which --commercial-safe refuses")
+    assert models.unavailable(BEAT_THIS, settings(**asked | {"rhythm__model": str(own)}), named=True) == ""
+    assert models.unavailable(BEAT_THIS, settings(rhythm__model=str(mine)), named=True) == ""
 
 
 def test_a_model_by_name_or_file(tmp_path: Path) -> None:

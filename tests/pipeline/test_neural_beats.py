@@ -138,6 +138,13 @@ def test_a_device_that_is_not_there_is_one_line(
     assert main([*command, "cpu"]) == 0
 
 
+def test_a_model_that_is_named_brings_its_method(track: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    (track.parent / "mirkit.toml").write_text('[backends]\nbeats = "embedded"\n')
+    assert main(["beats", str(track), "--beat-model", "nowhere.ckpt"]) == 1
+    assert "nowhere.ckpt: no such file" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_checkpoint_in_the_official_layout_through_the_command_line(track: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")

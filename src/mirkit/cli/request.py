@@ -73,6 +73,9 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
         "separation.segment": getattr(arguments, "segment", None),
     }
     fixed = dict(command.fixed) | backend_choices(getattr(arguments, "backend", []))
+    for option, job, method in (("beat_model", "beats", "beat_this"), ("drum_model", "drums", "adtof")):
+        if getattr(arguments, option, None):  # a model that is named is used: its method with it
+            fixed.setdefault(job, method)
     if "separate" in command.stages:
         fixed |= _separation(arguments)
         given["separation.model"] = None if arguments.model == "embedded" else arguments.model

@@ -115,7 +115,8 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
 def _lacks_weights(row: Backend, settings: Settings, *, named: bool) -> str:
     model = chosen(row, settings)
     if isinstance(model, Path):
-        _gathered(row, model)
+        files = _gathered(row, model)
+        return weights.refused(model, files) if settings.run.commercial_safe else ""
     if not isinstance(model, Model):
         return ""
     if why := weights.why_not(model, settings.run):

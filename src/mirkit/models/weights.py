@@ -111,6 +111,17 @@ def at(path: Path, files: tuple[Path, ...] = ()) -> Weights:
         raise WeightsError(str(error)) from error
 
 
+def refused(path: Path, files: tuple[Path, ...]) -> str:
+    """Say in one clause why ``--commercial-safe`` refuses files that the user named, or "": a copy keeps its licence.
+
+    Only published weights are known again, by their checksum; the licence of any other file is the user's to know.
+    """
+    by_sum = {file.sha256: row for row in MODELS if not row.commercial for file in row.files if file.sha256}
+    rows = [by_sum.get(checksum(file.absolute())) for file in files if file.is_file()]
+    row = next((row for row in rows if row), None)
+    return f"{shown(path)} is {row.says}, licensed {row.licence}, which --commercial-safe refuses" if row else ""
+
+
 def fetch(row: Model, run: Run, progress: Progress | None = None) -> Weights:
     """Fetch what is missing of a model, or damaged in the cache, and check it.
 
