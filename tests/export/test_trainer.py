@@ -25,8 +25,10 @@ def test_the_trainer_takes_it(target: str, fixture: str, clips: Path, request: p
     # In a process of its own: the stand-ins for what the trainer imports stay out of this one.
     code = "import sys; from mirkit.cli import main; sys.exit(main(sys.argv[1:]))"
     environment = os.environ | {"PYTHONPATH": f"{STAND_IN}{os.pathsep}{SRC}", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-c", code, "export", target, str(out), "--check-only", "--json"]
     told = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert told.returncode == 0, told.stderr + told.stdout
+    assert not list(out.rglob("__pycache__")), "the check leaves the bundle as it was"
     check = json.loads(told.stdout)["check"]
     assert "found 8 files, loaded 8; 2 training steps" in check["trainer"]

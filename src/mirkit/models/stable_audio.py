@@ -9,6 +9,7 @@ import io
 import logging
 import math
 import random
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ def rehearse(
     lightning.seed_everything(seed, verbose=False)
     conditioners = [c for c in config["model"]["conditioning"]["configs"] if c["type"] in ("number", "int", "list")]
     heard = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(heard), _silent("pytorch_lightning"):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(heard), _silent("pytorch_lightning"), _no_bytecode():
         warnings.simplefilter("ignore")
         try:
             infos = _ask(loader, found, dataset["dataset_type"], ["prompt", *(c["id"] for c in conditioners)], seed)
@@ -232,6 +233,16 @@ def _silent(name: str) -> Iterator[None]:
         yield
     finally:
         log.setLevel(level)
+
+
+@contextlib.contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Keep Python from writing ``__pycache__`` into the bundle, whose metadata module the trainer imports."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _line(error: BaseException) -> str:
