@@ -302,7 +302,14 @@ def test_two_runs_share_the_tracks(server: TextServer, library: Path) -> None:
 def test_an_interrupt_keeps_what_is_there(tmp_path: Path, library: Path) -> None:
     with text_server(answer=lambda body: Play(**(vars(said()) | {"wait": 0.3}))) as server:
         command = [sys.executable, "-m", "mirkit", "describe", str(library), "--batch", "--url", server.url]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Started by a shell in the background, we would hand on that interrupts are ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
         while len(server.asked) < 4:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
