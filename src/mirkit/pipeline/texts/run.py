@@ -94,6 +94,8 @@ def run(plan: TextPlan, request: Request, say: Callable[[str], None]) -> Generat
     finally:
         if log:
             log.close(state)
+            if log.problem:
+                say(log.problem)
 
 
 class _Crew:

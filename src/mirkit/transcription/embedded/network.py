@@ -51,7 +51,8 @@ class Network:
     def _likelihoods(self, heard: Matrix) -> Matrix:
         around = sliding_window_view(heard, BEFORE + 1 + AFTER, axis=0)
         hidden: Matrix = np.maximum(_through(self.course, around.reshape(len(around), -1)), np.float32(0))
-        likelihoods: Matrix = np.reciprocal(1 + np.exp(-_through(self.voices, hidden)))
+        with np.errstate(over="ignore"):  # of what is sure not to be: 1 / infinity is the 0 that it should be
+            likelihoods: Matrix = np.reciprocal(1 + np.exp(-_through(self.voices, hidden)))
         return likelihoods
 
 
