@@ -5,15 +5,15 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from mirkit import __version__, engines, models
+from mirkit import engines, models
 from mirkit.errors import MirkitError
 from mirkit.pipeline.codecache import code_cache_is_empty
 from mirkit.pipeline.job import Job
+from mirkit.pipeline.logged import logged, unlogged
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.plan import Plan, Request
 from mirkit.pipeline.work import work
 from mirkit.store import sweep
-from mirkit.store.log import RunLog
 from mirkit.track import Track
 
 #: Bytes that a worker needs for a track of common length, models aside.
@@ -41,25 +41,13 @@ def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[O
     if not todo:
         return
     count = workers(plan, request)
-    log = _log(plan, request, count) if request.batch else None
     if code_cache_is_empty():
         say("the first run compiles what it needs, which takes up to a minute")
-    state = "interrupted"
-    try:
-        with closing(_outcomes(plan, request, todo, count, say)) as outcomes:
-            for outcome in outcomes:
-                if log:
-                    log.write("track", **_line(outcome))
-                yield outcome
-        state = "finished"
-    except MirkitError as error:
-        state = str(error)
-        raise
-    finally:
-        if log:
-            log.close(state)
-            if log.problem:
-                say(log.problem)
+    log = logged(plan.root, say, **_start(plan, request, count)) if request.batch else unlogged()
+    with log as write, closing(_outcomes(plan, request, todo, count, say)) as outcomes:
+        for outcome in outcomes:
+            write(**_line(outcome))
+            yield outcome
 
 
 def workers(plan: Plan, request: Request) -> int:
@@ -140,18 +128,16 @@ def _outcome(done: engines.Done[Job, Outcome]) -> Outcome:
     return outcome
 
 
-def _log(plan: Plan, request: Request, count: int) -> RunLog:
-    return RunLog(
-        plan.root,
-        mirkit=__version__,
-        stages=request.stages,
-        methods=plan.backends,
-        workers=count,
-        tracks=len(plan.tracks),
-        todo=len(plan.todo) + len(plan.unreadable),
-        minutes=round(plan.minutes, 1),
-        expected=round(plan.seconds / count, 1),
-    )
+def _start(plan: Plan, request: Request, count: int) -> dict[str, object]:
+    return {
+        "stages": request.stages,
+        "methods": plan.backends,
+        "workers": count,
+        "tracks": len(plan.tracks),
+        "todo": len(plan.todo) + len(plan.unreadable),
+        "minutes": round(plan.minutes, 1),
+        "expected": round(plan.seconds / count, 1),
+    }
 
 
 def _line(outcome: Outcome) -> dict[str, object]:

@@ -12,14 +12,13 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 
-from mirkit import __version__
 from mirkit.description.excerpt import RATE, sound_tokens
 from mirkit.errors import MirkitError
 from mirkit.features.types import FloatArray
 from mirkit.models.texts import Hopeless
 from mirkit.models.texts.ladder import Told, describe
+from mirkit.pipeline.logged import logged, unlogged
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.plan import Request
 from mirkit.pipeline.texts.asker import STAGE
@@ -28,7 +27,6 @@ from mirkit.pipeline.texts.plan import TextPlan
 from mirkit.pipeline.texts.sound import sound_of
 from mirkit.pipeline.texts.want import Wants, look
 from mirkit.store import LOCK_NAME, Busy, lock, sweep
-from mirkit.store.log import RunLog
 from mirkit.track import Track
 
 #: Share of the tokens of the sound that must be known from the second question on; less is a miss.
@@ -74,28 +72,16 @@ def run(plan: TextPlan, request: Request, say: Callable[[str], None]) -> Generat
             sweep(folder)
     if not plan.todo:
         return
-    log = _log(plan) if request.batch else None
-    state = "interrupted"
-    try:
-        with ExitStack() as stack:
-            if plan.asked:
-                for text in stack.enter_context(plan.describer.started(plan.need)):
-                    say(text)
-            crew = _Crew(plan, request, say)
-            stack.callback(crew.leave)
-            for outcome in crew.outcomes():
-                if log:
-                    log.write("track", track=outcome.track, done=outcome.done, failures=outcome.failures)
-                yield outcome
-        state = "finished"
-    except MirkitError as error:
-        state = str(error)
-        raise
-    finally:
-        if log:
-            log.close(state)
-            if log.problem:
-                say(log.problem)
+    with ExitStack() as stack:
+        write = stack.enter_context(logged(plan.root, say, **_start(plan)) if request.batch else unlogged())
+        if plan.asked:
+            for text in stack.enter_context(plan.describer.started(plan.need)):
+                say(text)
+        crew = _Crew(plan, request, say)
+        stack.callback(crew.leave)
+        for outcome in crew.outcomes():
+            write(track=outcome.track, done=outcome.done, failures=outcome.failures)
+            yield outcome
 
 
 class _Crew:
@@ -265,15 +251,13 @@ def _lock_name(track: Track) -> str:
     return f"{LOCK_NAME}-texts" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")
 
 
-def _log(plan: TextPlan) -> RunLog:
-    particulars: dict[str, Any] = {"methods": {"texts": plan.describer.backend}, "workers": plan.describer.parallel}
-    return RunLog(
-        plan.root,
-        mirkit=__version__,
-        stages=[STAGE],
-        tracks=len(plan.tracks),
-        todo=len(plan.todo),
-        minutes=round(plan.sound / 60, 1),
-        expected=round(plan.seconds or 0.0, 1),
-        **particulars,
-    )
+def _start(plan: TextPlan) -> dict[str, object]:
+    return {
+        "stages": [STAGE],
+        "methods": {"texts": plan.describer.backend},
+        "workers": plan.describer.parallel,
+        "tracks": len(plan.tracks),
+        "todo": len(plan.todo),
+        "minutes": round(plan.sound / 60, 1),
+        "expected": round(plan.seconds or 0.0, 1),
+    }
