@@ -13,6 +13,7 @@ from mirkit.models.stems import precision
 from mirkit.models.stems.lanes import Float32
 from mirkit.models.stems.memory import OutOfMemory, give_back, is_out_of_memory
 from mirkit.models.stems.network import Network
+from mirkit.models.stems.pairs import Pairs, Part, pairs
 from mirkit.models.stems.run import Run
 from mirkit.models.stems.sound import Heard
 from mirkit.models.weights import Weights
@@ -82,7 +83,7 @@ class Separator:
         self._half = self._safe_half()
         self.precision = "fp32" if self._half is None else "fp16"
 
-    def separate(self, audio: Audio, settings: Separation) -> Run:
+    def separate(self, audio: Audio, settings: Separation) -> Run | Pairs:
         """Begin with a track.
 
         Parameters
@@ -95,15 +96,16 @@ class Separator:
         ------
         SettingsError
             The segment is longer than the network can hear.
-        AudioError
-            It has more than two channels.
         """
         longest = min(network.longest for network in self.networks)
         if settings.segment is not None and settings.segment > longest:
             raise SettingsError(
                 f"segment {settings.segment:g}: {self.weights.model} can hear {float(longest):g} s at a time"
             )
-        return Run(self, Heard(audio, self.rate), settings)
+        if audio.channels <= Heard.channels:
+            return Run(self, Heard(audio, self.rate), settings)
+        kept = pairs(audio.channels)
+        return Pairs([Run(self, Heard(Part(audio, pair), self.rate), settings) for pair in kept], kept)
 
     def compute(self, number: int, sounds: Float32, *, tight: bool) -> Float32:
         """Run segments through a network, shape=(n, 2, samples) -> (n, sources, 2, samples).

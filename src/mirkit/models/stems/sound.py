@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirkit.audio import Audio, Resampler
-from mirkit.errors import AudioError
 from mirkit.models.stems.lanes import Float32
-from mirkit.store import shown
+from mirkit.models.stems.pairs import Part
 
 
 @dataclass(frozen=True)
@@ -34,25 +33,15 @@ class Heard:
 
     Parameters
     ----------
-    audio : Audio
-        At its own rate.
+    audio : Audio or Part
+        At its own rate, of one or two channels.
     rate : int
         Of the network.
-
-    Raises
-    ------
-    AudioError
-        It has more than two channels.
     """
 
     channels = 2
 
-    def __init__(self, audio: Audio, rate: int) -> None:
-        if audio.channels > self.channels:
-            raise AudioError(
-                f"{shown(audio.path)}: {audio.channels} channels; the separating networks know mono and stereo. "
-                "Mix it down to stereo, or use --model embedded"
-            )
+    def __init__(self, audio: Audio | Part, rate: int) -> None:
         self._audio, self._rate = audio, rate
 
     def blocks(self) -> Iterator[Float32]:
