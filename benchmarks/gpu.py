@@ -123,15 +123,9 @@ def stems(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], 
             pass
 
     def more() -> dict[str, Any]:
-        import torch
-
-        told: dict[str, Any] = {"together": made.together, "precision": made.precision}
+        told: dict[str, Any] = {"together": made.compute.together, "precision": made.precision}
         if device.startswith("cuda"):
-            network = made.networks[0]
-            samples = network.heard(int(network.rate * network.segment), None, tight=False)
-            sound = precision.probe(network.rate, samples)
-            exact, half = (made._forward(0, sound, kind, tight=False) for kind in (None, torch.float16))
-            told["half_db"] = round(precision.difference(exact, half), 1)
+            told["half_db"] = round(precision.kept(made.networks[0], device), 1)
         return told
 
     return run, more

@@ -83,9 +83,8 @@ def test_network_written_out(tmp_path: Path, rng: np.random.Generator) -> None:
     path = write(tmp_path / "net.pth")
     state = {k: v.numpy() for k, v in torch.load(path, weights_only=True)["model_weights"].items()}
     frames = rng.random((25, 84)).astype(np.float32)
-    network = loaded(path).network
-    with torch.inference_mode():
-        found = network.follow(network.see(torch.from_numpy(frames))).numpy()
+    compute = loaded(path).compute
+    (found,) = compute("follow", compute("see", frames[None]))
     assert found == pytest.approx(forward(state, frames), abs=1e-5)
 
 
@@ -200,12 +199,12 @@ def test_no_memory_is_the_result_of_that_signal_only(tmp_path: Path, monkeypatch
     def full(_: Any) -> Any:
         raise RuntimeError("CUDA out of memory.\nTried to allocate")
 
-    monkeypatch.setattr(transcriber.network, "see", full)
+    monkeypatch.setitem(transcriber.compute._steps, "see", full)  # type: ignore[attr-defined]
     listener = transcriber.listen()
     listener.push(np.zeros((1, 44100), np.float32))
     result = listener.finish()
     assert isinstance(result, ModelError)
-    assert str(result) == "ADTOF failed on cpu: CUDA out of memory.; try --device cpu"
+    assert str(result) == "ADTOF failed on cpu: CUDA out of memory."
 
 
 @pytest.fixture(scope="module")

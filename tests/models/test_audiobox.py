@@ -71,7 +71,7 @@ def test_scores_are_the_packages(tmp_path: Path, config: dict[str, Any]) -> None
     expected = np.array([theirs(model, sound[:n]) for n in LENGTHS])
     assert expected.std(axis=0).min() > 0.1, "the comparison means something"
     for together in (1, 3):
-        scorer.together = together
+        scorer.compute.together = together
         np.testing.assert_allclose(scorer.scores([sound[:n] for n in LENGTHS]), expected, atol=1e-4)
 
 
@@ -117,7 +117,7 @@ def test_a_stream_gives_the_predictors_scores(tmp_path: Path, seconds: float, pr
     expected = predict.forward([{"path": resampled, "sample_rate": 16000}])[0]
     scorer = loaded(write_packages(tmp_path, model))
     for together, block in ((1, 5000), (4, 300_000)):
-        scorer.together = together
+        scorer.compute.together = together
         listener = scorer.listen()
         for i in range(0, len(signal), block):
             piece = signal[i : i + block]
@@ -153,30 +153,32 @@ def test_too_short_and_silent_are_unknown(tmp_path: Path) -> None:
 
 def test_out_of_memory_halves_the_batch(tmp_path: Path) -> None:
     scorer = loaded(write_own(tmp_path))
-    network, sizes = scorer._network, []
+    steps, sizes = scorer.compute._steps, []  # type: ignore[attr-defined]
+    scores = steps["scores"]
 
     def short_of_memory(sound: Any, lengths: Any) -> Any:
         sizes.append(len(sound))
         if len(sound) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB\nand so on")
-        return network(sound, lengths)
+        return scores(sound, lengths)
 
     windows = [music(1, 16000, seed) for seed in range(9)]
     expected = scorer.scores(windows)
-    scorer._network, scorer.together = short_of_memory, 8
+    steps["scores"], scorer.compute.together = short_of_memory, 8
     np.testing.assert_allclose(scorer.scores(windows), expected, atol=1e-5)
-    assert scorer.together == 2
+    assert scorer.compute.together == 2
     assert max(sizes[3:]) <= 4
 
 
 def test_a_card_that_cannot_even_do_one_fails_this_signal_only(tmp_path: Path) -> None:
     scorer = loaded(write_own(tmp_path))
-    network = scorer._network
+    steps = scorer.compute._steps  # type: ignore[attr-defined]
+    scores = steps["scores"]
 
     def full(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB\nand so on")
 
-    scorer._network = full
+    steps["scores"] = full
     listener = scorer.listen()
     for _ in range(3):
         listener.push(music(15, ANALYSIS_RATE)[None])
@@ -184,7 +186,7 @@ def test_a_card_that_cannot_even_do_one_fails_this_signal_only(tmp_path: Path) -
     assert isinstance(failure, ModelError)
     assert "failed on cpu: CUDA out of memory" in str(failure)
     assert "\n" not in str(failure)
-    scorer._network = network
+    steps["scores"] = scores
     other = scorer.listen()
     other.push(music(5, ANALYSIS_RATE)[None])
     assert isinstance(other.finish(), dict)

@@ -179,7 +179,7 @@ def test_a_stream_gives_the_packages_activations(
         spectra = torch.from_numpy(published_log_mel(resampled))
         expected = package.split_predict_aggregate(spectra, 1500, 6, "keep_first", theirs(network, FAST))
     tracker = Tracker(network, NOTHING, "cpu")
-    tracker.together = 1 if device == "cpu" else 8
+    tracker.compute.together = 1 if device == "cpu" else 8
     listener = tracker.listen()
     for piece in pieces(signal, rng, 100_000):
         listener.push(np.stack((piece, piece)))
@@ -225,7 +225,7 @@ def test_a_checkpoint_in_the_official_layout(tmp_path: Path, prefix: str) -> Non
     assert tracker.weights.sha256 == weights.checksum(tmp_path / "final0.ckpt")
     frames = torch.rand(1, 50, BANDS)
     with torch.inference_mode():
-        np.testing.assert_array_equal(tracker._network(frames), network(frames))
+        np.testing.assert_array_equal(tracker.compute("logits", frames.numpy()), network(frames))
 
 
 @pytest.mark.reference
@@ -235,7 +235,9 @@ def test_the_package_reads_it_too(tmp_path: Path, package: Any) -> None:
     frames = torch.rand(1, 50, BANDS)
     with torch.inference_mode():
         np.testing.assert_allclose(
-            package.load_model(str(path))(frames)["downbeat"], loaded(path)._network(frames)[..., 1], atol=1e-5
+            package.load_model(str(path))(frames)["downbeat"],
+            loaded(path).compute("logits", frames.numpy())[..., 1],
+            atol=1e-5,
         )
 
 

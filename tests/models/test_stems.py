@@ -50,7 +50,7 @@ class FakeNetwork:
 
 def separator(network: FakeNetwork, together: int = 1) -> Separator:
     made = Separator([network], np.ones((1, len(network.sources))), WEIGHTS, "cpu")
-    made.together = together
+    made.compute.together = together
     return made
 
 
@@ -201,7 +201,7 @@ def test_when_memory_is_short_fewer_segments_go_together(tmp_path: Path) -> None
     network = FakeNetwork(segment=1.0, memory=3.2 * RATE)
     made = separator(network, together=8)
     stems, run = stems_of(made, tmp_path / "x.wav")
-    assert made.together == 2
+    assert made.compute.together == 2
     assert not run.notes
     np.testing.assert_allclose(stems["drums"], 0.4 * mix + 0.6 * mix.mean(), atol=1e-5)
 

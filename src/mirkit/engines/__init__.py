@@ -8,12 +8,12 @@ from collections.abc import Callable, Generator, Sequence
 
 from mirkit.engines.done import Done, I, R
 from mirkit.engines.limits import cores as _cores_here
-from mirkit.engines.limits import default_memory
+from mirkit.engines.limits import default_memory, worker_number
 
-#: Actors that share a GPU at most: each loads its models there.
-_ON_A_CARD = 4
+#: Actors that share a GPU at most: what they load there, they load together.
+_ON_A_CARD = 16
 
-__all__ = ["Done", "cores", "default_memory", "run"]
+__all__ = ["Done", "cores", "default_memory", "run", "worker_number"]
 
 
 def cores(address: str | None = None) -> int:
@@ -55,7 +55,7 @@ def run(
     address : str, optional
         Of the Ray cluster that does the work.
     gpu : bool
-        Whether the work uses a GPU: each actor of the cluster then gets a share, a quarter of one at least.
+        Whether the work uses a GPU: each actor of the cluster then gets a share, a sixteenth of one at least.
     """
     if address is not None:
         from mirkit.engines import cluster

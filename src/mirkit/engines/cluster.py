@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Generic
 
 from mirkit.engines.done import Done, I, R
-from mirkit.engines.limits import threads_each
+from mirkit.engines.limits import WORKER, threads_each
 from mirkit.engines.wire import told
 from mirkit.errors import MirkitError, MissingExtra
 
@@ -157,7 +157,7 @@ class _Pool(Generic[I, R]):
     def _hand_out(self) -> None:
         wanted = min(self._jobs, len(self._busy) + len(self._waiting))
         while len(self._idle) + len(self._busy) + len(self._starting) < wanted:
-            actor = self._kind.remote(threads_each(1))
+            actor = self._kind.remote(threads_each(1) | {WORKER: "0"})
             self._starting[actor.ready.remote(self._work)] = actor
         while self._idle and self._waiting:
             actor, number = self._idle.pop(), self._waiting.popleft()

@@ -30,6 +30,8 @@ class Worker:
 
     Parameters
     ----------
+    number : int
+        Which of the workers it is, from 0.
     work : callable
         What it does with an item.
     environment : mapping
@@ -51,8 +53,13 @@ class Worker:
     """
 
     def __init__(
-        self, work: Callable[..., Any], environment: Mapping[str, str], heard: "SimpleQueue[tuple[Worker, Any]]"
+        self,
+        number: int,
+        work: Callable[..., Any],
+        environment: Mapping[str, str],
+        heard: "SimpleQueue[tuple[Worker, Any]]",
     ) -> None:
+        self.number = number
         self.item, self.served, self.since, self.ready = _NOBODY, 0, 0.0, False
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CODE, json.dumps(sys.path)],

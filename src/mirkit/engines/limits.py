@@ -11,6 +11,8 @@ _THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
 )
+#: Tells a worker which of them it is, from 0.
+WORKER = "MIRKIT_WORKER"
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -49,6 +51,12 @@ def resident(pid: int | None) -> int:
 def threads_each(jobs: int) -> dict[str, str]:
     """Environment of one of ``jobs`` workers: one thread, or its share of what the shell allows to all together."""
     return {name: str(max(1, (_asked(name) or _asked("OMP_NUM_THREADS")) // jobs)) for name in _THREADS}
+
+
+def worker_number() -> int | None:
+    """Which of the workers of an engine this process is, from 0 on this machine; None: it is no worker."""
+    told = os.environ.get(WORKER, "")
+    return int(told) if told.isdecimal() else None
 
 
 def _asked(name: str) -> int:

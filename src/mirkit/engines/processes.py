@@ -9,7 +9,7 @@ from typing import Any, Generic
 
 from mirkit.engines.crew import Worker
 from mirkit.engines.done import Done, I, R
-from mirkit.engines.limits import default_memory, threads_each
+from mirkit.engines.limits import WORKER, default_memory, threads_each
 from mirkit.engines.worker import GRACE
 from mirkit.errors import MirkitError
 
@@ -104,7 +104,8 @@ class _Foreman(Generic[I, R]):
         for worker in [worker for worker in self._workers if not worker.busy][max(0, wanted - len(busy)) :]:
             self._part_with(worker)
         while len(self._workers) < wanted:
-            self._workers.append(Worker(self._work, self._environment, self._heard))
+            number = min(set(range(wanted)) - {worker.number for worker in self._workers})
+            self._workers.append(Worker(number, self._work, self._environment | {WORKER: str(number)}, self._heard))
         for worker in self._workers:
             if worker.ready and not worker.busy:
                 if self._waiting:

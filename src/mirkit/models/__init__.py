@@ -196,7 +196,7 @@ def why_none(job: str, settings: Settings) -> str:
 
 
 def load(job: str, settings: Settings) -> Any:
-    """Model of the method that the settings name for a job, loaded once a process.
+    """Model of the method that the settings name for a job, loaded once a process; on a card, once for all workers.
 
     Raises
     ------
@@ -283,9 +283,16 @@ def _lacks_package(row: Backend) -> str:
     return ""
 
 
+def make(name: str, found: weights.Weights, device: str) -> Any:
+    """Load a model of a backend into this process."""
+    return importlib.import_module(f"mirkit.models.{name}").load(found, device)
+
+
 @functools.cache
 def _loaded(name: str, found: weights.Weights, device: str) -> Any:
-    return importlib.import_module(f"mirkit.models.{name}").load(found, device)
+    from mirkit.models import owner
+
+    return owner.share(name, found, device) if owner.owned(device) else make(name, found, device)
 
 
 @functools.cache

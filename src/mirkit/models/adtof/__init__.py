@@ -13,6 +13,7 @@ from mirkit.features.signal import mono_of
 from mirkit.features.types import FloatArray
 from mirkit.models.adtof.log_bands import BANDS, HOP, LogBands, centres
 from mirkit.models.adtof.windows import Frames, Window, Windows
+from mirkit.models.batches import Batches, Compute, on_torch
 from mirkit.models.safe import load_tensors
 from mirkit.models.weights import Weights
 from mirkit.store import shown
@@ -32,6 +33,8 @@ _FRAME_RATE = 44100 / HOP
 # Frames that go through the convolutions at once (20 s stay in the cache), and through the recurrent layers (5 min: a
 # song is one window, as the authors have it); what those see around a window, 10 s, changes it by 0.02 at most.
 _SEEN, _FOLLOWED, _BORDER = 2000, 30000, 1000
+#: Windows of several tracks that go through together on a card.
+_TOGETHER = 8
 _LARGEST = {"conv_filters": 1024, "gru_units": 1024}
 
 
@@ -91,18 +94,17 @@ class Transcriber:
     def __init__(self, network: Any, weights: Weights, device: str) -> None:
         self.weights = weights
         self.device = device
-        self.network = network
+        self.reach, self.size = network.reach, network.size
+        steps = {name: on_torch(getattr(network, name), device) for name in ("see", "follow")}
+        self.compute: Compute = Batches("ADTOF", device, steps, _TOGETHER)
 
     def listen(self) -> "Listener":
         """Begin a signal."""
         return Listener(self)
 
-    def run(self, step: Any, window: Window) -> Frames:
+    def run(self, step: str, window: Window) -> Frames:
         """Put a window through one step of the network; return what was asked for."""
-        import torch
-
-        with torch.inference_mode():
-            out: Frames = step(torch.from_numpy(window.frames).to(self.device)).cpu().numpy()
+        out: Frames = self.compute(step, window.frames[None])[0]
         return out[window.before : len(out) - window.after]
 
 
@@ -114,10 +116,9 @@ class Listener:
 
     def __init__(self, transcriber: Transcriber) -> None:
         self._transcriber = transcriber
-        network = transcriber.network
         self._front = LogBands()
-        self._seeing = Windows(_SEEN, network.reach, BANDS)
-        self._following = Windows(_FOLLOWED, _BORDER, network.size)
+        self._seeing = Windows(_SEEN, transcriber.reach, BANDS)
+        self._following = Windows(_FOLLOWED, _BORDER, transcriber.size)
         self._activations: list[Frames] = []
         self._powers: list[Frames] = []
         self._failure: ModelError | None = None
@@ -154,10 +155,9 @@ class Listener:
     def _run(self, step: str, window: Window) -> Frames | None:
         if self._failure is None:
             try:
-                return self._transcriber.run(getattr(self._transcriber.network, step), window)
-            except RuntimeError as error:  # of PyTorch: memory, driver
-                why = str(error).partition("\n")[0]
-                self._failure = ModelError(f"ADTOF failed on {self._transcriber.device}: {why}; try --device cpu")
+                return self._transcriber.run(step, window)
+            except ModelError as error:
+                self._failure = error
         return None
 
 

@@ -51,19 +51,19 @@ class FrameRnn(nn.Module):
         self.output_layer = nn.Linear(size, output_classes)
 
     def see(self, spectra: Tensor) -> Tensor:
-        """Each spectrum and its neighbours to one vector, shape=(times, bands) -> (times, size)."""
-        x = spectra[None, None].contiguous(memory_format=torch.channels_last)
+        """Each spectrum and its neighbours to one vector, shape=(batch, times, bands) -> (batch, times, size)."""
+        x = spectra[:, None].contiguous(memory_format=torch.channels_last)
         for block in self.cnn_blocks:
             x = _pooled(block(x))
         # The network was trained with the channels last: bands vary slower than channels.
-        return x[0].permute(1, 2, 0).flatten(1)
+        return x.permute(0, 2, 3, 1).flatten(2)
 
     def follow(self, seen: Tensor) -> Tensor:
-        """Vectors to activations 0-1, shape=(times, size) -> (times, classes)."""
-        x = seen[None]
+        """Vectors to activations 0-1, shape=(batch, times, size) -> (batch, times, classes)."""
+        x = seen
         for layer in self.gru_layers:
             x, _ = layer(x)
-        return torch.sigmoid(self.output_layer(x))[0]
+        return torch.sigmoid(self.output_layer(x))
 
 
 def _block(channels: int, filters: int) -> nn.Sequential:

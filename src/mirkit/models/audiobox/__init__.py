@@ -15,6 +15,7 @@ from mirkit.audio.resample import Resampler
 from mirkit.errors import ModelError
 from mirkit.features.active import SILENCE_DBFS
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
+from mirkit.models.batches import Batches, Compute, on_torch
 from mirkit.models.weights import Weights
 
 RATE = 16000
@@ -26,8 +27,9 @@ KEYS = {
     "PC": "production_complexity",
     "PQ": "production_quality",
 }
-#: Windows that go through together on a card; a CPU gains nothing from company.
+#: Windows that go through together on a card.
 _TOGETHER = 16
+_NAME = "Audiobox Aesthetics"
 _SILENCE = 10 ** (SILENCE_DBFS / 20)
 
 Scores = npt.NDArray[np.float64]
@@ -71,8 +73,8 @@ class Scorer:
     def __init__(self, network: Any, mean: Scores, std: Scores, weights: Weights, device: str) -> None:
         self.weights = weights
         self.device = device
-        self.together = 1 if device == "cpu" else _TOGETHER
-        self._network, self._mean, self._std = network, mean, std
+        self.compute: Compute = Batches(_NAME, device, {"scores": on_torch(network, device)}, _TOGETHER)
+        self._mean, self._std = mean, std
 
     def listen(self) -> "Listener":
         """Begin a signal."""
@@ -86,31 +88,13 @@ class Scorer:
         ModelError
             The device cannot do it, not even one at a time.
         """
-        kept = [self._run(windows[i : i + self.together]) for i in range(0, len(windows), self.together)]
-        return np.concatenate([np.zeros((0, len(KEYS))), *kept]) * self._std + self._mean
-
-    def _run(self, windows: Sequence[FloatArray]) -> Scores:
-        import torch
-
-        try:
-            sound = np.zeros((len(windows), WINDOW), np.float32)
-            for row, window in zip(sound, windows, strict=True):
-                row[: len(window)] = window
-            lengths = torch.tensor([len(window) for window in windows], device=self.device)
-            with torch.inference_mode():
-                out = self._network(torch.from_numpy(sound).to(self.device), lengths)
-            return np.asarray(out.double().cpu().numpy(), np.float64)
-        except torch.OutOfMemoryError as error:
-            if len(windows) == 1:
-                raise self._failed(error) from error
-            self.together = half = len(windows) // 2
-        except RuntimeError as error:
-            raise self._failed(error) from error
-        return np.concatenate([self._run(windows[:half]), self._run(windows[half:])])
-
-    def _failed(self, error: RuntimeError) -> ModelError:
-        why = str(error).partition("\n")[0]
-        return ModelError(f"Audiobox Aesthetics failed on {self.device}: {why}; try --device cpu")
+        if not windows:
+            return np.zeros((0, len(KEYS)))
+        sound = np.zeros((len(windows), WINDOW), np.float32)
+        for row, window in zip(sound, windows, strict=True):
+            row[: len(window)] = window
+        lengths = np.array([len(window) for window in windows], np.int64)
+        return self.compute("scores", sound, lengths) * self._std + self._mean
 
 
 class Listener:
@@ -133,7 +117,7 @@ class Listener:
         """Take the next samples, float32, shape=(channels, n)."""
         self._loud = self._loud or bool(np.abs(block).max(initial=0) > _SILENCE)
         self._take(self._resampler.push(block.mean(axis=0, keepdims=True))[0])
-        if len(self._waiting) >= self._scorer.together:
+        if len(self._waiting) >= self._scorer.compute.together:
             self._run()
 
     def finish(self) -> dict[str, Value] | ModelError:

@@ -13,13 +13,14 @@ from mirkit.audio.resample import Resampler
 from mirkit.errors import ModelError, WeightsError
 from mirkit.features.rhythm.beats.neural import Activations
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
+from mirkit.models.batches import Batches, Compute, on_torch
 from mirkit.models.beat_this.chunks import BORDER, Chunk, Chunker
 from mirkit.models.beat_this.log_mel import BANDS, HOP, RATE, LogMel
 from mirkit.models.safe import load_tensors
 from mirkit.models.weights import Weights
 from mirkit.store import shown
 
-#: Chunks that go through together on a card; a CPU gains nothing from company.
+#: Chunks that go through together on a card.
 _TOGETHER = 8
 #: Hyper-parameters that shape the network, and what they may be.
 _SIZES = {"transformer_dim": 4096, "ff_mult": 16, "n_layers": 64, "head_dim": 512, "stem_dim": 512}
@@ -88,8 +89,7 @@ class Tracker:
     def __init__(self, network: Any, weights: Weights, device: str) -> None:
         self.weights = weights
         self.device = device
-        self._network = network
-        self.together = 1 if device == "cpu" else _TOGETHER
+        self.compute: Compute = Batches("Beat This!", device, {"logits": on_torch(network, device)}, _TOGETHER)
 
     def listen(self) -> "Listener":
         """Begin a signal."""
@@ -97,15 +97,11 @@ class Tracker:
 
     def logits(self, chunks: Iterable[Chunk]) -> Logits:
         """Logits of beat and downbeat of the new frames of some chunks, shape=(frames, 2)."""
-        kept = [logits for group in _groups(chunks, self.together) for logits in self._run(group)]
+        kept = [logits for group in _groups(chunks, self.compute.together) for logits in self._run(group)]
         return np.concatenate(kept) if kept else np.zeros((0, 2), np.float32)
 
     def _run(self, group: list[Chunk]) -> Iterator[Logits]:
-        import torch
-
-        with torch.inference_mode():
-            batch = torch.from_numpy(np.stack([chunk.frames for chunk in group])).to(self.device)
-            out = self._network(batch).float().cpu().numpy()
+        out = self.compute("logits", np.stack([chunk.frames for chunk in group]))
         for logits, chunk in zip(out, group, strict=True):
             yield logits[len(logits) - BORDER - chunk.new : len(logits) - BORDER]
 
@@ -143,15 +139,14 @@ class Listener:
     def _take(self, spectra: Iterable[Logits]) -> None:
         for frames in spectra:
             self._waiting += self._chunker.push(frames)
-        if len(self._waiting) >= self._tracker.together:
+        if len(self._waiting) >= self._tracker.compute.together:
             self._run()
 
     def _run(self) -> None:
         try:
             self._logits.append(self._tracker.logits(self._waiting))
-        except RuntimeError as error:  # of PyTorch: memory, driver
-            why = str(error).partition("\n")[0]
-            self._failure = ModelError(f"Beat This! failed on {self._tracker.device}: {why}; try --device cpu")
+        except ModelError as error:
+            self._failure = error
         self._waiting = []
 
 

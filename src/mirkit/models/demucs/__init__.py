@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from mirkit.errors import MissingExtra, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.demucs.bag import Bag, gather, read_bag
 from mirkit.models.demucs.checkpoint import CLASSES, Package, read_package
+from mirkit.models.stems.network import Described
 from mirkit.models.stems.separator import Separator
 from mirkit.models.weights import Weights
 from mirkit.store import shown
@@ -83,8 +85,8 @@ def _is_transformer(module: Any) -> bool:
     return hasattr(module, "use_train_segment")
 
 
-class DemucsNetwork:
-    """A network of Demucs: see ``models.stems.separator.Network``.
+class DemucsNetwork(Described):
+    """A network of Demucs: see ``models.stems.network.Network``.
 
     The transformer hears its training length whatever the segment; the older networks hear some context around it.
     """
@@ -96,19 +98,17 @@ class DemucsNetwork:
         self.sources = tuple(str(source) for source in module.sources)
         self.rate = int(module.samplerate)
         self.segment: Fraction | float = module.segment
+        self._transformer = _is_transformer(module)
         self._trained = getattr(module, "use_train_segment", False)
         self.longest = float(module.segment) if self._trained else float("inf")
+        self._layers = _Layers.of(module) if hasattr(module, "valid_length") and not self._transformer else None
 
     def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
         """Samples that go in for a segment of so many."""
-        if _is_transformer(self._module):
-            if tight:
-                return samples
-            if chosen is not None:
-                return int(chosen * self.rate)
-        if hasattr(self._module, "valid_length"):
-            return int(self._module.valid_length(samples))
-        return samples
+        if self._transformer:
+            seconds = self.segment if chosen is None and self._trained else chosen
+            return samples if tight or seconds is None else int(seconds * self.rate)
+        return samples if self._layers is None else self._layers.filled(samples)
 
     def __call__(self, sound: Any, *, tight: bool) -> Any:
         """Separate a batch, Tensor of shape=(batch, 2, n) -> (batch, sources, 2, n)."""
@@ -116,6 +116,29 @@ class DemucsNetwork:
             self._module.use_train_segment = not tight
         with _fused_attention():
             return self._module(sound)
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """Convolutions of the oldest networks, each of which must come out even."""
+
+    twice: bool
+    depth: int
+    kernel: int
+    stride: int
+
+    @classmethod
+    def of(cls, module: Any) -> "_Layers":
+        return cls(bool(module.resample), int(module.depth), int(module.kernel_size), int(module.stride))
+
+    def filled(self, samples: int) -> int:
+        """Fewest samples, no fewer than these, that no layer leaves a rest of."""
+        size = 2 * samples if self.twice else samples
+        for _ in range(self.depth):
+            size = max(1, -(-(size - self.kernel) // self.stride) + 1)
+        for _ in range(self.depth):
+            size = (size - 1) * self.stride + self.kernel
+        return -(-size // 2) if self.twice else size
 
 
 @contextmanager

@@ -7,6 +7,7 @@ the patches. P. Alonso-Jimenez et al., "TensorFlow Audio Models in Essentia", IC
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mirkit.errors import ModelError, WeightsError
 from mirkit.features.active import SILENCE_DBFS
 from mirkit.features.danceability import MIN_SECONDS
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
+from mirkit.models.batches import Batches, Compute
 from mirkit.models.essentia.log_mel import BANDS, PATCH, RATE, Frames, LogMel, Patcher
 from mirkit.models.onnx import Graph
 from mirkit.models.weights import Weights
@@ -58,7 +60,7 @@ def load(weights: Weights, device: str) -> "Heads":
         key: _Head(Graph(path, "activations", device), _column(description, label))
         for (key, label), path, description in zip(CLASSES.items(), files[::2], files[1::2], strict=True)
     }
-    made = Heads(embed, heads, weights)
+    made = Heads(embed, heads, weights, device)
     try:
         tried = made.probabilities([np.sin(np.arange(PATCH * BANDS, dtype=np.float32)).reshape(PATCH, BANDS)])
     except (ModelError, IndexError) as error:
@@ -86,13 +88,14 @@ class Heads:
     heads : dict
         Key -> head.
     weights : Weights
+    device : str
     """
 
-    def __init__(self, embed: Graph, heads: dict[str, _Head], weights: Weights) -> None:
+    def __init__(self, embed: Graph, heads: dict[str, _Head], weights: Weights, device: str) -> None:
         self.weights = weights
         self.keys = tuple(heads)
-        self._embed, self._heads = embed, tuple(heads.values())
-        self._bands_first = embed.shape[-2:] == (BANDS, PATCH)
+        step = partial(_probabilities, embed, tuple(heads.values()))
+        self.compute: Compute = Batches("VGGish", device, {"probabilities": step}, _TOGETHER, _TOGETHER)
 
     def listen(self) -> "Listener":
         """Begin a signal."""
@@ -106,13 +109,16 @@ class Heads:
         ModelError
             The models cannot take them.
         """
-        batch = np.stack(patches)
-        if self._bands_first:
-            batch = batch.transpose(0, 2, 1)
-        # Some conversions keep an axis for the one channel.
-        shape = (len(batch), *(1,) * (len(self._embed.shape) - 3), *batch.shape[1:])
-        embedded = self._embed(np.ascontiguousarray(batch).reshape(shape)).reshape(len(batch), -1)
-        return np.stack([head.graph(embedded)[:, head.column] for head in self._heads], axis=1)
+        return self.compute("probabilities", np.stack(patches))
+
+
+def _probabilities(embed: Graph, heads: Sequence[_Head], batch: Frames) -> Frames:
+    if embed.shape[-2:] == (BANDS, PATCH):
+        batch = batch.transpose(0, 2, 1)
+    # Some conversions keep an axis for the one channel.
+    shape = (len(batch), *(1,) * (len(embed.shape) - 3), *batch.shape[1:])
+    embedded = embed(np.ascontiguousarray(batch).reshape(shape)).reshape(len(batch), -1)
+    return np.stack([head.graph(embedded)[:, head.column] for head in heads], axis=1)
 
 
 class Listener:
@@ -156,9 +162,9 @@ class Listener:
         if not patches or self._failure is not None:
             return
         try:
-            for first in range(0, len(patches), _TOGETHER):
-                found = self._heads.probabilities(patches[first : first + _TOGETHER])
-                self._sum += found.sum(axis=0, dtype=np.float64)
-                self._patches += len(found)
+            found = self._heads.probabilities(patches)
         except ModelError as error:
             self._failure = error
+            return
+        self._sum += found.sum(axis=0, dtype=np.float64)
+        self._patches += len(found)

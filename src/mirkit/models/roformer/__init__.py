@@ -9,6 +9,7 @@ from mirkit.errors import WeightsError
 from mirkit.models.roformer import bands
 from mirkit.models.roformer.config import Config, gather, read_config
 from mirkit.models.safe import load_tensors
+from mirkit.models.stems.network import Described
 from mirkit.models.stems.separator import Separator
 from mirkit.models.weights import Weights
 from mirkit.store import shown
@@ -78,7 +79,7 @@ def _build(config: Config) -> Any:
     return RoFormer(split, config.mel, config.sizes)
 
 
-class RoFormerNetwork:
+class RoFormerNetwork(Described):
     """A RoFormer: see ``models.stems.network.Network``. It hears just the segment, however long."""
 
     longest = float("inf")

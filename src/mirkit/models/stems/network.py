@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from mirkit.features.types import FloatArray
+from mirkit.models.batches import Compute
 from mirkit.models.stems.lanes import Float32
 from mirkit.models.weights import Weights
 
@@ -37,6 +38,15 @@ class Network(Protocol):
         """Separate a batch, Tensor of shape=(batch, 2, n) -> (batch, sources, 2, n)."""
 
 
+class Described:
+    """Base of a network that is pickled without its module: what is known of it where it does not compute."""
+
+    _module: Any
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_module": None}
+
+
 class Networks(Protocol):
     """Networks of one model: see ``models.stems.separator.Separator``."""
 
@@ -47,11 +57,13 @@ class Networks(Protocol):
     overlap: float
     shifts: int
     normalise: bool
-    together: int
     precision: str
-
-    def compute(self, number: int, sounds: Float32, *, tight: bool) -> Float32:
-        """Run segments through a network, shape=(n, 2, samples) -> (n, sources, 2, samples)."""
+    compute: Compute
 
     def as_stems(self, sources: Float32) -> dict[str, Float32]:
         """Name the stems, shape=(sources, 2, n)."""
+
+
+def step_name(number: int, *, tight: bool) -> str:
+    """Name of the step that puts segments, shape=(n, 2, samples), through one of the networks."""
+    return f"{number} tight" if tight else f"{number}"

@@ -1,8 +1,14 @@
 """Whether half precision is safe for the weights at hand: tried on a sound that is always the same."""
 
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
 import numpy as np
 
+from mirkit.models.batches import on_torch
 from mirkit.models.stems.lanes import Float32
+from mirkit.models.stems.network import Network
 
 #: Signal-to-difference ratio (dB) that half precision must keep on every source.
 SAFE_DB = 40.0
@@ -26,3 +32,29 @@ def difference(exact: Float32, other: Float32) -> float:
     signal = np.square(exact, dtype=np.float64).sum(axis=(0, 2, 3))
     noise = np.square(np.subtract(exact, other, dtype=np.float64)).sum(axis=(0, 2, 3))
     return float((10 * np.log10(np.maximum(signal, 1e-20) / np.maximum(noise, 1e-20))).min())
+
+
+def safe_half(networks: Sequence[Network], device: str) -> Any:
+    """Half precision if this is a card, and if with it every network says what it says without; else None."""
+    import torch
+
+    if not device.startswith("cuda"):
+        return None
+    for network in networks:
+        try:
+            if kept(network, device) < SAFE_DB:
+                return None
+        except RuntimeError:  # a card that cannot, or no memory to find out
+            torch.cuda.empty_cache()
+            return None
+    return torch.float16
+
+
+def kept(network: Network, device: str) -> float:
+    """Least signal-to-difference ratio (dB) of a network in half precision."""
+    import torch
+
+    sound = probe(network.rate, network.heard(int(network.rate * network.segment), None, tight=False))
+    run = partial(network, tight=False)
+    exact, half = (on_torch(run, device, kind)(sound) for kind in (None, torch.float16))
+    return difference(exact, half)

@@ -9,14 +9,16 @@ import numpy as np
 
 from mirkit.engines.ahead import ahead
 from mirkit.errors import ModelError
+from mirkit.models.batches import OutOfMemory
 from mirkit.models.stems.lanes import Float32, Joined, Lane, Segment, Signal
-from mirkit.models.stems.memory import SHORTEST, OutOfMemory
-from mirkit.models.stems.network import Networks
+from mirkit.models.stems.network import Networks, step_name
 from mirkit.models.stems.sound import Heard, Level
 from mirkit.store.settings import Separation
 
 #: The shifts of every track are drawn from this seed: a track has the same stems whenever it is separated.
 SEED = 0
+#: Shortest segment (s) worth trying when memory is short.
+_SHORTEST = 1.5
 #: Longest shift (s).
 _LONGEST_SHIFT = 0.5
 
@@ -80,7 +82,7 @@ class Run:
         """Give the next pass after one that found no memory."""
         separator = self._separator
         segment = min(float(how.segment or network.segment) for network in separator.networks) / 2
-        if begun or segment < SHORTEST:
+        if begun or segment < _SHORTEST:
             mend = "close other programs, or use --device cpu" if separator.device != "cpu" else "use --jobs 1"
             raise ModelError(f"{separator.weights.model}: no memory left on {separator.device}; {mend}") from error
         self.notes = [f"memory was short: separated in segments of {segment:.3g} s"]
@@ -99,7 +101,7 @@ class Run:
         def compute(network: int) -> dict[str, Float32]:
             segments, windows = zip(*waiting.pop(network), strict=True)
             for segment, output in zip(
-                segments, separator.compute(network, np.stack(windows), tight=how.tight), strict=True
+                segments, separator.compute(step_name(network, tight=how.tight), np.stack(windows)), strict=True
             ):
                 joined.add(segment.lane, *lanes[segment.lane][1].add(segment, output))
             return separator.as_stems(joined.take() * np.float32(scale) + np.float32(shift))
@@ -111,7 +113,7 @@ class Run:
                 yield compute(network)
                 group = waiting.setdefault(network, [])
             group.append((segment, signal.window(segment)))
-            if len(group) >= separator.together:
+            if len(group) >= separator.compute.together:
                 yield compute(network)
         for network in list(waiting):
             yield compute(network)

@@ -1,25 +1,23 @@
 """A model that separates: one network or several, loaded once, applied to one track after the other."""
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from functools import partial
 
 from mirkit.audio import Audio
 from mirkit.catalog import STEMS
-from mirkit.errors import ModelError, SettingsError, WeightsError
+from mirkit.errors import SettingsError, WeightsError
 from mirkit.features.types import FloatArray
-from mirkit.models.stems import precision
+from mirkit.models.batches import Batches, Compute, on_torch
 from mirkit.models.stems.lanes import Float32
-from mirkit.models.stems.memory import OutOfMemory, give_back, is_out_of_memory
-from mirkit.models.stems.network import Network
+from mirkit.models.stems.network import Network, step_name
 from mirkit.models.stems.pairs import Pairs, Part, pairs
+from mirkit.models.stems.precision import safe_half
 from mirkit.models.stems.run import Run
 from mirkit.models.stems.sound import Heard
 from mirkit.models.weights import Weights
 from mirkit.store.settings import Separation
 
-#: Segments that go through together on a card; a CPU gains nothing from company.
+#: Segments that go through together on a card.
 _TOGETHER = 8
 
 
@@ -46,8 +44,8 @@ class Separator:
     ----------
     stems : tuple of str
         Those of them that it makes.
-    together : int
-        Segments that go through at once; halves when memory is short.
+    compute : Compute
+        Its steps are named by ``models.stems.network.step_name``.
     precision : str
         ``fp32``, or ``fp16`` where that is safe (see ``models.stems.precision``).
 
@@ -79,9 +77,14 @@ class Separator:
         if not self.stems:
             told = ", ".join(networks[0].sources)
             raise WeightsError(f"{weights.model}: separates {told}; none of these is a stem that is wanted here")
-        self.together = 1 if device == "cpu" else _TOGETHER
-        self._half = self._safe_half()
-        self.precision = "fp32" if self._half is None else "fp16"
+        half = safe_half(self.networks, device)
+        self.precision = "fp32" if half is None else "fp16"
+        steps = {
+            step_name(number, tight=tight): on_torch(partial(network, tight=tight), device, half)
+            for number, network in enumerate(self.networks)
+            for tight in (False, True)
+        }
+        self.compute: Compute = Batches(weights.model, device, steps, _TOGETHER)
 
     def separate(self, audio: Audio, settings: Separation) -> Run | Pairs:
         """Begin with a track.
@@ -107,62 +110,12 @@ class Separator:
         kept = pairs(audio.channels)
         return Pairs([Run(self, Heard(Part(audio, pair), self.rate), settings) for pair in kept], kept)
 
-    def compute(self, number: int, sounds: Float32, *, tight: bool) -> Float32:
-        """Run segments through a network, shape=(n, 2, samples) -> (n, sources, 2, samples).
-
-        Raises
-        ------
-        OutOfMemory
-            The device has no memory for a single one of them.
-        ModelError
-            The network failed in another way.
-        """
-        while True:
-            at_once = self.together
-            parts = (sounds[start : start + at_once] for start in range(0, len(sounds), at_once))
-            try:
-                return np.concatenate([self._forward(number, part, self._half, tight) for part in parts])
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    why = str(error).partition("\n")[0]
-                    raise ModelError(f"{self.weights.model} failed on {self.device}: {why}") from error
-                give_back(self.device)
-                if at_once == 1:
-                    raise OutOfMemory from error
-                self.together = at_once // 2
-
     def as_stems(self, sources: Float32) -> dict[str, Float32]:
         """Name the stems, shape=(sources, 2, n); a source that is none of ours is added to ``other``."""
         return {
             stem: sources[[i for i, target in enumerate(self._stem_of) if target == stem]].sum(axis=0)
             for stem in self.stems
         }
-
-    def _forward(self, number: int, sounds: Float32, half: Any, tight: bool) -> Float32:
-        import torch
-
-        with torch.inference_mode(), torch.autocast(self.device.partition(":")[0], half, enabled=half is not None):
-            batch = torch.from_numpy(sounds).to(self.device)
-            found: Float32 = self.networks[number](batch, tight=tight).float().cpu().numpy()
-        return found
-
-    def _safe_half(self) -> Any:
-        """Half precision if this is a card, and if with it every network says what it says without."""
-        import torch
-
-        if not self.device.startswith("cuda"):
-            return None
-        for number, network in enumerate(self.networks):
-            samples = network.heard(int(network.rate * network.segment), None, tight=False)
-            sound = precision.probe(network.rate, samples)
-            try:
-                exact, half = (self._forward(number, sound, dtype, tight=False) for dtype in (None, torch.float16))
-            except RuntimeError:  # a card that cannot, or no memory to find out
-                give_back(self.device)
-                return None
-            if precision.difference(exact, half) < precision.SAFE_DB:
-                return None
-        return torch.float16
 
 
 def _stems_of(sources: Sequence[str], wanted: Sequence[str]) -> list[str]:
