@@ -1,6 +1,7 @@
 """The process that computes on a device for all workers of a machine; the CPU stands in for a card."""
 
 import gc
+import json
 import os
 import signal
 import sys
@@ -245,6 +246,18 @@ def test_weights_that_are_none_are_the_workers_error(demucs: _Demucs, tmp_path: 
     with pytest.raises(WeightsError, match=r"none\.th"):
         owner.share("demucs", Weights("none", (tmp_path / "none.th",), "0"), "cpu")
     assert owner.share("demucs", demucs.weights, "cpu").stems, "the owner goes on"
+
+
+def test_where_paths_are_too_long_for_sockets(demucs: _Demucs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tmp_path / ("t" * 120)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    monkeypatch.setenv("TMPDIR", str(long))
+    there = owner.share("demucs", demucs.weights, "cpu")
+    assert there.compute("0", demucs.sound).shape == (3, 4, 2, 10584)
+    (note,) = long.glob("mirkit-*/*.json")
+    assert json.loads(note.read_text())["address"][0] == "127.0.0.1"
+    assert note.stat().st_mode & 0o077 == 0, "its secret is ours"
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="Windows gives every user a folder")

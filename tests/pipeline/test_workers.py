@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from library import make_track
-from mirkit import engines
+from mirkit import engines, models
 from mirkit.cli import main
 from mirkit.engines import cluster
 from mirkit.pipeline import Request, workers
@@ -36,6 +36,15 @@ def test_models_take_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert workers(plan(aesthetics="audiobox"), asked(memory=1 * GB)) == 1
 
 
+def test_models_on_a_card_are_in_memory_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "cores", lambda address=None: 64)
+    monkeypatch.setattr(engines, "default_memory", lambda: 32 * GB)
+    monkeypatch.setattr(models, "uses_card", lambda job, name, device: (job, device) == ("stems", "auto"))
+    assert workers(plan(stems="demucs"), asked()) == 64
+    assert workers(plan(stems="demucs", aesthetics="audiobox"), asked()) == 32 * 1024 // (700 + 900)
+    assert workers(plan(stems="demucs"), asked(memory=7 * GB)) == 10
+
+
 def test_on_a_cluster_ray_hands_out_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "cores", lambda address=None: 500 if address else 2)
     assert workers(plan(aesthetics="audiobox"), asked(address="auto", memory=GB)) == 100, "no more than tracks"
@@ -56,7 +65,14 @@ def test_without_ray_it_is_one_line(
 
 @pytest.mark.parametrize(
     ("cards", "jobs", "gpu", "share"),
-    [(2, 16, True, 0.25), (2, 3, True, 0.6666), (8, 4, True, 1.0), (0, 4, True, 0.0), (2, 4, False, 0.0)],
+    [
+        (2, 16, True, 0.125),
+        (1, 64, True, 0.0625),
+        (2, 3, True, 0.6666),
+        (8, 4, True, 1.0),
+        (0, 4, True, 0.0),
+        (2, 4, False, 0.0),
+    ],
 )
 def test_actors_share_the_cards(
     cards: float, jobs: int, gpu: bool, share: float, monkeypatch: pytest.MonkeyPatch

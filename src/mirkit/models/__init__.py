@@ -257,15 +257,15 @@ def check_device(backends: "Mapping[str, str]", settings: Settings) -> None:
         pick(settings.run.device, library)
 
 
-def uses_card(job: str, settings: Settings) -> bool:
-    """Whether the method that the settings name for a job would compute on a card here."""
-    row = backend(job, getattr(settings.backends, job))
+def uses_card(job: str, name: str, device: str) -> bool:
+    """Whether a method for a job would compute on a card here, if that device is asked for."""
+    row = backend(job, name)
     if not row.package or _lacks_package(row):
         return False
     from mirkit.models.device import pick
 
     try:
-        return pick(settings.run.device, row.package) != "cpu"
+        return pick(device, row.package) != "cpu"
     except MissingExtra:  # said where the run is prepared
         return False
 

@@ -25,8 +25,6 @@ _MODEL_MEMORY = {
     "audiobox": 900 * 2**20,
     "essentia": 500 * 2**20,
 }
-#: Workers with a separating model that share a card: while one computes, the other decodes, encodes and measures.
-_ON_A_CARD = 2
 #: Seconds to wait, at the end, for a track that another run is at work on.
 _PATIENCE = 3600.0
 
@@ -52,16 +50,20 @@ def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[O
 
 def workers(plan: Plan, request: Request) -> int:
     """Number of worker processes: what was asked for, by default one a core; no more than tracks, or than fit."""
-    named = request.jobs or plan.settings.run.jobs
-    asked = named or engines.cores(request.address)
-    here = request.address is None  # on a cluster, Ray hands out memory and cards
-    model = sum(_MODEL_MEMORY.get(name, 0) for name in plan.backends.values()) if here else 0
-    separates = here and plan.backends.get("stems", "") in _MODEL_MEMORY
-    if separates and not named and models.uses_card("stems", plan.settings):
-        asked = min(asked, _ON_A_CARD)
-    if model or (here and request.memory is not None):
-        asked = min(asked, (request.memory or engines.default_memory()) // (MEMORY_PER_WORKER + model))
-    return max(1, min(asked, len(plan.todo) + len(plan.unreadable)))
+    asked = min(
+        request.jobs or plan.settings.run.jobs or engines.cores(request.address), len(plan.todo) + len(plan.unreadable)
+    )
+    if asked > 1 and request.address is None:  # on a cluster, Ray hands out memory and cards
+        device = plan.settings.run.device
+        # What computes on a card is in memory once, with the owner of the card.
+        model = sum(
+            _MODEL_MEMORY[name]
+            for job, name in plan.backends.items()
+            if name in _MODEL_MEMORY and not models.uses_card(job, name, device)
+        )
+        if model or request.memory is not None:
+            asked = min(asked, (request.memory or engines.default_memory()) // (MEMORY_PER_WORKER + model))
+    return max(1, asked)
 
 
 def _clean(plan: Plan, todo: list[Track]) -> None:

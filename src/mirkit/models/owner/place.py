@@ -11,6 +11,7 @@ import tempfile
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -63,7 +64,7 @@ def _name(device: str) -> str:
 def _found(note: Path) -> Connection | None:
     try:
         told = json.loads(note.read_bytes())
-        return Client(told["address"], authkey=bytes.fromhex(told["secret"]))
+        return _client(told["address"], told["secret"])
     except (OSError, EOFError, ValueError, KeyError, TypeError, AuthenticationError):  # none yet, or it has ended
         return None
 
@@ -90,4 +91,8 @@ def _started(device: str, note: Path) -> Connection:
     note.unlink(missing_ok=True)
     with open(os.open(note, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
         json.dump({"address": address, "secret": secret}, file)
-    return Client(address, authkey=bytes.fromhex(secret))
+    return _client(address, secret)
+
+
+def _client(address: Any, secret: str) -> Connection:
+    return Client(tuple(address) if isinstance(address, list) else address, authkey=bytes.fromhex(secret))

@@ -31,14 +31,21 @@ _TICK = 0.25
 def main() -> None:
     """Serve: the device is the argument, the secret comes over the input, and the address goes to the output."""
     secret = bytes.fromhex(sys.stdin.readline())
-    # Many workers may come at once.
-    with Listener(None, backlog=128, authkey=secret) as listener:
+    with _listener(secret) as listener:
         sys.stdout.write(f"{json.dumps(listener.address)}\n")
         sys.stdout.flush()
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):  # those of the worker that started it
             os.dup2(nowhere, stream)
         Owner(sys.argv[1], listener).serve()
+
+
+def _listener(secret: bytes) -> Listener:
+    many = 128  # workers may come at once
+    try:
+        return Listener(None, backlog=many, authkey=secret)
+    except OSError:  # the path of a socket must be short, and TMPDIR is not
+        return Listener(("127.0.0.1", 0), backlog=many, authkey=secret)
 
 
 @dataclass(eq=False)
