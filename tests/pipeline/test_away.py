@@ -1,5 +1,6 @@
 """Tracks on object storage: the same results as on a disk, nothing copied that is done, one writer a track."""
 
+import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from mirkit.cli import main
 from mirkit.errors import InfoError
 from mirkit.pipeline import away
 from mirkit.pipeline.job import Job
+from mirkit.pipeline.ledger import LEDGER
+from mirkit.pipeline.mirror import mirror
 from mirkit.pipeline.work import work
 from mirkit.store import Settings, lease
 from mirkit.store.depot import Depot
@@ -115,7 +118,7 @@ def test_the_ledger_can_be_lost(depot: Depot, damage: bytes | None, capsys: pyte
     assert run("bands", URL, "--quiet") == 0
     before = content(depot, ".INFO")
     for name in NAMES:
-        ledger = f"{name}/{away.LEDGER}"
+        ledger = f"{name}/{LEDGER}"
         depot.remove(ledger) if damage is None else depot.write(ledger, damage)
     assert run("bands", URL) == 0
     assert "0 failed" in capsys.readouterr().out
@@ -181,9 +184,11 @@ def test_a_broken_upload_leaves_a_track_to_be_done_again(depot: Depot, monkeypat
 def test_objects_beside_the_tracks_and_hidden_ones_are_left_alone(depot: Depot, tmp_path: Path) -> None:
     for name in ("notes.txt", "loose.flac", f"{NAMES[0]}/.DS_Store", ".git/config", f"{NAMES[0]}/cover.jpg"):
         depot.write(name, b"x" * 10)
-    away.mirror(URL, tmp_path / "seen")
+    (tmp_path / "seen").mkdir()
+    mirror(URL, tmp_path / "seen")
     seen = {path.relative_to(tmp_path / "seen").as_posix() for path in (tmp_path / "seen").rglob("*") if path.is_file()}
-    assert seen == {*(f"{name}/full_mix.flac" for name in NAMES), f"{NAMES[0]}/cover.jpg"}
+    tracks = {*(f"{name}/full_mix.flac" for name in NAMES), f"{NAMES[0]}/cover.jpg"}
+    assert seen == tracks | {"mirkit.toml"}
     assert work(job(NAMES[0])).ok
     assert depot.read([f"{NAMES[0]}/.DS_Store"]) == {f"{NAMES[0]}/.DS_Store": b"x" * 10}
 
@@ -204,5 +209,111 @@ def test_a_disk_as_object_storage_with_workers(disk: Path, tmp_path: Path) -> No
     assert {
         p.relative_to(tmp_path / "objects"): p.read_bytes() for p in (tmp_path / "objects").rglob("*.INFO")
     } == theirs
-    ledger = json.loads((tmp_path / "objects" / NAMES[0] / away.LEDGER).read_text())
+    ledger = json.loads((tmp_path / "objects" / NAMES[0] / LEDGER).read_text())
     assert set(ledger) >= {"full_mix.flac", f"{NAMES[0]}.PROVENANCE"}
+
+
+@pytest.mark.usefixtures("in_process")
+def test_verify_stats_and_status_read_what_lies_there(
+    depot: Depot, fetched: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("extract", URL, "--quiet") == 0
+    assert run("crop", URL, "--seconds", "2", "--align", "free", "--quiet") == 0
+    fetched.clear()
+    before = depot.find()
+    assert main(["verify", URL, "--crops"]) == 0
+    told = capsys.readouterr()
+    assert f"ok      {NAMES[1]}: " in told.out
+    assert f"ok      {NAMES[1]}_001: " in told.out
+    assert "8 tracks: 8 complete, 0 incomplete" in told.out
+    assert main(["stats", URL, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tracks"] == 2
+    assert main(["status", URL]) == 0
+    told = capsys.readouterr()
+    assert "2 of 2 done, 0 failed" in told.out
+    assert f"log      {URL}/.mirkit/log/" in told.out
+    assert (fetched, depot.find()) == ([], before), "they copy no sound and write nothing"
+
+
+@pytest.mark.usefixtures("in_process")
+def test_verify_compares_sound_that_others_put_there(
+    disk: Path, depot: Depot, fetched: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measured on a disk and copied: there is no ledger. One of the mixes was edited on the way, by a bit."""
+    assert run("extract", str(disk), "--quiet") == 0
+    for path in disk.rglob("*"):
+        if path.is_file() and ".mirkit" not in str(path):
+            depot.put(path.relative_to(disk).as_posix(), path)
+    mix = (disk / NAMES[0] / "full_mix.flac").read_bytes()
+    depot.write(f"{NAMES[0]}/full_mix.flac", mix[:-1] + bytes([mix[-1] ^ 1]))
+    assert main(["verify", URL]) == 1
+    told = capsys.readouterr()
+    assert "2 sounds were not put there by mirkit" in told.err
+    assert f"MISSING {NAMES[0]}: " in told.out
+    assert "other sound than measured: " in told.out
+    assert f"ok      {NAMES[1]}: " in told.out
+    assert fetched == [f"{name}/full_mix.flac" for name in NAMES]
+    assert (main(["verify", str(disk)]), main(["stats", URL, "--quiet"])) == (0, 0)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_is_said_of_a_track_names_its_place(depot: Depot, capsys: pytest.CaptureFixture[str]) -> None:
+    depot.write(f"{NAMES[0]}/full_mix.flac", b"no sound")
+    depot.write(f"{NAMES[1]}/bass.flac", b"no sound")
+    assert run("extract", URL) == 1
+    told = capsys.readouterr().err
+    assert f"{URL}/{NAMES[0]}/full_mix.flac: holds no sound" in told
+    assert f"{URL}/{NAMES[1]}/bass.flac: holds no sound" in told
+    assert main(["verify", URL]) == 1
+    assert main(["status", URL]) == 0
+    told = capsys.readouterr().out
+    assert f"{URL}/{NAMES[1]}/bass.flac: holds no sound" in told
+    assert "/mirkit-" not in told
+    assert not [name for name, data in content(depot, ".PROVENANCE").items() if b"/mirkit-" in data]
+    depot.write("mirkit.toml", b"[")
+    assert main(["verify", URL]) == 2
+    assert f"{URL}/mirkit.toml: not readable as TOML" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("in_process")
+def test_the_log_is_there_while_the_run_goes_on(depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    put_back = away._put_back
+
+    def look(*given: Any) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.stdout", told := io.StringIO())
+            seen.append(main(["status", URL]))
+        assert ", running, " in told.getvalue()
+        put_back(*given)
+
+    monkeypatch.setattr(away, "_put_back", look)
+    assert run("bands", URL, "--quiet") == 0
+    assert seen == [0, 0]
+    for number in range(25):
+        depot.write(f".mirkit/log/20200101T000000{number:06d}-1.jsonl", b"{}\n")
+    assert run("bands", URL, "--overwrite", "--quiet") == 0
+    logs = list(depot.find(".mirkit/log"))
+    assert len(logs) == 20, "the newest are kept"
+    assert not logs[-1].startswith(".mirkit/log/2020")
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["split", "s3://bucket/music"], 'mirkit split takes local folders; copy it first: aws s3 sync "s3://'),
+        (["report", "gs://bucket/music"], "copy it first: gcloud storage rsync --recursive"),
+        (["window", "memory://bucket/A"], "mirkit window takes local folders; copy it to one first"),
+        (["describe", "file:///music/A"], 'mirkit describe takes local folders; give its path: "/music/A"'),
+        (["exclude", "s3://bucket/A", "--reason", "x"], "mirkit exclude takes local folders"),
+        (["stats", "memory://bucket/music", "-o", "s3://bucket/x"], "mirkit stats writes local files; copy them there"),
+        (["export", "sat", "s3://bucket/x", "/music"], "mirkit export writes local files"),
+    ],
+)
+def test_who_needs_a_local_folder_says_so(
+    command: list[str], says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 2
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

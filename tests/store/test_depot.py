@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mirkit.cli.place import is_url
 from mirkit.errors import InfoError, MissingExtra
 from mirkit.store import Busy, lease
-from mirkit.store.depot import Depot, is_url
+from mirkit.store.depot import Depot
 from mirkit.store.lease import LEASE
 
 

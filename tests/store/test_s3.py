@@ -65,6 +65,11 @@ def test_a_data_set_in_a_bucket(depot: Depot, tmp_path: Path, capsys: pytest.Cap
     assert main(["rhythm", depot.url, "--jobs", "2", "--quiet"]) == 0
     assert main(["rhythm", depot.url]) == 0
     assert "2 done already" in capsys.readouterr().out
+    assert main(["verify", depot.url]) == 1, "of all keys, only those of rhythm are there"
+    assert "MISSING Artist - Zwei é: " in capsys.readouterr().out
+    assert main(["stats", depot.url]) == 0
+    assert main(["status", depot.url]) == 0
+    assert "tracks   2 of 2 done, 0 failed" in capsys.readouterr().out
     assert main(["rhythm", str(tmp_path), "--batch", "--quiet"]) == 0
     kinds = (".INFO", ".ONSETS", ".BEATS_GRID")
     theirs = {p.relative_to(tmp_path).as_posix(): p.read_bytes() for p in tmp_path.rglob("*") if p.suffix in kinds}

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli import dataset, export, models, show, texts
 from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
+from mirkit.cli.place import READ_AWAY, place_of, refuse_urls
 from mirkit.cli.progress import downloading, progress
-from mirkit.cli.request import copy_midi, place_of, request_of
+from mirkit.cli.request import copy_midi, request_of
 
 if TYPE_CHECKING:
     from mirkit.pipeline import Request
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 def execute(arguments: argparse.Namespace) -> int:
     """Run the parsed command."""
     command = COMMANDS.get(arguments.command)
+    texts_only = command is not None and command.stages == TEXT_STAGES
+    refuse_urls(arguments, path_too=texts_only or not (command or arguments.command in READ_AWAY))
     if command:
-        return texts.command(arguments) if command.stages == TEXT_STAGES else track_command(command, arguments)
+        return texts.command(arguments) if texts_only else track_command(command, arguments)
     tools: dict[str, Callable[[argparse.Namespace], int]] = {
         **dataset.TOOLS,
         "organize": organize,
@@ -39,10 +42,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def track_command(command: Command, arguments: argparse.Namespace) -> int:
     """Run stages on a track or on many."""
-    with place_of(arguments.path) as (path, url):
-        if command.name == "run" and not url:
-            _organize_first(path, arguments)
-        return _carry_out(request_of(command, arguments, path, url), arguments)
+    with place_of(arguments.path, to="work") as place:
+        if command.name == "run" and not place.url:
+            _organize_first(place.path, arguments)
+        return _carry_out(request_of(command, arguments, place.path, place.url), arguments)
 
 
 def _carry_out(request: "Request", arguments: argparse.Namespace) -> int:

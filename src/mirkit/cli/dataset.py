@@ -3,10 +3,12 @@
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.cli import show
+from mirkit.cli.place import place_of
 
 if TYPE_CHECKING:
     from mirkit.cli.show_split import Found
@@ -35,7 +37,9 @@ def verify(arguments: argparse.Namespace) -> int:
     """What every track has and lacks."""
     from mirkit.dataset.verify import mixed_methods, verify_all
 
-    reports = verify_all(Path(arguments.path), crops=arguments.crops)
+    with place_of(arguments.path, to="compare") as place:
+        found = verify_all(place.path, crops=arguments.crops)
+        reports = [replace(report, problem=place.told(report.problem)) for report in found]
     mixed = mixed_methods(reports)
     if arguments.json:
         print(json.dumps(show.verify_json(reports, mixed), indent=2))
@@ -50,7 +54,10 @@ def stats(arguments: argparse.Namespace) -> int:
     from mirkit.dataset.statistics import as_json, statistics
     from mirkit.dataset.table import read_table
 
-    found = statistics(read_table(Path(arguments.path), crops=arguments.crops))
+    with place_of(arguments.path, to="read") as place:
+        table = read_table(place.path, crops=arguments.crops)
+        table.unreadable = [place.told(line) for line in table.unreadable]
+    found = statistics(table)
     _put(as_json(found), arguments, lambda: show_stats.statistics(found))
     return 1 if found.unreadable else 0
 

@@ -187,17 +187,17 @@ def build() -> argparse.ArgumentParser:
     _common(organize)
 
     verify = sub.add_parser("verify", help="what every track has, lacks, or has out of range")
-    verify.add_argument("path", metavar="PATH", help="a track or a folder of tracks")
+    verify.add_argument("path", metavar="PATH", help="a track, a folder of tracks, or its s3:// or gs:// URL")
     verify.add_argument("--crops", action="store_true", help="the training clips too")
     verify.add_argument("--show-missing", action="store_true", help="name the missing keys of every track")
     _common(verify)
 
     status = sub.add_parser("status", help="how the runs of a data set stand: done, failed, speed, time left")
-    status.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder")
+    status.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder, or its URL")
     _common(status)
 
     stats = sub.add_parser("stats", help="what the numbers of a data set look like; ranges for conditioners")
-    stats.add_argument("path", metavar="PATH", help="a track or a folder of tracks")
+    stats.add_argument("path", metavar="PATH", help="a track, a folder of tracks, or its s3:// or gs:// URL")
     stats.add_argument("--crops", action="store_true", help="of the training clips instead of the tracks")
     stats.add_argument("--output", "-o", metavar="FILE", help="write all of it there as JSON")
     _common(stats)

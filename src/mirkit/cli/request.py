@@ -1,9 +1,6 @@
 """What a command on tracks asks for, from its parsed arguments."""
 
 import argparse
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,24 +9,6 @@ from mirkit.cli.parser import CLIP_UNITS, Command, backend_choices
 
 if TYPE_CHECKING:
     from mirkit.pipeline import Plan, Request
-
-
-@contextmanager
-def place_of(path: str) -> Iterator[tuple[Path, str]]:
-    """Where the tracks are looked for, and the URL of what lies on object storage: a folder then stands for it."""
-    from mirkit.store.depot import is_url
-
-    if not is_url(path):
-        yield Path(path), ""
-        return
-    from mirkit.pipeline.away import hand_in, mirror
-
-    with tempfile.TemporaryDirectory(prefix="mirkit-", ignore_cleanup_errors=True) as folder:
-        mirror(path, Path(folder))
-        try:
-            yield Path(folder), path
-        finally:
-            hand_in(path, Path(folder))
 
 
 def request_of(command: Command, arguments: argparse.Namespace, path: Path, url: str = "") -> "Request":

@@ -5,9 +5,9 @@ import json
 import time
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 
 from mirkit.cli import show
+from mirkit.cli.place import place_of
 from mirkit.dataset.status import RunStatus, Status, status
 from mirkit.store import shown
 
@@ -17,7 +17,11 @@ _LISTED = 20
 
 def command(arguments: argparse.Namespace) -> int:
     """Say how the runs stand."""
-    found = status(Path(arguments.path))
+    with place_of(arguments.path, to="logs") as place:
+        found = status(place.path)
+        found.root = place.told(found.root)
+        for run in found.runs:
+            run.log = place.told(run.log)
     if arguments.json:
         print(json.dumps(asdict(found), indent=2))
         return 0

@@ -1,70 +1,25 @@
-"""Tracks that lie on object storage: looked at through stand-ins, worked on in a scratch folder, put back whole.
+"""A track that lies on object storage: copied to a scratch folder, worked on there, put back whole.
 
-Beside a track's objects lies ``.mirkit-objects``: what each was when mirkit last read or wrote it, and the time that
-its file had then. As long as an object is still that, an empty file of its size and time stands for it, and the rule of
-what is done needs nothing else: a track that is done is not copied. Without it, all is copied and looked at anew.
+Only what its ledger does not know to be unchanged is hashed; what is done is not even copied (``pipeline.mirror``).
 """
 
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mirkit.errors import MirkitError, MissingInput
+from mirkit.errors import MirkitError
 from mirkit.pipeline.job import Job
+from mirkit.pipeline.ledger import LEDGER, Ledger, encode, is_hidden, is_of_a_track, parse
 from mirkit.pipeline.outcome import Outcome
-from mirkit.store import Busy
-from mirkit.store.depot import Depot, Stamp
+from mirkit.store import Busy, write_whole
+from mirkit.store.depot import Depot
 from mirkit.store.lease import lease
-from mirkit.store.log import FOLDER as LOGS
-from mirkit.store.mishap import mishap, shown
-from mirkit.store.settings import SETTINGS_NAME
-
-LEDGER = ".mirkit-objects"
-#: What a plan reads of a track; everything else only has to be there.
-_READ = (".INFO", ".PROVENANCE", LEDGER)
-
-#: Name of an object -> what it was, and the time (ns) of its file then.
-Ledger = dict[str, tuple[Stamp, int]]
-
-
-def mirror(url: str, into: Path) -> None:
-    """Make a data set's tree in a local folder: settings and sidecars as they are, stand-ins for the rest.
-
-    Raises
-    ------
-    MissingInput
-        There is no track.
-    MirkitError
-        The storage cannot be read.
-    """
-    depot = Depot(url)
-    objects = {name: stamp for name, stamp in depot.find().items() if _is_of_a_track(name) or name == SETTINGS_NAME}
-    if not any(map(_is_of_a_track, objects)):
-        raise MissingInput(f"{shown(url)}: no track folders in it; give the folder that holds them")
-    small = depot.read(name for name in objects if name.endswith(_READ) or name == SETTINGS_NAME)
-    known: Ledger = {}
-    for name, data in small.items():
-        if name.endswith(LEDGER):
-            known |= _parse(data, str(PurePosixPath(name).parent))
-    for name, stamp in objects.items():
-        if not name.endswith(LEDGER):
-            _stand_in(into / name, stamp, known.get(name), small.get(name))
-
-
-def hand_in(url: str, mirrored: Path) -> None:
-    """Put back what belongs to the whole data set: its settings, where they have changed, and the logs of runs."""
-    depot = Depot(url)
-    files = [mirrored / SETTINGS_NAME, *(mirrored / LOGS).glob("*")]
-    names = [path.relative_to(mirrored).as_posix() for path in files if path.is_file()]
-    before = depot.read(names)
-    for name in names:
-        if (data := (mirrored / name).read_bytes()) != before.get(name):
-            depot.write(name, data)
+from mirkit.store.mishap import mishap
 
 
 def process_away(job: Job) -> Outcome:
@@ -83,8 +38,11 @@ def process_away(job: Job) -> Outcome:
             before = _files(scratch / folder)
             outcome = process(replace(job, url="", path=scratch / folder))
             ours.check()
+            _name_the_place(scratch / folder, str(scratch), job.url)
             _put_back(depot, folder, scratch, before, known)
-            return outcome
+            failures = {where: why.replace(str(scratch), job.url) for where, why in outcome.failures.items()}
+            notes = tuple(note.replace(str(scratch), job.url) for note in outcome.notes)
+            return replace(outcome, failures=failures, notes=notes)
     except Busy:
         return Outcome(job.name, busy=True)
     except MirkitError as error:
@@ -95,9 +53,9 @@ def process_away(job: Job) -> Outcome:
 
 def _fetch(depot: Depot, folder: str, scratch: Path) -> Ledger:
     """Copy a track; say what was known of its objects."""
-    objects = {name: stamp for name, stamp in depot.find(folder).items() if _is_of_a_track(name)}
+    objects = {name: stamp for name, stamp in depot.find(folder).items() if is_of_a_track(name)}
     mine = f"{folder}/{LEDGER}"
-    known = _parse(depot.read([mine]).get(mine, b"{}"), folder) if mine in objects else {}
+    known = parse(depot.read([mine]).get(mine, b"{}"), folder) if mine in objects else {}
     objects.pop(mine, None)
     for name, stamp in objects.items():
         path = scratch / name
@@ -105,6 +63,14 @@ def _fetch(depot: Depot, folder: str, scratch: Path) -> Ledger:
         if name in known and known[name][0] == stamp:  # the time that the provenance knows: not to be hashed again
             os.utime(path, ns=(known[name][1], known[name][1]))
     return known
+
+
+def _name_the_place(folder: Path, scratch: str, url: str) -> None:
+    """Have the provenances say where what failed lies, not the scratch folder that is gone in a moment."""
+    ours, theirs = (json.dumps(place)[1:-1].encode() for place in (scratch, url))
+    for path in folder.rglob("*.PROVENANCE"):
+        if ours in (data := path.read_bytes()):
+            write_whole(path, data.replace(ours, theirs))
 
 
 def _put_back(depot: Depot, folder: str, scratch: Path, before: Mapping[str, Any], known: Ledger) -> None:
@@ -119,7 +85,7 @@ def _put_back(depot: Depot, folder: str, scratch: Path, before: Mapping[str, Any
     stamps = depot.find(folder)
     now = {full: (stamps[full], after[name][1]) for name in after if (full := f"{folder}/{name}") in stamps}
     if now != known:
-        depot.write(f"{folder}/{LEDGER}", _encode(now, folder))
+        depot.write(f"{folder}/{LEDGER}", encode(now, folder))
 
 
 def _files(folder: Path) -> dict[str, tuple[int, int, int]]:
@@ -127,40 +93,7 @@ def _files(folder: Path) -> dict[str, tuple[int, int, int]]:
     found = {}
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not _is_hidden(name):
+        if path.is_file() and not is_hidden(name):
             stat = path.stat()
             found[name] = stat.st_size, stat.st_mtime_ns, stat.st_ino
     return found
-
-
-def _stand_in(path: Path, stamp: Stamp, known: tuple[Stamp, int] | None, content: bytes | None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if content is not None:
-        path.write_bytes(content)
-        return
-    path.touch()
-    os.truncate(path, stamp.size)
-    time = known[1] if known and known[0] == stamp else 0
-    os.utime(path, ns=(time, time))
-
-
-def _is_of_a_track(name: str) -> bool:
-    return "/" in name and (name.endswith(f"/{LEDGER}") or not _is_hidden(name))
-
-
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") for part in PurePosixPath(name).parts)
-
-
-def _encode(ledger: Ledger, folder: str) -> bytes:
-    rows = {name.removeprefix(f"{folder}/"): [s.size, s.mark, time] for name, (s, time) in sorted(ledger.items())}
-    return (json.dumps(rows, indent=0) + "\n").encode()
-
-
-def _parse(data: bytes, folder: str) -> Ledger:
-    """Read a ledger; one that cannot be read knows nothing."""
-    try:
-        rows: Iterable[tuple[str, Any]] = json.loads(data).items()
-        return {f"{folder}/{name}": (Stamp(int(size), str(mark)), int(time)) for name, (size, mark, time) in rows}
-    except (ValueError, TypeError, AttributeError):
-        return {}

@@ -41,7 +41,7 @@ def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[O
     count = workers(plan, request)
     if code_cache_is_empty():
         say("the first run compiles what it needs, which takes up to a minute")
-    log = logged(plan.root, say, **_start(plan, request, count)) if request.batch else unlogged()
+    log = logged(plan.root, say, request.url, **_start(plan, request, count)) if request.batch else unlogged()
     with log as write, closing(_outcomes(plan, request, todo, count, say)) as outcomes:
         for outcome in outcomes:
             write(**_line(outcome))

@@ -27,11 +27,6 @@ _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 _AT_ONCE = 500
 
 
-def is_url(path: str) -> bool:
-    """Whether a path that a user gave means object storage."""
-    return "://" in path
-
-
 @dataclass(frozen=True)
 class Stamp:
     """What an object is, without reading it: its size, and a mark that changes with its content."""

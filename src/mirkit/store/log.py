@@ -52,6 +52,11 @@ class RunLog:
             self.problem = f"no log of this run: {mishap(error, folder, 'write')}"
         self.write("start", process=_process(), **start)
 
+    @property
+    def path(self) -> Path | None:
+        """Where it is written; None where it cannot be."""
+        return Path(self._file.name) if self._file else None
+
     def write(self, event: str, **particulars: Any) -> None:
         """Add a line."""
         if self._file is None:

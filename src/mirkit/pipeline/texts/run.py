@@ -73,7 +73,7 @@ def run(plan: TextPlan, request: Request, say: Callable[[str], None]) -> Generat
     if not plan.todo:
         return
     with ExitStack() as stack:
-        write = stack.enter_context(logged(plan.root, say, **_start(plan)) if request.batch else unlogged())
+        write = stack.enter_context(logged(plan.root, say, "", **_start(plan)) if request.batch else unlogged())
         if plan.asked:
             for text in stack.enter_context(plan.describer.started(plan.need)):
                 say(text)
