@@ -191,7 +191,7 @@ def test_pairs_may_come_in_different_blocks(tmp_path: Path) -> None:
     mix = sound_file(tmp_path / "x.wav", 20.0, channels=4)
     made = separator(FakeNetwork(memory=3 * (2 * RATE + 64)), together=8)
     stems, _ = stems_of(made, tmp_path / "x.wav")
-    assert made.together == 2
+    assert made.compute.together == 2
     means = np.repeat([mix[:2].mean(), mix[2:].mean()], 2)[:, None]
     np.testing.assert_allclose(stems["bass"], 0.3 * mix + 0.7 * means, atol=1e-5)
 

@@ -15,6 +15,7 @@ from mirkit.catalog import stage
 from mirkit.cli import main
 from mirkit.dataset.verify import verify
 from mirkit.models import table
+from mirkit.models.promises import Listener
 from mirkit.pipeline.process import Job, process
 from mirkit.pipeline.window import Windows
 from mirkit.store import Settings, read_info, read_provenance, read_settings, with_values
@@ -69,7 +70,7 @@ def choose(track: Path, **backends: str) -> None:
     (track.parent / "mirkit.toml").write_text("[backends]\n" + "\n".join(lines) + "\n")
 
 
-def whole(track: Path, listener: models.Listener) -> dict[str, float]:
+def whole(track: Path, listener: Listener) -> dict[str, float]:
     """What a model says of a mix that it is given at once."""
     audio = open_audio(Track.at(track).mix)
     listener.push(np.concatenate(list(audio.blocks()), axis=1))

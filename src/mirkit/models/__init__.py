@@ -7,72 +7,24 @@ model. ``unavailable`` says of each backend why it cannot be used, which is what
 import functools
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mirkit.catalog import BACKENDS, Backend
 from mirkit.errors import MirkitError, MissingExtra, WeightsError
 from mirkit.models import weights
 from mirkit.models.places import missing
+from mirkit.models.promises import Listener
 from mirkit.models.table import Model, models_of
 from mirkit.store import Settings, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mirkit.features.types import FloatArray
 
 #: What ``auto`` fetches without being asked, at most (bytes), and how long (s) it looks whether that can be reached.
 AUTO_BYTES = 500_000_000
 _AUTO_SECONDS = 2.0
-
-
-class Loaded(Protocol):
-    """A model in memory: what the provenance says of it."""
-
-    weights: weights.Weights
-
-
-class Listener(Protocol):
-    """One signal on its way through a model, in the one pass over the sound."""
-
-    def push(self, block: "FloatArray") -> None:
-        """Take the next samples at the analysis rate, float32, shape=(channels, n)."""
-
-    def finish(self) -> Any:
-        """Return what was heard, or the ``MirkitError`` that says why nothing was."""
-
-
-class Judge(Loaded, Protocol):
-    """Gives numbers to a sound: ``finish`` of its listeners gives key -> value."""
-
-    def listen(self) -> Listener:
-        """Begin a signal."""
-
-
-class StemRun(Protocol):
-    """One track on its way through a separating model; ``method`` and ``notes`` are complete when its stems are."""
-
-    method: dict[str, Any]
-    notes: list[str]
-
-    def blocks(self) -> "Iterator[dict[str, FloatArray]]":
-        """Yield blocks of stems with the rate and channels of the file, in all as long as it."""
-
-
-class StemSeparator(Loaded, Protocol):
-    """Makes some or all of the four stems (``stems``)."""
-
-    stems: tuple[str, ...]
-
-    def separate(self, audio: Any, settings: Any) -> StemRun:
-        """Begin with a track: an ``Audio`` at its own rate, and the section ``[separation]``."""
-
-
-class BeatTracker(Loaded, Protocol):
-    """Hears beats and downbeats: ``finish`` of its listeners gives ``Activations``."""
-
-    def listen(self) -> Listener:
-        """Begin a signal."""
 
 
 def backend(job: str, name: str) -> Backend:

@@ -6,6 +6,7 @@ from mirkit.errors import MirkitError
 from mirkit.features.danceability import danceability as measure_danceability
 from mirkit.features.harmony.atonality import atonality as measure_atonality
 from mirkit.features.types import Unknown
+from mirkit.models.promises import Judge
 from mirkit.opentrack import OpenTrack
 from mirkit.stages import Result
 from mirkit.store import Settings
@@ -41,5 +42,5 @@ def _judged(track: OpenTrack, family: str, job: str, settings: Settings) -> Resu
     heard = track.curve("full_mix", family)
     if isinstance(heard, MirkitError):
         raise heard
-    judge: models.Judge = models.load(job, settings)
+    judge: Judge = models.load(job, settings)
     return Result(heard, model=judge.weights.model, weights_sha256=judge.weights.sha256)

@@ -15,6 +15,7 @@ from mirkit.features.rhythm.density import onset_density, onset_statistics
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.types import Value
+from mirkit.models.promises import BeatTracker
 from mirkit.opentrack import OpenTrack
 from mirkit.stages import Result, fact, values_of
 from mirkit.store import Grid, Settings, format_grid, format_onsets
@@ -36,7 +37,7 @@ def beats(track: OpenTrack, settings: Settings) -> Result:
     hint = settings.rhythm.bpm or tagged
     curves = track.curve("full_mix", "onset"), track.curve("drums", "onset") if with_drums else None
     known: dict[str, Any] = {"bpm_range": settings.rhythm.bpm_range, "bpm_hint": hint}
-    tracker: models.BeatTracker | None = None
+    tracker: BeatTracker | None = None
     if settings.backends.beats == "beat_this":
         heard = track.curve("full_mix", "activations")
         if isinstance(heard, MirkitError):

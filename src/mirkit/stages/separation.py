@@ -11,6 +11,7 @@ from mirkit.audio import Audio, open_audio
 from mirkit.catalog import STEMS
 from mirkit.engines.ahead import ahead
 from mirkit.features.types import FloatArray
+from mirkit.models.promises import StemSeparator
 from mirkit.opentrack import damage_note
 from mirkit.stages import Result
 from mirkit.stages.remainder import completed
@@ -64,7 +65,7 @@ def _embedded(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Resul
 
 
 def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
-    separator: models.StemSeparator = models.load("stems", settings)
+    separator: StemSeparator = models.load("stems", settings)
     run = separator.separate(audio, settings.separation)
     form = settings.separation.format
     # Stems of a model may exceed full scale where the mix does not: floating point holds that.

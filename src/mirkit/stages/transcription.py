@@ -7,6 +7,7 @@ from mirkit import models
 from mirkit.audio import open_audio
 from mirkit.errors import MirkitError
 from mirkit.features.signal import SignalMeter
+from mirkit.models.promises import StemSeparator
 from mirkit.opentrack import OpenTrack
 from mirkit.stages import Result
 from mirkit.stages.choice import drum_part, midi_name
@@ -55,7 +56,7 @@ def drums(track: OpenTrack, settings: Settings) -> Result:
 
 def _taken_apart(path: Path, settings: Settings) -> tuple[Hits, dict[str, Any], list[str]]:
     """Strokes in the parts that a model makes of a kit, how it made them, and what a user should know of it."""
-    separator: models.StemSeparator = models.load("drums", settings)
+    separator: StemSeparator = models.load("drums", settings)
     run = separator.separate(open_audio(path), Separation())
     meters: dict[str, SignalMeter] = {}
     for block in run.blocks():

@@ -40,7 +40,7 @@ class Part:
 
 
 class Pairs:
-    """Runs over the pairs of one track, as one run (see ``mirkit.models.StemRun``).
+    """Runs over the pairs of one track, as one run (see ``mirkit.models.promises.StemRun``).
 
     Each pair has its own level, by which it is normalised and brought back, so stems are level-true in every channel.
     """
