@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.rhythm.beats.neural import Activations, beats_from_activations
-from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS, OnsetCurve
+from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS
+from mirkit.features.rhythm.onset_meter import OnsetCurve
+from mirkit.features.rhythm.onsets import Onsets
 
 RATE = 50.0
 SECONDS = 120.0
@@ -30,9 +32,8 @@ def beats_of(tempo: Callable[[float], float], start: float = 0.7) -> Array:
 def silence(seconds: float) -> OnsetCurve:
     """Onset curves that say nothing: the times stay the network's."""
     n = int(seconds * FRAME_RATE) + 1
-    zeros = np.zeros(n, np.float32)
     hits, profile = np.zeros((n, HIT_BANDS), np.float16), np.zeros((n // 4, PROFILE_BANDS), np.float16)
-    return OnsetCurve(zeros, zeros, zeros, hits, zeros, profile, np.zeros((0, 2), np.float32))
+    return OnsetCurve(Onsets(np.zeros(0), np.zeros(0)), np.zeros(n, np.float32), hits, profile)
 
 
 def logits_of(times: Array, height: Array, rng: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -24,8 +24,9 @@ from scipy.optimize import minimize
 from mirkit.features.rhythm.beats import metre_weights
 from mirkit.features.rhythm.beats.metre import METRES, SIMPLE, Readings, Structure, readings
 from mirkit.features.rhythm.beats.pulse import activation, find_pulse, fine_grid
-from mirkit.features.rhythm.onset_envelope import FRAME_RATE, OnsetCurve
-from mirkit.features.rhythm.onsets import LEAD_SECONDS, find_onsets
+from mirkit.features.rhythm.onset_envelope import FRAME_RATE
+from mirkit.features.rhythm.onset_meter import OnsetCurve
+from mirkit.features.rhythm.onsets import LEAD_SECONDS
 
 PENALTY, BAR_PENALTY = 1.0, 30.0
 #: Not fitted: a beat at three quarters or two thirds of the pulse is rarer in played music than in the renderings.
@@ -64,7 +65,7 @@ class Example:
 
 
 def example(curve: OnsetCurve, truth: dict) -> Example:
-    onsets = find_onsets(curve).times
+    onsets = curve.onsets.times
     grid = fine_grid(find_pulse(activation(curve)), curve, None, len(onsets) / (onsets[-1] - onsets[0]))
     groups = list(readings(grid))
     seconds = grid.frames / FRAME_RATE + LEAD_SECONDS

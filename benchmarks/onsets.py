@@ -17,13 +17,11 @@ import mir_eval
 import numpy as np
 from beats import RATE, load, onset_curve
 
-from mirkit.features.rhythm.onsets import find_onsets
-
 essentia.log.infoActive = False
 
 
 def ours(mono: np.ndarray) -> np.ndarray:
-    return find_onsets(onset_curve(mono)).times
+    return onset_curve(mono).onsets.times
 
 
 def theirs_librosa(mono: np.ndarray) -> np.ndarray:

@@ -6,15 +6,17 @@ import pytest
 from mirkit.features.signal import SignalMeter
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.transcription.components import PARTS, strokes_of_parts
+from mirkit.transcription.hits import Hits
 
 
-def curves(parts: dict[str, np.ndarray]) -> dict[str, object]:
-    made = {}
+def strokes_of(parts: dict[str, np.ndarray]) -> Hits:
+    onsets, envelopes = {}, {}
     for part, mono in parts.items():
-        meter = SignalMeter(1, frozenset({"onset"}), {})
+        meter = SignalMeter(1, frozenset({"onsets", "envelope"}), {})
         meter.push(mono[None].astype(np.float32))
-        made[part] = meter.finish()["onset"]
-    return made
+        heard = meter.finish()
+        onsets[part], envelopes[part] = heard["onsets"], heard["envelope"]
+    return strokes_of_parts(onsets, envelopes)
 
 
 def struck(times: np.ndarray, gains: np.ndarray, rng: np.random.Generator, seconds: float = 8.0) -> np.ndarray:
@@ -34,7 +36,7 @@ def kit(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def test_each_part_has_its_onsets_and_its_note(kit: dict[str, np.ndarray]) -> None:
-    hits = strokes_of_parts(curves(kit))  # type: ignore[arg-type]
+    hits = strokes_of(kit)
     assert [voice.note for voice in hits.voices] == [36, 38, 42, 45]
     assert [len(times) for times in hits.times] == [7, 6, 13, 0]
     assert hits.times[0] == pytest.approx(np.arange(0.5, 7, 1.0), abs=0.01)
@@ -42,7 +44,7 @@ def test_each_part_has_its_onsets_and_its_note(kit: dict[str, np.ndarray]) -> No
 
 def test_what_leaks_from_another_drum_is_no_stroke(kit: dict[str, np.ndarray]) -> None:
     leaking = kit | {"redoblante": kit["redoblante"] + 0.03 * kit["bombo"], "toms": 0.01 * kit["bombo"]}
-    hits = strokes_of_parts(curves(leaking))  # type: ignore[arg-type]
+    hits = strokes_of(leaking)
     assert [len(times) for times in hits.times] == [7, 6, 13, 0]
 
 
@@ -50,10 +52,10 @@ def test_softer_strokes_have_lower_levels(rng: np.random.Generator) -> None:
     times = np.arange(0.5, 7, 1.0)
     gains = np.array([1, 0.5, 1, 0.5, 1, 0.25, 1])
     silent = {part: np.zeros(8 * ANALYSIS_RATE) for part in PARTS}
-    hits = strokes_of_parts(curves(silent | {"redoblante": struck(times, gains, rng)}))  # type: ignore[arg-type]
+    hits = strokes_of(silent | {"redoblante": struck(times, gains, rng)})
     assert hits.levels[1] - hits.levels[1][0] == pytest.approx(20 * np.log10(gains), abs=0.5)
 
 
 def test_silence_has_none() -> None:
     silent = {part: np.zeros(ANALYSIS_RATE) for part in PARTS}
-    assert strokes_of_parts(curves(silent)).count == 0  # type: ignore[arg-type]
+    assert strokes_of(silent).count == 0

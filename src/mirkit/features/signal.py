@@ -18,8 +18,7 @@ from mirkit.features.bandwidth import BandwidthMeter
 from mirkit.features.envelope import EnvelopeMeter
 from mirkit.features.harmony.chroma import ChromaMeter
 from mirkit.features.loudness import LoudnessMeter
-from mirkit.features.rhythm.onset_envelope import OnsetMeter
-from mirkit.features.rhythm.onsets import find_onsets
+from mirkit.features.rhythm.onset_meter import OnsetMeter
 from mirkit.features.spectral import SpectralMeter
 from mirkit.features.stft import PowerStft
 from mirkit.features.timbre import TimbreMeter
@@ -69,7 +68,7 @@ class SignalMeter:
         self._envelope = EnvelopeMeter() if "envelope" in wanted else None
         self._spectral = SpectralMeter() if "spectral" in wanted else None
         self._bandwidth = BandwidthMeter() if "bandwidth" in wanted else None
-        self._onset = OnsetMeter() if wanted & {"onset", "onsets"} else None
+        self._onset = OnsetMeter(pulses="onset" in wanted) if wanted & {"onset", "onsets"} else None
         self._stft = PowerStft() if self._spectral or self._bandwidth or self._onset else None
         self.samples = 0
 
@@ -102,7 +101,7 @@ class SignalMeter:
         }
         curves = {family: meter.finish() for family, meter in meters.items() if meter}
         if "onsets" in self._wanted:
-            curves["onsets"] = find_onsets(curves["onset"])
+            curves["onsets"] = curves["onset"].onsets
         return {family: curve for family, curve in curves.items() if family in self._wanted}
 
     def _frames(self, blocks: Iterator[FloatArray]) -> None:

@@ -62,7 +62,8 @@ def _taken_apart(path: Path, settings: Settings) -> tuple[Hits, dict[str, Any], 
     for block in run.blocks():
         for part, sound in block.items():
             if part not in meters:
-                meters[part] = SignalMeter(len(sound), frozenset({"onset"}), {})
+                meters[part] = SignalMeter(len(sound), frozenset({"onsets", "envelope"}), {})
             meters[part].push(sound)
-    curves = {part: meter.finish()["onset"] for part, meter in meters.items()}
-    return strokes_of_parts(curves), {"separation": run.method}, list(run.notes)
+    curves = {part: meter.finish() for part, meter in meters.items()}
+    onsets, envelopes = ({part: curve[family] for part, curve in curves.items()} for family in ("onsets", "envelope"))
+    return strokes_of_parts(onsets, envelopes), {"separation": run.method}, list(run.notes)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mirkit.features.rhythm.onset_envelope import FINE_HOP, OnsetCurve
-from mirkit.features.rhythm.onsets import find_onsets
-from mirkit.features.types import ANALYSIS_RATE, FloatArray
+from mirkit.features.envelope import HOPS_PER_SECOND, EnvelopeCurve
+from mirkit.features.rhythm.onsets import Onsets
+from mirkit.features.types import FloatArray
 from mirkit.transcription.hits import Hits, Voice
 from mirkit.transcription.strength import stroke_levels
 
@@ -20,24 +20,23 @@ PARTS = {
 #: dB below the loudest stroke of its part, and of the kit, from which on an onset is what the model left of another
 #: drum, not a stroke. The best for rendered kits whose parts leak into each other by -40 to -18 dB.
 _OF_PART, _OF_KIT = 18.0, 35.0
-_FRAME = ANALYSIS_RATE // 100
 
 
-def strokes_of_parts(curves: Mapping[str, OnsetCurve]) -> Hits:
+def strokes_of_parts(onsets: Mapping[str, Onsets], envelopes: Mapping[str, EnvelopeCurve]) -> Hits:
     """Find the strokes in the parts of a kit.
 
     Parameters
     ----------
-    curves : mapping
-        Key of ``PARTS`` -> onset curve of that part alone.
+    onsets, envelopes : mapping
+        Key of ``PARTS`` -> what begins in that part alone, and how loud it is.
 
     Returns
     -------
     Hits
         Onsets that are not far softer than the loudest of their part and of the kit.
     """
-    found = {part: find_onsets(curves[part]).times for part in PARTS}
-    levels = {part: _levels(curves[part], times) for part, times in found.items()}
+    found = {part: onsets[part].times for part in PARTS}
+    levels = {part: _levels(envelopes[part], times) for part, times in found.items()}
     loudest = max((float(level.max()) for level in levels.values() if len(level)), default=0.0)
     kept = {
         part: level > max(float(level.max(initial=-np.inf)) - _OF_PART, loudest - _OF_KIT)
@@ -50,10 +49,9 @@ def strokes_of_parts(curves: Mapping[str, OnsetCurve]) -> Hits:
     )
 
 
-def _levels(curve: OnsetCurve, times: FloatArray) -> FloatArray:
+def _levels(envelope: EnvelopeCurve, times: FloatArray) -> FloatArray:
     """Levels of strokes in dB, on one scale for all parts."""
-    energy = curve.energy[:, 0]
-    power = np.add.reduceat(energy, np.arange(len(energy) * FINE_HOP // _FRAME) * _FRAME // FINE_HOP)
-    growth = stroke_levels(power, np.rint(times * 100).astype(np.int64))
+    power = np.square(envelope.deviation)
+    growth = stroke_levels(power, np.rint(times * HOPS_PER_SECOND).astype(np.int64))
     levels: FloatArray = growth + 10 * np.log10(max(float(power.max(initial=0)), 1e-30))
     return levels

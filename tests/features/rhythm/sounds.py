@@ -1,8 +1,12 @@
 """Sounds with known onsets, and their curves."""
 
 import numpy as np
+import pytest
 
-from mirkit.features.rhythm.onset_envelope import OnsetCurve, OnsetMeter
+from mirkit.features.rhythm import onset_meter
+from mirkit.features.rhythm.onset_envelope import Rise
+from mirkit.features.rhythm.onset_meter import OnsetCurve, OnsetMeter
+from mirkit.features.rhythm.onsets import OnsetPicker
 from mirkit.features.stft import PowerStft
 
 RATE = 44100
@@ -18,6 +22,22 @@ def onset_curve(mono: np.ndarray, block: int = 1 << 17) -> OnsetCurve:
     for frames in stft.finish():
         meter.push_frames(frames)
     return meter.finish()
+
+
+def rise_curves(mono: np.ndarray, block: int = 1 << 17) -> dict[str, np.ndarray]:
+    """Envelope, novelty and energy that onsets are picked from."""
+    rises: list[Rise] = []
+    energies: list[np.ndarray] = []
+
+    class Listener(OnsetPicker):
+        def push(self, rise, energy):
+            rises.append(rise)
+            energies.extend(energy)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(onset_meter, "OnsetPicker", Listener)
+        onset_curve(mono, block)
+    return Rise(*map(np.concatenate, zip(*rises, strict=True)))._asdict() | {"energy": np.concatenate(energies)}
 
 
 def place(sound: np.ndarray, times: np.ndarray, duration: float, gains: np.ndarray | None = None) -> np.ndarray:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from fakes import activations
 from mirkit.features.rhythm.beats.neural import Activations, beats_from_activations
-from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS, OnsetCurve, OnsetMeter
+from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS
+from mirkit.features.rhythm.onset_meter import OnsetCurve, OnsetMeter
+from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import Window
@@ -19,9 +21,8 @@ Array = npt.NDArray[np.float64]
 
 def silence(seconds: float = SECONDS) -> OnsetCurve:
     n = int(seconds * FRAME_RATE) + 1
-    zeros = np.zeros(n, np.float32)
     hits, profile = np.zeros((n, HIT_BANDS), np.float16), np.zeros((n // 4, PROFILE_BANDS), np.float16)
-    return OnsetCurve(zeros, zeros, zeros, hits, zeros, profile, np.zeros((0, 2), np.float32))
+    return OnsetCurve(Onsets(np.zeros(0), np.zeros(0)), np.zeros(n, np.float32), hits, profile)
 
 
 def grid(bpm: float, start: float = 0.5, end: float = SECONDS - 1) -> Array:

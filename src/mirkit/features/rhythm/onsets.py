@@ -1,12 +1,14 @@
 """Onsets: where a sound begins, to a few milliseconds, and how strongly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d, median_filter, percentile_filter
 
-from mirkit.features.rhythm.onset_envelope import FINE_RATE, FRAME_RATE, OnsetCurve
+from mirkit.features.rhythm.onset_envelope import FINE_HOP, FINE_RATE, FRAME_RATE, Rise
+from mirkit.features.stft import HOP
 from mirkit.features.types import FloatArray, Window
 
 # Peak picking: a peak is the largest of +-2 frames (23 ms) and stands above the local median (+-0.35 s) by an absolute
@@ -29,6 +31,8 @@ _CLEAR_RISE_DB = 4.0
 _FIRST_RISE = 0.5
 _SAME_SECONDS = 0.01
 _AT_ONCE = 4096  # onsets
+_STEPS = HOP // FINE_HOP  # of energy a frame
+_MARGIN = 64  # frames: more than what is looked at around a peak
 
 
 @dataclass(frozen=True)
@@ -52,44 +56,77 @@ class Onsets:
         return Onsets(self.times[here], self.strengths[here])
 
 
-def find_onsets(curve: OnsetCurve) -> Onsets:
-    """Find where notes and hits begin.
+class OnsetPicker:
+    """Find where notes and hits begin, in curves that arrive piece by piece.
 
     Peaks of the novelty curve (SuperFlux: Boeck & Widmer, "Maximum filter vibrato suppression for onset detection",
     DAFx 2013) over an adaptive threshold, then moved to the steepest rise of the energy, so that times are those of
     the attack and not of the frame. Steady tones, stationary noise and silence have none; a gain on the signal changes
-    nothing.
-
-    Parameters
-    ----------
-    curve : OnsetCurve
-
-    Returns
-    -------
-    Onsets
+    nothing. Nor does the length of the pieces: only what peaks need around them is held.
     """
-    novelty = curve.novelty
-    if not len(novelty):
-        return Onsets(np.zeros(0), np.zeros(0))
-    base = median_filter(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
-    height = maximum_filter1d(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
-    top = maximum_filter1d(novelty, 2 * _PEAK_REACH + 1, mode="mirror")
-    spread = base - percentile_filter(novelty, 20, 2 * _MEDIAN_REACH + 1, mode="mirror")
-    threshold = base + np.maximum(np.maximum(_STEP_DB, _SPREADS * spread), _SHARE * (height - base))
-    threshold[:_EDGE] += _START_DB
-    threshold[-_EDGE:] = np.inf
-    peaks = np.flatnonzero((novelty == top) & (novelty > threshold))
-    peaks = peaks[np.diff(peaks, prepend=-_PEAK_REACH - 1) > 1]
-    strengths = maximum_filter1d(curve.envelope, 3, mode="nearest")[peaks].astype(np.float64)
-    times = peaks / FRAME_RATE + LEAD_SECONDS + _parabolic(novelty, peaks) / FRAME_RATE
-    for i in range(0, len(times), _AT_ONCE):
-        times[i : i + _AT_ONCE] = _refined(times[i : i + _AT_ONCE], curve.energy)
-    times = np.minimum(times, curve.duration)
-    order = np.argsort(times, kind="stable")
-    times, strengths = times[order], strengths[order]
-    # Two peaks that were moved to the same rise are one onset.
-    first = np.flatnonzero(np.diff(times, prepend=-np.inf) > _SAME_SECONDS)
-    return Onsets(times[first], np.maximum.reduceat(strengths, first) if len(first) else strengths)
+
+    def __init__(self) -> None:
+        self._rise = Rise(np.zeros(0, np.float32), np.zeros(0, np.float32))
+        self._energy = np.zeros((0, 2), np.float32)
+        self._start = 0  # frame that what is held begins with
+        self._picked = 0  # frame before which peaks have been picked
+        self._found: list[Onsets] = []
+
+    def push(self, rise: Rise, energy: Sequence[npt.NDArray[np.float32]]) -> None:
+        """Take the next frames, and the next energies.
+
+        Parameters
+        ----------
+        rise : Rise
+        energy : sequence of float32 arrays, shape=(steps, 2)
+            Energy of the samples, and of their first difference, per ``FINE_HOP`` samples.
+        """
+        self._rise = Rise(*map(np.concatenate, zip(self._rise, rise, strict=True)))
+        self._energy = np.concatenate((self._energy, *energy))
+        ends = self._start + min(len(self._rise.novelty), len(self._energy) // _STEPS)
+        if ends - _MARGIN > self._picked:
+            self._pick(ends - _MARGIN, last=False)
+            gone = max(0, self._picked - _MARGIN) - self._start
+            self._rise = Rise(*(field[gone:].copy() for field in self._rise))
+            self._energy = self._energy[gone * _STEPS :].copy()
+            self._start += gone
+
+    def finish(self) -> "Onsets":
+        """Return all onsets."""
+        frames = self._start + len(self._rise.novelty)
+        if not frames:
+            return Onsets(np.zeros(0), np.zeros(0))
+        self._pick(frames, last=True)
+        times = np.concatenate([found.times for found in self._found])
+        strengths = np.concatenate([found.strengths for found in self._found])
+        times = np.minimum(times, (frames - 1) / FRAME_RATE)
+        order = np.argsort(times, kind="stable")
+        times, strengths = times[order], strengths[order]
+        # Two peaks that were moved to the same rise are one onset.
+        first = np.flatnonzero(np.diff(times, prepend=-np.inf) > _SAME_SECONDS)
+        return Onsets(times[first], np.maximum.reduceat(strengths, first) if len(first) else strengths)
+
+    def _pick(self, until: int, *, last: bool) -> None:
+        """Find the onsets of the frames that come before ``until`` and were not looked at yet."""
+        envelope, novelty = self._rise
+        base = median_filter(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
+        height = maximum_filter1d(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
+        top = maximum_filter1d(novelty, 2 * _PEAK_REACH + 1, mode="mirror")
+        spread = base - percentile_filter(novelty, 20, 2 * _MEDIAN_REACH + 1, mode="mirror")
+        threshold = base + np.maximum(np.maximum(_STEP_DB, _SPREADS * spread), _SHARE * (height - base))
+        if self._start == 0:
+            threshold[:_EDGE] += _START_DB
+        if last:
+            threshold[-_EDGE:] = np.inf
+        peaks = np.flatnonzero((novelty == top) & (novelty > threshold))
+        peaks = peaks[np.diff(peaks, prepend=-_PEAK_REACH - 1) > 1]
+        peaks = peaks[(peaks >= self._picked - self._start) & (peaks < until - self._start)]
+        strengths = maximum_filter1d(envelope, 3, mode="nearest")[peaks].astype(np.float64)
+        times = (peaks + self._start) / FRAME_RATE + LEAD_SECONDS + _parabolic(novelty, peaks) / FRAME_RATE
+        for i in range(0, len(times), _AT_ONCE):
+            times[i : i + _AT_ONCE] = _refined(times[i : i + _AT_ONCE], self._energy, self._start * _STEPS)
+        self._found.append(Onsets(times, strengths))
+        self._picked = until
 
 
 def _parabolic(curve: FloatArray, peaks: npt.NDArray[np.intp]) -> FloatArray:
@@ -100,13 +137,16 @@ def _parabolic(curve: FloatArray, peaks: npt.NDArray[np.intp]) -> FloatArray:
     return np.clip(0.5 * (left - right) / np.where(bend < 0, bend, -np.inf), -0.5, 0.5)
 
 
-def _refined(times: FloatArray, energy: FloatArray) -> FloatArray:
-    """Move each time to the steepest rise nearby: energy of the next 4 ms over the loudest step of the 13 ms before."""
+def _refined(times: FloatArray, energy: FloatArray, first: int) -> FloatArray:
+    """Move each time to the steepest rise nearby: energy of the next 4 ms over the loudest step of the 13 ms before.
+
+    ``first`` is the step that ``energy`` begins with.
+    """
     if not len(times) or not len(energy):
         return times
     about = np.rint(times * FINE_RATE).astype(np.int64)
     reach = np.arange(_SEARCH[0] - _PAST, _SEARCH[1] + 3)
-    at = about[:, None] + reach
+    at = about[:, None] + (reach - first)
     # Half a per cent of the loudest moment nearby: below that, a rise is not the attack.
     around = energy[np.clip(at, 0, len(energy) - 1)].astype(np.float64)
     around[(at < 0) | (at >= len(energy))] = 0

@@ -10,8 +10,8 @@ from mirkit.features.rhythm.beats.neural_bars import find_bars, metre_of
 from mirkit.features.rhythm.beats.neural_decoder import RATE, decode
 from mirkit.features.rhythm.beats.refine import refine
 from mirkit.features.rhythm.beats.steadiness import clarity
-from mirkit.features.rhythm.onset_envelope import OnsetCurve
-from mirkit.features.rhythm.onsets import Onsets, find_onsets
+from mirkit.features.rhythm.onset_meter import OnsetCurve
+from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.rhythm.tempo import beat_period
 from mirkit.features.types import FloatArray
 
@@ -86,9 +86,9 @@ def beats_from_activations(
         return NO_BEATS
     sure = sure[kept]
     bars = find_bars(maximum_filter1d(heard.downbeat, reach)[frames_heard[kept]])
-    onsets = find_onsets(mix)
+    onsets = mix.onsets
     if drums is not None:
-        onsets = _merged(onsets, find_onsets(drums))
+        onsets = _merged(onsets, drums.onsets)
     # Beats that nobody heard lie evenly between those that were.
     heard_there = np.flatnonzero(sure >= _SUPPORTED)
     raw = np.interp(np.arange(len(sure)), heard_there, frames[kept][heard_there] / RATE)

@@ -7,12 +7,13 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter1d
 
 from mirkit.features.rhythm.beats.decoder import PERIODS, decode_beats
-from mirkit.features.rhythm.onset_envelope import FRAME_RATE, PROFILE_STEP, OnsetCurve
+from mirkit.features.rhythm.onset_envelope import FRAME_RATE, PROFILE_STEP
+from mirkit.features.rhythm.onset_meter import OnsetCurve
 from mirkit.features.types import FloatArray
 
 #: Fine positions per pulse: holds its halves, thirds, quarters and sixths.
 PARTS = 12
-#: Rows of ``FineGrid.curves``: the bands of ``OnsetCurve.hits``, growth of everything, change of harmony.
+#: Rows of ``FineGrid.curves``: the bands of ``Pulses.hits``, growth of everything, change of harmony.
 KICK, BASS, MIDDLE, SNARE, HATS, ALL, HARMONY = range(7)
 
 _CENTRE_BPM, _OCTAVES, _PULL = 115.0, 0.5, 0.6  # gentle: the level is settled later, on more evidence

@@ -7,8 +7,9 @@ from mirkit.features.rhythm.beats.metre import Reading, read_metre
 from mirkit.features.rhythm.beats.pulse import ALL, activation, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.refine import refine
 from mirkit.features.rhythm.beats.steadiness import clarity, share_played
-from mirkit.features.rhythm.onset_envelope import FRAME_RATE, OnsetCurve
-from mirkit.features.rhythm.onsets import LEAD_SECONDS, Onsets, find_onsets
+from mirkit.features.rhythm.onset_envelope import FRAME_RATE
+from mirkit.features.rhythm.onset_meter import OnsetCurve
+from mirkit.features.rhythm.onsets import LEAD_SECONDS, Onsets
 from mirkit.features.rhythm.tempo import beat_period
 from mirkit.features.types import FloatArray
 
@@ -52,13 +53,13 @@ def track_beats(
     Beats
         Empty when there is no pulse; ``steady`` is False when there is one that keeps no tempo (rubato).
     """
-    onsets = find_onsets(mix)
+    onsets = mix.onsets
     if len(onsets.times) < _FEWEST_ONSETS:
         return NO_BEATS
     rate = len(onsets.times) / max(float(onsets.times[-1] - onsets.times[0]), 1.0)
     worth = activation(mix)
     if drums is not None:
-        onsets = _merged(onsets, find_onsets(drums))
+        onsets = _merged(onsets, drums.onsets)
         shared = min(len(worth), len(drums.growth))
         worth[:shared] += activation(drums)[:shared]
     pulse = find_pulse(worth)
