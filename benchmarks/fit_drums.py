@@ -69,7 +69,8 @@ def mixed(powers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         above = np.maximum(0, loud - loud.max() + rng.uniform(5, 20))
         mix = mix * 10 ** (-above * rng.uniform(0.2, 0.7) / 10)[:, None]
     mix = mix + mix.max() * 10 ** (rng.uniform(-8, -5) + rng.normal(0, 0.3, levels.BANDS))
-    return levels.above_floor(10 * np.log10(mix + 1e-12))
+    mix = 10 * np.log10(mix + 1e-12)
+    return levels.above_floor(mix, mix.max())
 
 
 def target(frames: int, times: np.ndarray, which: np.ndarray) -> np.ndarray:
@@ -129,7 +130,8 @@ def thresholds(layers: list[tuple[np.ndarray, np.ndarray]], paths: list[Path]) -
     heard = []
     for path in paths:
         told = [(when + HEARD, OUTPUT[drum_corpus.VOICES.index(name)]) for when, name, _ in _hits(path)]
-        heard.append((fitted(levels.above_floor(decibels(load(path)))).astype(np.float64), told))
+        given = decibels(load(path))
+        heard.append((fitted([levels.above_floor(given, given.max())]).astype(np.float64), told))
     best = []
     for voice in range(VOICES):
         scores = []

@@ -25,7 +25,6 @@ _FLUX_BANDS = 40
 _FLUX_RANGE_DB = 80.0
 #: Band levels are kept as multiples of 0.01 dB until the highest is known.
 _STEPS_PER_DB = 100
-_FLUX_BLOCK = 4096
 
 #: So many frames at each end reach beyond the sound. They show the edge of the padding, not the sound, and do not vote.
 _EDGE_FRAMES = N_FFT // (2 * HOP)
@@ -97,9 +96,8 @@ class SpectralMeter:
         """Return the curve of all frames pushed."""
         shapes = np.concatenate(self._shapes or [np.empty((4, 0), np.float32)], axis=1)
         shapes[0, :_EDGE_FRAMES] = shapes[0, -_EDGE_FRAMES:] = FLOOR_DBFS
-        bands = np.concatenate(self._bands or [np.empty((0, _FLUX_BANDS), np.int16)])
         level_db, flatness, skewness, kurtosis = shapes
-        return SpectralCurve(level_db, flatness, skewness, kurtosis, _flux(bands))
+        return SpectralCurve(level_db, flatness, skewness, kurtosis, _flux(self._bands))
 
 
 def spectral(curve: SpectralCurve, window: Window, loudest_db: float | None = None) -> SpectralFeatures:
@@ -137,16 +135,19 @@ def spectral(curve: SpectralCurve, window: Window, loudest_db: float | None = No
     )
 
 
-def _flux(bands: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+def _flux(blocks: list[npt.NDArray[np.int16]]) -> npt.NDArray[np.float32]:
     """Mean rise of the band levels per frame in dB; 0 up to the first frame that lies within the sound."""
-    flux = np.zeros(len(bands), np.float32)
-    if not bands.size:
-        return flux
-    floor = np.int32(bands.max()) - round(_FLUX_RANGE_DB * _STEPS_PER_DB)
-    for i in range(_EDGE_FRAMES + 1, len(bands), _FLUX_BLOCK):
-        levels = np.maximum(bands[i - 1 : i + _FLUX_BLOCK].astype(np.int32), floor)
-        rise = np.maximum(np.diff(levels, axis=0), 0).sum(axis=1)
-        flux[i : i + _FLUX_BLOCK] = rise / (_FLUX_BANDS * _STEPS_PER_DB)
+    if not blocks:
+        return np.zeros(0, np.float32)
+    floor = np.int32(max(block.max() for block in blocks)) - round(_FLUX_RANGE_DB * _STEPS_PER_DB)
+    rises = []
+    before = blocks[0][:1]
+    for block in blocks:
+        levels = np.maximum(np.concatenate((before, block)).astype(np.int32), floor)
+        rises.append(np.maximum(np.diff(levels, axis=0), 0).sum(axis=1))
+        before = block[-1:]
+    flux = (np.concatenate(rises) / (_FLUX_BANDS * _STEPS_PER_DB)).astype(np.float32)
+    flux[: _EDGE_FRAMES + 1] = 0
     return flux
 
 

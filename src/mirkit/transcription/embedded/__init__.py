@@ -5,6 +5,9 @@ small hidden layer, which drums are struck. What the layers hold was fitted on d
 soundfonts only (``benchmarks/fit_drums.py``), never on the recordings that it is measured on.
 """
 
+from collections.abc import Sequence
+from itertools import chain
+
 import numpy as np
 import numpy.typing as npt
 
@@ -41,23 +44,30 @@ class DrumMeter:
     def finish(self) -> Hits:
         """Return the strokes."""
         self._levels += (self._bands.decibels(power) for power in self._stft.finish())
-        levels = np.concatenate([np.zeros((0, BANDS), np.float16), *self._levels])
-        return transcribe(levels, self._bands.hz)
+        return transcribe(self._levels, self._bands.hz)
 
 
-def transcribe(decibels: FloatArray, hz: FloatArray) -> Hits:
-    """Find the strokes in band levels, shape=(frames, 36) in dB, of bands about these frequencies."""
-    if not len(decibels):
+def transcribe(decibels: Sequence[FloatArray], hz: FloatArray) -> Hits:
+    """Find the strokes in blocks of band levels, shape=(frames, 36) in dB, of bands about these frequencies."""
+    decibels = [block for block in decibels if len(block)]
+    if not decibels:
         nothing = tuple(np.zeros(0) for _ in VOICES)
         return Hits(VOICES, nothing, nothing)
     # Silence comes before, so that a stroke on the first sample is one.
-    levels = np.pad(above_floor(decibels), ((_SILENCE, 0), (0, 0)))
+    silence = np.zeros((_SILENCE, BANDS), np.float32)
+    loudest = max(float(block.max()) for block in decibels)
+    levels = chain([silence], (above_floor(block, loudest) for block in decibels))
     curves = Network.fitted()(levels).T.astype(np.float64)
     peaks = [pick_peaks(curve, _THRESHOLD, lowest) for curve, lowest in zip(curves, LOWEST, strict=True)]
     frames = (parabolic(curve, found) - _SILENCE for curve, found in zip(curves, peaks, strict=True))
     times = tuple(np.maximum(at / FRAME_RATE, 0) for at in frames)
-    power = np.power(10, decibels.astype(np.float32) / 10)
-    ranges = (RANGES[voice.name] for voice in VOICES)
-    powers = (power[:, (hz >= low) & (hz < high)].sum(axis=1) for low, high in ranges)
+    ranges = [(hz >= low) & (hz < high) for low, high in (RANGES[voice.name] for voice in VOICES)]
+    powers = np.concatenate([_powers(block, ranges) for block in decibels], axis=1)
     strokes = (np.maximum(found - _SILENCE, 0) for found in peaks)
     return Hits(VOICES, times, tuple(stroke_levels(*given) for given in zip(powers, strokes, strict=True)))
+
+
+def _powers(decibels: FloatArray, ranges: list[npt.NDArray[np.bool_]]) -> npt.NDArray[np.float32]:
+    """Power in ranges of bands, shape=(ranges, frames)."""
+    power = np.power(10, decibels.astype(np.float32) / 10)
+    return np.stack([power[:, inside].sum(axis=1) for inside in ranges])

@@ -43,9 +43,9 @@ class Bands:
         return (10 * np.log10(means + np.float32(_SILENCE))).astype(np.float16)
 
 
-def above_floor(decibels: FloatArray) -> npt.NDArray[np.float32]:
+def above_floor(decibels: FloatArray, loudest: float) -> npt.NDArray[np.float32]:
     """Levels over a soft floor 60 dB below the loudest of the track, in units of 20 dB, shape=(frames, 36)."""
-    floor = max(float(decibels.max()) - _RANGE, _NOISE)
+    floor = max(loudest - _RANGE, _NOISE)
     levels = decibels.astype(np.float32) - np.float32(floor)
     above: npt.NDArray[np.float32] = np.log10(1 + np.power(10, levels / 10)) * np.float32(10 / _UNIT)
     return above

@@ -1,6 +1,7 @@
 """From levels to how likely each drum is struck: spectral templates, then their course over 130 ms."""
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -41,11 +42,11 @@ class Network:
         """The network that ``benchmarks/fit_drums.py`` found."""
         return cls(*unpacked(WEIGHTS, SHAPES))
 
-    def __call__(self, levels: FloatArray) -> Matrix:
-        """Likelihoods 0-1, shape=(frames, bands) -> (frames, voices)."""
-        heard: Matrix = np.maximum(_through(self.templates, levels), np.float32(0))
+    def __call__(self, levels: Iterable[FloatArray]) -> Matrix:
+        """Likelihoods 0-1, blocks of shape=(frames, bands) -> (all frames, voices)."""
+        heard = np.concatenate([np.maximum(_through(self.templates, block), np.float32(0)) for block in levels])
         padded = np.pad(heard, ((BEFORE, AFTER), (0, 0)), mode="edge")
-        out = [self._likelihoods(padded[i : i + _BLOCK + BEFORE + AFTER]) for i in range(0, len(levels), _BLOCK)]
+        out = [self._likelihoods(padded[i : i + _BLOCK + BEFORE + AFTER]) for i in range(0, len(heard), _BLOCK)]
         return np.concatenate(out)
 
     def _likelihoods(self, heard: Matrix) -> Matrix:

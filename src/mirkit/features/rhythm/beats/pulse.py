@@ -95,8 +95,9 @@ def _growth(curve: OnsetCurve, frames: FloatArray) -> FloatArray:
 def _harmonic_change(curve: OnsetCurve, frames: FloatArray, period: float) -> FloatArray:
     """How much the partials of the pulse before and after each position differ: 0 alike, 1 nothing shared."""
     sustained = median_filter(curve.profile[:, _LOWEST_PARTIAL:].astype(np.float32), (5, 1))  # drums are over in 230 ms
-    partials = sustained - uniform_filter1d(sustained, _PARTIAL_BANDS, axis=1)
-    sums = np.concatenate((np.zeros((1, partials.shape[1])), np.cumsum(partials, axis=0, dtype=np.float64)))
+    partials = np.subtract(sustained, uniform_filter1d(sustained, _PARTIAL_BANDS, axis=1), out=sustained)
+    sums = np.zeros((1 + len(partials), partials.shape[1]))
+    np.cumsum(partials, axis=0, out=sums[1:])
     reach = max(3, round(period / PROFILE_STEP))
     at = np.clip(np.rint(frames / PROFILE_STEP).astype(np.int64), 0, len(partials))
     # So many at once that hours of sound need no more memory than minutes.
