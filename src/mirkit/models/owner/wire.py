@@ -3,7 +3,11 @@
 Both are processes of one user on one machine, and the connection is opened with a secret of theirs.
 """
 
-from collections.abc import Sequence
+import os
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -17,17 +21,34 @@ def send(connection: Connection, head: Any, arrays: Sequence[Array] = ()) -> Non
     flat = [np.ascontiguousarray(array) for array in arrays]
     connection.send((head, [(array.shape, array.dtype.str) for array in flat]))
     for array in flat:
-        if array.nbytes:
-            connection.send_bytes(array.data.cast("B"))
+        content = array.data.cast("B")
+        if sys.platform == "win32":
+            connection.send_bytes(content)
+        else:
+            with _socket(connection) as bare:
+                bare.sendall(content)
 
 
 def receive(connection: Connection) -> tuple[Any, list[Array]]:
     """Wait for the next message; ``EOFError``, ``OSError``: the other side is gone."""
     head, shapes = connection.recv()
-    arrays: list[Array] = []
-    for shape, kind in shapes:
-        array = np.empty(shape, kind)
-        if array.nbytes:
-            connection.recv_bytes_into(array.data.cast("B"))
-        arrays.append(array)
+    arrays: list[Array] = [np.empty(shape, kind) for shape, kind in shapes]
+    for array in arrays:
+        content = array.data.cast("B")
+        if sys.platform == "win32":
+            connection.recv_bytes_into(content)
+        else:
+            with _socket(connection) as bare:
+                while content:
+                    count = bare.recv_into(content)
+                    if not count:
+                        raise EOFError
+                    content = content[count:]
     return head, arrays
+
+
+@contextmanager
+def _socket(connection: Connection) -> Iterator[socket.socket]:
+    """The socket under a connection, which copies nothing on the way."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as bare:
+        yield bare
