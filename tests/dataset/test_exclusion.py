@@ -68,11 +68,24 @@ def test_any_name(name: str, library: Path) -> None:
     assert not left_out(library)
 
 
+@pytest.mark.parametrize(
+    "text", ["# mine\n[run]\njobs = 1\n", "", "[exclude]\n# why\n\n[run]\njobs = 1 # one\n", "# mine\n"]
+)
+def test_taken_back_in_it_leaves_no_trace(text: str, library: Path) -> None:
+    (library / "mirkit.toml").write_text(text)
+    for name in ("A", "B"):
+        exclude(library / name, "noise")
+    include(library / "A")
+    assert left_out(library) == {"B": "noise"}
+    include(library / "B")
+    assert (library / "mirkit.toml").read_text() == text
+
+
 def test_a_track_that_is_gone_can_be_included(library: Path) -> None:
     (library / "mirkit.toml").write_text('[exclude]\nGone = "lost"\n"Sub/Gone too" = "lost"\n')
     assert include(library / "Gone") == "Gone"
     assert include(library / "Sub" / "Gone too") == "Sub/Gone too"
-    assert not read_settings(library).exclude
+    assert not (library / "mirkit.toml").read_text()
 
 
 def test_what_goes_wrong(library: Path) -> None:

@@ -1,14 +1,23 @@
 """What a command on tracks asks for, from its parsed arguments."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirkit.cli import show
 from mirkit.cli.parser import CLIP_UNITS, Command, backend_choices
 
 if TYPE_CHECKING:
     from mirkit.pipeline import Plan, Request
+
+#: Options that are not called as the setting that they stand for.
+_OPTIONS = {
+    "rhythm.model": "beat-model",
+    "drums.source": "drum-source",
+    "drums.model": "drum-model",
+    "texts.parallel": "slots",
+}
 
 
 def request_of(command: Command, arguments: argparse.Namespace, path: Path, url: str = "") -> "Request":
@@ -63,7 +72,7 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
         stages=command.stages,
         batch=arguments.batch or command.several or bool(url),
         fixed=fixed,
-        overrides={name: value for name, value in given.items() if value is not None},
+        overrides=checked(given),
         overwrite=arguments.overwrite,
         jobs=arguments.jobs,
         time_limit=arguments.time_limit,
@@ -87,9 +96,41 @@ def _separation(arguments: argparse.Namespace) -> dict[str, str]:
     return {}
 
 
+def checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that options stand for, without those that were not given: ``section.key`` -> value.
+
+    Raises
+    ------
+    SettingsError
+        A value is not allowed; the option is named, not the setting.
+    """
+    from mirkit.errors import SettingsError
+    from mirkit.store.settings import check_value
+
+    overrides = {name: value for name, value in given.items() if value is not None}
+    for name, value in overrides.items():
+        try:
+            check_value(name, value)
+        except ValueError as error:
+            option = _OPTIONS.get(name, name.partition(".")[2].replace("_", "-"))
+            raise SettingsError(f"--{option} must be {error}") from error
+    return overrides
+
+
 def _length(arguments: argparse.Namespace) -> str | None:
-    given = ((getattr(arguments, option, None), unit) for option, unit in CLIP_UNITS)
-    return next((f"{amount:.10g} {unit}" for amount, unit in given if amount is not None), None)
+    """The length of a clip, as the settings write it."""
+    from mirkit.errors import SettingsError
+    from mirkit.store.crop_settings import LIMITS
+
+    for option, unit in CLIP_UNITS:
+        amount = getattr(arguments, option, None)
+        if amount is None:
+            continue
+        low, high = LIMITS[unit]
+        if not low <= amount <= high:
+            raise SettingsError(f"--{option} must be from {low:.10g} to {high:.10g}, not {amount:.10g}")
+        return f"{amount:.10g} {unit}"
+    return None
 
 
 def _range(text: str | None) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mirkit.cli import show
 from mirkit.cli.parser import COMMANDS
 from mirkit.cli.progress import progress
+from mirkit.cli.request import checked
 from mirkit.cli.text_options import SAME, SETTINGS
 
 if TYPE_CHECKING:
@@ -75,12 +76,8 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     given |= {setting: getattr(arguments, option, None) for option, setting in SETTINGS.items()}
     if getattr(arguments, "flash_attention", False):
         given["attention"] = "flash_attention_2"
-    overrides = {f"texts.{name}": value for name, value in given.items() if value is not None}
-    if arguments.device is not None:
-        overrides["run.device"] = arguments.device
-    if arguments.commercial_safe:
-        overrides["run.commercial_safe"] = True
-    return overrides
+    everywhere = {"run.device": arguments.device, "run.commercial_safe": arguments.commercial_safe or None}
+    return checked({f"texts.{name}": value for name, value in given.items()} | everywhere)
 
 
 def _plan(plan: "TextPlan") -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 Unit = Literal["s", "samples", "bars"]
 
 #: Least and most of each unit that a clip may have.
-_LIMITS: dict[str, tuple[float, float]] = {"s": (0.1, 36_000), "samples": (4410, 2**31), "bars": (1, 1024)}
+LIMITS: dict[str, tuple[float, float]] = {"s": (0.1, 36_000), "samples": (4410, 2**31), "bars": (1, 1024)}
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(s|samples|bars)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 
@@ -48,7 +48,7 @@ def parse_length(text: str) -> tuple[float, Unit]:
     found = _LENGTH.fullmatch(text)
     if found:
         amount, unit = float(found[1]), cast("Unit", found[2])
-        low, high = _LIMITS[unit]
+        low, high = LIMITS[unit]
         if low <= amount <= high and (unit == "s" or amount.is_integer()):
             return amount, unit
     raise ValueError('a length such as "30 s", "2097152 samples" or "8 bars"')

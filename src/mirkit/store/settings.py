@@ -161,13 +161,27 @@ def with_values(settings: Settings, values: Mapping[str, Any], where: str) -> Se
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(_CHECKS))}"
             raise SettingsError(f"{where}: unknown setting {shown(name)}; {hint}")
         try:
-            checked = _CHECKS[name](value)
+            checked = check_value(name, value)
         except ValueError as error:
-            raise SettingsError(f"{where}: {name} must be {error}, not {str(value)[:80]!r}") from error
+            raise SettingsError(f"{where}: {name} must be {error}") from error
         section, _, key = name.partition(".")
         new = replace(getattr(settings, section), **{key: checked}) if key else checked
         settings = replace(settings, **{section: new})
     return settings
+
+
+def check_value(name: str, value: Any) -> Any:
+    """Give the value of a known setting as it is kept.
+
+    Raises
+    ------
+    ValueError
+        It is not allowed; the message goes on after "must be".
+    """
+    try:
+        return _CHECKS[name](value)
+    except ValueError as error:
+        raise ValueError(f"{error}, not {str(value)[:80]!r}") from error
 
 
 def write_backends(root: Path, resolved: Mapping[str, str]) -> None:
@@ -205,7 +219,10 @@ def write_table(root: Path, table: str, values: Mapping[str, Any]) -> None:
                 section.pop(key, None)
             else:
                 section[key] = value
-        text = tomlkit.dumps(document)
+        if not section.as_string().strip("{} \t\r\n"):  # a comment in it keeps it
+            document.pop(table)
+        text = tomlkit.dumps(document).rstrip()
+        text += "\n" if text else ""
         with_values(Settings(), _flat(tomllib.loads(text)), shown(path))
         atomic.write_whole(path, text.encode())
 
