@@ -11,7 +11,8 @@ from mirkit.store.grids import Grid, format_grid, format_onsets, read_grid, read
 from mirkit.store.info import read_info, round6, update_info, write_info
 from mirkit.store.mishap import mishap, shown
 from mirkit.store.provenance import Provenance, read_provenance, update_provenance
-from mirkit.store.settings import Settings, find_root, read_settings, with_values, write_backends, write_table
+from mirkit.store.root import find_root
+from mirkit.store.settings import Settings, read_settings, with_values, write_backends, write_table
 
 __all__ = [
     "LOCK_NAME",
