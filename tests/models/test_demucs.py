@@ -238,9 +238,9 @@ def test_which_files_are_meant(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("models: 3", "no list 'models'"),
-        ("[1, 2]", "not a YAML file of a model"),
-        ("models: [!!python/object/apply:os.getcwd []]", "not a plain YAML file"),
-        ("a: [", "not a plain YAML file"),
+        ("[1, 2]", "it holds no table"),
+        ("models: [!!python/object/apply:os.getcwd []]", "it asks for code"),
+        ("a: [", r"not a YAML file \(line 1\)"),
         ("models: [aaaaaaaa]\nweights: [[x, 1, 1, 1]]", "not numbers"),
         ("models: [aaaaaaaa]\nweights: [[1, 1]]", "not one a network and source"),
         ("models: [aaaaaaaa]\nweights: [[1, 1, 1, 0]]", "not one a network and source"),

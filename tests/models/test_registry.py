@@ -10,7 +10,7 @@ import pytest
 from fakes import FakeTracker
 from mirkit import models
 from mirkit.catalog import BACKENDS, Backend
-from mirkit.errors import MissingExtra, WeightsError
+from mirkit.errors import MissingExtra, ModelError, WeightsError
 from mirkit.models import table, weights
 from mirkit.models.table import MODELS, File, Model
 from mirkit.store import Settings, fingerprint, with_values
@@ -171,3 +171,19 @@ def test_the_catalog_agrees_with_the_table(row: Backend) -> None:
 
 def test_every_model_has_a_backend() -> None:
     assert {(model.job, model.backend) for model in MODELS} <= {(row.job, row.name) for row in BACKENDS}
+
+
+def test_a_card_without_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mirkit.models import beat_this
+
+    def full(*_: object) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
+
+    monkeypatch.setattr(beat_this, "load", full)
+    monkeypatch.setattr("mirkit.models.device.pick", lambda *_: "cuda")
+    own = tmp_path / "own.ckpt"
+    own.write_bytes(b"anything")
+    with pytest.raises(ModelError) as error:
+        models.load("beats", settings(backends__beats="beat_this", rhythm__model=str(own)))
+    told = f"{own} cannot be loaded on cuda: CUDA out of memory. Tried to allocate 2 GiB; try --device cpu"
+    assert str(error.value) == told

@@ -130,7 +130,9 @@ def test_a_device_that_is_not_there_is_one_line(
     track: Path, capsys: pytest.CaptureFixture[str], tracker: FakeTracker, tmp_path: Path
 ) -> None:
     pytest.importorskip("torch")
-    (tmp_path / "net.ckpt").write_bytes(b"weights")
+    from models.checkpoints import FAST, random_network, write
+
+    write(tmp_path / "net.ckpt", random_network(**FAST), FAST)
     (track.parent / "mirkit.toml").write_text('[backends]\nbeats = "beat_this"\n')
     command = ["beats", str(track), "--beat-model", str(tmp_path / "net.ckpt"), "--device"]
     assert main([*command, "cuda:99"]) == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.catalog import BACKENDS, Backend
-from mirkit.errors import MirkitError, MissingExtra, WeightsError
+from mirkit.errors import MirkitError, MissingExtra, ModelError, WeightsError
 from mirkit.models import weights
 from mirkit.models.places import missing
 from mirkit.models.promises import Listener
@@ -18,8 +18,6 @@ from mirkit.models.table import Model, models_of
 from mirkit.store import Settings, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mirkit.features.types import FloatArray
 
 #: What ``auto`` fetches without being asked, at most (bytes), and how long (s) it looks whether that can be reached.
@@ -163,13 +161,22 @@ def load(job: str, settings: Settings) -> Any:
     row = backend(job, name)
     if why := _lacks_package(row):
         raise MissingExtra(why)
+    return _loaded(name, weights_of(row, settings), pick(settings.run.device, row.package))
+
+
+def weights_of(row: Backend, settings: Settings) -> weights.Weights:
+    """Find and check the files that a method would load.
+
+    Raises
+    ------
+    WeightsError
+        One is missing, damaged or refused.
+    """
     model = chosen(row, settings)
     if isinstance(model, Model):
-        found = weights.get(model, settings.run)
-    else:
-        path = Path(model or "")
-        found = weights.at(path, _gathered(row, path))
-    return _loaded(name, found, pick(settings.run.device, row.package))
+        return weights.get(model, settings.run)
+    path = Path(model or "")
+    return weights.at(path, _gathered(row, path))
 
 
 def listen(job: str, settings: Settings) -> Listener:
@@ -190,23 +197,6 @@ class _Deaf:
 
     def finish(self) -> MirkitError:
         return self._why
-
-
-def check_device(backends: "Mapping[str, str]", settings: Settings) -> None:
-    """Look whether the device that was asked for is there, when a method uses one.
-
-    Raises
-    ------
-    MissingExtra
-        It is not.
-    """
-    libraries = {backend(job, name).package for job, name in backends.items() if name} - {""}
-    if settings.run.device in ("auto", "cpu"):
-        return
-    for library in libraries:
-        from mirkit.models.device import pick
-
-        pick(settings.run.device, library)
 
 
 def uses_card(job: str, name: str, device: str) -> bool:
@@ -236,8 +226,12 @@ def _lacks_package(row: Backend) -> str:
 
 
 def make(name: str, found: weights.Weights, device: str) -> Any:
-    """Load a model of a backend into this process."""
-    return importlib.import_module(f"mirkit.models.{name}").load(found, device)
+    """Load a model of a backend into this process; raises ``WeightsError`` or ``ModelError``."""
+    try:
+        return importlib.import_module(f"mirkit.models.{name}").load(found, device)
+    except RuntimeError as error:  # of PyTorch: memory, driver
+        why = str(error).partition("\n")[0]
+        raise ModelError(f"{found.model} cannot be loaded on {device}: {why}; try --device cpu") from error
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -93,5 +94,6 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _first_line(error: Exception) -> str:
-    """Say what is wrong, without the path that comes before it."""
-    return str(error).rpartition("failed:")[2].strip().partition("\n")[0][:150]
+    """Say what is wrong, without the path and the number that come before it."""
+    told = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error)).rpartition("failed:")[2]
+    return told.strip().partition("\n")[0][:150]

@@ -1,6 +1,8 @@
-"""Files of models opened so that no code in them runs: safetensors, PyTorch's of plain tensors and values, YAML."""
+"""Files of models opened so that no code in them runs: safetensors, PyTorch's of plain values, YAML, JSON."""
 
+import json
 import pickle
+import pickletools
 import re
 import warnings
 from collections.abc import Sequence
@@ -9,12 +11,15 @@ from typing import Any
 
 from mirkit.errors import MissingExtra, WeightsError
 from mirkit.store import shown
+from mirkit.store.mishap import mishap
 
-#: What a YAML file may weigh (bytes).
-_MAX_YAML = 2**20
+#: What a YAML or JSON file may weigh (bytes).
+_MOST_TEXT = 2**20
+#: How PyTorch's own files begin since 2020.
+_ZIP = b"PK\x03\x04"
 
 
-def load_tensors(path: Path, also: Sequence[Any] = ()) -> Any:
+def load_tensors(path: Path, also: Sequence[Any] = ()) -> dict[Any, Any]:
     """Read a checkpoint onto the CPU.
 
     Parameters
@@ -34,8 +39,13 @@ def load_tensors(path: Path, also: Sequence[Any] = ()) -> Any:
     WeightsError
         It is no checkpoint, is damaged, or is a pickle that would have to run code to be read.
     """
-    if path.suffix == ".safetensors":
-        return _safetensors(path)
+    content = _safetensors(path) if path.suffix == ".safetensors" else _pytorch(path, also)
+    if not isinstance(content, dict):
+        raise WeightsError(f"{shown(path)}: not a checkpoint: it holds no table of tensors")
+    return content
+
+
+def _pytorch(path: Path, also: Sequence[Any]) -> Any:
     import torch
 
     try:
@@ -43,16 +53,53 @@ def load_tensors(path: Path, also: Sequence[Any] = ()) -> Any:
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(list(also)):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if name := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if name := found[1] if found else _code_in(path):
             raise WeightsError(
-                f"{shown(path)}: refused, because reading it would run code ({name[1]}); "
+                f"{shown(path)}: refused, because reading it would run code ({name}); "
                 "ask for the weights as safetensors or as a plain state_dict"
             ) from error
-        raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch, or damaged") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch, or damaged") from error
+        raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch: {_looks(path)}") from error
+    # What damaged files raise in PyTorch's reader is told nowhere: a file that was cut short is an OSError, too.
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, MemoryError) as error:
+        raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch: {_looks(path)}") from error
+
+
+def _code_in(path: Path) -> str:
+    """Name the first thing that a pickle would have Python import, "" where it is none, or asks for nothing."""
+    words: list[str] = []
+    try:
+        with open(path, "rb") as file:
+            for code, value, _ in pickletools.genops(file):
+                if code.name in ("GLOBAL", "INST"):
+                    return shown(str(value).replace(" ", "."))[:80]
+                if code.name == "STACK_GLOBAL":
+                    return shown(".".join(words[-2:]))[:80]
+                if isinstance(value, str):
+                    words.append(value)
+    except (ValueError, OSError):  # not a pickle, or not to its end
+        pass
+    return ""
+
+
+def _looks(path: Path) -> str:
+    """Say what a file that is no checkpoint looks like."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
     except OSError as error:
-        raise WeightsError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+        raise _unreadable(path, error) from error
+    if not head:
+        return "the file is empty"
+    if head.startswith(_ZIP):
+        return "the file is damaged, or its end is missing"
+    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        return "the file is a text, as a web page or a link to the weights is"
+    return "the file is something else, or damaged"
+
+
+def _unreadable(path: Path, error: OSError) -> WeightsError:
+    return WeightsError(str(mishap(error, path, "read")))
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -69,9 +116,42 @@ def read_header(path: Path) -> dict[str, str]:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})
     except SafetensorError as error:
-        raise WeightsError(f"{shown(path)}: not a safetensors file, or damaged ({error})") from error
+        raise WeightsError(f"{shown(path)}: not a safetensors file: {_looks(path)}") from error
     except OSError as error:
-        raise WeightsError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+        raise _unreadable(path, error) from error
+
+
+def _safetensors(path: Path) -> dict[str, Any]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise MissingExtra("safetensors is not installed; pip install safetensors") from error
+
+    try:
+        tensors: dict[str, Any] = load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(f"{shown(path)}: not a safetensors file: {_looks(path)}") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return tensors
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that describes a model.
+
+    Raises
+    ------
+    WeightsError
+        It is damaged, too large, or no table.
+    """
+    try:
+        content = json.loads(_text(path))
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{shown(path)}: not a JSON file{_line(getattr(error, 'lineno', None))}") from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{shown(path)}: not a JSON file that describes a model: it holds no table")
+    return content
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -85,37 +165,34 @@ def load_yaml(path: Path) -> dict[str, Any]:
     try:
         import yaml
     except ImportError as error:
-        raise MissingExtra(f"{error}; pip install 'mirkit[stems]'") from error
+        raise MissingExtra("PyYAML is not installed; pip install 'mirkit[stems]'") from error
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
         pass
 
     Loader.add_constructor("tag:yaml.org,2002:python/tuple", Loader.construct_yaml_seq)
     try:
-        if path.stat().st_size > _MAX_YAML:
-            raise WeightsError(f"{shown(path)}: too large for a YAML file of a model")
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        why = str(error).partition("\n")[0]
-        raise WeightsError(f"{shown(path)}: not a plain YAML file ({why})") from error
-    except OSError as error:
-        raise WeightsError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
+        content = yaml.load(_text(path), Loader)
+    except yaml.constructor.ConstructorError as error:
+        at = _line(error.problem_mark.line + 1 if error.problem_mark else None)
+        raise WeightsError(f"{shown(path)}: refused: not a YAML file of plain values, it asks for code{at}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise WeightsError(f"{shown(path)}: not a YAML file{_line(mark.line + 1 if mark else None)}") from error
     if not isinstance(content, dict):
-        raise WeightsError(f"{shown(path)}: not a YAML file of a model")
+        raise WeightsError(f"{shown(path)}: not a YAML file that describes a model: it holds no table")
     return content
 
 
-def _safetensors(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
+    """Content of a small file; what is no text ends in a ``ValueError``."""
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise MissingExtra("safetensors is not installed; pip install safetensors") from error
-
-    try:
-        tensors: dict[str, Any] = load_file(path)
-    except SafetensorError as error:
-        raise WeightsError(f"{shown(path)}: not a safetensors file, or damaged ({error})") from error
+        if path.stat().st_size > _MOST_TEXT:
+            raise WeightsError(f"{shown(path)}: too large for a file that describes a model")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise WeightsError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
-    return tensors
+        raise _unreadable(path, error) from error
+
+
+def _line(number: int | None) -> str:
+    return f" (line {number})" if number else ""

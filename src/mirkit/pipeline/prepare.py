@@ -1,15 +1,29 @@
-"""What must be settled before the first track: weights fetched, the device there, the methods written down."""
+"""What must be settled before the first track: the device there, weights fetched and fit, the methods written down."""
 
-from mirkit import models
 from mirkit.errors import WeightsError
-from mirkit.models import weights
+from mirkit.models import readiness, weights
 from mirkit.models.table import Model
 from mirkit.pipeline.plan import Plan
 from mirkit.store import write_backends
 
 
+def check(plan: Plan) -> None:
+    """Look whether what a plan needs is fit, as far as it is here; nothing is fetched or written.
+
+    Raises
+    ------
+    WeightsError
+        Weights cannot be loaded.
+    MissingExtra
+        The device that was asked for is not there.
+    """
+    if plan.todo:
+        readiness.check_device(plan.backends, plan.settings)
+        readiness.check_weights(plan.backends, plan.settings)
+
+
 def prepare(plan: Plan, progress: weights.Progress | None = None) -> None:
-    """Fetch the weights that a plan needs, and write down what ``auto`` came to.
+    """Fetch the weights that a plan needs, see that all are fit, and write down what ``auto`` came to.
 
     Raises
     ------
@@ -18,10 +32,11 @@ def prepare(plan: Plan, progress: weights.Progress | None = None) -> None:
     MissingExtra
         The device that was asked for is not there.
     """
-    if plan.todo:
+    check(plan)  # before gigabytes are fetched
+    if plan.todo and plan.downloads:
         for model in plan.downloads:
             _fetch(model, plan, progress)
-        models.check_device(plan.backends, plan.settings)
+        check(plan)
     if any(plan.fresh.values()):
         write_backends(plan.root, plan.fresh)
 

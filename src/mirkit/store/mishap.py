@@ -24,6 +24,7 @@ _REMEDY = {
     errno.EROFS: "the disk is read-only; work on a copy of the folder",
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
+    errno.EISDIR: "it is a folder, where a file is wanted; name a file, or move the folder away",
     errno.ENOENT: _GONE,
     errno.ENOTDIR: _GONE,
     errno.ESTALE: _GONE,

@@ -14,6 +14,7 @@ from mirkit.features.types import FloatArray
 from mirkit.models.adtof.log_bands import BANDS, HOP, LogBands, centres
 from mirkit.models.adtof.windows import Frames, Window, Windows
 from mirkit.models.batches import Batches, Compute, on_torch
+from mirkit.models.fit import MISFITS, Unfit, clause, fill
 from mirkit.models.safe import load_tensors
 from mirkit.models.weights import Weights
 from mirkit.store import shown
@@ -60,23 +61,19 @@ def load(weights: Weights, device: str) -> "Transcriber":
     try:
         given, state = checkpoint["model_info"], checkpoint["model_weights"]
         if (given["n_bins"], given["output_classes"]) != (BANDS, len(VOICES)):
-            raise ValueError(f"it wants {given['n_bins']} bands and has {given['output_classes']} outputs")
+            raise Unfit(f"it wants {given['n_bins']} bands and has {given['output_classes']} outputs")
         filters, units = (_sizes(given, name) for name in _LARGEST)
         network = FrameRnn(BANDS, filters, units, len(VOICES))
-        lacking, unknown = network.load_state_dict(state, strict=False)
-        # The published file leaves out how many batches its normalisations have seen, which inference does not need.
-        if wrong := [name for name in lacking if not name.endswith("num_batches_tracked")] + unknown:
-            raise ValueError(f"{wrong[0]} is {'not there' if wrong[0] in lacking else 'not of this network'}")
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        why = str(error).partition("\n")[0]
-        raise WeightsError(f"{shown(path)}: not a checkpoint of ADTOF's Frame_RNN ({why})") from error
+        fill(network, state)
+    except MISFITS as error:
+        raise WeightsError(f"{shown(path)}: not a checkpoint of ADTOF's Frame_RNN: {clause(error)}") from error
     return Transcriber(network.float().eval().to(device), weights, device)
 
 
 def _sizes(given: dict[str, Any], name: str) -> list[int]:
     sizes = list(given[name])
     if not sizes or len(sizes) > 16 or not all(type(size) is int and 0 < size <= _LARGEST[name] for size in sizes):
-        raise ValueError(f"{name} is {str(sizes)[:40]}")
+        raise Unfit(f"{name} is {str(sizes)[:40]}")
     return sizes
 
 

@@ -1,13 +1,13 @@
 """The published files of Audiobox Aesthetics: a configuration, and tensors from whose shapes the sizes follow."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mirkit.errors import WeightsError
 from mirkit.models.audiobox.network import AXES, STRIDES, Aesthetics, Sizes
-from mirkit.models.safe import load_tensors
+from mirkit.models.fit import MISFITS, Unfit, clause, fill
+from mirkit.models.safe import load_json, load_tensors
 from mirkit.store import shown
 
 _LAYERS = "wavlm_model.encoder.layers."
@@ -40,23 +40,20 @@ def read(config: Path, tensors: Path) -> tuple[Aesthetics, dict[str, Scale]]:
     """
     import torch
 
+    given = load_json(config)
     try:
-        given = json.loads(config.read_bytes())
         scales = {axis: _scale(given["target_transform"][axis]) for axis in AXES}
-    except OSError as error:
-        raise WeightsError(f"{shown(config)}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{shown(config)}: not the configuration of Audiobox Aesthetics ({error})") from error
+    except MISFITS as error:
+        raise WeightsError(f"{shown(config)}: not the configuration of Audiobox Aesthetics: {clause(error)}") from error
     state = load_tensors(tensors)
     try:
         with torch.device("meta"):
             network = Aesthetics(_sizes(given, state))
         state[f"{_POSITION}.weight"] = _direction_times_length(state)
         named = {name: tensor.float() for name, tensor in state.items() if name not in _UNUSED}
-        network.load_state_dict(named, assign=True)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError, ZeroDivisionError) as error:
-        why = str(error).partition("\n")[0]
-        raise WeightsError(f"{shown(tensors)}: not the weights of Audiobox Aesthetics ({why})") from error
+        fill(network, named, assign=True)
+    except MISFITS as error:
+        raise WeightsError(f"{shown(tensors)}: not the weights of Audiobox Aesthetics: {clause(error)}") from error
     return network.eval(), scales
 
 
@@ -66,7 +63,7 @@ def _scale(given: Any) -> Scale:
 
 def _sizes(given: dict[str, Any], state: dict[str, Any]) -> Sizes:
     if not given.get("use_weighted_layer_sum", True) or given.get("proj_act_fn", "gelu") != "gelu":
-        raise ValueError("a variant that mirkit does not know")
+        raise Unfit("a variant that mirkit does not know")
     kernels = tuple(
         state[f"wavlm_model.feature_extractor.conv_layers.{i}.0.weight"].shape[2] for i in range(len(STRIDES))
     )

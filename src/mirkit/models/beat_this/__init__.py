@@ -16,6 +16,7 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.models.batches import Batches, Compute, on_torch
 from mirkit.models.beat_this.chunks import BORDER, Chunk, Chunker
 from mirkit.models.beat_this.log_mel import BANDS, HOP, RATE, LogMel
+from mirkit.models.fit import MISFITS, Unfit, clause, fill
 from mirkit.models.safe import load_tensors
 from mirkit.models.weights import Weights
 from mirkit.store import shown
@@ -54,20 +55,19 @@ def load(weights: Weights, device: str) -> "Tracker":
         network = BeatThis(**sizes)
         # Checkpoints of compiled models carry the compiler's name.
         named = {name.replace("_orig_mod.", "").removeprefix("model."): tensor for name, tensor in state.items()}
-        network.load_state_dict(named)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        why = str(error).partition("\n")[0]
-        raise WeightsError(f"{shown(path)}: not a checkpoint of Beat This! ({why})") from error
+        fill(network, named)
+    except MISFITS as error:
+        raise WeightsError(f"{shown(path)}: not a checkpoint of Beat This!: {clause(error)}") from error
     return Tracker(network.eval().to(device), weights, device)
 
 
 def _sizes(given: dict[str, Any]) -> dict[str, int]:
     if given.get("spect_dim", BANDS) != BANDS:
-        raise ValueError(f"it wants {str(given['spect_dim'])[:20]} bands, not {BANDS}")
+        raise Unfit(f"it wants {str(given['spect_dim'])[:20]} bands, not {BANDS}")
     sizes = {name: given[name] for name in _SIZES if name in given}
     for name, size in sizes.items():
         if type(size) is not int or not 0 < size <= _SIZES[name]:
-            raise ValueError(f"{name} is {str(size)[:20]}")
+            raise Unfit(f"{name} is {str(size)[:20]}")
     return sizes
 
 

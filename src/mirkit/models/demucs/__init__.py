@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from mirkit.errors import MissingExtra, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.demucs.bag import Bag, gather, read_bag
 from mirkit.models.demucs.checkpoint import CLASSES, Package, read_package
+from mirkit.models.fit import MISFITS, Unfit, clause, fill
 from mirkit.models.stems.network import Described
 from mirkit.models.stems.separator import Separator
 from mirkit.models.weights import Weights
@@ -62,23 +65,23 @@ def _network(path: Path, bag: Bag, device: str) -> "DemucsNetwork":
         module = _build(package)
         if bag.segment is not None and not (_is_transformer(module) and bag.segment > module.segment):
             module.segment = bag.segment
-        return DemucsNetwork(module.eval().float().to(device))
-    except (TypeError, ValueError, AttributeError, KeyError, AssertionError, RuntimeError) as error:
-        why = str(error).partition("\n")[0]
-        raise WeightsError(f"{shown(path)}: not a checkpoint of Demucs ({why})") from error
+        network = DemucsNetwork(module.eval().float())
+    except MISFITS as error:
+        raise WeightsError(f"{shown(path)}: not a checkpoint of Demucs: {clause(error)}") from error
+    module.to(device)  # out here: a card without memory does not make the file another
+    return network
 
 
 def _build(package: Package) -> Any:
-    from importlib import import_module
-
     module, _, name = CLASSES[package.klass].rpartition(".")
     try:
-        from demucs.states import load_model
-
         klass = getattr(import_module(module), name)
     except ImportError as error:
         raise MissingExtra(f"demucs cannot be used: {error}; pip install 'mirkit[stems]'") from error
-    return load_model({"klass": klass, "args": package.args, "kwargs": dict(package.kwargs), "state": package.state})
+    known = signature(klass).parameters  # older files name some that are no more, and the authors leave them out
+    network = klass(*package.args, **{key: value for key, value in package.kwargs.items() if key in known})
+    fill(network, package.state)
+    return network
 
 
 def _is_transformer(module: Any) -> bool:
@@ -93,7 +96,7 @@ class DemucsNetwork(Described):
 
     def __init__(self, module: Any) -> None:
         if module.audio_channels != 2:
-            raise ValueError(f"it hears {module.audio_channels} channels, not 2")
+            raise Unfit(f"it hears {module.audio_channels} channels, not 2")
         self._module = module
         self.sources = tuple(str(source) for source in module.sources)
         self.rate = int(module.samplerate)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import WeightsError
+from mirkit.models.fit import MISFITS, Unfit, clause
 from mirkit.models.safe import load_tensors, read_header
 from mirkit.store import fingerprint, shown
 
@@ -62,8 +63,8 @@ def read_package(path: Path) -> Package:
     _check_name(path)
     try:
         package = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(f"{shown(path)}: not a checkpoint of Demucs ({error})") from error
+    except MISFITS as error:
+        raise WeightsError(f"{shown(path)}: not a checkpoint of Demucs: {clause(error)}") from error
     if _QUANTISED in package.state:
         raise WeightsError(
             f"{shown(path)}: a quantised checkpoint, which needs the package diffq (not for commercial use); "
@@ -76,7 +77,7 @@ def _pickle(path: Path) -> Package:
     content = load_tensors(path, also=_allowed())
     klass = content["klass"]
     if klass not in _STAND_INS:
-        raise ValueError(f"its class is {str(klass)[:60]}")
+        raise Unfit(f"its class is {str(klass)[:60]}")
     state = content["state"]
     return Package(_STAND_INS[klass], tuple(content["args"]), dict(content["kwargs"]), dict(state))
 
@@ -101,7 +102,7 @@ def _safetensors(path: Path) -> Package:
     header = read_header(path)
     klass = header["klass"]
     if klass not in CLASSES:
-        raise ValueError(f"its class is {klass[:60]}")
+        raise Unfit(f"its class is {klass[:60]}")
     state = {_QUANTISED: True} if "structure" in header else load_tensors(path)
     args, kwargs = (_decoded(json.loads(header[name])) for name in ("args", "kwargs"))
     return Package(klass, tuple(args), dict(kwargs), state)

@@ -4,7 +4,6 @@ The sound goes through in patches of 0.96 s that begin every 0.93 s; a value is 
 the patches. P. Alonso-Jimenez et al., "TensorFlow Audio Models in Essentia", ICASSP 2020.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, 
 from mirkit.models.batches import Batches, Compute
 from mirkit.models.essentia.log_mel import BANDS, PATCH, RATE, Frames, LogMel, Patcher
 from mirkit.models.onnx import Graph
+from mirkit.models.safe import load_json
 from mirkit.models.weights import Weights
 from mirkit.store import shown
 
@@ -64,7 +64,8 @@ def load(weights: Weights, device: str) -> "Heads":
     try:
         tried = made.probabilities([np.sin(np.arange(PATCH * BANDS, dtype=np.float32)).reshape(PATCH, BANDS)])
     except (ModelError, IndexError) as error:
-        raise WeightsError(f"{shown(vggish.parent)}: these models do not belong together ({error})") from error
+        why = error if isinstance(error, ModelError) else "a description names more classes than its head has outputs"
+        raise WeightsError(f"{shown(vggish.parent)}: these models do not belong together: {why}") from error
     if not all(0 <= p <= 1 for p in tried.flat):
         raise WeightsError(f"{shown(vggish.parent)}: the heads give {tried.tolist()}, which are no probabilities")
     return made
@@ -72,11 +73,11 @@ def load(weights: Weights, device: str) -> "Heads":
 
 def _column(description: Path, label: str) -> int:
     """Which output of a head is a class."""
-    try:
-        classes = json.loads(description.read_bytes())["classes"]
-        return [str(one).lower() for one in classes].index(label)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{shown(description)}: does not say which output is {label!r}") from error
+    classes = load_json(description).get("classes")
+    names = [str(one).lower() for one in classes] if isinstance(classes, list) else []
+    if label not in names:
+        raise WeightsError(f"{shown(description)}: does not say which output is {label!r}")
+    return names.index(label)
 
 
 class Heads:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mirkit.errors import WeightsError
+from mirkit.models.fit import MISFITS, clause, fill
 from mirkit.models.roformer import bands
 from mirkit.models.roformer.config import Config, gather, read_config
 from mirkit.models.safe import load_tensors
@@ -43,10 +44,10 @@ def load(weights: Weights, device: str) -> Separator:
     state = next((content[name] for name in _INNER if isinstance(content.get(name), dict)), content)
     try:
         network = _build(config)
-        network.load_state_dict(_renamed(state, config))
-    except (RuntimeError, ValueError, AttributeError, TypeError) as error:
-        why = " ".join(str(error).split())[:160]
-        raise WeightsError(f"{shown(path)}: not the network that {description.name} describes ({why})") from error
+        fill(network, _renamed(state, config))
+    except MISFITS as error:
+        why = clause(error)
+        raise WeightsError(f"{shown(path)}: not the network that {shown(description.name)} describes: {why}") from error
     networks = [RoFormerNetwork(network.eval().float().to(device), config)]
     return Separator(
         networks,

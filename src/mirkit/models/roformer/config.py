@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import WeightsError
+from mirkit.models.fit import MISFITS, Unfit, clause
 from mirkit.models.safe import load_yaml
 from mirkit.store import shown
 
@@ -113,9 +114,9 @@ def read_config(path: Path) -> Config:
     content = load_yaml(path)
     try:
         return _parsed(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise WeightsError(f"{shown(path)}: not the configuration of a RoFormer that is known here ({why})") from error
+    except MISFITS as error:
+        why = clause(error)
+        raise WeightsError(f"{shown(path)}: not the configuration of a RoFormer that is known here: {why}") from error
 
 
 def _parsed(content: Mapping[str, Any]) -> Config:
@@ -123,23 +124,23 @@ def _parsed(content: Mapping[str, Any]) -> Config:
     inference = content.get("inference") or {}
     known = {*_SIZES, *_NO_MATTER, *_MUST_BE, "freqs_per_bands"}
     if unknown := sorted(str(name) for name in model if name not in known):
-        raise ValueError(f"model.{unknown[0]} is not known")
+        raise Unfit(f"model.{unknown[0]} is not known")
     for name, value in _MUST_BE.items():
         if model.get(name, value) != value:
-            raise ValueError(f"model.{name} is {model[name]!r}")
+            raise Unfit(f"model.{name} is {str(model[name])[:20]}")
     mel = "num_bands" in model
     sizes = {name: _whole(name, model.get(name, default), most) for name, (default, most) in _SIZES.items()}
     if not model.get("mask_estimator_depth"):
         sizes["mask_estimator_depth"] = 1 if mel else 2
     if not (sizes["dim"] and sizes["depth"] and model.get("stereo")):
-        raise ValueError("model.dim, depth or stereo is missing")
+        raise Unfit("model.dim, depth or stereo is missing")
     target = training.get("target_instrument")
     sources = tuple(_source(name) for name in ([target] if target else training["instruments"]))
     if len(sources) != sizes["num_stems"]:
-        raise ValueError(f"{len(sources)} instruments, but num_stems is {sizes['num_stems']}")
-    rate = _whole("sample_rate", audio.get("sample_rate", 44100), 192000)
-    chunk = _whole("chunk_size", inference.get("chunk_size", audio.get("chunk_size")), 192000 * 60)
-    times = _whole("num_overlap", inference.get("num_overlap", 2), 64)
+        raise Unfit(f"{len(sources)} instruments, but num_stems is {sizes['num_stems']}")
+    rate = _whole("sample_rate", audio.get("sample_rate", 44100), 192000, 1)
+    chunk = _whole("chunk_size", inference.get("chunk_size", audio.get("chunk_size")), 192000 * 60, 1)
+    times = _whole("num_overlap", inference.get("num_overlap", 2), 64, 1)
     bands = tuple(_whole("freqs_per_bands", count, 32768) for count in model.get("freqs_per_bands") or ())
     normalise = bool(inference.get("normalize", False))
     return Config(mel, sizes, bands, sources, rate, chunk / rate, 1 - 1 / times, normalise)
@@ -148,18 +149,18 @@ def _parsed(content: Mapping[str, Any]) -> Config:
 def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     table = content[name]
     if not isinstance(table, dict):
-        raise TypeError(f"{name} is no table")
+        raise Unfit(f"{name} is no table")
     return table
 
 
-def _whole(name: str, value: Any, most: int) -> int:
-    if type(value) is not int or not 0 <= value <= most:
-        raise ValueError(f"{name} is {str(value)[:20]}")
+def _whole(name: str, value: Any, most: int, least: int = 0) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise Unfit(f"{name} is {str(value)[:20]}")
     return value
 
 
 def _source(name: Any) -> str:
     if not isinstance(name, str):
-        raise TypeError(f"{str(name)[:20]} is no instrument")
+        raise Unfit(f"{str(name)[:20]} is no instrument")
     lower = name.lower()
     return _NAMES.get(lower, lower)
