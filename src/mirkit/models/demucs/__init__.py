@@ -16,6 +16,7 @@ from mirkit.errors import MissingExtra, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.demucs.bag import Bag, gather, read_bag
 from mirkit.models.demucs.checkpoint import CLASSES, Package, read_package
+from mirkit.models.device import placed
 from mirkit.models.fit import MISFITS, Unfit, clause, fill
 from mirkit.models.stems.network import Described
 from mirkit.models.stems.separator import Separator
@@ -65,10 +66,10 @@ def _network(path: Path, bag: Bag, device: str) -> "DemucsNetwork":
         module = _build(package)
         if bag.segment is not None and not (_is_transformer(module) and bag.segment > module.segment):
             module.segment = bag.segment
-        network = DemucsNetwork(module.eval().float())
+        network = DemucsNetwork(module)
     except MISFITS as error:
         raise WeightsError(f"{shown(path)}: not a checkpoint of Demucs: {clause(error)}") from error
-    module.to(device)  # out here: a card without memory does not make the file another
+    placed(module, device, "Demucs")
     return network
 
 
