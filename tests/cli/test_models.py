@@ -102,3 +102,39 @@ def test_downloads_are_told_without_a_terminal(capsys: pytest.CaptureFixture[str
     with downloading(shown=False) as advance:
         advance("net.ckpt", 0, 1)
     assert not capsys.readouterr().err
+
+
+def test_an_empty_cache_is_a_line_with_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MIRKIT_HOME", str(tmp_path))
+    assert main(["models", "verify"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"no weights are here ({tmp_path}/models is empty); ")
+    assert line.endswith("mirkit models fetch NAME")
+
+
+def test_a_damaged_cache_names_the_command_that_mends_it(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (cache / "good.ckpt").write_bytes(b"other content")
+    (cache / "more.ckpt.part").write_bytes(b"the first ha")
+    assert main(["models", "verify"]) == 1
+    said = capsys.readouterr().out
+    assert "DAMAGED" in said
+    assert "half fetched" in said
+    assert said.splitlines()[-2:] == ["to mend: mirkit models fetch good", "to mend: mirkit models fetch absent"]
+    assert main(["models", "path", "good"]) == 1
+    assert capsys.readouterr().err == f"mirkit: {cache}/good.ckpt is damaged; mirkit models fetch good gets it anew\n"
+    (cache / "good.ckpt").write_bytes(b"abcdefgh")
+    (cache / "good.ckpt.sha256").write_bytes(b"\xff\xfe no note")
+    assert main(["models", "path", "good"]) == 0, "what was noted of a file is no condition"
+
+
+def test_list_of_one_and_of_those_for_commerce(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "adtof", "--json"]) == 0
+    assert [row["model"] for row in json.loads(capsys.readouterr().out)] == ["adtof"]
+    assert main(["models", "list", "--commercial-safe", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows
+    assert all(row["commercial use"] == "yes" for row in rows)
+    assert main(["models", "list", "nothing"]) == 1
+    assert "no model is called nothing" in capsys.readouterr().err

@@ -155,9 +155,8 @@ def test_without_weights_the_whole_runs_on_embedded_methods_and_says_so(
     assert main(["classification", str(track)]) == 0
     told = capsys.readouterr().out
     assert "classification embedded" in " ".join(told.split())
-    assert "VGGish and the heads danceability and tonal_atonal needs" in told
-    assert "audioset-vggish-3.onnx" in told
-    assert "Audiobox Aesthetics, four axes needs config.json, model.safetensors (415 MB): not here" in told
+    assert "Essentia VGGish (289 MB): not here, nothing is fetched offline; mirkit models fetch essentia\n" in told
+    assert "Audiobox Aesthetics (415 MB): not here, nothing is fetched offline; mirkit models fetch audiobox\n" in told
     info = read_info(track / "Track.INFO")
     assert all(isinstance(info[key], float) for key in CLASSES)
     assert all(info[key] is None for key in AESTHETICS)
@@ -171,7 +170,7 @@ def test_without_weights_the_whole_runs_on_embedded_methods_and_says_so(
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        (["aesthetics"], "Audiobox Aesthetics, four axes needs config.json, model.safetensors (415 MB): not here"),
+        (["aesthetics"], "Audiobox Aesthetics needs config.json, model.safetensors (415 MB): not here"),
         (["run", "--backend", "classification=essentia"], "needs audioset-vggish-3.onnx"),
     ],
 )
@@ -217,7 +216,7 @@ def test_auto_does_not_fetch_what_forbids_commercial_use(
     for path in essentia.iterdir():
         path.unlink()
     assert models.resolve("classification", "auto", settings) == "embedded"
-    assert "fetched when asked for only" in models.unavailable(models.backend("classification", "essentia"), settings)
+    assert "fetched only by name" in models.unavailable(models.backend("classification", "essentia"), settings)
     assert not models.unavailable(models.backend("classification", "essentia"), settings, named=True)
 
 
@@ -235,6 +234,6 @@ def test_commercial_safe_refuses_the_heads_and_takes_the_scores(
         *("extract", str(track), "--backend", pair, "--commercial-safe", "--quiet")
     ]
     assert main(command("classification=essentia")) == 1
-    assert "licensed CC BY-NC-SA 4.0, which --commercial-safe refuses" in capsys.readouterr().err
+    assert "licence CC BY-NC-SA 4.0, which --commercial-safe refuses" in capsys.readouterr().err
     assert main(command("aesthetics=audiobox")) == 0
     assert isinstance(read_info(track / "Track.INFO")["production_quality"], float)

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import dataset, export, models, show, texts
+from mirkit.cli import dataset, export, models, show, show_plan, texts
 from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
 from mirkit.cli.place import READ_AWAY, place_of, refuse_urls
 from mirkit.cli.progress import downloading, progress
@@ -49,13 +49,18 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
 
 
 def _carry_out(request: "Request", arguments: argparse.Namespace) -> int:
-    from mirkit.pipeline import make_plan, prepare, run, workers
+    from mirkit.pipeline import check, make_plan, prepare, run, workers
 
     plan = make_plan(request)
     _device_notice(request.overrides, plan.backends)
     quiet = arguments.quiet or arguments.json
     if not quiet:
-        show.plan(plan, workers(plan, request), request.url)
+        show_plan.plan(plan, workers(plan, request), request.url)
+    if arguments.dry_run:
+        check(plan)
+        if arguments.json:
+            print(json.dumps(show_plan.as_json(plan, workers(plan, request)), indent=2))
+        return 0
     with downloading(shown=not quiet) as fetched:
         prepare(plan, fetched)
     count = len(plan.todo) + len(plan.unreadable)
@@ -98,6 +103,9 @@ def _organize_first(path: Path, arguments: argparse.Namespace) -> None:
     for problem in problems:
         show.note(f"note   {problem}")
     if not moves:
+        return
+    if arguments.dry_run:
+        show.note(f"note   {len(moves)} loose files would be moved into track folders first")
         return
     if not (arguments.quiet or arguments.json):
         print(f'organize {len(moves)} loose files into track folders (take it back: mirkit organize --undo "{path}")')

@@ -46,7 +46,7 @@ def _methods() -> tuple[dict[str, Any], str]:
     return {
         job: {
             "used": wing.resolve(job, "auto"),
-            "not used": {row.name: why for row in wing.rows(job) if (why := wing.unavailable(row))},
+            "not used": {row.name: why for row in wing.rows(job) if (why := wing.unavailable(row, brief=True))},
         }
         for job in JOBS
     }, ""

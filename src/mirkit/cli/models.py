@@ -41,15 +41,18 @@ def models(arguments: argparse.Namespace) -> int:
 
 def _list_models(arguments: argparse.Namespace) -> int:
     from mirkit.cli.health import model_rows
+    from mirkit.models import weights
     from mirkit.models.places import cache
-    from mirkit.models.weights import megabytes
+    from mirkit.models.told import megabytes
 
-    rows = model_rows()
+    rows = [row for row in model_rows() if not arguments.name or row["model"] == weights.model(arguments.name).name]
+    if arguments.commercial_safe:
+        rows = [row for row in rows if row["commercial use"] == "yes"]
     if arguments.json:
         print(json.dumps(rows, indent=2))
     else:
         cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
-        head = ("model", "job", "method", "state", "size", "code", "weights", "commercial use")
+        head = ("model", "job", "method", "state", "size", "licence of the code", "of the weights", "commercial use")
         show.table(head, [tuple(row.values()) for row in cells])
         print(f"weights are kept in {cache()}")
     return 0
@@ -58,13 +61,19 @@ def _list_models(arguments: argparse.Namespace) -> int:
 def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
     """Check every file that is here; a model that was named must be here."""
     from mirkit.models import weights
+    from mirkit.models.places import cache
 
     found = [(row, file, *weights.verify(row, file)) for row in rows for file in row.files]
-    told = [(row.name, file.name, state, path) for row, file, state, path in found if path or arguments.name]
+    told = [(row.name, file.name, state, path or "") for row, file, state, path in found if path or arguments.name]
+    bad = {weights.DAMAGED, weights.HALF, weights.ABSENT} if arguments.name else {weights.DAMAGED}
     if arguments.json:
         names = ("model", "file", "state", "path")
         print(json.dumps([dict(zip(names, map(str, line), strict=True)) for line in told], indent=2))
+    elif not told and not arguments.quiet:
+        print(f"no weights are here ({cache()} is empty); mirkit models lists what there is, mirkit models fetch NAME")
     elif not arguments.quiet:
         show.table(("model", "file", "state", "path"), told)
-    bad = {weights.DAMAGED, weights.ABSENT} if arguments.name else {weights.DAMAGED}
+        mend = {weights.DAMAGED, weights.HALF, weights.ABSENT}
+        for name in dict.fromkeys(name for name, _, state, _ in told if state in mend):
+            print(f"to mend: mirkit models fetch {name}")
     return 1 if any(state in bad for _, _, state, _ in told) else 0

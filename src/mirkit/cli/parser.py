@@ -80,6 +80,7 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     again = several.add_mutually_exclusive_group()
     again.add_argument("--skip-existing", action="store_true", help="skip what is done and still valid (the default)")
     again.add_argument("--overwrite", "--force", action="store_true", help="do it again even if it is done")
+    several.add_argument("--dry-run", action="store_true", help="only say what would be done, and how long it takes")
     several.add_argument(
         "--jobs", "-j", type=types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.catalog import BACKENDS, Backend
 from mirkit.errors import MirkitError, MissingExtra, ModelError, WeightsError
-from mirkit.models import weights
+from mirkit.models import told, weights
 from mirkit.models.places import missing
 from mirkit.models.promises import Listener
-from mirkit.models.table import Model, models_of
+from mirkit.models.table import File, Model, models_of
 from mirkit.store import Settings, shown
+from mirkit.store.settings import Run
 
 if TYPE_CHECKING:
     from mirkit.features.types import FloatArray
@@ -35,7 +36,7 @@ def rows(job: str) -> list[Backend]:
     return [row for row in BACKENDS if row.job == job]
 
 
-def unavailable(row: Backend, settings: Settings | None = None, *, named: bool = False) -> str:
+def unavailable(row: Backend, settings: Settings | None = None, *, named: bool = False, brief: bool = False) -> str:
     """Say in one clause why a backend cannot be used here, or "" when it can.
 
     Parameters
@@ -46,6 +47,8 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
     named : bool
         The user has named this backend. Its weights may then be large, and whether they can be fetched will show
         when they are; ``auto`` takes what is here, or small and within reach.
+    brief : bool
+        In a line of a plan: without the files, and where they would go.
     """
     settings = settings or Settings()
     if not row.built:
@@ -57,29 +60,38 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
     if why := _lacks_package(row):
         return why
     try:
-        return _lacks_weights(row, settings, named=named)
+        return _lacks_weights(row, settings, named=named, brief=brief)
     except MirkitError as error:
         return str(error)
 
 
-def _lacks_weights(row: Backend, settings: Settings, *, named: bool) -> str:
+def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool) -> str:
     model = chosen(row, settings)
     if isinstance(model, Path):
         files = _gathered(row, model)
         return weights.refused(model, files) if settings.run.commercial_safe else ""
     if not isinstance(model, Model):
         return ""
-    if why := weights.why_not(model, settings.run):
+    if why := weights.refused_licence(model, settings.run):
         return why
-    if named or not (lacking := missing(model)):
+    lacking = missing(model)
+    why = _not_fetched(model, lacking, settings.run, named=named) if lacking else ""
+    if not why:
+        return ""
+    return told.briefly(model, why) if brief else told.needs(model, lacking, f"not here, and {why}")
+
+
+def _not_fetched(model: Model, lacking: list[File], run: Run, *, named: bool) -> str:
+    """Say why missing weights would not be fetched, or ""."""
+    if weights.is_offline(run):
+        return weights.OFFLINE
+    if named:
         return ""
     if not model.commercial:
-        return weights.needs(model, lacking, f"not here, and licensed {model.licence}: fetched when asked for only")
+        return f"fetched only by name ({model.licence})"
     if sum(file.size for file in lacking) > AUTO_BYTES:
-        return weights.needs(model, lacking, "not here, and too large to be fetched without being asked")
-    if not _within_reach(lacking[0].url):
-        return weights.needs(model, lacking, "not here, and its server cannot be reached")
-    return ""
+        return "too large to be fetched without being asked"
+    return "" if _within_reach(lacking[0].url) else "its server cannot be reached"
 
 
 def resolve(job: str, choice: str, settings: Settings | None = None) -> str:
@@ -129,6 +141,14 @@ def own_weights(job: str, settings: Settings) -> str:
         return weights.at(path, _gathered(row, path)).sha256 if isinstance(path, Path) else ""
     except MirkitError:  # said where the model is loaded; what is done stays done until then
         return ""
+
+
+def networks(job: str, settings: Settings) -> int:
+    """How many networks the model of a job is made of."""
+    row = backend(job, getattr(settings.backends, job))
+    model = chosen(row, settings)
+    files = [file.name for file in model.files] if isinstance(model, Model) else _gathered(row, model or Path())
+    return sum(Path(file).suffix not in (".yaml", ".yml") for file in files)
 
 
 def to_fetch(job: str, name: str, settings: Settings) -> Model | None:
@@ -202,7 +222,7 @@ class _Deaf:
 def uses_card(job: str, name: str, device: str) -> bool:
     """Whether a method for a job would compute on a card here, if that device is asked for."""
     row = backend(job, name)
-    if not row.package or _lacks_package(row):
+    if device == "cpu" or not row.package or _lacks_package(row):
         return False
     from mirkit.models.device import pick
 

@@ -103,7 +103,7 @@ def _head(name: str) -> tuple[File, File]:
 MODELS: tuple[Model, ...] = (
     _demucs(
         "htdemucs_ft",
-        "Demucs v4, one network a stem",
+        "Demucs htdemucs_ft",
         _HTDEMUCS_FT,
         "69470b8c1bbd674437b51bc9fb491327a10ab0396b702c93389b9cf750016346",
         {
@@ -115,28 +115,28 @@ MODELS: tuple[Model, ...] = (
     ),
     _demucs(
         "htdemucs",
-        "Demucs v4, one network",
+        "Demucs htdemucs",
         _HTDEMUCS,
         "239c445d0b14454d541ad8bd9bb271c9e536d267e8a4625208744cbb2e7bb66c",
         {"955717e8": "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd"},
     ),
     _demucs_old(
         "htdemucs_6s",
-        "Demucs v4 with guitar and piano, which go to other",
+        "Demucs htdemucs_6s",
         "hybrid_transformer",
         54_996_327,
         ("5c90dfd2", "34c22ccb381c6f9fdbf324f04e1e2fe21aaaf293f5ded163a162697ff9a02ddd"),
     ),
     _demucs_old(
         "hdemucs_mmi",
-        "Demucs v3",
+        "Demucs hdemucs_mmi",
         "hybrid_transformer",
         167_407_275,
         ("75fc33f5", "1941ce654b11df4132b9f4eae408556b4c83fad6fe26b4bc0dbcb36b975befb3"),
     ),
     _demucs_old(
         "mdx",
-        "Demucs v3 of the MDX challenge, four networks",
+        "Demucs mdx",
         "mdx_final",
         167_000_000,
         ("0d19c1c6", "0f06f20ed6ddc8058fa72ccc4845f3a88916eff7d007b623924193de217bbcf4"),
@@ -146,7 +146,7 @@ MODELS: tuple[Model, ...] = (
     ),
     _demucs_old(
         "mdx_extra",
-        "Demucs v3 of the MDX challenge with more data, four networks",
+        "Demucs mdx_extra",
         "mdx_final",
         167_000_000,
         ("e51eebcc", "c1b80bdd6de58274abf359e66822a76f49ce2b9f086fc5dc917ac14598e6bebf"),
@@ -190,7 +190,7 @@ MODELS: tuple[Model, ...] = (
         "adtof",
         "drums",
         "adtof",
-        "ADTOF Frame_RNN, the PyTorch port",
+        "ADTOF Frame_RNN",
         (
             File(
                 "adtof_frame_rnn_pytorch_weights.pth",
@@ -206,7 +206,7 @@ MODELS: tuple[Model, ...] = (
         "drumsep",
         "drums",
         "drumsep",
-        "DrumSep, four parts of the kit",
+        "DrumSep",
         (
             File(
                 "49469ca8.th",
@@ -222,7 +222,7 @@ MODELS: tuple[Model, ...] = (
         "audiobox",
         "aesthetics",
         "audiobox",
-        "Audiobox Aesthetics, four axes",
+        "Audiobox Aesthetics",
         (
             File("config.json", f"{_AUDIOBOX}/config.json", 492),
             File(
@@ -238,7 +238,7 @@ MODELS: tuple[Model, ...] = (
         "essentia",
         "classification",
         "essentia",
-        "VGGish and the heads danceability and tonal_atonal",
+        "Essentia VGGish",
         (
             File(
                 "audioset-vggish-3.onnx",

@@ -14,6 +14,7 @@ from pathlib import Path
 from mirkit.errors import InfoError, MirkitError, WeightsError
 from mirkit.models.places import cache, find, missing, place
 from mirkit.models.table import MODELS, File, Model
+from mirkit.models.told import needs
 from mirkit.store import Fingerprint, fingerprint, fingerprint_text, lock, mishap, shown, write_whole
 from mirkit.store.settings import Run
 
@@ -24,6 +25,9 @@ Progress = Callable[[str, int, int | None], None]
 _STUCK_S = 60.0
 #: States of a file.
 OK, UNKNOWN, DAMAGED, ABSENT = "ok", "here; no checksum is published", "DAMAGED", "not here"
+HALF = "half fetched"
+#: Why nothing is fetched, in a clause.
+OFFLINE = "nothing is fetched offline"
 _OFFLINE_VARIABLES = ("MIRKIT_OFFLINE", "HF_HUB_OFFLINE")
 
 
@@ -66,13 +70,17 @@ def is_offline(run: Run) -> bool:
     return run.offline or any(value not in ("", "0", "no", "false", "off") for value in told)
 
 
+def refused_licence(row: Model, run: Run) -> str:
+    """Say in one clause that ``--commercial-safe`` refuses a model, or ""."""
+    safe = row.commercial or not run.commercial_safe
+    return "" if safe else f"{row.says}: licence {row.licence}, which --commercial-safe refuses"
+
+
 def why_not(row: Model, run: Run) -> str:
     """Say in one clause why a model may not or cannot be used, as far as that is known without the network; or ""."""
-    if run.commercial_safe and not row.commercial:
-        return f"{row.says} is licensed {row.licence}, which --commercial-safe refuses"
-    if is_offline(run) and (lacking := missing(row)):
-        return needs(row, lacking, "not here, and nothing is fetched offline")
-    return ""
+    if not (why := refused_licence(row, run)) and is_offline(run) and (lacking := missing(row)):
+        return needs(row, lacking, f"not here, and {OFFLINE}")
+    return why
 
 
 def get(row: Model, run: Run) -> Weights:
@@ -119,7 +127,7 @@ def refused(path: Path, files: tuple[Path, ...]) -> str:
     by_sum = {file.sha256: row for row in MODELS if not row.commercial for file in row.files if file.sha256}
     rows = [by_sum.get(checksum(file.absolute())) for file in files if file.is_file()]
     row = next((row for row in rows if row), None)
-    return f"{shown(path)} is {row.says}, licensed {row.licence}, which --commercial-safe refuses" if row else ""
+    return f"{shown(path)} is {refused_licence(row, Run(commercial_safe=True))}" if row else ""
 
 
 def fetch(row: Model, run: Run, progress: Progress | None = None) -> Weights:
@@ -146,7 +154,7 @@ def is_good(file: File, path: Path) -> bool:
 
 
 def verify(row: Model, file: File) -> tuple[str, Path | None]:
-    """Read a file anew and say how it is (OK, UNKNOWN, DAMAGED or ABSENT), and where.
+    """Read a file anew and say how it is (OK, UNKNOWN, DAMAGED, HALF or ABSENT), and where.
 
     Raises
     ------
@@ -155,7 +163,8 @@ def verify(row: Model, file: File) -> tuple[str, Path | None]:
     """
     path = find(row, file)
     if path is None:
-        return ABSENT, None
+        part = _part(place(row, file))
+        return (HALF, part) if part.is_file() else (ABSENT, None)
     expected = file.sha256 or _remembered(path)[1]
     if not expected:
         return UNKNOWN, path
@@ -189,7 +198,7 @@ def _fetch(row: Model, file: File, run: Run, progress: Progress) -> None:
     from mirkit.models.download import DownloadError
 
     if is_offline(run):
-        raise WeightsError(needs(row, [file], "damaged, and nothing is fetched offline"))
+        raise WeightsError(needs(row, [file], f"damaged, and {OFFLINE}"))
     target = place(row, file)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -266,23 +275,6 @@ def _part(target: Path) -> Path:
 
 def _note(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
-
-
-def needs(row: Model, files: list[File], why: str) -> str:
-    """Say which files are meant, why they cannot be had, and what to do."""
-    names = ", ".join(file.name for file in files)
-    size = sum(file.size for file in files)
-    told = f"{names} ({megabytes(size)})" if size else names
-    folder = shown(cache() / row.backend)
-    source = files[0].url
-    if len(files) > 1:  # the folder above all of them
-        source = os.path.commonprefix([file.url for file in files]).rpartition("/")[0]  # noqa: RUF071 (of URLs)
-    return f"{row.says} needs {told}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
-
-
-def megabytes(size: int) -> str:
-    """A size as a person says it."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.3g} MB"
 
 
 def _sum(checksums: list[str]) -> str:

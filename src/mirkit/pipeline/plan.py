@@ -13,15 +13,11 @@ from mirkit.catalog import JOBS, STEMS, stage, with_needs
 from mirkit.dataset.exclusion import reason
 from mirkit.errors import MirkitError, MissingExtra, MissingInput
 from mirkit.models.table import Model
+from mirkit.pipeline import cost
 from mirkit.pipeline.outstanding import outstanding
 from mirkit.store import Settings, find_root, read_settings, with_values
 from mirkit.track import Track, find_all, is_track
 
-#: CPU seconds per minute of sound on one core of 2020: what the time in the plan is made of.
-SECONDS_PER_MINUTE = {"separate": 4.0, "measure": 4.0}
-_NEURAL_SECONDS_PER_MINUTE = {"beat_this": 8.0, "audiobox": 12.0, "essentia": 1.5, "adtof": 2.0, "drumsep": 85.0}
-#: The same of separating models, by name of the model, else of the method.
-_MODEL_SECONDS_PER_MINUTE = {"htdemucs": 85.0, "htdemucs_6s": 85.0, "demucs": 340.0, "roformer": 2200.0}
 #: Bytes of a FLAC stem per second of stereo sound.
 _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
@@ -144,11 +140,9 @@ def make_plan(request: Request) -> Plan:
         "separate": counts["separate"] / max(1, len(todo)),
         "measure": sum(any(name != "separate" for name in stages) for stages in todo.values()) / max(1, len(todo)),
     }
-    cost = dict(SECONDS_PER_MINUTE)
-    cost["separate"] = _MODEL_SECONDS_PER_MINUTE.get(
-        settings.separation.model or "", _MODEL_SECONDS_PER_MINUTE.get(backends.get("stems", ""), cost["separate"])
-    )
-    cost["measure"] += sum(_NEURAL_SECONDS_PER_MINUTE.get(name, 0.0) for name in backends.values())
+    per_minute = cost.seconds_per_minute(backends, settings)
+    if counts["separate"] and (slow := cost.told(backends, settings)):
+        notices.append(slow)
     stem_bytes = int(minutes * 60 * shares["separate"] * len(STEMS) * _STEM_BYTES_PER_SECOND)
     if stem_bytes > (free := shutil.disk_usage(root).free):
         notices.append(f"the stems need about {stem_bytes / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free")
@@ -162,7 +156,7 @@ def make_plan(request: Request) -> Plan:
         todo,
         unreadable,
         minutes,
-        minutes * sum(shares[name] * cost[name] for name in shares),
+        minutes * sum(shares[name] * per_minute[name] for name in shares),
         stem_bytes,
         tuple(notices),
     )
@@ -200,8 +194,11 @@ def _backends(request: Request, root: Path, settings: Settings) -> tuple[dict[st
             raise MissingExtra(f"{why}; {_mend(job, root, asked=job in request.fixed)}")
         if choice == "auto":
             fresh[job] = name
-            rows = (row for row in models.rows(job) if row.name != name and not row.asked)
-            notices += [why for row in rows if (why := models.unavailable(row, settings))]
+            for row in models.rows(job):
+                if row.name == name:  # those after it would not be used anyway
+                    break
+                if not row.asked:
+                    notices.append(models.unavailable(row, settings, brief=True))
         resolved[job] = name
     blocked = [name for name in request.stages if stage(name).job and not resolved[stage(name).job]]
     if blocked and len(blocked) == len(request.stages):

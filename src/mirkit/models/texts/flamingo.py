@@ -95,7 +95,7 @@ def find(settings: Settings) -> Path:
         It is not here: one line that says where from, how large, and under which licence.
     """
     if settings.run.commercial_safe:
-        raise WeightsError(f"Music Flamingo is licensed {_LICENCE}, which --commercial-safe refuses")
+        raise WeightsError(f"Music Flamingo: licence {_LICENCE}, which --commercial-safe refuses")
     named = settings.texts.model
     if named and os.path.isdir(os.path.expanduser(named)):
         return Path(named).expanduser()

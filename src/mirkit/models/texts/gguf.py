@@ -7,6 +7,7 @@ from mirkit.errors import WeightsError
 from mirkit.models import weights
 from mirkit.models.places import cache, missing
 from mirkit.models.table import Model, models_of
+from mirkit.models.told import megabytes
 from mirkit.store import Settings, fingerprint_text, shown
 
 #: What the manual calls the models.
@@ -70,9 +71,7 @@ def lacking(row: Model, settings: Settings) -> str:
     if not files:
         return ""
     # The model and its encoder come from two places.
-    told = ", ".join(
-        f"{file.name} ({weights.megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files
-    )
+    told = ", ".join(f"{file.name} ({megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files)
     folder = shown(cache() / row.backend)
     return (
         f"{row.says} needs {told}: not here; mirkit models fetch {row.name}, or put them into {folder}, "

@@ -1,0 +1,66 @@
+"""A plan as a user reads it, and as machines do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from mirkit.cli.show import clock
+
+if TYPE_CHECKING:
+    from mirkit.pipeline import Plan
+
+
+def plan(plan: Plan, workers: int, url: str = "") -> None:
+    """Tracks, methods, what is done already, time and disk; ``url`` is where a data set lies that is not here."""
+    from mirkit.models.told import megabytes
+    from mirkit.store import shown
+
+    idle = len(plan.tracks) - len(plan.todo) - len(plan.unreadable)
+    methods = ", ".join(f"{job} {name or 'none'}" for job, name in plan.backends.items())
+    print(f"tracks   {len(plan.tracks)} in {shown(url or plan.root)}")
+    if methods:
+        print(f"methods  {methods}")
+    for notice in dict.fromkeys(plan.notices):
+        print(f"         {shown(notice)}")
+    for model in plan.downloads if plan.todo else ():
+        hosts = ", ".join(dict.fromkeys(file.url.split("/")[2] for file in model.files))
+        print(f"fetch    {model.says}: {megabytes(model.size)} from {hosts}, licence {model.licence}")
+    sound = "" if url else f", {plan.minutes:.0f} min of sound"
+    print(f"to do    {len(plan.todo)} tracks{sound}; {idle} done already")
+    for why, count in _whys(plan).most_common(8):
+        print(f"         {count} x {shown(why)}")
+    if plan.todo and url:  # how much sound it is shows when it is copied
+        print(f"needs    {workers} workers")
+    elif plan.todo:
+        disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
+        print(f"needs    about {clock(plan.seconds / workers)} with {workers} worker{'s' * (workers > 1)}{disk}")
+
+
+def _whys(plan: Plan) -> Counter[str]:
+    """Each reason with the stages that it holds for, counted over tracks."""
+    counts: Counter[str] = Counter()
+    for stages in plan.todo.values():
+        by_reason: dict[str, list[str]] = {}
+        for name, why in stages.items():
+            by_reason.setdefault(why, []).append(name)
+        for why, names in by_reason.items():
+            listed = ", ".join(names) if len(names) <= 4 else f"{len(names)} stages"
+            counts[f"{listed}: {why}"] += 1
+    return counts
+
+
+def as_json(plan: Plan, workers: int) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "root": str(plan.root),
+        "tracks": len(plan.tracks),
+        "methods": plan.backends,
+        "notices": list(dict.fromkeys(plan.notices)),
+        "fetch": [model.name for model in plan.downloads] if plan.todo else [],
+        "todo": plan.todo,
+        "unreadable": plan.unreadable,
+        "minutes": plan.minutes,
+        "seconds": plan.seconds / workers,
+        "stem_bytes": plan.stem_bytes,
+    }
