@@ -1,18 +1,26 @@
 """Whatever mirkit reads beside the sound: for each, an example and what reads it. For property tests and fuzzing."""
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mido import Message, MetaMessage, MidiFile, MidiTrack
+
 from mirkit.cli import main
 from mirkit.cropping.clip import cut_in
 from mirkit.dataset.status import status
+from mirkit.dataset.verify import _Known, verify_all
 from mirkit.errors import MirkitError
+from mirkit.models.roformer.config import read_config
 from mirkit.organize.journal import Journal
+from mirkit.pipeline.ledger import LEDGER, parse
+from mirkit.report.midi import notes
 from mirkit.store import (
+    Busy,
     read_curves,
     read_curves_header,
     read_grid,
@@ -24,6 +32,8 @@ from mirkit.store import (
     update_info,
     update_provenance,
 )
+from mirkit.store.depot import Depot
+from mirkit.store.lease import LEASE, lease
 from mirkit.store.scan import scan_numbers, scan_origin
 
 
@@ -34,6 +44,11 @@ class File:
     name: str
     readers: tuple[Callable[[Path], object], ...]
     commands: tuple[str, ...] = field(default=())
+
+
+def _take_lease(path: Path) -> None:
+    with suppress(Busy), lease(Depot(path.parents[1].as_uri()), "A", 0):
+        pass
 
 
 FILES = {
@@ -60,6 +75,11 @@ FILES = {
     ),
     "settings": File("mirkit.toml", (lambda path: read_settings(path.parent),)),
     "journal": File(".mirkit-organize.jsonl", (lambda path: Journal(path.parent).records(),)),
+    "index": File(str(_Known(Path()).index._path), (lambda path: verify_all(path.parents[2]),), ("verify",)),
+    "ledger": File(f"A/{LEDGER}", (lambda path: parse(path.read_bytes(), "A"),)),
+    "lease": File(f"A/{LEASE}000001", (_take_lease,)),
+    "midi": File("A/drums.mid", (notes,)),
+    "yaml": File("A/model.yaml", (read_config,)),
     "log": File(".mirkit/log/20260101T000000000000-1.jsonl", (lambda path: status(path.parents[2]),), ("status",)),
 }
 
@@ -84,13 +104,37 @@ LOG: tuple[Any, ...] = (
 )
 
 
+LEDGER_ROWS: tuple[Any, ...] = ({"full_mix.flac": [9, "mark", 1]},)
+LEASES: tuple[Any, ...] = ({"owner": "x", "until": 1.0},)
+MODEL: tuple[Any, ...] = (
+    {
+        "model": {"dim": 8, "depth": 1, "stereo": True, "num_stems": 1, "freqs_per_bands": [4, 4]},
+        "audio": {"chunk_size": 9},
+        "training": {"instruments": ["vocals"]},
+        "inference": {"num_overlap": 2, "when": "2001-12-14"},
+    },
+)
+
+
 def write_examples(root: Path) -> dict[str, bytes]:
     """Put what a measured track does not bring beside it: settings, journal, log. Gives kind -> content."""
     (root / "mirkit.toml").write_text(SETTINGS)
-    for name, lines in (("journal", JOURNAL), ("log", LOG)):
+    for name, lines in (
+        ("journal", JOURNAL),
+        ("log", LOG),
+        ("ledger", LEDGER_ROWS),
+        ("lease", LEASES),
+        ("yaml", MODEL),
+    ):
         path = root / FILES[name].name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    MidiFile(tracks=[MidiTrack([MetaMessage("set_tempo"), Message("note_on", note=36, time=9)])]).save(
+        root / FILES["midi"].name
+    )
+    for path in root.rglob("*"):  # the index keeps what has not changed lately
+        os.utime(path, (1e9, 1e9))
+    assert main(["verify", str(root), "--quiet"]) in (0, 1)
     return {kind: (root / file.name).read_bytes() for kind, file in FILES.items()}
 
 

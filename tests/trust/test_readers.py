@@ -25,7 +25,9 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=4,
 )
-JSON_KINDS = ["INFO", "BEATS_GRID", "PROVENANCE", "journal", "log"]
+#: Files of one JSON value, and of one a line, in the index behind what the line is about.
+ONE = ["INFO", "BEATS_GRID", "PROVENANCE", "ledger", "lease", "yaml"]
+JSON_KINDS = [*ONE, "journal", "log", "index"]
 quick = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,
@@ -55,11 +57,12 @@ def example(examples: tuple[Path, dict[str, bytes]], request: pytest.FixtureRequ
     (root / FILES[kind].name).write_bytes(contents[kind])
 
 
-def nodes(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in a JSON value: what holds it, and under which key."""
-    for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
-        yield value, key
-        yield from nodes(value[key])
+def place(data: st.DataObject, value: Any) -> tuple[Any, Any]:
+    """A place in a JSON value, near its top as often as far down: what holds it, and under which key."""
+    key = data.draw(st.sampled_from(list(value) if isinstance(value, dict) else range(len(value))))
+    inner = value[key]
+    down = isinstance(inner, dict | list) and inner and data.draw(st.booleans())
+    return place(data, inner) if down else (value, key)
 
 
 @quick
@@ -67,16 +70,18 @@ def nodes(value: Any) -> Iterator[tuple[Any, Any]]:
 @pytest.mark.parametrize("kind", JSON_KINDS)
 def test_any_value_anywhere(kind: str, example: tuple[Path, bytes], data: st.DataObject) -> None:
     root, content = example
-    one = kind in ("INFO", "BEATS_GRID", "PROVENANCE")
-    whole = [json.loads(content)] if one else [json.loads(line) for line in content.splitlines()]
+    parts = [content] if kind in ONE else content.splitlines()
+    heads = [part[: part.rfind(b"\t") + 1] for part in parts]
+    whole = [json.loads(part[len(head) :]) for part, head in zip(parts, heads, strict=True)]
     for _ in range(data.draw(st.integers(1, 3))):
-        places = list(nodes(whole))
-        holder, key = places[data.draw(st.integers(0, len(places) - 1))]
+        holder, key = place(data, whole)
         if data.draw(st.booleans()) or not isinstance(holder, dict):
             holder[key] = data.draw(VALUES)
         else:
             del holder[key]
-    lines = [json.dumps(value).encode("utf-8", "surrogatepass") for value in whole]
+    lines = [
+        head + json.dumps(value).encode("utf-8", "surrogatepass") for value, head in zip(whole, heads, strict=False)
+    ]
     read_all(root, kind, b"\n".join(lines), commands=True)
 
 
@@ -99,3 +104,19 @@ def test_any_bytes_anywhere(kind: str, example: tuple[Path, bytes], data: st.Dat
 def test_any_number_of_a_key(kind: str, value: object, example: tuple[Path, bytes]) -> None:
     root, content = example
     read_all(root, kind, json.dumps(json.loads(content) | {"lufs": value}).encode(), commands=True)
+
+
+#: What fuzzing found, none of it an answer or a line then.
+FOUND = [
+    ("yaml", b"a: 2001-13-45\n"),
+    ("yaml", b"a: !!int x\n"),
+    ("yaml", b"a: !!timestamp x\n"),
+    ("midi", b"MThd\0\0\0\6\0\1\0\1\0\0MTrk\0\0\0\10\x10\x90@@\x10\xff/\0"),  # no ticks a beat
+    ("midi", b"MThd\0\0\0\6\0\2\0\1\0\x10MTrk\0\0\0\4\0\xff/\0"),  # tracks that do not belong together
+    ("midi", b"MThd\0\0\0\6\0\1\0\1\0\x10MTrk\0\0\0\7\0\xffY\2UU\0"),  # 85 sharps
+]
+
+
+@pytest.mark.parametrize(("kind", "content"), FOUND)
+def test_what_was_found(kind: str, content: bytes, example: tuple[Path, bytes]) -> None:
+    read_all(example[0], kind, content, commands=False)

@@ -195,15 +195,26 @@ class _Known:
 
     def verify(self, track: Track) -> TrackReport:
         """Look at a track, at its files only where the index does not know them."""
-        try:
-            told = self.index.get(track.folder)
-            return TrackReport(**told | {"missing": (), "stale": ()})
-        except TypeError:  # nothing is known, or it is no report
-            report = verify(track)
+        if _is_plain(told := self.index.get(track.folder)):
+            return TrackReport(**told)
+        report = verify(track)
         if report.complete and not (report.texts or report.absent):
             plain = asdict(report)
             self.index.put(track.folder, {name: plain[name] for name in _PLAIN})
         return report
+
+
+def _is_plain(told: Any) -> bool:
+    """Whether what the index knows is the report of a complete track: a data set may come from a stranger."""
+    if not (isinstance(told, dict) and told.keys() == set(_PLAIN)):
+        return False
+    if not (isinstance(told["name"], str) and isinstance(told["values"], int)):
+        return False
+    kinds = (("nulls", str), ("out_of_range", int | float), ("methods", str))
+    return all(
+        isinstance(told[name], dict) and all(isinstance(value, kind) for value in told[name].values())
+        for name, kind in kinds
+    )
 
 
 def _verify_clip(folder: Path) -> TrackReport:

@@ -4,6 +4,7 @@ import json
 import pickle
 import pickletools
 import re
+import struct
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,11 @@ from mirkit.store.mishap import mishap
 
 #: What a YAML or JSON file may weigh (bytes).
 _MOST_TEXT = 2**20
+#: What the parts of damaged files raise, whoever reads them: a date that is none, a stack that is empty.
+_DAMAGE = (
+    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, RuntimeError),
+    *(struct.error, TypeError, ValueError),
+)
 #: How PyTorch's own files begin since 2020.
 _ZIP = b"PK\x03\x04"
 
@@ -61,7 +67,7 @@ def _pytorch(path: Path, also: Sequence[Any]) -> Any:
             ) from error
         raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch: {_looks(path)}") from error
     # What damaged files raise in PyTorch's reader is told nowhere: a file that was cut short is an OSError, too.
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, MemoryError) as error:
+    except (OSError, EOFError, MemoryError, *_DAMAGE) as error:
         raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch: {_looks(path)}") from error
 
 
@@ -176,7 +182,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except yaml.constructor.ConstructorError as error:
         at = _line(error.problem_mark.line + 1 if error.problem_mark else None)
         raise WeightsError(f"{shown(path)}: refused: not a YAML file of plain values, it asks for code{at}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, *_DAMAGE) as error:
         mark = getattr(error, "problem_mark", None)
         raise WeightsError(f"{shown(path)}: not a YAML file{_line(mark.line + 1 if mark else None)}") from error
     if not isinstance(content, dict):

@@ -26,6 +26,6 @@ def notes(path: Path) -> list[tuple[float, int, int]]:
             now += message.time
             if message.type == "note_on" and message.velocity:
                 found.append((round(now, 4), message.note, message.velocity))
-    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, mido.KeySignatureError) as error:
         raise InfoError(f"{shown(path)}: no MIDI file that can be read; remove it to have it made again") from error
     return found[:_MOST]
