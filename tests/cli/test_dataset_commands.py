@@ -125,6 +125,48 @@ def test_stats(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert json.loads(capsys.readouterr().out)["tracks"] == 6
 
 
+def test_what_is_not_measured_yet_is_counted_and_no_failure(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_track(library / "C", seconds=1.0)
+    says = f'note     1 of 3 tracks have not been measured; measure them with: mirkit extract "{library}"\n'
+    for command in ("stats", "duplicates", "split"):
+        assert run(command, library) == 0
+        assert says in capsys.readouterr().err
+    assert run("split", library, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["not_measured"] == ["C"]
+    assert sorted(told["train"] + told["val"]) == ["A", "B", "C"]
+    assert run("stats", library, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["unmeasured"] == 1
+
+
+@pytest.mark.parametrize(("suffix", "commands"), [("INFO", ["stats"]), ("CURVES.npz", ["duplicates", "split"])])
+def test_what_cannot_be_read_is_a_failure(
+    suffix: str, commands: list[str], library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (library / "A" / f"A.{suffix}").write_bytes(b"rubbish")
+    for command in commands:
+        assert run(command, library) == 1
+        told = capsys.readouterr()
+        assert f"A.{suffix}: " in told.err
+        assert "have not been measured" not in told.err
+
+
+def test_a_renamed_folder_is_told_what_to_do(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    renamed = (library / "A").rename(library / "Z")
+    says = (
+        f"{renamed}: renamed since it was measured, its results are still called A; "
+        f'carry them over with: mirkit run "{renamed}"'
+    )
+    assert run("verify", library) == 1
+    assert f"FAILED Z: {says}" in capsys.readouterr().err
+    assert run("window", renamed) == 1
+    assert capsys.readouterr().err == f"mirkit: {says}\n"
+    assert run("split", library) == 0
+    assert f"apart    Z: not compared: {says}" in capsys.readouterr().out
+    assert main(["loudness", str(renamed), "--jobs", "1", "--quiet"]) == 0
+    assert run("verify", library) == 0
+
+
 def test_exclude_and_include(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("exclude", library / "A", library / "B" / "crops" / "B_003", "--reason", "a cough") == 0
     assert capsys.readouterr().out == "excluded A: a cough\nexcluded B/crops/B_003: a cough\n"

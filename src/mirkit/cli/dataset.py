@@ -58,7 +58,7 @@ def stats(arguments: argparse.Namespace) -> int:
         table = read_table(place.path, crops=arguments.crops)
         table.unreadable = [place.told(line) for line in table.unreadable]
     found = statistics(table)
-    _put(as_json(found), arguments, lambda: show_stats.statistics(found))
+    _put(as_json(found), arguments, lambda: show_stats.statistics(found, arguments.path))
     return 1 if found.unreadable else 0
 
 
@@ -67,7 +67,7 @@ def duplicates(arguments: argparse.Namespace) -> int:
     from mirkit.cli import show_split
 
     found, same = _compared(arguments)
-    _put(show_split.duplicates_json(found, same), arguments, lambda: show_split.duplicates(found, same))
+    _put(show_split.duplicates_json(found, same), arguments, lambda: show_split.duplicates(found, same, arguments.path))
     return 1 if same.failed or found.problems else 0
 
 
@@ -78,7 +78,11 @@ def split(arguments: argparse.Namespace) -> int:
 
     found, same = _compared(arguments)
     parted = split_tracks(found.tracks, found.names, arguments.val, arguments.seed, arguments.together, same)
-    _put(show_split.split_json(found, same, parted), arguments, lambda: show_split.split(found, same, parted))
+    _put(
+        show_split.split_json(found, same, parted),
+        arguments,
+        lambda: show_split.split(found, same, parted, arguments.path),
+    )
     return 1 if same.failed or found.problems else 0
 
 

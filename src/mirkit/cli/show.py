@@ -32,6 +32,11 @@ def failure(text: str) -> None:
     note(f"FAILED {text}")
 
 
+def unmeasured(count: int, tracks: int, path: str) -> str:
+    """How many tracks wait to be measured, and the command: no failure, but not everything either."""
+    return f'{count} of {tracks} tracks have not been measured; measure them with: mirkit extract "{path}"'
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Columns as wide as their widest cell."""
     cells = [[str(cell) for cell in row] for row in (head, *rows)]

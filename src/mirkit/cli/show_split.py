@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli.show import failure, note, table
+from mirkit.cli.show import failure, note, table, unmeasured
 from mirkit.dataset.members import members
 from mirkit.errors import MissingInput
 from mirkit.store import shown
@@ -51,23 +51,23 @@ class Found:
         return cls([member.track for member in kept], [member.name for member in kept], excluded, problems)
 
 
-def duplicates(found: "Found", same: "Duplicates") -> None:
+def duplicates(found: "Found", same: "Duplicates", path: str) -> None:
     """A table of pairs, then what could not be compared."""
     rows = [(shown(found.names[pair.first]), shown(found.names[pair.second]), *_cells(pair)) for pair in same.pairs]
     if rows:
         table(("track", "same recording", "harmony", "dynamics", "pitch", "speed", "begins at"), rows)
-    _left(found, same)
+    _left(found, same, path)
     copies = sum(len(group) - 1 for group in same.groups)
     print(f"{len(found.tracks)} tracks, {len(same.groups)} recordings more than once, {copies} copies to spare")
 
 
-def split(found: "Found", same: "Duplicates", parted: "Split") -> None:
+def split(found: "Found", same: "Duplicates", parted: "Split", path: str) -> None:
     """The validation tracks, the large groups, the counts."""
     for name in parted.val[:_MOST_LINES]:
         print(f"val      {shown(name)}")
     if len(parted.val) > _MOST_LINES:
         print(f"         and {len(parted.val) - _MOST_LINES} more; --output or --json lists all")
-    _left(found, same)
+    _left(found, same, path)
     count = len(parted.train) + len(parted.val)
     largest = max(map(len, parted.groups), default=1)
     if largest > _LARGE * count:
@@ -88,6 +88,7 @@ def duplicates_json(found: "Found", same: "Duplicates") -> dict[str, Any]:
             for pair in same.pairs
         ],
         "not_compared": {found.names[number]: why for number, why in same.not_compared.items()},
+        "not_measured": [found.names[number] for number in same.unmeasured],
         "failed": {found.names[number]: why for number, why in same.failed.items()},
         "excluded": found.excluded,
     }
@@ -102,12 +103,13 @@ def split_json(found: "Found", same: "Duplicates", parted: "Split") -> dict[str,
         "val": parted.val,
         "groups": parted.groups,
         "not_compared": {found.names[number]: why for number, why in same.not_compared.items()},
+        "not_measured": [found.names[number] for number in same.unmeasured],
         "failed": {found.names[number]: why for number, why in same.failed.items()},
         "excluded": found.excluded,
     }
 
 
-def _left(found: "Found", same: "Duplicates") -> None:
+def _left(found: "Found", same: "Duplicates", path: str) -> None:
     """What is not among the compared ones, and why."""
     for number, why in list(same.not_compared.items())[:_MOST_LINES]:
         print(f"apart    {shown(found.names[number])}: not compared: {why}")
@@ -117,6 +119,8 @@ def _left(found: "Found", same: "Duplicates") -> None:
         print(f"excluded {shown(name)}: {why}")
     for line in (*same.failed.values(), *found.problems):
         failure(line)
+    if same.unmeasured:
+        note(f"note     {unmeasured(len(same.unmeasured), len(found.tracks), path)}")
 
 
 def _cells(pair: "Pair") -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mirkit.cli.show import failure, table
+from mirkit.cli.show import failure, note, table, unmeasured
 
 if TYPE_CHECKING:
     from mirkit.dataset.statistics import KeyStatistics, Statistics
@@ -15,7 +15,7 @@ _MOST_LINES = 12
 _FEW = 200
 
 
-def statistics(found: "Statistics") -> None:
+def statistics(found: "Statistics", path: str) -> None:
     """A line a key, then what concerns the whole data set."""
     from mirkit.store import shown
 
@@ -38,6 +38,8 @@ def statistics(found: "Statistics") -> None:
         print(f"excluded {shown(name)}: {shown(why)}")
     for line in found.unreadable:
         failure(line)
+    if found.unmeasured:
+        note(f"note     {unmeasured(found.unmeasured, found.tracks, path)}")
     few = f"; ranges from fewer than {_FEW} are a guess" if found.tracks < _FEW else ""
     print(f"{found.tracks} tracks{few}")
 

@@ -21,7 +21,7 @@ from mirkit.dataset.matching import SEMITONES, candidates
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.packing import from_arrays
 from mirkit.store import read_curves, read_curves_header, shown
-from mirkit.track import Track
+from mirkit.track import Track, rename_hint
 
 #: Outlines that are held in memory while pairs are compared.
 _HELD = 512
@@ -56,6 +56,8 @@ class Duplicates:
         What told so: enough pairs to connect each group.
     not_compared : dict
         Track -> why nothing can be said of it.
+    unmeasured : list of int
+        Those of them that have no curves yet.
     failed : dict
         Track -> what is wrong with its curves.
     """
@@ -63,6 +65,7 @@ class Duplicates:
     groups: list[list[int]] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     not_compared: dict[int, str] = field(default_factory=dict)
+    unmeasured: list[int] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
 
 
@@ -90,7 +93,8 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
             if bonds.join(same, number):
                 found.pairs.append(Pair(same, number, None))
         except MissingInput as error:
-            found.not_compared[number] = str(error)
+            found.not_compared[number] = rename_hint(track) or str(error)
+            found.unmeasured.append(number)
         except InfoError as error:
             found.failed[number] = str(error)
         times.append(marks.times)

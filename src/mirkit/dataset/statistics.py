@@ -102,6 +102,8 @@ class Statistics:
     excluded : dict
         Track -> why it is left out.
     unreadable : tuple of str
+    unmeasured : int
+        Tracks among them without any key.
     """
 
     tracks: int
@@ -110,6 +112,7 @@ class Statistics:
     classes: Mapping[str, Mapping[str, int]]
     excluded: Mapping[str, str]
     unreadable: tuple[str, ...]
+    unmeasured: int
 
 
 def statistics(table: Table) -> Statistics:
@@ -124,6 +127,7 @@ def statistics(table: Table) -> Statistics:
         {name: dict(counts.most_common()) for name, counts in table.classes.items()},
         table.excluded,
         tuple(table.unreadable),
+        table.unmeasured,
     )
 
 

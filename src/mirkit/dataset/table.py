@@ -41,6 +41,8 @@ class Table:
         Track -> why it is left out; such a track is no row.
     unreadable : list of str
         A line for every track or folder that could not be read.
+    unmeasured : int
+        Rows without any key.
     """
 
     keys: tuple[str, ...]
@@ -51,6 +53,7 @@ class Table:
     classes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     excluded: dict[str, str] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    unmeasured: int = 0
 
 
 def read_table(path: Path, *, crops: bool = False) -> Table:
@@ -79,6 +82,7 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
             continue
         if origin.source in member.sources:
             table.names.append(member.name)
+            table.unmeasured += absent.issuperset(keys)
             rows.append(values)
             _count(table, values, absent, origin)
     if not (rows or table.excluded or problems):

@@ -16,7 +16,7 @@ from mirkit.description.prompts import PREFIX
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.store import Entry, Fingerprint, find_root, fingerprint, read_info, read_provenance, read_settings
 from mirkit.store.index import Index
-from mirkit.track import Track, find_all, is_track
+from mirkit.track import Track, find_all, is_track, rename_hint
 
 #: Stages whose values two tracks can only share when the same method made them.
 _METHOD_STAGES = ("separate", "beats", "danceability")
@@ -50,7 +50,8 @@ class TrackReport:
     stale : tuple of str
         Stages that worked on other sound than what is there now.
     problem : str
-        What is wrong with the track as a whole: it cannot be read, or is a clip that is half made or out of date.
+        What is wrong with the track as a whole: it cannot be read, was renamed, or is a clip that is half made
+        or out of date.
     excluded : str
         Why it is left out, or "".
     texts : dict
@@ -83,6 +84,8 @@ def verify(track: Track) -> TrackReport:
     try:
         stems = track.stems
         parts = track.parts
+        if hint := rename_hint(track):
+            return TrackReport(track.name, problem=hint)
         info = read_info(track.info)
         provenance = read_provenance(track.provenance)
         if (cut := Cut.of(provenance)) and (fault := clip_fault(track, cut, provenance)):

@@ -17,7 +17,7 @@ from mirkit.opentrack import OpenTrack
 from mirkit.pipeline.state import State
 from mirkit.stages.window import FROM_CURVES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
 from mirkit.store import Settings, find_root, read_settings, shown
-from mirkit.track import Track
+from mirkit.track import Track, rename_hint
 
 Number = float | int | None
 
@@ -103,6 +103,8 @@ class Windows:
         named = {job: name for job, name in backends.items() if job and name}
         settings = replace(settings, backends=replace(settings.backends, **named))
         if todo := state.outstanding(FROM_CURVES, backends, settings):
+            if hint := rename_hint(track):
+                raise MissingInput(hint)
             name, why = next(iter(todo.items()))
             raise MissingInput(
                 f"{shown(track.path)}: no curves that are still true ({name}: {why}); "

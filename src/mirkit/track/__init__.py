@@ -6,7 +6,7 @@ sound of a track that is worked on is :mod:`mirkit.opentrack`.
 
 from mirkit.track.find import find_all, find_tracks, get_info_path, get_organized_folders, is_track, loose_files
 from mirkit.track.names import MIX, PARTS, SIDECARS, SKIPPED_FOLDERS, SOUND_SUFFIXES, is_sound
-from mirkit.track.renamed import follow_rename
+from mirkit.track.renamed import follow_rename, rename_hint
 from mirkit.track.track import Track
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "is_sound",
     "is_track",
     "loose_files",
+    "rename_hint",
 ]
