@@ -146,6 +146,8 @@ def words(family: str, library: Path, path: Path) -> list[str]:
         "beat_this": ["tempo", str(library), "--batch", "--beat-model", str(path)],
         "audiobox": ["aesthetics", str(library), "--batch"],
         "essentia": ["extract", str(library), "--backend", "classification=essentia"],
+        "llama": ["music_flamingo", str(library), "--batch", "--quiet", "--model", str(path)],
+        "transformers": ["music_flamingo_transformers", str(library), "--batch", "--quiet", "--model", str(path)],
     }[family]
 
 
@@ -157,7 +159,8 @@ def refused(command: list[str], library: Path, capsys: pytest.CaptureFixture[str
     assert line.startswith("mirkit: ")
     assert not INTERNAL.search(line), line
     assert "; " in line, f"says what to do: {line}"
-    assert {path.name for path in library.rglob("*") if path.is_file()} == {"full_mix.flac"}
+    found = {path.name for path in library.rglob("*") if path.is_file() and ".mirkit" not in path.parts}
+    assert found == {"full_mix.flac"}
     return line
 
 
@@ -359,6 +362,42 @@ def test_bad_files_of_essentia(unpublished: Path, library: Path, capsys: pytest.
         assert says in line, line
         assert line.endswith("mirkit models fetch essentia")
         path.write_bytes(whole)
+
+
+def test_bad_files_of_llama(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("xllamacpp")
+    model, projector = tmp_path / "my.gguf", tmp_path / "mmproj.gguf"
+    projector.write_bytes(b"GGUF")
+    for content, says in (
+        (b"", "not a GGUF file: the file is empty"),
+        (b"version https://git-lfs", "not a GGUF file: the file is a text"),
+        (saved({"a": 1}), "not a GGUF file"),
+        (b"GGUF" + bytes(range(256)), "llama.cpp cannot load"),
+    ):
+        model.write_bytes(content)
+        line = refused(words("llama", library, model), library, capsys)
+        assert str(model) in line
+        assert says in line, line
+    assert str(tmp_path / "none.gguf") in refused(words("llama", library, tmp_path / "none.gguf"), library, capsys)
+    projector.unlink()
+    assert "no mmproj file beside it" in refused(words("llama", library, model), library, capsys)
+
+
+def test_bad_files_of_transformers(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("transformers")
+    config = tmp_path / "config.json"
+    assert "it has no config.json" in refused(words("transformers", library, tmp_path), library, capsys)
+    for content, says in (
+        (b"", "not a JSON file"),
+        (b"[]", "it holds no table"),
+        (b"{}", "is no Music Flamingo"),
+        (b'{"architectures": [1]}', "1 is no Music Flamingo"),
+        (b'{"architectures": ["AudioFlamingo3ForConditionalGeneration"]}', "Transformers cannot load it"),
+    ):
+        config.write_bytes(content)
+        line = refused(words("transformers", library, tmp_path), library, capsys)
+        assert str(tmp_path) in line
+        assert says in line, line
 
 
 def test_what_was_fit_is_not_tried_again(

@@ -65,10 +65,10 @@ def _pytorch(path: Path, also: Sequence[Any]) -> Any:
                 f"{shown(path)}: refused, because reading it would run code ({name}); "
                 "ask for the weights as safetensors or as a plain state_dict"
             ) from error
-        raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch: {_looks(path)}") from error
+        raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch: {looks(path)}") from error
     # What damaged files raise in PyTorch's reader is told nowhere: a file that was cut short is an OSError, too.
     except (OSError, EOFError, MemoryError, *_DAMAGE) as error:
-        raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch: {_looks(path)}") from error
+        raise WeightsError(f"{shown(path)}: not a checkpoint of PyTorch: {looks(path)}") from error
 
 
 def _code_in(path: Path) -> str:
@@ -88,7 +88,7 @@ def _code_in(path: Path) -> str:
     return ""
 
 
-def _looks(path: Path) -> str:
+def looks(path: Path) -> str:
     """Say what a file that is no checkpoint looks like."""
     try:
         with open(path, "rb") as file:
@@ -122,7 +122,7 @@ def read_header(path: Path) -> dict[str, str]:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})
     except SafetensorError as error:
-        raise WeightsError(f"{shown(path)}: not a safetensors file: {_looks(path)}") from error
+        raise WeightsError(f"{shown(path)}: not a safetensors file: {looks(path)}") from error
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -137,7 +137,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
     try:
         tensors: dict[str, Any] = load_file(path)
     except SafetensorError as error:
-        raise WeightsError(f"{shown(path)}: not a safetensors file: {_looks(path)}") from error
+        raise WeightsError(f"{shown(path)}: not a safetensors file: {looks(path)}") from error
     except OSError as error:
         raise _unreadable(path, error) from error
     return tensors

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,9 @@ from typing import Any
 from mirkit.errors import MissingExtra, SettingsError, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.device import pick
+from mirkit.models.fit import MISFITS
 from mirkit.models.places import hub_snapshots
+from mirkit.models.safe import load_json
 from mirkit.models.texts import Need
 from mirkit.models.texts.sharing import Shared
 from mirkit.store import Settings, shown
@@ -62,6 +63,7 @@ class Checkpoint:
         """See ``Describer``."""
         import torch
         import transformers
+        from safetensors import SafetensorError
 
         # The newer checkpoint keeps an angle where others keep their length, and is warned of at every track.
         transformers.logging.set_verbosity_error()
@@ -70,10 +72,14 @@ class Checkpoint:
         attention, why = _attention(self._settings.texts.attention, device)
         kind = torch.float32 if device == "cpu" else torch.bfloat16
         where = {"local_files_only": True}
-        processor = transformers.AutoProcessor.from_pretrained(self._folder, **where)
-        network = getattr(transformers, self.architecture).from_pretrained(
-            self._folder, dtype=kind, attn_implementation=attention, **where
-        )
+        try:
+            processor = transformers.AutoProcessor.from_pretrained(self._folder, **where)
+            network = getattr(transformers, self.architecture).from_pretrained(
+                self._folder, dtype=kind, attn_implementation=attention, **where
+            )
+        except (*MISFITS, OSError, SafetensorError) as error:
+            what = "Transformers cannot load it; is it whole, and is there memory enough? Get it anew, or name another"
+            raise WeightsError(f"{shown(self._folder)}: {what}") from error
         self._loaded = processor, network.to(device).eval()
         try:
             yield [f"{self.architecture} on {device}, attention: {attention}{why}"]
@@ -113,13 +119,18 @@ def find(settings: Settings) -> Path:
 
 
 def _architecture(folder: Path) -> str:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise WeightsError(
+            f"{shown(folder)}: no checkpoint of Transformers: it has no config.json; name another folder"
+        )
     try:
-        config = json.loads((folder / "config.json").read_text())
-        name = str(config["architectures"][0])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise WeightsError(f"{shown(folder)}: no checkpoint of Transformers (its config.json: {error})") from error
+        names = load_json(path).get("architectures")
+    except WeightsError as error:
+        raise WeightsError(f"{error}; name another folder") from error
+    name = shown(str(names[0]))[:60] if isinstance(names, list) and names else "what it describes"
     if name not in _HEARS:
-        raise WeightsError(f"{shown(folder)}: {name} is no Music Flamingo ({', '.join(_HEARS)})")
+        raise WeightsError(f"{shown(path)}: {name} is no Music Flamingo ({', '.join(_HEARS)}); name another folder")
     return name
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from mirkit.errors import WeightsError
 from mirkit.models import weights
 from mirkit.models.places import cache, missing
+from mirkit.models.safe import looks
 from mirkit.models.table import Model, models_of
 from mirkit.models.told import megabytes
 from mirkit.store import Settings, fingerprint_text, shown
@@ -13,6 +14,7 @@ from mirkit.store import Settings, fingerprint_text, shown
 #: What the manual calls the models.
 NAMES = {row.says.rpartition(" ")[2]: row for row in models_of("texts", "llama")}
 DEFAULT = "Q6_K"
+_MAGIC = b"GGUF"
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,12 @@ def find(settings: Settings) -> Pair:
     else:
         model = Path(named).expanduser()
         if not model.is_file():
-            raise WeightsError(f"{shown(named)}: no such file, and none of {', '.join(NAMES)}")
+            raise WeightsError(f"{shown(named)}: no such file; --model takes one, or one of {', '.join(NAMES)}")
         projector, licence = _beside(model, settings.texts.projector), "its own"
+    for path in (model, projector):
+        with open(path, "rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise WeightsError(f"{shown(path)}: not a GGUF file: {looks(path)}; get it anew, or name another")
     sums = [weights.at(path).sha256 for path in (model, projector)]
     size = sum(path.stat().st_size for path in (model, projector))
     return Pair(model, projector, model.name, fingerprint_text("\n".join(sums)).sha256, size, licence)

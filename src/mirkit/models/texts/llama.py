@@ -20,7 +20,7 @@ from mirkit.features.types import FloatArray
 from mirkit.models.texts import Hopeless, Need, gguf, programs
 from mirkit.models.texts.chat import Talk
 from mirkit.models.texts.wire import Wire
-from mirkit.store import Settings
+from mirkit.store import Settings, shown
 
 _HOST = "127.0.0.1"
 #: Layers to put on a card, where there is one: all.
@@ -120,7 +120,8 @@ def _in_process(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
     try:
         server = xllamacpp.Server(wanted)
     except (RuntimeError, ValueError) as error:
-        raise Hopeless(f"llama.cpp cannot load {pair.name}: {error}; is there memory enough?") from error
+        mend = "is it whole, and is there memory enough? Get it anew, or name another"
+        raise Hopeless(f"llama.cpp cannot load {shown(pair.model)}; {mend}") from error
     try:
         yield str(server.listening_address)
     finally:
