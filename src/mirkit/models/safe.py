@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import MissingExtra, WeightsError
+from mirkit.models.fit import MISFITS
 from mirkit.store import shown
 from mirkit.store.mishap import mishap
 
 #: What a YAML or JSON file may weigh (bytes).
 _MOST_TEXT = 2**20
 #: What the parts of damaged files raise, whoever reads them: a date that is none, a stack that is empty.
-_DAMAGE = (
-    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, RuntimeError),
-    *(struct.error, TypeError, ValueError),
-)
+_DAMAGE = (*MISFITS, ImportError, struct.error)
 #: How PyTorch's own files begin since 2020.
 _ZIP = b"PK\x03\x04"
 
