@@ -10,7 +10,7 @@ from mirkit import engines
 from mirkit.cli import main
 from mirkit.dataset import verify as verify_module
 from mirkit.dataset.verify import verify_all
-from mirkit.engines import serial
+from mirkit.engines import many, serial
 from mirkit.pipeline import Request, make_plan
 from mirkit.pipeline.state import State
 from mirkit.store import index, update_info
@@ -70,6 +70,19 @@ def test_it_may_be_deleted(library: Path, looks: list[str]) -> None:
     shutil.rmtree(library / FOLDER)
     assert todo(library) == set()
     assert looks == ["A", "B", "A", "B"]
+
+
+def test_processes_find_the_same(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    update_info(library / "B" / "B.INFO", {"mine": 1}, remove=["lufs"])
+    (library / "A" / "full_mix.mp3").write_bytes(b"a second mix")
+    here, reports = make_plan(Request(library, STAGES, batch=True)), verify_all(library)
+    shutil.rmtree(library / FOLDER, ignore_errors=True)
+    monkeypatch.setattr(many, "_MANY", 1)
+    there = make_plan(Request(library, STAGES, batch=True, jobs=2))
+    assert (there.todo, there.unreadable) == (here.todo, here.unreadable)
+    assert here.todo
+    assert here.unreadable
+    assert verify_all(library) == reports
 
 
 def test_verify_says_the_same_from_the_index(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mirkit import __version__
+from mirkit import __version__, engines
 from mirkit.catalog import KEYS, TRACK_KEYS, key, stage
 from mirkit.cropping.clip import CUT, Cut, clip_fault, clip_folders
 from mirkit.dataset.exclusion import reason
 from mirkit.dataset.facts import compare_texts
 from mirkit.description.facts import Compared
 from mirkit.description.prompts import PREFIX
+from mirkit.engines.many import ask
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.store import Entry, Fingerprint, find_root, fingerprint, read_info, read_provenance, read_settings
 from mirkit.store.index import Index
@@ -124,14 +125,14 @@ class _Changed:
 
     def __init__(self, parts: Mapping[str, Path]) -> None:
         self._parts = parts
-        self._same: dict[tuple[str, Fingerprint, int], bool] = {}
+        self._same: dict[tuple[str, int, str, int], bool] = {}
 
     def any_of(self, entry: Entry) -> bool:
         """Whether a file that a stage read is gone or has changed."""
         return not all(self._is(part, known) for part, known in entry.inputs.items())
 
     def _is(self, part: str, known: Fingerprint) -> bool:
-        asked = (part, known, known.mtime_ns)
+        asked = (part, known.size, known.sha256, known.mtime_ns)
         if asked not in self._same:
             self._same[asked] = part in self._parts and fingerprint(self._parts[part], known) == known
         return self._same[asked]
@@ -175,18 +176,26 @@ def verify_all(path: Path, *, crops: bool = False) -> list[TrackReport]:
         raise MissingInput(f"{path}: no track in it")
     root = find_root(path if several else tracks[0].path, batch=several)
     excluded = read_settings(root).exclude
-    reports = []
     known = _Known(root) if several else None
+    found: dict[Track, TrackReport] = {}
     for track in tracks:
         if why := reason(track, root, excluded):
-            reports.append(TrackReport(track.name, excluded=why))
-            continue
-        reports.append(known.verify(track) if known and not track.loose else verify(track))
-        for folder in clip_folders(track) if crops else ():
-            left_out = reason(Track(folder), root, excluded)
-            reports.append(TrackReport(folder.name, excluded=left_out) if left_out else _verify_clip(folder))
+            found[track] = TrackReport(track.name, excluded=why)
+        elif known and (report := known.get(track)):
+            found[track] = report
+    unknown = [track for track in tracks if track not in found]
+    for track, report in zip(unknown, ask(verify, unknown, jobs=engines.cores()), strict=True):
+        found[track] = report
+        if known:
+            known.put(track, report)
     if known:
         known.index.save()
+    reports = []
+    for track in tracks:
+        reports.append(found[track])
+        for folder in clip_folders(track) if crops and not found[track].excluded else ():
+            left_out = reason(Track(folder), root, excluded)
+            reports.append(TrackReport(folder.name, excluded=left_out) if left_out else _verify_clip(folder))
     return reports
 
 
@@ -196,15 +205,15 @@ class _Known:
     def __init__(self, root: Path) -> None:
         self.index = Index(root, "verify", [__version__, _REPORT, [asdict(row) for row in KEYS]])
 
-    def verify(self, track: Track) -> TrackReport:
-        """Look at a track, at its files only where the index does not know them."""
-        if _is_plain(told := self.index.get(track.folder)):
-            return TrackReport(**told)
-        report = verify(track)
-        if report.complete and not (report.texts or report.absent):
-            plain = asdict(report)
-            self.index.put(track.folder, {name: plain[name] for name in _PLAIN})
-        return report
+    def get(self, track: Track) -> TrackReport | None:
+        """Give the report of a track; None where its files must be looked at."""
+        told = None if track.loose else self.index.get(track.folder)
+        return TrackReport(**told) if _is_plain(told) else None
+
+    def put(self, track: Track, report: TrackReport) -> None:
+        """Keep the report of a track."""
+        if not track.loose and report.complete and not (report.texts or report.absent):
+            self.index.put(track.folder, {name: getattr(report, name) for name in _PLAIN})
 
 
 def _is_plain(told: Any) -> bool:

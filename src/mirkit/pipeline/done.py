@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mirkit import models
 from mirkit.catalog import STEMS, TONAL, Stage
+from mirkit.catalog import stage as stage_of
 from mirkit.stages import parameters
 from mirkit.stages.choice import drum_part
 from mirkit.store import Entry, Fingerprint, Settings
@@ -39,21 +41,31 @@ class Inputs:
 
 def inputs_of(stage: Stage, prints: Mapping[str, Fingerprint], settings: Settings) -> Inputs:
     """Work out what a stage reads, from the fingerprints of the parts that exist."""
-    have_tonal = all(stem in prints for stem in TONAL)
-    heard, reads_curves = _HEARD.get((stage.name, getattr(settings.backends, stage.job, "")), ("", True))
+    method = getattr(settings.backends, stage.job, "")
+    drums = drum_part(prints, settings)
+    curves, parts = _reads(stage.name, method, tuple(prints), drums, with_stems=settings.rhythm.stems)
+    return Inputs(curves, {part: prints[part] for part in parts})
+
+
+@lru_cache  # the same for most tracks of a data set
+def _reads(
+    name: str, method: str, there: tuple[str, ...], drums: str, *, with_stems: bool
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Curves and parts that a stage reads, of the parts that are there."""
+    have_tonal = all(stem in there for stem in TONAL)
+    heard, reads_curves = _HEARD.get((name, method), ("", True))
     curves = [("full_mix", heard)] if heard else []
-    for part, family in stage.curves if reads_curves else ():
+    for part, family in stage_of(name).curves if reads_curves else ():
         if part == "tonal":
             curves.append((part if have_tonal else "full_mix", family))
-        elif part in prints and (stage.name != "beats" or part not in STEMS or settings.rhythm.stems):
+        elif part in there and (name != "beats" or part not in STEMS or with_stems):
             curves.append((part, family))
     parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))}
-    if stage.name == "drums":
-        parts = {drum_part(prints, settings)}
-        if settings.backends.drums != "drumsep":  # which goes through the sound by itself, twice
-            curves = [(part, "strokes") for part in parts]
-    parts = parts or {"full_mix"}
-    return Inputs(tuple(curves), {part: prints[part] for part in sorted(parts)})
+    if name == "drums":
+        parts = {drums}
+        if method != "drumsep":  # which goes through the sound by itself, twice
+            curves = [(drums, "strokes")]
+    return tuple(curves), tuple(sorted(parts or {"full_mix"}))
 
 
 def why_not_done(
@@ -96,10 +108,11 @@ def why_not_done(
         return "settings changed"
     if entry.weights_sha256 and models.own_weights(stage.job, settings) not in ("", entry.weights_sha256):
         return "the weights changed"
-    before = {name: print_.sha256 for name, print_ in entry.inputs.items()}
-    now = {name: print_.sha256 for name, print_ in inputs.files.items()}
-    if changed := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
-        return f"changed: {', '.join(changed)}"
+    if entry.inputs != inputs.files:
+        before = {name: print_.sha256 for name, print_ in entry.inputs.items()}
+        now = {name: print_.sha256 for name, print_ in inputs.files.items()}
+        if changed := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
+            return f"changed: {', '.join(changed)}"
     if changed := sorted(name for name in needs if entry.needs.get(name) != needs[name]):
         return f"redone: {', '.join(changed)}"
     return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mirkit import models
+from mirkit import engines, models
 from mirkit.audio import probe
 from mirkit.catalog import JOBS, STEMS, stage, with_needs
 from mirkit.dataset.exclusion import reason
@@ -132,7 +132,14 @@ def make_plan(request: Request) -> Plan:
         notices.append(f"{len(left_out)} tracks are excluded by mirkit.toml")
         notices += [f"{track.name}: {why}" for track, why in left_out.items() if len(left_out) <= _NAMED]
     todo, unreadable = outstanding(
-        included, root, request.stages, backends, settings, overwrite=request.overwrite, many=request.batch
+        included,
+        root,
+        request.stages,
+        backends,
+        settings,
+        overwrite=request.overwrite,
+        many=request.batch,
+        jobs=request.jobs or settings.run.jobs or engines.cores(),
     )
     minutes = _minutes([track for track in included if str(track.path) in todo])
     counts = Counter("separate" if name == "separate" else "measure" for stages in todo.values() for name in stages)

@@ -29,6 +29,9 @@ from mirkit.track import Track
 from mirkit.track.companions import ADTOF_MIDI, DRUMS_MIDI
 from mirkit.track.names import STEM_MARK
 
+#: File that a stage writes -> attribute of its track.
+_PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}
+
 
 @dataclass
 class State:
@@ -177,9 +180,9 @@ class State:
         if row.name == "crop":
             method: Any = entry.extra.get("method", {}) if entry else {}
             return all(looks_whole(self.track.crops / clip, self.prints) for clip in method.get("clips", ()))
-        keys_there = all(key in self.info for key in row.keys)
         if row.curves and not self._curves_there:
             return False  # made anew, for windows and clips
+        keys_there = all(map(self.info.__contains__, row.keys))
         return keys_there and all(self.product(suffix).exists() for suffix in row.files)
 
     @cached_property
@@ -188,13 +191,8 @@ class State:
 
     def product(self, suffix: str) -> Path:
         """Path of a file that a stage writes."""
-        paths: dict[str, Path] = {
-            "BEATS_GRID": self.track.grid,
-            "ONSETS": self.track.onsets,
-            ADTOF_MIDI: self.track.adtof_midi,
-            DRUMS_MIDI: self.track.drums_midi,
-        }
-        return paths[suffix]
+        path: Path = getattr(self.track, _PRODUCTS[suffix])
+        return path
 
     def our_midi(self, settings: Settings) -> dict[str, Fingerprint]:
         """The drums' MIDI files that we wrote, or were about to write, last time."""
