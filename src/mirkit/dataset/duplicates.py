@@ -92,6 +92,7 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
             same = sounds.setdefault(_sound(track.curves), number)
             if bonds.join(same, number):
                 found.pairs.append(Pair(same, number, None))
+                marks = NO_LANDMARKS  # whatever it is a copy of is found by the first of them
         except MissingInput as error:
             found.not_compared[number] = rename_hint(track) or str(error)
             found.unmeasured.append(number)

@@ -65,55 +65,40 @@ def candidates(times: Sequence[npt.NDArray[np.float32]], hashed: Sequence[Sequen
     for which, _ in enumerate(SEMITONES):
         words = np.concatenate([own[which].words for own in hashed])
         near = np.concatenate([own[which].near for own in hashed])
-        hits = [_hits(index[:, table], words[:, table], near[:, table]) for table in range(TABLES)]
-        asked, met = np.divmod(np.unique(np.concatenate(hits)), max(len(index), 1))
-        other = owner[asked] != owner[met]
-        asked, met = asked[other], met[other]
-        flips = np.concatenate([_flips(words, index, part) for part in _parts(asked, met)] or [np.zeros(0, np.int64)])
-        alike = flips <= _MOST_FLIPS
-        found.append((asked[alike], met[alike]))
+        pairs = [np.zeros(0, np.int64)]
+        for table in range(TABLES):
+            for asked, met in _hits(index[:, table], words[:, table], near[:, table]):
+                other = owner[asked] != owner[met]
+                asked, met = asked[other], met[other]
+                flips = np.bitwise_count(words[asked] ^ index[met]).sum(axis=1, dtype=np.int64)
+                # Most that meet are unlike, and must not pile up: two landmarks as one number, the like ones only.
+                pairs.append((asked * len(index) + met)[flips <= _MOST_FLIPS])
+        found.append(np.divmod(np.unique(np.concatenate(pairs)), max(len(index), 1)))
     landmarks = np.bincount(owner, minlength=count)
     for semitones, (asked, met) in zip(SEMITONES, found, strict=True):
         yield from _pairs(owner, when, landmarks, semitones, asked, met)
 
 
-def _parts(asked: npt.NDArray[np.int64], met: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], ...]]:
-    for start in range(0, len(asked), _AT_ONCE):
-        yield asked[start : start + _AT_ONCE], met[start : start + _AT_ONCE]
-
-
-def _flips(
-    words: npt.NDArray[np.uint32], index: npt.NDArray[np.uint32], pairs: tuple[npt.NDArray[np.int64], ...]
-) -> npt.NDArray[np.int64]:
-    asked, met = pairs
-    flips: npt.NDArray[np.int64] = np.bitwise_count(words[asked] ^ index[met]).sum(axis=1, dtype=np.int64)
-    return flips
-
-
 def _hits(
     index: npt.NDArray[np.uint32], words: npt.NDArray[np.uint32], near: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.int64]:
-    """Landmarks whose hash in one table is that of another, the least sure bits either way.
-
-    Each as one number: the landmark that asks, times their count, and the one it meets.
-    """
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Landmarks that ask, and those that they meet: its hash in one table is theirs, the least sure bits either way."""
     order = np.argsort(index, kind="stable")
     ordered = index[order]
     bits = np.uint32(1) << near.astype(np.uint32)
-    found = []
     for choice in range(2**UNSURE):
         flipped = np.zeros(len(words), np.uint32)
         for bit in range(UNSURE):
             if choice >> bit & 1:
                 flipped |= bits[:, bit]
-        asked = words ^ flipped
-        low, high = np.searchsorted(ordered, asked, "left"), np.searchsorted(ordered, asked, "right")
-        length = np.minimum(high - low, _MOST_EQUAL)
-        who = np.repeat(np.arange(len(words)), length)
-        step = np.arange(len(who)) - np.repeat(np.cumsum(length) - length, length)
-        met = order[np.repeat(low, length) + step]
-        found.append(who[who != met] * len(index) + met[who != met])
-    return np.concatenate(found)
+        for start in range(0, len(words), _AT_ONCE):
+            asked = (words ^ flipped)[start : start + _AT_ONCE]
+            low, high = np.searchsorted(ordered, asked, "left"), np.searchsorted(ordered, asked, "right")
+            length = np.minimum(high - low, _MOST_EQUAL)
+            who = np.repeat(np.arange(len(asked)), length)
+            step = np.arange(len(who)) - np.repeat(np.cumsum(length) - length, length)
+            met = order[np.repeat(low, length) + step]
+            yield start + who, met
 
 
 def _pairs(

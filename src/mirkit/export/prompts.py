@@ -140,7 +140,6 @@ def _known(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording
     facts = item.facts
     tags: Mapping[str, Any] = facts.get("tags") or {}
     known: dict[str, Any] = {name: tags.get(name) for name in _TAGS}
-    known |= {row.name: f"{numbers[row.name]:.4g}" for row in KEYS if row.name in numbers}
     known |= {
         "trigger": wording.trigger,
         "bpm": str(round(numbers["bpm"])) if "bpm" in numbers else None,
@@ -151,7 +150,8 @@ def _known(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording
         "seconds": str(round(item.seconds)),
         **{name: fix(normalise(text), _facts(item, numbers)) for name, text in item.texts.items()},
     }
-    return {name: text for name, value in known.items() if value and (text := normalise(str(value)))}
+    plain = {row.name: f"{numbers[row.name]:.4g}" for row in KEYS if row.name in numbers}
+    return plain | {name: text for name, value in known.items() if value and (text := normalise(str(value)))}
 
 
 def _facts(item: Item, numbers: Mapping[str, float]) -> Facts:
