@@ -207,7 +207,7 @@ class _Known:
 
     def get(self, track: Track) -> TrackReport | None:
         """Give the report of a track; None where its files must be looked at."""
-        told = None if track.loose else self.index.get(track.folder)
+        told: Any = None if track.loose else self.index.get(track.folder)
         return TrackReport(**told) if _is_plain(told) else None
 
     def put(self, track: Track, report: TrackReport) -> None:
