@@ -13,7 +13,7 @@ from mirkit.errors import WeightsError
 from mirkit.models import backend, chosen, make, to_fetch, weights, weights_of
 from mirkit.models.device import pick
 from mirkit.models.places import cache
-from mirkit.store import Settings
+from mirkit.store import Settings, shown
 
 
 def check_device(backends: Mapping[str, str], settings: Settings) -> None:
@@ -68,4 +68,4 @@ def _mark(row: Backend, found: weights.Weights) -> Path:
 def _mend(row: Backend, found: weights.Weights, settings: Settings) -> str:
     if isinstance(chosen(row, settings), Path):
         return "name another file"
-    return f"delete what lies in {found.files[0].parent}, then: mirkit models fetch {found.model}"
+    return f"delete what lies in {shown(found.files[0].parent)}, then: mirkit models fetch {found.model}"
