@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mirkit.cli import main
+from library import make_track
+from mirkit.cli import main, show
 from mirkit.dataset.status import seconds_left, status
 from mirkit.errors import MissingInput
 from mirkit.store.log import RunLog, logs
@@ -123,3 +125,27 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "and 11 more" in out
     assert err.count("\n") == 20
     assert "run the same command again" in out
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_run_can_be_asked_while_it_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        make_track(tmp_path / f"T{number}", seconds=1.0, seed=number)
+    told: list[str] = []
+    outcome = show.outcome
+
+    def ask(*given: Any, **named: Any) -> None:
+        outcome(*given, **named)
+        capsys.readouterr()
+        assert main(["status", str(tmp_path)]) == 0
+        told.append(capsys.readouterr().out)
+
+    monkeypatch.setattr(show, "outcome", ask)
+    assert main(["bands", str(tmp_path), "--batch", "--jobs", "1"]) == 0
+    for done, text in enumerate(told, 1):
+        assert ", running, " in text
+        assert f"tracks   {done} of 3 done, 0 failed" in text
+        assert "left     about " in text
+    assert len(told) == 3

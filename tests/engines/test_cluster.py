@@ -1,10 +1,12 @@
 """What the Ray engine promises, on a real cluster of two nodes on this machine. Slow: a cluster takes long to start."""
 
 import os
+import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here"),
 ]
 HERE = Path(__file__).resolve()
-SMALL = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+#: No more processes than the tests need: each costs a busy machine seconds to start.
+SMALL = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_log_monitor": False, "no_monitor": True}
 
 
 class Nodes:
@@ -77,6 +80,7 @@ def started() -> Iterator[Nodes]:
     with lock, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (HERE.parents[2] / "src", HERE.parents[1], HERE.parent))))
         patch.setenv("RAY_DEDUP_LOGS", "0")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         nodes = Nodes()
         yield nodes
         nodes.stop()
@@ -118,8 +122,8 @@ def test_a_killed_worker_costs_its_item_alone(nodes: Nodes, tmp_path: Path) -> N
 
 
 def test_a_time_limit_ends_an_item(nodes: Nodes) -> None:
-    done = through(nodes, chores.hang_on_three, range(5), time_limit=4)
-    assert done[3].error == "tried 3 times: took longer than 4 s and was stopped"
+    done = through(nodes, chores.hang_on_three, range(5), time_limit=2)
+    assert done[3].error == "tried 3 times: took longer than 2 s and was stopped"
     assert [done[i].result for i in (0, 1, 2, 4)] == [0, 1, 2, 4]
 
 
@@ -139,6 +143,32 @@ def test_leaving_ends_the_actors(nodes: Nodes) -> None:
         time.sleep(0.2)
 
 
+def make_library(folder: Path, tracks: int) -> Path:
+    """The same tracks twice: for the cluster, and for this machine."""
+    for seed in range(tracks):
+        make_track(folder / "ray" / f"Track {seed}", seconds=6 + seed, seed=seed, stems=True)
+    shutil.copytree(folder / "ray", folder / "local")
+    return folder
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    kinds = (".INFO", ".BEATS_GRID", ".ONSETS")
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.suffix in kinds}
+
+
+def test_objects_through_the_command_line(nodes: Nodes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("fsspec")
+    library = make_library(tmp_path, 2)
+    url = f"file://{library}/ray"
+    assert main(["rhythm", url, "--engine", "ray", "--address", nodes.address]) == 0
+    told = capsys.readouterr().out
+    assert "2 workers" in told
+    assert "2 done, 0 skipped, 0 failed" in told
+    assert main(["rhythm", str(library / "local"), "--batch", "--jobs", "1", "--quiet"]) == 0
+    assert results(library / "ray") == results(library / "local")
+    assert read_provenance(library / "ray" / "Track 0" / "Track 0.PROVENANCE").stages.keys() >= {"beats", "onsets"}
+
+
 def test_a_lost_node_costs_no_item(nodes: Nodes) -> None:
     done = {}
     for one in engines.run(chores.linger, range(10), jobs=2, address=nodes.address):
@@ -149,20 +179,8 @@ def test_a_lost_node_costs_no_item(nodes: Nodes) -> None:
     assert [one.mishap for one in done.values() if one.mishap], "what it was at work on was done elsewhere"
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Path:
-    for seed in range(4):
-        make_track(tmp_path / "ray" / f"Track {seed}", seconds=6 + seed, seed=seed, stems=True)
-        make_track(tmp_path / "local" / f"Track {seed}", seconds=6 + seed, seed=seed, stems=True)
-    return tmp_path
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    kinds = (".INFO", ".BEATS_GRID", ".ONSETS")
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.suffix in kinds}
-
-
-def test_tracks_come_out_as_by_the_local_engine_though_a_node_is_killed(nodes: Nodes, library: Path) -> None:
+def test_tracks_come_out_as_by_the_local_engine_though_a_node_is_killed(nodes: Nodes, tmp_path: Path) -> None:
+    library = make_library(tmp_path, 4)
     request = Request(library / "ray", ("beats", "onsets", "bands", "chroma"), batch=True, address=nodes.address)
     plan = make_plan(request)
     outcomes = []
@@ -172,23 +190,11 @@ def test_tracks_come_out_as_by_the_local_engine_though_a_node_is_killed(nodes: N
             nodes.kill_second()
     assert len(outcomes) == 4
     assert all(outcome.ok for outcome in outcomes), outcomes
-    for name in ("beats", "onsets", "bands", "chroma"):
-        assert main([name, str(library / "local"), "--batch", "--jobs", "1", "--quiet"]) == 0
+    here = replace(request, path=library / "local", address=None, jobs=1)
+    assert all(outcome.ok for outcome in run(make_plan(here), here, print))
     assert results(library / "ray") == results(library / "local")
     assert len(results(library / "ray")) == 12
     assert not list((library / "ray").rglob(".mirkit-*")), "nothing half written is left"
-
-
-def test_objects_through_the_command_line(nodes: Nodes, library: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("fsspec")
-    url = f"file://{library}/ray"
-    assert main(["rhythm", url, "--engine", "ray", "--address", nodes.address]) == 0
-    told = capsys.readouterr().out
-    assert "2 workers" in told
-    assert "4 done, 0 skipped, 0 failed" in told
-    assert main(["rhythm", str(library / "local"), "--batch", "--quiet"]) == 0
-    assert results(library / "ray") == results(library / "local")
-    assert read_provenance(library / "ray" / "Track 0" / "Track 0.PROVENANCE").stages.keys() >= {"beats", "onsets"}
 
 
 def test_without_a_cluster_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
