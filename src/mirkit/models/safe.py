@@ -81,7 +81,7 @@ def _code_in(path: Path) -> str:
                     return shown(".".join(words[-2:]))[:80]
                 if isinstance(value, str):
                     words.append(value)
-    except (ValueError, OSError):  # not a pickle, or not to its end
+    except (OSError, *_DAMAGE):  # not a pickle, or not to its end
         pass
     return ""
 
