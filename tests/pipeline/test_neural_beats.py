@@ -103,7 +103,8 @@ def test_without_weights_auto_is_the_embedded_method_and_says_why(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
     assert main(["beats", str(track)]) == 0
-    assert "needs final0.ckpt" in capsys.readouterr().out
+    told = "Beat This! final0 (81.1 MB): not here, nothing is fetched offline; mirkit models fetch beat_this\n"
+    assert told in capsys.readouterr().out
     assert read_settings(track.parent).backends.beats == "embedded"
 
 
