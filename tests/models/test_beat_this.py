@@ -295,3 +295,18 @@ def test_a_device_that_is_not_there() -> None:
     if not torch.backends.mps.is_available():
         with pytest.raises(MissingExtra, match="--device mps"):
             pick("mps")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}qsets",  # takes from an empty stack
+        b"\x80\x02\x8a\x0al\xfc\x88F\x07\x0a\x00\x00\x8d\x8b\x90\x8e\x9dgeq\x03ctorch\x0aFloat",  # text of 10^18 bytes
+    ],
+)
+def test_what_fuzzing_found_in_checkpoints_is_one_line(content: bytes, tmp_path: Path) -> None:
+    from mirkit.models.safe import load_tensors
+
+    (tmp_path / "a.ckpt").write_bytes(content)
+    with pytest.raises(WeightsError, match="not a checkpoint of PyTorch"):
+        load_tensors(tmp_path / "a.ckpt")

@@ -19,6 +19,8 @@ from mirkit.store.mishap import mishap
 _MOST_TEXT = 2**20
 #: What the parts of damaged files raise, whoever reads them: a date that is none, a stack that is empty.
 _DAMAGE = (*MISFITS, ImportError, struct.error)
+#: How much of a pickle is looked through for what it names (bytes).
+_MOST_PICKLE = 2**24
 #: How PyTorch's own files begin since 2020.
 _ZIP = b"PK\x03\x04"
 
@@ -74,13 +76,14 @@ def _code_in(path: Path) -> str:
     words: list[str] = []
     try:
         with open(path, "rb") as file:
-            for code, value, _ in pickletools.genops(file):
-                if code.name in ("GLOBAL", "INST"):
-                    return shown(str(value).replace(" ", "."))[:80]
-                if code.name == "STACK_GLOBAL":
-                    return shown(".".join(words[-2:]))[:80]
-                if isinstance(value, str):
-                    words.append(value)
+            start = file.read(_MOST_PICKLE)  # in memory, where a claimed length costs nothing
+        for code, value, _ in pickletools.genops(start):
+            if code.name in ("GLOBAL", "INST"):
+                return shown(str(value).replace(" ", "."))[:80]
+            if code.name == "STACK_GLOBAL":
+                return shown(".".join(words[-2:]))[:80]
+            if isinstance(value, str):
+                words.append(value)
     except (OSError, *_DAMAGE):  # not a pickle, or not to its end
         pass
     return ""
