@@ -50,14 +50,14 @@ class Model:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
     """A model with an owner in this process, which links find."""
-    listener = Listener(None, authkey=SECRET)
+    listener = Listener(None)
     made = Model(listener.address)
     described = type("Described", (), {})()
     described.compute = made.compute
     monkeypatch.setattr(models, "make", lambda *_: described)
     monkeypatch.setattr(server, "_GRACE", 0.2)
     monkeypatch.setattr(links, "connect", lambda device: Client(listener.address, authkey=SECRET))
-    thread = threading.Thread(target=server.Owner("cpu", listener).serve, daemon=True)
+    thread = threading.Thread(target=server.Owner("cpu", listener, SECRET).serve, daemon=True)
     thread.start()
     yield made
     made.may.set()
@@ -144,6 +144,67 @@ def test_who_knows_no_secret_is_not_served(model: Model) -> None:
         Client(model.address, authkey=b"another")
     model.may.set()
     assert len(ask(rows(2))) == 2, "others are"
+
+
+def test_who_says_nothing_keeps_nobody_out(model: Model) -> None:
+    model.may.set()
+    with Client(model.address):
+        assert len(ask(rows(2))) == 2
+
+
+def test_what_breaks_off_midway_is_not_the_next_answer(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    model.may.set()
+    link, receive = Link("cpu"), wire.receive
+
+    def interrupted(connection: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        return receive(connection)
+
+    monkeypatch.setattr(wire, "receive", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        link.compute("fake", WEIGHTS, "double", [rows(1, 5)])
+    monkeypatch.setattr(wire, "receive", receive)
+    np.testing.assert_array_equal(link.compute("fake", WEIGHTS, "double", [rows(1, 7)]), rows(1, 14))
+
+
+def test_arrays_without_items_come_through() -> None:
+    with Listener(None) as listener, Client(listener.address) as ours, listener.accept() as theirs:
+        sent = [rows(0), rows(2)[:, :0], np.asfortranarray(rows(2, 4))]
+        wire.send(ours, "head", sent)
+        head, found = wire.receive(theirs)
+    assert head == "head"
+    for one, other in zip(sent, found, strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+
+
+@pytest.mark.parametrize("name", ["AcceleratorError", "none"])
+def test_a_card_that_failed_is_told_from_a_model_that_did(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class CardError(RuntimeError):
+        pass
+
+    torch = type("Torch", (), {name: CardError})
+    monkeypatch.setitem(sys.modules, "torch", torch)
+
+    def lost(kind: type[ModelError], cause: Exception) -> bool:
+        error = kind("it failed")
+        error.__cause__ = cause
+        return server._lost(error)
+
+    assert lost(ModelError, CardError("CUDA error: unspecified launch failure"))
+    assert lost(ModelError, RuntimeError("CUDA error: unspecified launch failure"))
+    assert not lost(ModelError, RuntimeError("shapes do not fit"))
+    assert not lost(OutOfMemory, CardError("CUDA error: out of memory"))
+
+
+def test_memory_runs_short_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+    def step(batch: Array) -> Array:
+        raise MemoryError("Unable to allocate memory")
+
+    with pytest.raises(OutOfMemory, match="Unable to allocate memory"):
+        Batches("fake", "cpu", {"double": step}, 8)("double", rows(2))
 
 
 def test_it_is_for_workers_and_cards_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,6 +302,19 @@ def test_one_that_dies_of_its_work_is_a_line(demucs: _Demucs, monkeypatch: pytes
     assert len(there.compute("0", demucs.sound)) == 3, "others are served by the next"
 
 
+def test_a_path_means_what_it_means_to_the_worker(
+    demucs: _Demucs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = owner.share("demucs", demucs.weights, "cpu")
+    assert len(owners()) == 1
+    (tmp_path / "elsewhere").mkdir()
+    path = demucs.weights.files[0].rename(tmp_path / "elsewhere" / "same.th")
+    monkeypatch.chdir(path.parent)
+    there = owner.share("demucs", Weights("same.th", (Path(path.name),), "1"), "cpu")
+    np.testing.assert_array_equal(there.compute("0", demucs.sound), keep.compute("0", demucs.sound))
+    assert len(owners()) == 1, "the one that was started in another folder"
+
+
 def test_weights_that_are_none_are_the_workers_error(demucs: _Demucs, tmp_path: Path) -> None:
     (tmp_path / "none.th").write_bytes(b"no checkpoint")
     with pytest.raises(WeightsError, match=r"none\.th"):
@@ -268,6 +342,31 @@ def test_a_folder_that_others_can_write_to_is_not_trusted(tmp_path: Path, monkey
     folder.chmod(0o777)
     with pytest.raises(ModelError, match="must be a folder that is yours alone"):
         place.connect("cpu")
+
+
+def test_an_address_where_another_program_listens_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "_ANSWER", 0.2)
+    with Listener(("127.0.0.1", 0)) as listener:  # it never says a word
+        note = tmp_path / "note.json"
+        note.write_text(json.dumps({"address": listener.address, "secret": SECRET.hex()}))
+        assert place._found(note) is None
+
+
+def test_no_folder_for_temporary_files_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ModelError, match=r"^the process that computes on cpu cannot be started: .*gone"):
+        Link("cpu").describe("demucs", WEIGHTS)
+
+
+def test_those_that_ended_are_reaped_when_the_next_begins(demucs: _Demucs) -> None:
+    there = owner.share("demucs", demucs.weights, "cpu")
+    (process,) = owners()
+    process.kill()
+    wait_for(lambda: process.status() == "zombie")
+    there.compute("0", demucs.sound)
+    assert process.pid not in [child.pid for child in psutil.Process().children()]
 
 
 def test_one_that_cannot_begin_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Batches through a network: as many items at once as memory allows, wherever the network is."""
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -112,9 +113,10 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _give_back(device: str) -> None:
-    """Hand cached memory of a card back to its driver."""
-    import torch
-
+    """Hand cached memory of a card back to its driver, where PyTorch is what computes."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
     elif device == "mps":

@@ -7,6 +7,7 @@ started anew and asked again, and no track is lost by that.
 """
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mirkit.engines import worker_number
@@ -45,6 +46,8 @@ def share(name: str, weights: "Weights", device: str) -> Any:
         The owner cannot be started.
     """
     device = _card(device)
+    # The owner has the working folder of the worker that started it, perhaps one of another run.
+    weights = replace(weights, files=tuple(path.absolute() for path in weights.files))
     link = _LINKS.setdefault(device, Link(device))
     model, together = link.describe(name, weights)
     model.compute = There(link, name, weights, together)

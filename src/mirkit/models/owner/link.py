@@ -47,27 +47,25 @@ class Link:
             while True:
                 begun, why = False, "it ended"
                 try:
+                    # What breaks off midway, also by an interrupt, leaves a connection that is not to be used again.
+                    connection, self._connection = self._connection or connect(self._device), None
                     # What it died of once, it computes without company, so that nobody else is lost with it.
-                    wire.send(self._connected(), (question, deaths > 0), arrays)
-                    head, found = wire.receive(self._connected())
+                    wire.send(connection, (question, deaths > 0), arrays)
+                    head, found = wire.receive(connection)
                     while head == "begun":
                         begun = True
-                        head, found = wire.receive(self._connected())
-                    if head[0] == "failed":
-                        raise head[1]
+                        head, found = wire.receive(connection)
                     if head[0] != "broken":
+                        self._connection = connection
+                        if head[0] == "failed":
+                            raise head[1]
                         return head, found
                     why = head[1]
                 except (OSError, EOFError):
                     pass
-                self._connection = None
                 deaths, losses = deaths + begun, losses + (not begun)
                 if deaths == _DEATHS or losses == _LOSSES:
                     raise ModelError(f"the process that computes on {self._device} was lost again and again: {why}")
-
-    def _connected(self) -> Connection:
-        self._connection = self._connection or connect(self._device)
-        return self._connection
 
 
 class There:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Client, Connection, answer_challenge, deliver_challenge
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ from mirkit.errors import ModelError
 
 #: Seconds to wait while another worker starts it.
 _PATIENCE = 60.0
+#: Seconds in which an owner begins to answer; what does not is another program, or hangs.
+_ANSWER = 20.0
 #: What decides which card a number means.
 _CARDS = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _CODE = """import json, sys; sys.path[:] = json.loads(sys.argv.pop())
 from mirkit.models.owner.server import main; main()"""
-#: Those that this process started, so that Python reaps them when they have ended.
+#: Those that this process started; they are reaped when another one is.
 _STARTED: list["subprocess.Popen[bytes]"] = []
 
 
@@ -36,8 +38,8 @@ def connect(device: str) -> Connection:
     ModelError
         It cannot be started.
     """
-    note = _folder() / f"{_name(device)}.json"
     try:
+        note = _folder() / f"{_name(device)}.json"
         with filelock.FileLock(note.with_suffix(".lock"), timeout=_PATIENCE):
             return _found(note) or _started(device, note)
     except (OSError, filelock.Timeout) as error:
@@ -80,7 +82,7 @@ def _started(device: str, note: Path) -> Connection:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    _STARTED.append(process)
+    _STARTED[:] = [*(earlier for earlier in _STARTED if earlier.poll() is None), process]
     with process.stdin, process.stdout:
         process.stdin.write(f"{secret}\n".encode())
         process.stdin.flush()
@@ -95,4 +97,9 @@ def _started(device: str, note: Path) -> Connection:
 
 
 def _client(address: Any, secret: str) -> Connection:
-    return Client(tuple(address) if isinstance(address, list) else address, authkey=bytes.fromhex(secret))
+    connection = Client(tuple(address) if isinstance(address, list) else address)
+    if not connection.poll(_ANSWER):
+        raise TimeoutError("it does not answer")
+    answer_challenge(connection, bytes.fromhex(secret))
+    deliver_challenge(connection, bytes.fromhex(secret))
+    return connection

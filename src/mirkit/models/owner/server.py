@@ -9,7 +9,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, Listener
+from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -26,26 +26,30 @@ _GRACE = 2.0
 #: Seconds that the first worker has to come.
 _FIRST = 30.0
 _TICK = 0.25
+#: How the errors of a card begin; before 2.8, PyTorch has no class for them.
+_CARD_FAILED = ("CUDA error", "HIP error")
 
 
 def main() -> None:
     """Serve: the device is the argument, the secret comes over the input, and the address goes to the output."""
     secret = bytes.fromhex(sys.stdin.readline())
-    with _listener(secret) as listener:
+    if not secret:  # whoever started this process was killed meanwhile
+        return
+    with _listener() as listener:
         sys.stdout.write(f"{json.dumps(listener.address)}\n")
         sys.stdout.flush()
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):  # those of the worker that started it
             os.dup2(nowhere, stream)
-        Owner(sys.argv[1], listener).serve()
+        Owner(sys.argv[1], listener, secret).serve()
 
 
-def _listener(secret: bytes) -> Listener:
+def _listener() -> Listener:
     many = 128  # workers may come at once
     try:
-        return Listener(None, backlog=many, authkey=secret)
+        return Listener(None, backlog=many)
     except OSError:  # the path of a socket must be short, and TMPDIR is not
-        return Listener(("127.0.0.1", 0), backlog=many, authkey=secret)
+        return Listener(("127.0.0.1", 0), backlog=many)
 
 
 @dataclass(eq=False)
@@ -78,10 +82,13 @@ class Owner:
     device : str
         Of PyTorch.
     listener : Listener
+        Without a key.
+    secret : bytes
+        What those who come must know.
     """
 
-    def __init__(self, device: str, listener: Listener) -> None:
-        self._device, self._listener = device, listener
+    def __init__(self, device: str, listener: Listener, secret: bytes) -> None:
+        self._device, self._listener, self._secret = device, listener, secret
         self._models: dict[tuple[str, Weights], Any] = {}
         self._asked: SimpleQueue[_Ask] = SimpleQueue()
         self._waiting: deque[_Ask] = deque()
@@ -99,16 +106,21 @@ class Owner:
         while True:
             try:
                 connection = self._listener.accept()
-            except (AuthenticationError, EOFError, ConnectionError):  # a stranger, or one who is gone already
+            except ConnectionError:  # one who is gone already
                 continue
             except OSError:  # closed: no others are wanted
                 return
-            with self._lock:
-                self._workers += 1
             threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
 
     def _attend(self, connection: Connection) -> None:
         """Hand on what one worker asks, and what is answered."""
+        try:
+            deliver_challenge(connection, self._secret)
+            answer_challenge(connection, self._secret)
+        except (AuthenticationError, EOFError, OSError):  # a stranger
+            return
+        with self._lock:
+            self._workers += 1
         try:
             while True:
                 ((job, name, weights, *step), alone), batch = wire.receive(connection)
@@ -206,7 +218,7 @@ class Owner:
 
 def _lost(error: ModelError) -> bool:
     """Whether an error leaves nothing to be computed with: a card that failed fails from then on."""
-    torch = sys.modules.get("torch")
-    return (
-        torch is not None and not isinstance(error, OutOfMemory) and isinstance(error.__cause__, torch.AcceleratorError)
-    )
+    torch, cause = sys.modules.get("torch"), error.__cause__
+    if torch is None or isinstance(error, OutOfMemory):
+        return False
+    return isinstance(cause, getattr(torch, "AcceleratorError", ())) or str(cause).startswith(_CARD_FAILED)

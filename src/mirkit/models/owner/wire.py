@@ -21,7 +21,7 @@ def send(connection: Connection, head: Any, arrays: Sequence[Array] = ()) -> Non
     flat = [np.ascontiguousarray(array) for array in arrays]
     connection.send((head, [(array.shape, array.dtype.str) for array in flat]))
     for array in flat:
-        content = array.data.cast("B")
+        content = _bytes(array)
         if sys.platform == "win32":
             connection.send_bytes(content)
         else:
@@ -34,7 +34,7 @@ def receive(connection: Connection) -> tuple[Any, list[Array]]:
     head, shapes = connection.recv()
     arrays: list[Array] = [np.empty(shape, kind) for shape, kind in shapes]
     for array in arrays:
-        content = array.data.cast("B")
+        content = _bytes(array)
         if sys.platform == "win32":
             connection.recv_bytes_into(content)
         else:
@@ -45,6 +45,11 @@ def receive(connection: Connection) -> tuple[Any, list[Array]]:
                         raise EOFError
                     content = content[count:]
     return head, arrays
+
+
+def _bytes(array: Array) -> memoryview:
+    """The memory of an array; ``memoryview.cast`` takes none without items."""
+    return array.reshape(-1).view(np.uint8).data
 
 
 @contextmanager
