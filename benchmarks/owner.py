@@ -29,6 +29,7 @@ from mirkit.models.batches import Batches
 from mirkit.models.device import pick
 from mirkit.models.owner import link, server
 from mirkit.models.weights import Weights
+from mirkit.store import fingerprint_text
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = b"benchmark"
@@ -57,9 +58,9 @@ def transport(workers: list[int]) -> None:
     stems = np.zeros((TOGETHER, 4, 2, SAMPLES), np.float32)
     network = SimpleNamespace(compute=Batches("none", "cuda", {"0": lambda sound: stems[: len(sound)]}, TOGETHER))
     models.make = lambda *_: network
-    with Listener(None, authkey=SECRET) as listener:
+    with Listener(None) as listener:
         if not os.fork():
-            server.Owner("cpu", listener).serve()
+            server.Owner("cpu", listener, SECRET).serve()
             os._exit(0)
         link.connect = lambda _: Client(listener.address, authkey=SECRET)
         print("| workers | ms a batch | x real time |\n| --- | --- | --- |")
@@ -100,7 +101,7 @@ def ask() -> None:
     sound = np.zeros((TOGETHER, 2, SAMPLES), np.float32)
     owner = link.Link("cpu")
     for _ in range(ROUNDS):
-        owner.compute("none", Weights("none", (), ""), "0", [sound])
+        owner.compute("none", Weights("none", (), fingerprint_text("").sha256), "0", [sound])
 
 
 if __name__ == "__main__":

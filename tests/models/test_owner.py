@@ -20,15 +20,16 @@ import pytest
 
 from mirkit import models
 from mirkit.errors import ModelError, WeightsError
-from mirkit.models import owner
+from mirkit.models import owner, weights
 from mirkit.models.batches import Array, Batches, OutOfMemory
 from mirkit.models.owner import link as links
 from mirkit.models.owner import place, server, wire
 from mirkit.models.owner.link import Link
 from mirkit.models.weights import Weights
+from mirkit.store import fingerprint_text
 
 SECRET = b"secret"
-WEIGHTS = Weights("fake", (), "0")
+WEIGHTS = Weights("fake", (), fingerprint_text("").sha256)
 
 
 class Model:
@@ -226,7 +227,7 @@ class _Demucs:
         from models.demucs_checkpoints import package, random_network, write
 
         path = write(folder, "aaaaaaaa", package(random_network()))
-        self.weights = Weights("tiny", (path,), "0")
+        self.weights = weights.at(path)
         self.sound = np.random.default_rng(1).standard_normal((3, 2, 10584)).astype(np.float32)
 
 
@@ -306,20 +307,33 @@ def test_a_path_means_what_it_means_to_the_worker(
     demucs: _Demucs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep = owner.share("demucs", demucs.weights, "cpu")
-    assert len(owners()) == 1
+    before = keep.compute("0", demucs.sound)
     (tmp_path / "elsewhere").mkdir()
     path = demucs.weights.files[0].rename(tmp_path / "elsewhere" / "same.th")
     monkeypatch.chdir(path.parent)
-    there = owner.share("demucs", Weights("same.th", (Path(path.name),), "1"), "cpu")
-    np.testing.assert_array_equal(there.compute("0", demucs.sound), keep.compute("0", demucs.sound))
+    there = owner.share("demucs", weights.at(Path(path.name)), "cpu")
+    np.testing.assert_array_equal(there.compute("0", demucs.sound), before)
     assert len(owners()) == 1, "the one that was started in another folder"
 
 
 def test_weights_that_are_none_are_the_workers_error(demucs: _Demucs, tmp_path: Path) -> None:
     (tmp_path / "none.th").write_bytes(b"no checkpoint")
     with pytest.raises(WeightsError, match=r"none\.th"):
-        owner.share("demucs", Weights("none", (tmp_path / "none.th",), "0"), "cpu")
+        owner.share("demucs", weights.at(tmp_path / "none.th"), "cpu")
     assert owner.share("demucs", demucs.weights, "cpu").stems, "the owner goes on"
+
+
+def test_weights_that_changed_meanwhile_are_not_taken_for_those_that_were_asked_for(demucs: _Demucs) -> None:
+    from models.demucs_checkpoints import package, random_network, write
+
+    there = owner.share("demucs", demucs.weights, "cpu")
+    (path,) = demucs.weights.files
+    write(path.parent, "bbbbbbbb", package(random_network(seed=1))).replace(path)
+    assert len(there.compute("0", demucs.sound)) == 3, "those are still loaded"
+    for process in owners():
+        process.kill()
+    with pytest.raises(WeightsError, match=r"the weights have changed since this run began; start it anew$"):
+        there.compute("0", demucs.sound)
 
 
 def test_where_paths_are_too_long_for_sockets(demucs: _Demucs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,17 @@ def at(path: Path, files: tuple[Path, ...] = ()) -> Weights:
         raise WeightsError(str(error)) from error
 
 
+def changed(found: Weights) -> bool:
+    """Whether the files are others by now than those that were checked.
+
+    Raises
+    ------
+    MirkitError
+        One cannot be read.
+    """
+    return _sum([checksum(path) for path in found.files]) != found.sha256
+
+
 def refused(path: Path, files: tuple[Path, ...]) -> str:
     """Say in one clause why ``--commercial-safe`` refuses files that the user named, or "": a copy keeps its licence.
 

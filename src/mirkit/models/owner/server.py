@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from mirkit.engines.wire import told
-from mirkit.errors import MirkitError, ModelError
+from mirkit.errors import MirkitError, ModelError, WeightsError
 from mirkit.models.batches import Array, OutOfMemory
 from mirkit.models.owner import wire
-from mirkit.models.weights import Weights
+from mirkit.models.weights import Weights, changed
+from mirkit.store import shown
 
 #: Seconds without any worker after which it ends: workers are replaced by others now and then.
 _GRACE = 2.0
@@ -204,6 +205,11 @@ class Owner:
 
         key = name, weights
         if key not in self._models:
+            # Perhaps long after the worker looked: an owner before this one may have loaded them.
+            if changed(weights):
+                raise WeightsError(
+                    f"{shown(weights.model)}: the weights have changed since this run began; start it anew"
+                )
             self._models[key] = make(name, weights, self._device)
         return self._models[key]
 
