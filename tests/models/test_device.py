@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mirkit.errors import ModelError
 from mirkit.models import device
-from mirkit.models.device import placed
 
 NAMES = ("PYTORCH_ALLOC_CONF", "FLASH_ATTENTION_TRITON_AMD_ENABLE", "PYTORCH_TUNABLEOP_ENABLED")
 
@@ -33,15 +31,3 @@ def test_what_the_shell_has_set_stays(how: str, monkeypatch: pytest.MonkeyPatch,
     os.environ["PYTORCH_TUNABLEOP_ENABLED"] = "0"
     device._set_environment()
     assert [os.environ[name] for name in NAMES] == ["expandable_segments:True", "TRUE", "0"]
-
-
-def test_a_card_without_room_for_a_network_is_a_line() -> None:
-    torch = pytest.importorskip("torch")
-
-    class Large(torch.nn.Module):  # type: ignore[misc, name-defined]
-        def to(self, device: str) -> None:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nand so on")
-
-    said = r"^Demucs cannot be put on cuda: CUDA out of memory. Tried to allocate 2 GiB; try --device cpu$"
-    with pytest.raises(ModelError, match=said):
-        placed(Large(), "cuda", "Demucs")

@@ -3,9 +3,8 @@
 import importlib.metadata
 import os
 from pathlib import Path
-from typing import Any
 
-from mirkit.errors import MissingExtra, ModelError
+from mirkit.errors import MissingExtra
 
 #: What makes PyTorch fast on AMD's cards; read when it is imported.
 _ROCM_ENVIRONMENT = {
@@ -46,21 +45,6 @@ def pick(device: str, library: str = "torch") -> str:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise MissingExtra(f"--device mps: this PyTorch ({torch.__version__}) cannot use it here; use --device cpu")
     return device
-
-
-def placed(network: Any, device: str, model: str) -> Any:
-    """Put a network of PyTorch on a device, to compute with and not to be trained.
-
-    Raises
-    ------
-    ModelError
-        There is no memory for it, or the device fails.
-    """
-    try:
-        return network.eval().float().to(device)
-    except RuntimeError as error:
-        why = str(error).partition("\n")[0]
-        raise ModelError(f"{model} cannot be put on {device}: {why}; try --device cpu") from error
 
 
 def _set_environment() -> None:

@@ -14,7 +14,6 @@ from mirkit.features.types import FloatArray
 from mirkit.models.adtof.log_bands import BANDS, HOP, LogBands, centres
 from mirkit.models.adtof.windows import Frames, Window, Windows
 from mirkit.models.batches import Batches, Compute, on_torch
-from mirkit.models.device import placed
 from mirkit.models.fit import MISFITS, Unfit, clause, fill
 from mirkit.models.safe import load_tensors
 from mirkit.models.weights import Weights
@@ -68,7 +67,7 @@ def load(weights: Weights, device: str) -> "Transcriber":
         fill(network, state)
     except MISFITS as error:
         raise WeightsError(f"{shown(path)}: not a checkpoint of ADTOF's Frame_RNN: {clause(error)}") from error
-    return Transcriber(placed(network, device, "ADTOF"), weights, device)
+    return Transcriber(network.eval().float().to(device), weights, device)
 
 
 def _sizes(given: dict[str, Any], name: str) -> list[int]:

@@ -16,7 +16,6 @@ from mirkit.errors import ModelError
 from mirkit.features.active import SILENCE_DBFS
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
 from mirkit.models.batches import Batches, Compute, on_torch
-from mirkit.models.device import placed
 from mirkit.models.weights import Weights
 
 RATE = 16000
@@ -55,7 +54,7 @@ def load(weights: Weights, device: str) -> "Scorer":
 
     network, scales = read(*weights.files)
     mean, std = ([getattr(scales[axis], name) for axis in KEYS] for name in ("mean", "std"))
-    return Scorer(placed(network, device, _NAME), np.array(mean), np.array(std), weights, device)
+    return Scorer(network.eval().float().to(device), np.array(mean), np.array(std), weights, device)
 
 
 class Scorer:

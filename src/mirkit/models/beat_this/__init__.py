@@ -16,7 +16,6 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.models.batches import Batches, Compute, on_torch
 from mirkit.models.beat_this.chunks import BORDER, Chunk, Chunker
 from mirkit.models.beat_this.log_mel import BANDS, HOP, RATE, LogMel
-from mirkit.models.device import placed
 from mirkit.models.fit import MISFITS, Unfit, clause, fill
 from mirkit.models.safe import load_tensors
 from mirkit.models.weights import Weights
@@ -59,7 +58,7 @@ def load(weights: Weights, device: str) -> "Tracker":
         fill(network, named)
     except MISFITS as error:
         raise WeightsError(f"{shown(path)}: not a checkpoint of Beat This!: {clause(error)}") from error
-    return Tracker(placed(network, device, "Beat This!"), weights, device)
+    return Tracker(network.eval().float().to(device), weights, device)
 
 
 def _sizes(given: dict[str, Any]) -> dict[str, int]:

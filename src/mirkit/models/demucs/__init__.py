@@ -16,7 +16,6 @@ from mirkit.errors import MissingExtra, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.demucs.bag import Bag, gather, read_bag
 from mirkit.models.demucs.checkpoint import CLASSES, Package, read_package
-from mirkit.models.device import placed
 from mirkit.models.fit import MISFITS, Unfit, clause, fill
 from mirkit.models.stems.network import Described
 from mirkit.models.stems.separator import Separator
@@ -69,7 +68,7 @@ def _network(path: Path, bag: Bag, device: str) -> "DemucsNetwork":
         network = DemucsNetwork(module)
     except MISFITS as error:
         raise WeightsError(f"{shown(path)}: not a checkpoint of Demucs: {clause(error)}") from error
-    placed(module, device, "Demucs")
+    module.eval().float().to(device)
     return network
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from mirkit.errors import WeightsError
-from mirkit.models.device import placed
 from mirkit.models.fit import MISFITS, clause, fill
 from mirkit.models.roformer import bands
 from mirkit.models.roformer.config import Config, gather, read_config
@@ -49,7 +48,7 @@ def load(weights: Weights, device: str) -> Separator:
     except MISFITS as error:
         why = clause(error)
         raise WeightsError(f"{shown(path)}: not the network that {shown(description.name)} describes: {why}") from error
-    networks = [RoFormerNetwork(placed(network, device, "RoFormer"), config)]
+    networks = [RoFormerNetwork(network.eval().float().to(device), config)]
     return Separator(
         networks,
         np.ones((1, len(config.sources))),
