@@ -8,6 +8,7 @@ import random
 import sys
 import time
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -421,6 +422,119 @@ def test_undo_overwrites_nothing(tmp_path: Path) -> None:
     assert len(report.notes) == 2
     assert (tmp_path / "a.mp3").read_text() == "a new song of the same name"
     assert (tmp_path / "a" / "full_mix.mp3").read_text() == "a.mp3"
+
+
+@pytest.mark.parametrize("kind", ["relative", "absolute", "chain", "folder"])
+@pytest.mark.parametrize("copy", [False, True])
+def test_undo_leaves_a_song_to_which_a_link_leads_from_its_old_place(tmp_path: Path, kind: str, copy: bool) -> None:
+    """The attack as it was: a link in the old place, which a playlist needs; undo removed the file behind it."""
+    touch(tmp_path, "a.mp3", "a.INFO", "b.mp3")
+    organize(tmp_path, copy=copy)
+    if copy:
+        (tmp_path / "a.mp3").unlink()
+    song = tmp_path / "a" / "full_mix.mp3"
+    if kind == "chain":
+        (tmp_path / "hop").symlink_to(song)
+    if kind == "folder":
+        (tmp_path / "door").symlink_to(tmp_path / "a")
+    to = {"relative": "a/full_mix.mp3", "absolute": song, "chain": "hop", "folder": "door/full_mix.mp3"}[kind]
+    (tmp_path / "a.mp3").symlink_to(to)
+    report = undo(tmp_path)
+    assert song.read_text() == "a.mp3"
+    assert (tmp_path / "a.mp3").is_symlink()
+    assert (tmp_path / "a.mp3").read_text() == "a.mp3"
+    assert "a.mp3 is only a link to it; remove the link and undo again" in report.notes[0]
+    assert [move.source.name for move in report.moves] == ["b.mp3"]
+    assert (tmp_path / "a" / "a.INFO").read_text() == "a.INFO", "a folder that is left is left whole"
+    (tmp_path / "a.mp3").unlink()
+    assert [move.source.name for move in undo(tmp_path).moves] == ["a.mp3"]
+    assert sounds(tmp_path)["a.mp3"] == "a.mp3"
+    assert not (tmp_path / "a").exists()
+
+
+def test_organize_again_leaves_the_link_that_stands_in_for_a_song(tmp_path: Path) -> None:
+    """A move that was begun and not noted as done, and a link in the old place since: the file behind it stays."""
+    touch(tmp_path, "a.mp3")
+    organize(tmp_path)
+    (tmp_path / "a.mp3").symlink_to("a/full_mix.mp3")
+    with open(tmp_path / JOURNAL_NAME, "a") as journal:
+        journal.write('{"number": 1, "state": "begun"}\n')
+    assert not organize(tmp_path).failures
+    assert (tmp_path / "a" / "full_mix.mp3").read_text() == "a.mp3"
+    assert not (tmp_path / "a" / "full_mix.mp3").is_symlink()
+    assert (tmp_path / "a.mp3").is_symlink()
+
+
+def test_undo_removes_one_of_two_hard_links(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp3")
+    organize(tmp_path)
+    os.link(tmp_path / "a" / "full_mix.mp3", tmp_path / "a.mp3")
+    assert len(undo(tmp_path).moves) == 1
+    assert tree(tmp_path) == {"a.mp3": "a.mp3"}
+
+
+def test_undo_of_a_copy_of_a_link_removes_the_copy(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    touch(tmp_path, "store/far.mp3")
+    root.mkdir()
+    (root / "a.mp3").symlink_to(tmp_path / "store" / "far.mp3")
+    before = tree(root)
+    organize(root, copy=True)
+    assert not undo(root).notes
+    assert tree(root) == before
+    assert (root / "a.mp3").read_text() == "store/far.mp3"
+
+
+def test_undo_goes_on_to_the_run_before_where_all_of_the_last_has_to_stay(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp3")
+    organize(tmp_path)
+    touch(tmp_path, "b.mp3")
+    organize(tmp_path)
+    (tmp_path / "b.mp3").write_text("a new song of the same name")
+    assert [move.source.name for move in undo(tmp_path).moves] == ["a.mp3"]
+    assert (tmp_path / "b" / "full_mix.mp3").read_text() == "b.mp3"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_undo_killed_before_any_of_its_steps_is_finished_by_the_next(tmp_path: Path) -> None:
+    """Nothing is lost at any of them, and no empty provenance or lock is left beside the songs."""
+    for step in range(1, 60):
+        root = tmp_path / str(step)
+        touch(root, "a.mp3", "a.INFO", "b.mp3")
+        before = tree(root)
+        organize(root)
+        child = os.fork()
+        if not child:
+            _die_before(step)
+            undo(root)
+            os._exit(0)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert set(before.values()) <= {path.read_text() for path in root.rglob("*") if path.is_file()}
+        with suppress(MissingInput):  # killed when all was taken back
+            undo(root)
+        assert tree(root) == before, step
+        assert not (root / JOURNAL_NAME).exists()
+        assert not [path for path in root.rglob("*") if path.is_dir()]
+        if ended:
+            return
+    pytest.fail("undo has more steps than were tried")
+
+
+def _die_before(step: int) -> None:
+    """End this process, as a kill does, before its n-th change of a name."""
+    left = [step]
+
+    def dying(change: Any) -> Any:
+        def changed(*arguments: Any, **more: Any) -> Any:
+            left[0] -= 1
+            if not left[0]:
+                os._exit(9)
+            return change(*arguments, **more)
+
+        return changed
+
+    for name in ("rename", "replace", "unlink", "rmdir", "fsync"):
+        setattr(os, name, dying(getattr(os, name)))
 
 
 # interruptions and refusals

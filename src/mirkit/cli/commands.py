@@ -93,11 +93,13 @@ def _device_notice(overrides: Any, backends: dict[str, str]) -> None:
 
 def _organize_first(path: Path, arguments: argparse.Namespace) -> None:
     """Give loose files their folders, as the first step of the whole pipeline."""
-    from mirkit.organize import apply, plan
+    from mirkit.organize import apply, plan, tidy
     from mirkit.track import is_track
 
     if not path.is_dir() or is_track(path):
         return
+    if not arguments.dry_run:
+        tidy(path)
     problems: list[str] = []
     moves = plan(path, problems=problems)
     for problem in problems:
@@ -125,6 +127,8 @@ def organize(arguments: argparse.Namespace) -> int:
         moves = organizer.plan(path, problems=problems)
         for problem in problems:
             show.note(f"note   {problem}")
+        if not arguments.dry_run:
+            organizer.tidy(path)
         report = (
             organizer.Report(tuple(moves), ()) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
         )

@@ -1,7 +1,6 @@
 """Moves carried out, finished after an interruption, or taken back."""
 
 import errno
-import filecmp
 import os
 import shutil
 from collections import defaultdict
@@ -13,11 +12,12 @@ from pathlib import Path
 from mirkit.errors import InfoError, MirkitError, MissingInput
 from mirkit.organize.journal import Journal, Move
 from mirkit.store import Provenance, lock, mishap, read_provenance, shown, sweep, update_provenance, whole_file
+from mirkit.store.atomic import ORGANIZE_LOCK
 from mirkit.store.sidecar import Damaged
+from mirkit.store.spare import is_spare, leads_to
 from mirkit.track import Track
 from mirkit.track.companions import beside, role_in_folder
 
-_LOCK_NAME = ".mirkit-organize-lock"
 _ORIGINAL_NAME = "original_name"
 
 
@@ -61,7 +61,7 @@ def apply(moves: Iterable[Move], *, copy: bool = False) -> Report:
     done: list[Move] = []
     failures: list[str] = []
     for root, planned in by_root.items():
-        with lock(root, name=_LOCK_NAME):
+        with lock(root, name=ORGANIZE_LOCK):
             journal = Journal(root)
             records = journal.records()
             run = 1 + max((record.run for record in records), default=0)
@@ -93,25 +93,57 @@ def undo(path: Path | str) -> Report:
     done: list[Move] = []
     failures: list[str] = []
     notes: list[str] = []
-    with lock(root, name=_LOCK_NAME):
+    tidy(root)
+    with lock(root, name=ORGANIZE_LOCK):
         journal = Journal(root)
         records = [record for record in journal.records() if record.state != "undone"]
         if not records:
+            journal.remove()  # a killed run may have left it with all taken back
             raise MissingInput(f"{shown(root)}: nothing to take back; organize has moved nothing here")
-        last = max(record.run for record in records)
-        for record in reversed([record for record in records if record.run == last]):
-            journal.note(record.move, "begun")  # a run that is killed from here on is finished by the next
-            try:
-                notes += _put_back(record.move)
-            except MirkitError as error:
-                failures.append(str(error))
-                journal.note(record.move, record.state)
-            else:
-                journal.note(record.move, "undone")
-                done.append(record.move)
+        for run in sorted({record.run for record in records}, reverse=True):
+            for record in reversed([record for record in records if record.run == run]):
+                if why := _why_left(record.move):
+                    notes += why
+                    continue
+                journal.note(record.move, "begun")  # a run that is killed from here on is finished by the next
+                try:
+                    notes += _put_back(record.move)
+                except MirkitError as error:
+                    failures.append(str(error))
+                    journal.note(record.move, record.state)
+                else:
+                    journal.note(record.move, "undone")
+                    done.append(record.move)
+            if done or failures:
+                break  # where all of a run had to be left, the run before it is taken back
         if len(done) == len(records):
             journal.remove()
     return Report(tuple(done), tuple(failures), tuple(notes))
+
+
+def tidy(path: Path | str) -> None:
+    """Remove the lock and the temporary files that a killed run left in a folder; nothing happens where it may not."""
+    with suppress(InfoError):
+        sweep(Path(path) if os.path.isdir(path) else Path(path).parent)
+
+
+def _why_left(move: Move) -> list[str]:
+    """Say why a track folder has to be left as it is: another file, or a link, is where its sound was before."""
+    source, target = move.source, move.target
+    try:
+        if not (os.path.lexists(source) and os.path.lexists(target)) or is_spare(target, _original(move, source)):
+            return []
+    except OSError as error:
+        return [str(mishap(error, source, "read"))]
+    kept = f"{shown(move.folder)}: kept, for there is more in it"
+    if leads_to(source, target):
+        return [f"{shown(target)}: {shown(source.name)} is only a link to it; remove the link and undo again", kept]
+    return [f"{shown(target)}: not the same as {shown(source.name)}, which is still there; left", kept]
+
+
+def _original(move: Move, source: Path) -> Path:
+    """The file that a copy was made of; of a link, that to which it leads."""
+    return Path(os.path.realpath(source)) if move.copy else source
 
 
 def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
@@ -142,14 +174,17 @@ def _transfer(source: Path, target: Path, *, copy: bool) -> None:
     """Move or copy one file. The target's folder is ours alone, so what is there is whole and from here."""
     try:
         there, here = os.path.lexists(target), os.path.lexists(source)
-        if there and (copy or not here):
+        if there and (copy or not here or leads_to(source, target)):
+            return  # it is there; a link that the user put in its old place stays
+        if not there and not copy and _renamed(source, target):
             return
-        if there and not _same(source, target):
-            raise InfoError(f"{shown(target)}: there is such a file already; nothing was overwritten")
-        if not there and (copy or not _renamed(source, target)):
+        if not there:
             _copy(source, target)
-        if not copy:
-            source.unlink(missing_ok=True)
+        if copy:
+            return
+        if not is_spare(source, target):
+            raise InfoError(f"{shown(target)}: there is such a file already; nothing was overwritten")
+        source.unlink()
     except OSError as error:
         raise mishap(error, source, "copy" if copy else "move") from error
 
@@ -159,7 +194,11 @@ def _renamed(source: Path, target: Path) -> bool:
     if source.is_symlink() and not os.path.isabs(link := os.readlink(source)):
         # A relative link that goes down into its folder has one step more to go up, and one less on its way back.
         up = os.pardir + os.sep
-        os.symlink(up + link if target.parent.parent == source.parent else link.removeprefix(up), target)
+        moved = up + link if target.parent.parent == source.parent else link.removeprefix(up)
+        if os.path.realpath(target.parent / moved) != os.path.realpath(source):
+            moved = os.path.relpath(os.path.realpath(source), os.path.realpath(target.parent))
+        os.symlink(moved, target)
+        source.unlink()
         return True
     try:
         os.rename(source, target)
@@ -175,10 +214,6 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, temp)
         if temp.stat().st_size != source.stat().st_size:
             raise InfoError(f"{shown(source)}: changed while it was copied; run the same command again")
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.stat().st_size == other.stat().st_size and filecmp.cmp(one, other, shallow=False)
 
 
 def _put_back(move: Move) -> list[str]:
@@ -206,7 +241,7 @@ def _emptied(move: Move) -> list[str]:
             continue
         if not os.path.lexists(source):
             _transfer(target, source, copy=False)
-        elif _same(source, target):
+        elif is_spare(target, _original(move, source)):
             target.unlink()
         else:
             notes.append(f"{shown(target)}: not the same as {shown(source.name)}, which is still there; left")
@@ -221,7 +256,8 @@ def _forget_name(move: Move) -> None:
     """Take the original name out of the provenance, and the provenance away if there is nothing else in it."""
     path = Track(move.folder).provenance
     with suppress(Damaged):
-        if read_provenance(path).facts.get(_ORIGINAL_NAME):
+        rest = read_provenance(path)
+        if rest.facts.get(_ORIGINAL_NAME):
             rest = update_provenance(path, remove=[f"facts/{_ORIGINAL_NAME}"])
-            if rest == Provenance():
-                path.unlink()
+        if rest == Provenance():  # also when an earlier run was killed before it could remove it
+            path.unlink(missing_ok=True)

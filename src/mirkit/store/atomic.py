@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 import secrets
 import sys
 import time
@@ -24,10 +25,13 @@ from mirkit.store.mishap import NO_LOCKS, mishap, shown
 #: Unfinished files begin with this, then tell who writes: ``.mirkit-tmp-<machine>-<process>-<random><suffix>``.
 TEMP_PREFIX = ".mirkit-tmp-"
 LOCK_NAME = ".mirkit-lock"
+#: Lock of a folder in which loose files are organized.
+ORGANIZE_LOCK = ".mirkit-organize-lock"
 
 LOCK_TIMEOUT_S = 60.0
 _ORPHAN_AGE_S = 24 * 3600.0
 _LONGEST_SUFFIX = 12
+_TEMP = re.compile(re.escape(TEMP_PREFIX) + r"([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{8}(?:\..*)?")
 
 
 class Busy(InfoError):  # noqa: N818 (reads as what it says)
@@ -118,17 +122,26 @@ def sweep(folder: Path) -> list[Path]:
     removed = []
     try:
         with os.scandir(folder) as entries:
-            litter = [entry for entry in entries if entry.name.startswith((TEMP_PREFIX, LOCK_NAME))]
+            litter = [entry for entry in entries if entry.name.startswith((TEMP_PREFIX, LOCK_NAME, ORGANIZE_LOCK))]
         for entry in litter:
             path = folder / entry.name
-            if entry.name.startswith(LOCK_NAME):
-                with suppress(InfoError), lock(folder, 0, entry.name):  # held by nobody: the holder takes it away
-                    removed.append(path)
+            if not entry.name.startswith(TEMP_PREFIX):
+                if _is_empty_file(entry):  # as all of our locks are
+                    with suppress(InfoError), lock(folder, 0, entry.name):  # held by nobody: the holder takes it away
+                        removed.append(path)
             elif _is_orphan(entry):
                 path.unlink(missing_ok=True)
                 removed.append(path)
     except OSError as error:
         raise mishap(error, folder, "clean up") from error
+    return removed
+
+
+def sweep_tree(folder: Path) -> list[Path]:
+    """As :func:`sweep`, in a folder and all folders below it; links are not followed."""
+    removed = []
+    for below, _, _ in os.walk(folder):
+        removed += sweep(Path(below))
     return removed
 
 
@@ -175,13 +188,18 @@ def machine() -> str:
     return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
 
 
+def _is_empty_file(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size == 0
+
+
 def _is_orphan(entry: os.DirEntry[str]) -> bool:
-    writer, _, rest = entry.name.removeprefix(TEMP_PREFIX).partition("-")
-    process = rest.partition("-")[0]
-    if writer == machine() and process.isdecimal():
+    found = _TEMP.fullmatch(entry.name)
+    if found is None or not entry.is_file(follow_symlinks=False):
+        return False  # not a name that we give
+    if found[1] == machine():
         import psutil
 
-        if not psutil.pid_exists(int(process)):
+        if not psutil.pid_exists(int(found[2])):
             return True
     with suppress(OSError):
         return time.time() - entry.stat(follow_symlinks=False).st_mtime > _ORPHAN_AGE_S
