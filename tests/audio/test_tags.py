@@ -44,6 +44,18 @@ def test_the_rarer_ones(name: str, more: dict[str, str], tmp_path: Path) -> None
     assert tags.key == (None if name == "aac.m4a" else "Am")
 
 
+@pytest.mark.parametrize("name", ["s16.flac", "s16.wav", "aac.m4a"])
+def test_bytes_that_are_not_utf8_are_replaced_and_the_other_tags_kept(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write(path, music(0.2, 48000), 48000, tags={"title": "Cafe Noir", "artist": "Motorhead"})
+    data = path.read_bytes()
+    assert data.count(b"Cafe Noir") == 1
+    path.write_bytes(data.replace(b"Cafe Noir", b"Caf\xe9 Noir"))
+    tags = read_tags(path)
+    assert (tags.title, tags.artist) == ("Caf\N{REPLACEMENT CHARACTER} Noir", "Motorhead")
+    assert open_audio(path).samples().shape[1]
+
+
 @pytest.mark.reference
 def test_as_tinytag_reads_them(tmp_path: Path) -> None:
     tinytag = pytest.importorskip("tinytag")

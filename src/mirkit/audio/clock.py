@@ -94,6 +94,11 @@ class Clock:
         if self._holes is not None and (missed := self._holes.missed(packet, decodes)):
             self._hole_seconds += missed * float(packet.duration * packet.time_base)
 
+    @property
+    def cuts_end(self) -> bool:
+        """Whether :meth:`padding` alone says where the sound ends, and FFmpeg is to cut nothing there."""
+        return self._info.container == "mov"
+
     def stopped(self) -> None:
         """Note that the container could not be followed to its end."""
         self._ledger.bad_packets += 1

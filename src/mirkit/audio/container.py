@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirkit.audio.headers import WAV, magic, wav_frames
 from mirkit.audio.mp3 import info_frame
@@ -130,7 +130,9 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
             options["probesize"] = str(1 << 16)
         elif begin == b"RIFX":  # FFmpeg takes its bytes in the wrong order
             raise AudioError(f"{shown(path)}: a wav of the big-endian kind is not read here; convert it to flac")
-        container = av.open("file:" + os.path.abspath(path), container_options=options, metadata_errors="replace")
+        # PyAV 19 has this as its only way; 18 stops at a tag that is not UTF-8 unless asked.
+        errors: Any = {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
+        container = av.open("file:" + os.path.abspath(path), container_options=options, **errors)
     except OSError as error:
         raise AudioError(str(mishap(error, Path(path), "read"))) from error
     except (av.FFmpegError, ValueError) as error:  # ValueError: a NUL in the name
@@ -200,7 +202,7 @@ def _promised(path: Path, name: str, stream: "AudioStream", rate: int) -> float 
     if name == "wav":
         frames = wav_frames(path)
         return None if frames is None else frames / rate
-    if name == "aac" or stream.duration is None or stream.time_base is None:
+    if name == "aac" or stream.duration is None or not stream.time_base:
         return None
     seconds = max(0.0, float(stream.duration * stream.time_base))
     if name != "mp3":

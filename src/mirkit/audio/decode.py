@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
 
 #: Samples a channel in a piece: 6 s at 44.1 kHz, 2 MB in stereo.
 CHUNK = 1 << 18
@@ -95,6 +96,8 @@ def _frames(container: "InputContainer", stream: "AudioStream", clock: Clock) ->
             return
         if clock.is_tag(packet):
             continue
+        if clock.cuts_end:
+            _keep_end(packet)
         try:
             frames = packet.decode()
         except av.FFmpegError:
@@ -103,6 +106,20 @@ def _frames(container: "InputContainer", stream: "AudioStream", clock: Clock) ->
         else:
             clock.packet(packet, decodes=True)
             yield from frames
+
+
+def _keep_end(packet: "Packet[Any]") -> None:
+    """Have FFmpeg decode the last packet to its end, as before FFmpeg 9.
+
+    FFmpeg 9 drops the padding that an mp4 states twice (by the duration of its last packet and in an iTunSMPB tag) two
+    times. Only the priming at the start is left to it.
+    """
+    if packet.has_sidedata("skip_samples"):
+        skipped = packet.get_sidedata("skip_samples")
+        data = bytes(skipped)  # samples to drop at the start, at the end (4 bytes each), and why
+        if any(data[4:8]):
+            skipped.update(data[:4] + bytes(4) + data[8:])
+            packet.set_sidedata(skipped)
 
 
 class _Queue:

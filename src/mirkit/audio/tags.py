@@ -62,7 +62,8 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
     """Read a file's tags (ID3, APE, Vorbis comments, mp4, RIFF INFO). A file that cannot be opened has none."""
     try:
         with open_local(Path(path)) as container:
-            sources = [container.metadata, *(stream.metadata for stream in container.streams.audio)]
+            metadata = [container.metadata, *(stream.metadata for stream in container.streams.audio)]
+            sources = [{name: _replaced(value) for name, value in source.items()} for source in metadata]
             if "mp4" in container.format.name:  # FFmpeg reads one byte of this tag, the wrong one
                 sources.append({"tmpo": str(mp4_tempo(Path(path)) or "")})
             return _tags(sources)
@@ -87,6 +88,11 @@ def _tags(sources: Iterable[Mapping[str, str]]) -> Tags:
         bpm=_tempo(found["bpm"]),
         key=_text(found["key"]),
     )
+
+
+def _replaced(value: str) -> str:
+    """With the replacement character for bytes that are not UTF-8, which PyAV gives as surrogates."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _text(raw: str) -> str | None:
