@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mirkit.description.claims import claims
@@ -113,6 +113,12 @@ def test_what_is_not_known_contradicts_nothing() -> None:
         ("It lasts 9 minutes. It is dark.", "It is dark."),
         ("It lasts 9 minutes.", ""),
         ("It runs at 92 BPM in A minor.", "It runs at 92 BPM in A minor."),
+        # what only announces something ends no sentence
+        ("It runs at 128 BPM, a waltz, key:", "It runs at 92 BPM."),
+        ("It is dark and slow, it is a purely instrumental piece, with:", "It is dark and slow."),
+        ("It is dark and slow and, with no vocals.", "It is dark and slow."),
+        ("It is dark and slow, and with, it lasts 9 minutes;", "It is dark and slow."),
+        ("Key: , it lasts 9 minutes.", ""),
     ],
 )
 def test_fix(text: str, fixed: str) -> None:
@@ -137,6 +143,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=12).map(" ".join))
+@example("at 128 BPM , a waltz , key:")
 def test_a_fixed_text_has_no_conflicts_and_no_new_words(text: str) -> None:
     fixed = fix(text, FACTS)
     assert compare(fixed, FACTS).conflicts == ()

@@ -16,6 +16,8 @@ LEAST_CONFIDENCE = 0.6
 SUNG, UNSUNG = 0.25, 0.01
 #: A duration may be off by this share, and by so many seconds; a point in time may lie so many seconds past the end.
 _DURATION_TOLERANCE, _DURATION_SECONDS, _PAST_END = 0.15, 10.0, 3.0
+#: What cannot end a sentence: punctuation, a word that joins, and a clause that announces something ("key:").
+_DANGLING = re.compile(r"[\s,;]+$|(?:^|\s)(?:and|but|or|with|while)$|(?:^|[,;])[^,;]*:$")
 _TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
@@ -171,9 +173,12 @@ def _without_clause(sentence: str, facts: Facts) -> str:
         return sentence
     clauses = re.split(r"(?<=[,;]) ", sentence)
     kept = [clause for clause in clauses if not compare(clause, facts).conflicts]
-    left = " ".join(kept).rstrip(" ,;:")
     # What is left must begin as the sentence did: a clause on its own has no subject.
-    if not kept or kept[0] != clauses[0] or len(left.split()) < 3:
+    if not kept or kept[0] != clauses[0]:
         return ""
-    left = re.sub(r",? (?:and|but|or|with|while)$", "", left)
+    left = " ".join(kept)
+    while (shorter := _DANGLING.sub("", left)) != left:
+        left = shorter
+    if len(left.split()) < 3:
+        return ""
     return left if left[-1] in ".!?" else f"{left}."
