@@ -28,8 +28,11 @@ def together(work: Callable[[int], int], items: range) -> Iterator[engines.Done[
     return engines.run(work, items, jobs=2)
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+@pytest.fixture
+def children() -> Callable[[], set[psutil.Process]]:
+    """Processes that this test has started: what other tests started may still be ending."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: set(psutil.Process().children(recursive=True)) - before
 
 
 def gone(pids: list[int], seconds: float = 15.0) -> bool:
@@ -106,7 +109,7 @@ def test_a_killed_item_is_tried_again_with_nobody_beside_it(tmp_path: Path) -> N
 
 
 @needs_kill
-def test_a_worker_that_dies_without_an_item_is_replaced() -> None:
+def test_a_worker_that_dies_without_an_item_is_replaced(children: Callable[[], set[psutil.Process]]) -> None:
     results = engines.run(chores.double, range(30), jobs=2)
     next(results)
     for child in children():
@@ -156,14 +159,14 @@ def test_workers_may_have_most_of_the_memory() -> None:
     assert 0 < default_memory() < psutil.virtual_memory().total
 
 
-def test_stopping_early_leaves_no_process() -> None:
+def test_stopping_early_leaves_no_process(children: Callable[[], set[psutil.Process]]) -> None:
     results = engines.run(chores.double, range(50), jobs=2)
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert not children()
 
 
-def test_a_function_that_does_not_load_is_one_error() -> None:
+def test_a_function_that_does_not_load_is_one_error(children: Callable[[], set[psutil.Process]]) -> None:
     with pytest.raises(MirkitError, match="cannot begin: ValueError: invalid literal"):
         list(engines.run(chores.Unloadable(), range(3), jobs=2))
     assert not children()

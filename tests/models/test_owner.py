@@ -239,8 +239,10 @@ def demucs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Demucs]
     monkeypatch.setenv("MIRKIT_WORKER", "0")
     monkeypatch.setattr(owner, "_LINKS", {})
     yield _Demucs(tmp_path / "model")
-    for process in owners():
+    left = owners()
+    for process in left:
         process.kill()
+    wait_for(lambda: not [process for process in left if process.is_running()])
 
 
 def owners() -> list[psutil.Process]:
@@ -374,13 +376,17 @@ def test_no_folder_for_temporary_files_is_a_line(tmp_path: Path, monkeypatch: py
         Link("cpu").describe("demucs", WEIGHTS)
 
 
-def test_those_that_ended_are_reaped_when_the_next_begins(demucs: _Demucs) -> None:
+def test_those_that_ended_are_no_zombies(demucs: _Demucs) -> None:
     there = owner.share("demucs", demucs.weights, "cpu")
     (process,) = owners()
     process.kill()
-    wait_for(lambda: process.status() == "zombie")
-    there.compute("0", demucs.sound)
-    assert process.pid not in [child.pid for child in psutil.Process().children()]
+    wait_for(lambda: process.pid not in [child.pid for child in psutil.Process().children()])
+    assert there.compute("0", demucs.sound).shape == (3, 4, 2, 10584)
+    (process,) = owners()
+    del there
+    owner._LINKS.clear()
+    gc.collect()
+    wait_for(lambda: process.pid not in [child.pid for child in psutil.Process().children()])
 
 
 def test_one_that_cannot_begin_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, answer_challenge, deliver_challenge
 from pathlib import Path
@@ -26,8 +27,6 @@ _ANSWER = 20.0
 _CARDS = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _CODE = """import json, sys; sys.path[:] = json.loads(sys.argv.pop())
 from mirkit.models.owner.server import main; main()"""
-#: Those that this process started; they are reaped when another one is.
-_STARTED: list["subprocess.Popen[bytes]"] = []
 
 
 def connect(device: str) -> Connection:
@@ -82,13 +81,14 @@ def _started(device: str, note: Path) -> Connection:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    _STARTED[:] = [*(earlier for earlier in _STARTED if earlier.poll() is None), process]
     with process.stdin, process.stdout:
         process.stdin.write(f"{secret}\n".encode())
         process.stdin.flush()
         told = process.stdout.readline()
     if not told:
         raise ModelError(f"the process that computes on {device} cannot be started (exit status {process.wait()})")
+    # It ends some time after its last link is closed. Until it is waited for, an ended process remains as a zombie.
+    threading.Thread(target=process.wait, name=f"reaps {process.pid}", daemon=True).start()
     address = json.loads(told)
     note.unlink(missing_ok=True)
     with open(os.open(note, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
