@@ -1,5 +1,7 @@
 # make run [DATA=folder]   the demo set, or a folder of your own: organise, separate, measure, verify
 # make test                the tests
+# make test-fast           without those that are slow
+# make test-properties     the property tests, with other examples each time; SEED=... repeats a run
 # make check               lint, types, tests: what CI runs
 # make bench               every benchmark
 # Each makes .venv by itself, with the first Python >= 3.11 that works; choose one by make PYTHON=...
@@ -11,7 +13,10 @@ endif
 BIN := .venv/bin
 DATA ?=
 
-.PHONY: run test check bench clean
+SEED := $(shell date +%s)
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+.PHONY: run test test-fast test-properties check bench clean
 
 run: .venv/run.stamp
 ifeq ($(DATA),)
@@ -22,13 +27,19 @@ else
 endif
 
 test: .venv/test.stamp .venv/models.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+	$(PYTEST)
+
+test-fast: .venv/test.stamp .venv/models.stamp
+	$(PYTEST) -m "not slow"
+
+test-properties: .venv/test.stamp .venv/models.stamp
+	MIRKIT_PROPERTIES=random $(PYTEST) -m hypothesis --hypothesis-seed=$(SEED)
 
 check: .venv/dev.stamp .venv/test.stamp .venv/models.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+	$(PYTEST)
 
 bench: .venv/bench.stamp
 	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do OMP_NUM_THREADS=1 $(BIN)/python "$$script"; done

@@ -1,22 +1,79 @@
-"""Fixtures that every test may use."""
+"""What holds for every run of the tests (its order, its seeds, its caches), and fixtures that every test may use."""
 
+import glob
 import os
+import random
+import shutil
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from mirkit import engines
 from mirkit.engines import serial
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# numba numbers the files of its cache per function, and two processes that compile at once take the same numbers: the
-# cache is then wrong for good (librosa's ends in a segmentation fault). So every worker keeps one of its own.
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    os.environ["NUMBA_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "numba" / worker)
+pytest_plugins = ["skips"]
+
+# Every run tries properties with the same examples. A job of its own tries others, and more of them:
+# MIRKIT_PROPERTIES=random pytest -m hypothesis --hypothesis-seed=NUMBER
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+settings.register_profile("random", database=None, deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("MIRKIT_PROPERTIES", "fixed"))
+
+# Numba's cache is not made for several processes that compile at once, so every worker of pytest-xdist has its own. It
+# begins with what earlier runs have compiled.
+NUMBA = ROOT / ".pytest_cache" / "numba"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER:
+    os.environ["NUMBA_CACHE_DIR"] = str(NUMBA / WORKER)
+
+
+def _take_newer(source: Path, target: Path) -> None:
+    """Copy what was compiled, function by function: an index and the code that it names."""
+    for index in source.rglob("*.nbi"):
+        copy = target / index.relative_to(source)
+        if copy.exists() and copy.stat().st_mtime_ns >= index.stat().st_mtime_ns:
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        for code in index.parent.glob(f"{glob.escape(index.stem)}.*.nbc"):
+            shutil.copy2(code, copy.parent)
+        shutil.copy2(index, copy)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--order", metavar="reverse|SEED", help="run the tests in reverse, or shuffled with this seed")
+
+
+def pytest_configure() -> None:
+    if WORKER:
+        _take_newer(NUMBA / "all", NUMBA / WORKER)
+
+
+def pytest_unconfigure() -> None:
+    if not WORKER:
+        for folder in NUMBA.glob("gw*"):
+            _take_newer(folder, NUMBA / "all")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """No test may depend on those before it. Files are shuffled, and the tests within each; in all workers alike."""
+    order = config.getoption("--order")
+    if order == "reverse":
+        items.reverse()
+    elif order is not None:
+        shuffle = random.Random(int(order)).shuffle
+        files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+        shuffle(files)
+        for tests in files:
+            shuffle(tests)
+        items[:] = [item for tests in files for item in tests]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -55,6 +55,7 @@ def changed(data: bytes, changes: list[tuple[str, float, int]]) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("name", [*sorted(KINDS), "tagged.mp3"])
 def test_any_damage(files: dict[str, bytes], name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:

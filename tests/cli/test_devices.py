@@ -54,7 +54,7 @@ def test_what_a_model_would_need(
 ) -> None:
     torch = pytest.importorskip("torch")
     if device == "mps" and torch.backends.mps.is_available():
-        pytest.skip("it is there")
+        pytest.skip("the device is there")
     (tmp_path / "net.ckpt").write_bytes(b"not even looked at")
     words = [name, str(track), "--beat-model", str(tmp_path / "net.ckpt"), "--device", device, "--quiet"]
     assert main(words) == 1

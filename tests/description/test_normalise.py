@@ -112,6 +112,7 @@ def test_lost_letters_are_counted() -> None:
     assert lost("<|日本|>") == 0
 
 
+@pytest.mark.hypothesis
 def test_t5s_own_normaliser_changes_nothing_more(tmp_path_factory: pytest.TempPathFactory) -> None:
     """SentencePiece's nmt_nfkc, the rule that T5 was trained with, finds nothing left to do."""
     sentencepiece = pytest.importorskip("sentencepiece")

@@ -212,7 +212,7 @@ def published(shared_data: Path) -> adtof.Transcriber:
     name = "adtof_frame_rnn_pytorch_weights.pth"
     path = Path(os.environ.get("MIRKIT_TEST_MODELS", shared_data.parent / "models")) / name
     if not path.is_file():
-        pytest.skip(f"no {path}")
+        pytest.skip(f"no weights at {path}")
     return loaded(path)
 
 

@@ -384,7 +384,7 @@ def test_files_of_one_backend_do_not_collide() -> None:
 def test_real_weights_have_the_checksum_of_the_table(shared_data: Path) -> None:
     path = shared_data.parent / "models/adtof_frame_rnn_pytorch_weights.pth"
     if not path.is_file():
-        pytest.skip("no weights at hand")
+        pytest.skip(f"no weights at {path}")
     (file,) = weights.model("adtof").files
     assert path.stat().st_size == file.size
     assert sha(path.read_bytes()) == file.sha256
