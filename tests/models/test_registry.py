@@ -103,7 +103,7 @@ def test_commercial_safe_knows_a_copy_of_published_weights(tmp_path: Path, monke
     monkeypatch.setattr(weights, "MODELS", (model,))
     asked = {"rhythm__model": str(mine), "run__commercial_safe": True}
     why = models.unavailable(BEAT_THIS, settings(**asked), named=True)
-    assert why.endswith("mine.ckpt is Beat This!: licence CC BY-NC 4.0, which --commercial-safe refuses")
+    assert why.endswith("mine.ckpt is Beat This!: license CC BY-NC 4.0, which --commercial-safe refuses")
     assert models.unavailable(BEAT_THIS, settings(**asked | {"rhythm__model": str(own)}), named=True) == ""
     assert models.unavailable(BEAT_THIS, settings(rhythm__model=str(mine)), named=True) == ""
 

@@ -121,7 +121,7 @@ def test_a_fetch_that_fails_leaves_the_choice_open(
     monkeypatch.setattr(weights, "is_offline", lambda _run: False)
     assert main(["beats", str(track)]) == 1
     captured = capsys.readouterr()
-    assert "fetch    Beat This! tiny: 0.1 MB from 127.0.0.1:9, licence MIT" in captured.out
+    assert "fetch    Beat This! tiny: 0.1 MB from 127.0.0.1:9, license: MIT" in captured.out
     assert "Beat This! tiny needs net.ckpt (0.1 MB): cannot reach 127.0.0.1" in captured.err
     assert not (track.parent / "mirkit.toml").exists()
     assert not (track / "Track.INFO").exists()

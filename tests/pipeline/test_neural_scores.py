@@ -234,6 +234,6 @@ def test_commercial_safe_refuses_the_heads_and_takes_the_scores(
         *("extract", str(track), "--backend", pair, "--commercial-safe", "--quiet")
     ]
     assert main(command("classification=essentia")) == 1
-    assert "licence CC BY-NC-SA 4.0, which --commercial-safe refuses" in capsys.readouterr().err
+    assert "license CC BY-NC-SA 4.0, which --commercial-safe refuses" in capsys.readouterr().err
     assert main(command("aesthetics=audiobox")) == 0
     assert isinstance(read_info(track / "Track.INFO")["production_quality"], float)

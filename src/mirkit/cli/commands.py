@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import dataset, export, models, show, show_plan, texts
+from mirkit.cli import consent, dataset, export, models, show, show_plan, texts
 from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
 from mirkit.cli.place import READ_AWAY, place_of, refuse_urls
 from mirkit.cli.progress import downloading, progress
@@ -51,9 +51,10 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
 def _carry_out(request: "Request", arguments: argparse.Namespace) -> int:
     from mirkit.pipeline import check, make_plan, prepare, run, workers
 
-    plan = make_plan(request)
-    _device_notice(request.overrides, plan.backends)
     quiet = arguments.quiet or arguments.json
+    may_ask = consent.on_a_terminal() and not (quiet or arguments.dry_run)
+    plan = make_plan(request, consent.ask if may_ask else None)
+    _device_notice(request.overrides, plan.backends)
     if not quiet:
         show_plan.plan(plan, workers(plan, request), request.url)
     if arguments.dry_run:
@@ -61,6 +62,9 @@ def _carry_out(request: "Request", arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(show_plan.as_json(plan, workers(plan, request)), indent=2))
         return 0
+    if arguments.json and not arguments.quiet:  # else it stands in the plan
+        for model in plan.downloads if plan.todo else ():
+            consent.say_license(model)
     with downloading(shown=not quiet) as fetched:
         prepare(plan, fetched)
     count = len(plan.todo) + len(plan.unreadable)
@@ -159,9 +163,14 @@ def init(arguments: argparse.Namespace) -> int:
             raise SettingsError(f"{job} is {fixed} in mirkit.toml; add --force to change it and have its values redone")
         if name != "auto" and (why := wing.unavailable(wing.backend(job, name), settings, named=True)):
             raise MissingExtra(f"{job}={name}: {why}")
-    resolved = {job: wing.resolve(job, chosen.get(job, getattr(settings.backends, job)), settings) for job in JOBS}
+    wanted = {job: chosen.get(job, getattr(settings.backends, job)) for job in JOBS}
+    resolved = {job: wing.resolve(job, name, settings) for job, name in wanted.items()}
     write_backends(root, resolved)
     if not arguments.quiet:
+        for row in (row for job in JOBS if wanted[job] == "auto" for row in wing.rows(job)):
+            if wing.offer(row, settings):
+                then = f'mirkit init "{root}" --backend {row.job}={row.name} --force'
+                show.note(f"note   {wing.unavailable(row, settings, brief=True)}; then: {then}")
         print(f"{root / 'mirkit.toml'}: " + ", ".join(f"{job} {name}" for job, name in resolved.items() if name))
     return 0
 

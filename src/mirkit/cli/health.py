@@ -66,9 +66,9 @@ def model_rows() -> list[dict[str, Any]]:
                     "method": row.name,
                     "state": _state(row, model),
                     "size": model.size if model else 0,
+                    "commercial use": "yes" if (model or row).commercial else "no",
                     "code": row.code_licence,
                     "weights": model.licence if model else row.weights_licence,
-                    "commercial use": "yes" if (model or row).commercial else "no",
                 }
             )
     return rows

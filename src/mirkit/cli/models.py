@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from mirkit.cli import show
+from mirkit.cli import consent, show
 from mirkit.cli.progress import downloading
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ def models(arguments: argparse.Namespace) -> int:
     """The neural models: what there is; fetch one, say where it is, check what is here."""
     from mirkit.errors import SettingsError
     from mirkit.models import weights
+    from mirkit.models.places import missing
     from mirkit.models.table import MODELS
     from mirkit.store.settings import Run
 
@@ -29,6 +30,8 @@ def models(arguments: argparse.Namespace) -> int:
     if arguments.action == "path":
         found = weights.get(row, run)
     else:
+        if missing(row) and not (arguments.quiet or weights.why_not(row, run)):
+            consent.say_license(row)
         with downloading(shown=not (arguments.quiet or arguments.json)) as progress:
             found = weights.fetch(row, run, progress)
     if arguments.json:
@@ -52,7 +55,7 @@ def _list_models(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
     else:
         cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
-        head = ("model", "job", "method", "state", "size", "licence of the code", "of the weights", "commercial use")
+        head = ("model", "job", "method", "state", "size", "commercial use", "license of the code", "of the weights")
         show.table(head, [tuple(row.values()) for row in cells])
         print(f"weights are kept in {cache()}")
     return 0

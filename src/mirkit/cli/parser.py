@@ -133,7 +133,9 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
 def _weights(group: "argparse._ActionsContainer") -> None:
     group.add_argument("--offline", action="store_true", help="fetch no model")
     group.add_argument(
-        "--commercial-safe", action="store_true", help="refuse models whose licence excludes commercial use"
+        "--commercial-safe",
+        action="store_true",
+        help="refuse models whose license excludes commercial use or is not stated",
     )
 
 

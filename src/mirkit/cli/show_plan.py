@@ -25,7 +25,7 @@ def plan(plan: Plan, workers: int, url: str = "") -> None:
         print(f"         {shown(notice)}")
     for model in plan.downloads if plan.todo else ():
         hosts = ", ".join(dict.fromkeys(file.url.split("/")[2] for file in model.files))
-        print(f"fetch    {model.says}: {megabytes(model.size)} from {hosts}, licence {model.licence}")
+        print(f"fetch    {model.says}: {megabytes(model.size)} from {hosts}, license: {model.licence}")
     sound = "" if url else f", {plan.minutes:.0f} min of sound"
     print(f"to do    {len(plan.todo)} tracks{sound}; {idle} done already")
     for why, count in _whys(plan).most_common(8):

@@ -84,7 +84,7 @@ def _plan(plan: "TextPlan") -> None:
     """Tracks, model, what is there already, time."""
     describer = plan.describer
     print(f"tracks   {len(plan.tracks)} in {plan.root}")
-    print(f"model    {describer.model} by {describer.backend} (licence: {describer.licence})")
+    print(f"model    {describer.model} by {describer.backend} (license: {describer.licence})")
     for notice in plan.notices:
         print(f"         {notice}")
     heard = f", {plan.sound / 60:.1f} min of sound to hear" if plan.asked else ""

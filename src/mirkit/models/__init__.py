@@ -81,17 +81,40 @@ def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool
     return told.briefly(model, why) if brief else told.needs(model, lacking, f"not here, and {why}")
 
 
+def offer(row: Backend, settings: Settings) -> Model | None:
+    """Model that ``auto`` would use if the user agreed that its weights are fetched; None where there is none.
+
+    These are weights without a stated license for commercial use, and large ones. Nothing is offered that is here
+    already, that the settings refuse, whose package is not installed, or that cannot be fetched now.
+    """
+    if not row.built or row.asked or row.job == "texts" or _lacks_package(row):
+        return None
+    try:
+        model = chosen(row, settings)
+    except MirkitError:  # said where the method is settled
+        return None
+    if not isinstance(model, Model) or weights.why_not(model, settings.run):
+        return None
+    lacking = missing(model)
+    return model if lacking and _needs_consent(model, lacking) and _within_reach(lacking[0].url) else None
+
+
 def _not_fetched(model: Model, lacking: list[File], run: Run, *, named: bool) -> str:
     """Say why missing weights would not be fetched, or ""."""
     if weights.is_offline(run):
         return weights.OFFLINE
     if named:
         return ""
-    if not model.commercial:
-        return f"fetched only by name ({model.licence})"
-    if sum(file.size for file in lacking) > AUTO_BYTES:
-        return "too large to be fetched without being asked"
+    if why := _needs_consent(model, lacking):
+        return why
     return "" if _within_reach(lacking[0].url) else "its server cannot be reached"
+
+
+def _needs_consent(model: Model, lacking: list[File]) -> str:
+    """Say why ``auto`` does not fetch weights before the user agrees, or ""."""
+    if not model.commercial:
+        return f"fetched only by name (license: {model.short_licence})"
+    return "too large to be fetched without being asked" if sum(file.size for file in lacking) > AUTO_BYTES else ""
 
 
 def resolve(job: str, choice: str, settings: Settings | None = None) -> str:

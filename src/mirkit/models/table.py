@@ -1,4 +1,4 @@
-"""The table of models: which files, from where, under which licence. Data only.
+"""The table of models: which files, from where, under which license. Data only.
 
 A row belongs to a row of ``catalog.BACKENDS``; the first row of a backend is its default. A checksum stands here only
 where it is published with the file or where several projects that pinned the same file agree on it; the rest is
@@ -35,7 +35,22 @@ class File:
 
 @dataclass(frozen=True)
 class Model:
-    """Weights that a backend can use."""
+    """Weights that a backend can use.
+
+    Attributes
+    ----------
+    name, job, backend : str
+    says : str
+        What it is called in messages.
+    files : tuple of File
+    licence : str
+        Of the weights, as their authors state it: "none stated" where they state none. What else is known of it
+        follows in brackets.
+    commercial : bool
+        Whether the stated license allows commercial use. Where none is stated it does not.
+    copies : tuple of str
+        Checksums of the same weights in files of another format, which carry the same license.
+    """
 
     name: str
     job: str
@@ -44,6 +59,12 @@ class Model:
     files: tuple[File, ...]
     licence: str
     commercial: bool = True
+    copies: tuple[str, ...] = ()
+
+    @property
+    def short_licence(self) -> str:
+        """The license without what stands in brackets, for a line that must be short."""
+        return self.licence.partition(" (")[0]
 
     @property
     def size(self) -> int:
@@ -63,9 +84,15 @@ _ESSENTIA = "https://essentia.upf.edu/models"
 _FLAMINGO = f"{_HUB}/mradermacher/music-flamingo-hf-GGUF/resolve/main"
 _FLAMINGO_I1 = f"{_HUB}/mradermacher/music-flamingo-hf-i1-GGUF/resolve/main"
 
-#: The author's page says MIT since 2026; in 2022 he gave the older files for research (facebookresearch/demucs#327).
-_DEMUCS_LICENCE = "MIT (model page)"
-_DEMUCS_OLD_LICENCE = "MIT (repository; in 2022: for research)"
+# No license is stated for any weights of Demucs. The revisions of htdemucs (2026-08-31) and htdemucs_ft that are pinned
+# above are the ones that removed "license: mit" from their Hugging Face pages. The maintainer in 2022: "not covered by
+# the MIT license, and are provided only for scientific purposes" (facebookresearch/demucs#327); in 2023, asked about
+# htdemucs: "provided for research purpose" (#508).
+_SCIENTIFIC = "the maintainer in 2022: only for scientific purposes"
+_DEMUCS_LICENCE = f"none stated (the page said MIT until 2026-08-31; {_SCIENTIFIC})"
+_DEMUCS_FT_LICENCE = f"none stated (the page said MIT until 2026; {_SCIENTIFIC})"
+_DEMUCS_6S_LICENCE = "none stated (the maintainer of htdemucs in 2023: for research)"
+_DEMUCS_OLD_LICENCE = f"none stated ({_SCIENTIFIC})"
 _FLAMINGO_LICENCE = "NVIDIA non-commercial"
 _PROJECTOR = File("music-flamingo-hf.mmproj-f16.gguf", f"{_FLAMINGO}/music-flamingo-hf.mmproj-f16.gguf", 1_400_000_000)
 
@@ -76,20 +103,27 @@ def _flamingo(name: str, quantisation: str, url: str, size: int) -> Model:
     return Model(name, "texts", "llama", says, (File(file, url, size), _PROJECTOR), _FLAMINGO_LICENCE, False)
 
 
-def _demucs(name: str, says: str, root: str, config: str, members: dict[str, str]) -> Model:
+def _demucs(name: str, root: str, licence: str, config: str, members: dict[str, str], copies: tuple[str, ...]) -> Model:
     files = [File(f"{name}.yaml", f"{root}/{name}.yaml", 200, config)]
     files += [File(f"{sig}.safetensors", f"{root}/{sig}.safetensors", 84_025_440, sha) for sig, sha in members.items()]
-    return Model(name, "stems", "demucs", says, tuple(files), _DEMUCS_LICENCE)
+    return Model(name, "stems", "demucs", f"Demucs {name}", tuple(files), licence, commercial=False, copies=copies)
 
 
-def _demucs_old(name: str, says: str, folder: str, size: int, *checksums: tuple[str, str]) -> Model:
+def _demucs_old(
+    name: str,
+    folder: str,
+    size: int,
+    *checksums: tuple[str, str],
+    licence: str = _DEMUCS_OLD_LICENCE,
+    copies: tuple[str, ...] = (),
+) -> Model:
     """A model of which only the older files are known: signature and checksum of each."""
     names = [f"{signature}-{sha256[:8]}.th" for signature, sha256 in checksums]
     files = (
         File(file, f"{_DEMUCS_OLD}/{folder}/{file}", size, sha256, file)
         for file, (_, sha256) in zip(names, checksums, strict=True)
     )
-    return Model(name, "stems", "demucs", says, tuple(files), _DEMUCS_OLD_LICENCE, commercial=False)
+    return Model(name, "stems", "demucs", f"Demucs {name}", tuple(files), licence, commercial=False, copies=copies)
 
 
 def _head(name: str) -> tuple[File, File]:
@@ -103,8 +137,8 @@ def _head(name: str) -> tuple[File, File]:
 MODELS: tuple[Model, ...] = (
     _demucs(
         "htdemucs_ft",
-        "Demucs htdemucs_ft",
         _HTDEMUCS_FT,
+        _DEMUCS_FT_LICENCE,
         "69470b8c1bbd674437b51bc9fb491327a10ab0396b702c93389b9cf750016346",
         {
             "f7e0c4bc": "2c85ab3c62dd6edd8e0b965e38b16fd1cdde357cc25de6b6bc9ce7c83f60925f",
@@ -112,31 +146,37 @@ MODELS: tuple[Model, ...] = (
             "92cfc3b6": "a241863551f30d01c42bd7b97da40839922ead3acb0f1fcab25682f55b4eeb59",
             "04573f0d": "68854b0d7c2b3274723b5761f6fd9f5aec5f1bcd3f0de7c1669546fdb7871b7c",
         },
+        (
+            "ba3fe64ae8ef66ac9a4857222ce48efbdc5eb3ad375cb79dd13debee5aaa4066",
+            "e57c48e6b0e38af4f7118d7bd08c49f0a0c0edf7d09143bdd902ea0d237303e6",
+            "ef3bcb9c8b40d14ae5d51b6db2587339cc12c6b77c0be151ce6d69002e087bf2",
+            "f3cf25b222c4eed7cd49dd8b2c9597d50c18bd154090f7b919cfa5f93cf22c49",
+        ),
     ),
     _demucs(
         "htdemucs",
-        "Demucs htdemucs",
         _HTDEMUCS,
+        _DEMUCS_LICENCE,
         "239c445d0b14454d541ad8bd9bb271c9e536d267e8a4625208744cbb2e7bb66c",
         {"955717e8": "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd"},
+        ("8726e21a993978c7ba086d3872e7608d7d5bfca646ca4aca459ffda844faa8b4",),
     ),
     _demucs_old(
         "htdemucs_6s",
-        "Demucs htdemucs_6s",
         "hybrid_transformer",
         54_996_327,
         ("5c90dfd2", "34c22ccb381c6f9fdbf324f04e1e2fe21aaaf293f5ded163a162697ff9a02ddd"),
+        licence=_DEMUCS_6S_LICENCE,
+        copies=("d2a1745f0744721f6b8ca5bf469b67c651ea5ed1b52998cab033b2158609d411",),
     ),
     _demucs_old(
         "hdemucs_mmi",
-        "Demucs hdemucs_mmi",
         "hybrid_transformer",
         167_407_275,
         ("75fc33f5", "1941ce654b11df4132b9f4eae408556b4c83fad6fe26b4bc0dbcb36b975befb3"),
     ),
     _demucs_old(
         "mdx",
-        "Demucs mdx",
         "mdx_final",
         167_000_000,
         ("0d19c1c6", "0f06f20ed6ddc8058fa72ccc4845f3a88916eff7d007b623924193de217bbcf4"),
@@ -146,7 +186,6 @@ MODELS: tuple[Model, ...] = (
     ),
     _demucs_old(
         "mdx_extra",
-        "Demucs mdx_extra",
         "mdx_final",
         167_000_000,
         ("e51eebcc", "c1b80bdd6de58274abf359e66822a76f49ce2b9f086fc5dc917ac14598e6bebf"),
@@ -215,7 +254,7 @@ MODELS: tuple[Model, ...] = (
                 "aefaa8543c9b9c75e22f5f32b53ab86dfe416457849af1383ff1aef83401423f",
             ),
         ),
-        "not stated (its repository: MIT)",
+        "none stated (its repository, which holds no weights: MIT)",
         commercial=False,
     ),
     Model(

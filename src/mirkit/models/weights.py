@@ -73,7 +73,7 @@ def is_offline(run: Run) -> bool:
 def refused_licence(row: Model, run: Run) -> str:
     """Say in one clause that ``--commercial-safe`` refuses a model, or ""."""
     safe = row.commercial or not run.commercial_safe
-    return "" if safe else f"{row.says}: licence {row.licence}, which --commercial-safe refuses"
+    return "" if safe else f"{row.says}: license {row.licence}, which --commercial-safe refuses"
 
 
 def why_not(row: Model, run: Run) -> str:
@@ -135,7 +135,13 @@ def refused(path: Path, files: tuple[Path, ...]) -> str:
 
     Only published weights are known again, by their checksum; the licence of any other file is the user's to know.
     """
-    by_sum = {file.sha256: row for row in MODELS if not row.commercial for file in row.files if file.sha256}
+    by_sum = {
+        checksum: row
+        for row in MODELS
+        if not row.commercial
+        for checksum in (*(file.sha256 for file in row.files), *row.copies)
+        if checksum
+    }
     rows = [by_sum.get(checksum(file.absolute())) for file in files if file.is_file()]
     row = next((row for row in rows if row), None)
     return f"{shown(path)} is {refused_licence(row, Run(commercial_safe=True))}" if row else ""

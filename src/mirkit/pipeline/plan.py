@@ -2,14 +2,14 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mirkit import engines, models
 from mirkit.audio import probe
-from mirkit.catalog import JOBS, STEMS, stage, with_needs
+from mirkit.catalog import JOBS, STEMS, Backend, stage, with_needs
 from mirkit.dataset.exclusion import reason
 from mirkit.errors import MirkitError, MissingExtra, MissingInput
 from mirkit.models.table import Model
@@ -23,6 +23,9 @@ _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
 #: Up to so many excluded tracks are named.
 _NAMED = 3
+
+#: Is given methods with the weights that they lack; returns whether the user agrees that all of these are fetched.
+Agree = Callable[[Sequence[tuple[Backend, Model]]], bool]
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,15 @@ class Plan:
     notices: tuple[str, ...]
 
 
-def make_plan(request: Request) -> Plan:
+def make_plan(request: Request, agree: Agree | None = None) -> Plan:
     """Find the tracks, settle the methods, and see what is done.
+
+    Parameters
+    ----------
+    request : Request
+    agree : callable, optional
+        Asks the user, at most once, whether weights may be fetched that ``auto`` does not fetch by itself. Without it
+        they are not fetched.
 
     Raises
     ------
@@ -123,7 +133,8 @@ def make_plan(request: Request) -> Plan:
     """
     tracks, root, problems = tracks_of(request)
     settings = with_values(read_settings(root), request.overrides, "command line")
-    backends, fresh, notices = _backends(request, root, settings)
+    agreed = _agreed(request, settings, tracks, agree) if agree else {}
+    backends, fresh, notices = _backends(request, root, settings, agreed)
     settings = replace(settings, backends=replace(settings.backends, **backends))
     notices += problems
     left_out = {track: why for track in tracks if (why := reason(track, root, settings.exclude))}
@@ -189,14 +200,41 @@ def tracks_of(request: Request) -> tuple[list[Track], Path, list[str]]:
     return [Track.at(path)], find_root(Track.at(path).path), []
 
 
-def _backends(request: Request, root: Path, settings: Settings) -> tuple[dict[str, str], dict[str, str], list[str]]:
+def _choices(request: Request, settings: Settings) -> dict[str, str]:
+    """The method that is asked for, or ``auto``, of each job that the stages of a request have."""
+    jobs = {stage(name).job for name in with_needs(request.stages)}
+    return {job: request.fixed.get(job, getattr(settings.backends, job)) for job in JOBS if job in jobs}
+
+
+def _agreed(request: Request, settings: Settings, tracks: list[Track], agree: Agree) -> dict[str, str]:
+    """Job -> method whose weights the user agrees to fetch; asks only where ``auto`` would use them."""
+    offers = []
+    for job, choice in _choices(request, settings).items():
+        if choice != "auto" or (job == "stems" and all(map(_has_stems, tracks))):
+            continue
+        for row in models.rows(job):
+            if model := models.offer(row, settings):
+                offers.append((row, model))
+            elif row.asked or models.unavailable(row, settings):
+                continue
+            break
+    return {row.job: row.name for row, _ in offers} if offers and agree(offers) else {}
+
+
+def _has_stems(track: Track) -> bool:
+    try:
+        return len(track.stems) == len(STEMS)
+    except MissingInput:  # said when its turn comes
+        return True
+
+
+def _backends(
+    request: Request, root: Path, settings: Settings, agreed: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """Settle one method a job; say which of them ``auto`` came to, and why not to others."""
-    jobs = [job for job in JOBS if job in {stage(name).job for name in with_needs(request.stages)}]
     resolved, fresh, notices = {}, {}, []
-    for job in jobs:
-        configured = getattr(settings.backends, job)
-        choice = request.fixed.get(job, configured)
-        name = models.resolve(job, choice, settings)
+    for job, choice in _choices(request, settings).items():
+        name = agreed.get(job) or models.resolve(job, choice, settings)
         if choice != "auto" and (why := models.unavailable(models.backend(job, name), settings, named=True)):
             raise MissingExtra(f"{why}; {_mend(job, root, asked=job in request.fixed)}")
         if choice == "auto":

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,11 +101,15 @@ def find(settings: Settings) -> Path:
     WeightsError
         It is not here: one line that says where from, how large, and under which licence.
     """
-    if settings.run.commercial_safe:
-        raise WeightsError(f"Music Flamingo: licence {_LICENCE}, which --commercial-safe refuses")
+    refused = f"Music Flamingo: license {_LICENCE}, which --commercial-safe refuses"
     named = settings.texts.model
     if named and os.path.isdir(os.path.expanduser(named)):
-        return Path(named).expanduser()
+        folder = Path(named).expanduser()
+        if settings.run.commercial_safe and _is_flamingo(folder):
+            raise WeightsError(f"{shown(folder)} is {refused}")
+        return folder
+    if settings.run.commercial_safe:
+        raise WeightsError(refused)
     wanted = REPOSITORIES if named is None else (named,)
     for repository in wanted:
         for snapshot in hub_snapshots(repository):
@@ -114,8 +119,19 @@ def find(settings: Settings) -> Path:
         raise WeightsError(f"{shown(named)}: no such folder; --model takes the folder of a Transformers checkpoint")
     raise WeightsError(
         f"Music Flamingo by Transformers needs {wanted[0]} ({_SIZE}): not here; hf download {wanted[0]}, "
-        f"or --model FOLDER (licence: {_LICENCE})"
+        f"or --model FOLDER (license: {_LICENCE})"
     )
+
+
+def _is_flamingo(folder: Path) -> bool:
+    """Whether a folder holds Music Flamingo, by the architecture or the name that its ``config.json`` states."""
+    path = folder / "config.json"
+    if not path.is_file():
+        return False  # nor can it be loaded
+    config = load_json(path)
+    names = config.get("architectures")
+    said = [*(names if isinstance(names, list) else []), config.get("_name_or_path"), config.get("model_type")]
+    return any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", str(name).lower())) for name in said)
 
 
 def _architecture(folder: Path) -> str:

@@ -1,10 +1,13 @@
 """The two files of Music Flamingo for llama.cpp: the model that writes and the encoder that hears."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirkit.errors import WeightsError
 from mirkit.models import weights
+from mirkit.models.gguf_header import MAGIC, read_texts
 from mirkit.models.places import cache, missing
 from mirkit.models.safe import looks
 from mirkit.models.table import Model, models_of
@@ -14,7 +17,8 @@ from mirkit.store import Settings, fingerprint_text, shown
 #: What the manual calls the models.
 NAMES = {row.says.rpartition(" ")[2]: row for row in models_of("texts", "llama")}
 DEFAULT = "Q6_K"
-_MAGIC = b"GGUF"
+#: Last parts of the keys of a GGUF header by which a model, its source or the model that it was made from is named.
+_NAMES_IT = ("name", "basename", "finetune", "url", "repo_url", "repository", "doi", "link", "tags", "projector_type")
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,13 @@ def find(settings: Settings) -> Pair:
         model = Path(named).expanduser()
         if not model.is_file():
             raise WeightsError(f"{shown(named)}: no such file; --model takes one, or one of {', '.join(NAMES)}")
-        projector, licence = _beside(model, settings.texts.projector), "its own"
+        projector, licence = _beside(model, settings.texts.projector), ""
     for path in (model, projector):
         with open(path, "rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
+            if file.read(len(MAGIC)) != MAGIC:
                 raise WeightsError(f"{shown(path)}: not a GGUF file: {looks(path)}; get it anew, or name another")
+    if not row:
+        licence = _stated_license((model, projector), settings)
     sums = [weights.at(path).sha256 for path in (model, projector)]
     size = sum(path.stat().st_size for path in (model, projector))
     return Pair(model, projector, model.name, fingerprint_text("\n".join(sums)).sha256, size, licence)
@@ -81,8 +87,47 @@ def lacking(row: Model, settings: Settings) -> str:
     folder = shown(cache() / row.backend)
     return (
         f"{row.says} needs {told}: not here; mirkit models fetch {row.name}, or put them into {folder}, "
-        f"or say --model FILE (licence: {row.licence})"
+        f"or say --model FILE (license: {row.licence})"
     )
+
+
+def _stated_license(paths: Sequence[Path], settings: Settings) -> str:
+    """Give the license of files that the user named, as their headers state it, or "its own".
+
+    Raises
+    ------
+    WeightsError
+        ``--commercial-safe`` refuses a file, or its header cannot be read.
+    """
+    stated = "its own"
+    for path in paths:
+        try:
+            header = read_texts(path, ("general.", "clip."))
+        except WeightsError:
+            if settings.run.commercial_safe:
+                raise
+            continue  # llama.cpp decides whether it can be loaded
+        license_, flamingo = _license_of(path, header)
+        if settings.run.commercial_safe and (flamingo or _excludes_commerce(license_)):
+            what = f"{shown(path)} is Music Flamingo" if flamingo else shown(path)
+            raise WeightsError(f"{what}: license {license_}, which --commercial-safe refuses")
+        if license_ and stated == "its own":
+            stated = license_
+    return stated
+
+
+def _license_of(path: Path, header: dict[str, str]) -> tuple[str, bool]:
+    """License that a GGUF header states, and whether the file is Music Flamingo, by its header or its name."""
+    names = [path.name, *(text for key, text in header.items() if key.rpartition(".")[2] in _NAMES_IT)]
+    if any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", name.lower())) for name in names):
+        return next(iter(NAMES.values())).licence, True
+    keys = ("general.license", "general.license.name", "general.license.link")
+    return shown(next((header[key] for key in keys if header.get(key) not in (None, "other")), ""))[:80], False
+
+
+def _excludes_commerce(license_: str) -> bool:
+    words = re.sub("[^a-z0-9]+", "-", license_.lower())
+    return "noncommercial" in words.replace("-", "") or re.search(r"-nc(-|$)", words) is not None
 
 
 def _beside(model: Path, named: str | None) -> Path:
