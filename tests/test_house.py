@@ -84,7 +84,7 @@ REFERENCES = {
 }
 UNWANTED = {"torchaudio", "torchcodec"}
 #: One file a concept: past this many lines, a second concept has moved in.
-LINES = 300
+LINES = 500
 
 
 @cache
