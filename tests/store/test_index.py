@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mirkit.store import index
+from mirkit.store.atomic import TEMP_PREFIX, machine
 from mirkit.store.index import FOLDER, Index
 
 
@@ -110,3 +113,19 @@ def test_old_ones_go(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         remember(library, "A", basis, basis)
     assert len(list((library / FOLDER).iterdir())) == 2
     assert ask(library, "A", 4) == 4
+
+
+def test_what_a_killed_writer_left_goes(library: Path) -> None:
+    remember(library, "A", True)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = library / FOLDER / f"{TEMP_PREFIX}{machine()}-{ended.pid}-0011aabb.jsonl"
+    for value in (True, None):  # whether or not there is something new to write
+        left.write_text("half a l")
+        known = Index(library, "done", 1)
+        known.get(library / "A")
+        if value:
+            known.put(library / "A", value)
+        known.save()
+        assert not left.exists()
+    assert ask(library, "A") is True

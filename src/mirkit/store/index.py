@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import InfoError
-from mirkit.store.atomic import write_whole
+from mirkit.store.atomic import sweep, write_whole
 from mirkit.store.sidecar import read_bounded
 
 FOLDER = Path(".mirkit", "index")
@@ -70,16 +70,18 @@ class Index:
 
     def save(self) -> None:
         """Write it down, if there is something new. Where that cannot be done, it is found out again next time."""
-        if not self._changed:
-            return
-        lines = (f"{signature}\t{path}\t".encode() + value for path, (signature, value) in self._lines.items())
         folder = self._path.parent
         if Path(os.path.realpath(folder)) != Path(os.path.realpath(self._root), FOLDER):
             return  # a link: a data set may come from a stranger
         with suppress(InfoError, OSError):
+            if folder.is_dir():
+                sweep(folder)  # a run that was killed while it wrote one
+            if not self._changed:
+                return
             folder.mkdir(parents=True, exist_ok=True)
+            lines = (f"{signature}\t{path}\t".encode() + value for path, (signature, value) in self._lines.items())
             write_whole(self._path, b"\n".join(lines) + b"\n")
-            by_age = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+            by_age = sorted(folder.glob("[!.]*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
             for old in by_age[:-KEPT]:
                 old.unlink(missing_ok=True)
 
