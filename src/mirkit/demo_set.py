@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import MissingInput
-from mirkit.store import read_grid, read_info, read_onsets, read_provenance, write_whole
+from mirkit.store import make_folder, read_grid, read_info, read_onsets, read_provenance
+from mirkit.store.output import Output
 from mirkit.track import Track, find_tracks
 
 #: What is true of the pieces: title -> facts, times in seconds.
@@ -45,7 +46,8 @@ def write_demo(folder: Path) -> list[Path]:
     from mirkit.audio import encode
     from mirkit.demo import demo_tracks
 
-    folder.mkdir(parents=True, exist_ok=True)
+    truth_file = Output(make_folder(folder) / TRUTH_NAME, _is_truth)
+    truth_file.check()
     there = [entry.name for entry in folder.iterdir()]
     wanted = {title for title in FORMATS if not any(title in name for name in there)}
     if not wanted and TRUTH_NAME in there:
@@ -68,8 +70,16 @@ def write_demo(folder: Path) -> list[Path]:
             tags = {"artist": piece.artist, "album": piece.album, "title": piece.title, "genre": piece.genre}
             encode(path, [piece.samples], rate=piece.rate, channels=2, tags=tags)
             written.append(path)
-    write_whole(folder / TRUTH_NAME, json.dumps(truths, indent=1).encode())
+    truth_file.write(json.dumps(truths, indent=1).encode())
     return written
+
+
+def _is_truth(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() == FORMATS.keys()
 
 
 def compare(folder: Path) -> list[Row]:

@@ -157,3 +157,65 @@ def test_one_track_and_no_track(music: Path, tmp_path: Path, capsys: pytest.Capt
     assert run(tmp_path / "empty") == 1
     assert run(tmp_path / "none") == 1
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name", ["index.html", "assets/report.css", "assets/common.js", "data/set.js", "data/keys.js", "tracks/{page}"]
+)
+def test_a_site_of_the_users_is_not_overwritten(
+    name: str, music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack as it was: --out names the folder of another web site."""
+    site = tmp_path / "site"
+    assert run(music, "--out", tmp_path / "other", "--quiet") == 0
+    mine = site / name.format(page=next((tmp_path / "other" / "tracks").glob("a-one*")).name)
+    mine.parent.mkdir(parents=True)
+    mine.write_text("<!doctype html><title>My own site · mirkit</title>")
+    (site / "CNAME").write_text("example.org")
+    before = files(site)
+    assert run(music, "--out", site) == 2
+    assert f"{mine}: there is such a file already" in capsys.readouterr().err
+    assert files(site) == before, "not one file is written"
+    assert run(music, "--out", site, "--overwrite", "--quiet") == 0
+    assert (site / "CNAME").read_text() == "example.org"
+    assert run(music, "--out", site, "--quiet") == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_a_report_goes_into_no_data_set(
+    more: list[str], music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(music)
+    (tmp_path / "link").symlink_to(music)
+    for out in (music, music / "A - One", tmp_path, tmp_path / "link"):
+        assert run(music, "--out", out, *more) == 2
+        assert "holds tracks, and a report goes into a folder of its own" in capsys.readouterr().err
+    assert files(music) == before
+
+
+@pytest.mark.parametrize("name", ["index.html", "assets/set.js"])
+def test_sound_and_links_in_the_place_of_a_page_stay(
+    name: str, music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "site" / name
+    place.parent.mkdir(parents=True)
+    for put in (lambda: shutil.copyfile(music / "A - One" / "full_mix.flac", place), lambda: place.symlink_to("x")):
+        put()
+        before = place.lstat()
+        assert run(music, "--out", tmp_path / "site", "--overwrite") == 2
+        assert "is not overwritten" in capsys.readouterr().err
+        assert place.lstat() == before
+        place.unlink()
+
+
+def test_copies_of_the_users_stay(music: Path, tmp_path: Path) -> None:
+    """A folder of sounds that is not called as a page's is none of a report's."""
+    mine = tmp_path / "site" / "audio" / "live" / "drums-deadbeef.mp3"
+    mine.parent.mkdir(parents=True)
+    shutil.copyfile(music / "A - One" / "drums.flac", mine)
+    assert run(music, "--out", tmp_path / "site", "--quiet") == 0
+    assert mine.is_file()

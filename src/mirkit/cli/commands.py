@@ -13,10 +13,11 @@ from mirkit.cli import consent, dataset, export, models, show, show_plan, texts
 from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
 from mirkit.cli.place import READ_AWAY, place_of, refuse_urls
 from mirkit.cli.progress import downloading, progress
-from mirkit.cli.request import copy_midi, request_of
+from mirkit.cli.request import midi_copy, request_of, write_midi_copy
 
 if TYPE_CHECKING:
     from mirkit.pipeline import Request
+    from mirkit.store.output import Output
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -45,10 +46,14 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
     with place_of(arguments.path, to="work") as place:
         if command.name == "run" and not place.url:
             _organize_first(place.path, arguments)
-        return _carry_out(request_of(command, arguments, place.path, place.url), arguments)
+        request = request_of(command, arguments, place.path, place.url)
+        copy = midi_copy(arguments)
+        if copy:
+            copy.check()
+        return _carry_out(request, arguments, copy)
 
 
-def _carry_out(request: "Request", arguments: argparse.Namespace) -> int:
+def _carry_out(request: "Request", arguments: argparse.Namespace, copy: "Output | None") -> int:
     from mirkit.pipeline import check, make_plan, prepare, run, workers
 
     quiet = arguments.quiet or arguments.json
@@ -83,8 +88,8 @@ def _carry_out(request: "Request", arguments: argparse.Namespace) -> int:
             print(json.dumps(show.as_json(tally, seconds), indent=2))
         else:
             show.summary(tally, seconds, quiet=arguments.quiet)
-    if getattr(arguments, "output", None) and not tally.failed:
-        copy_midi(plan, Path(arguments.output))
+    if copy and not tally.failed:
+        write_midi_copy(plan, copy)
     return 1 if tally.failed else 0
 
 

@@ -13,6 +13,7 @@ from mirkit.cli.place import place_of
 if TYPE_CHECKING:
     from mirkit.cli.show_split import Found
     from mirkit.dataset.duplicates import Duplicates
+    from mirkit.store.output import Output
 
 #: What reading the curves of a track and hashing them takes, for the time left.
 _READING_SECONDS = 0.02
@@ -54,6 +55,7 @@ def stats(arguments: argparse.Namespace) -> int:
     from mirkit.dataset.statistics import as_json, statistics
     from mirkit.dataset.table import read_table
 
+    _output(arguments)
     with place_of(arguments.path, to="read") as place:
         table = read_table(place.path, crops=arguments.crops)
         table.unreadable = [place.told(line) for line in table.unreadable]
@@ -66,6 +68,7 @@ def duplicates(arguments: argparse.Namespace) -> int:
     """Which tracks are the same recording."""
     from mirkit.cli import show_split
 
+    _output(arguments)
     found, same = _compared(arguments)
     _put(show_split.duplicates_json(found, same), arguments, lambda: show_split.duplicates(found, same, arguments.path))
     return 1 if same.failed or found.problems else 0
@@ -76,6 +79,7 @@ def split(arguments: argparse.Namespace) -> int:
     from mirkit.cli import show_split
     from mirkit.dataset.split import split_tracks
 
+    _output(arguments)
     found, same = _compared(arguments)
     parted = split_tracks(found.tracks, found.names, arguments.val, arguments.seed, arguments.together, same)
     _put(
@@ -99,13 +103,24 @@ def _compared(arguments: argparse.Namespace) -> "tuple[Found, Duplicates]":
         return found, find_duplicates(found.tracks, advance)
 
 
+def _output(arguments: argparse.Namespace) -> "Output | None":
+    """The file that ``--output`` names, if it may be written: asked before any work is done."""
+    from mirkit.store.output import Output, made_by
+
+    if not arguments.output:
+        return None
+    output = Output(Path(arguments.output), made_by(f"mirkit {arguments.command}"), arguments.overwrite)
+    output.check()
+    return output
+
+
 def _put(told: dict[str, Any], arguments: argparse.Namespace, print_it: Callable[[], None]) -> None:
     """Write the outcome where ``--output`` says, and print it."""
-    from mirkit.store import write_whole
+    from mirkit.store.output import MADE_BY
 
-    text = json.dumps(told, indent=1)
-    if arguments.output:
-        write_whole(Path(arguments.output), text.encode() + b"\n")
+    text = json.dumps({MADE_BY: f"mirkit {arguments.command}"} | told, indent=1)
+    if output := _output(arguments):
+        output.write(text.encode() + b"\n")
     if arguments.json:
         print(text)
     elif not arguments.quiet:

@@ -24,6 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--set", default="", metavar="NAME", help="the set of clips (default: the one without a name)")
     what.add_argument("--val", type=float, default=0.05, metavar="SHARE", help="share for validation (default: 0.05)")
     what.add_argument("--seed", type=int, default=0, metavar="N", help="of split, order and wordings (default: 0)")
+    what.add_argument("--overwrite", action="store_true", help="replace files in the way that are no earlier export")
     what.add_argument("--dry-run", action="store_true", help="only say what would be written")
     sound = parser.add_argument_group("sound")
     sound.add_argument("--sample-size", type=int, metavar="N", help="samples that the model takes at a time")

@@ -162,6 +162,13 @@ def _drums(group: "argparse._ArgumentGroup", *, one: bool) -> None:
         group.add_argument("--output", "-o", metavar="FILE", help="put a copy of the MIDI file there")
 
 
+def _json_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", "-o", metavar="FILE", help="write all of it there as JSON")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="let --output replace a file that another program wrote"
+    )
+
+
 def _common(parser: argparse.ArgumentParser) -> None:
     out = parser.add_argument_group("output")
     out.add_argument("--json", action="store_true", help="print the outcome as JSON")
@@ -202,14 +209,14 @@ def build() -> argparse.ArgumentParser:
     stats = sub.add_parser("stats", help="what the numbers of a data set look like; ranges for conditioners")
     stats.add_argument("path", metavar="PATH", help="a track, a folder of tracks, or its s3:// or gs:// URL")
     stats.add_argument("--crops", action="store_true", help="of the training clips instead of the tracks")
-    stats.add_argument("--output", "-o", metavar="FILE", help="write all of it there as JSON")
+    _json_file(stats)
     _common(stats)
 
     duplicates = sub.add_parser("duplicates", help="tracks that are the same recording, also as altered copies")
     split = sub.add_parser("split", help="training and validation tracks; what belongs together stays together")
     for tool in (duplicates, split):
         tool.add_argument("path", metavar="PATH", help="a folder of tracks")
-        tool.add_argument("--output", "-o", metavar="FILE", help="write all of it there as JSON")
+        _json_file(tool)
         _common(tool)
     split.add_argument("--val", type=float, default=0.05, metavar="SHARE", help="for validation (default: 0.05)")
     split.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another split (default: 0)")
@@ -225,7 +232,9 @@ def build() -> argparse.ArgumentParser:
     report.add_argument("path", metavar="PATH", nargs="?", default=".", help="a folder of tracks (default: this one)")
     report.add_argument("--out", metavar="DIR", help="where it goes (default: mirkit-report in PATH)")
     report.add_argument("--with-audio", action="store_true", help="copy the sounds into it, as mp3")
-    report.add_argument("--overwrite", "--force", action="store_true", help="make every page again")
+    report.add_argument(
+        "--overwrite", "--force", action="store_true", help="make every page again, and replace other files in the way"
+    )
     report.add_argument(
         "--jobs", "-j", type=types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )

@@ -10,6 +10,7 @@ from mirkit.cli.parser import CLIP_UNITS, Command, backend_choices
 
 if TYPE_CHECKING:
     from mirkit.pipeline import Plan, Request
+    from mirkit.store.output import Output
 
 #: Options that are not called as the setting that they stand for.
 _OPTIONS = {
@@ -145,10 +146,19 @@ def _range(text: str | None) -> tuple[float, float] | None:
         raise SettingsError(f"--bpm-range {text}: expected LOW-HIGH, e.g. 120-160") from error
 
 
-def copy_midi(plan: "Plan", target: Path) -> None:
+def midi_copy(arguments: argparse.Namespace) -> "Output | None":
+    """Where a copy of the MIDI file is wanted, if it may be written there: asked before any work is done."""
+    from mirkit.store.midi import is_our_midi
+    from mirkit.store.output import Output
+
+    if not getattr(arguments, "output", None):
+        return None
+    return Output(Path(arguments.output), is_our_midi, arguments.overwrite)
+
+
+def write_midi_copy(plan: "Plan", output: "Output") -> None:
     """Put a copy of the MIDI file of a plan's one track where the user wants it."""
     from mirkit.stages.choice import midi_path
-    from mirkit.store import write_whole
 
     for track in plan.tracks:
-        write_whole(target, midi_path(track, plan.settings).read_bytes())
+        output.write(midi_path(track, plan.settings).read_bytes())

@@ -17,7 +17,7 @@ from mirkit.export.plan import Plan, Sample
 from mirkit.export.sound import Order, copy, make
 from mirkit.export.split import TRAIN, VAL
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import mishap, round6, shown, sweep, write_whole
+from mirkit.store import make_folder, remove_file, round6, shown, sweep, write_whole
 from mirkit.store.atomic import TEMP_PREFIX
 
 SUMMARY = "mirkit_export.json"
@@ -56,11 +56,7 @@ def open_bundle(out: Path, target: str) -> None:
         raise MissingInput(f"{shown(out)}: holds something else already; name an empty folder, or a new one")
     if before is not None and before.get("target") != target:
         raise MissingInput(f"{shown(out)}: a bundle for {before.get('target')}; name another folder for {target}")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise mishap(error, out, "make") from error
-    sweep(out)
+    make_folder(out)
     # Said beforehand: what a kill leaves here is known as ours.
     if before is None:
         write_json(out / SUMMARY, {"target": target, "state": "unfinished"})
@@ -92,8 +88,7 @@ def write_sounds(plan: Plan, samples: list[Sample], folder: Path, suffix: str, a
 
     Gives name -> samples a channel. A sample that fails costs only itself: the plan gets a line, and loses it.
     """
-    folder.mkdir(exist_ok=True)
-    sweep(folder)
+    sweep(make_folder(folder))
     lengths: dict[str, int] = {}
     todo: dict[Path, Sample] = {}
     orders = []
@@ -141,7 +136,7 @@ def clear_stale(out: Path, files: set[Path]) -> None:
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
                 if _OURS.fullmatch(path.name) and path not in files:
-                    path.unlink()
+                    remove_file(path)
 
 
 def summary(plan: Plan, **more: Any) -> dict[str, Any]:

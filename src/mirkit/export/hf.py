@@ -8,7 +8,7 @@ from mirkit.export.facts import known
 from mirkit.export.plan import Plan
 from mirkit.export.split import TRAIN, VAL
 from mirkit.export.tables import write_parquet
-from mirkit.store import write_whole
+from mirkit.store import whole_file, write_whole
 
 #: Names of splits, as the Hub knows them.
 _SPLITS = {TRAIN: "train", VAL: "validation"}
@@ -22,13 +22,13 @@ def write(plan: Plan, advance: Advance) -> None:
         folder = out / "data" / name
         if not plan.of(split):
             continue
-        folder.parent.mkdir(exist_ok=True)
         write_sounds(plan, plan.of(split), folder, ".flac", advance)
         rows = []
         for sample in plan.of(split):
             rows.append({"file_name": f"{sample.name}.flac", "prompt": sample.prompts[0]} | known(sample))
             files.add(folder / f"{sample.name}.flac")
-        write_parquet(folder / "metadata.parquet", rows, ("file_name", "prompt"))
+        with whole_file(folder / "metadata.parquet") as temp:
+            write_parquet(temp, rows, ("file_name", "prompt"))
         clear_stale(folder, files)
     told = summary(plan)
     write_whole(out / "README.md", card(plan, told).encode("utf-8", "backslashreplace"))

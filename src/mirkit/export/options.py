@@ -47,6 +47,8 @@ class Options:
         What a tar holds at the most.
     jobs : int
         Worker processes, 0 for one a core.
+    overwrite : bool
+        Whether files that are no earlier export may be replaced.
     """
 
     target: str
@@ -67,3 +69,4 @@ class Options:
     at: str = ""
     shard_bytes: int = 2**29
     jobs: int = 0
+    overwrite: bool = False

@@ -12,7 +12,9 @@ from mirkit.export.items import Item
 from mirkit.export.options import Options
 from mirkit.export.plan import Plan, Tables, Windows, make_plan
 from mirkit.export.prompts import TEMPLATES, Wording
+from mirkit.export.tables import output
 from mirkit.export.targets import TARGETS, Target
+from mirkit.store import sweep_tree
 
 #: Bytes a second of a stereo flac at 44.1 kHz, and of a wav with 24 bits: for a dry run.
 _FLAC_BYTES, _WAV_BYTES = 100_000, 264_600
@@ -65,6 +67,8 @@ def export(options: Options, *, tables: Tables, dry: bool = False, step: Step = 
     """
     target = TARGETS[options.target]
     _check(options, target)
+    if not target.folder:
+        output(options).check()
 
     def gains(items: Sequence[Item], problems: list[str]) -> Mapping[str, tuple[float, bool]]:
         assert options.loudness is not None
@@ -89,6 +93,8 @@ def export(options: Options, *, tables: Tables, dry: bool = False, step: Step = 
         return Exported(plan, summary(plan), round(plan.seconds * rate))
     if target.folder and target.name != "sat-latents":
         open_bundle(options.out, target.name)
+    if target.folder and options.out.is_dir():
+        sweep_tree(options.out)  # what killed exports left
     with step(len(plan.samples)) as advance:
         target.write(plan, advance)
     files = options.out.rglob("*") if target.folder else [options.out]

@@ -11,7 +11,7 @@ from mirkit.export.model_config import merged, patch, read_base
 from mirkit.export.plan import Plan
 from mirkit.export.split import TRAIN, VAL
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import write_whole
+from mirkit.store import remove_file, write_whole
 
 MODULE, INDEX, WINDOWS = "mirkit_metadata.py", "mirkit_index.json", "mirkit_windows.f32"
 DATASET = {TRAIN: "dataset.json", VAL: "val_dataset.json"}
@@ -66,7 +66,7 @@ def write_datasets(plan: Plan, common: dict[str, Any], *, module: str = "") -> N
     place = plan.options.at.rstrip("/") or out.resolve().as_posix()
     for split, name in DATASET.items():
         if not plan.of(split):
-            (out / name).unlink(missing_ok=True)
+            remove_file(out / name)
             continue
         entry = {"id": f"mirkit-{split}", "path": f"{place}/{split}"}
         if module:
@@ -83,4 +83,4 @@ def write_model(plan: Plan, config: dict[str, Any] | None) -> None:
     if config:
         write_json(path, config)
     else:
-        path.unlink(missing_ok=True)
+        remove_file(path)

@@ -10,13 +10,25 @@ from typing import Any
 import numpy as np
 
 from mirkit.errors import MissingInput
-from mirkit.export.bundle import SUMMARY, Advance, index, summary, write_json
+from mirkit.export.bundle import SUMMARY, Advance, index, read_summary, summary, write_json
 from mirkit.export.model_config import merged, patch, read_base
+from mirkit.export.options import Options
 from mirkit.export.plan import Plan, Sample
-from mirkit.export.sat import write_datasets
+from mirkit.export.sat import DATASET, write_datasets
 from mirkit.export.sat_wds import prompt_of
 from mirkit.export.split import TRAIN, VAL
-from mirkit.store import shown, write_whole
+from mirkit.store import make_folder, shown, write_whole
+from mirkit.store.output import Output
+
+#: All files that are written beside the latents' own.
+_FILES = (
+    *DATASET.values(),
+    *(f"{split}/filelist.txt" for split in DATASET),
+    "model_config_patch.json",
+    "model_config.json",
+    "mirkit_files.json",
+    SUMMARY,
+)
 
 
 def write(plan: Plan, advance: Advance) -> None:
@@ -48,6 +60,7 @@ def write(plan: Plan, advance: Advance) -> None:
             found[sample.name] = path, _length(path), told
     if not found:
         raise MissingInput(f"{shown(out)}: no latent of a clip of {shown(plan.options.path)} in it")
+    _take(plan.options)
     length = Counter(n for _, n, _ in found.values()).most_common(1)[0][0]
     for sample in list(plan.samples):
         advance(sample.item.name)
@@ -61,8 +74,7 @@ def write(plan: Plan, advance: Advance) -> None:
     for split in (TRAIN, VAL):
         listed = "".join(f"../{found[s.name][0].relative_to(out).as_posix()}\n" for s in plan.of(split))
         if listed:
-            (out / split).mkdir(exist_ok=True)
-            write_whole(out / split / "filelist.txt", listed.encode("utf-8"))
+            write_whole(make_folder(out / split) / "filelist.txt", listed.encode("utf-8"))
     write_datasets(plan, {"dataset_type": "pre_encoded", "latent_crop_length": length, "random_crop": False})
     ours = patch(plan)
     ours["training"]["pre_encoded"] = True
@@ -73,6 +85,16 @@ def write(plan: Plan, advance: Advance) -> None:
         write_json(out / "model_config.json", config)
     write_json(out / "mirkit_files.json", index(plan))
     write_json(out / SUMMARY, summary(plan, latents={"length": length, "of no clip": lone}))
+
+
+def _take(options: Options) -> None:
+    """Make sure that no file of another program's is overwritten; from then on the folder is known as ours."""
+    before = read_summary(options.out)
+    ours = before is not None and before.get("target") == options.target
+    for name in _FILES:
+        Output(options.out / name, lambda _: ours, options.overwrite).check()
+    if not ours:
+        write_json(options.out / SUMMARY, {"target": options.target, "state": "unfinished"})
 
 
 def _beside(path: Path) -> dict[str, Any]:

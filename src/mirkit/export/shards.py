@@ -12,7 +12,7 @@ from typing import Any
 from mirkit.export.bundle import Advance, clear_stale, write_json, write_sounds
 from mirkit.export.plan import Plan, Sample
 from mirkit.export.split import TRAIN, VAL
-from mirkit.store import whole_file
+from mirkit.store import make_folder, remove_file, whole_file
 
 #: What each shard holds, so that a second run writes only what has changed.
 SHARDS = "mirkit_shards.json"
@@ -33,7 +33,7 @@ def write_shards(plan: Plan, beside: Beside, advance: Advance) -> None:
     for split in (TRAIN, VAL):
         for number, shard in enumerate(_shards(plan, split)):
             path = out / split / f"{number:05d}.tar"
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             name = path.relative_to(out).as_posix()
             mark = _mark(shard, beside)
             if before.get(name, {}).get("mark") == mark and path.exists():
@@ -82,7 +82,7 @@ def _write(plan: Plan, shard: list[Sample], path: Path, beside: Beside, advance:
                 tar.addfile(_entry(sound.name, sound.stat().st_size), file)
             for suffix, content in beside(sample).items():
                 tar.addfile(_entry(f"{sample.name}{suffix}", len(content)), io.BytesIO(content))
-            sound.unlink()
+            remove_file(sound)
     return kept
 
 

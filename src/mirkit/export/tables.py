@@ -11,23 +11,69 @@ from mirkit.catalog import KEYS
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
 from mirkit.export.facts import columns, known
+from mirkit.export.options import Options
 from mirkit.export.plan import Plan
-from mirkit.store import whole_file, write_whole
+from mirkit.store.output import Output, head
+from mirkit.store.sidecar import open_plain
 
+#: Columns that every row has, and a bound for the line of names (bytes).
+_ALWAYS = {"from", "source", "split", "start", "seconds"}
+_LONGEST_LINE = 2**16
 _NUMBERS = {row.name for row in KEYS} | {"start", "seconds", "vocals_share"}
 
 
 def write(plan: Plan, advance: Advance) -> None:
     """Write the table, in the form that the target's name says."""
     rows = [known(sample) for sample in plan.samples]
-    out = plan.options.out
-    out.parent.mkdir(parents=True, exist_ok=True)
+    table = output(plan.options)
     if plan.options.target == "parquet":
-        write_parquet(out, rows)
+        with table.whole() as temp:
+            write_parquet(temp, rows)
     else:
-        write_whole(out, csv_of(rows) if plan.options.target == "csv" else jsonl_of(rows))
+        table.write(csv_of(rows) if plan.options.target == "csv" else jsonl_of(rows))
     for sample in plan.samples:
         advance(sample.item.name)
+
+
+def output(options: Options) -> Output:
+    """The file of a table, and how an earlier one is recognized: by its columns."""
+    recognize = {"csv": _is_csv, "jsonl": _is_jsonl, "parquet": _is_parquet}[options.target]
+    return Output(options.out, recognize, options.overwrite)
+
+
+def _is_csv(path: Path) -> bool:
+    with open_plain(path) as file:
+        line = file.readline(_LONGEST_LINE)
+    return line.decode("utf-8", "replace").rstrip("\n") == ",".join(columns())
+
+
+def _is_jsonl(path: Path) -> bool:
+    """Whether all lines are objects with nothing but our columns, and with those that every row has."""
+    allowed = set(columns())
+    with open_plain(path) as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                return False
+            if not (isinstance(row, dict) and _ALWAYS <= row.keys() <= allowed):
+                return False
+    return True
+
+
+def _is_parquet(path: Path) -> bool:
+    if not head(path).startswith(b"PAR1"):
+        return False
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        return False
+    try:
+        names: list[str] = pyarrow.parquet.read_schema(path).names
+    except (pyarrow.ArrowException, OSError):
+        return False
+    return names == columns()
 
 
 def csv_of(rows: Sequence[dict[str, Any]]) -> bytes:
@@ -45,7 +91,9 @@ def jsonl_of(rows: Sequence[dict[str, Any]]) -> bytes:
 
 
 def write_parquet(path: Path, rows: Sequence[dict[str, Any]], extra: Sequence[str] = ()) -> None:
-    """Write Parquet: numbers as 64-bit floats, texts, null where unknown. ``extra`` columns of text go first.
+    """Write Parquet to a new file: numbers as 64-bit floats, texts, null where unknown.
+
+    ``extra`` columns of text go first.
 
     Raises
     ------
@@ -60,8 +108,7 @@ def write_parquet(path: Path, rows: Sequence[dict[str, Any]], extra: Sequence[st
     names = [*extra, *columns()]
     kinds = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in names}
     arrays = [pyarrow.array([_cell(row.get(name), name) for row in rows], type=kinds[name]) for name in names]
-    with whole_file(path) as temp:
-        pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, names=names), temp)
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, names=names), path)
 
 
 def _cell(value: Any, name: str) -> Any:

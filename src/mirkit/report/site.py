@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,19 +16,24 @@ from mirkit import __version__, engines
 from mirkit.dataset.members import members
 from mirkit.dataset.statistics import statistics
 from mirkit.dataset.table import read_table
-from mirkit.errors import MirkitError, MissingInput, SettingsError
+from mirkit.errors import InfoError, MirkitError, MissingInput, SettingsError
 from mirkit.report import sounds
 from mirkit.report.render import render
 from mirkit.report.setpage import of_keys, of_set
 from mirkit.report.trackpage import gather
-from mirkit.store import mishap, shown, sweep, write_whole
-from mirkit.track import Track
+from mirkit.store import make_folder, remove_file, shown, sweep
+from mirkit.store.output import Output, begins_with, head
+from mirkit.track import Track, is_track
 
 #: Name of the folder that is made in a data set; no track is looked for in it.
 FOLDER = "mirkit-report"
 #: A page begins with this and what it was made of.
 _STAMP = re.compile(rb'<meta name="mirkit-stamp" content="(\w*)">')
-_HEAD_BYTES = 1024
+#: What the first page has near its start, and what the style sheet and the scripts begin with.
+_INDEX = b'<meta name="generator" content="mirkit report">'
+_MARK = b"/* mirkit report */\n"
+ASSETS = ("report.css", "common.js", "set.js", "track.js")
+DATA = ("KEYS", "SET", "TEXTS")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Page:
         What it will be made of.
     with_audio : bool
         Whether sounds are copied into the report.
+    overwrite : bool
+        Whether a file that is no page may be replaced.
     """
 
     track: Track
@@ -53,6 +60,7 @@ class Page:
     file: Path
     stamp: str
     with_audio: bool
+    overwrite: bool = False
 
 
 @dataclass
@@ -73,6 +81,8 @@ class Report:
         Pages that are not there or out of date.
     problems : list of str
         A line for each folder that could not be read.
+    overwrite : bool
+        Whether files that are not of a report may be replaced.
     """
 
     root: Path
@@ -81,6 +91,15 @@ class Report:
     pages: dict[str, str] = field(default_factory=dict)
     todo: list[Page] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    overwrite: bool = False
+
+    def files(self) -> Iterator[Output]:
+        """All files that are not of one track, and how those of an earlier report are recognized."""
+        for name in ASSETS:
+            yield Output(self.out / "assets" / name, begins_with(_MARK), self.overwrite)
+        for name in DATA:
+            yield Output(self.out / "data" / f"{name.lower()}.js", begins_with(_start(name)), self.overwrite)
+        yield Output(self.out / "index.html", _is_index, self.overwrite)
 
 
 @dataclass(frozen=True)
@@ -103,14 +122,15 @@ def plan(root: Path, out: Path | None = None, *, with_audio: bool = False, overw
     with_audio : bool
         Copy the sounds into the report, as mp3.
     overwrite : bool
-        Make all pages again.
+        Make all pages again, and replace files in the way that are not of a report.
 
     Raises
     ------
     MissingInput
         There is no track.
     SettingsError
-        The settings file is wrong, or sounds are to be copied to where they would be taken for tracks.
+        The settings file is wrong, the report's folder holds tracks or other files that it would overwrite, or sounds
+        are to be copied to where they would be taken for tracks.
     """
     root = Path(os.path.abspath(root))
     base = root if root.is_dir() else root.parent
@@ -120,19 +140,48 @@ def plan(root: Path, out: Path | None = None, *, with_audio: bool = False, overw
             f"{shown(folder)}: its sounds would be taken for tracks; choose a folder outside of {shown(base)}, "
             f"or leave --out away"
         )
-    report = Report(root, folder)
+    report = Report(root, folder, overwrite=overwrite)
     for member in members(root, report.problems):
         if member.excluded:
             continue
         name = Path(member.name).as_posix()
         file = _file_name(name, member.track)
-        page = Page(member.track, name, folder / "tracks" / file, _stamp(member.track, name, with_audio), with_audio)
+        stamp = _stamp(member.track, name, with_audio)
+        page = Page(member.track, name, folder / "tracks" / file, stamp, with_audio, overwrite)
         report.tracks[member.name], report.pages[member.name] = member.track, file
         if overwrite or not page.stamp or _stamp_of(page.file) != page.stamp:
             report.todo.append(page)
     if not report.tracks:
         raise MissingInput(f"{shown(root)}: no track in it")
+    if is_track(folder) or any(_holds(folder, track) for track in report.tracks.values()):
+        raise SettingsError(
+            f"{shown(folder)}: holds tracks, and a report goes into a folder of its own; name another with --out, or "
+            "leave --out away"
+        )
+    for output in (*report.files(), *(_output(page) for page in report.todo)):
+        output.check()
     return report
+
+
+def _holds(folder: Path, track: Track) -> bool:
+    return Path(os.path.realpath(track.path)).is_relative_to(os.path.realpath(folder))
+
+
+def _output(page: Page) -> Output:
+    """The file of a page. One that was cut or altered is made again where the rest is a report."""
+    return Output(
+        page.file,
+        lambda file: _stamp_of(file) is not None or _is_index(page.file.parents[1] / "index.html"),
+        page.overwrite,
+    )
+
+
+def _is_index(file: Path) -> bool:
+    """Whether a page is the first one of a report."""
+    try:
+        return _INDEX in head(file)
+    except (OSError, InfoError):
+        return False
 
 
 def write(report: Report, jobs: int = 1) -> Generator[Outcome, None, None]:
@@ -144,11 +193,8 @@ def write(report: Report, jobs: int = 1) -> Generator[Outcome, None, None]:
         The folder cannot be written to.
     """
     for folder in (report.out / "tracks", report.out / "data", report.out / "assets"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise mishap(error, folder, "write") from error
-        sweep(folder)
+        sweep(make_folder(folder))
+    sweep(report.out)
     failed = {}
     with closing(engines.run(make, report.todo, jobs=jobs)) as results:
         for done in results:
@@ -171,9 +217,8 @@ def make(page: Page) -> Outcome:
     content, lacking = gather(page.track, audio)
     problems += [line for line in lacking if line not in problems]
     stamp = "" if problems else page.stamp
-    write_whole(
-        page.file, render("track.html", stamp=stamp, version=__version__, page=content | {"problems": problems})
-    )
+    told = content | {"problems": problems}
+    _output(page).write(render("track.html", stamp=stamp, version=__version__, page=told))
     return Outcome(page.name, tuple(problems))
 
 
@@ -188,21 +233,24 @@ def _write_set(report: Report, failed: dict[str, list[str]]) -> None:
         for name, row in zip(told["names"], told["rows"], strict=True)
         if name in pages
     ]
-    for name in ("report.css", "common.js", "set.js", "track.js"):
-        write_whole(report.out / "assets" / name, asset(name))
     texts = [{"track": i, **row.pop("texts")} for i, row in enumerate(told["rows"]) if "texts" in row]
     told["texts"] = len(texts)
-    script(report.out / "data" / "keys.js", "KEYS", of_keys(table, found, order))
-    script(report.out / "data" / "set.js", "SET", told)
-    script(report.out / "data" / "texts.js", "TEXTS", texts)
     title = report.root.name if report.root.is_dir() else report.root.stem
-    write_whole(report.out / "index.html", render("set.html", title=title, version=__version__, found=found))
+    contents = [_MARK + asset(name) for name in ASSETS]
+    contents += [script("KEYS", of_keys(table, found, order)), script("SET", told), script("TEXTS", texts)]
+    contents.append(render("set.html", title=title, version=__version__, found=found))
+    for output, content in zip(report.files(), contents, strict=True):
+        output.write(content)
 
 
-def script(path: Path, name: str, value: Any) -> None:
-    """Write data as a script that sets a variable: all that a page from the disk may read."""
+def script(name: str, value: Any) -> bytes:
+    """Give data as a script that sets a variable: all that a page from the disk may read."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    write_whole(path, f"window.{name}={text};\n".encode())
+    return _start(name) + f"{text};\n".encode()
+
+
+def _start(name: str) -> bytes:
+    return f"window.{name}=".encode()
 
 
 @cache
@@ -249,26 +297,19 @@ def _version() -> str:
     return hashlib.sha256(b"".join(sources)).hexdigest()
 
 
-def _stamp_of(file: Path) -> str:
+def _stamp_of(file: Path) -> str | None:
+    """What a page was made of; None for what is no page."""
     try:
-        with open(file, "rb") as page:
-            found = _STAMP.search(page.read(_HEAD_BYTES))
-    except OSError:
-        return ""
-    return found[1].decode() if found else ""
+        found = _STAMP.search(head(file))
+    except (OSError, InfoError):
+        return None
+    return found[1].decode() if found else None
 
 
 def _remove_others(report: Report) -> None:
     """Take away pages, and copies of sounds, of tracks that are gone; what is not ours stays."""
     kept = set(report.pages.values())
     for file in (report.out / "tracks").glob("*.html"):
-        if file.name not in kept and re.search(rb'<meta name="mirkit-stamp"', file.open("rb").read(_HEAD_BYTES)):
-            _unlink(file)
+        if file.name not in kept and _stamp_of(file) is not None:
+            remove_file(file)
     sounds.remove_others(report.out, {Path(name).stem for name in kept})
-
-
-def _unlink(file: Path) -> None:
-    try:
-        file.unlink()
-    except OSError as error:
-        raise mishap(error, file, "remove") from error

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,12 +12,14 @@ import numpy as np
 
 from mirkit.audio import encode, open_audio
 from mirkit.features.types import FloatArray
-from mirkit.store import mishap
+from mirkit.store import make_folder, remove_file, sweep
 from mirkit.track import Track
 
 #: Of the copies, in kbit/s: a track of three minutes with its stems takes 14 MB.
 BITRATE = 128
 _COPY = re.compile(r"(full_mix|drums|bass|other|vocals)-[0-9a-f]{8}\.mp3")
+#: Folders of copies are called as the pages: both names end with a checksum.
+_FOLDER = re.compile(r"(^|-)[0-9a-f]{8}$")
 _BLOCK = 1 << 16
 
 
@@ -36,10 +39,7 @@ def copies(track: Track, page: Path) -> dict[str, str]:
         The folder cannot be written to.
     """
     folder = page.parent.parent / "audio" / page.stem
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise mishap(error, folder, "write") from error
+    sweep(make_folder(folder))
     found = {}
     for part, path in track.parts.items():
         stat = path.stat()
@@ -53,18 +53,18 @@ def copies(track: Track, page: Path) -> dict[str, str]:
         found[part] = address(copy, page.parent)
     for other in folder.iterdir():
         if _COPY.fullmatch(other.name) and other.name not in {Path(name).name for name in found.values()}:
-            other.unlink()
+            remove_file(other)
     return found
 
 
 def remove_others(out: Path, kept: set[str]) -> None:
     """Take away the copies of tracks that are gone."""
     for folder in (out / "audio").glob("*"):
-        if folder.is_dir() and folder.name not in kept:
+        if _FOLDER.search(folder.name) and folder.is_dir() and folder.name not in kept:
             for copy in folder.iterdir():
                 if _COPY.fullmatch(copy.name):
-                    copy.unlink()
-            if not any(folder.iterdir()):
+                    remove_file(copy)
+            with suppress(OSError):  # there is more in it
                 folder.rmdir()
 
 

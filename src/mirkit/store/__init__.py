@@ -3,7 +3,17 @@
 Nothing else reads or writes them. They are merged under a lock and replaced whole.
 """
 
-from mirkit.store.atomic import LOCK_NAME, Busy, lock, sweep, whole_file, write_whole
+from mirkit.store.atomic import (
+    LOCK_NAME,
+    Busy,
+    lock,
+    make_folder,
+    remove_file,
+    sweep,
+    sweep_tree,
+    whole_file,
+    write_whole,
+)
 from mirkit.store.curves import read_curves, read_curves_header, update_curves
 from mirkit.store.entry import Entry
 from mirkit.store.fingerprints import Fingerprint, fingerprint, fingerprint_bytes, fingerprint_text
@@ -29,6 +39,7 @@ __all__ = [
     "format_grid",
     "format_onsets",
     "lock",
+    "make_folder",
     "mishap",
     "read_curves",
     "read_curves_header",
@@ -37,9 +48,11 @@ __all__ = [
     "read_onsets",
     "read_provenance",
     "read_settings",
+    "remove_file",
     "round6",
     "shown",
     "sweep",
+    "sweep_tree",
     "update_curves",
     "update_info",
     "update_provenance",

@@ -145,6 +145,23 @@ def sweep_tree(folder: Path) -> list[Path]:
     return removed
 
 
+def make_folder(folder: Path) -> Path:
+    """Make a folder, and those around it, unless it is there. Raises InfoError where the system refuses."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise mishap(error, folder, "make") from error
+    return folder
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there. Raises InfoError where the system refuses."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise mishap(error, path, "remove") from error
+
+
 def sync_folder(folder: Path) -> None:
     """Force a folder's list of names to disk, where the system knows how to."""
     if sys.platform == "win32":

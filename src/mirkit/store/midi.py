@@ -2,10 +2,12 @@
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import mido
 import numpy as np
 
+from mirkit.store.output import head
 from mirkit.transcription.hits import Hits, velocities
 from mirkit.transcription.tempo_map import QUARTER, TempoMap
 
@@ -14,6 +16,16 @@ _DRUMS = 9
 #: Ticks that a stroke is held, at most: to the next of the same drum. A drum sounds as long as it sounds.
 _LENGTH = QUARTER // 8
 _Event = tuple[int, mido.Message | mido.MetaMessage]
+
+
+#: What our files hold behind their header and that of the first track: the name of that track.
+_MARK = (22, b"\x00\xff\x03\x06mirkit")
+
+
+def is_our_midi(path: Path) -> bool:
+    """Tell whether a file is MIDI that :func:`format_midi` wrote."""
+    start, (at, mark) = head(path), _MARK
+    return start.startswith(b"MThd") and start[at:].startswith(mark)
 
 
 def format_midi(hits: Hits, tempo: TempoMap, steps: int = 0) -> bytes:

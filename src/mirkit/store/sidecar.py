@@ -99,7 +99,7 @@ def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_
 
 def _set_aside(path: Path) -> None:
     number = 1
-    while (aside := path.parent / f"{path.name}.unreadable-{number}").exists():
+    while os.path.lexists(aside := path.parent / f"{path.name}.unreadable-{number}"):
         number += 1
     try:
         path.rename(aside)

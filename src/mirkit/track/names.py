@@ -5,18 +5,25 @@ import os
 from functools import lru_cache
 
 from mirkit.catalog import STEMS
+from mirkit.store.names import SIDECARS, SOUND_SUFFIXES
+
+__all__ = [
+    "MIX",
+    "PARTS",
+    "SIDECARS",
+    "SKIPPED_FOLDERS",
+    "SOUND_SUFFIXES",
+    "STEM_MARK",
+    "base_of",
+    "is_sound",
+    "part_of",
+]
 
 MIX = "full_mix"
 PARTS = (MIX, *STEMS)
 
 # In 100,000 folders most files are called the same.
 cache = lru_cache(maxsize=4096)
-
-#: Sound files, told by the end of their name in any case.
-SOUND_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".m4a", ".opus", ".aiff", ".aif")
-
-#: Sidecars of a track: ``<base>.<this>``.
-SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "CURVES.npz", "PROVENANCE")
 
 #: Folders in which no tracks are looked for: a working directory, parts of tracks, and a report with copies of sounds.
 SKIPPED_FOLDERS = ("separated", "crops", "mirkit-report")
