@@ -41,7 +41,7 @@ check: .venv/dev.stamp .venv/test.stamp .venv/models.stamp
 	$(BIN)/mypy
 	$(PYTEST)
 
-bench: .venv/bench.stamp
+bench: .venv/bench.stamp .venv/trainers.stamp
 	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do OMP_NUM_THREADS=1 $(BIN)/python "$$script"; done
 
 clean:
@@ -58,10 +58,17 @@ clean:
 	@touch $@
 
 # The networks and what they are compared with: tested on one version of Python, skipped on others.
-.venv/models.stamp: tests/requirements-models.txt | .venv/test.stamp
+.venv/models.stamp: tests/requirements-models.txt | .venv/test.stamp .venv/trainers.stamp
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<; fi
+	@touch $@
+
+# A second release of stable-audio-tools, in a folder of its own; tests put it before the first one on the path.
+.venv/trainers.stamp: tests/export/trainer-0.0.20.txt | .venv/test.stamp
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python \
+	    --upgrade --target .venv/trainers/0.0.20 -r $<; fi
 	@touch $@
 
 .venv/bin/python:

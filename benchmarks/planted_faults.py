@@ -59,13 +59,13 @@ def trained(out: Path) -> str:
     """What the trainer does with a bundle, faults or not."""
     import pytorch_lightning  # noqa: F401 (before its log is told to be silent)
 
-    from mirkit.models import stable_audio as trainer
+    from mirkit.models import stable_audio_script as trainer
 
     dataset = json.loads((out / "dataset.json").read_text())
     config = json.loads((out / "model_config_patch.json").read_text())
     conditioners = config["model"]["conditioning"]["configs"]
-    heard, found, losses = io.StringIO(), trainer.Rehearsal(), list[float]()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(heard), trainer._silent("pytorch_lightning"):
+    heard, found, losses = io.StringIO(), trainer.Answer(), list[float]()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(heard), trainer.silent("pytorch_lightning"):
         warnings.simplefilter("ignore")
         try:
             from stable_audio_tools.data.dataset import create_dataloader_from_config
@@ -74,10 +74,10 @@ def trained(out: Path) -> str:
                 sizes = {"sample_size": config["sample_size"], "sample_rate": 44100, "audio_channels": 2}
                 return create_dataloader_from_config(dataset | changes, batch_size=batch, num_workers=1, **sizes)
 
-            infos = trainer._ask(loader, found, dataset["dataset_type"], ["prompt"], 0) or [{"prompt": "music"}]
-            model = trainer._tiny(conditioners, infos, config["sample_size"])
-            trainer._demo(model, config["training"]["demo"], found)
-            losses = trainer._train(model, loader(found.files), 2)  # all files in each batch
+            infos = trainer.load_all(loader, found, dataset["dataset_type"], ["prompt"], 0) or [{"prompt": "music"}]
+            model = trainer.tiny_model(conditioners, infos, config["sample_size"])
+            trainer.demo(model, config["training"]["demo"], found)
+            losses = trainer.train(model, loader(found.files), 2)  # all files in each batch
         except Exception as error:  # noqa: BLE001 (what it is, is what is asked)
             cause = " ".join(str(error).split())
             return f"stops: {type(error).__name__}: {cause[:90]}"

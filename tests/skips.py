@@ -23,6 +23,7 @@ REASONS = [
     # what is not installed, or not at hand
     (rf"could not import '({OPTIONAL})(\.[\w.]+)?': .*", True),
     (r"module 'transformers' has __version__ .*, required is: .*", True),
+    (r"stable-audio-tools [\d.]+ is not in \.venv/trainers; .*", True),
     (r"no test data at .*; set MIRKIT_TEST_DATA", True),
     (r"no weights at .*", True),
     (r"the user manual is not at hand", True),

@@ -110,7 +110,7 @@ def demo(out: Path) -> None:
 
 def module(out: Path) -> None:
     path = out / "mirkit_metadata.py"
-    path.write_text(path.read_text().replace('INDEX["files"].get(', 'INDEX["songs"].get('))
+    path.write_text(path.read_text().replace('index["files"].get(', 'index["songs"].get('))
 
 
 def no_module(out: Path) -> None:

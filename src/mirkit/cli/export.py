@@ -19,6 +19,7 @@ def export(arguments: argparse.Namespace) -> int:
     quiet = arguments.quiet or arguments.json
     told: dict[str, Any] = {}
     failed = False
+    python = _trainer_python(arguments)
     if not arguments.check_only:
         done = _export(arguments, shown=not quiet)
         failed = bool(done.plan.problems)
@@ -30,7 +31,7 @@ def export(arguments: argparse.Namespace) -> int:
     if (arguments.check or arguments.check_only) and not arguments.dry_run:
         from mirkit.export.check import check
 
-        checked = check(arguments.target, Path(arguments.out), trainer=not arguments.no_trainer)
+        checked = check(arguments.target, Path(arguments.out), trainer=not arguments.no_trainer, python=python)
         failed = failed or bool(checked.faults)
         told["check"] = checked.as_json()
         if not arguments.json:
@@ -38,6 +39,21 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(told, indent=2))
     return 1 if failed else 0
+
+
+def _trainer_python(arguments: argparse.Namespace) -> Path | None:
+    """The interpreter of ``--trainer-python``, before anything is written."""
+    if arguments.trainer_python is None:
+        return None
+    from mirkit.errors import SettingsError
+    from mirkit.export.check import WITH_TRAINER
+    from mirkit.models.stable_audio import find_interpreter
+
+    if arguments.target not in WITH_TRAINER:
+        raise SettingsError(f"--trainer-python is for {', '.join(WITH_TRAINER)}, not for {arguments.target}")
+    if not arguments.check and not arguments.check_only:
+        raise SettingsError("--trainer-python needs --check or --check-only")
+    return find_interpreter(arguments.trainer_python)
 
 
 def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":

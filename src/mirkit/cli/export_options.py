@@ -53,7 +53,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     prompts.add_argument("--variants", type=int, default=4, metavar="N", help="wordings of a clip (default: 4)")
     prompts.add_argument("--trigger", default="", metavar="WORD", help="a word that every prompt begins with")
     checks = parser.add_argument_group("check")
-    checks.add_argument("--check", action="store_true", help="then check the bundle, with the trainer where installed")
+    checks.add_argument(
+        "--check",
+        action="store_true",
+        help="then check the bundle, with stable-audio-tools itself where it is installed beside mirkit",
+    )
     checks.add_argument("--check-only", action="store_true", help="export nothing, check what is in OUT")
-    checks.add_argument("--no-trainer", action="store_true", help="leave the trainer out of the check")
+    asked = checks.add_mutually_exclusive_group()
+    asked.add_argument(
+        "--trainer-python",
+        metavar="PATH",
+        help="the Python interpreter where stable-audio-tools is installed: the check runs it there",
+    )
+    asked.add_argument("--no-trainer", action="store_true", help="leave the trainer out of the check")
     checks.add_argument("--at", default="", metavar="DIR", help="where the bundle will lie when it is trained on")

@@ -1,4 +1,4 @@
-"""``--check``: our own look at a bundle, and the trainer's own code where it is installed."""
+"""``--check``: our own look at a bundle, and the trainer's own code in the interpreter where it is installed."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -12,10 +12,12 @@ from mirkit.export.targets import TARGETS
 from mirkit.store import shown
 
 #: Targets that stable-audio-tools trains on.
-_REHEARSED = ("sat", "sat-wds", "sat-latents")
+WITH_TRAINER = ("sat", "sat-wds", "sat-latents")
+_NOT_ASKED = "the trainer itself was not asked"
+_HOW = "use --trainer-python PATH, the Python interpreter where it is installed"
 
 
-def check(target: str, out: Path, *, trainer: bool = True) -> Checked:
+def check(target: str, out: Path, *, trainer: bool = True, python: Path | None = None) -> Checked:
     """Check what lies in the folder of a bundle.
 
     Parameters
@@ -23,7 +25,9 @@ def check(target: str, out: Path, *, trainer: bool = True) -> Checked:
     target : str
     out : Path
     trainer : bool
-        Whether the trainer's own code is asked too, where it is installed.
+        Whether the trainer's own code is asked too: by ``python``, or where it is installed beside mirkit.
+    python : Path, optional
+        The interpreter where the trainer is installed. That it cannot be asked there is then a fault.
 
     Raises
     ------
@@ -39,32 +43,35 @@ def check(target: str, out: Path, *, trainer: bool = True) -> Checked:
     look: Callable[[Path, Checked], None] = import_module(f"mirkit.export.{TARGETS[target].room}_check").look
     checked = Checked(target)
     look(out, checked)
-    if target in _REHEARSED:
-        _rehearse(out, checked, wanted=trainer)
+    if target in WITH_TRAINER:
+        _ask_trainer(out, checked, wanted=trainer, python=python)
+    elif target == "sa3":
+        checked.trainer = f"{_NOT_ASKED}: no part of this check runs the code of Stable Audio 3"
     return checked
 
 
-def _rehearse(out: Path, checked: Checked, *, wanted: bool) -> None:
+def _ask_trainer(out: Path, checked: Checked, *, wanted: bool, python: Path | None) -> None:
     from mirkit.models import stable_audio
 
     if not wanted:
-        checked.trainer = "not asked"
-    elif not stable_audio.is_installed():
-        checked.trainer = "not installed: pip install stable-audio-tools, and check again"
+        checked.trainer = f"{_NOT_ASKED}: --no-trainer"
+    elif not python and not stable_audio.is_installed():
+        checked.trainer = f"{_NOT_ASKED}: stable-audio-tools is not installed beside mirkit; {_HOW}"
     elif checked.faults:
-        checked.trainer = "not asked: mend the faults first"
+        checked.trainer = f"{_NOT_ASKED}: repair the faults first"
     else:
         dataset, config, size = _configs(out)
         try:
-            found = stable_audio.rehearse(dataset, config, sample_size=size)
+            asked = stable_audio.ask(python, dataset, config, sample_size=size)
         except MissingExtra as error:
-            checked.trainer = str(error)
+            checked.trainer = f"{_NOT_ASKED}: {error}; {_HOW}"
+            checked.faults += [f"trainer: {error}"] if python else []
             return
-        checked.faults += [f"trainer: {line}" for line in found.faults]
-        losses = ", ".join(f"{loss:.3f}" for loss in found.losses)
+        checked.faults += [f"trainer: {line}" for line in asked.faults]
+        losses = ", ".join(f"{loss:.3f}" for loss in asked.losses)
         checked.trainer = (
-            f"stable-audio-tools found {found.files} files, loaded {found.loaded}; "
-            f"{len(found.losses)} training steps, loss {losses or '-'}"
+            f"{asked.trainer} found {asked.files} files, loaded {asked.loaded}; "
+            f"{len(asked.losses)} training steps, loss {losses or '-'}"
         )
 
 

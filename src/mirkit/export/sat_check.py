@@ -117,7 +117,8 @@ def _numbers(out: Path, files: Mapping[str, Any], names: list[str]) -> Iterator[
             yield f"{WINDOWS}: every window has an unknown number, so every sample is rejected"
 
 
-#: Asks the module in a process of its own, as the trainer would: one JSON line a file in, one out.
+#: Asks the module in a process of its own, as the trainer would: one JSON line a file in, one out. Release 0.0.20 gives
+#: the mask as a list, 0.0.19 does not.
 _ASK = """
 import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("metadata_module", sys.argv[1])
@@ -125,8 +126,9 @@ module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 for name in json.load(sys.stdin):
     try:
-        given = module.get_custom_metadata({"relpath": name, "timestamps": (0.0, 1.0), "padding_mask": 0}, None)
-        print(json.dumps(given))
+        given = {"relpath": name, "timestamps": (0.0, 1.0), "padding_mask": 0}
+        listed = module.get_custom_metadata({**given, "padding_mask": [0]}, None).get("padding_mask", [0])
+        print(json.dumps({**module.get_custom_metadata(given, None), "__listed__": listed}))
     except Exception as error:
         print(json.dumps({"__error__": type(error).__name__ + ": " + str(error)}))
 """
@@ -140,6 +142,7 @@ def _module(out: Path, files: Mapping[str, Any], names: list[str]) -> Iterator[s
         why = asked.stderr.strip().splitlines()[-1:] or [f"exit status {asked.returncode}"]
         yield f"{MODULE}: cannot be run ({shown(why[0])})"
         return
+    masks = []
     for name, line in zip(files, asked.stdout.splitlines(), strict=True):
         given = json.loads(line)
         if "__error__" in given:
@@ -147,4 +150,10 @@ def _module(out: Path, files: Mapping[str, Any], names: list[str]) -> Iterator[s
         elif given.get("__reject__"):
             yield f"{MODULE}: rejects {name}: the trainer takes a random other one"
         else:
+            masks.append(given["__listed__"] == given.get("padding_mask") == [0])
             yield from number_faults(f"{MODULE}: {name}", given, names)
+    if not all(masks):
+        yield (
+            f"{MODULE}: does not give the padding mask in one list, so stable-audio-tools 0.0.20 stops at the first "
+            "training step; an earlier mirkit wrote it: export the bundle anew"
+        )

@@ -1,7 +1,7 @@
 """Numbers and prompts of a bundle for stable-audio-tools: its ``custom_metadata_module``. Needs nothing but Python.
 
-The trainer calls ``get_custom_metadata`` for every sample. What it gives stands in the files beside this one; a file
-that they do not know, or a stretch whose numbers are unknown where the bundle wants them known, is rejected. Written by
+The trainer calls ``get_custom_metadata`` for every sample. The answers are in the files beside this one; a file that
+they do not list, or a stretch whose numbers are unknown where the bundle wants them known, is rejected. Written by
 mirkit; ``mirkit export sat`` writes it anew.
 """
 
@@ -9,43 +9,61 @@ import json
 import os
 import random
 import struct
+import sys
+import types
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
+_INDEX = os.path.join(_HERE, "mirkit_index.json")
 _WINDOWS = os.path.join(_HERE, "mirkit_windows.f32")
+#: Holds the indexes that a process has read. stable-audio-tools 0.0.20 pickles the function below with its globals and
+#: unpickles it for every sample, so neither the index nor anything that refers to it may be among them.
+_CACHE = "_mirkit_bundle_indexes"
 
-with open(os.path.join(_HERE, "mirkit_index.json"), encoding="ascii") as _file:
-    INDEX = json.load(_file)
+os.stat(_INDEX)  # raises where the index is missing: later, the trainer would only take another sample, again and again
 
 
 def get_custom_metadata(info, audio):  # type: ignore[no-untyped-def]
     """Give the numbers and a prompt of a sample: of the very stretch that was cut out of the file."""
-    entry = INDEX["files"].get(str(info.get("relpath", "")).replace("\\", "/"))
+    index = _index()  # type: ignore[no-untyped-call]
+    entry = index["files"].get(str(info.get("relpath", "")).replace("\\", "/"))
     if entry is None:
         return {"__reject__": True}
-    numbers = entry["numbers"] if "numbers" in entry else _of_window(entry, info)  # type: ignore[no-untyped-call]
+    numbers = entry["numbers"] if "numbers" in entry else _of_window(index, entry, info)  # type: ignore[no-untyped-call]
     if numbers is None:
         return {"__reject__": True}
-    found = dict(zip(INDEX["names"], numbers, strict=True))
+    found = dict(zip(index["names"], numbers, strict=True))
     found["prompt"] = random.choice(entry["prompts"])
-    if "padding_mask" in info:  # as a training step takes it: the first item of a list
+    # A training step takes the first item of a list. 0.0.20 makes that list itself, 0.0.19 does not.
+    if "padding_mask" in info and not isinstance(info["padding_mask"], list):
         found["padding_mask"] = [info["padding_mask"]]
     return found
 
 
-def _of_window(entry, info):  # type: ignore[no-untyped-def]
+def _index():  # type: ignore[no-untyped-def]
+    """Give the index of this bundle, read once in each process, and again when the file has been replaced."""
+    loaded = sys.modules.setdefault(_CACHE, types.ModuleType(_CACHE)).__dict__
+    status = os.stat(_INDEX)
+    stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+    if loaded.get(_INDEX, (None, None))[0] != stamp:
+        with open(_INDEX, encoding="ascii") as file:
+            loaded[_INDEX] = stamp, json.load(file)
+    return loaded[_INDEX][1]
+
+
+def _of_window(index, entry, info):  # type: ignore[no-untyped-def]
     """Numbers of the window nearest to the stretch that the trainer has cut; None where one is unknown."""
     try:
-        samples = max(entry["samples"], INDEX["sample_size"])
-        start = info["timestamps"][0] * samples / INDEX["sample_rate"]
-        final = (samples - INDEX["sample_size"]) / INDEX["sample_rate"]  # where the last window begins
-        near = min(entry["windows"] - 1, max(0, round(start / INDEX["hop"])))
-        if abs(final - start) < abs(near * INDEX["hop"] - start):
+        samples = max(entry["samples"], index["sample_size"])
+        start = info["timestamps"][0] * samples / index["sample_rate"]
+        final = (samples - index["sample_size"]) / index["sample_rate"]  # where the last window begins
+        near = min(entry["windows"] - 1, max(0, round(start / index["hop"])))
+        if abs(final - start) < abs(near * index["hop"] - start):
             near = entry["windows"] - 1
         row = entry["row"] + near
-        width = 4 * len(INDEX["names"])
+        width = 4 * len(index["names"])
         with open(_WINDOWS, "rb") as file:
             file.seek(row * width)
-            numbers = struct.unpack(f"<{len(INDEX['names'])}f", file.read(width))
+            numbers = struct.unpack(f"<{len(index['names'])}f", file.read(width))
     except (KeyError, OSError, TypeError, ValueError, struct.error):
         return None
     return None if any(number != number for number in numbers) else numbers

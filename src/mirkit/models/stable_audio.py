@@ -1,249 +1,129 @@
-"""The trainer itself, stable-audio-tools, put through a rehearsal: its loader, its conditioners, two training steps.
+"""The trainer stable-audio-tools, asked in the interpreter where it is installed: its loader, two training steps."""
 
-It says little of what goes wrong: an error in a file, or in the metadata module, becomes another random sample. So
-every file is asked for on its own first, and must come back as itself.
-"""
-
-import contextlib
-import io
-import logging
-import math
-import random
+import json
+import os
+import shutil
+import subprocess
 import sys
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from mirkit.errors import MissingExtra
-
-#: Files that are asked for one by one, at the most, picked by seed.
-MOST_FILES = 256
-#: Width of the model that is trained, and its steps in time at the most: it takes its steps in seconds anywhere.
-_WIDTH, _STEPS = 64, 2048
-#: What the trainer raises when data and model do not fit, in its loader, its conditioners and its training step.
-_RAISED = (AssertionError, AttributeError, IndexError, KeyError, RecursionError, RuntimeError, TypeError, ValueError)
+from mirkit.errors import MissingExtra, SettingsError
+from mirkit.store import shown
 
 
-@dataclass
-class Rehearsal:
-    """How it went.
+@dataclass(frozen=True)
+class Asked:
+    """What the trainer's own code did with a bundle.
 
     Attributes
     ----------
+    trainer : str
+        Its release, and those of torch and Python.
     files : int
         Samples that the trainer's loader found.
     loaded : int
         How many of those that were asked for came back as themselves, with a prompt and every conditioner's key.
-    losses : list of float
+    losses : tuple of float
         Of each training step.
-    faults : list of str
+    faults : tuple of str
         What went wrong: a line each.
     """
 
-    files: int = 0
-    loaded: int = 0
-    losses: list[float] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    trainer: str
+    files: int
+    loaded: int
+    losses: tuple[float, ...]
+    faults: tuple[str, ...]
 
 
 def is_installed() -> bool:
-    """Whether the trainer is here."""
-    from importlib.util import find_spec
-
+    """Whether the trainer is installed beside mirkit."""
     return all(find_spec(name) for name in ("stable_audio_tools", "torch", "pytorch_lightning"))
 
 
-def rehearse(
-    dataset: Mapping[str, Any], config: Mapping[str, Any], *, sample_size: int, steps: int = 2, seed: int = 0
-) -> Rehearsal:
+def find_interpreter(name: str) -> Path:
+    """Find the Python interpreter that a user named: a path, or a command.
+
+    Raises
+    ------
+    SettingsError
+        It is no file that can be run.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        program = "Scripts\\python.exe" if os.name == "nt" else "bin/python"
+        raise SettingsError(f"{shown(name)} is a folder; name the Python interpreter in it, such as {program}")
+    found = shutil.which(path)
+    if found is None:
+        raise SettingsError(f"{shown(name)}: there is no program of this name that can be run")
+    return Path(found).absolute()  # links are kept: that of a virtual environment says which environment it is
+
+
+def ask(python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, Any], *, sample_size: int) -> Asked:
     """Load a bundle with the trainer's own code and train a tiny model with the bundle's conditioners on it.
 
     Parameters
     ----------
+    python : Path or None
+        The interpreter where the trainer is installed; None: the one that runs mirkit.
     dataset : mapping
-        Content of ``dataset.json``.
+        Content of ``dataset.json``, with absolute paths.
     config : mapping
-        The model's config, or the patch for one: its number conditioners and its demo are used. Prompts go through a
-        conditioner without weights.
+        The model's config, or the patch for one.
     sample_size : int
-        Samples that the trainer takes at a time; latents have their own length.
-    steps : int
-        Training steps.
-    seed : int
+        Samples that the trainer takes at a time.
 
     Raises
     ------
     MissingExtra
-        The trainer is not installed, or not whole.
+        The interpreter cannot be run, or the trainer cannot be loaded there.
     """
-    try:
-        import pytorch_lightning as lightning
-        from stable_audio_tools.data.dataset import create_dataloader_from_config
-        from stable_audio_tools.training import create_training_wrapper_from_config  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(f"the trainer cannot be loaded ({error}); pip install stable-audio-tools") from error
-
-    def loader(batch: int, **changes: Any) -> Any:
-        sizes = {"sample_size": sample_size, "sample_rate": 44100, "audio_channels": 2}
-        return create_dataloader_from_config(dict(dataset) | changes, batch_size=batch, num_workers=1, **sizes)
-
-    found = Rehearsal()
-    lightning.seed_everything(seed, verbose=False)
-    conditioners = [c for c in config["model"]["conditioning"]["configs"] if c["type"] in ("number", "int", "list")]
-    heard = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(heard), _silent("pytorch_lightning"), _no_bytecode():
-        warnings.simplefilter("ignore")
+    script = files("mirkit.models").joinpath("stable_audio_script.py").read_text(encoding="utf-8")
+    command = [str(python or sys.executable), "-B", "-X", "utf8", "-c", script]  # -B: no __pycache__ in the bundle
+    request = json.dumps({"dataset": dataset, "config": config, "sample_size": sample_size})
+    # The folder in which it runs is the first place where Python looks for modules: it must be empty.
+    with tempfile.TemporaryDirectory(prefix="mirkit-trainer-") as folder:
         try:
-            infos = _ask(loader, found, dataset["dataset_type"], ["prompt", *(c["id"] for c in conditioners)], seed)
-            if not found.faults:
-                model = _tiny(conditioners, infos, sample_size)
-                _demo(model, config.get("training", {}).get("demo", {}), found)
-                found.losses = _train(model, loader(min(2, found.files)), steps)
-        except _RAISED as error:
-            found.faults.append(f"training stops: {type(error).__name__}: {_line(error)}")
-    if any(not math.isfinite(loss) for loss in found.losses):
-        found.faults.append(f"the loss is {found.losses}")
-    elif len(found.losses) < steps and not found.faults:
-        found.faults.append(f"the loader gave {len(found.losses)} of {steps} batches")
-    found.faults += [line for line in dict.fromkeys(heard.getvalue().splitlines()) if line.startswith("Couldn't load")]
-    return found
-
-
-def _ask(loader: Any, found: Rehearsal, kind: str, wanted: Sequence[str], seed: int) -> list[dict[str, Any]]:
-    """Get samples one by one, and look whether each is the one that was asked for and has all keys."""
-    samples = _in_shards(loader(1, resampled_shards=False)) if kind == "wds" else _by_name(loader(1), found, seed)
-    infos = []
-    for name, info in samples:
-        found.files += kind == "wds"
-        lacking = [key for key in wanted if key not in info]
-        if lacking:
-            found.faults.append(f"{name}: the trainer is not given {lacking[0]}")
-        elif not isinstance(info["prompt"], str):
-            found.faults.append(f"{name}: the prompt is {type(info['prompt']).__name__}")
-        else:
-            found.loaded += 1
-            infos.append(info)
-    if not found.files:
-        found.faults.append("the trainer finds nothing")
-    return infos
-
-
-def _by_name(loader: Any, found: Rehearsal, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    data = loader.dataset
-    found.files = len(data.filenames)
-    picked = sorted(random.Random(seed).sample(range(found.files), min(MOST_FILES, found.files)))
-    for at in picked:
-        name = data.filenames[at]
-        sound, info = data[at]
-        if info.get("path", info.get("latent_filename")) != name:
-            found.faults.append(f"{name}: the trainer takes another one in its place")
-        elif not bool(sound.isfinite().all()):
-            found.faults.append(f"{name}: not a number in it")
-        else:
-            yield name, info | {"shape": tuple(sound.shape)}
-
-
-def _in_shards(loader: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    for at, (sound, infos) in enumerate(loader):
-        info = {key: value[0] if isinstance(value, list) else value for key, value in infos[0].items()}
-        yield f"sample {at + 1}", info | {"shape": tuple(sound.shape[-2:])}
-
-
-def _tiny(conditioners: Sequence[Mapping[str, Any]], infos: Sequence[Mapping[str, Any]], sample_size: int) -> Any:
-    """A conditioned diffusion model that is the trainer's own in all but its size."""
-    from stable_audio_tools.models import create_model_from_config
-    from stable_audio_tools.training import create_training_wrapper_from_config
-
-    prompts = sorted({info["prompt"] for info in infos})
-    ids = ["prompt", *(c["id"] for c in conditioners)]
-    configs = [{"id": "prompt", "type": "list", "config": {"options": prompts}}, *map(dict, conditioners)]
-    latents = "latent_filename" in infos[0]
-    patch = max(64, -(-sample_size // _STEPS))
-    channels = infos[0]["shape"][0] if latents else 2 * patch
-    config: dict[str, Any] = {
-        "model_type": "diffusion_cond",
-        "sample_rate": 44100,
-        "sample_size": sample_size,
-        "audio_channels": 2,
-        "model": {
-            "io_channels": channels,
-            "conditioning": {"cond_dim": _WIDTH, "configs": configs},
-            "diffusion": {
-                "type": "dit",
-                "cross_attention_cond_ids": ids,
-                "config": {
-                    "io_channels": channels,
-                    "embed_dim": _WIDTH,
-                    "depth": 1,
-                    "num_heads": 2,
-                    "cond_token_dim": _WIDTH,
-                },
-            },
-        },
-        "training": {"learning_rate": 1e-4, "use_ema": False, "mask_padding": True, "pre_encoded": latents},
-    }
-    if not latents:
-        patched = {"type": "patched", "config": {"channels": 2, "patch_size": patch}}
-        config["model"]["pretransform"] = patched
-    return create_training_wrapper_from_config(config, create_model_from_config(config))
-
-
-def _demo(model: Any, demo: Mapping[str, Any], found: Rehearsal) -> None:
-    """Put the conditions of the demos through the conditioners, as the first step of a training does."""
-    conditions = demo.get("demo_cond", [])
-    if len(conditions) != demo.get("num_demos", len(conditions)):
-        found.faults.append(f"demo: {demo['num_demos']} demos and conditions for {len(conditions)}")
-    if conditions:
-        model.diffusion.conditioner(conditions, "cpu")
-
-
-def _train(model: Any, loader: Any, steps: int) -> list[float]:
-    import pytorch_lightning as lightning
-
-    losses: list[float] = []
-
-    class Listen(lightning.Callback):  # type: ignore[misc]
-        def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
-            losses.append(float(outputs["loss"]))
-            if any(not bool(weight.isfinite().all()) for weight in module.parameters()):
-                losses[-1] = math.nan
-
-    trainer = lightning.Trainer(
-        max_steps=steps,
-        max_epochs=steps,
-        accelerator="cpu",
-        logger=False,
-        callbacks=[Listen()],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(model, loader)
-    return losses
-
-
-@contextlib.contextmanager
-def _silent(name: str) -> Iterator[None]:
-    """Keep a library's log from saying what is no news to a user."""
-    log = logging.getLogger(name)
-    level = log.level
-    log.setLevel(logging.ERROR)
+            done = subprocess.run(
+                command,
+                input=request,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                cwd=folder,
+                env=_environment(),
+                check=False,
+            )
+        except OSError as error:
+            raise MissingExtra(f"{shown(command[0])} cannot be run ({error.strerror or error})") from error
     try:
-        yield
-    finally:
-        log.setLevel(level)
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
+        why = answer.pop("error")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise MissingExtra(f"{shown(command[0])} gave no answer ({shown(_reason(done))})") from error
+    if why:
+        raise MissingExtra(f"stable-audio-tools cannot be loaded by {shown(command[0])} ({shown(why)})")
+    return Asked(**answer | {"losses": tuple(answer["losses"]), "faults": tuple(answer["faults"])})
 
 
-@contextlib.contextmanager
-def _no_bytecode() -> Iterator[None]:
-    """Keep Python from writing ``__pycache__`` into the bundle, whose metadata module the trainer imports."""
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before
+def _environment() -> dict[str, str]:
+    """The environment, for another folder and another interpreter."""
+    environment = dict(os.environ)
+    environment.pop("__PYVENV_LAUNCHER__", None)  # macOS: would make any Python take itself for this one
+    if given := environment.get("PYTHONPATH"):
+        environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in given.split(os.pathsep) if p)
+    return environment
 
 
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
+def _reason(done: "subprocess.CompletedProcess[str]") -> str:
+    """Why a run ended without an answer."""
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    if done.returncode < 0:
+        return f"ended by signal {-done.returncode}"
+    return lines[-1].strip()[:200] if lines else f"exit status {done.returncode}"
