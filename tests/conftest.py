@@ -81,6 +81,7 @@ def no_models_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Nothing is fetched, and what this machine has fetched is not seen: ``auto`` comes to the same everywhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIRKIT_OFFLINE", "1")
+        patch.setenv("MIRKIT_CONFIG", str(tmp_path_factory.getbasetemp() / "no-settings" / "mirkit.toml"))
         for name in ("MIRKIT_HOME", "TORCH_HOME", "HF_HOME", "HF_HUB_CACHE"):
             patch.setenv(name, str(tmp_path_factory.getbasetemp() / "no-models"))
         yield

@@ -45,7 +45,7 @@ def refused(status: int, message: str = "no", **inner: Any) -> Play:
 
 
 class TextServer:
-    """The server. ``asked`` holds the questions (bodies), ``headers`` what came with each."""
+    """The server. ``asked`` holds the questions (bodies), ``headers`` what came with each, ``requests`` every path."""
 
     def __init__(self, answer: Callable[[dict[str, Any]], Play] | None = None, owner: str = "stub") -> None:
         self.script: list[Play] = []
@@ -53,6 +53,7 @@ class TextServer:
         self.owner = owner
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.requests: list[str] = []
         self._lock = threading.Lock()
         outer = self
 
@@ -61,6 +62,7 @@ class TextServer:
                 pass
 
             def do_GET(self) -> None:
+                outer.requests.append(self.path)
                 row = {"id": "/models/stub.gguf", "owned_by": outer.owner}
                 told = (
                     {"data": [row]} if self.path == "/v1/models" else {"modalities": {"audio": True}, "total_slots": 2}
@@ -68,6 +70,7 @@ class TextServer:
                 self._send(Play(body=json.dumps(told).encode()))
 
             def do_POST(self) -> None:
+                outer.requests.append(self.path)
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with outer._lock:
                     outer.asked.append(body)

@@ -49,9 +49,9 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     fetch = Depot.fetch
 
-    def spy(self: Depot, name: str, target: Path) -> None:
+    def spy(self: Depot, name: str, target: Path, *, follow: bool = False) -> None:
         names.append(name)
-        fetch(self, name, target)
+        fetch(self, name, target, follow=follow)
 
     monkeypatch.setattr(Depot, "fetch", spy)
     return names

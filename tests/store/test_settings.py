@@ -1,6 +1,9 @@
 """``mirkit.toml``: checked, told to the letter what is wrong, and written without losing a comment."""
 
+import dataclasses
+import json
 import tomllib
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,13 @@ from hypothesis import strategies as st
 
 from mirkit.catalog import JOBS
 from mirkit.errors import InfoError, SettingsError
-from mirkit.store import Settings, atomic, find_root, read_settings, with_values, write_backends, write_table
-from mirkit.store.settings import SETTINGS_NAME, Backends
+from mirkit.models.table import MODELS
+from mirkit.store import Settings, atomic, checks, find_root, read_settings, with_values, write_backends, write_table
+from mirkit.store import settings as settings_module
+from mirkit.store.checks import Kind
+from mirkit.store.root import SETTINGS_NAME
+from mirkit.store.settings import Backends, user_settings_path
+from mirkit.store.text_settings import Texts
 
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
 
@@ -238,3 +246,132 @@ def test_the_root_is_the_nearest_folder_with_settings(tmp_path: Path, monkeypatc
     assert find_root(root, batch=True) == root
     monkeypatch.chdir(track)
     assert find_root(Path(".")) == root
+
+
+def fields_of(settings: Settings) -> dict[str, str]:
+    """Every setting, with the type of its field."""
+    found = {}
+    for section in dataclasses.fields(settings):
+        value = getattr(settings, section.name)
+        if dataclasses.is_dataclass(value):
+            found |= {f"{section.name}.{row.name}": str(row.type) for row in dataclasses.fields(value)}
+        else:
+            found[section.name] = str(section.type)
+    return found
+
+
+#: What would reach a program, a file or a server.
+REACHING = ("/bin/sh", "../net.th", "~/net.th", "C:\\net.th", "net.gguf", "http://198.51.100.1", "-o", "a b")
+
+
+def takes(root: Path, name: str, text: str) -> bool:
+    """Whether a data set may hold a text, alone, in a list or in a table, as this setting."""
+    section, _, key = name.partition(".")
+    taken = False
+    for value in (text, [text], {"x": text}):
+        toml = f"{{ x = {json.dumps(text)} }}" if isinstance(value, dict) else json.dumps(value)
+        write(root, f"[{section}]\n{key} = {toml}\n" if key else f"{section} = {toml}\n")
+        with suppress(SettingsError):
+            read_settings(root)
+            taken = True
+    return taken
+
+
+def test_every_setting_says_what_it_can_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new field fails here until it is declared; one that takes such a text must be one that no data set holds."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").write_text("a file that is called like a model")
+    kinds = {name: setting.kind for name, setting in settings_module._CHECKS.items()}
+    assert kinds.keys() == fields_of(Settings()).keys()
+    words = {name for name, kind in kinds.items() if kind is Kind.WORDS}
+    assert words == {name for name in kinds if any(takes(tmp_path, name, text) for text in REACHING)}
+    for name, type_ in fields_of(Settings()).items():
+        if kinds[name] in (Kind.MODEL, Kind.ADDRESS):
+            assert "str" in type_
+            assert not takes(tmp_path, name, "here")
+
+
+def test_a_data_set_may_name_models_and_choose_numbers(tmp_path: Path) -> None:
+    text = "[separation]\nmodel = 'htdemucs'\n[texts]\nmodel = 'IQ3_M'\nseed = 3\n[backends]\ntexts = 'llama'\n"
+    settings = read_settings(write(tmp_path, text))
+    assert (settings.separation.model, settings.texts.model, settings.texts.seed) == ("htdemucs", "IQ3_M", 3)
+    for row in MODELS:
+        assert not checks.names_a_file(row.name, tmp_path)
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "mine" / "settings.toml"
+    path.parent.mkdir()
+    monkeypatch.setenv("MIRKIT_CONFIG", str(path))
+    return path
+
+
+def test_command_line_environment_data_set_and_user_in_this_order(
+    tmp_path: Path, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine.write_text(
+        '[texts]\nurl = "https://mine.example"\nmodel = "/models/a.gguf"\nseed = 5\nattempts = 7\n'
+        '[separation]\nmodel = "/models/net.th"\nformat = "wav"\n'
+    )
+    root = write(tmp_path, '[texts]\nmodel = "Q6_K"\nseed = 6\n')
+    settings = read_settings(root)
+    assert settings.texts.url == "https://mine.example"
+    assert (settings.texts.model, settings.texts.seed, settings.texts.attempts) == ("Q6_K", 6, 7)
+    assert (settings.separation.model, settings.separation.format) == ("/models/net.th", "wav")
+    monkeypatch.setenv("MIRKIT_TEXTS_MODEL", "IQ3_M")
+    monkeypatch.setenv("MIRKIT_TEXTS_URL", "https://environment.example/v1")
+    monkeypatch.setenv("MIRKIT_TEXTS_SEED", "9")  # numbers have no variable
+    settings = read_settings(root)
+    assert (settings.texts.model, settings.texts.url) == ("IQ3_M", "https://environment.example")
+    assert settings.texts.seed == 6
+    assert with_values(settings, {"texts.model": "Q8_0"}, "command line").texts.model == "Q8_0"
+    assert read_settings(root, own=False).texts == Texts(model="Q6_K", seed=6)
+    monkeypatch.setenv("MIRKIT_TEXTS_URL", "nonsense")
+    with pytest.raises(SettingsError, match=r"^MIRKIT_TEXTS_URL: texts.url must be an address"):
+        read_settings(root)
+
+
+def test_a_data_set_does_not_lift_what_the_user_forbids(tmp_path: Path, mine: Path) -> None:
+    mine.write_text("[run]\noffline = true\ncommercial_safe = true\njobs = 3\n")
+    run = read_settings(write(tmp_path, "[run]\noffline = false\ncommercial_safe = false\njobs = 1\n")).run
+    assert (run.offline, run.commercial_safe, run.jobs) == (True, True, 1)
+    mine.write_text("")
+    run = read_settings(write(tmp_path, "[run]\noffline = true\n")).run
+    assert (run.offline, run.commercial_safe) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[texts]\nprogramm = 'x'", "did you mean texts.program"),
+        ("[run", "not readable as TOML"),
+        ("[exclude]\nA = 'x'", r"\[exclude\] names tracks of one data set"),
+        ("[texts]\nallow_http = 'x'", "a list of host names"),
+        ("[texts]\nallow_http = ['http://x']", "a list of host names"),
+    ],
+)
+def test_what_is_wrong_in_the_users_file_names_it(tmp_path: Path, mine: Path, text: str, words: str) -> None:
+    mine.write_text(text)
+    with pytest.raises(SettingsError, match=words) as caught:
+        read_settings(tmp_path)
+    assert str(mine) in str(caught.value)
+
+
+def test_the_users_file_is_never_one_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a home folder the platform's place is relative: a stranger's data set could hold it."""
+    monkeypatch.delenv("MIRKIT_CONFIG")
+    monkeypatch.setattr("platformdirs.user_config_path", lambda *_, **__: Path("~/.config/mirkit"))
+    monkeypatch.chdir(tmp_path)
+    hostile = tmp_path / "~" / ".config" / "mirkit"
+    hostile.mkdir(parents=True)
+    (hostile / SETTINGS_NAME).write_text("[texts]\nprogram = '/bin/sh'\n")
+    assert read_settings(tmp_path) == Settings()
+    with pytest.raises(SettingsError, match="MIRKIT_CONFIG"):
+        user_settings_path()
+
+
+def test_what_the_user_prefers_is_not_written_into_the_data_set(tmp_path: Path, mine: Path) -> None:
+    mine.write_text("[texts]\nprogram = '/opt/llama-server'\n[run]\njobs = 3\n")
+    write_backends(tmp_path, {"stems": "embedded"})
+    assert (tmp_path / SETTINGS_NAME).read_text() == '[backends]\nstems = "embedded"\n'

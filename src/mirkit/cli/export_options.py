@@ -26,6 +26,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--seed", type=int, default=0, metavar="N", help="of split, order and wordings (default: 0)")
     what.add_argument("--overwrite", action="store_true", help="replace files in the way that are no earlier export")
     what.add_argument("--dry-run", action="store_true", help="only say what would be written")
+    what.add_argument(
+        "--raw",
+        action="store_true",
+        help="csv: no apostrophe before texts that a spreadsheet would run as a formula",
+    )
     sound = parser.add_argument_group("sound")
     sound.add_argument("--sample-size", type=int, metavar="N", help="samples that the model takes at a time")
     sound.add_argument("--loudness", type=float, metavar="LUFS", help="bring all to this loudness, at most -1 dBTP")

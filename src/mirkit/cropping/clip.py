@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mirkit.errors import InfoError, MissingInput
@@ -53,7 +53,7 @@ class Cut:
         told: Any = entry.parameters
         try:
             numbers = (int(told[name]) for name in ("rate", "first", "last", "length"))
-            return cls(str(told["source"]), str(told["set"]), *numbers)
+            return cls(str(told["source"]), str(told["set"]), *numbers) if _is_source(told["source"]) else None
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -76,6 +76,14 @@ def folder_name(track: Track, name: str, number: int) -> str:
 def source_path(track: Track) -> str:
     """A track, as a path from the folder of one of its clips."""
     return f"../../{track.loose}" if track.loose else "../.."
+
+
+def _is_source(path: Any) -> bool:
+    """Whether a path is one that ``source_path`` gives: a stranger's clip names no file outside its own track."""
+    if not isinstance(path, str):
+        return False
+    loose = path.removeprefix("../../")
+    return path == "../.." or (loose != path and loose not in ("", "..") and PurePath(loose).name == loose)
 
 
 def clip_folders(track: Track, name: str | None = None) -> list[Path]:

@@ -49,6 +49,8 @@ class Options:
         Worker processes, 0 for one a core.
     overwrite : bool
         Whether files that are no earlier export may be replaced.
+    raw : bool
+        Texts in a CSV as they are, also those that a spreadsheet would run as a formula.
     """
 
     target: str
@@ -70,3 +72,4 @@ class Options:
     shard_bytes: int = 2**29
     jobs: int = 0
     overwrite: bool = False
+    raw: bool = False

@@ -10,6 +10,7 @@ from typing import Any
 from mirkit.catalog import KEYS
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
+from mirkit.export.cells import guarded_row
 from mirkit.export.facts import columns, known
 from mirkit.export.options import Options
 from mirkit.export.plan import Plan
@@ -30,7 +31,7 @@ def write(plan: Plan, advance: Advance) -> None:
         with table.whole() as temp:
             write_parquet(temp, rows)
     else:
-        table.write(csv_of(rows) if plan.options.target == "csv" else jsonl_of(rows))
+        table.write(csv_of(rows, raw=plan.options.raw) if plan.options.target == "csv" else jsonl_of(rows))
     for sample in plan.samples:
         advance(sample.item.name)
 
@@ -42,7 +43,7 @@ def output(options: Options) -> Output:
 
 
 def _is_csv(path: Path) -> bool:
-    with open_plain(path) as file:
+    with open_plain(path, follow=True) as file:
         line = file.readline(_LONGEST_LINE)
     return line.decode("utf-8", "replace").rstrip("\n") == ",".join(columns())
 
@@ -50,7 +51,7 @@ def _is_csv(path: Path) -> bool:
 def _is_jsonl(path: Path) -> bool:
     """Whether all lines are objects with nothing but our columns, and with those that every row has."""
     allowed = set(columns())
-    with open_plain(path) as file:
+    with open_plain(path, follow=True) as file:
         for line in file:
             try:
                 row = json.loads(line)
@@ -76,12 +77,12 @@ def _is_parquet(path: Path) -> bool:
     return names == columns()
 
 
-def csv_of(rows: Sequence[dict[str, Any]]) -> bytes:
-    """CSV in UTF-8 with a line of names; an empty cell is unknown."""
+def csv_of(rows: Sequence[dict[str, Any]], *, raw: bool = False) -> bytes:
+    """CSV in UTF-8 with a line of names; an empty cell is unknown, and no text is a formula unless ``raw``."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns(), restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(rows if raw else map(guarded_row, rows))
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 

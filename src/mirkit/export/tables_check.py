@@ -1,11 +1,11 @@
 """Check of a table: it can be read, and holds no number that is none."""
 
-import csv
 import json
 import math
 from pathlib import Path
 
 from mirkit.catalog import KEYS
+from mirkit.export.cells import read_rows
 from mirkit.export.faults import Checked, flat_faults
 
 _KEYS = [row.name for row in KEYS]
@@ -20,9 +20,7 @@ def look(out: Path, checked: Checked) -> None:
         rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
     elif checked.target == "csv":
         with open(out, encoding="utf-8", newline="") as file:
-            rows = [
-                {name: _number(name, value) for name, value in row.items() if value} for row in csv.DictReader(file)
-            ]
+            rows = [{name: _number(name, value) for name, value in row.items()} for row in read_rows(file)]
     else:
         rows = [json.loads(line) for line in out.read_text(encoding="ascii").splitlines()]
     for number, row in enumerate(rows, 1):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from mirkit.errors import InfoError
 from mirkit.store import mishap, shown
 from mirkit.store.atomic import sync_folder
-from mirkit.store.sidecar import read_bounded
+from mirkit.store.sidecar import check_stays_inside, read_bounded
 
 JOURNAL_NAME = ".mirkit-organize.jsonl"
 
@@ -137,6 +137,7 @@ class Journal:
         return path
 
     def _append(self, line: dict[str, Any]) -> None:
+        check_stays_inside(self._path)
         is_new = not self._path.exists()
         try:
             with open(self._path, "ab+") as file:

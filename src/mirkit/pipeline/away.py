@@ -20,6 +20,7 @@ from mirkit.store import Busy, write_whole
 from mirkit.store.depot import Depot
 from mirkit.store.lease import lease
 from mirkit.store.mishap import mishap
+from mirkit.track import is_sound
 
 
 def process_away(job: Job) -> Outcome:
@@ -59,7 +60,7 @@ def _fetch(depot: Depot, folder: str, scratch: Path) -> Ledger:
     objects.pop(mine, None)
     for name, stamp in objects.items():
         path = scratch / name
-        depot.fetch(name, path)
+        depot.fetch(name, path, follow=is_sound(path.name) or path.suffix == ".mid")
         if name in known and known[name][0] == stamp:  # the time that the provenance knows: not to be hashed again
             os.utime(path, ns=(known[name][1], known[name][1]))
     return known

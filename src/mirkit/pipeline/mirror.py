@@ -16,7 +16,7 @@ from mirkit.store.depot import Depot, Stamp
 from mirkit.store.log import FOLDER as LOGS
 from mirkit.store.log import KEPT
 from mirkit.store.mishap import shown
-from mirkit.store.settings import SETTINGS_NAME
+from mirkit.store.root import SETTINGS_NAME
 from mirkit.track import is_sound
 
 #: What is read of a track; everything else only has to be there.
@@ -87,7 +87,9 @@ def hand_in(url: str, mirrored: Path) -> None:
 
 def _stand_in(depot: Depot, into: Path, objects: Mapping[str, Stamp]) -> dict[str, Stamp]:
     """Make the files of some folders; give the sounds that are not what their ledger knows."""
-    small = depot.read(name for name in objects if name.endswith(_READ))
+    sidecars = [name for name in objects if name.endswith(_READ)]
+    links = {name: target for name in sidecars if (target := depot.leads_out(name))}
+    small = depot.read(name for name in sidecars if name not in links)
     known: Ledger = {}
     for name, data in small.items():
         if name.endswith(LEDGER):
@@ -100,6 +102,9 @@ def _stand_in(depot: Depot, into: Path, objects: Mapping[str, Stamp]) -> dict[st
         path.parent.mkdir(parents=True, exist_ok=True)
         if name in small:
             path.write_bytes(small[name])
+            continue
+        if name in links:  # who looks at the track refuses it
+            path.symlink_to(links[name])
             continue
         path.touch()
         os.truncate(path, stamp.size)
@@ -123,7 +128,7 @@ def _compare(depot: Depot, into: Path, unknown: Mapping[str, Stamp], say: Callab
     for name in likely:
         path = into / name
         copy = path.with_name(f".{path.name}.copy")
-        depot.fetch(name, copy)
+        depot.fetch(name, copy, follow=True)
         found = fingerprint(copy)
         times = {time for size, sha256, time in prints[path.parent] if (size, sha256) == (found.size, found.sha256)}
         if len(times) > 1:  # it was touched between two measurements: the content speaks for itself

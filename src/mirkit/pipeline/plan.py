@@ -232,13 +232,15 @@ def _backends(
     request: Request, root: Path, settings: Settings, agreed: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """Settle one method a job; say which of them ``auto`` came to, and why not to others."""
+    written = read_settings(root, own=False).backends
     resolved, fresh, notices = {}, {}, []
     for job, choice in _choices(request, settings).items():
         name = agreed.get(job) or models.resolve(job, choice, settings)
         if choice != "auto" and (why := models.unavailable(models.backend(job, name), settings, named=True)):
             raise MissingExtra(f"{why}; {_mend(job, root, asked=job in request.fixed)}")
+        if choice == "auto" or (job not in request.fixed and getattr(written, job) == "auto"):
+            fresh[job] = name  # also where the user's own settings chose: a later run of the data set does the same
         if choice == "auto":
-            fresh[job] = name
             for row in models.rows(job):
                 if row.name == name:  # those after it would not be used anyway
                     break

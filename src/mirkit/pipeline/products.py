@@ -9,6 +9,7 @@ from mirkit.pipeline.state import State
 from mirkit.stages import Result, entry_name
 from mirkit.stages.choice import midi_path
 from mirkit.store import Entry, Settings, fingerprint, fingerprint_bytes, update_provenance, write_whole
+from mirkit.store.sidecar import write_sidecar
 
 
 def adopt_midi(state: State, settings: Settings, when: str) -> str:
@@ -30,7 +31,7 @@ def write_products(state: State, settings: Settings, row: Stage, entry: Entry, r
     if row.name == "drums":
         return _write_midi(state, settings, entry, result)
     for suffix, content in result.files.items():
-        write_whole(state.product(suffix), content)
+        write_sidecar(state.product(suffix), content)
     return entry
 
 

@@ -179,7 +179,8 @@ class State:
             return midi_path(self.track, settings).exists()
         if row.name == "crop":
             method: Any = entry.extra.get("method", {}) if entry else {}
-            return all(looks_whole(self.track.crops / clip, self.prints) for clip in method.get("clips", ()))
+            clips: Any = method.get("clips", ()) if isinstance(method, dict) else ()
+            return all(looks_whole(self.track.crops / os.path.basename(str(clip)), self.prints) for clip in clips)
         if row.curves and not self._curves_there:
             return False  # made anew, for windows and clips
         keys_there = all(map(self.info.__contains__, row.keys))

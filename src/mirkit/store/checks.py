@@ -1,8 +1,54 @@
 """What a setting may be: each check gives the value as it is kept, or raises ValueError with what it should be."""
 
 import difflib
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 from typing import Any
+
+
+class Kind(Enum):
+    """What a setting can reach, which decides whether a data set may hold it: a data set may come from a stranger."""
+
+    VALUE = "a number, a switch, one of a closed set of names, or a plain name that becomes part of a file's"
+    WORDS = "words that are printed or sent, and never opened"
+    MODEL = "a model: a data set may hold its name, and no path"
+    ADDRESS = "a program, a file or a server: never in a data set"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: what it may be, and where it may stand.
+
+    Attributes
+    ----------
+    check : callable
+        Gives the value as it is kept, or raises ValueError with what it should be.
+    kind : Kind
+    names : str
+        For a model or an address: what the value names, e.g. ``"a program"``.
+    option : str
+        For a model or an address: the option of the command line, e.g. ``"--program"``.
+    restricts : bool
+        For a switch: once it is on in the user's own settings, a data set cannot switch it off.
+    """
+
+    check: Callable[[Any], Any]
+    kind: Kind
+    names: str = ""
+    option: str = ""
+    restricts: bool = False
+
+
+def names_a_file(value: Any, *folders: Path) -> bool:
+    """Tell whether the name of a model is, or may be meant as, the path of a file."""
+    if not isinstance(value, str) or not value.strip():
+        return False  # no name at all, which its check says
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
+        return True
+    return any((folder / value).exists() for folder in folders)
 
 
 def text(value: Any) -> str:
@@ -79,3 +125,12 @@ def texts(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value.values()):
         raise ValueError('a table of name = "text"')
     return dict(value)
+
+
+def hosts(value: Any) -> tuple[str, ...]:
+    """Accept a list of host names."""
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(host, str) and re.fullmatch(r"[A-Za-z0-9._:-]+", host) for host in value
+    ):
+        raise ValueError('a list of host names, such as ["10.0.0.5", "studio.local"]')
+    return tuple(host.lower() for host in value)

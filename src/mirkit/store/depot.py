@@ -5,16 +5,18 @@ below the data set's URL; a name that would lead out of it does not exist here.
 """
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ParamSpec, TypeVar
 
 from mirkit.errors import InfoError, MissingExtra
 from mirkit.store.atomic import write_whole
 from mirkit.store.mishap import shown
+from mirkit.store.sidecar import LeadsOut, check_stays_inside
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +25,8 @@ T = TypeVar("T")
 _MARKS = ("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
 #: Packages that fsspec asks for by the scheme.
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
+#: Folder of what belongs to the whole data set: logs, indexes.
+INTERNAL = ".mirkit"
 #: Objects asked for in one go.
 _AT_ONCE = 500
 
@@ -97,11 +101,23 @@ class Depot:
         except FileNotFoundError:
             return {}
         found = {path.removeprefix(self._root).lstrip("/"): _stamp(info) for path, info in listed.items()}
-        return {name: stamp for name, stamp in sorted(found.items()) if _stays_inside(name)}
+        return {name: stamp for name, stamp in sorted(found.items()) if _stays_inside(name) and self._is_ours(name)}
+
+    def leads_out(self, name: str) -> Path | None:
+        """On a disk, give the file that a sidecar is a link to, where that lies outside the data set."""
+        path = Path(self._path(name))
+        try:
+            if self._is_local:
+                check_stays_inside(path)
+        except LeadsOut:
+            return Path(os.path.realpath(path))
+        return None
 
     @_told
-    def fetch(self, name: str, target: Path) -> None:
-        """Copy an object to a file."""
+    def fetch(self, name: str, target: Path, *, follow: bool = False) -> None:
+        """Copy an object to a file; on a disk, with ``follow``, one that a link leads to outside the data set, too."""
+        if self._is_local and not follow:
+            check_stays_inside(Path(self._path(name)))
         target.parent.mkdir(parents=True, exist_ok=True)
         self._fs.get_file(self._path(name), str(target))
 
@@ -109,6 +125,8 @@ class Depot:
     def read(self, names: Iterable[str]) -> dict[str, bytes]:
         """Content of small objects, many at once; those that are gone are left out."""
         wanted = list(names)
+        for name in wanted if self._is_local else ():
+            check_stays_inside(Path(self._path(name)))
         content: dict[str, bytes] = {}
         for first in range(0, len(wanted), _AT_ONCE):
             some = {self._path(name): name for name in wanted[first : first + _AT_ONCE]}
@@ -162,8 +180,16 @@ class Depot:
 
     def _made(self, name: str) -> Path:
         path = Path(self._path(name))
+        if not self._is_ours(name):
+            raise InfoError(f"{shown(path.parent)}: leads out of the data set; remove it")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether an object of the whole data set lies in it, on a disk, and not where a link leads."""
+        if not (self._is_local and name.startswith(f"{INTERNAL}/")):
+            return True
+        return Path(os.path.realpath(Path(self._path(name)).parent)).is_relative_to(os.path.realpath(self._root))
 
     def _path(self, name: str) -> str:
         if name and not _stays_inside(name):
@@ -178,4 +204,5 @@ def _stamp(info: Mapping[str, Any]) -> Stamp:
 
 def _stays_inside(name: str) -> bool:
     path = PurePosixPath(name)
-    return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
+    drive = os.name == "nt" and PureWindowsPath(name).drive
+    return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name and not drive

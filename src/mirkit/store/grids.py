@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.errors import MissingInput
-from mirkit.store.atomic import write_whole
 from mirkit.store.info import round6
 from mirkit.store.mishap import shown
-from mirkit.store.sidecar import Damaged, encode_object, parse_object, read_bounded
+from mirkit.store.sidecar import Damaged, encode_object, parse_object, read_bounded, write_sidecar
 
 #: Times are kept to the microsecond, finer than a sample.
 DECIMALS = 6
@@ -87,7 +86,7 @@ def format_grid(grid: Grid) -> bytes:
 
 def write_grid(path: Path, grid: Grid) -> None:
     """Write a ``.BEATS_GRID`` (see :func:`format_grid`), whole or not at all."""
-    write_whole(path, format_grid(grid))
+    write_sidecar(path, format_grid(grid))
 
 
 def read_onsets(path: Path) -> Times:
@@ -119,7 +118,7 @@ def format_onsets(times: Iterable[float] | Times) -> bytes:
 
 def write_onsets(path: Path, times: Iterable[float] | Times) -> None:
     """Write a ``.ONSETS`` (see :func:`format_onsets`), whole or not at all."""
-    write_whole(path, format_onsets(times))
+    write_sidecar(path, format_onsets(times))
 
 
 def _read(path: Path, what: str) -> bytes:

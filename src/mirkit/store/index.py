@@ -43,6 +43,8 @@ class Index:
         self._lines: dict[str, tuple[str, bytes]] = {}
         self._signatures: dict[str, str] = {}
         self._changed = False
+        if not self._is_ours():
+            return
         with suppress(InfoError):  # one that cannot be read is none
             for line in (read_bounded(self._path, _MAX_BYTES) or b"").splitlines():
                 parts = line.split(b"\t")
@@ -71,8 +73,8 @@ class Index:
     def save(self) -> None:
         """Write it down, if there is something new. Where that cannot be done, it is found out again next time."""
         folder = self._path.parent
-        if Path(os.path.realpath(folder)) != Path(os.path.realpath(self._root), FOLDER):
-            return  # a link: a data set may come from a stranger
+        if not self._is_ours() or self._path.is_symlink():
+            return
         with suppress(InfoError, OSError):
             if folder.is_dir():
                 sweep(folder)  # a run that was killed while it wrote one
@@ -84,6 +86,10 @@ class Index:
             by_age = sorted(folder.glob("[!.]*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
             for old in by_age[:-KEPT]:
                 old.unlink(missing_ok=True)
+
+    def _is_ours(self) -> bool:
+        """Whether the index lies in the data set, and not where a link of a stranger's leads."""
+        return Path(os.path.realpath(self._path.parent)) == Path(os.path.realpath(self._root), FOLDER)
 
     def _name(self, folder: Path) -> str:
         """Path of a folder as a line has it: any name in ASCII, without tabs."""

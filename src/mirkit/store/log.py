@@ -39,7 +39,7 @@ class RunLog:
         self.problem = ""
         self._file: TextIO | None = None
         folder = root / FOLDER
-        if Path(os.path.realpath(folder)) != Path(os.path.realpath(root), FOLDER):
+        if not _is_inside(root):
             self.problem = f"no log of this run: {shown(folder)} leads out of the data set; remove it"
             return
         try:
@@ -82,8 +82,8 @@ class RunLog:
 
 
 def logs(root: Path) -> list[Path]:
-    """The logs of a data set, the newest first."""
-    return sorted((root / FOLDER).glob(f"*{_SUFFIX}"), reverse=True)
+    """The logs of a data set, the newest first; none where a link leads out of it."""
+    return sorted((root / FOLDER).glob(f"*{_SUFFIX}"), reverse=True) if _is_inside(root) else []
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
@@ -103,6 +103,10 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
                         yield content
     except OSError as error:
         raise mishap(error, path, "read") from error
+
+
+def _is_inside(root: Path) -> bool:
+    return Path(os.path.realpath(root / FOLDER)) == Path(os.path.realpath(root), FOLDER)
 
 
 def is_running(start: dict[str, Any]) -> bool | None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mirkit.store.settings import SETTINGS_NAME
+SETTINGS_NAME = "mirkit.toml"
 
 
 def find_root(path: Path, *, batch: bool = False) -> Path:
@@ -22,6 +22,7 @@ def find_root(path: Path, *, batch: bool = False) -> Path:
     if not batch:
         start = start.parent.parent.parent if start.parent.name == "crops" else start.parent
     for folder in (start, *start.parents):
-        if (folder / SETTINGS_NAME).is_file():
+        settings = folder / SETTINGS_NAME
+        if settings.is_file() or settings.is_symlink():  # a link to nowhere is refused by its reader, not passed over
             return folder
     return start

@@ -1,12 +1,17 @@
-"""``mirkit.toml``: the settings of a data set, in its root folder. Flags of a command go before it.
+"""``mirkit.toml``: the settings of a data set, in its root folder, and those of the user, in the user's own folder.
+
+The command line goes before the environment, that before the data set's file, and that before the user's file. A data
+set may come from a stranger, so its file may hold numbers, switches, methods and names of models. It may not name a
+program, a file or a server: each setting declares in ``_CHECKS`` what it can reach.
 
 ``Settings`` and its sections are what every stage is given; each field says what it means and what it is when the
-file is silent. Both the file and the flags pass through :func:`with_values`, so both are checked alike.
+files are silent. Files, environment and flags all pass through :func:`with_values`, so all are checked alike.
 """
 
 import difflib
+import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +19,16 @@ from typing import Any
 from mirkit.catalog import BACKENDS, JOBS
 from mirkit.errors import InfoError, SettingsError
 from mirkit.store import atomic, checks, crop_settings, text_settings
+from mirkit.store.checks import Kind, Setting
 from mirkit.store.crop_settings import Crop
 from mirkit.store.drum_settings import Drums
 from mirkit.store.mishap import shown
-from mirkit.store.sidecar import read_bounded
+from mirkit.store.root import SETTINGS_NAME
+from mirkit.store.sidecar import read_bounded, write_sidecar
 from mirkit.store.text_settings import Texts
 
-SETTINGS_NAME = "mirkit.toml"
+#: Environment variable that names the user's own settings file, where it is not in the platform's folder.
+CONFIG = "MIRKIT_CONFIG"
 
 #: What a settings file may weigh (bytes).
 _MAX_BYTES = 2**20
@@ -124,16 +132,101 @@ class Settings:
     exclude: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_settings(root: Path) -> Settings:
-    """Read ``mirkit.toml`` in a data set's root; where there is none, everything has its default.
+def read_settings(root: Path, *, own: bool = True) -> Settings:
+    """Read the settings that hold for a data set; where no file says otherwise, everything has its default.
+
+    Parameters
+    ----------
+    root : Path
+        The data set's root.
+    own : bool
+        Whether the user's own settings and the environment count too, and not the data set's file alone.
 
     Raises
     ------
     SettingsError
-        It cannot be read, holds an unknown key (the message names the nearest one) or a value that is not allowed.
+        A file cannot be read, holds an unknown key (the message names the nearest one), a value that is not allowed,
+        or, in a data set, a value that only the user may set (the message says where).
     """
     path = root / SETTINGS_NAME
-    return with_values(Settings(), _flat(_tables(path)), shown(path))
+    values = _flat(_tables(path))
+    _refuse_addresses(values, path)
+    if not own:
+        return with_values(Settings(), values, shown(path))
+    mine = _users_settings()
+    settings = with_values(mine, values, shown(path))
+    for name, setting in _CHECKS.items():
+        if setting.restricts and value_of(mine, name):
+            settings = with_values(settings, {name: True}, shown(path))
+        if (value := os.environ.get(environment_variable(name), "")) and setting.option:
+            settings = with_values(settings, {name: value}, environment_variable(name))
+    return settings
+
+
+def user_settings_path() -> Path:
+    """Path of the user's own settings file, there or not.
+
+    Raises
+    ------
+    SettingsError
+        This user has no home folder, and no environment variable names the file.
+    """
+    if named := os.environ.get(CONFIG):
+        return Path(os.path.abspath(os.path.expanduser(named)))
+    import platformdirs
+
+    path = platformdirs.user_config_path("mirkit", appauthor=False) / SETTINGS_NAME
+    if not path.is_absolute():  # never one in the working folder, which may be a data set
+        raise SettingsError(f"there is no home folder for your own settings; name their file in {CONFIG}")
+    return path
+
+
+def environment_variable(name: str) -> str:
+    """Environment variable for a setting that names a model or an address, e.g. ``MIRKIT_TEXTS_URL``."""
+    return f"MIRKIT_{name.replace('.', '_').upper()}"
+
+
+def value_of(settings: Settings, name: str) -> Any:
+    """Give the value of ``section.key``."""
+    section, _, key = name.partition(".")
+    return getattr(getattr(settings, section), key) if key else getattr(settings, section)
+
+
+def where_to_put(name: str) -> str:
+    """Say where a setting belongs that a data set may not hold."""
+    try:
+        places = [f"into your own settings, {shown(user_settings_path())}"]
+    except SettingsError:
+        places = [f"into a settings file of your own that {CONFIG} names"]
+    if option := _CHECKS[name].option:
+        places += [f"into the environment as {environment_variable(name)}", f"or give {option}"]
+    return ", ".join(places)
+
+
+def _users_settings() -> Settings:
+    try:
+        path = user_settings_path()
+    except SettingsError:
+        return Settings()
+    values = _flat(_tables(path, follow=True))
+    if "exclude" in values:
+        raise SettingsError(f"{shown(path)}: [exclude] names tracks of one data set; write it into its {SETTINGS_NAME}")
+    return with_values(Settings(), values, shown(path))
+
+
+def _refuse_addresses(values: Mapping[str, Any], path: Path) -> None:
+    """Refuse what would let a stranger's data set choose a program, a file or a server."""
+    for name, value in values.items():
+        setting = _CHECKS.get(name)
+        if setting is None or setting.kind in (Kind.VALUE, Kind.WORDS):
+            continue
+        if setting.kind is Kind.ADDRESS:
+            why = f"a data set may not name {setting.names}"
+        elif checks.names_a_file(value, path.parent, Path()):
+            why = f"a data set may name a model that `mirkit models` lists, and not {setting.names}"
+        else:
+            continue
+        raise SettingsError(f"{shown(path)}: {name} = {shown(str(value))[:80]}: {why}; put it {where_to_put(name)}")
 
 
 def with_values(settings: Settings, values: Mapping[str, Any], where: str) -> Settings:
@@ -179,7 +272,7 @@ def check_value(name: str, value: Any) -> Any:
         It is not allowed; the message goes on after "must be".
     """
     try:
-        return _CHECKS[name](value)
+        return _CHECKS[name].check(value)
     except ValueError as error:
         raise ValueError(f"{error}, not {str(value)[:80]!r}") from error
 
@@ -211,7 +304,7 @@ def write_table(root: Path, table: str, values: Mapping[str, Any]) -> None:
 
     path = root / SETTINGS_NAME
     with atomic.lock(root):
-        read_settings(root)
+        read_settings(root, own=False)
         document = tomlkit.parse((read_bounded(path, _MAX_BYTES) or b"").decode("utf-8-sig"))
         section = document.setdefault(table, tomlkit.table())
         for key, value in values.items():
@@ -223,13 +316,15 @@ def write_table(root: Path, table: str, values: Mapping[str, Any]) -> None:
             document.pop(table)
         text = tomlkit.dumps(document).rstrip()
         text += "\n" if text else ""
-        with_values(Settings(), _flat(tomllib.loads(text)), shown(path))
-        atomic.write_whole(path, text.encode())
+        flat = _flat(tomllib.loads(text))
+        _refuse_addresses(flat, path)
+        with_values(Settings(), flat, shown(path))
+        write_sidecar(path, text.encode())
 
 
-def _tables(path: Path) -> dict[str, Any]:
+def _tables(path: Path, *, follow: bool = False) -> dict[str, Any]:
     try:
-        data = read_bounded(path, _MAX_BYTES)
+        data = read_bounded(path, _MAX_BYTES, follow=follow)
         return {} if data is None else tomllib.loads(data.decode("utf-8-sig"))
     except InfoError as error:
         raise SettingsError(str(error)) from error
@@ -255,31 +350,34 @@ def _same_key(name: str) -> list[str]:
     return [known for known in _CHECKS if "." in known and known.rpartition(".")[2] == name.rpartition(".")[2]]
 
 
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    **{f"backends.{job}": checks.one_of("auto", *(row.name for row in BACKENDS if row.job == job)) for job in JOBS},
-    "separation.model": checks.optional(checks.text),
-    "separation.format": checks.one_of("flac", "wav", "mp3", "ogg"),
-    "separation.bitrate": checks.whole(32, 512),
-    "separation.shifts": checks.optional(checks.whole(0, 100)),
-    "separation.overlap": checks.optional(checks.number(0, 0.99)),
-    "separation.segment": checks.optional(checks.number(0.1, 3600)),
-    "rhythm.stems": checks.flag,
-    "rhythm.bpm_range": checks.optional(checks.tempo_range),
-    "rhythm.bpm": checks.optional(checks.number(20, 400)),
-    "rhythm.model": checks.optional(checks.text),
-    "drums.source": checks.one_of("stem", "mix"),
-    "drums.quantise": checks.whole(0, 48),
-    "drums.model": checks.optional(checks.text),
-    "crop.length": crop_settings.length,
-    "crop.align": checks.one_of("downbeat", "beat", "free"),
-    "crop.overlap": checks.number(0, 0.99),
-    "crop.tail": checks.one_of("drop", "pad", "keep"),
-    "crop.name": crop_settings.set_name,
-    "run.device": checks.device,
-    "run.jobs": checks.whole(0, 4096),
-    "run.offline": checks.flag,
-    "run.commercial_safe": checks.flag,
+_CHECKS: dict[str, Setting] = {
+    **{
+        f"backends.{job}": Setting(checks.one_of("auto", *(row.name for row in BACKENDS if row.job == job)), Kind.VALUE)
+        for job in JOBS
+    },
+    "separation.model": Setting(checks.optional(checks.text), Kind.MODEL, "a file or folder", "--model"),
+    "separation.format": Setting(checks.one_of("flac", "wav", "mp3", "ogg"), Kind.VALUE),
+    "separation.bitrate": Setting(checks.whole(32, 512), Kind.VALUE),
+    "separation.shifts": Setting(checks.optional(checks.whole(0, 100)), Kind.VALUE),
+    "separation.overlap": Setting(checks.optional(checks.number(0, 0.99)), Kind.VALUE),
+    "separation.segment": Setting(checks.optional(checks.number(0.1, 3600)), Kind.VALUE),
+    "rhythm.stems": Setting(checks.flag, Kind.VALUE),
+    "rhythm.bpm_range": Setting(checks.optional(checks.tempo_range), Kind.VALUE),
+    "rhythm.bpm": Setting(checks.optional(checks.number(20, 400)), Kind.VALUE),
+    "rhythm.model": Setting(checks.optional(checks.text), Kind.MODEL, "a file", "--beat-model"),
+    "drums.source": Setting(checks.one_of("stem", "mix"), Kind.VALUE),
+    "drums.quantise": Setting(checks.whole(0, 48), Kind.VALUE),
+    "drums.model": Setting(checks.optional(checks.text), Kind.MODEL, "a file", "--drum-model"),
+    "crop.length": Setting(crop_settings.length, Kind.VALUE),
+    "crop.align": Setting(checks.one_of("downbeat", "beat", "free"), Kind.VALUE),
+    "crop.overlap": Setting(checks.number(0, 0.99), Kind.VALUE),
+    "crop.tail": Setting(checks.one_of("drop", "pad", "keep"), Kind.VALUE),
+    "crop.name": Setting(crop_settings.set_name, Kind.VALUE),
+    "run.device": Setting(checks.device, Kind.VALUE),
+    "run.jobs": Setting(checks.whole(0, 4096), Kind.VALUE),
+    "run.offline": Setting(checks.flag, Kind.VALUE, restricts=True),
+    "run.commercial_safe": Setting(checks.flag, Kind.VALUE, restricts=True),
     **text_settings.CHECKS,
-    "exclude": checks.texts,
+    "exclude": Setting(checks.texts, Kind.WORDS),
 }
 _SECTIONS = tuple(dict.fromkeys(name.partition(".")[0] for name in _CHECKS))

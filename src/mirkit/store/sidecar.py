@@ -1,5 +1,10 @@
-"""What all sidecars share: a bounded read, JSON that is always valid, and a merge that loses nothing."""
+"""What all sidecars share: a bounded read, JSON that is always valid, and a merge that loses nothing.
 
+A data set may come from a stranger. A sidecar in it that is a link to a file elsewhere is neither read, or the user's
+file would become part of the data set, nor written through, nor replaced.
+"""
+
+import errno
 import json
 import math
 import os
@@ -12,6 +17,7 @@ from typing import Any, BinaryIO, TypeAlias
 from mirkit.errors import InfoError
 from mirkit.store import atomic
 from mirkit.store.mishap import mishap, shown
+from mirkit.store.root import find_root
 
 JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
@@ -26,18 +32,32 @@ class Damaged(InfoError):  # noqa: N818 (reads as what it says)
     """A sidecar is there, but its content is not what it should be."""
 
 
-def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes | None:
+class LeadsOut(InfoError):  # noqa: N818 (reads as what it says)
+    """A sidecar is a link to a file outside the data set."""
+
+
+def read_bounded(path: Path, limit: int = MAX_BYTES, *, follow: bool = False) -> bytes | None:
     """Give the whole content, or None where there is no such file.
+
+    Parameters
+    ----------
+    path : Path
+    limit : int
+        Bytes that it may have.
+    follow : bool
+        Whether it may be a link to anywhere: the user's own file, not one of a data set.
 
     Raises
     ------
     Damaged
         It is larger than ``limit`` bytes, or no regular file.
+    LeadsOut
+        It is a link that leads out of the data set.
     InfoError
         The system does not let us read it.
     """
     try:
-        with open_plain(path) as file:
+        with open_plain(path, follow=follow) as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
         return None
@@ -48,25 +68,81 @@ def read_bounded(path: Path, limit: int = MAX_BYTES) -> bytes | None:
     return data
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path, *, follow: bool = False) -> BinaryIO:
     """Open a regular file to be read: a pipe that somebody put in its place would keep us waiting for ever.
 
     Raises
     ------
     Damaged
         It is something else: a pipe, a device.
+    LeadsOut
+        It is a link that leads out of the data set, and ``follow`` does not allow that.
     OSError
         The system refuses.
     """
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 (the caller closes it)
+    try:
+        if not follow and not _NO_FOLLOW and path.is_symlink():  # Windows
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        file = open(path, "rb", opener=_without_waiting if follow else _without_links)  # noqa: SIM115 (the caller closes it)
+    except OSError as error:
+        if follow or error.errno not in (errno.ELOOP, errno.EMLINK) or not path.is_symlink():
+            raise
+        check_stays_inside(path)
+        # The file that was looked at is the one that is read, even if the link is changed meanwhile.
+        file = open(os.path.realpath(path), "rb", opener=_without_links)  # noqa: SIM115
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
     raise Damaged(f"{shown(path)}: not a regular file; move it away")
 
 
+def check_stays_inside(path: Path) -> None:
+    """Refuse a sidecar that is a link out of its track's folder and out of the data set.
+
+    The folder may itself be reached through links: that of the data set, or of a track that the user linked into it.
+
+    Raises
+    ------
+    LeadsOut
+        It is such a link.
+    """
+    if not path.is_symlink():
+        return
+    path = path.absolute()
+    target = Path(os.path.realpath(path))
+    # A sidecar in a track's folder has the folder's name; the data set then begins above it.
+    track = path.parent if path.name.startswith(f"{path.parent.name}.") else path
+    if not any(target.is_relative_to(os.path.realpath(folder)) for folder in (path.parent, find_root(track))):
+        raise LeadsOut(
+            f"{shown(path)}: a link out of the data set, to {shown(target)}; it is neither read nor written: "
+            "put the file itself in its place, or remove the link"
+        )
+
+
+#: 0 where the system has no such flag.
+_NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+
+
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _without_links(path: str, flags: int) -> int:
+    return _without_waiting(path, flags | _NO_FOLLOW)
+
+
+def write_sidecar(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, whole or not at all; a link out of the data set is left alone.
+
+    Raises
+    ------
+    LeadsOut
+        It is such a link.
+    InfoError
+        The system refused.
+    """
+    check_stays_inside(path)
+    atomic.write_whole(path, data)
 
 
 def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_BYTES) -> bytes:
@@ -93,7 +169,7 @@ def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_
             _set_aside(path)
             data, new = None, change(None)
         if new != data:
-            atomic.write_whole(path, new)
+            write_sidecar(path, new)
     return new
 
 

@@ -2,12 +2,13 @@
 
 import re
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mirkit.description.prompts import FIELD, placeholders
 from mirkit.store import checks
+from mirkit.store.checks import Kind, Setting
 
 PROFILES = ("auto", "llama", "vllm", "openai")
 EXCERPTS = ("middle", "loudest", "spread")
@@ -27,6 +28,8 @@ class Texts:
         GGUF file of the audio encoder, where it does not lie beside the model.
     url : str or None
         Server for the backend ``http``. Its key, if it wants one, is read from ``MIRKIT_TEXTS_KEY``.
+    allow_http : tuple of str
+        Hosts beside this machine that may be reached by plain ``http``, where the network can read sound and key.
     profile : str
         What that server understands beyond the common request: ``llama``, ``vllm``, ``openai``, or ``auto``.
     program : str or None
@@ -59,6 +62,7 @@ class Texts:
     model: str | None = None
     projector: str | None = None
     url: str | None = None
+    allow_http: tuple[str, ...] = ()
     profile: str = "auto"
     program: str | None = None
     parallel: int = 1
@@ -77,9 +81,14 @@ class Texts:
 
 def url(value: Any) -> str:
     """Accept the address of a server, without a key in it."""
-    parts = urllib.parse.urlsplit(value) if isinstance(value, str) else urllib.parse.urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise ValueError("an address such as http://127.0.0.1:8080, without user, key or query")
+    mend = "an address such as http://127.0.0.1:8080, without user, key or query"
+    try:
+        parts = urllib.parse.urlsplit(value) if isinstance(value, str) else urllib.parse.urlsplit("")
+        well = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError as error:  # of the port, or of brackets
+        raise ValueError(mend) from error
+    if not well or "@" in parts.netloc or parts.query or parts.fragment or not str(value).isprintable():
+        raise ValueError(mend)
     return str(value).rstrip("/").removesuffix("/v1")
 
 
@@ -105,22 +114,23 @@ def _field(name: str) -> None:
         raise ValueError(f"named by up to 32 small letters, digits and _ (not {name[:40]!r})")
 
 
-CHECKS: dict[str, Callable[[Any], Any]] = {
-    "texts.model": checks.optional(checks.text),
-    "texts.projector": checks.optional(checks.text),
-    "texts.url": checks.optional(url),
-    "texts.profile": checks.one_of(*PROFILES),
-    "texts.program": checks.optional(checks.text),
-    "texts.parallel": checks.whole(1, 256),
-    "texts.audio_seconds": checks.optional(checks.number(1, 3600)),
-    "texts.excerpt": checks.one_of(*EXCERPTS),
-    "texts.temperature": checks.number(0, 2),
-    "texts.seed": checks.whole(0, 2**31 - 1),
-    "texts.attempts": checks.whole(1, 10),
-    "texts.one_call": checks.flag,
-    "texts.fix_facts": checks.flag,
-    "texts.timeout": checks.number(1, 86_400),
-    "texts.attention": checks.one_of(*ATTENTIONS),
-    "texts.prompts": prompts,
-    "texts.words": budgets,
+CHECKS: dict[str, Setting] = {
+    "texts.model": Setting(checks.optional(checks.text), Kind.MODEL, "a file or folder", "--model"),
+    "texts.projector": Setting(checks.optional(checks.text), Kind.ADDRESS, "a file", "--projector"),
+    "texts.url": Setting(checks.optional(url), Kind.ADDRESS, "a server", "--url"),
+    "texts.allow_http": Setting(checks.hosts, Kind.ADDRESS, "a server"),
+    "texts.profile": Setting(checks.one_of(*PROFILES), Kind.VALUE),
+    "texts.program": Setting(checks.optional(checks.text), Kind.ADDRESS, "a program", "--program"),
+    "texts.parallel": Setting(checks.whole(1, 256), Kind.VALUE),
+    "texts.audio_seconds": Setting(checks.optional(checks.number(1, 3600)), Kind.VALUE),
+    "texts.excerpt": Setting(checks.one_of(*EXCERPTS), Kind.VALUE),
+    "texts.temperature": Setting(checks.number(0, 2), Kind.VALUE),
+    "texts.seed": Setting(checks.whole(0, 2**31 - 1), Kind.VALUE),
+    "texts.attempts": Setting(checks.whole(1, 10), Kind.VALUE),
+    "texts.one_call": Setting(checks.flag, Kind.VALUE),
+    "texts.fix_facts": Setting(checks.flag, Kind.VALUE),
+    "texts.timeout": Setting(checks.number(1, 86_400), Kind.VALUE),
+    "texts.attention": Setting(checks.one_of(*ATTENTIONS), Kind.VALUE),
+    "texts.prompts": Setting(prompts, Kind.WORDS),
+    "texts.words": Setting(budgets, Kind.VALUE),
 }

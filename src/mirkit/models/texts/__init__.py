@@ -111,6 +111,8 @@ class Describer(Protocol):
         Whether it hears the silence that fills the last window.
     most_seconds : float
         Of sound that it can take.
+    address : str
+        Scheme, host and port of the server that sound is sent to; "" where it stays in programs of our own.
     """
 
     backend: str
@@ -123,6 +125,7 @@ class Describer(Protocol):
     batched: bool
     whole_windows: bool
     most_seconds: float
+    address: str
 
     def started(self, need: Need) -> AbstractContextManager[list[str]]:
         """Load it, for as long as the context lasts; gives what a user should know of how it runs."""

@@ -6,6 +6,7 @@ from mirkit.catalog import BACKENDS, Backend
 from mirkit.errors import MirkitError, MissingExtra
 from mirkit.models.texts import Describer, gguf, programs
 from mirkit.store import Settings
+from mirkit.store.settings import where_to_put
 
 _ROWS = {row.name: row for row in BACKENDS if row.job == "texts"}
 
@@ -59,7 +60,7 @@ def unavailable(row: Backend, settings: Settings) -> str:
     """Say in one clause why a backend of the texts cannot be used here, or ""."""
     try:
         if row.name == "http":
-            return "" if settings.texts.url else "no server is named; set texts.url in mirkit.toml, or say --url"
+            return "" if settings.texts.url else f"no server is named; put texts.url {where_to_put('texts.url')}"
         if row.name == "transformers":
             from mirkit.models.texts.flamingo import find
 

@@ -39,6 +39,7 @@ class Checkpoint:
     """
 
     backend = "transformers"
+    address = ""
     sha256: str | None
     licence = _LICENCE
     batched = True

@@ -1,15 +1,17 @@
 """Any server that speaks OpenAI's chat with sound: llama-server, vLLM, hosted."""
 
 import os
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mirkit.errors import ModelError, SettingsError
+from mirkit.errors import SettingsError
 from mirkit.features.types import FloatArray
 from mirkit.models.texts import Hopeless, Need
 from mirkit.models.texts.chat import Talk
-from mirkit.models.texts.wire import Wire
+from mirkit.models.texts.wire import Wire, is_loopback
+from mirkit.store.settings import user_settings_path
 from mirkit.store.text_settings import Texts
 
 #: Environment variable that holds the server's key, where it wants one.
@@ -23,7 +25,7 @@ class Server:
     Raises
     ------
     SettingsError
-        The settings name no address.
+        The settings name no address, or one that the network could listen to and the user has not allowed.
     Hopeless
         It cannot be reached, knows no such model, or cannot hear.
     """
@@ -39,7 +41,10 @@ class Server:
     def __init__(self, texts: Texts) -> None:
         if not texts.url:
             raise SettingsError("the backend http needs the address of a server: --url http://127.0.0.1:8080")
+        _check_encrypted(texts)
+        self.address = _origin(texts.url)
         self.parallel = texts.parallel
+        # The address is never from a data set, so the key goes only where the user has sent it.
         self._wire = Wire(texts.url, os.environ.get(KEY, ""), texts.timeout)
         listed = self._wire.get("/v1/models")
         rows = listed.get("data") if isinstance(listed, dict) else None
@@ -74,10 +79,26 @@ class Server:
         return Talk(self._wire, self._name, self.profile, samples, slot)
 
 
-def answers(url: str) -> bool:
-    """Whether a server at this address lists its models."""
-    try:
-        Wire(url, os.environ.get(KEY, ""), 5.0).get("/v1/models", tries=1)
-    except ModelError:
-        return False
-    return True
+def _origin(url: str) -> str:
+    """Scheme, host and port of an address."""
+    parts = urllib.parse.urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def _check_encrypted(texts: Texts) -> None:
+    """Refuse to send sound, and a key, readable through a network, unless the user has allowed it for this host.
+
+    Raises
+    ------
+    SettingsError
+        It would be.
+    """
+    url = texts.url or ""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "https" or is_loopback(url) or parts.hostname in texts.allow_http:
+        return
+    raise SettingsError(
+        f"{_origin(url)}: not encrypted, so the network could read the sound and the key; use https, or allow this "
+        f'host in your own settings, {user_settings_path()}, under [texts]: allow_http = ["{parts.hostname}"]'
+    )

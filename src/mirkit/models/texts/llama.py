@@ -41,6 +41,7 @@ class LlamaServer:
     """
 
     backend = "llama"
+    address = ""
     batched = False
     whole_windows = True
     #: What the preview model takes, the one that there are GGUF files of.

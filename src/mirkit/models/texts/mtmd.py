@@ -26,6 +26,7 @@ class Program:
     """
 
     backend = "mtmd-cli"
+    address = ""
     batched = False
     whole_windows = True
     most_seconds = 600.0

@@ -26,7 +26,9 @@ def find(name: str, named: str | None) -> Path | None:
     """
     if named is None:
         found = shutil.which(name)
-        return Path(found) if found else None
+        # Windows looks in the working folder first, and that may be a data set.
+        is_here = found and os.name == "nt" and os.path.samefile(os.path.dirname(os.path.abspath(found)), os.curdir)
+        return Path(found) if found and not is_here else None
     path = Path(named).expanduser()
     if path.is_dir():
         path /= name

@@ -1,6 +1,7 @@
 """JSON over HTTP to a server of texts: patient with what passes, clear about what does not."""
 
 import http.client
+import ipaddress
 import json
 import time
 import urllib.error
@@ -13,7 +14,6 @@ from mirkit import __version__
 from mirkit.errors import ModelError
 from mirkit.models.texts import Hopeless
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 #: Tries of one request, and seconds between them: doubled each time, at most the last.
 TRIES = 4
 _PAUSE, _LONGEST_PAUSE = 1.0, 60.0
@@ -24,6 +24,15 @@ _HOPELESS = {
     404: "knows no such address or model; see texts.url and texts.model",
 }
 _MAX_BYTES = 16 * 2**20
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is one of this machine, which no network sees."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class TooLongError(ModelError):
@@ -56,7 +65,7 @@ class Wire:
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
         handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
-        if urllib.parse.urlsplit(url).hostname in LOOPBACK:
+        if is_loopback(url):
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
 
