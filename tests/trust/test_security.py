@@ -203,8 +203,10 @@ def test_links_within_the_set_and_of_the_users_own_sound_work(
         (disk / "A" / f"{part}.flac").symlink_to(tmp_path / "music" / "One" / f"{part}.flac")
     (disk / "Linked").symlink_to(tmp_path / "music" / "Linked")
     (disk / "infos").mkdir()
-    (disk / "infos" / "A.json").write_text('{"mine": 1}')
-    (disk / "A" / "A.INFO").symlink_to("../infos/A.json")
+    (disk / "infos" / "A.INFO").write_text('{"mine": 1}')
+    (disk / "A" / "A.INFO").symlink_to("../infos/A.INFO")
+    (disk / "A" / "grid.json").write_text('{"beats": [0.5], "downbeats": [0.5], "bpm": 120, "total_beats": 1}')
+    (disk / "A" / "A.BEATS_GRID").symlink_to("grid.json")
     (tmp_path / "library").symlink_to(disk)
     assert run("run", tmp_path / "library") == 0, capsys.readouterr().err
     found = read_info(disk / "A" / "A.INFO")
@@ -213,6 +215,28 @@ def test_links_within_the_set_and_of_the_users_own_sound_work(
     assert "lufs" in read_info(tmp_path / "music" / "Linked" / "Linked.INFO")
     assert (disk / "A" / "drums.flac").is_symlink()
     assert run("verify", tmp_path / "library") == 0
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("target", "loose"), [(".docker/config.json", False), ("notes.json", False), (".docker/config.json", True)]
+)
+def test_a_track_in_the_home_folder_does_not_make_it_all_a_data_set(
+    target: str, loose: bool, tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / target
+    secret.parent.mkdir(exist_ok=True)
+    secret.write_text('{"secret": "s3cr3t"}')
+    track = make_track(tmp_path / "T", seconds=2.0)
+    link, path = track / "T.INFO", track
+    if loose:
+        path = (track / "full_mix.flac").rename(tmp_path / "T.flac")
+        link = tmp_path / "T.INFO"
+    link.symlink_to(secret)
+    assert run("loudness", path) == 1
+    assert f"{link}: a link to {secret}, which is no .INFO; it is neither" in capsys.readouterr().err
+    assert run("loudness", path) == 1, "also once the folder has settings"
+    assert link.is_symlink()
 
 
 @POSIX

@@ -86,9 +86,9 @@ def _plan(plan: "TextPlan") -> None:
     describer = plan.describer
     print(f"tracks   {len(plan.tracks)} in {plan.root}")
     print(f"model    {describer.model} by {describer.backend} (license: {describer.licence})")
-    if describer.address:
+    if describer.address and plan.todo:
         key = ", with the key in MIRKIT_TEXTS_KEY" if os.environ.get("MIRKIT_TEXTS_KEY") else ""
-        print(f"sends    audio of {len(plan.todo)} tracks is sent to {describer.address}{key}")
+        print(f"server   audio of {len(plan.todo)} tracks is sent to {describer.address}{key}")
     for notice in plan.notices:
         print(f"         {notice}")
     heard = f", {plan.sound / 60:.1f} min of sound to hear" if plan.asked else ""

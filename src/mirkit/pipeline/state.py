@@ -24,10 +24,10 @@ from mirkit.store import (
     read_provenance,
     shown,
 )
-from mirkit.store.sidecar import JsonObject
+from mirkit.store.sidecar import JsonObject, check_stays_inside
 from mirkit.track import Track
 from mirkit.track.companions import ADTOF_MIDI, DRUMS_MIDI
-from mirkit.track.names import STEM_MARK
+from mirkit.track.names import SIDECARS, STEM_MARK
 
 #: File that a stage writes -> attribute of its track.
 _PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}
@@ -56,7 +56,14 @@ class State:
         """Look at a track: one stat a file, content read only where size or time differ from what is known.
 
         Without ``hashed``, a file of which nothing is known yet is not read either: enough to see what must run.
+
+        Raises
+        ------
+        LeadsOut
+            A sidecar is a link out of the data set: found here, before anything is computed that could not be kept.
         """
+        for kind in SIDECARS:
+            check_stays_inside(track.sidecar(kind))
         notes: list[str] = []
         provenance, info = Provenance(), {}
         try:

@@ -162,7 +162,7 @@ def is_sound_data(start: bytes) -> bool:
 
 def head(path: Path) -> bytes:
     """Read the first bytes of a file."""
-    with open_plain(path) as file:
+    with open_plain(path, follow=True) as file:
         return file.read(_HEAD_BYTES)
 
 
@@ -171,7 +171,7 @@ def made_by(command: str) -> Recognize:
 
     def is_ours(path: Path) -> bool:
         try:
-            with open_plain(path) as file:
+            with open_plain(path, follow=True) as file:
                 found = loads(file.read(_MAX_JSON_BYTES))
         except (ValueError, RecursionError):
             return False

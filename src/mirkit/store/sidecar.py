@@ -97,26 +97,37 @@ def open_plain(path: Path, *, follow: bool = False) -> BinaryIO:
 
 
 def check_stays_inside(path: Path) -> None:
-    """Refuse a sidecar that is a link out of its track's folder and out of the data set.
+    """Refuse a sidecar that is a link to what may be a file of the user's own.
 
-    The folder may itself be reached through links: that of the data set, or of a track that the user linked into it.
+    It may lead to a file in its own folder, or to a sidecar of the same kind elsewhere in the data set. The kind counts
+    because a track that lies in a home folder makes that folder the data set. The folder may itself be reached through
+    links: that of the data set, or of a track that the user linked into it.
 
     Raises
     ------
     LeadsOut
-        It is such a link.
+        It leads elsewhere.
     """
     if not path.is_symlink():
         return
     path = path.absolute()
-    target = Path(os.path.realpath(path))
+    home, target = Path(os.path.realpath(path.parent)), Path(os.path.realpath(path))
+    if target.is_relative_to(home) and not any(part.startswith(".") for part in target.relative_to(home).parts[:-1]):
+        return
     # A sidecar in a track's folder has the folder's name; the data set then begins above it.
-    track = path.parent if path.name.startswith(f"{path.parent.name}.") else path
-    if not any(target.is_relative_to(os.path.realpath(folder)) for folder in (path.parent, find_root(track))):
-        raise LeadsOut(
-            f"{shown(path)}: a link out of the data set, to {shown(target)}; it is neither read nor written: "
-            "put the file itself in its place, or remove the link"
-        )
+    in_folder = path.name.startswith(f"{path.parent.name}.")
+    kind = path.name.removeprefix(path.parent.name) if in_folder else path.suffix
+    inside = target.is_relative_to(os.path.realpath(find_root(path.parent if in_folder else path)))
+    if inside and target.name.endswith(kind):
+        return
+    what = (
+        f"a link to {shown(target)}, which is no {kind}"
+        if inside
+        else f"a link out of the data set, to {shown(target)}"
+    )
+    raise LeadsOut(
+        f"{shown(path)}: {what}; it is neither read nor written: put the file itself in its place, or remove the link"
+    )
 
 
 #: 0 where the system has no such flag.
