@@ -64,8 +64,9 @@ def _ask_trainer(out: Path, checked: Checked, *, wanted: bool, python: Path | No
         try:
             asked = stable_audio.ask(python, dataset, config, sample_size=size)
         except MissingExtra as error:
-            checked.trainer = f"{_NOT_ASKED}: {error}; {_HOW}"
-            checked.faults += [f"trainer: {error}"] if python else []
+            if python:
+                checked.faults.append(f"trainer: {error}")
+            checked.trainer = f"{_NOT_ASKED}: {error}" if python else f"{_NOT_ASKED}: {error}; {_HOW}"
             return
         checked.faults += [f"trainer: {line}" for line in asked.faults]
         losses = ", ".join(f"{loss:.3f}" for loss in asked.losses)
