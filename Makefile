@@ -14,7 +14,7 @@ BIN := .venv/bin
 DATA ?=
 
 SEED := $(shell date +%s)
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 .PHONY: run test test-fast test-properties check bench clean
 

@@ -152,7 +152,8 @@ def test_agrees_with_ffmpeg(channels):
     sound = np.stack([signals.band(30, seed=k) * level for k in range(channels)]).astype(np.float32)
     found, (lufs, lra) = measure(sound), ebur128(sound)
     assert found.lufs == pytest.approx(lufs, abs=0.05)
-    assert found.lra == pytest.approx(lra, abs=0.1)
+    # FFmpeg counts in steps of 0.1 LU, and a range has two ends. Seen: 0.093; the EBU allows 1 LU.
+    assert found.lra == pytest.approx(lra, abs=0.2)
 
 
 @pytest.mark.reference
@@ -174,8 +175,8 @@ def test_agrees_with_ffmpeg_on_real_music(shared_data):
         if not sound.any():
             assert found == LoudnessFeatures(SILENT, SILENT)
             continue
-        assert found.lufs == pytest.approx(lufs, abs=0.05), file
-        assert found.lra == pytest.approx(lra, abs=0.15), file
+        assert found.lufs == pytest.approx(lufs, abs=0.1), file  # seen: 0.026; the EBU allows 0.1 LU
+        assert found.lra == pytest.approx(lra, abs=0.2), file  # seen: 0.116
 
 
 # The rules of every feature

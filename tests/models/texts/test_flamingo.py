@@ -55,7 +55,7 @@ def unshared(processor: Any, network: Any, samples: np.ndarray, ask: Ask) -> lis
     return tokens
 
 
-@pytest.mark.parametrize("seconds", [2.0, 31.0])
+@pytest.mark.parametrize("seconds", [2.0, pytest.param(31.0, marks=pytest.mark.slow)])
 def test_shared_is_unshared(gibberish: Path, seconds: float) -> None:
     model = checkpoint(gibberish)
     with model.started(Need(seconds, 0)) as notes:

@@ -62,6 +62,7 @@ def need(seconds: float) -> Need:
     return Need(seconds, context_tokens(seconds, max(PROMPTS, key=len), 40))
 
 
+@pytest.mark.slow
 def test_five_questions_hear_the_sound_once(pair: Path) -> None:
     server = LlamaServer(settings(pair))
     with server.started(need(29.97)) as notes:
@@ -75,6 +76,7 @@ def test_five_questions_hear_the_sound_once(pair: Path) -> None:
     assert judge(answers[0].text, "stop", 90).text == SENTENCE
 
 
+@pytest.mark.slow
 def test_a_whole_window_more_is_what_the_trim_avoids(pair: Path) -> None:
     server = LlamaServer(settings(pair))
     with server.started(need(60.0)):
