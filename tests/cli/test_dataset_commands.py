@@ -32,19 +32,48 @@ def run(*words: object) -> int:
 def test_crop_tells_its_clips(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("crop", library, "--seconds", 4, "--align", "free", "--tail", "keep") == 0
     assert "2 skipped" in capsys.readouterr().out
-    assert run("crop", library / "A", "--samples", 131072, "--align", "free") == 0
+    words = ("--samples", 131072, "--align", "free", "--name", "short")
+    assert run("crop", library / "A", *words) == 0
     assert "3 clips" in capsys.readouterr().out
-    assert run("crop", library, "--samples", 131072, "--align", "free", "--json") == 0
+    assert run("crop", library, *words, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert [(track["track"], track["clips"], track["done"]) for track in told["tracks"]] == [("B", 3, ["crop"])]
 
 
 def test_crop_settings_stand_in_the_file(library: Path) -> None:
     (library / "mirkit.toml").write_text('[crop]\nlength = "3 s"\nalign = "free"\n')
-    assert run("crop", library, "--quiet") == 0
+    assert run("crop", library, "--quiet", "--overwrite") == 0
     assert len(list((library / "A" / "crops").iterdir())) == 3
     assert run("crop", library / "A", "--seconds", 2, "--name", "short", "--quiet") == 0
     assert len(list((library / "A" / "crops").iterdir())) == 7
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"], ["--json"], ["--quiet"]])
+def test_crop_deletes_no_clips_without_being_asked(
+    more: list[str], library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The attack as it was: another length, and the first clips were gone without a line."""
+    (library / "A" / "crops" / "A_001" / "A_001.INFO").write_text('{"my_rating": 5}')
+    before = {path: path.read_bytes() for path in library.rglob("*") if path.is_file()}
+    for words in (("--seconds", 3, "--align", "free"), ()):
+        assert run("crop", library, *words, *more) == 2
+        told = capsys.readouterr()
+        assert told.err.count("\n") == 1
+        assert told.err.startswith("mirkit: crop: 6 clips of 2 tracks were cut with other settings (length 4 s, now ")
+        assert told.err.endswith("keep them and give the new set --name, or replace them with --overwrite\n")
+        after = {
+            path: path.read_bytes() for path in library.rglob("*") if path.is_file() and ".mirkit" not in path.parts
+        }
+        assert after.items() == {path: data for path, data in before.items() if ".mirkit" not in path.parts}.items()
+
+
+def test_crop_says_how_many_clips_are_replaced(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("crop", library, "--seconds", 3, "--align", "free", "--overwrite")
+    for more in (["--dry-run"], []):
+        assert run(*words, *more) == 0
+        assert "6 clips of 2 tracks, cut with other settings, are replaced" in capsys.readouterr().out
+    assert run("crop", library, "--seconds", 3, "--align", "free") == 0
+    assert "2 skipped" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

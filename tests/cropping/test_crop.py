@@ -1,5 +1,6 @@
 """Clips on disk: their sound, their numbers, and what a second run, a kill and other settings make of them."""
 
+import errno
 import json
 import shutil
 from collections.abc import Mapping
@@ -173,10 +174,25 @@ def test_what_a_kill_left_is_made_anew_and_the_rest_is_kept(track: Path) -> None
     assert soundfile.info(third / "drums.flac").frames == soundfile.info(third / "full_mix.flac").frames
 
 
-def test_clips_of_other_settings_go(track: Path) -> None:
-    outcome = crop(track, length="4 bars")
+@pytest.mark.parametrize(
+    "settings", [{"length": "4 bars"}, {"length": "3 s"}, {"overlap": 0.5}, {"align": "free", "length": "3 s"}]
+)
+def test_clips_of_other_settings_stay_unless_asked(track: Path, settings: dict[str, object]) -> None:
+    before = {path: path.read_bytes() for path in track.rglob("*") if path.is_file()}
+    count = len(clips(track))
+    told = crop(track, **settings).failures["crop"]
+    assert told.startswith(f"{count} clips were cut with other settings (")
+    assert "give the new set --name, or replace them with --overwrite" in told
+    assert "length 2 bars, now" in told or "length" not in settings
+    assert {path: path.read_bytes() for path in track.rglob("*") if path.is_file()} == before
+    assert crop(track).skipped == ("crop",), "the refusal changes nothing"
+
+
+def test_clips_of_other_settings_go_when_asked(track: Path) -> None:
+    outcome = crop(track, length="4 bars", overwrite=True)
     assert outcome.clips == len(clips(track)) == 2
     assert all(len(read_grid(Track.at(folder).grid).downbeats) == 4 for folder in clips(track))
+    assert crop(track, length="4 bars").skipped == ("crop",)
 
 
 def test_named_sets_stand_beside_each_other(track: Path) -> None:
@@ -185,8 +201,68 @@ def test_named_sets_stand_beside_each_other(track: Path) -> None:
     assert [path.name for path in clip_folders(Track.at(track), "five")] == [f"Piece_five_{n:03d}" for n in (1, 2, 3)]
     assert snapshot(track).items() >= before.items()
     assert crop(track, length="5 s", name="five").skipped == crop(track).skipped == ("crop",)
-    assert crop(track, length="7 s", name="five").clips == 2
+    assert "give the new set another --name than five" in crop(track, length="7 s", name="five").failures["crop"]
+    assert crop(track, length="7 s", name="five", overwrite=True).clips == 2
     assert len(clip_folders(Track.at(track))) == 2 + len(clip_folders(Track.at(track), ""))
+
+
+def test_where_settings_are_not_known_only_the_same_clips_are_cut_again(track: Path) -> None:
+    """The provenance of the track is lost: its clips are known by their own."""
+    (track / "Piece.PROVENANCE").unlink()
+    before = snapshot(track)
+    told = crop(track, length="4 bars").failures["crop"]
+    assert f"{len(clips(track))} clips were cut with other settings (settings are not known)" in told
+    assert snapshot(track) == before
+    assert crop(track).ok
+
+
+def test_a_killed_change_of_settings_goes_on_without_being_asked_again(
+    track: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mirkit.cropping.cut._make", killed)
+        with pytest.raises(KeyboardInterrupt):
+            crop(track, length="4 bars", overwrite=True)
+    assert "clips were cut with other settings" in crop(track).failures["crop"], "of which some may be there"
+    assert crop(track, length="4 bars").clips == len(clips(track)) == 2
+
+
+def test_a_full_disk_is_reported_as_one(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No space for the folder of clips, for that of a clip, and for any other step of the system's."""
+    mkdir = Path.mkdir
+
+    def full(self: Path, *arguments: object, **more: object) -> None:
+        if self.name == name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        mkdir(self, *arguments, **more)  # type: ignore[arg-type]
+
+    shutil.rmtree(track / "crops")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", full)
+        for name in ("crops", "Piece_002"):
+            told = crop(track).failures["crop"]
+            assert told.endswith(
+                f"{name}: cannot make: the disk is full; free some space and run the same command again"
+            )
+
+    def full_link(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mirkit.cropping.cut.fingerprint", full_link)
+        told = crop(track).failures["crop"]
+    assert told == f"{track}: cannot work on: the disk is full; free some space and run the same command again"
+    assert crop(track).ok
+
+
+def test_a_lock_that_a_kill_left_in_a_clip_is_removed(track: Path) -> None:
+    (clips(track)[0] / ".mirkit-lock").touch()
+    (clips(track)[1] / "bass.flac").unlink()
+    assert crop(track).done == ("crop",)
+    assert not list(track.rglob(".mirkit*"))
 
 
 def test_the_users_own_folder_stays(track: Path) -> None:
@@ -201,7 +277,7 @@ def test_the_users_own_folder_stays(track: Path) -> None:
 def test_the_users_files_in_a_clip_stay(track: Path) -> None:
     last = clips(track)[-1]
     (last / "notes.txt").write_text("the best one")
-    outcome = crop(track, length="4 bars")
+    outcome = crop(track, length="4 bars", overwrite=True)
     assert any(last.name in note for note in outcome.notes)
     assert [path.name for path in last.iterdir()] == ["notes.txt"]
 
@@ -301,7 +377,8 @@ def test_a_loose_file(tmp_path: Path) -> None:
         plain(tmp_path, name=name)
         assert crop(tmp_path / name, length="4 s", align="free").clips == 2
     assert [path.name for path in clips(tmp_path)] == ["x_001", "x_002", "y_001", "y_002"]
-    assert crop(tmp_path / "x.flac", length="7 s", align="free").clips == 1
+    assert "2 clips" in crop(tmp_path / "x.flac", length="7 s", align="free").failures["crop"]
+    assert crop(tmp_path / "x.flac", length="7 s", align="free", overwrite=True).clips == 1
     assert [path.name for path in clips(tmp_path)] == ["x_001", "y_001", "y_002"]
     assert features_at(clips(tmp_path)[0], 1, 2) == pytest.approx(features_at(tmp_path / "x.flac", 1, 2))
 
@@ -335,7 +412,7 @@ def test_a_model_hears_the_clip_itself(track: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("mirkit.stages.classification.aesthetics", aesthetics)
     settings = with_values(Settings(), {"crop.length": "4 bars"}, "test")
     job = Job(track, ("crop",), BACKENDS | {"aesthetics": "audiobox"}, settings)
-    assert process(job).done == ("aesthetics", "crop")
+    assert process(replace(job, overwrite=True)).done == ("aesthetics", "crop")
     assert heard == [("Piece", 20.0), ("Piece_001", 8.0), ("Piece_002", 8.0)]
     info = read_info(Track.at(clips(track)[1]).info)
     assert info["content_enjoyment"] == 8.0

@@ -134,7 +134,9 @@ def test_stems_and_clips_go_there_too(depot: Depot) -> None:
     names = set(depot.find())
     assert {f"{NAMES[0]}/{stem}.flac" for stem in ("drums", "bass", "other", "vocals")} <= names
     assert f"{NAMES[0]}/crops/{NAMES[0]}_001/full_mix.flac" in names
-    assert run("crop", URL, "--seconds", "4", "--align", "free", "--quiet") == 0
+    assert run("crop", URL, "--seconds", "4", "--align", "free", "--quiet") == 2
+    assert names == set(depot.find())
+    assert run("crop", URL, "--seconds", "4", "--align", "free", "--quiet", "--overwrite") == 0
     assert f"{NAMES[0]}/crops/{NAMES[0]}_003/full_mix.flac" not in set(depot.find()), "what is gone is gone there"
 
 

@@ -58,10 +58,21 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except OSError as error:
         if arguments.debug:
             raise
-        print(f"mirkit: {error}", file=sys.stderr)
+        print(f"mirkit: {_refused(error)}", file=sys.stderr)
         return 1
     except Exception as error:
         if arguments.debug:
             raise
         print(f"mirkit: {type(error).__name__}: {error} (a bug: run with --debug and report it)", file=sys.stderr)
         return 1
+
+
+def _refused(error: OSError) -> str:
+    """What the system refused, and what to do about it where that is known."""
+    from pathlib import Path
+
+    from mirkit.store.mishap import REFUSED, mishap
+
+    if error.errno not in REFUSED:
+        return str(error)
+    return str(mishap(error, Path(str(error.filename or ".")), "work on"))

@@ -10,6 +10,8 @@ from mirkit.errors import InfoError, MissingInput
 from mirkit.features.types import Window
 from mirkit.store import Entry, Fingerprint, Provenance, fingerprint, mishap, read_provenance, shown
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
+from mirkit.store.crop_settings import Crop
+from mirkit.store.entry import as_stored
 from mirkit.track import MIX, Track, is_sound
 from mirkit.track.companions import role_in_folder
 from mirkit.track.names import base_of, part_of
@@ -100,6 +102,36 @@ def clip_folders(track: Track, name: str | None = None) -> list[Path]:
     cuts = ((folder, cut_in(folder)) for folder in folders)
     ours = source_path(track)
     return [folder for folder, cut in cuts if cut and cut.source == ours and name in (None, cut.set)]
+
+
+def replaced_clips(track: Track, settings: Crop, entry: Entry | None) -> list[Path]:
+    """Give the folders of a set's clips that were cut with other settings: cutting with these would delete them.
+
+    Parameters
+    ----------
+    track : Track
+    settings : Crop
+        How the set is to be cut now.
+    entry : Entry or None
+        What the track's provenance says of how it was cut; None where it says nothing.
+    """
+    if entry is None or entry.parameters == as_stored(asdict(settings)):
+        return []
+    return clip_folders(track, settings.name)
+
+
+def refusal(clips: int, tracks: int, before: Mapping[str, Any], settings: Crop) -> str:
+    """Say that clips are not deleted without being asked to, and what to do."""
+    now: Any = as_stored(asdict(settings))
+    differ = [name for name in now if name in before and before[name] != now[name]]
+    change = "; ".join(f"{name} {before[name]}, now {now[name]}" for name in differ) or "settings are not known"
+    there = f"{clips} clip{'s' * (clips != 1)}" + (f" of {tracks} tracks" if tracks > 1 else "")
+    was = "were" if clips != 1 else "was"
+    again = f"another --name than {settings.name}" if settings.name else "--name"
+    return (
+        f"{there} {was} cut with other settings ({shown(change)}) and would be deleted; "
+        f"keep them and give the new set {again}, or replace them with --overwrite"
+    )
 
 
 def is_cut(entry: Entry) -> bool:

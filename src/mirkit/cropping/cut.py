@@ -1,7 +1,7 @@
 """Clips of a track onto disk: each in a folder of its own, which is a track."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ from mirkit.cropping.clip import (
     clip_folders,
     cut_in,
     folder_name,
+    refusal,
+    replaced_clips,
     source_path,
 )
 from mirkit.cropping.numbers import Source, numbers_of
@@ -25,14 +27,16 @@ from mirkit.cropping.plan import Material, Plan, plan_clips
 from mirkit.cropping.sound import Pieces, Sound
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.types import Unknown
+from mirkit.stages import entry_name
 from mirkit.store import (
     Entry,
     Fingerprint,
     Settings,
     fingerprint,
-    mishap,
+    make_folder,
     read_info,
     read_provenance,
+    sweep,
     update_info,
     update_provenance,
     write_grid,
@@ -66,13 +70,24 @@ class Cropped:
     notes: tuple[str, ...]
 
 
-def crop(source: Source, settings: Settings, *, overwrite: bool = False) -> Cropped:
-    """Cut a track into clips; those that are whole and still true stay, those of other settings go.
+def crop(
+    source: Source, settings: Settings, *, overwrite: bool = False, begin: Callable[[], None] = lambda: None
+) -> Cropped:
+    """Cut a track into clips; those that are whole and still true stay.
+
+    Parameters
+    ----------
+    source : Source
+    settings : Settings
+    overwrite : bool
+        Cut all of them again, and delete those of the set that were cut with other settings.
+    begin : callable
+        Called before the first file is written or removed, when nothing stands against it.
 
     Raises
     ------
     MissingInput
-        A folder of the user's own stands where a clip would go.
+        A folder of the user's own stands where a clip would go, or clips of other settings would be deleted.
     AudioError
         The sound cannot be read or written.
     InfoError
@@ -88,15 +103,17 @@ def crop(source: Source, settings: Settings, *, overwrite: bool = False) -> Crop
         folder_name(track, name, i): Cut(own, name, rate, clip.first, clip.last, clip.length)
         for i, clip in enumerate(plan.clips, 1)
     }
-    try:
-        track.crops.mkdir(exist_ok=True)
-    except OSError as error:
-        raise mishap(error, track.crops, "make") from error
+    if not overwrite:
+        _check_kept(source, settings, cuts)
     parts = track.parts
     todo = {f: cut for f, cut in cuts.items() if overwrite or not _is_done(track.crops / f, cut, source)}
     same = {f for f, cut in todo.items() if not overwrite and _sound_is_there(track.crops / f, cut, source)}
     for folder in sorted(todo.keys() - same):
         check_free(track.crops / folder)
+    begin()
+    make_folder(track.crops)
+    for path in clip_folders(track, name):
+        sweep(path)  # what a killed run left, a lock it may be
     sound = Sound(parts if todo.keys() - same else {MIX: parts[MIX]})
     pieces = sound.pieces(list(todo.values()))
     clipped = sum(
@@ -106,6 +123,18 @@ def crop(source: Source, settings: Settings, *, overwrite: bool = False) -> Crop
     stale = [folder for folder in clip_folders(track, name) if folder.name not in cuts]
     kept = [folder.name for folder in stale if not clear(folder)]
     return Cropped(tuple(cuts), len(todo), plan.aligned, tuple(_notes(plan, settings, clipped, kept)))
+
+
+def _check_kept(source: Source, settings: Settings, cuts: Mapping[str, Cut]) -> None:
+    """Refuse to delete clips of other settings. Where those are not known, only the very same clips are cut again."""
+    track, entry = source.opened.track, source.stages.get(entry_name(stage("crop"), settings))
+    if entry:
+        lost, before = replaced_clips(track, settings.crop, entry), entry.parameters
+    else:
+        there = clip_folders(track, settings.crop.name)
+        lost, before = [folder for folder in there if cut_in(folder) != cuts.get(folder.name)], {}
+    if lost:
+        raise MissingInput(refusal(len(lost), 1, before, settings.crop))
 
 
 def _notes(plan: Plan, settings: Settings, clipped: int, kept: list[str]) -> Iterator[str]:
@@ -138,7 +167,7 @@ def _make(
     started, clip, clipped = time.perf_counter(), Track(folder), 0
     if write:
         clear(folder)
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         # Said beforehand: what a kill leaves here is known as ours.
         update_provenance(clip.provenance, [_entry(source, cut, {}, failed="interrupted")])
         for part, piece in pieces.items():

@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 from mirkit import engines, models
 from mirkit.audio import probe
 from mirkit.catalog import JOBS, STEMS, Backend, stage, with_needs
+from mirkit.cropping.clip import refusal, replaced_clips
 from mirkit.dataset.exclusion import reason
-from mirkit.errors import MirkitError, MissingExtra, MissingInput
+from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError
 from mirkit.models.table import Model
 from mirkit.pipeline import cost
 from mirkit.pipeline.outstanding import outstanding
-from mirkit.store import Settings, find_root, read_settings, with_values
+from mirkit.stages import entry_name
+from mirkit.store import Settings, find_root, read_provenance, read_settings, with_values
 from mirkit.track import Track, find_all, is_track
 
 #: Bytes of a FLAC stem per second of stereo sound.
@@ -129,7 +132,7 @@ def make_plan(request: Request, agree: Agree | None = None) -> Plan:
     MissingExtra
         A method that was asked for, or the only one for the job, cannot be used here.
     SettingsError
-        The settings file or an option is wrong.
+        The settings file or an option is wrong, or clips of other settings would be deleted.
     """
     tracks, root, problems = tracks_of(request)
     settings = with_values(read_settings(root), request.overrides, "command line")
@@ -152,6 +155,10 @@ def make_plan(request: Request, agree: Agree | None = None) -> Plan:
         many=request.batch,
         jobs=request.jobs or settings.run.jobs or engines.cores(),
     )
+    if "crop" in request.stages:
+        notices += _replaced(
+            request, settings, [track for track in included if "crop" in todo.get(str(track.path), {})]
+        )
     minutes = _minutes([track for track in included if str(track.path) in todo])
     counts = Counter("separate" if name == "separate" else "measure" for stages in todo.values() for name in stages)
     shares = {
@@ -178,6 +185,27 @@ def make_plan(request: Request, agree: Agree | None = None) -> Plan:
         stem_bytes,
         tuple(notices),
     )
+
+
+def _replaced(request: Request, settings: Settings, tracks: list[Track]) -> list[str]:
+    """Count the clips of other settings that a run would delete.
+
+    Raises
+    ------
+    SettingsError
+        There are some, and the user did not say that they may go.
+    """
+    clips, of, before = 0, 0, None
+    for track in tracks:
+        with suppress(MirkitError):  # a track that cannot be read fails by itself
+            entry = read_provenance(track.provenance).stages.get(entry_name(stage("crop"), settings))
+            if found := replaced_clips(track, settings.crop, entry):
+                clips, of, before = clips + len(found), of + 1, before or entry
+    if before is None:
+        return []
+    if not request.overwrite:
+        raise SettingsError(f"crop: {refusal(clips, of, before.parameters, settings.crop)}")
+    return [f"{clips} clips of {of} tracks, cut with other settings, are replaced"]
 
 
 def tracks_of(request: Request) -> tuple[list[Track], Path, list[str]]:

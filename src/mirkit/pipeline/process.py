@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from mirkit import __version__
@@ -32,10 +33,12 @@ from mirkit.store import (
     Fingerprint,
     fingerprint,
     lock,
+    mishap,
     sweep,
     update_info,
     update_provenance,
 )
+from mirkit.store.mishap import REFUSED
 from mirkit.track import Track, follow_rename
 
 guard_code_cache()
@@ -130,12 +133,29 @@ def _crop(job: Job, log: _Log) -> None:
     started = time.perf_counter()
     state = State.of(Track.at(job.path))
     stages, neural = state.provenance.stages, neural_stages(state)
+    needs = {need: stages[need].identity for need in row.needs}
+
+    def write_entry(method: dict[str, Any], **more: Any) -> Entry:
+        entry = _entry(job, state, row, Result(method=method), needs, time.perf_counter() - started, **more)
+        update_provenance(state.track.provenance, [entry])
+        return entry
+
+    begun: list[Entry] = []
     try:
         opened = OpenTrack.recall(state.track, state.prints, window_curves(state, job.settings), state.stems_by)
         source = Source(opened, state.prints, stages, state.provenance.facts, neural)
-        cropped = crop(source, job.settings, overwrite=job.overwrite)
+        # Said beforehand, so that after a kill a run with the same settings goes on without --overwrite.
+        cropped = crop(
+            source,
+            job.settings,
+            overwrite=job.overwrite,
+            begin=lambda: begun.append(write_entry({}, failed="interrupted")),
+        )
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
         log.failures[row.name] = _told(job, error)
+        if begun:
+            with suppress(MirkitError):  # the disk may be full: the first failure is the one to tell
+                write_entry({}, failed=log.failures[row.name])
         return
     log.notes += cropped.notes
     log.clips = len(cropped.names)
@@ -143,10 +163,7 @@ def _crop(job: Job, log: _Log) -> None:
     for clip in cropped.names if modelled else ():  # what a model hears, it hears in the clip itself
         heard = process(replace(job, path=state.track.crops / clip, stages=modelled, overwrite=False))
         log.failures |= {f"crops/{clip} {where}": why for where, why in heard.failures.items()}
-    method = {"clips": list(cropped.names), "aligned": cropped.aligned}
-    needs = {need: stages[need].identity for need in row.needs}
-    entry = _entry(job, state, row, Result(method=method), needs, time.perf_counter() - started)
-    update_provenance(state.track.provenance, [entry])
+    entry = write_entry({"clips": list(cropped.names), "aligned": cropped.aligned})
     log.seconds[row.name] = entry.seconds
     log.done.append(row.name)
 
@@ -289,6 +306,8 @@ def _told(job: Job, error: Exception) -> str:
         traceback.print_exception(error)
     if isinstance(error, MirkitError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        return str(mishap(error, Path(os.fsdecode(error.filename)) if error.filename else job.path, "work on"))
     return f"{type(error).__name__}: {error} (a bug: run with --debug and report it)"
 
 

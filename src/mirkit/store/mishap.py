@@ -35,6 +35,9 @@ _REMEDY = {
     errno.EMFILE: "too many open files; use fewer jobs, or raise the limit (ulimit -n)",
 }
 
+#: Errors of the system that have a remedy, by their number.
+REFUSED = frozenset(_REMEDY)
+
 
 def shown(path: Path | str) -> str:
     """Give a path as one printable line: a newline, a control character or a stray byte in a name is escaped."""
