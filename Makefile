@@ -1,4 +1,5 @@
-# make run [DATA=folder]   the demo set, or a folder of your own: organise, separate, measure, verify
+# make run [DATA=folder]   the demo set, or a folder of your own: its loose files are moved into track folders, then
+#                          separated, measured and verified
 # make test                the tests
 # make test-fast           without those that are slow
 # make test-properties     the property tests, with other examples each time; SEED=... repeats a run
@@ -22,8 +23,8 @@ run: .venv/run.stamp
 ifeq ($(DATA),)
 	$(BIN)/mirkit demo demo
 else
-	$(BIN)/mirkit run "$(DATA)"
-	$(BIN)/mirkit verify "$(DATA)"
+	$(BIN)/mirkit run "$(DATA)" --organize move; status=$$?; \
+	  $(BIN)/mirkit verify "$(DATA)" && exit $$status
 endif
 
 test: .venv/test.stamp .venv/models.stamp

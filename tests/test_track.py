@@ -11,6 +11,7 @@ from mirkit.store import update_info, write_whole
 from mirkit.track import (
     SIDECARS,
     Track,
+    find_all,
     find_tracks,
     get_info_path,
     get_organized_folders,
@@ -102,10 +103,36 @@ def test_two_candidates_are_named_when_they_are_asked_for(tmp_path: Path) -> Non
         _ = Track.at(tmp_path / "t").mix
 
 
-def test_two_loose_files_of_one_name_would_share_their_results(tmp_path: Path) -> None:
-    touch(tmp_path / "a.flac", tmp_path / "a.wav")
-    with pytest.raises(MissingInput, match=r"a\.flac and a\.wav.*mirkit organize"):
-        _ = Track.at(tmp_path / "a.wav").mix
+def test_two_loose_files_of_one_name_have_results_of_their_own(tmp_path: Path) -> None:
+    names = ("a.flac", "a.wav", "a.wav_drums.flac", "a_bass.flac")
+    touch(*(tmp_path / name for name in names))
+    one, other = (Track.at(tmp_path / name) for name in names[:2])
+    assert (one.mix.name, one.info.name, one.stems) == ("a.flac", "a.flac.INFO", {})
+    assert (other.mix.name, other.curves.name) == ("a.wav", "a.wav.CURVES.npz")
+    assert other.stems == {"drums": tmp_path / "a.wav_drums.flac"}, "whose bass it is nobody knows"
+    assert other.stem_path("bass").name == "a.wav_bass.flac"
+    assert [track.path.name for track in find_all(tmp_path)] == ["a.flac", "a.wav"]
+    assert get_info_path(tmp_path / "a.wav") == other.info
+    with pytest.raises(MissingInput, match=r"a stem of a track; give its mix instead: .*a\.(flac|wav)"):
+        Track.at(tmp_path / "a_bass.flac")
+
+
+def test_stems_whose_mix_is_gone_are_no_tracks(tmp_path: Path) -> None:
+    touch(tmp_path / "gone_drums.flac", tmp_path / "gone_bass.flac")
+    touch(tmp_path / "left_drums.flac", tmp_path / "left.PROVENANCE", tmp_path / "song.mp3", tmp_path / "my_vocals.wav")
+    notes: list[str] = []
+    found = find_all(tmp_path, [], notes)
+    assert [track.path.name for track in found] == ["my_vocals.wav", "song.mp3"]
+    assert len(notes) == 2
+    assert "gone_bass.flac, gone_drums.flac: stems without their mix gone.*" in notes[0]
+
+
+def test_loose_files_behind_a_link_are_tracks_and_are_not_moved(tmp_path: Path) -> None:
+    touch(tmp_path / "elsewhere" / "a.wav")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "linked").symlink_to(tmp_path / "elsewhere")
+    assert [track.path.name for track in find_all(tmp_path / "set")] == ["a.wav"]
+    assert loose_files(tmp_path / "set") == []
 
 
 def test_a_missing_stem_says_how_to_make_it(tmp_path: Path) -> None:

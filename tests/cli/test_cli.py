@@ -171,7 +171,7 @@ def test_organize_and_undo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.slow
 def test_run_organizes_separates_measures_and_verify_agrees(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "Song.flac", sum(beat_music(seconds=11.0).values()))
-    assert run("run", tmp_path) == 0
+    assert run("run", tmp_path, "--organize", "move") == 0
     assert main(["verify", str(tmp_path)]) == 0
     assert "1 complete" in capsys.readouterr().out
     (tmp_path / "Song" / "Song.INFO").unlink()

@@ -54,7 +54,7 @@ def run_here(root: Path) -> int:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
-        return main(["run", str(root), "--quiet"])
+        return main(["run", str(root), "--organize", "move", "--quiet"])
 
 
 def fork_and_kill(root: Path, seconds: float) -> tuple[bool, int]:
@@ -79,7 +79,7 @@ def start_and_kill(root: Path, seconds: float) -> tuple[bool, int]:
     import psutil
 
     run = subprocess.Popen(
-        [sys.executable, "-m", "mirkit", "run", str(root), "--jobs", "2", "--quiet"],
+        [sys.executable, "-m", "mirkit", "run", str(root), "--organize", "move", "--jobs", "2", "--quiet"],
         env=os.environ | {"PYTHONPATH": str(SRC)},
     )
     while run.poll() is None and not any(root.rglob(".mirkit-lock-run*")):

@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import consent, dataset, export, models, show, show_plan, texts
+from mirkit.cli import consent, dataset, export, models, organizing, show, show_plan, texts
 from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
-from mirkit.cli.place import READ_AWAY, place_of, refuse_urls
+from mirkit.cli.place import READ_AWAY, is_url, place_of, refuse_urls
 from mirkit.cli.progress import downloading, progress
 from mirkit.cli.request import midi_copy, request_of, write_midi_copy
 
@@ -29,7 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return texts.command(arguments) if texts_only else track_command(command, arguments)
     tools: dict[str, Callable[[argparse.Namespace], int]] = {
         **dataset.TOOLS,
-        "organize": organize,
+        "organize": organizing.organize,
         "status": status,
         "export": export.export,
         "init": init,
@@ -43,14 +43,22 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def track_command(command: Command, arguments: argparse.Namespace) -> int:
     """Run stages on a track or on many."""
+    from mirkit.errors import SettingsError
+
+    if command.name == "run" and is_url(arguments.path) and arguments.organize in ("move", "copy"):
+        raise SettingsError(f"--organize {arguments.organize}: files on object storage stay where they are")
     with place_of(arguments.path, to="work") as place:
+        path, failed = place.path, False
         if command.name == "run" and not place.url:
-            _organize_first(place.path, arguments)
-        request = request_of(command, arguments, place.path, place.url)
+            path, failed = organizing.organize_first(path, arguments)
+        request = request_of(command, arguments, path, place.url)
         copy = midi_copy(arguments)
         if copy:
             copy.check()
-        return _carry_out(request, arguments, copy)
+        status = _carry_out(request, arguments, copy) or int(failed)
+        if command.name == "run" and not (place.url or arguments.dry_run or arguments.quiet or arguments.json):
+            show.next_steps(path)
+        return status
 
 
 def _carry_out(request: "Request", arguments: argparse.Namespace, copy: "Output | None") -> int:
@@ -98,51 +106,6 @@ def _device_notice(overrides: Any, backends: dict[str, str]) -> None:
     device = overrides.get("run.device", "auto")
     if device not in ("auto", "cpu") and all(name in ("", "embedded") for name in backends.values()):
         show.note(f"--device {device}: the embedded methods use the CPU")
-
-
-def _organize_first(path: Path, arguments: argparse.Namespace) -> None:
-    """Give loose files their folders, as the first step of the whole pipeline."""
-    from mirkit.organize import apply, plan, tidy
-    from mirkit.track import is_track
-
-    if not path.is_dir() or is_track(path):
-        return
-    if not arguments.dry_run:
-        tidy(path)
-    problems: list[str] = []
-    moves = plan(path, problems=problems)
-    for problem in problems:
-        show.note(f"note   {problem}")
-    if not moves:
-        return
-    if arguments.dry_run:
-        show.note(f"note   {len(moves)} loose files would be moved into track folders first")
-        return
-    if not (arguments.quiet or arguments.json):
-        print(f'organize {len(moves)} loose files into track folders (take it back: mirkit organize --undo "{path}")')
-    for failure in apply(moves).failures:
-        show.failure(failure)
-
-
-def organize(arguments: argparse.Namespace) -> int:
-    """Loose files into track folders."""
-    from mirkit import organize as organizer
-
-    path = Path(arguments.path)
-    if arguments.undo:
-        report = organizer.undo(path)
-    else:
-        problems: list[str] = []
-        moves = organizer.plan(path, problems=problems)
-        for problem in problems:
-            show.note(f"note   {problem}")
-        if not arguments.dry_run:
-            organizer.tidy(path)
-        report = (
-            organizer.Report(tuple(moves), ()) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
-        )
-    show.organized(report, arguments)
-    return 1 if report.failures else 0
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -209,6 +172,6 @@ def demo(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.path)
     show.note(f"demo: four synthesised pieces of 30 s in {folder}")
     write_demo(folder)
-    status = main(["run", str(folder)]) or main(["verify", str(folder)])
+    status = main(["run", str(folder), "--organize", "move"]) or main(["verify", str(folder)])
     show.comparison(compare(folder))
     return status

@@ -81,6 +81,12 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     again.add_argument("--skip-existing", action="store_true", help="skip what is done and still valid (the default)")
     again.add_argument("--overwrite", "--force", action="store_true", help="do it again even if it is done")
     several.add_argument("--dry-run", action="store_true", help="only say what would be done, and how long it takes")
+    if command.name == "run":
+        several.add_argument(
+            "--organize",
+            choices=("move", "copy", "off"),
+            help="first move or copy loose files into track folders, or leave them (default: on a terminal, ask)",
+        )
     several.add_argument(
         "--jobs", "-j", type=types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )
@@ -193,7 +199,9 @@ def build() -> argparse.ArgumentParser:
     organize.add_argument("path", metavar="PATH", help="folder of loose sound files")
     organize.add_argument("--copy", action="store_true", help="keep the originals where they are")
     organize.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    organize.add_argument("--undo", action="store_true", help="put everything back as it was")
+    organize.add_argument(
+        "--undo", action="store_true", help="move the files back; results stay beside them and are listed"
+    )
     _common(organize)
 
     verify = sub.add_parser("verify", help="what every track has, lacks, or has out of range")

@@ -101,6 +101,13 @@ def summary(tally: Tally, seconds: float, *, quiet: bool) -> None:
         note(f"{len(tally.failed)} of {tried} tracks failed (the same command tries them again): {names}")
 
 
+def next_steps(path: Path) -> None:
+    """What is worth doing after a run."""
+    from mirkit.store import shown
+
+    print(f'next     mirkit verify "{shown(path)}"; mirkit report "{shown(path)}"')
+
+
 def as_json(tally: Tally, seconds: float) -> dict[str, Any]:
     """The outcome of a run for machines."""
     counts = {"done": tally.done, "skipped": tally.idle, "failed": len(tally.failed), "seconds": round(seconds, 2)}
@@ -113,7 +120,10 @@ def organized(report: Report, arguments: Namespace) -> None:
         failure(line)
     if arguments.json:
         moves = [{"from": str(move.source), "to": str(move.target)} for move in report.moves]
-        print(json.dumps({"moves": moves, "failures": report.failures, "dry_run": arguments.dry_run}, indent=2))
+        told: dict[str, Any] = {"moves": moves, "failures": report.failures, "dry_run": arguments.dry_run}
+        if arguments.undo:
+            told |= {name: list(map(str, getattr(report, name))) for name in ("notes", "results", "brought")}
+        print(json.dumps(told, indent=2))
         return
     if arguments.quiet:
         return
@@ -125,6 +135,10 @@ def organized(report: Report, arguments: Namespace) -> None:
     verb = "would be " if arguments.dry_run else ""
     what = "taken back" if arguments.undo else "copied" if arguments.copy else "moved"
     print(f"{len(report.moves)} files {verb}{what}, {len(report.failures)} failed")
+    if arguments.undo:
+        from mirkit.cli.show_undo import left
+
+        left(report, Path(arguments.path))
 
 
 def _below(path: Path, root: Path) -> str:

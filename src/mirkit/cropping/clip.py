@@ -93,15 +93,21 @@ def clip_folders(track: Track, name: str | None = None) -> list[Path]:
 
     What lies in ``crops`` and was not cut from this track by mirkit is not among them.
     """
+    # Loose files of a folder share its crops: only what is called like clips of this one is opened.
+    ours = tuple(f"{base_of(name)}_" for name in (track.loose, os.path.splitext(track.loose)[0])) if track.loose else ""
     try:
-        folders = sorted(path for path in track.crops.iterdir() if path.is_dir() and not path.is_symlink())
+        folders = sorted(
+            path
+            for path in track.crops.iterdir()
+            if path.name.startswith(ours) and path.is_dir() and not path.is_symlink()
+        )
     except FileNotFoundError:
         return []
     except OSError as error:
         raise MissingInput(str(mishap(error, track.crops, "read"))) from error
     cuts = ((folder, cut_in(folder)) for folder in folders)
-    ours = source_path(track)
-    return [folder for folder, cut in cuts if cut and cut.source == ours and name in (None, cut.set)]
+    source = source_path(track)
+    return [folder for folder, cut in cuts if cut and cut.source == source and name in (None, cut.set)]
 
 
 def replaced_clips(track: Track, settings: Crop, entry: Entry | None) -> list[Path]:
@@ -216,16 +222,27 @@ def check_no_link(folder: Path) -> None:
         raise MissingInput(f"{shown(folder)}: a link, and clips stay with their track; remove it")
 
 
-def check_free(folder: Path) -> None:
-    """Refuse to write a clip into a folder that the user made.
+def check_free(folder: Path, source: str) -> None:
+    """Refuse to write a clip into a folder that the user made, or that holds a clip of another track.
+
+    Parameters
+    ----------
+    folder : Path
+    source : str
+        The track that the clip is cut from (:func:`source_path`).
 
     Raises
     ------
     MissingInput
-        It holds files of a track without a clip's provenance, or is a link.
+        It holds files of a track without a clip's provenance or a clip of another source, or is a link.
     """
     check_no_link(folder)
-    if cut_in(folder) is None and folder.exists() and any(_is_of_clip(path.name, folder) for path in folder.iterdir()):
+    cut = cut_in(folder)
+    if cut is not None and cut.source != source and (folder / cut.source).exists():
+        raise MissingInput(
+            f"{shown(folder)}: a clip of {shown(Path(cut.source).name)}, so it stays; name the set with --name"
+        )
+    if cut is None and folder.exists() and any(_is_of_clip(path.name, folder) for path in folder.iterdir()):
         raise MissingInput(
             f"{shown(folder)}: not cut by mirkit, so it stays; move it away, or name the set with --name"
         )

@@ -109,7 +109,7 @@ def crop(
     todo = {f: cut for f, cut in cuts.items() if overwrite or not _is_done(track.crops / f, cut, source)}
     same = {f for f, cut in todo.items() if not overwrite and _sound_is_there(track.crops / f, cut, source)}
     for folder in sorted(todo.keys() - same):
-        check_free(track.crops / folder)
+        check_free(track.crops / folder, own)
     begin()
     make_folder(track.crops)
     for path in clip_folders(track, name):

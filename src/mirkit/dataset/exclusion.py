@@ -22,9 +22,9 @@ def reason(track: Track, root: Path, excluded: Mapping[str, str]) -> str:
     """
     if not excluded:
         return ""
-    return excluded.get(name_in(root, track.folder / track.name if track.loose else track.folder)) or excluded.get(
-        track.name, ""
-    )
+    paths = [track.folder / track.name, track.folder / Path(track.loose).stem] if track.loose else [track.folder]
+    names = (name for path in paths for name in (name_in(root, path), path.name))
+    return next((excluded[name] for name in names if name in excluded), "")
 
 
 def exclude(path: Path, why: str) -> str:
@@ -60,7 +60,8 @@ def include(path: Path) -> str:
     root = find_root(path)
     excluded = read_settings(root).exclude
     bare = path.with_suffix("") if is_sound(path.name) else path
-    found = next((name for name in (name_in(root, bare), bare.name) if name in excluded), None)
+    names = (name for each in (path, bare) for name in (name_in(root, each), each.name))
+    found = next((name for name in names if name in excluded), None)
     if found is None:
         raise MissingInput(f"{shown(path)}: not excluded by {shown(root / 'mirkit.toml')}")
     _write(root, {found: None})

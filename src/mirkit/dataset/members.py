@@ -8,9 +8,7 @@ from pathlib import Path
 from mirkit.cropping.clip import source_path
 from mirkit.dataset.exclusion import reason
 from mirkit.store import find_root, read_settings
-from mirkit.track import Track, is_track
-from mirkit.track.find import loose_in
-from mirkit.track.look import walk
+from mirkit.track import Track, find_all, is_track
 
 
 @dataclass(frozen=True)
@@ -55,20 +53,12 @@ def members(path: Path, problems: list[str], *, crops: bool = False) -> Iterator
         The settings file is wrong.
     """
     several = path.is_dir() and not is_track(path)
-    tracks = list(_tracks(path, problems)) if several else [Track.at(path)]
+    tracks = find_all(path, problems) if several else [Track.at(path)]
     root = find_root(path if several else tracks[0].path, batch=several)
     left_out = read_settings(root).exclude
     for track, sources in _clips(tracks, root, left_out) if crops else ((track, {""}) for track in tracks):
         name = os.path.relpath(track.path, path if several else root)
         yield Member(track, name, frozenset(sources), reason(track, root, left_out))
-
-
-def _tracks(folder: Path, problems: list[str]) -> Iterator[Track]:
-    for looked in walk(Path(os.path.abspath(folder)), problems, follow=True):
-        if looked.is_track:
-            yield Track.of(looked)
-        elif looked.sounds:
-            yield from map(Track.at, loose_in(looked))
 
 
 def _clips(tracks: list[Track], root: Path, left_out: Mapping[str, str]) -> Iterator[tuple[Track, set[str]]]:

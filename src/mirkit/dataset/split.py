@@ -1,15 +1,17 @@
 """Training and validation tracks without leaks: what belongs together stays on one side."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from mirkit.dataset.duplicates import Duplicates, find_duplicates
 from mirkit.dataset.groups import TIES, Tie, tags_of_name, together
 from mirkit.errors import InfoError, SettingsError
-from mirkit.store import read_provenance
+from mirkit.store import Provenance, read_provenance
 from mirkit.track import Track
+from mirkit.track.names import ORIGINAL_NAME
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,27 @@ def split_tracks(
     """
     if duplicates is None:
         duplicates = find_duplicates(tracks, advance)
-    groups = together([_tags(track) for track in tracks], duplicates.groups, ties)
+    known = [_provenance(track) for track in tracks]
+    tags = [_tags(track, told) for track, told in zip(tracks, known, strict=True)]
+    groups = together(tags, duplicates.groups, ties)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]
-    train, val = split(named, share, seed)
+    marks = {name: mark(name, told) for name, told in zip(names, known, strict=True)}
+    train, val = split(named, share, seed, marks)
     return Split(seed, share, train, val, tuple(sorted(group for group in named if len(group) > 1)))
 
 
-def split(groups: Sequence[Sequence[str]], share: float, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def split(
+    groups: Sequence[Sequence[str]], share: float, seed: int, marks: Mapping[str, str] | None = None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Put whole groups of names into validation, in an order that the seed makes, while the share allows.
+
+    Parameters
+    ----------
+    groups : sequence of sequences of str
+    share : float
+    seed : int
+    marks : mapping, optional
+        What the order is made of where it is not the name.
 
     Returns
     -------
@@ -91,7 +106,8 @@ def split(groups: Sequence[Sequence[str]], share: float, seed: int) -> tuple[tup
     if not 0 <= share < 1:
         raise SettingsError(f"share of validation {share:g}: expected 0 or more and less than 1")
     named: list[list[str]] = [sorted(group) for group in groups if group]
-    ordered = sorted(named, key=lambda group: _rank(seed, group[0]))
+    of = marks or {}
+    ordered = sorted(named, key=lambda group: (_rank(seed, min(of.get(name, name) for name in group)), group))
     room = share * sum(map(len, ordered))
     val: list[str] = []
     for group in ordered:
@@ -109,12 +125,29 @@ def _rank(seed: int, name: str) -> bytes:
     return hashlib.sha256(f"{seed}\n{name}".encode("utf-8", "surrogatepass")).digest()
 
 
-def _tags(track: Track) -> dict[str, str]:
-    """Artist and album, from the tags or else from the name; a damaged provenance tells nothing."""
+def _provenance(track: Track) -> Provenance:
+    """The provenance of a track; a damaged one says nothing."""
     try:
-        told: Any = read_provenance(track.provenance).facts.get("tags", {}).get("value")
+        return read_provenance(track.provenance)
     except InfoError:
-        told = None
+        return Provenance()
+
+
+def mark(name: str, provenance: Provenance) -> str:
+    """What a track is drawn by: its path before it was organized. So organizing changes nothing that a seed decides."""
+    path = PurePath(name)
+    original: Any = provenance.facts.get(ORIGINAL_NAME, {}).get("value")
+    return (path.with_name(original) if _is_name(original) else path).as_posix()
+
+
+def _is_name(text: Any) -> bool:
+    """Whether a text is the name of one file: a data set may come from a stranger."""
+    return isinstance(text, str) and text not in ("", ".", "..") and PurePath(text).name == text
+
+
+def _tags(track: Track, provenance: Provenance) -> dict[str, str]:
+    """Artist and album, from the tags or else from the name."""
+    told: Any = provenance.facts.get("tags", {}).get("value")
     tags = (
         {name: value for name, value in (told or {}).items() if isinstance(value, str)}
         if isinstance(told, dict)

@@ -4,16 +4,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mirkit.audio import probe
 from mirkit.catalog import KEYS, STAGES, TEXT_KEYS, TRACK_KEYS
 from mirkit.cropping.clip import CUT, Cut, clip_fault
 from mirkit.dataset.members import Member, members
+from mirkit.dataset.split import mark
 from mirkit.errors import AudioError, InfoError, MissingInput
 from mirkit.store import Fingerprint, Provenance, fingerprint, read_info, read_provenance, shown
 from mirkit.track import MIX, Track
+from mirkit.track.names import CROPS, base_of, is_sound
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Item:
         Name -> text.
     methods : dict
         Stage -> method that made its numbers.
+    mark : str
+        What seeds draw by: its name, as it was before the track was organized.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Item:
     facts: Mapping[str, Any]
     texts: Mapping[str, str]
     methods: Mapping[str, str]
+    mark: str = ""
 
 
 @dataclass
@@ -120,7 +125,8 @@ def _read(member: Member, clip_set: str) -> Item | None:
     cut = Cut.of(provenance)
     if (cut.source if cut else "") not in member.sources or (cut and cut.set != clip_set):
         return None
-    track = type(track).at(track.path)
+    if cut:
+        track = Track.at(track.path)
     if cut and (fault := clip_fault(track, cut, provenance)):
         raise MissingInput(f"{shown(track.path)}: {fault}")
     info = read_info(track.info)
@@ -136,9 +142,10 @@ def _read(member: Member, clip_set: str) -> Item | None:
         raise MissingInput(
             f'{shown(track.path)}: other sound than measured; measure it with: mirkit extract "{shown(track.path)}"'
         )
+    source = _source(name, cut) if cut else name
     return Item(
         name,
-        _source(name, cut) if cut else name,
+        source,
         _track(os.path.normpath(track.folder / cut.source)) if cut else track,
         track.mix,
         sound,
@@ -150,7 +157,21 @@ def _read(member: Member, clip_set: str) -> Item | None:
         facts,
         {key.removeprefix(_TEXTS): t for key in TEXT_KEYS if isinstance(t := info.get(key), str) and t.strip()},
         {stage: entry.backend for stage, entry in provenance.stages.items() if entry.backend},
+        _mark(name, source, provenance),
     )
+
+
+def _mark(name: str, source: str, provenance: Provenance) -> str:
+    """What seeds draw a track or clip by: the same for a loose file and for the track folder that it became."""
+    before, path = PurePath(mark(source, provenance)), PurePath(source)
+    if before == path and not is_sound(path.name):  # a folder that the user made
+        return name
+    if name == source:
+        return before.as_posix()
+    clip = PurePath(name).name
+    bases = (base_of(path.name), base_of(path.stem))
+    number = next((clip.removeprefix(base) for base in bases if clip.startswith(f"{base}_")), clip)
+    return (before.parent / CROPS / f"{before.name}{number}").as_posix()
 
 
 @lru_cache(64)

@@ -124,7 +124,7 @@ def prompts(item: Item, numbers: Mapping[str, float], extremes: Extremes, wordin
     known = _known(item, numbers, extremes, wording)
     clauses = list(_clauses(wording.template, known))
     found = dict.fromkeys([_fitted(clauses, wording) or "music"])
-    order = random.Random(f"{wording.seed} {item.name}")
+    order = random.Random(f"{wording.seed} {item.mark or item.name}")
     fixed = 1 if wording.trigger and clauses and clauses[0] == known["trigger"] else 0
     for _ in range(4 * wording.variants):
         if len(found) >= wording.variants:

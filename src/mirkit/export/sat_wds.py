@@ -31,4 +31,4 @@ def write(plan: Plan, advance: Advance) -> None:
 
 def prompt_of(plan: Plan, sample: Sample) -> str:
     """One of a sample's prompts, by seed: there is room for one."""
-    return random.Random(f"{plan.options.seed} {sample.name}").choice(sample.prompts)
+    return random.Random(f"{plan.options.seed} {sample.item.mark or sample.name}").choice(sample.prompts)

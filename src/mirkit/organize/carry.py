@@ -6,8 +6,9 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mirkit.errors import InfoError, MirkitError, MissingInput
 from mirkit.organize.journal import Journal, Move
@@ -16,9 +17,13 @@ from mirkit.store.atomic import ORGANIZE_LOCK
 from mirkit.store.sidecar import Damaged
 from mirkit.store.spare import is_spare, leads_to
 from mirkit.track import Track
-from mirkit.track.companions import beside, role_in_folder
+from mirkit.track.companions import beside, role_beside, role_in_folder
+from mirkit.track.names import CROPS, ORIGINAL_NAME, SIDECARS, is_sound, part_of
 
-_ORIGINAL_NAME = "original_name"
+#: Method of stems and MIDI that the user brought.
+_EXTERNAL = "external"
+#: So many things in a folder are named.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,17 @@ class Report:
         A line for each file that could not be.
     notes : tuple of str
         A line for what had to stay where it is.
+    results : tuple of Path
+        Of an undo: files that mirkit made in the track folders, which now lie beside the originals.
+    brought : tuple of Path
+        Of an undo: stems and MIDI that the user put into the track folders, which now lie beside the originals.
     """
 
     moves: tuple[Move, ...] = ()
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    results: tuple[Path, ...] = ()
+    brought: tuple[Path, ...] = ()
 
 
 def apply(moves: Iterable[Move], *, copy: bool = False) -> Report:
@@ -92,7 +103,7 @@ def undo(path: Path | str) -> Report:
     root = Path(os.path.abspath(path))
     done: list[Move] = []
     failures: list[str] = []
-    notes: list[str] = []
+    left = _Left()
     tidy(root)
     with lock(root, name=ORGANIZE_LOCK):
         journal = Journal(root)
@@ -100,14 +111,15 @@ def undo(path: Path | str) -> Report:
         if not records:
             journal.remove()  # a killed run may have left it with all taken back
             raise MissingInput(f"{shown(root)}: nothing to take back; organize has moved nothing here")
+        sources = frozenset(record.move.source for record in records)
         for run in sorted({record.run for record in records}, reverse=True):
             for record in reversed([record for record in records if record.run == run]):
                 if why := _why_left(record.move):
-                    notes += why
+                    left.notes += why
                     continue
                 journal.note(record.move, "begun")  # a run that is killed from here on is finished by the next
                 try:
-                    notes += _put_back(record.move)
+                    _put_back(record.move, left, sources)
                 except MirkitError as error:
                     failures.append(str(error))
                     journal.note(record.move, record.state)
@@ -118,7 +130,16 @@ def undo(path: Path | str) -> Report:
                 break  # where all of a run had to be left, the run before it is taken back
         if len(done) == len(records):
             journal.remove()
-    return Report(tuple(done), tuple(failures), tuple(notes))
+    return Report(tuple(done), tuple(failures), tuple(left.notes), tuple(left.results), tuple(left.brought))
+
+
+@dataclass
+class _Left:
+    """What an undo leaves: see :class:`Report`."""
+
+    notes: list[str] = field(default_factory=list)
+    results: list[Path] = field(default_factory=list)
+    brought: list[Path] = field(default_factory=list)
 
 
 def tidy(path: Path | str) -> None:
@@ -135,7 +156,7 @@ def _why_left(move: Move) -> list[str]:
             return []
     except OSError as error:
         return [str(mishap(error, source, "read"))]
-    kept = f"{shown(move.folder)}: kept, for there is more in it"
+    kept = f"{shown(move.folder)}: kept, because it holds {_content(move.folder)}"
     if leads_to(source, target):
         return [f"{shown(target)}: {shown(source.name)} is only a link to it; remove the link and undo again", kept]
     return [f"{shown(target)}: not the same as {shown(source.name)}, which is still there; left", kept]
@@ -158,10 +179,10 @@ def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
         with lock(move.source.parent):
             for source, target in move.files:
                 _transfer(source, target, copy=move.copy)
-        update_provenance(Track(move.folder).provenance, facts={_ORIGINAL_NAME: {"value": move.source.name}})
+        update_provenance(Track(move.folder).provenance, facts={ORIGINAL_NAME: {"value": move.source.name}})
     except MirkitError as error:
         try:
-            _put_back(move)
+            _put_back(move, _Left())
         except MirkitError as worse:
             return f"{error}; {worse}"  # stays begun: the next run tries again
         journal.note(move, "undone")
@@ -216,40 +237,91 @@ def _copy(source: Path, target: Path) -> None:
             raise InfoError(f"{shown(source)}: changed while it was copied; run the same command again")
 
 
-def _put_back(move: Move) -> list[str]:
-    """Take a move back, as far as it went; give a line for what has to stay."""
+def _put_back(move: Move, left: _Left, sources: frozenset[Path] = frozenset()) -> None:
+    """Take a move back, as far as it went. ``sources``: all loose files that organize has moved."""
     try:
         with lock(move.source.parent):
+            made = _made(move)
             _forget_name(move)
-            return _emptied(move)
+            _empty(move, left, made, _name_beside(move.source, sources))
     except OSError as error:
         raise mishap(error, move.folder, "take back") from error
 
 
-def _emptied(move: Move) -> list[str]:
-    """Move everything that is ours out of the track folder, and remove it."""
+def _empty(move: Move, left: _Left, made: frozenset[str], name: str) -> None:
+    """Move everything that belongs to the track out of its folder, and remove the folder.
+
+    Parameters
+    ----------
+    move : Move
+    left : _Left
+        Gets what now lies beside the original, and what could not be moved.
+    made : set of str
+        Names of stems and MIDI files in the folder that mirkit made.
+    name : str
+        What results beside the original are called by.
+    """
     if not move.folder.is_dir():
-        return []
+        return
     sweep(move.folder)
-    notes = []
     homes = {target: source for source, target in reversed(move.files)}
-    for name in sorted(os.listdir(move.folder)):
-        if role := role_in_folder(name, move.folder.name):
-            homes.setdefault(move.folder / name, move.source.parent / beside(role, move.source.stem))
+    brought = set(homes)
+    for entry in sorted(os.listdir(move.folder)):
+        if role := role_in_folder(entry, move.folder.name):
+            homes.setdefault(move.folder / entry, move.source.parent / beside(role, name))
     for target, source in homes.items():
         if not os.path.lexists(target):
             continue
         if not os.path.lexists(source):
             _transfer(target, source, copy=False)
+            if target not in brought:
+                is_ours = target.name in made or role_beside(source.name)[1] in SIDECARS
+                (left.results if is_ours else left.brought).append(source)
         elif is_spare(target, _original(move, source)):
             target.unlink()
         else:
-            notes.append(f"{shown(target)}: not the same as {shown(source.name)}, which is still there; left")
+            left.notes.append(f"{shown(target)}: not the same as {shown(source.name)}, which is still there; left")
+    with suppress(OSError):
+        (move.folder / CROPS).rmdir()
     with suppress(OSError):
         move.folder.rmdir()
     if move.folder.is_dir():
-        notes.append(f"{shown(move.folder)}: kept, for there is more in it")
-    return notes
+        left.notes.append(f"{shown(move.folder)}: kept, because it holds {_content(move.folder)}")
+
+
+def _content(folder: Path) -> str:
+    """What is in a folder, in a few words."""
+    names = sorted(os.listdir(folder))
+    told = [shown(name) for name in names if name != CROPS]
+    if CROPS in names:
+        count = len(os.listdir(folder / CROPS))
+        told.append(f"{CROPS} ({count} {'clip' if count == 1 else 'clips'})")
+    return ", ".join(told[:_NAMED]) + (f" and {len(told) - _NAMED} more" if len(told) > _NAMED else "")
+
+
+def _made(move: Move) -> frozenset[str]:
+    """Names of the stems and MIDI files in a track folder that mirkit made, by the provenance."""
+    track = Track(move.folder)
+    made: set[str] = set()
+    try:
+        stages = read_provenance(track.provenance).stages.values()
+        names = os.listdir(move.folder)
+    except (InfoError, OSError):
+        return frozenset()
+    for entry in stages:
+        method: Any = entry.extra.get("method")
+        replaced = method.get("external", ()) if isinstance(method, dict) else ()
+        if entry.backend != _EXTERNAL:
+            made |= set(entry.outputs) - set(replaced)
+    return frozenset(name for name in names if name in made or part_of(name) in made)
+
+
+def _name_beside(source: Path, sources: frozenset[Path]) -> str:
+    """What results beside a loose file are called by: see :attr:`mirkit.track.Track.name`."""
+    there = (source.parent / name for name in os.listdir(source.parent) if is_sound(name))
+    others = {*there, *sources} - {source}
+    is_shared = any(other.parent == source.parent and other.stem == source.stem for other in others)
+    return source.name if is_shared else source.stem
 
 
 def _forget_name(move: Move) -> None:
@@ -257,7 +329,7 @@ def _forget_name(move: Move) -> None:
     path = Track(move.folder).provenance
     with suppress(Damaged):
         rest = read_provenance(path)
-        if rest.facts.get(_ORIGINAL_NAME):
-            rest = update_provenance(path, remove=[f"facts/{_ORIGINAL_NAME}"])
+        if rest.facts.get(ORIGINAL_NAME):
+            rest = update_provenance(path, remove=[f"facts/{ORIGINAL_NAME}"])
         if rest == Provenance():  # also when an earlier run was killed before it could remove it
             path.unlink(missing_ok=True)

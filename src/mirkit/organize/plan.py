@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from mirkit.cropping.clip import clip_folders
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.organize.journal import Journal, Move
 from mirkit.organize.naming import Tags, folder_name
@@ -15,7 +16,7 @@ from mirkit.track import MIX, Track, loose_files
 from mirkit.track.companions import in_folder, role_beside
 from mirkit.track.find import loose_in
 from mirkit.track.look import look
-from mirkit.track.names import base_of
+from mirkit.track.names import CROPS, base_of
 
 
 def plan(
@@ -82,7 +83,7 @@ class _Planner:
         self._folder = folder
         self._read_tags = read_tags
         self._problems = problems
-        names = sorted(os.listdir(folder))
+        self._names = names = sorted(os.listdir(folder))
         # Names that are taken, as systems without upper and lower case compare them.
         self._there = {_folded(name): folder / name for name in names}
         self._planned = {_folded(target.name): source for source, target in busy.items() if target.parent == folder}
@@ -98,8 +99,11 @@ class _Planner:
         moves = []
         for source in sources:
             if (target := self._target(source)) is not None:
-                files = [] if bases[base_of(source.stem)] > 1 else self._sidecars(source, target)
+                # Files that differ in nothing but the suffix have results called by their whole names.
+                shared = bases[base_of(source.stem)] > 1
+                files = self._sidecars(source, target, base_of(source.name if shared else source.stem))
                 files.append((source, target / f"{MIX}{source.suffix.lower()}"))
+                self._note_clips(source, target)
                 moves.append(Move(self._root, target, tuple(files)))
         for base, count in bases.items():
             if count > 1 and self._companions[base]:
@@ -128,9 +132,18 @@ class _Planner:
                 return None
             number += 1
 
-    def _sidecars(self, source: Path, target: Path) -> list[tuple[Path, Path]]:
+    def _note_clips(self, source: Path, target: Path) -> None:
+        """Say which clips will have lost their track: they lie in a folder that loose files share."""
+        count = len(clip_folders(Track(self._folder, loose=source.name))) if CROPS in self._names else 0
+        if count:
+            self._problems.append(
+                f"{shown(self._folder / CROPS)}: {count} {'clip' if count == 1 else 'clips'} of {shown(source.name)} "
+                f'stay there; cut them again with: mirkit crop "{shown(target)}", and remove them'
+            )
+
+    def _sidecars(self, source: Path, target: Path, base: str) -> list[tuple[Path, Path]]:
         files: dict[Path, Path] = {}
-        for name, role in self._companions[base_of(source.stem)]:
+        for name, role in self._companions[base]:
             there = target / in_folder(role, target.name)
             if there in files.values():
                 self._problems.append(f"{shown(source.parent / name)}: another file is its double; left where it is")

@@ -221,9 +221,9 @@ def tracks_of(request: Request) -> tuple[list[Track], Path, list[str]]:
         raise MissingInput(f"{path}: no such file or folder")
     if request.batch and path.is_dir() and not is_track(path):
         problems: list[str] = []
-        tracks = find_all(path, problems)
+        tracks = find_all(path, problems, problems)
         if not tracks:
-            raise MissingInput(f'{path}: no track in it; put sound files there, or say: mirkit organize "{path}"')
+            raise MissingInput(f"{path}: no track and no sound file in it")
         return tracks, find_root(path, batch=True), problems
     return [Track.at(path)], find_root(Track.at(path).path), []
 

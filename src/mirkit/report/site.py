@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit import __version__, engines
+from mirkit.cropping.clip import clip_folders
 from mirkit.dataset.members import members
 from mirkit.dataset.statistics import statistics
 from mirkit.dataset.table import read_table
@@ -24,6 +25,8 @@ from mirkit.report.trackpage import gather
 from mirkit.store import make_folder, remove_file, shown, sweep
 from mirkit.store.output import Output, begins_with, head
 from mirkit.track import Track, is_track
+from mirkit.track.companions import role_beside
+from mirkit.track.names import base_of
 
 #: Name of the folder that is made in a data set; no track is looked for in it.
 FOLDER = "mirkit-report"
@@ -141,12 +144,13 @@ def plan(root: Path, out: Path | None = None, *, with_audio: bool = False, overw
             f"or leave --out away"
         )
     report = Report(root, folder, overwrite=overwrite)
+    listed = _Listed()
     for member in members(root, report.problems):
         if member.excluded:
             continue
         name = Path(member.name).as_posix()
         file = _file_name(name, member.track)
-        stamp = _stamp(member.track, name, with_audio)
+        stamp = _stamp(member.track, name, with_audio, listed)
         page = Page(member.track, name, folder / "tracks" / file, stamp, with_audio, overwrite)
         report.tracks[member.name], report.pages[member.name] = member.track, file
         if overwrite or not page.stamp or _stamp_of(page.file) != page.stamp:
@@ -266,17 +270,38 @@ def _file_name(name: str, track: Track) -> str:
     return f"{plain}-{number}.html" if plain else f"{number}.html"
 
 
-def _stamp(track: Track, name: str, with_audio: bool) -> str:
+def _stamp(track: Track, name: str, with_audio: bool, listed: "_Listed") -> str:
     """What a page is made of: names, sizes and times of the track's files, and the version of the page itself."""
     parts = [name, __version__, str(with_audio), _version()]
     try:
-        for folder in (track.folder, track.crops):
-            if folder.is_dir():
-                with os.scandir(folder) as entries:
-                    parts += sorted(_of_file(entry) for entry in entries if not entry.name.startswith("."))
-    except OSError:
+        if track.loose:
+            parts += sorted(map(_of_file, listed.files(track))) + sorted(folder.name for folder in clip_folders(track))
+        else:
+            for folder in (track.folder, track.crops):
+                if folder.is_dir():
+                    with os.scandir(folder) as entries:
+                        parts += sorted(_of_file(entry) for entry in entries if not entry.name.startswith("."))
+    except (OSError, MissingInput):
         return ""
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+class _Listed:
+    """The files of loose tracks. Each folder is listed once, however many tracks lie in it."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, list[os.DirEntry[str]]]] = {}
+
+    def files(self, track: Track) -> list["os.DirEntry[str]"]:
+        """The loose file and what is called like results of it."""
+        found = self._folders.get(track.folder)
+        if found is None:
+            found = self._folders[track.folder] = {}
+            with os.scandir(track.folder) as entries:
+                for entry in entries:
+                    for key in {entry.name, role_beside(entry.name)[0]} - {""}:
+                        found.setdefault(key, []).append(entry)
+        return [*found.get(track.loose, []), *found.get(base_of(track.name), [])]
 
 
 def _of_file(entry: "os.DirEntry[str]") -> str:

@@ -1,12 +1,16 @@
 """From a folder that a user gives to the tracks, or the loose files, in it."""
 
 import os
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
+from mirkit.errors import MirkitError
 from mirkit.store.mishap import shown
+from mirkit.store.provenance import read_provenance
 from mirkit.track.companions import role_beside
 from mirkit.track.look import Look, look, walk
-from mirkit.track.names import MIX, SKIPPED_FOLDERS, base_of, is_sound, part_of
+from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_sound, part_of
 from mirkit.track.track import Track
 
 
@@ -38,48 +42,104 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
     return [Track.of(looked) for looked in walk(root, problems, follow=True) if looked.is_track]
 
 
-def find_all(root: Path | str, problems: list[str] | None = None) -> list[Track]:
-    """Find all track folders at or below a folder, then all loose files, as tracks.
+def find_all(root: Path | str, problems: list[str] | None = None, notes: list[str] | None = None) -> list[Track]:
+    """Find all tracks at or below a folder: track folders, then loose files.
 
-    Parameters and errors are those of :func:`find_tracks`.
+    A loose file that was copied into a track folder beside it (``organize --copy``) is not a track of its own.
+
+    Parameters and errors are those of :func:`find_tracks`; ``notes`` gets a line for stems whose mix is gone.
     """
-    root = Path(os.path.abspath(root))
-    tracks, several = [], False
-    for looked in walk(root, problems, follow=True):
-        if looked.is_track:
-            tracks.append(Track.of(looked))
-        else:
-            several = several or bool(looked.sounds)
-    return tracks + ([Track.at(path) for path in loose_files(root)] if several else [])
+    tracks = _tracks_in(Path(os.path.abspath(root)), problems, notes, follow=True)
+    return sorted(tracks, key=lambda track: bool(track.loose))
 
 
 def loose_files(root: Path | str, problems: list[str] | None = None) -> list[Path]:
-    """Find all sound files at or below a folder that belong to no track folder, sorted by path.
+    """Find all loose sound files at or below a folder: what :func:`find_all` finds outside of track folders.
 
-    Stems of a loose file (``x_drums.flac`` beside ``x.flac``) are not files of their own, nor are stems in a folder
-    that has lost its mix. Links to folders are not followed: what is found here is going to be moved.
+    Stems of a loose file (``x_drums.flac`` beside ``x.flac``) are not files of their own, nor are stems whose mix is
+    gone. Links to folders are not followed: what is found here may be moved.
 
-    Parameters and errors are those of :func:`find_tracks`.
+    Parameters and errors are those of :func:`find_tracks`; ``problems`` also gets a line for stems whose mix is gone.
     """
-    root = Path(os.path.abspath(root))
-    if root.name in SKIPPED_FOLDERS:
-        return []
-    looks = (looked for looked in walk(root, problems, follow=False) if not looked.is_track)
-    return [path for looked in looks for path in loose_in(looked, problems)]
+    tracks = _tracks_in(Path(os.path.abspath(root)), problems, problems, follow=False)
+    return [track.path for track in tracks if track.loose]
 
 
-def loose_in(looked: Look, problems: list[str] | None = None) -> list[Path]:
+def _tracks_in(root: Path, problems: list[str] | None, notes: list[str] | None, *, follow: bool) -> list[Track]:
+    found: list[Track] = []
+    for looked in walk(root, problems, follow=follow):
+        if looked.is_track:
+            found.append(Track.of(looked))
+        elif looked.sounds and root.name not in SKIPPED_FOLDERS:
+            found += Track.all_loose(looked, loose_in(looked, notes))
+    return _without_copied(found)
+
+
+def _without_copied(tracks: list[Track]) -> list[Track]:
+    """Leave out loose files that were copied into track folders beside them and are unchanged since."""
+    loose: dict[Path, dict[str, Track]] = defaultdict(dict)
+    for track in tracks:
+        if track.loose:
+            loose[track.folder][track.loose] = track
+    copied: set[Track] = set()
+    for track in tracks if loose else ():
+        beside = {} if track.loose else loose.get(track.folder.parent, {})
+        if beside and (original := beside.get(_copied_from(track, beside))):
+            copied.add(original)
+    return [track for track in tracks if track not in copied] if copied else tracks
+
+
+def _copied_from(track: Track, beside: Mapping[str, Track]) -> str:
+    """Name of the loose file that a track folder holds a copy of, or "".
+
+    The provenance names the file that the track was made of. It is read only where some loose file has the size and
+    the time of the mix: copying keeps both, and the copy is on the same disk.
+    """
+    try:
+        mix = track.mix.stat()
+        if any(_alike(mix, other.path.stat()) for other in beside.values()):
+            name = read_provenance(track.provenance).facts.get(ORIGINAL_NAME, {}).get("value")
+            if isinstance(name, str) and name in beside and _alike(mix, beside[name].path.stat()):
+                return name
+    except (MirkitError, OSError):  # what cannot be read is reported where the track is worked on
+        pass
+    return ""
+
+
+def _alike(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+
+
+def loose_in(looked: Look, notes: list[str] | None = None) -> list[Path]:
     """Give the loose sound files of one folder that is no track (see :func:`loose_files`)."""
     lone_stems = {part_of(name) for name in looked.sounds} - {""}
     is_stems_folder = len(lone_stems) > 1
-    if is_stems_folder and problems is not None:
-        problems.append(f"{shown(looked.folder)}: stems without a {MIX}.*; left as they are")
-    owners = {base_of(os.path.splitext(name)[0]) for name in looked.sounds}
+    owners = {base_of(base) for name in looked.sounds for base in (name, os.path.splitext(name)[0])}
+    stems: dict[str, list[str]] = defaultdict(list)  # base -> its stems
+    for name in looked.sounds:
+        if base := role_beside(name)[0]:
+            stems[base].append(name)
+    orphans = {base for base, names in stems.items() if base not in owners and _were_ours(looked.folder, base, names)}
+    if notes is not None:
+        if is_stems_folder:
+            notes.append(f"{shown(looked.folder)}: stems without a {MIX}.*; left as they are")
+        notes += [
+            f"{shown(looked.folder)}: {', '.join(map(shown, stems[base]))}: stems without their mix {shown(base)}.*; "
+            "left as they are"
+            for base in sorted(orphans)
+        ]
+    taken = owners | orphans
     return [
         looked.folder / name
         for name in looked.sounds
-        if role_beside(name)[0] not in owners and not (is_stems_folder and part_of(name))
+        if role_beside(name)[0] not in taken and not (is_stems_folder and part_of(name))
     ]
+
+
+def _were_ours(folder: Path, base: str, names: list[str]) -> bool:
+    """Whether files that are called like stems are stems whose mix is gone: there are several, or a provenance."""
+    parts = {role_beside(name)[1].rpartition(".")[0] for name in names}
+    return len(parts) > 1 or (folder / f"{base}.PROVENANCE").exists()
 
 
 def get_organized_folders(root: Path | str) -> list[Path]:
@@ -94,4 +154,4 @@ def get_info_path(path: Path | str) -> Path:
         return Track(path).info
     if part_of(path.name) == MIX or (part_of(path.name) and is_track(path.parent)):
         return Track(path.parent).info
-    return Track(path.parent, loose=path.name).info
+    return Track.at(path).info if path.is_file() else Track(path.parent, loose=path.name).info

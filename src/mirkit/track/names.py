@@ -8,7 +8,9 @@ from mirkit.catalog import STEMS
 from mirkit.store.names import SIDECARS, SOUND_SUFFIXES
 
 __all__ = [
+    "CROPS",
     "MIX",
+    "ORIGINAL_NAME",
     "PARTS",
     "SIDECARS",
     "SKIPPED_FOLDERS",
@@ -25,8 +27,14 @@ PARTS = (MIX, *STEMS)
 # In 100,000 folders most files are called the same.
 cache = lru_cache(maxsize=4096)
 
+#: Folder of the clips cut from a track.
+CROPS = "crops"
+
 #: Folders in which no tracks are looked for: a working directory, parts of tracks, and a report with copies of sounds.
-SKIPPED_FOLDERS = ("separated", "crops", "mirkit-report")
+SKIPPED_FOLDERS = ("separated", CROPS, "mirkit-report")
+
+#: Fact of a track's provenance: the name that its sound file had before it was organized.
+ORIGINAL_NAME = "original_name"
 
 #: Artist's tag of the stems that mirkit makes: they are known by it where the provenance could not be written.
 STEM_MARK = "mirkit"

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,7 +57,9 @@ class Track:
             raise MissingInput(f"{shown(path)}: not a sound file by its name; known are {' '.join(SOUND_SUFFIXES)}")
         looked = look(path.parent)
         if not looked.is_track:
-            return cls._loose(path, looked)
+            if owner := _owner(path.name, looked):
+                raise MissingInput(f'{shown(path)}: a stem of a track; give its mix instead: "{shown(owner)}"')
+            return cls.all_loose(looked, [path])[0]
         if part_of(path.name) == MIX:
             return cls.of(looked)
         raise MissingInput(f'{shown(path)}: part of a track; give its folder instead: "{shown(path.parent)}"')
@@ -68,11 +72,21 @@ class Track:
         return cls(looked.folder, sounds=names, unclean=looked.unclean)
 
     @classmethod
-    def _loose(cls, path: Path, looked: Look) -> "Track":
-        stem = os.path.splitext(path.name)[0]
-        beginnings = (f"{stem}.", f"{base_of(stem)}_")
-        names = tuple(name for name in looked.sounds if name.startswith(beginnings))
-        return cls(path.parent, loose=path.name, sounds=names, unclean=looked.unclean)
+    def all_loose(cls, looked: Look, paths: Iterable[Path]) -> "list[Track]":
+        """Give the loose files of a folder that was looked at: those at ``paths``, with the stems beside them."""
+        stems: dict[str, list[str]] = defaultdict(list)
+        named: dict[str, list[str]] = defaultdict(list)
+        for name in looked.sounds:
+            named[os.path.splitext(name)[0]].append(name)
+            if base := role_beside(name)[0]:
+                stems[base].append(name)
+        tracks = []
+        for path in paths:
+            stem = os.path.splitext(path.name)[0]
+            base = base_of(path.name if len(named[stem]) > 1 else stem)
+            names = tuple(sorted({*named[stem], *stems[base]}))
+            tracks.append(cls(path.parent, loose=path.name, sounds=names, unclean=looked.unclean))
+        return tracks
 
     @property
     def path(self) -> Path:
@@ -81,8 +95,15 @@ class Track:
 
     @property
     def name(self) -> str:
-        """Name of the folder, or of the loose file without its suffix."""
-        return os.path.splitext(self.loose)[0] if self.loose else self.folder.name
+        """Name of the folder, or of the loose file without its suffix.
+
+        Loose files that differ in nothing but the suffix (``x.flac``, ``x.mp3``) keep it: each has results of its own.
+        """
+        if not self.loose:
+            return self.folder.name
+        stem = os.path.splitext(self.loose)[0]
+        shared = any(name != self.loose and os.path.splitext(name)[0] == stem for name in self.sounds)
+        return self.loose if shared else stem
 
     @property
     def is_crop(self) -> bool:
@@ -190,18 +211,26 @@ class Track:
         candidates = [name for name in self.sounds if self.part_of(name) == part]
         if len(candidates) > 1:
             which = " and ".join(shown(name) for name in candidates)
-            mend = "organize them into folders of their own with: mirkit organize" if self.loose else "keep one of them"
-            raise MissingInput(f"{shown(self.folder)}: {which} could each be the {part}; {mend}")
+            raise MissingInput(f"{shown(self.folder)}: {which} could each be the {part}; keep one of them")
         return self.folder / candidates[0] if candidates else None
 
     def part_of(self, name: str) -> str:
         """Say which part one of its ``sounds`` is: ``full_mix``, a stem, or "" for none."""
         if not self.loose:
             return part_of(name)
-        if os.path.splitext(name)[0] == self.name:
+        if name == self.loose:
             return MIX
         base, role = role_beside(name)
         return part_of(role) if base == base_of(self.name) else ""
+
+
+def _owner(name: str, looked: Look) -> Path | None:
+    """The loose file beside which a file of this name is a stem."""
+    base = role_beside(name)[0]
+    owners = (
+        other for other in looked.sounds if base and base in (base_of(os.path.splitext(other)[0]), base_of(other))
+    )
+    return next((looked.folder / other for other in owners), None)
 
 
 def _why_no_track(path: Path, looked: Look) -> str:
@@ -209,6 +238,7 @@ def _why_no_track(path: Path, looked: Look) -> str:
         return f"{shown(path)}: no track but a folder of tracks; add --batch to take all of them"
     if looked.sounds:
         return (
-            f'{shown(path)}: no {MIX}.* in it; make track folders of loose files with: mirkit organize "{shown(path)}"'
+            f"{shown(path)}: no {MIX}.* in it; add --batch to work on the sound files where they lie, "
+            f'or put them into track folders with: mirkit organize "{shown(path)}"'
         )
     return f"{shown(path)}: no track (no {MIX}.* in it) and no sound files"

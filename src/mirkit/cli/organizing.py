@@ -1,0 +1,164 @@
+"""``mirkit organize``, and what ``mirkit run`` does with loose files before it works on them."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mirkit.cli import show
+from mirkit.cli.consent import on_a_terminal
+
+if TYPE_CHECKING:
+    from mirkit.organize import Move, Report
+
+Choice = Literal["move", "copy", "off"]
+#: What may be answered, and what it means. An empty answer leaves the files where they are.
+_ANSWERS: dict[str, Choice] = {
+    "move": "move",
+    "m": "move",
+    "copy": "copy",
+    "c": "copy",
+    "leave": "off",
+    "l": "off",
+    "": "off",
+}
+#: A question that was not understood so often counts as answered by "leave".
+_ATTEMPTS = 3
+
+
+def organize(arguments: argparse.Namespace) -> int:
+    """Put loose files into track folders, or take that back."""
+    from mirkit import organize as organizer
+
+    path = Path(arguments.path)
+    if arguments.undo:
+        report = organizer.undo(path)
+    else:
+        moves = _planned(path)
+        if not arguments.dry_run:
+            organizer.tidy(path)
+        report = (
+            organizer.Report(tuple(moves), ()) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
+        )
+    show.organized(report, arguments)
+    return 1 if report.failures else 0
+
+
+def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, bool]:
+    """Put loose files into track folders before a run, if the user wants that.
+
+    ``--organize`` decides. Without it the user is asked on a terminal; elsewhere, and with ``--quiet`` or ``--json``,
+    the files stay where they lie.
+
+    Returns
+    -------
+    path : Path
+        What the run is to work on: another folder where ``path`` was one loose file.
+    failed : bool
+        Whether a file could not be moved or copied. It is worked on where it lies.
+    """
+    from mirkit.track import Track, is_track, loose_files
+
+    choice: Choice | None = arguments.organize
+    if not path.exists() or is_track(path):
+        return path, False
+    if path.is_dir():
+        loose = loose_files(path)
+    else:  # one file is worked on where it lies, unless the option asks for more
+        loose = [path] if choice in ("move", "copy") and Track.at(path).loose else []
+    if not loose:
+        return path, False
+    quiet = arguments.quiet or arguments.json
+    if choice is None and arguments.dry_run:
+        if not quiet:
+            show.note(
+                f"note   {_count(len(loose))}; the plan is for where they lie (for track folders: --organize move|copy)"
+            )
+        return path, False
+    if choice is None:
+        choice = _ask(path, loose) if on_a_terminal() and not quiet else _left(path, len(loose), quiet=quiet)
+    if choice == "off":
+        return path, False
+    moves = _planned(path)
+    if arguments.dry_run:
+        verb = "copied" if choice == "copy" else "moved"
+        show.note(f"note   {_count(len(moves))} would be {verb} into track folders first")
+        return path, False
+    if not moves:
+        return path, False
+    report = _carried_out(moves, path, copy=choice == "copy", quiet=quiet)
+    if not path.is_dir() and report.moves:
+        path = report.moves[0].folder
+    return path, bool(report.failures)
+
+
+def _carried_out(moves: "Sequence[Move]", path: Path, *, copy: bool, quiet: bool) -> "Report":
+    from mirkit.organize import apply, tidy
+
+    tidy(path)
+    report = apply(moves, copy=copy)
+    root = path if path.is_dir() else path.parent
+    if not quiet and report.moves:
+        verb = "copied" if copy else "moved"
+        count = len(report.moves)
+        print(f'organize {_count(count)} {verb} into track folders (to take it back: mirkit organize --undo "{root}")')
+    for line in report.failures:
+        show.failure(line)
+    return report
+
+
+def _planned(path: Path) -> "list[Move]":
+    """The moves for a path; what is left out, and why, is printed."""
+    from mirkit.organize import plan
+
+    problems: list[str] = []
+    moves = plan(path, problems=problems)
+    for problem in problems:
+        show.note(f"note   {problem}")
+    return moves
+
+
+def _left(path: Path, count: int, *, quiet: bool) -> Choice:
+    """Without a terminal nobody can be asked: the files stay where they lie."""
+    if not quiet:
+        show.note(
+            f"note   {_count(count)}: worked on where they lie, with results beside them; "
+            f'for track folders: mirkit organize "{path}", or --organize move|copy'
+        )
+    return "off"
+
+
+def _ask(path: Path, loose: Sequence[Path]) -> Choice:
+    """Ask what becomes of loose files. Without an answer (end of input) they stay where they lie."""
+    from mirkit.organize import plan
+    from mirkit.store import shown
+
+    example = ""
+    if moves := plan(loose[0]):
+        move = moves[-1]
+        source, target = (shown(os.path.relpath(each, path)) for each in (move.source, move.target))
+        example = f", for instance:\n  {source} -> {target}"
+    print(f"{_count(len(loose))} in {shown(path)}{example or '.'}", file=sys.stderr)
+    for _ in range(_ATTEMPTS):
+        print(
+            "Track folders: [m]ove the files, [c]opy them, or [l]eave them where they lie? [leave] ",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+        line = sys.stdin.readline()
+        if not line:
+            print(file=sys.stderr)
+            return "off"
+        answer = _ANSWERS.get(line.strip().lower())
+        if answer is not None:
+            return answer
+        print("Please answer move, copy or leave.", file=sys.stderr)
+    print("No answer was understood: the files are left where they lie.", file=sys.stderr)
+    return "off"
+
+
+def _count(count: int) -> str:
+    return f"{count} loose {'file' if count == 1 else 'files'}"
