@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from mirkit import engines
 from mirkit.engines import serial
+from mirkit.store.compiled import keep_compiled, use_compiled
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,23 +28,31 @@ settings.register_profile("random", database=None, deadline=None, max_examples=1
 settings.load_profile(os.environ.get("MIRKIT_PROPERTIES", "fixed"))
 
 # Numba's cache is not made for several processes that compile at once, so every worker of pytest-xdist has its own. It
-# begins with what earlier runs have compiled.
+# begins with what earlier runs have compiled. The code of mirkit's kernels goes there as well, and not into the user's
+# folder.
 NUMBA = ROOT / ".pytest_cache" / "numba"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
-if WORKER:
-    os.environ["NUMBA_CACHE_DIR"] = str(NUMBA / WORKER)
+OWN = NUMBA / (WORKER or "main")
+os.environ["NUMBA_CACHE_DIR"] = str(OWN)
 
 
 def _take_newer(source: Path, target: Path) -> None:
     """Copy what was compiled, function by function: an index and the code that it names."""
     for index in source.rglob("*.nbi"):
         copy = target / index.relative_to(source)
+        if index.relative_to(source).parts[0] == "mirkit":  # the archive has it
+            continue
         if copy.exists() and copy.stat().st_mtime_ns >= index.stat().st_mtime_ns:
             continue
         copy.parent.mkdir(parents=True, exist_ok=True)
         for code in index.parent.glob(f"{glob.escape(index.stem)}.*.nbc"):
             shutil.copy2(code, copy.parent)
         shutil.copy2(index, copy)
+    for archive in source.glob("mirkit/kernels-*.zip"):
+        copy = target / archive.relative_to(source)
+        if not copy.exists() or copy.stat().st_size < archive.stat().st_size:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(archive, copy)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,13 +60,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    if WORKER:
-        _take_newer(NUMBA / "all", NUMBA / WORKER)
+    _take_newer(NUMBA / "all", OWN)
 
 
 def pytest_unconfigure() -> None:
     if not WORKER:
-        for folder in NUMBA.glob("gw*"):
+        for folder in (OWN, *NUMBA.glob("gw*")):
             _take_newer(folder, NUMBA / "all")
 
 
@@ -74,6 +82,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for tests in files:
             shuffle(tests)
         items[:] = [item for tests in files for item in tests]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Kernels that are compiled stay compiled for the next session."""
+    use_compiled()
+    yield
+    keep_compiled()
 
 
 @pytest.fixture(scope="session", autouse=True)

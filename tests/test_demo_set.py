@@ -1,11 +1,14 @@
 """The demo set on disk, and the table of truth against measurement."""
 
+import argparse
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mirkit import demo_set
+from mirkit.cli import commands, main
 from mirkit.demo_set import FORMATS, TRUTH_NAME, compare, f_measure, write_demo
 from mirkit.errors import MissingInput
 
@@ -93,3 +96,71 @@ def test_f_measure_is_mir_evals(rng: np.random.Generator) -> None:
         true, found = (np.sort(rng.uniform(0, 10, rng.integers(1, 60))) for _ in range(2))
         expected, _, _ = onset.f_measure(true, found, window=0.05)
         assert f_measure(true.tolist(), found.tolist(), 0.05) == pytest.approx(expected)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A demo set without its sound, which takes seconds to make."""
+    folder = tmp_path / "demo"
+
+    def write(folder: Path) -> list[Path]:
+        folder.mkdir(exist_ok=True)
+        (folder / TRUTH_NAME).write_text("{}")
+        return []
+
+    monkeypatch.setattr(demo_set, "write_demo", write)
+    return folder
+
+
+def broken(*_: object, **__: object) -> None:
+    raise TypeError("open() got an unexpected keyword argument")
+
+
+@pytest.mark.parametrize("where", ["mirkit.demo_set.write_demo", "mirkit.pipeline.make_plan"])
+def test_a_demo_that_fails_prints_no_table(
+    where: str, made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(where, broken)
+    made.mkdir()
+    (made / TRUTH_NAME).write_text("{}")
+    (made / "a.wav").write_bytes(b"RIFF")
+    assert main(["demo", str(made)]) == 1
+    out, err = capsys.readouterr()
+    assert "measured" not in out
+    assert err.count("unexpected keyword argument") == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("where", ["mirkit.demo_set.write_demo", "mirkit.pipeline.make_plan"])
+def test_a_demo_that_fails_shows_where_when_asked(where: str, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(where, broken)
+    made.mkdir()
+    (made / "a.wav").write_bytes(b"RIFF")
+    with pytest.raises(TypeError, match="unexpected keyword"):  # which Python prints with its traceback
+        main(["demo", str(made), "--debug"])
+
+
+@pytest.mark.parametrize("statuses", [(0, 0), (1, 0), (0, 1), (130, 0)])
+def test_the_status_of_a_demo(
+    statuses: tuple[int, int], made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is that of the run and of the check, and 1 where a measurement differs from the truth."""
+    given = dict(zip(("run", "verify"), statuses, strict=True))
+    monkeypatch.setattr("mirkit.cli.main", lambda argv: given[argv[0]])
+    rows = [demo_set.Row("a", "tempo", "120", "120", agrees=True), demo_set.Row("a", "beats", "4", "5", agrees=False)]
+    for measured in ([], rows[:1], rows):
+        monkeypatch.setattr(demo_set, "compare", lambda _, measured=measured: measured)
+        status = commands.demo(argparse.Namespace(path=str(made), debug=False))
+        out, err = capsys.readouterr()
+        interrupted = statuses[0] == 130
+        assert status == (statuses[0] or statuses[1] or int(len(measured) == 2))
+        assert out.count("tempo") == int(bool(measured) and not interrupted)
+        assert ("differ" in err) == (len(measured) == 2 and not interrupted)
+
+
+def test_a_track_that_was_not_measured_is_not_compared(tmp_path: Path) -> None:
+    (tmp_path / TRUTH_NAME).write_text(json.dumps({"Last Tram": {}}))
+    folder = tmp_path / "A - Last Tram"
+    folder.mkdir()
+    (folder / "full_mix.wav").write_bytes(b"")
+    assert compare(tmp_path) == []

@@ -174,6 +174,13 @@ def test_engines_know_nothing_of_music() -> None:
     assert not faults({name: {t for t in ours(name) if room(t) not in ("engines", "errors")} for name in engines})
 
 
+def test_kernels_are_declared_in_one_place_and_numba_is_used_by_its_public_names() -> None:
+    """A kernel that is declared by numba's own decorator would not be kept (see ``mirkit.store.compiled``)."""
+    users = {name for name in modules() if "numba" in foreign(name)}
+    assert users == {"mirkit.features.kernel", "mirkit.store.compiled"}
+    assert not faults({name: {t for t in imports(name) if t.startswith("numba.")} for name in users})
+
+
 def test_no_circles() -> None:
     below = {name: {t for t in ours(name) if t in modules() and t not in (name, "mirkit")} for name in modules()}
     # Importing a.b runs a first, but a package's own __init__ gathering its modules is no circle.

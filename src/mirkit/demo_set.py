@@ -97,7 +97,7 @@ def compare(folder: Path) -> list[Row]:
     rows: list[Row] = []
     for track in find_tracks(folder):
         title = next((title for title in truths if title in track.name), None)
-        if title is not None:
+        if title is not None and read_info(track.info):
             rows.extend(_rows(title, truths[title], track))
     return rows
 

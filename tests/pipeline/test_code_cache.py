@@ -1,109 +1,303 @@
-"""Compiled code: kept so that neither another process nor a kill can make it wrong, and never in the way."""
+"""Compiled code: kept so that no other process, no kill and no damaged file can make it wrong, and never in the way."""
 
+import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
-from numba.core import caching
 
-from mirkit.pipeline import codecache
+from mirkit.audio import encode
+from mirkit.store import compiled
 
+SRC = Path(__file__).resolve().parents[2] / "src"
+#: Two kernels, one of which calls the other; ``argv``: types to call with, and what happens before.
+PROGRAM = """
+import json, os, sys
+import numba, numpy as np
+from mirkit.features.kernel import KERNELS, kernel
+from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 
-@pytest.fixture(autouse=True)
-def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("save", "load"):
-        monkeypatch.setattr(caching.IndexDataCacheFile, name, getattr(caching.IndexDataCacheFile, name))
-    codecache.guard_code_cache()
+@kernel()
+def inner(x):
+    return x + 1
 
+def late():
+    @kernel(fastmath={"contract"})
+    def outer(x):
+        return 2 * inner(x)
+    return outer
 
-class File(caching.IndexDataCacheFile):
-    def __init__(self, folder: Path, stamp: str = "now") -> None:
-        super().__init__(str(folder), "kernel", stamp)
-
-
-def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
-    File(tmp_path).save("float32", b"code for float32")
-    File(tmp_path).save("float64", b"code for float64")
-    assert File(tmp_path).load("float32") == b"code for float32"
-    assert File(tmp_path).load("float64") == b"code for float64"
-    assert File(tmp_path).load("int64") is None
-
-
-def test_two_processes_that_save_at_once_never_get_each_others_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, other = File(tmp_path), File(tmp_path)
-    monkeypatch.setattr(one, "_load_index", dict)  # neither has seen what the other wrote
-    monkeypatch.setattr(other, "_load_index", dict)
-    one.save("float32", b"code for float32")
-    other.save("float64", b"code for float64")
-    assert File(tmp_path).load("float32") in (None, b"code for float32")
-    assert File(tmp_path).load("float64") == b"code for float64"
+exec(sys.argv[2])
+use_compiled()
+outer = late()
+exec(sys.argv[3])
+values = [float(with_kernels(lambda: outer(getattr(np, name)(3.5)))) for name in sys.argv[1].split(",")]
+loaded = sum(sum(kernel.stats.cache_hits.values()) for kernel in KERNELS.all)
+print(json.dumps({"values": values, "compiled": KERNELS.compiled - loaded, "loaded": loaded}))
+"""
+#: What ``outer`` of 3.5 is.
+RIGHT = {"float64": 9.0, "float32": 9.0, "int64": 8.0, "int8": 8.0}
+posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and forks are those of POSIX")
 
 
-def test_a_kill_before_the_index_is_written_leaves_no_wrong_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    File(tmp_path, "old").save("float32", b"old code")
-    newer = File(tmp_path, "new")
-    monkeypatch.setattr(newer, "_save_data", lambda name, data: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        newer.save("float32", b"new code")
-    assert File(tmp_path, "new").load("float32") is None
-    File(tmp_path, "new").save("float32", b"new code")
-    assert File(tmp_path, "new").load("float32") == b"new code"
-    assert len(list(tmp_path.glob("*.nbc"))) == 1, "old code is not kept"
+class Bench:
+    """A folder for the archive, one for temporary files, and the program."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.temp, self.program = folder / "cache", folder / "temp", folder / "program.py"
+        self.temp.mkdir()
+        self.program.write_text(PROGRAM)
+
+    def start(self, types: str, before: str = "", between: str = "") -> subprocess.Popen[str]:
+        command = [sys.executable, str(self.program), types, before, between]
+        there = {"NUMBA_CACHE_DIR": str(self.root), "TMPDIR": str(self.temp), "PYTHONPATH": str(SRC)}
+        return subprocess.Popen(
+            command, env=os.environ | there, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def run(self, types: str, before: str = "", between: str = "") -> dict[str, Any]:
+        """Run the program and check what it computes."""
+        return checked(self.start(types, before, between), types)
+
+    @property
+    def archive(self) -> Path:
+        (archive,) = (self.root / "mirkit").glob("kernels-*.zip")
+        return archive
+
+    @property
+    def folders(self) -> list[Path]:
+        """Those of processes that have not taken them away."""
+        return [*self.root.glob("mirkit/mirkit-kernels-*"), *self.temp.iterdir()]
 
 
-@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
-@pytest.mark.parametrize("content", [b"", b"\x80\x05nonsense", b"x" * 100])
-def test_damaged_files_are_compiled_anew(tmp_path: Path, suffix: str, content: bytes) -> None:
-    File(tmp_path).save("float32", b"code")
-    (path,) = tmp_path.glob(f"*.{suffix}")
-    path.write_bytes(content)
-    assert File(tmp_path).load("float32") is None
-    File(tmp_path).save("float32", b"code")
-    assert File(tmp_path).load("float32") == b"code"
+def checked(process: "subprocess.Popen[str]", types: str) -> dict[str, Any]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert not err
+    result: dict[str, Any] = json.loads(out)
+    assert result["values"] == [RIGHT[name] for name in types.split(",")]
+    return result
 
 
-def test_a_place_that_cannot_be_written_to_is_no_error(tmp_path: Path) -> None:
-    File(tmp_path / "nowhere").save("float32", b"code")
-    assert File(tmp_path / "nowhere").load("float32") is None
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
 
 
-def test_numba_itself_keeps_its_code_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    for _ in range(2):
-
-        @numba.njit(cache=True)
-        def twice(x: Any) -> Any:
-            return 2 * x
-
-        assert twice(np.float32(3)) == 6
-        assert twice(np.int64(3)) == 6
-    assert len(list(tmp_path.rglob("*.nbc"))) == 2
-    assert sum(twice.stats.cache_hits.values()) == 2
+def test_what_one_process_compiles_the_next_one_loads(bench: Bench) -> None:
+    assert bench.run("float64,int64")["compiled"] == 4
+    before = bench.archive.read_bytes()
+    assert bench.run("float64") == {"values": [9.0], "compiled": 0, "loaded": 1}
+    assert bench.run("int64,int8")["compiled"] == 2, "int8 alone is new"
+    assert bench.archive.read_bytes() != before
+    assert bench.run("int64,int8,float64")["compiled"] == 0
+    assert not bench.folders
 
 
-def test_where_nothing_can_be_written_the_code_goes_to_a_place_of_our_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    monkeypatch.setattr(codecache.atexit, "register", lambda *_, **__: None)
-    monkeypatch.setattr(codecache.tempfile, "mkdtemp", lambda prefix: str(tmp_path))
-    codecache.place_code_cache()
-    assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path)
-    assert codecache.code_cache_is_empty()
-    File(tmp_path).save("float32", b"code")
-    assert not codecache.code_cache_is_empty()
-    monkeypatch.delenv("NUMBA_CACHE_DIR")
+def test_numba_is_left_as_it_was(bench: Bench) -> None:
+    """Kernels of others are kept where they would be without us, and are not in our archive."""
+    theirs = """
+assert numba.config.CACHE_DIR == os.environ["NUMBA_CACHE_DIR"]
+@numba.njit(cache=True)
+def theirs(x):
+    return 4 * x
+theirs(2.5)
+"""
+    bench.run("float64", before="settings = dict(os.environ)", between="assert settings == dict(os.environ)")
+    source = bench.program.with_name("theirs.py")
+    source.write_text(PROGRAM.replace("exec(sys.argv[3])", theirs))
+    mine, bench.program = bench.program, source
+    bench.run("float64")
+    bench.program = mine
+    assert b"theirs" in b"".join(str(path).encode() for path in bench.root.rglob("*.nbc"))
+    assert b"theirs.theirs" not in bench.archive.read_bytes()
 
 
-def test_a_place_that_can_be_written_to_is_left_to_numba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    codecache.place_code_cache()
-    assert "NUMBA_CACHE_DIR" not in os.environ
+@pytest.mark.slow
+def test_processes_at_once_never_get_each_others_code(bench: Bench) -> None:
+    for types in (("float64", "int64", "float32"), ("int8,float32", "float64,int8", "int64,float64")):
+        running = [bench.start(names) for names in types]
+        for process, names in zip(running, types, strict=True):
+            checked(process, names)
+    bench.run("float64,int64,float32,int8")
+    assert bench.run("float64,int64,float32,int8")["compiled"] == 0
+    assert not bench.folders
+
+
+KILL = """
+import signal
+real, left = os.replace, {n}
+def replace(*paths):
+    global left
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    real(*paths)
+os.replace = replace
+"""
+
+
+@posix
+@pytest.mark.slow
+def test_a_kill_before_any_file_is_in_place_leaves_no_wrong_code(bench: Bench) -> None:
+    """Eight files are written by numba, an index and the code of two kernels for two types, and then the archive."""
+    bench.run("int8")
+    before = bench.archive.read_bytes()
+    for n in (0, 1, 6, 8):
+        killed = bench.start("float64,int64", between=KILL.format(n=n))
+        killed.communicate(timeout=120)
+        assert killed.returncode == -9
+        assert bench.archive.read_bytes() == before
+        assert len(bench.folders) == 1
+        assert bench.run("int8")["compiled"] == 0
+        assert not bench.folders, "what a killed process has left is removed by the next one"
+        assert not list(bench.root.glob("mirkit/.mirkit-tmp*"))
+    bench.run("int64,float64,int8")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:20],
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:-1],
+        lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+        lambda data: b"not at all" * 100,
+    ],
+    ids=["empty", "head", "half", "end", "bit", "other"],
+)
+def test_a_damaged_archive_is_replaced(damage: Callable[[bytes], bytes], bench: Bench) -> None:
+    bench.run("int64")
+    bench.archive.write_bytes(damage(bench.archive.read_bytes()))
+    assert bench.run("int64")["compiled"] == 2
+    assert bench.run("int64")["compiled"] == 0
+
+
+def test_an_archive_that_cannot_be_read_is_none(bench: Bench) -> None:
+    bench.run("int64")
+    archive = bench.archive
+    archive.unlink()
+    archive.mkdir()
+    assert bench.run("int64")["compiled"] == 2
+
+
+def test_where_the_folder_cannot_be_made_another_one_is_used(bench: Bench) -> None:
+    bench.root.write_text("a file where a folder should be")
+    assert bench.run("int64", between="assert any(os.scandir(os.environ['TMPDIR']))")["compiled"] == 2
+    assert not bench.folders
+
+
+NO_ROOM = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY))"
+
+
+@posix
+def test_without_room_anywhere_code_is_not_kept(bench: Bench) -> None:
+    assert bench.run("int64,float64", before=NO_ROOM.format(size=1 << 20))["compiled"] == 4
+    assert not list(bench.root.rglob("*.zip"))
+    assert not bench.folders
+
+
+@posix
+@pytest.mark.parametrize("size", [10, 2000])
+def test_a_disk_that_fills_up_on_the_way_costs_nothing(size: int, bench: Bench) -> None:
+    """The system refuses what is longer than a limit, as a full disk does; 2000: the index can be written, no code."""
+    bench.run("int8")
+    assert bench.run("int64,int8,float64", between=NO_ROOM.format(size=size))["values"] == [8.0, 8.0, 9.0]
+    assert not bench.folders
+
+
+def test_a_folder_that_somebody_removes_costs_nothing(bench: Bench) -> None:
+    remove = "import shutil; shutil.rmtree(os.environ['NUMBA_CACHE_DIR'])"
+    bench.run("int8")
+    bench.run("int64,int8", between=remove)
+    bench.run("int64,int8", between=f"{remove}; open(os.environ['NUMBA_CACHE_DIR'], 'w').close()")
+    assert not bench.folders
+
+
+@posix
+def test_a_forked_process_has_a_folder_of_its_own(bench: Bench) -> None:
+    fork = """
+outer(np.int8(1))
+mine = set(os.listdir(os.environ["NUMBA_CACHE_DIR"] + "/mirkit"))
+child = os.fork()
+if child == 0:
+    use_compiled()
+    assert len(set(os.listdir(os.environ["NUMBA_CACHE_DIR"] + "/mirkit")) - mine) == 1
+    outer(np.float32(1))
+    keep_compiled()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    bench.run("int64", between=fork)
+    bench.run("int64,int8", before="import os")
+    assert not [path for path in bench.folders if path.parent == bench.temp]
+
+
+def test_errors_of_a_computation_are_its_own() -> None:
+    calls = []
+
+    def compute() -> None:
+        calls.append(1)
+        raise FileNotFoundError("a stem")
+
+    with pytest.raises(FileNotFoundError, match="a stem"):
+        compiled.with_kernels(compute)
+    assert len(calls) == 1
+
+
+def test_other_sources_have_another_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = set()
+    monkeypatch.setattr(compiled, "_PACKAGE", tmp_path)
+    source = tmp_path / "features" / "timbre" / "loops.py"
+    source.parent.mkdir(parents=True)
+    for content, when in (("a = 1", 1), ("a = 2", 1), ("a = 2", 2)):
+        source.write_text(content)
+        os.utime(source, (when, when))
+        names.add(compiled._name.__wrapped__())
+    assert len(names) == 3
+
+
+def test_archives_of_older_versions_go_in_the_end(tmp_path: Path) -> None:
+    for i in range(9):
+        (tmp_path / f"kernels-{i}.zip").write_bytes(b"")
+        os.utime(tmp_path / f"kernels-{i}.zip", (i, i))
+    (tmp_path / "notes.txt").write_bytes(b"")
+    compiled._prune(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*(f"kernels-{i}.zip" for i in range(5, 9)), "notes.txt"]
+
+
+def test_an_import_reads_and_writes_nothing(tmp_path: Path) -> None:
+    code = "import os; before = dict(os.environ); import mirkit.pipeline.process, mirkit.pipeline.analyze"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(SRC)}
+    subprocess.run([sys.executable, "-c", f"{code}; assert before == dict(os.environ)"], env=environment, check=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_workers_of_a_second_run_compile_nothing(tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(SRC)}
+
+    def run() -> tuple[str, int]:
+        for seed in range(2):
+            sound = np.random.default_rng(seed).uniform(-0.5, 0.5, (2, 44100))
+            encode(music / f"A - B - {seed}" / "full_mix.wav", [sound.astype(np.float32)], rate=44100, channels=2)
+        command = [sys.executable, "-m", "mirkit", "loudness", str(music), "--batch", "--jobs", "2", "--overwrite"]
+        result = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=300, check=True)
+        (archive,) = (tmp_path / "cache" / "mirkit").iterdir()  # and no folder of a process
+        return result.stderr + result.stdout, archive.stat().st_ino
+
+    for seed in range(2):
+        (music / f"A - B - {seed}").mkdir()
+    first, archive = run()
+    assert "compiles" in first
+    second, same = run()
+    assert "compiles" not in second
+    assert same == archive, "whatever a worker had compiled would stand in a new archive"

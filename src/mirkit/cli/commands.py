@@ -14,6 +14,7 @@ from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
 from mirkit.cli.place import READ_AWAY, is_url, place_of, refuse_urls
 from mirkit.cli.progress import downloading, progress
 from mirkit.cli.request import midi_copy, request_of, write_midi_copy
+from mirkit.store.compiled import use_compiled
 
 if TYPE_CHECKING:
     from mirkit.pipeline import Request
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the parsed command."""
+    use_compiled()
     command = COMMANDS.get(arguments.command)
     texts_only = command is not None and command.stages == TEXT_STAGES
     refuse_urls(arguments, path_too=texts_only or not (command or arguments.command in READ_AWAY))
@@ -172,6 +174,14 @@ def demo(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.path)
     show.note(f"demo: four synthesised pieces of 30 s in {folder}")
     write_demo(folder)
-    status = main(["run", str(folder), "--organize", "move"]) or main(["verify", str(folder)])
-    show.comparison(compare(folder))
+    debug = ["--debug"] if arguments.debug else []
+    status = main(["run", str(folder), "--organize", "move", *debug])
+    if status in (0, 1):  # neither bad usage nor interrupted
+        status = status or main(["verify", str(folder), *debug])
+        rows = compare(folder)
+        if rows:
+            show.comparison(rows)
+        if different := sum(not row.agrees for row in rows):
+            show.note(f"demo: {different} of {len(rows)} measurements differ from the truth")
+            status = 1
     return status

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from mirkit.features.active import SILENCE_DBFS
 from mirkit.features.envelope import HOPS_PER_SECOND, EnvelopeCurve
+from mirkit.features.kernel import kernel
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Value, Window
 
 #: A shorter window holds too few of the longest segments.
@@ -73,7 +73,7 @@ def _mean_slope(relative: npt.NDArray[np.float64]) -> float:
     return float(slopes.mean())
 
 
-@njit(cache=True)
+@kernel()
 def _fluctuation(profile, length, step):  # type: ignore[no-untyped-def]
     # RMS distance from the line of best fit, over the segments profile[k : k + length], k = 0, step, ...
     starts = len(profile) - length

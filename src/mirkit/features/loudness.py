@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
 
 #: Loudness is kept as energies of this many samples (100 ms): the step of both the 400 ms and the 3 s windows.
@@ -191,7 +191,7 @@ def at_rate(
     return tuple((b / a[0]).tolist()), tuple((a / a[0]).tolist())
 
 
-@njit(cache=True)
+@kernel()
 def _k_energy(samples, sections, weights, hop, state, filled, out):  # type: ignore[no-untyped-def]
     # Filters and squares up to the end of a hop, channel after channel; returns how much of the last hop is filled.
     # Double precision: the poles of the high-pass lie 0.5 % inside the unit circle.

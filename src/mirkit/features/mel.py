@@ -2,8 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.stft import N_FFT
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
@@ -83,7 +83,7 @@ def _triangles(n_mels: int, n_fft: int, rate: int) -> npt.NDArray[np.float32]:
     return (triangle * (2 / (high - low))).astype(np.float32)
 
 
-@njit(cache=True)
+@kernel()
 def _banded_product(power, first, offsets, weights, out):  # type: ignore[no-untyped-def]
     # Four frames at a time: four independent sums hide the latency of the addition, and each keeps its own order.
     frames, bands = out.shape

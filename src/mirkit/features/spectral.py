@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from mirkit.features.active import FLOOR_DBFS, active, frames_in
+from mirkit.features.kernel import kernel
 from mirkit.features.mel import MelBank
 from mirkit.features.stft import HOP, N_FFT, hann
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
@@ -151,7 +151,7 @@ def _flux(blocks: list[npt.NDArray[np.int16]]) -> npt.NDArray[np.float32]:
     return flux
 
 
-@njit(cache=True)
+@kernel()
 def _frame_shapes(power, log_hz, shape_bins, flatness_bins, out):  # type: ignore[no-untyped-def]
     # Rows of out: level in dBFS, flatness, skewness, kurtosis. Plain loops: array expressions take seconds to compile.
     bins = power.shape[1]
@@ -165,7 +165,7 @@ def _frame_shapes(power, log_hz, shape_bins, flatness_bins, out):  # type: ignor
         out[2, i], out[3, i] = _moments(frame, log_hz, shape_bins[0], shape_bins[1])
 
 
-@njit(cache=True)
+@kernel()
 def _strongest(power, start, stop):  # type: ignore[no-untyped-def]
     best = start
     for k in range(start + 1, stop):
@@ -174,7 +174,7 @@ def _strongest(power, start, stop):  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(cache=True)
+@kernel()
 def _flatness(power, start, stop):  # type: ignore[no-untyped-def]
     peak = float(power[_strongest(power, start, stop)])
     if peak == 0:
@@ -195,7 +195,7 @@ def _flatness(power, start, stop):  # type: ignore[no-untyped-def]
     return math.exp(log_sum / count) * count / total
 
 
-@njit(cache=True)
+@kernel()
 def _moments(power, x, start, stop):  # type: ignore[no-untyped-def]
     # Moments about the strongest bin, which is near the mean where the variance is small: no cancellation for a tone.
     origin = x[_strongest(power, start, stop)]

@@ -1,17 +1,19 @@
 """Measure a track from Python, without writing anything."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 from mirkit import models
-from mirkit.catalog import GROUPS, JOBS, MEASURED, stage, with_needs
+from mirkit.catalog import GROUPS, JOBS, MEASURED, Stage, stage, with_needs
 from mirkit.errors import SettingsError
-from mirkit.features.types import Unknown
+from mirkit.features.types import Unknown, Value
 from mirkit.opentrack import OpenTrack
 from mirkit.pipeline.state import State
 from mirkit.stages import door, listeners
-from mirkit.store import find_root, read_settings, round6
+from mirkit.store import Settings, find_root, read_settings, round6
+from mirkit.store.compiled import keep_compiled, with_kernels
 from mirkit.track import Track
 
 
@@ -45,12 +47,17 @@ def analyze(path: str | PathLike[str], group: str = "extract") -> dict[str, floa
     settings = read_settings(find_root(track.path))
     backends = {job: models.resolve(job, getattr(settings.backends, job), settings) for job in JOBS}
     settings = replace(settings, backends=replace(settings.backends, **backends))
+    values = with_kernels(lambda: _measure(track, rows, settings))
+    keep_compiled()
+    return {key: None if isinstance(value, Unknown) else _rounded(value) for key, value in values.items()}
+
+
+def _measure(track: Track, rows: Sequence[Stage], settings: Settings) -> dict[str, Value]:
     state = State.of(track)
     opened = OpenTrack(track, state.prints, state.stems_by)
     wanted = (curve for row in rows for curve in state.inputs(row, settings).curves)
     opened.measure(wanted, listeners(settings))
-    values = {key: value for row in rows for key, value in door(row)(opened, settings).values.items()}
-    return {key: None if isinstance(value, Unknown) else _rounded(value) for key, value in values.items()}
+    return {key: value for row in rows for key, value in door(row)(opened, settings).values.items()}
 
 
 def _rounded(value: float | int) -> float | int:

@@ -4,7 +4,7 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,7 +17,6 @@ from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
 from mirkit.errors import MirkitError
 from mirkit.features.types import Unknown
 from mirkit.opentrack import OpenTrack
-from mirkit.pipeline.codecache import guard_code_cache
 from mirkit.pipeline.done import EXTERNAL
 from mirkit.pipeline.job import Job
 from mirkit.pipeline.outcome import Outcome
@@ -38,10 +37,9 @@ from mirkit.store import (
     update_info,
     update_provenance,
 )
+from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.store.mishap import REFUSED
 from mirkit.track import Track, follow_rename
-
-guard_code_cache()
 
 
 @dataclass
@@ -59,6 +57,7 @@ class _Log:
 
 def process(job: Job) -> Outcome:
     """Run the stages that a track still wants and store what they find. Never raises for the track's own faults."""
+    use_compiled()
     log = _Log()
     try:
         with _claimed(job) as ours:
@@ -70,6 +69,7 @@ def process(job: Job) -> Outcome:
         if log.failures.get("separate") == told:  # the mix itself cannot be read: say so once
             del log.failures["separate"]
         log.failures["track"] = told
+    keep_compiled()
     return Outcome(
         job.name or str(job.path),
         tuple(log.done),
@@ -219,10 +219,8 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
     rows = [stage(name) for name in todo]
-    opened = OpenTrack(state.track, state.prints, state.stems_by)
     started = time.perf_counter()
-    wanted = (curve for row in rows for curve in state.inputs(row, job.settings).curves)
-    opened.measure(wanted, listeners(job.settings))
+    opened = with_kernels(lambda: _opened(job, state, rows))
     log.seconds["measure"] = time.perf_counter() - started
     log.duration = opened.duration
     identities = {name: entry.identity for name, entry in state.provenance.stages.items()}
@@ -254,6 +252,13 @@ def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
     update_provenance(state.track.provenance, entries, facts=facts)
 
 
+def _opened(job: Job, state: State, rows: Sequence[Stage]) -> OpenTrack:
+    opened = OpenTrack(state.track, state.prints, state.stems_by)
+    wanted = (curve for row in rows for curve in state.inputs(row, job.settings).curves)
+    opened.measure(wanted, listeners(job.settings))
+    return opened
+
+
 def _check(row: Stage, result: Result) -> None:
     """Let nothing into ``.INFO`` that is neither a number nor an unknown with its reason."""
     if set(result.values) != set(row.keys):
@@ -272,7 +277,7 @@ def _run(job: Job, row: Stage, opened: OpenTrack, log: _Log) -> tuple[Result, st
     try:
         if failed:
             raise MirkitError(f"needs {', '.join(failed)}, which failed")
-        result = door(row)(opened, job.settings)
+        result = with_kernels(lambda: door(row)(opened, job.settings))
         _check(row, result)
         return result, ""
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that stage's failure)

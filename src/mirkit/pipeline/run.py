@@ -7,13 +7,13 @@ from pathlib import Path
 
 from mirkit import engines, models
 from mirkit.errors import MirkitError
-from mirkit.pipeline.codecache import code_cache_is_empty
 from mirkit.pipeline.job import Job
 from mirkit.pipeline.logged import logged, unlogged
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.plan import Plan, Request
 from mirkit.pipeline.work import work
 from mirkit.store import sweep
+from mirkit.store.compiled import has_compiled
 from mirkit.track import Track
 
 #: Bytes that a worker needs for a track of common length, models aside.
@@ -39,7 +39,7 @@ def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[O
     if not todo:
         return
     count = workers(plan, request)
-    if code_cache_is_empty():
+    if not has_compiled():
         say("the first run compiles what it needs, which takes up to a minute")
     log = logged(plan.root, say, request.url, **_start(plan, request, count)) if request.batch else unlogged()
     with log as write, closing(_outcomes(plan, request, todo, count, say)) as outcomes:

@@ -17,6 +17,7 @@ from mirkit.opentrack import OpenTrack
 from mirkit.pipeline.state import State
 from mirkit.stages.window import FROM_CURVES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
 from mirkit.store import Settings, find_root, read_settings, shown
+from mirkit.store.compiled import use_compiled
 from mirkit.track import Track, rename_hint
 
 Number = float | int | None
@@ -91,6 +92,7 @@ class Windows:
         MissingInput
             No such track, or it has not been measured, or what was measured is not true any more.
         """
+        use_compiled()
         track, part = Track.at(Path(path)), None
         state = State.of(track)
         if state.cut:

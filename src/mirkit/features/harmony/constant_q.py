@@ -15,9 +15,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from numba import njit
 
 from mirkit.features.harmony.decimation import FACTOR, RATE, Decimator, gain
+from mirkit.features.kernel import kernel
 from mirkit.features.types import FloatArray
 
 HOP = 2048
@@ -126,7 +126,7 @@ def _lobes() -> _Lobes:
     return _Lobes(np.array(firsts, np.int64), offsets.astype(np.int64), np.concatenate(lobes).astype(np.float32))
 
 
-@njit(cache=True)
+@kernel()
 def _fold(
     spectrum: npt.NDArray[np.complex64],
     first: npt.NDArray[np.int64],

@@ -1,8 +1,8 @@
 """A quarter of the sampling rate, for what happens below 4.4 kHz."""
 
 import numpy as np
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 FACTOR = 4
@@ -55,7 +55,7 @@ def gain(frequency: FloatArray) -> FloatArray:
     return response
 
 
-@njit(cache=True)
+@kernel()
 def _filter(signal: FloatArray, taps: FloatArray, out: FloatArray) -> None:
     # By phase, so that the inner loop runs along contiguous samples and stays in the cache.
     tile, reach = 2048, len(taps) // 4 + 1

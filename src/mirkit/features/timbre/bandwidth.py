@@ -1,8 +1,8 @@
 """How much of the spectrum a sound fills, every 128 samples."""
 
 import numpy as np
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.timbre.lanes import LANES, Spectra
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
@@ -45,7 +45,7 @@ def bandwidths(padded: FloatArray, gain: float) -> FloatArray:
 
 
 # Indices are unsigned: see lanes.
-@njit(cache=True)
+@kernel()
 def _measure(power, least, roll_on, level, band):  # type: ignore[no-untyped-def]
     # The bin at 0 Hz is left out: upstream takes the mean off.
     total = np.zeros(LANES, np.float32)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.timbre.normalise import peak
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
@@ -27,7 +27,7 @@ def hold_envelope(x: FloatArray, decay_seconds: float, out: npt.NDArray[np.float
     _hold(x, peak(x) / (decay_seconds * ANALYSIS_RATE), _HOLD_SAMPLES, out)
 
 
-@njit(cache=True)
+@kernel()
 def _hold(x, decay, hold, out):  # type: ignore[no-untyped-def]
     level = 0.0
     held = 0

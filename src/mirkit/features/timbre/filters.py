@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 #: Samples between two looks at the state, which silence would else let decay into (slow) denormal numbers.
@@ -53,7 +53,7 @@ class Cascade:
 
 
 # Direct form 1: from one output to the next there is but one multiplication and addition to wait for, fused.
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _cascade(x, sections, state, out):  # type: ignore[no-untyped-def]
     # One by one: to unpack arrays numba compiles checks of their lengths, which takes seconds.
     p, q, r = sections[0], sections[1], sections[2]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.timbre.lanes import LANES, Spectra
 from mirkit.features.types import FloatArray
 
@@ -67,7 +67,7 @@ def _window(size: int) -> Float32:
 
 
 # Sums in any order, so that they are taken in vectors.
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(fastmath={"reassoc", "contract", "nsz"})
 def _energies(x, window, hop, out):  # type: ignore[no-untyped-def]
     size = len(window)
     square = window * window

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
 
+from mirkit.features.kernel import kernel
 from mirkit.features.types import FloatArray
 
 Float32 = npt.NDArray[np.float32]
@@ -114,7 +114,7 @@ _HALVING = turns_of(np.arange(POINTS) / (2 * POINTS))
 # Indices are unsigned below: to signed ones numba adds the case that they are negative, which keeps vectors away.
 
 
-@njit(cache=True)
+@kernel()
 def transpose(x, hop, rows):  # type: ignore[no-untyped-def]
     """Write each hop of a stretch into a column; ``rows`` is flat and row after row."""
     step = np.uint64(hop)
@@ -124,7 +124,7 @@ def transpose(x, hop, rows):  # type: ignore[no-untyped-def]
             rows[i * columns + j] = x[i + j * step]
 
 
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def load(rows, source, window, mean, buffer):  # type: ignore[no-untyped-def]
     """Window frames of 2048 samples, less a mean per lane, out of transposed hops into a buffer.
 
@@ -137,7 +137,7 @@ def load(rows, source, window, mean, buffer):  # type: ignore[no-untyped-def]
             buffer[o + j] = (rows[s + j] - mean[j]) * w
 
 
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _load_halves(rows, source, window, mean, buffer):  # type: ignore[no-untyped-def]
     # As load, for frames of 4096 samples, and the first step of the transform of their 2048 points: the even points are
     # those of the sums of both halves of a frame, the odd ones those of the differences, turned.
@@ -160,7 +160,7 @@ def _load_halves(rows, source, window, mean, buffer):  # type: ignore[no-untyped
             buffer[o + j + second + _IMAGINARY] = dr * s + di * c
 
 
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _power(buffer, wires, turns, power):  # type: ignore[no-untyped-def]
     # Z holds the spectra of even and odd samples; bins k and n - k of the frame come from Z[k] and Z[n - k].
     quarter = np.float32(0.25)
@@ -184,7 +184,7 @@ def _stage(m: int) -> Callable[[Float32], None]:
     b, c, d, imaginary = m * LANES, 2 * m * LANES, 3 * m * LANES, POINTS * LANES
     turns = turns_of(np.outer(np.arange(m), (1, 2, 3)) / (4 * m))
 
-    @njit(cache=True, fastmath={"contract"})
+    @kernel(fastmath={"contract"})
     def stage(z):  # type: ignore[no-untyped-def]
         for base in range(0, POINTS, 4 * m):
             for p in range(m):
@@ -229,7 +229,7 @@ def _table(halves: int, half: int) -> tuple[npt.NDArray[Any], Float32]:
 _first, _second, _third, _fourth, _fifth = (_stage(m) for m in (256, 64, 16, 4, 1))
 
 
-@njit(cache=True)
+@kernel()
 def transform(buffer):  # type: ignore[no-untyped-def]
     """Transform a buffer in place; point ``k`` ends up in row ``ROW_OF[k]``."""
     _first(buffer)

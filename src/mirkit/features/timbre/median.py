@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.types import FloatArray
 
 SIZE = 31
@@ -126,7 +126,7 @@ def _network() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], int]:
 
 
 # Indices are unsigned: to signed ones numba adds the case that they are negative, which keeps vectors away.
-@njit(cache=True)
+@kernel()
 def _run(rows, steps, outputs, slots, out):  # type: ignore[no-untyped-def]
     n, m = out.shape
     parts = -(-m // _COLUMNS)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.types import FloatArray
 
 
@@ -49,7 +49,7 @@ def peaks(spectrum: FloatArray, share: float, hz_per_bin: float, floor: float = 
     return Peaks(index[:count], hz[:count])
 
 
-@njit(cache=True)
+@kernel()
 def find_peaks(row, least, contrast, hz_per_bin, index, level, hz):  # type: ignore[no-untyped-def]
     """Find the peaks of ``row`` and write them to ``index``, ``level`` and ``hz``; return their number.
 

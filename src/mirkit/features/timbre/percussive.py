@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.stft import HOP, N_FFT, hann
 from mirkit.features.timbre.lanes import BUFFER, LANES, POINTS, ROW_OF, SEPARATION, Float32, transform, transpose
 from mirkit.features.timbre.median import REACH, sliding_median
@@ -127,7 +127,7 @@ class PercussiveShare:
 # Unsigned indices, as in lanes.
 
 
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _mask(buffer, wires, turns, share, width, column, out):  # type: ignore[no-untyped-def]
     # Bins k and n - k are made as for a power spectrum, multiplied by the percussive share, and taken apart again: to
     # four times the spectra of even and odd samples. Real and imaginary parts change places, so that the transform is
@@ -152,7 +152,7 @@ def _mask(buffer, wires, turns, share, width, column, out):  # type: ignore[no-u
             out[mirror + j + _IMAGINARY] = sr - tr
 
 
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _add_frames(buffer, row_of, window, sound):  # type: ignore[no-untyped-def]
     # Imaginary parts hold the even samples, real parts the odd ones.
     one, hop, width = np.uint64(1), np.uint64(HOP), np.uint64(_WIDTH)
@@ -164,7 +164,7 @@ def _add_frames(buffer, row_of, window, sound):  # type: ignore[no-untyped-def]
             sound[at + j] += buffer[o + j] * w
 
 
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _energies(percussive, samples, percussive_energy, harmonic_energy):  # type: ignore[no-untyped-def]
     width = np.uint64(len(percussive_energy))
     for i in range(np.uint64(len(percussive)) // width):

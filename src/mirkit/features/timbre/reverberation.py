@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.timbre.score import score
 from mirkit.features.types import FloatArray, Value
 
@@ -57,7 +57,7 @@ def _reverberation_time(half: FloatArray, length: int) -> float:
     return float(_smooth(votes, _TIMES))
 
 
-@njit(cache=True)
+@kernel()
 def _vote(x, times, votes):  # type: ignore[no-untyped-def]
     decay = np.exp(-3 * np.log(10.0) / (times * _RATE))
     growth = np.empty((_MOST * _PART, len(times)))
@@ -82,7 +82,7 @@ def _vote(x, times, votes):  # type: ignore[no-untyped-def]
             votes[frame] = _likeliest(x[start : start + falling * _PART], growth, decay)
 
 
-@njit(cache=True)
+@kernel()
 def _range(x):  # type: ignore[no-untyped-def]
     # Extremes of every 64th sample first: 64 of them at a time are vectors.
     low, high = np.empty(64, np.float32), np.empty(64, np.float32)
@@ -103,7 +103,7 @@ def _range(x):  # type: ignore[no-untyped-def]
 
 
 # Sums in any order, so that they are taken in vectors.
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(fastmath={"reassoc", "contract", "nsz"})
 def _variance(x):  # type: ignore[no-untyped-def]
     total = 0.0
     for i in range(len(x)):
@@ -115,7 +115,7 @@ def _variance(x):  # type: ignore[no-untyped-def]
     return square / len(x)
 
 
-@njit(cache=True)
+@kernel()
 def _likeliest(x, growth, decay):  # type: ignore[no-untyped-def]
     # Log-likelihood without what all times share; scale is the sum that the decay would make even.
     n = len(x)
@@ -132,7 +132,7 @@ def _likeliest(x, growth, decay):  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(cache=True)
+@kernel()
 def _smooth(votes, times):  # type: ignore[no-untyped-def]
     counts = np.zeros(len(times))
     history = np.zeros(_HISTORY, np.int64)

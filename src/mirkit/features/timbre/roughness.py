@@ -2,8 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.timbre.lanes import LANES, Spectra
 from mirkit.features.timbre.peaks import find_peaks
 from mirkit.features.timbre.score import UNDEFINED, log10, score
@@ -69,7 +69,7 @@ def _spectra(x: FloatArray, length: int) -> tuple[list[npt.NDArray[np.float32]],
     return blocks, top**0.5, bottom**0.5
 
 
-@njit(cache=True)
+@kernel()
 def _fluctuation(spectra, least, contrast, hz_per_bin):  # type: ignore[no-untyped-def]
     size = spectra.shape[1] // 2 + 1
     index, level, hz = np.empty(size, np.int64), np.empty(size), np.empty(size)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.mel import MelBank
 from mirkit.features.stft import hann
 from mirkit.features.timbre.lanes import LANES, Float32, Spectra
@@ -62,7 +62,7 @@ def _fours(bank: MelBank) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]
 
 
 # Indices are unsigned: see lanes.
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _bands(power, first, offsets, weights, out):  # type: ignore[no-untyped-def]
     total = np.empty(LANES, np.float32)
     second, third = _LANES + _LANES, _LANES + _LANES + _LANES

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 #: Samples per window.
@@ -94,7 +94,7 @@ def _anti_alias() -> tuple[np.float32, np.float32, np.float32]:
     return np.float32(gain), np.float32(-2 * z.real), np.float32(abs(z) ** 2)
 
 
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _filter(x, poles, anti_alias, out):  # type: ignore[no-untyped-def]
     # x is overwritten by its lower and lower octaves.
     n = len(x)
@@ -117,7 +117,7 @@ def _filter(x, poles, anti_alias, out):  # type: ignore[no-untyped-def]
         _bands(x, n, poles, bands, out, first)
 
 
-@njit(cache=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _bands(x, n, poles, bands, out, first):  # type: ignore[no-untyped-def]
     for band in range(bands):
         p = poles[band]

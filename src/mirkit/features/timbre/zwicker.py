@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.timbre.third_octave import WINDOW, third_octave_levels
 from mirkit.features.types import FloatArray
 
@@ -119,7 +119,7 @@ def bark_weights(low: int, high: int) -> FloatArray:
     return weights
 
 
-@njit(cache=True)
+@kernel()
 def _main_loudness(level):  # type: ignore[no-untyped-def]
     # Excitation of the critical bands; the three lowest gather 11 third octaves (25-80, 100-160, 200-250 Hz).
     excitation = np.empty(20)
@@ -143,7 +143,7 @@ def _main_loudness(level):  # type: ignore[no-untyped-def]
     return main
 
 
-@njit(cache=True)
+@kernel()
 def _spread(main, specific):  # type: ignore[no-untyped-def]
     # Walk up the Bark scale: flat within a band, and from a loud band down a slope of masking into the next ones.
     # Positions are tenths of a Bark; the rounding of floating-point positions is upstream's.

@@ -21,6 +21,7 @@ from mirkit.models.batches import Array, OutOfMemory
 from mirkit.models.owner import wire
 from mirkit.models.weights import Weights, changed
 from mirkit.store import shown
+from mirkit.store.compiled import use_compiled
 
 #: Seconds without any worker after which it ends: workers are replaced by others now and then.
 _GRACE = 2.0
@@ -40,6 +41,7 @@ def main() -> None:
         sys.stdout.write(f"{json.dumps(listener.address)}\n")
         sys.stdout.flush()
         nowhere = os.open(os.devnull, os.O_RDWR)
+        use_compiled()
         for stream in (0, 1, 2):  # those of the worker that started it
             os.dup2(nowhere, stream)
         Owner(sys.argv[1], listener, secret).serve()

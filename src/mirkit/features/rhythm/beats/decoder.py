@@ -2,8 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
 
 MIN_BPM, MAX_BPM = 40.0, 240.0
@@ -53,7 +53,7 @@ def decode_beats(
     return np.array(beats[::-1], np.int64)
 
 
-@njit(cache=True)
+@kernel()
 def _forward(activation, periods, preference, stiffness):  # type: ignore[no-untyped-def]
     # Scores of as many frames as the longest interval looks back, by turns; where each came from, of all frames: a byte
     # a state, as hours of sound have a million frames.

@@ -2,8 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from mirkit.features.kernel import kernel
 from mirkit.features.types import FloatArray
 
 #: Steps a second in which beats are placed: finer than the network's frames, so that tempi differ little.
@@ -99,7 +99,7 @@ def _search(worth: npt.NDArray[np.float32], preference: FloatArray, span: tuple[
     return np.array(beats[::-1], np.int64)
 
 
-@njit(cache=True)
+@kernel()
 def _forward(worth, periods, preference, silent, cost, jump, first, last):  # type: ignore[no-untyped-def]
     steps, states = len(worth), len(periods)
     size = periods[-1] + 1  # scores are kept as far back as an interval reaches
