@@ -149,6 +149,29 @@ def test_configs_beside_latents_are_kept(clips: Path, latents: Path, capsys: pyt
     assert main(words) == 0
 
 
+def test_a_card_into_which_the_rights_were_written_is_kept(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The card asks for that; the next export wrote over it."""
+    pytest.importorskip("pyarrow")
+    words = ["export", "hf", str(tmp_path / "b"), str(clips), "-j", "1"]
+    card = tmp_path / "b" / "README.md"
+    assert main(words) == 0
+    first = card.read_text()
+    assert main([*words, "--seed", "3"]) == 0
+    assert "edited" not in capsys.readouterr().err
+    assert card.read_text() != first, "one that nobody edited is written anew"
+    card.write_text(first + "All rights: mine.\n")
+    for _ in range(2):
+        assert main([*words, "--seed", "4"]) == 0
+        assert "README.md: edited since the last export, so it was kept" in capsys.readouterr().err
+        assert card.read_text().endswith("mine.\n")
+    assert main([*words, "--seed", "4", "--overwrite"]) == 0
+    assert "mine" not in card.read_text()
+    assert main([*words, "--seed", "5"]) == 0
+    assert "seed 5" in card.read_text()
+
+
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("target", ["webdataset", "sat-wds", "hf", "sa3", "csv"])

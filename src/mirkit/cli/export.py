@@ -27,6 +27,8 @@ def export(arguments: argparse.Namespace) -> int:
         for line in done.plan.problems:
             show.failure(line)
         if not quiet:
+            for line in done.plan.notes:
+                show.note(f"note   {line}")
             _exported(done, dry=arguments.dry_run)
     if (arguments.check or arguments.check_only) and not arguments.dry_run:
         from mirkit.export.check import check

@@ -1,15 +1,19 @@
 """Target ``hf``: an audiofolder with metadata in Parquet and a data set card, for Hugging Face datasets."""
 
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from mirkit.catalog import BACKENDS
-from mirkit.export.bundle import SUMMARY, Advance, clear_stale, index, summary, write_json, write_sounds
+from mirkit.export.bundle import SUMMARY, Advance, clear_stale, index, read_summary, summary, write_json, write_sounds
 from mirkit.export.facts import known
 from mirkit.export.plan import Plan
 from mirkit.export.split import TRAIN, VAL
 from mirkit.export.tables import write_parquet
-from mirkit.store import whole_file, write_whole
+from mirkit.store import mishap, shown, whole_file, write_whole
 
+#: The data set card.
+CARD = "README.md"
 #: Names of splits, as the Hub knows them.
 _SPLITS = {TRAIN: "train", VAL: "validation"}
 
@@ -31,9 +35,34 @@ def write(plan: Plan, advance: Advance) -> None:
             write_parquet(temp, rows, ("file_name", "prompt"))
         clear_stale(folder, files)
     told = summary(plan)
-    write_whole(out / "README.md", card(plan, told).encode("utf-8", "backslashreplace"))
+    content = card(plan, told).encode("utf-8", "backslashreplace")
+    kept = _is_edited(out, content) and not plan.options.overwrite
+    if kept:
+        plan.notes.append(
+            f"{shown(out / CARD)}: edited since the last export, so it was kept; --overwrite writes it anew"
+        )
+    else:
+        write_whole(out / CARD, content)
+    told["card"] = {"sha256": sha256(content).hexdigest(), "kept": kept}
     write_json(out / "mirkit_files.json", index(plan))
     write_json(out / SUMMARY, told)
+
+
+def _is_edited(out: Path, content: bytes) -> bool:
+    """Whether the card was changed since the last export: it asks for the rights to be written into it."""
+    try:
+        found = (out / CARD).read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise mishap(error, out / CARD, "read") from error
+    before = read_summary(out) or {}
+    if found == content or before.get("state") == "unfinished":
+        return False
+    written = before.get("card")
+    return (
+        not isinstance(written, dict) or bool(written.get("kept")) or written.get("sha256") != sha256(found).hexdigest()
+    )
 
 
 def card(plan: Plan, told: dict[str, Any]) -> str:

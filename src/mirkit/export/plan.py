@@ -104,6 +104,8 @@ class Plan:
         Item -> why it is not in the bundle: by the user, by the policy for unknowns.
     problems : list of str
         A line for each item that could not be exported.
+    notes : list of str
+        What a user should know though nothing failed.
     """
 
     options: Options
@@ -113,6 +115,7 @@ class Plan:
     excluded: Mapping[str, str] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def of(self, split: str) -> list[Sample]:
         """Samples of a split."""

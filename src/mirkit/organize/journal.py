@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from mirkit.errors import InfoError
 from mirkit.store import mishap, shown
-from mirkit.store.atomic import sync_folder
+from mirkit.store.atomic import remove_file, sync_folder
 from mirkit.store.sidecar import check_stays_inside, read_bounded
 
 JOURNAL_NAME = ".mirkit-organize.jsonl"
@@ -117,7 +117,7 @@ class Journal:
 
     def remove(self) -> None:
         """Remove a journal that has nothing left to tell."""
-        self._path.unlink(missing_ok=True)
+        remove_file(self._path)
         sync_folder(self._root)
 
     def _move(self, content: dict[str, Any], number: int) -> Move:
