@@ -148,9 +148,13 @@ def _ask(path: Path, loose: Sequence[Path]) -> Choice:
             file=sys.stderr,
             flush=True,
         )
-        line = sys.stdin.readline()
+        line = ""
+        try:
+            line = sys.stdin.readline()
+        finally:
+            if not line:  # the end of input, or Ctrl-C, leaves the cursor behind the question
+                print(file=sys.stderr)
         if not line:
-            print(file=sys.stderr)
             return "off"
         answer = _ANSWERS.get(line.strip().lower())
         if answer is not None:
