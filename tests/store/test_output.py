@@ -16,6 +16,7 @@ from mirkit.audio import encode
 from mirkit.errors import InfoError, SettingsError
 from mirkit.store import atomic
 from mirkit.store.output import Output, begins_with, is_sound_data, made_by
+from mirkit.track.names import base_of
 
 NOISE = (0.1 * np.random.default_rng(7).standard_normal((2, 4410))).astype(np.float32)
 
@@ -139,7 +140,9 @@ def test_files_of_a_track_stay(tmp_path: Path, name: str, overwrite: bool) -> No
 
 def test_files_of_a_loose_track_and_of_a_data_set_stay(tmp_path: Path) -> None:
     (tmp_path / "song.flac").write_bytes(b"fLaC")
-    for name in ("song_drums.mid", "song_adtof.mid"):
+    (tmp_path / f"{'long' * 60}.flac").write_bytes(b"fLaC")
+    long = base_of("long" * 60)
+    for name in ("song_drums.mid", "song_adtof.mid", "song.flac_drums.mid", f"{long}_drums.mid"):
         (tmp_path / name).write_bytes(b"MThd")
         assert "belongs to a track" in refused(tmp_path / name, overwrite=True)
     (tmp_path / "mirkit.toml").write_text("[run]")

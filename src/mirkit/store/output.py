@@ -195,5 +195,11 @@ def _is_of_track(path: Path) -> bool:
         return False
     base = name.removesuffix(ending).removesuffix("_")
     bases = {"full_mix", base} if name in ("drums.mid", "drums_adtof.mid") else {base}
-    others = (os.path.splitext(other.lower()) for other in os.listdir(path.parent))
-    return any(stem in bases and suffix in SOUND_SUFFIXES for stem, suffix in others)
+    start, _, checksum = base.rpartition("~")  # of a name that was too long
+    others = [other.lower() for other in os.listdir(path.parent) if other.lower().endswith(SOUND_SUFFIXES)]
+    return any(
+        other in bases
+        or os.path.splitext(other)[0] in bases
+        or (len(checksum) == 8 and start and other.startswith(start))
+        for other in others
+    )
