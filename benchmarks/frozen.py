@@ -18,9 +18,11 @@ the container. Of a json file each top-level field has a checksum of its own.
 
 ``--rename FILE`` names what was changed on purpose, a line each, so that it counts as no difference::
 
-    field OLD=NEW      a key of json files (an empty OLD: a new field; an empty NEW: a field that is gone)
+    field OLD=NEW      a key of json files (an empty OLD: a new field)
     path OLD=NEW       a part of a path
     text OLD=NEW       a piece of text, in json values and in text files
+
+What is gone on purpose cannot be named: write a new file of checksums at that commit.
 """
 
 import argparse
@@ -62,7 +64,6 @@ class Renames:
     """What was changed on purpose: new name -> old name."""
 
     fields: dict[str, str] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
     paths: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
 
@@ -76,12 +77,9 @@ class Renames:
             kind, _, rest = line.strip().partition(" ")
             old, equals, new = rest.strip().partition("=")
             table = {"field": renames.fields, "path": renames.paths, "text": renames.texts}.get(kind)
-            if table is None or not equals or not (new or (kind == "field" and old)):
+            if table is None or not equals or not new or not (old or kind == "field"):
                 raise SystemExit(f"{path}, line {number}: expected field, path or text, and OLD=NEW; found {line!r}")
-            if new:
-                table[new] = old
-            else:
-                renames.gone.add(old)
+            table[new] = old
         return renames
 
     def path(self, name: str) -> str:
@@ -150,7 +148,7 @@ class Canon:
             kept = {}
             for key, part in value.items():
                 key = self._renames.fields.get(key, key)
-                if key and key not in left_out and key not in self._renames.gone:
+                if key and key not in left_out:
                     kept[self._renames.text(key)] = self._json(name, part)
             return kept
         if isinstance(value, list):
@@ -311,7 +309,7 @@ def difference(before: dict[str, str], after: dict[str, str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the checksums; write or compare them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("--write", type=Path, metavar="FILE", help="write the checksums there")
     what.add_argument("--compare", type=Path, metavar="FILE", help="compare with these; exit status 1 if any differs")
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -332,6 +330,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.write:
         arguments.write.write_text(json.dumps(after, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
         print(f"{arguments.write}: {len(after)} checksums")
+        return 0
+    if not arguments.compare:
+        print(f"{len(after)} checksums; their sum is {hashlib.sha256(_dump(after)).hexdigest()}")
         return 0
     lines = difference(before, after)
     print("\n".join(lines) or f"{len(after)} checksums, none differs")
