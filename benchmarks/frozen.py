@@ -51,6 +51,8 @@ VOLATILE = {
 }
 #: The same, in provenance only: elsewhere it is the length of a piece.
 VOLATILE_IN_PROVENANCE = {"seconds"}
+#: By these a report knows which of its pages and sounds are stale: they depend on the stamps of files.
+MARKS = re.compile(r'(?<=-stamp" content=")[0-9a-f]+(?=")|(?<=-)[0-9a-f]{8}(?=\.mp3)')
 #: Folders and files that hold caches, logs and locks.
 PASSED_OVER = (".mirkit", ".lock")
 TEXTS = {".txt", ".md", ".html", ".js", ".css", ".csv", ".toml", ".py", ".BEATS_GRID", ".ONSETS"}
@@ -160,6 +162,7 @@ class Canon:
         text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?", "<time>", text)
         for day in self._today:
             text = text.replace(day, "<day>")
+        text = MARKS.sub("<mark>", text)
         return self._renames.text(re.sub(r"\bmirkit[ /]\d+\.\d+\.\d+\S*", "mirkit <version>", text))
 
 
@@ -289,7 +292,7 @@ def checksums(session: Session, renames: Renames, keep: Path | None) -> dict[str
     canon = Canon(session.root, renames)
     found = {f"exit status of {name}": str(status) for name, status in session.statuses.items()}
     for path in session.files():
-        name = renames.path(path.relative_to(session.root).as_posix())
+        name = renames.path(MARKS.sub("<mark>", path.relative_to(session.root).as_posix()))
         for piece, content in canon.pieces(name, path.read_bytes()):
             found[piece] = hashlib.sha256(content).hexdigest()
             if keep:

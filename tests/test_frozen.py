@@ -62,6 +62,13 @@ def test_the_order_of_keys_does_not_count_and_that_of_lists_does(frozen: ModuleT
     assert pieces(frozen, tmp_path, "x.json", b"[1, 2]") != pieces(frozen, tmp_path, "x.json", b"[2, 1]")
 
 
+def test_the_marks_of_a_report_do_not_count(frozen: ModuleType, tmp_path: Path) -> None:
+    page = '<meta name="mirkit-stamp" content="{0}{0}"><a href="audio/x/bass-{0}.mp3">'
+    one, two = (pieces(frozen, tmp_path, "x.html", page.format(mark).encode()) for mark in ("0a1b2c3d", "ffffffff"))
+    assert one == two
+    assert b"bass-<mark>.mp3" in one["x.html"]
+
+
 def tar(*members: tuple[str, bytes], mtime: int) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
