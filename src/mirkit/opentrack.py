@@ -146,15 +146,17 @@ class OpenTrack:
         steady = read_info(self.track.info).get("bpm_is_defined") == 1
         return Beats(grid.beats, grid.downbeats, np.ones(len(grid.beats)), metre, steady=steady)
 
-    def measure(self, wanted: Iterable[tuple[str, str]], makers: Makers) -> None:
+    def measure(self, wanted: Iterable[tuple[str, str]], makers: Makers, *, recall: bool = True) -> None:
         """Get the wanted ``(part, family)`` curves: from the sidecar where it is still valid, else from the sound.
 
-        ``makers`` give the meters of families that the features have none for.
+        ``makers`` give the meters of families that the features have none for. Without ``recall`` all of them are made
+        of the sound, whatever is kept.
         A stem that cannot be read counts as absent from then on, and ``broken`` says why.
         """
         wanted = {self._present(part, family) for part, family in wanted}
         wanted = {(part, family) for part, family in wanted if self.has(part)}
-        self._recall(wanted)
+        if recall:
+            self._recall(wanted)
         todo: dict[str, set[str]] = defaultdict(set)
         for part, family in wanted - self._curves.keys():
             todo[part].add(family)
@@ -171,7 +173,7 @@ class OpenTrack:
             self.broken[error.part] = str(error)
             for part in (error.part, "tonal") if error.part in TONAL else (error.part,):
                 self._hashes.pop(part, None)
-            self.measure(wanted, makers)
+            self.measure(wanted, makers, recall=recall)
 
     def keep(self) -> None:
         """Put what was measured into the sidecar."""

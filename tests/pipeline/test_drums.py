@@ -130,8 +130,9 @@ def test_midi_that_the_user_brought_stays(track: Path) -> None:
     assert read_provenance(track / "Track.PROVENANCE").stages["drums"].backend == "external"
     assert process(job(track)).notes == ()
     assert (track / "drums.mid").read_bytes() == mine
-    assert process(job(track, overwrite=True)).done == ("beats", "drums")
+    assert process(job(track, replaces=frozenset({"drums"}))).done == ("beats", "drums")
     assert (track / "drums.mid").read_bytes() != mine
+    assert (track / "drums.mid.replaced-1").read_bytes() == mine
 
 
 def test_midi_that_the_user_edited_stays(track: Path) -> None:

@@ -48,8 +48,14 @@ def in_place(folder: Path) -> None:
     os.utime(folder / "x.INFO", (1_000_001, 1_000_001))
 
 
+def in_place_at_the_same_time(folder: Path) -> None:
+    (folder / "x.INFO").write_text("same length.")
+    os.utime(folder / "x.INFO", (1_000_000, 1_000_000))
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "written in place": in_place,
+    "written in place, with size and time as before": in_place_at_the_same_time,
     "touched": lambda folder: os.utime(folder / "full_mix.flac", (1_000_002, 1_000_002)),
     "a file more": lambda folder: (folder / "drums.flac").touch(),
     "a file less": lambda folder: (folder / "x.INFO").unlink(),

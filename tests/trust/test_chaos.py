@@ -120,7 +120,9 @@ def contents(root: Path) -> dict[str, object]:
 
 def timeless(value: object) -> object:
     if isinstance(value, dict):
-        return {k: timeless(v) for k, v in value.items() if k not in ("seconds", "when", "mtime_ns")}
+        return {
+            k: timeless(v) for k, v in value.items() if k not in ("seconds", "when", "mtime_ns", "ctime_ns", "inode")
+        }
     return value
 
 

@@ -25,7 +25,8 @@ _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _TAG_KEYS = {"albumartist": "album_artist", "year": "date", "bpm": "BPM", "key": "INITIALKEY"}
 _ID3_KEYS = {"bpm": "TBPM", "key": "TKEY"}
 # A wav beyond 4 GB needs 64 bits. A lost ogg page should cost 0.2 s, not 1; and FFmpeg reads a file of one page badly.
-_CONTAINER_OPTIONS = {"wav": {"rf64": "auto"}, "ogg": {"page_duration": "200000"}}
+# Without bitexact FFmpeg gives an ogg stream a random serial number.
+_CONTAINER_OPTIONS = {"wav": {"rf64": "auto"}, "ogg": {"page_duration": "200000", "fflags": "+bitexact"}}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.cli import show
-from mirkit.cli.place import place_of
+from mirkit.cli.place import is_url, place_of
 
 if TYPE_CHECKING:
     from mirkit.cli.show_split import Found
@@ -37,9 +37,12 @@ def window(arguments: argparse.Namespace) -> int:
 def verify(arguments: argparse.Namespace) -> int:
     """What every track has and lacks."""
     from mirkit.dataset.verify import mixed_methods, verify_all
+    from mirkit.errors import SettingsError
 
+    if arguments.deep and is_url(arguments.path):
+        raise SettingsError("--deep reads every file: copy the data set to this machine and verify it there")
     with place_of(arguments.path, to="compare") as place:
-        found = verify_all(place.path, crops=arguments.crops)
+        found = verify_all(place.path, crops=arguments.crops, deep=arguments.deep)
         reports = [replace(report, problem=place.told(report.problem)) for report in found]
     mixed = mixed_methods(reports)
     if arguments.json:

@@ -79,7 +79,24 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     several.add_argument("--batch", action="store_true", help="every track below PATH")
     again = several.add_mutually_exclusive_group()
     again.add_argument("--skip-existing", action="store_true", help="skip what is done and still valid (the default)")
-    again.add_argument("--overwrite", "--force", action="store_true", help="do it again even if it is done")
+    again.add_argument(
+        "--overwrite",
+        "--force",
+        action="store_true",
+        help="do it again even if it is done; your own stems and MIDI stay",
+    )
+    if "separate" in command.stages:
+        several.add_argument(
+            "--replace-stems",
+            action="store_true",
+            help="make stems even where you have put your own: those are renamed to NAME.replaced-1",
+        )
+    if "drums" in command.stages:
+        several.add_argument(
+            "--replace-midi",
+            action="store_true",
+            help="make drum MIDI even where you have put your own: that is renamed to NAME.replaced-1",
+        )
     several.add_argument("--dry-run", action="store_true", help="only say what would be done, and how long it takes")
     if command.name == "run":
         several.add_argument(
@@ -207,6 +224,9 @@ def build() -> argparse.ArgumentParser:
     verify = sub.add_parser("verify", help="what every track has, lacks, or has out of range")
     verify.add_argument("path", metavar="PATH", help="a track, a folder of tracks, or its s3:// or gs:// URL")
     verify.add_argument("--crops", action="store_true", help="the training clips too")
+    verify.add_argument(
+        "--deep", action="store_true", help="read every sound and compare its content with what was recorded"
+    )
     verify.add_argument("--show-missing", action="store_true", help="name the missing keys of every track")
     _common(verify)
 

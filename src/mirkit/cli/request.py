@@ -75,6 +75,7 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
         fixed=fixed,
         overrides=checked(given),
         overwrite=arguments.overwrite,
+        replaces=_replaces(arguments),
         jobs=arguments.jobs,
         time_limit=arguments.time_limit,
         memory=arguments.memory,
@@ -82,6 +83,12 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
         address=arguments.address or ("auto" if arguments.engine == "ray" else None),
         url=url,
     )
+
+
+def _replaces(arguments: argparse.Namespace) -> frozenset[str]:
+    """Stages that may take the place of the user's own files."""
+    options = {"separate": "replace_stems", "drums": "replace_midi"}
+    return frozenset(stage for stage, option in options.items() if getattr(arguments, option, False))
 
 
 def _separation(arguments: argparse.Namespace) -> dict[str, str]:

@@ -164,6 +164,8 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             parts += [f"{stage} failed: {shown(why)}" for stage, why in report.failed.items()]
             if report.stale:
                 parts.append(f"other sound than measured: {', '.join(report.stale)}")
+            if report.altered:
+                parts.append(f"other content than recorded: {shown(', '.join(report.altered))}")
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(f'{k} = {v:g}' for k, v in report.out_of_range.items())}")
             print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")

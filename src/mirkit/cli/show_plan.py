@@ -28,6 +28,8 @@ def plan(plan: Plan, workers: int, url: str = "") -> None:
         print(f"fetch    {model.says}: {megabytes(model.size)} from {hosts}, license: {model.licence}")
     sound = "" if url else f", {plan.minutes:.0f} min of sound"
     print(f"to do    {len(plan.todo)} tracks{sound}; {idle} done already")
+    for line in _own(plan):
+        print(f"yours    {line}")
     for why, count in _whys(plan).most_common(8):
         print(f"         {count} x {shown(why)}")
     if plan.todo and url:  # how much sound it is shows when it is copied
@@ -35,6 +37,18 @@ def plan(plan: Plan, workers: int, url: str = "") -> None:
     elif plan.todo:
         disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
         print(f"needs    about {clock(plan.seconds / workers)} with {workers} worker{'s' * (workers > 1)}{disk}")
+
+
+def _own(plan: Plan) -> list[str]:
+    """What becomes of files that the user has put there, and that would be made again."""
+    kinds = {"separate": ("stems", "--replace-stems"), "drums": ("drum MIDI", "--replace-midi")}
+    lines = []
+    for stage, (what, option) in kinds.items():
+        if count := plan.own.get(stage):
+            has = f"{count} track{'s have' if count > 1 else ' has'} {what} of your own"
+            became = "renamed to NAME.replaced-1, and new ones are made"
+            lines.append(f"{has}: {became if stage in plan.replaces else f'kept ({option} would replace them)'}")
+    return lines
 
 
 def _whys(plan: Plan) -> Counter[str]:
@@ -60,6 +74,7 @@ def as_json(plan: Plan, workers: int) -> dict[str, Any]:
         "fetch": [model.name for model in plan.downloads] if plan.todo else [],
         "todo": plan.todo,
         "unreadable": plan.unreadable,
+        "own": {"stems": plan.own.get("separate", 0), "midi": plan.own.get("drums", 0)},
         "minutes": plan.minutes,
         "seconds": plan.seconds / workers,
         "stem_bytes": plan.stem_bytes,

@@ -8,7 +8,7 @@ from typing import Any
 
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.types import Window
-from mirkit.store import Entry, Fingerprint, Provenance, fingerprint, mishap, read_provenance, shown
+from mirkit.store import Entry, Fingerprint, Provenance, fingerprint, mishap, read_provenance, recorded, restamp, shown
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
 from mirkit.store.crop_settings import Crop
 from mirkit.store.entry import as_stored
@@ -159,27 +159,33 @@ def looks_whole(folder: Path, parts: Iterable[str]) -> bool:
 def clip_fault(clip: Track, cut: Cut, provenance: Provenance) -> str:
     """Say what is wrong with a clip's sound: half made, damaged, cut from an older source; "" when all is well.
 
-    Content is read only where the size is that of before and the time of change is not.
+    Content is read only where the size is that of before and the stamp is not.
     """
     entry = provenance.stages[CUT]
     redo = f'cut it again with: mirkit crop "{shown(os.path.normpath(clip.folder / cut.source))}"'
     if entry.failed:
         return f"half made; {redo}"
-    if not _same(clip, entry.outputs):
+    if not _same(clip, provenance, entry.outputs):
         return f"its sound is not what was written; {redo}"
     try:
         source = Track.at(clip.folder / cut.source)
     except MissingInput:
         return ""  # moved away from its source: nothing to compare with
-    return "" if _same(source, entry.inputs) else f"its source has changed; {redo}"
+    try:
+        told = read_provenance(source.provenance)
+    except InfoError:
+        told = Provenance()
+    return "" if _same(source, told, entry.inputs) else f"its source has changed; {redo}"
 
 
-def _same(track: Track, known: Mapping[str, Fingerprint]) -> bool:
-    parts = track.parts
-    return parts.keys() == known.keys() and all(
-        path.stat().st_size == known[part].size and fingerprint(path, known[part]) == known[part]
-        for part, path in parts.items()
-    )
+def _same(track: Track, told: Provenance, wanted: Mapping[str, Fingerprint]) -> bool:
+    """Whether a track's sounds have the wanted content; ``told`` is its own provenance, which knows their stamps."""
+    parts, known = track.parts, recorded(told)
+    if parts.keys() != wanted.keys() or any(path.stat().st_size != wanted[part].size for part, path in parts.items()):
+        return False
+    prints = {part: fingerprint(path, wanted[part], *known.get(part, ())) for part, path in parts.items()}
+    restamp(track.provenance, told, prints)
+    return prints == dict(wanted)
 
 
 def cut_in(folder: Path) -> Cut | None:

@@ -36,6 +36,7 @@ from mirkit.store import (
     make_folder,
     read_info,
     read_provenance,
+    restamp,
     sweep,
     update_info,
     update_provenance,
@@ -210,15 +211,19 @@ def _sound_is_there(folder: Path, cut: Cut, source: Source) -> bool:
         return False
     try:
         clip = Track.at(folder)
-        entry = read_provenance(clip.provenance).stages.get(CUT)
-        return (
-            entry is not None
-            and not entry.failed
-            and cut_in(folder) == cut
-            and entry.stage_version == stage("crop").version
-            and dict(entry.inputs) == dict(source.prints)
-            and {p: fingerprint(path, entry.outputs.get(p)) for p, path in clip.parts.items()} == dict(entry.outputs)
-        )
+        provenance = read_provenance(clip.provenance)
+        entry = provenance.stages.get(CUT)
+        if (
+            entry is None
+            or entry.failed
+            or cut_in(folder) != cut
+            or entry.stage_version != stage("crop").version
+            or dict(entry.inputs) != dict(source.prints)
+        ):
+            return False
+        prints = {part: fingerprint(path, entry.outputs.get(part)) for part, path in clip.parts.items()}
+        restamp(clip.provenance, provenance, prints)
+        return prints == dict(entry.outputs)
     except (InfoError, MissingInput):
         return False
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,22 @@ from mirkit.description.facts import Compared
 from mirkit.description.prompts import PREFIX
 from mirkit.engines.many import ask
 from mirkit.errors import MirkitError, MissingInput
-from mirkit.store import Entry, Fingerprint, find_root, fingerprint, read_info, read_provenance, read_settings
+from mirkit.store import (
+    EXTERNAL,
+    Entry,
+    Fingerprint,
+    Provenance,
+    find_root,
+    fingerprint,
+    read_info,
+    read_provenance,
+    read_settings,
+    recorded,
+    restamp,
+)
 from mirkit.store.index import Index
 from mirkit.track import Track, find_all, is_track, rename_hint
+from mirkit.track.own import is_marked
 
 #: Stages whose values two tracks can only share when the same method made them.
 _METHOD_STAGES = ("separate", "beats", "danceability")
@@ -50,6 +64,8 @@ class TrackReport:
         Stage -> why it failed; the same command tries it again.
     stale : tuple of str
         Stages that worked on other sound than what is there now.
+    altered : tuple of str
+        Files whose content is not what was recorded when mirkit wrote them.
     problem : str
         What is wrong with the track as a whole: it cannot be read, was renamed, or is a clip that is half made
         or out of date.
@@ -69,6 +85,7 @@ class TrackReport:
     methods: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
     problem: str = ""
     excluded: str = ""
     texts: dict[str, Compared] = field(default_factory=dict)
@@ -77,11 +94,11 @@ class TrackReport:
     @property
     def complete(self) -> bool:
         """Whether every key has a number or a reason, measured on the sound that is there."""
-        return bool(self.excluded) or not (self.missing or self.problem or self.failed or self.stale)
+        return bool(self.excluded) or not (self.missing or self.problem or self.failed or self.stale or self.altered)
 
 
-def verify(track: Track) -> TrackReport:
-    """Look at one track's files."""
+def verify(track: Track, *, deep: bool = False) -> TrackReport:
+    """Look at one track's files; ``deep`` reads every sound and MIDI file and compares its content."""
     try:
         stems = track.stems
         parts = track.parts
@@ -89,11 +106,13 @@ def verify(track: Track) -> TrackReport:
             return TrackReport(track.name, problem=hint)
         info = read_info(track.info)
         provenance = read_provenance(track.provenance)
+        prints = _prints(track, parts, provenance, deep=deep)
+        provenance = restamp(track.provenance, provenance, prints)
         if (cut := Cut.of(provenance)) and (fault := clip_fault(track, cut, provenance)):
             return TrackReport(track.name, problem=fault)
         measured = {name: entry for name, entry in provenance.stages.items() if name != CUT}
-        changed = _Changed(parts)
-        stale = tuple(name for name, entry in measured.items() if changed.any_of(entry))
+        stale = tuple(name for name, entry in measured.items() if _is_stale(entry, prints))
+        altered = _altered(provenance, prints) if deep else ()
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
@@ -112,30 +131,36 @@ def verify(track: Track) -> TrackReport:
     files = {"beats": track.grid, "onsets": track.onsets}
     missing += tuple(path.name for name, path in files.items() if name in provenance.stages and not path.exists())
     if "separate" not in methods:
-        methods["separate"] = "external" if stems else "none"
+        marked = any(map(is_marked, stems.values()))
+        methods["separate"] = "mirkit, not known how" if marked else EXTERNAL if stems else "none"
     absent = {name: why for name, why in reasons.items() if name.startswith(PREFIX) and name not in info}
     texts = compare_texts(info, provenance)
     return TrackReport(
-        track.name, len(numbers), nulls, missing, outside, methods, failed, stale, texts=texts, absent=absent
+        track.name, len(numbers), nulls, missing, outside, methods, failed, stale, altered, texts=texts, absent=absent
     )
 
 
-class _Changed:
-    """Whether files have other content than when they were read; it is looked at where the time of change differs."""
+def _prints(track: Track, parts: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, Fingerprint]:
+    """What the recorded files hold now; content is read where the stamp is not a known one, always if ``deep``."""
+    known = recorded(provenance)
+    files = {path.name: path for path in (track.adtof_midi, track.drums_midi) if deep and path.is_file()} | dict(parts)
+    return {name: fingerprint(path, *(() if deep else known[name])) for name, path in files.items() if name in known}
 
-    def __init__(self, parts: Mapping[str, Path]) -> None:
-        self._parts = parts
-        self._same: dict[tuple[str, int, str, int], bool] = {}
 
-    def any_of(self, entry: Entry) -> bool:
-        """Whether a file that a stage read is gone or has changed."""
-        return not all(self._is(part, known) for part, known in entry.inputs.items())
+def _is_stale(entry: Entry, prints: Mapping[str, Fingerprint]) -> bool:
+    """Whether a file that a stage read is gone or has changed."""
+    return any(prints.get(part) != known for part, known in entry.inputs.items())
 
-    def _is(self, part: str, known: Fingerprint) -> bool:
-        asked = (part, known.size, known.sha256, known.mtime_ns)
-        if asked not in self._same:
-            self._same[asked] = part in self._parts and fingerprint(self._parts[part], known) == known
-        return self._same[asked]
+
+def _altered(provenance: Provenance, prints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
+    """Files that are not what mirkit wrote; those that the user is known to have put there are left out."""
+    found: list[str] = []
+    for entry in provenance.stages.values():
+        method: Any = entry.extra.get("method")
+        own = method.get("external", ()) if isinstance(method, Mapping) else ()
+        wrong = [name for name, known in entry.outputs.items() if name in prints and prints[name] != known]
+        found += [name for name in wrong if not (entry.backend == EXTERNAL or entry.failed or name in own)]
+    return tuple(dict.fromkeys(found))
 
 
 def _method(entry: Entry) -> str:
@@ -160,8 +185,10 @@ def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stage(known[name]).name for name in missing if name in known))
 
 
-def verify_all(path: Path, *, crops: bool = False) -> list[TrackReport]:
+def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[TrackReport]:
     """Look at a track, or at every track below a folder, and with ``crops`` at the clips of each.
+
+    With ``deep`` the content of all files is read and compared with what was recorded.
 
     Raises
     ------
@@ -176,7 +203,7 @@ def verify_all(path: Path, *, crops: bool = False) -> list[TrackReport]:
         raise MissingInput(f"{path}: no track in it")
     root = find_root(path if several else tracks[0].path, batch=several)
     excluded = read_settings(root).exclude
-    known = _Known(root) if several else None
+    known = _Known(root) if several and not deep else None
     found: dict[Track, TrackReport] = {}
     for track in tracks:
         if why := reason(track, root, excluded):
@@ -184,7 +211,9 @@ def verify_all(path: Path, *, crops: bool = False) -> list[TrackReport]:
         elif known and (report := known.get(track)):
             found[track] = report
     unknown = [track for track in tracks if track not in found]
-    for track, report in zip(unknown, ask(verify, unknown, jobs=engines.cores()), strict=True):
+    for track, report in zip(
+        unknown, ask(partial(verify, deep=True) if deep else verify, unknown, jobs=engines.cores()), strict=True
+    ):
         found[track] = report
         if known:
             known.put(track, report)
@@ -195,7 +224,7 @@ def verify_all(path: Path, *, crops: bool = False) -> list[TrackReport]:
         reports.append(found[track])
         for folder in clip_folders(track) if crops and not found[track].excluded else ():
             left_out = reason(Track(folder), root, excluded)
-            reports.append(TrackReport(folder.name, excluded=left_out) if left_out else _verify_clip(folder))
+            reports.append(TrackReport(folder.name, excluded=left_out) if left_out else _verify_clip(folder, deep))
     return reports
 
 
@@ -229,8 +258,8 @@ def _is_plain(told: Any) -> bool:
     )
 
 
-def _verify_clip(folder: Path) -> TrackReport:
+def _verify_clip(folder: Path, deep: bool) -> TrackReport:
     try:
-        return verify(Track.at(folder))
+        return verify(Track.at(folder), deep=deep)
     except MissingInput as error:
         return TrackReport(folder.name, problem=str(error))

@@ -13,7 +13,7 @@ from mirkit.cropping.clip import CUT, Cut, clip_fault
 from mirkit.dataset.members import Member, members
 from mirkit.dataset.split import mark
 from mirkit.errors import AudioError, InfoError, MissingInput
-from mirkit.store import Fingerprint, Provenance, fingerprint, read_info, read_provenance, shown
+from mirkit.store import Fingerprint, Provenance, fingerprint, read_info, read_provenance, restamp, shown
 from mirkit.track import MIX, Track
 from mirkit.track.names import CROPS, base_of, is_sound
 
@@ -138,6 +138,7 @@ def _read(member: Member, clip_set: str) -> Item | None:
     name = _slashes(member.name)
     known = (provenance.stages[CUT].outputs if cut else _inputs(provenance)).get(MIX)
     sound = fingerprint(track.mix, known)
+    restamp(track.provenance, provenance, {MIX: sound})
     if not cut and sound != known:
         raise MissingInput(
             f'{shown(track.path)}: other sound than measured; measure it with: mirkit extract "{shown(track.path)}"'

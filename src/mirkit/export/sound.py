@@ -12,7 +12,8 @@ import numpy as np
 from mirkit.audio import Audio, encode, open_audio, probe
 from mirkit.features.true_peak import TruePeakMeter
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
-from mirkit.store import whole_file
+from mirkit.store import stamps_kept, whole_file
+from mirkit.track import Track
 
 #: What a normalised clip may reach between its samples (dBTP), so that a codec after it does not clip.
 CEILING_DBTP = -1.0
@@ -59,7 +60,11 @@ def copy(order: Order) -> int | None:
     samples = round(info.duration * info.sample_rate)
     if (info.sample_rate, info.channels) != (ANALYSIS_RATE, CHANNELS) or samples > _samples(order):
         return None
-    with whole_file(order.target) as temp:
+    told = Track.at(order.source).provenance
+    with (
+        stamps_kept(told, told, [(order.source, order.source)] if order.link else []),
+        whole_file(order.target) as temp,
+    ):
         if not (order.link and _linked(order.source, temp)):
             shutil.copyfile(order.source, temp)
     return samples

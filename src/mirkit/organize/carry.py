@@ -5,14 +5,24 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mirkit.errors import InfoError, MirkitError, MissingInput
 from mirkit.organize.journal import Journal, Move
-from mirkit.store import Provenance, lock, mishap, read_provenance, shown, sweep, update_provenance, whole_file
+from mirkit.store import (
+    Provenance,
+    lock,
+    mishap,
+    read_provenance,
+    shown,
+    stamps_kept,
+    sweep,
+    update_provenance,
+    whole_file,
+)
 from mirkit.store.atomic import ORGANIZE_LOCK
 from mirkit.store.sidecar import Damaged
 from mirkit.store.spare import is_spare, leads_to
@@ -176,7 +186,7 @@ def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
         return str(mishap(error, move.folder, "make"))
     try:
         sweep(move.folder)
-        with lock(move.source.parent):
+        with lock(move.source.parent), _stamps_kept(move.files):
             for source, target in move.files:
                 _transfer(source, target, copy=move.copy)
         update_provenance(Track(move.folder).provenance, facts={ORIGINAL_NAME: {"value": move.source.name}})
@@ -240,10 +250,12 @@ def _copy(source: Path, target: Path) -> None:
 def _put_back(move: Move, left: _Left, sources: frozenset[Path] = frozenset()) -> None:
     """Take a move back, as far as it went. ``sources``: all loose files that organize has moved."""
     try:
-        with lock(move.source.parent):
+        name = _name_beside(move.source, sources)
+        back = [(target, source) for source, target in _homes(move, name)]
+        with _stamps_kept(back), lock(move.source.parent):
             made = _made(move)
             _forget_name(move)
-            _empty(move, left, made, _name_beside(move.source, sources))
+            _empty(move, left, made, name)
     except OSError as error:
         raise mishap(error, move.folder, "take back") from error
 
@@ -264,12 +276,8 @@ def _empty(move: Move, left: _Left, made: frozenset[str], name: str) -> None:
     if not move.folder.is_dir():
         return
     sweep(move.folder)
-    homes = {target: source for source, target in reversed(move.files)}
-    brought = set(homes)
-    for entry in sorted(os.listdir(move.folder)):
-        if role := role_in_folder(entry, move.folder.name):
-            homes.setdefault(move.folder / entry, move.source.parent / beside(role, name))
-    for target, source in homes.items():
+    brought = {target for _, target in move.files}
+    for source, target in _homes(move, name):
         if not os.path.lexists(target):
             continue
         if not os.path.lexists(source):
@@ -322,6 +330,22 @@ def _name_beside(source: Path, sources: frozenset[Path]) -> str:
     others = {*there, *sources} - {source}
     is_shared = any(other.parent == source.parent and other.stem == source.stem for other in others)
     return source.name if is_shared else source.stem
+
+
+def _homes(move: Move, name: str) -> list[tuple[Path, Path]]:
+    """Everything that is ours in a track folder: where it belongs when the move is taken back, and where it is."""
+    homes = {target: source for source, target in reversed(move.files)}
+    for entry in sorted(os.listdir(move.folder)) if move.folder.is_dir() else ():
+        if role := role_in_folder(entry, move.folder.name):
+            homes.setdefault(move.folder / entry, move.source.parent / beside(role, name))
+    return [(source, target) for target, source in homes.items()]
+
+
+def _stamps_kept(moves: Iterable[tuple[Path, Path]]) -> AbstractContextManager[None]:
+    """What the block moves is not hashed again, where its provenance goes along."""
+    moves = list(moves)
+    records = [pair for pair in moves if pair[0].name.endswith(".PROVENANCE")]
+    return stamps_kept(*records[0], moves) if records else nullcontext()
 
 
 def _forget_name(move: Move) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from mirkit.errors import MirkitError
 from mirkit.pipeline.job import Job
 from mirkit.pipeline.ledger import LEDGER, Ledger, encode, is_hidden, is_of_a_track, parse
+from mirkit.pipeline.mirror import believe
 from mirkit.pipeline.outcome import Outcome
 from mirkit.store import Busy, write_whole
 from mirkit.store.depot import Depot
@@ -63,6 +64,8 @@ def _fetch(depot: Depot, folder: str, scratch: Path) -> Ledger:
         depot.fetch(name, path, follow=is_sound(path.name) or path.suffix == ".mid")
         if name in known and known[name][0] == stamp:  # the time that the provenance knows: not to be hashed again
             os.utime(path, ns=(known[name][1], known[name][1]))
+    for path in scratch.rglob("*.PROVENANCE"):
+        believe(path)
     return known
 
 

@@ -9,7 +9,7 @@ from mirkit.catalog import STEMS, TONAL, Stage
 from mirkit.catalog import stage as stage_of
 from mirkit.stages import parameters
 from mirkit.stages.choice import drum_part
-from mirkit.store import Entry, Fingerprint, Settings
+from mirkit.store import EXTERNAL, Entry, Fingerprint, Settings
 from mirkit.store.entry import as_stored
 
 #: Stage and method -> what a neural model hears in the mix for it, and whether the stage reads curves beside that.
@@ -18,9 +18,6 @@ _HEARD = {
     ("danceability", "essentia"): ("classes", False),
     ("aesthetics", "audiobox"): ("aesthetics", False),
 }
-
-#: Backend of what the user brought: it stays, whatever the settings.
-EXTERNAL = "external"
 
 
 @dataclass(frozen=True)
@@ -94,6 +91,8 @@ def why_not_done(
     """
     if entry is None:
         return "new"
+    if entry.stage_version > stage.version:
+        return ""  # a newer version of mirkit did it: two versions on one disk do not undo each other's work
     if entry.failed:
         return "failed before"
     if not products_there:

@@ -11,13 +11,13 @@ from pathlib import Path, PurePosixPath
 
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.pipeline.ledger import LEDGER, Ledger, is_of_a_track, parse
-from mirkit.store import Fingerprint, fingerprint, read_provenance
+from mirkit.store import Fingerprint, believe_times, fingerprint, read_provenance
 from mirkit.store.depot import Depot, Stamp
 from mirkit.store.log import FOLDER as LOGS
 from mirkit.store.log import KEPT
 from mirkit.store.mishap import shown
 from mirkit.store.root import SETTINGS_NAME
-from mirkit.track import is_sound
+from mirkit.track import Track, is_sound
 
 #: What is read of a track; everything else only has to be there.
 _READ = (".INFO", ".PROVENANCE", LEDGER)
@@ -112,6 +112,9 @@ def _stand_in(depot: Depot, into: Path, objects: Mapping[str, Stamp]) -> dict[st
         os.utime(path, ns=(time, time))
         if not time and is_sound(path.name):
             unknown[name] = stamp
+    for name in small:
+        if name.endswith(".PROVENANCE"):
+            believe(into / name)
     return unknown
 
 
@@ -137,6 +140,17 @@ def _compare(depot: Depot, into: Path, unknown: Mapping[str, Stamp], say: Callab
         copy.unlink()
         for time in times:
             os.utime(path, ns=(time, time))
+    for folder in prints:
+        for record in folder.glob("*.PROVENANCE"):
+            believe(record)
+
+
+def believe(provenance: Path) -> None:
+    """Take the copies, or stand-ins, of objects in a folder for what was measured, where size and time are the same."""
+    with suppress(MirkitError):  # who asks for the track is told
+        track = Track.at(provenance.parent)
+        midi = (track.adtof_midi, track.drums_midi)
+        believe_times(provenance, {**track.parts, **{path.name: path for path in midi}})
 
 
 def _prints(folder: Path) -> Iterator[Fingerprint]:

@@ -1,7 +1,7 @@
 """Which tracks of many have something to do: asked of their files, and of the index where nothing has changed."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mirkit import __version__, models
@@ -17,6 +17,28 @@ from mirkit.track import Track
 _NOT_ASKED = ("exclude", "run")
 
 
+@dataclass
+class Outstanding:
+    """What is to be done with tracks.
+
+    Attributes
+    ----------
+    todo : dict
+        Track's folder or file -> stage -> why it must run. Absent: all done.
+    unreadable : dict
+        Track -> why nothing can be done with it.
+    own : dict
+        Stage that is to be done again -> number of tracks that have files of the user's in its place.
+    newer : int
+        Tracks that a newer version of mirkit has measured.
+    """
+
+    todo: dict[str, dict[str, str]] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    own: dict[str, int] = field(default_factory=dict)
+    newer: int = 0
+
+
 def outstanding(
     tracks: Iterable[Track],
     root: Path,
@@ -25,9 +47,10 @@ def outstanding(
     settings: Settings,
     *,
     overwrite: bool,
+    replaces: frozenset[str] = frozenset(),
     many: bool,
     jobs: int,
-) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+) -> Outstanding:
     """See what is to be done.
 
     Parameters
@@ -35,36 +58,31 @@ def outstanding(
     tracks : iterable of Track
     root : Path
         The data set.
-    stages, backends, settings, overwrite
+    stages, backends, settings, overwrite, replaces
         What is wanted of them, and how.
     many : bool
         Whether it is worth to keep what is found for the next run.
     jobs : int
         Processes that may read, if there is very much to be read.
-
-    Returns
-    -------
-    todo : dict
-        Track's folder or file -> stage -> why it must run. Absent: all done.
-    unreadable : dict
-        Track -> why nothing can be done with it.
     """
-    index = _index(root, stages, backends, settings) if many and not overwrite else None
-    todo: dict[str, dict[str, str]] = {}
-    unreadable: dict[str, str] = {}
+    index = _index(root, stages, backends, settings) if many and not (overwrite or replaces) else None
+    found = Outstanding()
     unknown = [track for track in tracks if not (index and _lasts(track) and index.get(track.folder))]
-    for track, missing in zip(
-        unknown, ask(_Question(stages, backends, settings, overwrite), unknown, jobs=jobs), strict=True
-    ):
-        if isinstance(missing, str):
-            unreadable[str(track.path)] = missing
-        elif missing:
-            todo[str(track.path)] = missing
-        elif index and _lasts(track):
+    question = _Question(stages, backends, settings, overwrite, replaces)
+    for track, answer in zip(unknown, ask(question, unknown, jobs=jobs), strict=True):
+        if isinstance(answer, str):
+            found.unreadable[str(track.path)] = answer
+            continue
+        for name in answer.own:
+            found.own[name] = found.own.get(name, 0) + 1
+        found.newer += answer.newer
+        if answer.todo:
+            found.todo[str(track.path)] = answer.todo
+        elif index and _lasts(track) and not answer.newer:
             index.put(track.folder, value=True)
     if index:
         index.save()
-    return todo, unreadable
+    return found
 
 
 def _lasts(track: Track) -> bool:
@@ -73,18 +91,33 @@ def _lasts(track: Track) -> bool:
 
 
 @dataclass(frozen=True)
+class _Answer:
+    """What is to be done with one track."""
+
+    todo: dict[str, str]
+    own: tuple[str, ...]
+    newer: bool
+
+
+@dataclass(frozen=True)
 class _Question:
-    """Which stages a track still wants: stage -> why, or the line that says why nothing can be done with it."""
+    """What a track still wants, or the line that says why nothing can be done with it."""
 
     stages: tuple[str, ...]
     backends: dict[str, str]
     settings: Settings
     overwrite: bool
+    replaces: frozenset[str]
 
-    def __call__(self, track: Track) -> dict[str, str] | str:
+    def __call__(self, track: Track) -> _Answer | str:
         try:
             state = State.of(track, hashed=False)
-            return state.outstanding(self.stages, self.backends, self.settings, overwrite=self.overwrite)
+            todo = state.outstanding(
+                self.stages, self.backends, self.settings, overwrite=self.overwrite, replaces=self.replaces
+            )
+            again = self.stages if self.overwrite else self.replaces
+            own = tuple(state.own(again, self.settings))
+            return _Answer(todo, own, bool(state.newer(self.stages, self.settings)))
         except (MirkitError, OSError) as error:
             return str(error)
 

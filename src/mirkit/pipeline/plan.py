@@ -46,6 +46,8 @@ class Request:
     overrides : dict
         ``section.key`` of the settings -> value from the command line.
     overwrite, debug : bool
+    replaces : frozenset of str
+        Stages, of ``separate`` and ``drums``, that may take the place of the user's own files.
     jobs : int
         0 is one a core.
     time_limit : float or None
@@ -64,6 +66,7 @@ class Request:
     fixed: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
+    replaces: frozenset[str] = frozenset()
     jobs: int = 0
     time_limit: float | None = None
     memory: int | None = None
@@ -94,6 +97,11 @@ class Plan:
         Track's folder or file -> stage -> why it must run. Absent: all done.
     unreadable : dict
         Track -> why nothing can be done with it; it is tried all the same, and fails with this line.
+    own : dict
+        ``"separate"``, ``"drums"`` -> number of tracks whose stems, or MIDI, are the user's own; counted where they are
+        to be done again.
+    replaces : frozenset of str
+        Those of them that are moved aside.
     seconds : float
         Estimated CPU time.
     stem_bytes : int
@@ -109,6 +117,8 @@ class Plan:
     downloads: tuple[Model, ...]
     todo: dict[str, dict[str, str]]
     unreadable: dict[str, str]
+    own: dict[str, int]
+    replaces: frozenset[str]
     minutes: float
     seconds: float
     stem_bytes: int
@@ -145,16 +155,21 @@ def make_plan(request: Request, agree: Agree | None = None) -> Plan:
     if left_out:
         notices.append(f"{len(left_out)} tracks are excluded by mirkit.toml")
         notices += [f"{track.name}: {why}" for track, why in left_out.items() if len(left_out) <= _NAMED]
-    todo, unreadable = outstanding(
+    found = outstanding(
         included,
         root,
         request.stages,
         backends,
         settings,
         overwrite=request.overwrite,
+        replaces=request.replaces,
         many=request.batch,
         jobs=request.jobs or settings.run.jobs or engines.cores(),
     )
+    todo = found.todo
+    if found.newer:
+        which = "1 track was" if found.newer == 1 else f"{found.newer} tracks were"
+        notices.append(f"{which} measured by a newer version of mirkit: left as found")
     if "crop" in request.stages:
         notices += _replaced(
             request, settings, [track for track in included if "crop" in todo.get(str(track.path), {})]
@@ -179,7 +194,9 @@ def make_plan(request: Request, agree: Agree | None = None) -> Plan:
         fresh,
         tuple(model for job, name in backends.items() if (model := models.to_fetch(job, name, settings))),
         todo,
-        unreadable,
+        found.unreadable,
+        found.own,
+        request.replaces,
         minutes,
         minutes * sum(shares[name] * per_minute[name] for name in shares),
         stem_bytes,

@@ -17,15 +17,16 @@ from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
 from mirkit.errors import MirkitError
 from mirkit.features.types import Unknown
 from mirkit.opentrack import OpenTrack
-from mirkit.pipeline.done import EXTERNAL
 from mirkit.pipeline.job import Job
 from mirkit.pipeline.outcome import Outcome
 from mirkit.pipeline.products import adopt_midi, write_products
-from mirkit.pipeline.state import State
+from mirkit.pipeline.state import State, kept
 from mirkit.pipeline.window import neural_stages, window_curves
 from mirkit.stages import Result, door, entry_name, listeners, parameters
+from mirkit.stages.choice import midi_path
 from mirkit.stages.window import FROM_SOUND
 from mirkit.store import (
+    EXTERNAL,
     LOCK_NAME,
     Busy,
     Entry,
@@ -40,6 +41,7 @@ from mirkit.store import (
 from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.store.mishap import REFUSED
 from mirkit.track import Track, follow_rename
+from mirkit.track.own import move_aside, move_back
 
 
 @dataclass
@@ -102,23 +104,59 @@ def _process(job: Job, log: _Log) -> None:
         sweep(track.folder)
     if renamed := follow_rename(track):
         log.notes.append(renamed)
-    state = State.of(track)
+    # What is to be done again is done on what the files hold, whatever they look like.
+    state = State.of(track, known={} if job.overwrite else None)
     if "separate" in job.stages:
+        before = state.prints
         _separate(job, state, log)
-        state = State.of(Track.at(job.path))
+        state = State.of(Track.at(job.path), known=before if job.overwrite else None)
     log.notes += state.notes
     wanted = tuple(name for name in job.stages if name != "separate")
-    if "drums" in wanted and not job.overwrite and (adopted := adopt_midi(state, job.settings, _now())):
-        log.notes.append(adopted)
-    todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite)
-    log.skipped += [name for name in wanted if name not in todo]
-    if retimed := state.retimed():
-        update_provenance(state.track.provenance, retimed)
+    if "drums" in state.own(wanted, job.settings):
+        if "drums" in job.replaces:
+            with _aside("drums", [midi_path(state.track, job.settings)], log):
+                _finish(job, state, wanted, log)
+            return
+        wanted = _keep_midi(job, state, wanted, log)
+    _finish(job, state, wanted, log)
+
+
+def _finish(job: Job, state: State, wanted: tuple[str, ...], log: _Log) -> None:
+    """Do what the stages other than separation still want."""
+    todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite, replaces=job.replaces)
+    log.skipped += [name for name in job.stages if name != "separate" and name not in {*todo, *log.failures}]
+    if newer := [name for name in state.newer(wanted, job.settings) if name not in todo]:
+        log.notes.append(f"{', '.join(newer)}: done by a newer version of mirkit, and left as found")
     crop = todo.pop("crop", "")
     if todo:
         _measure(job, state, tuple(todo), log)
     if crop:
         _crop(job, log)
+
+
+def _keep_midi(job: Job, state: State, wanted: tuple[str, ...], log: _Log) -> tuple[str, ...]:
+    """Leave the user's own MIDI as it is, and say so; give the stages that are left to do."""
+    if adopted := adopt_midi(state, job.settings, _now()):
+        log.notes.append(adopted)
+    if job.overwrite:
+        told = kept("drums", midi_path(state.track, job.settings).name)
+        if job.stages == ("drums",):  # asked for by name: not to do it is a failure
+            log.failures["drums"] = told
+        else:
+            log.notes.append(told)
+    return tuple(name for name in wanted if name != "drums")
+
+
+@contextmanager
+def _aside(stage: str, paths: list[Path], log: _Log) -> Iterator[None]:
+    """Move the user's own files aside while a stage writes in their place; back again if it does not."""
+    moved = move_aside(paths)
+    try:
+        yield
+    finally:
+        if stage not in log.done:
+            move_back(moved)
+        log.notes += [f"{path.name}: your own, is now {aside.name}" for path, aside in moved.items() if aside.exists()]
 
 
 def _crop(job: Job, log: _Log) -> None:
@@ -161,7 +199,8 @@ def _crop(job: Job, log: _Log) -> None:
     log.clips = len(cropped.names)
     modelled = tuple(name for name in (*FROM_SOUND, *neural) if stages[name].backend)
     for clip in cropped.names if modelled else ():  # what a model hears, it hears in the clip itself
-        heard = process(replace(job, path=state.track.crops / clip, stages=modelled, overwrite=False))
+        again = replace(job, path=state.track.crops / clip, stages=modelled, overwrite=False, replaces=frozenset())
+        heard = process(again)
         log.failures |= {f"crops/{clip} {where}": why for where, why in heard.failures.items()}
     entry = write_entry({"clips": list(cropped.names), "aligned": cropped.aligned})
     log.seconds[row.name] = entry.seconds
@@ -170,19 +209,37 @@ def _crop(job: Job, log: _Log) -> None:
 
 def _separate(job: Job, state: State, log: _Log) -> None:
     row = stage("separate")
-    foreign = {} if job.overwrite else state.foreign_stems()
+    state.check_clip((row.name,))
+    foreign = state.foreign_stems()
+    if foreign and row.name in job.replaces:
+        with _aside(row.name, [state.track.stems[stem] for stem in foreign], log):
+            _make_stems(job, State.of(Track.at(job.path), known=state.prints), {}, log)
+        return
+    if foreign and job.overwrite:
+        told = kept(row.name, state.own((row.name,), job.settings)[row.name])
+        if job.stages == (row.name,):  # asked for by name: not to do it is a failure
+            log.failures[row.name] = told
+        else:
+            log.notes.append(told)
     if len(foreign) == len(STEMS):
         entry = state.provenance.stages.get(row.name)
         if entry is None or entry.backend != EXTERNAL or entry.outputs != foreign:
             adopted = Entry(row.name, __version__, row.version, backend=EXTERNAL, outputs=foreign, when=_now())
             update_provenance(state.track.provenance, [adopted])
             log.notes.append("stems found beside the mix were adopted as they are")
-        log.skipped.append(row.name)
+        if row.name not in log.failures:
+            log.skipped.append(row.name)
         return
     if not state.outstanding((row.name,), job.backends, job.settings, overwrite=job.overwrite):
         _note_foreign(state, foreign)
         log.skipped.append(row.name)
         return
+    _make_stems(job, state, foreign, log)
+
+
+def _make_stems(job: Job, state: State, foreign: dict[str, Fingerprint], log: _Log) -> None:
+    """Separate the mix into the stems that are not the user's."""
+    row = stage("separate")
     from mirkit.stages.separation import separate
 
     # Said beforehand, so that stems that a kill leaves behind are not taken for the user's.
@@ -255,7 +312,7 @@ def _measure(job: Job, state: State, todo: tuple[str, ...], log: _Log) -> None:
 def _opened(job: Job, state: State, rows: Sequence[Stage]) -> OpenTrack:
     opened = OpenTrack(state.track, state.prints, state.stems_by)
     wanted = (curve for row in rows for curve in state.inputs(row, job.settings).curves)
-    opened.measure(wanted, listeners(job.settings))
+    opened.measure(wanted, listeners(job.settings), recall=not job.overwrite)
     return opened
 
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 from mirkit import __version__
 from mirkit.catalog import Stage, stage
-from mirkit.pipeline.done import EXTERNAL
 from mirkit.pipeline.state import State
 from mirkit.stages import Result, entry_name
 from mirkit.stages.choice import midi_path
-from mirkit.store import Entry, Settings, fingerprint, fingerprint_bytes, update_provenance, write_whole
+from mirkit.store import EXTERNAL, Entry, Settings, fingerprint, fingerprint_bytes, update_provenance, write_whole
 from mirkit.store.sidecar import write_sidecar
 
 

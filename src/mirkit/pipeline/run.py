@@ -96,7 +96,7 @@ def _job(plan: Plan, request: Request, track: Track) -> Job:
     # Called by its path in the data set, for a name may come twice in two folders.
     named = track.path.relative_to(plan.root).as_posix() if track.path.is_relative_to(plan.root) else track.name
     path = Path(named) if request.url else track.path
-    what = (request.stages, plan.backends, plan.settings, request.overwrite, request.debug)
+    what = (request.stages, plan.backends, plan.settings, request.overwrite, request.replaces, request.debug)
     return Job(path, *what, named, url=request.url)
 
 

@@ -1,20 +1,20 @@
 """What is known of a track before it is worked on: its files, its provenance, and which stages must run."""
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mirkit.audio import read_tags
 from mirkit.catalog import STEMS, Stage, stage, with_needs
 from mirkit.cropping.clip import Cut, is_cut, looks_whole
 from mirkit.errors import InfoError, MissingInput
-from mirkit.pipeline.done import EXTERNAL, Inputs, inputs_of, why_not_done
+from mirkit.pipeline.done import Inputs, inputs_of, why_not_done
 from mirkit.stages import entry_name
 from mirkit.stages.choice import midi_path
 from mirkit.store import (
+    EXTERNAL,
     Entry,
     Fingerprint,
     Provenance,
@@ -22,12 +22,15 @@ from mirkit.store import (
     fingerprint,
     read_info,
     read_provenance,
+    recorded,
+    restamp,
     shown,
 )
 from mirkit.store.sidecar import JsonObject, check_stays_inside
 from mirkit.track import Track
 from mirkit.track.companions import ADTOF_MIDI, DRUMS_MIDI
-from mirkit.track.names import SIDECARS, STEM_MARK
+from mirkit.track.names import SIDECARS
+from mirkit.track.own import is_marked
 
 #: File that a stage writes -> attribute of its track.
 _PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}
@@ -52,10 +55,19 @@ class State:
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, track: Track, *, hashed: bool = True) -> "State":
-        """Look at a track: one stat a file, content read only where size or time differ from what is known.
+    def of(cls, track: Track, *, hashed: bool = True, known: Mapping[str, Fingerprint] | None = None) -> "State":
+        """Look at a track: one stat a file, content read only where the stamp is not one that is known.
 
-        Without ``hashed``, a file of which nothing is known yet is not read either: enough to see what must run.
+        A file whose content turns out to be the one that is recorded has its new stamp stored.
+
+        Parameters
+        ----------
+        track : Track
+        hashed : bool
+            Without it, a file of which nothing is recorded yet is not read either: enough to see what must run.
+        known : mapping of str to Fingerprint, optional
+            Part -> what it is believed to be, in the place of what the provenance says: with an empty one every file
+            is read.
 
         Raises
         ------
@@ -74,35 +86,19 @@ class State:
             info = read_info(track.info)
         except InfoError as error:
             notes.append(str(error))
-        known = {
-            part: print_
-            for entry in provenance.stages.values()
-            for part, print_ in (*entry.inputs.items(), *entry.outputs.items())
-        }
+        told = recorded(provenance)
+        believed = told if known is None else {part: [print_] for part, print_ in known.items()}
         prints = {
-            part: fingerprint(path, known.get(part)) if hashed or part in known else unread(path)
+            part: fingerprint(path, *believed.get(part, ())) if hashed or part in told else unread(path)
             for part, path in track.parts.items()
         }
+        provenance = restamp(track.provenance, provenance, prints)
         return cls(track, provenance, info, prints, notes)
 
     @property
     def cut(self) -> Cut | None:
         """Where it was cut from, if it is a clip."""
         return Cut.of(self.provenance)
-
-    def retimed(self) -> list[Entry]:
-        """Entries whose files have a new time of change and the old content, with that time: not to be hashed again."""
-        entries = []
-        for entry in self.provenance.stages.values():
-            inputs, outputs = (self._retimed(prints) for prints in (entry.inputs, entry.outputs))
-            if _times(inputs) != _times(entry.inputs) or _times(outputs) != _times(entry.outputs):
-                entries.append(replace(entry, inputs=inputs, outputs=outputs))
-        return entries
-
-    def _retimed(self, prints: Mapping[str, Fingerprint]) -> dict[str, Fingerprint]:
-        return {
-            part: self.prints[part] if self.prints.get(part) == print_ else print_ for part, print_ in prints.items()
-        }
 
     @property
     def stems_by(self) -> str:
@@ -111,23 +107,49 @@ class State:
         return (entry.backend if entry else None) or ""
 
     def foreign_stems(self) -> dict[str, Fingerprint]:
-        """Stems that the user brought: present, and not what our separation wrote."""
+        """Stems that the user brought: present, and not what our separation wrote.
+
+        Where nothing is recorded, or a separation was interrupted, those that carry our mark are ours.
+        """
         entry = self.provenance.stages.get("separate")
         ours = entry.outputs if entry and entry.backend != EXTERNAL else {}
         method: Any = entry.extra.get("method", {}) if entry else {}
-        begun = method.get("writing", ()) if entry and entry.failed else ()
+        begun = STEMS if entry is None else method.get("writing", ()) if entry.failed else ()
         return {
             stem: self.prints[stem]
             for stem in STEMS
             if stem in self.prints
             and ours.get(stem) != self.prints[stem]
-            and not (stem in begun and read_tags(self.track.stems[stem]).artist == STEM_MARK)
+            and not (stem in begun and is_marked(self.track.stems[stem]))
         }
 
+    def own(self, wanted: Iterable[str], settings: Settings) -> dict[str, str]:
+        """Files of the user's that stand where wanted stages would write: stage -> their names."""
+        found = {}
+        if "separate" in wanted and (stems := self.foreign_stems()):
+            found["separate"] = ", ".join(self.track.stems[stem].name for stem in stems)
+        if "drums" in wanted and self.foreign_midi(settings):
+            found["drums"] = midi_path(self.track, settings).name
+        return found
+
+    def newer(self, wanted: Iterable[str], settings: Settings) -> list[str]:
+        """Those of the wanted stages that a newer version of mirkit has done."""
+        entries = self.provenance.stages
+        rows = [(stage(name), entries.get(entry_name(stage(name), settings))) for name in wanted]
+        return [row.name for row, entry in rows if entry and entry.stage_version > row.version]
+
     def outstanding(
-        self, wanted: Iterable[str], backends: Mapping[str, str], settings: Settings, *, overwrite: bool = False
+        self,
+        wanted: Iterable[str],
+        backends: Mapping[str, str],
+        settings: Settings,
+        *,
+        overwrite: bool = False,
+        replaces: Set[str] = frozenset(),
     ) -> dict[str, str]:
         """Stages that must run, in order, each with why; what the wanted ones need is looked at too.
+
+        ``replaces`` are the stages, of ``separate`` and ``drums``, that may replace files of the user's.
 
         Raises
         ------
@@ -135,10 +157,13 @@ class State:
             It is a clip, and has from its source what is asked for.
         """
         wanted = tuple(wanted)
-        self._check_clip(wanted)
-        if "drums" in wanted and not overwrite and self.foreign_midi(settings):
-            wanted = tuple(name for name in wanted if name != "drums")  # the user's own MIDI stays
+        self.check_clip(wanted)
+        own = self.own(wanted, settings)
         todo: dict[str, str] = {}
+        if "drums" in own and "drums" not in replaces:  # the user's own MIDI stays
+            if overwrite and wanted == ("drums",):
+                return {"drums": kept("drums", own["drums"])}
+            wanted = tuple(name for name in wanted if name != "drums")
         identities = _Identities()
         for name in with_needs(wanted):
             row = stage(name)
@@ -153,17 +178,25 @@ class State:
                 settings,
                 products_there=self._products_there(row, entry, settings),
             )
-            if name == "separate" and not overwrite and len(self.foreign_stems()) == len(STEMS):
-                why = ""  # the user's own stems stay
             if overwrite and name in wanted:
                 why = "overwrite"
+            if name in own and name in replaces:
+                why = f"takes the place of {own[name]}"
+            elif name == "separate" and len(self.foreign_stems()) == len(STEMS):  # the user's own stems stay
+                why = kept(name, own[name]) if overwrite and wanted == (name,) else ""
             if why:
                 todo[name] = why
             identities.entries[name] = None if why else entry
         return todo
 
-    def _check_clip(self, wanted: Iterable[str]) -> None:
-        """Refuse to measure a clip as if it were a track: its numbers rest on the beats and levels of its source."""
+    def check_clip(self, wanted: Iterable[str]) -> None:
+        """Refuse to measure a clip as if it were a track: its numbers rest on the beats and levels of its source.
+
+        Raises
+        ------
+        MissingInput
+            It is a clip, and has from its source what is asked for.
+        """
         if (cut := self.cut) is None:
             return
         entries = {name: self.provenance.stages.get(name) for name in wanted}
@@ -210,11 +243,16 @@ class State:
     def foreign_midi(self, settings: Settings) -> Fingerprint | None:
         """The drums' MIDI file, where the user brought or edited it."""
         path = midi_path(self.track, settings)
-        ours = self.our_midi(settings)
         if not path.is_file():
             return None
-        found = fingerprint(path, ours.get(path.name))
-        return None if found in ours.values() else found
+        entry = self.provenance.stages.get(entry_name(stage("drums"), settings))
+        if entry is None and is_marked(path):
+            return None
+        told = entry.outputs if entry else {}
+        found = fingerprint(path, *told.values())
+        same = {name: found for name, print_ in told.items() if print_ == found}
+        self.provenance = restamp(self.track.provenance, self.provenance, same)
+        return None if found in self.our_midi(settings).values() else found
 
 
 class _Identities:
@@ -237,5 +275,7 @@ def unread(path: Path) -> Fingerprint:
     return Fingerprint(path.stat().st_size, "")
 
 
-def _times(prints: Mapping[str, Fingerprint]) -> dict[str, int]:
-    return {part: print_.mtime_ns for part, print_ in prints.items()}
+def kept(stage: str, names: str) -> str:
+    """What a user is told of own files that stay where they are although a stage was to be done again."""
+    what, option = {"separate": ("stems", "--replace-stems"), "drums": ("MIDI", "--replace-midi")}[stage]
+    return f"{names}: your own {what}, kept as found; {option} moves them aside and makes new ones"

@@ -24,6 +24,7 @@ from mirkit.report.setpage import of_keys, of_set
 from mirkit.report.trackpage import gather
 from mirkit.store import make_folder, remove_file, shown, sweep
 from mirkit.store.output import Output, begins_with, head
+from mirkit.store.stamp import stamp_of
 from mirkit.track import Track, is_track
 from mirkit.track.companions import role_beside
 from mirkit.track.names import base_of
@@ -271,7 +272,7 @@ def _file_name(name: str, track: Track) -> str:
 
 
 def _stamp(track: Track, name: str, with_audio: bool, listed: "_Listed") -> str:
-    """What a page is made of: names, sizes and times of the track's files, and the version of the page itself."""
+    """What a page is made of: names and stamps of the track's files, and the version of the page itself."""
     parts = [name, __version__, str(with_audio), _version()]
     try:
         if track.loose:
@@ -307,8 +308,7 @@ class _Listed:
 def _of_file(entry: "os.DirEntry[str]") -> str:
     if not entry.is_file():
         return entry.name
-    stat = entry.stat()
-    return f"{entry.name} {stat.st_size} {stat.st_mtime_ns}"
+    return f"{entry.name} {stamp_of(entry.path, entry.stat())}"
 
 
 @cache

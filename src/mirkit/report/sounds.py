@@ -13,6 +13,7 @@ import numpy as np
 from mirkit.audio import encode, open_audio
 from mirkit.features.types import FloatArray
 from mirkit.store import make_folder, remove_file, sweep
+from mirkit.store.stamp import stamp_of
 from mirkit.track import Track
 
 #: Of the copies, in kbit/s: a track of three minutes with its stems takes 14 MB.
@@ -42,8 +43,7 @@ def copies(track: Track, page: Path) -> dict[str, str]:
     sweep(make_folder(folder))
     found = {}
     for part, path in track.parts.items():
-        stat = path.stat()
-        state = hashlib.sha256(f"{path.name} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:8]
+        state = hashlib.sha256(f"{path.name} {stamp_of(path)}".encode()).hexdigest()[:8]
         copy = folder / f"{part}-{state}.mp3"
         if not copy.exists():
             audio = open_audio(path, hold_seconds=0)

@@ -11,6 +11,9 @@ from typing import Any
 from mirkit.store.fingerprints import Fingerprint
 from mirkit.store.sidecar import JsonObject, JsonValue
 
+#: Backend of what the user brought: it stays, whatever the settings.
+EXTERNAL = "external"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -129,28 +132,28 @@ def parse_entry(stage: str, content: JsonValue) -> Entry:
 def encode_prints(prints: Mapping[str, Fingerprint]) -> JsonObject:
     """Give named fingerprints as JSON."""
     return {
-        name: {"size": content.size, "mtime_ns": content.mtime_ns, "sha256": content.sha256}
+        name: dict(zip(("size", "mtime_ns", "ctime_ns", "inode"), content.stamp, strict=True))
+        | {"sha256": content.sha256}
         for name, content in prints.items()
     }
 
 
 def parse_prints(content: JsonValue, where: str) -> dict[str, Fingerprint]:
-    """Read named fingerprints. Raises as :func:`parse_entry`."""
+    """Read named fingerprints. Those of older versions lack ctime and inode. Raises as :func:`parse_entry`."""
     prints = {}
     for name, value in as_object(content, where).items():
-        try:
-            size, sha256, mtime_ns = value["size"], value["sha256"], value["mtime_ns"]  # type: ignore[call-overload,index]
-        except (KeyError, TypeError):
-            size = sha256 = mtime_ns = None
-        if not (isinstance(size, int) and isinstance(sha256, str) and isinstance(mtime_ns, int)):
+        told: Any = value if isinstance(value, dict) else {}
+        sha256 = told.get("sha256")
+        look = told.get("size"), told.get("mtime_ns"), told.get("ctime_ns", 0), told.get("inode", 0)
+        if type(sha256) is not str or {*map(type, look)} != {int}:
             raise TypeError(f"{where}: {name} is not a fingerprint")
-        prints[name] = _known(size, sha256, mtime_ns)
+        prints[name] = _known(sha256, *look)
     return prints
 
 
 @lru_cache(maxsize=64)  # most stages of a track read the same files
-def _known(size: int, sha256: str, mtime_ns: int) -> Fingerprint:
-    return Fingerprint(size, sha256, mtime_ns)
+def _known(sha256: str, size: int, mtime_ns: int, ctime_ns: int, inode: int) -> Fingerprint:
+    return Fingerprint(size, sha256, mtime_ns, ctime_ns, inode)
 
 
 def as_object(value: JsonValue, where: str) -> JsonObject:

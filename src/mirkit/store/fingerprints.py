@@ -7,11 +7,12 @@ from pathlib import Path
 
 from mirkit.errors import MissingInput
 from mirkit.store.mishap import mishap, shown
+from mirkit.store.stamp import Stamp, stamp_of
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Identity of a file's content. Two are equal when the contents are: the time of change does not count.
+    """Identity of a file's content. Two are equal when the contents are; the rest is how the file looked.
 
     Attributes
     ----------
@@ -19,27 +20,32 @@ class Fingerprint:
         Bytes.
     sha256 : str
         Hash of the content, hexadecimal.
-    mtime_ns : int
-        When it was last changed, in nanoseconds: with the size, the cheap sign that it is the same file still.
+    mtime_ns, ctime_ns, inode : int
+        See :class:`Stamp`. With the size they tell that it is the same file still, without reading it.
     """
 
     size: int
     sha256: str
     mtime_ns: int = field(default=0, compare=False)
+    ctime_ns: int = field(default=0, compare=False)
+    inode: int = field(default=0, compare=False)
+
+    @property
+    def stamp(self) -> Stamp:
+        """How the file looked when it had this content."""
+        return Stamp(self.size, self.mtime_ns, self.ctime_ns, self.inode)
 
 
-def fingerprint(path: Path, known: Fingerprint | None = None, stat: os.stat_result | None = None) -> Fingerprint:
-    """Fingerprint a file, without reading it where its size and time of change are those already known.
+def fingerprint(path: Path, *known: Fingerprint | None) -> Fingerprint:
+    """Fingerprint a file, without reading it where it looks as it did when its content was known.
 
     Parameters
     ----------
     path : Path
         The file.
-    known : Fingerprint, optional
-        What it was before. Given back as it is when size and time agree; when only the time differs the content is
-        hashed, and the result equals ``known`` if the content does.
-    stat : os.stat_result, optional
-        Its status, where a folder scan has it already.
+    *known : Fingerprint
+        What it was at earlier times. The one whose stamp the file has is given back as it is. Where it has none of
+        them its content is hashed once: the result, with the stamp of now, equals the one whose content it has.
 
     Raises
     ------
@@ -49,17 +55,22 @@ def fingerprint(path: Path, known: Fingerprint | None = None, stat: os.stat_resu
         It cannot be read.
     """
     try:
-        if known is not None:
-            now = stat or path.stat()
-            if (now.st_size, now.st_mtime_ns) == (known.size, known.mtime_ns):
-                return known
-        with open(path, "rb") as file:
-            now = os.fstat(file.fileno())  # before the content: what is written meanwhile shows next time
-            return Fingerprint(now.st_size, hashlib.file_digest(file, "sha256").hexdigest(), now.st_mtime_ns)
+        now = stamp_of(path)
+        same = [print_ for print_ in known if print_ and now.matches(print_.stamp)]
+        if same and all(print_ == same[0] for print_ in same):
+            return same[0]
+        return hash_file(path)
     except FileNotFoundError as error:
         raise MissingInput(f"{shown(path)}: no such file") from error
     except OSError as error:
         raise mishap(error, path, "read") from error
+
+
+def hash_file(path: Path) -> Fingerprint:
+    """Read a whole file and fingerprint it. Raises OSError."""
+    with open(path, "rb") as file:
+        now = stamp_of(path, os.fstat(file.fileno()))  # before the content: what is written meanwhile shows next time
+        return Fingerprint(now.size, hashlib.file_digest(file, "sha256").hexdigest(), *now[1:])
 
 
 def fingerprint_text(text: str) -> Fingerprint:

@@ -15,6 +15,7 @@ from typing import Any
 from mirkit.errors import InfoError
 from mirkit.store.atomic import sweep, write_whole
 from mirkit.store.sidecar import read_bounded
+from mirkit.store.stamp import stamp_of
 
 FOLDER = Path(".mirkit", "index")
 #: So many indexes are kept, the newest: one for each question that is asked in turn.
@@ -97,14 +98,14 @@ class Index:
 
 
 def _signature(folder: Path) -> str:
-    """What a folder's files look like without being read: names, sizes, times of change; "" where that is no sign."""
+    """What a folder's files look like without being read: names and stamps; "" where that is no sign."""
     try:
         with os.scandir(folder) as entries:
-            seen = [(entry.name, entry.stat()) for entry in entries if not entry.name.startswith(".")]
+            shown = [(entry, entry.stat()) for entry in entries if not entry.name.startswith(".")]
+            seen = [(entry.name, stamp_of(entry.path, stat), stat.st_mode) for entry, stat in shown]
     except OSError:
         return ""
-    newest = max((stat.st_mtime_ns for _, stat in seen), default=0)
+    newest = max((stamp.mtime_ns for _, stamp, _ in seen), default=0)
     if newest > (time.time() - _YOUNG) * 1e9:
         return ""
-    told = sorted((name, stat.st_size, stat.st_mtime_ns, stat.st_mode) for name, stat in seen)
-    return hashlib.blake2b(repr(told).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return hashlib.blake2b(repr(sorted(seen)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

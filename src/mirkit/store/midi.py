@@ -15,17 +15,17 @@ from mirkit.transcription.tempo_map import QUARTER, TempoMap
 _DRUMS = 9
 #: Ticks that a stroke is held, at most: to the next of the same drum. A drum sounds as long as it sounds.
 _LENGTH = QUARTER // 8
+#: Name of the first track of the files that mirkit writes.
+_MARK = "mirkit"
 _Event = tuple[int, mido.Message | mido.MetaMessage]
-
-
-#: What our files hold behind their header and that of the first track: the name of that track.
-_MARK = (22, b"\x00\xff\x03\x06mirkit")
 
 
 def is_our_midi(path: Path) -> bool:
     """Tell whether a file is MIDI that :func:`format_midi` wrote."""
-    start, (at, mark) = head(path), _MARK
-    return start.startswith(b"MThd") and start[at:].startswith(mark)
+    start, form = head(path), b"MThd\0\0\0\6\0\1"
+    name = b"\x00\xff\x03" + bytes([len(_MARK)]) + _MARK.encode()
+    ticks = QUARTER.to_bytes(2, "big")
+    return start.startswith(form) and start[12:18] == ticks + b"MTrk" and start[22:].startswith(name)
 
 
 def format_midi(hits: Hits, tempo: TempoMap, steps: int = 0) -> bytes:
@@ -44,7 +44,7 @@ def format_midi(hits: Hits, tempo: TempoMap, steps: int = 0) -> bytes:
         The whole file: format 1, 960 ticks a quarter note, tick 0 at time 0 of the sound.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=QUARTER, charset="utf-8")
-    file.tracks.append(_track("mirkit", _conductor(tempo)))
+    file.tracks.append(_track(_MARK, _conductor(tempo)))
     for voice, times, levels in zip(hits.voices, hits.times, hits.levels, strict=True):
         if not len(times):
             continue

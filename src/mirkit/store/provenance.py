@@ -3,11 +3,13 @@
 Whatever differs between two runs of the same work (seconds, date) stands here and never in the ``.INFO``.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from mirkit.errors import InfoError
 from mirkit.store.entry import Entry, as_object, encode_entry, encode_prints, parse_entry, parse_prints
 from mirkit.store.fingerprints import Fingerprint
 from mirkit.store.mishap import shown
@@ -99,6 +101,69 @@ def update_provenance(
 
     merge(path, change)
     return merged
+
+
+def recorded(content: Provenance) -> dict[str, list[Fingerprint]]:
+    """Give what the stages know of each file that they read or wrote: name -> its fingerprints."""
+    found: dict[str, list[Fingerprint]] = {}
+    for entry in content.stages.values():
+        for name, print_ in (*entry.inputs.items(), *entry.outputs.items()):
+            found.setdefault(name, []).append(print_)
+    return found
+
+
+def restamp(path: Path, content: Provenance, prints: Mapping[str, Fingerprint]) -> Provenance:
+    """Store how files look now whose content is what a ``.PROVENANCE`` has of them, so that they are not hashed again.
+
+    A data set that cannot be written to keeps the older stamps on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.PROVENANCE``.
+    content : Provenance
+        What it holds, as far as the caller knows: where nothing differs, the file is not touched.
+    prints : mapping of str to Fingerprint
+        Name -> content and stamp of now.
+
+    Returns
+    -------
+    Provenance
+        ``content`` with the stamps of now.
+    """
+
+    def now(name: str, known: Fingerprint) -> Fingerprint:
+        return prints[name] if prints.get(name) == known else known
+
+    if all(now(name, known).stamp == known.stamp for name, several in recorded(content).items() for known in several):
+        return content
+    rewrite(path, now)
+    return _with_prints(content, now)
+
+
+def rewrite(path: Path, now: Callable[[str, Fingerprint], Fingerprint]) -> None:
+    """Exchange fingerprints in a ``.PROVENANCE``; one that is absent, or cannot be read or written, stays as it is.
+
+    ``now`` is given a name and its fingerprint, and gives the one to be stored.
+    """
+
+    def change(data: bytes | None) -> bytes:
+        return _encode(_with_prints(Provenance() if data is None else _parse(data, path), now))
+
+    with suppress(InfoError):
+        if read_provenance(path).stages:
+            merge(path, change)
+
+
+def _with_prints(content: Provenance, now: Callable[[str, Fingerprint], Fingerprint]) -> Provenance:
+    def changed(prints: Mapping[str, Fingerprint]) -> dict[str, Fingerprint]:
+        return {name: now(name, known) for name, known in prints.items()}
+
+    stages = {
+        name: replace(entry, inputs=changed(entry.inputs), outputs=changed(entry.outputs))
+        for name, entry in content.stages.items()
+    }
+    return replace(content, stages=stages)
 
 
 def _merged(part: str, old: Mapping[str, T], new: Mapping[str, T], gone: set[str]) -> dict[str, T]:

@@ -10,10 +10,19 @@ from mirkit.dataset.facts import facts_of, words_of
 from mirkit.description.facts import Facts, compare
 from mirkit.description.prompts import Question, fill
 from mirkit.models.texts.ladder import Wanted
-from mirkit.pipeline.done import EXTERNAL
 from mirkit.pipeline.state import unread
 from mirkit.pipeline.texts.asker import STAGE, Asker
-from mirkit.store import Entry, Fingerprint, fingerprint, fingerprint_text, read_info, read_provenance
+from mirkit.store import (
+    EXTERNAL,
+    Entry,
+    Fingerprint,
+    fingerprint,
+    fingerprint_text,
+    read_info,
+    read_provenance,
+    recorded,
+    restamp,
+)
 from mirkit.store.sidecar import JsonObject
 from mirkit.track import Track
 
@@ -65,8 +74,10 @@ def look(track: Track, asker: Asker, *, hashed: bool = True) -> Wants:
         Its sidecars, or its mix, cannot be read.
     """
     info, provenance = read_info(track.info), read_provenance(track.provenance)
-    known = next((entry.inputs["full_mix"] for entry in provenance.stages.values() if "full_mix" in entry.inputs), None)
-    mix = fingerprint(track.mix, known) if hashed or known else unread(track.mix)
+    known = recorded(provenance).get("full_mix", [])
+    asked_again = () if asker.overwrite and hashed else known
+    mix = fingerprint(track.mix, *asked_again) if hashed or known else unread(track.mix)
+    provenance = restamp(track.provenance, provenance, {"full_mix": mix})
     facts = facts_of(info, provenance)
     told = words_of(facts, provenance)
     wants = Wants(mix, facts, info)

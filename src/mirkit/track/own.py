@@ -1,0 +1,63 @@
+"""Files that mirkit made, known by their mark where no provenance tells; and the user's own, moved aside."""
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from mirkit.audio import read_tags
+from mirkit.errors import InfoError
+from mirkit.store.midi import is_our_midi
+from mirkit.store.mishap import mishap
+from mirkit.track.names import STEM_MARK, is_sound
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a stem or MIDI file carries the mark that mirkit writes into those that it makes."""
+    if is_sound(path.name):
+        return read_tags(path).artist == STEM_MARK
+    return path.is_file() and is_our_midi(path)
+
+
+def move_aside(paths: Iterable[Path]) -> dict[Path, Path]:
+    """Rename files to ``<name>.replaced-<n>`` beside them, which no scan takes for sound; nothing is overwritten.
+
+    Returns
+    -------
+    dict
+        Where each was -> where it is now.
+
+    Raises
+    ------
+    InfoError
+        One of them could not be moved; all are where they were.
+    """
+    moved: dict[Path, Path] = {}
+    for path in paths:
+        number = 1
+        while os.path.lexists(aside := path.with_name(f"{path.name}.replaced-{number}")):
+            number += 1
+        try:
+            os.rename(path, aside)
+        except OSError as error:
+            with suppress(InfoError):  # the first failure is the one to tell
+                move_back(moved)
+            raise mishap(error, path, "move") from error
+        moved[path] = aside
+    return moved
+
+
+def move_back(moved: Mapping[Path, Path]) -> None:
+    """Undo :func:`move_aside`, for files whose old place is free.
+
+    Raises
+    ------
+    InfoError
+        One could not be moved; it stays aside.
+    """
+    for path, aside in moved.items():
+        try:
+            if not os.path.lexists(path):
+                os.rename(aside, path)
+        except OSError as error:
+            raise mishap(error, aside, "move") from error
