@@ -152,12 +152,14 @@ def reference(mono) -> np.ndarray:
     ])  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 @pytest.mark.parametrize("mono", [signals.band(8), signals.noise(3), signals.clicks([0.5, 1, 2.2], 3)])
 def test_agrees_with_the_definitions(mono):
     np.testing.assert_allclose(values(measure(mono)), reference(mono), rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 @pytest.mark.parametrize("name", ["mdb/MusicDelta_Rock/full_mix.flac", "mdb/MusicDelta_Zeppelin/full_mix.flac"])
 def test_agrees_with_the_definitions_on_real_music(shared_data, name):

@@ -31,6 +31,7 @@ def test_curves_do_not_depend_on_block_length(rng):
         np.testing.assert_array_equal(curve, pieces[name])
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 def test_envelope_agrees_with_librosa(rng):
     librosa = pytest.importorskip("librosa")

@@ -13,6 +13,7 @@ from mirkit.features.timbre.percussive import PercussiveShare
 from mirkit.features.timbre.spectral_pass import strength_of
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 @pytest.mark.parametrize("sound", [notes, bursts])
 def test_onsets_are_librosas(sound):
@@ -25,6 +26,7 @@ def test_onsets_are_librosas(sound):
     np.testing.assert_array_equal(detect_onsets(strength), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 @pytest.mark.parametrize("n", [2100, 5000, 33000, 150000])
 def test_percussive_share_is_librosas(n):
