@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fsspec.registry import _registry
 
 from mirkit.cli.place import is_url
 from mirkit.errors import InfoError, MissingExtra
@@ -68,9 +69,11 @@ def test_what_the_storage_refuses_is_one_line(depot: Depot, monkeypatch: pytest.
 
 
 def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(MissingExtra, match="pip install s3fs"):
-        Depot("s3://bucket/music")
+    for scheme, package in (("s3", "s3fs"), ("gs", "gcsfs")):
+        monkeypatch.setitem(sys.modules, package, None)
+        monkeypatch.delitem(_registry, scheme, raising=False)  # where another test has imported it
+        with pytest.raises(MissingExtra, match=f"pip install {package}"):
+            Depot(f"{scheme}://bucket/music")
     with pytest.raises(InfoError, match="not a place"):
         Depot("nothing://bucket/music")
 
