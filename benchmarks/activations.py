@@ -12,9 +12,9 @@ import mir_eval
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.rhythm.beats.neural import Activations, beats_from_activations
+from mirkit.features.rhythm.beats.from_activations import Activations, beats_from_activations
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS
-from mirkit.features.rhythm.onset_meter import OnsetCurve
+from mirkit.features.rhythm.onset_extractor import OnsetCurve
 from mirkit.features.rhythm.onsets import Onsets
 
 RATE = 50.0

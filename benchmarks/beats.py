@@ -4,7 +4,7 @@
 
 Pieces: the rendered corpus (``rhythm_corpus.py``; "test" has six styles and a soundfont that nothing was tuned on) and
 the annotated excerpts of ``../shared/data``. Columns: beat F-measure (70 ms), CMLt and AMLt (mir_eval; the first five
-seconds trimmed as is usual, and untrimmed), downbeat F, share of pieces with the metre right, tempo within 4 % (Acc1)
+seconds trimmed as is usual, and untrimmed), downbeat F, share of pieces with the meter right, tempo within 4 % (Acc1)
 and within 4 % of it, its double, half, triple or third (Acc2), the share with a tempo defined, and the mean of the
 columns that every tracker has. Rubato counts for "defined" alone. What the others find is kept in the corpus' folder,
 so that a second run only measures ours; Beat This! takes part where its weights are. The table ends with the CPU
@@ -27,8 +27,8 @@ import soundfile
 from mirkit import models
 from mirkit.errors import MirkitError
 from mirkit.features.rhythm.beats import Beats, track_beats
-from mirkit.features.rhythm.beats.neural import beats_from_activations
-from mirkit.features.rhythm.onset_meter import OnsetCurve, OnsetMeter
+from mirkit.features.rhythm.beats.from_activations import beats_from_activations
+from mirkit.features.rhythm.onset_extractor import OnsetCurve, OnsetExtractor
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import Window
@@ -36,12 +36,12 @@ from mirkit.store import Settings
 from mirkit.store.settings import with_values
 
 RATE = 44100
-COLUMNS = ("F", "CMLt", "AMLt", "F all", "CMLt all", "AMLt all", "down F", "metre", "Acc1", "Acc2", "defined")
+COLUMNS = ("F", "CMLt", "AMLt", "F all", "CMLt all", "AMLt all", "down F", "meter", "Acc1", "Acc2", "defined")
 Found = tuple[np.ndarray, np.ndarray | None, str | None, float | None, bool]
 
 
 def onset_curve(mono: np.ndarray) -> OnsetCurve:
-    stft, meter = PowerStft(), OnsetMeter()
+    stft, meter = PowerStft(), OnsetExtractor()
     meter.push_samples(mono)
     for source in (stft.push(mono), stft.finish()):
         for frames in source:  # each block is overwritten by the next
@@ -53,7 +53,7 @@ def found(beats: Beats, samples: int) -> Found:
     bpm = tempo(beats, Window(0, samples / RATE)).bpm
     if not isinstance(bpm, float):
         bpm = 60 / float(np.median(np.diff(beats.times))) if len(beats.times) > 1 else None
-    return beats.times, beats.downbeats, beats.metre, bpm, beats.steady
+    return beats.times, beats.downbeats, beats.meter, bpm, beats.steady
 
 
 def ours(mono: np.ndarray) -> Found:
@@ -106,8 +106,8 @@ def kept(folder: Path, tracker: str, name: str, track: Callable[[], Found]) -> F
         lists = [None if times is None else np.asarray(times, np.float64).tolist() for times in (beats, downbeats)]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps([*lists, *rest]))
-    beats, downbeats, metre, bpm, steady = json.loads(path.read_text())
-    return np.array(beats), None if downbeats is None else np.array(downbeats), metre, bpm, steady
+    beats, downbeats, meter, bpm, steady = json.loads(path.read_text())
+    return np.array(beats), None if downbeats is None else np.array(downbeats), meter, bpm, steady
 
 
 def load(path: Path) -> np.ndarray:
@@ -120,7 +120,7 @@ def load(path: Path) -> np.ndarray:
 
 def score(truth: dict, heard: Found) -> list[float]:
     """Return one piece's row of ``COLUMNS``; NaN where a column does not apply."""
-    beats, downbeats, metre, bpm, defined = heard
+    beats, downbeats, meter, bpm, defined = heard
     if truth["bpm"] is None:
         return [np.nan] * 10 + [float(defined)]
     row: list[float] = []
@@ -134,7 +134,7 @@ def score(truth: dict, heard: Found) -> list[float]:
     trimmed = mir_eval.beat.trim_beats
     known = downbeats is not None and len(truth["downbeats"]) > 2
     row.append(mir_eval.beat.f_measure(trimmed(np.array(truth["downbeats"])), trimmed(downbeats)) if known else np.nan)
-    row.append(float(metre == truth["metre"]) if metre and truth["metre"] else np.nan)
+    row.append(float(meter == truth["meter"]) if meter and truth["meter"] else np.nan)
     ratio = bpm / truth["bpm"] if bpm else 0
     return [
         *row,
@@ -166,12 +166,12 @@ def annotated(data: Path) -> Iterator[tuple[str, dict, np.ndarray]]:
         name = path.parent.name if mix else path.stem.removesuffix("_Drum")
         table = np.loadtxt(data / "mdb" / "annotations" / f"{name}_MIX.beats")
         beats, downbeats = table[:, 0], table[table[:, 1] == 1, 0]
-        truth = {"beats": beats, "downbeats": downbeats, "metre": "4/4", "bpm": 60 / float(np.median(np.diff(beats)))}
+        truth = {"beats": beats, "downbeats": downbeats, "meter": "4/4", "bpm": 60 / float(np.median(np.diff(beats)))}
         yield f"{name}{' mix' if mix else ' drums'}", truth | {"style": "mdb"}, load(path)
     for path in sorted((data / "beats").glob("*.flac")):
         table = np.loadtxt(path.with_suffix(".beats"))
         truth = {"beats": table[:, 0], "downbeats": table[table[:, 1] == 1, 0], "style": "excerpt"}
-        yield path.stem, truth | {"metre": None, "bpm": float(path.with_suffix(".bpm").read_text())}, load(path)
+        yield path.stem, truth | {"meter": None, "bpm": float(path.with_suffix(".bpm").read_text())}, load(path)
 
 
 def table(title: str, rows: dict[str, list[list[float]]], names: list[str], only: Callable[[int], bool]) -> None:
@@ -201,13 +201,13 @@ def without_pulse(seeds: int = 20) -> None:
                 np.pi * np.arange(n) / n
             )
             at += length + (rng.uniform(0.2, 0.7) if rng.random() < 0.2 else rng.uniform(0, 0.08))
-        colour = np.fft.irfft(
+        color = np.fft.irfft(
             np.fft.rfft(rng.normal(0, 1, len(t))) / np.maximum(1, np.arange(len(t) // 2 + 1)) ** rng.uniform(0, 1)
         )
         drone = sum(
             np.sin(2 * np.pi * rng.uniform(60, 600) * t + 3 * np.sin(rng.uniform(0.2, 3) * t)) for _ in range(4)
         )
-        for name, sound in (("noise", colour), ("drone", drone), ("speech-like", speech)):
+        for name, sound in (("noise", color), ("drone", drone), ("speech-like", speech)):
             heard = ours((0.3 * sound / np.abs(sound).max()).astype(np.float32))
             false[name] = false.get(name, 0) + int(heard[4])
     print(f"\nbpm_is_defined on {seeds} seeds each:", ", ".join(f"{name} {count}" for name, count in false.items()))
@@ -260,7 +260,7 @@ def main() -> None:
             ):
                 print(
                     f"{name:28s} F {last[3]:.2f} down {last[6]:.2f} bpm {heard[3]:.1f}/{truth['bpm']:.1f} "
-                    f"{heard[2]}/{truth['metre']}"
+                    f"{heard[2]}/{truth['meter']}"
                 )
     styles = [truth["style"] for truth in truths]
     corpus = [style not in ("mdb", "excerpt") for style in styles]

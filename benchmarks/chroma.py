@@ -17,7 +17,7 @@ import soundfile
 import soxr
 
 from mirkit.demo import demo_tracks
-from mirkit.features.harmony.chroma import ChromaCurve, ChromaMeter, mean_chroma
+from mirkit.features.harmony.chroma import ChromaCurve, ChromaExtractor, mean_chroma
 from mirkit.features.harmony.key import key
 from mirkit.features.types import ANALYSIS_RATE, Unknown, Window
 
@@ -34,7 +34,7 @@ def signals(data: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def ours(mono: np.ndarray) -> ChromaCurve:
-    meter = ChromaMeter()
+    meter = ChromaExtractor()
     for start in range(0, len(mono), BLOCK):
         meter.push(mono[start : start + BLOCK])
     return meter.finish()

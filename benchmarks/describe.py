@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import numpy as np
 
-from mirkit.description.excerpt import RATE, context_tokens, heard_seconds
-from mirkit.description.prompts import QUESTIONS
-from mirkit.models.texts import Ask, Need
+from mirkit.captions.excerpt import RATE, context_tokens, heard_seconds
+from mirkit.captions.prompts import QUESTIONS
+from mirkit.models.captioners import Prompt, Requirements
 from mirkit.store import Settings
-from mirkit.store.settings import Run
-from mirkit.store.text_settings import Texts
+from mirkit.store.caption_settings import CaptionSettings
+from mirkit.store.settings import RunSettings
 from tiny_flamingo import write_checkpoint, write_gguf
 
 ARCHITECTURES = ("MusicFlamingo", "AudioFlamingo3")
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--card", action="store_true", help="a random model of 8 billion parameters on a CUDA card too")
     parser.add_argument("--json", type=Path, help="write the numbers there")
     options = parser.parse_args()
-    asks = [Ask(row.prompt, options.tokens, (20, 12 * row.words), 0.0, 1) for row in QUESTIONS]
+    asks = [Prompt(row.prompt, options.tokens, (20, 12 * row.words), 0.0, 1) for row in QUESTIONS]
     samples = (0.1 * np.random.default_rng(0).standard_normal(round(options.seconds * RATE))).astype(np.float32)
     rows = []
     with tempfile.TemporaryDirectory() as temp:
@@ -73,15 +73,15 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return work(), time.process_time() - start
 
 
-def checkpoint(folder: Path, samples: np.ndarray, asks: list[Ask]) -> dict[str, Any]:
+def checkpoint(folder: Path, samples: np.ndarray, asks: list[Prompt]) -> dict[str, Any]:
     """Transformers: one encoding, one first part, one batch, against a whole ``generate`` for each question."""
     import torch
 
-    from mirkit.models.texts.flamingo import Checkpoint
+    from mirkit.models.captioners.flamingo import Checkpoint
 
     torch.set_num_threads(1)
-    model = Checkpoint(replace(Settings(), texts=Texts(model=str(folder)), run=Run(device="cpu")))
-    with model.started(Need(0.0, 0)):
+    model = Checkpoint(replace(Settings(), texts=CaptionSettings(model=str(folder)), run=RunSettings(device="cpu")))
+    with model.started(Requirements(0.0, 0)):
         processor, network = model._loaded or (None, None)
         network.generation_config.eos_token_id = -1  # each answer as long as it may be
         alone, separate = timed(lambda: [generate(processor, network, samples, ask) for ask in asks])
@@ -90,7 +90,7 @@ def checkpoint(folder: Path, samples: np.ndarray, asks: list[Ask]) -> dict[str, 
     return {"separate": separate, "shared": shared, "same": answers == alone}
 
 
-def generate(processor: Any, network: Any, samples: np.ndarray, ask: Ask) -> str:
+def generate(processor: Any, network: Any, samples: np.ndarray, ask: Prompt) -> str:
     import torch
 
     content = [{"type": "text", "text": ask.prompt}, {"type": "audio", "audio": samples}]
@@ -103,16 +103,16 @@ def generate(processor: Any, network: Any, samples: np.ndarray, ask: Ask) -> str
     return str(processor.tokenizer.decode(out[0, inputs["input_ids"].shape[1] :]))
 
 
-def llama(model: Path, samples: np.ndarray, asks: list[Ask]) -> dict[str, Any]:
+def llama(model: Path, samples: np.ndarray, asks: list[Prompt]) -> dict[str, Any]:
     """llama.cpp: one server and slot, against a load and a hearing for each question, as the command-line tool does."""
-    from mirkit.models.texts.llama import LlamaServer
+    from mirkit.models.captioners.llama import LlamaServer
 
-    server = LlamaServer(replace(Settings(), texts=Texts(model=str(model)), run=Run(device="cpu")))
+    server = LlamaServer(replace(Settings(), texts=CaptionSettings(model=str(model)), run=RunSettings(device="cpu")))
     seconds = heard_seconds(len(samples) / RATE, server.most_seconds, whole_windows=True)
     heard = samples[: round(seconds * RATE)]
-    need = Need(seconds, max(context_tokens(seconds, ask.prompt, ask.tokens) for ask in asks))
+    need = Requirements(seconds, max(context_tokens(seconds, ask.prompt, ask.tokens) for ask in asks))
 
-    def run(some: list[Ask]) -> list[str]:
+    def run(some: list[Prompt]) -> list[str]:
         with server.started(need):
             return [answer.text for _, answer in server.hear(heard, 0).ask(some)]
 
@@ -121,12 +121,12 @@ def llama(model: Path, samples: np.ndarray, asks: list[Ask]) -> dict[str, Any]:
     return {"separate": separate, "shared": shared, "same": together == alone}
 
 
-def card(samples: np.ndarray, asks: list[Ask]) -> dict[str, Any]:
+def card(samples: np.ndarray, asks: list[Prompt]) -> dict[str, Any]:
     """The real sizes on a card: wall seconds a track, one after the other. Not run where these tables were made."""
     import torch
     import transformers as tf
 
-    from mirkit.models.texts.sharing import Shared
+    from mirkit.models.captioners.prefix_cache import SharedPrefix
 
     with tempfile.TemporaryDirectory() as temp:
         folder = write_checkpoint(Path(temp), "MusicFlamingo", speaking=False)
@@ -141,11 +141,11 @@ def card(samples: np.ndarray, asks: list[Ask]) -> dict[str, Any]:
     with torch.device("cuda"):
         network = tf.MusicFlamingoForConditionalGeneration._from_config(config, dtype=torch.bfloat16).eval()
     network.generation_config = tf.GenerationConfig(eos_token_id=-1, pad_token_id=0)
-    list(Shared(processor, network, samples[:RATE]).ask(asks))
+    list(SharedPrefix(processor, network, samples[:RATE]).ask(asks))
     start = time.perf_counter()
     alone = [generate(processor, network, samples, ask) for ask in asks]
     middle = time.perf_counter()
-    together = [answer.text for _, answer in Shared(processor, network, samples).ask(asks)]
+    together = [answer.text for _, answer in SharedPrefix(processor, network, samples).ask(asks)]
     end = time.perf_counter()
     peak = torch.cuda.max_memory_allocated() / 2**30
     print(f"card: {5 * asks[0].tokens / (end - middle):.0f} tokens/s, {peak:.1f} GiB at most\n")

@@ -18,8 +18,8 @@ import mir_eval
 import numpy as np
 from beats import RATE, load
 
-from mirkit.transcription.embedded import DrumMeter
-from mirkit.transcription.hits import Hits
+from mirkit.drums.drum_hits import Hits
+from mirkit.drums.embedded import DrumExtractor
 
 #: What the annotations call the strokes of each voice, in the order of the voices.
 EMBEDDED = {"kick": ("KD",), "snare": ("SD",), "tom": ("TT",), "hi-hat": ("HH", "CY")}
@@ -99,7 +99,7 @@ def main() -> None:
         lines = (data / "annotations" / f"{name}_class.txt").read_text().splitlines()
         truth = [(float(when), kind) for when, kind in (line.split() for line in lines)]
         files[name.removeprefix("MusicDelta_")] = load(path), truth
-    measure("embedded", DrumMeter, EMBEDDED, files)
+    measure("embedded", DrumExtractor, EMBEDDED, files)
     if arguments.weights is None:
         return
     import torch
@@ -107,7 +107,7 @@ def main() -> None:
     from mirkit.models import adtof, weights
 
     torch.set_num_threads(1)
-    transcriber = adtof.load(weights.at(arguments.weights), "cpu")
+    transcriber = adtof.load(weights.from_path(arguments.weights), "cpu")
     measure("ADTOF", transcriber.listen, ADTOF, files)
     if arguments.port is None:
         return

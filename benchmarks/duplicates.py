@@ -1,6 +1,6 @@
 """How many altered copies are found, how many different pieces are taken for one recording, and what it costs.
 
-    PYTHONPATH=tests python benchmarks/duplicates.py                     # 300 synthesised pieces, measured
+    PYTHONPATH=tests python benchmarks/duplicates.py                     # 300 synthesized pieces, measured
     PYTHONPATH=tests python benchmarks/duplicates.py --outlines 20000    # outlines without sound: time, memory
 
 The pieces are loops of four chords from a dozen common progressions, at one of four tempos, with bass, drums and a
@@ -20,9 +20,9 @@ import numpy as np
 
 from dataset.altered import ALTERATIONS, RATE, curves
 from dataset.test_duplicates import copy_of, made
-from mirkit.dataset.fingerprint import Outline, hashes, landmarks, outline, rotated
-from mirkit.dataset.likeness import likeness
-from mirkit.dataset.matching import SEMITONES, candidates
+from mirkit.dataset.alignment import align
+from mirkit.dataset.candidate_search import SEMITONES, candidates
+from mirkit.dataset.fingerprint import FingerprintFeatures, hashes, landmarks, outline, rotated
 
 PROGRESSIONS = (
     "0 7 9 5",
@@ -90,7 +90,7 @@ def piece(seed: int, tune_seed: int) -> np.ndarray:
     return np.tile((0.5 * out / np.abs(out).max()).astype(np.float32), (2, 1))
 
 
-def compare(outlines: list[Outline]) -> tuple[dict[tuple[int, int], float], int, dict[str, float]]:
+def compare(outlines: list[FingerprintFeatures]) -> tuple[dict[tuple[int, int], float], int, dict[str, float]]:
     """Pairs that are told to be one recording, the number of candidates, seconds of each step."""
     clock = [time.process_time()]
     marks = [landmarks(course) for course in outlines]
@@ -100,7 +100,7 @@ def compare(outlines: list[Outline]) -> tuple[dict[tuple[int, int], float], int,
     clock.append(time.process_time())
     found: dict[tuple[int, int], float] = {}
     for candidate in tried:
-        like = likeness(outlines[candidate.first], outlines[candidate.second], candidate)
+        like = align(outlines[candidate.first], outlines[candidate.second], candidate)
         if like and like.same:
             first, second = sorted((candidate.first, candidate.second))
             found[first, second] = min(like.harmony, like.dynamics)
@@ -110,7 +110,7 @@ def compare(outlines: list[Outline]) -> tuple[dict[tuple[int, int], float], int,
 
 
 def of_sound(count: int) -> dict[str, object]:
-    """Copies and strangers among synthesised sound."""
+    """Copies and strangers among synthesized sound."""
     names = list(ALTERATIONS)
     originals, copies = [], []
     with tempfile.TemporaryDirectory() as folder:

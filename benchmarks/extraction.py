@@ -90,7 +90,7 @@ def _cpu(work: Callable[[], Any]) -> float:
 def ours(folder: Path) -> dict[str, Any]:
     """The pipeline's own path: decode, measure, reduce, write every file."""
     from mirkit.catalog import JOBS, MEASURED
-    from mirkit.pipeline.process import Job, process
+    from mirkit.pipeline.track_task import TrackJob, process
     from mirkit.store import Settings
 
     backends = dict.fromkeys(JOBS, "embedded") | {"aesthetics": ""}
@@ -98,7 +98,7 @@ def ours(folder: Path) -> dict[str, Any]:
     def extract(track: Path) -> None:
         for kept in track.glob("*.CURVES.npz"):
             kept.unlink()
-        outcome = process(Job(track, MEASURED, backends, Settings(), overwrite=True))
+        outcome = process(TrackJob(track, MEASURED, backends, Settings(), overwrite=True))
         assert outcome.ok, outcome.failures
 
     extract(folder.parent / "warm")
@@ -109,8 +109,8 @@ def groups(folder: Path) -> dict[str, Any]:
     """The same work a group at a time, on sound that is decoded already."""
     from mirkit.audio import open_audio
     from mirkit.catalog import STEMS
+    from mirkit.features.extraction import BLOCK, measure
     from mirkit.features.rhythm.beats.track import track_beats
-    from mirkit.features.signal import BLOCK, measure
 
     parts = ("full_mix", *STEMS)
     sound: dict[str, Any] = {}

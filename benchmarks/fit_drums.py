@@ -4,7 +4,7 @@
 
 FOLDER keeps what is rendered: for fitting, the band levels of each voice by itself, whose mix, tone, room, compression
 and noise are drawn anew each time a piece is seen; for the thresholds, the finished pieces of ``drum_corpus.py``.
-``--write`` puts the numbers into ``src/mirkit/transcription/embedded/weights.py``. Nothing real goes in.
+``--write`` puts the numbers into ``src/mirkit/drums/embedded/weights.py``. Nothing real goes in.
 """
 
 import argparse
@@ -19,9 +19,9 @@ import torch
 from beats import load
 from torch import nn
 
+from mirkit.drums.embedded import levels, network
+from mirkit.drums.peaks import parabolic, pick_peaks
 from mirkit.features.stft import N_FFT, PowerStft
-from mirkit.transcription.embedded import levels, network
-from mirkit.transcription.peaks import parabolic, pick_peaks
 
 TEMPLATES, HIDDEN, VOICES = 20, 40, 4
 FIRST_SEED = 1000  # of the pieces to fit on; the corpus for the thresholds begins at 0
@@ -30,7 +30,7 @@ OUTPUT = (0, 1, 3, 2, 3)
 #: A rendered stroke is heard this much (s) after its note.
 HEARD = 0.006
 RARITY = (3.0, 3.0, 5.0, 2.0)  # what a missed stroke costs against a wrong one
-TARGET = Path(__file__).resolve().parents[1] / "src/mirkit/transcription/embedded/weights.py"
+TARGET = Path(__file__).resolve().parents[1] / "src/mirkit/drums/embedded/weights.py"
 Piece = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -106,20 +106,20 @@ def fit(pieces: list[Piece], epochs: int) -> Net:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     net = Net()
-    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
     steps = epochs * ((len(pieces) + 1) // 2)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=steps)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
     rarity = torch.tensor(RARITY)
     for _ in range(epochs):
         order = rng.permutation(len(pieces))
         for start in range(0, len(order), 2):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             for i in order[start : start + 2]:
                 powers, times, which = pieces[i]
                 given = torch.from_numpy(mixed(powers, rng).astype(np.float32))
                 wanted = torch.from_numpy(target(len(given), times, which))
                 nn.functional.binary_cross_entropy_with_logits(net(given), wanted, pos_weight=rarity).backward()
-            optimiser.step()
+            optimizer.step()
             rate.step()
     return net.eval()
 

@@ -78,7 +78,7 @@ def fuzz(kind: str, corpus: Path, seconds: int) -> None:
         from readers import FILES, read_all, write_examples
 
         from mirkit import audio
-        from mirkit.models import safe
+        from mirkit.models import safe_load
 
         if kind == "checkpoint":
             import torch._weights_only_unpickler  # noqa: F401
@@ -102,7 +102,7 @@ def fuzz(kind: str, corpus: Path, seconds: int) -> None:
             for name in ("x.ckpt", "x.safetensors"):
                 (root / name).write_bytes(data)
                 with suppress(MirkitError):
-                    safe.load_tensors(root / name)
+                    safe_load.load_tensors(root / name)
 
     for number, example in enumerate(examples):
         (corpus / f"example{number}").write_bytes(example)

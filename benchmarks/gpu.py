@@ -1,4 +1,4 @@
-"""Full-size networks with random weights on a card: times real time, utilisation, peak memory.
+"""Full-size networks with random weights on a card: times real time, utilization, peak memory.
 
 Run ``python benchmarks/gpu.py [--device auto] [--seconds 180] [--models NAME ...] [--json FILE]`` from the repository.
 Each model runs in a process of its own over the same music, through the path that a track takes; ``demucs (CLI)`` is
@@ -30,8 +30,8 @@ from tracks import make_track
 
 from mirkit.audio import open_audio
 from mirkit.models.device import pick
-from mirkit.models.weights import at
-from mirkit.store.settings import Separation
+from mirkit.models.weights import from_path
+from mirkit.store.settings import SeparationSettings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -60,7 +60,7 @@ def main() -> None:
         return
     seconds = arguments.seconds or (12.0 if device == "cpu" else 180.0)
     print(f"{what(device)}; {seconds:g} s of stereo sound a model\n")
-    print("| model | x real time | utilisation | peak memory | |\n|---|---|---|---|---|")
+    print("| model | x real time | utilization | peak memory | |\n|---|---|---|---|---|")
     rows = []
     with tempfile.TemporaryDirectory() as temp:
         track = Path(temp) / "track"
@@ -87,7 +87,7 @@ def what(device: str) -> str:
 
 
 def line(row: dict[str, Any]) -> str:
-    used = "" if row["utilisation"] is None else f"{row['utilisation']:.0f} %"
+    used = "" if row["utilization"] is None else f"{row['utilization']:.0f} %"
     told = ", ".join(f"{key} {row[key]}" for key in ("together", "precision", "half_db") if key in row)
     return f"| {row['model']} | {row['x']:.2f} | {used} | {row['peak_mib']:.0f} MiB | {told} |"
 
@@ -112,20 +112,20 @@ def one(name: str, track: Path, device: str) -> dict[str, Any]:
 def stems(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], None], Callable[[], dict[str, Any]]]:
     """A separating model."""
     from mirkit.models import demucs, roformer
-    from mirkit.models.stems import precision
+    from mirkit.models.separation import half_precision
 
     library = roformer if name == "bs_roformer" else demucs
     path = write_roformer(folder) if name == "bs_roformer" else write_demucs(folder, name)
-    made = library.load(at(path, library.gather(path)), device)
+    made = library.load(from_path(path, library.gather(path)), device)
 
     def run(sound: np.ndarray) -> None:
-        for _ in made.separate(InMemory(sound), Separation(shifts=0)).blocks():
+        for _ in made.separate(InMemory(sound), SeparationSettings(shifts=0)).blocks():
             pass
 
     def more() -> dict[str, Any]:
         told: dict[str, Any] = {"together": made.compute.together, "precision": made.precision}
         if device.startswith("cuda"):
-            told["half_db"] = round(precision.kept(made.networks[0], device), 1)
+            told["half_db"] = round(half_precision.half_precision_sdr(made.networks[0], device), 1)
         return told
 
     return run, more
@@ -173,7 +173,7 @@ def plain_demucs(track: Path, device: str, folder: Path) -> dict[str, Any]:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     if device == "cpu":
         spent = usage.ru_utime + usage.ru_stime
-    return {"x": audio.duration / spent, "utilisation": mean(shares), "peak_mib": usage.ru_maxrss / 1024}
+    return {"x": audio.duration / spent, "utilization": mean(shares), "peak_mib": usage.ru_maxrss / 1024}
 
 
 class InMemory:
@@ -193,7 +193,7 @@ class InMemory:
 
 @contextmanager
 def watched(device: str) -> Iterator[list[float]]:
-    """Sample the utilisation (%) of a card five times a second."""
+    """Sample the utilization (%) of a card five times a second."""
     shares: list[float] = []
     if not device.startswith("cuda"):
         yield shares
@@ -219,14 +219,14 @@ def watched(device: str) -> Iterator[list[float]]:
 
 
 def memory(device: str, shares: list[float]) -> dict[str, Any]:
-    """Utilisation, and peak memory of the card, or of the process without one."""
+    """Utilization, and peak memory of the card, or of the process without one."""
     if device.startswith("cuda"):
         import torch
 
         peak = torch.cuda.max_memory_allocated() / 2**20
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"utilisation": mean(shares), "peak_mib": peak}
+    return {"utilization": mean(shares), "peak_mib": peak}
 
 
 def mean(shares: list[float]) -> float | None:

@@ -1,4 +1,4 @@
-"""Peak memory of long files: a synthesised mix of some hours through the whole embedded pipeline, or measured alone.
+"""Peak memory of long files: a synthesized mix of some hours through the whole embedded pipeline, or measured alone.
 
 ``python benchmarks/long.py [--hours 2] [--only-mix]``. The file is made block by block, of pieces that never repeat to
 the bit. ``--only-mix`` leaves the separation out and measures the mix alone, which takes a fifth of the time.

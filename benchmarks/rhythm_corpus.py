@@ -1,8 +1,8 @@
-"""Render music with exactly known beats: styles of popular and classical music through a General MIDI synthesiser.
+"""Render music with exactly known beats: styles of popular and classical music through a General MIDI synthesizer.
 
     python benchmarks/rhythm_corpus.py [FOLDER]        # render what is missing; a piece is NAME.flac + NAME.json
 
-The JSON beside each piece holds ``beats``, ``downbeats``, ``drum_onsets``, ``metre``, ``bpm`` (null for rubato),
+The JSON beside each piece holds ``beats``, ``downbeats``, ``drum_onsets``, ``meter``, ``bpm`` (null for rubato),
 ``style``, ``soundfont`` and ``split``: "tune" may be looked at while the tracker is developed, "test" only measured.
 Six styles and the second soundfont occur in "test" alone; "tune" has more styles (``rhythm_styles.MORE_STYLES``) and
 invented ones (``rhythm_inventions``). Needs Debian's fluidsynth, fluid-soundfont-gm and timgm6mb-soundfont, which are
@@ -47,7 +47,7 @@ LOUDNESS = {"o": 45, "x": 84, "X": 112}
 
 
 class Unavailable(Exception):  # noqa: N818
-    """The synthesiser is not there and cannot be installed."""
+    """The synthesizer is not there and cannot be installed."""
 
 
 TUNE_SEEDS, TEST_SEEDS = (1, 2, 3), (21, 22, 23)
@@ -71,7 +71,7 @@ class Piece:
 
     beats: np.ndarray
     downbeats: np.ndarray
-    metre: str
+    meter: str
     bpm: float | None
     programs: dict[int, int] = field(default_factory=dict)
     levels: dict[int, int] = field(default_factory=dict)
@@ -97,13 +97,13 @@ def compose(name: str, seed: int) -> Piece:
     """Write a piece of a style."""
     style = invented(seed) if name == "invented" else (STYLES | MORE_STYLES)[name]
     rng = np.random.default_rng([seed, *name.encode()])
-    per_bar = 2 if style.metre == "6/8" else int(style.metre[0])
+    per_bar = 2 if style.meter == "6/8" else int(style.meter[0])
     bpm = round(float(rng.uniform(*style.tempo)), 2)
     bars = max(8, int(np.ceil(SECONDS * bpm / 60 / per_bar)))
     intervals = _intervals(style, bpm, bars * per_bar, rng)
     grid = 0.15 + rng.uniform(0, 0.6) + np.concatenate(([0], np.cumsum(intervals)))
     beats = grid[:-1]
-    piece = Piece(beats, beats[::per_bar], style.metre, _median_tempo(style, intervals))
+    piece = Piece(beats, beats[::per_bar], style.meter, _median_tempo(style, intervals))
     Player(style, piece, grid, per_bar, rng).play(bars)
     return piece
 
@@ -287,7 +287,7 @@ def _variable(value: int) -> bytes:
 
 
 def install() -> None:
-    """Install the synthesiser and its soundfonts where they are missing."""
+    """Install the synthesizer and its soundfonts where they are missing."""
     if shutil.which("fluidsynth") and all(Path(p).exists() for p in SOUNDFONTS.values()):
         return
     try:
@@ -338,7 +338,7 @@ def render(folder: Path, split: str | None = None) -> list[Path]:
             "beats": piece.beats.round(5).tolist(),
             "downbeats": piece.downbeats.round(5).tolist(),
             "drum_onsets": sorted({round(n[3], 4) for n in piece.notes if n[0] == DRUM_CHANNEL}),
-            "metre": piece.metre,
+            "meter": piece.meter,
             "bpm": piece.bpm,
             "style": style,
             "soundfont": font,

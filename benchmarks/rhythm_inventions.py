@@ -25,7 +25,7 @@ KITS = (0, 1, 3, 5, 8, 10, 16, 24, 25, 32, 40, 48)
 KEYS = (0, 1, 4, 6, 16, 21, 24, 25, 26, 27, 28, 29, 30, 48, 50, 61, 81, 88, 90)
 LEADS = (11, 22, 30, 40, 52, 56, 65, 66, 68, 71, 73, 80, 81)
 BASSES = (32, 33, 34, 35, 36, 38, 39, 43)
-#: Tempi (median, spread in octaves) by metre and division of the beat.
+#: Tempi (median, spread in octaves) by meter and division of the beat.
 TEMPI = {
     ("4/4", 4): (104, 0.36),
     ("4/4", 3): (112, 0.5),
@@ -40,22 +40,22 @@ def invented(seed: int) -> Style:
     """Invent a style."""
     rng = np.random.default_rng([seed, 7919])
     kinds = list(TEMPI)
-    metre, division = kinds[rng.choice(len(kinds), p=(0.5, 0.12, 0.12, 0.1, 0.04, 0.12))]
-    centre, octaves = TEMPI[metre, division]
-    bpm = float(np.clip(centre * 2 ** rng.normal(0, octaves), 80 if division == 3 else 46, 208))
-    parts = _Parts(metre, division, bpm, rng)
+    meter, division = kinds[rng.choice(len(kinds), p=(0.5, 0.12, 0.12, 0.1, 0.04, 0.12))]
+    center, octaves = TEMPI[meter, division]
+    bpm = float(np.clip(center * 2 ** rng.normal(0, octaves), 80 if division == 3 else 46, 208))
+    parts = _Parts(meter, division, bpm, rng)
     drums = parts.drums() if rng.random() < 0.85 else {}
     levels = tuple(int(v) for v in np.clip(rng.normal((88, 104, 92, 80, 100), 12), 40, 127))
     return Style(
         (bpm, bpm + 0.01),
-        metre,
+        meter,
         division,
         drums=(drums,),
         bass=(parts.bass(drums.get(KICK, "")),),
         comp=(parts.comp(),),
         arpeggio=parts.filled(parts.quickest()) if rng.random() < 0.5 else "",
         melody=0.7,
-        chord_bars=((0.5, 1, 1, 2) if metre == "4/4" else (1, 1, 2)),
+        chord_bars=((0.5, 1, 1, 2) if meter == "4/4" else (1, 1, 2)),
         keys=KEYS,
         basses=BASSES,
         leads=LEADS,
@@ -69,9 +69,9 @@ def invented(seed: int) -> Style:
 class _Parts:
     """Draws the parts of a style; every part is one bar of marks as in ``Style``."""
 
-    def __init__(self, metre: str, division: int, bpm: float, rng: np.random.Generator) -> None:
-        self.metre, self.division, self.bpm, self.rng = metre, division, bpm, rng
-        self.beats = 2 if metre == "6/8" else int(metre[0])
+    def __init__(self, meter: str, division: int, bpm: float, rng: np.random.Generator) -> None:
+        self.meter, self.division, self.bpm, self.rng = meter, division, bpm, rng
+        self.beats = 2 if meter == "6/8" else int(meter[0])
         self.steps = self.beats * division
 
     def one_of(self, *choices: tuple[float, str]) -> str:
@@ -130,7 +130,7 @@ class _Parts:
 
     def _kick(self) -> str:
         half = self.beats / 2 if self.beats % 2 == 0 else 2
-        kind = self.one_of((3, "one"), (4, "halves"), (2 if self.metre != "3/4" else 0.5, "every"), (0.3, "late"))
+        kind = self.one_of((3, "one"), (4, "halves"), (2 if self.meter != "3/4" else 0.5, "every"), (0.3, "late"))
         if kind == "one":
             kick = self.on(0)
         elif kind == "halves":
@@ -142,9 +142,9 @@ class _Parts:
         return self.over(self.scattered(self.rng.choice([0, 0.1, 0.2])), kick)
 
     def _snare(self) -> str:
-        if self.metre == "6/8":
+        if self.meter == "6/8":
             snare = self.on(1)
-        elif self.metre == "3/4":
+        elif self.meter == "3/4":
             snare = self.on(*((1, 2), (2,), (1,), (1.5, 2))[self.rng.choice(4, p=(0.5, 0.3, 0.15, 0.05))])
         else:
             kind = self.one_of(
@@ -205,7 +205,7 @@ class _Parts:
         if kind == "off" and self.division in (2, 4):
             return "".join("x" if i % self.division == self.division // 2 else "." for i in range(self.steps))
         if kind == "back":
-            return self.on(*range(1, self.beats, 1 if self.metre == "3/4" else 2), mark="x")
+            return self.on(*range(1, self.beats, 1 if self.meter == "3/4" else 2), mark="x")
         if kind == "eighths":
             return self.filled(self.eighths())
         marks = self.scattered(0.4)

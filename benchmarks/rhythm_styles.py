@@ -11,7 +11,7 @@ class Style:
     """How a style is played. Patterns are one bar long: ``.`` rest, ``o`` soft, ``x`` normal, ``X`` accented."""
 
     tempo: tuple[float, float]
-    metre: str = "4/4"
+    meter: str = "4/4"
     division: int = 4  # steps per beat of the patterns
     drums: tuple[dict[int, str], ...] = ()  # alternatives, one a piece
     bass: tuple[str, ...] = ()  # r root, f fifth, o octave, a approach, R/F/O accented
@@ -113,7 +113,7 @@ STYLES: dict[str, Style] = {
     ),
     "waltz": Style(
         (84, 190),
-        metre="3/4",
+        meter="3/4",
         division=2,
         drums=(
             {KICK: "X. .. ..", SNARE: ".. x. x.", HAT: "x. x. x."},
@@ -129,7 +129,7 @@ STYLES: dict[str, Style] = {
     ),
     "sixeight": Style(
         (44, 76),
-        metre="6/8",
+        meter="6/8",
         division=6,
         drums=(
             {KICK: "X..... ......", SNARE: "...... X.....", HAT: "x.x.x. x.x.x."},
@@ -321,7 +321,7 @@ STYLES: dict[str, Style] = {
     ),
     "minuet": Style(
         (96, 150),
-        metre="3/4",
+        meter="3/4",
         division=2,
         bass=("R. .. ..", "R. r. f.", "R. f. o."),
         comp=("x. x. x.", ".. x. x.", "h. .. .."),
@@ -410,7 +410,7 @@ MORE_STYLES: dict[str, Style] = {
     ),
     "jazzwaltz": Style(
         (110, 190),
-        metre="3/4",
+        meter="3/4",
         division=3,
         drums=(
             {RIDE: "X.. x.x x..", PEDAL: "... x.. ...", KICK: "x.. ... ..o"},
@@ -427,7 +427,7 @@ MORE_STYLES: dict[str, Style] = {
     ),
     "slowwaltz": Style(
         (76, 100),
-        metre="3/4",
+        meter="3/4",
         division=2,
         drums=({}, {RIDE: "x. x. x.", KICK: "o. .. .."}, {HAT: "x. x. x.", STICK: ".. x. x."}),
         bass=("R. .. ..", "R. r. f."),
@@ -440,7 +440,7 @@ MORE_STYLES: dict[str, Style] = {
     ),
     "jig": Style(
         (96, 128),
-        metre="6/8",
+        meter="6/8",
         division=6,
         drums=({KICK: "X..... x.....", TAMBOURINE: "x.o.x. x.o.x."}, {}),
         bass=("R..... R.....", "R...f. R...f."),

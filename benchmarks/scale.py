@@ -1,6 +1,6 @@
 """What 100,000 tracks cost before the first is worked on: finding, planning, verifying, statistics.
 
-``python benchmarks/scale.py [--tracks 100000] [--folder FOLDER] [--keep]``. One synthesised piece is run through
+``python benchmarks/scale.py [--tracks 100000] [--folder FOLDER] [--keep]``. One synthesized piece is run through
 everything; its files are then multiplied, each ``.INFO`` and ``.PROVENANCE`` with numbers and fingerprints of its own.
 Every command is a process of its own; files are in the cache of the system, as in any second run.
 """

@@ -3,7 +3,7 @@
 Run ``python benchmarks/separation.py [--tuning] [--json FILE] [--data FOLDER] [--cache FOLDER]`` from the repository.
 
 Two sets: real multitracks (the sum of their stems is the mix) and ten rendered pieces on which nothing was tuned. Four
-estimates: the mix itself; librosa's harmonic/percussive split with a 200 Hz low-pass and a centre band; ours; and the
+estimates: the mix itself; librosa's harmonic/percussive split with a 200 Hz low-pass and a center band; ours; and the
 ideal ratio mask, which knows the stems. SDR is 10 log10 of reference energy over error energy. A silent stem has no
 SDR; there, the energy that an estimate leaves in it is shown, relative to the mix.
 """

@@ -112,9 +112,9 @@ def main() -> None:
 
 def stream(seconds: float) -> None:
     """Send sound that nobody keeps through segments of 7.8 s, four passes, as htdemucs_ft does."""
-    from mirkit.models.stems.separator import Separator
+    from mirkit.models.separation.separator import Separator
     from mirkit.models.weights import Weights
-    from mirkit.store.settings import Separation
+    from mirkit.store.settings import SeparationSettings
 
     class Network:
         sources, rate, segment, longest = tuple(SOURCES), 44100, 7.8, 7.8
@@ -133,7 +133,9 @@ def stream(seconds: float) -> None:
                 yield np.full((2, min(1 << 16, self.frames - first)), first % 7 / 10, np.float32)
 
     made = Separator([Network()] * 4, np.eye(4), Weights("stand-in", (), ""), "cpu")
-    assert sum(block["bass"].shape[1] for block in made.separate(Sound(), Separation()).blocks()) == Sound.frames
+    assert (
+        sum(block["bass"].shape[1] for block in made.separate(Sound(), SeparationSettings()).blocks()) == Sound.frames
+    )
 
 
 def encoded_as_wav(track: Path) -> Path:

@@ -56,7 +56,7 @@ def _child(folder: Path) -> None:
     from tracks import make_track
 
     from mirkit.catalog import JOBS, MEASURED
-    from mirkit.pipeline import process as pipeline
+    from mirkit.pipeline import track_task as pipeline
     from mirkit.store import Settings
 
     # The outcome's seconds are those of a clock; here they are to be CPU seconds, whatever else the machine does.
@@ -64,10 +64,10 @@ def _child(folder: Path) -> None:
     backends = dict.fromkeys(JOBS, "embedded") | {"aesthetics": ""}
     with tempfile.TemporaryDirectory() as temp:
         make_track(Path(temp) / "warm", 12.0, stems=False)
-        pipeline.process(pipeline.Job(Path(temp) / "warm", ("separate", *MEASURED), backends, Settings()))
+        pipeline.process(pipeline.TrackJob(Path(temp) / "warm", ("separate", *MEASURED), backends, Settings()))
     seconds, peaks = {}, {}
     for stages in (("separate",), MEASURED):
-        outcome = pipeline.process(pipeline.Job(folder, stages, backends, Settings(), overwrite=True))
+        outcome = pipeline.process(pipeline.TrackJob(folder, stages, backends, Settings(), overwrite=True))
         assert outcome.ok, outcome.failures
         seconds |= outcome.seconds
         peaks["separate" if stages == ("separate",) else "extract"] = (

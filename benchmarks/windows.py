@@ -22,12 +22,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
 from cut_reference import TOLERANCES, from_curves, on_the_cut, onsets_in, outside  # noqa: E402
-from mirkit import Windows  # noqa: E402
+from mirkit import WindowAnalyzer  # noqa: E402
 from mirkit.audio import encode, open_audio  # noqa: E402
 from mirkit.demo import demo_tracks  # noqa: E402
 from mirkit.features.types import Unknown, Value, Window  # noqa: E402
-from mirkit.pipeline.job import Job  # noqa: E402
-from mirkit.pipeline.process import process  # noqa: E402
+from mirkit.pipeline.job import TrackJob  # noqa: E402
+from mirkit.pipeline.track_task import process  # noqa: E402
 from mirkit.stages.window import FROM_CURVES, timbre_of  # noqa: E402
 from mirkit.store import Settings  # noqa: E402
 from mirkit.track import find_tracks  # noqa: E402
@@ -46,9 +46,9 @@ def main() -> None:
         folders = copied(arguments.data, Path(temp)) if arguments.data else demo(Path(temp))
         pairs, seconds = [], []
         for folder in folders:
-            outcome = process(Job(folder, FROM_CURVES, BACKENDS, Settings()))
+            outcome = process(TrackJob(folder, FROM_CURVES, BACKENDS, Settings()))
             assert outcome.ok, outcome.failures
-            duration = Windows.open(folder).duration
+            duration = WindowAnalyzer.open(folder).duration
             for number, start in enumerate(np.linspace(1.1, max(1.1, duration - length - 0.1), arguments.windows)):
                 cut = Path(temp) / f"cut {folder.name} {number}"
                 cut.mkdir()
@@ -57,7 +57,7 @@ def main() -> None:
                 began = time.process_time()
                 measured = on_the_cut(folder, window, cut)
                 between = time.process_time()
-                Windows.open(folder).at(window.start, window.end)
+                WindowAnalyzer.open(folder).at(window.start, window.end)
                 seconds.append(
                     (between - began, time.process_time() - between, again(folder, window), timbre(folder, window))
                 )
@@ -87,7 +87,7 @@ def copied(data: Path, temp: Path) -> list[Path]:
 
 def again(folder: Path, window: Window) -> float:
     """Seconds of the processor for one more window of a track that is open."""
-    windows = Windows.open(folder)
+    windows = WindowAnalyzer.open(folder)
     windows.at(window.start, window.end)
     began = time.process_time()
     windows.at(window.start, window.end)

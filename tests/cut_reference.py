@@ -12,16 +12,16 @@ from unittest.mock import patch
 
 import numpy as np
 
+from mirkit.analysis import TrackAnalysis
 from mirkit.audio import encode, open_audio
 from mirkit.catalog import KEYS, stage
 from mirkit.catalog import key as catalog_key
-from mirkit.features.active import active
+from mirkit.features.activity import activity_mask
 from mirkit.features.harmony.chroma import ChromaCurve
-from mirkit.features.harmony.tuning import TuningMeter
+from mirkit.features.harmony.tuning import TuningExtractor
 from mirkit.features.spectral import spectral
 from mirkit.features.types import Unknown, Value, Window
-from mirkit.opentrack import OpenTrack
-from mirkit.pipeline.state import State
+from mirkit.pipeline.track_state import TrackState
 from mirkit.stages import values_of
 from mirkit.stages.window import FROM_CURVES, at_window
 from mirkit.store import Settings
@@ -117,10 +117,10 @@ def from_curves(folder: Path, window: Window) -> dict[str, Value]:
     return {key: value for result in found.values() for key, value in result.values.items()}
 
 
-def source_of(folder: Path) -> OpenTrack:
-    state = State.of(Track.at(folder))
+def source_of(folder: Path) -> TrackAnalysis:
+    state = TrackState.of(Track.at(folder))
     wanted = [curve for name in FROM_CURVES for curve in state.inputs(stage(name), Settings()).curves]
-    return OpenTrack.recall(state.track, state.prints, wanted)
+    return TrackAnalysis.recall(state.track, state.prints, wanted)
 
 
 def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
@@ -130,8 +130,8 @@ def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
         audio = open_audio(path, rate=None, hold_seconds=0)
         samples = audio.window(window.start, window.end)
         encode(temp / f"{part}.flac", [samples], rate=audio.rate, channels=audio.channels, bits=audio.source.bits)
-    state = State.of(Track.at(temp))
-    cut = OpenTrack(state.track, state.prints)
+    state = TrackState.of(Track.at(temp))
+    cut = TrackAnalysis(state.track, state.prints)
     for name in FROM_CURVES:
         for part, family in state.inputs(stage(name), Settings()).curves:
             with _tuning_of(source, part):
@@ -147,23 +147,23 @@ def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
 
 
 @contextmanager
-def _tuning_of(source: OpenTrack, part: str) -> Iterator[None]:
+def _tuning_of(source: TrackAnalysis, part: str) -> Iterator[None]:
     if (part, "chroma") not in source._curves:
         yield
         return
     tuning = source.curve(part, "chroma").tuning
-    with patch.object(TuningMeter, "finish", lambda self: tuning):
+    with patch.object(TuningExtractor, "finish", lambda self: tuning):
         yield
 
 
 @contextmanager
-def _loudest_of(source: OpenTrack, cut: OpenTrack) -> Iterator[None]:
+def _loudest_of(source: TrackAnalysis, cut: TrackAnalysis) -> Iterator[None]:
     """Let the loudest frame of every chroma curve of the cut be that of the source's."""
     parts = [part for part, family in source._curves if family == "chroma"]
     levels = {id(cut.curve(part, "chroma")): source.curve(part, "chroma").level_db.max() for part in parts}
 
     def gate(curve: ChromaCurve) -> Any:
-        return active(curve.level_db.astype(np.float32), float(levels[id(curve)]))
+        return activity_mask(curve.level_db.astype(np.float32), float(levels[id(curve)]))
 
     with patch.object(ChromaCurve, "active", gate):
         yield

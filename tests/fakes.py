@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirkit.features.rhythm.beats.neural import Activations
+from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.models.weights import Weights
 

@@ -102,7 +102,7 @@ SHELL = (
     '  parallel -j 4 "python src/preprocessing/demucs_sep.py {} --device cuda"',
 )
 
-#: Settings of the shell that the manual names; they do no harm and are honoured where a backend uses them.
+#: Settings of the shell that the manual names; they do no harm and are honored where a backend uses them.
 ENVIRONMENT = {
     "PYTORCH_ALLOC_CONF": "expandable_segments:True",
     "FLASH_ATTENTION_TRITON_AMD_ENABLE": "TRUE",

@@ -6,7 +6,7 @@ import pytest
 
 from mirkit import catalog
 from mirkit.catalog import BACKENDS, GROUPS, KEYS, MEASURED, STAGES, STEMS, TEXT_KEYS, TRACK_KEYS
-from mirkit.stages import door
+from mirkit.stages import stage_function
 
 STAGE_NAMES = [stage.name for stage in STAGES]
 PARTS = {"full_mix", "tonal", *STEMS}
@@ -20,7 +20,7 @@ def test_the_promised_numbers() -> None:
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
-def test_key(key: catalog.Key) -> None:
+def test_key(key: catalog.FeatureSpec) -> None:
     assert key.stage in STAGE_NAMES or key.name == "position"
     assert re.fullmatch(r"[a-z][a-z0-9_]*", key.name)
     assert key.low is None or key.high is None or key.low < key.high
@@ -40,7 +40,7 @@ def test_stage(stage: catalog.Stage) -> None:
 
 @pytest.mark.parametrize("name", ["separate", *MEASURED])
 def test_door(name: str) -> None:
-    assert door(catalog.stage(name)).__doc__
+    assert stage_function(catalog.stage(name)).__doc__
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
@@ -50,8 +50,8 @@ def test_group(group: catalog.Group) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda row: f"{row.job}-{row.name}")
 def test_backend(backend: catalog.Backend) -> None:
-    assert backend.code_licence
-    assert backend.weights_licence
+    assert backend.code_license
+    assert backend.weights_license
     assert backend.name == "embedded" or backend.extra, "what is not embedded comes with an extra"
     assert backend.name != "embedded" or (backend.commercial and not backend.package)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirkit import demo_set
+from mirkit import demo_dataset
 from mirkit.cli import commands, main
-from mirkit.demo_set import FORMATS, TRUTH_NAME, compare, f_measure, write_demo
+from mirkit.demo_dataset import FORMATS, TRUTH_NAME, compare, f_measure, write_demo
 from mirkit.errors import MissingInput
 
 
@@ -47,7 +47,7 @@ def test_what_is_there_is_left_alone(demo: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in demo.iterdir()} == before
 
 
-def organised(folder: Path, title: str, **wrong: object) -> Path:
+def organized(folder: Path, title: str, **wrong: object) -> Path:
     """Make a measured track by hand: its sidecars say what is true, but for ``wrong``."""
     truth = json.loads((folder / TRUTH_NAME).read_text())[title]
     name = f"Somebody - {title}"
@@ -61,7 +61,7 @@ def organised(folder: Path, title: str, **wrong: object) -> Path:
     onsets = sorted({time for times in truth["onsets"].values() for time in times})
     (track / f"{name}.ONSETS").write_text("".join(f"{time:.4f}\n" for time in onsets))
     facts = {key: {"value": truth[key], "confidence": 1.0} for key in ("key", "mode")}
-    facts["metre"] = {"value": f"{truth['metre']}/4" if truth["metre"] else None, "confidence": 1.0}
+    facts["meter"] = {"value": f"{truth['meter']}/4" if truth["meter"] else None, "confidence": 1.0}
     (track / f"{name}.PROVENANCE").write_text(json.dumps({"stages": {}, "facts": facts, "adopted": {}}))
     return track
 
@@ -69,8 +69,8 @@ def organised(folder: Path, title: str, **wrong: object) -> Path:
 @pytest.mark.slow
 def test_the_truth_agrees_with_itself_and_a_lie_is_seen(demo: Path, tmp_path: Path) -> None:
     (tmp_path / TRUTH_NAME).write_bytes((demo / TRUTH_NAME).read_bytes())
-    organised(tmp_path, "Three Chairs", bpm=84.0)
-    organised(tmp_path, "Inland Fog")
+    organized(tmp_path, "Three Chairs", bpm=84.0)
+    organized(tmp_path, "Inland Fog")
     rows = compare(tmp_path)
     wrong = [(row.track, row.what) for row in rows if not row.agrees]
     assert wrong == [("Three Chairs", "tempo")]
@@ -108,7 +108,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / TRUTH_NAME).write_text("{}")
         return []
 
-    monkeypatch.setattr(demo_set, "write_demo", write)
+    monkeypatch.setattr(demo_dataset, "write_demo", write)
     return folder
 
 
@@ -116,7 +116,7 @@ def broken(*_: object, **__: object) -> None:
     raise TypeError("open() got an unexpected keyword argument")
 
 
-@pytest.mark.parametrize("where", ["mirkit.demo_set.write_demo", "mirkit.pipeline.make_plan"])
+@pytest.mark.parametrize("where", ["mirkit.demo_dataset.write_demo", "mirkit.pipeline.make_plan"])
 def test_a_demo_that_fails_prints_no_table(
     where: str, made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,7 +131,7 @@ def test_a_demo_that_fails_prints_no_table(
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("where", ["mirkit.demo_set.write_demo", "mirkit.pipeline.make_plan"])
+@pytest.mark.parametrize("where", ["mirkit.demo_dataset.write_demo", "mirkit.pipeline.make_plan"])
 def test_a_demo_that_fails_shows_where_when_asked(where: str, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(where, broken)
     made.mkdir()
@@ -147,9 +147,12 @@ def test_the_status_of_a_demo(
     """It is that of the run and of the check, and 1 where a measurement differs from the truth."""
     given = dict(zip(("run", "verify"), statuses, strict=True))
     monkeypatch.setattr("mirkit.cli.main", lambda argv: given[argv[0]])
-    rows = [demo_set.Row("a", "tempo", "120", "120", agrees=True), demo_set.Row("a", "beats", "4", "5", agrees=False)]
+    rows = [
+        demo_dataset.Row("a", "tempo", "120", "120", agrees=True),
+        demo_dataset.Row("a", "beats", "4", "5", agrees=False),
+    ]
     for measured in ([], rows[:1], rows):
-        monkeypatch.setattr(demo_set, "compare", lambda _, measured=measured: measured)
+        monkeypatch.setattr(demo_dataset, "compare", lambda _, measured=measured: measured)
         status = commands.demo(argparse.Namespace(path=str(made), debug=False))
         out, err = capsys.readouterr()
         interrupted = statuses[0] == 130

@@ -98,13 +98,13 @@ def test_archives_by_their_members(frozen: ModuleType, tmp_path: Path) -> None:
 
 
 def test_renames(frozen: ModuleType, tmp_path: Path) -> None:
-    before = pieces(frozen, tmp_path, "x.json", b'{"metre": "3/4", "licence": "a licence"}')
+    before = pieces(frozen, tmp_path, "x.json", b'{"meter": "3/4", "license": "a license"}')
     after = b'{"time_signature": "3/4", "license": "a license", "format": 3}'
-    renames = "# why\nfield metre=time_signature\nfield =format\nfield licence=license\ntext licence=license\n"
+    renames = "# why\nfield meter=time_signature\nfield =format\nfield license=license\ntext license=license\n"
     renamed = pieces(frozen, tmp_path, "x.json", after, renames)
     assert renamed == before
     assert frozen.Renames(paths={"splits": "split"}).path("tables/splits.json") == "tables/split.json"
-    (tmp_path / "bad").write_text("colour red=blue\n")
+    (tmp_path / "bad").write_text("color red=blue\n")
     with pytest.raises(SystemExit, match="bad, line 1"):
         frozen.Renames.read(tmp_path / "bad")
 

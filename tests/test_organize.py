@@ -1,4 +1,4 @@
-"""Organise: names from hostile tags, moves that lose nothing, undo that restores exactly."""
+"""Organize: names from hostile tags, moves that lose nothing, undo that restores exactly."""
 
 import errno
 import json
@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirkit.errors import AudioError, InfoError, MissingInput
-from mirkit.organize import apply, carry, folder_name, plan, safe_name, undo
+from mirkit.organize import apply, execute, folder_name, plan, safe_name, undo
 from mirkit.organize.journal import JOURNAL_NAME
 from mirkit.organize.naming import LONGEST
-from mirkit.store import Entry, lock, read_provenance, update_info, update_provenance
+from mirkit.store import ProvenanceRecord, lock, read_provenance, update_info, update_provenance
 from mirkit.track import Track, find_tracks, loose_files
 
 
@@ -56,11 +56,11 @@ def tree(root: Path) -> dict[str, str]:
 
 
 def sounds(root: Path) -> dict[str, str]:
-    """As ``tree``, without the provenance that organise begins."""
+    """As ``tree``, without the provenance that organize begins."""
     return {name: content for name, content in tree(root).items() if not name.endswith(".PROVENANCE")}
 
 
-def organize(root: Path, tags: Any = untagged, *, copy: bool = False) -> carry.Report:
+def organize(root: Path, tags: Any = untagged, *, copy: bool = False) -> execute.MoveReport:
     return apply(plan(root, tags), copy=copy)
 
 
@@ -172,7 +172,7 @@ def test_a_file_in_a_subfolder_stays_in_it(tmp_path: Path) -> None:
     assert "Artist/Album/Artist - Album - One/full_mix.mp3" in tree(tmp_path)
 
 
-def test_organised_folders_and_their_parts_are_left_alone(tmp_path: Path) -> None:
+def test_organized_folders_and_their_parts_are_left_alone(tmp_path: Path) -> None:
     touch(tmp_path, "t/full_mix.flac", "t/drums.wav", "t/bass.wav", "t/notes.mp3", "t/crops/t_1/full_mix.flac")
     touch(tmp_path, "t/separated/x/drums.wav", "t/crops/section_001_full_mix.flac")
     before = tree(tmp_path)
@@ -194,7 +194,7 @@ def test_a_second_run_does_nothing(tmp_path: Path) -> None:
     assert tree(tmp_path) == before
 
 
-def test_one_loose_file_can_be_organised_alone(tmp_path: Path) -> None:
+def test_one_loose_file_can_be_organized_alone(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp3", "b.mp3")
     organize(tmp_path / "a.mp3")
     assert sounds(tmp_path) == {"a/full_mix.mp3": "a.mp3", "b.mp3": "b.mp3"}
@@ -274,7 +274,7 @@ def test_a_double_of_a_track_is_left_and_told(tmp_path: Path) -> None:
     (tmp_path / "copy of a.mp3").write_text("a.mp3")
     problems: list[str] = []
     assert plan(tmp_path, lambda path: Tags(title="Song"), problems) == []
-    assert problems == [f"{tmp_path / 'copy of a.mp3'}: organised already, as Song; left where it is"]
+    assert problems == [f"{tmp_path / 'copy of a.mp3'}: organized already, as Song; left where it is"]
 
 
 def test_unreadable_tags_are_told_and_the_file_name_stands_for_them(tmp_path: Path) -> None:
@@ -353,7 +353,7 @@ def test_links_to_files_still_lead_to_them(tmp_path: Path) -> None:
 
 def test_undo_restores_exactly(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp3", "sub/b.FLAC", "a.INFO", "a_adtof.mid", "keep.txt", "full/full_mix.wav")
-    update_provenance(tmp_path / "a.PROVENANCE", [Entry("loudness", "0.1", 1)])
+    update_provenance(tmp_path / "a.PROVENANCE", [ProvenanceRecord("loudness", "0.1", 1)])
     before = tree(tmp_path)
     organize(tmp_path, lambda path: Tags("A", None, path.stem))
     assert tree(tmp_path) != before
@@ -394,7 +394,7 @@ def test_what_was_made_since_goes_back_too_and_comes_again(tmp_path: Path) -> No
     organize(tmp_path, lambda path: Tags(title="Song"))
     track = Track.at(tmp_path / "Song")
     update_info(track.info, {"bpm": 120.0})
-    update_provenance(track.provenance, [Entry("loudness", "0.1", 1)])
+    update_provenance(track.provenance, [ProvenanceRecord("loudness", "0.1", 1)])
     touch(track.folder, "drums.flac", "drums_adtof.mid", "drums.mid", "notes.txt")
     made = tree(tmp_path)
     report = undo(tmp_path)
@@ -583,7 +583,7 @@ def test_a_kill_at_any_point_is_finished_by_the_next_run(tmp_path: Path) -> None
 
 
 def _in_process(root: Path, kill_after: float | None = None) -> bool:
-    """Organise in a process of its own; tell whether it was killed."""
+    """Organize in a process of its own; tell whether it was killed."""
     process = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn").Process(
         target=_organize_slowly, args=(root,)
     )
@@ -675,9 +675,9 @@ def test_two_runs_at_once_are_refused_and_a_late_one_finds_nothing_to_do(
     late = plan(tmp_path, untagged)
     organize(tmp_path)
     report = apply(late)
-    assert report == carry.Report()
+    assert report == execute.MoveReport()
     touch(tmp_path, "b.mp3")
-    monkeypatch.setattr(carry, "lock", lambda folder, name: lock(folder, 0.05, name))
+    monkeypatch.setattr(execute, "lock", lambda folder, name: lock(folder, 0.05, name))
     with lock(tmp_path, name=".mirkit-organize-lock"), pytest.raises(InfoError, match="another mirkit"):
         organize(tmp_path)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mirkit.errors import MissingInput
-from mirkit.store import update_info, write_whole
+from mirkit.store import atomic_write, update_info
 from mirkit.track import (
     SIDECARS,
     Track,
@@ -192,9 +192,9 @@ def test_any_name_makes_a_track_with_results_that_can_be_written(tmp_path: Path,
     for track in (found, loose):
         assert track == Track.at(track.path)
         for kind in SIDECARS:
-            write_whole(track.sidecar(kind), b"")
-        write_whole(track.adtof_midi, b"")
-        write_whole(track.stem_path("drums", ".flac"), b"")
+            atomic_write(track.sidecar(kind), b"")
+        atomic_write(track.adtof_midi, b"")
+        atomic_write(track.stem_path("drums", ".flac"), b"")
         track.info.write_bytes(b"damaged")
         update_info(track.info, {"bpm": 120.0})
         assert Track.at(track.path).stems == {"drums": track.stem_path("drums")}

@@ -125,9 +125,9 @@ def _mix(dry: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.n
         "other": mixing.reverb(other, room, rng.uniform(0.05, 0.35), rng),
         "vocals": mixing.reverb(mixing.squeeze(dry["vocals"], rng.uniform(1, 3)), room, rng.uniform(0.05, 0.35), rng),
     }
-    centre = {"drums": -1.0, "bass": -1.5, "other": -2.0, "vocals": 0.5}
+    center = {"drums": -1.0, "bass": -1.5, "other": -2.0, "vocals": 0.5}
     for k, least in (("drums", 0.0), ("other", 0.25)):
         stems[k] = mixing.narrow(stems[k], rng.uniform(least, 1.0))
-    stems = {k: mixing.level(s, centre[k] + rng.normal(0, 1.8)) for k, s in stems.items()}
+    stems = {k: mixing.level(s, center[k] + rng.normal(0, 1.8)) for k, s in stems.items()}
     peak = np.abs(sum(stems.values())).max()
     return {k: (0.9 / peak * s).astype(np.float32) for k, s in stems.items()}

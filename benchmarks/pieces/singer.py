@@ -7,7 +7,7 @@ from .score import Note
 
 RATE = 44100
 _CONTROL = 200  # amplitudes a second
-#: Formant centres (Hz) of a low voice: a, e, i, o, u, schwa.
+#: Formant centers (Hz) of a low voice: a, e, i, o, u, schwa.
 _VOWELS = np.array(
     [
         (730, 1090, 2440, 3400, 4500),

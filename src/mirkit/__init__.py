@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mirkit.pipeline.analyze import analyze
-    from mirkit.pipeline.window import Windows, features_at
+    from mirkit.pipeline.windows import WindowAnalyzer, features_at
     from mirkit.track import Track, find_tracks
 
 __version__ = "0.1.0"
-__all__ = ["Track", "Windows", "__version__", "analyze", "features_at", "find_tracks"]
+__all__ = ["Track", "WindowAnalyzer", "__version__", "analyze", "features_at", "find_tracks"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,10 +17,10 @@ def __getattr__(name: str) -> Any:
         from mirkit.pipeline.analyze import analyze
 
         return analyze
-    if name in ("Windows", "features_at"):
-        from mirkit.pipeline import window
+    if name in ("WindowAnalyzer", "features_at"):
+        from mirkit.pipeline import windows
 
-        return getattr(window, name)
+        return getattr(windows, name)
     if name in ("Track", "find_tracks"):
         from mirkit import track
 

@@ -17,7 +17,7 @@ PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"
 
 
 @dataclass(frozen=True)
-class Key:
+class FeatureSpec:
     """One number of an ``.INFO`` file. ``low`` and ``high`` are the range that ``verify`` accepts (None: open)."""
 
     name: str
@@ -32,65 +32,84 @@ class Key:
 
 def _per_stem(
     stage: str, name: str, stems: tuple[str, ...], unit: str, low: float, high: float, says: str
-) -> list[Key]:
-    return [Key(f"{name}_{stem}", stage, unit, low, high, f"{says}, {stem} stem") for stem in stems]
+) -> list[FeatureSpec]:
+    return [FeatureSpec(f"{name}_{stem}", stage, unit, low, high, f"{says}, {stem} stem") for stem in stems]
 
 
 _RHYTHM_STEMS = ("bass", "drums", "other")
 _HARMONY_STEMS = ("bass", "other")
 
-KEYS: tuple[Key, ...] = (
-    Key("bpm", "beats", "1/min", 40, 300, "tempo of the stable part of the beat grid; null when bpm_is_defined is 0"),
-    Key("bpm_is_defined", "beats", "flag", 0, 1, "1 when a steady pulse exists", kind="flag"),
-    Key("beat_count", "beats", "count", 0, None, "number of beats in the grid", kind="int"),
-    Key("beat_regularity", "beats", "s", 0, 0.5, "standard deviation of the beat intervals; 0 is perfectly regular"),
-    Key("syncopation", "syncopation", "ratio", 0, 1, "metric syncopation after Longuet-Higgins & Lee (1984)"),
-    Key("on_beat_ratio", "syncopation", "ratio", 0, 1, "share of onsets within min(70 ms, 1/8 beat) of a beat"),
-    Key("onset_count", "onsets", "count", 0, None, "number of onsets", kind="int"),
-    Key("onset_density", "onsets", "1/s", 0, 50, "onsets per second"),
-    Key("onset_strength_mean", "onsets", "dB", 0, 40, "mean of the onset envelope at the onset peaks"),
-    Key("onset_strength_std", "onsets", "dB", 0, 40, "standard deviation of the onset envelope at the onset peaks"),
-    Key("rhythmic_complexity", "complexity", "ratio", 0, 1, "normalised entropy of the inter-onset intervals"),
-    Key("rhythmic_evenness", "complexity", "ratio", 0, 1, "1 - nPVI/200: 1 is perfectly even"),
-    Key("ioi_mean", "onsets", "s", 0, 10, "mean inter-onset interval"),
-    Key("ioi_std", "onsets", "s", 0, 10, "standard deviation of the inter-onset intervals"),
+KEYS: tuple[FeatureSpec, ...] = (
+    FeatureSpec(
+        "bpm", "beats", "1/min", 40, 300, "tempo of the stable part of the beat grid; null when bpm_is_defined is 0"
+    ),
+    FeatureSpec("bpm_is_defined", "beats", "flag", 0, 1, "1 when a steady pulse exists", kind="flag"),
+    FeatureSpec("beat_count", "beats", "count", 0, None, "number of beats in the grid", kind="int"),
+    FeatureSpec(
+        "beat_regularity", "beats", "s", 0, 0.5, "standard deviation of the beat intervals; 0 is perfectly regular"
+    ),
+    FeatureSpec("syncopation", "syncopation", "ratio", 0, 1, "metric syncopation after Longuet-Higgins & Lee (1984)"),
+    FeatureSpec("on_beat_ratio", "syncopation", "ratio", 0, 1, "share of onsets within min(70 ms, 1/8 beat) of a beat"),
+    FeatureSpec("onset_count", "onsets", "count", 0, None, "number of onsets", kind="int"),
+    FeatureSpec("onset_density", "onsets", "1/s", 0, 50, "onsets per second"),
+    FeatureSpec("onset_strength_mean", "onsets", "dB", 0, 40, "mean of the onset envelope at the onset peaks"),
+    FeatureSpec(
+        "onset_strength_std", "onsets", "dB", 0, 40, "standard deviation of the onset envelope at the onset peaks"
+    ),
+    FeatureSpec("rhythmic_complexity", "complexity", "ratio", 0, 1, "normalized entropy of the inter-onset intervals"),
+    FeatureSpec("rhythmic_evenness", "complexity", "ratio", 0, 1, "1 - nPVI/200: 1 is perfectly even"),
+    FeatureSpec("ioi_mean", "onsets", "s", 0, 10, "mean inter-onset interval"),
+    FeatureSpec("ioi_std", "onsets", "s", 0, 10, "standard deviation of the inter-onset intervals"),
     *_per_stem("stem_rhythm", "onset_density_average", _RHYTHM_STEMS, "1/s", 0, 50, "mean onset rate of 4 s windows"),
     *_per_stem("stem_rhythm", "onset_density_variance", _RHYTHM_STEMS, "1/s^2", 0, 100, "variance of the onset rate"),
     *_per_stem("stem_rhythm", "syncopation", _RHYTHM_STEMS, "ratio", 0, 1, "metric syncopation"),
     *_per_stem("stem_rhythm", "rhythmic_complexity", _RHYTHM_STEMS, "ratio", 0, 1, "entropy of inter-onset intervals"),
     *_per_stem("stem_rhythm", "rhythmic_evenness", _RHYTHM_STEMS, "ratio", 0, 1, "1 - nPVI/200"),
-    Key("lufs", "loudness", "LUFS", -70, 0, "integrated loudness, ITU-R BS.1770-4"),
-    Key("lra", "loudness", "LU", 0, 40, "loudness range, EBU Tech 3342"),
+    FeatureSpec("lufs", "loudness", "LUFS", -70, 0, "integrated loudness, ITU-R BS.1770-4"),
+    FeatureSpec("lra", "loudness", "LU", 0, 40, "loudness range, EBU Tech 3342"),
     *_per_stem("loudness", "lufs", STEMS, "LUFS", -70, 0, "integrated loudness"),
     *_per_stem("loudness", "lra", STEMS, "LU", 0, 40, "loudness range"),
-    Key(
+    FeatureSpec(
         "spectral_flatness", "spectral_shape", "ratio", 0, 1, "noise (0.56) against tone (0), 50 Hz-10 kHz", scale="log"
     ),
-    Key("spectral_flux", "spectral_shape", "dB", 0, 3, "mean rise of 40 mel bands per hop; 0 for a steady tone"),
-    Key("spectral_skewness", "spectral_shape", "1", -3, 3, "third moment over log2 frequency: negative is bright"),
-    Key("spectral_kurtosis", "spectral_shape", "1", 0, 10, "fourth moment over log2 frequency (Gaussian 3)"),
-    Key("rms_energy_bass", "bands", "dB", -60, 0, "RMS in 20-120 Hz"),
-    Key("rms_energy_body", "bands", "dB", -60, 0, "RMS in 120-600 Hz"),
-    Key("rms_energy_mid", "bands", "dB", -60, 0, "RMS in 600-2500 Hz"),
-    Key("rms_energy_air", "bands", "dB", -60, 0, "RMS in 2500-22000 Hz"),
-    *(Key(f"chroma_{i}", "chroma", "ratio", 0, 1, f"weight of pitch class {c}") for i, c in enumerate(PITCH_CLASSES)),
+    FeatureSpec(
+        "spectral_flux", "spectral_shape", "dB", 0, 3, "mean rise of 40 mel bands per hop; 0 for a steady tone"
+    ),
+    FeatureSpec(
+        "spectral_skewness", "spectral_shape", "1", -3, 3, "third moment over log2 frequency: negative is bright"
+    ),
+    FeatureSpec("spectral_kurtosis", "spectral_shape", "1", 0, 10, "fourth moment over log2 frequency (Gaussian 3)"),
+    FeatureSpec("rms_energy_bass", "bands", "dB", -60, 0, "RMS in 20-120 Hz"),
+    FeatureSpec("rms_energy_body", "bands", "dB", -60, 0, "RMS in 120-600 Hz"),
+    FeatureSpec("rms_energy_mid", "bands", "dB", -60, 0, "RMS in 600-2500 Hz"),
+    FeatureSpec("rms_energy_air", "bands", "dB", -60, 0, "RMS in 2500-22000 Hz"),
+    *(
+        FeatureSpec(f"chroma_{i}", "chroma", "ratio", 0, 1, f"weight of pitch class {c}")
+        for i, c in enumerate(PITCH_CLASSES)
+    ),
     *_per_stem("stem_harmonic", "harmonic_movement", _HARMONY_STEMS, "ratio", 0, 1, "chroma distance of eighth notes"),
     *_per_stem("stem_harmonic", "harmonic_variance", _HARMONY_STEMS, "ratio", 0, 1, "0 one harmony, 1 all classes"),
-    Key("brightness", "timbral", "0-100", 0, 100, "high-frequency content (Audio Commons)"),
-    Key("roughness", "timbral", "0-100", 0, 100, "beating and modulation (Audio Commons)"),
-    Key("hardness", "timbral", "0-100", 0, 100, "sharpness of attacks (Audio Commons)"),
-    Key("depth", "timbral", "0-100", 0, 100, "low-frequency weight (Audio Commons)"),
-    Key("booming", "timbral", "0-100", 0, 100, "booming index after Hatano (Audio Commons)"),
-    Key("reverberation", "timbral", "0-100", 0, 100, "probability of being reverberant; reaches 30-86 (Audio Commons)"),
-    Key("sharpness", "timbral", "0-100", 0, 100, "high-frequency harshness after Fastl (Audio Commons)"),
-    Key("warmth", "timbral", "0-100", 0, 100, "low-mid richness (Audio Commons)"),
-    Key("content_enjoyment", "aesthetics", "1-10", 1, 10, "aesthetic appeal (Audiobox Aesthetics CE)"),
-    Key("content_usefulness", "aesthetics", "1-10", 1, 10, "usefulness as material (Audiobox Aesthetics CU)"),
-    Key("production_complexity", "aesthetics", "1-10", 1, 10, "number of components (Audiobox Aesthetics PC)"),
-    Key("production_quality", "aesthetics", "1-10", 1, 10, "technical quality (Audiobox Aesthetics PQ)"),
-    Key("danceability", "danceability", "ratio", 0, 1, "rhythmic strength; the method stands in the provenance"),
-    Key("atonality", "danceability", "ratio", 0, 1, "departure from a key; the method stands in the provenance"),
-    Key("position", "crop", "ratio", 0, 1, "crops only: start of the crop / duration of its source"),
+    FeatureSpec("brightness", "timbral", "0-100", 0, 100, "high-frequency content (Audio Commons)"),
+    FeatureSpec("roughness", "timbral", "0-100", 0, 100, "beating and modulation (Audio Commons)"),
+    FeatureSpec("hardness", "timbral", "0-100", 0, 100, "sharpness of attacks (Audio Commons)"),
+    FeatureSpec("depth", "timbral", "0-100", 0, 100, "low-frequency weight (Audio Commons)"),
+    FeatureSpec("booming", "timbral", "0-100", 0, 100, "booming index after Hatano (Audio Commons)"),
+    FeatureSpec(
+        "reverberation", "timbral", "0-100", 0, 100, "probability of being reverberant; reaches 30-86 (Audio Commons)"
+    ),
+    FeatureSpec("sharpness", "timbral", "0-100", 0, 100, "high-frequency harshness after Fastl (Audio Commons)"),
+    FeatureSpec("warmth", "timbral", "0-100", 0, 100, "low-mid richness (Audio Commons)"),
+    FeatureSpec("content_enjoyment", "aesthetics", "1-10", 1, 10, "aesthetic appeal (Audiobox Aesthetics CE)"),
+    FeatureSpec("content_usefulness", "aesthetics", "1-10", 1, 10, "usefulness as material (Audiobox Aesthetics CU)"),
+    FeatureSpec("production_complexity", "aesthetics", "1-10", 1, 10, "number of components (Audiobox Aesthetics PC)"),
+    FeatureSpec("production_quality", "aesthetics", "1-10", 1, 10, "technical quality (Audiobox Aesthetics PQ)"),
+    FeatureSpec(
+        "danceability", "danceability", "ratio", 0, 1, "rhythmic strength; the method stands in the provenance"
+    ),
+    FeatureSpec(
+        "atonality", "danceability", "ratio", 0, 1, "departure from a key; the method stands in the provenance"
+    ),
+    FeatureSpec("position", "crop", "ratio", 0, 1, "crops only: start of the crop / duration of its source"),
 )
 
 TEXT_KEYS = tuple(
@@ -232,8 +251,8 @@ class Backend:
     says: str
     extra: str = ""
     package: str = ""
-    code_licence: str = "Apache-2.0"
-    weights_licence: str = "none"
+    code_license: str = "Apache-2.0"
+    weights_license: str = "none"
     commercial: bool = True
     built: bool = False
     asked: bool = False
@@ -278,7 +297,7 @@ BACKENDS: tuple[Backend, ...] = (
         "Essentia VGGish heads (ONNX)",
         "heads",
         "onnxruntime",
-        weights_licence="CC BY-NC-SA 4.0",
+        weights_license="CC BY-NC-SA 4.0",
         commercial=False,
         built=True,
         gain="danceability and atonality by trained networks instead of formulas",
@@ -289,7 +308,7 @@ BACKENDS: tuple[Backend, ...] = (
     ),
     Backend("texts", "llama", "Music Flamingo, llama.cpp", "describe", "xllamacpp", "MIT", _NC, False, True),
     Backend("texts", "transformers", "Flamingo", "describe", "transformers", "Apache-2.0", _NC, False, True, True),
-    Backend("texts", "http", "your server", "describe", weights_licence="the server's", built=True, asked=True),
+    Backend("texts", "http", "your server", "describe", weights_license="the server's", built=True, asked=True),
     Backend("texts", "mtmd-cli", "Music Flamingo, mtmd", "describe", "", "MIT", _NC, False, True, True),
 )
 
@@ -304,7 +323,7 @@ def stage(name: str) -> Stage:
     return _STAGE[name]
 
 
-def key(name: str) -> Key:
+def key(name: str) -> FeatureSpec:
     """Row of KEYS with this name."""
     return _KEY[name]
 

@@ -118,7 +118,7 @@ def id3(*frames: tuple[bytes, bytes]) -> bytes:
 
 
 def picture(width: int, height: int) -> tuple[bytes, bytes]:
-    """A cover as an ID3 frame: a PNG of one colour."""
+    """A cover as an ID3 frame: a PNG of one color."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -35,7 +35,7 @@ def test_no_delay(rate: int) -> None:
     x = np.zeros((1, n), np.float32)
     x[0, n // 4] = 1
     y = resample(x, rate, 44100)[0].astype(np.float64)
-    # the centre of a symmetric pulse: phase slope of its spectrum well below both Nyquist frequencies
+    # the center of a symmetric pulse: phase slope of its spectrum well below both Nyquist frequencies
     spectrum = np.fft.rfft(y)
     low = np.arange(1, int(len(spectrum) * min(1, rate / 44100) * 0.5))
     slope = np.polyfit(low, np.unwrap(np.angle(spectrum[low])), 1)[0]

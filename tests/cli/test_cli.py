@@ -12,7 +12,7 @@ import pytest
 
 from library import beat_music, make_track, write
 from mirkit.cli import main
-from mirkit.cli.page import features_page
+from mirkit.cli.features_markdown import features_page
 from mirkit.store import read_info, read_provenance, read_settings
 
 #: Of the first thing that is missing: the extra, then the weights.
@@ -50,7 +50,7 @@ def run(*words: object) -> int:
         (["loudness", "{library}", "--batch", "--overwrite", "--skip-existing"], 2, "not allowed with"),
         (["rhythm", "{library}", "--batch", "--bpm-range", "fast"], 2, "LOW-HIGH"),
         (["rhythm", "{library}", "--batch", "--bpm-range", "160-120"], 2, "--bpm-range must be two tempos"),
-        (["drums", "{library}", "--batch", "--quantise", "99"], 2, "--quantise must be a whole number"),
+        (["drums", "{library}", "--batch", "--quantize", "99"], 2, "--quantize must be a whole number"),
         (["describe", "{library}", "--batch", "--slots", "0"], 2, "--slots must be"),
         (["extract", "{library}", "--backend", "stems=magic"], 2, "expected one of"),
         (["extract", "{library}", "--backend", "beats"], 2, "expected"),
@@ -201,7 +201,7 @@ def test_verify_sees_what_is_out_of_range_and_mixed(library: Path, capsys: pytes
 
 
 def test_a_crash_in_a_worker_is_told(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mirkit.pipeline import process as module
+    from mirkit.pipeline import track_task as module
 
     monkeypatch.setattr(module, "process", lambda job: 1 / 0)
     assert run("bands", library, "--batch") == 1

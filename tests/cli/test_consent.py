@@ -16,7 +16,7 @@ from library import make_track
 from mirkit import models
 from mirkit.catalog import Backend
 from mirkit.cli import consent, main
-from mirkit.models.table import MODELS, File, Model
+from mirkit.models.registry import MODELS, File, Model
 from models.server import Files, serving
 
 pty = pytest.importorskip("pty")
@@ -26,7 +26,7 @@ pty = pytest.importorskip("pty")
 PROGRAM = """
 import importlib.util, sys
 from mirkit.models import table, weights
-from mirkit.models.table import File, Model
+from mirkit.models.registry import File, Model
 url = sys.argv.pop(1)
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *more: object() if name in ("demucs", "torch") else find(name, *more)
@@ -145,7 +145,7 @@ def asked(server: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> lis
         "a", "stems", "demucs", "A", (File("a", f"{server.url}/tiny.th", 2),), "none stated", commercial=False
     )
     drums = Model("b", "drums", "adtof", "B", (File("b", f"{server.url}/tiny.pth", 2),), "CC BY-NC", commercial=False)
-    monkeypatch.setattr("mirkit.models.table.MODELS", (stems, drums))
+    monkeypatch.setattr("mirkit.models.registry.MODELS", (stems, drums))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name in ("demucs", "torch") else None)
     monkeypatch.setenv("MIRKIT_OFFLINE", "0")
     monkeypatch.setenv("MIRKIT_HOME", str(tmp_path / "home"))
@@ -181,7 +181,7 @@ def test_what_is_large_is_asked_for_too(
     asked: list[list[str]], track: Path, monkeypatch: pytest.MonkeyPatch, server: Files
 ) -> None:
     large = Model("c", "stems", "demucs", "C", (File("c", f"{server.url}/tiny.th", 9_000_000_000),), "MIT")
-    monkeypatch.setattr("mirkit.models.table.MODELS", (large,))
+    monkeypatch.setattr("mirkit.models.registry.MODELS", (large,))
     assert main(["separate", str(track), "--jobs", "1"]) == 0
     assert asked == [["c"]]
 
@@ -261,4 +261,4 @@ def test_init_names_the_command(server: Files, environment: dict[str, str], trac
 )
 def test_no_weights_of_demucs_have_a_license_for_commercial_use(model: Model) -> None:
     assert not model.commercial
-    assert model.short_licence == "none stated"
+    assert model.short_license == "none stated"

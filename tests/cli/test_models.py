@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mirkit.cli import main
-from mirkit.models import table
-from mirkit.models.table import MODELS, File, Model
+from mirkit.models import registry
+from mirkit.models.registry import MODELS, File, Model
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Model("good", "beats", "beat_this", "Good!", (good,), "MIT"),
         Model("absent", "beats", "beat_this", "Absent!", (more,), "CC BY-NC 4.0", commercial=False),
     )
-    monkeypatch.setattr(table, "MODELS", rows)
+    monkeypatch.setattr(registry, "MODELS", rows)
     monkeypatch.setattr("mirkit.models.weights.MODELS", rows)
     folder = tmp_path / "models" / "beat_this"
     folder.mkdir(parents=True)

@@ -207,7 +207,7 @@ def test_a_file_that_cannot_be_moved_fails_the_run(songs: Path, monkeypatch: pyt
     from mirkit import organize
     from mirkit.cli import commands
 
-    failed = organize.Report(failures=("a.wav: no",))
+    failed = organize.MoveReport(failures=("a.wav: no",))
     monkeypatch.setattr(organize, "apply", lambda *_, **__: failed)
     monkeypatch.setattr(commands, "_carry_out", lambda *_: 0)
     assert main(["run", str(songs), "--organize", "move"]) == 1

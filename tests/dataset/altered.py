@@ -10,8 +10,8 @@ import soxr
 
 from mirkit.audio import encode, open_audio
 from mirkit.features.bands import BandCurve
+from mirkit.features.extraction import BLOCK, measure
 from mirkit.features.harmony.chroma import ChromaCurve
-from mirkit.features.signal import BLOCK, measure
 from mirkit.features.types import ANALYSIS_RATE as RATE
 
 Sound = np.ndarray  # float32, shape=(2, n)

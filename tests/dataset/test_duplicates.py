@@ -9,28 +9,28 @@ import numpy as np
 import pytest
 
 from dataset.altered import ALTERATIONS, RATE, Sound, curves
+from mirkit.dataset.alignment import Alignment, align
+from mirkit.dataset.candidate_search import SEMITONES, candidates
 from mirkit.dataset.duplicates import Duplicates, find_duplicates, read_outline
-from mirkit.dataset.fingerprint import Landmarks, Outline, hashes, landmarks, outline, rotated
-from mirkit.dataset.likeness import Likeness, likeness
-from mirkit.dataset.matching import SEMITONES, candidates
+from mirkit.dataset.fingerprint import FingerprintFeatures, Landmarks, hashes, landmarks, outline, rotated
 from mirkit.demo.pieces import drone, house, rock, waltz
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.bands import BandCurve
 from mirkit.features.harmony.chroma import ChromaCurve
-from mirkit.features.packing import to_arrays
+from mirkit.features.serialization import to_arrays
 from mirkit.store import update_curves
 from mirkit.track import Track
 
 SECONDS = 20
 
 
-def best(first: Outline, second: Outline) -> Likeness | None:
+def best(first: FingerprintFeatures, second: FingerprintFeatures) -> Alignment | None:
     """The most alike that two tracks can be laid over each other."""
     marks = [landmarks(first), landmarks(second)]
     hashed = [[hashes(rotated(own.cells, semitones)) for semitones in SEMITONES] for own in marks]
     both = (first, second)
     found = [
-        likeness(both[candidate.first], both[candidate.second], candidate)
+        align(both[candidate.first], both[candidate.second], candidate)
         for candidate in candidates([own.times for own in marks], hashed)
     ]
     return max(filter(None, found), key=lambda like: like.harmony + like.dynamics, default=None)
@@ -42,7 +42,7 @@ def sounds() -> dict[str, Sound]:
 
 
 @pytest.fixture(scope="module")
-def outlines(sounds: dict[str, Sound]) -> dict[str, Outline]:
+def outlines(sounds: dict[str, Sound]) -> dict[str, FingerprintFeatures]:
     return {name: outline(*curves(sound)) for name, sound in sounds.items()}
 
 
@@ -52,7 +52,7 @@ def test_an_altered_copy_is_the_same_recording(
     alteration: Callable[[Sound, Path], Sound],
     name: str,
     sounds: dict[str, Sound],
-    outlines: dict[str, Outline],
+    outlines: dict[str, FingerprintFeatures],
     tmp_path: Path,
 ) -> None:
     like = best(outlines[name], outline(*curves(alteration(sounds[name], tmp_path))))
@@ -61,8 +61,10 @@ def test_an_altered_copy_is_the_same_recording(
     assert min(like.harmony, like.dynamics) > 0.8  # well above the threshold
 
 
-def test_how_a_copy_was_altered_is_told(sounds: dict[str, Sound], outlines: dict[str, Outline], tmp_path: Path) -> None:
-    def told(alteration: str) -> Likeness:
+def test_how_a_copy_was_altered_is_told(
+    sounds: dict[str, Sound], outlines: dict[str, FingerprintFeatures], tmp_path: Path
+) -> None:
+    def told(alteration: str) -> Alignment:
         like = best(outlines["waltz"], outline(*curves(ALTERATIONS[alteration](sounds["waltz"], tmp_path))))
         assert like is not None
         return like
@@ -88,16 +90,16 @@ def test_how_a_copy_was_altered_is_told(sounds: dict[str, Sound], outlines: dict
     ],
 )
 def test_where_one_recording_begins(harmony: float, dynamics: float, same: bool) -> None:
-    assert Likeness(harmony, dynamics, 0, 1.0, 0.0, 20.0).same is same
+    assert Alignment(harmony, dynamics, 0, 1.0, 0.0, 20.0).same is same
 
 
-def test_different_pieces_share_no_landmarks_or_disagree(outlines: dict[str, Outline]) -> None:
+def test_different_pieces_share_no_landmarks_or_disagree(outlines: dict[str, FingerprintFeatures]) -> None:
     for first, second in itertools.combinations(outlines.values(), 2):
         like = best(first, second)
         assert like is None or not like.same
 
 
-def made(rng: np.random.Generator, seconds: float = 90.0) -> Outline:
+def made(rng: np.random.Generator, seconds: float = 90.0) -> FingerprintFeatures:
     """The outline of a piece that nobody has heard: a loop of four chords, a tune, a beat, sections."""
     rows = np.zeros((round(seconds * RATE / 8192), 16))
     step = rng.uniform(1.5, 2.5)
@@ -112,14 +114,14 @@ def made(rng: np.random.Generator, seconds: float = 90.0) -> Outline:
     section = rng.uniform(-0.6, 0, (len(rows), 4))[(at / step / 8).astype(int)]
     beat = rng.uniform(0, 0.5, (8, 4))[(at / step * 4).astype(int) % 8]  # eight steps of drums, each band its own
     rows[:, 12:] = section + beat + 0.05 * rng.standard_normal((len(rows), 4))
-    return Outline(rows.astype(np.float32))
+    return FingerprintFeatures(rows.astype(np.float32))
 
 
-def copy_of(piece: Outline, rng: np.random.Generator) -> Outline:
+def copy_of(piece: FingerprintFeatures, rng: np.random.Generator) -> FingerprintFeatures:
     """The same, trimmed, transposed or not, with the noise of a codec."""
     first, last = rng.integers(5, 60, 2)
     rows = rotated(piece.rows[first:-last], int(rng.integers(-1, 2)))
-    return Outline((rows + 0.02 * rng.standard_normal(rows.shape)).astype(np.float32))
+    return FingerprintFeatures((rows + 0.02 * rng.standard_normal(rows.shape)).astype(np.float32))
 
 
 def test_planted_copies_among_many_are_found_and_nothing_else(rng: np.random.Generator) -> None:
@@ -132,7 +134,7 @@ def test_planted_copies_among_many_are_found_and_nothing_else(rng: np.random.Gen
     told = {
         tuple(sorted((candidate.first, candidate.second)))
         for candidate in tried
-        if (like := likeness(pieces[candidate.first], pieces[candidate.second], candidate)) and like.same
+        if (like := align(pieces[candidate.first], pieces[candidate.second], candidate)) and like.same
     }
     assert told == planted
     assert len(tried) < 2000  # of 96,580 pairs

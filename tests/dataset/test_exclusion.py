@@ -8,7 +8,7 @@ from library import beat_music, make_track, write
 from mirkit.dataset.exclusion import exclude, include, reason
 from mirkit.dataset.verify import verify_all
 from mirkit.errors import MissingInput, SettingsError
-from mirkit.pipeline import Request, make_plan
+from mirkit.pipeline import RunRequest, make_plan
 from mirkit.store import read_settings
 from mirkit.track import Track
 
@@ -28,7 +28,7 @@ def left_out(library: Path) -> dict[str, str]:
 
 def planned(library: Path) -> list[str]:
     return [
-        track.path.relative_to(library).as_posix() for track in make_plan(Request(library, ("bands",), True)).tracks
+        track.path.relative_to(library).as_posix() for track in make_plan(RunRequest(library, ("bands",), True)).tracks
     ]
 
 
@@ -37,7 +37,7 @@ def test_an_excluded_track_is_left_out_of_stages_and_told_by_verify(library: Pat
     assert planned(library) == ["A", "Sub/A", "loose.flac"]
     assert left_out(library) == {"B": "clipped"}
     assert (library / "mirkit.toml").read_text().startswith("# mine\n[run]\njobs = 1\n"), "the rest stays"
-    assert any("B: clipped" in notice for notice in make_plan(Request(library, ("bands",), True)).notices)
+    assert any("B: clipped" in notice for notice in make_plan(RunRequest(library, ("bands",), True)).notices)
 
 
 def test_tracks_of_the_same_name_are_told_apart(library: Path) -> None:

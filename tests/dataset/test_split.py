@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirkit.dataset.duplicates import Duplicates
-from mirkit.dataset.groups import Bonds, normal, tags_of_name, together
+from mirkit.dataset.groups import DisjointSet, group_tracks, normal, tags_of_name
 from mirkit.dataset.split import split, split_tracks
 from mirkit.errors import SettingsError
 from mirkit.track import Track
@@ -79,16 +79,16 @@ TAGS: list[Mapping[str, str]] = [
     ],
 )
 def test_what_belongs_together(ties: tuple, groups: list[list[int]]) -> None:
-    assert together(TAGS, [[6, 7]], ties) == groups
+    assert group_tracks(TAGS, [[6, 7]], ties) == groups
 
 
 def test_an_albums_artist_counts_too() -> None:
     tags = [{"artist": "Aa"}, {"artist": "Guest", "albumartist": "AA"}, {"artist": "Guest"}]
-    assert together(tags, [], ("artist",)) == [[0, 1, 2]]
+    assert group_tracks(tags, [], ("artist",)) == [[0, 1, 2]]
 
 
 def test_ties_chain() -> None:
-    bonds = Bonds(6)
+    bonds = DisjointSet(6)
     assert bonds.join(0, 5)
     assert bonds.join(3, 5)
     assert not bonds.join(3, 0)

@@ -46,7 +46,7 @@ def library(tmp_path: Path, rng: np.random.Generator) -> Path:
             stages["beats"]["reasons"] = {"bpm": "no steady pulse"}
         if i == 13:
             del info["depth"]
-        track(root / f"T{i:02d}", info, stages, key="C" if i % 2 else "A", mode="major", metre="4/4")
+        track(root / f"T{i:02d}", info, stages, key="C" if i % 2 else "A", mode="major", meter="4/4")
     return root
 
 
@@ -102,7 +102,7 @@ def test_constant_and_alike(found: Statistics) -> None:
 
 def test_classes_and_methods(found: Statistics) -> None:
     assert of(found, "bpm_is_defined").counts == {"0": N // 3, "1": N - N // 3}
-    assert found.classes == {"key": {"A": 30, "C": 30}, "mode": {"major": N}, "metre": {"4/4": N}}
+    assert found.classes == {"key": {"A": 30, "C": 30}, "mode": {"major": N}, "meter": {"4/4": N}}
     assert found.mixed == {"beats": {"beat_this": 5, "embedded": N - 5}}
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from library import make_track
-from mirkit.cli import main, show
+from mirkit.cli import main
+from mirkit.cli.output import run_summary
 from mirkit.dataset.status import seconds_left, status
 from mirkit.errors import MissingInput
-from mirkit.store.log import RunLog, logs
+from mirkit.store.run_log import RunLog, logs
 
 
 def begin(root: Path, todo: int = 4) -> RunLog:
@@ -51,7 +52,7 @@ def test_a_run_that_has_ended(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_killed(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from mirkit.store.log import RunLog; RunLog(Path({str(tmp_path)!r}), todo=3)"
+    code = f"from pathlib import Path; from mirkit.store.run_log import RunLog; RunLog(Path({str(tmp_path)!r}), todo=3)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2] / "src")
     assert status(tmp_path).runs[0].state == "killed"
 
@@ -134,7 +135,7 @@ def test_a_run_can_be_asked_while_it_goes_on(
     for number in range(3):
         make_track(tmp_path / f"T{number}", seconds=1.0, seed=number)
     told: list[str] = []
-    outcome = show.outcome
+    outcome = run_summary.outcome
 
     def ask(*given: Any, **named: Any) -> None:
         outcome(*given, **named)
@@ -142,7 +143,7 @@ def test_a_run_can_be_asked_while_it_goes_on(
         assert main(["status", str(tmp_path)]) == 0
         told.append(capsys.readouterr().out)
 
-    monkeypatch.setattr(show, "outcome", ask)
+    monkeypatch.setattr(run_summary, "outcome", ask)
     assert main(["bands", str(tmp_path), "--batch", "--jobs", "1"]) == 0
     for done, text in enumerate(told, 1):
         assert ", running, " in text

@@ -7,7 +7,7 @@ from mirkit.demo import DemoTrack, demo_tracks
 from mirkit.demo.pieces import rock
 
 STEMS = {"drums", "bass", "other", "vocals"}
-FACTS = {  # title: bpm, metre, key, mode
+FACTS = {  # title: bpm, meter, key, mode
     "Last Tram": (124.0, 4, "A", "minor"),
     "Home by Nine": (96.0, 4, "G", "major"),
     "Three Chairs": (168.0, 3, "D", "major"),
@@ -22,7 +22,7 @@ def pieces() -> dict[str, DemoTrack]:
 
 def test_four_pieces_and_their_facts(pieces: dict[str, DemoTrack]) -> None:
     truths = {title: piece.truth for title, piece in pieces.items()}
-    assert {title: (t.bpm, t.metre, t.key, t.mode) for title, t in truths.items()} == FACTS
+    assert {title: (t.bpm, t.meter, t.key, t.mode) for title, t in truths.items()} == FACTS
     assert len({piece.name for piece in pieces.values()}) == 4
 
 
@@ -64,7 +64,7 @@ def test_beats_are_on_the_grid(pieces: dict[str, DemoTrack]) -> None:
         truth = pieces[title].truth
         assert truth.bpm is not None
         np.testing.assert_allclose(np.diff(truth.beats), 60 / truth.bpm, rtol=1e-9)
-        np.testing.assert_array_equal(truth.downbeats, truth.beats[:: truth.metre])
+        np.testing.assert_array_equal(truth.downbeats, truth.beats[:: truth.meter])
         assert 0 < truth.beats[0] < 0.5
         assert 26 < truth.beats[-1] < 30
     still = pieces["Inland Fog"].truth

@@ -14,17 +14,17 @@ import pytest
 
 from mirkit import engines
 from mirkit.engines import processes, serial
-from mirkit.engines.limits import default_memory, threads_each
+from mirkit.engines.resources import default_memory, threads_each
 from mirkit.errors import MirkitError
 
 needs_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 
 
-def alone(work: Callable[[int], int], items: range) -> Iterator[engines.Done[int, int]]:
+def alone(work: Callable[[int], int], items: range) -> Iterator[engines.ItemResult[int, int]]:
     return serial.run(work, items)
 
 
-def together(work: Callable[[int], int], items: range) -> Iterator[engines.Done[int, int]]:
+def together(work: Callable[[int], int], items: range) -> Iterator[engines.ItemResult[int, int]]:
     return engines.run(work, items, jobs=2)
 
 
@@ -46,18 +46,18 @@ def gone(pids: list[int], seconds: float = 15.0) -> bool:
 
 
 @pytest.mark.parametrize("run", [alone, together])
-def test_each_item_comes_back_once(run: Callable[..., Iterator[engines.Done[int, int]]]) -> None:
+def test_each_item_comes_back_once(run: Callable[..., Iterator[engines.ItemResult[int, int]]]) -> None:
     done = list(run(chores.double, range(7)))
     assert sorted((d.item, d.result, d.error, d.mishap) for d in done) == [(i, 2 * i, "", "") for i in range(7)]
 
 
 @pytest.mark.parametrize("run", [alone, together])
-def test_no_items(run: Callable[..., Iterator[engines.Done[int, int]]]) -> None:
+def test_no_items(run: Callable[..., Iterator[engines.ItemResult[int, int]]]) -> None:
     assert list(run(chores.double, range(0))) == []
 
 
 @pytest.mark.parametrize("run", [alone, together])
-def test_an_error_is_that_items_alone(run: Callable[..., Iterator[engines.Done[int, int]]]) -> None:
+def test_an_error_is_that_items_alone(run: Callable[..., Iterator[engines.ItemResult[int, int]]]) -> None:
     done = {d.item: d for d in run(chores.refuse_three, range(6))}
     assert done[3].result is None
     assert done[3].error == "ValueError: three is refused"

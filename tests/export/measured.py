@@ -8,9 +8,9 @@ import numpy as np
 
 from mirkit.audio import encode
 from mirkit.catalog import KEYS
-from mirkit.cropping.clip import CUT, Cut, folder_name
-from mirkit.store import Entry, fingerprint, update_info, update_provenance
-from mirkit.store.sidecar import JsonValue
+from mirkit.clips.clip import CUT, ClipSource, folder_name
+from mirkit.store import ProvenanceRecord, file_digest, update_info, update_provenance
+from mirkit.store.json_files import JsonValue
 from mirkit.track import MIX, Track
 
 STAND_IN = Path(__file__).parent / "stand_in"
@@ -35,8 +35,8 @@ def make_clips(root: Path, *, tracks: int = 3, clips: int = 4, rate: int = 44100
         encode(folder / "full_mix.flac", [sound], rate=rate, channels=channels, bits=16)
         encode(folder / "drums.flac", [sound], rate=rate, channels=channels, bits=16)
         track = Track.at(folder)
-        source = fingerprint(track.mix)
-        _know(track, rng, 0.0, clips * size / rate, [Entry("loudness", "0", 1, inputs={MIX: source})], t)
+        source = file_digest(track.mix)
+        _know(track, rng, 0.0, clips * size / rate, [ProvenanceRecord("loudness", "0", 1, inputs={MIX: source})], t)
         for c in range(clips):
             place = track.crops / folder_name(track, "", c + 1)
             place.mkdir(parents=True)
@@ -48,14 +48,14 @@ def make_clips(root: Path, *, tracks: int = 3, clips: int = 4, rate: int = 44100
                 bits=16,
             )
             clip = Track.at(place)
-            cut = Cut("../..", "", rate, c * size, (c + 1) * size, size)
-            entry = Entry(
+            cut = ClipSource("../..", "", rate, c * size, (c + 1) * size, size)
+            entry = ProvenanceRecord(
                 CUT,
                 "0",
                 1,
                 parameters=cut.parameters,
-                inputs={part: fingerprint(path) for part, path in track.parts.items()},
-                outputs={MIX: fingerprint(clip.mix)},
+                inputs={part: file_digest(path) for part, path in track.parts.items()},
+                outputs={MIX: file_digest(clip.mix)},
             )
             _know(clip, rng, c / clips, size / rate, [entry], t)
     return root
@@ -71,7 +71,7 @@ def moved(bundle: Path, to: Path) -> Path:
 
 
 def _know(
-    track: Track, rng: np.random.Generator, position: float, seconds: float, entries: list[Entry], t: int
+    track: Track, rng: np.random.Generator, position: float, seconds: float, entries: list[ProvenanceRecord], t: int
 ) -> None:
     numbers: dict[str, float | None] = {}
     for key in KEYS:
@@ -88,7 +88,7 @@ def _know(
         "sample_rate": {"value": 44100},
         "key": {"value": "F#"},
         "mode": {"value": "minor"},
-        "metre": {"value": "4/4"},
+        "meter": {"value": "4/4"},
         "tags": {"value": {"artist": f"Artist {t}", "genre": "House", "title": f"Träck {t}"}},
     }
     update_provenance(track.provenance, entries, facts=facts)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from mirkit.errors import SettingsError
 from mirkit.export.items import Item
-from mirkit.export.prompts import TEMPLATES, Extremes, Wording, prompts
-from mirkit.export.tokens import at_most
-from mirkit.store import Fingerprint
+from mirkit.export.prompts import TEMPLATES, Extremes, PromptTemplate, prompts
+from mirkit.export.tokens import max_tokens
+from mirkit.store import FileDigest
 from mirkit.track import Track
 
 NUMBERS = {"bpm": 123.96, "brightness": 80.0, "lufs": -12.5}
@@ -21,7 +21,7 @@ ITEM = Item(
     source="a",
     track=Track(Path("a")),
     mix=Path("a.flac"),
-    sound=Fingerprint(1, "x"),
+    sound=FileDigest(1, "x"),
     rate=44100,
     start=0.0,
     seconds=47.55,
@@ -30,7 +30,7 @@ ITEM = Item(
     facts={
         "key": "F#",
         "mode": "minor",
-        "metre": "4/4",
+        "meter": "4/4",
         "vocals_share": 0.0,
         "tags": {"genre": "Électro", "year": 1999},
     },
@@ -41,7 +41,7 @@ EXTREMES = Extremes({"brightness": (20.0, 70.0), "warmth": (1.0, 2.0)})
 
 
 def of(item: Item = ITEM, **changes: object) -> tuple[str, ...]:
-    return prompts(item, item.numbers, EXTREMES, replace(Wording(), **changes))  # type: ignore[arg-type]
+    return prompts(item, item.numbers, EXTREMES, replace(PromptTemplate(), **changes))  # type: ignore[arg-type]
 
 
 def test_the_first_wording_is_the_templates() -> None:
@@ -83,9 +83,9 @@ def test_a_trigger_stays_in_front() -> None:
 @given(st.lists(st.text(min_size=1, max_size=40), max_size=8), st.integers(8, 64))
 def test_never_over_the_budget_and_only_whole_clauses(sentences: list[str], budget: int) -> None:
     item = replace(ITEM, texts={"full": ". ".join(sentences)})
-    whole = prompts(item, NUMBERS, EXTREMES, Wording(budget=10_000, variants=1))[0]
-    for text in prompts(item, NUMBERS, EXTREMES, Wording(budget=budget)):
-        assert at_most(text) <= budget or text == "music"
+    whole = prompts(item, NUMBERS, EXTREMES, PromptTemplate(budget=10_000, variants=1))[0]
+    for text in prompts(item, NUMBERS, EXTREMES, PromptTemplate(budget=budget)):
+        assert max_tokens(text) <= budget or text == "music"
         assert text.isascii()
         rest = whole
         for clause in text.split(", "):
@@ -98,7 +98,7 @@ def test_the_estimate_counts_every_word_digit_and_mark(text: str) -> None:
     digits = sum(sign.isdigit() for sign in text)
     marks = sum(not sign.isalnum() and not sign.isspace() for sign in text)
     letters = sum(sign.isalpha() for sign in text)
-    assert digits + marks + letters / 2 + 1 <= at_most(text) <= digits + marks + letters + 1
+    assert digits + marks + letters / 2 + 1 <= max_tokens(text) <= digits + marks + letters + 1
 
 
 def test_a_tokenizer_counts_exactly(tmp_path: Path) -> None:
@@ -119,4 +119,4 @@ def test_a_tokenizer_counts_exactly(tmp_path: Path) -> None:
 @pytest.mark.parametrize("template", ["{tempo}", "{bpm", "{}"])
 def test_a_wrong_template_is_named(template: str) -> None:
     with pytest.raises(SettingsError, match="--template"):
-        Wording(template)
+        PromptTemplate(template)

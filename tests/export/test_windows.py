@@ -15,7 +15,7 @@ from mirkit.catalog import KEYS
 from mirkit.export.check import check
 from mirkit.export.items import Item
 from mirkit.export.options import Options
-from mirkit.export.plan import Windows
+from mirkit.export.plan import WindowTable
 from mirkit.export.run import export
 
 RATE = 44100
@@ -23,7 +23,9 @@ HOP = 0.1
 NAMES = [key.name for key in KEYS]
 
 
-def stub(items: Sequence[Item], seconds: float, problems: list[str], _: Callable[[str], None]) -> Mapping[str, Windows]:
+def stub(
+    items: Sequence[Item], seconds: float, problems: list[str], _: Callable[[str], None]
+) -> Mapping[str, WindowTable]:
     """Windows of which bpm tells the start, and lufs is unknown in the last one."""
     found = {}
     for item in items:
@@ -33,7 +35,7 @@ def stub(items: Sequence[Item], seconds: float, problems: list[str], _: Callable
         rows[:, NAMES.index("bpm")] = 100 + starts
         rows[:, NAMES.index("lufs")] = -20 - starts
         rows[-1, NAMES.index("lufs")] = np.nan
-        found[item.name] = Windows(HOP, rows)
+        found[item.name] = WindowTable(HOP, rows)
     return found
 
 

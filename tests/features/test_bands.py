@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import signals
-from mirkit.features.bands import EDGES, BandCurve, BandFeatures, BandMeter, bands
+from mirkit.features.bands import EDGES, BandCurve, BandExtractor, BandFeatures, bands
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Window
 
 RATE = signals.RATE
@@ -18,7 +18,7 @@ ALL_TOO_SHORT = BandFeatures(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT)
 
 def curve_of(sound, block=1 << 16) -> BandCurve:
     sound = np.atleast_2d(sound)
-    meter = BandMeter(len(sound))
+    meter = BandExtractor(len(sound))
     for part in signals.in_blocks(sound, range(block, sound.shape[1], block)):
         meter.push(part)
     return meter.finish()
@@ -46,7 +46,7 @@ def brick_wall(sound) -> np.ndarray:
 @pytest.mark.parametrize(
     ("hz", "band"),
     [
-        *[(60, 0), (250, 1), (1000, 2), (8000, 3)],  # centres
+        *[(60, 0), (250, 1), (1000, 2), (8000, 3)],  # centers
         *[(24, 0), (115, 0), (125, 1), (595, 1), (605, 2), (2495, 2), (2505, 3), (21990, 3)],  # two bins from an edge
     ],
 )
@@ -159,7 +159,7 @@ def test_a_window_is_the_cut_file(start):
 @given(st.lists(st.integers(0, 60000), max_size=6), st.integers(0, 60000))
 def test_blocks_of_any_length_give_the_same_curve(cuts, n):
     sound = np.stack([signals.band(1.5, seed=k) for k in range(2)])[:, :n]
-    meter = BandMeter(2)
+    meter = BandExtractor(2)
     for part in signals.in_blocks(sound, cuts):
         meter.push(part)
     pieces, whole = meter.finish(), curve_of(sound)

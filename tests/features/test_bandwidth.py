@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import signals
-from mirkit.features.bandwidth import BandwidthCurve, BandwidthMeter, bandwidth
+from mirkit.features.bandwidth import BandwidthCurve, BandwidthExtractor, bandwidth
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import SILENT, TOO_SHORT
 
@@ -14,7 +14,7 @@ RATE = signals.RATE
 
 
 def curve_of(mono, block=1 << 16) -> BandwidthCurve:
-    stft, meter = PowerStft(), BandwidthMeter()
+    stft, meter = PowerStft(), BandwidthExtractor()
     for part in signals.in_blocks(np.asarray(mono, np.float32), range(block, len(mono), block)):
         for power in stft.push(part):
             meter.push_frames(power)

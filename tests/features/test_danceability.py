@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 import signals
 from mirkit.features.danceability import danceability
-from mirkit.features.envelope import EnvelopeCurve, EnvelopeMeter
+from mirkit.features.envelope import EnvelopeCurve, EnvelopeExtractor
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Window
 
 RATE = signals.RATE
 
 
 def curve_of(mono, block=1 << 16) -> EnvelopeCurve:
-    meter = EnvelopeMeter()
+    meter = EnvelopeExtractor()
     for part in signals.in_blocks(mono, range(block, len(mono), block)):
         meter.push(part)
     return meter.finish()
@@ -129,7 +129,7 @@ def test_a_window_is_the_cut_file(start, end):
 @given(st.lists(st.integers(0, 20000), max_size=8), st.integers(0, 20000))
 def test_blocks_of_any_length_give_the_same_bytes(cuts, n):
     mono = signals.noise(0.5)[:n]
-    meter = EnvelopeMeter()
+    meter = EnvelopeExtractor()
     for part in signals.in_blocks(mono, cuts):
         meter.push(part)
     assert np.array_equal(meter.finish().deviation, curve_of(mono).deviation)

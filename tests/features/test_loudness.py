@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import signals
-from mirkit.features.loudness import LoudnessCurve, LoudnessFeatures, LoudnessMeter, loudness
+from mirkit.features.loudness import LoudnessCurve, LoudnessExtractor, LoudnessFeatures, loudness
 from mirkit.features.types import SILENT, TOO_SHORT, Window
 
 RATE = signals.RATE
@@ -16,7 +16,7 @@ RATE = signals.RATE
 
 def curve_of(sound, block=1 << 16) -> LoudnessCurve:
     sound = np.atleast_2d(sound)
-    meter = LoudnessMeter(len(sound))
+    meter = LoudnessExtractor(len(sound))
     for part in signals.in_blocks(sound, range(block, sound.shape[1], block)):
         meter.push(part)
     return meter.finish()
@@ -226,7 +226,7 @@ def test_clipped_sound_is_measured():
 
 
 def test_silence_after_sound_leaves_no_denormal_numbers():
-    meter = LoudnessMeter(1)
+    meter = LoudnessExtractor(1)
     meter.push(signals.sine(100, 1)[None])
     meter.push(signals.silence(4)[None])
     assert not meter._state[:, :4].any()
@@ -252,7 +252,7 @@ def test_a_window_beyond_the_end_has_what_there_is():
 @given(st.lists(st.integers(0, 30000), max_size=8), st.integers(0, 30000))
 def test_blocks_of_any_length_give_the_same_bytes(cuts, n):
     sound = np.stack([signals.band(1, seed=k) for k in range(2)])[:, :n]
-    meter = LoudnessMeter(2)
+    meter = LoudnessExtractor(2)
     for part in signals.in_blocks(sound, cuts):
         meter.push(part)
     assert np.array_equal(meter.finish().energy, curve_of(sound).energy)

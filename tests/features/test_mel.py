@@ -32,7 +32,7 @@ def test_product_is_that_of_the_dense_matrix(rng, frames):
     np.testing.assert_allclose(bank.apply(power), power @ dense(bank).T.astype(np.float64), rtol=1e-5)
 
 
-def test_frames_do_not_depend_on_their_neighbours(rng):
+def test_frames_do_not_depend_on_their_neighbors(rng):
     bank = MelBank(40)
     power = rng.random((11, 1025), dtype=np.float32)
     one_by_one = np.concatenate([bank.apply(power[i : i + 1]) for i in range(11)])

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import signals
-from mirkit.features.active import active, frames_in
-from mirkit.features.spectral import SpectralCurve, SpectralFeatures, SpectralMeter, spectral
+from mirkit.features.activity import activity_mask, frames_in
+from mirkit.features.spectral import SpectralCurve, SpectralExtractor, SpectralFeatures, spectral
 from mirkit.features.stft import HOP, PowerStft
 from mirkit.features.types import SILENT, TOO_SHORT, Window
 
@@ -17,7 +17,7 @@ RATE = signals.RATE
 
 
 def curve_of(mono, block=1 << 16) -> SpectralCurve:
-    stft, meter = PowerStft(), SpectralMeter()
+    stft, meter = PowerStft(), SpectralExtractor()
     for part in signals.in_blocks(mono, range(block, len(mono), block)):
         for power in stft.push(part):
             meter.push_frames(power)
@@ -36,7 +36,7 @@ def values(features: SpectralFeatures) -> np.ndarray:
 
 def shape_of(power, frames=1) -> SpectralCurve:
     """Curve of one made-up spectrum, without the frames at the edges."""
-    meter = SpectralMeter()
+    meter = SpectralExtractor()
     meter.push_frames(np.tile(np.asarray(power, np.float32), (frames + 4, 1)))
     curve = meter.finish()
     return SpectralCurve(
@@ -103,7 +103,7 @@ def test_flux_of_a_step_in_level():
     # All bands rise by 6 dB once in 100 frames.
     power = np.ones((104, 1025), np.float32)
     power[52:] = 10**0.6
-    meter = SpectralMeter()
+    meter = SpectralExtractor()
     meter.push_frames(power)
     features = spectral(meter.finish(), Window(0, 104 * HOP / RATE))
     assert features.spectral_flux == pytest.approx(6 / 100, rel=0.01)
@@ -111,7 +111,7 @@ def test_flux_of_a_step_in_level():
 
 def test_falling_levels_are_no_flux():
     power = np.ones((104, 1025), np.float32) * 10 ** (-np.arange(104) / 10)[:, None]
-    meter = SpectralMeter()
+    meter = SpectralExtractor()
     meter.push_frames(power.astype(np.float32))
     assert meter.finish().flux.max() == 0
 
@@ -243,7 +243,7 @@ def test_clipped_sound_is_measured():
 @given(st.lists(st.integers(0, 30000), max_size=6), st.integers(0, 30000))
 def test_blocks_of_any_length_give_the_same_curve(cuts, n):
     mono = signals.band(1)[:n]
-    stft, meter = PowerStft(), SpectralMeter()
+    stft, meter = PowerStft(), SpectralExtractor()
     for part in signals.in_blocks(mono, cuts):
         for power in stft.push(part):
             meter.push_frames(power)
@@ -258,7 +258,7 @@ def test_blocks_of_any_length_give_the_same_curve(cuts, n):
 
 
 @given(st.floats(0, 100), st.floats(0, 100), st.integers(0, 5000))
-def test_neighbouring_windows_share_no_frame_and_lose_none(a, b, count):
+def test_neighboring_windows_share_no_frame_and_lose_none(a, b, count):
     middle, end = sorted((a, b))
     left, right = (frames_in(w, 86.13, count) for w in (Window(0, middle), Window(middle, end)))
     assert left.stop == right.start
@@ -267,5 +267,5 @@ def test_neighbouring_windows_share_no_frame_and_lose_none(a, b, count):
 
 def test_active_is_within_60_db_and_above_minus_70():
     level = np.array([-5, -64.9, -65.1, -200])
-    assert active(level, -5).tolist() == [True, True, False, False]
-    assert active(level, -30).tolist() == [True, True, True, False]
+    assert activity_mask(level, -5).tolist() == [True, True, False, False]
+    assert activity_mask(level, -30).tolist() == [True, True, True, False]

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from mirkit.features.true_peak import TruePeakMeter
+from mirkit.features.true_peak import TruePeakExtractor
 
 
 def true_peak_db(samples: np.ndarray, block: int) -> float:
-    meter = TruePeakMeter()
+    meter = TruePeakExtractor()
     for at in range(0, samples.shape[1], block):
         meter.push(samples[:, at : at + block])
     return 20 * np.log10(meter.finish())
@@ -35,6 +35,6 @@ def test_blocks_make_no_difference(rng: np.random.Generator) -> None:
 
 
 def test_silence_has_no_peak() -> None:
-    meter = TruePeakMeter()
+    meter = TruePeakExtractor()
     meter.push(np.zeros((2, 100), np.float32))
     assert meter.finish() == 0

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 import signals
-from mirkit.features.loudness import LoudnessMeter
+from mirkit.features.loudness import LoudnessExtractor
 from mirkit.features.types import SILENT, TOO_SHORT, Window
 from mirkit.features.vocals import vocals_share
 
 
 def curve_of(mono):
-    meter = LoudnessMeter(1)
+    meter = LoudnessExtractor(1)
     meter.push(mono[None])
     return meter.finish()
 

@@ -11,7 +11,7 @@ from mirkit.models.audiobox.network import AXES, Aesthetics, Sizes
 
 SMALL = Sizes(
     kernels=(10, 3, 3, 3, 3, 2, 2), channels=12, size=24, inner=32, heads=4, layers=2, buckets=32, reach=16, groups=4,
-    head_layers=3, head_norm=True, head_dropout=False, normalise=True,
+    head_layers=3, head_norm=True, head_dropout=False, normalize=True,
 )  # fmt: skip
 #: What is published, in units of the ratings.
 SCALES = {
@@ -57,7 +57,7 @@ def packages_model(*, full: bool = False, seed: int = 0, **config: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(aes, "DEFAULT_AUDIO_CFG", wavlm.WavLMConfig(sizes))
         model = aes.AesMultiOutput(**(CONFIG | {"nth_layer": sizes["encoder_layers"] + 1} | config)).eval()
-    for name, parameter in model.named_parameters():  # as initialised they say nothing yet
+    for name, parameter in model.named_parameters():  # as initialized they say nothing yet
         if any(part in name for part in ("layer_weights", "grep", "relative", "bias")):
             torch.nn.init.normal_(parameter, std=0.5)
         elif parameter.ndim == 2 and (not full or "proj_layer" in name):

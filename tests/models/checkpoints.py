@@ -26,7 +26,7 @@ def random_network(seed: int = 0, **sizes: Any) -> BeatThis:
 
 
 def write(path: Path, network: BeatThis, sizes: dict[str, Any], prefix: str = "model.") -> Path:
-    """Write a checkpoint as Lightning does, without the optimiser's state."""
+    """Write a checkpoint as Lightning does, without the optimizer's state."""
     more = {"lr": 0.0008, "dropout": {"frontend": 0.1, "transformer": 0.2}, "spect_dim": 128, "fps": 50}
     state = {prefix + name: tensor for name, tensor in network.state_dict().items()}
     torch.save({"hyper_parameters": sizes | more, "state_dict": state, "pytorch-lightning_version": "2.2.1"}, path)

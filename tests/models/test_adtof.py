@@ -10,13 +10,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mirkit.audio import open_audio  # noqa: E402
+from mirkit.drums.drum_hits import Hits  # noqa: E402
 from mirkit.errors import ModelError, WeightsError  # noqa: E402
 from mirkit.models import adtof  # noqa: E402
 from mirkit.models.adtof.log_bands import LogBands, triangles  # noqa: E402
 from mirkit.models.adtof.network import FrameRnn  # noqa: E402
-from mirkit.models.adtof.windows import Windows  # noqa: E402
+from mirkit.models.adtof.windows import FrameBuffer  # noqa: E402
 from mirkit.models.weights import Weights  # noqa: E402
-from mirkit.transcription.hits import Hits  # noqa: E402
 
 SMALL: dict[str, Any] = {"n_bins": 84, "conv_filters": [3, 4], "gru_units": [5, 6], "output_classes": 5}
 
@@ -57,7 +57,7 @@ def spectra(mono: np.ndarray, block: int) -> np.ndarray:
 def test_front_end_written_out(rng: np.random.Generator) -> None:
     mono = rng.standard_normal(30_000).astype(np.float32) * 0.1
     padded = np.pad(mono.astype(np.float64), 1024)
-    # Corners a semitone apart from 20 Hz, on the nearest bin, each bin once; triangles between the neighbours' corners.
+    # Corners a semitone apart from 20 Hz, on the nearest bin, each bin once; triangles between the neighbors' corners.
     corners: list[int] = []
     hz = 20.0
     while hz <= 20_000:
@@ -69,8 +69,8 @@ def test_front_end_written_out(rng: np.random.Generator) -> None:
     window = np.hanning(2048)
     for i in range(69):
         magnitude = np.abs(np.fft.rfft(padded[441 * i : 441 * i + 2048] * window))[:1024]
-        for band, (left, centre, right) in enumerate(zip(corners, corners[1:], corners[2:], strict=False)):
-            weights = np.interp(np.arange(1024), [left, centre, right], [0, 1, 0])
+        for band, (left, center, right) in enumerate(zip(corners, corners[1:], corners[2:], strict=False)):
+            weights = np.interp(np.arange(1024), [left, center, right], [0, 1, 0])
             expected[i, band] = np.log10(1 + magnitude @ weights / weights.sum())
     found = spectra(mono, 7001)
     assert found.shape == (69, 84)
@@ -128,10 +128,10 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 35, 100])
-def test_windows_keep_every_frame_once_with_its_neighbours(length: int) -> None:
+def test_windows_keep_every_frame_once_with_its_neighbors(length: int) -> None:
     frames = np.arange(length, dtype=np.float32)[:, None]
     for block in (1, 3, 100):
-        windows = Windows(8, 2, 1)
+        windows = FrameBuffer(8, 2, 1)
         cut = [w for start in range(0, length, block) for w in windows.push(frames[start : start + block])]
         cut += windows.finish()
         kept = [w.frames[w.before : len(w.frames) - w.after] for w in cut]

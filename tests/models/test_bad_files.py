@@ -24,8 +24,8 @@ from demucs.hdemucs import HDemucs
 
 from library import make_track
 from mirkit.cli import main
-from mirkit.models import table
-from mirkit.models.table import Model
+from mirkit.models import registry
+from mirkit.models.registry import Model
 from models import (
     aesthetics_files,
     checkpoints,
@@ -304,9 +304,9 @@ def unpublished(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache, of files without published checksums."""
     monkeypatch.setenv("MIRKIT_OFFLINE", "1")
     rows: tuple[Model, ...] = tuple(
-        replace(row, files=tuple(replace(file, sha256=None) for file in row.files)) for row in table.MODELS
+        replace(row, files=tuple(replace(file, sha256=None) for file in row.files)) for row in registry.MODELS
     )
-    monkeypatch.setattr(table, "MODELS", rows)
+    monkeypatch.setattr(registry, "MODELS", rows)
     return home / "models"
 
 
@@ -324,7 +324,7 @@ def test_a_damaged_cache(
     name: str, command: list[str], home: Path, library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from mirkit.models import weights
-    from mirkit.models.places import place
+    from mirkit.models.cache_paths import place
 
     row = weights.model(name)
     for file in row.files:
@@ -433,17 +433,17 @@ def test_bad_files_of_transformers(library: Path, tmp_path: Path, capsys: pytest
 def test_what_was_fit_is_not_tried_again(
     good: dict[str, bytes], library: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mirkit.models import adtof, readiness
+    from mirkit.models import adtof, preflight
     from mirkit.store import Settings, with_values
 
     path = tmp_path / "my.pth"
     path.write_bytes(good["adtof"])
     settings = with_values(Settings(), {"backends.drums": "adtof", "drums.model": str(path)}, "test")
-    readiness.check_weights({"drums": "adtof"}, settings)
+    preflight.check_weights({"drums": "adtof"}, settings)
     tried: list[str] = []
     monkeypatch.setattr(adtof, "load", lambda *_: tried.append("again"))
-    readiness.check_weights({"drums": "adtof"}, settings)
+    preflight.check_weights({"drums": "adtof"}, settings)
     assert not tried
     path.write_bytes(good["adtof"] + b"more")
-    readiness.check_weights({"drums": "adtof"}, settings)
+    preflight.check_weights({"drums": "adtof"}, settings)
     assert tried == ["again"], "other content is looked at"

@@ -15,7 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mirkit.errors import ModelError, WeightsError
-from mirkit.features.rhythm.beats.neural import Activations
+from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.models import weights
 from mirkit.models.beat_this import Tracker, load
@@ -217,7 +217,7 @@ def test_a_card_without_memory_fails_this_signal_only() -> None:
 
 
 def loaded(path: Path) -> Tracker:
-    return load(weights.at(path), "cpu")
+    return load(weights.from_path(path), "cpu")
 
 
 @pytest.mark.parametrize("prefix", ["model.", "model._orig_mod."], ids=["as published", "compiled"])
@@ -277,7 +277,7 @@ def test_other_files_are_named(tmp_path: Path) -> None:
 
 def test_safetensors(tmp_path: Path) -> None:
     safetensors = pytest.importorskip("safetensors.torch")
-    from mirkit.models.safe import load_tensors
+    from mirkit.models.safe_load import load_tensors
 
     safetensors.save_file({"a": torch.arange(3.0)}, tmp_path / "a.safetensors")
     np.testing.assert_array_equal(load_tensors(tmp_path / "a.safetensors")["a"], [0, 1, 2])
@@ -307,7 +307,7 @@ def test_a_device_that_is_not_there() -> None:
     ],
 )
 def test_what_fuzzing_found_in_checkpoints_is_one_line(content: bytes, tmp_path: Path) -> None:
-    from mirkit.models.safe import load_tensors
+    from mirkit.models.safe_load import load_tensors
 
     (tmp_path / "a.ckpt").write_bytes(content)
     with pytest.raises(WeightsError, match="not a checkpoint of PyTorch"):

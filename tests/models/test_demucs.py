@@ -24,11 +24,11 @@ from mirkit.audio import encode, open_audio
 from mirkit.errors import SettingsError, WeightsError
 from mirkit.models.demucs import gather, load
 from mirkit.models.demucs.checkpoint import read_package
-from mirkit.models.stems import precision
-from mirkit.models.stems.run import SEED
-from mirkit.models.stems.separator import Separator
-from mirkit.models.weights import Weights, at
-from mirkit.store.settings import Separation
+from mirkit.models.separation import half_precision
+from mirkit.models.separation.separator import Separator
+from mirkit.models.separation.track_separation import SEED
+from mirkit.models.weights import Weights, from_path
+from mirkit.store.settings import SeparationSettings
 from models.demucs_checkpoints import SOURCES, package, random_network, write, write_safetensors
 
 RATE = 44100
@@ -47,7 +47,7 @@ def wav(folder: Path, sound: Sound) -> Path:
 
 
 def ours(separator: Separator, path: Path, **settings: Any) -> Sound:
-    run = separator.separate(open_audio(path, rate=None), Separation(**settings))
+    run = separator.separate(open_audio(path, rate=None), SeparationSettings(**settings))
     blocks = list(run.blocks())
     return np.stack([np.concatenate([block[stem] for block in blocks], axis=1) for stem in SOURCES])
 
@@ -91,7 +91,7 @@ def test_a_bag_gives_the_stems_of_apply_model(
     bag: tuple[Path, Any], together: int, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sound = noise(0.6)
-    separator = load(at(bag[0], gather(bag[0])), "cpu")
+    separator = load(from_path(bag[0], gather(bag[0])), "cpu")
     separator.compute.together = together
     found = ours(separator, wav(tmp_path, sound), **settings)
     expected = theirs(bag[1], sound, monkeypatch, **settings)
@@ -104,7 +104,7 @@ def test_a_bag_gives_the_stems_of_apply_model(
 @pytest.mark.parametrize("seconds", [0.1, 0.9])
 def test_the_older_networks_too(kind: type, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = random_network(kind)
-    separator = load(at(write(tmp_path, "cccccccc", package(network))), "cpu")
+    separator = load(from_path(write(tmp_path, "cccccccc", package(network))), "cpu")
     sound = noise(seconds)
     expected = theirs(network, sound, monkeypatch, shifts=1, overlap=0.25)
     np.testing.assert_allclose(ours(separator, wav(tmp_path, sound)), expected, atol=1e-6)
@@ -142,7 +142,7 @@ def test_published_bags_need_no_yaml(tmp_path: Path) -> None:
 def test_more_sources_go_to_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = [*SOURCES, "guitar", "piano"]
     network = random_network(sources=sources)
-    separator = load(at(write(tmp_path, "ffffffff", package(network))), "cpu")
+    separator = load(from_path(write(tmp_path, "ffffffff", package(network))), "cpu")
     sound = noise(0.5)
     expected = theirs(network, sound, monkeypatch, shifts=1, overlap=0.25)
     found = ours(separator, wav(tmp_path, sound))
@@ -153,16 +153,18 @@ def test_more_sources_go_to_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("kind", [HTDemucs, HDemucs, Demucs])
 def test_half_precision_keeps_what_it_must(kind: type, tmp_path: Path) -> None:
     """As far as a CPU can tell: in what type each step computes is the same on a card."""
-    separator = load(at(write(tmp_path, "aaaaaaaa", package(random_network(kind)))), "cpu")
+    separator = load(from_path(write(tmp_path, "aaaaaaaa", package(random_network(kind)))), "cpu")
     (network,) = separator.networks
     network.segment = 0.2  # type: ignore[misc]
-    assert precision.SAFE_DB < precision.kept(network, "cpu") < 100, "it is half precision, and safe"
+    assert half_precision.SAFE_DB < half_precision.half_precision_sdr(network, "cpu") < 100, (
+        "it is half precision, and safe"
+    )
 
 
 def test_a_segment_longer_than_the_network_hears(bag: tuple[Path, Any], tmp_path: Path) -> None:
-    separator = load(at(bag[0], gather(bag[0])), "cpu")
+    separator = load(from_path(bag[0], gather(bag[0])), "cpu")
     with pytest.raises(SettingsError, match=r"can hear 0\.24 s at a time"):
-        separator.separate(open_audio(wav(tmp_path, noise(1)), rate=None), Separation(segment=2))
+        separator.separate(open_audio(wav(tmp_path, noise(1)), rate=None), SeparationSettings(segment=2))
 
 
 class _Evil:
@@ -177,7 +179,7 @@ class _Evil:
         ({"klass": dict}, "refused, because reading it would run code"),
         ({"klass": Fraction}, "not a checkpoint of Demucs"),
         ({"klass": pickle.Pickler}, "refused, because reading it would run code"),
-        ({"state": {"__quantized": True}}, "a quantised checkpoint, which needs the package diffq"),
+        ({"state": {"__quantized": True}}, "a quantized checkpoint, which needs the package diffq"),
         ({"state": {}}, "not a checkpoint of Demucs"),
         ({"kwargs": {"channels": "many"}}, "not a checkpoint of Demucs"),
         ({"args": ()}, "not a checkpoint of Demucs"),
@@ -186,7 +188,7 @@ class _Evil:
 def test_what_is_refused(change: dict[str, Any], says: str, tmp_path: Path) -> None:
     path = write(tmp_path, "aaaaaaaa", package(random_network()) | change)
     with pytest.raises(WeightsError, match=says) as error:
-        load(at(path), "cpu")
+        load(from_path(path), "cpu")
     assert path.name in str(error.value)
 
 
@@ -195,21 +197,21 @@ def test_other_files_are_no_checkpoints(content: bytes, tmp_path: Path) -> None:
     for name in ("x.th", "x.safetensors"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(WeightsError, match="not a"):
-            load(at(tmp_path / name), "cpu")
+            load(from_path(tmp_path / name), "cpu")
 
 
 def test_a_damaged_file_is_told_by_its_name(tmp_path: Path) -> None:
     path = write(tmp_path, "aaaaaaaa", package(random_network()))
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(WeightsError, match="its checksum is not the"):
-        load(at(path), "cpu")
+        load(from_path(path), "cpu")
 
 
 def test_a_model_of_other_sources_is_no_separator_of_ours(tmp_path: Path) -> None:
     path = write(tmp_path, "aaaaaaaa", package(random_network(sources=["kick", "snare"])))
     with pytest.raises(WeightsError, match="separates kick, snare; none of these is a stem"):
-        load(at(path), "cpu")
-    separator = load(at(path), "cpu", wanted=("kick", "snare"))
+        load(from_path(path), "cpu")
+    separator = load(from_path(path), "cpu", wanted=("kick", "snare"))
     assert separator.stems == ("kick", "snare")
 
 
@@ -251,4 +253,4 @@ def test_a_bag_that_is_none(text: str, says: str, tmp_path: Path) -> None:
     write(tmp_path, "aaaaaaaa", package(random_network()))
     (tmp_path / "bag.yaml").write_text(text)
     with pytest.raises(WeightsError, match=says):
-        load(at(tmp_path, gather(tmp_path)), "cpu")
+        load(from_path(tmp_path, gather(tmp_path)), "cpu")

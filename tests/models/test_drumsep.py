@@ -11,10 +11,10 @@ from demucs.hdemucs import HDemucs
 
 from library import make_track
 from mirkit.cli import main
+from mirkit.drums.components import PARTS
 from mirkit.errors import WeightsError
 from mirkit.models import drumsep, weights
 from mirkit.store import read_provenance
-from mirkit.transcription.components import PARTS
 from models.demucs_checkpoints import package, random_network, write
 
 KIT = ["bombo", "redoblante", "platillos", "toms"]
@@ -22,16 +22,16 @@ KIT = ["bombo", "redoblante", "platillos", "toms"]
 
 def test_its_parts_are_those_of_a_kit(tmp_path: Path) -> None:
     path = write(tmp_path, "49469ca8", package(random_network(HDemucs, sources=KIT)))
-    assert drumsep.load(weights.at(path), "cpu").stems == tuple(PARTS)
+    assert drumsep.load(weights.from_path(path), "cpu").stems == tuple(PARTS)
 
 
 def test_a_model_of_something_else_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "955717e8", package(random_network()))
     with pytest.raises(WeightsError):
-        drumsep.load(weights.at(path), "cpu")
+        drumsep.load(weights.from_path(path), "cpu")
     path = write(tmp_path / "half", "49469ca8", package(random_network(HDemucs, sources=["bombo", "toms"])))
     with pytest.raises(WeightsError, match="it does not separate redoblante, platillos"):
-        drumsep.load(weights.at(path), "cpu")
+        drumsep.load(weights.from_path(path), "cpu")
 
 
 @pytest.mark.slow

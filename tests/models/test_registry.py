@@ -11,9 +11,9 @@ from fakes import FakeTracker
 from mirkit import models
 from mirkit.catalog import BACKENDS, Backend
 from mirkit.errors import MissingExtra, ModelError, WeightsError
-from mirkit.models import table, weights
-from mirkit.models.table import MODELS, File, Model
-from mirkit.store import Settings, fingerprint, with_values
+from mirkit.models import registry, weights
+from mirkit.models.registry import MODELS, File, Model
+from mirkit.store import Settings, file_digest, with_values
 from models.server import Files
 
 BEAT_THIS = models.backend("beats", "beat_this")
@@ -32,7 +32,7 @@ def small_model(server: Files, monkeypatch: pytest.MonkeyPatch) -> Model:
     monkeypatch.setattr(models, "_within_reach", models._within_reach.__wrapped__)
     server.content["/net"] = CONTENT
     model = Model("beat_this", "beats", "beat_this", "Beat This! tiny", (File("net", f"{server.url}/net", 11),), "MIT")
-    monkeypatch.setattr(table, "MODELS", (model,))
+    monkeypatch.setattr(registry, "MODELS", (model,))
     return model
 
 
@@ -87,7 +87,7 @@ def test_a_server_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("with_torch")
 def test_commercial_safe(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Model("beat_this", "beats", "beat_this", "Beat This!", (), "CC BY-NC 4.0", commercial=False)
-    monkeypatch.setattr(table, "MODELS", (model,))
+    monkeypatch.setattr(registry, "MODELS", (model,))
     safe = settings(run__commercial_safe=True)
     assert models.unavailable(BEAT_THIS) == ""
     assert models.unavailable(BEAT_THIS, safe, named=True).endswith("CC BY-NC 4.0, which --commercial-safe refuses")
@@ -98,7 +98,7 @@ def test_commercial_safe_knows_a_copy_of_published_weights(tmp_path: Path, monke
     mine, own = tmp_path / "mine.ckpt", tmp_path / "own.ckpt"
     mine.write_bytes(CONTENT)
     own.write_bytes(b"of my own training")
-    file = File("net", "http://nowhere/net", sha256=fingerprint(mine).sha256)
+    file = File("net", "http://nowhere/net", sha256=file_digest(mine).sha256)
     model = Model("beat_this", "beats", "beat_this", "Beat This!", (file,), "CC BY-NC 4.0", commercial=False)
     monkeypatch.setattr(weights, "MODELS", (model,))
     asked = {"rhythm__model": str(mine), "run__commercial_safe": True}
@@ -109,14 +109,16 @@ def test_commercial_safe_knows_a_copy_of_published_weights(tmp_path: Path, monke
 
 
 def test_a_model_by_name_or_file(tmp_path: Path) -> None:
-    assert models.chosen(BEAT_THIS, Settings()) == weights.model("beat_this")
-    assert models.chosen(BEAT_THIS, settings(rhythm__model="beat_this_small")) == weights.model("beat_this_small")
+    assert models.resolve_weights(BEAT_THIS, Settings()) == weights.model("beat_this")
+    assert models.resolve_weights(BEAT_THIS, settings(rhythm__model="beat_this_small")) == weights.model(
+        "beat_this_small"
+    )
     mine = tmp_path / "mine.ckpt"
     mine.write_bytes(CONTENT)
-    assert models.chosen(BEAT_THIS, settings(rhythm__model=str(mine))) == mine
+    assert models.resolve_weights(BEAT_THIS, settings(rhythm__model=str(mine))) == mine
     with pytest.raises(WeightsError, match=r"tiny: no such file, and no model of Beat This! \(beat_this, beat_this_sm"):
-        models.chosen(BEAT_THIS, settings(rhythm__model="tiny"))
-    assert models.chosen(models.backend("beats", "embedded"), Settings()) is None
+        models.resolve_weights(BEAT_THIS, settings(rhythm__model="tiny"))
+    assert models.resolve_weights(models.backend("beats", "embedded"), Settings()) is None
 
 
 @pytest.mark.usefixtures("with_torch")
@@ -162,11 +164,11 @@ def test_loading_what_is_not_here_is_one_line() -> None:
 
 @pytest.mark.parametrize("row", BACKENDS, ids=lambda row: f"{row.job}-{row.name}")
 def test_the_catalog_agrees_with_the_table(row: Backend) -> None:
-    known = table.models_of(row.job, row.name)
+    known = registry.models_of(row.job, row.name)
     assert bool(known) == (row.name != "embedded" and not row.asked)
     if known:
         assert row.commercial == known[0].commercial
-        assert known[0].licence.startswith(row.weights_licence)
+        assert known[0].license.startswith(row.weights_license)
 
 
 def test_every_model_has_a_backend() -> None:

@@ -17,8 +17,8 @@ from mirkit.errors import WeightsError
 from mirkit.models.roformer import bands, gather, load
 from mirkit.models.roformer.config import read_config
 from mirkit.models.roformer.network import RoFormer
-from mirkit.models.weights import at
-from mirkit.store.settings import Separation
+from mirkit.models.weights import from_path
+from mirkit.store.settings import SeparationSettings
 
 SIZES = {
     "dim": 16, "depth": 2, "num_stems": 2, "time_transformer_depth": 1, "freq_transformer_depth": 2,
@@ -82,7 +82,7 @@ def test_the_network_is_the_published_one(mel: bool, linear: int, tmp_path: Path
     write(tmp_path, ours, config)
     # The package counts a linear transformer that is not there; both numberings are read.
     torch.save({"state_dict": theirs.state_dict()}, tmp_path / "model.ckpt")
-    separator = load(at(tmp_path, gather(tmp_path)), "cpu")
+    separator = load(from_path(tmp_path, gather(tmp_path)), "cpu")
     sound = np.random.default_rng(0).standard_normal((2, 2, 128 * 60)).astype(np.float32)
     with torch.inference_mode(), warnings.catch_warnings(action="ignore"):
         expected = theirs(torch.from_numpy(sound)).numpy()
@@ -121,11 +121,11 @@ def test_a_track(mel: bool, tmp_path: Path) -> None:
                 linear.bias[:half] = torch.tensor([1.0, 0.0]).repeat(half // 2)
                 linear.bias[half:] = 50.0
     write(tmp_path / "model", network, configuration(mel, ("vocals", "drums")))
-    separator = load(at(tmp_path, gather(tmp_path / "model")), "cpu")
+    separator = load(from_path(tmp_path, gather(tmp_path / "model")), "cpu")
     assert separator.stems == ("drums", "vocals")
     sound = (0.3 * np.sin(np.arange(48007) ** 1.5 / 400))[None].astype(np.float32)
     encode(tmp_path / "x.wav", [sound], rate=48000, channels=1)
-    run = separator.separate(open_audio(tmp_path / "x.wav", rate=None), Separation())
+    run = separator.separate(open_audio(tmp_path / "x.wav", rate=None), SeparationSettings())
     blocks = list(run.blocks())
     for stem in separator.stems:
         found = np.concatenate([block[stem] for block in blocks], axis=1)
@@ -167,7 +167,7 @@ def test_what_a_configuration_says(tmp_path: Path) -> None:
     content["inference"] = {"num_overlap": 4, "chunk_size": 44100, "normalize": True}
     (tmp_path / "config.yaml").write_text(yaml.dump(content))
     config = read_config(tmp_path / "config.yaml")
-    assert (config.sources, config.segment, config.overlap, config.normalise) == (("vocals",), 1.0, 0.75, True)
+    assert (config.sources, config.segment, config.overlap, config.normalize) == (("vocals",), 1.0, 0.75, True)
 
 
 def test_code_in_a_configuration_is_not_run(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_code_in_a_configuration_is_not_run(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
     write(tmp_path, random_network(False), configuration(False, dim=32))
     with pytest.raises(WeightsError, match=r"model\.ckpt: not the network that config\.yaml describes"):
-        load(at(tmp_path, gather(tmp_path)), "cpu")
+        load(from_path(tmp_path, gather(tmp_path)), "cpu")
 
 
 def test_which_files_are_meant(tmp_path: Path) -> None:

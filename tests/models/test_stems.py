@@ -17,12 +17,12 @@ torch = pytest.importorskip("torch")
 from mirkit.audio import encode, open_audio
 from mirkit.catalog import STEMS
 from mirkit.errors import ModelError
-from mirkit.models.stems import precision
-from mirkit.models.stems.lanes import Joined, Lane, Segment, Signal
-from mirkit.models.stems.pairs import pairs
-from mirkit.models.stems.separator import Separator
+from mirkit.models.separation import half_precision
+from mirkit.models.separation.channel_pairs import pairs
+from mirkit.models.separation.overlap_add import Segment, SegmentStream, SlidingBuffer, WeightedSum
+from mirkit.models.separation.separator import Separator
 from mirkit.models.weights import Weights
-from mirkit.store.settings import Separation
+from mirkit.store.settings import SeparationSettings
 
 RATE = 44100
 SHARES = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
@@ -63,7 +63,7 @@ def sound_file(path: Path, seconds: float = 5.0, rate: int = RATE, channels: int
 
 
 def stems_of(made: Separator, path: Path, **values: Any) -> tuple[dict[str, Sound], Any]:
-    run = made.separate(open_audio(path, rate=None), Separation(**values))
+    run = made.separate(open_audio(path, rate=None), SeparationSettings(**values))
     blocks = list(run.blocks())
     return {stem: np.concatenate([block[stem] for block in blocks], axis=1) for stem in made.stems}, run
 
@@ -78,9 +78,9 @@ def stems_of(made: Separator, path: Path, **values: Any) -> tuple[dict[str, Soun
 )
 def test_lanes_join_to_what_went_in(frames: int, delay: int, size: int, overlap: float, context: int) -> None:
     sound = np.arange(1, 2 * frames + 1, dtype=np.float32).reshape(2, frames)
-    signal = Signal(iter(np.array_split(sound, 5, axis=1)), frames, 2)
-    lane = Lane(0, frames, delay, size, overlap, lambda samples: samples + context)
-    joined = Joined(np.ones((1, 1)), 2)
+    signal = SlidingBuffer(iter(np.array_split(sound, 5, axis=1)), frames, 2)
+    lane = SegmentStream(0, frames, delay, size, overlap, lambda samples: samples + context)
+    joined = WeightedSum(np.ones((1, 1)), 2)
     out = []
     for segment in lane.segments():
         joined.add(0, *lane.add(segment, signal.window(segment)[None]))
@@ -129,15 +129,15 @@ def test_silence_and_very_short_sounds(tmp_path: Path) -> None:
 
 def test_no_more_than_a_few_segments_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     held = 0
-    window = Signal.window
+    window = SlidingBuffer.window
 
-    def watched(signal: Signal, segment: Segment) -> Any:
+    def watched(signal: SlidingBuffer, segment: Segment) -> Any:
         nonlocal held
         found = window(signal, segment)
         held = max(held, signal._kept.shape[1])
         return found
 
-    monkeypatch.setattr(Signal, "window", watched)
+    monkeypatch.setattr(SlidingBuffer, "window", watched)
 
     class Long:
         """An hour of sound that nobody keeps."""
@@ -150,7 +150,7 @@ def test_no_more_than_a_few_segments_are_held(monkeypatch: pytest.MonkeyPatch) -
                 yield np.ones((2, RATE), np.float32)
 
     made = Separator([FakeNetwork(segment=1.0)] * 2, np.full((2, 4), 0.5), WEIGHTS, "cpu")
-    longest = max(block["drums"].shape[1] for block in made.separate(Long(), Separation()).blocks())  # type: ignore[arg-type]
+    longest = max(block["drums"].shape[1] for block in made.separate(Long(), SeparationSettings()).blocks())  # type: ignore[arg-type]
     assert held <= 4 * RATE
     assert longest <= 4 * RATE
 
@@ -224,20 +224,20 @@ def test_then_the_track_fails_with_a_line(tmp_path: Path) -> None:
 def test_other_failures_are_a_line_too(tmp_path: Path) -> None:
     class Broken(FakeNetwork):
         def __call__(self, sound: Any, *, tight: bool) -> Any:
-            raise RuntimeError("cuDNN error: not initialised\nmore of it")
+            raise RuntimeError("cuDNN error: not initialized\nmore of it")
 
     sound_file(tmp_path / "x.wav", 1.0)
-    with pytest.raises(ModelError, match=r"^fake failed on cpu: cuDNN error: not initialised$"):
+    with pytest.raises(ModelError, match=r"^fake failed on cpu: cuDNN error: not initialized$"):
         stems_of(separator(Broken()), tmp_path / "x.wav")
 
 
 def test_what_half_precision_must_keep() -> None:
-    sound = precision.probe(RATE, 20000)
+    sound = half_precision.test_signal(RATE, 20000)
     assert sound.shape == (1, 2, 20000)
     assert sound.std() == pytest.approx(1, abs=1e-3)
     exact = np.stack([sound[0], sound[0] * 0.01])[None]
-    assert precision.difference(exact, exact.astype(np.float16).astype(np.float32)) > precision.SAFE_DB
+    assert half_precision.difference(exact, exact.astype(np.float16).astype(np.float32)) > half_precision.SAFE_DB
     worse = exact.copy()
     worse[:, 1] *= 1.02  # one source of two
-    assert precision.difference(exact, worse) == pytest.approx(20 * np.log10(50), abs=0.1)
-    assert precision.difference(exact, exact * np.inf) == -np.inf
+    assert half_precision.difference(exact, worse) == pytest.approx(20 * np.log10(50), abs=0.1)
+    assert half_precision.difference(exact, exact * np.inf) == -np.inf

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from mirkit.errors import WeightsError
-from mirkit.models import download, places, weights
-from mirkit.models.table import MODELS, File, Model
-from mirkit.store.settings import Run
+from mirkit.models import cache_paths, download, weights
+from mirkit.models.registry import MODELS, File, Model
+from mirkit.store.settings import RunSettings
 from models.server import Files
 
 BODY = np.random.default_rng(7).bytes(700_000)
-ONLINE, OFFLINE = Run(), Run(offline=True)
+ONLINE, OFFLINE = RunSettings(), RunSettings(offline=True)
 
 
 def sha(body: bytes = BODY) -> str:
@@ -128,7 +128,7 @@ def test_a_damaged_file_is_seen_and_replaced(server: Files) -> None:
     path = weights.fetch(row, ONLINE).files[0]
     path.write_bytes(b"damaged")
     with pytest.raises(WeightsError, match="is damaged; mirkit models fetch net"):
-        weights.get(row, ONLINE)
+        weights.load_checked(row, ONLINE)
     with pytest.raises(WeightsError, match="damaged, and nothing is fetched offline"):
         weights.fetch(row, OFFLINE)
     assert weights.fetch(row, ONLINE).sha256 == sha()
@@ -137,10 +137,10 @@ def test_a_damaged_file_is_seen_and_replaced(server: Files) -> None:
 def test_damage_is_seen_without_a_published_checksum_too(server: Files) -> None:
     row = one(server, known=False)
     path = weights.fetch(row, ONLINE).files[0]
-    weights.get(row, OFFLINE)
+    weights.load_checked(row, OFFLINE)
     path.write_bytes(b"damaged")
     with pytest.raises(WeightsError, match="is damaged"):
-        weights.get(row, OFFLINE)
+        weights.load_checked(row, OFFLINE)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_what_pytorch_has_fetched_is_used(server: Files, tmp_path: Path, monkeyp
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(BODY)
     row = one(server)
-    assert weights.get(row, OFFLINE).files == (theirs,)
+    assert weights.load_checked(row, OFFLINE).files == (theirs,)
     assert files_below(theirs.parent) == {"hub-net.ckpt"}, "nothing is written outside the cache"
     theirs.write_bytes(b"damaged")
     assert weights.fetch(row, ONLINE).files[0] != theirs
@@ -332,7 +332,7 @@ def test_what_the_hugging_face_tools_have_fetched_is_used(tmp_path: Path, monkey
         (snapshots / place).parent.mkdir(parents=True, exist_ok=True)
         (snapshots / place).write_bytes(place.encode())
     row = Model("net", "texts", "net", "Net!", (pinned, moving), "MIT")
-    found = weights.get(row, OFFLINE)
+    found = weights.load_checked(row, OFFLINE)
     assert found.files == (snapshots / "abc/a.bin", snapshots / "abc/b.bin")
     assert found.sha256 not in (sha(b"abc/a.bin"), sha(b"abc/b.bin"))
 
@@ -341,29 +341,29 @@ def test_commercial_safe_refuses(server: Files) -> None:
     row = one(server, commercial=False)
     weights.fetch(row, ONLINE)
     with pytest.raises(WeightsError, match="--commercial-safe refuses"):
-        weights.get(row, Run(commercial_safe=True))
+        weights.load_checked(row, RunSettings(commercial_safe=True))
     with pytest.raises(WeightsError, match="--commercial-safe refuses"):
-        weights.fetch(row, Run(commercial_safe=True))
+        weights.fetch(row, RunSettings(commercial_safe=True))
 
 
 def test_a_file_of_the_users(tmp_path: Path) -> None:
     path = tmp_path / "mine.ckpt"
     path.write_bytes(BODY)
-    assert weights.at(path) == weights.Weights(str(path), (path,), sha())
+    assert weights.from_path(path) == weights.Weights(str(path), (path,), sha())
     with pytest.raises(WeightsError, match="gone"):
-        weights.at(tmp_path / "nothing")
+        weights.from_path(tmp_path / "nothing")
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    assert places.cache() == home / "models"
+    assert cache_paths.cache() == home / "models"
     monkeypatch.delenv("MIRKIT_HOME")
-    assert places.cache().name == "models"
-    assert "mirkit" in places.cache().parts
+    assert cache_paths.cache().name == "models"
+    assert "mirkit" in cache_paths.cache().parts
 
 
 @pytest.mark.parametrize("row", MODELS, ids=lambda row: row.name)
 def test_row_of_the_table(row: Model) -> None:
-    assert row.licence
+    assert row.license
     assert row.files
     for file in row.files:
         assert file.url.startswith("https://")

@@ -12,11 +12,11 @@ import pytest
 from library import make_track
 from mirkit import models
 from mirkit.cli import main
+from mirkit.drums.drum_hits import DrumInstrument, Hits
 from mirkit.errors import ModelError
 from mirkit.models.weights import Weights
-from mirkit.pipeline.process import Job, process
+from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_provenance, with_values
-from mirkit.transcription.hits import Hits, Voice
 
 pretty_midi = pytest.importorskip("pretty_midi")
 
@@ -29,7 +29,7 @@ class FakeDrummer:
 
     def __init__(self) -> None:
         self.weights = Weights("fake", (), "f" * 64)
-        self.result: Any = Hits((Voice("kick", 35),), (np.arange(0.5, 8, 0.5),), (np.zeros(15),))
+        self.result: Any = Hits((DrumInstrument("kick", 35),), (np.arange(0.5, 8, 0.5),), (np.zeros(15),))
         self.listened = 0
 
     def listen(self) -> "FakeDrummer":
@@ -60,9 +60,9 @@ def drummer(monkeypatch: pytest.MonkeyPatch) -> FakeDrummer:
     return fake
 
 
-def job(track: Path, settings: Settings = EMBEDDED, **more: Any) -> Job:
+def job(track: Path, settings: Settings = EMBEDDED, **more: Any) -> TrackJob:
     backends = {"drums": settings.backends.drums, "beats": "embedded"}
-    return Job(track, ("drums",), backends, settings, **more)
+    return TrackJob(track, ("drums",), backends, settings, **more)
 
 
 def test_the_drums_stem_becomes_midi_on_the_beat_grid(track: Path) -> None:
@@ -96,10 +96,10 @@ def test_from_the_mix_where_there_is_no_stem_or_when_asked(track: Path) -> None:
 def test_settings_and_sound_and_method_decide_what_is_done(track: Path, drummer: FakeDrummer) -> None:
     process(job(track))
     before = (track / "drums.mid").read_bytes()
-    quantised = with_values(EMBEDDED, {"drums.quantise": 4}, "test")
-    assert process(job(track, quantised)).done == ("drums",)
+    quantized = with_values(EMBEDDED, {"drums.quantize": 4}, "test")
+    assert process(job(track, quantized)).done == ("drums",)
     assert (track / "drums.mid").read_bytes() != before
-    assert process(job(track, quantised)).done == ()
+    assert process(job(track, quantized)).done == ()
     assert process(job(track)).done == ("drums",)
     assert (track / "drums.mid").read_bytes() == before, "the same again, to the byte"
     (track / "drums.mid").unlink()
@@ -139,8 +139,8 @@ def test_midi_that_the_user_edited_stays(track: Path) -> None:
     process(job(track))
     edited = (track / "drums.mid").read_bytes() + b"edited"
     (track / "drums.mid").write_bytes(edited)
-    quantised = with_values(EMBEDDED, {"drums.quantise": 4}, "test")
-    assert process(job(track, quantised)).done == ()
+    quantized = with_values(EMBEDDED, {"drums.quantize": 4}, "test")
+    assert process(job(track, quantized)).done == ()
     assert (track / "drums.mid").read_bytes() == edited
     (track / "drums.mid").unlink()
     assert process(job(track)).done == ("drums",)
@@ -151,27 +151,27 @@ def test_a_kill_around_the_file_does_not_make_it_the_users(
     track: Path, monkeypatch: pytest.MonkeyPatch, written: bool
 ) -> None:
     process(job(track))
-    from mirkit.pipeline import products
+    from mirkit.pipeline import outputs
 
     class Killed(BaseException):
         pass
 
-    write = products.write_whole
+    write = outputs.atomic_write
 
     def killed(path: Path, content: bytes) -> None:
         if written:
             write(path, content)
         raise Killed
 
-    quantised = with_values(EMBEDDED, {"drums.quantise": 4}, "test")
+    quantized = with_values(EMBEDDED, {"drums.quantize": 4}, "test")
     with monkeypatch.context() as patch:
-        patch.setattr(products, "write_whole", killed)
+        patch.setattr(outputs, "write_whole", killed)
         with pytest.raises(Killed):
-            process(job(track, quantised))
-    outcome = process(job(track, quantised))
+            process(job(track, quantized))
+    outcome = process(job(track, quantized))
     assert outcome.done == ("drums",)
     assert outcome.notes == ()
-    assert read_provenance(track / "Track.PROVENANCE").stages["drums"].parameters["quantise"] == 4
+    assert read_provenance(track / "Track.PROVENANCE").stages["drums"].parameters["quantize"] == 4
 
 
 def test_what_fails_leaves_the_older_file_ours(track: Path, drummer: FakeDrummer) -> None:
@@ -204,7 +204,7 @@ def test_without_weights_adtof_is_one_line(track: Path, capsys: Any, monkeypatch
 @pytest.mark.usefixtures("in_process")
 def test_output_is_a_copy(track: Path, tmp_path: Path, capsys: Any) -> None:
     target = tmp_path / "here.mid"
-    command = ["drums", str(track), "--backend", "drums=embedded", "--quantise", "2", "-q", "--jobs", "1"]
+    command = ["drums", str(track), "--backend", "drums=embedded", "--quantize", "2", "-q", "--jobs", "1"]
     assert main([*command, "--output", str(target)]) == 0
     assert target.read_bytes() == (track / "drums.mid").read_bytes()
     target.unlink()

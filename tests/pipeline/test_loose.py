@@ -19,7 +19,7 @@ from library import beat_music
 from mirkit import engines
 from mirkit.audio import encode
 from mirkit.cli import main
-from mirkit.cropping.clip import clip_folders
+from mirkit.clips.clip import clip_folders
 from mirkit.engines import serial
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import read_curves, read_info, read_provenance

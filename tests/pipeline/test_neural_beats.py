@@ -11,8 +11,8 @@ from mirkit import models
 from mirkit.catalog import Backend
 from mirkit.cli import main
 from mirkit.errors import ModelError
-from mirkit.models import table, weights
-from mirkit.pipeline.process import Job, process
+from mirkit.models import registry, weights
+from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_info, read_provenance, read_settings, with_values
 
 STAGES = ("beats", "syncopation")
@@ -33,7 +33,7 @@ def track(tmp_path: Path) -> Path:
 
 
 def test_beats_are_those_of_the_model(track: Path, tracker: FakeTracker) -> None:
-    outcome = process(Job(track, STAGES, BACKENDS, NEURAL))
+    outcome = process(TrackJob(track, STAGES, BACKENDS, NEURAL))
     assert outcome.ok, outcome.failures
     assert tracker.listened == 1
     info = read_info(track / "Track.INFO")
@@ -43,22 +43,22 @@ def test_beats_are_those_of_the_model(track: Path, tracker: FakeTracker) -> None
     provenance = read_provenance(track / "Track.PROVENANCE")
     entry = provenance.stages["beats"]
     assert (entry.backend, entry.model, entry.weights_sha256) == ("beat_this", "fake", "f" * 64)
-    assert provenance.facts["metre"]["value"] == "3/4"
+    assert provenance.facts["meter"]["value"] == "3/4"
     assert read_provenance(track / "Track.PROVENANCE").stages["syncopation"].needs["beats"] == entry.identity
 
 
 def test_what_is_done_is_not_heard_again(track: Path, tracker: FakeTracker) -> None:
-    process(Job(track, STAGES, BACKENDS, NEURAL))
-    assert process(Job(track, STAGES, BACKENDS, NEURAL)).done == ()
-    assert process(Job(track, ("complexity",), BACKENDS, NEURAL)).ok
+    process(TrackJob(track, STAGES, BACKENDS, NEURAL))
+    assert process(TrackJob(track, STAGES, BACKENDS, NEURAL)).done == ()
+    assert process(TrackJob(track, ("complexity",), BACKENDS, NEURAL)).ok
     assert tracker.listened == 1
-    assert set(process(Job(track, STAGES, {"beats": "embedded"}, Settings())).done) == {*STAGES}
+    assert set(process(TrackJob(track, STAGES, {"beats": "embedded"}, Settings())).done) == {*STAGES}
     assert tracker.listened == 1
     assert read_info(track / "Track.INFO")["bpm"] == pytest.approx(120, abs=0.2)
 
 
 def test_the_other_stages_do_not_load_it(track: Path, tracker: FakeTracker) -> None:
-    assert process(Job(track, ("bands",), {}, NEURAL)).ok
+    assert process(TrackJob(track, ("bands",), {}, NEURAL)).ok
     assert tracker.listened == 0
 
 
@@ -74,14 +74,14 @@ def test_what_the_model_cannot_do_fails_its_stage_only(track: Path, monkeypatch:
             return ModelError("Beat This! failed on cuda: out of memory")
 
     monkeypatch.setattr(models, "load", lambda _job, _settings: Full(1))
-    outcome = process(Job(track, ("beats", "bands"), BACKENDS, NEURAL))
+    outcome = process(TrackJob(track, ("beats", "bands"), BACKENDS, NEURAL))
     assert outcome.failures == {"beats": "Beat This! failed on cuda: out of memory"}
     assert outcome.done == ("bands",)
 
 
 def test_weights_that_are_gone_fail_the_stage_only(track: Path) -> None:
     pytest.importorskip("torch")
-    outcome = process(Job(track, ("beats", "bands"), BACKENDS, NEURAL))
+    outcome = process(TrackJob(track, ("beats", "bands"), BACKENDS, NEURAL))
     assert "final0.ckpt" in outcome.failures["beats"]
     assert outcome.done == ("bands",)
 
@@ -112,9 +112,9 @@ def test_a_fetch_that_fails_leaves_the_choice_open(
     track: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``auto`` had chosen the model, its server was within reach, and then the file is not there."""
-    file = table.File("net.ckpt", "http://127.0.0.1:9/net.ckpt", 1000)
+    file = registry.File("net.ckpt", "http://127.0.0.1:9/net.ckpt", 1000)
     monkeypatch.setattr(
-        table, "MODELS", (table.Model("beat_this", "beats", "beat_this", "Beat This! tiny", (file,), "MIT"),)
+        registry, "MODELS", (registry.Model("beat_this", "beats", "beat_this", "Beat This! tiny", (file,), "MIT"),)
     )
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
     monkeypatch.setattr(models, "_within_reach", lambda _url: True)
@@ -167,8 +167,8 @@ def test_commercial_safe_on_the_command_line(
 ) -> None:
     row = Backend("beats", "beat_this", "Beat This!", "beats", "", "MIT", "NC", commercial=False, built=True)
     monkeypatch.setattr(models, "backend", lambda _job, _name: row)
-    model = table.Model("beat_this", "beats", "beat_this", "Beat This!", (), "CC BY-NC 4.0", commercial=False)
-    monkeypatch.setattr(table, "MODELS", (model,))
+    model = registry.Model("beat_this", "beats", "beat_this", "Beat This!", (), "CC BY-NC 4.0", commercial=False)
+    monkeypatch.setattr(registry, "MODELS", (model,))
     assert main(["extract", str(track), "--backend", "beats=beat_this", "--commercial-safe"]) == 1
     assert "which --commercial-safe refuses" in capsys.readouterr().err
 
@@ -185,9 +185,9 @@ def test_auto_fetches_what_is_small_and_within_reach(
     path = write(tmp_path / "net.ckpt", random_network(**FAST), FAST)
     with serving() as server:
         server.content["/net.ckpt"] = path.read_bytes()
-        file = table.File("net.ckpt", f"{server.url}/net.ckpt", path.stat().st_size, weights.checksum(path))
-        row = table.Model("tiny", "beats", "beat_this", "Beat This! tiny", (file,), "MIT")
-        monkeypatch.setattr(table, "MODELS", (row,))
+        file = registry.File("net.ckpt", f"{server.url}/net.ckpt", path.stat().st_size, weights.checksum(path))
+        row = registry.Model("tiny", "beats", "beat_this", "Beat This! tiny", (file,), "MIT")
+        monkeypatch.setattr(registry, "MODELS", (row,))
         assert main(["beats", str(track)]) == 0
     assert "fetch    Beat This! tiny" in capsys.readouterr().out
     assert (tmp_path / "home/models/beat_this/net.ckpt").is_file()

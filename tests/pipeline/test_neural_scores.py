@@ -14,10 +14,10 @@ from mirkit.audio import open_audio
 from mirkit.catalog import stage
 from mirkit.cli import main
 from mirkit.dataset.verify import verify
-from mirkit.models import table
-from mirkit.models.promises import Listener
-from mirkit.pipeline.process import Job, process
-from mirkit.pipeline.window import Windows
+from mirkit.models import registry
+from mirkit.models.protocols import StreamingModel
+from mirkit.pipeline.track_task import TrackJob, process
+from mirkit.pipeline.windows import WindowAnalyzer
 from mirkit.store import Settings, read_info, read_provenance, read_settings, with_values
 from mirkit.track import Track
 
@@ -54,15 +54,15 @@ def audiobox(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from models.aesthetics_files import write_own
 
     write_own(cache / "audiobox")
-    row = next(row for row in table.MODELS if row.name == "audiobox")
+    row = next(row for row in registry.MODELS if row.name == "audiobox")
     small = replace(row, files=tuple(replace(file, sha256=None) for file in row.files))
-    monkeypatch.setattr(table, "MODELS", tuple(small if row.name == "audiobox" else row for row in table.MODELS))
+    monkeypatch.setattr(registry, "MODELS", tuple(small if row.name == "audiobox" else row for row in registry.MODELS))
     return cache / "audiobox"
 
 
-def asked(track: Path, stages: tuple[str, ...], **backends: str) -> Job:
+def asked(track: Path, stages: tuple[str, ...], **backends: str) -> TrackJob:
     settings = with_values(Settings(), {f"backends.{job}": name for job, name in backends.items()}, "test")
-    return Job(track, stages, backends, settings)
+    return TrackJob(track, stages, backends, settings)
 
 
 def choose(track: Path, **backends: str) -> None:
@@ -70,7 +70,7 @@ def choose(track: Path, **backends: str) -> None:
     (track.parent / "mirkit.toml").write_text("[backends]\n" + "\n".join(lines) + "\n")
 
 
-def whole(track: Path, listener: Listener) -> dict[str, float]:
+def whole(track: Path, listener: StreamingModel) -> dict[str, float]:
     """What a model says of a mix that it is given at once."""
     audio = open_audio(Track.at(track).mix)
     listener.push(np.concatenate(list(audio.blocks()), axis=1))
@@ -119,7 +119,7 @@ def test_windows_say_that_they_need_the_samples(track: Path, essentia: Path) -> 
     """Also when the settings say nothing of the method that measured the track."""
     job = asked(track, tuple(stage("crop").needs), classification="essentia", beats="embedded")
     assert process(job).ok
-    found = Windows.open(track).at(1, 12)
+    found = WindowAnalyzer.open(track).at(1, 12)
     assert found.values["danceability"] is None
     assert found.reasons["danceability"] == "needs the samples of the window"
     assert found.values["lufs"] is not None
@@ -220,7 +220,7 @@ def test_auto_does_not_fetch_what_forbids_commercial_use(
     assert not models.unavailable(models.backend("classification", "essentia"), settings, named=True)
 
 
-def test_licences_are_listed(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_licenses_are_listed(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     rows = {row["model"]: row for row in json.loads(capsys.readouterr().out) if row["model"]}
     assert (rows["audiobox"]["weights"], rows["audiobox"]["commercial use"]) == ("CC BY 4.0", "yes")

@@ -15,7 +15,7 @@ from mirkit.cli import main
 from mirkit.errors import ModelError
 from mirkit.features.types import FloatArray
 from mirkit.models.weights import Weights
-from mirkit.pipeline.process import Job, process
+from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_provenance, read_settings, with_values
 
 BACKENDS = {"stems": "demucs"}
@@ -63,7 +63,7 @@ def sound(path: Path) -> FloatArray:
 
 
 def separate(track: Path, settings: Settings = NEURAL, **more: Any) -> Any:
-    return process(Job(track, ("separate",), BACKENDS, settings, **more))
+    return process(TrackJob(track, ("separate",), BACKENDS, settings, **more))
 
 
 def test_stems_are_those_of_the_model(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from mirkit.audio import encode
 from mirkit.catalog import STEMS
 from mirkit.cli import main
 from mirkit.engines import serial
-from mirkit.pipeline.process import Job, process
+from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_provenance, update_provenance, with_values
 from mirkit.track import Track, find_all
 from mirkit.track.own import is_marked, move_aside, move_back
@@ -43,8 +43,8 @@ def library(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def job(folder: Path, *stages: str, **more: Any) -> Job:
-    return Job(folder, stages, BACKENDS, EMBEDDED, **more)
+def job(folder: Path, *stages: str, **more: Any) -> TrackJob:
+    return TrackJob(folder, stages, BACKENDS, EMBEDDED, **more)
 
 
 def own(folder: Path) -> dict[str, str]:
@@ -139,7 +139,7 @@ def test_ours_are_made_again_beside_one_of_the_users(tmp_path: Path) -> None:
 
 def test_another_format_leaves_no_two_candidates(library: Path) -> None:
     ogg = with_values(EMBEDDED, {"separation.format": "ogg"}, "test")
-    made = process(Job(library / "Song", ("separate",), BACKENDS, ogg, replaces=REPLACE))
+    made = process(TrackJob(library / "Song", ("separate",), BACKENDS, ogg, replaces=REPLACE))
     assert made.ok
     assert set(Track.at(library / "Song").stems) == set(STEMS)
     assert (library / "Song" / "drums.flac.replaced-1").exists()
@@ -233,7 +233,7 @@ def test_ogg_stems_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     ogg = with_values(EMBEDDED, {"separation.format": "ogg"}, "test")
     found = []
     for _ in range(2):
-        assert process(Job(folder, ("separate",), BACKENDS, ogg, overwrite=True)).done == ("separate",)
+        assert process(TrackJob(folder, ("separate",), BACKENDS, ogg, overwrite=True)).done == ("separate",)
         found.append({stem: path.read_bytes() for stem, path in Track.at(folder).stems.items()})
     assert found[0] == found[1]
     assert len(set(found[0].values())) == 4

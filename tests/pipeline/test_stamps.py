@@ -10,14 +10,14 @@ import pytest
 
 from library import beat_music, make_track, write
 from mirkit import engines
+from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import MEASURED
 from mirkit.cli import main
 from mirkit.engines import serial
-from mirkit.opentrack import OpenTrack
 from mirkit.organize import apply, plan, undo
-from mirkit.pipeline.process import Job, process
-from mirkit.pipeline.state import State
-from mirkit.store import Settings, fingerprint, fingerprints, read_info, read_provenance, stamp, with_values
+from mirkit.pipeline.track_state import TrackState
+from mirkit.pipeline.track_task import TrackJob, process
+from mirkit.store import Settings, digests, file_digest, read_info, read_provenance, stamp, with_values
 from mirkit.track import Track
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "drums": "embedded"}
@@ -33,13 +33,13 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are read as a whole."""
     found: list[str] = []
-    read = fingerprints.hash_file
+    read = digests.hash_file
 
     def counted(path: Path) -> Any:
         found.append(path.name)
         return read(path)
 
-    monkeypatch.setattr(fingerprints, "hash_file", counted)
+    monkeypatch.setattr(digests, "hash_file", counted)
     return found
 
 
@@ -47,13 +47,13 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Sounds that are decoded to be measured."""
     found: list[str] = []
-    decode = OpenTrack._open
+    decode = TrackAnalysis._open
 
-    def counted(self: OpenTrack, part: str) -> Any:
+    def counted(self: TrackAnalysis, part: str) -> Any:
         found.append(part)
         return decode(self, part)
 
-    monkeypatch.setattr(OpenTrack, "_open", counted)
+    monkeypatch.setattr(TrackAnalysis, "_open", counted)
     return found
 
 
@@ -113,7 +113,7 @@ def test_sound_replaced_in_place_is_measured_anew(library: Path, index: str) -> 
     assert main(["verify", str(library), "--quiet"]) == 1
     assert main(["extract", str(library), "--batch", "--quiet"]) == 0
     assert lufs(library) == pytest.approx(before - 18.06, abs=0.01)
-    assert told(library) == {fingerprint(library / "Song" / "full_mix.wav").sha256}
+    assert told(library) == {file_digest(library / "Song" / "full_mix.wav").sha256}
     assert main(["verify", str(library), "--quiet"]) == 0
 
 
@@ -124,11 +124,11 @@ def test_overwrite_reads_and_measures_whatever_files_look_like(library: Path, fi
     assert main(["loudness", str(library), "--batch", "--overwrite", "--quiet"]) == 0
     assert lufs(library) == pytest.approx(before - 18.06, abs=0.01)
     entry = read_provenance(library / "Song" / "Song.PROVENANCE").stages["loudness"]
-    assert entry.inputs["full_mix"] == fingerprint(library / "Song" / "full_mix.wav")
+    assert entry.inputs["full_mix"] == file_digest(library / "Song" / "full_mix.wav")
 
 
 def test_overwrite_recalls_no_curves(library: Path, measured: list[str]) -> None:
-    job = Job(library / "Song", STAGES, BACKENDS, Settings(), overwrite=True)
+    job = TrackJob(library / "Song", STAGES, BACKENDS, Settings(), overwrite=True)
     assert process(job).done == STAGES
     assert set(measured) == {"full_mix", "drums", "bass", "other", "vocals"}
 
@@ -148,7 +148,7 @@ def test_deep_verification_reads_what_looks_the_same(
 def test_deep_verification_compares_what_mirkit_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = make_track(tmp_path / "Song", seconds=2.0)
     settings = with_values(Settings(), {"backends.drums": "embedded", "backends.beats": "embedded"}, "test")
-    assert process(Job(folder, ("separate", *MEASURED, "drums"), BACKENDS, settings)).ok
+    assert process(TrackJob(folder, ("separate", *MEASURED, "drums"), BACKENDS, settings)).ok
     assert main(["verify", str(folder), "--deep"]) == 0
     midi = folder / "drums.mid"
     midi.write_bytes(midi.read_bytes()[:-1] + b"\x01")
@@ -199,7 +199,7 @@ def test_a_provenance_of_an_older_version_is_hashed_once(library: Path, hashed: 
     track = Track.at(library / "Song")
     for expected in (5, 0):
         hashed.clear()
-        assert process(Job(track.path, STAGES, BACKENDS, Settings())).done == ()
+        assert process(TrackJob(track.path, STAGES, BACKENDS, Settings())).done == ()
         assert len(hashed) == expected
     assert measured == []
     assert read_provenance(path).stages["loudness"].inputs["full_mix"].inode == track.mix.stat().st_ino
@@ -207,9 +207,9 @@ def test_a_provenance_of_an_older_version_is_hashed_once(library: Path, hashed: 
 
 def test_an_entry_that_is_out_of_date_costs_no_hash_each_time(library: Path, hashed: list[str]) -> None:
     replace_in_place(library / "Song" / "full_mix.wav")
-    assert process(Job(library / "Song", ("loudness",), BACKENDS, Settings())).done == ("loudness",)
+    assert process(TrackJob(library / "Song", ("loudness",), BACKENDS, Settings())).done == ("loudness",)
     hashed.clear()
-    assert process(Job(library / "Song", ("loudness",), BACKENDS, Settings())).done == ()
+    assert process(TrackJob(library / "Song", ("loudness",), BACKENDS, Settings())).done == ()
     assert hashed == [], "the other stages still have the older sound"
 
 
@@ -217,25 +217,25 @@ def test_own_moves_and_links_are_not_hashed_again(tmp_path: Path, hashed: list[s
     loose = write(tmp_path / "Song.wav", sound())
     for stem, samples in beat_music(3.0).items():
         write(tmp_path / f"Song_{stem}.wav", samples)
-    job = Job(loose, STAGES, BACKENDS, Settings())
+    job = TrackJob(loose, STAGES, BACKENDS, Settings())
     assert process(job).ok
     apply(plan(tmp_path))
     hashed.clear()
     folder = tmp_path / "Song"
-    assert process(Job(folder, STAGES, BACKENDS, Settings())).done == ()
+    assert process(TrackJob(folder, STAGES, BACKENDS, Settings())).done == ()
     undo(tmp_path)
     assert process(job).done == ()
     assert hashed == []
-    assert len(State.of(Track.at(loose)).prints) == 5
+    assert len(TrackState.of(Track.at(loose)).prints) == 5
 
 
 def test_copies_that_organize_makes_are_not_hashed_again(tmp_path: Path, hashed: list[str]) -> None:
     loose = write(tmp_path / "Song.wav", sound())
-    assert process(Job(loose, STAGES, BACKENDS, Settings())).ok
+    assert process(TrackJob(loose, STAGES, BACKENDS, Settings())).ok
     apply(plan(tmp_path), copy=True)
     hashed.clear()
-    assert process(Job(tmp_path / "Song", STAGES, BACKENDS, Settings())).done == ()
-    assert process(Job(loose, STAGES, BACKENDS, Settings())).done == ()
+    assert process(TrackJob(tmp_path / "Song", STAGES, BACKENDS, Settings())).done == ()
+    assert process(TrackJob(loose, STAGES, BACKENDS, Settings())).done == ()
     assert hashed == []
 
 
@@ -255,10 +255,10 @@ def test_hard_links_of_an_export_are_not_hashed_again(tmp_path: Path, hashed: li
 
 def test_a_moved_file_that_was_not_the_recorded_one_is_not_taken_for_it(tmp_path: Path) -> None:
     loose = write(tmp_path / "Song.wav", sound())
-    assert process(Job(loose, STAGES, BACKENDS, Settings())).ok
+    assert process(TrackJob(loose, STAGES, BACKENDS, Settings())).ok
     replace_in_place(loose)
     apply(plan(tmp_path))
-    assert process(Job(tmp_path / "Song", STAGES, BACKENDS, Settings())).done == STAGES
+    assert process(TrackJob(tmp_path / "Song", STAGES, BACKENDS, Settings())).done == STAGES
 
 
 def test_where_inodes_say_nothing_size_and_time_decide(library: Path, hashed: list[str], file_system: str) -> None:
@@ -267,7 +267,7 @@ def test_where_inodes_say_nothing_size_and_time_decide(library: Path, hashed: li
     shutil.copy2(path, aside)  # another inode
     os.replace(aside, path)
     hashed.clear()
-    assert process(Job(library / "Song", STAGES, BACKENDS, Settings())).done == ()
+    assert process(TrackJob(library / "Song", STAGES, BACKENDS, Settings())).done == ()
     assert hashed == (["full_mix.wav"] if file_system == "with inodes" else [])
 
 

@@ -10,8 +10,8 @@ import pytest
 from library import make_track
 from mirkit import engines, models
 from mirkit.cli import main
-from mirkit.engines import cluster
-from mirkit.pipeline import Request, workers
+from mirkit.engines import ray_engine
+from mirkit.pipeline import RunRequest, workers
 from mirkit.store import Settings
 
 GB = 2**30
@@ -22,8 +22,8 @@ def plan(**backends: str) -> Any:
     return SimpleNamespace(settings=Settings(), backends=backends, todo=todo, unreadable={})
 
 
-def asked(**more: Any) -> Request:
-    return Request(Path(), ("extract",), **more)
+def asked(**more: Any) -> RunRequest:
+    return RunRequest(Path(), ("extract",), **more)
 
 
 def test_models_take_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,8 +78,8 @@ def test_actors_share_the_cards(
     cards: float, jobs: int, gpu: bool, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, Any] = {}
-    monkeypatch.setattr(cluster, "connect", lambda address: seen.update(address=address))
-    monkeypatch.setattr(cluster, "resource", {"GPU": cards}.get)
-    monkeypatch.setattr(cluster, "run", lambda work, items, **more: seen.update(more) or iter(()))
+    monkeypatch.setattr(ray_engine, "connect", lambda address: seen.update(address=address))
+    monkeypatch.setattr(ray_engine, "resource", {"GPU": cards}.get)
+    monkeypatch.setattr(ray_engine, "run", lambda work, items, **more: seen.update(more) or iter(()))
     assert list(engines.run(abs, [1], jobs=jobs, address="here:1", gpu=gpu)) == []
     assert (seen["address"], seen["jobs"], seen["gpus"]) == ("here:1", jobs, share)

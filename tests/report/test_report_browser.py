@@ -41,7 +41,7 @@ def first(site: Path) -> Path:
 
 
 def inked(browser: Browser, selector: str) -> int:
-    """Number of colours that a canvas shows."""
+    """Number of colors that a canvas shows."""
     return browser.run(
         "const c = document.querySelector(arguments[0]);"
         "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"

@@ -11,12 +11,12 @@ import pytest
 from library import write
 from mirkit.errors import AudioError, InfoError
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.report.compact import grouped, steps
 from mirkit.report.curves import curves
+from mirkit.report.encode import grouped, steps
+from mirkit.report.media import address
 from mirkit.report.midi import notes
 from mirkit.report.render import render
 from mirkit.report.site import script
-from mirkit.report.sounds import address
 from mirkit.report.waveform import COLUMNS, waveform
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from mirkit.errors import InfoError
 from mirkit.store import atomic
-from mirkit.store.mishap import mishap, shown
+from mirkit.store.os_errors import as_error, printable
 
 
 def names(folder: Path) -> set[str]:
@@ -22,8 +22,8 @@ def names(folder: Path) -> set[str]:
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
     path = tmp_path / "x.INFO"
-    atomic.write_whole(path, b"one")
-    atomic.write_whole(path, b"two")
+    atomic.atomic_write(path, b"one")
+    atomic.atomic_write(path, b"two")
     assert path.read_bytes() == b"two"
     assert names(tmp_path) == {"x.INFO"}
 
@@ -36,14 +36,14 @@ def test_a_failed_writer_leaves_the_old_content(tmp_path: Path) -> None:
         temp.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), atomic.whole_file(path) as temp:
+    with pytest.raises(KeyboardInterrupt), atomic.atomic_file(path) as temp:
         stop(temp)
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == {"drums.flac"}
 
 
 def test_an_encoder_sees_the_suffix_and_a_name_that_no_scan_takes_for_a_sound(tmp_path: Path) -> None:
-    with atomic.whole_file(tmp_path / "drums.flac") as temp:
+    with atomic.atomic_file(tmp_path / "drums.flac") as temp:
         assert temp.suffix == ".flac"
         assert temp.name.startswith(".")
         temp.write_bytes(b"")
@@ -54,9 +54,9 @@ def test_a_file_that_a_group_shares_stays_shared(tmp_path: Path) -> None:
     path = tmp_path / "x.INFO"
     path.write_bytes(b"")
     path.chmod(0o664)
-    atomic.write_whole(path, b"{}")
+    atomic.atomic_write(path, b"{}")
     assert path.stat().st_mode & 0o777 == 0o664
-    atomic.write_whole(tmp_path / "new", b"{}")
+    atomic.atomic_write(tmp_path / "new", b"{}")
     umask = os.umask(0)
     os.umask(umask)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o666 & ~umask
@@ -64,7 +64,7 @@ def test_a_file_that_a_group_shares_stays_shared(tmp_path: Path) -> None:
 
 def test_a_name_of_255_bytes_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 250 + ".INFO")
-    atomic.write_whole(path, b"{}")
+    atomic.atomic_write(path, b"{}")
     assert path.read_bytes() == b"{}"
 
 
@@ -91,7 +91,7 @@ def test_what_the_system_refuses_is_one_line_and_costs_nothing(
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(InfoError) as caught:
-        atomic.write_whole(path, b"new")
+        atomic.atomic_write(path, b"new")
     message = str(caught.value)
     assert words.lower() in message.lower()
     assert str(path) in message
@@ -102,7 +102,7 @@ def test_what_the_system_refuses_is_one_line_and_costs_nothing(
 
 def test_a_vanished_folder_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InfoError, match="gone"):
-        atomic.write_whole(tmp_path / "no" / "x.INFO", b"")
+        atomic.atomic_write(tmp_path / "no" / "x.INFO", b"")
     with pytest.raises(InfoError, match="gone"), atomic.lock(tmp_path / "no"):
         pass
 
@@ -192,7 +192,7 @@ with lock(Path({str(tmp_path)!r})):
     holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=_environment())
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"held\n"
-    assert atomic.sweep(tmp_path) == [], "a held lock is not litter"
+    assert atomic.remove_orphans(tmp_path) == [], "a held lock is not litter"
     holder.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     holder.wait()
     holder.stdout.close()
@@ -218,18 +218,18 @@ def test_sweep_removes_what_dead_writers_left_and_nothing_else(tmp_path: Path) -
     long_ago = time.time() - 30 * 24 * 3600
     os.utime(ancient, (long_ago, long_ago))
     os.utime(sound, (long_ago, long_ago))
-    assert sorted(atomic.sweep(tmp_path)) == sorted([orphan, ancient, lock])
+    assert sorted(atomic.remove_orphans(tmp_path)) == sorted([orphan, ancient, lock])
     assert names(tmp_path) == {alive.name, elsewhere.name, strange.name, sound.name}
 
 
 def test_sweeping_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InfoError, match="gone"):
-        atomic.sweep(tmp_path / "no")
+        atomic.remove_orphans(tmp_path / "no")
 
 
 def test_a_path_is_shown_in_one_printable_line() -> None:
-    assert shown(Path("a\nb\x1b[31m\udcff\u202e \U0001f3b5")) == r"a\nb\x1b[31m\udcff\u202e " + "\U0001f3b5"
+    assert printable(Path("a\nb\x1b[31m\udcff\u202e \U0001f3b5")) == r"a\nb\x1b[31m\udcff\u202e " + "\U0001f3b5"
 
 
 def test_an_unknown_mishap_keeps_the_words_of_the_system() -> None:
-    assert str(mishap(OSError(errno.ELOOP, "too many links"), Path("x"), "read")) == "x: cannot read: too many links"
+    assert str(as_error(OSError(errno.ELOOP, "too many links"), Path("x"), "read")) == "x: cannot read: too many links"

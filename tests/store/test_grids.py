@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mirkit.errors import InfoError, MissingInput
-from mirkit.store import Grid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
+from mirkit.store import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
 
 EMPTY = np.array([])
 TIMES = st.lists(st.integers(0, 10**11), unique=True, max_size=30).map(lambda us: np.sort(us) / 1e6)
@@ -19,7 +19,7 @@ same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixtur
 
 def test_the_file_is_the_one_of_the_design(tmp_path: Path) -> None:
     path = tmp_path / "x.BEATS_GRID"
-    write_grid(path, Grid(np.array([0.1234567, 0.5, 1.0]), np.array([0.5]), 142.191919))
+    write_grid(path, BeatGrid(np.array([0.1234567, 0.5, 1.0]), np.array([0.5]), 142.191919))
     assert json.loads(path.read_text()) == {
         "beats": [0.123457, 0.5, 1.0],
         "downbeats": [0.5],
@@ -35,7 +35,7 @@ def test_round_trip(
     tmp_path: Path, unsynced: None, beats: np.ndarray, downbeats: np.ndarray, bpm: float | None
 ) -> None:
     path = tmp_path / "x.BEATS_GRID"
-    write_grid(path, Grid(beats, downbeats, bpm))
+    write_grid(path, BeatGrid(beats, downbeats, bpm))
     grid = read_grid(path)
     np.testing.assert_array_equal(grid.beats, np.round(beats, 6))
     np.testing.assert_array_equal(grid.downbeats, np.round(downbeats, 6))
@@ -44,7 +44,7 @@ def test_round_trip(
 
 
 def test_no_beats_are_a_grid_too(tmp_path: Path) -> None:
-    write_grid(tmp_path / "x", Grid(EMPTY, EMPTY))
+    write_grid(tmp_path / "x", BeatGrid(EMPTY, EMPTY))
     grid = read_grid(tmp_path / "x")
     assert (len(grid.beats), len(grid.downbeats), grid.bpm) == (0, 0, None)
 
@@ -119,7 +119,7 @@ def test_any_bytes_are_a_grid_or_one_line(tmp_path: Path, data: bytes) -> None:
             found = read(path)
         except InfoError:
             continue
-        times = found.beats if isinstance(found, Grid) else found
+        times = found.beats if isinstance(found, BeatGrid) else found
         assert np.all(np.isfinite(times))
         assert np.all(np.diff(times) > 0)
 
@@ -127,12 +127,12 @@ def test_any_bytes_are_a_grid_or_one_line(tmp_path: Path, data: bytes) -> None:
 @pytest.mark.parametrize(
     "grid",
     [
-        lambda: Grid(np.array([1.0, 0.5]), EMPTY),
-        lambda: Grid(np.array([np.nan]), EMPTY),
-        lambda: Grid(np.zeros((2, 2)), EMPTY),
-        lambda: Grid(EMPTY, EMPTY, math.nan),
-        lambda: Grid(EMPTY, EMPTY, 0.0),
-        lambda: format_grid(Grid(np.array([0.5, 0.5 + 1e-9]), EMPTY)),
+        lambda: BeatGrid(np.array([1.0, 0.5]), EMPTY),
+        lambda: BeatGrid(np.array([np.nan]), EMPTY),
+        lambda: BeatGrid(np.zeros((2, 2)), EMPTY),
+        lambda: BeatGrid(EMPTY, EMPTY, math.nan),
+        lambda: BeatGrid(EMPTY, EMPTY, 0.0),
+        lambda: format_grid(BeatGrid(np.array([0.5, 0.5 + 1e-9]), EMPTY)),
         lambda: format_onsets([0.5, 0.1]),
         lambda: format_onsets([math.inf]),
     ],

@@ -317,5 +317,5 @@ def test_a_kill_at_any_point_loses_no_key(tmp_path: Path) -> None:
         assert list(content) == [f"key{number}" for number in range(len(content))]
         written = len(content)
     assert written, "kills fell on work"
-    atomic.sweep(tmp_path)
+    atomic.remove_orphans(tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.INFO"]

@@ -210,9 +210,9 @@ def test_a_start_is_a_mark(tmp_path: Path) -> None:
 def test_midi_of_ours_is_known(tmp_path: Path) -> None:
     import mido
 
+    from mirkit.drums.drum_hits import Hits
+    from mirkit.drums.tempo_map import tempo_map
     from mirkit.store.midi import format_midi, is_our_midi
-    from mirkit.transcription.hits import Hits
-    from mirkit.transcription.tempo_map import tempo_map
 
     ours, theirs = tmp_path / "ours.mid", tmp_path / "theirs.mid"
     empty = np.zeros(0)

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 
 from mirkit.errors import InfoError, MissingInput
 from mirkit.store import (
-    Entry,
-    Fingerprint,
+    FileDigest,
     Provenance,
-    fingerprint,
-    fingerprint_text,
-    fingerprints,
+    ProvenanceRecord,
+    digest_of_text,
+    digests,
+    file_digest,
     read_provenance,
     update_provenance,
 )
 
-MIX = Fingerprint(10, "ab" * 32, 5)
-ENTRY = Entry(
+MIX = FileDigest(10, "ab" * 32, 5)
+ENTRY = ProvenanceRecord(
     stage="beats",
     mirkit_version="0.1.0",
     stage_version=3,
@@ -110,7 +110,7 @@ def test_what_another_version_wrote_is_kept(path: Path) -> None:
 
 def test_an_older_entry_lacks_the_newer_fields(path: Path) -> None:
     path.write_text('{"stages": {"beats": {"mirkit_version": "0.0.1", "stage_version": 1}}}')
-    assert read_provenance(path).stages == {"beats": Entry("beats", "0.0.1", 1)}
+    assert read_provenance(path).stages == {"beats": ProvenanceRecord("beats", "0.0.1", 1)}
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_the_identity_is_what_decides_the_result() -> None:
 
 def _writer(path: Path, name: str, updates: int) -> None:
     for number in range(updates):
-        entry = Entry(f"{name}{number}", "0.1", 1)
+        entry = ProvenanceRecord(f"{name}{number}", "0.1", 1)
         update_provenance(path, [entry], {entry.stage: {"value": number}})
 
 
@@ -220,35 +220,35 @@ def test_two_processes_lose_nothing(path: Path) -> None:
 def test_content_is_read_only_where_the_stamp_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sound = tmp_path / "full_mix.flac"
     sound.write_bytes(b"sound")
-    first = fingerprint(sound)
+    first = file_digest(sound)
     assert first.size == 5
     with monkeypatch.context() as patch:
-        patch.setattr(fingerprints.hashlib, "file_digest", None)
-        assert fingerprint(sound, first) is first
-        assert fingerprint(sound, None, MIX, first) is first
+        patch.setattr(digests.hashlib, "file_digest", None)
+        assert file_digest(sound, first) is first
+        assert file_digest(sound, None, MIX, first) is first
     os.utime(sound, ns=(1, 1))
-    touched = fingerprint(sound, first)
+    touched = file_digest(sound, first)
     assert touched == first
     assert touched is not first
     assert touched.mtime_ns == 1
     sound.write_bytes(b"other")
-    assert fingerprint(sound, first) != first
+    assert file_digest(sound, first) != first
     sound.write_bytes(b"longer")
     os.utime(sound, ns=(first.mtime_ns, first.mtime_ns))
-    assert fingerprint(sound, first) != first
+    assert file_digest(sound, first) != first
 
 
 def test_the_hash_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert fingerprint(tmp_path / "x").sha256 == fingerprint_text("abc").sha256 == known
-    assert fingerprint_text("\udcff") != fingerprint_text("\udcfe")
+    assert file_digest(tmp_path / "x").sha256 == digest_of_text("abc").sha256 == known
+    assert digest_of_text("\udcff") != digest_of_text("\udcfe")
 
 
 def test_files_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="no such file"):
-        fingerprint(tmp_path / "no")
+        file_digest(tmp_path / "no")
     with pytest.raises(MissingInput, match="no such file"):
-        fingerprint(tmp_path / "no", MIX)
+        file_digest(tmp_path / "no", MIX)
     with pytest.raises(InfoError, match="cannot read"):
-        fingerprint(tmp_path)
+        file_digest(tmp_path)

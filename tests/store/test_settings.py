@@ -14,13 +14,22 @@ from hypothesis import strategies as st
 
 from mirkit.catalog import JOBS
 from mirkit.errors import InfoError, SettingsError
-from mirkit.models.table import MODELS
-from mirkit.store import Settings, atomic, checks, find_root, read_settings, with_values, write_backends, write_table
+from mirkit.models.registry import MODELS
+from mirkit.store import (
+    Settings,
+    atomic,
+    find_root,
+    read_settings,
+    validators,
+    with_values,
+    write_backends,
+    write_table,
+)
 from mirkit.store import settings as settings_module
-from mirkit.store.checks import Kind
-from mirkit.store.root import SETTINGS_NAME
-from mirkit.store.settings import Backends, user_settings_path
-from mirkit.store.text_settings import Texts
+from mirkit.store.caption_settings import CaptionSettings
+from mirkit.store.dataset_root import SETTINGS_NAME
+from mirkit.store.settings import BackendSettings, user_settings_path
+from mirkit.store.validators import Kind
 
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
 
@@ -48,7 +57,7 @@ def test_the_defaults_pass_their_own_checks() -> None:
 
 
 def test_every_job_of_the_catalog_has_a_backend_setting() -> None:
-    assert tuple(item.name for item in fields(Backends)) == JOBS
+    assert tuple(item.name for item in fields(BackendSettings)) == JOBS
 
 
 def test_a_full_file(tmp_path: Path) -> None:
@@ -78,7 +87,7 @@ full = "Describe\\nthis."
 """,
     )
     found = read_settings(root)
-    assert found.backends == Backends(stems="embedded")
+    assert found.backends == BackendSettings(stems="embedded")
     assert asdict(found.separation) == {
         "model": "htdemucs",
         "format": "mp3",
@@ -180,7 +189,7 @@ def test_backends_are_written_and_comments_stay(tmp_path: Path) -> None:
     text = '# mine\n[run]\njobs = 3 # all\n\n[backends] # fixed\nbeats = "embedded"\n'
     write_backends(write(tmp_path, text), {"stems": "embedded", "aesthetics": ""})
     assert (tmp_path / SETTINGS_NAME).read_text() == text + 'stems = "embedded"\n'
-    assert read_settings(tmp_path).backends == Backends(stems="embedded", beats="embedded")
+    assert read_settings(tmp_path).backends == BackendSettings(stems="embedded", beats="embedded")
     assert [path.name for path in tmp_path.iterdir()] == [SETTINGS_NAME]
 
 
@@ -296,7 +305,7 @@ def test_a_data_set_may_name_models_and_choose_numbers(tmp_path: Path) -> None:
     settings = read_settings(write(tmp_path, text))
     assert (settings.separation.model, settings.texts.model, settings.texts.seed) == ("htdemucs", "IQ3_M", 3)
     for row in MODELS:
-        assert not checks.names_a_file(row.name, tmp_path)
+        assert not validators.names_a_file(row.name, tmp_path)
 
 
 @pytest.fixture
@@ -326,7 +335,7 @@ def test_command_line_environment_data_set_and_user_in_this_order(
     assert (settings.texts.model, settings.texts.url) == ("IQ3_M", "https://environment.example")
     assert settings.texts.seed == 6
     assert with_values(settings, {"texts.model": "Q8_0"}, "command line").texts.model == "Q8_0"
-    assert read_settings(root, own=False).texts == Texts(model="Q6_K", seed=6)
+    assert read_settings(root, own=False).texts == CaptionSettings(model="Q6_K", seed=6)
     monkeypatch.setenv("MIRKIT_TEXTS_URL", "nonsense")
     with pytest.raises(SettingsError, match=r"^MIRKIT_TEXTS_URL: texts.url must be an address"):
         read_settings(root)

@@ -11,16 +11,18 @@ from typing import Any
 from mido import Message, MetaMessage, MidiFile, MidiTrack
 
 from mirkit.cli import main
-from mirkit.cropping.clip import cut_in
+from mirkit.clips.clip import cut_in
 from mirkit.dataset.status import status
 from mirkit.dataset.verify import _Known, verify_all
 from mirkit.errors import MirkitError
 from mirkit.models.roformer.config import read_config
 from mirkit.organize.journal import Journal
-from mirkit.pipeline.ledger import LEDGER, parse
+from mirkit.remote.lease import LEASE, lease
+from mirkit.remote.manifest import LEDGER, parse
+from mirkit.remote.object_store import ObjectStore
 from mirkit.report.midi import notes
 from mirkit.store import (
-    Busy,
+    LockedError,
     read_curves,
     read_curves_header,
     read_grid,
@@ -32,9 +34,7 @@ from mirkit.store import (
     update_info,
     update_provenance,
 )
-from mirkit.store.depot import Depot
-from mirkit.store.lease import LEASE, lease
-from mirkit.store.scan import scan_numbers, scan_origin
+from mirkit.store.fast_read import scan_numbers, scan_origin
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class File:
 
 
 def _take_lease(path: Path) -> None:
-    with suppress(Busy), lease(Depot(path.parents[1].as_uri()), "A", 0):
+    with suppress(LockedError), lease(ObjectStore(path.parents[1].as_uri()), "A", 0):
         pass
 
 

@@ -162,9 +162,9 @@ def test_a_full_disk(
 
 
 def test_too_little_room_is_told_before(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mirkit.pipeline import Request, make_plan
+    from mirkit.pipeline import RunRequest, make_plan
 
-    request = Request(library, ("separate",), batch=True, fixed={"stems": "embedded"})
+    request = RunRequest(library, ("separate",), batch=True, fixed={"stems": "embedded"})
     assert not [line for line in make_plan(request).notices if "MB are free" in line]
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(2, 1, 1))
     assert "the stems need about 1 MB, and 0 MB are free" in make_plan(request).notices
@@ -193,7 +193,7 @@ def test_a_track_that_vanishes(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from mirkit.pipeline import process
+    from mirkit.pipeline import track_task
 
     def vanish(*_: object) -> None:
         shutil.rmtree(library / "B", ignore_errors=True)
@@ -213,9 +213,9 @@ def test_a_track_that_vanishes(
     if moment == "before it is opened":
         monkeypatch.setattr(engines, "run", run)
     elif moment == "when it is claimed":
-        monkeypatch.setattr(process.State, "of", after(process.State.of))
+        monkeypatch.setattr(track_task.TrackState, "of", after(track_task.TrackState.of))
     else:
-        monkeypatch.setattr(process, "listeners", after(process.listeners))
+        monkeypatch.setattr(track_task, "listeners", after(track_task.listeners))
     assert here("loudness", library, "--batch") == 1
     said = capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if line.startswith("FAILED")]

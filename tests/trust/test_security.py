@@ -25,7 +25,7 @@ from mirkit import engines
 from mirkit.cli import main
 from mirkit.engines import serial
 from mirkit.export import cells
-from mirkit.store import read_info, shown
+from mirkit.store import printable, read_info
 from mirkit.store.settings import user_settings_path
 from text_server import Play, text_server
 
@@ -44,13 +44,17 @@ FORBIDDEN = {
     "os.popen": (),
     "marshal.loads": (),
     "pickle.load": (),
-    "pickle.loads": ("engines/wire.py",),
+    "pickle.loads": ("engines/ipc.py",),
     "pickle.Unpickler": (),
     "shelve.open": (),
-    "subprocess.Popen": ("engines/crew.py", "models/owner/place.py", "models/texts/programs.py"),
-    "subprocess.run": ("export/sat_check.py", "models/stable_audio.py", "models/texts/mtmd.py"),
+    "subprocess.Popen": (
+        "engines/worker_handle.py",
+        "models/device_server/discovery.py",
+        "models/captioners/subprocesses.py",
+    ),
+    "subprocess.run": ("export/sat_check.py", "models/stable_audio.py", "models/captioners/mtmd.py"),
     "subprocess.check_output": (),
-    "yaml.load": ("models/safe.py",),
+    "yaml.load": ("models/safe_load.py",),
     "shutil.unpack_archive": (),
     "np.load": ("export/sat_latents.py", "export/sat_latents_check.py"),
     "numpy.load": (),
@@ -97,11 +101,11 @@ def test_no_shell_no_pickles_no_weights_that_are_code() -> None:
 
 
 #: Calls that name the address by a constant.
-LOOPBACK = {("models/texts/llama.py", "free.bind")}
+LOOPBACK = {("models/captioners/llama.py", "free.bind")}
 
 
 def test_servers_listen_on_this_machine_only() -> None:
-    from mirkit.models.texts import llama
+    from mirkit.models.captioners import llama
 
     assert llama._HOST == "127.0.0.1"
     for file, node in nodes():
@@ -418,7 +422,7 @@ def test_a_data_set_names_no_program_file_or_server(
     (library / "mirkit.toml").write_text(f"[{section}]\n{key} = {json.dumps(value)}\n")
     assert run(command, library, *(["--batch"] if command == "describe" else [])) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"mirkit: {library / 'mirkit.toml'}: {name} = {shown(value)}: a data set may")
+    assert line.startswith(f"mirkit: {library / 'mirkit.toml'}: {name} = {printable(value)}: a data set may")
     variable = f"MIRKIT_{section}_{key}".upper()
     assert line.endswith(
         f"; put it into your own settings, {user_settings_path()}, into the environment as {variable}, or give {option}"

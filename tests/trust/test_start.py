@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 SRC = Path(__file__).resolve().parents[2] / "src"
-HEAVY = ("numba", "scipy", "av", "soxr", "torch", "mirkit.features.signal", "mirkit.opentrack")
+HEAVY = ("numba", "scipy", "av", "soxr", "torch", "mirkit.features.extraction", "mirkit.analysis")
 
 
 def test_planning_loads_none_of_the_analysis() -> None:

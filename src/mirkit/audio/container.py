@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mirkit.audio.headers import WAV, magic, wav_frames
 from mirkit.audio.mp3 import info_frame
 from mirkit.errors import AudioError
-from mirkit.store import mishap, shown
+from mirkit.store import as_error, printable
 
 if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
@@ -100,13 +100,14 @@ def open_container(
     with open_local(path) as container:
         if not container.streams.audio:
             raise AudioError(
-                f"{shown(path)}: no sound in this file (only {_kinds(container)}); remove it from the data set"
+                f"{printable(path)}: no sound in this file (only {_kinds(container)}); remove it from the data set"
             )
         stream = next((s for s in container.streams.audio if s.disposition & 1), container.streams.audio[0])
         info = _describe(path, container, stream)
         if info.duration is not None and info.duration > max_seconds:
             raise AudioError(
-                f"{shown(path)}: claims {info.duration / 3600:.1f} h of sound, the limit is {max_seconds / 3600:g} h; "
+                f"{printable(path)}: states {info.duration / 3600:.1f} h of audio; "
+                f"the limit is {max_seconds / 3600:g} h; "
                 "cut it into parts"
             )
         yield container, stream, info
@@ -119,7 +120,7 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
 
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise AudioError(f"{shown(path)}: not a regular file, so no sound can be read from it")
+            raise AudioError(f"{printable(path)}: not a regular file, so no sound can be read from it")
         options = {
             "format_whitelist": _FORMATS,
             "codec_whitelist": ",".join(_CODECS),
@@ -129,15 +130,15 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
         if begin in WAV:  # FFmpeg looks through 5 MB for DTS in disguise; it would show in less
             options["probesize"] = str(1 << 16)
         elif begin == b"RIFX":  # FFmpeg takes its bytes in the wrong order
-            raise AudioError(f"{shown(path)}: a wav of the big-endian kind is not read here; convert it to flac")
+            raise AudioError(f"{printable(path)}: a wav of the big-endian kind is not read here; convert it to flac")
         # PyAV 19 has this as its only way; 18 stops at a tag that is not UTF-8 unless asked.
         errors: Any = {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
         container = av.open("file:" + os.path.abspath(path), container_options=options, **errors)
     except OSError as error:
-        raise AudioError(str(mishap(error, Path(path), "read"))) from error
+        raise AudioError(str(as_error(error, Path(path), "read"))) from error
     except (av.FFmpegError, ValueError) as error:  # ValueError: a NUL in the name
         raise AudioError(
-            f"{shown(path)}: not a sound file that can be read, or damaged at its start; "
+            f"{printable(path)}: not a sound file that can be read, or damaged at its start; "
             "replace it with a good copy or remove it"
         ) from error
     with container:
@@ -147,18 +148,20 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
 def _describe(path: Path, container: "InputContainer", stream: "AudioStream") -> SourceInfo:
     context = stream.codec_context
     if context is None:
-        raise AudioError(f"{shown(path)}: its sound is in a format that is not read here; convert it to flac")
+        raise AudioError(f"{printable(path)}: its sound is in a format that is not read here; convert it to flac")
     rate, channels = context.sample_rate, _plain_channels(context)
     codec = context.name.removesuffix("float")  # FFmpeg has mp3 decoders for integers and for floating point
     name = container.format.name.split(",")[0]
     if not rate or not channels:
-        raise AudioError(f"{shown(path)}: holds no sound that can be decoded; replace it with a good copy or remove it")
+        raise AudioError(
+            f"{printable(path)}: holds no sound that can be decoded; replace it with a good copy or remove it"
+        )
     if context.name not in _CODECS:
-        raise AudioError(f"{shown(path)}: its sound is {codec}, which is not read here; convert it to flac")
+        raise AudioError(f"{printable(path)}: its sound is {codec}, which is not read here; convert it to flac")
     if channels > MAX_CHANNELS:
-        raise AudioError(f"{shown(path)}: has {channels} channels, at most {MAX_CHANNELS} are read; mix it down")
+        raise AudioError(f"{printable(path)}: has {channels} channels, at most {MAX_CHANNELS} are read; mix it down")
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise AudioError(f"{shown(path)}: a sample rate of {rate} Hz is outside {MIN_RATE}-{MAX_RATE} Hz")
+        raise AudioError(f"{printable(path)}: a sample rate of {rate} Hz is outside {MIN_RATE}-{MAX_RATE} Hz")
     return SourceInfo(
         sample_rate=rate,
         channels=channels,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mirkit.audio.clock import MOST_PADDING, Clock, Ledger
 from mirkit.audio.container import MAX_SECONDS, open_container
+from mirkit.audio.timestamps import MOST_PADDING, DecodeStats, TimestampTracker
 from mirkit.errors import AudioError
 from mirkit.features.types import FloatArray
-from mirkit.store import shown
+from mirkit.store import printable
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -40,7 +40,7 @@ class Piece(NamedTuple):
     samples: FloatArray
 
 
-def decode(path: Path, ledger: Ledger, *, max_seconds: float = MAX_SECONDS) -> Iterator[Piece]:
+def decode(path: Path, ledger: DecodeStats, *, max_seconds: float = MAX_SECONDS) -> Iterator[Piece]:
     """Decode a file piece by piece, with as many channels as its header names.
 
     A piece has the rate of its frames: files whose rate changes on the way exist. Integers are scaled so that full
@@ -54,7 +54,7 @@ def decode(path: Path, ledger: Ledger, *, max_seconds: float = MAX_SECONDS) -> I
     """
     with open_container(path, max_seconds=max_seconds) as (container, stream, info):
         start = None if stream.start_time is None else float(stream.start_time * (stream.time_base or 0))
-        clock = Clock(path, info, start, ledger)
+        clock = TimestampTracker(path, info, start, ledger)
         queue = _Queue(info.channels, ledger)
         for frame in _frames(container, stream, clock):
             gap = clock.gap(frame)
@@ -65,20 +65,22 @@ def decode(path: Path, ledger: Ledger, *, max_seconds: float = MAX_SECONDS) -> I
                 ledger.seconds += gap
             queue.put(frame, kind)
             if ledger.seconds > max_seconds:
-                raise AudioError(f"{shown(path)}: longer than the limit of {max_seconds / 3600:g} h; cut it into parts")
+                raise AudioError(
+                    f"{printable(path)}: longer than the limit of {max_seconds / 3600:g} h; cut it into parts"
+                )
             if queue.waiting >= CHUNK + MOST_PADDING:
                 yield from queue.pieces(keep=MOST_PADDING)
         yield from queue.pieces(drop=clock.padding(container.metadata.get("iTunSMPB")))
         clock.close()
     if not ledger.samples or clock.is_noise():
-        raise AudioError(f"{shown(path)}: nothing in it could be decoded; replace it with a good copy or remove it")
+        raise AudioError(f"{printable(path)}: nothing in it could be decoded; replace it with a good copy or remove it")
     if ledger.nonsense > ledger.samples / 2:
         raise AudioError(
-            f"{shown(path)}: most of its samples are not numbers; replace it with a good copy or remove it"
+            f"{printable(path)}: most of its samples are not numbers; replace it with a good copy or remove it"
         )
 
 
-def _frames(container: "InputContainer", stream: "AudioStream", clock: Clock) -> Iterator["AudioFrame"]:
+def _frames(container: "InputContainer", stream: "AudioStream", clock: TimestampTracker) -> Iterator["AudioFrame"]:
     import av
 
     context = stream.codec_context
@@ -125,7 +127,7 @@ def _keep_end(packet: "Packet[Any]") -> None:
 class _Queue:
     """Gathers small frames into large pieces and turns those into float32."""
 
-    def __init__(self, channels: int, ledger: Ledger) -> None:
+    def __init__(self, channels: int, ledger: DecodeStats) -> None:
         self._channels, self._ledger = channels, ledger
         self._kind: _Kind | None = None
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mirkit.errors import AudioError, InfoError
 from mirkit.features.types import FloatArray
-from mirkit.store import mishap, shown, whole_file
+from mirkit.store import as_error, atomic_file, printable
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -120,7 +120,7 @@ class Writer:
         import av
 
         with ExitStack() as stack, self._disk():
-            temporary = stack.enter_context(whole_file(self._path))
+            temporary = stack.enter_context(atomic_file(self._path))
             self._container = av.open(
                 "file:" + os.path.abspath(temporary),
                 "w",
@@ -155,7 +155,7 @@ class Writer:
             return
         peak = float(max(-block.min(), block.max()))
         if not peak < np.inf:
-            raise AudioError(f"{shown(self._path)}: cannot be written, a sample is not a number")
+            raise AudioError(f"{printable(self._path)}: cannot be written, a sample is not a number")
         frame = av.AudioFrame.from_ndarray(_samples(block, self._form), format=self._form.sample, layout=self._layout)
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._written.frames, Fraction(1, self._rate)
         with self._disk():
@@ -176,7 +176,7 @@ class Writer:
 
     def _finish(self) -> None:
         if not self._written.frames:
-            raise AudioError(f"{shown(self._path)}: no sound to be written")
+            raise AudioError(f"{printable(self._path)}: no sound to be written")
         for packet in self._stream.encode(None):
             if self._form.container in ("mp3", "ogg"):
                 # The encoder fills its last packet up, and may add one that is all padding. Readers cut the last packet
@@ -201,13 +201,13 @@ class Writer:
         except InfoError as error:
             raise AudioError(str(error)) from error
         except OSError as error:
-            raise AudioError(str(mishap(error, self._path, "write"))) from error
+            raise AudioError(str(as_error(error, self._path, "write"))) from error
         except av.FFmpegError as error:
-            raise AudioError(f"{shown(self._path)}: cannot be written ({error.strerror})") from error
+            raise AudioError(f"{printable(self._path)}: cannot be written ({error.strerror})") from error
 
 
 def _format(path: Path, rate: int, channels: int, bits: int | None, bitrate: int | None) -> _Format:
-    suffix, name = path.suffix.lower(), shown(path)
+    suffix, name = path.suffix.lower(), printable(path)
     if not 1 <= channels <= len(_LAYOUTS):
         raise AudioError(f"{name}: {channels} channels cannot be written, 1 to {len(_LAYOUTS)} can")
     if bitrate is not None and suffix != ".mp3":

@@ -71,7 +71,7 @@ def _counted_seconds(data: bytes, header: int, mark: int) -> float | None:
     return frames * (1152 if version == 3 else 576) / _RATES[version][rate] or None
 
 
-class Mp3Holes:
+class Mp3Gaps:
     """Counts the frames that lie in bytes which are no frame.
 
     The time stamps of an mp3 are counted from its packets, one frame each, so a stretch of bad bytes, which arrives as

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mirkit.audio.clock import Damage, Ledger
 from mirkit.audio.container import MAX_SECONDS, SourceInfo, probe
 from mirkit.audio.decode import CHUNK, decode
 from mirkit.audio.resample import to_rate
+from mirkit.audio.timestamps import Damage, DecodeStats
 from mirkit.errors import AudioError
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Window
-from mirkit.store import shown
+from mirkit.store import printable
 
 #: Sound up to this long (s) is decoded once and held.
 HOLD_SECONDS = 600.0
@@ -115,7 +115,7 @@ class Audio:
             self._exhaust()
         if self._held is None:
             raise AudioError(
-                f"{shown(self.path)}: {self.duration:.0f} s of sound are too long to be held at once "
+                f"{printable(self.path)}: {self.duration:.0f} s of sound are too long to be held at once "
                 f"(limit {self._most / self.rate:.0f} s); read it in blocks"
             )
         if len(self._held) > 1:
@@ -173,7 +173,7 @@ class Audio:
         return self._decode()
 
     def _decode(self) -> Iterator[FloatArray]:
-        ledger, n = Ledger(), 0
+        ledger, n = DecodeStats(), 0
         expected = self._frames if self._frames is not None else (self.source.duration or 0.0) * self.rate
         kept: list[FloatArray] | None = [] if expected <= self._most else None
         for block in _cut(to_rate(decode(self.path, ledger, max_seconds=self._max_seconds), self.rate), CHUNK):

@@ -71,8 +71,8 @@ def _refused(error: OSError) -> str:
     """What the system refused, and what to do about it where that is known."""
     from pathlib import Path
 
-    from mirkit.store.mishap import REFUSED, mishap
+    from mirkit.store.os_errors import REFUSED, as_error
 
     if error.errno not in REFUSED:
         return str(error)
-    return str(mishap(error, Path(str(error.filename or ".")), "work on"))
+    return str(as_error(error, Path(str(error.filename or ".")), "work on"))

@@ -9,15 +9,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import consent, dataset, export, models, organizing, show, show_plan, texts
+from mirkit.cli import captions, consent, dataset, export, models, organizing
+from mirkit.cli.location import READ_AWAY, is_url, place_of, refuse_urls
+from mirkit.cli.output import plan_text, run_summary
 from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
-from mirkit.cli.place import READ_AWAY, is_url, place_of, refuse_urls
 from mirkit.cli.progress import downloading, progress
 from mirkit.cli.request import midi_copy, request_of, write_midi_copy
 from mirkit.store.compiled import use_compiled
 
 if TYPE_CHECKING:
-    from mirkit.pipeline import Request
+    from mirkit.pipeline import RunRequest
     from mirkit.store.output import Output
 
 
@@ -28,7 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     texts_only = command is not None and command.stages == TEXT_STAGES
     refuse_urls(arguments, path_too=texts_only or not (command or arguments.command in READ_AWAY))
     if command:
-        return texts.command(arguments) if texts_only else track_command(command, arguments)
+        return captions.command(arguments) if texts_only else track_command(command, arguments)
     tools: dict[str, Callable[[argparse.Namespace], int]] = {
         **dataset.TOOLS,
         "organize": organizing.organize,
@@ -59,11 +60,11 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
             copy.check()
         status = _carry_out(request, arguments, copy) or int(failed)
         if command.name == "run" and not (place.url or arguments.dry_run or arguments.quiet or arguments.json):
-            show.next_steps(path)
+            run_summary.next_steps(path)
         return status
 
 
-def _carry_out(request: "Request", arguments: argparse.Namespace, copy: "Output | None") -> int:
+def _carry_out(request: "RunRequest", arguments: argparse.Namespace, copy: "Output | None") -> int:
     from mirkit.pipeline import check, make_plan, prepare, run, workers
 
     quiet = arguments.quiet or arguments.json
@@ -71,11 +72,11 @@ def _carry_out(request: "Request", arguments: argparse.Namespace, copy: "Output 
     plan = make_plan(request, consent.ask if may_ask else None)
     _device_notice(request.overrides, plan.backends)
     if not quiet:
-        show_plan.plan(plan, workers(plan, request), request.url)
+        plan_text.plan(plan, workers(plan, request), request.url)
     if arguments.dry_run:
         check(plan)
         if arguments.json:
-            print(json.dumps(show_plan.as_json(plan, workers(plan, request)), indent=2))
+            print(json.dumps(plan_text.as_json(plan, workers(plan, request)), indent=2))
         return 0
     if arguments.json and not arguments.quiet:  # else it stands in the plan
         for model in plan.downloads if plan.todo else ():
@@ -83,21 +84,24 @@ def _carry_out(request: "Request", arguments: argparse.Namespace, copy: "Output 
     with downloading(shown=not quiet) as fetched:
         prepare(plan, fetched)
     count = len(plan.todo) + len(plan.unreadable)
-    tally = show.Tally(idle=len(plan.tracks) - count, keep_all=arguments.json)
+    tally = run_summary.RunSummary(idle=len(plan.tracks) - count, keep_all=arguments.json)
     started = time.perf_counter()
     try:
         expected = plan.seconds / workers(plan, request)
-        with progress(count, expected, shown=not quiet) as advance, closing(run(plan, request, show.note)) as results:
+        with (
+            progress(count, expected, shown=not quiet) as advance,
+            closing(run(plan, request, run_summary.note)) as results,
+        ):
             for outcome in results:
                 tally.add(outcome)
-                show.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
+                run_summary.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
                 advance(outcome.track)
     finally:  # also when it is interrupted: what was done is done
         seconds = time.perf_counter() - started
         if arguments.json:
-            print(json.dumps(show.as_json(tally, seconds), indent=2))
+            print(json.dumps(run_summary.as_json(tally, seconds), indent=2))
         else:
-            show.summary(tally, seconds, quiet=arguments.quiet)
+            run_summary.summary(tally, seconds, quiet=arguments.quiet)
     if copy and not tally.failed:
         write_midi_copy(plan, copy)
     return 1 if tally.failed else 0
@@ -107,7 +111,7 @@ def _device_notice(overrides: Any, backends: dict[str, str]) -> None:
     """An embedded method runs on the CPU, whatever --device says: worth a line, not a failure."""
     device = overrides.get("run.device", "auto")
     if device not in ("auto", "cpu") and all(name in ("", "embedded") for name in backends.values()):
-        show.note(f"--device {device}: the embedded methods use the CPU")
+        run_summary.note(f"--device {device}: the embedded methods use the CPU")
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -141,26 +145,26 @@ def init(arguments: argparse.Namespace) -> int:
         for row in (row for job in JOBS if wanted[job] == "auto" for row in wing.rows(job)):
             if wing.offer(row, settings):
                 then = f'mirkit init "{root}" --backend {row.job}={row.name} --force'
-                show.note(f"note   {wing.unavailable(row, settings, brief=True)}; then: {then}")
+                run_summary.note(f"note   {wing.unavailable(row, settings, brief=True)}; then: {then}")
         print(f"{root / 'mirkit.toml'}: " + ", ".join(f"{job} {name}" for job, name in resolved.items() if name))
     return 0
 
 
 def doctor(arguments: argparse.Namespace) -> int:
     """What is installed and which methods would be used."""
-    from mirkit.cli.health import health
+    from mirkit.cli.doctor import health
 
     report = health()
     if arguments.json:
         print(json.dumps(report, indent=2))
     else:
-        show.health(report)
+        run_summary.health(report)
     return 0 if report["ok"] else 1
 
 
 def features(arguments: argparse.Namespace) -> int:
     """Print the features page."""
-    from mirkit.cli.page import features_page
+    from mirkit.cli.features_markdown import features_page
 
     sys.stdout.write(features_page())
     return 0
@@ -169,10 +173,10 @@ def features(arguments: argparse.Namespace) -> int:
 def demo(arguments: argparse.Namespace) -> int:
     """Make the demo set, run everything on it, verify, compare with the truth."""
     from mirkit.cli import main
-    from mirkit.demo_set import compare, write_demo
+    from mirkit.demo_dataset import compare, write_demo
 
     folder = Path(arguments.path)
-    show.note(f"demo: four synthesised pieces of 30 s in {folder}")
+    run_summary.note(f"demo: four synthesized pieces of 30 s in {folder}")
     write_demo(folder)
     debug = ["--debug"] if arguments.debug else []
     status = main(["run", str(folder), "--organize", "move", *debug])
@@ -180,8 +184,8 @@ def demo(arguments: argparse.Namespace) -> int:
         status = status or main(["verify", str(folder), *debug])
         rows = compare(folder)
         if rows:
-            show.comparison(rows)
+            run_summary.comparison(rows)
         if different := sum(not row.agrees for row in rows):
-            show.note(f"demo: {different} of {len(rows)} measurements differ from the truth")
+            run_summary.note(f"demo: {different} of {len(rows)} measurements differ from the truth")
             status = 1
     return status

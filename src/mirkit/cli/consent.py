@@ -4,11 +4,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mirkit.cli import show
+from mirkit.cli.output import run_summary
 
 if TYPE_CHECKING:
     from mirkit.catalog import Backend
-    from mirkit.models.table import Model
+    from mirkit.models.registry import Model
 
 
 def on_a_terminal() -> bool:
@@ -18,15 +18,15 @@ def on_a_terminal() -> bool:
 
 def ask(offers: "Sequence[tuple[Backend, Model]]") -> bool:
     """Ask once whether the weights of these methods may be fetched; an empty answer, or the end of input, is a no."""
-    from mirkit.models.places import missing
-    from mirkit.models.told import megabytes
+    from mirkit.models.cache_paths import missing
+    from mirkit.models.messages import megabytes
 
-    show.note("These models are not on this machine. They are fetched only if you agree:")
+    run_summary.note("These models are not on this machine. They are fetched only if you agree:")
     for row, model in offers:
         size = megabytes(sum(file.size for file in missing(model)))
-        show.note(f"  {model.name}: {size}, license of the weights: {model.licence}")
+        run_summary.note(f"  {model.name}: {size}, license of the weights: {model.license}")
         if row.gain:
-            show.note(f"      {row.gain}")
+            run_summary.note(f"      {row.gain}")
     print("Fetch them now? [y/N] ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):  # the end of input leaves the cursor behind the question
@@ -36,7 +36,7 @@ def ask(offers: "Sequence[tuple[Backend, Model]]") -> bool:
 
 def say_license(model: "Model") -> None:
     """Print the size and the license of weights that are about to be fetched."""
-    from mirkit.models.told import megabytes
+    from mirkit.models.messages import megabytes
 
     use = "" if model.commercial else "; not for commercial use"
-    show.note(f"fetch    {model.says}: {megabytes(model.size)}, license of the weights: {model.licence}{use}")
+    run_summary.note(f"fetch    {model.says}: {megabytes(model.size)}, license of the weights: {model.license}{use}")

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import show
-from mirkit.cli.place import is_url, place_of
+from mirkit.cli.location import is_url, place_of
+from mirkit.cli.output import run_summary
 
 if TYPE_CHECKING:
-    from mirkit.cli.show_split import Found
+    from mirkit.cli.output.split_table import SplitResult
     from mirkit.dataset.duplicates import Duplicates
     from mirkit.store.output import Output
 
@@ -23,14 +23,14 @@ _PAGE_SECONDS = 0.5
 
 def window(arguments: argparse.Namespace) -> int:
     """The features of a part of a track, or of equal slices of it."""
-    from mirkit.pipeline.window import Windows
+    from mirkit.pipeline.windows import WindowAnalyzer
 
-    windows = Windows.open(arguments.path)
+    windows = WindowAnalyzer.open(arguments.path)
     end = windows.duration if arguments.end is None else arguments.end
     if arguments.slices is None:
-        show.window(windows.at(arguments.start, end, samples=arguments.samples), arguments)
+        run_summary.window(windows.at(arguments.start, end, samples=arguments.samples), arguments)
     else:
-        show.slices(windows.slices(arguments.slices, arguments.start, end, samples=arguments.samples), arguments)
+        run_summary.slices(windows.slices(arguments.slices, arguments.start, end, samples=arguments.samples), arguments)
     return 0
 
 
@@ -46,15 +46,15 @@ def verify(arguments: argparse.Namespace) -> int:
         reports = [replace(report, problem=place.told(report.problem)) for report in found]
     mixed = mixed_methods(reports)
     if arguments.json:
-        print(json.dumps(show.verify_json(reports, mixed), indent=2))
+        print(json.dumps(run_summary.verify_json(reports, mixed), indent=2))
     else:
-        show.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
+        run_summary.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
     return 0 if all(report.complete for report in reports) else 1
 
 
 def stats(arguments: argparse.Namespace) -> int:
     """What the numbers look like, and what a conditioner should be given."""
-    from mirkit.cli import show_stats
+    from mirkit.cli.output import statistics_table
     from mirkit.dataset.statistics import as_json, statistics
     from mirkit.dataset.table import read_table
 
@@ -63,46 +63,48 @@ def stats(arguments: argparse.Namespace) -> int:
         table = read_table(place.path, crops=arguments.crops)
         table.unreadable = [place.told(line) for line in table.unreadable]
     found = statistics(table)
-    _put(as_json(found), arguments, lambda: show_stats.statistics(found, arguments.path))
+    _put(as_json(found), arguments, lambda: statistics_table.statistics(found, arguments.path))
     return 1 if found.unreadable else 0
 
 
 def duplicates(arguments: argparse.Namespace) -> int:
     """Which tracks are the same recording."""
-    from mirkit.cli import show_split
+    from mirkit.cli.output import split_table
 
     _output(arguments)
     found, same = _compared(arguments)
-    _put(show_split.duplicates_json(found, same), arguments, lambda: show_split.duplicates(found, same, arguments.path))
+    _put(
+        split_table.duplicates_json(found, same), arguments, lambda: split_table.duplicates(found, same, arguments.path)
+    )
     return 1 if same.failed or found.problems else 0
 
 
 def split(arguments: argparse.Namespace) -> int:
     """Training and validation tracks without leaks."""
-    from mirkit.cli import show_split
+    from mirkit.cli.output import split_table
     from mirkit.dataset.split import split_tracks
 
     _output(arguments)
     found, same = _compared(arguments)
     parted = split_tracks(found.tracks, found.names, arguments.val, arguments.seed, arguments.together, same)
     _put(
-        show_split.split_json(found, same, parted),
+        split_table.split_json(found, same, parted),
         arguments,
-        lambda: show_split.split(found, same, parted, arguments.path),
+        lambda: split_table.split(found, same, parted, arguments.path),
     )
     return 1 if same.failed or found.problems else 0
 
 
-def _compared(arguments: argparse.Namespace) -> "tuple[Found, Duplicates]":
+def _compared(arguments: argparse.Namespace) -> "tuple[SplitResult, Duplicates]":
     """The tracks below a folder that are not left out, and which of them are the same."""
+    from mirkit.cli.output.split_table import SplitResult
     from mirkit.cli.progress import progress
-    from mirkit.cli.show_split import Found
     from mirkit.dataset.duplicates import find_duplicates
 
-    found = Found.below(Path(arguments.path))
+    found = SplitResult.below(Path(arguments.path))
     count = len(found.tracks)
-    shown = not (arguments.quiet or arguments.json)
-    with progress(count, _READING_SECONDS * count, shown=shown) as advance:
+    printable = not (arguments.quiet or arguments.json)
+    with progress(count, _READING_SECONDS * count, shown=printable) as advance:
         return found, find_duplicates(found.tracks, advance)
 
 
@@ -135,7 +137,7 @@ def report(arguments: argparse.Namespace) -> int:
     from mirkit import engines
     from mirkit import report as pages
     from mirkit.cli.progress import progress
-    from mirkit.store import shown
+    from mirkit.store import printable
 
     wanted = pages.plan(
         Path(arguments.path),
@@ -150,16 +152,16 @@ def report(arguments: argparse.Namespace) -> int:
         for outcome in pages.write(wanted, jobs):
             if outcome.problems:
                 failed[outcome.name] = list(outcome.problems)
-                show.failure(f"{shown(outcome.name)}: {shown('; '.join(outcome.problems))}")
+                run_summary.failure(f"{printable(outcome.name)}: {printable('; '.join(outcome.problems))}")
             advance(outcome.name)
     for line in wanted.problems:
-        show.failure(line)
+        run_summary.failure(line)
     index = wanted.out / "index.html"
     if arguments.json:
         print(json.dumps({"index": str(index), "written": count, "tracks": len(wanted.tracks), "failed": failed}))
     elif not arguments.quiet:
         print(f"{count} pages written, {len(wanted.tracks) - count} up to date, {len(failed)} with problems")
-        print(f"open {shown(index)}")
+        print(f"open {printable(index)}")
     return 1 if failed or wanted.problems else 0
 
 
@@ -181,13 +183,13 @@ def include(arguments: argparse.Namespace) -> int:
 
 
 def _told(names: dict[str, str], verb: str, arguments: argparse.Namespace) -> None:
-    from mirkit.store import shown
+    from mirkit.store import printable
 
     if arguments.json:
         print(json.dumps({verb: names}, indent=2))
     elif not arguments.quiet:
         for name, why in names.items():
-            print(f"{verb} {shown(name)}{f': {shown(why)}' if why else ''}")
+            print(f"{verb} {printable(name)}{f': {printable(why)}' if why else ''}")
 
 
 #: Command -> function.

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import show
+from mirkit.cli.output import run_summary
 from mirkit.cli.progress import progress
 
 if TYPE_CHECKING:
-    from mirkit.export.faults import Checked
     from mirkit.export.run import Exported
+    from mirkit.export.validation import CheckResult
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -25,10 +25,10 @@ def export(arguments: argparse.Namespace) -> int:
         failed = bool(done.plan.problems)
         told["export"] = done.summary | {"bytes": done.bytes, "dry_run": arguments.dry_run}
         for line in done.plan.problems:
-            show.failure(line)
+            run_summary.failure(line)
         if not quiet:
             for line in done.plan.notes:
-                show.note(f"note   {line}")
+                run_summary.note(f"note   {line}")
             _exported(done, dry=arguments.dry_run)
     if (arguments.check or arguments.check_only) and not arguments.dry_run:
         from mirkit.export.check import check
@@ -61,7 +61,7 @@ def _trainer_python(arguments: argparse.Namespace) -> Path | None:
 def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":
     from mirkit.export.options import Options
     from mirkit.export.run import export
-    from mirkit.pipeline.tables import tables
+    from mirkit.pipeline.window_tables import tables
 
     options = Options(
         target=arguments.target,
@@ -91,17 +91,17 @@ def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":
 
 def _wording(arguments: argparse.Namespace) -> Any:
     """How prompts are made: the target's own way, but for what the options say."""
-    from mirkit.export.prompts import TEMPLATES, Wording
+    from mirkit.export.prompts import TEMPLATES, PromptTemplate
     from mirkit.export.targets import TARGETS
-    from mirkit.export.tokens import Count, at_most
+    from mirkit.export.tokens import Count, max_tokens
 
     target = TARGETS[arguments.target]
-    count: Count = at_most
+    count: Count = max_tokens
     if arguments.tokenizer:
         from mirkit.models.tokenizer import counter
 
         count = counter(Path(arguments.tokenizer))
-    return Wording(
+    return PromptTemplate(
         TEMPLATES[target.template] if arguments.template is None else arguments.template,
         arguments.tokens or target.budget,
         arguments.variants,
@@ -146,13 +146,13 @@ def _numbers(told: dict[str, Any]) -> None:
         print(f"without  {', '.join(keys)}: {why}")
 
 
-def _checked(checked: "Checked", *, quiet: bool) -> None:
+def _checked(checked: "CheckResult", *, quiet: bool) -> None:
     for line in checked.faults:
-        show.failure(line)
+        run_summary.failure(line)
     if quiet:
         return
     for line in checked.notes:
-        show.note(f"note   {line}")
+        run_summary.note(f"note   {line}")
     if checked.trainer:
         print(f"trainer  {checked.trainer}")
     print(f"checked  {checked.files} files: {f'{len(checked.faults)} faults' if checked.faults else 'well'}")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from mirkit.cli import types
+from mirkit.cli import argument_types
 
 #: Targets, as ``mirkit.export.targets`` has them.
 EXPORTS = ("sat", "sat-wds", "sat-latents", "sa3", "webdataset", "hf", "csv", "parquet", "jsonl")
@@ -35,9 +35,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     sound.add_argument("--sample-size", type=int, metavar="N", help="samples that the model takes at a time")
     sound.add_argument("--loudness", type=float, metavar="LUFS", help="bring all to this loudness, at most -1 dBTP")
     sound.add_argument("--link", action="store_true", help="hard links to files that need no change")
-    sound.add_argument("--shard-size", type=types.size, default=2**29, metavar="SIZE", help="of a tar (default: 512M)")
     sound.add_argument(
-        "--jobs", "-j", type=types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
+        "--shard-size", type=argument_types.size, default=2**29, metavar="SIZE", help="of a tar (default: 512M)"
+    )
+    sound.add_argument(
+        "--jobs", "-j", type=argument_types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )
     numbers = parser.add_argument_group("numbers")
     numbers.add_argument("--keys", default="*", metavar="KEYS", help="e.g. bpm,lufs,chroma_* (default: all that vary)")

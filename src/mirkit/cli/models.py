@@ -4,20 +4,21 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from mirkit.cli import consent, show
+from mirkit.cli import consent
+from mirkit.cli.output import run_summary
 from mirkit.cli.progress import downloading
 
 if TYPE_CHECKING:
-    from mirkit.models.table import Model
+    from mirkit.models.registry import Model
 
 
 def models(arguments: argparse.Namespace) -> int:
     """The neural models: what there is; fetch one, say where it is, check what is here."""
     from mirkit.errors import SettingsError
     from mirkit.models import weights
-    from mirkit.models.places import missing
-    from mirkit.models.table import MODELS
-    from mirkit.store.settings import Run
+    from mirkit.models.cache_paths import missing
+    from mirkit.models.registry import MODELS
+    from mirkit.store.settings import RunSettings
 
     if arguments.action == "list":
         return _list_models(arguments)
@@ -26,11 +27,11 @@ def models(arguments: argparse.Namespace) -> int:
     if not arguments.name:
         raise SettingsError(f"mirkit models {arguments.action} needs one of {', '.join(row.name for row in MODELS)}")
     row = weights.model(arguments.name)
-    run = Run(offline=arguments.offline, commercial_safe=arguments.commercial_safe)
+    run = RunSettings(offline=arguments.offline, commercial_safe=arguments.commercial_safe)
     if arguments.action == "path":
-        found = weights.get(row, run)
+        found = weights.load_checked(row, run)
     else:
-        if missing(row) and not (arguments.quiet or weights.why_not(row, run)):
+        if missing(row) and not (arguments.quiet or weights.unavailable_reason(row, run)):
             consent.say_license(row)
         with downloading(shown=not (arguments.quiet or arguments.json)) as progress:
             found = weights.fetch(row, run, progress)
@@ -43,10 +44,10 @@ def models(arguments: argparse.Namespace) -> int:
 
 
 def _list_models(arguments: argparse.Namespace) -> int:
-    from mirkit.cli.health import model_rows
+    from mirkit.cli.doctor import model_rows
     from mirkit.models import weights
-    from mirkit.models.places import cache
-    from mirkit.models.told import megabytes
+    from mirkit.models.cache_paths import cache
+    from mirkit.models.messages import megabytes
 
     rows = [row for row in model_rows() if not arguments.name or row["model"] == weights.model(arguments.name).name]
     if arguments.commercial_safe:
@@ -56,7 +57,7 @@ def _list_models(arguments: argparse.Namespace) -> int:
     else:
         cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
         head = ("model", "job", "method", "state", "size", "commercial use", "license of the code", "of the weights")
-        show.table(head, [tuple(row.values()) for row in cells])
+        run_summary.table(head, [tuple(row.values()) for row in cells])
         print(f"weights are kept in {cache()}")
     return 0
 
@@ -64,7 +65,7 @@ def _list_models(arguments: argparse.Namespace) -> int:
 def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
     """Check every file that is here; a model that was named must be here."""
     from mirkit.models import weights
-    from mirkit.models.places import cache
+    from mirkit.models.cache_paths import cache
 
     found = [(row, file, *weights.verify(row, file)) for row in rows for file in row.files]
     told = [(row.name, file.name, state, path or "") for row, file, state, path in found if path or arguments.name]
@@ -75,7 +76,7 @@ def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
     elif not told and not arguments.quiet:
         print(f"no weights are here ({cache()} is empty); mirkit models lists what there is, mirkit models fetch NAME")
     elif not arguments.quiet:
-        show.table(("model", "file", "state", "path"), told)
+        run_summary.table(("model", "file", "state", "path"), told)
         mend = {weights.DAMAGED, weights.HALF, weights.ABSENT}
         for name in dict.fromkeys(name for name, _, state, _ in told if state in mend):
             print(f"to mend: mirkit models fetch {name}")

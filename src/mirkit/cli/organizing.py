@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mirkit.cli import show
 from mirkit.cli.consent import on_a_terminal
+from mirkit.cli.output import run_summary
 
 if TYPE_CHECKING:
-    from mirkit.organize import Move, Report
+    from mirkit.organize import Move, MoveReport
 
 Choice = Literal["move", "copy", "off"]
 #: What may be answered, and what it means. An empty answer leaves the files where they are.
@@ -40,9 +40,9 @@ def organize(arguments: argparse.Namespace) -> int:
         if not arguments.dry_run:
             organizer.tidy(path)
         report = (
-            organizer.Report(tuple(moves), ()) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
+            organizer.MoveReport(tuple(moves), ()) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
         )
-    show.organized(report, arguments)
+    run_summary.organized(report, arguments)
     return 1 if report.failures else 0
 
 
@@ -73,7 +73,7 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
     quiet = arguments.quiet or arguments.json
     if choice is None and arguments.dry_run:
         if not quiet:
-            show.note(
+            run_summary.note(
                 f"note   {_count(len(loose))}; the plan is for where they lie (for track folders: --organize move|copy)"
             )
         return path, False
@@ -84,7 +84,7 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
     moves = _planned(path)
     if arguments.dry_run:
         verb = "copied" if choice == "copy" else "moved"
-        show.note(f"note   {_count(len(moves))} would be {verb} into track folders first")
+        run_summary.note(f"note   {_count(len(moves))} would be {verb} into track folders first")
         return path, False
     if not moves:
         return path, False
@@ -94,7 +94,7 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
     return path, bool(report.failures)
 
 
-def _carried_out(moves: "Sequence[Move]", path: Path, *, copy: bool, quiet: bool) -> "Report":
+def _carried_out(moves: "Sequence[Move]", path: Path, *, copy: bool, quiet: bool) -> "MoveReport":
     from mirkit.organize import apply, tidy
 
     tidy(path)
@@ -105,7 +105,7 @@ def _carried_out(moves: "Sequence[Move]", path: Path, *, copy: bool, quiet: bool
         count = len(report.moves)
         print(f'organize {_count(count)} {verb} into track folders (to take it back: mirkit organize --undo "{root}")')
     for line in report.failures:
-        show.failure(line)
+        run_summary.failure(line)
     return report
 
 
@@ -116,14 +116,14 @@ def _planned(path: Path) -> "list[Move]":
     problems: list[str] = []
     moves = plan(path, problems=problems)
     for problem in problems:
-        show.note(f"note   {problem}")
+        run_summary.note(f"note   {problem}")
     return moves
 
 
 def _left(path: Path, count: int, *, quiet: bool) -> Choice:
     """Without a terminal nobody can be asked: the files stay where they lie."""
     if not quiet:
-        show.note(
+        run_summary.note(
             f"note   {_count(count)}: worked on where they lie, with results beside them; "
             f'for track folders: mirkit organize "{path}", or --organize move|copy'
         )
@@ -133,14 +133,14 @@ def _left(path: Path, count: int, *, quiet: bool) -> Choice:
 def _ask(path: Path, loose: Sequence[Path]) -> Choice:
     """Ask what becomes of loose files. Without an answer (end of input) they stay where they lie."""
     from mirkit.organize import plan
-    from mirkit.store import shown
+    from mirkit.store import printable
 
     example = ""
     if moves := plan(loose[0]):
         move = moves[-1]
-        source, target = (shown(os.path.relpath(each, path)) for each in (move.source, move.target))
+        source, target = (printable(os.path.relpath(each, path)) for each in (move.source, move.target))
         example = f", for instance:\n  {source} -> {target}"
-    print(f"{_count(len(loose))} in {shown(path)}{example or '.'}", file=sys.stderr)
+    print(f"{_count(len(loose))} in {printable(path)}{example or '.'}", file=sys.stderr)
     for _ in range(_ATTEMPTS):
         print(
             "Track folders: [m]ove the files, [c]opy them, or [l]eave them where they lie? [leave] ",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mirkit import __version__
 from mirkit.catalog import BACKENDS, GROUPS, JOBS, STAGES
-from mirkit.cli import export_options, text_options, types
+from mirkit.cli import argument_types, caption_options, export_options
 
 #: Formats that stems can be written in.
 STEM_FORMATS = ("flac", "wav", "mp3", "ogg")
@@ -67,7 +67,7 @@ COMMANDS = _commands()
 def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", command: Command) -> None:
     parser = sub.add_parser(command.name, help=command.says, description=command.says)
     if command.stages == TEXT_STAGES:
-        text_options.add(parser, dict(command.fixed).get("texts", ""))
+        caption_options.add(parser, dict(command.fixed).get("texts", ""))
         _common(parser)
         return
     parser.add_argument(
@@ -105,12 +105,14 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
             help="first move or copy loose files into track folders, or leave them (default: on a terminal, ask)",
         )
     several.add_argument(
-        "--jobs", "-j", type=types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
+        "--jobs", "-j", type=argument_types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )
-    several.add_argument("--time-limit", type=types.seconds, metavar="S", help="seconds that one track may take")
+    several.add_argument(
+        "--time-limit", type=argument_types.seconds, metavar="S", help="seconds that one track may take"
+    )
     several.add_argument(
         "--memory",
-        type=types.size,
+        type=argument_types.size,
         metavar="SIZE",
         help="what all workers may hold, e.g. 8G (default: most of it)",
     )
@@ -136,7 +138,7 @@ def _track_command(sub: "argparse._SubParsersAction[argparse.ArgumentParser]", c
         stems.add_argument("--format", choices=STEM_FORMATS, help="file format of the stems (default: flac)")
         stems.add_argument("--bitrate", type=int, metavar="KBPS", help="for mp3 stems (default: 320)")
         stems.add_argument("--shifts", type=int, metavar="N", help="random shifts to average")
-        stems.add_argument("--overlap", type=float, metavar="SHARE", help="Demucs: overlap of neighbouring segments")
+        stems.add_argument("--overlap", type=float, metavar="SHARE", help="Demucs: overlap of neighboring segments")
         stems.add_argument("--segment", type=float, metavar="S", help="length of a segment")
     if command.name == "crop":
         _clips(parser.add_argument_group("clips"))
@@ -180,7 +182,7 @@ def _clips(group: "argparse._ArgumentGroup") -> None:
 def _drums(group: "argparse._ArgumentGroup", *, one: bool) -> None:
     group.add_argument("--drum-source", choices=SOURCES, help="the drums stem, where there is one, or the mix")
     group.add_argument("--drum-model", metavar="FILE", help="weights of your own")
-    group.add_argument("--quantise", "--quantize", type=int, metavar="N", help="move strokes to N steps a beat")
+    group.add_argument("--quantize", "--quantize", type=int, metavar="N", help="move strokes to N steps a beat")
     if one:
         group.add_argument("--output", "-o", metavar="FILE", help="put a copy of the MIDI file there")
 
@@ -250,8 +252,8 @@ def build() -> argparse.ArgumentParser:
     split.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another split (default: 0)")
     split.add_argument(
         "--together",
-        type=types.ties,
-        default=types.TIES,
+        type=argument_types.ties,
+        default=argument_types.TIES,
         metavar="WHAT",
         help="beside copies of a recording: artist,album (default), artist, album or none",
     )
@@ -264,7 +266,7 @@ def build() -> argparse.ArgumentParser:
         "--overwrite", "--force", action="store_true", help="make every page again, and replace other files in the way"
     )
     report.add_argument(
-        "--jobs", "-j", type=types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
+        "--jobs", "-j", type=argument_types.jobs, default=0, metavar="N", help="worker processes (default: one a core)"
     )
     _common(report)
 
@@ -297,7 +299,7 @@ def build() -> argparse.ArgumentParser:
     doctor = sub.add_parser("doctor", help="what is installed, which methods would be used, and why not others")
     _common(doctor)
 
-    models = sub.add_parser("models", help="the neural models: licence, state; fetch, find and check their weights")
+    models = sub.add_parser("models", help="the neural models: license, state; fetch, find and check their weights")
     models.add_argument("action", nargs="?", choices=("list", "fetch", "path", "verify"), default="list")
     models.add_argument("name", metavar="NAME", nargs="?", help="a model; verify: all that are here")
     _weights(models)

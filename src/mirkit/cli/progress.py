@@ -30,7 +30,7 @@ def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[
     from rich.table import Column
     from rich.text import Text
 
-    from mirkit.cli.show import clock
+    from mirkit.cli.output.run_summary import clock
     from mirkit.dataset.status import seconds_left
 
     class Pace(ProgressColumn):

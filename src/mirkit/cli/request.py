@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import show
+from mirkit.cli.output import run_summary
 from mirkit.cli.parser import CLIP_UNITS, Command, backend_choices
 
 if TYPE_CHECKING:
-    from mirkit.pipeline import Plan, Request
+    from mirkit.pipeline import RunPlan, RunRequest
     from mirkit.store.output import Output
 
 #: Options that are not called as the setting that they stand for.
@@ -21,7 +21,7 @@ _OPTIONS = {
 }
 
 
-def request_of(command: Command, arguments: argparse.Namespace, path: Path, url: str = "") -> "Request":
+def request_of(command: Command, arguments: argparse.Namespace, path: Path, url: str = "") -> "RunRequest":
     """What a command asks for, of the tracks at a path, which may stand for those at a URL.
 
     Raises
@@ -30,7 +30,7 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
         An option is wrong.
     """
     from mirkit.errors import SettingsError
-    from mirkit.pipeline import Request
+    from mirkit.pipeline import RunRequest
     from mirkit.track import is_track
 
     several = (arguments.batch or command.several) and path.is_dir() and not is_track(path)
@@ -38,7 +38,7 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
         raise SettingsError("--output takes the MIDI of one track; a folder of tracks has one in each")
 
     if arguments.device == "amd":
-        show.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
+        run_summary.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
         arguments.device = "cuda"
     given = {
         "run.device": arguments.device,
@@ -49,7 +49,7 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
         "rhythm.bpm_range": _range(getattr(arguments, "bpm_range", None)),
         "drums.source": getattr(arguments, "drum_source", None),
         "drums.model": getattr(arguments, "drum_model", None),
-        "drums.quantise": getattr(arguments, "quantise", None),
+        "drums.quantize": getattr(arguments, "quantize", None),
         "crop.length": _length(arguments),
         "crop.align": getattr(arguments, "align", None),
         "crop.overlap": getattr(arguments, "clip_overlap", None),
@@ -68,7 +68,7 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
     if "separate" in command.stages:
         fixed |= _separation(arguments)
         given["separation.model"] = None if arguments.model == "embedded" else arguments.model
-    return Request(
+    return RunRequest(
         path=path,
         stages=command.stages,
         batch=arguments.batch or command.several or bool(url),
@@ -128,7 +128,7 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
 def _length(arguments: argparse.Namespace) -> str | None:
     """The length of a clip, as the settings write it."""
     from mirkit.errors import SettingsError
-    from mirkit.store.crop_settings import LIMITS
+    from mirkit.store.clip_settings import LIMITS
 
     for option, unit in CLIP_UNITS:
         amount = getattr(arguments, option, None)
@@ -163,9 +163,9 @@ def midi_copy(arguments: argparse.Namespace) -> "Output | None":
     return Output(Path(arguments.output), is_our_midi, arguments.overwrite)
 
 
-def write_midi_copy(plan: "Plan", output: "Output") -> None:
+def write_midi_copy(plan: "RunPlan", output: "Output") -> None:
     """Put a copy of the MIDI file of a plan's one track where the user wants it."""
-    from mirkit.stages.choice import midi_path
+    from mirkit.stages.selection import midi_path
 
     for track in plan.tracks:
         output.write(midi_path(track, plan.settings).read_bytes())

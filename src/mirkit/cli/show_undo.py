@@ -8,19 +8,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mirkit.organize import Report
-from mirkit.store import shown
-from mirkit.track.companions import role_beside
+from mirkit.organize import MoveReport
+from mirkit.store import printable
 from mirkit.track.names import CROPS, SIDECARS, is_sound
+from mirkit.track.sidecar_names import kind_beside
 
 #: What a run makes in the folder of a data set.
 _OF_THE_SET = ("mirkit.toml", ".mirkit", "mirkit-report", CROPS)
 
 
-def left(report: Report, root: Path) -> None:
+def left(report: MoveReport, root: Path) -> None:
     """Print what an undo leaves, by folder and kind, and the commands that remove it."""
     for path in report.brought:
-        print(f"beside its original, not made by mirkit: {shown(path)}")
+        print(f"beside its original, not made by mirkit: {printable(path)}")
     if report.results:
         count = len(report.results)
         files, lie = ("file", "lies") if count == 1 else ("files", "lie")
@@ -30,16 +30,16 @@ def left(report: Report, root: Path) -> None:
             folders[path.parent].append(path.name)
         for folder, names in folders.items():
             kinds = Counter(map(_kind, names))
-            print(f"  {shown(folder)}: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}")
+            print(f"  {printable(folder)}: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}")
         print("to remove them:")
         for folder, names in folders.items():
             print(f"  {_remove(folder, names)}")
     if there := [name for name in _OF_THE_SET if (root / name).exists()]:
-        print(f"also in {shown(root)}: {', '.join(there)}")
+        print(f"also in {printable(root)}: {', '.join(there)}")
 
 
 def _kind(name: str) -> str:
-    _, role = role_beside(name)
+    _, role = kind_beside(name)
     return f".{role}" if role in SIDECARS else "stems" if is_sound(name) else "MIDI"
 
 
@@ -59,7 +59,7 @@ def _patterns(folder: Path, names: Iterable[str]) -> Iterator[str]:
     there = [name for name in os.listdir(folder) if not name.startswith(".")]
     endings: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        base, role = role_beside(name)
+        base, role = kind_beside(name)
         ending = f"*.{role}" if role in SIDECARS else f"*{name[len(base) :]}"
         endings[ending].add(name)
     for ending, wanted in sorted(endings.items()):

@@ -24,9 +24,9 @@ def correlations(values: Matrix) -> Matrix:
     """
     there = np.isfinite(values)
     mask = there.astype(np.float64)
-    centre = np.array([column[has].mean() if has.any() else 0.0 for column, has in zip(values.T, there.T, strict=True)])
+    center = np.array([column[has].mean() if has.any() else 0.0 for column, has in zip(values.T, there.T, strict=True)])
     spread = np.array([column[has].std() if has.any() else 0.0 for column, has in zip(values.T, there.T, strict=True)])
-    unit = np.where(there, (values - centre) / np.where(spread > 0, spread, 1.0), 0.0)
+    unit = np.where(there, (values - center) / np.where(spread > 0, spread, 1.0), 0.0)
     count = mask.T @ mask
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = (unit.T @ mask) / count  # of the row's key, over the rows that have the column's key too

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.dataset.fingerprint import NO_LANDMARKS, Hashes, Outline, hashes, landmarks, outline, rotated
-from mirkit.dataset.groups import Bonds
-from mirkit.dataset.likeness import Likeness, likeness
-from mirkit.dataset.matching import SEMITONES, candidates
+from mirkit.dataset.alignment import Alignment, align
+from mirkit.dataset.candidate_search import SEMITONES, candidates
+from mirkit.dataset.fingerprint import NO_LANDMARKS, FingerprintFeatures, Hashes, hashes, landmarks, outline, rotated
+from mirkit.dataset.groups import DisjointSet
 from mirkit.errors import InfoError, MissingInput
-from mirkit.features.packing import from_arrays
-from mirkit.store import read_curves, read_curves_header, shown
+from mirkit.features.serialization import from_arrays
+from mirkit.store import printable, read_curves, read_curves_header
 from mirkit.track import Track, rename_hint
 
 #: Outlines that are held in memory while pairs are compared.
@@ -35,13 +35,13 @@ class Pair:
     ----------
     first, second : int
         Which of the tracks.
-    likeness : Likeness or None
+    likeness : Alignment or None
         How they agree; None where their files hold the same bytes.
     """
 
     first: int
     second: int
-    likeness: Likeness | None
+    likeness: Alignment | None
 
 
 @dataclass
@@ -82,7 +82,7 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
     times: list[npt.NDArray[np.float32]] = []
     hashed: list[list[Hashes]] = []
     sounds: dict[str, int] = {}
-    bonds = Bonds(len(tracks))
+    bonds = DisjointSet(len(tracks))
     for number, track in enumerate(tracks):
         marks = NO_LANDMARKS
         try:
@@ -105,7 +105,7 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
     for candidate in candidates(times, hashed):
         if bonds.joined(candidate.first, candidate.second):
             continue
-        told = likeness(read(candidate.first), read(candidate.second), candidate)
+        told = align(read(candidate.first), read(candidate.second), candidate)
         if told is not None and told.same:
             bonds.join(candidate.first, candidate.second)
             found.pairs.append(Pair(candidate.first, candidate.second, told))
@@ -113,7 +113,7 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
     return found
 
 
-def read_outline(path: Path) -> Outline:
+def read_outline(path: Path) -> FingerprintFeatures:
     """Read a track's outline from its ``.CURVES.npz``.
 
     Raises
@@ -129,12 +129,12 @@ def read_outline(path: Path) -> Outline:
     bands = read_curves(path, "full_mix/bands")
     if not (chroma and bands):
         raise MissingInput(
-            f'{shown(path)}: no curves of harmony and bands; make them with: mirkit extract "{shown(path.parent)}"'
+            f'{printable(path)}: its curves are missing; measure it with: mirkit extract "{printable(path.parent)}"'
         )
     try:
         return outline(_curve(f"{part}/chroma", chroma, 12), _curve("full_mix/bands", bands, 4))
     except (KeyError, ValueError) as error:
-        raise InfoError(f"{shown(path)}: {error}; remove the file to have its curves made again") from error
+        raise InfoError(f"{printable(path)}: {error}; remove the file to have its curves made again") from error
 
 
 def _curve(name: str, arrays: Mapping[str, Any], columns: int) -> Any:

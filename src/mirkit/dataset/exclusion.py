@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mirkit.errors import MissingInput, SettingsError
-from mirkit.store import find_root, read_settings, shown, write_table
+from mirkit.store import find_root, printable, read_settings, write_table
 from mirkit.track import Track, is_sound
 
 
@@ -63,7 +63,7 @@ def include(path: Path) -> str:
     names = (name for each in (path, bare) for name in (name_in(root, each), each.name))
     found = next((name for name in names if name in excluded), None)
     if found is None:
-        raise MissingInput(f"{shown(path)}: not excluded by {shown(root / 'mirkit.toml')}")
+        raise MissingInput(f"{printable(path)}: not excluded by {printable(root / 'mirkit.toml')}")
     _write(root, {found: None})
     return found
 
@@ -77,4 +77,4 @@ def _write(root: Path, values: Mapping[str, str | None]) -> None:
     try:
         write_table(root, "exclude", values)
     except UnicodeEncodeError as error:
-        raise SettingsError(f"{shown(next(iter(values)))}: a name that is no text; rename the track") from error
+        raise SettingsError(f"{printable(next(iter(values)))}: a name that is no text; rename the track") from error

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mirkit.description.facts import Compared, Facts, compare
-from mirkit.description.prompts import PREFIX
+from mirkit.captions.facts import Compared, Facts, compare
+from mirkit.captions.prompts import PREFIX
 from mirkit.store import Provenance
 
 #: A key that is less sure is not told to a model.
@@ -19,11 +19,11 @@ def facts_of(info: Mapping[str, Any], provenance: Provenance) -> Facts:
     return Facts(
         bpm=_number(info.get("bpm")),
         key=(tonic, mode) if isinstance(tonic, str) and isinstance(mode, str) else None,
-        metre=metre if isinstance(metre := _value(provenance, "metre"), str) else None,
+        meter=meter if isinstance(meter := _value(provenance, "meter"), str) else None,
         vocals_share=_vocals(provenance),
         duration=_number(_value(provenance, "duration")),
         key_confidence=_confidence(provenance, "key"),
-        metre_confidence=_confidence(provenance, "metre"),
+        meter_confidence=_confidence(provenance, "meter"),
     )
 
 
@@ -34,8 +34,8 @@ def words_of(facts: Facts, provenance: Provenance) -> dict[str, str]:
         told["bpm"] = f"{facts.bpm:.0f}"
     if facts.key is not None and facts.key_confidence >= _LEAST_TOLD:
         told["key"] = " ".join(facts.key)
-    if facts.metre is not None:
-        told["metre"] = facts.metre
+    if facts.meter is not None:
+        told["meter"] = facts.meter
     if facts.duration is not None:
         told["duration"] = f"{facts.duration // 60:.0f}:{facts.duration % 60:02.0f}"
     tags = _value(provenance, "tags")
@@ -60,7 +60,7 @@ class Contradictions:
     texts, claims : int
         Texts looked at, and claims in them that could be compared.
     kinds : dict
-        tempo, key, metre, vocals, duration -> contradicted claims.
+        tempo, key, meter, vocals, duration -> contradicted claims.
     tracks : int
         Tracks with at least one of those.
     """
@@ -101,6 +101,6 @@ def _number(value: Any) -> float | None:
 
 
 def _vocals(provenance: Provenance) -> float | None:
-    """Share that is sung. The embedded separation lets too much of the centre into its vocals to tell."""
+    """Share that is sung. The embedded separation lets too much of the center into its vocals to tell."""
     entry = provenance.stages.get("separate")
     return None if entry is None or entry.backend == "embedded" else _number(_value(provenance, "vocals_share"))

@@ -44,14 +44,14 @@ _SEED = 7
 
 
 @dataclass(frozen=True)
-class Outline:
+class FingerprintFeatures:
     """The course of a track at 5.4 rows a second.
 
     Attributes
     ----------
     rows : float32 array, shape=(n, 16)
         Twelve pitch classes, less their mean and 0 where nothing sounds, then the levels of four bands in units of
-        20 dB below the loudest moment, at least -2.5. Row ``i`` is centred on ``i / RATE`` seconds.
+        20 dB below the loudest moment, at least -2.5. Row ``i`` is centered on ``i / RATE`` seconds.
     """
 
     rows: Array
@@ -81,24 +81,24 @@ class Landmarks:
 NO_LANDMARKS = Landmarks(np.zeros(0, np.float32), np.zeros((0, CELLS, COLUMNS), np.float32))
 
 
-def outline(chroma: ChromaCurve, bands: BandCurve) -> Outline:
+def outline(chroma: ChromaCurve, bands: BandCurve) -> FingerprintFeatures:
     """Bring chroma and band levels to one time base."""
     sounding = np.where(chroma.active()[:, None], chroma.chroma, 0).astype(np.float32) / 255
     sounding -= sounding.mean(axis=1, keepdims=True)
     total: npt.NDArray[np.float64] = np.concatenate((np.zeros((1, 12)), np.cumsum(sounding, axis=0, dtype=np.float64)))
     count = min(len(bands.energy), 1 + (len(sounding) - 1) // _CHROMA_FRAMES)
-    centre = np.arange(count) * _CHROMA_FRAMES
-    first = np.maximum(centre - _CHROMA_FRAMES // 2, 0)
-    last = np.minimum(centre + _CHROMA_FRAMES // 2 + 1, len(sounding))
+    center = np.arange(count) * _CHROMA_FRAMES
+    first = np.maximum(center - _CHROMA_FRAMES // 2, 0)
+    last = np.minimum(center + _CHROMA_FRAMES // 2 + 1, len(sounding))
     classes = (total[last] - total[first]) / (last - first)[:, None]
     energy = bands.energy[:count].astype(np.float64)
     loudest = energy.max(initial=0.0)
     quietest = loudest * 10 ** (-_FLOOR_DB / 10)
     levels = 10 * np.log10(np.maximum(energy, quietest) / loudest) if loudest > 0 else np.zeros_like(energy)
-    return Outline(np.concatenate((classes, levels / _DECIBELS), axis=1).astype(np.float32))
+    return FingerprintFeatures(np.concatenate((classes, levels / _DECIBELS), axis=1).astype(np.float32))
 
 
-def landmarks(course: Outline) -> Landmarks:
+def landmarks(course: FingerprintFeatures) -> Landmarks:
     """Find the moments of greatest change, about one in 3 s, and describe the 4.5 s before and after them.
 
     Beyond the ends of the track there is nothing. A track below 5 s has no landmarks.

@@ -15,7 +15,7 @@ _NOBODY = {"", "various artists", "various", "va", "unknown artist", "unknown", 
 _GUEST = re.compile(r"\s+(?:feat\.?|ft\.?|featuring)\s.*|\s*[(\[](?:feat|ft)\b.*", re.IGNORECASE)
 
 
-class Bonds:
+class DisjointSet:
     """Groups that grow by joining two of their members (a disjoint-set forest).
 
     Parameters
@@ -51,7 +51,7 @@ class Bonds:
         return member
 
 
-def together(
+def group_tracks(
     tags: Sequence[Mapping[str, str]], duplicates: Sequence[Sequence[int]], ties: Sequence[Tie] = TIES
 ) -> list[list[int]]:
     """Group tracks: copies of one recording, and with ``ties`` what has the same artist or album.
@@ -73,7 +73,7 @@ def together(
     list of list of int
         Every track in exactly one group, in order.
     """
-    bonds = Bonds(len(tags))
+    bonds = DisjointSet(len(tags))
     for group in duplicates:
         for other in group[1:]:
             bonds.join(group[0], other)

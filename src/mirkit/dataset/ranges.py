@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import Key
+from mirkit.catalog import FeatureSpec
 
 #: Percentiles of the data that become the range.
 LOW, HIGH = 0.5, 99.5
@@ -34,7 +34,7 @@ class Range:
     scale: Literal["linear", "log"] = "linear"
 
 
-def propose(values: npt.NDArray[np.float64], key: Key) -> Range | None:
+def conditioner_range(values: npt.NDArray[np.float64], key: FeatureSpec) -> Range | None:
     """Propose a range: P0.5 to P99.5 of the data, rounded outwards to three digits, within the catalog's bounds.
 
     Parameters
@@ -79,7 +79,7 @@ def _rounded(value: float, direction: Callable[[float], int]) -> float:
     return float(f"{whole * step:.{_DIGITS}g}")
 
 
-def _within(value: float, key: Key) -> float:
+def _within(value: float, key: FeatureSpec) -> float:
     low = -math.inf if key.low is None else float(key.low)
     high = math.inf if key.high is None else float(key.high)
     return min(max(value, low), high)

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from mirkit.dataset.duplicates import Duplicates, find_duplicates
-from mirkit.dataset.groups import TIES, Tie, tags_of_name, together
+from mirkit.dataset.groups import TIES, Tie, group_tracks, tags_of_name
 from mirkit.errors import InfoError, SettingsError
 from mirkit.store import Provenance, read_provenance
 from mirkit.track import Track
@@ -73,7 +73,7 @@ def split_tracks(
         duplicates = find_duplicates(tracks, advance)
     known = [_provenance(track) for track in tracks]
     tags = [_tags(track, told) for track, told in zip(tracks, known, strict=True)]
-    groups = together(tags, duplicates.groups, ties)
+    groups = group_tracks(tags, duplicates.groups, ties)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]
     marks = {name: mark(name, told) for name, told in zip(names, known, strict=True)}
     train, val = split(named, share, seed, marks)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import Key, key
+from mirkit.catalog import FeatureSpec, key
 from mirkit.dataset.correlation import correlations, inflation
-from mirkit.dataset.ranges import Range, propose
+from mirkit.dataset.ranges import Range, conditioner_range
 from mirkit.dataset.table import Table
 from mirkit.store import round6
 
@@ -98,7 +98,7 @@ class Statistics:
     mixed : dict
         Stage -> method -> number of tracks, where there is more than one method.
     classes : dict
-        Fact (key, mode, metre) -> value -> number of tracks.
+        Fact (key, mode, meter) -> value -> number of tracks.
     excluded : dict
         Track -> why it is left out.
     unreadable : tuple of str
@@ -116,7 +116,7 @@ class Statistics:
 
 
 def statistics(table: Table) -> Statistics:
-    """Summarise a table."""
+    """Summarize a table."""
     rows = [key(name) for name in table.keys]
     columns = scaled(table)
     alike, vif = correlations(columns), inflation(columns)
@@ -151,7 +151,7 @@ def _plain(value: Any) -> Any:
     return round6(value) if isinstance(value, float) else value
 
 
-def _scaled(column: Column, row: Key) -> Column:
+def _scaled(column: Column, row: FeatureSpec) -> Column:
     """Logarithm of a key whose scale is logarithmic; what has none is missing."""
     if row.scale != "log":
         return column
@@ -159,7 +159,7 @@ def _scaled(column: Column, row: Key) -> Column:
         return np.where(column > 0, np.log10(column), np.nan)
 
 
-def _of_key(table: Table, index: int, row: Key, related: Column, vif: float) -> KeyStatistics:
+def _of_key(table: Table, index: int, row: FeatureSpec, related: Column, vif: float) -> KeyStatistics:
     column = table.values[:, index]
     there = np.isfinite(column)
     numbers = column[there]
@@ -189,11 +189,11 @@ def _of_key(table: Table, index: int, row: Key, related: Column, vif: float) -> 
         tuple((table.names[i], float(column[i])) for i in far[:_NAMED_OUTLIERS]),
         tuple((table.keys[j], float(related[j])) for j in alike if j != index),
         None if np.isnan(vif) else min(float(vif), LARGEST_VIF),
-        propose(numbers[_valid(numbers, row)], row),
+        conditioner_range(numbers[_valid(numbers, row)], row),
     )
 
 
-def _valid(numbers: Column, row: Key) -> npt.NDArray[np.bool_]:
+def _valid(numbers: Column, row: FeatureSpec) -> npt.NDArray[np.bool_]:
     """Whether numbers lie within the catalog's range."""
     low = -np.inf if row.low is None else row.low
     high = np.inf if row.high is None else row.high
@@ -201,7 +201,7 @@ def _valid(numbers: Column, row: Key) -> npt.NDArray[np.bool_]:
     return within
 
 
-def _histogram(numbers: Column, low: float, high: float, row: Key) -> tuple[tuple[float, ...], tuple[int, ...]]:
+def _histogram(numbers: Column, low: float, high: float, row: FeatureSpec) -> tuple[tuple[float, ...], tuple[int, ...]]:
     if low == high:
         return (), ()
     log = row.scale == "log" and low > 0
@@ -211,7 +211,7 @@ def _histogram(numbers: Column, low: float, high: float, row: Key) -> tuple[tupl
     return tuple(edges.tolist()), tuple(counts.tolist())
 
 
-def _far(column: Column, row: Key) -> npt.NDArray[np.int64]:
+def _far(column: Column, row: FeatureSpec) -> npt.NDArray[np.int64]:
     """Rows of the outliers, the most extreme first."""
     scaled = _scaled(column, row)
     there = np.isfinite(scaled)

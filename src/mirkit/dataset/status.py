@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import MissingInput
-from mirkit.store import find_root, shown
-from mirkit.store.log import is_running, logs, read_log
+from mirkit.store import find_root, printable
+from mirkit.store.run_log import is_running, logs, read_log
 
 RUNNING, FINISHED = "running", "finished"
 
@@ -73,7 +73,7 @@ def status(path: Path) -> Status:
         There is no such folder, or no run has been logged in it.
     """
     if not path.exists():
-        raise MissingInput(f"{shown(path)}: no such file or folder")
+        raise MissingInput(f"{printable(path)}: no such file or folder")
     root = find_root(path, batch=True)
     runs: list[RunStatus] = []
     latest: dict[str, dict[str, str]] = {}
@@ -86,7 +86,9 @@ def status(path: Path) -> Status:
         if run.state == FINISHED:  # it has tried again whatever failed before
             break
     if not runs:
-        raise MissingInput(f'{shown(root)}: no run has been logged here; what there is says: mirkit verify "{root}"')
+        raise MissingInput(
+            f'{printable(root)}: no run has been logged here; what there is says: mirkit verify "{root}"'
+        )
     if any(run.state == RUNNING for run in runs):
         runs = [run for run in runs if run.state == RUNNING]
     return Status(str(root), runs, {track: failures for track, failures in sorted(latest.items()) if failures})

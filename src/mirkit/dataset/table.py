@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.catalog import KEYS, TRACK_KEYS
-from mirkit.dataset.members import members
+from mirkit.dataset.items import iter_tracks
 from mirkit.errors import InfoError, MissingInput
-from mirkit.store.scan import Origin, scan_numbers, scan_origin
+from mirkit.store.fast_read import Origin, scan_numbers, scan_origin
 
 #: Why a key is null where the provenance does not say.
 NOT_MEASURED = "not measured"
 _NO_REASON = "no reason given"
 #: Facts whose values are counted.
-CLASSES = ("key", "mode", "metre")
+CLASSES = ("key", "mode", "meter")
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Table:
     methods : dict
         Stage -> method -> number of tracks.
     classes : dict
-        Fact (key, mode, metre) -> value -> number of tracks.
+        Fact (key, mode, meter) -> value -> number of tracks.
     excluded : dict
         Track -> why it is left out; such a track is no row.
     unreadable : list of str
@@ -70,7 +70,7 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
     keys = tuple(row.name for row in KEYS) if crops else TRACK_KEYS
     table = Table(keys, unreadable=problems)
     rows: list[npt.NDArray[np.float64]] = []
-    for member in members(path, problems, crops=crops):
+    for member in iter_tracks(path, problems, crops=crops):
         if member.excluded:
             table.excluded[member.name] = member.excluded
             continue

@@ -8,28 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from mirkit import __version__, engines
+from mirkit.captions.facts import Compared
+from mirkit.captions.prompts import PREFIX
 from mirkit.catalog import KEYS, TRACK_KEYS, key, stage
-from mirkit.cropping.clip import CUT, Cut, clip_fault, clip_folders
+from mirkit.clips.clip import CUT, ClipSource, clip_fault, clip_folders
 from mirkit.dataset.exclusion import reason
 from mirkit.dataset.facts import compare_texts
-from mirkit.description.facts import Compared
-from mirkit.description.prompts import PREFIX
-from mirkit.engines.many import ask
+from mirkit.engines.parallel import map_chunked
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.store import (
     EXTERNAL,
-    Entry,
-    Fingerprint,
+    FileDigest,
     Provenance,
+    ProvenanceRecord,
+    file_digest,
     find_root,
-    fingerprint,
     read_info,
     read_provenance,
     read_settings,
     recorded,
     restamp,
 )
-from mirkit.store.index import Index
+from mirkit.store.folder_cache import FolderCache
 from mirkit.track import Track, find_all, is_track, rename_hint
 from mirkit.track.own import is_marked
 
@@ -108,7 +108,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
         provenance = read_provenance(track.provenance)
         prints = _prints(track, parts, provenance, deep=deep)
         provenance = restamp(track.provenance, provenance, prints)
-        if (cut := Cut.of(provenance)) and (fault := clip_fault(track, cut, provenance)):
+        if (cut := ClipSource.of(provenance)) and (fault := clip_fault(track, cut, provenance)):
             return TrackReport(track.name, problem=fault)
         measured = {name: entry for name, entry in provenance.stages.items() if name != CUT}
         stale = tuple(name for name, entry in measured.items() if _is_stale(entry, prints))
@@ -140,19 +140,19 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     )
 
 
-def _prints(track: Track, parts: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, Fingerprint]:
+def _prints(track: Track, parts: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, FileDigest]:
     """What the recorded files hold now; content is read where the stamp is not a known one, always if ``deep``."""
     known = recorded(provenance)
     files = {path.name: path for path in (track.adtof_midi, track.drums_midi) if deep and path.is_file()} | dict(parts)
-    return {name: fingerprint(path, *(() if deep else known[name])) for name, path in files.items() if name in known}
+    return {name: file_digest(path, *(() if deep else known[name])) for name, path in files.items() if name in known}
 
 
-def _is_stale(entry: Entry, prints: Mapping[str, Fingerprint]) -> bool:
+def _is_stale(entry: ProvenanceRecord, prints: Mapping[str, FileDigest]) -> bool:
     """Whether a file that a stage read is gone or has changed."""
     return any(prints.get(part) != known for part, known in entry.inputs.items())
 
 
-def _altered(provenance: Provenance, prints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
+def _altered(provenance: Provenance, prints: Mapping[str, FileDigest]) -> tuple[str, ...]:
     """Files that are not what mirkit wrote; those that the user is known to have put there are left out."""
     found: list[str] = []
     for entry in provenance.stages.values():
@@ -163,7 +163,7 @@ def _altered(provenance: Provenance, prints: Mapping[str, Fingerprint]) -> tuple
     return tuple(dict.fromkeys(found))
 
 
-def _method(entry: Entry) -> str:
+def _method(entry: ProvenanceRecord) -> str:
     """Method of a stage, and whether the user has replaced some of what it made."""
     method: Any = entry.extra.get("method")
     replaced = isinstance(method, Mapping) and method.get("external")
@@ -212,7 +212,7 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[T
             found[track] = report
     unknown = [track for track in tracks if track not in found]
     for track, report in zip(
-        unknown, ask(partial(verify, deep=True) if deep else verify, unknown, jobs=engines.cores()), strict=True
+        unknown, map_chunked(partial(verify, deep=True) if deep else verify, unknown, jobs=engines.cores()), strict=True
     ):
         found[track] = report
         if known:
@@ -232,7 +232,7 @@ class _Known:
     """Reports of tracks that are complete, and whose files have not changed since."""
 
     def __init__(self, root: Path) -> None:
-        self.index = Index(root, "verify", [__version__, _REPORT, [asdict(row) for row in KEYS]])
+        self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in KEYS]])
 
     def get(self, track: Track) -> TrackReport | None:
         """Give the report of a track; None where its files must be looked at."""

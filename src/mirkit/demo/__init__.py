@@ -1,6 +1,6 @@
-"""A small data set whose truth is known: four synthesised pieces (pure: arrays, no files)."""
+"""A small data set whose truth is known: four synthesized pieces (pure: arrays, no files)."""
 
 from mirkit.demo.pieces import demo_tracks
-from mirkit.demo.track import DemoTrack, Grid, Truth
+from mirkit.demo.track import DemoGrid, DemoTrack, Truth
 
-__all__ = ["DemoTrack", "Grid", "Truth", "demo_tracks"]
+__all__ = ["DemoGrid", "DemoTrack", "Truth", "demo_tracks"]

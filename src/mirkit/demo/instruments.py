@@ -12,7 +12,7 @@ Sound = npt.NDArray[np.float64]
 RATE = 44100
 #: Partials above this are left out (Hz).
 TOP_HZ = 9000.0
-#: Formants of a sung "ah": centre and bandwidth in Hz, and level.
+#: Formants of a sung "ah": center and bandwidth in Hz, and level.
 AH = ((700.0, 130.0, 1.0), (1220.0, 150.0, 0.5), (2600.0, 220.0, 0.2), (3300.0, 260.0, 0.12))
 
 
@@ -122,7 +122,7 @@ def piano(midi: float, seconds: float) -> Sound:
 
 
 def stab(midi: float, seconds: float) -> Sound:
-    """Synthesiser chord stab: a hollow tone with a filter that closes."""
+    """Synthesizer chord stab: a hollow tone with a filter that closes."""
     levels = 1 / np.arange(1, 25) ** 1.1
     levels[1::2] *= 0.4
     sound = tone(midi, seconds, levels, damping=2.2)
@@ -139,7 +139,7 @@ def pad(midi: float, seconds: float, *, attack: float, release: float) -> Sound:
 def voice(midi: float, seconds: float) -> Sound:
     """A sung "ah" with vibrato: partials weighted by the formants of the vowel."""
     hz = hertz(midi) * np.arange(1, 61)
-    formants = sum(level / (1 + ((hz - centre) / width) ** 2) for centre, width, level in AH)
+    formants = sum(level / (1 + ((hz - center) / width) ** 2) for center, width, level in AH)
     sound = tone(midi, seconds, formants / np.sqrt(np.arange(1, 61)), vibrato=0.008)
     sound /= 2 * np.max(np.abs(sound))
     return sound * edges(len(sound), 0.03, 0.08)

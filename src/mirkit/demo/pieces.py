@@ -1,10 +1,10 @@
-"""The four pieces of the demo set, each in a style, tempo, metre and key of its own."""
+"""The four pieces of the demo set, each in a style, tempo, meter and key of its own."""
 
 from collections.abc import Iterator
 
 from mirkit.demo.instruments import bass, cymbal, guitar, kick, pad, piano, snare, stab, voice
 from mirkit.demo.studio import Desk
-from mirkit.demo.track import DemoTrack, Grid, Truth
+from mirkit.demo.track import DemoGrid, DemoTrack, Truth
 
 SECONDS = 30.0
 
@@ -15,7 +15,7 @@ Phrase = tuple[tuple[float, int], ...]
 
 
 def demo_tracks() -> Iterator[DemoTrack]:
-    """Synthesise the demo set, one piece at a time: house, rock, a waltz, and a drone without beat.
+    """Synthesize the demo set, one piece at a time: house, rock, a waltz, and a drone without beat.
 
     The same samples on every call. Each piece lasts 30 s.
     """
@@ -23,20 +23,20 @@ def demo_tracks() -> Iterator[DemoTrack]:
         yield piece()
 
 
-def _truth(desk: Desk, grid: Grid, key: str, mode: str) -> Truth:
-    return Truth(grid.bpm, grid.metre, key, mode, grid.beats, grid.downbeats, desk.onsets, desk.drums)
+def _truth(desk: Desk, grid: DemoGrid, key: str, mode: str) -> Truth:
+    return Truth(grid.bpm, grid.meter, key, mode, grid.beats, grid.downbeats, desk.onsets, desk.drums)
 
 
-def _held(phrase: Phrase, metre: int) -> Iterator[tuple[float, int, float]]:
+def _held(phrase: Phrase, meter: int) -> Iterator[tuple[float, int, float]]:
     """Yield beat, note and length in beats of a phrase whose notes each last until the next one."""
-    ends = [beat for beat, _ in phrase[1:]] + [float(metre)]
+    ends = [beat for beat, _ in phrase[1:]] + [float(meter)]
     for (beat, note), end in zip(phrase, ends, strict=True):
         yield beat, note, end - beat
 
 
 def house() -> DemoTrack:
     """House, 124 BPM, 4/4, A minor: four on the floor, off-beat bass, stabs, a sung line, a break without kick."""
-    desk, grid = Desk(SECONDS, seed=124), Grid(bpm=124.0, metre=4, start=0.25, bars=14)
+    desk, grid = Desk(SECONDS, seed=124), DemoGrid(bpm=124.0, meter=4, start=0.25, bars=14)
     sounds = kick(), snare(desk.rng, wires=1.0), cymbal(desk.rng, decay=0.025), cymbal(desk.rng, decay=0.06)
     thump, clap, closed, open_hat = sounds
     chords: tuple[Chord, ...] = ((57, 60, 64, 69), (57, 60, 65, 69), (57, 62, 65, 69), (56, 59, 64, 68))
@@ -67,7 +67,7 @@ def house() -> DemoTrack:
                 for place, note in zip((-0.5, -0.2, 0.2, 0.5), chords[bar % 4], strict=True):
                     desk.play("other", stab(note, 0.6 * step), grid.time(bar, at), gain=0.22, pan=place, room=0.25)
         if bar >= 4:
-            for at, note, beats in _held(line[bar % 4], grid.metre):
+            for at, note, beats in _held(line[bar % 4], grid.meter):
                 desk.play("vocals", voice(note, 0.95 * beats * step), grid.time(bar, at), gain=0.4, room=0.3)
     end = grid.time(grid.bars)
     desk.hit("kick", thump, end, gain=0.95)
@@ -80,7 +80,7 @@ def house() -> DemoTrack:
 
 def rock() -> DemoTrack:
     """Rock, 96 BPM, 4/4, G major: backbeat, eighth-note bass, driven guitars left and right, a sung tune."""
-    desk, grid = Desk(SECONDS, seed=96), Grid(bpm=96.0, metre=4, start=0.4, bars=11)
+    desk, grid = Desk(SECONDS, seed=96), DemoGrid(bpm=96.0, meter=4, start=0.4, bars=11)
     sounds = kick(punch=1.4), snare(desk.rng), cymbal(desk.rng, decay=0.045), cymbal(desk.rng, decay=0.5, low=3500.0)
     thump, crack, hat, crash = sounds
     powers: tuple[Chord, ...] = ((43, 50, 55, 59), (48, 55, 60, 64), (43, 50, 55, 59), (50, 57, 62, 66))
@@ -109,7 +109,7 @@ def rock() -> DemoTrack:
                     sound = guitar(note + 0.03 * side, length * step)
                     desk.play("other", sound, grid.time(bar, beat), gain=0.14, pan=side, room=0.15)
         if bar >= 2:
-            for at, note, beats in _held(tunes[(bar - 2) % 4], grid.metre):
+            for at, note, beats in _held(tunes[(bar - 2) % 4], grid.meter):
                 desk.play("vocals", voice(note, 0.95 * beats * step), grid.time(bar, at), gain=0.45, room=0.15)
     end = grid.time(grid.bars)
     desk.hit("kick", thump, end, gain=0.9)
@@ -123,7 +123,7 @@ def rock() -> DemoTrack:
 
 def waltz() -> DemoTrack:
     """Waltz, 168 BPM, 3/4, D major: bass on one, chords on two and three, brushes, a piano tune. No voice."""
-    desk, grid = Desk(SECONDS, seed=168), Grid(bpm=168.0, metre=3, start=0.3, bars=26)
+    desk, grid = Desk(SECONDS, seed=168), DemoGrid(bpm=168.0, meter=3, start=0.3, bars=26)
     thump, brush, ride = kick(punch=0.3), snare(desk.rng, wires=0.5), cymbal(desk.rng, decay=0.15, low=5000.0)
     chords: tuple[Chord, ...] = (
         ((62, 66, 69),) * 2 + ((61, 64, 67),) * 2 + ((61, 64, 67),) * 2 + ((62, 66, 69),) * 2
@@ -151,7 +151,7 @@ def waltz() -> DemoTrack:
             desk.hit("snare", brush, grid.time(bar, beat), gain=level, pan=0.1, room=0.2)
             for note in chords[bar % 16]:
                 desk.play("other", piano(note, 0.8 * step), grid.time(bar, beat), gain=0.2, pan=-0.3, room=0.2)
-        for at, note, beats in _held(tune[bar % 16], grid.metre):
+        for at, note, beats in _held(tune[bar % 16], grid.meter):
             sound = piano(note, beats * step + 0.25)
             desk.play("other", sound, grid.time(bar, at), gain=0.5, pan=0.25, room=0.25)
     end = grid.time(grid.bars)
@@ -183,6 +183,6 @@ def drone() -> DemoTrack:
     for start in (0.0, 14.0):
         sound = pad(28, 16.0, attack=4.0, release=4.0)
         desk.blend("bass", sound, start, gain=0.3, pan=0.0, room=0.1)
-    nothing = Grid(bpm=60.0, metre=4, start=0.0, bars=0).beats[:0]
+    nothing = DemoGrid(bpm=60.0, meter=4, start=0.0, bars=0).beats[:0]
     truth = Truth(None, None, "E", "minor", nothing, nothing, desk.onsets, desk.drums)
     return DemoTrack("Slow Weather", "Basin", "Inland Fog", "Ambient", desk.mixdown(decay=0.8, fade=4.0), truth)

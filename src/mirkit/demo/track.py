@@ -11,30 +11,30 @@ from mirkit.features.types import FloatArray
 
 
 @dataclass(frozen=True)
-class Grid:
+class DemoGrid:
     """Bars of equal length.
 
     ``bars`` whole bars from ``start`` (s) on, and the first beat of one more, where the last chord rings out.
     """
 
     bpm: float
-    metre: int
+    meter: int
     start: float
     bars: int
 
     def time(self, bar: float, beat: float = 0.0) -> float:
         """Seconds at a bar and beat, both counted from 0; fractions are allowed."""
-        return self.start + (bar * self.metre + beat) * 60.0 / self.bpm
+        return self.start + (bar * self.meter + beat) * 60.0 / self.bpm
 
     @property
     def beats(self) -> FloatArray:
         """Beat times in seconds."""
-        return self.start + np.arange(self.bars * self.metre + 1) * 60.0 / self.bpm
+        return self.start + np.arange(self.bars * self.meter + 1) * 60.0 / self.bpm
 
     @property
     def downbeats(self) -> FloatArray:
         """Times of the first beats of the bars, in seconds."""
-        return self.beats[:: self.metre]
+        return self.beats[:: self.meter]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Truth:
 
     Attributes
     ----------
-    bpm, metre
+    bpm, meter
         Tempo in 1/min and beats per bar; None where there is no pulse.
     key, mode
         ``"C"`` ... ``"B"``; ``"major"`` or ``"minor"``.
@@ -56,7 +56,7 @@ class Truth:
     """
 
     bpm: float | None
-    metre: int | None
+    meter: int | None
     key: str
     mode: str
     beats: FloatArray
@@ -67,7 +67,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class DemoTrack:
-    """One synthesised piece.
+    """One synthesized piece.
 
     ``stems`` maps drums, bass, other and vocals to ``float32, shape=(2, n)`` at 44.1 kHz; a stem that the piece
     lacks is silent.

@@ -1,29 +1,29 @@
 """Engines: a map over items that loses nothing. They know no track and no stage.
 
-``run(work, items, ...)`` yields one :class:`Done` for each item, in the order in which they finish. An error, a killed
-worker, a lost node or a passed limit is the result of that item only. ``work`` and the items must pickle.
+``run(work, items, ...)`` yields one :class:`ItemResult` for each item, in the order in which they finish. An error, a
+killed worker, a lost node or a passed limit is the result of that item only. ``work`` and the items must pickle.
 """
 
 from collections.abc import Callable, Generator, Sequence
 
-from mirkit.engines.done import Done, I, R
-from mirkit.engines.limits import cores as _cores_here
-from mirkit.engines.limits import default_memory, worker_number
+from mirkit.engines.item_result import I, ItemResult, R
+from mirkit.engines.resources import cores as _cores_here
+from mirkit.engines.resources import default_memory, worker_number
 
 #: Actors that share a GPU at most: what they load there, they load together.
 _ON_A_CARD = 16
 
-__all__ = ["Done", "cores", "default_memory", "run", "worker_number"]
+__all__ = ["ItemResult", "cores", "default_memory", "run", "worker_number"]
 
 
 def cores(address: str | None = None) -> int:
     """Processors of this machine that we may use, or of a whole Ray cluster."""
     if address is None:
         return _cores_here()
-    from mirkit.engines import cluster
+    from mirkit.engines import ray_engine
 
-    cluster.connect(address)
-    return int(cluster.resource("CPU"))
+    ray_engine.connect(address)
+    return int(ray_engine.resource("CPU"))
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     memory: int | None = None,
     address: str | None = None,
     gpu: bool = False,
-) -> Generator[Done[I, R], None, None]:
+) -> Generator[ItemResult[I, R], None, None]:
     """Apply ``work`` to every item: a single one here, several in worker processes, which may die without us.
 
     Closing the generator ends the workers; those at work take back what they have half written.
@@ -58,13 +58,13 @@ def run(
         Whether the work uses a GPU: each actor of the cluster then gets a share, a sixteenth of one at least.
     """
     if address is not None:
-        from mirkit.engines import cluster
+        from mirkit.engines import ray_engine
 
-        cluster.connect(address)
-        cards = cluster.resource("GPU") if gpu else 0.0
+        ray_engine.connect(address)
+        cards = ray_engine.resource("GPU") if gpu else 0.0
         share = min(1.0, max(cards / jobs, 1 / _ON_A_CARD)) if cards else 0.0
         # Ray counts shares in ten-thousandths.
-        return cluster.run(work, items, jobs=jobs, gpus=int(share * 1e4) / 1e4, time_limit=time_limit)
+        return ray_engine.run(work, items, jobs=jobs, gpus=int(share * 1e4) / 1e4, time_limit=time_limit)
     if len(items) <= 1 and jobs == 1 and time_limit is None and memory is None:
         from mirkit.engines import serial
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic
 
-from mirkit.engines.crew import Worker
-from mirkit.engines.done import Done, I, R
-from mirkit.engines.limits import WORKER, default_memory, threads_each
+from mirkit.engines.item_result import I, ItemResult, R
+from mirkit.engines.resources import WORKER, default_memory, threads_each
 from mirkit.engines.worker import GRACE
+from mirkit.engines.worker_handle import WorkerHandle
 from mirkit.errors import MirkitError
 
 #: A worker is replaced after this many items, so that slow leaks in libraries cannot add up.
@@ -28,7 +28,7 @@ def run(
     jobs: int,
     time_limit: float | None = None,
     memory: int | None = None,
-) -> Generator[Done[I, R], None, None]:
+) -> Generator[ItemResult[I, R], None, None]:
     """Yield results as they come.
 
     An item that took its worker down is tried again after all others, with no other worker beside it, in case there
@@ -62,12 +62,12 @@ class _Foreman(Generic[I, R]):
         self._waiting = deque(range(len(items)))
         self._alone: deque[int] = deque()
         self._mishaps: dict[int, str] = {}
-        self._workers: list[Worker] = []
-        self._heard: SimpleQueue[tuple[Worker, Any]] = SimpleQueue()
+        self._workers: list[WorkerHandle] = []
+        self._heard: SimpleQueue[tuple[WorkerHandle, Any]] = SimpleQueue()
         self._stillborn = 0
         self._environment = threads_each(jobs)
 
-    def results(self) -> Iterator[Done[I, R]]:
+    def results(self) -> Iterator[ItemResult[I, R]]:
         while self._waiting or self._alone or self._busy():
             self._hand_out()
             with suppress(Empty):
@@ -84,18 +84,18 @@ class _Foreman(Generic[I, R]):
             for worker in self._workers:
                 worker.end(0)
 
-    def _end(self, *workers: Worker) -> None:
+    def _end(self, *workers: WorkerHandle) -> None:
         for worker in workers:
             worker.dismiss()
         deadline = time.monotonic() + GRACE + 1
         for worker in workers:
             worker.end(deadline)
 
-    def _part_with(self, worker: Worker) -> None:
+    def _part_with(self, worker: WorkerHandle) -> None:
         self._workers.remove(worker)
         self._end(worker)
 
-    def _busy(self) -> list[Worker]:
+    def _busy(self) -> list[WorkerHandle]:
         return [worker for worker in self._workers if worker.busy]
 
     def _hand_out(self) -> None:
@@ -105,7 +105,9 @@ class _Foreman(Generic[I, R]):
             self._part_with(worker)
         while len(self._workers) < wanted:
             number = min(set(range(wanted)) - {worker.number for worker in self._workers})
-            self._workers.append(Worker(number, self._work, self._environment | {WORKER: str(number)}, self._heard))
+            self._workers.append(
+                WorkerHandle(number, self._work, self._environment | {WORKER: str(number)}, self._heard)
+            )
         for worker in self._workers:
             if worker.ready and not worker.busy:
                 if self._waiting:
@@ -116,7 +118,7 @@ class _Foreman(Generic[I, R]):
                     return
                 worker.give(number, self._items[number])
 
-    def _hear(self, worker: Worker, message: Any) -> Iterator[Done[I, R]]:
+    def _hear(self, worker: WorkerHandle, message: Any) -> Iterator[ItemResult[I, R]]:
         number, was_ready = worker.item, worker.ready
         if message is None:
             self._workers.remove(worker)
@@ -133,11 +135,11 @@ class _Foreman(Generic[I, R]):
         if not was_ready:
             return
         result, error = message
-        yield Done(self._items[number], result, error, "" if error else self._mishaps.get(number, ""))
+        yield ItemResult(self._items[number], result, error, "" if error else self._mishaps.get(number, ""))
         if worker.served >= ITEMS_PER_WORKER or worker.memory > self._memory / self._jobs:
             self._part_with(worker)
 
-    def _lost(self, number: int, why: str, queue: deque[int]) -> Iterator[Done[I, R]]:
+    def _lost(self, number: int, why: str, queue: deque[int]) -> Iterator[ItemResult[I, R]]:
         """Try an item again, once."""
         before = self._mishaps.get(number)
         if before is None:
@@ -145,14 +147,14 @@ class _Foreman(Generic[I, R]):
             queue.append(number)
         else:
             why = why if why == before else f"{before}; then {why}"
-            yield Done(self._items[number], None, f"tried twice: {why}")
+            yield ItemResult(self._items[number], None, f"tried twice: {why}")
 
     def _count_stillborn(self, how: str) -> None:
         self._stillborn += 1
         if self._stillborn == _STILLBORN:
             raise MirkitError(f"worker processes cannot begin: each {how}")
 
-    def _enforce_limits(self) -> Iterator[Done[I, R]]:
+    def _enforce_limits(self) -> Iterator[ItemResult[I, R]]:
         now = time.monotonic()
         for worker in self._busy():
             if self._time_limit is not None and now - worker.since > self._time_limit:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-from mirkit.engines.wire import UnreadableError, receive, send, told
+from mirkit.engines.ipc import UnreadableError, receive, send, told
 
 #: Seconds that a worker which must stop has for taking back what it was writing.
 GRACE = 5.0

@@ -12,12 +12,12 @@ from typing import Any
 from mirkit import __version__, engines
 from mirkit.audio import probe
 from mirkit.errors import AudioError, InfoError, MissingInput
-from mirkit.export.conditions import POLICIES, clamped
-from mirkit.export.plan import Plan, Sample
-from mirkit.export.sound import Order, copy, make
+from mirkit.export.audio import AudioJob, copy, make
+from mirkit.export.conditioners import POLICIES, clamped
+from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.split import TRAIN, VAL
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import make_folder, remove_file, round6, shown, sweep, write_whole
+from mirkit.store import atomic_write, make_folder, printable, remove_file, remove_orphans, round6
 from mirkit.store.atomic import TEMP_PREFIX
 
 SUMMARY = "mirkit_export.json"
@@ -53,9 +53,9 @@ def open_bundle(out: Path, target: str) -> None:
     """
     before = read_summary(out)
     if before is None and out.exists() and (not out.is_dir() or any(_foreign(path.name) for path in out.iterdir())):
-        raise MissingInput(f"{shown(out)}: holds something else already; name an empty folder, or a new one")
+        raise MissingInput(f"{printable(out)}: holds something else already; name an empty folder, or a new one")
     if before is not None and before.get("target") != target:
-        raise MissingInput(f"{shown(out)}: a bundle for {before.get('target')}; name another folder for {target}")
+        raise MissingInput(f"{printable(out)}: a bundle for {before.get('target')}; name another folder for {target}")
     make_folder(out)
     # Said beforehand: what a kill leaves here is known as ours.
     if before is None:
@@ -73,22 +73,24 @@ def read_summary(out: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise InfoError(f"{shown(out / SUMMARY)}: cannot be read; remove it, or the bundle") from error
+        raise InfoError(f"{printable(out / SUMMARY)}: cannot be read; remove it, or the bundle") from error
     return found if isinstance(found, dict) else None
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
     """Write JSON in ASCII, whole or not at all; NaN is an error."""
     text = json.dumps(content, indent=indent, ensure_ascii=True, allow_nan=False)
-    write_whole(path, text.encode("ascii") + b"\n")
+    atomic_write(path, text.encode("ascii") + b"\n")
 
 
-def write_sounds(plan: Plan, samples: list[Sample], folder: Path, suffix: str, advance: Advance) -> dict[str, int]:
+def write_sounds(
+    plan: ExportPlan, samples: list[Sample], folder: Path, suffix: str, advance: Advance
+) -> dict[str, int]:
     """Make the sound files of samples in a folder; one that is there already stays.
 
     Gives name -> samples a channel. A sample that fails costs only itself: the plan gets a line, and loses it.
     """
-    sweep(make_folder(folder))
+    remove_orphans(make_folder(folder))
     lengths: dict[str, int] = {}
     todo: dict[Path, Sample] = {}
     orders = []
@@ -103,7 +105,7 @@ def write_sounds(plan: Plan, samples: list[Sample], folder: Path, suffix: str, a
 
     for sample in samples:
         target = folder / f"{sample.name}{suffix}"
-        order = Order(sample.item.mix, target, sample.item.seconds, sample.gain_db, plan.options.link)
+        order = AudioJob(sample.item.mix, target, sample.item.seconds, sample.gain_db, plan.options.link)
         simple = _try(_there_or_copied, order)
         if simple is None:
             todo[target] = sample
@@ -115,14 +117,14 @@ def write_sounds(plan: Plan, samples: list[Sample], folder: Path, suffix: str, a
     return lengths
 
 
-def _there_or_copied(order: Order) -> int | None:
+def _there_or_copied(order: AudioJob) -> int | None:
     """Samples of a sound file that is there already (its name tells its content), or that a copy is enough for."""
     if order.target.exists() and (seconds := probe(order.target).duration):
         return round(seconds * ANALYSIS_RATE)
     return copy(order)
 
 
-def _try(work: Callable[[Order], int | None], order: Order) -> int | str | None:
+def _try(work: Callable[[AudioJob], int | None], order: AudioJob) -> int | str | None:
     """Do something with a sound file, or say why not."""
     try:
         return work(order)
@@ -139,7 +141,7 @@ def clear_stale(out: Path, files: set[Path]) -> None:
                     remove_file(path)
 
 
-def summary(plan: Plan, **more: Any) -> dict[str, Any]:
+def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
     """What a bundle holds, and how it came about: the content of ``mirkit_export.json``."""
     options, conditions = plan.options, plan.conditions
     told: dict[str, Any] = {
@@ -182,7 +184,7 @@ def summary(plan: Plan, **more: Any) -> dict[str, Any]:
     return told | more
 
 
-def _numbers(plan: Plan) -> dict[str, Any]:
+def _numbers(plan: ExportPlan) -> dict[str, Any]:
     """Which conditioners there are, what is unknown, and what the trainer will clamp."""
     conditions = plan.conditions
     rows = [numbers for sample in plan.of(TRAIN) for numbers in sample.rows]
@@ -198,7 +200,7 @@ def _numbers(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _methods(plan: Plan) -> dict[str, dict[str, int]]:
+def _methods(plan: ExportPlan) -> dict[str, dict[str, int]]:
     """Stage -> method -> files, so that a mix of methods shows."""
     found: dict[str, Counter[str]] = {}
     for sample in plan.samples:
@@ -207,7 +209,7 @@ def _methods(plan: Plan) -> dict[str, dict[str, int]]:
     return {stage: dict(counts) for stage, counts in sorted(found.items())}
 
 
-def index(plan: Plan) -> dict[str, dict[str, Any]]:
+def index(plan: ExportPlan) -> dict[str, dict[str, Any]]:
     """File's name -> where it comes from and what was done to it: the content of ``mirkit_files.json``."""
     return {
         sample.name: {

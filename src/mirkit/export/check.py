@@ -7,9 +7,9 @@ from typing import Any
 
 from mirkit.errors import MissingExtra, MissingInput
 from mirkit.export.bundle import read_summary
-from mirkit.export.faults import Checked, load_json
 from mirkit.export.targets import TARGETS
-from mirkit.store import shown
+from mirkit.export.validation import CheckResult, load_json
+from mirkit.store import printable
 
 #: Targets that stable-audio-tools trains on.
 WITH_TRAINER = ("sat", "sat-wds", "sat-latents")
@@ -17,7 +17,7 @@ _NOT_ASKED = "the trainer itself was not asked"
 _HOW = "use --trainer-python PATH, the Python interpreter where it is installed"
 
 
-def check(target: str, out: Path, *, trainer: bool = True, python: Path | None = None) -> Checked:
+def check(target: str, out: Path, *, trainer: bool = True, python: Path | None = None) -> CheckResult:
     """Check what lies in the folder of a bundle.
 
     Parameters
@@ -35,13 +35,13 @@ def check(target: str, out: Path, *, trainer: bool = True, python: Path | None =
         There is no bundle for this target.
     """
     if not out.exists():
-        raise MissingInput(f'{shown(out)}: nothing there; make it with: mirkit export {target} "{shown(out)}"')
+        raise MissingInput(f'{printable(out)}: nothing there; make it with: mirkit export {target} "{printable(out)}"')
     if TARGETS[target].folder:
         made_for = (read_summary(out) or {}).get("target", target)
         if made_for != target:
-            raise MissingInput(f"{shown(out)}: a bundle for {made_for}, not for {target}")
-    look: Callable[[Path, Checked], None] = import_module(f"mirkit.export.{TARGETS[target].room}_check").look
-    checked = Checked(target)
+            raise MissingInput(f"{printable(out)}: a bundle for {made_for}, not for {target}")
+    look: Callable[[Path, CheckResult], None] = import_module(f"mirkit.export.{TARGETS[target].room}_check").look
+    checked = CheckResult(target)
     look(out, checked)
     if target in WITH_TRAINER:
         _ask_trainer(out, checked, wanted=trainer, python=python)
@@ -50,7 +50,7 @@ def check(target: str, out: Path, *, trainer: bool = True, python: Path | None =
     return checked
 
 
-def _ask_trainer(out: Path, checked: Checked, *, wanted: bool, python: Path | None) -> None:
+def _ask_trainer(out: Path, checked: CheckResult, *, wanted: bool, python: Path | None) -> None:
     from mirkit.models import stable_audio
 
     if not wanted:

@@ -7,7 +7,7 @@ from mirkit.export.plan import Sample
 from mirkit.store import round6
 
 _TAGS = ("artist", "title", "album", "genre", "year")
-_FACTS = ("key", "mode", "metre", "vocals_share")
+_FACTS = ("key", "mode", "meter", "vocals_share")
 
 
 def known(sample: Sample) -> dict[str, Any]:

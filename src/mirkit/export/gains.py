@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mirkit import engines
 from mirkit.errors import AudioError, InfoError
+from mirkit.export.audio import gain_of
 from mirkit.export.items import Item
-from mirkit.export.sound import gain_of
 
 
 @dataclass(frozen=True)

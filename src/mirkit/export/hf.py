@@ -7,10 +7,10 @@ from typing import Any
 from mirkit.catalog import BACKENDS
 from mirkit.export.bundle import SUMMARY, Advance, clear_stale, index, read_summary, summary, write_json, write_sounds
 from mirkit.export.facts import known
-from mirkit.export.plan import Plan
+from mirkit.export.plan import ExportPlan
 from mirkit.export.split import TRAIN, VAL
 from mirkit.export.tables import write_parquet
-from mirkit.store import mishap, shown, whole_file, write_whole
+from mirkit.store import as_error, atomic_file, atomic_write, printable
 
 #: The data set card.
 CARD = "README.md"
@@ -18,7 +18,7 @@ CARD = "README.md"
 _SPLITS = {TRAIN: "train", VAL: "validation"}
 
 
-def write(plan: Plan, advance: Advance) -> None:
+def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle: ``data/<split>/*.flac``, ``metadata.parquet`` beside them, ``README.md``."""
     out = plan.options.out
     files = set()
@@ -31,7 +31,7 @@ def write(plan: Plan, advance: Advance) -> None:
         for sample in plan.of(split):
             rows.append({"file_name": f"{sample.name}.flac", "prompt": sample.prompts[0]} | known(sample))
             files.add(folder / f"{sample.name}.flac")
-        with whole_file(folder / "metadata.parquet") as temp:
+        with atomic_file(folder / "metadata.parquet") as temp:
             write_parquet(temp, rows, ("file_name", "prompt"))
         clear_stale(folder, files)
     told = summary(plan)
@@ -39,10 +39,10 @@ def write(plan: Plan, advance: Advance) -> None:
     kept = _is_edited(out, content) and not plan.options.overwrite
     if kept:
         plan.notes.append(
-            f"{shown(out / CARD)}: edited since the last export, so it was kept; --overwrite writes it anew"
+            f"{printable(out / CARD)}: edited since the last export, so it was kept; --overwrite writes it anew"
         )
     else:
-        write_whole(out / CARD, content)
+        atomic_write(out / CARD, content)
     told["card"] = {"sha256": sha256(content).hexdigest(), "kept": kept}
     write_json(out / "mirkit_files.json", index(plan))
     write_json(out / SUMMARY, told)
@@ -55,7 +55,7 @@ def _is_edited(out: Path, content: bytes) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise mishap(error, out / CARD, "read") from error
+        raise as_error(error, out / CARD, "read") from error
     before = read_summary(out) or {}
     if found == content or before.get("state") == "unfinished":
         return False
@@ -65,8 +65,8 @@ def _is_edited(out: Path, content: bytes) -> bool:
     )
 
 
-def card(plan: Plan, told: dict[str, Any]) -> str:
-    """The data set card: what it holds, how each number came about, and under which licences."""
+def card(plan: ExportPlan, told: dict[str, Any]) -> str:
+    """The data set card: what it holds, how each number came about, and under which licenses."""
     splits = {split: told["splits"][split] for split in _SPLITS if told["splits"][split]["files"]}
     size = sum(split["files"] for split in splits.values())
     lines = ["---", "task_categories:", "- text-to-audio", "tags:", "- music", f"size_categories:\n- {_size(size)}"]
@@ -77,15 +77,15 @@ def card(plan: Plan, told: dict[str, Any]) -> str:
         f"{_SPLITS[s]}: {c['files']} files, {c['hours']} h, of {c['sources']} tracks. " for s, c in splits.items()
     ]
     lines += ["", "No recording, and no artist or album, is on both sides of the split. What is not known is null.", ""]
-    lines += ["Columns: file_name, prompt, where the clip is from, 78 features, key, mode, metre, tags, texts.", ""]
-    lines += ["## How the numbers came about", "", "| stage | method | files | licence of code | of weights |"]
+    lines += ["Columns: file_name, prompt, where the clip is from, 78 features, key, mode, meter, tags, texts.", ""]
+    lines += ["## How the numbers came about", "", "| stage | method | files | license of code | of weights |"]
     lines += ["|---|---|---|---|---|"]
-    licences = {(row.job, row.name): row for row in BACKENDS}
-    by_name = {name: row for (_, name), row in licences.items()}
+    licenses = {(row.job, row.name): row for row in BACKENDS}
+    by_name = {name: row for (_, name), row in licenses.items()}
     for stage, methods in told["methods"].items():
         for method, count in methods.items():
             row = by_name.get(method)
-            code, weights = (row.code_licence, row.weights_licence) if row else ("", "")
+            code, weights = (row.code_license, row.weights_license) if row else ("", "")
             lines.append(f"| {stage} | {method} | {count} | {code} | {weights} |")
     lines += ["", f"Made with mirkit {told['mirkit']}, seed {plan.options.seed}.", ""]
     lines += ["The rights in the recordings are not known to mirkit: say here what they are.", ""]

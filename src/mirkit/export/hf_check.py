@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from mirkit.errors import MissingExtra
-from mirkit.export.faults import Checked, sound_faults, text_faults, tree_faults
+from mirkit.export.validation import CheckResult, sound_faults, text_faults, tree_faults
 
 
-def look(out: Path, checked: Checked) -> None:
+def look(out: Path, checked: CheckResult) -> None:
     """Find what is wrong with a bundle."""
     try:
         import pyarrow.parquet

@@ -9,11 +9,11 @@ from typing import Any
 
 from mirkit.audio import probe
 from mirkit.catalog import KEYS, STAGES, TEXT_KEYS, TRACK_KEYS
-from mirkit.cropping.clip import CUT, Cut, clip_fault
-from mirkit.dataset.members import Member, members
+from mirkit.clips.clip import CUT, ClipSource, clip_fault
+from mirkit.dataset.items import DatasetItem, iter_tracks
 from mirkit.dataset.split import mark
 from mirkit.errors import AudioError, InfoError, MissingInput
-from mirkit.store import Fingerprint, Provenance, fingerprint, read_info, read_provenance, restamp, shown
+from mirkit.store import FileDigest, Provenance, file_digest, printable, read_info, read_provenance, restamp
 from mirkit.track import MIX, Track
 from mirkit.track.names import CROPS, base_of, is_sound
 
@@ -32,7 +32,7 @@ class Item:
         The track that it was cut from; itself where it is one.
     mix : Path
         File of its sound.
-    sound : Fingerprint
+    sound : FileDigest
         Content of that file.
     rate : int
         Samples a second of that file.
@@ -58,7 +58,7 @@ class Item:
     source: str
     track: Track
     mix: Path
-    sound: Fingerprint
+    sound: FileDigest
     rate: int
     start: float
     seconds: float
@@ -100,7 +100,7 @@ def gather(path: Path, *, crops: bool, clip_set: str = "") -> Gathered:
         The settings file is wrong.
     """
     found = Gathered()
-    for member in members(path, found.problems, crops=crops):
+    for member in iter_tracks(path, found.problems, crops=crops):
         if member.excluded:
             found.excluded[_slashes(member.name)] = member.excluded
             continue
@@ -113,35 +113,37 @@ def gather(path: Path, *, crops: bool, clip_set: str = "") -> Gathered:
             found.items.append(item)
     if not (found.items or found.problems or found.excluded):
         which = f"no clips of the set {clip_set!r}" if clip_set else "no clips"
-        mend = f'cut them with: mirkit crop "{shown(path)}", or export whole tracks with --from tracks'
-        raise MissingInput(f"{shown(path)}: {which}; {mend}" if crops else f"{shown(path)}: no track in it")
+        mend = f'cut them with: mirkit crop "{printable(path)}", or export whole tracks with --from tracks'
+        raise MissingInput(f"{printable(path)}: {which}; {mend}" if crops else f"{printable(path)}: no track in it")
     found.items.sort(key=lambda item: item.name)
     return found
 
 
-def _read(member: Member, clip_set: str) -> Item | None:
+def _read(member: DatasetItem, clip_set: str) -> Item | None:
     """Read one; None for a clip of another set, or of another track."""
     track, provenance = member.track, read_provenance(member.track.provenance)
-    cut = Cut.of(provenance)
+    cut = ClipSource.of(provenance)
     if (cut.source if cut else "") not in member.sources or (cut and cut.set != clip_set):
         return None
     if cut:
         track = Track.at(track.path)
     if cut and (fault := clip_fault(track, cut, provenance)):
-        raise MissingInput(f"{shown(track.path)}: {fault}")
+        raise MissingInput(f"{printable(track.path)}: {fault}")
     info = read_info(track.info)
     keys = _CLIP_KEYS if cut else TRACK_KEYS
     numbers = {key: value for key in keys if (value := _number(info.get(key))) is not None}
     facts: dict[str, Any] = {n: fact["value"] for n, fact in provenance.facts.items() if fact.get("value") is not None}
     if not numbers or "duration" not in facts:
-        raise MissingInput(f'{shown(track.path)}: not measured; measure it with: mirkit extract "{shown(track.path)}"')
+        raise MissingInput(
+            f'{printable(track.path)}: not measured; measure it with: mirkit extract "{printable(track.path)}"'
+        )
     name = _slashes(member.name)
     known = (provenance.stages[CUT].outputs if cut else _inputs(provenance)).get(MIX)
-    sound = fingerprint(track.mix, known)
+    sound = file_digest(track.mix, known)
     restamp(track.provenance, provenance, {MIX: sound})
     if not cut and sound != known:
         raise MissingInput(
-            f'{shown(track.path)}: other sound than measured; measure it with: mirkit extract "{shown(track.path)}"'
+            f'{printable(track.path)}: its audio has changed; measure it with: mirkit extract "{printable(track.path)}"'
         )
     source = _source(name, cut) if cut else name
     return Item(
@@ -198,16 +200,16 @@ def _seconds(mix: Path, measured: float) -> float:
     return told if told is not None and abs(told - measured) < 0.01 else measured
 
 
-def _inputs(provenance: Provenance) -> dict[str, Fingerprint]:
+def _inputs(provenance: Provenance) -> dict[str, FileDigest]:
     """What the stages of a track were measured on."""
-    found: dict[str, Fingerprint] = {}
+    found: dict[str, FileDigest] = {}
     for row in STAGES:
         if entry := provenance.stages.get(row.name):
             found |= entry.inputs
     return found
 
 
-def _source(name: str, cut: Cut) -> str:
+def _source(name: str, cut: ClipSource) -> str:
     return _slashes(os.path.normpath(os.path.join(name, cut.source)))
 
 

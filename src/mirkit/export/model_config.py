@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import SettingsError
-from mirkit.export.plan import Plan
+from mirkit.export.plan import ExportPlan
 from mirkit.export.split import TRAIN
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import shown
+from mirkit.store import printable
 
 #: What the trainer gives to every sample by itself.
 OF_TRAINER = ("seconds_start", "seconds_total")
 _DEMOS = 4
 
 
-def patch(plan: Plan) -> dict[str, Any]:
+def patch(plan: ExportPlan) -> dict[str, Any]:
     """The part of a model's config that a bundle decides.
 
     The numbers go in by cross-attention: that changes no shape of a pretrained model, and guidance drops them together
@@ -39,7 +39,7 @@ def patch(plan: Plan) -> dict[str, Any]:
     }
 
 
-def demo(plan: Plan) -> dict[str, Any]:
+def demo(plan: ExportPlan) -> dict[str, Any]:
     """Conditions of the demos, which the trainer makes at its first step: they have every conditioner's key."""
     picked = plan.shuffled(TRAIN)[:_DEMOS]
     conds = []
@@ -50,7 +50,7 @@ def demo(plan: Plan) -> dict[str, Any]:
     return {"num_demos": len(conds), "demo_cond": conds}
 
 
-def merged(base: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], plan: ExportPlan) -> dict[str, Any]:
     """A whole model config: the base with the patch worked in.
 
     Raises
@@ -95,7 +95,7 @@ def read_base(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SettingsError(f"--model-config {shown(path)}: cannot be read as JSON") from error
+        raise SettingsError(f"--model-config {printable(path)}: cannot be read as JSON") from error
     if not isinstance(found, dict):
-        raise SettingsError(f"--model-config {shown(path)}: no JSON object")
+        raise SettingsError(f"--model-config {printable(path)}: no JSON object")
     return found

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.export.conditions import Policy
-from mirkit.export.prompts import Wording
+from mirkit.export.conditioners import Policy
+from mirkit.export.prompts import PromptTemplate
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Options:
         Seconds between the windows whose numbers are known, for whole tracks.
     loudness : float or None
         LUFS that every clip is brought to.
-    wording : Wording or None
+    wording : PromptTemplate or None
         How prompts are made; None: as the target wants.
     model_config : Path or None
         Config of the model, to be filled in.
@@ -65,7 +65,7 @@ class Options:
     sample_size: int | None = None
     hop: float = 1.0
     loudness: float | None = None
-    wording: Wording | None = None
+    wording: PromptTemplate | None = None
     model_config: Path | None = None
     link: bool = False
     at: str = ""

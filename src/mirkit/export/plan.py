@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from mirkit.catalog import KEYS
 from mirkit.errors import MissingInput, SettingsError
-from mirkit.export.conditions import Conditions, choose
+from mirkit.export.conditioners import Conditioners, choose
 from mirkit.export.items import Item, gather
 from mirkit.export.names import safe_name
 from mirkit.export.options import Options
-from mirkit.export.prompts import Extremes, Wording, prompts
+from mirkit.export.prompts import Extremes, PromptTemplate, prompts
 from mirkit.export.split import TRAIN, assign
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import round6, shown
+from mirkit.store import printable, round6
 
 #: From so many tracks on, keys that go together do so for a reason.
 _FEWEST_FOR_TWINS = 30
@@ -26,7 +26,7 @@ LEVEL_KEYS = tuple(row.name for row in KEYS if row.name.startswith(("lufs", "rms
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowTable:
     """Numbers of a track, window by window.
 
     Attributes
@@ -45,10 +45,10 @@ class Windows:
         for row in self.values:
             yield {key.name: float(value) for key, value in zip(KEYS, row, strict=True) if np.isfinite(value)}
 
-    def louder(self, gain_db: float) -> "Windows":
+    def louder(self, gain_db: float) -> "WindowTable":
         """The same, made louder."""
         shift = np.array([gain_db if key.name in LEVEL_KEYS else 0.0 for key in KEYS])
-        return Windows(self.hop, self.values + shift)
+        return WindowTable(self.hop, self.values + shift)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Sample:
         Whether its true peak did not allow more.
     numbers : dict
         Key -> number, of the sound as it will be.
-    windows : Windows or None
+    windows : WindowTable or None
         The same, window by window, of a whole track.
     prompts : tuple of str
     """
@@ -79,7 +79,7 @@ class Sample:
     numbers: Mapping[str, float]
     gain_db: float = 0.0
     limited: bool = False
-    windows: Windows | None = None
+    windows: WindowTable | None = None
     prompts: tuple[str, ...] = ()
 
     @property
@@ -89,7 +89,7 @@ class Sample:
 
 
 @dataclass
-class Plan:
+class ExportPlan:
     """A bundle to be.
 
     Attributes
@@ -97,7 +97,7 @@ class Plan:
     options : Options
     samples : list of Sample
         By name.
-    conditions : Conditions
+    conditions : Conditioners
     sample_size : int
         Samples that the trainer takes at a time.
     excluded, dropped : dict
@@ -110,7 +110,7 @@ class Plan:
 
     options: Options
     samples: list[Sample]
-    conditions: Conditions
+    conditions: Conditioners
     sample_size: int
     excluded: Mapping[str, str] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
@@ -136,12 +136,14 @@ class Plan:
 #: Gain in dB for an item, and whether its true peak limits it; an item that fails is left out of what comes back.
 Gains = Callable[[Sequence[Item], list[str]], Mapping[str, tuple[float, bool]]]
 #: Windows of each item, of a length in seconds.
-Windowed = Callable[[Sequence[Item], float, list[str]], Mapping[str, Windows]]
+Windowed = Callable[[Sequence[Item], float, list[str]], Mapping[str, WindowTable]]
 #: The same, with what counts the items.
-Tables = Callable[[Sequence[Item], float, list[str], Callable[[str], None]], Mapping[str, Windows]]
+Tables = Callable[[Sequence[Item], float, list[str], Callable[[str], None]], Mapping[str, WindowTable]]
 
 
-def make_plan(options: Options, *, gains: Gains, tables: Windowed | None, wording: Wording, conditioned: bool) -> Plan:
+def make_plan(
+    options: Options, *, gains: Gains, tables: Windowed | None, wording: PromptTemplate, conditioned: bool
+) -> ExportPlan:
     """Decide what a bundle holds.
 
     Parameters
@@ -151,7 +153,7 @@ def make_plan(options: Options, *, gains: Gains, tables: Windowed | None, wordin
         Finds what takes the sound.
     tables : callable or None
         Finds the windows of whole tracks; None: they have the numbers of all of them.
-    wording : Wording
+    wording : PromptTemplate
         How prompts are made, where the options do not say.
     conditioned : bool
         Whether there are conditioners.
@@ -176,16 +178,16 @@ def make_plan(options: Options, *, gains: Gains, tables: Windowed | None, wordin
     samples = [
         _sample(item, split[item.name], *gain.get(item.name, (0.0, False)), windows.get(item.name)) for item in items
     ]
-    conditions, dropped = Conditions([], options.unknown), dict[str, str]()
+    conditions, dropped = Conditioners([], options.unknown), dict[str, str]()
     if conditioned:
         samples, conditions, dropped = _conditioned(samples, options)
     if not any(sample.split == TRAIN for sample in samples):
         why = next(iter(dropped.values()), next(iter(problems), "all are left out"))
-        raise MissingInput(f"{shown(options.path)}: nothing is left to be exported ({why})")
+        raise MissingInput(f"{printable(options.path)}: nothing is left to be exported ({why})")
     wording = options.wording or wording
     extremes = Extremes.of([sample.numbers for sample in samples if sample.split == TRAIN])
     samples = [replace(sample, prompts=prompts(sample.item, _steady(sample), extremes, wording)) for sample in samples]
-    return Plan(options, samples, conditions, sample_size, found.excluded, dropped, problems)
+    return ExportPlan(options, samples, conditions, sample_size, found.excluded, dropped, problems)
 
 
 def _sample_size(items: Iterable[Item], options: Options) -> int:
@@ -201,7 +203,7 @@ def _sample_size(items: Iterable[Item], options: Options) -> int:
     return options.sample_size
 
 
-def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: Windows | None) -> Sample:
+def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: WindowTable | None) -> Sample:
     numbers = {
         key: round6(value + gain_db) if key in LEVEL_KEYS and gain_db else value for key, value in item.numbers.items()
     }
@@ -210,7 +212,7 @@ def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: Wind
     return Sample(item, name, split, numbers, gain_db, limited, windows.louder(gain_db) if windows else None)
 
 
-def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample], Conditions, dict[str, str]]:
+def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample], Conditioners, dict[str, str]]:
     """Choose the conditioners from what is trained on, and leave out what the policy for unknowns says."""
     rows = [numbers for sample in samples if sample.split == TRAIN for numbers in sample.rows]
     several = len({sample.item.source for sample in samples if sample.split == TRAIN}) >= _FEWEST_FOR_TWINS

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from mirkit.captions.facts import Facts, fix
+from mirkit.captions.normalize import normalize
+from mirkit.captions.sentences import sentences
 from mirkit.catalog import KEYS, TEXT_KEYS
-from mirkit.description.facts import Facts, fix
-from mirkit.description.normalise import normalise
-from mirkit.description.sentences import sentences
 from mirkit.errors import SettingsError
 from mirkit.export.items import Item
-from mirkit.export.tokens import Count, at_most
+from mirkit.export.tokens import Count, max_tokens
 
 #: Clauses, in the order of their worth. A clause that names something unknown is left out as a whole.
 TEMPLATES = {
-    "plain": "{trigger}; {genre}; {bpm} BPM; {key}; {words}; {metre} time; {genre_mood}; {instrumentation}; {full}",
+    "plain": "{trigger}; {genre}; {bpm} BPM; {key}; {words}; {meter} time; {genre_mood}; {instrumentation}; {full}",
     "sa3": "TrackType: Music; VocalType: {vocal_type}; Genre: {genre}; {trigger}; BPM: {bpm}; Key: {key}; {words}; "
     "{genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
 }
@@ -42,11 +42,11 @@ _NO_VOICE = 0.02
 _TAGS = ("artist", "title", "album", "genre", "year")
 #: Fields that are texts of several sentences: each sentence is a clause.
 _TEXTS = tuple(key.removeprefix("music_flamingo_") for key in TEXT_KEYS)
-_FIELDS = frozenset(("trigger", "bpm", "key", "metre", "words", "vocal_type", "seconds", *_TAGS, *_TEXTS))
+_FIELDS = frozenset(("trigger", "bpm", "key", "meter", "words", "vocal_type", "seconds", *_TAGS, *_TEXTS))
 
 
 @dataclass(frozen=True)
-class Wording:
+class PromptTemplate:
     """How prompts are made.
 
     Attributes
@@ -69,7 +69,7 @@ class Wording:
     variants: int = 4
     trigger: str = ""
     seed: int = 0
-    count: Count = at_most
+    count: Count = max_tokens
 
     def __post_init__(self) -> None:
         try:
@@ -110,7 +110,7 @@ class Extremes:
         return ", ".join(word for word in found if word)
 
 
-def prompts(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording: Wording) -> tuple[str, ...]:
+def prompts(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording: PromptTemplate) -> tuple[str, ...]:
     """Make the prompts of one item: at least one, all different, ASCII, none of them empty.
 
     Parameters
@@ -119,7 +119,7 @@ def prompts(item: Item, numbers: Mapping[str, float], extremes: Extremes, wordin
     numbers : mapping
         Key -> number, as they are in the bundle.
     extremes : Extremes
-    wording : Wording
+    wording : PromptTemplate
     """
     known = _known(item, numbers, extremes, wording)
     clauses = list(_clauses(wording.template, known))
@@ -136,7 +136,7 @@ def prompts(item: Item, numbers: Mapping[str, float], extremes: Extremes, wordin
     return tuple(found)
 
 
-def _known(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording: Wording) -> dict[str, str]:
+def _known(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording: PromptTemplate) -> dict[str, str]:
     facts = item.facts
     tags: Mapping[str, Any] = facts.get("tags") or {}
     known: dict[str, Any] = {name: tags.get(name) for name in _TAGS}
@@ -144,20 +144,20 @@ def _known(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording
         "trigger": wording.trigger,
         "bpm": str(round(numbers["bpm"])) if "bpm" in numbers else None,
         "key": f"{facts['key']} {facts['mode']}" if facts.get("key") and facts.get("mode") else None,
-        "metre": facts.get("metre"),
+        "meter": facts.get("meter"),
         "words": extremes.words(numbers),
         "vocal_type": "Instrumental" if facts.get("vocals_share", 1) < _NO_VOICE else None,
         "seconds": str(round(item.seconds)),
-        **{name: fix(normalise(text), _facts(item, numbers)) for name, text in item.texts.items()},
+        **{name: fix(normalize(text), _facts(item, numbers)) for name, text in item.texts.items()},
     }
     plain = {row.name: f"{numbers[row.name]:.4g}" for row in KEYS if row.name in numbers}
-    return plain | {name: text for name, value in known.items() if value and (text := normalise(str(value)))}
+    return plain | {name: text for name, value in known.items() if value and (text := normalize(str(value)))}
 
 
 def _facts(item: Item, numbers: Mapping[str, float]) -> Facts:
     """What a text must not contradict. How long the piece is that it was written of, a clip does not know."""
     key, mode = item.facts.get("key"), item.facts.get("mode")
-    return Facts(numbers.get("bpm"), (key, mode) if key and mode else None, item.facts.get("metre"))
+    return Facts(numbers.get("bpm"), (key, mode) if key and mode else None, item.facts.get("meter"))
 
 
 def _clauses(template: str, known: Mapping[str, str]) -> Iterator[str]:
@@ -171,7 +171,7 @@ def _clauses(template: str, known: Mapping[str, str]) -> Iterator[str]:
             yield clause.strip().format_map(known)
 
 
-def _fitted(clauses: Sequence[str], wording: Wording) -> str:
+def _fitted(clauses: Sequence[str], wording: PromptTemplate) -> str:
     """Join clauses, in their order, leaving out those that would go over the budget."""
     text = ""
     for clause in clauses:

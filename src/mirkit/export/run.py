@@ -10,8 +10,8 @@ from mirkit.export.bundle import Advance, open_bundle, summary
 from mirkit.export.gains import find_gains, planned_gains
 from mirkit.export.items import Item
 from mirkit.export.options import Options
-from mirkit.export.plan import Plan, Tables, Windows, make_plan
-from mirkit.export.prompts import TEMPLATES, Wording
+from mirkit.export.plan import ExportPlan, Tables, WindowTable, make_plan
+from mirkit.export.prompts import TEMPLATES, PromptTemplate
 from mirkit.export.tables import output
 from mirkit.export.targets import TARGETS, Target
 from mirkit.store import sweep_tree
@@ -26,14 +26,14 @@ class Exported:
 
     Attributes
     ----------
-    plan : Plan
+    plan : ExportPlan
     summary : dict
         The content of ``mirkit_export.json``.
     bytes : int
         Sound that was, or for a dry run would be, written: then an estimate.
     """
 
-    plan: Plan
+    plan: ExportPlan
     summary: dict[str, Any]
     bytes: int
 
@@ -77,7 +77,7 @@ def export(options: Options, *, tables: Tables, dry: bool = False, step: Step = 
         with step(len(items)) as advance:
             return find_gains(items, problems, loudness=options.loudness, jobs=options.jobs, advance=advance)
 
-    def windows(items: Sequence[Item], seconds: float, problems: list[str]) -> Mapping[str, Windows]:
+    def windows(items: Sequence[Item], seconds: float, problems: list[str]) -> Mapping[str, WindowTable]:
         with step(len(items)) as advance:
             return tables(items, seconds, problems, advance)
 
@@ -85,7 +85,7 @@ def export(options: Options, *, tables: Tables, dry: bool = False, step: Step = 
         options,
         gains=gains,
         tables=None if dry or not target.conditioned else windows,
-        wording=Wording(TEMPLATES[target.template], target.budget, seed=options.seed),
+        wording=PromptTemplate(TEMPLATES[target.template], target.budget, seed=options.seed),
         conditioned=target.conditioned,
     )
     if dry:
@@ -108,7 +108,7 @@ def _check(options: Options, target: Target) -> None:
             "clips with mirkit crop, and export those"
         )
     if options.loudness is not None and not target.folder:
-        raise SettingsError(f"{target.name} --loudness: a table has no sound to be normalised")
+        raise SettingsError(f"{target.name} --loudness: a table has no sound to be normalized")
     if not 0 <= options.val < 1:
         raise SettingsError(f"--val {options.val:g}: a share of the sound, from 0 up to 1")
     if options.loudness is not None and not -70 < options.loudness <= 0:

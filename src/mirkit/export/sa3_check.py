@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from mirkit.export.faults import HEARD, UNHEARD, Checked, sound_faults, text_faults
 from mirkit.export.split import TRAIN, VAL
-from mirkit.store import shown
+from mirkit.export.validation import HEARD, UNHEARD, CheckResult, sound_faults, text_faults
+from mirkit.store import printable
 
 
-def look(out: Path, checked: Checked) -> None:
+def look(out: Path, checked: CheckResult) -> None:
     """Find what is wrong with a bundle."""
     for split in (TRAIN, VAL):
         paths = sorted((out / split).rglob("*")) if (out / split).is_dir() else []
         for path in paths:
-            where = f"{split}/{shown(path.name)}"
+            where = f"{split}/{printable(path.name)}"
             if path.suffix.lower() in HEARD | UNHEARD:
                 checked.files += 1
                 checked.faults += sound_faults(path, where, None)

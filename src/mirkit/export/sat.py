@@ -8,16 +8,16 @@ import numpy as np
 
 from mirkit.export.bundle import SUMMARY, Advance, clear_stale, index, summary, write_json, write_sounds
 from mirkit.export.model_config import merged, patch, read_base
-from mirkit.export.plan import Plan
+from mirkit.export.plan import ExportPlan
 from mirkit.export.split import TRAIN, VAL
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import remove_file, write_whole
+from mirkit.store import atomic_write, remove_file
 
 MODULE, INDEX, WINDOWS = "mirkit_metadata.py", "mirkit_index.json", "mirkit_windows.f32"
 DATASET = {TRAIN: "dataset.json", VAL: "val_dataset.json"}
 
 
-def write(plan: Plan, advance: Advance) -> None:
+def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle.
 
     ``train/`` and ``val/`` hold one flac a clip (or a track), no stems: the loader takes every sound file for a song.
@@ -31,17 +31,17 @@ def write(plan: Plan, advance: Advance) -> None:
             lengths |= write_sounds(plan, plan.of(split), out / split, ".flac", advance)
     clear_stale(out, {out / sample.split / f"{sample.name}.flac" for sample in plan.samples})
     table, entries = _entries(plan, lengths)
-    write_whole(out / WINDOWS, table)
+    atomic_write(out / WINDOWS, table)
     names = {"names": plan.conditions.names, "sample_rate": ANALYSIS_RATE, "sample_size": plan.sample_size}
     write_json(out / INDEX, {**names, "hop": plan.options.hop, "files": entries}, indent=None)
-    write_whole(out / MODULE, files("mirkit.export").joinpath("sat_module.py").read_bytes())
+    atomic_write(out / MODULE, files("mirkit.export").joinpath("sat_module.py").read_bytes())
     write_datasets(plan, {"dataset_type": "audio_dir", "random_crop": plan.options.whole}, module=MODULE)
     write_model(plan, config)
     write_json(out / "mirkit_files.json", index(plan))
     write_json(out / SUMMARY, summary(plan))
 
 
-def _entries(plan: Plan, lengths: dict[str, int]) -> tuple[bytes, dict[str, Any]]:
+def _entries(plan: ExportPlan, lengths: dict[str, int]) -> tuple[bytes, dict[str, Any]]:
     """The table of windows, and for each file its numbers or its rows in that table."""
     rows: list[list[float]] = []
     entries: dict[str, Any] = {}
@@ -60,7 +60,7 @@ def _entries(plan: Plan, lengths: dict[str, int]) -> tuple[bytes, dict[str, Any]
     return np.array(rows, "<f4").tobytes(), entries
 
 
-def write_datasets(plan: Plan, common: dict[str, Any], *, module: str = "") -> None:
+def write_datasets(plan: ExportPlan, common: dict[str, Any], *, module: str = "") -> None:
     """Write ``dataset.json``, and ``val_dataset.json`` where something is kept for validation."""
     out = plan.options.out
     place = plan.options.at.rstrip("/") or out.resolve().as_posix()
@@ -76,7 +76,7 @@ def write_datasets(plan: Plan, common: dict[str, Any], *, module: str = "") -> N
         write_json(out / name, common | last | {"datasets": [entry]})
 
 
-def write_model(plan: Plan, config: dict[str, Any] | None) -> None:
+def write_model(plan: ExportPlan, config: dict[str, Any] | None) -> None:
     """Write the patch for the model's config, and the whole config where a base was given."""
     write_json(plan.options.out / "model_config_patch.json", patch(plan))
     path: Path = plan.options.out / "model_config.json"

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mirkit.export.faults import (
-    Checked,
+from mirkit.export.sat import DATASET, INDEX, MODULE, WINDOWS
+from mirkit.export.split import TRAIN, VAL
+from mirkit.export.validation import (
+    CheckResult,
     config_faults,
     load_json,
     number_faults,
@@ -17,12 +19,10 @@ from mirkit.export.faults import (
     text_faults,
     tree_faults,
 )
-from mirkit.export.sat import DATASET, INDEX, MODULE, WINDOWS
-from mirkit.export.split import TRAIN, VAL
-from mirkit.store import shown
+from mirkit.store import printable
 
 
-def look(out: Path, checked: Checked) -> None:
+def look(out: Path, checked: CheckResult) -> None:
     """Find what is wrong with a bundle."""
     faults = checked.faults
     index = load_json(out / INDEX, faults)
@@ -63,7 +63,7 @@ def _placed(out: Path, files: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: in train and in val"
 
 
-def dataset_faults(out: Path, checked: Checked, kind: str, index: Mapping[str, Any]) -> Iterator[str]:
+def dataset_faults(out: Path, checked: CheckResult, kind: str, index: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with ``dataset.json`` and ``val_dataset.json``."""
     for split, name in DATASET.items():
         if not (out / name).exists() and split == VAL:
@@ -140,13 +140,13 @@ def _module(out: Path, files: Mapping[str, Any], names: list[str]) -> Iterator[s
     asked = subprocess.run(command, input=json.dumps(list(files)), capture_output=True, text=True, check=False)
     if asked.returncode:
         why = asked.stderr.strip().splitlines()[-1:] or [f"exit status {asked.returncode}"]
-        yield f"{MODULE}: cannot be run ({shown(why[0])})"
+        yield f"{MODULE}: cannot be run ({printable(why[0])})"
         return
     masks = []
     for name, line in zip(files, asked.stdout.splitlines(), strict=True):
         given = json.loads(line)
         if "__error__" in given:
-            yield f"{MODULE}: {name}: raises {shown(given['__error__'])}; the trainer takes a random other one"
+            yield f"{MODULE}: {name}: raises {printable(given['__error__'])}; the trainer takes a random other one"
         elif given.get("__reject__"):
             yield f"{MODULE}: rejects {name}: the trainer takes a random other one"
         else:

@@ -13,11 +13,11 @@ from mirkit.errors import MissingInput
 from mirkit.export.bundle import SUMMARY, Advance, index, read_summary, summary, write_json
 from mirkit.export.model_config import merged, patch, read_base
 from mirkit.export.options import Options
-from mirkit.export.plan import Plan, Sample
+from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.sat import DATASET, write_datasets
 from mirkit.export.sat_wds import prompt_of
 from mirkit.export.split import TRAIN, VAL
-from mirkit.store import make_folder, shown, write_whole
+from mirkit.store import atomic_write, make_folder, printable
 from mirkit.store.output import Output
 
 #: All files that are written beside the latents' own.
@@ -31,7 +31,7 @@ _FILES = (
 )
 
 
-def write(plan: Plan, advance: Advance) -> None:
+def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the json files, the lists of latents of either split, and the configs.
 
     A latent belongs to the clip whose exported file it was encoded from: its own name, or ``relpath`` or ``path`` in
@@ -45,9 +45,9 @@ def write(plan: Plan, advance: Advance) -> None:
     out = plan.options.out
     base = read_base(plan.options.model_config) if plan.options.model_config else None
     if ".npy" in out.resolve().as_posix():
-        raise MissingInput(f"{shown(out)}: .npy in the folder's name; the trainer looks for the json elsewhere")
+        raise MissingInput(f"{printable(out)}: .npy in the folder's name; the trainer looks for the json elsewhere")
     if not out.is_dir():
-        raise MissingInput(f"{shown(out)}: no folder of latents; encode the clips of mirkit export sat first")
+        raise MissingInput(f"{printable(out)}: no folder of latents; encode the clips of mirkit export sat first")
     by_name = {sample.name: sample for sample in plan.samples}
     found: dict[str, tuple[Path, int, dict[str, Any]]] = {}
     lone = []
@@ -59,7 +59,7 @@ def write(plan: Plan, advance: Advance) -> None:
         else:
             found[sample.name] = path, _length(path), told
     if not found:
-        raise MissingInput(f"{shown(out)}: no latent of a clip of {shown(plan.options.path)} in it")
+        raise MissingInput(f"{printable(out)}: no latent of a clip of {printable(plan.options.path)} in it")
     _take(plan.options)
     length = Counter(n for _, n, _ in found.values()).most_common(1)[0][0]
     for sample in list(plan.samples):
@@ -74,7 +74,7 @@ def write(plan: Plan, advance: Advance) -> None:
     for split in (TRAIN, VAL):
         listed = "".join(f"../{found[s.name][0].relative_to(out).as_posix()}\n" for s in plan.of(split))
         if listed:
-            write_whole(make_folder(out / split) / "filelist.txt", listed.encode("utf-8"))
+            atomic_write(make_folder(out / split) / "filelist.txt", listed.encode("utf-8"))
     write_datasets(plan, {"dataset_type": "pre_encoded", "latent_crop_length": length, "random_crop": False})
     ours = patch(plan)
     ours["training"]["pre_encoded"] = True
@@ -131,7 +131,7 @@ def _unlike(frames: int, length: int) -> str:
     return f"its latent has {frames} frames, of which the trainer would take {length}" if frames > length + 1 else ""
 
 
-def _metadata(plan: Plan, sample: Sample, frames: int, told: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(plan: ExportPlan, sample: Sample, frames: int, told: Mapping[str, Any]) -> dict[str, Any]:
     """What is there, as far as it is fit to be read, and what we know."""
     kept = {key: value for key, value in told.items() if isinstance(value, str | int) or _is_number(value)}
     mask = told.get("padding_mask")

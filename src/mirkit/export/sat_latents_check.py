@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from mirkit.export.faults import Checked, config_faults, load_json, number_faults, text_faults
 from mirkit.export.sat import DATASET
 from mirkit.export.sat_check import dataset_faults
-from mirkit.store import shown
+from mirkit.export.validation import CheckResult, config_faults, load_json, number_faults, text_faults
+from mirkit.store import printable
 
 
-def look(out: Path, checked: Checked) -> None:
+def look(out: Path, checked: CheckResult) -> None:
     """Find what is wrong with a folder of latents."""
     name = "model_config.json" if (out / "model_config.json").exists() else "model_config_patch.json"
     config = load_json(out / name, checked.faults)
@@ -37,7 +37,7 @@ def look(out: Path, checked: Checked) -> None:
 
 
 def _latent_faults(path: Path, length: Any, wanted: list[str]) -> Iterator[str]:
-    where = shown(path.name)
+    where = printable(path.name)
     try:
         latent = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:

@@ -5,12 +5,12 @@ import random
 
 from mirkit.export.bundle import SUMMARY, Advance, index, summary, write_json
 from mirkit.export.model_config import merged, read_base
-from mirkit.export.plan import Plan, Sample
+from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.sat import write_datasets, write_model
 from mirkit.export.shards import write_shards
 
 
-def write(plan: Plan, advance: Advance) -> None:
+def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle: flac and flat json without nulls, ``text`` and every conditioner's number in it."""
     out = plan.options.out
     base = read_base(plan.options.model_config) if plan.options.model_config else None
@@ -29,6 +29,6 @@ def write(plan: Plan, advance: Advance) -> None:
     write_json(out / SUMMARY, summary(plan))
 
 
-def prompt_of(plan: Plan, sample: Sample) -> str:
+def prompt_of(plan: ExportPlan, sample: Sample) -> str:
     """One of a sample's prompts, by seed: there is room for one."""
     return random.Random(f"{plan.options.seed} {sample.item.mark or sample.name}").choice(sample.prompts)

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from mirkit.export.faults import Checked, config_faults, load_json, number_faults, text_faults
 from mirkit.export.sat_check import dataset_faults
 from mirkit.export.shards_check import look_into, shards_of
 from mirkit.export.split import TRAIN
+from mirkit.export.validation import CheckResult, config_faults, load_json, number_faults, text_faults
 
 #: What the loader puts over a sample's json, or the model takes from elsewhere.
 _OF_TRAINER = ("prompt", "seconds_start", "seconds_total")
 
 
-def look(out: Path, checked: Checked) -> None:
+def look(out: Path, checked: CheckResult) -> None:
     """Find what is wrong with a bundle."""
     name = "model_config.json" if (out / "model_config.json").exists() else "model_config_patch.json"
     config = load_json(out / name, checked.faults)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.export.bundle import Advance, clear_stale, write_json, write_sounds
-from mirkit.export.plan import Plan, Sample
+from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.split import TRAIN, VAL
-from mirkit.store import make_folder, remove_file, whole_file
+from mirkit.store import atomic_file, make_folder, remove_file
 
 #: What each shard holds, so that a second run writes only what has changed.
 SHARDS = "mirkit_shards.json"
@@ -22,7 +22,7 @@ _WORK = ".sounds"
 Beside = Callable[[Sample], Mapping[str, bytes]]
 
 
-def write_shards(plan: Plan, beside: Beside, advance: Advance) -> None:
+def write_shards(plan: ExportPlan, beside: Beside, advance: Advance) -> None:
     """Write ``train/00000.tar`` and so on: a flac a sample and what goes with it, no dots in names.
 
     A sample that fails costs only itself. The same samples give the same bytes.
@@ -48,7 +48,7 @@ def write_shards(plan: Plan, beside: Beside, advance: Advance) -> None:
     shutil.rmtree(out / _WORK, ignore_errors=True)
 
 
-def _shards(plan: Plan, split: str) -> Iterator[list[Sample]]:
+def _shards(plan: ExportPlan, split: str) -> Iterator[list[Sample]]:
     """Samples of each shard, by the size of their sources."""
     shard: list[Sample] = []
     size = 0
@@ -71,11 +71,11 @@ def _mark(shard: Sequence[Sample], beside: Beside) -> str:
     return told.hexdigest()[:16]
 
 
-def _write(plan: Plan, shard: list[Sample], path: Path, beside: Beside, advance: Advance) -> list[Sample]:
+def _write(plan: ExportPlan, shard: list[Sample], path: Path, beside: Beside, advance: Advance) -> list[Sample]:
     work = plan.options.out / _WORK
     made = write_sounds(plan, shard, work, ".flac", advance)
     kept = [sample for sample in shard if sample.name in made]
-    with whole_file(path) as temp, tarfile.open(temp, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with atomic_file(path) as temp, tarfile.open(temp, "w", format=tarfile.USTAR_FORMAT) as tar:
         for sample in kept:
             sound = work / f"{sample.name}.flac"
             with open(sound, "rb") as file:

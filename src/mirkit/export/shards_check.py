@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mirkit.export.faults import Checked, flat_faults, parse_json, sound_faults
 from mirkit.export.split import TRAIN, VAL
-from mirkit.store import shown
+from mirkit.export.validation import CheckResult, flat_faults, parse_json, sound_faults
+from mirkit.store import printable
 
 #: Suffixes of sound that the trainer decodes in a tar.
 _DECODED = ("flac", "wav", "mp3", "ogg", "opus", "m4a")
@@ -20,14 +20,14 @@ def shards_of(folder: Path) -> list[Path]:
 
 
 def look_into(
-    out: Path, checked: Checked, most: int | None, *, flat: bool = True
+    out: Path, checked: CheckResult, most: int | None, *, flat: bool = True
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Look at every sample of every tar, and yield the json of those that have one.
 
     Parameters
     ----------
     out : Path
-    checked : Checked
+    checked : CheckResult
         Gets files and faults.
     most : int or None
         Samples that a trainer takes.
@@ -45,31 +45,31 @@ def look_into(
 
 
 def _shard(
-    path: Path, where: str, checked: Checked, most: int | None, seen: dict[str, str], *, flat: bool
+    path: Path, where: str, checked: CheckResult, most: int | None, seen: dict[str, str], *, flat: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     sample, members = "", dict[str, bytes]()
     with tarfile.open(path) as tar:
         for entry in tar:
             name, _, suffix = entry.name.partition(".")
             if name != sample:
-                yield from _sample(f"{where}: {shown(sample)}", members, checked, most, flat=flat) if sample else ()
+                yield from _sample(f"{where}: {printable(sample)}", members, checked, most, flat=flat) if sample else ()
                 sample, members = name, {}
                 if name in seen:
-                    checked.faults.append(f"{where}: {shown(name)}: also in {seen[name]}")
+                    checked.faults.append(f"{where}: {printable(name)}: also in {seen[name]}")
                 seen[name] = where
             file = tar.extractfile(entry)
             if file is not None:
                 members[suffix] = file.read()
-    yield from _sample(f"{where}: {shown(sample)}", members, checked, most, flat=flat) if sample else ()
+    yield from _sample(f"{where}: {printable(sample)}", members, checked, most, flat=flat) if sample else ()
 
 
 def _sample(
-    where: str, members: dict[str, bytes], checked: Checked, most: int | None, *, flat: bool
+    where: str, members: dict[str, bytes], checked: CheckResult, most: int | None, *, flat: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     dotted = [suffix for suffix in members if "." in suffix]
     sounds = [suffix for suffix in members if suffix in _DECODED]
     if dotted:
-        checked.faults.append(f"{where}.{shown(dotted[0])}: a dot in its name; the loader loses the sample")
+        checked.faults.append(f"{where}.{printable(dotted[0])}: a dot in its name; the loader loses the sample")
         return
     if len(sounds) != 1:
         lone = ", ".join(f".{suffix}" for suffix in members)

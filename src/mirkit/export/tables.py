@@ -13,9 +13,9 @@ from mirkit.export.bundle import Advance
 from mirkit.export.cells import guarded_row
 from mirkit.export.facts import columns, known
 from mirkit.export.options import Options
-from mirkit.export.plan import Plan
+from mirkit.export.plan import ExportPlan
+from mirkit.store.json_files import open_plain
 from mirkit.store.output import Output, head
-from mirkit.store.sidecar import open_plain
 
 #: Columns that every row has, and a bound for the line of names (bytes).
 _ALWAYS = {"from", "source", "split", "start", "seconds"}
@@ -23,7 +23,7 @@ _LONGEST_LINE = 2**16
 _NUMBERS = {row.name for row in KEYS} | {"start", "seconds", "vocals_share"}
 
 
-def write(plan: Plan, advance: Advance) -> None:
+def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the table, in the form that the target's name says."""
     rows = [known(sample) for sample in plan.samples]
     table = output(plan.options)

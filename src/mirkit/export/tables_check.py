@@ -6,12 +6,12 @@ from pathlib import Path
 
 from mirkit.catalog import KEYS
 from mirkit.export.cells import read_rows
-from mirkit.export.faults import Checked, flat_faults
+from mirkit.export.validation import CheckResult, flat_faults
 
 _KEYS = [row.name for row in KEYS]
 
 
-def look(out: Path, checked: Checked) -> None:
+def look(out: Path, checked: CheckResult) -> None:
     """Find what is wrong with a table."""
     if checked.target == "parquet":
         import pyarrow.parquet

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from mirkit.export.bundle import Advance
-from mirkit.export.plan import Plan
+from mirkit.export.plan import ExportPlan
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Target:
     budget: int = 128
 
     @property
-    def write(self) -> Callable[[Plan, Advance], None]:
+    def write(self) -> Callable[[ExportPlan, Advance], None]:
         """The function that writes it."""
-        found: Callable[[Plan, Advance], None] = import_module(f"mirkit.export.{self.room}").write
+        found: Callable[[ExportPlan, Advance], None] = import_module(f"mirkit.export.{self.room}").write
         return found
 
 

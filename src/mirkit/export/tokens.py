@@ -10,7 +10,7 @@ _PIECES = re.compile(r"[A-Za-z]+|[0-9]|[^\sA-Za-z0-9]")
 _LETTERS = 2
 
 
-def at_most(text: str) -> int:
+def max_tokens(text: str) -> int:
     """Estimate the tokens of T5 (and T5Gemma) for a text of ASCII from above, its end token too.
 
     One for each digit and each mark, and one for every two letters of a word: English has 4.5 letters a token, names

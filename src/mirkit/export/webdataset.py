@@ -4,11 +4,11 @@ import json
 
 from mirkit.export.bundle import SUMMARY, Advance, index, summary, write_json
 from mirkit.export.facts import known
-from mirkit.export.plan import Plan, Sample
+from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.shards import write_shards
 
 
-def write(plan: Plan, advance: Advance) -> None:
+def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle: the json holds all that is known of a clip, and what is not known is not in it."""
     out = plan.options.out
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from mirkit.export.faults import Checked, text_faults
 from mirkit.export.shards_check import look_into, shards_of
 from mirkit.export.split import TRAIN
+from mirkit.export.validation import CheckResult, text_faults
 
 
-def look(out: Path, checked: Checked) -> None:
+def look(out: Path, checked: CheckResult) -> None:
     """Find what is wrong with a bundle."""
     if not shards_of(out / TRAIN):
         checked.faults.append(f"{TRAIN}: no tar in it")

@@ -18,7 +18,7 @@ _FRAME = 2 * HOP
 #: Frames per transform call: several at once use the processor's vector units.
 _FRAMES_PER_BLOCK = 8
 _BIN_HZ = ANALYSIS_RATE / _FRAME
-#: A band below this RMS holds nothing but quantisation noise (16-bit dither: -96 dBFS in all).
+#: A band below this RMS holds nothing but quantization noise (16-bit dither: -96 dBFS in all).
 _SILENCE_DBFS = -90.0
 
 
@@ -49,7 +49,7 @@ class BandFeatures:
     rms_energy_air: Value
 
 
-class BandMeter:
+class BandExtractor:
     """Measure the band energies of a signal that arrives in blocks at 44.1 kHz.
 
     Frames of 16384 samples that overlap by half are weighted by a sine window. Its square and its shifted square add up

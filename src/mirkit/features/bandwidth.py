@@ -37,7 +37,7 @@ class BandwidthCurve:
     frames: int
 
 
-class BandwidthMeter:
+class BandwidthExtractor:
     """Average the power spectra of ``PowerStft()``, which other meters share."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.active import SILENCE_DBFS
+from mirkit.features.activity import SILENCE_DBFS
 from mirkit.features.envelope import HOPS_PER_SECOND, EnvelopeCurve
 from mirkit.features.kernel import kernel
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Value, Window
@@ -77,7 +77,7 @@ def _mean_slope(relative: npt.NDArray[np.float64]) -> float:
 def _fluctuation(profile, length, step):  # type: ignore[no-untyped-def]
     # RMS distance from the line of best fit, over the segments profile[k : k + length], k = 0, step, ...
     starts = len(profile) - length
-    centre = (length - 1) / 2
+    center = (length - 1) / 2
     spread = length * (length * length - 1) / 12
     total = 0.0
     for k in range(0, starts, step):
@@ -87,7 +87,7 @@ def _fluctuation(profile, length, step):  # type: ignore[no-untyped-def]
             y = profile[k + i] - origin
             sum_y += y
             sum_yy += y * y
-            sum_xy += (i - centre) * y
+            sum_xy += (i - center) * y
         total += (sum_yy - sum_y * sum_y / length - sum_xy * sum_xy / spread) / length
     # The reference divides by the exact quotient, not by the number of segments.
     return np.sqrt(max(total, 0.0) / (starts / step))

@@ -27,7 +27,7 @@ class EnvelopeCurve:
     deviation: FloatArray
 
 
-class EnvelopeMeter:
+class EnvelopeExtractor:
     """Measure the envelope of a mono signal that arrives in blocks at 44.1 kHz."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Programme loudness and loudness range: ITU-R BS.1770-4, EBU R 128 with EBU Tech 3341 and 3342."""
+"""Program loudness and loudness range: ITU-R BS.1770-4, EBU R 128 with EBU Tech 3341 and 3342."""
 
 import math
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class LoudnessFeatures:
     lra: Value
 
 
-class LoudnessMeter:
+class LoudnessExtractor:
     """Measure the K-weighted energy of a signal that arrives in blocks at 44.1 kHz.
 
     Parameters

@@ -78,8 +78,8 @@ def _triangles(n_mels: int, n_fft: int, rate: int) -> npt.NDArray[np.float32]:
     top = _BREAK_MEL + np.log(rate / 2 / _BREAK_HZ) / _LOG_STEP
     edges = _mel_to_hz(np.linspace(0, top, n_mels + 2))[:, None]
     hz = np.fft.rfftfreq(n_fft, 1 / rate)
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    triangle = np.maximum(0, np.minimum((hz - low) / (centre - low), (high - hz) / (high - centre)))
+    low, center, high = edges[:-2], edges[1:-1], edges[2:]
+    triangle = np.maximum(0, np.minimum((hz - low) / (center - low), (high - hz) / (high - center)))
     return (triangle * (2 / (high - low))).astype(np.float32)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.active import FLOOR_DBFS, active, frames_in
+from mirkit.features.activity import FLOOR_DBFS, activity_mask, frames_in
 from mirkit.features.kernel import kernel
 from mirkit.features.mel import MelBank
 from mirkit.features.stft import HOP, N_FFT, hann
@@ -32,7 +32,7 @@ _EDGE_FRAMES = N_FFT // (2 * HOP)
 
 @dataclass(frozen=True)
 class SpectralCurve:
-    """Spectral shape of every frame of a signal; frame ``i`` is centred on ``i * HOP / ANALYSIS_RATE`` seconds.
+    """Spectral shape of every frame of a signal; frame ``i`` is centered on ``i * HOP / ANALYSIS_RATE`` seconds.
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ class SpectralFeatures:
     spectral_flux : dB per hop, 0 to 3
         Mean over 40 mel bands of the rise of the band level from the frame before: 0 for a steady tone.
     spectral_skewness : -3 to 3
-        Third standardised moment of the power over log2(frequency), 20 Hz to 20 kHz: negative is bright.
+        Third standardized moment of the power over log2(frequency), 20 Hz to 20 kHz: negative is bright.
     spectral_kurtosis : 0 to 10
-        Fourth standardised moment on the same axis (a Gaussian has 3).
+        Fourth standardized moment on the same axis (a Gaussian has 3).
     """
 
     spectral_flatness: Value
@@ -72,7 +72,7 @@ class SpectralFeatures:
     spectral_kurtosis: Value
 
 
-class SpectralMeter:
+class SpectralExtractor:
     """Measure the power spectra of a mono signal, block by block.
 
     The spectra are those of ``PowerStft()`` (2048/512, Hann), which other meters share: feed each block to all of them.
@@ -103,7 +103,7 @@ class SpectralMeter:
 def spectral(curve: SpectralCurve, window: Window, loudest_db: float | None = None) -> SpectralFeatures:
     """Spectral shape of a window: means (flatness, flux) and medians (skewness, kurtosis) over its active frames.
 
-    A frame belongs to the window when its centre does. It is active when it is within 60 dB of the source's loudest
+    A frame belongs to the window when its center does. It is active when it is within 60 dB of the source's loudest
     frame and above -70 dBFS.
 
     Parameters
@@ -124,7 +124,7 @@ def spectral(curve: SpectralCurve, window: Window, loudest_db: float | None = No
     if window.duration < N_FFT / ANALYSIS_RATE or inside.start == inside.stop:
         return SpectralFeatures(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT)
     loudest = float(curve.level_db.max()) if loudest_db is None else loudest_db
-    votes = active(curve.level_db[inside], loudest)
+    votes = activity_mask(curve.level_db[inside], loudest)
     if not votes.any():
         return SpectralFeatures(SILENT, SILENT, SILENT, SILENT)
     return SpectralFeatures(

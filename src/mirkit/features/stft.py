@@ -22,7 +22,7 @@ def hann(n: int) -> FloatArray:
 class PowerStft:
     """Power spectra of a mono signal that arrives in blocks.
 
-    Frame ``i`` is centred on sample ``i * hop`` (the signal is extended by ``n_fft / 2`` zeros at both ends, as
+    Frame ``i`` is centered on sample ``i * hop`` (the signal is extended by ``n_fft / 2`` zeros at both ends, as
     librosa's ``center=True, pad_mode="constant"``), so a signal of ``n`` samples has ``1 + n // hop`` frames.
 
     Parameters

@@ -20,7 +20,7 @@ def _filter() -> FloatArray:
     )
 
 
-class TruePeakMeter:
+class TruePeakExtractor:
     """Finds the true peak of sound that comes in blocks (ITU-R BS.1770-4, annex 2: four times the rate).
 
     Within 0.2 dB for what lies below 20 kHz at 44.1 kHz.

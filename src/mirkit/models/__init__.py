@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.catalog import BACKENDS, Backend
 from mirkit.errors import MirkitError, MissingExtra, ModelError, WeightsError
-from mirkit.models import told, weights
-from mirkit.models.places import missing
-from mirkit.models.promises import Listener
-from mirkit.models.table import File, Model, models_of
-from mirkit.store import Settings, shown
-from mirkit.store.settings import Run
+from mirkit.models import messages, weights
+from mirkit.models.cache_paths import missing
+from mirkit.models.protocols import StreamingModel
+from mirkit.models.registry import File, Model, models_of
+from mirkit.store import Settings, printable
+from mirkit.store.settings import RunSettings
 
 if TYPE_CHECKING:
     from mirkit.features.types import FloatArray
@@ -43,7 +43,7 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
     ----------
     row : Backend
     settings : Settings, optional
-        Of the data set: its model, whether it may fetch, which licences it takes.
+        Of the data set: its model, whether it may fetch, which licenses it takes.
     named : bool
         The user has named this backend. Its weights may then be large, and whether they can be fetched will show
         when they are; ``auto`` takes what is here, or small and within reach.
@@ -54,9 +54,9 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
     if not row.built:
         return f"{row.says} is not part of this version of mirkit"
     if row.job == "texts":
-        from mirkit.models.texts import choice
+        from mirkit.models.captioners import selection
 
-        return choice.unavailable(row, settings)
+        return selection.unavailable(row, settings)
     if why := _lacks_package(row):
         return why
     try:
@@ -66,19 +66,23 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
 
 
 def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool) -> str:
-    model = chosen(row, settings)
+    model = resolve_weights(row, settings)
     if isinstance(model, Path):
         files = _gathered(row, model)
-        return weights.refused(model, files) if settings.run.commercial_safe else ""
+        return weights.license_refusal(model, files) if settings.run.commercial_safe else ""
     if not isinstance(model, Model):
         return ""
-    if why := weights.refused_licence(model, settings.run):
+    if why := weights.refused_license(model, settings.run):
         return why
     lacking = missing(model)
     why = _not_fetched(model, lacking, settings.run, named=named) if lacking else ""
     if not why:
         return ""
-    return told.briefly(model, why) if brief else told.needs(model, lacking, f"not here, and {why}")
+    return (
+        messages.short_message(model, why)
+        if brief
+        else messages.missing_files_message(model, lacking, f"not here, and {why}")
+    )
 
 
 def offer(row: Backend, settings: Settings) -> Model | None:
@@ -90,16 +94,16 @@ def offer(row: Backend, settings: Settings) -> Model | None:
     if not row.built or row.asked or row.job == "texts" or _lacks_package(row):
         return None
     try:
-        model = chosen(row, settings)
+        model = resolve_weights(row, settings)
     except MirkitError:  # said where the method is settled
         return None
-    if not isinstance(model, Model) or weights.why_not(model, settings.run):
+    if not isinstance(model, Model) or weights.unavailable_reason(model, settings.run):
         return None
     lacking = missing(model)
     return model if lacking and _needs_consent(model, lacking) and _within_reach(lacking[0].url) else None
 
 
-def _not_fetched(model: Model, lacking: list[File], run: Run, *, named: bool) -> str:
+def _not_fetched(model: Model, lacking: list[File], run: RunSettings, *, named: bool) -> str:
     """Say why missing weights would not be fetched, or ""."""
     if weights.is_offline(run):
         return weights.OFFLINE
@@ -113,18 +117,18 @@ def _not_fetched(model: Model, lacking: list[File], run: Run, *, named: bool) ->
 def _needs_consent(model: Model, lacking: list[File]) -> str:
     """Say why ``auto`` does not fetch weights before the user agrees, or ""."""
     if not model.commercial:
-        return f"fetched only by name (license: {model.short_licence})"
+        return f"fetched only by name (license: {model.short_license})"
     return "too large to be fetched without being asked" if sum(file.size for file in lacking) > AUTO_BYTES else ""
 
 
-def resolve(job: str, choice: str, settings: Settings | None = None) -> str:
+def resolve(job: str, selection: str, settings: Settings | None = None) -> str:
     """Turn ``auto`` into a backend's name: the first of the catalog that can be used, "" when there is none."""
-    if choice != "auto":
-        return choice
+    if selection != "auto":
+        return selection
     return next((row.name for row in rows(job) if not row.asked and not unavailable(row, settings)), "")
 
 
-def chosen(row: Backend, settings: Settings) -> Model | Path | None:
+def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
     """What a backend would load: a model of the table, a file of the user's, or None where it needs nothing.
 
     Raises
@@ -146,11 +150,11 @@ def chosen(row: Backend, settings: Settings) -> Model | Path | None:
     path = Path(name).expanduser()
     if not path.exists():
         others = f", and no model of {row.says} ({', '.join(known)})" if known else ""
-        raise WeightsError(f"{shown(name)}: no such file{others}")
+        raise WeightsError(f"{printable(name)}: no such file{others}")
     return path
 
 
-def own_weights(job: str, settings: Settings) -> str:
+def user_weights_digest(job: str, settings: Settings) -> str:
     """Checksum of the weights that the user named by a path for a job; "" where none are named, or none are there.
 
     A path says nothing of what lies there today. Weights of the table have a checksum of their own and stay.
@@ -160,8 +164,8 @@ def own_weights(job: str, settings: Settings) -> str:
     if row is None or job == "texts":
         return ""
     try:
-        path = chosen(row, settings)
-        return weights.at(path, _gathered(row, path)).sha256 if isinstance(path, Path) else ""
+        path = resolve_weights(row, settings)
+        return weights.from_path(path, _gathered(row, path)).sha256 if isinstance(path, Path) else ""
     except MirkitError:  # said where the model is loaded; what is done stays done until then
         return ""
 
@@ -169,21 +173,21 @@ def own_weights(job: str, settings: Settings) -> str:
 def networks(job: str, settings: Settings) -> int:
     """How many networks the model of a job is made of."""
     row = backend(job, getattr(settings.backends, job))
-    model = chosen(row, settings)
+    model = resolve_weights(row, settings)
     files = [file.name for file in model.files] if isinstance(model, Model) else _gathered(row, model or Path())
     return sum(Path(file).suffix not in (".yaml", ".yml") for file in files)
 
 
 def to_fetch(job: str, name: str, settings: Settings) -> Model | None:
     """Model of a method that has files which are not here; None when it needs none."""
-    model = chosen(backend(job, name), settings) if name else None
+    model = resolve_weights(backend(job, name), settings) if name else None
     return model if isinstance(model, Model) and missing(model) else None
 
 
-def why_none(job: str, settings: Settings) -> str:
+def unavailable_reason(job: str, settings: Settings) -> str:
     """Say in one clause why a job without an embedded method has no method here; the network is not asked."""
     row = rows(job)[0]
-    model = chosen(row, settings)
+    model = resolve_weights(row, settings)
     lacking = f"{row.says} is not here; mirkit models fetch {model.name}" if isinstance(model, Model) else ""
     return _lacks_package(row) or lacking or f"{row.says} cannot be used"
 
@@ -215,17 +219,17 @@ def weights_of(row: Backend, settings: Settings) -> weights.Weights:
     WeightsError
         One is missing, damaged or refused.
     """
-    model = chosen(row, settings)
+    model = resolve_weights(row, settings)
     if isinstance(model, Model):
-        return weights.get(model, settings.run)
+        return weights.load_checked(model, settings.run)
     path = Path(model or "")
-    return weights.at(path, _gathered(row, path))
+    return weights.from_path(path, _gathered(row, path))
 
 
-def listen(job: str, settings: Settings) -> Listener:
+def open_stream(job: str, settings: Settings) -> StreamingModel:
     """Begin a signal with the model of a job. What keeps the model from being loaded is then all that is heard."""
     try:
-        listener: Listener = load(job, settings).listen()
+        listener: StreamingModel = load(job, settings).listen()
     except MirkitError as error:
         return _Deaf(error)
     return listener
@@ -279,9 +283,13 @@ def make(name: str, found: weights.Weights, device: str) -> Any:
 
 @functools.cache
 def _loaded(name: str, found: weights.Weights, device: str) -> Any:
-    from mirkit.models import owner
+    from mirkit.models import device_server
 
-    return owner.share(name, found, device) if owner.owned(device) else make(name, found, device)
+    return (
+        device_server.remote_model(name, found, device)
+        if device_server.uses_server(device)
+        else make(name, found, device)
+    )
 
 
 @functools.cache

@@ -24,7 +24,7 @@ _CHUNK = 1 << 18
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HTTP_REASONS = {
     401: "it asks for a login",
-    403: "access is refused; its licence may have to be accepted there first",
+    403: "access is refused; its license may have to be accepted there first",
     404: "it is not there any more",
     410: "it is not there any more",
     429: "too many requests; try again later",

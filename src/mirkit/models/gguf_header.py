@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mirkit.errors import WeightsError
-from mirkit.store import mishap, shown
+from mirkit.store import as_error, printable
 
 MAGIC = b"GGUF"
 #: Bounds: key-value pairs, elements of all arrays together, bytes of a key, bytes of a text, bytes kept in all.
@@ -45,9 +45,9 @@ def read_texts(path: Path, beginnings: Sequence[str]) -> dict[str, str]:
         with open(path, "rb") as file:
             return _Header(file, path.stat().st_size).texts(tuple(beginnings))
     except _Damaged as error:
-        raise WeightsError(f"{shown(path)}: the header of this GGUF file cannot be read: {error}") from error
+        raise WeightsError(f"{printable(path)}: the header of this GGUF file cannot be read: {error}") from error
     except OSError as error:
-        raise WeightsError(str(mishap(error, path, "read"))) from error
+        raise WeightsError(str(as_error(error, path, "read"))) from error
 
 
 class _Damaged(ValueError):  # noqa: N818 (a signal between two functions)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mirkit.errors import ModelError, WeightsError
 from mirkit.features.types import FloatArray
-from mirkit.store import shown
+from mirkit.store import printable
 
 
 class Graph:
@@ -48,7 +48,7 @@ class Graph:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except _errors() as error:
             raise WeightsError(
-                f"{shown(path)}: not a model that ONNX Runtime can run ({_first_line(error)})"
+                f"{printable(path)}: not a model that ONNX Runtime can run ({_first_line(error)})"
             ) from error
         self._name = path.name
         self._input = self._session.get_inputs()[0]

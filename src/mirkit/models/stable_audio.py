@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import MissingExtra, SettingsError
-from mirkit.store import shown
+from mirkit.store import printable
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def find_interpreter(name: str) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         program = "Scripts\\python.exe" if os.name == "nt" else "bin/python"
-        raise SettingsError(f"{shown(name)} is a folder; name the Python interpreter in it, such as {program}")
+        raise SettingsError(f"{printable(name)} is a folder; name the Python interpreter in it, such as {program}")
     found = shutil.which(path)
     if found is None:
-        raise SettingsError(f"{shown(name)}: there is no program of this name that can be run")
+        raise SettingsError(f"{printable(name)}: there is no program of this name that can be run")
     return Path(found).absolute()  # links are kept: that of a virtual environment says which environment it is
 
 
@@ -101,14 +101,14 @@ def ask(python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, An
                 check=False,
             )
         except OSError as error:
-            raise MissingExtra(f"{shown(command[0])} cannot be run ({error.strerror or error})") from error
+            raise MissingExtra(f"{printable(command[0])} cannot be run ({error.strerror or error})") from error
     try:
         answer = json.loads(done.stdout.strip().splitlines()[-1])
         why = answer.pop("error")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise MissingExtra(f"{shown(command[0])} gave no answer ({shown(_reason(done))})") from error
+        raise MissingExtra(f"{printable(command[0])} gave no answer ({printable(_reason(done))})") from error
     if why:
-        raise MissingExtra(f"stable-audio-tools cannot be loaded by {shown(command[0])} ({shown(why)})")
+        raise MissingExtra(f"stable-audio-tools cannot be loaded by {printable(command[0])} ({printable(why)})")
     return Asked(**answer | {"losses": tuple(answer["losses"]), "faults": tuple(answer["faults"])})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mirkit.errors import MissingExtra, SettingsError
-from mirkit.store import shown
+from mirkit.store import printable
 
 
 def counter(path: Path) -> Callable[[str], int]:
@@ -25,5 +25,5 @@ def counter(path: Path) -> Callable[[str], int]:
         found = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:
         # The library raises plain Exception, and its reader of JSON is the only judge of what is a tokenizer.
-        raise SettingsError(f"--tokenizer {shown(path)}: no tokenizer.json that can be read") from error
+        raise SettingsError(f"--tokenizer {printable(path)}: no tokenizer.json that can be read") from error
     return lambda text: len(found.encode(text).ids)

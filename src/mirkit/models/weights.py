@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirkit.errors import InfoError, MirkitError, WeightsError
-from mirkit.models.places import cache, find, missing, place
-from mirkit.models.table import MODELS, File, Model
-from mirkit.models.told import needs
-from mirkit.store import Fingerprint, fingerprint, fingerprint_text, lock, mishap, shown, write_whole
-from mirkit.store.settings import Run
+from mirkit.models.cache_paths import cache, find, missing, place
+from mirkit.models.messages import missing_files_message
+from mirkit.models.registry import MODELS, File, Model
+from mirkit.store import FileDigest, as_error, atomic_write, digest_of_text, file_digest, lock, printable
+from mirkit.store.settings import RunSettings
 
 #: Takes a file's name, bytes so far and bytes in all (None: not known).
 Progress = Callable[[str, int, int | None], None]
@@ -61,50 +61,50 @@ def model(name: str) -> Model:
     for row in MODELS:
         if row.name == name:
             return row
-    raise WeightsError(f"no model is called {shown(name)}; there are {', '.join(row.name for row in MODELS)}")
+    raise WeightsError(f"no model is called {printable(name)}; there are {', '.join(row.name for row in MODELS)}")
 
 
-def is_offline(run: Run) -> bool:
+def is_offline(run: RunSettings) -> bool:
     """Whether nothing may be fetched: the setting, or an environment variable that is not empty, 0, no or false."""
     told = (os.environ.get(name, "").lower() for name in _OFFLINE_VARIABLES)
     return run.offline or any(value not in ("", "0", "no", "false", "off") for value in told)
 
 
-def refused_licence(row: Model, run: Run) -> str:
+def refused_license(row: Model, run: RunSettings) -> str:
     """Say in one clause that ``--commercial-safe`` refuses a model, or ""."""
     safe = row.commercial or not run.commercial_safe
-    return "" if safe else f"{row.says}: license {row.licence}, which --commercial-safe refuses"
+    return "" if safe else f"{row.says}: license {row.license}, which --commercial-safe refuses"
 
 
-def why_not(row: Model, run: Run) -> str:
+def unavailable_reason(row: Model, run: RunSettings) -> str:
     """Say in one clause why a model may not or cannot be used, as far as that is known without the network; or ""."""
-    if not (why := refused_licence(row, run)) and is_offline(run) and (lacking := missing(row)):
-        return needs(row, lacking, f"not here, and {OFFLINE}")
+    if not (why := refused_license(row, run)) and is_offline(run) and (lacking := missing(row)):
+        return missing_files_message(row, lacking, f"not here, and {OFFLINE}")
     return why
 
 
-def get(row: Model, run: Run) -> Weights:
+def load_checked(row: Model, run: RunSettings) -> Weights:
     """Check the files of a model that is here.
 
     Raises
     ------
     WeightsError
-        A file is missing or damaged, or the licence is refused: one line that says what to do.
+        A file is missing or damaged, or the license is refused: one line that says what to do.
     """
-    if why := why_not(row, run):
+    if why := unavailable_reason(row, run):
         raise WeightsError(why)
     paths = []
     for file in row.files:
         path = find(row, file)
         if path is None:
-            raise WeightsError(needs(row, missing(row), "not here"))
+            raise WeightsError(missing_files_message(row, missing(row), "not here"))
         if not is_good(file, path):
-            raise WeightsError(f"{shown(path)} is damaged; mirkit models fetch {row.name} gets it anew")
+            raise WeightsError(f"{printable(path)} is damaged; mirkit models fetch {row.name} gets it anew")
         paths.append(path)
     return Weights(row.name, tuple(paths), _sum([checksum(path) for path in paths]))
 
 
-def at(path: Path, files: tuple[Path, ...] = ()) -> Weights:
+def from_path(path: Path, files: tuple[Path, ...] = ()) -> Weights:
     """Take a file that the user named, or the files that belong to what was named.
 
     Raises
@@ -119,7 +119,7 @@ def at(path: Path, files: tuple[Path, ...] = ()) -> Weights:
         raise WeightsError(str(error)) from error
 
 
-def changed(found: Weights) -> bool:
+def is_changed(found: Weights) -> bool:
     """Whether the files are others by now than those that were checked.
 
     Raises
@@ -130,10 +130,10 @@ def changed(found: Weights) -> bool:
     return _sum([checksum(path) for path in found.files]) != found.sha256
 
 
-def refused(path: Path, files: tuple[Path, ...]) -> str:
-    """Say in one clause why ``--commercial-safe`` refuses files that the user named, or "": a copy keeps its licence.
+def license_refusal(path: Path, files: tuple[Path, ...]) -> str:
+    """Say in one clause why ``--commercial-safe`` refuses files that the user named, or "": a copy keeps its license.
 
-    Only published weights are known again, by their checksum; the licence of any other file is the user's to know.
+    Only published weights are known again, by their checksum; the license of any other file is the user's to know.
     """
     by_sum = {
         checksum: row
@@ -144,10 +144,10 @@ def refused(path: Path, files: tuple[Path, ...]) -> str:
     }
     rows = [by_sum.get(checksum(file.absolute())) for file in files if file.is_file()]
     row = next((row for row in rows if row), None)
-    return f"{shown(path)} is {refused_licence(row, Run(commercial_safe=True))}" if row else ""
+    return f"{printable(path)} is {refused_license(row, RunSettings(commercial_safe=True))}" if row else ""
 
 
-def fetch(row: Model, run: Run, progress: Progress | None = None) -> Weights:
+def fetch(row: Model, run: RunSettings, progress: Progress | None = None) -> Weights:
     """Fetch what is missing of a model, or damaged in the cache, and check it.
 
     Raises
@@ -155,13 +155,13 @@ def fetch(row: Model, run: Run, progress: Progress | None = None) -> Weights:
     WeightsError
         It cannot be fetched, or is not what it should be: one line that names the file, where it goes and the command.
     """
-    if why := why_not(row, run):
+    if why := unavailable_reason(row, run):
         raise WeightsError(why)
     for file in row.files:
         path = find(row, file)
         if path is None or not is_good(file, path):
             _fetch(row, file, run, progress or (lambda _name, _done, _total: None))
-    return get(row, run)
+    return load_checked(row, run)
 
 
 def is_good(file: File, path: Path) -> bool:
@@ -185,7 +185,7 @@ def verify(row: Model, file: File) -> tuple[str, Path | None]:
     expected = file.sha256 or _remembered(path)[1]
     if not expected:
         return UNKNOWN, path
-    return OK if fingerprint(path).sha256 == expected else DAMAGED, path
+    return OK if file_digest(path).sha256 == expected else DAMAGED, path
 
 
 def checksum(path: Path) -> str:
@@ -199,7 +199,7 @@ def checksum(path: Path) -> str:
     try:
         stat = path.stat()
     except OSError as error:
-        raise mishap(error, path, "read") from error
+        raise as_error(error, path, "read") from error
     known, _ = _remembered(path)
     if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
         return known.sha256
@@ -208,14 +208,14 @@ def checksum(path: Path) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _hashed(path: Path, size: int, mtime_ns: int) -> str:
-    return fingerprint(path).sha256
+    return file_digest(path).sha256
 
 
-def _fetch(row: Model, file: File, run: Run, progress: Progress) -> None:
+def _fetch(row: Model, file: File, run: RunSettings, progress: Progress) -> None:
     from mirkit.models.download import DownloadError
 
     if is_offline(run):
-        raise WeightsError(needs(row, [file], f"damaged, and {OFFLINE}"))
+        raise WeightsError(missing_files_message(row, [file], f"damaged, and {OFFLINE}"))
     target = place(row, file)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -223,9 +223,9 @@ def _fetch(row: Model, file: File, run: Run, progress: Progress) -> None:
             if not (target.is_file() and is_good(file, target)):  # else another process was quicker
                 _remember(target, _fetched(file, target, progress))
     except DownloadError as error:
-        raise WeightsError(needs(row, [file], str(error))) from error
+        raise WeightsError(missing_files_message(row, [file], str(error))) from error
     except OSError as error:
-        raise WeightsError(needs(row, [file], str(mishap(error, target.parent, "write")))) from error
+        raise WeightsError(missing_files_message(row, [file], str(as_error(error, target.parent, "write")))) from error
     except InfoError as error:
         raise WeightsError(str(error)) from error
 
@@ -238,7 +238,7 @@ def _fetched(file: File, target: Path, progress: Progress) -> str:
     # An older half of a file is worth going on with only where the checksum will tell that both halves belong together.
     for resume in (True, False) if file.sha256 and part.is_file() else (False,):
         download(file.url, part, functools.partial(progress, file.name), resume=resume)
-        got = fingerprint(part).sha256
+        got = file_digest(part).sha256
         if file.sha256 in (None, got):
             os.replace(part, target)
             return got
@@ -272,16 +272,16 @@ def _remember(path: Path, sha256: str) -> None:
     """Note a file's checksum beside it, in the cache only: hashing gigabytes for every process takes long."""
     stat = path.stat()
     with suppress(InfoError):  # a cache that is read-only works, only slower
-        write_whole(_note(path), f"{sha256} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        atomic_write(_note(path), f"{sha256} {stat.st_size} {stat.st_mtime_ns}\n".encode())
 
 
-def _remembered(path: Path) -> tuple[Fingerprint | None, str]:
+def _remembered(path: Path) -> tuple[FileDigest | None, str]:
     """Give what was noted of a file, and the checksum that it was fetched with; None and "" outside the cache."""
     if not path.is_relative_to(cache()):
         return None, ""
     try:
         sha256, size, mtime_ns = _note(path).read_text().split()
-        return Fingerprint(int(size), sha256, int(mtime_ns)), sha256
+        return FileDigest(int(size), sha256, int(mtime_ns)), sha256
     except (OSError, ValueError):
         return None, ""
 
@@ -295,4 +295,4 @@ def _note(path: Path) -> Path:
 
 
 def _sum(checksums: list[str]) -> str:
-    return checksums[0] if len(checksums) == 1 else fingerprint_text("\n".join(checksums)).sha256
+    return checksums[0] if len(checksums) == 1 else digest_of_text("\n".join(checksums)).sha256

@@ -5,9 +5,9 @@ Nothing is overwritten, nothing leaves the data set, and a journal makes every s
 finishes and ``undo`` takes back.
 """
 
-from mirkit.organize.carry import Report, apply, tidy, undo
+from mirkit.organize.execute import MoveReport, apply, tidy, undo
 from mirkit.organize.journal import Move
 from mirkit.organize.naming import folder_name, safe_name
 from mirkit.organize.plan import plan
 
-__all__ = ["Move", "Report", "apply", "folder_name", "plan", "safe_name", "tidy", "undo"]
+__all__ = ["Move", "MoveReport", "apply", "folder_name", "plan", "safe_name", "tidy", "undo"]

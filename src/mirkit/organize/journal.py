@@ -1,6 +1,6 @@
-"""The journal of what organise does: a line is on disk before anything moves, so that nothing is ever half done.
+"""The journal of what organize does: a line is on disk before anything moves, so that nothing is ever half done.
 
-``.mirkit-organize.jsonl`` in the folder that was organised; one JSON object a line, paths relative to that folder.
+``.mirkit-organize.jsonl`` in the folder that was organized; one JSON object a line, paths relative to that folder.
 A move is *begun*, then *done*, or *undone*. What is begun and not done is finished by the next run.
 """
 
@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from mirkit.errors import InfoError
-from mirkit.store import mishap, shown
+from mirkit.store import as_error, printable
 from mirkit.store.atomic import remove_file, sync_folder
-from mirkit.store.sidecar import check_stays_inside, read_bounded
+from mirkit.store.json_files import check_stays_inside, read_bounded
 
 JOURNAL_NAME = ".mirkit-organize.jsonl"
 
@@ -30,7 +30,7 @@ class Move:
     Attributes
     ----------
     root : Path
-        Folder that is organised.
+        Folder that is organized.
     folder : Path
         Track folder to be made.
     files : tuple of (Path, Path)
@@ -133,7 +133,9 @@ class Journal:
         path = self._root / pure
         inside = not pure.is_absolute() and not pure.drive and ".." not in pure.parts and pure.parts
         if not inside or not Path(os.path.realpath(path.parent)).is_relative_to(os.path.realpath(self._root)):
-            raise InfoError(f"{shown(self._path)}: names {shown(text)}, outside its folder; move the journal away")
+            raise InfoError(
+                f"{printable(self._path)}: names {printable(text)}, outside its folder; move the journal away"
+            )
         return path
 
     def _append(self, line: dict[str, Any]) -> None:
@@ -150,6 +152,6 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise mishap(error, self._path, "write") from error
+            raise as_error(error, self._path, "write") from error
         if is_new:
             sync_folder(self._root)

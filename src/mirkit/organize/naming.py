@@ -59,7 +59,7 @@ def safe_name(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Normalise, replace what some system forbids, and strip what hides a name or is lost at its ends."""
+    """Normalize, replace what some system forbids, and strip what hides a name or is lost at its ends."""
     text = unicodedata.normalize("NFC", text).translate(_REPLACED)
     name = " ".join("".join(_allowed(letter) for letter in text).split())
     return unicodedata.normalize("NFC", name).lstrip("-. ").rstrip(". ")

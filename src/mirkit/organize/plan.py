@@ -7,16 +7,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from mirkit.cropping.clip import clip_folders
+from mirkit.clips.clip import clip_folders
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.organize.journal import Journal, Move
 from mirkit.organize.naming import Tags, folder_name
-from mirkit.store import shown
+from mirkit.store import printable
 from mirkit.track import MIX, Track, loose_files
-from mirkit.track.companions import in_folder, role_beside
 from mirkit.track.find import loose_in
-from mirkit.track.look import look
+from mirkit.track.listing import list_folder
 from mirkit.track.names import CROPS, base_of
+from mirkit.track.sidecar_names import for_folder, kind_beside
 
 
 def plan(
@@ -25,7 +25,7 @@ def plan(
     """Plan a track folder for each loose sound file, beside where it lies now.
 
     Moves that an interrupted run began come first. A file whose content already is a track of the name that it would
-    get is left where it is, so organising again, or after ``--copy``, does nothing.
+    get is left where it is, so organizing again, or after ``--copy``, does nothing.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ def plan(
 
 def _loose_file(path: Path) -> Path:
     if not path.is_file():
-        raise MissingInput(f"{shown(path)}: no such file or folder")
-    looked = look(path.parent)
+        raise MissingInput(f"{printable(path)}: no such file or folder")
+    looked = list_folder(path.parent)
     if looked.is_track or path not in loose_in(looked):
-        raise MissingInput(f"{shown(path)}: not a loose sound file; there is nothing to organize")
+        raise MissingInput(f"{printable(path)}: not a loose sound file; there is nothing to organize")
     return path
 
 
@@ -89,7 +89,7 @@ class _Planner:
         self._planned = {_folded(target.name): source for source, target in busy.items() if target.parent == folder}
         self._companions: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for name in names:
-            base, role = role_beside(name)
+            base, role = kind_beside(name)
             if role and (folder / name).is_file():
                 self._companions[base].append((name, role))
 
@@ -107,12 +107,14 @@ class _Planner:
                 moves.append(Move(self._root, target, tuple(files)))
         for base, count in bases.items():
             if count > 1 and self._companions[base]:
-                names = ", ".join(shown(name) for name, _ in self._companions[base])
-                self._problems.append(f"{shown(self._folder)}: {names} may belong to any of {count} files; left there")
+                names = ", ".join(printable(name) for name, _ in self._companions[base])
+                self._problems.append(
+                    f"{printable(self._folder)}: {names} may belong to any of {count} files; left there"
+                )
         return moves
 
     def _target(self, source: Path) -> Path | None:
-        """Find the first free name, or None where the file is organised already."""
+        """Find the first free name, or None where the file is organized already."""
         try:
             tags: Tags | None = self._read_tags(source)
         except MirkitError as error:
@@ -128,7 +130,9 @@ class _Planner:
                 return target
             other = self._planned.get(folded) or _mix_of(self._there[folded])
             if other is not None and _same_content(source, other):
-                self._problems.append(f"{shown(source)}: organised already, as {shown(target.name)}; left where it is")
+                self._problems.append(
+                    f"{printable(source)}: organized already, as {printable(target.name)}; left where it is"
+                )
                 return None
             number += 1
 
@@ -137,16 +141,19 @@ class _Planner:
         count = len(clip_folders(Track(self._folder, loose=source.name))) if CROPS in self._names else 0
         if count:
             self._problems.append(
-                f"{shown(self._folder / CROPS)}: {count} {'clip' if count == 1 else 'clips'} of {shown(source.name)} "
-                f'stay there; cut them again with: mirkit crop "{shown(target)}", and remove them'
+                f"{printable(self._folder / CROPS)}: {count} {'clip' if count == 1 else 'clips'} of "
+                f"{printable(source.name)} "
+                f'stay there; cut them again with: mirkit crop "{printable(target)}", and remove them'
             )
 
     def _sidecars(self, source: Path, target: Path, base: str) -> list[tuple[Path, Path]]:
         files: dict[Path, Path] = {}
         for name, role in self._companions[base]:
-            there = target / in_folder(role, target.name)
+            there = target / for_folder(role, target.name)
             if there in files.values():
-                self._problems.append(f"{shown(source.parent / name)}: another file is its double; left where it is")
+                self._problems.append(
+                    f"{printable(source.parent / name)}: another file is its double; left where it is"
+                )
             else:
                 files[source.parent / name] = there
         return list(files.items())

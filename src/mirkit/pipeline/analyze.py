@@ -6,12 +6,12 @@ from os import PathLike
 from pathlib import Path
 
 from mirkit import models
+from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import GROUPS, JOBS, MEASURED, Stage, stage, with_needs
 from mirkit.errors import SettingsError
 from mirkit.features.types import Unknown, Value
-from mirkit.opentrack import OpenTrack
-from mirkit.pipeline.state import State
-from mirkit.stages import door, listeners
+from mirkit.pipeline.track_state import TrackState
+from mirkit.stages import listeners, stage_function
 from mirkit.store import Settings, find_root, read_settings, round6
 from mirkit.store.compiled import keep_compiled, with_kernels
 from mirkit.track import Track
@@ -53,11 +53,11 @@ def analyze(path: str | PathLike[str], group: str = "extract") -> dict[str, floa
 
 
 def _measure(track: Track, rows: Sequence[Stage], settings: Settings) -> dict[str, Value]:
-    state = State.of(track)
-    opened = OpenTrack(track, state.prints, state.stems_by)
+    state = TrackState.of(track)
+    opened = TrackAnalysis(track, state.prints, state.stems_by)
     wanted = (curve for row in rows for curve in state.inputs(row, settings).curves)
     opened.measure(wanted, listeners(settings))
-    return {key: value for row in rows for key, value in door(row)(opened, settings).values.items()}
+    return {key: value for row in rows for key, value in stage_function(row)(opened, settings).values.items()}
 
 
 def _rounded(value: float | int) -> float | int:

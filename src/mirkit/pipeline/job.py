@@ -7,7 +7,7 @@ from mirkit.store import Settings
 
 
 @dataclass(frozen=True)
-class Job:
+class TrackJob:
     """What to do with one track; pickles, so that any engine can carry it.
 
     ``replaces`` are the stages, of ``separate`` and ``drums``, that may take the place of the user's own files.

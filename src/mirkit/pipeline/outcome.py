@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrackOutcome:
     """What a run did for one track.
 
     Attributes

@@ -11,12 +11,12 @@ from typing import Any
 from mirkit import engines, models
 from mirkit.audio import probe
 from mirkit.catalog import JOBS, STEMS, Backend, stage, with_needs
-from mirkit.cropping.clip import refusal, replaced_clips
+from mirkit.clips.clip import refusal, replaced_clips
 from mirkit.dataset.exclusion import reason
 from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError
-from mirkit.models.table import Model
-from mirkit.pipeline import cost
-from mirkit.pipeline.outstanding import outstanding
+from mirkit.models.registry import Model
+from mirkit.pipeline import time_estimate
+from mirkit.pipeline.pending import outstanding
 from mirkit.stages import entry_name
 from mirkit.store import Settings, find_root, read_provenance, read_settings, with_values
 from mirkit.track import Track, find_all, is_track
@@ -32,7 +32,7 @@ Agree = Callable[[Sequence[tuple[Backend, Model]]], bool]
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What a command asks for.
 
     Attributes
@@ -76,7 +76,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A run before it starts.
 
     Attributes
@@ -125,12 +125,12 @@ class Plan:
     notices: tuple[str, ...]
 
 
-def make_plan(request: Request, agree: Agree | None = None) -> Plan:
+def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     """Find the tracks, settle the methods, and see what is done.
 
     Parameters
     ----------
-    request : Request
+    request : RunRequest
     agree : callable, optional
         Asks the user, at most once, whether weights may be fetched that ``auto`` does not fetch by itself. Without it
         they are not fetched.
@@ -180,13 +180,13 @@ def make_plan(request: Request, agree: Agree | None = None) -> Plan:
         "separate": counts["separate"] / max(1, len(todo)),
         "measure": sum(any(name != "separate" for name in stages) for stages in todo.values()) / max(1, len(todo)),
     }
-    per_minute = cost.seconds_per_minute(backends, settings)
-    if counts["separate"] and (slow := cost.told(backends, settings)):
+    per_minute = time_estimate.seconds_per_minute(backends, settings)
+    if counts["separate"] and (slow := time_estimate.slow_warning(backends, settings)):
         notices.append(slow)
     stem_bytes = int(minutes * 60 * shares["separate"] * len(STEMS) * _STEM_BYTES_PER_SECOND)
     if stem_bytes > (free := shutil.disk_usage(root).free):
         notices.append(f"the stems need about {stem_bytes / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free")
-    return Plan(
+    return RunPlan(
         root,
         included,
         settings,
@@ -204,7 +204,7 @@ def make_plan(request: Request, agree: Agree | None = None) -> Plan:
     )
 
 
-def _replaced(request: Request, settings: Settings, tracks: list[Track]) -> list[str]:
+def _replaced(request: RunRequest, settings: Settings, tracks: list[Track]) -> list[str]:
     """Count the clips of other settings that a run would delete.
 
     Raises
@@ -225,7 +225,7 @@ def _replaced(request: Request, settings: Settings, tracks: list[Track]) -> list
     return [f"{clips} clips of {of} tracks, cut with other settings, are replaced"]
 
 
-def tracks_of(request: Request) -> tuple[list[Track], Path, list[str]]:
+def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
     """Find the tracks that a request means, the data set that they belong to, and folders that cannot be read.
 
     Raises
@@ -245,13 +245,13 @@ def tracks_of(request: Request) -> tuple[list[Track], Path, list[str]]:
     return [Track.at(path)], find_root(Track.at(path).path), []
 
 
-def _choices(request: Request, settings: Settings) -> dict[str, str]:
+def _choices(request: RunRequest, settings: Settings) -> dict[str, str]:
     """The method that is asked for, or ``auto``, of each job that the stages of a request have."""
     jobs = {stage(name).job for name in with_needs(request.stages)}
     return {job: request.fixed.get(job, getattr(settings.backends, job)) for job in JOBS if job in jobs}
 
 
-def _agreed(request: Request, settings: Settings, tracks: list[Track], agree: Agree) -> dict[str, str]:
+def _agreed(request: RunRequest, settings: Settings, tracks: list[Track], agree: Agree) -> dict[str, str]:
     """Job -> method whose weights the user agrees to fetch; asks only where ``auto`` would use them."""
     offers = []
     for job, choice in _choices(request, settings).items():
@@ -274,7 +274,7 @@ def _has_stems(track: Track) -> bool:
 
 
 def _backends(
-    request: Request, root: Path, settings: Settings, agreed: Mapping[str, str]
+    request: RunRequest, root: Path, settings: Settings, agreed: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """Settle one method a job; say which of them ``auto`` came to, and why not to others."""
     written = read_settings(root, own=False).backends

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from mirkit import engines, models
 from mirkit.errors import MirkitError
-from mirkit.pipeline.job import Job
-from mirkit.pipeline.logged import logged, unlogged
-from mirkit.pipeline.outcome import Outcome
-from mirkit.pipeline.plan import Plan, Request
+from mirkit.pipeline.job import TrackJob
+from mirkit.pipeline.outcome import TrackOutcome
+from mirkit.pipeline.plan import RunPlan, RunRequest
+from mirkit.pipeline.run_log import logged, unlogged
 from mirkit.pipeline.work import work
-from mirkit.store import sweep
+from mirkit.store import remove_orphans
 from mirkit.store.compiled import has_compiled
 from mirkit.track import Track
 
@@ -29,7 +29,7 @@ _MODEL_MEMORY = {
 _PATIENCE = 3600.0
 
 
-def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[Outcome, None, None]:
+def run(plan: RunPlan, request: RunRequest, say: Callable[[str], None]) -> Generator[TrackOutcome, None, None]:
     """Yield the outcome of each track of the plan that has something to do, in the order in which they finish.
 
     ``say`` is told what takes long before the first track, and what is missing around the tracks.
@@ -48,7 +48,7 @@ def run(plan: Plan, request: Request, say: Callable[[str], None]) -> Generator[O
             yield outcome
 
 
-def workers(plan: Plan, request: Request) -> int:
+def workers(plan: RunPlan, request: RunRequest) -> int:
     """Number of worker processes: what was asked for, by default one a core; no more than tracks, or than fit."""
     asked = min(
         request.jobs or plan.settings.run.jobs or engines.cores(request.address), len(plan.todo) + len(plan.unreadable)
@@ -66,18 +66,18 @@ def workers(plan: Plan, request: Request) -> int:
     return max(1, asked)
 
 
-def _clean(plan: Plan, todo: list[Track]) -> None:
+def _clean(plan: RunPlan, todo: list[Track]) -> None:
     """Take away what killed runs left, but where a worker will."""
     busy = set(todo)
     folders = {track.folder for track in plan.tracks if track.unclean and track not in busy}
     for folder in (*folders, plan.root):
         with suppress(MirkitError):  # a folder that cannot be written to stays as it is
-            sweep(folder)
+            remove_orphans(folder)
 
 
 def _outcomes(
-    plan: Plan, request: Request, tracks: list[Track], count: int, say: Callable[[str], None]
-) -> Generator[Outcome, None, None]:
+    plan: RunPlan, request: RunRequest, tracks: list[Track], count: int, say: Callable[[str], None]
+) -> Generator[TrackOutcome, None, None]:
     jobs = [_job(plan, request, track) for track in tracks]
     busy = []
     with closing(_engine(jobs, request, count)) as results:
@@ -92,15 +92,17 @@ def _outcomes(
             yield from map(_outcome, results)
 
 
-def _job(plan: Plan, request: Request, track: Track) -> Job:
+def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:
     # Called by its path in the data set, for a name may come twice in two folders.
     named = track.path.relative_to(plan.root).as_posix() if track.path.is_relative_to(plan.root) else track.name
     path = Path(named) if request.url else track.path
     what = (request.stages, plan.backends, plan.settings, request.overwrite, request.replaces, request.debug)
-    return Job(path, *what, named, url=request.url)
+    return TrackJob(path, *what, named, url=request.url)
 
 
-def _engine(jobs: list[Job], request: Request, count: int) -> Generator[engines.Done[Job, Outcome], None, None]:
+def _engine(
+    jobs: list[TrackJob], request: RunRequest, count: int
+) -> Generator[engines.ItemResult[TrackJob, TrackOutcome], None, None]:
     return engines.run(
         work,
         jobs,
@@ -112,16 +114,16 @@ def _engine(jobs: list[Job], request: Request, count: int) -> Generator[engines.
     )
 
 
-def _wants_gpu(job: Job) -> bool:
+def _wants_gpu(job: TrackJob) -> bool:
     """Whether a method of the run would use a card."""
     named = [models.backend(task, name) for task, name in job.backends.items() if name]
     return any(row.package for row in named) and job.settings.run.device != "cpu"
 
 
-def _outcome(done: engines.Done[Job, Outcome]) -> Outcome:
+def _outcome(done: engines.ItemResult[TrackJob, TrackOutcome]) -> TrackOutcome:
     outcome = done.result
     if outcome is None:
-        return Outcome(done.item.name, failures={"track": done.error})
+        return TrackOutcome(done.item.name, failures={"track": done.error})
     if outcome.busy:
         why = "another run has been at work on it for an hour; run the same command again later"
         return replace(outcome, failures={"track": why})
@@ -130,7 +132,7 @@ def _outcome(done: engines.Done[Job, Outcome]) -> Outcome:
     return outcome
 
 
-def _start(plan: Plan, request: Request, count: int) -> dict[str, object]:
+def _start(plan: RunPlan, request: RunRequest, count: int) -> dict[str, object]:
     return {
         "stages": request.stages,
         "methods": plan.backends,
@@ -142,7 +144,7 @@ def _start(plan: Plan, request: Request, count: int) -> dict[str, object]:
     }
 
 
-def _line(outcome: Outcome) -> dict[str, object]:
+def _line(outcome: TrackOutcome) -> dict[str, object]:
     return {
         "track": outcome.track,
         "done": outcome.done,

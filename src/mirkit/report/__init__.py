@@ -4,6 +4,6 @@ No server and no network: scripts and styles are files of the folder, and data a
 from the disk read nothing else. What is drawn is drawn from numbers by two small scripts in ``assets``.
 """
 
-from mirkit.report.site import FOLDER, Outcome, Report, plan, write
+from mirkit.report.site import FOLDER, PageOutcome, ReportPlan, plan, write
 
-__all__ = ["FOLDER", "Outcome", "Report", "plan", "write"]
+__all__ = ["FOLDER", "PageOutcome", "ReportPlan", "plan", "write"]

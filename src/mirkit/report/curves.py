@@ -10,7 +10,7 @@ from mirkit.catalog import STEMS
 from mirkit.features import bands, loudness, stft
 from mirkit.features.harmony import chroma
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.report.compact import grouped, steps
+from mirkit.report.encode import grouped, steps
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

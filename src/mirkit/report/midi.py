@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mirkit.errors import InfoError
-from mirkit.store import shown
+from mirkit.store import printable
 
 #: A page shows no more notes than this.
 _MOST = 20_000
@@ -27,5 +27,5 @@ def notes(path: Path) -> list[tuple[float, int, int]]:
             if message.type == "note_on" and message.velocity:
                 found.append((round(now, 4), message.note, message.velocity))
     except (OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, mido.KeySignatureError) as error:
-        raise InfoError(f"{shown(path)}: no MIDI file that can be read; remove it to have it made again") from error
+        raise InfoError(f"{printable(path)}: no MIDI file that can be read; remove it to have it made again") from error
     return found[:_MOST]

@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from mirkit import __version__, engines
-from mirkit.cropping.clip import clip_folders
-from mirkit.dataset.members import members
+from mirkit.clips.clip import clip_folders
+from mirkit.dataset.items import iter_tracks
 from mirkit.dataset.statistics import statistics
 from mirkit.dataset.table import read_table
 from mirkit.errors import InfoError, MirkitError, MissingInput, SettingsError
-from mirkit.report import sounds
+from mirkit.report import media
 from mirkit.report.render import render
-from mirkit.report.setpage import of_keys, of_set
-from mirkit.report.trackpage import gather
-from mirkit.store import make_folder, remove_file, shown, sweep
+from mirkit.report.set_page import of_keys, of_set
+from mirkit.report.track_page import gather
+from mirkit.store import make_folder, printable, remove_file, remove_orphans
 from mirkit.store.output import Output, begins_with, head
 from mirkit.store.stamp import stamp_of
 from mirkit.track import Track, is_track
-from mirkit.track.companions import role_beside
 from mirkit.track.names import base_of
+from mirkit.track.sidecar_names import kind_beside
 
 #: Name of the folder that is made in a data set; no track is looked for in it.
 FOLDER = "mirkit-report"
@@ -68,7 +68,7 @@ class Page:
 
 
 @dataclass
-class Report:
+class ReportPlan:
     """A report that is to be written.
 
     Attributes
@@ -107,14 +107,14 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PageOutcome:
     """A page that was written, or why not, and what it lacks."""
 
     name: str
     problems: tuple[str, ...] = ()
 
 
-def plan(root: Path, out: Path | None = None, *, with_audio: bool = False, overwrite: bool = False) -> Report:
+def plan(root: Path, out: Path | None = None, *, with_audio: bool = False, overwrite: bool = False) -> ReportPlan:
     """See which pages a report needs; nothing is written.
 
     Parameters
@@ -141,12 +141,12 @@ def plan(root: Path, out: Path | None = None, *, with_audio: bool = False, overw
     folder = Path(os.path.abspath(out)) if out else base / FOLDER
     if with_audio and folder.is_relative_to(base) and FOLDER not in folder.parts:
         raise SettingsError(
-            f"{shown(folder)}: its sounds would be taken for tracks; choose a folder outside of {shown(base)}, "
+            f"{printable(folder)}: its sounds would be taken for tracks; choose a folder outside of {printable(base)}, "
             f"or leave --out away"
         )
-    report = Report(root, folder, overwrite=overwrite)
+    report = ReportPlan(root, folder, overwrite=overwrite)
     listed = _Listed()
-    for member in members(root, report.problems):
+    for member in iter_tracks(root, report.problems):
         if member.excluded:
             continue
         name = Path(member.name).as_posix()
@@ -157,10 +157,11 @@ def plan(root: Path, out: Path | None = None, *, with_audio: bool = False, overw
         if overwrite or not page.stamp or _stamp_of(page.file) != page.stamp:
             report.todo.append(page)
     if not report.tracks:
-        raise MissingInput(f"{shown(root)}: no track in it")
+        raise MissingInput(f"{printable(root)}: no track in it")
     if is_track(folder) or any(_holds(folder, track) for track in report.tracks.values()):
         raise SettingsError(
-            f"{shown(folder)}: holds tracks, and a report goes into a folder of its own; name another with --out, or "
+            f"{printable(folder)}: holds tracks, and a report goes into a folder of its own; "
+            "name another with --out, or "
             "leave --out away"
         )
     for output in (*report.files(), *(_output(page) for page in report.todo)):
@@ -189,7 +190,7 @@ def _is_index(file: Path) -> bool:
         return False
 
 
-def write(report: Report, jobs: int = 1) -> Generator[Outcome, None, None]:
+def write(report: ReportPlan, jobs: int = 1) -> Generator[PageOutcome, None, None]:
     """Write the pages that are out of date, one outcome each, then the first page, with what all of them need.
 
     Raises
@@ -198,12 +199,12 @@ def write(report: Report, jobs: int = 1) -> Generator[Outcome, None, None]:
         The folder cannot be written to.
     """
     for folder in (report.out / "tracks", report.out / "data", report.out / "assets"):
-        sweep(make_folder(folder))
-    sweep(report.out)
+        remove_orphans(make_folder(folder))
+    remove_orphans(report.out)
     failed = {}
     with closing(engines.run(make, report.todo, jobs=jobs)) as results:
         for done in results:
-            outcome = done.result or Outcome(done.item.name, (done.error,))
+            outcome = done.result or PageOutcome(done.item.name, (done.error,))
             if outcome.problems:
                 failed[outcome.name] = list(outcome.problems)
             yield outcome
@@ -211,12 +212,12 @@ def write(report: Report, jobs: int = 1) -> Generator[Outcome, None, None]:
     _remove_others(report)
 
 
-def make(page: Page) -> Outcome:
+def make(page: Page) -> PageOutcome:
     """Write the page of one track; one that lacks something is made again the next time."""
     audio: dict[str, str] = {}
     problems: list[str] = []
     try:
-        audio = sounds.copies(page.track, page.file) if page.with_audio else sounds.links(page.track, page.file.parent)
+        audio = media.copies(page.track, page.file) if page.with_audio else media.links(page.track, page.file.parent)
     except MirkitError as error:
         problems.append(str(error))
     content, lacking = gather(page.track, audio)
@@ -224,10 +225,10 @@ def make(page: Page) -> Outcome:
     stamp = "" if problems else page.stamp
     told = content | {"problems": problems}
     _output(page).write(render("track.html", stamp=stamp, version=__version__, page=told))
-    return Outcome(page.name, tuple(problems))
+    return PageOutcome(page.name, tuple(problems))
 
 
-def _write_set(report: Report, failed: dict[str, list[str]]) -> None:
+def _write_set(report: ReportPlan, failed: dict[str, list[str]]) -> None:
     table = read_table(report.root)
     found = statistics(table)
     pages = {name: file for name, file in report.pages.items() if (report.out / "tracks" / file).exists()}
@@ -300,7 +301,7 @@ class _Listed:
             found = self._folders[track.folder] = {}
             with os.scandir(track.folder) as entries:
                 for entry in entries:
-                    for key in {entry.name, role_beside(entry.name)[0]} - {""}:
+                    for key in {entry.name, kind_beside(entry.name)[0]} - {""}:
                         found.setdefault(key, []).append(entry)
         return [*found.get(track.loose, []), *found.get(base_of(track.name), [])]
 
@@ -331,10 +332,10 @@ def _stamp_of(file: Path) -> str | None:
     return found[1].decode() if found else None
 
 
-def _remove_others(report: Report) -> None:
+def _remove_others(report: ReportPlan) -> None:
     """Take away pages, and copies of sounds, of tracks that are gone; what is not ours stays."""
     kept = set(report.pages.values())
     for file in (report.out / "tracks").glob("*.html"):
         if file.name not in kept and _stamp_of(file) is not None:
             remove_file(file)
-    sounds.remove_others(report.out, {Path(name).stem for name in kept})
+    media.remove_others(report.out, {Path(name).stem for name in kept})

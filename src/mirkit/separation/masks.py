@@ -3,8 +3,8 @@
 import numpy as np
 
 from mirkit.features.types import FloatArray
-from mirkit.separation.frames import HZ_PER_BIN, Spectra
 from mirkit.separation.percussive import harmonic_percussive
+from mirkit.separation.stft import HZ_PER_BIN, Spectra
 
 STEMS = ("drums", "bass", "other", "vocals")
 _TINY = np.float32(1e-20)
@@ -21,17 +21,17 @@ def estimate(spectra: Spectra) -> FloatArray:
     low = 1 / (1 + (hertz / 200) ** 6)
     band = (1 - low) / (1 + (hertz / 6000) ** 4)
     bass = (1 - drums) * low
-    centre = _centre(spectra)
-    vocals = (1 - drums) * band * centre
+    center = _center(spectra)
+    vocals = (1 - drums) * band * center
     return np.stack((drums, bass, vocals)).astype(np.float32)
 
 
-def _centre(spectra: Spectra) -> FloatArray:
+def _center(spectra: Spectra) -> FloatArray:
     """How much of a bin stands in the middle between left and right; undecided (0.5) for mono."""
     if len(spectra) < 2:
         return np.full(spectra.shape[1:], 0.5, np.float32)
     left, right = spectra[0], spectra[1]
     side = np.abs(left - right) ** 2
     mid = np.abs(left + right) ** 2
-    centre: FloatArray = np.maximum(0, 1 - 2 * np.sqrt(side / (mid + side + _TINY)))
-    return centre
+    center: FloatArray = np.maximum(0, 1 - 2 * np.sqrt(side / (mid + side + _TINY)))
+    return center

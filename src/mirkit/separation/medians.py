@@ -1,6 +1,6 @@
 """Running medians along one axis, by a network of minima and maxima over whole arrays.
 
-A sorting network compares fixed pairs, so each comparison is one vectorised pass over a block that stays in the cache,
+A sorting network compares fixed pairs, so each comparison is one vectorized pass over a block that stays in the cache,
 and comparisons on which the median does not depend are left out.
 """
 
@@ -41,7 +41,7 @@ def median_network(n: int) -> tuple[tuple[int, int], ...]:
 
 
 def running_median(x: FloatArray, width: int, axis: int) -> FloatArray:
-    """Median over ``width`` (odd) neighbours along one axis of a matrix; edges see the matrix mirrored."""
+    """Median over ``width`` (odd) neighbors along one axis of a matrix; edges see the matrix mirrored."""
     if width % 2 == 0:
         raise ValueError(f"width must be odd, not {width}")
     half = width // 2

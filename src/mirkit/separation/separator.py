@@ -6,8 +6,8 @@ import numpy as np
 
 from mirkit.features.types import FloatArray
 from mirkit.separation import masks
-from mirkit.separation.frames import Analysis, Grid, Spectra, Synthesis
-from mirkit.separation.headroom import fit_full_scale
+from mirkit.separation.clipping import fit_full_scale
+from mirkit.separation.stft import Analysis, Spectra, StftConfig, Synthesis
 
 STEMS = masks.STEMS
 #: Frames decided at a time (about 12 s), and how far the decision looks to either side (about 1.5 s).
@@ -30,7 +30,7 @@ class Separator:
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        grid = Grid(rate)
+        grid = StftConfig(rate)
         self._analysis = Analysis(grid, channels)
         self._synthesis = Synthesis(grid, 3 * channels)
         self._channels = channels

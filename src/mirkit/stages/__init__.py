@@ -1,7 +1,7 @@
 """The doors: a track in, keys out. The only code that joins sound, features, models and files.
 
 A row of ``catalog.STAGES`` named ``tempo`` in room ``rhythm`` is the function ``mirkit.stages.rhythm.tempo``. It
-takes an :class:`~mirkit.opentrack.OpenTrack` and the data set's settings and returns a :class:`Result`; it stores
+takes an :class:`~mirkit.analysis.TrackAnalysis` and the data set's settings and returns a :class:`Result`; it stores
 nothing itself, except for ``separate``, which writes the stems.
 """
 
@@ -16,7 +16,7 @@ from mirkit.features.types import Unknown, Value
 from mirkit.store import Settings, round6
 
 if TYPE_CHECKING:  # all of the analysis: not for a run that only looks what is done
-    from mirkit.features.signal import Makers, SoundMeter
+    from mirkit.features.extraction import AudioExtractor, Makers
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Result:
     weights_sha256: str | None = None
 
 
-def door(stage: Stage) -> Callable[..., Result]:
+def stage_function(stage: Stage) -> Callable[..., Result]:
     """The function that a row of STAGES means."""
     function: Callable[..., Result] = getattr(importlib.import_module(f"mirkit.stages.{stage.room}"), stage.name)
     return function
@@ -57,17 +57,17 @@ def door(stage: Stage) -> Callable[..., Result]:
 def listeners(settings: Settings) -> "Makers":
     """Family that a method of choice hears in the sound -> how to get what listens; a model is loaded then."""
 
-    def strokes() -> "SoundMeter":
+    def strokes() -> "AudioExtractor":
         if settings.backends.drums != "embedded":
-            return models.listen("drums", settings)
-        from mirkit.transcription.embedded import DrumMeter
+            return models.open_stream("drums", settings)
+        from mirkit.drums.embedded import DrumExtractor
 
-        return DrumMeter()
+        return DrumExtractor()
 
     return {
-        "activations": lambda: models.listen("beats", settings),
-        "aesthetics": lambda: models.listen("aesthetics", settings),
-        "classes": lambda: models.listen("classification", settings),
+        "activations": lambda: models.open_stream("beats", settings),
+        "aesthetics": lambda: models.open_stream("aesthetics", settings),
+        "classes": lambda: models.open_stream("classification", settings),
         "strokes": strokes,
     }
 
@@ -114,6 +114,6 @@ def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
         return (
             given
             if settings.backends.drums != "embedded"
-            else {"source": given["source"], "quantise": given["quantise"]}
+            else {"source": given["source"], "quantize": given["quantize"]}
         )
     return {}

@@ -1,18 +1,18 @@
 """Danceability, atonality and aesthetics."""
 
 from mirkit import models
+from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
 from mirkit.errors import MirkitError
 from mirkit.features.danceability import danceability as measure_danceability
 from mirkit.features.harmony.atonality import atonality as measure_atonality
 from mirkit.features.types import Unknown
-from mirkit.models.promises import Judge
-from mirkit.opentrack import OpenTrack
+from mirkit.models.protocols import ClipScorer
 from mirkit.stages import Result
 from mirkit.store import Settings
 
 
-def danceability(track: OpenTrack, settings: Settings) -> Result:
+def danceability(track: TrackAnalysis, settings: Settings) -> Result:
     """Danceability and atonality.
 
     Embedded: the first from the detrended fluctuation of the envelope, the second from the clarity of the key. Neural:
@@ -29,18 +29,18 @@ def danceability(track: OpenTrack, settings: Settings) -> Result:
     )
 
 
-def aesthetics(track: OpenTrack, settings: Settings) -> Result:
+def aesthetics(track: TrackAnalysis, settings: Settings) -> Result:
     """Four scores by Audiobox Aesthetics."""
     if settings.backends.aesthetics == "audiobox":
         return _judged(track, "aesthetics", "aesthetics", settings)
-    why = models.why_none("aesthetics", settings)
+    why = models.unavailable_reason("aesthetics", settings)
     return Result({key: Unknown(f"model unavailable: {why}") for key in stage("aesthetics").keys})
 
 
-def _judged(track: OpenTrack, family: str, job: str, settings: Settings) -> Result:
+def _judged(track: TrackAnalysis, family: str, job: str, settings: Settings) -> Result:
     """What a neural model has heard in the mix."""
     heard = track.curve("full_mix", family)
     if isinstance(heard, MirkitError):
         raise heard
-    judge: Judge = models.load(job, settings)
+    judge: ClipScorer = models.load(job, settings)
     return Result(heard, model=judge.weights.model, weights_sha256=judge.weights.sha256)

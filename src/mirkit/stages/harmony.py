@@ -1,17 +1,17 @@
 """Pitch classes, key, and how the harmony moves."""
 
+from mirkit.analysis import TrackAnalysis
 from mirkit.features.harmony.chroma import chroma as measure_chroma
 from mirkit.features.harmony.key import key
 from mirkit.features.harmony.movement import harmony
 from mirkit.features.types import Value
-from mirkit.opentrack import OpenTrack
 from mirkit.stages import Result, fact, values_of
 from mirkit.store import Settings
 
 HARMONY_STEMS = ("bass", "other")
 
 
-def chroma(track: OpenTrack, settings: Settings) -> Result:
+def chroma(track: TrackAnalysis, settings: Settings) -> Result:
     """Twelve pitch-class weights, and the key, from the tonal stems or the mix."""
     curve = track.curve(track.tonal_part, "chroma")
     found = key(curve, track.window)
@@ -22,7 +22,7 @@ def chroma(track: OpenTrack, settings: Settings) -> Result:
     )
 
 
-def stem_harmonic(track: OpenTrack, settings: Settings) -> Result:
+def stem_harmonic(track: TrackAnalysis, settings: Settings) -> Result:
     """Harmonic movement and variance of bass and other."""
     values: dict[str, Value] = {}
     for stem in HARMONY_STEMS:

@@ -1,17 +1,17 @@
 """Loudness of the mix and of each stem."""
 
+from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import STEMS
 from mirkit.features.loudness import loudness as measure
 from mirkit.features.types import Unknown, Value
 from mirkit.features.vocals import vocals_share
-from mirkit.opentrack import OpenTrack
 from mirkit.stages import Result, fact, values_of
 from mirkit.store import Settings
 
 NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instruments")
 
 
-def loudness(track: OpenTrack, settings: Settings) -> Result:
+def loudness(track: TrackAnalysis, settings: Settings) -> Result:
     """Ten loudness keys, and the share of the track in which there are vocals."""
     values: dict[str, Value] = {}
     for part in ("full_mix", *STEMS):
@@ -23,7 +23,7 @@ def loudness(track: OpenTrack, settings: Settings) -> Result:
     return Result(values, {"vocals_share": fact(_vocals_share(track))})
 
 
-def _vocals_share(track: OpenTrack) -> Value:
+def _vocals_share(track: TrackAnalysis) -> Value:
     if not track.has("vocals"):
         return track.missing("vocals")
     if track.stems_by == "embedded":  # other instruments are in that stem too, and there may be no voice in it at all

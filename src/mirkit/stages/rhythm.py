@@ -5,20 +5,20 @@ from typing import Any
 import numpy as np
 
 from mirkit import models
+from mirkit.analysis import TrackAnalysis
 from mirkit.audio import read_tags
 from mirkit.errors import MirkitError
+from mirkit.features.rhythm.beats.from_activations import beats_from_activations
 from mirkit.features.rhythm.beats.grid import Beats
-from mirkit.features.rhythm.beats.neural import beats_from_activations
 from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.rhythm.complexity import complexity as measure_complexity
 from mirkit.features.rhythm.density import onset_density, onset_statistics
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.types import Value
-from mirkit.models.promises import BeatTracker
-from mirkit.opentrack import OpenTrack
+from mirkit.models.protocols import BeatTracker
 from mirkit.stages import Result, fact, values_of
-from mirkit.store import Grid, Settings, format_grid, format_onsets
+from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 
 RHYTHM_STEMS = ("bass", "drums", "other")
 STEM_NAMES = (
@@ -30,7 +30,7 @@ STEM_NAMES = (
 )
 
 
-def beats(track: OpenTrack, settings: Settings) -> Result:
+def beats(track: TrackAnalysis, settings: Settings) -> Result:
     """Beat grid and tempo, from the mix and, where there is one, the drums stem."""
     with_drums = settings.rhythm.stems and track.has("drums")
     tagged = read_tags(track.track.mix).bpm
@@ -49,7 +49,7 @@ def beats(track: OpenTrack, settings: Settings) -> Result:
     track.beats = found
     features = tempo(found, track.window)
     bpm = features.bpm if isinstance(features.bpm, float) else None
-    grid = Grid(np.asarray(found.times, np.float64), np.asarray(found.downbeats, np.float64), bpm)
+    grid = BeatGrid(np.asarray(found.times, np.float64), np.asarray(found.downbeats, np.float64), bpm)
     return Result(
         values=values_of(features),
         facts=_facts(found),
@@ -65,31 +65,31 @@ def beats(track: OpenTrack, settings: Settings) -> Result:
 
 
 def _facts(found: Beats) -> dict[str, dict[str, object]]:
-    facts = {"metre": fact(found.metre, found.metre_confidence)}
+    facts = {"meter": fact(found.meter, found.meter_confidence)}
     # Always both: a fact of an older sound must not outlive it.
     second = found.candidates[1] if len(found.candidates) > 1 else None
     facts["tempo_second_candidate"] = fact(second.bpm, second.weight) if second else fact(None)
     return facts
 
 
-def onsets(track: OpenTrack, settings: Settings) -> Result:
+def onsets(track: TrackAnalysis, settings: Settings) -> Result:
     """Onset times, and how many, how strong and how far apart they are."""
     found = track.curve("full_mix", "onsets")
     features = onset_statistics(found, track.window)
     return Result(values_of(features), files={"ONSETS": format_onsets(found.times)})
 
 
-def syncopation(track: OpenTrack, settings: Settings) -> Result:
+def syncopation(track: TrackAnalysis, settings: Settings) -> Result:
     """Metric syncopation and share of onsets on the beat."""
     return Result(values_of(measure_syncopation(track.curve("full_mix", "onsets"), track.beats, track.window)))
 
 
-def complexity(track: OpenTrack, settings: Settings) -> Result:
+def complexity(track: TrackAnalysis, settings: Settings) -> Result:
     """Variety and evenness of the inter-onset intervals."""
     return Result(values_of(measure_complexity(track.curve("full_mix", "onsets"), track.beats, track.window)))
 
 
-def stem_rhythm(track: OpenTrack, settings: Settings) -> Result:
+def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
     """Density, syncopation, complexity and evenness of bass, drums and other."""
     values: dict[str, Value] = {}
     for stem in RHYTHM_STEMS:

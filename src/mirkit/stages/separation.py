@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from mirkit import models, separation
+from mirkit.analysis import damage_note
 from mirkit.audio import Audio, open_audio
 from mirkit.catalog import STEMS
-from mirkit.engines.ahead import ahead
+from mirkit.engines.prefetch import prefetch
 from mirkit.features.types import FloatArray
-from mirkit.models.promises import StemSeparator
-from mirkit.opentrack import damage_note
+from mirkit.models.protocols import StemSeparator
 from mirkit.stages import Result
-from mirkit.stages.remainder import completed
+from mirkit.stages.residual import fill_missing_stems
 from mirkit.stages.stem_files import StemFiles, bits_of
 from mirkit.store import Settings
 from mirkit.track import Track
@@ -72,9 +72,9 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
     bits = bits_of(settings, audio.source.bits) if form != "wav" else None
     files = StemFiles(paths, audio, settings, bits)
     lacking = [stem for stem in STEMS if stem not in separator.stems]
-    stems = ahead(run.blocks())  # encoding goes on beside the model
+    stems = prefetch(run.blocks())  # encoding goes on beside the model
     with closing(stems):
-        files.write(completed(stems, audio, lacking) if lacking else stems)
+        files.write(fill_missing_stems(stems, audio, lacking) if lacking else stems)
     gain = files.fit()
     notes = [*_damage(audio), *run.notes]
     if gain != 1:

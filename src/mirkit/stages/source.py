@@ -2,14 +2,14 @@
 
 from dataclasses import asdict
 
+from mirkit.analysis import TrackAnalysis
 from mirkit.audio import probe, read_tags
 from mirkit.features.bandwidth import bandwidth
-from mirkit.opentrack import OpenTrack
 from mirkit.stages import Result, fact
 from mirkit.store import Settings
 
 
-def source(track: OpenTrack, settings: Settings) -> Result:
+def source(track: TrackAnalysis, settings: Settings) -> Result:
     """Duration, rate, channels, bandwidth, tags, original name; no key of ``.INFO``."""
     info = probe(track.track.mix)
     tags = {name: value for name, value in asdict(read_tags(track.track.mix)).items() if value is not None}

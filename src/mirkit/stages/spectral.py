@@ -1,17 +1,17 @@
 """Spectral shape and band energy of the mix."""
 
+from mirkit.analysis import TrackAnalysis
 from mirkit.features.bands import bands as measure_bands
 from mirkit.features.spectral import spectral as measure_shape
-from mirkit.opentrack import OpenTrack
 from mirkit.stages import Result, values_of
 from mirkit.store import Settings
 
 
-def spectral_shape(track: OpenTrack, settings: Settings) -> Result:
+def spectral_shape(track: TrackAnalysis, settings: Settings) -> Result:
     """Flatness, flux, skewness, kurtosis."""
     return Result(values_of(measure_shape(track.curve("full_mix", "spectral"), track.window)))
 
 
-def bands(track: OpenTrack, settings: Settings) -> Result:
+def bands(track: TrackAnalysis, settings: Settings) -> Result:
     """RMS energy of four bands."""
     return Result(values_of(measure_bands(track.curve("full_mix", "bands"), track.window)))

@@ -1,10 +1,10 @@
 """Timbre of the mix by the Audio Commons models."""
 
-from mirkit.opentrack import OpenTrack
+from mirkit.analysis import TrackAnalysis
 from mirkit.stages import Result, values_of
 from mirkit.store import Settings
 
 
-def timbral(track: OpenTrack, settings: Settings) -> Result:
+def timbral(track: TrackAnalysis, settings: Settings) -> Result:
     """Eight timbre keys."""
     return Result(values_of(track.curve("full_mix", "timbre")))

@@ -2,16 +2,16 @@
 
 from collections.abc import Collection, Iterable
 
+from mirkit.analysis import TrackAnalysis
 from mirkit.audio import resample
 from mirkit.catalog import KEYS, MEASURED, stage
 from mirkit.features import danceability, loudness
 from mirkit.features.harmony import atonality
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import N_FFT
-from mirkit.features.timbre import TimbreMeter
+from mirkit.features.timbre import TimbreExtractor
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
-from mirkit.opentrack import OpenTrack
-from mirkit.stages import Result, door, values_of
+from mirkit.stages import Result, stage_function, values_of
 from mirkit.store import Settings
 
 NEEDS_SOUND = Unknown("needs the samples of the window")
@@ -32,7 +32,7 @@ SHORTEST: dict[str, float] = {
 
 
 def at_window(
-    track: OpenTrack,
+    track: TrackAnalysis,
     window: Window,
     settings: Settings,
     *,
@@ -45,7 +45,7 @@ def at_window(
 
     Parameters
     ----------
-    track : OpenTrack
+    track : TrackAnalysis
     window : Window
         Seconds, within the track.
     settings : Settings
@@ -68,7 +68,7 @@ def at_window(
         elif name == "beats":  # its door would track them; here they are those of the source
             results[name] = Result(values_of(tempo(view.beats, window)))
         else:
-            results[name] = door(row)(view, settings)
+            results[name] = stage_function(row)(view, settings)
     return results
 
 
@@ -76,13 +76,13 @@ def timbre_of(samples: FloatArray, rate: int) -> Result:
     """Timbre of a stretch of sound, shape=(channels, n)."""
     if rate != ANALYSIS_RATE:
         samples = resample(samples, rate, ANALYSIS_RATE)
-    meter = TimbreMeter(len(samples))
+    meter = TimbreExtractor(len(samples))
     meter.push(samples)
     return Result(values_of(meter.finish()))
 
 
 def widened(window: Window, seconds: float, duration: float) -> Window:
-    """Widen a window to a length about its centre, moved inward at the ends of a track of this duration."""
+    """Widen a window to a length about its center, moved inward at the ends of a track of this duration."""
     if window.duration >= seconds:
         return window
     start = min(max((window.start + window.end - seconds) / 2, 0.0), max(duration - seconds, 0.0))

@@ -5,46 +5,49 @@ Nothing else reads or writes them. They are merged under a lock and replaced who
 
 from mirkit.store.atomic import (
     LOCK_NAME,
-    Busy,
+    LockedError,
+    atomic_file,
+    atomic_write,
     lock,
     make_folder,
     remove_file,
-    sweep,
+    remove_orphans,
     sweep_tree,
-    whole_file,
-    write_whole,
 )
 from mirkit.store.curves import read_curves, read_curves_header, update_curves
-from mirkit.store.entry import EXTERNAL, Entry
-from mirkit.store.fingerprints import Fingerprint, fingerprint, fingerprint_bytes, fingerprint_text, hash_file
-from mirkit.store.grids import Grid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
+from mirkit.store.dataset_root import find_root
+from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file
+from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
 from mirkit.store.info import read_info, round6, update_info, write_info
-from mirkit.store.mishap import mishap, shown
 from mirkit.store.moved import believe_times, stamps_kept
+from mirkit.store.os_errors import as_error, printable
 from mirkit.store.provenance import Provenance, read_provenance, recorded, restamp, update_provenance
-from mirkit.store.root import find_root
+from mirkit.store.provenance_record import EXTERNAL, ProvenanceRecord
 from mirkit.store.settings import Settings, read_settings, with_values, write_backends, write_table
 
 __all__ = [
     "EXTERNAL",
     "LOCK_NAME",
-    "Busy",
-    "Entry",
-    "Fingerprint",
-    "Grid",
+    "BeatGrid",
+    "FileDigest",
+    "LockedError",
     "Provenance",
+    "ProvenanceRecord",
     "Settings",
+    "as_error",
+    "atomic_file",
+    "atomic_write",
     "believe_times",
+    "digest_of_bytes",
+    "digest_of_text",
+    "file_digest",
     "find_root",
-    "fingerprint",
-    "fingerprint_bytes",
-    "fingerprint_text",
     "format_grid",
     "format_onsets",
     "hash_file",
     "lock",
     "make_folder",
-    "mishap",
+    "printable",
     "read_curves",
     "read_curves_header",
     "read_grid",
@@ -54,21 +57,18 @@ __all__ = [
     "read_settings",
     "recorded",
     "remove_file",
+    "remove_orphans",
     "restamp",
     "round6",
-    "shown",
     "stamps_kept",
-    "sweep",
     "sweep_tree",
     "update_curves",
     "update_info",
     "update_provenance",
-    "whole_file",
     "with_values",
     "write_backends",
     "write_grid",
     "write_info",
     "write_onsets",
     "write_table",
-    "write_whole",
 ]

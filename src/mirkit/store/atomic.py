@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mirkit.errors import InfoError
-from mirkit.store.mishap import NO_LOCKS, mishap, shown
+from mirkit.store.os_errors import NO_LOCKS, as_error, printable
 
 #: Unfinished files begin with this, then tell who writes: ``.mirkit-tmp-<machine>-<process>-<random><suffix>``.
 TEMP_PREFIX = ".mirkit-tmp-"
@@ -34,12 +34,12 @@ _LONGEST_SUFFIX = 12
 _TEMP = re.compile(re.escape(TEMP_PREFIX) + r"([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{8}(?:\..*)?")
 
 
-class Busy(InfoError):  # noqa: N818 (reads as what it says)
+class LockedError(InfoError):
     """Somebody else is at work on it."""
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; on leaving, it becomes ``path``, or nothing happened.
 
     For writers that need a path, such as encoders: the temporary name keeps the suffix of ``path``.
@@ -58,16 +58,16 @@ def whole_file(path: Path) -> Iterator[Path]:
             temp.chmod(path.stat().st_mode & 0o777)
         _replace(temp, path)
     except OSError as error:
-        raise mishap(error, path, "write") from error
+        raise as_error(error, path, "write") from error
     finally:
         with suppress(OSError):
             temp.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path``, whole or not at all (see :func:`whole_file`)."""
-    with whole_file(path) as temp, open(temp, "xb") as file:
+    with atomic_file(path) as temp, open(temp, "xb") as file:
         file.write(data)
 
 
@@ -96,19 +96,19 @@ def lock(folder: Path, timeout: float = LOCK_TIMEOUT_S, name: str = LOCK_NAME) -
     try:
         handle = _acquire(place, timeout)
     except TimeoutError as error:
-        raise Busy(
-            f"{shown(folder)}: another mirkit is writing here and did not finish within {timeout:g} s; "
+        raise LockedError(
+            f"{printable(folder)}: another mirkit is writing here and did not finish within {timeout:g} s; "
             "wait for it or stop it, then run the same command again"
         ) from error
     except OSError as error:
-        raise mishap(error, folder, "lock") from error
+        raise as_error(error, folder, "lock") from error
     try:
         yield
     finally:
         _release(place, handle)
 
 
-def sweep(folder: Path) -> list[Path]:
+def remove_orphans(folder: Path) -> list[Path]:
     """Remove what dead writers left in a folder: temporary files, a lock file.
 
     A temporary file is an orphan when its process is gone, or, where that cannot be seen from here (another machine
@@ -133,7 +133,7 @@ def sweep(folder: Path) -> list[Path]:
                 path.unlink(missing_ok=True)
                 removed.append(path)
     except OSError as error:
-        raise mishap(error, folder, "clean up") from error
+        raise as_error(error, folder, "clean up") from error
     return removed
 
 
@@ -141,7 +141,7 @@ def sweep_tree(folder: Path) -> list[Path]:
     """As :func:`sweep`, in a folder and all folders below it; links are not followed."""
     removed = []
     for below, _, _ in os.walk(folder):
-        removed += sweep(Path(below))
+        removed += remove_orphans(Path(below))
     return removed
 
 
@@ -150,7 +150,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise mishap(error, folder, "make") from error
+        raise as_error(error, folder, "make") from error
     return folder
 
 
@@ -159,7 +159,7 @@ def remove_file(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise mishap(error, path, "remove") from error
+        raise as_error(error, path, "remove") from error
 
 
 def sync_folder(folder: Path) -> None:

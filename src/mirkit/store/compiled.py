@@ -32,7 +32,7 @@ from typing import Any, TypeVar
 
 from mirkit.errors import MirkitError
 from mirkit.features.kernel import KERNELS
-from mirkit.store.atomic import machine, sweep, write_whole
+from mirkit.store.atomic import atomic_write, machine, remove_orphans
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ def keep_compiled() -> None:
             if data is not None and before == _state(_kept.folder):  # no other thread has compiled meanwhile
                 with suppress(MirkitError, OSError):
                     root.mkdir(parents=True, exist_ok=True)
-                    write_whole(root / _name(), data)
+                    atomic_write(root / _name(), data)
                     _kept.archived = frozenset(before)
                     _prune(root)
                 return
@@ -285,7 +285,7 @@ def _sweep(base: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
     with suppress(MirkitError):
         if base == _root():
-            sweep(base)
+            remove_orphans(base)
 
 
 def _prune(root: Path) -> None:

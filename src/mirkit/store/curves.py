@@ -1,4 +1,4 @@
-"""``.CURVES.npz``: the time-resolved curves that let any window be summarised later without decoding sound.
+"""``.CURVES.npz``: the time-resolved curves that let any window be summarized later without decoding sound.
 
 An ordinary ``.npz`` (``numpy.load`` opens it) whose entries are keyed ``part/family/field``, for instance
 ``full_mix/loudness/energies``, with one JSON entry ``header`` that says per ``part/family`` what its writer wants to
@@ -18,8 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.errors import MissingInput
-from mirkit.store.mishap import shown
-from mirkit.store.sidecar import Damaged, JsonObject, JsonValue, encode_object, merge, parse_object, read_bounded
+from mirkit.store.json_files import (
+    DamagedFileError,
+    JsonObject,
+    JsonValue,
+    encode_object,
+    merge,
+    parse_object,
+    read_bounded,
+)
+from mirkit.store.os_errors import printable
 
 Array = npt.NDArray[Any]
 
@@ -140,7 +148,7 @@ def _encode(array: Array) -> bytes:
 def _open(path: Path) -> zipfile.ZipFile:
     data = read_bounded(path, MAX_CONTENT)
     if data is None:
-        raise MissingInput(f'{shown(path)}: no curves; make them with: mirkit extract "{shown(path.parent)}"')
+        raise MissingInput(f'{printable(path)}: no curves; make them with: mirkit extract "{printable(path.parent)}"')
     return _archive(data, path)
 
 
@@ -198,5 +206,5 @@ def _is_under(key: str, prefix: str) -> bool:
     return key == prefix or key.startswith(prefix.rstrip("/") + "/")
 
 
-def _damaged(path: Path, what: str) -> Damaged:
-    return Damaged(f"{shown(path)}: {what}; remove the file to have its curves made again")
+def _damaged(path: Path, what: str) -> DamagedFileError:
+    return DamagedFileError(f"{printable(path)}: {what}; remove the file to have its curves made again")

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from mirkit.errors import MissingInput
 from mirkit.store.info import round6
-from mirkit.store.mishap import shown
-from mirkit.store.sidecar import Damaged, encode_object, parse_object, read_bounded, write_sidecar
+from mirkit.store.json_files import DamagedFileError, encode_object, parse_object, read_bounded, write_sidecar
+from mirkit.store.os_errors import printable
 
 #: Times are kept to the microsecond, finer than a sample.
 DECIMALS = 6
@@ -20,7 +20,7 @@ Times = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class BeatGrid:
     """Beats of a track.
 
     Attributes
@@ -28,7 +28,7 @@ class Grid:
     beats : np.ndarray, shape=(n,)
         Times of the beats in seconds, increasing.
     downbeats : np.ndarray, shape=(m,)
-        Times of the first beats of the bars in seconds, increasing; empty where the metre is unknown.
+        Times of the first beats of the bars in seconds, increasing; empty where the meter is unknown.
     bpm : float or None
         Tempo in beats per minute; None where it is not steady or not known.
     """
@@ -44,7 +44,7 @@ class Grid:
             raise ValueError(f"not a tempo: {self.bpm}")
 
 
-def read_grid(path: Path) -> Grid:
+def read_grid(path: Path) -> BeatGrid:
     """Read a ``.BEATS_GRID``: JSON, or the text form of older data sets (one beat a line, no downbeats).
 
     Raises
@@ -58,21 +58,23 @@ def read_grid(path: Path) -> Grid:
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         content = parse_object(data, path)
         if "beats" not in content:
-            raise Damaged(f"{shown(path)}: a beat grid without beats; remove it to have it made again")
+            raise DamagedFileError(f"{printable(path)}: a beat grid without beats; remove it and run again")
         beats, downbeats, bpm = (content.get(key) for key in ("beats", "downbeats", "bpm"))
     elif data.strip():
         beats, downbeats, bpm = _lines(data, path), None, None
     else:
-        raise Damaged(f"{shown(path)}: empty; remove it to have it made again")
+        raise DamagedFileError(f"{printable(path)}: empty; remove it to have it made again")
     try:
-        return Grid(
+        return BeatGrid(
             _times(beats), _times([] if downbeats is None else downbeats), None if bpm is None else _number(bpm)
         )
     except (TypeError, ValueError, OverflowError) as error:
-        raise Damaged(f"{shown(path)}: not a beat grid ({error}); remove it to have it made again") from error
+        raise DamagedFileError(
+            f"{printable(path)}: not a beat grid ({error}); remove it to have it made again"
+        ) from error
 
 
-def format_grid(grid: Grid) -> bytes:
+def format_grid(grid: BeatGrid) -> bytes:
     """Give the content of a ``.BEATS_GRID``: JSON with ``beats``, ``downbeats``, ``bpm`` and ``total_beats``."""
     return encode_object(
         {
@@ -84,7 +86,7 @@ def format_grid(grid: Grid) -> bytes:
     )
 
 
-def write_grid(path: Path, grid: Grid) -> None:
+def write_grid(path: Path, grid: BeatGrid) -> None:
     """Write a ``.BEATS_GRID`` (see :func:`format_grid`), whole or not at all."""
     write_sidecar(path, format_grid(grid))
 
@@ -108,7 +110,9 @@ def read_onsets(path: Path) -> Times:
     try:
         return _checked(_times(_lines(data, path)))
     except ValueError as error:
-        raise Damaged(f"{shown(path)}: not a list of onsets ({error}); remove it to have it made again") from error
+        raise DamagedFileError(
+            f"{printable(path)}: not a list of onsets ({error}); remove it to have it made again"
+        ) from error
 
 
 def format_onsets(times: Iterable[float] | Times) -> bytes:
@@ -124,7 +128,7 @@ def write_onsets(path: Path, times: Iterable[float] | Times) -> None:
 def _read(path: Path, what: str) -> bytes:
     data = read_bounded(path)
     if data is None:
-        raise MissingInput(f'{shown(path)}: no {what}; make it with: mirkit rhythm "{shown(path.parent)}"')
+        raise MissingInput(f'{printable(path)}: no {what}; make it with: mirkit rhythm "{printable(path.parent)}"')
     return data
 
 
@@ -133,8 +137,8 @@ def _lines(data: bytes, path: Path) -> list[float]:
         lines = (line.partition("#")[0].strip() for line in data.decode("utf-8-sig").splitlines())
         return [float(line) for line in lines if line]
     except ValueError as error:
-        raise Damaged(
-            f"{shown(path)}: not text with one time a line ({shown(str(error))}); remove it to have it made again"
+        raise DamagedFileError(
+            f"{printable(path)}: not one time per line ({printable(str(error))}); remove it and run again"
         ) from error
 
 

@@ -9,7 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirkit.store.sidecar import Damaged, JsonObject, JsonValue, encode_object, merge, parse_object, read_bounded
+from mirkit.store.json_files import (
+    DamagedFileError,
+    JsonObject,
+    JsonValue,
+    encode_object,
+    merge,
+    parse_object,
+    read_bounded,
+)
 
 _ABSENT = object()
 
@@ -75,7 +83,7 @@ def write_info(path: Path, content: Mapping[str, Any]) -> None:
     """
     try:
         known = read_info(path)
-    except Damaged:
+    except DamagedFileError:
         known = {}  # set aside by the update
     # By their text, for 1, 1.0 and True are equal in Python and different in JSON.
     update_info(path, {key: value for key, value in content.items() if repr(known.get(key, _ABSENT)) != repr(value)})

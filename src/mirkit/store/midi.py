@@ -7,9 +7,9 @@ from pathlib import Path
 import mido
 import numpy as np
 
+from mirkit.drums.drum_hits import Hits, velocities
+from mirkit.drums.tempo_map import QUARTER, TempoMap
 from mirkit.store.output import head
-from mirkit.transcription.hits import Hits, velocities
-from mirkit.transcription.tempo_map import QUARTER, TempoMap
 
 #: General MIDI's drum channel (the tenth, counted from 0).
 _DRUMS = 9

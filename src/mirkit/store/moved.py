@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mirkit.errors import InfoError
-from mirkit.store.fingerprints import Fingerprint
+from mirkit.store.digests import FileDigest
 from mirkit.store.provenance import read_provenance, recorded, rewrite
 from mirkit.store.stamp import Stamp, stamp_of
 
@@ -32,7 +32,7 @@ def stamps_kept(before: Path, after: Path, moves: Iterable[tuple[Path, Path]]) -
     yield
     new = {old[source]: stamp for source, target in moves if source in old and (stamp := _look(target))}
 
-    def now(_: str, known: Fingerprint) -> Fingerprint:
+    def now(_: str, known: FileDigest) -> FileDigest:
         stamp = new.get(known.stamp)
         same = stamp is not None and stamp[:2] == known.stamp[:2]
         return _stamped(known, stamp) if stamp and same else known
@@ -53,14 +53,14 @@ def believe_times(path: Path, files: Mapping[str, Path]) -> None:
     """
     looks = {name: stamp for name, file in files.items() if (stamp := _look(file))}
 
-    def now(name: str, known: Fingerprint) -> Fingerprint:
+    def now(name: str, known: FileDigest) -> FileDigest:
         stamp = looks.get(name)
         return _stamped(known, stamp) if stamp and stamp[:2] == known.stamp[:2] else known
 
     rewrite(path, now)
 
 
-def _stamped(print_: Fingerprint, stamp: Stamp) -> Fingerprint:
+def _stamped(print_: FileDigest, stamp: Stamp) -> FileDigest:
     return replace(print_, mtime_ns=stamp.mtime_ns, ctime_ns=stamp.ctime_ns, inode=stamp.inode)
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirkit.errors import InfoError, SettingsError
-from mirkit.store.atomic import make_folder, sweep, whole_file
-from mirkit.store.mishap import mishap, shown
+from mirkit.store.atomic import atomic_file, make_folder, remove_orphans
+from mirkit.store.json_files import loads, open_plain
 from mirkit.store.names import MIDI_ENDINGS, SIDECARS, SOUND_SUFFIXES
-from mirkit.store.sidecar import loads, open_plain
+from mirkit.store.os_errors import as_error, printable
 
 #: Tells whether a file is an earlier output of the command that is about to write it.
 Recognize = Callable[[Path], bool]
@@ -84,11 +84,11 @@ class Output:
             if why is None or (not why and (self.overwrite or self.is_ours(self.path))):
                 return
         except OSError as error:
-            raise mishap(error, self.path, "read") from error
+            raise as_error(error, self.path, "read") from error
         if why:
-            raise SettingsError(f"{shown(self.path)}: {why}, and is not overwritten; name another file")
+            raise SettingsError(f"{printable(self.path)}: {why}, and is not overwritten; name another file")
         raise SettingsError(
-            f"{shown(self.path)}: there is such a file already, not written by this command; "
+            f"{printable(self.path)}: there is such a file already, not written by this command; "
             "name another file, or add --overwrite"
         )
 
@@ -103,8 +103,8 @@ class Output:
         """
         folder = make_folder(self.path.parent)
         with suppress(InfoError):  # what killed commands left here
-            sweep(folder)
-        with whole_file(self.path) as temp:
+            remove_orphans(folder)
+        with atomic_file(self.path) as temp:
             yield temp
             self.check()
 

@@ -10,10 +10,25 @@ from pathlib import Path
 from typing import TypeVar
 
 from mirkit.errors import InfoError
-from mirkit.store.entry import Entry, as_object, encode_entry, encode_prints, parse_entry, parse_prints
-from mirkit.store.fingerprints import Fingerprint
-from mirkit.store.mishap import shown
-from mirkit.store.sidecar import Damaged, JsonObject, JsonValue, encode_object, merge, parse_object, read_bounded
+from mirkit.store.digests import FileDigest
+from mirkit.store.json_files import (
+    DamagedFileError,
+    JsonObject,
+    JsonValue,
+    encode_object,
+    merge,
+    parse_object,
+    read_bounded,
+)
+from mirkit.store.os_errors import printable
+from mirkit.store.provenance_record import (
+    ProvenanceRecord,
+    as_object,
+    encode_entry,
+    encode_prints,
+    parse_entry,
+    parse_prints,
+)
 
 T = TypeVar("T")
 
@@ -36,9 +51,9 @@ class Provenance:
         What another version of mirkit wrote; kept as it is.
     """
 
-    stages: Mapping[str, Entry] = field(default_factory=dict)
+    stages: Mapping[str, ProvenanceRecord] = field(default_factory=dict)
     facts: Mapping[str, JsonObject] = field(default_factory=dict)
-    adopted: Mapping[str, Fingerprint] = field(default_factory=dict)
+    adopted: Mapping[str, FileDigest] = field(default_factory=dict)
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
@@ -56,9 +71,9 @@ def read_provenance(path: Path) -> Provenance:
 
 def update_provenance(
     path: Path,
-    stages: Iterable[Entry] = (),
+    stages: Iterable[ProvenanceRecord] = (),
     facts: Mapping[str, Mapping[str, JsonValue]] | None = None,
-    adopted: Mapping[str, Fingerprint] | None = None,
+    adopted: Mapping[str, FileDigest] | None = None,
     remove: Iterable[str] = (),
 ) -> Provenance:
     """Merge into a ``.PROVENANCE``, under the folder's lock, and give its whole content.
@@ -67,7 +82,7 @@ def update_provenance(
     ----------
     path : Path
         The ``.PROVENANCE``; made if absent. One that cannot be read is set aside.
-    stages : iterable of Entry
+    stages : iterable of ProvenanceRecord
         Each takes the place of the stage's older entry.
     facts : mapping
         Name -> ``{"value": ..., "confidence": ...}``.
@@ -103,16 +118,16 @@ def update_provenance(
     return merged
 
 
-def recorded(content: Provenance) -> dict[str, list[Fingerprint]]:
+def recorded(content: Provenance) -> dict[str, list[FileDigest]]:
     """Give what the stages know of each file that they read or wrote: name -> its fingerprints."""
-    found: dict[str, list[Fingerprint]] = {}
+    found: dict[str, list[FileDigest]] = {}
     for entry in content.stages.values():
         for name, print_ in (*entry.inputs.items(), *entry.outputs.items()):
             found.setdefault(name, []).append(print_)
     return found
 
 
-def restamp(path: Path, content: Provenance, prints: Mapping[str, Fingerprint]) -> Provenance:
+def restamp(path: Path, content: Provenance, prints: Mapping[str, FileDigest]) -> Provenance:
     """Store how files look now whose content is what a ``.PROVENANCE`` has of them, so that they are not hashed again.
 
     A data set that cannot be written to keeps the older stamps on disk.
@@ -132,7 +147,7 @@ def restamp(path: Path, content: Provenance, prints: Mapping[str, Fingerprint]) 
         ``content`` with the stamps of now.
     """
 
-    def now(name: str, known: Fingerprint) -> Fingerprint:
+    def now(name: str, known: FileDigest) -> FileDigest:
         return prints[name] if prints.get(name) == known else known
 
     if all(now(name, known).stamp == known.stamp for name, several in recorded(content).items() for known in several):
@@ -141,7 +156,7 @@ def restamp(path: Path, content: Provenance, prints: Mapping[str, Fingerprint]) 
     return _with_prints(content, now)
 
 
-def rewrite(path: Path, now: Callable[[str, Fingerprint], Fingerprint]) -> None:
+def rewrite(path: Path, now: Callable[[str, FileDigest], FileDigest]) -> None:
     """Exchange fingerprints in a ``.PROVENANCE``; one that is absent, or cannot be read or written, stays as it is.
 
     ``now`` is given a name and its fingerprint, and gives the one to be stored.
@@ -155,8 +170,8 @@ def rewrite(path: Path, now: Callable[[str, Fingerprint], Fingerprint]) -> None:
             merge(path, change)
 
 
-def _with_prints(content: Provenance, now: Callable[[str, Fingerprint], Fingerprint]) -> Provenance:
-    def changed(prints: Mapping[str, Fingerprint]) -> dict[str, Fingerprint]:
+def _with_prints(content: Provenance, now: Callable[[str, FileDigest], FileDigest]) -> Provenance:
+    def changed(prints: Mapping[str, FileDigest]) -> dict[str, FileDigest]:
         return {name: now(name, known) for name, known in prints.items()}
 
     stages = {
@@ -191,4 +206,4 @@ def _parse(data: bytes, path: Path) -> Provenance:
             extra={name: value for name, value in content.items() if name not in _PARTS},
         )
     except TypeError as error:
-        raise Damaged(f"{shown(path)}: no provenance that can be read ({error}); move it away") from error
+        raise DamagedFileError(f"{printable(path)}: no provenance that can be read ({error}); move it away") from error

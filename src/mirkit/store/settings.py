@@ -18,14 +18,14 @@ from typing import Any
 
 from mirkit.catalog import BACKENDS, JOBS
 from mirkit.errors import InfoError, SettingsError
-from mirkit.store import atomic, checks, crop_settings, text_settings
-from mirkit.store.checks import Kind, Setting
-from mirkit.store.crop_settings import Crop
-from mirkit.store.drum_settings import Drums
-from mirkit.store.mishap import shown
-from mirkit.store.root import SETTINGS_NAME
-from mirkit.store.sidecar import read_bounded, write_sidecar
-from mirkit.store.text_settings import Texts
+from mirkit.store import atomic, caption_settings, clip_settings, validators
+from mirkit.store.caption_settings import CaptionSettings
+from mirkit.store.clip_settings import ClipSettings
+from mirkit.store.dataset_root import SETTINGS_NAME
+from mirkit.store.drum_settings import DrumSettings
+from mirkit.store.json_files import read_bounded, write_sidecar
+from mirkit.store.os_errors import printable
+from mirkit.store.validators import Kind, Setting
 
 #: Environment variable that names the user's own settings file, where it is not in the platform's folder.
 CONFIG = "MIRKIT_CONFIG"
@@ -35,7 +35,7 @@ _MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True)
-class Backends:
+class BackendSettings:
     """``[backends]``: the method for each job, ``auto`` or a name that the catalog lists."""
 
     stems: str = "auto"
@@ -47,7 +47,7 @@ class Backends:
 
 
 @dataclass(frozen=True)
-class Separation:
+class SeparationSettings:
     """``[separation]``: how stems are made and kept.
 
     Attributes
@@ -75,7 +75,7 @@ class Separation:
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class RhythmSettings:
     """``[rhythm]``: what steers the beat tracker.
 
     Attributes
@@ -97,7 +97,7 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunSettings:
     """``[run]``: what changes no value, only where and how fast it is found.
 
     Attributes
@@ -109,7 +109,7 @@ class Run:
     offline : bool
         Nothing is fetched; what is not here is not used.
     commercial_safe : bool
-        Models whose licence excludes commercial use are refused.
+        Models whose license excludes commercial use are refused.
     """
 
     device: str = "auto"
@@ -122,13 +122,13 @@ class Run:
 class Settings:
     """All settings of a data set. ``exclude`` holds, in ``[exclude]``, track = "reason" for what is left out."""
 
-    backends: Backends = Backends()
-    separation: Separation = Separation()
-    rhythm: Rhythm = Rhythm()
-    drums: Drums = field(default_factory=Drums)
-    crop: Crop = field(default_factory=Crop)
-    run: Run = Run()
-    texts: Texts = field(default_factory=Texts)
+    backends: BackendSettings = BackendSettings()
+    separation: SeparationSettings = SeparationSettings()
+    rhythm: RhythmSettings = RhythmSettings()
+    drums: DrumSettings = field(default_factory=DrumSettings)
+    crop: ClipSettings = field(default_factory=ClipSettings)
+    run: RunSettings = RunSettings()
+    texts: CaptionSettings = field(default_factory=CaptionSettings)
     exclude: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -152,12 +152,12 @@ def read_settings(root: Path, *, own: bool = True) -> Settings:
     values = _flat(_tables(path))
     _refuse_addresses(values, path)
     if not own:
-        return with_values(Settings(), values, shown(path))
+        return with_values(Settings(), values, printable(path))
     mine = _users_settings()
-    settings = with_values(mine, values, shown(path))
+    settings = with_values(mine, values, printable(path))
     for name, setting in _CHECKS.items():
         if setting.restricts and value_of(mine, name):
-            settings = with_values(settings, {name: True}, shown(path))
+            settings = with_values(settings, {name: True}, printable(path))
         if (value := os.environ.get(environment_variable(name), "")) and setting.option:
             settings = with_values(settings, {name: value}, environment_variable(name))
     return settings
@@ -195,7 +195,7 @@ def value_of(settings: Settings, name: str) -> Any:
 def where_to_put(name: str) -> str:
     """Say where a setting belongs that a data set may not hold."""
     try:
-        places = [f"into your own settings, {shown(user_settings_path())}"]
+        places = [f"into your own settings, {printable(user_settings_path())}"]
     except SettingsError:
         places = [f"into a settings file of your own that {CONFIG} names"]
     if option := _CHECKS[name].option:
@@ -210,8 +210,10 @@ def _users_settings() -> Settings:
         return Settings()
     values = _flat(_tables(path, follow=True))
     if "exclude" in values:
-        raise SettingsError(f"{shown(path)}: [exclude] names tracks of one data set; write it into its {SETTINGS_NAME}")
-    return with_values(Settings(), values, shown(path))
+        raise SettingsError(
+            f"{printable(path)}: [exclude] names tracks of one data set; write it into its {SETTINGS_NAME}"
+        )
+    return with_values(Settings(), values, printable(path))
 
 
 def _refuse_addresses(values: Mapping[str, Any], path: Path) -> None:
@@ -222,11 +224,13 @@ def _refuse_addresses(values: Mapping[str, Any], path: Path) -> None:
             continue
         if setting.kind is Kind.ADDRESS:
             why = f"a data set may not name {setting.names}"
-        elif checks.names_a_file(value, path.parent, Path()):
+        elif validators.names_a_file(value, path.parent, Path()):
             why = f"a data set may name a model that `mirkit models` lists, and not {setting.names}"
         else:
             continue
-        raise SettingsError(f"{shown(path)}: {name} = {shown(str(value))[:80]}: {why}; put it {where_to_put(name)}")
+        raise SettingsError(
+            f"{printable(path)}: {name} = {printable(str(value))[:80]}: {why}; put it {where_to_put(name)}"
+        )
 
 
 def with_values(settings: Settings, values: Mapping[str, Any], where: str) -> Settings:
@@ -252,7 +256,7 @@ def with_values(settings: Settings, values: Mapping[str, Any], where: str) -> Se
         if name not in _CHECKS:
             near = _same_key(name) or difflib.get_close_matches(name, [*_CHECKS, *_SECTIONS], 1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(_CHECKS))}"
-            raise SettingsError(f"{where}: unknown setting {shown(name)}; {hint}")
+            raise SettingsError(f"{where}: unknown setting {printable(name)}; {hint}")
         try:
             checked = check_value(name, value)
         except ValueError as error:
@@ -318,7 +322,7 @@ def write_table(root: Path, table: str, values: Mapping[str, Any]) -> None:
         text += "\n" if text else ""
         flat = _flat(tomllib.loads(text))
         _refuse_addresses(flat, path)
-        with_values(Settings(), flat, shown(path))
+        with_values(Settings(), flat, printable(path))
         write_sidecar(path, text.encode())
 
 
@@ -329,7 +333,7 @@ def _tables(path: Path, *, follow: bool = False) -> dict[str, Any]:
     except InfoError as error:
         raise SettingsError(str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"{shown(path)}: not readable as TOML: {shown(str(error))}") from error
+        raise SettingsError(f"{printable(path)}: not readable as TOML: {printable(str(error))}") from error
 
 
 def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -352,32 +356,34 @@ def _same_key(name: str) -> list[str]:
 
 _CHECKS: dict[str, Setting] = {
     **{
-        f"backends.{job}": Setting(checks.one_of("auto", *(row.name for row in BACKENDS if row.job == job)), Kind.VALUE)
+        f"backends.{job}": Setting(
+            validators.one_of("auto", *(row.name for row in BACKENDS if row.job == job)), Kind.VALUE
+        )
         for job in JOBS
     },
-    "separation.model": Setting(checks.optional(checks.text), Kind.MODEL, "a file or folder", "--model"),
-    "separation.format": Setting(checks.one_of("flac", "wav", "mp3", "ogg"), Kind.VALUE),
-    "separation.bitrate": Setting(checks.whole(32, 512), Kind.VALUE),
-    "separation.shifts": Setting(checks.optional(checks.whole(0, 100)), Kind.VALUE),
-    "separation.overlap": Setting(checks.optional(checks.number(0, 0.99)), Kind.VALUE),
-    "separation.segment": Setting(checks.optional(checks.number(0.1, 3600)), Kind.VALUE),
-    "rhythm.stems": Setting(checks.flag, Kind.VALUE),
-    "rhythm.bpm_range": Setting(checks.optional(checks.tempo_range), Kind.VALUE),
-    "rhythm.bpm": Setting(checks.optional(checks.number(20, 400)), Kind.VALUE),
-    "rhythm.model": Setting(checks.optional(checks.text), Kind.MODEL, "a file", "--beat-model"),
-    "drums.source": Setting(checks.one_of("stem", "mix"), Kind.VALUE),
-    "drums.quantise": Setting(checks.whole(0, 48), Kind.VALUE),
-    "drums.model": Setting(checks.optional(checks.text), Kind.MODEL, "a file", "--drum-model"),
-    "crop.length": Setting(crop_settings.length, Kind.VALUE),
-    "crop.align": Setting(checks.one_of("downbeat", "beat", "free"), Kind.VALUE),
-    "crop.overlap": Setting(checks.number(0, 0.99), Kind.VALUE),
-    "crop.tail": Setting(checks.one_of("drop", "pad", "keep"), Kind.VALUE),
-    "crop.name": Setting(crop_settings.set_name, Kind.VALUE),
-    "run.device": Setting(checks.device, Kind.VALUE),
-    "run.jobs": Setting(checks.whole(0, 4096), Kind.VALUE),
-    "run.offline": Setting(checks.flag, Kind.VALUE, restricts=True),
-    "run.commercial_safe": Setting(checks.flag, Kind.VALUE, restricts=True),
-    **text_settings.CHECKS,
-    "exclude": Setting(checks.texts, Kind.WORDS),
+    "separation.model": Setting(validators.optional(validators.text), Kind.MODEL, "a file or folder", "--model"),
+    "separation.format": Setting(validators.one_of("flac", "wav", "mp3", "ogg"), Kind.VALUE),
+    "separation.bitrate": Setting(validators.whole(32, 512), Kind.VALUE),
+    "separation.shifts": Setting(validators.optional(validators.whole(0, 100)), Kind.VALUE),
+    "separation.overlap": Setting(validators.optional(validators.number(0, 0.99)), Kind.VALUE),
+    "separation.segment": Setting(validators.optional(validators.number(0.1, 3600)), Kind.VALUE),
+    "rhythm.stems": Setting(validators.flag, Kind.VALUE),
+    "rhythm.bpm_range": Setting(validators.optional(validators.tempo_range), Kind.VALUE),
+    "rhythm.bpm": Setting(validators.optional(validators.number(20, 400)), Kind.VALUE),
+    "rhythm.model": Setting(validators.optional(validators.text), Kind.MODEL, "a file", "--beat-model"),
+    "drums.source": Setting(validators.one_of("stem", "mix"), Kind.VALUE),
+    "drums.quantize": Setting(validators.whole(0, 48), Kind.VALUE),
+    "drums.model": Setting(validators.optional(validators.text), Kind.MODEL, "a file", "--drum-model"),
+    "crop.length": Setting(clip_settings.length, Kind.VALUE),
+    "crop.align": Setting(validators.one_of("downbeat", "beat", "free"), Kind.VALUE),
+    "crop.overlap": Setting(validators.number(0, 0.99), Kind.VALUE),
+    "crop.tail": Setting(validators.one_of("drop", "pad", "keep"), Kind.VALUE),
+    "crop.name": Setting(clip_settings.set_name, Kind.VALUE),
+    "run.device": Setting(validators.device, Kind.VALUE),
+    "run.jobs": Setting(validators.whole(0, 4096), Kind.VALUE),
+    "run.offline": Setting(validators.flag, Kind.VALUE, restricts=True),
+    "run.commercial_safe": Setting(validators.flag, Kind.VALUE, restricts=True),
+    **caption_settings.CHECKS,
+    "exclude": Setting(validators.texts, Kind.WORDS),
 }
 _SECTIONS = tuple(dict.fromkeys(name.partition(".")[0] for name in _CHECKS))

@@ -1,7 +1,7 @@
 """A track: its files, and where to find them.
 
 A track is a folder with a ``full_mix.*``, or a loose sound file with its results beside it. Only paths live here; the
-sound of a track that is worked on is :mod:`mirkit.opentrack`.
+sound of a track that is worked on is :mod:`mirkit.analysis`.
 """
 
 from mirkit.track.find import find_all, find_tracks, get_info_path, get_organized_folders, is_track, loose_files

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mirkit.errors import MirkitError
-from mirkit.store.mishap import shown
+from mirkit.store.os_errors import printable
 from mirkit.store.provenance import read_provenance
-from mirkit.track.companions import role_beside
-from mirkit.track.look import Look, look, walk
+from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_sound, part_of
+from mirkit.track.sidecar_names import kind_beside
 from mirkit.track.track import Track
 
 
 def is_track(path: Path | str) -> bool:
     """Tell whether a path is a track folder. Raises MissingInput where a folder cannot be read."""
     path = Path(os.path.abspath(path))
-    return path.is_dir() and look(path).is_track
+    return path.is_dir() and list_folder(path).is_track
 
 
 def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Track]:
@@ -110,21 +110,22 @@ def _alike(one: os.stat_result, other: os.stat_result) -> bool:
     return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
 
 
-def loose_in(looked: Look, notes: list[str] | None = None) -> list[Path]:
+def loose_in(looked: FolderListing, notes: list[str] | None = None) -> list[Path]:
     """Give the loose sound files of one folder that is no track (see :func:`loose_files`)."""
     lone_stems = {part_of(name) for name in looked.sounds} - {""}
     is_stems_folder = len(lone_stems) > 1
     owners = {base_of(base) for name in looked.sounds for base in (name, os.path.splitext(name)[0])}
     stems: dict[str, list[str]] = defaultdict(list)  # base -> its stems
     for name in looked.sounds:
-        if base := role_beside(name)[0]:
+        if base := kind_beside(name)[0]:
             stems[base].append(name)
     orphans = {base for base, names in stems.items() if base not in owners and _were_ours(looked.folder, base, names)}
     if notes is not None:
         if is_stems_folder:
-            notes.append(f"{shown(looked.folder)}: stems without a {MIX}.*; left as they are")
+            notes.append(f"{printable(looked.folder)}: stems without a {MIX}.*; left as they are")
         notes += [
-            f"{shown(looked.folder)}: {', '.join(map(shown, stems[base]))}: stems without their mix {shown(base)}.*; "
+            f"{printable(looked.folder)}: {', '.join(map(printable, stems[base]))}: "
+            f"stems without their mix {printable(base)}.*; "
             "left as they are"
             for base in sorted(orphans)
         ]
@@ -132,13 +133,13 @@ def loose_in(looked: Look, notes: list[str] | None = None) -> list[Path]:
     return [
         looked.folder / name
         for name in looked.sounds
-        if role_beside(name)[0] not in taken and not (is_stems_folder and part_of(name))
+        if kind_beside(name)[0] not in taken and not (is_stems_folder and part_of(name))
     ]
 
 
 def _were_ours(folder: Path, base: str, names: list[str]) -> bool:
     """Whether files that are called like stems are stems whose mix is gone: there are several, or a provenance."""
-    parts = {role_beside(name)[1].rpartition(".")[0] for name in names}
+    parts = {kind_beside(name)[1].rpartition(".")[0] for name in names}
     return len(parts) > 1 or (folder / f"{base}.PROVENANCE").exists()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from mirkit.audio import read_tags
 from mirkit.errors import InfoError
 from mirkit.store.midi import is_our_midi
-from mirkit.store.mishap import mishap
+from mirkit.store.os_errors import as_error
 from mirkit.track.names import STEM_MARK, is_sound
 
 
@@ -42,7 +42,7 @@ def move_aside(paths: Iterable[Path]) -> dict[Path, Path]:
         except OSError as error:
             with suppress(InfoError):  # the first failure is the one to tell
                 move_back(moved)
-            raise mishap(error, path, "move") from error
+            raise as_error(error, path, "move") from error
         moved[path] = aside
     return moved
 
@@ -60,4 +60,4 @@ def move_back(moved: Mapping[Path, Path]) -> None:
             if not os.path.lexists(path):
                 os.rename(aside, path)
         except OSError as error:
-            raise mishap(error, aside, "move") from error
+            raise as_error(error, aside, "move") from error

@@ -2,7 +2,7 @@
 
 import os
 
-from mirkit.store.mishap import mishap, shown
+from mirkit.store.os_errors import as_error, printable
 from mirkit.track.names import SIDECARS
 from mirkit.track.track import Track
 
@@ -25,8 +25,8 @@ def rename_hint(track: Track) -> str:
     if not old:
         return ""
     return (
-        f"{shown(track.folder)}: renamed since it was measured, its results are still called {shown(old)}; "
-        f'carry them over with: mirkit run "{shown(track.folder)}"'
+        f"{printable(track.folder)}: renamed since it was measured, its results are still called {printable(old)}; "
+        f'carry them over with: mirkit run "{printable(track.folder)}"'
     )
 
 
@@ -54,8 +54,8 @@ def follow_rename(track: Track) -> str:
             try:
                 os.rename(track.folder / f"{old}.{kind}", track.sidecar(kind))
             except OSError as error:
-                raise mishap(error, track.sidecar(kind), "write") from error
-    return f"the folder was renamed: its results, called {shown(old)} until now, took its name"
+                raise as_error(error, track.sidecar(kind), "write") from error
+    return f"the folder was renamed: its results, called {printable(old)} until now, took its name"
 
 
 def _own(track: Track) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from mirkit.catalog import STEMS
 from mirkit.errors import MissingInput
-from mirkit.store.mishap import shown
-from mirkit.track.companions import ADTOF_MIDI, DRUMS_MIDI, beside, in_folder, role_beside
-from mirkit.track.look import Look, look, walk
+from mirkit.store.os_errors import printable
+from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import MIX, SOUND_SUFFIXES, base_of, is_sound, part_of
+from mirkit.track.sidecar_names import ADTOF_MIDI, DRUMS_MIDI, for_folder, for_loose_file, kind_beside
 
 
 @dataclass(frozen=True)
@@ -47,38 +47,38 @@ class Track:
         """
         path = Path(os.path.abspath(path))
         if path.is_dir():
-            looked = look(path)
+            looked = list_folder(path)
             if not looked.is_track:
                 raise MissingInput(_why_no_track(path, looked))
             return cls.of(looked)
         if not path.is_file():
-            raise MissingInput(f"{shown(path)}: no such file or folder")
+            raise MissingInput(f"{printable(path)}: no such file or folder")
         if not is_sound(path.name):
-            raise MissingInput(f"{shown(path)}: not a sound file by its name; known are {' '.join(SOUND_SUFFIXES)}")
-        looked = look(path.parent)
+            raise MissingInput(f"{printable(path)}: not a sound file by its name; known are {' '.join(SOUND_SUFFIXES)}")
+        looked = list_folder(path.parent)
         if not looked.is_track:
             if owner := _owner(path.name, looked):
-                raise MissingInput(f'{shown(path)}: a stem of a track; give its mix instead: "{shown(owner)}"')
+                raise MissingInput(f'{printable(path)}: a stem of a track; give its mix instead: "{printable(owner)}"')
             return cls.all_loose(looked, [path])[0]
         if part_of(path.name) == MIX:
             return cls.of(looked)
-        raise MissingInput(f'{shown(path)}: part of a track; give its folder instead: "{shown(path.parent)}"')
+        raise MissingInput(f'{printable(path)}: part of a track; give its folder instead: "{printable(path.parent)}"')
 
     @classmethod
-    def of(cls, looked: Look) -> "Track":
+    def of(cls, looked: FolderListing) -> "Track":
         """Give the track folder that was looked at."""
         # There may be 100,000 tracks, and most have files of the same names: each name is kept once.
         names = tuple(sys.intern(name) for name in looked.sounds if part_of(name))
         return cls(looked.folder, sounds=names, unclean=looked.unclean)
 
     @classmethod
-    def all_loose(cls, looked: Look, paths: Iterable[Path]) -> "list[Track]":
+    def all_loose(cls, looked: FolderListing, paths: Iterable[Path]) -> "list[Track]":
         """Give the loose files of a folder that was looked at: those at ``paths``, with the stems beside them."""
         stems: dict[str, list[str]] = defaultdict(list)
         named: dict[str, list[str]] = defaultdict(list)
         for name in looked.sounds:
             named[os.path.splitext(name)[0]].append(name)
-            if base := role_beside(name)[0]:
+            if base := kind_beside(name)[0]:
                 stems[base].append(name)
         tracks = []
         for path in paths:
@@ -121,7 +121,7 @@ class Track:
         """
         path = self._only(MIX)
         if path is None:
-            raise MissingInput(f"{shown(self.folder)}: no {MIX}.*; put the track's sound there under this name")
+            raise MissingInput(f"{printable(self.folder)}: no {MIX}.*; put the track's sound there under this name")
         return path
 
     @property
@@ -152,7 +152,7 @@ class Track:
         path = self._only(stem)
         if path is None:
             raise MissingInput(
-                f'{shown(self.folder)}: no {stem} stem; make it with: mirkit separate "{shown(self.path)}"'
+                f'{printable(self.folder)}: no {stem} stem; make it with: mirkit separate "{printable(self.path)}"'
             )
         return path
 
@@ -205,13 +205,13 @@ class Track:
         return self.folder / "crops"
 
     def _companion(self, role: str) -> Path:
-        return self.folder / (beside(role, self.name) if self.loose else in_folder(role, self.name))
+        return self.folder / (for_loose_file(role, self.name) if self.loose else for_folder(role, self.name))
 
     def _only(self, part: str) -> Path | None:
         candidates = [name for name in self.sounds if self.part_of(name) == part]
         if len(candidates) > 1:
-            which = " and ".join(shown(name) for name in candidates)
-            raise MissingInput(f"{shown(self.folder)}: {which} could each be the {part}; keep one of them")
+            which = " and ".join(printable(name) for name in candidates)
+            raise MissingInput(f"{printable(self.folder)}: {which} could each be the {part}; keep one of them")
         return self.folder / candidates[0] if candidates else None
 
     def part_of(self, name: str) -> str:
@@ -220,25 +220,25 @@ class Track:
             return part_of(name)
         if name == self.loose:
             return MIX
-        base, role = role_beside(name)
+        base, role = kind_beside(name)
         return part_of(role) if base == base_of(self.name) else ""
 
 
-def _owner(name: str, looked: Look) -> Path | None:
+def _owner(name: str, looked: FolderListing) -> Path | None:
     """The loose file beside which a file of this name is a stem."""
-    base = role_beside(name)[0]
+    base = kind_beside(name)[0]
     owners = (
         other for other in looked.sounds if base and base in (base_of(os.path.splitext(other)[0]), base_of(other))
     )
     return next((looked.folder / other for other in owners), None)
 
 
-def _why_no_track(path: Path, looked: Look) -> str:
+def _why_no_track(path: Path, looked: FolderListing) -> str:
     if any(inner.is_track for inner in walk(path, follow=True)):
-        return f"{shown(path)}: no track but a folder of tracks; add --batch to take all of them"
+        return f"{printable(path)}: no track but a folder of tracks; add --batch to take all of them"
     if looked.sounds:
         return (
-            f"{shown(path)}: no {MIX}.* in it; add --batch to work on the sound files where they lie, "
-            f'or put them into track folders with: mirkit organize "{shown(path)}"'
+            f"{printable(path)}: no {MIX}.* in it; add --batch to work on the sound files where they lie, "
+            f'or put them into track folders with: mirkit organize "{printable(path)}"'
         )
-    return f"{shown(path)}: no track (no {MIX}.* in it) and no sound files"
+    return f"{printable(path)}: no track (no {MIX}.* in it) and no sound files"

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.harmony.chroma import ChromaCurve, ChromaMeter
+from mirkit.features.harmony.chroma import ChromaCurve, ChromaExtractor
 
 RATE = 44100
 
@@ -90,7 +90,7 @@ def song(progression: str, tonic: int, bars: int = 8, seed: int = 0, cents: floa
 
 
 def curve_of(mono: Mono, block: int = 65536) -> ChromaCurve:
-    meter = ChromaMeter()
+    meter = ChromaExtractor()
     for start in range(0, len(mono), block):
         meter.push(mono[start : start + block])
     return meter.finish()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from notes import RATE, Mono, cosine, curve_of, hz, note, sequence, song, triad
 
-from mirkit.features.harmony.chroma import Chroma, ChromaCurve, ChromaMeter, chroma, mean_chroma
+from mirkit.features.harmony.chroma import Chroma, ChromaCurve, ChromaExtractor, chroma, mean_chroma
 from mirkit.features.harmony.constant_q import HOP
 from mirkit.features.harmony.tuning import class_weights
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Window
@@ -74,8 +74,8 @@ def test_noise_counts_as_tuned_to_440() -> None:
 def test_class_weights_take_the_same_from_every_class(cents: float) -> None:
     weights = class_weights(cents)
     np.testing.assert_allclose(weights.sum(axis=1), 2, rtol=1e-5)
-    centre = (weights * np.arange(48)).sum(axis=1)[5] / weights[5].sum() / 4
-    assert centre == pytest.approx(5 + cents / 100, abs=0.02)
+    center = (weights * np.arange(48)).sum(axis=1)[5] / weights[5].sum() / 4
+    assert center == pytest.approx(5 + cents / 100, abs=0.02)
 
 
 def test_a_chord_s_notes_stand_out() -> None:
@@ -87,7 +87,7 @@ def test_a_chord_s_notes_stand_out() -> None:
 @given(st.lists(st.integers(0, 300_000), max_size=5))
 def test_the_length_of_blocks_changes_no_bit(cuts: list[int]) -> None:
     mono = song("I V", 0, bars=4)[:300_000]
-    expected, meter = curve_of(mono), ChromaMeter()
+    expected, meter = curve_of(mono), ChromaExtractor()
     for part in in_blocks(mono, cuts):
         meter.push(part)
     found = meter.finish()
@@ -179,7 +179,7 @@ def test_librosa_on_real_music(shared_data: Path, record_property: Callable[[str
     assert min(found.values()) > 0.97
 
 
-def test_frames_are_centred_on_their_time() -> None:
+def test_frames_are_centered_on_their_time() -> None:
     mono = np.concatenate((note(60, 2.0), note(66, 2.0)))
     curve = curve_of(mono)
     change = int(np.argmax(curve.chroma[:, 6] > curve.chroma[:, 0]))

@@ -21,7 +21,7 @@ def magnitudes(mono: Mono, cuts: tuple[int, ...] = ()) -> tuple[np.ndarray, np.n
 
 
 def direct(mono: Mono, band: int, frame: int) -> float:
-    """One value by the definition: a Hann window around the frame's centre, times a complex sine."""
+    """One value by the definition: a Hann window around the frame's center, times a complex sine."""
     frequency = LOWEST * 2 ** (band / BINS_PER_OCTAVE)
     length = min(42 / frequency, 0.5)
     half = int(length * RATE / 2)
@@ -33,14 +33,14 @@ def direct(mono: Mono, band: int, frame: int) -> float:
 
 
 @pytest.mark.parametrize("band", [0, 5, 47, 100, 191, 250, 335])
-def test_a_sine_at_a_band_s_centre(band: int) -> None:
+def test_a_sine_at_a_band_s_center(band: int) -> None:
     frequency = LOWEST * 2 ** (band / BINS_PER_OCTAVE)
     t = np.arange(8 * RATE) / RATE
     found, power = magnitudes((0.4 * np.sin(2 * np.pi * frequency * t)).astype(np.float32))
     inside = slice(30, -30)
     expected = 0.4 / 2 * np.sqrt(min(42 / frequency, 0.5))
     np.testing.assert_allclose(found[band, inside], expected, rtol=0.01)
-    assert abs(int(found[:, inside].mean(axis=1).argmax()) - band) <= 1  # below C2 neighbours are within 1 %
+    assert abs(int(found[:, inside].mean(axis=1).argmax()) - band) <= 1  # below C2 neighbors are within 1 %
     expected_power = 0.08 * gain(np.array([frequency]))[0] ** 2
     np.testing.assert_allclose(power[inside], expected_power, rtol=0.15)
 

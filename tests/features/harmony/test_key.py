@@ -10,11 +10,11 @@ from notes import RATE, Mono, curve_of, note, sequence, song, triad
 from mirkit.features.harmony import key as key_module
 from mirkit.features.harmony.atonality import atonality
 from mirkit.features.harmony.chroma import ChromaCurve
-from mirkit.features.harmony.key import PITCH_CLASSES, Key, key
+from mirkit.features.harmony.key import PITCH_CLASSES, KeyEstimate, key
 from mirkit.features.types import SILENT, TOO_SHORT, Window
 from signals import noise, silence
 
-# Loops of rock, pop, folk and dance music, the tonic first in most. Without a text or a metre the ear, too, would take
+# Loops of rock, pop, folk and dance music, the tonic first in most. Without a text or a meter the ear, too, would take
 # some of the modal ones for another key, so no method can reach 1.
 # fmt: off
 PROGRESSIONS = {
@@ -56,7 +56,7 @@ def whole(curve: ChromaCurve) -> Window:
     return Window(0, len(curve.chroma) * 2048 / RATE)
 
 
-def key_of(mono: Mono) -> Key:
+def key_of(mono: Mono) -> KeyEstimate:
     curve = curve_of(mono)
     return key(curve, whole(curve))
 
@@ -100,8 +100,8 @@ def test_a_modulation_leaves_the_key_of_most_of_the_piece() -> None:
 
 def test_noise_has_no_key() -> None:
     assert key_of(noise(20)).confidence < 0.1
-    assert key_of(silence(3)) == Key(SILENT, SILENT, 0.0)
-    assert key_of(silence(0)) == Key(TOO_SHORT, TOO_SHORT, 0.0)
+    assert key_of(silence(3)) == KeyEstimate(SILENT, SILENT, 0.0)
+    assert key_of(silence(0)) == KeyEstimate(TOO_SHORT, TOO_SHORT, 0.0)
 
 
 @cache

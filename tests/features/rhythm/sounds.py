@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mirkit.features.rhythm import onset_meter
-from mirkit.features.rhythm.onset_envelope import Rise
-from mirkit.features.rhythm.onset_meter import OnsetCurve, OnsetMeter
+from mirkit.features.rhythm import onset_extractor
+from mirkit.features.rhythm.onset_envelope import BandOnsetStrength
+from mirkit.features.rhythm.onset_extractor import OnsetCurve, OnsetExtractor
 from mirkit.features.rhythm.onsets import OnsetPicker
 from mirkit.features.stft import PowerStft
 
@@ -13,7 +13,7 @@ RATE = 44100
 
 
 def onset_curve(mono: np.ndarray, block: int = 1 << 17) -> OnsetCurve:
-    stft, meter = PowerStft(), OnsetMeter()
+    stft, meter = PowerStft(), OnsetExtractor()
     mono = mono.astype(np.float32)
     for start in range(0, len(mono), block):
         meter.push_samples(mono[start : start + block])
@@ -26,7 +26,7 @@ def onset_curve(mono: np.ndarray, block: int = 1 << 17) -> OnsetCurve:
 
 def rise_curves(mono: np.ndarray, block: int = 1 << 17) -> dict[str, np.ndarray]:
     """Envelope, novelty and energy that onsets are picked from."""
-    rises: list[Rise] = []
+    rises: list[BandOnsetStrength] = []
     energies: list[np.ndarray] = []
 
     class Listener(OnsetPicker):
@@ -35,9 +35,11 @@ def rise_curves(mono: np.ndarray, block: int = 1 << 17) -> dict[str, np.ndarray]
             energies.extend(energy)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(onset_meter, "OnsetPicker", Listener)
+        patched.setattr(onset_extractor, "OnsetPicker", Listener)
         onset_curve(mono, block)
-    return Rise(*map(np.concatenate, zip(*rises, strict=True)))._asdict() | {"energy": np.concatenate(energies)}
+    return BandOnsetStrength(*map(np.concatenate, zip(*rises, strict=True)))._asdict() | {
+        "energy": np.concatenate(energies)
+    }
 
 
 def place(sound: np.ndarray, times: np.ndarray, duration: float, gains: np.ndarray | None = None) -> np.ndarray:

@@ -42,7 +42,7 @@ def test_band_in_four(bpm, rng):
     found = track_beats(onset_curve(sound))
     assert f_measure(found.times, beats) > 0.97
     assert f_measure(found.downbeats, bars) > 0.95
-    assert (found.metre, found.steady) == ("4/4", True)
+    assert (found.meter, found.steady) == ("4/4", True)
     assert tempo_of(found, 30).bpm == pytest.approx(bpm, abs=0.05)
     assert np.median(np.abs(found.times[:, None] - beats).min(axis=1)) < 0.003
 
@@ -53,14 +53,14 @@ def test_waltz(bpm, rng):
     found = track_beats(onset_curve(sound))
     assert f_measure(found.times, beats) > 0.97
     assert f_measure(found.downbeats, bars) > 0.95
-    assert found.metre == "3/4"
+    assert found.meter == "3/4"
 
 
 def test_fast_waltz_is_not_taken_for_six_eight_at_a_third_of_the_tempo(rng):
     sound, beats, _ = band(168, 30, rng, per_bar=3)
     found = track_beats(onset_curve(sound))
     assert f_measure(found.times, beats) > 0.97
-    assert found.metre == "3/4"
+    assert found.meter == "3/4"
 
 
 def test_clicks_at_120():
@@ -83,7 +83,7 @@ def test_rivals_are_told_with_their_share(rng):
     assert found.candidates[0].bpm == pytest.approx(110, abs=0.1)
     assert len(found.candidates) > 1
     assert sum(c.weight for c in found.candidates) == pytest.approx(1)
-    assert 0 <= found.metre_confidence <= 1
+    assert 0 <= found.meter_confidence <= 1
     assert found.confidence.shape == found.times.shape
     assert found.confidence.min() >= 0
     assert found.confidence.max() <= 1
@@ -112,7 +112,7 @@ def test_level_changes_nothing(rng):
     sound, _, _ = band(104, 20, rng)
     plain, quiet = track_beats(onset_curve(sound)), track_beats(onset_curve(sound * 0.01))
     np.testing.assert_allclose(quiet.times, plain.times, atol=1e-4)
-    assert quiet.metre == plain.metre
+    assert quiet.meter == plain.meter
 
 
 def speech_like(rng: np.random.Generator, seconds: int = 20) -> np.ndarray:

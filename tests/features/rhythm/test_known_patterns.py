@@ -14,9 +14,9 @@ BEAT = 0.5
 BARS = 8
 
 
-def grid(beats: int = 4 * BARS, per_bar: int = 4, metre: str = "4/4", beat: float = BEAT) -> Beats:
+def grid(beats: int = 4 * BARS, per_bar: int = 4, meter: str = "4/4", beat: float = BEAT) -> Beats:
     times = np.arange(beats) * beat
-    return Beats(times, times[::per_bar], np.ones(beats), metre, 1.0, True)
+    return Beats(times, times[::per_bar], np.ones(beats), meter, 1.0, True)
 
 
 def pattern(positions: list[float], bars: int = BARS, per_bar: int = 4, beat: float = BEAT) -> Onsets:
@@ -63,7 +63,7 @@ def test_syncopation_weighs_notes_by_strength():
     assert value == pytest.approx(2 * 0.5 / 10)
 
 
-def test_compound_metre_counts_six_sixteenths_a_beat():
+def test_compound_meter_counts_six_sixteenths_a_beat():
     beats = grid(16, 2, "6/8")
     all_eighths = pattern([0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3], 8, 2)
     assert syncopation(all_eighths, beats, Window(0, 8)).syncopation == 0

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import activations
-from mirkit.features.rhythm.beats.neural import Activations, beats_from_activations
+from mirkit.features.rhythm.beats.from_activations import Activations, beats_from_activations
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS
-from mirkit.features.rhythm.onset_meter import OnsetCurve, OnsetMeter
+from mirkit.features.rhythm.onset_extractor import OnsetCurve, OnsetExtractor
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import PowerStft
@@ -50,7 +50,7 @@ def test_clean_activations(bpm: float, bar: int) -> None:
     assert len(found.times) == len(truth)
     np.testing.assert_allclose(found.times, truth, atol=0.016)  # the network's frames are 20 ms apart
     np.testing.assert_allclose(found.downbeats, truth[::bar], atol=0.016)
-    assert found.metre == f"{bar}/4"
+    assert found.meter == f"{bar}/4"
     assert found.steady
     assert found.confidence.min() > 0.9
     assert tempo(found, Window(0, SECONDS)).bpm == pytest.approx(bpm, rel=0.001)
@@ -92,7 +92,7 @@ def test_a_bar_of_two_in_a_piece_of_four() -> None:
     down = activations(downs, SECONDS, 1).downbeat
     found = beats_from_activations(Activations(heard.beat, down, heard.rate), silence())
     np.testing.assert_allclose(found.downbeats, downs, atol=0.011)
-    assert found.metre == "4/4"
+    assert found.meter == "4/4"
 
 
 def test_missed_and_false_downbeats(rng: np.random.Generator) -> None:
@@ -110,7 +110,7 @@ def test_no_downbeats_heard() -> None:
     heard = activations(grid(110), SECONDS)
     found = beats_from_activations(Activations(heard.beat, np.full_like(heard.beat, -6), heard.rate), silence())
     assert len(found.downbeats) == 0
-    assert found.metre is None
+    assert found.meter is None
     assert len(found.times) > 100
 
 
@@ -169,7 +169,7 @@ def test_beats_are_drawn_to_the_onsets() -> None:
     burst = np.random.default_rng(0).standard_normal(2000).astype(np.float32) * np.exp(-np.arange(2000) / 400)
     for time in truth:
         sound[round(time * rate) : round(time * rate) + 2000] += 0.5 * burst
-    stft, meter = PowerStft(), OnsetMeter()
+    stft, meter = PowerStft(), OnsetExtractor()
     for power in (*stft.push(sound), *stft.finish()):
         meter.push_frames(power)
     meter.push_samples(sound)

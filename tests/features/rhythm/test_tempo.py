@@ -40,7 +40,7 @@ def test_ramp_is_steady_and_its_tempo_the_median():
     assert tempo(steady(times), Window(0, 200)).bpm == pytest.approx(60 / intervals[half], rel=0.01)
 
 
-def test_short_window_borrows_neighbours(rng):
+def test_short_window_borrows_neighbors(rng):
     times = np.arange(200) * 0.5 + rng.normal(0, 0.004, 200)
     result = tempo(steady(times), Window(30, 32))
     assert result.beat_count == 4

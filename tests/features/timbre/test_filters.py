@@ -38,8 +38,8 @@ def reference_levels(x: np.ndarray) -> np.ndarray:
     def level(y):
         return 10 * np.log10(np.mean(y**2))
 
-    def band(centre, rate):
-        edges = centre * 2 ** (np.array([-1, 1]) / 6) / (rate / 2)
+    def band(center, rate):
+        edges = center * 2 ** (np.array([-1, 1]) / 6) / (rate / 2)
         return signal.butter(4, edges, "bandpass", output="sos")
 
     top = [band(1000 * 2 ** (k / 3), RATE) for k in (8, 9, 10, 11)]

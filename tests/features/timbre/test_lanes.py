@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mirkit.features.timbre.lanes import Spectra
+from mirkit.features.kernels.batched_fft import Spectra
 
 
 @pytest.mark.parametrize(

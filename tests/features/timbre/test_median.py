@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirkit.features.timbre.median import REACH, SIZE, sliding_median
+from mirkit.features.kernels.sliding_median import REACH, SIZE, sliding_median
 
 ndimage = pytest.importorskip("scipy.ndimage")
 

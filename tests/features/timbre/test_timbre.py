@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.timbre.sounds import RATE, bursts, noise, notes, pad, pcm
-from mirkit.features.timbre import TimbreMeter, meter, timbre
+from mirkit.features.timbre import TimbreExtractor, extractor, timbre
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown
 
 
@@ -59,7 +59,7 @@ def test_short_sounds_have_values_or_reasons(n):
 
 def test_nothing_is_too_short():
     empty = timbre(np.empty((2, 0), np.float32))
-    assert set(vars(empty).values()) == {TOO_SHORT} == set(vars(TimbreMeter(2).finish()).values())
+    assert set(vars(empty).values()) == {TOO_SHORT} == set(vars(TimbreExtractor(2).finish()).values())
 
 
 def test_same_input_same_bytes():
@@ -69,17 +69,17 @@ def test_same_input_same_bytes():
 @pytest.mark.parametrize("length", [1, 997, 65536])
 def test_blocks_do_not_matter(length):
     x = notes()[:, : 20000 if length == 1 else None]
-    fed = TimbreMeter(2)
+    fed = TimbreExtractor(2)
     for start in range(0, x.shape[1], length):
         fed.push(x[:, start : start + length])
     assert fed.finish() == timbre(x)
 
 
 def test_long_sounds_are_the_mean_of_their_sections(monkeypatch):
-    monkeypatch.setattr(meter, "SECTION_SECONDS", 1)
-    monkeypatch.setattr(meter, "WHOLE_SECONDS", 2)
+    monkeypatch.setattr(extractor, "SECTION_SECONDS", 1)
+    monkeypatch.setattr(extractor, "WHOLE_SECONDS", 2)
     x = np.concatenate((notes(), np.zeros((2, 2 * RATE), np.float32), notes()[:, : RATE // 2]), axis=1)
-    fed = TimbreMeter(2)
+    fed = TimbreExtractor(2)
     for start in range(0, x.shape[1], 5000):
         fed.push(x[:, start : start + 5000])
     sections = [x[:, i * RATE : (i + 1) * RATE] for i in range(5)] + [x[:, 5 * RATE :]]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from features.timbre.sounds import RATE, bursts, noise, notes
+from mirkit.features.kernels.hpss import PercussiveShare
 from mirkit.features.timbre.attack import effort_attack, fixed_start
 from mirkit.features.timbre.envelope import hold_envelope, rms_envelope
-from mirkit.features.timbre.note_starts import note_starts
+from mirkit.features.timbre.onset_backtracking import backtrack_onsets
 from mirkit.features.timbre.onsets import HOP, detect_onsets
 from mirkit.features.timbre.peaks import peaks
-from mirkit.features.timbre.percussive import PercussiveShare
 from mirkit.features.timbre.spectral_pass import strength_of
 
 
@@ -66,11 +66,11 @@ def test_notes_begin_with_the_silence_before_them():
     hold_envelope(x, 0.1, envelope)
     # Followed back as long as the envelope does not rise: to where the note before has died away.
     silent_from = [start + int((envelope[start + 1 :] == 0).argmax()) + 1 for start in starts[:-1]]
-    assert note_starts(strength_of(x, 1.0), envelope, 4096) == [0, *silent_from]
+    assert backtrack_onsets(strength_of(x, 1.0), envelope, 4096) == [0, *silent_from]
 
 
 def test_nothing_to_find_is_one_note_from_the_start():
-    assert note_starts(np.zeros(50), np.ones(50 * HOP, np.float32), 512) == [0]
+    assert backtrack_onsets(np.zeros(50), np.ones(50 * HOP, np.float32), 512) == [0]
 
 
 def test_envelope_holds_and_falls():

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.active import FLOOR_DBFS, active, frames_in
+from mirkit.features.activity import FLOOR_DBFS, activity_mask, frames_in
 from mirkit.features.harmony.constant_q import BINS_PER_OCTAVE, HOP, OCTAVES, ConstantQ
-from mirkit.features.harmony.tuning import TuningMeter, class_weights
+from mirkit.features.harmony.tuning import TuningExtractor, class_weights
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
 
 FRAME_RATE = ANALYSIS_RATE / HOP
@@ -16,14 +16,14 @@ FRAME_RATE = ANALYSIS_RATE / HOP
 
 @dataclass(frozen=True)
 class ChromaCurve:
-    """Pitch classes over time: frame ``i`` is centred on ``i / FRAME_RATE`` seconds.
+    """Pitch classes over time: frame ``i`` is centered on ``i / FRAME_RATE`` seconds.
 
     Attributes
     ----------
     chroma : array, shape=(frames, 12), uint8
         C, C#, … B; 255 is the strongest class of the frame.
     level_db : array, shape=(frames,), float16
-        RMS of the 2048 samples around the frame's centre, below 4.4 kHz, dBFS.
+        RMS of the 2048 samples around the frame's center, below 4.4 kHz, dBFS.
     tuning : float
         Deviation from A4 = 440 Hz in cents that ``chroma`` is corrected for, -50 to 50.
     """
@@ -35,10 +35,10 @@ class ChromaCurve:
     def active(self) -> npt.NDArray[np.bool_]:
         """Frames within 60 dB of the loudest one and above -70 dBFS, shape=(frames,)."""
         level = self.level_db.astype(np.float32)
-        return active(level, float(level.max(initial=FLOOR_DBFS)))
+        return activity_mask(level, float(level.max(initial=FLOOR_DBFS)))
 
 
-class ChromaMeter:
+class ChromaExtractor:
     """The chroma of a sound that arrives in blocks: constant-Q magnitudes folded to pitch classes, then tuned.
 
     Until ``finish`` the pitch classes are kept four times finer (2 kB per second of sound), because the tuning is known
@@ -47,7 +47,7 @@ class ChromaMeter:
 
     def __init__(self) -> None:
         self._transform = ConstantQ()
-        self._tuning = TuningMeter()
+        self._tuning = TuningExtractor()
         self._fine: list[npt.NDArray[np.float16]] = []
         self._power: list[FloatArray] = []
 

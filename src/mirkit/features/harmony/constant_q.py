@@ -1,6 +1,6 @@
 """Constant-Q magnitudes of a signal that arrives in blocks, by one long transform and many short ones.
 
-A long block goes through one real FFT. Each band is a Hann lobe around its centre in that spectrum; folded modulo the
+A long block goes through one real FFT. Each band is a Hann lobe around its center in that spectrum; folded modulo the
 number of hops in the block and transformed back, it *is* the band's complex signal sampled at the hop, exactly, however
 narrow or wide the band. So a frame costs a share of one FFT and some products, with no decimation by octaves.
 
@@ -28,19 +28,19 @@ OCTAVES = 7
 LOWEST = 440.0 * 2.0 ** (-45 / 12)
 """C1, Hz."""
 
-_Q = 42.0  # centre frequency x window length: a Hann lobe that ends 0.8 semitones from its centre
+_Q = 42.0  # center frequency x window length: a Hann lobe that ends 0.8 semitones from its center
 _LONGEST = 0.5  # s; a constant Q would take 1.3 s at C1 and smear the steps of a bass line
 
 _HOP = HOP // FACTOR
 _HOPS = 128
-_EDGE = 7  # hops at either end of a block that the longest window reaches beyond: the neighbouring blocks have them
+_EDGE = 7  # hops at either end of a block that the longest window reaches beyond: the neighboring blocks have them
 _STEP = _HOPS - 2 * _EDGE
 
 
 class ConstantQ:
     """Magnitudes in 7 octaves from C1, 48 bands an octave, one frame every 2048 samples.
 
-    Frame ``i`` is centred on sample ``i * HOP``; the signal is extended by zeros. Band ``b`` lies ``b / 4`` semitones
+    Frame ``i`` is centered on sample ``i * HOP``; the signal is extended by zeros. Band ``b`` lies ``b / 4`` semitones
     above C1. A sine of amplitude ``A`` gives ``A / 2 * sqrt(window length)``, so that white noise is flat, as in
     librosa's ``cqt(scale=True)``.
     """
@@ -59,7 +59,7 @@ class ConstantQ:
         ------
         magnitudes : array, shape=(336, frames), float32
         power : array, shape=(frames,), float32
-            Mean square around the centre of each frame, below 4.4 kHz.
+            Mean square around the center of each frame, below 4.4 kHz.
         """
         self._samples += len(mono)
         yield from self._take(self._decimator.push(mono))
@@ -113,10 +113,10 @@ def _lobes() -> _Lobes:
     for band in range(OCTAVES * BINS_PER_OCTAVE):
         frequency = LOWEST * 2.0 ** (band / BINS_PER_OCTAVE)
         length = min(_Q / frequency, _LONGEST)
-        width = 1 / (length * hz_per_bin)  # FFT bins from the centre to a Hann lobe's half height
-        centre = frequency / hz_per_bin
-        bins = np.arange(np.ceil(centre - 2 * width), np.floor(centre + 2 * width) + 1, dtype=np.int64)
-        offset = (bins - centre) / width
+        width = 1 / (length * hz_per_bin)  # FFT bins from the center to a Hann lobe's half height
+        center = frequency / hz_per_bin
+        bins = np.arange(np.ceil(center - 2 * width), np.floor(center + 2 * width) + 1, dtype=np.int64)
+        offset = (bins - center) / width
         # Transform of the Hann window up to its first zeros; at an offset of 1 the quotient's limit is 1/2.
         pole = np.abs(np.abs(offset) - 1) < 1e-6
         lobe = np.where(pole, 0.5, np.sinc(offset) / np.where(pole, 1, 1 - offset**2))
@@ -140,7 +140,7 @@ def _fold(
     for band in range(len(first)):
         start, stop, bin_ = offsets[band], offsets[band + 1], first[band]
         while start < stop:
-            # Runs of bins that fold to neighbours, so that the inner loop has no remainder to take.
+            # Runs of bins that fold to neighbors, so that the inner loop has no remainder to take.
             place = bin_ % hops
             count = min(hops - place, stop - start)
             target = out[band, place : place + count]

@@ -28,7 +28,7 @@ _FILTER = _low_pass()
 class Decimator:
     """Every fourth sample of a low-passed mono signal that arrives in blocks, without delay.
 
-    Sample ``i`` of the result is centred on sample ``4 * i``; the signal is extended by zeros.
+    Sample ``i`` of the result is centered on sample ``4 * i``; the signal is extended by zeros.
     """
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirkit.features.active import frames_in
+from mirkit.features.activity import frames_in
 from mirkit.features.harmony.chroma import FRAME_RATE, ChromaCurve
 from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Unknown, Window
 
@@ -12,7 +12,7 @@ PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"
 
 # Mean pitch class profiles of recorded music ("braw": Faraldo, Jordà, Herrera, "A multi-profile method for key
 # estimation in EDM", AES Semantic Audio 2017), from the tonic up. Profiles from scores or from listeners know nothing
-# of overtones and noise: on 40 synthesised progressions (tests) these have a weighted score of 0.85, Shaath's 0.77,
+# of overtones and noise: on 40 synthesized progressions (tests) these have a weighted score of 0.85, Shaath's 0.77,
 # Albrecht & Shanahan's 0.73, Temperley's 0.72, Krumhansl & Kessler's 0.69 (Essentia's KeyExtractor 0.80).
 _MAJOR = (1.0, 0.1573, 0.42, 0.157, 0.5296, 0.3669, 0.1632, 0.7711, 0.1676, 0.3827, 0.2113, 0.2965)
 _MINOR = (1.0, 0.233, 0.3615, 0.3905, 0.2925, 0.3777, 0.1961, 0.7425, 0.2701, 0.2161, 0.4228, 0.2272)
@@ -26,7 +26,7 @@ _SHARPNESS = 10.0
 
 
 @dataclass(frozen=True)
-class Key:
+class KeyEstimate:
     """A key with the evidence for it.
 
     Attributes
@@ -58,28 +58,28 @@ def key_fit(chroma: FloatArray) -> FloatArray:
     """
     profiles = np.array([[np.roll(profile, tonic) for tonic in range(12)] for profile in (_MAJOR, _MINOR)])
     profiles -= profiles.mean(axis=2, keepdims=True)
-    centred = chroma - chroma.mean()
-    scale = np.sqrt(np.square(profiles).sum(axis=2) * np.square(centred).sum())
+    centered = chroma - chroma.mean()
+    scale = np.sqrt(np.square(profiles).sum(axis=2) * np.square(centered).sum())
     contrast = chroma.std() / max(float(chroma.mean()), 1e-12)
-    fit: FloatArray = (profiles * centred).sum(axis=2) / np.maximum(scale, 1e-12) * min(1.0, contrast / _FULL_CONTRAST)
+    fit: FloatArray = (profiles * centered).sum(axis=2) / np.maximum(scale, 1e-12) * min(1.0, contrast / _FULL_CONTRAST)
     return fit
 
 
-def key(curve: ChromaCurve, window: Window) -> Key:
+def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
     """Key of a window, by a vote of its parts of about 30 s: the key that most of the music is in.
 
     A mean over a piece that modulates may fit neither of its keys.
     """
     frames = frames_in(window, FRAME_RATE, len(curve.chroma))
     if frames.start >= frames.stop:
-        return Key(TOO_SHORT, TOO_SHORT, 0.0)
+        return KeyEstimate(TOO_SHORT, TOO_SHORT, 0.0)
     chroma = curve.chroma[frames][curve.active()[frames]]
     if not len(chroma):
-        return Key(SILENT, SILENT, 0.0)
+        return KeyEstimate(SILENT, SILENT, 0.0)
     parts = np.array_split(chroma, max(1, round(len(chroma) / (_PART * FRAME_RATE))))
     votes = np.zeros((2, 12))
     for part in parts:
         vote = np.exp(_SHARPNESS * key_fit(part.mean(axis=0, dtype=np.float64)))
         votes += vote / vote.sum() / len(parts)
     mode, tonic = np.unravel_index(int(votes.argmax()), votes.shape)
-    return Key(PITCH_CLASSES[tonic], ("major", "minor")[mode], float(votes.max()))
+    return KeyEstimate(PITCH_CLASSES[tonic], ("major", "minor")[mode], float(votes.max()))

@@ -23,7 +23,7 @@ class Harmony:
         Mean cosine distance between the chroma vectors of consecutive eighth notes, 0 to 1. A held chord 0; a new chord
         every bar 0.05, every beat 0.2 to 0.3, every eighth 0.5; melodies of single notes up to 0.8.
     harmonic_variance : Value
-        (1 - length of the mean of the L2-normalised vectors of those steps) / (1 - 1/√12): 0 one static harmony, 1 all
+        (1 - length of the mean of the L2-normalized vectors of those steps) / (1 - 1/√12): 0 one static harmony, 1 all
         twelve classes equally often.
     """
 
@@ -75,10 +75,10 @@ def eighths(beats: FloatArray, window: Window) -> FloatArray:
 
 
 def _steps(curve: ChromaCurve, edges: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """L2-normalised chroma of each step, shape=(steps, 12), and whether the step is active, shape=(steps,).
+    """L2-normalized chroma of each step, shape=(steps, 12), and whether the step is active, shape=(steps,).
 
-    Frames weigh by their amplitude, and by a Hann window over the step: a chroma frame looks further than its centre,
-    so what lies near the edges of a step belongs half to its neighbours.
+    Frames weigh by their amplitude, and by a Hann window over the step: a chroma frame looks further than its center,
+    so what lies near the edges of a step belongs half to its neighbors.
     """
     steps = max(0, len(edges) - 1)
     vectors, active = np.zeros((steps, 12)), np.zeros(steps, np.bool_)

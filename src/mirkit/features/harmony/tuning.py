@@ -11,7 +11,7 @@ _FIRST_BAND = 2 * BINS_PER_OCTAVE
 _LEAST_AGREEMENT = 0.1
 
 
-class TuningMeter:
+class TuningExtractor:
     """The deviation from equal temperament at 440 Hz, gathered frame by frame.
 
     With four bands a semitone, the energy of all bands at each quarter of a semitone gives one quadrature pair, whose
@@ -50,7 +50,7 @@ def class_weights(cents: float) -> FloatArray:
         are spread alike, wherever between the fine classes it falls.
     """
     fine = np.arange(BINS_PER_OCTAVE) / BINS_PER_SEMITONE
-    centre = np.arange(12)[:, np.newaxis] + cents / 100
-    distance = np.abs((fine - centre + 6) % 12 - 6)
+    center = np.arange(12)[:, np.newaxis] + cents / 100
+    distance = np.abs((fine - center + 6) % 12 - 6)
     weights: FloatArray = np.where(distance < 0.5, np.cos(np.pi * distance) ** 2, 0).astype(np.float32)
     return weights

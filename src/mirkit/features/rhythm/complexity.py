@@ -12,7 +12,7 @@ from mirkit.features.types import FloatArray, Value, Window
 _MIN_ENTROPY_ONSETS = 9
 _MIN_EVENNESS_ONSETS = 3
 _BINS_PER_OCTAVE = 3
-_LOWEST, _HIGHEST = -15, 8  # bins centred on 2**(k / 3) beats
+_LOWEST, _HIGHEST = -15, 8  # bins centered on 2**(k / 3) beats
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ComplexityFeatures:
 def complexity(onsets: Onsets, beats: Beats, window: Window) -> ComplexityFeatures:
     """Measure how varied and how even the rhythm of a window is.
 
-    ``rhythmic_complexity``: normalised Shannon entropy of the intervals in 24 third-octave bins centred on 2^(k/3)
+    ``rhythmic_complexity``: normalized Shannon entropy of the intervals in 24 third-octave bins centered on 2^(k/3)
     beats, k = -15...8 (seconds when the track has no beats): 0 = one interval only, 1 = all lengths alike. Needs 9
     onsets.
     ``rhythmic_evenness``: 1 - nPVI / 200 (Grabe & Low 2002): 1 = perfectly even. Needs 3 onsets.

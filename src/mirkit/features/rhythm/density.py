@@ -34,7 +34,7 @@ class DensityFeatures:
 
 
 def onset_statistics(onsets: Onsets, window: Window) -> OnsetFeatures:
-    """Count and summarise the onsets of a window.
+    """Count and summarize the onsets of a window.
 
     Count, count per second, mean and population standard deviation of the onset strengths (dB per hop at the peaks) and
     of the inter-onset intervals (s). Strengths need one onset, intervals three.

@@ -36,8 +36,8 @@ _BLOCK = 512  # frames worked on at once
 Levels = npt.NDArray[np.int16]
 
 
-class Rise(NamedTuple):
-    """What onsets are picked from. Frame ``i`` is centred on ``i / FRAME_RATE`` seconds.
+class BandOnsetStrength(NamedTuple):
+    """What onsets are picked from. Frame ``i`` is centered on ``i / FRAME_RATE`` seconds.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Rise(NamedTuple):
         Onset strength: mean over 128 mel bands of the half-wave rectified level difference to the frame before, dB per
         hop; band levels are floored 80 dB below the signal's highest band level (as librosa's ``onset_strength``).
     novelty : float32, shape=(frames,)
-        The same against the loudest of three neighbouring bands in the frame before (Boeck & Widmer 2013, SuperFlux:
+        The same against the loudest of three neighboring bands in the frame before (Boeck & Widmer 2013, SuperFlux:
         blind to vibrato), over a soft floor 60 dB below the highest level. Onsets are picked here.
     """
 
@@ -59,7 +59,7 @@ class Pulses(NamedTuple):
     Attributes
     ----------
     growth : float32, shape=(frames,)
-        Growth as ``Rise.novelty``, without the neighbours; lows, middles and highs weigh the same.
+        Growth as ``BandOnsetStrength.novelty``, without the neighbors; lows, middles and highs weigh the same.
     hits : float16, shape=(frames, 5)
         Growth of the amplitude of kick, bass, middle, snare and hat bands, over the signal's highest. Levels grow as
         much by a note as by a drum; amplitudes grow more by the drum.
@@ -72,7 +72,7 @@ class Pulses(NamedTuple):
     profile: npt.NDArray[np.float16]
 
 
-def rise_of(levels: Levels, before: Levels, peak: int) -> Rise:
+def band_onset_strength(levels: Levels, before: Levels, peak: int) -> BandOnsetStrength:
     """Rise of consecutive frames.
 
     Parameters
@@ -90,11 +90,11 @@ def rise_of(levels: Levels, before: Levels, peak: int) -> Rise:
         hard = np.maximum(raw, _floor(peak)).astype(np.float32)
         envelope[here] = np.maximum(np.diff(hard, axis=0), 0).mean(axis=1) * np.float32(DB_STEP)
         smooth = soft[raw.astype(np.int32) + 32768]
-        neighbours = smooth[:-1].copy()
-        np.maximum(neighbours[:, 1:], smooth[:-1, :-1], out=neighbours[:, 1:])
-        np.maximum(neighbours[:, :-1], smooth[:-1, 1:], out=neighbours[:, :-1])
-        novelty[here] = np.maximum(smooth[1:] - neighbours, 0).mean(axis=1)
-    return Rise(envelope, novelty)
+        neighbors = smooth[:-1].copy()
+        np.maximum(neighbors[:, 1:], smooth[:-1, :-1], out=neighbors[:, 1:])
+        np.maximum(neighbors[:, :-1], smooth[:-1, 1:], out=neighbors[:, :-1])
+        novelty[here] = np.maximum(smooth[1:] - neighbors, 0).mean(axis=1)
+    return BandOnsetStrength(envelope, novelty)
 
 
 def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
@@ -103,7 +103,7 @@ def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
     growth = np.zeros(frames, np.float32)
     hits = np.zeros((frames, HIT_BANDS), np.float16)
     profile = np.zeros((frames // PROFILE_STEP, PROFILE_BANDS), np.float16)
-    groups = np.searchsorted(_band_centres(), _GROUP_EDGES)
+    groups = np.searchsorted(_band_centers(), _GROUP_EDGES)
     sizes = np.diff(np.append(groups, N_MELS)).astype(np.float32)
     soft = _soft_floor_table(peak * DB_STEP - _NOVELTY_RANGE_DB)
     for raw, here, start in _blocks(levels, before, peak):
@@ -143,8 +143,8 @@ def _soft_floor_table(floor_db: float) -> npt.NDArray[np.float32]:
     return table
 
 
-def _band_centres() -> FloatArray:
-    """Centre of each mel band in Hz."""
+def _band_centers() -> FloatArray:
+    """Center of each mel band in Hz."""
     bank = MelBank(N_MELS)
     lengths = np.diff(bank.offsets)
     bins = bank.first + lengths / 2

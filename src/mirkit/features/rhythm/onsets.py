@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d, median_filter, percentile_filter
 
-from mirkit.features.rhythm.onset_envelope import FINE_HOP, FINE_RATE, FRAME_RATE, Rise
+from mirkit.features.rhythm.onset_envelope import FINE_HOP, FINE_RATE, FRAME_RATE, BandOnsetStrength
 from mirkit.features.stft import HOP
 from mirkit.features.types import FloatArray, Window
 
@@ -66,28 +66,28 @@ class OnsetPicker:
     """
 
     def __init__(self) -> None:
-        self._rise = Rise(np.zeros(0, np.float32), np.zeros(0, np.float32))
+        self._rise = BandOnsetStrength(np.zeros(0, np.float32), np.zeros(0, np.float32))
         self._energy = np.zeros((0, 2), np.float32)
         self._start = 0  # frame that what is held begins with
         self._picked = 0  # frame before which peaks have been picked
         self._found: list[Onsets] = []
 
-    def push(self, rise: Rise, energy: Sequence[npt.NDArray[np.float32]]) -> None:
+    def push(self, rise: BandOnsetStrength, energy: Sequence[npt.NDArray[np.float32]]) -> None:
         """Take the next frames, and the next energies.
 
         Parameters
         ----------
-        rise : Rise
+        rise : BandOnsetStrength
         energy : sequence of float32 arrays, shape=(steps, 2)
             Energy of the samples, and of their first difference, per ``FINE_HOP`` samples.
         """
-        self._rise = Rise(*map(np.concatenate, zip(self._rise, rise, strict=True)))
+        self._rise = BandOnsetStrength(*map(np.concatenate, zip(self._rise, rise, strict=True)))
         self._energy = np.concatenate((self._energy, *energy))
         ends = self._start + min(len(self._rise.novelty), len(self._energy) // _STEPS)
         if ends - _MARGIN > self._picked:
             self._pick(ends - _MARGIN, last=False)
             gone = max(0, self._picked - _MARGIN) - self._start
-            self._rise = Rise(*(field[gone:].copy() for field in self._rise))
+            self._rise = BandOnsetStrength(*(field[gone:].copy() for field in self._rise))
             self._energy = self._energy[gone * _STEPS :].copy()
             self._start += gone
 
@@ -130,7 +130,7 @@ class OnsetPicker:
 
 
 def _parabolic(curve: FloatArray, peaks: npt.NDArray[np.intp]) -> FloatArray:
-    """Offset of the vertex of the parabola through each peak and its neighbours, in frames, within +-0.5."""
+    """Offset of the vertex of the parabola through each peak and its neighbors, in frames, within +-0.5."""
     last = len(curve) - 1
     left, mid, right = (curve[np.clip(peaks + k, 0, last)].astype(np.float64) for k in (-1, 0, 1))
     bend = left - 2 * mid + right

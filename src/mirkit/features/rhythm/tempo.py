@@ -10,7 +10,7 @@ from mirkit.features.types import FloatArray, Unknown, Value, Window
 NO_TEMPO = Unknown("no steady pulse")
 TOO_FEW_BEATS = Unknown("too few beats")
 
-#: Neighbouring beat intervals that differ by less than this share belong to one steady run.
+#: Neighboring beat intervals that differ by less than this share belong to one steady run.
 STEADY_CHANGE = 0.08
 _FIT_BEATS = 16
 _LOCAL_REACH = 4  # beats on either side for the local tempo
@@ -32,7 +32,7 @@ def tempo(beats: Beats, window: Window) -> TempoFeatures:
     """Measure the tempo of a window of a track.
 
     ``bpm`` comes from a fit of beat time against beat index over the steady runs of the window's beats, with enough
-    neighbours to make 16; where the tempo changes it is the duration-weighted median of the local tempo. It is unknown
+    neighbors to make 16; where the tempo changes it is the duration-weighted median of the local tempo. It is unknown
     when the track has no steady pulse. ``beat_count`` counts the window's beats; ``beat_regularity`` is the standard
     deviation of their intervals in seconds (0 = perfectly regular), unknown below 3 beats.
 
@@ -64,7 +64,7 @@ def tempo(beats: Beats, window: Window) -> TempoFeatures:
 
 
 def steady_runs(times: FloatArray) -> list[tuple[int, int]]:
-    """Stretches of beats whose neighbouring intervals differ by less than 8 %.
+    """Stretches of beats whose neighboring intervals differ by less than 8 %.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Timbre: the eight timbral models of the Audio Commons project, on any stretch of sound.
 
 Models, regression coefficients and constants are those of deliverable D5.8 of the Audio Commons project (A. Pearce,
-S. Safavi, T. Brookes, R. Mason, W. Wang, M. Plumbley: "Release of timbral characterisation tools for semantically
+S. Safavi, T. Brookes, R. Mason, W. Wang, M. Plumbley: "Release of timbral characterization tools for semantically
 annotating non-musical content", Institute of Sound Recording, University of Surrey, 2019) as upstream published them:
 https://github.com/AudioCommons/timbral_models, commit 6a97eec, Apache-2.0, copyright Andy Pearce and the University of
 Surrey. The code here is written anew for speed; values agree to a few thousandths.
@@ -14,7 +14,7 @@ and only the first three; a sound is brought to -24 LUFS first, unless that clip
 found means the whole sound; sums, weights and clipping are as they were. Where upstream fails, the value is unknown.
 """
 
-from mirkit.features.timbre.meter import TimbreMeter
+from mirkit.features.timbre.extractor import TimbreExtractor
 from mirkit.features.timbre.timbre import Timbre, timbre
 
-__all__ = ["Timbre", "TimbreMeter", "timbre"]
+__all__ = ["Timbre", "TimbreExtractor", "timbre"]

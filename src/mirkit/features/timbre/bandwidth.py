@@ -3,7 +3,7 @@
 import numpy as np
 
 from mirkit.features.kernel import kernel
-from mirkit.features.timbre.lanes import LANES, Spectra
+from mirkit.features.kernels.batched_fft import LANES, Spectra
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 SIZE, HOP = 4096, 128

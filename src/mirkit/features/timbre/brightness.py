@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mirkit.features.kernels.hamming_spectra import energies, total_spectrum
 from mirkit.features.timbre.filters import Cascade, high_pass
-from mirkit.features.timbre.hamming import energies, total_spectrum
 from mirkit.features.timbre.score import UNDEFINED, log10, score
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
 

@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from mirkit.features.kernels.hamming_spectra import energies, spectra, total_spectrum, window_sum
 from mirkit.features.timbre.envelope import RMS_STEP, hold_envelope, rms_envelope
 from mirkit.features.timbre.filters import Cascade, low_pass
-from mirkit.features.timbre.hamming import energies, spectra, total_spectrum, window_sum
-from mirkit.features.timbre.note_starts import note_starts, segment_ends
+from mirkit.features.timbre.onset_backtracking import backtrack_onsets, segment_ends
 from mirkit.features.timbre.peaks import Peaks, peaks
 from mirkit.features.timbre.score import UNDEFINED, log10, score
 from mirkit.features.timbre.spectral_pass import strength_of
@@ -82,7 +82,7 @@ def _low_centroid(low: FloatArray, heard: npt.NDArray[np.bool_], power: FloatArr
 def _mean_decay(x: FloatArray, envelope: FloatArray) -> float:
     """Mean time in seconds from each note's loudest 256 samples to 40 dB below the sound's, or to the next note."""
     hold_envelope(x, _ENVELOPE_DECAY, envelope)
-    starts = [start // RMS_STEP for start in note_starts(strength_of(x, 1.0), envelope, _MARGIN)]
+    starts = [start // RMS_STEP for start in backtrack_onsets(strength_of(x, 1.0), envelope, _MARGIN)]
     rms = rms_envelope(x)
     decays = []
     for start, end in zip(starts, segment_ends(starts, len(rms)), strict=True):

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.kernel import kernel
-from mirkit.features.timbre.normalise import peak
+from mirkit.features.timbre.normalize import peak
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 _HOLD_SAMPLES = 441.0  # 10 ms

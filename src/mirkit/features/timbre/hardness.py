@@ -7,7 +7,7 @@ from mirkit.features.timbre.attack import MAX_SECONDS, effort_attack, fixed_star
 from mirkit.features.timbre.bandwidth import HOP as BAND_HOP
 from mirkit.features.timbre.bandwidth import SIZE as BAND_SIZE
 from mirkit.features.timbre.bandwidth import bandwidths
-from mirkit.features.timbre.note_starts import note_starts, segment_ends
+from mirkit.features.timbre.onset_backtracking import backtrack_onsets, segment_ends
 from mirkit.features.timbre.onsets import HOP
 from mirkit.features.timbre.score import log10, score
 from mirkit.features.timbre.zwicker import LoudnessPattern, bark_weights
@@ -57,7 +57,7 @@ def hardness(
     Value
         Unknown where a note begins with its peak, so that it has no attack, or where no attack has any strength.
     """
-    starts = note_starts(strength, envelope, _MARGIN)
+    starts = backtrack_onsets(strength, envelope, _MARGIN)
     if len(starts) == 1:
         starts = [0]
     times: list[float] = []

@@ -34,7 +34,7 @@ def reverberation(halves: list[FloatArray], length: int) -> Value:
     Parameters
     ----------
     halves : list of float32 arrays, shape=(ceil(length / 2),)
-        ``half_rate`` of the sound, not normalised. The mean over the channels is taken.
+        ``half_rate`` of the sound, not normalized. The mean over the channels is taken.
     length : int
         Number of samples of the sound.
     """

@@ -4,11 +4,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.kernel import kernel
+from mirkit.features.kernels.batched_fft import LANES, Float32, Spectra
+from mirkit.features.kernels.hpss import PercussiveShare
 from mirkit.features.mel import MelBank
 from mirkit.features.stft import hann
-from mirkit.features.timbre.lanes import LANES, Float32, Spectra
 from mirkit.features.timbre.onsets import HOP, N_FFT, N_MELS, band_levels, onset_strength
-from mirkit.features.timbre.percussive import PercussiveShare
 from mirkit.features.types import FloatArray
 
 _LANES = np.uint64(LANES)

@@ -63,8 +63,8 @@ def _band_passes() -> tuple[npt.NDArray[np.float32], FloatArray]:
     poles = np.empty((len(_TOP_EXPONENTS), _SECTIONS, 2), np.float32)
     gains = np.empty(len(_TOP_EXPONENTS))
     for band, exponent in enumerate(_TOP_EXPONENTS):
-        centre = 1000 * 2 ** (exponent / 3)
-        low, high = (4 * math.tan(math.pi * centre * 2 ** (side / 6) / ANALYSIS_RATE) for side in (-1, 1))
+        center = 1000 * 2 ** (exponent / 3)
+        low, high = (4 * math.tan(math.pi * center * 2 ** (side / 6) / ANALYSIS_RATE) for side in (-1, 1))
         width = high - low
         product = 1.0
         prototypes = [cmath.exp(1j * math.pi * (2 * k + _ORDER + 1) / (2 * _ORDER)) for k in range(_ORDER)]

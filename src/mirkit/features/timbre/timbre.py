@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mirkit.features.kernels.hpss import PercussiveShare
 from mirkit.features.timbre.booming import booming
 from mirkit.features.timbre.brightness import brightness
 from mirkit.features.timbre.depth import depth
 from mirkit.features.timbre.envelope import hold_envelope
 from mirkit.features.timbre.filters import Cascade, high_pass
 from mirkit.features.timbre.hardness import hardness
-from mirkit.features.timbre.normalise import LEAD, channel_sum, loudness_gain, peak
-from mirkit.features.timbre.percussive import PercussiveShare
+from mirkit.features.timbre.normalize import LEAD, channel_sum, loudness_gain, peak
 from mirkit.features.timbre.reverberation import half_rate, reverberation
 from mirkit.features.timbre.roughness import roughness
 from mirkit.features.timbre.sharpness import sharpness

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.fft
 
-from mirkit.features.timbre.note_starts import note_starts, segment_ends
+from mirkit.features.timbre.onset_backtracking import backtrack_onsets, segment_ends
 from mirkit.features.timbre.peaks import peaks
 from mirkit.features.timbre.score import log10, score
 from mirkit.features.timbre.zwicker import LoudnessPattern, bark_weights
@@ -44,7 +44,7 @@ def warmth(x: FloatArray, envelope: FloatArray, strength: FloatArray, pattern: L
     Value
         Unknown where a note is silent, or has no energy in some bin: no line can be fitted.
     """
-    starts = note_starts(strength, envelope, _MARGIN)
+    starts = backtrack_onsets(strength, envelope, _MARGIN)
     if len(starts) == 1:
         starts = [0]
     notes = []

@@ -8,22 +8,28 @@ from typing import Any
 
 import numpy as np
 
+from mirkit.drums.drum_hits import DrumInstrument, Hits
+from mirkit.drums.peaks import parabolic, pick_peaks
+from mirkit.drums.velocity import RANGES, stroke_levels
 from mirkit.errors import ModelError, WeightsError
-from mirkit.features.signal import mono_of
+from mirkit.features.extraction import mono_of
 from mirkit.features.types import FloatArray
-from mirkit.models.adtof.log_bands import BANDS, HOP, LogBands, centres
-from mirkit.models.adtof.windows import Frames, Window, Windows
-from mirkit.models.batches import Batches, Compute, on_torch
-from mirkit.models.fit import MISFITS, Unfit, clause, fill
-from mirkit.models.safe import load_tensors
+from mirkit.models.adtof.log_bands import BANDS, HOP, LogBands, centers
+from mirkit.models.adtof.windows import FrameBuffer, Frames, Window
+from mirkit.models.batching import BatchedNetwork, Compute, torch_step
+from mirkit.models.safe_load import load_tensors
+from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
 from mirkit.models.weights import Weights
-from mirkit.store import shown
-from mirkit.transcription.hits import Hits, Voice
-from mirkit.transcription.peaks import parabolic, pick_peaks
-from mirkit.transcription.strength import RANGES, stroke_levels
+from mirkit.store import printable
 
 #: In the order of the network's outputs.
-VOICES = (Voice("kick", 35), Voice("snare", 38), Voice("tom", 47), Voice("hi-hat", 42), Voice("cymbal", 49))
+VOICES = (
+    DrumInstrument("kick", 35),
+    DrumInstrument("snare", 38),
+    DrumInstrument("tom", 47),
+    DrumInstrument("hi-hat", 42),
+    DrumInstrument("cymbal", 49),
+)
 #: How far the peaks stand out, as published.
 THRESHOLDS = (0.22, 0.24, 0.32, 0.22, 0.30)
 #: How high they are. Kicks and snares sound like toms too: this is the best for rendered drums (benchmarks/drums.py).
@@ -61,19 +67,19 @@ def load(weights: Weights, device: str) -> "Transcriber":
     try:
         given, state = checkpoint["model_info"], checkpoint["model_weights"]
         if (given["n_bins"], given["output_classes"]) != (BANDS, len(VOICES)):
-            raise Unfit(f"it wants {given['n_bins']} bands and has {given['output_classes']} outputs")
+            raise CheckpointMismatch(f"it wants {given['n_bins']} bands and has {given['output_classes']} outputs")
         filters, units = (_sizes(given, name) for name in _LARGEST)
         network = FrameRnn(BANDS, filters, units, len(VOICES))
         fill(network, state)
-    except MISFITS as error:
-        raise WeightsError(f"{shown(path)}: not a checkpoint of ADTOF's Frame_RNN: {clause(error)}") from error
+    except LOAD_ERRORS as error:
+        raise WeightsError(f"{printable(path)}: not a checkpoint of ADTOF's Frame_RNN: {clause(error)}") from error
     return Transcriber(network.eval().float().to(device), weights, device)
 
 
 def _sizes(given: dict[str, Any], name: str) -> list[int]:
     sizes = list(given[name])
     if not sizes or len(sizes) > 16 or not all(type(size) is int and 0 < size <= _LARGEST[name] for size in sizes):
-        raise Unfit(f"{name} is {str(sizes)[:40]}")
+        raise CheckpointMismatch(f"{name} is {str(sizes)[:40]}")
     return sizes
 
 
@@ -92,12 +98,12 @@ class Transcriber:
         self.weights = weights
         self.device = device
         self.reach, self.size = network.reach, network.size
-        steps = {name: on_torch(getattr(network, name), device) for name in ("see", "follow")}
-        self.compute: Compute = Batches("ADTOF", device, steps, _TOGETHER)
+        steps = {name: torch_step(getattr(network, name), device) for name in ("see", "follow")}
+        self.compute: Compute = BatchedNetwork("ADTOF", device, steps, _TOGETHER)
 
-    def listen(self) -> "Listener":
+    def listen(self) -> "AdtofStream":
         """Begin a signal."""
-        return Listener(self)
+        return AdtofStream(self)
 
     def run(self, step: str, window: Window) -> Frames:
         """Put a window through one step of the network; return what was asked for."""
@@ -105,7 +111,7 @@ class Transcriber:
         return out[window.before : len(out) - window.after]
 
 
-class Listener:
+class AdtofStream:
     """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
 
     What the network cannot do (no memory on the card) is the result of this signal: it stops nobody else who listens.
@@ -114,8 +120,8 @@ class Listener:
     def __init__(self, transcriber: Transcriber) -> None:
         self._transcriber = transcriber
         self._front = LogBands()
-        self._seeing = Windows(_SEEN, transcriber.reach, BANDS)
-        self._following = Windows(_FOLLOWED, _BORDER, transcriber.size)
+        self._seeing = FrameBuffer(_SEEN, transcriber.reach, BANDS)
+        self._following = FrameBuffer(_FOLLOWED, _BORDER, transcriber.size)
         self._activations: list[Frames] = []
         self._powers: list[Frames] = []
         self._failure: ModelError | None = None
@@ -160,7 +166,7 @@ class Listener:
 
 def _powers(spectra: Frames) -> Frames:
     """Power in the range of each voice, shape=(frames, 5)."""
-    hz = centres()
+    hz = centers()
     power = np.square(np.power(10, spectra) - 1)
     ranges = (RANGES[voice.name] for voice in VOICES)
     return np.stack([power[:, (hz >= low) & (hz < high)].sum(axis=1) for low, high in ranges], axis=1)

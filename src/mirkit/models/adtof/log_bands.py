@@ -20,8 +20,8 @@ class LogBands:
     """Spectra of a mono signal at 44100 Hz that arrives in blocks.
 
     Magnitudes (symmetric Hann window of 2048 samples, step 441, not scaled), averaged by 84 triangles whose corners
-    lie a semitone apart from 20 Hz to 20 kHz (below 400 Hz on neighbouring bins), then ``log10(1 + x)``: what madmom's
-    ``LogarithmicFilterbank`` gave the network when it was trained. Frame ``i`` is centred on sample ``441 i``; beyond
+    lie a semitone apart from 20 Hz to 20 kHz (below 400 Hz on neighboring bins), then ``log10(1 + x)``: what madmom's
+    ``LogarithmicFilterbank`` gave the network when it was trained. Frame ``i`` is centered on sample ``441 i``; beyond
     its ends the signal is zero.
     """
 
@@ -54,13 +54,13 @@ class LogBands:
 def triangles() -> npt.NDArray[np.float32]:
     """Weights of the bands, shape=(84, 1024); each row sums to 1."""
     bins, at = _bins()[:, None], np.arange(_N_FFT // 2)
-    left, centre, right = bins[:-2], bins[1:-1], bins[2:]
-    weights = np.maximum(0, np.minimum((at - left) / (centre - left), (right - at) / (right - centre)))
+    left, center, right = bins[:-2], bins[1:-1], bins[2:]
+    weights = np.maximum(0, np.minimum((at - left) / (center - left), (right - at) / (right - center)))
     unit: npt.NDArray[np.float32] = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
     return unit
 
 
-def centres() -> FloatArray:
+def centers() -> FloatArray:
     """Frequencies (Hz) of the bands' tips, shape=(84,)."""
     return _bins()[1:-1] * (ANALYSIS_RATE / _N_FFT)
 

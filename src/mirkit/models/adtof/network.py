@@ -51,7 +51,7 @@ class FrameRnn(nn.Module):
         self.output_layer = nn.Linear(size, output_classes)
 
     def see(self, spectra: Tensor) -> Tensor:
-        """Each spectrum and its neighbours to one vector, shape=(batch, times, bands) -> (batch, times, size)."""
+        """Each spectrum and its neighbors to one vector, shape=(batch, times, bands) -> (batch, times, size)."""
         x = spectra[:, None].contiguous(memory_format=torch.channels_last)
         for block in self.cnn_blocks:
             x = _pooled(block(x))
@@ -67,7 +67,7 @@ class FrameRnn(nn.Module):
 
 
 def _block(channels: int, filters: int) -> nn.Sequential:
-    # It was trained with Keras, whose constant in the normalisation is not PyTorch's.
+    # It was trained with Keras, whose constant in the normalization is not PyTorch's.
     return nn.Sequential(
         nn.Conv2d(channels, filters, 3, padding=1),
         nn.ReLU(),
@@ -79,6 +79,6 @@ def _block(channels: int, filters: int) -> nn.Sequential:
 
 
 def _pooled(x: Tensor) -> Tensor:
-    """Largest of three neighbouring bands; what is missing of the last three is zeros, half of them in front."""
+    """Largest of three neighboring bands; what is missing of the last three is zeros, half of them in front."""
     missing = -x.shape[-1] % _POOL
     return functional.max_pool2d(functional.pad(x, (missing // 2, missing - missing // 2)), (1, _POOL))

@@ -17,7 +17,7 @@ class Window(NamedTuple):
     after: int
 
 
-class Windows:
+class FrameBuffer:
     """Cuts frames that come in blocks.
 
     Parameters

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from mirkit.audio.resample import Resampler
 from mirkit.errors import ModelError
-from mirkit.features.active import SILENCE_DBFS
+from mirkit.features.activity import SILENCE_DBFS
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
-from mirkit.models.batches import Batches, Compute, on_torch
+from mirkit.models.batching import BatchedNetwork, Compute, torch_step
 from mirkit.models.weights import Weights
 
 RATE = 16000
@@ -73,12 +73,12 @@ class Scorer:
     def __init__(self, network: Any, mean: Scores, std: Scores, weights: Weights, device: str) -> None:
         self.weights = weights
         self.device = device
-        self.compute: Compute = Batches(_NAME, device, {"scores": on_torch(network, device)}, _TOGETHER)
+        self.compute: Compute = BatchedNetwork(_NAME, device, {"scores": torch_step(network, device)}, _TOGETHER)
         self._mean, self._std = mean, std
 
-    def listen(self) -> "Listener":
+    def listen(self) -> "AudioboxStream":
         """Begin a signal."""
-        return Listener(self)
+        return AudioboxStream(self)
 
     def scores(self, windows: Sequence[FloatArray]) -> Scores:
         """Scores of some windows of at most 10 s, of one signal or of many, shape=(windows, 4).
@@ -97,7 +97,7 @@ class Scorer:
         return self.compute("scores", sound, lengths) * self._std + self._mean
 
 
-class Listener:
+class AudioboxStream:
     """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
 
     What the network cannot do is the result of this signal: it stops nobody else who listens.

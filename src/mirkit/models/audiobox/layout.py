@@ -6,9 +6,9 @@ from typing import Any
 
 from mirkit.errors import WeightsError
 from mirkit.models.audiobox.network import AXES, STRIDES, Aesthetics, Sizes
-from mirkit.models.fit import MISFITS, Unfit, clause, fill
-from mirkit.models.safe import load_json, load_tensors
-from mirkit.store import shown
+from mirkit.models.safe_load import load_json, load_tensors
+from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
+from mirkit.store import printable
 
 _LAYERS = "wavlm_model.encoder.layers."
 _POSITION = "wavlm_model.encoder.pos_conv.0"
@@ -43,8 +43,10 @@ def read(config: Path, tensors: Path) -> tuple[Aesthetics, dict[str, Scale]]:
     given = load_json(config)
     try:
         scales = {axis: _scale(given["target_transform"][axis]) for axis in AXES}
-    except MISFITS as error:
-        raise WeightsError(f"{shown(config)}: not the configuration of Audiobox Aesthetics: {clause(error)}") from error
+    except LOAD_ERRORS as error:
+        raise WeightsError(
+            f"{printable(config)}: not the configuration of Audiobox Aesthetics: {clause(error)}"
+        ) from error
     state = load_tensors(tensors)
     try:
         with torch.device("meta"):
@@ -52,8 +54,8 @@ def read(config: Path, tensors: Path) -> tuple[Aesthetics, dict[str, Scale]]:
         state[f"{_POSITION}.weight"] = _direction_times_length(state)
         named = {name: tensor.float() for name, tensor in state.items() if name not in _UNUSED}
         fill(network, named, assign=True)
-    except MISFITS as error:
-        raise WeightsError(f"{shown(tensors)}: not the weights of Audiobox Aesthetics: {clause(error)}") from error
+    except LOAD_ERRORS as error:
+        raise WeightsError(f"{printable(tensors)}: not the weights of Audiobox Aesthetics: {clause(error)}") from error
     return network.eval(), scales
 
 
@@ -63,7 +65,7 @@ def _scale(given: Any) -> Scale:
 
 def _sizes(given: dict[str, Any], state: dict[str, Any]) -> Sizes:
     if not given.get("use_weighted_layer_sum", True) or given.get("proj_act_fn", "gelu") != "gelu":
-        raise Unfit("a variant that mirkit does not know")
+        raise CheckpointMismatch("a variant that mirkit does not know")
     kernels = tuple(
         state[f"wavlm_model.feature_extractor.conv_layers.{i}.0.weight"].shape[2] for i in range(len(STRIDES))
     )
@@ -84,7 +86,7 @@ def _sizes(given: dict[str, Any], state: dict[str, Any]) -> Sizes:
         head_layers=int(given.get("proj_num_layer", 1)),
         head_norm=bool(given.get("proj_ln", False)),
         head_dropout=bool(given.get("proj_dropout", 0)),
-        normalise=bool(given.get("normalize_embed", True)),
+        normalize=bool(given.get("normalize_embed", True)),
     )
 
 

@@ -35,7 +35,7 @@ class Sizes:
     head_layers: int
     head_norm: bool
     head_dropout: bool
-    normalise: bool
+    normalize: bool
 
 
 class Convolutions(nn.Module):
@@ -115,7 +115,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A convolution over neighbouring places, then layers of attention."""
+    """A convolution over neighboring places, then layers of attention."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class Aesthetics(nn.Module):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.normalise = sizes.normalise
+        self.normalize = sizes.normalize
         self.wavlm_model = WavLm(sizes)
         self.layer_weights = nn.ParameterDict({axis: nn.Parameter(torch.zeros(sizes.layers + 1)) for axis in AXES})
         self.proj_layer = nn.ModuleDict({axis: _head(sizes) for axis in AXES})
@@ -196,7 +196,7 @@ class Aesthetics(nn.Module):
         scores = []
         for axis in AXES:
             mixed = torch.einsum("lbc,l->bc", means, functional.softmax(self.layer_weights[axis], dim=0))
-            if self.normalise:
+            if self.normalize:
                 mixed = functional.normalize(mixed, dim=-1)
             scores.append(self.proj_layer[axis](mixed)[:, 0])
         return torch.stack(scores, dim=1)

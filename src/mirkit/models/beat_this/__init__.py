@@ -11,15 +11,15 @@ import numpy.typing as npt
 
 from mirkit.audio.resample import Resampler
 from mirkit.errors import ModelError, WeightsError
-from mirkit.features.rhythm.beats.neural import Activations
+from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
-from mirkit.models.batches import Batches, Compute, on_torch
+from mirkit.models.batching import BatchedNetwork, Compute, torch_step
 from mirkit.models.beat_this.chunks import BORDER, Chunk, Chunker
 from mirkit.models.beat_this.log_mel import BANDS, HOP, RATE, LogMel
-from mirkit.models.fit import MISFITS, Unfit, clause, fill
-from mirkit.models.safe import load_tensors
+from mirkit.models.safe_load import load_tensors
+from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
 from mirkit.models.weights import Weights
-from mirkit.store import shown
+from mirkit.store import printable
 
 #: Chunks that go through together on a card.
 _TOGETHER = 8
@@ -56,18 +56,18 @@ def load(weights: Weights, device: str) -> "Tracker":
         # Checkpoints of compiled models carry the compiler's name.
         named = {name.replace("_orig_mod.", "").removeprefix("model."): tensor for name, tensor in state.items()}
         fill(network, named)
-    except MISFITS as error:
-        raise WeightsError(f"{shown(path)}: not a checkpoint of Beat This!: {clause(error)}") from error
+    except LOAD_ERRORS as error:
+        raise WeightsError(f"{printable(path)}: not a checkpoint of Beat This!: {clause(error)}") from error
     return Tracker(network.eval().float().to(device), weights, device)
 
 
 def _sizes(given: dict[str, Any]) -> dict[str, int]:
     if given.get("spect_dim", BANDS) != BANDS:
-        raise Unfit(f"it wants {str(given['spect_dim'])[:20]} bands, not {BANDS}")
+        raise CheckpointMismatch(f"it wants {str(given['spect_dim'])[:20]} bands, not {BANDS}")
     sizes = {name: given[name] for name in _SIZES if name in given}
     for name, size in sizes.items():
         if type(size) is not int or not 0 < size <= _SIZES[name]:
-            raise Unfit(f"{name} is {str(size)[:20]}")
+            raise CheckpointMismatch(f"{name} is {str(size)[:20]}")
     return sizes
 
 
@@ -89,11 +89,11 @@ class Tracker:
     def __init__(self, network: Any, weights: Weights, device: str) -> None:
         self.weights = weights
         self.device = device
-        self.compute: Compute = Batches("Beat This!", device, {"logits": on_torch(network, device)}, _TOGETHER)
+        self.compute: Compute = BatchedNetwork("Beat This!", device, {"logits": torch_step(network, device)}, _TOGETHER)
 
-    def listen(self) -> "Listener":
+    def listen(self) -> "BeatThisStream":
         """Begin a signal."""
-        return Listener(self)
+        return BeatThisStream(self)
 
     def logits(self, chunks: Iterable[Chunk]) -> Logits:
         """Logits of beat and downbeat of the new frames of some chunks, shape=(frames, 2)."""
@@ -106,7 +106,7 @@ class Tracker:
             yield logits[len(logits) - BORDER - chunk.new : len(logits) - BORDER]
 
 
-class Listener:
+class BeatThisStream:
     """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
 
     What the network cannot do (no memory on the card) is the result of this signal: it stops nobody else who listens.
@@ -151,7 +151,7 @@ class Listener:
 
 
 def _groups(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
-    """Put neighbouring chunks of one length together."""
+    """Put neighboring chunks of one length together."""
     group: list[Chunk] = []
     for chunk in chunks:
         if group and (len(group) == most or len(group[0].frames) != len(chunk.frames)):

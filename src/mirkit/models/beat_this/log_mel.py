@@ -29,7 +29,7 @@ class LogMel:
 
     Magnitude spectra (Hann window of 1024 samples, step 441, divided by the square root of the length), weighted by
     128 triangles of height 1 on Slaney's mel scale from 30 to 11000 Hz, then ``log(1 + 1000 x)``. Frame ``i`` is
-    centred on sample ``441 i``; the signal is mirrored at both ends, so it must have more than 512 samples.
+    centered on sample ``441 i``; the signal is mirrored at both ends, so it must have more than 512 samples.
     """
 
     def __init__(self) -> None:

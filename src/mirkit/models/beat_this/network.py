@@ -22,13 +22,13 @@ class Norm(nn.Module):
         self.gamma = nn.Parameter(torch.ones(size))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise, shape=(..., size)."""
+        """Normalize, shape=(..., size)."""
         scale: Tensor = self.gamma.shape[0] ** 0.5 * self.gamma
         return functional.normalize(x, dim=-1) * scale
 
 
 class Rotary(nn.Module):
-    """Rotary positions: pairs of neighbouring values turn with their place in the sequence."""
+    """Rotary positions: pairs of neighboring values turn with their place in the sequence."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

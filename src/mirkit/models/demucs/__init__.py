@@ -16,11 +16,11 @@ from mirkit.errors import MissingExtra, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.demucs.bag import Bag, gather, read_bag
 from mirkit.models.demucs.checkpoint import CLASSES, Package, read_package
-from mirkit.models.fit import MISFITS, Unfit, clause, fill
-from mirkit.models.stems.network import Described
-from mirkit.models.stems.separator import Separator
+from mirkit.models.separation.network import Described
+from mirkit.models.separation.separator import Separator
+from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
 from mirkit.models.weights import Weights
-from mirkit.store import shown
+from mirkit.store import printable
 
 __all__ = ["gather", "load"]
 
@@ -66,8 +66,8 @@ def _network(path: Path, bag: Bag, device: str) -> "DemucsNetwork":
         if bag.segment is not None and not (_is_transformer(module) and bag.segment > module.segment):
             module.segment = bag.segment
         network = DemucsNetwork(module)
-    except MISFITS as error:
-        raise WeightsError(f"{shown(path)}: not a checkpoint of Demucs: {clause(error)}") from error
+    except LOAD_ERRORS as error:
+        raise WeightsError(f"{printable(path)}: not a checkpoint of Demucs: {clause(error)}") from error
     module.eval().float().to(device)
     return network
 
@@ -96,7 +96,7 @@ class DemucsNetwork(Described):
 
     def __init__(self, module: Any) -> None:
         if module.audio_channels != 2:
-            raise Unfit(f"it hears {module.audio_channels} channels, not 2")
+            raise CheckpointMismatch(f"it hears {module.audio_channels} channels, not 2")
         self._module = module
         self.sources = tuple(str(source) for source in module.sources)
         self.rate = int(module.samplerate)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import WeightsError
-from mirkit.models.safe import load_yaml
+from mirkit.models.safe_load import load_yaml
 from mirkit.models.weights import Weights
-from mirkit.store import shown
+from mirkit.store import printable
 
 _CHECKPOINTS = (".th", ".safetensors")
 _MIXED = [[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 1, 1], [1, 0, 1, 1]]
@@ -62,12 +62,12 @@ def read_bag(weights: Weights) -> Bag:
         return Bag(weights.files, published.get("weights"), published.get("segment"))
     content = load_yaml(first)
     if len(others) != len(_signatures(first)):
-        raise WeightsError(f"{shown(first)}: names {len(_signatures(first))} networks; {len(others)} are there")
+        raise WeightsError(f"{printable(first)}: names {len(_signatures(first))} networks; {len(others)} are there")
     given, segment = content.get("weights"), content.get("segment")
     rows: Any = given if _is_table(given) else ()
     numbers = [number for row in rows for number in row]
     if (given is not None and not numbers) or any(not isinstance(n, int | float) for n in [*numbers, segment or 1]):
-        raise WeightsError(f"{shown(first)}: weights or segment are not numbers")
+        raise WeightsError(f"{printable(first)}: weights or segment are not numbers")
     return Bag(tuple(others), given, segment)
 
 
@@ -79,7 +79,7 @@ def _signatures(path: Path) -> list[str]:
     content = load_yaml(path)
     names = content.get("models")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise WeightsError(f"{shown(path)}: not the YAML file of a bag of Demucs models (no list 'models')")
+        raise WeightsError(f"{printable(path)}: not the YAML file of a bag of Demucs models (no list 'models')")
     return names
 
 
@@ -92,7 +92,7 @@ def _beside(path: Path, signature: str) -> Path:
     ]
     if len(found) != 1:
         have = " and ".join(file.name for file in found) or "nothing"
-        raise WeightsError(f"{shown(path)}: wants one checkpoint {signature} beside it; there is {have}")
+        raise WeightsError(f"{printable(path)}: wants one checkpoint {signature} beside it; there is {have}")
     return found[0]
 
 
@@ -102,5 +102,7 @@ def _only(folder: Path) -> Path:
     named = bags or [file for file in files if file.suffix in _CHECKPOINTS]
     if len(named) != 1:
         have = ", ".join(file.name for file in named[:6]) or "none"
-        raise WeightsError(f"{shown(folder)}: one model of Demucs is wanted (.yaml, .th, .safetensors); found {have}")
+        raise WeightsError(
+            f"{printable(folder)}: one model of Demucs is wanted (.yaml, .th, .safetensors); found {have}"
+        )
     return named[0]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import WeightsError
-from mirkit.models.fit import MISFITS, Unfit, clause
-from mirkit.models.safe import load_tensors, read_header
-from mirkit.store import fingerprint, shown
+from mirkit.models.safe_load import load_tensors, read_header
+from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause
+from mirkit.store import file_digest, printable
 
 #: Name of a class in a checkpoint -> where the package keeps it now.
 CLASSES = {
@@ -23,7 +23,7 @@ CLASSES = {
     "demucs.hdemucs.HDemucs": "demucs.hdemucs.HDemucs",
     "demucs.demucs.Demucs": "demucs.demucs.Demucs",
 }
-_QUANTISED = "__quantized"
+_QUANTIZED = "__quantized"
 _CHECKSUM_DIGITS = 8
 
 
@@ -58,16 +58,16 @@ def read_package(path: Path) -> Package:
     Raises
     ------
     WeightsError
-        It is another file, damaged, quantised, or names code that is not let in.
+        It is another file, damaged, quantized, or names code that is not let in.
     """
     _check_name(path)
     try:
         package = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
-    except MISFITS as error:
-        raise WeightsError(f"{shown(path)}: not a checkpoint of Demucs: {clause(error)}") from error
-    if _QUANTISED in package.state:
+    except LOAD_ERRORS as error:
+        raise WeightsError(f"{printable(path)}: not a checkpoint of Demucs: {clause(error)}") from error
+    if _QUANTIZED in package.state:
         raise WeightsError(
-            f"{shown(path)}: a quantised checkpoint, which needs the package diffq (not for commercial use); "
+            f"{printable(path)}: a quantized checkpoint, which needs the package diffq (not for commercial use); "
             "use the model of the same name without _q"
         )
     return package
@@ -77,7 +77,7 @@ def _pickle(path: Path) -> Package:
     content = load_tensors(path, also=_allowed())
     klass = content["klass"]
     if klass not in _STAND_INS:
-        raise Unfit(f"its class is {str(klass)[:60]}")
+        raise CheckpointMismatch(f"its class is {str(klass)[:60]}")
     state = content["state"]
     return Package(_STAND_INS[klass], tuple(content["args"]), dict(content["kwargs"]), dict(state))
 
@@ -102,8 +102,8 @@ def _safetensors(path: Path) -> Package:
     header = read_header(path)
     klass = header["klass"]
     if klass not in CLASSES:
-        raise Unfit(f"its class is {klass[:60]}")
-    state = {_QUANTISED: True} if "structure" in header else load_tensors(path)
+        raise CheckpointMismatch(f"its class is {klass[:60]}")
+    state = {_QUANTIZED: True} if "structure" in header else load_tensors(path)
     args, kwargs = (_decoded(json.loads(header[name])) for name in ("args", "kwargs"))
     return Package(klass, tuple(args), dict(kwargs), state)
 
@@ -120,5 +120,5 @@ def _decoded(value: Any) -> Any:
 def _check_name(path: Path) -> None:
     """Compare the checksum that the authors put into the name ``SIG-CHECKSUM.th``."""
     _, dash, digits = path.stem.partition("-")
-    if dash and len(digits) == _CHECKSUM_DIGITS and not fingerprint(path).sha256.startswith(digits):
-        raise WeightsError(f"{shown(path)}: damaged: its checksum is not the {digits} of its name")
+    if dash and len(digits) == _CHECKSUM_DIGITS and not file_digest(path).sha256.startswith(digits):
+        raise WeightsError(f"{printable(path)}: damaged: its checksum is not the {digits} of its name")

@@ -1,11 +1,11 @@
 """DrumSep: a checkpoint of Demucs that takes a drum kit apart (inagoy/drumsep). The networks are those of Demucs."""
 
+from mirkit.drums.components import PARTS
 from mirkit.errors import WeightsError
 from mirkit.models import demucs
 from mirkit.models.demucs import gather
-from mirkit.models.stems.separator import Separator
+from mirkit.models.separation.separator import Separator
 from mirkit.models.weights import Weights
-from mirkit.transcription.components import PARTS
 
 __all__ = ["gather", "load"]
 

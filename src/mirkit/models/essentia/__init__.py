@@ -14,15 +14,15 @@ import numpy.typing as npt
 
 from mirkit.audio.resample import Resampler
 from mirkit.errors import ModelError, WeightsError
-from mirkit.features.active import SILENCE_DBFS
+from mirkit.features.activity import SILENCE_DBFS
 from mirkit.features.danceability import MIN_SECONDS
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
-from mirkit.models.batches import Batches, Compute
+from mirkit.models.batching import BatchedNetwork, Compute
 from mirkit.models.essentia.log_mel import BANDS, PATCH, RATE, Frames, LogMel, Patcher
 from mirkit.models.onnx import Graph
-from mirkit.models.safe import load_json
+from mirkit.models.safe_load import load_json
 from mirkit.models.weights import Weights
-from mirkit.store import shown
+from mirkit.store import printable
 
 #: Key -> the class whose probability it is. Which output that is, the description beside the model says.
 CLASSES = {"danceability": "danceable", "atonality": "atonal"}
@@ -55,7 +55,7 @@ def load(weights: Weights, device: str) -> "Heads":
     vggish, *files = weights.files
     embed = Graph(vggish, "embeddings", device)
     if set(embed.shape[-2:]) != {PATCH, BANDS}:
-        raise WeightsError(f"{shown(vggish)}: takes {list(embed.shape)}, not patches of {PATCH} times {BANDS}")
+        raise WeightsError(f"{printable(vggish)}: takes {list(embed.shape)}, not patches of {PATCH} times {BANDS}")
     heads = {
         key: _Head(Graph(path, "activations", device), _column(description, label))
         for (key, label), path, description in zip(CLASSES.items(), files[::2], files[1::2], strict=True)
@@ -65,9 +65,9 @@ def load(weights: Weights, device: str) -> "Heads":
         tried = made.probabilities([np.sin(np.arange(PATCH * BANDS, dtype=np.float32)).reshape(PATCH, BANDS)])
     except (ModelError, IndexError) as error:
         why = error if isinstance(error, ModelError) else "a description names more classes than its head has outputs"
-        raise WeightsError(f"{shown(vggish.parent)}: these models do not belong together: {why}") from error
+        raise WeightsError(f"{printable(vggish.parent)}: these models do not belong together: {why}") from error
     if not all(0 <= p <= 1 for p in tried.flat):
-        raise WeightsError(f"{shown(vggish.parent)}: the heads give {tried.tolist()}, which are no probabilities")
+        raise WeightsError(f"{printable(vggish.parent)}: the heads give {tried.tolist()}, which are no probabilities")
     return made
 
 
@@ -76,7 +76,7 @@ def _column(description: Path, label: str) -> int:
     classes = load_json(description).get("classes")
     names = [str(one).lower() for one in classes] if isinstance(classes, list) else []
     if label not in names:
-        raise WeightsError(f"{shown(description)}: does not say which output is {label!r}")
+        raise WeightsError(f"{printable(description)}: does not say which output is {label!r}")
     return names.index(label)
 
 
@@ -96,11 +96,11 @@ class Heads:
         self.weights = weights
         self.keys = tuple(heads)
         step = partial(_probabilities, embed, tuple(heads.values()))
-        self.compute: Compute = Batches("VGGish", device, {"probabilities": step}, _TOGETHER, _TOGETHER)
+        self.compute: Compute = BatchedNetwork("VGGish", device, {"probabilities": step}, _TOGETHER, _TOGETHER)
 
-    def listen(self) -> "Listener":
+    def listen(self) -> "EssentiaStream":
         """Begin a signal."""
-        return Listener(self)
+        return EssentiaStream(self)
 
     def probabilities(self, patches: Sequence[Frames]) -> npt.NDArray[np.float32]:
         """Probability of the class of each key, shape=(patches, keys).
@@ -122,7 +122,7 @@ def _probabilities(embed: Graph, heads: Sequence[_Head], batch: Frames) -> Frame
     return np.stack([head.graph(embedded)[:, head.column] for head in heads], axis=1)
 
 
-class Listener:
+class EssentiaStream:
     """One signal on its way through: sound at 44100 Hz that comes in blocks of any length."""
 
     def __init__(self, heads: Heads) -> None:

@@ -25,7 +25,7 @@ class LogMel:
     """Log-mel frames of a mono signal at 16 kHz that arrives in blocks, as Essentia's ``TensorflowInputVGGish`` does.
 
     Magnitude spectra of 512 bins (symmetric Hann window of 400 samples, step 160), weighted by 64 triangles of height
-    1, straight on the HTK mel scale, from 125 to 7500 Hz, then ``log(x + 0.01)``. Frame ``i`` is centred on sample
+    1, straight on the HTK mel scale, from 125 to 7500 Hz, then ``log(x + 0.01)``. Frame ``i`` is centered on sample
     ``160 i``; there is silence before the signal and after it.
     """
 

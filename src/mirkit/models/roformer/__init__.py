@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from mirkit.errors import WeightsError
-from mirkit.models.fit import MISFITS, clause, fill
 from mirkit.models.roformer import bands
 from mirkit.models.roformer.config import Config, gather, read_config
-from mirkit.models.safe import load_tensors
-from mirkit.models.stems.network import Described
-from mirkit.models.stems.separator import Separator
+from mirkit.models.safe_load import load_tensors
+from mirkit.models.separation.network import Described
+from mirkit.models.separation.separator import Separator
+from mirkit.models.state_dict import LOAD_ERRORS, clause, fill
 from mirkit.models.weights import Weights
-from mirkit.store import shown
+from mirkit.store import printable
 
 __all__ = ["gather", "load"]
 
@@ -45,9 +45,11 @@ def load(weights: Weights, device: str) -> Separator:
     try:
         network = _build(config)
         fill(network, _renamed(state, config))
-    except MISFITS as error:
+    except LOAD_ERRORS as error:
         why = clause(error)
-        raise WeightsError(f"{shown(path)}: not the network that {shown(description.name)} describes: {why}") from error
+        raise WeightsError(
+            f"{printable(path)}: not the network that {printable(description.name)} describes: {why}"
+        ) from error
     networks = [RoFormerNetwork(network.eval().float().to(device), config)]
     return Separator(
         networks,
@@ -56,7 +58,7 @@ def load(weights: Weights, device: str) -> Separator:
         device,
         overlap=config.overlap,
         shifts=0,
-        normalise=config.normalise,
+        normalize=config.normalize,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.mel import MelBank
-from mirkit.models.fit import Unfit
+from mirkit.models.state_dict import CheckpointMismatch
 
 #: BS-RoFormer: bins of each band, for frames of 2048 samples.
 BS_BANDS = (*[2] * 24, *[4] * 12, *[12] * 8, *[24] * 8, *[48] * 8, 128, 129)
@@ -24,7 +24,7 @@ def side_by_side(counts: tuple[int, ...], n_fft: int) -> Bins:
     """
     bins = n_fft // 2 + 1
     if sum(counts) != bins:
-        raise Unfit(f"the bands have {sum(counts)} bins, a spectrum has {bins}")
+        raise CheckpointMismatch(f"the bands have {sum(counts)} bins, a spectrum has {bins}")
     return np.split(np.arange(bins), np.cumsum(counts)[:-1])
 
 
@@ -41,5 +41,5 @@ def mel(count: int, n_fft: int, rate: int) -> Bins:
     runs[0] = np.union1d([0], runs[0])
     runs[-1] = np.union1d(runs[-1], [n_fft // 2])
     if not all(map(len, runs)) or len(np.unique(np.concatenate(runs))) != n_fft // 2 + 1:
-        raise Unfit(f"{count} mel bands do not fit frames of {n_fft} samples")
+        raise CheckpointMismatch(f"{count} mel bands do not fit frames of {n_fft} samples")
     return runs

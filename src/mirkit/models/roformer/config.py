@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import WeightsError
-from mirkit.models.fit import MISFITS, Unfit, clause
-from mirkit.models.safe import load_yaml
-from mirkit.store import shown
+from mirkit.models.safe_load import load_yaml
+from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause
+from mirkit.store import printable
 
 _CHECKPOINTS = (".ckpt", ".safetensors", ".pth", ".pt", ".th")
 #: What a model may be made of: name -> default and most. Every one of them is a whole number.
@@ -60,7 +60,7 @@ class Config:
         Seconds that the network hears at a time.
     overlap : float
         Share of a segment that overlaps with the next.
-    normalise : bool
+    normalize : bool
     """
 
     mel: bool
@@ -70,7 +70,7 @@ class Config:
     rate: int
     segment: float
     overlap: float
-    normalise: bool
+    normalize: bool
 
 
 def gather(path: Path) -> tuple[Path, Path]:
@@ -99,7 +99,7 @@ def _only(folder: Path, suffixes: tuple[str, ...], named: Path) -> Path:
     if len(found) != 1:
         kind = "YAML file that describes the network" if ".yaml" in suffixes else "checkpoint"
         have = ", ".join(file.name for file in found[:6]) or "none"
-        raise WeightsError(f"{shown(named)}: one {kind} is wanted beside it, or one of the same name; found {have}")
+        raise WeightsError(f"{printable(named)}: one {kind} is wanted beside it, or one of the same name; found {have}")
     return found[0]
 
 
@@ -114,9 +114,11 @@ def read_config(path: Path) -> Config:
     content = load_yaml(path)
     try:
         return _parsed(content)
-    except MISFITS as error:
+    except LOAD_ERRORS as error:
         why = clause(error)
-        raise WeightsError(f"{shown(path)}: not the configuration of a RoFormer that is known here: {why}") from error
+        raise WeightsError(
+            f"{printable(path)}: not the configuration of a RoFormer that is known here: {why}"
+        ) from error
 
 
 def _parsed(content: Mapping[str, Any]) -> Config:
@@ -124,43 +126,43 @@ def _parsed(content: Mapping[str, Any]) -> Config:
     inference = content.get("inference") or {}
     known = {*_SIZES, *_NO_MATTER, *_MUST_BE, "freqs_per_bands"}
     if unknown := sorted(str(name) for name in model if name not in known):
-        raise Unfit(f"model.{unknown[0]} is not known")
+        raise CheckpointMismatch(f"model.{unknown[0]} is not known")
     for name, value in _MUST_BE.items():
         if model.get(name, value) != value:
-            raise Unfit(f"model.{name} is {str(model[name])[:20]}")
+            raise CheckpointMismatch(f"model.{name} is {str(model[name])[:20]}")
     mel = "num_bands" in model
     sizes = {name: _whole(name, model.get(name, default), most) for name, (default, most) in _SIZES.items()}
     if not model.get("mask_estimator_depth"):
         sizes["mask_estimator_depth"] = 1 if mel else 2
     if not (sizes["dim"] and sizes["depth"] and model.get("stereo")):
-        raise Unfit("model.dim, depth or stereo is missing")
+        raise CheckpointMismatch("model.dim, depth or stereo is missing")
     target = training.get("target_instrument")
     sources = tuple(_source(name) for name in ([target] if target else training["instruments"]))
     if len(sources) != sizes["num_stems"]:
-        raise Unfit(f"{len(sources)} instruments, but num_stems is {sizes['num_stems']}")
+        raise CheckpointMismatch(f"{len(sources)} instruments, but num_stems is {sizes['num_stems']}")
     rate = _whole("sample_rate", audio.get("sample_rate", 44100), 192000, 1)
     chunk = _whole("chunk_size", inference.get("chunk_size", audio.get("chunk_size")), 192000 * 60, 1)
     times = _whole("num_overlap", inference.get("num_overlap", 2), 64, 1)
     bands = tuple(_whole("freqs_per_bands", count, 32768) for count in model.get("freqs_per_bands") or ())
-    normalise = bool(inference.get("normalize", False))
-    return Config(mel, sizes, bands, sources, rate, chunk / rate, 1 - 1 / times, normalise)
+    normalize = bool(inference.get("normalize", False))
+    return Config(mel, sizes, bands, sources, rate, chunk / rate, 1 - 1 / times, normalize)
 
 
 def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     table = content[name]
     if not isinstance(table, dict):
-        raise Unfit(f"{name} is no table")
+        raise CheckpointMismatch(f"{name} is no table")
     return table
 
 
 def _whole(name: str, value: Any, most: int, least: int = 0) -> int:
     if type(value) is not int or not least <= value <= most:
-        raise Unfit(f"{name} is {str(value)[:20]}")
+        raise CheckpointMismatch(f"{name} is {str(value)[:20]}")
     return value
 
 
 def _source(name: Any) -> str:
     if not isinstance(name, str):
-        raise Unfit(f"{str(name)[:20]} is no instrument")
+        raise CheckpointMismatch(f"{str(name)[:20]} is no instrument")
     lower = name.lower()
     return _NAMES.get(lower, lower)

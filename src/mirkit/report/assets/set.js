@@ -255,7 +255,7 @@ if (SET.texts) {
 
 /* ---- tracks: rows are made as one scrolls */
 const COLUMNS = [["Track", (i) => name(i).toLowerCase()], ["length", (i) => SET.rows[i].seconds, (v) => M.clock(v, false)], ["tempo", (i) => SET.values.bpm[i], (v) => v.toFixed(1)],
-  ["key", (i) => SET.rows[i].key && `${SET.rows[i].key} ${SET.rows[i].mode || ""}`], ["metre", (i) => SET.rows[i].metre], ["LUFS", (i) => SET.values.lufs[i], (v) => v.toFixed(1)],
+  ["key", (i) => SET.rows[i].key && `${SET.rows[i].key} ${SET.rows[i].mode || ""}`], ["meter", (i) => SET.rows[i].meter], ["LUFS", (i) => SET.values.lufs[i], (v) => v.toFixed(1)],
   ["LRA", (i) => SET.values.lra[i], (v) => v.toFixed(1)], ["danceability", (i) => SET.values.danceability[i], (v) => v.toFixed(2)], ["brightness", (i) => SET.values.brightness[i], (v) => v.toFixed(0)],
   ["known", (i) => KEYS.keys.filter((row) => SET.values[row.key][i] !== null).length]];
 let sorted = 0, down = false, rows = [], made = 0;

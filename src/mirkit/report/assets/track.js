@@ -227,7 +227,7 @@ document.querySelectorAll("tr[data-key]").forEach((tr) => {
   tr.title = `${row.says}\nmedian ${M.number(row.percentiles["50"])}, 5 to 95 %: ${M.number(row.percentiles["5"])} to ${M.number(row.percentiles["95"])}`;
 });
 
-/* ---- neighbours */
+/* ---- neighbors */
 const here = KEYS.order.findIndex((row) => location.pathname.endsWith("/" + row.page));
 for (const [name, row] of [["before", KEYS.order[here - 1]], ["after", here < 0 ? null : KEYS.order[here + 1]]]) if (row) { id(name).href = row.page; id(name).title = row.title; id(name).hidden = false; }
 })();

@@ -1,4 +1,4 @@
-"""The beat grid: beats, downbeats, metre, and how sure the tracker is of them."""
+"""The beat grid: beats, downbeats, meter, and how sure the tracker is of them."""
 
 from dataclasses import dataclass, field
 
@@ -28,9 +28,9 @@ class Beats:
         Those of ``times`` that begin a bar.
     confidence : float64, shape=(n,)
         How well each beat is borne out by what is heard around it, 0-1.
-    metre : str or None
+    meter : str or None
         ``"4/4"``, ``"3/4"``, ``"2/4"``, ``"6/8"`` (the beat is then the dotted quarter), or None when unknown.
-    metre_confidence : float
+    meter_confidence : float
         0-1.
     steady : bool
         A steady pulse exists (``bpm_is_defined``). False for rubato: the grid is there, a tempo is not.
@@ -41,20 +41,20 @@ class Beats:
     times: FloatArray
     downbeats: FloatArray
     confidence: FloatArray
-    metre: str | None = None
-    metre_confidence: float = 0.0
+    meter: str | None = None
+    meter_confidence: float = 0.0
     steady: bool = False
     candidates: tuple[TempoCandidate, ...] = field(default=())
 
     @property
     def beats_per_bar(self) -> int | None:
-        """Beats per bar of ``metre`` (6/8 has two)."""
-        return None if self.metre is None else {"6/8": 2, "12/8": 4}.get(self.metre) or int(self.metre.split("/")[0])
+        """Beats per bar of ``meter`` (6/8 has two)."""
+        return None if self.meter is None else {"6/8": 2, "12/8": 4}.get(self.meter) or int(self.meter.split("/")[0])
 
     @property
     def compound(self) -> bool:
         """Whether the beat divides in three (6/8)."""
-        return self.metre is not None and self.metre.endswith("/8")
+        return self.meter is not None and self.meter.endswith("/8")
 
     def bar_positions(self) -> npt.NDArray[np.int64]:
         """Position of each beat in its bar, 0 = downbeat, shape=(n,); -1 where there is no downbeat to count from."""

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter1d
 
 from mirkit.features.rhythm.beats.decoder import PERIODS, decode_beats
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE, PROFILE_STEP
-from mirkit.features.rhythm.onset_meter import OnsetCurve
+from mirkit.features.rhythm.onset_extractor import OnsetCurve
 from mirkit.features.types import FloatArray
 
 #: Fine positions per pulse: holds its halves, thirds, quarters and sixths.
@@ -16,7 +16,7 @@ PARTS = 12
 #: Rows of ``FineGrid.curves``: the bands of ``Pulses.hits``, growth of everything, change of harmony.
 KICK, BASS, MIDDLE, SNARE, HATS, ALL, HARMONY = range(7)
 
-_CENTRE_BPM, _OCTAVES, _PULL = 115.0, 0.5, 0.6  # gentle: the level is settled later, on more evidence
+_CENTER_BPM, _OCTAVES, _PULL = 115.0, 0.5, 0.6  # gentle: the level is settled later, on more evidence
 _STIFFNESS = 3000.0
 _MEAN_SECONDS, _SPREAD_SECONDS, _LEAST_SPREAD = 3.0, 6.0, 0.3
 _BLUR = 1.2  # frames
@@ -49,7 +49,7 @@ class FineGrid:
     onset_rate: float
 
 
-def activation(curve: OnsetCurve) -> npt.NDArray[np.float32]:
+def beat_salience(curve: OnsetCurve) -> npt.NDArray[np.float32]:
     """Growth of all bands over its local mean and spread, shape=(frames,)."""
     total = gaussian_filter1d(curve.growth, 1.0)
     mean = uniform_filter1d(total, round(FRAME_RATE * _MEAN_SECONDS))
@@ -60,7 +60,7 @@ def activation(curve: OnsetCurve) -> npt.NDArray[np.float32]:
 
 def find_pulse(worth: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """Frames of the pulse that the activation supports best, carried on to both ends; empty when there is none."""
-    octaves = np.log2(60 * FRAME_RATE / PERIODS / _CENTRE_BPM)
+    octaves = np.log2(60 * FRAME_RATE / PERIODS / _CENTER_BPM)
     preference = -0.5 * _PULL * np.square(octaves / _OCTAVES)
     pulse = decode_beats(worth, preference.astype(np.float32), _STIFFNESS)
     if len(pulse) < 3:

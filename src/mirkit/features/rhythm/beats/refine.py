@@ -8,7 +8,7 @@ from mirkit.features.types import FloatArray
 
 _REACH_SECONDS, _REACH_SHARE = 0.06, 1 / 6  # how far from its frame a beat looks for its onset
 _NEAR_SECONDS = 0.03
-_SPAN_BEATS = 2.0  # beats are read off a line through their neighbours, Gaussian weights of this width
+_SPAN_BEATS = 2.0  # beats are read off a line through their neighbors, Gaussian weights of this width
 _TRUST = 0.3  # dB per hop: weight of a beat's frame beside its onset's strength
 
 
@@ -44,7 +44,7 @@ def refine(times: FloatArray, onsets: Onsets) -> FloatArray:
 
 
 def _local_line(x: FloatArray, y: FloatArray, weight: FloatArray) -> FloatArray:
-    """Weighted straight line through the neighbourhood of each point, read at the point."""
+    """Weighted straight line through the neighborhood of each point, read at the point."""
 
     def blur(values: FloatArray) -> FloatArray:
         smooth: FloatArray = gaussian_filter1d(values, _SPAN_BEATS, mode="constant", truncate=3.0)

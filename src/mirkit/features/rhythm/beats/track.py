@@ -3,12 +3,12 @@
 import numpy as np
 
 from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
-from mirkit.features.rhythm.beats.metre import Reading, read_metre
-from mirkit.features.rhythm.beats.pulse import ALL, activation, find_pulse, fine_grid
+from mirkit.features.rhythm.beats.phase_coherence import phase_coherence, share_played
+from mirkit.features.rhythm.beats.pulse import ALL, beat_salience, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.refine import refine
-from mirkit.features.rhythm.beats.steadiness import clarity, share_played
+from mirkit.features.rhythm.beats.time_signature import MeterHypothesis, estimate_meter
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
-from mirkit.features.rhythm.onset_meter import OnsetCurve
+from mirkit.features.rhythm.onset_extractor import OnsetCurve
 from mirkit.features.rhythm.onsets import LEAD_SECONDS, Onsets
 from mirkit.features.rhythm.tempo import beat_period
 from mirkit.features.types import FloatArray
@@ -34,7 +34,7 @@ def track_beats(
     """Track beats and downbeats of a piece.
 
     A pulse is followed through the piece by dynamic programming; which multiple of it is the beat, how many beats make
-    a bar and where bars begin is decided on the whole piece (``beats.metre``); beats are then drawn to the onsets
+    a bar and where bars begin is decided on the whole piece (``beats.meter``); beats are then drawn to the onsets
     around them.
 
     Parameters
@@ -57,16 +57,16 @@ def track_beats(
     if len(onsets.times) < _FEWEST_ONSETS:
         return NO_BEATS
     rate = len(onsets.times) / max(float(onsets.times[-1] - onsets.times[0]), 1.0)
-    worth = activation(mix)
+    worth = beat_salience(mix)
     if drums is not None:
         onsets = _merged(onsets, drums.onsets)
         shared = min(len(worth), len(drums.growth))
-        worth[:shared] += activation(drums)[:shared]
+        worth[:shared] += beat_salience(drums)[:shared]
     pulse = find_pulse(worth)
     if not len(pulse):
         return NO_BEATS
     grid = fine_grid(pulse, mix, drums, rate)
-    reading = read_metre(grid, bpm_range, bpm_hint)
+    reading = estimate_meter(grid, bpm_range, bpm_hint)
     if reading is None:
         return NO_BEATS
     positions, first_of_bar = reading.beats(len(grid.frames))
@@ -76,7 +76,7 @@ def track_beats(
     if np.count_nonzero(inside) < _FEWEST_BEATS:
         return NO_BEATS
     times = np.clip(refine(raw, onsets)[inside], 0, mix.duration)
-    clear = clarity(times, onsets)
+    clear = phase_coherence(times, onsets)
     if np.median(clear) < _NO_PULSE_CLARITY:
         return NO_BEATS
     heard = grid.curves[positions[inside], ALL]
@@ -84,8 +84,8 @@ def track_beats(
         times,
         times[first_of_bar[inside]],
         clear * heard / (heard + 0.5),
-        reading.metre,
-        reading.metre_confidence,
+        reading.meter,
+        reading.meter_confidence,
         _steady(float(np.mean(clear >= _CLEAR)), share_played(times, onsets)),
         _candidates(reading, times),
     )
@@ -102,7 +102,7 @@ def _merged(a: Onsets, b: Onsets) -> Onsets:
     return Onsets(times[order], np.concatenate((a.strengths, b.strengths))[order])
 
 
-def _candidates(reading: Reading, times: FloatArray) -> tuple[TempoCandidate, ...]:
+def _candidates(reading: MeterHypothesis, times: FloatArray) -> tuple[TempoCandidate, ...]:
     """Tempo of the grid, then its rivals, all relative to the exact tempo."""
     period = beat_period(times) or float(np.median(np.diff(times)))
     top = reading.levels[:_CANDIDATES]

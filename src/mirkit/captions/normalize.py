@@ -1,0 +1,93 @@
+"""Text that a T5 tokenizer reads as it was meant.
+
+T5's vocabulary has no fallback to bytes: a character that it does not know becomes ``<unk>``, and a run of white space,
+a line break too, becomes one space. So a text is brought to one line of ASCII without the few signs that T5 lacks.
+"""
+
+import re
+import unicodedata
+
+from mirkit.captions.ascii import SIGNS, to_ascii
+
+#: Marks of the model's own format: ``<|im_end|>``, ``<sound>``, ``</s>``, ``[INST]``.
+SPECIAL = re.compile(r"<\|[^<>|]{0,40}\|>|</?(?:sound|s|unk|pad|bos|eos|image|audio|video)>|\[/?INST\]", re.IGNORECASE)
+#: What a model thought before it answered.
+THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
+
+_NOTE = r"(?<![A-Za-z])[A-G](?:#|b|♯|♭)?m?"
+#: Signs that mean something else in the name of a note or chord; in this order.
+_MUSIC = (
+    (re.compile("\U0001d12a"), "##"),
+    (re.compile("\U0001d12b"), "bb"),
+    (re.compile("♯"), "#"),
+    (re.compile("♭"), "b"),
+    (re.compile("♮"), " natural"),
+    (re.compile(f"({_NOTE})[Δ△∆]"), r"\1maj"),
+    (re.compile(f"({_NOTE})[°º](?![CF])"), r"\1dim"),
+    (re.compile(f"({_NOTE})[øØ](?![A-Za-z])"), r"\1m7b5"),
+)
+_FRACTIONS = {
+    sign: f"{top}/{bottom}"
+    for bottom, signs in {
+        2: {"½": 1},
+        3: {"⅓": 1, "⅔": 2},
+        4: {"¼": 1, "¾": 3},
+        5: {"⅕": 1, "⅖": 2, "⅗": 3, "⅘": 4},
+        6: {"⅙": 1, "⅚": 5},
+        7: {"⅐": 1},
+        8: {"⅛": 1, "⅜": 3, "⅝": 5, "⅞": 7},
+        9: {"⅑": 1},
+        10: {"⅒": 1},
+    }.items()
+    for sign, top in signs.items()
+}
+_FRACTION = re.compile(f"(\\d?)([{''.join(_FRACTIONS)}])")
+_SIGNS = str.maketrans(SIGNS)
+_TAG = re.compile(r"</?[a-z][a-z0-9]{0,9} ?/?>")
+_DOUBLE_QUOTES = re.compile("[“”«»‟„″‴]")
+
+_HEADING = re.compile(r"^[ ]*(?:#{1,6}[ ]+)+(.*)$", re.MULTILINE)
+_BULLET = re.compile(r"^[ ]*(?:[-*+][ ]+)+(.*)$", re.MULTILINE)
+_EMPHASIS = re.compile(r"\*{2,}|__+|(?<![\w*])\*(?=\w)|(?<=[\w.!?,:])\*(?![\w*])")
+_ENDED = re.compile(r"[.!?:;,]$")
+_SPACES = re.compile(r"\s+")
+_LOOSE = re.compile(r" +(?=[,;!?](?: |$)|\.(?: |$))")
+
+
+def normalize(text: str) -> str:
+    """Bring a text to one line of ASCII that T5 knows.
+
+    Special tokens, thoughts and Markdown go; music signs, fractions, dashes, quotes and accented letters become what
+    stands for them in ASCII; what has no such thing (emoji, other scripts) is left out, see :func:`lost`.
+
+    The result holds only ``letters.ALLOWED`` and is its own normal form. A character becomes four at most, but for
+    the few signs that a word stands for (``~`` about, ``♮`` natural).
+    """
+    text = _plain(text)
+    while (again := _plain(text)) != text:  # each further pass only takes away
+        text = again
+    return text
+
+
+def dropped_characters(text: str) -> int:
+    """Count letters that :func:`normalize` leaves out because no ASCII stands for them."""
+    text = unicodedata.normalize("NFKC", SPECIAL.sub("", THOUGHT.sub("", text)))
+    return sum(sign.isalpha() and not to_ascii(sign) for sign in text)
+
+
+def _plain(text: str) -> str:
+    text = SPECIAL.sub(" ", THOUGHT.sub(" ", text))
+    text = _DOUBLE_QUOTES.sub('"', _TAG.sub(" ", text))
+    for sign, stands_for in _MUSIC:
+        text = sign.sub(stands_for, text)
+    text = _FRACTION.sub(lambda found: f"{found[1]}{' ' if found[1] else ''}{_FRACTIONS[found[2]]}", text)
+    text = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").translate(_SIGNS))
+    text = "".join(map(to_ascii, text))
+    text = _BULLET.sub(_sentence, _HEADING.sub(_sentence, _EMPHASIS.sub("", text)))
+    return _LOOSE.sub("", _SPACES.sub(" ", text)).strip()
+
+
+def _sentence(found: re.Match[str]) -> str:
+    """A heading or the item of a list, as a sentence of its own."""
+    inner = found[1].strip()
+    return inner if not inner or _ENDED.search(inner) else f"{inner}."

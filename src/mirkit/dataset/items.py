@@ -1,0 +1,78 @@
+"""What a folder that a user gives has in it: tracks, loose files, or the clips that were cut from them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirkit.clips.clip import source_path
+from mirkit.dataset.exclusion import reason
+from mirkit.store import find_root, read_settings
+from mirkit.track import Track, find_all, is_track
+
+
+@dataclass(frozen=True)
+class DatasetItem:
+    """A track, or a clip.
+
+    Attributes
+    ----------
+    track : Track
+        Its files.
+    name : str
+        Its path from the folder that was asked for.
+    sources : set of str
+        What a clip's provenance may name as its source, "" for a track: another one is no member.
+    excluded : str
+        Why it is left out, or "".
+    """
+
+    track: Track
+    name: str
+    sources: frozenset[str]
+    excluded: str
+
+
+def iter_tracks(path: Path, problems: list[str], *, crops: bool = False) -> Iterator[DatasetItem]:
+    """Find every track at or below a folder, or every clip of those that are not left out, sorted by path.
+
+    Parameters
+    ----------
+    path : Path
+        A folder of tracks, a track, or a loose file.
+    problems : list of str
+        Gets a line for every folder that could not be read.
+    crops : bool
+        The clips instead of the tracks.
+
+    Raises
+    ------
+    MissingInput
+        ``path`` is none of these.
+    SettingsError
+        The settings file is wrong.
+    """
+    several = path.is_dir() and not is_track(path)
+    tracks = find_all(path, problems) if several else [Track.at(path)]
+    root = find_root(path if several else tracks[0].path, batch=several)
+    left_out = read_settings(root).exclude
+    for track, sources in _clips(tracks, root, left_out) if crops else ((track, {""}) for track in tracks):
+        name = os.path.relpath(track.path, path if several else root)
+        yield DatasetItem(track, name, frozenset(sources), reason(track, root, left_out))
+
+
+def _clips(tracks: list[Track], root: Path, left_out: Mapping[str, str]) -> Iterator[tuple[Track, set[str]]]:
+    """Folders that may be clips of these tracks, and from where each may have been cut."""
+    sources: dict[Path, set[str]] = {}  # loose files share a folder of clips
+    for track in tracks:
+        if not reason(track, root, left_out):
+            sources.setdefault(track.crops, set()).add(source_path(track))
+    for folder in sources:
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for name in names:
+            clip = Track(folder / name)
+            if clip.provenance.exists():
+                yield clip, sources[folder]

@@ -1,0 +1,78 @@
+"""The embedded drum transcriber: no download, no deep-learning library.
+
+Every 10 ms the levels of 36 bands are compared with spectral templates, whose course over 130 ms tells, through one
+small hidden layer, which drums are struck. What the layers hold was fitted on drums rendered from General MIDI
+soundfonts only (``benchmarks/fit_drums.py``), never on the recordings that it is measured on.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.drums.drum_hits import DrumInstrument, Hits
+from mirkit.drums.embedded.levels import BANDS, FRAME_RATE, HOP, Bands, above_floor
+from mirkit.drums.embedded.network import Network
+from mirkit.drums.embedded.weights import LOWEST
+from mirkit.drums.peaks import parabolic, pick_peaks
+from mirkit.drums.velocity import RANGES, stroke_levels
+from mirkit.features.extraction import mono_of
+from mirkit.features.stft import N_FFT, PowerStft
+from mirkit.features.types import FloatArray
+
+#: In the order of the network's outputs. Hi-hats and cymbals are one voice.
+VOICES = (
+    DrumInstrument("kick", 36),
+    DrumInstrument("snare", 38),
+    DrumInstrument("tom", 45),
+    DrumInstrument("hi-hat", 42),
+)
+#: How far a peak stands above the 100 ms before it.
+_THRESHOLD = 0.1
+#: Frames of silence that come before the first.
+_SILENCE = 16
+
+
+class DrumExtractor:
+    """Strokes on a drum kit, of a signal at 44100 Hz that arrives in blocks. It holds 7 kB a second."""
+
+    def __init__(self) -> None:
+        self._stft = PowerStft(N_FFT, HOP)
+        self._bands = Bands()
+        self._levels: list[npt.NDArray[np.float16]] = []
+
+    def push(self, block: FloatArray) -> None:
+        """Take the next samples, float32, shape=(channels, n)."""
+        self._levels += (self._bands.decibels(power) for power in self._stft.push(mono_of(block)))
+
+    def finish(self) -> Hits:
+        """Return the strokes."""
+        self._levels += (self._bands.decibels(power) for power in self._stft.finish())
+        return transcribe(self._levels, self._bands.hz)
+
+
+def transcribe(decibels: Sequence[FloatArray], hz: FloatArray) -> Hits:
+    """Find the strokes in blocks of band levels, shape=(frames, 36) in dB, of bands about these frequencies."""
+    decibels = [block for block in decibels if len(block)]
+    if not decibels:
+        nothing = tuple(np.zeros(0) for _ in VOICES)
+        return Hits(VOICES, nothing, nothing)
+    # Silence comes before, so that a stroke on the first sample is one.
+    silence = np.zeros((_SILENCE, BANDS), np.float32)
+    loudest = max(float(block.max()) for block in decibels)
+    levels = chain([silence], (above_floor(block, loudest) for block in decibels))
+    curves = Network.fitted()(levels).T.astype(np.float64)
+    peaks = [pick_peaks(curve, _THRESHOLD, lowest) for curve, lowest in zip(curves, LOWEST, strict=True)]
+    frames = (parabolic(curve, found) - _SILENCE for curve, found in zip(curves, peaks, strict=True))
+    times = tuple(np.maximum(at / FRAME_RATE, 0) for at in frames)
+    ranges = [(hz >= low) & (hz < high) for low, high in (RANGES[voice.name] for voice in VOICES)]
+    powers = np.concatenate([_powers(block, ranges) for block in decibels], axis=1)
+    strokes = (np.maximum(found - _SILENCE, 0) for found in peaks)
+    return Hits(VOICES, times, tuple(stroke_levels(*given) for given in zip(powers, strokes, strict=True)))
+
+
+def _powers(decibels: FloatArray, ranges: list[npt.NDArray[np.bool_]]) -> npt.NDArray[np.float32]:
+    """Power in ranges of bands, shape=(ranges, frames)."""
+    power = np.power(10, decibels.astype(np.float32) / 10)
+    return np.stack([power[:, inside].sum(axis=1) for inside in ranges])

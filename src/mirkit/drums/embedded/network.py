@@ -1,0 +1,85 @@
+"""From levels to how likely each drum is struck: spectral templates, then their course over 130 ms."""
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from mirkit.drums.embedded.weights import SHAPES, WEIGHTS
+from mirkit.features.types import FloatArray
+
+#: Frames before and after a stroke that are looked at.
+BEFORE, AFTER = 4, 8
+_BLOCK = 4096  # frames worked on at once
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers of a small network, each ``(weights, bias)``, shape=(inputs, outputs) and (outputs,).
+
+    Attributes
+    ----------
+    templates : pair
+        A band spectrum to how much of each template is in it, negative amounts cut off.
+    course : pair
+        The templates of 13 frames, template by template, to hidden units, negative values cut off.
+    voices : pair
+        Hidden units to voices.
+    """
+
+    templates: tuple[Matrix, Matrix]
+    course: tuple[Matrix, Matrix]
+    voices: tuple[Matrix, Matrix]
+
+    @classmethod
+    def fitted(cls) -> Self:
+        """The network that ``benchmarks/fit_drums.py`` found."""
+        return cls(*unpacked(WEIGHTS, SHAPES))
+
+    def __call__(self, levels: Iterable[FloatArray]) -> Matrix:
+        """Likelihoods 0-1, blocks of shape=(frames, bands) -> (all frames, voices)."""
+        heard = np.concatenate([np.maximum(_through(self.templates, block), np.float32(0)) for block in levels])
+        padded = np.pad(heard, ((BEFORE, AFTER), (0, 0)), mode="edge")
+        out = [self._likelihoods(padded[i : i + _BLOCK + BEFORE + AFTER]) for i in range(0, len(heard), _BLOCK)]
+        return np.concatenate(out)
+
+    def _likelihoods(self, heard: Matrix) -> Matrix:
+        around = sliding_window_view(heard, BEFORE + 1 + AFTER, axis=0)
+        hidden: Matrix = np.maximum(_through(self.course, around.reshape(len(around), -1)), np.float32(0))
+        with np.errstate(over="ignore"):  # of what is sure not to be: 1 / infinity is the 0 that it should be
+            likelihoods: Matrix = np.reciprocal(1 + np.exp(-_through(self.voices, hidden)))
+        return likelihoods
+
+
+def _through(layer: tuple[Matrix, Matrix], values: FloatArray) -> Matrix:
+    # Not a BLAS product: the same bytes whatever the number of threads.
+    out: Matrix = np.einsum("ij,kj->ik", values, np.ascontiguousarray(layer[0].T)) + layer[1]
+    return out
+
+
+def packed(layers: list[tuple[Matrix, Matrix]]) -> str:
+    """Weights as text: each column of each layer, its bias last, as a scale (float32) and numbers of one byte."""
+    parts = []
+    for weights, bias in layers:
+        both = np.concatenate((weights, bias[None]))
+        scale = np.abs(both).max(axis=0) / 127
+        parts += [scale.astype("<f4").tobytes(), np.rint(both / scale).astype(np.int8).tobytes()]
+    return base64.b85encode(b"".join(parts)).decode()
+
+
+def unpacked(text: str, shapes: tuple[tuple[int, int], ...]) -> list[tuple[Matrix, Matrix]]:
+    """Undo :func:`packed`, for layers of these ``(inputs, outputs)``."""
+    data, at, layers = base64.b85decode(text), 0, []
+    for inputs, outputs in shapes:
+        scale = np.frombuffer(data, "<f4", outputs, at)
+        numbers = np.frombuffer(data, np.int8, (inputs + 1) * outputs, at + 4 * outputs)
+        at += 4 * outputs + len(numbers)
+        both = numbers.reshape(inputs + 1, outputs) * scale
+        layers.append((both[:-1].astype(np.float32), both[-1].astype(np.float32)))
+    return layers

@@ -1,0 +1,1 @@
+"""Numeric kernels: what NumPy and SciPy have no fast form of."""

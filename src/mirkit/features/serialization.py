@@ -1,0 +1,73 @@
+"""Curves as named arrays and back, for the sidecar that keeps them."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.features.bands import BandCurve
+from mirkit.features.bandwidth import BandwidthCurve
+from mirkit.features.envelope import EnvelopeCurve
+from mirkit.features.harmony.chroma import ChromaCurve
+from mirkit.features.loudness import LoudnessCurve
+from mirkit.features.rhythm.beats.grid import Beats, TempoCandidate
+from mirkit.features.rhythm.onsets import Onsets
+from mirkit.features.spectral import SpectralCurve
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+#: Families that can be kept, and what they are.
+KINDS: dict[str, type[Any]] = {
+    "loudness": LoudnessCurve,
+    "bands": BandCurve,
+    "bandwidth": BandwidthCurve,
+    "spectral": SpectralCurve,
+    "chroma": ChromaCurve,
+    "envelope": EnvelopeCurve,
+    "onsets": Onsets,
+}
+
+
+def to_arrays(curve: Any) -> Arrays:
+    """Fields of a curve's dataclass as arrays; numbers become arrays of no dimension."""
+    return {field.name: np.asarray(getattr(curve, field.name)) for field in fields(curve)}
+
+
+def from_arrays(family: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    """Rebuild a curve of a family of ``KINDS``.
+
+    Raises
+    ------
+    KeyError
+        A field is missing.
+    """
+    kind = KINDS[family]
+    values = {field.name: arrays[field.name] for field in fields(kind)}
+    return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
+
+
+def beats_to_arrays(beats: Beats) -> Arrays:
+    """Everything of a grid but its meter, which is a name."""
+    return {
+        "times": beats.times,
+        "downbeats": beats.downbeats,
+        "confidence": beats.confidence,
+        "meter_confidence": np.asarray(beats.meter_confidence),
+        "steady": np.asarray(beats.steady),
+        "candidates": np.array([(c.bpm, c.weight) for c in beats.candidates], np.float64).reshape(-1, 2),
+    }
+
+
+def beats_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], meter: str | None) -> Beats:
+    """Rebuild a grid from its arrays and its meter."""
+    return Beats(
+        arrays["times"],
+        arrays["downbeats"],
+        arrays["confidence"],
+        meter,
+        float(arrays["meter_confidence"]),
+        bool(arrays["steady"]),
+        tuple(TempoCandidate(float(bpm), float(weight)) for bpm, weight in arrays["candidates"]),
+    )

@@ -1,0 +1,123 @@
+"""Batches through a network: as many items at once as memory allows, wherever the network is."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mirkit.errors import ModelError
+
+Array = npt.NDArray[Any]
+#: A part of a network: arrays of one length along their first axis -> another of that length.
+Step = Callable[..., Array]
+
+
+class Compute(Protocol):
+    """Where a network computes: in this process (:class:`BatchedNetwork`) or in the device server.
+
+    Attributes
+    ----------
+    together : int
+        Items worth gathering for one call.
+    """
+
+    together: int
+
+    def __call__(self, step: str, *batch: Array) -> Array:
+        """Put a batch through a step of the network.
+
+        Raises
+        ------
+        OutOfMemory
+            The device has no memory for a single item.
+        ModelError
+            The network failed in another way.
+        """
+
+
+class OutOfMemory(ModelError):  # noqa: N818 (what happened, and all that is to be said)
+    """Not even one item fits."""
+
+
+class BatchedNetwork:
+    """A network in this process.
+
+    Parameters
+    ----------
+    model : str
+        Its name, for messages.
+    device : str
+        Of PyTorch.
+    steps : mapping
+        Name -> step.
+    together : int
+        Items at once on a card, while memory lasts.
+    on_cpu : int
+        Items at once on the CPU; most networks gain nothing from company there.
+
+    Attributes
+    ----------
+    together : int
+        Items at once; halves when memory is short.
+    """
+
+    def __init__(self, model: str, device: str, steps: Mapping[str, Step], together: int, on_cpu: int = 1) -> None:
+        self._model, self._device, self._steps = model, device, steps
+        self.together = on_cpu if device == "cpu" else together
+
+    def __call__(self, step: str, *batch: Array) -> Array:
+        """Put a batch through a step of the network: see :class:`Compute`."""
+        run = self._steps[step]
+        while True:
+            most = self.together
+            try:
+                parts = [
+                    run(*(given[first : first + most] for given in batch)) for first in range(0, len(batch[0]), most)
+                ]
+                return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            except (RuntimeError, MemoryError) as error:
+                short = _is_out_of_memory(error)
+                if short:
+                    _give_back(self._device)
+                if not short or most == 1:
+                    kind = OutOfMemory if short else ModelError
+                    raise kind(self._failed(error)) from error
+                self.together = most // 2
+
+    def _failed(self, error: BaseException) -> str:
+        why = str(error).partition("\n")[0]
+        mend = "" if self._device == "cpu" else "; try --device cpu"
+        return f"{self._model} failed on {self._device}: {why}{mend}"
+
+
+def torch_step(network: Callable[..., Any], device: str, half: Any = None) -> Step:
+    """Make a step of a network of PyTorch, in full precision or, but for what needs more, in ``half``."""
+
+    def step(*batch: Array) -> Array:
+        import torch
+
+        with torch.inference_mode(), torch.autocast(device.partition(":")[0], half, enabled=half is not None):
+            out = network(*(torch.from_numpy(given).to(device) for given in batch))
+        found: Array = out.float().cpu().numpy()
+        return found
+
+    return step
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short: on a card, on Apple's, or on the CPU."""
+    told = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in told or "allocate memory" in told
+
+
+def _give_back(device: str) -> None:
+    """Hand cached memory of a card back to its driver, where PyTorch is what computes."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()

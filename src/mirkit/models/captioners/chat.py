@@ -1,0 +1,109 @@
+"""Questions about sound as OpenAI-compatible servers take them, and what some of them understand beyond that."""
+
+import base64
+import io
+import wave
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from mirkit.captions.excerpt import RATE
+from mirkit.errors import ModelError
+from mirkit.features.types import FloatArray
+from mirkit.models.captioners import Answer, Prompt
+from mirkit.models.captioners.http_client import HttpClient
+
+#: Signs that a model may be held to: ASCII that T5 knows, without quotes that would end a JSON string.
+_SIGNS = "A-Za-z0-9 .,;:'()%/+&#!?-"
+
+
+def wav(samples: FloatArray) -> bytes:
+    """Mono sound at 16 kHz as a WAV file of 16 bits."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE)
+        writer.writeframes(np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def grammar(letters: tuple[int, int]) -> str:
+    """GBNF for a text of so many ASCII signs that begins with a capital or a digit and ends with a full stop."""
+    least, most = letters
+    return f"root ::= [A-Z0-9] [{_SIGNS}]{{{least - 2},{most - 2}}} [.!?]"
+
+
+def schema(ask: Prompt) -> dict[str, Any]:
+    """JSON schema of an object that holds the asked texts."""
+    text = {"type": "string", "minLength": ask.letters[0], "maxLength": ask.letters[1]}
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(ask.fields, text),
+        "required": list(ask.fields),
+        "additionalProperties": False,
+    }
+
+
+class ChatSession:
+    """One track on a server: the sound first and the question last, so that all questions share what was heard.
+
+    Parameters
+    ----------
+    wire : HttpClient
+    model : str
+        What the server calls its model.
+    profile : str
+        ``llama``, ``vllm`` or ``openai``.
+    samples : array, shape=(n,)
+    slot : int
+        Of a llama server: the questions about one track go into one slot, where the sound stays known.
+    """
+
+    def __init__(self, wire: HttpClient, model: str, profile: str, samples: FloatArray, slot: int) -> None:
+        self._wire, self._model, self._profile, self._slot = wire, model, profile, slot
+        data = base64.b64encode(wav(samples)).decode()
+        self._sound = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
+
+    def ask(self, asks: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
+        """See ``Hearing``: one question after the other."""
+        for index, ask in enumerate(asks):
+            yield index, _answer(self._wire.post("/v1/chat/completions", self._body(ask)), ask)
+
+    def _body(self, ask: Prompt) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": "user", "content": [self._sound, {"type": "text", "text": ask.prompt}]}],
+            "max_tokens": ask.tokens,
+            "temperature": ask.temperature,
+            "seed": ask.seed,
+        }
+        if ask.fields:
+            shape = {"name": "texts", "strict": True, "schema": schema(ask)}
+            body["response_format"] = {"type": "json_schema", "json_schema": shape}
+        if self._profile == "llama":
+            body |= {"cache_prompt": True, "id_slot": self._slot}
+            if not ask.fields:
+                body["grammar"] = grammar(ask.letters)
+        elif self._profile == "vllm" and not ask.fields:
+            least, most = ask.letters
+            body["structured_outputs"] = {"regex": f"[A-Z0-9][{_SIGNS}]{{{least - 2},{most - 2}}}[.!?]"}
+        return body
+
+
+def _answer(told: Any, ask: Prompt) -> Answer:
+    try:
+        choice = told["choices"][0]
+        text = choice["message"]["content"] or ""
+        usage = told.get("usage") or {}
+        timings = told.get("timings") or {}
+        cached = timings.get("cache_n", (usage.get("prompt_tokens_details") or {}).get("cached_tokens"))
+        finish = "length" if choice.get("finish_reason") == "length" else "stop"
+        if not ask.fields and len(text) >= ask.letters[1]:
+            finish, text = "length", text[:-1]  # the grammar put a full stop into the middle of something
+        return Answer(
+            str(text), finish, int(usage.get("prompt_tokens") or 0), cached, int(usage.get("completion_tokens") or 0)
+        )
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ModelError("the server answered with JSON that holds no text") from error

@@ -1,0 +1,104 @@
+"""Any server that speaks OpenAI's chat with sound: llama-server, vLLM, hosted."""
+
+import os
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mirkit.errors import SettingsError
+from mirkit.features.types import FloatArray
+from mirkit.models.captioners import CaptionerUnavailable, Requirements
+from mirkit.models.captioners.chat import ChatSession
+from mirkit.models.captioners.http_client import HttpClient, is_loopback
+from mirkit.store.caption_settings import CaptionSettings
+from mirkit.store.settings import user_settings_path
+
+#: Environment variable that holds the server's key, where it wants one.
+KEY = "MIRKIT_TEXTS_KEY"
+_OWNERS = {"llamacpp": "llama", "vllm": "vllm"}
+
+
+class Server:
+    """A server that somebody else runs. See ``Describer``.
+
+    Raises
+    ------
+    SettingsError
+        The settings name no address, or one that the network could listen to and the user has not allowed.
+    Hopeless
+        It cannot be reached, knows no such model, or cannot hear.
+    """
+
+    backend = "http"
+    sha256: str | None = None
+    license = "the server's"
+    size = 0
+    card: bool | None = None
+    batched = False
+    most_seconds = 600.0
+
+    def __init__(self, texts: CaptionSettings) -> None:
+        if not texts.url:
+            raise SettingsError("the backend http needs the address of a server: --url http://127.0.0.1:8080")
+        _check_encrypted(texts)
+        self.address = _origin(texts.url)
+        self.parallel = texts.parallel
+        # The address is never from a data set, so the key goes only where the user has sent it.
+        self._wire = HttpClient(texts.url, os.environ.get(KEY, ""), texts.timeout)
+        listed = self._wire.get("/v1/models")
+        rows = listed.get("data") if isinstance(listed, dict) else None
+        known = {str(row.get("id")): row for row in rows or [] if isinstance(row, dict)}
+        if not known:
+            raise CaptionerUnavailable(f"{texts.url} lists no model")
+        if texts.model is not None and texts.model not in known:
+            raise CaptionerUnavailable(f"{texts.url} has no model {texts.model}; it has {', '.join(known)}")
+        self._name = texts.model or next(iter(known))
+        self.model = os.path.basename(self._name) or self._name
+        self.profile = texts.profile
+        if self.profile == "auto":
+            self.profile = _OWNERS.get(str(known[self._name].get("owned_by")), "openai")
+        self.whole_windows = self.profile == "llama"
+        if self.whole_windows:
+            self._look(texts)
+
+    def _look(self, texts: CaptionSettings) -> None:
+        """See what a llama server says of itself: whether it hears, and how many tracks it takes at a time."""
+        props: Any = self._wire.get("/props")
+        if not (props.get("modalities") or {}).get("audio"):
+            raise CaptionerUnavailable(f"{texts.url} cannot hear: start it with --mmproj and the audio encoder")
+        self.parallel = min(texts.parallel, int(props.get("total_slots") or 1))
+
+    @contextmanager
+    def started(self, need: Requirements) -> Iterator[list[str]]:
+        """See ``Describer``."""
+        yield []
+
+    def hear(self, samples: FloatArray, slot: int) -> ChatSession:
+        """See ``Describer``."""
+        return ChatSession(self._wire, self._name, self.profile, samples, slot)
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port of an address."""
+    parts = urllib.parse.urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def _check_encrypted(texts: CaptionSettings) -> None:
+    """Refuse to send sound, and a key, readable through a network, unless the user has allowed it for this host.
+
+    Raises
+    ------
+    SettingsError
+        It would be.
+    """
+    url = texts.url or ""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "https" or is_loopback(url) or parts.hostname in texts.allow_http:
+        return
+    raise SettingsError(
+        f"{_origin(url)}: not encrypted, so the network could read the sound and the key; use https, or allow this "
+        f'host in your own settings, {user_settings_path()}, under [texts]: allow_http = ["{parts.hostname}"]'
+    )

@@ -1,0 +1,157 @@
+"""JSON over HTTP to a server of texts: patient with what passes, clear about what does not."""
+
+import http.client
+import ipaddress
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from mirkit import __version__
+from mirkit.errors import ModelError
+from mirkit.models.captioners import CaptionerUnavailable
+
+#: Tries of one request, and seconds between them: doubled each time, at most the last.
+TRIES = 4
+_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
+_HOPELESS = {
+    401: "wants a key: put it into the environment variable MIRKIT_TEXTS_KEY",
+    403: "refuses the key in MIRKIT_TEXTS_KEY, or the model",
+    404: "knows no such address or model; see texts.url and texts.model",
+}
+_MAX_BYTES = 16 * 2**20
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is one of this machine, which no network sees."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class TooLongError(ModelError):
+    """The server's context does not hold the sound and the question."""
+
+    def __init__(self, needed: int | None, there: int | None) -> None:
+        what = f"{needed} tokens into its {there}" if needed and there else "this much sound"
+        super().__init__(f"the server cannot take {what}; start it with a larger context, or say --audio-seconds 60")
+        self.needed, self.there = needed, there
+
+
+class HttpClient:
+    """A server.
+
+    Parameters
+    ----------
+    url : str
+        Its address, without ``/v1``.
+    key : str
+        Sent as a bearer token where it is not ""; never logged, never followed elsewhere by a redirect.
+    timeout : float
+        Seconds without an answer.
+    sleep : callable
+        What waits between tries.
+    """
+
+    def __init__(self, url: str, key: str, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.url, self._timeout, self._sleep = url, timeout, sleep
+        self._headers = {"Content-Type": "application/json", "User-Agent": f"mirkit/{__version__}"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
+        handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
+        if is_loopback(url):
+            handlers.append(urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(*handlers)
+
+    def get(self, path: str, *, tries: int = TRIES) -> Any:
+        """Fetch JSON. Raises as :meth:`post`."""
+        return self._request(path, None, tries)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Send JSON, get JSON.
+
+        A server that is busy, stumbles, breaks off, is slow or answers nonsense is asked again, a few times.
+
+        Raises
+        ------
+        TooLongError
+            The server's context is too small.
+        Hopeless
+            It cannot be reached, or refuses whatever is asked.
+        ModelError
+            It refuses this.
+        """
+        return self._request(path, json.dumps(body).encode(), TRIES)
+
+    def _request(self, path: str, data: bytes | None, tries: int) -> Any:
+        pause = _PAUSE
+        for left in reversed(range(tries)):
+            try:
+                return self._once(path, data)
+            except _PassingError as error:
+                if not left:
+                    raise (CaptionerUnavailable if error.gone else ModelError)(f"{self.url} {error}") from error
+                self._sleep(min(max(pause, error.after), _LONGEST_PAUSE))
+                pause *= 2
+        raise AssertionError("a request is tried at least once")
+
+    def _once(self, path: str, data: bytes | None) -> Any:
+        request = urllib.request.Request(self.url + path, data, self._headers)
+        try:
+            with self._opener.open(request, timeout=self._timeout) as response:
+                content = response.read(_MAX_BYTES)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise self._refusal(error) from error
+        except TimeoutError as error:
+            raise _PassingError(f"did not answer within {self._timeout:g} s") from error
+        except (OSError, http.client.HTTPException) as error:
+            cause = getattr(error, "reason", error)
+            if isinstance(cause, TimeoutError):
+                raise _PassingError(f"did not answer within {self._timeout:g} s") from error
+            gone = isinstance(cause, ConnectionRefusedError) or not isinstance(
+                cause, ConnectionError | http.client.HTTPException
+            )
+            raise _PassingError(f"cannot be reached or broke off: {cause}", gone=gone) from error
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise _PassingError("answered with something that is no JSON") from error
+
+    def _refusal(self, error: urllib.error.HTTPError) -> Exception:
+        try:
+            told = json.loads(error.read(_MAX_BYTES))
+        except (ValueError, OSError, http.client.HTTPException):
+            told = {}
+        inner = told.get("error", told) if isinstance(told, dict) else {}
+        inner = inner if isinstance(inner, dict) else {"message": str(inner)}
+        says = " ".join(str(inner.get("message") or error.reason).split())[:200]
+        if error.code == 400 and (inner.get("type") == "exceed_context_size_error" or "max_model_len" in says):
+            return TooLongError(inner.get("n_prompt_tokens"), inner.get("n_ctx"))
+        if error.code in _HOPELESS:
+            return CaptionerUnavailable(f"{self.url} {_HOPELESS[error.code]}")
+        if error.code in _PASSING:
+            after = error.headers.get("Retry-After", "")
+            return _PassingError(f"answers {error.code}: {says}", after=float(after) if after.isdecimal() else 0.0)
+        return ModelError(f"{self.url} answers {error.code}: {says}")
+
+
+class _PassingError(Exception):
+    """What may be better the next time."""
+
+    def __init__(self, says: str, *, after: float = 0.0, gone: bool = False) -> None:
+        super().__init__(says)
+        self.after, self.gone = after, gone
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would carry key and sound to where nobody sent them."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None

@@ -1,0 +1,171 @@
+"""llama.cpp's server, owned by this process: in it from the wheel ``xllamacpp``, else the program ``llama-server``.
+
+It listens on the loopback interface only, at a port that the system gives, and wants a key that only this process
+knows. Its context is as large as the longest sound needs, for each of the tracks that are described at a time.
+"""
+
+import importlib.util
+import secrets
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mirkit.errors import MissingExtra, ModelError
+from mirkit.features.types import FloatArray
+from mirkit.models.captioners import CaptionerUnavailable, Requirements, gguf, subprocesses
+from mirkit.models.captioners.chat import ChatSession
+from mirkit.models.captioners.http_client import HttpClient
+from mirkit.store import Settings, printable
+
+_HOST = "127.0.0.1"
+#: Layers to put on a card, where there is one: all.
+_LAYERS = 999
+#: Seconds that a model may take to load.
+_LOADING = 1800.0
+
+
+class LlamaServer:
+    """A server of our own. See ``Describer``.
+
+    Raises
+    ------
+    WeightsError
+        The model is not here.
+    MissingExtra
+        Neither the wheel nor the program is here.
+    """
+
+    backend = "llama"
+    address = ""
+    batched = False
+    whole_windows = True
+    #: What the preview model takes, the one that there are GGUF files of.
+    most_seconds = 600.0
+
+    def __init__(self, settings: Settings) -> None:
+        self._pair = gguf.find(settings)
+        self.model = self._pair.name
+        self.sha256: str | None = self._pair.sha256
+        self.size, self.license = self._pair.size, self._pair.license
+        self.parallel = settings.texts.parallel
+        self._timeout = settings.texts.timeout
+        self._cpu_only = settings.run.device == "cpu"
+        self._program = program(settings)
+        self.card: bool | None = self._program is None and not self._cpu_only and _sees_a_card()
+        self._wire: HttpClient | None = None
+
+    @contextmanager
+    def started(self, need: Requirements) -> Iterator[list[str]]:
+        """See ``Describer``."""
+        key = secrets.token_hex(16)
+        owner = _in_process if self._program is None else _as_program
+        with owner(self, need.context, key) as url:
+            self._wire = HttpClient(url, key, self._timeout)
+            props: Any = self._wire.get("/props")
+            if not (props.get("modalities") or {}).get("audio"):
+                raise CaptionerUnavailable(f"{self._pair.projector.name}: llama.cpp finds no audio encoder in it")
+            yield [f"llama.cpp {props.get('build_info', '')}".strip()]
+        self._wire = None
+
+    def hear(self, samples: FloatArray, slot: int) -> ChatSession:
+        """See ``Describer``."""
+        assert self._wire is not None, "not started"
+        return ChatSession(self._wire, self.model, "llama", samples, slot)
+
+
+def program(settings: Settings) -> Path | None:
+    """``llama-server`` where it was named, or where the wheel is not installed; None: the wheel.
+
+    Raises
+    ------
+    MissingExtra
+        There is neither.
+    """
+    named = settings.texts.program
+    if named is None and importlib.util.find_spec("xllamacpp") is not None:
+        return None
+    if found := subprocesses.find("llama-server", named):
+        return found
+    raise MissingExtra("llama.cpp is not here: pip install 'mirkit[describe]', or say --program /path/to/llama-server")
+
+
+def _sees_a_card() -> bool:
+    import xllamacpp
+
+    return any(not str(device["type"]).endswith("_CPU") for device in xllamacpp.get_device_info())
+
+
+@contextmanager
+def _in_process(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
+    import xllamacpp
+
+    pair = owner._pair
+    wanted = xllamacpp.CommonParams()
+    wanted.model.path, wanted.mmproj.path = str(pair.model), str(pair.projector)
+    wanted.n_parallel = owner.parallel
+    wanted.n_ctx = context * owner.parallel
+    wanted.hostnames, wanted.port = [_HOST], 0
+    wanted.api_keys = [key]
+    wanted.n_gpu_layers = 0 if owner._cpu_only else _LAYERS
+    wanted.mmproj_use_gpu = not owner._cpu_only
+    if (threads := subprocesses.threads()) is not None:
+        wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = threads
+    wanted.warmup = False
+    wanted.ui = False
+    wanted.verbosity = 0
+    try:
+        server = xllamacpp.Server(wanted)
+    except (RuntimeError, ValueError) as error:
+        mend = "is it whole, and is there memory enough? Get it anew, or name another"
+        raise CaptionerUnavailable(f"llama.cpp cannot load {printable(pair.model)}; {mend}") from error
+    try:
+        yield str(server.listening_address)
+    finally:
+        del server
+
+
+@contextmanager
+def _as_program(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
+    pair = owner._pair
+    with socket.socket() as free:
+        free.bind((_HOST, 0))
+        port = free.getsockname()[1]
+    assert owner._program is not None
+    command: list[str | Path] = [owner._program, "-m", pair.model, "--mmproj", pair.projector]
+    command += ["-c", str(context * owner.parallel), "-np", str(owner.parallel)]
+    command += ["--host", _HOST, "--port", str(port), "-ngl", "0" if owner._cpu_only else str(_LAYERS)]
+    command += ["--no-mmproj-offload"] if owner._cpu_only else []
+    if (threads := subprocesses.threads()) is not None:
+        command += ["-t", str(threads)]
+    with tempfile.TemporaryFile() as log:
+        # The key travels in the environment: everybody may read a command line.
+        process = subprocesses.start(command, log, {"LLAMA_API_KEY": key})
+        try:
+            _wait(process, HttpClient(f"http://{_HOST}:{port}", key, 5.0), pair.name, log)
+            yield f"http://{_HOST}:{port}"
+        finally:
+            subprocesses.stop(process)
+
+
+def _wait(process: "subprocess.Popen[bytes]", wire: HttpClient, name: str, log: Any) -> None:
+    """Wait until the model is loaded."""
+    until = time.monotonic() + _LOADING
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            log.seek(0)
+            lines = log.read()[-4000:].decode(errors="replace").strip().splitlines()
+            raise CaptionerUnavailable(
+                f"llama-server ended with {process.returncode} while it loaded {name}: {lines[-1:]}"
+            )
+        try:
+            wire.get("/health", tries=1)
+        except ModelError:
+            time.sleep(0.1)
+        else:
+            return
+    raise CaptionerUnavailable(f"llama-server did not load {name} within {_LOADING / 60:.0f} min")

@@ -1,0 +1,145 @@
+"""Sound encoded once, its keys and values computed once, and all questions about it written as one batch."""
+
+import copy
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mirkit.captions.excerpt import RATE
+from mirkit.errors import ModelError
+from mirkit.features.types import FloatArray
+from mirkit.models.captioners import Answer, Prompt
+
+
+class SharedPrefix:
+    """One track in a network of Transformers. See ``Hearing``.
+
+    Every prompt is ``[system, start of turn, sound] [question, end of turn]``: the first part is the same for all. It
+    goes through the network once, at the first question. The questions then are rows of one batch, ``[first part]
+    [padding] [question]``, the padding masked out.
+
+    Parameters
+    ----------
+    processor, network
+        Of the checkpoint.
+    samples : array, shape=(n,)
+        Mono, 16 kHz.
+    """
+
+    def __init__(self, processor: Any, network: Any, samples: FloatArray) -> None:
+        if not len(samples):
+            raise ModelError("there is no sound to describe")  # the processor would leave it out and not say so
+        self._processor, self._network, self._samples = processor, network, samples
+        self._first: list[int] = []
+        self._cache: Any = None
+
+    def ask(self, asks: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
+        """See ``Hearing``: all at once."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                rows = self._rows([ask.prompt for ask in asks])
+                written = self._write(rows, asks)
+        except torch.OutOfMemoryError as error:
+            raise ModelError("the card has too little memory for this much sound; say --audio-seconds 60") from error
+        for index, (ask, row, tokens) in enumerate(zip(asks, rows, written, strict=True)):
+            yield index, self._answer(ask, len(self._first) + len(row), tokens)
+
+    def _rows(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Tokens of each question, after the first part that all share."""
+        asked = [self._tokens(prompt) for prompt in prompts]
+        if self._cache is None:
+            self._listen(prompts[0], asked[0])
+        return [tokens[tokens.index(self._sound) + 1 :] for tokens in asked]
+
+    @property
+    def _sound(self) -> int:
+        return int(self._network.config.audio_token_id)
+
+    def _tokens(self, prompt: str) -> list[int]:
+        """A prompt with one token for all of the sound."""
+        text = self._processor.apply_chat_template(_turn(prompt, None), tokenize=False, add_generation_prompt=True)
+        tokens: list[int] = self._processor.tokenizer(text)["input_ids"]
+        return tokens
+
+    def _listen(self, prompt: str, bare: list[int]) -> None:
+        """Encode the sound and run the first part through the network."""
+        import torch
+        from transformers import DynamicCache
+
+        network, device = self._network, self._network.device
+        inputs = self._processor.apply_chat_template(
+            _turn(prompt, self._samples),
+            tokenize=True,
+            add_generation_prompt=True,
+            return_dict=True,
+            sampling_rate=RATE,
+        )
+        whole = torch.as_tensor(inputs["input_ids"])
+        question = len(bare) - bare.index(self._sound) - 1
+        first = whole[:, : whole.shape[1] - question].to(device)
+        if whole[0, first.shape[1] :].tolist() != bare[len(bare) - question :]:
+            raise ModelError("this checkpoint's template does not put the sound before the question")
+        features = torch.as_tensor(inputs["input_features"]).to(device, network.dtype)
+        mask = torch.as_tensor(inputs["input_features_mask"]).to(device)
+        # The newer architecture tells the time by where the sound stands.
+        takes_ids = "input_ids" in inspect.signature(network.get_audio_features).parameters
+        more = {"input_ids": whole.to(device)} if takes_ids else {}
+        heard = network.get_audio_features(features, mask, return_dict=True, **more).pooler_output
+        embedded = network.get_input_embeddings()(first)
+        embedded = embedded.masked_scatter((first == self._sound).unsqueeze(-1), heard.to(embedded.dtype))
+        cache = DynamicCache(config=network.config.get_text_config())
+        network.model.language_model(inputs_embeds=embedded, past_key_values=cache, use_cache=True)
+        self._first, self._cache = first[0].tolist(), cache
+
+    def _write(self, rows: list[list[int]], asks: Sequence[Prompt]) -> list[list[int]]:
+        import torch
+
+        longest = len(self._first) + max(map(len, rows))
+        ids = torch.full((len(rows), longest), self._filler, device=self._network.device)
+        mask = torch.zeros_like(ids)
+        for at, row in enumerate(rows):
+            ids[at, : len(self._first)] = torch.tensor(self._first)
+            ids[at, longest - len(row) :] = torch.tensor(row)
+            mask[at, : len(self._first)] = mask[at, longest - len(row) :] = 1
+        cache = copy.deepcopy(self._cache)
+        cache.batch_repeat_interleave(len(rows))
+        warm = asks[0].temperature
+        torch.manual_seed(asks[0].seed)
+        # All that a checkpoint may have settings of its own for is said, so that both architectures write alike.
+        out = self._network.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            past_key_values=cache,
+            max_new_tokens=max(ask.tokens for ask in asks),
+            do_sample=warm > 0,
+            temperature=warm if warm > 0 else None,
+            top_p=None,
+            top_k=None,
+            repetition_penalty=1.0,
+        )
+        return [row[longest:].tolist() for row in out]
+
+    @property
+    def _ends(self) -> set[int]:
+        ends = self._network.generation_config.eos_token_id
+        return set(ends) if isinstance(ends, list) else {ends}
+
+    @property
+    def _filler(self) -> int:
+        filler = self._network.generation_config.pad_token_id
+        return int(min(self._ends) if filler is None else filler)
+
+    def _answer(self, ask: Prompt, heard: int, tokens: list[int]) -> Answer:
+        tokens = tokens[: ask.tokens]
+        end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
+        text = self._processor.tokenizer.decode(tokens[:end])
+        return Answer(
+            text, "length" if end is None else "stop", heard, cached=len(self._first), written=len(tokens[:end])
+        )
+
+
+def _turn(prompt: str, samples: FloatArray | None) -> list[dict[str, Any]]:
+    sound = {"type": "audio", "path": "sound"} if samples is None else {"type": "audio", "audio": samples}
+    return [{"role": "user", "content": [{"type": "text", "text": prompt}, sound]}]

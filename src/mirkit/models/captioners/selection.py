@@ -1,0 +1,84 @@
+"""Which backend describes the music: the one that was named, or the first that can be used as things are."""
+
+import importlib.util
+
+from mirkit.catalog import BACKENDS, Backend
+from mirkit.errors import MirkitError, MissingExtra
+from mirkit.models.captioners import Captioner, gguf, subprocesses
+from mirkit.store import Settings
+from mirkit.store.settings import where_to_put
+
+_ROWS = {row.name: row for row in BACKENDS if row.job == "texts"}
+
+
+def choose(settings: Settings) -> Captioner:
+    """Make the describer that the settings name; nothing is loaded yet.
+
+    Raises
+    ------
+    MissingExtra
+        With ``auto``: none can be used. Else as the backends' own classes raise.
+    """
+    name = settings.backends.texts
+    if name == "auto":
+        name = resolve(settings)
+    if name == "http":
+        from mirkit.models.captioners.http import Server
+
+        return Server(settings.texts)
+    if name == "llama":
+        from mirkit.models.captioners.llama import LlamaServer
+
+        return LlamaServer(settings)
+    if name == "mtmd-cli":
+        from mirkit.models.captioners.mtmd import Program
+
+        return Program(settings)
+    from mirkit.models.captioners.flamingo import Checkpoint
+
+    return Checkpoint(settings)
+
+
+def resolve(settings: Settings) -> str:
+    """Turn ``auto`` into a backend's name: a server that the settings name, else what has its model here.
+
+    Raises
+    ------
+    MissingExtra
+        There is none: one line that says what the first choice lacks.
+    """
+    if settings.texts.url:
+        return "http"
+    reasons = {name: unavailable(row, settings) for name, row in _ROWS.items()}
+    for name in ("llama", "transformers"):
+        if not reasons[name]:
+            return name
+    raise MissingExtra(f"no model that describes music is here. {reasons['llama']}")
+
+
+def unavailable(row: Backend, settings: Settings) -> str:
+    """Say in one clause why a backend of the texts cannot be used here, or ""."""
+    try:
+        if row.name == "http":
+            return "" if settings.texts.url else f"no server is named; put texts.url {where_to_put('texts.url')}"
+        if row.name == "transformers":
+            from mirkit.models.captioners.flamingo import find
+
+            if importlib.util.find_spec(row.package) is None:
+                return f"{row.package} is not installed; pip install 'mirkit[{row.extra}]'"
+            find(settings)
+            return ""
+        if row.name == "llama":
+            from mirkit.models.captioners.llama import program
+
+            program(settings)
+        elif subprocesses.find("llama-mtmd-cli", settings.texts.program) is None:
+            return "llama-mtmd-cli is not on the path"
+        named = settings.texts.model
+        table = gguf.NAMES.get(named or gguf.DEFAULT)
+        if table is not None:
+            return gguf.lacking(table, settings)
+        gguf.find(settings)
+    except MirkitError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,207 @@
+"""Files of models opened so that no code in them runs: safetensors, PyTorch's of plain values, YAML, JSON."""
+
+import json
+import pickle
+import pickletools
+import re
+import struct
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mirkit.errors import MissingExtra, WeightsError
+from mirkit.models.state_dict import LOAD_ERRORS
+from mirkit.store import printable
+from mirkit.store.os_errors import as_error
+
+#: What a YAML or JSON file may weigh (bytes).
+_MOST_TEXT = 2**20
+#: What the parts of damaged files raise, whoever reads them: a date that is none, a stack that is empty.
+_DAMAGE = (*LOAD_ERRORS, ImportError, struct.error)
+#: How much of a pickle is looked through for what it names (bytes).
+_MOST_PICKLE = 2**24
+#: How PyTorch's own files begin since 2020.
+_ZIP = b"PK\x03\x04"
+
+
+def load_tensors(path: Path, also: Sequence[Any] = ()) -> dict[Any, Any]:
+    """Read a checkpoint onto the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.safetensors`` file, or whatever ``torch.save`` wrote.
+    also : sequence
+        Harmless classes that a pickle may name beside tensors, or pairs of a class and the name that it has there.
+
+    Returns
+    -------
+    dict
+        Of tensors, or what else the file holds of plain values.
+
+    Raises
+    ------
+    WeightsError
+        It is no checkpoint, is damaged, or is a pickle that would have to run code to be read.
+    """
+    content = _safetensors(path) if path.suffix == ".safetensors" else _pytorch(path, also)
+    if not isinstance(content, dict):
+        raise WeightsError(f"{printable(path)}: not a checkpoint: it holds no table of tensors")
+    return content
+
+
+def _pytorch(path: Path, also: Sequence[Any]) -> Any:
+    import torch
+
+    try:
+        # Warnings are of unusual pickles: what cannot be read is an error below.
+        with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(list(also)):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if name := found[1] if found else _code_in(path):
+            raise WeightsError(
+                f"{printable(path)}: refused, because reading it would run code ({name}); "
+                "ask for the weights as safetensors or as a plain state_dict"
+            ) from error
+        raise WeightsError(f"{printable(path)}: not a checkpoint of PyTorch: {guess_content(path)}") from error
+    # What damaged files raise in PyTorch's reader is told nowhere: a file that was cut short is an OSError, too.
+    except (OSError, EOFError, MemoryError, *_DAMAGE) as error:
+        raise WeightsError(f"{printable(path)}: not a checkpoint of PyTorch: {guess_content(path)}") from error
+
+
+def _code_in(path: Path) -> str:
+    """Name the first thing that a pickle would have Python import, "" where it is none, or asks for nothing."""
+    words: list[str] = []
+    try:
+        with open(path, "rb") as file:
+            start = file.read(_MOST_PICKLE)  # in memory, where a claimed length costs nothing
+        for code, value, _ in pickletools.genops(start):
+            if code.name in ("GLOBAL", "INST"):
+                return printable(str(value).replace(" ", "."))[:80]
+            if code.name == "STACK_GLOBAL":
+                return printable(".".join(words[-2:]))[:80]
+            if isinstance(value, str):
+                words.append(value)
+    except (OSError, *_DAMAGE):  # not a pickle, or not to its end
+        pass
+    return ""
+
+
+def guess_content(path: Path) -> str:
+    """Say what a file that is no checkpoint looks like."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not head:
+        return "the file is empty"
+    if head.startswith(_ZIP):
+        return "the file is damaged, or its end is missing"
+    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
+        return "the file is a text, as a web page or a link to the weights is"
+    return "the file is something else, or damaged"
+
+
+def _unreadable(path: Path, error: OSError) -> WeightsError:
+    return WeightsError(str(as_error(error, path, "read")))
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """Read what a ``.safetensors`` file says of itself beside its tensors.
+
+    Raises
+    ------
+    WeightsError
+        It is no such file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise WeightsError(f"{printable(path)}: not a safetensors file: {guess_content(path)}") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _safetensors(path: Path) -> dict[str, Any]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise MissingExtra("safetensors is not installed; pip install safetensors") from error
+
+    try:
+        tensors: dict[str, Any] = load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(f"{printable(path)}: not a safetensors file: {guess_content(path)}") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return tensors
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that describes a model.
+
+    Raises
+    ------
+    WeightsError
+        It is damaged, too large, or no table.
+    """
+    try:
+        content = json.loads(_text(path))
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{printable(path)}: not a JSON file{_line(getattr(error, 'lineno', None))}") from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{printable(path)}: not a JSON file that describes a model: it holds no table")
+    return content
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of plain values; a Python tuple in it, which many configurations have, becomes a list.
+
+    Raises
+    ------
+    WeightsError
+        It is damaged, too large, no table, or would have to run code to be read.
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtra("PyYAML is not installed; pip install 'mirkit[stems]'") from error
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        pass
+
+    Loader.add_constructor("tag:yaml.org,2002:python/tuple", Loader.construct_yaml_seq)
+    try:
+        content = yaml.load(_text(path), Loader)
+    except yaml.constructor.ConstructorError as error:
+        at = _line(error.problem_mark.line + 1 if error.problem_mark else None)
+        raise WeightsError(
+            f"{printable(path)}: refused: not a YAML file of plain values, it asks for code{at}"
+        ) from error
+    except (yaml.YAMLError, *_DAMAGE) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise WeightsError(f"{printable(path)}: not a YAML file{_line(mark.line + 1 if mark else None)}") from error
+    if not isinstance(content, dict):
+        raise WeightsError(f"{printable(path)}: not a YAML file that describes a model: it holds no table")
+    return content
+
+
+def _text(path: Path) -> str:
+    """Content of a small file; what is no text ends in a ``ValueError``."""
+    try:
+        if path.stat().st_size > _MOST_TEXT:
+            raise WeightsError(f"{printable(path)}: too large for a file that describes a model")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _line(number: int | None) -> str:
+    return f" (line {number})" if number else ""

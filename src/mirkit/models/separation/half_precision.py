@@ -1,0 +1,60 @@
+"""Whether half precision is safe for the weights at hand: tried on a sound that is always the same."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mirkit.models.batching import torch_step
+from mirkit.models.separation.network import Network
+from mirkit.models.separation.overlap_add import Float32
+
+#: Signal-to-difference ratio (dB) that half precision must keep on every source.
+SAFE_DB = 40.0
+_SEED = 20261122
+
+
+def test_signal(rate: int, samples: int) -> Float32:
+    """Chords with bursts of noise, loud and soft, shape=(1, 2, samples), of deviation 1."""
+    time = np.arange(samples) / rate
+    chord = sum(np.sin(2 * np.pi * hertz * time) / (1 + i) for i, hertz in enumerate((55, 220, 331, 1210, 4400)))
+    noise = np.random.default_rng(_SEED).standard_normal((2, samples)) * np.exp(-12 * (time % 0.4))
+    sound = chord * (0.2 + (time % 1.7) / 1.7) + noise
+    normal: Float32 = (sound / sound.std()).astype(np.float32)[None]
+    return normal
+
+
+def difference(exact: Float32, other: Float32) -> float:
+    """Least signal-to-difference ratio (dB) over the sources, shape=(1, sources, channels, n) each."""
+    if not np.isfinite(other).all():
+        return -np.inf
+    signal = np.square(exact, dtype=np.float64).sum(axis=(0, 2, 3))
+    noise = np.square(np.subtract(exact, other, dtype=np.float64)).sum(axis=(0, 2, 3))
+    return float((10 * np.log10(np.maximum(signal, 1e-20) / np.maximum(noise, 1e-20))).min())
+
+
+def safe_half(networks: Sequence[Network], device: str) -> Any:
+    """Half precision if this is a card, and if with it every network says what it says without; else None."""
+    import torch
+
+    if not device.startswith("cuda"):
+        return None
+    for network in networks:
+        try:
+            if half_precision_sdr(network, device) < SAFE_DB:
+                return None
+        except RuntimeError:  # a card that cannot, or no memory to find out
+            torch.cuda.empty_cache()
+            return None
+    return torch.float16
+
+
+def half_precision_sdr(network: Network, device: str) -> float:
+    """Least signal-to-difference ratio (dB) of a network in half precision."""
+    import torch
+
+    sound = test_signal(network.rate, network.heard(int(network.rate * network.segment), None, tight=False))
+    run = partial(network, tight=False)
+    exact, half = (torch_step(run, device, kind)(sound) for kind in (None, torch.float16))
+    return difference(exact, half)

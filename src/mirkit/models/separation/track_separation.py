@@ -1,0 +1,149 @@
+"""One track on its way through a separating model."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mirkit.engines.prefetch import prefetch
+from mirkit.errors import ModelError
+from mirkit.models.batching import OutOfMemory
+from mirkit.models.separation.inputs import ModelInput, Normalization
+from mirkit.models.separation.network import Networks, step_name
+from mirkit.models.separation.overlap_add import Float32, Segment, SegmentStream, SlidingBuffer, WeightedSum
+from mirkit.store.settings import SeparationSettings
+
+#: The shifts of every track are drawn from this seed: a track has the same stems whenever it is separated.
+SEED = 0
+#: Shortest segment (s) worth trying when memory is short.
+_SHORTEST = 1.5
+#: Longest shift (s).
+_LONGEST_SHIFT = 0.5
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """Seconds of a segment, None for each network's own; ``tight`` when memory is too short for that."""
+
+    segment: float | None
+    tight: bool = False
+
+
+class TrackSeparation:
+    """Stems of one track, as they come.
+
+    Attributes
+    ----------
+    method : dict
+        What the provenance should say, complete when the stems are.
+    notes : list of str
+        What a user should know.
+    """
+
+    def __init__(self, separator: Networks, heard: ModelInput, settings: SeparationSettings) -> None:
+        self._separator, self._heard, self._settings = separator, heard, settings
+        self._overlap = separator.overlap if settings.overlap is None else settings.overlap
+        self._shifts = separator.shifts if settings.shifts is None else settings.shifts
+        self.notes: list[str] = []
+        self.method: dict[str, Any] = {
+            "shifts": self._shifts,
+            "seed": SEED if self._shifts else None,
+            "overlap": self._overlap,
+            "device": separator.device.partition(":")[0],
+            "precision": separator.precision,
+        }
+
+    def blocks(self) -> Iterator[dict[str, Float32]]:
+        """Yield blocks of stems at the rate and with the channels of the file, in all as long as it.
+
+        Raises
+        ------
+        ModelError
+            The network failed, or memory is too short for it.
+        AudioError
+            The file cannot be decoded.
+        """
+        level = self._heard.level()
+        how = _Pass(self._settings.segment)
+        while True:
+            begun = False
+            try:
+                for block in self._heard.as_file(self._outputs(level, how), level.own_frames):
+                    begun = True
+                    yield block
+                break
+            except OutOfMemory as error:
+                how = self._shorter(how, error, begun=begun)
+        self.method["segment"] = [float(how.segment or network.segment) for network in self._separator.networks]
+
+    def _shorter(self, how: _Pass, error: OutOfMemory, *, begun: bool) -> _Pass:
+        """Give the next pass after one that found no memory."""
+        separator = self._separator
+        segment = min(float(how.segment or network.segment) for network in separator.networks) / 2
+        if begun or segment < _SHORTEST:
+            mend = "close other programs, or use --device cpu" if separator.device != "cpu" else "use --jobs 1"
+            raise ModelError(f"{separator.weights.model}: no memory left on {separator.device}; {mend}") from error
+        self.notes = [f"memory was short: separated in segments of {segment:.3g} s"]
+        return _Pass(segment, tight=True)
+
+    def _outputs(self, level: Normalization, how: _Pass) -> Iterator[dict[str, Float32]]:
+        """Blocks of stems at the network's rate."""
+        separator = self._separator
+        scale, shift = (level.deviation + 1e-8, level.mean) if separator.normalize else (1.0, 0.0)
+        lanes = self._lanes(level.frames, how)
+        joined = WeightedSum(np.stack([weights for _, _, weights in lanes]), ModelInput.channels)
+        blocks = prefetch((block - np.float32(shift)) / np.float32(scale) for block in self._heard.blocks())
+        signal = SlidingBuffer(blocks, level.frames, ModelInput.channels)
+        waiting: dict[int, list[tuple[Segment, Float32]]] = {}
+
+        def compute(network: int) -> dict[str, Float32]:
+            segments, windows = zip(*waiting.pop(network), strict=True)
+            for segment, output in zip(
+                segments, separator.compute(step_name(network, tight=how.tight), np.stack(windows)), strict=True
+            ):
+                joined.add(segment.lane, *lanes[segment.lane][1].add(segment, output))
+            return separator.as_stems(joined.take() * np.float32(scale) + np.float32(shift))
+
+        for segment in _in_step([lane for _, lane, _ in lanes], signal):
+            network = lanes[segment.lane][0]
+            group = waiting.setdefault(network, [])
+            if group and group[0][0].heard != segment.heard:
+                yield compute(network)
+                group = waiting.setdefault(network, [])
+            group.append((segment, signal.window(segment)))
+            if len(group) >= separator.compute.together:
+                yield compute(network)
+        for network in list(waiting):
+            yield compute(network)
+
+    def _lanes(self, frames: int, how: _Pass) -> list[tuple[int, SegmentStream, Float32]]:
+        """Passes over the track: number of the network, lane, and weight for each source."""
+        shifts = self._shifts
+        draw = random.Random(SEED)
+        lanes: list[tuple[int, SegmentStream, Float32]] = []
+        for number, network in enumerate(self._separator.networks):
+            weights = self._separator.mixture[number].astype(np.float32) / max(1, shifts)
+            longest = int(_LONGEST_SHIFT * network.rate)
+            size = int(network.rate * (how.segment or network.segment))
+            for _ in range(max(1, shifts)):
+                # Drawn as Demucs draws, so that the same seed gives the same shifts there.
+                delay = longest - draw.randint(0, longest) if shifts else 0
+
+                def heard(samples: int, network: Any = network) -> int:
+                    return int(network.heard(samples, how.segment, tight=how.tight))
+
+                lanes.append((number, SegmentStream(len(lanes), frames, delay, size, self._overlap, heard), weights))
+        return lanes
+
+
+def _in_step(lanes: list[SegmentStream], signal: SlidingBuffer) -> Iterator[Segment]:
+    """Yield the segments of all lanes by where they end; let go of what none of those to come hears."""
+    todo = [lane.segments() for lane in lanes]
+    heads = [next(segments, None) for segments in todo]
+    while waiting := [head for head in heads if head is not None]:
+        segment = min(waiting, key=lambda head: (head.end, head.lane))
+        signal.forget(min(head.start for head in waiting))
+        yield segment
+        heads[segment.lane] = next(todo[segment.lane], None)

@@ -1,0 +1,73 @@
+"""Whether what a file holds fits what reads it, in words of ours: Python's and PyTorch's mean nothing to users."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mirkit.store import printable
+
+#: What normalization layers count while training; some files leave it out, inference does not need it.
+_COUNTER = "num_batches_tracked"
+
+
+#: What Python and PyTorch raise where a file holds something else than it should.
+LOAD_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+class CheckpointMismatch(ValueError):  # noqa: N818 (reads as what it says)
+    """A file holds something else than it should: what, in one clause."""
+
+
+def clause(error: Exception) -> str:
+    """Say in one clause what an error in reading a file's content means."""
+    if isinstance(error, CheckpointMismatch):
+        return str(error)
+    if isinstance(error, KeyError):
+        return f"it has no {printable(str(error.args[0]))[:60]}"
+    return "it holds something else"
+
+
+def fill(network: Any, state: Any, *, assign: bool = False) -> None:
+    """Put tensors into a network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    state : dict
+        Name -> Tensor.
+    assign : bool
+        Take the tensors as they are, instead of copying them into what is there.
+
+    Raises
+    ------
+    Unfit
+        A name is missing or unknown, a shape is another, or a number is none.
+    """
+    import torch
+
+    if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise CheckpointMismatch("it holds no table of tensors")
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise CheckpointMismatch(f"the tensor {printable(str(name))[:60]} holds values that are no numbers")
+    wanted = network.state_dict()
+    given = {name: tensor for name, tensor in wanted.items() if name.endswith(_COUNTER)} | dict(state)
+    try:
+        network.load_state_dict(given, **({"assign": True} if assign else {}))
+    except RuntimeError as error:
+        raise CheckpointMismatch(_difference(wanted, given)) from error
+
+
+def _difference(wanted: Mapping[str, Any], given: Mapping[Any, Any]) -> str:
+    """Say in what tensors first differ from those of a network."""
+    if lacking := [name for name in wanted if name not in given]:
+        return f"{len(lacking)} of {len(wanted)} tensors are not there, the first is {lacking[0]}"
+    for name, tensor in given.items():
+        if name not in wanted:
+            return f"the tensor {printable(str(name))[:60]} is not of this network"
+        if tensor.shape != wanted[name].shape:
+            return f"the tensor {name} has the shape {_size(tensor)}, not {_size(wanted[name])}"
+    return "its tensors are not those of the network"
+
+
+def _size(tensor: Any) -> str:
+    return " x ".join(map(str, tensor.shape)) or "one number"

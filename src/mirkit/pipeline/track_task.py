@@ -1,0 +1,379 @@
+"""One track through the stages it still wants."""
+
+import math
+import os
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from mirkit import __version__
+from mirkit.analysis import TrackAnalysis
+from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
+from mirkit.errors import MirkitError
+from mirkit.features.types import Unknown
+from mirkit.pipeline.job import TrackJob
+from mirkit.pipeline.outcome import TrackOutcome
+from mirkit.pipeline.outputs import adopt_midi, write_products
+from mirkit.pipeline.track_state import TrackState, kept
+from mirkit.pipeline.windows import neural_stages, window_curves
+from mirkit.stages import Result, entry_name, listeners, parameters, stage_function
+from mirkit.stages.selection import midi_path
+from mirkit.stages.window import FROM_SOUND
+from mirkit.store import (
+    EXTERNAL,
+    LOCK_NAME,
+    FileDigest,
+    LockedError,
+    ProvenanceRecord,
+    as_error,
+    file_digest,
+    lock,
+    remove_orphans,
+    update_info,
+    update_provenance,
+)
+from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
+from mirkit.store.os_errors import REFUSED
+from mirkit.track import Track, follow_rename
+from mirkit.track.own import move_aside, move_back
+
+
+@dataclass
+class _Log:
+    """An outcome in the making."""
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    duration: float = 0.0
+    clips: int = 0
+
+
+def process(job: TrackJob) -> TrackOutcome:
+    """Run the stages that a track still wants and store what they find. Never raises for the track's own faults."""
+    use_compiled()
+    log = _Log()
+    try:
+        with _claimed(job) as ours:
+            if not ours:
+                return TrackOutcome(job.name or str(job.path), busy=True)
+            _process(job, log)
+    except MirkitError as error:
+        told = _told(job, error)
+        if log.failures.get("separate") == told:  # the mix itself cannot be read: say so once
+            del log.failures["separate"]
+        log.failures["track"] = told
+    keep_compiled()
+    return TrackOutcome(
+        job.name or str(job.path),
+        tuple(log.done),
+        tuple(log.skipped),
+        log.failures,
+        tuple(dict.fromkeys(log.notes)),
+        log.seconds,
+        log.duration,
+        clips=log.clips,
+    )
+
+
+@contextmanager
+def _claimed(job: TrackJob) -> Iterator[bool]:
+    """Keep other runs off the track; gives False where one is at work on it. Two runs at once so share the work."""
+    track = Track.at(job.path)
+    name = f"{LOCK_NAME}-run" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")
+    with ExitStack() as claim:
+        try:
+            claim.enter_context(lock(track.folder, job.patience, name))
+        except LockedError:
+            yield False
+        else:
+            yield True
+
+
+def _process(job: TrackJob, log: _Log) -> None:
+    track = Track.at(job.path)  # as it is now that it is ours
+    if track.unclean:
+        remove_orphans(track.folder)
+    if renamed := follow_rename(track):
+        log.notes.append(renamed)
+    # What is to be done again is done on what the files hold, whatever they look like.
+    state = TrackState.of(track, known={} if job.overwrite else None)
+    if "separate" in job.stages:
+        before = state.prints
+        _separate(job, state, log)
+        state = TrackState.of(Track.at(job.path), known=before if job.overwrite else None)
+    log.notes += state.notes
+    wanted = tuple(name for name in job.stages if name != "separate")
+    if "drums" in state.own(wanted, job.settings):
+        if "drums" in job.replaces:
+            with _aside("drums", [midi_path(state.track, job.settings)], log):
+                _finish(job, state, wanted, log)
+            return
+        wanted = _keep_midi(job, state, wanted, log)
+    _finish(job, state, wanted, log)
+
+
+def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log) -> None:
+    """Do what the stages other than separation still want."""
+    todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite, replaces=job.replaces)
+    log.skipped += [name for name in job.stages if name != "separate" and name not in {*todo, *log.failures}]
+    if newer := [name for name in state.newer(wanted, job.settings) if name not in todo]:
+        log.notes.append(f"{', '.join(newer)}: done by a newer version of mirkit, and left as found")
+    crop = todo.pop("crop", "")
+    if todo:
+        _measure(job, state, tuple(todo), log)
+    if crop:
+        _crop(job, log)
+
+
+def _keep_midi(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log) -> tuple[str, ...]:
+    """Leave the user's own MIDI as it is, and say so; give the stages that are left to do."""
+    if adopted := adopt_midi(state, job.settings, _now()):
+        log.notes.append(adopted)
+    if job.overwrite:
+        told = kept("drums", midi_path(state.track, job.settings).name)
+        if job.stages == ("drums",):  # asked for by name: not to do it is a failure
+            log.failures["drums"] = told
+        else:
+            log.notes.append(told)
+    return tuple(name for name in wanted if name != "drums")
+
+
+@contextmanager
+def _aside(stage: str, paths: list[Path], log: _Log) -> Iterator[None]:
+    """Move the user's own files aside while a stage writes in their place; back again if it does not."""
+    moved = move_aside(paths)
+    try:
+        yield
+    finally:
+        if stage not in log.done:
+            move_back(moved)
+        log.notes += [f"{path.name}: your own, is now {aside.name}" for path, aside in moved.items() if aside.exists()]
+
+
+def _crop(job: TrackJob, log: _Log) -> None:
+    """Cut clips of what the stages before have measured."""
+    from mirkit.clips.cut import crop
+    from mirkit.clips.features import Source
+
+    row = stage("crop")
+    if log.failures:
+        log.failures[row.name] = f"needs {', '.join(log.failures)}, which failed"
+        return
+    started = time.perf_counter()
+    state = TrackState.of(Track.at(job.path))
+    stages, neural = state.provenance.stages, neural_stages(state)
+    needs = {need: stages[need].identity for need in row.needs}
+
+    def write_entry(method: dict[str, Any], **more: Any) -> ProvenanceRecord:
+        entry = _entry(job, state, row, Result(method=method), needs, time.perf_counter() - started, **more)
+        update_provenance(state.track.provenance, [entry])
+        return entry
+
+    begun: list[ProvenanceRecord] = []
+    try:
+        opened = TrackAnalysis.recall(state.track, state.prints, window_curves(state, job.settings), state.stems_by)
+        source = Source(opened, state.prints, stages, state.provenance.facts, neural)
+        # Said beforehand, so that after a kill a run with the same settings goes on without --overwrite.
+        cropped = crop(
+            source,
+            job.settings,
+            overwrite=job.overwrite,
+            begin=lambda: begun.append(write_entry({}, failed="interrupted")),
+        )
+    except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
+        log.failures[row.name] = _told(job, error)
+        if begun:
+            with suppress(MirkitError):  # the disk may be full: the first failure is the one to tell
+                write_entry({}, failed=log.failures[row.name])
+        return
+    log.notes += cropped.notes
+    log.clips = len(cropped.names)
+    modeled = tuple(name for name in (*FROM_SOUND, *neural) if stages[name].backend)
+    for clip in cropped.names if modeled else ():  # what a model hears, it hears in the clip itself
+        again = replace(job, path=state.track.crops / clip, stages=modeled, overwrite=False, replaces=frozenset())
+        heard = process(again)
+        log.failures |= {f"crops/{clip} {where}": why for where, why in heard.failures.items()}
+    entry = write_entry({"clips": list(cropped.names), "aligned": cropped.aligned})
+    log.seconds[row.name] = entry.seconds
+    log.done.append(row.name)
+
+
+def _separate(job: TrackJob, state: TrackState, log: _Log) -> None:
+    row = stage("separate")
+    state.check_clip((row.name,))
+    foreign = state.foreign_stems()
+    if foreign and row.name in job.replaces:
+        with _aside(row.name, [state.track.stems[stem] for stem in foreign], log):
+            _make_stems(job, TrackState.of(Track.at(job.path), known=state.prints), {}, log)
+        return
+    if foreign and job.overwrite:
+        told = kept(row.name, state.own((row.name,), job.settings)[row.name])
+        if job.stages == (row.name,):  # asked for by name: not to do it is a failure
+            log.failures[row.name] = told
+        else:
+            log.notes.append(told)
+    if len(foreign) == len(STEMS):
+        entry = state.provenance.stages.get(row.name)
+        if entry is None or entry.backend != EXTERNAL or entry.outputs != foreign:
+            adopted = ProvenanceRecord(
+                row.name, __version__, row.version, backend=EXTERNAL, outputs=foreign, when=_now()
+            )
+            update_provenance(state.track.provenance, [adopted])
+            log.notes.append("stems found beside the mix were adopted as they are")
+        if row.name not in log.failures:
+            log.skipped.append(row.name)
+        return
+    if not state.outstanding((row.name,), job.backends, job.settings, overwrite=job.overwrite):
+        _note_foreign(state, foreign)
+        log.skipped.append(row.name)
+        return
+    _make_stems(job, state, foreign, log)
+
+
+def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest], log: _Log) -> None:
+    """Separate the mix into the stems that are not the user's."""
+    row = stage("separate")
+    from mirkit.stages.separation import separate
+
+    # Said beforehand, so that stems that a kill leaves behind are not taken for the user's.
+    begun = Result(method={"writing": [stem for stem in STEMS if stem not in foreign]})
+    update_provenance(state.track.provenance, [_entry(job, state, row, begun, {}, 0.0, failed="interrupted")])
+    started = time.perf_counter()
+    try:
+        result, paths = separate(state.track, job.settings, frozenset(foreign))
+    except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
+        log.failures[row.name] = _told(job, error)
+        entry = _entry(job, state, row, begun, {}, 0.0, failed=log.failures[row.name])
+        with suppress(MirkitError):  # the disk may be full: the first failure is the one to tell
+            update_provenance(state.track.provenance, [entry])
+        return
+    outputs = {stem: file_digest(path) for stem, path in paths.items()}
+    entry = _entry(job, state, row, result, {}, time.perf_counter() - started, outputs=outputs)
+    update_provenance(state.track.provenance, [entry])
+    log.seconds[row.name] = entry.seconds
+    log.notes += result.notes
+    log.done.append(row.name)
+
+
+def _note_foreign(state: TrackState, foreign: dict[str, FileDigest]) -> None:
+    """Write down which of the stems are no longer ours."""
+    entry = state.provenance.stages["separate"]
+    method = {**_object(entry.extra.get("method")), "external": sorted(foreign)}
+    if foreign and method != entry.extra.get("method"):
+        update_provenance(state.track.provenance, [replace(entry, extra={**entry.extra, "method": method})])
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log) -> None:
+    rows = [stage(name) for name in todo]
+    started = time.perf_counter()
+    opened = with_kernels(lambda: _opened(job, state, rows))
+    log.seconds["measure"] = time.perf_counter() - started
+    log.duration = opened.duration
+    identities = {name: entry.identity for name, entry in state.provenance.stages.items()}
+    values: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+    entries: list[ProvenanceRecord] = []
+    for row in rows:
+        started = time.perf_counter()
+        result, failure = _run(job, row, opened, log)
+        if failure:
+            log.failures[row.name] = failure
+        else:  # a stem that cannot be read leaves a value unknown: tried again next time
+            failure = "; ".join(opened.broken[part] for part in opened.broken if _uses(result, opened.missing(part)))
+        needs = {need: identities[need] for need in row.needs}
+        entry = _entry(job, state, row, result, needs, time.perf_counter() - started, failed=failure)
+        identities[row.name] = entry.identity
+        values |= {key: None if isinstance(value, Unknown) else value for key, value in result.values.items()}
+        facts |= result.facts
+        log.seconds[row.name] = entry.seconds
+        log.notes += result.notes
+        entries.append(write_products(state, job.settings, row, entry, result))
+        if row.name not in log.failures:
+            log.done.append(row.name)
+    log.failures |= opened.broken
+    log.notes += opened.notes
+    # The provenance comes last: what it calls done is on disk.
+    opened.keep()
+    update_info(state.track.info, values, order=TRACK_KEYS)
+    update_provenance(state.track.provenance, entries, facts=facts)
+
+
+def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAnalysis:
+    opened = TrackAnalysis(state.track, state.prints, state.stems_by)
+    wanted = (curve for row in rows for curve in state.inputs(row, job.settings).curves)
+    opened.measure(wanted, listeners(job.settings), recall=not job.overwrite)
+    return opened
+
+
+def _check(row: Stage, result: Result) -> None:
+    """Let nothing into ``.INFO`` that is neither a number nor an unknown with its reason."""
+    if set(result.values) != set(row.keys):
+        raise ValueError(f"keys {sorted(set(result.values) ^ set(row.keys))} are missing or not of this stage")
+    for key, value in result.values.items():
+        if not isinstance(value, Unknown) and not (isinstance(value, int | float) and math.isfinite(value)):
+            raise ValueError(f"{key} = {value!r} is not a number")
+
+
+def _uses(result: Result, why: Unknown) -> bool:
+    return why in result.values.values()
+
+
+def _run(job: TrackJob, row: Stage, opened: TrackAnalysis, log: _Log) -> tuple[Result, str]:
+    failed = [need for need in row.needs if need in log.failures]
+    try:
+        if failed:
+            raise MirkitError(f"needs {', '.join(failed)}, which failed")
+        result = with_kernels(lambda: stage_function(row)(opened, job.settings))
+        _check(row, result)
+        return result, ""
+    except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that stage's failure)
+        failure = _told(job, error)
+        return Result({key: Unknown(f"failed: {failure}") for key in row.keys}), failure
+
+
+def _entry(
+    job: TrackJob, state: TrackState, row: Stage, result: Result, needs: dict[str, str], seconds: float, **more: Any
+) -> ProvenanceRecord:
+    return ProvenanceRecord(
+        stage=entry_name(row, job.settings),
+        mirkit_version=__version__,
+        stage_version=row.version,
+        backend=job.backends.get(row.job) or None,
+        parameters=parameters(row, job.settings),
+        inputs=state.inputs(row, job.settings).files,
+        needs=needs,
+        reasons={key: value.reason for key, value in result.values.items() if isinstance(value, Unknown)},
+        seconds=round(seconds, 3),
+        when=_now(),
+        model=result.model,
+        weights_sha256=result.weights_sha256,
+        extra={"method": result.method} if result.method else {},
+        **more,
+    )
+
+
+def _told(job: TrackJob, error: Exception) -> str:
+    if job.debug:
+        traceback.print_exception(error)
+    if isinstance(error, MirkitError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        return str(as_error(error, Path(os.fsdecode(error.filename)) if error.filename else job.path, "work on"))
+    return f"{type(error).__name__}: {error} (a bug: run with --debug and report it)"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

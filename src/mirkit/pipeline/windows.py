@@ -1,0 +1,237 @@
+"""Any window of a measured track, from the curves kept beside it: no sound is decoded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from os import PathLike
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from mirkit.analysis import TrackAnalysis
+from mirkit.audio import open_audio
+from mirkit.catalog import KEYS, STAGES, stage
+from mirkit.errors import MissingInput, SettingsError
+from mirkit.features.types import Unknown, Value, Window
+from mirkit.pipeline.track_state import TrackState
+from mirkit.stages.window import FROM_CURVES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
+from mirkit.store import Settings, find_root, printable, read_settings
+from mirkit.store.compiled import use_compiled
+from mirkit.track import Track, rename_hint
+
+Number = float | int | None
+
+#: A window may end this much (s) past the end of its track, as rounded times do.
+_SLACK = 0.001
+
+
+@dataclass(frozen=True)
+class WindowFeatures:
+    """The features of a window.
+
+    Attributes
+    ----------
+    values : dict
+        All 78 keys of ``.INFO`` -> number, or None.
+    reasons : dict
+        Key -> why it is None.
+    """
+
+    values: dict[str, Number]
+    reasons: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The features of equal slices, one after another.
+
+    Attributes
+    ----------
+    edges : tuple of float
+        Seconds; slice ``i`` is ``edges[i]`` to ``edges[i + 1]``.
+    values : dict
+        All 78 keys -> one number (or None) a slice.
+    reasons : dict
+        Key -> why each None is one, "" where there is a number; keys without a None are left out.
+    widened : dict
+        Key -> seconds about the middle of a slice over which it was measured, where a slice is too short for it.
+    """
+
+    edges: tuple[float, ...]
+    values: dict[str, list[Number]]
+    reasons: dict[str, list[str]]
+    widened: dict[str, float]
+
+
+class WindowAnalyzer:
+    """A measured track, opened to summarize any part of it. Made by :meth:`open`.
+
+    Beats, downbeats, ``bpm_is_defined``, tuning and the level below which frames do not count are those of the track.
+
+    """
+
+    def __init__(
+        self, opened: TrackAnalysis, state: TrackState, settings: Settings, part: Window | None = None
+    ) -> None:
+        self._opened, self._state, self._settings = opened, state, settings
+        self._whole = part or opened.window
+        self._neural = neural_stages(state)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self._whole.duration
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> Self:
+        """Open a track that ``mirkit extract`` has measured: its folder, its mix, or a loose file.
+
+        A clip that ``mirkit crop`` has cut is read from the curves of its source.
+
+        Raises
+        ------
+        MissingInput
+            No such track, or it has not been measured, or what was measured is not true any more.
+        """
+        use_compiled()
+        track, part = Track.at(Path(path)), None
+        state = TrackState.of(track)
+        if state.cut:
+            part = state.cut.window
+            track = Track.at(track.folder / state.cut.source)
+            state = TrackState.of(track)
+        settings = read_settings(find_root(track.path))
+        backends = {row.job: entry.backend or "" for row in STAGES if (entry := state.provenance.stages.get(row.name))}
+        # What a stage has read depends on the method that measured it, whatever the settings say now.
+        named = {job: name for job, name in backends.items() if job and name}
+        settings = replace(settings, backends=replace(settings.backends, **named))
+        if todo := state.outstanding(FROM_CURVES, backends, settings):
+            if hint := rename_hint(track):
+                raise MissingInput(hint)
+            name, why = next(iter(todo.items()))
+            raise MissingInput(
+                f"{printable(track.path)}: no curves that are still true ({name}: {why}); "
+                f'measure it with: mirkit extract "{printable(track.path)}"'
+            )
+        opened = TrackAnalysis.recall(track, state.prints, window_curves(state, settings), state.stems_by)
+        return cls(opened, state, settings, part)
+
+    def at(self, start: float, end: float, *, samples: bool = False) -> WindowFeatures:
+        """Summarize a window.
+
+        Parameters
+        ----------
+        start, end : float
+            Seconds.
+        samples : bool
+            Decode the window too, for the timbre keys. Without it they are None, as those of neural models always are.
+
+        Raises
+        ------
+        SettingsError
+            The window is empty or not within the track.
+        """
+        return _split(self._measure(self._window(start, end), samples))
+
+    def slices(self, count: int, start: float = 0.0, end: float | None = None, *, samples: bool = False) -> Slices:
+        """Summarize equal slices of a window (default: of the whole track), for conditioning that changes over time.
+
+        A value that needs more time than a slice has is measured over that time about the slice's middle.
+
+        Parameters are those of :meth:`at`.
+        """
+        if count < 1:
+            raise SettingsError(f"{count} slices: at least 1")
+        whole = self._window(start, self.duration if end is None else end)
+        edges = np.linspace(whole.start, whole.end, count + 1).tolist()
+        needed = {key: seconds for key, seconds in SHORTEST.items() if whole.duration / count < seconds}
+        rows = [_split(self._slice(Window(a, b), needed, samples)) for a, b in pairwise(edges)]
+        reasons = {row.name: [found.reasons.get(row.name, "") for found in rows] for row in KEYS}
+        return Slices(
+            tuple(edge - self._whole.start for edge in edges),
+            {row.name: [found.values[row.name] for found in rows] for row in KEYS},
+            {name: whys for name, whys in reasons.items() if any(whys)},
+            needed,
+        )
+
+    def _measure(self, window: Window, samples: bool) -> dict[str, Value]:
+        found = at_window(self._opened, window, self._settings, neural=self._neural)
+        values = {key: value for result in found.values() for key, value in result.values.items()}
+        return values | self._from_sound(window, samples) | {"position": window.start / self._opened.duration}
+
+    def _slice(self, window: Window, needed: Mapping[str, float], samples: bool) -> dict[str, Value]:
+        values = self._measure(window, samples)
+        for seconds in set(needed.values()):
+            keys = {key for key, need in needed.items() if need == seconds}
+            names = [name for name in FROM_CURVES if keys & set(stage(name).keys)]
+            wide = widened(window, seconds, self._opened.duration)
+            results = at_window(self._opened, wide, self._settings, names=names, neural=self._neural)
+            values |= {key: v for result in results.values() for key, v in result.values.items() if key in keys}
+        return values
+
+    def _window(self, start: float, end: float) -> Window:
+        if not 0 <= start < end <= self.duration + _SLACK:
+            raise SettingsError(
+                f"{printable(self._opened.track.path)}: {start:g}-{end:g} s is outside 0-{self.duration:.3f} s"
+            )
+        return Window(self._whole.start + start, min(self._whole.start + end, self._whole.end))
+
+    def _from_sound(self, window: Window, samples: bool) -> dict[str, Value]:
+        """Values of the stages that no curve can be reduced to; null for the reason that they have in the track."""
+        values: dict[str, Value] = {}
+        for name in FROM_SOUND:
+            entry = self._state.provenance.stages.get(name)
+            told = entry.reasons if entry else {}
+            if samples and name == "timbral":
+                audio = open_audio(self._opened.track.mix, hold_seconds=0)
+                values |= timbre_of(audio.window(window.start, window.end), audio.rate).values
+            else:
+                values |= {key: Unknown(told[key]) if key in told else NEEDS_SOUND for key in stage(name).keys}
+        return values
+
+
+def window_curves(state: TrackState, settings: Settings) -> list[tuple[str, str]]:
+    """The ``(part, family)`` curves that windows of a track are read from."""
+    return [curve for name in FROM_CURVES for curve in state.inputs(stage(name), settings).curves]
+
+
+def neural_stages(state: TrackState) -> frozenset[str]:
+    """Stages whose numbers a neural model made on this track, so that its curves do not hold them."""
+    entries = state.provenance.stages
+    return frozenset(
+        name
+        for name in FROM_CURVES
+        if stage(name).job == "classification" and name in entries and entries[name].backend not in (None, "embedded")
+    )
+
+
+def features_at(path: str | PathLike[str], start: float, end: float, *, samples: bool = False) -> dict[str, Number]:
+    """Features of a window of a measured track, in milliseconds; :class:`WindowAnalyzer` has the reasons too.
+
+    Parameters
+    ----------
+    path : path
+        A track folder, its full_mix file, or a loose sound file that ``mirkit extract`` has measured.
+    start, end : float
+        Seconds.
+    samples : bool
+        Decode the window too, for the timbre keys.
+
+    Returns
+    -------
+    dict
+        Key of ``.INFO`` -> number, or None where it cannot be measured.
+    """
+    return WindowAnalyzer.open(path).at(start, end, samples=samples).values
+
+
+def _split(values: Mapping[str, Value]) -> WindowFeatures:
+    """Part numbers from reasons, in the order of the catalog."""
+    order = [row.name for row in KEYS if row.name in values]
+    unknown = {key: value.reason for key in order if isinstance(value := values[key], Unknown)}
+    numbers: dict[str, Number] = {}
+    for key in order:
+        value = values[key]
+        numbers[key] = None if isinstance(value, Unknown) else value
+    return WindowFeatures(numbers, unknown)

@@ -1,0 +1,64 @@
+"""What the operating system refused, said in one line: what, where, and what to do about it."""
+
+import errno
+from pathlib import Path
+
+from mirkit.errors import InfoError
+
+_FULL = "the disk is full; free some space and run the same command again"
+_FORBIDDEN = "no permission; make the folder writable, or work on a copy of it"
+_GONE = (
+    "the file or its folder is gone; see whether it was moved or its disk unmounted, then run the same command again"
+)
+_WITHOUT_LOCKS = (
+    "this file system cannot lock files; mount it with locks (NFS: a running lock service), or use a local disk"
+)
+
+#: What file systems say that cannot lock files, for nobody.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+_REMEDY = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "larger than files may be here; raise the limit (ulimit -f), or use another file system",
+    errno.EROFS: "the disk is read-only; work on a copy of the folder",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EISDIR: "it is a folder, where a file is wanted; name a file, or move the folder away",
+    errno.ENOENT: _GONE,
+    errno.ENOTDIR: _GONE,
+    errno.ESTALE: _GONE,
+    errno.ENODEV: _GONE,
+    errno.ENAMETOOLONG: "the name is too long for this file system; give the file or folder a shorter name",
+    **dict.fromkeys(NO_LOCKS, _WITHOUT_LOCKS),
+    errno.EIO: "the disk reports an error; check the disk",
+    errno.EMFILE: "too many open files; use fewer jobs, or raise the limit (ulimit -n)",
+}
+
+#: Errors of the system that have a remedy, by their number.
+REFUSED = frozenset(_REMEDY)
+
+
+def printable(path: Path | str) -> str:
+    """Give a path as one printable line: a newline, a control character or a stray byte in a name is escaped."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in str(path)
+    )
+
+
+def as_error(error: OSError, path: Path, doing: str) -> InfoError:
+    """Turn a refused operation into the one line that a user reads.
+
+    Parameters
+    ----------
+    error : OSError
+        What the system said.
+    path : Path
+        The file or folder that it was about.
+    doing : str
+        The verb: ``"write"``, ``"read"``, ``"lock"``, ``"move"``.
+    """
+    remedy = _REMEDY.get(error.errno or 0, error.strerror or type(error).__name__)
+    if doing == "read" and remedy == _FORBIDDEN:
+        remedy = "no permission; make it readable"
+    return InfoError(f"{printable(path)}: cannot {doing}: {remedy}")

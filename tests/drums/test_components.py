@@ -1,0 +1,61 @@
+"""Strokes from the parts of a kit that was taken apart."""
+
+import numpy as np
+import pytest
+
+from mirkit.drums.components import PARTS, strokes_of_parts
+from mirkit.drums.drum_hits import Hits
+from mirkit.features.extraction import SignalExtractor
+from mirkit.features.types import ANALYSIS_RATE
+
+
+def strokes_of(parts: dict[str, np.ndarray]) -> Hits:
+    onsets, envelopes = {}, {}
+    for part, mono in parts.items():
+        meter = SignalExtractor(1, frozenset({"onsets", "envelope"}), {})
+        meter.push(mono[None].astype(np.float32))
+        heard = meter.finish()
+        onsets[part], envelopes[part] = heard["onsets"], heard["envelope"]
+    return strokes_of_parts(onsets, envelopes)
+
+
+def struck(times: np.ndarray, gains: np.ndarray, rng: np.random.Generator, seconds: float = 8.0) -> np.ndarray:
+    mono = np.zeros(round(seconds * ANALYSIS_RATE))
+    drum = rng.standard_normal(8000) * np.exp(-np.arange(8000) / 1200)
+    for time, gain in zip(times, gains, strict=True):
+        start = round(time * ANALYSIS_RATE)
+        mono[start : start + len(drum)] += 0.3 * gain * drum
+    return mono
+
+
+@pytest.fixture
+def kit(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    times = {"bombo": np.arange(0.5, 7, 1.0), "redoblante": np.arange(1.0, 7, 1.0), "platillos": np.arange(0.5, 7, 0.5)}
+    kit = {part: struck(at, np.ones(len(at)), rng) for part, at in times.items()}
+    return kit | {"toms": np.zeros(8 * ANALYSIS_RATE)}
+
+
+def test_each_part_has_its_onsets_and_its_note(kit: dict[str, np.ndarray]) -> None:
+    hits = strokes_of(kit)
+    assert [voice.note for voice in hits.voices] == [36, 38, 42, 45]
+    assert [len(times) for times in hits.times] == [7, 6, 13, 0]
+    assert hits.times[0] == pytest.approx(np.arange(0.5, 7, 1.0), abs=0.01)
+
+
+def test_what_leaks_from_another_drum_is_no_stroke(kit: dict[str, np.ndarray]) -> None:
+    leaking = kit | {"redoblante": kit["redoblante"] + 0.03 * kit["bombo"], "toms": 0.01 * kit["bombo"]}
+    hits = strokes_of(leaking)
+    assert [len(times) for times in hits.times] == [7, 6, 13, 0]
+
+
+def test_softer_strokes_have_lower_levels(rng: np.random.Generator) -> None:
+    times = np.arange(0.5, 7, 1.0)
+    gains = np.array([1, 0.5, 1, 0.5, 1, 0.25, 1])
+    silent = {part: np.zeros(8 * ANALYSIS_RATE) for part in PARTS}
+    hits = strokes_of(silent | {"redoblante": struck(times, gains, rng)})
+    assert hits.levels[1] - hits.levels[1][0] == pytest.approx(20 * np.log10(gains), abs=0.5)
+
+
+def test_silence_has_none() -> None:
+    silent = {part: np.zeros(ANALYSIS_RATE) for part in PARTS}
+    assert strokes_of(silent).count == 0

@@ -1,0 +1,269 @@
+"""The rules of the architecture, held over the syntax tree: layers, pure packages, heavy libraries, a light start."""
+
+import argparse
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirkit.cli.parser import build
+
+ROOT = Path(__file__).resolve().parents[1]
+SRC = ROOT / "src"
+
+#: Module or package directly under mirkit -> layer; imports stay on their layer or go down.
+LAYERS = {
+    "__init__": 7,
+    "__main__": 7,
+    "cli": 7,
+    "pipeline": 6,
+    "remote": 6,
+    "stages": 5,
+    "clips": 5,
+    "export": 5,
+    "organize": 5,
+    "dataset": 5,
+    "report": 5,
+    "demo_dataset": 5,
+    "models": 4,
+    "analysis": 3,
+    "track": 3,
+    "audio": 2,
+    "store": 2,
+    "engines": 2,
+    "features": 1,
+    "separation": 1,
+    "drums": 1,
+    "captions": 1,
+    "demo": 1,
+    "catalog": 1,
+    "errors": 1,
+}
+#: Arrays and values only: what they may import beside each other and the standard library's pure part.
+PURE = {"features", "separation", "drums", "captions", "demo"}
+PURE_LIBRARIES = {"numpy", "scipy", "numba"}
+NOT_PURE = {
+    "builtins.open",
+    "io",
+    "json",
+    "logging",
+    "os",
+    "pathlib",
+    "random",
+    "shutil",
+    "subprocess",
+    "sys",
+    "tempfile",
+}
+HEAVY = {
+    "audiobox_aesthetics",
+    "beat_this",
+    "demucs",
+    "onnxruntime",
+    "tensorflow",
+    "torch",
+    "transformers",
+    "xllamacpp",
+}
+REFERENCES = {
+    "essentia",
+    "librosa",
+    "mir_eval",
+    "pyloudnorm",
+    "soundfile",
+    "timbral_models",
+    "torchaudio",
+    "torchcodec",
+}
+UNWANTED = {"torchaudio", "torchcodec"}
+#: One file a concept: past this many lines, a second concept has moved in.
+LINES = 500
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Dotted name -> file, for every module of the package."""
+    found = {}
+    for path in sorted((SRC / "mirkit").rglob("*.py")):
+        parts = path.relative_to(SRC).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def tree(name: str) -> ast.Module:
+    return ast.parse(modules()[name].read_text(encoding="utf-8"))
+
+
+@cache
+def imports(name: str) -> frozenset[str]:
+    """Everything that a module imports, at the top or within functions, as dotted names."""
+    found: set[str] = set()
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: a relative import"
+            source = str(node.module)
+            # `from mirkit.store import read_info` means the module mirkit.store, unless read_info is one itself.
+            found |= {f"{source}.{a.name}" if f"{source}.{a.name}" in modules() else source for a in node.names}
+    return frozenset(found)
+
+
+def package_of(name: str) -> str:
+    """First part below mirkit, e.g. ``features`` of ``mirkit.features.stft``."""
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+def ours(name: str) -> set[str]:
+    return {target for target in imports(name) if target.split(".")[0] == "mirkit"}
+
+
+def foreign(name: str) -> set[str]:
+    return {target.split(".")[0] for target in imports(name)} - {"mirkit"}
+
+
+def calls(name: str) -> set[str]:
+    """Plain names that a module calls."""
+    return {n.func.id for n in ast.walk(tree(name)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+
+
+def faults(found: dict[str, set[Any]]) -> dict[str, set[Any]]:
+    """Keep the modules that have some."""
+    return {name: wrong for name, wrong in found.items() if wrong}
+
+
+def test_every_room_has_a_layer_and_imports_go_down() -> None:
+    climbs = {}
+    for name in modules():
+        layer = LAYERS[package_of(name)]
+        # The version stands in mirkit/__init__: naming the package alone is no climb.
+        climbs[name] = {target for target in ours(name) - {"mirkit"} if LAYERS[package_of(target)] > layer}
+    assert not faults(climbs)
+
+
+def test_pure_wing_sees_arrays_only() -> None:
+    pure = [name for name in modules() if package_of(name) in PURE]
+    assert len(pure) > 20
+    allowed = PURE | {"errors", "catalog"}
+    assert not faults({name: {t for t in ours(name) if package_of(t) not in allowed} for name in pure})
+    libraries = PURE_LIBRARIES | set(sys.stdlib_module_names) - NOT_PURE
+    assert not faults({name: foreign(name) - libraries for name in pure})
+    assert not faults({name: calls(name) & {"open", "print", "input"} for name in pure})
+    assert not faults({name: {n for n in ast.walk(tree(name)) if isinstance(n, ast.Global)} for name in pure})
+
+
+def test_heavy_libraries_live_in_models() -> None:
+    assert not faults({name: foreign(name) & HEAVY for name in modules() if package_of(name) != "models"})
+
+
+def test_references_are_for_tests_only() -> None:
+    assert not faults({name: foreign(name) & (REFERENCES | UNWANTED) for name in modules()})
+
+
+def test_engines_know_nothing_of_music() -> None:
+    engines = [name for name in modules() if package_of(name) == "engines"]
+    assert engines
+    assert not faults({name: {t for t in ours(name) if package_of(t) not in ("engines", "errors")} for name in engines})
+
+
+def test_kernels_are_declared_in_one_place_and_numba_is_used_by_its_public_names() -> None:
+    """A kernel that is declared by numba's own decorator would not be kept (see ``mirkit.store.compiled``)."""
+    users = {name for name in modules() if "numba" in foreign(name)}
+    assert users == {"mirkit.features.kernel", "mirkit.store.compiled"}
+    assert not faults({name: {t for t in imports(name) if t.startswith("numba.")} for name in users})
+
+
+def test_no_circles() -> None:
+    below = {name: {t for t in ours(name) if t in modules() and t not in (name, "mirkit")} for name in modules()}
+    # Importing a.b runs a first, but a package's own __init__ gathering its modules is no circle.
+    below = {name: {t for t in targets if not name.startswith(t + ".")} for name, targets in below.items()}
+    while free := {name for name, targets in below.items() if not targets & below.keys()}:
+        for name in free:
+            del below[name]
+    assert not below, f"circle among {sorted(below)}"
+
+
+def test_broad_excepts_stand_where_tracks_and_items_are_run() -> None:
+    """``except Exception`` makes a failed outcome there. Elsewhere it may tidy up, if it then raises again."""
+    # The command line is the last net: one line instead of a traceback. The owner of a card sends back what it raises.
+    nets = "mirkit.cli", "mirkit.models.device_server.server"
+    elsewhere = [name for name in modules() if package_of(name) not in ("pipeline", "engines") and name not in nets]
+    assert not faults({name: set(swallowing(name)) for name in elsewhere})
+
+
+def swallowing(name: str) -> Iterator[int]:
+    """Yield the lines of a module's broad excepts that do not end in ``raise``."""
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.ExceptHandler):
+            caught = ast.unparse(node.type) if node.type else "BaseException"
+            if {"Exception", "BaseException"} & set(re.findall(r"\w+", caught)) and not isinstance(
+                node.body[-1], ast.Raise
+            ):
+                yield node.lineno
+
+
+def test_one_file_a_concept() -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules().items()}
+    assert not {name: lines for name, lines in lengths.items() if lines > LINES}, "which second concept moved in?"
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert not [name for name in modules() if not ast.get_docstring(tree(name))]
+
+
+def test_launchers_are_launchers() -> None:
+    scripts = [path for path in SRC.rglob("*.py") if path.relative_to(SRC).parts[0] not in ("mirkit",)]
+    scripts += (ROOT / "scripts").glob("*.py")
+    assert len(scripts) > 24
+    for script in scripts:
+        lines = script.read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 30, f"{script} does more than launch"
+
+
+HEAVY_START = "numpy", "scipy", "numba", "av", "soxr", "torch", "pebble", "rich"
+
+
+@pytest.mark.parametrize("code", ["import mirkit", "import mirkit.cli.parser; mirkit.cli.parser.build().format_help()"])
+def test_a_light_start(code: str) -> None:
+    check = f"{code}\nimport sys; print([m for m in {HEAVY_START} if m in sys.modules])"
+    command = [sys.executable, "-c", check]
+    result = subprocess.run(command, cwd=SRC, capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_mirkit_alone(tmp_path: Path) -> None:
+    pytest.importorskip("setuptools", minversion="77")
+    build = "from setuptools import build_meta; import sys; build_meta.build_wheel(sys.argv[1])"
+    copy = tmp_path / "copy"
+    ignore = shutil.ignore_patterns("*.egg-info", "__pycache__", "build")
+    shutil.copytree(SRC, copy / "src", ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=copy, timeout=120, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"mirkit"}
+    assert "mirkit/py.typed" in names
+
+
+def test_every_room_stands_in_the_architecture_page() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name in LAYERS.keys() - {"__init__", "__main__"}:
+        assert re.search(rf"\b{name}\b", page), f"docs/architecture.md does not know {name}"
+
+
+def test_every_command_stands_in_the_manual() -> None:
+    (choices,) = (action.choices for action in build()._actions if isinstance(action, argparse._SubParsersAction))
+    manual = (ROOT / "docs" / "manual.md").read_text(encoding="utf-8")
+    first = "".join(line.split("|")[1] for line in manual.splitlines() if line.startswith("| `"))
+    assert not choices.keys() - set(re.findall(r"`(\w+)`", first))
