@@ -14,8 +14,8 @@ import numpy as np
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import encode, open_audio
-from mirkit.catalog import KEYS, stage
-from mirkit.catalog import key as catalog_key
+from mirkit.catalog import FEATURES, stage
+from mirkit.catalog import feature
 from mirkit.features.activity import activity_mask
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.harmony.tuning import TuningExtractor
@@ -79,7 +79,7 @@ _BY_BEGINNING = {
 
 
 def _tolerances() -> Iterator[Tolerance]:
-    for row in KEYS:
+    for row in FEATURES:
         if row.stage in FROM_CURVES:
             beginning = max((b for b in _BY_BEGINNING if row.name.startswith(b)), key=len)
             yield Tolerance(row.name, *_BY_BEGINNING[beginning])
@@ -95,7 +95,7 @@ FEW_ONSETS = 12
 def outside(key: str, window: Value, cut: Value, n: int) -> float | None:
     """By how many of its tolerances a window lies off the cut; None where one of them rightly has no value."""
     if isinstance(window, Unknown) or isinstance(cut, Unknown):
-        few = n < FEW_ONSETS and stage(catalog_key(key).stage).room == "rhythm"
+        few = n < FEW_ONSETS and stage(feature(key).stage).module == "rhythm"
         return None if few or (isinstance(window, Unknown) and isinstance(cut, Unknown)) else np.inf
     return abs(window - cut) / TOLERANCES[key].of(cut, max(n, 1))
 

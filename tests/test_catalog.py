@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mirkit import catalog
-from mirkit.catalog import BACKENDS, GROUPS, KEYS, MEASURED, STAGES, STEMS, TEXT_KEYS, TRACK_KEYS
+from mirkit.catalog import BACKENDS, GROUPS, FEATURES, MEASURED, STAGES, STEMS, TEXT_KEYS, TRACK_KEYS
 from mirkit.stages import stage_function
 
 STAGE_NAMES = [stage.name for stage in STAGES]
@@ -13,19 +13,19 @@ PARTS = {"full_mix", "tonal", *STEMS}
 
 
 def test_the_promised_numbers() -> None:
-    assert len(KEYS) == 78
+    assert len(FEATURES) == 78
     assert len(TRACK_KEYS) == 77
     assert len(TEXT_KEYS) == 5
-    assert len({key.name for key in KEYS}) == 78
+    assert len({key.name for key in FEATURES}) == 78
 
 
-@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+@pytest.mark.parametrize("key", FEATURES, ids=lambda key: key.name)
 def test_key(key: catalog.FeatureSpec) -> None:
     assert key.stage in STAGE_NAMES or key.name == "position"
     assert re.fullmatch(r"[a-z][a-z0-9_]*", key.name)
     assert key.low is None or key.high is None or key.low < key.high
     assert key.unit
-    assert key.says
+    assert key.description
     assert (key.kind == "flag") == (key.unit == "flag")
 
 

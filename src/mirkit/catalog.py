@@ -1,9 +1,8 @@
-"""What mirkit measures and with what: four tables, data only. Read this file first.
+"""What mirkit measures and with what: four tables of data. Read this file first.
 
-``KEYS`` are the numbers of an ``.INFO`` file, ``STAGES`` the steps that write them, ``GROUPS`` the commands that run
-several stages, ``BACKENDS`` the methods a stage can choose from. Parser, verify, statistics, export and
-``docs/features.md`` are derived from these rows; a stage named ``tempo`` in room ``rhythm`` is the function
-``mirkit.stages.rhythm.tempo``.
+``FEATURES`` are the numbers of an ``.INFO`` file, ``STAGES`` the steps that write them, ``GROUPS`` the commands that
+run several stages, ``BACKENDS`` the methods that a stage can choose from. The parser, ``verify``, the statistics, the
+export and ``docs/features.md`` are derived from these rows.
 """
 
 from dataclasses import dataclass
@@ -18,28 +17,44 @@ PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """One number of an ``.INFO`` file. ``low`` and ``high`` are the range that ``verify`` accepts (None: open)."""
+    """One number of an ``.INFO`` file.
+
+    Attributes
+    ----------
+    name : str
+        Its key in ``.INFO``.
+    stage : str
+        Name of the stage that measures it.
+    unit : str
+    low, high : float or None
+        The range that ``verify`` accepts; None is open.
+    description : str
+    kind : str
+        ``float``, ``int``, or ``flag`` (0 or 1).
+    scale : str
+        ``log`` where the logarithm is what listeners tell apart; conditioners of an export are scaled by it.
+    """
 
     name: str
     stage: str
     unit: str
     low: float | None
     high: float | None
-    says: str
+    description: str
     kind: Literal["float", "int", "flag"] = "float"
     scale: Literal["linear", "log"] = "linear"
 
 
 def _per_stem(
-    stage: str, name: str, stems: tuple[str, ...], unit: str, low: float, high: float, says: str
+    stage: str, name: str, stems: tuple[str, ...], unit: str, low: float, high: float, description: str
 ) -> list[FeatureSpec]:
-    return [FeatureSpec(f"{name}_{stem}", stage, unit, low, high, f"{says}, {stem} stem") for stem in stems]
+    return [FeatureSpec(f"{name}_{stem}", stage, unit, low, high, f"{description}, {stem} stem") for stem in stems]
 
 
 _RHYTHM_STEMS = ("bass", "drums", "other")
 _HARMONY_STEMS = ("bass", "other")
 
-KEYS: tuple[FeatureSpec, ...] = (
+FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "bpm", "beats", "1/min", 40, 300, "tempo of the stable part of the beat grid; null when bpm_is_defined is 0"
     ),
@@ -121,14 +136,28 @@ TEXT_KEYS = tuple(
 class Stage:
     """One step on a track.
 
-    ``version`` rises when a formula changes, so that old values are seen as stale. ``curves`` are the
-    ``(part, family)`` curves that the stage reads, those of absent stems left out; ``needs`` the stages before it.
+    Attributes
+    ----------
+    name : str
+    module : str
+        Module of ``mirkit.stages`` that holds its function.
+    version : int
+        Raised when a formula changes, so that values of the old formula are seen as stale.
+    description : str
+    curves : tuple of (str, str)
+        The ``(source, kind)`` curves that it reads; those of absent stems are left out.
+    needs : tuple of str
+        Stages that come before it.
+    files : tuple of str
+        Suffixes of the sidecars that it writes.
+    job : str
+        Task for which a backend is chosen, "" where there is no choice.
     """
 
     name: str
-    room: str
+    module: str
     version: int
-    says: str
+    description: str
     curves: tuple[tuple[str, str], ...] = ()
     needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -137,7 +166,7 @@ class Stage:
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """Names of the keys that this stage writes."""
-        return tuple(key.name for key in KEYS if key.stage == self.name)
+        return tuple(key.name for key in FEATURES if key.stage == self.name)
 
 
 #: In the order in which a track goes through them.
@@ -220,7 +249,7 @@ class Group:
 
     name: str
     stages: tuple[str, ...]
-    says: str
+    description: str
 
 
 GROUPS: tuple[Group, ...] = (
@@ -314,8 +343,8 @@ BACKENDS: tuple[Backend, ...] = (
 
 JOBS = tuple(dict.fromkeys(backend.job for backend in BACKENDS))
 _STAGE = {stage.name: stage for stage in STAGES}
-_KEY = {key.name: key for key in KEYS}
-TRACK_KEYS = tuple(key.name for key in KEYS if key.stage != "crop")
+_FEATURE = {spec.name: spec for spec in FEATURES}
+TRACK_KEYS = tuple(spec.name for spec in FEATURES if spec.stage != "crop")
 
 
 def stage(name: str) -> Stage:
@@ -323,9 +352,9 @@ def stage(name: str) -> Stage:
     return _STAGE[name]
 
 
-def key(name: str) -> FeatureSpec:
-    """Row of KEYS with this name."""
-    return _KEY[name]
+def feature(name: str) -> FeatureSpec:
+    """Row of FEATURES with this name."""
+    return _FEATURE[name]
 
 
 def with_needs(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from library import make_track
-from mirkit.catalog import KEYS
+from mirkit.catalog import FEATURES
 from mirkit.cli import main
 
 
@@ -111,11 +111,11 @@ def test_what_goes_wrong_is_one_line(
 def test_window(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("window", library / "A", "--start", 1, "--end", 8, "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert list(told["values"]) == [key.name for key in KEYS]
+    assert list(told["values"]) == [key.name for key in FEATURES]
     assert told["reasons"]["depth"] == "needs the samples of the window"
     assert run("window", library / "A" / "crops" / "A_002", "--samples") == 0
     out = capsys.readouterr().out
-    assert len(out.splitlines()) == len(KEYS)
+    assert len(out.splitlines()) == len(FEATURES)
     assert "needs the samples" not in out
 
 

@@ -14,7 +14,7 @@ import soundfile
 from library import beat_music, write
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import encode, open_audio
-from mirkit.catalog import KEYS, MEASURED, STAGES, STEMS, stage
+from mirkit.catalog import FEATURES, MEASURED, STAGES, STEMS, stage
 from mirkit.clips.clip import clip_folders, cut_in
 from mirkit.dataset.verify import verify_all
 from mirkit.errors import SettingsError
@@ -89,11 +89,11 @@ def test_a_clip_is_a_track_with_all_78_numbers(cropped: Path) -> None:
     for folder in clips(cropped):
         clip = Track.at(folder)
         info = read_info(clip.info)
-        assert list(info) == [key.name for key in KEYS]
+        assert list(info) == [key.name for key in FEATURES]
         provenance = read_provenance(clip.provenance)
         reasons = {key for entry in provenance.stages.values() for key in entry.reasons}
         assert {key for key, value in info.items() if value is None} == reasons
-        assert all(info[key.name] is not None for key in KEYS if key.stage == "timbral")
+        assert all(info[key.name] is not None for key in FEATURES if key.stage == "timbral")
         cut = cut_in(folder)
         assert cut is not None
         assert info["position"] == pytest.approx(cut.first / 44100 / SECONDS, rel=1e-5)
@@ -418,6 +418,6 @@ def test_a_model_hears_the_clip_itself(track: Path, monkeypatch: pytest.MonkeyPa
     assert heard == [("Piece", 20.0), ("Piece_001", 8.0), ("Piece_002", 8.0)]
     info = read_info(Track.at(clips(track)[1]).info)
     assert info["content_enjoyment"] == 8.0
-    assert list(info) == [row.name for row in KEYS]
+    assert list(info) == [row.name for row in FEATURES]
     assert process(job).skipped == ("crop",)
     assert len(heard) == 3

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mirkit.catalog import KEYS, key
+from mirkit.catalog import FEATURES, feature
 from mirkit.dataset.ranges import Range, conditioner_range
 
-BPM, FLATNESS, LUFS, DEFINED = (key(name) for name in ("bpm", "spectral_flatness", "lufs", "bpm_is_defined"))
+BPM, FLATNESS, LUFS, DEFINED = (feature(name) for name in ("bpm", "spectral_flatness", "lufs", "bpm_is_defined"))
 
 
 def test_percentiles_rounded_outwards() -> None:
@@ -59,7 +59,7 @@ def test_without_data_there_is_none() -> None:
 
 @given(
     values=arrays(np.float64, st.integers(1, 40), elements=st.floats(-1e6, 1e6, allow_subnormal=False)),
-    row=st.sampled_from(KEYS),
+    row=st.sampled_from(FEATURES),
 )
 def test_any_range(values: np.ndarray, row: object) -> None:
     found = conditioner_range(values, row)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mirkit.audio import encode
-from mirkit.catalog import KEYS
+from mirkit.catalog import FEATURES
 from mirkit.clips.clip import CUT, ClipSource, folder_name
 from mirkit.store import ProvenanceRecord, file_digest, update_info, update_provenance
 from mirkit.store.json_files import JsonValue
@@ -74,7 +74,7 @@ def _know(
     track: Track, rng: np.random.Generator, position: float, seconds: float, entries: list[ProvenanceRecord], t: int
 ) -> None:
     numbers: dict[str, float | None] = {}
-    for key in KEYS:
+    for key in FEATURES:
         low, high = (key.low or 0.0), (key.high or 100.0)
         value = rng.uniform(low + 0.3 * (high - low), low + 0.7 * (high - low))
         numbers[key.name] = float(round(value)) if key.kind != "float" else float(f"{value:.6g}")

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from export.measured import SIZE, make_clips
-from mirkit.catalog import KEYS
+from mirkit.catalog import FEATURES
 from mirkit.cli import main
 from mirkit.store import read_info
 from mirkit.track import Track
@@ -56,7 +56,7 @@ def test_every_clip_has_its_own_numbers(clips: Path, sat_bundle: Path) -> None:
     for name, entry in index["files"].items():
         info = read_info(Track(clips / told[Path(name).stem]["from"]).info)
         given = dict(zip(index["names"], entry["numbers"], strict=True))
-        for key in KEYS:
+        for key in FEATURES:
             if key.name in given and info[key.name] is not None:
                 assert given[key.name] == info[key.name]
         assert given["syncopation_bass_known"] == float(info["syncopation_bass"] is not None)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from export.measured import SIZE
-from mirkit.catalog import KEYS
+from mirkit.catalog import FEATURES
 from mirkit.export.check import check
 from mirkit.export.items import Item
 from mirkit.export.options import Options
@@ -20,7 +20,7 @@ from mirkit.export.run import export
 
 RATE = 44100
 HOP = 0.1
-NAMES = [key.name for key in KEYS]
+NAMES = [key.name for key in FEATURES]
 
 
 def stub(

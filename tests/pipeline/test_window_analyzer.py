@@ -10,7 +10,7 @@ import pytest
 from cut_reference import TOLERANCES, from_curves, on_the_cut, onsets_in, outside
 from library import make_track, write
 from mirkit import WindowAnalyzer, features_at
-from mirkit.catalog import KEYS, stage
+from mirkit.catalog import FEATURES, stage
 from mirkit.demo import demo_tracks
 from mirkit.errors import MissingInput, SettingsError
 from mirkit.features.types import Unknown, Value, Window
@@ -99,7 +99,7 @@ def test_most_keys_have_a_value_to_compare(synthetic_pairs: list[Pair]) -> None:
 
 def test_every_key_has_a_tolerance() -> None:
     from_sound = {*stage("timbral").keys, *stage("aesthetics").keys, "position"}
-    assert TOLERANCES.keys() | from_sound == {row.name for row in KEYS}
+    assert TOLERANCES.keys() | from_sound == {row.name for row in FEATURES}
 
 
 def test_nothing_is_decoded(synthetic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_nothing_is_decoded(synthetic: Path, monkeypatch: pytest.MonkeyPatch) ->
     for module in ("mirkit.analysis", "mirkit.pipeline.windows"):
         monkeypatch.setattr(f"{module}.open_audio", no_sound)
     values = features_at(synthetic, 4, 16)
-    assert list(values) == [row.name for row in KEYS]
+    assert list(values) == [row.name for row in FEATURES]
     assert values["bpm"] == pytest.approx(124, abs=0.2)
     assert values["position"] == pytest.approx(4 / 30)
 

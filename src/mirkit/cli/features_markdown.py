@@ -1,6 +1,6 @@
 """``docs/features.md``, printed from the catalog."""
 
-from mirkit.catalog import BACKENDS, KEYS, STAGES, TEXT_KEYS, FeatureSpec, key
+from mirkit.catalog import BACKENDS, FEATURES, STAGES, TEXT_KEYS, FeatureSpec, feature
 
 
 def features_page() -> str:
@@ -13,18 +13,18 @@ def features_page() -> str:
         "A value that could not be measured is `null` in the `.INFO`; the reason stands in the `.PROVENANCE`.",
         "`range` is what `mirkit verify` accepts, not what a trainer's conditioner should be given.",
         "",
-        f"## The {len(KEYS)} numbers",
+        f"## The {len(FEATURES)} numbers",
         "",
         "| key | stage | unit | range | what it says |",
         "|---|---|---|---|---|",
     ]
-    lines += [f"| `{row.name}` | {row.stage} | {row.unit} | {_range(row)} | {row.says} |" for row in KEYS]
+    lines += [f"| `{row.name}` | {row.stage} | {row.unit} | {_range(row)} | {row.description} |" for row in FEATURES]
     lines += ["", "## The texts", ""]
     lines += [f"- `{name}`" for name in TEXT_KEYS]
     lines += ["", "## The stages", "", "| stage | version | needs | writes |", "|---|---|---|---|"]
     for stage in STAGES:
         writes = ", ".join([*stage.files, *(f"`{name}`" for name in _short(stage.keys))])
-        lines.append(f"| {stage.name}: {stage.says} | {stage.version} | {', '.join(stage.needs)} | {writes} |")
+        lines.append(f"| {stage.name}: {stage.description} | {stage.version} | {', '.join(stage.needs)} | {writes} |")
     lines += ["", "## The methods", ""]
     lines += ["| job | method | in this version | code | weights | commercial use |", "|---|---|---|---|---|---|"]
     for backend in BACKENDS:
@@ -44,6 +44,6 @@ def _range(row: FeatureSpec) -> str:
 
 def _short(keys: tuple[str, ...]) -> list[str]:
     """Name the chroma keys once."""
-    if len(keys) == 12 and key(keys[0]).name == "chroma_0":
+    if len(keys) == 12 and feature(keys[0]).name == "chroma_0":
         return ["chroma_0 ... chroma_11"]
     return list(keys)

@@ -43,8 +43,8 @@ class Command:
 
 
 def _commands() -> dict[str, Command]:
-    rows = [Command(stage.name, (stage.name,), stage.says) for stage in STAGES]
-    rows += [Command(group.name, group.stages, group.says, several=group.name == "extract") for group in GROUPS]
+    rows = [Command(stage.name, (stage.name,), stage.description) for stage in STAGES]
+    rows += [Command(group.name, group.stages, group.description, several=group.name == "extract") for group in GROUPS]
     extract = next(group.stages for group in GROUPS if group.name == "extract")
     rows += [
         Command(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mirkit import __version__
 from mirkit.audio import probe
-from mirkit.catalog import KEYS, stage
+from mirkit.catalog import FEATURES, stage
 from mirkit.clips.audio import Pieces, Sound
 from mirkit.clips.clip import (
     CUT,
@@ -46,7 +46,7 @@ from mirkit.store import (
 from mirkit.store.json_files import JsonValue
 from mirkit.track import MIX, Track
 
-_ORDER = tuple(row.name for row in KEYS)
+_ORDER = tuple(row.name for row in FEATURES)
 
 
 @dataclass(frozen=True)
@@ -238,5 +238,5 @@ def _is_done(folder: Path, cut: ClipSource, source: Source) -> bool:
         entry = read_provenance(clip.provenance).stages[CUT]
     except InfoError:
         return False
-    ours = {key.name for key in KEYS if key.stage in source.needs} | {"position"}
+    ours = {key.name for key in FEATURES if key.stage in source.needs} | {"position"}
     return dict(entry.needs) == source.needs and ours <= info.keys() and clip.grid.exists() and clip.onsets.exists()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import FeatureSpec, key
+from mirkit.catalog import FeatureSpec, feature
 from mirkit.dataset.correlation import correlations, inflation
 from mirkit.dataset.ranges import Range, conditioner_range
 from mirkit.dataset.table import Table
@@ -117,7 +117,7 @@ class Statistics:
 
 def statistics(table: Table) -> Statistics:
     """Summarize a table."""
-    rows = [key(name) for name in table.keys]
+    rows = [feature(name) for name in table.keys]
     columns = scaled(table)
     alike, vif = correlations(columns), inflation(columns)
     return Statistics(
@@ -133,7 +133,7 @@ def statistics(table: Table) -> Statistics:
 
 def scaled(table: Table) -> Column:
     """Numbers of a table, the logarithms of those keys whose scale is logarithmic; shape=(tracks, keys)."""
-    rows = [key(name) for name in table.keys]
+    rows = [feature(name) for name in table.keys]
     return np.stack([_scaled(column, row) for column, row in zip(table.values.T, rows, strict=True)], axis=1)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import KEYS, TRACK_KEYS
+from mirkit.catalog import FEATURES, TRACK_KEYS
 from mirkit.dataset.items import iter_tracks
 from mirkit.errors import InfoError, MissingInput
 from mirkit.store.fast_read import Origin, scan_numbers, scan_origin
@@ -67,7 +67,7 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
         The settings file is wrong.
     """
     problems: list[str] = []
-    keys = tuple(row.name for row in KEYS) if crops else TRACK_KEYS
+    keys = tuple(row.name for row in FEATURES) if crops else TRACK_KEYS
     table = Table(keys, unreadable=problems)
     rows: list[npt.NDArray[np.float64]] = []
     for member in iter_tracks(path, problems, crops=crops):

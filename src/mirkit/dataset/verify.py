@@ -10,7 +10,7 @@ from typing import Any
 from mirkit import __version__, engines
 from mirkit.captions.facts import Compared
 from mirkit.captions.prompts import PREFIX
-from mirkit.catalog import KEYS, TRACK_KEYS, key, stage
+from mirkit.catalog import FEATURES, TRACK_KEYS, feature, stage
 from mirkit.clips.clip import CUT, ClipSource, clip_fault, clip_folders
 from mirkit.dataset.exclusion import reason
 from mirkit.dataset.facts import compare_texts
@@ -116,14 +116,14 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
-    wanted = [row.name for row in KEYS] if cut else TRACK_KEYS
+    wanted = [row.name for row in FEATURES] if cut else TRACK_KEYS
     nulls = {name: reasons[name] for name in wanted if name in info and info[name] is None and name in reasons}
     found = {name: info[name] for name in wanted if name in info}
     numbers = {k: v for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}
     missing = tuple(name for name in wanted if name not in numbers and name not in nulls)
     outside = {}
     for name, value in numbers.items():
-        row = key(name)
+        row = feature(name)
         if (row.low is not None and value < row.low) or (row.high is not None and value > row.high):
             outside[name] = value
     methods = {name: _method(entry) for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
@@ -181,7 +181,7 @@ def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:
 
 def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
     """Stages that would write the missing keys."""
-    known = {row.name: row.stage for row in KEYS if row.stage != "crop"}
+    known = {row.name: row.stage for row in FEATURES if row.stage != "crop"}
     return tuple(dict.fromkeys(stage(known[name]).name for name in missing if name in known))
 
 
@@ -232,7 +232,7 @@ class _Known:
     """Reports of tracks that are complete, and whose files have not changed since."""
 
     def __init__(self, root: Path) -> None:
-        self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in KEYS]])
+        self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in FEATURES]])
 
     def get(self, track: Track) -> TrackReport | None:
         """Give the report of a track; None where its files must be looked at."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from mirkit.catalog import KEYS, key
+from mirkit.catalog import FEATURES, feature
 from mirkit.dataset.correlation import correlations
 from mirkit.dataset.ranges import conditioner_range
 from mirkit.dataset.statistics import ALIKE
@@ -139,10 +139,10 @@ def choose(
         A pattern that fits no key.
     """
     for pattern in patterns:
-        if not any(fnmatchcase(row.name, pattern) for row in KEYS):
+        if not any(fnmatchcase(row.name, pattern) for row in FEATURES):
             raise SettingsError(f"--keys {pattern}: no such key; mirkit features prints them")
     chosen = Conditioners([], policy)
-    wanted = [row for row in KEYS if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
+    wanted = [row for row in FEATURES if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
     alike = _twins(samples, [row.name for row in wanted]) if twins else {}
     for row in wanted:
         log = row.scale == "log"
@@ -178,7 +178,7 @@ def _twins(samples: Sequence[Mapping[str, float]], names: list[str]) -> dict[str
     """Key -> an earlier one that says nearly the same and is kept."""
     table = np.array([[s.get(name, np.nan) for name in names] for s in samples], np.float64).reshape(-1, len(names))
     for column, name in enumerate(names):
-        if key(name).scale == "log":
+        if feature(name).scale == "log":
             with np.errstate(divide="ignore", invalid="ignore"):
                 table[:, column] = np.where(table[:, column] > 0, np.log10(table[:, column]), np.nan)
     related = np.abs(correlations(table))

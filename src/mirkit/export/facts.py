@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mirkit.catalog import KEYS, TEXT_KEYS
+from mirkit.catalog import FEATURES, TEXT_KEYS
 from mirkit.export.plan import Sample
 from mirkit.store import round6
 
@@ -22,7 +22,7 @@ def known(sample: Sample) -> dict[str, Any]:
         "seconds": round6(item.seconds),
         **{name: tags[name] for name in _TAGS if isinstance(tags.get(name), str | int)},
         **{name: item.facts[name] for name in _FACTS if name in item.facts},
-        **{row.name: sample.numbers[row.name] for row in KEYS if row.name in sample.numbers},
+        **{row.name: sample.numbers[row.name] for row in FEATURES if row.name in sample.numbers},
         **item.texts,
     }
 
@@ -30,4 +30,4 @@ def known(sample: Sample) -> dict[str, Any]:
 def columns() -> list[str]:
     """Names of all that may be known, in their order."""
     texts = [key.removeprefix("music_flamingo_") for key in TEXT_KEYS]
-    return ["from", "source", "split", "start", "seconds", *_TAGS, *_FACTS, *(row.name for row in KEYS), *texts]
+    return ["from", "source", "split", "start", "seconds", *_TAGS, *_FACTS, *(row.name for row in FEATURES), *texts]

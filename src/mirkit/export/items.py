@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mirkit.audio import probe
-from mirkit.catalog import KEYS, STAGES, TEXT_KEYS, TRACK_KEYS
+from mirkit.catalog import FEATURES, STAGES, TEXT_KEYS, TRACK_KEYS
 from mirkit.clips.clip import CUT, ClipSource, clip_fault
 from mirkit.dataset.items import DatasetItem, iter_tracks
 from mirkit.dataset.split import mark
@@ -186,7 +186,7 @@ def _track(path: str) -> Track:
         return Track(Path(path))
 
 
-_CLIP_KEYS = tuple(row.name for row in KEYS)
+_CLIP_KEYS = tuple(row.name for row in FEATURES)
 _TEXTS = "music_flamingo_"
 
 

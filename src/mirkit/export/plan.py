@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import KEYS
+from mirkit.catalog import FEATURES
 from mirkit.errors import MissingInput, SettingsError
 from mirkit.export.conditioners import Conditioners, choose
 from mirkit.export.items import Item, gather
@@ -22,7 +22,7 @@ from mirkit.store import printable, round6
 #: From so many tracks on, keys that go together do so for a reason.
 _FEWEST_FOR_TWINS = 30
 #: Keys that change by the gain when a clip is made louder; all others do not depend on the level.
-LEVEL_KEYS = tuple(row.name for row in KEYS if row.name.startswith(("lufs", "rms_energy_")))
+LEVEL_KEYS = tuple(row.name for row in FEATURES if row.name.startswith(("lufs", "rms_energy_")))
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class WindowTable:
     def rows(self) -> Iterator[dict[str, float]]:
         """Yield the known numbers of each window."""
         for row in self.values:
-            yield {key.name: float(value) for key, value in zip(KEYS, row, strict=True) if np.isfinite(value)}
+            yield {key.name: float(value) for key, value in zip(FEATURES, row, strict=True) if np.isfinite(value)}
 
     def louder(self, gain_db: float) -> "WindowTable":
         """The same, made louder."""
-        shift = np.array([gain_db if key.name in LEVEL_KEYS else 0.0 for key in KEYS])
+        shift = np.array([gain_db if key.name in LEVEL_KEYS else 0.0 for key in FEATURES])
         return WindowTable(self.hop, self.values + shift)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from mirkit.captions.facts import Facts, fix
 from mirkit.captions.normalize import normalize
 from mirkit.captions.sentences import sentences
-from mirkit.catalog import KEYS, TEXT_KEYS
+from mirkit.catalog import FEATURES, TEXT_KEYS
 from mirkit.errors import SettingsError
 from mirkit.export.items import Item
 from mirkit.export.tokens import Count, max_tokens
@@ -76,7 +76,7 @@ class PromptTemplate:
             fields = {name for _, name, _, _ in Formatter().parse(self.template) if name is not None}
         except ValueError as error:
             raise SettingsError(f"--template: {error}") from error
-        if unknown := sorted(fields - _FIELDS - {row.name for row in KEYS}):
+        if unknown := sorted(fields - _FIELDS - {row.name for row in FEATURES}):
             raise SettingsError(
                 f"--template: unknown {{{unknown[0]}}}; known are {', '.join(sorted(_FIELDS))}, and every key"
             )
@@ -150,7 +150,7 @@ def _known(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording
         "seconds": str(round(item.seconds)),
         **{name: fix(normalize(text), _facts(item, numbers)) for name, text in item.texts.items()},
     }
-    plain = {row.name: f"{numbers[row.name]:.4g}" for row in KEYS if row.name in numbers}
+    plain = {row.name: f"{numbers[row.name]:.4g}" for row in FEATURES if row.name in numbers}
     return plain | {name: text for name, value in known.items() if value and (text := normalize(str(value)))}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import KEYS
+from mirkit.catalog import FEATURES
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
 from mirkit.export.cells import guarded_row
@@ -20,7 +20,7 @@ from mirkit.store.output import Output, head
 #: Columns that every row has, and a bound for the line of names (bytes).
 _ALWAYS = {"from", "source", "split", "start", "seconds"}
 _LONGEST_LINE = 2**16
-_NUMBERS = {row.name for row in KEYS} | {"start", "seconds", "vocals_share"}
+_NUMBERS = {row.name for row in FEATURES} | {"start", "seconds", "vocals_share"}
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:

@@ -4,11 +4,11 @@ import json
 import math
 from pathlib import Path
 
-from mirkit.catalog import KEYS
+from mirkit.catalog import FEATURES
 from mirkit.export.cells import read_rows
 from mirkit.export.validation import CheckResult, flat_faults
 
-_KEYS = [row.name for row in KEYS]
+_KEYS = [row.name for row in FEATURES]
 
 
 def look(out: Path, checked: CheckResult) -> None:

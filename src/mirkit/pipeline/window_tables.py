@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mirkit import engines
-from mirkit.catalog import KEYS, stage
+from mirkit.catalog import FEATURES, stage
 from mirkit.errors import MirkitError
 from mirkit.export.items import Item
 from mirkit.export.plan import WindowTable as Table
@@ -86,5 +86,5 @@ def table(path: Path, seconds: float, hop: float) -> Table:
     for start in starts:
         values = track.at(start, min(start + seconds, track.duration)).values
         near = timbre[int(np.argmin(np.abs(heard - start)))]
-        rows.append([near[key.name] if key.name in _TIMBRE else values[key.name] for key in KEYS])
+        rows.append([near[key.name] if key.name in _TIMBRE else values[key.name] for key in FEATURES])
     return Table(hop, np.array(rows, np.float64))

@@ -11,7 +11,7 @@ import numpy as np
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import open_audio
-from mirkit.catalog import KEYS, STAGES, stage
+from mirkit.catalog import FEATURES, STAGES, stage
 from mirkit.errors import MissingInput, SettingsError
 from mirkit.features.types import Unknown, Value, Window
 from mirkit.pipeline.track_state import TrackState
@@ -147,10 +147,10 @@ class WindowAnalyzer:
         edges = np.linspace(whole.start, whole.end, count + 1).tolist()
         needed = {key: seconds for key, seconds in SHORTEST.items() if whole.duration / count < seconds}
         rows = [_split(self._slice(Window(a, b), needed, samples)) for a, b in pairwise(edges)]
-        reasons = {row.name: [found.reasons.get(row.name, "") for found in rows] for row in KEYS}
+        reasons = {row.name: [found.reasons.get(row.name, "") for found in rows] for row in FEATURES}
         return Slices(
             tuple(edge - self._whole.start for edge in edges),
-            {row.name: [found.values[row.name] for found in rows] for row in KEYS},
+            {row.name: [found.values[row.name] for found in rows] for row in FEATURES},
             {name: whys for name, whys in reasons.items() if any(whys)},
             needed,
         )
@@ -228,7 +228,7 @@ def features_at(path: str | PathLike[str], start: float, end: float, *, samples:
 
 def _split(values: Mapping[str, Value]) -> WindowFeatures:
     """Part numbers from reasons, in the order of the catalog."""
-    order = [row.name for row in KEYS if row.name in values]
+    order = [row.name for row in FEATURES if row.name in values]
     unknown = {key: value.reason for key in order if isinstance(value := values[key], Unknown)}
     numbers: dict[str, Number] = {}
     for key in order:

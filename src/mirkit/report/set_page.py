@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import STEMS, TEXT_KEYS, key, stage
+from mirkit.catalog import STEMS, TEXT_KEYS, feature, stage
 from mirkit.dataset.correlation import correlations
 from mirkit.dataset.statistics import Statistics, as_json, scaled
 from mirkit.dataset.table import Table
@@ -29,13 +29,13 @@ def of_keys(table: Table, found: Statistics, order: Sequence[Mapping[str, str]])
     told = as_json(found)["keys"]
     keys = []
     for j, name in enumerate(table.keys):
-        row = key(name)
+        row = feature(name)
         keys.append(
             {
                 "key": name,
-                "room": stage(row.stage).room,
+                "room": stage(row.stage).module,
                 "unit": row.unit,
-                "says": row.says,
+                "says": row.description,
                 "kind": row.kind,
                 "scale": row.scale,
                 "valid": [row.low, row.high],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mirkit.catalog import PITCH_CLASSES, TEXT_KEYS, TRACK_KEYS, key, stage
+from mirkit.catalog import PITCH_CLASSES, TEXT_KEYS, TRACK_KEYS, feature, stage
 from mirkit.clips.clip import clip_folders, cut_in
 from mirkit.errors import InfoError, MirkitError, MissingInput
 from mirkit.features.types import ANALYSIS_RATE
@@ -167,20 +167,20 @@ def _chips(info: Mapping[str, Any], facts: Mapping[str, Any], duration: float | 
 
 
 def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Keys by room: value, unit and meaning, or why there is none."""
+    """Features by module: value, unit and meaning, or why there is none."""
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
-    rooms: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[dict[str, Any]]] = {}
     for name in TRACK_KEYS:
-        row = key(name)
+        row = feature(name)
         value = _number(info.get(name))
         why = "" if value is not None else reasons.get(name, "not measured" if name not in info else "no reason given")
         shown = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
         outside = value is not None and not (
             (row.low is None or value >= row.low) and (row.high is None or value <= row.high)
         )
-        line = {"key": name, "value": shown, "unit": row.unit, "says": row.says, "why": why, "outside": outside}
-        rooms.setdefault(stage(row.stage).room, []).append(line)
-    return list(rooms.items())
+        line = {"key": name, "value": shown, "unit": row.unit, "says": row.description, "why": why, "outside": outside}
+        groups.setdefault(stage(row.stage).module, []).append(line)
+    return list(groups.items())
 
 
 def _fact(name: str, says: str, provenance: Provenance) -> tuple[str, str, str] | None:

@@ -50,7 +50,7 @@ class Result:
 
 def stage_function(stage: Stage) -> Callable[..., Result]:
     """The function that a row of STAGES means."""
-    function: Callable[..., Result] = getattr(importlib.import_module(f"mirkit.stages.{stage.room}"), stage.name)
+    function: Callable[..., Result] = getattr(importlib.import_module(f"mirkit.stages.{stage.module}"), stage.name)
     return function
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import resample
-from mirkit.catalog import KEYS, MEASURED, stage
+from mirkit.catalog import FEATURES, MEASURED, stage
 from mirkit.features import danceability, loudness
 from mirkit.features.harmony import atonality
 from mirkit.features.rhythm.tempo import tempo
@@ -25,8 +25,8 @@ FROM_CURVES = tuple(name for name in MEASURED if stage(name).keys and name not i
 SHORTEST: dict[str, float] = {
     "danceability": danceability.MIN_SECONDS,
     "atonality": atonality.SHORTEST,
-    **{row.name: loudness.SHORT_TERM_HOPS / loudness.HOPS_PER_SECOND for row in KEYS if row.name.startswith("lra")},
-    **{row.name: loudness.MOMENTARY_HOPS / loudness.HOPS_PER_SECOND for row in KEYS if row.name.startswith("lufs")},
+    **{row.name: loudness.SHORT_TERM_HOPS / loudness.HOPS_PER_SECOND for row in FEATURES if row.name.startswith("lra")},
+    **{row.name: loudness.MOMENTARY_HOPS / loudness.HOPS_PER_SECOND for row in FEATURES if row.name.startswith("lufs")},
     **dict.fromkeys(stage("spectral_shape").keys, N_FFT / ANALYSIS_RATE),
 }
 
