@@ -14,8 +14,7 @@ import numpy as np
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import encode, open_audio
-from mirkit.catalog import FEATURES, stage
-from mirkit.catalog import feature
+from mirkit.catalog import FEATURES, feature, stage
 from mirkit.features.activity import activity_mask
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.harmony.tuning import TuningExtractor

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mirkit import catalog
-from mirkit.catalog import BACKENDS, GROUPS, FEATURES, MEASURED, STAGES, STEMS, TEXT_KEYS, TRACK_KEYS
+from mirkit.catalog import BACKENDS, FEATURES, GROUPS, MEASURED, STAGES, STEMS, TEXT_KEYS, TRACK_KEYS
 from mirkit.stages import stage_function
 
 STAGE_NAMES = [stage.name for stage in STAGES]
