@@ -256,13 +256,13 @@ def test_the_wheel_holds_mirkit_alone(tmp_path: Path) -> None:
     assert "mirkit/py.typed" in names
 
 
-def test_every_room_stands_in_the_architecture_page() -> None:
+def test_the_architecture_page_names_every_package() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for name in LAYERS.keys() - {"__init__", "__main__"}:
-        assert re.search(rf"\b{name}\b", page), f"docs/architecture.md does not know {name}"
+        assert re.search(rf"\b{name}\b", page), f"docs/architecture.md does not name {name}"
 
 
-def test_every_command_stands_in_the_manual() -> None:
+def test_the_manual_lists_every_command() -> None:
     (choices,) = (action.choices for action in build()._actions if isinstance(action, argparse._SubParsersAction))
     manual = (ROOT / "docs" / "manual.md").read_text(encoding="utf-8")
     first = "".join(line.split("|")[1] for line in manual.splitlines() if line.startswith("| `"))
