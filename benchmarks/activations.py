@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from mirkit.features.rhythm.beats.from_activations import Activations, beats_from_activations
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS
-from mirkit.features.rhythm.onset_extractor import OnsetCurve
-from mirkit.features.rhythm.onsets import Onsets
+from mirkit.features.rhythm.onsets import OnsetCurve, Onsets
 
 RATE = 50.0
 SECONDS = 120.0

@@ -28,7 +28,7 @@ from mirkit import models
 from mirkit.errors import MirkitError
 from mirkit.features.rhythm.beats import Beats, track_beats
 from mirkit.features.rhythm.beats.from_activations import beats_from_activations
-from mirkit.features.rhythm.onset_extractor import OnsetCurve, OnsetExtractor
+from mirkit.features.rhythm.onsets import OnsetCurve, OnsetExtractor
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import Window

@@ -25,8 +25,7 @@ from mirkit.features.rhythm.beats import time_signature_weights
 from mirkit.features.rhythm.beats.pulse import beat_salience, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.time_signature import METERS, SIMPLE, MeterHypotheses, Structure, meter_hypotheses
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
-from mirkit.features.rhythm.onset_extractor import OnsetCurve
-from mirkit.features.rhythm.onsets import LEAD_SECONDS
+from mirkit.features.rhythm.onsets import LEAD_SECONDS, OnsetCurve
 
 PENALTY, BAR_PENALTY = 1.0, 30.0
 #: Not fitted: a beat at three quarters or two thirds of the pulse is rarer in played music than in the renderings.

@@ -16,8 +16,7 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.audio import encode, open_audio
 from mirkit.catalog import FEATURES, feature, stage
 from mirkit.features.activity import activity_mask
-from mirkit.features.harmony.chroma import ChromaCurve
-from mirkit.features.harmony.tuning import TuningExtractor
+from mirkit.features.harmony.chroma import ChromaCurve, TuningExtractor
 from mirkit.features.spectral import spectral
 from mirkit.features.types import Unknown, Value, Window
 from mirkit.pipeline.track_state import TrackState

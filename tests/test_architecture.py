@@ -178,7 +178,7 @@ def test_engines_know_nothing_of_music() -> None:
 def test_kernels_are_declared_in_one_place_and_numba_is_used_by_its_public_names() -> None:
     """A kernel that is declared by numba's own decorator would not be kept (see ``mirkit.store.compiled``)."""
     users = {name for name in modules() if "numba" in foreign(name)}
-    assert users == {"mirkit.features.kernel", "mirkit.store.compiled"}
+    assert users == {"mirkit.features.kernels.kernel", "mirkit.store.compiled"}
     assert not faults({name: {t for t in imports(name) if t.startswith("numba.")} for name in users})
 
 

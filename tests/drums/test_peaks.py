@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirkit.drums.drum_hits import velocities
+from mirkit.drums.drum_hits import stroke_levels, velocities
 from mirkit.drums.peaks import parabolic, pick_peaks
-from mirkit.drums.velocity import stroke_levels
 
 
 def bumps(at: list[int], frames: int = 200) -> np.ndarray:

@@ -19,7 +19,7 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 PROGRAM = """
 import json, os, sys
 import numba, numpy as np
-from mirkit.features.kernel import KERNELS, kernel
+from mirkit.features.kernels.kernel import KERNELS, kernel
 from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 
 @kernel()

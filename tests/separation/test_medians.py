@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import median_filter
 
-from mirkit.separation.medians import median_network, running_median
+from mirkit.separation.masks import median_network, running_median
 
 
 @pytest.mark.parametrize("n", [3, 5, 7, 9])

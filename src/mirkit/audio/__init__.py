@@ -1,11 +1,11 @@
 """Codecs: sound files in and out, their tags, and sample rates. Nothing heavy is imported before it is used."""
 
 from mirkit.audio.container import AUDIO_EXTENSIONS, MAX_SECONDS, SourceInfo, is_audio, probe
+from mirkit.audio.decode import Damage
 from mirkit.audio.encode import Writer, Written, encode
 from mirkit.audio.resample import Resampler, resample, resampled_length
 from mirkit.audio.source import HOLD_SECONDS, Audio, open_audio
 from mirkit.audio.tags import Tags, read_tags
-from mirkit.audio.timestamps import Damage
 
 __all__ = [
     "AUDIO_EXTENSIONS",

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from mirkit.audio.container import MAX_SECONDS, SourceInfo, probe
-from mirkit.audio.decode import CHUNK, decode
+from mirkit.audio.decode import CHUNK, Damage, DecodeStats, decode
 from mirkit.audio.resample import to_rate
-from mirkit.audio.timestamps import Damage, DecodeStats
 from mirkit.errors import AudioError
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Window
 from mirkit.store import printable

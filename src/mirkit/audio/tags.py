@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.audio.container import open_local
-from mirkit.audio.headers import mp4_tempo
+from mirkit.audio.container import mp4_tempo, open_local
 from mirkit.errors import AudioError
 
 #: Longer texts are cut here: no title needs more, and a tag may hold megabytes.

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mirkit.drums.drum_hits import DrumInstrument, Hits
-from mirkit.drums.velocity import stroke_levels
+from mirkit.drums.drum_hits import DrumInstrument, Hits, stroke_levels
 from mirkit.features.envelope import HOPS_PER_SECOND, EnvelopeCurve
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.types import FloatArray

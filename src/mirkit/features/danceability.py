@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from mirkit.features.activity import SILENCE_DBFS
 from mirkit.features.envelope import HOPS_PER_SECOND, EnvelopeCurve
-from mirkit.features.kernel import kernel
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Value, Window
 
 #: A shorter window holds too few of the longest segments.

@@ -18,7 +18,7 @@ from mirkit.features.bandwidth import BandwidthExtractor
 from mirkit.features.envelope import EnvelopeExtractor
 from mirkit.features.harmony.chroma import ChromaExtractor
 from mirkit.features.loudness import LoudnessExtractor
-from mirkit.features.rhythm.onset_extractor import OnsetExtractor
+from mirkit.features.rhythm.onsets import OnsetExtractor
 from mirkit.features.spectral import SpectralExtractor
 from mirkit.features.stft import PowerStft
 from mirkit.features.timbre import TimbreExtractor

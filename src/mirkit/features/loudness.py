@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.kernel import kernel
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
 
 #: Loudness is kept as energies of this many samples (100 ms): the step of both the 400 ms and the 3 s windows.

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.kernel import kernel
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.stft import N_FFT
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 

@@ -5,7 +5,7 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
 from mirkit.errors import MirkitError
 from mirkit.features.danceability import danceability as measure_danceability
-from mirkit.features.harmony.atonality import atonality as measure_atonality
+from mirkit.features.harmony.key import atonality as measure_atonality
 from mirkit.features.types import Unknown
 from mirkit.models.protocols import ClipScorer
 from mirkit.stages import Result

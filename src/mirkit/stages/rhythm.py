@@ -12,7 +12,7 @@ from mirkit.features.rhythm.beats.from_activations import beats_from_activations
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.rhythm.complexity import complexity as measure_complexity
-from mirkit.features.rhythm.density import onset_density, onset_statistics
+from mirkit.features.rhythm.onset_statistics import onset_density, onset_statistics
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.types import Value

@@ -6,7 +6,7 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.audio import resample
 from mirkit.catalog import FEATURES, MEASURED, stage
 from mirkit.features import danceability, loudness
-from mirkit.features.harmony import atonality
+from mirkit.features.harmony.key import ATONALITY_MIN_SECONDS
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import N_FFT
 from mirkit.features.timbre import TimbreExtractor
@@ -24,7 +24,7 @@ FROM_CURVES = tuple(name for name in MEASURED if stage(name).keys and name not i
 #: Key -> the shortest stretch of sound (s) in which it exists.
 SHORTEST: dict[str, float] = {
     "danceability": danceability.MIN_SECONDS,
-    "atonality": atonality.SHORTEST,
+    "atonality": ATONALITY_MIN_SECONDS,
     **{row.name: loudness.SHORT_TERM_HOPS / loudness.HOPS_PER_SECOND for row in FEATURES if row.name.startswith("lra")},
     **{row.name: loudness.MOMENTARY_HOPS / loudness.HOPS_PER_SECOND for row in FEATURES if row.name.startswith("lufs")},
     **dict.fromkeys(stage("spectral_shape").keys, N_FFT / ANALYSIS_RATE),

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirkit.errors import MirkitError
-from mirkit.features.kernel import KERNELS
+from mirkit.features.kernels.kernel import KERNELS
 from mirkit.store.atomic import atomic_write, machine, remove_orphans
 
 T = TypeVar("T")

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from notes import RATE, Mono, cosine, curve_of, hz, note, sequence, song, triad
 
-from mirkit.features.harmony.chroma import Chroma, ChromaCurve, ChromaExtractor, chroma, mean_chroma
+from mirkit.features.harmony.chroma import Chroma, ChromaCurve, ChromaExtractor, chroma, class_weights, mean_chroma
 from mirkit.features.harmony.constant_q import HOP
-from mirkit.features.harmony.tuning import class_weights
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Window
 from signals import in_blocks, noise, silence, sine
 

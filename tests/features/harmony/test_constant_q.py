@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from notes import RATE, Mono
 
-from mirkit.features.harmony.constant_q import BINS_PER_OCTAVE, HOP, LOWEST, OCTAVES, ConstantQ
-from mirkit.features.harmony.decimation import Decimator, gain
+from mirkit.features.harmony.constant_q import BINS_PER_OCTAVE, HOP, LOWEST, OCTAVES, ConstantQ, Decimator, gain
 
 BANDS = OCTAVES * BINS_PER_OCTAVE
 

@@ -8,9 +8,8 @@ import pytest
 from notes import RATE, Mono, curve_of, note, sequence, song, triad
 
 from mirkit.features.harmony import key as key_module
-from mirkit.features.harmony.atonality import atonality
 from mirkit.features.harmony.chroma import ChromaCurve
-from mirkit.features.harmony.key import PITCH_CLASSES, KeyEstimate, key
+from mirkit.features.harmony.key import PITCH_CLASSES, KeyEstimate, atonality, key
 from mirkit.features.types import SILENT, TOO_SHORT, Window
 from signals import noise, silence
 

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from mirkit.features.rhythm import onset_extractor
+from mirkit.features.rhythm import onsets
 from mirkit.features.rhythm.onset_envelope import BandOnsetStrength
-from mirkit.features.rhythm.onset_extractor import OnsetCurve, OnsetExtractor
-from mirkit.features.rhythm.onsets import OnsetPicker
+from mirkit.features.rhythm.onsets import OnsetCurve, OnsetExtractor, OnsetPicker
 from mirkit.features.stft import PowerStft
 
 RATE = 44100
@@ -35,7 +34,7 @@ def rise_curves(mono: np.ndarray, block: int = 1 << 17) -> dict[str, np.ndarray]
             energies.extend(energy)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(onset_extractor, "OnsetPicker", Listener)
+        patched.setattr(onsets, "OnsetPicker", Listener)
         onset_curve(mono, block)
     return BandOnsetStrength(*map(np.concatenate, zip(*rises, strict=True)))._asdict() | {
         "energy": np.concatenate(energies)

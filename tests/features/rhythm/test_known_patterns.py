@@ -5,7 +5,7 @@ import pytest
 
 from mirkit.features.rhythm.beats import NO_BEATS, Beats
 from mirkit.features.rhythm.complexity import complexity
-from mirkit.features.rhythm.density import onset_density, onset_statistics
+from mirkit.features.rhythm.onset_statistics import onset_density, onset_statistics
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.rhythm.syncopation import syncopation
 from mirkit.features.types import Unknown, Window

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from fakes import activations
 from mirkit.features.rhythm.beats.from_activations import Activations, beats_from_activations
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE, HIT_BANDS, PROFILE_BANDS
-from mirkit.features.rhythm.onset_extractor import OnsetCurve, OnsetExtractor
-from mirkit.features.rhythm.onsets import Onsets
+from mirkit.features.rhythm.onsets import OnsetCurve, OnsetExtractor, Onsets
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import Window

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.rhythm.sounds import onset_curve, rise_curves
-from mirkit.features.rhythm import onset_extractor
+from mirkit.features.rhythm import onsets
 from mirkit.features.types import ANALYSIS_RATE
 
 
@@ -24,7 +24,7 @@ def bursts(seconds: float, gains: np.ndarray) -> np.ndarray:
 def test_sections_change_nothing_after_the_loudest_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = bursts(30.0, np.append(0.5, np.random.default_rng(5).uniform(0.001, 0.4, 99)))
     whole = curves_of(sound)
-    monkeypatch.setattr(onset_extractor, "_SECTION", 512)
+    monkeypatch.setattr(onsets, "_SECTION", 512)
     cut = curves_of(sound)
     assert len(whole["times"]) > 30
     for field, curve in whole.items():
@@ -34,7 +34,7 @@ def test_sections_change_nothing_after_the_loudest_moment(monkeypatch: pytest.Mo
 def test_a_later_climax_only_moves_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = bursts(30.0, np.append(np.tile([0.3, 0.1], 40), np.ones(20)))
     whole = curves_of(sound)
-    monkeypatch.setattr(onset_extractor, "_SECTION", 512)
+    monkeypatch.setattr(onsets, "_SECTION", 512)
     cut = curves_of(sound)
     np.testing.assert_allclose(cut["envelope"], whole["envelope"], atol=1e-4)
     # The soft floor lies 60 dB below the climax, this sound 10 to 20, its weakest moments more.
@@ -44,7 +44,7 @@ def test_a_later_climax_only_moves_the_floor(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("block", [1000, 44100])
 def test_blocks_of_any_length_give_the_same_sections(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(onset_extractor, "_SECTION", 512)
+    monkeypatch.setattr(onsets, "_SECTION", 512)
     sound = bursts(20.0, np.linspace(0.01, 1, 50))
     one, other = curves_of(sound), curves_of(sound, block)
     for field, curve in one.items():

@@ -5,8 +5,7 @@ import pytest
 
 from features.timbre.sounds import RATE, noise
 from mirkit.features.timbre.filters import Cascade, high_pass, low_pass
-from mirkit.features.timbre.third_octave import WINDOW, third_octave_levels
-from mirkit.features.timbre.zwicker import bark_weights, loudness_pattern
+from mirkit.features.timbre.zwicker import WINDOW, bark_weights, loudness_pattern, third_octave_levels
 
 signal = pytest.importorskip("scipy.signal")
 

@@ -5,12 +5,9 @@ import pytest
 
 from features.timbre.sounds import RATE, bursts, noise, notes
 from mirkit.features.kernels.hpss import PercussiveShare
-from mirkit.features.timbre.attack import effort_attack, fixed_start
-from mirkit.features.timbre.envelope import hold_envelope, rms_envelope
-from mirkit.features.timbre.onset_backtracking import backtrack_onsets
-from mirkit.features.timbre.onsets import HOP, detect_onsets
+from mirkit.features.timbre.hardness import effort_attack, fixed_start
+from mirkit.features.timbre.onsets import HOP, backtrack_onsets, detect_onsets, hold_envelope, rms_envelope, strength_of
 from mirkit.features.timbre.peaks import peaks
-from mirkit.features.timbre.spectral_pass import strength_of
 
 
 @pytest.mark.slow

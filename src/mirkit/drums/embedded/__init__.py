@@ -11,12 +11,11 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.drums.drum_hits import DrumInstrument, Hits
+from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, stroke_levels
 from mirkit.drums.embedded.levels import BANDS, FRAME_RATE, HOP, Bands, above_floor
 from mirkit.drums.embedded.network import Network
 from mirkit.drums.embedded.weights import LOWEST
 from mirkit.drums.peaks import parabolic, pick_peaks
-from mirkit.drums.velocity import RANGES, stroke_levels
 from mirkit.features.extraction import mono_of
 from mirkit.features.stft import N_FFT, PowerStft
 from mirkit.features.types import FloatArray

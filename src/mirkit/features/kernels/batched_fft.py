@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mirkit.features.kernel import kernel
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import FloatArray
 
 Float32 = npt.NDArray[np.float32]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.kernel import kernel
 from mirkit.features.kernels.batched_fft import LANES, Spectra
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import FloatArray
 
 Float32 = npt.NDArray[np.float32]

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from mirkit.features.kernel import kernel
 from mirkit.features.kernels.batched_fft import BUFFER, LANES, POINTS, ROW_OF, SEPARATION, Float32, transform, transpose
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.kernels.sliding_median import REACH, sliding_median
 from mirkit.features.stft import HOP, N_FFT, hann
 
@@ -124,7 +124,7 @@ class PercussiveShare:
         self._energies.append(energies)
 
 
-# Unsigned indices, as in lanes.
+# Indices are unsigned: see batched_fft.
 
 
 @kernel(fastmath={"contract"})

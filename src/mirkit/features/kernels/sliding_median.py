@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.kernel import kernel
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import FloatArray
 
 SIZE = 31

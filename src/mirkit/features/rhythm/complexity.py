@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirkit.features.rhythm.beats.grid import Beats
-from mirkit.features.rhythm.density import TOO_FEW_ONSETS
+from mirkit.features.rhythm.onset_statistics import TOO_FEW_ONSETS
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.types import FloatArray, Value, Window
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.complexity import beat_time
-from mirkit.features.rhythm.density import TOO_FEW_ONSETS
+from mirkit.features.rhythm.onset_statistics import TOO_FEW_ONSETS
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.types import FloatArray, Unknown, Value, Window
 

@@ -14,7 +14,6 @@ and only the first three; a sound is brought to -24 LUFS first, unless that clip
 found means the whole sound; sums, weights and clipping are as they were. Where upstream fails, the value is unknown.
 """
 
-from mirkit.features.timbre.extractor import TimbreExtractor
-from mirkit.features.timbre.timbre import Timbre, timbre
+from mirkit.features.timbre.timbre import Timbre, TimbreExtractor, timbre
 
 __all__ = ["Timbre", "TimbreExtractor", "timbre"]

@@ -4,12 +4,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.kernels.hamming_spectra import energies, spectra, total_spectrum, window_sum
-from mirkit.features.timbre.envelope import RMS_STEP, hold_envelope, rms_envelope
 from mirkit.features.timbre.filters import Cascade, low_pass
-from mirkit.features.timbre.onset_backtracking import backtrack_onsets, segment_ends
+from mirkit.features.timbre.onsets import (
+    RMS_STEP,
+    backtrack_onsets,
+    hold_envelope,
+    rms_envelope,
+    segment_ends,
+    strength_of,
+)
 from mirkit.features.timbre.peaks import Peaks, peaks
 from mirkit.features.timbre.score import UNDEFINED, log10, score
-from mirkit.features.timbre.spectral_pass import strength_of
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
 
 _SIZE, _HOP = 4096, 1024

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from mirkit.features.kernel import kernel
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 #: Samples between two looks at the state, which silence would else let decay into (slow) denormal numbers.

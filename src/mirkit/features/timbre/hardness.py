@@ -1,17 +1,154 @@
-"""How hard a sound is."""
+"""How hard a sound is (D5.8), and what that model alone uses: the bandwidth of frames and the attack of a note.
+
+Attacks are measured by the minimum-effort method of CUIDADO (Peeters, "A large set of audio features for sound
+description", IRCAM 2004).
+"""
+
+import math
 
 import numpy as np
 import scipy.fft
 
-from mirkit.features.timbre.attack import MAX_SECONDS, effort_attack, fixed_start
-from mirkit.features.timbre.bandwidth import HOP as BAND_HOP
-from mirkit.features.timbre.bandwidth import SIZE as BAND_SIZE
-from mirkit.features.timbre.bandwidth import bandwidths
-from mirkit.features.timbre.onset_backtracking import backtrack_onsets, segment_ends
-from mirkit.features.timbre.onsets import HOP
+from mirkit.features.kernels.batched_fft import LANES, Spectra
+from mirkit.features.kernels.kernel import kernel
+from mirkit.features.timbre.onsets import HOP, backtrack_onsets, segment_ends
 from mirkit.features.timbre.score import log10, score
 from mirkit.features.timbre.zwicker import LoudnessPattern, bark_weights
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Value
+
+BAND_SIZE, BAND_HOP = 4096, 128
+
+# Magnitudes are scaled as scipy.signal.spectrogram(mode="magnitude", scaling="density") scales them with a rectangular
+# window; a bin counts from -75 dB.
+_SCALE = 1 / (ANALYSIS_RATE * BAND_SIZE) ** 0.5
+_LEAST = 10 ** (-75 / 20) / _SCALE
+_ROLL_ON = np.float32(0.05)
+_QUIET_SHARE = 0.1
+_LANES = np.uint64(LANES)
+
+
+def bandwidths(padded: FloatArray, gain: float) -> FloatArray:
+    """Bandwidth of each frame of 4096 samples, in Hz; 0 in frames of the quietest tenth of the range of levels.
+
+    From the frequency below which lie 5 % of the frame's magnitudes, to the highest bin of at least -75 dB.
+
+    Parameters
+    ----------
+    padded : float32 array, shape=(n,), n >= 4096
+    gain : float
+        Factor that the sound is heard with.
+
+    Returns
+    -------
+    float64 array, shape=(1 + (n - 4096) // 128,)
+    """
+    count = 1 + (len(padded) - BAND_SIZE) // BAND_HOP
+    level = np.empty(-(-count // LANES) * LANES)
+    band = np.empty_like(level)
+    for i, power in enumerate(Spectra(np.ones(BAND_SIZE), BAND_HOP, BAND_SIZE).blocks(padded, 0, count)):
+        here = slice(i * LANES, (i + 1) * LANES)
+        _measure(power.ravel(), np.float32(_LEAST / gain), _ROLL_ON, level[here], band[here])
+    level, band = level[:count], band[:count]
+    low, high = level.min(), level.max()
+    band[level <= low + _QUIET_SHARE * (high - low)] = 0
+    return band * (ANALYSIS_RATE / BAND_SIZE)
+
+
+# Indices are unsigned: see batched_fft.
+@kernel()
+def _measure(power, least, roll_on, level, band):  # type: ignore[no-untyped-def]
+    # The bin at 0 Hz is left out: upstream takes the mean off.
+    total = np.zeros(LANES, np.float32)
+    top = np.zeros(LANES, np.float32)
+    for k in range(np.uint64(1), np.uint64(len(power)) // _LANES):
+        bin_number = np.float32(k)
+        o = k * _LANES
+        for j in range(_LANES):
+            magnitude = np.sqrt(power[o + j])
+            power[o + j] = magnitude
+            total[j] += magnitude
+            top[j] = bin_number if magnitude >= least else top[j]
+    below = np.zeros(LANES, np.float32)
+    bottom = np.zeros(LANES, np.int32)
+    share = roll_on * total
+    o = _LANES
+    waiting = np.int32(1)
+    while waiting:
+        waiting = np.int32(0)
+        for j in range(_LANES):
+            below[j] += power[o + j]
+            still = np.int32(1) if below[j] < share[j] else np.int32(0)
+            bottom[j] += still
+            waiting += still
+        o += _LANES
+    for j in range(LANES):
+        level[j] = total[j]
+        band[j] = top[j] - bottom[j] - 1 if top[j] > 0 else 0
+
+
+#: An attack is taken to last no longer than this.
+MAX_SECONDS = 0.1
+
+_LEVELS = np.linspace(0.1, 0.9, 9)
+_EFFORT = 3.0
+_FIXED_START = 0.2
+
+
+def rise(segment: FloatArray) -> tuple[int, FloatArray] | None:
+    """Cut a segment of an envelope down to the way from its last lowest point to its (first) peak, scaled to peak 1.
+
+    Returns
+    -------
+    (index, array) or None
+        Where the rise begins, and the rise; None where the segment begins with its peak (or is silent).
+    """
+    peak = int(segment.argmax())
+    if peak == 0:
+        return None
+    segment = segment[: peak + 1] / np.float64(segment[peak])
+    before = segment[:peak]
+    start = peak - 1 - int(before[::-1].argmin())
+    return start, segment[start:]
+
+
+def fixed_start(segment: FloatArray) -> int | None:
+    """Index where a segment's rise has climbed 20 % of its range; None where there is no rise."""
+    found = rise(segment)
+    if found is None:
+        return None
+    start, slope = found
+    return start + int((slope >= slope.min() + _FIXED_START * (slope.max() - slope.min())).argmax())
+
+
+def effort_attack(segment: FloatArray) -> tuple[float, int] | None:
+    """Attack time by minimum effort.
+
+    The rise is cut by nine levels at 10-90 % of its range. The attack begins with the first step that takes no more
+    than three times the mean time of a step, and ends with the first later step that does.
+
+    Returns
+    -------
+    (log10 of seconds, index of the beginning) or None
+        None where the segment has no rise.
+    """
+    found = rise(segment)
+    if found is None:
+        return None
+    offset, slope = found
+    low = slope.min()
+    crossings = np.array([(slope >= level).argmax() for level in _LEVELS * (slope.max() - low) + low])
+    effort = np.diff(crossings)
+    limit = effort.mean() * _EFFORT
+    first = int((effort <= limit).argmax())
+    later = int((effort[first:] >= limit).argmax()) or len(effort) - first - 1
+    start, end = crossings[first], crossings[first + later]
+    if start == end:
+        start, end = crossings[0], crossings[-1]
+    seconds = (end - start + 1) / ANALYSIS_RATE
+    if seconds > MAX_SECONDS:
+        seconds = (int(ANALYSIS_RATE * MAX_SECONDS) + 1) / ANALYSIS_RATE
+    return math.log10(seconds), offset + int(start)
+
 
 _MARGIN = BAND_SIZE
 _ATTACK_FRAMES = int(MAX_SECONDS * ANALYSIS_RATE / BAND_HOP)

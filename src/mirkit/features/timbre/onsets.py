@@ -1,9 +1,73 @@
-"""Onset strength and onsets as librosa finds them, which is what upstream builds on."""
+"""Note onsets as the timbre models use them: envelopes, onset strength, detection and backtracking.
+
+Onset strength and detection are those of librosa, on which upstream builds.
+"""
+
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.types import FloatArray
+from mirkit.features.kernels.batched_fft import LANES, Float32, Spectra
+from mirkit.features.kernels.hpss import PercussiveShare
+from mirkit.features.kernels.kernel import kernel
+from mirkit.features.mel import MelBank
+from mirkit.features.stft import hann
+from mirkit.features.timbre.normalize import peak
+from mirkit.features.types import ANALYSIS_RATE, FloatArray
+
+_HOLD_SAMPLES = 441.0  # 10 ms
+RMS_STEP = 256
+
+
+def hold_envelope(x: FloatArray, decay_seconds: float, out: npt.NDArray[np.float32]) -> None:
+    """Follow the rectified signal up at once, hold a peak for 10 ms, then fall on a straight line.
+
+    The slope takes ``decay_seconds`` from the loudest sample of the whole sound to zero. Unlike a low-pass filter it
+    leaves attacks as steep as they are.
+
+    Parameters
+    ----------
+    x : float32 array, shape=(n,)
+    decay_seconds : float
+    out : float32 array, shape=(n,)
+        Receives the envelope.
+    """
+    _hold(x, peak(x) / (decay_seconds * ANALYSIS_RATE), _HOLD_SAMPLES, out)
+
+
+@kernel()
+def _hold(x, decay, hold, out):  # type: ignore[no-untyped-def]
+    level = 0.0
+    held = 0
+    for i in range(len(x)):
+        sample = abs(float(x[i]))
+        if sample >= level:
+            level = sample
+            held = 0
+        elif held < hold:
+            held += 1
+        else:
+            level = max(level - decay, sample)
+        out[i] = level
+
+
+def rms_envelope(x: FloatArray) -> FloatArray:
+    """Root mean square of each 256 samples (at the end of what is left), relative to the largest.
+
+    Returns
+    -------
+    float64 array, shape=(steps,)
+    """
+    whole = len(x) // RMS_STEP
+    steps = x[: whole * RMS_STEP].reshape(whole, RMS_STEP)
+    square = np.einsum("ij,ij->i", steps, steps).astype(np.float64) / RMS_STEP
+    if whole * RMS_STEP < len(x):
+        square = np.append(square, np.square(x[whole * RMS_STEP :], dtype=np.float64).mean())
+    rms: FloatArray = np.sqrt(square)
+    rms /= rms.max()
+    return rms
+
 
 N_FFT, HOP = 2048, 512
 N_MELS = 128
@@ -83,3 +147,175 @@ def _pick(x: FloatArray) -> Indices:
         if not picked or i > picked[-1] + _WAIT:
             picked.append(int(i))
     return np.array(picked, np.intp)
+
+
+_LANES = np.uint64(LANES)
+
+
+def strength_of(x: Float32, gain: float, percussive: PercussiveShare | None = None) -> FloatArray:
+    """Onset strength of a sound.
+
+    Parameters
+    ----------
+    x : float32 array, shape=(n,)
+    gain : float
+        Factor that the sound is heard with: it sets the level below which nothing counts.
+    percussive : PercussiveShare, optional
+        Is given the spectra too.
+
+    Returns
+    -------
+    float64 array, shape=(1 + n // 512,)
+    """
+    spectra = Spectra(hann(N_FFT), HOP, N_FFT)
+    first, offsets, weights = _fours(MelBank(N_MELS, N_FFT))
+    count = 1 + len(x) // HOP
+    levels = np.empty((N_MELS, -(-count // LANES) * LANES), np.float32)
+    for i, power in enumerate(spectra.blocks(x, -N_FFT // 2, count)):
+        _bands(power.ravel(), first, offsets, weights, levels[:, i * LANES : (i + 1) * LANES])
+        if percussive:
+            percussive.push(spectra.rows, spectra.buffer, power)
+    return onset_strength(band_levels(levels[:, :count], gain))
+
+
+def _fours(bank: MelBank) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], Float32]:
+    """First bin of each band, and its weights filled up with zeros to a multiple of four, behind one another.
+
+    Returns
+    -------
+    first, offsets, weights
+        As in ``MelBank``.
+    """
+    firsts, offsets, weights = [], [0], []
+    for m in range(bank.n_mels):
+        own = bank.weights[bank.offsets[m] : bank.offsets[m + 1]]
+        length = -(-len(own) // 4) * 4
+        first = min(int(bank.first[m]), bank.n_bins - length)
+        filled = np.zeros(length, np.float32)
+        filled[bank.first[m] - first :][: len(own)] = own
+        firsts.append(first)
+        offsets.append(offsets[-1] + length)
+        weights.append(filled)
+    return np.array(firsts, np.uint64), np.array(offsets), np.concatenate(weights)
+
+
+# Indices are unsigned: see batched_fft.
+@kernel(fastmath={"contract"})
+def _bands(power, first, offsets, weights, out):  # type: ignore[no-untyped-def]
+    total = np.empty(LANES, np.float32)
+    second, third = _LANES + _LANES, _LANES + _LANES + _LANES
+    for m in range(len(out)):
+        for j in range(_LANES):
+            total[j] = 0
+        o = first[m] * _LANES
+        for k in range(offsets[m], offsets[m + 1], 4):
+            a, b, c, d = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+            for j in range(_LANES):
+                at = o + j
+                total[j] += (a * power[at] + b * power[at + _LANES]) + (c * power[at + second] + d * power[at + third])
+            o += second + second
+        for j in range(LANES):
+            out[m, j] = total[j]
+
+
+_LOOK_BACK = 882  # 20 ms
+_HYSTERESIS = 13230  # 300 ms
+_SHARE = 0.1  # of the envelope's range: less is no event of its own
+_APART = 4410.0  # 100 ms
+_LEAST_STRENGTH = 3.0
+
+
+def backtrack_onsets(strength: FloatArray, envelope: FloatArray, margin: int) -> list[int]:
+    """Find the beginnings of notes.
+
+    Each onset is followed back while the envelope falls; beginnings whose note rises by less than a tenth of the
+    envelope's range, that follow another within 100 ms, or with no onset strength of 3 up to the next one, are dropped.
+
+    Parameters
+    ----------
+    strength : float64 array, shape=(frames,)
+        Onset strength.
+    envelope : float32 array, shape=(n,)
+    margin : int
+        A note that would begin before this sample begins at 0.
+
+    Returns
+    -------
+    list of int
+        Samples, ascending; [0] when nothing is left.
+    """
+    onsets = detect_onsets(strength) * HOP
+    threshold = _SHARE * (float(envelope.max()) - float(envelope.min()))
+    starts: list[int] = []
+    for onset in onsets:
+        # Onsets within the last frame are not followed, unless there is no other.
+        if onset == 0:
+            starts.append(0)
+        elif not starts or onset + HOP - 1 < len(envelope):
+            starts.append(_follow_back(int(onset), envelope, threshold, margin))
+    starts = list(dict.fromkeys(start for i, start in enumerate(starts) if start or not i))
+    starts = _rising(starts, envelope, threshold)
+    starts = _apart(starts)
+    return _strong(starts, strength) or [0]
+
+
+def segment_ends(starts: list[int], end: int) -> list[int]:
+    """End of the segment that begins at each start: the next start; the last one reaches to the ``end``."""
+    return [*starts[1:], end] if starts else []
+
+
+def _follow_back(onset: int, envelope: FloatArray, threshold: float, margin: int) -> int:
+    while True:
+        here = envelope[onset]
+        recent = envelope[onset - _LOOK_BACK - 1 : onset] if onset > _LOOK_BACK else envelope[: onset - 1]
+        if recent.min() <= here:
+            onset = int(recent.argmin()) + onset - _LOOK_BACK - 1
+            if onset <= margin:
+                return 0
+            continue
+        past = envelope[max(0, onset - _HYSTERESIS - 1) : onset]
+        lower = np.flatnonzero(past < here)
+        if not len(lower):
+            return onset
+        since = past[lower[-1] :]
+        if since.max() - since.min() >= threshold:
+            return onset
+        onset -= len(since)
+        if onset < margin:
+            return 0
+
+
+def _rising(starts: list[int], envelope: FloatArray, threshold: float) -> list[int]:
+    """Keep the starts whose segment, up to the next kept one, rises by the threshold to a peak."""
+    if len(starts) < 2:
+        return starts
+    kept: list[int] = []
+    end = len(envelope)
+    for start in reversed(starts):
+        segment = envelope[start:end]
+        peak = int(segment.argmax()) if len(segment) else 0
+        if peak and float(segment[peak]) - float(segment[:peak].min()) >= threshold:
+            kept.append(start)
+            end = start
+    return kept[::-1]
+
+
+def _apart(starts: list[int]) -> list[int]:
+    """Drop starts within 100 ms of the one before, all at once, until there are none."""
+    while True:
+        kept = starts[:1] + [b for a, b in pairwise(starts) if b - a >= _APART]
+        if len(kept) == len(starts):
+            return kept
+        starts = kept
+
+
+def _strong(starts: list[int], strength: FloatArray) -> list[int]:
+    """Keep the starts with enough strength up to the next kept one."""
+    kept: list[int] = []
+    end = len(strength)
+    for start in reversed(starts):
+        frame = start // HOP
+        if strength[frame:end].max() >= _LEAST_STRENGTH:
+            kept.append(start)
+            end = frame
+    return kept[::-1]

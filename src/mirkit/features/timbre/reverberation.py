@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from mirkit.features.kernel import kernel
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.timbre.score import score
 from mirkit.features.types import FloatArray, Value
 

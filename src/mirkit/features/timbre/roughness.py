@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.kernel import kernel
 from mirkit.features.kernels.batched_fft import LANES, Spectra
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.timbre.peaks import find_peaks
 from mirkit.features.timbre.score import UNDEFINED, log10, score
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.fft
 
-from mirkit.features.timbre.onset_backtracking import backtrack_onsets, segment_ends
+from mirkit.features.timbre.onsets import backtrack_onsets, segment_ends
 from mirkit.features.timbre.peaks import peaks
 from mirkit.features.timbre.score import log10, score
 from mirkit.features.timbre.zwicker import LoudnessPattern, bark_weights

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mirkit.drums.drum_hits import DrumInstrument, Hits
+from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, stroke_levels
 from mirkit.drums.peaks import parabolic, pick_peaks
-from mirkit.drums.velocity import RANGES, stroke_levels
 from mirkit.errors import ModelError, WeightsError
 from mirkit.features.extraction import mono_of
 from mirkit.features.types import FloatArray

@@ -1,19 +1,234 @@
-"""From a network's activations to a beat grid: one level, one bar phase, gaps crossed, times drawn to the onsets."""
+"""From the beat and downbeat activations of a network to a beat grid.
+
+Beats are decoded at one metrical level through gaps and false peaks, counted into bars, and moved to the onsets.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
-from mirkit.features.rhythm.beats.bar_tracking import find_bars, time_signature_of
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.phase_coherence import phase_coherence
 from mirkit.features.rhythm.beats.refine import refine
-from mirkit.features.rhythm.beats.viterbi import RATE, decode
-from mirkit.features.rhythm.onset_extractor import OnsetCurve
-from mirkit.features.rhythm.onsets import Onsets
+from mirkit.features.rhythm.onsets import OnsetCurve, Onsets
 from mirkit.features.rhythm.tempo import beat_period
 from mirkit.features.types import FloatArray
+
+#: Steps a second in which beats are placed: finer than the network's frames, so that tempi differ little.
+RATE = 100.0
+_MIN_BPM, _MAX_BPM = 30.0, 250.0
+#: Intervals between beats, in steps.
+_PERIODS = np.arange(int(RATE * 60 / _MAX_BPM), int(RATE * 60 / _MIN_BPM) + 1)
+
+_WIDTH = 10  # steps: half of what belongs to one beat, at most
+_MOST_BEAT_LOGIT = 5.0  # logit beyond which a beat is sure
+_SILENCE = 4.0  # what a second of beats without evidence costs, at any tempo
+_STIFFNESS = 600.0  # of a change of tempo between neighboring beats: times the squared change of log2 tempo
+_JUMP = 20.0  # of any change at all: a new section, a stop
+_REACH = 8  # intervals on either side that are reached without a jump
+_USUAL_BPM, _PULL = 115.0, 0.05  # settles what is equally well supported
+_KNOWN_PULL, _HINT_SLACK, _RANGE_SLACK = 30.0, 0.1, 0.04  # per octave and beat; octaves
+#: A section at another level of the same music: near these multiples of the main tempo.
+_LEVELS = np.log2([1 / 3, 1 / 2, 2 / 3, 3 / 2, 2, 3])
+_SAME_OCTAVES, _WIDE_OCTAVES = 0.1, 0.45
+_MAIN_SHARE = 0.6
+
+
+def decode(
+    logits: FloatArray, bpm_range: tuple[float, float] | None = None, bpm_hint: float | None = None
+) -> npt.NDArray[np.int64]:
+    """Place beats, in steps of 10 ms.
+
+    A semi-Markov Viterbi search: a state is a beat and the interval before it. A beat is worth its logit, but at least
+    what a silent beat of that interval costs, which is the same per second at all tempi: so a gap is crossed at the
+    tempo around it. Where most of the music is at one tempo and the rest at half, double or another simple multiple of
+    it, the search is done again with that tempo alone: one metrical level for the whole piece.
+
+    Parameters
+    ----------
+    logits : float array, shape=(steps,)
+        Log-odds of a beat.
+    bpm_range : (float, float), optional
+        Tempi that may come out.
+    bpm_hint : float, optional
+        Tempo known beforehand.
+
+    Returns
+    -------
+    int64 array, shape=(beats,)
+        Ascending; empty when nothing is above even odds.
+    """
+    sure = np.flatnonzero(logits > 0)
+    if len(sure) == 0:
+        return np.zeros(0, np.int64)
+    span = int(sure[0]) + _WIDTH, int(sure[-1]) - _WIDTH
+    worth = np.minimum(logits, _MOST_BEAT_LOGIT).astype(np.float32)
+    tempi = np.log2(60 * RATE / _PERIODS)
+    preference = -0.5 * _PULL * np.square(tempi - np.log2(_USUAL_BPM))
+    if bpm_hint is not None:
+        preference -= _KNOWN_PULL * np.maximum(np.abs(tempi - np.log2(bpm_hint)) - _HINT_SLACK, 0)
+    if bpm_range is not None:
+        low, high = np.log2(bpm_range)
+        preference -= _KNOWN_PULL * np.maximum(np.maximum(low - tempi, tempi - high) - _RANGE_SLACK, 0)
+    beats = _search(worth, preference, span)
+    main = _main_level(beats)
+    if main is not None:
+        preference[np.abs(tempi - main) > _WIDE_OCTAVES] = -_KNOWN_PULL
+        beats = _search(worth, preference, span)
+    return beats
+
+
+def _main_level(beats: npt.NDArray[np.int64]) -> float | None:
+    """Log2 of the main tempo, when the piece leaves it for other levels of itself only; None else."""
+    intervals = np.diff(beats)
+    if len(intervals) < 4:
+        return None
+    tempi = np.log2(60 * RATE / intervals)
+    order = np.argsort(tempi)
+    middle = float(tempi[order][np.searchsorted(np.cumsum(intervals[order]), intervals.sum() / 2)])
+    away = np.abs(tempi - middle) > _WIDE_OCTAVES
+    if not away.any() or intervals[away].sum() > (1 - _MAIN_SHARE) * intervals.sum():
+        return None
+    nearest = np.abs(tempi[away, None] - middle - _LEVELS).min(axis=1)
+    return middle if np.median(nearest) < _SAME_OCTAVES else None
+
+
+def _search(worth: npt.NDArray[np.float32], preference: FloatArray, span: tuple[int, int]) -> npt.NDArray[np.int64]:
+    silent = (-_SILENCE / RATE * _PERIODS).astype(np.float32)
+    change = np.log2(_PERIODS[:, None] / _PERIODS[None, :])
+    cost = (_STIFFNESS * np.square(change)).astype(np.float32)
+    origin, frame, state = _forward(
+        worth, _PERIODS, preference.astype(np.float32), silent, cost, np.float32(_JUMP), *span
+    )
+    beats = [frame]
+    while origin[frame, state] != 255:
+        state, frame = int(origin[frame, state]), frame - int(_PERIODS[state])
+        beats.append(frame)
+    return np.array(beats[::-1], np.int64)
+
+
+@kernel()
+def _forward(worth, periods, preference, silent, cost, jump, first, last):  # type: ignore[no-untyped-def]
+    steps, states = len(worth), len(periods)
+    size = periods[-1] + 1  # scores are kept as far back as an interval reaches
+    score = np.full((size, states), np.float32(-1e30))
+    top = np.full(size, np.float32(-1e30))
+    top_state = np.zeros(size, np.uint8)
+    origin = np.full((steps, states), 255, np.uint8)  # 255: the first beat
+    end, end_frame, end_state = np.float32(-1e30), 0, 0
+    for t in range(steps):
+        row = t % size
+        top[row] = np.float32(-1e30)
+        for k in range(states):
+            # The first beat comes no later than the first sure one, the last no earlier than the last.
+            best = np.float32(0) if t <= first else np.float32(-1e30)
+            where = 255
+            s = t - periods[k]
+            if s >= 0:
+                r = s % size
+                for j in range(max(0, k - _REACH), min(states, k + _REACH + 1)):
+                    v = score[r, j] - cost[k, j]
+                    if v > best:
+                        best, where = v, j
+                if top[r] - jump > best:
+                    best, where = top[r] - jump, top_state[r]
+            best += max(worth[t], silent[k]) + preference[k]
+            score[row, k] = best
+            origin[t, k] = where
+            if best > top[row]:
+                top[row], top_state[row] = best, k
+        if t >= last and top[row] > end:
+            end, end_frame, end_state = top[row], t, top_state[row]
+    return origin, end_frame, end_state
+
+
+_LENGTHS = (2, 3, 4)  # beats in a bar
+_MOST_DOWNBEAT_LOGIT = 4.0  # logit beyond which a downbeat is sure, or sure to be none
+_NEW_METER, _CUT_SHORT = 8.0, 14.0  # cost of another meter after a full bar, of a bar that ends early
+_FEWEST = 2
+#: Positions of onsets within a beat that speak for its division in three, and in two or four; how near they must be.
+_THIRDS, _HALVES, _NEAR = (1 / 3, 2 / 3), (1 / 4, 1 / 2, 3 / 4), 0.06
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars over beats.
+
+    Attributes
+    ----------
+    first : bool, shape=(beats,)
+        Whether a beat begins a bar.
+    length : int
+        Beats in most bars; 0 when nothing tells.
+    sure : float
+        Belief in it, 0-1.
+    """
+
+    first: npt.NDArray[np.bool_]
+    length: int
+    sure: float
+
+
+def find_bars(logits: FloatArray) -> Bars:
+    """Count the beats into bars, by a Viterbi search over meter and position in the bar.
+
+    Parameters
+    ----------
+    logits : float array, shape=(beats,)
+        Log-odds of a downbeat at each beat.
+    """
+    if np.count_nonzero(logits > 0) < _FEWEST:
+        return Bars(np.zeros(len(logits), np.bool_), 0, 0.0)
+    states = [(length, position) for length in _LENGTHS for position in range(length)]
+    cost = np.array([[_step_cost(a, b) for b in states] for a in states])
+    begins = np.array([position == 0 for _, position in states])
+    gain = np.where(begins, 0.5, -0.5) * np.clip(logits, -_MOST_DOWNBEAT_LOGIT, _MOST_DOWNBEAT_LOGIT)[:, None]
+    score = gain[0]
+    origins = np.zeros(gain.shape, np.int64)
+    for i in range(1, len(gain)):
+        ways = score[:, None] - cost
+        origins[i] = ways.argmax(axis=0)
+        score = ways.max(axis=0) + gain[i]
+    path = [int(score.argmax())]
+    for i in range(len(gain) - 1, 0, -1):
+        path.append(int(origins[i, path[-1]]))
+    chosen = np.array(path[::-1])
+    first = begins[chosen]
+    lengths = np.array([length for length, _ in states])[chosen]
+    length = int(np.bincount(lengths).argmax())
+    odds = np.exp(np.minimum(logits[first], _MOST_DOWNBEAT_LOGIT))
+    return Bars(first, length, float(np.mean(lengths == length) * np.mean(odds / (1 + odds))))
+
+
+def time_signature_of(bars: Bars, times: FloatArray, onsets: Onsets) -> str | None:
+    """Name the meter; two beats that divide in three are 6/8."""
+    if not bars.length:
+        return None
+    return "6/8" if bars.length == 2 and _in_three(times, onsets) else f"{bars.length}/4"
+
+
+def _in_three(times: FloatArray, onsets: Onsets) -> bool:
+    at = np.interp(onsets.times, times, np.arange(len(times)), left=np.nan, right=np.nan) % 1
+
+    def weight(places: tuple[float, ...]) -> float:
+        near = np.any([np.abs(at - place) < _NEAR for place in places], axis=0)
+        return float(onsets.strengths[near].sum())
+
+    return weight(_THIRDS) > weight(_HALVES)
+
+
+def _step_cost(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """Cost of one beat after another, each (beats in its bar, position)."""
+    length, position = before
+    if after == (length, (position + 1) % length):
+        return 0.0
+    if after[1] != 0:
+        return float("inf")
+    return _NEW_METER if position == length - 1 else _CUT_SHORT
+
 
 _FEWEST_BEATS = 8
 _NEAR_SECONDS = 0.04  # a beat's evidence may lie this far from it

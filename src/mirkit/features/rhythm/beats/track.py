@@ -8,8 +8,7 @@ from mirkit.features.rhythm.beats.pulse import ALL, beat_salience, find_pulse, f
 from mirkit.features.rhythm.beats.refine import refine
 from mirkit.features.rhythm.beats.time_signature import MeterHypothesis, estimate_meter
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
-from mirkit.features.rhythm.onset_extractor import OnsetCurve
-from mirkit.features.rhythm.onsets import LEAD_SECONDS, Onsets
+from mirkit.features.rhythm.onsets import LEAD_SECONDS, OnsetCurve, Onsets
 from mirkit.features.rhythm.tempo import beat_period
 from mirkit.features.types import FloatArray
 

@@ -1,4 +1,4 @@
-"""How many onsets, how strong, how far apart, and how their number changes along the track."""
+"""How many onsets there are, how strong they are, how far apart, and how their number changes along the track."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Kernels: the loops that numba compiles at their first call.
+"""The ``kernel`` decorator: loops that numba compiles at their first call.
 
 They are declared here alone, so that one caller (``mirkit.store.compiled``) can have the machine code of all of them
 kept. Without such a caller nothing is written, and each process compiles what it needs.
