@@ -26,7 +26,7 @@ from mirkit import WindowAnalyzer  # noqa: E402
 from mirkit.audio import encode, open_audio  # noqa: E402
 from mirkit.demo import demo_tracks  # noqa: E402
 from mirkit.features.types import Unknown, Value, Window  # noqa: E402
-from mirkit.pipeline.job import TrackJob  # noqa: E402
+from mirkit.pipeline.task import TrackJob  # noqa: E402
 from mirkit.pipeline.track_task import process  # noqa: E402
 from mirkit.stages.window import FROM_CURVES, timbre_of  # noqa: E402
 from mirkit.store import Settings  # noqa: E402

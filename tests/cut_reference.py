@@ -19,9 +19,9 @@ from mirkit.features.activity import activity_mask
 from mirkit.features.harmony.chroma import ChromaCurve, TuningExtractor
 from mirkit.features.spectral import spectral
 from mirkit.features.types import Unknown, Value, Window
-from mirkit.pipeline.track_state import TrackState
 from mirkit.stages import values_of
 from mirkit.stages.window import FROM_CURVES, at_window
+from mirkit.staleness import TrackState
 from mirkit.store import Settings
 from mirkit.track import Track
 

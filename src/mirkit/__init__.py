@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mirkit.pipeline.analyze import analyze
-    from mirkit.pipeline.windows import WindowAnalyzer, features_at
     from mirkit.track import Track, find_tracks
+    from mirkit.windows import WindowAnalyzer, features_at
 
 __version__ = "0.1.0"
 __all__ = ["Track", "WindowAnalyzer", "__version__", "analyze", "features_at", "find_tracks"]
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> Any:
 
         return analyze
     if name in ("WindowAnalyzer", "features_at"):
-        from mirkit.pipeline import windows
+        from mirkit import windows
 
         return getattr(windows, name)
     if name in ("Track", "find_tracks"):

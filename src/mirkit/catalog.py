@@ -127,6 +127,9 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec("position", "crop", "ratio", 0, 1, "crops only: start of the crop / duration of its source"),
 )
 
+#: Features that change by the gain when a track is amplified; the others do not depend on the level.
+LEVEL_KEYS = tuple(row.name for row in FEATURES if row.name.startswith(("lufs", "rms_energy_")))
+
 TEXT_KEYS = tuple(
     f"music_flamingo_{field}" for field in ("full", "technical", "genre_mood", "instrumentation", "structure")
 )

@@ -15,16 +15,15 @@ from library import beat_music, write
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import encode, open_audio
 from mirkit.catalog import FEATURES, MEASURED, STAGES, STEMS, stage
-from mirkit.clips.clip import clip_folders, cut_in
 from mirkit.dataset.verify import verify_all
 from mirkit.errors import SettingsError
-from mirkit.pipeline.job import TrackJob
-from mirkit.pipeline.outcome import TrackOutcome
+from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.pipeline.track_task import process
-from mirkit.pipeline.windows import WindowAnalyzer, features_at
 from mirkit.stages import Result
 from mirkit.store import Settings, read_grid, read_info, read_onsets, read_provenance, with_values
 from mirkit.track import Track, find_tracks
+from mirkit.track.clip import clip_folders, cut_in
+from mirkit.windows import WindowAnalyzer, features_at
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
 PARTS = ("full_mix", *STEMS)
@@ -254,7 +253,7 @@ def test_a_full_disk_is_reported_as_one(track: Path, monkeypatch: pytest.MonkeyP
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mirkit.clips.cut.fingerprint", full_link)
+        patch.setattr("mirkit.clips.cut.file_digest", full_link)
         told = crop(track).failures["crop"]
     assert told == f"{track}: cannot work on: the disk is full; free some space and run the same command again"
     assert crop(track).ok

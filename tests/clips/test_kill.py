@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from library import make_track
-from mirkit.pipeline.job import TrackJob
+from mirkit.pipeline.task import TrackJob
 from mirkit.pipeline.track_task import process
 from mirkit.store import Settings, atomic, with_values
 

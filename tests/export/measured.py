@@ -8,10 +8,10 @@ import numpy as np
 
 from mirkit.audio import encode
 from mirkit.catalog import FEATURES
-from mirkit.clips.clip import CUT, ClipSource, folder_name
 from mirkit.store import ProvenanceRecord, file_digest, update_info, update_provenance
 from mirkit.store.json_files import JsonValue
 from mirkit.track import MIX, Track
+from mirkit.track.clip import CUT, ClipSource, folder_name
 
 STAND_IN = Path(__file__).parent / "stand_in"
 #: Samples of a clip.

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +11,50 @@ import numpy as np
 import pytest
 
 from export.measured import SIZE
+from mirkit.audio import probe
 from mirkit.catalog import FEATURES
 from mirkit.export.check import check
-from mirkit.export.items import Item
 from mirkit.export.options import Options
-from mirkit.export.plan import WindowTable
 from mirkit.export.run import export
+from mirkit.windows import WindowTable
 
 RATE = 44100
 HOP = 0.1
 NAMES = [key.name for key in FEATURES]
 
 
-def stub(
-    items: Sequence[Item], seconds: float, problems: list[str], _: Callable[[str], None]
-) -> Mapping[str, WindowTable]:
-    """Windows of which bpm tells the start, and lufs is unknown in the last one."""
-    found = {}
-    for item in items:
-        last = max(0.0, item.seconds - seconds)
+def known_tables(
+    tracks: Mapping[str, Path],
+    seconds: float,
+    problems: list[str],
+    advance: Callable[[str], None],
+    *,
+    hop: float,
+    jobs: int,
+) -> dict[str, WindowTable]:
+    """Windows whose bpm is 100 + their start, and whose lufs is unknown in the last one."""
+    tables = {}
+    for name, mix in tracks.items():
+        last = max(0.0, probe(mix).duration - seconds)
         starts = np.minimum(np.arange(0, last + HOP, HOP), last)
         rows = np.full((len(starts), len(NAMES)), np.nan)
         rows[:, NAMES.index("bpm")] = 100 + starts
         rows[:, NAMES.index("lufs")] = -20 - starts
         rows[-1, NAMES.index("lufs")] = np.nan
-        found[item.name] = WindowTable(HOP, rows)
-    return found
+        tables[name] = WindowTable(HOP, rows)
+    return tables
+
+
+@pytest.fixture(autouse=True)
+def _known_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirkit.windows.tables", known_tables)
 
 
 def bundle(clips: Path, out: Path, **changes: Any) -> tuple[Path, Any]:
     options = Options(
         "sat", out, clips, whole=True, val=0.3, sample_size=SIZE, hop=HOP, keys=("bpm", "lufs"), **changes
     )
-    done = export(options, tables=stub)
+    done = export(options)
     assert not done.plan.problems
     spec = importlib.util.spec_from_file_location("module_of_bundle", out / "mirkit_metadata.py")
     assert spec

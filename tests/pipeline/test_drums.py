@@ -151,12 +151,12 @@ def test_a_kill_around_the_file_does_not_make_it_the_users(
     track: Path, monkeypatch: pytest.MonkeyPatch, written: bool
 ) -> None:
     process(job(track))
-    from mirkit.pipeline import outputs
+    from mirkit.pipeline import track_task
 
     class Killed(BaseException):
         pass
 
-    write = outputs.atomic_write
+    write = track_task.atomic_write
 
     def killed(path: Path, content: bytes) -> None:
         if written:
@@ -165,7 +165,7 @@ def test_a_kill_around_the_file_does_not_make_it_the_users(
 
     quantized = with_values(EMBEDDED, {"drums.quantize": 4}, "test")
     with monkeypatch.context() as patch:
-        patch.setattr(outputs, "write_whole", killed)
+        patch.setattr(track_task, "atomic_write", killed)
         with pytest.raises(Killed):
             process(job(track, quantized))
     outcome = process(job(track, quantized))

@@ -19,11 +19,11 @@ from library import beat_music
 from mirkit import engines
 from mirkit.audio import encode
 from mirkit.cli import main
-from mirkit.clips.clip import clip_folders
 from mirkit.engines import serial
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import read_curves, read_info, read_provenance
 from mirkit.track import PARTS, Track, find_all
+from mirkit.track.clip import clip_folders
 from mirkit.track.names import ORIGINAL_NAME
 
 #: File -> tempo, seed, tags. Two are one recording, two are called the same, one has no tags.

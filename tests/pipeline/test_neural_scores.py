@@ -17,9 +17,9 @@ from mirkit.dataset.verify import verify
 from mirkit.models import registry
 from mirkit.models.protocols import StreamingModel
 from mirkit.pipeline.track_task import TrackJob, process
-from mirkit.pipeline.windows import WindowAnalyzer
 from mirkit.store import Settings, read_info, read_provenance, read_settings, with_values
 from mirkit.track import Track
+from mirkit.windows import WindowAnalyzer
 
 AESTHETICS = stage("aesthetics").keys
 CLASSES = stage("danceability").keys

@@ -12,7 +12,7 @@ from mirkit.dataset import verify as verify_module
 from mirkit.dataset.verify import verify_all
 from mirkit.engines import parallel, serial
 from mirkit.pipeline import RunRequest, make_plan
-from mirkit.pipeline.track_state import TrackState
+from mirkit.staleness import TrackState
 from mirkit.store import folder_cache, update_info
 from mirkit.store.folder_cache import FOLDER
 

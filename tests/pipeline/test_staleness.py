@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mirkit.catalog import stage
-from mirkit.pipeline.staleness import StageInputs, inputs_of, stale_reason
 from mirkit.stages import parameters
+from mirkit.staleness import StageInputs, inputs_of, stale_reason
 from mirkit.store import FileDigest, ProvenanceRecord, Settings, file_digest, with_values
 
 MIX = FileDigest(10, "a" * 64)

@@ -15,8 +15,8 @@ from mirkit.catalog import MEASURED
 from mirkit.cli import main
 from mirkit.engines import serial
 from mirkit.organize import apply, plan, undo
-from mirkit.pipeline.track_state import TrackState
 from mirkit.pipeline.track_task import TrackJob, process
+from mirkit.staleness import TrackState
 from mirkit.store import Settings, digests, file_digest, read_info, read_provenance, stamp, with_values
 from mirkit.track import Track
 

@@ -11,7 +11,7 @@ import pytest
 from library import beat_music, make_track, write
 from mirkit.audio import Tags
 from mirkit.catalog import MEASURED, TRACK_KEYS, stage
-from mirkit.pipeline.outcome import TrackOutcome
+from mirkit.pipeline.task import TrackOutcome
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.stages import Result
 from mirkit.store import Settings, read_info, read_provenance, update_provenance, with_values
@@ -344,7 +344,7 @@ def test_stems_of_a_killed_run_are_ours(tmp_path: Path, monkeypatch: pytest.Monk
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt  # after the stems, before they are written down
 
-    monkeypatch.setattr("mirkit.pipeline.track_task.fingerprint", killed)
+    monkeypatch.setattr("mirkit.pipeline.track_task.file_digest", killed)
     with pytest.raises(KeyboardInterrupt):
         extract(folder, ("separate",))
     monkeypatch.undo()

@@ -14,7 +14,7 @@ from mirkit.catalog import FEATURES, stage
 from mirkit.demo import demo_tracks
 from mirkit.errors import MissingInput, SettingsError
 from mirkit.features.types import Unknown, Value, Window
-from mirkit.pipeline.job import TrackJob
+from mirkit.pipeline.task import TrackJob
 from mirkit.pipeline.track_task import process
 from mirkit.stages.window import FROM_CURVES, widened
 from mirkit.store import Settings
@@ -106,7 +106,7 @@ def test_nothing_is_decoded(synthetic: Path, monkeypatch: pytest.MonkeyPatch) ->
     def no_sound(*_: object, **__: object) -> None:
         raise AssertionError("the sound was opened")
 
-    for module in ("mirkit.analysis", "mirkit.pipeline.windows"):
+    for module in ("mirkit.analysis", "mirkit.windows"):
         monkeypatch.setattr(f"{module}.open_audio", no_sound)
     values = features_at(synthetic, 4, 16)
     assert list(values) == [row.name for row in FEATURES]

@@ -8,11 +8,11 @@ import pytest
 from library import make_track
 from mirkit import WindowAnalyzer
 from mirkit.catalog import FEATURES, stage
-from mirkit.pipeline.job import TrackJob
+from mirkit.pipeline.task import TrackJob
 from mirkit.pipeline.track_task import process
-from mirkit.pipeline.window_tables import table
 from mirkit.stages.window import FROM_CURVES
 from mirkit.store import Settings
+from mirkit.windows import table
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
 NAMES = [key.name for key in FEATURES]

@@ -13,8 +13,8 @@ import pytest
 from library import make_track
 from mirkit.cli import main
 from mirkit.errors import InfoError
-from mirkit.pipeline.job import TrackJob
-from mirkit.pipeline.work import work
+from mirkit.pipeline.run import run_job
+from mirkit.pipeline.task import TrackJob
 from mirkit.remote import lease, task
 from mirkit.remote.listing import mirror
 from mirkit.remote.manifest import LEDGER
@@ -148,9 +148,9 @@ def job(folder: str, **more: Any) -> TrackJob:
 
 def test_another_holder_is_told_as_busy(depot: ObjectStore, fetched: list[str]) -> None:
     with lease.lease(depot, NAMES[0], 0):
-        assert work(job(NAMES[0])).busy
+        assert run_job(job(NAMES[0])).busy
     assert fetched == []
-    assert set(work(job(NAMES[0])).done) == set(STAGES)
+    assert set(run_job(job(NAMES[0])).done) == set(STAGES)
 
 
 def test_who_lost_the_lease_writes_nothing(depot: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_who_lost_the_lease_writes_nothing(depot: ObjectStore, monkeypatch: pyte
 
     monkeypatch.setattr(task, "_files", taken_meanwhile)
     before = set(depot.find())
-    assert work(job(NAMES[0])).busy
+    assert run_job(job(NAMES[0])).busy
     assert {name for name in depot.find() if lease.LEASE not in name} == before
 
 
@@ -177,10 +177,10 @@ def test_a_broken_upload_leaves_a_track_to_be_done_again(depot: ObjectStore, mon
     refused = InfoError(f"{URL}: the storage refused: TimeoutError: timed out")
     with monkeypatch.context() as patch:
         patch.setattr(ObjectStore, "put", broken)
-        outcome = work(job(NAMES[0]))
+        outcome = run_job(job(NAMES[0]))
     assert outcome.failures == {"track": str(refused)}
     assert not [name for name in depot.find() if name.endswith(".PROVENANCE")]
-    again = work(job(NAMES[0]))
+    again = run_job(job(NAMES[0]))
     assert again.ok
     assert set(again.done) == set(STAGES)
 
@@ -193,7 +193,7 @@ def test_objects_beside_the_tracks_and_hidden_ones_are_left_alone(depot: ObjectS
     seen = {path.relative_to(tmp_path / "seen").as_posix() for path in (tmp_path / "seen").rglob("*") if path.is_file()}
     tracks = {*(f"{name}/full_mix.flac" for name in NAMES), f"{NAMES[0]}/cover.jpg"}
     assert seen == tracks | {"mirkit.toml"}
-    assert work(job(NAMES[0])).ok
+    assert run_job(job(NAMES[0])).ok
     assert depot.read([f"{NAMES[0]}/.DS_Store"]) == {f"{NAMES[0]}/.DS_Store": b"x" * 10}
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from mido import Message, MetaMessage, MidiFile, MidiTrack
 
 from mirkit.cli import main
-from mirkit.clips.clip import cut_in
 from mirkit.dataset.status import status
 from mirkit.dataset.verify import _Known, verify_all
 from mirkit.errors import MirkitError
@@ -35,6 +34,7 @@ from mirkit.store import (
     update_provenance,
 )
 from mirkit.store.fast_read import scan_numbers, scan_origin
+from mirkit.track.clip import cut_in
 
 
 @dataclass(frozen=True)

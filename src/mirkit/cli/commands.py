@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mirkit.cli import captions, consent, dataset, export, models, organizing
 from mirkit.cli.location import READ_AWAY, is_url, place_of, refuse_urls
 from mirkit.cli.output import plan_text, run_summary
-from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices
+from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices, build
 from mirkit.cli.progress import downloading, progress
 from mirkit.cli.request import midi_copy, request_of, write_midi_copy
 from mirkit.store.compiled import use_compiled
@@ -172,20 +172,19 @@ def features(arguments: argparse.Namespace) -> int:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Make the demo set, run everything on it, verify, compare with the truth."""
-    from mirkit.cli import main
     from mirkit.demo_dataset import compare, write_demo
 
     folder = Path(arguments.path)
     run_summary.note(f"demo: four synthesized pieces of 30 s in {folder}")
     write_demo(folder)
     debug = ["--debug"] if arguments.debug else []
-    status = main(["run", str(folder), "--organize", "move", *debug])
-    if status in (0, 1):  # neither bad usage nor interrupted
-        status = status or main(["verify", str(folder), *debug])
-        rows = compare(folder)
-        if rows:
-            run_summary.comparison(rows)
-        if different := sum(not row.agrees for row in rows):
-            run_summary.note(f"demo: {different} of {len(rows)} measurements differ from the truth")
-            status = 1
+    parser = build()
+    status = execute(parser.parse_args(["run", str(folder), "--organize", "move", *debug]))
+    status = status or execute(parser.parse_args(["verify", str(folder), *debug]))
+    rows = compare(folder)
+    if rows:
+        run_summary.comparison(rows)
+    if different := sum(not row.agrees for row in rows):
+        run_summary.note(f"demo: {different} of {len(rows)} measurements differ from the truth")
+        status = 1
     return status

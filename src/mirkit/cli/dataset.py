@@ -23,7 +23,7 @@ _PAGE_SECONDS = 0.5
 
 def window(arguments: argparse.Namespace) -> int:
     """The features of a part of a track, or of equal slices of it."""
-    from mirkit.pipeline.windows import WindowAnalyzer
+    from mirkit.windows import WindowAnalyzer
 
     windows = WindowAnalyzer.open(arguments.path)
     end = windows.duration if arguments.end is None else arguments.end

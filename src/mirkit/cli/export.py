@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +60,6 @@ def _trainer_python(arguments: argparse.Namespace) -> Path | None:
 def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":
     from mirkit.export.options import Options
     from mirkit.export.run import export
-    from mirkit.pipeline.window_tables import tables
 
     options = Options(
         target=arguments.target,
@@ -85,8 +83,7 @@ def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":
         overwrite=arguments.overwrite,
         raw=arguments.raw,
     )
-    made = partial(tables, hop=options.hop, jobs=options.jobs)
-    return export(options, tables=made, dry=arguments.dry_run, step=lambda count: progress(count, 0.0, shown=shown))
+    return export(options, dry=arguments.dry_run, step=lambda count: progress(count, 0.0, shown=shown))
 
 
 def _wording(arguments: argparse.Namespace) -> Any:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from mirkit.audio import Audio, Writer, Written, open_audio
-from mirkit.clips.clip import ClipSource
 from mirkit.features.types import FloatArray
+from mirkit.track.clip import ClipSource
 
 Pieces = dict[str, FloatArray]
 

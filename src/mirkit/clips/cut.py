@@ -10,19 +10,6 @@ from mirkit import __version__
 from mirkit.audio import probe
 from mirkit.catalog import FEATURES, stage
 from mirkit.clips.audio import Pieces, Sound
-from mirkit.clips.clip import (
-    CUT,
-    ClipSource,
-    check_free,
-    check_no_link,
-    clear,
-    clip_folders,
-    cut_in,
-    folder_name,
-    refusal,
-    replaced_clips,
-    source_path,
-)
 from mirkit.clips.features import Source, clip_features
 from mirkit.clips.plan import ClipInput, ClipPlan, plan_clips
 from mirkit.errors import InfoError, MissingInput
@@ -45,6 +32,19 @@ from mirkit.store import (
 )
 from mirkit.store.json_files import JsonValue
 from mirkit.track import MIX, Track
+from mirkit.track.clip import (
+    CUT,
+    ClipSource,
+    check_free,
+    check_no_link,
+    clear,
+    clip_folders,
+    cut_in,
+    folder_name,
+    refusal,
+    replaced_clips,
+    source_path,
+)
 
 _ORDER = tuple(row.name for row in FEATURES)
 

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
-from mirkit.clips.clip import ClipSource
 from mirkit.features.types import FloatArray, Unknown, Value, Window
 from mirkit.stages import Result, fact
 from mirkit.stages.window import FROM_CURVES, at_window, timbre_of
 from mirkit.store import BeatGrid, FileDigest, ProvenanceRecord, Settings
 from mirkit.track import MIX
+from mirkit.track.clip import ClipSource
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.clips.clip import source_path
 from mirkit.dataset.exclusion import reason
 from mirkit.store import find_root, read_settings
 from mirkit.track import Track, find_all, is_track
+from mirkit.track.clip import source_path
 
 
 @dataclass(frozen=True)

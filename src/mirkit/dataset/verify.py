@@ -11,7 +11,6 @@ from mirkit import __version__, engines
 from mirkit.captions.facts import Compared
 from mirkit.captions.prompts import PREFIX
 from mirkit.catalog import FEATURES, TRACK_KEYS, feature, stage
-from mirkit.clips.clip import CUT, ClipSource, clip_fault, clip_folders
 from mirkit.dataset.exclusion import reason
 from mirkit.dataset.facts import compare_texts
 from mirkit.engines.parallel import map_chunked
@@ -31,6 +30,7 @@ from mirkit.store import (
 )
 from mirkit.store.folder_cache import FolderCache
 from mirkit.track import Track, find_all, is_track, rename_hint
+from mirkit.track.clip import CUT, ClipSource, clip_fault, clip_folders
 from mirkit.track.own import is_marked
 
 #: Stages whose values two tracks can only share when the same method made them.

@@ -2,13 +2,11 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from mirkit.catalog import FEATURES
+from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import MissingInput, SettingsError
 from mirkit.export.conditioners import Conditioners, choose
 from mirkit.export.items import Item, gather
@@ -19,36 +17,11 @@ from mirkit.export.split import TRAIN, assign
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import printable, round6
 
+if TYPE_CHECKING:
+    from mirkit.windows import WindowTable
+
 #: From so many tracks on, keys that go together do so for a reason.
 _FEWEST_FOR_TWINS = 30
-#: Keys that change by the gain when a clip is made louder; all others do not depend on the level.
-LEVEL_KEYS = tuple(row.name for row in FEATURES if row.name.startswith(("lufs", "rms_energy_")))
-
-
-@dataclass(frozen=True)
-class WindowTable:
-    """Numbers of a track, window by window.
-
-    Attributes
-    ----------
-    hop : float
-        Seconds from one window's start to the next one's.
-    values : float64 array, shape=(windows, keys of the catalog)
-        NaN where unknown.
-    """
-
-    hop: float
-    values: npt.NDArray[np.float64]
-
-    def rows(self) -> Iterator[dict[str, float]]:
-        """Yield the known numbers of each window."""
-        for row in self.values:
-            yield {key.name: float(value) for key, value in zip(FEATURES, row, strict=True) if np.isfinite(value)}
-
-    def louder(self, gain_db: float) -> "WindowTable":
-        """The same, made louder."""
-        shift = np.array([gain_db if key.name in LEVEL_KEYS else 0.0 for key in FEATURES])
-        return WindowTable(self.hop, self.values + shift)
 
 
 @dataclass(frozen=True)
@@ -79,7 +52,7 @@ class Sample:
     numbers: Mapping[str, float]
     gain_db: float = 0.0
     limited: bool = False
-    windows: WindowTable | None = None
+    windows: "WindowTable | None" = None
     prompts: tuple[str, ...] = ()
 
     @property
@@ -136,9 +109,7 @@ class ExportPlan:
 #: Gain in dB for an item, and whether its true peak limits it; an item that fails is left out of what comes back.
 Gains = Callable[[Sequence[Item], list[str]], Mapping[str, tuple[float, bool]]]
 #: Windows of each item, of a length in seconds.
-Windowed = Callable[[Sequence[Item], float, list[str]], Mapping[str, WindowTable]]
-#: The same, with what counts the items.
-Tables = Callable[[Sequence[Item], float, list[str], Callable[[str], None]], Mapping[str, WindowTable]]
+Windowed = Callable[[Sequence[Item], float, list[str]], "Mapping[str, WindowTable]"]
 
 
 def make_plan(
@@ -203,7 +174,7 @@ def _sample_size(items: Iterable[Item], options: Options) -> int:
     return options.sample_size
 
 
-def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: WindowTable | None) -> Sample:
+def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: "WindowTable | None") -> Sample:
     numbers = {
         key: round6(value + gain_db) if key in LEVEL_KEYS and gain_db else value for key, value in item.numbers.items()
     }

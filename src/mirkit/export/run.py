@@ -3,18 +3,21 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirkit.errors import SettingsError
 from mirkit.export.bundle import Advance, open_bundle, summary
 from mirkit.export.gains import find_gains, planned_gains
 from mirkit.export.items import Item
 from mirkit.export.options import Options
-from mirkit.export.plan import ExportPlan, Tables, WindowTable, make_plan
+from mirkit.export.plan import ExportPlan, make_plan
 from mirkit.export.prompts import TEMPLATES, PromptTemplate
 from mirkit.export.tables import output
 from mirkit.export.targets import TARGETS, Target
 from mirkit.store import sweep_tree
+
+if TYPE_CHECKING:  # the analysis is loaded only for whole tracks
+    from mirkit.windows import WindowTable
 
 #: Bytes a second of a stereo flac at 44.1 kHz, and of a wav with 24 bits: for a dry run.
 _FLAC_BYTES, _WAV_BYTES = 100_000, 264_600
@@ -47,14 +50,12 @@ def quiet(_count: int) -> Iterator[Advance]:
 Step = Callable[[int], AbstractContextManager[Advance]]
 
 
-def export(options: Options, *, tables: Tables, dry: bool = False, step: Step = quiet) -> Exported:
+def export(options: Options, *, dry: bool = False, step: Step = quiet) -> Exported:
     """Export a data set.
 
     Parameters
     ----------
     options : Options
-    tables : callable
-        Makes tables of windows, from the curves of tracks.
     dry : bool
         Only say what would be written; true peaks are not looked at.
     step : callable
@@ -77,9 +78,12 @@ def export(options: Options, *, tables: Tables, dry: bool = False, step: Step = 
         with step(len(items)) as advance:
             return find_gains(items, problems, loudness=options.loudness, jobs=options.jobs, advance=advance)
 
-    def windows(items: Sequence[Item], seconds: float, problems: list[str]) -> Mapping[str, WindowTable]:
+    def windows(items: Sequence[Item], seconds: float, problems: list[str]) -> "Mapping[str, WindowTable]":
+        from mirkit.windows import tables
+
+        mixes = {item.name: item.mix for item in items}
         with step(len(items)) as advance:
-            return tables(items, seconds, problems, advance)
+            return tables(mixes, seconds, problems, advance, hop=options.hop, jobs=options.jobs)
 
     plan = make_plan(
         options,

@@ -7,12 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from mirkit.clips.clip import clip_folders
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.organize.journal import Journal, Move
 from mirkit.organize.naming import Tags, folder_name
 from mirkit.store import printable
 from mirkit.track import MIX, Track, loose_files
+from mirkit.track.clip import clip_folders
 from mirkit.track.find import loose_in
 from mirkit.track.listing import list_folder
 from mirkit.track.names import CROPS, base_of

@@ -10,8 +10,8 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import GROUPS, JOBS, MEASURED, Stage, stage, with_needs
 from mirkit.errors import SettingsError
 from mirkit.features.types import Unknown, Value
-from mirkit.pipeline.track_state import TrackState
 from mirkit.stages import listeners, stage_function
+from mirkit.staleness import TrackState
 from mirkit.store import Settings, find_root, read_settings, round6
 from mirkit.store.compiled import keep_compiled, with_kernels
 from mirkit.track import Track

@@ -2,30 +2,34 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mirkit import engines, models
+from mirkit import __version__, engines, models
 from mirkit.audio import probe
-from mirkit.catalog import JOBS, STEMS, Backend, stage, with_needs
-from mirkit.clips.clip import refusal, replaced_clips
+from mirkit.catalog import JOBS, STAGES, STEMS, Backend, stage, with_needs
 from mirkit.dataset.exclusion import reason
+from mirkit.engines.parallel import map_chunked
 from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError
 from mirkit.models.registry import Model
 from mirkit.pipeline import time_estimate
-from mirkit.pipeline.pending import outstanding
 from mirkit.stages import entry_name
+from mirkit.staleness import TrackState
 from mirkit.store import Settings, find_root, read_provenance, read_settings, with_values
+from mirkit.store.folder_cache import FolderCache
 from mirkit.track import Track, find_all, is_track
+from mirkit.track.clip import refusal, replaced_clips
 
 #: Bytes of a FLAC stem per second of stereo sound.
 _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
 #: Up to so many excluded tracks are named.
 _NAMED = 3
+#: Settings that do not decide what is done.
+_UNRELATED = ("exclude", "run")
 
 #: Is given methods with the weights that they lack; returns whether the user agrees that all of these are fetched.
 Agree = Callable[[Sequence[tuple[Backend, Model]]], bool]
@@ -320,3 +324,118 @@ def _minutes(tracks: list[Track]) -> float:
         except (MirkitError, OSError):
             continue  # it will fail on its own and cost no time
     return probed_seconds / 60 * sizes / probed_bytes if probed_bytes else 0.0
+
+
+@dataclass
+class Outstanding:
+    """What is to be done with tracks.
+
+    Attributes
+    ----------
+    todo : dict
+        Track's folder or file -> stage -> why it must run. Absent: all done.
+    unreadable : dict
+        Track -> why nothing can be done with it.
+    own : dict
+        Stage that is to be done again -> number of tracks that have files of the user's in its place.
+    newer : int
+        Tracks that a newer version of mirkit has measured.
+    """
+
+    todo: dict[str, dict[str, str]] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    own: dict[str, int] = field(default_factory=dict)
+    newer: int = 0
+
+
+def outstanding(
+    tracks: Iterable[Track],
+    root: Path,
+    stages: tuple[str, ...],
+    backends: dict[str, str],
+    settings: Settings,
+    *,
+    overwrite: bool,
+    replaces: frozenset[str] = frozenset(),
+    many: bool,
+    jobs: int,
+) -> Outstanding:
+    """See what is to be done.
+
+    Parameters
+    ----------
+    tracks : iterable of Track
+    root : Path
+        The data set.
+    stages, backends, settings, overwrite, replaces
+        What is wanted of them, and how.
+    many : bool
+        Whether it is worth to keep what is found for the next run.
+    jobs : int
+        Processes that may read, if there is very much to be read.
+    """
+    index = _index(root, stages, backends, settings) if many and not (overwrite or replaces) else None
+    found = Outstanding()
+    unknown = [track for track in tracks if not (index and _lasts(track) and index.get(track.folder))]
+    question = _Question(stages, backends, settings, overwrite, replaces)
+    for track, answer in zip(unknown, map_chunked(question, unknown, jobs=jobs), strict=True):
+        if isinstance(answer, str):
+            found.unreadable[str(track.path)] = answer
+            continue
+        for name in answer.own:
+            found.own[name] = found.own.get(name, 0) + 1
+        found.newer += answer.newer
+        if answer.todo:
+            found.todo[str(track.path)] = answer.todo
+        elif index and _lasts(track) and not answer.newer:
+            index.put(track.folder, value=True)
+    if index:
+        index.save()
+    return found
+
+
+def _lasts(track: Track) -> bool:
+    """Whether what is found of a track can be told by its folder's files."""
+    return not (track.loose or track.unclean)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What is to be done with one track."""
+
+    todo: dict[str, str]
+    own: tuple[str, ...]
+    newer: bool
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What a track still wants, or the line that says why nothing can be done with it."""
+
+    stages: tuple[str, ...]
+    backends: dict[str, str]
+    settings: Settings
+    overwrite: bool
+    replaces: frozenset[str]
+
+    def __call__(self, track: Track) -> _Answer | str:
+        try:
+            state = TrackState.of(track, hashed=False)
+            todo = state.outstanding(
+                self.stages, self.backends, self.settings, overwrite=self.overwrite, replaces=self.replaces
+            )
+            again = self.stages if self.overwrite else self.replaces
+            own = tuple(state.own(again, self.settings))
+            return _Answer(todo, own, bool(state.newer(self.stages, self.settings)))
+        except (MirkitError, OSError) as error:
+            return str(error)
+
+
+def _index(root: Path, stages: tuple[str, ...], backends: dict[str, str], settings: Settings) -> FolderCache | None:
+    """What is known to be done of tracks that have not changed; None where it is not known by their files alone."""
+    if "crop" in stages:  # clips lie in folders of their own
+        return None
+    chosen = {name: value for name, value in asdict(settings).items() if name not in _UNRELATED}
+    versions = {row.name: row.version for row in STAGES}
+    own = [models.user_weights_digest(job, settings) for job in sorted(backends)]
+    return FolderCache(root, "done", [__version__, versions, stages, backends, chosen, own])

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from mirkit import engines, models
 from mirkit.errors import MirkitError
-from mirkit.pipeline.job import TrackJob
-from mirkit.pipeline.outcome import TrackOutcome
 from mirkit.pipeline.plan import RunPlan, RunRequest
 from mirkit.pipeline.run_log import logged, unlogged
-from mirkit.pipeline.work import work
+from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.store import remove_orphans
 from mirkit.store.compiled import has_compiled
 from mirkit.track import Track
@@ -104,7 +102,7 @@ def _engine(
     jobs: list[TrackJob], request: RunRequest, count: int
 ) -> Generator[engines.ItemResult[TrackJob, TrackOutcome], None, None]:
     return engines.run(
-        work,
+        run_job,
         jobs,
         jobs=count,
         time_limit=request.time_limit,
@@ -118,6 +116,17 @@ def _wants_gpu(job: TrackJob) -> bool:
     """Whether a method of the run would use a card."""
     named = [models.backend(task, name) for task, name in job.backends.items() if name]
     return any(row.package for row in named) and job.settings.run.device != "cpu"
+
+
+def run_job(job: TrackJob) -> TrackOutcome:
+    """Do a job, in a worker; the analysis is imported here, not in the parent."""
+    if job.url:
+        from mirkit.remote.task import process_away
+
+        return process_away(job)
+    from mirkit.pipeline.track_task import process
+
+    return process(job)
 
 
 def _outcome(done: engines.ItemResult[TrackJob, TrackOutcome]) -> TrackOutcome:

@@ -17,21 +17,21 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
 from mirkit.errors import MirkitError
 from mirkit.features.types import Unknown
-from mirkit.pipeline.job import TrackJob
-from mirkit.pipeline.outcome import TrackOutcome
-from mirkit.pipeline.outputs import adopt_midi, write_products
-from mirkit.pipeline.track_state import TrackState, kept
-from mirkit.pipeline.windows import neural_stages, window_curves
+from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.stages import Result, entry_name, listeners, parameters, stage_function
 from mirkit.stages.selection import midi_path
 from mirkit.stages.window import FROM_SOUND
+from mirkit.staleness import TrackState, kept
 from mirkit.store import (
     EXTERNAL,
     LOCK_NAME,
     FileDigest,
     LockedError,
     ProvenanceRecord,
+    Settings,
     as_error,
+    atomic_write,
+    digest_of_bytes,
     file_digest,
     lock,
     remove_orphans,
@@ -39,9 +39,11 @@ from mirkit.store import (
     update_provenance,
 )
 from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
+from mirkit.store.json_files import write_sidecar
 from mirkit.store.os_errors import REFUSED
 from mirkit.track import Track, follow_rename
 from mirkit.track.own import move_aside, move_back
+from mirkit.windows import neural_stages, window_curves
 
 
 @dataclass
@@ -136,7 +138,7 @@ def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log
 
 def _keep_midi(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log) -> tuple[str, ...]:
     """Leave the user's own MIDI as it is, and say so; give the stages that are left to do."""
-    if adopted := adopt_midi(state, job.settings, _now()):
+    if adopted := _adopt_midi(state, job.settings, _now()):
         log.notes.append(adopted)
     if job.overwrite:
         told = kept("drums", midi_path(state.track, job.settings).name)
@@ -300,7 +302,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log)
         facts |= result.facts
         log.seconds[row.name] = entry.seconds
         log.notes += result.notes
-        entries.append(write_products(state, job.settings, row, entry, result))
+        entries.append(_write_products(state, job.settings, row, entry, result))
         if row.name not in log.failures:
             log.done.append(row.name)
     log.failures |= opened.broken
@@ -363,6 +365,50 @@ def _entry(
         extra={"method": result.method} if result.method else {},
         **more,
     )
+
+
+def _adopt_midi(state: TrackState, settings: Settings, when: str) -> str:
+    """Write down that the MIDI file is the user's, where it is; say so, or give "" where nothing is new."""
+    foreign = state.foreign_midi(settings)
+    row = stage("drums")
+    name = entry_name(row, settings)
+    entry = state.provenance.stages.get(name)
+    if not foreign or (entry and entry.backend == EXTERNAL and foreign in entry.outputs.values()):
+        return ""
+    path = midi_path(state.track, settings)
+    adopted = ProvenanceRecord(
+        name, __version__, row.version, backend=EXTERNAL, outputs={path.name: foreign}, when=when
+    )
+    update_provenance(state.track.provenance, [adopted])
+    return f"{path.name} was found, or changed by hand, and stays as it is"
+
+
+def _write_products(
+    state: TrackState, settings: Settings, row: Stage, entry: ProvenanceRecord, result: Result
+) -> ProvenanceRecord:
+    """Write the files of a result; return the entry that knows those which the user may change."""
+    if row.name == "drums":
+        return _write_midi(state, settings, entry, result)
+    for suffix, content in result.files.items():
+        write_sidecar(state.product(suffix), content)
+    return entry
+
+
+def _write_midi(state: TrackState, settings: Settings, entry: ProvenanceRecord, result: Result) -> ProvenanceRecord:
+    """Write the MIDI file.
+
+    What is about to be written is said beforehand, beside what was there: a file that a kill leaves behind is then not
+    taken for the user's.
+    """
+    ours = state.our_midi(settings)
+    for suffix, content in result.files.items():
+        path = state.product(suffix)
+        before = {f"{path.name} before": print_ for name, print_ in ours.items() if name == path.name}
+        begun = {path.name: digest_of_bytes(content)} | before
+        update_provenance(state.track.provenance, [replace(entry, outputs=begun, failed="interrupted")])
+        atomic_write(path, content)
+        return replace(entry, outputs={path.name: file_digest(path)})
+    return replace(entry, outputs=ours)  # it failed: what is there is still ours
 
 
 def _told(job: TrackJob, error: Exception) -> str:

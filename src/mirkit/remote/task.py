@@ -13,8 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mirkit.errors import MirkitError
-from mirkit.pipeline.job import TrackJob
-from mirkit.pipeline.outcome import TrackOutcome
+from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.remote.lease import lease
 from mirkit.remote.listing import believe
 from mirkit.remote.manifest import LEDGER, Ledger, encode, is_hidden, is_of_a_track, parse

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from mirkit import __version__, engines
-from mirkit.clips.clip import clip_folders
 from mirkit.dataset.items import iter_tracks
 from mirkit.dataset.statistics import statistics
 from mirkit.dataset.table import read_table
@@ -26,6 +25,7 @@ from mirkit.store import make_folder, printable, remove_file, remove_orphans
 from mirkit.store.output import Output, begins_with, head
 from mirkit.store.stamp import stamp_of
 from mirkit.track import Track, is_track
+from mirkit.track.clip import clip_folders
 from mirkit.track.names import base_of
 from mirkit.track.sidecar_names import kind_beside
 

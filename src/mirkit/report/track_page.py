@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from mirkit.catalog import PITCH_CLASSES, TEXT_KEYS, TRACK_KEYS, feature, stage
-from mirkit.clips.clip import clip_folders, cut_in
 from mirkit.errors import InfoError, MirkitError, MissingInput
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.report.curves import curves
@@ -13,6 +12,7 @@ from mirkit.report.midi import notes
 from mirkit.report.waveform import waveform
 from mirkit.store import Provenance, read_curves, read_curves_header, read_grid, read_info, read_onsets, read_provenance
 from mirkit.track import Track
+from mirkit.track.clip import clip_folders, cut_in
 
 #: Facts in the order in which a page shows them, and what they are called there.
 FACTS = (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # `mirkit doctor` must work where a package is missing
     from mirkit.pipeline import TrackOutcome
 
 if TYPE_CHECKING:
-    from mirkit.pipeline.windows import Slices, WindowFeatures
+    from mirkit.windows import Slices, WindowFeatures
 
 
 def note(text: str) -> None:

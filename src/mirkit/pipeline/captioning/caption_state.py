@@ -11,7 +11,7 @@ from mirkit.catalog import stage
 from mirkit.dataset.facts import facts_of, words_of
 from mirkit.models.captioners.retry import PendingPrompt
 from mirkit.pipeline.captioning.caption_job import STAGE, CaptionJob
-from mirkit.pipeline.track_state import unread
+from mirkit.staleness import unread
 from mirkit.store import (
     EXTERNAL,
     FileDigest,

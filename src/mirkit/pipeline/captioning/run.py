@@ -23,9 +23,9 @@ from mirkit.pipeline.captioning.caption_job import STAGE
 from mirkit.pipeline.captioning.caption_state import CaptionState, inspect_captions
 from mirkit.pipeline.captioning.plan import CaptionPlan
 from mirkit.pipeline.captioning.stored_captions import adopt, postprocess, store_attempt
-from mirkit.pipeline.outcome import TrackOutcome
 from mirkit.pipeline.plan import RunRequest
 from mirkit.pipeline.run_log import logged, unlogged
+from mirkit.pipeline.task import TrackOutcome
 from mirkit.store import LOCK_NAME, LockedError, lock, remove_orphans
 from mirkit.track import Track
 

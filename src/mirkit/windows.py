@@ -1,6 +1,6 @@
-"""Any window of a measured track, from the curves kept beside it: no sound is decoded."""
+"""Features of any window of a measured track, computed from its stored feature series without decoding audio."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from os import PathLike
@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
+from mirkit import engines
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import open_audio
-from mirkit.catalog import FEATURES, STAGES, stage
-from mirkit.errors import MissingInput, SettingsError
+from mirkit.catalog import FEATURES, LEVEL_KEYS, STAGES, stage
+from mirkit.errors import MirkitError, MissingInput, SettingsError
 from mirkit.features.types import Unknown, Value, Window
-from mirkit.pipeline.track_state import TrackState
 from mirkit.stages.window import FROM_CURVES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
+from mirkit.staleness import TrackState
 from mirkit.store import Settings, find_root, printable, read_settings
 from mirkit.store.compiled import use_compiled
 from mirkit.track import Track, rename_hint
 
 Number = float | int | None
+
+_TIMBRE = frozenset(stage("timbral").keys)
 
 #: A window may end this much (s) past the end of its track, as rounded times do.
 _SLACK = 0.001
@@ -235,3 +239,119 @@ def _split(values: Mapping[str, Value]) -> WindowFeatures:
         value = values[key]
         numbers[key] = None if isinstance(value, Unknown) else value
     return WindowFeatures(numbers, unknown)
+
+
+@dataclass(frozen=True)
+class WindowTable:
+    """Features of a track, window by window.
+
+    Attributes
+    ----------
+    hop : float
+        Seconds from the start of one window to the start of the next.
+    values : float64 array, shape=(windows, features of the catalog)
+        NaN where unknown.
+    """
+
+    hop: float
+    values: npt.NDArray[np.float64]
+
+    def rows(self) -> Iterator[dict[str, float]]:
+        """Yield the known features of each window."""
+        for row in self.values:
+            yield {key.name: float(value) for key, value in zip(FEATURES, row, strict=True) if np.isfinite(value)}
+
+    def louder(self, gain_db: float) -> "WindowTable":
+        """Give the table of the same audio, amplified by ``gain_db`` (dB)."""
+        shift = np.array([gain_db if key.name in LEVEL_KEYS else 0.0 for key in FEATURES])
+        return WindowTable(self.hop, self.values + shift)
+
+
+@dataclass(frozen=True)
+class _TableJob:
+    """One track, the length of its windows and their hop (s)."""
+
+    name: str
+    path: Path
+    seconds: float
+    hop: float
+
+
+def tables(
+    tracks: Mapping[str, Path],
+    seconds: float,
+    problems: list[str],
+    advance: Callable[[str], None],
+    *,
+    hop: float = 1.0,
+    jobs: int = 0,
+) -> dict[str, WindowTable]:
+    """Measure the windows of many tracks, for a trainer that cuts at random.
+
+    Parameters
+    ----------
+    tracks : mapping
+        Name -> folder or file of a measured track.
+    seconds : float
+        Length of a window; a shorter track has one window, which is all of it.
+    problems : list of str
+        A track that fails adds a line here.
+    advance : callable
+        Called with the name of each track when it is finished.
+    hop : float
+        Seconds from the start of one window to the start of the next.
+    jobs : int
+        Worker processes, 0 for one a core.
+
+    Returns
+    -------
+    dict
+        Name -> table, without the tracks that failed.
+    """
+    items = [_TableJob(name, path, seconds, hop) for name, path in tracks.items()]
+    measured: dict[str, WindowTable] = {}
+    for done in engines.run(_run_table_job, items, jobs=jobs or engines.cores()):
+        if isinstance(done.result, WindowTable):
+            measured[done.item.name] = done.result
+        else:
+            problems.append(f"{done.item.name}: {done.result or done.error}")
+        advance(done.item.name)
+    return measured
+
+
+def _run_table_job(job: _TableJob) -> WindowTable | str:
+    try:
+        return table(job.path, job.seconds, job.hop)
+    except MirkitError as error:
+        return str(error)
+
+
+def table(path: Path, seconds: float, hop: float) -> WindowTable:
+    """Measure the windows of a track from its feature series.
+
+    Timbre needs samples; it is measured on windows that are half a length apart.
+
+    Parameters
+    ----------
+    path : Path
+    seconds : float
+        Length of a window.
+    hop : float
+        Seconds from the start of one window to the start of the next.
+
+    Raises
+    ------
+    MissingInput
+        The track has not been measured.
+    """
+    track = WindowAnalyzer.open(path)
+    last = max(0.0, track.duration - seconds)
+    starts = np.minimum(np.arange(0, last + hop, hop), last) if last else np.zeros(1)
+    decoded = np.unique(np.minimum(np.arange(0, last + seconds / 2, seconds / 2), last))
+    timbre = [track.at(start, min(start + seconds, track.duration), samples=True).values for start in decoded]
+    rows = []
+    for start in starts:
+        values = track.at(start, min(start + seconds, track.duration)).values
+        near = timbre[int(np.argmin(np.abs(decoded - start)))]
+        rows.append([near[key.name] if key.name in _TIMBRE else values[key.name] for key in FEATURES])
+    return WindowTable(hop, np.array(rows, np.float64))
