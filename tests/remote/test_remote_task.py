@@ -17,7 +17,7 @@ from mirkit.pipeline.run import run_job
 from mirkit.pipeline.task import TrackJob
 from mirkit.remote import lease, task
 from mirkit.remote.listing import mirror
-from mirkit.remote.manifest import LEDGER
+from mirkit.remote.manifest import MANIFEST
 from mirkit.remote.object_store import ObjectStore
 from mirkit.store import Settings
 
@@ -35,12 +35,12 @@ def disk(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def depot(disk: Path) -> Iterator[ObjectStore]:
+def store(disk: Path) -> Iterator[ObjectStore]:
     """The same as objects."""
-    depot = ObjectStore(URL)
+    store = ObjectStore(URL)
     for path in disk.rglob("*.flac"):
-        depot.put(path.relative_to(disk).as_posix(), path)
-    yield depot
+        store.put(path.relative_to(disk).as_posix(), path)
+    yield store
     fsspec.filesystem("memory").store.clear()
 
 
@@ -57,8 +57,8 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def content(depot: ObjectStore, suffix: str) -> dict[str, bytes]:
-    return depot.read(name for name in depot.find() if name.endswith(suffix))
+def content(store: ObjectStore, suffix: str) -> dict[str, bytes]:
+    return store.read(name for name in store.find() if name.endswith(suffix))
 
 
 def run(*command: str) -> int:
@@ -66,7 +66,7 @@ def run(*command: str) -> int:
 
 
 @pytest.mark.usefixtures("in_process")
-def test_results_are_those_of_a_disk(disk: Path, depot: ObjectStore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_are_those_of_a_disk(disk: Path, store: ObjectStore, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("rhythm", URL) == 0
     told = capsys.readouterr()
     assert f"tracks   2 in {URL}" in told.out
@@ -74,24 +74,24 @@ def test_results_are_those_of_a_disk(disk: Path, depot: ObjectStore, capsys: pyt
     assert run("rhythm", str(disk), "--batch", "--quiet") == 0
     for suffix in (".INFO", ".ONSETS", ".BEATS_GRID", "mirkit.toml"):
         theirs = {path.relative_to(disk).as_posix(): path.read_bytes() for path in disk.rglob(f"*{suffix}")}
-        assert content(depot, suffix) == theirs
+        assert content(store, suffix) == theirs
         assert len(theirs) == (1 if suffix == "mirkit.toml" else 2)
-    names = set(depot.find())
+    names = set(store.find())
     assert {f"{name}/{name}.{kind}" for name in NAMES for kind in ("PROVENANCE", "CURVES.npz")} <= names
     assert not [name for name in names if "lock" in name or "tmp" in name or lease.LEASE in name]
     assert any(name.startswith(".mirkit/log/") for name in names)
 
 
 @pytest.mark.usefixtures("in_process")
-def test_what_is_done_is_not_copied(depot: ObjectStore, fetched: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_done_is_not_copied(store: ObjectStore, fetched: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("bands", URL, "--quiet") == 0
     assert sorted(fetched) == [f"{name}/full_mix.flac" for name in NAMES]
     fetched.clear()
-    before = depot.find()
+    before = store.find()
     assert run("bands", URL) == 0
     assert "2 done already" in capsys.readouterr().out
     assert fetched == []
-    assert {n: s for n, s in depot.find().items() if "/log/" not in n} == {
+    assert {n: s for n, s in store.find().items() if "/log/" not in n} == {
         n: s for n, s in before.items() if "/log/" not in n
     }
     assert run("onsets", URL, "--quiet") == 0
@@ -100,73 +100,73 @@ def test_what_is_done_is_not_copied(depot: ObjectStore, fetched: list[str], caps
 
 @pytest.mark.usefixtures("in_process")
 def test_new_sound_is_seen(
-    depot: ObjectStore, disk: Path, fetched: list[str], capsys: pytest.CaptureFixture[str]
+    store: ObjectStore, disk: Path, fetched: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("bands", URL, "--quiet") == 0
-    before = content(depot, ".INFO")
+    before = content(store, ".INFO")
     make_track(disk / NAMES[0], seconds=6, seed=7)
-    depot.put(f"{NAMES[0]}/full_mix.flac", disk / NAMES[0] / "full_mix.flac")
+    store.put(f"{NAMES[0]}/full_mix.flac", disk / NAMES[0] / "full_mix.flac")
     fetched.clear()
     assert run("bands", URL) == 0
     assert "changed: full_mix" in capsys.readouterr().out
     assert {name.split("/")[0] for name in fetched} == {NAMES[0]}
-    after = content(depot, ".INFO")
+    after = content(store, ".INFO")
     assert [name for name in after if after[name] != before[name]] == [f"{NAMES[0]}/{NAMES[0]}.INFO"]
 
 
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("damage", [None, b"{", b"[]", b'{"full_mix.flac": 3}'])
-def test_the_ledger_can_be_lost(depot: ObjectStore, damage: bytes | None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ledger_can_be_lost(store: ObjectStore, damage: bytes | None, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("bands", URL, "--quiet") == 0
-    before = content(depot, ".INFO")
+    before = content(store, ".INFO")
     for name in NAMES:
-        ledger = f"{name}/{LEDGER}"
-        depot.remove(ledger) if damage is None else depot.write(ledger, damage)
+        ledger = f"{name}/{MANIFEST}"
+        store.remove(ledger) if damage is None else store.write(ledger, damage)
     assert run("bands", URL) == 0
     assert "0 failed" in capsys.readouterr().out
-    assert content(depot, ".INFO") == before
+    assert content(store, ".INFO") == before
     assert run("bands", URL) == 0
     assert "2 done already" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("in_process")
-def test_stems_and_clips_go_there_too(depot: ObjectStore) -> None:
+def test_stems_and_clips_go_there_too(store: ObjectStore) -> None:
     assert run("separate", URL, "--quiet", "--model", "embedded") == 0
     assert run("crop", URL, "--seconds", "2", "--align", "free", "--quiet") == 0
-    names = set(depot.find())
+    names = set(store.find())
     assert {f"{NAMES[0]}/{stem}.flac" for stem in ("drums", "bass", "other", "vocals")} <= names
     assert f"{NAMES[0]}/crops/{NAMES[0]}_001/full_mix.flac" in names
     assert run("crop", URL, "--seconds", "4", "--align", "free", "--quiet") == 2
-    assert names == set(depot.find())
+    assert names == set(store.find())
     assert run("crop", URL, "--seconds", "4", "--align", "free", "--quiet", "--overwrite") == 0
-    assert f"{NAMES[0]}/crops/{NAMES[0]}_003/full_mix.flac" not in set(depot.find()), "what is gone is gone there"
+    assert f"{NAMES[0]}/crops/{NAMES[0]}_003/full_mix.flac" not in set(store.find()), "what is gone is gone there"
 
 
 def job(folder: str, **more: Any) -> TrackJob:
     return TrackJob(Path(folder), STAGES, {}, Settings(), name=folder, url=URL, **more)
 
 
-def test_another_holder_is_told_as_busy(depot: ObjectStore, fetched: list[str]) -> None:
-    with lease.lease(depot, NAMES[0], 0):
+def test_another_holder_is_told_as_busy(store: ObjectStore, fetched: list[str]) -> None:
+    with lease.lease(store, NAMES[0], 0):
         assert run_job(job(NAMES[0])).busy
     assert fetched == []
     assert set(run_job(job(NAMES[0])).done) == set(STAGES)
 
 
-def test_who_lost_the_lease_writes_nothing(depot: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_lost_the_lease_writes_nothing(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     files = task._files
 
     def taken_meanwhile(folder: Path) -> Any:
-        depot.write(f"{NAMES[0]}/{lease.LEASE}000099", b"{}")
+        store.write(f"{NAMES[0]}/{lease.LEASE}000099", b"{}")
         return files(folder)
 
     monkeypatch.setattr(task, "_files", taken_meanwhile)
-    before = set(depot.find())
+    before = set(store.find())
     assert run_job(job(NAMES[0])).busy
-    assert {name for name in depot.find() if lease.LEASE not in name} == before
+    assert {name for name in store.find() if lease.LEASE not in name} == before
 
 
-def test_a_broken_upload_leaves_a_track_to_be_done_again(depot: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_upload_leaves_a_track_to_be_done_again(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     put = ObjectStore.put
 
     def broken(self: ObjectStore, name: str, source: Path) -> None:
@@ -179,22 +179,22 @@ def test_a_broken_upload_leaves_a_track_to_be_done_again(depot: ObjectStore, mon
         patch.setattr(ObjectStore, "put", broken)
         outcome = run_job(job(NAMES[0]))
     assert outcome.failures == {"track": str(refused)}
-    assert not [name for name in depot.find() if name.endswith(".PROVENANCE")]
+    assert not [name for name in store.find() if name.endswith(".PROVENANCE")]
     again = run_job(job(NAMES[0]))
     assert again.ok
     assert set(again.done) == set(STAGES)
 
 
-def test_objects_beside_the_tracks_and_hidden_ones_are_left_alone(depot: ObjectStore, tmp_path: Path) -> None:
+def test_objects_beside_the_tracks_and_hidden_ones_are_left_alone(store: ObjectStore, tmp_path: Path) -> None:
     for name in ("notes.txt", "loose.flac", f"{NAMES[0]}/.DS_Store", ".git/config", f"{NAMES[0]}/cover.jpg"):
-        depot.write(name, b"x" * 10)
+        store.write(name, b"x" * 10)
     (tmp_path / "seen").mkdir()
     mirror(URL, tmp_path / "seen")
     seen = {path.relative_to(tmp_path / "seen").as_posix() for path in (tmp_path / "seen").rglob("*") if path.is_file()}
     tracks = {*(f"{name}/full_mix.flac" for name in NAMES), f"{NAMES[0]}/cover.jpg"}
     assert seen == tracks | {"mirkit.toml"}
     assert run_job(job(NAMES[0])).ok
-    assert depot.read([f"{NAMES[0]}/.DS_Store"]) == {f"{NAMES[0]}/.DS_Store": b"x" * 10}
+    assert store.read([f"{NAMES[0]}/.DS_Store"]) == {f"{NAMES[0]}/.DS_Store": b"x" * 10}
 
 
 def test_a_place_without_tracks_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,18 +213,18 @@ def test_a_disk_as_object_storage_with_workers(disk: Path, tmp_path: Path) -> No
     assert {
         p.relative_to(tmp_path / "objects"): p.read_bytes() for p in (tmp_path / "objects").rglob("*.INFO")
     } == theirs
-    ledger = json.loads((tmp_path / "objects" / NAMES[0] / LEDGER).read_text())
+    ledger = json.loads((tmp_path / "objects" / NAMES[0] / MANIFEST).read_text())
     assert set(ledger) >= {"full_mix.flac", f"{NAMES[0]}.PROVENANCE"}
 
 
 @pytest.mark.usefixtures("in_process")
 def test_verify_stats_and_status_read_what_lies_there(
-    depot: ObjectStore, fetched: list[str], capsys: pytest.CaptureFixture[str]
+    store: ObjectStore, fetched: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("extract", URL, "--quiet") == 0
     assert run("crop", URL, "--seconds", "2", "--align", "free", "--quiet") == 0
     fetched.clear()
-    before = depot.find()
+    before = store.find()
     assert main(["verify", URL, "--crops"]) == 0
     told = capsys.readouterr()
     assert f"ok      {NAMES[1]}: " in told.out
@@ -236,20 +236,20 @@ def test_verify_stats_and_status_read_what_lies_there(
     told = capsys.readouterr()
     assert "2 of 2 done, 0 failed" in told.out
     assert f"log      {URL}/.mirkit/log/" in told.out
-    assert (fetched, depot.find()) == ([], before), "they copy no sound and write nothing"
+    assert (fetched, store.find()) == ([], before), "they copy no sound and write nothing"
 
 
 @pytest.mark.usefixtures("in_process")
 def test_verify_compares_sound_that_others_put_there(
-    disk: Path, depot: ObjectStore, fetched: list[str], capsys: pytest.CaptureFixture[str]
+    disk: Path, store: ObjectStore, fetched: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Measured on a disk and copied: there is no ledger. One of the mixes was edited on the way, by a bit."""
     assert run("extract", str(disk), "--quiet") == 0
     for path in disk.rglob("*"):
         if path.is_file() and ".mirkit" not in str(path):
-            depot.put(path.relative_to(disk).as_posix(), path)
+            store.put(path.relative_to(disk).as_posix(), path)
     mix = (disk / NAMES[0] / "full_mix.flac").read_bytes()
-    depot.write(f"{NAMES[0]}/full_mix.flac", mix[:-1] + bytes([mix[-1] ^ 1]))
+    store.write(f"{NAMES[0]}/full_mix.flac", mix[:-1] + bytes([mix[-1] ^ 1]))
     assert main(["verify", URL]) == 1
     told = capsys.readouterr()
     assert "2 sounds were not put there by mirkit" in told.err
@@ -261,9 +261,9 @@ def test_verify_compares_sound_that_others_put_there(
 
 
 @pytest.mark.usefixtures("in_process")
-def test_what_is_said_of_a_track_names_its_place(depot: ObjectStore, capsys: pytest.CaptureFixture[str]) -> None:
-    depot.write(f"{NAMES[0]}/full_mix.flac", b"no sound")
-    depot.write(f"{NAMES[1]}/bass.flac", b"no sound")
+def test_what_is_said_of_a_track_names_its_place(store: ObjectStore, capsys: pytest.CaptureFixture[str]) -> None:
+    store.write(f"{NAMES[0]}/full_mix.flac", b"no sound")
+    store.write(f"{NAMES[1]}/bass.flac", b"no sound")
     assert run("extract", URL) == 1
     told = capsys.readouterr().err
     assert f"{URL}/{NAMES[0]}/full_mix.flac: holds no sound" in told
@@ -273,16 +273,16 @@ def test_what_is_said_of_a_track_names_its_place(depot: ObjectStore, capsys: pyt
     told = capsys.readouterr().out
     assert f"{URL}/{NAMES[1]}/bass.flac: holds no sound" in told
     assert "/mirkit-" not in told
-    assert not [name for name, data in content(depot, ".PROVENANCE").items() if b"/mirkit-" in data]
-    depot.write("mirkit.toml", b"[")
+    assert not [name for name, data in content(store, ".PROVENANCE").items() if b"/mirkit-" in data]
+    store.write("mirkit.toml", b"[")
     assert main(["verify", URL]) == 2
     assert f"{URL}/mirkit.toml: not readable as TOML" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("in_process")
-def test_the_log_is_there_while_the_run_goes_on(depot: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_there_while_the_run_goes_on(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    put_back = task._put_back
+    put_back = task._upload_changes
 
     def look(*given: Any) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -291,13 +291,13 @@ def test_the_log_is_there_while_the_run_goes_on(depot: ObjectStore, monkeypatch:
         assert ", running, " in told.getvalue()
         put_back(*given)
 
-    monkeypatch.setattr(task, "_put_back", look)
+    monkeypatch.setattr(task, "_upload_changes", look)
     assert run("bands", URL, "--quiet") == 0
     assert seen == [0, 0]
     for number in range(25):
-        depot.write(f".mirkit/log/20200101T000000{number:06d}-1.jsonl", b"{}\n")
+        store.write(f".mirkit/log/20200101T000000{number:06d}-1.jsonl", b"{}\n")
     assert run("bands", URL, "--overwrite", "--quiet") == 0
-    logs = list(depot.find(".mirkit/log"))
+    logs = list(store.find(".mirkit/log"))
     assert len(logs) == 20, "the newest are kept"
     assert not logs[-1].startswith(".mirkit/log/2020")
 

@@ -21,7 +21,7 @@ from mirkit.store import LockedError
 
 
 @pytest.fixture
-def depot() -> Iterator[ObjectStore]:
+def store() -> Iterator[ObjectStore]:
     import s3fs
 
     service = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
@@ -42,43 +42,43 @@ def depot() -> Iterator[ObjectStore]:
     service.stop()
 
 
-def test_creating_is_exclusive_and_stamps_tell_content(depot: ObjectStore) -> None:
-    assert depot.find() == {}
-    assert depot.create("T/a", b"1")
-    assert not depot.create("T/a", b"2")
-    assert depot.read(["T/a", "T/gone"]) == {"T/a": b"1"}
-    before = depot.find("T")
-    depot.write("T/a", b"2")
-    assert depot.find("T").keys() == before.keys()
-    assert depot.find("T") != before
-    with lease.lease(depot, "T", 0) as held, pytest.raises(LockedError), lease.lease(depot, "T", 0):
+def test_creating_is_exclusive_and_stamps_tell_content(store: ObjectStore) -> None:
+    assert store.find() == {}
+    assert store.create("T/a", b"1")
+    assert not store.create("T/a", b"2")
+    assert store.read(["T/a", "T/gone"]) == {"T/a": b"1"}
+    before = store.find("T")
+    store.write("T/a", b"2")
+    assert store.find("T").keys() == before.keys()
+    assert store.find("T") != before
+    with lease.lease(store, "T", 0) as held, pytest.raises(LockedError), lease.lease(store, "T", 0):
         held.check()
-    depot.remove("T/a")
-    depot.remove("T/a")
-    assert depot.find() == {}
+    store.remove("T/a")
+    store.remove("T/a")
+    assert store.find() == {}
 
 
 @pytest.mark.slow
-def test_a_data_set_in_a_bucket(depot: ObjectStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_data_set_in_a_bucket(store: ObjectStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed, name in enumerate(("Artist - One", "Artist - Zwei é")):
         make_track(tmp_path / name, seconds=6, seed=seed)
-        depot.put(f"{name}/full_mix.flac", tmp_path / name / "full_mix.flac")
-    assert main(["rhythm", depot.url, "--jobs", "2", "--quiet"]) == 0
-    assert main(["rhythm", depot.url]) == 0
+        store.put(f"{name}/full_mix.flac", tmp_path / name / "full_mix.flac")
+    assert main(["rhythm", store.url, "--jobs", "2", "--quiet"]) == 0
+    assert main(["rhythm", store.url]) == 0
     assert "2 done already" in capsys.readouterr().out
-    assert main(["verify", depot.url]) == 1, "of all keys, only those of rhythm are there"
+    assert main(["verify", store.url]) == 1, "of all keys, only those of rhythm are there"
     assert "MISSING Artist - Zwei é: " in capsys.readouterr().out
-    assert main(["stats", depot.url]) == 0
-    assert main(["status", depot.url]) == 0
+    assert main(["stats", store.url]) == 0
+    assert main(["status", store.url]) == 0
     assert "tracks   2 of 2 done, 0 failed" in capsys.readouterr().out
     assert main(["rhythm", str(tmp_path), "--batch", "--quiet"]) == 0
     kinds = (".INFO", ".ONSETS", ".BEATS_GRID")
     theirs = {p.relative_to(tmp_path).as_posix(): p.read_bytes() for p in tmp_path.rglob("*") if p.suffix in kinds}
-    assert depot.read(name for name in depot.find() if name.endswith(kinds)) == theirs
+    assert store.read(name for name in store.find() if name.endswith(kinds)) == theirs
     assert len(theirs) == 6
 
 
-def test_no_credentials_is_one_line(depot: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_credentials_is_one_line(store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import s3fs
 
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

@@ -17,7 +17,7 @@ from mirkit.errors import MirkitError
 from mirkit.models.roformer.config import read_config
 from mirkit.organize.journal import Journal
 from mirkit.remote.lease import LEASE, lease
-from mirkit.remote.manifest import LEDGER, parse
+from mirkit.remote.manifest import MANIFEST, parse
 from mirkit.remote.object_store import ObjectStore
 from mirkit.report.midi import notes
 from mirkit.store import (
@@ -76,7 +76,7 @@ FILES = {
     "settings": File("mirkit.toml", (lambda path: read_settings(path.parent),)),
     "journal": File(".mirkit-organize.jsonl", (lambda path: Journal(path.parent).records(),)),
     "index": File(str(_Known(Path()).index._path), (lambda path: verify_all(path.parents[2]),), ("verify",)),
-    "ledger": File(f"A/{LEDGER}", (lambda path: parse(path.read_bytes(), "A"),)),
+    "ledger": File(f"A/{MANIFEST}", (lambda path: parse(path.read_bytes(), "A"),)),
     "lease": File(f"A/{LEASE}000001", (_take_lease,)),
     "midi": File("A/drums.mid", (notes,)),
     "yaml": File("A/model.yaml", (read_config,)),

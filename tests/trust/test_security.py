@@ -238,7 +238,7 @@ def test_a_track_in_the_home_folder_does_not_make_it_all_a_data_set(
         link = tmp_path / "T.INFO"
     link.symlink_to(secret)
     assert run("loudness", path) == 1
-    assert f"{link}: a link to {secret}, which is no .INFO; it is neither" in capsys.readouterr().err
+    assert f"{link}: a link to {secret}, which is no .INFO; it is not read or written" in capsys.readouterr().err
     assert run("loudness", path) == 1, "also once the folder has settings"
     assert link.is_symlink()
 

@@ -121,9 +121,9 @@ def _wants_gpu(job: TrackJob) -> bool:
 def run_job(job: TrackJob) -> TrackOutcome:
     """Do a job, in a worker; the analysis is imported here, not in the parent."""
     if job.url:
-        from mirkit.remote.task import process_away
+        from mirkit.remote.task import process_remote_track
 
-        return process_away(job)
+        return process_remote_track(job)
     from mirkit.pipeline.track_task import process
 
     return process(job)

@@ -8,7 +8,6 @@ from typing import Any
 
 from mirkit import __version__
 from mirkit.errors import MirkitError
-from mirkit.remote.object_store import ObjectStore
 from mirkit.store.run_log import FOLDER, RunLog
 
 #: Seconds between two copies of a log to object storage, where a log is written whole.
@@ -56,13 +55,17 @@ def unlogged() -> Iterator[Callable[..., None]]:
 
 
 def _writer(log: RunLog, url: str) -> Callable[..., None]:
-    depot, copied = ObjectStore(url) if url else None, float("-inf")
+    store, copied = None, float("-inf")
+    if url:
+        from mirkit.remote.object_store import ObjectStore  # needs the extra `cloud`
+
+        store = ObjectStore(url)
 
     def copy() -> None:
         nonlocal copied
-        if depot and log.path and time.monotonic() - copied > _EVERY:
+        if store and log.path and time.monotonic() - copied > _EVERY:
             with suppress(MirkitError):  # the tracks will tell, and so will the end
-                depot.put((FOLDER / log.path.name).as_posix(), log.path)
+                store.put((FOLDER / log.path.name).as_posix(), log.path)
             copied = time.monotonic()
 
     def write(**particulars: Any) -> None:

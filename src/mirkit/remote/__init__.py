@@ -1,1 +1,1 @@
-"""Tracks on object storage: one writer for each track, whole objects. Needs the extra ``cloud``."""
+"""Data sets on object storage. Needs the extra ``cloud``; imported only when a command is given a URL."""

@@ -1,8 +1,8 @@
-"""One writer a track, where there are no locks: a lease, an object that says who writes and until when.
+"""A lease gives a track on object storage one writer: an object that names its holder and the time when it expires.
 
-Leases of a folder are numbered; the highest number counts. Who finds it run out creates the next number, and of two who
-do so at once the storage lets one succeed. The holder renews it while it works, and looks again before it writes: if it
-was taken for dead meanwhile, it writes nothing.
+Leases of a folder are numbered and the highest number is valid. A machine that finds it expired creates the next
+number; of two that do so at once, the storage lets one succeed. The holder renews its lease while it works and checks
+it again before it writes: when the lease expired meanwhile, it writes nothing.
 """
 
 import json
@@ -17,79 +17,81 @@ from mirkit.remote.object_store import ObjectStore
 from mirkit.store.atomic import LockedError
 from mirkit.store.os_errors import printable
 
-#: Beginning of a lease's name, in the folder that it is for.
+#: Prefix of the name of a lease in the folder of its track.
 LEASE = ".mirkit-lease-"
-#: Seconds that a lease holds from its last renewal: how long the track of a lost node stays closed. The clocks of the
+#: Seconds from the last renewal until a lease expires, and so the wait for the track of a lost node. The clocks of the
 #: machines must agree better than that.
-SECONDS = 120.0
-#: Seconds between two looks at a lease that somebody else holds.
-_LOOK = 2.0
+LEASE_SECONDS = 120.0
+#: Seconds between two checks of a lease that another machine holds.
+_POLL_SECONDS = 2.0
 
 
 class Lease:
-    """A lease that is held. Made by :func:`lease`."""
+    """A lease that this process holds; made by :func:`lease`."""
 
-    def __init__(self, depot: ObjectStore, folder: str, name: str, owner: str, since: float) -> None:
-        self._depot, self._folder, self._name, self._owner = depot, folder, name, owner
+    def __init__(self, store: ObjectStore, folder: str, name: str, owner: str, since: float) -> None:
+        self._store, self._folder, self._name, self._owner = store, folder, name, owner
         self._lost, self._since = False, since
 
     def check(self) -> None:
-        """See whether it still counts.
+        """Check that the lease is still valid.
 
         Raises
         ------
-        Busy
-            It ran out, and somebody else has the track now.
+        LockedError
+            It expired, or another machine has taken the track over.
         """
-        top, content = _highest(self._depot, self._folder)
-        late = time.monotonic() - self._since > SECONDS
-        if self._lost or late or top != self._name or content.get("owner") != self._owner:
+        top, content = _current(self._store, self._folder)
+        # On the clock of this machine: until another one notices, the object in the storage does not change.
+        expired = time.monotonic() - self._since > LEASE_SECONDS
+        if self._lost or expired or top != self._name or content.get("owner") != self._owner:
             self._lost = True
             raise LockedError(
-                f"{printable(self._folder)}: this machine was silent for too long, and another one has the track now"
+                f"{printable(self._folder)}: this machine did not renew its lease in time, so another one may be "
+                "at work on the track; nothing was written. Run the same command again"
             )
 
     def renew(self) -> None:
-        """Prolong it, if it still counts."""
+        """Extend the lease, if it is still valid."""
         since = time.monotonic()
-        with suppress(MirkitError):  # lost, which check will tell, or the storage is away: the next time, then
+        with suppress(MirkitError):  # check() reports a lost lease; a storage that does not answer is asked again
             self.check()
-            self._depot.write(self._name, _content(self._owner))
+            self._store.write(self._name, _encode(self._owner))
             self._since = since
 
     def release(self) -> None:
-        """Give it back."""
-        with suppress(MirkitError):  # it will run out
+        """Remove the lease."""
+        with suppress(MirkitError):  # it then expires
             self.check()
-            self._depot.remove(self._name)
+            self._store.remove(self._name)
 
 
 @contextmanager
-def lease(depot: ObjectStore, folder: str, patience: float) -> Iterator[Lease]:
-    """Hold the lease of a folder; it is renewed in the background.
+def lease(store: ObjectStore, folder: str, patience: float) -> Iterator[Lease]:
+    """Hold the lease of a folder; a thread renews it.
 
     Parameters
     ----------
-    depot : ObjectStore
+    store : ObjectStore
     folder : str
-        Of a track.
+        Folder of the track, below the URL of the store.
     patience : float
         Seconds to wait for another holder.
 
     Raises
     ------
-    Busy
-        Somebody else holds it.
+    LockedError
+        Another process or machine holds it.
     InfoError
-        The storage refuses.
+        The storage refused.
     """
     owner, deadline = secrets.token_hex(8), time.monotonic() + patience
-    while (held := _take(depot, folder, owner)) is None:
+    while (held := _try_to_create(store, folder, owner)) is None:
         if time.monotonic() >= deadline:
             raise LockedError(f"{printable(folder)}: another mirkit is at work on it")
-        time.sleep(min(_LOOK, max(0.0, deadline - time.monotonic())))
+        time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
     over = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(held, over), daemon=True)
+    keeper = threading.Thread(target=_renew_until, args=(held, over), daemon=True)
     keeper.start()
     try:
         yield held
@@ -99,44 +101,44 @@ def lease(depot: ObjectStore, folder: str, patience: float) -> Iterator[Lease]:
         held.release()
 
 
-def _keep(held: Lease, over: threading.Event) -> None:
-    while not over.wait(SECONDS / 3):
+def _renew_until(held: Lease, over: threading.Event) -> None:
+    while not over.wait(LEASE_SECONDS / 3):
         held.renew()
 
 
-def _take(depot: ObjectStore, folder: str, owner: str) -> Lease | None:
+def _try_to_create(store: ObjectStore, folder: str, owner: str) -> Lease | None:
     since = time.monotonic()
-    top, content = _highest(depot, folder)
-    if top and _until(content) > time.time():
+    top, content = _current(store, folder)
+    if top and _valid_until(content) > time.time():
         return None
     number = int(top.rpartition("-")[2]) + 1 if top else 1
     name = f"{folder}/{LEASE}{number:06d}"
-    if not depot.create(name, _content(owner)):
+    if not store.create(name, _encode(owner)):
         return None
     if top:
         with suppress(MirkitError):
-            depot.remove(top)
-    return Lease(depot, folder, name, owner, since)
+            store.remove(top)
+    return Lease(store, folder, name, owner, since)
 
 
-def _highest(depot: ObjectStore, folder: str) -> tuple[str, dict[str, object]]:
-    """Name and content of the lease that counts; "" where there is none."""
-    leases = [name for name in depot.find(folder) if name.startswith(f"{folder}/{LEASE}")]
+def _current(store: ObjectStore, folder: str) -> tuple[str, dict[str, object]]:
+    """Return name and content of the valid or last lease; ``""`` where there is none."""
+    leases = [name for name in store.find(folder) if name.startswith(f"{folder}/{LEASE}")]
     leases = [name for name in leases if name.rpartition("-")[2].isdecimal()]
     if not leases:
         return "", {}
     top = max(leases)
     try:
-        content = json.loads(depot.read([top]).get(top, b"{}"))
+        content = json.loads(store.read([top]).get(top, b"{}"))
     except ValueError:
         content = {}
     return top, content if isinstance(content, dict) else {}
 
 
-def _until(content: dict[str, object]) -> float:
+def _valid_until(content: dict[str, object]) -> float:
     until = content.get("until")
     return float(until) if isinstance(until, int | float) else 0.0
 
 
-def _content(owner: str) -> bytes:
-    return json.dumps({"owner": owner, "until": time.time() + SECONDS}).encode()
+def _encode(owner: str) -> bytes:
+    return json.dumps({"owner": owner, "until": time.time() + LEASE_SECONDS}).encode()

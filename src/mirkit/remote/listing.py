@@ -1,7 +1,7 @@
-"""A data set on object storage, as a local folder to look at: sidecars as they are, empty stand-ins for the rest.
+"""A data set on object storage as a local folder: its sidecars are copied, other objects become empty placeholders.
 
-A stand-in has the size of its object, and the time that the ledger knows. The rule of what is done, and ``verify``,
-need nothing else: nothing is copied that is as it was.
+A placeholder has the size of its object and the modification time in the manifest. Planning and ``verify`` need no more
+than that, so objects that have not changed are not copied.
 """
 
 import os
@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from mirkit.errors import MirkitError, MissingInput
-from mirkit.remote.manifest import LEDGER, Ledger, is_of_a_track, parse
+from mirkit.remote.manifest import MANIFEST, Manifest, is_track_object, parse
 from mirkit.remote.object_store import ObjectStore, ObjectVersion
 from mirkit.store import FileDigest, believe_times, file_digest, read_provenance
 from mirkit.store.dataset_root import SETTINGS_NAME
@@ -19,91 +19,93 @@ from mirkit.store.run_log import FOLDER as LOGS
 from mirkit.store.run_log import KEPT
 from mirkit.track import Track, is_sound
 
-#: What is read of a track; everything else only has to be there.
-_READ = (".INFO", ".PROVENANCE", LEDGER)
-#: Folders whose sidecars are held in memory at once.
-_AT_ONCE = 200
+#: Ends of the names of objects that are copied; all others become placeholders.
+_READ_WHOLE = (".INFO", ".PROVENANCE", MANIFEST)
+#: Folders whose sidecars are in memory at once.
+_CHUNK = 200
 
 
 def mirror(url: str, into: Path, *, compare: Callable[[int], None] | None = None) -> None:
-    """Make a data set's tree in a local folder.
+    """Make the tree of a data set in a local folder.
 
     Parameters
     ----------
     url : str
-        Of the data set.
+        URL of the data set.
     into : Path
         An empty folder.
     compare : callable, optional
-        Have sounds that no ledger knows, but a provenance may, copied one by one to compare their content. It is told
-        beforehand how many. Without it they look changed.
+        Called with the number of audio objects that are in no manifest but may be in a provenance; they are then copied
+        one by one to compare their content. Without it they count as changed.
 
     Raises
     ------
     MissingInput
-        There is no track.
+        There is no track at the URL.
     MirkitError
         The storage cannot be read.
     """
-    depot = ObjectStore(url)
+    store = ObjectStore(url)
     folders: dict[str, dict[str, ObjectVersion]] = {}
-    for name, stamp in depot.find().items():
-        if is_of_a_track(name):
+    for name, stamp in store.find().items():
+        if is_track_object(name):
             folders.setdefault(name.partition("/")[0], {})[name] = stamp
     if not folders:
         raise MissingInput(f"{printable(url)}: no track folders in it; give the folder that holds them")
-    # Always there, so that no folder around the mirror is taken for the data set.
-    (into / SETTINGS_NAME).write_bytes(depot.read([SETTINGS_NAME]).get(SETTINGS_NAME, b""))
+    # Always written, so that no folder above the mirror is taken for the root of the data set.
+    (into / SETTINGS_NAME).write_bytes(store.read([SETTINGS_NAME]).get(SETTINGS_NAME, b""))
     groups = list(folders.values())
     unknown: dict[str, ObjectVersion] = {}
-    for first in range(0, len(groups), _AT_ONCE):
-        objects = {name: stamp for group in groups[first : first + _AT_ONCE] for name, stamp in group.items()}
-        unknown |= _stand_in(depot, into, objects)
+    for first in range(0, len(groups), _CHUNK):
+        objects = {name: stamp for group in groups[first : first + _CHUNK] for name, stamp in group.items()}
+        unknown |= _create_placeholders(store, into, objects)
     if compare:
-        _compare(depot, into, unknown, compare)
+        _compare(store, into, unknown, compare)
 
 
 def mirror_logs(url: str, into: Path) -> None:
-    """Copy the logs of a data set's runs, and nothing else. Raises MirkitError where the storage cannot be read."""
-    depot = ObjectStore(url)
+    """Copy only the logs of a data set's runs. Raises MirkitError where the storage cannot be read."""
+    store = ObjectStore(url)
     (into / SETTINGS_NAME).touch()
     (into / LOGS).mkdir(parents=True)
-    for name, data in depot.read(list(depot.find(LOGS.as_posix()))[-KEPT:]).items():
+    for name, data in store.read(list(store.find(LOGS.as_posix()))[-KEPT:]).items():
         (into / name).write_bytes(data)
 
 
 def upload_dataset_files(url: str, mirrored: Path) -> None:
-    """Put back what belongs to the whole data set: its settings, where they have changed, and the logs of runs."""
-    depot = ObjectStore(url)
+    """Upload the files of the whole data set: its settings, where they have changed, and the logs of runs."""
+    store = ObjectStore(url)
     files = [mirrored / SETTINGS_NAME, *(mirrored / LOGS).glob("*")]
     contents = {path.relative_to(mirrored).as_posix(): path.read_bytes() for path in files if path.is_file()}
-    before = depot.read(contents)
+    before = store.read(contents)
     for name, data in contents.items():
         if data != before.get(name, b""):
-            depot.write(name, data)
-    for old in list(depot.find(LOGS.as_posix()))[:-KEPT]:
-        depot.remove(old)
+            store.write(name, data)
+    for old in list(store.find(LOGS.as_posix()))[:-KEPT]:
+        store.remove(old)
 
 
-def _stand_in(depot: ObjectStore, into: Path, objects: Mapping[str, ObjectVersion]) -> dict[str, ObjectVersion]:
-    """Make the files of some folders; give the sounds that are not what their ledger knows."""
-    sidecars = [name for name in objects if name.endswith(_READ)]
-    links = {name: target for name in sidecars if (target := depot.leads_out(name))}
-    small = depot.read(name for name in sidecars if name not in links)
-    known: Ledger = {}
+def _create_placeholders(
+    store: ObjectStore, into: Path, objects: Mapping[str, ObjectVersion]
+) -> dict[str, ObjectVersion]:
+    """Make the files of some folders; return the audio objects whose version is not in the manifest."""
+    sidecars = [name for name in objects if name.endswith(_READ_WHOLE)]
+    links = {name: target for name in sidecars if (target := store.leads_out(name))}
+    small = store.read(name for name in sidecars if name not in links)
+    known: Manifest = {}
     for name, data in small.items():
-        if name.endswith(LEDGER):
+        if name.endswith(MANIFEST):
             known |= parse(data, str(PurePosixPath(name).parent))
     unknown = {}
     for name, stamp in objects.items():
-        if name.endswith(LEDGER):
+        if name.endswith(MANIFEST):
             continue
         path = into / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if name in small:
             path.write_bytes(small[name])
             continue
-        if name in links:  # who looks at the track refuses it
+        if name in links:  # reading the track reports it
             path.symlink_to(links[name])
             continue
         path.touch()
@@ -114,48 +116,50 @@ def _stand_in(depot: ObjectStore, into: Path, objects: Mapping[str, ObjectVersio
             unknown[name] = stamp
     for name in small:
         if name.endswith(".PROVENANCE"):
-            believe(into / name)
+            accept_known_times(into / name)
     return unknown
 
 
-def _compare(depot: ObjectStore, into: Path, unknown: Mapping[str, ObjectVersion], say: Callable[[int], None]) -> None:
-    """Copy what may be a sound that was measured: its stand-in then gets the time that it had."""
-    prints: dict[Path, set[tuple[int, str, int]]] = {}
+def _compare(
+    store: ObjectStore, into: Path, unknown: Mapping[str, ObjectVersion], announce: Callable[[int], None]
+) -> None:
+    """Copy audio that may have been measured before: if so, its placeholder gets the time of that measurement."""
+    known: dict[Path, set[tuple[int, str, int]]] = {}
     for folder in {(into / name).parent for name in unknown}:
-        prints[folder] = {(known.size, known.sha256, known.mtime_ns) for known in _prints(folder)}
+        known[folder] = {(digest.size, digest.sha256, digest.mtime_ns) for digest in _known_digests(folder)}
     likely = [
-        name for name, stamp in unknown.items() if stamp.size in {size for size, *_ in prints[(into / name).parent]}
+        name for name, stamp in unknown.items() if stamp.size in {size for size, *_ in known[(into / name).parent]}
     ]
     if likely:
-        say(len(likely))
+        announce(len(likely))
     for name in likely:
         path = into / name
         copy = path.with_name(f".{path.name}.copy")
-        depot.fetch(name, copy, follow=True)
-        found = file_digest(copy)
-        times = {time for size, sha256, time in prints[path.parent] if (size, sha256) == (found.size, found.sha256)}
-        if len(times) > 1:  # it was touched between two measurements: the content speaks for itself
+        store.fetch(name, copy, follow=True)
+        digest = file_digest(copy)
+        times = {time for size, sha256, time in known[path.parent] if (size, sha256) == (digest.size, digest.sha256)}
+        if len(times) > 1:  # the file was touched between two measurements: its content decides
             copy.replace(path)
             continue
         copy.unlink()
         for time in times:
             os.utime(path, ns=(time, time))
-    for folder in prints:
+    for folder in known:
         for record in folder.glob("*.PROVENANCE"):
-            believe(record)
+            accept_known_times(record)
 
 
-def believe(provenance: Path) -> None:
-    """Take the copies, or stand-ins, of objects in a folder for what was measured, where size and time are the same."""
-    with suppress(MirkitError):  # who asks for the track is told
+def accept_known_times(provenance: Path) -> None:
+    """Record that copies and placeholders with the size and time of a measured file are that file."""
+    with suppress(MirkitError):  # planning or processing the track reports it
         track = Track.at(provenance.parent)
         midi = (track.adtof_midi, track.drums_midi)
         believe_times(provenance, {**track.parts, **{path.name: path for path in midi}})
 
 
-def _prints(folder: Path) -> Iterator[FileDigest]:
-    """Whatever the provenances in a folder know."""
+def _known_digests(folder: Path) -> Iterator[FileDigest]:
+    """Yield every digest in the provenances of a folder."""
     for path in folder.glob("*.PROVENANCE"):
-        with suppress(MirkitError):  # who asks for the track is told
+        with suppress(MirkitError):  # planning or processing the track reports it
             for entry in read_provenance(path).stages.values():
                 yield from (*entry.inputs.values(), *entry.outputs.values())

@@ -1,7 +1,8 @@
-"""What is remembered of a track's objects: ``.mirkit-objects`` beside them.
+"""The manifest of a track's objects, ``.mirkit-objects`` beside them.
 
-It says what each was when mirkit last read or wrote it, and the time that its file had then. As long as an object is
-still that, its content need not be looked at. Without it, all is looked at anew.
+It lists the version that each object had when mirkit last read or wrote it, and the modification time of its local
+file then. The content of an object that still has this version need not be compared. Without a manifest, every object
+is downloaded to compare it.
 """
 
 import json
@@ -11,20 +12,20 @@ from typing import Any
 
 from mirkit.remote.object_store import ObjectVersion
 
-LEDGER = ".mirkit-objects"
+MANIFEST = ".mirkit-objects"
 
-#: Name of an object -> what it was, and the time (ns) of its file then.
-Ledger = dict[str, tuple[ObjectVersion, int]]
+#: Name of an object -> its version, and the modification time (ns) of its local file then.
+Manifest = dict[str, tuple[ObjectVersion, int]]
 
 
-def encode(ledger: Ledger, folder: str) -> bytes:
-    """Write the ledger of a folder."""
+def encode(ledger: Manifest, folder: str) -> bytes:
+    """Serialize the manifest of a folder."""
     rows = {name.removeprefix(f"{folder}/"): [s.size, s.mark, time] for name, (s, time) in sorted(ledger.items())}
     return (json.dumps(rows, indent=0) + "\n").encode()
 
 
-def parse(data: bytes, folder: str) -> Ledger:
-    """Read the ledger of a folder; one that cannot be read knows nothing."""
+def parse(data: bytes, folder: str) -> Manifest:
+    """Parse the manifest of a folder; a damaged one counts as empty."""
     try:
         rows: Iterable[tuple[str, Any]] = json.loads(data).items()
         return {
@@ -34,9 +35,9 @@ def parse(data: bytes, folder: str) -> Ledger:
         return {}
 
 
-def is_of_a_track(name: str) -> bool:
-    """Whether an object lies in a track's folder, or one below, and is not hidden; a ledger is."""
-    return "/" in name and (name.endswith(f"/{LEDGER}") or not is_hidden(name))
+def is_track_object(name: str) -> bool:
+    """Whether an object belongs to a track: it lies in a folder and is not hidden, or is a manifest."""
+    return "/" in name and (name.endswith(f"/{MANIFEST}") or not is_hidden(name))
 
 
 def is_hidden(name: str) -> bool:

@@ -1,11 +1,12 @@
-"""Tracks on object storage: one layer over everything that fsspec reaches (``s3://``, ``gs://``, ``file://``, ...).
+"""Object storage: one interface to everything that fsspec reaches (``s3://``, ``gs://``, ``file://``, ...).
 
-Objects are read and written whole, so a reader sees the old one or the new one, never half of one. Names are paths
-below the data set's URL; a name that would lead out of it does not exist here.
+Objects are read and written whole: a reader sees the old content or the new, never a part of one. Object names are
+paths below the data set's URL; names that lead out of it are left out of listings and refused.
 """
 
 import functools
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -14,50 +15,50 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ParamSpec, TypeVar
 
 from mirkit.errors import InfoError, MissingExtra
-from mirkit.store.atomic import atomic_write
+from mirkit.store.atomic import TEMP_PREFIX, atomic_write, lock, machine
 from mirkit.store.json_files import LeadsOut, check_stays_inside
 from mirkit.store.os_errors import printable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: What a file system says of itself that changes with the content, the surest first.
+#: Fields of a listing that change with the content, the most reliable first.
 _MARKS = ("ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
-#: Packages that fsspec asks for by the scheme.
+#: Packages of the extra ``cloud`` that fsspec needs for a scheme.
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
-#: Folder of what belongs to the whole data set: logs, indexes.
+#: Folder of the files of the whole data set: logs, indexes.
 INTERNAL = ".mirkit"
-#: Objects asked for in one go.
-_AT_ONCE = 500
+#: Objects that are read in one request.
+_CHUNK = 500
 
 
 @dataclass(frozen=True)
 class ObjectVersion:
-    """What an object is, without reading it: its size, and a mark that changes with its content."""
+    """Size of an object and a mark that changes with its content, known without reading it."""
 
     size: int
     mark: str
 
 
-def _refusals() -> tuple[type[Exception], ...]:
-    """Errors by which storage refuses; Amazon's client has a family of its own."""
+def _storage_errors() -> tuple[type[Exception], ...]:
+    """Exceptions that mean that the storage refused; Amazon's client has a base class of its own."""
     amazons = getattr(sys.modules.get("botocore.exceptions"), "BotoCoreError", OSError)
     return OSError, ValueError, RuntimeError, amazons
 
 
-def _told(method: Callable[P, T]) -> Callable[P, T]:
-    """Turn what the storage refuses into one line."""
+def _as_info_error(method: Callable[P, T]) -> Callable[P, T]:
+    """Turn exceptions of the storage into :class:`InfoError` with one line."""
 
     @functools.wraps(method)
-    def wrapped(*given: P.args, **named: P.kwargs) -> T:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return method(*given, **named)
-        except _refusals() as error:
-            place = printable(str(given[0]))
+            return method(*args, **kwargs)
+        except _storage_errors() as error:
+            url = printable(str(args[0]))
             why = str(error).partition("\n")[0] or type(error).__name__
-            raise InfoError(f"{place}: the storage refused: {type(error).__name__}: {why}") from error
+            raise InfoError(f"{url}: the storage refused: {type(error).__name__}: {why}") from error
 
-    return wrapped
+    return wrapper
 
 
 class ObjectStore:
@@ -66,14 +67,14 @@ class ObjectStore:
     Parameters
     ----------
     url : str
-        Of its folder.
+        URL of the data set's folder.
 
     Raises
     ------
     MissingExtra
         fsspec, or the package for this kind of storage, is not installed.
     InfoError
-        The URL means nothing.
+        The URL is of an unknown kind or is malformed.
     """
 
     def __init__(self, url: str) -> None:
@@ -83,28 +84,29 @@ class ObjectStore:
 
             self._fs, root = url_to_fs(self.url, use_listings_cache=False)
         except ImportError as error:
-            package = _PACKAGES.get(url.partition("://")[0], "fsspec")
-            raise MissingExtra(f"{printable(url)}: {package} is not installed; pip install {package}") from error
+            package = "fsspec" if error.name == "fsspec" else _PACKAGES.get(url.partition("://")[0])
+            why = f"{package} is not installed; pip install 'mirkit[cloud]'" if package else error
+            raise MissingExtra(f"{printable(url)}: {why}") from error
         except (OSError, ValueError) as error:
-            raise InfoError(f"{printable(url)}: not a place that can be read: {error}") from error
+            raise InfoError(f"{printable(url)}: cannot be opened as object storage: {error}") from error
         self._root = str(root).rstrip("/")
 
     def __str__(self) -> str:
         return self.url
 
-    @_told
+    @_as_info_error
     def find(self, folder: str = "") -> dict[str, ObjectVersion]:
-        """Every object below a folder: name -> what it is. One listing."""
+        """List every object below a folder, as name -> version, by one listing."""
         self._fs.invalidate_cache()
         try:
             listed: Mapping[str, Mapping[str, Any]] = self._fs.find(self._path(folder), detail=True)
         except FileNotFoundError:
             return {}
-        found = {path.removeprefix(self._root).lstrip("/"): _stamp(info) for path, info in listed.items()}
+        found = {path.removeprefix(self._root).lstrip("/"): _version_of(info) for path, info in listed.items()}
         return {name: stamp for name, stamp in sorted(found.items()) if _stays_inside(name) and self._is_ours(name)}
 
     def leads_out(self, name: str) -> Path | None:
-        """On a disk, give the file that a sidecar is a link to, where that lies outside the data set."""
+        """Return the target of a sidecar that is a link out of the data set (``file://`` only), else None."""
         path = Path(self._path(name))
         try:
             if self._is_local:
@@ -113,23 +115,31 @@ class ObjectStore:
             return Path(os.path.realpath(path))
         return None
 
-    @_told
+    @_as_info_error
     def fetch(self, name: str, target: Path, *, follow: bool = False) -> None:
-        """Copy an object to a file; on a disk, with ``follow``, one that a link leads to outside the data set, too."""
+        """Copy an object to a file.
+
+        Parameters
+        ----------
+        name : str
+        target : Path
+        follow : bool
+            On ``file://``: also copy a file that a link leads to outside the data set.
+        """
         if self._is_local and not follow:
             check_stays_inside(Path(self._path(name)))
         target.parent.mkdir(parents=True, exist_ok=True)
         self._fs.get_file(self._path(name), str(target))
 
-    @_told
+    @_as_info_error
     def read(self, names: Iterable[str]) -> dict[str, bytes]:
-        """Content of small objects, many at once; those that are gone are left out."""
-        wanted = list(names)
-        for name in wanted if self._is_local else ():
+        """Read small objects, many in one request; objects that do not exist are left out."""
+        names_wanted = list(names)
+        for name in names_wanted if self._is_local else ():
             check_stays_inside(Path(self._path(name)))
         content: dict[str, bytes] = {}
-        for first in range(0, len(wanted), _AT_ONCE):
-            some = {self._path(name): name for name in wanted[first : first + _AT_ONCE]}
+        for first in range(0, len(names_wanted), _CHUNK):
+            some = {self._path(name): name for name in names_wanted[first : first + _CHUNK]}
             for path, data in self._fs.cat(list(some), on_error="return").items():
                 if isinstance(data, bytes):
                     content[some[path]] = data
@@ -137,48 +147,53 @@ class ObjectStore:
                     raise data
         return content
 
-    @_told
+    @_as_info_error
     def put(self, name: str, source: Path) -> None:
-        """Copy a file to an object, whole."""
+        """Copy a file to an object. Readers see the old object or the new one."""
         if self._is_local:
-            atomic_write(self._made(name), source.read_bytes())
+            atomic_write(self._writable_path(name), source.read_bytes())
         else:
             self._fs.put_file(str(source), self._path(name))
 
-    @_told
+    @_as_info_error
     def write(self, name: str, data: bytes) -> None:
-        """Write a small object, whole."""
+        """Write a small object. Readers see the old object or the new one."""
         if self._is_local:
-            atomic_write(self._made(name), data)
+            atomic_write(self._writable_path(name), data)
         else:
             self._fs.pipe_file(self._path(name), data)
 
-    @_told
+    @_as_info_error
     def create(self, name: str, data: bytes) -> bool:
-        """Write a small object that must not exist; tells whether it did not. Of two at once, one succeeds."""
+        """Write a small object unless one of this name exists; of several callers at once, one succeeds.
+
+        Returns
+        -------
+        bool
+            Whether the object was created.
+        """
         try:
             if self._is_local:
-                with open(self._made(name), "xb") as file:
-                    file.write(data)
+                _create_file(self._writable_path(name), data)
             else:
                 self._fs.pipe_file(self._path(name), data, mode="create")
         except FileExistsError:
             return False
         return True
 
-    @_told
+    @_as_info_error
     def remove(self, name: str) -> None:
-        """Remove an object; one that is gone already is no error."""
+        """Remove an object, if it exists."""
         with suppress(FileNotFoundError):
             self._fs.rm_file(self._path(name))
 
     @property
     def _is_local(self) -> bool:
-        """A disk, where writing into a file is not whole."""
+        """Whether the storage is a disk, where a plain write is not atomic."""
         protocol = self._fs.protocol
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
-    def _made(self, name: str) -> Path:
+    def _writable_path(self, name: str) -> Path:
         path = Path(self._path(name))
         if not self._is_ours(name):
             raise InfoError(f"{printable(path.parent)}: leads out of the data set; remove it")
@@ -186,7 +201,7 @@ class ObjectStore:
         return path
 
     def _is_ours(self, name: str) -> bool:
-        """Whether an object of the whole data set lies in it, on a disk, and not where a link leads."""
+        """Whether, on a disk, no link leads the folder of the data set's own files out of the data set."""
         if not (self._is_local and name.startswith(f"{INTERNAL}/")):
             return True
         return Path(os.path.realpath(Path(self._path(name)).parent)).is_relative_to(os.path.realpath(self._root))
@@ -197,7 +212,30 @@ class ObjectStore:
         return f"{self._root}/{name}" if name else self._root
 
 
-def _stamp(info: Mapping[str, Any]) -> ObjectVersion:
+def _create_file(path: Path, data: bytes) -> None:
+    """Create a file with its whole content in one step; raises ``FileExistsError`` where it exists.
+
+    A file that is opened first and written afterwards is empty for a moment, and a reader would take an empty lease for
+    one that has expired.
+    """
+    temp = path.parent / f"{TEMP_PREFIX}{machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        with open(temp, "xb") as file:
+            file.write(data)
+        try:
+            os.link(temp, path)
+        except FileExistsError:
+            raise
+        except OSError:  # exFAT and some network disks have no hard links
+            with lock(path.parent):
+                if path.exists():
+                    raise FileExistsError(path) from None
+                os.replace(temp, path)
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def _version_of(info: Mapping[str, Any]) -> ObjectVersion:
     mark = next((str(info[key]) for key in _MARKS if info.get(key)), "")
     return ObjectVersion(int(info.get("size") or 0), mark)
 
