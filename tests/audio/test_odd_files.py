@@ -214,7 +214,7 @@ def test_a_flac_that_claims_years(tmp_path: Path) -> None:
     data[8 + 14 : 8 + 18] = b"\xff" * 4
     (tmp_path / "x.flac").write_bytes(data)
     tracemalloc.start()
-    with pytest.raises(AudioError, match=r"claims 432\.\d h of sound, the limit is 24 h"):
+    with pytest.raises(AudioError, match=r"states 432\.\d h of audio; the limit is 24 h"):
         open_audio(tmp_path / "x.flac")
     assert tracemalloc.get_traced_memory()[1] < 1e6
     tracemalloc.stop()
@@ -226,7 +226,7 @@ def test_a_wav_that_claims_hours(tmp_path: Path) -> None:
     at = data.index(b"data") + 4
     data[at : at + 4] = struct.pack("<I", 3600 * 44100 * 4)
     (tmp_path / "x.wav").write_bytes(data)
-    with pytest.raises(AudioError, match=r"claims 1\.0 h of sound, the limit is 0\.5 h"):
+    with pytest.raises(AudioError, match=r"states 1\.0 h of audio; the limit is 0\.5 h"):
         open_audio(tmp_path / "x.wav", max_seconds=1800)
     audio = open_audio(tmp_path / "x.wav")  # within the limit: what is there, and that nearly all is missing
     assert audio.frames == 8820

@@ -25,7 +25,7 @@ pty = pytest.importorskip("pty")
 #: The weights are no networks: a run that agrees to fetch them ends where they are tried, in one line.
 PROGRAM = """
 import importlib.util, sys
-from mirkit.models import table, weights
+from mirkit.models import registry, weights
 from mirkit.models.registry import File, Model
 url = sys.argv.pop(1)
 find = importlib.util.find_spec
@@ -36,7 +36,7 @@ rows = (
     Model("tiny_adtof", "drums", "adtof", "ADTOF tiny", (File("tiny.pth", url + "/tiny.pth", 1_000_000),),
           "CC BY-NC-SA 4.0", commercial=False),
 )
-table.MODELS = weights.MODELS = rows
+registry.MODELS = weights.MODELS = rows
 from mirkit.cli import main
 sys.exit(main(sys.argv[1:]))
 """

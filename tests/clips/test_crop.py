@@ -179,6 +179,7 @@ def test_what_a_kill_left_is_made_anew_and_the_rest_is_kept(track: Path) -> None
     "settings", [{"length": "4 bars"}, {"length": "3 s"}, {"overlap": 0.5}, {"align": "free", "length": "3 s"}]
 )
 def test_clips_of_other_settings_stay_unless_asked(track: Path, settings: dict[str, object]) -> None:
+    verify_all(track, crops=True)  # stores the stamps of the copied files
     before = {path: path.read_bytes() for path in track.rglob("*") if path.is_file()}
     count = len(clips(track))
     told = crop(track, **settings).failures["crop"]

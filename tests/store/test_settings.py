@@ -234,7 +234,7 @@ def test_a_refusal_of_the_system_is_one_line(tmp_path: Path, monkeypatch: pytest
     def refuse(path: Path, data: bytes) -> None:
         raise InfoError("the disk is full")
 
-    monkeypatch.setattr(atomic, "write_whole", refuse)
+    monkeypatch.setattr(atomic, "atomic_write", refuse)
     with pytest.raises(InfoError, match="full"):
         write_backends(tmp_path, {"stems": "embedded"})
 

@@ -656,7 +656,7 @@ def test_a_file_that_claims_weeks_costs_nothing(
     path.write_bytes(content)
     began = time.process_time()
     assert run("run", tmp_path / "library") == 1
-    assert "claims 432.9 h of sound, the limit is 24 h" in capsys.readouterr().err
+    assert "states 432.9 h of audio; the limit is 24 h" in capsys.readouterr().err
     assert time.process_time() - began < 5
     assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) < 100_000
 
