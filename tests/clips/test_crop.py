@@ -19,7 +19,7 @@ from mirkit.dataset.verify import verify_all
 from mirkit.errors import SettingsError
 from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.pipeline.track_task import process
-from mirkit.stages import Result
+from mirkit.stages import FUNCTIONS, Result
 from mirkit.store import Settings, read_grid, read_info, read_onsets, read_provenance, with_values
 from mirkit.track import Track, find_tracks
 from mirkit.track.clip import clip_folders, cut_in
@@ -411,7 +411,7 @@ def test_a_model_hears_the_clip_itself(track: Path, monkeypatch: pytest.MonkeyPa
         heard.append((opened.track.name, round(opened.duration, 1)))
         return Result(dict.fromkeys(stage("aesthetics").keys, 5.0 + len(heard)))
 
-    monkeypatch.setattr("mirkit.stages.classification.aesthetics", aesthetics)
+    monkeypatch.setitem(FUNCTIONS, "aesthetics", aesthetics)
     settings = with_values(Settings(), {"crop.length": "4 bars"}, "test")
     job = TrackJob(track, ("crop",), BACKENDS | {"aesthetics": "audiobox"}, settings)
     assert process(replace(job, overwrite=True)).done == ("aesthetics", "crop")

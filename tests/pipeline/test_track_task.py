@@ -13,7 +13,7 @@ from mirkit.audio import Tags
 from mirkit.catalog import MEASURED, TRACK_KEYS, stage
 from mirkit.pipeline.task import TrackOutcome
 from mirkit.pipeline.track_task import TrackJob, process
-from mirkit.stages import Result
+from mirkit.stages import FUNCTIONS, Result
 from mirkit.store import Settings, read_info, read_provenance, update_provenance, with_values
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
@@ -233,7 +233,7 @@ def test_a_bug_in_a_stage_is_that_stages_failure(track: Path, monkeypatch: pytes
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("mirkit.stages.spectral.bands", broken)
+    monkeypatch.setitem(FUNCTIONS, "bands", broken)
     outcome = extract(track, ("bands", "loudness"), overwrite=True)
     assert outcome.failures == {"bands": "ZeroDivisionError: oops (a bug: run with --debug and report it)"}
     assert outcome.done == ("loudness",)
@@ -245,7 +245,7 @@ def test_a_bug_in_a_stage_is_that_stages_failure(track: Path, monkeypatch: pytes
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "loud", ("silent",), None])
 def test_only_numbers_reach_the_info(track: Path, monkeypatch: pytest.MonkeyPatch, value: object) -> None:
     keys = ("rms_energy_bass", "rms_energy_body", "rms_energy_mid", "rms_energy_air")
-    monkeypatch.setattr("mirkit.stages.spectral.bands", lambda *_: Result(dict.fromkeys(keys, value)))
+    monkeypatch.setitem(FUNCTIONS, "bands", lambda *_: Result(dict.fromkeys(keys, value)))
     outcome = extract(track, ("bands",), overwrite=True)
     assert "is not a number" in outcome.failures["bands"]
     assert read_info(track / "Finished.INFO")["rms_energy_bass"] is None

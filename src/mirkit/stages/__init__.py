@@ -1,11 +1,14 @@
-"""The doors: a track in, keys out. The only code that joins sound, features, models and files.
+"""The stages: each takes the analysis of one track and gives features, facts and files.
 
-A row of ``catalog.STAGES`` named ``tempo`` in room ``rhythm`` is the function ``mirkit.stages.rhythm.tempo``. It
-takes an :class:`~mirkit.analysis.TrackAnalysis` and the data set's settings and returns a :class:`Result`; it stores
-nothing itself, except for ``separate``, which writes the stems.
+The function of a stage registers itself under the name of its row in ``catalog.STAGES``::
+
+    @register("tempo")
+    def tempo(track: TrackAnalysis, settings: Settings) -> Result: ...
+
+It stores nothing itself. ``separation.separate``, which writes the stems, and the cutting of clips take other arguments
+and are called by name.
 """
 
-import importlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -16,6 +19,7 @@ from mirkit.features.types import Unknown, Value
 from mirkit.store import Settings, round6
 
 if TYPE_CHECKING:  # all of the analysis: not for a run that only looks what is done
+    from mirkit.analysis import TrackAnalysis
     from mirkit.features.extraction import AudioExtractor, Makers
 
 
@@ -48,10 +52,49 @@ class Result:
     weights_sha256: str | None = None
 
 
-def stage_function(stage: Stage) -> Callable[..., Result]:
-    """The function that a row of STAGES means."""
-    function: Callable[..., Result] = getattr(importlib.import_module(f"mirkit.stages.{stage.module}"), stage.name)
-    return function
+StageFunction = Callable[["TrackAnalysis", Settings], Result]
+#: Name of a stage -> its function, as far as the module that holds it is loaded.
+FUNCTIONS: dict[str, StageFunction] = {}
+
+
+def register(name: str) -> Callable[[StageFunction], StageFunction]:
+    """Decorate the function of a stage.
+
+    Parameters
+    ----------
+    name : str
+        Name of the stage in ``catalog.STAGES``.
+
+    Raises
+    ------
+    ValueError
+        Another function has been registered for the stage.
+    """
+
+    def add(function: StageFunction) -> StageFunction:
+        if name in FUNCTIONS:
+            raise ValueError(f"two functions are registered for stage {name}")
+        FUNCTIONS[name] = function
+        return function
+
+    return add
+
+
+def stage_function(stage: Stage) -> StageFunction:
+    """Give the function of a stage; the modules that register them are loaded with the first one."""
+    if stage.name not in FUNCTIONS:
+        # Each of them registers its stages; a run that only looks what is done loads none.
+        from mirkit.stages import (  # noqa: F401
+            classification,
+            harmony,
+            loudness,
+            rhythm,
+            source,
+            spectral,
+            timbre,
+            transcription,
+        )
+    return FUNCTIONS[stage.name]
 
 
 def listeners(settings: Settings) -> "Makers":

@@ -8,10 +8,11 @@ from mirkit.features.danceability import danceability as measure_danceability
 from mirkit.features.harmony.key import atonality as measure_atonality
 from mirkit.features.types import Unknown
 from mirkit.models.protocols import ClipScorer
-from mirkit.stages import Result
+from mirkit.stages import Result, register
 from mirkit.store import Settings
 
 
+@register("danceability")
 def danceability(track: TrackAnalysis, settings: Settings) -> Result:
     """Danceability and atonality.
 
@@ -29,6 +30,7 @@ def danceability(track: TrackAnalysis, settings: Settings) -> Result:
     )
 
 
+@register("aesthetics")
 def aesthetics(track: TrackAnalysis, settings: Settings) -> Result:
     """Four scores by Audiobox Aesthetics."""
     if settings.backends.aesthetics == "audiobox":

@@ -5,12 +5,13 @@ from mirkit.features.harmony.chroma import chroma as measure_chroma
 from mirkit.features.harmony.key import key
 from mirkit.features.harmony.movement import harmony
 from mirkit.features.types import Value
-from mirkit.stages import Result, fact, values_of
+from mirkit.stages import Result, fact, register, values_of
 from mirkit.store import Settings
 
 HARMONY_STEMS = ("bass", "other")
 
 
+@register("chroma")
 def chroma(track: TrackAnalysis, settings: Settings) -> Result:
     """Twelve pitch-class weights, and the key, from the tonal stems or the mix."""
     curve = track.curve(track.tonal_part, "chroma")
@@ -22,6 +23,7 @@ def chroma(track: TrackAnalysis, settings: Settings) -> Result:
     )
 
 
+@register("stem_harmonic")
 def stem_harmonic(track: TrackAnalysis, settings: Settings) -> Result:
     """Harmonic movement and variance of bass and other."""
     values: dict[str, Value] = {}

@@ -5,12 +5,13 @@ from mirkit.catalog import STEMS
 from mirkit.features.loudness import loudness as measure
 from mirkit.features.types import Unknown, Value
 from mirkit.features.vocals import vocals_share
-from mirkit.stages import Result, fact, values_of
+from mirkit.stages import Result, fact, register, values_of
 from mirkit.store import Settings
 
 NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instruments")
 
 
+@register("loudness")
 def loudness(track: TrackAnalysis, settings: Settings) -> Result:
     """Ten loudness keys, and the share of the track in which there are vocals."""
     values: dict[str, Value] = {}

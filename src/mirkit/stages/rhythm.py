@@ -17,7 +17,7 @@ from mirkit.features.rhythm.syncopation import syncopation as measure_syncopatio
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.types import Value
 from mirkit.models.protocols import BeatTracker
-from mirkit.stages import Result, fact, values_of
+from mirkit.stages import Result, fact, register, values_of
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 
 RHYTHM_STEMS = ("bass", "drums", "other")
@@ -30,6 +30,7 @@ STEM_NAMES = (
 )
 
 
+@register("beats")
 def beats(track: TrackAnalysis, settings: Settings) -> Result:
     """Beat grid and tempo, from the mix and, where there is one, the drums stem."""
     with_drums = settings.rhythm.stems and track.has("drums")
@@ -72,6 +73,7 @@ def _facts(found: Beats) -> dict[str, dict[str, object]]:
     return facts
 
 
+@register("onsets")
 def onsets(track: TrackAnalysis, settings: Settings) -> Result:
     """Onset times, and how many, how strong and how far apart they are."""
     found = track.curve("full_mix", "onsets")
@@ -79,16 +81,19 @@ def onsets(track: TrackAnalysis, settings: Settings) -> Result:
     return Result(values_of(features), files={"ONSETS": format_onsets(found.times)})
 
 
+@register("syncopation")
 def syncopation(track: TrackAnalysis, settings: Settings) -> Result:
     """Metric syncopation and share of onsets on the beat."""
     return Result(values_of(measure_syncopation(track.curve("full_mix", "onsets"), track.beats, track.window)))
 
 
+@register("complexity")
 def complexity(track: TrackAnalysis, settings: Settings) -> Result:
     """Variety and evenness of the inter-onset intervals."""
     return Result(values_of(measure_complexity(track.curve("full_mix", "onsets"), track.beats, track.window)))
 
 
+@register("stem_rhythm")
 def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
     """Density, syncopation, complexity and evenness of bass, drums and other."""
     values: dict[str, Value] = {}

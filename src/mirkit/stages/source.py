@@ -5,10 +5,11 @@ from dataclasses import asdict
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import probe, read_tags
 from mirkit.features.bandwidth import bandwidth
-from mirkit.stages import Result, fact
+from mirkit.stages import Result, fact, register
 from mirkit.store import Settings
 
 
+@register("source")
 def source(track: TrackAnalysis, settings: Settings) -> Result:
     """Duration, rate, channels, bandwidth, tags, original name; no key of ``.INFO``."""
     info = probe(track.track.mix)

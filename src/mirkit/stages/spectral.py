@@ -3,15 +3,17 @@
 from mirkit.analysis import TrackAnalysis
 from mirkit.features.bands import bands as measure_bands
 from mirkit.features.spectral import spectral as measure_shape
-from mirkit.stages import Result, values_of
+from mirkit.stages import Result, register, values_of
 from mirkit.store import Settings
 
 
+@register("spectral_shape")
 def spectral_shape(track: TrackAnalysis, settings: Settings) -> Result:
     """Flatness, flux, skewness, kurtosis."""
     return Result(values_of(measure_shape(track.curve("full_mix", "spectral"), track.window)))
 
 
+@register("bands")
 def bands(track: TrackAnalysis, settings: Settings) -> Result:
     """RMS energy of four bands."""
     return Result(values_of(measure_bands(track.curve("full_mix", "bands"), track.window)))

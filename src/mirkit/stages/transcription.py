@@ -12,13 +12,14 @@ from mirkit.drums.tempo_map import tempo_map
 from mirkit.errors import MirkitError
 from mirkit.features.extraction import SignalExtractor
 from mirkit.models.protocols import StemSeparator
-from mirkit.stages import Result
+from mirkit.stages import Result, register
 from mirkit.stages.selection import drum_part, midi_name
 from mirkit.store import Settings
 from mirkit.store.midi import format_midi
 from mirkit.store.settings import SeparationSettings
 
 
+@register("drums")
 def drums(track: TrackAnalysis, settings: Settings) -> Result:
     """Strokes on the drum kit as a MIDI file whose quarter notes are the beats of the track."""
     if "drums" in track.broken and settings.drums.source == "stem":
