@@ -341,7 +341,6 @@ BACKENDS: tuple[Backend, ...] = (
     Backend("texts", "llama", "Music Flamingo, llama.cpp", "describe", "xllamacpp", "MIT", _NC, False, True),
     Backend("texts", "transformers", "Flamingo", "describe", "transformers", "Apache-2.0", _NC, False, True, True),
     Backend("texts", "http", "your server", "describe", weights_license="the server's", built=True, asked=True),
-    Backend("texts", "mtmd-cli", "Music Flamingo, mtmd", "describe", "", "MIT", _NC, False, True, True),
 )
 
 JOBS = tuple(dict.fromkeys(backend.job for backend in BACKENDS))

@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser, fixed: str) -> None:
     else:
         model.add_argument("--method", choices=METHODS, default=fixed or None, help="who asks the model")
         model.add_argument("--projector", metavar="FILE", help="GGUF file of the audio encoder (default: beside it)")
-        model.add_argument("--program", metavar="FILE", help="llama-server or llama-mtmd-cli, not from the path")
+        model.add_argument("--program", metavar="FILE", help="the llama-server to use (default: the one on the PATH)")
         model.add_argument("--slots", type=int, metavar="N", help="tracks at a time (default: 1)")
         model.add_argument("--one-call", action="store_true", default=None, help="all texts in one answer, as JSON")
         model.add_argument("--timeout", type=float, metavar="S", help="seconds for one answer (default: 900)")

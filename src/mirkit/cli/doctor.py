@@ -82,9 +82,7 @@ def _state(row: Backend, model: "Model | None") -> str:
     if row.package and _version(row.package) is None:
         return f"needs {row.package}"
     if row.asked:
-        return {"http": "needs a server of yours", "mtmd-cli": "needs its program"}.get(
-            row.name, "needs a checkpoint of yours"
-        )
+        return "needs a server of yours" if row.name == "http" else "needs a checkpoint of yours"
     return "ready" if model is None or not missing(model) else "not fetched"
 
 

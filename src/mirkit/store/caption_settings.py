@@ -33,7 +33,7 @@ class CaptionSettings:
     profile : str
         What that server understands beyond the common request: ``llama``, ``vllm``, ``openai``, or ``auto``.
     program : str or None
-        ``llama-server``, or for the backend ``mtmd-cli`` ``llama-mtmd-cli``, where it is not on the path.
+        ``llama-server``, where it is not on the PATH.
     parallel : int
         Tracks at a time.
     audio_seconds : float or None

@@ -12,12 +12,11 @@ import pytest
 
 from mirkit.captions.excerpt import RATE, context_tokens
 from mirkit.captions.validation import validate
-from mirkit.errors import MissingExtra, ModelError, WeightsError
+from mirkit.errors import ModelError, WeightsError
 from mirkit.models.captioners import Answer, Prompt, Requirements
 from mirkit.models.captioners.gguf import find
 from mirkit.models.captioners.http_client import TooLongError
 from mirkit.models.captioners.llama import LlamaServer
-from mirkit.models.captioners.mtmd import Program
 from mirkit.store import Settings
 from mirkit.store.caption_settings import CaptionSettings
 from tiny_flamingo import SENTENCE, write_gguf
@@ -181,30 +180,6 @@ def test_llama_server_as_a_program(pair: Path, tmp_path: Path) -> None:
         LlamaServer(settings(pair, program=str(broken))).started(need(1.0)),
     ):
         pass
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a script stands for the program")
-def test_llama_mtmd_cli(pair: Path, tmp_path: Path) -> None:
-    """The command line that the tool is given, and what is made of its output."""
-    program = script(
-        tmp_path / "llama-mtmd-cli",
-        "import json, sys, wave\n"
-        "a = dict(zip(sys.argv[1::2], sys.argv[2::2]))\n"
-        "if a['-p'] == 'fail': sys.exit('W one\\nE failed to find a memory slot')\n"
-        "frames = wave.open(a['--audio']).getnframes()\n"
-        "assert ',' not in a['--audio'] and a['--temp'] == '0' and a['--seed'] == '1' and int(a['-c']) >= 1024\n"
-        "assert a['--grammar'].startswith('root ::=') and a['-m'].endswith('model.gguf') and a['-n'] == '40'\n"
-        f"print(); print({SENTENCE!r} if frames == 16000 else 'No sound.')\n",
-    )
-    tool = Program(settings(pair, program=str(program)))
-    with tool.started(need(1.0)):
-        hearing = tool.hear(sound(1.0), 0)
-        ((_, answer),) = hearing.ask([ask("Describe it.")])
-        assert answer == Answer(SENTENCE)
-        with pytest.raises(ModelError, match="ended with 1: E failed to find a memory slot"):
-            list(hearing.ask([ask("fail")]))
-    with pytest.raises(MissingExtra, match="no program"):
-        Program(settings(pair, program=str(tmp_path / "absent")))
 
 
 def test_what_is_missing_is_one_line(pair: Path, tmp_path: Path) -> None:

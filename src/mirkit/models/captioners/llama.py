@@ -4,20 +4,25 @@ It listens on the loopback interface only, at a port that the system gives, and 
 knows. Its context is as large as the longest sound needs, for each of the tracks that are described at a time.
 """
 
+import ctypes
 import importlib.util
+import os
 import secrets
+import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mirkit.errors import MissingExtra, ModelError
 from mirkit.features.types import FloatArray
-from mirkit.models.captioners import CaptionerUnavailable, Requirements, gguf, subprocesses
+from mirkit.models.captioners import CaptionerUnavailable, Requirements, gguf
 from mirkit.models.captioners.chat import ChatSession
 from mirkit.models.captioners.http_client import HttpClient
 from mirkit.store import Settings, printable
@@ -27,6 +32,7 @@ _HOST = "127.0.0.1"
 _LAYERS = 999
 #: Seconds that a model may take to load.
 _LOADING = 1800.0
+_PR_SET_PDEATHSIG = 1
 
 
 class LlamaServer:
@@ -89,7 +95,7 @@ def program(settings: Settings) -> Path | None:
     named = settings.texts.program
     if named is None and importlib.util.find_spec("xllamacpp") is not None:
         return None
-    if found := subprocesses.find("llama-server", named):
+    if found := find_program("llama-server", named):
         return found
     raise MissingExtra("llama.cpp is not here: pip install 'mirkit[describe]', or say --program /path/to/llama-server")
 
@@ -113,7 +119,7 @@ def _in_process(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
     wanted.api_keys = [key]
     wanted.n_gpu_layers = 0 if owner._cpu_only else _LAYERS
     wanted.mmproj_use_gpu = not owner._cpu_only
-    if (threads := subprocesses.threads()) is not None:
+    if (threads := _threads()) is not None:
         wanted.cpuparams.n_threads = wanted.cpuparams_batch.n_threads = threads
     wanted.warmup = False
     wanted.ui = False
@@ -140,16 +146,16 @@ def _as_program(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
     command += ["-c", str(context * owner.parallel), "-np", str(owner.parallel)]
     command += ["--host", _HOST, "--port", str(port), "-ngl", "0" if owner._cpu_only else str(_LAYERS)]
     command += ["--no-mmproj-offload"] if owner._cpu_only else []
-    if (threads := subprocesses.threads()) is not None:
+    if (threads := _threads()) is not None:
         command += ["-t", str(threads)]
     with tempfile.TemporaryFile() as log:
         # The key travels in the environment: everybody may read a command line.
-        process = subprocesses.start(command, log, {"LLAMA_API_KEY": key})
+        process = _start(command, log, {"LLAMA_API_KEY": key})
         try:
             _wait(process, HttpClient(f"http://{_HOST}:{port}", key, 5.0), pair.name, log)
             yield f"http://{_HOST}:{port}"
         finally:
-            subprocesses.stop(process)
+            _stop(process)
 
 
 def _wait(process: "subprocess.Popen[bytes]", wire: HttpClient, name: str, log: Any) -> None:
@@ -169,3 +175,58 @@ def _wait(process: "subprocess.Popen[bytes]", wire: HttpClient, name: str, log: 
         else:
             return
     raise CaptionerUnavailable(f"llama-server did not load {name} within {_LOADING / 60:.0f} min")
+
+
+def find_program(name: str, named: str | None) -> Path | None:
+    """Path of a program: the one that the settings name, else one on the path; None where there is none.
+
+    Raises
+    ------
+    MissingExtra
+        The one that was named is not there, or is no program.
+    """
+    if named is None:
+        found = shutil.which(name)
+        # Windows looks in the working folder first, and that may be a data set.
+        is_here = found and os.name == "nt" and os.path.samefile(os.path.dirname(os.path.abspath(found)), os.curdir)
+        return Path(found) if found and not is_here else None
+    path = Path(named).expanduser()
+    if path.is_dir():
+        path /= name
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        raise MissingExtra(f"{printable(path)}: no program; --program takes {name}")
+    return path
+
+
+def _threads() -> int | None:
+    """Threads that ``OMP_NUM_THREADS`` allows, as it does to every other library; None where it does not say."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(told) if told.isdecimal() and int(told) > 0 else None
+
+
+def _start(
+    command: Sequence[str | Path], log: IO[bytes], environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program whose output goes into a file. Where the system can (Linux), it dies with this process."""
+    return subprocess.Popen(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=dict(os.environ) | dict(environment or {}),
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+    )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program: politely, then not."""
+    process.terminate()
+    try:
+        process.wait(5.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -4,7 +4,7 @@ import importlib.util
 
 from mirkit.catalog import BACKENDS, Backend
 from mirkit.errors import MirkitError, MissingExtra
-from mirkit.models.captioners import Captioner, gguf, subprocesses
+from mirkit.models.captioners import Captioner, gguf
 from mirkit.store import Settings
 from mirkit.store.settings import where_to_put
 
@@ -30,10 +30,6 @@ def choose(settings: Settings) -> Captioner:
         from mirkit.models.captioners.llama import LlamaServer
 
         return LlamaServer(settings)
-    if name == "mtmd-cli":
-        from mirkit.models.captioners.mtmd import Program
-
-        return Program(settings)
     from mirkit.models.captioners.flamingo import Checkpoint
 
     return Checkpoint(settings)
@@ -68,12 +64,9 @@ def unavailable(row: Backend, settings: Settings) -> str:
                 return f"{row.package} is not installed; pip install 'mirkit[{row.extra}]'"
             find(settings)
             return ""
-        if row.name == "llama":
-            from mirkit.models.captioners.llama import program
+        from mirkit.models.captioners.llama import program
 
-            program(settings)
-        elif subprocesses.find("llama-mtmd-cli", settings.texts.program) is None:
-            return "llama-mtmd-cli is not on the path"
+        program(settings)
         named = settings.texts.model
         table = gguf.NAMES.get(named or gguf.DEFAULT)
         if table is not None:
