@@ -118,7 +118,7 @@ def from_curves(folder: Path, window: Window) -> dict[str, Value]:
 def source_of(folder: Path) -> TrackAnalysis:
     state = TrackState.of(Track.at(folder))
     wanted = [curve for name in FROM_CURVES for curve in state.inputs(stage(name), Settings()).curves]
-    return TrackAnalysis.recall(state.track, state.prints, wanted)
+    return TrackAnalysis.load_cached(state.track, state.prints, wanted)
 
 
 def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:

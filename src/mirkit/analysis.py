@@ -1,4 +1,4 @@
-"""A track while it is worked on: every file decoded once, every curve computed once."""
+"""A track while it is analyzed: each file is decoded once, each curve is computed once."""
 
 import copy
 from collections import defaultdict
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mirkit.audio import Audio, Damage, open_audio
+from mirkit.audio import HOLD_SECONDS, Audio, Damage, SourceInfo, Tags, open_audio, probe, read_tags
 from mirkit.catalog import STEMS, TONAL
 from mirkit.errors import AudioError, InfoError, MissingInput
 from mirkit.features.extraction import BLOCK, Makers, measure
@@ -16,6 +16,7 @@ from mirkit.features.serialization import KINDS, beats_from_arrays, beats_to_arr
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
 from mirkit.store import (
     FileDigest,
+    NewerFormatError,
     printable,
     read_curves,
     read_curves_header,
@@ -26,36 +27,46 @@ from mirkit.store import (
 )
 from mirkit.track import Track
 
-#: Rises when the meaning of a kept curve changes, so that older sidecars are measured anew.
+#: Raised when the meaning of a stored curve changes, so that older sidecars are computed again.
 CURVES_VERSION = 1
 
 _BEATS = "full_mix/beats"
 
 
 class TrackAnalysis:
-    """Sound, curves and events of one track.
+    """Audio, curves and events of one track.
 
     Parameters
     ----------
-    track : Track
-    fingerprints : dict
-        Part -> fingerprint of its file: kept curves are valid while it stays the same.
-    stems_by : str
-        Method that made the stems, "" where the provenance does not say.
+    track : Track or None
+        None for audio in memory, which has no files.
+    digests : mapping of str to FileDigest
+        Source (``full_mix`` or a stem) -> digest of its file. Stored curves are valid while it stays the same.
+    stems_backend : str
+        Backend that made the stems, "" where the provenance does not name one.
+    mix : Audio, optional
+        The mix at the analysis rate, in the place of the track's file.
 
     Attributes
     ----------
     notes : list of str
-        What a user should know of the sound: damage, a stem of another length.
-    broken : dict
-        Stem -> why it cannot be read; such a stem counts as absent.
+        What a user should know about the audio: damage, a stem of another length.
+    unreadable : dict of str to str
+        Stem -> why it cannot be read. Such a stem counts as absent.
     """
 
-    def __init__(self, track: Track, fingerprints: Mapping[str, FileDigest], stems_by: str = "") -> None:
-        self.track, self.stems_by = track, stems_by
+    def __init__(
+        self,
+        track: Track | None,
+        digests: Mapping[str, FileDigest],
+        stems_backend: str = "",
+        *,
+        mix: Audio | None = None,
+    ) -> None:
+        self._track, self._mix, self.stems_backend = track, mix, stems_backend
         self.notes: list[str] = []
-        self.broken: dict[str, str] = {}
-        self._hashes = {part: fingerprint.sha256 for part, fingerprint in fingerprints.items()}
+        self.unreadable: dict[str, str] = {}
+        self._hashes = {source: digest.sha256 for source, digest in digests.items()}
         if all(stem in self._hashes for stem in TONAL):
             self._hashes["tonal"] = "+".join(self._hashes[stem] for stem in TONAL)
         self._curves: dict[tuple[str, str], Any] = {}
@@ -65,49 +76,106 @@ class TrackAnalysis:
         self._window: Window | None = None
 
     @classmethod
-    def recall(
+    def of_audio(cls, mix: Audio) -> Self:
+        """Analyze audio in memory: a mix without stems, tags and sidecars."""
+        return cls(None, {"full_mix": FileDigest(0, "")}, mix=mix)
+
+    @classmethod
+    def load_cached(
         cls,
         track: Track,
-        fingerprints: Mapping[str, FileDigest],
+        digests: Mapping[str, FileDigest],
         wanted: Iterable[tuple[str, str]],
-        stems_by: str = "",
+        stems_backend: str = "",
     ) -> Self:
-        """Open a track from its sidecar alone: the wanted ``(part, family)`` curves and the beats, nothing decoded.
+        """Open a track from its ``.CURVES.npz`` alone; nothing is decoded.
+
+        Parameters
+        ----------
+        track : Track
+        digests : mapping of str to FileDigest
+            Source -> digest of its file.
+        wanted : iterable of (str, str)
+            The ``(source, kind)`` curves to load; the beats are always loaded.
+        stems_backend : str
+            Backend that made the stems.
 
         Raises
         ------
         MissingInput
-            They are not kept, or belong to another sound.
+            A wanted curve is not stored, or was computed from other audio.
         """
-        opened = cls(track, fingerprints, stems_by)
-        present = {opened._present(part, family) for part, family in wanted}
-        present = {(part, family) for part, family in present if opened.has(part) and family in KINDS}
-        opened._recall(present)
-        if present - opened._curves.keys() or opened._beats is None or "full_mix" not in opened._samples:
+        analysis = cls(track, digests, stems_backend)
+        present = {analysis._present(source, kind) for source, kind in wanted}
+        present = {(source, kind) for source, kind in present if analysis.has(source) and kind in KINDS}
+        analysis._load(present)
+        if present - analysis._curves.keys() or analysis._beats is None or "full_mix" not in analysis._samples:
             raise MissingInput(
-                f"{printable(track.path)}: its curves are damaged or of another sound; "
+                f"{printable(track.path)}: its curves are damaged or were computed from other audio; "
                 f'measure it again with: mirkit extract "{printable(track.path)}" --overwrite'
             )
-        return opened
+        return analysis
+
+    @property
+    def track(self) -> Track:
+        """The track whose files are read.
+
+        Raises
+        ------
+        MissingInput
+            The audio is in memory.
+        """
+        if self._track is None:
+            raise MissingInput("audio in memory has no files beside it; pass the path of a track instead")
+        return self._track
 
     def at(self, window: Window) -> Self:
-        """The same track seen through a window: what is measured of it is measured there."""
+        """Give the same track seen through a window: stages then measure that window."""
         view = copy.copy(self)
         view._window = window
         return view
 
-    def has(self, part: str) -> bool:
-        """Whether the track has this part (``tonal``: all of bass, other and vocals)."""
-        return part in self._hashes
+    def has(self, source: str) -> bool:
+        """Whether the track has this source (``tonal``: all of bass, other and vocals)."""
+        return source in self._hashes
 
-    def missing(self, part: str) -> Unknown:
-        """Why there is nothing to measure in a part that ``has`` denies."""
-        return Unknown(f"failed: {self.broken[part]}") if part in self.broken else Unknown("stem missing")
+    def missing_reason(self, source: str) -> Unknown:
+        """Why there is nothing to measure in a source that ``has`` denies."""
+        if source in self.unreadable:
+            return Unknown(f"failed: {self.unreadable[source]}")
+        return Unknown("stem missing")
 
     @property
-    def tonal_part(self) -> str:
-        """The part that chroma is taken from: the tonal stems together where all exist, else the mix."""
+    def tonal_source(self) -> str:
+        """The source of chroma: the tonal stems together where all exist, else the mix."""
         return "tonal" if self.has("tonal") else "full_mix"
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Names of the sources that can be opened: ``full_mix`` and the stems."""
+        return frozenset(self._hashes) - {"tonal"}
+
+    @property
+    def source_info(self) -> SourceInfo:
+        """What the header of the mix says."""
+        return self._mix.source if self._mix else probe(self.track.mix)
+
+    @property
+    def tags(self) -> Tags:
+        """The tags of the mix; audio in memory has none."""
+        return Tags() if self._mix else read_tags(self.track.mix)
+
+    def open(self, source: str, *, hold_seconds: float = HOLD_SECONDS) -> Audio:
+        """Open a source at the analysis rate.
+
+        Raises
+        ------
+        AudioError
+            It cannot be read.
+        """
+        if source == "full_mix" and self._mix:
+            return self._mix
+        return open_audio(self.track.parts[source], hold_seconds=hold_seconds)
 
     @property
     def duration(self) -> float:
@@ -116,21 +184,21 @@ class TrackAnalysis:
 
     @property
     def window(self) -> Window:
-        """The whole track, or the part of it that is looked at (see :meth:`at`)."""
+        """The whole track, or the window that :meth:`at` chose."""
         return self._window or Window(0.0, self.duration)
 
-    def curve(self, part: str, family: str) -> Any:
-        """A curve that ``measure`` has made or found."""
-        return self._curves[part, family]
+    def curve(self, source: str, kind: str) -> Any:
+        """Give a curve that :meth:`measure` has computed or loaded."""
+        return self._curves[source, kind]
 
     @property
     def beats(self) -> Beats:
-        """Beats of the track, of this run or kept from an earlier one."""
+        """Beats of the track, of this run or stored by an earlier one."""
         if self._beats is None:
             try:
                 header: Any = read_curves_header(self.track.curves)
                 self._beats = _beats(header, read_curves(self.track.curves, _BEATS))
-            except (InfoError, MissingInput, KeyError):  # somebody took the curves away: the grid tells as much
+            except (InfoError, MissingInput, KeyError):  # the curves were removed: the grid has the times too
                 self._beats = self._beats_of_grid()
         return self._beats
 
@@ -140,109 +208,131 @@ class TrackAnalysis:
         self._fresh.add(("full_mix", "beats"))
 
     def _beats_of_grid(self) -> Beats:
-        """Beats as their own file and the provenance tell them; how sure each was is not known any more."""
+        """Read the beats from the grid and the provenance; their confidences are not stored there."""
         grid = read_grid(self.track.grid)
         meter: Any = read_provenance(self.track.provenance).facts.get("meter", {}).get("value")
         steady = read_info(self.track.info).get("bpm_is_defined") == 1
         return Beats(grid.beats, grid.downbeats, np.ones(len(grid.beats)), meter, steady=steady)
 
-    def measure(self, wanted: Iterable[tuple[str, str]], makers: Makers, *, recall: bool = True) -> None:
-        """Get the wanted ``(part, family)`` curves: from the sidecar where it is still valid, else from the sound.
+    def measure(self, wanted: Iterable[tuple[str, str]], makers: Makers, *, use_cache: bool = True) -> None:
+        """Get the wanted curves: stored ones where they are still valid, the others computed from the audio.
 
-        ``makers`` give the meters of families that the features have none for. Without ``recall`` all of them are made
-        of the sound, whatever is kept.
-        A stem that cannot be read counts as absent from then on, and ``broken`` says why.
+        A stem that cannot be read counts as absent from then on, and ``unreadable`` says why.
+
+        Parameters
+        ----------
+        wanted : iterable of (str, str)
+            ``(source, kind)``.
+        makers : mapping
+            Kind that the features have no extractor for -> function that makes one.
+        use_cache : bool
+            Whether stored curves are used.
+
+        Raises
+        ------
+        AudioError
+            The mix cannot be read.
         """
-        wanted = {self._present(part, family) for part, family in wanted}
-        wanted = {(part, family) for part, family in wanted if self.has(part)}
-        if recall:
-            self._recall(wanted)
+        wanted = {self._present(source, kind) for source, kind in wanted}
+        wanted = {(source, kind) for source, kind in wanted if self.has(source)}
+        if use_cache:
+            self._load(wanted)
         todo: dict[str, set[str]] = defaultdict(set)
-        for part, family in wanted - self._curves.keys():
-            todo[part].add(family)
+        for source, kind in wanted - self._curves.keys():
+            todo[source].add(kind)
         if "full_mix" not in self._samples:
             todo["full_mix"] |= set()  # even with nothing to measure its length must be known
-        # In step go only the stems whose sum is a signal of its own: what a meter gathers is large.
+        # Only the stems whose sum is a signal of its own are read together: what an extractor gathers is large.
         together = (*TONAL, "tonal") if "tonal" in todo else ()
-        alone = [(part,) for part in ("full_mix", *STEMS) if part in todo and part not in together]
+        alone = [(source,) for source in ("full_mix", *STEMS) if source in todo and source not in together]
         try:
-            for parts in filter(None, (*alone, together)):
-                sources = {part: self._open(part) for part in parts if part != "tonal"}
-                self._measure(sources, {part: frozenset(todo[part]) for part in parts if part in todo}, makers)
+            for group in filter(None, (*alone, together)):
+                audio = {source: self._open(source) for source in group if source != "tonal"}
+                self._measure(audio, {source: frozenset(todo[source]) for source in group if source in todo}, makers)
         except _BrokenStemError as error:
-            self.broken[error.part] = str(error)
-            for part in (error.part, "tonal") if error.part in TONAL else (error.part,):
-                self._hashes.pop(part, None)
-            self.measure(wanted, makers, recall=recall)
+            self.unreadable[error.stem] = str(error)
+            for source in (error.stem, "tonal") if error.stem in TONAL else (error.stem,):
+                self._hashes.pop(source, None)
+            self.measure(wanted, makers, use_cache=use_cache)
 
-    def keep(self) -> None:
-        """Put what was measured into the sidecar."""
+    def save_cache(self) -> None:
+        """Store the computed curves in ``.CURVES.npz``.
+
+        Raises
+        ------
+        InfoError
+            The system refused.
+        """
         arrays: dict[str, Any] = {}
         header: dict[str, Any] = {}
-        for part, family in sorted(self._fresh):
-            name = f"{part}/{family}"
-            note: dict[str, Any] = {"version": CURVES_VERSION, "sound": self._hashes[part]}
-            if family == "beats":
+        for source, kind in sorted(self._fresh):
+            name = f"{source}/{kind}"
+            note: dict[str, Any] = {"version": CURVES_VERSION, "sound": self._hashes[source]}
+            if kind == "beats":
                 packed = beats_to_arrays(self.beats)
                 note["meter"] = self.beats.meter
             else:
-                packed = to_arrays(self._curves[part, family])
+                packed = to_arrays(self._curves[source, kind])
             arrays |= {f"{name}/{field}": array for field, array in packed.items()}
             header[name] = note
         header |= {
-            f"{part}/sound": {"version": CURVES_VERSION, "sound": self._hashes[part], "samples": samples}
-            for part, samples in self._samples.items()
+            f"{source}/sound": {"version": CURVES_VERSION, "sound": self._hashes[source], "samples": samples}
+            for source, samples in self._samples.items()
         }
         if header:
             update_curves(self.track.curves, arrays, drop_prefixes=header, header=header)
         self._fresh.clear()
 
-    def _present(self, part: str, family: str) -> tuple[str, str]:
-        return (self.tonal_part, family) if part == "tonal" else (part, family)
+    def _present(self, source: str, kind: str) -> tuple[str, str]:
+        return (self.tonal_source, kind) if source == "tonal" else (source, kind)
 
-    def _open(self, part: str) -> Audio:
-        if part == "full_mix":
-            return open_audio(self.track.mix, hold_seconds=0)
+    def _open(self, source: str) -> Audio:
+        if source == "full_mix":
+            return self.open(source, hold_seconds=0)
         try:
-            return open_audio(self.track.stems[part], hold_seconds=0)
+            return self.open(source, hold_seconds=0)
         except AudioError as error:
-            raise _BrokenStemError(part, str(error)) from error
+            raise _BrokenStemError(source, str(error)) from error
 
-    def _measure(self, sources: dict[str, Audio], wanted: dict[str, frozenset[str]], makers: Makers) -> None:
-        streams = {part: _blocks(part, audio) for part, audio in sources.items()}
-        channels = {part: audio.channels for part, audio in sources.items()}
+    def _measure(self, audio: dict[str, Audio], wanted: dict[str, frozenset[str]], makers: Makers) -> None:
+        streams = {source: _blocks(source, opened) for source, opened in audio.items()}
+        channels = {source: opened.channels for source, opened in audio.items()}
         curves, samples = measure(streams, channels, wanted, makers)
         self._curves |= curves
         self._samples |= samples
         self._fresh |= {key for key in curves if key[1] in KINDS}
-        for part, audio in sources.items():
-            if audio.damage.share:
-                self.notes.append(damage_note(part, audio.damage))
+        for source, opened in audio.items():
+            if opened.damage.share:
+                self.notes.append(damage_note(source, opened.damage))
 
-    def _recall(self, wanted: set[tuple[str, str]]) -> None:
-        """Take from the sidecar what still belongs to the sound."""
+    def _load(self, wanted: set[tuple[str, str]]) -> None:
+        """Take from the sidecar what was computed from the audio of now."""
+        if self._mix:
+            return
         try:
             header = read_curves_header(self.track.curves)
             arrays = read_curves(self.track.curves)
         except MissingInput:
             return
+        except NewerFormatError:
+            raise
         except InfoError as error:
-            self.notes.append(f"{error}; measured anew")
+            self.notes.append(f"{error}; measured again")
             return
-        for part in self._hashes:
-            note: Any = header.get(f"{part}/sound")
-            if self._valid(part, note):
-                self._samples[part] = note["samples"]
-        for part, family in wanted:
-            if family in KINDS and self._valid(part, header.get(f"{part}/{family}")):
-                self._curves[part, family] = from_arrays(family, _under(arrays, f"{part}/{family}"))
+        for source in self._hashes:
+            note: Any = header.get(f"{source}/sound")
+            if self._valid(source, note):
+                self._samples[source] = note["samples"]
+        for source, kind in wanted:
+            if kind in KINDS and self._valid(source, header.get(f"{source}/{kind}")):
+                self._curves[source, kind] = from_arrays(kind, _under(arrays, f"{source}/{kind}"))
         if self._beats is None and _BEATS in header:
             self._beats = _beats(header, arrays)
 
-    def _valid(self, part: str, note: Any) -> bool:
+    def _valid(self, source: str, note: Any) -> bool:
         return isinstance(note, dict) and (note.get("version"), note.get("sound")) == (
             CURVES_VERSION,
-            self._hashes[part],
+            self._hashes[source],
         )
 
 
@@ -254,24 +344,24 @@ def _beats(header: Any, arrays: Mapping[str, Any]) -> Beats:
     return beats_from_arrays(_under(arrays, _BEATS), header[_BEATS]["meter"])
 
 
-def damage_note(part: str, damage: Damage) -> str:
-    """What a user is told of a file that could be read in part."""
+def damage_note(source: str, damage: Damage) -> str:
+    """Say how much of a file could not be decoded."""
     percent = 100 * damage.share
-    told = f"{percent:.2g}" if percent < 99 else "99 or more"
-    return f"{part}: damaged, {told} % of its sound is lost"
+    shown = f"{percent:.2g}" if percent < 99 else "99 or more"
+    return f"{source}: damaged, {shown} % of its sound is lost"
 
 
 class _BrokenStemError(Exception):
-    def __init__(self, part: str, why: str) -> None:
+    def __init__(self, stem: str, why: str) -> None:
         super().__init__(why)
-        self.part = part
+        self.stem = stem
 
 
-def _blocks(part: str, audio: Audio) -> Iterator[FloatArray]:
-    """Blocks of a part; a stem that turns out to be unreadable is named."""
+def _blocks(source: str, audio: Audio) -> Iterator[FloatArray]:
+    """Yield the blocks of a source; an error in a stem carries the stem's name."""
     try:
         yield from audio.blocks(BLOCK)
     except AudioError as error:
-        if part == "full_mix":
+        if source == "full_mix":
             raise
-        raise _BrokenStemError(part, str(error)) from error
+        raise _BrokenStemError(source, str(error)) from error

@@ -14,10 +14,11 @@ from mirkit import models
 from mirkit.catalog import STEMS, TONAL, Stage, stage, with_needs
 from mirkit.errors import InfoError, MissingInput
 from mirkit.stages import entry_name, parameters
-from mirkit.stages.selection import drum_part, midi_path
+from mirkit.stages.selection import drum_source, midi_path
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
+    NewerFormatError,
     Provenance,
     ProvenanceRecord,
     Settings,
@@ -65,7 +66,7 @@ class StageInputs:
 def inputs_of(row: Stage, prints: Mapping[str, FileDigest], settings: Settings) -> StageInputs:
     """Work out what a stage reads, from the fingerprints of the parts that exist."""
     method = getattr(settings.backends, row.job, "")
-    drums = drum_part(prints, settings)
+    drums = drum_source(prints, settings)
     curves, parts = _reads(row.name, method, tuple(prints), drums, with_stems=settings.rhythm.stems)
     return StageInputs(curves, {part: prints[part] for part in parts})
 
@@ -178,6 +179,8 @@ class TrackState:
 
         Raises
         ------
+        NewerFormatError
+            A newer version of mirkit wrote the provenance.
         LeadsOut
             A sidecar is a link out of the data set: found here, before anything is computed that could not be kept.
         """
@@ -187,6 +190,8 @@ class TrackState:
         provenance, info = Provenance(), {}
         try:
             provenance = read_provenance(track.provenance)
+        except NewerFormatError:  # nothing can be stored beside it
+            raise
         except InfoError as error:
             notes.append(str(error))
         try:

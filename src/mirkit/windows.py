@@ -118,7 +118,7 @@ class WindowAnalyzer:
                 f"{printable(track.path)}: no curves that are still true ({name}: {why}); "
                 f'measure it with: mirkit extract "{printable(track.path)}"'
             )
-        opened = TrackAnalysis.recall(track, state.prints, window_curves(state, settings), state.stems_by)
+        opened = TrackAnalysis.load_cached(track, state.prints, window_curves(state, settings), state.stems_by)
         return cls(opened, state, settings, part)
 
     def at(self, start: float, end: float, *, samples: bool = False) -> WindowFeatures:

@@ -114,7 +114,7 @@ def test_a_tagged_tempo_decides_the_octave_and_a_setting_goes_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_track(tmp_path / "Tagged")
-    monkeypatch.setattr("mirkit.stages.rhythm.read_tags", lambda path: Tags(bpm=61.0))
+    monkeypatch.setattr("mirkit.analysis.read_tags", lambda path: Tags(bpm=61.0))
     assert extract(folder, ("beats",)).ok
     provenance = read_provenance(folder / "Tagged.PROVENANCE")
     assert read_info(folder / "Tagged.INFO")["bpm"] == pytest.approx(60, abs=0.1)
@@ -181,6 +181,26 @@ def test_unreadable_sidecars_are_set_aside(track: Path) -> None:
     assert outcome.notes
     assert [path.read_bytes() for path in track.glob("Finished.INFO.unreadable*")] == [b'{"bpm": 12']
     assert read_info(track / "Finished.INFO")["bpm"] == pytest.approx(120, abs=0.1)
+
+
+def test_sidecars_of_a_newer_format_are_left_alone_and_reported(track: Path) -> None:
+    path = track / "Finished.PROVENANCE"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
+    before = {file: file.read_bytes() for file in track.iterdir() if file.is_file()}
+    outcome = extract(track, overwrite=True)
+    assert not outcome.ok
+    assert not outcome.done
+    assert "format 99" in outcome.failures["track"]
+    assert "update mirkit" in outcome.failures["track"]
+    assert {file: file.read_bytes() for file in track.iterdir() if file.is_file()} == before
+
+
+def test_sidecars_without_a_format_stay_done(track: Path) -> None:
+    path = track / "Finished.PROVENANCE"
+    content = json.loads(path.read_text())
+    del content["format"]
+    path.write_text(json.dumps(content))
+    assert not extract(track).done
 
 
 def test_damaged_curves_are_measured_anew(track: Path) -> None:

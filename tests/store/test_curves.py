@@ -1,6 +1,7 @@
 """``.CURVES.npz``: any array back as it was, the same bytes for the same content, no bombs, no pickles."""
 
 import io
+import json
 import pickle
 import struct
 import zipfile
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mirkit.errors import InfoError, MissingInput
-from mirkit.store import curves, read_curves, read_curves_header, update_curves
+from mirkit.store import NewerFormatError, curves, read_curves, read_curves_header, update_curves
 
 KEYS = st.from_regex(r"[a-z_]{1,8}/[a-z0-9_]{1,8}(/[a-z0-9_]{1,8})?", fullmatch=True)
 ARRAYS = hnp.arrays(
@@ -202,6 +203,29 @@ def test_an_entry_twice_and_too_many_entries_are_refused(path: Path, monkeypatch
     monkeypatch.setattr(curves, "_MAX_ENTRIES", 1)
     with pytest.raises(InfoError, match="claims more"):
         read_curves(path)
+
+
+def test_the_format_stands_in_the_header(path: Path) -> None:
+    update_curves(path, {"a/b": np.ones(2)}, header={"a/b": {"v": 1}})
+    with zipfile.ZipFile(path) as archive:
+        assert json.loads(archive.read("header.json")) == {"format": 1, "a/b": {"v": 1}}
+    assert read_curves_header(path) == {"a/b": {"v": 1}}
+
+
+def test_one_without_a_format_is_read(path: Path) -> None:
+    pack(path, {"header.json": b'{"a/b": {"v": 1}}', "a/b.npy": npy(np.ones(2))})
+    assert read_curves(path).keys() == {"a/b"}
+    assert read_curves_header(path) == {"a/b": {"v": 1}}
+
+
+def test_one_of_a_newer_format_is_left_alone(path: Path) -> None:
+    pack(path, {"header.json": b'{"format": 2, "a/b": {"v": 1}}', "a/b.npy": npy(np.ones(2))})
+    before = path.read_bytes()
+    for use in (read_curves, read_curves_header, lambda path: update_curves(path, {"a/c": np.ones(1)})):
+        with pytest.raises(NewerFormatError, match="format 2 by a newer version"):
+            use(path)
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob("*unreadable*"))
 
 
 def test_a_damaged_header(path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mirkit.errors import InfoError, MissingInput
 from mirkit.store import (
     FileDigest,
+    NewerFormatError,
     Provenance,
     ProvenanceRecord,
     digest_of_text,
@@ -23,6 +24,8 @@ from mirkit.store import (
     read_provenance,
     update_provenance,
 )
+from mirkit.store.fast_read import scan_origin
+from mirkit.store.json_files import DamagedFileError
 
 MIX = FileDigest(10, "ab" * 32, 5)
 ENTRY = ProvenanceRecord(
@@ -106,6 +109,40 @@ def test_what_another_version_wrote_is_kept(path: Path) -> None:
     assert kept["future"] == {"x": [1]}
     assert kept["stages"]["beats"]["gpu"] == "H200"
     assert read_provenance(path).stages["beats"].extra == {"gpu": "H200"}
+
+
+def test_the_format_is_written_first_and_files_without_one_are_read(path: Path) -> None:
+    update_provenance(path, [ProvenanceRecord("beats", "0.1.0", 1)])
+    content = json.loads(path.read_text())
+    assert next(iter(content)) == "format"
+    assert content.pop("format") == 1
+    path.write_text(json.dumps(content))
+    assert read_provenance(path).stages.keys() == {"beats"}
+    assert scan_origin(path).methods == {"beats": "none"}
+    update_provenance(path, facts={"meter": {"value": "4/4"}})
+    assert json.loads(path.read_text())["format"] == 1
+
+
+@pytest.mark.parametrize("number", [2, 3, 10**6])
+def test_a_newer_format_is_left_alone(path: Path, number: int) -> None:
+    content = json.dumps({"format": number, "stages": {"beats": "something else"}})
+    path.write_text(content)
+    for use in (
+        lambda: read_provenance(path),
+        lambda: scan_origin(path),
+        lambda: update_provenance(path, facts={"meter": {"value": "4/4"}}),
+    ):
+        with pytest.raises(NewerFormatError, match=rf"format {number} by a newer version of mirkit.*update mirkit"):
+            use()
+    assert path.read_text() == content
+    assert [file.name for file in path.parent.iterdir() if not file.name.startswith(".mirkit")] == [path.name]
+
+
+@pytest.mark.parametrize("number", ["1", -1, 1.5, True, None])
+def test_a_format_that_is_no_number_is_damage(path: Path, number: Any) -> None:
+    path.write_text(json.dumps({"format": number}))
+    with pytest.raises(DamagedFileError, match="no number"):
+        read_provenance(path)
 
 
 def test_an_older_entry_lacks_the_newer_fields(path: Path) -> None:

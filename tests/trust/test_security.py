@@ -394,7 +394,7 @@ def test_curves_of_a_stranger_are_measured_anew(
     CURVES[kind](path, tmp_path / "trace")
     hostile = path.read_bytes()
     assert run("loudness", library / "A") == 0
-    assert "measured anew" in capsys.readouterr().err
+    assert "measured again" in capsys.readouterr().err
     assert read_info(library / "A" / "A.INFO")["lufs"] is not None
     assert path.with_name("A.CURVES.npz.unreadable-1").read_bytes() == hostile
     assert not (tmp_path / "trace").exists()

@@ -182,7 +182,9 @@ def _crop(job: TrackJob, log: _Log) -> None:
 
     begun: list[ProvenanceRecord] = []
     try:
-        opened = TrackAnalysis.recall(state.track, state.prints, window_curves(state, job.settings), state.stems_by)
+        opened = TrackAnalysis.load_cached(
+            state.track, state.prints, window_curves(state, job.settings), state.stems_by
+        )
         source = Source(opened, state.prints, stages, state.provenance.facts, neural)
         # Said beforehand, so that after a kill a run with the same settings goes on without --overwrite.
         cropped = crop(
@@ -294,7 +296,9 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log)
         if failure:
             log.failures[row.name] = failure
         else:  # a stem that cannot be read leaves a value unknown: tried again next time
-            failure = "; ".join(opened.broken[part] for part in opened.broken if _uses(result, opened.missing(part)))
+            failure = "; ".join(
+                opened.unreadable[part] for part in opened.unreadable if _uses(result, opened.missing_reason(part))
+            )
         needs = {need: identities[need] for need in row.needs}
         entry = _entry(job, state, row, result, needs, time.perf_counter() - started, failed=failure)
         identities[row.name] = entry.identity
@@ -305,10 +309,10 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log)
         entries.append(_write_products(state, job.settings, row, entry, result))
         if row.name not in log.failures:
             log.done.append(row.name)
-    log.failures |= opened.broken
+    log.failures |= opened.unreadable
     log.notes += opened.notes
     # The provenance comes last: what it calls done is on disk.
-    opened.keep()
+    opened.save_cache()
     update_info(state.track.info, values, order=TRACK_KEYS)
     update_provenance(state.track.provenance, entries, facts=facts)
 
@@ -316,7 +320,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log)
 def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAnalysis:
     opened = TrackAnalysis(state.track, state.prints, state.stems_by)
     wanted = (curve for row in rows for curve in state.inputs(row, job.settings).curves)
-    opened.measure(wanted, listeners(job.settings), recall=not job.overwrite)
+    opened.measure(wanted, listeners(job.settings), use_cache=not job.overwrite)
     return opened
 
 

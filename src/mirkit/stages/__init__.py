@@ -1,12 +1,13 @@
-"""The stages: each takes the analysis of one track and gives features, facts and files.
+"""The stages: each takes the analysis of one track and gives features, metadata and files.
 
-The function of a stage registers itself under the name of its row in ``catalog.STAGES``::
+Here audio, features, models and files are joined. The function of a stage registers itself under the name of its row in
+``catalog.STAGES``::
 
-    @register("tempo")
-    def tempo(track: TrackAnalysis, settings: Settings) -> Result: ...
+    @register("beats")
+    def beats(track: TrackAnalysis, settings: Settings) -> Result: ...
 
-It stores nothing itself. ``separation.separate``, which writes the stems, and the cutting of clips take other arguments
-and are called by name.
+It stores nothing. ``separation.separate``, which writes the stems, and the cutting of clips take other arguments and
+are called by name.
 """
 
 from collections.abc import Callable
@@ -18,14 +19,14 @@ from mirkit.catalog import Stage
 from mirkit.features.types import Unknown, Value
 from mirkit.store import Settings, round6
 
-if TYPE_CHECKING:  # all of the analysis: not for a run that only looks what is done
+if TYPE_CHECKING:  # imports all extractors; a run that only checks what is stale does not need them
     from mirkit.analysis import TrackAnalysis
     from mirkit.features.extraction import AudioExtractor, Makers
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a stage found.
+    """The result of a stage.
 
     Attributes
     ----------
@@ -36,11 +37,11 @@ class Result:
     files : dict
         Suffix such as ``BEATS_GRID`` -> whole content.
     method : dict
-        What the provenance should say of how it was done.
+        What the provenance records about how it was done.
     notes : tuple of str
-        What a user should know though nothing failed.
+        What a user should know although nothing failed.
     model, weights_sha256 : str or None
-        The neural model that did it, and its weights.
+        The neural model that was used, and the checksum of its weights.
     """
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -83,7 +84,7 @@ def register(name: str) -> Callable[[StageFunction], StageFunction]:
 def stage_function(stage: Stage) -> StageFunction:
     """Give the function of a stage; the modules that register them are loaded with the first one."""
     if stage.name not in FUNCTIONS:
-        # Each of them registers its stages; a run that only looks what is done loads none.
+        # Importing a module registers its stages; a run that only checks what is stale imports none.
         from mirkit.stages import (  # noqa: F401
             classification,
             harmony,
@@ -98,7 +99,7 @@ def stage_function(stage: Stage) -> StageFunction:
 
 
 def listeners(settings: Settings) -> "Makers":
-    """Family that a method of choice hears in the sound -> how to get what listens; a model is loaded then."""
+    """Kind of curve that a backend computes -> function that makes its extractor; a model is loaded by the call."""
 
     def strokes() -> "AudioExtractor":
         if settings.backends.drums != "embedded":
@@ -116,24 +117,24 @@ def listeners(settings: Settings) -> "Makers":
 
 
 def values_of(measured: Any, suffix: str = "") -> dict[str, Value]:
-    """Fields of a feature's dataclass as keys, e.g. ``lufs`` and the suffix ``_drums`` -> ``lufs_drums``."""
+    """Give the fields of a dataclass by name, e.g. ``lufs`` with the suffix ``_drums`` -> ``lufs_drums``."""
     return {f.name + suffix: getattr(measured, f.name) for f in fields(measured)}
 
 
 def fact(value: Any, confidence: float | None = None) -> dict[str, Any]:
-    """A fact as the provenance keeps it: its value (null when unknown, with the reason) and how sure it is (0-1)."""
-    told: dict[str, Any] = {"value": value}
+    """Give metadata as the provenance stores it: value, null with a reason where unknown, and confidence (0-1)."""
+    entry: dict[str, Any] = {"value": value}
     if isinstance(value, Unknown):
-        told = {"value": None, "reason": value.reason}
+        entry = {"value": None, "reason": value.reason}
     elif isinstance(value, float):
-        told["value"] = round6(value)
+        entry["value"] = round6(value)
     if confidence is not None:
-        told["confidence"] = round(confidence, 3)
-    return told
+        entry["confidence"] = round(confidence, 3)
+    return entry
 
 
 def entry_name(stage: Stage, settings: Settings) -> str:
-    """Name under which the provenance keeps a stage: its own, one for each named set of clips, one for ADTOF's MIDI."""
+    """Name of a stage's record in the provenance. Each named set of clips has its own, and so has ADTOF's MIDI."""
     named = settings.crop.name if stage.name == "crop" else ""
     if stage.name == "drums" and settings.backends.drums == "adtof":
         named = "adtof"
@@ -141,14 +142,14 @@ def entry_name(stage: Stage, settings: Settings) -> str:
 
 
 def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
-    """Settings that the result of a stage depends on."""
+    """Give the settings that the result of a stage depends on."""
     if stage.name == "beats":
         return asdict(settings.rhythm)
     if stage.name == "separate":
         chosen = settings.separation
         if settings.backends.stems != "embedded":
             return asdict(chosen)
-        # What is Demucs's alone changes nothing here.
+        # The settings of models change nothing here.
         return {"format": chosen.format} | ({"bitrate": chosen.bitrate} if chosen.format == "mp3" else {})
     if stage.name == "crop":
         return asdict(settings.crop)

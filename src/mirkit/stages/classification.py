@@ -1,4 +1,4 @@
-"""Danceability, atonality and aesthetics."""
+"""Stages of classification: danceability, atonality and aesthetics."""
 
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
@@ -14,35 +14,35 @@ from mirkit.store import Settings
 
 @register("danceability")
 def danceability(track: TrackAnalysis, settings: Settings) -> Result:
-    """Danceability and atonality.
+    """Measure danceability and atonality.
 
-    Embedded: the first from the detrended fluctuation of the envelope, the second from the clarity of the key. Neural:
-    the mean probability of a class, as Essentia's classifiers hear it in the mix.
+    The embedded backend takes the first from the detrended fluctuation of the envelope, the second from the clarity of
+    the key. Essentia's classifiers give the mean probability of a class in the mix.
     """
     if settings.backends.classification == "essentia":
-        return _judged(track, "classes", "classification", settings)
+        return _model_scores(track, "classes", "classification", settings)
     return Result(
         {
             "danceability": measure_danceability(track.curve("full_mix", "envelope"), track.window),
-            "atonality": measure_atonality(track.curve(track.tonal_part, "chroma"), track.window),
+            "atonality": measure_atonality(track.curve(track.tonal_source, "chroma"), track.window),
         },
-        method={"atonality": track.tonal_part},
+        method={"atonality": track.tonal_source},
     )
 
 
 @register("aesthetics")
 def aesthetics(track: TrackAnalysis, settings: Settings) -> Result:
-    """Four scores by Audiobox Aesthetics."""
+    """Give the four scores of Audiobox Aesthetics."""
     if settings.backends.aesthetics == "audiobox":
-        return _judged(track, "aesthetics", "aesthetics", settings)
+        return _model_scores(track, "aesthetics", "aesthetics", settings)
     why = models.unavailable_reason("aesthetics", settings)
     return Result({key: Unknown(f"model unavailable: {why}") for key in stage("aesthetics").keys})
 
 
-def _judged(track: TrackAnalysis, family: str, job: str, settings: Settings) -> Result:
-    """What a neural model has heard in the mix."""
-    heard = track.curve("full_mix", family)
-    if isinstance(heard, MirkitError):
-        raise heard
-    judge: ClipScorer = models.load(job, settings)
-    return Result(heard, model=judge.weights.model, weights_sha256=judge.weights.sha256)
+def _model_scores(track: TrackAnalysis, kind: str, job: str, settings: Settings) -> Result:
+    """Give the scores of a neural model for the mix."""
+    scores = track.curve("full_mix", kind)
+    if isinstance(scores, MirkitError):
+        raise scores
+    scorer: ClipScorer = models.load(job, settings)
+    return Result(scores, model=scorer.weights.model, weights_sha256=scorer.weights.sha256)

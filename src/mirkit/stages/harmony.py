@@ -1,4 +1,4 @@
-"""Pitch classes, key, and how the harmony moves."""
+"""Stages of harmony: pitch classes, key, harmonic movement."""
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.features.harmony.chroma import chroma as measure_chroma
@@ -14,12 +14,12 @@ HARMONY_STEMS = ("bass", "other")
 @register("chroma")
 def chroma(track: TrackAnalysis, settings: Settings) -> Result:
     """Twelve pitch-class weights, and the key, from the tonal stems or the mix."""
-    curve = track.curve(track.tonal_part, "chroma")
-    found = key(curve, track.window)
+    curve = track.curve(track.tonal_source, "chroma")
+    estimate = key(curve, track.window)
     return Result(
         values_of(measure_chroma(curve, track.window)),
-        facts={"key": fact(found.key, found.confidence), "mode": fact(found.mode, found.confidence)},
-        method={"signal": track.tonal_part},
+        facts={"key": fact(estimate.key, estimate.confidence), "mode": fact(estimate.mode, estimate.confidence)},
+        method={"signal": track.tonal_source},
     )
 
 
@@ -33,5 +33,5 @@ def stem_harmonic(track: TrackAnalysis, settings: Settings) -> Result:
             values |= values_of(measured, f"_{stem}")
         else:
             names = (f"harmonic_movement_{stem}", f"harmonic_variance_{stem}")
-            values |= dict.fromkeys(names, track.missing(stem))
+            values |= dict.fromkeys(names, track.missing_reason(stem))
     return Result(values)

@@ -1,4 +1,4 @@
-"""Loudness of the mix and of each stem."""
+"""Stage of loudness: of the mix and of each stem."""
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import STEMS
@@ -13,20 +13,20 @@ NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instrume
 
 @register("loudness")
 def loudness(track: TrackAnalysis, settings: Settings) -> Result:
-    """Ten loudness keys, and the share of the track in which there are vocals."""
+    """Measure ten loudness features and the share of the track that has vocals."""
     values: dict[str, Value] = {}
-    for part in ("full_mix", *STEMS):
-        suffix = "" if part == "full_mix" else f"_{part}"
-        if track.has(part):
-            values |= values_of(measure(track.curve(part, "loudness"), track.window), suffix)
+    for source in ("full_mix", *STEMS):
+        suffix = "" if source == "full_mix" else f"_{source}"
+        if track.has(source):
+            values |= values_of(measure(track.curve(source, "loudness"), track.window), suffix)
         else:
-            values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing(part))
+            values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing_reason(source))
     return Result(values, {"vocals_share": fact(_vocals_share(track))})
 
 
 def _vocals_share(track: TrackAnalysis) -> Value:
     if not track.has("vocals"):
-        return track.missing("vocals")
-    if track.stems_by == "embedded":  # other instruments are in that stem too, and there may be no voice in it at all
+        return track.missing_reason("vocals")
+    if track.stems_backend == "embedded":  # that stem holds other instruments too, and perhaps no voice at all
         return NO_VOICE_MODEL
     return vocals_share(track.curve("vocals", "loudness"), track.curve("full_mix", "loudness"), track.window)

@@ -1,4 +1,4 @@
-"""Stems that a model does not make, split off what it leaves of the mix."""
+"""Stems that a model does not make: taken from what the model leaves of the mix."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,12 +10,12 @@ from mirkit.features.types import FloatArray
 
 
 def fill_missing_stems(
-    stems: Iterable[dict[str, FloatArray]], audio: Audio, lacking: Sequence[str]
+    stems: Iterable[dict[str, FloatArray]], audio: Audio, missing: Sequence[str]
 ) -> Iterator[dict[str, FloatArray]]:
-    """Add the stems that a model does not make; all of them then add up to the mix.
+    """Add the stems that a model does not make, so that all of them add up to the mix.
 
-    The mix less the stems of the model goes through the embedded separation. What that takes for a stem that the model
-    has already is added to ``other``.
+    The mix minus the stems of the model goes through the embedded separation. Whatever that assigns to a stem that the
+    model makes is added to ``other``.
 
     Parameters
     ----------
@@ -23,32 +23,37 @@ def fill_missing_stems(
         Blocks of the stems that the model makes, shape=(channels, n).
     audio : Audio
         The mix, at the rate of the stems.
-    lacking : sequence of str
+    missing : sequence of str
         The other stems; ``other`` is one of them.
+
+    Yields
+    ------
+    dict of str to array, float32, shape=(channels, n)
+        Blocks of all four stems.
     """
     rest = separation.Separator(audio.rate, audio.channels)
-    mix, made, names = _Waiting(), _Waiting(), [""]
-    sound = audio.blocks()
+    mix, made, names = _Queue(), _Queue(), [""]
+    mix_blocks = audio.blocks()
 
-    def joined(parts: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    def combined(parts: dict[str, FloatArray]) -> dict[str, FloatArray]:
         own = made.take(parts["other"].shape[-1])
-        given = {stem: parts[stem] for stem in lacking}
-        given["other"] = sum((parts[stem] for stem in parts if stem not in lacking), parts["other"])
-        return dict(zip(names, own, strict=True)) | given
+        filled = {stem: parts[stem] for stem in missing}
+        filled["other"] = sum((parts[stem] for stem in parts if stem not in missing), parts["other"])
+        return dict(zip(names, own, strict=True)) | filled
 
     for block in stems:
         names, own = list(block), np.stack(list(block.values()))
         made.put(own)
         while mix.length < own.shape[-1]:
-            mix.put(next(sound))
+            mix.put(next(mix_blocks))
         for parts in rest.push(mix.take(own.shape[-1]) - own.sum(axis=0)):
-            yield joined(parts)
+            yield combined(parts)
     for parts in rest.finish():
-        yield joined(parts)
+        yield combined(parts)
 
 
-class _Waiting:
-    """Samples in the order in which they came, along the last axis."""
+class _Queue:
+    """Samples in the order of arrival, along the last axis."""
 
     def __init__(self) -> None:
         self._kept: FloatArray | None = None

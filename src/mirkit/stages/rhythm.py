@@ -1,4 +1,4 @@
-"""Beats, tempo, onsets and what both say together, of the mix and of three stems."""
+"""Stages of rhythm: beats, tempo, onsets, and what follows from both, for the mix and three stems."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ import numpy as np
 
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
-from mirkit.audio import read_tags
 from mirkit.errors import MirkitError
 from mirkit.features.rhythm.beats.from_activations import beats_from_activations
 from mirkit.features.rhythm.beats.grid import Beats
@@ -32,28 +31,28 @@ STEM_NAMES = (
 
 @register("beats")
 def beats(track: TrackAnalysis, settings: Settings) -> Result:
-    """Beat grid and tempo, from the mix and, where there is one, the drums stem."""
+    """Track the beats of the mix, with the help of the drums stem where there is one, and measure the tempo."""
     with_drums = settings.rhythm.stems and track.has("drums")
-    tagged = read_tags(track.track.mix).bpm
+    tagged = track.tags.bpm
     hint = settings.rhythm.bpm or tagged
     curves = track.curve("full_mix", "onset"), track.curve("drums", "onset") if with_drums else None
-    known: dict[str, Any] = {"bpm_range": settings.rhythm.bpm_range, "bpm_hint": hint}
+    options: dict[str, Any] = {"bpm_range": settings.rhythm.bpm_range, "bpm_hint": hint}
     tracker: BeatTracker | None = None
     if settings.backends.beats == "beat_this":
-        heard = track.curve("full_mix", "activations")
-        if isinstance(heard, MirkitError):
-            raise heard
+        activations = track.curve("full_mix", "activations")
+        if isinstance(activations, MirkitError):
+            raise activations
         tracker = models.load("beats", settings)
-        found = beats_from_activations(heard, *curves, **known)
+        tracked = beats_from_activations(activations, *curves, **options)
     else:
-        found = track_beats(*curves, **known)
-    track.beats = found
-    features = tempo(found, track.window)
+        tracked = track_beats(*curves, **options)
+    track.beats = tracked
+    features = tempo(tracked, track.window)
     bpm = features.bpm if isinstance(features.bpm, float) else None
-    grid = BeatGrid(np.asarray(found.times, np.float64), np.asarray(found.downbeats, np.float64), bpm)
+    grid = BeatGrid(np.asarray(tracked.times, np.float64), np.asarray(tracked.downbeats, np.float64), bpm)
     return Result(
         values=values_of(features),
-        facts=_facts(found),
+        facts=_facts(tracked),
         files={"BEATS_GRID": format_grid(grid)},
         method={
             "signals": "full_mix + drums" if with_drums else "full_mix",
@@ -65,47 +64,47 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
     )
 
 
-def _facts(found: Beats) -> dict[str, dict[str, object]]:
-    facts = {"meter": fact(found.meter, found.meter_confidence)}
-    # Always both: a fact of an older sound must not outlive it.
-    second = found.candidates[1] if len(found.candidates) > 1 else None
+def _facts(beats: Beats) -> dict[str, dict[str, object]]:
+    facts = {"meter": fact(beats.meter, beats.meter_confidence)}
+    # Both are always written, so that a fact of older audio does not stay.
+    second = beats.candidates[1] if len(beats.candidates) > 1 else None
     facts["tempo_second_candidate"] = fact(second.bpm, second.weight) if second else fact(None)
     return facts
 
 
 @register("onsets")
 def onsets(track: TrackAnalysis, settings: Settings) -> Result:
-    """Onset times, and how many, how strong and how far apart they are."""
-    found = track.curve("full_mix", "onsets")
-    features = onset_statistics(found, track.window)
-    return Result(values_of(features), files={"ONSETS": format_onsets(found.times)})
+    """Detect onsets; measure how many, how strong and how far apart they are."""
+    detected = track.curve("full_mix", "onsets")
+    features = onset_statistics(detected, track.window)
+    return Result(values_of(features), files={"ONSETS": format_onsets(detected.times)})
 
 
 @register("syncopation")
 def syncopation(track: TrackAnalysis, settings: Settings) -> Result:
-    """Metric syncopation and share of onsets on the beat."""
+    """Measure metric syncopation and the share of onsets on the beat."""
     return Result(values_of(measure_syncopation(track.curve("full_mix", "onsets"), track.beats, track.window)))
 
 
 @register("complexity")
 def complexity(track: TrackAnalysis, settings: Settings) -> Result:
-    """Variety and evenness of the inter-onset intervals."""
+    """Measure the variety and evenness of the inter-onset intervals."""
     return Result(values_of(measure_complexity(track.curve("full_mix", "onsets"), track.beats, track.window)))
 
 
 @register("stem_rhythm")
 def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
-    """Density, syncopation, complexity and evenness of bass, drums and other."""
+    """Measure onset density, syncopation, complexity and evenness of bass, drums and other."""
     values: dict[str, Value] = {}
     for stem in RHYTHM_STEMS:
         if not track.has(stem):
-            values |= dict.fromkeys((f"{name}_{stem}" for name in STEM_NAMES), track.missing(stem))
+            values |= dict.fromkeys((f"{name}_{stem}" for name in STEM_NAMES), track.missing_reason(stem))
             continue
-        found = track.curve(stem, "onsets")
+        detected = track.curve(stem, "onsets")
         measured = (
-            values_of(onset_density(found, track.window))
-            | values_of(measure_syncopation(found, track.beats, track.window))
-            | values_of(measure_complexity(found, track.beats, track.window))
+            values_of(onset_density(detected, track.window))
+            | values_of(measure_syncopation(detected, track.beats, track.window))
+            | values_of(measure_complexity(detected, track.beats, track.window))
         )
         values |= {f"{name}_{stem}": measured[name] for name in STEM_NAMES}
     return Result(values)

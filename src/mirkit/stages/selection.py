@@ -1,4 +1,4 @@
-"""What settings decide about a stage before it runs: which part it listens to, which file it writes."""
+"""What settings decide about drum transcription before it runs: which source it reads, which file it writes."""
 
 from collections.abc import Container
 from pathlib import Path
@@ -8,13 +8,13 @@ from mirkit.track import Track
 from mirkit.track.sidecar_names import ADTOF_MIDI, DRUMS_MIDI
 
 
-def drum_part(parts: Container[str], settings: Settings) -> str:
-    """The part that drums are transcribed from, of those that there are."""
-    return "drums" if "drums" in parts and settings.drums.source == "stem" else "full_mix"
+def drum_source(sources: Container[str], settings: Settings) -> str:
+    """Choose the source that drums are transcribed from, of those that exist."""
+    return "drums" if "drums" in sources and settings.drums.source == "stem" else "full_mix"
 
 
 def midi_name(settings: Settings) -> str:
-    """Name of the drums' MIDI file in a track folder: ADTOF has one of its own, as in the user manual."""
+    """Name of the drums' MIDI file in a track folder; ADTOF's has another name, as in the user manual."""
     return ADTOF_MIDI if settings.backends.drums == "adtof" else DRUMS_MIDI
 
 

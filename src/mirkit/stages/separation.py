@@ -1,6 +1,6 @@
-"""Four stems onto disk."""
+"""Stage of separation: a mix into four stems."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from mirkit.audio import Audio, open_audio
 from mirkit.catalog import STEMS
 from mirkit.engines.prefetch import prefetch
 from mirkit.features.types import FloatArray
-from mirkit.models.protocols import StemSeparator
+from mirkit.models.protocols import StemRun, StemSeparator
 from mirkit.stages import Result
 from mirkit.stages.residual import fill_missing_stems
 from mirkit.stages.stem_files import StemFiles, bits_of
@@ -30,23 +30,50 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
     track : Track
     settings : Settings
     keep : set of str
-        Stems that the user brought: they stay.
+        Stems that the user brought: they are not written.
 
     Returns
     -------
-    Result
-    dict
+    result : Result
+    paths : dict of str to Path
         Stem -> file, of the stems written.
+
+    Raises
+    ------
+    MirkitError
+        The mix cannot be read, a stem cannot be written, or the model cannot be used.
     """
     audio = open_audio(track.mix, rate=None, hold_seconds=0)
     paths = {stem: track.stem_path(stem, f".{settings.separation.format}") for stem in STEMS if stem not in keep}
-    if settings.backends.stems in ("auto", "embedded"):  # a plan leaves no auto: nobody asks for a model
+    if settings.backends.stems in ("auto", "embedded"):  # a plan has resolved auto, unless no model is wanted
         result = _embedded(audio, settings, paths)
     else:
-        audio = open_audio(track.mix, rate=None)  # models want to know its level first
+        audio = open_audio(track.mix, rate=None)  # held: models read it twice, first for its level
         result = _neural(audio, settings, paths)
     _remove_older(track, paths)
     return result, paths
+
+
+def neural_stems(
+    audio: Audio, settings: Settings, separator: StemSeparator
+) -> tuple[StemRun, Generator[dict[str, FloatArray]]]:
+    """Separate a mix, at its own rate, with a model; stems that it does not make come from the embedded separation.
+
+    Returns
+    -------
+    run : StemRun
+        Its ``method`` and ``notes`` are complete when the blocks are.
+    blocks : generator of dict of str to array, float32, shape=(channels, n)
+        Blocks of the four stems, in all as long as the mix.
+    """
+    run = separator.separate(audio, settings.separation)
+    missing = [stem for stem in STEMS if stem not in separator.stems]
+
+    def blocks() -> Generator[dict[str, FloatArray]]:
+        with closing(prefetch(run.blocks())) as stems:  # so that encoding runs beside the model
+            yield from fill_missing_stems(stems, audio, missing) if missing else stems
+
+    return run, blocks()
 
 
 def _embedded(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
@@ -66,15 +93,14 @@ def _embedded(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Resul
 
 def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
     separator: StemSeparator = models.load("stems", settings)
-    run = separator.separate(audio, settings.separation)
+    run, blocks = neural_stems(audio, settings, separator)
     form = settings.separation.format
     # Stems of a model may exceed full scale where the mix does not: floating point holds that.
     bits = bits_of(settings, audio.source.bits) if form != "wav" else None
     files = StemFiles(paths, audio, settings, bits)
     lacking = [stem for stem in STEMS if stem not in separator.stems]
-    stems = prefetch(run.blocks())  # encoding goes on beside the model
-    with closing(stems):
-        files.write(fill_missing_stems(stems, audio, lacking) if lacking else stems)
+    with closing(blocks):
+        files.write(blocks)
     gain = files.fit()
     notes = [*_damage(audio), *run.notes]
     if gain != 1:
@@ -92,7 +118,7 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
 
 
 def _on_grid(blocks: Blocks, bits: int) -> Blocks:
-    """Round the stems so that their sum stays the mix: what rounding takes from three goes to ``other``."""
+    """Round three stems; ``other`` gets what rounding took from them, so that the sum stays the mix."""
     scale = np.float32(2 ** (bits - 1))
     for stems in blocks:
         rounded = {stem: np.rint(block * scale) / scale for stem, block in stems.items() if stem != "other"}
@@ -105,7 +131,7 @@ def _damage(audio: Audio) -> list[str]:
 
 
 def _remove_older(track: Track, paths: dict[str, Path]) -> None:
-    """Take away the same stems in another format: two files for one stem are an error."""
+    """Remove the same stems in another format: two files for one stem would be an error."""
     for stem, path in paths.items():
         for old in (track.folder / name for name in track.sounds if track.part_of(name) == stem):
             if old.exists() and not old.samefile(path):  # on some disks Drums.flac is drums.flac

@@ -1,9 +1,8 @@
-"""Facts of the file itself."""
+"""Stage of the file itself: duration, format, bandwidth, tags."""
 
 from dataclasses import asdict
 
 from mirkit.analysis import TrackAnalysis
-from mirkit.audio import probe, read_tags
 from mirkit.features.bandwidth import bandwidth
 from mirkit.stages import Result, fact, register
 from mirkit.store import Settings
@@ -11,9 +10,9 @@ from mirkit.store import Settings
 
 @register("source")
 def source(track: TrackAnalysis, settings: Settings) -> Result:
-    """Duration, rate, channels, bandwidth, tags, original name; no key of ``.INFO``."""
-    info = probe(track.track.mix)
-    tags = {name: value for name, value in asdict(read_tags(track.track.mix)).items() if value is not None}
+    """Read duration, sample rate, channels, codec, bandwidth and tags; none of them is a feature of ``.INFO``."""
+    info = track.source_info
+    tags = {name: value for name, value in asdict(track.tags).items() if value is not None}
     return Result(
         facts={
             "duration": fact(track.duration),

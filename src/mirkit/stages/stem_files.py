@@ -1,4 +1,4 @@
-"""Stems written to files side by side, at their true level, or all of them by one gain where that does not fit."""
+"""The files of the stems: written at their true level, or all lowered by one gain where the format clips."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -15,12 +15,12 @@ from mirkit.track.names import STEM_MARK
 
 LOSSLESS = ("flac", "wav")
 
-#: Samples that integers cannot hold: channels, places in the track, values.
+#: Samples that integers cannot hold: their channels, positions in the track, and values.
 _Over = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]
 
 
 def bits_of(settings: Settings, source: int | None) -> int | None:
-    """Bits of the stems: enough for the source, and 16 for a lossy one, whose own noise lies far above that."""
+    """Choose the bits of the stems: those of the source, but 16 for a lossy one, whose noise is far above that."""
     if settings.separation.format not in LOSSLESS:
         return None
     return 24 if source is not None and source > 16 else 16
@@ -54,9 +54,9 @@ class StemFiles:
         self._over: dict[str, list[_Over]] = {stem: [] for stem in paths}
 
     def write(self, blocks: Iterable[Mapping[str, FloatArray]]) -> None:
-        """Write blocks of stems, shape=(channels, n); those that have no file are left out.
+        """Write blocks of stems, shape=(channels, n). Stems that have no file are skipped.
 
-        Files appear when all is written, or not at all.
+        The files appear together when all blocks are written, or not at all.
         """
         with ExitStack() as files:
             writers = {stem: files.enter_context(self._writer(stem)) for stem in self._paths}
@@ -68,10 +68,15 @@ class StemFiles:
         self._peak = max((writer.written.peak for writer in writers.values()), default=0.0)
 
     def fit(self) -> float:
-        """Write them again by one gain for all, if samples of any were cut off; return the gain, 1 if none was.
+        """Lower all stems by one gain if samples of any of them were clipped, and write them again.
 
-        What was cut off is put back first: the files are what they would be with that gain from the start, but for
-        being rounded twice.
+        Clipped samples are restored first, so the files are the same as with that gain from the start, except that
+        they are rounded twice.
+
+        Returns
+        -------
+        float
+            The gain; 1 where nothing was clipped.
         """
         if not any(self.clipped.values()):
             return 1.0
@@ -92,13 +97,13 @@ class StemFiles:
         return Writer(self._paths[stem], tags={"artist": STEM_MARK, "title": stem}, **self._form)
 
     def _remember(self, stem: str, start: int, block: FloatArray) -> None:
-        """Keep the samples beyond full scale."""
+        """Remember the samples beyond full scale."""
         channels, samples = np.nonzero(np.abs(block) > 1)
         if len(samples):
             self._over[stem].append((channels, start + samples, block[channels, samples]))
 
     def _cut_off(self, stem: str) -> _Over:
-        """What was kept of a stem, in the order of time."""
+        """The clipped samples of a stem, in the order of time."""
         none: _Over = (np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.float32))
         channels, places, values = (np.concatenate(part) for part in zip(none, *self._over[stem], strict=True))
         order = np.argsort(places, kind="stable")

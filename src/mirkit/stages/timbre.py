@@ -1,4 +1,4 @@
-"""Timbre of the mix by the Audio Commons models."""
+"""Stage of timbre: the Audio Commons models."""
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.stages import Result, register, values_of
@@ -7,5 +7,5 @@ from mirkit.store import Settings
 
 @register("timbral")
 def timbral(track: TrackAnalysis, settings: Settings) -> Result:
-    """Eight timbre keys."""
+    """Measure the eight timbre features of the mix."""
     return Result(values_of(track.curve("full_mix", "timbre")))

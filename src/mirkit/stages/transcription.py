@@ -1,11 +1,11 @@
-"""Drums to MIDI."""
+"""Stage of drum transcription: the drum hits of a track as a MIDI file."""
 
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
-from mirkit.audio import open_audio
+from mirkit.audio import Audio
 from mirkit.drums.components import strokes_of_parts
 from mirkit.drums.drum_hits import Hits
 from mirkit.drums.tempo_map import tempo_map
@@ -13,41 +13,76 @@ from mirkit.errors import MirkitError
 from mirkit.features.extraction import SignalExtractor
 from mirkit.models.protocols import StemSeparator
 from mirkit.stages import Result, register
-from mirkit.stages.selection import drum_part, midi_name
+from mirkit.stages.selection import drum_source, midi_name
 from mirkit.store import Settings
 from mirkit.store.midi import format_midi
 from mirkit.store.settings import SeparationSettings
 
 
+@dataclass(frozen=True)
+class Transcription:
+    """Drum hits and how they were found.
+
+    Attributes
+    ----------
+    hits : Hits
+    source : str
+        ``drums`` or ``full_mix``: what they were transcribed from.
+    method : dict
+        What the provenance records about it.
+    notes : list of str
+        What a user should know.
+    """
+
+    hits: Hits
+    source: str
+    method: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def transcribe(track: TrackAnalysis, settings: Settings) -> Transcription:
+    """Find the drum hits of a track.
+
+    Raises
+    ------
+    MirkitError
+        The stem or the model cannot be used.
+    """
+    if "drums" in track.unreadable and settings.drums.source == "stem":
+        raise MirkitError(track.unreadable["drums"])
+    source = drum_source(track.sources, settings)
+    if settings.backends.drums == "drumsep":
+        result = _by_separation(track.open(source), source, settings)
+    else:
+        hits = track.curve(source, "strokes")
+        if isinstance(hits, MirkitError):
+            raise hits
+        result = Transcription(hits, source)
+    if source == "full_mix" and settings.drums.source == "stem":
+        result.notes.append("drums: transcribed from the mix, because there is no drums stem")
+    return result
+
+
 @register("drums")
 def drums(track: TrackAnalysis, settings: Settings) -> Result:
-    """Strokes on the drum kit as a MIDI file whose quarter notes are the beats of the track."""
-    if "drums" in track.broken and settings.drums.source == "stem":
-        raise MirkitError(track.broken["drums"])
-    part = drum_part(track.track.stems, settings)
-    if settings.backends.drums == "drumsep":
-        heard, how, notes = _taken_apart(track.track.parts[part], settings)
-    else:
-        heard, how, notes = track.curve(part, "strokes"), {}, []
-    if isinstance(heard, MirkitError):
-        raise heard
+    """Transcribe the drums to a MIDI file whose quarter notes are the beats of the track."""
+    transcription = transcribe(track, settings)
+    hits, notes = transcription.hits, transcription.notes
     beats = track.beats
     has_beats = len(beats.times) > 1
     steps = settings.drums.quantize
-    if part == "full_mix" and settings.drums.source == "stem":
-        notes.append("drums: transcribed from the mix, because there is no drums stem")
     if steps and not has_beats:
         notes.append("drums: not quantized, because there are no beats")
     neural = settings.backends.drums != "embedded"
     weights = models.load("drums", settings).weights if neural else None
-    midi = format_midi(heard, tempo_map(beats.times, beats.downbeats), steps if has_beats else 0)
+    midi = format_midi(hits, tempo_map(beats.times, beats.downbeats), steps if has_beats else 0)
     return Result(
         files={midi_name(settings): midi},
         method={
-            "signal": part,
-            "strokes": {voice.name: len(times) for voice, times in zip(heard.voices, heard.times, strict=True)},
+            "signal": transcription.source,
+            "strokes": {voice.name: len(times) for voice, times in zip(hits.voices, hits.times, strict=True)},
             "tempo": "beat grid" if has_beats else "120, as there are no beats",
-            **how,
+            **transcription.method,
         },
         notes=tuple(notes),
         model=weights.model if weights else None,
@@ -55,16 +90,16 @@ def drums(track: TrackAnalysis, settings: Settings) -> Result:
     )
 
 
-def _taken_apart(path: Path, settings: Settings) -> tuple[Hits, dict[str, Any], list[str]]:
-    """Strokes in the parts that a model makes of a kit, how it made them, and what a user should know of it."""
+def _by_separation(audio: Audio, source: str, settings: Settings) -> Transcription:
+    """Separate the kit into its instruments and detect the onsets of each."""
     separator: StemSeparator = models.load("drums", settings)
-    run = separator.separate(open_audio(path), SeparationSettings())
-    meters: dict[str, SignalExtractor] = {}
+    run = separator.separate(audio, SeparationSettings())
+    extractors: dict[str, SignalExtractor] = {}
     for block in run.blocks():
-        for part, sound in block.items():
-            if part not in meters:
-                meters[part] = SignalExtractor(len(sound), frozenset({"onsets", "envelope"}), {})
-            meters[part].push(sound)
-    curves = {part: meter.finish() for part, meter in meters.items()}
-    onsets, envelopes = ({part: curve[family] for part, curve in curves.items()} for family in ("onsets", "envelope"))
-    return strokes_of_parts(onsets, envelopes), {"separation": run.method}, list(run.notes)
+        for part, samples in block.items():
+            if part not in extractors:
+                extractors[part] = SignalExtractor(len(samples), frozenset({"onsets", "envelope"}), {})
+            extractors[part].push(samples)
+    curves = {part: extractor.finish() for part, extractor in extractors.items()}
+    onsets, envelopes = ({part: curve[kind] for part, curve in curves.items()} for kind in ("onsets", "envelope"))
+    return Transcription(strokes_of_parts(onsets, envelopes), source, {"separation": run.method}, list(run.notes))

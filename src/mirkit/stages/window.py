@@ -1,4 +1,4 @@
-"""All values of a part of a track, from the curves that are kept of it."""
+"""Features of a window of a track, from its stored curves."""
 
 from collections.abc import Collection, Iterable
 
@@ -16,12 +16,12 @@ from mirkit.store import Settings
 
 NEEDS_SOUND = Unknown("needs the samples of the window")
 
-#: Stages with keys that no curve can be reduced to.
+#: Stages whose features cannot be computed from curves.
 FROM_SOUND = ("timbral", "aesthetics")
-#: Stages with keys that are reductions of curves and events over a window.
+#: Stages whose features are reductions of curves and events over a window.
 FROM_CURVES = tuple(name for name in MEASURED if stage(name).keys and name not in FROM_SOUND)
 
-#: Key -> the shortest stretch of sound (s) in which it exists.
+#: Feature -> the shortest window (s) in which it exists.
 SHORTEST: dict[str, float] = {
     "danceability": danceability.MIN_SECONDS,
     "atonality": ATONALITY_MIN_SECONDS,
@@ -56,8 +56,8 @@ def at_window(
 
     Returns
     -------
-    dict
-        Stage -> what it found, for all of ``names``.
+    dict of str to Result
+        Stage -> its result, for all of ``names``.
     """
     view = track.at(window)
     results = {}
@@ -65,7 +65,7 @@ def at_window(
         row = stage(name)
         if name in neural:
             results[name] = Result(dict.fromkeys(row.keys, NEEDS_SOUND))
-        elif name == "beats":  # its door would track them; here they are those of the source
+        elif name == "beats":  # the stage would track them; a window has those of its track
             results[name] = Result(values_of(tempo(view.beats, window)))
         else:
             results[name] = stage_function(row)(view, settings)
@@ -73,16 +73,28 @@ def at_window(
 
 
 def timbre_of(samples: FloatArray, rate: int) -> Result:
-    """Timbre of a stretch of sound, shape=(channels, n)."""
+    """Measure the timbre of samples.
+
+    Parameters
+    ----------
+    samples : array, float32, shape=(channels, n)
+    rate : int
+        Sample rate in Hz.
+
+    Returns
+    -------
+    Result
+        The eight timbre features.
+    """
     if rate != ANALYSIS_RATE:
         samples = resample(samples, rate, ANALYSIS_RATE)
-    meter = TimbreExtractor(len(samples))
-    meter.push(samples)
-    return Result(values_of(meter.finish()))
+    extractor = TimbreExtractor(len(samples))
+    extractor.push(samples)
+    return Result(values_of(extractor.finish()))
 
 
 def widened(window: Window, seconds: float, duration: float) -> Window:
-    """Widen a window to a length about its center, moved inward at the ends of a track of this duration."""
+    """Widen a window about its center to ``seconds``; at the ends of a track of ``duration`` it is moved inward."""
     if window.duration >= seconds:
         return window
     start = min(max((window.start + window.end - seconds) / 2, 0.0), max(duration - seconds, 0.0))

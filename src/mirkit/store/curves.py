@@ -1,8 +1,9 @@
 """``.CURVES.npz``: the time-resolved curves that let any window be summarized later without decoding sound.
 
 An ordinary ``.npz`` (``numpy.load`` opens it) whose entries are keyed ``part/family/field``, for instance
-``full_mix/loudness/energies``, with one JSON entry ``header`` that says per ``part/family`` what its writer wants to
-remember (fingerprint, version, constants). No pickles, read or written; the same arrays give the same bytes.
+``full_mix/loudness/energies``. One JSON entry ``header`` holds the number of the file's format and, per
+``part/family``, what its writer wants to remember (digest, version, constants). No pickles are read or written, and
+the same arrays give the same bytes.
 """
 
 import io
@@ -22,6 +23,7 @@ from mirkit.store.json_files import (
     DamagedFileError,
     JsonObject,
     JsonValue,
+    check_format,
     encode_object,
     merge,
     parse_object,
@@ -30,6 +32,9 @@ from mirkit.store.json_files import (
 from mirkit.store.os_errors import printable
 
 Array = npt.NDArray[Any]
+
+#: Version of the file, as docs/format.md describes it. One without a number is format 0, which is otherwise the same.
+FORMAT = 1
 
 _HEADER = "header.json"
 _NPY = ".npy"
@@ -63,10 +68,13 @@ def read_curves(path: Path, prefix: str | None = None) -> dict[str, Array]:
     ------
     MissingInput
         There is no such file.
+    NewerFormatError
+        A newer version of mirkit wrote it in a format that this one does not know.
     InfoError
         It is damaged, larger than allowed, or holds anything but plain arrays of numbers.
     """
     with _open(path) as archive:
+        _header(archive, path)  # raises where the file is of a newer format
         keys = [key for name in archive.namelist() if (key := name.removesuffix(_NPY)) != name]
         return {key: _array(archive, key, path) for key in keys if prefix is None or _is_under(key, prefix)}
 
@@ -99,7 +107,7 @@ def update_curves(
     Raises
     ------
     InfoError
-        The system refused.
+        The system refused, or a newer version of mirkit wrote the file.
     ValueError
         An array is not one of plain numbers, or a key would not be one.
     """
@@ -124,7 +132,7 @@ def update_curves(
 
 def _zip(contents: Mapping[str, bytes], notes: JsonObject) -> bytes:
     """Pack in sorted order with a fixed date: the bytes depend on the content alone."""
-    members = {_HEADER: encode_object(dict(sorted(notes.items())))}
+    members = {_HEADER: encode_object({"format": FORMAT} | dict(sorted(notes.items())))}
     members |= {key + _NPY: contents[key] for key in sorted(contents)}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -176,7 +184,11 @@ def _content(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
 
 
 def _header(archive: zipfile.ZipFile, path: Path) -> JsonObject:
-    return parse_object(_content(archive, _HEADER, path), path) if _HEADER in archive.namelist() else {}
+    if _HEADER not in archive.namelist():
+        return {}
+    header = parse_object(_content(archive, _HEADER, path), path)
+    check_format(header, FORMAT, path)
+    return {key: note for key, note in header.items() if key != "format"}
 
 
 def _array(archive: zipfile.ZipFile, key: str, path: Path) -> Array:

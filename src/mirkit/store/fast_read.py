@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.store.json_files import DamagedFileError, JsonObject, loads, read_bounded
+from mirkit.store.json_files import DamagedFileError, JsonObject, check_format, loads, read_bounded
 from mirkit.store.os_errors import printable
+from mirkit.store.provenance import FORMAT
 
 _NUMBERS = frozenset((int, float, NoneType))
 _TEXT = frozenset((str,))
@@ -71,6 +72,7 @@ def scan_origin(path: Path) -> Origin:
         It cannot be read.
     """
     content = _object(path) or {}
+    check_format(content, FORMAT, path)
     reasons: dict[str, str] = {}
     methods: dict[str, str] = {}
     try:

@@ -32,6 +32,10 @@ class DamagedFileError(InfoError):
     """A sidecar is there, but its content is not what it should be."""
 
 
+class NewerFormatError(InfoError):
+    """A sidecar was written by a newer version of mirkit; it is neither used nor replaced."""
+
+
 class LeadsOut(InfoError):  # noqa: N818 (reads as what it says)
     """A sidecar is a link to a file outside the data set."""
 
@@ -217,6 +221,26 @@ def parse_object(data: bytes, path: Path) -> JsonObject:
             f"{printable(path)}: JSON, but not an object of keys and values; mend it, or move it away"
         )
     return value
+
+
+def check_format(content: Mapping[str, JsonValue], known: int, path: Path) -> None:
+    """Look at the format number of a sidecar. A file without one is older than format numbers, and is format 0.
+
+    Raises
+    ------
+    NewerFormatError
+        The number is higher than ``known``: the meaning of the content is not known here.
+    DamagedFileError
+        It is no number.
+    """
+    number = content.get("format", 0)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        raise DamagedFileError(f"{printable(path)}: its format is {number!r}, which is no number; move the file away")
+    if number > known:
+        raise NewerFormatError(
+            f"{printable(path)}: written in format {number} by a newer version of mirkit, and left as it is; "
+            f"this version knows formats up to {known}: update mirkit"
+        )
 
 
 def encode_object(content: Mapping[str, JsonValue], levels: int = 1) -> bytes:

@@ -15,6 +15,7 @@ from mirkit.store.json_files import (
     DamagedFileError,
     JsonObject,
     JsonValue,
+    check_format,
     encode_object,
     merge,
     parse_object,
@@ -32,7 +33,11 @@ from mirkit.store.provenance_record import (
 
 T = TypeVar("T")
 
-_PARTS = ("stages", "facts", "adopted")
+#: Version of all sidecars of a track, as docs/format.md describes them. Adding keys and files does not raise it,
+#: changing the meaning of a key does. Files without a number are format 0, which is otherwise the same as 1.
+FORMAT = 1
+
+_PARTS = ("format", "stages", "facts", "adopted")
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ def read_provenance(path: Path) -> Provenance:
 
     Raises
     ------
+    NewerFormatError
+        A newer version of mirkit wrote it in a format that this one does not know.
     InfoError
         It is there and cannot be read, or a known field is not what it should be.
     """
@@ -94,7 +101,7 @@ def update_provenance(
     Raises
     ------
     InfoError
-        The system refused; the file is as it was.
+        The system refused, or a newer version of mirkit wrote the file; it is as it was.
     ValueError
         A number is NaN or infinite.
     """
@@ -188,6 +195,7 @@ def _merged(part: str, old: Mapping[str, T], new: Mapping[str, T], gone: set[str
 
 def _encode(content: Provenance) -> bytes:
     known: JsonObject = {
+        "format": FORMAT,
         "stages": {name: encode_entry(entry) for name, entry in content.stages.items()},
         "facts": content.facts,
         "adopted": encode_prints(content.adopted),
@@ -197,6 +205,7 @@ def _encode(content: Provenance) -> bytes:
 
 def _parse(data: bytes, path: Path) -> Provenance:
     content = parse_object(data, path)
+    check_format(content, FORMAT, path)
     try:
         stages, facts = (as_object(content.get(part, {}), part) for part in ("stages", "facts"))
         return Provenance(
