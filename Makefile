@@ -1,11 +1,11 @@
-# make run [DATA=folder]   the demo set, or a folder of your own: its loose files are moved into track folders, then
-#                          separated, measured and verified
-# make test                the tests
-# make test-fast           without those that are slow
-# make test-properties     the property tests, with other examples each time; SEED=... repeats a run
-# make check               lint, types, tests: what CI runs
-# make bench               every benchmark
-# Each makes .venv by itself, with the first Python >= 3.11 that works; choose one by make PYTHON=...
+# make run [DATA=folder]   runs mirkit on the demo set, or on a folder of your own: moves its loose files into track
+#                          folders, separates, measures and verifies
+# make test                runs the tests
+# make test-fast           runs the tests that are not slow
+# make test-properties     runs the property tests with new random examples; SEED=... repeats a run
+# make check               runs linting, type checks and tests, as CI does
+# make bench               runs every benchmark
+# Each target creates .venv with the first Python >= 3.11 that works; make PYTHON=... selects another one.
 
 ifndef PYTHON
 PYTHON := $(shell for p in python3.11 python3.12 python3 python3.13 python; do \
@@ -48,7 +48,7 @@ bench: .venv/bench.stamp .venv/trainers.stamp
 clean:
 	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-# What each target needs installed; a second call finds the stamp and does nothing.
+# What each target needs installed. If the stamp is newer than its inputs, nothing is installed.
 .venv/run.stamp: INSTALL := .
 .venv/test.stamp: INSTALL := .[test]
 .venv/dev.stamp: INSTALL := .[dev]
@@ -58,14 +58,14 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e "$(INSTALL)"
 	@touch $@
 
-# The networks and what they are compared with: tested on one version of Python, skipped on others.
+# The neural networks and their reference implementations: tested on Python 3.11, skipped on other versions.
 .venv/models.stamp: tests/requirements-models.txt | .venv/test.stamp .venv/trainers.stamp
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<; fi
 	@touch $@
 
-# A second release of stable-audio-tools, in a folder of its own; tests put it before the first one on the path.
+# A second release of stable-audio-tools, in a separate folder that tests put first on the path.
 .venv/trainers.stamp: tests/export/trainer-0.0.20.txt | .venv/test.stamp
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python \
