@@ -33,7 +33,7 @@ from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import Window
 from mirkit.store import Settings
-from mirkit.store.settings import with_values
+from mirkit.store.settings_file import with_values
 
 RATE = 44100
 COLUMNS = ("F", "CMLt", "AMLt", "F all", "CMLt all", "AMLt all", "down F", "meter", "Acc1", "Acc2", "defined")

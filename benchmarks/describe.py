@@ -27,9 +27,8 @@ import numpy as np
 from mirkit.captions.excerpt import RATE, context_tokens, heard_seconds
 from mirkit.captions.prompts import QUESTIONS
 from mirkit.models.captioners import Prompt, Requirements
+from mirkit.settings import CaptionSettings, RunSettings
 from mirkit.store import Settings
-from mirkit.store.caption_settings import CaptionSettings
-from mirkit.store.settings import RunSettings
 from tiny_flamingo import write_checkpoint, write_gguf
 
 ARCHITECTURES = ("MusicFlamingo", "AudioFlamingo3")

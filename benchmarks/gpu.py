@@ -31,7 +31,7 @@ from tracks import make_track
 from mirkit.audio import open_audio
 from mirkit.models.device import pick
 from mirkit.models.weights import from_path
-from mirkit.store.settings import SeparationSettings
+from mirkit.settings import SeparationSettings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 

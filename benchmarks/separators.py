@@ -114,7 +114,7 @@ def stream(seconds: float) -> None:
     """Send sound that nobody keeps through segments of 7.8 s, four passes, as htdemucs_ft does."""
     from mirkit.models.separation.separator import Separator
     from mirkit.models.weights import Weights
-    from mirkit.store.settings import SeparationSettings
+    from mirkit.settings import SeparationSettings
 
     class Network:
         sources, rate, segment, longest = tuple(SOURCES), 44100, 7.8, 7.8

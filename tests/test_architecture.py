@@ -46,6 +46,7 @@ LAYERS = {
     "drums": 1,
     "captions": 1,
     "demo": 1,
+    "settings": 1,
     "catalog": 1,
     "errors": 1,
 }

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from mirkit.clips.plan import LEAD_SECONDS, Clip, ClipInput, plan_clips
 from mirkit.features.loudness import LoudnessCurve
-from mirkit.store.clip_settings import ClipSettings, length
+from mirkit.settings import ClipSettings
+from mirkit.settings.validators import clip_length
 
 RATE = 44100
 NOTHING = np.zeros(0)
@@ -175,7 +176,7 @@ def test_any_plan(
 ) -> None:
     piece = material(seconds, bpm=bpm, offset=offset, silent=(min(silence), max(silence)))
     text = f"{amount * (44100 if unit == 'samples' else 1)} {unit}"
-    clips = plan_clips(piece, ClipSettings(length(text), align, overlap, tail)).clips
+    clips = plan_clips(piece, ClipSettings(clip_length()(text), align, overlap, tail)).clips
     firsts = [clip.first for clip in clips]
     assert firsts == sorted(set(firsts)), "no clip twice"
     for clip in clips:
@@ -190,9 +191,9 @@ def test_any_plan(
 @pytest.mark.parametrize("text", ["", "10", "0 s", "-4 s", "2.5 bars", "1e9 s", "12 beats", "5s5", 30, None, "nan s"])
 def test_what_is_no_length(text: object) -> None:
     with pytest.raises(ValueError, match="length"):
-        length(text)
+        clip_length()(text)
 
 
 @pytest.mark.parametrize(("text", "kept"), [("30 s", "30 s"), ("47.550s", "47.55 s"), ("8 bars", "8 bars")])
 def test_lengths_are_written_in_one_way(text: str, kept: str) -> None:
-    assert length(text) == kept
+    assert clip_length()(text) == kept

@@ -52,7 +52,7 @@ def _known_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def bundle(clips: Path, out: Path, **changes: Any) -> tuple[Path, Any]:
     options = Options(
-        "sat", out, clips, whole=True, val=0.3, sample_size=SIZE, hop=HOP, keys=("bpm", "lufs"), **changes
+        "sat", out, clips, source="tracks", val=0.3, sample_size=SIZE, hop=HOP, keys=("bpm", "lufs"), **changes
     )
     done = export(options)
     assert not done.plan.problems

@@ -28,7 +28,7 @@ from mirkit.models.separation import half_precision
 from mirkit.models.separation.separator import Separator
 from mirkit.models.separation.track_separation import SEED
 from mirkit.models.weights import Weights, from_path
-from mirkit.store.settings import SeparationSettings
+from mirkit.settings import SeparationSettings
 from models.demucs_checkpoints import SOURCES, package, random_network, write, write_safetensors
 
 RATE = 44100

@@ -18,7 +18,7 @@ from mirkit.models.roformer import bands, gather, load
 from mirkit.models.roformer.config import read_config
 from mirkit.models.roformer.network import RoFormer
 from mirkit.models.weights import from_path
-from mirkit.store.settings import SeparationSettings
+from mirkit.settings import SeparationSettings
 
 SIZES = {
     "dim": 16, "depth": 2, "num_stems": 2, "time_transformer_depth": 1, "freq_transformer_depth": 2,

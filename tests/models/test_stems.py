@@ -22,7 +22,7 @@ from mirkit.models.separation.channel_pairs import pairs
 from mirkit.models.separation.overlap_add import Segment, SegmentStream, SlidingBuffer, WeightedSum
 from mirkit.models.separation.separator import Separator
 from mirkit.models.weights import Weights
-from mirkit.store.settings import SeparationSettings
+from mirkit.settings import SeparationSettings
 
 RATE = 44100
 SHARES = np.array([0.4, 0.3, 0.2, 0.1], np.float32)

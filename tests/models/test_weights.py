@@ -18,7 +18,7 @@ import pytest
 from mirkit.errors import WeightsError
 from mirkit.models import cache_paths, download, weights
 from mirkit.models.registry import MODELS, File, Model
-from mirkit.store.settings import RunSettings
+from mirkit.settings import RunSettings
 from models.server import Files
 
 BODY = np.random.default_rng(7).bytes(700_000)

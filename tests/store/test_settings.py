@@ -15,21 +15,18 @@ from hypothesis import strategies as st
 from mirkit.catalog import JOBS
 from mirkit.errors import InfoError, SettingsError
 from mirkit.models.registry import MODELS
+from mirkit.settings import SETTINGS, BackendSettings, CaptionSettings, Kind, validators
 from mirkit.store import (
     Settings,
     atomic,
     find_root,
     read_settings,
-    validators,
     with_values,
     write_backends,
     write_table,
 )
-from mirkit.store import settings as settings_module
-from mirkit.store.caption_settings import CaptionSettings
 from mirkit.store.dataset_root import SETTINGS_NAME
-from mirkit.store.settings import BackendSettings, user_settings_path
-from mirkit.store.validators import Kind
+from mirkit.store.settings_file import user_settings_path
 
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
 
@@ -290,7 +287,7 @@ def test_every_setting_says_what_it_can_reach(tmp_path: Path, monkeypatch: pytes
     """A new field fails here until it is declared; one that takes such a text must be one that no data set holds."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").write_text("a file that is called like a model")
-    kinds = {name: setting.kind for name, setting in settings_module._CHECKS.items()}
+    kinds = {name: setting.kind for name, setting in SETTINGS.items()}
     assert kinds.keys() == fields_of(Settings()).keys()
     words = {name for name, kind in kinds.items() if kind is Kind.WORDS}
     assert words == {name for name in kinds if any(takes(tmp_path, name, text) for text in REACHING)}

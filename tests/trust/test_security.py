@@ -26,7 +26,7 @@ from mirkit.cli import main
 from mirkit.engines import serial
 from mirkit.export import cells
 from mirkit.store import printable, read_info
-from mirkit.store.settings import user_settings_path
+from mirkit.store.settings_file import user_settings_path
 from text_server import Play, text_server
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "mirkit"

@@ -6,13 +6,12 @@ import os
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mirkit.cli.caption_options import SAME, SETTINGS
 from mirkit.cli.output import run_summary
 from mirkit.cli.parser import COMMANDS
 from mirkit.cli.progress import progress
-from mirkit.cli.request import checked
+from mirkit.cli.request import setting_overrides
 
 if TYPE_CHECKING:
     from mirkit.pipeline.captioning import CaptionPlan
@@ -26,17 +25,14 @@ def command(arguments: argparse.Namespace) -> int:
     fixed = dict(COMMANDS[arguments.command].fixed)
     if method := getattr(arguments, "method", None):
         fixed["texts"] = method
-    elif getattr(arguments, "url", None):
+    elif vars(arguments).get("texts.url"):
         fixed["texts"] = "http"
-    if arguments.device == "amd":
-        run_summary.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
-        arguments.device = "cuda"
     request = RunRequest(
         Path(arguments.path),
         ("describe",),
         batch=arguments.batch,
         fixed=fixed,
-        overrides=_overrides(arguments),
+        overrides=setting_overrides(arguments),
         overwrite=arguments.overwrite,
         debug=arguments.debug,
     )
@@ -70,15 +66,6 @@ def command(arguments: argparse.Namespace) -> int:
         else:
             run_summary.summary(tally, seconds, quiet=arguments.quiet)
     return 1 if tally.failed else 0
-
-
-def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
-    given = {name: getattr(arguments, name, None) for name in SAME}
-    given |= {setting: getattr(arguments, option, None) for option, setting in SETTINGS.items()}
-    if getattr(arguments, "flash_attention", False):
-        given["attention"] = "flash_attention_2"
-    everywhere = {"run.device": arguments.device, "run.commercial_safe": arguments.commercial_safe or None}
-    return checked({f"texts.{name}": value for name, value in given.items()} | everywhere)
 
 
 def _plan(plan: "CaptionPlan") -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli import captions, consent, dataset, export, models, organizing
 from mirkit.cli.location import READ_AWAY, is_url, place_of, refuse_urls
+from mirkit.cli.options import backend_choices
 from mirkit.cli.output import plan_text, run_summary
-from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, backend_choices, build
+from mirkit.cli.parser import COMMANDS, TEXT_STAGES, Command, build
 from mirkit.cli.progress import downloading, progress
 from mirkit.cli.request import midi_copy, request_of, write_midi_copy
 
@@ -166,7 +167,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def features(arguments: argparse.Namespace) -> int:
     """Print the features page."""
-    from mirkit.cli.features_markdown import features_page
+    from mirkit.cli.output.markdown import features_page
 
     sys.stdout.write(features_page())
     return 0

@@ -58,54 +58,12 @@ def _trainer_python(arguments: argparse.Namespace) -> Path | None:
 
 
 def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":
-    from mirkit.export.options import Options
+    from mirkit.export.options import EXPORT_OPTIONS, Options
     from mirkit.export.run import export
 
-    options = Options(
-        target=arguments.target,
-        out=Path(arguments.out),
-        path=Path(arguments.path),
-        whole=arguments.source == "tracks",
-        clip_set=arguments.set,
-        keys=tuple(arguments.keys.split(",")),
-        unknown=arguments.unknown,
-        val=arguments.val,
-        seed=arguments.seed,
-        sample_size=arguments.sample_size,
-        hop=arguments.hop,
-        loudness=arguments.loudness,
-        wording=_wording(arguments),
-        model_config=Path(arguments.model_config) if arguments.model_config else None,
-        link=arguments.link,
-        at=arguments.at,
-        shard_bytes=arguments.shard_size,
-        jobs=arguments.jobs,
-        overwrite=arguments.overwrite,
-        raw=arguments.raw,
-    )
+    fields = {name: getattr(arguments, name) for name in EXPORT_OPTIONS}
+    options = Options(arguments.target, Path(arguments.out), Path(arguments.path), **fields)
     return export(options, dry=arguments.dry_run, step=lambda count: progress(count, 0.0, shown=shown))
-
-
-def _wording(arguments: argparse.Namespace) -> Any:
-    """How prompts are made: the target's own way, but for what the options say."""
-    from mirkit.export.prompts import TEMPLATES, PromptTemplate
-    from mirkit.export.targets import TARGETS
-    from mirkit.export.tokens import Count, max_tokens
-
-    target = TARGETS[arguments.target]
-    count: Count = max_tokens
-    if arguments.tokenizer:
-        from mirkit.models.tokenizer import counter
-
-        count = counter(Path(arguments.tokenizer))
-    return PromptTemplate(
-        TEMPLATES[target.template] if arguments.template is None else arguments.template,
-        arguments.tokens or target.budget,
-        arguments.variants,
-        arguments.trigger,
-        arguments.seed,
-        count,
-    )
 
 
 def _exported(done: "Exported", *, dry: bool) -> None:

@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mirkit.cli import consent
+from mirkit.cli.options import overrides
 from mirkit.cli.output import run_summary
 from mirkit.cli.progress import downloading
 
@@ -18,7 +19,8 @@ def models(arguments: argparse.Namespace) -> int:
     from mirkit.models import weights
     from mirkit.models.cache_paths import missing
     from mirkit.models.registry import MODELS
-    from mirkit.store.settings import RunSettings
+    from mirkit.settings import Settings
+    from mirkit.store import with_values
 
     if arguments.action == "list":
         return _list_models(arguments)
@@ -27,7 +29,7 @@ def models(arguments: argparse.Namespace) -> int:
     if not arguments.name:
         raise SettingsError(f"mirkit models {arguments.action} needs one of {', '.join(row.name for row in MODELS)}")
     row = weights.model(arguments.name)
-    run = RunSettings(offline=arguments.offline, commercial_safe=arguments.commercial_safe)
+    run = with_values(Settings(), overrides(arguments), "command line").run
     if arguments.action == "path":
         found = weights.load_checked(row, run)
     else:
@@ -50,7 +52,7 @@ def _list_models(arguments: argparse.Namespace) -> int:
     from mirkit.models.messages import megabytes
 
     rows = [row for row in model_rows() if not arguments.name or row["model"] == weights.model(arguments.name).name]
-    if arguments.commercial_safe:
+    if overrides(arguments).get("run.commercial_safe"):
         rows = [row for row in rows if row["commercial use"] == "yes"]
     if arguments.json:
         print(json.dumps(rows, indent=2))

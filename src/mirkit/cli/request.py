@@ -1,24 +1,16 @@
 """What a command on tracks asks for, from its parsed arguments."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirkit.cli.options import backend_choices, overrides
 from mirkit.cli.output import run_summary
-from mirkit.cli.parser import CLIP_UNITS, Command, backend_choices
+from mirkit.cli.parser import Command
 
 if TYPE_CHECKING:
     from mirkit.pipeline import RunPlan, RunRequest
     from mirkit.store.output import Output
-
-#: Options that are not called as the setting that they stand for.
-_OPTIONS = {
-    "rhythm.model": "beat-model",
-    "drums.source": "drum-source",
-    "drums.model": "drum-model",
-    "texts.parallel": "slots",
-}
 
 
 def request_of(command: Command, arguments: argparse.Namespace, path: Path, url: str = "") -> "RunRequest":
@@ -37,46 +29,21 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
     if getattr(arguments, "output", None) and several:
         raise SettingsError("--output takes the MIDI of one track; a folder of tracks has one in each")
 
-    if arguments.device == "amd":
-        run_summary.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
-        arguments.device = "cuda"
-    given = {
-        "run.device": arguments.device,
-        "run.offline": arguments.offline or None,
-        "run.commercial_safe": arguments.commercial_safe or None,
-        "rhythm.model": getattr(arguments, "beat_model", None),
-        "rhythm.bpm": getattr(arguments, "bpm", None),
-        "rhythm.bpm_range": _range(getattr(arguments, "bpm_range", None)),
-        "drums.source": getattr(arguments, "drum_source", None),
-        "drums.model": getattr(arguments, "drum_model", None),
-        "drums.quantize": getattr(arguments, "quantize", None),
-        "crop.length": _length(arguments),
-        "crop.align": getattr(arguments, "align", None),
-        "crop.overlap": getattr(arguments, "clip_overlap", None),
-        "crop.tail": getattr(arguments, "tail", None),
-        "crop.name": getattr(arguments, "name", None),
-        "separation.format": getattr(arguments, "format", None),
-        "separation.bitrate": getattr(arguments, "bitrate", None),
-        "separation.shifts": getattr(arguments, "shifts", None),
-        "separation.overlap": getattr(arguments, "overlap", None),
-        "separation.segment": getattr(arguments, "segment", None),
-    }
+    values = setting_overrides(arguments)
     fixed = dict(command.fixed) | backend_choices(getattr(arguments, "backend", []))
-    for option, job, method in (("beat_model", "beats", "beat_this"), ("drum_model", "drums", "adtof")):
-        if getattr(arguments, option, None):  # a model that is named is used: its method with it
+    for setting, job, method in (("rhythm.model", "beats", "beat_this"), ("drums.model", "drums", "adtof")):
+        if setting in values:  # a model that is named is used, and therefore its method
             fixed.setdefault(job, method)
     if "separate" in command.stages:
-        fixed |= _separation(arguments)
-        given["separation.model"] = None if arguments.model == "embedded" else arguments.model
+        fixed |= _separation(arguments.separation, values)
     return RunRequest(
         path=path,
         stages=command.stages,
         batch=arguments.batch or command.several or bool(url),
         fixed=fixed,
-        overrides=checked(given),
+        overrides=values,
         overwrite=arguments.overwrite,
         replaces=_replaces(arguments),
-        jobs=arguments.jobs,
         time_limit=arguments.time_limit,
         memory=arguments.memory,
         debug=arguments.debug,
@@ -91,66 +58,29 @@ def _replaces(arguments: argparse.Namespace) -> frozenset[str]:
     return frozenset(stage for stage, option in options.items() if getattr(arguments, option, False))
 
 
-def _separation(arguments: argparse.Namespace) -> dict[str, str]:
-    """Method that --separation names, or that a --model belongs to."""
+def _separation(method: str | None, values: dict[str, Any]) -> dict[str, str]:
+    """Method that ``--separation`` names, or to which ``--model`` belongs; ``embedded`` is no model's name."""
     from mirkit.errors import SettingsError
 
-    if arguments.separation:
-        if arguments.model == "embedded" != arguments.separation:
-            raise SettingsError(f"--separation {arguments.separation} and --model embedded exclude each other")
-        return {"stems": arguments.separation}
-    if arguments.model:
-        return {"stems": "embedded" if arguments.model == "embedded" else "demucs"}
+    model = values.get("separation.model")
+    if model == "embedded":
+        del values["separation.model"]
+    if method:
+        if model == "embedded" != method:
+            raise SettingsError(f"--separation {method} and --model embedded exclude each other")
+        return {"stems": method}
+    if model:
+        return {"stems": "embedded" if model == "embedded" else "demucs"}
     return {}
 
 
-def checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that options stand for, without those that were not given: ``section.key`` -> value.
-
-    Raises
-    ------
-    SettingsError
-        A value is not allowed; the option is named, not the setting.
-    """
-    from mirkit.errors import SettingsError
-    from mirkit.store.settings import check_value
-
-    overrides = {name: value for name, value in given.items() if value is not None}
-    for name, value in overrides.items():
-        try:
-            check_value(name, value)
-        except ValueError as error:
-            option = _OPTIONS.get(name, name.partition(".")[2].replace("_", "-"))
-            raise SettingsError(f"--{option} must be {error}") from error
-    return overrides
-
-
-def _length(arguments: argparse.Namespace) -> str | None:
-    """The length of a clip, as the settings write it."""
-    from mirkit.errors import SettingsError
-    from mirkit.store.clip_settings import LIMITS
-
-    for option, unit in CLIP_UNITS:
-        amount = getattr(arguments, option, None)
-        if amount is None:
-            continue
-        low, high = LIMITS[unit]
-        if not low <= amount <= high:
-            raise SettingsError(f"--{option} must be from {low:.10g} to {high:.10g}, not {amount:.10g}")
-        return f"{amount:.10g} {unit}"
-    return None
-
-
-def _range(text: str | None) -> tuple[float, float] | None:
-    from mirkit.errors import SettingsError
-
-    if text is None:
-        return None
-    low, _, high = text.partition("-")
-    try:
-        return float(low), float(high)
-    except ValueError as error:
-        raise SettingsError(f"--bpm-range {text}: expected LOW-HIGH, e.g. 120-160") from error
+def setting_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Settings that options have given; ``--device amd`` means ``cuda``, and a note says so."""
+    values = overrides(arguments)
+    if values.get("run.device") == "amd":
+        run_summary.note("--device amd: ROCm cards are called cuda; going on with --device cuda")
+        values["run.device"] = "cuda"
+    return values
 
 
 def midi_copy(arguments: argparse.Namespace) -> "Output | None":

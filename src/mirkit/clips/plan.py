@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from mirkit.features.loudness import ABSOLUTE_GATE_LUFS, HOPS_PER_SECOND, LoudnessCurve, to_energy
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
-from mirkit.store.clip_settings import ClipSettings, parse_length
+from mirkit.settings import ClipSettings
+from mirkit.settings.validators import parse_length
 
 #: A clip begins this much before its beat (s), so that the attack is in it.
 LEAD_SECONDS = 0.005

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Literal
 
 import numpy as np
 
@@ -14,9 +13,9 @@ from mirkit.dataset.correlation import correlations
 from mirkit.dataset.ranges import conditioner_range
 from mirkit.dataset.statistics import ALIKE
 from mirkit.errors import SettingsError
+from mirkit.export.options import Policy
 from mirkit.store import round6
 
-Policy = Literal["flag", "fill", "drop"]
 POLICIES: dict[Policy, str] = {
     "flag": "its range's minimum, and <key>_known says 0",
     "fill": "its range's minimum",

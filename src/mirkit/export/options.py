@@ -1,75 +1,116 @@
-"""What is asked for of an export."""
+"""The options of an export: each is declared once, with its default, check, help text and name on the command line."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from mirkit.export.conditioners import Policy
-from mirkit.export.prompts import PromptTemplate
+from mirkit.settings import validators as v
+from mirkit.settings.declaration import declared, setting
+
+#: What stands where a number is unknown.
+Policy = Literal["flag", "fill", "drop"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for.
+    """What is exported, to where, and how.
 
     Attributes
     ----------
     target : str
+        Name of a target in ``TARGETS``.
     out : Path
         Folder of the bundle, or file of the table.
     path : Path
         Folder of tracks, a track, or a loose file.
-    whole : bool
-        Whole tracks, cut at random by the trainer, instead of clips.
-    clip_set : str
-        Name of the set of clips.
-    keys : tuple of str
-        Keys or patterns of keys.
-    unknown : str
-        What stands where a number is unknown: ``flag``, ``fill`` or ``drop``.
-    val : float
-        Share of the sound that is kept for validation.
-    seed : int
-    sample_size : int or None
-        Samples that the trainer takes at a time; None: as many as the longest clip has.
-    hop : float
-        Seconds between the windows whose numbers are known, for whole tracks.
-    loudness : float or None
-        LUFS that every clip is brought to.
-    wording : PromptTemplate or None
-        How prompts are made; None: as the target wants.
-    model_config : Path or None
-        Config of the model, to be filled in.
-    link : bool
-        Hard links to sound files that need no change.
-    at : str
-        Where the bundle will lie on the machine that trains, "" for where it is now.
-    shard_bytes : int
-        What a tar holds at the most.
-    jobs : int
-        Worker processes, 0 for one a core.
-    overwrite : bool
-        Whether files that are no earlier export may be replaced.
-    raw : bool
-        Texts in a CSV as they are, also those that a spreadsheet would run as a formula.
     """
 
     target: str
     out: Path
     path: Path = Path()
-    whole: bool = False
-    clip_set: str = ""
-    keys: tuple[str, ...] = ("*",)
-    unknown: Policy = "flag"
-    val: float = 0.05
-    seed: int = 0
-    sample_size: int | None = None
-    hop: float = 1.0
-    loudness: float | None = None
-    wording: PromptTemplate | None = None
-    model_config: Path | None = None
-    link: bool = False
-    at: str = ""
-    shard_bytes: int = 2**29
-    jobs: int = 0
-    overwrite: bool = False
-    raw: bool = False
+    source: Literal["clips", "tracks"] = setting(
+        "clips",
+        v.one_of("clips", "tracks"),
+        "export the clips that mirkit crop has cut, or whole tracks, of which the trainer cuts random parts",
+        option="--from",
+    )
+    clip_set: str = setting("", v.set_name(), "set of clips (default: the one without a name)", option="--set")
+    val: float = setting(0.05, v.number(0, 0.999, "SHARE"), "share of the audio for validation", option="--val")
+    seed: int = setting(
+        0, v.whole(-(2**63), 2**63 - 1), "seed of the split, the order and the variants of prompts", option="--seed"
+    )
+    overwrite: bool = setting(
+        False, v.flag(), "replace existing files that are not an earlier export", option="--overwrite"
+    )
+    raw: bool = setting(
+        False,
+        v.flag(),
+        "for csv: write texts as they are, also those that a spreadsheet would run as a formula, without an apostrophe",
+        option="--raw",
+    )
+    sample_size: int | None = setting(
+        None,
+        v.optional(v.whole(1, 2**40)),
+        "number of samples that the model takes at a time (default: those of the longest clip)",
+        option="--sample-size",
+    )
+    loudness: float | None = setting(
+        None,
+        v.optional(v.number(-70, 0, "LUFS")),
+        "normalize all audio to this loudness, with a true peak of at most -1 dBTP",
+        option="--loudness",
+    )
+    link: bool = setting(False, v.flag(), "make hard links to audio files that need no change", option="--link")
+    shard_bytes: int = setting(2**29, v.size(), "largest size of a tar file", option="--shard-size")
+    jobs: int = setting(
+        0, v.whole(0, 4096), "number of worker processes, 0 for one per core", option="--jobs", aliases=("-j",)
+    )
+    keys: tuple[str, ...] = setting(
+        ("*",), v.patterns(), "features to export, e.g. bpm,lufs,chroma_*; * means all that vary", option="--keys"
+    )
+    unknown: Policy = setting(
+        "flag",
+        v.one_of("flag", "fill", "drop"),
+        "where a number is unknown: write the minimum of its range and set <key>_known to 0 (flag), write the minimum "
+        "alone (fill), or leave out the clip (drop)",
+        option="--unknown",
+    )
+    hop: float = setting(
+        1.0, v.number(0.001, 1, "S"), "with --from tracks: seconds from one window to the next", option="--hop"
+    )
+    model_config: Path | None = setting(
+        None,
+        v.optional(v.path()),
+        "configuration of the model, into which the conditioners are written",
+        option="--model-config",
+    )
+    at: str = setting("", v.any_text("DIR"), "folder of the bundle on the machine that trains", option="--at")
+    template: str | None = setting(
+        None,
+        v.optional(v.any_text("TEXT")),
+        'clauses of a prompt, e.g. "{genre}; {bpm} BPM; {key}; {full}" (default: those of the target)',
+        option="--template",
+    )
+    tokens: int | None = setting(
+        None,
+        v.optional(v.whole(1, 100_000)),
+        "largest number of tokens of a prompt (default: the target's)",
+        option="--tokens",
+    )
+    tokenizer: Path | None = setting(
+        None,
+        v.optional(v.path()),
+        "tokenizer.json that counts the tokens (default: an estimate that is never too low)",
+        option="--tokenizer",
+    )
+    variants: int = setting(4, v.whole(1, 1000), "number of variants of a prompt", option="--variants")
+    trigger: str = setting("", v.any_text("WORD"), "word at the beginning of every prompt", option="--trigger")
+
+    @property
+    def whole(self) -> bool:
+        """Whether whole tracks are exported instead of clips."""
+        return self.source == "tracks"
+
+
+#: Every option, by the name of its field.
+EXPORT_OPTIONS = declared(Options)

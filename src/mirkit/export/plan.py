@@ -155,7 +155,6 @@ def make_plan(
     if not any(sample.split == TRAIN for sample in samples):
         why = next(iter(dropped.values()), next(iter(problems), "all are left out"))
         raise MissingInput(f"{printable(options.path)}: nothing is left to be exported ({why})")
-    wording = options.wording or wording
     extremes = Extremes.of([sample.numbers for sample in samples if sample.split == TRAIN])
     samples = [replace(sample, prompts=prompts(sample.item, _steady(sample), extremes, wording)) for sample in samples]
     return ExportPlan(options, samples, conditions, sample_size, found.excluded, dropped, problems)

@@ -9,11 +9,12 @@ from mirkit.errors import SettingsError
 from mirkit.export.bundle import Advance, open_bundle, summary
 from mirkit.export.gains import find_gains, planned_gains
 from mirkit.export.items import Item
-from mirkit.export.options import Options
+from mirkit.export.options import EXPORT_OPTIONS, Options
 from mirkit.export.plan import ExportPlan, make_plan
 from mirkit.export.prompts import TEMPLATES, PromptTemplate
 from mirkit.export.tables import output
 from mirkit.export.targets import TARGETS, Target
+from mirkit.export.tokens import Count, max_tokens
 from mirkit.store import sweep_tree
 
 if TYPE_CHECKING:  # the analysis is loaded only for whole tracks
@@ -89,7 +90,7 @@ def export(options: Options, *, dry: bool = False, step: Step = quiet) -> Export
         options,
         gains=gains,
         tables=None if dry or not target.conditioned else windows,
-        wording=PromptTemplate(TEMPLATES[target.template], target.budget, seed=options.seed),
+        wording=_prompt_template(options, target),
         conditioned=target.conditioned,
     )
     if dry:
@@ -105,7 +106,29 @@ def export(options: Options, *, dry: bool = False, step: Step = quiet) -> Export
     return Exported(plan, summary(plan), sum(path.stat().st_size for path in files))
 
 
+def _prompt_template(options: Options, target: Target) -> PromptTemplate:
+    """Wording of the prompts: the target's own, except for what the options change."""
+    count: Count = max_tokens
+    if options.tokenizer:
+        from mirkit.models.tokenizer import counter
+
+        count = counter(options.tokenizer)
+    return PromptTemplate(
+        TEMPLATES[target.template] if options.template is None else options.template,
+        options.tokens or target.budget,
+        options.variants,
+        options.trigger,
+        options.seed,
+        count,
+    )
+
+
 def _check(options: Options, target: Target) -> None:
+    for name, setting in EXPORT_OPTIONS.items():
+        try:
+            setting.check(getattr(options, name))
+        except ValueError as error:
+            raise SettingsError(f"{setting.option} must be {error}") from error
     if options.whole and target.folder and not target.whole:
         raise SettingsError(
             f"{target.name} --from tracks: its loader cannot be told the numbers of the stretch that it cuts; cut "
@@ -113,9 +136,3 @@ def _check(options: Options, target: Target) -> None:
         )
     if options.loudness is not None and not target.folder:
         raise SettingsError(f"{target.name} --loudness: a table has no sound to be normalized")
-    if not 0 <= options.val < 1:
-        raise SettingsError(f"--val {options.val:g}: a share of the sound, from 0 up to 1")
-    if options.loudness is not None and not -70 < options.loudness <= 0:
-        raise SettingsError(f"--loudness {options.loudness:g}: LUFS, from -70 to 0")
-    if not 0 < options.hop <= 1:
-        raise SettingsError(f"--hop {options.hop:g}: seconds, up to 1")

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from mirkit.export.bundle import Advance
-from mirkit.export.plan import ExportPlan
+if TYPE_CHECKING:  # the parser of the command line lists the targets, and loads nothing heavy
+    from mirkit.export.bundle import Advance
+    from mirkit.export.plan import ExportPlan
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Target:
     budget: int = 128
 
     @property
-    def write(self) -> Callable[[ExportPlan, Advance], None]:
+    def write(self) -> "Callable[[ExportPlan, Advance], None]":
         """The function that writes it."""
         found: Callable[[ExportPlan, Advance], None] = import_module(f"mirkit.export.{self.room}").write
         return found

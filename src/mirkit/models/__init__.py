@@ -15,8 +15,8 @@ from mirkit.models import messages, weights
 from mirkit.models.cache_paths import missing
 from mirkit.models.protocols import StreamingModel
 from mirkit.models.registry import File, Model, models_of
+from mirkit.settings import RunSettings
 from mirkit.store import Settings, printable
-from mirkit.store.settings import RunSettings
 
 if TYPE_CHECKING:
     from mirkit.features.types import FloatArray

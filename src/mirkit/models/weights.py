@@ -15,8 +15,8 @@ from mirkit.errors import InfoError, MirkitError, WeightsError
 from mirkit.models.cache_paths import cache, find, missing, place
 from mirkit.models.messages import missing_files_message
 from mirkit.models.registry import MODELS, File, Model
+from mirkit.settings import RunSettings
 from mirkit.store import FileDigest, as_error, atomic_write, digest_of_text, file_digest, lock, printable
-from mirkit.store.settings import RunSettings
 
 #: Takes a file's name, bytes so far and bytes in all (None: not known).
 Progress = Callable[[str, int, int | None], None]

@@ -12,11 +12,11 @@ from mirkit.drums.tempo_map import tempo_map
 from mirkit.errors import MirkitError
 from mirkit.features.extraction import SignalExtractor
 from mirkit.models.protocols import StemSeparator
+from mirkit.settings import SeparationSettings
 from mirkit.stages import Result, register
 from mirkit.stages.selection import drum_source, midi_name
 from mirkit.store import Settings
 from mirkit.store.midi import format_midi
-from mirkit.store.settings import SeparationSettings
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Nothing else reads or writes them. They are merged under a lock and replaced whole.
 """
 
+from mirkit.settings import Settings
 from mirkit.store.atomic import (
     LOCK_NAME,
     LockedError,
@@ -24,7 +25,7 @@ from mirkit.store.moved import believe_times, stamps_kept
 from mirkit.store.os_errors import as_error, printable
 from mirkit.store.provenance import Provenance, read_provenance, recorded, restamp, update_provenance
 from mirkit.store.provenance_record import EXTERNAL, ProvenanceRecord
-from mirkit.store.settings import Settings, read_settings, with_values, write_backends, write_table
+from mirkit.store.settings_file import read_settings, with_values, write_backends, write_table
 
 __all__ = [
     "EXTERNAL",

@@ -8,6 +8,7 @@ from typing import Any
 
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.types import Window
+from mirkit.settings import ClipSettings
 from mirkit.store import (
     FileDigest,
     Provenance,
@@ -20,7 +21,6 @@ from mirkit.store import (
     restamp,
 )
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
-from mirkit.store.clip_settings import ClipSettings
 from mirkit.store.provenance_record import to_json
 from mirkit.track import MIX, Track, is_sound
 from mirkit.track.names import base_of, part_of

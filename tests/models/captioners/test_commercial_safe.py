@@ -9,9 +9,8 @@ import pytest
 from mirkit.errors import WeightsError
 from mirkit.models.captioners import flamingo
 from mirkit.models.captioners.gguf import find
+from mirkit.settings import CaptionSettings, RunSettings
 from mirkit.store import Settings
-from mirkit.store.caption_settings import CaptionSettings
-from mirkit.store.settings import RunSettings
 
 gguf = pytest.importorskip("gguf")
 

@@ -12,9 +12,8 @@ from mirkit.errors import ModelError, SettingsError, WeightsError
 from mirkit.models.captioners import Prompt, Requirements
 from mirkit.models.captioners.flamingo import Checkpoint
 from mirkit.models.captioners.prefix_cache import SharedPrefix
+from mirkit.settings import CaptionSettings, RunSettings
 from mirkit.store import Settings
-from mirkit.store.caption_settings import CaptionSettings
-from mirkit.store.settings import RunSettings
 from tiny_flamingo import SENTENCE, write_checkpoint
 
 torch = pytest.importorskip("torch")

@@ -17,8 +17,8 @@ from mirkit.models.captioners import Answer, Prompt, Requirements
 from mirkit.models.captioners.gguf import find
 from mirkit.models.captioners.http_client import TooLongError
 from mirkit.models.captioners.llama import LlamaServer
+from mirkit.settings import CaptionSettings
 from mirkit.store import Settings
-from mirkit.store.caption_settings import CaptionSettings
 from tiny_flamingo import SENTENCE, write_gguf
 
 pytest.importorskip("gguf")

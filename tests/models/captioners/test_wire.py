@@ -12,7 +12,7 @@ from mirkit.models.captioners import CaptionerUnavailable, Prompt
 from mirkit.models.captioners.chat import ChatSession, grammar
 from mirkit.models.captioners.http import KEY, Server
 from mirkit.models.captioners.http_client import TRIES, HttpClient, TooLongError
-from mirkit.store.caption_settings import CaptionSettings
+from mirkit.settings import CaptionSettings
 from text_server import SAYS, Play, TextServer, asked_for, refused, said, text_server
 
 ASK = Prompt("What is it?", 50, (20, 300), 0.0, 1)

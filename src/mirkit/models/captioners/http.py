@@ -11,8 +11,8 @@ from mirkit.features.types import FloatArray
 from mirkit.models.captioners import CaptionerUnavailable, Requirements
 from mirkit.models.captioners.chat import ChatSession
 from mirkit.models.captioners.http_client import HttpClient, is_loopback
-from mirkit.store.caption_settings import CaptionSettings
-from mirkit.store.settings import user_settings_path
+from mirkit.settings import CaptionSettings
+from mirkit.store.settings_file import user_settings_path
 
 #: Environment variable that holds the server's key, where it wants one.
 KEY = "MIRKIT_TEXTS_KEY"

@@ -6,7 +6,7 @@ from mirkit.catalog import BACKENDS, Backend
 from mirkit.errors import MirkitError, MissingExtra
 from mirkit.models.captioners import Captioner, gguf
 from mirkit.store import Settings
-from mirkit.store.settings import where_to_put
+from mirkit.store.settings_file import where_to_put
 
 _ROWS = {row.name: row for row in BACKENDS if row.job == "texts"}
 

@@ -15,7 +15,7 @@ from mirkit.models.separation.network import Network, step_name
 from mirkit.models.separation.overlap_add import Float32
 from mirkit.models.separation.track_separation import TrackSeparation
 from mirkit.models.weights import Weights
-from mirkit.store.settings import SeparationSettings
+from mirkit.settings import SeparationSettings
 
 #: Segments that go through together on a card.
 _TOGETHER = 8

@@ -13,7 +13,7 @@ from mirkit.models.batching import OutOfMemory
 from mirkit.models.separation.inputs import ModelInput, Normalization
 from mirkit.models.separation.network import Networks, step_name
 from mirkit.models.separation.overlap_add import Float32, Segment, SegmentStream, SlidingBuffer, WeightedSum
-from mirkit.store.settings import SeparationSettings
+from mirkit.settings import SeparationSettings
 
 #: The shifts of every track are drawn from this seed: a track has the same stems whenever it is separated.
 SEED = 0

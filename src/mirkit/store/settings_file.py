@@ -2,134 +2,31 @@
 
 The command line goes before the environment, that before the data set's file, and that before the user's file. A data
 set may come from a stranger, so its file may hold numbers, switches, methods and names of models. It may not name a
-program, a file or a server: each setting declares in ``_CHECKS`` what it can reach.
-
-``Settings`` and its sections are what every stage is given; each field says what it means and what it is when the
-files are silent. Files, environment and flags all pass through :func:`with_values`, so all are checked alike.
+program, a file or a server: the ``kind`` of each setting declares what it can reach. Files, environment and options all
+pass through :func:`with_values`, so all are checked alike.
 """
 
 import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import BACKENDS, JOBS
 from mirkit.errors import InfoError, SettingsError
-from mirkit.store import atomic, caption_settings, clip_settings, validators
-from mirkit.store.caption_settings import CaptionSettings
-from mirkit.store.clip_settings import ClipSettings
+from mirkit.settings import SETTINGS, Kind, Settings, validators
+from mirkit.store import atomic
 from mirkit.store.dataset_root import SETTINGS_NAME
-from mirkit.store.drum_settings import DrumSettings
 from mirkit.store.json_files import read_bounded, write_sidecar
 from mirkit.store.os_errors import printable
-from mirkit.store.validators import Kind, Setting
 
 #: Environment variable that names the user's own settings file, where it is not in the platform's folder.
 CONFIG = "MIRKIT_CONFIG"
 
-#: What a settings file may weigh (bytes).
+#: Largest settings file that is read (bytes).
 _MAX_BYTES = 2**20
-
-
-@dataclass(frozen=True)
-class BackendSettings:
-    """``[backends]``: the method for each job, ``auto`` or a name that the catalog lists."""
-
-    stems: str = "auto"
-    beats: str = "auto"
-    drums: str = "auto"
-    classification: str = "auto"
-    aesthetics: str = "auto"
-    texts: str = "auto"
-
-
-@dataclass(frozen=True)
-class SeparationSettings:
-    """``[separation]``: how stems are made and kept.
-
-    Attributes
-    ----------
-    model : str or None
-        Name or file of the model; None is the backend's own default.
-    format : str
-        ``flac``, ``wav``, ``mp3`` or ``ogg``.
-    bitrate : int
-        Of mp3 and ogg stems, in kbit/s.
-    shifts : int or None
-        Of a model: random shifts to average over, 0 for none; None is its own, for Demucs 1.
-    overlap : float or None
-        Of a model: share of a segment that overlaps with the next, from 0 up to 1; None is its own, for Demucs 0.25.
-    segment : float or None
-        Of a model: length of a segment in seconds; None is its own.
-    """
-
-    model: str | None = None
-    format: str = "flac"
-    bitrate: int = 320
-    shifts: int | None = None
-    overlap: float | None = None
-    segment: float | None = None
-
-
-@dataclass(frozen=True)
-class RhythmSettings:
-    """``[rhythm]``: what steers the beat tracker.
-
-    Attributes
-    ----------
-    stems : bool
-        Whether the drums stem, where there is one, helps to find the beats.
-    bpm_range : (float, float) or None
-        Lowest and highest tempo to look for, in beats per minute; None is the tracker's own range.
-    bpm : float or None
-        Tempo known beforehand, in beats per minute: decides the octave.
-    model : str or None
-        Name or file of the neural tracker's model; None is its default.
-    """
-
-    stems: bool = True
-    bpm_range: tuple[float, float] | None = None
-    bpm: float | None = None
-    model: str | None = None
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """``[run]``: what changes no value, only where and how fast it is found.
-
-    Attributes
-    ----------
-    device : str
-        ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-    jobs : int
-        Worker processes; 0 is one a core.
-    offline : bool
-        Nothing is fetched; what is not here is not used.
-    commercial_safe : bool
-        Models whose license excludes commercial use are refused.
-    """
-
-    device: str = "auto"
-    jobs: int = 0
-    offline: bool = False
-    commercial_safe: bool = False
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All settings of a data set. ``exclude`` holds, in ``[exclude]``, track = "reason" for what is left out."""
-
-    backends: BackendSettings = BackendSettings()
-    separation: SeparationSettings = SeparationSettings()
-    rhythm: RhythmSettings = RhythmSettings()
-    drums: DrumSettings = field(default_factory=DrumSettings)
-    crop: ClipSettings = field(default_factory=ClipSettings)
-    run: RunSettings = RunSettings()
-    texts: CaptionSettings = field(default_factory=CaptionSettings)
-    exclude: Mapping[str, str] = field(default_factory=dict)
+_SECTIONS = tuple(dict.fromkeys(name.partition(".")[0] for name in SETTINGS))
 
 
 def read_settings(root: Path, *, own: bool = True) -> Settings:
@@ -155,11 +52,11 @@ def read_settings(root: Path, *, own: bool = True) -> Settings:
         return with_values(Settings(), values, printable(path))
     mine = _users_settings()
     settings = with_values(mine, values, printable(path))
-    for name, setting in _CHECKS.items():
+    for name, setting in SETTINGS.items():
         if setting.restricts and value_of(mine, name):
             settings = with_values(settings, {name: True}, printable(path))
-        if (value := os.environ.get(environment_variable(name), "")) and setting.option:
-            settings = with_values(settings, {name: value}, environment_variable(name))
+        if setting.variable and (text := os.environ.get(setting.variable)):
+            settings = with_values(settings, {name: text}, setting.variable)
     return settings
 
 
@@ -181,11 +78,6 @@ def user_settings_path() -> Path:
     return path
 
 
-def environment_variable(name: str) -> str:
-    """Environment variable for a setting that names a model or an address, e.g. ``MIRKIT_TEXTS_URL``."""
-    return f"MIRKIT_{name.replace('.', '_').upper()}"
-
-
 def value_of(settings: Settings, name: str) -> Any:
     """Give the value of ``section.key``."""
     section, _, key = name.partition(".")
@@ -198,8 +90,8 @@ def where_to_put(name: str) -> str:
         places = [f"into your own settings, {printable(user_settings_path())}"]
     except SettingsError:
         places = [f"into a settings file of your own that {CONFIG} names"]
-    if option := _CHECKS[name].option:
-        places += [f"into the environment as {environment_variable(name)}", f"or give {option}"]
+    if variable := SETTINGS[name].variable:
+        places += [f"into the environment as {variable}", f"or give {SETTINGS[name].option}"]
     return ", ".join(places)
 
 
@@ -219,7 +111,7 @@ def _users_settings() -> Settings:
 def _refuse_addresses(values: Mapping[str, Any], path: Path) -> None:
     """Refuse what would let a stranger's data set choose a program, a file or a server."""
     for name, value in values.items():
-        setting = _CHECKS.get(name)
+        setting = SETTINGS.get(name)
         if setting is None or setting.kind in (Kind.VALUE, Kind.WORDS):
             continue
         if setting.kind is Kind.ADDRESS:
@@ -251,34 +143,20 @@ def with_values(settings: Settings, values: Mapping[str, Any], where: str) -> Se
         Unknown key or value not allowed.
     """
     for name, value in values.items():
-        if name in _SECTIONS and name not in _CHECKS:
+        if name in _SECTIONS and name not in SETTINGS:
             raise SettingsError(f"{where}: {name} must be a table, written as [{name}]")
-        if name not in _CHECKS:
-            near = _same_key(name) or difflib.get_close_matches(name, [*_CHECKS, *_SECTIONS], 1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(_CHECKS))}"
+        if name not in SETTINGS:
+            near = _same_key(name) or difflib.get_close_matches(name, [*SETTINGS, *_SECTIONS], 1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(SETTINGS))}"
             raise SettingsError(f"{where}: unknown setting {printable(name)}; {hint}")
         try:
-            checked = check_value(name, value)
+            checked = SETTINGS[name].check(value)
         except ValueError as error:
             raise SettingsError(f"{where}: {name} must be {error}") from error
         section, _, key = name.partition(".")
         new = replace(getattr(settings, section), **{key: checked}) if key else checked
         settings = replace(settings, **{section: new})
     return settings
-
-
-def check_value(name: str, value: Any) -> Any:
-    """Give the value of a known setting as it is kept.
-
-    Raises
-    ------
-    ValueError
-        It is not allowed; the message goes on after "must be".
-    """
-    try:
-        return _CHECKS[name].check(value)
-    except ValueError as error:
-        raise ValueError(f"{error}, not {str(value)[:80]!r}") from error
 
 
 def write_backends(root: Path, resolved: Mapping[str, str]) -> None:
@@ -340,7 +218,7 @@ def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Name every value ``section.key``; ``[exclude]`` is free and stays whole."""
     flat: dict[str, Any] = {}
     for section, value in tables.items():
-        if isinstance(value, dict) and section not in _CHECKS:
+        if isinstance(value, dict) and section not in SETTINGS:
             flat |= (
                 {f"{section}.{key}": inner for key, inner in value.items()} if section in _SECTIONS else {section: 0}
             )
@@ -351,39 +229,4 @@ def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 def _same_key(name: str) -> list[str]:
     """Find a known setting by its last word: the usual slip is the right key in the wrong table."""
-    return [known for known in _CHECKS if "." in known and known.rpartition(".")[2] == name.rpartition(".")[2]]
-
-
-_CHECKS: dict[str, Setting] = {
-    **{
-        f"backends.{job}": Setting(
-            validators.one_of("auto", *(row.name for row in BACKENDS if row.job == job)), Kind.VALUE
-        )
-        for job in JOBS
-    },
-    "separation.model": Setting(validators.optional(validators.text), Kind.MODEL, "a file or folder", "--model"),
-    "separation.format": Setting(validators.one_of("flac", "wav", "mp3", "ogg"), Kind.VALUE),
-    "separation.bitrate": Setting(validators.whole(32, 512), Kind.VALUE),
-    "separation.shifts": Setting(validators.optional(validators.whole(0, 100)), Kind.VALUE),
-    "separation.overlap": Setting(validators.optional(validators.number(0, 0.99)), Kind.VALUE),
-    "separation.segment": Setting(validators.optional(validators.number(0.1, 3600)), Kind.VALUE),
-    "rhythm.stems": Setting(validators.flag, Kind.VALUE),
-    "rhythm.bpm_range": Setting(validators.optional(validators.tempo_range), Kind.VALUE),
-    "rhythm.bpm": Setting(validators.optional(validators.number(20, 400)), Kind.VALUE),
-    "rhythm.model": Setting(validators.optional(validators.text), Kind.MODEL, "a file", "--beat-model"),
-    "drums.source": Setting(validators.one_of("stem", "mix"), Kind.VALUE),
-    "drums.quantize": Setting(validators.whole(0, 48), Kind.VALUE),
-    "drums.model": Setting(validators.optional(validators.text), Kind.MODEL, "a file", "--drum-model"),
-    "crop.length": Setting(clip_settings.length, Kind.VALUE),
-    "crop.align": Setting(validators.one_of("downbeat", "beat", "free"), Kind.VALUE),
-    "crop.overlap": Setting(validators.number(0, 0.99), Kind.VALUE),
-    "crop.tail": Setting(validators.one_of("drop", "pad", "keep"), Kind.VALUE),
-    "crop.name": Setting(clip_settings.set_name, Kind.VALUE),
-    "run.device": Setting(validators.device, Kind.VALUE),
-    "run.jobs": Setting(validators.whole(0, 4096), Kind.VALUE),
-    "run.offline": Setting(validators.flag, Kind.VALUE, restricts=True),
-    "run.commercial_safe": Setting(validators.flag, Kind.VALUE, restricts=True),
-    **caption_settings.CHECKS,
-    "exclude": Setting(validators.texts, Kind.WORDS),
-}
-_SECTIONS = tuple(dict.fromkeys(name.partition(".")[0] for name in _CHECKS))
+    return [known for known in SETTINGS if "." in known and known.rpartition(".")[2] == name.rpartition(".")[2]]

@@ -1,6 +1,13 @@
-"""``docs/features.md``, printed from the catalog."""
+"""Parts of the documentation that are printed from declarations: tests compare the pages with them.
+
+``python -m mirkit.cli.output.markdown`` prints the tables of settings and export options.
+"""
+
+import re
 
 from mirkit.catalog import BACKENDS, FEATURES, STAGES, TEXT_KEYS, FeatureSpec, feature
+from mirkit.export.options import EXPORT_OPTIONS
+from mirkit.settings import SETTINGS, Kind
 
 
 def features_page() -> str:
@@ -36,6 +43,45 @@ def features_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def settings_table() -> str:
+    """The table of all settings, for the manual."""
+    lines = [
+        "| setting | default | meaning | in a data set | environment | option |",
+        "|---|---|---|---|---|---|",
+    ]
+    allowed = {Kind.ADDRESS: "refused", Kind.MODEL: "a name"}
+    for name, setting in SETTINGS.items():
+        section, _, key = name.partition(".")
+        cells = (
+            f"`[{section}]{f' {key}' if key else ''}`",
+            _code(setting.default_text),
+            _cell(setting.help),
+            allowed.get(setting.kind, "yes"),
+            _code(setting.variable),
+            " ".join(map(_code, [setting.option, *setting.units])).strip(),
+        )
+        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
+    return "\n".join(lines) + "\n"
+
+
+def export_table() -> str:
+    """The table of the options of ``mirkit export``, for the page of exports."""
+    lines = ["| option | default | meaning |", "|---|---|---|"]
+    lines += [
+        f"| `{row.option}` | {_code(row.default_text)} | {_cell(row.help)} |".replace("|  |", "| |")
+        for row in EXPORT_OPTIONS.values()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"<\w+>\S*|\bchroma_\*|; \*", lambda match: match[0].replace("*", r"\*").replace("<", r"\<"), text)
+
+
 def _range(row: FeatureSpec) -> str:
     low, high = ("" if bound is None else f"{bound:g}" for bound in (row.low, row.high))
     scale = ", log" if row.scale == "log" else ""
@@ -47,3 +93,7 @@ def _short(keys: tuple[str, ...]) -> list[str]:
     if len(keys) == 12 and feature(keys[0]).name == "chroma_0":
         return ["chroma_0 ... chroma_11"]
     return list(keys)
+
+
+if __name__ == "__main__":
+    print(settings_table(), export_table(), sep="\n", end="")

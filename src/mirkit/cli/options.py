@@ -1,0 +1,226 @@
+"""Options of the command line, made from the declarations of the settings and of the export options.
+
+An option of a setting is stored under the setting's name, e.g. ``separation.shifts``, and only where it was given.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Collection
+from typing import Any, NoReturn
+
+from mirkit.catalog import JOBS
+from mirkit.export.options import EXPORT_OPTIONS
+from mirkit.export.targets import TARGETS
+from mirkit.settings import SETTINGS, Setting, method_names
+from mirkit.settings import validators as v
+
+#: Groups of the options of ``mirkit export``, and the fields of ``ExportOptions`` in each.
+_EXPORT_GROUPS = {
+    "selection": ("source", "clip_set", "val", "seed", "overwrite", "raw"),
+    "audio": ("sample_size", "loudness", "link", "shard_bytes", "jobs"),
+    "numbers": ("keys", "unknown", "hop", "model_config", "at"),
+    "prompts": ("template", "tokens", "tokenizer", "variants", "trigger"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that reports what is wrong in one line, as every other error of the command line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit with status 2."""
+        message = re.sub(r"^argument ([^/: ]+)[^: ]*(:?)", r"\1\2", message).replace(": must be", " must be", 1)
+        self.exit(2, f"mirkit: {message}\n")
+
+
+def reader(check: v.Check, unit: str = "") -> Callable[[str], Any]:
+    """Function that reads the text of an option; argparse reports its error under the name of the option."""
+
+    def read(text: str) -> Any:
+        try:
+            return check.from_text(text, unit)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"must be {error}") from error
+
+    return read
+
+
+def add_option(group: "argparse._ActionsContainer", setting: Setting, dest: str = "", default: Any = None) -> None:
+    """Add the option of a setting, or those of its units; what is not given is ``default``."""
+    if not setting.option and not setting.units:
+        return
+    dest = dest or setting.name
+    shown = f" (default: {setting.default_text})" if setting.default_text else ""
+    text = (setting.help + shown).replace("%", "%%")
+    if setting.units:
+        group = group.add_mutually_exclusive_group()
+    for option, unit in setting.units.items():
+        read = reader(setting.check, unit)
+        group.add_argument(option, dest=dest, type=read, metavar="N", help=f"length of a clip in {_UNITS[unit]}")
+    if not setting.option:
+        return
+    hidden = [alias for alias in setting.aliases if alias.startswith("--")]
+    short = [alias for alias in setting.aliases if alias not in hidden]
+    kinds: dict[str, Any]
+    if setting.is_switch:
+        kinds = {"action": "store_true"}
+    else:
+        kinds = {"type": _device if setting.name == "run.device" else reader(setting.check)}
+        kinds["metavar"] = setting.check.metavar
+    group.add_argument(setting.option, *short, dest=dest, default=default, help=text, **kinds)
+    if hidden:
+        group.add_argument(*hidden, dest=dest, default=argparse.SUPPRESS, help=argparse.SUPPRESS, **kinds)
+
+
+_UNITS = {"s": "seconds", "samples": "samples at 44.1 kHz, the model's sample_size (default: 2097152)", "bars": "bars"}
+
+
+def _device(text: str) -> str:
+    """Read a device; ``amd`` is what the user manual calls a ROCm card, and becomes ``cuda`` with a notice."""
+    return text if text == "amd" else str(reader(SETTINGS["run.device"].check)(text))
+
+
+def add_section(group: "argparse._ActionsContainer", section: str, without: Collection[str] = ()) -> None:
+    """Add the options of all settings of a section but some."""
+    for name, setting in SETTINGS.items():
+        if name.startswith(f"{section}.") and name.partition(".")[2] not in without:
+            add_option(group, setting)
+
+
+def add_tracks(parser: argparse.ArgumentParser, *, overwrite: str, urls: bool) -> "argparse._ArgumentGroup":
+    """Add what names the tracks of a command, and what is to be done again."""
+    last = "a folder of tracks, or the s3:// or gs:// URL of one" if urls else "or a folder of tracks"
+    parser.add_argument("path", metavar="PATH", help=f"a track folder, its full_mix file, a loose audio file, {last}")
+    tracks = parser.add_argument_group("tracks")
+    tracks.add_argument("--batch", action="store_true", help="work on every track below PATH")
+    again = tracks.add_mutually_exclusive_group()
+    again.add_argument(
+        "--skip-existing", action="store_true", help="skip results that exist and are still valid (the default)"
+    )
+    again.add_argument("--overwrite", "--force", action="store_true", help=overwrite)
+    tracks.add_argument("--dry-run", action="store_true", help="print the plan and the time it would take, and stop")
+    return tracks
+
+
+def add_jobs(group: "argparse._ActionsContainer") -> None:
+    """Add ``--jobs`` for a command that reads no settings."""
+    add_option(group, SETTINGS["run.jobs"], "jobs", 0)
+
+
+def add_weights(group: "argparse._ActionsContainer") -> None:
+    """Add the options that say which weights may be used."""
+    add_option(group, SETTINGS["run.offline"])
+    add_option(group, SETTINGS["run.commercial_safe"])
+
+
+def add_backend(group: "argparse._ActionsContainer") -> None:
+    """Add ``--backend``."""
+    group.add_argument(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="JOB=NAME",
+        help=f"use this method for a job, which is one of {', '.join(JOBS)}; may be given several times",
+    )
+
+
+def add_json_file(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that write their result to a file."""
+    parser.add_argument("--output", "-o", metavar="FILE", help="write the whole result to this file as JSON")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="allow --output to replace a file that another program wrote"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what is printed, which every command has."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print the result as JSON")
+    group.add_argument("--quiet", "-q", action="store_true", help="print only failures")
+    group.add_argument("--verbose", "-v", action="store_true", help="print a line for every track")
+    group.add_argument("--debug", action="store_true", help="print the traceback of an error")
+
+
+def add_captions(parser: argparse.ArgumentParser, method: str) -> None:
+    """Add the options of a command that describes music; ``method`` is the one that its name fixes, or ""."""
+    tracks = add_tracks(parser, overwrite="ask again for texts that exist; your own texts are replaced too", urls=False)
+    tracks.add_argument("--only", metavar="FIELDS", help="make only these texts, e.g. full,genre_mood")
+    model = parser.add_argument_group("model")
+    model_only = ("model", "projector", "program", "parallel", "one_call", "timeout", "url", "profile")
+    for name in model_only:
+        of_server = name in ("url", "profile") and method
+        if name == "model" or not (of_server or method == "transformers"):
+            add_option(model, SETTINGS[f"texts.{name}"])
+    if method == "transformers":
+        model.add_argument(
+            "--flash-attention",
+            dest="texts.attention",
+            action="store_const",
+            const="flash_attention_2",
+            help="use FlashAttention 2, which must be installed",
+        )
+    else:
+        methods = method_names("texts")[1:]
+        model.add_argument("--method", choices=methods, default=method or None, help="program that runs the model")
+    add_option(model, SETTINGS["run.device"])
+    model.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)  # nothing is downloaded here anyway
+    add_option(model, SETTINGS["run.commercial_safe"])
+    add_section(parser.add_argument_group("texts"), "texts", model_only)
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``mirkit export``."""
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        choices=TARGETS,
+        help="; ".join(f"{row.name}: {row.says}" for row in TARGETS.values()),
+    )
+    parser.add_argument("out", metavar="OUT", help="folder of the bundle, or the file of csv, parquet and jsonl")
+    parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="folder of tracks (default: this folder)")
+    for title, names in _EXPORT_GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            add_option(group, EXPORT_OPTIONS[name], default=EXPORT_OPTIONS[name].default)
+        if title == "selection":
+            group.add_argument("--dry-run", action="store_true", help="print what would be written, and stop")
+    checks = parser.add_argument_group("check")
+    checks.add_argument(
+        "--check",
+        action="store_true",
+        help="check the bundle after the export, also with stable-audio-tools where it is installed beside mirkit",
+    )
+    checks.add_argument("--check-only", action="store_true", help="check the bundle in OUT and export nothing")
+    trainer = checks.add_mutually_exclusive_group()
+    trainer.add_argument(
+        "--trainer-python",
+        metavar="PATH",
+        help="run the check by stable-audio-tools with this Python interpreter, where it is installed",
+    )
+    trainer.add_argument("--no-trainer", action="store_true", help="check without stable-audio-tools")
+
+
+def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Settings that options have given: ``section.key`` -> value."""
+    return {name: value for name, value in vars(arguments).items() if name in SETTINGS and value is not None}
+
+
+def backend_choices(pairs: list[str]) -> dict[str, str]:
+    """Parse the ``JOB=NAME`` pairs of ``--backend``.
+
+    Raises
+    ------
+    SettingsError
+        A pair names an unknown job, or a backend that the job does not have.
+    """
+    from mirkit.errors import SettingsError
+
+    chosen = {}
+    for pair in pairs:
+        job, _, name = pair.partition("=")
+        if job not in JOBS or name not in method_names(job):
+            expected = f"JOB=NAME with a job of {', '.join(JOBS)}"
+            if job in JOBS:
+                expected = f"one of {', '.join(method_names(job))}"
+            raise SettingsError(f"--backend {pair}: expected {expected}")
+        chosen[job] = name
+    return chosen

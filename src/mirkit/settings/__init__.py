@@ -1,0 +1,325 @@
+"""The settings: each is declared once, with its default, check, help text and option.
+
+``SETTINGS`` lists them by ``section.key``. The options of the command line, the names of environment variables, the
+checks of ``mirkit.toml`` and the table of the manual are derived from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mirkit.captions.prompts import FIELD, placeholders
+from mirkit.catalog import BACKENDS
+from mirkit.settings import validators as v
+from mirkit.settings.declaration import Kind, Setting, declared, setting
+
+__all__ = [
+    "SETTINGS",
+    "BackendSettings",
+    "CaptionSettings",
+    "ClipSettings",
+    "DrumSettings",
+    "Kind",
+    "RhythmSettings",
+    "RunSettings",
+    "SeparationSettings",
+    "Setting",
+    "Settings",
+    "method_names",
+]
+
+
+def method_names(job: str) -> tuple[str, ...]:
+    """``auto`` and the names of the backends for a job."""
+    return ("auto", *(backend.name for backend in BACKENDS if backend.job == job))
+
+
+def _method(job: str) -> Any:
+    return setting("auto", v.Check(lambda value: v.one_of(*method_names(job)).accept(value)), f"method for {job}")
+
+
+def _prompt(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError('a table of name = "text"')
+    placeholders(value)
+    return value
+
+
+@dataclass(frozen=True)
+class BackendSettings:
+    """``[backends]``: the method for each job, ``auto`` or the name of a backend."""
+
+    stems: str = _method("stems")
+    beats: str = _method("beats")
+    drums: str = _method("drums")
+    classification: str = _method("classification")
+    aesthetics: str = _method("aesthetics")
+    texts: str = _method("texts")
+
+
+@dataclass(frozen=True)
+class SeparationSettings:
+    """``[separation]``: how stems are made and stored. None means the backend's own default."""
+
+    model: str | None = setting(
+        None,
+        v.optional(v.text("MODEL")),
+        "model: embedded, the name of a Demucs model (htdemucs_ft, htdemucs, ...), or a file or folder with one",
+        option="--model",
+        kind=Kind.MODEL,
+        names="a file or folder",
+    )
+    format: str = setting("flac", v.one_of("flac", "wav", "mp3", "ogg"), "file format of the stems", option="--format")
+    bitrate: int = setting(320, v.whole(32, 512, "KBPS"), "bit rate of mp3 and ogg stems in kbit/s", option="--bitrate")
+    shifts: int | None = setting(
+        None,
+        v.optional(v.whole(0, 100)),
+        "number of random time shifts to average over, 0 for none (default: the model's, for Demucs 1)",
+        option="--shifts",
+    )
+    overlap: float | None = setting(
+        None,
+        v.optional(v.number(0, 0.99, "SHARE")),
+        "share of a segment that overlaps with the next one (default: the model's, for Demucs 0.25)",
+        option="--overlap",
+    )
+    segment: float | None = setting(
+        None,
+        v.optional(v.number(0.1, 3600, "S")),
+        "length of a segment in seconds (default: the model's)",
+        option="--segment",
+    )
+
+
+@dataclass(frozen=True)
+class RhythmSettings:
+    """``[rhythm]``: how beats are tracked."""
+
+    stems: bool = setting(True, v.flag(), "use the drums stem, where there is one, to find the beats")
+    bpm_range: tuple[float, float] | None = setting(
+        None,
+        v.optional(v.tempo_range()),
+        "range of tempos to search, in beats per minute (default: the tracker's)",
+        option="--bpm-range",
+    )
+    bpm: float | None = setting(
+        None,
+        v.optional(v.number(20, 400, "BPM")),
+        "known tempo in beats per minute; the tracker chooses the octave that is nearest to it",
+        option="--bpm",
+    )
+    model: str | None = setting(
+        None,
+        v.optional(v.text("MODEL")),
+        "model of the beat tracker: beat_this, beat_this_small, or a checkpoint file",
+        option="--beat-model",
+        kind=Kind.MODEL,
+        names="a file",
+    )
+
+
+@dataclass(frozen=True)
+class DrumSettings:
+    """``[drums]``: how drums are transcribed to MIDI."""
+
+    source: str = setting(
+        "stem",
+        v.one_of("stem", "mix"),
+        "audio to transcribe: the drums stem (the mix where there is none) or the mix",
+        option="--drum-source",
+    )
+    quantize: int = setting(
+        0,
+        v.whole(0, 48),
+        "move drum hits to a grid of N steps per beat: 4 for sixteenths, 3 for triplets, 12 for both, 0 for none",
+        option="--quantize",
+        aliases=("--quantise",),
+    )
+    model: str | None = setting(
+        None,
+        v.optional(v.text("FILE")),
+        "model of the drum transcriber: a name or a checkpoint file",
+        option="--drum-model",
+        kind=Kind.MODEL,
+        names="a file",
+    )
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """``[crop]``: how training clips are cut."""
+
+    length: str = setting(
+        "2097152 samples",
+        v.clip_length(),
+        "length of a clip, such as 30 s, 2097152 samples (at 44.1 kHz, the model's sample_size) or 8 bars",
+        units={"--seconds": "s", "--samples": "samples", "--bars": "bars"},
+    )
+    align: str = setting(
+        "downbeat",
+        v.one_of("downbeat", "beat", "free"),
+        "where a clip begins: on a downbeat, on a beat, or where the previous one ended",
+        option="--align",
+    )
+    overlap: float = setting(
+        0.0, v.number(0, 0.99, "SHARE"), "share of a clip that the next one repeats", option="--overlap"
+    )
+    tail: str = setting(
+        "drop",
+        v.one_of("drop", "pad", "keep"),
+        "what to do with a remainder that is shorter than a clip: drop it, pad it with silence, or keep it as it is",
+        option="--tail",
+    )
+    name: str = setting(
+        "", v.set_name(), "name of the set of clips, so that several sets can exist side by side", option="--name"
+    )
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """``[run]``: where and how fast values are computed; no value depends on these."""
+
+    device: str = setting(
+        "auto",
+        v.device(),
+        "device for neural models: auto, cpu, cuda, cuda:1, ... (also for ROCm cards) or mps",
+        option="--device",
+    )
+    jobs: int = setting(
+        0, v.whole(0, 4096), "number of worker processes, 0 for one per core", option="--jobs", aliases=("-j",)
+    )
+    offline: bool = setting(
+        False,
+        v.flag(),
+        "download nothing, and use only models that are on this machine",
+        option="--offline",
+        restricts=True,
+    )
+    commercial_safe: bool = setting(
+        False,
+        v.flag(),
+        "refuse models whose license excludes commercial use or is not stated",
+        option="--commercial-safe",
+        restricts=True,
+    )
+
+
+@dataclass(frozen=True)
+class CaptionSettings:
+    """``[texts]``: which model describes the music, what it is asked, and how its answers are processed."""
+
+    model: str | None = setting(
+        None,
+        v.optional(v.text("MODEL")),
+        "model that writes the texts: IQ3_M, Q6_K, Q8_0, a GGUF file, a folder of Transformers, or the name that a "
+        "server gives it (default: the method's)",
+        option="--model",
+        kind=Kind.MODEL,
+        names="a file or folder",
+    )
+    projector: str | None = setting(
+        None,
+        v.optional(v.text("FILE")),
+        "GGUF file of the audio encoder (default: the one beside the model)",
+        option="--projector",
+        kind=Kind.ADDRESS,
+        names="a file",
+    )
+    url: str | None = setting(
+        None,
+        v.optional(v.url()),
+        "address of a server with the OpenAI chat API; the key is read from MIRKIT_TEXTS_KEY",
+        option="--url",
+        kind=Kind.ADDRESS,
+        names="a server",
+    )
+    allow_http: tuple[str, ...] = setting(
+        (),
+        v.hosts(),
+        "hosts beside this machine that may be reached by plain http, where the network can read audio and key",
+        kind=Kind.ADDRESS,
+        names="a server",
+    )
+    profile: str = setting(
+        "auto",
+        v.one_of("auto", "llama", "vllm", "openai"),
+        "kind of server, which decides what requests may contain",
+        option="--profile",
+    )
+    program: str | None = setting(
+        None,
+        v.optional(v.text("FILE")),
+        "llama-server program (default: the one on the PATH)",
+        option="--program",
+        kind=Kind.ADDRESS,
+        names="a program",
+    )
+    parallel: int = setting(1, v.whole(1, 256), "number of tracks to describe at the same time", option="--slots")
+    audio_seconds: float | None = setting(
+        None,
+        v.optional(v.number(1, 3600, "S")),
+        "longest excerpt of a track that the model hears, in seconds (default: what the model can take)",
+        option="--audio-seconds",
+    )
+    excerpt: str = setting(
+        "middle",
+        v.one_of("middle", "loudest", "spread"),
+        "which part of a longer track the model hears",
+        option="--excerpt",
+    )
+    temperature: float = setting(
+        0.0,
+        v.number(0, 2, "T"),
+        "sampling temperature of the first attempt; 0 always takes the likeliest word",
+        option="--temperature",
+    )
+    seed: int = setting(1, v.whole(0, 2**31 - 1), "seed of the sampling", option="--seed")
+    attempts: int = setting(
+        3,
+        v.whole(1, 10),
+        "how many times a question is asked before its answer is given up; from the second on at a temperature of 0.7",
+        option="--attempts",
+    )
+    one_call: bool = setting(
+        False, v.flag(), "ask for all texts in one JSON answer, then one by one for those it lacks", option="--one-call"
+    )
+    fix_facts: bool = setting(
+        False, v.flag(), "correct statements that contradict the measurements", option="--fix-facts"
+    )
+    timeout: float = setting(900.0, v.number(1, 86_400, "S"), "time limit of one answer in seconds", option="--timeout")
+    attention: str = setting(
+        "auto",
+        v.one_of("auto", "flash_attention_2", "sdpa"),
+        "attention implementation of Transformers; auto takes the first of the others that is installed",
+    )
+    prompts: Mapping[str, str] = setting(
+        {},
+        v.by_field(_prompt, 'a table of name = "text"', FIELD.pattern),
+        'field = "prompt": prompts of your own, or replacements of the five; "" removes one',
+        kind=Kind.WORDS,
+    )
+    words: Mapping[str, int] = setting(
+        {},
+        v.by_field(v.whole(5, 1000).accept, "a table of field = words", FIELD.pattern),
+        "field = number: the largest number of words of a text",
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a data set, by section of ``mirkit.toml``."""
+
+    backends: BackendSettings = BackendSettings()
+    separation: SeparationSettings = SeparationSettings()
+    rhythm: RhythmSettings = RhythmSettings()
+    drums: DrumSettings = DrumSettings()
+    crop: ClipSettings = ClipSettings()
+    run: RunSettings = RunSettings()
+    texts: CaptionSettings = CaptionSettings()
+    exclude: Mapping[str, str] = setting(
+        {}, v.texts(), 'track = "reason": tracks and clips that every command leaves out', kind=Kind.WORDS
+    )
+
+
+#: Every setting, by ``section.key``.
+SETTINGS: dict[str, Setting] = declared(Settings)

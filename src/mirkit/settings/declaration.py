@@ -1,0 +1,92 @@
+"""One declaration per setting: a field whose metadata holds the check, the help text and the option."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum
+from typing import Any
+
+from mirkit.settings.validators import Check
+
+
+class Kind(Enum):
+    """What a setting can reach. It decides whether a data set, which may come from a stranger, may hold it."""
+
+    VALUE = "a number, a switch, one of a closed set of names, or a plain name that becomes part of a file's"
+    WORDS = "words that are printed or sent, and never opened"
+    MODEL = "a model: a data set may hold its name, but not a path"
+    ADDRESS = "a program, a file or a server: never in a data set"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: what ``--help``, ``mirkit.toml``, the environment and the manual need to know of it.
+
+    Attributes
+    ----------
+    check : Check
+    help : str
+        What it is: a phrase for ``--help`` and for the manual.
+    default : object
+    option : str
+        Its option on the command line, e.g. ``"--shifts"``; "" for none.
+    aliases : tuple of str
+        Other spellings of the option; those that begin with two hyphens are accepted and not listed.
+    units : mapping
+        Instead of one option: option -> the unit that its number is in, e.g. ``{"--bars": "bars"}``.
+    kind : Kind
+    names : str
+        For a model or an address: what the value names, e.g. ``"a program"``.
+    restricts : bool
+        For a switch: once it is on in the user's own settings, a data set cannot switch it off.
+    name : str
+        ``section.key``; filled in by :func:`declared`.
+    """
+
+    check: Check
+    help: str
+    default: Any = None
+    option: str = ""
+    aliases: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+    kind: Kind = Kind.VALUE
+    names: str = ""
+    restricts: bool = False
+    name: str = ""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the option takes no value."""
+        return isinstance(self.default, bool)
+
+    @property
+    def variable(self) -> str:
+        """Environment variable, e.g. ``MIRKIT_TEXTS_URL``; "" for a setting that names no model and no address."""
+        named = self.option and self.kind in (Kind.MODEL, Kind.ADDRESS)
+        return f"MIRKIT_{self.name.replace('.', '_').upper()}" if named else ""
+
+    @property
+    def default_text(self) -> str:
+        """The default as a user writes it; "" where there is none."""
+        if self.is_switch:
+            return "true" if self.default else ""
+        return "" if self.default in (None, "", (), {}) else self.check.write(self.default)
+
+
+def setting(default: Any, check: Check, help: str, **declared: Any) -> Any:
+    """Declare a field of a dataclass as a setting; ``declared`` are the further attributes of ``Setting``."""
+    metadata = {"setting": Setting(check, help, default, **declared)}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def declared(schema: type, prefix: str = "") -> dict[str, Setting]:
+    """All settings that a dataclass and the dataclasses in its fields declare: ``section.key`` -> setting."""
+    settings: dict[str, Setting] = {}
+    for row in fields(schema):
+        name = f"{prefix}{row.name}"
+        if "setting" in row.metadata:
+            settings[name] = replace(row.metadata["setting"], name=name)
+        elif isinstance(row.type, type) and is_dataclass(row.type):
+            settings |= declared(row.type, f"{name}.")
+    return settings

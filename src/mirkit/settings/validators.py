@@ -1,0 +1,304 @@
+"""Checks of values: each returns the value as it is kept, or raises ValueError with what it must be."""
+
+import difflib
+import re
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+Unit = Literal["s", "samples", "bars"]
+
+#: Shortest and longest clip in each unit.
+LENGTH_LIMITS: dict[str, tuple[float, float]] = {"s": (0.1, 36_000), "samples": (4410, 2**31), "bars": (1, 1024)}
+#: Bytes in the units of a size. They are powers of two: 8G is 8 GiB, what tools show for a memory of 8 GB.
+_SIZE_UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a value may be, and how it is written as text.
+
+    Attributes
+    ----------
+    accept : callable
+        Returns the value as it is kept, or raises ValueError with what it must be.
+    read : callable
+        Converts the text of a command line or environment variable; may raise ValueError.
+    metavar : str
+        Stands for the value in ``--help``.
+    write : callable
+        Converts a value to the text that a user would write.
+    """
+
+    accept: Callable[[Any], Any]
+    read: Callable[[str], Any] = str
+    metavar: str = ""
+    write: Callable[[Any], str] = str
+
+    def __call__(self, value: Any) -> Any:
+        """Return a value as it is kept; the ValueError of a wrong one is what it must be, and what it is."""
+        try:
+            return self.accept(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, not {str(value)[:80]!r}") from error
+
+    def from_text(self, text: str, unit: str = "") -> Any:
+        """Read and check a text, to which a unit is added; the ValueError of a wrong one quotes the text."""
+        try:
+            value = self.read(f"{text} {unit}" if unit else text)
+        except ValueError:
+            value = text  # which is not accepted, with the reason
+        try:
+            return self.accept(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, not {text[:80]!r}") from error
+
+
+def names_a_file(value: Any, *folders: Path) -> bool:
+    """Tell whether the name of a model is, or may be meant as, the path of a file."""
+    if not isinstance(value, str) or not value.strip():
+        return False  # no name: its check reports that
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
+        return True
+    return any((folder / value).exists() for folder in folders)
+
+
+def text(metavar: str = "TEXT") -> Check:
+    """Accept a text that is not blank."""
+
+    def accept(value: Any) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError("a text")
+        return value
+
+    return Check(accept, metavar=metavar)
+
+
+def any_text(metavar: str = "TEXT") -> Check:
+    """Accept any text, also an empty one."""
+    return Check(str, metavar=metavar)
+
+
+def flag() -> Check:
+    """Accept true or false."""
+
+    def accept(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError("true or false")
+        return value
+
+    return Check(accept)
+
+
+def one_of(*names: str) -> Check:
+    """Accept one of these names."""
+
+    def accept(value: Any) -> str:
+        if value not in names:
+            near = difflib.get_close_matches(str(value), names, 1)
+            raise ValueError(f"one of {', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else ""))
+        return str(value)
+
+    return Check(accept, metavar=f"{{{','.join(names)}}}")
+
+
+def whole(low: int, high: int, metavar: str = "N") -> Check:
+    """Accept a whole number in a range."""
+
+    def accept(value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return Check(accept, int, metavar)
+
+
+def number(low: float, high: float, metavar: str = "X") -> Check:
+    """Accept a number in a range."""
+
+    def accept(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return float(value)
+
+    return Check(accept, float, metavar, "{:.10g}".format)
+
+
+def optional(check: Check) -> Check:
+    """Accept None, or what another check accepts."""
+    return replace(check, accept=lambda value: None if value is None else check.accept(value))
+
+
+def tempo_range() -> Check:
+    """Accept two tempos, the lower first; as text ``LOW-HIGH``."""
+    tempo = number(20, 400).accept
+
+    def accept(value: Any) -> tuple[float, float]:
+        if not isinstance(value, list | tuple) or len(value) != 2 or not tempo(value[0]) < tempo(value[1]):
+            raise ValueError("two tempos from 20 to 400, the lower first, such as [80, 160] (as an option: 80-160)")
+        return float(value[0]), float(value[1])
+
+    def read(text: str) -> tuple[float, float]:
+        low, _, high = text.partition("-")
+        return float(low), float(high)
+
+    return Check(accept, read, "LOW-HIGH")
+
+
+def device() -> Check:
+    """Accept a device to compute on."""
+
+    def accept(value: Any) -> str:
+        name, _, number = value.partition(":") if isinstance(value, str) else ("", "", "")
+        if name not in ("auto", "cpu", "cuda", "mps") or (number and not (name == "cuda" and number.isdecimal())):
+            raise ValueError("auto, cpu, cuda, cuda:<number> or mps (ROCm cards of AMD are cuda too)")
+        return str(value)
+
+    return Check(accept, metavar="DEVICE")
+
+
+def texts() -> Check:
+    """Accept a table of texts."""
+
+    def accept(value: Any) -> dict[str, str]:
+        if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value.values()):
+            raise ValueError('a table of name = "text"')
+        return dict(value)
+
+    return Check(accept)
+
+
+def hosts() -> Check:
+    """Accept a list of host names."""
+
+    def accept(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or not all(
+            isinstance(host, str) and re.fullmatch(r"[A-Za-z0-9._:-]+", host) for host in value
+        ):
+            raise ValueError('a list of host names, such as ["10.0.0.5", "studio.local"]')
+        return tuple(host.lower() for host in value)
+
+    return Check(accept)
+
+
+def url() -> Check:
+    """Accept the address of a server, without a key in it."""
+    wanted = "an address such as http://127.0.0.1:8080, without user, key or query"
+
+    def accept(value: Any) -> str:
+        try:
+            parts = urllib.parse.urlsplit(value) if isinstance(value, str) else urllib.parse.urlsplit("")
+            valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        except ValueError as error:  # of the port, or of brackets
+            raise ValueError(wanted) from error
+        if not valid or "@" in parts.netloc or parts.query or parts.fragment or not str(value).isprintable():
+            raise ValueError(wanted)
+        return str(value).rstrip("/").removesuffix("/v1")
+
+    return Check(accept, metavar="URL")
+
+
+def by_field(check: Callable[[Any], Any], wanted: str, field: str) -> Check:
+    """Accept a table whose keys match the pattern ``field`` and whose values pass a check."""
+
+    def accept(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValueError(wanted)
+        for name in value:
+            if not re.fullmatch(field, name):
+                raise ValueError(f"named by up to 32 small letters, digits and _ (not {name[:40]!r})")
+        return {name: check(inner) for name, inner in value.items()}
+
+    return Check(accept)
+
+
+def clip_length() -> Check:
+    """Accept the length of a clip, and write it in one way."""
+
+    def accept(value: Any) -> str:
+        amount, unit = parse_length(value)
+        return f"{amount:.10g} {unit}"
+
+    return Check(accept)
+
+
+def parse_length(text: Any) -> tuple[float, Unit]:
+    """Split the length of a clip into amount and unit.
+
+    Raises
+    ------
+    ValueError
+        It is not a length, or out of bounds.
+    """
+    match = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*(s|samples|bars)", text) if isinstance(text, str) else None
+    if not match:
+        raise ValueError('a length such as "30 s", "2097152 samples" or "8 bars"')
+    if match[2] != "s" and not float(match[1]).is_integer():
+        raise ValueError(f"a length of a whole number of {match[2]}")
+    amount, (low, high) = float(match[1]), LENGTH_LIMITS[match[2]]
+    if not low <= amount <= high:
+        raise ValueError(f"a length from {low:.10g} to {high:.10g} {match[2]}")
+    return amount, cast("Unit", match[2])
+
+
+def set_name() -> Check:
+    """Accept the name of a set of clips, which becomes part of file names."""
+
+    def accept(value: Any) -> str:
+        if value != "" and not (isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,31}", value)):
+            raise ValueError("a name of up to 32 letters, digits and hyphens that begins with a letter")
+        return str(value)
+
+    return Check(accept, metavar="NAME")
+
+
+def seconds() -> Check:
+    """Accept a positive number of seconds."""
+
+    def accept(value: Any) -> float:
+        if not isinstance(value, float) or not 0 < value < float("inf"):
+            raise ValueError("a positive number of seconds")
+        return value
+
+    return Check(accept, float, "S")
+
+
+def size() -> Check:
+    """Accept a number of bytes; as text with a unit: K, M, G and T are 2**10, 2**20, 2**30 and 2**40."""
+
+    def accept(value: Any) -> int:
+        if type(value) is not int or value < 1:
+            raise ValueError("a size such as 500M or 8G (G is 2**30 bytes)")
+        return value
+
+    def read(text: str) -> int:
+        number = text.rstrip("BKMGTbkmgt")
+        unit = text[len(number) :].upper()
+        if unit not in _SIZE_UNITS or not float(number) < 2**63:
+            raise ValueError(text)
+        return int(float(number) * _SIZE_UNITS[unit])
+
+    return Check(accept, read, "SIZE", lambda value: f"{value / 2**20:g}M")
+
+
+def names(*known: str) -> Check:
+    """Accept some of these names, as text separated by commas, or ``none``."""
+
+    def accept(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, tuple) or not set(value) <= set(known):
+            raise ValueError(f"{','.join(known)}, {', '.join(known)} or none")
+        return value
+
+    return Check(accept, lambda text: () if text == "none" else tuple(text.split(",")), "NAMES", ",".join)
+
+
+def path() -> Check:
+    """Accept the path of a file."""
+    return Check(Path, metavar="FILE")
+
+
+def patterns() -> Check:
+    """Accept names or patterns of names, as text separated by commas."""
+    return Check(tuple, lambda text: tuple(text.split(",")), "KEYS", ",".join)
