@@ -287,12 +287,19 @@ def with_granule(page: bytes, more: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("rate", "channels", "why"), [(44100, 9, "9 channels"), (1000, 2, "1000 Hz"), (700_000, 1, "Hz")]
+    ("rate", "channels", "why"), [(44100, 9, "9 channels"), (3999, 2, "3999 Hz"), (384_001, 1, "384001 Hz")]
 )
 def test_beyond_what_is_read(rate: int, channels: int, why: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "x.wav", np.zeros((2000, channels)), rate)
     with pytest.raises(AudioError, match=why):
         open_audio(tmp_path / "x.wav")
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 8), (4000, 2), (384_000, 1)])
+def test_the_limits_are_read(rate: int, channels: int, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "x.wav", np.zeros((2000, channels)), rate)
+    info = probe(tmp_path / "x.wav")
+    assert (info.sample_rate, info.channels) == (rate, channels)
 
 
 def test_a_big_endian_wav_is_refused_not_misread(tmp_path: Path) -> None:

@@ -171,3 +171,12 @@ def test_any_text_makes_clean_tags(raw: dict[str, str]) -> None:
             value.encode()
     assert tags.bpm is None or 1 <= tags.bpm <= 1000
     assert tags.year is None or 1000 <= tags.year <= 2999
+
+
+@pytest.mark.parametrize(("bpm", "value"), [("0.99", None), ("1", 1), ("1000", 1000), ("1000.1", None)])
+def test_tempo_is_from_1_to_1000(bpm: str, value: float | None) -> None:
+    assert _tags([{"BPM": bpm}]).bpm == value
+
+
+def test_texts_are_500_characters_at_most() -> None:
+    assert [len(_tags([{"title": "x" * n}]).title or "") for n in (499, 500, 501)] == [499, 500, 500]

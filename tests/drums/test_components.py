@@ -5,7 +5,9 @@ import pytest
 
 from mirkit.drums.components import PARTS, strokes_of_parts
 from mirkit.drums.drum_hits import Hits
+from mirkit.features.envelope import EnvelopeCurve
 from mirkit.features.extraction import SignalExtractor
+from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.types import ANALYSIS_RATE
 
 
@@ -59,3 +61,28 @@ def test_softer_strokes_have_lower_levels(rng: np.random.Generator) -> None:
 def test_silence_has_none() -> None:
     silent = {part: np.zeros(ANALYSIS_RATE) for part in PARTS}
     assert strokes_of(silent).count == 0
+
+
+@pytest.mark.parametrize(("below", "kept"), [(17.5, 2), (18.5, 1)])
+def test_strokes_count_up_to_18_db_below_the_loudest_of_their_part(below: float, kept: int) -> None:
+    assert count_at("redoblante", below) == kept
+
+
+@pytest.mark.parametrize(("below", "kept"), [(34.5, 1), (35.5, 0)])
+def test_strokes_count_up_to_35_db_below_the_loudest_of_the_kit(below: float, kept: int) -> None:
+    assert count_at("toms", below) == kept
+
+
+def count_at(part: str, below: float) -> int:
+    """Strokes found in a part that has one ``below`` dB under a loud one of the snare."""
+    strokes = {"redoblante": {1.0: 0.0}, "bombo": {}, "platillos": {}, "toms": {}}
+    strokes[part] = strokes[part] | {2.0: -below}
+    onsets, envelopes = {}, {}
+    for name, levels in strokes.items():
+        deviation = np.zeros(400, np.float32)
+        for time, db in levels.items():
+            deviation[round(time * 100)] = 10 ** (db / 20)
+        onsets[name] = Onsets(np.array(sorted(levels)), np.ones(len(levels)))
+        envelopes[name] = EnvelopeCurve(deviation)
+    hits = strokes_of_parts(onsets, envelopes)
+    return len(hits.times[list(PARTS).index(part)])

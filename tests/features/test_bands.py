@@ -165,3 +165,11 @@ def test_blocks_of_any_length_give_the_same_curve(cuts, n):
     pieces, whole = meter.finish(), curve_of(sound)
     assert pieces.samples == whole.samples == n
     np.testing.assert_allclose(pieces.energy, whole.energy, rtol=1e-5, atol=1e-9)
+
+
+# Numbers that the documentation states, at their boundaries
+
+
+@pytest.mark.parametrize(("rms", "silent"), [(-89.9, False), (-90.1, True)])
+def test_a_band_below_minus_90_dbfs_is_silent(rms, silent):
+    assert (measure(signals.sine(300, 10, db=rms + 3.01)).rms_energy_body == SILENT) is silent

@@ -115,3 +115,25 @@ def test_block_length_changes_nothing(block):
     pieces, whole = curve_of(mono, block), curve_of(mono)
     assert pieces.frames == whole.frames == 1 + 40000 // 512 - 4
     np.testing.assert_allclose(pieces.power, whole.power, rtol=1e-5)
+
+
+# Numbers that the documentation states, at their boundaries
+
+
+def spectrum(low_db, high_db):
+    """Mean power spectrum that has one level up to 5 kHz and another from there to 15 kHz."""
+    hz = np.arange(1025) * RATE / 2048
+    levels = np.where(hz < 5000, low_db, np.where(hz < 15000, high_db, -200.0))
+    return BandwidthCurve(10 ** (levels / 10), 10)
+
+
+@pytest.mark.parametrize(("below", "expected"), [(89.5, 15000), (90.5, 5000)])
+def test_bandwidth_ends_90_db_below_the_peak(below, expected):
+    assert bandwidth(spectrum(60.0, 60.0 - below)) == pytest.approx(expected, abs=30)
+
+
+@pytest.mark.parametrize(("above", "expected"), [(9.5, 5000), (10.5, 15000)])
+def test_bandwidth_ends_10_db_above_the_noise_of_16_bits(above, expected):
+    # Dither and rounding leave a variance of a quarter of a squared step; the squares of the Hann window add up to 768.
+    noise = 10 * np.log10(2.0**-30 / 4 * 768)
+    assert bandwidth(spectrum(noise + 60, noise + above)) == pytest.approx(expected, abs=30)

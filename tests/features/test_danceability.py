@@ -133,3 +133,26 @@ def test_blocks_of_any_length_give_the_same_bytes(cuts, n):
     for part in signals.in_blocks(mono, cuts):
         meter.push(part)
     assert np.array_equal(meter.finish().deviation, curve_of(mono).deviation)
+
+
+# Numbers that the documentation states, at their boundaries
+
+
+def test_ten_seconds_to_a_step_of_10_ms():
+    envelope = EnvelopeCurve((1 + 0.5 * np.random.default_rng(3).standard_normal(1000)).astype(np.float32).clip(0.01))
+    assert danceability(envelope, Window(0, 9.99)) == TOO_SHORT
+    assert isinstance(danceability(envelope, Window(0, 10)), float)
+
+
+@pytest.mark.parametrize(("deviation", "steady"), [(0.0199, True), (0.0201, False)])
+def test_an_envelope_that_moves_by_less_than_2_per_cent_is_a_steady_level(deviation, steady):
+    wave = np.where(np.arange(2000) % 7 < 3, 1.0, -1.0)
+    wave = (wave - wave.mean()) / wave.std()
+    found = danceability(EnvelopeCurve((1 + deviation * wave).astype(np.float32)), Window(0, 20))
+    assert (found == Unknown("steady level")) is steady
+
+
+@pytest.mark.parametrize(("dbfs", "silent"), [(-69.9, False), (-70.1, True)])
+def test_nothing_above_minus_70_dbfs_is_silent(dbfs, silent):
+    envelope = np.tile([0.1, 1.0], 1000) * 10 ** (dbfs / 20)
+    assert (danceability(EnvelopeCurve(envelope.astype(np.float32)), Window(0, 20)) == SILENT) is silent

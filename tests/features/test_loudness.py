@@ -1,5 +1,6 @@
 """Loudness: the EBU's own cases, other implementations, and the rules of every feature."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -8,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import signals
-from mirkit.features.loudness import LoudnessCurve, LoudnessExtractor, LoudnessFeatures, loudness
+from mirkit.features.loudness import (
+    LoudnessCurve,
+    LoudnessExtractor,
+    LoudnessFeatures,
+    hops_in,
+    loudness,
+    to_energy,
+    to_lufs,
+)
 from mirkit.features.types import SILENT, TOO_SHORT, Window
 
 RATE = signals.RATE
@@ -256,3 +265,42 @@ def test_blocks_of_any_length_give_the_same_bytes(cuts, n):
     for part in signals.in_blocks(sound, cuts):
         meter.push(part)
     assert np.array_equal(meter.finish().energy, curve_of(sound).energy)
+
+
+# Numbers that the documentation states, at their boundaries
+
+
+@pytest.mark.parametrize("start", [0.0, 0.04, 0.05, 0.051, 0.06, 0.1, 2.06, 3.049])
+def test_a_window_has_every_whole_step_that_fits_into_it(start):
+    # A curve of exactly the window's end: where the start is rounded up, the last step would lie beyond the end.
+    duration = 10.0
+    curve = LoudnessCurve(np.arange(1, math.floor((start + duration) * 10 + 1e-6) + 1, dtype=np.float32))
+    steps = hops_in(curve, Window(start, start + duration))
+    assert len(steps) == 100
+    assert abs((steps[0] - 1) / 10 - start) <= 0.1
+
+
+def test_loudness_exists_from_400_ms_and_its_range_from_3_s_on():
+    energy = np.full(30, to_energy(-20.0), np.float32)
+    assert loudness(LoudnessCurve(energy[:3]), Window(0, 0.3)).lufs == TOO_SHORT
+    assert loudness(LoudnessCurve(energy[:4]), Window(0, 0.4)).lufs == pytest.approx(-20, abs=1e-4)
+    assert loudness(LoudnessCurve(energy), Window(0, 2.9)).lra == TOO_SHORT
+    assert loudness(LoudnessCurve(energy), Window(0, 3.0)).lra == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("lufs", "counts"), [(-69.9, True), (-70.1, False)])
+def test_the_absolute_gate_is_at_minus_70(lufs, counts):
+    found = loudness(LoudnessCurve(np.full(40, to_energy(lufs), np.float32)), Window(0, 4))
+    assert found.lufs == (pytest.approx(lufs, abs=1e-3) if counts else SILENT)
+    assert found.lra == (pytest.approx(0, abs=1e-6) if counts else SILENT)
+
+
+@pytest.mark.parametrize(("below", "counts"), [(9.9, True), (10.1, False)])
+def test_the_relative_gate_is_10_lu_below_the_mean(below, counts):
+    # Quiet blocks so few that they hardly move the mean to which the gate is relative.
+    loud, quiet = np.full(40000, to_energy(-20.0)), np.full(400, to_energy(-20.0 - below))
+    curve = LoudnessCurve(np.concatenate((loud, quiet)).astype(np.float32))
+    mean = np.mean([to_energy(-20.0)] * 40000 + [to_energy(-20.0 - below)] * 397)
+    found = loudness(curve, Window(0, 4040)).lufs
+    # Three blocks lie across the step and are louder than the gate either way.
+    assert found == pytest.approx(float(to_lufs(mean)) if counts else -20, abs=2e-4)

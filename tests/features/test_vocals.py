@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import signals
-from mirkit.features.loudness import LoudnessExtractor
+from mirkit.features.loudness import LoudnessCurve, LoudnessExtractor, to_energy
 from mirkit.features.types import SILENT, TOO_SHORT, Window
 from mirkit.features.vocals import vocals_share
 
@@ -78,3 +78,28 @@ def test_real_music(shared_data):
             for part in ("vocals", "full_mix")
         )
         assert low <= share(vocals, mix) <= high
+
+
+# Numbers that the documentation states, at their boundaries
+
+
+def steady(*levels):
+    """Curve that has each level (LUFS) for ten seconds."""
+    return LoudnessCurve(np.repeat([to_energy(level) for level in levels], 100).astype(np.float32))
+
+
+@pytest.mark.parametrize(("below", "expected"), [(0, 1), (15.5, 1), (19.9, 1), (20.1, 0), (21, 0)])
+def test_vocals_count_up_to_20_lu_below_the_mix(below, expected):
+    assert vocals_share(steady(-14 - below), steady(-14), Window(0, 10)) == expected
+
+
+@pytest.mark.parametrize(("vocals", "expected"), [(-69.9, 1), (-70.1, 0)])
+def test_vocals_count_above_minus_70_lufs(vocals, expected):
+    assert vocals_share(steady(vocals), steady(-60), Window(0, 10)) == expected
+
+
+@pytest.mark.parametrize(("below", "expected"), [(29.9, 0.5), (30.1, 1)])
+def test_the_mix_sounds_up_to_30_lu_below_its_mean(below, expected):
+    # Half of the mix is faint and without vocals: its mean is 3.01 LU below the loud half.
+    share = vocals_share(steady(-10, -80), steady(-10, -10 - 3.01 - below), Window(0, 20))
+    assert share == pytest.approx(expected, abs=0.02)

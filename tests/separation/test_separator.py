@@ -108,3 +108,29 @@ def test_the_past_is_bounded() -> None:
         held -= stems["drums"].shape[1] / RATE
     assert worst < 30
     assert held == pytest.approx(0)
+
+
+# Numbers that the documentation states, at their boundaries
+
+
+def level_of(stem: str, hz: float) -> float:
+    """Amplitude of a stem over that of the mix, which is one steady tone, the same on both channels."""
+    mix = np.sin(2 * np.pi * hz * np.arange(10 * 44100) / 44100).astype(np.float32)[None].repeat(2, axis=0)
+    middle = slice(4 * 44100, 6 * 44100)
+    return float(np.sqrt(np.square(stems_of([mix], 44100)[stem][:, middle]).mean() / np.square(mix[:, middle]).mean()))
+
+
+@pytest.mark.parametrize(
+    ("hz", "expected"),
+    [(50, 0.9998), (100, 0.985), (150, 0.849), (180, 0.653), (200, 0.5), (250, 0.208), (400, 0.0154)],
+)
+def test_bass_and_the_rest_cross_over_at_200_hz(hz: float, expected: float) -> None:
+    """The share is 1 / (1 + (f / 200 Hz)^6): 98 % at 100 Hz, half at 200 Hz, 1.5 % at 400 Hz."""
+    # A tone between two bins has parts in its neighbors, whose shares differ a little.
+    assert level_of("bass", hz) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(("hz", "expected"), [(2000, 0.988), (6000, 0.5), (9000, 0.165)])
+def test_vocals_in_the_middle_end_at_6_khz(hz: float, expected: float) -> None:
+    """The share is 1 / (1 + (f / 6 kHz)^4) of what stands in the middle between left and right."""
+    assert level_of("vocals", hz) == pytest.approx(expected, abs=0.03)

@@ -127,3 +127,7 @@ def test_eighths_rise_and_stay_in_the_window(intervals: list[float], start: floa
     assert (np.diff(edges) > 0).all()
     if len(edges):
         assert window.start - 1e-5 <= edges[0] <= edges[-1] <= window.end + 1e-5
+
+
+def test_steps_without_beats_last_250_ms() -> None:
+    assert eighths(np.zeros(0), Window(1.0, 2.1)).tolist() == [1.0, 1.25, 1.5, 1.75, 2.0]

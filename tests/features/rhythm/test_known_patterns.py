@@ -160,3 +160,41 @@ def test_statistics_of_a_window():
     assert (result.onset_count, result.onset_density) == (4, 0.8)
     assert (result.onset_strength_mean, result.onset_strength_std) == (2.5, pytest.approx(np.sqrt(1.25)))
     assert (result.ioi_mean, result.ioi_std) == (pytest.approx(2.5 / 3), pytest.approx(np.std([1, 0.5, 1])))
+
+
+# Numbers that the documentation states, at their boundaries
+
+
+def every_half_second(count: int) -> Onsets:
+    return Onsets(np.arange(count) * 0.5, np.ones(count))
+
+
+@pytest.mark.parametrize(("count", "known"), [(8, False), (9, True)])
+def test_complexity_needs_nine_onsets(count, known):
+    found = complexity(every_half_second(count), grid(), TRACK).rhythmic_complexity
+    assert isinstance(found, Unknown) is not known
+
+
+@pytest.mark.parametrize(("count", "known"), [(2, False), (3, True)])
+def test_evenness_and_intervals_need_three_onsets(count, known):
+    assert isinstance(complexity(every_half_second(count), grid(), TRACK).rhythmic_evenness, Unknown) is not known
+    assert isinstance(onset_statistics(every_half_second(count), TRACK).ioi_mean, Unknown) is not known
+
+
+@pytest.mark.parametrize(("count", "known"), [(0, False), (1, True)])
+def test_strength_needs_one_onset(count, known):
+    assert isinstance(onset_statistics(every_half_second(count), TRACK).onset_strength_mean, Unknown) is not known
+
+
+@pytest.mark.parametrize(("count", "known"), [(3, False), (4, True)])
+def test_syncopation_needs_four_onsets(count, known):
+    found = syncopation(every_half_second(count), grid(), TRACK)
+    assert isinstance(found.syncopation, Unknown) is not known
+    assert isinstance(found.on_beat_ratio, Unknown) is not known
+
+
+def test_density_windows_last_4_s_and_are_2_s_apart():
+    one = Onsets(np.array([5.0]), np.ones(1))  # in two of five windows, from 2 s and from 4 s
+    assert onset_density(one, Window(0, 12)).onset_density_average == pytest.approx(2 * 0.25 / 5)
+    assert onset_density(Onsets(np.array([3.999]), np.ones(1)), Window(0, 4)).onset_density_average == 0.25
+    assert onset_density(Onsets(np.array([4.0]), np.ones(1)), Window(0, 4)).onset_density_average == 0

@@ -73,3 +73,53 @@ def test_bar_positions_count_back_before_the_first_downbeat():
     times = np.arange(10) * 0.5
     grid = Beats(times, times[[2, 6]], np.ones(10), "4/4", 1.0, True)
     assert grid.bar_positions().tolist() == [2, 3, 0, 1, 2, 3, 0, 1, 2, 3]
+
+
+# Numbers that the documentation states, at their boundaries
+
+
+def weighted_median_of_local_lines(times: np.ndarray, reach: int) -> float:
+    """Period at half of the duration, of lines through ``reach`` beats on either side of each interval's middle."""
+    slopes = []
+    for i in range(len(times) - 1):
+        near = np.arange(max(0, i + 1 - reach), min(len(times), i + 1 + reach))
+        slopes.append(np.polyfit(near, times[near], 1)[0])
+    order = np.argsort(slopes, kind="stable")
+    duration = np.cumsum(np.diff(times)[order])
+    return float(np.array(slopes)[order][np.searchsorted(duration, duration[-1] / 2)])
+
+
+def test_the_local_tempo_reaches_four_beats_to_either_side(rng):
+    intervals = np.geomspace(0.4, 0.75, 60) * rng.uniform(0.985, 1.015, 60)
+    times = np.concatenate(([0], np.cumsum(intervals)))
+    assert steady_runs(times) == [(0, 60)]
+    assert beat_period(times) == pytest.approx(weighted_median_of_local_lines(times, 4), rel=1e-9)
+    for other in (2, 3, 5, 6):
+        assert beat_period(times) != pytest.approx(weighted_median_of_local_lines(times, other), rel=1e-4)
+
+
+@pytest.mark.parametrize(("change", "runs"), [(1.079, 1), (1.081, 2)])
+def test_intervals_within_8_per_cent_are_one_run(change, runs):
+    times = np.concatenate(([0], np.cumsum([0.5] * 8 + [0.5 * change] * 8)))
+    assert len(steady_runs(times)) == runs
+
+
+@pytest.mark.parametrize(("bpm", "known"), [(39.9, False), (40.1, True), (299.5, True), (300.5, False)])
+def test_tempo_is_known_from_40_to_300(bpm, known):
+    found = tempo(steady(np.arange(40) * 60 / bpm), Window(0, 100)).bpm
+    assert found == (pytest.approx(bpm) if known else Unknown("tempo out of range"))
+
+
+@pytest.mark.parametrize(("count", "known"), [(2, False), (3, True)])
+def test_regularity_needs_three_beats(count, known):
+    found = tempo(steady(np.arange(20) * 0.5), Window(0, 0.5 * count - 0.25)).beat_regularity
+    assert isinstance(found, Unknown) is not known
+
+
+@pytest.mark.parametrize(("quick", "one_tempo"), [(101.9, True), (102.2, False)])
+def test_local_tempi_within_2_per_cent_are_one_tempo(quick, one_tempo):
+    """One tempo has one slope through all beats; else the tempo is the median, that of the longer part."""
+    times = np.concatenate(([0], np.cumsum([0.6] * 60 + [60 / quick] * 20)))
+    found = tempo(steady(times), Window(0, 100)).bpm
+    assert (100.1 < found < quick - 0.5) is one_tempo
+    assert (found == pytest.approx(100, abs=1e-6)) is not one_tempo

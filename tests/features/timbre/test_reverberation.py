@@ -44,3 +44,12 @@ def test_blocks_keep_every_second_sample():
     x = room(0.5)[:, :1001]
     pieces = [half_rate(x[:, i : i + 7], i)[0] for i in range(0, 1001, 7)]
     np.testing.assert_array_equal(np.concatenate(pieces), x[0, ::2])
+
+
+def test_values_reach_from_29_8_to_86_0():
+    """The shortest and the longest of the ten times, 0.2 s and 1.1 s."""
+    assert pytest.approx(29.8, abs=0.05) == SHORTEST
+    longest = 100 / (1 + np.exp(1.45082989 - 2.97126461 * 1.1))
+    assert longest == pytest.approx(86.0, abs=0.05)
+    # The estimate starts from 0.3 s and is smoothed, so that a long decay comes near to the longest time, not beyond.
+    assert 85 < measured(room(4.0)) <= longest
