@@ -48,11 +48,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temp:
         for name, size in SIZES.items():
             for architecture in ARCHITECTURES:
-                folder = write_checkpoint(Path(temp, name, architecture), architecture, speaking=False, size=size)
+                folder = write_checkpoint(Path(temp, name, architecture), architecture, fixed_answer=False, size=size)
                 rows.append(
                     {"backend": f"transformers, {architecture}", "model": name, **checkpoint(folder, samples, asks)}
                 )
-        model = write_gguf(Path(temp, "gguf"), speaking=False)
+        model = write_gguf(Path(temp, "gguf"), fixed_answer=False)
         rows.append({"backend": "llama", "model": "tiny", **llama(model, samples, asks)})
         if options.card:
             rows.append({"backend": "transformers, card", "model": "8B", **card(samples, asks)})
@@ -128,7 +128,7 @@ def card(samples: np.ndarray, asks: list[Prompt]) -> dict[str, Any]:
     from mirkit.models.captioners.prefix_cache import SharedPrefix
 
     with tempfile.TemporaryDirectory() as temp:
-        folder = write_checkpoint(Path(temp), "MusicFlamingo", speaking=False)
+        folder = write_checkpoint(Path(temp), "MusicFlamingo", fixed_answer=False)
         processor = tf.AutoProcessor.from_pretrained(folder)
         config = tf.AutoConfig.from_pretrained(folder)
     for name, value in {"hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 20}.items():

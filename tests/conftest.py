@@ -121,7 +121,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real music with annotations; tests that need it skip where it is not at hand."""
+    """Real music with annotations; tests that need it are skipped if it is not available."""
     folder = Path(os.environ.get("MIRKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}; set MIRKIT_TEST_DATA")

@@ -1,6 +1,6 @@
-"""Stands for the program ``llama-server``: llama.cpp's server from its wheel, and before it a scribe.
+"""Replaces the program ``llama-server``: llama.cpp's server from its wheel, behind a proxy that records the requests.
 
-The scribe writes a line for each question (digest of the sound, prompt) into the file that ``MIRKIT_TEST_ASKED`` names.
+The proxy writes a line for each request (digest of the audio, prompt) into the file that ``MIRKIT_TEST_ASKED`` names.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from text_server import asked_for
+from text_server import audio_and_prompt
 
 
 def main() -> None:
@@ -29,20 +29,20 @@ def main() -> None:
     server = xllamacpp.Server(wanted)
     log = os.environ.get("MIRKIT_TEST_ASKED", os.devnull)
 
-    class Scribe(BaseHTTPRequestHandler):
+    class RecordingProxy(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
         def do_GET(self) -> None:
-            self._pass_on(None)
+            self._forward(None)
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             with open(log, "a") as file:
-                file.write(json.dumps(asked_for(json.loads(body))) + "\n")
-            self._pass_on(body)
+                file.write(json.dumps(audio_and_prompt(json.loads(body))) + "\n")
+            self._forward(body)
 
-        def _pass_on(self, body: bytes | None) -> None:
+        def _forward(self, body: bytes | None) -> None:
             names = ("Authorization", "Content-Type")
             headers = {name: self.headers[name] for name in names if name in self.headers}
             try:
@@ -56,7 +56,7 @@ def main() -> None:
             self.end_headers()
             self.wfile.write(content)
 
-    ThreadingHTTPServer((options["--host"], int(options["--port"])), Scribe).serve_forever()
+    ThreadingHTTPServer((options["--host"], int(options["--port"])), RecordingProxy).serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stand-ins for neural models: they keep the promises of ``mirkit.models`` and hear what the test tells them."""
+"""Replacements for neural models, with the interfaces of ``mirkit.models`` and outputs that the test sets."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ FRAME_RATE = 50.0
 
 
 def activations(beats: Sequence[float], seconds: float, bar: int = 4, *, sure: float = 4.0) -> Activations:
-    """What a network says that hears just these beats; the first begins a bar."""
+    """Activations of a network that detects exactly these beats; the first one begins a bar."""
     frames = np.arange(int(seconds * FRAME_RATE) + 1)
     both = np.full((2, len(frames)), -6.0, np.float32)
     for i, beat in enumerate(beats):
@@ -23,7 +23,7 @@ def activations(beats: Sequence[float], seconds: float, bar: int = 4, *, sure: f
 
 
 class FakeTracker:
-    """A ``BeatTracker`` that hears a beat every so many seconds, whatever sounds."""
+    """A ``BeatTracker`` that detects a beat every ``interval`` seconds, for any audio."""
 
     def __init__(self, interval: float, bar: int = 4) -> None:
         self.weights = Weights("fake", (), "f" * 64)

@@ -1,4 +1,4 @@
-"""Small track folders of synthetic sound."""
+"""Small track folders of synthetic audio."""
 
 from pathlib import Path
 

@@ -20,15 +20,15 @@ OPTIONAL = (
 )
 #: The reason, as a pattern of the whole, and whether it can be true on this machine.
 REASONS = [
-    # what is not installed, or not at hand
+    # not installed, or not available
     (rf"could not import '({OPTIONAL})(\.[\w.]+)?': .*", True),
     (r"module 'transformers' has __version__ .*, required is: .*", True),
     (r"stable-audio-tools [\d.]+ is not in \.venv/trainers; .*", True),
     (r"no test data at .*; set MIRKIT_TEST_DATA", True),
     (r"no weights at .*", True),
-    (r"the user manual is not at hand", True),
+    (r"the user manual is not available", True),
     (r"needs chromium and chromedriver", not available()),
-    # what the file system, the user or the processor does not allow
+    # not possible with this file system, user or processor
     (r"no file system can be mounted here", True),
     (r"needs to mount", not ROOT),
     (r"root (may read everything|reads everything|writes anywhere)", ROOT),
@@ -37,7 +37,7 @@ REASONS = [
     (r"takes rights away in the way of Linux", sys.platform != "linux"),
     (r"the device is there", sys.platform == "darwin"),
     (r"long double is double here", WINDOWS or platform.machine() in ("arm64", "aarch64")),
-    # what Windows does not have
+    # missing on Windows
     (r"could not import '(fcntl|resource)': .*", WINDOWS),
     (r".*\b(POSIX|SIGKILL|kill -9|Windows)\b.*", WINDOWS),
     (r"needs fork|processes are forked here|links need rights there|an interrupt for one process", WINDOWS),

@@ -144,7 +144,7 @@ def faults(found: dict[str, set[Any]]) -> dict[str, set[Any]]:
     return {name: wrong for name, wrong in found.items() if wrong}
 
 
-def test_every_room_has_a_layer_and_imports_go_down() -> None:
+def test_every_package_has_a_layer_and_imports_go_down() -> None:
     climbs = {}
     for name in modules():
         layer = LAYERS[package_of(name)]
@@ -153,7 +153,7 @@ def test_every_room_has_a_layer_and_imports_go_down() -> None:
     assert not faults(climbs)
 
 
-def test_pure_wing_sees_arrays_only() -> None:
+def test_pure_packages_work_on_arrays_only() -> None:
     pure = [name for name in modules() if package_of(name) in PURE]
     assert len(pure) > 20
     allowed = PURE | {"errors", "catalog"}
@@ -164,7 +164,7 @@ def test_pure_wing_sees_arrays_only() -> None:
     assert not faults({name: {n for n in ast.walk(tree(name)) if isinstance(n, ast.Global)} for name in pure})
 
 
-def test_heavy_libraries_live_in_models() -> None:
+def test_heavy_libraries_are_imported_in_models_only() -> None:
     assert not faults({name: foreign(name) & HEAVY for name in modules() if package_of(name) != "models"})
 
 
@@ -172,7 +172,7 @@ def test_references_are_for_tests_only() -> None:
     assert not faults({name: foreign(name) & (REFERENCES | UNWANTED) for name in modules()})
 
 
-def test_engines_know_nothing_of_music() -> None:
+def test_engines_import_nothing_about_music() -> None:
     engines = [name for name in modules() if package_of(name) == "engines"]
     assert engines
     assert not faults({name: {t for t in ours(name) if package_of(t) not in ("engines", "errors")} for name in engines})
@@ -185,7 +185,7 @@ def test_kernels_are_declared_in_one_place_and_numba_is_used_by_its_public_names
     assert not faults({name: {t for t in imports(name) if t.startswith("numba.")} for name in users})
 
 
-def test_no_circles() -> None:
+def test_no_import_cycles() -> None:
     below = {name: {t for t in ours(name) if t in modules() and t not in (name, "mirkit")} for name in modules()}
     # Importing a.b runs a first, but a package's own __init__ gathering its modules is no circle.
     below = {name: {t for t in targets if not name.startswith(t + ".")} for name, targets in below.items()}
@@ -195,7 +195,7 @@ def test_no_circles() -> None:
     assert not below, f"circle among {sorted(below)}"
 
 
-def test_broad_excepts_stand_where_tracks_and_items_are_run() -> None:
+def test_broad_excepts_are_only_in_listed_places() -> None:
     """``except Exception`` makes a failed outcome there. Elsewhere it may tidy up, if it then raises again."""
     # The command line is the last net: one line instead of a traceback. The owner of a card sends back what it raises.
     nets = "mirkit.cli", "mirkit.models.device_server.server"
@@ -214,16 +214,16 @@ def swallowing(name: str) -> Iterator[int]:
                 yield node.lineno
 
 
-def test_one_file_a_concept() -> None:
+def test_files_are_short() -> None:
     lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules().items()}
     assert not {name: lines for name, lines in lengths.items() if lines > LINES}, "which second concept moved in?"
 
 
-def test_every_module_says_what_it_is() -> None:
+def test_every_module_has_a_docstring() -> None:
     assert not [name for name in modules() if not ast.get_docstring(tree(name))]
 
 
-def test_launchers_are_launchers() -> None:
+def test_launchers_only_launch() -> None:
     scripts = [path for path in SRC.rglob("*.py") if path.relative_to(SRC).parts[0] not in ("mirkit",)]
     scripts += (ROOT / "scripts").glob("*.py")
     assert len(scripts) > 24
@@ -236,7 +236,7 @@ HEAVY_START = "numpy", "scipy", "numba", "av", "soxr", "torch", "pebble", "rich"
 
 
 @pytest.mark.parametrize("code", ["import mirkit", "import mirkit.cli.parser; mirkit.cli.parser.build().format_help()"])
-def test_a_light_start(code: str) -> None:
+def test_start_imports_no_heavy_library(code: str) -> None:
     check = f"{code}\nimport sys; print([m for m in {HEAVY_START} if m in sys.modules])"
     command = [sys.executable, "-c", check]
     result = subprocess.run(command, cwd=SRC, capture_output=True, text=True, timeout=60, check=True)
@@ -244,7 +244,7 @@ def test_a_light_start(code: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_mirkit_alone(tmp_path: Path) -> None:
+def test_the_wheel_contains_only_mirkit(tmp_path: Path) -> None:
     pytest.importorskip("setuptools", minversion="77")
     build = "from setuptools import build_meta; import sys; build_meta.build_wheel(sys.argv[1])"
     copy = tmp_path / "copy"

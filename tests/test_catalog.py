@@ -12,7 +12,7 @@ STAGE_NAMES = [stage.name for stage in STAGES]
 PARTS = {"full_mix", "tonal", *STEMS}
 
 
-def test_the_promised_numbers() -> None:
+def test_numbers_of_features() -> None:
     assert len(FEATURES) == 78
     assert len(TRACK_KEYS) == 77
     assert len(TEXT_KEYS) == 5

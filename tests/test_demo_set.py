@@ -41,7 +41,7 @@ def test_files_are_loose_tagged_and_thirty_seconds_long(demo: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_there_is_left_alone(demo: Path) -> None:
+def test_existing_files_are_kept(demo: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in demo.iterdir()}
     assert write_demo(demo) == []
     assert {path: path.stat().st_mtime_ns for path in demo.iterdir()} == before
@@ -67,7 +67,7 @@ def organized(folder: Path, title: str, **wrong: object) -> Path:
 
 
 @pytest.mark.slow
-def test_the_truth_agrees_with_itself_and_a_lie_is_seen(demo: Path, tmp_path: Path) -> None:
+def test_true_values_compare_equal_and_wrong_ones_do_not(demo: Path, tmp_path: Path) -> None:
     (tmp_path / TRUTH_NAME).write_bytes((demo / TRUTH_NAME).read_bytes())
     organized(tmp_path, "Three Chairs", bpm=84.0)
     organized(tmp_path, "Inland Fog")
@@ -132,7 +132,7 @@ def test_a_demo_that_fails_prints_no_table(
 
 
 @pytest.mark.parametrize("where", ["mirkit.demo_dataset.write_demo", "mirkit.pipeline.make_plan"])
-def test_a_demo_that_fails_shows_where_when_asked(where: str, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_demo_prints_a_traceback_with_debug(where: str, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(where, broken)
     made.mkdir()
     (made / "a.wav").write_bytes(b"RIFF")

@@ -104,7 +104,7 @@ def shell(text: str, place: Path, **environment: str) -> subprocess.CompletedPro
 
 
 @needs_shell
-def test_setup_script_says_what_it_checked(place: Path) -> None:
+def test_setup_script_prints_what_it_checked(place: Path) -> None:
     result = shell(SHELL[0], place)
     assert result.returncode == 0, result.stderr
     assert "Nothing to clone" in result.stdout
@@ -126,7 +126,7 @@ def test_shell_loops(text: str, place: Path) -> None:
 
 @needs_shell
 @pytest.mark.slow
-def test_by_path_in_a_process_of_its_own_with_the_manuals_environment(place: Path) -> None:
+def test_a_script_path_with_the_environment_of_the_manual(place: Path) -> None:
     result = shell('python src/rhythm/rhythm_analysis.py "my_music/Artist - Album - Track"', place, **ENVIRONMENT)
     assert result.returncode == 0, result.stderr
     info = json.loads((place / TRACK / "Artist - Album - Track.INFO").read_text())
@@ -193,7 +193,7 @@ def test_a_folder_that_is_no_track_is_named_and_batch_offered(
 def test_the_list_is_the_manual() -> None:
     manual = ROOT.parent / "shared" / "spec" / "user_manual.md"
     if not manual.is_file():
-        pytest.skip("the user manual is not at hand")
+        pytest.skip("the user manual is not available")
     text = manual.read_text()
     known = {line.text for line in LINES} | set(NOT_OURS) | set(SHELL)
     known |= {f"export {name}={value}" for name, value in ENVIRONMENT.items()}

@@ -268,7 +268,7 @@ def test_copies_keep_the_originals_and_are_made_once(tmp_path: Path) -> None:
     assert (tmp_path / "Same" / "full_mix.mp3").stat().st_mtime_ns == (tmp_path / "a.mp3").stat().st_mtime_ns
 
 
-def test_a_double_of_a_track_is_left_and_told(tmp_path: Path) -> None:
+def test_a_copy_of_a_track_is_left_and_reported(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp3")
     organize(tmp_path, lambda path: Tags(title="Song"))
     (tmp_path / "copy of a.mp3").write_text("a.mp3")
@@ -277,7 +277,7 @@ def test_a_double_of_a_track_is_left_and_told(tmp_path: Path) -> None:
     assert problems == [f"{tmp_path / 'copy of a.mp3'}: organized already, as Song; left where it is"]
 
 
-def test_unreadable_tags_are_told_and_the_file_name_stands_for_them(tmp_path: Path) -> None:
+def test_unreadable_tags_are_reported_and_the_file_name_is_used(tmp_path: Path) -> None:
     touch(tmp_path, "bad.mp3", "good.mp3")
 
     def read(path: Path) -> Tags:
@@ -428,7 +428,7 @@ def test_undo_overwrites_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["relative", "absolute", "chain", "folder"])
 @pytest.mark.parametrize("copy", [False, True])
-def test_undo_leaves_a_song_to_which_a_link_leads_from_its_old_place(tmp_path: Path, kind: str, copy: bool) -> None:
+def test_undo_keeps_a_file_that_a_link_at_its_old_place_points_to(tmp_path: Path, kind: str, copy: bool) -> None:
     """The attack as it was: a link in the old place, which a playlist needs; undo removed the file behind it."""
     touch(tmp_path, "a.mp3", "a.INFO", "b.mp3")
     organize(tmp_path, copy=copy)
@@ -454,7 +454,7 @@ def test_undo_leaves_a_song_to_which_a_link_leads_from_its_old_place(tmp_path: P
     assert not (tmp_path / "a").exists()
 
 
-def test_organize_again_leaves_the_link_that_stands_in_for_a_song(tmp_path: Path) -> None:
+def test_organize_keeps_a_link_in_place_of_a_file(tmp_path: Path) -> None:
     """A move that was begun and not noted as done, and a link in the old place since: the file behind it stays."""
     touch(tmp_path, "a.mp3")
     organize(tmp_path)
@@ -623,7 +623,7 @@ def test_a_move_that_fails_in_the_middle_leaves_that_file_and_takes_the_others(
     assert len(find_tracks(tmp_path)) == 3
 
 
-def test_another_disk_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_move_to_another_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "a.mp3", "a.INFO")
     os.utime(tmp_path / "a.mp3", ns=(10**18, 10**18))
 
@@ -682,7 +682,7 @@ def test_two_runs_at_once_are_refused_and_a_late_one_finds_nothing_to_do(
         organize(tmp_path)
 
 
-def test_what_was_begun_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_move_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed before its folder was made: no other file may get the name."""
     touch(tmp_path, "a.mp3", "b.mp3")
 
@@ -715,7 +715,7 @@ def test_a_cut_journal_line_counts_as_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("escape", ["../victim", "/{outside}/victim", "a/../../victim", "link/victim"])
-def test_a_stranger_s_journal_reaches_nothing_outside(tmp_path: Path, escape: str) -> None:
+def test_the_journal_of_a_data_set_reaches_nothing_outside(tmp_path: Path, escape: str) -> None:
     root = tmp_path / "root"
     touch(tmp_path, "victim", "root/x.mp3")
     (root / "link").symlink_to(tmp_path)

@@ -40,7 +40,7 @@ def test_reasons(reason: str, allowed: bool) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_an_unknown_reason_fails(workers: int, tmp_path: Path) -> None:
+def test_an_unlisted_reason_fails(workers: int, tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(TESTS)
     (tmp_path / "test_all.py").write_text("import pytest\npytest.skip('not this year', allow_module_level=True)\n")
     (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {HERE} {HERE.parent / 'src'}\n")

@@ -91,7 +91,7 @@ def test_every_format_is_a_mix(tmp_path: Path, suffix: str) -> None:
     assert Track.at(tmp_path / "t" / f"full_mix.{suffix}") == Track.at(tmp_path / "t")
 
 
-def test_two_candidates_are_named_when_they_are_asked_for(tmp_path: Path) -> None:
+def test_two_files_for_one_stem_are_named(tmp_path: Path) -> None:
     touch(tmp_path / "t" / "full_mix.flac", tmp_path / "t" / "drums.flac", tmp_path / "t" / "drums.mp3")
     track = Track.at(tmp_path / "t")
     assert track.mix.name == "full_mix.flac"
@@ -135,7 +135,7 @@ def test_loose_files_behind_a_link_are_tracks_and_are_not_moved(tmp_path: Path) 
     assert loose_files(tmp_path / "set") == []
 
 
-def test_a_missing_stem_says_how_to_make_it(tmp_path: Path) -> None:
+def test_the_message_for_a_missing_stem_names_the_command(tmp_path: Path) -> None:
     touch(tmp_path / "t" / "full_mix.flac")
     track = Track.at(tmp_path / "t")
     assert track.stems == {}
@@ -172,7 +172,7 @@ def test_a_relative_path_has_the_name_of_its_folder(tmp_path: Path, monkeypatch:
         ("loop", "no such file or folder"),
     ],
 )
-def test_what_is_no_track_is_told_in_one_line(tmp_path: Path, path: str, words: str) -> None:
+def test_a_path_that_is_not_a_track_is_one_line(tmp_path: Path, path: str, words: str) -> None:
     touch(tmp_path / "set" / "t" / "full_mix.flac", tmp_path / "set" / "t" / "drums.flac")
     touch(tmp_path / "set" / "t" / "t.INFO", tmp_path / "loose" / "a.mp3", tmp_path / "loose" / "._a.mp3")
     (tmp_path / "empty").mkdir()
@@ -257,7 +257,7 @@ def test_links_are_followed_once_and_never_in_circles(tmp_path: Path) -> None:
     assert names(find_tracks(root), root) == ["Far", "far/v", "linked", "t"]
 
 
-def test_a_folder_that_cannot_be_read_is_told_and_the_rest_is_found(
+def test_an_unreadable_folder_is_reported_and_the_rest_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(tmp_path / "a" / "full_mix.flac", tmp_path / "b" / "x" / "full_mix.flac")

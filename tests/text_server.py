@@ -1,6 +1,6 @@
-"""A server of texts that plays a script: what it answers, how, and what it was asked.
+"""A caption server with scripted answers, which records the requests.
 
-``python text_server.py LOG`` runs one in a process of its own, that writes a line for each question into LOG.
+``python text_server.py LOG`` runs it in a separate process that writes a line for each request into LOG.
 """
 
 import base64
@@ -17,39 +17,39 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-SAYS = "Warm pads drift over slow drums in a calm dark mood."
+CAPTION = "Warm pads drift over slow drums in a calm dark mood."
 
 
 @dataclass
-class Play:
-    """What to do with one question, instead of answering it."""
+class Response:
+    """One scripted response."""
 
     status: int = 200
     body: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
-    #: Promise so many bytes more than come.
+    #: Number of bytes by which Content-Length exceeds the body.
     missing: int = 0
-    #: Seconds before anything comes.
+    #: Seconds before the response is sent.
     wait: float = 0.0
 
 
-def said(text: str = SAYS, finish: str = "stop", **usage: Any) -> Play:
-    """A whole answer."""
+def completion(text: str = CAPTION, finish: str = "stop", **usage: Any) -> Response:
+    """A complete answer, as a chat completion."""
     choice = {"message": {"role": "assistant", "content": text}, "finish_reason": finish}
-    return Play(body=json.dumps({"choices": [choice], **usage}).encode())
+    return Response(body=json.dumps({"choices": [choice], **usage}).encode())
 
 
-def refused(status: int, message: str = "no", **inner: Any) -> Play:
-    """An error as such servers give it."""
-    return Play(status, json.dumps({"error": {"message": message, **inner}}).encode())
+def error_response(status: int, message: str = "no", **inner: Any) -> Response:
+    """An error response in the form of an OpenAI-compatible server."""
+    return Response(status, json.dumps({"error": {"message": message, **inner}}).encode())
 
 
 class TextServer:
-    """The server. ``asked`` holds the questions (bodies), ``headers`` what came with each, ``requests`` every path."""
+    """The server. ``asked`` holds the bodies of chat requests, ``headers`` their headers, ``requests`` all paths."""
 
-    def __init__(self, answer: Callable[[dict[str, Any]], Play] | None = None, owner: str = "stub") -> None:
-        self.script: list[Play] = []
-        self.answer = answer or (lambda body: said())
+    def __init__(self, answer: Callable[[dict[str, Any]], Response] | None = None, owner: str = "stub") -> None:
+        self.script: list[Response] = []
+        self.answer = answer or (lambda body: completion())
         self.owner = owner
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -64,10 +64,10 @@ class TextServer:
             def do_GET(self) -> None:
                 outer.requests.append(self.path)
                 row = {"id": "/models/stub.gguf", "owned_by": outer.owner}
-                told = (
+                content = (
                     {"data": [row]} if self.path == "/v1/models" else {"modalities": {"audio": True}, "total_slots": 2}
                 )
-                self._send(Play(body=json.dumps(told).encode()))
+                self._send(Response(body=json.dumps(content).encode()))
 
             def do_POST(self) -> None:
                 outer.requests.append(self.path)
@@ -75,21 +75,21 @@ class TextServer:
                 with outer._lock:
                     outer.asked.append(body)
                     outer.headers.append(dict(self.headers))
-                    play = outer.script.pop(0) if outer.script else outer.answer(body)
-                time.sleep(play.wait)
-                self._send(play)
+                    response = outer.script.pop(0) if outer.script else outer.answer(body)
+                time.sleep(response.wait)
+                self._send(response)
 
-            def _send(self, play: Play) -> None:
-                body = play.body or b""
+            def _send(self, response: Response) -> None:
+                body = response.body or b""
                 try:
-                    self.send_response(play.status)
-                    for name, value in play.headers.items():
+                    self.send_response(response.status)
+                    for name, value in response.headers.items():
                         self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(body) + play.missing))
+                    self.send_header("Content-Length", str(len(body) + response.missing))
                     self.end_headers()
                     self.wfile.write(body)
                 except OSError:
-                    pass  # nobody waits for it any more
+                    pass  # the client has closed the connection
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -110,15 +110,15 @@ def text_server(**more: Any) -> Iterator[TextServer]:
         server.close()
 
 
-def asked_for(body: dict[str, Any]) -> tuple[str, str]:
-    """What a question is about: a digest of its sound, and its prompt. Fails where it has another shape."""
+def audio_and_prompt(body: dict[str, Any]) -> tuple[str, str]:
+    """Digest of the audio, and prompt, of a request. Fails if the request has another form."""
     (message,) = body["messages"]
     assert message["role"] == "user"
-    sound, text = message["content"]
-    assert sound["type"] == "input_audio", "the sound comes first"
-    assert sound["input_audio"]["format"] == "wav"
+    audio, text = message["content"]
+    assert audio["type"] == "input_audio", "the audio comes first"
+    assert audio["input_audio"]["format"] == "wav"
     assert text["type"] == "text"
-    data = base64.b64decode(sound["input_audio"]["data"], validate=True)
+    data = base64.b64decode(audio["input_audio"]["data"], validate=True)
     with wave.open(io.BytesIO(data)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16000)
         assert file.getnframes()
@@ -128,10 +128,10 @@ def asked_for(body: dict[str, Any]) -> tuple[str, str]:
 if __name__ == "__main__":
     with open(sys.argv[1], "a") as log:
 
-        def answer(body: dict[str, Any]) -> Play:
-            log.write(json.dumps(asked_for(body)) + "\n")
+        def answer(body: dict[str, Any]) -> Response:
+            log.write(json.dumps(audio_and_prompt(body)) + "\n")
             log.flush()
-            return Play(**(vars(said()) | {"wait": 0.1}))
+            return Response(**(vars(completion()) | {"wait": 0.1}))
 
         server = TextServer(answer)
         sys.stdout.write(f"{server.url}\n")

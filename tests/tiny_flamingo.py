@@ -1,8 +1,8 @@
 """Music Flamingo in its official file formats, tiny and with weights made here: for llama.cpp and for Transformers.
 
-Sizes that decide how many tokens a sound becomes are the real ones. A *speaking* model always answers ``SENTENCE``: its
-layers add nothing, and the output matrix leads from each token to the next one. A random one writes gibberish, always
-the same.
+The sizes that determine the number of audio tokens are those of the real model. With ``fixed_answer``, the model
+always answers ``SENTENCE``: its layers add nothing, and the output matrix maps each token to the next one. Without it,
+the weights are random, and the model writes the same meaningless text each time.
 """
 
 import itertools
@@ -15,7 +15,7 @@ import numpy as np
 SENTENCE = "Warm pads drift over slow drums in a calm dark mood."
 SPECIALS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<sound>", "<|sound_bos|>", "<|sound_eos|>")
 _START, _END = "\n", "<|im_end|>"
-#: As the published checkpoints have it: the sound stands before the text of its turn.
+#: As in the published checkpoints: the audio precedes the text of its turn.
 TEMPLATE = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou listen.<|im_end|>\n{% endif %}"
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
@@ -28,8 +28,8 @@ HIDDEN, LAYERS, HEADS, KV_HEADS, FEED = 64, 2, 4, 2, 128
 _SCALE = 4.0
 
 
-def byte_letters() -> list[str]:
-    """The 256 signs that stand for bytes in a byte-level BPE, as GPT-2 has them."""
+def byte_characters() -> list[str]:
+    """The 256 characters that represent bytes in a byte-level BPE, as in GPT-2."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     rest = iter(range(256, 512))
     return [chr(byte) if byte in plain else chr(next(rest)) for byte in range(256)]
@@ -37,50 +37,50 @@ def byte_letters() -> list[str]:
 
 def vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Tokens and merges: all bytes, and each word of the sentence as one token."""
-    letters = byte_letters()
+    letters = byte_characters()
     tokens, merges = list(letters), []
     for word in ["Warm", *(f" {word}" for word in SENTENCE[:-1].split()[1:])]:
-        signs = [letters[byte] for byte in word.encode()]
-        so_far = signs[0]
-        for sign in signs[1:]:
-            if so_far + sign not in tokens:
-                tokens.append(so_far + sign)
-                merges.append((so_far, sign))
-            so_far += sign
+        characters = [letters[byte] for byte in word.encode()]
+        so_far = characters[0]
+        for character in characters[1:]:
+            if so_far + character not in tokens:
+                tokens.append(so_far + character)
+                merges.append((so_far, character))
+            so_far += character
     vocab = {token: i for i, token in enumerate(tokens)}
     return vocab | {token: len(tokens) + i for i, token in enumerate(SPECIALS)}, merges
 
 
-def spoken() -> list[int]:
+def answer_tokens() -> list[int]:
     """The tokens of an answer, from the line break before it to its end."""
     vocab, _ = vocabulary()
-    letters = byte_letters()
+    letters = byte_characters()
     words = [_START, "Warm", *(f" {word}" for word in SENTENCE[:-1].split()[1:]), "."]
     return [*(vocab["".join(letters[byte] for byte in word.encode())] for word in words), vocab[_END]]
 
 
 def embeddings(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Input and output matrix of a speaking model, shape=(tokens, hidden) each."""
+    """Input and output matrix of a model with a fixed answer, shape=(tokens, hidden) each."""
     vocab, _ = vocabulary()
     table = rng.standard_normal((len(vocab), HIDDEN)).astype(np.float32)
     head = 0.01 * rng.standard_normal((len(vocab), HIDDEN)).astype(np.float32)
-    said = spoken()
-    assert len(set(said)) == len(said), "each token leads to one next token"
-    for token, following in itertools.pairwise(said):
+    tokens = answer_tokens()
+    assert len(set(tokens)) == len(tokens), "each token has one successor"
+    for token, following in itertools.pairwise(tokens):
         head[following] += _SCALE * table[token] / np.linalg.norm(table[token])
     return table, head
 
 
-def write_gguf(folder: Path, *, speaking: bool = True, seed: int = 0) -> Path:
-    """Write ``model.gguf`` and ``mmproj.gguf``; give the former."""
+def write_gguf(folder: Path, *, fixed_answer: bool = True, seed: int = 0) -> Path:
+    """Write ``model.gguf`` and ``mmproj.gguf``; return the path of the former."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    _write_text(folder / "model.gguf", rng, speaking)
+    _write_text(folder / "model.gguf", rng, fixed_answer)
     _write_encoder(folder / "mmproj.gguf", rng)
     return folder / "model.gguf"
 
 
-def _write_text(path: Path, rng: np.random.Generator, speaking: bool) -> None:
+def _write_text(path: Path, rng: np.random.Generator, fixed_answer: bool) -> None:
     import gguf
 
     vocab, merges = vocabulary()
@@ -113,22 +113,22 @@ def _write_text(path: Path, rng: np.random.Generator, speaking: bool) -> None:
         writer.add_tensor(name, (scale * rng.standard_normal(shape)).astype(np.float32))
 
     table, head = embeddings(rng)
-    if not speaking:
+    if not fixed_answer:
         head = (0.2 * rng.standard_normal(head.shape)).astype(np.float32)
     writer.add_tensor("token_embd.weight", table)
     writer.add_tensor("output_norm.weight", np.ones(HIDDEN, np.float32))
     writer.add_tensor("output.weight", head)
-    silent = 0.0 if speaking else 0.05
+    output_scale = 0.0 if fixed_answer else 0.05
     for i in range(LAYERS):
         for norm in ("attn_norm", "ffn_norm"):
             writer.add_tensor(f"blk.{i}.{norm}.weight", np.ones(HIDDEN, np.float32))
         for part, size in (("q", HIDDEN), ("k", HIDDEN // HEADS * KV_HEADS), ("v", HIDDEN // HEADS * KV_HEADS)):
             tensor(f"blk.{i}.attn_{part}.weight", size, HIDDEN)
             tensor(f"blk.{i}.attn_{part}.bias", size)
-        tensor(f"blk.{i}.attn_output.weight", HIDDEN, HIDDEN, scale=silent)
+        tensor(f"blk.{i}.attn_output.weight", HIDDEN, HIDDEN, scale=output_scale)
         tensor(f"blk.{i}.ffn_gate.weight", FEED, HIDDEN)
         tensor(f"blk.{i}.ffn_up.weight", FEED, HIDDEN)
-        tensor(f"blk.{i}.ffn_down.weight", HIDDEN, FEED, scale=silent)
+        tensor(f"blk.{i}.ffn_down.weight", HIDDEN, FEED, scale=output_scale)
     _finish(writer)
 
 
@@ -185,7 +185,7 @@ def _finish(writer: Any) -> None:
     writer.close()
 
 
-def write_checkpoint(folder: Path, architecture: str, *, speaking: bool = True, size: int = 1) -> Path:
+def write_checkpoint(folder: Path, architecture: str, *, fixed_answer: bool = True, size: int = 1) -> Path:
     """Write a folder of Transformers: architecture ``MusicFlamingo`` or ``AudioFlamingo3``; ``size`` widens it."""
     import torch
     import transformers as tf
@@ -224,28 +224,28 @@ def write_checkpoint(folder: Path, architecture: str, *, speaking: bool = True, 
     torch.manual_seed(0)
     config = getattr(tf, f"{architecture}Config")(audio_config=audio, text_config=text, **marks)
     network = getattr(tf, f"{architecture}ForConditionalGeneration")(config)
-    if speaking:
-        _teach(network, ids)
-    else:  # matrices as they come out of the box are so flat that every prompt would be answered alike
+    if fixed_answer:
+        _set_fixed_answer(network, ids)
+    else:  # with the initial matrices, every prompt would get the same answer
         with torch.no_grad():
             for name, weights in network.named_parameters():
                 if weights.ndim > 1:
                     weights.mul_(20.0 if "embed_tokens" in name else 12.0)
     network.generation_config = tf.GenerationConfig(eos_token_id=ids[_END], pad_token_id=ids["<|endoftext|>"])
     network.save_pretrained(folder)
-    listener = tf.WhisperFeatureExtractor(feature_size=128, return_attention_mask=True)
-    getattr(tf, f"{architecture}Processor")(listener, tokenizer, chat_template=TEMPLATE).save_pretrained(folder)
+    extractor = tf.WhisperFeatureExtractor(feature_size=128, return_attention_mask=True)
+    getattr(tf, f"{architecture}Processor")(extractor, tokenizer, chat_template=TEMPLATE).save_pretrained(folder)
     assert json.loads((folder / "config.json").read_text())["architectures"] == [type(network).__name__]
     return folder
 
 
-def _teach(network: Any, ids: dict[str, int]) -> None:
+def _set_fixed_answer(network: Any, ids: dict[str, int]) -> None:
     import torch
 
     vocab, _ = vocabulary()
     table, head = embeddings(np.random.default_rng(0))
     where = list(range(len(table)))
-    for token, i in ids.items():  # a tokenizer has its own order for them
+    for token, i in ids.items():  # a tokenizer orders them differently
         where[i] = vocab[token]
     with torch.no_grad():
         for name, weights in network.named_parameters():

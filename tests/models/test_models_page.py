@@ -1,4 +1,4 @@
-"""docs/models.md says what a user reads without weights: every line of it is what mirkit prints."""
+"""Each message that docs/models.md quotes is the one that mirkit prints."""
 
 import re
 import shlex
@@ -22,8 +22,8 @@ def track(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_track(tmp_path / "my_music" / "Track", seconds=1)
 
 
-def said(text: str, home: Path, track: Path) -> str:
-    """What was printed, as the page has it."""
+def normalized(text: str, home: Path, track: Path) -> str:
+    """Printed text with the paths of the page."""
     return text.replace(str(home), "~/.cache/mirkit").replace(str(track.parent), "my_music")
 
 
@@ -36,19 +36,19 @@ def test_a_line(
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == lacking else object())
     words = [str(track) if word == "TRACK" else word for word in shlex.split(command)]
     assert main(words) == 1
-    assert said(capsys.readouterr().err, home, track) == line + "\n"
+    assert normalized(capsys.readouterr().err, home, track) == line + "\n"
 
 
 def test_every_model_has_a_line() -> None:
     from mirkit.catalog import BACKENDS
 
-    told = " ".join(line for *_, line in ROWS)
+    messages = " ".join(line for *_, line in ROWS)
     for row in BACKENDS:
         if row.job != "texts" and (row.package or row.asked):
-            assert row.says.partition(",")[0].split()[0] in told, row
+            assert row.says.partition(",")[0].split()[0] in messages, row
 
 
 def test_the_plan(track: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", str(track.parent), "--offline", "--dry-run"]) == 0
-    printed = said(capsys.readouterr().out, home, track).splitlines()
+    printed = normalized(capsys.readouterr().out, home, track).splitlines()
     assert printed[:7] == PLAN.splitlines()[:7]

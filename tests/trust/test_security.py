@@ -27,7 +27,7 @@ from mirkit.engines import serial
 from mirkit.export import cells
 from mirkit.store import printable, read_info
 from mirkit.store.settings_file import user_settings_path
-from text_server import Play, text_server
+from text_server import Response, text_server
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "mirkit"
 POSIX = pytest.mark.skipif(os.name == "nt", reason="links and pipes as POSIX systems have them")
@@ -489,7 +489,7 @@ def test_a_redirect_carries_no_key_to_another_host(
     monkeypatch.setenv("MIRKIT_TEXTS_KEY", "sk-secret-of-user")
     with text_server() as other, text_server() as server:
         for status in (301, 302, 303, 307, 308):
-            server.script.append(Play(status, headers={"Location": f"{other.url}/v1/chat/completions"}))
+            server.script.append(Response(status, headers={"Location": f"{other.url}/v1/chat/completions"}))
             assert run("describe", library, "--batch", "--only", "full", "--url", server.url) == 1
             assert f"answers {status}" in capsys.readouterr().err
         assert not other.requests

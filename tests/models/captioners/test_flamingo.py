@@ -26,7 +26,7 @@ ASKS = [Prompt(prompt, 20, (20, 400), 0.0, 1) for prompt in PROMPTS]
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def gibberish(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_checkpoint(tmp_path_factory.mktemp("random"), request.param, speaking=False)
+    return write_checkpoint(tmp_path_factory.mktemp("random"), request.param, fixed_answer=False)
 
 
 @pytest.fixture(autouse=True)

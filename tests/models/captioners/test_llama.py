@@ -42,7 +42,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gibberish(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_gguf(tmp_path_factory.mktemp("random"), speaking=False)
+    return write_gguf(tmp_path_factory.mktemp("random"), fixed_answer=False)
 
 
 def settings(model: Path, **texts: object) -> Settings:

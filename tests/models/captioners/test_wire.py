@@ -13,7 +13,7 @@ from mirkit.models.captioners.chat import ChatSession, grammar
 from mirkit.models.captioners.http import KEY, Server
 from mirkit.models.captioners.http_client import TRIES, HttpClient, TooLongError
 from mirkit.settings import CaptionSettings
-from text_server import SAYS, Play, TextServer, asked_for, refused, said, text_server
+from text_server import CAPTION, Response, TextServer, audio_and_prompt, completion, error_response, text_server
 
 ASK = Prompt("What is it?", 50, (20, 300), 0.0, 1)
 SOUND = np.sin(np.arange(16000) / 20).astype(np.float32)
@@ -47,9 +47,9 @@ def answer(talk: ChatSession) -> str:
 
 
 def test_the_question_has_the_sound_first(server: TextServer) -> None:
-    assert answer(talk(server, Clock())) == SAYS
+    assert answer(talk(server, Clock())) == CAPTION
     (body,) = server.asked
-    assert asked_for(body)[1] == "What is it?"
+    assert audio_and_prompt(body)[1] == "What is it?"
     assert (body["max_tokens"], body["temperature"], body["seed"], body["model"]) == (50, 0.0, 1, "stub")
     assert "grammar" not in body
 
@@ -66,33 +66,33 @@ def test_profiles_add_what_they_can(server: TextServer) -> None:
 @pytest.mark.parametrize(
     "play",
     [
-        refused(429),
-        refused(500),
-        refused(503),
-        Play(body=b"<html>busy</html>"),
-        Play(body=b'{"choices": [', missing=100),
-        Play(502, b"bad gateway"),
+        error_response(429),
+        error_response(500),
+        error_response(503),
+        Response(body=b"<html>busy</html>"),
+        Response(body=b'{"choices": [', missing=100),
+        Response(502, b"bad gateway"),
     ],
     ids=["429", "500", "503", "garbage", "truncated", "502"],
 )
-def test_what_passes_is_tried_again(server: TextServer, play: Play) -> None:
+def test_what_passes_is_tried_again(server: TextServer, play: Response) -> None:
     clock = Clock()
     server.script = [play, play]
-    assert answer(talk(server, clock)) == SAYS
+    assert answer(talk(server, clock)) == CAPTION
     assert clock.waited == [1.0, 2.0]
     assert len(server.asked) == 3
 
 
 def test_a_slow_answer_is_tried_again(server: TextServer) -> None:
-    slow = said()
+    slow = completion()
     slow.wait = 1.0
     server.script = [slow]
-    assert answer(talk(server, Clock(), timeout=0.3)) == SAYS
+    assert answer(talk(server, Clock(), timeout=0.3)) == CAPTION
 
 
 def test_the_server_says_when_to_come_again(server: TextServer) -> None:
     clock = Clock()
-    busy = refused(429)
+    busy = error_response(429)
     busy.headers["Retry-After"] = "7"
     server.script = [busy]
     answer(talk(server, clock))
@@ -102,15 +102,15 @@ def test_the_server_says_when_to_come_again(server: TextServer) -> None:
 @pytest.mark.parametrize(
     ("play", "says"),
     [
-        (refused(500, "Invalid base64 value"), "answers 500: Invalid base64 value"),
-        (Play(body=b"[1, 2"), "no JSON"),
-        (Play(body=b"[1, 2]"), "holds no text"),
-        (Play(body=b'{"choices": []}'), "holds no text"),
-        (refused(400, "unsupported content[].type"), "answers 400: unsupported"),
-        (Play(422, b"\xff\x00"), "answers 422"),
+        (error_response(500, "Invalid base64 value"), "answers 500: Invalid base64 value"),
+        (Response(body=b"[1, 2"), "no JSON"),
+        (Response(body=b"[1, 2]"), "holds no text"),
+        (Response(body=b'{"choices": []}'), "holds no text"),
+        (error_response(400, "unsupported content[].type"), "answers 400: unsupported"),
+        (Response(422, b"\xff\x00"), "answers 422"),
     ],
 )
-def test_what_stays_wrong_is_this_tracks_failure(server: TextServer, play: Play, says: str) -> None:
+def test_what_stays_wrong_is_this_tracks_failure(server: TextServer, play: Response, says: str) -> None:
     server.script = [play] * TRIES
     with pytest.raises(ModelError, match=says.replace("[", r"\[")) as failure:
         answer(talk(server, Clock()))
@@ -119,7 +119,9 @@ def test_what_stays_wrong_is_this_tracks_failure(server: TextServer, play: Play,
 
 
 def test_too_much_sound_for_the_context(server: TextServer) -> None:
-    server.script = [refused(400, "too long", type="exceed_context_size_error", n_prompt_tokens=5301, n_ctx=2048)]
+    server.script = [
+        error_response(400, "too long", type="exceed_context_size_error", n_prompt_tokens=5301, n_ctx=2048)
+    ]
     with pytest.raises(TooLongError, match="5301 tokens into its 2048") as failure:
         answer(talk(server, Clock()))
     assert (failure.value.needed, failure.value.there) == (5301, 2048)
@@ -128,7 +130,7 @@ def test_too_much_sound_for_the_context(server: TextServer) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_server_that_refuses_ends_the_run(server: TextServer, status: int) -> None:
-    server.script = [refused(status, f"bad key {SECRET}")]
+    server.script = [error_response(status, f"bad key {SECRET}")]
     with pytest.raises(CaptionerUnavailable) as failure:
         answer(talk(server, Clock()))
     assert SECRET not in str(failure.value)
@@ -146,7 +148,7 @@ def test_the_key_goes_to_the_server_and_nowhere_else(server: TextServer) -> None
     answer(talk(server, Clock()))
     assert server.headers[0]["Authorization"] == f"Bearer {SECRET}"
     with text_server() as elsewhere:
-        moved = Play(307, headers={"Location": f"{elsewhere.url}/v1/chat/completions"})
+        moved = Response(307, headers={"Location": f"{elsewhere.url}/v1/chat/completions"})
         server.script = [moved]
         with pytest.raises(ModelError):
             answer(talk(server, Clock()))
@@ -181,7 +183,11 @@ def test_numbers_that_servers_tell(server: TextServer) -> None:
         "completion_tokens": 12,
         "prompt_tokens_details": {"cached_tokens": 7},
     }
-    server.script = [said(usage=usage), said(usage=usage, timings={"cache_n": 790}), said(finish="length")]
+    server.script = [
+        completion(usage=usage),
+        completion(usage=usage, timings={"cache_n": 790}),
+        completion(finish="length"),
+    ]
     found = [next(iter(talk(server, Clock()).ask([ASK])))[1] for _ in range(3)]
     assert [(row.heard, row.written, row.cached, row.finish) for row in found] == [
         (800, 12, 7, "stop"),
@@ -191,16 +197,16 @@ def test_numbers_that_servers_tell(server: TextServer) -> None:
 
 
 def test_a_text_that_fills_the_grammar_counts_as_cut(server: TextServer) -> None:
-    server.script = [said("A" * 299 + ".")]
+    server.script = [completion("A" * 299 + ".")]
     ((_, found),) = talk(server, Clock(), profile="llama").ask([ASK])
     assert (found.finish, len(found.text)) == ("length", 299)
 
 
 def test_one_call_asks_for_json(server: TextServer) -> None:
-    server.script = [said(json.dumps({"full": SAYS}))]
+    server.script = [completion(json.dumps({"full": CAPTION}))]
     ask = Prompt("All?", 50, (20, 300), 0.0, 1, ("full",))
     ((_, found),) = talk(server, Clock(), profile="llama").ask([ask])
-    assert json.loads(found.text) == {"full": SAYS}
+    assert json.loads(found.text) == {"full": CAPTION}
     shape = server.asked[0]["response_format"]["json_schema"]["schema"]
     assert shape["required"] == ["full"]
     assert "grammar" not in server.asked[0]

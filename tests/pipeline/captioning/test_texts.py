@@ -18,7 +18,7 @@ from mirkit.captions.prompts import QUESTIONS
 from mirkit.catalog import TEXT_KEYS
 from mirkit.cli import main
 from mirkit.store import ProvenanceRecord, read_info, read_provenance, update_info, update_provenance
-from text_server import SAYS, Play, TextServer, asked_for, refused, said, text_server
+from text_server import CAPTION, Response, TextServer, audio_and_prompt, completion, error_response, text_server
 
 MIX = sum(beat_music(2.0).values())
 FIELDS = [row.field for row in QUESTIONS]
@@ -63,10 +63,10 @@ def test_five_texts_a_track_and_nothing_twice(
     out = capsys.readouterr().out
     assert "15 texts for 3 tracks" in out
     assert "15 x new" in out
-    assert Counter(asked_for(body)[1] for body in server.asked) == Counter({row.prompt: 3 for row in QUESTIONS})
-    assert len({asked_for(body)[0] for body in server.asked}) == 3
+    assert Counter(audio_and_prompt(body)[1] for body in server.asked) == Counter({row.prompt: 3 for row in QUESTIONS})
+    assert len({audio_and_prompt(body)[0] for body in server.asked}) == 3
     for i in range(3):
-        assert info(library, i) == dict.fromkeys(TEXT_KEYS, SAYS)
+        assert info(library, i) == dict.fromkeys(TEXT_KEYS, CAPTION)
     entry = entries(library)["describe/full"]
     assert (entry.backend, entry.model) == ("http", "stub.gguf")
     assert method(entry)["attempts"] == 1
@@ -127,21 +127,23 @@ def test_the_users_own_texts_stay(server: TextServer, library: Path, capsys: pyt
     assert info(library)["music_flamingo_structure"] == "Mine too."
     assert len(server.asked) == 4, "adoption costs no question"
     run(server, library / "song 0.flac", "--overwrite")
-    assert info(library) == dict.fromkeys(TEXT_KEYS, SAYS)
+    assert info(library) == dict.fromkeys(TEXT_KEYS, CAPTION)
 
 
 def test_texts_without_provenance_survive_a_deleted_info(server: TextServer, library: Path) -> None:
     run(server, library / "song 0.flac")
     (library / "song 0.INFO").unlink()
     run(server, library / "song 0.flac")
-    assert info(library) == dict.fromkeys(TEXT_KEYS, SAYS)
+    assert info(library) == dict.fromkeys(TEXT_KEYS, CAPTION)
     assert len(server.asked) == 5, "the provenance knows the answers"
 
 
 def test_no_usable_answer_is_absent_with_a_reason(
     server: TextServer, library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.answer = lambda body: said("I'm sorry, I cannot listen." if "genre and mood" in body_text(body) else SAYS)
+    server.answer = lambda body: completion(
+        "I'm sorry, I cannot listen." if "genre and mood" in body_text(body) else CAPTION
+    )
     assert run(server, library / "song 0.flac") == 0
     assert "music_flamingo_genre_mood" not in info(library)
     entry = entries(library)["describe/genre_mood"]
@@ -179,7 +181,7 @@ def test_one_bad_track_costs_itself_only(server: TextServer, library: Path, caps
 
 
 def test_a_refused_track_costs_itself_only(server: TextServer, library: Path) -> None:
-    server.script = [refused(400, "bad sound")]
+    server.script = [error_response(400, "bad sound")]
     assert run(server, library, "--batch") == 1
     assert len(server.asked) == 11
     assert run(server, library, "--batch") == 0
@@ -189,7 +191,7 @@ def test_a_refused_track_costs_itself_only(server: TextServer, library: Path) ->
 def test_a_server_that_refuses_ends_the_run_at_once(
     server: TextServer, library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.script = [said(), said(), refused(401)]
+    server.script = [completion(), completion(), error_response(401)]
     assert run(server, library, "--batch") == 1
     assert "MIRKIT_TEXTS_KEY" in capsys.readouterr().err
     assert len(server.asked) == 3
@@ -233,7 +235,7 @@ def test_contradictions_are_flagged_and_mended(
         update_provenance(
             library / f"song {i}.PROVENANCE", [ProvenanceRecord("separate", "0", 1, backend="demucs")], FACTS
         )
-    server.answer = lambda body: said(PLANTED if "full detail" in body_text(body) else SAYS)
+    server.answer = lambda body: completion(PLANTED if "full detail" in body_text(body) else CAPTION)
     assert run(server, library, "--batch") == 0
     assert info(library)["music_flamingo_full"] == PLANTED, "told, not changed"
     how = method(entries(library)["describe/full"])
@@ -257,22 +259,22 @@ def test_contradictions_are_flagged_and_mended(
 def test_a_cache_that_misses_is_told_once(
     server: TextServer, library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.answer = lambda body: said(timings={"cache_n": 3}, usage={"prompt_tokens": 790})
+    server.answer = lambda body: completion(timings={"cache_n": 3}, usage={"prompt_tokens": 790})
     run(server, library, "--batch")
     assert capsys.readouterr().err.count("3 of 790 tokens were known") == 1
     assert method(entries(library)["describe/structure"])["cached"] == 3
-    server.answer = lambda body: said(timings={"cache_n": 780}, usage={"prompt_tokens": 790})
+    server.answer = lambda body: completion(timings={"cache_n": 780}, usage={"prompt_tokens": 790})
     run(server, library, "--batch", "--overwrite")
     assert "tokens were known" not in capsys.readouterr().err
 
 
 def test_tracks_in_parallel_each_in_its_slot(library: Path) -> None:
     with text_server(owner="llamacpp") as server:
-        server.answer = lambda body: Play(**(vars(said()) | {"wait": 0.05}))
+        server.answer = lambda body: Response(**(vars(completion()) | {"wait": 0.05}))
         assert run(server, library, "--batch", "--slots", "2") == 0
     slots: dict[str, set[int]] = {}
     for body in server.asked:
-        slots.setdefault(asked_for(body)[0], set()).add(body["id_slot"])
+        slots.setdefault(audio_and_prompt(body)[0], set()).add(body["id_slot"])
     assert len(slots) == 3
     assert all(len(used) == 1 for used in slots.values()), "a track stays in its slot"
     assert {slot for used in slots.values() for slot in used} == {0, 1}
@@ -289,7 +291,7 @@ def test_dry_run_and_json(server: TextServer, library: Path, capsys: pytest.Capt
 
 
 def test_two_runs_share_the_tracks(server: TextServer, library: Path) -> None:
-    slow = said()
+    slow = completion()
     slow.wait = 0.1
     server.answer = lambda body: slow
     command = [sys.executable, "-m", "mirkit", "describe", str(library), "--batch", "--url", server.url]
@@ -297,12 +299,12 @@ def test_two_runs_share_the_tracks(server: TextServer, library: Path) -> None:
     for process in runs:
         process.wait(60)
     assert run(server, library, "--batch") == 0
-    assert Counter(asked_for(body) for body in server.asked).most_common(1)[0][1] == 1
+    assert Counter(audio_and_prompt(body) for body in server.asked).most_common(1)[0][1] == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="an interrupt for one process")
 def test_an_interrupt_keeps_what_is_there(tmp_path: Path, library: Path) -> None:
-    with text_server(answer=lambda body: Play(**(vars(said()) | {"wait": 0.3}))) as server:
+    with text_server(answer=lambda body: Response(**(vars(completion()) | {"wait": 0.3}))) as server:
         command = [sys.executable, "-m", "mirkit", "describe", str(library), "--batch", "--url", server.url]
         process = subprocess.Popen(
             command,
@@ -355,7 +357,7 @@ def test_killed_again_and_again_no_text_is_asked_for_twice(tmp_path: Path, slots
     assert len(asked) == tracks * len(QUESTIONS)
     assert asked.total() - len(asked) <= kills * slots
     for i in range(tracks):
-        assert info(library, i) == dict.fromkeys(TEXT_KEYS, SAYS)
+        assert info(library, i) == dict.fromkeys(TEXT_KEYS, CAPTION)
         told = entries(library, i)
         assert all(method(told[f"describe/{field}"])["attempts"] == 1 for field in FIELDS)
 
