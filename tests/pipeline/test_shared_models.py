@@ -13,6 +13,7 @@ from library import make_track
 from mirkit.audio import open_audio
 from mirkit.catalog import STEMS
 from mirkit.cli import main
+from mirkit.models.device_server import DeviceServers
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="looks where POSIX keeps sockets")]
 TRACKS = ("One", "Two", "Three")
@@ -39,13 +40,14 @@ def test_all_workers_use_one_process_and_find_the_same(tmp_path: Path, monkeypat
     for i, name in enumerate(TRACKS):
         make_track(alone / name, seconds=3 + i, bpm=100 + 10 * i)
     shutil.copytree(alone, together)
-    (tmp_path / "t").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "t"))
+    started: list[str] = []
+    start = DeviceServers._start
+    monkeypatch.setattr(DeviceServers, "_start", lambda self, device: (started.append(device), start(self, device)))
     process(alone, *models, jobs="1")
-    assert not list((tmp_path / "t").glob("mirkit-*/*.json"))
-    monkeypatch.setenv("MIRKIT_OWNER", "cpu")
+    assert started == []
+    monkeypatch.setenv("MIRKIT_DEVICE_SERVER", "cpu")
     process(together, *models, jobs="2")
-    assert len(list((tmp_path / "t").glob("mirkit-*/cpu-*.json"))) == 1
+    assert started == ["cpu", "cpu"], "one in each of the two runs"
     for name in TRACKS:
         for stem in STEMS:
             np.testing.assert_allclose(sound(together / name, stem), sound(alone / name, stem), atol=2e-6)

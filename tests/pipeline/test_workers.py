@@ -66,8 +66,8 @@ def test_without_ray_it_is_one_line(
 @pytest.mark.parametrize(
     ("cards", "jobs", "gpu", "share"),
     [
-        (2, 16, True, 0.125),
-        (1, 64, True, 0.0625),
+        (2, 16, True, 0.25),
+        (1, 64, True, 0.25),
         (2, 3, True, 0.6666),
         (8, 4, True, 1.0),
         (0, 4, True, 0.0),

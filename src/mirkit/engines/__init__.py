@@ -4,14 +4,14 @@
 killed worker, a lost node or a passed limit is the result of that item only. ``work`` and the items must pickle.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 from mirkit.engines.item_result import I, ItemResult, R
 from mirkit.engines.resources import cores as _cores_here
 from mirkit.engines.resources import default_memory, worker_number
 
-#: Actors that share a GPU at most: what they load there, they load together.
-_ON_A_CARD = 16
+#: Actors that share a GPU at most: each loads its own models there.
+_ON_A_CARD = 4
 
 __all__ = ["ItemResult", "cores", "default_memory", "run", "worker_number"]
 
@@ -35,6 +35,7 @@ def run(
     memory: int | None = None,
     address: str | None = None,
     gpu: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Generator[ItemResult[I, R], None, None]:
     """Apply ``work`` to every item: a single one here, several in worker processes, which may die without us.
 
@@ -55,7 +56,9 @@ def run(
     address : str, optional
         Of the Ray cluster that does the work.
     gpu : bool
-        Whether the work uses a GPU: each actor of the cluster then gets a share, a sixteenth of one at least.
+        Whether the work uses a GPU: each actor of the cluster then gets a share, a quarter of one at least.
+    environment : mapping, optional
+        Variables for the worker processes of this machine.
     """
     if address is not None:
         from mirkit.engines import ray_engine
@@ -71,4 +74,4 @@ def run(
         return serial.run(work, items)
     from mirkit.engines import processes
 
-    return processes.run(work, items, jobs=jobs, time_limit=time_limit, memory=memory)
+    return processes.run(work, items, jobs=jobs, time_limit=time_limit, memory=memory, environment=environment)

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic
@@ -28,6 +28,7 @@ def run(
     jobs: int,
     time_limit: float | None = None,
     memory: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Generator[ItemResult[I, R], None, None]:
     """Yield results as they come.
 
@@ -39,7 +40,7 @@ def run(
     MirkitError
         No worker process can be started here.
     """
-    foreman = _Foreman(work, items, jobs, time_limit, memory or default_memory())
+    foreman = _Foreman(work, items, jobs, time_limit, memory or default_memory(), environment or {})
     try:
         yield from foreman.results()
     finally:
@@ -56,6 +57,7 @@ class _Foreman(Generic[I, R]):
         jobs: int,
         time_limit: float | None,
         memory: int,
+        environment: Mapping[str, str],
     ) -> None:
         self._work, self._items, self._jobs = work, items, jobs
         self._time_limit, self._memory = time_limit, memory
@@ -65,7 +67,7 @@ class _Foreman(Generic[I, R]):
         self._workers: list[WorkerHandle] = []
         self._heard: SimpleQueue[tuple[WorkerHandle, Any]] = SimpleQueue()
         self._stillborn = 0
-        self._environment = threads_each(jobs)
+        self._environment = {**threads_each(jobs), **environment}
 
     def results(self) -> Iterator[ItemResult[I, R]]:
         while self._waiting or self._alone or self._busy():

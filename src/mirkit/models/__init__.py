@@ -246,17 +246,34 @@ class _Deaf:
         return self._why
 
 
-def uses_card(job: str, name: str, device: str) -> bool:
-    """Whether a method for a job would compute on a card here, if that device is asked for."""
+def compute_device(job: str, name: str, device: str) -> str:
+    """Return the device that a method would compute on here, or ``""`` where it needs or has no neural network.
+
+    Parameters
+    ----------
+    job : str
+        Task of the method.
+    name : str
+        Name of the method.
+    device : str
+        The setting: ``auto``, ``cpu``, ``cuda``, ...
+    """
     row = backend(job, name)
-    if device == "cpu" or not row.package or _lacks_package(row):
-        return False
+    if not row.package or _lacks_package(row):
+        return ""
+    if device == "cpu":
+        return device
     from mirkit.models.device import pick
 
     try:
-        return pick(device, row.package) != "cpu"
-    except MissingExtra:  # said where the run is prepared
-        return False
+        return pick(device, row.package)
+    except MissingExtra:  # reported when the run is prepared
+        return ""
+
+
+def uses_card(job: str, name: str, device: str) -> bool:
+    """Whether a method would compute on a GPU here, see :func:`compute_device`."""
+    return compute_device(job, name, device) not in ("", "cpu")
 
 
 def _gathered(row: Backend, path: Path) -> tuple[Path, ...]:
@@ -285,11 +302,9 @@ def make(name: str, found: weights.Weights, device: str) -> Any:
 def _loaded(name: str, found: weights.Weights, device: str) -> Any:
     from mirkit.models import device_server
 
-    return (
-        device_server.remote_model(name, found, device)
-        if device_server.uses_server(device)
-        else make(name, found, device)
-    )
+    if server := device_server.server_of(device):
+        return device_server.remote_model(name, found, server)
+    return make(name, found, device)
 
 
 @functools.cache

@@ -1,12 +1,13 @@
 """A plan carried out: every track through an engine, outcomes as they come, a log beside them."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from mirkit import engines, models
 from mirkit.errors import MirkitError
+from mirkit.models.device_server import DeviceServers, server_devices
 from mirkit.pipeline.plan import RunPlan, RunRequest
 from mirkit.pipeline.run_log import logged, unlogged
 from mirkit.pipeline.task import TrackJob, TrackOutcome
@@ -53,7 +54,7 @@ def workers(plan: RunPlan, request: RunRequest) -> int:
     )
     if asked > 1 and request.address is None:  # on a cluster, Ray hands out memory and cards
         device = plan.settings.run.device
-        # What computes on a card is in memory once, with the owner of the card.
+        # A model on a card is in memory once, in the server of the card.
         model = sum(
             _MODEL_MEMORY[name]
             for job, name in plan.backends.items()
@@ -78,16 +79,25 @@ def _outcomes(
 ) -> Generator[TrackOutcome, None, None]:
     jobs = [_job(plan, request, track) for track in tracks]
     busy = []
-    with closing(_engine(jobs, request, count)) as results:
-        for done in results:
-            if done.result and done.result.busy:
-                busy.append(replace(done.item, patience=_PATIENCE))
-            else:
-                yield _outcome(done)
-    if busy:
-        say(f"another run is at work on {len(busy)} of the tracks; waiting for it")
-        with closing(_engine(busy, request, count)) as results:
-            yield from map(_outcome, results)
+    with DeviceServers(_server_devices(plan, request, count)) as servers:
+        with closing(_engine(jobs, request, count, servers.environment)) as results:
+            for done in results:
+                if done.result and done.result.busy:
+                    busy.append(replace(done.item, patience=_PATIENCE))
+                else:
+                    yield _outcome(done)
+        if busy:
+            say(f"another run is at work on {len(busy)} of the tracks; waiting for it")
+            with closing(_engine(busy, request, count, servers.environment)) as results:
+                yield from map(_outcome, results)
+
+
+def _server_devices(plan: RunPlan, request: RunRequest, count: int) -> list[str]:
+    """Devices that the workers share through a server each; on a cluster, Ray hands out the cards."""
+    if request.address is not None or count == 1:
+        return []
+    device = plan.settings.run.device
+    return server_devices((models.compute_device(job, name, device) for job, name in plan.backends.items()), count)
 
 
 def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:
@@ -99,7 +109,7 @@ def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:
 
 
 def _engine(
-    jobs: list[TrackJob], request: RunRequest, count: int
+    jobs: list[TrackJob], request: RunRequest, count: int, environment: Mapping[str, str]
 ) -> Generator[engines.ItemResult[TrackJob, TrackOutcome], None, None]:
     return engines.run(
         run_job,
@@ -109,6 +119,7 @@ def _engine(
         memory=request.memory,
         address=request.address,
         gpu=_wants_gpu(jobs[0]),
+        environment=environment,
     )
 
 

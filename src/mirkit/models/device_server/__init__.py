@@ -1,62 +1,176 @@
-"""One process for each card that all workers of this machine share: it loads each model once and batches their work.
+"""One process per GPU that loads each model once and computes for all workers of a run.
 
-A worker holds a model without its network and asks the owner of the card to compute (``link``); the owner puts what
-several workers ask at once through the network together (``server``). Whoever needs an owner first starts it
-(``place``); it ends with its last worker. What it computes are pure functions of what it is sent: when it dies, it is
-started anew and asked again, and no track is lost by that.
+The run starts these processes as workers of their own (:class:`DeviceServers`) and passes their addresses to its other
+workers in an environment variable. A worker then holds a model without its network and sends batches to the server
+(``client``); the server puts batches of several workers through the network together (``server``). It ends with the
+run, also when the run is killed.
 """
 
+import json
 import os
-from dataclasses import replace
+import secrets
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from mirkit.engines import worker_number
+from mirkit.engines.resources import threads_each
+from mirkit.engines.worker_handle import WorkerHandle
 from mirkit.models.device_server.client import DeviceClient, RemoteNetwork
+from mirkit.models.device_server.server import serve
 
 if TYPE_CHECKING:
     from mirkit.models.weights import Weights
 
-#: Kinds of devices that have an owner; the environment may name others, or none.
-_OWNED = "cuda,mps"
-_LINKS: dict[str, DeviceClient] = {}
+#: Passed to the workers: JSON, device -> address of its server.
+_ADDRESSES = "MIRKIT_DEVICE_ADDRESSES"
+#: Set by the user: kinds of devices that get a server; empty for none.
+_KINDS = "MIRKIT_DEVICE_SERVER"
+_DEFAULT_KINDS = "cuda,mps"
+#: A server that ends so often in one run is not started again: something is wrong with the machine.
+_MAX_STARTS = 20
+#: Paths of sockets are limited to about 100 bytes.
+_MAX_FOLDER = 80
+
+_clients: dict[str, DeviceClient] = {}
 
 
-def uses_server(device: str) -> bool:
-    """Whether a device is used through its owner: where this is one of the workers that would share it."""
-    kinds = os.environ.get("MIRKIT_OWNER", _OWNED).split(",")
-    return worker_number() is not None and device.partition(":")[0] in kinds
+def server_devices(devices: Iterable[str], n_workers: int) -> list[str]:
+    """List the devices that get a server in a run.
+
+    Parameters
+    ----------
+    devices : iterable of str
+        Devices that the methods of the run would compute on, in PyTorch's names. ``cuda`` stands for all cards.
+    n_workers : int
+        Workers of the run. A single one holds its models itself.
+    """
+    kinds = os.environ.get(_KINDS, _DEFAULT_KINDS).split(",")
+    found: list[str] = []
+    for device in sorted(set(devices)):
+        if n_workers > 1 and device.partition(":")[0] in kinds:
+            found += [device] if device != "cuda" else [f"cuda:{i}" for i in range(min(_card_count(), n_workers))]
+    return list(dict.fromkeys(found))
+
+
+def server_of(device: str) -> str | None:
+    """Device whose server this worker uses for ``device``, or None: it then computes in this process."""
+    servers = list(_addresses())
+    if device in servers:
+        return device
+    cards = [name for name in servers if name.startswith(f"{device}:")]  # "cuda" is any card: workers take turns
+    return cards[(worker_number() or 0) % len(cards)] if cards else None
 
 
 def remote_model(name: str, weights: "Weights", device: str) -> Any:
-    """Model of a backend whose network is with the owner of a device.
+    """Return a backend's model whose network is in a device server.
 
     Parameters
     ----------
     name : str
-        Of the backend.
+        Name of the backend.
     weights : Weights
     device : str
-        ``cuda`` is one of the cards: workers take turns.
+        A device that has a server, see :func:`server_of`.
 
     Raises
     ------
     WeightsError
-        They are damaged, or of another kind.
+        The weights are damaged or of another kind.
     ModelError
-        The owner cannot be started.
+        The server cannot be reached, or ended twice while it loaded the model.
     """
-    device = _card(device)
-    # The owner has the working folder of the worker that started it, perhaps one of another run.
-    weights = replace(weights, files=tuple(path.absolute() for path in weights.files))
-    link = _LINKS.setdefault(device, DeviceClient(device))
-    model, together = link.describe(name, weights)
-    model.compute = RemoteNetwork(link, name, weights, together)
+    client = _clients.setdefault(device, DeviceClient(device, _addresses()[device]))
+    model, batch_size = client.describe(name, weights)
+    model.compute = RemoteNetwork(client, name, weights, batch_size)
     return model
 
 
-def _card(device: str) -> str:
-    if device != "cuda":
-        return device
+class DeviceServers:
+    """The servers of a run, as a context manager: they run inside the block. One that ends is started again.
+
+    Parameters
+    ----------
+    devices : sequence of str
+        See :func:`server_devices`.
+
+    Attributes
+    ----------
+    environment : dict
+        Environment variables by which the workers of the run reach the servers.
+    """
+
+    def __init__(self, devices: Sequence[str]) -> None:
+        self.environment: dict[str, str] = {}
+        self._folder = _private_folder() if devices else None
+        self._addresses = {device: _address(self._folder, device) for device in devices if self._folder}
+        self._ended: SimpleQueue[tuple[WorkerHandle, Any]] = SimpleQueue()
+        self._workers: dict[WorkerHandle, str] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __enter__(self) -> "DeviceServers":
+        if self._addresses:
+            self.environment = {_ADDRESSES: json.dumps(self._addresses)}
+            for device in self._addresses:
+                self._start(device)
+            threading.Thread(target=self._restart, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._closed = True
+        for worker in self._workers:
+            worker.end(0)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self, device: str) -> None:
+        worker = WorkerHandle(0, serve, threads_each(1), self._ended)
+        self._workers[worker] = device
+        worker.give(0, (device, self._addresses[device]))
+
+    def _restart(self) -> None:
+        starts = dict.fromkeys(self._addresses, 1)
+        while True:
+            worker, message = self._ended.get()
+            with self._lock:
+                if self._closed:
+                    return
+                if message is None:
+                    device = self._workers.pop(worker)
+                    worker.end(0)  # so that no zombie process is left
+                    if starts[device] < _MAX_STARTS:
+                        starts[device] += 1
+                        self._start(device)
+
+
+def _addresses() -> dict[str, str]:
+    addresses: dict[str, str] = json.loads(os.environ.get(_ADDRESSES, "{}"))
+    return addresses
+
+
+def _card_count() -> int:
     import torch
 
-    return f"cuda:{(worker_number() or 0) % max(1, torch.cuda.device_count())}"
+    return int(torch.cuda.device_count())
+
+
+def _private_folder() -> Path:
+    """Make a folder that only this user can enter, short enough to hold a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="mirkit-"))
+    if sys.platform != "win32" and len(os.fsencode(folder)) > _MAX_FOLDER:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="mirkit-", dir="/tmp"))
+    return folder
+
+
+def _address(folder: Path, device: str) -> str:
+    if sys.platform == "win32":  # a named pipe, which only its user can open for writing
+        return rf"\\.\pipe\mirkit-{secrets.token_hex(16)}"
+    return str(folder / device.replace(":", ""))

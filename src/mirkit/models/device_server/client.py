@@ -1,80 +1,147 @@
-"""A worker's side: what it asks the owner of a device, as often as it takes."""
+"""The worker's side of a device server, and the messages between both: a pickled head, then the arrays' memory."""
 
+import os
+import socket
+import sys
 import threading
-from collections.abc import Sequence
-from multiprocessing.connection import Connection
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Client, Connection
 from typing import Any
+
+import numpy as np
 
 from mirkit.errors import ModelError
 from mirkit.models.batching import Array
-from mirkit.models.device_server import ipc
-from mirkit.models.device_server.discovery import connect
 from mirkit.models.weights import Weights
 
-#: The owner may die so often at work on one thing that is asked of it,
-_DEATHS = 2
-#: and so often before it came to that, which then was not the cause.
-_LOSSES = 10
+#: Seconds to wait for a server that is being started.
+_START_SECONDS = 30.0
+#: A request during which the server ended so often fails: it is what ends the server.
+_MAX_ENDS = 2
+
+
+def send(connection: Connection, head: Any, arrays: Sequence[Array] = ()) -> None:
+    """Send a message. Raises ``OSError`` when the other side has gone."""
+    flat = [np.ascontiguousarray(array) for array in arrays]
+    connection.send((head, [(array.shape, array.dtype.str) for array in flat]))
+    for array in flat:
+        content = _bytes(array)
+        if sys.platform == "win32":
+            connection.send_bytes(content)
+        else:
+            with _socket(connection) as bare:
+                bare.sendall(content)
+
+
+def receive(connection: Connection) -> tuple[Any, list[Array]]:
+    """Wait for the next message. Raises ``EOFError`` or ``OSError`` when the other side has gone."""
+    head, layouts = connection.recv()
+    arrays: list[Array] = [np.empty(shape, dtype) for shape, dtype in layouts]
+    for array in arrays:
+        content = _bytes(array)
+        if sys.platform == "win32":
+            connection.recv_bytes_into(content)
+        else:
+            with _socket(connection) as bare:
+                while content:
+                    count = bare.recv_into(content)
+                    if not count:
+                        raise EOFError
+                    content = content[count:]
+    return head, arrays
+
+
+def _bytes(array: Array) -> memoryview:
+    """Return the memory of an array; ``memoryview.cast`` refuses one without items."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+@contextmanager
+def _socket(connection: Connection) -> Iterator[socket.socket]:
+    """Give the socket of a connection: unlike the connection's own methods, it copies nothing."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as bare:
+        yield bare
 
 
 class DeviceClient:
-    """Connection to the owner of a device; made, and made again, when something is asked."""
+    """Connection of a worker to the server of a device; made, and made again, when a request needs it.
 
-    def __init__(self, device: str) -> None:
-        self._device = device
+    Parameters
+    ----------
+    device : str
+        Device of the server, for messages.
+    address : str
+        Address at which the server listens.
+    """
+
+    def __init__(self, device: str, address: str) -> None:
+        self._device, self._address = device, address
         self._lock = threading.Lock()
         self._connection: Connection | None = None
 
     def describe(self, name: str, weights: Weights) -> tuple[Any, int]:
-        """Model without its network, and how many items it takes together.
+        """Return the model of a backend without its network, and its batch size.
 
         Raises
         ------
         MirkitError
-            It cannot be loaded.
+            The model cannot be loaded.
         """
-        (_, model, together), _ = self._ask(("describe", name, weights))
-        return model, together
+        (_, model, batch_size), _ = self._request((name, weights, ""))
+        return model, batch_size
 
     def compute(self, name: str, weights: Weights, step: str, batch: Sequence[Array]) -> Array:
-        """Put a batch through a step of the model's network: see ``models.batches.Compute``."""
-        _, (found,) = self._ask(("compute", name, weights, step), batch)
-        return found
+        """Put a batch through a step of the model's network, see ``models.batching.Compute``."""
+        _, (output,) = self._request((name, weights, step), batch)
+        return output
 
-    def _ask(self, question: tuple[Any, ...], arrays: Sequence[Array] = ()) -> tuple[Any, list[Array]]:
-        deaths = losses = 0
+    def _request(self, request: tuple[str, Weights, str], arrays: Sequence[Array] = ()) -> tuple[Any, list[Array]]:
+        ends = 0
         with self._lock:
             while True:
                 begun, why = False, "it ended"
+                # After an error or interrupt midway, this connection is not used again.
+                connection, self._connection = self._connection or self._connect(), None
                 try:
-                    # What breaks off midway, also by an interrupt, leaves a connection that is not to be used again.
-                    connection, self._connection = self._connection or connect(self._device), None
-                    # What it died of once, it computes without company, so that nobody else is lost with it.
-                    ipc.send(connection, (question, deaths > 0), arrays)
-                    head, found = ipc.receive(connection)
+                    # After the server ended at this request, it is computed alone, so that no other one fails with it.
+                    send(connection, (*request, ends > 0), arrays)
+                    head, outputs = receive(connection)
                     while head == "begun":
                         begun = True
-                        head, found = ipc.receive(connection)
-                    if head[0] != "broken":
+                        head, outputs = receive(connection)
+                    if head[0] != "ending":
                         self._connection = connection
                         if head[0] == "failed":
                             raise head[1]
-                        return head, found
+                        return head, outputs
                     why = head[1]
                 except (OSError, EOFError):
                     pass
-                deaths, losses = deaths + begun, losses + (not begun)
-                if deaths == _DEATHS or losses == _LOSSES:
-                    raise ModelError(f"the process that computes on {self._device} was lost again and again: {why}")
+                ends += begun
+                if ends == _MAX_ENDS:
+                    raise ModelError(f"the process that computes on {self._device} ended {ends} times at this: {why}")
+
+    def _connect(self) -> Connection:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                return Client(self._address)
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    why = f"the process that computes on {self._device} does not answer ({error}); try --device cpu"
+                    raise ModelError(why) from error
+                time.sleep(0.1)  # it is being started
 
 
 class RemoteNetwork:
-    """A network that computes with the owner of its device: see ``models.batches.Compute``."""
+    """A network that is computed by a device server, see ``models.batching.Compute``."""
 
-    def __init__(self, link: DeviceClient, name: str, weights: Weights, together: int) -> None:
-        self._link, self._name, self._weights = link, name, weights
-        self.together = together
+    def __init__(self, client: DeviceClient, name: str, weights: Weights, batch_size: int) -> None:
+        self._client, self._name, self._weights = client, name, weights
+        self.together = batch_size
 
     def __call__(self, step: str, *batch: Array) -> Array:
         """Put a batch through a step of the network."""
-        return self._link.compute(self._name, self._weights, step, batch)
+        return self._client.compute(self._name, self._weights, step, batch)

@@ -1,63 +1,51 @@
-"""The owner of a device: a process that computes what the workers of this machine ask."""
+"""The process that computes on a device for the workers of a run."""
 
 import copy
-import json
 import os
 import sys
 import threading
-import time
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
-from queue import Empty, SimpleQueue
-from typing import Any
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
 from mirkit.engines.ipc import told
 from mirkit.errors import MirkitError, ModelError, WeightsError
 from mirkit.models.batching import Array, OutOfMemory
-from mirkit.models.device_server import ipc
+from mirkit.models.device_server.client import receive, send
 from mirkit.models.weights import Weights, is_changed
 from mirkit.store import printable
 from mirkit.store.compiled import use_compiled
 
-#: Seconds without any worker after which it ends: workers are replaced by others now and then.
-_GRACE = 2.0
-#: Seconds that the first worker has to come.
-_FIRST = 30.0
-_TICK = 0.25
-#: How the errors of a card begin; before 2.8, PyTorch has no class for them.
-_CARD_FAILED = ("CUDA error", "HIP error")
+#: Connections that may wait to be accepted: all workers of a run connect at once.
+_BACKLOG = 128
+#: How errors of a GPU begin; before 2.8, PyTorch has no class for them.
+_CARD_ERRORS = ("CUDA error", "HIP error")
 
 
-def main() -> None:
-    """Serve: the device is the argument, the secret comes over the input, and the address goes to the output."""
-    secret = bytes.fromhex(sys.stdin.readline())
-    if not secret:  # whoever started this process was killed meanwhile
-        return
-    with _listener() as listener:
-        sys.stdout.write(f"{json.dumps(listener.address)}\n")
-        sys.stdout.flush()
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        use_compiled()
-        for stream in (0, 1, 2):  # those of the worker that started it
-            os.dup2(nowhere, stream)
-        DeviceServer(sys.argv[1], listener, secret).serve()
-
-
-def _listener() -> Listener:
-    many = 128  # workers may come at once
+def serve(device_and_address: tuple[str, str]) -> None:
+    """Serve a device until the run ends: what :class:`DeviceServers` starts as a worker."""
+    device, address = device_and_address
+    use_compiled()
+    if sys.platform != "win32":
+        Path(address).unlink(missing_ok=True)  # of a server that was killed
     try:
-        return Listener(None, backlog=many)
-    except OSError:  # the path of a socket must be short, and TMPDIR is not
-        return Listener(("127.0.0.1", 0), backlog=many)
+        with Listener(address, backlog=_BACKLOG) as listener:
+            DeviceServer(device).serve(listener)
+    finally:
+        if sys.platform != "win32":
+            with suppress(OSError):  # other servers still use the folder, or the run has removed it
+                Path(address).parent.rmdir()
 
 
 @dataclass(eq=False)
-class _Ask:
-    """One thing that a worker asks; ``alone``: not together with what others ask."""
+class _Request:
+    """A batch for a step of a network, or, with step ``""``, the question for the model without its network."""
 
     connection: Connection
     name: str
@@ -65,168 +53,117 @@ class _Ask:
     step: str
     alone: bool
     batch: list[Array]
-    answer: "SimpleQueue[tuple[Any, list[Array]]]" = field(default_factory=SimpleQueue)
-
-    @property
-    def rows(self) -> int:
-        return len(self.batch[0])
+    answer: "Future[tuple[Any, list[Array]]]" = field(default_factory=Future)
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """Asks of one kind can be computed together."""
+        """Requests of one kind can be computed together."""
         return self.name, self.weights, self.step, [(array.shape[1:], array.dtype) for array in self.batch]
 
 
 class DeviceServer:
-    """Models on a device, and what is asked of them.
+    """Models on a device, and the requests for them.
+
+    One thread computes. Each worker has a thread of its own that receives its requests and sends the answers, so that
+    the device computes the next batch meanwhile.
 
     Parameters
     ----------
     device : str
-        Of PyTorch.
-    listener : Listener
-        Without a key.
-    secret : bytes
-        What those who come must know.
+        Device, in PyTorch's names.
     """
 
-    def __init__(self, device: str, listener: Listener, secret: bytes) -> None:
-        self._device, self._listener, self._secret = device, listener, secret
+    def __init__(self, device: str) -> None:
+        self._device = device
         self._models: dict[tuple[str, Weights], Any] = {}
-        self._asked: SimpleQueue[_Ask] = SimpleQueue()
-        self._waiting: deque[_Ask] = deque()
-        self._lock = threading.Lock()
-        self._workers = 0
-        self._alone_since = time.monotonic() + _FIRST - _GRACE
+        self._waiting: deque[_Request] = deque()
+        self._compute_thread = ThreadPoolExecutor(1)
 
-    def serve(self) -> None:
-        """Answer until the last worker has gone."""
-        threading.Thread(target=self._welcome, daemon=True).start()
-        while self._wait():
-            self._answer(self._group())
-
-    def _welcome(self) -> None:
+    def serve(self, listener: Listener) -> NoReturn:
+        """Answer the workers that connect, until the process is stopped."""
         while True:
-            try:
-                connection = self._listener.accept()
-            except ConnectionError:  # one who is gone already
-                continue
-            except OSError:  # closed: no others are wanted
-                return
-            threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
+            with suppress(ConnectionError):  # of a worker that has ended already
+                threading.Thread(target=self._serve_worker, args=(listener.accept(),), daemon=True).start()
 
-    def _attend(self, connection: Connection) -> None:
-        """Hand on what one worker asks, and what is answered."""
-        try:
-            deliver_challenge(connection, self._secret)
-            answer_challenge(connection, self._secret)
-        except (AuthenticationError, EOFError, OSError):  # a stranger
-            return
-        with self._lock:
-            self._workers += 1
-        try:
+    def _serve_worker(self, connection: Connection) -> None:
+        with suppress(EOFError, OSError):
             while True:
-                ((job, name, weights, *step), alone), batch = ipc.receive(connection)
-                ask = _Ask(connection, name, weights, step[0] if job == "compute" else "", alone, batch)
-                self._asked.put(ask)
-                ipc.send(connection, *ask.answer.get())
-        except (EOFError, OSError):
-            pass
-        finally:
-            with self._lock:
-                self._workers -= 1
-                self._alone_since = time.monotonic()
+                (name, weights, step, alone), batch = receive(connection)
+                request = _Request(connection, name, weights, step, alone, batch)
+                self._waiting.append(request)
+                self._compute_thread.submit(self._compute_next)
+                send(connection, *request.answer.result())
 
-    def _wait(self) -> bool:
-        """Wait for something to do; False: nobody is there any more."""
-        while not self._waiting:
-            try:
-                self._waiting.append(self._asked.get(timeout=_TICK))
-            except Empty:
-                with self._lock:
-                    if not self._workers and time.monotonic() - self._alone_since > _GRACE:
-                        return False
-        while not self._asked.empty():
-            self._waiting.append(self._asked.get())
-        return True
-
-    def _group(self) -> list[_Ask]:
-        """Take what was asked first, and what can be computed together with it."""
-        first = self._waiting.popleft()
-        group, rows = [first], first.rows if first.step else 0
-        if not first.step or first.alone or (first.name, first.weights) not in self._models:
-            return group
-        most = self._models[first.name, first.weights].compute.together
-        for ask in list(self._waiting):
-            if ask.step and not ask.alone and rows + ask.rows <= most and ask.kind == first.kind:
-                self._waiting.remove(ask)
-                group.append(ask)
-                rows += ask.rows
-        return group
-
-    def _answer(self, group: list[_Ask]) -> None:
-        there = []
-        for ask in group:
-            try:
-                ipc.send(ask.connection, "begun")
-                there.append(ask)
-            except OSError:  # it is gone
-                ask.answer.put((None, []))
-        if not there:
+    def _compute_next(self) -> None:
+        """Compute the oldest request, and those that go through the network together with it."""
+        if not self._waiting:  # all were computed together with an earlier one
             return
-        try:
-            self._compute(there)
-        except ModelError as error:
-            if _lost(error):
-                self._end(there, error)
-            if len(there) == 1:
-                there[0].answer.put((("failed", error), []))
-                return
-            for ask in there:  # one of them may be to blame
-                self._answer([ask])
-        except Exception as error:  # noqa: BLE001 (it is raised again where it was asked)
-            for ask in there:
-                ask.answer.put((("failed", error if isinstance(error, MirkitError) else RuntimeError(told(error))), []))
+        first = self._waiting.popleft()
+        group, rows = [first], len(first.batch[0]) if first.batch else 0
+        model = self._models.get((first.name, first.weights))
+        most = model.compute.together if model and first.step and not first.alone else 0
+        for request in list(self._waiting):
+            same = most > 0 and request.kind == first.kind and not request.alone
+            if same and rows + len(request.batch[0]) <= most:
+                self._waiting.remove(request)
+                group.append(request)
+                rows += len(request.batch[0])
+        self._answer(group)
 
-    def _compute(self, group: list[_Ask]) -> None:
+    def _answer(self, group: list[_Request]) -> None:
+        for request in group:
+            with suppress(OSError):  # its worker has ended
+                send(request.connection, "begun")
+        try:
+            outputs = self._outputs(group)
+        except ModelError as error:
+            if _is_card_lost(error):
+                for request in group:
+                    with suppress(OSError):
+                        send(request.connection, ("ending", str(error)))
+                os._exit(1)  # the run starts another process, which gets a working card
+            if len(group) == 1:
+                group[0].answer.set_result((("failed", error), []))
+                return
+            for request in group:  # one of them may be the cause
+                self._answer([request])
+        except Exception as error:  # noqa: BLE001 (it is raised again in the worker)
+            raised = error if isinstance(error, MirkitError) else RuntimeError(told(error))
+            for request in group:
+                request.answer.set_result((("failed", raised), []))
+        else:
+            for request, output in zip(group, outputs, strict=True):
+                request.answer.set_result(output)
+
+    def _outputs(self, group: list[_Request]) -> list[tuple[Any, list[Array]]]:
         first = group[0]
         model = self._model(first.name, first.weights)
         if not first.step:
-            hollow = copy.copy(model)
-            hollow.compute = None
-            first.answer.put((("model", hollow, model.compute.together), []))
-            return
-        batch = [np.concatenate(parts) for parts in zip(*(ask.batch for ask in group), strict=True)]
-        found = model.compute(first.step, *batch)
-        ends = np.cumsum([ask.rows for ask in group])[:-1]
-        for ask, own in zip(group, np.split(found, ends), strict=True):
-            ask.answer.put((("done",), [own]))
+            without_network = copy.copy(model)
+            without_network.compute = None
+            return [(("model", without_network, model.compute.together), [])]
+        batch = [np.concatenate(arrays) for arrays in zip(*(request.batch for request in group), strict=True)]
+        output = model.compute(first.step, *batch)
+        ends = np.cumsum([len(request.batch[0]) for request in group])[:-1]
+        return [(("done",), [own]) for own in np.split(output, ends)]
 
     def _model(self, name: str, weights: Weights) -> Any:
         from mirkit.models import make
 
         key = name, weights
         if key not in self._models:
-            # Perhaps long after the worker looked: an owner before this one may have loaded them.
+            # Perhaps long after the worker checked them: a server that ended may have loaded them before.
             if is_changed(weights):
                 raise WeightsError(
-                    f"{printable(weights.model)}: the weights have changed since this run began; start it anew"
+                    f"{printable(weights.model)}: the weights have changed since this run began; start it again"
                 )
             self._models[key] = make(name, weights, self._device)
         return self._models[key]
 
-    def _end(self, group: list[_Ask], error: ModelError) -> None:
-        """End this process, which can compute nothing more: another will take its place."""
-        self._listener.close()
-        for ask in group:
-            ask.answer.put((("broken", str(error)), []))
-        time.sleep(1)
-        os._exit(1)
 
-
-def _lost(error: ModelError) -> bool:
-    """Whether an error leaves nothing to be computed with: a card that failed fails from then on."""
+def _is_card_lost(error: ModelError) -> bool:
+    """Whether an error leaves the GPU unusable for this process: every later call would fail, too."""
     torch, cause = sys.modules.get("torch"), error.__cause__
     if torch is None or isinstance(error, OutOfMemory):
         return False
-    return isinstance(cause, getattr(torch, "AcceleratorError", ())) or str(cause).startswith(_CARD_FAILED)
+    return isinstance(cause, getattr(torch, "AcceleratorError", ())) or str(cause).startswith(_CARD_ERRORS)
