@@ -1,22 +1,23 @@
-"""What it costs to hand segments of Demucs to the owner of a card and to get their stems back, the network left out.
+"""Time to send segments of Demucs to a device server and to receive their stems, without the network.
 
-Run ``python benchmarks/device_server.py [--workers 1 2 4]``. A batch is eight segments of 7.8 s: 22 MB in, 88 MB out.
-The owner is a process of its own, the workers are threads. The last column is the speed at which sound could go to and
-fro.
+Run ``python benchmarks/device_server.py [--workers 1 2 4]``. A batch is eight segments of 7.8 s: 22 MB of input and
+88 MB of output. The server is a process of its own, the workers are threads. The last column is the speed at which
+audio can be transferred to the server and back.
 
-With ``--tracks N`` a data set of N tracks of ``--seconds`` goes through ``mirkit separate`` with full-size htdemucs
-(random weights), each number of workers once with an owner and once with a model in each worker: seconds of the clock
-and times real time, start and loading included. Made for a card; without one the CPU stands in for it.
+With ``--tracks N``, a data set of N tracks of ``--seconds`` goes through ``mirkit separate`` with full-size htdemucs
+(random weights), each number of workers once with a device server and once with a model in each worker: wall time in
+seconds and times real time, including start and loading. Made for a GPU; without one the CPU takes its place.
 """
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import Listener
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,7 +33,6 @@ from mirkit.models.weights import Weights
 from mirkit.store import digest_of_text
 
 ROOT = Path(__file__).resolve().parents[1]
-SECRET = b"benchmark"
 SAMPLES = 343980
 TOGETHER = 8
 ROUNDS = 20
@@ -54,31 +54,31 @@ def main() -> None:
 
 
 def transport(workers: list[int]) -> None:
-    """Batches to and fro."""
+    """Transfer batches to the server and back."""
     stems = np.zeros((TOGETHER, 4, 2, SAMPLES), np.float32)
     network = SimpleNamespace(
         compute=BatchedNetwork("none", "cuda", {"0": lambda sound: stems[: len(sound)]}, TOGETHER)
     )
     models.make = lambda *_: network
     with Listener(None) as listener:
-        if not os.fork():
-            server.DeviceServer("cpu", listener, SECRET).serve()
-            os._exit(0)
-        client.connect = lambda _: Client(listener.address, authkey=SECRET)
+        child = os.fork()
+        if not child:
+            server.DeviceServer("cpu").serve(listener)
         print("| workers | ms a batch | x real time |\n| --- | --- | --- |")
         for count in workers:
             started = time.perf_counter()
-            threads = [threading.Thread(target=ask) for _ in range(count)]
+            threads = [threading.Thread(target=ask, args=(str(listener.address),)) for _ in range(count)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
             spent = (time.perf_counter() - started) / count / ROUNDS
             print(f"| {count} | {1000 * spent:.0f} | {TOGETHER * STRIDE / spent:.0f} |")
+        os.kill(child, signal.SIGKILL)
 
 
 def runs(workers: list[int], count: int, seconds: float) -> None:
-    """Whole runs, with an owner and without."""
+    """Run whole commands, with a device server and without."""
     device = pick("auto")
     with tempfile.TemporaryDirectory() as temp:
         library, model = Path(temp) / "library", write_demucs(Path(temp) / "model", "htdemucs")
@@ -89,8 +89,11 @@ def runs(workers: list[int], count: int, seconds: float) -> None:
         print(f"{count} tracks of {seconds:g} s on {device}\n")
         print("| workers | models | s | x real time |\n| --- | --- | --- | --- |")
         for jobs in workers:
-            for owned, models_are in ((device, "one for all"), ("", "one each")):
-                environment = os.environ | {"MIRKIT_OWNER": owned.partition(":")[0], "PYTHONPATH": str(ROOT / "src")}
+            for served, models_are in ((device, "one for all"), ("", "one each")):
+                environment = os.environ | {
+                    "MIRKIT_DEVICE_SERVER": served.partition(":")[0],
+                    "PYTHONPATH": str(ROOT / "src"),
+                }
                 started = time.perf_counter()
                 command = [sys.executable, "-m", "mirkit", *words, "--jobs", str(jobs)]
                 subprocess.run(command, check=True, env=environment)
@@ -98,12 +101,12 @@ def runs(workers: list[int], count: int, seconds: float) -> None:
                 print(f"| {jobs} | {models_are} | {spent:.0f} | {count * seconds / spent:.2f} |", flush=True)
 
 
-def ask() -> None:
-    """Be a worker."""
+def ask(address: str) -> None:
+    """Send batches as a worker does."""
     sound = np.zeros((TOGETHER, 2, SAMPLES), np.float32)
-    owner = client.DeviceClient("cpu")
+    link = client.DeviceClient("cpu", address)
     for _ in range(ROUNDS):
-        owner.compute("none", Weights("none", (), digest_of_text("").sha256), "0", [sound])
+        link.compute("none", Weights("none", (), digest_of_text("").sha256), "0", [sound])
 
 
 if __name__ == "__main__":
