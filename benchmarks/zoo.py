@@ -1,6 +1,6 @@
-"""What becomes of bad input: ``mirkit run`` over every file of ``tests/trust/zoo.py``, counted by class.
+"""Outcomes of ``mirkit run`` on every damaged or unusual file of ``tests/trust/zoo.py``, counted by class.
 
-``python benchmarks/zoo.py [--lines]``; with ``--lines`` also each line that a refused file ends in.
+``python benchmarks/zoo.py [--lines]``; ``--lines`` also prints the message of each refused file.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
         if arguments.lines and outcome:
             for why in outcome["failures"].values():
                 print(f"{name!r}: {why.replace(str(root), '...')}")
-    columns = ("measured", "measured, damage told", "refused in one line", "no sound of a track")
+    columns = ("measured", "measured, damage reported", "refused in one line", "not audio of a track")
     print(f"| class | files | {' | '.join(columns)} |\n|---|{'---:|' * 5}")
     for species, counts in table.items():
         print(f"| {species} | {sum(counts.values())} | {' | '.join(str(counts[column]) for column in columns)} |")
@@ -52,10 +52,10 @@ def main() -> None:
 
 def became(outcome: dict | None) -> str:
     if outcome is None:
-        return "no sound of a track"
+        return "not audio of a track"
     if outcome["failures"]:
         return "refused in one line"
-    return "measured, damage told" if any("damaged" in note for note in outcome["notes"]) else "measured"
+    return "measured, damage reported" if any("damaged" in note for note in outcome["notes"]) else "measured"
 
 
 def mirkit(*arguments: str) -> dict:

@@ -1,7 +1,7 @@
-"""Files that a data set may hold and nobody wishes for: ``make_zoo(folder)`` writes them, and says what each should be.
+"""Damaged and unusual files: ``make_zoo(folder)`` writes them, and returns the expected outcome of each.
 
-Kinds: ``sound`` is measured, ``refused`` ends in one line, ``either`` may do both, ``ignored`` is no sound of a track.
-The names of the functions below are the classes by which ``benchmarks/zoo.py`` counts what became of them.
+Kinds: ``sound`` is measured, ``refused`` gives one line, ``either`` may do both, ``ignored`` is not audio of a track.
+The names of the functions below are the classes by which ``benchmarks/zoo.py`` counts the outcomes.
 """
 
 import os
@@ -23,16 +23,26 @@ SOUND, REFUSED, EITHER, IGNORED = "sound", "refused", "either", "ignored"
 
 @dataclass(frozen=True)
 class Animal:
-    """One of the zoo: what it is made of, and what should become of it."""
+    """One file: its class and its expected outcome."""
 
     species: str
     kind: str
 
 
 def make_zoo(root: Path) -> dict[str, Animal]:
-    """Fill a folder; gives path in it -> what it is."""
+    """Write the files into a folder; return path in it -> description."""
     zoo = _Zoo(root)
-    for build in (cut, changed, liars, odd_samples, odd_formats, odd_containers, names, track_folders, no_files):
+    for build in (
+        truncated,
+        changed,
+        wrong_suffix,
+        unusual_samples,
+        unusual_formats,
+        unusual_containers,
+        names,
+        track_folders,
+        not_regular_files,
+    ):
         zoo.species = build.__name__.replace("_", " ")
         build(zoo)
     return zoo.animals
@@ -101,8 +111,8 @@ def _m4a(path: Path, samples: np.ndarray, picture: bool = False) -> None:
         out.mux(audio.encode(None))
 
 
-def cut(zoo: _Zoo) -> None:
-    """Truncated: at every tenth for the common formats."""
+def truncated(zoo: _Zoo) -> None:
+    """Truncated after every tenth of the file, for the common formats."""
     for suffix, tenths in ((".flac", range(1, 10)), (".mp3", range(1, 10)), (".wav", (3, 6, 9)), (".ogg", (3, 6, 9))):
         data = _whole(zoo, suffix)
         for tenth in tenths:
@@ -113,7 +123,7 @@ def cut(zoo: _Zoo) -> None:
 
 
 def changed(zoo: _Zoo) -> None:
-    """Flipped bits, junk before and behind, a header alone."""
+    """Flipped bits, junk before and after the content, only a header."""
     for suffix in (".flac", ".mp3", ".wav", ".ogg", ".m4a"):
         data = _whole(zoo, suffix)
         dice = random.Random(suffix)
@@ -126,8 +136,8 @@ def changed(zoo: _Zoo) -> None:
     zoo.put("junk before.mp3", EITHER, random.Random(1).randbytes(3000) + _whole(zoo, ".mp3"))
 
 
-def liars(zoo: _Zoo) -> None:
-    """Not what their name says."""
+def wrong_suffix(zoo: _Zoo) -> None:
+    """The content differs from the suffix."""
     zoo.put("empty.mp3", REFUSED, b"")
     zoo.put("one byte.flac", REFUSED, b"f")
     zoo.put("text.mp3", REFUSED, b"This is a letter, and no music.\n" * 50)
@@ -150,7 +160,7 @@ def liars(zoo: _Zoo) -> None:
     zoo.put("claims 2 GB.wav", EITHER, bytes(wav))
 
 
-def odd_samples(zoo: _Zoo) -> None:
+def unusual_samples(zoo: _Zoo) -> None:
     n = round(SECONDS * RATE)
     for count in (0, 1, 100, round(0.3 * RATE)):
         samples = music(count)[:, :count]
@@ -173,7 +183,7 @@ def odd_samples(zoo: _Zoo) -> None:
     zoo.sound("one click.wav", np.eye(1, n, n // 2, dtype=np.float32))
 
 
-def odd_formats(zoo: _Zoo) -> None:
+def unusual_formats(zoo: _Zoo) -> None:
     for subtype in ("PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAW", "ULAW", "MS_ADPCM"):
         zoo.sound(f"{subtype}.wav", subtype=subtype)
     for rate in (4000, 8000, 22050, 96000, 192000):
@@ -186,7 +196,7 @@ def odd_formats(zoo: _Zoo) -> None:
     zoo.sound("opus in it.opus", rate=48000, format="OGG", subtype="OPUS")
 
 
-def odd_containers(zoo: _Zoo) -> None:
+def unusual_containers(zoo: _Zoo) -> None:
     zoo.sound("vbr.mp3", bitrate_mode="VARIABLE")
     mp3 = (zoo.root / "vbr.mp3").read_bytes()
     zoo.put("vbr without header.mp3", SOUND, mp3[mp3.find(b"\xff\xfb", 100) :])
@@ -272,7 +282,7 @@ def track_folders(zoo: _Zoo) -> None:
     zoo.path("mix that is gone/full_mix.flac", IGNORED).symlink_to("/no/such/disk/x.flac")
 
 
-def no_files(zoo: _Zoo) -> None:
+def not_regular_files(zoo: _Zoo) -> None:
     """What is called sound and is no file, and what is hidden."""
     root = zoo.root
     (zoo.path("circle.mp3", IGNORED)).symlink_to("circle.mp3")
