@@ -80,12 +80,12 @@ def checkpoint(folder: Path, samples: np.ndarray, asks: list[Prompt]) -> dict[st
 
     torch.set_num_threads(1)
     model = Checkpoint(replace(Settings(), texts=CaptionSettings(model=str(folder)), run=RunSettings(device="cpu")))
-    with model.started(Requirements(0.0, 0)):
+    with model.loaded(Requirements(0.0, 0)):
         processor, network = model._loaded or (None, None)
         network.generation_config.eos_token_id = -1  # each answer as long as it may be
         alone, separate = timed(lambda: [generate(processor, network, samples, ask) for ask in asks])
-        hearing = model.hear(samples, 0)
-        answers, shared = timed(lambda: [answer.text for _, answer in hearing.ask(asks)])
+        hearing = model.session(samples, 0)
+        answers, shared = timed(lambda: [answer.text for _, answer in hearing.generate(asks)])
     return {"separate": separate, "shared": shared, "same": answers == alone}
 
 
@@ -107,13 +107,13 @@ def llama(model: Path, samples: np.ndarray, asks: list[Prompt]) -> dict[str, Any
     from mirkit.models.captioners.llama import LlamaServer
 
     server = LlamaServer(replace(Settings(), texts=CaptionSettings(model=str(model)), run=RunSettings(device="cpu")))
-    seconds = heard_seconds(len(samples) / RATE, server.most_seconds, whole_windows=True)
+    seconds = heard_seconds(len(samples) / RATE, server.max_seconds, whole_windows=True)
     heard = samples[: round(seconds * RATE)]
     need = Requirements(seconds, max(context_tokens(seconds, ask.prompt, ask.tokens) for ask in asks))
 
     def run(some: list[Prompt]) -> list[str]:
-        with server.started(need):
-            return [answer.text for _, answer in server.hear(heard, 0).ask(some)]
+        with server.loaded(need):
+            return [answer.text for _, answer in server.session(heard, 0).generate(some)]
 
     alone, separate = timed(lambda: [text for ask in asks for text in run([ask])])
     together, shared = timed(lambda: run(asks))
@@ -140,11 +140,11 @@ def card(samples: np.ndarray, asks: list[Prompt]) -> dict[str, Any]:
     with torch.device("cuda"):
         network = tf.MusicFlamingoForConditionalGeneration._from_config(config, dtype=torch.bfloat16).eval()
     network.generation_config = tf.GenerationConfig(eos_token_id=-1, pad_token_id=0)
-    list(SharedPrefix(processor, network, samples[:RATE]).ask(asks))
+    list(SharedPrefix(processor, network, samples[:RATE]).generate(asks))
     start = time.perf_counter()
     alone = [generate(processor, network, samples, ask) for ask in asks]
     middle = time.perf_counter()
-    together = [answer.text for _, answer in SharedPrefix(processor, network, samples).ask(asks)]
+    together = [answer.text for _, answer in SharedPrefix(processor, network, samples).generate(asks)]
     end = time.perf_counter()
     peak = torch.cuda.max_memory_allocated() / 2**30
     print(f"card: {5 * asks[0].tokens / (end - middle):.0f} tokens/s, {peak:.1f} GiB at most\n")

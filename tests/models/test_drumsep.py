@@ -48,7 +48,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert all({note.pitch for note in i.notes} == {notes[i.name]} for i in midi.instruments)
     entry = read_provenance(track / "Track.PROVENANCE").stages["drums"]
     assert (entry.backend, entry.model, list(entry.inputs)) == ("drumsep", str(path), ["drums"])
-    assert entry.extra["method"]["separation"]["shifts"] == 1  # type: ignore[index,call-overload]
+    assert entry.details["separation"]["shifts"] == 1  # type: ignore[index,call-overload]
     written = (track / "drums.mid").read_bytes()
     assert main(command) == 0
     assert main([*command, "--force"]) == 0

@@ -79,7 +79,7 @@ def test_the_drums_stem_becomes_midi_on_the_beat_grid(track: Path) -> None:
     entry = read_provenance(track / "Track.PROVENANCE").stages["drums"]
     assert (entry.backend, entry.model, list(entry.inputs)) == ("embedded", None, ["drums"])
     assert entry.outputs["drums.mid"].size == (track / "drums.mid").stat().st_size
-    assert entry.extra["method"]["signal"] == "drums"  # type: ignore[index,call-overload]
+    assert entry.details["signal"] == "drums"
     assert process(job(track)).skipped == ("drums",)
 
 

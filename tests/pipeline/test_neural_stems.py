@@ -75,7 +75,7 @@ def test_stems_are_those_of_the_model(track: Path, monkeypatch: pytest.MonkeyPat
         np.testing.assert_allclose(sound(track / f"{stem}.flac"), gain * mix, atol=2**-15)
     entry = read_provenance(track / "Track.PROVENANCE").stages["separate"]
     assert (entry.backend, entry.model, entry.weights_sha256) == ("demucs", "fake", "f" * 64)
-    method: Any = entry.extra["method"]
+    method: Any = entry.details
     assert (method["shifts"], method["format"], method["gain"]) == (1, "flac", 1.0)
     assert separate(track).done == ()
 
@@ -86,7 +86,7 @@ def test_what_exceeds_full_scale_lowers_all_stems_by_one_gain(track: Path, monke
     mix = sound(track / "full_mix.flac")
     peak = 4 * float(np.abs(mix).max())
     assert peak > 1
-    method: Any = read_provenance(track / "Track.PROVENANCE").stages["separate"].extra["method"]
+    method: Any = read_provenance(track / "Track.PROVENANCE").stages["separate"].details
     assert method["gain"] == pytest.approx(1 / peak, rel=1e-5)
     for stem, gain in {"drums": 4.0, "bass": 0.5, "other": 0.25, "vocals": 3.0}.items():
         np.testing.assert_allclose(sound(track / f"{stem}.flac"), gain * mix / peak, atol=2**-14)
@@ -100,7 +100,7 @@ def test_floating_point_holds_what_exceeds_full_scale(track: Path, monkeypatch: 
     outcome = separate(track, with_values(NEURAL, {"separation.format": "wav"}, "test"))
     assert not outcome.notes
     np.testing.assert_allclose(sound(track / "drums.wav"), 4 * sound(track / "full_mix.flac"), rtol=1e-6)
-    method: Any = read_provenance(track / "Track.PROVENANCE").stages["separate"].extra["method"]
+    method: Any = read_provenance(track / "Track.PROVENANCE").stages["separate"].details
     assert (method["bits"], method["gain"]) == (32, 1.0)
 
 
@@ -187,7 +187,7 @@ def test_official_checkpoints_through_the_command_line(
     assert main(["demucs_sep", str(track), *words]) == 0
     entry = read_provenance(track / "Track.PROVENANCE").stages["separate"]
     assert (entry.backend, entry.model) == ("demucs", str(folder))
-    method: Any = entry.extra["method"]
+    method: Any = entry.details
     assert (method["overlap"], method["device"], method["precision"]) == (0.1, "cpu", "fp32")
     assert sound(track / "drums.flac").shape == sound(track / "full_mix.flac").shape
 

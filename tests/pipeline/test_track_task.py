@@ -118,13 +118,13 @@ def test_a_tagged_tempo_decides_the_octave_and_a_setting_goes_before_it(
     assert extract(folder, ("beats",)).ok
     provenance = read_provenance(folder / "Tagged.PROVENANCE")
     assert read_info(folder / "Tagged.INFO")["bpm"] == pytest.approx(60, abs=0.1)
-    assert provenance.stages["beats"].extra["method"]["hint_from"] == "tag"
+    assert provenance.stages["beats"].details["hint_from"] == "tag"
     second = provenance.facts["tempo_second_candidate"]
     assert second["value"] > 61
     assert 0 <= second["confidence"] <= 0.5
     assert extract(folder, ("beats",), settings=with_values(Settings(), {"rhythm.bpm": 119.0}, "test")).ok
     assert read_info(folder / "Tagged.INFO")["bpm"] == pytest.approx(120, abs=0.1)
-    assert read_provenance(folder / "Tagged.PROVENANCE").stages["beats"].extra["method"]["hint_from"] == "settings"
+    assert read_provenance(folder / "Tagged.PROVENANCE").stages["beats"].details["hint_from"] == "settings"
 
 
 def test_a_missing_stem_is_a_reason_not_a_number(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_missing_stem_is_a_reason_not_a_number(tmp_path: Path) -> None:
     provenance = read_provenance(folder / "Mix only.PROVENANCE")
     assert info["lufs_drums"] is None
     assert provenance.stages["loudness"].reasons["lufs_drums"] == "stem missing"
-    assert provenance.stages["chroma"].extra["method"] == {"signal": "full_mix"}
+    assert provenance.stages["chroma"].details == {"signal": "full_mix"}
 
 
 def test_stems_that_come_later_are_noticed(tmp_path: Path) -> None:
@@ -414,5 +414,5 @@ def test_a_replaced_stem_is_told_in_the_provenance(tmp_path: Path) -> None:
     extract(folder, ("separate",))
     write(folder / "drums.flac", beat_music(4.0, seed=3)["drums"])
     extract(folder, ("separate",))
-    method = read_provenance(folder / "Swapped.PROVENANCE").stages["separate"].extra["method"]
-    assert method["external"] == ["drums"]
+    record = read_provenance(folder / "Swapped.PROVENANCE").stages["separate"]
+    assert record.external == ("drums",)

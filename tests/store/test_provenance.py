@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mirkit.errors import InfoError, MissingInput
 from mirkit.store import (
+    CaptionRecord,
     FileDigest,
     NewerFormatError,
     Provenance,
@@ -61,6 +62,42 @@ def test_round_trip(path: Path) -> None:
     assert written.stages["beats"].inputs["full_mix.flac"].mtime_ns == 5
     assert written.facts == facts
     assert written.adopted == {"vocals.mp3": MIX}
+
+
+def test_state_is_parted_from_details_and_stands_with_them_in_the_file(path: Path) -> None:
+    separated = replace(ENTRY, stage="separate", pending=("bass",), external=("drums",), details={"format": "flac"})
+    cropped = replace(ENTRY, stage="crop", clips=(), details={"aligned": "downbeats"})
+    caption = CaptionRecord("A text.", "stop", 300, ("empty",), "ab" * 32, 90, False)
+    described = replace(ENTRY, stage="describe/full", caption=caption, details={"attempts": 2})
+    update_provenance(path, [separated, cropped, described])
+    stages = json.loads(path.read_bytes())["stages"]
+    assert stages["separate"]["method"] == {"format": "flac", "writing": ["bass"], "external": ["drums"]}
+    assert stages["crop"]["method"] == {"aligned": "downbeats", "clips": []}
+    assert stages["describe/full"]["method"] == {
+        "attempts": 2,
+        "raw": "A text.",
+        "finish": "stop",
+        "tokens": 300,
+        "faults": ["empty"],
+        "replaces": "ab" * 32,
+        "words": 90,
+        "fix_facts": False,
+    }
+    found = read_provenance(path).stages
+    assert found == {"crop": cropped, "describe/full": described, "separate": separated}
+    assert found["separate"].identity == ENTRY.__class__(**{**vars(ENTRY), "stage": "separate"}).identity
+
+
+@pytest.mark.parametrize("method", [{"clips": "all", "writing": [1], "external": None, "from": 3}, [1], "x", None])
+def test_state_of_another_type_is_kept_as_it_is_and_decides_nothing(path: Path, method: Any) -> None:
+    update_provenance(path, [ENTRY])
+    content = json.loads(path.read_bytes())
+    content["stages"]["beats"]["method"] = method
+    path.write_text(json.dumps(content))
+    entry = read_provenance(path).stages["beats"]
+    assert (entry.clips, entry.pending, entry.external, entry.origin, entry.caption) == (None, (), (), "", None)
+    update_provenance(path, [replace(ENTRY, stage="onsets")])
+    assert json.loads(path.read_bytes())["stages"]["beats"]["method"] == method
 
 
 def test_what_is_asked_for_equals_what_was_stored(path: Path) -> None:

@@ -57,7 +57,7 @@ class Conflict:
     measured: str
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """One clause for a reader."""
         return f'"{self.claim.said}", measured {self.measured}'
 

@@ -70,20 +70,20 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _plan(plan: "CaptionPlan") -> None:
     """Tracks, model, what is there already, time."""
-    describer = plan.describer
+    captioner = plan.captioner
     print(f"tracks   {len(plan.tracks)} in {plan.root}")
-    print(f"model    {describer.model} by {describer.backend} (license: {describer.license})")
-    if describer.address and plan.todo:
+    print(f"model    {captioner.model} by {captioner.backend} (license: {captioner.license})")
+    if captioner.address and plan.todo:
         key = ", with the key in MIRKIT_TEXTS_KEY" if os.environ.get("MIRKIT_TEXTS_KEY") else ""
-        print(f"server   audio of {len(plan.todo)} tracks is sent to {describer.address}{key}")
+        print(f"server   audio of {len(plan.todo)} tracks is sent to {captioner.address}{key}")
     for notice in plan.notices:
         print(f"         {notice}")
-    heard = f", {plan.sound / 60:.1f} min of sound to hear" if plan.asked else ""
-    print(f"to do    {plan.asked} texts for {len(plan.todo)} tracks{heard}; {plan.there} texts are there")
-    for why, count in plan.whys.most_common():
+    heard = f", {plan.audio_seconds / 60:.1f} min of sound to hear" if plan.prompts else ""
+    print(f"to do    {plan.prompts} texts for {len(plan.todo)} tracks{heard}; {plan.stored} texts are there")
+    for why, count in plan.reasons.most_common():
         print(f"         {count} x {why}")
-    if plan.asked:
-        tracks = "a track" if describer.parallel == 1 else f"{describer.parallel} tracks"
-        work = f"{plan.tokens} tokens to read, at most {plan.writes} to write, {tracks} at a time"
+    if plan.prompts:
+        tracks = "a track" if captioner.parallel == 1 else f"{captioner.parallel} tracks"
+        work = f"{plan.tokens} tokens to read, at most {plan.max_new_tokens} to write, {tracks} at a time"
         about = f"about {run_summary.clock(plan.seconds)}: " if plan.seconds is not None else ""
         print(f"needs    {about}{work}")

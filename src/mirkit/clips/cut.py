@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from mirkit import __version__
@@ -12,19 +13,17 @@ from mirkit.catalog import FEATURES, stage
 from mirkit.clips.audio import Pieces, Sound
 from mirkit.clips.features import Source, clip_features
 from mirkit.clips.plan import ClipInput, ClipPlan, plan_clips
-from mirkit.errors import InfoError, MissingInput
+from mirkit.errors import MissingInput
 from mirkit.features.types import Unknown
 from mirkit.stages import entry_name
+from mirkit.staleness import is_clip_audio_current, is_clip_current
 from mirkit.store import (
     FileDigest,
     ProvenanceRecord,
     Settings,
     file_digest,
     make_folder,
-    read_info,
-    read_provenance,
     remove_orphans,
-    restamp,
     update_info,
     update_provenance,
     write_grid,
@@ -107,8 +106,12 @@ def crop(
     if not overwrite:
         _check_kept(source, settings, cuts)
     parts = track.parts
-    todo = {f: cut for f, cut in cuts.items() if overwrite or not _is_done(track.crops / f, cut, source)}
-    same = {f for f, cut in todo.items() if not overwrite and _sound_is_there(track.crops / f, cut, source)}
+    todo: dict[str, ClipSource] = cuts
+    same: set[str] = set()
+    if not overwrite:
+        is_current = partial(is_clip_current, digests=source.prints, needs=source.needs)
+        todo = {clip: cut for clip, cut in cuts.items() if not is_current(track.crops / clip, cut)}
+        same = {clip for clip, cut in todo.items() if is_clip_audio_current(track.crops / clip, cut, source.prints)}
     for folder in sorted(todo.keys() - same):
         check_free(track.crops / folder, own)
     begin()
@@ -186,7 +189,7 @@ def _make(
 
 
 def _entry(source: Source, cut: ClipSource, outputs: Mapping[str, FileDigest], **more: object) -> ProvenanceRecord:
-    method: dict[str, JsonValue] = {
+    details: dict[str, JsonValue] = {
         "source": source.opened.track.path.name,
         "start": cut.window.start,
         "end": cut.window.end,
@@ -200,43 +203,6 @@ def _entry(source: Source, cut: ClipSource, outputs: Mapping[str, FileDigest], *
         outputs=outputs,
         needs=source.needs,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
-        extra={"method": method},
+        details=details,
         **more,  # type: ignore[arg-type]
     )
-
-
-def _sound_is_there(folder: Path, cut: ClipSource, source: Source) -> bool:
-    """Whether the sound of a clip is on disk, whole, and cut from what its source is now."""
-    if not folder.exists():
-        return False
-    try:
-        clip = Track.at(folder)
-        provenance = read_provenance(clip.provenance)
-        entry = provenance.stages.get(CUT)
-        if (
-            entry is None
-            or entry.failed
-            or cut_in(folder) != cut
-            or entry.stage_version != stage("crop").version
-            or dict(entry.inputs) != dict(source.prints)
-        ):
-            return False
-        prints = {part: file_digest(path, entry.outputs.get(part)) for part, path in clip.parts.items()}
-        restamp(clip.provenance, provenance, prints)
-        return prints == dict(entry.outputs)
-    except (InfoError, MissingInput):
-        return False
-
-
-def _is_done(folder: Path, cut: ClipSource, source: Source) -> bool:
-    """Whether a clip is whole and everything said of it still true."""
-    if not _sound_is_there(folder, cut, source):
-        return False
-    clip = Track(folder)
-    try:
-        info = read_info(clip.info)
-        entry = read_provenance(clip.provenance).stages[CUT]
-    except InfoError:
-        return False
-    ours = {key.name for key in FEATURES if key.stage in source.needs} | {"position"}
-    return dict(entry.needs) == source.needs and ours <= info.keys() and clip.grid.exists() and clip.onsets.exists()

@@ -108,7 +108,12 @@ def _entry(
         needs={},
         reasons={key: value.reason for key, value in result.values.items() if isinstance(value, Unknown)},
         seconds=0.0,
-        extra={"method": {**result.method, "from": "clip" if source.stage == "timbral" else "curves of the source"}},
+        pending=(),
+        external=(),
+        clips=None,
+        origin="clip" if source.stage == "timbral" else "curves of the source",
+        details=result.method,
+        extra={},
     )
 
 

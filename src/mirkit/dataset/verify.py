@@ -156,18 +156,14 @@ def _altered(provenance: Provenance, prints: Mapping[str, FileDigest]) -> tuple[
     """Files that are not what mirkit wrote; those that the user is known to have put there are left out."""
     found: list[str] = []
     for entry in provenance.stages.values():
-        method: Any = entry.extra.get("method")
-        own = method.get("external", ()) if isinstance(method, Mapping) else ()
         wrong = [name for name, known in entry.outputs.items() if name in prints and prints[name] != known]
-        found += [name for name in wrong if not (entry.backend == EXTERNAL or entry.failed or name in own)]
+        found += [name for name in wrong if not (entry.backend == EXTERNAL or entry.failed or name in entry.external)]
     return tuple(dict.fromkeys(found))
 
 
 def _method(entry: ProvenanceRecord) -> str:
     """Method of a stage, and whether the user has replaced some of what it made."""
-    method: Any = entry.extra.get("method")
-    replaced = isinstance(method, Mapping) and method.get("external")
-    return f"{entry.backend or 'none'} + external" if replaced else entry.backend or "none"
+    return f"{entry.backend or 'none'} + external" if entry.external else entry.backend or "none"
 
 
 def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:

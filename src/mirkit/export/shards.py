@@ -1,6 +1,5 @@
 """Tars of samples, shuffled by seed: a reader takes them in their order."""
 
-import hashlib
 import io
 import json
 import shutil
@@ -12,6 +11,7 @@ from typing import Any
 from mirkit.export.bundle import Advance, clear_stale, write_json, write_sounds
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.split import TRAIN, VAL
+from mirkit.staleness import is_mark_current, mark_of
 from mirkit.store import atomic_file, make_folder, remove_file
 
 #: What each shard holds, so that a second run writes only what has changed.
@@ -36,7 +36,7 @@ def write_shards(plan: ExportPlan, beside: Beside, advance: Advance) -> None:
             make_folder(path.parent)
             name = path.relative_to(out).as_posix()
             mark = _mark(shard, beside)
-            if before.get(name, {}).get("mark") == mark and path.exists():
+            if is_mark_current(path, before.get(name, {}).get("mark"), mark):
                 marks[name] = before[name]
                 for sample in shard:
                     advance(sample.item.name)
@@ -63,12 +63,13 @@ def _shards(plan: ExportPlan, split: str) -> Iterator[list[Sample]]:
 
 
 def _mark(shard: Sequence[Sample], beside: Beside) -> str:
-    told = hashlib.sha256()
-    for sample in shard:
-        told.update(sample.name.encode())
-        for suffix, content in beside(sample).items():
-            told.update(suffix.encode() + content)
-    return told.hexdigest()[:16]
+    def parts() -> Iterator[bytes]:
+        for sample in shard:
+            yield sample.name.encode()
+            for suffix, content in beside(sample).items():
+                yield suffix.encode() + content
+
+    return mark_of(parts(), 16)
 
 
 def _write(plan: ExportPlan, shard: list[Sample], path: Path, beside: Beside, advance: Advance) -> list[Sample]:

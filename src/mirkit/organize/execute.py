@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from mirkit.errors import InfoError, MirkitError, MissingInput
 from mirkit.organize.journal import Journal, Move
@@ -322,10 +321,8 @@ def _made(move: Move) -> frozenset[str]:
     except (InfoError, OSError):
         return frozenset()
     for entry in stages:
-        method: Any = entry.extra.get("method")
-        replaced = method.get("external", ()) if isinstance(method, dict) else ()
         if entry.backend != _EXTERNAL:
-            made |= set(entry.outputs) - set(replaced)
+            made |= set(entry.outputs) - set(entry.external)
     return frozenset(name for name in names if name in made or part_of(name) in made)
 
 

@@ -175,8 +175,8 @@ def _crop(job: TrackJob, log: _Log) -> None:
     stages, neural = state.provenance.stages, neural_stages(state)
     needs = {need: stages[need].identity for need in row.needs}
 
-    def write_entry(method: dict[str, Any], **more: Any) -> ProvenanceRecord:
-        entry = _entry(job, state, row, Result(method=method), needs, time.perf_counter() - started, **more)
+    def write_entry(result: Result, **more: Any) -> ProvenanceRecord:
+        entry = _entry(job, state, row, result, needs, time.perf_counter() - started, **more)
         update_provenance(state.track.provenance, [entry])
         return entry
 
@@ -191,13 +191,13 @@ def _crop(job: TrackJob, log: _Log) -> None:
             source,
             job.settings,
             overwrite=job.overwrite,
-            begin=lambda: begun.append(write_entry({}, failed="interrupted")),
+            begin=lambda: begun.append(write_entry(Result(), failed="interrupted")),
         )
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
         log.failures[row.name] = _told(job, error)
         if begun:
             with suppress(MirkitError):  # the disk may be full: the first failure is the one to tell
-                write_entry({}, failed=log.failures[row.name])
+                write_entry(Result(), failed=log.failures[row.name])
         return
     log.notes += cropped.notes
     log.clips = len(cropped.names)
@@ -206,7 +206,7 @@ def _crop(job: TrackJob, log: _Log) -> None:
         again = replace(job, path=state.track.crops / clip, stages=modeled, overwrite=False, replaces=frozenset())
         heard = process(again)
         log.failures |= {f"crops/{clip} {where}": why for where, why in heard.failures.items()}
-    entry = write_entry({"clips": list(cropped.names), "aligned": cropped.aligned})
+    entry = write_entry(Result(method={"aligned": cropped.aligned}), clips=cropped.names)
     log.seconds[row.name] = entry.seconds
     log.done.append(row.name)
 
@@ -249,16 +249,16 @@ def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest]
     from mirkit.stages.separation import separate
 
     # Said beforehand, so that stems that a kill leaves behind are not taken for the user's.
-    begun = Result(method={"writing": [stem for stem in STEMS if stem not in foreign]})
-    update_provenance(state.track.provenance, [_entry(job, state, row, begun, {}, 0.0, failed="interrupted")])
+    pending = tuple(stem for stem in STEMS if stem not in foreign)
+    begun = _entry(job, state, row, Result(), {}, 0.0, failed="interrupted", pending=pending)
+    update_provenance(state.track.provenance, [begun])
     started = time.perf_counter()
     try:
         result, paths = separate(state.track, job.settings, frozenset(foreign))
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
         log.failures[row.name] = _told(job, error)
-        entry = _entry(job, state, row, begun, {}, 0.0, failed=log.failures[row.name])
-        with suppress(MirkitError):  # the disk may be full: the first failure is the one to tell
-            update_provenance(state.track.provenance, [entry])
+        with suppress(MirkitError):  # the disk may be full: the first failure is the one that is reported
+            update_provenance(state.track.provenance, [replace(begun, failed=log.failures[row.name])])
         return
     outputs = {stem: file_digest(path) for stem, path in paths.items()}
     entry = _entry(job, state, row, result, {}, time.perf_counter() - started, outputs=outputs)
@@ -271,13 +271,9 @@ def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest]
 def _note_foreign(state: TrackState, foreign: dict[str, FileDigest]) -> None:
     """Write down which of the stems are no longer ours."""
     entry = state.provenance.stages["separate"]
-    method = {**_object(entry.extra.get("method")), "external": sorted(foreign)}
-    if foreign and method != entry.extra.get("method"):
-        update_provenance(state.track.provenance, [replace(entry, extra={**entry.extra, "method": method})])
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    external = tuple(sorted(foreign))
+    if external and external != entry.external:
+        update_provenance(state.track.provenance, [replace(entry, external=external)])
 
 
 def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log) -> None:
@@ -366,7 +362,7 @@ def _entry(
         when=_now(),
         model=result.model,
         weights_sha256=result.weights_sha256,
-        extra={"method": result.method} if result.method else {},
+        details=result.method,
         **more,
     )
 

@@ -21,6 +21,7 @@ from mirkit.report import media
 from mirkit.report.render import render
 from mirkit.report.set_page import of_keys, of_set
 from mirkit.report.track_page import gather
+from mirkit.staleness import is_mark_current, mark_of
 from mirkit.store import make_folder, printable, remove_file, remove_orphans
 from mirkit.store.output import Output, begins_with, head
 from mirkit.store.stamp import stamp_of
@@ -154,7 +155,7 @@ def plan(root: Path, out: Path | None = None, *, with_audio: bool = False, overw
         stamp = _stamp(member.track, name, with_audio, listed)
         page = Page(member.track, name, folder / "tracks" / file, stamp, with_audio, overwrite)
         report.tracks[member.name], report.pages[member.name] = member.track, file
-        if overwrite or not page.stamp or _stamp_of(page.file) != page.stamp:
+        if overwrite or not is_mark_current(page.file, _stamp_of(page.file), page.stamp):
             report.todo.append(page)
     if not report.tracks:
         raise MissingInput(f"{printable(root)}: no track in it")
@@ -285,7 +286,7 @@ def _stamp(track: Track, name: str, with_audio: bool, listed: "_Listed") -> str:
                         parts += sorted(_of_file(entry) for entry in entries if not entry.name.startswith("."))
     except (OSError, MissingInput):
         return ""
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return mark_of(["\n".join(parts).encode("utf-8", "surrogatepass")], 32)
 
 
 class _Listed:

@@ -24,13 +24,14 @@ from mirkit.store.json_files import NewerFormatError
 from mirkit.store.moved import believe_times, stamps_kept
 from mirkit.store.os_errors import as_error, printable
 from mirkit.store.provenance import Provenance, read_provenance, recorded, restamp, update_provenance
-from mirkit.store.provenance_record import EXTERNAL, ProvenanceRecord
+from mirkit.store.provenance_record import EXTERNAL, CaptionRecord, ProvenanceRecord
 from mirkit.store.settings_file import read_settings, with_values, write_backends, write_table
 
 __all__ = [
     "EXTERNAL",
     "LOCK_NAME",
     "BeatGrid",
+    "CaptionRecord",
     "FileDigest",
     "LockedError",
     "NewerFormatError",

@@ -16,6 +16,37 @@ EXTERNAL = "external"
 
 
 @dataclass(frozen=True)
+class CaptionRecord:
+    """How far the text of one question has come.
+
+    Attributes
+    ----------
+    raw : str or None
+        What the model wrote; None while there is no usable answer.
+    finish : str
+        Why the model stopped: ``stop``, or ``length`` where its answer was cut off.
+    tokens : int
+        Most tokens that it was allowed to write.
+    faults : tuple of str
+        Why each unusable answer was not used.
+    replaces : str
+        SHA-256 of mirkit's older text that stood in ``.INFO`` when this one was begun.
+    words : int or None
+        Words that the stored text was allowed to have.
+    fix_facts : bool or None
+        Whether what measurements contradict was taken out of the stored text.
+    """
+
+    raw: str | None = None
+    finish: str = ""
+    tokens: int = 0
+    faults: tuple[str, ...] = ()
+    replaces: str = ""
+    words: int | None = None
+    fix_facts: bool | None = None
+
+
+@dataclass(frozen=True)
 class ProvenanceRecord:
     """How a stage was done on a track.
 
@@ -45,6 +76,18 @@ class ProvenanceRecord:
         How long it took.
     when : str
         When it was done, ISO 8601, UTC.
+    pending : tuple of str
+        Outputs that an interrupted or failed run of the stage had begun to write.
+    external : tuple of str
+        Outputs that the user has since replaced with files of their own.
+    clips : tuple of str or None
+        Folders of the clips that were cut; None for every other stage.
+    origin : str
+        In the provenance of a clip, what its values were computed from; "" for a track.
+    caption : CaptionRecord or None
+        State of a caption; None for every other stage.
+    details : mapping
+        How it was done, for the reader; it decides nothing. Plain JSON.
     extra : mapping
         What another version of mirkit wrote and this one does not know; kept as it is.
     """
@@ -63,11 +106,18 @@ class ProvenanceRecord:
     failed: str = ""
     seconds: float = 0.0
     when: str = ""
+    pending: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+    clips: tuple[str, ...] | None = None
+    origin: str = ""
+    caption: CaptionRecord | None = None
+    details: Mapping[str, JsonValue] = field(default_factory=dict)
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # As a reader will find them (tuples are lists), so that what is asked for equals what was stored.
         object.__setattr__(self, "parameters", to_json(self.parameters))
+        object.__setattr__(self, "details", to_json(self.details))
 
     @property
     def identity(self) -> str:
@@ -98,7 +148,45 @@ def encode_entry(entry: ProvenanceRecord) -> JsonObject:
     """Give an entry as JSON, unknown fields included; its name is the key that it stands under."""
     known: JsonObject = {name: getattr(entry, name) for name in _FIELDS}
     prints = {name: encode_prints(getattr(entry, name)) for name in _PRINTS}
-    return known | prints | dict(entry.extra)
+    method = _encode_method(entry)
+    return known | prints | ({"method": method} if method else {}) | dict(entry.extra)
+
+
+def _encode_method(entry: ProvenanceRecord) -> JsonObject:
+    """Give details and state as one object, in which a reader of the file finds both."""
+    method = dict(entry.details)
+    for name, (key, _) in _STATE.items():
+        value = getattr(entry, name)
+        if value or (name == "clips" and value is not None):
+            method[key] = list(value) if isinstance(value, tuple) else value
+    if entry.caption is not None:
+        for name in _CAPTION:
+            value = getattr(entry.caption, name)
+            if value != getattr(_NO_CAPTION, name) or name == "faults":
+                method[name] = list(value) if isinstance(value, tuple) else value
+    return method
+
+
+def _parse_method(stage: str, content: JsonObject) -> dict[str, Any]:
+    """Part the state of a stage from the details; what is not of the expected type stays among the details."""
+    details = dict(content)
+
+    def take(key: str, kind: type) -> Any:
+        value = details.get(key)
+        if kind is tuple:
+            fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        else:
+            fits = type(value) is kind
+        if not fits:
+            return None
+        del details[key]
+        return tuple(value) if kind is tuple and isinstance(value, list) else value
+
+    state = {name: value for name, (key, kind) in _STATE.items() if (value := take(key, kind)) is not None}
+    if stage.startswith(CAPTION_PREFIX):
+        values = {name: value for name, kind in _CAPTION.items() if (value := take(name, kind)) is not None}
+        state["caption"] = CaptionRecord(**values)
+    return state | {"details": details}
 
 
 def parse_entry(stage: str, content: JsonValue) -> ProvenanceRecord:
@@ -118,6 +206,8 @@ def parse_entry(stage: str, content: JsonValue) -> ProvenanceRecord:
             known[name] = value if type(value) in kinds else as_type(value, kinds, f"{stage}: {name}")
         elif name in _PRINTS:
             known[name] = parse_prints(value, stage)
+        elif name == "method" and isinstance(value, dict):
+            known |= _parse_method(stage, value)
         else:
             extra[name] = value
     if absent := [name for name in ("mirkit_version", "stage_version") if name not in known]:
@@ -170,7 +260,27 @@ def as_type(value: JsonValue, kinds: tuple[type, ...], where: str) -> JsonValue:
     return value
 
 
+#: Begins the names of the entries of captions.
+CAPTION_PREFIX = "describe/"
 _PRINTS = ("inputs", "outputs")
+#: Field of an entry -> its key in the object ``method`` of the file, and the type of its value.
+_STATE: dict[str, tuple[str, type]] = {
+    "pending": ("writing", tuple),
+    "external": ("external", tuple),
+    "clips": ("clips", tuple),
+    "origin": ("from", str),
+}
+#: Field of a caption, which is its key in ``method``, and the type of its value.
+_CAPTION: dict[str, type] = {
+    "raw": str,
+    "finish": str,
+    "tokens": int,
+    "faults": tuple,
+    "replaces": str,
+    "words": int,
+    "fix_facts": bool,
+}
+_NO_CAPTION = CaptionRecord()
 _FIELDS: dict[str, tuple[type, ...]] = {
     "mirkit_version": (str,),
     "stage_version": (int,),

@@ -152,8 +152,7 @@ def refusal(clips: int, tracks: int, before: Mapping[str, Any], settings: ClipSe
 
 def is_cut(entry: ProvenanceRecord) -> bool:
     """Whether a stage's entry in the provenance of a clip was made by cutting it."""
-    method: Any = entry.extra.get("method")
-    return isinstance(method, dict) and "from" in method
+    return bool(entry.origin)
 
 
 def looks_whole(folder: Path, parts: Iterable[str]) -> bool:

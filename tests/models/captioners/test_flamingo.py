@@ -59,7 +59,7 @@ def unshared(processor: Any, network: Any, samples: np.ndarray, ask: Prompt) -> 
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(31.0, marks=pytest.mark.slow)])
 def test_shared_is_unshared(gibberish: Path, seconds: float) -> None:
     model = checkpoint(gibberish)
-    with model.started(Requirements(seconds, 0)) as notes:
+    with model.loaded(Requirements(seconds, 0)) as notes:
         assert "sdpa" in notes[0]
         assert model._loaded is not None
         processor, network = model._loaded
@@ -78,36 +78,36 @@ def test_shared_is_unshared(gibberish: Path, seconds: float) -> None:
 
 def test_the_sound_is_encoded_once(gibberish: Path) -> None:
     model = checkpoint(gibberish)
-    with model.started(Requirements(1.0, 0)):
+    with model.loaded(Requirements(1.0, 0)):
         assert model._loaded is not None
         _, network = model._loaded
         calls = []
         encode = network.get_audio_features
         network.get_audio_features = lambda *a, **k: (calls.append(1), encode(*a, **k))[1]
         network.get_audio_features.__signature__ = __import__("inspect").signature(encode)
-        hearing = model.hear(sound(1.0), 0)
-        first = list(hearing.ask(ASKS))
-        second = list(hearing.ask(ASKS[2:3]))
+        hearing = model.session(sound(1.0), 0)
+        first = list(hearing.generate(ASKS))
+        second = list(hearing.generate(ASKS[2:3]))
     assert calls == [1]
     assert [index for index, _ in first] == [0, 1, 2, 3, 4]
     assert second[0][1].text == first[2][1].text
-    assert all(answer.cached >= 25 for _, answer in first)
+    assert all(answer.cached_tokens >= 25 for _, answer in first)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_it_speaks(architecture: str, tmp_path: Path) -> None:
     model = checkpoint(write_checkpoint(tmp_path, architecture), attention="flash_attention_2")
-    assert model.most_seconds == {"MusicFlamingo": 1200.0, "AudioFlamingo3": 600.0}[architecture]
-    with model.started(Requirements(1.0, 0)) as notes:
+    assert model.max_seconds == {"MusicFlamingo": 1200.0, "AudioFlamingo3": 600.0}[architecture]
+    with model.loaded(Requirements(1.0, 0)) as notes:
         assert "FlashAttention 2" in notes[0], "it says why it takes the other one"
-        answers = [answer for _, answer in model.hear(sound(1.0), 0).ask(ASKS)]
+        answers = [answer for _, answer in model.session(sound(1.0), 0).generate(ASKS)]
     assert {(answer.text, answer.finish) for answer in answers} == {(SENTENCE, "stop")}
 
 
 def test_no_sound_is_no_description(gibberish: Path) -> None:
     model = checkpoint(gibberish)
-    with model.started(Requirements(1.0, 0)), pytest.raises(ModelError, match="no sound"):
-        model.hear(sound(0.0), 0)
+    with model.loaded(Requirements(1.0, 0)), pytest.raises(ModelError, match="no sound"):
+        model.session(sound(0.0), 0)
 
 
 def test_what_is_missing_is_one_line(tmp_path: Path) -> None:

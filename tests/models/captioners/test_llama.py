@@ -64,43 +64,45 @@ def need(seconds: float) -> Requirements:
 @pytest.mark.slow
 def test_five_questions_hear_the_sound_once(pair: Path) -> None:
     server = LlamaServer(settings(pair))
-    with server.started(need(29.97)) as notes:
+    with server.loaded(need(29.97)) as notes:
         assert "llama.cpp" in notes[0]
-        answers = [answer for _, answer in server.hear(sound(29.97), 0).ask([ask(prompt) for prompt in PROMPTS])]
+        answers = [
+            answer for _, answer in server.session(sound(29.97), 0).generate([ask(prompt) for prompt in PROMPTS])
+        ]
     assert [answer.text for answer in answers] == [SENTENCE] * 5
     assert [answer.finish for answer in answers] == ["stop"] * 5
-    assert answers[0].cached == 0
+    assert answers[0].cached_tokens == 0
     for answer in answers[1:]:
-        assert 750 <= answer.cached < answer.heard, "all of the sound was known, the question was not"
+        assert 750 <= answer.cached_tokens < answer.prompt_tokens, "all of the sound was known, the question was not"
     assert validate(answers[0].text, "stop", 90).text == SENTENCE
 
 
 @pytest.mark.slow
 def test_a_whole_window_more_is_what_the_trim_avoids(pair: Path) -> None:
     server = LlamaServer(settings(pair))
-    with server.started(need(60.0)):
-        heard = [next(iter(server.hear(sound(s), 0).ask([ask("?")])))[1].heard for s in (29.97, 30.0)]
+    with server.loaded(need(60.0)):
+        heard = [next(iter(server.session(sound(s), 0).generate([ask("?")])))[1].prompt_tokens for s in (29.97, 30.0)]
     assert heard[1] - heard[0] > 700, "30.00 s are two windows to llama.cpp, 29.97 s one"
 
 
 def test_two_tracks_keep_two_slots(gibberish: Path) -> None:
     server = LlamaServer(settings(gibberish, parallel=2))
-    with server.started(need(10.0)):
-        hearings = [server.hear(sound(10.0, seed), seed) for seed in (0, 1)]
+    with server.loaded(need(10.0)):
+        hearings = [server.session(sound(10.0, seed), seed) for seed in (0, 1)]
         answers: dict[int, list[Answer]] = {0: [], 1: []}
         for prompt in PROMPTS[:3]:
             for slot, hearing in enumerate(hearings):
-                answers[slot].append(next(iter(hearing.ask([ask(prompt, 8)])))[1])
+                answers[slot].append(next(iter(hearing.generate([ask(prompt, 8)])))[1])
     for slot in (0, 1):
-        assert all(answer.cached >= 750 for answer in answers[slot][1:])
+        assert all(answer.cached_tokens >= 750 for answer in answers[slot][1:])
 
 
 def test_the_grammar_holds_a_random_model_to_plain_ascii(gibberish: Path) -> None:
     server = LlamaServer(settings(gibberish))
-    with server.started(need(1.0)):
-        hearing = server.hear(sound(1.0), 0)
-        ((_, answer),) = hearing.ask([Prompt("?", 60, (20, 60), 0.0, 1)])
-        ((_, again),) = hearing.ask([Prompt("?", 60, (20, 60), 0.0, 1)])
+    with server.loaded(need(1.0)):
+        hearing = server.session(sound(1.0), 0)
+        ((_, answer),) = hearing.generate([Prompt("?", 60, (20, 60), 0.0, 1)])
+        ((_, again),) = hearing.generate([Prompt("?", 60, (20, 60), 0.0, 1)])
     assert answer.text.isascii()
     assert answer.text[0].isupper() or answer.text[0].isdigit()
     assert len(answer.text) <= 60
@@ -109,16 +111,16 @@ def test_the_grammar_holds_a_random_model_to_plain_ascii(gibberish: Path) -> Non
 
 def test_json_mode(gibberish: Path) -> None:
     server = LlamaServer(settings(gibberish))
-    with server.started(Requirements(1.0, 2048)):
+    with server.loaded(Requirements(1.0, 2048)):
         asked = Prompt("?", 400, (3, 6), 0.0, 1, ("full", "structure"))
-        ((_, answer),) = server.hear(sound(1.0), 0).ask([asked])
+        ((_, answer),) = server.session(sound(1.0), 0).generate([asked])
     assert set(json.loads(answer.text)) == {"full", "structure"}
 
 
 def test_too_small_a_context_is_told(pair: Path) -> None:
     server = LlamaServer(settings(pair))
-    with server.started(Requirements(1.0, 1024)), pytest.raises(TooLongError) as failure:
-        list(server.hear(sound(59.97), 0).ask([ask("?")]))
+    with server.loaded(Requirements(1.0, 1024)), pytest.raises(TooLongError) as failure:
+        list(server.session(sound(59.97), 0).generate([ask("?")]))
     assert failure.value.needed is not None
     assert failure.value.needed > 1500
     assert failure.value.there == 1024
@@ -127,9 +129,9 @@ def test_too_small_a_context_is_told(pair: Path) -> None:
 def test_the_context_that_is_asked_for_is_enough(pair: Path) -> None:
     longest = "Describe " + "ÿ" * 200
     server = LlamaServer(settings(pair, parallel=2))
-    with server.started(Requirements(59.97, context_tokens(59.97, longest, 40))):
+    with server.loaded(Requirements(59.97, context_tokens(59.97, longest, 40))):
         for slot in (0, 1):
-            assert next(iter(server.hear(sound(59.97), slot).ask([ask(longest)])))[1].text == SENTENCE
+            assert next(iter(server.session(sound(59.97), slot).generate([ask(longest)])))[1].text == SENTENCE
 
 
 def test_nobody_else_may_ask(pair: Path) -> None:
@@ -137,7 +139,7 @@ def test_nobody_else_may_ask(pair: Path) -> None:
     import urllib.request
 
     server = LlamaServer(settings(pair))
-    with server.started(need(1.0)):
+    with server.loaded(need(1.0)):
         assert server._wire is not None
         assert server._wire.url.startswith("http://127.0.0.1:")
         request = urllib.request.Request(f"{server._wire.url}/v1/chat/completions", b"{}")
@@ -168,8 +170,8 @@ def test_llama_server_as_a_program(pair: Path, tmp_path: Path) -> None:
         "threading.Event().wait()\n",
     )
     server = LlamaServer(settings(pair, program=str(program)))
-    with server.started(need(1.0)):
-        assert next(iter(server.hear(sound(1.0), 0).ask([ask("?")])))[1].text == SENTENCE
+    with server.loaded(need(1.0)):
+        assert next(iter(server.session(sound(1.0), 0).generate([ask("?")])))[1].text == SENTENCE
         wire = server._wire
     assert wire is not None
     with pytest.raises(ModelError, match="cannot be reached"):
@@ -177,7 +179,7 @@ def test_llama_server_as_a_program(pair: Path, tmp_path: Path) -> None:
     broken = script(tmp_path / "broken", "import sys; sys.exit('no such option')")
     with (
         pytest.raises(ModelError, match="no such option"),
-        LlamaServer(settings(pair, program=str(broken))).started(need(1.0)),
+        LlamaServer(settings(pair, program=str(broken))).loaded(need(1.0)),
     ):
         pass
 

@@ -41,7 +41,7 @@ def talk(server: TextServer, clock: Clock, timeout: float = 5.0, profile: str = 
 
 
 def answer(talk: ChatSession) -> str:
-    ((index, answer),) = talk.ask([ASK])
+    ((index, answer),) = talk.generate([ASK])
     assert index == 0
     return answer.text
 
@@ -158,10 +158,10 @@ def test_the_key_goes_to_the_server_and_nowhere_else(server: TextServer) -> None
 def test_the_key_is_read_from_the_environment_only(server: TextServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY, SECRET)
     found = Server(CaptionSettings(url=server.url))
-    list(found.hear(SOUND, 0).ask([ASK]))
+    list(found.session(SOUND, 0).generate([ASK]))
     assert server.headers[-1]["Authorization"] == f"Bearer {SECRET}"
     monkeypatch.delenv(KEY)
-    list(Server(CaptionSettings(url=server.url)).hear(SOUND, 0).ask([ASK]))
+    list(Server(CaptionSettings(url=server.url)).session(SOUND, 0).generate([ASK]))
     assert "Authorization" not in server.headers[-1]
 
 
@@ -188,8 +188,8 @@ def test_numbers_that_servers_tell(server: TextServer) -> None:
         completion(usage=usage, timings={"cache_n": 790}),
         completion(finish="length"),
     ]
-    found = [next(iter(talk(server, Clock()).ask([ASK])))[1] for _ in range(3)]
-    assert [(row.heard, row.written, row.cached, row.finish) for row in found] == [
+    found = [next(iter(talk(server, Clock()).generate([ASK])))[1] for _ in range(3)]
+    assert [(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.finish) for row in found] == [
         (800, 12, 7, "stop"),
         (800, 12, 790, "stop"),
         (0, 0, None, "length"),
@@ -198,14 +198,14 @@ def test_numbers_that_servers_tell(server: TextServer) -> None:
 
 def test_a_text_that_fills_the_grammar_counts_as_cut(server: TextServer) -> None:
     server.script = [completion("A" * 299 + ".")]
-    ((_, found),) = talk(server, Clock(), profile="llama").ask([ASK])
+    ((_, found),) = talk(server, Clock(), profile="llama").generate([ASK])
     assert (found.finish, len(found.text)) == ("length", 299)
 
 
 def test_one_call_asks_for_json(server: TextServer) -> None:
     server.script = [completion(json.dumps({"full": CAPTION}))]
     ask = Prompt("All?", 50, (20, 300), 0.0, 1, ("full",))
-    ((_, found),) = talk(server, Clock(), profile="llama").ask([ask])
+    ((_, found),) = talk(server, Clock(), profile="llama").generate([ask])
     assert json.loads(found.text) == {"full": CAPTION}
     shape = server.asked[0]["response_format"]["json_schema"]["schema"]
     assert shape["required"] == ["full"]

@@ -1,6 +1,6 @@
-"""Models that listen and write. Each backend of the job ``texts`` keeps the same promise: a :class:`Captioner`.
+"""Models that describe music. Each backend of the task ``texts`` is a :class:`Captioner`.
 
-``choice.choose`` finds the one that the settings name, ``ladder.describe`` asks it until an answer is usable.
+``selection.choose`` finds the one that the settings name, ``retry.describe`` asks it until an answer is usable.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,21 +12,21 @@ from mirkit.errors import ModelError
 from mirkit.features.types import FloatArray
 
 
-class CaptionerUnavailable(ModelError):  # noqa: N818 (reads as what it says)
-    """No track can be described: the server is gone, refuses the key, or cannot hear."""
+class CaptionerUnavailable(ModelError):  # noqa: N818 (a state, which callers catch by name)
+    """No track can be described: the server is gone, refuses the key, or takes no audio."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One question.
+    """One request to a model.
 
     Attributes
     ----------
     prompt : str
     tokens : int
-        Most that may be written.
-    letters : (int, int)
-        Least and most signs of the text, for backends that can hold a model to it.
+        Most tokens that may be written.
+    characters : (int, int)
+        Least and most characters of the text, for backends that can hold a model to a grammar.
     temperature : float
         0 takes the likeliest token each time.
     seed : int
@@ -36,7 +36,7 @@ class Prompt:
 
     prompt: str
     tokens: int
-    letters: tuple[int, int]
+    characters: tuple[int, int]
     temperature: float
     seed: int
     fields: tuple[str, ...] = ()
@@ -44,33 +44,33 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back.
+    """The answer to a prompt.
 
     Attributes
     ----------
     text : str
     finish : str
         ``stop``, or ``length`` where it was cut off.
-    heard : int
-        Tokens of sound and prompt together, 0 where the backend does not tell.
-    cached : int or None
-        How many of those were known from the question before; None where the backend does not tell.
-    written : int
-        Tokens of the text, 0 where the backend does not tell.
+    prompt_tokens : int
+        Tokens of audio and prompt together, 0 where the backend does not report them.
+    cached_tokens : int or None
+        How many of those were known from the prompt before; None where the backend does not report it.
+    completion_tokens : int
+        Tokens of the text, 0 where the backend does not report them.
     """
 
     text: str
     finish: str = "stop"
-    heard: int = 0
-    cached: int | None = None
-    written: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int | None = None
+    completion_tokens: int = 0
 
 
 class CaptionSession(Protocol):
-    """One track being listened to."""
+    """A model with the audio of one track."""
 
-    def ask(self, asks: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
-        """Ask, and yield each answer with the index of its question as soon as it is there.
+    def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
+        """Yield each answer, with the index of its prompt, as soon as it is there.
 
         Raises
         ------
@@ -81,38 +81,46 @@ class CaptionSession(Protocol):
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a backend must hold: the longest sound (s), the tokens of the longest question about it."""
+    """What a backend must be able to take.
+
+    Attributes
+    ----------
+    seconds : float
+        Longest audio (s).
+    context : int
+        Tokens of the longest prompt, its audio and its answer included.
+    """
 
     seconds: float
     context: int
 
 
 class Captioner(Protocol):
-    """A model that describes music, known before it is loaded.
+    """A model that describes music. Its attributes are known before it is loaded.
 
     Attributes
     ----------
     backend : str
         Name in the catalog.
     model : str
-        What the provenance calls it.
+        Name in the provenance.
     sha256 : str or None
         Of its weights.
     license : str
     size : int
-        Bytes of its weights, 0 where not known: what the time of a run is guessed by.
-    card : bool or None
+        Bytes of its weights, 0 where not known; the time of a run is estimated from it.
+    on_gpu : bool or None
         Whether it computes on a graphics card; None where that is not known.
     parallel : int
         Tracks that it takes at a time.
     batched : bool
         Whether it answers the questions about a track together.
     whole_windows : bool
-        Whether it hears the silence that fills the last window.
-    most_seconds : float
-        Of sound that it can take.
+        Whether it encodes the silence that fills the last window.
+    max_seconds : float
+        Most audio that it can take (s).
     address : str
-        Scheme, host and port of the server that sound is sent to; "" where it stays in programs of our own.
+        Scheme, host and port of the server that audio is sent to; "" where it stays in programs of mirkit's own.
     """
 
     backend: str
@@ -120,15 +128,34 @@ class Captioner(Protocol):
     sha256: str | None
     license: str
     size: int
-    card: bool | None
+    on_gpu: bool | None
     parallel: int
     batched: bool
     whole_windows: bool
-    most_seconds: float
+    max_seconds: float
     address: str
 
-    def started(self, need: Requirements) -> AbstractContextManager[list[str]]:
-        """Load it, for as long as the context lasts; gives what a user should know of how it runs."""
+    def loaded(self, need: Requirements) -> AbstractContextManager[list[str]]:
+        """Load the model for as long as the context lasts.
 
-    def hear(self, samples: FloatArray, slot: int) -> CaptionSession:
-        """Listen to a track: mono at 16 kHz, shape=(n,). ``slot`` is below ``parallel``, one track at a time each."""
+        Returns
+        -------
+        context manager
+            Gives lines that a user should read about how the model runs.
+
+        Raises
+        ------
+        WeightsError, CaptionerUnavailable
+            It cannot be loaded.
+        """
+
+    def session(self, samples: FloatArray, slot: int) -> CaptionSession:
+        """Give the model a track.
+
+        Parameters
+        ----------
+        samples : float32 array, shape=(n,)
+            Mono, at 16 kHz.
+        slot : int
+            From 0 to ``parallel - 1``; each slot has one track at a time.
+        """

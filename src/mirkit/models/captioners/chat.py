@@ -35,13 +35,13 @@ def grammar(letters: tuple[int, int]) -> str:
     return f"root ::= [A-Z0-9] [{_SIGNS}]{{{least - 2},{most - 2}}} [.!?]"
 
 
-def schema(ask: Prompt) -> dict[str, Any]:
+def schema(prompt: Prompt) -> dict[str, Any]:
     """JSON schema of an object that holds the asked texts."""
-    text = {"type": "string", "minLength": ask.letters[0], "maxLength": ask.letters[1]}
+    text = {"type": "string", "minLength": prompt.characters[0], "maxLength": prompt.characters[1]}
     return {
         "type": "object",
-        "properties": dict.fromkeys(ask.fields, text),
-        "required": list(ask.fields),
+        "properties": dict.fromkeys(prompt.fields, text),
+        "required": list(prompt.fields),
         "additionalProperties": False,
     }
 
@@ -66,41 +66,41 @@ class ChatSession:
         data = base64.b64encode(wav(samples)).decode()
         self._sound = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
 
-    def ask(self, asks: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
-        """See ``Hearing``: one question after the other."""
-        for index, ask in enumerate(asks):
-            yield index, _answer(self._wire.post("/v1/chat/completions", self._body(ask)), ask)
+    def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
+        """Yield the answers, one request after the other."""
+        for index, prompt in enumerate(prompts):
+            yield index, _answer(self._wire.post("/v1/chat/completions", self._body(prompt)), prompt)
 
-    def _body(self, ask: Prompt) -> dict[str, Any]:
+    def _body(self, prompt: Prompt) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": "user", "content": [self._sound, {"type": "text", "text": ask.prompt}]}],
-            "max_tokens": ask.tokens,
-            "temperature": ask.temperature,
-            "seed": ask.seed,
+            "messages": [{"role": "user", "content": [self._sound, {"type": "text", "text": prompt.prompt}]}],
+            "max_tokens": prompt.tokens,
+            "temperature": prompt.temperature,
+            "seed": prompt.seed,
         }
-        if ask.fields:
-            shape = {"name": "texts", "strict": True, "schema": schema(ask)}
+        if prompt.fields:
+            shape = {"name": "texts", "strict": True, "schema": schema(prompt)}
             body["response_format"] = {"type": "json_schema", "json_schema": shape}
         if self._profile == "llama":
             body |= {"cache_prompt": True, "id_slot": self._slot}
-            if not ask.fields:
-                body["grammar"] = grammar(ask.letters)
-        elif self._profile == "vllm" and not ask.fields:
-            least, most = ask.letters
+            if not prompt.fields:
+                body["grammar"] = grammar(prompt.characters)
+        elif self._profile == "vllm" and not prompt.fields:
+            least, most = prompt.characters
             body["structured_outputs"] = {"regex": f"[A-Z0-9][{_SIGNS}]{{{least - 2},{most - 2}}}[.!?]"}
         return body
 
 
-def _answer(told: Any, ask: Prompt) -> Answer:
+def _answer(reply: Any, prompt: Prompt) -> Answer:
     try:
-        choice = told["choices"][0]
+        choice = reply["choices"][0]
         text = choice["message"]["content"] or ""
-        usage = told.get("usage") or {}
-        timings = told.get("timings") or {}
+        usage = reply.get("usage") or {}
+        timings = reply.get("timings") or {}
         cached = timings.get("cache_n", (usage.get("prompt_tokens_details") or {}).get("cached_tokens"))
         finish = "length" if choice.get("finish_reason") == "length" else "stop"
-        if not ask.fields and len(text) >= ask.letters[1]:
+        if not prompt.fields and len(text) >= prompt.characters[1]:
             finish, text = "length", text[:-1]  # the grammar put a full stop into the middle of something
         return Answer(
             str(text), finish, int(usage.get("prompt_tokens") or 0), cached, int(usage.get("completion_tokens") or 0)

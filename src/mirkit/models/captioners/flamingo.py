@@ -28,7 +28,7 @@ _HEARS = {"MusicFlamingoForConditionalGeneration": 1200.0, "AudioFlamingo3ForCon
 
 
 class Checkpoint:
-    """A folder in the layout of Transformers. See ``Describer``.
+    """A folder in the layout of Transformers.
 
     Raises
     ------
@@ -56,13 +56,13 @@ class Checkpoint:
         self._folder = find(settings)
         self.model, self.sha256, self.size = _identity(self._folder)
         self.architecture = _architecture(self._folder)
-        self.most_seconds = _HEARS[self.architecture]
-        self.card: bool | None = pick(settings.run.device) != "cpu"
+        self.max_seconds = _HEARS[self.architecture]
+        self.on_gpu: bool | None = pick(settings.run.device) != "cpu"
         self._loaded: tuple[Any, Any] | None = None
 
     @contextmanager
-    def started(self, need: Requirements) -> Iterator[list[str]]:
-        """See ``Describer``."""
+    def loaded(self, need: Requirements) -> Iterator[list[str]]:
+        """Implement :class:`~mirkit.models.captioners.Captioner`."""
         import torch
         import transformers
         from safetensors import SafetensorError
@@ -88,8 +88,8 @@ class Checkpoint:
         finally:
             self._loaded = None
 
-    def hear(self, samples: FloatArray, slot: int) -> SharedPrefix:
-        """See ``Describer``."""
+    def session(self, samples: FloatArray, slot: int) -> SharedPrefix:
+        """Implement :class:`~mirkit.models.captioners.Captioner`."""
         assert self._loaded is not None, "not started"
         return SharedPrefix(*self._loaded, samples)
 

@@ -20,7 +20,7 @@ _OWNERS = {"llamacpp": "llama", "vllm": "vllm"}
 
 
 class Server:
-    """A server that somebody else runs. See ``Describer``.
+    """A server that somebody else runs.
 
     Raises
     ------
@@ -34,9 +34,9 @@ class Server:
     sha256: str | None = None
     license = "the server's"
     size = 0
-    card: bool | None = None
+    on_gpu: bool | None = None
     batched = False
-    most_seconds = 600.0
+    max_seconds = 600.0
 
     def __init__(self, texts: CaptionSettings) -> None:
         if not texts.url:
@@ -70,12 +70,12 @@ class Server:
         self.parallel = min(texts.parallel, int(props.get("total_slots") or 1))
 
     @contextmanager
-    def started(self, need: Requirements) -> Iterator[list[str]]:
-        """See ``Describer``."""
+    def loaded(self, need: Requirements) -> Iterator[list[str]]:
+        """Implement :class:`~mirkit.models.captioners.Captioner`."""
         yield []
 
-    def hear(self, samples: FloatArray, slot: int) -> ChatSession:
-        """See ``Describer``."""
+    def session(self, samples: FloatArray, slot: int) -> ChatSession:
+        """Implement :class:`~mirkit.models.captioners.Captioner`."""
         return ChatSession(self._wire, self._name, self.profile, samples, slot)
 
 

@@ -36,7 +36,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class LlamaServer:
-    """A server of our own. See ``Describer``.
+    """A server of our own.
 
     Raises
     ------
@@ -51,7 +51,7 @@ class LlamaServer:
     batched = False
     whole_windows = True
     #: What the preview model takes, the one that there are GGUF files of.
-    most_seconds = 600.0
+    max_seconds = 600.0
 
     def __init__(self, settings: Settings) -> None:
         self._pair = gguf.find(settings)
@@ -62,12 +62,12 @@ class LlamaServer:
         self._timeout = settings.texts.timeout
         self._cpu_only = settings.run.device == "cpu"
         self._program = program(settings)
-        self.card: bool | None = self._program is None and not self._cpu_only and _sees_a_card()
+        self.on_gpu: bool | None = self._program is None and not self._cpu_only and _sees_a_card()
         self._wire: HttpClient | None = None
 
     @contextmanager
-    def started(self, need: Requirements) -> Iterator[list[str]]:
-        """See ``Describer``."""
+    def loaded(self, need: Requirements) -> Iterator[list[str]]:
+        """Implement :class:`~mirkit.models.captioners.Captioner`."""
         key = secrets.token_hex(16)
         owner = _in_process if self._program is None else _as_program
         with owner(self, need.context, key) as url:
@@ -78,8 +78,8 @@ class LlamaServer:
             yield [f"llama.cpp {props.get('build_info', '')}".strip()]
         self._wire = None
 
-    def hear(self, samples: FloatArray, slot: int) -> ChatSession:
-        """See ``Describer``."""
+    def session(self, samples: FloatArray, slot: int) -> ChatSession:
+        """Implement :class:`~mirkit.models.captioners.Captioner`."""
         assert self._wire is not None, "not started"
         return ChatSession(self._wire, self.model, "llama", samples, slot)
 

@@ -12,7 +12,7 @@ from mirkit.models.captioners import Answer, Prompt
 
 
 class SharedPrefix:
-    """One track in a network of Transformers. See ``Hearing``.
+    """One track in a network of Transformers.
 
     Every prompt is ``[system, start of turn, sound] [question, end of turn]``: the first part is the same for all. It
     goes through the network once, at the first question. The questions then are rows of one batch, ``[first part]
@@ -33,18 +33,18 @@ class SharedPrefix:
         self._first: list[int] = []
         self._cache: Any = None
 
-    def ask(self, asks: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
-        """See ``Hearing``: all at once."""
+    def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
+        """Yield the answers, all of them computed as one batch."""
         import torch
 
         try:
             with torch.inference_mode():
-                rows = self._rows([ask.prompt for ask in asks])
-                written = self._write(rows, asks)
+                rows = self._rows([prompt.prompt for prompt in prompts])
+                written = self._write(rows, prompts)
         except torch.OutOfMemoryError as error:
             raise ModelError("the card has too little memory for this much sound; say --audio-seconds 60") from error
-        for index, (ask, row, tokens) in enumerate(zip(asks, rows, written, strict=True)):
-            yield index, self._answer(ask, len(self._first) + len(row), tokens)
+        for index, (prompt, row, tokens) in enumerate(zip(prompts, rows, written, strict=True)):
+            yield index, self._answer(prompt, len(self._first) + len(row), tokens)
 
     def _rows(self, prompts: Sequence[str]) -> list[list[int]]:
         """Tokens of each question, after the first part that all share."""
@@ -93,7 +93,7 @@ class SharedPrefix:
         network.model.language_model(inputs_embeds=embedded, past_key_values=cache, use_cache=True)
         self._first, self._cache = first[0].tolist(), cache
 
-    def _write(self, rows: list[list[int]], asks: Sequence[Prompt]) -> list[list[int]]:
+    def _write(self, rows: list[list[int]], prompts: Sequence[Prompt]) -> list[list[int]]:
         import torch
 
         longest = len(self._first) + max(map(len, rows))
@@ -105,14 +105,14 @@ class SharedPrefix:
             mask[at, : len(self._first)] = mask[at, longest - len(row) :] = 1
         cache = copy.deepcopy(self._cache)
         cache.batch_repeat_interleave(len(rows))
-        warm = asks[0].temperature
-        torch.manual_seed(asks[0].seed)
+        warm = prompts[0].temperature
+        torch.manual_seed(prompts[0].seed)
         # All that a checkpoint may have settings of its own for is said, so that both architectures write alike.
         out = self._network.generate(
             input_ids=ids,
             attention_mask=mask,
             past_key_values=cache,
-            max_new_tokens=max(ask.tokens for ask in asks),
+            max_new_tokens=max(prompt.tokens for prompt in prompts),
             do_sample=warm > 0,
             temperature=warm if warm > 0 else None,
             top_p=None,
@@ -131,12 +131,16 @@ class SharedPrefix:
         filler = self._network.generation_config.pad_token_id
         return int(min(self._ends) if filler is None else filler)
 
-    def _answer(self, ask: Prompt, heard: int, tokens: list[int]) -> Answer:
-        tokens = tokens[: ask.tokens]
+    def _answer(self, prompt: Prompt, heard: int, tokens: list[int]) -> Answer:
+        tokens = tokens[: prompt.tokens]
         end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
         text = self._processor.tokenizer.decode(tokens[:end])
         return Answer(
-            text, "length" if end is None else "stop", heard, cached=len(self._first), written=len(tokens[:end])
+            text,
+            "length" if end is None else "stop",
+            heard,
+            cached_tokens=len(self._first),
+            completion_tokens=len(tokens[:end]),
         )
 
 

@@ -1,6 +1,6 @@
-"""A plan of texts carried out: tracks in parallel over the slots of one model, the next ones decoded meanwhile.
+"""A run of captions: one model, threads around it, and one thread that decodes the next track meanwhile.
 
-The model sits in this process or beside it, so its tracks are threads: each waits for answers. One thread decodes.
+The model sits in this process or beside it, so its tracks are threads: each waits for answers.
 """
 
 import os
@@ -13,36 +13,44 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from mirkit.captions.excerpt import RATE, sound_tokens
-from mirkit.errors import MirkitError
+import numpy as np
+
+from mirkit.audio import open_audio
+from mirkit.captions.excerpt import RATE, cut, heard_seconds, sound_tokens
+from mirkit.errors import AudioError, MirkitError
 from mirkit.features.types import FloatArray
 from mirkit.models.captioners import CaptionerUnavailable
 from mirkit.models.captioners.retry import Attempt, describe
-from mirkit.pipeline.captioning.audio import sound_of
-from mirkit.pipeline.captioning.caption_job import STAGE
-from mirkit.pipeline.captioning.caption_state import CaptionState, inspect_captions
 from mirkit.pipeline.captioning.plan import CaptionPlan
-from mirkit.pipeline.captioning.stored_captions import adopt, postprocess, store_attempt
+from mirkit.pipeline.captioning.store import (
+    STAGE,
+    CaptionJob,
+    CaptionState,
+    adopt,
+    inspect_captions,
+    postprocess,
+    store_attempt,
+)
 from mirkit.pipeline.plan import RunRequest
 from mirkit.pipeline.run_log import logged, unlogged
 from mirkit.pipeline.task import TrackOutcome
-from mirkit.store import LOCK_NAME, LockedError, lock, remove_orphans
+from mirkit.store import LOCK_NAME, LockedError, lock, printable, remove_orphans
 from mirkit.track import Track
 
-#: Share of the tokens of the sound that must be known from the second question on; less is a miss.
-_HIT = 0.9
-#: Seconds that a thread is given to end when a run is broken off.
-_PARTING = 3.0
+#: Share of the tokens of the audio that must be cached from the second question on; less is a miss.
+_MIN_CACHED_SHARE = 0.9
+#: Seconds that a thread is given to end when a run is interrupted.
+_JOIN_SECONDS = 3.0
 
 
 @dataclass
 class _Turn:
-    """A track whose turn has come: ours, looked at, and decoded if there is something to ask."""
+    """A track that is being worked on: locked, inspected, and decoded if the model has to be asked."""
 
     track: Track
     name: str
     claim: ExitStack
-    wants: CaptionState | None = None
+    state: CaptionState | None = None
     samples: FloatArray | None = None
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -53,19 +61,31 @@ class _Turn:
     busy: bool = False
 
     def outcome(self) -> TrackOutcome:
-        """What is told of it."""
+        """Give the outcome of the track."""
         done, skipped = tuple(self.done), tuple(self.skipped)
         notes = tuple(dict.fromkeys(self.notes))
         return TrackOutcome(self.name, done, skipped, self.failures, notes, self.seconds, self.duration, self.busy)
 
 
-def run(plan: CaptionPlan, request: RunRequest, say: Callable[[str], None]) -> Generator[TrackOutcome, None, None]:
-    """Yield the outcome of each track that wants something, in the order in which they finish.
+def run(plan: CaptionPlan, request: RunRequest, notify: Callable[[str], None]) -> Generator[TrackOutcome, None, None]:
+    """Carry out a plan.
+
+    Parameters
+    ----------
+    plan : CaptionPlan
+    request : RunRequest
+    notify : callable
+        Called with lines that concern the whole run.
+
+    Yields
+    ------
+    TrackOutcome
+        Of each track that has something to do, in the order in which they finish.
 
     Raises
     ------
     MirkitError
-        The model cannot be loaded, or is gone: the other tracks wait for the next run.
+        The model cannot be loaded, or is gone: the other tracks are left for the next run.
     """
     for folder in {track.folder for track in plan.tracks if track.unclean}:
         with suppress(MirkitError):  # a folder that cannot be written to stays as it is
@@ -73,57 +93,56 @@ def run(plan: CaptionPlan, request: RunRequest, say: Callable[[str], None]) -> G
     if not plan.todo:
         return
     with ExitStack() as stack:
-        write = stack.enter_context(logged(plan.root, say, "", **_start(plan)) if request.batch else unlogged())
-        if plan.asked:
-            for text in stack.enter_context(plan.describer.started(plan.need)):
-                say(text)
-        crew = _Crew(plan, request, say)
-        stack.callback(crew.leave)
-        for outcome in crew.outcomes():
+        write = stack.enter_context(logged(plan.root, notify, "", **_start(plan)) if request.batch else unlogged())
+        if plan.prompts:
+            for line in stack.enter_context(plan.captioner.loaded(plan.need)):
+                notify(line)
+        threads = _Threads(plan, request, notify)
+        stack.callback(threads.stop)
+        for outcome in threads.outcomes():
             write(track=outcome.track, done=outcome.done, failures=outcome.failures)
             yield outcome
 
 
-class _Crew:
+class _Threads:
     """One thread that decodes, and one for each slot of the model."""
 
-    def __init__(self, plan: CaptionPlan, request: RunRequest, say: Callable[[str], None]) -> None:
-        self._plan, self._request, self._say = plan, request, say
-        slots = max(1, min(plan.describer.parallel, len(plan.todo)))
+    def __init__(self, plan: CaptionPlan, request: RunRequest, notify: Callable[[str], None]) -> None:
+        self._plan, self._request, self._notify = plan, request, notify
+        self._slots = max(1, min(plan.captioner.parallel, len(plan.todo)))
         self._ready: queue.Queue[_Turn | None] = queue.Queue(maxsize=1)
         self._finished: queue.SimpleQueue[_Turn | Exception | None] = queue.SimpleQueue()
-        self._leaving = threading.Event()
+        self._stopping = threading.Event()
         self._missed = False
-        work = [self._decode, *(lambda slot=slot: self._describe(slot) for slot in range(slots))]
-        self._slots = slots
+        work = [self._decode, *(lambda slot=slot: self._describe(slot) for slot in range(self._slots))]
         self._threads = [threading.Thread(target=self._guarded, args=(task,), daemon=True) for task in work]
         for thread in self._threads:
             thread.start()
 
     def outcomes(self) -> Generator[TrackOutcome, None, None]:
-        """Yield what came of each track; raise what ends the run."""
-        left = len(self._threads)
-        while left:
-            found = self._finished.get()
-            if found is None:
-                left -= 1
-            elif isinstance(found, _Turn):
-                yield found.outcome()
+        """Yield the outcome of each track; raise what ends the run."""
+        running = len(self._threads)
+        while running:
+            item = self._finished.get()
+            if item is None:
+                running -= 1
+            elif isinstance(item, _Turn):
+                yield item.outcome()
             else:
-                raise found
+                raise item
 
-    def leave(self) -> None:
-        """Let every thread end: after the question it is at, or with the model that it asks."""
-        self._leaving.set()
-        until = time.monotonic() + _PARTING
+    def stop(self) -> None:
+        """Let every thread end after its current question."""
+        self._stopping.set()
+        until = time.monotonic() + _JOIN_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _guarded(self, task: Callable[[], None]) -> None:
         try:
             task()
-        except Exception as error:  # noqa: BLE001 (Hopeless, or a bug: the main thread raises it)
-            self._leaving.set()
+        except Exception as error:  # noqa: BLE001 (CaptionerUnavailable, or a bug: the main thread raises it)
+            self._stopping.set()
             self._finished.put(error)
         finally:
             self._finished.put(None)
@@ -131,19 +150,19 @@ class _Crew:
     def _decode(self) -> None:
         try:
             for track in self._plan.todo:
-                if self._leaving.is_set():
+                if self._stopping.is_set():
                     return
-                turn = self._turn(track)
-                if turn.wants is None or turn.samples is None:
+                turn = self._prepare(track)
+                if turn.state is None or turn.samples is None:
                     self._finish(turn)
-                elif not self._hand_over(turn):
+                elif not self._put(turn):
                     turn.claim.close()
         finally:
             for _ in range(self._slots):
-                self._hand_over(None)
+                self._put(None)
 
-    def _hand_over(self, turn: _Turn | None) -> bool:
-        while not self._leaving.is_set():
+    def _put(self, turn: _Turn | None) -> bool:
+        while not self._stopping.is_set():
             try:
                 self._ready.put(turn, timeout=0.1)
             except queue.Full:
@@ -152,34 +171,33 @@ class _Crew:
         return False
 
     def _take(self) -> _Turn | None:
-        while not self._leaving.is_set():
+        while not self._stopping.is_set():
             try:
                 return self._ready.get(timeout=0.1)
             except queue.Empty:
                 continue
         return None
 
-    def _turn(self, track: Track) -> _Turn:
-        """Claim a track, store what needs no question, and decode it if there are any."""
-        root, claim, asker = self._plan.root, ExitStack(), self._plan.asker
-        named = track.path.relative_to(root).as_posix() if track.path.is_relative_to(root) else track.name
-        turn = _Turn(track, named, claim)
+    def _prepare(self, track: Track) -> _Turn:
+        """Lock a track, store what needs no question, and decode it if the model has to be asked."""
+        root, claim, job = self._plan.root, ExitStack(), self._plan.job
+        name = track.path.relative_to(root).as_posix() if track.path.is_relative_to(root) else track.name
+        turn = _Turn(track, name, claim)
         try:
             claim.enter_context(lock(track.folder, 0.0, _lock_name(track)))
-            wants = inspect_captions(track, asker)
-            turn.skipped += [f"{STAGE}/{name}" for name in wants.done]
-            if wants.adopt:
-                adopt(track, wants.adopt)
+            state = inspect_captions(track, job)
+            turn.skipped += [f"{STAGE}/{field}" for field in state.done]
+            if state.adopted:
+                adopt(track, state.adopted)
                 turn.notes.append("texts found in the .INFO were adopted as they are")
-            for question, entry in wants.finish:
-                kept = postprocess(track, asker, wants, question, entry)
-                turn.notes += kept.notes
+            for question, record in state.unfinished:
+                turn.notes += postprocess(track, job, state, question, record).notes
                 turn.done.append(f"{STAGE}/{question.field}")
-            if wants.wanted:
+            if state.pending:
                 started = time.perf_counter()
-                turn.samples, turn.duration = sound_of(track, asker)
+                turn.samples, turn.duration = decode_excerpt(track, job)
                 turn.seconds["decode"] = time.perf_counter() - started
-            turn.wants = wants
+            turn.state = state
         except LockedError:
             turn.busy = True
             turn.failures["track"] = "another run is at work on it; run the same command again later"
@@ -193,7 +211,7 @@ class _Crew:
                 try:
                     self._ask(turn, slot)
                 except CaptionerUnavailable:
-                    if self._leaving.is_set():  # the run is broken off, and the model with it
+                    if self._stopping.is_set():  # the run is interrupted, and the model with it
                         return
                     raise
                 except Exception as error:  # noqa: BLE001 (around a track: it becomes that track's failure)
@@ -201,38 +219,40 @@ class _Crew:
             self._finish(turn)
 
     def _ask(self, turn: _Turn, slot: int) -> None:
-        wants, samples, asker = turn.wants, turn.samples, self._plan.asker
-        assert wants is not None
+        state, samples, job = turn.state, turn.samples, self._plan.job
+        assert state is not None
         assert samples is not None
-        describer = asker.describer
-        sound = sound_tokens(len(samples) / RATE, whole_windows=describer.whole_windows)
-        turn.samples = None  # the hearing has its own form of it
-        hearing = describer.hear(samples, slot)
+        captioner = job.captioner
+        audio_tokens = sound_tokens(len(samples) / RATE, whole_windows=captioner.whole_windows)
+        turn.samples = None  # the session has its own form of it
+        session = captioner.session(samples, slot)
         del samples
         started = time.perf_counter()
-        told_so_far = describe(hearing, wants.wanted, asker.ladder, batched=describer.batched)
-        for before, told in enumerate(told_so_far):
+        attempts = describe(session, state.pending, job.retry_policy, batched=captioner.batched)
+        for number, attempt in enumerate(attempts):
             seconds, started = time.perf_counter() - started, time.perf_counter()
-            self._check_cache(told, before, sound)
-            kept = store_attempt(turn.track, asker, wants, told, seconds)
-            name = f"{STAGE}/{told.wanted.question.field}"
+            self._check_cache(attempt, number, audio_tokens)
+            stored = store_attempt(turn.track, job, state, attempt, seconds)
+            field = attempt.pending.question.field
+            name = f"{STAGE}/{field}"
             turn.seconds[name] = turn.seconds.get(name, 0.0) + seconds
-            if kept is not None:
+            if stored is not None:
                 turn.done.append(name)
-                turn.notes += kept.notes
-                if kept.reason:
-                    turn.notes.append(f"{told.wanted.question.field}: {kept.reason}")
-            if self._leaving.is_set():
+                turn.notes += stored.notes
+                if stored.reason:
+                    turn.notes.append(f"{field}: {stored.reason}")
+            if self._stopping.is_set():
                 return
 
-    def _check_cache(self, told: Attempt, before: int, sound: int) -> None:
-        """Say it, once, where a question about a track that was heard before was heard anew."""
-        cached = told.answer.cached
-        if before and cached is not None and cached < _HIT * sound and not self._missed:
+    def _check_cache(self, attempt: Attempt, number: int, audio_tokens: int) -> None:
+        """Warn once when the server's prompt cache did not hold the audio of the question before."""
+        cached = attempt.answer.cached_tokens
+        if number and cached is not None and cached < _MIN_CACHED_SHARE * audio_tokens and not self._missed:
             self._missed = True
-            self._say(
-                f"note   the server heard the same sound again: {cached} of {told.answer.heard} tokens were known. "
-                "Each question now costs as much as the first; look at its prompt cache and its number of slots"
+            self._notify(
+                f"note   the server encoded the same audio again: {cached} of {attempt.answer.prompt_tokens} tokens "
+                "were cached. Each question now costs as much as the first; check the server's prompt cache and its "
+                "number of slots"
             )
 
     def _fail(self, turn: _Turn, error: Exception) -> None:
@@ -246,18 +266,43 @@ class _Crew:
         self._finished.put(turn)
 
 
+def decode_excerpt(track: Track, job: CaptionJob) -> tuple[FloatArray, float]:
+    """Decode what the model is given of a track.
+
+    Returns
+    -------
+    array, shape=(n,)
+        Mono, at 16 kHz.
+    float
+        Duration of the whole track (s).
+
+    Raises
+    ------
+    AudioError
+        The track cannot be decoded, or is silent.
+    """
+    audio = open_audio(track.mix, rate=RATE, hold_seconds=0)
+    blocks = [block.mean(axis=0, dtype=np.float32) for block in audio.blocks()]
+    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    if not np.any(samples):
+        raise AudioError(f"{printable(track.path)}: there is no sound in it")
+    duration = len(samples) / RATE
+    seconds = heard_seconds(duration, job.max_seconds, whole_windows=job.captioner.whole_windows)
+    return cut(samples, seconds, job.settings.texts.excerpt), duration
+
+
 def _lock_name(track: Track) -> str:
-    """Name of the lock that keeps other runs of texts off a track; measuring may go on beside it."""
+    """Name of the lock that keeps other runs of captions off a track; measuring may go on beside it."""
     return f"{LOCK_NAME}-texts" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")
 
 
 def _start(plan: CaptionPlan) -> dict[str, object]:
     return {
         "stages": [STAGE],
-        "methods": {"texts": plan.describer.backend},
-        "workers": plan.describer.parallel,
+        "methods": {"texts": plan.captioner.backend},
+        "workers": plan.captioner.parallel,
         "tracks": len(plan.tracks),
         "todo": len(plan.todo),
-        "minutes": round(plan.sound / 60, 1),
+        "minutes": round(plan.audio_seconds / 60, 1),
         "expected": round(plan.seconds or 0.0, 1),
     }

@@ -1,4 +1,4 @@
-"""Asking until an answer is usable, with a model that says what the test tells it."""
+"""Asking until an answer is usable, with a model that gives scripted answers."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,55 +11,55 @@ GOOD = "A warm and slow house track with soft pads."
 
 
 class Script:
-    """A ``Hearing`` that gives scripted answers, in the order of the questions."""
+    """A session with scripted answers, in the order of the questions."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
         self.rounds: list[list[Prompt]] = []
 
-    def ask(self, asks: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
+    def generate(self, asks: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
         self.rounds.append(list(asks))
         for index in range(len(asks)):
             yield index, Answer(self.answers.pop(0))
 
 
-WANTED = [PendingPrompt(row, row.prompt) for row in QUESTIONS[:2]]
-LADDER = RetryPolicy(3, 0.0, 10)
+PENDING = [PendingPrompt(row, row.prompt) for row in QUESTIONS[:2]]
+POLICY = RetryPolicy(3, 0.0, 10)
 
 
-def lasts(told: Sequence[Attempt]) -> dict[str, tuple[str, int]]:
-    return {row.wanted.question.field: (row.judged.text, len(row.faults)) for row in told if row.last}
+def lasts(attempts: Sequence[Attempt]) -> dict[str, tuple[str, int]]:
+    return {row.pending.question.field: (row.validation.text, len(row.faults)) for row in attempts if row.last}
 
 
 def test_one_question_after_the_other() -> None:
     script = Script("", GOOD, "", "", "")
-    told = list(describe(script, WANTED, LADDER, batched=False))
-    assert lasts(told) == {"full": (GOOD, 1), "technical": ("", 3)}
+    attempts = list(describe(script, PENDING, POLICY, batched=False))
+    assert lasts(attempts) == {"full": (GOOD, 1), "technical": ("", 3)}
     asks = [ask for (ask,) in script.rounds]
-    assert [ask.prompt for ask in asks] == [WANTED[0].prompt] * 2 + [WANTED[1].prompt] * 3
+    assert [ask.prompt for ask in asks] == [PENDING[0].prompt] * 2 + [PENDING[1].prompt] * 3
     assert [(ask.temperature, ask.seed) for ask in asks] == [(0.0, 10), (0.7, 11), (0.0, 10), (0.7, 11), (0.7, 12)]
-    assert told[-1].faults == ("empty", "empty", "empty")
+    assert attempts[-1].faults == ("empty", "empty", "empty")
 
 
 def test_all_questions_together() -> None:
     script = Script(GOOD, "", GOOD)
-    told = list(describe(script, WANTED, LADDER, batched=True))
-    assert lasts(told) == {"full": (GOOD, 0), "technical": (GOOD, 1)}
+    attempts = list(describe(script, PENDING, POLICY, batched=True))
+    assert lasts(attempts) == {"full": (GOOD, 0), "technical": (GOOD, 1)}
     assert [len(asks) for asks in script.rounds] == [2, 1], "only what was not usable is asked again"
 
 
 def test_attempts_of_an_earlier_run_are_not_made_again() -> None:
     script = Script("")
-    told = list(describe(script, [PendingPrompt(QUESTIONS[0], "?", ("empty", "empty"))], LADDER, batched=False))
-    assert [(row.last, row.faults) for row in told] == [(True, ("empty",) * 3)]
+    attempts = list(describe(script, [PendingPrompt(QUESTIONS[0], "?", ("empty", "empty"))], POLICY, batched=False))
+    assert [(row.last, row.faults) for row in attempts] == [(True, ("empty",) * 3)]
     assert script.rounds[0][0].seed == 12
 
 
 def test_one_call_and_one_by_one_what_it_leaves_open() -> None:
     script = Script(json.dumps({"full": GOOD, "technical": ""}), GOOD)
-    ladder = RetryPolicy(3, 0.0, 10, one_call=True)
-    assert lasts(list(describe(script, WANTED, ladder, batched=False))) == {"full": (GOOD, 0), "technical": (GOOD, 0)}
+    policy = RetryPolicy(3, 0.0, 10, one_call=True)
+    assert lasts(list(describe(script, PENDING, policy, batched=False))) == {"full": (GOOD, 0), "technical": (GOOD, 0)}
     assert script.rounds[0][0].fields == ("full", "technical")
     assert [asks[0].fields for asks in script.rounds[1:]] == [()]
     cut_off = Script('{"full": "A war', GOOD, GOOD)
-    assert len(lasts(list(describe(cut_off, WANTED, ladder, batched=False)))) == 2
+    assert len(lasts(list(describe(cut_off, PENDING, policy, batched=False)))) == 2

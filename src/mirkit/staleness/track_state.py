@@ -1,20 +1,16 @@
-"""What is up to date: what is known of a track's files, and which stages must run and why.
-
-The module is light: a run that only looks which stages are done does not load the analysis.
-"""
+"""What is known of a track before it is worked on: its files, its provenance, and which stages must run."""
 
 import os
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from mirkit import models
-from mirkit.catalog import STEMS, TONAL, Stage, stage, with_needs
+from mirkit.catalog import STEMS, Stage, stage, with_needs
 from mirkit.errors import InfoError, MissingInput
-from mirkit.stages import entry_name, parameters
-from mirkit.stages.selection import drum_source, midi_path
+from mirkit.stages import entry_name
+from mirkit.stages.selection import midi_path
+from mirkit.staleness.rules import StageInputs, inputs_of, stale_reason
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -30,7 +26,6 @@ from mirkit.store import (
     restamp,
 )
 from mirkit.store.json_files import JsonObject, check_stays_inside
-from mirkit.store.provenance_record import to_json
 from mirkit.track import Track
 from mirkit.track.clip import ClipSource, is_cut, looks_whole
 from mirkit.track.names import SIDECARS
@@ -39,109 +34,6 @@ from mirkit.track.sidecar_names import ADTOF_MIDI, DRUMS_MIDI
 
 #: File that a stage writes -> attribute of its track.
 _PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}
-#: Stage and method -> what a neural model hears in the mix for it, and whether the stage reads curves beside that.
-_HEARD = {
-    ("beats", "beat_this"): ("activations", True),
-    ("danceability", "essentia"): ("classes", False),
-    ("aesthetics", "audiobox"): ("aesthetics", False),
-}
-
-
-@dataclass(frozen=True)
-class StageInputs:
-    """What a stage would work on now.
-
-    Attributes
-    ----------
-    curves : tuple of (part, family)
-        Curves of the parts that exist.
-    files : dict
-        Part -> fingerprint of its file.
-    """
-
-    curves: tuple[tuple[str, str], ...]
-    files: dict[str, FileDigest]
-
-
-def inputs_of(row: Stage, prints: Mapping[str, FileDigest], settings: Settings) -> StageInputs:
-    """Work out what a stage reads, from the fingerprints of the parts that exist."""
-    method = getattr(settings.backends, row.job, "")
-    drums = drum_source(prints, settings)
-    curves, parts = _reads(row.name, method, tuple(prints), drums, with_stems=settings.rhythm.stems)
-    return StageInputs(curves, {part: prints[part] for part in parts})
-
-
-@lru_cache  # the same for most tracks of a data set
-def _reads(
-    name: str, method: str, there: tuple[str, ...], drums: str, *, with_stems: bool
-) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Curves and parts that a stage reads, of the parts that are there."""
-    have_tonal = all(stem in there for stem in TONAL)
-    heard, reads_curves = _HEARD.get((name, method), ("", True))
-    curves = [("full_mix", heard)] if heard else []
-    for part, family in stage(name).curves if reads_curves else ():
-        if part == "tonal":
-            curves.append((part if have_tonal else "full_mix", family))
-        elif part in there and (name != "beats" or part not in STEMS or with_stems):
-            curves.append((part, family))
-    parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))}
-    if name == "drums":
-        parts = {drums}
-        if method != "drumsep":  # which goes through the sound by itself, twice
-            curves = [(drums, "strokes")]
-    return tuple(curves), tuple(sorted(parts or {"full_mix"}))
-
-
-def stale_reason(
-    row: Stage,
-    entry: ProvenanceRecord | None,
-    backend: str,
-    inputs: StageInputs,
-    needs: Mapping[str, str],
-    settings: Settings,
-    *,
-    products_there: bool,
-) -> str:
-    """Say why a stage must run, or "" when it is done.
-
-    Parameters
-    ----------
-    entry : ProvenanceRecord or None
-        What the provenance says of it.
-    backend : str
-        Method that would be used now.
-    inputs : StageInputs
-    needs : dict
-        Needed stage -> identity now.
-    products_there : bool
-        Whether all its keys and files exist.
-    """
-    if entry is None:
-        return "new"
-    if entry.stage_version > row.version:
-        return ""  # a newer version of mirkit did it: two versions on one disk do not undo each other's work
-    if entry.failed:
-        return "failed before"
-    if not products_there:
-        return "its keys or files are missing"
-    if entry.backend == EXTERNAL:
-        return ""
-    if entry.stage_version != row.version:
-        return "its formula is new"
-    if (entry.backend or "") != backend:
-        return f"method {backend or 'none'}, was {entry.backend or 'none'}"
-    if entry.parameters != to_json(parameters(row, settings)):
-        return "settings changed"
-    if entry.weights_sha256 and models.user_weights_digest(row.job, settings) not in ("", entry.weights_sha256):
-        return "the weights changed"
-    if entry.inputs != inputs.files:
-        before = {name: print_.sha256 for name, print_ in entry.inputs.items()}
-        now = {name: print_.sha256 for name, print_ in inputs.files.items()}
-        if changed := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
-            return f"changed: {', '.join(changed)}"
-    if changed := sorted(name for name in needs if entry.needs.get(name) != needs[name]):
-        return f"redone: {', '.join(changed)}"
-    return ""
 
 
 @dataclass
@@ -225,8 +117,7 @@ class TrackState:
         """
         entry = self.provenance.stages.get("separate")
         ours = entry.outputs if entry and entry.backend != EXTERNAL else {}
-        method: Any = entry.extra.get("method", {}) if entry else {}
-        begun = STEMS if entry is None else method.get("writing", ()) if entry.failed else ()
+        begun = STEMS if entry is None else entry.pending if entry.failed else ()
         return {
             stem: self.prints[stem]
             for stem in STEMS
@@ -330,9 +221,8 @@ class TrackState:
         if row.name == "drums":
             return midi_path(self.track, settings).exists()
         if row.name == "crop":
-            method: Any = entry.extra.get("method", {}) if entry else {}
-            clips: Any = method.get("clips", ()) if isinstance(method, dict) else ()
-            return all(looks_whole(self.track.crops / os.path.basename(str(clip)), self.prints) for clip in clips)
+            clips = (entry.clips if entry else None) or ()
+            return all(looks_whole(self.track.crops / os.path.basename(clip), self.prints) for clip in clips)
         if row.curves and not self._curves_there:
             return False  # made anew, for windows and clips
         keys_there = all(map(self.info.__contains__, row.keys))

@@ -1,0 +1,334 @@
+"""The captions of one track: which are asked for, which are up to date, and how an answer is stored.
+
+A text goes into ``.INFO``, and how it came about into ``.PROVENANCE``, where each caption has an entry of its own.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from mirkit import __version__
+from mirkit.captions.facts import Facts, compare, fix
+from mirkit.captions.normalize import dropped_characters
+from mirkit.captions.prompts import Question, fill, questions
+from mirkit.captions.validation import validate
+from mirkit.catalog import TEXT_KEYS, TRACK_KEYS, stage
+from mirkit.dataset.facts import facts_of, words_of
+from mirkit.models.captioners import Captioner
+from mirkit.models.captioners.retry import Attempt, PendingPrompt, RetryPolicy
+from mirkit.staleness import CaptionStep, caption_step, is_user_caption, unread
+from mirkit.store import (
+    EXTERNAL,
+    CaptionRecord,
+    FileDigest,
+    ProvenanceRecord,
+    Settings,
+    digest_of_text,
+    file_digest,
+    read_info,
+    read_provenance,
+    recorded,
+    restamp,
+    update_info,
+    update_provenance,
+)
+from mirkit.store.json_files import JsonObject, JsonValue
+from mirkit.track import Track
+
+#: The stage of captions; ``describe/<field>`` is the entry of one caption in the provenance.
+STAGE = "describe"
+_ORDER = (*TRACK_KEYS, *TEXT_KEYS)
+
+
+@dataclass(frozen=True)
+class CaptionJob:
+    """What is asked about every track of a run, and which model is asked.
+
+    Attributes
+    ----------
+    captioner : Captioner
+    settings : Settings
+    fields : tuple of str
+        Which captions; empty for all.
+    overwrite : bool
+        Ask again, and replace the user's own texts too.
+    """
+
+    captioner: Captioner
+    settings: Settings
+    fields: tuple[str, ...] = ()
+    overwrite: bool = False
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The questions that are asked."""
+        texts = self.settings.texts
+        rows = questions(texts.prompts, texts.words)
+        return tuple(row for row in rows if not self.fields or row.field in self.fields)
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How often, and at which temperature, a question is asked."""
+        texts = self.settings.texts
+        return RetryPolicy(texts.attempts, texts.temperature, texts.seed, texts.one_call)
+
+    @property
+    def max_seconds(self) -> float:
+        """Most audio of a track that the model is given (s)."""
+        return min(self.settings.texts.audio_seconds or float("inf"), self.captioner.max_seconds)
+
+    def record(self, question: Question, prompt: str, mix: FileDigest, **more: Any) -> ProvenanceRecord:
+        """Give the provenance of a caption. Its ``identity`` changes with everything that decides the answer."""
+        texts = self.settings.texts
+        return ProvenanceRecord(
+            stage=f"{STAGE}/{question.field}",
+            mirkit_version=__version__,
+            stage_version=stage(STAGE).version,
+            backend=self.captioner.backend,
+            model=self.captioner.model,
+            weights_sha256=self.captioner.sha256,
+            parameters={
+                "prompt": prompt,
+                "temperature": texts.temperature,
+                "seed": texts.seed,
+                "one_call": texts.one_call,
+                "most_seconds": self.max_seconds,
+                "whole_windows": self.captioner.whole_windows,
+                "excerpt": texts.excerpt,
+            },
+            inputs={"full_mix": mix},
+            **more,
+        )
+
+
+@dataclass
+class CaptionState:
+    """The captions of a track as they are.
+
+    Attributes
+    ----------
+    mix : FileDigest
+    facts : Facts
+    info : JSON object
+        Content of ``.INFO``.
+    pending : list of PendingPrompt
+        Questions that the model has to be asked.
+    reasons : dict
+        Field -> why it is asked.
+    unfinished : list of (Question, ProvenanceRecord)
+        Captions whose answer is known, but whose text in ``.INFO`` is not what follows from it under these settings and
+        facts. No question is needed.
+    adopted : list of ProvenanceRecord
+        Texts that the user brought, to be recorded.
+    done : list of str
+        Fields that are up to date.
+    impossible : dict
+        Field -> why it cannot be asked: its prompt needs a fact that is not measured.
+    """
+
+    mix: FileDigest
+    facts: Facts
+    info: JsonObject
+    pending: list[PendingPrompt] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    unfinished: list[tuple[Question, ProvenanceRecord]] = field(default_factory=list)
+    adopted: list[ProvenanceRecord] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    impossible: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def any(self) -> bool:
+        """Whether there is something to do."""
+        return bool(self.pending or self.unfinished or self.adopted)
+
+
+def inspect_captions(track: Track, job: CaptionJob, *, hashed: bool = True) -> CaptionState:
+    """Look at the captions of a track.
+
+    Parameters
+    ----------
+    track : Track
+    job : CaptionJob
+    hashed : bool
+        Without it, a mix of which the provenance has no digest is not read.
+
+    Raises
+    ------
+    MirkitError
+        The sidecars, or the mix, cannot be read.
+    """
+    info, provenance = read_info(track.info), read_provenance(track.provenance)
+    known = recorded(provenance).get("full_mix", [])
+    believed = () if job.overwrite and hashed else known
+    mix = file_digest(track.mix, *believed) if hashed or known else unread(track.mix)
+    provenance = restamp(track.provenance, provenance, {"full_mix": mix})
+    facts = facts_of(info, provenance)
+    words = words_of(facts, provenance)
+    state = CaptionState(mix, facts, info)
+    for question in job.questions:
+        record = provenance.stages.get(f"{STAGE}/{question.field}")
+        text = info.get(question.key)
+        if isinstance(text, str) and not job.overwrite and is_user_caption(text, record):
+            external = _external(question, text)
+            if record is None or record.backend != EXTERNAL or record.outputs != external.outputs:
+                state.adopted.append(external)
+            else:
+                state.done.append(question.field)
+            continue
+        prompt = fill(question.prompt, words)
+        if not prompt:
+            state.impossible[question.field] = "its prompt needs what is not measured"
+            continue
+        _inspect(state, job, question, prompt, record)
+    return state
+
+
+def _inspect(
+    state: CaptionState, job: CaptionJob, question: Question, prompt: str, record: ProvenanceRecord | None
+) -> None:
+    texts = job.settings.texts
+    now = CaptionRecord(words=question.words, fix_facts=texts.fix_facts)
+    wanted = job.record(question, prompt, state.mix, caption=now)
+    text = state.info.get(question.key)
+    contradicted = texts.fix_facts and isinstance(text, str) and bool(compare(text, state.facts).conflicts)
+    step, reason = caption_step(
+        record,
+        wanted,
+        question.key,
+        text,
+        attempts=texts.attempts,
+        tokens=question.tokens,
+        contradicted=contradicted,
+        overwrite=job.overwrite,
+    )
+    if step is CaptionStep.ASK:
+        attempts = record.caption if record and reason == "not finished" else None
+        state.pending.append(PendingPrompt(question, prompt, attempts.faults if attempts else ()))
+        state.reasons[question.field] = reason
+    elif step is CaptionStep.FINISH:
+        assert record is not None
+        state.unfinished.append((question, record))
+    else:
+        state.done.append(question.field)
+
+
+def _external(question: Question, text: str) -> ProvenanceRecord:
+    return ProvenanceRecord(
+        f"{STAGE}/{question.field}",
+        __version__,
+        stage(STAGE).version,
+        backend=EXTERNAL,
+        outputs={question.key: digest_of_text(text)},
+    )
+
+
+@dataclass(frozen=True)
+class StoredCaption:
+    """What a track now has.
+
+    Attributes
+    ----------
+    text : str
+        The caption, "" where there is none.
+    reason : str
+        Why there is none.
+    notes : tuple of str
+        What a user should know of it.
+    """
+
+    text: str
+    reason: str
+    notes: tuple[str, ...] = ()
+
+
+def store_attempt(
+    track: Track, job: CaptionJob, state: CaptionState, attempt: Attempt, seconds: float
+) -> StoredCaption | None:
+    """Store the result of an attempt.
+
+    Returns
+    -------
+    StoredCaption or None
+        None where another attempt follows: then only the fault of this one is stored.
+    """
+    question, answer = attempt.pending.question, attempt.answer
+    caption = CaptionRecord(None, answer.finish, question.tokens, tuple(attempt.faults), _replaced(state, question))
+    details: dict[str, JsonValue] = {"attempts": len(attempt.faults) + (not attempt.validation.fault)}
+    if answer.cached_tokens is not None:
+        details |= {"heard": answer.prompt_tokens, "cached": answer.cached_tokens}
+
+    def record(caption: CaptionRecord, **more: Any) -> ProvenanceRecord:
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        prompt = attempt.pending.prompt
+        return job.record(question, prompt, state.mix, when=when, caption=caption, details=details, **more)
+
+    if not attempt.last:
+        failed = f"attempt {len(attempt.faults)}: {attempt.faults[-1]}"
+        update_provenance(track.provenance, [record(caption, failed=failed)])
+        return None
+    if attempt.validation.fault:
+        faults = ", ".join(dict.fromkeys(attempt.faults))
+        reason = f"no usable answer in {len(attempt.faults)} attempts: {faults}"
+        _store(track, question, record(caption, reasons={question.key: reason}), "")
+        return StoredCaption("", reason)
+    finished = record(replace(caption, raw=attempt.raw), seconds=round(seconds, 3))
+    return postprocess(track, job, state, question, finished)
+
+
+def postprocess(
+    track: Track, job: CaptionJob, state: CaptionState, question: Question, record: ProvenanceRecord
+) -> StoredCaption:
+    """Make the text of a known answer, under the settings and facts of now, and store it."""
+    caption = record.caption or CaptionRecord()
+    raw = caption.raw or ""
+    validation = validate(raw, caption.finish or "stop", question.words)
+    before = compare(validation.text, state.facts)
+    fixes = job.settings.texts.fix_facts
+    text = fix(validation.text, state.facts) if fixes else validation.text
+    reason = validation.fault or ("" if text else "every sentence contradicts what is measured")
+    caption = replace(
+        caption, replaces=_replaced(state, question) or caption.replaces, words=question.words, fix_facts=fixes
+    )
+    details = dict(record.details) | {
+        "claims": before.claims,
+        "conflicts": [f"{conflict.claim.kind}: {conflict.description}" for conflict in before.conflicts],
+        "notes": [*validation.notes, *(("fixed",) if text != validation.text else ())],
+    }
+    if letters := dropped_characters(raw):
+        details["letters_lost"] = letters
+    finished = replace(
+        record,
+        needs={},
+        outputs={question.key: digest_of_text(text)} if text else {},
+        reasons={question.key: reason} if reason else {},
+        failed="",
+        caption=caption,
+        details=details,
+        extra={},
+    )
+    _store(track, question, finished, text)
+    if fixes or not before.conflicts:
+        return StoredCaption(text, reason)
+    conflicts = "; ".join(conflict.description for conflict in before.conflicts)
+    return StoredCaption(text, reason, (f"{question.field} contradicts what is measured: {conflicts}",))
+
+
+def adopt(track: Track, records: list[ProvenanceRecord]) -> None:
+    """Record which captions are the user's own."""
+    digests = {key: digest for record in records for key, digest in record.outputs.items()}
+    update_provenance(track.provenance, records, adopted=digests)
+
+
+def _store(track: Track, question: Question, record: ProvenanceRecord, text: str) -> None:
+    # The provenance holds the answer itself: once it is there, a kill before the next line costs no question.
+    update_provenance(track.provenance, [record], remove=[f"adopted/{question.key}"])
+    if text:
+        update_info(track.info, {question.key: text}, order=_ORDER)
+    else:
+        update_info(track.info, {}, remove=[question.key])
+
+
+def _replaced(state: CaptionState, question: Question) -> str:
+    """SHA-256 of the text that still stands in ``.INFO``, so that after a kill it is not taken for the user's."""
+    text = state.info.get(question.key)
+    return digest_of_text(text).sha256 if isinstance(text, str) else ""

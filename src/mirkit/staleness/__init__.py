@@ -1,0 +1,34 @@
+"""What is up to date and what must be done again: one place that runs, clips, captions, reports and exports ask.
+
+The package is light: a run that only looks which stages are done does not load the analysis.
+"""
+
+from mirkit.staleness.rules import (
+    CaptionStep,
+    StageInputs,
+    caption_step,
+    inputs_of,
+    is_clip_audio_current,
+    is_clip_current,
+    is_mark_current,
+    is_user_caption,
+    mark_of,
+    stale_reason,
+)
+from mirkit.staleness.track_state import TrackState, kept, unread
+
+__all__ = [
+    "CaptionStep",
+    "StageInputs",
+    "TrackState",
+    "caption_step",
+    "inputs_of",
+    "is_clip_audio_current",
+    "is_clip_current",
+    "is_mark_current",
+    "is_user_caption",
+    "kept",
+    "mark_of",
+    "stale_reason",
+    "unread",
+]

@@ -1,0 +1,274 @@
+"""The rules of what is up to date: stages, captions, clips, and files that are made of others.
+
+A stage is done while its provenance is true: the same formula, backend, settings, inputs and earlier stages.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+
+from mirkit import models
+from mirkit.catalog import FEATURES, STEMS, TONAL, Stage, stage
+from mirkit.errors import InfoError, MissingInput
+from mirkit.stages import parameters
+from mirkit.stages.selection import drum_source
+from mirkit.store import (
+    EXTERNAL,
+    CaptionRecord,
+    FileDigest,
+    ProvenanceRecord,
+    Settings,
+    digest_of_text,
+    file_digest,
+    read_info,
+    read_provenance,
+    restamp,
+)
+from mirkit.store.provenance_record import to_json
+from mirkit.track import Track
+from mirkit.track.clip import CUT, ClipSource
+
+#: Stage and backend -> kind of series that a neural model computes from the mix for it, and whether the stage reads
+#: others too.
+_NEURAL_SERIES = {
+    ("beats", "beat_this"): ("activations", True),
+    ("danceability", "essentia"): ("classes", False),
+    ("aesthetics", "audiobox"): ("aesthetics", False),
+}
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """What a stage would read now.
+
+    Attributes
+    ----------
+    curves : tuple of (str, str)
+        ``(source, kind)`` of the feature series, of the sources that exist.
+    files : dict
+        Source -> digest of its file.
+    """
+
+    curves: tuple[tuple[str, str], ...]
+    files: dict[str, FileDigest]
+
+
+def inputs_of(row: Stage, prints: Mapping[str, FileDigest], settings: Settings) -> StageInputs:
+    """Work out what a stage reads, from the digests of the sources that exist."""
+    method = getattr(settings.backends, row.job, "")
+    drums = drum_source(prints, settings)
+    curves, parts = _reads(row.name, method, tuple(prints), drums, with_stems=settings.rhythm.stems)
+    return StageInputs(curves, {part: prints[part] for part in parts})
+
+
+@lru_cache  # the same for most tracks of a data set
+def _reads(
+    name: str, method: str, there: tuple[str, ...], drums: str, *, with_stems: bool
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Feature series and files that a stage reads, of the sources that exist."""
+    have_tonal = all(stem in there for stem in TONAL)
+    kind, reads_curves = _NEURAL_SERIES.get((name, method), ("", True))
+    curves = [("full_mix", kind)] if kind else []
+    for part, family in stage(name).curves if reads_curves else ():
+        if part == "tonal":
+            curves.append((part if have_tonal else "full_mix", family))
+        elif part in there and (name != "beats" or part not in STEMS or with_stems):
+            curves.append((part, family))
+    parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))}
+    if name == "drums":
+        parts = {drums}
+        if method != "drumsep":  # which goes through the sound by itself, twice
+            curves = [(drums, "strokes")]
+    return tuple(curves), tuple(sorted(parts or {"full_mix"}))
+
+
+def stale_reason(
+    row: Stage,
+    entry: ProvenanceRecord | None,
+    backend: str,
+    inputs: StageInputs,
+    needs: Mapping[str, str],
+    settings: Settings,
+    *,
+    products_there: bool,
+) -> str:
+    """Say why a stage must run, or "" when it is done.
+
+    Parameters
+    ----------
+    entry : ProvenanceRecord or None
+        What the provenance says of it.
+    backend : str
+        Method that would be used now.
+    inputs : StageInputs
+    needs : dict
+        Needed stage -> identity now.
+    products_there : bool
+        Whether all its keys and files exist.
+    """
+    if entry is None:
+        return "new"
+    if entry.stage_version > row.version:
+        return ""  # a newer version of mirkit did it: two versions on one disk do not undo each other's work
+    if entry.failed:
+        return "failed before"
+    if not products_there:
+        return "its keys or files are missing"
+    if entry.backend == EXTERNAL:
+        return ""
+    if entry.stage_version != row.version:
+        return "its formula is new"
+    if (entry.backend or "") != backend:
+        return f"method {backend or 'none'}, was {entry.backend or 'none'}"
+    if entry.parameters != to_json(parameters(row, settings)):
+        return "settings changed"
+    if entry.weights_sha256 and models.user_weights_digest(row.job, settings) not in ("", entry.weights_sha256):
+        return "the weights changed"
+    if entry.inputs != inputs.files:
+        before = {name: print_.sha256 for name, print_ in entry.inputs.items()}
+        now = {name: print_.sha256 for name, print_ in inputs.files.items()}
+        if changed := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
+            return f"changed: {', '.join(changed)}"
+    if changed := sorted(name for name in needs if entry.needs.get(name) != needs[name]):
+        return f"redone: {', '.join(changed)}"
+    return ""
+
+
+class CaptionStep(Enum):
+    """What a caption needs."""
+
+    DONE = "nothing"
+    ASK = "the model has to be asked"
+    FINISH = "the known answer has to be made into a text again"
+
+
+def caption_step(
+    record: ProvenanceRecord | None,
+    wanted: ProvenanceRecord,
+    key: str,
+    text: object,
+    *,
+    attempts: int,
+    tokens: int,
+    contradicted: bool,
+    overwrite: bool,
+) -> tuple[CaptionStep, str]:
+    """Decide what a caption needs, and why.
+
+    Parameters
+    ----------
+    record : ProvenanceRecord or None
+        What the provenance holds of the caption.
+    wanted : ProvenanceRecord
+        What it would hold if the question were asked now; its ``caption`` has the words and ``fix_facts`` of now.
+    key : str
+        Key of the caption in ``.INFO``.
+    text : object
+        What stands there, or None.
+    attempts, tokens : int
+        How often a question may be asked, and how many tokens an answer may have.
+    contradicted : bool
+        Whether measurements contradict the text although such claims are to be taken out.
+    overwrite : bool
+    """
+    if record is None:
+        return CaptionStep.ASK, "new"
+    if record.identity != wanted.identity:
+        return CaptionStep.ASK, "another question, model or sound"
+    if overwrite:
+        return CaptionStep.ASK, "overwrite"
+    caption, now = record.caption or CaptionRecord(), wanted.caption or CaptionRecord()
+    given_up = bool(record.reasons) and caption.raw is None
+    if (record.failed or given_up) and len(caption.faults) < attempts:
+        return CaptionStep.ASK, "not finished"
+    if caption.finish == "length" and caption.tokens < tokens:
+        return CaptionStep.ASK, "cut off, and may be longer now"
+    if caption.raw is not None and (caption.words, caption.fix_facts) != (now.words, now.fix_facts):
+        return CaptionStep.FINISH, "settings changed"
+    if key in record.reasons:
+        is_stored = text is None
+    else:
+        is_stored = isinstance(text, str) and record.outputs.get(key) == digest_of_text(text) and not contradicted
+    return (CaptionStep.DONE, "") if is_stored else (CaptionStep.FINISH, "its text is not in the .INFO")
+
+
+def is_user_caption(text: str, record: ProvenanceRecord | None) -> bool:
+    """Tell whether a text of ``.INFO`` is the user's: mirkit did not write it, now or before it began another one."""
+    if record is None or record.backend == EXTERNAL:
+        return True
+    digest = digest_of_text(text)
+    replaced = record.caption.replaces if record.caption else ""
+    return digest not in record.outputs.values() and digest.sha256 != replaced
+
+
+def is_clip_audio_current(folder: Path, clip_source: ClipSource, digests: Mapping[str, FileDigest]) -> bool:
+    """Tell whether the audio of a clip is complete, and cut from what its track is now.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the clip.
+    clip_source : ClipSource
+        What has to be in it.
+    digests : mapping
+        Source -> digest of its file, of the track.
+    """
+    if not folder.exists():
+        return False
+    try:
+        clip = Track.at(folder)
+        provenance = read_provenance(clip.provenance)
+        record = provenance.stages.get(CUT)
+        if (
+            record is None
+            or record.failed
+            or ClipSource.of(provenance) != clip_source
+            or record.stage_version != stage("crop").version
+            or dict(record.inputs) != dict(digests)
+        ):
+            return False
+        found = {name: file_digest(path, record.outputs.get(name)) for name, path in clip.parts.items()}
+        restamp(clip.provenance, provenance, found)
+        return found == dict(record.outputs)
+    except (InfoError, MissingInput):
+        return False
+
+
+def is_clip_current(
+    folder: Path, clip_source: ClipSource, digests: Mapping[str, FileDigest], needs: Mapping[str, str]
+) -> bool:
+    """Tell whether a clip is complete and all of its values are still true.
+
+    Parameters
+    ----------
+    folder, clip_source, digests
+        See :func:`is_clip_audio_current`.
+    needs : mapping
+        Stage of the track that its values are computed from -> identity.
+    """
+    if not is_clip_audio_current(folder, clip_source, digests):
+        return False
+    clip = Track(folder)
+    try:
+        info = read_info(clip.info)
+        record = read_provenance(clip.provenance).stages[CUT]
+    except InfoError:
+        return False
+    keys = {row.name for row in FEATURES if row.stage in needs} | {"position"}
+    return dict(record.needs) == needs and keys <= info.keys() and clip.grid.exists() and clip.onsets.exists()
+
+
+def mark_of(parts: Iterable[bytes], digits: int) -> str:
+    """Hash what a file is made of; the file is up to date while it carries the same mark."""
+    content = hashlib.sha256()
+    for part in parts:
+        content.update(part)
+    return content.hexdigest()[:digits]
+
+
+def is_mark_current(path: Path, recorded: object, mark: str) -> bool:
+    """Tell whether a file exists and carries the mark of what it would be made of now; "" is the mark of nothing."""
+    return bool(mark) and recorded == mark and path.exists()
