@@ -48,7 +48,7 @@ def gone(pids: list[int], seconds: float = 15.0) -> bool:
 @pytest.mark.parametrize("run", [alone, together])
 def test_each_item_comes_back_once(run: Callable[..., Iterator[engines.ItemResult[int, int]]]) -> None:
     done = list(run(chores.double, range(7)))
-    assert sorted((d.item, d.result, d.error, d.mishap) for d in done) == [(i, 2 * i, "", "") for i in range(7)]
+    assert sorted((d.item, d.result, d.error, d.retry_reason) for d in done) == [(i, 2 * i, "", "") for i in range(7)]
 
 
 @pytest.mark.parametrize("run", [alone, together])
@@ -88,7 +88,7 @@ def test_a_killed_worker_costs_its_item_alone() -> None:
 def test_a_killed_item_is_tried_again(tmp_path: Path) -> None:
     (done,) = engines.run(chores.die_once, [str(tmp_path / "marker")], jobs=2)
     assert done.result == "marker"
-    assert "SIGKILL" in done.mishap
+    assert "SIGKILL" in done.retry_reason
 
 
 @needs_kill
@@ -104,7 +104,7 @@ def test_what_became_of_a_worker_is_told(work: Callable[[int], int], says: str) 
 def test_a_killed_item_is_tried_again_with_nobody_beside_it(tmp_path: Path) -> None:
     done = list(engines.run(chores.run_beside, [str(tmp_path)] * 5, jobs=2))
     assert max(d.result or 0 for d in done) == 2, "the others run side by side"
-    assert done[-1].mishap
+    assert done[-1].retry_reason
     assert done[-1].result == 1
 
 

@@ -118,7 +118,7 @@ def test_a_killed_worker_costs_its_item_alone(nodes: Nodes, tmp_path: Path) -> N
     assert [done[i].result for i in (0, 1, 2, 4)] == [0, 1, 2, 4]
     (once,) = through(nodes, chores.die_once, [str(tmp_path / "marker")]).values()
     assert once.result == "marker"
-    assert "its worker or node was lost" in once.mishap
+    assert "its worker or node was lost" in once.retry_reason
 
 
 def test_a_time_limit_ends_an_item(nodes: Nodes) -> None:
@@ -176,7 +176,7 @@ def test_a_lost_node_costs_no_item(nodes: Nodes) -> None:
         if len(done) == 3:
             nodes.kill_second()
     assert {item: one.result for item, one in done.items()} == {item: item for item in range(10)}
-    assert [one.mishap for one in done.values() if one.mishap], "what it was at work on was done elsewhere"
+    assert [one.retry_reason for one in done.values() if one.retry_reason], "what it was at work on was done elsewhere"
 
 
 def test_tracks_come_out_as_by_the_local_engine_though_a_node_is_killed(nodes: Nodes, tmp_path: Path) -> None:

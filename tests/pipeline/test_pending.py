@@ -10,7 +10,7 @@ from mirkit import engines
 from mirkit.cli import main
 from mirkit.dataset import verify as verify_module
 from mirkit.dataset.verify import verify_all
-from mirkit.engines import parallel, serial
+from mirkit.engines import processes, serial
 from mirkit.pipeline import RunRequest, make_plan
 from mirkit.staleness import TrackState
 from mirkit.store import folder_cache, update_info
@@ -77,7 +77,7 @@ def test_processes_find_the_same(library: Path, monkeypatch: pytest.MonkeyPatch)
     (library / "A" / "full_mix.mp3").write_bytes(b"a second mix")
     here, reports = make_plan(RunRequest(library, STAGES, batch=True)), verify_all(library)
     shutil.rmtree(library / FOLDER, ignore_errors=True)
-    monkeypatch.setattr(parallel, "_MANY", 1)
+    monkeypatch.setattr(processes, "_MANY", 1)
     there = make_plan(RunRequest(library, STAGES, batch=True, jobs=2))
     assert (there.todo, there.unreadable) == (here.todo, here.unreadable)
     assert here.todo

@@ -48,7 +48,7 @@ FORBIDDEN = {
     "pickle.Unpickler": (),
     "shelve.open": (),
     "subprocess.Popen": (
-        "engines/worker_handle.py",
+        "engines/processes.py",
         "models/captioners/llama.py",
     ),
     "subprocess.run": ("export/sat_check.py", "models/stable_audio.py"),

@@ -13,7 +13,7 @@ from mirkit.captions.prompts import PREFIX
 from mirkit.catalog import FEATURES, TRACK_KEYS, feature, stage
 from mirkit.dataset.exclusion import reason
 from mirkit.dataset.facts import compare_texts
-from mirkit.engines.parallel import map_chunked
+from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.store import (
     EXTERNAL,

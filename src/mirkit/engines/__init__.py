@@ -1,12 +1,12 @@
-"""Engines: a map over items that loses nothing. They know no track and no stage.
+"""Engines apply a function to items: in this process, in worker processes, or on a Ray cluster. They know no tracks.
 
 ``run(work, items, ...)`` yields one :class:`ItemResult` for each item, in the order in which they finish. An error, a
-killed worker, a lost node or a passed limit is the result of that item only. ``work`` and the items must pickle.
+killed worker, a lost node or an exceeded limit is the result of that item only. ``work`` and the items must pickle.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 
-from mirkit.engines.item_result import I, ItemResult, R
+from mirkit.engines.ipc import I, ItemResult, R
 from mirkit.engines.resources import cores as _cores_here
 from mirkit.engines.resources import default_memory, worker_number
 
@@ -17,7 +17,7 @@ __all__ = ["ItemResult", "cores", "default_memory", "run", "worker_number"]
 
 
 def cores(address: str | None = None) -> int:
-    """Processors of this machine that we may use, or of a whole Ray cluster."""
+    """Return the number of processors that this process may use, or that a whole Ray cluster has."""
     if address is None:
         return _cores_here()
     from mirkit.engines import ray_engine
@@ -37,28 +37,31 @@ def run(
     gpu: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> Generator[ItemResult[I, R], None, None]:
-    """Apply ``work`` to every item: a single one here, several in worker processes, which may die without us.
+    """Apply ``work`` to every item: a single one in this process, several in worker processes.
 
-    Closing the generator ends the workers; those at work take back what they have half written.
+    Closing the generator ends the workers; busy ones remove what they have half written.
 
     Parameters
     ----------
     work : callable
-        Importable by name; called once for each item, once more when the first call took its worker down.
+        Importable by name; called once for each item, and once more if the first call ended its worker.
     items : sequence
     jobs : int
         Worker processes.
     time_limit : float, optional
         Seconds that one item may take.
     memory : int, optional
-        Bytes that all workers together may hold; by default nine tenths of what this machine has. Ray has a limit
-        of its own.
+        Bytes that all workers together may hold; by default 90 % of the memory of this machine. Ray has its own limit.
     address : str, optional
-        Of the Ray cluster that does the work.
+        Address of a Ray cluster.
     gpu : bool
-        Whether the work uses a GPU: each actor of the cluster then gets a share, a quarter of one at least.
+        Whether the work uses a GPU. Each actor of the cluster then gets an equal share, at least a quarter of one.
     environment : mapping, optional
-        Variables for the worker processes of this machine.
+        Environment variables for the worker processes of this machine.
+
+    Yields
+    ------
+    ItemResult
     """
     if address is not None:
         from mirkit.engines import ray_engine

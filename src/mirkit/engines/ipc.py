@@ -1,18 +1,49 @@
-"""Messages between two processes of one run, over a pipe: a length, then the pickled content."""
+"""What travels between the processes of one run: messages over a pipe, and the result of an item."""
 
 import pickle
 import struct
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Generic, TypeVar
+
+I = TypeVar("I")  # noqa: E741 (an item)
+R = TypeVar("R")
 
 _LENGTH = struct.Struct("<Q")
 
 
+@dataclass(frozen=True)
+class ItemResult(Generic[I, R]):
+    """One item and its result, or the line that says why there is none.
+
+    Attributes
+    ----------
+    item : I
+    result : R or None
+        None where the item failed.
+    error : str
+        Why it failed; ``""`` where it did not.
+    retry_reason : str
+        Why the first attempt was lost, of an item that succeeded later.
+    """
+
+    item: I
+    result: R | None
+    error: str = ""
+    retry_reason: str = ""
+
+
 class UnreadableError(Exception):
-    """A message came through whole and cannot be used here; the next one can."""
+    """A message was received completely but cannot be unpickled; the next one may be readable."""
 
 
 def send(pipe: BinaryIO, message: Any) -> None:
-    """Send a message. What cannot be pickled raises before a byte is sent; ``OSError``: nobody listens any more."""
+    """Send a message.
+
+    Raises
+    ------
+    OSError
+        The other process has ended. What cannot be pickled raises before a byte is sent.
+    """
     data = pickle.dumps(message)
     pipe.write(_LENGTH.pack(len(data)) + data)
     pipe.flush()
@@ -24,9 +55,9 @@ def receive(pipe: BinaryIO) -> Any:
     Raises
     ------
     EOFError
-        The other side is gone, perhaps in the middle of a message.
+        The other process has ended, perhaps in the middle of a message.
     UnreadableError
-        Unpickling it failed.
+        The message cannot be unpickled.
     """
     head = pipe.read(_LENGTH.size)
     data = pipe.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
@@ -35,9 +66,9 @@ def receive(pipe: BinaryIO) -> Any:
     try:
         return pickle.loads(data)
     except Exception as error:
-        raise UnreadableError(told(error)) from error
+        raise UnreadableError(error_line(error)) from error
 
 
-def told(error: BaseException) -> str:
-    """Give an error in one line."""
+def error_line(error: BaseException) -> str:
+    """Return type and message of an error."""
     return f"{type(error).__name__}: {error}"

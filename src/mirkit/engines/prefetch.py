@@ -1,4 +1,4 @@
-"""A stream worked on ahead of whoever reads it, so that decoding, computing and encoding go on at once."""
+"""A stream that a thread computes ahead of its reader, so that decoding, computing and encoding overlap."""
 
 import queue
 import threading
@@ -7,37 +7,41 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Seconds after which the thread looks whether anybody still reads.
-_LOOK = 0.5
+#: Seconds after which the thread checks whether the reader has closed the stream.
+_CHECK_SECONDS = 0.5
 
 
 class _End:
-    """What comes after the last item: the error that ended the stream, if one did."""
+    """Follows the last item, with the error that ended the stream, if there was one."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
 def prefetch(items: Iterable[T], most: int = 2) -> Generator[T, None, None]:
-    """Yield the items of a stream that a thread of its own works on.
+    """Yield the items of a stream that a thread computes.
 
-    Worth it where the work lets go of Python's lock, as codecs, resamplers and PyTorch do. Closing this generator ends
-    the thread after the item that it is at.
+    This gains time where the work releases Python's lock, as codecs, resamplers and PyTorch do. Closing the generator
+    ends the thread after its current item.
 
     Parameters
     ----------
     items : iterable
-        Used in that thread only. What it raises is raised here.
+        Iterated in the thread only. Its exceptions are raised here.
     most : int
-        Items that may wait to be read.
+        Items that are computed ahead.
+
+    Yields
+    ------
+    item
     """
     waiting: queue.Queue[T | _End] = queue.Queue(most)
-    nobody_reads = threading.Event()
+    closed = threading.Event()
 
-    def hand_over(item: T | _End) -> None:
-        while not nobody_reads.is_set():
+    def put(item: T | _End) -> None:
+        while not closed.is_set():
             try:
-                waiting.put(item, timeout=_LOOK)
+                waiting.put(item, timeout=_CHECK_SECONDS)
             except queue.Full:
                 continue
             return
@@ -47,15 +51,15 @@ def prefetch(items: Iterable[T], most: int = 2) -> Generator[T, None, None]:
         error: BaseException | None = None
         try:
             for item in stream:
-                hand_over(item)
-                if nobody_reads.is_set():
+                put(item)
+                if closed.is_set():
                     break
         except BaseException as raised:  # noqa: BLE001 (raised again where the stream is read)
             error = raised
         finally:
             if close := getattr(stream, "close", None):
                 close()
-        hand_over(_End(error))
+        put(_End(error))
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -68,4 +72,4 @@ def prefetch(items: Iterable[T], most: int = 2) -> Generator[T, None, None]:
                 return
             yield item
     finally:
-        nobody_reads.set()
+        closed.set()

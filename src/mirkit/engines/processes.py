@@ -1,24 +1,39 @@
-"""Worker processes on this machine: a killed, crashed or hung one costs its item, which is tried once more."""
+"""The engine of worker processes on this machine: one that is killed, crashes or hangs costs only its item.
 
+The workers are plain child processes that communicate over standard input and output. Unlike those of
+``multiprocessing`` they do not run the caller's main script again, share no lock that a killed one could leave locked,
+and see the end of their input when this process ends, however it ends.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any, Generic
+from typing import Any, BinaryIO, Generic, cast
 
-from mirkit.engines.item_result import I, ItemResult, R
-from mirkit.engines.resources import WORKER, default_memory, threads_each
-from mirkit.engines.worker import GRACE
-from mirkit.engines.worker_handle import WorkerHandle
+from mirkit.engines.ipc import I, ItemResult, R, UnreadableError, receive, send
+from mirkit.engines.resources import WORKER, default_memory, resident, threads_each
+from mirkit.engines.worker import GRACE, READY
 from mirkit.errors import MirkitError
 
 #: A worker is replaced after this many items, so that slow leaks in libraries cannot add up.
 ITEMS_PER_WORKER = 200
-#: Seconds between two looks at clock and memory.
+#: Seconds between two checks of time and memory.
 _TICK = 0.5
-#: So many workers in a row that die before they can take an item mean that none ever will.
-_STILLBORN = 3
+#: So many workers in a row that end before they can take an item mean that none ever will.
+_MAX_FAILED_STARTS = 3
+#: :func:`map_chunked` starts processes from so many items on, and sends them this many at a time.
+_MANY, _CHUNK = 4000, 250
+_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from mirkit.engines.worker import main; main()"
+_NO_ITEM = -1
 
 
 def run(
@@ -30,25 +45,166 @@ def run(
     memory: int | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Generator[ItemResult[I, R], None, None]:
-    """Yield results as they come.
+    """Yield results in the order in which items finish; for parameters see ``mirkit.engines.run``.
 
-    An item that took its worker down is tried again after all others, with no other worker beside it, in case there
-    was not memory enough; one that took too long is tried again at the end of the queue.
+    An item that ended its worker is tried again after all others, with no other worker beside it, because memory may
+    have been short. One that took too long is tried again at the end of the queue.
 
     Raises
     ------
     MirkitError
         No worker process can be started here.
     """
-    foreman = _Foreman(work, items, jobs, time_limit, memory or default_memory(), environment or {})
+    scheduler = _Scheduler(work, items, jobs, time_limit, memory or default_memory(), environment or {})
     try:
-        yield from foreman.results()
+        yield from scheduler.results()
     finally:
-        foreman.send_home()
+        scheduler.shutdown()
 
 
-class _Foreman(Generic[I, R]):
-    """Hands items to workers and decides what a loss means."""
+def map_chunked(function: Callable[[I], R], items: Sequence[I], *, jobs: int) -> list[R]:
+    """Apply a fast function to many items, in their order: in this process, or in several where there are thousands.
+
+    Parameters
+    ----------
+    function : callable
+        It must pickle, as must items and results. What it raises is raised here.
+    items : sequence
+    jobs : int
+        Worker processes at most.
+
+    Returns
+    -------
+    list
+        One result for each item.
+    """
+    if len(items) < _MANY or jobs == 1:
+        return [function(item) for item in items]
+    chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
+    results: dict[int, list[R]] = {}
+    with closing(run(partial(_map_chunk, function), list(enumerate(chunks)), jobs=jobs)) as finished:
+        for done in finished:
+            # A chunk that raised, or whose process ended, is computed here.
+            results[done.item[0]] = _map_chunk(function, done.item) if done.result is None else done.result
+    return [result for number in range(len(chunks)) for result in results[number]]
+
+
+def _map_chunk(function: Callable[[I], R], chunk: tuple[int, Sequence[I]]) -> list[R]:
+    return [function(item) for item in chunk[1]]
+
+
+class WorkerHandle:
+    """A worker process, as seen by the process that started it.
+
+    Parameters
+    ----------
+    number : int
+        Number of the worker, from 0.
+    work : callable
+        Applied to each item.
+    environment : mapping
+        Environment variables beside those of this process.
+    messages : queue
+        Receives ``(worker, message)`` for each message of the worker, and ``(worker, None)`` when it has ended. A
+        message is ``READY`` or the result and error of its item.
+
+    Attributes
+    ----------
+    item : int
+        Number of the item in progress; -1 for none.
+    served : int
+        Number of items that it has finished.
+    since : float
+        When it received its item, on the monotonic clock.
+    ready : bool
+        Whether it can take items.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        work: Callable[..., Any],
+        environment: Mapping[str, str],
+        messages: "SimpleQueue[tuple[WorkerHandle, Any]]",
+    ) -> None:
+        self.number = number
+        self.item, self.served, self.since, self.ready = _NO_ITEM, 0, 0.0, False
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _CODE, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | environment,
+            # Ctrl-C in a terminal, and closing it, reach this process only: it decides what happens to the workers.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        self._input = cast("BinaryIO", self._process.stdin)
+        self._output = cast("BinaryIO", self._process.stdout)
+        threading.Thread(target=self._listen, args=(messages,), daemon=True).start()
+        self._send(work)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an item is in progress."""
+        return self.item != _NO_ITEM
+
+    @property
+    def memory(self) -> int:
+        """Resident memory in bytes."""
+        return resident(self._process.pid)
+
+    def submit(self, number: int, item: Any) -> None:
+        """Send an item."""
+        self.item, self.since = number, time.monotonic()
+        self._send(item)
+
+    def record(self, message: Any) -> None:
+        """Update the attributes after a message of the worker."""
+        if message == READY:
+            self.ready = True
+        else:
+            self.item, self.served = _NO_ITEM, self.served + 1
+
+    def close_input(self) -> None:
+        """Announce that no more items come. A busy worker interrupts its item and cleans up."""
+        with suppress(OSError):
+            self._input.close()
+        if not self.ready:  # still importing, so there is nothing to clean up
+            self._process.kill()
+
+    def end(self, deadline: float) -> None:
+        """Wait until the worker ends; kill it at the deadline, on the monotonic clock."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        self._process.kill()
+        self._process.wait()
+
+    def exit_description(self) -> str:
+        """Describe how a worker ended, as the end of a sentence."""
+        self.close_input()
+        self.end(time.monotonic() + 1)
+        code = self._process.returncode
+        if code >= 0:
+            return f"ended (exit status {code})"
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return f"was killed ({name}), perhaps for want of memory" if name == "SIGKILL" else f"crashed ({name})"
+
+    def _send(self, message: Any) -> None:
+        with suppress(OSError):  # the worker has ended, which `messages` reports
+            send(self._input, message)
+
+    def _listen(self, messages: "SimpleQueue[tuple[WorkerHandle, Any]]") -> None:
+        with self._output as output, suppress(EOFError):
+            while True:
+                try:
+                    messages.put((self, receive(output)))
+                except UnreadableError as error:
+                    messages.put((self, (None, str(error))))
+        messages.put((self, None))
+
+
+class _Scheduler(Generic[I, R]):
+    """Distributes items over workers and decides what happens after a loss."""
 
     def __init__(
         self,
@@ -63,23 +219,23 @@ class _Foreman(Generic[I, R]):
         self._time_limit, self._memory = time_limit, memory
         self._waiting = deque(range(len(items)))
         self._alone: deque[int] = deque()
-        self._mishaps: dict[int, str] = {}
+        self._retry_reasons: dict[int, str] = {}
         self._workers: list[WorkerHandle] = []
-        self._heard: SimpleQueue[tuple[WorkerHandle, Any]] = SimpleQueue()
-        self._stillborn = 0
+        self._messages: SimpleQueue[tuple[WorkerHandle, Any]] = SimpleQueue()
+        self._failed_starts = 0
         self._environment = {**threads_each(jobs), **environment}
 
     def results(self) -> Iterator[ItemResult[I, R]]:
         while self._waiting or self._alone or self._busy():
-            self._hand_out()
+            self._submit_items()
             with suppress(Empty):
-                worker, message = self._heard.get(timeout=_TICK)
-                if worker in self._workers:  # not one that was sent home
-                    yield from self._hear(worker, message)
+                worker, message = self._messages.get(timeout=_TICK)
+                if worker in self._workers:  # not one that was retired
+                    yield from self._receive(worker, message)
             yield from self._enforce_limits()
 
-    def send_home(self) -> None:
-        """End every worker; those at work take back what they have half written."""
+    def shutdown(self) -> None:
+        """End every worker; those that are busy remove what they have half written."""
         try:
             self._end(*self._workers)
         finally:  # also after a second Ctrl-C
@@ -88,28 +244,27 @@ class _Foreman(Generic[I, R]):
 
     def _end(self, *workers: WorkerHandle) -> None:
         for worker in workers:
-            worker.dismiss()
+            worker.close_input()
         deadline = time.monotonic() + GRACE + 1
         for worker in workers:
             worker.end(deadline)
 
-    def _part_with(self, worker: WorkerHandle) -> None:
+    def _retire(self, worker: WorkerHandle) -> None:
         self._workers.remove(worker)
         self._end(worker)
 
     def _busy(self) -> list[WorkerHandle]:
         return [worker for worker in self._workers if worker.busy]
 
-    def _hand_out(self) -> None:
+    def _submit_items(self) -> None:
         busy = self._busy()
         wanted = min(self._jobs, len(busy) + len(self._waiting)) or 1
         for worker in [worker for worker in self._workers if not worker.busy][max(0, wanted - len(busy)) :]:
-            self._part_with(worker)
+            self._retire(worker)
         while len(self._workers) < wanted:
             number = min(set(range(wanted)) - {worker.number for worker in self._workers})
-            self._workers.append(
-                WorkerHandle(number, self._work, self._environment | {WORKER: str(number)}, self._heard)
-            )
+            environment = self._environment | {WORKER: str(number)}
+            self._workers.append(WorkerHandle(number, self._work, environment, self._messages))
         for worker in self._workers:
             if worker.ready and not worker.busy:
                 if self._waiting:
@@ -118,56 +273,56 @@ class _Foreman(Generic[I, R]):
                     number = self._alone.popleft()
                 else:
                     return
-                worker.give(number, self._items[number])
+                worker.submit(number, self._items[number])
 
-    def _hear(self, worker: WorkerHandle, message: Any) -> Iterator[ItemResult[I, R]]:
+    def _receive(self, worker: WorkerHandle, message: Any) -> Iterator[ItemResult[I, R]]:
         number, was_ready = worker.item, worker.ready
         if message is None:
             self._workers.remove(worker)
-            how = worker.how_it_ended()
+            how = worker.exit_description()
             if worker.busy:
-                yield from self._lost(number, f"its process {how}", self._alone)
+                yield from self._retry(number, f"its process {how}", self._alone)
             elif not was_ready:
-                self._count_stillborn(how)
+                self._count_failed_start(how)
             return
-        worker.note(message)
-        self._stillborn = 0
+        worker.record(message)
+        self._failed_starts = 0
         if not was_ready and not worker.ready:
             raise MirkitError(f"worker processes cannot begin: {message[1]}")
         if not was_ready:
             return
         result, error = message
-        yield ItemResult(self._items[number], result, error, "" if error else self._mishaps.get(number, ""))
+        yield ItemResult(self._items[number], result, error, "" if error else self._retry_reasons.get(number, ""))
         if worker.served >= ITEMS_PER_WORKER or worker.memory > self._memory / self._jobs:
-            self._part_with(worker)
+            self._retire(worker)
 
-    def _lost(self, number: int, why: str, queue: deque[int]) -> Iterator[ItemResult[I, R]]:
+    def _retry(self, number: int, reason: str, queue: deque[int]) -> Iterator[ItemResult[I, R]]:
         """Try an item again, once."""
-        before = self._mishaps.get(number)
+        before = self._retry_reasons.get(number)
         if before is None:
-            self._mishaps[number] = why
+            self._retry_reasons[number] = reason
             queue.append(number)
         else:
-            why = why if why == before else f"{before}; then {why}"
-            yield ItemResult(self._items[number], None, f"tried twice: {why}")
+            reason = reason if reason == before else f"{before}; then {reason}"
+            yield ItemResult(self._items[number], None, f"tried twice: {reason}")
 
-    def _count_stillborn(self, how: str) -> None:
-        self._stillborn += 1
-        if self._stillborn == _STILLBORN:
+    def _count_failed_start(self, how: str) -> None:
+        self._failed_starts += 1
+        if self._failed_starts == _MAX_FAILED_STARTS:
             raise MirkitError(f"worker processes cannot begin: each {how}")
 
     def _enforce_limits(self) -> Iterator[ItemResult[I, R]]:
         now = time.monotonic()
         for worker in self._busy():
             if self._time_limit is not None and now - worker.since > self._time_limit:
-                self._part_with(worker)
-                why = f"took longer than {self._time_limit:g} s and was stopped"
-                yield from self._lost(worker.item, why, self._waiting)
+                self._retire(worker)
+                reason = f"took longer than {self._time_limit:g} s and was stopped"
+                yield from self._retry(worker.item, reason, self._waiting)
         held = {worker: worker.memory for worker in self._workers}
         if sum(held.values()) <= self._memory or not self._busy():
             return
         largest = max(self._busy(), key=lambda worker: held[worker])
-        self._part_with(largest)
+        self._retire(largest)
         held_gb, all_gb = held[largest] / 1e9, self._memory / 1e9
-        why = f"stopped when it held {held_gb:.2g} of the {all_gb:.2g} GB that all workers may hold"
-        yield from self._lost(largest.item, why, self._alone)
+        reason = f"stopped when it held {held_gb:.2g} of the {all_gb:.2g} GB that all workers may hold"
+        yield from self._retry(largest.item, reason, self._alone)

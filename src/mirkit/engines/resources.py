@@ -1,23 +1,23 @@
-"""How much of this machine the workers may take: memory and threads."""
+"""Memory and threads of this machine that workers may use."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
-#: Share of the machine's memory that workers get when nobody says otherwise.
+#: Share of the machine's memory that workers get by default.
 _SHARE = 0.9
-#: Libraries that compute with threads of their own read these when they are loaded.
+#: Libraries with threads of their own read these variables when they are loaded.
 _THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
     *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
 )
-#: Tells a worker which of them it is, from 0.
+#: Environment variable with the number of a worker, from 0.
 WORKER = "MIRKIT_WORKER"
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 def cores() -> int:
-    """Processor cores that this process, or this container, may use."""
+    """Return the number of processor cores that this process, or its container, may use."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):  # no container, or "max 100000"
         quota, period = (_CGROUP / "cpu.max").read_text().split()
@@ -26,7 +26,7 @@ def cores() -> int:
 
 
 def default_memory() -> int:
-    """Bytes that all workers get together when nobody says otherwise: most of this machine, or of this container."""
+    """Return the bytes that all workers together get by default: 90 % of this machine's or container's memory."""
     import psutil
 
     total = int(psutil.virtual_memory().total)
@@ -39,7 +39,7 @@ def default_memory() -> int:
 
 
 def resident(pid: int | None) -> int:
-    """Bytes of memory that a process holds; 0 when it is gone."""
+    """Return the resident memory of a process in bytes; 0 if it has ended."""
     import psutil
 
     try:
@@ -49,16 +49,16 @@ def resident(pid: int | None) -> int:
 
 
 def threads_each(jobs: int) -> dict[str, str]:
-    """Environment of one of ``jobs`` workers: one thread, or its share of what the shell allows to all together."""
-    return {name: str(max(1, (_asked(name) or _asked("OMP_NUM_THREADS")) // jobs)) for name in _THREADS}
+    """Return the environment of one of ``jobs`` workers: one thread, or its share of those that the shell allows."""
+    return {name: str(max(1, (_threads_in(name) or _threads_in("OMP_NUM_THREADS")) // jobs)) for name in _THREADS}
 
 
 def worker_number() -> int | None:
-    """Which of the workers of an engine this process is, from 0 on this machine; None: it is no worker."""
-    told = os.environ.get(WORKER, "")
-    return int(told) if told.isdecimal() else None
+    """Return the number of this worker, from 0 on each machine, or None in a process that is no worker."""
+    number = os.environ.get(WORKER, "")
+    return int(number) if number.isdecimal() else None
 
 
-def _asked(name: str) -> int:
+def _threads_in(name: str) -> int:
     text = os.environ.get(name, "").partition(",")[0]  # OpenMP takes a number for each level of nesting
     return int(text) if text.isdecimal() else 0

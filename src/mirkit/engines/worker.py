@@ -1,4 +1,4 @@
-"""The inside of a worker process: items come in, one after another, and never longer than somebody wants them."""
+"""The inside of a worker process: it receives items over its standard input and sends results over its output."""
 
 import _thread
 import os
@@ -10,9 +10,9 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-from mirkit.engines.ipc import UnreadableError, receive, send, told
+from mirkit.engines.ipc import UnreadableError, error_line, receive, send
 
-#: Seconds that a worker which must stop has for taking back what it was writing.
+#: Seconds that a worker has, when it must stop, to remove what it has half written.
 GRACE = 5.0
 #: First message of a worker that can take items.
 READY = "ready"
@@ -20,20 +20,20 @@ _END = object()
 
 
 def main() -> None:
-    """Serve whoever started this process, over its standard input and output."""
+    """Serve the process that started this one."""
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    with suppress(OSError):  # what a library prints is not to get between the answers
+    with suppress(OSError):  # so that output of libraries does not get between the results
         os.dup2(2, 1)
-    with suppress(KeyboardInterrupt, BrokenPipeError):  # told to stop, or nobody is there any more
-        _Server(source, sink).serve()
+    with suppress(KeyboardInterrupt, BrokenPipeError):  # this process was stopped, or the parent has ended
+        _Worker(source, sink).serve()
 
 
-class _Server:
-    """Answers items until no more come.
+class _Worker:
+    """Processes items until no more come.
 
-    The source ends when the other side lets go, on purpose or because it died. Work in progress is then broken off, so
-    that what is half written is taken back.
+    The source ends when the parent closes it or ends, however it ends. An item in progress is then interrupted, so that
+    what is half written is removed.
     """
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
@@ -42,7 +42,7 @@ class _Server:
         self._busy = False
 
     def serve(self) -> None:
-        signal.signal(signal.SIGTERM, _break_off)
+        signal.signal(signal.SIGTERM, _raise_interrupt)
         threading.Thread(target=self._receive, daemon=True).start()
         work = self._inbox.get()
         if isinstance(work, UnreadableError):
@@ -51,23 +51,23 @@ class _Server:
         send(self._sink, READY)
         while (item := self._inbox.get()) is not _END:
             self._busy = True
-            self._answer(work, item)
+            self._process(work, item)
             self._busy = False
 
-    def _answer(self, work: Any, item: Any) -> None:
+    def _process(self, work: Any, item: Any) -> None:
         try:
             if isinstance(item, UnreadableError):
                 raise item
             result = work(item)
-        except Exception as error:  # noqa: BLE001 (the promise of an engine: an item's error is the item's alone)
-            send(self._sink, (None, told(error)))
+        except Exception as error:  # noqa: BLE001 (an engine reports the error of an item and goes on)
+            send(self._sink, (None, error_line(error)))
             return
         try:
             send(self._sink, (result, ""))
         except BrokenPipeError:
             raise
-        except Exception as error:  # noqa: BLE001 (a result may refuse to be pickled in any way it likes)
-            send(self._sink, (None, told(error)))
+        except Exception as error:  # noqa: BLE001 (pickling a result can raise anything)
+            send(self._sink, (None, error_line(error)))
 
     def _receive(self) -> None:
         with suppress(EOFError):
@@ -78,19 +78,20 @@ class _Server:
                     self._inbox.put(error)
         self._inbox.put(_END)
         if self._busy:
-            sys.unraisablehook = lambda _: None  # an interrupt within a library's callback is told there, and lost
+            # An interrupt inside a callback of a library is reported there and lost.
+            sys.unraisablehook = lambda _: None
             for _ in range(2):
-                _interrupt()
+                _interrupt_main_thread()
                 time.sleep(GRACE / 2)
             os._exit(1)
 
 
-def _interrupt() -> None:
+def _interrupt_main_thread() -> None:
     if hasattr(signal, "pthread_kill"):  # wakes the main thread even from a sleep
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
     else:
         _thread.interrupt_main(signal.SIGTERM)
 
 
-def _break_off(number: int, frame: object) -> None:
+def _raise_interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt

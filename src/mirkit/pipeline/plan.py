@@ -12,7 +12,7 @@ from mirkit import __version__, engines, models
 from mirkit.audio import probe
 from mirkit.catalog import JOBS, STAGES, STEMS, Backend, stage, with_needs
 from mirkit.dataset.exclusion import reason
-from mirkit.engines.parallel import map_chunked
+from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError
 from mirkit.models.registry import Model
 from mirkit.pipeline import time_estimate

@@ -147,8 +147,8 @@ def _outcome(done: engines.ItemResult[TrackJob, TrackOutcome]) -> TrackOutcome:
     if outcome.busy:
         why = "another run has been at work on it for an hour; run the same command again later"
         return replace(outcome, failures={"track": why})
-    if done.mishap:
-        return replace(outcome, notes=(*outcome.notes, f"done at the second try; at the first, {done.mishap}"))
+    if done.retry_reason:
+        return replace(outcome, notes=(*outcome.notes, f"done at the second try; at the first, {done.retry_reason}"))
     return outcome
 
 

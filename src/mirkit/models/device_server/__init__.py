@@ -19,8 +19,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from mirkit.engines import worker_number
+from mirkit.engines.processes import WorkerHandle
 from mirkit.engines.resources import threads_each
-from mirkit.engines.worker_handle import WorkerHandle
 from mirkit.models.device_server.client import DeviceClient, RemoteNetwork
 from mirkit.models.device_server.server import serve
 
@@ -133,7 +133,7 @@ class DeviceServers:
     def _start(self, device: str) -> None:
         worker = WorkerHandle(0, serve, threads_each(1), self._ended)
         self._workers[worker] = device
-        worker.give(0, (device, self._addresses[device]))
+        worker.submit(0, (device, self._addresses[device]))
 
     def _restart(self) -> None:
         starts = dict.fromkeys(self._addresses, 1)

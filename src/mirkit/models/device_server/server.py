@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from mirkit.engines.ipc import told
+from mirkit.engines.ipc import error_line
 from mirkit.errors import MirkitError, ModelError, WeightsError
 from mirkit.models.batching import Array, OutOfMemory
 from mirkit.models.device_server.client import receive, send
@@ -128,7 +128,7 @@ class DeviceServer:
             for request in group:  # one of them may be the cause
                 self._answer([request])
         except Exception as error:  # noqa: BLE001 (it is raised again in the worker)
-            raised = error if isinstance(error, MirkitError) else RuntimeError(told(error))
+            raised = error if isinstance(error, MirkitError) else RuntimeError(error_line(error))
             for request in group:
                 request.answer.set_result((("failed", raised), []))
         else:
