@@ -1,5 +1,6 @@
 """How many workers a run gets, here and on a cluster."""
 
+import importlib
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,6 +44,11 @@ def test_models_on_a_card_are_in_memory_once(monkeypatch: pytest.MonkeyPatch) ->
     assert workers(plan(stems="demucs"), asked()) == 64
     assert workers(plan(stems="demucs", aesthetics="audiobox"), asked()) == 32 * 1024 // (700 + 900)
     assert workers(plan(stems="demucs"), asked(memory=7 * GB)) == 10
+
+
+def test_a_task_without_a_method_needs_no_device_server() -> None:
+    run = importlib.import_module("mirkit.pipeline.run")  # the package has a function of this name
+    assert run._server_devices(plan(aesthetics="", classification="embedded"), asked(), 2) == []
 
 
 def test_on_a_cluster_ray_hands_out_memory(monkeypatch: pytest.MonkeyPatch) -> None:

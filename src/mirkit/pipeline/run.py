@@ -97,7 +97,8 @@ def _server_devices(plan: RunPlan, request: RunRequest, count: int) -> list[str]
     if request.address is not None or count == 1:
         return []
     device = plan.settings.run.device
-    return server_devices((models.compute_device(job, name, device) for job, name in plan.backends.items()), count)
+    named = ((job, name) for job, name in plan.backends.items() if name)  # "" where there is no method for a job
+    return server_devices((models.compute_device(job, name, device) for job, name in named), count)
 
 
 def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:
