@@ -87,19 +87,19 @@ CASES: dict[str, tuple[Callable[[float], float], int]] = {
 }
 
 
-def minimal(heard: Activations) -> tuple[Array, Array]:
+def minimal(activations: Activations) -> tuple[Array, Array]:
     """What the package does: peaks above even odds, downbeats moved to the nearest beat."""
     import torch
     from beat_this.model.postprocessor import Postprocessor
 
     beats, downbeats = Postprocessor("minimal", int(RATE))(
-        torch.from_numpy(heard.beat), torch.from_numpy(heard.downbeat)
+        torch.from_numpy(activations.beat), torch.from_numpy(activations.downbeat)
     )
     return beats, downbeats
 
 
-def ours(heard: Activations) -> tuple[Array, Array]:
-    found = beats_from_activations(heard, silence(SECONDS))
+def ours(activations: Activations) -> tuple[Array, Array]:
+    found = beats_from_activations(activations, silence(SECONDS))
     return np.asarray(found.times, np.float64), np.asarray(found.downbeats, np.float64)
 
 
@@ -114,11 +114,11 @@ def main() -> None:
         truth = beats_of(tempo)
         rows = []
         for seed in range(seeds):
-            heard = spoil(case, truth, bar, np.random.default_rng(seed))
+            activations = spoil(case, truth, bar, np.random.default_rng(seed))
             row = []
             for name, way in ways.items():
                 started = time.process_time()
-                beats, downbeats = way(heard)
+                beats, downbeats = way(activations)
                 spent[name] += time.process_time() - started
                 _, cmlt, _, amlt = mir_eval.beat.continuity(truth, beats)
                 downs = mir_eval.beat.f_measure(truth[::bar], downbeats)

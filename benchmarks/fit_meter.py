@@ -163,7 +163,7 @@ def try_out(data: list[Example]) -> None:
 
 
 def module(names: list[str], weights: np.ndarray) -> str:
-    """Source of ``meter_weights``."""
+    """Source of ``time_signature_weights``."""
     lines = ['"""Log-odds of ``beats.meter``. Written by ``benchmarks/fit_meter.py``."""', "", "# fmt: off"]
     lines.append("EVIDENCE = {")
     lines += [f'    "{name}": {weight:.3f},' for name, weight in zip(names, weights, strict=False)]

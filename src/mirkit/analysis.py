@@ -10,7 +10,7 @@ import numpy as np
 from mirkit.audio import HOLD_SECONDS, Audio, Damage, SourceInfo, Tags, open_audio, probe, read_tags
 from mirkit.catalog import STEMS, TONAL
 from mirkit.errors import AudioError, InfoError, MissingInput
-from mirkit.features.extraction import BLOCK, Makers, measure
+from mirkit.features.extraction import BLOCK, ExtractorFactories, measure
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.serialization import KINDS, beats_from_arrays, beats_to_arrays, from_arrays, to_arrays
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
@@ -214,7 +214,9 @@ class TrackAnalysis:
         steady = read_info(self.track.info).get("bpm_is_defined") == 1
         return Beats(grid.beats, grid.downbeats, np.ones(len(grid.beats)), meter, steady=steady)
 
-    def measure(self, wanted: Iterable[tuple[str, str]], makers: Makers, *, use_cache: bool = True) -> None:
+    def measure(
+        self, wanted: Iterable[tuple[str, str]], factories: ExtractorFactories, *, use_cache: bool = True
+    ) -> None:
         """Get the wanted curves: stored ones where they are still valid, the others computed from the audio.
 
         A stem that cannot be read counts as absent from then on, and ``unreadable`` says why.
@@ -223,7 +225,7 @@ class TrackAnalysis:
         ----------
         wanted : iterable of (str, str)
             ``(source, kind)``.
-        makers : mapping
+        factories : mapping
             Kind that the features have no extractor for -> function that makes one.
         use_cache : bool
             Whether stored curves are used.
@@ -248,12 +250,12 @@ class TrackAnalysis:
         try:
             for group in filter(None, (*alone, together)):
                 audio = {source: self._open(source) for source in group if source != "tonal"}
-                self._measure(audio, {source: frozenset(todo[source]) for source in group if source in todo}, makers)
+                self._measure(audio, {source: frozenset(todo[source]) for source in group if source in todo}, factories)
         except _BrokenStemError as error:
             self.unreadable[error.stem] = str(error)
             for source in (error.stem, "tonal") if error.stem in TONAL else (error.stem,):
                 self._hashes.pop(source, None)
-            self.measure(wanted, makers, use_cache=use_cache)
+            self.measure(wanted, factories, use_cache=use_cache)
 
     def save_cache(self) -> None:
         """Store the computed curves in ``.CURVES.npz``.
@@ -294,10 +296,12 @@ class TrackAnalysis:
         except AudioError as error:
             raise _BrokenStemError(source, str(error)) from error
 
-    def _measure(self, audio: dict[str, Audio], wanted: dict[str, frozenset[str]], makers: Makers) -> None:
+    def _measure(
+        self, audio: dict[str, Audio], wanted: dict[str, frozenset[str]], factories: ExtractorFactories
+    ) -> None:
         streams = {source: _blocks(source, opened) for source, opened in audio.items()}
         channels = {source: opened.channels for source, opened in audio.items()}
-        curves, samples = measure(streams, channels, wanted, makers)
+        curves, samples = measure(streams, channels, wanted, factories)
         self._curves |= curves
         self._samples |= samples
         self._fresh |= {key for key in curves if key[1] in KINDS}

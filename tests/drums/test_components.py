@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mirkit.drums.components import PARTS, strokes_of_parts
+from mirkit.drums.components import KIT_STEMS, hits_of_stems
 from mirkit.drums.drum_hits import Hits
 from mirkit.features.envelope import EnvelopeCurve
 from mirkit.features.extraction import SignalExtractor
@@ -18,7 +18,7 @@ def strokes_of(parts: dict[str, np.ndarray]) -> Hits:
         meter.push(mono[None].astype(np.float32))
         heard = meter.finish()
         onsets[part], envelopes[part] = heard["onsets"], heard["envelope"]
-    return strokes_of_parts(onsets, envelopes)
+    return hits_of_stems(onsets, envelopes)
 
 
 def struck(times: np.ndarray, gains: np.ndarray, rng: np.random.Generator, seconds: float = 8.0) -> np.ndarray:
@@ -39,7 +39,7 @@ def kit(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 def test_each_part_has_its_onsets_and_its_note(kit: dict[str, np.ndarray]) -> None:
     hits = strokes_of(kit)
-    assert [voice.note for voice in hits.voices] == [36, 38, 42, 45]
+    assert [drum.note for drum in hits.instruments] == [36, 38, 42, 45]
     assert [len(times) for times in hits.times] == [7, 6, 13, 0]
     assert hits.times[0] == pytest.approx(np.arange(0.5, 7, 1.0), abs=0.01)
 
@@ -53,13 +53,13 @@ def test_what_leaks_from_another_drum_is_no_stroke(kit: dict[str, np.ndarray]) -
 def test_softer_strokes_have_lower_levels(rng: np.random.Generator) -> None:
     times = np.arange(0.5, 7, 1.0)
     gains = np.array([1, 0.5, 1, 0.5, 1, 0.25, 1])
-    silent = {part: np.zeros(8 * ANALYSIS_RATE) for part in PARTS}
+    silent = {part: np.zeros(8 * ANALYSIS_RATE) for part in KIT_STEMS}
     hits = strokes_of(silent | {"redoblante": struck(times, gains, rng)})
     assert hits.levels[1] - hits.levels[1][0] == pytest.approx(20 * np.log10(gains), abs=0.5)
 
 
 def test_silence_has_none() -> None:
-    silent = {part: np.zeros(ANALYSIS_RATE) for part in PARTS}
+    silent = {part: np.zeros(ANALYSIS_RATE) for part in KIT_STEMS}
     assert strokes_of(silent).count == 0
 
 
@@ -84,5 +84,5 @@ def count_at(part: str, below: float) -> int:
             deviation[round(time * 100)] = 10 ** (db / 20)
         onsets[name] = Onsets(np.array(sorted(levels)), np.ones(len(levels)))
         envelopes[name] = EnvelopeCurve(deviation)
-    hits = strokes_of_parts(onsets, envelopes)
-    return len(hits.times[list(PARTS).index(part)])
+    hits = hits_of_stems(onsets, envelopes)
+    return len(hits.times[list(KIT_STEMS).index(part)])

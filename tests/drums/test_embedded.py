@@ -7,13 +7,13 @@ import pytest
 
 from mirkit.audio import open_audio
 from mirkit.drums.drum_hits import Hits
-from mirkit.drums.embedded import VOICES, DrumExtractor
+from mirkit.drums.embedded import INSTRUMENTS, DrumExtractor
 from mirkit.drums.embedded.levels import Bands
 from mirkit.drums.embedded.network import Network, packed, unpacked
 from mirkit.features.types import ANALYSIS_RATE
 
 
-def heard(mono: np.ndarray, block: int = 60_000) -> Hits:
+def transcribe_blocks(mono: np.ndarray, block: int = 60_000) -> Hits:
     meter = DrumExtractor()
     for start in range(0, len(mono), block):
         meter.push(mono[None, start : start + block].astype(np.float32))
@@ -44,8 +44,8 @@ def test_drums_made_here(rng: np.random.Generator) -> None:
         for time in times:
             start = round(time * ANALYSIS_RATE)
             mono[start : start + len(drums[name])] += 0.5 * drums[name]
-    hits = heard(mono)
-    for voice, times in zip(hits.voices, hits.times, strict=True):
+    hits = transcribe_blocks(mono)
+    for voice, times in zip(hits.instruments, hits.times, strict=True):
         if voice.name == "tom":
             assert len(times) <= 2
             continue
@@ -56,7 +56,7 @@ def test_drums_made_here(rng: np.random.Generator) -> None:
 
 def test_a_gain_changes_nothing_but_rounding(rng: np.random.Generator) -> None:
     mono = np.tile(kit(rng)["snare"], 8)
-    loud, soft = heard(mono), heard(mono * 0.05)
+    loud, soft = transcribe_blocks(mono), transcribe_blocks(mono * 0.05)
     assert [len(times) for times in loud.times] == [len(times) for times in soft.times]
     for one, other in zip(loud.times, soft.times, strict=True):
         assert one == pytest.approx(other, abs=0.001)
@@ -64,15 +64,15 @@ def test_a_gain_changes_nothing_but_rounding(rng: np.random.Generator) -> None:
 
 def test_blocks_do_not_matter(rng: np.random.Generator) -> None:
     mono = np.tile(kit(rng)["kick"], 6)
-    whole, pieces = heard(mono, 10**9), heard(mono, 777)
+    whole, pieces = transcribe_blocks(mono, 10**9), transcribe_blocks(mono, 777)
     for one, other in zip(whole.times, pieces.times, strict=True):
         assert one.tolist() == other.tolist()
 
 
 def test_nothing_in_nothing(rng: np.random.Generator) -> None:
-    assert heard(np.zeros(0)).count == 0
-    assert heard(np.zeros(ANALYSIS_RATE)).count == 0
-    assert heard(np.zeros(100)).voices == VOICES
+    assert transcribe_blocks(np.zeros(0)).count == 0
+    assert transcribe_blocks(np.zeros(ANALYSIS_RATE)).count == 0
+    assert transcribe_blocks(np.zeros(100)).instruments == INSTRUMENTS
 
 
 def test_bands_are_means_about_their_middles() -> None:
@@ -104,7 +104,7 @@ def test_network_written_out(rng: np.random.Generator) -> None:
     for i in (0, 17, 39):
         around = padded[i : i + 13].T.ravel()  # template by template
         hidden = np.maximum(around @ network.course[0] + network.course[1], 0)
-        expected = 1 / (1 + np.exp(-(hidden @ network.voices[0] + network.voices[1])))
+        expected = 1 / (1 + np.exp(-(hidden @ network.outputs[0] + network.outputs[1])))
         assert network([levels[:10], levels[10:]])[i] == pytest.approx(expected, abs=1e-5)
 
 
@@ -122,7 +122,7 @@ def test_real_drums(shared_data) -> None:
     for path in sorted((shared_data / "mdb/drum_only").glob("*.flac")):
         lines = (shared_data / "mdb/annotations" / f"{path.stem.removesuffix('_Drum')}_class.txt").read_text()
         told = [line.split() for line in lines.splitlines()]
-        hits = heard(np.concatenate([b[0] for b in open_audio(path).blocks()]))
+        hits = transcribe_blocks(np.concatenate([b[0] for b in open_audio(path).blocks()]))
         right, all_ = 0, 0
         for names, found in zip((("KD",), ("SD",), ("TT",), ("HH", "CY")), hits.times, strict=True):
             truth = np.unique([float(time) for time, kind in told if kind in names])

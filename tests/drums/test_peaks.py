@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirkit.drums.drum_hits import stroke_levels, velocities
+from mirkit.drums.drum_hits import hit_levels, velocities
 from mirkit.drums.peaks import parabolic, pick_peaks
 
 
@@ -76,7 +76,7 @@ def test_levels_are_growth_of_power() -> None:
     power = np.full(300, 0.01)
     for frame, height in ((50, 1.0), (100, 0.25), (200, 0.01)):
         power[frame : frame + 20] += height * 0.8 ** np.arange(20)
-    levels = stroke_levels(power, np.array([50, 100, 200]))
+    levels = hit_levels(power, np.array([50, 100, 200]))
     assert levels - levels[0] == pytest.approx([0, -6.02, -20], abs=0.05)
-    assert stroke_levels(np.zeros(10), np.array([5])) == pytest.approx([-60])
-    assert stroke_levels(power, np.zeros(0, np.int64)).tolist() == []
+    assert hit_levels(np.zeros(10), np.array([5])) == pytest.approx([-60])
+    assert hit_levels(power, np.zeros(0, np.int64)).tolist() == []

@@ -162,14 +162,14 @@ def activations(transcriber: adtof.Transcriber, mono: np.ndarray) -> np.ndarray:
 
 def test_voices_and_notes(tmp_path: Path) -> None:
     hits = heard(loaded(write(tmp_path / "net.pth")), np.zeros(44100, np.float32))
-    assert [(voice.name, voice.note) for voice in hits.voices] == [
+    assert [(drum.name, drum.note) for drum in hits.instruments] == [
         ("kick", 35),
         ("snare", 38),
         ("tom", 47),
         ("hi-hat", 42),
         ("cymbal", 49),
     ]
-    assert heard(loaded(write(tmp_path / "net.pth")), np.zeros(0, np.float32)).voices == hits.voices
+    assert heard(loaded(write(tmp_path / "net.pth")), np.zeros(0, np.float32)).instruments == hits.instruments
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from scipy.ndimage import maximum_filter1d
 from mirkit.features.bands import HOP, BandCurve
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.harmony.constant_q import HOP as CHROMA_HOP
+from mirkit.features.parabola import vertex_offset
 from mirkit.features.types import ANALYSIS_RATE
 
 Array = npt.NDArray[np.float32]
@@ -113,7 +114,7 @@ def landmarks(course: FingerprintFeatures) -> Landmarks:
     peaks = np.flatnonzero((change == maximum_filter1d(change, 2 * reach + 1)) & (change > 0))
     peaks = peaks[(peaks >= _MARGIN) & (peaks <= len(rows) - _MARGIN)]
     # Boundary ``i`` lies between rows ``i - 1`` and ``i``; the vertex of a parabola is finer than a row.
-    where = peaks + _vertex(change, peaks)
+    where = peaks + vertex_offset(change, peaks)
     edges = _at(total, where[:, None] + _CELLS * RATE)
     cells = np.diff(edges, axis=1) / (np.diff(_CELLS) * RATE)[:, None]
     cells[:, :, 12:] -= cells[:, :, 12:].mean(axis=1, keepdims=True)
@@ -150,13 +151,6 @@ def hashes(cells: Array) -> Hashes:
     words = ((sides > 0) * (np.uint32(1) << np.arange(BITS, dtype=np.uint32))).sum(axis=-1, dtype=np.uint32)
     near = np.argpartition(np.abs(sides), UNSURE, axis=-1)[..., :UNSURE]
     return Hashes(words, near.astype(np.uint8))
-
-
-def _vertex(curve: npt.NDArray[np.float64], peaks: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    last = len(curve) - 1
-    left, mid, right = (curve[np.clip(peaks + step, 0, last)] for step in (-1, 0, 1))
-    bend = left - 2 * mid + right
-    return np.clip(0.5 * (left - right) / np.where(bend < 0, bend, -np.inf), -0.5, 0.5)
 
 
 def _at(total: npt.NDArray[np.float64], where: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Drum hits: their times, instruments and levels, and the MIDI notes and velocities that stand for them."""
+"""Drum hits: their times, instruments and levels, and the MIDI notes and velocities that represent them."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from mirkit.features.types import FloatArray
 
-#: Voice -> lowest and highest frequency (Hz) of the range that its strokes are told by, with others at the same time.
+#: Instrument -> lowest and highest frequency (Hz) of the range in which its level is measured, chosen so that other
+#: instruments that are hit at the same time add little.
 RANGES = {
     "kick": (30.0, 130.0),
     "snare": (150.0, 6000.0),
@@ -16,22 +17,22 @@ RANGES = {
     "cymbal": (3000.0, 16000.0),
 }
 
-# In frames of 10 ms about a stroke: when it is loudest, and when what sounded before is measured.
+# In frames of 10 ms around a hit: where its highest level is searched, and where the level before it is measured.
 _LOUDEST = (-1, 6)
 _BEFORE = (-6, -1)
-#: Growth (power ratio to the voice's highest) below which a stroke is as soft as strokes get: -60 dB.
+#: Lowest growth of power, as a ratio to the instrument's highest power: softer hits all count as -60 dB.
 _SOFTEST = 1e-6
 
 
-def stroke_levels(power: FloatArray, frames: npt.NDArray[np.int64]) -> FloatArray:
-    """Levels of strokes in dB.
+def hit_levels(power: FloatArray, frames: npt.NDArray[np.int64]) -> FloatArray:
+    """Levels of hits in dB.
 
     Parameters
     ----------
     power : float array, shape=(frames,)
-        Power in the range of the voice, 100 values a second.
+        Power in the frequency range of the instrument, 100 values a second.
     frames : int64 array, shape=(n,)
-        Where it is struck.
+        Frames in which it is hit.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def _gathered(power: FloatArray, frames: npt.NDArray[np.int64], about: tuple[int
 
 @dataclass(frozen=True)
 class DrumInstrument:
-    """A part of the kit: its name, and its note on General MIDI's drum channel."""
+    """An instrument of the kit: its name, and its note on General MIDI's drum channel."""
 
     name: str
     note: int
@@ -63,36 +64,36 @@ class DrumInstrument:
 
 @dataclass(frozen=True)
 class Hits:
-    """Strokes on a drum kit.
+    """Hits on a drum kit.
 
     Attributes
     ----------
-    voices : tuple of DrumInstrument
-        What the transcriber can tell apart.
+    instruments : tuple of DrumInstrument
+        The instruments that the transcriber distinguishes.
     times : tuple of float64, shape=(n,)
-        For each voice the seconds at which it is struck, ascending.
+        For each instrument the times of its hits in seconds, ascending.
     levels : tuple of float64, shape=(n,)
-        For each voice how loud each stroke is, in dB against any reference that is the same for all its strokes.
+        For each instrument the levels of its hits, in dB relative to any reference that is the same for all of them.
     """
 
-    voices: tuple[DrumInstrument, ...]
+    instruments: tuple[DrumInstrument, ...]
     times: tuple[FloatArray, ...]
     levels: tuple[FloatArray, ...]
 
     @property
     def count(self) -> int:
-        """Strokes of all voices."""
+        """Number of hits of all instruments."""
         return sum(len(times) for times in self.times)
 
 
-#: Velocity of a loud stroke (the level that a tenth of a voice's strokes exceed).
+#: Velocity of a loud hit, whose level a tenth of the hits of its instrument exceed.
 _LOUD = 112.0
-#: dB for a velocity ten times as high: synthesizers turn velocity into gain by its square (General MIDI level 2).
+#: Level difference (dB) for a tenfold velocity: synthesizers use the square of the velocity as gain (General MIDI 2).
 _DECIBEL = 40.0
 
 
 def velocities(levels: FloatArray) -> npt.NDArray[np.int64]:
-    """MIDI velocities (1-127) of strokes of one voice, shape=(n,): 12 dB less is half the velocity."""
+    """MIDI velocities (1-127) of the hits of one instrument, shape=(n,): 12 dB less is half the velocity."""
     if not len(levels):
         return np.zeros(0, np.int64)
     above = levels - np.percentile(levels, 90)

@@ -1,9 +1,9 @@
-"""The curves of a signal, each computed once while its sound streams by.
+"""The feature series of a signal, each computed once while its audio arrives in blocks.
 
-A *part* is a signal of a track: the full mix, a stem, or ``tonal`` (bass + other + vocals). A *family* is a kind of
-curve: loudness, spectral, bands, chroma, envelope, bandwidth, onset (functions for the beat tracker), onsets (events),
-timbre (the eight values), and what neural models hear: activations (of beats), classes, aesthetics.
-Families that need spectra share one transform.
+A *source* is a signal of a track: the full mix, a stem, or ``tonal`` (the sum of bass, other and vocals). A *kind* is a
+kind of feature series: loudness, spectral, bands, chroma, envelope, bandwidth, onset (series for the beat tracker),
+onsets (events), timbre (the eight values), and what neural models give: activations (of beats), classes, aesthetics.
+Kinds that need spectra share one transform.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,46 +24,48 @@ from mirkit.features.stft import PowerStft
 from mirkit.features.timbre import TimbreExtractor
 from mirkit.features.types import FloatArray
 
-#: Samples per block: small enough that a block and what is made of it stay in the processor's cache.
+#: Samples per block: small enough that a block and what is computed from it stay in the processor's cache.
 BLOCK = 1 << 16
 
 
 class AudioExtractor(Protocol):
-    """Hears every block of a part, float32, shape=(channels, n)."""
+    """An extractor that receives every block of a source, float32, shape=(channels, n)."""
 
     def push(self, block: FloatArray) -> None: ...  # noqa: D102
     def finish(self) -> Any: ...  # noqa: D102
 
 
-class _Meter(Protocol):
+class _Extractor(Protocol):
     def finish(self) -> Any: ...
 
 
-#: Family -> how its meter is got, for those that the pure wing has none for: what neural models hear.
-Makers = Mapping[str, Callable[[], AudioExtractor]]
+#: Kind -> function that makes its extractor, for kinds that neural models give.
+ExtractorFactories = Mapping[str, Callable[[], AudioExtractor]]
 
 
 class SignalExtractor:
-    """Every wanted curve of one signal, fed block by block.
+    """Every wanted feature series of one signal.
 
     Parameters
     ----------
     channels : int
     wanted : set of str
-        Families.
-    makers : dict
-        Family that is measured elsewhere -> how its meter is got.
+        Kinds.
+    factories : mapping
+        Kind that has no extractor here -> function that makes one.
     """
 
-    def __init__(self, channels: int, wanted: frozenset[str], makers: Makers) -> None:
+    def __init__(self, channels: int, wanted: frozenset[str], factories: ExtractorFactories) -> None:
         self._wanted = wanted
-        self._sound: dict[str, AudioExtractor] = {family: makers[family]() for family in sorted(wanted & makers.keys())}
+        self._on_audio: dict[str, AudioExtractor] = {
+            kind: factories[kind]() for kind in sorted(wanted & factories.keys())
+        }
         if "loudness" in wanted:
-            self._sound["loudness"] = LoudnessExtractor(channels)
+            self._on_audio["loudness"] = LoudnessExtractor(channels)
         if "bands" in wanted:
-            self._sound["bands"] = BandExtractor(channels)
+            self._on_audio["bands"] = BandExtractor(channels)
         if "timbre" in wanted:
-            self._sound["timbre"] = TimbreExtractor(channels)
+            self._on_audio["timbre"] = TimbreExtractor(channels)
         self._chroma = ChromaExtractor() if "chroma" in wanted else None
         self._envelope = EnvelopeExtractor() if "envelope" in wanted else None
         self._spectral = SpectralExtractor() if "spectral" in wanted else None
@@ -75,8 +77,8 @@ class SignalExtractor:
     def push(self, block: FloatArray) -> None:
         """Take the next samples, float32, shape=(channels, n)."""
         self.samples += block.shape[1]
-        for meter in self._sound.values():
-            meter.push(block)
+        for extractor in self._on_audio.values():
+            extractor.push(block)
         mono = mono_of(block)
         if self._chroma:
             self._chroma.push(mono)
@@ -85,26 +87,26 @@ class SignalExtractor:
         if self._onset:
             self._onset.push_samples(mono)
         if self._stft:
-            self._frames(self._stft.push(mono))
+            self._push_frames(self._stft.push(mono))
 
     def finish(self) -> dict[str, Any]:
-        """Return family -> curve."""
+        """Return the series of each kind."""
         if self._stft:
-            self._frames(self._stft.finish())
-        meters: dict[str, _Meter | None] = {
-            **self._sound,
+            self._push_frames(self._stft.finish())
+        extractors: dict[str, _Extractor | None] = {
+            **self._on_audio,
             "chroma": self._chroma,
             "envelope": self._envelope,
             "spectral": self._spectral,
             "bandwidth": self._bandwidth,
             "onset": self._onset,
         }
-        curves = {family: meter.finish() for family, meter in meters.items() if meter}
+        curves = {kind: extractor.finish() for kind, extractor in extractors.items() if extractor}
         if "onsets" in self._wanted:
             curves["onsets"] = curves["onset"].onsets
-        return {family: curve for family, curve in curves.items() if family in self._wanted}
+        return {kind: curve for kind, curve in curves.items() if kind in self._wanted}
 
-    def _frames(self, blocks: Iterator[FloatArray]) -> None:
+    def _push_frames(self, blocks: Iterator[FloatArray]) -> None:
         for power in blocks:
             if self._spectral:
                 self._spectral.push_frames(power)
@@ -130,40 +132,41 @@ def measure(
     streams: Mapping[str, Iterable[FloatArray]],
     channels: Mapping[str, int],
     wanted: Mapping[str, frozenset[str]],
-    makers: Makers,
+    factories: ExtractorFactories,
 ) -> tuple[dict[tuple[str, str], Any], dict[str, int]]:
-    """Measure the wanted curves of several parts, in step, in one pass over each.
+    """Compute the wanted feature series of several sources in one pass over each, in step.
 
     Parameters
     ----------
-    streams : dict
-        Part -> blocks of ``BLOCK`` samples (the last may be shorter), float32, shape=(channels, n).
-    channels : dict
-        Part -> number of channels.
-    wanted : dict
-        Part -> families; the part ``tonal`` is made from the streams of bass, other and vocals.
-    makers : dict
-        Family that is measured elsewhere -> how its meter is got.
+    streams : mapping
+        Source -> blocks of ``BLOCK`` samples (the last may be shorter), float32, shape=(channels, n).
+    channels : mapping
+        Source -> number of channels.
+    wanted : mapping
+        Source -> kinds. The source ``tonal`` is made from the streams of bass, other and vocals.
+    factories : mapping
+        Kind that has no extractor here -> function that makes one.
 
     Returns
     -------
     curves : dict
-        ``(part, family)`` -> curve.
+        ``(source, kind)`` -> series.
     samples : dict
-        Part -> number of samples.
+        Source -> number of samples.
     """
-    meters = {part: SignalExtractor(channels.get(part, 1), wanted[part], makers) for part in wanted}
+    extractors = {source: SignalExtractor(channels.get(source, 1), wanted[source], factories) for source in wanted}
     for blocks in zip_longest(*streams.values()):
         now = dict(zip(streams, blocks, strict=True))
-        for part, meter in meters.items():
-            if part == "tonal":
-                meter.push(_sum([now[stem] for stem in TONAL if now[stem] is not None]))
-            elif now[part] is not None:
-                meter.push(now[part])
-    samples = {part: meter.samples for part, meter in meters.items()}
+        for source, extractor in extractors.items():
+            if source == "tonal":
+                extractor.push(_sum([now[stem] for stem in TONAL if now[stem] is not None]))
+            elif now[source] is not None:
+                extractor.push(now[source])
+    samples = {source: extractor.samples for source, extractor in extractors.items()}
     curves: dict[tuple[str, str], Any] = {}
-    for part in list(meters):  # one after the other, each let go: what a meter gathers is larger than its curves
-        curves |= {(part, family): curve for family, curve in meters.pop(part).finish().items()}
+    # One after the other, and each is released: an extractor holds more than the series that it returns.
+    for source in list(extractors):
+        curves |= {(source, kind): curve for kind, curve in extractors.pop(source).finish().items()}
     return curves, samples
 
 

@@ -21,7 +21,7 @@ from mirkit.store import Settings, round6
 
 if TYPE_CHECKING:  # imports all extractors; a run that only checks what is stale does not need them
     from mirkit.analysis import TrackAnalysis
-    from mirkit.features.extraction import AudioExtractor, Makers
+    from mirkit.features.extraction import AudioExtractor, ExtractorFactories
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def stage_function(stage: Stage) -> StageFunction:
     return FUNCTIONS[stage.name]
 
 
-def listeners(settings: Settings) -> "Makers":
+def listeners(settings: Settings) -> "ExtractorFactories":
     """Kind of curve that a backend computes -> function that makes its extractor; a model is loaded by the call."""
 
     def strokes() -> "AudioExtractor":

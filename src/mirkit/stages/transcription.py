@@ -6,7 +6,7 @@ from typing import Any
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import Audio
-from mirkit.drums.components import strokes_of_parts
+from mirkit.drums.components import hits_of_stems
 from mirkit.drums.drum_hits import Hits
 from mirkit.drums.tempo_map import tempo_map
 from mirkit.errors import MirkitError
@@ -80,7 +80,7 @@ def drums(track: TrackAnalysis, settings: Settings) -> Result:
         files={midi_name(settings): midi},
         method={
             "signal": transcription.source,
-            "strokes": {voice.name: len(times) for voice, times in zip(hits.voices, hits.times, strict=True)},
+            "strokes": {drum.name: len(times) for drum, times in zip(hits.instruments, hits.times, strict=True)},
             "tempo": "beat grid" if has_beats else "120, as there are no beats",
             **transcription.method,
         },
@@ -102,4 +102,4 @@ def _by_separation(audio: Audio, source: str, settings: Settings) -> Transcripti
             extractors[part].push(samples)
     curves = {part: extractor.finish() for part, extractor in extractors.items()}
     onsets, envelopes = ({part: curve[kind] for part, curve in curves.items()} for kind in ("onsets", "envelope"))
-    return Transcription(strokes_of_parts(onsets, envelopes), source, {"separation": run.method}, list(run.notes))
+    return Transcription(hits_of_stems(onsets, envelopes), source, {"separation": run.method}, list(run.notes))

@@ -45,7 +45,7 @@ def format_midi(hits: Hits, tempo: TempoMap, steps: int = 0) -> bytes:
     """
     file = mido.MidiFile(type=1, ticks_per_beat=QUARTER, charset="utf-8")
     file.tracks.append(_track(_MARK, _conductor(tempo)))
-    for voice, times, levels in zip(hits.voices, hits.times, hits.levels, strict=True):
+    for voice, times, levels in zip(hits.instruments, hits.times, hits.levels, strict=True):
         if not len(times):
             continue
         # Strokes that fall on one tick are one: the loudest.

@@ -1,8 +1,8 @@
 """The embedded drum transcriber: no download, no deep-learning library.
 
-Every 10 ms the levels of 36 bands are compared with spectral templates, whose course over 130 ms tells, through one
-small hidden layer, which drums are struck. What the layers hold was fitted on drums rendered from General MIDI
-soundfonts only (``benchmarks/fit_drums.py``), never on the recordings that it is measured on.
+Every 10 ms the levels of 36 bands are compared with spectral templates. From the similarities over 130 ms a small
+hidden layer computes which drums are hit. The weights were fitted on drums rendered from General MIDI soundfonts only
+(``benchmarks/fit_drums.py``), not on the recordings of docs/drums.md.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, stroke_levels
+from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, hit_levels
 from mirkit.drums.embedded.levels import BANDS, FRAME_RATE, HOP, Bands, above_floor
 from mirkit.drums.embedded.network import Network
 from mirkit.drums.embedded.weights import LOWEST
@@ -20,21 +20,21 @@ from mirkit.features.extraction import mono_of
 from mirkit.features.stft import N_FFT, PowerStft
 from mirkit.features.types import FloatArray
 
-#: In the order of the network's outputs. Hi-hats and cymbals are one voice.
-VOICES = (
+#: In the order of the network's outputs. Hi-hats and cymbals are one instrument.
+INSTRUMENTS = (
     DrumInstrument("kick", 36),
     DrumInstrument("snare", 38),
     DrumInstrument("tom", 45),
     DrumInstrument("hi-hat", 42),
 )
-#: How far a peak stands above the 100 ms before it.
+#: How far a peak exceeds the mean of the 100 ms before it, at least.
 _THRESHOLD = 0.1
 #: Frames of silence that come before the first.
 _SILENCE = 16
 
 
 class DrumExtractor:
-    """Strokes on a drum kit, of a signal at 44100 Hz that arrives in blocks. It holds 7 kB a second."""
+    """Hits on a drum kit, of a signal at 44.1 kHz that arrives in blocks. It holds 7 kB a second."""
 
     def __init__(self) -> None:
         self._stft = PowerStft(N_FFT, HOP)
@@ -46,29 +46,29 @@ class DrumExtractor:
         self._levels += (self._bands.decibels(power) for power in self._stft.push(mono_of(block)))
 
     def finish(self) -> Hits:
-        """Return the strokes."""
+        """Return the hits."""
         self._levels += (self._bands.decibels(power) for power in self._stft.finish())
         return transcribe(self._levels, self._bands.hz)
 
 
 def transcribe(decibels: Sequence[FloatArray], hz: FloatArray) -> Hits:
-    """Find the strokes in blocks of band levels, shape=(frames, 36) in dB, of bands about these frequencies."""
+    """Find the hits in blocks of band levels, shape=(frames, 36) in dB, of bands around these frequencies."""
     decibels = [block for block in decibels if len(block)]
     if not decibels:
-        nothing = tuple(np.zeros(0) for _ in VOICES)
-        return Hits(VOICES, nothing, nothing)
-    # Silence comes before, so that a stroke on the first sample is one.
+        nothing = tuple(np.zeros(0) for _ in INSTRUMENTS)
+        return Hits(INSTRUMENTS, nothing, nothing)
+    # Silence is put in front, so that a hit on the first sample is found.
     silence = np.zeros((_SILENCE, BANDS), np.float32)
     loudest = max(float(block.max()) for block in decibels)
     levels = chain([silence], (above_floor(block, loudest) for block in decibels))
-    curves = Network.fitted()(levels).T.astype(np.float64)
-    peaks = [pick_peaks(curve, _THRESHOLD, lowest) for curve, lowest in zip(curves, LOWEST, strict=True)]
-    frames = (parabolic(curve, found) - _SILENCE for curve, found in zip(curves, peaks, strict=True))
+    activations = Network.fitted()(levels).T.astype(np.float64)
+    peaks = [pick_peaks(curve, _THRESHOLD, lowest) for curve, lowest in zip(activations, LOWEST, strict=True)]
+    frames = (parabolic(curve, at) - _SILENCE for curve, at in zip(activations, peaks, strict=True))
     times = tuple(np.maximum(at / FRAME_RATE, 0) for at in frames)
-    ranges = [(hz >= low) & (hz < high) for low, high in (RANGES[voice.name] for voice in VOICES)]
+    ranges = [(hz >= low) & (hz < high) for low, high in (RANGES[drum.name] for drum in INSTRUMENTS)]
     powers = np.concatenate([_powers(block, ranges) for block in decibels], axis=1)
-    strokes = (np.maximum(found - _SILENCE, 0) for found in peaks)
-    return Hits(VOICES, times, tuple(stroke_levels(*given) for given in zip(powers, strokes, strict=True)))
+    hits = (np.maximum(at - _SILENCE, 0) for at in peaks)
+    return Hits(INSTRUMENTS, times, tuple(hit_levels(power, at) for power, at in zip(powers, hits, strict=True)))
 
 
 def _powers(decibels: FloatArray, ranges: list[npt.NDArray[np.bool_]]) -> npt.NDArray[np.float32]:

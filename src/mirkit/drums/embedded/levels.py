@@ -1,4 +1,4 @@
-"""What the embedded transcriber hears: levels of 36 bands, 100 times a second."""
+"""Input of the embedded transcriber: levels of 36 bands, 100 times a second."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +13,15 @@ _LOWEST, _HIGHEST = 32.0, 16000.0
 _SILENCE = 1e-12
 #: dB below the loudest band of the track at which levels fade into a floor, and the size (dB) of one unit.
 _RANGE, _UNIT = 60.0, 20.0
-#: The floor is no lower: what is softer than the noise of 16 bits is silence, not drums.
+#: The floor is not lower than this (dB): below it lies the noise of 16-bit files.
 _NOISE = -60.0
 
 
 class Bands:
     """Mean power in bands whose corners are spaced evenly in pitch from 32 Hz to 16 kHz, neighbors overlapping.
 
-    A band narrower than the transform can tell is the bin nearest to its middle. The sums are NumPy's own, not those
-    of a BLAS: the same bytes whatever the number of threads.
+    A band that is narrower than a bin of the transform is the bin nearest to its center. The sums are NumPy's own, not
+    those of a BLAS: the same bytes whatever the number of threads.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""From levels to how likely each drum is struck: spectral templates, then their course over 130 ms."""
+"""From band levels to the likelihood that each drum is hit: spectral templates, then their course over 130 ms."""
 
 import base64
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from mirkit.drums.embedded.weights import SHAPES, WEIGHTS
 from mirkit.features.types import FloatArray
 
-#: Frames before and after a stroke that are looked at.
+#: Frames before and after a hit that the network uses.
 BEFORE, AFTER = 4, 8
 _BLOCK = 4096  # frames worked on at once
 
@@ -26,34 +26,34 @@ class Network:
     Attributes
     ----------
     templates : pair
-        A band spectrum to how much of each template is in it, negative amounts cut off.
+        From a band spectrum to the weight of each template in it, negative weights set to 0.
     course : pair
-        The templates of 13 frames, template by template, to hidden units, negative values cut off.
-    voices : pair
-        Hidden units to voices.
+        From the templates of 13 frames, template by template, to hidden units, negative values set to 0.
+    outputs : pair
+        From hidden units to instruments.
     """
 
     templates: tuple[Matrix, Matrix]
     course: tuple[Matrix, Matrix]
-    voices: tuple[Matrix, Matrix]
+    outputs: tuple[Matrix, Matrix]
 
     @classmethod
     def fitted(cls) -> Self:
-        """The network that ``benchmarks/fit_drums.py`` found."""
+        """Return the network that ``benchmarks/fit_drums.py`` fitted."""
         return cls(*unpacked(WEIGHTS, SHAPES))
 
     def __call__(self, levels: Iterable[FloatArray]) -> Matrix:
-        """Likelihoods 0-1, blocks of shape=(frames, bands) -> (all frames, voices)."""
-        heard = np.concatenate([np.maximum(_through(self.templates, block), np.float32(0)) for block in levels])
-        padded = np.pad(heard, ((BEFORE, AFTER), (0, 0)), mode="edge")
-        out = [self._likelihoods(padded[i : i + _BLOCK + BEFORE + AFTER]) for i in range(0, len(heard), _BLOCK)]
+        """Likelihoods 0-1, blocks of shape=(frames, bands) -> (all frames, instruments)."""
+        weights = np.concatenate([np.maximum(_through(self.templates, block), np.float32(0)) for block in levels])
+        padded = np.pad(weights, ((BEFORE, AFTER), (0, 0)), mode="edge")
+        out = [self._likelihoods(padded[i : i + _BLOCK + BEFORE + AFTER]) for i in range(0, len(weights), _BLOCK)]
         return np.concatenate(out)
 
-    def _likelihoods(self, heard: Matrix) -> Matrix:
-        around = sliding_window_view(heard, BEFORE + 1 + AFTER, axis=0)
+    def _likelihoods(self, weights: Matrix) -> Matrix:
+        around = sliding_window_view(weights, BEFORE + 1 + AFTER, axis=0)
         hidden: Matrix = np.maximum(_through(self.course, around.reshape(len(around), -1)), np.float32(0))
-        with np.errstate(over="ignore"):  # of what is sure not to be: 1 / infinity is the 0 that it should be
-            likelihoods: Matrix = np.reciprocal(1 + np.exp(-_through(self.voices, hidden)))
+        with np.errstate(over="ignore"):  # where the likelihood is practically 0: 1 / infinity is 0
+            likelihoods: Matrix = np.reciprocal(1 + np.exp(-_through(self.outputs, hidden)))
         return likelihoods
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, stroke_levels
+from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, hit_levels
 from mirkit.drums.peaks import parabolic, pick_peaks
 from mirkit.errors import ModelError, WeightsError
 from mirkit.features.extraction import mono_of
@@ -175,5 +175,5 @@ def _hits(activations: Frames, powers: Frames) -> Hits:
     curves = activations.T.astype(np.float64)
     peaks = [pick_peaks(*given) for given in zip(curves, THRESHOLDS, LOWEST, strict=True)]
     times = (parabolic(curve, found) / _FRAME_RATE + LEAD for curve, found in zip(curves, peaks, strict=True))
-    levels = (stroke_levels(power, found) for power, found in zip(powers.T, peaks, strict=True))
+    levels = (hit_levels(power, found) for power, found in zip(powers.T, peaks, strict=True))
     return Hits(VOICES, tuple(times), tuple(levels))

@@ -1,6 +1,6 @@
 """DrumSep: a checkpoint of Demucs that takes a drum kit apart (inagoy/drumsep). The networks are those of Demucs."""
 
-from mirkit.drums.components import PARTS
+from mirkit.drums.components import KIT_STEMS
 from mirkit.errors import WeightsError
 from mirkit.models import demucs
 from mirkit.models.demucs import gather
@@ -25,7 +25,7 @@ def load(weights: Weights, device: str) -> Separator:
     WeightsError
         A file is something else or damaged, or separates something else.
     """
-    separator = demucs.load(weights, device, wanted=tuple(PARTS))
-    if lacking := [part for part in PARTS if part not in separator.stems]:
+    separator = demucs.load(weights, device, wanted=tuple(KIT_STEMS))
+    if lacking := [stem for stem in KIT_STEMS if stem not in separator.stems]:
         raise WeightsError(f"{weights.model}: not a model of drum kits: it does not separate {', '.join(lacking)}")
     return separator

@@ -242,7 +242,7 @@ _STEADY_SHARE, _CLEAR = 0.5, 0.75
 
 @dataclass(frozen=True)
 class Activations:
-    """What a network hears, frame by frame; frame ``i`` is at ``i / rate`` seconds.
+    """Output of a beat network, frame by frame; frame ``i`` is at ``i / rate`` seconds.
 
     Attributes
     ----------
@@ -258,21 +258,21 @@ class Activations:
 
 
 def beats_from_activations(
-    heard: Activations,
+    activations: Activations,
     mix: OnsetCurve,
     drums: OnsetCurve | None = None,
     *,
     bpm_range: tuple[float, float] | None = None,
     bpm_hint: float | None = None,
 ) -> Beats:
-    """Make a coherent beat grid of activations.
+    """Compute a beat grid from activations.
 
-    Beats are decoded at one metrical level through gaps and false peaks (``neural_decoder``), counted into bars
-    (``neural_bars``), and drawn from the network's frames of 20 ms to the onsets around them.
+    Beats are decoded at one metrical level through gaps and false peaks (``decode``), counted into bars
+    (``find_bars``), and moved from the network's frames of 20 ms to the onsets around them (``refine``).
 
     Parameters
     ----------
-    heard : Activations
+    activations : Activations
     mix : OnsetCurve
         Of the full mix.
     drums : OnsetCurve, optional
@@ -288,27 +288,27 @@ def beats_from_activations(
         Empty when there is no pulse; ``steady`` is False when there is one that keeps no tempo (rubato).
         ``confidence`` is the network's probability of a beat.
     """
-    if not len(heard.beat):
+    if not len(activations.beat):
         return NO_BEATS
-    steps = np.arange(0, int(RATE * len(heard.beat) / heard.rate)) / RATE
-    at = np.arange(len(heard.beat)) / heard.rate
-    frames = decode(np.interp(steps, at, heard.beat), bpm_range, bpm_hint)
-    reach = 2 * round(_NEAR_SECONDS * heard.rate) + 1
-    frames_heard = np.clip(np.rint(frames / RATE * heard.rate).astype(np.int64), 0, len(heard.beat) - 1)
-    sure = _probability(maximum_filter1d(heard.beat, reach)[frames_heard])
+    steps = np.arange(0, int(RATE * len(activations.beat) / activations.rate)) / RATE
+    at = np.arange(len(activations.beat)) / activations.rate
+    frames = decode(np.interp(steps, at, activations.beat), bpm_range, bpm_hint)
+    reach = 2 * round(_NEAR_SECONDS * activations.rate) + 1
+    network_frames = np.clip(np.rint(frames / RATE * activations.rate).astype(np.int64), 0, len(activations.beat) - 1)
+    sure = _probability(maximum_filter1d(activations.beat, reach)[network_frames])
     kept = _supported_part(sure)
     if kept.stop - kept.start < _FEWEST_BEATS:
         return NO_BEATS
     sure = sure[kept]
-    bars = find_bars(maximum_filter1d(heard.downbeat, reach)[frames_heard[kept]])
+    bars = find_bars(maximum_filter1d(activations.downbeat, reach)[network_frames[kept]])
     onsets = mix.onsets
     if drums is not None:
-        onsets = _merged(onsets, drums.onsets)
-    # Beats that nobody heard lie evenly between those that were.
-    heard_there = np.flatnonzero(sure >= _SUPPORTED)
-    raw = np.interp(np.arange(len(sure)), heard_there, frames[kept][heard_there] / RATE)
+        onsets = onsets.merged(drums.onsets)
+    # Beats without support are spaced evenly between those that have it.
+    supported = np.flatnonzero(sure >= _SUPPORTED)
+    raw = np.interp(np.arange(len(sure)), supported, frames[kept][supported] / RATE)
     times = np.clip(refine(raw, onsets), 0, mix.duration)
-    clear = phase_coherence(times, _peaks(heard))
+    clear = phase_coherence(times, _peaks(activations))
     return Beats(
         times,
         times[bars.first],
@@ -316,7 +316,7 @@ def beats_from_activations(
         time_signature_of(bars, times, onsets),
         bars.sure,
         bool(min(np.mean(clear >= _CLEAR), np.mean(sure >= _SUPPORTED)) >= _STEADY_SHARE),
-        _candidates(times, sure, heard),
+        _candidates(times, sure, activations),
     )
 
 
@@ -336,23 +336,19 @@ def _supported_part(sure: FloatArray) -> slice:
     return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
-def _peaks(heard: Activations) -> Onsets:
+def _peaks(activations: Activations) -> Onsets:
     """Peaks of the beat activation, each as strong as it is probable."""
-    highest = maximum_filter1d(heard.beat, 2 * round(_PEAK_SECONDS * heard.rate) + 1)
-    frames = np.flatnonzero((heard.beat == highest) & (_probability(heard.beat) >= _SUPPORTED))
-    return Onsets(frames / heard.rate, _probability(heard.beat[frames]))
+    highest = maximum_filter1d(activations.beat, 2 * round(_PEAK_SECONDS * activations.rate) + 1)
+    frames = np.flatnonzero((activations.beat == highest) & (_probability(activations.beat) >= _SUPPORTED))
+    return Onsets(frames / activations.rate, _probability(activations.beat[frames]))
 
 
-def _merged(a: Onsets, b: Onsets) -> Onsets:
-    times = np.concatenate((a.times, b.times))
-    order = np.argsort(times, kind="stable")
-    return Onsets(times[order], np.concatenate((a.strengths, b.strengths))[order])
-
-
-def _candidates(times: FloatArray, sure: FloatArray, heard: Activations) -> tuple[TempoCandidate, ...]:
-    """Tempo of the grid; double of it by what is heard between the beats, half by how every other beat differs."""
+def _candidates(times: FloatArray, sure: FloatArray, activations: Activations) -> tuple[TempoCandidate, ...]:
+    """Tempo of the grid, its double (by the activation between beats) and its half (by how beats alternate)."""
     bpm = 60 / (beat_period(times) or float(np.median(np.diff(times))))
-    between = np.interp((times[1:] + times[:-1]) / 2, np.arange(len(heard.beat)) / heard.rate, heard.beat)
+    between = np.interp(
+        (times[1:] + times[:-1]) / 2, np.arange(len(activations.beat)) / activations.rate, activations.beat
+    )
     halves = abs(float(sure[::2].mean() - sure[1::2].mean()))
     weights = {1.0: float(sure.mean()), 2.0: float(_probability(between).mean()), 0.5: halves}
     total = sum(weights.values())

@@ -27,7 +27,7 @@ class Beats:
     downbeats : float64, shape=(m,)
         Those of ``times`` that begin a bar.
     confidence : float64, shape=(n,)
-        How well each beat is borne out by what is heard around it, 0-1.
+        How well the audio around each beat supports it, 0-1.
     meter : str or None
         ``"4/4"``, ``"3/4"``, ``"2/4"``, ``"6/8"`` (the beat is then the dotted quarter), or None when unknown.
     meter_confidence : float

@@ -1,13 +1,21 @@
-"""Is there a steady pulse? Noise, drones, speech and rubato have onsets or even beats, but none that keep a tempo."""
+"""Whether a pulse is steady: how well onsets keep to a straight grid around each beat.
+
+Noise, drones, speech and rubato have onsets, or even beats, but these keep no tempo.
+"""
 
 import numpy as np
 
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.types import FloatArray
 
-_HALF_WINDOW = 8  # beats on either side
+#: Beats on either side: four bars of 4/4 in all, long enough that random phases cancel, short beside a change of tempo.
+_HALF_WINDOW = 8
+#: Divisions of the beat that onsets may keep to: beats, eighths, triplets, sixteenths.
 _DIVISIONS = (1, 2, 3, 4)
+#: Fewer onsets in the window say nothing: the correction for chance would leave no range.
 _FEWEST_ONSETS = 4
+#: An onset this near (beats) belongs to the beat: half of the distance to the nearest sixth, so that triplets and
+#: sixteenths do not count as played on the beat.
 _NEAR_BEATS = 1 / 12
 
 

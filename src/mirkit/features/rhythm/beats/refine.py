@@ -1,4 +1,4 @@
-"""Exact beat times: the grid of frames drawn to the onsets near it."""
+"""Exact beat times: beats are moved from frames to the onsets near them."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -13,7 +13,7 @@ _TRUST = 0.3  # dB per hop: weight of a beat's frame beside its onset's strength
 
 
 def refine(times: FloatArray, onsets: Onsets) -> FloatArray:
-    """Move beats to the onsets that bear them out, smoothly.
+    """Move beats to the onsets that support them, smoothly.
 
     Each beat looks for the strongest onset nearby; its time is then read off a line through the onsets (or, where
     there is none, the frames) of the beats around, so that single late notes and gaps do not bend the grid.

@@ -1,9 +1,9 @@
 """Meter: which multiple of the pulse is the beat, how many beats make a bar, and where the bar begins.
 
-Every reading that the fine grid allows is scored by a log-linear model: the mean bar, cut as the reading says, is
-compared with what a bar of that meter sounds like (kicks on the beat, snares on the back beat, new chords on the
-downbeat ...), and evidence on the whole piece is added (usual tempi, onsets a beat, what repeats after a bar). The
-weights, ``meter_weights``, are a conditional logit (McFadden 1974) that ``benchmarks/fit_meter.py`` fits to rendered
+Every hypothesis that the fine grid allows is scored by a log-linear model: the mean bar of the hypothesis is compared
+with what a bar of that meter sounds like (kicks on the beat, snares on the back beat, new chords on the downbeat ...),
+and evidence on the whole piece is added (usual tempi, onsets a beat, what repeats after a bar). The weights,
+``time_signature_weights``, are a conditional logit (McFadden 1974) that ``benchmarks/fit_meter.py`` fits to rendered
 pieces.
 """
 
@@ -26,13 +26,13 @@ _BEAT_PARTS = (4, 6, 8, 9, 12, 16, 18, 24, 36)
 _MIN_BPM, _MAX_BPM = 38.0, 245.0
 _USUAL_BPM, _SLOW_BPM, _QUICK_BPM = 118.0, 65.0, 170.0
 _FLOOR = 0.2  # of the mean, in logarithms
-_KNOWN_TEMPO = 200.0  # log-odds per octave away from what the user knows
+_KNOWN_TEMPO = 200.0  # log-odds per octave away from the user's tempo
 _RANGE_SLACK = 0.03  # octaves
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A way to read the fine grid: meter, fine positions per beat, position of the first bar, median tempo."""
+    """A hypothesis about the fine grid: meter, fine positions per beat, position of the first bar, median tempo."""
 
     meter: str
     beat: int
@@ -63,7 +63,7 @@ class MeterHypothesis(Structure):
 
 @dataclass(frozen=True)
 class MeterHypotheses:
-    """All readings of a grid that share meter and beat, and what speaks for each.
+    """All hypotheses about a grid that share meter and beat, and the evidence for each.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class MeterHypotheses:
         Fine positions per beat.
     bpm : float
     starts : int64, shape=(n,)
-        Position of the first bar, one a reading.
+        Position of the first bar, one a hypothesis.
     bars : float64, shape=(n, beats, places, 7)
         Logarithm of the mean bar at each place of each beat, by curve of the fine grid.
     evidence : dict of str to float64 of shape (n,)
@@ -86,7 +86,7 @@ class MeterHypotheses:
     evidence: dict[str, FloatArray]
 
     def log_odds(self) -> FloatArray:
-        """How well each reading is borne out."""
+        """How well the evidence supports each hypothesis."""
         odds: FloatArray = np.tensordot(self.bars, _template(self.meter), axes=3)
         for name, value in self.evidence.items():
             odds = odds + time_signature_weights.EVIDENCE[name] * value
@@ -96,7 +96,7 @@ class MeterHypotheses:
 def estimate_meter(
     grid: FineGrid, bpm_range: tuple[float, float] | None = None, bpm_hint: float | None = None
 ) -> MeterHypothesis | None:
-    """Choose the reading that the evidence and the known tempo support best; None if there is none."""
+    """Choose the hypothesis that the evidence and the known tempo support best; None if there is none."""
     groups = list(meter_hypotheses(grid))
     if not groups:
         return None
@@ -109,7 +109,7 @@ def estimate_meter(
     if bpm_range is not None:
         octaves = np.log2(lengths / lengths[score.argmax()])
         within = np.maximum(np.log2(bpm_range[0] / tempi), np.log2(tempi / bpm_range[1])) <= _RANGE_SLACK
-        # Half or double of what the evidence says comes before a level that the evidence says nothing of.
+        # Half or double of the best hypothesis is preferred to levels without evidence.
         doubled = within & (np.abs(octaves - np.rint(octaves)) < 1e-9)
         if within.any():
             score = np.where(doubled if doubled.any() else within, score, -np.inf)
@@ -127,7 +127,7 @@ def estimate_meter(
 
 
 def meter_hypotheses(grid: FineGrid) -> Iterator[MeterHypotheses]:
-    """Yield every reading of a grid with what speaks for it."""
+    """Yield every hypothesis about a grid with its evidence."""
     repetition = _Repetition(grid.curves)
     for beat in _BEAT_PARTS:
         bpm = 60 * PARTS / (grid.period * beat)
@@ -175,7 +175,7 @@ def _back_beat(bars: FloatArray, meter: str) -> FloatArray:
 
 
 def _whole(meter: str, beat: int, bpm: float, onset_rate: float) -> dict[str, float]:
-    """What a meter and a tempo say by themselves."""
+    """Evidence from meter and tempo alone."""
     octaves, bar = np.log2(bpm / _USUAL_BPM), np.log2(60 / bpm * METERS[meter] / 2)
     density = float(np.clip(np.log2(onset_rate * 60 / bpm / 2), -1.5, 1.5))
     return {

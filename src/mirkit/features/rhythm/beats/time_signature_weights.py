@@ -1,4 +1,4 @@
-"""Log-odds of ``beats.meter``. Written by ``benchmarks/fit_meter.py``."""
+"""Weights of ``beats.time_signature``. Written by ``benchmarks/fit_meter.py``."""
 
 # fmt: off
 EVIDENCE = {
