@@ -11,7 +11,7 @@ from demucs.hdemucs import HDemucs
 
 from library import make_track
 from mirkit.cli import main
-from mirkit.drums.components import PARTS
+from mirkit.drums.components import KIT_STEMS
 from mirkit.errors import WeightsError
 from mirkit.models import drumsep, weights
 from mirkit.store import read_provenance
@@ -22,7 +22,7 @@ KIT = ["bombo", "redoblante", "platillos", "toms"]
 
 def test_its_parts_are_those_of_a_kit(tmp_path: Path) -> None:
     path = write(tmp_path, "49469ca8", package(random_network(HDemucs, sources=KIT)))
-    assert drumsep.load(weights.from_path(path), "cpu").stems == tuple(PARTS)
+    assert drumsep.load(weights.from_path(path), "cpu").stems == tuple(KIT_STEMS)
 
 
 def test_a_model_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     command = ["drumsep", str(track), "--drum-model", str(path), "--jobs", "1", "-q"]
     assert main(command) == 0
     midi = pretty_midi.PrettyMIDI(str(track / "drums.mid"))
-    notes = {voice.name: voice.note for voice in PARTS.values()}
+    notes = {voice.name: voice.note for voice in KIT_STEMS.values()}
     assert midi.instruments
     assert all({note.pitch for note in i.notes} == {notes[i.name]} for i in midi.instruments)
     entry = read_provenance(track / "Track.PROVENANCE").stages["drums"]
