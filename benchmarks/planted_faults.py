@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 from export.measured import make_clips, moved, stand_in  # noqa: E402
 from export.planted import PLANTED  # noqa: E402
 from mirkit.cli import main as mirkit  # noqa: E402
-from mirkit.export.check import check  # noqa: E402
+from mirkit.export.run import check  # noqa: E402
 
 
 def main() -> None:

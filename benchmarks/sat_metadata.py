@@ -26,7 +26,7 @@ try:
 except ImportError:
     dill = None
 
-MODULE = ROOT / "src" / "mirkit" / "export" / "sat_module.py"
+MODULE = ROOT / "src" / "mirkit" / "export" / "targets" / "sat_module.py"
 CLIPS = (100, 2_000, 20_000)
 NUMBERS = 80
 #: A measurement takes at least this long.

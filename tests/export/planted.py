@@ -1,4 +1,4 @@
-"""Faults planted into a bundle: what spoils it, and what our check says.
+"""Faults planted into a bundle: what spoils it, and what our check reports.
 
 ``benchmarks/planted_faults.py`` asks the trainer what it makes of them.
 """
@@ -28,14 +28,14 @@ class Planted:
         Of the bundle that it is planted into.
     spoil : callable
         Plants it.
-    says : str
+    message : str
         Part of a line of our check.
     """
 
     name: str
     target: str
     spoil: Callable[[Path], None]
-    says: str
+    message: str
 
 
 def change(path: Path, how: Callable[[Any], None]) -> None:
@@ -176,27 +176,27 @@ def alone(content: dict[str, bytes]) -> None:
 
 PLANTED = (
     Planted("missing key", "sat", without_key, "training ends at the first batch"),
-    Planted("NaN", "sat", number(float("nan")), "NaN in it; one is enough"),
+    Planted("NaN", "sat", number(float("nan")), "NaN; one is enough"),
     Planted("null", "sat", number(None), "is null"),
     Planted("text for a number", "sat", number("fast"), "is str, not a number"),
     Planted("prompt is null", "sat", prompt, "the prompt is NoneType"),
     Planted("stems in the tree", "sat", stems, "a stem: the trainer would take it for a song"),
-    Planted("m4a", "sat", m4a, "passes over .m4a files without a word"),
+    Planted("m4a", "sat", m4a, "skips .m4a files without a message"),
     Planted("damaged file", "sat", damaged, "cannot be read"),
     Planted("another rate", "sat", other_rate, "48000 Hz"),
     Planted("longer than sample_size", "sat", longer, "longer than sample_size"),
     Planted("min = max", "sat", conditioner(min_val=100.0, max_val=100.0), "divides by their difference"),
     Planted("int from 60", "sat", conditioner(type="int", min_val=60, max_val=200), "its table begins at 0"),
-    Planted("demo without a key", "sat", demo, "demo_cond 1: no lufs"),
+    Planted("demo without a key", "sat", demo, "demo_cond 1: there is no lufs"),
     Planted("module raises", "sat", module, "raises KeyError"),
     Planted("no module", "sat", no_module, "no numbers and no prompts"),
     Planted("random crops of clips", "sat", random_crop, "random_crop must be false"),
     Planted("clip on both sides", "sat", leak, "in train and in val"),
     Planted("dot in the name", "sat-wds", in_tar(dotted), "the loader loses the sample"),
     Planted("null in an unused key", "sat-wds", in_tar(told(lyrics=None)), "even if nothing uses it"),
-    Planted("NaN in the json", "sat-wds", in_tar(told(lufs=float("nan"))), "NaN in it; one is enough"),
-    Planted("key missing in the json", "sat-wds", in_tar(told(lufs=...)), "no lufs; training ends"),
+    Planted("NaN in the json", "sat-wds", in_tar(told(lufs=float("nan"))), "NaN; one is enough"),
+    Planted("key missing in the json", "sat-wds", in_tar(told(lufs=...)), "there is no lufs; training ends"),
     Planted("five captions", "sat-wds", in_tar(told(text=["a", "b"])), "is list, not a text"),
     Planted("aif in the tar", "sat-wds", in_tar(unheard), "not one flac"),
-    Planted("no json", "sat-wds", in_tar(alone), "no json; the loader fails on it"),
+    Planted("no json", "sat-wds", in_tar(alone), "there is no json; the loader fails"),
 )

@@ -164,7 +164,7 @@ def test_a_card_into_which_the_rights_were_written_is_kept(
     card.write_text(first + "All rights: mine.\n")
     for _ in range(2):
         assert main([*words, "--seed", "4"]) == 0
-        assert "README.md: edited since the last export, so it was kept" in capsys.readouterr().err
+        assert "README.md: the file was edited after the last export, so it was kept" in capsys.readouterr().err
         assert card.read_text().endswith("mine.\n")
     assert main([*words, "--seed", "4", "--overwrite"]) == 0
     assert "mine" not in card.read_text()

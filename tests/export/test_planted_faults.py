@@ -7,7 +7,7 @@ import pytest
 
 from export.planted import PLANTED, Planted
 from mirkit.cli import main
-from mirkit.export.check import check
+from mirkit.export.run import check
 
 
 @pytest.mark.parametrize("fault", PLANTED, ids=lambda row: row.name)
@@ -17,7 +17,7 @@ def test_a_planted_fault_is_found(
     out = request.getfixturevalue({"sat": "bundle", "sat-wds": "tars"}[fault.target])
     fault.spoil(out)
     assert main(["export", fault.target, str(out), "--check-only", "--no-trainer"]) == 1
-    assert fault.says in capsys.readouterr().err
+    assert fault.message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("target", "fixture"), [("sat", "sat_bundle"), ("sat-wds", "wds_bundle")])

@@ -1,4 +1,4 @@
-"""Prompts: whole clauses within the budget, facts that do not change, wordings by seed."""
+"""Prompts: whole clauses within the budget, facts that do not change, variants by seed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,25 +9,24 @@ from hypothesis import strategies as st
 
 from mirkit.errors import SettingsError
 from mirkit.export.items import Item
-from mirkit.export.prompts import TEMPLATES, Extremes, PromptTemplate, prompts
-from mirkit.export.tokens import max_tokens
+from mirkit.export.prompts import TEMPLATES, Extremes, PromptTemplate, max_tokens, prompts
 from mirkit.store import FileDigest
 from mirkit.track import Track
 
-NUMBERS = {"bpm": 123.96, "brightness": 80.0, "lufs": -12.5}
+FEATURES = {"bpm": 123.96, "brightness": 80.0, "lufs": -12.5}
 TEXT = "A driving track. It runs at 90 BPM. Synths swell – softly…"
 ITEM = Item(
     name="a/crops/a_001",
     source="a",
     track=Track(Path("a")),
     mix=Path("a.flac"),
-    sound=FileDigest(1, "x"),
-    rate=44100,
+    digest=FileDigest(1, "x"),
+    sample_rate=44100,
     start=0.0,
     seconds=47.55,
-    numbers=NUMBERS,
-    reasons={},
-    facts={
+    features=FEATURES,
+    missing_reasons={},
+    metadata={
         "key": "F#",
         "mode": "minor",
         "meter": "4/4",
@@ -41,16 +40,16 @@ EXTREMES = Extremes({"brightness": (20.0, 70.0), "warmth": (1.0, 2.0)})
 
 
 def of(item: Item = ITEM, **changes: object) -> tuple[str, ...]:
-    return prompts(item, item.numbers, EXTREMES, replace(PromptTemplate(), **changes))  # type: ignore[arg-type]
+    return prompts(item, item.features, EXTREMES, replace(PromptTemplate(), **changes))  # type: ignore[arg-type]
 
 
-def test_the_first_wording_is_the_templates() -> None:
+def test_the_first_prompt_has_the_order_of_the_template() -> None:
     first = of()[0]
     assert first.startswith("Electro, 124 BPM, F# minor, bright, 4/4 time, A driving track")
     assert first.isascii()
 
 
-def test_prose_is_mended_by_what_was_measured() -> None:
+def test_prose_is_corrected_by_the_features() -> None:
     assert "90 BPM" not in of()[0]
     assert "It runs at 124 BPM" in of()[0]
 
@@ -63,12 +62,12 @@ def test_stable_audio_3_gets_its_vocabulary() -> None:
 
 
 def test_a_clause_with_an_unknown_is_left_out_whole() -> None:
-    item = replace(ITEM, facts={}, numbers={}, texts={})
+    item = replace(ITEM, metadata={}, features={}, texts={})
     assert of(item, template="{bpm} BPM; key of {key}; by hand; {genre}") == ("by hand",)
     assert of(item, template="{bpm} BPM") == ("music",)
 
 
-def test_wordings_come_by_seed_and_tell_the_same() -> None:
+def test_variants_depend_on_the_seed_and_hold_the_same_facts() -> None:
     assert of(variants=6) == of(variants=6)
     assert of(variants=6)[1:] != of(variants=6, seed=1)[1:]
     assert len(set(of(variants=6))) == 6
@@ -83,8 +82,8 @@ def test_a_trigger_stays_in_front() -> None:
 @given(st.lists(st.text(min_size=1, max_size=40), max_size=8), st.integers(8, 64))
 def test_never_over_the_budget_and_only_whole_clauses(sentences: list[str], budget: int) -> None:
     item = replace(ITEM, texts={"full": ". ".join(sentences)})
-    whole = prompts(item, NUMBERS, EXTREMES, PromptTemplate(budget=10_000, variants=1))[0]
-    for text in prompts(item, NUMBERS, EXTREMES, PromptTemplate(budget=budget)):
+    whole = prompts(item, FEATURES, EXTREMES, PromptTemplate(budget=10_000, variants=1))[0]
+    for text in prompts(item, FEATURES, EXTREMES, PromptTemplate(budget=budget)):
         assert max_tokens(text) <= budget or text == "music"
         assert text.isascii()
         rest = whole

@@ -174,13 +174,13 @@ def test_a_dry_run_writes_nothing(clips: Path, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        (["sat", "{tmp}/b", "{clips}", "--keys", "tempo"], 2, "no such key"),
+        (["sat", "{tmp}/b", "{clips}", "--keys", "tempo"], 2, "no feature has this name"),
         (["sat", "{tmp}/b", "{clips}", "--sample-size", "1000"], 2, "mirkit crop --samples 1000"),
         (["sat", "{tmp}/b", "{clips}", "--set", "short"], 1, "mirkit crop"),
-        (["sat", "{tmp}/b", "{clips}", "--template", "{{tempo}}"], 2, "unknown {tempo}"),
-        (["sat", "{clips}", "{clips}"], 1, "something else"),
+        (["sat", "{tmp}/b", "{clips}", "--template", "{{tempo}}"], 2, "no field {tempo}"),
+        (["sat", "{clips}", "{clips}"], 1, "holds no earlier export"),
         (["sat", "{tmp}/b", "{tmp}"], 1, "mirkit"),
-        (["sat", "{tmp}/b", "{clips}", "--check-only"], 1, "nothing there"),
+        (["sat", "{tmp}/b", "{clips}", "--check-only"], 1, "there is nothing here"),
         (["nothing", "{tmp}/b", "{clips}"], 2, "invalid choice"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from mirkit.cli import main
+from mirkit.export.targets import DESCRIPTIONS, targets
 from mirkit.store import read_info
 from mirkit.track import Track
 
@@ -94,7 +95,7 @@ def test_webdataset_has_all_that_is_known(clips: Path, tmp_path: Path) -> None:
 
 def test_whole_tracks_do_not_go_into_shards(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "sat-wds", str(tmp_path / "b"), str(clips), "--from", "tracks"]) == 2
-    assert "cannot be told the numbers" in capsys.readouterr().err
+    assert "cannot pass on the numbers" in capsys.readouterr().err
 
 
 def test_latents_get_their_numbers(clips: Path, latents: Path, sat_bundle: Path) -> None:
@@ -169,3 +170,10 @@ def test_tables_of_whole_tracks(clips: Path, tmp_path: Path) -> None:
     out = export("jsonl", tmp_path / "t.jsonl", clips, "--from", "tracks")
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["from"] for line in lines] == sorted(path.name for path in clips.iterdir())
+
+
+def test_the_command_line_lists_all_targets_without_loading_them() -> None:
+    assert tuple(targets()) == tuple(DESCRIPTIONS)
+    for name, target in targets().items():
+        assert target.name == name
+        assert target.description

@@ -19,11 +19,11 @@ from export.measured import moved
 from export.trainers import RELEASES, ROOT, search_path
 from mirkit.cli import main
 from mirkit.errors import MissingExtra
-from mirkit.export.check import _configs
+from mirkit.export.run import _configs
 from mirkit.models import stable_audio
 
 pytestmark = pytest.mark.usefixtures("in_process")
-SCRIPTS = [ROOT / "src/mirkit/models/stable_audio_script.py", ROOT / "src/mirkit/export/sat_module.py"]
+SCRIPTS = [ROOT / "src/mirkit/models/stable_audio_script.py", ROOT / "src/mirkit/export/targets/sat_module.py"]
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_an_interpreter_without_the_trainer_is_a_fault_in_one_line(
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
     assert f"cannot be loaded by {sys.executable} (ModuleNotFoundError: No module named 'torch_of_ano" in line
-    assert "trainer  the trainer itself was not asked: stable-audio-tools cannot be loaded by " in printed.out
+    assert "trainer  the trainer's own code was not run: stable-audio-tools cannot be loaded by " in printed.out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script stands for the program")
@@ -244,11 +244,11 @@ def test_the_summary_says_that_the_trainer_was_not_asked(
     environment.setattr(stable_audio, "is_installed", lambda: False)
     assert main(["export", "sat", str(bundle), "--check-only"]) == 0
     assert re.search(
-        r"^trainer  the trainer itself was not asked: .* not installed .*; use --trainer-python PATH",
+        r"^trainer  the trainer's own code was not run: .* not installed .*; use --trainer-python PATH",
         capsys.readouterr().out,
     )
     assert main(["export", "sat", str(bundle), "--check-only", "--no-trainer"]) == 0
-    assert capsys.readouterr().out.startswith("trainer  the trainer itself was not asked: --no-trainer\n")
+    assert capsys.readouterr().out.startswith("trainer  the trainer's own code was not run: --no-trainer\n")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script stands for the program")

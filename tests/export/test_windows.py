@@ -13,9 +13,8 @@ import pytest
 from export.measured import SIZE
 from mirkit.audio import probe
 from mirkit.catalog import FEATURES
-from mirkit.export.check import check
 from mirkit.export.options import Options
-from mirkit.export.run import export
+from mirkit.export.run import check, export
 from mirkit.windows import WindowTable
 
 RATE = 44100

@@ -24,7 +24,7 @@ from library import make_track, write
 from mirkit import engines
 from mirkit.cli import main
 from mirkit.engines import serial
-from mirkit.export import cells
+from mirkit.export.targets import tables
 from mirkit.store import printable, read_info
 from mirkit.store.settings_file import user_settings_path
 from text_server import Response, text_server
@@ -585,23 +585,24 @@ HARMLESS = ("plain", "'tis", "a=b", "1 + 1", "", "'", "''", "AC/DC", "Track - 1"
 
 @pytest.mark.parametrize("text", FORMULAS + HARMLESS)
 def test_cells_come_back_as_they_were(text: str) -> None:
-    assert (cells.guarded(text) == text) == (text in HARMLESS)
-    assert cells.plain(cells.guarded(text)) == text
-    assert not cells.guarded(text)[:1].strip() or cells.guarded(text)[0] not in '=+-@\uff1d\uff0b\uff0d\uff20"'
+    assert (tables.escape_formula(text) == text) == (text in HARMLESS)
+    assert tables.unescape_formula(tables.escape_formula(text)) == text
+    assert (
+        not tables.escape_formula(text)[:1].strip()
+        or tables.escape_formula(text)[0] not in '=+-@\uff1d\uff0b\uff0d\uff20"'
+    )
 
 
 @hypothesis.given(hypothesis.strategies.text("'=+-@\t\r\n \"\uff1da", max_size=8))
 def test_any_cell_comes_back_as_it_was(text: str) -> None:
-    assert cells.plain(cells.guarded(text)) == text
-    assert cells.guarded(text).lstrip('\ufeff "')[:1] not in ("=", "+", "-", "@", "\uff1d", "\t", "\r")
+    assert tables.unescape_formula(tables.escape_formula(text)) == text
+    assert tables.escape_formula(text).lstrip('\ufeff "')[:1] not in ("=", "+", "-", "@", "\uff1d", "\t", "\r")
 
 
 def test_a_table_holds_no_formula(
     library: Path, tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     import av
-
-    from mirkit.export import tables
 
     for number, title in enumerate(FORMULAS[:4]):
         (library / f"={number}").mkdir()
@@ -629,12 +630,12 @@ def test_a_table_holds_no_formula(
         assert row["lufs"].startswith("-")
     for name, raw in (("guarded.csv", False), ("raw.csv", True)):
         with open(tmp_path / name, encoding="utf-8", newline="") as file:
-            read = list(cells.read_rows(file, raw=raw))
+            read = list(tables.read_rows(file, raw=raw))
         assert [row["from"] for row in read] == [line["from"] for line in lines]
         assert [row.get("artist") for row in read] == [line.get("artist") for line in lines]
         assert [float(row["lufs"]) for row in read] == [line["lufs"] for line in lines]
     assert "'=" not in (tmp_path / "raw.csv").read_text()
-    assert tables.csv_of([{"artist": "=1", "lufs": -7.5}], raw=True) != tables.csv_of([{"artist": "=1", "lufs": -7.5}])
+    assert tables.to_csv([{"artist": "=1", "lufs": -7.5}], raw=True) != tables.to_csv([{"artist": "=1", "lufs": -7.5}])
 
 
 @pytest.mark.slow

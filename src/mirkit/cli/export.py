@@ -9,7 +9,7 @@ from mirkit.cli.output import run_summary
 from mirkit.cli.progress import progress
 
 if TYPE_CHECKING:
-    from mirkit.export.run import Exported
+    from mirkit.export.run import ExportResult
     from mirkit.export.validation import CheckResult
 
 
@@ -30,7 +30,7 @@ def export(arguments: argparse.Namespace) -> int:
                 run_summary.note(f"note   {line}")
             _exported(done, dry=arguments.dry_run)
     if (arguments.check or arguments.check_only) and not arguments.dry_run:
-        from mirkit.export.check import check
+        from mirkit.export.run import check
 
         checked = check(arguments.target, Path(arguments.out), trainer=not arguments.no_trainer, python=python)
         failed = failed or bool(checked.faults)
@@ -47,26 +47,27 @@ def _trainer_python(arguments: argparse.Namespace) -> Path | None:
     if arguments.trainer_python is None:
         return None
     from mirkit.errors import SettingsError
-    from mirkit.export.check import WITH_TRAINER
+    from mirkit.export.targets import targets
     from mirkit.models.stable_audio import find_interpreter
 
-    if arguments.target not in WITH_TRAINER:
-        raise SettingsError(f"--trainer-python is for {', '.join(WITH_TRAINER)}, not for {arguments.target}")
+    trained = [target.name for target in targets().values() if target.stable_audio_tools]
+    if arguments.target not in trained:
+        raise SettingsError(f"--trainer-python is for {', '.join(trained)}, not for {arguments.target}")
     if not arguments.check and not arguments.check_only:
         raise SettingsError("--trainer-python needs --check or --check-only")
     return find_interpreter(arguments.trainer_python)
 
 
-def _export(arguments: argparse.Namespace, *, shown: bool) -> "Exported":
+def _export(arguments: argparse.Namespace, *, shown: bool) -> "ExportResult":
     from mirkit.export.options import EXPORT_OPTIONS, Options
     from mirkit.export.run import export
 
     fields = {name: getattr(arguments, name) for name in EXPORT_OPTIONS}
     options = Options(arguments.target, Path(arguments.out), Path(arguments.path), **fields)
-    return export(options, dry=arguments.dry_run, step=lambda count: progress(count, 0.0, shown=shown))
+    return export(options, dry=arguments.dry_run, progress=lambda count: progress(count, 0.0, shown=shown))
 
 
-def _exported(done: "Exported", *, dry: bool) -> None:
+def _exported(done: "ExportResult", *, dry: bool) -> None:
     found = done.summary
     for split, told in found["splits"].items():
         if told["files"]:
@@ -80,7 +81,7 @@ def _exported(done: "Exported", *, dry: bool) -> None:
         limited = f"{loudness['limited by true peak']} limited by true peak"
         print(f"loudness {loudness['lufs']:g} LUFS, gains {low:.2f} to {high:.2f} dB, {limited}")
     if windows := found.get("windows"):
-        print(f"windows  {windows['seconds']:g} s every {windows['hop']:g} s: {windows['says']}")
+        print(f"windows  {windows['seconds']:g} s every {windows['hop']:g} s: {windows['description']}")
     for name, why in found["dropped"].items():
         print(f"dropped  {name}: {why}")
     for name, why in found["excluded"].items():

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from mirkit.catalog import JOBS
 from mirkit.export.options import EXPORT_OPTIONS
-from mirkit.export.targets import TARGETS
+from mirkit.export.targets import DESCRIPTIONS
 from mirkit.settings import SETTINGS, Setting, method_names
 from mirkit.settings import validators as v
 
@@ -172,8 +172,8 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target",
         metavar="TARGET",
-        choices=TARGETS,
-        help="; ".join(f"{row.name}: {row.says}" for row in TARGETS.values()),
+        choices=tuple(DESCRIPTIONS),
+        help="; ".join(f"{name}: {description}" for name, description in DESCRIPTIONS.items()),
     )
     parser.add_argument("out", metavar="OUT", help="folder of the bundle, or the file of csv, parquet and jsonl")
     parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="folder of tracks (default: this folder)")

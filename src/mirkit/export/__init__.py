@@ -1,1 +1,1 @@
-"""Bundles that a trainer loads as they are: one file a target, and a check that finds what a trainer would swallow."""
+"""Bundles that a trainer loads without changes: the plan, the writers and validators of all targets, the check."""

@@ -1,21 +1,24 @@
-"""Sound files of a bundle: at the model's rate, in stereo, exactly as long as asked for, at the loudness asked for."""
+"""Audio files of a bundle: at 44.1 kHz, in stereo, with a given length and loudness."""
 
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mirkit import engines
 from mirkit.audio import Audio, encode, open_audio, probe
+from mirkit.errors import AudioError, InfoError
+from mirkit.export.items import Item
 from mirkit.features.true_peak import TruePeakExtractor
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.store import atomic_file, stamps_kept
 from mirkit.track import Track
 
-#: What a normalized clip may reach between its samples (dBTP), so that a codec after it does not clip.
+#: Highest true peak of a normalized clip (dBTP), so that a lossy codec after it does not clip.
 CEILING_DBTP = -1.0
 CHANNELS = 2
 _BLOCK = 1 << 18
@@ -23,16 +26,16 @@ _BLOCK = 1 << 18
 
 @dataclass(frozen=True)
 class AudioJob:
-    """One sound file to be made.
+    """One audio file to be written.
 
     Attributes
     ----------
     source, target : Path
-        The suffix of ``target`` says whether it becomes flac or wav.
+        The suffix of ``target``, flac or wav, chooses the format.
     seconds : float
-        So much of the source, from its start.
+        Length that is taken of the source, from its start (s).
     gain_db : float
-        By how much it is made louder.
+        Gain that is applied (dB).
     link : bool
         Whether a file that needs no change may be a hard link.
     """
@@ -43,9 +46,23 @@ class AudioJob:
     gain_db: float = 0.0
     link: bool = False
 
+    @property
+    def samples(self) -> int:
+        """Samples per channel that the file has at the most."""
+        return round(self.seconds * ANALYSIS_RATE)
 
-def copy(order: AudioJob) -> int | None:
-    """Copy a flac of the right form as it is; give its samples a channel, or None where it has to be made.
+
+def copy_unchanged(job: AudioJob) -> int | None:
+    """Copy or link the source where it has the wanted form already.
+
+    Parameters
+    ----------
+    job : AudioJob
+
+    Returns
+    -------
+    int or None
+        Samples per channel; None where the file has to be converted (see :func:`convert`).
 
     Raises
     ------
@@ -54,80 +71,146 @@ def copy(order: AudioJob) -> int | None:
     InfoError
         The target cannot be written.
     """
-    info = probe(order.source)
-    if (info.codec, order.target.suffix) != ("flac", ".flac") or order.gain_db or info.duration is None:
+    info = probe(job.source)
+    if (info.codec, job.target.suffix) != ("flac", ".flac") or job.gain_db or info.duration is None:
         return None
     samples = round(info.duration * info.sample_rate)
-    if (info.sample_rate, info.channels) != (ANALYSIS_RATE, CHANNELS) or samples > _samples(order):
+    if (info.sample_rate, info.channels) != (ANALYSIS_RATE, CHANNELS) or samples > job.samples:
         return None
-    told = Track.at(order.source).provenance
+    provenance = Track.at(job.source).provenance
     with (
-        stamps_kept(told, told, [(order.source, order.source)] if order.link else []),
-        atomic_file(order.target) as temp,
+        stamps_kept(provenance, provenance, [(job.source, job.source)] if job.link else []),
+        atomic_file(job.target) as temp,
     ):
-        if not (order.link and _linked(order.source, temp)):
-            shutil.copyfile(order.source, temp)
+        if not (job.link and _link(job.source, temp)):
+            shutil.copyfile(job.source, temp)
     return samples
 
 
-def make(order: AudioJob) -> int:
-    """Write one sound file, whole or not at all; give its samples a channel.
+def convert(job: AudioJob) -> int:
+    """Decode the source, resample it to 44.1 kHz, make it stereo, apply the gain and write the file atomically.
 
-    It is decoded, resampled to 44.1 kHz, brought to two channels (one is doubled, of more the first two are taken) and
-    written with 16 bits where nothing changed that needs more, else with 24.
+    A single channel is doubled; of more than two, the first two are taken. The file has 16 bits where the source has
+    no more and its samples are unchanged, else 24.
+
+    Parameters
+    ----------
+    job : AudioJob
+
+    Returns
+    -------
+    int
+        Samples per channel.
 
     Raises
     ------
     AudioError
-        The source cannot be read, or the target not be written.
+        The source cannot be read, or the target cannot be written.
     """
-    info = probe(order.source)
-    same = info.sample_rate == ANALYSIS_RATE and not order.gain_db and (info.bits or 16) <= 16
-    gain = np.float32(10 ** (order.gain_db / 20))
-    blocks = (block * gain for block in _stereo(open_audio(order.source, hold_seconds=0), _samples(order)))
-    return encode(order.target, blocks, rate=ANALYSIS_RATE, channels=CHANNELS, bits=16 if same else 24).frames
+    info = probe(job.source)
+    unchanged = info.sample_rate == ANALYSIS_RATE and not job.gain_db and (info.bits or 16) <= 16
+    gain = np.float32(10 ** (job.gain_db / 20))
+    blocks = (block * gain for block in _stereo(open_audio(job.source, hold_seconds=0), job.samples))
+    return encode(job.target, blocks, rate=ANALYSIS_RATE, channels=CHANNELS, bits=16 if unchanged else 24).frames
 
 
-def gain_of(source: Path, seconds: float, lufs: float | None, loudness: float) -> tuple[float, bool]:
-    """Find by how many decibels a sound is made louder, and whether its true peak allows no more.
+def gain_of(source: Path, seconds: float, lufs: float | None, target_lufs: float) -> tuple[float, bool]:
+    """Compute the gain that brings an audio file to a loudness.
 
     Parameters
     ----------
     source : Path
     seconds : float
-        So much of it, from its start.
+        Length that is taken of it, from its start (s).
     lufs : float or None
-        Its loudness now; None, for silence, leaves it as it is.
-    loudness : float
-        What it is to have.
+        Its integrated loudness (LUFS); None, for silence, gives no gain.
+    target_lufs : float
+        The wanted loudness (LUFS).
+
+    Returns
+    -------
+    gain_db : float
+    limited : bool
+        Whether the true peak allows no more than this gain.
     """
     if lufs is None:
         return 0.0, False
-    meter = TruePeakExtractor()
+    extractor = TruePeakExtractor()
     for block in _stereo(open_audio(source, hold_seconds=0), round(seconds * ANALYSIS_RATE)):
-        meter.push(block)
-    peak, wanted = meter.finish(), loudness - lufs
-    room = CEILING_DBTP - 20 * math.log10(peak) if peak > 0 else 0.0
+        extractor.push(block)
+    peak, wanted = extractor.finish(), target_lufs - lufs
+    headroom = CEILING_DBTP - 20 * math.log10(peak) if peak > 0 else 0.0
     # Rounded down: the peak stays below the ceiling.
-    return math.floor(min(wanted, room) * 1000) / 1000, room < wanted
+    return math.floor(min(wanted, headroom) * 1000) / 1000, headroom < wanted
 
 
-def _samples(order: AudioJob) -> int:
-    return round(order.seconds * ANALYSIS_RATE)
+@dataclass(frozen=True)
+class _GainJob:
+    name: str
+    source: Path
+    seconds: float
+    lufs: float | None
+    target_lufs: float
+
+
+def find_gains(
+    items: Sequence[Item], problems: list[str], *, target_lufs: float, jobs: int, advance: Callable[[str], None]
+) -> Mapping[str, tuple[float, bool]]:
+    """Compute the gain of every item, before anything is written: features and ranges depend on it.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    problems : list of str
+        Gets a line for each item that fails.
+    target_lufs : float
+        The wanted loudness (LUFS).
+    jobs : int
+        Worker processes, 0 for one per core.
+    advance : callable
+        Called with the name of each item that is done.
+
+    Returns
+    -------
+    dict
+        Item's name -> gain (dB), and whether its true peak allows no more. Items that failed are not in it.
+    """
+    work = [_GainJob(item.name, item.mix, item.seconds, item.features.get("lufs"), target_lufs) for item in items]
+    gains: dict[str, tuple[float, bool]] = {}
+    for done in engines.run(_gain, work, jobs=jobs or engines.cores()):
+        if isinstance(done.result, tuple):
+            gains[done.item.name] = done.result
+        else:
+            problems.append(f"{done.item.name}: {done.result or done.error}")
+        advance(done.item.name)
+    return gains
+
+
+def estimated_gains(items: Sequence[Item], target_lufs: float) -> Mapping[str, tuple[float, bool]]:
+    """Compute the gains of a dry run: as :func:`find_gains`, but true peaks are not measured."""
+    lufs = {item.name: item.features.get("lufs") for item in items}
+    return {name: (0.0 if value is None else target_lufs - value, False) for name, value in lufs.items()}
+
+
+def _gain(job: _GainJob) -> tuple[float, bool] | str:
+    try:
+        return gain_of(job.source, job.seconds, job.lufs, job.target_lufs)
+    except (AudioError, InfoError) as error:
+        return str(error)
 
 
 def _stereo(audio: Audio, samples: int) -> Iterator[FloatArray]:
-    left = samples
+    remaining = samples
     for block in audio.blocks(_BLOCK):
-        if left <= 0:
+        if remaining <= 0:
             return
-        part = block[:CHANNELS, :left]
-        left -= part.shape[1]
-        yield np.repeat(part, 2, axis=0) if len(part) == 1 else part
+        block = block[:CHANNELS, :remaining]
+        remaining -= block.shape[1]
+        yield np.repeat(block, 2, axis=0) if len(block) == 1 else block
 
 
-def _linked(source: Path, target: Path) -> bool:
-    """Make a hard link; not on another disk, or a file system without links."""
+def _link(source: Path, target: Path) -> bool:
+    """Make a hard link; False on another disk, or where the file system has no links."""
     try:
         os.link(source, target)
     except OSError:

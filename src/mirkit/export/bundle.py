@@ -1,10 +1,9 @@
-"""The folder of a bundle: its sound files, its JSON, what was there before, and the summary of what it holds."""
+"""The folder of a bundle: audio files, JSON files, an earlier bundle in it, and the summary."""
 
 import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,90 +11,105 @@ from typing import Any
 from mirkit import __version__, engines
 from mirkit.audio import probe
 from mirkit.errors import AudioError, InfoError, MissingInput
-from mirkit.export.audio import AudioJob, copy, make
+from mirkit.export.audio import AudioJob, convert, copy_unchanged
 from mirkit.export.conditioners import POLICIES, clamped
-from mirkit.export.plan import ExportPlan, Sample
-from mirkit.export.split import TRAIN, VAL
+from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import atomic_write, make_folder, printable, remove_file, remove_orphans, round6
 from mirkit.store.atomic import TEMP_PREFIX
 
-SUMMARY = "mirkit_export.json"
+SUMMARY, FILES = "mirkit_export.json", "mirkit_files.json"
 _OURS = re.compile(r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json)|\d{5}\.tar")
 
-#: Called with the name of what was just finished.
+#: Called with the name of each item that is done.
 Advance = Callable[[str], None]
 
 
-@dataclass
-class Written:
-    """What was written.
-
-    Attributes
-    ----------
-    samples : dict
-        Name -> samples a channel, of every sound file that is there.
-    files : set of Path
-        All files of the bundle.
-    """
-
-    samples: dict[str, int] = field(default_factory=dict)
-    files: set[Path] = field(default_factory=set)
-
-
 def open_bundle(out: Path, target: str) -> None:
-    """Make the folder of a bundle, or take up one that an earlier run has begun.
+    """Make the folder of a bundle, or continue one that an earlier run began.
+
+    Parameters
+    ----------
+    out : Path
+    target : str
+        Name of the target.
 
     Raises
     ------
     MissingInput
-        There is something else.
+        The folder holds something else, or a bundle of another target.
     """
     before = read_summary(out)
-    if before is None and out.exists() and (not out.is_dir() or any(_foreign(path.name) for path in out.iterdir())):
-        raise MissingInput(f"{printable(out)}: holds something else already; name an empty folder, or a new one")
+    if before is None and out.exists() and (not out.is_dir() or any(_is_foreign(path.name) for path in out.iterdir())):
+        raise MissingInput(
+            f"{printable(out)}: the folder is not empty and holds no earlier export; name an empty or a new folder"
+        )
     if before is not None and before.get("target") != target:
-        raise MissingInput(f"{printable(out)}: a bundle for {before.get('target')}; name another folder for {target}")
+        raise MissingInput(
+            f"{printable(out)}: the folder holds a bundle for {before.get('target')}; name another folder for {target}"
+        )
     make_folder(out)
-    # Said beforehand: what a kill leaves here is known as ours.
+    # Written first: after a kill, the next run then knows that the files here are of an export.
     if before is None:
         write_json(out / SUMMARY, {"target": target, "state": "unfinished"})
 
 
-def _foreign(name: str) -> bool:
+def _is_foreign(name: str) -> bool:
     return not name.startswith(TEMP_PREFIX)
 
 
 def read_summary(out: Path) -> dict[str, Any] | None:
-    """Read the summary of a bundle; None where there is none."""
+    """Read the summary of a bundle; None where there is none.
+
+    Raises
+    ------
+    InfoError
+        It is there, but cannot be read.
+    """
     try:
-        found = json.loads((out / SUMMARY).read_bytes())
+        content = json.loads((out / SUMMARY).read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise InfoError(f"{printable(out / SUMMARY)}: cannot be read; remove it, or the bundle") from error
-    return found if isinstance(found, dict) else None
+        raise InfoError(
+            f"{printable(out / SUMMARY)}: the summary of the bundle cannot be read; remove this file, or the bundle"
+        ) from error
+    return content if isinstance(content, dict) else None
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
-    """Write JSON in ASCII, whole or not at all; NaN is an error."""
+    """Write JSON in ASCII, atomically; NaN is an error."""
     text = json.dumps(content, indent=indent, ensure_ascii=True, allow_nan=False)
     atomic_write(path, text.encode("ascii") + b"\n")
 
 
-def write_sounds(
+def write_audio_files(
     plan: ExportPlan, samples: list[Sample], folder: Path, suffix: str, advance: Advance
 ) -> dict[str, int]:
-    """Make the sound files of samples in a folder; one that is there already stays.
+    """Write the audio files of samples into a folder; one that exists already stays.
 
-    Gives name -> samples a channel. A sample that fails costs only itself: the plan gets a line, and loses it.
+    Parameters
+    ----------
+    plan : ExportPlan
+        A sample that fails is removed from its samples, and its problems get a line.
+    samples : list of Sample
+    folder : Path
+    suffix : str
+        ``.flac`` or ``.wav``.
+    advance : callable
+        Called with the name of each item that is done.
+
+    Returns
+    -------
+    dict
+        Sample's name -> samples per channel.
     """
     remove_orphans(make_folder(folder))
     lengths: dict[str, int] = {}
-    todo: dict[Path, Sample] = {}
-    orders = []
+    pending: dict[Path, Sample] = {}
+    jobs = []
 
-    def done(sample: Sample, result: int | str | None) -> None:
+    def finish(sample: Sample, result: int | str | None) -> None:
         if isinstance(result, int):
             lengths[sample.name] = result
         else:
@@ -105,35 +119,36 @@ def write_sounds(
 
     for sample in samples:
         target = folder / f"{sample.name}{suffix}"
-        order = AudioJob(sample.item.mix, target, sample.item.seconds, sample.gain_db, plan.options.link)
-        simple = _try(_there_or_copied, order)
-        if simple is None:
-            todo[target] = sample
-            orders.append(order)
+        job = AudioJob(sample.item.mix, target, sample.item.seconds, sample.gain_db, plan.options.link)
+        length = _guarded(_existing_or_copied, job)
+        if length is None:
+            pending[target] = sample
+            jobs.append(job)
         else:
-            done(sample, simple)
-    for made in engines.run(partial(_try, make), orders, jobs=plan.options.jobs or engines.cores()) if orders else ():
-        done(todo[made.item.target], made.error or made.result)
+            finish(sample, length)
+    workers = plan.options.jobs or engines.cores()
+    for done in engines.run(partial(_guarded, convert), jobs, jobs=workers) if jobs else ():
+        finish(pending[done.item.target], done.error or done.result)
     return lengths
 
 
-def _there_or_copied(order: AudioJob) -> int | None:
-    """Samples of a sound file that is there already (its name tells its content), or that a copy is enough for."""
-    if order.target.exists() and (seconds := probe(order.target).duration):
+def _existing_or_copied(job: AudioJob) -> int | None:
+    """Length of a file that exists already (its name contains a hash of its content), or that needs only a copy."""
+    if job.target.exists() and (seconds := probe(job.target).duration):
         return round(seconds * ANALYSIS_RATE)
-    return copy(order)
+    return copy_unchanged(job)
 
 
-def _try(work: Callable[[AudioJob], int | None], order: AudioJob) -> int | str | None:
-    """Do something with a sound file, or say why not."""
+def _guarded(function: Callable[[AudioJob], int | None], job: AudioJob) -> int | str | None:
+    """Call a function with an audio job; give the message instead of raising."""
     try:
-        return work(order)
+        return function(job)
     except (AudioError, InfoError) as error:
         return str(error)
 
 
 def clear_stale(out: Path, files: set[Path]) -> None:
-    """Remove files of ours that an earlier run wrote and this one did not; other files stay."""
+    """Remove files that an earlier export wrote and this one did not; files of the user stay."""
     for folder in (out, out / TRAIN, out / VAL):
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
@@ -141,16 +156,22 @@ def clear_stale(out: Path, files: set[Path]) -> None:
                     remove_file(path)
 
 
+def finish_bundle(plan: ExportPlan, **more: Any) -> None:
+    """Write ``mirkit_files.json`` and, last, ``mirkit_export.json``."""
+    write_json(plan.options.out / FILES, file_index(plan))
+    write_json(plan.options.out / SUMMARY, summary(plan, **more))
+
+
 def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
-    """What a bundle holds, and how it came about: the content of ``mirkit_export.json``."""
-    options, conditions = plan.options, plan.conditions
-    told: dict[str, Any] = {
+    """Describe what a bundle holds and how it was made: the content of ``mirkit_export.json``."""
+    options = plan.options
+    content: dict[str, Any] = {
         "target": options.target,
         "state": "complete" if not plan.problems else "incomplete",
         "mirkit": __version__,
         "from": "tracks" if options.whole else "clips",
         "seed": options.seed,
-        "sample_rate": 44100,
+        "sample_rate": ANALYSIS_RATE,
         "sample_size": plan.sample_size,
         "splits": {
             split: {
@@ -165,51 +186,51 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
         "excluded": dict(plan.excluded),
         "failed": plan.problems,
     }
-    if conditions.rows:
-        told["numbers"] = _numbers(plan)
+    if plan.conditioners.rows:
+        content["numbers"] = _conditioner_summary(plan)
     if any(sample.windows for sample in plan.samples):
-        told["windows"] = {
-            "seconds": round6(plan.sample_size / 44100),
+        content["windows"] = {
+            "seconds": round6(plan.sample_size / ANALYSIS_RATE),
             "hop": options.hop,
-            "says": "a random crop gets the numbers of the nearest window; timbre is measured on windows half of their "
-            "length apart, of which it gets the nearest",
+            "description": "a random crop gets the numbers of the nearest window; timbre is measured on windows half "
+            "of their length apart, of which it gets the nearest",
         }
     if options.loudness is not None:
         gains = [sample.gain_db for sample in plan.samples]
-        told["loudness"] = {
+        content["loudness"] = {
             "lufs": options.loudness,
             "gain_db": [min(gains), max(gains)],
             "limited by true peak": sum(sample.limited for sample in plan.samples),
         }
-    return told | more
+    return content | more
 
 
-def _numbers(plan: ExportPlan) -> dict[str, Any]:
-    """Which conditioners there are, what is unknown, and what the trainer will clamp."""
-    conditions = plan.conditions
-    rows = [numbers for sample in plan.of(TRAIN) for numbers in sample.rows]
+def _conditioner_summary(plan: ExportPlan) -> dict[str, Any]:
+    """Ranges of the conditioners, how many values are unknown, and how many the trainer will clamp."""
+    conditioners = plan.conditioners
+    rows = [features for sample in plan.of(TRAIN) for features in sample.rows]
     return {
-        "conditioners": {name: list(low_high) for name, low_high in conditions.ranges.items()},
+        "conditioners": {name: list(low_high) for name, low_high in conditioners.ranges.items()},
         "unknown": {
-            "policy": f"{conditions.policy}: {POLICIES[conditions.policy]}",
-            "samples": dict(conditions.unknown),
+            "policy": f"{conditioners.policy}: {POLICIES[conditioners.policy]}",
+            "samples": dict(conditioners.unknown),
             "of": sum(len(sample.rows) for sample in plan.samples),
         },
-        "clamped": clamped(rows, conditions),
-        "left out": conditions.left_out,
+        "clamped": clamped(rows, conditioners),
+        "left out": conditioners.left_out,
     }
 
 
 def _methods(plan: ExportPlan) -> dict[str, dict[str, int]]:
-    """Stage -> method -> files, so that a mix of methods shows."""
-    found: dict[str, Counter[str]] = {}
+    """Stage -> method -> number of files: a mix of methods is visible there."""
+    methods: dict[str, Counter[str]] = {}
     for sample in plan.samples:
         for stage, method in sample.item.methods.items():
-            found.setdefault(stage, Counter())[method] += 1
-    return {stage: dict(counts) for stage, counts in sorted(found.items())}
+            methods.setdefault(stage, Counter())[method] += 1
+    return {stage: dict(counts) for stage, counts in sorted(methods.items())}
 
 
-def index(plan: ExportPlan) -> dict[str, dict[str, Any]]:
+def file_index(plan: ExportPlan) -> dict[str, dict[str, Any]]:
     """File's name -> where it comes from and what was done to it: the content of ``mirkit_files.json``."""
     return {
         sample.name: {

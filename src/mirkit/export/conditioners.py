@@ -1,4 +1,4 @@
-"""Which numbers a trainer is given, under which names and in which ranges; and what stands where one is unknown."""
+"""Conditioners: the numbers that a trainer gets, their names, their ranges, and the values for unknown ones."""
 
 import math
 from collections import Counter
@@ -16,8 +16,9 @@ from mirkit.errors import SettingsError
 from mirkit.export.options import Policy
 from mirkit.store import round6
 
+#: What a trainer gets where a number is unknown.
 POLICIES: dict[Policy, str] = {
-    "flag": "its range's minimum, and <key>_known says 0",
+    "flag": "its range's minimum, and <key>_known is 0",
     "fill": "its range's minimum",
     "drop": "the clip is left out",
 }
@@ -25,18 +26,18 @@ POLICIES: dict[Policy, str] = {
 
 @dataclass(frozen=True)
 class Conditioner:
-    """A number that a trainer is given.
+    """A number that a trainer gets with every sample.
 
     Attributes
     ----------
     key : str
-        Key of ``.INFO``.
+        Name of the feature in ``.INFO``.
     name : str
-        What the trainer calls it: the key, or ``log10_<key>`` where it is the decimal logarithm.
+        Name for the trainer: the feature's, or ``log10_<key>`` where the trainer gets its decimal logarithm.
     min_val, max_val : float
-        Its range, in what the trainer is given.
+        Range of the values that the trainer gets.
     flagged : bool
-        Whether ``<name>_known`` stands beside it, 1 or 0.
+        Whether a second conditioner ``<name>_known`` is 1 where the value is known, else 0.
     """
 
     key: str
@@ -45,9 +46,9 @@ class Conditioner:
     max_val: float
     flagged: bool = False
 
-    def of(self, numbers: Mapping[str, float]) -> float | None:
-        """Give what the trainer is given, or None where it is unknown."""
-        value = numbers.get(self.key)
+    def value(self, features: Mapping[str, float]) -> float | None:
+        """Compute the value for the trainer from a sample's features; None where it is unknown."""
+        value = features.get(self.key)
         if value is None or not math.isfinite(value):
             return None
         if self.name == self.key:
@@ -56,24 +57,24 @@ class Conditioner:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of its conditioners."""
+        """Its name, and that of its flag where it has one."""
         return (self.name, f"{self.name}_known") if self.flagged else (self.name,)
 
 
 @dataclass
 class Conditioners:
-    """All that a trainer is given beside sound and prompt.
+    """All number conditioners of a bundle.
 
     Attributes
     ----------
     rows : list of Conditioner
         In the order of the catalog.
     policy : str
-        What stands where a number is unknown.
+        What a trainer gets where a number is unknown.
     left_out : dict
-        Key -> why it is none of them.
+        Feature's name -> why it is no conditioner.
     unknown : Counter
-        Key -> samples in which it is unknown.
+        Feature's name -> number of samples in which it is unknown.
     """
 
     rows: list[Conditioner]
@@ -83,78 +84,100 @@ class Conditioners:
 
     @property
     def names(self) -> list[str]:
-        """Names of all conditioners."""
+        """Names of all conditioners, flags included."""
         return [name for row in self.rows for name in row.names]
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """Conditioner -> its range."""
+        """Name of each conditioner -> its range; a flag has 0 to 1."""
         known = {row.name: (row.min_val, row.max_val) for row in self.rows}
         return {name: known.get(name, (0.0, 1.0)) for name in self.names}
 
-    def for_all(self, samples: Sequence[Mapping[str, float]]) -> "Conditioners":
-        """The same for further samples, which had no part in choosing them: what they lack gets a flag, too."""
+    def with_flags_for(self, samples: Sequence[Mapping[str, float]]) -> "Conditioners":
+        """Add flags for what is unknown in further samples, such as those for validation.
+
+        Parameters
+        ----------
+        samples : sequence of mapping
+            Features of samples from which the conditioners were not chosen.
+        """
         rows, unknown = [], self.unknown.copy()
         for row in self.rows:
-            missing = sum(row.of(numbers) is None for numbers in samples)
+            missing = sum(row.value(features) is None for features in samples)
             unknown[row.key] += missing
             rows.append(replace(row, flagged=row.flagged or bool(missing and self.policy == "flag")))
         return Conditioners(rows, self.policy, self.left_out, +unknown)
 
-    def given(self, numbers: Mapping[str, float]) -> dict[str, float] | None:
-        """Give what a trainer is given of a sample, or None where the policy leaves it out."""
-        found: dict[str, float] = {}
+    def values(self, features: Mapping[str, float]) -> dict[str, float] | None:
+        """Compute what the trainer gets for a sample.
+
+        Parameters
+        ----------
+        features : mapping
+            Feature's name -> value.
+
+        Returns
+        -------
+        dict or None
+            Conditioner's name -> value; None where the policy ``drop`` leaves the sample out.
+        """
+        values: dict[str, float] = {}
         for row in self.rows:
-            value = row.of(numbers)
+            value = row.value(features)
             if value is None and self.policy == "drop":
                 return None
-            found[row.name] = row.min_val if value is None else round6(value)
+            values[row.name] = row.min_val if value is None else round6(value)
             if row.flagged:
-                found[f"{row.name}_known"] = 0.0 if value is None else 1.0
-        return found
+                values[f"{row.name}_known"] = 0.0 if value is None else 1.0
+        return values
 
 
-def choose(
-    samples: Sequence[Mapping[str, float]], patterns: Sequence[str], policy: Policy, *, twins: bool = False
+def choose_conditioners(
+    samples: Sequence[Mapping[str, float]],
+    patterns: Sequence[str],
+    policy: Policy,
+    *,
+    drop_redundant: bool = False,
 ) -> Conditioners:
-    """Choose conditioners and their ranges from the samples that will be trained on.
+    """Choose conditioners and their ranges from the samples for training.
 
     Parameters
     ----------
     samples : sequence of mapping
-        Key -> number, of each.
+        Feature's name -> value, for each sample.
     patterns : sequence of str
-        Keys, or patterns such as ``chroma_*``; ``*`` is every key that says something of its own. A key that does not
-        vary is taken only when it is named itself.
+        Names of features, or patterns such as ``chroma_*`` and ``*``. A feature that does not vary is taken only where
+        it is named in full.
     policy : str
         ``flag``, ``fill`` or ``drop``.
-    twins : bool
-        Whether there are tracks enough to tell keys that say nearly what one before them says: they, too, are taken
-        only when they are named.
+    drop_redundant : bool
+        Whether features that nearly repeat an earlier one (correlation of 0.97) are taken only where they are named in
+        full. It needs enough tracks for a correlation to mean something.
 
     Raises
     ------
     SettingsError
-        A pattern that fits no key.
+        A pattern fits no feature.
     """
     for pattern in patterns:
         if not any(fnmatchcase(row.name, pattern) for row in FEATURES):
-            raise SettingsError(f"--keys {pattern}: no such key; mirkit features prints them")
+            raise SettingsError(f"--keys {pattern}: no feature has this name; mirkit features lists them all")
     chosen = Conditioners([], policy)
-    wanted = [row for row in FEATURES if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
-    alike = _twins(samples, [row.name for row in wanted]) if twins else {}
-    for row in wanted:
+    candidates = [row for row in FEATURES if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
+    redundant = _redundant_features(samples, [row.name for row in candidates]) if drop_redundant else {}
+    for row in candidates:
         log = row.scale == "log"
         values = np.array([s[row.name] for s in samples if row.name in s and (s[row.name] > 0 or not log)], np.float64)
-        named = row.name in patterns
-        if why := _useless(values, named, alike.get(row.name)):
-            chosen.left_out[row.name] = why
+        if reason := _why_left_out(values, row.name in patterns, redundant.get(row.name)):
+            chosen.left_out[row.name] = reason
             continue
-        found = conditioner_range(values, row)
-        if found is None:
-            chosen.left_out[row.name] = "all of it lies outside its valid range"
+        bounds = conditioner_range(values, row)
+        if bounds is None:
+            chosen.left_out[row.name] = "all values are outside its valid range"
             continue
-        low, high = (math.log10(v) for v in (found.min_val, found.max_val)) if log else (found.min_val, found.max_val)
+        low, high = bounds.min_val, bounds.max_val
+        if log:
+            low, high = math.log10(low), math.log10(high)
         unknown = len(samples) - len(values)
         if unknown:
             chosen.unknown[row.name] = unknown
@@ -163,37 +186,43 @@ def choose(
     return chosen
 
 
-def _useless(values: np.ndarray, named: bool, twin: str | None) -> str:
+def _why_left_out(values: np.ndarray, named: bool, repeated: str | None) -> str:
     if not len(values):
         return "never known"
     if named:
         return ""
     if values.min() == values.max():
         return f"always {values[0]:g}"
-    return f"says nearly what {twin} says" if twin else ""
+    return f"nearly the same as {repeated}" if repeated else ""
 
 
-def _twins(samples: Sequence[Mapping[str, float]], names: list[str]) -> dict[str, str]:
-    """Key -> an earlier one that says nearly the same and is kept."""
+def _redundant_features(samples: Sequence[Mapping[str, float]], names: list[str]) -> dict[str, str]:
+    """Feature's name -> an earlier feature that is kept and of which it is nearly a copy."""
     table = np.array([[s.get(name, np.nan) for name in names] for s in samples], np.float64).reshape(-1, len(names))
     for column, name in enumerate(names):
         if feature(name).scale == "log":
             with np.errstate(divide="ignore", invalid="ignore"):
                 table[:, column] = np.where(table[:, column] > 0, np.log10(table[:, column]), np.nan)
     related = np.abs(correlations(table))
-    found: dict[str, str] = {}
+    redundant: dict[str, str] = {}
     for i, name in enumerate(names):
-        twin = next((names[j] for j in range(i) if names[j] not in found and related[i, j] >= ALIKE), None)
-        if twin:
-            found[name] = twin
-    return found
+        kept = (names[j] for j in range(i) if names[j] not in redundant and related[i, j] >= ALIKE)
+        if twin := next(kept, None):
+            redundant[name] = twin
+    return redundant
 
 
-def clamped(samples: Sequence[Mapping[str, float]], conditions: Conditioners) -> dict[str, float]:
-    """Share of the samples that the trainer will clamp to a conditioner's range, of those that have any."""
+def clamped(samples: Sequence[Mapping[str, float]], conditioners: Conditioners) -> dict[str, float]:
+    """Compute the share of known values that the trainer will clamp to a conditioner's range.
+
+    Returns
+    -------
+    dict
+        Conditioner's name -> share (0..1); conditioners without such values are left out.
+    """
     shares = {}
-    for row in conditions.rows:
-        values = [value for numbers in samples if (value := row.of(numbers)) is not None]
+    for row in conditioners.rows:
+        values = [value for features in samples if (value := row.value(features)) is not None]
         share = sum(not row.min_val <= value <= row.max_val for value in values) / max(len(values), 1)
         if share:
             shares[row.name] = round6(share)

@@ -1,4 +1,4 @@
-"""What an export is made of: clips, or whole tracks, with all that is known of each."""
+"""The items of an export: clips or whole tracks, with their features, metadata and texts."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from mirkit.catalog import FEATURES, STAGES, TEXT_KEYS, TRACK_KEYS
 from mirkit.dataset.items import DatasetItem, iter_tracks
 from mirkit.dataset.split import mark
 from mirkit.errors import AudioError, InfoError, MissingInput
-from mirkit.store import FileDigest, Provenance, file_digest, printable, read_info, read_provenance, restamp
+from mirkit.store import FileDigest, Provenance, as_number, file_digest, printable, read_info, read_provenance, restamp
 from mirkit.track import MIX, Track
 from mirkit.track.clip import CUT, ClipSource, clip_fault
 from mirkit.track.names import CROPS, base_of, is_sound
@@ -25,63 +25,63 @@ class Item:
     Attributes
     ----------
     name : str
-        Its path from the data set's folder, with forward slashes.
+        Its path relative to the data set's folder, with forward slashes.
     source : str
-        The same of the track that it was cut from; its own where it is one.
+        Path of the track that it was cut from, written in the same way; its own name where it is a whole track.
     track : Track
-        The track that it was cut from; itself where it is one.
+        The track that it was cut from; the track itself where it is a whole track.
     mix : Path
-        File of its sound.
-    sound : FileDigest
+        Its audio file.
+    digest : FileDigest
         Content of that file.
-    rate : int
-        Samples a second of that file.
+    sample_rate : int
+        Sample rate of that file (Hz).
     start : float
-        Seconds of the source before it.
+        Where it begins in the source (s).
     seconds : float
-        Its length, without the silence that a clip was padded with.
-    numbers : dict
-        Key -> number; what is not known is not in it.
-    reasons : dict
-        Key -> why it is not known.
-    facts : dict
-        Name -> value, of those that are known.
+        Its length without the silence that a clip was padded with (s).
+    features : dict
+        Feature's name -> value; unknown features are left out.
+    missing_reasons : dict
+        Feature's name -> why it is unknown.
+    metadata : dict
+        Name -> value, of what is known.
     texts : dict
         Name -> text.
     methods : dict
-        Stage -> method that made its numbers.
-    mark : str
-        What seeds draw by: its name, as it was before the track was organized.
+        Stage -> method that computed its features.
+    seed_key : str
+        The name that random draws depend on: the one it had before the track was organized.
     """
 
     name: str
     source: str
     track: Track
     mix: Path
-    sound: FileDigest
-    rate: int
+    digest: FileDigest
+    sample_rate: int
     start: float
     seconds: float
-    numbers: Mapping[str, float]
-    reasons: Mapping[str, str]
-    facts: Mapping[str, Any]
+    features: Mapping[str, float]
+    missing_reasons: Mapping[str, str]
+    metadata: Mapping[str, Any]
     texts: Mapping[str, str]
     methods: Mapping[str, str]
-    mark: str = ""
+    seed_key: str = ""
 
 
 @dataclass
-class Gathered:
+class ExportItems:
     """All items of a data set.
 
     Attributes
     ----------
     items : list of Item
-        By name.
+        Sorted by name.
     excluded : dict
-        Name -> why it is left out.
+        Name -> why the user excluded it.
     problems : list of str
-        A line for each that cannot be exported.
+        A line for each item that cannot be exported.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -89,83 +89,100 @@ class Gathered:
     problems: list[str] = field(default_factory=list)
 
 
-def gather(path: Path, *, crops: bool, clip_set: str = "") -> Gathered:
-    """Read what is known of every clip of one set, or of every track.
+def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
+    """Read every clip of one set, or every track.
+
+    Parameters
+    ----------
+    path : Path
+        A folder of tracks, a track, or a loose file.
+    crops : bool
+        Clips instead of tracks.
+    clip_set : str
+        Name of the set of clips, "" for the one without a name.
 
     Raises
     ------
     MissingInput
-        There is none.
+        There is no track, or no clip of the set.
     SettingsError
         The settings file is wrong.
     """
-    found = Gathered()
-    for member in iter_tracks(path, found.problems, crops=crops):
+    result = ExportItems()
+    for member in iter_tracks(path, result.problems, crops=crops):
         if member.excluded:
-            found.excluded[_slashes(member.name)] = member.excluded
+            result.excluded[_slashes(member.name)] = member.excluded
             continue
         try:
             item = _read(member, clip_set)
         except (InfoError, MissingInput, AudioError) as error:
-            found.problems.append(str(error))
+            result.problems.append(str(error))
             continue
         if item:
-            found.items.append(item)
-    if not (found.items or found.problems or found.excluded):
+            result.items.append(item)
+    if not (result.items or result.problems or result.excluded):
+        if not crops:
+            raise MissingInput(f"{printable(path)}: there is no track in this folder")
         which = f"no clips of the set {clip_set!r}" if clip_set else "no clips"
-        mend = f'cut them with: mirkit crop "{printable(path)}", or export whole tracks with --from tracks'
-        raise MissingInput(f"{printable(path)}: {which}; {mend}" if crops else f"{printable(path)}: no track in it")
-    found.items.sort(key=lambda item: item.name)
-    return found
+        raise MissingInput(
+            f'{printable(path)}: there are {which}; cut them with: mirkit crop "{printable(path)}", '
+            "or export whole tracks with --from tracks"
+        )
+    result.items.sort(key=lambda item: item.name)
+    return result
 
 
 def _read(member: DatasetItem, clip_set: str) -> Item | None:
-    """Read one; None for a clip of another set, or of another track."""
+    """Read one item; None for a clip of another set, or of another track."""
     track, provenance = member.track, read_provenance(member.track.provenance)
-    cut = ClipSource.of(provenance)
-    if (cut.source if cut else "") not in member.sources or (cut and cut.set != clip_set):
+    clip = ClipSource.of(provenance)
+    if (clip.source if clip else "") not in member.sources or (clip and clip.set != clip_set):
         return None
-    if cut:
+    if clip:
         track = Track.at(track.path)
-    if cut and (fault := clip_fault(track, cut, provenance)):
+    if clip and (fault := clip_fault(track, clip, provenance)):
         raise MissingInput(f"{printable(track.path)}: {fault}")
     info = read_info(track.info)
-    keys = _CLIP_KEYS if cut else TRACK_KEYS
-    numbers = {key: value for key in keys if (value := _number(info.get(key))) is not None}
-    facts: dict[str, Any] = {n: fact["value"] for n, fact in provenance.facts.items() if fact.get("value") is not None}
-    if not numbers or "duration" not in facts:
+    names = _CLIP_FEATURES if clip else TRACK_KEYS
+    features = {name: value for name in names if (value := as_number(info.get(name))) is not None}
+    metadata: dict[str, Any] = {
+        name: fact["value"] for name, fact in provenance.facts.items() if fact.get("value") is not None
+    }
+    if not features or "duration" not in metadata:
         raise MissingInput(
-            f'{printable(track.path)}: not measured; measure it with: mirkit extract "{printable(track.path)}"'
+            f"{printable(track.path)}: it has not been measured; measure it with: "
+            f'mirkit extract "{printable(track.path)}"'
         )
     name = _slashes(member.name)
-    known = (provenance.stages[CUT].outputs if cut else _inputs(provenance)).get(MIX)
-    sound = file_digest(track.mix, known)
-    restamp(track.provenance, provenance, {MIX: sound})
-    if not cut and sound != known:
+    recorded = (provenance.stages[CUT].outputs if clip else _inputs(provenance)).get(MIX)
+    digest = file_digest(track.mix, recorded)
+    restamp(track.provenance, provenance, {MIX: digest})
+    if not clip and digest != recorded:
         raise MissingInput(
-            f'{printable(track.path)}: its audio has changed; measure it with: mirkit extract "{printable(track.path)}"'
+            f"{printable(track.path)}: its audio has changed since it was measured; measure it again with: "
+            f'mirkit extract "{printable(track.path)}"'
         )
-    source = _source(name, cut) if cut else name
+    source = _source(name, clip) if clip else name
     return Item(
         name,
         source,
-        _track(os.path.normpath(track.folder / cut.source)) if cut else track,
+        _track(os.path.normpath(track.folder / clip.source)) if clip else track,
         track.mix,
-        sound,
-        cut.rate if cut else int(facts["sample_rate"]),
-        cut.window.start if cut else 0.0,
-        cut.window.duration if cut else _seconds(track.mix, facts["duration"]),
-        numbers,
+        digest,
+        clip.rate if clip else int(metadata["sample_rate"]),
+        clip.window.start if clip else 0.0,
+        clip.window.duration if clip else _seconds(track.mix, metadata["duration"]),
+        features,
         {key: why for entry in provenance.stages.values() for key, why in entry.reasons.items()},
-        facts,
-        {key.removeprefix(_TEXTS): t for key in TEXT_KEYS if isinstance(t := info.get(key), str) and t.strip()},
+        metadata,
+        {key.removeprefix(TEXT_PREFIX): t for key in TEXT_KEYS if isinstance(t := info.get(key), str) and t.strip()},
         {stage: entry.backend for stage, entry in provenance.stages.items() if entry.backend},
-        _mark(name, source, provenance),
+        _seed_key(name, source, provenance),
     )
 
 
-def _mark(name: str, source: str, provenance: Provenance) -> str:
-    """What seeds draw a track or clip by: the same for a loose file and for the track folder that it became."""
+def _seed_key(name: str, source: str, provenance: Provenance) -> str:
+    """Name that random draws depend on: the same for a loose file and for the track folder that it became."""
     before, path = PurePath(mark(source, provenance)), PurePath(source)
     if before == path and not is_sound(path.name):  # a folder that the user made
         return name
@@ -179,38 +196,35 @@ def _mark(name: str, source: str, provenance: Provenance) -> str:
 
 @lru_cache(64)
 def _track(path: str) -> Track:
-    """The track at a path; one that is not there any more still has its name."""
+    """The track at a path; a track that has been removed still has its name."""
     try:
         return Track.at(path)
     except MissingInput:
         return Track(Path(path))
 
 
-_CLIP_KEYS = tuple(row.name for row in FEATURES)
-_TEXTS = "music_flamingo_"
-
-
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+_CLIP_FEATURES = tuple(row.name for row in FEATURES)
+#: Prefix of the texts in ``.INFO``, which the names of an export leave out.
+TEXT_PREFIX = "music_flamingo_"
 
 
 def _seconds(mix: Path, measured: float) -> float:
-    """Length of a track to the sample, where its header tells it: the fact is rounded."""
-    told = probe(mix).duration
-    return told if told is not None and abs(told - measured) < 0.01 else measured
+    """Length of a track, exact to the sample where the file's header states it: the metadata value is rounded."""
+    duration = probe(mix).duration
+    return duration if duration is not None and abs(duration - measured) < 0.01 else measured
 
 
 def _inputs(provenance: Provenance) -> dict[str, FileDigest]:
-    """What the stages of a track were measured on."""
-    found: dict[str, FileDigest] = {}
+    """Digests of the files that the stages of a track were measured on."""
+    inputs: dict[str, FileDigest] = {}
     for row in STAGES:
         if entry := provenance.stages.get(row.name):
-            found |= entry.inputs
-    return found
+            inputs |= entry.inputs
+    return inputs
 
 
-def _source(name: str, cut: ClipSource) -> str:
-    return _slashes(os.path.normpath(os.path.join(name, cut.source)))
+def _source(name: str, clip: ClipSource) -> str:
+    return _slashes(os.path.normpath(os.path.join(name, clip.source)))
 
 
 def _slashes(name: str) -> str:

@@ -1,31 +1,38 @@
-"""What a model's config needs: number conditioners, their place in the model, a demo that has all of them."""
+"""The model config of stable-audio-tools: number conditioners, their place in the model, a demo with all of them.
+
+Written, merged into a config of the user, and validated here.
+"""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from mirkit.errors import SettingsError
-from mirkit.export.plan import ExportPlan
-from mirkit.export.split import TRAIN
+from mirkit.export.bundle import write_json
+from mirkit.export.plan import TRAIN, ExportPlan
+from mirkit.export.validation import CheckResult, load_json, number_faults, text_faults
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import printable
+from mirkit.store import printable, remove_file
 
-#: What the trainer gives to every sample by itself.
-OF_TRAINER = ("seconds_start", "seconds_total")
+#: Conditioners that the trainer fills in by itself for every sample.
+TRAINER_CONDITIONERS = ("seconds_start", "seconds_total")
+PATCH, CONFIG = "model_config_patch.json", "model_config.json"
 _DEMOS = 4
+_CONDITIONER_PLACES = ("cross_attention_cond_ids", "global_cond_ids", "prepend_cond_ids", "input_concat_ids")
 
 
 def patch(plan: ExportPlan) -> dict[str, Any]:
-    """The part of a model's config that a bundle decides.
+    """Make the part of a model's config that a bundle decides.
 
     The numbers go in by cross-attention: that changes no shape of a pretrained model, and guidance drops them together
     with the prompt. As globals they would make the model lose its global projection.
     """
     conditioners = [
         {"id": name, "type": "number", "config": {"min_val": low, "max_val": high}}
-        for name, (low, high) in plan.conditions.ranges.items()
+        for name, (low, high) in plan.conditioners.ranges.items()
     ]
     return {
         "sample_rate": ANALYSIS_RATE,
@@ -33,55 +40,71 @@ def patch(plan: ExportPlan) -> dict[str, Any]:
         "audio_channels": 2,
         "model": {
             "conditioning": {"configs": conditioners},
-            "diffusion": {"cross_attention_cond_ids": plan.conditions.names},
+            "diffusion": {"cross_attention_cond_ids": plan.conditioners.names},
         },
         "training": {"demo": demo(plan)},
     }
 
 
 def demo(plan: ExportPlan) -> dict[str, Any]:
-    """Conditions of the demos, which the trainer makes at its first step: they have every conditioner's key."""
-    picked = plan.shuffled(TRAIN)[:_DEMOS]
-    conds = []
-    for sample in picked:
-        given = next((found for numbers in sample.rows if (found := plan.conditions.given(numbers)) is not None), {})
+    """Make the conditions of the demos that the trainer renders at its first step: every conditioner has a value."""
+    conditions = []
+    for sample in plan.shuffled(TRAIN)[:_DEMOS]:
+        rows = (plan.conditioners.values(features) for features in sample.rows)
+        values = next((row for row in rows if row is not None), {})
         seconds = -(-min(round(sample.item.seconds * ANALYSIS_RATE), plan.sample_size) // ANALYSIS_RATE)
-        conds.append({"prompt": sample.prompts[0], "seconds_start": 0, "seconds_total": seconds} | given)
-    return {"num_demos": len(conds), "demo_cond": conds}
+        conditions.append({"prompt": sample.prompts[0], "seconds_start": 0, "seconds_total": seconds} | values)
+    return {"num_demos": len(conditions), "demo_cond": conditions}
 
 
 def merged(base: Mapping[str, Any], plan: ExportPlan) -> dict[str, Any]:
-    """A whole model config: the base with the patch worked in.
+    """Make a whole model config: a base with the patch worked in.
 
     Raises
     ------
     SettingsError
-        The base is no config of a conditioned diffusion model at 44.1 kHz, or it has a conditioner that nothing in the
-        bundle would feed.
+        The base is no config of a conditioned diffusion model at 44.1 kHz, or it has a conditioner for which the bundle
+        has no values.
     """
     config, ours = deepcopy(dict(base)), patch(plan)
     try:
         conditioning = config["model"]["conditioning"]
         diffusion = config["model"]["diffusion"]
-        names = set(plan.conditions.names)
+        names = set(plan.conditioners.names)
         conditioning["configs"] = [c for c in conditioning["configs"] if c["id"] not in names]
-        fed = {"prompt", *OF_TRAINER, *names, *conditioning.get("default_keys", {})}
-        lone = [c["id"] for c in conditioning["configs"] if c["id"] not in fed]
+        known = {"prompt", *TRAINER_CONDITIONERS, *names, *conditioning.get("default_keys", {})}
+        without_values = [c["id"] for c in conditioning["configs"] if c["id"] not in known]
         rate = config["sample_rate"]
     except (KeyError, TypeError) as error:
-        raise SettingsError(f"--model-config: no config of a conditioned diffusion model (no {error})") from error
-    if lone:
-        raise SettingsError(f"--model-config: nothing in the bundle feeds its conditioner {lone[0]!r}; take it out")
+        raise SettingsError(
+            f"--model-config: the file is no config of a conditioned diffusion model (it has no {error})"
+        ) from error
+    if without_values:
+        raise SettingsError(
+            f"--model-config: the bundle has no values for its conditioner {without_values[0]!r}; remove it there"
+        )
     if rate != ANALYSIS_RATE:
-        raise SettingsError(f"--model-config: a model of {rate} Hz; bundles have 44100 Hz")
+        raise SettingsError(f"--model-config: the model has a sample rate of {rate} Hz; bundles have 44100 Hz")
     conditioning["configs"] += ours["model"]["conditioning"]["configs"]
     ids = diffusion.get("cross_attention_cond_ids", [])
-    diffusion["cross_attention_cond_ids"] = [*ids, *(name for name in plan.conditions.names if name not in ids)]
+    diffusion["cross_attention_cond_ids"] = [*ids, *(name for name in plan.conditioners.names if name not in ids)]
     diffusion["global_cond_ids"] = [name for name in diffusion.get("global_cond_ids", []) if name not in names]
     config["sample_size"] = plan.sample_size
     training = config.setdefault("training", {})
     training["demo"] = training.get("demo", {}) | ours["training"]["demo"]
     return config
+
+
+def merged_base(plan: ExportPlan) -> dict[str, Any] | None:
+    """Read the config that the user gave and work the patch in; None where the user gave none.
+
+    Raises
+    ------
+    SettingsError
+        The config cannot be read, or does not fit (see :func:`merged`).
+    """
+    path = plan.options.model_config
+    return merged(read_base(path), plan) if path else None
 
 
 def read_base(path: Path) -> dict[str, Any]:
@@ -93,9 +116,77 @@ def read_base(path: Path) -> dict[str, Any]:
         It cannot be read as JSON.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SettingsError(f"--model-config {printable(path)}: cannot be read as JSON") from error
-    if not isinstance(found, dict):
-        raise SettingsError(f"--model-config {printable(path)}: no JSON object")
-    return found
+        raise SettingsError(f"--model-config {printable(path)}: the file cannot be read as JSON") from error
+    if not isinstance(config, dict):
+        raise SettingsError(f"--model-config {printable(path)}: the file holds no JSON object")
+    return config
+
+
+def write_model_config(plan: ExportPlan, config: dict[str, Any] | None) -> None:
+    """Write the patch for the model's config, and the whole config where the user gave a base."""
+    write_json(plan.options.out / PATCH, patch(plan))
+    if config:
+        write_json(plan.options.out / CONFIG, config)
+    else:
+        remove_file(plan.options.out / CONFIG)
+
+
+def config_of(out: Path) -> str:
+    """Name of the config file in a bundle: the whole config where there is one, else the patch."""
+    return CONFIG if (out / CONFIG).exists() else PATCH
+
+
+def load_config(out: Path, result: CheckResult) -> tuple[str, Any]:
+    """Read the config of a bundle for a validation: the file's name, and its content or None with a fault."""
+    name = config_of(out)
+    return name, load_json(out / name, result.faults)
+
+
+def config_faults(config: Mapping[str, Any], names: Sequence[str], where: str) -> Iterator[str]:
+    """Yield what is wrong with a model's config, or with a patch for one.
+
+    Parameters
+    ----------
+    config : mapping
+    names : sequence of str
+        Names that every sample has a value for.
+    where : str
+        The file, for the messages.
+    """
+    try:
+        entries = config["model"]["conditioning"]["configs"]
+        diffusion = config["model"]["diffusion"]
+        ids = [entry["id"] for entry in entries]
+        for entry in entries:
+            yield from _conditioner_faults(entry, names, where)
+    except (KeyError, TypeError) as error:
+        yield f"{where}: it is no config of a conditioned model ({error})"
+        return
+    placed = [name for kind in _CONDITIONER_PLACES for name in diffusion.get(kind, [])]
+    for name in ids:
+        if name in names and name not in placed:
+            yield f"{where}: {name} is not connected to the model; add it to cross_attention_cond_ids"
+    for name in diffusion.get("global_cond_ids", []):
+        if name in names and name not in TRAINER_CONDITIONERS:
+            yield f"{where}: {name} as a global changes global_cond_dim, and a pretrained model loses its projection"
+    demo = config.get("training", {}).get("demo", {})
+    for i, conditions in enumerate(demo.get("demo_cond", []), 1):
+        yield from number_faults(f"{where}: demo_cond {i}", conditions, [n for n in ids if n != "prompt"])
+        yield from text_faults(f"{where}: demo_cond {i}", conditions.get("prompt"))
+    if demo.get("demo_cond") and demo.get("num_demos") != len(demo["demo_cond"]):
+        yield f"{where}: num_demos is {demo.get('num_demos')}, but demo_cond has {len(demo['demo_cond'])} entries"
+
+
+def _conditioner_faults(entry: Mapping[str, Any], names: Sequence[str], where: str) -> Iterator[str]:
+    name, kind, config = entry["id"], entry["type"], entry["config"]
+    if name not in (*names, "prompt", *TRAINER_CONDITIONERS):
+        yield f"{where}: no sample has a value for the conditioner {name}; training ends at the first batch"
+    low, high = config.get("min_val", 0), config.get("max_val", 512 if kind == "int" else 1)
+    if kind == "number" and not (math.isfinite(low) and math.isfinite(high) and low < high):
+        yield (
+            f"{where}: the range of {name} is {low} to {high}; the trainer divides by their difference, and gets NaN"
+        )
+    if kind == "int" and low:
+        yield f"{where}: {name} is an int conditioner from {low}, but its table begins at 0; use number"

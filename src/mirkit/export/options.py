@@ -7,7 +7,7 @@ from typing import Literal
 from mirkit.settings import validators as v
 from mirkit.settings.declaration import declared, setting
 
-#: What stands where a number is unknown.
+#: What a trainer gets where a number is unknown.
 Policy = Literal["flag", "fill", "drop"]
 
 
@@ -18,7 +18,7 @@ class Options:
     Attributes
     ----------
     target : str
-        Name of a target in ``TARGETS``.
+        Name of the target.
     out : Path
         Folder of the bundle, or file of the table.
     path : Path

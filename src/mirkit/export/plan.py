@@ -1,55 +1,62 @@
-"""Everything that a bundle will hold, decided before anything is written."""
+"""The plan of an export: everything that a bundle will hold, decided before anything is written."""
 
+import hashlib
 import random
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mirkit.catalog import LEVEL_KEYS
+from mirkit.dataset.split import split_tracks
 from mirkit.errors import MissingInput, SettingsError
-from mirkit.export.conditioners import Conditioners, choose
-from mirkit.export.items import Item, gather
-from mirkit.export.names import safe_name
+from mirkit.export.conditioners import Conditioners, choose_conditioners
+from mirkit.export.items import Item, read_items
 from mirkit.export.options import Options
 from mirkit.export.prompts import Extremes, PromptTemplate, prompts
-from mirkit.export.split import TRAIN, assign
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import printable, round6
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
     from mirkit.windows import WindowTable
 
-#: From so many tracks on, keys that go together do so for a reason.
-_FEWEST_FOR_TWINS = 30
+TRAIN, VAL = "train", "val"
+#: Tracks from which on a high correlation of two features is no coincidence.
+_MIN_TRACKS_FOR_REDUNDANCY = 30
+#: Default ``sample_size`` for whole tracks: that of Stable Audio Open.
+_TRACK_SAMPLE_SIZE = 2097152
+#: Longest readable part of a file name.
+_MAX_NAME = 60
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sound file of the bundle, and what goes with it.
+    """One audio file of the bundle, and the values that go with it.
 
     Attributes
     ----------
     item : Item
     name : str
-        Of its files, without suffix.
+        Name of its files without suffix.
     split : str
         ``train`` or ``val``.
+    features : dict
+        Feature's name -> value, after the gain.
     gain_db : float
-        By how much it is made louder.
+        Gain that is applied (dB).
     limited : bool
-        Whether its true peak did not allow more.
-    numbers : dict
-        Key -> number, of the sound as it will be.
+        Whether its true peak allowed no more gain.
     windows : WindowTable or None
-        The same, window by window, of a whole track.
+        The features of each window, for a whole track.
     prompts : tuple of str
     """
 
     item: Item
     name: str
     split: str
-    numbers: Mapping[str, float]
+    features: Mapping[str, float]
     gain_db: float = 0.0
     limited: bool = False
     windows: "WindowTable | None" = None
@@ -57,24 +64,24 @@ class Sample:
 
     @property
     def rows(self) -> list[Mapping[str, float]]:
-        """Numbers that a trainer may be given of it: one row, or one a window."""
-        return list(self.windows.rows()) if self.windows else [self.numbers]
+        """Features that a trainer may get of it: one row, or one for each window."""
+        return list(self.windows.rows()) if self.windows else [self.features]
 
 
 @dataclass
 class ExportPlan:
-    """A bundle to be.
+    """What an export will write.
 
     Attributes
     ----------
     options : Options
     samples : list of Sample
-        By name.
-    conditions : Conditioners
+        Sorted by name.
+    conditioners : Conditioners
     sample_size : int
         Samples that the trainer takes at a time.
     excluded, dropped : dict
-        Item -> why it is not in the bundle: by the user, by the policy for unknowns.
+        Item -> why it is not in the bundle: excluded by the user, dropped by the policy for unknown numbers.
     problems : list of str
         A line for each item that could not be exported.
     notes : list of str
@@ -83,7 +90,7 @@ class ExportPlan:
 
     options: Options
     samples: list[Sample]
-    conditions: Conditioners
+    conditioners: Conditioners
     sample_size: int
     excluded: Mapping[str, str] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
@@ -95,25 +102,35 @@ class ExportPlan:
         return [sample for sample in self.samples if sample.split == split]
 
     def shuffled(self, split: str) -> list[Sample]:
-        """Samples of a split in an order drawn by seed."""
-        found = self.of(split)
-        random.Random(f"{self.options.seed} {split}").shuffle(found)
-        return found
+        """Samples of a split, shuffled by the seed."""
+        samples = self.of(split)
+        random.Random(f"{self.options.seed} {split}").shuffle(samples)
+        return samples
+
+    def prompt_of(self, sample: Sample) -> str:
+        """Draw one of a sample's prompts by the seed, for a target that has one prompt per sample."""
+        return random.Random(f"{self.options.seed} {sample.item.seed_key or sample.name}").choice(sample.prompts)
 
     @property
     def seconds(self) -> float:
-        """Sound in all."""
+        """Duration of all samples (s)."""
         return sum(sample.item.seconds for sample in self.samples)
 
 
-#: Gain in dB for an item, and whether its true peak limits it; an item that fails is left out of what comes back.
+#: ``gains(items, problems)``: item's name -> gain in dB, and whether its true peak limits it. An item that fails is
+#: left out of the result.
 Gains = Callable[[Sequence[Item], list[str]], Mapping[str, tuple[float, bool]]]
-#: Windows of each item, of a length in seconds.
-Windowed = Callable[[Sequence[Item], float, list[str]], "Mapping[str, WindowTable]"]
+#: ``windows(items, seconds, problems)``: item's name -> its windows of that length.
+Windows = Callable[[Sequence[Item], float, list[str]], "Mapping[str, WindowTable]"]
 
 
 def make_plan(
-    options: Options, *, gains: Gains, tables: Windowed | None, wording: PromptTemplate, conditioned: bool
+    options: Options,
+    *,
+    gains: Gains,
+    windows: Windows | None,
+    prompt_template: PromptTemplate,
+    has_conditioners: bool,
 ) -> ExportPlan:
     """Decide what a bundle holds.
 
@@ -121,96 +138,146 @@ def make_plan(
     ----------
     options : Options
     gains : callable
-        Finds what takes the sound.
-    tables : callable or None
-        Finds the windows of whole tracks; None: they have the numbers of all of them.
-    wording : PromptTemplate
-        How prompts are made, where the options do not say.
-    conditioned : bool
-        Whether there are conditioners.
+        Computes the gain of each item; called where a loudness is wanted.
+    windows : callable or None
+        Computes the windows of whole tracks; None: each track has one row of features.
+    prompt_template : PromptTemplate
+        How prompts are made.
+    has_conditioners : bool
+        Whether the target has number conditioners.
+
+    Returns
+    -------
+    ExportPlan
 
     Raises
     ------
     MissingInput
-        There is nothing to be exported.
+        There is nothing to export.
     SettingsError
-        The options do not fit what there is.
+        The options do not fit the data set.
     """
-    found = gather(options.path, crops=not options.whole, clip_set=options.clip_set)
-    items, problems = found.items, found.problems
+    known = read_items(options.path, crops=not options.whole, clip_set=options.clip_set)
+    items, problems = known.items, known.problems
     sample_size = _sample_size(items, options)
-    split = assign(items, options.val, options.seed)
+    split = assign_splits(items, options.val, options.seed)
     gain = gains(items, problems) if options.loudness is not None else {}
-    windows = tables(items, sample_size / ANALYSIS_RATE, problems) if options.whole and tables else {}
+    tables = windows(items, sample_size / ANALYSIS_RATE, problems) if options.whole and windows else {}
     if options.loudness is not None:
         items = [item for item in items if item.name in gain]
-    if options.whole and tables:
-        items = [item for item in items if item.name in windows]
+    if options.whole and windows:
+        items = [item for item in items if item.name in tables]
     samples = [
-        _sample(item, split[item.name], *gain.get(item.name, (0.0, False)), windows.get(item.name)) for item in items
+        _sample(item, split[item.name], *gain.get(item.name, (0.0, False)), tables.get(item.name)) for item in items
     ]
-    conditions, dropped = Conditioners([], options.unknown), dict[str, str]()
-    if conditioned:
-        samples, conditions, dropped = _conditioned(samples, options)
+    conditioners, dropped = Conditioners([], options.unknown), dict[str, str]()
+    if has_conditioners:
+        samples, conditioners, dropped = _conditioned(samples, options)
     if not any(sample.split == TRAIN for sample in samples):
-        why = next(iter(dropped.values()), next(iter(problems), "all are left out"))
-        raise MissingInput(f"{printable(options.path)}: nothing is left to be exported ({why})")
-    extremes = Extremes.of([sample.numbers for sample in samples if sample.split == TRAIN])
-    samples = [replace(sample, prompts=prompts(sample.item, _steady(sample), extremes, wording)) for sample in samples]
-    return ExportPlan(options, samples, conditions, sample_size, found.excluded, dropped, problems)
+        reason = next(iter(dropped.values()), next(iter(problems), "all items are excluded"))
+        raise MissingInput(f"{printable(options.path)}: nothing is left to export ({reason})")
+    extremes = Extremes.of([sample.features for sample in samples if sample.split == TRAIN])
+    samples = [
+        replace(sample, prompts=prompts(sample.item, _steady_features(sample), extremes, prompt_template))
+        for sample in samples
+    ]
+    return ExportPlan(options, samples, conditioners, sample_size, known.excluded, dropped, problems)
+
+
+def assign_splits(items: Sequence[Item], share: float, seed: int) -> dict[str, str]:
+    """Assign each item to ``train`` or ``val``; clips go with the track that they were cut from.
+
+    No recording, and no artist or album, is on both sides.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    share : float
+        Share of the tracks for validation, [0, 1).
+    seed : int
+
+    Returns
+    -------
+    dict
+        Item's name -> ``train`` or ``val``.
+    """
+    tracks = {item.source: item.track for item in items}
+    if not share:
+        return {item.name: TRAIN for item in items}
+    validation = set(split_tracks(list(tracks.values()), list(tracks), share, seed).val)
+    return {item.name: VAL if item.source in validation else TRAIN for item in items}
+
+
+def safe_name(name: str, content: str) -> str:
+    """Turn a path into a file name without suffix: its readable part, and ten digits of a hash.
+
+    Only letters, digits and ``-`` are used: a dot ends the name in a tar of samples, and some loaders fail on spaces
+    and on letters beyond ASCII.
+
+    Parameters
+    ----------
+    name : str
+        The path.
+    content : str
+        A text of everything that the file's content depends on. A file that has this name already is then up to date.
+    """
+    last = name.rstrip("/").rpartition("/")[2]
+    ascii_only = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", ascii_only).strip("-")[:_MAX_NAME].strip("-")
+    return f"{readable or 'clip'}-{hashlib.sha256(content.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
 
 
 def _sample_size(items: Iterable[Item], options: Options) -> int:
     longest = max((round(item.seconds * ANALYSIS_RATE) for item in items), default=0)
     if options.whole or options.sample_size is None:
-        return options.sample_size or (2097152 if options.whole else longest)
+        return options.sample_size or (_TRACK_SAMPLE_SIZE if options.whole else longest)
     if longest > options.sample_size:
         raise SettingsError(
-            f"--sample-size {options.sample_size}: there are clips of {longest} samples, of which the trainer would "
-            f"take the beginning and be told the numbers of all; cut them with: mirkit crop --samples "
-            f"{options.sample_size}"
+            f"--sample-size {options.sample_size}: some clips have {longest} samples; the trainer would take their "
+            f"beginning with the numbers of the whole clip. Cut them with: mirkit crop --samples {options.sample_size}"
         )
     return options.sample_size
 
 
 def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: "WindowTable | None") -> Sample:
-    numbers = {
-        key: round6(value + gain_db) if key in LEVEL_KEYS and gain_db else value for key, value in item.numbers.items()
+    features = {
+        name: round6(value + gain_db) if name in LEVEL_KEYS and gain_db else value
+        for name, value in item.features.items()
     }
-    mark = f"{item.name} {item.sound.sha256} {gain_db:.6g} {item.seconds:.6f}"
-    name = safe_name(item.name, mark)
-    return Sample(item, name, split, numbers, gain_db, limited, windows.louder(gain_db) if windows else None)
+    name = safe_name(item.name, f"{item.name} {item.digest.sha256} {gain_db:.6g} {item.seconds:.6f}")
+    return Sample(item, name, split, features, gain_db, limited, windows.louder(gain_db) if windows else None)
 
 
 def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample], Conditioners, dict[str, str]]:
-    """Choose the conditioners from what is trained on, and leave out what the policy for unknowns says."""
-    rows = [numbers for sample in samples if sample.split == TRAIN for numbers in sample.rows]
-    several = len({sample.item.source for sample in samples if sample.split == TRAIN}) >= _FEWEST_FOR_TWINS
-    conditions = choose(rows, options.keys, options.unknown, twins=several)
+    """Choose the conditioners from the samples for training, and drop samples where the policy says so."""
+    rows = [features for sample in samples if sample.split == TRAIN for features in sample.rows]
+    tracks = len({sample.item.source for sample in samples if sample.split == TRAIN})
+    conditioners = choose_conditioners(
+        rows, options.keys, options.unknown, drop_redundant=tracks >= _MIN_TRACKS_FOR_REDUNDANCY
+    )
     if options.unknown != "drop":
-        # What only the validation set lacks has a flag, or a fill, too.
-        rest = [numbers for sample in samples if sample.split != TRAIN for numbers in sample.rows]
-        return samples, conditions.for_all(rest), {}
+        # A number that is unknown in the validation set only needs a flag, or a fill, too.
+        validation = [features for sample in samples if sample.split != TRAIN for features in sample.rows]
+        return samples, conditioners.with_flags_for(validation), {}
     dropped = {}
     for sample in samples:
-        if all(conditions.given(numbers) is None for numbers in sample.rows):
-            counts = Counter(c.key for numbers in sample.rows for c in conditions.rows if c.of(numbers) is None)
+        if all(conditioners.values(features) is None for features in sample.rows):
+            counts = Counter(c.key for features in sample.rows for c in conditioners.rows if c.value(features) is None)
             key = counts.most_common(1)[0][0]
-            dropped[sample.item.name] = f"{key}: {sample.item.reasons.get(key, 'unknown')}"
+            dropped[sample.item.name] = f"{key}: {sample.item.missing_reasons.get(key, 'unknown')}"
     kept = [sample for sample in samples if sample.item.name not in dropped]
-    rows = [numbers for sample in kept if sample.split == TRAIN for numbers in sample.rows]
-    known = [numbers for numbers in rows if conditions.given(numbers) is not None]
-    again = choose(known, [row.key for row in conditions.rows], options.unknown)
-    again.left_out |= conditions.left_out
-    again.unknown = conditions.unknown
+    rows = [features for sample in kept if sample.split == TRAIN for features in sample.rows]
+    complete = [features for features in rows if conditioners.values(features) is not None]
+    again = choose_conditioners(complete, [row.key for row in conditioners.rows], options.unknown)
+    again.left_out |= conditioners.left_out
+    again.unknown = conditioners.unknown
     return kept, again, dropped
 
 
-def _steady(sample: Sample) -> Mapping[str, float]:
-    """Numbers that a prompt may tell: of a whole track, those that hold in every window of it."""
+def _steady_features(sample: Sample) -> Mapping[str, float]:
+    """Features that a prompt may name: of a whole track, the tempo only where every window has the same."""
     if sample.windows is None:
-        return sample.numbers
-    rows = sample.rows
-    tempi = {round(row["bpm"]) if "bpm" in row else None for row in rows}
-    numbers = {key: value for key, value in sample.numbers.items() if key != "bpm" or len(tempi) == 1}
-    return numbers if None not in tempi else {key: value for key, value in numbers.items() if key != "bpm"}
+        return sample.features
+    tempi = {round(row["bpm"]) if "bpm" in row else None for row in sample.rows}
+    steady = len(tempi) == 1 and None not in tempi
+    return {name: value for name, value in sample.features.items() if name != "bpm" or steady}

@@ -1,7 +1,8 @@
-"""Prompts from what is known of a clip: whole clauses within a token budget, several wordings by seed."""
+"""Prompts from the features, metadata and texts of a clip: whole clauses within a token budget, in several variants."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
@@ -13,16 +14,15 @@ from mirkit.captions.normalize import normalize
 from mirkit.captions.sentences import sentences
 from mirkit.catalog import FEATURES, TEXT_KEYS
 from mirkit.errors import SettingsError
-from mirkit.export.items import Item
-from mirkit.export.tokens import Count, max_tokens
+from mirkit.export.items import TEXT_PREFIX, Item
 
-#: Clauses, in the order of their worth. A clause that names something unknown is left out as a whole.
+#: Clauses, the most important first. A clause with an unknown field is left out as a whole.
 TEMPLATES = {
     "plain": "{trigger}; {genre}; {bpm} BPM; {key}; {words}; {meter} time; {genre_mood}; {instrumentation}; {full}",
     "sa3": "TrackType: Music; VocalType: {vocal_type}; Genre: {genre}; {trigger}; BPM: {bpm}; Key: {key}; {words}; "
     "{genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
 }
-#: Key -> words for a clip among the lowest, and among the highest, of the data set.
+#: Feature -> word for a clip among the lowest of the data set, and word for one among the highest.
 WORDS: dict[str, tuple[str, str]] = {
     "brightness": ("dark", "bright"),
     "warmth": ("cold", "warm"),
@@ -35,14 +35,33 @@ WORDS: dict[str, tuple[str, str]] = {
     "danceability": ("", "danceable"),
     "lra": ("even loudness", "dynamic"),
 }
-#: Share of the data set at either end that has a word.
+#: Share of the data set that gets the low word, and the same for the high word.
 _SHARE = 0.15
-#: Below this share of sound, a vocals stem holds no voice.
-_NO_VOICE = 0.02
-_TAGS = ("artist", "title", "album", "genre", "year")
+#: Samples with a value from which on lowest and highest mean something.
+_MIN_SAMPLES = 8
+#: Share of active frames of a vocals stem below which a clip counts as instrumental.
+_INSTRUMENTAL_SHARE = 0.02
+TAGS = ("artist", "title", "album", "genre", "year")
 #: Fields that are texts of several sentences: each sentence is a clause.
-_TEXTS = tuple(key.removeprefix("music_flamingo_") for key in TEXT_KEYS)
-_FIELDS = frozenset(("trigger", "bpm", "key", "meter", "words", "vocal_type", "seconds", *_TAGS, *_TEXTS))
+_TEXTS = tuple(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS)
+_FIELDS = frozenset(("trigger", "bpm", "key", "meter", "words", "vocal_type", "seconds", *TAGS, *_TEXTS))
+
+
+#: Counts the tokens of a text.
+CountTokens = Callable[[str], int]
+_TOKEN_PARTS = re.compile(r"[A-Za-z]+|[0-9]|[^\sA-Za-z0-9]")
+#: Letters per token that a word has at the least, on average.
+_LETTERS_PER_TOKEN = 2
+
+
+def max_tokens(text: str) -> int:
+    """Estimate from above how many tokens T5 (and T5Gemma) makes of a text in ASCII, its end token included.
+
+    Each digit and each punctuation mark counts as one token, and so do every two letters of a word: English has 4.5
+    letters per token, names and foreign words have fewer. A prompt within a budget by this count is within it by the
+    tokenizer's, except for strings of random letters.
+    """
+    return 1 + sum(-(-len(part) // _LETTERS_PER_TOKEN) for part in _TOKEN_PARTS.findall(text))
 
 
 @dataclass(frozen=True)
@@ -52,16 +71,21 @@ class PromptTemplate:
     Attributes
     ----------
     template : str
-        Clauses with ``{fields}``, parted by ``;``.
+        Clauses with ``{fields}``, separated by ``;``.
     budget : int
         Tokens that a prompt may have.
     variants : int
-        Wordings a clip; the first has the template's order, the others are shuffled and leave clauses out.
+        Prompts per clip; the first has the template's order, the others are shuffled and leave clauses out.
     trigger : str
         A word that every prompt begins with, or "".
     seed : int
     count : callable
-        Text -> tokens.
+        Counts the tokens of a text.
+
+    Raises
+    ------
+    SettingsError
+        The template is malformed, or has a field that mirkit does not know.
     """
 
     template: str = TEMPLATES["plain"]
@@ -69,113 +93,134 @@ class PromptTemplate:
     variants: int = 4
     trigger: str = ""
     seed: int = 0
-    count: Count = max_tokens
+    count: CountTokens = max_tokens
 
     def __post_init__(self) -> None:
         try:
             fields = {name for _, name, _, _ in Formatter().parse(self.template) if name is not None}
         except ValueError as error:
-            raise SettingsError(f"--template: {error}") from error
+            raise SettingsError(f"--template: the template cannot be read ({error})") from error
         if unknown := sorted(fields - _FIELDS - {row.name for row in FEATURES}):
             raise SettingsError(
-                f"--template: unknown {{{unknown[0]}}}; known are {', '.join(sorted(_FIELDS))}, and every key"
+                f"--template: there is no field {{{unknown[0]}}}; the fields are {', '.join(sorted(_FIELDS))}, and the "
+                "name of every feature"
             )
 
 
 @dataclass(frozen=True)
 class Extremes:
-    """Where the lowest and the highest of a data set begin: key -> (low, high)."""
+    """Thresholds of the lowest and the highest values of a data set.
+
+    Attributes
+    ----------
+    bounds : dict
+        Feature's name -> (low, high): values up to ``low`` get the low word, values from ``high`` on the high word.
+    """
 
     bounds: Mapping[str, tuple[float, float]]
 
     @classmethod
     def of(cls, samples: Sequence[Mapping[str, float]]) -> "Extremes":
-        """Find them; a key of which fewer than eight samples have a number, or that does not vary, has none."""
+        """Compute the thresholds.
+
+        Parameters
+        ----------
+        samples : sequence of mapping
+            Feature's name -> value, for each sample. A feature that fewer than eight samples have, or that does not
+            vary, gets no thresholds.
+        """
         bounds = {}
         for name in WORDS:
-            values = [numbers[name] for numbers in samples if name in numbers]
-            if len(values) >= 8:
+            values = [features[name] for features in samples if name in features]
+            if len(values) >= _MIN_SAMPLES:
                 low, high = (float(v) for v in np.quantile(values, (_SHARE, 1 - _SHARE)))
                 if low < high:
                     bounds[name] = low, high
         return cls(bounds)
 
-    def words(self, numbers: Mapping[str, float]) -> str:
-        """Words for a sample, or ""."""
-        found = []
+    def words(self, features: Mapping[str, float]) -> str:
+        """Words for the features of a sample, separated by commas, or ""."""
+        words = []
         for name, (low, high) in self.bounds.items():
-            if name in numbers:
-                value = numbers[name]
-                found.append(WORDS[name][0] if value <= low else WORDS[name][1] if value >= high else "")
-        return ", ".join(word for word in found if word)
+            if name in features:
+                value = features[name]
+                words.append(WORDS[name][0] if value <= low else WORDS[name][1] if value >= high else "")
+        return ", ".join(word for word in words if word)
 
 
-def prompts(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording: PromptTemplate) -> tuple[str, ...]:
-    """Make the prompts of one item: at least one, all different, ASCII, none of them empty.
+def prompts(item: Item, features: Mapping[str, float], extremes: Extremes, template: PromptTemplate) -> tuple[str, ...]:
+    """Make the prompts of one item.
 
     Parameters
     ----------
     item : Item
-    numbers : mapping
-        Key -> number, as they are in the bundle.
+    features : mapping
+        Feature's name -> value, as they are in the bundle.
     extremes : Extremes
-    wording : PromptTemplate
+    template : PromptTemplate
+
+    Returns
+    -------
+    tuple of str
+        At least one prompt; all are different, in ASCII, and not empty.
     """
-    known = _known(item, numbers, extremes, wording)
-    clauses = list(_clauses(wording.template, known))
-    found = dict.fromkeys([_fitted(clauses, wording) or "music"])
-    order = random.Random(f"{wording.seed} {item.mark or item.name}")
-    fixed = 1 if wording.trigger and clauses and clauses[0] == known["trigger"] else 0
-    for _ in range(4 * wording.variants):
-        if len(found) >= wording.variants:
+    fields = _fields(item, features, extremes, template)
+    clauses = list(_clauses(template.template, fields))
+    texts = dict.fromkeys([_joined(clauses, template) or "music"])
+    rng = random.Random(f"{template.seed} {item.seed_key or item.name}")
+    fixed = 1 if template.trigger and clauses and clauses[0] == fields["trigger"] else 0
+    for _ in range(4 * template.variants):
+        if len(texts) >= template.variants:
             break
-        rest = [clause for clause in clauses[fixed:] if order.random() > 0.25]
-        order.shuffle(rest)
-        if text := _fitted(clauses[:fixed] + rest, wording):
-            found[text] = None
-    return tuple(found)
+        rest = [clause for clause in clauses[fixed:] if rng.random() > 0.25]
+        rng.shuffle(rest)
+        if text := _joined(clauses[:fixed] + rest, template):
+            texts[text] = None
+    return tuple(texts)
 
 
-def _known(item: Item, numbers: Mapping[str, float], extremes: Extremes, wording: PromptTemplate) -> dict[str, str]:
-    facts = item.facts
-    tags: Mapping[str, Any] = facts.get("tags") or {}
-    known: dict[str, Any] = {name: tags.get(name) for name in _TAGS}
-    known |= {
-        "trigger": wording.trigger,
-        "bpm": str(round(numbers["bpm"])) if "bpm" in numbers else None,
-        "key": f"{facts['key']} {facts['mode']}" if facts.get("key") and facts.get("mode") else None,
-        "meter": facts.get("meter"),
-        "words": extremes.words(numbers),
-        "vocal_type": "Instrumental" if facts.get("vocals_share", 1) < _NO_VOICE else None,
+def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, template: PromptTemplate) -> dict[str, str]:
+    """Text of each field that is known."""
+    metadata = item.metadata
+    tags: Mapping[str, Any] = metadata.get("tags") or {}
+    facts = _facts(item, features)
+    fields: dict[str, Any] = {name: tags.get(name) for name in TAGS}
+    fields |= {
+        "trigger": template.trigger,
+        "bpm": str(round(features["bpm"])) if "bpm" in features else None,
+        "key": " ".join(facts.key) if facts.key else None,
+        "meter": metadata.get("meter"),
+        "words": extremes.words(features),
+        "vocal_type": "Instrumental" if metadata.get("vocals_share", 1) < _INSTRUMENTAL_SHARE else None,
         "seconds": str(round(item.seconds)),
-        **{name: fix(normalize(text), _facts(item, numbers)) for name, text in item.texts.items()},
+        **{name: fix(normalize(text), facts) for name, text in item.texts.items()},
     }
-    plain = {row.name: f"{numbers[row.name]:.4g}" for row in FEATURES if row.name in numbers}
-    return plain | {name: text for name, value in known.items() if value and (text := normalize(str(value)))}
+    formatted = {row.name: f"{features[row.name]:.4g}" for row in FEATURES if row.name in features}
+    return formatted | {name: text for name, value in fields.items() if value and (text := normalize(str(value)))}
 
 
-def _facts(item: Item, numbers: Mapping[str, float]) -> Facts:
-    """What a text must not contradict. How long the piece is that it was written of, a clip does not know."""
-    key, mode = item.facts.get("key"), item.facts.get("mode")
-    return Facts(numbers.get("bpm"), (key, mode) if key and mode else None, item.facts.get("meter"))
+def _facts(item: Item, features: Mapping[str, float]) -> Facts:
+    """What a text must not contradict. The duration is left out: a text may be about the whole track."""
+    key, mode = item.metadata.get("key"), item.metadata.get("mode")
+    return Facts(features.get("bpm"), (key, mode) if key and mode else None, item.metadata.get("meter"))
 
 
-def _clauses(template: str, known: Mapping[str, str]) -> Iterator[str]:
+def _clauses(template: str, fields: Mapping[str, str]) -> Iterator[str]:
     for clause in template.split(";"):
         names = {name for _, name, _, _ in Formatter().parse(clause) if name}
-        if not names <= known.keys() or not clause.strip():
+        if not names <= fields.keys() or not clause.strip():
             continue
         if clause.strip()[1:-1] in _TEXTS:
-            yield from (sentence.rstrip(".") for sentence in sentences(known[clause.strip()[1:-1]]))
+            yield from (sentence.rstrip(".") for sentence in sentences(fields[clause.strip()[1:-1]]))
         else:
-            yield clause.strip().format_map(known)
+            yield clause.strip().format_map(fields)
 
 
-def _fitted(clauses: Sequence[str], wording: PromptTemplate) -> str:
-    """Join clauses, in their order, leaving out those that would go over the budget."""
+def _joined(clauses: Sequence[str], template: PromptTemplate) -> str:
+    """Join clauses in their order, without those that would exceed the budget."""
     text = ""
     for clause in clauses:
         longer = f"{text}, {clause}" if text else clause
-        if wording.count(longer) <= wording.budget:
+        if template.count(longer) <= template.budget:
             text = longer
     return text

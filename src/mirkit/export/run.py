@@ -1,32 +1,38 @@
-"""An export from beginning to end."""
+"""An export, and the check of a bundle, from beginning to end."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.errors import SettingsError
-from mirkit.export.bundle import Advance, open_bundle, summary
-from mirkit.export.gains import find_gains, planned_gains
+from mirkit.errors import MissingExtra, MissingInput, SettingsError
+from mirkit.export.audio import estimated_gains, find_gains
+from mirkit.export.bundle import Advance, open_bundle, read_summary, summary
 from mirkit.export.items import Item
+from mirkit.export.model_config import config_of
 from mirkit.export.options import EXPORT_OPTIONS, Options
 from mirkit.export.plan import ExportPlan, make_plan
-from mirkit.export.prompts import TEMPLATES, PromptTemplate
-from mirkit.export.tables import output
-from mirkit.export.targets import TARGETS, Target
-from mirkit.export.tokens import Count, max_tokens
-from mirkit.store import sweep_tree
+from mirkit.export.prompts import TEMPLATES, CountTokens, PromptTemplate, max_tokens
+from mirkit.export.targets import targets
+from mirkit.export.targets.tables import output
+from mirkit.export.targets.target import Target
+from mirkit.export.validation import CheckResult, load_json
+from mirkit.store import printable, sweep_tree
 
-if TYPE_CHECKING:  # the analysis is loaded only for whole tracks
+if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
     from mirkit.windows import WindowTable
 
-#: Bytes a second of a stereo flac at 44.1 kHz, and of a wav with 24 bits: for a dry run.
-_FLAC_BYTES, _WAV_BYTES = 100_000, 264_600
+_NOT_RUN = "the trainer's own code was not run"
+_HOW = "use --trainer-python PATH, the Python interpreter where it is installed"
+
+#: ``progress(count)`` opens a context for a step of so many items, in which its result is called for each of them.
+Progress = Callable[[int], AbstractContextManager[Advance]]
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What came of an export.
+class ExportResult:
+    """Result of an export.
 
     Attributes
     ----------
@@ -34,7 +40,7 @@ class Exported:
     summary : dict
         The content of ``mirkit_export.json``.
     bytes : int
-        Sound that was, or for a dry run would be, written: then an estimate.
+        Size of what was written; for a dry run, an estimate of the audio.
     """
 
     plan: ExportPlan
@@ -43,79 +49,80 @@ class Exported:
 
 
 @contextmanager
-def quiet(_count: int) -> Iterator[Advance]:
-    """Count nothing."""
+def no_progress(_count: int) -> Iterator[Advance]:
+    """Report no progress."""
     yield lambda _name: None
 
 
-Step = Callable[[int], AbstractContextManager[Advance]]
-
-
-def export(options: Options, *, dry: bool = False, step: Step = quiet) -> Exported:
+def export(options: Options, *, dry: bool = False, progress: Progress = no_progress) -> ExportResult:
     """Export a data set.
 
     Parameters
     ----------
     options : Options
     dry : bool
-        Only say what would be written; true peaks are not looked at.
-    step : callable
-        Given the number of items of a step, gives what counts them.
+        Whether to compute only what would be written; true peaks are not measured then.
+    progress : callable
+        Reports progress.
+
+    Returns
+    -------
+    ExportResult
+        An item that fails is a line in its summary.
 
     Raises
     ------
     MirkitError
-        Nothing can be exported; a single item that fails is a line in the summary.
+        Nothing can be exported.
     """
-    target = TARGETS[options.target]
-    _check(options, target)
-    if not target.folder:
+    target = targets()[options.target]
+    _check_options(options, target)
+    if not target.is_folder:
         output(options).check()
 
     def gains(items: Sequence[Item], problems: list[str]) -> Mapping[str, tuple[float, bool]]:
         assert options.loudness is not None
         if dry:
-            return planned_gains(items, options.loudness)
-        with step(len(items)) as advance:
-            return find_gains(items, problems, loudness=options.loudness, jobs=options.jobs, advance=advance)
+            return estimated_gains(items, options.loudness)
+        with progress(len(items)) as advance:
+            return find_gains(items, problems, target_lufs=options.loudness, jobs=options.jobs, advance=advance)
 
     def windows(items: Sequence[Item], seconds: float, problems: list[str]) -> "Mapping[str, WindowTable]":
         from mirkit.windows import tables
 
         mixes = {item.name: item.mix for item in items}
-        with step(len(items)) as advance:
+        with progress(len(items)) as advance:
             return tables(mixes, seconds, problems, advance, hop=options.hop, jobs=options.jobs)
 
     plan = make_plan(
         options,
         gains=gains,
-        tables=None if dry or not target.conditioned else windows,
-        wording=_prompt_template(options, target),
-        conditioned=target.conditioned,
+        windows=None if dry or not target.has_conditioners else windows,
+        prompt_template=_prompt_template(options, target),
+        has_conditioners=target.has_conditioners,
     )
     if dry:
-        rate = _WAV_BYTES if target.name == "sa3" else _FLAC_BYTES if target.folder else 0
-        return Exported(plan, summary(plan), round(plan.seconds * rate))
-    if target.folder and target.name != "sat-latents":
+        return ExportResult(plan, summary(plan), round(plan.seconds * target.bytes_per_second))
+    if target.needs_bundle_folder:
         open_bundle(options.out, target.name)
-    if target.folder and options.out.is_dir():
-        sweep_tree(options.out)  # what killed exports left
-    with step(len(plan.samples)) as advance:
+    if target.is_folder and options.out.is_dir():
+        sweep_tree(options.out)  # temporary files of exports that were killed
+    with progress(len(plan.samples)) as advance:
         target.write(plan, advance)
-    files = options.out.rglob("*") if target.folder else [options.out]
-    return Exported(plan, summary(plan), sum(path.stat().st_size for path in files))
+    files = options.out.rglob("*") if target.is_folder else [options.out]
+    return ExportResult(plan, summary(plan), sum(path.stat().st_size for path in files))
 
 
 def _prompt_template(options: Options, target: Target) -> PromptTemplate:
-    """Wording of the prompts: the target's own, except for what the options change."""
-    count: Count = max_tokens
+    """How prompts are made: as the target wants, except for what the options change."""
+    count: CountTokens = max_tokens
     if options.tokenizer:
         from mirkit.models.tokenizer import counter
 
         count = counter(options.tokenizer)
     return PromptTemplate(
         TEMPLATES[target.template] if options.template is None else options.template,
-        options.tokens or target.budget,
+        options.tokens or target.token_budget,
         options.variants,
         options.trigger,
         options.seed,
@@ -123,16 +130,102 @@ def _prompt_template(options: Options, target: Target) -> PromptTemplate:
     )
 
 
-def _check(options: Options, target: Target) -> None:
+def _check_options(options: Options, target: Target) -> None:
     for name, setting in EXPORT_OPTIONS.items():
         try:
             setting.check(getattr(options, name))
         except ValueError as error:
             raise SettingsError(f"{setting.option} must be {error}") from error
-    if options.whole and target.folder and not target.whole:
+    if options.whole and target.is_folder and not target.takes_tracks:
         raise SettingsError(
-            f"{target.name} --from tracks: its loader cannot be told the numbers of the stretch that it cuts; cut "
-            "clips with mirkit crop, and export those"
+            f"{target.name} --from tracks: its loader cannot pass on the numbers of the window that it cuts; cut clips "
+            "with mirkit crop, and export those"
         )
-    if options.loudness is not None and not target.folder:
-        raise SettingsError(f"{target.name} --loudness: a table has no sound to be normalized")
+    if options.loudness is not None and not target.is_folder:
+        raise SettingsError(f"{target.name} --loudness: a table has no audio to normalize")
+
+
+def check(target: str, out: Path, *, trainer: bool = True, python: Path | None = None) -> CheckResult:
+    """Check a bundle: with our own validator, then with the trainer's code where it is installed.
+
+    Parameters
+    ----------
+    target : str
+        Name of the target.
+    out : Path
+    trainer : bool
+        Whether the trainer's own code runs too: by ``python``, or where it is installed beside mirkit.
+    python : Path, optional
+        The interpreter where the trainer is installed. It is a fault where the trainer cannot be loaded there.
+
+    Returns
+    -------
+    CheckResult
+
+    Raises
+    ------
+    MissingInput
+        There is no bundle of this target.
+    """
+    if not out.exists():
+        raise MissingInput(
+            f'{printable(out)}: there is nothing here; export it with: mirkit export {target} "{printable(out)}"'
+        )
+    row = targets()[target]
+    if row.is_folder:
+        made_for = (read_summary(out) or {}).get("target", target)
+        if made_for != target:
+            raise MissingInput(f"{printable(out)}: the folder holds a bundle for {made_for}, not for {target}")
+    result = CheckResult(target)
+    row.validate(out, result)
+    if row.stable_audio_tools:
+        _run_trainer(out, result, wanted=trainer, python=python)
+    elif target == "sa3":
+        result.trainer = f"{_NOT_RUN}: no part of this check runs the code of Stable Audio 3"
+    return result
+
+
+def _run_trainer(out: Path, result: CheckResult, *, wanted: bool, python: Path | None) -> None:
+    from mirkit.models import stable_audio
+
+    if not wanted:
+        result.trainer = f"{_NOT_RUN}: --no-trainer"
+    elif not python and not stable_audio.is_installed():
+        result.trainer = f"{_NOT_RUN}: stable-audio-tools is not installed beside mirkit; {_HOW}"
+    elif result.faults:
+        result.trainer = f"{_NOT_RUN}: repair the faults first"
+    else:
+        dataset, config, size = _configs(out)
+        try:
+            training = stable_audio.ask(python, dataset, config, sample_size=size)
+        except MissingExtra as error:
+            if python:
+                result.faults.append(f"trainer: {error}")
+            result.trainer = f"{_NOT_RUN}: {error}" if python else f"{_NOT_RUN}: {error}; {_HOW}"
+            return
+        result.faults += [f"trainer: {line}" for line in training.faults]
+        losses = ", ".join(f"{loss:.3f}" for loss in training.losses)
+        result.trainer = (
+            f"{training.trainer} found {training.files} files, loaded {training.loaded}; "
+            f"{len(training.losses)} training steps, loss {losses or '-'}"
+        )
+
+
+def _configs(out: Path) -> tuple[Mapping[str, Any], Mapping[str, Any], int]:
+    """Data set config, model config and sample size for the trainer."""
+    faults: list[str] = []
+    dataset, config = (load_json(out / name, faults) for name in ("dataset.json", config_of(out)))
+    return _with_paths_in(dataset, out), config, int(config["sample_size"])
+
+
+def _with_paths_in(dataset: Mapping[str, Any], out: Path) -> Mapping[str, Any]:
+    """Replace the paths of a data set config, which may be those of another machine, by paths in the bundle."""
+    rows = []
+    for row in dataset["datasets"]:
+        moved = dict(row)
+        for name in ("path", "custom_metadata_module"):
+            if name in row:
+                inside = out / Path(row[name]).name
+                moved[name] = (inside if inside.exists() else out).resolve().as_posix()
+        rows.append(moved)
+    return dict(dataset) | {"datasets": rows}

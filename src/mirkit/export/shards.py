@@ -1,90 +1,115 @@
-"""Tars of samples, shuffled by seed: a reader takes them in their order."""
+"""Shards: tars of samples, shuffled by the seed because a reader takes them in their order. Writer and validator."""
 
 import io
 import json
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirkit.export.bundle import Advance, clear_stale, write_json, write_sounds
-from mirkit.export.plan import ExportPlan, Sample
-from mirkit.export.split import TRAIN, VAL
+from mirkit.export.bundle import Advance, clear_stale, write_audio_files, write_json
+from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.validation import CheckResult, audio_faults, flat_faults, parse_json
 from mirkit.staleness import is_mark_current, mark_of
-from mirkit.store import atomic_file, make_folder, remove_file
+from mirkit.store import atomic_file, make_folder, printable, remove_file
 
-#: What each shard holds, so that a second run writes only what has changed.
+#: Describes what each shard holds, so that a second run writes only those that have changed.
 SHARDS = "mirkit_shards.json"
 _WORK = ".sounds"
+#: Suffixes of audio files that the trainer decodes in a tar.
+_DECODED = ("flac", "wav", "mp3", "ogg", "opus", "m4a")
 
-#: Suffix -> content of the files beside the sound.
-Beside = Callable[[Sample], Mapping[str, bytes]]
+#: Makes the files beside a sample's audio: suffix -> content.
+MakeFiles = Callable[[Sample], Mapping[str, bytes]]
 
 
-def write_shards(plan: ExportPlan, beside: Beside, advance: Advance) -> None:
-    """Write ``train/00000.tar`` and so on: a flac a sample and what goes with it, no dots in names.
+def json_bytes(content: Mapping[str, Any]) -> bytes:
+    """Encode the JSON of a sample in ASCII; NaN is an error."""
+    return json.dumps(content, ensure_ascii=True, allow_nan=False).encode("ascii")
 
-    A sample that fails costs only itself. The same samples give the same bytes.
+
+def write_shards(plan: ExportPlan, make_files: MakeFiles, advance: Advance) -> None:
+    """Write ``train/00000.tar`` and so on: for each sample a flac and the files beside it, without dots in names.
+
+    A sample that fails is left out and reported in the plan's problems. The same samples give the same bytes.
+
+    Parameters
+    ----------
+    plan : ExportPlan
+    make_files : callable
+        Makes the files beside a sample's audio.
+    advance : callable
+        Called with the name of each item that is done.
     """
     out = plan.options.out
-    before: dict[str, Any] = _read(out / SHARDS)
-    marks: dict[str, Any] = {}
+    before = _read_shards(out / SHARDS)
+    shards: dict[str, Any] = {}
     for split in (TRAIN, VAL):
-        for number, shard in enumerate(_shards(plan, split)):
+        for number, samples in enumerate(_shards(plan, split)):
             path = out / split / f"{number:05d}.tar"
             make_folder(path.parent)
             name = path.relative_to(out).as_posix()
-            mark = _mark(shard, beside)
+            mark = _mark(samples, make_files)
             if is_mark_current(path, before.get(name, {}).get("mark"), mark):
-                marks[name] = before[name]
-                for sample in shard:
+                shards[name] = before[name]
+                for sample in samples:
                     advance(sample.item.name)
                 continue
-            kept = _write(plan, shard, path, beside, advance)
-            marks[name] = {"mark": _mark(kept, beside), "samples": len(kept), "bytes": path.stat().st_size}
-    write_json(out / SHARDS, marks)
-    clear_stale(out, {out / name for name in marks})
+            written = _write_shard(plan, samples, path, make_files, advance)
+            shards[name] = {
+                "mark": _mark(written, make_files),
+                "samples": len(written),
+                "bytes": path.stat().st_size,
+            }
+    write_json(out / SHARDS, shards)
+    clear_stale(out, {out / name for name in shards})
     shutil.rmtree(out / _WORK, ignore_errors=True)
 
 
 def _shards(plan: ExportPlan, split: str) -> Iterator[list[Sample]]:
-    """Samples of each shard, by the size of their sources."""
+    """Yield the samples of each shard; its size is estimated by that of their sources."""
     shard: list[Sample] = []
     size = 0
     for sample in plan.shuffled(split):
-        if shard and size + sample.item.sound.size > plan.options.shard_bytes:
+        if shard and size + sample.item.digest.size > plan.options.shard_bytes:
             yield shard
             shard, size = [], 0
         shard.append(sample)
-        size += sample.item.sound.size
+        size += sample.item.digest.size
     if shard:
         yield shard
 
 
-def _mark(shard: Sequence[Sample], beside: Beside) -> str:
+def _mark(samples: Sequence[Sample], make_files: MakeFiles) -> str:
+    """Hash of everything that a shard holds; a sample's name contains the hash of its audio."""
+
     def parts() -> Iterator[bytes]:
-        for sample in shard:
+        for sample in samples:
             yield sample.name.encode()
-            for suffix, content in beside(sample).items():
+            for suffix, content in make_files(sample).items():
                 yield suffix.encode() + content
 
     return mark_of(parts(), 16)
 
 
-def _write(plan: ExportPlan, shard: list[Sample], path: Path, beside: Beside, advance: Advance) -> list[Sample]:
+def _write_shard(
+    plan: ExportPlan, samples: list[Sample], path: Path, make_files: MakeFiles, advance: Advance
+) -> list[Sample]:
+    """Write a tar; give the samples that are in it."""
     work = plan.options.out / _WORK
-    made = write_sounds(plan, shard, work, ".flac", advance)
-    kept = [sample for sample in shard if sample.name in made]
+    lengths = write_audio_files(plan, samples, work, ".flac", advance)
+    written = [sample for sample in samples if sample.name in lengths]
     with atomic_file(path) as temp, tarfile.open(temp, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for sample in kept:
-            sound = work / f"{sample.name}.flac"
-            with open(sound, "rb") as file:
-                tar.addfile(_entry(sound.name, sound.stat().st_size), file)
-            for suffix, content in beside(sample).items():
+        for sample in written:
+            audio = work / f"{sample.name}.flac"
+            with open(audio, "rb") as file:
+                tar.addfile(_entry(audio.name, audio.stat().st_size), file)
+            for suffix, content in make_files(sample).items():
                 tar.addfile(_entry(f"{sample.name}{suffix}", len(content)), io.BytesIO(content))
-            remove_file(sound)
-    return kept
+            remove_file(audio)
+    return written
 
 
 def _entry(name: str, size: int) -> tarfile.TarInfo:
@@ -93,9 +118,95 @@ def _entry(name: str, size: int) -> tarfile.TarInfo:
     return entry
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_shards(path: Path) -> dict[str, Any]:
+    """Read what an earlier run wrote; where that cannot be read, every shard is written again."""
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
+
+
+def shards_of(folder: Path) -> list[Path]:
+    """The tars in a folder."""
+    return sorted(folder.glob("*.tar"))
+
+
+def validate_shards(
+    out: Path, result: CheckResult, max_samples: int | None, *, flat: bool = True
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Check every sample of every tar, and yield the place and JSON of those that have one.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the bundle.
+    result : CheckResult
+        Gets files and faults.
+    max_samples : int or None
+        Samples that a trainer takes; None for any number.
+    flat : bool
+        Whether every value of the JSON must be a text or a number.
+    """
+    if not shards_of(out / TRAIN):
+        result.faults.append(f"{TRAIN}: there is no tar in this folder")
+    shard_of: dict[str, str] = {}
+    for split in (TRAIN, VAL):
+        for path in shards_of(out / split):
+            where = f"{split}/{path.name}"
+            try:
+                yield from _validate_shard(path, where, result, max_samples, shard_of, flat=flat)
+            except (tarfile.TarError, OSError, EOFError) as error:
+                result.faults.append(f"{where}: the tar cannot be read ({error}); the trainer skips the rest of it")
+
+
+def _validate_shard(
+    path: Path, where: str, result: CheckResult, max_samples: int | None, shard_of: dict[str, str], *, flat: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    sample, members = "", dict[str, bytes]()
+    with tarfile.open(path) as tar:
+        for entry in tar:
+            name, _, suffix = entry.name.partition(".")
+            if name != sample:
+                if sample:
+                    yield from _validate_sample(
+                        f"{where}: {printable(sample)}", members, result, max_samples, flat=flat
+                    )
+                sample, members = name, {}
+                if name in shard_of:
+                    result.faults.append(f"{where}: {printable(name)}: the same sample is in {shard_of[name]}")
+                shard_of[name] = where
+            file = tar.extractfile(entry)
+            if file is not None:
+                members[suffix] = file.read()
+    if sample:
+        yield from _validate_sample(f"{where}: {printable(sample)}", members, result, max_samples, flat=flat)
+
+
+def _validate_sample(
+    where: str, members: dict[str, bytes], result: CheckResult, max_samples: int | None, *, flat: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    dotted = [suffix for suffix in members if "." in suffix]
+    audio = [suffix for suffix in members if suffix in _DECODED]
+    if dotted:
+        result.faults.append(f"{where}.{printable(dotted[0])}: the name has a dot; the loader loses the sample")
+        return
+    if len(audio) != 1:
+        suffixes = ", ".join(f".{suffix}" for suffix in members)
+        result.faults.append(f"{where}: {suffixes}: there is not one flac; the loader skips it without a message")
+        return
+    result.files += 1
+    with tempfile.NamedTemporaryFile(suffix=f".{audio[0]}") as file:
+        file.write(members[audio[0]])
+        file.flush()
+        result.faults += audio_faults(Path(file.name), where, max_samples)
+    if "json" not in members:
+        result.faults.append(f"{where}: there is no json; the loader fails on this sample")
+        return
+    content = parse_json(members["json"], where, result.faults)
+    if not isinstance(content, dict):
+        result.faults.append(f"{where}: the json holds no object")
+        return
+    if flat:
+        result.faults += flat_faults(where, content)
+    yield where, content

@@ -19,7 +19,7 @@ from mirkit.store.curves import read_curves, read_curves_header, update_curves
 from mirkit.store.dataset_root import find_root
 from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file
 from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
-from mirkit.store.info import read_info, round6, update_info, write_info
+from mirkit.store.info import as_number, read_info, round6, update_info, write_info
 from mirkit.store.json_files import NewerFormatError
 from mirkit.store.moved import believe_times, stamps_kept
 from mirkit.store.os_errors import as_error, printable
@@ -39,6 +39,7 @@ __all__ = [
     "ProvenanceRecord",
     "Settings",
     "as_error",
+    "as_number",
     "atomic_file",
     "atomic_write",
     "believe_times",

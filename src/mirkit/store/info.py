@@ -102,6 +102,11 @@ def round6(value: float) -> float:
     return float(f"{value:.6g}") + 0.0
 
 
+def as_number(value: Any) -> int | float | None:
+    """Give a value that was read from JSON where it is a number; None for anything else, ``true`` and ``false`` too."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 def _plain(value: Any) -> JsonValue:
     """Turn NumPy scalars, tuples and the like into what JSON has."""
     item = getattr(value, "item", None)

@@ -1,0 +1,56 @@
+"""Target ``sa3``: ``clip.wav`` and ``clip.txt`` for Stable Audio 3, whose only conditioning is text."""
+
+from pathlib import Path
+
+from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files
+from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.targets.target import Target
+from mirkit.export.validation import LOADED_SUFFIXES, SKIPPED_SUFFIXES, CheckResult, audio_faults, text_faults
+from mirkit.store import atomic_write, printable
+
+
+def write(plan: ExportPlan, advance: Advance) -> None:
+    """Write the bundle: every wav has its txt, because the loader replaces a clip without one by another clip."""
+    out = plan.options.out
+    for split in (TRAIN, VAL):
+        if plan.of(split):
+            write_audio_files(plan, plan.of(split), out / split, ".wav", advance)
+    files = set()
+    for sample in plan.samples:
+        path = out / sample.split / f"{sample.name}.txt"
+        atomic_write(path, plan.prompt_of(sample).encode("ascii") + b"\n")
+        files |= {path, path.with_suffix(".wav")}
+    clear_stale(out, files)
+    finish_bundle(
+        plan, encode=f"pre-encode with --sample_size {plan.sample_size}: longer clips than that are cut at random"
+    )
+
+
+def validate(out: Path, result: CheckResult) -> None:
+    """Check the audio files and the prompts of a bundle: every wav has its txt, every txt its wav."""
+    for split in (TRAIN, VAL):
+        for path in sorted((out / split).rglob("*")) if (out / split).is_dir() else []:
+            where = f"{split}/{printable(path.name)}"
+            if path.suffix.lower() in LOADED_SUFFIXES | SKIPPED_SUFFIXES:
+                result.files += 1
+                result.faults += audio_faults(path, where, None)
+                prompt = path.with_suffix(".txt")
+                if prompt.exists():
+                    text = prompt.read_bytes().decode("utf-8", "replace").strip()
+                    result.faults += text_faults(where, text)
+                else:
+                    result.faults.append(f"{where}: there is no txt; the trainer takes a random other clip instead")
+            elif path.suffix == ".txt" and not path.with_suffix(".wav").exists():
+                result.faults.append(f"{where}: there is no wav beside it")
+    if not result.files:
+        result.faults.append(f"{TRAIN}: there is no audio in this folder")
+
+
+TARGET = Target(
+    "sa3",
+    write,
+    validate,
+    template="sa3",
+    token_budget=256,
+    bytes_per_second=264_600,
+)

@@ -1,0 +1,258 @@
+"""Target ``sat``: flac files for stable-audio-tools' ``audio_dir``, with its metadata module and configs."""
+
+import json
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.model_config import CONFIG, PATCH, config_faults, merged_base, write_model_config
+from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.targets.target import Target
+from mirkit.export.validation import (
+    CheckResult,
+    audio_faults,
+    folder_faults,
+    load_json,
+    number_faults,
+    text_faults,
+)
+from mirkit.features.types import ANALYSIS_RATE
+from mirkit.store import atomic_write, printable, remove_file
+
+MODULE, INDEX, WINDOWS = "mirkit_metadata.py", "mirkit_index.json", "mirkit_windows.f32"
+DATASET = {TRAIN: "dataset.json", VAL: "val_dataset.json"}
+
+
+def write(plan: ExportPlan, advance: Advance) -> None:
+    """Write the bundle.
+
+    ``train/`` and ``val/`` hold one flac for each clip or track and no stems: the loader takes every audio file for a
+    song.
+    """
+    out = plan.options.out
+    config = merged_base(plan)
+    lengths: dict[str, int] = {}
+    for split in (TRAIN, VAL):
+        if plan.of(split) or split == TRAIN:
+            lengths |= write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
+    clear_stale(out, {out / sample.split / f"{sample.name}.flac" for sample in plan.samples})
+    table, entries = _entries(plan, lengths)
+    atomic_write(out / WINDOWS, table)
+    names = {"names": plan.conditioners.names, "sample_rate": ANALYSIS_RATE, "sample_size": plan.sample_size}
+    write_json(out / INDEX, {**names, "hop": plan.options.hop, "files": entries}, indent=None)
+    atomic_write(out / MODULE, files("mirkit.export.targets").joinpath("sat_module.py").read_bytes())
+    write_datasets(plan, {"dataset_type": "audio_dir", "random_crop": plan.options.whole}, module=MODULE)
+    write_model_config(plan, config)
+    finish_bundle(plan)
+
+
+def _entries(plan: ExportPlan, lengths: dict[str, int]) -> tuple[bytes, dict[str, Any]]:
+    """Make the table of windows, and for each file its numbers or its rows of that table."""
+    rows: list[list[float]] = []
+    entries: dict[str, Any] = {}
+    for sample in plan.samples:
+        entry: dict[str, Any] = {"prompts": list(sample.prompts)}
+        if sample.windows is None:
+            values = plan.conditioners.values(sample.features)
+            assert values is not None  # it would have been dropped
+            entry["numbers"] = list(values.values())
+        else:
+            windows = [plan.conditioners.values(features) for features in sample.windows.rows()]
+            entry |= {"samples": lengths[sample.name], "row": len(rows), "windows": len(windows)}
+            unknown = [float("nan")] * len(plan.conditioners.names)
+            rows += [unknown if values is None else list(values.values()) for values in windows]
+        entries[f"{sample.name}.flac"] = entry
+    return np.array(rows, "<f4").tobytes(), entries
+
+
+def write_datasets(plan: ExportPlan, common: dict[str, Any], *, module: str = "") -> None:
+    """Write ``dataset.json``, and ``val_dataset.json`` where there are samples for validation.
+
+    Parameters
+    ----------
+    plan : ExportPlan
+    common : dict
+        Entries of both files.
+    module : str
+        Name of the metadata module, or "".
+    """
+    out = plan.options.out
+    folder = plan.options.at.rstrip("/") or out.resolve().as_posix()
+    for split, name in DATASET.items():
+        if not plan.of(split):
+            remove_file(out / name)
+            continue
+        entry = {"id": f"mirkit-{split}", "path": f"{folder}/{split}"}
+        if module:
+            entry["custom_metadata_module"] = f"{folder}/{module}"
+        # With drop_last, a set smaller than the batch would give no batch at all.
+        last = {} if split == TRAIN else {"drop_last": False}
+        write_json(out / name, common | last | {"datasets": [entry]})
+
+
+def validate(out: Path, result: CheckResult) -> None:
+    """Check the audio files, the index, the module and the configs of a bundle."""
+    faults = result.faults
+    index = load_json(out / INDEX, faults)
+    if not isinstance(index, dict) or not {"files", "names", "sample_size"} <= index.keys():
+        faults.append(f"{INDEX}: the file is not as mirkit wrote it")
+        return
+    entries, names = index["files"], index["names"]
+    faults += _split_faults(out, entries)
+    for split in (TRAIN, VAL):
+        for path in sorted((out / split).glob("*.flac")) if (out / split).is_dir() else []:
+            result.files += 1
+            entry = entries.get(path.name)
+            windows = entry is not None and "windows" in entry
+            faults += audio_faults(path, f"{split}/{path.name}", None if windows else index["sample_size"])
+    faults += _index_faults(out, entries, names)
+    faults += dataset_faults(out, result, "audio_dir", index)
+    for name in (PATCH, CONFIG):
+        if (out / name).exists() or name == PATCH:
+            config = load_json(out / name, faults)
+            if config is not None:
+                faults += config_faults(config, [*names, "prompt"], name)
+                if config.get("sample_size") != index["sample_size"]:
+                    faults.append(
+                        f"{name}: sample_size is {config.get('sample_size')}, the bundle's is {index['sample_size']}"
+                    )
+    faults += _module_faults(out, entries, names)
+
+
+def _split_faults(out: Path, entries: Mapping[str, Any]) -> Iterator[str]:
+    """Yield files of the index that are not in one of the two folders, and files there that are not in the index."""
+    existing = {split: {path.name for path in (out / split).glob("*")} for split in (TRAIN, VAL)}
+    for split in (TRAIN, VAL):
+        if (out / split).is_dir():
+            other = existing[VAL if split == TRAIN else TRAIN]
+            expected = [name for name in entries if name in existing[split] or (split == TRAIN and name not in other)]
+            yield from folder_faults(out / split, expected)
+    for name in sorted(existing[TRAIN] & existing[VAL] & entries.keys()):
+        yield f"{name}: the file is in train and in val"
+
+
+def dataset_faults(out: Path, result: CheckResult, kind: str, index: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with ``dataset.json`` and ``val_dataset.json``.
+
+    Parameters
+    ----------
+    out : Path
+    result : CheckResult
+        Gets notes.
+    kind : str
+        The ``dataset_type`` that they must have.
+    index : mapping
+        The index of a ``sat`` bundle, or an empty one.
+    """
+    for split, name in DATASET.items():
+        if not (out / name).exists() and split == VAL:
+            continue
+        lines: list[str] = []
+        dataset = load_json(out / name, lines)
+        yield from lines
+        if dataset is None:
+            continue
+        try:
+            rows = dataset["datasets"]
+            whole = any("windows" in entry for entry in index.get("files", {}).values())
+            if dataset["dataset_type"] != kind:
+                yield f"{name}: dataset_type is {dataset['dataset_type']}, not {kind}"
+            if kind == "audio_dir" and bool(dataset.get("random_crop", True)) != whole:
+                yield (
+                    f"{name}: random_crop must be {str(whole).lower()}, because the bundle has the numbers of "
+                    f"{'windows' if whole else 'clips'}"
+                )
+            for row in rows:
+                if Path(row["path"]).name != split:
+                    yield f"{name}: path {row['path']} is not its folder {split}"
+                if kind == "audio_dir" and Path(row.get("custom_metadata_module", "")).name != MODULE:
+                    yield f"{name}: without custom_metadata_module the trainer gets no numbers and no prompts"
+            paths = [row["path"] for row in rows]
+            if any(a != b and b.startswith(a) for a in paths for b in paths):
+                yield f"{name}: one path begins with another; the trainer would run both modules on the second"
+            if len(rows) and not Path(rows[0]["path"]).exists():
+                result.notes.append(f"{name}: {rows[0]['path']} is not on this machine")
+        except (KeyError, TypeError, AttributeError) as error:
+            yield f"{name}: the trainer cannot read it ({error})"
+
+
+def _index_faults(out: Path, entries: Mapping[str, Any], names: list[str]) -> Iterator[str]:
+    rows = 0
+    for name, entry in entries.items():
+        if not entry.get("prompts"):
+            yield f"{name}: there is no prompt"
+        for text in entry.get("prompts", []):
+            yield from text_faults(name, text)
+        if "numbers" in entry:
+            values = dict(zip(names, entry["numbers"], strict=False))
+            yield from number_faults(name, values, names)
+        else:
+            rows = max(rows, entry.get("row", 0) + entry.get("windows", 0))
+    size = (out / WINDOWS).stat().st_size if (out / WINDOWS).exists() else 0
+    if size != 4 * rows * len(names):
+        yield f"{WINDOWS}: the file has {size} bytes, not {4 * rows * len(names)}: it holds other windows"
+    elif rows:
+        numbers = struct.unpack(f"<{rows * len(names)}f", (out / WINDOWS).read_bytes())
+        rejected = sum(any(n != n for n in numbers[i : i + len(names)]) for i in range(0, len(numbers), len(names)))
+        if rejected == rows:
+            yield f"{WINDOWS}: every window has an unknown number, so every sample is rejected"
+
+
+#: Calls the module in a process of its own, as the trainer would: one JSON line for each file. Release 0.0.20 passes
+#: the mask as a list, 0.0.19 does not.
+_CALL_MODULE = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("metadata_module", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+for name in json.load(sys.stdin):
+    try:
+        info = {"relpath": name, "timestamps": (0.0, 1.0), "padding_mask": 0}
+        listed = module.get_custom_metadata({**info, "padding_mask": [0]}, None).get("padding_mask", [0])
+        print(json.dumps({**module.get_custom_metadata(info, None), "__listed__": listed}))
+    except Exception as error:
+        print(json.dumps({"__error__": type(error).__name__ + ": " + str(error)}))
+"""
+
+
+def _module_faults(out: Path, entries: Mapping[str, Any], names: list[str]) -> Iterator[str]:
+    """Call the module for every file, as the trainer would, and yield what is wrong with its results."""
+    command = [sys.executable, "-IB", "-c", _CALL_MODULE, str(out / MODULE)]
+    called = subprocess.run(command, input=json.dumps(list(entries)), capture_output=True, text=True, check=False)
+    if called.returncode:
+        reason = called.stderr.strip().splitlines()[-1:] or [f"exit status {called.returncode}"]
+        yield f"{MODULE}: the module cannot be run ({printable(reason[0])})"
+        return
+    masks = []
+    for name, line in zip(entries, called.stdout.splitlines(), strict=True):
+        metadata = json.loads(line)
+        if "__error__" in metadata:
+            error = printable(metadata["__error__"])
+            yield f"{MODULE}: {name}: the module raises {error}; the trainer takes a random other file"
+        elif metadata.get("__reject__"):
+            yield f"{MODULE}: the module rejects {name}; the trainer takes a random other file"
+        else:
+            masks.append(metadata["__listed__"] == metadata.get("padding_mask") == [0])
+            yield from number_faults(f"{MODULE}: {name}", metadata, names)
+    if not all(masks):
+        yield (
+            f"{MODULE}: the module does not give the padding mask in one list, so stable-audio-tools 0.0.20 stops at "
+            "the first training step; an earlier mirkit wrote it: export the bundle again"
+        )
+
+
+TARGET = Target(
+    "sat",
+    write,
+    validate,
+    has_conditioners=True,
+    takes_tracks=True,
+    stable_audio_tools=True,
+)

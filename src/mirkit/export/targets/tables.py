@@ -1,0 +1,244 @@
+"""Targets ``csv``, ``parquet`` and ``jsonl``: a table with a row for each clip or track; unknown values are left out.
+
+Tags and names in a data set may come from anyone. A spreadsheet takes a cell that begins with ``=``, ``+``, ``-``,
+``@``, a tab or a line break, also after blanks or quotes, for a formula, and a formula may send what the table holds to
+a server. In a CSV, such a text gets an apostrophe before it (:func:`escape_formula`); :func:`read_rows` removes it.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mirkit.catalog import FEATURES, TEXT_KEYS
+from mirkit.errors import MissingExtra
+from mirkit.export.bundle import Advance
+from mirkit.export.items import TEXT_PREFIX
+from mirkit.export.options import Options
+from mirkit.export.plan import ExportPlan, Sample
+from mirkit.export.prompts import TAGS
+from mirkit.export.targets.target import Target
+from mirkit.export.validation import CheckResult, flat_faults
+from mirkit.store import round6
+from mirkit.store.json_files import open_plain
+from mirkit.store.output import Output, head
+
+#: Columns that every row has a value in.
+_ALWAYS = ("from", "source", "split", "start", "seconds")
+_METADATA = ("key", "mode", "meter", "vocals_share")
+_FEATURES = tuple(row.name for row in FEATURES)
+_NUMBERS = {*_FEATURES, "start", "seconds", "vocals_share"}
+#: Longest header line of a CSV that is looked at (bytes).
+_MAX_HEADER = 2**16
+
+#: Spreadsheets also run the full-width forms of these characters, and skip invisible ones (a byte order mark, joiners).
+_FORMULA = re.compile(
+    r"""[\s\x00-\x1f\u200b-\u200f\u2060\ufeff'"`\u2018\u2019\u201c\u201d]*"""
+    r"""(?:[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212]|(?<=[\t\r\n]))"""
+)
+
+
+def table_row(sample: Sample) -> dict[str, Any]:
+    """Make the row of a sample: origin, tags, metadata, features, texts. Unknown values are left out."""
+    item = sample.item
+    tags = item.metadata.get("tags") or {}
+    return {
+        "from": item.name,
+        "source": item.source,
+        "split": sample.split,
+        "start": round6(item.start),
+        "seconds": round6(item.seconds),
+        **{name: tags[name] for name in TAGS if isinstance(tags.get(name), str | int)},
+        **{name: item.metadata[name] for name in _METADATA if name in item.metadata},
+        **{name: sample.features[name] for name in _FEATURES if name in sample.features},
+        **item.texts,
+    }
+
+
+def column_names() -> list[str]:
+    """Names of all columns of a table, in order."""
+    texts = [key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS]
+    return [*_ALWAYS, *TAGS, *_METADATA, *_FEATURES, *texts]
+
+
+def write(plan: ExportPlan, advance: Advance) -> None:
+    """Write the table in the format that the target names."""
+    rows = [table_row(sample) for sample in plan.samples]
+    table = output(plan.options)
+    if plan.options.target == "parquet":
+        with table.whole() as temp:
+            write_parquet(temp, rows)
+    else:
+        table.write(to_csv(rows, raw=plan.options.raw) if plan.options.target == "csv" else to_jsonl(rows))
+    for sample in plan.samples:
+        advance(sample.item.name)
+
+
+def output(options: Options) -> Output:
+    """The file of a table, which may replace an earlier table: that is recognized by its columns."""
+    recognize = {"csv": _is_csv, "jsonl": _is_jsonl, "parquet": _is_parquet}[options.target]
+    return Output(options.out, recognize, options.overwrite)
+
+
+def _is_csv(path: Path) -> bool:
+    with open_plain(path, follow=True) as file:
+        line = file.readline(_MAX_HEADER)
+    return line.decode("utf-8", "replace").rstrip("\n") == ",".join(column_names())
+
+
+def _is_jsonl(path: Path) -> bool:
+    """Whether every line is an object with our columns only, and with those that every row has."""
+    allowed = set(column_names())
+    with open_plain(path, follow=True) as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                return False
+            if not (isinstance(row, dict) and set(_ALWAYS) <= row.keys() <= allowed):
+                return False
+    return True
+
+
+def _is_parquet(path: Path) -> bool:
+    if not head(path).startswith(b"PAR1"):
+        return False
+    try:
+        pyarrow = load_pyarrow()
+    except MissingExtra:
+        return False
+    try:
+        names: list[str] = pyarrow.parquet.read_schema(path).names
+    except (pyarrow.ArrowException, OSError):
+        return False
+    return names == column_names()
+
+
+def to_csv(rows: Sequence[dict[str, Any]], *, raw: bool = False) -> bytes:
+    """Encode rows as CSV in UTF-8 with a header line; an empty cell is unknown.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+    raw : bool
+        Whether texts that a spreadsheet would run as a formula get no apostrophe.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, column_names(), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows if raw else ({name: escape_formula(row[name]) for name in row} for row in rows))
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def to_jsonl(rows: Sequence[dict[str, Any]]) -> bytes:
+    """Encode rows as lines of JSON in ASCII, without nulls."""
+    return b"".join(json.dumps(row, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n" for row in rows)
+
+
+def load_pyarrow() -> Any:
+    """Load the package pyarrow with its Parquet module.
+
+    Raises
+    ------
+    MissingExtra
+        The package is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtra("Parquet needs the package pyarrow: pip install 'mirkit[parquet]'") from error
+    return pyarrow
+
+
+def write_parquet(path: Path, rows: Sequence[dict[str, Any]], extra: Sequence[str] = ()) -> None:
+    """Write rows to a new Parquet file: numbers as 64-bit floats, null where unknown.
+
+    Parameters
+    ----------
+    path : Path
+    rows : sequence of dict
+    extra : sequence of str
+        Further columns of text, which are the first of the file.
+
+    Raises
+    ------
+    MissingExtra
+        The package pyarrow is not installed.
+    """
+    pyarrow = load_pyarrow()
+    names = [*extra, *column_names()]
+    types = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in names}
+    arrays = [pyarrow.array([_cell(row.get(name), name) for row in rows], type=types[name]) for name in names]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, names=names), path)
+
+
+def _cell(value: Any, name: str) -> Any:
+    if value is None:
+        return None
+    return float(value) if name in _NUMBERS else str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def escape_formula(value: Any) -> Any:
+    """Put an apostrophe before a text that a spreadsheet might run; numbers and other texts stay as they are."""
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def unescape_formula(text: str) -> str:
+    """Remove the apostrophe that :func:`escape_formula` put before a text."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+
+
+def read_rows(lines: Iterable[str], *, raw: bool = False) -> Iterator[dict[str, str]]:
+    """Read a CSV that mirkit wrote; empty cells are left out.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        A file opened with ``newline=""``.
+    raw : bool
+        Whether it was written with ``--raw``, without apostrophes.
+
+    Yields
+    ------
+    dict
+        Column's name -> text as it was before :func:`escape_formula`.
+    """
+    for row in csv.DictReader(lines):
+        yield {name: text if raw else unescape_formula(text) for name, text in row.items() if name is not None and text}
+
+
+def validate(out: Path, result: CheckResult) -> None:
+    """Check that a table can be read and that its numbers are finite."""
+    if result.target == "parquet":
+        rows = load_pyarrow().parquet.read_table(out).to_pylist()
+        rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    elif result.target == "csv":
+        with open(out, encoding="utf-8", newline="") as file:
+            rows = [{name: _parsed(name, text) for name, text in row.items()} for row in read_rows(file)]
+    else:
+        rows = [json.loads(line) for line in out.read_text(encoding="ascii").splitlines()]
+    for number, row in enumerate(rows, 1):
+        result.faults += flat_faults(f"row {number}", row)
+        for name in _FEATURES:
+            value = row.get(name, 0.0)
+            if isinstance(value, str) or not math.isfinite(value):
+                result.faults.append(f"row {number}: {name} is {value!r}, not a number")
+    result.files = len(rows)
+
+
+def _parsed(name: str, text: str) -> float | str:
+    try:
+        return float(text) if name in _FEATURES else text
+    except ValueError:
+        return text
+
+
+TARGETS = tuple(
+    Target(name, write, validate, is_folder=False, needs_bundle_folder=False, bytes_per_second=0)
+    for name in ("csv", "parquet", "jsonl")
+)

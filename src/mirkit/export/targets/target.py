@@ -1,0 +1,75 @@
+"""The description of an export target."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mirkit.export.bundle import Advance
+    from mirkit.export.plan import ExportPlan
+    from mirkit.export.validation import CheckResult
+
+
+#: Name of each target -> what it is, for ``--help``. The command line reads this without loading a target, because that
+#: imports numpy.
+DESCRIPTIONS = {
+    "sat": "stable-audio-tools, audio_dir: flac files, a metadata module, configs",
+    "sat-wds": "stable-audio-tools, wds: shuffled tars",
+    "sat-latents": "stable-audio-tools, pre_encoded: json beside the latents in OUT",
+    "sa3": "Stable Audio 3: wav and txt",
+    "webdataset": "WebDataset: shuffled tars of flac, json, txt",
+    "hf": "Hugging Face audiofolder with parquet and a card",
+    "csv": "a table as CSV",
+    "parquet": "a table as Parquet",
+    "jsonl": "a table as lines of JSON",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One trainer or file format that mirkit exports to.
+
+    Attributes
+    ----------
+    name : str
+        Its name on the command line, a key of :data:`DESCRIPTIONS`.
+    write : callable
+        ``write(plan, advance)`` writes the bundle and calls ``advance`` with the name of each item that is done.
+    validate : callable
+        ``validate(out, result)`` checks what is in ``out`` and adds files, faults and notes to ``result``.
+    is_folder : bool
+        Whether it writes a folder with audio files; else it writes one file, a table.
+    needs_bundle_folder : bool
+        Whether the folder must be empty, new, or an earlier bundle. ``sat-latents`` writes beside existing latents.
+    has_conditioners : bool
+        Whether it has number conditioners, with a range and a policy for unknown values. Other targets leave out what
+        is unknown.
+    takes_tracks : bool
+        Whether it takes whole tracks, from which the trainer cuts at random.
+    stable_audio_tools : bool
+        Whether stable-audio-tools trains on it, so that its own code can check the bundle.
+    template : str
+        Name of its prompt template in :data:`mirkit.export.prompts.TEMPLATES`.
+    token_budget : int
+        Tokens that its text encoder takes.
+    bytes_per_second : int
+        Size of a second of its audio, for the estimate of a dry run; 0 for tables.
+    """
+
+    name: str
+    write: "Callable[[ExportPlan, Advance], None]"
+    validate: "Callable[[Path, CheckResult], None]"
+    is_folder: bool = True
+    needs_bundle_folder: bool = True
+    has_conditioners: bool = False
+    takes_tracks: bool = False
+    stable_audio_tools: bool = False
+    template: str = "plain"
+    token_budget: int = 128
+    bytes_per_second: int = 100_000
+
+    @property
+    def description(self) -> str:
+        """What it is, in a few words."""
+        return DESCRIPTIONS[self.name]
