@@ -225,7 +225,7 @@ def test_a_killed_change_of_settings_goes_on_without_being_asked_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("mirkit.clips.cut._make", killed)
+        patch.setattr("mirkit.clips.cut._write_clip", killed)
         with pytest.raises(KeyboardInterrupt):
             crop(track, length="4 bars", overwrite=True)
     assert "clips were cut with other settings" in crop(track).failures["crop"], "of which some may be there"

@@ -1,1 +1,1 @@
-"""Training clips: where a track is cut, the files of a clip, and its numbers."""
+"""Training clips: where a track is cut, the files of a clip, and its features."""

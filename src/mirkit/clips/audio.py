@@ -1,4 +1,4 @@
-"""The sound of clips: every file of a track decoded once, cut at the same samples."""
+"""The audio of clips: every file of a track is decoded once and cut at the same times."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,62 +9,83 @@ from mirkit.audio import Audio, Writer, Written, open_audio
 from mirkit.features.types import FloatArray
 from mirkit.track.clip import ClipSource
 
-Pieces = dict[str, FloatArray]
+#: Source (mix or stem) -> samples of a clip, shape=(channels, n).
+ClipAudio = dict[str, FloatArray]
 
 
-class Sound:
-    """The parts of a track at their own rates.
+class TrackAudio:
+    """Mix and stems of a track, each at its own sample rate.
 
     Parameters
     ----------
     paths : dict
-        Part -> file.
+        Source (mix or stem) -> file.
 
     Raises
     ------
     AudioError
-        One of them cannot be read.
+        One of the files cannot be read.
     """
 
     def __init__(self, paths: Mapping[str, Path]) -> None:
-        self._audio = {part: open_audio(path, rate=None, hold_seconds=0) for part, path in paths.items()}
+        self._audio = {source: open_audio(path, rate=None, hold_seconds=0) for source, path in paths.items()}
 
-    def rate(self, part: str) -> int:
-        """Samples a second of a part."""
-        return self._audio[part].rate
+    def clips(self, clips: Sequence[ClipSource]) -> Iterator[ClipAudio]:
+        """Yield the samples of each clip, without its padding.
 
-    def pieces(self, cuts: Sequence[ClipSource]) -> Iterator[Pieces]:
-        """Yield, for each of the cuts, what it takes of every part, shape=(channels, n), without its padding.
+        All sources of a clip have the same duration: one that ends earlier is followed by silence. Samples are rounded
+        to the bits that they are written with, which changes nothing in a lossless source of up to 24 bits.
 
-        All parts of a cut are equally long in time: one that ends earlier goes on in silence. Samples are rounded to
-        the bits that they are written with, which changes nothing in a lossless source of up to 24 bits.
+        Parameters
+        ----------
+        clips : sequence of ClipSource
+            Sorted by start.
+
+        Yields
+        ------
+        dict
+            Source -> float32 array, shape=(channels, n).
         """
-        streams = {part: audio.windows(cut.window for cut in cuts) for part, audio in self._audio.items()}
-        for cut in cuts:
-            yield {part: self._fitted(part, next(streams[part]), cut) for part in streams}
+        streams = {source: audio.windows(clip.window for clip in clips) for source, audio in self._audio.items()}
+        for clip in clips:
+            yield {source: self._quantized(source, next(streams[source]), clip) for source in streams}
 
-    def write(self, path: Path, part: str, piece: FloatArray, cut: ClipSource) -> Written:
-        """Write a piece and its padding as FLAC, at the rate and the bits of its part."""
-        audio = self._audio[part]
-        silence = _at(audio.rate, cut.length, cut) - piece.shape[1]
+    def write(self, path: Path, source: str, samples: FloatArray, clip: ClipSource) -> Written:
+        """Write a source of a clip and its padding as FLAC, at the source's sample rate and bit depth.
+
+        Parameters
+        ----------
+        path : Path
+        source : str
+            Mix or stem.
+        samples : float32 array, shape=(channels, n)
+            Without padding.
+        clip : ClipSource
+
+        Returns
+        -------
+        Written
+        """
+        audio = self._audio[source]
+        padding = _at_rate(audio.rate, clip.length, clip) - samples.shape[1]
         with Writer(path, rate=audio.rate, channels=audio.channels, bits=_bits(audio)) as writer:
-            writer.write(piece)
-            writer.write(np.zeros((audio.channels, max(0, silence)), np.float32))
+            writer.write(samples)
+            writer.write(np.zeros((audio.channels, max(0, padding)), np.float32))
         return writer.written
 
-    def _fitted(self, part: str, piece: FloatArray, cut: ClipSource) -> FloatArray:
-        audio = self._audio[part]
+    def _quantized(self, source: str, samples: FloatArray, clip: ClipSource) -> FloatArray:
+        audio = self._audio[source]
         scale = np.float32(2 ** (_bits(audio) - 1))
-        fitted = np.zeros((audio.channels, _at(audio.rate, cut.last - cut.first, cut)), np.float32)
-        fitted[:, : piece.shape[1]] = np.clip(np.rint(piece[:, : fitted.shape[1]] * scale) / scale, -1, 1)
-        return fitted
+        quantized = np.zeros((audio.channels, _at_rate(audio.rate, clip.last - clip.first, clip)), np.float32)
+        quantized[:, : samples.shape[1]] = np.clip(np.rint(samples[:, : quantized.shape[1]] * scale) / scale, -1, 1)
+        return quantized
 
 
 def _bits(audio: Audio) -> int:
-    """Bits of a part's clips: those of a lossless source up to 24, and 16 for a lossy one."""
+    """Bits of a clip's file: those of a lossless source up to 24, and 16 for a lossy one."""
     return 24 if (audio.source.bits or 16) > 16 else 16
 
 
-def _at(rate: int, samples: int, cut: ClipSource) -> int:
-    """So many samples of the mix, counted at a part's rate."""
-    return round(samples * rate / cut.rate)
+def _at_rate(rate: int, samples: int, clip: ClipSource) -> int:
+    """Convert a number of samples of the mix to another sample rate."""
+    return round(samples * rate / clip.rate)

@@ -1,4 +1,4 @@
-"""Clips of a track onto disk: each in a folder of its own, which is a track."""
+"""Write the clips of a track: each in a folder of its own, which is a track."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,8 +10,8 @@ from pathlib import Path
 from mirkit import __version__
 from mirkit.audio import probe
 from mirkit.catalog import FEATURES, stage
-from mirkit.clips.audio import Pieces, Sound
-from mirkit.clips.features import Source, clip_features
+from mirkit.clips.audio import ClipAudio, TrackAudio
+from mirkit.clips.features import MeasuredTrack, clip_features
 from mirkit.clips.plan import ClipInput, ClipPlan, plan_clips
 from mirkit.errors import MissingInput
 from mirkit.features.types import Unknown
@@ -49,159 +49,173 @@ _ORDER = tuple(row.name for row in FEATURES)
 
 
 @dataclass(frozen=True)
-class CropResult:
-    """The clips of a track, as they are now.
+class CutResult:
+    """The clips of a track after cutting.
 
     Attributes
     ----------
     names : tuple of str
         Folders of the set in ``crops``.
-    made : int
-        How many of them were cut or measured now; the others were whole.
+    written : int
+        Number of clips that were cut or measured in this run; the others were up to date.
     aligned : str
-        What they begin on.
+        What the clips begin on: ``downbeat``, ``beat`` or ``free``.
     notes : tuple of str
         What a user should know.
     """
 
     names: tuple[str, ...]
-    made: int
+    written: int
     aligned: str
     notes: tuple[str, ...]
 
 
-def crop(
-    source: Source, settings: Settings, *, overwrite: bool = False, begin: Callable[[], None] = lambda: None
-) -> CropResult:
-    """Cut a track into clips; those that are whole and still true stay.
+def cut_clips(
+    track: MeasuredTrack, settings: Settings, *, overwrite: bool = False, begin: Callable[[], None] = lambda: None
+) -> CutResult:
+    """Cut a track into clips; clips that are complete and up to date stay.
 
     Parameters
     ----------
-    source : Source
+    track : MeasuredTrack
     settings : Settings
     overwrite : bool
         Cut all of them again, and delete those of the set that were cut with other settings.
     begin : callable
-        Called before the first file is written or removed, when nothing stands against it.
+        Called before the first file is written or removed, after all checks have passed.
+
+    Returns
+    -------
+    CutResult
 
     Raises
     ------
     MissingInput
-        A folder of the user's own stands where a clip would go, or clips of other settings would be deleted.
+        A folder of the user is where a clip would be written, or clips of other settings would be deleted.
     AudioError
-        The sound cannot be read or written.
+        The audio cannot be read or written.
     InfoError
-        The system refuses.
+        A sidecar cannot be read or written.
     """
-    track = source.opened.track
-    plan, rate = _plan(source, settings)
-    check_no_link(track.crops)
-    if not plan.clips and not track.crops.exists():
-        return CropResult((), 0, plan.aligned, (plan.why_none,))
-    own, name = source_path(track), settings.crop.name
-    cuts = {
-        folder_name(track, name, i): ClipSource(own, name, rate, clip.first, clip.last, clip.length)
+    files = track.analysis.track
+    plan, rate = _plan(track, settings)
+    check_no_link(files.crops)
+    if not plan.clips and not files.crops.exists():
+        return CutResult((), 0, plan.aligned, (plan.reason,))
+    own, name = source_path(files), settings.crop.name
+    clips = {
+        folder_name(files, name, i): ClipSource(own, name, rate, clip.first, clip.last, clip.length)
         for i, clip in enumerate(plan.clips, 1)
     }
     if not overwrite:
-        _check_kept(source, settings, cuts)
-    parts = track.parts
-    todo: dict[str, ClipSource] = cuts
-    same: set[str] = set()
+        _check_nothing_is_lost(track, settings, clips)
+    paths = files.parts
+    pending: dict[str, ClipSource] = clips
+    with_audio: set[str] = set()
     if not overwrite:
-        is_current = partial(is_clip_current, digests=source.prints, needs=source.needs)
-        todo = {clip: cut for clip, cut in cuts.items() if not is_current(track.crops / clip, cut)}
-        same = {clip for clip, cut in todo.items() if is_clip_audio_current(track.crops / clip, cut, source.prints)}
-    for folder in sorted(todo.keys() - same):
-        check_free(track.crops / folder, own)
+        is_current = partial(is_clip_current, digests=track.digests, needs=track.needs)
+        pending = {f: clip for f, clip in clips.items() if not is_current(files.crops / f, clip)}
+        with_audio = {f for f, clip in pending.items() if is_clip_audio_current(files.crops / f, clip, track.digests)}
+    for folder in sorted(pending.keys() - with_audio):
+        check_free(files.crops / folder, own)
     begin()
-    make_folder(track.crops)
-    for path in clip_folders(track, name):
-        remove_orphans(path)  # what a killed run left, a lock it may be
-    sound = Sound(parts if todo.keys() - same else {MIX: parts[MIX]})
-    pieces = sound.pieces(list(todo.values()))
+    make_folder(files.crops)
+    for path in clip_folders(files, name):
+        remove_orphans(path)  # temporary files and locks of a run that was killed
+    audio = TrackAudio(paths if pending.keys() - with_audio else {MIX: paths[MIX]})
+    samples = audio.clips(list(pending.values()))
     clipped = sum(
-        _make(source, track.crops / folder, cut, sound, next(pieces), settings, write=folder not in same)
-        for folder, cut in todo.items()
+        _write_clip(track, files.crops / folder, clip, audio, next(samples), settings, write=folder not in with_audio)
+        for folder, clip in pending.items()
     )
-    stale = [folder for folder in clip_folders(track, name) if folder.name not in cuts]
+    stale = [folder for folder in clip_folders(files, name) if folder.name not in clips]
     kept = [folder.name for folder in stale if not clear(folder)]
-    return CropResult(tuple(cuts), len(todo), plan.aligned, tuple(_notes(plan, settings, clipped, kept)))
+    return CutResult(tuple(clips), len(pending), plan.aligned, tuple(_notes(plan, settings, clipped, kept)))
 
 
-def _check_kept(source: Source, settings: Settings, cuts: Mapping[str, ClipSource]) -> None:
-    """Refuse to delete clips of other settings. Where those are not known, only the very same clips are cut again."""
-    track, entry = source.opened.track, source.stages.get(entry_name(stage("crop"), settings))
+def _check_nothing_is_lost(track: MeasuredTrack, settings: Settings, clips: Mapping[str, ClipSource]) -> None:
+    """Refuse to delete clips of other settings. Where those are unknown, only identical clips may be cut again."""
+    files, entry = track.analysis.track, track.stages.get(entry_name(stage("crop"), settings))
     if entry:
-        lost, before = replaced_clips(track, settings.crop, entry), entry.parameters
+        lost, before = replaced_clips(files, settings.crop, entry), entry.parameters
     else:
-        there = clip_folders(track, settings.crop.name)
-        lost, before = [folder for folder in there if cut_in(folder) != cuts.get(folder.name)], {}
+        existing = clip_folders(files, settings.crop.name)
+        lost, before = [folder for folder in existing if cut_in(folder) != clips.get(folder.name)], {}
     if lost:
         raise MissingInput(refusal(len(lost), 1, before, settings.crop))
 
 
 def _notes(plan: ClipPlan, settings: Settings, clipped: int, kept: list[str]) -> Iterator[str]:
     if not plan.clips:
-        yield plan.why_none
+        yield plan.reason
     elif plan.aligned != settings.crop.align:
-        begin = {"beat": "on beats", "free": "anywhere"}[plan.aligned]
-        yield f"no {settings.crop.align}s are known: its clips begin {begin}"
+        begin = {"beat": "on beats", "free": "at any time"}[plan.aligned]
+        yield f"the track has no known {settings.crop.align}s: its clips begin {begin}"
     if clipped:
-        yield f"{clipped} samples of its clips lie above full scale and were limited"
+        yield f"{clipped} samples of its clips were above full scale and were limited"
     for name in kept:
-        yield f"crops/{name}: a clip of other settings; files in it that are not ours stay"
+        yield f"crops/{name}: the clip has other settings and was removed; files in it that mirkit did not write stay"
 
 
-def _plan(source: Source, settings: Settings) -> tuple[ClipPlan, int]:
-    opened = source.opened
-    info = probe(opened.track.mix)
-    exact = info.duration is not None and abs(info.duration - opened.duration) < 0.001
-    seconds = info.duration if exact and info.duration else opened.duration
-    beats = opened.beats
-    loudness = opened.curve(MIX, "loudness")
-    material = ClipInput(info.sample_rate, round(seconds * info.sample_rate), beats.times, beats.downbeats, loudness)
-    return plan_clips(material, settings.crop), info.sample_rate
+def _plan(track: MeasuredTrack, settings: Settings) -> tuple[ClipPlan, int]:
+    analysis = track.analysis
+    info = probe(analysis.track.mix)
+    exact = info.duration is not None and abs(info.duration - analysis.duration) < 0.001
+    seconds = info.duration if exact and info.duration else analysis.duration
+    beats = analysis.beats
+    loudness = analysis.curve(MIX, "loudness")
+    samples = round(seconds * info.sample_rate)
+    params = ClipInput(info.sample_rate, samples, beats.times, beats.downbeats, loudness)
+    return plan_clips(params, settings.crop), info.sample_rate
 
 
-def _make(
-    source: Source, folder: Path, cut: ClipSource, sound: Sound, pieces: Pieces, settings: Settings, *, write: bool
+def _write_clip(
+    track: MeasuredTrack,
+    folder: Path,
+    clip: ClipSource,
+    audio: TrackAudio,
+    samples: ClipAudio,
+    settings: Settings,
+    *,
+    write: bool,
 ) -> int:
-    """Write one clip, its provenance last; give the number of samples that did not fit."""
-    started, clip, clipped = time.perf_counter(), Track(folder), 0
+    """Write one clip, its provenance last; give the number of samples that were above full scale."""
+    started, files, clipped = time.perf_counter(), Track(folder), 0
     if write:
         clear(folder)
         make_folder(folder)
-        # Said beforehand: what a kill leaves here is known as ours.
-        update_provenance(clip.provenance, [_entry(source, cut, {}, failed="interrupted")])
-        for part, piece in pieces.items():
-            clipped += sound.write(folder / f"{part}.flac", part, piece, cut).clipped
-    clip = Track.at(folder)
-    prints = {part: file_digest(path) for part, path in clip.parts.items()}
-    numbers = clip_features(source, cut, pieces[MIX], prints, settings)
-    write_grid(clip.grid, numbers.grid)
-    write_onsets(clip.onsets, numbers.onsets)
-    values = {key: None if isinstance(value, Unknown) else value for key, value in numbers.values.items()}
-    update_info(clip.info, values, order=_ORDER)
-    entry = _entry(source, cut, prints, seconds=round(time.perf_counter() - started, 3))
-    update_provenance(clip.provenance, [entry, *numbers.entries], facts=numbers.facts)
+        # Written first: after a kill, the next run then knows that this folder is a clip's.
+        update_provenance(files.provenance, [_entry(track, clip, {}, failed="interrupted")])
+        for source, waveform in samples.items():
+            clipped += audio.write(folder / f"{source}.flac", source, waveform, clip).clipped
+    files = Track.at(folder)
+    digests = {source: file_digest(path) for source, path in files.parts.items()}
+    features = clip_features(track, clip, samples[MIX], digests, settings)
+    write_grid(files.grid, features.grid)
+    write_onsets(files.onsets, features.onsets)
+    values = {key: None if isinstance(value, Unknown) else value for key, value in features.values.items()}
+    update_info(files.info, values, order=_ORDER)
+    entry = _entry(track, clip, digests, seconds=round(time.perf_counter() - started, 3))
+    update_provenance(files.provenance, [entry, *features.entries], facts=features.metadata)
     return clipped
 
 
-def _entry(source: Source, cut: ClipSource, outputs: Mapping[str, FileDigest], **more: object) -> ProvenanceRecord:
+def _entry(
+    track: MeasuredTrack, clip: ClipSource, outputs: Mapping[str, FileDigest], **more: object
+) -> ProvenanceRecord:
     details: dict[str, JsonValue] = {
-        "source": source.opened.track.path.name,
-        "start": cut.window.start,
-        "end": cut.window.end,
+        "source": track.analysis.track.path.name,
+        "start": clip.window.start,
+        "end": clip.window.end,
     }
     return ProvenanceRecord(
         CUT,
         __version__,
         stage("crop").version,
-        parameters=cut.parameters,
-        inputs=source.prints,
+        parameters=clip.parameters,
+        inputs=track.digests,
         outputs=outputs,
-        needs=source.needs,
+        needs=track.needs,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         details=details,
         **more,  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The numbers of a clip: from the curves of its source, and from its own samples where there is no curve."""
+"""The features of a clip: from the feature series of its track, and from its samples where there is no series."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,94 +16,112 @@ from mirkit.store import BeatGrid, FileDigest, ProvenanceRecord, Settings
 from mirkit.track import MIX
 from mirkit.track.clip import ClipSource
 
+_STAGES = frozenset({*FROM_CURVES, "timbral"})
+
 
 @dataclass(frozen=True)
-class Source:
+class MeasuredTrack:
     """A measured track that clips are cut from.
 
     Attributes
     ----------
-    opened : TrackAnalysis
-        Its curves and beats.
-    prints : dict
-        Part -> fingerprint of its file.
+    analysis : TrackAnalysis
+        Its feature series and beats.
+    digests : dict
+        Source (mix or stem) -> digest of its file.
     stages : dict
-        Stage -> how its numbers came about.
-    facts : dict
-        Facts of the track.
+        Stage -> how its features were computed.
+    metadata : dict
+        Metadata of the track, as the provenance stores it.
     neural : frozenset of str
-        Stages whose numbers a neural model made: of a clip, it makes them from the clip's files.
+        Stages that a neural model did. It computes them for a clip from the clip's own files.
     """
 
-    opened: TrackAnalysis
-    prints: Mapping[str, FileDigest]
+    analysis: TrackAnalysis
+    digests: Mapping[str, FileDigest]
     stages: Mapping[str, ProvenanceRecord]
-    facts: Mapping[str, Mapping[str, Any]]
+    metadata: Mapping[str, Mapping[str, Any]]
     neural: frozenset[str]
 
     @property
     def needs(self) -> dict[str, str]:
-        """Stage -> identity, of all that the numbers of a clip depend on."""
+        """Stage -> identity, for every stage that the features of a clip depend on."""
         return {name: self.stages[name].identity for name in sorted(self.stages) if name in _STAGES - self.neural}
 
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """What is known of a clip: values of ``.INFO``, entries and facts of its provenance, its grid and onsets."""
+    """The features of a clip.
+
+    Attributes
+    ----------
+    values : dict
+        Feature's name -> value.
+    entries : list of ProvenanceRecord
+        How they were computed.
+    metadata : dict
+        Metadata of the clip, as the provenance stores it.
+    grid : BeatGrid
+        Beats and downbeats (s from the clip's start).
+    onsets : float64 array
+        Onsets (s from the clip's start).
+    """
 
     values: dict[str, Value]
     entries: list[ProvenanceRecord]
-    facts: dict[str, Mapping[str, Any]]
+    metadata: dict[str, Mapping[str, Any]]
     grid: BeatGrid
     onsets: FloatArray = field(repr=False)
 
 
-_STAGES = frozenset({*FROM_CURVES, "timbral"})
-
-
 def clip_features(
-    source: Source, cut: ClipSource, mix: FloatArray, prints: Mapping[str, FileDigest], settings: Settings
+    track: MeasuredTrack, clip: ClipSource, mix: FloatArray, digests: Mapping[str, FileDigest], settings: Settings
 ) -> ClipFeatures:
-    """Measure a clip.
+    """Compute the features of a clip.
 
     Parameters
     ----------
-    source : Source
-    cut : Cut
+    track : MeasuredTrack
+        The track that the clip is cut from.
+    clip : ClipSource
     mix : array, shape=(channels, n)
-        Its mix without padding, at ``cut.rate``.
-    prints : dict
-        Part -> fingerprint of the clip's file.
+        Mix of the clip without padding, at the sample rate ``clip.rate``.
+    digests : dict
+        Source (mix or stem) -> digest of the clip's file.
     settings : Settings
+
+    Returns
+    -------
+    ClipFeatures
     """
-    names = [name for name in FROM_CURVES if name not in source.neural]
-    results = at_window(source.opened, cut.window, settings, names=names) | {"timbral": timbre_of(mix, cut.rate)}
-    results |= _unavailable(source)
+    names = [name for name in FROM_CURVES if name not in track.neural]
+    results = at_window(track.analysis, clip.window, settings, names=names) | {"timbral": timbre_of(mix, clip.rate)}
+    results |= _unavailable(track)
     values = {key: value for result in results.values() for key, value in result.values.items()}
-    values["position"] = cut.window.start / source.opened.duration
-    entries = [_entry(source.stages[name], result, cut, prints) for name, result in results.items()]
-    if separated := source.stages.get("separate"):
-        entries.append(replace(separated, inputs={}, outputs={p: prints[p] for p in prints if p in separated.outputs}))
-    onsets = _inside(source.opened.curve(MIX, "onsets").times, cut.window)
-    return ClipFeatures(values, entries, _facts(source, cut, mix, results.values()), _grid(source, cut, values), onsets)
+    values["position"] = clip.window.start / track.analysis.duration
+    entries = [_entry(track.stages[name], result, digests) for name, result in results.items()]
+    if separated := track.stages.get("separate"):
+        outputs = {source: digests[source] for source in digests if source in separated.outputs}
+        entries.append(replace(separated, inputs={}, outputs=outputs))
+    onsets = _inside(track.analysis.curve(MIX, "onsets").times, clip.window)
+    metadata = _metadata(track, clip, mix, results.values())
+    return ClipFeatures(values, entries, metadata, _grid(track, clip, values), onsets)
 
 
-def _unavailable(source: Source) -> dict[str, Result]:
-    """What no method could measure on the source: unknown here too, for the same reason."""
+def _unavailable(track: MeasuredTrack) -> dict[str, Result]:
+    """Features that no method could compute for the track: unknown for the clip too, for the same reason."""
     name = "aesthetics"
-    entry = source.stages.get(name)
+    entry = track.stages.get(name)
     if entry is None or entry.backend:
         return {}
     return {name: Result({key: Unknown(entry.reasons.get(key, "model unavailable")) for key in stage(name).keys})}
 
 
-def _entry(
-    source: ProvenanceRecord, result: Result, cut: ClipSource, prints: Mapping[str, FileDigest]
-) -> ProvenanceRecord:
-    """The source's entry, as it holds for the clip."""
+def _entry(source: ProvenanceRecord, result: Result, digests: Mapping[str, FileDigest]) -> ProvenanceRecord:
+    """Turn the track's entry for a stage into that of the clip."""
     return replace(
         source,
-        inputs={part: prints[part] for part in source.inputs if part in prints},
+        inputs={name: digests[name] for name in source.inputs if name in digests},
         outputs={},
         needs={},
         reasons={key: value.reason for key, value in result.values.items() if isinstance(value, Unknown)},
@@ -117,24 +135,26 @@ def _entry(
     )
 
 
-def _facts(source: Source, cut: ClipSource, mix: FloatArray, results: Iterable[Result]) -> dict[str, Mapping[str, Any]]:
-    facts = dict(source.facts)
+def _metadata(
+    track: MeasuredTrack, clip: ClipSource, mix: FloatArray, results: Iterable[Result]
+) -> dict[str, Mapping[str, Any]]:
+    metadata = dict(track.metadata)
     for result in results:
-        facts |= result.facts
-    return facts | {
-        "duration": fact(cut.length / cut.rate),
-        "sample_rate": fact(cut.rate),
+        metadata |= result.facts
+    return metadata | {
+        "duration": fact(clip.length / clip.rate),
+        "sample_rate": fact(clip.rate),
         "channels": fact(len(mix)),
         "codec": fact("flac"),
     }
 
 
-def _grid(source: Source, cut: ClipSource, values: Mapping[str, Value]) -> BeatGrid:
-    beats, bpm = source.opened.beats, values["bpm"]
-    times, downbeats = (_inside(of, cut.window) for of in (beats.times, beats.downbeats))
+def _grid(track: MeasuredTrack, clip: ClipSource, values: Mapping[str, Value]) -> BeatGrid:
+    beats, bpm = track.analysis.beats, values["bpm"]
+    times, downbeats = (_inside(of, clip.window) for of in (beats.times, beats.downbeats))
     return BeatGrid(times, downbeats, None if isinstance(bpm, Unknown) else float(bpm))
 
 
 def _inside(times: FloatArray, window: Window) -> npt.NDArray[np.float64]:
-    """Times of a window, counted from its start."""
+    """Times inside a window, relative to its start."""
     return np.asarray(times[(times >= window.start) & (times < window.end)] - window.start, np.float64)

@@ -1,4 +1,4 @@
-"""Where a track is cut into clips: times in, samples out."""
+"""Plan where a track is cut into clips, from its beats and its loudness."""
 
 import math
 from collections.abc import Iterator
@@ -16,16 +16,18 @@ from mirkit.settings.validators import parse_length
 
 #: A clip begins this much before its beat (s), so that the attack is in it.
 LEAD_SECONDS = 0.005
-#: Share of a clip that must sound.
-SOUNDING_SHARE = 0.5
-#: Share of a clip's length that a rest at the end must bring to be worth a clip of its own.
-SHORTEST_TAIL = 0.25
-#: Within this of the track's loudest 100 ms, and above -70 LUFS, there is sound.
-_SOUNDING_RANGE = 10**-6.0
-#: The last bar may lack this much (s) of its median length and count as whole.
+#: Share of a clip that must not be silent.
+ACTIVE_SHARE = 0.5
+#: Share of a clip's length that the end of a track must add to what is covered already, to become a clip.
+MIN_TAIL_SHARE = 0.25
+#: A step is active where its energy is above this times that of the loudest step (-60 dB), and above -70 LUFS.
+_ACTIVE_RANGE = 10**-6.0
+#: Without beats, a clip that is mostly silent is tried again this share of its length later.
+_SKIP_SHARE = 0.25
+#: The last bar counts as complete where it lacks at most this much of the median length (s).
 _LAST_BAR_SLACK = 0.05
-#: A run of bars longer than this many times its usual length has a hole in it.
-_HOLE = 1.5
+#: Bars that are longer than this many times their usual length have a gap in the grid.
+_MAX_STRETCH = 1.5
 
 Samples = npt.NDArray[np.int64]
 Alignment = Literal["downbeat", "beat", "free"]
@@ -33,21 +35,21 @@ Alignment = Literal["downbeat", "beat", "free"]
 
 @dataclass(frozen=True)
 class ClipInput:
-    """What is known of a track.
+    """What a plan of clips needs to know about a track.
 
     Attributes
     ----------
-    rate : int
-        Samples a second of its file.
+    sample_rate : int
+        Sample rate of its mix (Hz).
     samples : int
-        Length of its file.
+        Length of its mix (samples).
     beats, downbeats : array
-        Seconds, ascending.
+        Times, ascending (s).
     loudness : LoudnessCurve
         Of the mix.
     """
 
-    rate: int
+    sample_rate: int
     samples: int
     beats: FloatArray
     downbeats: FloatArray
@@ -56,7 +58,7 @@ class ClipInput:
 
 @dataclass(frozen=True)
 class Clip:
-    """Samples ``[first, last)`` of the track, and silence up to ``length`` samples."""
+    """Samples ``[first, last)`` of the track, followed by silence up to ``length`` samples."""
 
     first: int
     last: int
@@ -65,133 +67,144 @@ class Clip:
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """The clips of a track in order.
+    """The clips of a track.
 
     Attributes
     ----------
     clips : tuple of Clip
+        In order.
     aligned : str
-        What they begin on: coarser than asked for where the track has no downbeats, or no beats.
-    why_none : str
+        What they begin on: less than the settings want where the track has no downbeats, or no beats.
+    reason : str
         Why there is no clip, or "".
     """
 
     clips: tuple[Clip, ...]
     aligned: Alignment
-    why_none: str = field(default="")
+    reason: str = field(default="")
 
 
-def plan_clips(material: ClipInput, settings: ClipSettings) -> ClipPlan:
+def plan_clips(track: ClipInput, settings: ClipSettings) -> ClipPlan:
     """Decide where a track is cut.
 
-    A clip of fixed length begins 5 ms before the first downbeat (or beat) at or after the place where the one before
-    ended, less the overlap. A clip of bars ends where the bar after its last one begins: consecutive clips fit together
-    to the sample. Clips less than half of which sounds are passed over.
+    A clip of fixed length begins 5 ms before the first downbeat (or beat) at or after the end of the previous clip,
+    less the overlap. A clip of bars ends where the bar after its last one begins: consecutive clips follow each other
+    without a gap. Clips of which less than half is active are skipped.
 
-    A track without downbeats is cut on its beats, without beats freely; counted in bars it is not cut at all.
+    A track without downbeats is cut on its beats; without beats it is cut at any time. Without downbeats it cannot be
+    cut into bars.
+
+    Parameters
+    ----------
+    track : ClipInput
+    settings : ClipSettings
+
+    Returns
+    -------
+    ClipPlan
     """
     amount, unit = parse_length(settings.length)
-    wanted = {"downbeat": material.downbeats, "beat": material.beats}
-    sound = _Sound(material)
+    times = {"downbeat": track.downbeats, "beat": track.beats}
+    activity = _Activity(track)
     if unit == "bars":
-        if len(material.downbeats) < 2:
+        if len(track.downbeats) < 2:
             return ClipPlan((), "downbeat", "no bars: it has no downbeats")
-        clips = _in_bars(material, sound, int(amount), settings)
-        return ClipPlan(tuple(clips), "downbeat", "" if clips else _WHY_NONE)
+        clips = _in_bars(track, activity, int(amount), settings)
+        return ClipPlan(tuple(clips), "downbeat", "" if clips else _NO_CLIP)
     seconds = Fraction(amount) if unit == "s" else Fraction(int(amount), ANALYSIS_RATE)
-    size = math.ceil(seconds * material.rate - Fraction(1, 1000))  # never shorter when it is resampled
+    size = math.ceil(seconds * track.sample_rate - Fraction(1, 1000))  # never shorter after resampling
     order: tuple[Alignment, ...] = ("downbeat", "beat")
-    chosen = order[order.index(settings.align) :] if settings.align in order else ()
-    aligned: Alignment = next((name for name in chosen if len(wanted[name])), "free")
-    starts = None if aligned == "free" else _samples(wanted[aligned], material)
-    clips = list(_of_size(material, sound, size, starts, settings))
-    return ClipPlan(tuple(clips), aligned, "" if clips else _WHY_NONE)
+    allowed = order[order.index(settings.align) :] if settings.align in order else ()
+    aligned: Alignment = next((name for name in allowed if len(times[name])), "free")
+    starts = None if aligned == "free" else _samples(times[aligned], track)
+    clips = list(_of_size(track, activity, size, starts, settings))
+    return ClipPlan(tuple(clips), aligned, "" if clips else _NO_CLIP)
 
 
-_WHY_NONE = "no clip: too short, or silent"
+_NO_CLIP = "no clip: too short, or silent"
 
 
-def _samples(times: FloatArray, material: ClipInput) -> Samples:
-    """Samples at which clips on these times begin; rounded down, so that the beat itself is in."""
-    at = np.floor(np.maximum(times - LEAD_SECONDS, 0) * material.rate).astype(np.int64)
-    return np.unique(at[at < material.samples])
+def _samples(times: FloatArray, track: ClipInput) -> Samples:
+    """Convert times to the samples at which clips begin; rounded down, so that the beat is inside the clip."""
+    starts = np.floor(np.maximum(times - LEAD_SECONDS, 0) * track.sample_rate).astype(np.int64)
+    return np.unique(starts[starts < track.samples])
 
 
 def _of_size(
-    material: ClipInput, sound: "_Sound", size: int, starts: Samples | None, settings: ClipSettings
+    track: ClipInput, activity: "_Activity", size: int, starts: Samples | None, settings: ClipSettings
 ) -> Iterator[Clip]:
     hop = max(1, round(size * (1 - settings.overlap)))
     target = covered = 0
-    while (first := _next(starts, sound, target)) is not None:
+    while (first := _next(starts, activity, target)) is not None:
         last = first + size
-        if last > material.samples:
-            yield from _tail(material, sound, first, size, covered, settings)
+        if last > track.samples:
+            yield from _tail(track, activity, first, size, covered, settings)
             return
-        if sound.share(first, last) >= SOUNDING_SHARE:
+        if activity.share(first, last) >= ACTIVE_SHARE:
             yield Clip(first, last, size)
             covered, target = last, first + hop
         else:
-            target = first + (max(1, size // 4) if starts is None else 1)
+            target = first + (max(1, int(size * _SKIP_SHARE)) if starts is None else 1)
 
 
-def _next(starts: Samples | None, sound: "_Sound", target: int) -> int | None:
+def _next(starts: Samples | None, activity: "_Activity", target: int) -> int | None:
     if starts is None:
-        return sound.next(target)
+        return activity.next(target)
     at = int(np.searchsorted(starts, target))
     return int(starts[at]) if at < len(starts) else None
 
 
 def _tail(
-    material: ClipInput, sound: "_Sound", first: int, size: int, covered: int, settings: ClipSettings
+    track: ClipInput, activity: "_Activity", first: int, size: int, covered: int, settings: ClipSettings
 ) -> Iterator[Clip]:
-    """The rest from ``first`` on, shorter than a clip, if the settings want it and it brings something."""
-    last = material.samples
-    fresh = last - max(first, covered)
-    worth = not covered or fresh >= SHORTEST_TAIL * size
-    if settings.tail != "drop" and worth and sound.share(first, last) >= SOUNDING_SHARE:
+    """Yield the end of the track, shorter than a clip, where the settings keep it and it adds enough."""
+    last = track.samples
+    added = last - max(first, covered)
+    long_enough = not covered or added >= MIN_TAIL_SHARE * size
+    if settings.tail != "drop" and long_enough and activity.share(first, last) >= ACTIVE_SHARE:
         yield Clip(first, last, size if settings.tail == "pad" else last - first)
 
 
-def _in_bars(material: ClipInput, sound: "_Sound", count: int, settings: ClipSettings) -> list[Clip]:
-    bar = float(np.median(np.diff(material.downbeats)))
-    edges = _samples(material.downbeats, material)
-    close, end = float(material.downbeats[-1]) + bar, material.samples / material.rate
-    if close <= end + _LAST_BAR_SLACK:  # the last bar is whole: it ends where another would begin, or with the track
-        whole = close >= end - _LAST_BAR_SLACK
-        edges = np.append(edges, material.samples if whole else int((close - LEAD_SECONDS) * material.rate))
-    size = round(count * bar * material.rate)
+def _in_bars(track: ClipInput, activity: "_Activity", count: int, settings: ClipSettings) -> list[Clip]:
+    bar = float(np.median(np.diff(track.downbeats)))
+    edges = _samples(track.downbeats, track)
+    close, end = float(track.downbeats[-1]) + bar, track.samples / track.sample_rate
+    if close <= end + _LAST_BAR_SLACK:  # the last bar is complete: it ends where another would begin, or with the track
+        to_end = close >= end - _LAST_BAR_SLACK
+        edges = np.append(edges, track.samples if to_end else int((close - LEAD_SECONDS) * track.sample_rate))
+    size = round(count * bar * track.sample_rate)
     hop = max(1, round(count * (1 - settings.overlap)))
     clips: list[Clip] = []
     at = covered = 0
     while at + count < len(edges):
         first, last = int(edges[at]), int(edges[at + count])
-        if last - first <= _HOLE * size and sound.share(first, last) >= SOUNDING_SHARE:
+        if last - first <= _MAX_STRETCH * size and activity.share(first, last) >= ACTIVE_SHARE:
             clips.append(Clip(first, last, last - first))
             covered, at = last, at + hop
         else:
             at += 1
-    if at < len(edges) and edges[at] < material.samples:
-        clips.extend(_tail(material, sound, int(edges[at]), size, covered, settings))
+    if at < len(edges) and edges[at] < track.samples:
+        clips.extend(_tail(track, activity, int(edges[at]), size, covered, settings))
     return clips
 
 
-class _Sound:
-    """Where a track sounds, in steps of 100 ms."""
+class _Activity:
+    """Which steps of 100 ms of a track are not silent."""
 
-    def __init__(self, material: ClipInput) -> None:
-        energy = material.loudness.energy
-        gate = max(to_energy(ABSOLUTE_GATE_LUFS), float(energy.max(initial=0.0)) * _SOUNDING_RANGE)
+    def __init__(self, track: ClipInput) -> None:
+        energy = track.loudness.energy
+        gate = max(to_energy(ABSOLUTE_GATE_LUFS), float(energy.max(initial=0.0)) * _ACTIVE_RANGE)
         self._active = energy > gate
-        self._step = material.rate / HOPS_PER_SECOND
+        self._step = track.sample_rate / HOPS_PER_SECOND
         self._sums = np.concatenate(([0.0], np.cumsum(self._active)))
 
     def share(self, first: int, last: int) -> float:
-        """Share of a stretch that sounds, 0 to 1."""
+        """Share of ``[first, last)`` that is active (0..1)."""
         at = np.interp((first / self._step, last / self._step), np.arange(len(self._sums)), self._sums)
         return float(at[1] - at[0]) * self._step / (last - first)
 
     def next(self, sample: int) -> int | None:
-        """The next sample that sounds, this one or a later one."""
+        """The first active sample at or after ``sample``; None where there is none."""
         step = int(sample / self._step)
         later = np.flatnonzero(self._active[step:])
         if not len(later):

@@ -163,8 +163,8 @@ def _aside(stage: str, paths: list[Path], log: _Log) -> Iterator[None]:
 
 def _crop(job: TrackJob, log: _Log) -> None:
     """Cut clips of what the stages before have measured."""
-    from mirkit.clips.cut import crop
-    from mirkit.clips.features import Source
+    from mirkit.clips.cut import cut_clips
+    from mirkit.clips.features import MeasuredTrack
 
     row = stage("crop")
     if log.failures:
@@ -185,10 +185,10 @@ def _crop(job: TrackJob, log: _Log) -> None:
         opened = TrackAnalysis.load_cached(
             state.track, state.prints, window_curves(state, job.settings), state.stems_by
         )
-        source = Source(opened, state.prints, stages, state.provenance.facts, neural)
+        measured = MeasuredTrack(opened, state.prints, stages, state.provenance.facts, neural)
         # Said beforehand, so that after a kill a run with the same settings goes on without --overwrite.
-        cropped = crop(
-            source,
+        cropped = cut_clips(
+            measured,
             job.settings,
             overwrite=job.overwrite,
             begin=lambda: begun.append(write_entry(Result(), failed="interrupted")),
