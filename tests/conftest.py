@@ -1,4 +1,4 @@
-"""What holds for every run of the tests (its order, its seeds, its caches), and fixtures that every test may use."""
+"""Order, seeds and caches of every test run, and fixtures for all tests."""
 
 import glob
 import os
@@ -21,15 +21,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 pytest_plugins = ["skips"]
 
-# Every run tries properties with the same examples. A job of its own tries others, and more of them:
+# Property tests use the same examples in every run. A separate CI job uses more, and random ones:
 # MIRKIT_PROPERTIES=random pytest -m hypothesis --hypothesis-seed=NUMBER
 settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
 settings.register_profile("random", database=None, deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("MIRKIT_PROPERTIES", "fixed"))
 
-# Numba's cache is not made for several processes that compile at once, so every worker of pytest-xdist has its own. It
-# begins with what earlier runs have compiled. The code of mirkit's kernels goes there as well, and not into the user's
-# folder.
+# Numba's cache does not support several processes that compile at once, so each worker of pytest-xdist has its own,
+# which starts with a copy of the code that earlier runs compiled. The compiled kernels of mirkit are stored there too,
+# and not in the user's folder.
 NUMBA = ROOT / ".pytest_cache" / "numba"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 OWN = NUMBA / (WORKER or "main")
@@ -37,10 +37,10 @@ os.environ["NUMBA_CACHE_DIR"] = str(OWN)
 
 
 def _take_newer(source: Path, target: Path) -> None:
-    """Copy what was compiled, function by function: an index and the code that it names."""
+    """Copy the compiled functions that are newer: each index file, and the code files that it names."""
     for index in source.rglob("*.nbi"):
         copy = target / index.relative_to(source)
-        if index.relative_to(source).parts[0] == "mirkit":  # the archive has it
+        if index.relative_to(source).parts[0] == "mirkit":  # in mirkit's own archive
             continue
         if copy.exists() and copy.stat().st_mtime_ns >= index.stat().st_mtime_ns:
             continue
@@ -71,7 +71,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """No test may depend on those before it. Files are shuffled, and the tests within each; in all workers alike."""
+    """Change the order of the tests with ``--order``: files are shuffled, and the tests within each, as in all workers."""
     order = config.getoption("--order")
     if order == "reverse":
         items.reverse()
@@ -86,7 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once() -> Iterator[None]:
-    """Kernels that are compiled stay compiled for the next session."""
+    """Keep compiled kernels for the next session."""
     use_compiled()
     yield
     keep_compiled()
@@ -94,7 +94,7 @@ def compiled_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_models_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is fetched, and what this machine has fetched is not seen: ``auto`` comes to the same everywhere."""
+    """Fetch no weights and hide those of this machine, so that ``auto`` selects the same methods everywhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIRKIT_OFFLINE", "1")
         patch.setenv("MIRKIT_CONFIG", str(tmp_path_factory.getbasetemp() / "no-settings" / "mirkit.toml"))
@@ -105,7 +105,7 @@ def no_models_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a test asks for one worker, its tracks are worked on in this process: there is no time for another."""
+    """Process tracks in this process if a test uses one worker, which saves the start of a worker process."""
     processes = engines.run
 
     def run(work: Any, items: Any, *, jobs: int = 1, **limits: Any) -> Iterator[Any]:

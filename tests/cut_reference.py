@@ -1,6 +1,6 @@
-"""What a window's features must be: the same stretch cut out, decoded and measured as a file of its own.
+"""Reference for the features of a window: the same window cut out, decoded and measured as a file of its own.
 
-With the source's beats, tuning and loudest frame, as the contract says: a cut does not know them.
+The measurement uses the beats, tuning and loudest frame of the whole track, which the cut file does not contain.
 """
 
 from collections.abc import Iterator
@@ -28,10 +28,10 @@ from mirkit.track import Track
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a key of a window may lie from the cut: ``absolute + relative * |cut| + onsets / n``.
+    """Largest difference of a feature of the window and the cut file: ``absolute + relative * |cut| + onsets / n``.
 
     ``n`` is the number of onsets of the signal in the window. An onset near either edge, or near the detector's
-    threshold, may count in one and not in the other; a value made of onsets moves by its share of them.
+    threshold, may be detected in one and not in the other, which changes a feature by the share of one onset.
     """
 
     key: str
@@ -86,12 +86,12 @@ def _tolerances() -> Iterator[Tolerance]:
 TOLERANCES = {row.key: row for row in _tolerances()}
 
 
-#: Below so many onsets of a signal, what is made of them may exist in a window and not in the cut, or the reverse.
+#: With fewer onsets than this, a rhythm feature may be known for the window and not for the cut file, or the reverse.
 FEW_ONSETS = 12
 
 
 def outside(key: str, window: Value, cut: Value, n: int) -> float | None:
-    """By how many of its tolerances a window lies off the cut; None where one of them rightly has no value."""
+    """Return the difference in units of the tolerance; None if a value may be missing in the window or the cut file."""
     if isinstance(window, Unknown) or isinstance(cut, Unknown):
         few = n < FEW_ONSETS and stage(feature(key).stage).module == "rhythm"
         return None if few or (isinstance(window, Unknown) and isinstance(cut, Unknown)) else np.inf
@@ -156,7 +156,7 @@ def _tuning_of(source: TrackAnalysis, part: str) -> Iterator[None]:
 
 @contextmanager
 def _loudest_of(source: TrackAnalysis, cut: TrackAnalysis) -> Iterator[None]:
-    """Let the loudest frame of every chroma curve of the cut be that of the source's."""
+    """Replace the loudest frame of every chroma series of the cut with that of the source."""
     parts = [part for part, family in source._curves if family == "chroma"]
     levels = {id(cut.curve(part, "chroma")): source.curve(part, "chroma").level_db.max() for part in parts}
 

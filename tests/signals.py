@@ -1,4 +1,4 @@
-"""Synthetic signals with known answers, float32, at the analysis rate unless told otherwise.
+"""Synthetic signals with known answers, float32, at the analysis rate unless a rate is given.
 
 Every function returns mono, ``shape=(n,)``. ``np.stack((left, right))`` makes stereo.
 """

@@ -52,8 +52,8 @@ def allowed(reason: str) -> bool:
 
 def _check(report: pytest.TestReport | pytest.CollectReport) -> None:
     if report.skipped and not hasattr(report, "wasxfail") and isinstance(report.longrepr, tuple):
-        path, line, said = report.longrepr
-        reason = said.removeprefix("Skipped: ")
+        path, line, message = report.longrepr
+        reason = message.removeprefix("Skipped: ")
         if not allowed(reason):
             report.outcome = "failed"
             report.longrepr = f"{path}:{line}: skipped for a reason that tests/skips.py does not list: {reason}"

@@ -74,7 +74,7 @@ def test_command(line: Line, place: Path, monkeypatch: pytest.MonkeyPatch, capsy
     if line.backend is None:
         assert status == 0, error
     elif status or line.backend not in BUILT:
-        # The model is not there: one line that says so.
+        # The model is missing: one line states this.
         assert status == 1
         assert len(error.splitlines()) == 1, error
 

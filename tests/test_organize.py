@@ -37,7 +37,7 @@ def untagged(path: Path) -> Tags:
 
 
 def touch(folder: Path, *names: str) -> None:
-    """Make files whose content is their name, so that every one can be told from the others."""
+    """Make files whose content is their name, so that each can be recognized."""
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -438,8 +438,8 @@ def test_undo_keeps_a_file_that_a_link_at_its_old_place_points_to(tmp_path: Path
     if kind == "chain":
         (tmp_path / "hop").symlink_to(song)
     if kind == "folder":
-        (tmp_path / "door").symlink_to(tmp_path / "a")
-    to = {"relative": "a/full_mix.mp3", "absolute": song, "chain": "hop", "folder": "door/full_mix.mp3"}[kind]
+        (tmp_path / "linked").symlink_to(tmp_path / "a")
+    to = {"relative": "a/full_mix.mp3", "absolute": song, "chain": "hop", "folder": "linked/full_mix.mp3"}[kind]
     (tmp_path / "a.mp3").symlink_to(to)
     report = undo(tmp_path)
     assert song.read_text() == "a.mp3"

@@ -1,4 +1,4 @@
-"""What is skipped for a reason that nobody has listed fails, in one process and with workers."""
+"""A test that is skipped for an unlisted reason fails, in one process and with workers."""
 
 import subprocess
 import sys

@@ -109,7 +109,7 @@ def test_two_loose_files_of_one_name_have_results_of_their_own(tmp_path: Path) -
     one, other = (Track.at(tmp_path / name) for name in names[:2])
     assert (one.mix.name, one.info.name, one.stems) == ("a.flac", "a.flac.INFO", {})
     assert (other.mix.name, other.curves.name) == ("a.wav", "a.wav.CURVES.npz")
-    assert other.stems == {"drums": tmp_path / "a.wav_drums.flac"}, "whose bass it is nobody knows"
+    assert other.stems == {"drums": tmp_path / "a.wav_drums.flac"}, "the owner of the bass file is ambiguous"
     assert other.stem_path("bass").name == "a.wav_bass.flac"
     assert [track.path.name for track in find_all(tmp_path)] == ["a.flac", "a.wav"]
     assert get_info_path(tmp_path / "a.wav") == other.info
