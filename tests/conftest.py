@@ -71,7 +71,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Change the order of the tests with ``--order``: files are shuffled, and the tests within each, as in all workers."""
+    """Reorder the tests for ``--order``: shuffle the files, and the tests within each, in all workers alike."""
     order = config.getoption("--order")
     if order == "reverse":
         items.reverse()
