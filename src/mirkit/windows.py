@@ -107,7 +107,7 @@ class WindowAnalyzer:
             state = TrackState.of(track)
         settings = read_settings(find_root(track.path))
         backends = {row.job: entry.backend or "" for row in STAGES if (entry := state.provenance.stages.get(row.name))}
-        # What a stage has read depends on the method that measured it, whatever the settings say now.
+        # What a stage has read depends on the backend that measured it, not on the settings of now.
         named = {job: name for job, name in backends.items() if job and name}
         settings = replace(settings, backends=replace(settings.backends, **named))
         if todo := state.outstanding(FROM_CURVES, backends, settings):
@@ -186,12 +186,12 @@ class WindowAnalyzer:
         values: dict[str, Value] = {}
         for name in FROM_SOUND:
             entry = self._state.provenance.stages.get(name)
-            told = entry.reasons if entry else {}
+            reasons = entry.reasons if entry else {}
             if samples and name == "timbral":
                 audio = open_audio(self._opened.track.mix, hold_seconds=0)
                 values |= timbre_of(audio.window(window.start, window.end), audio.rate).values
             else:
-                values |= {key: Unknown(told[key]) if key in told else NEEDS_SOUND for key in stage(name).keys}
+                values |= {key: Unknown(reasons[key]) if key in reasons else NEEDS_SOUND for key in stage(name).keys}
         return values
 
 

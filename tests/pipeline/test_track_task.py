@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -416,3 +417,17 @@ def test_a_replaced_stem_is_told_in_the_provenance(tmp_path: Path) -> None:
     extract(folder, ("separate",))
     record = read_provenance(folder / "Swapped.PROVENANCE").stages["separate"]
     assert record.external == ("drums",)
+
+
+def test_the_plan_is_a_hint_that_the_worker_verifies(tmp_path: Path) -> None:
+    """What another run has done since the plan was made is not done again, and is reported."""
+    folder = make_track(tmp_path / "Shared", seconds=4.0)
+    job = TrackJob(folder, ("source", "loudness"), BACKENDS, Settings(), planned={"source": "new", "loudness": "new"})
+    outcome = process(job)
+    assert (set(outcome.done), outcome.notes) == ({"source", "loudness"}, ())
+    again = process(job)
+    assert (again.done, set(again.skipped)) == ((), {"source", "loudness"})
+    assert again.notes == ("source, loudness: done by another run in the meantime",)
+    assert process(replace(job, planned={})).notes == ()
+    # A plan that knows less than the files decides nothing either.
+    assert process(replace(job, stages=("source", "loudness", "bands"), planned={})).done == ("bands",)

@@ -1,4 +1,4 @@
-"""What a run will do, known before it starts: tracks, methods, what is done already, time and disk."""
+"""What a run will do, known before it starts: tracks, backends, stages, time and disk space."""
 
 import shutil
 from collections import Counter
@@ -26,12 +26,12 @@ from mirkit.track.clip import refusal, replaced_clips
 #: Bytes of a FLAC stem per second of stereo sound.
 _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
-#: Up to so many excluded tracks are named.
+#: Excluded tracks are listed by name where there are at most this many.
 _NAMED = 3
 #: Settings that do not decide what is done.
 _UNRELATED = ("exclude", "run")
 
-#: Is given methods with the weights that they lack; returns whether the user agrees that all of these are fetched.
+#: Called with backends and the weights that they lack; returns whether the user agrees that all of these are fetched.
 Agree = Callable[[Sequence[tuple[Backend, Model]]], bool]
 
 
@@ -46,7 +46,7 @@ class RunRequest:
     stages : tuple of str
     batch : bool
     fixed : dict
-        Job -> method that the command's name or a flag asks for.
+        Task -> backend that the command's name or an option names.
     overrides : dict
         ``section.key`` of the settings -> value from the command line.
     overwrite, debug : bool
@@ -61,7 +61,7 @@ class RunRequest:
     address : str or None
         Of the Ray cluster that does the work; None is this machine.
     url : str
-        Of the data set on object storage; ``path`` then is what ``pipeline.away.mirror`` made of it.
+        Of the data set on object storage; ``path`` then is the mirror that ``remote.listing.mirror`` made of it.
     """
 
     path: Path
@@ -92,15 +92,15 @@ class RunPlan:
     settings : Settings
         Their ``backends`` are those below.
     backends : dict
-        Job -> method, "" where there is none.
+        Task -> backend, "" where there is none.
     fresh : dict
-        Those of them that ``auto`` came to in this plan.
+        Those of them that ``auto`` chose in this plan.
     downloads : tuple of Model
-        Whose weights are not here yet.
+        Models whose weights have to be fetched.
     todo : dict
         Track's folder or file -> stage -> why it must run. Absent: all done.
     unreadable : dict
-        Track -> why nothing can be done with it; it is tried all the same, and fails with this line.
+        Track -> why it cannot be worked on; it is tried all the same, and fails with this line.
     own : dict
         ``"separate"``, ``"drums"`` -> number of tracks whose stems, or MIDI, are the user's own; counted where they are
         to be done again.
@@ -130,13 +130,13 @@ class RunPlan:
 
 
 def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
-    """Find the tracks, settle the methods, and see what is done.
+    """Find the tracks, choose the backends, and find the stages that are missing or stale.
 
     Parameters
     ----------
     request : RunRequest
     agree : callable, optional
-        Asks the user, at most once, whether weights may be fetched that ``auto`` does not fetch by itself. Without it
+        Asks the user, at most once, whether to fetch weights that ``auto`` does not fetch by itself. Without it
         they are not fetched.
 
     Raises
@@ -144,7 +144,7 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     MissingInput
         No track there.
     MissingExtra
-        A method that was asked for, or the only one for the job, cannot be used here.
+        A backend that was named, or the only one for the task, cannot be used here.
     SettingsError
         The settings file or an option is wrong, or clips of other settings would be deleted.
     """
@@ -214,7 +214,7 @@ def _replaced(request: RunRequest, settings: Settings, tracks: list[Track]) -> l
     Raises
     ------
     SettingsError
-        There are some, and the user did not say that they may go.
+        There are some, and ``overwrite`` is not set.
     """
     clips, of, before = 0, 0, None
     for track in tracks:
@@ -250,13 +250,13 @@ def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
 
 
 def _choices(request: RunRequest, settings: Settings) -> dict[str, str]:
-    """The method that is asked for, or ``auto``, of each job that the stages of a request have."""
+    """Backend that was named, or ``auto``, for each task that the stages of a request have."""
     jobs = {stage(name).job for name in with_needs(request.stages)}
     return {job: request.fixed.get(job, getattr(settings.backends, job)) for job in JOBS if job in jobs}
 
 
 def _agreed(request: RunRequest, settings: Settings, tracks: list[Track], agree: Agree) -> dict[str, str]:
-    """Job -> method whose weights the user agrees to fetch; asks only where ``auto`` would use them."""
+    """Task -> backend whose weights the user agrees to fetch; asks only where ``auto`` would use them."""
     offers = []
     for job, choice in _choices(request, settings).items():
         if choice != "auto" or (job == "stems" and all(map(_has_stems, tracks))):
@@ -273,20 +273,20 @@ def _agreed(request: RunRequest, settings: Settings, tracks: list[Track], agree:
 def _has_stems(track: Track) -> bool:
     try:
         return len(track.stems) == len(STEMS)
-    except MissingInput:  # said when its turn comes
+    except MissingInput:  # its outcome will say why
         return True
 
 
 def _backends(
     request: RunRequest, root: Path, settings: Settings, agreed: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Settle one method a job; say which of them ``auto`` came to, and why not to others."""
+    """Choose one backend a task; give all of them, those that ``auto`` chose, and notices why not others."""
     written = read_settings(root, own=False).backends
     resolved, fresh, notices = {}, {}, []
     for job, choice in _choices(request, settings).items():
         name = agreed.get(job) or models.resolve(job, choice, settings)
         if choice != "auto" and (why := models.unavailable(models.backend(job, name), settings, named=True)):
-            raise MissingExtra(f"{why}; {_mend(job, root, asked=job in request.fixed)}")
+            raise MissingExtra(f"{why}; {_remedy(job, root, asked=job in request.fixed)}")
         if choice == "auto" or (job not in request.fixed and getattr(written, job) == "auto"):
             fresh[job] = name  # also where the user's own settings chose: a later run of the data set does the same
         if choice == "auto":
@@ -303,7 +303,7 @@ def _backends(
     return resolved, fresh, notices
 
 
-def _mend(job: str, root: Path, *, asked: bool) -> str:
+def _remedy(job: str, root: Path, *, asked: bool) -> str:
     if not asked:
         return f'mirkit.toml asks for it; change that with: mirkit init "{root}" --backend {job}=embedded --force'
     embedded = {"stems": "use --model embedded", "drums": "use mirkit drums --backend drums=embedded"}
@@ -318,7 +318,7 @@ def _minutes(tracks: list[Track]) -> float:
         try:
             size = track.mix.stat().st_size
             sizes += size
-            if i % step == 0 and (seconds := probe(track.mix).duration):  # some headers do not tell
+            if i % step == 0 and (seconds := probe(track.mix).duration):  # some headers do not state it
                 probed_seconds += seconds
                 probed_bytes += size
         except (MirkitError, OSError):
@@ -328,18 +328,18 @@ def _minutes(tracks: list[Track]) -> float:
 
 @dataclass
 class Outstanding:
-    """What is to be done with tracks.
+    """Stages that are missing or stale, of many tracks.
 
     Attributes
     ----------
     todo : dict
         Track's folder or file -> stage -> why it must run. Absent: all done.
     unreadable : dict
-        Track -> why nothing can be done with it.
+        Track -> why it cannot be worked on.
     own : dict
-        Stage that is to be done again -> number of tracks that have files of the user's in its place.
+        Stage to be done again -> number of tracks where files of the user's are in its place.
     newer : int
-        Tracks that a newer version of mirkit has measured.
+        Number of tracks that a newer version of mirkit has measured.
     """
 
     todo: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -360,7 +360,7 @@ def outstanding(
     many: bool,
     jobs: int,
 ) -> Outstanding:
-    """See what is to be done.
+    """Find the stages that are missing or stale, in the tracks' files or in the index of tracks that have not changed.
 
     Parameters
     ----------
@@ -368,40 +368,40 @@ def outstanding(
     root : Path
         The data set.
     stages, backends, settings, overwrite, replaces
-        What is wanted of them, and how.
+        See :class:`RunRequest` and :class:`RunPlan`.
     many : bool
-        Whether it is worth to keep what is found for the next run.
+        Whether to keep an index for the next run.
     jobs : int
-        Processes that may read, if there is very much to be read.
+        Processes that may read sidecars, where there are very many.
     """
     index = _index(root, stages, backends, settings) if many and not (overwrite or replaces) else None
-    found = Outstanding()
-    unknown = [track for track in tracks if not (index and _lasts(track) and index.get(track.folder))]
-    question = _Question(stages, backends, settings, overwrite, replaces)
-    for track, answer in zip(unknown, map_chunked(question, unknown, jobs=jobs), strict=True):
+    result = Outstanding()
+    unknown = [track for track in tracks if not (index and _is_indexable(track) and index.get(track.folder))]
+    find_todo = _FindTodo(stages, backends, settings, overwrite, replaces)
+    for track, answer in zip(unknown, map_chunked(find_todo, unknown, jobs=jobs), strict=True):
         if isinstance(answer, str):
-            found.unreadable[str(track.path)] = answer
+            result.unreadable[str(track.path)] = answer
             continue
         for name in answer.own:
-            found.own[name] = found.own.get(name, 0) + 1
-        found.newer += answer.newer
+            result.own[name] = result.own.get(name, 0) + 1
+        result.newer += answer.newer
         if answer.todo:
-            found.todo[str(track.path)] = answer.todo
-        elif index and _lasts(track) and not answer.newer:
+            result.todo[str(track.path)] = answer.todo
+        elif index and _is_indexable(track) and not answer.newer:
             index.put(track.folder, value=True)
     if index:
         index.save()
-    return found
+    return result
 
 
-def _lasts(track: Track) -> bool:
-    """Whether what is found of a track can be told by its folder's files."""
+def _is_indexable(track: Track) -> bool:
+    """Whether the stamps of its folder's files tell that a track has not changed."""
     return not (track.loose or track.unclean)
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """What is to be done with one track."""
+class _TrackTodo:
+    """Stages that are missing or stale, of one track."""
 
     todo: dict[str, str]
     own: tuple[str, ...]
@@ -409,8 +409,8 @@ class _Answer:
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What a track still wants, or the line that says why nothing can be done with it."""
+class _FindTodo:
+    """Finds the stages of a track that are missing or stale, or why it cannot be worked on."""
 
     stages: tuple[str, ...]
     backends: dict[str, str]
@@ -418,7 +418,7 @@ class _Question:
     overwrite: bool
     replaces: frozenset[str]
 
-    def __call__(self, track: Track) -> _Answer | str:
+    def __call__(self, track: Track) -> _TrackTodo | str:
         try:
             state = TrackState.of(track, hashed=False)
             todo = state.outstanding(
@@ -426,13 +426,13 @@ class _Question:
             )
             again = self.stages if self.overwrite else self.replaces
             own = tuple(state.own(again, self.settings))
-            return _Answer(todo, own, bool(state.newer(self.stages, self.settings)))
+            return _TrackTodo(todo, own, bool(state.newer(self.stages, self.settings)))
         except (MirkitError, OSError) as error:
             return str(error)
 
 
 def _index(root: Path, stages: tuple[str, ...], backends: dict[str, str], settings: Settings) -> FolderCache | None:
-    """What is known to be done of tracks that have not changed; None where it is not known by their files alone."""
+    """Index of tracks in which everything is done; None where their own files do not decide that."""
     if "crop" in stages:  # clips lie in folders of their own
         return None
     chosen = {name: value for name, value in asdict(settings).items() if name not in _UNRELATED}

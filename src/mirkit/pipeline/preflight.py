@@ -1,4 +1,4 @@
-"""What must be settled before the first track: the device there, weights fetched and fit, the methods written down."""
+"""Checks before the first track: the device exists, weights are fetched and can be loaded, backends are recorded."""
 
 from mirkit.errors import WeightsError
 from mirkit.models import preflight, weights
@@ -8,14 +8,14 @@ from mirkit.store import write_backends
 
 
 def check(plan: RunPlan) -> None:
-    """Look whether what a plan needs is fit, as far as it is here; nothing is fetched or written.
+    """Check the device and the weights that are here; nothing is fetched or written.
 
     Raises
     ------
     WeightsError
         Weights cannot be loaded.
     MissingExtra
-        The device that was asked for is not there.
+        The device does not exist.
     """
     if plan.todo:
         preflight.check_device(plan.backends, plan.settings)
@@ -23,14 +23,14 @@ def check(plan: RunPlan) -> None:
 
 
 def prepare(plan: RunPlan, progress: weights.Progress | None = None) -> None:
-    """Fetch the weights that a plan needs, see that all are fit, and write down what ``auto`` came to.
+    """Fetch the weights that a plan needs, check all of them, and record the backends that ``auto`` chose.
 
     Raises
     ------
     WeightsError
-        Weights cannot be had. Nothing is written then: a later run is free to choose.
+        Weights cannot be fetched or loaded. No backend is recorded then: a later run chooses again.
     MissingExtra
-        The device that was asked for is not there.
+        The device does not exist.
     """
     check(plan)  # before gigabytes are fetched
     if plan.todo and plan.downloads:

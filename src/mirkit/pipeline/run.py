@@ -1,4 +1,4 @@
-"""A plan carried out: every track through an engine, outcomes as they come, a log beside them."""
+"""Carry out a plan: every track goes through an engine, outcomes are yielded as they come, and a log is written."""
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, suppress
@@ -28,10 +28,20 @@ _MODEL_MEMORY = {
 _PATIENCE = 3600.0
 
 
-def run(plan: RunPlan, request: RunRequest, say: Callable[[str], None]) -> Generator[TrackOutcome, None, None]:
-    """Yield the outcome of each track of the plan that has something to do, in the order in which they finish.
+def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Generator[TrackOutcome, None, None]:
+    """Carry out a plan.
 
-    ``say`` is told what takes long before the first track, and what is missing around the tracks.
+    Parameters
+    ----------
+    plan : RunPlan
+    request : RunRequest
+    notify : callable
+        Called with lines that concern the whole run.
+
+    Yields
+    ------
+    TrackOutcome
+        Of each track that has something to do, in the order in which they finish.
     """
     todo = [track for track in plan.tracks if str(track.path) in plan.todo or str(track.path) in plan.unreadable]
     _clean(plan, todo)
@@ -39,16 +49,16 @@ def run(plan: RunPlan, request: RunRequest, say: Callable[[str], None]) -> Gener
         return
     count = workers(plan, request)
     if not has_compiled():
-        say("the first run compiles what it needs, which takes up to a minute")
-    log = logged(plan.root, say, request.url, **_start(plan, request, count)) if request.batch else unlogged()
-    with log as write, closing(_outcomes(plan, request, todo, count, say)) as outcomes:
+        notify("the first run compiles what it needs, which takes up to a minute")
+    log = logged(plan.root, notify, request.url, **_start(plan, request, count)) if request.batch else unlogged()
+    with log as write, closing(_outcomes(plan, request, todo, count, notify)) as outcomes:
         for outcome in outcomes:
             write(**_line(outcome))
             yield outcome
 
 
 def workers(plan: RunPlan, request: RunRequest) -> int:
-    """Number of worker processes: what was asked for, by default one a core; no more than tracks, or than fit."""
+    """Number of worker processes: by default one a core; at most one a track, and as many as fit in memory."""
     asked = min(
         request.jobs or plan.settings.run.jobs or engines.cores(request.address), len(plan.todo) + len(plan.unreadable)
     )
@@ -66,16 +76,16 @@ def workers(plan: RunPlan, request: RunRequest) -> int:
 
 
 def _clean(plan: RunPlan, todo: list[Track]) -> None:
-    """Take away what killed runs left, but where a worker will."""
-    busy = set(todo)
-    folders = {track.folder for track in plan.tracks if track.unclean and track not in busy}
+    """Remove the temporary files of killed runs, except in the tracks of which a worker will remove them."""
+    pending = set(todo)
+    folders = {track.folder for track in plan.tracks if track.unclean and track not in pending}
     for folder in (*folders, plan.root):
         with suppress(MirkitError):  # a folder that cannot be written to stays as it is
             remove_orphans(folder)
 
 
 def _outcomes(
-    plan: RunPlan, request: RunRequest, tracks: list[Track], count: int, say: Callable[[str], None]
+    plan: RunPlan, request: RunRequest, tracks: list[Track], count: int, notify: Callable[[str], None]
 ) -> Generator[TrackOutcome, None, None]:
     jobs = [_job(plan, request, track) for track in tracks]
     busy = []
@@ -87,7 +97,7 @@ def _outcomes(
                 else:
                     yield _outcome(done)
         if busy:
-            say(f"another run is at work on {len(busy)} of the tracks; waiting for it")
+            notify(f"another run is at work on {len(busy)} of the tracks; waiting for it")
             with closing(_engine(busy, request, count, servers.environment)) as results:
                 yield from map(_outcome, results)
 
@@ -102,11 +112,11 @@ def _server_devices(plan: RunPlan, request: RunRequest, count: int) -> list[str]
 
 
 def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:
-    # Called by its path in the data set, for a name may come twice in two folders.
-    named = track.path.relative_to(plan.root).as_posix() if track.path.is_relative_to(plan.root) else track.name
-    path = Path(named) if request.url else track.path
+    # Its path in the data set, because a name may occur in two folders.
+    name = track.path.relative_to(plan.root).as_posix() if track.path.is_relative_to(plan.root) else track.name
+    path = Path(name) if request.url else track.path
     what = (request.stages, plan.backends, plan.settings, request.overwrite, request.replaces, request.debug)
-    return TrackJob(path, *what, named, url=request.url)
+    return TrackJob(path, *what, name, url=request.url, planned=plan.todo.get(str(track.path), {}))
 
 
 def _engine(

@@ -1,4 +1,4 @@
-"""The log of a run that is going on: begun, and ended with how the run ended."""
+"""The log of a run while it goes on."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,24 +15,24 @@ _EVERY = 20.0
 
 
 @contextmanager
-def logged(root: Path, say: Callable[[str], None], url: str = "", **start: Any) -> Iterator[Callable[..., None]]:
-    """Keep a log of the run in the block: ``finished``, or ``interrupted``, or the error that ended it.
+def logged(root: Path, notify: Callable[[str], None], url: str = "", **start: Any) -> Iterator[Callable[..., None]]:
+    """Keep a log of the run in the block. It ends with ``finished``, ``interrupted``, or the error that ended the run.
 
     Parameters
     ----------
     root : Path
         The data set.
-    say : callable
-        Told at the end why the log could not be written, if so.
+    notify : callable
+        Called at the end with the reason where the log could not be written.
     url : str
-        Of the data set that the root stands for: a copy of the log goes there as the run goes on.
+        Of the data set on object storage: the log is copied there while the run goes on.
     start : JSON
-        Particulars of the run.
+        First line of the log.
 
     Yields
     ------
     callable
-        Adds the line of a track, whose particulars are its arguments.
+        Adds a line for a track, made of its keyword arguments.
     """
     log = RunLog(root, mirkit=__version__, **start)
     state = "interrupted"
@@ -45,12 +45,12 @@ def logged(root: Path, say: Callable[[str], None], url: str = "", **start: Any) 
     finally:
         log.close(state)
         if log.problem:
-            say(log.problem)
+            notify(log.problem)
 
 
 @contextmanager
 def unlogged() -> Iterator[Callable[..., None]]:
-    """Keep none: of a run on one track."""
+    """Keep no log, for a run on one track."""
     yield lambda **_: None
 
 
@@ -64,12 +64,12 @@ def _writer(log: RunLog, url: str) -> Callable[..., None]:
     def copy() -> None:
         nonlocal copied
         if store and log.path and time.monotonic() - copied > _EVERY:
-            with suppress(MirkitError):  # the tracks will tell, and so will the end
+            with suppress(MirkitError):  # storage that cannot be written to fails the tracks too
                 store.put((FOLDER / log.path.name).as_posix(), log.path)
             copied = time.monotonic()
 
-    def write(**particulars: Any) -> None:
-        log.write("track", **particulars)
+    def write(**fields: Any) -> None:
+        log.write("track", **fields)
         copy()
 
     copy()

@@ -3,6 +3,7 @@
 The module is light: the parent process imports it without loading the analysis.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,9 @@ class TrackJob:
         Seconds to wait for another run that holds the track.
     url : str
         Of the data set on object storage.
+    planned : mapping
+        Stage -> why it must run, as the plan had it. A hint: the worker decides by the files as it finds them, and
+        reports a stage that another run has done in the meantime.
     """
 
     path: Path
@@ -45,6 +49,7 @@ class TrackJob:
     name: str = ""
     patience: float = 0.0
     url: str = ""
+    planned: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

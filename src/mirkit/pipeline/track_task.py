@@ -48,7 +48,7 @@ from mirkit.windows import neural_stages, window_curves
 
 @dataclass
 class _Log:
-    """An outcome in the making."""
+    """An outcome while the track is worked on."""
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -60,7 +60,10 @@ class _Log:
 
 
 def process(job: TrackJob) -> TrackOutcome:
-    """Run the stages that a track still wants and store what they find. Never raises for the track's own faults."""
+    """Run the stages of a track that are missing or stale, and store their results.
+
+    An error of the track becomes part of the outcome.
+    """
     use_compiled()
     log = _Log()
     try:
@@ -68,11 +71,13 @@ def process(job: TrackJob) -> TrackOutcome:
             if not ours:
                 return TrackOutcome(job.name or str(job.path), busy=True)
             _process(job, log)
+            if meanwhile := [name for name in log.skipped if name in job.planned]:
+                log.notes.append(f"{', '.join(meanwhile)}: done by another run in the meantime")
     except MirkitError as error:
-        told = _told(job, error)
-        if log.failures.get("separate") == told:  # the mix itself cannot be read: say so once
+        message = _message(job, error)
+        if log.failures.get("separate") == message:  # the mix itself cannot be read: it is reported once
             del log.failures["separate"]
-        log.failures["track"] = told
+        log.failures["track"] = message
     keep_compiled()
     return TrackOutcome(
         job.name or str(job.path),
@@ -88,7 +93,7 @@ def process(job: TrackJob) -> TrackOutcome:
 
 @contextmanager
 def _claimed(job: TrackJob) -> Iterator[bool]:
-    """Keep other runs off the track; gives False where one is at work on it. Two runs at once so share the work."""
+    """Lock the track for this run; yield False where another run holds it. Two runs at once share the work so."""
     track = Track.at(job.path)
     name = f"{LOCK_NAME}-run" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")
     with ExitStack() as claim:
@@ -101,12 +106,12 @@ def _claimed(job: TrackJob) -> Iterator[bool]:
 
 
 def _process(job: TrackJob, log: _Log) -> None:
-    track = Track.at(job.path)  # as it is now that it is ours
+    track = Track.at(job.path)  # read after the lock is held
     if track.unclean:
         remove_orphans(track.folder)
     if renamed := follow_rename(track):
         log.notes.append(renamed)
-    # What is to be done again is done on what the files hold, whatever they look like.
+    # With --overwrite every file is read again, whatever its stamp.
     state = TrackState.of(track, known={} if job.overwrite else None)
     if "separate" in job.stages:
         before = state.prints
@@ -124,7 +129,7 @@ def _process(job: TrackJob, log: _Log) -> None:
 
 
 def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log) -> None:
-    """Do what the stages other than separation still want."""
+    """Run the stages other than separation that are missing or stale."""
     todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite, replaces=job.replaces)
     log.skipped += [name for name in job.stages if name != "separate" and name not in {*todo, *log.failures}]
     if newer := [name for name in state.newer(wanted, job.settings) if name not in todo]:
@@ -137,15 +142,15 @@ def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log
 
 
 def _keep_midi(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log) -> tuple[str, ...]:
-    """Leave the user's own MIDI as it is, and say so; give the stages that are left to do."""
+    """Record the user's own MIDI and leave it as it is; give the stages that are left to do."""
     if adopted := _adopt_midi(state, job.settings, _now()):
         log.notes.append(adopted)
     if job.overwrite:
-        told = kept("drums", midi_path(state.track, job.settings).name)
+        message = kept("drums", midi_path(state.track, job.settings).name)
         if job.stages == ("drums",):  # asked for by name: not to do it is a failure
-            log.failures["drums"] = told
+            log.failures["drums"] = message
         else:
-            log.notes.append(told)
+            log.notes.append(message)
     return tuple(name for name in wanted if name != "drums")
 
 
@@ -162,7 +167,7 @@ def _aside(stage: str, paths: list[Path], log: _Log) -> Iterator[None]:
 
 
 def _crop(job: TrackJob, log: _Log) -> None:
-    """Cut clips of what the stages before have measured."""
+    """Cut clips, with features from what the stages before have measured."""
     from mirkit.clips.cut import cut_clips
     from mirkit.clips.features import MeasuredTrack
 
@@ -186,7 +191,7 @@ def _crop(job: TrackJob, log: _Log) -> None:
             state.track, state.prints, window_curves(state, job.settings), state.stems_by
         )
         measured = MeasuredTrack(opened, state.prints, stages, state.provenance.facts, neural)
-        # Said beforehand, so that after a kill a run with the same settings goes on without --overwrite.
+        # Recorded beforehand, so that after a kill a run with the same settings goes on without --overwrite.
         cropped = cut_clips(
             measured,
             job.settings,
@@ -194,18 +199,19 @@ def _crop(job: TrackJob, log: _Log) -> None:
             begin=lambda: begun.append(write_entry(Result(), failed="interrupted")),
         )
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
-        log.failures[row.name] = _told(job, error)
+        log.failures[row.name] = _message(job, error)
         if begun:
-            with suppress(MirkitError):  # the disk may be full: the first failure is the one to tell
+            with suppress(MirkitError):  # the disk may be full: the first failure is the one that is reported
                 write_entry(Result(), failed=log.failures[row.name])
         return
     log.notes += cropped.notes
     log.clips = len(cropped.names)
     modeled = tuple(name for name in (*FROM_SOUND, *neural) if stages[name].backend)
-    for clip in cropped.names if modeled else ():  # what a model hears, it hears in the clip itself
-        again = replace(job, path=state.track.crops / clip, stages=modeled, overwrite=False, replaces=frozenset())
-        heard = process(again)
-        log.failures |= {f"crops/{clip} {where}": why for where, why in heard.failures.items()}
+    for clip in cropped.names if modeled else ():  # these stages need the audio of the clip itself
+        path = state.track.crops / clip
+        again = replace(job, path=path, stages=modeled, overwrite=False, replaces=frozenset(), planned={})
+        outcome = process(again)
+        log.failures |= {f"crops/{clip} {where}": why for where, why in outcome.failures.items()}
     entry = write_entry(Result(method={"aligned": cropped.aligned}), clips=cropped.names)
     log.seconds[row.name] = entry.seconds
     log.done.append(row.name)
@@ -220,11 +226,11 @@ def _separate(job: TrackJob, state: TrackState, log: _Log) -> None:
             _make_stems(job, TrackState.of(Track.at(job.path), known=state.prints), {}, log)
         return
     if foreign and job.overwrite:
-        told = kept(row.name, state.own((row.name,), job.settings)[row.name])
+        message = kept(row.name, state.own((row.name,), job.settings)[row.name])
         if job.stages == (row.name,):  # asked for by name: not to do it is a failure
-            log.failures[row.name] = told
+            log.failures[row.name] = message
         else:
-            log.notes.append(told)
+            log.notes.append(message)
     if len(foreign) == len(STEMS):
         entry = state.provenance.stages.get(row.name)
         if entry is None or entry.backend != EXTERNAL or entry.outputs != foreign:
@@ -248,7 +254,7 @@ def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest]
     row = stage("separate")
     from mirkit.stages.separation import separate
 
-    # Said beforehand, so that stems that a kill leaves behind are not taken for the user's.
+    # Recorded beforehand, so that stems that a kill leaves behind are not taken for the user's.
     pending = tuple(stem for stem in STEMS if stem not in foreign)
     begun = _entry(job, state, row, Result(), {}, 0.0, failed="interrupted", pending=pending)
     update_provenance(state.track.provenance, [begun])
@@ -256,7 +262,7 @@ def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest]
     try:
         result, paths = separate(state.track, job.settings, frozenset(foreign))
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
-        log.failures[row.name] = _told(job, error)
+        log.failures[row.name] = _message(job, error)
         with suppress(MirkitError):  # the disk may be full: the first failure is the one that is reported
             update_provenance(state.track.provenance, [replace(begun, failed=log.failures[row.name])])
         return
@@ -269,7 +275,7 @@ def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest]
 
 
 def _note_foreign(state: TrackState, foreign: dict[str, FileDigest]) -> None:
-    """Write down which of the stems are no longer ours."""
+    """Record which of the stems the user has replaced."""
     entry = state.provenance.stages["separate"]
     external = tuple(sorted(foreign))
     if external and external != entry.external:
@@ -321,7 +327,7 @@ def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAna
 
 
 def _check(row: Stage, result: Result) -> None:
-    """Let nothing into ``.INFO`` that is neither a number nor an unknown with its reason."""
+    """Refuse, with a ValueError, results that are neither numbers nor unknown for a reason."""
     if set(result.values) != set(row.keys):
         raise ValueError(f"keys {sorted(set(result.values) ^ set(row.keys))} are missing or not of this stage")
     for key, value in result.values.items():
@@ -342,7 +348,7 @@ def _run(job: TrackJob, row: Stage, opened: TrackAnalysis, log: _Log) -> tuple[R
         _check(row, result)
         return result, ""
     except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that stage's failure)
-        failure = _told(job, error)
+        failure = _message(job, error)
         return Result({key: Unknown(f"failed: {failure}") for key in row.keys}), failure
 
 
@@ -368,7 +374,7 @@ def _entry(
 
 
 def _adopt_midi(state: TrackState, settings: Settings, when: str) -> str:
-    """Write down that the MIDI file is the user's, where it is; say so, or give "" where nothing is new."""
+    """Record that the MIDI file is the user's; give a note, or "" where nothing is new."""
     foreign = state.foreign_midi(settings)
     row = stage("drums")
     name = entry_name(row, settings)
@@ -386,7 +392,7 @@ def _adopt_midi(state: TrackState, settings: Settings, when: str) -> str:
 def _write_products(
     state: TrackState, settings: Settings, row: Stage, entry: ProvenanceRecord, result: Result
 ) -> ProvenanceRecord:
-    """Write the files of a result; return the entry that knows those which the user may change."""
+    """Write the files of a result; give the record with the digests of those that the user may change."""
     if row.name == "drums":
         return _write_midi(state, settings, entry, result)
     for suffix, content in result.files.items():
@@ -397,21 +403,21 @@ def _write_products(
 def _write_midi(state: TrackState, settings: Settings, entry: ProvenanceRecord, result: Result) -> ProvenanceRecord:
     """Write the MIDI file.
 
-    What is about to be written is said beforehand, beside what was there: a file that a kill leaves behind is then not
-    taken for the user's.
+    Its digest is recorded beforehand, beside that of the file that it replaces, so that a file left behind by a kill is
+    not taken for the user's.
     """
     ours = state.our_midi(settings)
     for suffix, content in result.files.items():
         path = state.product(suffix)
         before = {f"{path.name} before": print_ for name, print_ in ours.items() if name == path.name}
-        begun = {path.name: digest_of_bytes(content)} | before
-        update_provenance(state.track.provenance, [replace(entry, outputs=begun, failed="interrupted")])
+        pending = {path.name: digest_of_bytes(content)} | before
+        update_provenance(state.track.provenance, [replace(entry, outputs=pending, failed="interrupted")])
         atomic_write(path, content)
         return replace(entry, outputs={path.name: file_digest(path)})
     return replace(entry, outputs=ours)  # it failed: what is there is still ours
 
 
-def _told(job: TrackJob, error: Exception) -> str:
+def _message(job: TrackJob, error: Exception) -> str:
     if job.debug:
         traceback.print_exception(error)
     if isinstance(error, MirkitError):

@@ -95,12 +95,12 @@ def stale_reason(
     *,
     products_there: bool,
 ) -> str:
-    """Say why a stage must run, or "" when it is done.
+    """Give the reason why a stage must run, or "" when it is done.
 
     Parameters
     ----------
     entry : ProvenanceRecord or None
-        What the provenance says of it.
+        Its record in the provenance.
     backend : str
         Method that would be used now.
     inputs : StageInputs

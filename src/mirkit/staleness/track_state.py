@@ -43,7 +43,7 @@ class TrackState:
     Attributes
     ----------
     prints : dict
-        Part (``full_mix`` and stems that exist) -> fingerprint of its file.
+        Source (``full_mix`` and stems that exist) -> digest of its file.
     notes : list of str
         Sidecars that could not be read and will be set aside.
     """
@@ -66,7 +66,7 @@ class TrackState:
         hashed : bool
             Without it, a file of which nothing is recorded yet is not read either: enough to see what must run.
         known : mapping of str to Fingerprint, optional
-            Part -> what it is believed to be, in the place of what the provenance says: with an empty one every file
+            Source -> digest to be believed instead of the recorded one: with an empty mapping every file
             is read.
 
         Raises
@@ -90,10 +90,10 @@ class TrackState:
             info = read_info(track.info)
         except InfoError as error:
             notes.append(str(error))
-        told = recorded(provenance)
-        believed = told if known is None else {part: [print_] for part, print_ in known.items()}
+        digests = recorded(provenance)
+        believed = digests if known is None else {part: [print_] for part, print_ in known.items()}
         prints = {
-            part: file_digest(path, *believed.get(part, ())) if hashed or part in told else unread(path)
+            part: file_digest(path, *believed.get(part, ())) if hashed or part in digests else unread(path)
             for part, path in track.parts.items()
         }
         provenance = restamp(track.provenance, provenance, prints)
@@ -106,7 +106,7 @@ class TrackState:
 
     @property
     def stems_by(self) -> str:
-        """Method that made the stems, "" where the provenance does not say."""
+        """Backend that made the stems, "" where it is not recorded."""
         entry = self.provenance.stages.get("separate")
         return (entry.backend if entry else None) or ""
 
@@ -250,11 +250,11 @@ class TrackState:
         entry = self.provenance.stages.get(entry_name(stage("drums"), settings))
         if entry is None and is_marked(path):
             return None
-        told = entry.outputs if entry else {}
-        found = file_digest(path, *told.values())
-        same = {name: found for name, print_ in told.items() if print_ == found}
+        outputs = entry.outputs if entry else {}
+        digest = file_digest(path, *outputs.values())
+        same = {name: digest for name, known in outputs.items() if known == digest}
         self.provenance = restamp(self.track.provenance, self.provenance, same)
-        return None if found in self.our_midi(settings).values() else found
+        return None if digest in self.our_midi(settings).values() else digest
 
 
 class _Identities:
@@ -273,11 +273,11 @@ class _Identities:
 
 
 def unread(path: Path) -> FileDigest:
-    """Stand-in for the fingerprint of a file that was not read: equal to no file's."""
+    """Placeholder for the digest of a file that was not read: equal to the digest of no file."""
     return FileDigest(path.stat().st_size, "")
 
 
 def kept(stage: str, names: str) -> str:
-    """What a user is told of own files that stay where they are although a stage was to be done again."""
+    """Message about the user's own files, which stay although the stage was to be done again."""
     what, option = {"separate": ("stems", "--replace-stems"), "drums": ("MIDI", "--replace-midi")}[stage]
     return f"{names}: your own {what}, kept as found; {option} moves them aside and makes new ones"
