@@ -139,11 +139,27 @@ class WindowAnalyzer:
         return _split(self._measure(self._window(start, end), samples))
 
     def slices(self, count: int, start: float = 0.0, end: float | None = None, *, samples: bool = False) -> Slices:
-        """Summarize equal slices of a window (default: of the whole track), for conditioning that changes over time.
+        """Summarize equal slices of a window, for conditioning that changes over time.
 
-        A value that needs more time than a slice has is measured over that time about the slice's middle.
+        A feature that needs more time than a slice has is measured over that time about the slice's middle.
 
-        Parameters are those of :meth:`at`.
+        Parameters
+        ----------
+        count : int
+            Number of slices, at least 1.
+        start, end : float
+            The window in seconds; by default the whole track.
+        samples : bool
+            Decode the window too, for the timbre features.
+
+        Returns
+        -------
+        Slices
+
+        Raises
+        ------
+        SettingsError
+            There is no slice, or the window is empty or not within the track.
         """
         if count < 1:
             raise SettingsError(f"{count} slices: at least 1")
@@ -211,7 +227,9 @@ def neural_stages(state: TrackState) -> frozenset[str]:
 
 
 def features_at(path: str | PathLike[str], start: float, end: float, *, samples: bool = False) -> dict[str, Number]:
-    """Features of a window of a measured track, in milliseconds; :class:`WindowAnalyzer` has the reasons too.
+    """Compute the features of a window of a measured track from its stored curves, in milliseconds.
+
+    :class:`WindowAnalyzer` gives the reasons of unknown values too, and opens a track once for many windows.
 
     Parameters
     ----------
@@ -225,7 +243,14 @@ def features_at(path: str | PathLike[str], start: float, end: float, *, samples:
     Returns
     -------
     dict
-        Key of ``.INFO`` -> number, or None where it cannot be measured.
+        Name of a feature -> number, or None where it is unknown.
+
+    Raises
+    ------
+    MissingInput
+        There is no such track, or it has not been measured, or what was measured is stale.
+    SettingsError
+        The window is empty or not within the track.
     """
     return WindowAnalyzer.open(path).at(start, end, samples=samples).values
 

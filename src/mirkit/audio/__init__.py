@@ -4,7 +4,7 @@ from mirkit.audio.container import AUDIO_EXTENSIONS, MAX_SECONDS, SourceInfo, is
 from mirkit.audio.decode import Damage
 from mirkit.audio.encode import Writer, Written, encode
 from mirkit.audio.resample import Resampler, resample, resampled_length
-from mirkit.audio.source import HOLD_SECONDS, Audio, open_audio
+from mirkit.audio.source import HOLD_SECONDS, Audio, audio_from_array, open_audio
 from mirkit.audio.tags import Tags, read_tags
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Tags",
     "Writer",
     "Written",
+    "audio_from_array",
     "encode",
     "is_audio",
     "open_audio",

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from mirkit.audio.container import MAX_SECONDS, SourceInfo, probe
-from mirkit.audio.decode import CHUNK, Damage, DecodeStats, decode
+from mirkit.audio.container import MAX_CHANNELS, MAX_RATE, MAX_SECONDS, MIN_RATE, SourceInfo, probe
+from mirkit.audio.decode import CHUNK, Damage, DecodeStats, Piece, decode
 from mirkit.audio.resample import to_rate
 from mirkit.errors import AudioError
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Window
@@ -50,6 +51,52 @@ def open_audio(
         ``Audio`` that decode.
     """
     return Audio(Path(path), probe(path, max_seconds=max_seconds), rate, hold_seconds, max_seconds)
+
+
+def audio_from_array(
+    samples: npt.ArrayLike,
+    sample_rate: float,
+    *,
+    rate: int | None = ANALYSIS_RATE,
+    hold_seconds: float = HOLD_SECONDS,
+) -> "Audio":
+    """Take audio from memory instead of a file. The samples are not copied where they are float32 already.
+
+    Parameters
+    ----------
+    samples : array, floating point, shape=(channels, n) or (n,)
+        Full scale is 1; at most 8 channels.
+    sample_rate : int
+        Hz, 4000 to 384000.
+    rate, hold_seconds
+        See ``open_audio``.
+
+    Raises
+    ------
+    AudioError
+        The array or the rate is not what it should be: one line that says what it is and what to do.
+    """
+    array = np.asarray(samples)
+    if array.dtype.kind != "f":
+        raise AudioError(
+            f"the audio array has dtype {array.dtype}; pass floating-point samples with full scale 1, "
+            "such as samples / 32768 for 16-bit integers"
+        )
+    array = array[None] if array.ndim == 1 else array
+    if array.ndim != 2 or not 1 <= len(array) <= MAX_CHANNELS:
+        hint = "; transpose it" if array.ndim == 2 and 1 <= array.shape[1] <= MAX_CHANNELS else ""
+        raise AudioError(
+            f"the audio array has shape {np.shape(samples)}; pass (channels, n) with 1 to {MAX_CHANNELS} channels, "
+            f"or (n,){hint}"
+        )
+    if not array.shape[1]:
+        raise AudioError("the audio array is empty; pass at least one sample")
+    if not np.isfinite(array).all():
+        raise AudioError("the audio array holds NaN or infinite samples; replace them, for instance by 0")
+    whole = float(sample_rate).is_integer() if isinstance(sample_rate, float | int | np.number) else False
+    if not whole or isinstance(sample_rate, bool) or not MIN_RATE <= sample_rate <= MAX_RATE:
+        raise AudioError(f"the sample rate is {sample_rate!r}; pass a whole number of Hz from {MIN_RATE} to {MAX_RATE}")
+    return _ArrayAudio(array.astype(np.float32, copy=False), int(sample_rate), rate, hold_seconds)
 
 
 class Audio:
@@ -171,11 +218,14 @@ class Audio:
             return iter(self._held)
         return self._decode()
 
+    def _pieces(self, ledger: DecodeStats) -> Iterator[Piece]:
+        return decode(self.path, ledger, max_seconds=self._max_seconds)
+
     def _decode(self) -> Iterator[FloatArray]:
         ledger, n = DecodeStats(), 0
         expected = self._frames if self._frames is not None else (self.source.duration or 0.0) * self.rate
         kept: list[FloatArray] | None = [] if expected <= self._most else None
-        for block in _cut(to_rate(decode(self.path, ledger, max_seconds=self._max_seconds), self.rate), CHUNK):
+        for block in _cut(to_rate(self._pieces(ledger), self.rate), CHUNK):
             n += block.shape[1]
             if n > self._most:
                 kept = None
@@ -183,6 +233,20 @@ class Audio:
                 kept.append(block)
             yield block
         self._held, self._frames, self._damage = kept, n, ledger.damage()
+
+
+class _ArrayAudio(Audio):
+    """Audio in memory, which takes the same way through resampling and blocks as a decoded file."""
+
+    def __init__(self, samples: FloatArray, sample_rate: int, rate: int | None, hold_seconds: float) -> None:
+        seconds = samples.shape[1] / sample_rate
+        info = SourceInfo(sample_rate, len(samples), "array", "array", None, seconds, lossless=True)
+        super().__init__(Path("array"), info, rate, hold_seconds, MAX_SECONDS)
+        self._samples = samples
+
+    def _pieces(self, ledger: DecodeStats) -> Iterator[Piece]:
+        for start in range(0, self._samples.shape[1], CHUNK):
+            yield Piece(self.source.sample_rate, self._samples[:, start : start + CHUNK])
 
 
 def _cut(chunks: Iterable[FloatArray], size: int) -> Iterator[FloatArray]:

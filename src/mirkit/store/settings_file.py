@@ -29,13 +29,13 @@ _MAX_BYTES = 2**20
 _SECTIONS = tuple(dict.fromkeys(name.partition(".")[0] for name in SETTINGS))
 
 
-def read_settings(root: Path, *, own: bool = True) -> Settings:
+def read_settings(root: Path | None, *, own: bool = True) -> Settings:
     """Read the settings that hold for a data set; where no file says otherwise, everything has its default.
 
     Parameters
     ----------
-    root : Path
-        The data set's root.
+    root : Path or None
+        The data set's root; None for audio that belongs to no data set.
     own : bool
         Whether the user's own settings and the environment count too, and not the data set's file alone.
 
@@ -45,8 +45,8 @@ def read_settings(root: Path, *, own: bool = True) -> Settings:
         A file cannot be read, holds an unknown key (the message names the nearest one), a value that is not allowed,
         or, in a data set, a value that only the user may set (the message says where).
     """
-    path = root / SETTINGS_NAME
-    values = _flat(_tables(path))
+    path = (root or Path()) / SETTINGS_NAME
+    values = _flat(_tables(path)) if root else {}
     _refuse_addresses(values, path)
     if not own:
         return with_values(Settings(), values, printable(path))

@@ -73,7 +73,15 @@ class Track:
 
     @classmethod
     def all_loose(cls, looked: FolderListing, paths: Iterable[Path]) -> "list[Track]":
-        """Give the loose files of a folder that was looked at: those at ``paths``, with the stems beside them."""
+        """Give loose files as tracks, with the stems beside them.
+
+        Parameters
+        ----------
+        looked : FolderListing
+            The folder that holds them.
+        paths : iterable of Path
+            The files.
+        """
         stems: dict[str, list[str]] = defaultdict(list)
         named: dict[str, list[str]] = defaultdict(list)
         for name in looked.sounds:

@@ -15,7 +15,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from mirkit.audio import open_audio
+from mirkit.audio import Audio, open_audio
 from mirkit.captions.excerpt import RATE, cut, heard_seconds, sound_tokens
 from mirkit.errors import AudioError, MirkitError
 from mirkit.features.types import FloatArray
@@ -195,7 +195,9 @@ class _Threads:
                 turn.done.append(f"{STAGE}/{question.field}")
             if state.pending:
                 started = time.perf_counter()
-                turn.samples, turn.duration = decode_excerpt(track, job)
+                turn.samples, turn.duration = decode_excerpt(
+                    open_audio(track.mix, rate=RATE, hold_seconds=0), job, printable(track.path)
+                )
                 turn.seconds["decode"] = time.perf_counter() - started
             turn.state = state
         except LockedError:
@@ -266,8 +268,16 @@ class _Threads:
         self._finished.put(turn)
 
 
-def decode_excerpt(track: Track, job: CaptionJob) -> tuple[FloatArray, float]:
+def decode_excerpt(audio: Audio, job: CaptionJob, name: str) -> tuple[FloatArray, float]:
     """Decode what the model is given of a track.
+
+    Parameters
+    ----------
+    audio : Audio
+        At ``RATE``.
+    job : CaptionJob
+    name : str
+        What an error message calls it.
 
     Returns
     -------
@@ -281,11 +291,10 @@ def decode_excerpt(track: Track, job: CaptionJob) -> tuple[FloatArray, float]:
     AudioError
         The track cannot be decoded, or is silent.
     """
-    audio = open_audio(track.mix, rate=RATE, hold_seconds=0)
     blocks = [block.mean(axis=0, dtype=np.float32) for block in audio.blocks()]
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if not np.any(samples):
-        raise AudioError(f"{printable(track.path)}: there is no sound in it")
+        raise AudioError(f"{name}: there is no sound in it")
     duration = len(samples) / RATE
     seconds = heard_seconds(duration, job.max_seconds, whole_windows=job.captioner.whole_windows)
     return cut(samples, seconds, job.settings.texts.excerpt), duration

@@ -1,0 +1,105 @@
+"""``mirkit.analyze``: the features of a track."""
+
+from collections.abc import Mapping
+
+from mirkit.api.source import AudioInput, Source
+from mirkit.catalog import GROUPS, MEASURED, stage, with_needs
+from mirkit.errors import SettingsError
+from mirkit.features.types import Unknown, Value
+from mirkit.stages import stage_function
+from mirkit.store import round6
+from mirkit.store.compiled import with_kernels
+
+
+class Features(dict[str, float | int | None]):
+    """Features by name; None where one is unknown.
+
+    Attributes
+    ----------
+    reasons : dict of str to str
+        Name of each feature that is None -> why.
+    metadata : dict of str to dict
+        What is known beside the numbers, such as ``key``, ``mode`` and ``meter`` -> ``{"value": ..., "confidence":
+        ...}``.
+    """
+
+    def __init__(self, values: Mapping[str, Value], metadata: Mapping[str, dict[str, object]]) -> None:
+        super().__init__({name: _number(value) for name, value in values.items()})
+        self.reasons = {name: value.reason for name, value in values.items() if isinstance(value, Unknown)}
+        self.metadata = dict(metadata)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # As an object of its own, so that the attributes survive pickling and copying.
+        return _rebuilt, (dict(self), self.reasons, self.metadata)
+
+
+def analyze(audio: AudioInput, group: str = "extract", *, backends: Mapping[str, str] | None = None) -> Features:
+    """Measure the features of a track. Nothing is stored.
+
+    Parameters
+    ----------
+    audio : path or (array, int)
+        A track folder, its mix, or a loose audio file; or samples, floating point with full scale 1, shape=(channels,
+        n) or (n,), and their sample rate in Hz. Stems beside a file are used; an array is a mix without stems.
+    group : str
+        Name of a stage or group: ``"rhythm"``, ``"loudness"``, ... (docs/features.md lists them); ``"extract"`` is
+        all of them.
+    backends : mapping of str to str, optional
+        Task (``"beats"``, ``"classification"``, ``"aesthetics"``) -> name of a backend. The default, ``"auto"`` unless
+        the settings name one, is the first whose package and weights are installed, else the embedded one.
+
+    Returns
+    -------
+    Features
+        A dict: name of a feature, as in ``.INFO`` -> number, or None where it is unknown; with the attributes
+        ``reasons`` (why a feature is None) and ``metadata``. Units are those of docs/features.md.
+
+    Raises
+    ------
+    SettingsError
+        There is no such group, task or backend.
+    MirkitError
+        The audio cannot be read, the array is not valid, or a backend cannot be used.
+
+    Examples
+    --------
+    A click every half second is 120 beats per minute:
+
+    >>> import numpy as np
+    >>> import mirkit
+    >>> rate = 44100
+    >>> clicks = np.zeros(20 * rate, np.float32)
+    >>> for time in np.arange(0.5, 20, 0.5):
+    ...     clicks[round(time * rate) :][:441] = np.hanning(441)
+    >>> features = mirkit.analyze((clicks, rate), "tempo", backends={"beats": "embedded"})
+    >>> round(features["bpm"], 1)
+    120.0
+
+    What is unknown has a reason:
+
+    >>> silence = mirkit.analyze((np.zeros((2, 5 * rate), np.float32), rate), "loudness")
+    >>> silence["lufs"], silence.reasons["lufs"], silence.reasons["lufs_drums"]
+    (None, 'silent', 'stem missing')
+    """
+    named = {name: (name,) for name in MEASURED} | {row.name: row.stages for row in GROUPS}
+    if group not in named:
+        raise SettingsError(f"no feature group named {group!r}; there are {', '.join(named)}")
+    source = Source.of(audio, backends)
+    rows = [stage(name) for name in with_needs(named[group])]
+    analysis = source.measure(rows)
+    results = [with_kernels(lambda row=row: stage_function(row)(analysis, source.settings)) for row in rows]  # type: ignore[misc]
+    source.report([*analysis.notes, *(note for result in results for note in result.notes)])
+    values = {name: value for result in results for name, value in result.values.items()}
+    metadata = {name: entry for result in results for name, entry in result.facts.items()}
+    return Features(values, metadata)
+
+
+def _number(value: Value) -> float | int | None:
+    """Round as ``.INFO`` does."""
+    if isinstance(value, Unknown):
+        return None
+    return round6(value) if isinstance(value, float) else value
+
+
+def _rebuilt(values: dict[str, Value], reasons: dict[str, str], metadata: dict[str, dict[str, object]]) -> Features:
+    return Features(values | {name: Unknown(reason) for name, reason in reasons.items()}, metadata)
