@@ -24,6 +24,7 @@ LAYERS = {
     "__init__": 8,
     "__main__": 8,
     "cli": 8,
+    "api": 7,
     "pipeline": 7,
     "remote": 7,
     "clips": 6,

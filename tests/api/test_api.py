@@ -25,7 +25,7 @@ from mirkit.catalog import STEMS, TRACK_KEYS
 from mirkit.errors import AudioError, MissingInput, SettingsError
 from mirkit.models import weights
 from mirkit.models.weights import Weights
-from text_server import said, text_server
+from text_server import completion, text_server
 
 RATE = 44100
 FUNCTIONS = ("analyze", "separate", "track_beats", "transcribe_drums", "caption")
@@ -270,7 +270,7 @@ def test_results_survive_pickling_and_copying() -> None:
         assert twin == features
         assert twin.reasons == features.reasons
         assert twin.metadata == features.metadata
-    with text_server(answer=lambda _: said("Slow and calm music for a quiet evening at home.")) as server:
+    with text_server(answer=lambda _: completion("Slow and calm music for a quiet evening at home.")) as server:
         texts = mirkit.caption((signals.band(3.0), RATE), ["full"], url=server.url)
     twin = pickle.loads(pickle.dumps(texts))
     assert (twin, twin.reasons, twin.model) == (texts, texts.reasons, texts.model)
@@ -299,7 +299,7 @@ def test_without_logging_a_library_is_silent(tmp_path: Path) -> None:
 def test_captions(tmp_path: Path) -> None:
     folder = make_track(tmp_path / "Track", seconds=4.0)
     before = files_in(tmp_path)
-    with text_server(answer=lambda _: said("Slow and calm music for a quiet evening at home.")) as server:
+    with text_server(answer=lambda _: completion("Slow and calm music for a quiet evening at home.")) as server:
         texts = mirkit.caption(folder, url=server.url)
         own = mirkit.caption(folder, {"pace": "How fast is it, at {bpm}?"}, url=server.url)
     assert list(texts) == ["full", "technical", "genre_mood", "instrumentation", "structure"]
@@ -311,7 +311,7 @@ def test_captions(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_is_not_usable_is_none_with_a_reason() -> None:
-    with text_server(answer=lambda _: said("")) as server:
+    with text_server(answer=lambda _: completion("")) as server:
         texts = mirkit.caption((signals.band(3.0), RATE), ["full"], url=server.url)
     assert texts == {"full": None}
     assert "no usable answer" in texts.reasons["full"]
@@ -322,7 +322,7 @@ def test_the_examples_run(name: str) -> None:
     function = getattr(mirkit, name)
     module = importlib.import_module(function.__module__)
     answer = "A bright C major chord, held by sine tones without any vibrato or decay."
-    with text_server(answer=lambda _: said(answer)) as server:
+    with text_server(answer=lambda _: completion(answer)) as server:
         examples = doctest.DocTestFinder(recurse=False).find(function, name, module, {"url": server.url})
         runner = doctest.DocTestRunner()
         lines: list[str] = []

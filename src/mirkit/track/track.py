@@ -165,7 +165,15 @@ class Track:
         return path
 
     def stem_path(self, stem: str, suffix: str = ".flac") -> Path:
-        """Say where a stem is to be written."""
+        """Give the path at which a stem is written.
+
+        Parameters
+        ----------
+        stem : str
+            ``drums``, ``bass``, ``other`` or ``vocals``.
+        suffix : str
+            Of the file, with its dot.
+        """
         return self._companion(stem + suffix)
 
     def sidecar(self, kind: str) -> Path:
