@@ -104,11 +104,11 @@ def transcribe_drums(audio: AudioInput, *, backend: str | None = None, device: s
     # That an array has no stem beside it is no news.
     source.report([*analysis.notes, *(result.notes if source.track else ())])
     hits = result.hits
-    names = [instrument.name for instrument in hits.voices]
+    names = [instrument.name for instrument in hits.instruments]
     return DrumTranscription(
         times={name: np.asarray(times, np.float64) for name, times in zip(names, hits.times, strict=True)},
         velocities={name: velocities(levels) for name, levels in zip(names, hits.levels, strict=True)},
-        notes={instrument.name: instrument.note for instrument in hits.voices},
+        notes={instrument.name: instrument.note for instrument in hits.instruments},
         source=result.source,
         _hits=hits,
     )
