@@ -243,10 +243,10 @@ def test_a_page_is_made_again_only_where_its_own_track_has_changed(sets: Sets, t
 
     root = tmp_path / "set"
     shutil.copytree(sets.loose, root, ignore=shutil.ignore_patterns("crops"))
-    list(report.write(report.plan(root)))
-    assert not report.plan(root).todo
+    list(report.write_report(report.plan_report(root)))
+    assert not report.plan_report(root).pending
     shutil.copyfile(root / "01 first.INFO", root / "02 second.INFO")
-    assert [page.name for page in report.plan(root).todo] == ["02 second.mp3"]
+    assert [page.name for page in report.plan_report(root).pending] == ["02 second.mp3"]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from mirkit.catalog import TRACK_KEYS
 from mirkit.cli import main
 from mirkit.engines import serial
 from mirkit.report import FOLDER
-from mirkit.report.site import _write_set, plan
+from mirkit.report.site import _write_set, plan_report
 from report.browser import Browser, available
 
 pytestmark = [
@@ -147,7 +147,7 @@ def test_sound_that_is_gone_is_told(browser: Browser, site: Path, music: Path) -
     assert main(["report", str(music / "A - One"), "--out", str(music / FOLDER), "--quiet"]) == 0
     (music / "A - One" / "full_mix.flac").rename(music / "moved.flac")
     browser.open(next((music / FOLDER / "tracks").glob("a-one*")))
-    browser.until("document.querySelector('#said').textContent.includes('cannot be played')")
+    browser.until("document.querySelector('#message').textContent.includes('cannot be played')")
     browser.console()
 
 
@@ -159,7 +159,7 @@ def test_a_thousand_tracks_open(browser: Browser, tmp_path: Path) -> None:
         (folder / "full_mix.flac").touch()
         info = {name: ((7 * i + 13 * j) % 101) / 101 for j, name in enumerate(TRACK_KEYS)} | {"bpm": 60 + i % 120}
         (folder / f"T{i:04d}.INFO").write_text(json.dumps(info))
-    report = plan(root)
+    report = plan_report(root)
     for name in ("tracks", "data", "assets"):
         (report.out / name).mkdir(parents=True)
     _write_set(report, {})

@@ -1,4 +1,4 @@
-"""What pages are made of: curves in bytes, waveforms, notes, addresses, escaping."""
+"""What pages are made of: series in bytes, waveforms, notes, addresses, escaping."""
 
 import base64
 import json
@@ -11,30 +11,35 @@ import pytest
 from library import write
 from mirkit.errors import AudioError, InfoError
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.report.curves import curves
-from mirkit.report.encode import grouped, steps
+from mirkit.report.encode import COLUMNS, downsample, quantize_base64, series, waveform
 from mirkit.report.media import address
-from mirkit.report.midi import notes
-from mirkit.report.render import render
-from mirkit.report.site import script
-from mirkit.report.waveform import COLUMNS, waveform
+from mirkit.report.site import render, script
+from mirkit.report.track_page import notes
 
 
 def decoded(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), np.uint8)
 
 
-def test_groups_are_means_of_what_is_there() -> None:
+def test_groups_are_means_of_known_values() -> None:
     rows = np.array([1.0, 3.0, np.nan, 5.0, np.nan, np.nan, 7.0])
-    means, size = grouped(rows, 4)
+    means, size = downsample(rows, 4)
     assert size == 2
     np.testing.assert_array_equal(means, [2, 5, np.nan, 7])
-    assert grouped(rows, 7)[1] == 1
-    assert len(grouped(np.zeros((10_001, 3)), 3000)[0]) == 2501
+    assert downsample(rows, 7)[1] == 1
+    assert len(downsample(np.zeros((10_001, 3)), 3000)[0]) == 2501
 
 
-def test_steps_keep_the_unknown_apart_from_the_least() -> None:
-    assert decoded(steps(np.array([0.0, 1.0, 0.5, np.nan, -np.inf, 9.0]), 0, 1)).tolist() == [1, 255, 128, 0, 1, 255]
+def test_an_unknown_value_differs_from_the_lowest() -> None:
+    values = np.array([0.0, 1.0, 0.5, np.nan, -np.inf, 9.0])
+    assert decoded(quantize_base64(values, 0, 1)).tolist() == [
+        1,
+        255,
+        128,
+        0,
+        1,
+        255,
+    ]
 
 
 def test_waveform_has_the_extremes_of_all_channels(tmp_path: Path) -> None:
@@ -67,25 +72,25 @@ def test_notes_of_a_midi_file_are_in_seconds(tmp_path: Path) -> None:
     assert notes(tmp_path / "drums.mid") == [(0.5, 36, 100), (2.0, 38, 64)]
     for damaged in (b"", b"MThd", b"no midi at all"):
         (tmp_path / "bad.mid").write_bytes(damaged)
-        with pytest.raises(InfoError, match="no MIDI file"):
+        with pytest.raises(InfoError, match="cannot be read as MIDI"):
             notes(tmp_path / "bad.mid")
 
 
-def test_curves_that_are_not_what_they_should_be_are_left_out() -> None:
+def test_series_of_an_unexpected_shape_are_left_out() -> None:
     whole = {
         "full_mix/chroma/chroma": np.full((50, 12), 255, np.uint8),
         "full_mix/chroma/level_db": np.full(50, -20, np.float16),
         "full_mix/bands/energy": np.full((12, 4), 8192.0, np.float32),
         "full_mix/loudness/energy": np.zeros(25, np.float32),
     }
-    found = curves(whole)
+    found = series(whole)
     assert set(found) == {"chroma", "bands", "loudness"}
     assert (decoded(found["chroma"]["data"]) == 255).all()
     assert (decoded(found["bands"]["data"]) == 255).all()  # 0 dBFS
     assert (decoded(found["loudness"]["parts"]["full_mix"]["data"]) == 1).all()  # silence
     broken = whole | {"full_mix/chroma/chroma": np.zeros((50, 11), np.uint8), "full_mix/bands/energy": np.zeros(4)}
-    assert set(curves(broken)) == {"loudness"}
-    assert curves({}) == {}
+    assert set(series(broken)) == {"loudness"}
+    assert series({}) == {}
 
 
 def test_addresses_survive_any_name(tmp_path: Path) -> None:
@@ -104,10 +109,13 @@ def test_everything_is_escaped() -> None:
         "chips": [(HOSTILE, HOSTILE)],
         "problems": [HOSTILE],
         "groups": [
-            (HOSTILE, [{"key": HOSTILE, "value": "1", "unit": HOSTILE, "says": HOSTILE, "why": "", "outside": 0}])
+            (
+                HOSTILE,
+                [{"key": HOSTILE, "value": "1", "unit": HOSTILE, "description": HOSTILE, "why": "", "outside": 0}],
+            )
         ],
         "texts": [(HOSTILE, HOSTILE)],
-        "facts": [(HOSTILE, HOSTILE, HOSTILE)],
+        "metadata": [(HOSTILE, HOSTILE, HOSTILE)],
         "stages": [{"name": HOSTILE, "method": HOSTILE, "version": HOSTILE, "when": HOSTILE, "failed": ""}],
         "data": {HOSTILE: HOSTILE},
     }

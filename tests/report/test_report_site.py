@@ -193,7 +193,7 @@ def test_a_report_goes_into_no_data_set(
     (tmp_path / "link").symlink_to(music)
     for out in (music, music / "A - One", tmp_path, tmp_path / "link"):
         assert run(music, "--out", out, *more) == 2
-        assert "holds tracks, and a report goes into a folder of its own" in capsys.readouterr().err
+        assert "the folder holds tracks, but a report needs a folder of its own" in capsys.readouterr().err
     assert files(music) == before
 
 

@@ -19,7 +19,7 @@ from mirkit.organize.journal import Journal
 from mirkit.remote.lease import LEASE, lease
 from mirkit.remote.manifest import MANIFEST, parse
 from mirkit.remote.object_store import ObjectStore
-from mirkit.report.midi import notes
+from mirkit.report.track_page import notes
 from mirkit.store import (
     LockedError,
     read_curves,

@@ -139,17 +139,17 @@ def report(arguments: argparse.Namespace) -> int:
     from mirkit.cli.progress import progress
     from mirkit.store import printable
 
-    wanted = pages.plan(
+    wanted = pages.plan_report(
         Path(arguments.path),
         Path(arguments.out) if arguments.out else None,
         with_audio=arguments.with_audio,
         overwrite=arguments.overwrite,
     )
-    count, failed = len(wanted.todo), {}
+    count, failed = len(wanted.pending), {}
     jobs = max(1, min(arguments.jobs or engines.cores(), count))
     told = not (arguments.quiet or arguments.json)
     with progress(count, _PAGE_SECONDS * count / jobs, shown=told) as advance:
-        for outcome in pages.write(wanted, jobs):
+        for outcome in pages.write_report(wanted, jobs):
             if outcome.problems:
                 failed[outcome.name] = list(outcome.problems)
                 run_summary.failure(f"{printable(outcome.name)}: {printable('; '.join(outcome.problems))}")

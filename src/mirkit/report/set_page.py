@@ -1,4 +1,4 @@
-"""The page of the whole data set: its numbers as columns, its statistics, what failed."""
+"""The content of the data set's page: features as columns, statistics, failures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,54 +11,65 @@ from mirkit.dataset.correlation import correlations
 from mirkit.dataset.statistics import Statistics, as_json, scaled
 from mirkit.dataset.table import Table
 from mirkit.errors import InfoError
-from mirkit.report.encode import text
+from mirkit.report.encode import to_base64
 from mirkit.store import read_info, read_provenance
 from mirkit.track import Track
 
-#: Tracks that the page draws and lists one by one; the statistics are of all of them.
-MOST_TRACKS = 20_000
-#: Letters of a text that the page of the set shows.
-_BEGINNING = 280
+#: Most tracks that the page draws and lists one by one; the statistics are over all of them.
+MAX_TRACKS = 20_000
+#: Characters of a text that the page shows.
+_MAX_TEXT = 280
 _DIGITS = 5
-#: Up to so many tracks are drawn as strokes instead of bars.
-_FEW = 60
+#: Up to this number of tracks, a distribution is drawn as one line per track instead of a histogram.
+_MAX_RUG = 60
 
 
-def of_keys(table: Table, found: Statistics, order: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """What every page needs: the distribution of each key, and the tracks in order."""
-    told = as_json(found)["keys"]
+def features_content(table: Table, result: Statistics, order: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Collect what every page needs: the distribution of each feature, and the tracks in order.
+
+    Parameters
+    ----------
+    table : Table
+    result : Statistics
+        Of the table.
+    order : sequence of mapping
+        Name, page and title of each track that has a page.
+    """
+    statistics = as_json(result)["keys"]
     keys = []
     for j, name in enumerate(table.keys):
         row = feature(name)
         keys.append(
             {
                 "key": name,
-                "room": stage(row.stage).module,
+                "module": stage(row.stage).module,
                 "unit": row.unit,
-                "says": row.description,
+                "description": row.description,
                 "kind": row.kind,
                 "scale": row.scale,
                 "valid": [row.low, row.high],
                 "rug": _rug(table.values[:, j]),
             }
-            | told[name]
+            | statistics[name]
         )
-    return {"tracks": found.tracks, "keys": keys, "order": list(order)[:MOST_TRACKS]}
+    return {"tracks": result.tracks, "keys": keys, "order": list(order)[:MAX_TRACKS]}
 
 
 def _rug(column: npt.NDArray[np.float64]) -> list[float]:
-    """The numbers themselves where a histogram of them would say little."""
-    numbers = column[np.isfinite(column)]
-    return [_short(value) for value in np.sort(numbers).tolist()] if len(column) <= _FEW else []
+    """The values themselves, where there are too few for a histogram."""
+    values = column[np.isfinite(column)]
+    return [_rounded(value) for value in np.sort(values).tolist()] if len(column) <= _MAX_RUG else []
 
 
-def of_set(table: Table, found: Statistics, tracks: Mapping[str, Track], pages: Mapping[str, str]) -> dict[str, Any]:
-    """What the first page shows beside the distributions.
+def set_content(
+    table: Table, result: Statistics, tracks: Mapping[str, Track], pages: Mapping[str, str]
+) -> dict[str, Any]:
+    """Collect what the data set's page shows beside the distributions.
 
     Parameters
     ----------
     table : Table
-    found : Statistics
+    result : Statistics
         Of the table.
     tracks : mapping
         Name in the table -> track.
@@ -67,52 +78,52 @@ def of_set(table: Table, found: Statistics, tracks: Mapping[str, Track], pages: 
     """
     columns = scaled(table)
     related = correlations(columns)
-    listed = table.names[:MOST_TRACKS]
+    listed = table.names[:MAX_TRACKS]
     rows = [_row(name, tracks[name]) for name in listed]
-    # Whole columns of five digits: a thousand tracks take half a megabyte.
+    # Five digits: the values of a thousand tracks take half a megabyte.
     values = {
-        name: [None if np.isnan(value) else _short(value) for value in table.values[: len(listed), j]]
+        name: [None if np.isnan(value) else _rounded(value) for value in table.values[: len(listed), j]]
         for j, name in enumerate(table.keys)
     }
-    told = as_json(found)
+    content = as_json(result)
     return {
         "names": listed,
         "pages": [pages.get(name, "") for name in listed],
         "rows": rows,
         "values": values,
-        "related": text(np.where(np.isfinite(related), np.rint(100 * related), -128).astype(np.int8)),
-        "mixed": told["mixed"],
-        "classes": told["classes"],
+        "related": to_base64(np.where(np.isfinite(related), np.rint(100 * related), -128).astype(np.int8)),
+        "mixed": content["mixed"],
+        "classes": content["classes"],
         "methods": {name: dict(counts) for name, counts in table.methods.items()},
-        "excluded": told["excluded"],
-        "unreadable": told["unreadable"],
+        "excluded": content["excluded"],
+        "unreadable": content["unreadable"],
         "stems": list(STEMS),
     }
 
 
 def _row(name: str, track: Track) -> dict[str, Any]:
-    """What is said of a track in lists: title, facts, failures; a damaged file tells nothing here."""
+    """Title, metadata and failures of a track; of a damaged one only its name."""
     try:
         info, provenance = read_info(track.info), read_provenance(track.provenance)
     except InfoError:
         return {"title": name}
-    facts: dict[str, Any] = {what: fact.get("value") for what, fact in provenance.facts.items()}
-    tags = facts["tags"] if isinstance(facts.get("tags"), dict) else {}
+    metadata: dict[str, Any] = {key: fact.get("value") for key, fact in provenance.facts.items()}
+    tags = metadata["tags"] if isinstance(metadata.get("tags"), dict) else {}
     row = {
         "title": tags.get("title") or track.name,
         "artist": tags.get("artist"),
         "genre": tags.get("genre"),
-        "seconds": facts.get("duration"),
-        "key": facts.get("key"),
-        "mode": facts.get("mode"),
-        "meter": facts.get("meter"),
+        "seconds": metadata.get("duration"),
+        "key": metadata.get("key"),
+        "mode": metadata.get("mode"),
+        "meter": metadata.get("meter"),
         "failed": {stage: entry.failed for stage, entry in provenance.stages.items() if entry.failed},
         "stems": provenance.stages["separate"].backend if "separate" in provenance.stages else None,
-        "texts": {name: text[:_BEGINNING] for name in TEXT_KEYS if isinstance(text := info.get(name), str)},
+        "texts": {name: text[:_MAX_TEXT] for name in TEXT_KEYS if isinstance(text := info.get(name), str)},
     }
-    return {what: value for what, value in row.items() if value not in (None, {}, "")}
+    return {key: value for key, value in row.items() if value not in (None, {}, "")}
 
 
-def _short(value: float) -> float | int:
-    short = float(f"{value:.{_DIGITS}g}")
-    return int(short) if short.is_integer() and abs(short) < 1e6 else short
+def _rounded(value: float) -> float | int:
+    rounded = float(f"{value:.{_DIGITS}g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e6 else rounded

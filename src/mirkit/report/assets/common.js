@@ -1,5 +1,5 @@
 "use strict";
-/* What both kinds of pages use: elements, canvases that follow size and theme, numbers, the tip beside the pointer. */
+/* Shared by both kinds of pages: elements, canvases that follow size and theme, number formats, the tooltip. */
 const M = {
   el(tag, attributes = {}, ...children) {
     const node = document.createElement(tag);
@@ -13,7 +13,7 @@ const M = {
   id: (name) => document.getElementById(name),
   color: (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim(),
   bytes: (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)),
-  /* Draw a canvas once it comes into view, and again when its size or the theme changes. */
+  /* Draw a canvas when it comes into view, and again when its size or the theme changes. */
   fit(canvas, draw) {
     const again = () => {
       const box = canvas.getBoundingClientRect(), scale = window.devicePixelRatio || 1;
@@ -47,7 +47,7 @@ const M = {
     box.style.left = x + "px";
     box.style.top = (event.clientY + 18 + box.offsetHeight > window.innerHeight ? event.clientY - box.offsetHeight - 10 : event.clientY + 18) + "px";
   },
-  /* A distribution, as bars, or as strokes where tracks are few; `at` marks a value. */
+  /* Draw a distribution: a histogram, or one line per track where there are few tracks; `at` marks a value. */
   bars(pen, w, h, row, at) {
     const place = (value) => Math.min(w - 2, Math.max(0, M.place(row, value) * (w - 2)));
     if (row.rug.length) {
@@ -62,9 +62,9 @@ const M = {
     if (at !== undefined) { pen.fillStyle = M.color("accent"); pen.fillRect(place(at), 0, 2, h); }
   },
   drawable: (row) => row.rug.length > 0 || row.histogram.length > 0,
-  /* Ends of a key's axis: P0.5 and P99.5, of few tracks the least and the greatest. */
+  /* Ends of a feature's axis: P0.5 and P99.5, or minimum and maximum where there are few tracks. */
   ends: (row) => row.rug.length ? [row.low, row.high] : [row.edges[0], row.edges[row.edges.length - 1]],
-  /* Where a value lies between them: 0 to 1 and beyond. */
+  /* Position of a value on the axis: 0 to 1, outside of it less or more. */
   place(row, value) {
     let [low, high] = M.ends(row);
     if (!(high > low)) return .5;
@@ -82,6 +82,6 @@ M.id("theme").addEventListener("click", () => {
   const root = document.documentElement;
   const dark = (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   root.dataset.theme = dark ? "light" : "dark";
-  try { localStorage.setItem("mirkit-theme", root.dataset.theme); } catch { /* a browser may keep nothing for files */ }
+  try { localStorage.setItem("mirkit-theme", root.dataset.theme); } catch { /* some browsers store nothing for pages from the disk */ }
   M.theme();
 });

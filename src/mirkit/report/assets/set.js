@@ -1,5 +1,5 @@
 "use strict";
-/* The page of the data set. KEYS and SET are in data/; everything shown is put in as text, never as markup. */
+/* The page of the data set. KEYS and SET come from data/; everything is inserted as text, never as markup. */
 (() => {
 const { el, id, number } = M, count = SET.names.length;
 const byKey = Object.fromEntries(KEYS.keys.map((row) => [row.key, row]));
@@ -15,10 +15,10 @@ const seconds = SET.rows.reduce((sum, row) => sum + (row.seconds || 0), 0);
 const cells = KEYS.keys.length * KEYS.tracks, filled = KEYS.keys.reduce((sum, row) => sum + row.count, 0);
 const failures = Object.keys(SET.problems).length + SET.unreadable.length;
 const hours = seconds >= 3600 ? `${(seconds / 3600).toFixed(1)} h` : M.clock(seconds, false);
-[[KEYS.tracks, KEYS.tracks === 1 ? "track" : "tracks"], [hours, "of sound"], [cells ? `${Math.round(1000 * filled / cells) / 10} %` : "–", "of all numbers known"],
+[[KEYS.tracks, KEYS.tracks === 1 ? "track" : "tracks"], [hours, "of audio"], [cells ? `${Math.round(1000 * filled / cells) / 10} %` : "–", "of all values known"],
  [KEYS.keys.reduce((sum, row) => sum + row.outliers, 0), "outliers"], [SET.texts, "tracks with texts"],
- [Object.keys(SET.excluded).length, "left out"], [failures, "failed", failures]]
-  .forEach(([value, says, warn]) => id("cards").append(el("div", { class: warn ? "warn" : null }, el("b", {}, String(value)), el("span", {}, says))));
+ [Object.keys(SET.excluded).length, "excluded"], [failures, "failed", failures]]
+  .forEach(([value, label, warn]) => id("cards").append(el("div", { class: warn ? "warn" : null }, el("b", {}, String(value)), el("span", {}, label))));
 
 M.fit(id("tempo"), (pen, w, h) => {
   const tempos = SET.values.bpm.filter((value) => value !== null), none = count - tempos.length;
@@ -85,8 +85,8 @@ SET.unreadable.forEach((why) => problems.append(line(why)));
 SET.rows.forEach((row, i) => Object.entries(row.failed || {}).forEach(([stage, why]) => problems.append(line(trackLink(SET.names[i]), el("span", { class: "flag" }, `${stage}: ${why}`)))));
 for (const [stage, methods] of Object.entries(SET.mixed))
   problems.append(line(`${stage}: made by different methods, so its values are not comparable`, el("span", { class: "number" }, Object.entries(methods).map(([method, n]) => `${method} ${n}`).join(", "))));
-KEYS.keys.filter((row) => row.outside > 0).forEach((row) => problems.append(line(`${row.key}: ${number(100 * row.outside, 2)} % of the numbers lie outside ${number(row.valid[0])} to ${number(row.valid[1])}`)));
-for (const [track, why] of Object.entries(SET.excluded)) problems.append(line(`${track} is left out`, el("span", { class: "number" }, why)));
+KEYS.keys.filter((row) => row.outside > 0).forEach((row) => problems.append(line(`${row.key}: ${number(100 * row.outside, 2)} % of the values are outside ${number(row.valid[0])} to ${number(row.valid[1])}`)));
+for (const [track, why] of Object.entries(SET.excluded)) problems.append(line(`${track} is excluded`, el("span", { class: "number" }, why)));
 id("failures").hidden = !problems.children.length;
 
 /* ---- map */
@@ -97,7 +97,7 @@ for (const [menu, chosen] of [["map-x", "bpm"], ["map-y", "lufs"], ["map-c", "da
   numeric.forEach((row) => select.append(el("option", { value: row.key, selected: row.key === chosen }, row.key)));
   select.addEventListener("change", () => id("map-canvas").redraw());
 }
-const inset = 44, air = 14; // room for the numbers of the axes, and between the dots and the frame
+const inset = 44, air = 14; // margins for the axis labels, and between the dots and the frame
 const spot = (row, value, length, up) => {
   const p = Math.min(1, Math.max(0, M.place(row, value)));
   return up ? length - inset - air - p * (length - inset - 8 - 2 * air) : inset + air + p * (length - inset - 14 - 2 * air);
@@ -122,7 +122,7 @@ M.fit(id("map-canvas"), (pen, w, h) => {
     pen.globalAlpha = .75; pen.beginPath(); pen.arc(spot(X, x, w), spot(Y, y, h, true), radius, 0, 7); pen.fill();
   }
   pen.globalAlpha = 1;
-  id("map-said").textContent = `${shown} of ${count} have both`;
+  id("map-count").textContent = `${shown} of ${count} have both values`;
 });
 const nearest = (event) => {
   const box = event.currentTarget.getBoundingClientRect(), X = byKey[id("map-x").value], Y = byKey[id("map-y").value];
@@ -143,10 +143,10 @@ id("map-canvas").addEventListener("pointerleave", (event) => M.tip(event));
 id("map-canvas").addEventListener("click", (event) => { const i = nearest(event); if (i >= 0) open(i); });
 
 /* ---- distributions */
-const rooms = [...new Set(KEYS.keys.map((row) => row.room))];
-let room = "";
+const modules = [...new Set(KEYS.keys.map((row) => row.module))];
+let selected = "";
 const cards = KEYS.keys.map((row) => {
-  const flags = row.constant ? "constant" : !row.count ? "no numbers" : row.outliers ? `${row.outliers} outlier${row.outliers > 1 ? "s" : ""}` : "";
+  const flags = row.constant ? "constant" : !row.count ? "no values" : row.outliers ? `${row.outliers} outlier${row.outliers > 1 ? "s" : ""}` : "";
   const canvas = el("canvas");
   const p = row.percentiles || {};
   const card = el("button", { class: "key", onclick: () => detail(row) }, el("b", {}, row.key), canvas,
@@ -158,11 +158,11 @@ const cards = KEYS.keys.map((row) => {
 });
 const filter = () => {
   const wanted = id("find-key").value.toLowerCase();
-  cards.forEach(([row, card]) => { card.hidden = (room && row.room !== room) || !(row.key + " " + row.says).toLowerCase().includes(wanted); });
+  cards.forEach(([row, card]) => { card.hidden = (selected && row.module !== selected) || !(row.key + " " + row.description).toLowerCase().includes(wanted); });
 };
-["all", ...rooms].forEach((label) => id("rooms").append(el("button", { "aria-pressed": String(label === "all"), onclick(event) {
-  room = label === "all" ? "" : label;
-  id("rooms").querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", String(button === event.currentTarget)));
+["all", ...modules].forEach((label) => id("modules").append(el("button", { "aria-pressed": String(label === "all"), onclick(event) {
+  selected = label === "all" ? "" : label;
+  id("modules").querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", String(button === event.currentTarget)));
   filter();
 } }, label)));
 id("find-key").addEventListener("input", filter);
@@ -170,10 +170,10 @@ id("find-key").addEventListener("input", filter);
 function detail(row) {
   const box = id("detail"), canvas = el("canvas"), p = row.percentiles || {}, range = row.range || {};
   const cell = (label, value) => el("div", {}, el("span", {}, label), number(value));
-  box.replaceChildren(el("button", { class: "ghost close", "aria-label": "Close", onclick: () => box.close() }, "✕"), el("h2", {}, row.key), el("p", { class: "hint" }, `${row.says} (${row.unit})`));
+  box.replaceChildren(el("button", { class: "ghost close", "aria-label": "Close", onclick: () => box.close() }, "✕"), el("h2", {}, row.key), el("p", { class: "hint" }, `${row.description} (${row.unit})`));
   if (M.drawable(row)) { box.append(canvas); }
-  box.append(el("div", { class: "numbers" }, cell("have a number", row.count), ...Object.entries(p).sort(([a], [b]) => a - b).map(([q, value]) => cell("P" + q, value)), cell("mean", row.mean), cell("deviation", row.std),
-    cell("least", row.low), cell("greatest", row.high), cell("conditioner from", range.min_val), cell("to", range.max_val), cell("VIF", row.vif)));
+  box.append(el("div", { class: "numbers" }, cell("known values", row.count), ...Object.entries(p).sort(([a], [b]) => a - b).map(([q, value]) => cell("P" + q, value)), cell("mean", row.mean), cell("deviation", row.std),
+    cell("minimum", row.low), cell("maximum", row.high), cell("conditioner min", range.min_val), cell("conditioner max", range.max_val), cell("VIF", row.vif)));
   const rest = el("div", { class: "list" });
   Object.entries(row.nulls).forEach(([why, n]) => rest.append(line(why, el("span", { class: "number" }, `${n} ×`))));
   row.alike.forEach(([other, r]) => rest.append(line(`nearly the same as ${other}`, el("span", { class: "number" }, `r = ${number(r, 3)}`))));
@@ -186,7 +186,7 @@ id("detail").addEventListener("click", (event) => { if (event.target === id("det
 
 /* ---- correlation */
 const side = KEYS.keys.length, related = new Int8Array(M.bytes(SET.related).buffer);
-const margin = 90; // for the names of the rooms
+const margin = 90; // for the names of the modules
 M.fit(id("matrix"), (pen, w) => {
   const step = (w - margin) / side, warm = M.color("drums"), cool = M.color("accent");
   for (let i = 0; i < side; i++) for (let j = 0; j < side; j++) {
@@ -196,8 +196,8 @@ M.fit(id("matrix"), (pen, w) => {
     pen.fillRect(margin + j * step, i * step, step + .4, step + .4);
   }
   pen.globalAlpha = 1; pen.textAlign = "right"; pen.textBaseline = "middle";
-  rooms.forEach((label) => {
-    const first = KEYS.keys.findIndex((row) => row.room === label), size = KEYS.keys.filter((row) => row.room === label).length;
+  modules.forEach((label) => {
+    const first = KEYS.keys.findIndex((row) => row.module === label), size = KEYS.keys.filter((row) => row.module === label).length;
     pen.fillStyle = M.color("soft"); pen.fillText(label, margin - 8, (first + size / 2) * step);
     pen.fillStyle = M.color("line");
     if (first) { pen.fillRect(margin, first * step - .5, w - margin, 1); pen.fillRect(margin + first * step - .5, 0, 1, w - margin); }
@@ -210,35 +210,35 @@ id("matrix").addEventListener("pointermove", (event) => {
   M.tip(event, `${KEYS.keys[i].key}\n${KEYS.keys[j].key}\n${r === -128 ? "too few tracks, or no variation" : "r = " + (r / 100).toFixed(2)}`);
 });
 id("matrix").addEventListener("pointerleave", (event) => M.tip(event));
-const told = new Set();
+const listed = new Set();
 KEYS.keys.forEach((row) => row.alike.forEach(([other, r]) => {
   const pair = [row.key, other].sort().join(" · ");
-  if (!told.has(pair)) { told.add(pair); id("alike").append(line(pair, el("span", { class: "number" }, `r = ${number(r, 3)}`))); }
+  if (!listed.has(pair)) { listed.add(pair); id("alike").append(line(pair, el("span", { class: "number" }, `r = ${number(r, 3)}`))); }
 }));
 KEYS.keys.filter((row) => row.vif > 10).sort((a, b) => b.vif - a.vif).slice(0, 30).forEach((row) => id("alike").append(line(row.key, el("span", { class: "number" }, `VIF ${number(row.vif, 3)}`))));
 const strongest = [];
 for (let i = 0; i < side; i++) for (let j = 0; j < i; j++) if (related[i * side + j] !== -128) strongest.push([Math.abs(related[i * side + j]), i, j]);
 strongest.sort((a, b) => b[0] - a[0]).slice(0, 12).forEach(([, i, j]) => id("strongest").append(line(`${KEYS.keys[j].key} · ${KEYS.keys[i].key}`, el("span", { class: "number" }, `r = ${(related[i * side + j] / 100).toFixed(2)}`))));
-if (!strongest.length) id("strongest").append(line("It takes 8 tracks to tell."));
-if (!id("alike").children.length) id("alike").append(line(KEYS.tracks < 8 ? "It takes 8 tracks to tell." : "No two keys say the same."));
+if (!strongest.length) id("strongest").append(line("Correlations need at least 8 tracks."));
+if (!id("alike").children.length) id("alike").append(line(KEYS.tracks < 8 ? "Correlations need at least 8 tracks." : "No two features are nearly the same."));
 
 /* ---- coverage */
 const reasons = {};
 KEYS.keys.forEach((row) => Object.entries(row.nulls).forEach(([why, n]) => { reasons[why] = (reasons[why] || 0) + n; }));
-rooms.forEach((label) => {
-  const rows = KEYS.keys.filter((row) => row.room === label), share = KEYS.tracks ? rows.reduce((sum, row) => sum + row.count, 0) / rows.length / KEYS.tracks : 0;
+modules.forEach((label) => {
+  const rows = KEYS.keys.filter((row) => row.module === label), share = KEYS.tracks ? rows.reduce((sum, row) => sum + row.count, 0) / rows.length / KEYS.tracks : 0;
   const bar = el("i"); bar.style.width = 100 * share + "%";
-  id("covered").append(line(`${label}, ${rows.length} keys`, el("span", { class: "meter" }, bar), el("span", { class: "number" }, `${(100 * share).toFixed(1)} %`)));
+  id("covered").append(line(`${label}, ${rows.length} features`, el("span", { class: "meter" }, bar), el("span", { class: "number" }, `${(100 * share).toFixed(1)} %`)));
 });
 Object.entries(reasons).sort((a, b) => b[1] - a[1]).slice(0, 14).forEach(([why, n]) => id("nulls").append(line(why, el("span", { class: "number" }, `${n} ×`))));
-if (!id("nulls").children.length) id("nulls").append(line("Nothing is missing."));
+if (!id("nulls").children.length) id("nulls").append(line("All values are known."));
 Object.entries(SET.methods).filter(([, methods]) => Object.keys(methods).some((method) => method !== "none")).forEach(([stage, methods]) =>
   id("methods").append(line(stage, el("span", { class: "number" }, Object.entries(methods).map(([method, n]) => `${method} ${n}`).join(", ")))));
 
-/* ---- texts, read when they come into view */
+/* ---- texts, loaded when they come into view */
 const texts = () => {
   const wanted = id("find-text").value.toLowerCase(), found = TEXTS.filter((row) => Object.entries(row).some(([field, text]) => field !== "track" && text.toLowerCase().includes(wanted)));
-  id("texts-said").textContent = `${found.length} of ${count} tracks`;
+  id("texts-count").textContent = `${found.length} of ${count} tracks`;
   id("texts-list").replaceChildren(...found.slice(0, 40).map((row) => {
     const [field, text] = Object.entries(row).find(([field, text]) => field !== "track" && (!wanted || text.toLowerCase().includes(wanted)));
     return line(el("span", {}, el("a", { href: link(row.track) }, name(row.track)), el("br"), text), el("span", { class: "number" }, field.replace("music_flamingo_", "")));
@@ -251,9 +251,9 @@ if (SET.texts) {
     document.body.append(el("script", { src: "data/texts.js", onload: texts }));
   }, { rootMargin: "400px" }).observe(id("texts"));
   id("find-text").addEventListener("input", () => window.TEXTS && texts());
-} else id("texts-list").append(line("There are no texts in this data set.")), id("find-text").hidden = true;
+} else id("texts-list").append(line("This data set has no texts.")), id("find-text").hidden = true;
 
-/* ---- tracks: rows are made as one scrolls */
+/* ---- tracks: rows are added while scrolling */
 const COLUMNS = [["Track", (i) => name(i).toLowerCase()], ["length", (i) => SET.rows[i].seconds, (v) => M.clock(v, false)], ["tempo", (i) => SET.values.bpm[i], (v) => v.toFixed(1)],
   ["key", (i) => SET.rows[i].key && `${SET.rows[i].key} ${SET.rows[i].mode || ""}`], ["meter", (i) => SET.rows[i].meter], ["LUFS", (i) => SET.values.lufs[i], (v) => v.toFixed(1)],
   ["LRA", (i) => SET.values.lra[i], (v) => v.toFixed(1)], ["danceability", (i) => SET.values.danceability[i], (v) => v.toFixed(2)], ["brightness", (i) => SET.values.brightness[i], (v) => v.toFixed(0)],
@@ -270,7 +270,7 @@ function list() {
   known.sort(([, a], [, b]) => (a === null || a === undefined) - (b === null || b === undefined) || (down ? -1 : 1) * (a < b ? -1 : a > b ? 1 : 0));
   rows = known.map(([i]) => i);
   [...head.children].forEach((cell, j) => j === sorted ? cell.setAttribute("aria-sort", down ? "descending" : "ascending") : cell.removeAttribute("aria-sort"));
-  id("tracks-said").textContent = KEYS.tracks > count ? `${rows.length} of the first ${count} of ${KEYS.tracks}` : `${rows.length} of ${count}`;
+  id("tracks-count").textContent = KEYS.tracks > count ? `${rows.length} of the first ${count} of ${KEYS.tracks}` : `${rows.length} of ${count}`;
   made = 0; id("table").tBodies[0].replaceChildren(); more();
 }
 function more() {

@@ -1,52 +1,52 @@
 "use strict";
-/* The page of a track: lanes on one axis of time, five players in step, and where its numbers stand in the data set. */
+/* The page of a track: lanes on one time axis, five synchronized players, and its features within the data set. */
 (() => {
 const { el, id } = M, data = JSON.parse(id("data").textContent), total = Math.max(data.duration, .1);
 const STEMS = ["drums", "bass", "other", "vocals"], parts = ["full_mix", ...STEMS].filter((part) => data.audio[part]);
 let from = 0, to = total;
 
-/* ---- players: the mix is the clock, stems follow it; what is not heard is muted, not stopped */
-const sounds = Object.fromEntries(parts.map((part) => [part, Object.assign(new Audio(), { preload: part === "full_mix" ? "metadata" : "none" })]));
-const clock = sounds.full_mix, stems = parts.filter((part) => part !== "full_mix"), solo = new Set(), muted = new Set();
-const heard = (part) => part === "full_mix" ? !solo.size && !muted.size : solo.size ? solo.has(part) : muted.size > 0 && !muted.has(part);
-const said = (text) => { id("said").textContent = text; };
+/* ---- players: stems follow the mix, which is the clock; a silent mix is muted, not stopped */
+const players = Object.fromEntries(parts.map((part) => [part, Object.assign(new Audio(), { preload: part === "full_mix" ? "metadata" : "none" })]));
+const clock = players.full_mix, stems = parts.filter((part) => part !== "full_mix"), solo = new Set(), muted = new Set();
+const isAudible = (part) => part === "full_mix" ? !solo.size && !muted.size : solo.size ? solo.has(part) : muted.size > 0 && !muted.has(part);
+const showMessage = (text) => { id("message").textContent = text; };
 parts.forEach((part) => {
-  sounds[part].src = data.audio[part];
-  sounds[part].addEventListener("error", () => { sounds[part].broken = true; said(`${part === "full_mix" ? "the mix" : part} cannot be played: is ${decodeURI(data.audio[part])} still there?`); });
+  players[part].src = data.audio[part];
+  players[part].addEventListener("error", () => { players[part].broken = true; showMessage(`${part === "full_mix" ? "The mix" : `The stem ${part}`} cannot be played: check that ${decodeURI(data.audio[part])} exists.`); });
 });
 const settle = () => {
-  parts.forEach((part) => { sounds[part].muted = !heard(part); });
+  parts.forEach((part) => { players[part].muted = !isAudible(part); });
   stems.forEach((part) => {
-    const stem = sounds[part];
+    const stem = players[part];
     if (stem.broken || !clock) return;
-    if (heard(part) && !clock.paused) { if (stem.paused) { stem.currentTime = clock.currentTime; stem.play().catch(() => {}); } }
+    if (isAudible(part) && !clock.paused) { if (stem.paused) { stem.currentTime = clock.currentTime; stem.play().catch(() => {}); } }
     else if (!stem.paused) stem.pause();
   });
   document.querySelectorAll("[data-part]").forEach((lane) => {
     const part = lane.dataset.part;
-    lane.classList.toggle("off", !heard(part) && !(part !== "full_mix" && !solo.size && !muted.size));
+    lane.classList.toggle("off", !isAudible(part) && !(part !== "full_mix" && !solo.size && !muted.size));
     lane.querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.does === "mix" ? !solo.size && !muted.size : (button.dataset.does === "solo" ? solo : muted).has(part))));
   });
 };
-/* Each stem is a player of its own, so it may drift: a little is made up by its speed, much by a jump. */
+/* Each stem has its own player and may drift: a small drift is corrected by the playback rate, a large one by a jump. */
 const follow = () => stems.forEach((part) => {
-  const stem = sounds[part];
+  const stem = players[part];
   if (stem.paused || stem.seeking) return;
   const ahead = stem.currentTime - clock.currentTime;
   if (Math.abs(ahead) > .15) stem.currentTime = clock.currentTime;
   stem.playbackRate = Math.abs(ahead) > .008 && Math.abs(ahead) <= .15 ? Math.min(1.04, Math.max(.96, 1 - ahead)) : 1;
 });
-/* For tests, and for whoever asks in the console what is heard. */
-window.mirkitPlayers = () => Object.fromEntries(parts.map((part) => [part, { time: sounds[part].currentTime, paused: sounds[part].paused, muted: !heard(part) }]));
+/* For tests, and for inspection in the console. */
+window.mirkitPlayers = () => Object.fromEntries(parts.map((part) => [part, { time: players[part].currentTime, paused: players[part].paused, muted: !isAudible(part) }]));
 const toggle = (set, part) => { set.has(part) ? set.delete(part) : set.add(part); settle(); };
 const mix = () => { solo.clear(); muted.clear(); settle(); };
 const seek = (seconds) => {
   if (!clock) return;
   const at = Math.min(total - .01, Math.max(0, seconds));
-  parts.forEach((part) => { if (part === "full_mix" || !sounds[part].paused) sounds[part].currentTime = at; });
+  parts.forEach((part) => { if (part === "full_mix" || !players[part].paused) players[part].currentTime = at; });
   show();
 };
-const play = () => { if (!clock || clock.broken) return; clock.paused ? clock.play().then(settle, (error) => said(error.message)) : clock.pause(); };
+const play = () => { if (!clock || clock.broken) return; clock.paused ? clock.play().then(settle, (error) => showMessage(error.message)) : clock.pause(); };
 if (clock) {
   ["play", "pause", "ended"].forEach((event) => clock.addEventListener(event, () => {
     id("play").textContent = clock.paused ? "▶" : "❚❚"; id("play").setAttribute("aria-label", clock.paused ? "Play" : "Pause");
@@ -57,7 +57,7 @@ if (clock) {
 id("play").addEventListener("click", play);
 function step() { show(); follow(); if (!clock.paused) requestAnimationFrame(step); }
 
-/* ---- axis of time */
+/* ---- time axis */
 const lanes = id("timeline"), head = id("playhead"), canvases = [];
 const x = (seconds, w) => (seconds - from) / (to - from) * w;
 const redraw = () => { canvases.forEach((canvas) => canvas.redraw()); show(); };
@@ -79,7 +79,7 @@ id("in").addEventListener("click", () => zoom(.5, clock && clock.currentTime > f
 id("out").addEventListener("click", () => zoom(2));
 id("fit").addEventListener("click", () => view(0, total));
 
-/* ---- what is laid over the waveform */
+/* ---- layers over the waveform */
 const layers = { beats: data.beats.length > 0, onsets: false, crops: data.crops.length > 0 };
 for (const [layer, on] of Object.entries(layers)) {
   if (!data[layer].length) continue;
@@ -104,11 +104,11 @@ function ruler(pen, w, h) {
 }
 
 /* ---- lanes */
-function lane(label, says, tall, draw, { part, controls = [], tip } = {}) {
+function lane(label, description, tall, draw, { part, controls = [], tip } = {}) {
   const canvas = el("canvas"); canvas.style.height = tall + "px";
   const dot = part ? el("i") : null;
   if (dot) dot.style.background = `var(--${part})`;
-  const box = el("div", { class: "lane", "data-part": part }, el("div", {}, el("span", {}, dot, el("div", {}, label, says ? el("small", {}, says) : null)), ...controls), canvas);
+  const box = el("div", { class: "lane", "data-part": part }, el("div", {}, el("span", {}, dot, el("div", {}, label, description ? el("small", {}, description) : null)), ...controls), canvas);
   lanes.append(box); canvases.push(canvas);
   M.fit(canvas, (pen, w, h) => { pen.beginPath(); pen.rect(0, 0, w, h); pen.clip(); draw(pen, w, h); });
   let start = null;
@@ -149,7 +149,7 @@ lane("mix", null, 148, (pen, w, h) => {
   }
   if (layers.onsets) { pen.fillStyle = M.color("onset"); data.onsets.forEach((t) => { if (t >= from && t <= to) pen.fillRect(Math.round(x(t, w)), 13, 1.5, 8); }); }
   ruler(pen, w, h);
-}, { part: "full_mix", controls: parts.length > 1 ? [button("mix", "mix", "Hear the mix", mix)] : [], tip: (at) => {
+}, { part: "full_mix", controls: parts.length > 1 ? [button("mix", "mix", "Play the mix", mix)] : [], tip: (at) => {
   const crop = layers.crops && data.crops.find((c) => at >= c.start && at < c.end);
   return M.clock(at) + (crop ? `\n${crop.name}` : "");
 } });
@@ -190,8 +190,8 @@ if (C.chroma) {
     pen.globalAlpha = 1; grid(pen, w, h, false);
   }, { tip: (at, y) => `${M.clock(at)}  ${NAMES[Math.min(11, Math.max(0, 11 - Math.floor(y * 12)))]}` });
 }
-function lines(label, says, tall, curve, rows) {
-  lane(label, says, tall, (pen, w, h) => {
+function lines(label, description, tall, curve, rows) {
+  lane(label, description, tall, (pen, w, h) => {
     grid(pen, w, h, false);
     rows.forEach(([name, color, bytes, offset, width]) => {
       pen.strokeStyle = M.color(color); pen.lineWidth = 1.5; pen.lineJoin = "round"; pen.beginPath();
@@ -217,14 +217,14 @@ document.addEventListener("keydown", (event) => {
 });
 window.addEventListener("resize", show);
 
-/* ---- its numbers among all tracks */
+/* ---- its features among those of all tracks */
 const byKey = Object.fromEntries(KEYS.keys.map((row) => [row.key, row]));
 document.querySelectorAll("tr[data-key]").forEach((tr) => {
   const row = byKey[tr.dataset.key], value = data.values[tr.dataset.key], canvas = tr.querySelector("canvas");
   if (!canvas) return;
   if (!row || !M.drawable(row)) { canvas.style.visibility = "hidden"; return; }
   M.fit(canvas, (pen, w, h) => M.bars(pen, w, h, row, value));
-  tr.title = `${row.says}\nmedian ${M.number(row.percentiles["50"])}, 5 to 95 %: ${M.number(row.percentiles["5"])} to ${M.number(row.percentiles["95"])}`;
+  tr.title = `${row.description}\nmedian ${M.number(row.percentiles["50"])}, 5 to 95 %: ${M.number(row.percentiles["5"])} to ${M.number(row.percentiles["95"])}`;
 });
 
 /* ---- neighbors */
