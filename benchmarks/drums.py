@@ -104,7 +104,8 @@ def main() -> None:
         return
     import torch
 
-    from mirkit.models import adtof, weights
+    from mirkit.models import weights
+    from mirkit.models.adtof import transcriber as adtof
 
     torch.set_num_threads(1)
     transcriber = adtof.load(weights.from_path(arguments.weights), "cpu")

@@ -111,7 +111,8 @@ def one(name: str, track: Path, device: str) -> dict[str, Any]:
 
 def stems(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], None], Callable[[], dict[str, Any]]]:
     """A separating model."""
-    from mirkit.models import demucs, roformer
+    from mirkit.models.demucs import load as demucs
+    from mirkit.models.roformer import load as roformer
     from mirkit.models.separation import half_precision
 
     library = roformer if name == "bs_roformer" else demucs

@@ -1,14 +1,27 @@
 """Replacements for neural models, with the interfaces of ``mirkit.models`` and outputs that the test sets."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
+from mirkit.models import registry
+from mirkit.models.backend import Model
 from mirkit.models.weights import Weights
 
 FRAME_RATE = 50.0
+
+
+def use_models(monkeypatch: pytest.MonkeyPatch, *models: Model) -> None:
+    """Make these the only published weights."""
+    rows = tuple(
+        replace(row, weights=tuple(model for model in models if model.backend == row.name))
+        for row in registry.backends()
+    )
+    monkeypatch.setattr(registry, "backends", lambda: rows)
 
 
 def activations(beats: Sequence[float], seconds: float, bar: int = 4, *, sure: float = 4.0) -> Activations:

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from mirkit import catalog
-from mirkit.catalog import BACKENDS, FEATURES, GROUPS, MEASURED, STAGES, STEMS, TEXT_KEYS, TRACK_KEYS
+from mirkit.catalog import FEATURES, GROUPS, MEASURED, STAGES, STEMS, TEXT_KEYS, TRACK_KEYS
+from mirkit.models import registry
 from mirkit.stages import stage_function
 
 STAGE_NAMES = [stage.name for stage in STAGES]
@@ -48,8 +49,8 @@ def test_group(group: catalog.Group) -> None:
     assert set(group.stages) <= set(STAGE_NAMES)
 
 
-@pytest.mark.parametrize("backend", BACKENDS, ids=lambda row: f"{row.job}-{row.name}")
-def test_backend(backend: catalog.Backend) -> None:
+@pytest.mark.parametrize("backend", registry.built_in(), ids=lambda row: f"{row.task}-{row.name}")
+def test_backend(backend: registry.Backend) -> None:
     assert backend.code_license
     assert backend.weights_license
     assert backend.name == "embedded" or backend.extra, "what is not embedded comes with an extra"

@@ -14,13 +14,13 @@ import pytest
 
 from library import beat_music, make_track, write
 from manual_commands import ENVIRONMENT, LINES, NOT_OURS, SHELL, TRACK, Line
-from mirkit.catalog import BACKENDS
+from mirkit.models import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.usefixtures("in_process")
 #: Short, but with everything that the stages look for.
 SECONDS = 3.0
-BUILT = {(row.job, row.name) for row in BACKENDS if row.built}
+BUILT = {(row.task, row.name) for row in registry.built_in()}
 needs_shell = pytest.mark.skipif(sys.platform == "win32", reason="the manual's loops are for a POSIX shell")
 
 

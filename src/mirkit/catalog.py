@@ -1,8 +1,8 @@
-"""What mirkit measures and with what: four tables of data. Read this file first.
+"""What mirkit measures: three tables of data. Read this file first.
 
 ``FEATURES`` are the numbers of an ``.INFO`` file, ``STAGES`` the steps that write them, ``GROUPS`` the commands that
-run several stages, ``BACKENDS`` the methods that a stage can choose from. The parser, ``verify``, the statistics, the
-export and ``docs/features.md`` are derived from these rows.
+run several stages. The parser, ``verify``, the statistics, the export and ``docs/features.md`` are derived from these
+rows. The backends that a stage can choose from are listed in ``mirkit.models.registry``.
 """
 
 from dataclasses import dataclass
@@ -269,81 +269,8 @@ GROUPS: tuple[Group, ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Backend:
-    """One method for a job. ``extra`` is the pip extra that brings its packages ("" for the embedded method).
-
-    ``built`` says whether this version of mirkit contains the method, ``asked`` that it has no model of its own and is
-    used when somebody names it, never by ``auto``. ``gain`` is what a user is told when asked whether to fetch weights
-    that are not for commercial use: what they give beyond the embedded method.
-    """
-
-    job: str
-    name: str
-    says: str
-    extra: str = ""
-    package: str = ""
-    code_license: str = "Apache-2.0"
-    weights_license: str = "none"
-    commercial: bool = True
-    built: bool = False
-    asked: bool = False
-    gain: str = ""
-
-
-_NC = "NVIDIA non-commercial"
-BACKENDS: tuple[Backend, ...] = (
-    Backend(
-        "stems",
-        "demucs",
-        "Demucs",
-        "stems",
-        "demucs",
-        "MIT",
-        "none stated",
-        commercial=False,
-        built=True,
-        gain="stems by a trained network; the embedded method only filters",
-    ),
-    Backend("stems", "embedded", "DSP separation, no weights", built=True),
-    Backend("stems", "roformer", "RoFormer", "stems", "torch", "Apache-2.0", "of the checkpoint", False, True, True),
-    Backend("beats", "beat_this", "Beat This!", "beats", "torch", "Apache-2.0", "MIT", built=True),
-    Backend("beats", "embedded", "multi-band onsets, tempogram, decoder", built=True),
-    Backend(
-        "drums",
-        "adtof",
-        "ADTOF Frame_RNN",
-        "drums",
-        "torch",
-        "Apache-2.0",
-        "CC BY-NC-SA 4.0",
-        commercial=False,
-        built=True,
-        gain="more strokes of the drums are found: F 0.92 instead of 0.82 on six recordings",
-    ),
-    Backend("drums", "embedded", "spectral templates and a small network, fitted on rendered drums", built=True),
-    Backend("drums", "drumsep", "DrumSep, onsets", "stems", "demucs", "MIT", "none stated", False, built=True),
-    Backend(
-        "classification",
-        "essentia",
-        "Essentia VGGish heads (ONNX)",
-        "heads",
-        "onnxruntime",
-        weights_license="CC BY-NC-SA 4.0",
-        commercial=False,
-        built=True,
-        gain="danceability and atonality by trained networks instead of formulas",
-    ),
-    Backend("classification", "embedded", "detrended fluctuation, key clarity", built=True),
-    Backend(
-        "aesthetics", "audiobox", "Audiobox Aesthetics", "aesthetics", "torch", "Apache-2.0", "CC BY 4.0", built=True
-    ),
-    Backend("texts", "llama", "Music Flamingo, llama.cpp", "describe", "xllamacpp", "MIT", _NC, False, True),
-    Backend("texts", "transformers", "Flamingo", "describe", "transformers", "Apache-2.0", _NC, False, True, True),
-    Backend("texts", "http", "your server", "describe", weights_license="the server's", built=True, asked=True),
-)
-
-JOBS = tuple(dict.fromkeys(backend.job for backend in BACKENDS))
+#: Tasks that a stage leaves to a backend (see ``mirkit.models.registry``).
+JOBS = ("stems", "beats", "drums", "classification", "aesthetics", "texts")
 _STAGE = {stage.name: stage for stage in STAGES}
 _FEATURE = {spec.name: spec for spec in FEATURES}
 TRACK_KEYS = tuple(spec.name for spec in FEATURES if spec.stage != "crop")

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes import use_models
 from library import make_track
 from mirkit import models
-from mirkit.catalog import Backend
 from mirkit.cli import consent, main
-from mirkit.models.registry import MODELS, File, Model
+from mirkit.models import registry
+from mirkit.models.backend import Backend, File, Model
 from models.server import Files, serving
 
 pty = pytest.importorskip("pty")
@@ -25,18 +26,21 @@ pty = pytest.importorskip("pty")
 #: The weights are no networks: a run that agrees to fetch them ends where they are tried, in one line.
 PROGRAM = """
 import importlib.util, sys
-from mirkit.models import registry, weights
-from mirkit.models.registry import File, Model
+from dataclasses import replace
+from mirkit.models import registry
+from mirkit.models.backend import File, Model
 url = sys.argv.pop(1)
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *more: object() if name in ("demucs", "torch") else find(name, *more)
 rows = (
-    Model("tiny_demucs", "stems", "demucs", "Demucs tiny", (File("tiny.th", url + "/tiny.th", 2_000_000),),
+    Model("tiny_demucs", "demucs", "Demucs tiny", (File("tiny.th", url + "/tiny.th", 2_000_000),),
           "none stated (the maintainer: for science)", commercial=False),
-    Model("tiny_adtof", "drums", "adtof", "ADTOF tiny", (File("tiny.pth", url + "/tiny.pth", 1_000_000),),
+    Model("tiny_adtof", "adtof", "ADTOF tiny", (File("tiny.pth", url + "/tiny.pth", 1_000_000),),
           "CC BY-NC-SA 4.0", commercial=False),
 )
-registry.MODELS = weights.MODELS = rows
+found = registry.backends()
+replaced = tuple(replace(b, weights=tuple(row for row in rows if row.backend == b.name)) for b in found)
+registry.backends = lambda: replaced
 from mirkit.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -141,11 +145,9 @@ def asked(server: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> lis
         questions.append([model.name for _, model in offers])
         return False
 
-    stems = Model(
-        "a", "stems", "demucs", "A", (File("a", f"{server.url}/tiny.th", 2),), "none stated", commercial=False
-    )
-    drums = Model("b", "drums", "adtof", "B", (File("b", f"{server.url}/tiny.pth", 2),), "CC BY-NC", commercial=False)
-    monkeypatch.setattr("mirkit.models.registry.MODELS", (stems, drums))
+    stems = Model("a", "demucs", "A", (File("a", f"{server.url}/tiny.th", 2),), "none stated", commercial=False)
+    drums = Model("b", "adtof", "B", (File("b", f"{server.url}/tiny.pth", 2),), "CC BY-NC", commercial=False)
+    use_models(monkeypatch, stems, drums)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if name in ("demucs", "torch") else None)
     monkeypatch.setenv("MIRKIT_OFFLINE", "0")
     monkeypatch.setenv("MIRKIT_HOME", str(tmp_path / "home"))
@@ -180,8 +182,8 @@ def test_when_it_is_asked(words: list[str], questions: list[list[str]], asked: l
 def test_what_is_large_is_asked_for_too(
     asked: list[list[str]], track: Path, monkeypatch: pytest.MonkeyPatch, server: Files
 ) -> None:
-    large = Model("c", "stems", "demucs", "C", (File("c", f"{server.url}/tiny.th", 9_000_000_000),), "MIT")
-    monkeypatch.setattr("mirkit.models.registry.MODELS", (large,))
+    large = Model("c", "demucs", "C", (File("c", f"{server.url}/tiny.th", 9_000_000_000),), "MIT")
+    use_models(monkeypatch, large)
     assert main(["separate", str(track), "--jobs", "1"]) == 0
     assert asked == [["c"]]
 
@@ -206,8 +208,8 @@ def test_nothing_is_asked_of_a_track_that_has_its_stems(asked: list[list[str]], 
 )
 def test_answers(typed: str, agreed: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    row = models.backend("stems", "demucs")
-    assert consent.ask([(row, next(model for model in MODELS if model.name == "htdemucs_ft"))]) == agreed
+    row = registry.backend("stems", "demucs")
+    assert consent.ask([(row, next(model for model in registry.model_rows() if model.name == "htdemucs_ft"))]) == agreed
     said = capsys.readouterr()
     assert said.out == ""
     assert "htdemucs_ft: 336 MB, license of the weights: none stated (the page said MIT until 2026;" in said.err
@@ -257,7 +259,7 @@ def test_init_names_the_command(server: Files, environment: dict[str, str], trac
 
 
 @pytest.mark.parametrize(
-    "model", [model for model in MODELS if model.backend in ("demucs", "drumsep")], ids=lambda m: m.name
+    "model", [model for model in registry.model_rows() if model.backend in ("demucs", "drumsep")], ids=lambda m: m.name
 )
 def test_no_weights_of_demucs_have_a_license_for_commercial_use(model: Model) -> None:
     assert not model.commercial

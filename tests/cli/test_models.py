@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from fakes import use_models
 from mirkit.cli import main
-from mirkit.models import registry
-from mirkit.models.registry import MODELS, File, Model
+from mirkit.models.backend import File, Model
+from mirkit.models.registry import model_rows
 
 
 @pytest.fixture
@@ -22,11 +23,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     more = File("more.ckpt", "https://example.org/more.ckpt", 4)
     rows = (
-        Model("good", "beats", "beat_this", "Good!", (good,), "MIT"),
-        Model("absent", "beats", "beat_this", "Absent!", (more,), "CC BY-NC 4.0", commercial=False),
+        Model("good", "beat_this", "Good!", (good,), "MIT"),
+        Model("absent", "beat_this", "Absent!", (more,), "CC BY-NC 4.0", commercial=False),
     )
-    monkeypatch.setattr(registry, "MODELS", rows)
-    monkeypatch.setattr("mirkit.models.weights.MODELS", rows)
+    use_models(monkeypatch, *rows)
     folder = tmp_path / "models" / "beat_this"
     folder.mkdir(parents=True)
     (folder / "good.ckpt").write_bytes(b"abcdefgh")
@@ -36,10 +36,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     printed = capsys.readouterr().out
-    assert all(model.name in printed for model in MODELS)
+    assert all(model.name in printed for model in model_rows())
     assert main(["models", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {row["model"] for row in rows} == {model.name for model in MODELS} | {""}
+    assert {row["model"] for row in rows} == {model.name for model in model_rows()} | {""}
     (row,) = (row for row in rows if row["model"] == "adtof")
     assert row["commercial use"] == "no"
     assert row["size"] == 3_617_805

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from mirkit.audio import open_audio  # noqa: E402
 from mirkit.drums.drum_hits import Hits  # noqa: E402
 from mirkit.errors import ModelError, WeightsError  # noqa: E402
-from mirkit.models import adtof  # noqa: E402
+from mirkit.models.adtof import transcriber as adtof  # noqa: E402
 from mirkit.models.adtof.log_bands import LogBands, triangles  # noqa: E402
 from mirkit.models.adtof.network import FrameRnn  # noqa: E402
 from mirkit.models.adtof.windows import FrameBuffer  # noqa: E402

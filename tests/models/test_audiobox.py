@@ -18,7 +18,7 @@ pytest.importorskip("safetensors")
 from mirkit.errors import ModelError, WeightsError
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT
 from mirkit.models import weights
-from mirkit.models.audiobox import KEYS, WINDOW, Scorer, load
+from mirkit.models.audiobox.scorer import KEYS, WINDOW, Scorer, load
 from models.aesthetics_files import AXES, SCALES, packages_model, write_own, write_packages
 
 Array = npt.NDArray[np.float32]

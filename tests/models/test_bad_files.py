@@ -22,6 +22,7 @@ for package_ in ("demucs", "onnx", "onnxruntime", "safetensors", "yaml"):
 import yaml
 from demucs.hdemucs import HDemucs
 
+from fakes import use_models
 from library import make_track
 from mirkit.cli import main
 from mirkit.models import registry
@@ -304,9 +305,9 @@ def unpublished(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache, of files without published checksums."""
     monkeypatch.setenv("MIRKIT_OFFLINE", "1")
     rows: tuple[Model, ...] = tuple(
-        replace(row, files=tuple(replace(file, sha256=None) for file in row.files)) for row in registry.MODELS
+        replace(row, files=tuple(replace(file, sha256=None) for file in row.files)) for row in registry.model_rows()
     )
-    monkeypatch.setattr(registry, "MODELS", rows)
+    use_models(monkeypatch, *rows)
     return home / "models"
 
 
@@ -433,7 +434,8 @@ def test_bad_files_of_transformers(library: Path, tmp_path: Path, capsys: pytest
 def test_what_was_fit_is_not_tried_again(
     good: dict[str, bytes], library: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mirkit.models import adtof, preflight
+    from mirkit.models import preflight
+    from mirkit.models.adtof import transcriber as adtof
     from mirkit.store import Settings, with_values
 
     path = tmp_path / "my.pth"

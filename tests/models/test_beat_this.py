@@ -18,9 +18,9 @@ from mirkit.errors import ModelError, WeightsError
 from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.models import weights
-from mirkit.models.beat_this import Tracker, load
 from mirkit.models.beat_this.chunks import Chunker
 from mirkit.models.beat_this.log_mel import BANDS, HOP, RATE, LogMel
+from mirkit.models.beat_this.tracker import Tracker, load
 from models.checkpoints import FAST, SMALL, random_network, write
 
 Array = npt.NDArray[np.float32]

@@ -22,8 +22,9 @@ from demucs.htdemucs import HTDemucs
 
 from mirkit.audio import encode, open_audio
 from mirkit.errors import SettingsError, WeightsError
-from mirkit.models.demucs import gather, load
+from mirkit.models.demucs.bag import gather
 from mirkit.models.demucs.checkpoint import read_package
+from mirkit.models.demucs.load import load
 from mirkit.models.separation import half_precision
 from mirkit.models.separation.separator import Separator
 from mirkit.models.separation.track_separation import SEED

@@ -13,7 +13,8 @@ from library import make_track
 from mirkit.cli import main
 from mirkit.drums.components import KIT_STEMS
 from mirkit.errors import WeightsError
-from mirkit.models import drumsep, weights
+from mirkit.models import weights
+from mirkit.models.drumsep import load as drumsep
 from mirkit.store import read_provenance
 from models.demucs_checkpoints import package, random_network, write
 

@@ -14,9 +14,10 @@ pytest.importorskip("onnxruntime")
 
 from mirkit.errors import ModelError, WeightsError
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT
-from mirkit.models import essentia, weights
+from mirkit.models import weights
 from mirkit.models.device import pick
-from mirkit.models.essentia import Heads, load
+from mirkit.models.essentia import classifier as essentia
+from mirkit.models.essentia.classifier import Heads, load
 from mirkit.models.essentia.log_mel import PATCH, PATCH_HOP, LogMel, Patcher
 from models.onnx_models import constant, write_all, write_embedding, write_head
 

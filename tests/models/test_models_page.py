@@ -40,12 +40,12 @@ def test_a_line(
 
 
 def test_every_model_has_a_line() -> None:
-    from mirkit.catalog import BACKENDS
+    from mirkit.models import registry
 
     messages = " ".join(line for *_, line in ROWS)
-    for row in BACKENDS:
-        if row.job != "texts" and (row.package or row.asked):
-            assert row.says.partition(",")[0].split()[0] in messages, row
+    for row in registry.built_in():
+        if row.task != "texts" and (row.package or row.explicit_only):
+            assert row.title.partition(",")[0].split()[0] in messages, row
 
 
 def test_the_plan(track: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,9 @@ yaml = pytest.importorskip("yaml")
 
 from mirkit.audio import encode, open_audio
 from mirkit.errors import WeightsError
-from mirkit.models.roformer import bands, gather, load
-from mirkit.models.roformer.config import read_config
+from mirkit.models.roformer import bands
+from mirkit.models.roformer.config import gather, read_config
+from mirkit.models.roformer.load import load
 from mirkit.models.roformer.network import RoFormer
 from mirkit.models.weights import from_path
 from mirkit.settings import SeparationSettings

@@ -17,7 +17,8 @@ import pytest
 
 from mirkit.errors import WeightsError
 from mirkit.models import cache_paths, download, weights
-from mirkit.models.registry import MODELS, File, Model
+from mirkit.models.backend import File, Model
+from mirkit.models.registry import model_rows
 from mirkit.settings import RunSettings
 from models.server import Files
 
@@ -361,7 +362,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, home: Path) -> None
     assert "mirkit" in cache_paths.cache().parts
 
 
-@pytest.mark.parametrize("row", MODELS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", model_rows(), ids=lambda row: row.name)
 def test_row_of_the_table(row: Model) -> None:
     assert row.license
     assert row.files
@@ -375,10 +376,10 @@ def test_row_of_the_table(row: Model) -> None:
 
 def test_files_of_one_backend_do_not_collide() -> None:
     known: dict[tuple[str, str], File] = {}
-    for row in MODELS:
+    for row in model_rows():
         for file in row.files:
             assert known.setdefault((row.backend, file.name), file) == file
-    assert len({row.name for row in MODELS}) == len(MODELS)
+    assert len({row.name for row in model_rows()}) == len(model_rows())
 
 
 def test_real_weights_have_the_checksum_of_the_table(shared_data: Path) -> None:

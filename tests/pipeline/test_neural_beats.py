@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from fakes import FakeTracker
+from fakes import FakeTracker, use_models
 from library import make_track
 from mirkit import models
-from mirkit.catalog import Backend
 from mirkit.cli import main
 from mirkit.errors import ModelError
-from mirkit.models import registry, weights
+from mirkit.models import weights
+from mirkit.models.backend import File, Model
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_info, read_provenance, read_settings, with_values
 
@@ -112,10 +112,8 @@ def test_a_fetch_that_fails_leaves_the_choice_open(
     track: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``auto`` had chosen the model, its server was within reach, and then the file is not there."""
-    file = registry.File("net.ckpt", "http://127.0.0.1:9/net.ckpt", 1000)
-    monkeypatch.setattr(
-        registry, "MODELS", (registry.Model("beat_this", "beats", "beat_this", "Beat This! tiny", (file,), "MIT"),)
-    )
+    file = File("net.ckpt", "http://127.0.0.1:9/net.ckpt", 1000)
+    use_models(monkeypatch, Model("beat_this", "beat_this", "Beat This! tiny", (file,), "MIT"))
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
     monkeypatch.setattr(models, "_within_reach", lambda _url: True)
     monkeypatch.setattr(weights, "is_offline", lambda _run: False)
@@ -165,10 +163,9 @@ def test_a_checkpoint_in_the_official_layout_through_the_command_line(track: Pat
 def test_commercial_safe_on_the_command_line(
     track: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = Backend("beats", "beat_this", "Beat This!", "beats", "", "MIT", "NC", commercial=False, built=True)
-    monkeypatch.setattr(models, "backend", lambda _job, _name: row)
-    model = registry.Model("beat_this", "beats", "beat_this", "Beat This!", (), "CC BY-NC 4.0", commercial=False)
-    monkeypatch.setattr(registry, "MODELS", (model,))
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+    model = Model("beat_this", "beat_this", "Beat This!", (), "CC BY-NC 4.0", commercial=False)
+    use_models(monkeypatch, model)
     assert main(["extract", str(track), "--backend", "beats=beat_this", "--commercial-safe"]) == 1
     assert "which --commercial-safe refuses" in capsys.readouterr().err
 
@@ -185,9 +182,9 @@ def test_auto_fetches_what_is_small_and_within_reach(
     path = write(tmp_path / "net.ckpt", random_network(**FAST), FAST)
     with serving() as server:
         server.content["/net.ckpt"] = path.read_bytes()
-        file = registry.File("net.ckpt", f"{server.url}/net.ckpt", path.stat().st_size, weights.checksum(path))
-        row = registry.Model("tiny", "beats", "beat_this", "Beat This! tiny", (file,), "MIT")
-        monkeypatch.setattr(registry, "MODELS", (row,))
+        file = File("net.ckpt", f"{server.url}/net.ckpt", path.stat().st_size, weights.checksum(path))
+        row = Model("tiny", "beat_this", "Beat This! tiny", (file,), "MIT")
+        use_models(monkeypatch, row)
         assert main(["beats", str(track)]) == 0
     assert "fetch    Beat This! tiny" in capsys.readouterr().out
     assert (tmp_path / "home/models/beat_this/net.ckpt").is_file()

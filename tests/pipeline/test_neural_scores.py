@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakes import use_models
 from library import make_track
 from mirkit import models
 from mirkit.audio import open_audio
@@ -54,9 +55,10 @@ def audiobox(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from models.aesthetics_files import write_own
 
     write_own(cache / "audiobox")
-    row = next(row for row in registry.MODELS if row.name == "audiobox")
+    rows = registry.model_rows()
+    row = next(row for row in rows if row.name == "audiobox")
     small = replace(row, files=tuple(replace(file, sha256=None) for file in row.files))
-    monkeypatch.setattr(registry, "MODELS", tuple(small if row.name == "audiobox" else row for row in registry.MODELS))
+    use_models(monkeypatch, *(small if row.name == "audiobox" else row for row in rows))
     return cache / "audiobox"
 
 
@@ -216,8 +218,8 @@ def test_auto_does_not_fetch_what_forbids_commercial_use(
     for path in essentia.iterdir():
         path.unlink()
     assert models.resolve("classification", "auto", settings) == "embedded"
-    assert "fetched only by name" in models.unavailable(models.backend("classification", "essentia"), settings)
-    assert not models.unavailable(models.backend("classification", "essentia"), settings, named=True)
+    assert "fetched only by name" in models.unavailable(registry.backend("classification", "essentia"), settings)
+    assert not models.unavailable(registry.backend("classification", "essentia"), settings, named=True)
 
 
 def test_licenses_are_listed(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

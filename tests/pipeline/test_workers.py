@@ -12,15 +12,17 @@ from library import make_track
 from mirkit import engines, models
 from mirkit.cli import main
 from mirkit.engines import ray_engine
+from mirkit.models import registry
 from mirkit.pipeline import RunRequest, workers
+from mirkit.settings import RunSettings
 from mirkit.store import Settings
 
 GB = 2**30
 
 
-def plan(**backends: str) -> Any:
+def plan(settings: Settings | None = None, **backends: str) -> Any:
     todo = {str(i): {"bands": "new"} for i in range(100)}
-    return SimpleNamespace(settings=Settings(), backends=backends, todo=todo, unreadable={})
+    return SimpleNamespace(settings=settings or Settings(), backends=backends, todo=todo, unreadable={})
 
 
 def asked(**more: Any) -> RunRequest:
@@ -30,18 +32,38 @@ def asked(**more: Any) -> RunRequest:
 def test_models_take_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "cores", lambda address=None: 64 if address is None else 500)
     monkeypatch.setattr(engines, "default_memory", lambda: 32 * GB)
+    assert workers(plan(classification="embedded"), asked()) == 32 * 1024 // 700, "memory bounds these too"
+    monkeypatch.setattr(engines, "default_memory", lambda: 64 * GB)
     assert workers(plan(classification="embedded"), asked()) == 64
+    monkeypatch.setattr(engines, "default_memory", lambda: 32 * GB)
     assert workers(plan(classification="embedded"), asked(memory=7 * GB)) == 10
     assert workers(plan(aesthetics="audiobox"), asked()) == 32 * 1024 // (700 + 900)
     assert workers(plan(aesthetics="audiobox", classification="essentia"), asked()) == 32 * 1024 // (700 + 900 + 500)
     assert workers(plan(aesthetics="audiobox"), asked(memory=1 * GB)) == 1
 
 
+@pytest.mark.parametrize(
+    "row",
+    [row for row in registry.built_in() if row.interface != "captioner"],
+    ids=lambda row: f"{row.task}-{row.name}",
+)
+def test_the_memory_of_every_backend_is_counted(row: registry.Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "cores", lambda address=None: 64)
+    monkeypatch.setattr(engines, "default_memory", lambda: 32 * GB)
+    assert (row.memory > 0) == row.is_network
+    one = 700 * 2**20 + row.memory
+    device = Settings(run=RunSettings(device="cpu"))
+    for memory, bound in ((None, 32 * GB), (8 * GB, 8 * GB)):
+        count = workers(plan(device, **{row.task: row.name}), asked(memory=memory))
+        assert count == min(64, bound // one)
+        assert count * one <= bound
+
+
 def test_models_on_a_card_are_in_memory_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "cores", lambda address=None: 64)
     monkeypatch.setattr(engines, "default_memory", lambda: 32 * GB)
     monkeypatch.setattr(models, "uses_card", lambda job, name, device: (job, device) == ("stems", "auto"))
-    assert workers(plan(stems="demucs"), asked()) == 64
+    assert workers(plan(stems="demucs"), asked()) == 32 * 1024 // 700
     assert workers(plan(stems="demucs", aesthetics="audiobox"), asked()) == 32 * 1024 // (700 + 900)
     assert workers(plan(stems="demucs"), asked(memory=7 * GB)) == 10
 

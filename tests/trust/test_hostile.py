@@ -215,7 +215,7 @@ def test_a_track_that_vanishes(
     elif moment == "when it is claimed":
         monkeypatch.setattr(track_task.TrackState, "of", after(track_task.TrackState.of))
     else:
-        monkeypatch.setattr(track_task, "listeners", after(track_task.listeners))
+        monkeypatch.setattr(track_task, "network_streams", after(track_task.network_streams))
     assert here("loudness", library, "--batch") == 1
     said = capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if line.startswith("FAILED")]

@@ -16,7 +16,7 @@ from mirkit.catalog import JOBS, Stage
 from mirkit.errors import SettingsError
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.models import weights
-from mirkit.stages import listeners
+from mirkit.stages import network_streams
 from mirkit.staleness import inputs_of, unread
 from mirkit.store import (
     FileDigest,
@@ -85,8 +85,9 @@ class Source:
         settings = read_settings(find_root(track.path) if track else None)
         given = {name: value for name, value in (values or {}).items() if value is not None}
         settings = with_values(settings, given, "argument")
+        models.check_names(settings)
         for task, name in (backends or {}).items():
-            known = [row.name for row in models.rows(task)] if task in JOBS else []
+            known = [row.name for row in models.backends_of(task)] if task in JOBS else []
             if not known:
                 raise SettingsError(f"there is no task {task!r}; tasks are {', '.join(JOBS)}")
             if name not in ("auto", *known):
@@ -136,7 +137,7 @@ class Source:
             separated = provenance.stages.get("separate")
             analysis = TrackAnalysis(self.track, digests, (separated.backend if separated else None) or "")
         wanted = [curve for row in stages for curve in inputs_of(row, digests, self.settings).curves]
-        with_kernels(lambda: analysis.measure(wanted, listeners(self.settings)))
+        with_kernels(lambda: analysis.measure(wanted, network_streams(self.settings)))
         return analysis
 
     def report(self, notes: Iterable[str]) -> None:

@@ -79,7 +79,7 @@ def separate(
         blocks = with_kernels(lambda: list(separation.separate(mix.blocks(), mix.rate, mix.channels)))
     else:
         mix = source.open(None, hold_seconds=HOLD_SECONDS)  # held: models read it twice, first for its level
-        run, stems = neural_stems(mix, source.settings, models.load("stems", source.settings))
+        run, stems = neural_stems(mix, source.settings, models.load_separator("stems", source.settings))
         with closing(stems):
             blocks = list(stems)
         notes = list(run.notes)

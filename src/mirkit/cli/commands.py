@@ -112,8 +112,10 @@ def _carry_out(request: "RunRequest", arguments: argparse.Namespace, copy: "Outp
 
 def _device_notice(overrides: Any, backends: dict[str, str]) -> None:
     """An embedded method runs on the CPU, whatever --device says: worth a line, not a failure."""
+    from mirkit import models
+
     device = overrides.get("run.device", "auto")
-    if device not in ("auto", "cpu") and all(name in ("", "embedded") for name in backends.values()):
+    if device not in ("auto", "cpu") and not models.use_device(backends):
         run_summary.note(f"--device {device}: the embedded methods use the CPU")
 
 
@@ -126,9 +128,10 @@ def status(arguments: argparse.Namespace) -> int:
 
 def init(arguments: argparse.Namespace) -> int:
     """Write or change the settings file."""
-    from mirkit import models as wing
+    from mirkit import models
     from mirkit.catalog import JOBS
     from mirkit.errors import MissingExtra, SettingsError
+    from mirkit.models import registry
     from mirkit.store import read_settings, write_backends
 
     root = Path(arguments.path)
@@ -139,16 +142,16 @@ def init(arguments: argparse.Namespace) -> int:
         fixed = getattr(written, job)
         if fixed not in ("auto", name) and not arguments.force:
             raise SettingsError(f"{job} is {fixed} in mirkit.toml; add --force to change it and have its values redone")
-        if name != "auto" and (why := wing.unavailable(wing.backend(job, name), settings, named=True)):
+        if name != "auto" and (why := models.unavailable(registry.backend(job, name), settings, named=True)):
             raise MissingExtra(f"{job}={name}: {why}")
     wanted = {job: chosen.get(job, getattr(settings.backends, job)) for job in JOBS}
-    resolved = {job: wing.resolve(job, name, settings) for job, name in wanted.items()}
+    resolved = {job: models.resolve(job, name, settings) for job, name in wanted.items()}
     write_backends(root, resolved)
     if not arguments.quiet:
-        for row in (row for job in JOBS if wanted[job] == "auto" for row in wing.rows(job)):
-            if wing.offer(row, settings):
-                then = f'mirkit init "{root}" --backend {row.job}={row.name} --force'
-                run_summary.note(f"note   {wing.unavailable(row, settings, brief=True)}; then: {then}")
+        for row in (row for job in JOBS if wanted[job] == "auto" for row in models.backends_of(job)):
+            if models.offer(row, settings):
+                then = f'mirkit init "{root}" --backend {row.task}={row.name} --force'
+                run_summary.note(f"note   {models.unavailable(row, settings, brief=True)}; then: {then}")
         print(f"{root / 'mirkit.toml'}: " + ", ".join(f"{job} {name}" for job, name in resolved.items() if name))
     return 0
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from mirkit.cli.output import run_summary
 
 if TYPE_CHECKING:
-    from mirkit.catalog import Backend
-    from mirkit.models.registry import Model
+    from mirkit.models.backend import Backend, Model
 
 
 def on_a_terminal() -> bool:
@@ -39,4 +38,4 @@ def say_license(model: "Model") -> None:
     from mirkit.models.messages import megabytes
 
     use = "" if model.commercial else "; not for commercial use"
-    run_summary.note(f"fetch    {model.says}: {megabytes(model.size)}, license of the weights: {model.license}{use}")
+    run_summary.note(f"fetch    {model.title}: {megabytes(model.size)}, license of the weights: {model.license}{use}")

@@ -9,19 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit import __version__
-from mirkit.catalog import BACKENDS, JOBS, Backend
+from mirkit.catalog import JOBS
 
 if TYPE_CHECKING:
-    from mirkit.models.registry import Model
+    from mirkit.models.backend import Backend, Model
 
 _REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tomlkit")
-_OPTIONAL = ("torch", "onnxruntime", "transformers", "xllamacpp", "demucs")
 
 
 def health() -> dict[str, Any]:
-    """Versions, methods and why others are not used; ``ok`` when everything required is there."""
+    """Versions, backends and why others are not used; ``ok`` when everything required is there."""
     packages = {name: _version(name) for name in _REQUIRED}
-    methods, problem = _methods()
+    problem = ""
+    left_out: tuple[str, ...] = ()
+    optional: dict[str, str | None] = {}
+    methods: dict[str, Any] = {}
+    try:
+        from mirkit.models import registry
+
+        optional = {row.package: _version(row.package) for row in registry.backends() if row.package}
+        methods = _methods()
+        left_out = registry.problems()
+    except ImportError as error:
+        problem = f"{error}; install again: pip install mirkit"
     return {
         "ok": all(packages.values()) and not problem,
         "problem": problem,
@@ -32,37 +42,38 @@ def health() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "free_disk_bytes": shutil.disk_usage(Path.cwd()).free,
         "packages": packages,
-        "optional": {name: _version(name) for name in _OPTIONAL},
+        "optional": optional,
         "methods": methods,
+        "left out": list(left_out),
     }
 
 
-def _methods() -> tuple[dict[str, Any], str]:
-    """Each job's method and why not others; or why that cannot be said."""
-    try:
-        from mirkit import models as wing
-    except ImportError as error:
-        return {}, f"{error}; install again: pip install mirkit"
+def _methods() -> dict[str, Any]:
+    """Each task's backend, and why not the others."""
+    from mirkit import models
+
     return {
-        job: {
-            "used": wing.resolve(job, "auto"),
-            "not used": {row.name: why for row in wing.rows(job) if (why := wing.unavailable(row, brief=True))},
+        task: {
+            "used": models.resolve(task, "auto"),
+            "not used": {
+                row.name: why for row in models.backends_of(task) if (why := models.unavailable(row, brief=True))
+            },
         }
-        for job in JOBS
-    }, ""
+        for task in JOBS
+    }
 
 
 def model_rows() -> list[dict[str, Any]]:
-    """One row a model, and one for each method that needs none: state, size in bytes, licenses."""
-    from mirkit.models.registry import models_of
+    """One row a model, and one for each backend without published weights: state, size in bytes, licenses."""
+    from mirkit.models import registry
 
     rows = []
-    for row in BACKENDS:
-        for model in models_of(row.job, row.name) or (None,):
+    for row in registry.backends():
+        for model in row.weights or (None,):
             rows.append(
                 {
                     "model": model.name if model else "",
-                    "job": row.job,
+                    "job": row.task,
                     "method": row.name,
                     "state": _state(row, model),
                     "size": model.size if model else 0,
@@ -74,15 +85,13 @@ def model_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def _state(row: Backend, model: "Model | None") -> str:
+def _state(row: "Backend", model: "Model | None") -> str:
     from mirkit.models.cache_paths import missing
 
-    if not row.built:
-        return "not in this version"
     if row.package and _version(row.package) is None:
         return f"needs {row.package}"
-    if row.asked:
-        return "needs a server of yours" if row.name == "http" else "needs a checkpoint of yours"
+    if row.needs:
+        return f"needs {row.needs}"
     return "ready" if model is None or not missing(model) else "not fetched"
 
 

@@ -10,24 +10,31 @@ from mirkit.cli.output import run_summary
 from mirkit.cli.progress import downloading
 
 if TYPE_CHECKING:
-    from mirkit.models.registry import Model
+    from mirkit.models.backend import Model
 
 
 def models(arguments: argparse.Namespace) -> int:
     """The neural models: what there is; fetch one, say where it is, check what is here."""
     from mirkit.errors import SettingsError
-    from mirkit.models import weights
+    from mirkit.models import registry, weights
     from mirkit.models.cache_paths import missing
-    from mirkit.models.registry import MODELS
     from mirkit.settings import Settings
     from mirkit.store import with_values
 
+    for line in registry.problems():
+        run_summary.note(f"note   {line}")
+    if arguments.cite is not None:
+        return _cite(arguments)
     if arguments.action == "list":
         return _list_models(arguments)
     if arguments.action == "verify":
-        return _verify_models([weights.model(arguments.name)] if arguments.name else list(MODELS), arguments)
+        return _verify_models(
+            [weights.model(arguments.name)] if arguments.name else list(registry.model_rows()), arguments
+        )
     if not arguments.name:
-        raise SettingsError(f"mirkit models {arguments.action} needs one of {', '.join(row.name for row in MODELS)}")
+        raise SettingsError(
+            f"mirkit models {arguments.action} needs one of {', '.join(row.name for row in registry.model_rows())}"
+        )
     row = weights.model(arguments.name)
     run = with_values(Settings(), overrides(arguments), "command line").run
     if arguments.action == "path":
@@ -42,6 +49,28 @@ def models(arguments: argparse.Namespace) -> int:
     elif not arguments.quiet:
         for path in found.files:
             print(path)
+    return 0
+
+
+def _cite(arguments: argparse.Namespace) -> int:
+    """Print BibTeX of a backend or of the backend of a model; of all without a name."""
+    from mirkit.errors import SettingsError
+    from mirkit.models import registry
+
+    name = arguments.cite
+    rows = [
+        row for row in registry.backends() if not name or name in (row.name, *(model.name for model in row.weights))
+    ]
+    if not rows:
+        names = dict.fromkeys(row.name for row in registry.backends() if row.citation)
+        raise SettingsError(f"{name} is neither a backend nor a model; there are {', '.join(names)}")
+    citations = list(dict.fromkeys(row.citation for row in rows if row.citation))
+    if arguments.json:
+        print(json.dumps({row.name: row.citation for row in rows if row.citation}, indent=2))
+    elif citations:
+        print("\n\n".join(citations))
+    elif not arguments.quiet:
+        run_summary.note(f"{name} has no citation")
     return 0
 
 

@@ -5,13 +5,13 @@ An option of a setting is stored under the setting's name, e.g. ``separation.shi
 
 import argparse
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NoReturn
 
 from mirkit.catalog import JOBS
 from mirkit.export.options import EXPORT_OPTIONS
 from mirkit.export.targets import DESCRIPTIONS
-from mirkit.settings import SETTINGS, Setting, method_names
+from mirkit.settings import SETTINGS, Setting
 from mirkit.settings import validators as v
 
 #: Groups of the options of ``mirkit export``, and the fields of ``ExportOptions`` in each.
@@ -30,6 +30,21 @@ class Parser(argparse.ArgumentParser):
         """Print one line and exit with status 2."""
         message = re.sub(r"^argument ([^/: ]+)[^: ]*(:?)", r"\1\2", message).replace(": must be", " must be", 1)
         self.exit(2, f"mirkit: {message}\n")
+
+
+class BackendNames:
+    """Names of the backends for a task, after some other words; looked up when they are needed, as that takes time."""
+
+    def __init__(self, task: str, *words: str) -> None:
+        self._task, self._words = task, words
+
+    def __iter__(self) -> Iterator[str]:
+        from mirkit.models import registry
+
+        return iter((*self._words, *(row.name for row in registry.backends_of(self._task))))
+
+    def __contains__(self, name: object) -> bool:
+        return name in tuple(self)
 
 
 def reader(check: v.Check, unit: str = "") -> Callable[[str], Any]:
@@ -159,8 +174,13 @@ def add_captions(parser: argparse.ArgumentParser, method: str) -> None:
             help="use FlashAttention 2, which must be installed",
         )
     else:
-        methods = method_names("texts")[1:]
-        model.add_argument("--method", choices=methods, default=method or None, help="program that runs the model")
+        model.add_argument(
+            "--method",
+            choices=BackendNames("texts"),
+            metavar="BACKEND",
+            default=method or None,
+            help="program that runs the model: one of %(choices)s",
+        )
     add_option(model, SETTINGS["run.device"])
     model.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)  # nothing is downloaded here anyway
     add_option(model, SETTINGS["run.commercial_safe"])
@@ -217,10 +237,9 @@ def backend_choices(pairs: list[str]) -> dict[str, str]:
     chosen = {}
     for pair in pairs:
         job, _, name = pair.partition("=")
-        if job not in JOBS or name not in method_names(job):
-            expected = f"JOB=NAME with a job of {', '.join(JOBS)}"
-            if job in JOBS:
-                expected = f"one of {', '.join(method_names(job))}"
+        names = BackendNames(job, "auto")
+        if job not in JOBS or name not in names:
+            expected = f"one of {', '.join(names)}" if job in JOBS else f"JOB=NAME with a job of {', '.join(JOBS)}"
             raise SettingsError(f"--backend {pair}: expected {expected}")
         chosen[job] = name
     return chosen

@@ -11,7 +11,7 @@ from mirkit.catalog import GROUPS, STAGES
 from mirkit.cli import options
 from mirkit.cli.options import Parser
 from mirkit.dataset.groups import TIES
-from mirkit.settings import SETTINGS, method_names
+from mirkit.settings import SETTINGS
 from mirkit.settings import validators as v
 
 #: Stages of the commands that describe music: they have options and a run of their own.
@@ -96,7 +96,10 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
     if "separate" in command.stages:
         stems = parser.add_argument_group("separation")
         stems.add_argument(
-            "--separation", choices=method_names("stems"), help="method of separation (default: the data set's)"
+            "--separation",
+            choices=options.BackendNames("stems", "auto"),
+            metavar="BACKEND",
+            help="method of separation: one of %(choices)s (default: the data set's)",
         )
         options.add_section(stems, "separation")
     if command.name == "crop":
@@ -209,6 +212,9 @@ def build() -> Parser:
     models = sub.add_parser("models", help="the neural models: license, state; fetch, find and check their weights")
     models.add_argument("action", nargs="?", choices=("list", "fetch", "path", "verify"), default="list")
     models.add_argument("name", metavar="NAME", nargs="?", help="a model; verify: all that are here")
+    models.add_argument(
+        "--cite", nargs="?", const="", metavar="NAME", help="print BibTeX of a backend or model, or of all"
+    )
     options.add_weights(models)
     options.add_output(models)
 

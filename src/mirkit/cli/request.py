@@ -31,9 +31,9 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
 
     values = setting_overrides(arguments)
     fixed = dict(command.fixed) | backend_choices(getattr(arguments, "backend", []))
-    for setting, job, method in (("rhythm.model", "beats", "beat_this"), ("drums.model", "drums", "adtof")):
-        if setting in values:  # a model that is named is used, and therefore its method
-            fixed.setdefault(job, method)
+    for setting, task in (("rhythm.model", "beats"), ("drums.model", "drums")):
+        if setting in values:  # a model that is named is used, and therefore its backend
+            fixed.setdefault(task, _owner(task, values[setting]))
     if "separate" in command.stages:
         fixed |= _separation(arguments.separation, values)
     return RunRequest(
@@ -70,8 +70,15 @@ def _separation(method: str | None, values: dict[str, Any]) -> dict[str, str]:
             raise SettingsError(f"--separation {method} and --model embedded exclude each other")
         return {"stems": method}
     if model:
-        return {"stems": "embedded" if model == "embedded" else "demucs"}
+        return {"stems": "embedded" if model == "embedded" else _owner("stems", model)}
     return {}
+
+
+def _owner(task: str, model: str) -> str:
+    """Name of the backend that a model, or a file of the user's, belongs to."""
+    from mirkit.models import registry
+
+    return registry.owner_of(task, model).name
 
 
 def setting_overrides(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -1,39 +1,58 @@
-"""The heavy wing: the only folder that may import deep-learning libraries, each inside the file that wraps it.
+"""Neural models: the only folder that may import deep-learning libraries, each inside the file that wraps it.
 
-A backend of the catalog that has weights is the module of its name here; ``load(weights, device)`` in it makes the
-model. ``unavailable`` says of each backend why it cannot be used, which is what ``auto`` and ``mirkit doctor`` read.
+``registry`` lists the backends, each of which is described by one :class:`Backend` object. ``unavailable`` says of a
+backend why it cannot be used here, which is what ``auto`` and ``mirkit doctor`` read; ``load`` loads its model.
 """
 
 import functools
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
-from mirkit.catalog import BACKENDS, Backend
-from mirkit.errors import MirkitError, MissingExtra, ModelError, WeightsError
-from mirkit.models import messages, weights
+from mirkit.catalog import JOBS
+from mirkit.errors import MirkitError, MissingExtra, ModelError, SettingsError, WeightsError
+from mirkit.models import messages, registry, weights
+from mirkit.models.backend import Backend, File, Model, imported
 from mirkit.models.cache_paths import missing
-from mirkit.models.protocols import StreamingModel
-from mirkit.models.registry import File, Model, models_of
-from mirkit.settings import RunSettings
+from mirkit.models.registry import backends_of
+from mirkit.settings import RunSettings, validators
 from mirkit.store import Settings, printable
 
 if TYPE_CHECKING:
     from mirkit.features.types import FloatArray
+    from mirkit.models.protocols import LoadedModel, StemSeparator, StreamingModel, StreamSource
+
+__all__ = ["Backend", "Model", "backends_of", "load", "load_separator", "open_stream", "unavailable"]
 
 #: What ``auto`` fetches without being asked, at most (bytes), and how long (s) it looks whether that can be reached.
 AUTO_BYTES = 500_000_000
 _AUTO_SECONDS = 2.0
 
 
-def backend(job: str, name: str) -> Backend:
-    """Row of BACKENDS for a job and a name."""
-    return next(row for row in BACKENDS if (row.job, row.name) == (job, name))
+def chosen(task: str, settings: Settings) -> Backend | None:
+    """Backend that the settings name for a task; with ``auto``, which a plan has replaced, the embedded one."""
+    name: str = getattr(settings.backends, task, "")
+    if name not in ("", "auto"):
+        return registry.backend(task, name)
+    return next((row for row in backends_of(task) if not row.is_network), None)
 
 
-def rows(job: str) -> list[Backend]:
-    """Rows of BACKENDS for a job, the preferred one first."""
-    return [row for row in BACKENDS if row.job == job]
+def check_names(settings: Settings) -> None:
+    """Look whether the backends that the settings name exist, those of other packages included.
+
+    Raises
+    ------
+    SettingsError
+        One does not: one line that says which there are.
+    """
+    for task in JOBS:
+        name = getattr(settings.backends, task)
+        try:
+            validators.one_of("auto", *(row.name for row in backends_of(task)))(name)
+        except ValueError as error:
+            why = "".join(f"; {problem}" for problem in registry.problems())
+            raise SettingsError(f"settings: backends.{task} must be {error}{why}") from error
 
 
 def unavailable(row: Backend, settings: Settings | None = None, *, named: bool = False, brief: bool = False) -> str:
@@ -51,9 +70,7 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
         In a line of a plan: without the files, and where they would go.
     """
     settings = settings or Settings()
-    if not row.built:
-        return f"{row.says} is not part of this version of mirkit"
-    if row.job == "texts":
+    if row.interface == "captioner":
         from mirkit.models.captioners import selection
 
         return selection.unavailable(row, settings)
@@ -66,6 +83,8 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
 
 
 def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool) -> str:
+    if settings.run.commercial_safe and not (row.commercial or row.weights or row.explicit_only):
+        return f"{row.title}: license {row.weights_license}, which --commercial-safe refuses"
     model = resolve_weights(row, settings)
     if isinstance(model, Path):
         files = _gathered(row, model)
@@ -91,7 +110,7 @@ def offer(row: Backend, settings: Settings) -> Model | None:
     These are weights without a stated license for commercial use, and large ones. Nothing is offered that is here
     already, that the settings refuse, whose package is not installed, or that cannot be fetched now.
     """
-    if not row.built or row.asked or row.job == "texts" or _lacks_package(row):
+    if row.explicit_only or row.interface == "captioner" or _lacks_package(row):
         return None
     try:
         model = resolve_weights(row, settings)
@@ -121,11 +140,12 @@ def _needs_consent(model: Model, lacking: list[File]) -> str:
     return "too large to be fetched without being asked" if sum(file.size for file in lacking) > AUTO_BYTES else ""
 
 
-def resolve(job: str, selection: str, settings: Settings | None = None) -> str:
-    """Turn ``auto`` into a backend's name: the first of the catalog that can be used, "" when there is none."""
+def resolve(task: str, selection: str, settings: Settings | None = None) -> str:
+    """Turn ``auto`` into a backend's name: the first of the task that can be used, "" when there is none."""
     if selection != "auto":
         return selection
-    return next((row.name for row in rows(job) if not row.asked and not unavailable(row, settings)), "")
+    rows = backends_of(task)
+    return next((row.name for row in rows if not row.explicit_only and not unavailable(row, settings)), "")
 
 
 def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
@@ -136,20 +156,20 @@ def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
     WeightsError
         The settings name neither a model of this backend nor a file.
     """
-    known = {model.name: model for model in models_of(row.job, row.name)}
-    if not known and not row.asked:
+    known = {model.name: model for model in row.weights}
+    if not known and not row.explicit_only:
         return None
     asked = {"beats": settings.rhythm.model, "stems": settings.separation.model, "drums": settings.drums.model}
-    name = asked.get(row.job)
+    name = asked.get(row.task)
     if name is None and not known:
-        raise WeightsError(f"{row.says} needs a checkpoint of yours: --model FILE")
+        raise WeightsError(f"{row.title} needs a checkpoint of yours: --model FILE")
     if name is None:
         return next(iter(known.values()))
     if name in known:
         return known[name]
     path = Path(name).expanduser()
     if not path.exists():
-        others = f", and no model of {row.says} ({', '.join(known)})" if known else ""
+        others = f", and no model of {row.title} ({', '.join(known)})" if known else ""
         raise WeightsError(f"{printable(name)}: no such file{others}")
     return path
 
@@ -160,8 +180,8 @@ def user_weights_digest(job: str, settings: Settings) -> str:
     A path says nothing of what lies there today. Weights of the table have a checksum of their own and stay.
     """
     name = getattr(settings.backends, job, "")
-    row = next((row for row in rows(job) if row.name == name), None)
-    if row is None or job == "texts":
+    row = next((row for row in backends_of(job) if row.name == name), None)
+    if row is None or row.interface == "captioner":
         return ""
     try:
         path = resolve_weights(row, settings)
@@ -172,7 +192,7 @@ def user_weights_digest(job: str, settings: Settings) -> str:
 
 def networks(job: str, settings: Settings) -> int:
     """How many networks the model of a job is made of."""
-    row = backend(job, getattr(settings.backends, job))
+    row = registry.backend(job, getattr(settings.backends, job))
     model = resolve_weights(row, settings)
     files = [file.name for file in model.files] if isinstance(model, Model) else _gathered(row, model or Path())
     return sum(Path(file).suffix not in (".yaml", ".yml") for file in files)
@@ -180,20 +200,20 @@ def networks(job: str, settings: Settings) -> int:
 
 def to_fetch(job: str, name: str, settings: Settings) -> Model | None:
     """Model of a method that has files which are not here; None when it needs none."""
-    model = resolve_weights(backend(job, name), settings) if name else None
+    model = resolve_weights(registry.backend(job, name), settings) if name else None
     return model if isinstance(model, Model) and missing(model) else None
 
 
 def unavailable_reason(job: str, settings: Settings) -> str:
     """Say in one clause why a job without an embedded method has no method here; the network is not asked."""
-    row = rows(job)[0]
+    row = backends_of(job)[0]
     model = resolve_weights(row, settings)
-    lacking = f"{row.says} is not here; mirkit models fetch {model.name}" if isinstance(model, Model) else ""
-    return _lacks_package(row) or lacking or f"{row.says} cannot be used"
+    lacking = f"{row.title} is not here; mirkit models fetch {model.name}" if isinstance(model, Model) else ""
+    return _lacks_package(row) or lacking or f"{row.title} cannot be used"
 
 
-def load(job: str, settings: Settings) -> Any:
-    """Model of the method that the settings name for a job, loaded once a process; on a card, once for all workers.
+def load(task: str, settings: Settings) -> "LoadedModel":
+    """Model of the backend that the settings name for a task, loaded once a process; on a card, once for all workers.
 
     Raises
     ------
@@ -202,13 +222,15 @@ def load(job: str, settings: Settings) -> Any:
     MissingExtra
         Its package, or the device, is not there.
     """
-    from mirkit.models.device import pick
-
-    name = getattr(settings.backends, job)
-    row = backend(job, name)
+    row = registry.backend(task, getattr(settings.backends, task))
     if why := _lacks_package(row):
         raise MissingExtra(why)
-    return _loaded(name, weights_of(row, settings), pick(settings.run.device, row.package))
+    return _loaded(row.name, weights_of(row, settings), _device(row, settings.run.device))
+
+
+def load_separator(task: str, settings: Settings) -> "StemSeparator":
+    """Load the model of a backend with the interface ``separator``: see :func:`load`."""
+    return cast("StemSeparator", load(task, settings))
 
 
 def weights_of(row: Backend, settings: Settings) -> weights.Weights:
@@ -222,88 +244,111 @@ def weights_of(row: Backend, settings: Settings) -> weights.Weights:
     model = resolve_weights(row, settings)
     if isinstance(model, Model):
         return weights.load_checked(model, settings.run)
-    path = Path(model or "")
-    return weights.from_path(path, _gathered(row, path))
+    if model is None:
+        return weights.Weights(row.name, (), "")
+    return weights.from_path(model, _gathered(row, model))
 
 
-def open_stream(job: str, settings: Settings) -> StreamingModel:
-    """Begin a signal with the model of a job. What keeps the model from being loaded is then all that is heard."""
+def open_stream(task: str, settings: Settings) -> "StreamingModel":
+    """Open a stream through the model of a task. An error of loading it is returned by the stream's ``finish``."""
+    row = chosen(task, settings)
+    if row is not None and not row.is_network:
+        stream: StreamingModel = imported(row.loader)()
+        return stream
     try:
-        listener: StreamingModel = load(job, settings).listen()
+        return cast("StreamSource", load(task, settings)).listen()
     except MirkitError as error:
-        return _Deaf(error)
-    return listener
+        return _FailedStream(error)
 
 
-class _Deaf:
-    def __init__(self, why: MirkitError) -> None:
-        self._why = why
+class _FailedStream:
+    def __init__(self, error: MirkitError) -> None:
+        self._error = error
 
     def push(self, block: "FloatArray") -> None:
         pass
 
     def finish(self) -> MirkitError:
-        return self._why
+        return self._error
 
 
-def compute_device(job: str, name: str, device: str) -> str:
-    """Return the device that a method would compute on here, or ``""`` where it needs or has no neural network.
+def worker_memory(backends: Mapping[str, str], device: str) -> int:
+    """Bytes that a worker needs for the models of a run. On a card, a model is in memory once for all workers."""
+    named = [registry.backend(task, name) for task, name in backends.items() if name]
+    return sum(row.memory for row in named if row.memory and not uses_card(row.task, row.name, device))
+
+
+def use_device(backends: Mapping[str, str]) -> bool:
+    """Whether one of the backends of a run computes on a device that the user can choose."""
+    return any(registry.backend(task, name).package for task, name in backends.items() if name)
+
+
+def compute_device(task: str, name: str, device: str) -> str:
+    """Return the device that a backend would compute on here, or ``""`` where it needs or has no neural network.
 
     Parameters
     ----------
-    job : str
-        Task of the method.
+    task : str
     name : str
-        Name of the method.
+        Name of the backend, "" where the task has none.
     device : str
         The setting: ``auto``, ``cpu``, ``cuda``, ...
     """
-    row = backend(job, name)
+    if not name:
+        return ""
+    row = registry.backend(task, name)
     if not row.package or _lacks_package(row):
         return ""
     if device == "cpu":
         return device
-    from mirkit.models.device import pick
-
     try:
-        return pick(device, row.package)
+        return _device(row, device)
     except MissingExtra:  # reported when the run is prepared
         return ""
 
 
-def uses_card(job: str, name: str, device: str) -> bool:
-    """Whether a method would compute on a GPU here, see :func:`compute_device`."""
-    return compute_device(job, name, device) not in ("", "cpu")
+def uses_card(task: str, name: str, device: str) -> bool:
+    """Whether a backend would compute on a GPU here, see :func:`compute_device`."""
+    return compute_device(task, name, device) not in ("", "cpu")
+
+
+def _device(row: Backend, device: str) -> str:
+    """The device that a backend computes on; without a package of deep learning, the CPU."""
+    from mirkit.models.device import pick
+
+    return pick(device, row.package) if row.package else "cpu"
 
 
 def _gathered(row: Backend, path: Path) -> tuple[Path, ...]:
     """The files that belong to a model that the user named by a path."""
-    gather = getattr(importlib.import_module(f"mirkit.models.{row.name}"), "gather", None)
-    files: tuple[Path, ...] = gather(path) if gather else (path,)
+    files: tuple[Path, ...] = imported(row.gather)(path) if row.gather else (path,)
     return files
 
 
 def _lacks_package(row: Backend) -> str:
     if row.package and importlib.util.find_spec(row.package) is None:
-        return f"{row.package} is not installed; pip install 'mirkit[{row.extra}]'"
+        return f"{row.package} is not installed; {row.install_command}"
     return ""
 
 
-def make(name: str, found: weights.Weights, device: str) -> Any:
-    """Load a model of a backend into this process; raises ``WeightsError`` or ``ModelError``."""
+def make(name: str, found: weights.Weights, device: str) -> "LoadedModel":
+    """Load the network of a backend into this process; raises ``WeightsError`` or ``ModelError``."""
     try:
-        return importlib.import_module(f"mirkit.models.{name}").load(found, device)
+        model: LoadedModel = imported(registry.network(name).loader)(found, device)
     except RuntimeError as error:  # of PyTorch: memory, driver
         why = str(error).partition("\n")[0]
         raise ModelError(f"{found.model} cannot be loaded on {device}: {why}; try --device cpu") from error
+    return model
 
 
 @functools.cache
-def _loaded(name: str, found: weights.Weights, device: str) -> Any:
+def _loaded(name: str, found: weights.Weights, device: str) -> "LoadedModel":
     from mirkit.models import device_server
 
-    if server := device_server.server_of(device):
-        return device_server.remote_model(name, found, server)
+    server = device_server.server_of(device) if registry.network(name).batch_size > 1 else ""
+    if server:
+        remote: LoadedModel = device_server.remote_model(name, found, server)
+        return remote
     return make(name, found, device)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mirkit.errors import WeightsError
-from mirkit.models.registry import File, Model
+from mirkit.models.backend import File, Model
 
 
 def cache() -> Path:

@@ -2,8 +2,8 @@
 
 import os
 
+from mirkit.models.backend import File, Model
 from mirkit.models.cache_paths import cache
-from mirkit.models.registry import File, Model
 from mirkit.store import printable
 
 
@@ -16,12 +16,12 @@ def missing_files_message(row: Model, files: list[File], why: str) -> str:
     source = files[0].url
     if len(files) > 1:  # the folder above all of them
         source = os.path.commonprefix([file.url for file in files]).rpartition("/")[0]  # noqa: RUF071 (of URLs)
-    return f"{row.says} needs {told}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
+    return f"{row.title} needs {told}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
 
 
 def short_message(row: Model, why: str) -> str:
     """Say that a model is not here, in a line of a plan."""
-    return f"{row.says} ({megabytes(row.size)}): not here, {why}; mirkit models fetch {row.name}"
+    return f"{row.title} ({megabytes(row.size)}): not here, {why}; mirkit models fetch {row.name}"
 
 
 def megabytes(size: int) -> str:

@@ -8,12 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from mirkit import __version__
-from mirkit.catalog import Backend
 from mirkit.errors import WeightsError
-from mirkit.models import backend, make, resolve_weights, to_fetch, weights, weights_of
+from mirkit.models import make, resolve_weights, to_fetch, weights, weights_of
+from mirkit.models.backend import Backend
 from mirkit.models.cache_paths import cache
 from mirkit.models.device import pick
+from mirkit.models.registry import backend
 from mirkit.store import Settings, printable
+
+#: Packages of networks that PyTorch computes.
+_TORCH = ("torch", "demucs")
 
 
 def check_device(backends: Mapping[str, str], settings: Settings) -> None:
@@ -52,7 +56,7 @@ def _try(row: Backend, settings: Settings) -> None:
             return
     try:
         # PyTorch's device "meta" has shapes and no memory.
-        device = "cpu" if row.package == "onnxruntime" else "meta"
+        device = "meta" if row.package in _TORCH else "cpu"
         make(row.name, found, device)
     except WeightsError as error:
         raise WeightsError(f"{error}; {_mend(row, found, settings)}") from error

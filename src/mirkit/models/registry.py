@@ -1,301 +1,179 @@
-"""The table of models: which files, from where, under which license. Data only.
+"""All backends: those of mirkit, and those of packages that are installed beside it.
 
-A row belongs to a row of ``catalog.BACKENDS``; the first row of a backend is its default. A checksum stands here only
-where it is published with the file or where several projects that pinned the same file agree on it; the rest is
-None, and only what was fetched first can be compared with what is there later.
+A package adds a backend by an entry point in the group ``mirkit.backends`` that names its
+:class:`~mirkit.models.backend.Backend` object. Entry points are read from the environment that Python runs in, when a
+backend is first looked up; never from the working folder or from a data set, which may come from a stranger.
 """
 
-from dataclasses import dataclass
+import functools
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
 
+from mirkit.catalog import JOBS, STAGES
+from mirkit.errors import SettingsError
+from mirkit.models import adtof, audiobox, beat_this, demucs, drumsep, embedded, essentia, roformer
+from mirkit.models.backend import EMBEDDED, Backend, File, Model
+from mirkit.models.captioners import backends as captioners
+from mirkit.store import printable
 
-@dataclass(frozen=True)
-class File:
-    """One file of a model.
+__all__ = ["Backend", "File", "Model", "backend", "backends", "backends_of", "model_rows", "problems"]
 
-    Attributes
-    ----------
-    name : str
-        What it is called in the cache.
-    url : str
-        Where it is fetched from.
-    size : int
-        Bytes, about; 0 where not known.
-    sha256 : str or None
-        Hexadecimal; None where none is published.
-    torch_hub : str
-        What PyTorch's own cache calls it, "" where it is never there.
-    """
-
-    name: str
-    url: str
-    size: int = 0
-    sha256: str | None = None
-    torch_hub: str = ""
-
-
-@dataclass(frozen=True)
-class Model:
-    """Weights that a backend can use.
-
-    Attributes
-    ----------
-    name, job, backend : str
-    says : str
-        What it is called in messages.
-    files : tuple of File
-    license : str
-        Of the weights, as their authors state it: "none stated" where they state none. What else is known of it
-        follows in brackets.
-    commercial : bool
-        Whether the stated license allows commercial use. Where none is stated it does not.
-    copies : tuple of str
-        Checksums of the same weights in files of another format, which carry the same license.
-    """
-
-    name: str
-    job: str
-    backend: str
-    says: str
-    files: tuple[File, ...]
-    license: str
-    commercial: bool = True
-    copies: tuple[str, ...] = ()
-
-    @property
-    def short_license(self) -> str:
-        """The license without what stands in brackets, for a line that must be short."""
-        return self.license.partition(" (")[0]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files, about."""
-        return sum(file.size for file in self.files)
-
-
-_JKU = "https://cloud.cp.jku.at/public.php/dav/files/7ik4RrBKTS273gp"
-_HUB = "https://huggingface.co"
-_HTDEMUCS = f"{_HUB}/adefossez/HTDemucs/resolve/cbc8a9b1a87023b7fd74e7b3412e6321c0eab003"
-_HTDEMUCS_FT = f"{_HUB}/adefossez/HTDemucs-ft/resolve/d74ac89c3a1e874fc78f152555cf4d8533f06cd4"
-_DEMUCS_OLD = "https://dl.fbaipublicfiles.com/demucs"
-_ADTOF = "https://raw.githubusercontent.com/xavriley/ADTOF-pytorch/85c192e78f716ea0b111cc8a5ee4a8f6a3a4f8a9"
-_DRUMSEP = "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v1.0.5"
-_AUDIOBOX = f"{_HUB}/facebook/audiobox-aesthetics/resolve/9b1dd8e5df9af7216e836a98974fe3b82c56ded6"
-_ESSENTIA = "https://essentia.upf.edu/models"
-_FLAMINGO = f"{_HUB}/mradermacher/music-flamingo-hf-GGUF/resolve/main"
-_FLAMINGO_I1 = f"{_HUB}/mradermacher/music-flamingo-hf-i1-GGUF/resolve/main"
-
-# No license is stated for any weights of Demucs. The revisions of htdemucs (2026-08-31) and htdemucs_ft that are pinned
-# above are the ones that removed "license: mit" from their Hugging Face pages. The maintainer in 2022: "not covered by
-# the MIT license, and are provided only for scientific purposes" (facebookresearch/demucs#327); in 2023, asked about
-# htdemucs: "provided for research purpose" (#508).
-_SCIENTIFIC = "the maintainer in 2022: only for scientific purposes"
-_DEMUCS_LICENSE = f"none stated (the page said MIT until 2026-08-31; {_SCIENTIFIC})"
-_DEMUCS_FT_LICENSE = f"none stated (the page said MIT until 2026; {_SCIENTIFIC})"
-_DEMUCS_6S_LICENSE = "none stated (the maintainer of htdemucs in 2023: for research)"
-_DEMUCS_OLD_LICENSE = f"none stated ({_SCIENTIFIC})"
-_FLAMINGO_LICENSE = "NVIDIA non-commercial"
-_PROJECTOR = File("music-flamingo-hf.mmproj-f16.gguf", f"{_FLAMINGO}/music-flamingo-hf.mmproj-f16.gguf", 1_400_000_000)
-
-
-def _flamingo(name: str, quantization: str, url: str, size: int) -> Model:
-    file = url.rpartition("/")[2]
-    says = f"Music Flamingo, {quantization}"
-    return Model(name, "texts", "llama", says, (File(file, url, size), _PROJECTOR), _FLAMINGO_LICENSE, False)
-
-
-def _demucs(name: str, root: str, license: str, config: str, members: dict[str, str], copies: tuple[str, ...]) -> Model:
-    files = [File(f"{name}.yaml", f"{root}/{name}.yaml", 200, config)]
-    files += [File(f"{sig}.safetensors", f"{root}/{sig}.safetensors", 84_025_440, sha) for sig, sha in members.items()]
-    return Model(name, "stems", "demucs", f"Demucs {name}", tuple(files), license, commercial=False, copies=copies)
-
-
-def _demucs_old(
-    name: str,
-    folder: str,
-    size: int,
-    *checksums: tuple[str, str],
-    license: str = _DEMUCS_OLD_LICENSE,
-    copies: tuple[str, ...] = (),
-) -> Model:
-    """A model of which only the older files are known: signature and checksum of each."""
-    names = [f"{signature}-{sha256[:8]}.th" for signature, sha256 in checksums]
-    files = (
-        File(file, f"{_DEMUCS_OLD}/{folder}/{file}", size, sha256, file)
-        for file, (_, sha256) in zip(names, checksums, strict=True)
-    )
-    return Model(name, "stems", "demucs", f"Demucs {name}", tuple(files), license, commercial=False, copies=copies)
-
-
-def _head(name: str) -> tuple[File, File]:
-    root = f"{_ESSENTIA}/classification-heads/{name}/{name}-audioset-vggish-1"
-    return (
-        File(f"{name}-audioset-vggish-1.onnx", f"{root}.onnx", 53_302),
-        File(f"{name}-audioset-vggish-1.json", f"{root}.json", 1_957),
-    )
-
-
-MODELS: tuple[Model, ...] = (
-    _demucs(
-        "htdemucs_ft",
-        _HTDEMUCS_FT,
-        _DEMUCS_FT_LICENSE,
-        "69470b8c1bbd674437b51bc9fb491327a10ab0396b702c93389b9cf750016346",
-        {
-            "f7e0c4bc": "2c85ab3c62dd6edd8e0b965e38b16fd1cdde357cc25de6b6bc9ce7c83f60925f",
-            "d12395a8": "5b01a97567ae9a3178a6236fb520251045c03eb8834bc8c24a4eec11d6c8fb56",
-            "92cfc3b6": "a241863551f30d01c42bd7b97da40839922ead3acb0f1fcab25682f55b4eeb59",
-            "04573f0d": "68854b0d7c2b3274723b5761f6fd9f5aec5f1bcd3f0de7c1669546fdb7871b7c",
-        },
-        (
-            "ba3fe64ae8ef66ac9a4857222ce48efbdc5eb3ad375cb79dd13debee5aaa4066",
-            "e57c48e6b0e38af4f7118d7bd08c49f0a0c0edf7d09143bdd902ea0d237303e6",
-            "ef3bcb9c8b40d14ae5d51b6db2587339cc12c6b77c0be151ce6d69002e087bf2",
-            "f3cf25b222c4eed7cd49dd8b2c9597d50c18bd154090f7b919cfa5f93cf22c49",
-        ),
-    ),
-    _demucs(
-        "htdemucs",
-        _HTDEMUCS,
-        _DEMUCS_LICENSE,
-        "239c445d0b14454d541ad8bd9bb271c9e536d267e8a4625208744cbb2e7bb66c",
-        {"955717e8": "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd"},
-        ("8726e21a993978c7ba086d3872e7608d7d5bfca646ca4aca459ffda844faa8b4",),
-    ),
-    _demucs_old(
-        "htdemucs_6s",
-        "hybrid_transformer",
-        54_996_327,
-        ("5c90dfd2", "34c22ccb381c6f9fdbf324f04e1e2fe21aaaf293f5ded163a162697ff9a02ddd"),
-        license=_DEMUCS_6S_LICENSE,
-        copies=("d2a1745f0744721f6b8ca5bf469b67c651ea5ed1b52998cab033b2158609d411",),
-    ),
-    _demucs_old(
-        "hdemucs_mmi",
-        "hybrid_transformer",
-        167_407_275,
-        ("75fc33f5", "1941ce654b11df4132b9f4eae408556b4c83fad6fe26b4bc0dbcb36b975befb3"),
-    ),
-    _demucs_old(
-        "mdx",
-        "mdx_final",
-        167_000_000,
-        ("0d19c1c6", "0f06f20ed6ddc8058fa72ccc4845f3a88916eff7d007b623924193de217bbcf4"),
-        ("7ecf8ec1", "70f50cc947d08f32e6dd8e2b687d398fa5ef9e51d1bd7600e32205d1f44be6b9"),
-        ("c511e2ab", "fe6987756a7087d339bf63b19bb481b12cea02d3bc0de7583df7597210209649"),
-        ("7d865c68", "3d5dd56b5bc986f136dff98655ded22b2b033f465ccec7a28640a6b15fd71ed6"),
-    ),
-    _demucs_old(
-        "mdx_extra",
-        "mdx_final",
-        167_000_000,
-        ("e51eebcc", "c1b80bdd6de58274abf359e66822a76f49ce2b9f086fc5dc917ac14598e6bebf"),
-        ("a1d90b5c", "ae9d245283bf24b552913ee233a1101dcd0aeaed59b1c0a2da0e1f6eda15101b"),
-        ("5d2d6c55", "db83574e05b2308f76e2764819da673f2d16d437b9e619f5fcb72f275fc0e24f"),
-        ("cfa93e08", "61801ae1567d606c97a9c3469e943ae306d0a873eeb60d623ae7cfc7042b3f68"),
-    ),
-    Model(
-        "beat_this",
-        "beats",
-        "beat_this",
-        "Beat This! final0",
-        (
-            File(
-                "final0.ckpt",
-                f"{_JKU}/final0.ckpt",
-                81_058_141,
-                "8c328b45f59d8dd3dff219253ff6a8d6482be57d0133a29140e2febbf8eb8331",
-                "beat_this-final0.ckpt",
-            ),
-        ),
-        "MIT",
-    ),
-    Model(
-        "beat_this_small",
-        "beats",
-        "beat_this",
-        "Beat This! small0, a tenth of the size",
-        (
-            File(
-                "small0.ckpt",
-                f"{_JKU}/small0.ckpt",
-                8_451_101,
-                "6074be2c4d490c5f6101fcc374a1ec72ae93456e23bb6019783b849f5dc7d47b",
-                "beat_this-small0.ckpt",
-            ),
-        ),
-        "MIT",
-    ),
-    Model(
-        "adtof",
-        "drums",
-        "adtof",
-        "ADTOF Frame_RNN",
-        (
-            File(
-                "adtof_frame_rnn_pytorch_weights.pth",
-                f"{_ADTOF}/src/adtof_pytorch/data/adtof_frame_rnn_pytorch_weights.pth",
-                3_617_805,
-                "1bc986e596ec47ba0b44916f87cd4a39f0b2bec23596df3fb5d0e87749217320",
-            ),
-        ),
-        "CC BY-NC-SA 4.0",
-        commercial=False,
-    ),
-    Model(
-        "drumsep",
-        "drums",
-        "drumsep",
-        "DrumSep",
-        (
-            File(
-                "49469ca8.th",
-                f"{_DRUMSEP}/model_drumsep.th",
-                167_400_043,
-                "aefaa8543c9b9c75e22f5f32b53ab86dfe416457849af1383ff1aef83401423f",
-            ),
-        ),
-        "none stated (its repository, which holds no weights: MIT)",
-        commercial=False,
-    ),
-    Model(
-        "audiobox",
-        "aesthetics",
-        "audiobox",
-        "Audiobox Aesthetics",
-        (
-            File("config.json", f"{_AUDIOBOX}/config.json", 492),
-            File(
-                "model.safetensors",
-                f"{_AUDIOBOX}/model.safetensors",
-                415_472_992,
-                "a5a3c2412649cc2384ec525ffd5180ce6c4778f43bed6108e0a1303de04d014e",
-            ),
-        ),
-        "CC BY 4.0",
-    ),
-    Model(
-        "essentia",
-        "classification",
-        "essentia",
-        "Essentia VGGish",
-        (
-            File(
-                "audioset-vggish-3.onnx",
-                f"{_ESSENTIA}/feature-extractors/vggish/audioset-vggish-3.onnx",
-                288_570_178,
-            ),
-            *_head("danceability"),
-            *_head("tonal_atonal"),
-        ),
-        "CC BY-NC-SA 4.0",
-        commercial=False,
-    ),
-    _flamingo("music_flamingo_q6_k", "Q6_K", f"{_FLAMINGO_I1}/music-flamingo-hf.i1-Q6_K.gguf", 5_900_000_000),
-    _flamingo("music_flamingo_iq3_m", "IQ3_M", f"{_FLAMINGO_I1}/music-flamingo-hf.i1-IQ3_M.gguf", 3_400_000_000),
-    _flamingo("music_flamingo_q8_0", "Q8_0", f"{_FLAMINGO}/music-flamingo-hf.Q8_0.gguf", 7_600_000_000),
+#: Entry point group.
+GROUP = "mirkit.backends"
+#: In this order ``auto`` tries those of a task. Backends of other packages come after them.
+_BUILT_IN = (
+    demucs.BACKEND,
+    embedded.STEMS,
+    roformer.BACKEND,
+    beat_this.BACKEND,
+    embedded.BEATS,
+    adtof.BACKEND,
+    embedded.DRUMS,
+    drumsep.BACKEND,
+    essentia.BACKEND,
+    embedded.CLASSIFICATION,
+    audiobox.BACKEND,
+    captioners.LLAMA,
+    captioners.TRANSFORMERS,
+    captioners.HTTP,
 )
+#: What a stream backend returns for the tasks whose result is no plain key -> value.
+_KINDS = {"beats": "activations", "drums": "strokes"}
+#: Files that a data set has in its root.
+_DATASET_FILES = ("mirkit.toml", ".mirkit")
 
 
-def models_of(job: str, backend: str) -> tuple[Model, ...]:
-    """Models that a backend can use, its default first."""
-    return tuple(model for model in MODELS if (model.job, model.backend) == (job, backend))
+def backends() -> tuple[Backend, ...]:
+    """All backends, those of a task in the order in which ``auto`` tries them."""
+    return _BUILT_IN + _installed()[0]
+
+
+def built_in() -> tuple[Backend, ...]:
+    """The backends of mirkit itself."""
+    return _BUILT_IN
+
+
+def backends_of(task: str) -> list[Backend]:
+    """Backends for a task, the preferred one first."""
+    return [row for row in backends() if row.task == task]
+
+
+def backend(task: str, name: str) -> Backend:
+    """Backend for a task by its name.
+
+    Raises
+    ------
+    SettingsError
+        There is none.
+    """
+    for row in backends():
+        if (row.task, row.name) == (task, name):
+            return row
+    names = ", ".join(row.name for row in backends_of(task))
+    why = "".join(f"; {problem}" for problem in problems())
+    raise SettingsError(f"there is no backend {printable(name)} for {printable(task)}; there are: {names}{why}")
+
+
+def network(name: str) -> Backend:
+    """Network by its name, whatever its task.
+
+    Raises
+    ------
+    SettingsError
+        There is none.
+    """
+    for row in backends():
+        if row.name == name and row.is_network:
+            return row
+    raise SettingsError(f"there is no backend {printable(name)} with a network")
+
+
+def model_rows() -> tuple[Model, ...]:
+    """Published weights of all backends."""
+    return tuple(model for row in backends() for model in row.weights)
+
+
+def owner_of(task: str, model: str) -> Backend:
+    """Backend that a model belongs to, by its name; any other name is a file, of the first backend that reads files."""
+    rows = [row for row in backends_of(task) if row.is_network]
+    return next((row for row in rows if any(known.name == model for known in row.weights)), rows[0])
+
+
+def problems() -> tuple[str, ...]:
+    """Say of each entry point that cannot be used why."""
+    return _installed()[1]
+
+
+@functools.cache
+def _installed() -> tuple[tuple[Backend, ...], tuple[str, ...]]:
+    """Backends of other packages, and what is wrong with those that cannot be used."""
+    rows: list[Backend] = []
+    wrong: list[str] = []
+    for package, point in _entry_points():
+        what = f"{point.name} of the package {package}"
+        try:
+            row = point.load()
+        except Exception as error:  # noqa: BLE001 (whatever a package of somebody else does must not stop mirkit)
+            wrong.append(f"the backend {what} cannot be imported: {type(error).__name__}: {printable(str(error))}")
+            continue
+        if why := _fault(row, (*_BUILT_IN, *rows)):
+            wrong.append(f"the backend {what} is left out: {why}")
+        else:
+            rows.append(row)
+    return tuple(rows), tuple(wrong)
+
+
+def _entry_points() -> list[tuple[str, metadata.EntryPoint]]:
+    """Package -> entry point, in the order of their names; of a package that is there twice, the first on the path."""
+    packages: dict[str, list[metadata.EntryPoint]] = {}
+    for distribution in metadata.distributions(path=_search_path()):
+        points = distribution.entry_points.select(group=GROUP)
+        packages.setdefault(distribution.name or "", list(points))
+    return [(name, point) for name in sorted(packages) for point in sorted(packages[name])]
+
+
+def _search_path() -> list[str]:
+    """Folders of installed packages: Python's search path without the working folder and without data sets."""
+    here = Path.cwd()
+    return [
+        folder
+        for folder in sys.path
+        if Path(folder).is_absolute()
+        and Path(folder) != here
+        and not any((Path(folder) / name).exists() for name in _DATASET_FILES)
+    ]
+
+
+def _fault(row: object, others: tuple[Backend, ...]) -> str:
+    """Say what is wrong with an object that a package registers, or ""."""
+    if not isinstance(row, Backend):
+        return f"it is a {type(row).__name__}, not a mirkit.models.backend.Backend"
+    if row.task not in JOBS:
+        return f"its task is {row.task!r}; there are {', '.join(JOBS)}"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", row.name) or row.name in ("auto", EMBEDDED):
+        return f"{row.name!r} is no name for a backend"
+    if any(row.name == other.name for other in others):
+        return f"another backend is called {row.name}"
+    known = {model.name for other in others for model in other.weights}
+    if taken := next((model.name for model in row.weights if model.name in known or model.backend != row.name), ""):
+        return f"its model {taken} has the name of another model, or names another backend"
+    if not row.is_network or not row.loader:
+        return "a backend of another package needs an interface other than 'embedded', and a loader"
+    if row.interface == "captioner":
+        return "backends of other packages cannot describe tracks yet"
+    return _kind_fault(row, others)
+
+
+def _kind_fault(row: Backend, others: tuple[Backend, ...]) -> str:
+    if row.interface != "stream":
+        return "" if row.task in ("stems", "drums") else f"a backend for {row.task} needs the interface 'stream'"
+    if row.task == "stems":
+        return "a backend for stems needs the interface 'separator'"
+    if expected := _KINDS.get(row.task, ""):
+        return "" if row.feature_kind == expected else f"a backend for {row.task} needs the feature_kind {expected!r}"
+    taken = {kind for stage in STAGES for _, kind in stage.curves} | {other.feature_kind for other in others}
+    if not row.feature_kind or row.feature_kind in taken:
+        return f"its feature_kind {row.feature_kind!r} is empty or in use already; it needs one of its own"
+    return ""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirkit.errors import InfoError, MirkitError, WeightsError
+from mirkit.models import registry
+from mirkit.models.backend import File, Model
 from mirkit.models.cache_paths import cache, find, missing, place
 from mirkit.models.messages import missing_files_message
-from mirkit.models.registry import MODELS, File, Model
 from mirkit.settings import RunSettings
 from mirkit.store import FileDigest, as_error, atomic_write, digest_of_text, file_digest, lock, printable
 
@@ -58,10 +59,11 @@ def model(name: str) -> Model:
     WeightsError
         There is none.
     """
-    for row in MODELS:
+    rows = registry.model_rows()
+    for row in rows:
         if row.name == name:
             return row
-    raise WeightsError(f"no model is called {printable(name)}; there are {', '.join(row.name for row in MODELS)}")
+    raise WeightsError(f"no model is called {printable(name)}; there are {', '.join(row.name for row in rows)}")
 
 
 def is_offline(run: RunSettings) -> bool:
@@ -73,7 +75,7 @@ def is_offline(run: RunSettings) -> bool:
 def refused_license(row: Model, run: RunSettings) -> str:
     """Say in one clause that ``--commercial-safe`` refuses a model, or ""."""
     safe = row.commercial or not run.commercial_safe
-    return "" if safe else f"{row.says}: license {row.license}, which --commercial-safe refuses"
+    return "" if safe else f"{row.title}: license {row.license}, which --commercial-safe refuses"
 
 
 def unavailable_reason(row: Model, run: RunSettings) -> str:
@@ -137,7 +139,7 @@ def license_refusal(path: Path, files: tuple[Path, ...]) -> str:
     """
     by_sum = {
         checksum: row
-        for row in MODELS
+        for row in registry.model_rows()
         if not row.commercial
         for checksum in (*(file.sha256 for file in row.files), *row.copies)
         if checksum

@@ -10,11 +10,12 @@ from typing import Any
 
 from mirkit import __version__, engines, models
 from mirkit.audio import probe
-from mirkit.catalog import JOBS, STAGES, STEMS, Backend, stage, with_needs
+from mirkit.catalog import JOBS, STAGES, STEMS, stage, with_needs
 from mirkit.dataset.exclusion import reason
 from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError
-from mirkit.models.registry import Model
+from mirkit.models import registry
+from mirkit.models.backend import Backend, Model
 from mirkit.pipeline import time_estimate
 from mirkit.stages import entry_name
 from mirkit.staleness import TrackState
@@ -150,6 +151,7 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     """
     tracks, root, problems = tracks_of(request)
     settings = with_values(read_settings(root), request.overrides, "command line")
+    models.check_names(settings)
     agreed = _agreed(request, settings, tracks, agree) if agree else {}
     backends, fresh, notices = _backends(request, root, settings, agreed)
     settings = replace(settings, backends=replace(settings.backends, **backends))
@@ -261,13 +263,13 @@ def _agreed(request: RunRequest, settings: Settings, tracks: list[Track], agree:
     for job, choice in _choices(request, settings).items():
         if choice != "auto" or (job == "stems" and all(map(_has_stems, tracks))):
             continue
-        for row in models.rows(job):
+        for row in models.backends_of(job):
             if model := models.offer(row, settings):
                 offers.append((row, model))
-            elif row.asked or models.unavailable(row, settings):
+            elif row.explicit_only or models.unavailable(row, settings):
                 continue
             break
-    return {row.job: row.name for row, _ in offers} if offers and agree(offers) else {}
+    return {row.task: row.name for row, _ in offers} if offers and agree(offers) else {}
 
 
 def _has_stems(track: Track) -> bool:
@@ -285,21 +287,21 @@ def _backends(
     resolved, fresh, notices = {}, {}, []
     for job, choice in _choices(request, settings).items():
         name = agreed.get(job) or models.resolve(job, choice, settings)
-        if choice != "auto" and (why := models.unavailable(models.backend(job, name), settings, named=True)):
+        if choice != "auto" and (why := models.unavailable(registry.backend(job, name), settings, named=True)):
             raise MissingExtra(f"{why}; {_remedy(job, root, asked=job in request.fixed)}")
         if choice == "auto" or (job not in request.fixed and getattr(written, job) == "auto"):
             fresh[job] = name  # also where the user's own settings chose: a later run of the data set does the same
         if choice == "auto":
-            for row in models.rows(job):
+            for row in models.backends_of(job):
                 if row.name == name:  # those after it would not be used anyway
                     break
-                if not row.asked:
+                if not row.explicit_only:
                     notices.append(models.unavailable(row, settings, brief=True))
         resolved[job] = name
     blocked = [name for name in request.stages if stage(name).job and not resolved[stage(name).job]]
     if blocked and len(blocked) == len(request.stages):
         job = stage(blocked[0]).job
-        raise MissingExtra("; ".join(models.unavailable(row, settings) for row in models.rows(job)))
+        raise MissingExtra("; ".join(models.unavailable(row, settings) for row in models.backends_of(job)))
     return resolved, fresh, notices
 
 

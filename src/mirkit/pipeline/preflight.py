@@ -1,8 +1,8 @@
 """Checks before the first track: the device exists, weights are fetched and can be loaded, backends are recorded."""
 
 from mirkit.errors import WeightsError
-from mirkit.models import preflight, weights
-from mirkit.models.registry import Model
+from mirkit.models import preflight, registry, weights
+from mirkit.models.backend import Model
 from mirkit.pipeline.plan import RunPlan
 from mirkit.store import write_backends
 
@@ -45,6 +45,6 @@ def _fetch(model: Model, plan: RunPlan, progress: weights.Progress | None) -> No
     try:
         weights.fetch(model, plan.settings.run, progress)
     except WeightsError as error:
-        if model.job != "stems":
+        if registry.network(model.backend).task != "stems":
             raise
         raise WeightsError(f"{error}; or use --model embedded, which needs no model") from error

@@ -17,13 +17,6 @@ from mirkit.track import Track
 
 #: Bytes that a worker needs for a track of common length, models aside.
 MEMORY_PER_WORKER = 700 * 2**20
-#: What a model takes beside that.
-_MODEL_MEMORY = {
-    "demucs": 1500 * 2**20,
-    "roformer": 3000 * 2**20,
-    "audiobox": 900 * 2**20,
-    "essentia": 500 * 2**20,
-}
 #: Seconds to wait, at the end, for a track that another run is at work on.
 _PATIENCE = 3600.0
 
@@ -63,15 +56,8 @@ def workers(plan: RunPlan, request: RunRequest) -> int:
         request.jobs or plan.settings.run.jobs or engines.cores(request.address), len(plan.todo) + len(plan.unreadable)
     )
     if asked > 1 and request.address is None:  # on a cluster, Ray hands out memory and cards
-        device = plan.settings.run.device
-        # A model on a card is in memory once, in the server of the card.
-        model = sum(
-            _MODEL_MEMORY[name]
-            for job, name in plan.backends.items()
-            if name in _MODEL_MEMORY and not models.uses_card(job, name, device)
-        )
-        if model or request.memory is not None:
-            asked = min(asked, (request.memory or engines.default_memory()) // (MEMORY_PER_WORKER + model))
+        each = MEMORY_PER_WORKER + models.worker_memory(plan.backends, plan.settings.run.device)
+        asked = min(asked, (request.memory or engines.default_memory()) // each)
     return max(1, asked)
 
 
@@ -136,8 +122,7 @@ def _engine(
 
 def _wants_gpu(job: TrackJob) -> bool:
     """Whether a method of the run would use a card."""
-    named = [models.backend(task, name) for task, name in job.backends.items() if name]
-    return any(row.package for row in named) and job.settings.run.device != "cpu"
+    return models.use_device(job.backends) and job.settings.run.device != "cpu"
 
 
 def run_job(job: TrackJob) -> TrackOutcome:

@@ -18,7 +18,7 @@ from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
 from mirkit.errors import MirkitError
 from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackOutcome
-from mirkit.stages import Result, entry_name, listeners, parameters, stage_function
+from mirkit.stages import Result, entry_name, network_streams, parameters, stage_function
 from mirkit.stages.selection import midi_path
 from mirkit.stages.window import FROM_SOUND
 from mirkit.staleness import TrackState, kept
@@ -322,7 +322,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log)
 def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAnalysis:
     opened = TrackAnalysis(state.track, state.prints, state.stems_by)
     wanted = (curve for row in rows for curve in state.inputs(row, job.settings).curves)
-    opened.measure(wanted, listeners(job.settings), use_cache=not job.overwrite)
+    opened.measure(wanted, network_streams(job.settings), use_cache=not job.overwrite)
     return opened
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mirkit.captions.prompts import FIELD, placeholders
-from mirkit.catalog import BACKENDS
 from mirkit.settings import validators as v
 from mirkit.settings.declaration import Kind, Setting, declared, setting
 
@@ -25,17 +24,12 @@ __all__ = [
     "SeparationSettings",
     "Setting",
     "Settings",
-    "method_names",
 ]
 
 
-def method_names(job: str) -> tuple[str, ...]:
-    """``auto`` and the names of the backends for a job."""
-    return ("auto", *(backend.name for backend in BACKENDS if backend.job == job))
-
-
 def _method(job: str) -> Any:
-    return setting("auto", v.Check(lambda value: v.one_of(*method_names(job)).accept(value)), f"method for {job}")
+    # Which backends exist depends on the installed packages: mirkit.models.check_names looks that up.
+    return setting("auto", v.backend_name(), f"method for {job}")
 
 
 def _prompt(value: Any) -> str:

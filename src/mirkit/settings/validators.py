@@ -76,6 +76,17 @@ def text(metavar: str = "TEXT") -> Check:
     return Check(accept, metavar=metavar)
 
 
+def backend_name() -> Check:
+    """Accept ``auto`` or what may be the name of a backend."""
+
+    def accept(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
+            raise ValueError("auto or the name of a backend")
+        return value
+
+    return Check(accept)
+
+
 def any_text(metavar: str = "TEXT") -> Check:
     """Accept any text, also an empty one."""
     return Check(str, metavar=metavar)

@@ -12,16 +12,17 @@ are called by name.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mirkit import models
-from mirkit.catalog import Stage
+from mirkit.catalog import JOBS, Stage
 from mirkit.features.types import Unknown, Value
 from mirkit.store import Settings, round6
 
 if TYPE_CHECKING:  # imports all extractors; a run that only checks what is stale does not need them
     from mirkit.analysis import TrackAnalysis
-    from mirkit.features.extraction import AudioExtractor, ExtractorFactories
+    from mirkit.features.extraction import ExtractorFactories
 
 
 @dataclass(frozen=True)
@@ -98,22 +99,10 @@ def stage_function(stage: Stage) -> StageFunction:
     return FUNCTIONS[stage.name]
 
 
-def listeners(settings: Settings) -> "ExtractorFactories":
-    """Kind of curve that a backend computes -> function that makes its extractor; a model is loaded by the call."""
-
-    def strokes() -> "AudioExtractor":
-        if settings.backends.drums != "embedded":
-            return models.open_stream("drums", settings)
-        from mirkit.drums.embedded import DrumExtractor
-
-        return DrumExtractor()
-
-    return {
-        "activations": lambda: models.open_stream("beats", settings),
-        "aesthetics": lambda: models.open_stream("aesthetics", settings),
-        "classes": lambda: models.open_stream("classification", settings),
-        "strokes": strokes,
-    }
+def network_streams(settings: Settings) -> "ExtractorFactories":
+    """Kind of series that a backend computes -> function that opens its stream; a model is loaded by the call."""
+    rows = [row for task in JOBS if (row := models.chosen(task, settings)) and row.feature_kind]
+    return {row.feature_kind: partial(models.open_stream, row.task, settings) for row in rows}
 
 
 def values_of(measured: Any, suffix: str = "") -> dict[str, Value]:
@@ -135,29 +124,15 @@ def fact(value: Any, confidence: float | None = None) -> dict[str, Any]:
 
 def entry_name(stage: Stage, settings: Settings) -> str:
     """Name of a stage's record in the provenance. Each named set of clips has its own, and so has ADTOF's MIDI."""
-    named = settings.crop.name if stage.name == "crop" else ""
-    if stage.name == "drums" and settings.backends.drums == "adtof":
-        named = "adtof"
+    backend = models.chosen(stage.job, settings)
+    named = settings.crop.name if stage.name == "crop" else backend.result_name if backend else ""
     return f"{stage.name}/{named}" if named else stage.name
 
 
 def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
     """Give the settings that the result of a stage depends on."""
-    if stage.name == "beats":
-        return asdict(settings.rhythm)
-    if stage.name == "separate":
-        chosen = settings.separation
-        if settings.backends.stems != "embedded":
-            return asdict(chosen)
-        # The settings of models change nothing here.
-        return {"format": chosen.format} | ({"bitrate": chosen.bitrate} if chosen.format == "mp3" else {})
     if stage.name == "crop":
         return asdict(settings.crop)
-    if stage.name == "drums":
-        given = asdict(settings.drums)
-        return (
-            given
-            if settings.backends.drums != "embedded"
-            else {"source": given["source"], "quantize": given["quantize"]}
-        )
-    return {}
+    section = {"beats": settings.rhythm, "separate": settings.separation, "drums": settings.drums}.get(stage.name)
+    backend = models.chosen(stage.job, settings)
+    return backend.parameters(section) if section is not None and backend else {}

@@ -7,7 +7,7 @@ from mirkit.errors import MirkitError
 from mirkit.features.danceability import danceability as measure_danceability
 from mirkit.features.harmony.key import atonality as measure_atonality
 from mirkit.features.types import Unknown
-from mirkit.models.protocols import ClipScorer
+from mirkit.models.backend import Backend
 from mirkit.stages import Result, register
 from mirkit.store import Settings
 
@@ -19,8 +19,9 @@ def danceability(track: TrackAnalysis, settings: Settings) -> Result:
     The embedded backend takes the first from the detrended fluctuation of the envelope, the second from the clarity of
     the key. Essentia's classifiers give the mean probability of a class in the mix.
     """
-    if settings.backends.classification == "essentia":
-        return _model_scores(track, "classes", "classification", settings)
+    backend = models.chosen("classification", settings)
+    if backend and backend.is_network:
+        return _model_scores(track, backend, settings)
     return Result(
         {
             "danceability": measure_danceability(track.curve("full_mix", "envelope"), track.window),
@@ -33,16 +34,16 @@ def danceability(track: TrackAnalysis, settings: Settings) -> Result:
 @register("aesthetics")
 def aesthetics(track: TrackAnalysis, settings: Settings) -> Result:
     """Give the four scores of Audiobox Aesthetics."""
-    if settings.backends.aesthetics == "audiobox":
-        return _model_scores(track, "aesthetics", "aesthetics", settings)
+    if backend := models.chosen("aesthetics", settings):
+        return _model_scores(track, backend, settings)
     why = models.unavailable_reason("aesthetics", settings)
     return Result({key: Unknown(f"model unavailable: {why}") for key in stage("aesthetics").keys})
 
 
-def _model_scores(track: TrackAnalysis, kind: str, job: str, settings: Settings) -> Result:
+def _model_scores(track: TrackAnalysis, backend: Backend, settings: Settings) -> Result:
     """Give the scores of a neural model for the mix."""
-    scores = track.curve("full_mix", kind)
+    scores = track.curve(backend.source, backend.feature_kind)
     if isinstance(scores, MirkitError):
         raise scores
-    scorer: ClipScorer = models.load(job, settings)
-    return Result(scores, model=scorer.weights.model, weights_sha256=scorer.weights.sha256)
+    weights = models.load(backend.task, settings).weights
+    return Result(scores, model=weights.model, weights_sha256=weights.sha256 or None)

@@ -15,7 +15,7 @@ from mirkit.features.rhythm.onset_statistics import onset_density, onset_statist
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.types import Value
-from mirkit.models.protocols import BeatTracker
+from mirkit.models.weights import Weights
 from mirkit.stages import Result, fact, register, values_of
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 
@@ -37,12 +37,13 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
     hint = settings.rhythm.bpm or tagged
     curves = track.curve("full_mix", "onset"), track.curve("drums", "onset") if with_drums else None
     options: dict[str, Any] = {"bpm_range": settings.rhythm.bpm_range, "bpm_hint": hint}
-    tracker: BeatTracker | None = None
-    if settings.backends.beats == "beat_this":
-        activations = track.curve("full_mix", "activations")
+    weights: Weights | None = None
+    backend = models.chosen("beats", settings)
+    if backend and backend.is_network:
+        activations = track.curve(backend.source, backend.feature_kind)
         if isinstance(activations, MirkitError):
             raise activations
-        tracker = models.load("beats", settings)
+        weights = models.load("beats", settings).weights
         tracked = beats_from_activations(activations, *curves, **options)
     else:
         tracked = track_beats(*curves, **options)
@@ -59,8 +60,8 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
             "bpm_hint": hint,
             "hint_from": "settings" if settings.rhythm.bpm else "tag" if tagged else None,
         },
-        model=tracker.weights.model if tracker else None,
-        weights_sha256=tracker.weights.sha256 if tracker else None,
+        model=weights.model if weights else None,
+        weights_sha256=(weights.sha256 or None) if weights else None,
     )
 
 

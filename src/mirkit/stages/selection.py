@@ -3,6 +3,7 @@
 from collections.abc import Container
 from pathlib import Path
 
+from mirkit import models
 from mirkit.store import Settings
 from mirkit.track import Track
 from mirkit.track.sidecar_names import ADTOF_MIDI, DRUMS_MIDI
@@ -15,7 +16,8 @@ def drum_source(sources: Container[str], settings: Settings) -> str:
 
 def midi_name(settings: Settings) -> str:
     """Name of the drums' MIDI file in a track folder; ADTOF's has another name, as in the user manual."""
-    return ADTOF_MIDI if settings.backends.drums == "adtof" else DRUMS_MIDI
+    backend = models.chosen("drums", settings)
+    return ADTOF_MIDI if backend and backend.result_name == "adtof" else DRUMS_MIDI
 
 
 def midi_path(track: Track, settings: Settings) -> Path:

@@ -45,11 +45,12 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
     """
     audio = open_audio(track.mix, rate=None, hold_seconds=0)
     paths = {stem: track.stem_path(stem, f".{settings.separation.format}") for stem in STEMS if stem not in keep}
-    if settings.backends.stems in ("auto", "embedded"):  # a plan has resolved auto, unless no model is wanted
-        result = _embedded(audio, settings, paths)
-    else:
+    backend = models.chosen("stems", settings)
+    if backend and backend.is_network:
         audio = open_audio(track.mix, rate=None)  # held: models read it twice, first for its level
         result = _neural(audio, settings, paths)
+    else:
+        result = _embedded(audio, settings, paths)
     _remove_older(track, paths)
     return result, paths
 
@@ -92,7 +93,7 @@ def _embedded(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Resul
 
 
 def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
-    separator: StemSeparator = models.load("stems", settings)
+    separator = models.load_separator("stems", settings)
     run, blocks = neural_stems(audio, settings, separator)
     form = settings.separation.format
     # Stems of a model may exceed full scale where the mix does not: floating point holds that.
@@ -113,7 +114,10 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
         method["embedded"] = lacking
         notes.append(f"{', '.join(lacking)}: by the embedded method, of what the model leaves of the mix")
     return Result(
-        method=method, notes=tuple(notes), model=separator.weights.model, weights_sha256=separator.weights.sha256
+        method=method,
+        notes=tuple(notes),
+        model=separator.weights.model,
+        weights_sha256=separator.weights.sha256 or None,
     )
 
 

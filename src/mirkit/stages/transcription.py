@@ -11,7 +11,6 @@ from mirkit.drums.drum_hits import Hits
 from mirkit.drums.tempo_map import tempo_map
 from mirkit.errors import MirkitError
 from mirkit.features.extraction import SignalExtractor
-from mirkit.models.protocols import StemSeparator
 from mirkit.settings import SeparationSettings
 from mirkit.stages import Result, register
 from mirkit.stages.selection import drum_source, midi_name
@@ -51,7 +50,8 @@ def transcribe(track: TrackAnalysis, settings: Settings) -> Transcription:
     if "drums" in track.unreadable and settings.drums.source == "stem":
         raise MirkitError(track.unreadable["drums"])
     source = drum_source(track.sources, settings)
-    if settings.backends.drums == "drumsep":
+    backend = models.chosen("drums", settings)
+    if backend and backend.interface == "separator":
         result = _by_separation(track.open(source), source, settings)
     else:
         hits = track.curve(source, "strokes")
@@ -73,8 +73,8 @@ def drums(track: TrackAnalysis, settings: Settings) -> Result:
     steps = settings.drums.quantize
     if steps and not has_beats:
         notes.append("drums: not quantized, because there are no beats")
-    neural = settings.backends.drums != "embedded"
-    weights = models.load("drums", settings).weights if neural else None
+    backend = models.chosen("drums", settings)
+    weights = models.load("drums", settings).weights if backend and backend.is_network else None
     midi = format_midi(hits, tempo_map(beats.times, beats.downbeats), steps if has_beats else 0)
     return Result(
         files={midi_name(settings): midi},
@@ -86,13 +86,13 @@ def drums(track: TrackAnalysis, settings: Settings) -> Result:
         },
         notes=tuple(notes),
         model=weights.model if weights else None,
-        weights_sha256=weights.sha256 if weights else None,
+        weights_sha256=(weights.sha256 or None) if weights else None,
     )
 
 
 def _by_separation(audio: Audio, source: str, settings: Settings) -> Transcription:
     """Separate the kit into its instruments and detect the onsets of each."""
-    separator: StemSeparator = models.load("drums", settings)
+    separator = models.load_separator("drums", settings)
     run = separator.separate(audio, SeparationSettings())
     extractors: dict[str, SignalExtractor] = {}
     for block in run.blocks():

@@ -31,14 +31,6 @@ from mirkit.store.provenance_record import to_json
 from mirkit.track import Track
 from mirkit.track.clip import CUT, ClipSource
 
-#: Stage and backend -> kind of series that a neural model computes from the mix for it, and whether the stage reads
-#: others too.
-_NEURAL_SERIES = {
-    ("beats", "beat_this"): ("activations", True),
-    ("danceability", "essentia"): ("classes", False),
-    ("aesthetics", "audiobox"): ("aesthetics", False),
-}
-
 
 @dataclass(frozen=True)
 class StageInputs:
@@ -58,31 +50,28 @@ class StageInputs:
 
 def inputs_of(row: Stage, prints: Mapping[str, FileDigest], settings: Settings) -> StageInputs:
     """Work out what a stage reads, from the digests of the sources that exist."""
-    method = getattr(settings.backends, row.job, "")
-    drums = drum_source(prints, settings)
-    curves, parts = _reads(row.name, method, tuple(prints), drums, with_stems=settings.rhythm.stems)
+    backend = models.chosen(row.job, settings)
+    source = drum_source(prints, settings) if backend and backend.source == "drums" else "full_mix"
+    kind, reads_features = (backend.feature_kind, backend.reads_features) if backend else ("", True)
+    stems = settings.rhythm.stems
+    curves, parts = _reads(row.name, source, kind, tuple(prints), reads_features=reads_features, with_stems=stems)
     return StageInputs(curves, {part: prints[part] for part in parts})
 
 
 @lru_cache  # the same for most tracks of a data set
 def _reads(
-    name: str, method: str, there: tuple[str, ...], drums: str, *, with_stems: bool
+    name: str, backend_source: str, kind: str, there: tuple[str, ...], *, reads_features: bool, with_stems: bool
 ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
     """Feature series and files that a stage reads, of the sources that exist."""
     have_tonal = all(stem in there for stem in TONAL)
-    kind, reads_curves = _NEURAL_SERIES.get((name, method), ("", True))
-    curves = [("full_mix", kind)] if kind else []
-    for part, family in stage(name).curves if reads_curves else ():
+    curves = [(backend_source, kind)] if kind else []
+    for part, family in stage(name).curves if reads_features else ():
         if part == "tonal":
             curves.append((part if have_tonal else "full_mix", family))
         elif part in there and (name != "beats" or part not in STEMS or with_stems):
             curves.append((part, family))
     parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))}
-    if name == "drums":
-        parts = {drums}
-        if method != "drumsep":  # which goes through the sound by itself, twice
-            curves = [(drums, "strokes")]
-    return tuple(curves), tuple(sorted(parts or {"full_mix"}))
+    return tuple(curves), tuple(sorted(parts or {backend_source}))
 
 
 def stale_reason(

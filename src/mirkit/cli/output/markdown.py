@@ -5,8 +5,9 @@
 
 import re
 
-from mirkit.catalog import BACKENDS, FEATURES, STAGES, TEXT_KEYS, FeatureSpec, feature
+from mirkit.catalog import FEATURES, STAGES, TEXT_KEYS, FeatureSpec, feature
 from mirkit.export.options import EXPORT_OPTIONS
+from mirkit.models import registry
 from mirkit.settings import SETTINGS, Kind
 
 
@@ -32,13 +33,12 @@ def features_page() -> str:
     for stage in STAGES:
         writes = ", ".join([*stage.files, *(f"`{name}`" for name in _short(stage.keys))])
         lines.append(f"| {stage.name}: {stage.description} | {stage.version} | {', '.join(stage.needs)} | {writes} |")
-    lines += ["", "## The methods", ""]
-    lines += ["| job | method | in this version | code | weights | commercial use |", "|---|---|---|---|---|---|"]
-    for backend in BACKENDS:
-        built, commercial = ("yes" if flag else "no" for flag in (backend.built, backend.commercial))
+    lines += ["", "## The backends", ""]
+    lines += ["| task | backend | code | weights | commercial use |", "|---|---|---|---|---|"]
+    for row in registry.built_in():
+        commercial = "yes" if row.commercial else "no"
         lines.append(
-            f"| {backend.job} | {backend.name}: {backend.says} | {built} | {backend.code_license} "
-            f"| {backend.weights_license} | {commercial} |"
+            f"| {row.task} | {row.name}: {row.title} | {row.code_license} | {row.weights_license} | {commercial} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -25,7 +25,7 @@ def plan(plan: RunPlan, workers: int, url: str = "") -> None:
         print(f"         {printable(notice)}")
     for model in plan.downloads if plan.todo else ():
         hosts = ", ".join(dict.fromkeys(file.url.split("/")[2] for file in model.files))
-        print(f"fetch    {model.says}: {megabytes(model.size)} from {hosts}, license: {model.license}")
+        print(f"fetch    {model.title}: {megabytes(model.size)} from {hosts}, license: {model.license}")
     sound = "" if url else f", {plan.minutes:.0f} min of sound"
     print(f"to do    {len(plan.todo)} tracks{sound}; {idle} done already")
     for line in _own(plan):

@@ -247,6 +247,8 @@ def health(report: dict[str, Any]) -> None:
         print(f"  {name:<12} {version or 'not installed'}")
     if report["problem"]:
         print(f"FAILED {report['problem']}", file=sys.stderr)  # not by `note`, which needs NumPy
+    for line in report["left out"]:
+        print(f"note {line}", file=sys.stderr)
     print("methods")
     for job, state in report["methods"].items():
         print(f"  {job:<15} {state['used'] or 'none'}")

@@ -4,7 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import BACKENDS, FEATURES
+from mirkit.catalog import FEATURES
 from mirkit.export.bundle import (
     FILES,
     SUMMARY,
@@ -20,6 +20,7 @@ from mirkit.export.plan import TRAIN, VAL, ExportPlan
 from mirkit.export.targets.tables import load_pyarrow, table_row, write_parquet
 from mirkit.export.targets.target import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, text_faults
+from mirkit.models import registry
 from mirkit.store import as_error, atomic_file, atomic_write, printable
 
 #: The data set card.
@@ -101,8 +102,7 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
     ]
     lines += ["## How the numbers came about", "", "| stage | method | files | license of code | of weights |"]
     lines += ["|---|---|---|---|---|"]
-    licenses = {(row.job, row.name): row for row in BACKENDS}
-    by_name = {name: row for (_, name), row in licenses.items()}
+    by_name = {row.name: row for row in registry.backends()}
     for stage, methods in content["methods"].items():
         for method, count in methods.items():
             row = by_name.get(method)

@@ -1,157 +1,46 @@
-"""Audiobox Aesthetics: four scores of a piece of sound, from 1 to 10, as its authors' predictor gives them.
+"""Audiobox Aesthetics: four scores of a piece of audio, from 1 to 10."""
 
-The sound goes through in windows of 10 s, mono at 16 kHz; a score is the mean over the windows, a shorter last one
-counting less. A. Tjandra et al., "Meta Audiobox Aesthetics: Unified Automatic Quality Assessment for Speech, Music, and
-Sound", arXiv:2502.05139.
-"""
+from mirkit.models.backend import Backend, File, Model
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+_HUB = "https://huggingface.co"
+_AUDIOBOX = f"{_HUB}/facebook/audiobox-aesthetics/resolve/9b1dd8e5df9af7216e836a98974fe3b82c56ded6"
 
-import numpy as np
-import numpy.typing as npt
-
-from mirkit.audio.resample import Resampler
-from mirkit.errors import ModelError
-from mirkit.features.activity import SILENCE_DBFS
-from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
-from mirkit.models.batching import BatchedNetwork, Compute, torch_step
-from mirkit.models.weights import Weights
-
-RATE = 16000
-WINDOW = 10 * RATE
-#: Axis -> key.
-KEYS = {
-    "CE": "content_enjoyment",
-    "CU": "content_usefulness",
-    "PC": "production_complexity",
-    "PQ": "production_quality",
-}
-#: Windows that go through together on a card.
-_TOGETHER = 16
-_NAME = "Audiobox Aesthetics"
-_SILENCE = 10 ** (SILENCE_DBFS / 20)
-
-Scores = npt.NDArray[np.float64]
-
-
-def load(weights: Weights, device: str) -> "Scorer":
-    """Make the network of the published files.
-
-    Parameters
-    ----------
-    weights : Weights
-        ``config.json`` and ``model.safetensors``.
-    device : str
-        Of PyTorch: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-
-    Raises
-    ------
-    WeightsError
-        They are other files.
-    """
-    from mirkit.models.audiobox.layout import read
-
-    network, scales = read(*weights.files)
-    mean, std = ([getattr(scales[axis], name) for axis in KEYS] for name in ("mean", "std"))
-    return Scorer(network.eval().float().to(device), np.array(mean), np.array(std), weights, device)
-
-
-class Scorer:
-    """A network in memory.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        ``(batch, samples), (batch,)`` to ``(batch, 4)``.
-    mean, std : array, shape=(4,)
-        What the network's output is counted in.
-    weights : Weights
-    device : str
-    """
-
-    def __init__(self, network: Any, mean: Scores, std: Scores, weights: Weights, device: str) -> None:
-        self.weights = weights
-        self.device = device
-        self.compute: Compute = BatchedNetwork(_NAME, device, {"scores": torch_step(network, device)}, _TOGETHER)
-        self._mean, self._std = mean, std
-
-    def listen(self) -> "AudioboxStream":
-        """Begin a signal."""
-        return AudioboxStream(self)
-
-    def scores(self, windows: Sequence[FloatArray]) -> Scores:
-        """Scores of some windows of at most 10 s, of one signal or of many, shape=(windows, 4).
-
-        Raises
-        ------
-        ModelError
-            The device cannot do it, not even one at a time.
-        """
-        if not windows:
-            return np.zeros((0, len(KEYS)))
-        sound = np.zeros((len(windows), WINDOW), np.float32)
-        for row, window in zip(sound, windows, strict=True):
-            row[: len(window)] = window
-        lengths = np.array([len(window) for window in windows], np.int64)
-        return self.compute("scores", sound, lengths) * self._std + self._mean
-
-
-class AudioboxStream:
-    """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
-
-    What the network cannot do is the result of this signal: it stops nobody else who listens.
-    """
-
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
-        self._resampler = Resampler(ANALYSIS_RATE, RATE, 1)
-        self._rest: FloatArray = np.zeros(0, np.float32)
-        self._waiting: list[FloatArray] = []
-        self._sum = np.zeros(len(KEYS))
-        self._weight = 0
-        self._loud = False
-        self._failure: ModelError | None = None
-
-    def push(self, block: FloatArray) -> None:
-        """Take the next samples, float32, shape=(channels, n)."""
-        self._loud = self._loud or bool(np.abs(block).max(initial=0) > _SILENCE)
-        self._take(self._resampler.push(block.mean(axis=0, keepdims=True))[0])
-        if len(self._waiting) >= self._scorer.compute.together:
-            self._run()
-
-    def finish(self) -> dict[str, Value] | ModelError:
-        """Return key -> score, or why there is none."""
-        self._take(self._resampler.finish()[0])
-        if len(self._rest):
-            self._waiting.append(self._rest)
-        self._run()
-        if self._failure is not None:
-            return self._failure
-        if not self._weight:
-            return dict.fromkeys(KEYS.values(), TOO_SHORT)
-        if not self._loud:
-            return dict.fromkeys(KEYS.values(), SILENT)
-        return dict(zip(KEYS.values(), (self._sum / self._weight).tolist(), strict=True))
-
-    def _take(self, mono: FloatArray) -> None:
-        self._waiting += self._windows(np.concatenate((self._rest, mono)))
-
-    def _windows(self, mono: FloatArray) -> Iterator[FloatArray]:
-        whole = len(mono) // WINDOW * WINDOW
-        self._rest = mono[whole:]
-        for first in range(0, whole, WINDOW):
-            yield mono[first : first + WINDOW]
-
-    def _run(self) -> None:
-        windows, self._waiting = self._waiting, []
-        if self._failure is not None:
-            return
-        try:
-            found = self._scorer.scores(windows)
-        except ModelError as error:
-            self._failure = error
-            return
-        lengths = np.array([len(window) for window in windows], np.int64)
-        self._sum += lengths @ found
-        self._weight += int(lengths.sum())
+BACKEND = Backend(
+    "aesthetics",
+    "audiobox",
+    "Audiobox Aesthetics",
+    "stream",
+    loader="mirkit.models.audiobox.scorer:load",
+    package="torch",
+    extra="aesthetics",
+    weights_license="CC BY 4.0",
+    weights=(
+        Model(
+            "audiobox",
+            "audiobox",
+            "Audiobox Aesthetics",
+            (
+                File("config.json", f"{_AUDIOBOX}/config.json", 492),
+                File(
+                    "model.safetensors",
+                    f"{_AUDIOBOX}/model.safetensors",
+                    415_472_992,
+                    "a5a3c2412649cc2384ec525ffd5180ce6c4778f43bed6108e0a1303de04d014e",
+                ),
+            ),
+            "CC BY 4.0",
+        ),
+    ),
+    memory=900 * 2**20,
+    seconds_per_minute=12.0,
+    batch_size=16,
+    feature_kind="aesthetics",
+    reads_features=False,
+    citation="""\
+@article{tjandra2025aes,
+  title = {Meta Audiobox Aesthetics: Unified Automatic Quality Assessment for Speech, Music, and Sound},
+  author = {Andros Tjandra and others},
+  journal = {arXiv preprint arXiv:2502.05139},
+  year = {2025}
+}""",
+)

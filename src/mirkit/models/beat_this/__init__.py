@@ -1,162 +1,59 @@
-"""Beat This!, the neural beat tracker: a stream of sound to logits of beat and downbeat, 50 a second.
+"""Beat This!, a neural beat tracker."""
 
-The sound goes through in chunks of 30 s, so memory does not grow with the duration; only the logits are kept.
-"""
+from mirkit.models.backend import Backend, File, Model
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+_JKU = "https://cloud.cp.jku.at/public.php/dav/files/7ik4RrBKTS273gp"
 
-import numpy as np
-import numpy.typing as npt
-
-from mirkit.audio.resample import Resampler
-from mirkit.errors import ModelError, WeightsError
-from mirkit.features.rhythm.beats.from_activations import Activations
-from mirkit.features.types import ANALYSIS_RATE, FloatArray
-from mirkit.models.batching import BatchedNetwork, Compute, torch_step
-from mirkit.models.beat_this.chunks import BORDER, Chunk, Chunker
-from mirkit.models.beat_this.log_mel import BANDS, HOP, RATE, LogMel
-from mirkit.models.safe_load import load_tensors
-from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
-from mirkit.models.weights import Weights
-from mirkit.store import printable
-
-#: Chunks that go through together on a card.
-_TOGETHER = 8
-#: Hyper-parameters that shape the network, and what they may be.
-_SIZES = {"transformer_dim": 4096, "ff_mult": 16, "n_layers": 64, "head_dim": 512, "stem_dim": 512}
-_SWITCHES = ("sum_head", "partial_transformers")
-
-Logits = npt.NDArray[np.float32]
-
-
-def load(weights: Weights, device: str) -> "Tracker":
-    """Make the network of an official checkpoint.
-
-    Parameters
-    ----------
-    weights : Weights
-        One file as the authors publish it: ``hyper_parameters`` and a ``state_dict`` whose names begin ``model.``
-    device : str
-        Of PyTorch: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-
-    Raises
-    ------
-    WeightsError
-        It is another file.
-    """
-    from mirkit.models.beat_this.network import BeatThis
-
-    path = weights.files[0]
-    checkpoint = load_tensors(path)
-    try:
-        given, state = checkpoint["hyper_parameters"], checkpoint["state_dict"]
-        sizes: dict[str, Any] = _sizes(given) | _switches(given)
-        network = BeatThis(**sizes)
-        # Checkpoints of compiled models carry the compiler's name.
-        named = {name.replace("_orig_mod.", "").removeprefix("model."): tensor for name, tensor in state.items()}
-        fill(network, named)
-    except LOAD_ERRORS as error:
-        raise WeightsError(f"{printable(path)}: not a checkpoint of Beat This!: {clause(error)}") from error
-    return Tracker(network.eval().float().to(device), weights, device)
-
-
-def _sizes(given: dict[str, Any]) -> dict[str, int]:
-    if given.get("spect_dim", BANDS) != BANDS:
-        raise CheckpointMismatch(f"it wants {str(given['spect_dim'])[:20]} bands, not {BANDS}")
-    sizes = {name: given[name] for name in _SIZES if name in given}
-    for name, size in sizes.items():
-        if type(size) is not int or not 0 < size <= _SIZES[name]:
-            raise CheckpointMismatch(f"{name} is {str(size)[:20]}")
-    return sizes
-
-
-def _switches(given: dict[str, Any]) -> dict[str, bool]:
-    return {name: bool(given[name]) for name in _SWITCHES if name in given}
-
-
-class Tracker:
-    """A network in memory.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        ``(batch, times, 128)`` to ``(batch, times, 2)``.
-    weights : Weights
-    device : str
-    """
-
-    def __init__(self, network: Any, weights: Weights, device: str) -> None:
-        self.weights = weights
-        self.device = device
-        self.compute: Compute = BatchedNetwork("Beat This!", device, {"logits": torch_step(network, device)}, _TOGETHER)
-
-    def listen(self) -> "BeatThisStream":
-        """Begin a signal."""
-        return BeatThisStream(self)
-
-    def logits(self, chunks: Iterable[Chunk]) -> Logits:
-        """Logits of beat and downbeat of the new frames of some chunks, shape=(frames, 2)."""
-        kept = [logits for group in _groups(chunks, self.compute.together) for logits in self._run(group)]
-        return np.concatenate(kept) if kept else np.zeros((0, 2), np.float32)
-
-    def _run(self, group: list[Chunk]) -> Iterator[Logits]:
-        out = self.compute("logits", np.stack([chunk.frames for chunk in group]))
-        for logits, chunk in zip(out, group, strict=True):
-            yield logits[len(logits) - BORDER - chunk.new : len(logits) - BORDER]
-
-
-class BeatThisStream:
-    """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
-
-    What the network cannot do (no memory on the card) is the result of this signal: it stops nobody else who listens.
-    """
-
-    def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
-        self._resampler, self._mel, self._chunker = Resampler(ANALYSIS_RATE, RATE, 1), LogMel(), Chunker()
-        self._waiting: list[Chunk] = []
-        self._logits: list[Logits] = []
-        self._failure: ModelError | None = None
-
-    def push(self, block: FloatArray) -> None:
-        """Take the next samples, float32, shape=(channels, n)."""
-        if self._failure is None:
-            self._take(self._mel.push(self._resampler.push(block.mean(axis=0, keepdims=True))[0]))
-
-    def finish(self) -> Activations | ModelError:
-        """Return what was heard, or why nothing was."""
-        if self._failure is None:
-            self._take(self._mel.push(self._resampler.finish()[0]))
-            self._take(self._mel.finish())
-            self._waiting += self._chunker.finish()
-            self._run()
-        if self._failure is not None:
-            return self._failure
-        logits = np.concatenate([np.zeros((0, 2), np.float32), *self._logits])
-        return Activations(logits[:, 0].copy(), logits[:, 1].copy(), RATE / HOP)
-
-    def _take(self, spectra: Iterable[Logits]) -> None:
-        for frames in spectra:
-            self._waiting += self._chunker.push(frames)
-        if len(self._waiting) >= self._tracker.compute.together:
-            self._run()
-
-    def _run(self) -> None:
-        try:
-            self._logits.append(self._tracker.logits(self._waiting))
-        except ModelError as error:
-            self._failure = error
-        self._waiting = []
-
-
-def _groups(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
-    """Put neighboring chunks of one length together."""
-    group: list[Chunk] = []
-    for chunk in chunks:
-        if group and (len(group) == most or len(group[0].frames) != len(chunk.frames)):
-            yield group
-            group = []
-        group.append(chunk)
-    if group:
-        yield group
+BACKEND = Backend(
+    "beats",
+    "beat_this",
+    "Beat This!",
+    "stream",
+    loader="mirkit.models.beat_this.tracker:load",
+    package="torch",
+    extra="beats",
+    weights_license="MIT",
+    weights=(
+        Model(
+            "beat_this",
+            "beat_this",
+            "Beat This! final0",
+            (
+                File(
+                    "final0.ckpt",
+                    f"{_JKU}/final0.ckpt",
+                    81_058_141,
+                    "8c328b45f59d8dd3dff219253ff6a8d6482be57d0133a29140e2febbf8eb8331",
+                    "beat_this-final0.ckpt",
+                ),
+            ),
+            "MIT",
+        ),
+        Model(
+            "beat_this_small",
+            "beat_this",
+            "Beat This! small0, a tenth of the size",
+            (
+                File(
+                    "small0.ckpt",
+                    f"{_JKU}/small0.ckpt",
+                    8_451_101,
+                    "6074be2c4d490c5f6101fcc374a1ec72ae93456e23bb6019783b849f5dc7d47b",
+                    "beat_this-small0.ckpt",
+                ),
+            ),
+            "MIT",
+        ),
+    ),
+    memory=500 * 2**20,
+    seconds_per_minute=8.0,
+    batch_size=8,
+    feature_kind="activations",
+    citation="""\
+@inproceedings{foscarin2024beat,
+  title = {Beat this! {Accurate} beat tracking without {DBN} postprocessing},
+  author = {Foscarin, Francesco and Schl{\\"u}ter, Jan and Widmer, Gerhard},
+  booktitle = {International Society for Music Information Retrieval Conference (ISMIR)},
+  year = {2024}
+}""",
+)

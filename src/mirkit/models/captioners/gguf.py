@@ -7,15 +7,16 @@ from pathlib import Path
 
 from mirkit.errors import WeightsError
 from mirkit.models import weights
+from mirkit.models.backend import Model
 from mirkit.models.cache_paths import cache, missing
+from mirkit.models.captioners.backends import LLAMA
 from mirkit.models.gguf_header import MAGIC, read_texts
 from mirkit.models.messages import megabytes
-from mirkit.models.registry import Model, models_of
 from mirkit.models.safe_load import guess_content
 from mirkit.store import Settings, digest_of_text, printable
 
 #: What the manual calls the models.
-NAMES = {row.says.rpartition(" ")[2]: row for row in models_of("texts", "llama")}
+NAMES = {row.title.rpartition(" ")[2]: row for row in LLAMA.weights}
 DEFAULT = "Q6_K"
 #: Last parts of the keys of a GGUF header by which a model, its source or the model that it was made from is named.
 _NAMES_IT = ("name", "basename", "finetune", "url", "repo_url", "repository", "doi", "link", "tags", "projector_type")
@@ -88,7 +89,7 @@ def lacking(row: Model, settings: Settings) -> str:
     told = ", ".join(f"{file.name} ({megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files)
     folder = printable(cache() / row.backend)
     return (
-        f"{row.says} needs {told}: not here; mirkit models fetch {row.name}, or put them into {folder}, "
+        f"{row.title} needs {told}: not here; mirkit models fetch {row.name}, or put them into {folder}, "
         f"or say --model FILE (license: {row.license})"
     )
 

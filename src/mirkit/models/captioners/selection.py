@@ -2,13 +2,12 @@
 
 import importlib.util
 
-from mirkit.catalog import BACKENDS, Backend
 from mirkit.errors import MirkitError, MissingExtra
+from mirkit.models import registry
+from mirkit.models.backend import Backend
 from mirkit.models.captioners import Captioner, gguf
 from mirkit.store import Settings
 from mirkit.store.settings_file import where_to_put
-
-_ROWS = {row.name: row for row in BACKENDS if row.job == "texts"}
 
 
 def choose(settings: Settings) -> Captioner:
@@ -45,7 +44,8 @@ def resolve(settings: Settings) -> str:
     """
     if settings.texts.url:
         return "http"
-    reasons = {name: unavailable(row, settings) for name, row in _ROWS.items()}
+    rows = {row.name: row for row in registry.backends_of("texts")}
+    reasons = {name: unavailable(row, settings) for name, row in rows.items()}
     for name in ("llama", "transformers"):
         if not reasons[name]:
             return name
@@ -61,7 +61,7 @@ def unavailable(row: Backend, settings: Settings) -> str:
             from mirkit.models.captioners.flamingo import find
 
             if importlib.util.find_spec(row.package) is None:
-                return f"{row.package} is not installed; pip install 'mirkit[{row.extra}]'"
+                return f"{row.package} is not installed; {row.install_command}"
             find(settings)
             return ""
         from mirkit.models.captioners.llama import program

@@ -1,157 +1,127 @@
-"""Demucs: the networks of the package ``demucs``, from its official checkpoints, applied in bounded memory."""
+"""Demucs: separation by the networks of the package ``demucs``, from its official checkpoints, in bounded memory."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
-from importlib import import_module
-from inspect import signature
-from pathlib import Path
-from typing import Any
+from mirkit.models.backend import Backend, File, Model
 
-import numpy as np
+_HUB = "https://huggingface.co"
+_HTDEMUCS = f"{_HUB}/adefossez/HTDemucs/resolve/cbc8a9b1a87023b7fd74e7b3412e6321c0eab003"
+_HTDEMUCS_FT = f"{_HUB}/adefossez/HTDemucs-ft/resolve/d74ac89c3a1e874fc78f152555cf4d8533f06cd4"
+_DEMUCS_OLD = "https://dl.fbaipublicfiles.com/demucs"
 
-from mirkit.catalog import STEMS
-from mirkit.errors import MissingExtra, WeightsError
-from mirkit.features.types import FloatArray
-from mirkit.models.demucs.bag import Bag, gather, read_bag
-from mirkit.models.demucs.checkpoint import CLASSES, Package, read_package
-from mirkit.models.separation.network import Described
-from mirkit.models.separation.separator import Separator
-from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
-from mirkit.models.weights import Weights
-from mirkit.store import printable
-
-__all__ = ["gather", "load"]
+# No license is stated for any weights of Demucs. The revisions of htdemucs (2026-08-31) and htdemucs_ft that are pinned
+# above are the ones that removed "license: mit" from their Hugging Face pages. The maintainer in 2022: "not covered by
+# the MIT license, and are provided only for scientific purposes" (facebookresearch/demucs#327); in 2023, asked about
+# htdemucs: "provided for research purpose" (#508).
+_SCIENTIFIC = "the maintainer in 2022: only for scientific purposes"
+_DEMUCS_LICENSE = f"none stated (the page said MIT until 2026-08-31; {_SCIENTIFIC})"
+_DEMUCS_FT_LICENSE = f"none stated (the page said MIT until 2026; {_SCIENTIFIC})"
+_DEMUCS_6S_LICENSE = "none stated (the maintainer of htdemucs in 2023: for research)"
+_DEMUCS_OLD_LICENSE = f"none stated ({_SCIENTIFIC})"
 
 
-def load(weights: Weights, device: str, wanted: Sequence[str] = STEMS) -> Separator:
-    """Make the networks of a model.
-
-    Parameters
-    ----------
-    weights : Weights
-        Checkpoints as the authors publish them (``.th`` or ``.safetensors``), and the ``.yaml`` of a bag of several.
-    device : str
-        Of PyTorch.
-    wanted : sequence of str
-        Sources that are to become stems.
-
-    Raises
-    ------
-    WeightsError
-        A file is something else, damaged, or would have to run code to be read.
-    """
-    bag = read_bag(weights)
-    networks = [_network(path, bag, device) for path in bag.files]
-    first = networks[0]
-    for network in networks[1:]:
-        if (network.sources, network.rate) != (first.sources, first.rate):
-            raise WeightsError(f"{weights.model}: its networks are not of one kind")
-    return Separator(networks, _mixture(bag, weights.model, len(first.sources)), weights, device, wanted=wanted)
+def _demucs(name: str, root: str, license: str, config: str, members: dict[str, str], copies: tuple[str, ...]) -> Model:
+    files = [File(f"{name}.yaml", f"{root}/{name}.yaml", 200, config)]
+    files += [File(f"{sig}.safetensors", f"{root}/{sig}.safetensors", 84_025_440, sha) for sig, sha in members.items()]
+    return Model(name, "demucs", f"Demucs {name}", tuple(files), license, commercial=False, copies=copies)
 
 
-def _mixture(bag: Bag, name: str, sources: int) -> FloatArray:
-    given = np.ones((len(bag.files), sources)) if bag.weights is None else np.array(bag.weights, np.float64)
-    if given.shape != (len(bag.files), sources) or (given < 0).any() or not (given.sum(axis=0) > 0).all():
-        raise WeightsError(f"{name}: its weights are not one a network and source")
-    shares: FloatArray = given / given.sum(axis=0)
-    return shares
+def _demucs_old(
+    name: str,
+    folder: str,
+    size: int,
+    *checksums: tuple[str, str],
+    license: str = _DEMUCS_OLD_LICENSE,
+    copies: tuple[str, ...] = (),
+) -> Model:
+    """A model of which only the older files are known: signature and checksum of each."""
+    names = [f"{signature}-{sha256[:8]}.th" for signature, sha256 in checksums]
+    files = (
+        File(file, f"{_DEMUCS_OLD}/{folder}/{file}", size, sha256, file)
+        for file, (_, sha256) in zip(names, checksums, strict=True)
+    )
+    return Model(name, "demucs", f"Demucs {name}", tuple(files), license, commercial=False, copies=copies)
 
 
-def _network(path: Path, bag: Bag, device: str) -> "DemucsNetwork":
-    package = read_package(path)
-    try:
-        module = _build(package)
-        if bag.segment is not None and not (_is_transformer(module) and bag.segment > module.segment):
-            module.segment = bag.segment
-        network = DemucsNetwork(module)
-    except LOAD_ERRORS as error:
-        raise WeightsError(f"{printable(path)}: not a checkpoint of Demucs: {clause(error)}") from error
-    module.eval().float().to(device)
-    return network
-
-
-def _build(package: Package) -> Any:
-    module, _, name = CLASSES[package.klass].rpartition(".")
-    try:
-        klass = getattr(import_module(module), name)
-    except ImportError as error:
-        raise MissingExtra(f"demucs cannot be used: {error}; pip install 'mirkit[stems]'") from error
-    known = signature(klass).parameters  # older files name some that are no more, and the authors leave them out
-    network = klass(*package.args, **{key: value for key, value in package.kwargs.items() if key in known})
-    fill(network, package.state)
-    return network
-
-
-def _is_transformer(module: Any) -> bool:
-    return hasattr(module, "use_train_segment")
-
-
-class DemucsNetwork(Described):
-    """A network of Demucs: see ``models.stems.network.Network``.
-
-    The transformer hears its training length whatever the segment; the older networks hear some context around it.
-    """
-
-    def __init__(self, module: Any) -> None:
-        if module.audio_channels != 2:
-            raise CheckpointMismatch(f"it hears {module.audio_channels} channels, not 2")
-        self._module = module
-        self.sources = tuple(str(source) for source in module.sources)
-        self.rate = int(module.samplerate)
-        self.segment: Fraction | float = module.segment
-        self._transformer = _is_transformer(module)
-        self._trained = getattr(module, "use_train_segment", False)
-        self.longest = float(module.segment) if self._trained else float("inf")
-        self._layers = _Layers.of(module) if hasattr(module, "valid_length") and not self._transformer else None
-
-    def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
-        """Samples that go in for a segment of so many."""
-        if self._transformer:
-            seconds = self.segment if chosen is None and self._trained else chosen
-            return samples if tight or seconds is None else int(seconds * self.rate)
-        return samples if self._layers is None else self._layers.filled(samples)
-
-    def __call__(self, sound: Any, *, tight: bool) -> Any:
-        """Separate a batch, Tensor of shape=(batch, 2, n) -> (batch, sources, 2, n)."""
-        if self._trained:
-            self._module.use_train_segment = not tight
-        with _fused_attention():
-            return self._module(sound)
-
-
-@dataclass(frozen=True)
-class _Layers:
-    """Convolutions of the oldest networks, each of which must come out even."""
-
-    twice: bool
-    depth: int
-    kernel: int
-    stride: int
-
-    @classmethod
-    def of(cls, module: Any) -> "_Layers":
-        return cls(bool(module.resample), int(module.depth), int(module.kernel_size), int(module.stride))
-
-    def filled(self, samples: int) -> int:
-        """Fewest samples, no fewer than these, that no layer leaves a rest of."""
-        size = 2 * samples if self.twice else samples
-        for _ in range(self.depth):
-            size = max(1, -(-(size - self.kernel) // self.stride) + 1)
-        for _ in range(self.depth):
-            size = (size - 1) * self.stride + self.kernel
-        return -(-size // 2) if self.twice else size
-
-
-@contextmanager
-def _fused_attention() -> Iterator[None]:
-    """Keep PyTorch from its "fast path" for transformers, which holds whole attention matrices and is slower."""
-    from torch.backends import mha
-
-    before = mha.get_fastpath_enabled()
-    mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        mha.set_fastpath_enabled(before)
+BACKEND = Backend(
+    "stems",
+    "demucs",
+    "Demucs",
+    "separator",
+    loader="mirkit.models.demucs.load:load",
+    gather="mirkit.models.demucs.bag:gather",
+    package="demucs",
+    extra="stems",
+    code_license="MIT",
+    weights_license="none stated",
+    commercial=False,
+    weights=(
+        _demucs(
+            "htdemucs_ft",
+            _HTDEMUCS_FT,
+            _DEMUCS_FT_LICENSE,
+            "69470b8c1bbd674437b51bc9fb491327a10ab0396b702c93389b9cf750016346",
+            {
+                "f7e0c4bc": "2c85ab3c62dd6edd8e0b965e38b16fd1cdde357cc25de6b6bc9ce7c83f60925f",
+                "d12395a8": "5b01a97567ae9a3178a6236fb520251045c03eb8834bc8c24a4eec11d6c8fb56",
+                "92cfc3b6": "a241863551f30d01c42bd7b97da40839922ead3acb0f1fcab25682f55b4eeb59",
+                "04573f0d": "68854b0d7c2b3274723b5761f6fd9f5aec5f1bcd3f0de7c1669546fdb7871b7c",
+            },
+            (
+                "ba3fe64ae8ef66ac9a4857222ce48efbdc5eb3ad375cb79dd13debee5aaa4066",
+                "e57c48e6b0e38af4f7118d7bd08c49f0a0c0edf7d09143bdd902ea0d237303e6",
+                "ef3bcb9c8b40d14ae5d51b6db2587339cc12c6b77c0be151ce6d69002e087bf2",
+                "f3cf25b222c4eed7cd49dd8b2c9597d50c18bd154090f7b919cfa5f93cf22c49",
+            ),
+        ),
+        _demucs(
+            "htdemucs",
+            _HTDEMUCS,
+            _DEMUCS_LICENSE,
+            "239c445d0b14454d541ad8bd9bb271c9e536d267e8a4625208744cbb2e7bb66c",
+            {"955717e8": "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd"},
+            ("8726e21a993978c7ba086d3872e7608d7d5bfca646ca4aca459ffda844faa8b4",),
+        ),
+        _demucs_old(
+            "htdemucs_6s",
+            "hybrid_transformer",
+            54_996_327,
+            ("5c90dfd2", "34c22ccb381c6f9fdbf324f04e1e2fe21aaaf293f5ded163a162697ff9a02ddd"),
+            license=_DEMUCS_6S_LICENSE,
+            copies=("d2a1745f0744721f6b8ca5bf469b67c651ea5ed1b52998cab033b2158609d411",),
+        ),
+        _demucs_old(
+            "hdemucs_mmi",
+            "hybrid_transformer",
+            167_407_275,
+            ("75fc33f5", "1941ce654b11df4132b9f4eae408556b4c83fad6fe26b4bc0dbcb36b975befb3"),
+        ),
+        _demucs_old(
+            "mdx",
+            "mdx_final",
+            167_000_000,
+            ("0d19c1c6", "0f06f20ed6ddc8058fa72ccc4845f3a88916eff7d007b623924193de217bbcf4"),
+            ("7ecf8ec1", "70f50cc947d08f32e6dd8e2b687d398fa5ef9e51d1bd7600e32205d1f44be6b9"),
+            ("c511e2ab", "fe6987756a7087d339bf63b19bb481b12cea02d3bc0de7583df7597210209649"),
+            ("7d865c68", "3d5dd56b5bc986f136dff98655ded22b2b033f465ccec7a28640a6b15fd71ed6"),
+        ),
+        _demucs_old(
+            "mdx_extra",
+            "mdx_final",
+            167_000_000,
+            ("e51eebcc", "c1b80bdd6de58274abf359e66822a76f49ce2b9f086fc5dc917ac14598e6bebf"),
+            ("a1d90b5c", "ae9d245283bf24b552913ee233a1101dcd0aeaed59b1c0a2da0e1f6eda15101b"),
+            ("5d2d6c55", "db83574e05b2308f76e2764819da673f2d16d437b9e619f5fcb72f275fc0e24f"),
+            ("cfa93e08", "61801ae1567d606c97a9c3469e943ae306d0a873eeb60d623ae7cfc7042b3f68"),
+        ),
+    ),
+    gain="stems by a trained network; the embedded method only filters",
+    memory=1500 * 2**20,
+    seconds_per_minute=85.0,
+    batch_size=8,
+    citation="""\
+@inproceedings{rouard2023hybrid,
+  title = {Hybrid Transformers for Music Source Separation},
+  author = {Rouard, Simon and Massa, Francisco and D{\\'e}fossez, Alexandre},
+  booktitle = {IEEE International Conference on Acoustics, Speech and Signal Processing (ICASSP)},
+  year = {2023}
+}""",
+)

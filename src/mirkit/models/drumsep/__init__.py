@@ -1,31 +1,47 @@
-"""DrumSep: a checkpoint of Demucs that takes a drum kit apart (inagoy/drumsep). The networks are those of Demucs."""
+"""DrumSep: drum transcription by way of a network of Demucs that takes a drum kit apart (inagoy/drumsep)."""
 
-from mirkit.drums.components import KIT_STEMS
-from mirkit.errors import WeightsError
-from mirkit.models import demucs
-from mirkit.models.demucs import gather
-from mirkit.models.separation.separator import Separator
-from mirkit.models.weights import Weights
+from mirkit.models.backend import Backend, File, Model
 
-__all__ = ["gather", "load"]
+_DRUMSEP = "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v1.0.5"
 
-
-def load(weights: Weights, device: str) -> Separator:
-    """Make the networks of a model whose sources are parts of a drum kit.
-
-    Parameters
-    ----------
-    weights : Weights
-        As Demucs has them (see :func:`mirkit.models.demucs.load`).
-    device : str
-        Of PyTorch.
-
-    Raises
-    ------
-    WeightsError
-        A file is something else or damaged, or separates something else.
-    """
-    separator = demucs.load(weights, device, wanted=tuple(KIT_STEMS))
-    if lacking := [stem for stem in KIT_STEMS if stem not in separator.stems]:
-        raise WeightsError(f"{weights.model}: not a model of drum kits: it does not separate {', '.join(lacking)}")
-    return separator
+BACKEND = Backend(
+    "drums",
+    "drumsep",
+    "DrumSep, onsets",
+    "separator",
+    loader="mirkit.models.drumsep.load:load",
+    gather="mirkit.models.demucs.bag:gather",
+    package="demucs",
+    extra="stems",
+    code_license="MIT",
+    weights_license="none stated",
+    commercial=False,
+    weights=(
+        Model(
+            "drumsep",
+            "drumsep",
+            "DrumSep",
+            (
+                File(
+                    "49469ca8.th",
+                    f"{_DRUMSEP}/model_drumsep.th",
+                    167_400_043,
+                    "aefaa8543c9b9c75e22f5f32b53ab86dfe416457849af1383ff1aef83401423f",
+                ),
+            ),
+            "none stated (its repository, which holds no weights: MIT)",
+            commercial=False,
+        ),
+    ),
+    memory=1500 * 2**20,  # as Demucs: its network is one of Demucs
+    seconds_per_minute=85.0,
+    batch_size=8,
+    source="drums",
+    reads_features=False,
+    citation="""\
+@misc{drumsep,
+  title = {{DrumSep}: separation of drum kits with a model of {Demucs}},
+  author = {{inagoy}},
+  howpublished = {\\url{https://github.com/inagoy/drumsep}}
+}""",
+)

@@ -17,9 +17,6 @@ from mirkit.models.separation.track_separation import TrackSeparation
 from mirkit.models.weights import Weights
 from mirkit.settings import SeparationSettings
 
-#: Segments that go through together on a card.
-_TOGETHER = 8
-
 
 class Separator:
     """Networks whose outputs are added up, each source with its weights.
@@ -39,6 +36,8 @@ class Separator:
         Whether tracks are brought to mean 0 and deviation 1, as Demucs does.
     wanted : sequence of str
         Stems to make; sources that are none of these are added to ``other`` where the model has all.
+    batch_size : int
+        Segments that go through together on a card.
 
     Attributes
     ----------
@@ -66,6 +65,7 @@ class Separator:
         shifts: int = 1,
         normalize: bool = True,
         wanted: Sequence[str] = STEMS,
+        batch_size: int = 8,
     ) -> None:
         self.networks: Sequence[Network] = tuple(networks)
         self.mixture = mixture
@@ -84,7 +84,7 @@ class Separator:
             for number, network in enumerate(self.networks)
             for tight in (False, True)
         }
-        self.compute: Compute = BatchedNetwork(weights.model, device, steps, _TOGETHER)
+        self.compute: Compute = BatchedNetwork(weights.model, device, steps, batch_size)
 
     def separate(self, audio: Audio, settings: SeparationSettings) -> TrackSeparation | ChannelPairs:
         """Begin with a track.

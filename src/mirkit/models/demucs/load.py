@@ -1,0 +1,157 @@
+"""Demucs: the networks of the package ``demucs``, from its official checkpoints, applied in bounded memory."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirkit.catalog import STEMS
+from mirkit.errors import MissingExtra, WeightsError
+from mirkit.features.types import FloatArray
+from mirkit.models.demucs import BACKEND
+from mirkit.models.demucs.bag import Bag, read_bag
+from mirkit.models.demucs.checkpoint import CLASSES, Package, read_package
+from mirkit.models.separation.network import Described
+from mirkit.models.separation.separator import Separator
+from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
+from mirkit.models.weights import Weights
+from mirkit.store import printable
+
+
+def load(weights: Weights, device: str, wanted: Sequence[str] = STEMS) -> Separator:
+    """Make the networks of a model.
+
+    Parameters
+    ----------
+    weights : Weights
+        Checkpoints as the authors publish them (``.th`` or ``.safetensors``), and the ``.yaml`` of a bag of several.
+    device : str
+        Of PyTorch.
+    wanted : sequence of str
+        Sources that are to become stems.
+
+    Raises
+    ------
+    WeightsError
+        A file is something else, damaged, or would have to run code to be read.
+    """
+    bag = read_bag(weights)
+    networks = [_network(path, bag, device) for path in bag.files]
+    first = networks[0]
+    for network in networks[1:]:
+        if (network.sources, network.rate) != (first.sources, first.rate):
+            raise WeightsError(f"{weights.model}: its networks are not of one kind")
+    mixture = _mixture(bag, weights.model, len(first.sources))
+    return Separator(networks, mixture, weights, device, wanted=wanted, batch_size=BACKEND.batch_size)
+
+
+def _mixture(bag: Bag, name: str, sources: int) -> FloatArray:
+    given = np.ones((len(bag.files), sources)) if bag.weights is None else np.array(bag.weights, np.float64)
+    if given.shape != (len(bag.files), sources) or (given < 0).any() or not (given.sum(axis=0) > 0).all():
+        raise WeightsError(f"{name}: its weights are not one a network and source")
+    shares: FloatArray = given / given.sum(axis=0)
+    return shares
+
+
+def _network(path: Path, bag: Bag, device: str) -> "DemucsNetwork":
+    package = read_package(path)
+    try:
+        module = _build(package)
+        if bag.segment is not None and not (_is_transformer(module) and bag.segment > module.segment):
+            module.segment = bag.segment
+        network = DemucsNetwork(module)
+    except LOAD_ERRORS as error:
+        raise WeightsError(f"{printable(path)}: not a checkpoint of Demucs: {clause(error)}") from error
+    module.eval().float().to(device)
+    return network
+
+
+def _build(package: Package) -> Any:
+    module, _, name = CLASSES[package.klass].rpartition(".")
+    try:
+        klass = getattr(import_module(module), name)
+    except ImportError as error:
+        raise MissingExtra(f"demucs cannot be used: {error}; pip install 'mirkit[stems]'") from error
+    known = signature(klass).parameters  # older files name some that are no more, and the authors leave them out
+    network = klass(*package.args, **{key: value for key, value in package.kwargs.items() if key in known})
+    fill(network, package.state)
+    return network
+
+
+def _is_transformer(module: Any) -> bool:
+    return hasattr(module, "use_train_segment")
+
+
+class DemucsNetwork(Described):
+    """A network of Demucs: see ``models.stems.network.Network``.
+
+    The transformer hears its training length whatever the segment; the older networks hear some context around it.
+    """
+
+    def __init__(self, module: Any) -> None:
+        if module.audio_channels != 2:
+            raise CheckpointMismatch(f"it hears {module.audio_channels} channels, not 2")
+        self._module = module
+        self.sources = tuple(str(source) for source in module.sources)
+        self.rate = int(module.samplerate)
+        self.segment: Fraction | float = module.segment
+        self._transformer = _is_transformer(module)
+        self._trained = getattr(module, "use_train_segment", False)
+        self.longest = float(module.segment) if self._trained else float("inf")
+        self._layers = _Layers.of(module) if hasattr(module, "valid_length") and not self._transformer else None
+
+    def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+        """Samples that go in for a segment of so many."""
+        if self._transformer:
+            seconds = self.segment if chosen is None and self._trained else chosen
+            return samples if tight or seconds is None else int(seconds * self.rate)
+        return samples if self._layers is None else self._layers.filled(samples)
+
+    def __call__(self, sound: Any, *, tight: bool) -> Any:
+        """Separate a batch, Tensor of shape=(batch, 2, n) -> (batch, sources, 2, n)."""
+        if self._trained:
+            self._module.use_train_segment = not tight
+        with _fused_attention():
+            return self._module(sound)
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """Convolutions of the oldest networks, each of which must come out even."""
+
+    twice: bool
+    depth: int
+    kernel: int
+    stride: int
+
+    @classmethod
+    def of(cls, module: Any) -> "_Layers":
+        return cls(bool(module.resample), int(module.depth), int(module.kernel_size), int(module.stride))
+
+    def filled(self, samples: int) -> int:
+        """Fewest samples, no fewer than these, that no layer leaves a rest of."""
+        size = 2 * samples if self.twice else samples
+        for _ in range(self.depth):
+            size = max(1, -(-(size - self.kernel) // self.stride) + 1)
+        for _ in range(self.depth):
+            size = (size - 1) * self.stride + self.kernel
+        return -(-size // 2) if self.twice else size
+
+
+@contextmanager
+def _fused_attention() -> Iterator[None]:
+    """Keep PyTorch from its "fast path" for transformers, which holds whole attention matrices and is slower."""
+    from torch.backends import mha
+
+    before = mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        mha.set_fastpath_enabled(before)

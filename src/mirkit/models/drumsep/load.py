@@ -1,0 +1,28 @@
+"""DrumSep: a checkpoint of Demucs that takes a drum kit apart (inagoy/drumsep). The networks are those of Demucs."""
+
+from mirkit.drums.components import KIT_STEMS
+from mirkit.errors import WeightsError
+from mirkit.models.demucs import load as demucs
+from mirkit.models.separation.separator import Separator
+from mirkit.models.weights import Weights
+
+
+def load(weights: Weights, device: str) -> Separator:
+    """Make the networks of a model whose sources are parts of a drum kit.
+
+    Parameters
+    ----------
+    weights : Weights
+        As Demucs has them (see :func:`mirkit.models.demucs.load.load`).
+    device : str
+        Of PyTorch.
+
+    Raises
+    ------
+    WeightsError
+        A file is something else or damaged, or separates something else.
+    """
+    separator = demucs.load(weights, device, wanted=tuple(KIT_STEMS))
+    if lacking := [stem for stem in KIT_STEMS if stem not in separator.stems]:
+        raise WeightsError(f"{weights.model}: not a model of drum kits: it does not separate {', '.join(lacking)}")
+    return separator

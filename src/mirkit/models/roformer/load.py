@@ -1,0 +1,100 @@
+"""RoFormer separators from checkpoints of the community, with the YAML file that comes with them."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from mirkit.errors import WeightsError
+from mirkit.models.roformer import BACKEND, bands
+from mirkit.models.roformer.config import Config, read_config
+from mirkit.models.safe_load import load_tensors
+from mirkit.models.separation.network import Described
+from mirkit.models.separation.separator import Separator
+from mirkit.models.state_dict import LOAD_ERRORS, clause, fill
+from mirkit.models.weights import Weights
+from mirkit.store import printable
+
+_FIRST = re.compile(r"layers\.\d+\.0\.")
+_LATER = re.compile(r"^(layers\.\d+\.)([12])\.")
+#: Under which name some files keep what others hold at the top.
+_INNER = ("state_dict", "model_state_dict", "state", "model")
+
+
+def load(weights: Weights, device: str) -> Separator:
+    """Make the network of a checkpoint.
+
+    Parameters
+    ----------
+    weights : Weights
+        The checkpoint, then its configuration.
+    device : str
+        Of PyTorch.
+
+    Raises
+    ------
+    WeightsError
+        One of them is something else, or they do not belong together.
+    """
+    path, description = weights.files
+    config = read_config(description)
+    content = load_tensors(path)
+    state = next((content[name] for name in _INNER if isinstance(content.get(name), dict)), content)
+    try:
+        network = _build(config)
+        fill(network, _renamed(state, config))
+    except LOAD_ERRORS as error:
+        why = clause(error)
+        raise WeightsError(
+            f"{printable(path)}: not the network that {printable(description.name)} describes: {why}"
+        ) from error
+    networks = [RoFormerNetwork(network.eval().float().to(device), config)]
+    return Separator(
+        networks,
+        np.ones((1, len(config.sources))),
+        weights,
+        device,
+        overlap=config.overlap,
+        shifts=0,
+        normalize=config.normalize,
+        batch_size=BACKEND.batch_size,
+    )
+
+
+def _renamed(state: dict[str, Any], config: Config) -> dict[str, Any]:
+    """Bring the names of the tensors to one form: some files number a linear transformer that is not there."""
+    named = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    if config.sizes["linear_transformer_depth"] or any(_FIRST.match(name) for name in named):
+        return named
+    return {_LATER.sub(lambda at: f"{at[1]}{int(at[2]) - 1}.", name): tensor for name, tensor in named.items()}
+
+
+def _build(config: Config) -> Any:
+    from mirkit.models.roformer.network import RoFormer
+
+    n_fft = config.sizes["stft_n_fft"]
+    split = (
+        bands.mel(config.sizes["num_bands"], n_fft, config.sizes["sample_rate"])
+        if config.mel
+        else bands.side_by_side(config.bands or bands.BS_BANDS, n_fft)
+    )
+    return RoFormer(split, config.mel, config.sizes)
+
+
+class RoFormerNetwork(Described):
+    """A RoFormer: see ``models.stems.network.Network``. It hears just the segment, however long."""
+
+    longest = float("inf")
+
+    def __init__(self, module: Any, config: Config) -> None:
+        self._module = module
+        self.sources, self.rate, self.segment = config.sources, config.rate, config.segment
+        self._least = config.sizes["stft_n_fft"]
+
+    def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+        """Samples that go in for a segment of so many: no fewer than a frame of the spectrum."""
+        return max(samples, self._least)
+
+    def __call__(self, sound: Any, *, tight: bool) -> Any:
+        """Separate a batch, Tensor of shape=(batch, 2, n) -> (batch, sources, 2, n)."""
+        return self._module(sound)
