@@ -217,6 +217,17 @@ def test_where_it_is_not_installed_a_run_says_so(track: Path) -> None:
         SettingsError, match=r"backends\.beats must be one of auto, beat_this, embedded, not 'metronome'"
     ):
         make_plan(RunRequest(track, ("beats",)))
+    assert make_plan(RunRequest(track, ("beats",), fixed={"beats": "embedded"})).backends == {"beats": "embedded"}
+    assert main(["init", str(track.parent), "--backend", "beats=embedded", "--force", "--quiet"]) == 0
+    assert make_plan(RunRequest(track, ("beats",))).backends == {"beats": "embedded"}
+
+
+@pytest.mark.usefixtures("installed")
+def test_results_of_a_package_that_is_gone_can_still_be_read(track: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rhythm", str(track), "--jobs", "1", "--quiet"]) == 0
+    (track.parent / "mirkit.toml").write_text('[backends]\nbeats = "gone_with_its_package"\n')
+    for words in (["stats"], ["report"]):
+        assert main([*words, str(track.parent)]) == 0, capsys.readouterr().err
 
 
 def test_what_is_wrong_with_a_package_is_said_and_the_rest_works(

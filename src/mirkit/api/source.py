@@ -85,7 +85,7 @@ class Source:
         settings = read_settings(find_root(track.path) if track else None)
         given = {name: value for name, value in (values or {}).items() if value is not None}
         settings = with_values(settings, given, "argument")
-        models.check_names(settings)
+        models.check_names(settings, backends or {})
         for task, name in (backends or {}).items():
             known = [row.name for row in models.backends_of(task)] if task in JOBS else []
             if not known:

@@ -137,6 +137,7 @@ def init(arguments: argparse.Namespace) -> int:
     root = Path(arguments.path)
     chosen = backend_choices(arguments.backend)
     settings = read_settings(root)
+    models.check_names(settings, chosen)
     written = read_settings(root, own=False).backends
     for job, name in chosen.items():
         fixed = getattr(written, job)

@@ -6,7 +6,7 @@ backend why it cannot be used here, which is what ``auto`` and ``mirkit doctor``
 
 import functools
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -38,8 +38,14 @@ def chosen(task: str, settings: Settings) -> Backend | None:
     return next((row for row in backends_of(task) if not row.is_network), None)
 
 
-def check_names(settings: Settings) -> None:
+def check_names(settings: Settings, replaced: Collection[str] = ()) -> None:
     """Look whether the backends that the settings name exist, those of other packages included.
+
+    Parameters
+    ----------
+    settings : Settings
+    replaced : collection of str
+        Tasks for which the command line names another backend.
 
     Raises
     ------
@@ -47,12 +53,14 @@ def check_names(settings: Settings) -> None:
         One does not: one line that says which there are.
     """
     for task in JOBS:
-        name = getattr(settings.backends, task)
+        if task in replaced:
+            continue
         try:
-            validators.one_of("auto", *(row.name for row in backends_of(task)))(name)
+            validators.one_of("auto", *(row.name for row in backends_of(task)))(getattr(settings.backends, task))
         except ValueError as error:
-            why = "".join(f"; {problem}" for problem in registry.problems())
-            raise SettingsError(f"settings: backends.{task} must be {error}{why}") from error
+            problems = "".join(f"; {problem}" for problem in registry.problems())
+            remedy = "change mirkit.toml, or install the package that adds this backend"
+            raise SettingsError(f"settings: backends.{task} must be {error}; {remedy}{problems}") from error
 
 
 def unavailable(row: Backend, settings: Settings | None = None, *, named: bool = False, brief: bool = False) -> str:
@@ -83,7 +91,7 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
 
 
 def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool) -> str:
-    if settings.run.commercial_safe and not (row.commercial or row.weights or row.explicit_only):
+    if settings.run.commercial_safe and not (row.commercial or row.weights or row.needs):
         return f"{row.title}: license {row.weights_license}, which --commercial-safe refuses"
     model = resolve_weights(row, settings)
     if isinstance(model, Path):
@@ -157,7 +165,7 @@ def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
         The settings name neither a model of this backend nor a file.
     """
     known = {model.name: model for model in row.weights}
-    if not known and not row.explicit_only:
+    if not known and not row.needs:
         return None
     asked = {"beats": settings.rhythm.model, "stems": settings.separation.model, "drums": settings.drums.model}
     name = asked.get(row.task)

@@ -151,7 +151,7 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     """
     tracks, root, problems = tracks_of(request)
     settings = with_values(read_settings(root), request.overrides, "command line")
-    models.check_names(settings)
+    models.check_names(settings, request.fixed)
     agreed = _agreed(request, settings, tracks, agree) if agree else {}
     backends, fresh, notices = _backends(request, root, settings, agreed)
     settings = replace(settings, backends=replace(settings.backends, **backends))

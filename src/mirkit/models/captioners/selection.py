@@ -19,8 +19,7 @@ def choose(settings: Settings) -> Captioner:
         With ``auto``: none can be used. Else as the backends' own classes raise.
     """
     name = settings.backends.texts
-    if name == "auto":
-        name = resolve(settings)
+    name = resolve(settings) if name == "auto" else registry.backend("texts", name).name
     if name == "http":
         from mirkit.models.captioners.http import Server
 
