@@ -53,10 +53,10 @@ def main() -> None:
             list(mel.push(resampled[start : start + BLOCK]))
 
     def ours() -> Any:
-        listener = Tracker(network.to(device), Weights("random", (), ""), device).listen()
+        stream = Tracker(network.to(device), Weights("random", (), ""), device).stream()
         for start in range(0, len(sound), BLOCK):
-            listener.push(sound[None, start : start + BLOCK])
-        return listener.finish()
+            stream.push(sound[None, start : start + BLOCK])
+        return stream.finish()
 
     front_end()
     _, _, cpu = clocked(front_end)

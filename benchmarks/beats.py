@@ -91,9 +91,9 @@ def theirs_beat_this() -> Callable[[np.ndarray], Found] | None:
         return None
 
     def track(mono: np.ndarray) -> Found:
-        listener = tracker.listen()
-        listener.push(mono[None])
-        return found(beats_from_activations(listener.finish(), onset_curve(mono)), len(mono))
+        stream = tracker.stream()
+        stream.push(mono[None])
+        return found(beats_from_activations(stream.finish(), onset_curve(mono)), len(mono))
 
     return track
 

@@ -79,7 +79,7 @@ def files_of(name: str, folder: Path) -> tuple[Path, ...]:
     return write_own(folder, type(SMALL)(**(vars(SMALL) | published)))
 
 
-def listen(name: str, seconds: float, device: str) -> dict[str, Any]:
+def stream(name: str, seconds: float, device: str) -> dict[str, Any]:
     """Run one model over some noise; called in a process of its own."""
     import importlib
 
@@ -108,10 +108,10 @@ def listen(name: str, seconds: float, device: str) -> dict[str, Any]:
 
 
 def run(model: Any, signal: np.ndarray) -> dict[str, float]:
-    listener = model.listen()
+    stream = model.stream()
     for first in range(0, signal.shape[1], 1 << 16):
-        listener.push(signal[:, first : first + (1 << 16)])
-    found = listener.finish()
+        stream.push(signal[:, first : first + (1 << 16)])
+    found = stream.finish()
     return {key: round(value, 4) if isinstance(value, float) else str(value) for key, value in found.items()}
 
 
@@ -148,7 +148,7 @@ def main() -> None:
         return
     if arguments.only:
         alone = arguments.only == "package"
-        row = package(arguments.seconds) if alone else listen(arguments.only, arguments.seconds, arguments.device)
+        row = package(arguments.seconds) if alone else stream(arguments.only, arguments.seconds, arguments.device)
         print(json.dumps(row))
         return
     rows = []

@@ -60,14 +60,14 @@ def transport(workers: list[int]) -> None:
         compute=BatchedNetwork("none", "cuda", {"0": lambda sound: stems[: len(sound)]}, TOGETHER)
     )
     models.make = lambda *_: network
-    with Listener(None) as listener:
+    with Listener(None) as stream:
         child = os.fork()
         if not child:
-            server.DeviceServer("cpu").serve(listener)
+            server.DeviceServer("cpu").serve(stream)
         print("| workers | ms a batch | x real time |\n| --- | --- | --- |")
         for count in workers:
             started = time.perf_counter()
-            threads = [threading.Thread(target=ask, args=(str(listener.address),)) for _ in range(count)]
+            threads = [threading.Thread(target=ask, args=(str(stream.address),)) for _ in range(count)]
             for thread in threads:
                 thread.start()
             for thread in threads:

@@ -27,10 +27,10 @@ ADTOF = {"kick": ("KD",), "snare": ("SD",), "tom": ("TT",), "hi-hat": ("HH",), "
 Truth = list[tuple[float, str]]
 
 
-def hear(listener: object, mono: np.ndarray) -> Hits:
+def hear(stream: object, mono: np.ndarray) -> Hits:
     for start in range(0, len(mono), 1 << 16):
-        listener.push(mono[None, start : start + (1 << 16)])  # type: ignore[attr-defined]
-    return listener.finish()  # type: ignore[attr-defined,no-any-return]
+        stream.push(mono[None, start : start + (1 << 16)])  # type: ignore[attr-defined]
+    return stream.finish()  # type: ignore[attr-defined,no-any-return]
 
 
 def compare(hits: Hits, truth: Truth, classes: dict[str, tuple[str, ...]]) -> tuple[np.ndarray, list[float]]:
@@ -50,13 +50,13 @@ def f_of(counts: np.ndarray) -> float:
 
 
 def measure(
-    name: str, listen: Callable[[], object], classes: dict[str, tuple[str, ...]], files: dict[str, tuple]
+    name: str, stream: Callable[[], object], classes: dict[str, tuple[str, ...]], files: dict[str, tuple]
 ) -> None:
     print(f"\n{name:16s}{'all':>8s}" + "".join(f"{voice:>10s}" for voice in classes) + f"{'x real time':>13s}")
     total, errors, fs = np.zeros((len(classes), 3)), [], []
     for file, (mono, truth) in files.items():
         started = time.process_time()
-        hits = hear(listen(), mono)
+        hits = hear(stream(), mono)
         speed = len(mono) / RATE / (time.process_time() - started)
         counts, off = compare(hits, truth, classes)
         total, errors, fs = total + counts, errors + off, [*fs, f_of(counts)]
@@ -109,12 +109,12 @@ def main() -> None:
 
     torch.set_num_threads(1)
     transcriber = adtof.load(weights.from_path(arguments.weights), "cpu")
-    measure("ADTOF", transcriber.listen, ADTOF, files)
+    measure("ADTOF", transcriber.stream, ADTOF, files)
     if arguments.port is None:
         return
     every = np.concatenate([mono for mono, _ in files.values()])
     started = time.process_time()
-    hear(transcriber.listen(), every)
+    hear(transcriber.stream(), every)
     ours = time.process_time() - started
     theirs = port(arguments.port, arguments.weights, every)
     seconds = len(every) / RATE

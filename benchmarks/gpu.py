@@ -97,7 +97,7 @@ def one(name: str, track: Path, device: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temp:
         if name == "demucs (CLI)":
             return plain_demucs(track, device, Path(temp))
-        run, more = (stems if name in (*BAGS, "bs_roformer") else listener)(name, Path(temp), device)
+        run, more = (stems if name in (*BAGS, "bs_roformer") else stream)(name, Path(temp), device)
         audio = open_audio(track / "full_mix.flac")
         warm = audio.samples()[:, : 8 * audio.rate]
         run(warm)
@@ -132,7 +132,7 @@ def stems(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], 
     return run, more
 
 
-def listener(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], None], Callable[[], dict[str, Any]]]:
+def stream(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], None], Callable[[], dict[str, Any]]]:
     """A model that hears a track and says something of it."""
     import importlib
 
@@ -153,7 +153,7 @@ def listener(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray
     model = importlib.import_module(f"mirkit.models.{name}").load(Weights(name, files, "0"), device)
 
     def run(sound: np.ndarray) -> None:
-        heard = model.listen()
+        heard = model.stream()
         for first in range(0, sound.shape[1], BLOCK):
             heard.push(sound[:, first : first + BLOCK])
         heard.finish()

@@ -41,10 +41,10 @@ class FakeTracker:
     def __init__(self, interval: float, bar: int = 4) -> None:
         self.weights = Weights("fake", (), "f" * 64)
         self.interval, self.bar = interval, bar
-        self.listened = 0
+        self.streams = 0
 
-    def listen(self) -> "FakeListener":
-        self.listened += 1
+    def stream(self) -> "FakeListener":
+        self.streams += 1
         return FakeListener(self)
 
 

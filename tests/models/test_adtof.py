@@ -40,10 +40,10 @@ def loaded(path: Path) -> adtof.Transcriber:
 
 
 def heard(transcriber: adtof.Transcriber, mono: np.ndarray, block: int = 50_000) -> Hits:
-    listener = transcriber.listen()
+    stream = transcriber.stream()
     for start in range(0, len(mono), block):
-        listener.push(mono[None, start : start + block])
-    hits = listener.finish()
+        stream.push(mono[None, start : start + block])
+    hits = stream.finish()
     assert isinstance(hits, Hits)
     return hits
 
@@ -154,10 +154,10 @@ def test_long_sound_is_seen_in_windows_as_at_once(
 
 
 def activations(transcriber: adtof.Transcriber, mono: np.ndarray) -> np.ndarray:
-    listener = transcriber.listen()
-    listener.push(mono[None])
-    listener.finish()
-    return np.concatenate(listener._activations)
+    stream = transcriber.stream()
+    stream.push(mono[None])
+    stream.finish()
+    return np.concatenate(stream._activations)
 
 
 def test_voices_and_notes(tmp_path: Path) -> None:
@@ -200,9 +200,9 @@ def test_no_memory_is_the_result_of_that_signal_only(tmp_path: Path, monkeypatch
         raise RuntimeError("CUDA out of memory.\nTried to allocate")
 
     monkeypatch.setitem(transcriber.compute._steps, "see", full)  # type: ignore[attr-defined]
-    listener = transcriber.listen()
-    listener.push(np.zeros((1, 44100), np.float32))
-    result = listener.finish()
+    stream = transcriber.stream()
+    stream.push(np.zeros((1, 44100), np.float32))
+    result = stream.finish()
     assert isinstance(result, ModelError)
     assert str(result) == "ADTOF failed on cpu: CUDA out of memory."
 

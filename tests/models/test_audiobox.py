@@ -119,11 +119,11 @@ def test_a_stream_gives_the_predictors_scores(tmp_path: Path, seconds: float, pr
     scorer = loaded(write_packages(tmp_path, model))
     for together, block in ((1, 5000), (4, 300_000)):
         scorer.compute.together = together
-        listener = scorer.listen()
+        stream = scorer.stream()
         for i in range(0, len(signal), block):
             piece = signal[i : i + block]
-            listener.push(np.stack((0.5 * piece, 1.5 * piece)))
-        heard = listener.finish()
+            stream.push(np.stack((0.5 * piece, 1.5 * piece)))
+        heard = stream.finish()
         assert isinstance(heard, dict)
         np.testing.assert_allclose([heard[KEYS[axis]] for axis in AXES], [expected[a] for a in AXES], atol=1e-4)
 
@@ -137,16 +137,16 @@ def test_windows_are_weighed_by_their_length(tmp_path: Path) -> None:
         return np.array([[len(window), 1, 2, 3] for window in windows], float)
 
     scorer.scores = count  # type: ignore[method-assign,assignment]
-    listener = scorer.listen()
-    listener.push(music(25, ANALYSIS_RATE)[None])
-    heard = dict(listener.finish())  # type: ignore[arg-type]
+    stream = scorer.stream()
+    stream.push(music(25, ANALYSIS_RATE)[None])
+    heard = dict(stream.finish())  # type: ignore[arg-type]
     assert lengths == [160_000, 160_000, 80_000]
     assert list(heard.values()) == pytest.approx([(2 * 160_000**2 + 80_000**2) / 400_000, 1, 2, 3])
 
 
 def test_too_short_and_silent_are_unknown(tmp_path: Path) -> None:
     scorer = loaded(write_own(tmp_path))
-    empty, still = scorer.listen(), scorer.listen()
+    empty, still = scorer.stream(), scorer.stream()
     still.push(np.full((2, 44_100), 1e-5, np.float32))
     assert dict(empty.finish()) == dict.fromkeys(KEYS.values(), TOO_SHORT)  # type: ignore[arg-type]
     assert dict(still.finish()) == dict.fromkeys(KEYS.values(), SILENT)  # type: ignore[arg-type]
@@ -180,15 +180,15 @@ def test_a_card_that_cannot_even_do_one_fails_this_signal_only(tmp_path: Path) -
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB\nand so on")
 
     steps["scores"] = full
-    listener = scorer.listen()
+    stream = scorer.stream()
     for _ in range(3):
-        listener.push(music(15, ANALYSIS_RATE)[None])
-    failure = listener.finish()
+        stream.push(music(15, ANALYSIS_RATE)[None])
+    failure = stream.finish()
     assert isinstance(failure, ModelError)
     assert "failed on cpu: CUDA out of memory" in str(failure)
     assert "\n" not in str(failure)
     steps["scores"] = scores
-    other = scorer.listen()
+    other = scorer.stream()
     other.push(music(5, ANALYSIS_RATE)[None])
     assert isinstance(other.finish(), dict)
 

@@ -182,10 +182,10 @@ def test_a_stream_gives_the_packages_activations(
         expected = package.split_predict_aggregate(spectra, 1500, 6, "keep_first", theirs(network, FAST))
     tracker = Tracker(network, NOTHING, "cpu")
     tracker.compute.together = 1 if device == "cpu" else 8
-    listener = tracker.listen()
+    stream = tracker.stream()
     for piece in pieces(signal, rng, 100_000):
-        listener.push(np.stack((piece, piece)))
-    heard = listener.finish()
+        stream.push(np.stack((piece, piece)))
+    heard = stream.finish()
     assert isinstance(heard, Activations)
     assert heard.rate == 50
     np.testing.assert_allclose(heard.beat, expected["beat"], atol=1e-3)
@@ -194,10 +194,10 @@ def test_a_stream_gives_the_packages_activations(
 
 @pytest.mark.parametrize("seconds", [0, 0.001, 0.02])
 def test_next_to_no_sound(seconds: float) -> None:
-    listener = Tracker(random_network(**SMALL), NOTHING, "cpu").listen()
+    stream = Tracker(random_network(**SMALL), NOTHING, "cpu").stream()
     if seconds:
-        listener.push(music(1, ANALYSIS_RATE)[None, : round(seconds * ANALYSIS_RATE)])
-    heard = listener.finish()
+        stream.push(music(1, ANALYSIS_RATE)[None, : round(seconds * ANALYSIS_RATE)])
+    heard = stream.finish()
     assert isinstance(heard, Activations)
     assert len(heard.beat) == len(heard.downbeat) == 0
 
@@ -207,10 +207,10 @@ def test_a_card_without_memory_fails_this_signal_only() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB\nand so on")
 
     tracker = Tracker(full, NOTHING, "cpu")
-    listener = tracker.listen()
+    stream = tracker.stream()
     for _ in range(4):
-        listener.push(np.zeros((2, 20 * ANALYSIS_RATE), np.float32))
-    failure = listener.finish()
+        stream.push(np.zeros((2, 20 * ANALYSIS_RATE), np.float32))
+    failure = stream.finish()
     assert isinstance(failure, ModelError)
     assert "Beat This! failed on cpu: CUDA out of memory" in str(failure)
     assert "\n" not in str(failure)

@@ -164,7 +164,7 @@ def test_half_precision_keeps_what_it_must(kind: type, tmp_path: Path) -> None:
 
 def test_a_segment_longer_than_the_network_hears(bag: tuple[Path, Any], tmp_path: Path) -> None:
     separator = load(from_path(bag[0], gather(bag[0])), "cpu")
-    with pytest.raises(SettingsError, match=r"can hear 0\.24 s at a time"):
+    with pytest.raises(SettingsError, match=r"takes at most 0\.24 s at a time"):
         separator.separate(open_audio(wav(tmp_path, noise(1)), rate=None), SeparationSettings(segment=2))
 
 

@@ -248,7 +248,7 @@ def test_the_remote_network_computes_the_same(demucs: _Demucs) -> None:
     assert (there.stems, there.precision, there.rate) == (here.stems, here.precision, here.rate)
     lengths = [(size, chosen, tight) for size in (5, 10584) for chosen in (None, 0.2) for tight in (False, True)]
     for size, chosen, tight in lengths:
-        ours, theirs = (one.networks[0].heard(size, chosen, tight=tight) for one in (here, there))
+        ours, theirs = (one.networks[0].input_samples(size, chosen, tight=tight) for one in (here, there))
         assert ours == theirs
     for step in ("0", "0 tight"):
         np.testing.assert_allclose(there.compute(step, demucs.sound), here.compute(step, demucs.sound), atol=1e-6)

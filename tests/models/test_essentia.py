@@ -137,11 +137,11 @@ def test_a_stream_gives_the_mean_over_its_patches(files: tuple[Path, ...], block
 
     signal = music(40, ANALYSIS_RATE)
     expected = by_hand(files, patches(log_mel(soxr.resample(signal, ANALYSIS_RATE, 16000)))).mean(axis=0)
-    listener = loaded(files).listen()
+    stream = loaded(files).stream()
     for i in range(0, len(signal), block):
         piece = signal[i : i + block]
-        listener.push(np.stack((0.5 * piece, 1.5 * piece)))
-    heard = listener.finish()
+        stream.push(np.stack((0.5 * piece, 1.5 * piece)))
+    heard = stream.finish()
     assert isinstance(heard, dict)
     assert list(heard) == ["danceability", "atonality"]
     np.testing.assert_allclose(list(heard.values()), expected, atol=1e-4)
@@ -149,7 +149,7 @@ def test_a_stream_gives_the_mean_over_its_patches(files: tuple[Path, ...], block
 
 def test_too_short_and_silent_are_unknown(files: tuple[Path, ...]) -> None:
     heads = loaded(files)
-    short, still, empty = (heads.listen() for _ in range(3))
+    short, still, empty = (heads.stream() for _ in range(3))
     short.push(music(9.9, ANALYSIS_RATE)[None])
     still.push(np.full((2, 11 * ANALYSIS_RATE), 1e-5, np.float32))
     assert set(dict(short.finish()).values()) == {TOO_SHORT}  # type: ignore[arg-type]
@@ -164,10 +164,10 @@ def test_what_the_model_cannot_do_is_the_result_of_that_signal(files: tuple[Path
         raise ModelError("audioset-vggish-3.onnx failed: no memory")
 
     heads.probabilities = fail  # type: ignore[method-assign]
-    listener = heads.listen()
+    stream = heads.stream()
     for _ in range(4):
-        listener.push(music(20, ANALYSIS_RATE)[None])
-    assert "no memory" in str(listener.finish())
+        stream.push(music(20, ANALYSIS_RATE)[None])
+    assert "no memory" in str(stream.finish())
 
 
 def test_other_files_are_named(files: tuple[Path, ...], tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Scorer:
     def __init__(self, weights):
         self.weights = weights
 
-    def listen(self):
+    def stream(self):
         return Stream()
 
 
@@ -79,7 +79,7 @@ def load_metronome(weights, device):
         def __init__(self):
             self.weights = weights
 
-        def listen(self):
+        def stream(self):
             return Clicks()
 
     return Model()

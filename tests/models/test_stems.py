@@ -38,7 +38,7 @@ class FakeNetwork:
         self.memory = memory
         self.batches: list[tuple[int, int]] = []
 
-    def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+    def input_samples(self, samples: int, chosen: float | None, *, tight: bool) -> int:
         return samples + (0 if tight else 64)
 
     def __call__(self, sound: Any, *, tight: bool) -> Any:

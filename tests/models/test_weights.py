@@ -34,7 +34,7 @@ def one(server: Files, body: bytes = BODY, *, known: bool = True, commercial: bo
     """Model of one file that the server has."""
     server.content["/net.ckpt"] = body
     file = File("net.ckpt", f"{server.url}/net.ckpt", len(body), sha(body) if known else None, "hub-net.ckpt")
-    return Model("net", "beats", "net", "Net!", (file,), "MIT", commercial)
+    return Model("net", "net", "Net!", (file,), "MIT", commercial)
 
 
 def files_below(folder: Path) -> set[str]:
@@ -190,7 +190,7 @@ def test_nobody_listens() -> None:
         port = closed.getsockname()[1]
     file = File("net.ckpt", f"http://127.0.0.1:{port}/net.ckpt")
     with pytest.raises(WeightsError, match="cannot reach 127"):
-        weights.fetch(Model("net", "beats", "net", "Net!", (file,), "MIT"), ONLINE)
+        weights.fetch(Model("net", "net", "Net!", (file,), "MIT"), ONLINE)
 
 
 def test_a_slow_server_is_waited_for_and_a_silent_one_is_not(server: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +199,7 @@ def test_a_slow_server_is_waited_for_and_a_silent_one_is_not(server: Files, monk
     server.pause = 0.05
     assert weights.fetch(row, ONLINE).sha256 == sha()
     server.silence = 2.0
-    other = Model("other", "beats", "other", "Other!", row.files, "MIT")
+    other = Model("other", "other", "Other!", row.files, "MIT")
     with pytest.raises(WeightsError, match="broke off"):
         weights.fetch(other, ONLINE)
 
@@ -209,7 +209,7 @@ def test_a_server_that_accepts_and_says_nothing(monkeypatch: pytest.MonkeyPatch)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         file = File("net.ckpt", f"http://127.0.0.1:{mute.getsockname()[1]}/net.ckpt")
         with pytest.raises(WeightsError, match="does not answer"):
-            weights.fetch(Model("net", "beats", "net", "Net!", (file,), "MIT"), ONLINE)
+            weights.fetch(Model("net", "net", "Net!", (file,), "MIT"), ONLINE)
 
 
 def test_a_host_name_that_takes_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,7 +332,7 @@ def test_what_the_hugging_face_tools_have_fetched_is_used(tmp_path: Path, monkey
     for place in ("abc/a.bin", "abc/b.bin", "def/a.bin"):
         (snapshots / place).parent.mkdir(parents=True, exist_ok=True)
         (snapshots / place).write_bytes(place.encode())
-    row = Model("net", "texts", "net", "Net!", (pinned, moving), "MIT")
+    row = Model("net", "net", "Net!", (pinned, moving), "MIT")
     found = weights.load_checked(row, OFFLINE)
     assert found.files == (snapshots / "abc/a.bin", snapshots / "abc/b.bin")
     assert found.sha256 not in (sha(b"abc/a.bin"), sha(b"abc/b.bin"))

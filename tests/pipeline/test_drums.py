@@ -30,10 +30,10 @@ class FakeDrummer:
     def __init__(self) -> None:
         self.weights = Weights("fake", (), "f" * 64)
         self.result: Any = Hits((DrumInstrument("kick", 35),), (np.arange(0.5, 8, 0.5),), (np.zeros(15),))
-        self.listened = 0
+        self.streams = 0
 
-    def listen(self) -> "FakeDrummer":
-        self.listened += 1
+    def stream(self) -> "FakeDrummer":
+        self.streams += 1
         return self
 
     def push(self, block: np.ndarray) -> None:
@@ -105,7 +105,7 @@ def test_settings_and_sound_and_method_decide_what_is_done(track: Path, drummer:
     (track / "drums.mid").unlink()
     assert process(job(track)).done == ("drums",)
     assert process(job(track, overwrite=True)).done == ("drums",)
-    assert drummer.listened == 0
+    assert drummer.streams == 0
 
 
 def test_adtof_has_a_file_of_its_own(track: Path, drummer: FakeDrummer) -> None:
@@ -113,7 +113,7 @@ def test_adtof_has_a_file_of_its_own(track: Path, drummer: FakeDrummer) -> None:
     assert process(job(track, ADTOF)).done == ("drums",)
     assert process(job(track, ADTOF)).done == ()
     assert process(job(track)).done == (), "and the other one stays done"
-    assert drummer.listened == 1
+    assert drummer.streams == 1
     midi = pretty_midi.PrettyMIDI(str(track / "drums_adtof.mid"))
     assert [note.start for note in midi.instruments[0].notes] == pytest.approx(np.arange(0.5, 8, 0.5), abs=0.001)
     entry = read_provenance(track / "Track.PROVENANCE").stages["drums/adtof"]

@@ -35,7 +35,7 @@ def track(tmp_path: Path) -> Path:
 def test_beats_are_those_of_the_model(track: Path, tracker: FakeTracker) -> None:
     outcome = process(TrackJob(track, STAGES, BACKENDS, NEURAL))
     assert outcome.ok, outcome.failures
-    assert tracker.listened == 1
+    assert tracker.streams == 1
     info = read_info(track / "Track.INFO")
     assert info["bpm"] == pytest.approx(80, abs=0.1)
     grid = json.loads((track / "Track.BEATS_GRID").read_text())
@@ -51,20 +51,20 @@ def test_what_is_done_is_not_heard_again(track: Path, tracker: FakeTracker) -> N
     process(TrackJob(track, STAGES, BACKENDS, NEURAL))
     assert process(TrackJob(track, STAGES, BACKENDS, NEURAL)).done == ()
     assert process(TrackJob(track, ("complexity",), BACKENDS, NEURAL)).ok
-    assert tracker.listened == 1
+    assert tracker.streams == 1
     assert set(process(TrackJob(track, STAGES, {"beats": "embedded"}, Settings())).done) == {*STAGES}
-    assert tracker.listened == 1
+    assert tracker.streams == 1
     assert read_info(track / "Track.INFO")["bpm"] == pytest.approx(120, abs=0.2)
 
 
 def test_the_other_stages_do_not_load_it(track: Path, tracker: FakeTracker) -> None:
     assert process(TrackJob(track, ("bands",), {}, NEURAL)).ok
-    assert tracker.listened == 0
+    assert tracker.streams == 0
 
 
 def test_what_the_model_cannot_do_fails_its_stage_only(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(FakeTracker):
-        def listen(self) -> "Full":
+        def stream(self) -> "Full":
             return self
 
         def push(self, block: object) -> None:

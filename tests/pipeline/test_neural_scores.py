@@ -72,11 +72,11 @@ def choose(track: Path, **backends: str) -> None:
     (track.parent / "mirkit.toml").write_text("[backends]\n" + "\n".join(lines) + "\n")
 
 
-def whole(track: Path, listener: StreamingModel) -> dict[str, float]:
+def whole(track: Path, stream: StreamingModel) -> dict[str, float]:
     """What a model says of a mix that it is given at once."""
     audio = open_audio(Track.at(track).mix)
-    listener.push(np.concatenate(list(audio.blocks()), axis=1))
-    found: dict[str, float] = listener.finish()
+    stream.push(np.concatenate(list(audio.blocks()), axis=1))
+    found: dict[str, float] = stream.finish()
     return found
 
 
@@ -85,7 +85,7 @@ def test_aesthetics_through_the_command_line(track: Path, audiobox: Path) -> Non
     assert main(["aesthetics", str(track), "--quiet", "--device", "cpu"]) == 0
     info = read_info(track / "Track.INFO")
     settings = read_settings(track.parent)
-    expected = whole(track, models.load("aesthetics", settings).listen())
+    expected = whole(track, models.load("aesthetics", settings).stream())
     assert {key: info[key] for key in AESTHETICS} == pytest.approx(expected, abs=1e-4)
     entry = read_provenance(track / "Track.PROVENANCE").stages["aesthetics"]
     assert (entry.backend, entry.model, entry.reasons) == ("audiobox", "audiobox", {})
@@ -97,7 +97,7 @@ def test_classes_through_the_command_line(track: Path, essentia: Path) -> None:
     choose(track, classification="essentia")
     assert main(["danceability", str(track), "--quiet"]) == 0
     info = read_info(track / "Track.INFO")
-    expected = whole(track, models.load("classification", read_settings(track.parent)).listen())
+    expected = whole(track, models.load("classification", read_settings(track.parent)).stream())
     assert {key: info[key] for key in CLASSES} == pytest.approx(expected, abs=1e-4)
     entry = read_provenance(track / "Track.PROVENANCE").stages["danceability"]
     assert (entry.backend, entry.model) == ("essentia", "essentia")
@@ -134,7 +134,7 @@ def test_clips_are_heard_themselves(track: Path, essentia: Path, audiobox: Path)
     info = read_info(clip / f"{clip.name}.INFO")
     settings = read_settings(track.parent)
     for job, keys in (("classification", CLASSES), ("aesthetics", AESTHETICS)):
-        expected = whole(clip, models.load(job, settings).listen())
+        expected = whole(clip, models.load(job, settings).stream())
         assert {key: info[key] for key in keys} == pytest.approx(expected, abs=1e-4)
         assert {key: info[key] for key in keys} != {key: read_info(track / "Track.INFO")[key] for key in keys}
 

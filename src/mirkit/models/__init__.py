@@ -1,7 +1,7 @@
 """Neural models: the only folder that may import deep-learning libraries, each inside the file that wraps it.
 
-``registry`` lists the backends, each of which is described by one :class:`Backend` object. ``unavailable`` says of a
-backend why it cannot be used here, which is what ``auto`` and ``mirkit doctor`` read; ``load`` loads its model.
+``registry`` lists the backends, each of which is described by one :class:`Backend` object. ``unavailable`` gives the
+reason why a backend cannot be used here, which ``auto`` and ``mirkit doctor`` read; ``load`` loads its model.
 """
 
 import functools
@@ -50,7 +50,7 @@ def check_names(settings: Settings, replaced: Collection[str] = ()) -> None:
     Raises
     ------
     SettingsError
-        One does not: one line that says which there are.
+        One does not: one line that lists those that exist.
     """
     for task in JOBS:
         if task in replaced:
@@ -122,7 +122,7 @@ def offer(row: Backend, settings: Settings) -> Model | None:
         return None
     try:
         model = resolve_weights(row, settings)
-    except MirkitError:  # said where the method is settled
+    except MirkitError:  # reported when the backend is chosen
         return None
     if not isinstance(model, Model) or weights.unavailable_reason(model, settings.run):
         return None
@@ -185,7 +185,7 @@ def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
 def user_weights_digest(job: str, settings: Settings) -> str:
     """Checksum of the weights that the user named by a path for a job; "" where none are named, or none are there.
 
-    A path says nothing of what lies there today. Weights of the table have a checksum of their own and stay.
+    A file at a path may change. Published weights have a fixed checksum.
     """
     name = getattr(settings.backends, job, "")
     row = next((row for row in backends_of(job) if row.name == name), None)
@@ -194,7 +194,7 @@ def user_weights_digest(job: str, settings: Settings) -> str:
     try:
         path = resolve_weights(row, settings)
         return weights.from_path(path, _gathered(row, path)).sha256 if isinstance(path, Path) else ""
-    except MirkitError:  # said where the model is loaded; what is done stays done until then
+    except MirkitError:  # reported when the model is loaded; until then results stay valid
         return ""
 
 
@@ -264,7 +264,7 @@ def open_stream(task: str, settings: Settings) -> "StreamingModel":
         stream: StreamingModel = imported(row.loader)()
         return stream
     try:
-        return cast("StreamSource", load(task, settings)).listen()
+        return cast("StreamSource", load(task, settings)).stream()
     except MirkitError as error:
         return _FailedStream(error)
 

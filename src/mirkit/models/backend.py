@@ -121,7 +121,7 @@ class Backend:
     needs : str
         What the user has to bring for it, e.g. ``"a checkpoint of yours"``.
     gain : str
-        What its weights give beyond the embedded method: said when the user is asked whether to fetch weights that
+        What its weights give beyond the embedded backend: shown when the user is asked whether to fetch weights that
         exclude commercial use.
     memory : int
         Bytes that a process needs for it, beside what it needs for a track.

@@ -37,7 +37,7 @@ class Compute(Protocol):
         """
 
 
-class OutOfMemory(ModelError):  # noqa: N818 (what happened, and all that is to be said)
+class OutOfMemory(ModelError):  # noqa: N818 (the name of what happened)
     """Not even one item fits."""
 
 
@@ -88,8 +88,8 @@ class BatchedNetwork:
 
     def _failed(self, error: BaseException) -> str:
         why = str(error).partition("\n")[0]
-        mend = "" if self._device == "cpu" else "; try --device cpu"
-        return f"{self._model} failed on {self._device}: {why}{mend}"
+        remedy = "" if self._device == "cpu" else "; try --device cpu"
+        return f"{self._model} failed on {self._device}: {why}{remedy}"
 
 
 def torch_step(network: Callable[..., Any], device: str, half: Any = None) -> Step:
@@ -107,9 +107,9 @@ def torch_step(network: Callable[..., Any], device: str, half: Any = None) -> St
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is short: on a card, on Apple's, or on the CPU."""
-    told = str(error)
-    return isinstance(error, MemoryError) or "out of memory" in told or "allocate memory" in told
+    """Whether an error means that memory is short, on a GPU or on the CPU."""
+    message = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in message or "allocate memory" in message
 
 
 def _give_back(device: str) -> None:

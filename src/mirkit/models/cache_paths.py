@@ -1,4 +1,4 @@
-"""Where weights lie.
+"""Paths of weights.
 
 The cache is ``$MIRKIT_HOME/models``, or ``models`` in the platform's cache folder for mirkit; a file of a backend
 lies in the backend's folder. What PyTorch or the Hugging Face tools have fetched already is used where it lies.
@@ -20,7 +20,7 @@ def cache() -> Path:
     Raises
     ------
     WeightsError
-        There is no home folder, as in some containers, and nothing says where else.
+        There is no home folder, as in some containers, and no variable names another.
     """
     home = os.environ.get("MIRKIT_HOME")
     if home:

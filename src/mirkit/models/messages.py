@@ -1,4 +1,4 @@
-"""What is said of weights that are not here."""
+"""Messages about weights that are not on this machine."""
 
 import os
 
@@ -8,15 +8,15 @@ from mirkit.store import printable
 
 
 def missing_files_message(row: Model, files: list[File], why: str) -> str:
-    """Say which files are meant, why they cannot be had, and what to do."""
+    """Name the missing files, why they are missing, and what to do."""
     names = ", ".join(file.name for file in files)
     size = sum(file.size for file in files)
-    told = f"{names} ({megabytes(size)})" if size else names
+    wanted = f"{names} ({megabytes(size)})" if size else names
     folder = printable(cache() / row.backend)
     source = files[0].url
     if len(files) > 1:  # the folder above all of them
         source = os.path.commonprefix([file.url for file in files]).rpartition("/")[0]  # noqa: RUF071 (of URLs)
-    return f"{row.title} needs {told}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
+    return f"{row.title} needs {wanted}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
 
 
 def short_message(row: Model, why: str) -> str:
@@ -25,5 +25,5 @@ def short_message(row: Model, why: str) -> str:
 
 
 def megabytes(size: int) -> str:
-    """A size as a person says it."""
+    """A size in MB or GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.3g} MB"

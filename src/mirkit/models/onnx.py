@@ -95,5 +95,5 @@ def _errors() -> tuple[type[Exception], ...]:
 
 def _first_line(error: Exception) -> str:
     """Say what is wrong, without the path and the number that come before it."""
-    told = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error)).rpartition("failed:")[2]
-    return told.strip().partition("\n")[0][:150]
+    message = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error)).rpartition("failed:")[2]
+    return message.strip().partition("\n")[0][:150]

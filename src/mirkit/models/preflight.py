@@ -1,6 +1,6 @@
-"""What of models can be found wrong before the first track: the device is not there, a file cannot be loaded.
+"""Checks of models before the first track: the device exists, and each file of weights can be loaded.
 
-A file is tried once for what it holds, not once a run: that it was fit is remembered in the cache, by its checksum.
+A file is loaded once for its content, not once a run: the cache keeps the checksums of files that could be loaded.
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def _try(row: Backend, settings: Settings) -> None:
         device = "meta" if row.package in _TORCH else "cpu"
         make(row.name, found, device)
     except WeightsError as error:
-        raise WeightsError(f"{error}; {_mend(row, found, settings)}") from error
+        raise WeightsError(f"{error}; {_remedy(row, found, settings)}") from error
     with suppress(WeightsError, OSError):  # a cache that cannot be written to: it is tried again next time
         _mark(row, found).parent.mkdir(parents=True, exist_ok=True)
         _mark(row, found).touch()
@@ -69,7 +69,7 @@ def _mark(row: Backend, found: weights.Weights) -> Path:
     return cache() / "fit" / f"{row.name}-{found.sha256[:32]}-{__version__}"
 
 
-def _mend(row: Backend, found: weights.Weights, settings: Settings) -> str:
+def _remedy(row: Backend, found: weights.Weights, settings: Settings) -> str:
     if isinstance(resolve_weights(row, settings), Path):
         return "name another file"
-    return f"delete what lies in {printable(found.files[0].parent)}, then: mirkit models fetch {found.model}"
+    return f"delete the files in {printable(found.files[0].parent)}, then: mirkit models fetch {found.model}"

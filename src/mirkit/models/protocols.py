@@ -37,7 +37,7 @@ class StreamingModel(Protocol):
 class StreamSource(LoadedModel, Protocol):
     """A model with the interface ``stream``."""
 
-    def listen(self) -> StreamingModel:
+    def stream(self) -> StreamingModel:
         """Open a stream for one signal."""
 
 

@@ -2,7 +2,7 @@
 
 A package adds a backend by an entry point in the group ``mirkit.backends`` that names its
 :class:`~mirkit.models.backend.Backend` object. Entry points are read from the environment that Python runs in, when a
-backend is first looked up; never from the working folder or from a data set, which may come from a stranger.
+backend is first looked up; never from the working folder or from a data set, which another person may have made.
 """
 
 import functools
@@ -102,7 +102,7 @@ def owner_of(task: str, model: str) -> Backend:
 
 
 def problems() -> tuple[str, ...]:
-    """Say of each entry point that cannot be used why."""
+    """One line for each entry point that cannot be used, with the reason."""
     return _installed()[1]
 
 
@@ -115,7 +115,7 @@ def _installed() -> tuple[tuple[Backend, ...], tuple[str, ...]]:
         what = f"{point.name} of the package {package}"
         try:
             row = point.load()
-        except Exception as error:  # noqa: BLE001 (whatever a package of somebody else does must not stop mirkit)
+        except Exception as error:  # noqa: BLE001 (an error in another package must not stop mirkit)
             wrong.append(f"the backend {what} cannot be imported: {type(error).__name__}: {printable(str(error))}")
             continue
         if why := _fault(row, (*_BUILT_IN, *rows)):
@@ -147,7 +147,7 @@ def _search_path() -> list[str]:
 
 
 def _fault(row: object, others: tuple[Backend, ...]) -> str:
-    """Say what is wrong with an object that a package registers, or ""."""
+    """Give the reason why an object that a package registers cannot be used, or ""."""
     if not isinstance(row, Backend):
         return f"it is a {type(row).__name__}, not a mirkit.models.backend.Backend"
     if row.task not in JOBS:

@@ -66,7 +66,7 @@ def _pytorch(path: Path, also: Sequence[Any]) -> Any:
                 "ask for the weights as safetensors or as a plain state_dict"
             ) from error
         raise WeightsError(f"{printable(path)}: not a checkpoint of PyTorch: {guess_content(path)}") from error
-    # What damaged files raise in PyTorch's reader is told nowhere: a file that was cut short is an OSError, too.
+    # PyTorch does not document what its reader raises for damaged files: a file that was cut short is an OSError, too.
     except (OSError, EOFError, MemoryError, *_DAMAGE) as error:
         raise WeightsError(f"{printable(path)}: not a checkpoint of PyTorch: {guess_content(path)}") from error
 
@@ -110,7 +110,7 @@ def _unreadable(path: Path, error: OSError) -> WeightsError:
 
 
 def read_header(path: Path) -> dict[str, str]:
-    """Read what a ``.safetensors`` file says of itself beside its tensors.
+    """Read the metadata of a ``.safetensors`` file.
 
     Raises
     ------

@@ -13,7 +13,7 @@ _COUNTER = "num_batches_tracked"
 LOAD_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
-class CheckpointMismatch(ValueError):  # noqa: N818 (reads as what it says)
+class CheckpointMismatch(ValueError):  # noqa: N818 (a state of a file, which callers catch by name)
     """A file holds something else than it should: what, in one clause."""
 
 

@@ -68,8 +68,8 @@ def model(name: str) -> Model:
 
 def is_offline(run: RunSettings) -> bool:
     """Whether nothing may be fetched: the setting, or an environment variable that is not empty, 0, no or false."""
-    told = (os.environ.get(name, "").lower() for name in _OFFLINE_VARIABLES)
-    return run.offline or any(value not in ("", "0", "no", "false", "off") for value in told)
+    values = (os.environ.get(name, "").lower() for name in _OFFLINE_VARIABLES)
+    return run.offline or any(value not in ("", "0", "no", "false", "off") for value in values)
 
 
 def refused_license(row: Model, run: RunSettings) -> str:
@@ -91,7 +91,7 @@ def load_checked(row: Model, run: RunSettings) -> Weights:
     Raises
     ------
     WeightsError
-        A file is missing or damaged, or the license is refused: one line that says what to do.
+        A file is missing or damaged, or the license is refused: one line with what to do.
     """
     if why := unavailable_reason(row, run):
         raise WeightsError(why)

@@ -99,8 +99,8 @@ class Transcriber:
         steps = {name: torch_step(getattr(network, name), device) for name in ("see", "follow")}
         self.compute: Compute = BatchedNetwork("ADTOF", device, steps, BACKEND.batch_size)
 
-    def listen(self) -> "AdtofStream":
-        """Begin a signal."""
+    def stream(self) -> "AdtofStream":
+        """Open a stream for one signal."""
         return AdtofStream(self)
 
     def run(self, step: str, window: Window) -> Frames:
@@ -112,7 +112,7 @@ class Transcriber:
 class AdtofStream:
     """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
 
-    What the network cannot do (no memory on the card) is the result of this signal: it stops nobody else who listens.
+    An error of the network, e.g. a GPU without memory, is the result of this signal only.
     """
 
     def __init__(self, transcriber: Transcriber) -> None:
@@ -130,7 +130,7 @@ class AdtofStream:
             self._take(spectra)
 
     def finish(self) -> Hits | ModelError:
-        """Return the strokes that were heard, or why none could be."""
+        """Return the drum hits, or the error that says why there are none."""
         for spectra in self._front.finish():
             self._take(spectra)
         self._see(self._seeing.finish())

@@ -92,8 +92,8 @@ class Attention(nn.Module):
         gates = self.grep_linear(x.view(shape).transpose(1, 2)).view(batch, self.heads, places, 2, 4).sum(-1)
         first, second = torch.sigmoid(gates).chunk(2, dim=-1)
         gate = first * (second * self.grep_a - 1.0) + 2.0
-        heard = functional.scaled_dot_product_attention(query, key, value, attn_mask=gate * bias + hidden)
-        out: Tensor = self.out_proj(heard.transpose(1, 2).reshape(batch, places, size))
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=gate * bias + hidden)
+        out: Tensor = self.out_proj(attended.transpose(1, 2).reshape(batch, places, size))
         return out
 
 

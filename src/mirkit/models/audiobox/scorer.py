@@ -77,8 +77,8 @@ class Scorer:
         )
         self._mean, self._std = mean, std
 
-    def listen(self) -> "AudioboxStream":
-        """Begin a signal."""
+    def stream(self) -> "AudioboxStream":
+        """Open a stream for one signal."""
         return AudioboxStream(self)
 
     def scores(self, windows: Sequence[FloatArray]) -> Scores:
@@ -101,7 +101,7 @@ class Scorer:
 class AudioboxStream:
     """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
 
-    What the network cannot do is the result of this signal: it stops nobody else who listens.
+    An error of the network, e.g. a GPU without memory, is the result of this signal only.
     """
 
     def __init__(self, scorer: Scorer) -> None:

@@ -59,9 +59,9 @@ class Attention(nn.Module):
         batch, places, size = x.shape
         x = self.norm(x)
         query, key, value = self.to_qkv(x).view(batch, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        heard = functional.scaled_dot_product_attention(self.rotary_embed(query), self.rotary_embed(key), value)
+        attended = functional.scaled_dot_product_attention(self.rotary_embed(query), self.rotary_embed(key), value)
         gates = self.to_gates(x).sigmoid().transpose(1, 2)[..., None]
-        out: Tensor = self.to_out((heard * gates).transpose(1, 2).reshape(batch, places, size))
+        out: Tensor = self.to_out((attended * gates).transpose(1, 2).reshape(batch, places, size))
         return out
 
 

@@ -92,8 +92,8 @@ class Tracker:
             "Beat This!", device, {"logits": torch_step(network, device)}, BACKEND.batch_size
         )
 
-    def listen(self) -> "BeatThisStream":
-        """Begin a signal."""
+    def stream(self) -> "BeatThisStream":
+        """Open a stream for one signal."""
         return BeatThisStream(self)
 
     def logits(self, chunks: Iterable[Chunk]) -> Logits:
@@ -110,7 +110,7 @@ class Tracker:
 class BeatThisStream:
     """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
 
-    What the network cannot do (no memory on the card) is the result of this signal: it stops nobody else who listens.
+    An error of the network, e.g. a GPU without memory, is the result of this signal only.
     """
 
     def __init__(self, tracker: Tracker) -> None:
@@ -126,7 +126,7 @@ class BeatThisStream:
             self._take(self._mel.push(self._resampler.push(block.mean(axis=0, keepdims=True))[0]))
 
     def finish(self) -> Activations | ModelError:
-        """Return what was heard, or why nothing was."""
+        """Return the activations, or the error that says why there are none."""
         if self._failure is None:
             self._take(self._mel.push(self._resampler.finish()[0]))
             self._take(self._mel.finish())

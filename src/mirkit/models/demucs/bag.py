@@ -1,4 +1,4 @@
-"""Which files make a model of Demucs: one checkpoint, or a bag of several and a YAML file that says how."""
+"""The files of a model of Demucs: one checkpoint, or a bag of several and the YAML file that describes it."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -89,14 +89,14 @@ def _is_transformer(module: Any) -> bool:
 
 
 class DemucsNetwork(Described):
-    """A network of Demucs: see ``models.stems.network.Network``.
+    """A network of Demucs, see :class:`~mirkit.models.separation.network.Network`.
 
-    The transformer hears its training length whatever the segment; the older networks hear some context around it.
+    The transformer takes its training length whatever the segment; the older networks take some context around it.
     """
 
     def __init__(self, module: Any) -> None:
         if module.audio_channels != 2:
-            raise CheckpointMismatch(f"it hears {module.audio_channels} channels, not 2")
+            raise CheckpointMismatch(f"it takes {module.audio_channels} channels, not 2")
         self._module = module
         self.sources = tuple(str(source) for source in module.sources)
         self.rate = int(module.samplerate)
@@ -106,7 +106,7 @@ class DemucsNetwork(Described):
         self.longest = float(module.segment) if self._trained else float("inf")
         self._layers = _Layers.of(module) if hasattr(module, "valid_length") and not self._transformer else None
 
-    def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+    def input_samples(self, samples: int, chosen: float | None, *, tight: bool) -> int:
         """Samples that go in for a segment of so many."""
         if self._transformer:
             seconds = self.segment if chosen is None and self._trained else chosen

@@ -1,4 +1,4 @@
-"""Danceability and atonality as Essentia's classifiers hear them: VGGish, and two small heads on what it says.
+"""Danceability and atonality by Essentia's classifiers: VGGish, and two small heads on its embedding.
 
 The sound goes through in patches of 0.96 s that begin every 0.93 s; a value is the mean probability of its class over
 the patches. P. Alonso-Jimenez et al., "TensorFlow Audio Models in Essentia", ICASSP 2020.
@@ -25,7 +25,7 @@ from mirkit.models.safe_load import load_json
 from mirkit.models.weights import Weights
 from mirkit.store import printable
 
-#: Key -> the class whose probability it is. Which output that is, the description beside the model says.
+#: Key -> the class whose probability it is. The description beside the model names the output.
 CLASSES = {"danceability": "danceable", "atonality": "atonal"}
 _SILENCE = 10 ** (SILENCE_DBFS / 20)
 
@@ -99,8 +99,8 @@ class Heads:
             "VGGish", device, {"probabilities": step}, BACKEND.batch_size, BACKEND.batch_size
         )
 
-    def listen(self) -> "EssentiaStream":
-        """Begin a signal."""
+    def stream(self) -> "EssentiaStream":
+        """Open a stream for one signal."""
         return EssentiaStream(self)
 
     def probabilities(self, patches: Sequence[Frames]) -> npt.NDArray[np.float32]:

@@ -29,7 +29,7 @@ _SIZES = {
     "num_bands": (60, 512),
     "sample_rate": (44100, 192000),
 }
-#: What matters in training only, or says how to compute, not what.
+#: Entries that matter in training only, or that change how the network is computed and not its output.
 _NO_MATTER = (
     *("attn_dropout", "ff_dropout", "flash_attn", "dim_freqs_in", "use_torch_checkpoint", "sage_attention"),
     *("multi_stft_resolution_loss_weight", "multi_stft_resolutions_window_sizes", "multi_stft_hop_size"),
@@ -42,7 +42,7 @@ _NAMES = {"vocal": "vocals", "drum": "drums"}
 
 @dataclass(frozen=True)
 class Config:
-    """What a configuration says.
+    """A configuration.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Config:
     rate : int
         Hz.
     segment : float
-        Seconds that the network hears at a time.
+        Seconds of a segment.
     overlap : float
         Share of a segment that overlaps with the next.
     normalize : bool

@@ -82,7 +82,7 @@ def _build(config: Config) -> Any:
 
 
 class RoFormerNetwork(Described):
-    """A RoFormer: see ``models.stems.network.Network``. It hears just the segment, however long."""
+    """A RoFormer, see :class:`~mirkit.models.separation.network.Network`. It takes just the segment, however long."""
 
     longest = float("inf")
 
@@ -91,7 +91,7 @@ class RoFormerNetwork(Described):
         self.sources, self.rate, self.segment = config.sources, config.rate, config.segment
         self._least = config.sizes["stft_n_fft"]
 
-    def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+    def input_samples(self, samples: int, chosen: float | None, *, tight: bool) -> int:
         """Samples that go in for a segment of so many: no fewer than a frame of the spectrum."""
         return max(samples, self._least)
 

@@ -36,11 +36,11 @@ class Attention(nn.Module):
         """Attend, shape=(batch, places, size)."""
         x = self.norm(x)
         query, key, value = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        heard = functional.scaled_dot_product_attention(
+        attended = functional.scaled_dot_product_attention(
             self.rotary_embed(query).to(value.dtype), self.rotary_embed(key).to(value.dtype), value
         )
         gates = self.to_gates(x).sigmoid().transpose(1, 2)[..., None]
-        out: Tensor = self.to_out((heard * gates).transpose(1, 2).flatten(2))
+        out: Tensor = self.to_out((attended * gates).transpose(1, 2).flatten(2))
         return out
 
 
@@ -61,8 +61,8 @@ class LinearAttention(nn.Module):
         query, key, value = self.to_qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 4, 1)
         query = functional.normalize(query, dim=-1) * self.temperature.exp()
         alike = query @ functional.normalize(key, dim=-1).transpose(-1, -2).to(query.dtype)
-        heard = (_LINEAR_SCALE * alike).softmax(dim=-1).to(value.dtype) @ value
-        out: Tensor = self.to_out(heard.permute(0, 3, 1, 2).flatten(2))
+        attended = (_LINEAR_SCALE * alike).softmax(dim=-1).to(value.dtype) @ value
+        out: Tensor = self.to_out(attended.permute(0, 3, 1, 2).flatten(2))
         return out
 
 

@@ -1,4 +1,4 @@
-"""Mixes of more than two channels through networks that hear stereo: in pairs, whose stems stand side by side again."""
+"""Mixes of more than two channels through stereo networks: in pairs, whose stems are put side by side again."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def pairs(channels: int) -> list[list[int]]:
 
 
 class ChannelSubset:
-    """Some channels of a file, heard as a file of its own: see :class:`mirkit.audio.Audio`."""
+    """Some channels of a file, read as a file of its own: see :class:`mirkit.audio.Audio`."""
 
     def __init__(self, audio: Audio, kept: Sequence[int]) -> None:
         self._audio, self._kept = audio, list(kept)
@@ -56,9 +56,9 @@ class ChannelPairs:
     @property
     def notes(self) -> list[str]:
         """What a user should know."""
-        told = ", ".join("+".join(str(channel + 1) for channel in pair) for pair in self._kept)
+        named = ", ".join("+".join(str(channel + 1) for channel in pair) for pair in self._kept)
         own = dict.fromkeys(note for run in self._runs for note in run.notes)
-        return [f"{sum(map(len, self._kept))} channels: separated one after the other as {told}", *own]
+        return [f"{sum(map(len, self._kept))} channels: separated one after the other as {named}", *own]
 
     def blocks(self) -> Iterator[dict[str, Float32]]:
         """Yield blocks of stems with all channels of the file."""

@@ -35,7 +35,7 @@ def difference(exact: Float32, other: Float32) -> float:
 
 
 def safe_half(networks: Sequence[Network], device: str) -> Any:
-    """Half precision if this is a card, and if with it every network says what it says without; else None."""
+    """Half precision if the device is a GPU and every network gives nearly the same output with it; else None."""
     import torch
 
     if not device.startswith("cuda"):
@@ -54,7 +54,7 @@ def half_precision_sdr(network: Network, device: str) -> float:
     """Least signal-to-difference ratio (dB) of a network in half precision."""
     import torch
 
-    sound = test_signal(network.rate, network.heard(int(network.rate * network.segment), None, tight=False))
+    sound = test_signal(network.rate, network.input_samples(int(network.rate * network.segment), None, tight=False))
     run = partial(network, tight=False)
     exact, half = (torch_step(run, device, kind)(sound) for kind in (None, torch.float16))
     return difference(exact, half)

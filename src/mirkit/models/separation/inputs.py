@@ -1,4 +1,4 @@
-"""A file as separating networks hear it, and stems as the file is: rate, channels, level, length."""
+"""Conversion of a file to the input of separating networks, and of stems back to the format of the file."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a separating network, and a model made of some, must be able to do."""
+"""Protocols of a separating network and of a model that is made of some."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -18,9 +18,9 @@ class Network(Protocol):
     rate : int
         Hz.
     segment : float or Fraction
-        Seconds that it hears at a time.
+        Seconds of a segment.
     longest : float
-        Seconds that it can hear at a time.
+        Longest segment, in seconds.
     """
 
     sources: tuple[str, ...]
@@ -28,10 +28,17 @@ class Network(Protocol):
     segment: Any
     longest: float
 
-    def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
-        """Samples that go in for a segment of so many; ``chosen`` are the seconds of a segment that were asked for.
+    def input_samples(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+        """Return how many samples go into the network for a segment.
 
-        ``tight``: no more than it needs, because memory is short.
+        Parameters
+        ----------
+        samples : int
+            Of the segment.
+        chosen : float or None
+            Seconds of a segment that the settings ask for.
+        tight : bool
+            No more than needed, because memory is short.
         """
 
     def __call__(self, sound: Any, *, tight: bool) -> Any:
@@ -39,7 +46,7 @@ class Network(Protocol):
 
 
 class Described:
-    """Base of a network that is pickled without its module: what is known of it where it does not compute."""
+    """Base of a network that is pickled without its module, for processes in which it does not compute."""
 
     _module: Any
 
@@ -48,7 +55,7 @@ class Described:
 
 
 class Networks(Protocol):
-    """Networks of one model: see ``models.stems.separator.Separator``."""
+    """Networks of one model: see :class:`~mirkit.models.separation.separator.Separator`."""
 
     weights: Weights
     device: str

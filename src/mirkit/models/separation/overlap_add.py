@@ -23,9 +23,9 @@ class Segment:
     ----------
     lane : int
     start : int
-        First sample that the network hears.
-    heard : int
-        How many it hears.
+        First sample that goes into the network.
+    input_samples : int
+        How many samples go in.
     skip : int
         Samples of its output that precede the segment proper: context.
     size : int
@@ -34,14 +34,14 @@ class Segment:
 
     lane: int
     start: int
-    heard: int
+    input_samples: int
     skip: int
     size: int
 
     @property
     def end(self) -> int:
-        """The sample after the last one that is heard."""
-        return self.start + self.heard
+        """The sample after the last one that goes in."""
+        return self.start + self.input_samples
 
 
 class SegmentStream:
@@ -58,16 +58,16 @@ class SegmentStream:
         Samples of a segment.
     overlap : float
         Share of a segment that overlaps with the next.
-    heard : callable
-        Samples that the network hears -> samples that it takes in for them.
+    input_samples : callable
+        Samples of a segment -> samples that go into the network for it.
     """
 
     def __init__(
-        self, number: int, frames: int, delay: int, size: int, overlap: float, heard: Callable[[int], int]
+        self, number: int, frames: int, delay: int, size: int, overlap: float, input_samples: Callable[[int], int]
     ) -> None:
         self.number, self._frames, self._delay = number, frames, delay
         self._size, self._stride = size, max(1, int((1 - overlap) * size))
-        self._heard = heard
+        self._input_samples = input_samples
         half = size // 2
         weight = np.concatenate((np.arange(1, half + 1), np.arange(size - half, 0, -1))).astype(np.float32)
         self._weight: Float32 = weight / weight.max()
@@ -80,17 +80,17 @@ class SegmentStream:
         length = self._frames + self._delay
         for offset in range(0, length, self._stride):
             size = min(self._size, length - offset)
-            heard = self._heard(size)
-            skip = (heard - size) // 2
-            yield Segment(self.number, offset - skip - self._delay, heard, skip, size)
+            input_samples = self._input_samples(size)
+            skip = (input_samples - size) // 2
+            yield Segment(self.number, offset - skip - self._delay, input_samples, skip, size)
 
     def add(self, segment: Segment, output: Float32) -> tuple[int, Float32]:
-        """Take what came out of its next segment, shape=(sources, channels, heard).
+        """Add the output of its next segment, shape=(sources, channels, input_samples).
 
         Returns
         -------
         int
-            First sample of what is complete now.
+            First of the samples that are complete now.
         array, shape=(sources, channels, n)
         """
         own = output[..., segment.skip : segment.skip + segment.size]
@@ -164,7 +164,7 @@ class SlidingBuffer:
         self._start = 0
 
     def window(self, segment: Segment) -> Float32:
-        """Cut what a segment hears, shape=(channels, heard), with silence outside the signal."""
+        """Cut the input of a segment, shape=(channels, input_samples), with silence outside the signal."""
         last = min(segment.end, self._frames)
         pieces, have = [self._kept], self._start + self._kept.shape[1]
         while have < last:
@@ -173,14 +173,14 @@ class SlidingBuffer:
         if len(pieces) > 1:
             self._kept = np.concatenate(pieces, axis=1)
         first = max(segment.start, 0)
-        heard = np.zeros((len(self._kept), segment.heard), np.float32)
+        window = np.zeros((len(self._kept), segment.input_samples), np.float32)
         if last > first:
-            heard[:, first - segment.start : last - segment.start] = self._kept[
+            window[:, first - segment.start : last - segment.start] = self._kept[
                 :, first - self._start : last - self._start
             ]
-        return heard
+        return window
 
     def forget(self, before: int) -> None:
-        """Let go of what precedes a sample."""
+        """Drop the samples before one."""
         if (count := before - self._start) > 0:
             self._kept, self._start = self._kept[:, count:], before

@@ -44,14 +44,14 @@ class Separator:
     stems : tuple of str
         Those of them that it makes.
     compute : Compute
-        Its steps are named by ``models.stems.network.step_name``.
+        Its steps are named by ``models.separation.network.step_name``.
     precision : str
-        ``fp32``, or ``fp16`` where that is safe (see ``models.stems.precision``).
+        ``fp32``, or ``fp16`` where that is safe (see ``models.separation.half_precision``).
 
     Raises
     ------
     WeightsError
-        It makes none of our stems.
+        It makes none of the stems.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class Separator:
         self._stem_of = _stems_of(networks[0].sources, wanted)
         self.stems = tuple(stem for stem in wanted if stem in self._stem_of)
         if not self.stems:
-            told = ", ".join(networks[0].sources)
-            raise WeightsError(f"{weights.model}: separates {told}; none of these is a stem that is wanted here")
+            sources = ", ".join(networks[0].sources)
+            raise WeightsError(f"{weights.model}: separates {sources}; none of these is a stem that is wanted here")
         half = safe_half(self.networks, device)
         self.precision = "fp32" if half is None else "fp16"
         steps = {
@@ -98,12 +98,12 @@ class Separator:
         Raises
         ------
         SettingsError
-            The segment is longer than the network can hear.
+            The segment is longer than the network can take.
         """
         longest = min(network.longest for network in self.networks)
         if settings.segment is not None and settings.segment > longest:
             raise SettingsError(
-                f"segment {settings.segment:g}: {self.weights.model} can hear {float(longest):g} s at a time"
+                f"segment {settings.segment:g}: {self.weights.model} takes at most {float(longest):g} s at a time"
             )
         if audio.channels <= ModelInput.channels:
             return TrackSeparation(self, ModelInput(audio, self.rate), settings)

@@ -42,8 +42,8 @@ class TrackSeparation:
         What a user should know.
     """
 
-    def __init__(self, separator: Networks, heard: ModelInput, settings: SeparationSettings) -> None:
-        self._separator, self._heard, self._settings = separator, heard, settings
+    def __init__(self, separator: Networks, model_input: ModelInput, settings: SeparationSettings) -> None:
+        self._separator, self._input, self._settings = separator, model_input, settings
         self._overlap = separator.overlap if settings.overlap is None else settings.overlap
         self._shifts = separator.shifts if settings.shifts is None else settings.shifts
         self.notes: list[str] = []
@@ -65,12 +65,12 @@ class TrackSeparation:
         AudioError
             The file cannot be decoded.
         """
-        level = self._heard.level()
+        level = self._input.level()
         how = _Pass(self._settings.segment)
         while True:
             begun = False
             try:
-                for block in self._heard.as_file(self._outputs(level, how), level.own_frames):
+                for block in self._input.as_file(self._outputs(level, how), level.own_frames):
                     begun = True
                     yield block
                 break
@@ -83,8 +83,8 @@ class TrackSeparation:
         separator = self._separator
         segment = min(float(how.segment or network.segment) for network in separator.networks) / 2
         if begun or segment < _SHORTEST:
-            mend = "close other programs, or use --device cpu" if separator.device != "cpu" else "use --jobs 1"
-            raise ModelError(f"{separator.weights.model}: no memory left on {separator.device}; {mend}") from error
+            remedy = "close other programs, or use --device cpu" if separator.device != "cpu" else "use --jobs 1"
+            raise ModelError(f"{separator.weights.model}: no memory left on {separator.device}; {remedy}") from error
         self.notes = [f"memory was short: separated in segments of {segment:.3g} s"]
         return _Pass(segment, tight=True)
 
@@ -94,7 +94,7 @@ class TrackSeparation:
         scale, shift = (level.deviation + 1e-8, level.mean) if separator.normalize else (1.0, 0.0)
         lanes = self._lanes(level.frames, how)
         joined = WeightedSum(np.stack([weights for _, _, weights in lanes]), ModelInput.channels)
-        blocks = prefetch((block - np.float32(shift)) / np.float32(scale) for block in self._heard.blocks())
+        blocks = prefetch((block - np.float32(shift)) / np.float32(scale) for block in self._input.blocks())
         signal = SlidingBuffer(blocks, level.frames, ModelInput.channels)
         waiting: dict[int, list[tuple[Segment, Float32]]] = {}
 
@@ -109,7 +109,7 @@ class TrackSeparation:
         for segment in _in_step([lane for _, lane, _ in lanes], signal):
             network = lanes[segment.lane][0]
             group = waiting.setdefault(network, [])
-            if group and group[0][0].heard != segment.heard:
+            if group and group[0][0].input_samples != segment.input_samples:
                 yield compute(network)
                 group = waiting.setdefault(network, [])
             group.append((segment, signal.window(segment)))
@@ -131,15 +131,17 @@ class TrackSeparation:
                 # Drawn as Demucs draws, so that the same seed gives the same shifts there.
                 delay = longest - draw.randint(0, longest) if shifts else 0
 
-                def heard(samples: int, network: Any = network) -> int:
-                    return int(network.heard(samples, how.segment, tight=how.tight))
+                def input_samples(samples: int, network: Any = network) -> int:
+                    return int(network.input_samples(samples, how.segment, tight=how.tight))
 
-                lanes.append((number, SegmentStream(len(lanes), frames, delay, size, self._overlap, heard), weights))
+                lanes.append(
+                    (number, SegmentStream(len(lanes), frames, delay, size, self._overlap, input_samples), weights)
+                )
         return lanes
 
 
 def _in_step(lanes: list[SegmentStream], signal: SlidingBuffer) -> Iterator[Segment]:
-    """Yield the segments of all lanes by where they end; let go of what none of those to come hears."""
+    """Yield the segments of all lanes by where they end; drop the audio that no later one needs."""
     todo = [lane.segments() for lane in lanes]
     heads = [next(segments, None) for segments in todo]
     while waiting := [head for head in heads if head is not None]:
