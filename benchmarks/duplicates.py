@@ -20,9 +20,9 @@ import numpy as np
 
 from dataset.altered import ALTERATIONS, RATE, curves
 from dataset.test_duplicates import copy_of, made
-from mirkit.dataset.alignment import align
-from mirkit.dataset.candidate_search import SEMITONES, candidates
-from mirkit.dataset.fingerprint import FingerprintFeatures, hashes, landmarks, outline, rotated
+from mirkit.dataset.duplicates.alignment import align
+from mirkit.dataset.duplicates.candidates import SEMITONES, candidates
+from mirkit.dataset.duplicates.features import FingerprintFeatures, fingerprint_features, hashes, landmarks, rotated
 
 PROGRESSIONS = (
     "0 7 9 5",
@@ -101,7 +101,7 @@ def compare(outlines: list[FingerprintFeatures]) -> tuple[dict[tuple[int, int], 
     found: dict[tuple[int, int], float] = {}
     for candidate in tried:
         like = align(outlines[candidate.first], outlines[candidate.second], candidate)
-        if like and like.same:
+        if like and like.is_same:
             first, second = sorted((candidate.first, candidate.second))
             found[first, second] = min(like.harmony, like.dynamics)
     clock.append(time.process_time())
@@ -116,8 +116,8 @@ def of_sound(count: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         for i in range(count):
             sound = piece(i // 2, i % 2)
-            originals.append(outline(*curves(sound)))
-            copies.append(outline(*curves(ALTERATIONS[names[i % len(names)]](sound, Path(folder)))))
+            originals.append(fingerprint_features(*curves(sound)))
+            copies.append(fingerprint_features(*curves(ALTERATIONS[names[i % len(names)]](sound, Path(folder)))))
     found, tried, steps = compare(originals + copies)
     hits, misses, twins, strangers = Counter(), Counter(), 0, 0
     for i in range(count):

@@ -1,4 +1,4 @@
-"""The demo set on disk: loose tagged files to start from, and what a run measured beside what is true."""
+"""The demo set: writing it as loose tagged files, and comparing measured features with the truth."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,20 +11,30 @@ from mirkit.store import make_folder, read_grid, read_info, read_onsets, read_pr
 from mirkit.store.output import Output
 from mirkit.track import Track, find_tracks
 
-#: What is true of the pieces: title -> facts, times in seconds.
+#: File with the truth of the pieces: title -> facts, times in seconds.
 TRUTH_NAME = "truth.json"
-#: One format each, so that the demo reads them all.
+#: A different format for each piece, so that the demo reads all of them.
 FORMATS = {"Last Tram": "flac", "Home by Nine": "mp3", "Three Chairs": "wav", "Inland Fog": "ogg"}
-#: A beat is right within 70 ms, an onset within 50 ms: the windows of the MIREX contests.
+#: Tolerances of the MIREX evaluations: 70 ms for a beat, 50 ms for an onset.
 BEAT_TOLERANCE_S = 0.070
 ONSET_TOLERANCE_S = 0.050
-#: From this F-measure on, the table says "ok".
+#: F-measure from which on a row agrees with the truth.
 GOOD_F = 0.9
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what is true, what was measured, and whether they agree."""
+    """One row of the table: truth, measurement, and whether they agree.
+
+    Attributes
+    ----------
+    track : str
+        Title of the piece.
+    what : str
+        What is compared.
+    truth, measured : str
+    agrees : bool
+    """
 
     track: str
     what: str
@@ -34,23 +44,28 @@ class Row:
 
 
 def write_demo(folder: Path) -> list[Path]:
-    """Write the demo set into ``folder`` as loose files, one format each, tagged and named ``Artist - Title``.
+    """Write the demo set as loose files, each in another format, tagged and named ``Artist - Title``.
 
-    Pieces that the folder holds already, loose or organized, are left alone.
+    Pieces that the folder holds already, loose or organized, are not written.
+
+    Parameters
+    ----------
+    folder : Path
+        It is made where it does not exist.
 
     Returns
     -------
     list of Path
-        The files written.
+        The files that were written.
     """
     from mirkit.audio import encode
     from mirkit.demo import demo_tracks
 
     truth_file = Output(make_folder(folder) / TRUTH_NAME, _is_truth)
     truth_file.check()
-    there = [entry.name for entry in folder.iterdir()]
-    wanted = {title for title in FORMATS if not any(title in name for name in there)}
-    if not wanted and TRUTH_NAME in there:
+    existing = [entry.name for entry in folder.iterdir()]
+    wanted = {title for title in FORMATS if not any(title in name for name in existing)}
+    if not wanted and TRUTH_NAME in existing:
         return []
     written, truths = [], {}
     for piece in demo_tracks():
@@ -76,24 +91,34 @@ def write_demo(folder: Path) -> list[Path]:
 
 def _is_truth(path: Path) -> bool:
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and found.keys() == FORMATS.keys()
+    return isinstance(content, dict) and content.keys() == FORMATS.keys()
 
 
 def compare(folder: Path) -> list[Row]:
-    """Set what a run measured in a demo set beside what is true.
+    """Compare the measured features of a demo set with the truth.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of Row
 
     Raises
     ------
     MissingInput
-        The folder is no demo set.
+        The folder holds no demo set.
     """
     try:
         truths = json.loads((folder / TRUTH_NAME).read_bytes())
     except FileNotFoundError as error:
-        raise MissingInput(f"{folder}: no demo set (no {TRUTH_NAME}); make one: mirkit demo {folder}") from error
+        raise MissingInput(
+            f"{folder}: the folder holds no demo set (there is no {TRUTH_NAME}); write one with: mirkit demo {folder}"
+        ) from error
     rows: list[Row] = []
     for track in find_tracks(folder):
         title = next((title for title in truths if title in track.name), None)
@@ -104,7 +129,7 @@ def compare(folder: Path) -> list[Row]:
 
 def _rows(title: str, truth: Mapping[str, Any], track: Track) -> Iterator[Row]:
     info = read_info(track.info)
-    facts = read_provenance(track.provenance).facts
+    metadata = read_provenance(track.provenance).facts
     bpm = info.get("bpm")
     if truth["bpm"] is None:
         yield Row(title, "pulse", "none", "none" if info.get("bpm_is_defined") == 0 else f"{bpm} BPM", bpm is None)
@@ -115,10 +140,10 @@ def _rows(title: str, truth: Mapping[str, Any], track: Track) -> Iterator[Row]:
         grid = read_grid(track.grid)
         yield _times(title, "beats", truth["beats"], grid.beats.tolist(), BEAT_TOLERANCE_S)
         yield _times(title, "downbeats", truth["downbeats"], grid.downbeats.tolist(), BEAT_TOLERANCE_S)
-        meter = facts.get("meter", {}).get("value")
+        meter = metadata.get("meter", {}).get("value")
         true_meter = f"{truth['meter']}/4"
         yield Row(title, "meter", true_meter, str(meter), meter == true_meter)
-    key = f"{facts.get('key', {}).get('value')} {facts.get('mode', {}).get('value')}"
+    key = f"{metadata.get('key', {}).get('value')} {metadata.get('mode', {}).get('value')}"
     yield Row(title, "key", f"{truth['key']} {truth['mode']}", key, key == f"{truth['key']} {truth['mode']}")
     onsets = sorted({time for times in truth["onsets"].values() for time in times})
     yield _times(title, "onsets", onsets, read_onsets(track.onsets).tolist(), ONSET_TOLERANCE_S)
@@ -132,12 +157,12 @@ def _times(title: str, what: str, true: Sequence[float], found: Sequence[float],
 def f_measure(true: Sequence[float], found: Sequence[float], tolerance: float) -> float:
     """Harmonic mean of precision and recall of ascending times, each matched once within ``tolerance`` seconds.
 
-    1 when both are empty: nothing there, nothing found.
+    It is 1 where both are empty.
     """
     if not true and not found:
         return 1.0
     hits = i = j = 0
-    # Earliest first is the best matching there is when all windows are equally wide.
+    # Matching the earliest first is optimal, because all windows have the same width.
     while i < len(true) and j < len(found):
         if abs(true[i] - found[j]) <= tolerance:
             hits, i, j = hits + 1, i + 1, j + 1

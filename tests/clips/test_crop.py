@@ -161,9 +161,9 @@ def test_what_a_kill_left_is_made_anew_and_the_rest_is_kept(track: Path) -> None
     first, second, third = clips(track)[:3]
     contents = {path: path.read_bytes() for path in (second / "full_mix.flac", second / "Piece_002.INFO")}
     provenance = second / "Piece_002.PROVENANCE"
-    told = json.loads(provenance.read_text())
-    told["stages"] = {"cut": told["stages"]["cut"] | {"failed": "interrupted", "outputs": {}}}
-    provenance.write_text(json.dumps(told))
+    record = json.loads(provenance.read_text())
+    record["stages"] = {"cut": record["stages"]["cut"] | {"failed": "interrupted", "outputs": {}}}
+    provenance.write_text(json.dumps(record))
     (second / "full_mix.flac").unlink()
     (second / ".mirkit-tmp-x").write_bytes(b"half")
     (third / "drums.flac").write_bytes((third / "drums.flac").read_bytes()[:-999])
@@ -182,10 +182,10 @@ def test_clips_of_other_settings_stay_unless_asked(track: Path, settings: dict[s
     verify_all(track, crops=True)  # stores the stamps of the copied files
     before = {path: path.read_bytes() for path in track.rglob("*") if path.is_file()}
     count = len(clips(track))
-    told = crop(track, **settings).failures["crop"]
-    assert told.startswith(f"{count} clips were cut with other settings (")
-    assert "give the new set --name, or replace them with --overwrite" in told
-    assert "length 2 bars, now" in told or "length" not in settings
+    failure = crop(track, **settings).failures["crop"]
+    assert failure.startswith(f"{count} clips were cut with other settings (")
+    assert "give the new set --name, or replace them with --overwrite" in failure
+    assert "length 2 bars, now" in failure or "length" not in settings
     assert {path: path.read_bytes() for path in track.rglob("*") if path.is_file()} == before
     assert crop(track).skipped == ("crop",), "the refusal changes nothing"
 
@@ -212,8 +212,8 @@ def test_where_settings_are_not_known_only_the_same_clips_are_cut_again(track: P
     """The provenance of the track is lost: its clips are known by their own."""
     (track / "Piece.PROVENANCE").unlink()
     before = snapshot(track)
-    told = crop(track, length="4 bars").failures["crop"]
-    assert f"{len(clips(track))} clips were cut with other settings (settings are not known)" in told
+    failure = crop(track, length="4 bars").failures["crop"]
+    assert f"{len(clips(track))} clips were cut with other settings (settings are not known)" in failure
     assert snapshot(track) == before
     assert crop(track).ok
 
@@ -245,8 +245,8 @@ def test_a_full_disk_is_reported_as_one(track: Path, monkeypatch: pytest.MonkeyP
     with monkeypatch.context() as patch:
         patch.setattr(Path, "mkdir", full)
         for name in ("crops", "Piece_002"):
-            told = crop(track).failures["crop"]
-            assert told.endswith(
+            failure = crop(track).failures["crop"]
+            assert failure.endswith(
                 f"{name}: cannot make: the disk is full; free some space and run the same command again"
             )
 
@@ -255,8 +255,8 @@ def test_a_full_disk_is_reported_as_one(track: Path, monkeypatch: pytest.MonkeyP
 
     with monkeypatch.context() as patch:
         patch.setattr("mirkit.clips.cut.file_digest", full_link)
-        told = crop(track).failures["crop"]
-    assert told == f"{track}: cannot work on: the disk is full; free some space and run the same command again"
+        failure = crop(track).failures["crop"]
+    assert failure == f"{track}: cannot work on: the disk is full; free some space and run the same command again"
     assert crop(track).ok
 
 
@@ -405,19 +405,19 @@ def test_a_clip_is_not_measured_as_a_track(stages: tuple[str, ...], cropped: Pat
 
 def test_a_model_hears_the_clip_itself(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What no curve holds is measured on the files of the clip, by its own stage."""
-    heard = []
+    measured = []
 
     def aesthetics(opened: TrackAnalysis, settings: Settings) -> Result:
-        heard.append((opened.track.name, round(opened.duration, 1)))
-        return Result(dict.fromkeys(stage("aesthetics").keys, 5.0 + len(heard)))
+        measured.append((opened.track.name, round(opened.duration, 1)))
+        return Result(dict.fromkeys(stage("aesthetics").keys, 5.0 + len(measured)))
 
     monkeypatch.setitem(FUNCTIONS, "aesthetics", aesthetics)
     settings = with_values(Settings(), {"crop.length": "4 bars"}, "test")
     job = TrackJob(track, ("crop",), BACKENDS | {"aesthetics": "audiobox"}, settings)
     assert process(replace(job, overwrite=True)).done == ("aesthetics", "crop")
-    assert heard == [("Piece", 20.0), ("Piece_001", 8.0), ("Piece_002", 8.0)]
+    assert measured == [("Piece", 20.0), ("Piece_001", 8.0), ("Piece_002", 8.0)]
     info = read_info(Track.at(clips(track)[1]).info)
     assert info["content_enjoyment"] == 8.0
     assert list(info) == [row.name for row in FEATURES]
     assert process(job).skipped == ("crop",)
-    assert len(heard) == 3
+    assert len(measured) == 3

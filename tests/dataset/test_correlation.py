@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mirkit.dataset.correlation import FEWEST, correlations, inflation
+from mirkit.dataset.statistics import MIN_TRACKS, correlations, inflation
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def test_correlation_of_each_pair_over_their_own_rows(values: np.ndarray, rng: n
 def test_too_few_in_common_say_nothing() -> None:
     values = np.full((20, 2), np.nan)
     values[:12, 0] = np.arange(12)
-    values[12 - FEWEST + 1 :, 1] = np.arange(20 - 12 + FEWEST - 1)
+    values[12 - MIN_TRACKS + 1 :, 1] = np.arange(20 - 12 + MIN_TRACKS - 1)
     assert np.isnan(correlations(values)[0, 1])
-    values[12 - FEWEST, 1] = 3
+    values[12 - MIN_TRACKS, 1] = 3
     assert np.isfinite(correlations(values)[0, 1])
 
 

@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 
 from dataset.altered import ALTERATIONS, RATE, Sound, curves
-from mirkit.dataset.alignment import Alignment, align
-from mirkit.dataset.candidate_search import SEMITONES, candidates
-from mirkit.dataset.duplicates import Duplicates, find_duplicates, read_outline
-from mirkit.dataset.fingerprint import FingerprintFeatures, Landmarks, hashes, landmarks, outline, rotated
+from mirkit.dataset.duplicates.alignment import Alignment, align
+from mirkit.dataset.duplicates.candidates import SEMITONES, candidates
+from mirkit.dataset.duplicates.features import (
+    FingerprintFeatures,
+    Landmarks,
+    fingerprint_features,
+    hashes,
+    landmarks,
+    rotated,
+)
+from mirkit.dataset.duplicates.find import Duplicates, find_duplicates, read_features
 from mirkit.demo.pieces import drone, house, rock, waltz
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.bands import BandCurve
@@ -43,7 +50,7 @@ def sounds() -> dict[str, Sound]:
 
 @pytest.fixture(scope="module")
 def outlines(sounds: dict[str, Sound]) -> dict[str, FingerprintFeatures]:
-    return {name: outline(*curves(sound)) for name, sound in sounds.items()}
+    return {name: fingerprint_features(*curves(sound)) for name, sound in sounds.items()}
 
 
 @pytest.mark.parametrize("name", ["house", "waltz"])
@@ -55,21 +62,23 @@ def test_an_altered_copy_is_the_same_recording(
     outlines: dict[str, FingerprintFeatures],
     tmp_path: Path,
 ) -> None:
-    like = best(outlines[name], outline(*curves(alteration(sounds[name], tmp_path))))
+    like = best(outlines[name], fingerprint_features(*curves(alteration(sounds[name], tmp_path))))
     assert like is not None
-    assert like.same
+    assert like.is_same
     assert min(like.harmony, like.dynamics) > 0.8  # well above the threshold
 
 
 def test_how_a_copy_was_altered_is_told(
     sounds: dict[str, Sound], outlines: dict[str, FingerprintFeatures], tmp_path: Path
 ) -> None:
-    def told(alteration: str) -> Alignment:
-        like = best(outlines["waltz"], outline(*curves(ALTERATIONS[alteration](sounds["waltz"], tmp_path))))
+    def aligned(alteration: str) -> Alignment:
+        like = best(
+            outlines["waltz"], fingerprint_features(*curves(ALTERATIONS[alteration](sounds["waltz"], tmp_path)))
+        )
         assert like is not None
         return like
 
-    trimmed, slower, higher = told("trimmed by 3.7 and 2.2 s"), told("tempo -3 %"), told("pitch +1")
+    trimmed, slower, higher = aligned("trimmed by 3.7 and 2.2 s"), aligned("tempo -3 %"), aligned("pitch +1")
     assert trimmed.offset == pytest.approx(-3.73, abs=0.05)
     assert trimmed.speed == pytest.approx(1, abs=0.003)
     assert trimmed.seconds == pytest.approx(SECONDS - 5.94, abs=0.6)
@@ -90,17 +99,17 @@ def test_how_a_copy_was_altered_is_told(
     ],
 )
 def test_where_one_recording_begins(harmony: float, dynamics: float, same: bool) -> None:
-    assert Alignment(harmony, dynamics, 0, 1.0, 0.0, 20.0).same is same
+    assert Alignment(harmony, dynamics, 0, 1.0, 0.0, 20.0).is_same is same
 
 
 def test_different_pieces_share_no_landmarks_or_disagree(outlines: dict[str, FingerprintFeatures]) -> None:
     for first, second in itertools.combinations(outlines.values(), 2):
         like = best(first, second)
-        assert like is None or not like.same
+        assert like is None or not like.is_same
 
 
 def made(rng: np.random.Generator, seconds: float = 90.0) -> FingerprintFeatures:
-    """The outline of a piece that nobody has heard: a loop of four chords, a tune, a beat, sections."""
+    """Features of a made-up piece: a loop of four chords, a tune, a beat, sections."""
     rows = np.zeros((round(seconds * RATE / 8192), 16))
     step = rng.uniform(1.5, 2.5)
     loop = rng.integers(0, 12, 4)
@@ -131,12 +140,12 @@ def test_planted_copies_among_many_are_found_and_nothing_else(rng: np.random.Gen
     marks = [landmarks(piece) for piece in pieces]
     hashed = [[hashes(rotated(own.cells, semitones)) for semitones in SEMITONES] for own in marks]
     tried = list(candidates([own.times for own in marks], hashed))
-    told = {
+    matched = {
         tuple(sorted((candidate.first, candidate.second)))
         for candidate in tried
-        if (like := align(pieces[candidate.first], pieces[candidate.second], candidate)) and like.same
+        if (like := align(pieces[candidate.first], pieces[candidate.second], candidate)) and like.is_same
     }
-    assert told == planted
+    assert matched == planted
     assert len(tried) < 2000  # of 96,580 pairs
 
 
@@ -194,7 +203,7 @@ def test_the_same_file_twice_needs_no_landmarks(library: list[Track], tmp_path: 
     twins = [kept(tmp_path / name, short, bands, sound="abc") for name in ("x", "y")]
     found = find_duplicates(twins)
     assert found.groups == [[0, 1]]
-    assert found.pairs[0].likeness is None
+    assert found.pairs[0].alignment is None
     assert find_duplicates([]) == Duplicates()
 
 
@@ -202,13 +211,13 @@ def test_curves_of_another_shape_are_refused(tmp_path: Path) -> None:
     chroma = ChromaCurve(np.ones((60, 11), np.uint8), np.full(60, -20, np.float16), 0.0)
     track = kept(tmp_path / "x", chroma, BandCurve(np.ones((15, 4), np.float32), 122880))
     with pytest.raises(InfoError, match="12 columns"):
-        read_outline(track.curves)
+        read_features(track.curves)
     with pytest.raises(MissingInput):
-        read_outline(tmp_path / "none.CURVES.npz")
+        read_features(tmp_path / "none.CURVES.npz")
 
 
 def test_silence_has_no_landmarks() -> None:
-    silent = outline(
+    silent = fingerprint_features(
         ChromaCurve(np.zeros((800, 12), np.uint8), np.full(800, -120, np.float16), 0.0),
         BandCurve(np.zeros((120, 4), np.float32), 120 * 8192),
     )

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirkit.dataset.duplicates import Duplicates
-from mirkit.dataset.groups import DisjointSet, group_tracks, normal, tags_of_name
+from mirkit.dataset.duplicates.find import Duplicates
+from mirkit.dataset.duplicates.groups import DisjointSet, group_tracks, normalized_name, tags_of_name
 from mirkit.dataset.split import split, split_tracks
 from mirkit.errors import SettingsError
 from mirkit.track import Track
@@ -70,7 +70,7 @@ TAGS: list[Mapping[str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("ties", "groups"),
+    ("keys", "groups"),
     [
         (("artist", "album"), [[0, 1], [2], [3, 4], [5], [6, 7]]),
         (("artist",), [[0, 1], [2], [3], [4], [5], [6, 7]]),
@@ -78,8 +78,8 @@ TAGS: list[Mapping[str, str]] = [
         ((), [[0], [1], [2], [3], [4], [5], [6, 7]]),
     ],
 )
-def test_what_belongs_together(ties: tuple, groups: list[list[int]]) -> None:
-    assert group_tracks(TAGS, [[6, 7]], ties) == groups
+def test_what_belongs_together(keys: tuple, groups: list[list[int]]) -> None:
+    assert group_tracks(TAGS, [[6, 7]], keys) == groups
 
 
 def test_an_albums_artist_counts_too() -> None:
@@ -87,7 +87,7 @@ def test_an_albums_artist_counts_too() -> None:
     assert group_tracks(tags, [], ("artist",)) == [[0, 1, 2]]
 
 
-def test_ties_chain() -> None:
+def test_groups_are_transitive() -> None:
     bonds = DisjointSet(6)
     assert bonds.join(0, 5)
     assert bonds.join(3, 5)
@@ -101,7 +101,7 @@ def test_ties_chain() -> None:
     [("Aa", "aa"), (" A  b ", "a b"), ("Aa ft. Bb", "aa"), ("Aa (feat. Bb)", "aa"), ("Lift", "lift"), ("ÅA", "åa")],
 )
 def test_names_are_compared_without_guests(name: str, same: str) -> None:
-    assert normal(name) == same
+    assert normalized_name(name) == same
 
 
 def test_a_folders_name_tells_where_tags_do_not() -> None:

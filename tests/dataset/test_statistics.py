@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mirkit.catalog import TRACK_KEYS
-from mirkit.dataset.statistics import KeyStatistics, Statistics, as_json, statistics
+from mirkit.dataset.statistics import FeatureStatistics, Statistics, as_json, statistics
 from mirkit.dataset.table import NOT_MEASURED, read_table
 from mirkit.errors import MissingInput
 
@@ -55,7 +55,7 @@ def found(library: Path) -> Statistics:
     return statistics(read_table(library))
 
 
-def of(found: Statistics, name: str) -> KeyStatistics:
+def of(found: Statistics, name: str) -> FeatureStatistics:
     return next(row for row in found.keys if row.key == name)
 
 
@@ -107,10 +107,10 @@ def test_classes_and_methods(found: Statistics) -> None:
 
 
 def test_json_is_plain_and_rounded(found: Statistics) -> None:
-    told = json.loads(json.dumps(as_json(found), allow_nan=False))
-    assert told["tracks"] == N
-    assert told["keys"]["bpm"]["range"] == {"min_val": 100, "max_val": 159, "scale": "linear"}
-    assert list(told["keys"]) == list(TRACK_KEYS)
+    content = json.loads(json.dumps(as_json(found), allow_nan=False))
+    assert content["tracks"] == N
+    assert content["keys"]["bpm"]["range"] == {"min_val": 100, "max_val": 159, "scale": "linear"}
+    assert list(content["keys"]) == list(TRACK_KEYS)
 
 
 def test_excluded_and_unreadable_tracks_are_no_rows(library: Path) -> None:

@@ -90,8 +90,8 @@ def test_two_runs_at_once_are_both_told(tmp_path: Path) -> None:
 
 
 def test_no_run_is_one_line(tmp_path: Path) -> None:
-    for path, says in ((tmp_path, "mirkit verify"), (tmp_path / "nowhere", "no such")):
-        with pytest.raises(MissingInput, match=says):
+    for path, pattern in ((tmp_path, "mirkit verify"), (tmp_path / "nowhere", "no such")):
+        with pytest.raises(MissingInput, match=pattern):
             status(path)
     (tmp_path / ".mirkit/log").mkdir(parents=True)
     (tmp_path / ".mirkit/log/x.jsonl").write_text("nonsense\n")
@@ -134,19 +134,19 @@ def test_a_run_can_be_asked_while_it_goes_on(
 ) -> None:
     for number in range(3):
         make_track(tmp_path / f"T{number}", seconds=1.0, seed=number)
-    told: list[str] = []
+    outputs: list[str] = []
     outcome = run_summary.outcome
 
     def ask(*given: Any, **named: Any) -> None:
         outcome(*given, **named)
         capsys.readouterr()
         assert main(["status", str(tmp_path)]) == 0
-        told.append(capsys.readouterr().out)
+        outputs.append(capsys.readouterr().out)
 
     monkeypatch.setattr(run_summary, "outcome", ask)
     assert main(["bands", str(tmp_path), "--batch", "--jobs", "1"]) == 0
-    for done, text in enumerate(told, 1):
+    for done, text in enumerate(outputs, 1):
         assert ", running, " in text
         assert f"tracks   {done} of 3 done, 0 failed" in text
         assert "left     about " in text
-    assert len(told) == 3
+    assert len(outputs) == 3

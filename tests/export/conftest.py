@@ -49,13 +49,13 @@ def latents(sat_bundle: Path, tmp_path: Path) -> Path:
     out.mkdir()
     for i, path in enumerate(sorted(sat_bundle.rglob("*.flac"))):
         np.save(out / f"{i:06d}.npy", np.random.default_rng(i).standard_normal((8, 16)).astype(np.float32))
-        told = {
+        sidecar = {
             "relpath": path.name,
             "padding_mask": [1] * 12 + [0] * 4,
             "seconds_total": 3,
             "lyrics": None,
             "x": [1, 2],
         }
-        (out / f"{i:06d}.json").write_text(json.dumps(told))
+        (out / f"{i:06d}.json").write_text(json.dumps(sidecar))
     np.save(out / "other.npy", np.zeros((8, 16), np.float32))
     return out

@@ -149,7 +149,7 @@ def in_tar(how: Callable[[dict[str, bytes]], None]) -> Callable[[Path], None]:
     return spoil
 
 
-def told(**values: Any) -> Callable[[dict[str, bytes]], None]:
+def with_values(**values: Any) -> Callable[[dict[str, bytes]], None]:
     """Put values into the json of the first sample; None of ``...`` takes a key out."""
 
     def how(content: dict[str, bytes]) -> None:
@@ -165,7 +165,7 @@ def dotted(content: dict[str, bytes]) -> None:
         content[f"feat. {name}"] = content.pop(name)
 
 
-def unheard(content: dict[str, bytes]) -> None:
+def undecoded(content: dict[str, bytes]) -> None:
     name = next(iter(content))
     content[name.replace(".flac", ".aif")] = content.pop(name)
 
@@ -193,10 +193,10 @@ PLANTED = (
     Planted("random crops of clips", "sat", random_crop, "random_crop must be false"),
     Planted("clip on both sides", "sat", leak, "in train and in val"),
     Planted("dot in the name", "sat-wds", in_tar(dotted), "the loader loses the sample"),
-    Planted("null in an unused key", "sat-wds", in_tar(told(lyrics=None)), "even if nothing uses it"),
-    Planted("NaN in the json", "sat-wds", in_tar(told(lufs=float("nan"))), "NaN; one is enough"),
-    Planted("key missing in the json", "sat-wds", in_tar(told(lufs=...)), "there is no lufs; training ends"),
-    Planted("five captions", "sat-wds", in_tar(told(text=["a", "b"])), "is list, not a text"),
-    Planted("aif in the tar", "sat-wds", in_tar(unheard), "not one flac"),
+    Planted("null in an unused key", "sat-wds", in_tar(with_values(lyrics=None)), "even if nothing uses it"),
+    Planted("NaN in the json", "sat-wds", in_tar(with_values(lufs=float("nan"))), "NaN; one is enough"),
+    Planted("key missing in the json", "sat-wds", in_tar(with_values(lufs=...)), "there is no lufs; training ends"),
+    Planted("five captions", "sat-wds", in_tar(with_values(text=["a", "b"])), "is list, not a text"),
+    Planted("aif in the tar", "sat-wds", in_tar(undecoded), "not one flac"),
     Planted("no json", "sat-wds", in_tar(alone), "there is no json; the loader fails"),
 )

@@ -74,10 +74,10 @@ def test_an_original_is_never_overwritten(
         link,
     ):
         assert run(name, out, data, transcribed, *more) == 2
-        told = capsys.readouterr()
-        assert told.err.count("\n") == 1
-        assert "is not overwritten; name another file" in told.err
-        assert not told.out
+        printed_output = capsys.readouterr()
+        assert printed_output.err.count("\n") == 1
+        assert "is not overwritten; name another file" in printed_output.err
+        assert not printed_output.out
     assert link.is_symlink()
     assert sums(tmp_path) == before
 

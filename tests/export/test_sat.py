@@ -29,11 +29,11 @@ def content(folder: Path) -> dict[Path, bytes]:
 
 
 def test_the_tree_holds_the_mixes_alone_to_the_bit(clips: Path, sat_bundle: Path) -> None:
-    told = load(sat_bundle / "mirkit_files.json")
-    assert len(told) == 12
+    listed = load(sat_bundle / "mirkit_files.json")
+    assert len(listed) == 12
     sounds = {path.stem: path for path in sat_bundle.rglob("*.flac")}
-    assert sounds.keys() == told.keys()
-    for name, entry in told.items():
+    assert sounds.keys() == listed.keys()
+    for name, entry in listed.items():
         assert sounds[name].parent.name == entry["split"]
         ours, _ = soundfile.read(sounds[name], dtype="int16")
         source, _ = soundfile.read(clips / entry["from"] / "full_mix.flac", dtype="int16")
@@ -42,19 +42,19 @@ def test_the_tree_holds_the_mixes_alone_to_the_bit(clips: Path, sat_bundle: Path
 
 
 def test_a_source_is_on_one_side_only(sat_bundle: Path) -> None:
-    told = load(sat_bundle / "mirkit_files.json").values()
-    sides = {(entry["source"], entry["split"]) for entry in told}
+    listed = load(sat_bundle / "mirkit_files.json").values()
+    sides = {(entry["source"], entry["split"]) for entry in listed}
     assert len(sides) == 3
     assert {side for _, side in sides} == {"train", "val"}
 
 
 def test_every_clip_has_its_own_numbers(clips: Path, sat_bundle: Path) -> None:
     index = load(sat_bundle / "mirkit_index.json")
-    told = load(sat_bundle / "mirkit_files.json")
+    listed = load(sat_bundle / "mirkit_files.json")
     assert index["sample_size"] == SIZE
     assert len(index["names"]) > 70
     for name, entry in index["files"].items():
-        info = read_info(Track(clips / told[Path(name).stem]["from"]).info)
+        info = read_info(Track(clips / listed[Path(name).stem]["from"]).info)
         given = dict(zip(index["names"], entry["numbers"], strict=True))
         for key in FEATURES:
             if key.name in given and info[key.name] is not None:
@@ -144,10 +144,10 @@ def test_another_rate_and_mono_become_what_the_model_takes(tmp_path: Path) -> No
 def test_loudness_moves_level_keys_and_nothing_else(clips: Path, tmp_path: Path) -> None:
     out = tmp_path / "loud"
     assert main(["export", "sat", str(out), str(clips), "--val", "0.3", "--loudness", "-14", "--quiet", "-j", "1"]) == 0
-    told = load(out / "mirkit_files.json")
+    listed = load(out / "mirkit_files.json")
     index = load(out / "mirkit_index.json")
     limited = 0
-    for name, entry in told.items():
+    for name, entry in listed.items():
         gain = entry["gain_db"]
         info = read_info(Track(clips / entry["from"]).info)
         given = dict(zip(index["names"], index["files"][f"{name}.flac"]["numbers"], strict=True))
@@ -160,19 +160,19 @@ def test_loudness_moves_level_keys_and_nothing_else(clips: Path, tmp_path: Path)
         assert np.abs(loud).max() <= 10 ** (-1 / 20)
         limited += gain < -14 - info["lufs"] - 2e-3
     assert load(out / "mirkit_export.json")["loudness"]["limited by true peak"] == limited
-    assert 0 < limited < len(told)
+    assert 0 < limited < len(listed)
 
 
 def test_a_dry_run_writes_nothing(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "sat", str(tmp_path / "b"), str(clips), "--dry-run"]) == 0
-    told = capsys.readouterr().out
-    assert "nothing is written" in told
-    assert "files" in told
+    listed = capsys.readouterr().out
+    assert "nothing is written" in listed
+    assert "files" in listed
     assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "says"),
+    ("words", "status", "expected"),
     [
         (["sat", "{tmp}/b", "{clips}", "--keys", "tempo"], 2, "no feature has this name"),
         (["sat", "{tmp}/b", "{clips}", "--sample-size", "1000"], 2, "mirkit crop --samples 1000"),
@@ -185,11 +185,11 @@ def test_a_dry_run_writes_nothing(clips: Path, tmp_path: Path, capsys: pytest.Ca
     ],
 )
 def test_what_goes_wrong_is_one_line(
-    words: list[str], status: int, says: str, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], status: int, expected: str, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["export", *(word.format(tmp=tmp_path, clips=clips) for word in words)]) == status
     error = capsys.readouterr().err
-    assert says in error
+    assert expected in error
     assert "Traceback" not in error
 
 
@@ -239,6 +239,6 @@ def test_the_module_needs_nothing_but_python(bundle: Path) -> None:
         "print(m.get_custom_metadata({'relpath': 'x'}, None), m.get_custom_metadata({}, None))"
     )
     command = [sys.executable, "-I", "-S", "-c", code, str(bundle / "mirkit_metadata.py"), name]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert any(prompt in told for prompt in load(bundle / "mirkit_index.json")["files"][name]["prompts"])
-    assert told.count("__reject__") == 2
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert any(prompt in listed for prompt in load(bundle / "mirkit_index.json")["files"][name]["prompts"])
+    assert listed.count("__reject__") == 2

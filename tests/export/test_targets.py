@@ -40,7 +40,7 @@ def shards(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_shards_hold_a_flac_and_a_flat_json_a_clip(clips: Path, shards: Path) -> None:
-    told = load(shards / "mirkit_files.json")
+    listed = load(shards / "mirkit_files.json")
     seen = []
     for path in sorted(shards.rglob("*.tar")):
         content = members(path)
@@ -49,17 +49,17 @@ def test_shards_hold_a_flac_and_a_flat_json_a_clip(clips: Path, shards: Path) ->
         assert not any("." in name for name in names)
         seen += names
         for name in names:
-            assert told[name]["split"] == path.parent.name
+            assert listed[name]["split"] == path.parent.name
             found = json.loads(content[f"{name}.json"].decode("ascii"))
             assert all(isinstance(value, str if key == "text" else float) for key, value in found.items())
-            info = read_info(Track(clips / told[name]["from"]).info)
+            info = read_info(Track(clips / listed[name]["from"]).info)
             assert found["bpm"] == info["bpm"]
             ours, _ = soundfile.read(io.BytesIO(content[f"{name}.flac"]), dtype="int16")
-            source, _ = soundfile.read(clips / told[name]["from"] / "full_mix.flac", dtype="int16")
+            source, _ = soundfile.read(clips / listed[name]["from"] / "full_mix.flac", dtype="int16")
             assert np.array_equal(ours, source)
-    assert sorted(seen) == sorted(told)
+    assert sorted(seen) == sorted(listed)
     assert len(list((shards / "train").glob("*.tar"))) > 1
-    train = [name for name in seen if told[name]["split"] == "train"]
+    train = [name for name in seen if listed[name]["split"] == "train"]
     assert train != sorted(train)
 
 

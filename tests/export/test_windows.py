@@ -101,8 +101,10 @@ def test_drop_rejects_the_crops_whose_number_is_unknown(clips: Path, tmp_path: P
 def test_prompts_tell_no_tempo_that_changes(clips: Path, tmp_path: Path) -> None:
     out, _ = bundle(clips, tmp_path / "b")
     files = json.loads((out / "mirkit_index.json").read_text())["files"].values()
-    told = [prompt for entry in files for prompt in entry["prompts"]]
-    assert not [prompt for prompt in told if "BPM" in prompt and "100 BPM" not in prompt and "101 BPM" not in prompt]
+    all_prompts = [prompt for entry in files for prompt in entry["prompts"]]
+    assert not [
+        prompt for prompt in all_prompts if "BPM" in prompt and "100 BPM" not in prompt and "101 BPM" not in prompt
+    ]
 
 
 def test_a_cut_table_is_found(clips: Path, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def test_verify_does_not_call_them_external(tmp_path: Path, capsys: pytest.Captu
     assert process(job(folder, "separate", "loudness")).ok
     update_provenance(folder / "Song.PROVENANCE", remove=["stages/separate"])
     main(["verify", str(folder), "--json"])
-    assert json.loads(capsys.readouterr().out)["tracks"][0]["methods"]["separate"] == "mirkit, not known how"
+    assert json.loads(capsys.readouterr().out)["tracks"][0]["methods"]["separate"] == "mirkit, method unknown"
 
 
 def test_our_files_that_the_user_edited_stay_with_their_mark(tmp_path: Path) -> None:

@@ -114,18 +114,18 @@ def test_a_stem_is_heard_alone_and_in_step(browser: Browser, site: Path) -> None
     browser.until(f"{state}.full_mix.time > 0.2")
     browser.click("[data-part=bass] [data-does=solo]")
     browser.until(f"!{state}.bass.paused && {state}.bass.time > 0.3")
-    told = browser.run(f"return {state}")
-    assert {part for part, player in told.items() if not player["muted"]} == {"bass"}
+    states = browser.run(f"return {state}")
+    assert {part for part, player in states.items() if not player["muted"]} == {"bass"}
     browser.until(f"Math.abs({state}.bass.time - {state}.full_mix.time) < 0.1")
     browser.click("[data-part=drums] [data-does=solo]")
-    told = browser.until(f"!{state}.drums.paused && {state}")
-    assert {part for part, player in told.items() if not player["muted"]} == {"bass", "drums"}
+    states = browser.until(f"!{state}.drums.paused && {state}")
+    assert {part for part, player in states.items() if not player["muted"]} == {"bass", "drums"}
     browser.click("[data-does=mix]")
-    told = browser.run(f"return {state}")
-    assert {part for part, player in told.items() if not player["muted"]} == {"full_mix"}
+    states = browser.run(f"return {state}")
+    assert {part for part, player in states.items() if not player["muted"]} == {"full_mix"}
     browser.click("[data-part=vocals] [data-does=mute]")
-    told = browser.run(f"return {state}")
-    assert {part for part, player in told.items() if not player["muted"]} == {"drums", "bass", "other"}
+    states = browser.run(f"return {state}")
+    assert {part for part, player in states.items() if not player["muted"]} == {"drums", "bass", "other"}
     browser.keys("body", "0")
     assert not browser.run(f"return {state}")["full_mix"]["muted"]
     assert browser.console() == []

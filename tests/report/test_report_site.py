@@ -39,22 +39,22 @@ def test_pages_hold_what_is_known(music: Path, capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "2 pages written, 0 up to date, 0 with problems" in out
     assert str(music / FOLDER / "index.html") in out
-    told = data(page(music, "a-one"))
-    assert told["duration"] == pytest.approx(9.0)
-    assert len(told["beats"]) > 10
-    assert told["onsets"]
-    assert [(round(crop["start"]), round(crop["end"])) for crop in told["crops"]] == [(0, 3), (3, 6), (6, 9)]
-    assert told["midi"] == [{"file": "drums.mid", "notes": [[0.5, 36, 90]]}]
-    assert set(told["curves"]) == {"chroma", "bands", "loudness", "shape"}
-    assert set(told["curves"]["loudness"]["parts"]) == {"full_mix", "drums", "bass", "other", "vocals"}
-    assert set(told["audio"]) == {"full_mix", "drums", "bass", "other", "vocals"}
+    content = data(page(music, "a-one"))
+    assert content["duration"] == pytest.approx(9.0)
+    assert len(content["beats"]) > 10
+    assert content["onsets"]
+    assert [(round(crop["start"]), round(crop["end"])) for crop in content["crops"]] == [(0, 3), (3, 6), (6, 9)]
+    assert content["midi"] == [{"file": "drums.mid", "notes": [[0.5, 36, 90]]}]
+    assert set(content["curves"]) == {"chroma", "bands", "loudness", "shape"}
+    assert set(content["curves"]["loudness"]["parts"]) == {"full_mix", "drums", "bass", "other", "vocals"}
+    assert set(content["audio"]) == {"full_mix", "drums", "bass", "other", "vocals"}
     assert set(data(page(music, "b-two"))["audio"]) == {"full_mix"}
     keys, whole = script(music, "keys"), script(music, "set")
     assert keys["tracks"] == 2
     assert len(keys["keys"]) == 77
     assert [row["page"] for row in keys["order"]] == whole["pages"]
     assert whole["values"]["lufs"] == [
-        pytest.approx(told["values"]["lufs"], rel=1e-4),
+        pytest.approx(content["values"]["lufs"], rel=1e-4),
         pytest.approx(whole["values"]["lufs"][1]),
     ]
     texts = script(music, "texts")

@@ -12,7 +12,7 @@ from mido import Message, MetaMessage, MidiFile, MidiTrack
 
 from mirkit.cli import main
 from mirkit.dataset.status import status
-from mirkit.dataset.verify import _Known, verify_all
+from mirkit.dataset.verify import _ReportCache, verify_all
 from mirkit.errors import MirkitError
 from mirkit.models.roformer.config import read_config
 from mirkit.organize.journal import Journal
@@ -75,7 +75,7 @@ FILES = {
     ),
     "settings": File("mirkit.toml", (lambda path: read_settings(path.parent),)),
     "journal": File(".mirkit-organize.jsonl", (lambda path: Journal(path.parent).records(),)),
-    "index": File(str(_Known(Path()).index._path), (lambda path: verify_all(path.parents[2]),), ("verify",)),
+    "index": File(str(_ReportCache(Path()).index._path), (lambda path: verify_all(path.parents[2]),), ("verify",)),
     "ledger": File(f"A/{MANIFEST}", (lambda path: parse(path.read_bytes(), "A"),)),
     "lease": File(f"A/{LEASE}000001", (_take_lease,)),
     "midi": File("A/drums.mid", (notes,)),

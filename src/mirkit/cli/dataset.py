@@ -12,7 +12,7 @@ from mirkit.cli.output import run_summary
 
 if TYPE_CHECKING:
     from mirkit.cli.output.split_table import SplitResult
-    from mirkit.dataset.duplicates import Duplicates
+    from mirkit.dataset.duplicates.find import Duplicates
     from mirkit.store.output import Output
 
 #: What reading the curves of a track and hashing them takes, for the time left.
@@ -99,7 +99,7 @@ def _compared(arguments: argparse.Namespace) -> "tuple[SplitResult, Duplicates]"
     """The tracks below a folder that are not left out, and which of them are the same."""
     from mirkit.cli.output.split_table import SplitResult
     from mirkit.cli.progress import progress
-    from mirkit.dataset.duplicates import find_duplicates
+    from mirkit.dataset.duplicates.find import find_duplicates
 
     found = SplitResult.below(Path(arguments.path))
     count = len(found.tracks)

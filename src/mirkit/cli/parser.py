@@ -10,7 +10,7 @@ from mirkit import __version__
 from mirkit.catalog import GROUPS, STAGES
 from mirkit.cli import options
 from mirkit.cli.options import Parser
-from mirkit.dataset.groups import TIES
+from mirkit.dataset.duplicates.groups import GROUP_KEYS
 from mirkit.settings import SETTINGS
 from mirkit.settings import validators as v
 
@@ -164,8 +164,8 @@ def build() -> Parser:
     split.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another split (default: 0)")
     split.add_argument(
         "--together",
-        type=options.reader(v.names(*TIES)),
-        default=TIES,
+        type=options.reader(v.names(*GROUP_KEYS)),
+        default=GROUP_KEYS,
         metavar="TAGS",
         help="also keep tracks with the same artist or album together: artist,album (default), artist, album or none",
     )

@@ -1,4 +1,4 @@
-"""Tracks that are left out of everything, with the reason: ``[exclude]`` of ``mirkit.toml``."""
+"""Tracks that the user excluded, with the reason: ``[exclude]`` of ``mirkit.toml``."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from mirkit.track import Track, is_sound
 
 
 def reason(track: Track, root: Path, excluded: Mapping[str, str]) -> str:
-    """Say why a track is left out, or "" when it is not.
+    """Return why a track is excluded, or "" where it is not.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def reason(track: Track, root: Path, excluded: Mapping[str, str]) -> str:
     root : Path
         The data set's folder.
     excluded : mapping
-        ``[exclude]``: a track's name, or its path from the root with forward slashes -> why.
+        ``[exclude]``: a track's name, or its path from the root with forward slashes -> the reason.
     """
     if not excluded:
         return ""
@@ -28,17 +28,28 @@ def reason(track: Track, root: Path, excluded: Mapping[str, str]) -> str:
 
 
 def exclude(path: Path, why: str) -> str:
-    """Leave a track, or a clip, out from now on; give the name under which it stands in ``mirkit.toml``.
+    """Exclude a track or a clip.
+
+    Parameters
+    ----------
+    path : Path
+    why : str
+        The reason.
+
+    Returns
+    -------
+    str
+        Its name in ``mirkit.toml``.
 
     Raises
     ------
     MissingInput
         There is no such track.
     SettingsError
-        There is no reason, or the settings file cannot be written.
+        The reason is empty, or the settings file cannot be written.
     """
     if not why.strip():
-        raise SettingsError("--reason: a track is left out for a reason; say it")
+        raise SettingsError("--reason: give the reason why the track is excluded")
     track = Track.at(path)
     root = find_root(track.path)
     name = name_in(root, track.folder / track.name if track.loose else track.folder)
@@ -47,12 +58,21 @@ def exclude(path: Path, why: str) -> str:
 
 
 def include(path: Path) -> str:
-    """Take a track, which need not exist any more, back in; give the name under which it stood.
+    """Include a track again that was excluded; it need not exist any more.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        Its name in ``mirkit.toml``.
 
     Raises
     ------
     MissingInput
-        It is not left out.
+        The track is not excluded.
     SettingsError
         The settings file is wrong.
     """
@@ -61,15 +81,15 @@ def include(path: Path) -> str:
     excluded = read_settings(root).exclude
     bare = path.with_suffix("") if is_sound(path.name) else path
     names = (name for each in (path, bare) for name in (name_in(root, each), each.name))
-    found = next((name for name in names if name in excluded), None)
-    if found is None:
-        raise MissingInput(f"{printable(path)}: not excluded by {printable(root / 'mirkit.toml')}")
-    _write(root, {found: None})
-    return found
+    excluded_name = next((name for name in names if name in excluded), None)
+    if excluded_name is None:
+        raise MissingInput(f"{printable(path)}: the track is not excluded by {printable(root / 'mirkit.toml')}")
+    _write(root, {excluded_name: None})
+    return excluded_name
 
 
 def name_in(root: Path, path: Path) -> str:
-    """Name a track's folder, or a loose file without its suffix, from the data set's root."""
+    """Path of a track's folder, or of a loose file without its suffix, from the data set's root."""
     return Path(os.path.relpath(path, root)).as_posix()
 
 
@@ -77,4 +97,6 @@ def _write(root: Path, values: Mapping[str, str | None]) -> None:
     try:
         write_table(root, "exclude", values)
     except UnicodeEncodeError as error:
-        raise SettingsError(f"{printable(next(iter(values)))}: a name that is no text; rename the track") from error
+        raise SettingsError(
+            f"{printable(next(iter(values)))}: the name is not valid UTF-8; rename the track"
+        ) from error

@@ -1,4 +1,4 @@
-"""What a folder that a user gives has in it: tracks, loose files, or the clips that were cut from them."""
+"""The tracks and loose files of a folder, or the clips that were cut from them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -20,11 +20,11 @@ class DatasetItem:
     track : Track
         Its files.
     name : str
-        Its path from the folder that was asked for.
+        Its path relative to the folder that was read.
     sources : set of str
-        What a clip's provenance may name as its source, "" for a track: another one is no member.
+        Sources that a clip's provenance may name, "" for a track. A clip of another source does not belong here.
     excluded : str
-        Why it is left out, or "".
+        Why the user excluded it, or "".
     """
 
     track: Track
@@ -34,16 +34,20 @@ class DatasetItem:
 
 
 def iter_tracks(path: Path, problems: list[str], *, crops: bool = False) -> Iterator[DatasetItem]:
-    """Find every track at or below a folder, or every clip of those that are not left out, sorted by path.
+    """Find every track at or below a folder, or every clip of tracks that are not excluded, sorted by path.
 
     Parameters
     ----------
     path : Path
         A folder of tracks, a track, or a loose file.
     problems : list of str
-        Gets a line for every folder that could not be read.
+        Gets a line for each folder that could not be read.
     crops : bool
-        The clips instead of the tracks.
+        Clips instead of tracks.
+
+    Yields
+    ------
+    DatasetItem
 
     Raises
     ------
@@ -55,17 +59,17 @@ def iter_tracks(path: Path, problems: list[str], *, crops: bool = False) -> Iter
     several = path.is_dir() and not is_track(path)
     tracks = find_all(path, problems) if several else [Track.at(path)]
     root = find_root(path if several else tracks[0].path, batch=several)
-    left_out = read_settings(root).exclude
-    for track, sources in _clips(tracks, root, left_out) if crops else ((track, {""}) for track in tracks):
+    excluded = read_settings(root).exclude
+    for track, sources in _clips(tracks, root, excluded) if crops else ((track, {""}) for track in tracks):
         name = os.path.relpath(track.path, path if several else root)
-        yield DatasetItem(track, name, frozenset(sources), reason(track, root, left_out))
+        yield DatasetItem(track, name, frozenset(sources), reason(track, root, excluded))
 
 
-def _clips(tracks: list[Track], root: Path, left_out: Mapping[str, str]) -> Iterator[tuple[Track, set[str]]]:
-    """Folders that may be clips of these tracks, and from where each may have been cut."""
+def _clips(tracks: list[Track], root: Path, excluded: Mapping[str, str]) -> Iterator[tuple[Track, set[str]]]:
+    """Yield folders that may be clips of these tracks, and the sources that they may have been cut from."""
     sources: dict[Path, set[str]] = {}  # loose files share a folder of clips
     for track in tracks:
-        if not reason(track, root, left_out):
+        if not reason(track, root, excluded):
             sources.setdefault(track.crops, set()).add(source_path(track))
     for folder in sources:
         try:

@@ -1,4 +1,4 @@
-"""Training and validation tracks without leaks: what belongs together stays on one side."""
+"""Split a data set into training and validation without leaks: groups of related tracks stay together."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from mirkit.dataset.duplicates import Duplicates, find_duplicates
-from mirkit.dataset.groups import TIES, Tie, group_tracks, tags_of_name
+from mirkit.dataset.duplicates.find import Duplicates, find_duplicates
+from mirkit.dataset.duplicates.groups import GROUP_KEYS, GroupKey, group_tracks, tags_of_name
 from mirkit.errors import InfoError, SettingsError
 from mirkit.store import Provenance, read_provenance
 from mirkit.track import Track
@@ -16,17 +16,17 @@ from mirkit.track.names import ORIGINAL_NAME
 
 @dataclass(frozen=True)
 class Split:
-    """Which tracks are for training and which for validation.
+    """Names of the tracks for training and for validation.
 
     Attributes
     ----------
     seed : int
     share : float
-        Share of the tracks that validation was to have.
+        Wanted share of the tracks for validation.
     train, val : tuple of str
         Names, sorted.
     groups : tuple of tuple of str
-        What was kept together, groups of two and more.
+        Groups of two or more tracks that were kept together.
     """
 
     seed: int
@@ -41,28 +41,32 @@ def split_tracks(
     names: Sequence[str],
     share: float = 0.05,
     seed: int = 0,
-    ties: Sequence[Tie] = TIES,
+    keys: Sequence[GroupKey] = GROUP_KEYS,
     duplicates: Duplicates | None = None,
     advance: Callable[[str], None] = lambda _: None,
 ) -> Split:
-    """Split a data set: copies of a recording, and what has the same artist or album, stay on one side.
+    """Split a data set; copies of a recording, and tracks of the same artist or album, stay together.
 
-    The same tracks, share and seed give the same split, in whatever order the tracks come.
+    The same tracks, share and seed give the same split, whatever the order of the tracks.
 
     Parameters
     ----------
     tracks : sequence of Track
     names : sequence of str
-        What each is called in the result, and ordered by: each only once.
+        Name of each in the result; names must be unique.
     share : float
-        Of the tracks, for validation; it is not exceeded, unless the smallest group is larger.
+        Share of the tracks for validation; it is exceeded only where the smallest group is larger.
     seed : int
-    ties : sequence of str
-        ``artist``, ``album``, both or none. Without such a tag the folder's name tells: Artist - Album - Track.
+    keys : sequence of str
+        ``artist``, ``album``, both or none. Without such a tag, the folder's name is read as Artist - Album - Track.
     duplicates : Duplicates, optional
-        Of the same tracks; found where they are not given.
+        Duplicates among these tracks; by default they are searched.
     advance : callable, optional
-        Called with the name of each track when its fingerprint has been read.
+        Called with the name of each track when its feature series have been read.
+
+    Returns
+    -------
+    Split
 
     Raises
     ------
@@ -71,32 +75,32 @@ def split_tracks(
     """
     if duplicates is None:
         duplicates = find_duplicates(tracks, advance)
-    known = [_provenance(track) for track in tracks]
-    tags = [_tags(track, told) for track, told in zip(tracks, known, strict=True)]
-    groups = group_tracks(tags, duplicates.groups, ties)
+    provenances = [_provenance(track) for track in tracks]
+    tags = [_tags(track, provenance) for track, provenance in zip(tracks, provenances, strict=True)]
+    groups = group_tracks(tags, duplicates.groups, keys)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]
-    marks = {name: mark(name, told) for name, told in zip(names, known, strict=True)}
-    train, val = split(named, share, seed, marks)
+    seed_keys = {name: seed_key(name, provenance) for name, provenance in zip(names, provenances, strict=True)}
+    train, val = split(named, share, seed, seed_keys)
     return Split(seed, share, train, val, tuple(sorted(group for group in named if len(group) > 1)))
 
 
 def split(
-    groups: Sequence[Sequence[str]], share: float, seed: int, marks: Mapping[str, str] | None = None
+    groups: Sequence[Sequence[str]], share: float, seed: int, seed_keys: Mapping[str, str] | None = None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Put whole groups of names into validation, in an order that the seed makes, while the share allows.
+    """Draw whole groups of names for validation by the seed, as long as the share allows.
 
     Parameters
     ----------
     groups : sequence of sequences of str
     share : float
     seed : int
-    marks : mapping, optional
-        What the order is made of where it is not the name.
+    seed_keys : mapping, optional
+        Name -> text that the draw depends on; by default the name itself.
 
     Returns
     -------
     train, val : tuples of str
-        Sorted. ``val`` is empty only with one group, or a share of 0.
+        Sorted. ``val`` is empty only where there is one group, or the share is 0.
 
     Raises
     ------
@@ -104,53 +108,49 @@ def split(
         The share is not between 0 and 1.
     """
     if not 0 <= share < 1:
-        raise SettingsError(f"share of validation {share:g}: expected 0 or more and less than 1")
+        raise SettingsError(f"the share for validation is {share:g}; it must be 0 or more and less than 1")
     named: list[list[str]] = [sorted(group) for group in groups if group]
-    of = marks or {}
+    of = seed_keys or {}
     ordered = sorted(named, key=lambda group: (_rank(seed, min(of.get(name, name) for name in group)), group))
-    room = share * sum(map(len, ordered))
+    limit = share * sum(map(len, ordered))
     val: list[str] = []
     for group in ordered:
-        if len(val) + len(group) <= room + 1e-9:
+        if len(val) + len(group) <= limit + 1e-9:
             val.extend(group)
     if not val and share > 0 and len(ordered) > 1:
         least = min(map(len, ordered))
         val.extend(next(group for group in ordered if len(group) == least))
-    held = set(val)
-    return tuple(sorted(name for group in ordered for name in group if name not in held)), tuple(sorted(val))
+    validation = set(val)
+    return tuple(sorted(name for group in ordered for name in group if name not in validation)), tuple(sorted(val))
 
 
 def _rank(seed: int, name: str) -> bytes:
-    """Place of a group in the order of a seed: it does not change when other groups come or go."""
+    """Rank of a group for a seed; it does not depend on other groups."""
     return hashlib.sha256(f"{seed}\n{name}".encode("utf-8", "surrogatepass")).digest()
 
 
 def _provenance(track: Track) -> Provenance:
-    """The provenance of a track; a damaged one says nothing."""
+    """The provenance of a track; an empty one where it is damaged."""
     try:
         return read_provenance(track.provenance)
     except InfoError:
         return Provenance()
 
 
-def mark(name: str, provenance: Provenance) -> str:
-    """What a track is drawn by: its path before it was organized. So organizing changes nothing that a seed decides."""
+def seed_key(name: str, provenance: Provenance) -> str:
+    """Text that random draws of a track depend on: its path before it was organized, so organizing changes no draw."""
     path = PurePath(name)
     original: Any = provenance.facts.get(ORIGINAL_NAME, {}).get("value")
     return (path.with_name(original) if _is_name(original) else path).as_posix()
 
 
 def _is_name(text: Any) -> bool:
-    """Whether a text is the name of one file: a data set may come from a stranger."""
+    """Whether a text is a plain file name; the provenance of a data set from elsewhere may hold anything."""
     return isinstance(text, str) and text not in ("", ".", "..") and PurePath(text).name == text
 
 
 def _tags(track: Track, provenance: Provenance) -> dict[str, str]:
-    """Artist and album, from the tags or else from the name."""
-    told: Any = provenance.facts.get("tags", {}).get("value")
-    tags = (
-        {name: value for name, value in (told or {}).items() if isinstance(value, str)}
-        if isinstance(told, dict)
-        else {}
-    )
+    """Artist and album from the tags, or else from the name."""
+    value: Any = provenance.facts.get("tags", {}).get("value")
+    tags = {name: text for name, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
     return tags_of_name(track.name) | tags

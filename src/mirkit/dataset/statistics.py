@@ -1,66 +1,88 @@
-"""What the numbers of a data set look like, key by key, and what is wrong with them as conditioning."""
+"""Statistics of the features of a data set: distributions, correlations, and ranges for conditioners."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mirkit.catalog import FeatureSpec, feature
-from mirkit.dataset.correlation import correlations, inflation
-from mirkit.dataset.ranges import Range, conditioner_range
 from mirkit.dataset.table import Table
 from mirkit.store import round6
 
 PERCENTILES = (0.5, 5.0, 25.0, 50.0, 75.0, 95.0, 99.5)
-#: Keys that correlate by at least this much are nearly the same.
+#: Features that correlate by at least this much are nearly the same.
 ALIKE = 0.97
+#: Tracks that must have both features of a pair, for a correlation.
+MIN_TRACKS = 8
 LARGEST_VIF = 1e6
 _BINS = 24
-#: An outlier lies further than this many interquartile ranges beyond the quartiles.
+#: An outlier is further than this many interquartile ranges beyond the quartiles.
 _FENCE = 3.0
 _NAMED_OUTLIERS = 10
-_FEWEST_FOR_OUTLIERS = 8
-#: Stages whose numbers are comparable only when one method made all of them.
+_MIN_FOR_OUTLIERS = 8
+#: Significant digits of a range, and its half width around values that do not vary, as a share of the value.
+_DIGITS, _MIN_MARGIN = 3, 0.05
+#: Stages whose features are comparable between tracks only where the same method computed them.
 METHOD_STAGES = ("separate", "beats", "danceability", "aesthetics")
 
 Column = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class KeyStatistics:
-    """One key over all tracks.
+class Range:
+    """The range of a conditioner.
+
+    Attributes
+    ----------
+    min_val, max_val : float
+        In the feature's unit; ``min_val`` is smaller.
+    scale : str
+        ``log``: the conditioner should get the decimal logarithm, and the logarithms of these two.
+    """
+
+    min_val: float
+    max_val: float
+    scale: Literal["linear", "log"] = "linear"
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """Statistics of one feature over all tracks.
 
     Attributes
     ----------
     key : str
+        Name of the feature.
     count : int
-        Tracks that have a number.
+        Tracks with a known value.
     coverage : float
-        Share of the tracks that have one.
+        Share of the tracks with a known value.
     nulls : dict
-        Why there is none -> number of tracks.
+        Reason why the value is unknown -> number of tracks.
     mean, std, low, high : float or None
-        Of the numbers; None without any.
+        Mean, standard deviation, minimum and maximum; None without known values.
     percentiles : dict
         ``"0.5"`` ... ``"99.5"`` -> value.
     outside : float
-        Share of the numbers outside the catalog's range.
+        Share of the values outside the catalog's range.
     constant : bool
-        P0.5 and P99.5 are the same: as conditioning it says nothing.
+        P0.5 and P99.5 are the same, so it is useless as a conditioner.
     counts : dict
-        Of a flag: value -> number of tracks.
+        For a flag: value -> number of tracks.
     edges, histogram : tuple
-        24 bins between P0.5 and P99.5, evenly wide (in the logarithm for ``scale=log``).
+        24 bins of equal width between P0.5 and P99.5 (in the logarithm for ``scale=log``).
     outliers : int
         Tracks further than three interquartile ranges beyond the quartiles.
     extreme : tuple of (str, float)
         The ten most extreme of them: track and value.
     alike : tuple of (str, float)
-        Keys that correlate with it by 0.97 or more, and by how much.
+        Features that correlate with it by 0.97 or more, and the correlation.
     vif : float or None
-        Variance inflation factor, at most a million: the other keys give it exactly. None where it cannot be told.
+        Variance inflation factor; a million means that the other features determine it exactly. None where it is
+        undefined.
     range : Range or None
         Proposal for a conditioner.
     """
@@ -88,26 +110,27 @@ class KeyStatistics:
 
 @dataclass(frozen=True)
 class Statistics:
-    """All keys, and what concerns the data set as a whole.
+    """Statistics of a data set.
 
     Attributes
     ----------
     tracks : int
         Tracks (or clips) that were read.
-    keys : tuple of KeyStatistics
+    keys : tuple of FeatureStatistics
     mixed : dict
         Stage -> method -> number of tracks, where there is more than one method.
     classes : dict
-        Fact (key, mode, meter) -> value -> number of tracks.
+        Metadata (key, mode, meter) -> value -> number of tracks.
     excluded : dict
-        Track -> why it is left out.
+        Track -> why the user excluded it.
     unreadable : tuple of str
+        A line for each track or folder that could not be read.
     unmeasured : int
-        Tracks among them without any key.
+        Tracks among them without any feature.
     """
 
     tracks: int
-    keys: tuple[KeyStatistics, ...]
+    keys: tuple[FeatureStatistics, ...]
     mixed: Mapping[str, Mapping[str, int]]
     classes: Mapping[str, Mapping[str, int]]
     excluded: Mapping[str, str]
@@ -116,13 +139,22 @@ class Statistics:
 
 
 def statistics(table: Table) -> Statistics:
-    """Summarize a table."""
+    """Compute the statistics of a table.
+
+    Parameters
+    ----------
+    table : Table
+
+    Returns
+    -------
+    Statistics
+    """
     rows = [feature(name) for name in table.keys]
     columns = scaled(table)
     alike, vif = correlations(columns), inflation(columns)
     return Statistics(
         len(table.names),
-        tuple(_of_key(table, i, rows[i], alike[i], vif[i]) for i in range(len(rows))),
+        tuple(_of_feature(table, i, rows[i], alike[i], vif[i]) for i in range(len(rows))),
         {stage: dict(table.methods[stage]) for stage in METHOD_STAGES if len(table.methods.get(stage, ())) > 1},
         {name: dict(counts.most_common()) for name, counts in table.classes.items()},
         table.excluded,
@@ -132,15 +164,15 @@ def statistics(table: Table) -> Statistics:
 
 
 def scaled(table: Table) -> Column:
-    """Numbers of a table, the logarithms of those keys whose scale is logarithmic; shape=(tracks, keys)."""
+    """Values of a table, shape=(tracks, features); the logarithms of features with a logarithmic scale."""
     rows = [feature(name) for name in table.keys]
     return np.stack([_scaled(column, row) for column, row in zip(table.values.T, rows, strict=True)], axis=1)
 
 
-def as_json(found: Statistics) -> dict[str, Any]:
-    """The same as plain JSON, the keys by name, numbers of six digits."""
-    told: dict[str, Any] = _plain(asdict(found))
-    return told | {"keys": {row.pop("key"): row for row in told["keys"]}}
+def as_json(result: Statistics) -> dict[str, Any]:
+    """Convert statistics to JSON: features by name, numbers with six digits."""
+    content: dict[str, Any] = _plain(asdict(result))
+    return content | {"keys": {row.pop("key"): row for row in content["keys"]}}
 
 
 def _plain(value: Any) -> Any:
@@ -152,25 +184,24 @@ def _plain(value: Any) -> Any:
 
 
 def _scaled(column: Column, row: FeatureSpec) -> Column:
-    """Logarithm of a key whose scale is logarithmic; what has none is missing."""
+    """Decimal logarithms for a feature with a logarithmic scale; NaN where there is none."""
     if row.scale != "log":
         return column
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(column > 0, np.log10(column), np.nan)
 
 
-def _of_key(table: Table, index: int, row: FeatureSpec, related: Column, vif: float) -> KeyStatistics:
+def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif: float) -> FeatureStatistics:
     column = table.values[:, index]
-    there = np.isfinite(column)
-    numbers = column[there]
+    numbers = column[np.isfinite(column)]
     nulls = dict(table.nulls[row.name].most_common()) if row.name in table.nulls else {}
     if not len(numbers):
-        return KeyStatistics(row.name, 0, 0.0, nulls)
+        return FeatureStatistics(row.name, 0, 0.0, nulls)
     percentiles = [float(value) for value in np.percentile(numbers, PERCENTILES)]
     edges, histogram = _histogram(numbers, percentiles[0], percentiles[-1], row)
-    far = _far(column, row)
+    outliers = _outliers(column, row)
     alike = [j for j in np.argsort(-np.nan_to_num(np.abs(related)), kind="stable") if abs(related[j]) >= ALIKE]
-    return KeyStatistics(
+    return FeatureStatistics(
         row.name,
         len(numbers),
         len(numbers) / len(column),
@@ -185,8 +216,8 @@ def _of_key(table: Table, index: int, row: FeatureSpec, related: Column, vif: fl
         {f"{value:g}": int(np.sum(numbers == value)) for value in np.unique(numbers)} if row.kind == "flag" else {},
         edges,
         histogram,
-        len(far),
-        tuple((table.names[i], float(column[i])) for i in far[:_NAMED_OUTLIERS]),
+        len(outliers),
+        tuple((table.names[i], float(column[i])) for i in outliers[:_NAMED_OUTLIERS]),
         tuple((table.keys[j], float(related[j])) for j in alike if j != index),
         None if np.isnan(vif) else min(float(vif), LARGEST_VIF),
         conditioner_range(numbers[_valid(numbers, row)], row),
@@ -194,7 +225,7 @@ def _of_key(table: Table, index: int, row: FeatureSpec, related: Column, vif: fl
 
 
 def _valid(numbers: Column, row: FeatureSpec) -> npt.NDArray[np.bool_]:
-    """Whether numbers lie within the catalog's range."""
+    """Whether numbers are within the catalog's range."""
     low = -np.inf if row.low is None else row.low
     high = np.inf if row.high is None else row.high
     within: npt.NDArray[np.bool_] = (numbers >= low) & (numbers <= high)
@@ -211,14 +242,127 @@ def _histogram(numbers: Column, low: float, high: float, row: FeatureSpec) -> tu
     return tuple(edges.tolist()), tuple(counts.tolist())
 
 
-def _far(column: Column, row: FeatureSpec) -> npt.NDArray[np.int64]:
+def _outliers(column: Column, row: FeatureSpec) -> npt.NDArray[np.int64]:
     """Rows of the outliers, the most extreme first."""
     scaled = _scaled(column, row)
-    there = np.isfinite(scaled)
-    if row.kind == "flag" or np.count_nonzero(there) < _FEWEST_FOR_OUTLIERS:
+    known = np.isfinite(scaled)
+    if row.kind == "flag" or np.count_nonzero(known) < _MIN_FOR_OUTLIERS:
         return np.zeros(0, np.int64)
-    low, high = np.percentile(scaled[there], (25, 75))
-    beyond = np.where(there, np.maximum(low - scaled, scaled - high), -np.inf)
+    low, high = np.percentile(scaled[known], (25, 75))
+    beyond = np.where(known, np.maximum(low - scaled, scaled - high), -np.inf)
     far = np.flatnonzero(beyond > _FENCE * (high - low)) if high > low else np.zeros(0, np.int64)
     order: npt.NDArray[np.int64] = far[np.argsort(-beyond[far], kind="stable")]
     return order
+
+
+def correlations(values: Column) -> Column:
+    """Compute the Pearson correlation of each pair of columns, over the rows that have both.
+
+    Parameters
+    ----------
+    values : array, shape=(tracks, features)
+        NaN where unknown.
+
+    Returns
+    -------
+    array, shape=(features, features)
+        NaN where fewer than 8 rows have both, or one of the two does not vary there.
+    """
+    known = np.isfinite(values)
+    mask = known.astype(np.float64)
+    center = np.array([column[has].mean() if has.any() else 0.0 for column, has in zip(values.T, known.T, strict=True)])
+    spread = np.array([column[has].std() if has.any() else 0.0 for column, has in zip(values.T, known.T, strict=True)])
+    unit = np.where(known, (values - center) / np.where(spread > 0, spread, 1.0), 0.0)
+    count = mask.T @ mask
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (unit.T @ mask) / count  # of the row's feature, over the tracks that have the column's feature too
+        variance = np.maximum((np.square(unit).T @ mask) / count - np.square(mean), 0.0)
+        covariance = (unit.T @ unit) / count - mean * mean.T
+        correlation: Column = covariance / np.sqrt(variance * variance.T)
+    varies = (variance > 1e-12) & (variance.T > 1e-12)
+    return np.where((count >= MIN_TRACKS) & varies, np.clip(correlation, -1, 1), np.nan)
+
+
+def inflation(values: Column) -> Column:
+    """Compute the variance inflation factor of each column: 1 / (1 - R²) of its regression on all others.
+
+    A feature with more than 10 is redundant. Unknown values are replaced by their column's median.
+
+    Parameters
+    ----------
+    values : array, shape=(tracks, features)
+        NaN where unknown.
+
+    Returns
+    -------
+    array, shape=(features,)
+        1 or more; ``inf`` for a column that the others determine exactly. NaN for a column that fewer than half the
+        rows have, or that does not vary; all NaN with fewer than three times as many rows as columns that count.
+    """
+    result = np.full(values.shape[1], np.nan)
+    known = np.isfinite(values)
+    used = np.flatnonzero(known.mean(axis=0) >= 0.5) if len(values) else np.zeros(0, np.int64)
+    filled = np.array([np.where(known[:, j], values[:, j], np.median(values[known[:, j], j])) for j in used]).T
+    if not len(used) or len(values) < 3 * len(used):
+        return result
+    spread = filled.std(axis=0)
+    varies = spread > 1e-12 * np.maximum(np.abs(filled).max(axis=0), 1e-300)
+    used, filled, spread = used[varies], filled[:, varies], spread[varies]
+    unit = (filled - filled.mean(axis=0)) / spread
+    strengths, directions = np.linalg.eigh(unit.T @ unit / len(unit))
+    lost = strengths < 1e-10
+    factors = (np.square(directions[:, ~lost]) / strengths[~lost]).sum(axis=1)
+    exact = np.square(directions[:, lost]).sum(axis=1) > 1e-6
+    result[used] = np.where(exact, np.inf, np.maximum(factors, 1.0))
+    return result
+
+
+def conditioner_range(values: Column, row: FeatureSpec) -> Range | None:
+    """Propose a range for a conditioner: P0.5 to P99.5, rounded outwards to three digits, within the catalog's bounds.
+
+    Parameters
+    ----------
+    values : array, shape=(tracks,)
+        Known values of one feature.
+    row : FeatureSpec
+        Its row of the catalog.
+
+    Returns
+    -------
+    Range or None
+        None without values. Values that do not vary get a range around them, flags always 0 to 1.
+    """
+    if row.kind == "flag":
+        return Range(0.0, 1.0)
+    log = row.scale == "log"
+    usable = values[values > 0] if log else values
+    if not len(usable):
+        return None
+    low, high = (float(value) for value in np.percentile(usable, (PERCENTILES[0], PERCENTILES[-1])))
+    if low == high:
+        margin = abs(low) * _MIN_MARGIN or _MIN_MARGIN
+        low, high = low - margin, high + margin
+    low, high = _within(_rounded(low, math.floor), row), _within(_rounded(high, math.ceil), row)
+    if low >= high:  # all values are outside the valid range
+        return None
+    if log and low <= 0:
+        low = high / 10
+    return Range(low, high, row.scale)
+
+
+def _rounded(value: float, direction: Callable[[float], int]) -> float:
+    """Round to three significant digits, up or down."""
+    if value == 0:
+        return 0.0
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - _DIGITS + 1)
+    steps = value / step
+    nearest = round(steps)
+    # A value that has three digits already is kept.
+    rounded = nearest if abs(steps - nearest) < 1e-9 else direction(steps)
+    return float(f"{rounded * step:.{_DIGITS}g}")
+
+
+def _within(value: float, row: FeatureSpec) -> float:
+    low = -math.inf if row.low is None else float(row.low)
+    high = math.inf if row.high is None else float(row.high)
+    return min(max(value, low), high)

@@ -1,4 +1,4 @@
-"""How the runs of a data set stand, read from their logs: also while they go on, and after they were killed."""
+"""The state of the runs of a data set, read from their logs: running, finished or killed."""
 
 import time
 from collections import Counter
@@ -15,29 +15,29 @@ RUNNING, FINISHED = "running", "finished"
 
 @dataclass
 class RunStatus:
-    """One run.
+    """The state of one run.
 
     Attributes
     ----------
     log : str
-        Its log.
+        Path of its log.
     state : str
         ``running``, ``finished``, ``interrupted``, ``killed``, ``not seen from this machine``, or the error that ended
         it.
     mirkit : str
-        Version.
+        Version of mirkit.
     started, seconds : float
-        When it began (seconds since 1970), and for how long it has gone on, or went on.
+        Start (seconds since 1970) and duration so far (s).
     workers, tracks, todo : int
-        Worker processes; tracks of the data set; those that had something to do.
+        Worker processes; tracks of the data set; tracks that have stages to run.
     done, failed : int
-        Of those, how many came through, and how many did not.
+        Tracks of those that are done, and that failed.
     sound : float
-        Seconds of sound done.
+        Duration of the audio of the tracks that are done (s).
     stages : dict
-        Stage -> seconds that workers spent on it.
+        Stage -> time that workers spent on it (s).
     left : float or None
-        Seconds until it ends, at the pace so far; None for a run that has ended.
+        Estimated time to the end (s); None for a run that has ended.
     """
 
     log: str
@@ -57,7 +57,16 @@ class RunStatus:
 
 @dataclass
 class Status:
-    """Runs that go on, or else the last one; and the tracks that failed and have not come through since."""
+    """The running runs, or else the last one; and the tracks whose last run failed.
+
+    Attributes
+    ----------
+    root : str
+        Folder of the data set.
+    runs : list of RunStatus
+    failures : dict
+        Track -> stage -> message.
+    """
 
     root: str
     runs: list[RunStatus]
@@ -65,15 +74,24 @@ class Status:
 
 
 def status(path: Path) -> Status:
-    """Read how the runs of the data set stand that a path belongs to.
+    """Read the state of the runs of a data set.
+
+    Parameters
+    ----------
+    path : Path
+        The data set, or anything in it.
+
+    Returns
+    -------
+    Status
 
     Raises
     ------
     MissingInput
-        There is no such folder, or no run has been logged in it.
+        The folder does not exist, or has no log of a run.
     """
     if not path.exists():
-        raise MissingInput(f"{printable(path)}: no such file or folder")
+        raise MissingInput(f"{printable(path)}: there is no such file or folder")
     root = find_root(path, batch=True)
     runs: list[RunStatus] = []
     latest: dict[str, dict[str, str]] = {}
@@ -83,11 +101,11 @@ def status(path: Path) -> Status:
             continue
         if not runs or run.state == RUNNING:
             runs.append(run)
-        if run.state == FINISHED:  # it has tried again whatever failed before
+        if run.state == FINISHED:  # it has tried again what failed before
             break
     if not runs:
         raise MissingInput(
-            f'{printable(root)}: no run has been logged here; what there is says: mirkit verify "{root}"'
+            f'{printable(root)}: no run has been logged in this data set; to see its state, run: mirkit verify "{root}"'
         )
     if any(run.state == RUNNING for run in runs):
         runs = [run for run in runs if run.state == RUNNING]
@@ -95,12 +113,12 @@ def status(path: Path) -> Status:
 
 
 def seconds_left(done: int, todo: int, seconds: float, expected: float) -> float:
-    """How long the rest takes at the pace so far; by the plan's estimate until something is done."""
+    """Estimate the remaining time (s) from the pace so far, or from the plan's estimate until a track is done."""
     return seconds / done * (todo - done) if done else max(0.0, expected - seconds)
 
 
 def _read(log: Path, latest: dict[str, dict[str, str]]) -> RunStatus | None:
-    """Read one log; what it says of a track counts unless a newer one has said something. None: not a log of ours."""
+    """Read one log; None where it is no log of mirkit. Failures are added for tracks that no newer log names."""
     lines = list(read_log(log))
     if not lines or lines[0].get("event") != "start":
         return None
@@ -115,12 +133,12 @@ def _read(log: Path, latest: dict[str, dict[str, str]]) -> RunStatus | None:
         todo=int(start.get("todo") or 0),
     )
     stages: Counter[str] = Counter()
-    said: dict[str, dict[str, str]] = {}
+    by_track: dict[str, dict[str, str]] = {}
     for line in lines:
         if line.get("event") != "track":
             continue
         failures = dict(line.get("failures") or {})
-        said[str(line.get("track"))] = failures
+        by_track[str(line.get("track"))] = failures
         run.done, run.failed = run.done + (not failures), run.failed + bool(failures)
         run.sound += line.get("duration") or 0.0
         stages.update(line.get("seconds") or {})
@@ -129,7 +147,7 @@ def _read(log: Path, latest: dict[str, dict[str, str]]) -> RunStatus | None:
     if run.state == RUNNING:
         expected = float(start.get("expected") or 0.0)
         run.left = seconds_left(run.done + run.failed, run.todo, run.seconds, expected)
-    latest |= {track: failures for track, failures in said.items() if track not in latest}
+    latest |= {track: failures for track, failures in by_track.items() if track not in latest}
     return run
 
 

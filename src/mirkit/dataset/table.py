@@ -1,4 +1,4 @@
-"""The numbers of a whole data set as one table: a row a track, a column a key."""
+"""The features of a data set as a table: one row per track, one column per feature."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -10,39 +10,40 @@ import numpy.typing as npt
 from mirkit.catalog import FEATURES, TRACK_KEYS
 from mirkit.dataset.items import iter_tracks
 from mirkit.errors import InfoError, MissingInput
+from mirkit.store import printable
 from mirkit.store.fast_read import Origin, scan_numbers, scan_origin
 
-#: Why a key is null where the provenance does not say.
+#: Why a value is unknown where the provenance gives no reason.
 NOT_MEASURED = "not measured"
 _NO_REASON = "no reason given"
-#: Facts whose values are counted.
+#: Metadata whose values are counted.
 CLASSES = ("key", "mode", "meter")
 
 
 @dataclass
 class Table:
-    """Numbers of many tracks.
+    """Features of many tracks.
 
     Attributes
     ----------
     keys : tuple of str
-        Columns.
+        Columns: names of features.
     names : list of str
-        Rows: paths from the folder that was asked for.
-    values : float64 array, shape=(tracks, keys)
-        NaN where there is no number.
+        Rows: paths of tracks, relative to the folder that was read.
+    values : float64 array, shape=(tracks, features)
+        NaN where unknown.
     nulls : dict
-        Key -> reason -> number of tracks.
+        Feature -> reason why it is unknown -> number of tracks.
     methods : dict
         Stage -> method -> number of tracks.
     classes : dict
-        Fact (key, mode, meter) -> value -> number of tracks.
+        Metadata (key, mode, meter) -> value -> number of tracks.
     excluded : dict
-        Track -> why it is left out; such a track is no row.
+        Track -> why the user excluded it; such a track is no row.
     unreadable : list of str
-        A line for every track or folder that could not be read.
+        A line for each track or folder that could not be read.
     unmeasured : int
-        Rows without any key.
+        Rows without any feature.
     """
 
     keys: tuple[str, ...]
@@ -57,7 +58,18 @@ class Table:
 
 
 def read_table(path: Path, *, crops: bool = False) -> Table:
-    """Read the numbers of every track at or below a folder, or of their clips.
+    """Read the features of every track at or below a folder, or of their clips.
+
+    Parameters
+    ----------
+    path : Path
+        A folder of tracks, a track, or a loose file.
+    crops : bool
+        Clips instead of tracks.
+
+    Returns
+    -------
+    Table
 
     Raises
     ------
@@ -86,13 +98,14 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
             rows.append(values)
             _count(table, values, absent, origin)
     if not (rows or table.excluded or problems):
-        raise MissingInput(f"{path}: no {'clips; cut them with: mirkit crop' if crops else 'track'} in it")
+        which = "clip in this folder; cut clips with: mirkit crop" if crops else "track in this folder"
+        raise MissingInput(f"{printable(path)}: there is no {which}")
     table.values = np.array(rows, np.float64).reshape(len(rows), len(keys))
     return table
 
 
 def _count(table: Table, values: npt.NDArray[np.float64], absent: frozenset[str], origin: Origin) -> None:
-    """Count why keys have no number, which methods made the others, and what kind of track it is."""
+    """Count reasons of unknown values, methods, and metadata of one track."""
     for column in np.flatnonzero(np.isnan(values)):
         key = table.keys[column]
         table.nulls[key][NOT_MEASURED if key in absent else origin.reasons.get(key, _NO_REASON)] += 1

@@ -1,4 +1,4 @@
-"""What every track has, lacks, or has out of range."""
+"""Verify tracks: which features are known, missing, out of range or out of date."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,10 @@ from mirkit.store import (
     FileDigest,
     Provenance,
     ProvenanceRecord,
+    as_number,
     file_digest,
     find_root,
+    printable,
     read_info,
     read_provenance,
     read_settings,
@@ -33,46 +35,46 @@ from mirkit.track import Track, find_all, is_track, rename_hint
 from mirkit.track.clip import CUT, ClipSource, clip_fault, clip_folders
 from mirkit.track.own import is_marked
 
-#: Stages whose values two tracks can only share when the same method made them.
+#: Stages whose values are comparable between tracks only where the same method computed them.
 _METHOD_STAGES = ("separate", "beats", "danceability")
 
 
-#: Raised when a report of the same files says something else.
+#: Version of the cached reports; raised where the same files give another report.
 _REPORT = 1
-#: What a report of a complete track without texts consists of.
+#: Fields of the report of a complete track without texts.
 _PLAIN = ("name", "values", "nulls", "out_of_range", "methods")
 
 
 @dataclass(frozen=True)
 class TrackReport:
-    """State of one track.
+    """The state of one track.
 
     Attributes
     ----------
     name : str
     values : int
-        Keys that have a number.
+        Number of features that are known.
     nulls : dict
-        Key -> why it has none.
+        Feature -> why it is unknown.
     missing : tuple of str
-        Keys that are absent, or null without a reason.
+        Features that are absent, or null without a reason.
     out_of_range : dict
-        Key -> value outside the catalog's range.
+        Feature -> value outside the catalog's range.
     methods : dict
-        Stage -> method that made its values.
+        Stage -> method that computed its values.
     failed : dict
         Stage -> why it failed; the same command tries it again.
     stale : tuple of str
-        Stages that worked on other sound than what is there now.
+        Stages whose input has changed since.
     altered : tuple of str
-        Files whose content is not what was recorded when mirkit wrote them.
+        Files whose content has changed since mirkit wrote them.
     problem : str
-        What is wrong with the track as a whole: it cannot be read, was renamed, or is a clip that is half made
-        or out of date.
+        What is wrong with the track as a whole: it cannot be read, was renamed, or is a clip that is incomplete or out
+        of date.
     excluded : str
-        Why it is left out, or "".
+        Why the user excluded it, or "".
     texts : dict
-        Field -> what came of comparing its text with what is measured.
+        Field -> result of comparing its text with the measured facts.
     absent : dict
         Key of a text -> why there is none though it was asked for.
     """
@@ -93,12 +95,23 @@ class TrackReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every key has a number or a reason, measured on the sound that is there."""
+        """Whether every feature has a value or a reason, computed from the present audio."""
         return bool(self.excluded) or not (self.missing or self.problem or self.failed or self.stale or self.altered)
 
 
 def verify(track: Track, *, deep: bool = False) -> TrackReport:
-    """Look at one track's files; ``deep`` reads every sound and MIDI file and compares its content."""
+    """Verify the files of one track.
+
+    Parameters
+    ----------
+    track : Track
+    deep : bool
+        Read all audio and MIDI files and compare their content with what was recorded.
+
+    Returns
+    -------
+    TrackReport
+    """
     try:
         stems = track.stems
         parts = track.parts
@@ -106,21 +119,20 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
             return TrackReport(track.name, problem=hint)
         info = read_info(track.info)
         provenance = read_provenance(track.provenance)
-        prints = _prints(track, parts, provenance, deep=deep)
-        provenance = restamp(track.provenance, provenance, prints)
-        if (cut := ClipSource.of(provenance)) and (fault := clip_fault(track, cut, provenance)):
+        digests = _digests(track, parts, provenance, deep=deep)
+        provenance = restamp(track.provenance, provenance, digests)
+        if (clip := ClipSource.of(provenance)) and (fault := clip_fault(track, clip, provenance)):
             return TrackReport(track.name, problem=fault)
         measured = {name: entry for name, entry in provenance.stages.items() if name != CUT}
-        stale = tuple(name for name, entry in measured.items() if _is_stale(entry, prints))
-        altered = _altered(provenance, prints) if deep else ()
+        stale = tuple(name for name, entry in measured.items() if _is_stale(entry, digests))
+        altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
-    wanted = [row.name for row in FEATURES] if cut else TRACK_KEYS
-    nulls = {name: reasons[name] for name in wanted if name in info and info[name] is None and name in reasons}
-    found = {name: info[name] for name in wanted if name in info}
-    numbers = {k: v for k, v in found.items() if isinstance(v, int | float) and not isinstance(v, bool)}
-    missing = tuple(name for name in wanted if name not in numbers and name not in nulls)
+    expected = [row.name for row in FEATURES] if clip else TRACK_KEYS
+    nulls = {name: reasons[name] for name in expected if name in info and info[name] is None and name in reasons}
+    numbers = {name: value for name in expected if (value := as_number(info.get(name))) is not None}
+    missing = tuple(name for name in expected if name not in numbers and name not in nulls)
     outside = {}
     for name, value in numbers.items():
         row = feature(name)
@@ -132,7 +144,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     missing += tuple(path.name for name, path in files.items() if name in provenance.stages and not path.exists())
     if "separate" not in methods:
         marked = any(map(is_marked, stems.values()))
-        methods["separate"] = "mirkit, not known how" if marked else EXTERNAL if stems else "none"
+        methods["separate"] = "mirkit, method unknown" if marked else EXTERNAL if stems else "none"
     absent = {name: why for name, why in reasons.items() if name.startswith(PREFIX) and name not in info}
     texts = compare_texts(info, provenance)
     return TrackReport(
@@ -140,51 +152,61 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     )
 
 
-def _prints(track: Track, parts: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, FileDigest]:
-    """What the recorded files hold now; content is read where the stamp is not a known one, always if ``deep``."""
+def _digests(track: Track, parts: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, FileDigest]:
+    """Digests of the recorded files; content is read where a stamp is unknown, and always if ``deep``."""
     known = recorded(provenance)
     files = {path.name: path for path in (track.adtof_midi, track.drums_midi) if deep and path.is_file()} | dict(parts)
     return {name: file_digest(path, *(() if deep else known[name])) for name, path in files.items() if name in known}
 
 
-def _is_stale(entry: ProvenanceRecord, prints: Mapping[str, FileDigest]) -> bool:
-    """Whether a file that a stage read is gone or has changed."""
-    return any(prints.get(part) != known for part, known in entry.inputs.items())
+def _is_stale(entry: ProvenanceRecord, digests: Mapping[str, FileDigest]) -> bool:
+    """Whether a file that a stage read has been removed or has changed."""
+    return any(digests.get(part) != known for part, known in entry.inputs.items())
 
 
-def _altered(provenance: Provenance, prints: Mapping[str, FileDigest]) -> tuple[str, ...]:
-    """Files that are not what mirkit wrote; those that the user is known to have put there are left out."""
-    found: list[str] = []
+def _altered(provenance: Provenance, digests: Mapping[str, FileDigest]) -> tuple[str, ...]:
+    """Files that have changed since mirkit wrote them, without those that the user is known to have replaced."""
+    altered: list[str] = []
     for entry in provenance.stages.values():
-        wrong = [name for name, known in entry.outputs.items() if name in prints and prints[name] != known]
-        found += [name for name in wrong if not (entry.backend == EXTERNAL or entry.failed or name in entry.external)]
-    return tuple(dict.fromkeys(found))
+        wrong = [name for name, known in entry.outputs.items() if name in digests and digests[name] != known]
+        altered += [name for name in wrong if not (entry.backend == EXTERNAL or entry.failed or name in entry.external)]
+    return tuple(dict.fromkeys(altered))
 
 
 def _method(entry: ProvenanceRecord) -> str:
-    """Method of a stage, and whether the user has replaced some of what it made."""
+    """Method of a stage, and whether the user has replaced some of its files."""
     return f"{entry.backend or 'none'} + external" if entry.external else entry.backend or "none"
 
 
 def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:
     """Stages that different methods did in different tracks: stage -> method -> number of tracks."""
-    seen: dict[str, Counter[str]] = {}
+    methods: dict[str, Counter[str]] = {}
     for report in (report for report in reports if report.values):
         for name, method in report.methods.items():
-            seen.setdefault(name, Counter())[method] += 1
-    return {name: dict(counts) for name, counts in seen.items() if len(counts) > 1}
+            methods.setdefault(name, Counter())[method] += 1
+    return {name: dict(counts) for name, counts in methods.items() if len(counts) > 1}
 
 
 def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
-    """Stages that would write the missing keys."""
+    """Stages that would compute the missing features."""
     known = {row.name: row.stage for row in FEATURES if row.stage != "crop"}
     return tuple(dict.fromkeys(stage(known[name]).name for name in missing if name in known))
 
 
 def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[TrackReport]:
-    """Look at a track, or at every track below a folder, and with ``crops`` at the clips of each.
+    """Verify a track, or every track below a folder.
 
-    With ``deep`` the content of all files is read and compared with what was recorded.
+    Parameters
+    ----------
+    path : Path
+    crops : bool
+        Verify the clips of each track too.
+    deep : bool
+        Read all audio and MIDI files and compare their content with what was recorded.
+
+    Returns
+    -------
+    list of TrackReport
 
     Raises
     ------
@@ -196,60 +218,60 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[T
     several = path.is_dir() and not is_track(path)
     tracks = find_all(path) if several else [Track.at(path)]
     if not tracks:
-        raise MissingInput(f"{path}: no track in it")
+        raise MissingInput(f"{printable(path)}: there is no track in this folder")
     root = find_root(path if several else tracks[0].path, batch=several)
     excluded = read_settings(root).exclude
-    known = _Known(root) if several and not deep else None
-    found: dict[Track, TrackReport] = {}
+    cached = _ReportCache(root) if several and not deep else None
+    reports_of: dict[Track, TrackReport] = {}
     for track in tracks:
         if why := reason(track, root, excluded):
-            found[track] = TrackReport(track.name, excluded=why)
-        elif known and (report := known.get(track)):
-            found[track] = report
-    unknown = [track for track in tracks if track not in found]
+            reports_of[track] = TrackReport(track.name, excluded=why)
+        elif cached and (report := cached.get(track)):
+            reports_of[track] = report
+    unknown = [track for track in tracks if track not in reports_of]
     for track, report in zip(
         unknown, map_chunked(partial(verify, deep=True) if deep else verify, unknown, jobs=engines.cores()), strict=True
     ):
-        found[track] = report
-        if known:
-            known.put(track, report)
-    if known:
-        known.index.save()
+        reports_of[track] = report
+        if cached:
+            cached.put(track, report)
+    if cached:
+        cached.index.save()
     reports = []
     for track in tracks:
-        reports.append(found[track])
-        for folder in clip_folders(track) if crops and not found[track].excluded else ():
-            left_out = reason(Track(folder), root, excluded)
-            reports.append(TrackReport(folder.name, excluded=left_out) if left_out else _verify_clip(folder, deep))
+        reports.append(reports_of[track])
+        for folder in clip_folders(track) if crops and not reports_of[track].excluded else ():
+            why = reason(Track(folder), root, excluded)
+            reports.append(TrackReport(folder.name, excluded=why) if why else _verify_clip(folder, deep))
     return reports
 
 
-class _Known:
-    """Reports of tracks that are complete, and whose files have not changed since."""
+class _ReportCache:
+    """Cached reports of complete tracks whose files have not changed since."""
 
     def __init__(self, root: Path) -> None:
         self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in FEATURES]])
 
     def get(self, track: Track) -> TrackReport | None:
-        """Give the report of a track; None where its files must be looked at."""
-        told: Any = None if track.loose else self.index.get(track.folder)
-        return TrackReport(**told) if _is_plain(told) else None
+        """Give the report of a track; None where its files must be read."""
+        stored: Any = None if track.loose else self.index.get(track.folder)
+        return TrackReport(**stored) if _is_valid(stored) else None
 
     def put(self, track: Track, report: TrackReport) -> None:
-        """Keep the report of a track."""
+        """Store the report of a track."""
         if not track.loose and report.complete and not (report.texts or report.absent):
             self.index.put(track.folder, {name: getattr(report, name) for name in _PLAIN})
 
 
-def _is_plain(told: Any) -> bool:
-    """Whether what the index knows is the report of a complete track: a data set may come from a stranger."""
-    if not (isinstance(told, dict) and told.keys() == set(_PLAIN)):
+def _is_valid(stored: Any) -> bool:
+    """Whether a cached value is the report of a complete track; the cache of a foreign data set may hold anything."""
+    if not (isinstance(stored, dict) and stored.keys() == set(_PLAIN)):
         return False
-    if not (isinstance(told["name"], str) and isinstance(told["values"], int)):
+    if not (isinstance(stored["name"], str) and isinstance(stored["values"], int)):
         return False
     kinds = (("nulls", str), ("out_of_range", int | float), ("methods", str))
     return all(
-        isinstance(told[name], dict) and all(isinstance(value, kind) for value in told[name].values())
+        isinstance(stored[name], dict) and all(isinstance(value, kind) for value in stored[name].values())
         for name, kind in kinds
     )
 

@@ -9,9 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from mirkit.catalog import FEATURES, feature
-from mirkit.dataset.correlation import correlations
-from mirkit.dataset.ranges import conditioner_range
-from mirkit.dataset.statistics import ALIKE
+from mirkit.dataset.statistics import ALIKE, conditioner_range, correlations
 from mirkit.errors import SettingsError
 from mirkit.export.options import Policy
 from mirkit.store import round6

@@ -10,7 +10,7 @@ from typing import Any
 from mirkit.audio import probe
 from mirkit.catalog import FEATURES, STAGES, TEXT_KEYS, TRACK_KEYS
 from mirkit.dataset.items import DatasetItem, iter_tracks
-from mirkit.dataset.split import mark
+from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput
 from mirkit.store import FileDigest, Provenance, as_number, file_digest, printable, read_info, read_provenance, restamp
 from mirkit.track import MIX, Track
@@ -183,7 +183,7 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
 
 def _seed_key(name: str, source: str, provenance: Provenance) -> str:
     """Name that random draws depend on: the same for a loose file and for the track folder that it became."""
-    before, path = PurePath(mark(source, provenance)), PurePath(source)
+    before, path = PurePath(seed_key(source, provenance)), PurePath(source)
     if before == path and not is_sound(path.name):  # a folder that the user made
         return name
     if name == source:

@@ -12,7 +12,7 @@ from mirkit.store import printable
 from mirkit.track import Track
 
 if TYPE_CHECKING:
-    from mirkit.dataset.duplicates import Duplicates, Pair
+    from mirkit.dataset.duplicates.find import Duplicates, Pair
     from mirkit.dataset.split import Split
 
 _MOST_LINES = 50
@@ -126,23 +126,28 @@ def _left(found: "SplitResult", same: "Duplicates", path: str) -> None:
 
 
 def _cells(pair: "Pair") -> tuple[str, ...]:
-    like = pair.likeness
-    if like is None:
+    alignment = pair.alignment
+    if alignment is None:
         return ("same file", "", "", "", "")
-    told = ("" if math.isnan(value) else f"{value:.2f}" for value in (like.harmony, like.dynamics))
-    return (*told, f"{like.semitones:+d}" if like.semitones else "", f"{like.speed:.3f}", f"{like.offset:.2f} s")
+    told = ("" if math.isnan(value) else f"{value:.2f}" for value in (alignment.harmony, alignment.dynamics))
+    return (
+        *told,
+        f"{alignment.semitones:+d}" if alignment.semitones else "",
+        f"{alignment.speed:.3f}",
+        f"{alignment.offset:.2f} s",
+    )
 
 
 def _numbers(pair: "Pair") -> dict[str, Any]:
-    like = pair.likeness
-    if like is None:
+    alignment = pair.alignment
+    if alignment is None:
         return {"same_file": True}
     return {
         "same_file": False,
-        "harmony": None if math.isnan(like.harmony) else round(like.harmony, 4),
-        "dynamics": None if math.isnan(like.dynamics) else round(like.dynamics, 4),
-        "semitones": like.semitones,
-        "speed": round(like.speed, 5),
-        "offset": round(like.offset, 3),
-        "shared_seconds": round(like.seconds, 2),
+        "harmony": None if math.isnan(alignment.harmony) else round(alignment.harmony, 4),
+        "dynamics": None if math.isnan(alignment.dynamics) else round(alignment.dynamics, 4),
+        "semitones": alignment.semitones,
+        "speed": round(alignment.speed, 5),
+        "offset": round(alignment.offset, 3),
+        "shared_seconds": round(alignment.seconds, 2),
     }

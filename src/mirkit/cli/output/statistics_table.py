@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mirkit.cli.output.run_summary import failure, note, table, unmeasured
 
 if TYPE_CHECKING:
-    from mirkit.dataset.statistics import KeyStatistics, Statistics
+    from mirkit.dataset.statistics import FeatureStatistics, Statistics
 
 #: Above this, the other keys say nearly the same.
 _REDUNDANT = 10.0
@@ -44,7 +44,7 @@ def statistics(found: "Statistics", path: str) -> None:
     print(f"{found.tracks} tracks{few}")
 
 
-def _line(row: "KeyStatistics") -> tuple[str, ...]:
+def _line(row: "FeatureStatistics") -> tuple[str, ...]:
     if not row.count:
         return (row.key, "0 %", "", "", "", "", "", "", next(iter(row.nulls), ""))
     numbers = (row.percentiles[p] for p in ("0.5", "50", "99.5"))
@@ -54,7 +54,7 @@ def _line(row: "KeyStatistics") -> tuple[str, ...]:
     return (row.key, have, *(f"{number:.4g}" for number in numbers), share, *proposal, "; ".join(_remarks(row)))
 
 
-def _remarks(row: "KeyStatistics") -> Iterator[str]:
+def _remarks(row: "FeatureStatistics") -> Iterator[str]:
     if row.range is not None and row.range.scale == "log":
         yield "log"
     if row.constant:

@@ -95,12 +95,12 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
     lines += [
         f"{_SPLITS[s]}: {c['files']} files, {c['hours']} h, of {c['sources']} tracks. " for s, c in splits.items()
     ]
-    lines += ["", "No recording, and no artist or album, is on both sides of the split. What is not known is null.", ""]
+    lines += ["", "No recording, and no artist or album, is on both sides of the split. Unknown values are null.", ""]
     lines += [
         f"Columns: file_name, prompt, where the clip is from, {len(FEATURES)} features, key, mode, meter, tags, texts.",
         "",
     ]
-    lines += ["## How the numbers came about", "", "| stage | method | files | license of code | of weights |"]
+    lines += ["## How the features were computed", "", "| stage | method | files | license of code | of weights |"]
     lines += ["|---|---|---|---|---|"]
     by_name = {row.name: row for row in registry.backends()}
     for stage, methods in content["methods"].items():
@@ -109,7 +109,7 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
             code, weights = (row.code_license, row.weights_license) if row else ("", "")
             lines.append(f"| {stage} | {method} | {count} | {code} | {weights} |")
     lines += ["", f"Made with mirkit {content['mirkit']}, seed {plan.options.seed}.", ""]
-    lines += ["The rights in the recordings are not known to mirkit: say here what they are.", ""]
+    lines += ["mirkit does not know the rights in the recordings: write them here.", ""]
     return "\n".join(lines)
 
 

@@ -1,12 +1,12 @@
-"""What a recording is known by: landmarks of its harmony and dynamics, as short hashes.
+"""Fingerprints of recordings: landmarks of harmony and dynamics, as short hashes.
 
-A landmark is a moment at which much changes. What sounds around it, relative to it, is described and hashed to bits;
-equal hashes at matching times are a sign of the same recording. Neither codec, gain nor trimming moves landmarks, and
-a speed that differs by a few per cent blurs them little; a pitch that differs by whole semitones rotates the pitch
-classes, which the one who looks up hashes undoes.
+A landmark is a moment of great change. Harmony and levels around it are described relative to it and hashed to bits;
+equal hashes at matching times indicate the same recording. Codec, gain and trimming do not move landmarks, and a speed
+that differs by a few percent blurs them only a little. A pitch that differs by whole semitones rotates the pitch
+classes; the search for candidates undoes that.
 
 The scheme follows landmark fingerprints (Wang 2003) and locality-sensitive hashing by random hyperplanes (Charikar
-2002); the landmarks are of chroma and band levels because both are kept in ``.CURVES.npz``.
+2002); the landmarks are those of chroma and band levels because both are stored in ``.CURVES.npz``.
 """
 
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from mirkit.features.types import ANALYSIS_RATE
 
 Array = npt.NDArray[np.float32]
 
-#: Rows of ``Outline.rows`` per second.
+#: Rows of ``FingerprintFeatures.rows`` per second.
 RATE = ANALYSIS_RATE / HOP
 _CHROMA_FRAMES = HOP // CHROMA_HOP
 #: Decibels that count as much as a pitch class at full strength.
 _DECIBELS = 20.0
 _FLOOR_DB = 50.0
-#: Rows on each side over which the change at a landmark is told.
+#: Rows on each side over which the change at a landmark is measured.
 _SIDE = 6
-#: Rows on each side within which it is the greatest; fewer in tracks below a minute, which would have too few of them.
+#: Rows on each side among which the change is the greatest; fewer in tracks below a minute, for enough landmarks.
 _REACH, _REACH_OF_SHORT = 6, 3
 _SHORT = 60 * RATE
 #: Rows from either end within which there are no landmarks.
@@ -46,20 +46,20 @@ _SEED = 7
 
 @dataclass(frozen=True)
 class FingerprintFeatures:
-    """The course of a track at 5.4 rows a second.
+    """Harmony and levels of a track over time, 5.4 rows per second.
 
     Attributes
     ----------
     rows : float32 array, shape=(n, 16)
-        Twelve pitch classes, less their mean and 0 where nothing sounds, then the levels of four bands in units of
-        20 dB below the loudest moment, at least -2.5. Row ``i`` is centered on ``i / RATE`` seconds.
+        Twelve pitch classes, less their mean and 0 in silence, then the levels of four bands relative to the loudest
+        row, in units of 20 dB, at least -2.5. Row ``i`` is centered on ``i / RATE`` seconds.
     """
 
     rows: Array
 
     @property
     def seconds(self) -> float:
-        """Length."""
+        """Duration (s)."""
         return len(self.rows) / RATE
 
 
@@ -70,9 +70,9 @@ class Landmarks:
     Attributes
     ----------
     times : float32 array, shape=(n,)
-        Seconds.
+        Times (s).
     cells : float32 array, shape=(n, 8, 16)
-        What sounds in the eight cells around each: pitch classes and band levels.
+        Pitch classes and band levels in the eight cells around each landmark.
     """
 
     times: Array
@@ -82,15 +82,25 @@ class Landmarks:
 NO_LANDMARKS = Landmarks(np.zeros(0, np.float32), np.zeros((0, CELLS, COLUMNS), np.float32))
 
 
-def outline(chroma: ChromaCurve, bands: BandCurve) -> FingerprintFeatures:
-    """Bring chroma and band levels to one time base."""
-    sounding = np.where(chroma.active()[:, None], chroma.chroma, 0).astype(np.float32) / 255
-    sounding -= sounding.mean(axis=1, keepdims=True)
-    total: npt.NDArray[np.float64] = np.concatenate((np.zeros((1, 12)), np.cumsum(sounding, axis=0, dtype=np.float64)))
-    count = min(len(bands.energy), 1 + (len(sounding) - 1) // _CHROMA_FRAMES)
+def fingerprint_features(chroma: ChromaCurve, bands: BandCurve) -> FingerprintFeatures:
+    """Bring chroma and band levels to one time base.
+
+    Parameters
+    ----------
+    chroma : ChromaCurve
+    bands : BandCurve
+
+    Returns
+    -------
+    FingerprintFeatures
+    """
+    active = np.where(chroma.active()[:, None], chroma.chroma, 0).astype(np.float32) / 255
+    active -= active.mean(axis=1, keepdims=True)
+    total: npt.NDArray[np.float64] = np.concatenate((np.zeros((1, 12)), np.cumsum(active, axis=0, dtype=np.float64)))
+    count = min(len(bands.energy), 1 + (len(active) - 1) // _CHROMA_FRAMES)
     center = np.arange(count) * _CHROMA_FRAMES
     first = np.maximum(center - _CHROMA_FRAMES // 2, 0)
-    last = np.minimum(center + _CHROMA_FRAMES // 2 + 1, len(sounding))
+    last = np.minimum(center + _CHROMA_FRAMES // 2 + 1, len(active))
     classes = (total[last] - total[first]) / (last - first)[:, None]
     energy = bands.energy[:count].astype(np.float64)
     loudest = energy.max(initial=0.0)
@@ -99,12 +109,12 @@ def outline(chroma: ChromaCurve, bands: BandCurve) -> FingerprintFeatures:
     return FingerprintFeatures(np.concatenate((classes, levels / _DECIBELS), axis=1).astype(np.float32))
 
 
-def landmarks(course: FingerprintFeatures) -> Landmarks:
+def landmarks(features: FingerprintFeatures) -> Landmarks:
     """Find the moments of greatest change, about one in 3 s, and describe the 4.5 s before and after them.
 
-    Beyond the ends of the track there is nothing. A track below 5 s has no landmarks.
+    Beyond the ends of the track, cells are zero. A track below 5 s has no landmarks.
     """
-    rows = course.rows.astype(np.float64)
+    rows = features.rows.astype(np.float64)
     total: npt.NDArray[np.float64] = np.concatenate((np.zeros((1, COLUMNS)), np.cumsum(rows, axis=0)))
     if len(rows) <= 2 * _MARGIN:
         return NO_LANDMARKS
@@ -113,7 +123,7 @@ def landmarks(course: FingerprintFeatures) -> Landmarks:
     reach = _REACH if len(rows) > _SHORT else _REACH_OF_SHORT
     peaks = np.flatnonzero((change == maximum_filter1d(change, 2 * reach + 1)) & (change > 0))
     peaks = peaks[(peaks >= _MARGIN) & (peaks <= len(rows) - _MARGIN)]
-    # Boundary ``i`` lies between rows ``i - 1`` and ``i``; the vertex of a parabola is finer than a row.
+    # Boundary ``i`` is between rows ``i - 1`` and ``i``; a parabola refines it to less than a row.
     where = peaks + vertex_offset(change, peaks)
     edges = _at(total, where[:, None] + _CELLS * RATE)
     cells = np.diff(edges, axis=1) / (np.diff(_CELLS) * RATE)[:, None]
@@ -122,7 +132,7 @@ def landmarks(course: FingerprintFeatures) -> Landmarks:
 
 
 def rotated(cells: Array, semitones: int) -> Array:
-    """What rows or cells would be if the recording sounded so many semitones higher."""
+    """Transpose rows or cells up by a number of semitones."""
     return np.concatenate((np.roll(cells[..., :12], semitones, axis=-1), cells[..., 12:]), axis=-1)
 
 
@@ -133,9 +143,9 @@ class Hashes:
     Attributes
     ----------
     words : uint32 array, shape=(n, 6)
-        One bit for each random hyperplane: on which side of it the landmark lies.
+        One bit for each random hyperplane: on which side of it the landmark is.
     near : uint8 array, shape=(n, 6, 3)
-        The three bits of each word that are least sure, because the landmark lies closest to their planes.
+        The three least certain bits of each word: the landmark is closest to their planes.
     """
 
     words: npt.NDArray[np.uint32]
@@ -143,10 +153,19 @@ class Hashes:
 
 
 def hashes(cells: Array) -> Hashes:
-    """Hash landmarks, shape=(n, 8, 16), by which side of fixed random hyperplanes they lie on."""
+    """Hash landmarks by the sides of fixed random hyperplanes that they are on.
+
+    Parameters
+    ----------
+    cells : float32 array, shape=(n, 8, 16)
+
+    Returns
+    -------
+    Hashes
+    """
     flat = cells.reshape(len(cells), CELLS * COLUMNS)
     planes = np.random.default_rng(_SEED).standard_normal((flat.shape[1], TABLES * BITS), np.float32)
-    # einsum, not matmul: the same sum whatever the BLAS.
+    # einsum, not matmul: its sum does not depend on the BLAS.
     sides = np.einsum("nd,db->nb", flat, planes).reshape(-1, TABLES, BITS)
     words = ((sides > 0) * (np.uint32(1) << np.arange(BITS, dtype=np.uint32))).sum(axis=-1, dtype=np.uint32)
     near = np.argpartition(np.abs(sides), UNSURE, axis=-1)[..., :UNSURE]

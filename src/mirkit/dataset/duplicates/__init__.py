@@ -1,0 +1,1 @@
+"""Finding tracks that are the same recording, and grouping tracks that belong together."""

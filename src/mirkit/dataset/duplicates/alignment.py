@@ -1,0 +1,186 @@
+"""Align two tracks, and decide by their agreement whether they are one recording."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import uniform_filter1d
+
+from mirkit.dataset.duplicates.candidates import Candidate
+from mirkit.dataset.duplicates.features import RATE, FingerprintFeatures, rotated
+
+Array = npt.NDArray[np.float64]
+
+#: Speeds that a copy may have.
+SLOWEST, FASTEST = 0.95, 1.05
+#: Hits on one line deviate by at most the first; hits that are at least the second apart give the speed (s).
+_TOLERANCE, _MIN_DISTANCE = 0.4, 4.0
+#: Hits, and lines through them, that are tried at most.
+_MAX_HITS, _MAX_LINES = 64, 4
+#: Steps of the search around a line, from coarse to fine: of speed, and of time (s).
+_STEPS = ((0.004, 0.1), (0.0015, 0.04), (0.0005, 0.015))
+#: Rows that the search compares.
+_ROWS = 400
+#: Rows over which the mean level is subtracted: 3 s.
+_SLOW_ROWS = 16
+#: Overlap that a decision needs: in seconds, and as a share of the shorter track.
+_MIN_SECONDS, _MIN_SHARE = 5.0, 0.4
+#: Variance below which harmony, or dynamics, do not change: about a hundredth of a pitch class, half a decibel.
+_STILL_HARMONY, _STILL_DYNAMICS = 1e-4, 6e-4
+#: Two tracks are one recording where harmony and dynamics both correlate by the first, or, where only one of them
+#: changes, that one by the second. The lowest of 300 altered copies had 0.777, the highest of 44,550 pairs of similar
+#: loops 0.741.
+SAME, SAME_ALONE = 0.75, 0.85
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How one track is aligned with another.
+
+    Attributes
+    ----------
+    harmony, dynamics : float
+        Correlation of the pitch classes, and of the short-term levels of four bands, over the overlap; 1 for identical
+        audio. NaN where nothing changes.
+    semitones : int
+        Semitones by which the second track is higher.
+    speed : float
+        Speed of the second track over that of the first.
+    offset : float
+        Where the first begins in the second (s of the second); negative where the second lacks the beginning.
+    seconds : float
+        What they share, in seconds of the first.
+    """
+
+    harmony: float
+    dynamics: float
+    semitones: int
+    speed: float
+    offset: float
+    seconds: float
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the two tracks are one recording."""
+        known = [value for value in (self.harmony, self.dynamics) if not math.isnan(value)]
+        return bool(known) and min(known) >= (SAME if len(known) == 2 else SAME_ALONE)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Maps times of the first track to the second: ``second + (time - first) / speed``."""
+
+    first: float
+    second: float
+    speed: float
+
+    def at(self, times: Array) -> Array:
+        return self.second + (times - self.first) / self.speed
+
+
+def align(first: FingerprintFeatures, second: FingerprintFeatures, candidate: Candidate) -> Alignment | None:
+    """Align two tracks by their shared landmarks, and measure how well they agree.
+
+    Parameters
+    ----------
+    first, second : FingerprintFeatures
+    candidate : Candidate
+        Their shared landmarks.
+
+    Returns
+    -------
+    Alignment or None
+        None where the overlap is too short for a decision.
+    """
+    a = _prepared(rotated(first.rows, candidate.semitones))
+    b = _prepared(second.rows)
+    least = max(_MIN_SECONDS, _MIN_SHARE * min(first.seconds, second.seconds))
+    best: tuple[float, _Line] | None = None
+    for line in _lines(candidate.times.astype(np.float64)):
+        scored = (_score(a, b, line, least), line)
+        if best is None or scored[0] > best[0]:
+            best = scored
+    if best is None or best[0] == -math.inf:
+        return None
+    line = _refined(a, b, best[1], least)
+    harmony, dynamics, seconds = _agreement(a, b, line)
+    offset = float(line.at(np.zeros(1))[0])
+    return Alignment(harmony, dynamics, candidate.semitones, line.speed, offset, seconds)
+
+
+def _refined(a: Array, b: Array, line: _Line, least: float) -> _Line:
+    """Search around a line for the best agreement: its shift, then its speed, in ever finer steps."""
+    for faster, later in _STEPS:
+        for speeds, shifts in ((0.0, later), (faster, 0.0), (0.0, later)):
+            around = [_Line(line.first, line.second + k * shifts, line.speed + k * speeds) for k in (0, -1, 1, -2, 2)]
+            line = max(around, key=lambda near: _score(a, b, near, least))
+    return line
+
+
+def _prepared(rows: npt.NDArray[np.float32]) -> Array:
+    """Subtract the mean over 3 s from the levels."""
+    prepared = rows.astype(np.float64)
+    prepared[:, 12:] -= uniform_filter1d(prepared[:, 12:], _SLOW_ROWS, axis=0, mode="nearest")
+    return prepared
+
+
+def _lines(times: Array) -> Iterator[_Line]:
+    """Yield lines through the hits, those with most hits first; where hits give no speed, several speeds are tried."""
+    times = times[np.linspace(0, len(times) - 1, min(len(times), _MAX_HITS)).astype(int)]
+    here, there = times.T
+    apart, other = here[:, None] - here, there[:, None] - there
+    with np.errstate(divide="ignore", invalid="ignore"):
+        speeds = np.where((np.abs(apart) >= _MIN_DISTANCE) & (np.abs(other) > 0), apart / other, np.nan)
+    known = np.argwhere((speeds >= SLOWEST) & (speeds <= FASTEST))
+    lines = [_Line(here[i], there[i], float(speeds[i, j])) for i, j in known if i < j]
+    if not lines:
+        yield from (_Line(here[0], there[0], speed) for speed in np.linspace(SLOWEST, FASTEST, 11))
+        return
+    votes = [int(np.sum(np.abs(line.at(here) - there) < _TOLERANCE)) for line in lines]
+    taken: list[_Line] = []
+    for k in np.argsort(-np.array(votes), kind="stable"):
+        line = lines[k]
+        if all(abs(line.at(here).mean() - old.at(here).mean()) > _TOLERANCE for old in taken):
+            taken.append(line)
+            yield line
+        if len(taken) == _MAX_LINES:
+            return
+
+
+def _score(a: Array, b: Array, line: _Line, least: float) -> float:
+    if not SLOWEST - 0.01 <= line.speed <= FASTEST + 0.01:
+        return -math.inf
+    harmony, dynamics, seconds = _agreement(a, b, line, _ROWS)
+    if seconds < least:
+        return -math.inf
+    known = [value for value in (harmony, dynamics) if not math.isnan(value)]
+    return sum(known) / len(known) if known else -math.inf
+
+
+def _agreement(a: Array, b: Array, line: _Line, rows: int | None = None) -> tuple[float, float, float]:
+    """Correlation of harmony and of dynamics along a line, and the duration of the overlap (s).
+
+    ``rows`` limits about how many evenly spaced rows of the first are compared.
+    """
+    every = 1 if rows is None else max(1, len(a) // rows)
+    a = a[::every]
+    where = line.at(np.arange(len(a)) * every / RATE) * RATE
+    shared = (where >= 0) & (where <= len(b) - 1)
+    if not shared.any():
+        return math.nan, math.nan, 0.0
+    where = where[shared]
+    low = np.minimum(where.astype(np.int64), len(b) - 2)
+    part = (where - low)[:, None]
+    over = (1 - part) * b[low] + part * b[low + 1]
+    under = a[shared]
+    harmony = _correlation(under[:, :12], over[:, :12], _STILL_HARMONY)
+    return harmony, _correlation(under[:, 12:], over[:, 12:], _STILL_DYNAMICS), len(where) * every / RATE
+
+
+def _correlation(x: Array, y: Array, still: float) -> float:
+    """Correlation over all columns, each relative to its own mean."""
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    power = float(np.mean(x * x)), float(np.mean(y * y))
+    return float(np.mean(x * y)) / math.sqrt(power[0] * power[1]) if min(power) > still else math.nan
