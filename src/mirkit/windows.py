@@ -1,5 +1,6 @@
 """Features of any window of a measured track, computed from its stored feature series without decoding audio."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,6 +24,8 @@ from mirkit.store.compiled import use_compiled
 from mirkit.track import Track, rename_hint
 
 Number = float | int | None
+
+_log = logging.getLogger("mirkit")
 
 _TIMBRE = frozenset(stage("timbral").keys)
 
@@ -105,6 +108,8 @@ class WindowAnalyzer:
             part = state.cut.window
             track = Track.at(track.folder / state.cut.source)
             state = TrackState.of(track)
+        for note in state.notes:
+            _log.warning("%s", note)
         settings = read_settings(find_root(track.path))
         backends = {row.job: entry.backend or "" for row in STAGES if (entry := state.provenance.stages.get(row.name))}
         # What a stage has read depends on the backend that measured it, not on the settings of now.

@@ -296,6 +296,31 @@ def test_without_logging_a_library_is_silent(tmp_path: Path) -> None:
     assert (result.stdout, result.stderr) == ("", "")
 
 
+def test_the_command_line_prints_what_the_library_logs(capfd: pytest.CaptureFixture[str]) -> None:
+    from mirkit.cli.output.terminal_log import terminal_log
+
+    with terminal_log():
+        logging.getLogger("mirkit").warning("%s: a note", "song\x1b[2J")
+        logging.getLogger("mirkit").info("not shown")
+    logging.getLogger("mirkit").warning("afterwards")
+    out, err = capfd.readouterr()
+    assert (out, err.splitlines()) == ("", ["note   song\\x1b[2J: a note"])
+
+
+def test_a_folder_that_cannot_be_searched_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "Track"
+    folder.mkdir()
+    (folder / "full_mix.flac").symlink_to(tmp_path / "nowhere.flac")
+    with caplog.at_level(logging.WARNING, "mirkit"):
+        assert mirkit.find_tracks(tmp_path) == []
+    assert "full_mix.flac" in caplog.text
+    caplog.clear()
+    problems: list[str] = []
+    mirkit.find_tracks(tmp_path, problems)
+    assert problems
+    assert not caplog.text
+
+
 def test_captions(tmp_path: Path) -> None:
     folder = make_track(tmp_path / "Track", seconds=4.0)
     before = files_in(tmp_path)

@@ -14,13 +14,15 @@ __all__ = ["launch", "main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    from mirkit.cli.output.terminal_log import terminal_log
     from mirkit.cli.parser import build
 
     try:
         arguments = build().parse_args(argv)
     except SystemExit as stop:  # argparse has printed its line, or --help
         return stop.code if isinstance(stop.code, int) else 2
-    return _guarded(arguments)
+    with terminal_log():
+        return _guarded(arguments)
 
 
 def launch(command: str) -> None:

@@ -1,5 +1,6 @@
 """From a folder that a user gives to the tracks, or the loose files, in it."""
 
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_sound, part_of
 from mirkit.track.sidecar_names import kind_beside
 from mirkit.track.track import Track
+
+_log = logging.getLogger("mirkit")
 
 
 def is_track(path: Path | str) -> bool:
@@ -31,7 +34,11 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
     root : Path
         Folder to search.
     problems : list of str, optional
-        Gets a line for every folder that could not be read.
+        Gets a line for every folder that could not be read; without it they are logged as warnings.
+
+    Returns
+    -------
+    list of Track
 
     Raises
     ------
@@ -39,7 +46,11 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
         ``root`` is no folder that can be read.
     """
     root = Path(os.path.abspath(root))
-    return [Track.of(looked) for looked in walk(root, problems, follow=True) if looked.is_track]
+    lines: list[str] = [] if problems is None else problems
+    tracks = [Track.of(listing) for listing in walk(root, lines, follow=True) if listing.is_track]
+    for line in lines if problems is None else ():
+        _log.warning("%s", line)
+    return tracks
 
 
 def find_all(root: Path | str, problems: list[str] | None = None, notes: list[str] | None = None) -> list[Track]:
