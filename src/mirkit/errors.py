@@ -1,4 +1,4 @@
-"""The one tree of errors. A message says what, of which track, and how to mend it."""
+"""The errors of mirkit. A message says what happened, with which file or track, and what to do."""
 
 
 class MirkitError(Exception):
@@ -6,28 +6,28 @@ class MirkitError(Exception):
 
 
 class AudioError(MirkitError):
-    """Sound that cannot be opened, decoded or written."""
+    """Audio cannot be opened, decoded or written, or an array is no audio."""
 
 
 class InfoError(MirkitError):
-    """A sidecar file (``.INFO``, grid, curves, provenance) that cannot be read or written."""
+    """A sidecar (``.INFO``, beat grid, curves, provenance) cannot be read or written."""
 
 
-class MissingInput(MirkitError):  # noqa: N818 (reads as what it says)
-    """A file that a stage needs is not there: a stem, a grid, a track."""
+class MissingInput(MirkitError):  # noqa: N818 (the name says what is wrong)
+    """A file that a stage needs does not exist: a stem, a beat grid, a track."""
 
 
 class MissingExtra(MirkitError):  # noqa: N818
-    """A package that a backend needs is not installed."""
+    """A package that a backend needs is not installed, or a device is not there."""
 
 
 class WeightsError(MirkitError):
-    """Model weights are missing, damaged, or not allowed."""
+    """Weights of a model are missing, damaged, or refused because of their license."""
 
 
 class ModelError(MirkitError):
-    """A model that was loaded and could not do its work: no memory on the card."""
+    """A model was loaded and could not compute, for instance because the GPU has no memory left."""
 
 
 class SettingsError(MirkitError):
-    """A wrong option or settings file: bad usage, exit status 2."""
+    """An option, an argument or a settings file is wrong: exit status 2."""

@@ -1,4 +1,4 @@
-"""The audio that a function of the public interface is given, and the settings that hold for it."""
+"""The audio argument of the public functions, and the settings that hold for it."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -151,6 +151,6 @@ def _track_or_array(audio: AudioInput) -> tuple[Track | None, tuple[npt.ArrayLik
     if isinstance(audio, str | PathLike):
         return Track.at(Path(audio)), None
     if isinstance(audio, tuple) and len(audio) == 2:
-        audio_from_array(*audio)  # a wrong array is found before any model is loaded
+        audio_from_array(*audio)  # so that a wrong array is reported before any model is loaded
         return None, audio
     raise SettingsError(f"audio is a path or a tuple (array, sample_rate), not {type(audio).__name__}")

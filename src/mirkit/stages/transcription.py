@@ -20,7 +20,7 @@ from mirkit.store.midi import format_midi
 
 @dataclass(frozen=True)
 class Transcription:
-    """Drum hits and how they were found.
+    """Drum hits, and how they were transcribed.
 
     Attributes
     ----------
