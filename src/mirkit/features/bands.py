@@ -1,4 +1,10 @@
-"""Energy in four frequency bands, exact to the energy of the signal."""
+"""Energy in four frequency bands, ``rms_energy_bass``, ``_body``, ``_mid`` and ``_air``.
+
+*Measured*: the RMS level of the signal in 20-120, 120-600, 600-2500 and 2500-22000 Hz, in dBFS; the energies of the
+bands add up to that of the signal. *Reading*: a full-scale sine has -3.01 in its band. A gain moves all four alike, so
+differences between bands describe the tone. *Source*: Parseval's theorem on frames under a sine window (Princen and
+Bradley, IEEE Trans. ASSP 34, 1986).
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -106,6 +112,17 @@ def bands(curve: BandCurve, window: Window) -> BandFeatures:
     -------
     BandFeatures
         ``silent`` below -90 dBFS; ``too short`` where the window holds no sample.
+
+    Examples
+    --------
+    >>> times = np.arange(3 * ANALYSIS_RATE) / ANALYSIS_RATE
+    >>> extractor = BandExtractor(channels=1)
+    >>> extractor.push(0.5 * np.sin(2 * np.pi * 1000 * times)[None].astype(np.float32))
+    >>> features = bands(extractor.finish(), Window(0, 3))
+    >>> round(features.rms_energy_mid, 1)  # 6.02 dB for the amplitude, 3.01 dB from peak to RMS
+    -9.0
+    >>> features.rms_energy_bass < -40
+    True
     """
     start, end = (min(t * ANALYSIS_RATE, curve.samples) for t in (window.start, window.end))
     if end <= start:

@@ -1,4 +1,4 @@
-"""How high the sound of a file really reaches: what is left of it after its source's rate and codec."""
+"""The highest frequency that a file contains: what its source's sample rate and codec have left."""
 
 from dataclasses import dataclass
 
@@ -72,6 +72,18 @@ def bandwidth(curve: BandwidthCurve) -> Value:
     -------
     float
         0 to 22050 Hz. ``silent`` where nothing stands above the noise; ``too short`` below one frame (46 ms).
+
+    Examples
+    --------
+    White noise reaches half of the sample rate:
+
+    >>> from mirkit.features.stft import PowerStft
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, 2 * ANALYSIS_RATE).astype(np.float32)
+    >>> stft, extractor = PowerStft(), BandwidthExtractor()
+    >>> for power in (*stft.push(noise), *stft.finish()):
+    ...     extractor.push_frames(power.copy())
+    >>> bandwidth(extractor.finish())
+    22050.0
     """
     if curve.frames == 0:
         return TOO_SHORT

@@ -1,4 +1,10 @@
-"""Program loudness and loudness range: ITU-R BS.1770-4, EBU R 128 with EBU Tech 3341 and 3342."""
+"""Program loudness and loudness range, ``lufs`` and ``lra``.
+
+*Measured*: the level of the K-weighted signal, over all channels, with pauses left out (``lufs``, LUFS), and how far
+loud and quiet passages lie apart (``lra``, LU). *Reading*: a released song has -16 to -6 LUFS and an ``lra`` of 3 to 10
+LU; -70 is the least that counts as sound. A gain of 1 dB moves ``lufs`` by 1 and ``lra`` not at all. *Sources*: ITU-R
+BS.1770-4 (algorithm and gates), EBU Tech 3341 (windows) and Tech 3342 (loudness range).
+"""
 
 import math
 from dataclasses import dataclass
@@ -106,6 +112,17 @@ def loudness(curve: LoudnessCurve, window: Window) -> LoudnessFeatures:
     LoudnessFeatures
         ``lufs`` is ``too short`` below 400 ms, ``lra`` below 3 s. ``silent``: nothing above the absolute gate of
         -70 LUFS.
+
+    Examples
+    --------
+    A full-scale sine of 997 Hz on one channel has -3.01 LUFS, by which the standard is calibrated:
+
+    >>> times = np.arange(5 * ANALYSIS_RATE) / ANALYSIS_RATE
+    >>> extractor = LoudnessExtractor(channels=1)
+    >>> extractor.push(np.sin(2 * np.pi * 997 * times)[None].astype(np.float32))
+    >>> features = loudness(extractor.finish(), Window(0, 5))
+    >>> round(features.lufs, 2), round(features.lra, 2)
+    (-3.01, 0.0)
     """
     energy = hops_in(curve, window)
     return LoudnessFeatures(_integrated(energy), _range(energy))

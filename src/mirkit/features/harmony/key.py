@@ -1,4 +1,10 @@
-"""Key, mode and atonality: which of the 24 major and minor keys the pitch classes fit best, and how well."""
+"""Key, mode and atonality: which of the 24 major and minor keys the pitch classes fit best, and how well.
+
+*Measured*: the correlation of the mean chroma with key profiles, weighed by how much the pitch classes stand out.
+*Reading*: the key's share of the votes (``confidence``) is mostly right above 0.6 and a guess below 0.3; ``atonality``
+is above 0.9 for noise and twelve-tone rows, 0.1 to 0.4 for mixes, below 0.2 for a cadence. *Source*: Á. Faraldo,
+S. Jordà and P. Herrera, "A multi-profile method for key estimation in EDM", AES Semantic Audio 2017.
+"""
 
 from dataclasses import dataclass
 
@@ -69,6 +75,22 @@ def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
     """Key of a window, by a vote of its parts of about 30 s: the key that most of the music is in.
 
     A mean over a piece that modulates may fit neither of its keys.
+
+    Examples
+    --------
+    C, F, G, C:
+
+    >>> from mirkit.features.harmony.chroma import ChromaExtractor
+    >>> times = np.arange(22050) / 44100
+    >>> def chord(*notes):
+    ...     return sum(0.2 * np.sin(2 * np.pi * 440 * 2 ** ((note - 69) / 12) * times) for note in notes)
+    >>> cadence = (chord(60, 64, 67), chord(65, 69, 72), chord(67, 71, 74), chord(60, 64, 67))
+    >>> extractor = ChromaExtractor()
+    >>> extractor.push(np.concatenate(6 * cadence).astype(np.float32))
+    >>> curve = extractor.finish()
+    >>> estimate = key(curve, Window(0, 12))
+    >>> estimate.key, estimate.mode, estimate.confidence > 0.6
+    ('C', 'major', True)
     """
     frames = frames_in(window, FRAME_RATE, len(curve.chroma))
     if frames.start >= frames.stop:
@@ -95,6 +117,19 @@ def atonality(curve: ChromaCurve, window: Window) -> Value:
     r is the largest correlation of the mean chroma with the 24 key profiles, c the standard deviation of that chroma
     over its mean. White noise and twelve-tone rows above 0.9, drums 0.6 to 0.85, mixes 0.1 to 0.4, a cadence below 0.2.
     Unknown below 10 s.
+
+    Examples
+    --------
+    >>> from mirkit.features.harmony.chroma import ChromaExtractor
+    >>> times = np.arange(22050) / 44100
+    >>> def chord(*notes):
+    ...     return sum(0.2 * np.sin(2 * np.pi * 440 * 2 ** ((note - 69) / 12) * times) for note in notes)
+    >>> cadence = (chord(60, 64, 67), chord(65, 69, 72), chord(67, 71, 74), chord(60, 64, 67))
+    >>> extractor = ChromaExtractor()
+    >>> extractor.push(np.concatenate(6 * cadence).astype(np.float32))
+    >>> curve = extractor.finish()
+    >>> atonality(curve, Window(0, 12)) < 0.1
+    True
     """
     if window.duration < ATONALITY_MIN_SECONDS:
         return TOO_SHORT

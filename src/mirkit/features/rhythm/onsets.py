@@ -223,6 +223,21 @@ class OnsetExtractor:
     ----------
     pulses : bool
         Whether beats will be tracked; without, the curve has nothing but its onsets.
+
+    Examples
+    --------
+    Bursts of noise every half second, the first one after a quarter:
+
+    >>> from mirkit.features.stft import PowerStft
+    >>> times = np.arange(4 * 44100) / 44100
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, len(times))
+    >>> audio = (noise * np.exp(-30 * ((times + 0.25) % 0.5))).astype(np.float32)
+    >>> stft, extractor = PowerStft(), OnsetExtractor()
+    >>> extractor.push_samples(audio)
+    >>> for power in (*stft.push(audio), *stft.finish()):
+    ...     extractor.push_frames(power.copy())
+    >>> extractor.finish().onsets.times.round(2)
+    array([0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75])
     """
 
     def __init__(self, *, pulses: bool = True) -> None:

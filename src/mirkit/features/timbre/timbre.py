@@ -71,6 +71,15 @@ def timbre(samples: FloatArray) -> Timbre:
     -------
     Timbre
         ``silent`` where there is nothing above -70 LUFS (reverberation: where all samples are zero).
+
+    Examples
+    --------
+    A high tone is brighter and sharper than a low one:
+
+    >>> times = np.arange(44100) / 44100
+    >>> low, high = (timbre(np.sin(2 * np.pi * hz * times)[None].astype(np.float32)) for hz in (200, 4000))
+    >>> low.brightness < high.brightness, low.sharpness < high.sharpness
+    (True, True)
     """
     silent = not samples.any()
     reverberant = SILENT if silent else reverberation(half_rate(samples), samples.shape[1])

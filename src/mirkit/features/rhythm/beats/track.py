@@ -1,4 +1,4 @@
-"""From onset curves to a beat grid."""
+"""Beats and downbeats of a piece from its onset series, without a neural model."""
 
 import numpy as np
 
@@ -59,6 +59,23 @@ def track_beats(
     -------
     Beats
         Empty when there is no pulse; ``steady`` is False when there is one that keeps no tempo (rubato).
+
+    Examples
+    --------
+    Bursts of noise at 120 BPM:
+
+    >>> from mirkit.features.rhythm.onsets import OnsetExtractor
+    >>> from mirkit.features.stft import PowerStft
+    >>> seconds = np.arange(20 * 44100) / 44100
+    >>> noise = np.random.default_rng(0).normal(0, 0.1, len(seconds))
+    >>> audio = (noise * np.exp(-30 * (seconds % 0.5))).astype(np.float32)
+    >>> stft, extractor = PowerStft(), OnsetExtractor()
+    >>> extractor.push_samples(audio)
+    >>> for power in (*stft.push(audio), *stft.finish()):
+    ...     extractor.push_frames(power.copy())
+    >>> beats = track_beats(extractor.finish())
+    >>> beats.steady, round(60 / float(np.median(np.diff(beats.times))), 1)
+    (True, 120.0)
     """
     onsets = mix.onsets
     if len(onsets.times) < _FEWEST_ONSETS:
