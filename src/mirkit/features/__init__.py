@@ -1,1 +1,1 @@
-"""Features: pure functions over arrays. No path, no print, no global state in this folder."""
+"""Features: pure functions over arrays. No path, no print, no global state in this package."""

@@ -1,4 +1,4 @@
-"""Which frames of a signal vote, and which frames lie in a window."""
+"""Which frames of a signal are active, and which frames lie in a window."""
 
 import math
 
@@ -16,7 +16,7 @@ FLOOR_DBFS = -200.0
 
 
 def activity_mask(level_db: FloatArray, loudest_db: float) -> npt.NDArray[np.bool_]:
-    """Tell the frames that are neither silent nor more than 60 dB below the loudest frame of the source.
+    """Find the frames that are neither silent nor more than 60 dB below the loudest frame of the source.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ class BandwidthCurve:
 
 
 class BandwidthExtractor:
-    """Average the power spectra of ``PowerStft()``, which other meters share."""
+    """Average the power spectra of ``PowerStft()``, which other extractors share."""
 
     def __init__(self) -> None:
         self._sum = np.zeros(1 + N_FFT // 2)

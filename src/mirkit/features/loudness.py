@@ -77,7 +77,7 @@ class LoudnessExtractor:
     Parameters
     ----------
     channels : int
-        One is measured as one channel, as the standard says (3 dB below the same sound on two channels). Five are taken
+        One is measured as one channel, after the standard (3 dB below the same sound on two channels). Five are taken
         as L R C Ls Rs, six as 5.1 and eight as 7.1 in the order of FLAC and WAV; otherwise every channel counts 1.
     """
 

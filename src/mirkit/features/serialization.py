@@ -1,4 +1,4 @@
-"""Curves as named arrays and back, for the sidecar that keeps them."""
+"""Feature series as named arrays and back, for the sidecar ``.CURVES.npz``."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -18,7 +18,7 @@ from mirkit.features.spectral import SpectralCurve
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-#: Families that can be kept, and what they are.
+#: Kind of feature series that can be stored -> its class.
 KINDS: dict[str, type[Any]] = {
     "loudness": LoudnessCurve,
     "bands": BandCurve,
@@ -31,21 +31,21 @@ KINDS: dict[str, type[Any]] = {
 
 
 def to_arrays(curve: Any) -> Arrays:
-    """Fields of a curve's dataclass as arrays; numbers become arrays of no dimension."""
+    """Return the fields of a series as arrays; numbers become arrays of no dimension."""
     return {field.name: np.asarray(getattr(curve, field.name)) for field in fields(curve)}
 
 
-def from_arrays(family: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
-    """Rebuild a curve of a family of ``KINDS``.
+def from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    """Rebuild a series of a kind of ``KINDS``.
 
     Raises
     ------
     KeyError
         A field is missing.
     """
-    kind = KINDS[family]
-    values = {field.name: arrays[field.name] for field in fields(kind)}
-    return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
+    series = KINDS[kind]
+    values = {field.name: arrays[field.name] for field in fields(series)}
+    return series(**{name: value if value.ndim else value.item() for name, value in values.items()})
 
 
 def beats_to_arrays(beats: Beats) -> Arrays:

@@ -84,7 +84,8 @@ class SpectralFeatures:
 class SpectralExtractor:
     """Measure the power spectra of a mono signal, block by block.
 
-    The spectra are those of ``PowerStft()`` (2048/512, Hann), which other meters share: feed each block to all of them.
+    The spectra are those of ``PowerStft()`` (2048/512, Hann), which other extractors share: feed each block to all of
+    them.
     """
 
     def __init__(self) -> None:

@@ -22,13 +22,13 @@ class Unknown:
 SILENT = Unknown("silent")
 TOO_SHORT = Unknown("too short")
 
-#: What a feature returns for one key: a number, or why there is none.
+#: Value of a feature: a number, or the reason why there is none.
 Value = float | int | Unknown
 
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of time ``[start, end)`` in seconds. A track is ``Window(0, duration)``, a crop a smaller one."""
+    """A span of time ``[start, end)`` in seconds. A track is ``Window(0, duration)``, a clip a smaller one."""
 
     start: float
     end: float

@@ -17,7 +17,7 @@ _BLOCK_VALUES = 1 << 13
 
 @cache
 def median_network(n: int) -> tuple[tuple[int, int], ...]:
-    """Pairs (low, high) to compare in turn so that lane ``n // 2`` of ``n`` lanes ends up with the median.
+    """Pairs (low, high) to compare in turn, after which lane ``n // 2`` of ``n`` lanes holds the median.
 
     Batcher's odd-even merge sort for the next power of two, without the pairs that touch the padding (it would hold
     plus infinity and never move), and then without those that the median lane does not need.
@@ -43,7 +43,7 @@ def median_network(n: int) -> tuple[tuple[int, int], ...]:
 
 
 def running_median(x: FloatArray, width: int, axis: int) -> FloatArray:
-    """Median over ``width`` (odd) neighbors along one axis of a matrix; edges see the matrix mirrored."""
+    """Median over ``width`` (odd) neighbors along one axis of a matrix; the matrix is mirrored at its edges."""
     if width % 2 == 0:
         raise ValueError(f"width must be odd, not {width}")
     half = width // 2
@@ -82,7 +82,8 @@ def _mirror(x: FloatArray, half: int, axis: int) -> FloatArray:
     return np.pad(x, widths, mode="symmetric")
 
 
-#: About 0.4 s of frames, and about 330 Hz of bins.
+#: Frames and bins of the medians, 0.4 s and 330 Hz: longer than a hit and shorter than most notes; wider than a partial
+#: and narrower than the spectrum of a hit.
 TIME_WIDTH = 17
 FREQUENCY_WIDTH = 31
 
@@ -90,13 +91,22 @@ FREQUENCY_WIDTH = 31
 def harmonic_percussive(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Split magnitudes, shape=(frames, bins), into what lasts in time and what spreads over frequency.
 
-    Medians along time and along frequency, as in Fitzgerald (DAFx 2010).
+    Medians along time and along frequency: D. Fitzgerald, "Harmonic/percussive separation using median filtering", DAFx
+    2010.
     """
     return running_median(magnitude, TIME_WIDTH, 0), running_median(magnitude, FREQUENCY_WIDTH, 1)
 
 
 STEMS = ("drums", "bass", "other", "vocals")
 _TINY = np.float32(1e-20)
+#: Crossover from bass to the rest, where each has half of the amplitude. The fundamentals of a bass guitar reach from
+#: 41 Hz (E1) to about 200 Hz (G3), those of most voices begin at 100 Hz, where the bass still takes 98 %: vocals lose
+#: their lowest fundamentals, so that the bass keeps its own. The share falls like the power of a Butterworth low-pass
+#: of third order (exponent 6): steep enough that the octave above holds 1.5 %, without a step that would ring.
+_BASS_HZ, _BASS_ORDER = 200.0, 6
+#: Upper end of what counts as voice. Formants end near 4 kHz; above 6 kHz lie cymbals and noise in the middle of the
+#: stereo picture, and sibilants, which the gentler slope (exponent 4) keeps in part.
+_VOCALS_HZ, _VOCALS_ORDER = 6000.0, 4
 
 
 def estimate(spectra: Spectra) -> FloatArray:
@@ -107,8 +117,8 @@ def estimate(spectra: Spectra) -> FloatArray:
     h2, p2 = harmonic**2, percussive**2
     drums = p2 / (h2 + p2 + _TINY)
     hertz = np.arange(power.shape[1], dtype=np.float32) * HZ_PER_BIN
-    low = 1 / (1 + (hertz / 200) ** 6)
-    band = (1 - low) / (1 + (hertz / 6000) ** 4)
+    low = 1 / (1 + (hertz / _BASS_HZ) ** _BASS_ORDER)
+    band = (1 - low) / (1 + (hertz / _VOCALS_HZ) ** _VOCALS_ORDER)
     bass = (1 - drums) * low
     center = _center(spectra)
     vocals = (1 - drums) * band * center
@@ -116,7 +126,7 @@ def estimate(spectra: Spectra) -> FloatArray:
 
 
 def _center(spectra: Spectra) -> FloatArray:
-    """How much of a bin stands in the middle between left and right; undecided (0.5) for mono."""
+    """How much of a bin lies in the middle between left and right, 0 to 1; 0.5 for mono, where this is unknown."""
     if len(spectra) < 2:
         return np.full(spectra.shape[1:], 0.5, np.float32)
     left, right = spectra[0], spectra[1]

@@ -12,15 +12,15 @@ from mirkit.separation.stft import Analysis, Spectra, StftConfig, Synthesis
 def fit_full_scale(stems: FloatArray, mix: FloatArray) -> FloatArray:
     """Move what exceeds full scale from one stem to the others, their sum unchanged.
 
-    Two stems may each pass full scale where the mix does not, because they cancel. Cutting one of them off
-    would show up in the sum; handing the excess to stems that have room does not.
+    Two stems may each exceed full scale where the mix does not, because they cancel. Clipping one of them would change
+    the sum; moving the excess to stems that are below full scale does not.
 
     Parameters
     ----------
     stems : array, shape=(stems, channels, n)
         Stems that add up to the mix.
     mix : array, shape=(channels, n)
-        The mix; where itself exceeds full scale, its stems may reach as far.
+        The mix. Where it exceeds full scale itself, its stems may reach as far.
 
     Returns
     -------
@@ -40,16 +40,16 @@ def fit_full_scale(stems: FloatArray, mix: FloatArray) -> FloatArray:
 
 
 STEMS = masks.STEMS
-#: Frames decided at a time (about 12 s), and how far the decision looks to either side (about 1.5 s).
+#: Frames whose masks are computed at a time (about 12 s), and context on either side that is used for them (1.5 s).
 CORE_FRAMES = 512
 CONTEXT_FRAMES = 64
 
 
 class Separator:
-    """Splits a mix into drums, bass, other and vocals that add up to it.
+    """Split a mix into drums, bass, other and vocals that add up to it.
 
     Stems have the channels and the length of the mix and start with it. The sum is exact to float32 rounding, because
-    ``other`` is what the other three leave. Results do not depend on how the mix is cut into blocks.
+    ``other`` is the mix less the other three. Results do not depend on how the mix is cut into blocks.
 
     Parameters
     ----------
@@ -60,18 +60,18 @@ class Separator:
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        grid = StftConfig(rate)
-        self._analysis = Analysis(grid, channels)
-        self._synthesis = Synthesis(grid, 3 * channels)
+        config = StftConfig(rate)
+        self._analysis = Analysis(config, channels)
+        self._synthesis = Synthesis(config, 3 * channels)
         self._channels = channels
-        self._portion = CORE_FRAMES * grid.hop
+        self._portion = CORE_FRAMES * config.hop
         self._waiting = np.zeros((channels, 0), np.float32)
         self._mix = np.zeros((channels, 0), np.float32)
-        self._spectra = np.zeros((channels, 0, grid.bins), np.complex64)
+        self._spectra = np.zeros((channels, 0, config.bins), np.complex64)
         self._decided = 0
 
     def push(self, block: FloatArray) -> Iterator[dict[str, FloatArray]]:
-        """Take the next samples, shape=(channels, n); yield blocks of stems, a name each, as they are ready."""
+        """Take the next samples, shape=(channels, n); yield blocks of stems by name, as they become ready."""
         self._waiting = np.concatenate((self._waiting, np.asarray(block, np.float32)), axis=1)
         while self._waiting.shape[1] >= self._portion:
             portion, self._waiting = self._waiting[:, : self._portion], self._waiting[:, self._portion :]
@@ -91,8 +91,8 @@ class Separator:
             return
         shares = masks.estimate(self._spectra)[:, self._decided : ready]
         core = self._spectra[:, self._decided : ready]
-        parts = shares[:, None] * core[None]
-        signals = self._synthesis.push(parts.reshape(-1, *parts.shape[2:]))
+        masked = shares[:, None] * core[None]
+        signals = self._synthesis.push(masked.reshape(-1, *masked.shape[2:]))
         keep = max(0, ready - CONTEXT_FRAMES)
         self._spectra = self._spectra[:, keep:]
         self._decided = ready - keep
@@ -109,7 +109,7 @@ class Separator:
 
 
 def separate(blocks: Iterable[FloatArray], rate: int, channels: int) -> Iterator[dict[str, FloatArray]]:
-    """Blocks of four stems from blocks of a mix: `Separator` as one call.
+    """Separate blocks of a mix into blocks of four stems: `Separator` as one call.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def separate(blocks: Iterable[FloatArray], rate: int, channels: int) -> Iterator
     Yields
     ------
     dict
-        Arrays float32, shape=(channels, n), under ``drums``, ``bass``, ``other`` and ``vocals``; n varies.
+        Arrays, float32, shape=(channels, n), for ``drums``, ``bass``, ``other`` and ``vocals``; n varies.
     """
     separator = Separator(rate, channels)
     for block in blocks:

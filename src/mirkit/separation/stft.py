@@ -1,4 +1,4 @@
-"""Short-time spectra of any number of channels and their exact way back, block by block.
+"""Short-time spectra of any number of channels and their exact inverse, block by block.
 
 Lengths are set in seconds and hertz, not in samples: whatever the sampling rate, a spectrum has the same bin spacing
 and the same number of frames a second, so that everything between analysis and synthesis counts in bins and frames.
@@ -58,10 +58,10 @@ class Analysis:
     The signal is extended by ``n_fft - hop`` zeros at both ends, so that each sample lies in `OVERLAP` frames.
     """
 
-    def __init__(self, grid: StftConfig, channels: int) -> None:
-        self._grid = grid
-        self._window = hann(grid.n_fft)
-        self._rest = np.zeros((channels, grid.n_fft - grid.hop), np.float32)
+    def __init__(self, config: StftConfig, channels: int) -> None:
+        self._config = config
+        self._window = hann(config.n_fft)
+        self._rest = np.zeros((channels, config.n_fft - config.hop), np.float32)
         self._taken = 0
 
     def push(self, block: FloatArray) -> Spectra:
@@ -71,15 +71,15 @@ class Analysis:
 
     def finish(self) -> Spectra:
         """Return the last spectra, completed with zeros."""
-        grid = self._grid
-        tail = (grid.n_fft - grid.hop) + (-self._taken) % grid.hop
+        config = self._config
+        tail = (config.n_fft - config.hop) + (-self._taken) % config.hop
         return self._spectra(np.zeros((len(self._rest), tail), np.float32))
 
     def _spectra(self, block: FloatArray) -> Spectra:
-        n_fft, hop = self._grid.n_fft, self._grid.hop
+        n_fft, hop = self._config.n_fft, self._config.hop
         signal = np.concatenate((self._rest, block), axis=1)
         count = max(0, 1 + (signal.shape[1] - n_fft) // hop)
-        spectra = np.empty((len(signal), count, self._grid.bins), np.complex64)
+        spectra = np.empty((len(signal), count, self._config.bins), np.complex64)
         if count:
             frames = sliding_window_view(signal, n_fft, axis=1)[:, ::hop]
             for i in range(0, count, _FRAMES_PER_CALL):
@@ -92,16 +92,16 @@ class Analysis:
 class Synthesis:
     """Samples from spectra by overlap and add; the inverse of `Analysis`, the padding in front left out."""
 
-    def __init__(self, grid: StftConfig, channels: int) -> None:
-        self._grid = grid
-        self._window = hann(grid.n_fft) / np.float32(_WINDOW_SUM)
-        self._tail = np.zeros((channels, grid.n_fft - grid.hop), np.float32)
-        self._skip = grid.n_fft - grid.hop
+    def __init__(self, config: StftConfig, channels: int) -> None:
+        self._config = config
+        self._window = hann(config.n_fft) / np.float32(_WINDOW_SUM)
+        self._tail = np.zeros((channels, config.n_fft - config.hop), np.float32)
+        self._skip = config.n_fft - config.hop
 
     def push(self, spectra: Spectra) -> FloatArray:
         """Take spectra, shape=(channels, frames, bins); return the samples they complete, shape=(channels, n)."""
         channels, count = spectra.shape[:2]
-        n_fft, hop = self._grid.n_fft, self._grid.hop
+        n_fft, hop = self._config.n_fft, self._config.hop
         signal = np.zeros((channels, n_fft - hop + count * hop), np.float32)
         signal[:, : n_fft - hop] = self._tail
         for i in range(0, count, _FRAMES_PER_CALL):

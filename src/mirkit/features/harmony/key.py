@@ -25,7 +25,7 @@ _MINOR = (1.0, 0.233, 0.3615, 0.3905, 0.2925, 0.3777, 0.1961, 0.7425, 0.2701, 0.
 
 #: Standard deviation / mean of a chroma that counts as fully pitched: mixes 0.2 to 0.6, drums 0.2, noise below 0.03.
 _FULL_CONTRAST = 0.25
-#: Length of the parts of a piece that vote, s: long enough to hear past a passing chord, short beside a modulation.
+#: Length of the parts of a piece that vote, s: much longer than a passing chord, much shorter than a modulation.
 _PART = 30.0
 #: Votes are exp(sharpness x fit), scaled to a sum of 1. 10 makes the winner's share follow how often it is right.
 _SHARPNESS = 10.0

@@ -1,1 +1,1 @@
-"""Rhythm: onsets, beats, tempo, and what onsets and beats say together. Pure functions over arrays."""
+"""Rhythm: onsets, beats, tempo, and features of both. Pure functions over arrays."""

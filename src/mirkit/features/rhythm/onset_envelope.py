@@ -1,4 +1,4 @@
-"""How fast the mel bands of a signal grow, frame by frame: what onsets are picked from, and beats tracked by."""
+"""Growth of the mel bands of a signal, frame by frame: the input of onset detection and beat tracking."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -37,7 +37,7 @@ Levels = npt.NDArray[np.int16]
 
 
 class BandOnsetStrength(NamedTuple):
-    """What onsets are picked from. Frame ``i`` is centered on ``i / FRAME_RATE`` seconds.
+    """Input of onset detection. Frame ``i`` is centered on ``i / FRAME_RATE`` seconds.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class BandOnsetStrength(NamedTuple):
 
 
 class Pulses(NamedTuple):
-    """What beats are tracked by, beside the onsets.
+    """Input of beat tracking, beside the onsets.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Pulses(NamedTuple):
 
 
 def band_onset_strength(levels: Levels, before: Levels, peak: int) -> BandOnsetStrength:
-    """Rise of consecutive frames.
+    """Onset strength of consecutive frames.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def band_onset_strength(levels: Levels, before: Levels, peak: int) -> BandOnsetS
 
 
 def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
-    """Pulses of consecutive frames; parameters are those of :func:`rise_of`."""
+    """Pulses of consecutive frames; parameters are those of :func:`band_onset_strength`."""
     frames = len(levels)
     growth = np.zeros(frames, np.float32)
     hits = np.zeros((frames, HIT_BANDS), np.float16)

@@ -82,48 +82,48 @@ class Onsets:
 
 
 class OnsetPicker:
-    """Find where notes and hits begin, in curves that arrive piece by piece.
+    """Find the beginnings of notes and hits in onset strengths that arrive in blocks.
 
     Peaks of the novelty curve (SuperFlux: Boeck & Widmer, "Maximum filter vibrato suppression for onset detection",
     DAFx 2013) over an adaptive threshold, then moved to the steepest rise of the energy, so that times are those of
     the attack and not of the frame. Steady tones, stationary noise and silence have none; a gain on the signal changes
-    nothing. Nor does the length of the pieces: only what peaks need around them is held.
+    nothing. Nor does the length of the blocks: only the surroundings that peaks need are held.
     """
 
     def __init__(self) -> None:
-        self._rise = BandOnsetStrength(np.zeros(0, np.float32), np.zeros(0, np.float32))
+        self._strength = BandOnsetStrength(np.zeros(0, np.float32), np.zeros(0, np.float32))
         self._energy = np.zeros((0, 2), np.float32)
         self._start = 0  # frame that what is held begins with
         self._picked = 0  # frame before which peaks have been picked
-        self._found: list[Onsets] = []
+        self._picked_onsets: list[Onsets] = []
 
-    def push(self, rise: BandOnsetStrength, energy: Sequence[npt.NDArray[np.float32]]) -> None:
+    def push(self, strength: BandOnsetStrength, energy: Sequence[npt.NDArray[np.float32]]) -> None:
         """Take the next frames, and the next energies.
 
         Parameters
         ----------
-        rise : BandOnsetStrength
+        strength : BandOnsetStrength
         energy : sequence of float32 arrays, shape=(steps, 2)
             Energy of the samples, and of their first difference, per ``FINE_HOP`` samples.
         """
-        self._rise = BandOnsetStrength(*map(np.concatenate, zip(self._rise, rise, strict=True)))
+        self._strength = BandOnsetStrength(*map(np.concatenate, zip(self._strength, strength, strict=True)))
         self._energy = np.concatenate((self._energy, *energy))
-        ends = self._start + min(len(self._rise.novelty), len(self._energy) // _STEPS)
+        ends = self._start + min(len(self._strength.novelty), len(self._energy) // _STEPS)
         if ends - _MARGIN > self._picked:
             self._pick(ends - _MARGIN, last=False)
             gone = max(0, self._picked - _MARGIN) - self._start
-            self._rise = BandOnsetStrength(*(field[gone:].copy() for field in self._rise))
+            self._strength = BandOnsetStrength(*(field[gone:].copy() for field in self._strength))
             self._energy = self._energy[gone * _STEPS :].copy()
             self._start += gone
 
     def finish(self) -> "Onsets":
         """Return all onsets."""
-        frames = self._start + len(self._rise.novelty)
+        frames = self._start + len(self._strength.novelty)
         if not frames:
             return Onsets(np.zeros(0), np.zeros(0))
         self._pick(frames, last=True)
-        times = np.concatenate([found.times for found in self._found])
-        strengths = np.concatenate([found.strengths for found in self._found])
+        times = np.concatenate([onsets.times for onsets in self._picked_onsets])
+        strengths = np.concatenate([onsets.strengths for onsets in self._picked_onsets])
         times = np.minimum(times, (frames - 1) / FRAME_RATE)
         order = np.argsort(times, kind="stable")
         times, strengths = times[order], strengths[order]
@@ -133,7 +133,7 @@ class OnsetPicker:
 
     def _pick(self, until: int, *, last: bool) -> None:
         """Find the onsets of the frames that come before ``until`` and were not looked at yet."""
-        envelope, novelty = self._rise
+        envelope, novelty = self._strength
         base = median_filter(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
         height = maximum_filter1d(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
         top = maximum_filter1d(novelty, 2 * _PEAK_REACH + 1, mode="mirror")
@@ -150,7 +150,7 @@ class OnsetPicker:
         times = (peaks + self._start) / FRAME_RATE + LEAD_SECONDS + vertex_offset(novelty, peaks) / FRAME_RATE
         for i in range(0, len(times), _AT_ONCE):
             times[i : i + _AT_ONCE] = _refined(times[i : i + _AT_ONCE], self._energy, self._start * _STEPS)
-        self._found.append(Onsets(times, strengths))
+        self._picked_onsets.append(Onsets(times, strengths))
         self._picked = until
 
 
@@ -192,7 +192,7 @@ _SECTION = 25_600  # frames, 297 s
 
 @dataclass(frozen=True)
 class OnsetCurve:
-    """What beat tracking needs of one signal.
+    """Onsets of one signal, and the series that beat tracking uses.
 
     Attributes
     ----------
@@ -215,14 +215,14 @@ class OnsetCurve:
 class OnsetExtractor:
     """Onsets of a mono signal that arrives in blocks, as power frames (2048/512) and as samples.
 
-    The two may be pushed in any order and in blocks of any length. What is held for the signal's highest level to show
-    is ten minutes at most: of longer sounds, every five minutes are measured against the highest level up to five
-    minutes on, so that memory hardly grows. Only what is 60 dB below a later climax can tell the difference.
+    The two may be pushed in any order and in blocks of any length. At most ten minutes are held to find the highest
+    level of the signal: in longer audio every five minutes are measured against the highest level up to five minutes
+    later, so that memory hardly grows. This changes only what lies 60 dB below a later climax.
 
     Parameters
     ----------
     pulses : bool
-        Whether beats will be tracked; without, the curve has nothing but its onsets.
+        Whether beats will be tracked; otherwise the result holds nothing but the onsets.
 
     Examples
     --------

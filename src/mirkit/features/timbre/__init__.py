@@ -4,12 +4,12 @@ Models, regression coefficients and constants are those of deliverable D5.8 of t
 S. Safavi, T. Brookes, R. Mason, W. Wang, M. Plumbley: "Release of timbral characterization tools for semantically
 annotating non-musical content", Institute of Sound Recording, University of Surrey, 2019) as upstream published them:
 https://github.com/AudioCommons/timbral_models, commit 6a97eec, Apache-2.0, copyright Andy Pearce and the University of
-Surrey. The code here is written anew for speed; values agree to a few thousandths.
+Surrey. The code here is new, for speed; values agree to a few thousandths.
 
-The models were fitted to ratings of short single sounds (0-100, larger is more so). On music they are applied as they
-are: what they find per note is averaged over all notes, what they find per frame over all frames.
+The models were fitted to ratings of short single sounds (0-100, larger is more so). On music they are applied without
+change: results per note are averaged over all notes, results per frame over all frames.
 
-What upstream does that changes values is done here too, and said where it is done: channels are added, not averaged,
+Where upstream's steps change values they are kept, and named where they are done: channels are added, not averaged,
 and only the first three; a sound is brought to -24 LUFS first, unless that clips (not for reverberation); only one note
 found means the whole sound; sums, weights and clipping are as they were. Where upstream fails, the value is unknown.
 """

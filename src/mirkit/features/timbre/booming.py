@@ -18,9 +18,9 @@ def booming(pattern: LoudnessPattern) -> Value:
     """
     weights, low = _hatano()
     index = np.zeros(len(pattern.rms))
-    heard = pattern.specific[pattern.audible]
-    band_sum = 10 * np.log10((10 ** (heard * weights / 10)).sum(axis=1))
-    index[pattern.audible] = band_sum * heard[:, :low].sum(axis=1) / heard.sum(axis=1)
+    audible = pattern.specific[pattern.audible]
+    band_sum = 10 * np.log10((10 ** (audible * weights / 10)).sum(axis=1))
+    index[pattern.audible] = band_sum * audible[:, :low].sum(axis=1) / audible.sum(axis=1)
     mean = np.average(index, weights=np.square(pattern.rms))
     level = (pattern.specific * bark_weights(0, 70)).sum(axis=1).mean()
     return score(43.67402696195865 * log10(mean) - 10.90054738389845 * log10(level) + 26.836530575185435)

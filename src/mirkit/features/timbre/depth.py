@@ -47,17 +47,17 @@ def depth(rumble_free: FloatArray, work: FloatArray) -> Value:
     scale = _SIZE / window_sum(len(rumble_free), _SIZE) ** 2
     power = energies(rumble_free, _SIZE, _HOP) * scale
     spectrum = total_spectrum(rumble_free, _SIZE, _HOP)
-    found = peaks(spectrum, _PEAK_SHARE, _HZ_PER_BIN, floor=float(spectrum.min()))
+    peak = peaks(spectrum, _PEAK_SHARE, _HZ_PER_BIN, floor=float(spectrum.min()))
     total = power.sum()
-    if not total or not len(found.index):
+    if not total or not len(peak.index):
         return UNDEFINED
-    heard = power > _LEAST_POWER
+    loud = power > _LEAST_POWER
     low = Cascade(low_pass(_CENTROID_HZ))(rumble_free, work)
-    centroid = min(_low_centroid(low, heard, power) / total, _CENTROID_HZ)
+    centroid = min(_low_centroid(low, loud, power) / total, _CENTROID_HZ)
     low_power = energies(Cascade(low_pass(_RATIO_HZ))(rumble_free, work), _SIZE, _HOP) * scale
-    ratio = low_power[heard].sum() / total
+    ratio = low_power[loud].sum() / total
     duration = log10(_mean_decay(rumble_free, work))
-    pitch = _pitch(found, spectrum)
+    pitch = _pitch(peak, spectrum)
     return score(
         -0.0043703565847874465 * centroid
         + 32.83743202462131 * ratio
@@ -69,8 +69,8 @@ def depth(rumble_free: FloatArray, work: FloatArray) -> Value:
     )
 
 
-def _low_centroid(low: FloatArray, heard: npt.NDArray[np.bool_], power: FloatArray) -> float:
-    """Sum over the frames heard of the centroid of what is left below 2 kHz times the frame's power."""
+def _low_centroid(low: FloatArray, loud: npt.NDArray[np.bool_], power: FloatArray) -> float:
+    """Sum over the loud frames of the centroid of the signal below 2 kHz times the frame's power."""
     step = _KEEP_EVERY if len(low) > _SIZE else 1
     low = np.ascontiguousarray(low[::step])
     once = np.ones((1 + _SIZE // step // 2, 1), np.float32)
@@ -78,10 +78,10 @@ def _low_centroid(low: FloatArray, heard: npt.NDArray[np.bool_], power: FloatArr
     moment = once * np.arange(len(once), dtype=np.float32)[:, None]
     centroids = []
     for spectrum in spectra(low, _SIZE // step, _HOP // step):
-        with np.errstate(invalid="ignore"):  # silent frames, which are not heard
+        with np.errstate(invalid="ignore"):  # silent frames, which do not count
             centroids.append((spectrum * moment).sum(axis=0) / (spectrum * once).sum(axis=0))
     centroid = np.concatenate(centroids)[: len(power)] * _HZ_PER_BIN
-    return float((centroid * power)[heard].sum())
+    return float((centroid * power)[loud].sum())
 
 
 def _mean_decay(x: FloatArray, envelope: FloatArray) -> float:
@@ -98,6 +98,6 @@ def _mean_decay(x: FloatArray, envelope: FloatArray) -> float:
     return float(np.mean(decays)) * RMS_STEP / ANALYSIS_RATE
 
 
-def _pitch(found: Peaks, spectrum: FloatArray) -> float:
+def _pitch(peak: Peaks, spectrum: FloatArray) -> float:
     """Logarithm of the lowest peak's frequency; 0 where the strongest peak is at 0 Hz."""
-    return log10(found.hz.min()) if found.hz[spectrum[found.index].argmax()] > 0 else 0.0
+    return log10(peak.hz.min()) if peak.hz[spectrum[peak.index].argmax()] > 0 else 0.0

@@ -36,7 +36,7 @@ def bandwidths(padded: FloatArray, gain: float) -> FloatArray:
     ----------
     padded : float32 array, shape=(n,), n >= 4096
     gain : float
-        Factor that the sound is heard with.
+        Factor by which the samples are multiplied.
 
     Returns
     -------

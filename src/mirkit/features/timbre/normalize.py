@@ -1,4 +1,4 @@
-"""What every model but reverberation hears: the channels added up, as if brought to -24 LUFS."""
+"""Input of every model but reverberation: the sum of the channels, as if brought to -24 LUFS."""
 
 import math
 
@@ -9,7 +9,7 @@ from mirkit.features.loudness import to_energy
 from mirkit.features.timbre.filters import PASS_THROUGH, Cascade, Section
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
-#: Zeros kept in front of the sound: hardness hears them, the others begin after them.
+#: Zeros kept in front of the sound: hardness includes them, the others begin after them.
 LEAD = 4097
 
 _TARGET_LUFS = -24.0

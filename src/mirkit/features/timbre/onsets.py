@@ -159,9 +159,9 @@ def strength_of(x: Float32, gain: float, percussive: PercussiveShare | None = No
     ----------
     x : float32 array, shape=(n,)
     gain : float
-        Factor that the sound is heard with: it sets the level below which nothing counts.
+        Factor by which the samples are multiplied: it sets the level below which nothing counts.
     percussive : PercussiveShare, optional
-        Is given the spectra too.
+        Receives the spectra too.
 
     Returns
     -------

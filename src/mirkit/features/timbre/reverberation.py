@@ -28,8 +28,8 @@ def reverberation(halves: list[FloatArray], length: int) -> Value:
     Jan & Wang (EUSIPCO 2012), after Loellmann et al. (IWAENC 2010): where three or four consecutive parts of 29 ms
     decay in variance, maximum and minimum, the decay of a Laplace distribution that is most likely votes for one of ten
     times; the most frequent of the last 735 votes is smoothed, and the estimate is the mean over the voting frames.
-    Times reach from 0.2 to 1.1 s, so values from 29.8 to 86.0. Neither upstream nor we look at frames that decay in all
-    seven parts. Ill-conditioned: a 16-bit round trip can move it by ten points.
+    Times reach from 0.2 to 1.1 s, so values from 29.8 to 86.0. Frames that decay in all seven parts are not
+    used, as in upstream. Ill-conditioned: a 16-bit round trip can move it by ten points.
 
     Parameters
     ----------

@@ -14,8 +14,8 @@ def sharpness(pattern: LoudnessPattern) -> Value:
     """
     weights = _fastl()
     sharp = np.zeros(len(pattern.rms))
-    heard = pattern.specific[pattern.audible]
-    sharp[pattern.audible] = 0.11 * (heard * weights).sum(axis=1) / heard.sum(axis=1)
+    audible = pattern.specific[pattern.audible]
+    sharp[pattern.audible] = 0.11 * (audible * weights).sum(axis=1) / audible.sum(axis=1)
     mean = np.average(sharp, weights=np.square(pattern.rms))
     return score(102.50508921364404 * log10(mean) + 34.432655185001735)
 

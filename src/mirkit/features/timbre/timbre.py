@@ -40,7 +40,7 @@ class Timbre:
     booming : Value
         Low-frequency resonance.
     reverberation : Value
-        Probability, times 100, that the sound is heard as reverberant; between 29.8 and 86.0.
+        Probability, times 100, that a listener calls the sound reverberant; between 29.8 and 86.0.
     sharpness : Value
         High frequencies that hurt.
     warmth : Value
@@ -65,7 +65,7 @@ def timbre(samples: FloatArray) -> Timbre:
     Parameters
     ----------
     samples : float32 array, shape=(channels, n)
-        Only the first three channels are heard, by reverberation the first two.
+        Only the first three channels are used, by reverberation the first two.
 
     Returns
     -------
@@ -149,7 +149,7 @@ class TimbreExtractor:
 
     def push(self, block: FloatArray) -> None:
         """Take the next samples, shape=(channels, n), float32."""
-        # What the models hear of them is kept: the sum of the channels, and the first two at half the rate.
+        # Only the input of the models is kept: the sum of the channels, and the first two at half the rate.
         self._sums.append(channel_sum(block))
         for half, samples in zip(self._halves, half_rate(block, self._held), strict=True):
             half.append(samples)
