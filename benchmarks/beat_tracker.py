@@ -63,7 +63,7 @@ def main() -> None:
     print(f"log-mel, ours        {cpu:7.2f} s CPU  {seconds / cpu:7.0f} x real time")
     if device != "cpu":
         ours()
-    heard, wall, cpu = clocked(ours)
+    activations, wall, cpu = clocked(ours)
     spent = cpu if device == "cpu" else wall
     print(f"whole path, ours     {cpu:7.2f} s CPU  {wall:7.2f} s  {seconds / spent:7.1f} x real time")
     print(f"after: {megabytes():.0f} MB resident at most")
@@ -87,7 +87,7 @@ def main() -> None:
     theirs, wall, cpu = clocked(package)
     spent = cpu if device == "cpu" else wall
     print(f"network, the package {cpu:7.2f} s CPU  {wall:7.2f} s  {seconds / spent:7.1f} x real time")
-    print(f"largest difference of a logit: {np.abs(theirs - heard.beat).max():.1e}")
+    print(f"largest difference of a logit: {np.abs(theirs - activations.beat).max():.1e}")
 
 
 if __name__ == "__main__":

@@ -118,9 +118,9 @@ def load(path: Path) -> np.ndarray:
     return mono if rate == RATE else soxr.resample(mono, rate, RATE)
 
 
-def score(truth: dict, heard: Found) -> list[float]:
+def score(truth: dict, measured: Found) -> list[float]:
     """Return one piece's row of ``COLUMNS``; NaN where a column does not apply."""
-    beats, downbeats, meter, bpm, defined = heard
+    beats, downbeats, meter, bpm, defined = measured
     if truth["bpm"] is None:
         return [np.nan] * 10 + [float(defined)]
     row: list[float] = []
@@ -208,8 +208,8 @@ def without_pulse(seeds: int = 20) -> None:
             np.sin(2 * np.pi * rng.uniform(60, 600) * t + 3 * np.sin(rng.uniform(0.2, 3) * t)) for _ in range(4)
         )
         for name, sound in (("noise", color), ("drone", drone), ("speech-like", speech)):
-            heard = ours((0.3 * sound / np.abs(sound).max()).astype(np.float32))
-            false[name] = false.get(name, 0) + int(heard[4])
+            measured = ours((0.3 * sound / np.abs(sound).max()).astype(np.float32))
+            false[name] = false.get(name, 0) + int(measured[4])
     print(f"\nbpm_is_defined on {seeds} seeds each:", ", ".join(f"{name} {count}" for name, count in false.items()))
 
 
@@ -249,8 +249,8 @@ def main() -> None:
         truths.append(truth)
         for tracker, track in trackers.items():
             own = tracker == "ours"
-            heard = track(sound) if own else kept(options.corpus, tracker, name, functools.partial(track, sound))
-            rows[tracker].append(score(truth, heard))
+            measured = track(sound) if own else kept(options.corpus, tracker, name, functools.partial(track, sound))
+            rows[tracker].append(score(truth, measured))
             last = rows[tracker][-1]
             if (
                 tracker == "ours"
@@ -259,8 +259,8 @@ def main() -> None:
                 and (last[3] < 0.9 or last[6] < 0.8 or not last[8])
             ):
                 print(
-                    f"{name:28s} F {last[3]:.2f} down {last[6]:.2f} bpm {heard[3]:.1f}/{truth['bpm']:.1f} "
-                    f"{heard[2]}/{truth['meter']}"
+                    f"{name:28s} F {last[3]:.2f} down {last[6]:.2f} bpm {measured[3]:.1f}/{truth['bpm']:.1f} "
+                    f"{measured[2]}/{truth['meter']}"
                 )
     styles = [truth["style"] for truth in truths]
     corpus = [style not in ("mdb", "excerpt") for style in styles]

@@ -160,8 +160,8 @@ def main() -> None:
             print(f"{name}: {done.stderr.strip().splitlines()[-1]}")
             continue
         rows.append(json.loads(done.stdout.splitlines()[-1]))
-        told = rows[-1]
-        print(f"{told['model']:20} {told['x']:6.1f} x   peak {told['peak_mib']:5.0f} MiB   {told}")
+        last = rows[-1]
+        print(f"{last['model']:20} {last['x']:6.1f} x   peak {last['peak_mib']:5.0f} MiB   {last}")
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2))
 

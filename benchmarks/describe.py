@@ -4,7 +4,7 @@
 the real size on a CUDA card, in bfloat16.
 
 Weights are random and made here, sizes that decide the number of tokens are the real ones. CPU seconds, one thread.
-Each answer has ``--tokens`` tokens, whatever it says, and the tokens of both ways are compared.
+Each answer has ``--tokens`` tokens, whatever it contains, and the tokens of both ways are compared.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python benchmarks/drum_corpus.py FOLDER [COUNT]    # render what is missing; a piece is NNN.flac + NNN.json
 
-Every voice is rendered by itself, so that the mix, the room and the compression can differ from piece to piece as they
-do from record to record. The JSON holds ``hits``: [seconds, voice, velocity 1-127]. Needs fluidsynth and any of the
+Every instrument is rendered by itself, so that mix, reverb and compression can differ from piece to piece as they do
+from record to record. The JSON holds ``hits``: [seconds, voice, velocity 1-127]. Needs fluidsynth and any of the
 soundfonts below; nothing real goes in, so what is tuned here can be measured on real drums.
 """
 
@@ -169,8 +169,9 @@ def write(folder: Path, count: int) -> list[Path]:
         hits = patterns(rng)
         font, program = kit(rng)
         encode(path, [mixed(render(hits, font, program), rng)[None]], rate=RATE, channels=1)
-        told = {"hits": [[hit.time, hit.voice, hit.velocity] for hit in hits], "font": Path(font).stem, "kit": program}
-        path.with_suffix(".json").write_text(json.dumps(told))
+        rows = [[hit.time, hit.voice, hit.velocity] for hit in hits]
+        annotation = {"hits": rows, "font": Path(font).stem, "kit": program}
+        path.with_suffix(".json").write_text(json.dumps(annotation))
     return paths
 
 

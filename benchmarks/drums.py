@@ -4,7 +4,7 @@
 
 Truth: the six drum stems of MDB Drums. mir_eval's matching at 50 ms; a file's F counts the strokes of all voices
 together, the mean is that of the files. Strokes of other instruments (OT: tambourine, sticks) are no truth: what is
-heard there counts as wrong. Without ``--weights`` (the published file) only the embedded method is measured; ``--port``
+found there counts as wrong. Without ``--weights`` (the published file) only the embedded method is measured; ``--port``
 is the folder ``src`` of ADTOF-pytorch, whose front end and network are then timed in the same run, one thread each.
 """
 
@@ -27,7 +27,7 @@ ADTOF = {"kick": ("KD",), "snare": ("SD",), "tom": ("TT",), "hi-hat": ("HH",), "
 Truth = list[tuple[float, str]]
 
 
-def hear(stream: object, mono: np.ndarray) -> Hits:
+def transcribe(stream: object, mono: np.ndarray) -> Hits:
     for start in range(0, len(mono), 1 << 16):
         stream.push(mono[None, start : start + (1 << 16)])  # type: ignore[attr-defined]
     return stream.finish()  # type: ignore[attr-defined,no-any-return]
@@ -56,7 +56,7 @@ def measure(
     total, errors, fs = np.zeros((len(classes), 3)), [], []
     for file, (mono, truth) in files.items():
         started = time.process_time()
-        hits = hear(stream(), mono)
+        hits = transcribe(stream(), mono)
         speed = len(mono) / RATE / (time.process_time() - started)
         counts, off = compare(hits, truth, classes)
         total, errors, fs = total + counts, errors + off, [*fs, f_of(counts)]
@@ -114,7 +114,7 @@ def main() -> None:
         return
     every = np.concatenate([mono for mono, _ in files.values()])
     started = time.process_time()
-    hear(transcriber.stream(), every)
+    transcribe(transcriber.stream(), every)
     ours = time.process_time() - started
     theirs = port(arguments.port, arguments.weights, every)
     seconds = len(every) / RATE

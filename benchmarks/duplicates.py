@@ -91,7 +91,7 @@ def piece(seed: int, tune_seed: int) -> np.ndarray:
 
 
 def compare(outlines: list[FingerprintFeatures]) -> tuple[dict[tuple[int, int], float], int, dict[str, float]]:
-    """Pairs that are told to be one recording, the number of candidates, seconds of each step."""
+    """Pairs that are reported as one recording, the number of candidates, seconds of each step."""
     clock = [time.process_time()]
     marks = [landmarks(course) for course in outlines]
     hashed = [[hashes(rotated(own.cells, semitones)) for semitones in SEMITONES] for own in marks]

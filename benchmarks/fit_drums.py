@@ -27,8 +27,8 @@ TEMPLATES, HIDDEN, VOICES = 20, 40, 4
 FIRST_SEED = 1000  # of the pieces to fit on; the corpus for the thresholds begins at 0
 #: Voice of the corpus (kick, snare, hat, tom, cymbal) -> output of the network (kick, snare, tom, hi-hat).
 OUTPUT = (0, 1, 3, 2, 3)
-#: A rendered stroke is heard this much (s) after its note.
-HEARD = 0.006
+#: A rendered hit sounds this much (s) after its note.
+DELAY = 0.006
 RARITY = (3.0, 3.0, 5.0, 2.0)  # what a missed stroke costs against a wrong one
 TARGET = Path(__file__).resolve().parents[1] / "src/mirkit/drums/embedded/weights.py"
 Piece = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -76,7 +76,7 @@ def mixed(powers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def target(frames: int, times: np.ndarray, which: np.ndarray) -> np.ndarray:
     """1 at the frames nearest to a stroke, less beside them, shape=(frames, 4)."""
     wanted = np.zeros((frames, VOICES), np.float32)
-    for when, voice in zip((times + HEARD) * levels.FRAME_RATE, which, strict=True):
+    for when, voice in zip((times + DELAY) * levels.FRAME_RATE, which, strict=True):
         for frame in range(max(0, int(when) - 1), min(frames, int(when) + 3)):
             height = 1 - max(0.0, abs(frame - when) - 0.5)
             wanted[frame, OUTPUT[voice]] = max(wanted[frame, OUTPUT[voice]], height)
@@ -93,8 +93,8 @@ class Net(nn.Module):
         self.voices = nn.Linear(HIDDEN, VOICES)
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:  # noqa: D102
-        heard = nn.functional.pad(torch.relu(self.templates(given)), (0, 0, network.BEFORE, network.AFTER))
-        around = heard.unfold(0, network.BEFORE + 1 + network.AFTER, 1).flatten(1)
+        weights = nn.functional.pad(torch.relu(self.templates(given)), (0, 0, network.BEFORE, network.AFTER))
+        around = weights.unfold(0, network.BEFORE + 1 + network.AFTER, 1).flatten(1)
         return self.voices(nn.functional.dropout(torch.relu(self.course(around)), 0.1, self.training))
 
     def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:  # noqa: D102
@@ -127,19 +127,19 @@ def fit(pieces: list[Piece], epochs: int) -> Net:
 def thresholds(layers: list[tuple[np.ndarray, np.ndarray]], paths: list[Path]) -> tuple[list[float], list[float]]:
     """Find, for each voice, the lowest likelihood that is best for the finished pieces, and the F that it gives."""
     fitted = network.Network(*layers)
-    heard = []
+    pieces = []
     for path in paths:
-        told = [(when + HEARD, OUTPUT[drum_corpus.VOICES.index(name)]) for when, name, _ in _hits(path)]
+        truth_hits = [(when + DELAY, OUTPUT[drum_corpus.VOICES.index(name)]) for when, name, _ in _hits(path)]
         given = decibels(load(path))
-        heard.append((fitted([levels.above_floor(given, given.max())]).astype(np.float64), told))
+        pieces.append((fitted([levels.above_floor(given, given.max())]).astype(np.float64), truth_hits))
     best = []
     for voice in range(VOICES):
         scores = []
         for lowest in np.arange(0.1, 0.95, 0.05):
             counts = np.zeros(2)
-            for curves, told in heard:
+            for curves, truth_hits in pieces:
                 found = parabolic(curves[:, voice], pick_peaks(curves[:, voice], 0.1, lowest)) / levels.FRAME_RATE
-                truth = np.unique([when for when, which in told if which == voice])
+                truth = np.unique([when for when, which in truth_hits if which == voice])
                 pairs = mir_eval.util.match_events(truth, found, 0.05) if len(truth) and len(found) else []
                 counts += 2 * len(pairs), len(truth) + len(found)
             scores.append((counts[0] / max(1, counts[1]), round(float(lowest), 2)))

@@ -28,8 +28,8 @@ from mirkit.errors import MirkitError  # noqa: E402 (from this checkout)
 #: Modules whose branches guide the search.
 GUIDES = (
     *(
-        f"mirkit.{room}"
-        for room in ("audio", "cropping", "dataset", "models", "organize", "pipeline", "report", "store")
+        f"mirkit.{package}"
+        for package in ("audio", "clips", "dataset", "models", "organize", "pipeline", "report", "store")
     ),
     *("mido", "yaml", "torch._weights_only_unpickler"),
 )

@@ -88,8 +88,8 @@ def what(device: str) -> str:
 
 def line(row: dict[str, Any]) -> str:
     used = "" if row["utilization"] is None else f"{row['utilization']:.0f} %"
-    told = ", ".join(f"{key} {row[key]}" for key in ("together", "precision", "half_db") if key in row)
-    return f"| {row['model']} | {row['x']:.2f} | {used} | {row['peak_mib']:.0f} MiB | {told} |"
+    details = ", ".join(f"{key} {row[key]}" for key in ("together", "precision", "half_db") if key in row)
+    return f"| {row['model']} | {row['x']:.2f} | {used} | {row['peak_mib']:.0f} MiB | {details} |"
 
 
 def one(name: str, track: Path, device: str) -> dict[str, Any]:
@@ -124,16 +124,16 @@ def stems(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], 
             pass
 
     def more() -> dict[str, Any]:
-        told: dict[str, Any] = {"together": made.compute.together, "precision": made.precision}
+        details: dict[str, Any] = {"together": made.compute.together, "precision": made.precision}
         if device.startswith("cuda"):
-            told["half_db"] = round(half_precision.half_precision_sdr(made.networks[0], device), 1)
-        return told
+            details["half_db"] = round(half_precision.half_precision_sdr(made.networks[0], device), 1)
+        return details
 
     return run, more
 
 
 def stream(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], None], Callable[[], dict[str, Any]]]:
-    """A model that hears a track and says something of it."""
+    """A model that reads a track and returns activations or scores."""
     import importlib
 
     from mirkit.models.weights import Weights
@@ -153,10 +153,10 @@ def stream(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray],
     model = importlib.import_module(f"mirkit.models.{name}").load(Weights(name, files, "0"), device)
 
     def run(sound: np.ndarray) -> None:
-        heard = model.stream()
+        stream = model.stream()
         for first in range(0, sound.shape[1], BLOCK):
-            heard.push(sound[:, first : first + BLOCK])
-        heard.finish()
+            stream.push(sound[:, first : first + BLOCK])
+        stream.finish()
 
     return run, dict
 

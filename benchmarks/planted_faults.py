@@ -1,4 +1,4 @@
-"""What stable-audio-tools makes of faults in a bundle, beside what our check says: a table.
+"""What stable-audio-tools makes of faults in a bundle, beside the result of our check: a table.
 
     python benchmarks/planted_faults.py
 
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def said(target: str, out: Path) -> str:
-    """What our check says: its first line, and how many there are."""
+    """The first message of our check, and the number of messages."""
     faults = check(target, out, trainer=False).faults
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return (faults[0] + more if faults else "well").replace(str(out), "")
@@ -57,15 +57,15 @@ def said(target: str, out: Path) -> str:
 
 def trained(out: Path) -> str:
     """What the trainer does with a bundle, faults or not."""
-    import pytorch_lightning  # noqa: F401 (before its log is told to be silent)
+    import pytorch_lightning  # noqa: F401 (before its log is silenced)
 
     from mirkit.models import stable_audio_script as trainer
 
     dataset = json.loads((out / "dataset.json").read_text())
     config = json.loads((out / "model_config_patch.json").read_text())
     conditioners = config["model"]["conditioning"]["configs"]
-    heard, found, losses = io.StringIO(), trainer.Answer(), list[float]()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(heard), trainer.silent("pytorch_lightning"):
+    printed, found, losses = io.StringIO(), trainer.Answer(), list[float]()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(printed), trainer.silent("pytorch_lightning"):
         warnings.simplefilter("ignore")
         try:
             from stable_audio_tools.data.dataset import create_dataloader_from_config
@@ -81,11 +81,11 @@ def trained(out: Path) -> str:
         except Exception as error:  # noqa: BLE001 (what it is, is what is asked)
             cause = " ".join(str(error).split())
             return f"stops: {type(error).__name__}: {cause[:90]}"
-    told = [f"finds {found.files} files"]
+    results = [f"finds {found.files} files"]
     if swapped := sum("another one" in line for line in found.faults):
-        told.append(f"takes another in place of {swapped}")
-    told.append("loss " + ", ".join(f"{loss:.3f}" for loss in losses) if losses else "no batch")
-    return "; ".join(told)
+        results.append(f"takes another in place of {swapped}")
+    results.append("loss " + ", ".join(f"{loss:.3f}" for loss in losses) if losses else "no batch")
+    return "; ".join(results)
 
 
 if __name__ == "__main__":

@@ -101,10 +101,10 @@ def main() -> None:
     for row in rows:
         for path in ("mirkit", "demucs"):
             if path in row:
-                cost, told = row[path], f"{row['difference']:.1e} of {row['loudest']:.2f}" if "demucs" in row else ""
+                cost, error = row[path], f"{row['difference']:.1e} of {row['loudest']:.2f}" if "demucs" in row else ""
                 print(
                     f"| {row['model']} | {row['seconds']:g} s | {path} | {cost['cpu_s']:.0f} | "
-                    f"{row['seconds'] / cost['cpu_s']:.2f} | {cost['peak_mib']:.0f} MiB | {told} |"
+                    f"{row['seconds'] / cost['cpu_s']:.2f} | {cost['peak_mib']:.0f} MiB | {error} |"
                 )
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1))

@@ -126,10 +126,10 @@ def report(
     print(f"measuring the cut files {cut:.2f} s, and {sound:.2f} s for timbre, which curves do not hold,")
     for what, taken in (("opening the track and one window", first), ("one more window", more)):
         print(f"{what} {1000 * taken:.0f} ms: {cut / taken:.0f} x, with timbre {(cut + sound) / taken:.0f} x")
-    told = {"rows": rows, "seconds": {"cut": cut, "timbre": sound, "open and window": first, "window": more}}
+    result = {"rows": rows, "seconds": {"cut": cut, "timbre": sound, "open and window": first, "window": more}}
     path = ROOT / "benchmarks" / "results" / "windows.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(told, indent=1))
+    path.write_text(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

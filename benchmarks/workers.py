@@ -1,7 +1,7 @@
 """What a second worker brings: the same tracks through the whole embedded pipeline with one and with more workers.
 
 ``python benchmarks/workers.py [--tracks 8] [--seconds 60] [--workers 2] [--rounds 3]``. Rounds alternate, and the ratio
-is the median over rounds. On a machine that others use too it says little: the load is printed beside it.
+is the median over rounds. On a machine that others use too it means little, so the load is printed beside it.
 """
 
 import argparse

@@ -157,7 +157,7 @@ def test_no_numbers_no_file(suffix: str, value: float, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("blocks", [[], [np.zeros((2, 0), np.float32)]])
 def test_no_sound_no_file(blocks: list[np.ndarray], tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="no sound"):
+    with pytest.raises(AudioError, match="no samples"):
         encode(tmp_path / "x.wav", blocks, rate=44100, channels=2)
     assert not list(tmp_path.iterdir())
 

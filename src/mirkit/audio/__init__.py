@@ -1,6 +1,6 @@
 """Codecs: sound files in and out, their tags, and sample rates. Nothing heavy is imported before it is used."""
 
-from mirkit.audio.container import AUDIO_EXTENSIONS, MAX_SECONDS, SourceInfo, is_audio, probe
+from mirkit.audio.container import MAX_SECONDS, SourceInfo, probe
 from mirkit.audio.decode import Damage
 from mirkit.audio.encode import Writer, Written, encode
 from mirkit.audio.resample import Resampler, resample, resampled_length
@@ -8,7 +8,6 @@ from mirkit.audio.source import HOLD_SECONDS, Audio, audio_from_array, open_audi
 from mirkit.audio.tags import Tags, read_tags
 
 __all__ = [
-    "AUDIO_EXTENSIONS",
     "HOLD_SECONDS",
     "MAX_SECONDS",
     "Audio",
@@ -20,7 +19,6 @@ __all__ = [
     "Written",
     "audio_from_array",
     "encode",
-    "is_audio",
     "open_audio",
     "probe",
     "read_tags",

@@ -28,7 +28,7 @@ def magic(path: Path) -> bytes:
 
 
 def wav_frames(path: Path) -> int | None:
-    """Frames that the ``data`` chunk of a wav promises; None where it promises nothing.
+    """Frames that the ``data`` chunk of a wav states; None where it states none.
 
     FFmpeg counts what is there, so that to it a cut wav is whole.
     """
@@ -38,7 +38,7 @@ def wav_frames(path: Path) -> int | None:
 
 
 def ogg_ends(path: Path) -> bool:
-    """Whether the last page of an ogg file says that it is the last."""
+    """Whether the last page of an ogg file is marked as the last."""
     with open(path, "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _OGG_TAIL))
         tail = file.read()
@@ -104,12 +104,9 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-#: Suffixes (lower case) of the files that are taken for music. Content decides how a file is read, not its suffix.
-AUDIO_EXTENSIONS = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff", ".aif"})
-
 MAX_CHANNELS = 8
 MIN_RATE, MAX_RATE = 4000, 384_000
-#: Sound longer than this (s) is refused unless the caller says otherwise.
+#: Longer audio (s) is refused unless the caller sets another limit.
 MAX_SECONDS = 24 * 3600.0
 
 # Only these demuxers and decoders may touch a file. FFmpeg knows formats that open other files or the network
@@ -126,7 +123,7 @@ _LOSSLESS = ("pcm_", "flac", "alac")
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What a file's header says about its sound.
+    """What a file's header states about its audio.
 
     Parameters
     ----------
@@ -139,7 +136,7 @@ class SourceInfo:
     bits : int or None
         Bits a sample where the codec has such a thing (PCM, FLAC, ALAC), else None.
     duration : float or None
-        Seconds that the header promises; None where it says nothing that can be relied on (a streamed wav, an mp3
+        Seconds that the header states; None where that is not reliable (a streamed wav, an mp3
         without an Info frame, a cut ogg). Never the decoded length: that is ``Audio.duration``.
     lossless : bool
         Whether decoding gives back what the encoder was given.
@@ -157,12 +154,6 @@ class SourceInfo:
     def bandwidth(self) -> float:
         """The highest frequency (Hz) that the sample rate can hold; a lossy encoder may have kept less."""
         return self.sample_rate / 2
-
-
-def is_audio(path: str | os.PathLike[str]) -> bool:
-    """Whether the name is that of a music file (any case); AppleDouble ``._x.wav`` and hidden files are not."""
-    name = Path(path).name
-    return not name.startswith(".") and Path(name).suffix.lower() in AUDIO_EXTENSIONS
 
 
 def probe(path: str | os.PathLike[str], *, max_seconds: float = MAX_SECONDS) -> SourceInfo:
@@ -253,7 +244,7 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
         codec=codec,
         container=name,
         bits=_bits(codec, context.extradata or b""),
-        duration=_promised(path, name, stream, rate),
+        duration=_stated_seconds(path, name, stream, rate),
         lossless=codec.startswith(_LOSSLESS),
     )
 
@@ -262,7 +253,7 @@ def _plain_channels(context: "AudioCodecContext") -> int:
     """Count the channels, and forget an order of them that the file made up itself.
 
     PyAV 18 frees the list of such an order twice, once with each object that shows it, which kills the process. The one
-    object that has shown it is therefore never freed, and the decoder is told the bare number.
+    object that has shown it is therefore never freed, and the decoder gets the number of channels alone.
     """
     layout = context.layout
     if "(" in layout.name:  # "8 channels (FL+FR+...)": all others have no list
@@ -285,8 +276,8 @@ def _bits(codec: str, extradata: bytes) -> int | None:
     return None
 
 
-def _promised(path: Path, name: str, stream: "AudioStream", rate: int) -> float | None:
-    """Seconds that the header promises. What FFmpeg merely estimates from bit rate and file size is no promise."""
+def _stated_seconds(path: Path, name: str, stream: "AudioStream", rate: int) -> float | None:
+    """Seconds that the header states. What FFmpeg estimates from bit rate and file size does not count."""
     if name == "wav":
         frames = wav_frames(path)
         return None if frames is None else frames / rate

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TOLERANCE = 0.01
 # A gap may be this long (s) plus what was decoded before it; a jump beyond that is a broken time stamp.
 _LONGEST_GAP = 60.0
-# A file that ends this much (s) before its header says is whole: encoders round.
+# A file that ends this much (s) before the duration in its header is whole: encoders round.
 _SHORT = 0.1
 # No encoder pads the end by more samples than this.
 MOST_PADDING = 8192
@@ -32,17 +32,15 @@ MOST_PADDING = 8192
 
 @dataclass(frozen=True)
 class Damage:
-    """What was wrong with a file that could be decoded.
+    """Damage of a file that could be decoded.
 
     Parameters
     ----------
     share : float
-        Share of the sound (0 to 1) that is lost: packets that did not decode (silence stands in their place where
-        the file tells their time), samples that were not numbers (set to zero), and what the header promised beyond
-        the end.
+        Share of the audio (0 to 1) that is lost: packets that did not decode (replaced by silence where the file gives
+        their time), samples that were not numbers (set to zero), and what the header states beyond the end.
     bad_packets : int
-        Packets that did not decode, gaps, and an end that is not one. Junk behind the sound counts here and loses
-        nothing.
+        Packets that did not decode, gaps, and a missing end. Junk after the audio counts here, though nothing is lost.
     """
 
     share: float = 0.0
@@ -51,64 +49,64 @@ class Damage:
 
 @dataclass
 class DecodeStats:
-    """What a pass over a file found out; complete once the pass has ended."""
+    """Counts of a decoding pass; complete once the pass has ended."""
 
     seconds: float = 0.0
     silence: float = 0.0
     missing: float = 0.0
     bad_packets: int = 0
     samples: int = 0
-    nonsense: int = 0
+    not_numbers: int = 0
 
     def damage(self) -> Damage:
-        """The verdict on the whole file."""
+        """Return the damage of the whole file."""
         gone = (self.silence + self.missing) / (self.seconds + self.missing) if self.seconds else 0.0
-        broken = self.nonsense / self.samples if self.samples else 0.0
+        broken = self.not_numbers / self.samples if self.samples else 0.0
         return Damage(share=gone + broken * (1 - gone), bad_packets=self.bad_packets)
 
 
 class TimestampTracker:
-    """Follows the time stamps of one decoding pass and keeps its ledger.
+    """Follow the time stamps of one decoding pass and count what is missing.
 
-    The first sound is time 0, whatever its stamp, unless packets before it were lost.
+    The first decoded frame is at time 0, whatever its stamp, unless packets before it were lost.
     """
 
-    def __init__(self, path: Path, info: SourceInfo, start: float | None, ledger: DecodeStats) -> None:
-        self._path, self._info, self._ledger = path, info, ledger
+    def __init__(self, path: Path, info: SourceInfo, start: float | None, stats: DecodeStats) -> None:
+        self._path, self._info, self._stats = path, info, stats
         # a flac's stamps count from 0, but FFmpeg starts at the first frame that it understood
         self._start = 0.0 if info.container == "flac" and info.duration is not None else start
         self._origin: float | None = None
         self._fresh_damage = False
         self._last: Packet[Any] | None = None
-        self._holes: Mp3Gaps | None = None
+        self._gaps: Mp3Gaps | None = None
         if info.container == "mp3":
             frame = info_frame(path)
-            self._holes = Mp3Gaps(None if frame is None else frame.end)
-        self._hole_seconds = 0.0
+            self._gaps = Mp3Gaps(None if frame is None else frame.end)
+        self._gap_seconds = 0.0
 
     def is_tag(self, packet: "Packet[Any]") -> bool:
-        """Whether a packet holds no sound but a tag in the middle of the file."""
-        return self._holes is not None and self._holes.is_tag(packet)
+        """Whether a packet is a tag in the middle of the file and holds no audio."""
+        return self._gaps is not None and self._gaps.is_tag(packet)
 
     def packet(self, packet: "Packet[Any]", *, decodes: bool) -> None:
-        """Note the next packet; one that does not decode is counted."""
+        """Record the next packet; one that does not decode is counted."""
         if packet.is_corrupt or not decodes:
-            self._ledger.bad_packets += 1
+            self._stats.bad_packets += 1
             self._fresh_damage = True
         if not packet.duration:
             return
         self._last = packet
-        if self._holes is not None and (missed := self._holes.missed(packet, decodes)):
-            self._hole_seconds += missed * float(packet.duration * packet.time_base)
+        if self._gaps is not None and (missed := self._gaps.missed(packet, decodes)):
+            self._gap_seconds += missed * float(packet.duration * packet.time_base)
 
     @property
     def cuts_end(self) -> bool:
-        """Whether :meth:`padding` alone says where the sound ends, and FFmpeg is to cut nothing there."""
+        """Whether :meth:`padding` alone decides where the audio ends, so that FFmpeg must not cut there."""
         return self._info.container == "mov"
 
     def stopped(self) -> None:
-        """Note that the container could not be followed to its end."""
-        self._ledger.bad_packets += 1
+        """Record that the container could not be read to its end."""
+        self._stats.bad_packets += 1
 
     def gap(self, frame: "AudioFrame") -> float:
         """Seconds of silence that belong before this frame."""
@@ -117,16 +115,16 @@ class TimestampTracker:
             return 0.0
         if self._origin is None:
             self._origin = self._start if self._fresh_damage and self._start is not None else time
-        ahead = time + self._hole_seconds - self._origin - self._ledger.seconds
+        ahead = time + self._gap_seconds - self._origin - self._stats.seconds
         damaged, self._fresh_damage = self._fresh_damage, False
         if abs(ahead) <= _TOLERANCE:
             return 0.0
-        if not 0 < ahead <= self._room():
+        if not 0 < ahead <= self._longest_gap_here():
             self._origin += ahead  # joined files start over; stamps may be broken: go on from here
-            self._ledger.bad_packets += ahead > 0
+            self._stats.bad_packets += ahead > 0
             return 0.0
-        self._ledger.bad_packets += not damaged
-        self._ledger.silence += ahead
+        self._stats.bad_packets += not damaged
+        self._stats.silence += ahead
         return ahead
 
     def _time(self, frame: "AudioFrame") -> float | None:
@@ -146,7 +144,7 @@ class TimestampTracker:
         which is rounded to the film's time scale (1/600 s or finer) and so decides only when it is clearly earlier. In
         mp3 and ogg the header tells; FFmpeg heeds it, but for an mp3 with lost packets and an ogg of a single page.
         """
-        rate, now = self._info.sample_rate, self._ledger.seconds
+        rate, now = self._info.sample_rate, self._stats.seconds
         end, promised = now, self._info.duration
         if self._info.container in ("mp3", "ogg") and promised is not None:
             end = promised
@@ -161,22 +159,22 @@ class TimestampTracker:
         return excess if 0 < excess <= MOST_PADDING else 0
 
     def is_noise(self) -> bool:
-        """Whether what decoded is chance: of noise, one packet in many looks like an mp3 frame."""
-        return self._holes is not None and self._ledger.bad_packets > 10 * self._holes.frames
+        """Whether the decoded frames are chance: one packet of noise in many looks like an mp3 frame."""
+        return self._gaps is not None and self._stats.bad_packets > 10 * self._gaps.frames
 
     def close(self) -> None:
-        """Compare the end with what the file promised."""
+        """Compare the end with the duration in the header."""
         if self._info.container == "ogg" and not ogg_ends(self._path):
-            self._ledger.bad_packets += 1
-        missing = (self._info.duration or 0.0) - self._ledger.seconds
+            self._stats.bad_packets += 1
+        missing = (self._info.duration or 0.0) - self._stats.seconds
         if missing > _SHORT:
-            self._ledger.missing = missing
+            self._stats.missing = missing
 
-    def _room(self) -> float:
-        room = _LONGEST_GAP + self._ledger.seconds
+    def _longest_gap_here(self) -> float:
+        limit = _LONGEST_GAP + self._stats.seconds
         if self._info.duration is not None:
-            room = min(room, self._info.duration + 1 - self._ledger.seconds)
-        return room
+            limit = min(limit, self._info.duration + 1 - self._stats.seconds)
+        return limit
 
 
 def _itunes_total(text: str | None) -> int | None:
@@ -209,7 +207,7 @@ class Piece(NamedTuple):
     samples: FloatArray
 
 
-def decode(path: Path, ledger: DecodeStats, *, max_seconds: float = MAX_SECONDS) -> Iterator[Piece]:
+def decode(path: Path, stats: DecodeStats, *, max_seconds: float = MAX_SECONDS) -> Iterator[Piece]:
     """Decode a file piece by piece, with as many channels as its header names.
 
     A piece has the rate of its frames: files whose rate changes on the way exist. Integers are scaled so that full
@@ -223,33 +221,33 @@ def decode(path: Path, ledger: DecodeStats, *, max_seconds: float = MAX_SECONDS)
     """
     with open_container(path, max_seconds=max_seconds) as (container, stream, info):
         start = None if stream.start_time is None else float(stream.start_time * (stream.time_base or 0))
-        clock = TimestampTracker(path, info, start, ledger)
-        queue = _Queue(info.channels, ledger)
-        for frame in _frames(container, stream, clock):
-            gap = clock.gap(frame)
-            kind = _kind(frame)
-            if gap or not queue.fits(kind):
+        tracker = TimestampTracker(path, info, start, stats)
+        queue = _Queue(info.channels, stats)
+        for frame in _frames(container, stream, tracker):
+            gap = tracker.gap(frame)
+            layout = _layout_of(frame)
+            if gap or not queue.fits(layout):
                 yield from queue.pieces()
                 yield from _silence(gap, info.sample_rate, info.channels)
-                ledger.seconds += gap
-            queue.put(frame, kind)
-            if ledger.seconds > max_seconds:
+                stats.seconds += gap
+            queue.put(frame, layout)
+            if stats.seconds > max_seconds:
                 raise AudioError(
                     f"{printable(path)}: longer than the limit of {max_seconds / 3600:g} h; cut it into parts"
                 )
             if queue.waiting >= CHUNK + MOST_PADDING:
                 yield from queue.pieces(keep=MOST_PADDING)
-        yield from queue.pieces(drop=clock.padding(container.metadata.get("iTunSMPB")))
-        clock.close()
-    if not ledger.samples or clock.is_noise():
+        yield from queue.pieces(drop=tracker.padding(container.metadata.get("iTunSMPB")))
+        tracker.close()
+    if not stats.samples or tracker.is_noise():
         raise AudioError(f"{printable(path)}: nothing in it could be decoded; replace it with a good copy or remove it")
-    if ledger.nonsense > ledger.samples / 2:
+    if stats.not_numbers > stats.samples / 2:
         raise AudioError(
             f"{printable(path)}: most of its samples are not numbers; replace it with a good copy or remove it"
         )
 
 
-def _frames(container: "InputContainer", stream: "AudioStream", clock: TimestampTracker) -> Iterator["AudioFrame"]:
+def _frames(container: "InputContainer", stream: "AudioStream", tracker: TimestampTracker) -> Iterator["AudioFrame"]:
     import av
 
     context = stream.codec_context
@@ -261,21 +259,21 @@ def _frames(container: "InputContainer", stream: "AudioStream", clock: Timestamp
         try:
             packet = next(packets, None)
         except av.FFmpegError:  # the container itself is broken here; what came before is kept
-            clock.stopped()
+            tracker.stopped()
             return
         if packet is None:
             return
-        if clock.is_tag(packet):
+        if tracker.is_tag(packet):
             continue
-        if clock.cuts_end:
+        if tracker.cuts_end:
             _keep_end(packet)
         try:
             frames = packet.decode()
         except av.FFmpegError:
-            context.flush_buffers()  # else what overlaps from before the damage is heard as a click
-            clock.packet(packet, decodes=False)
+            context.flush_buffers()  # else the overlap with audio from before the damage makes a click
+            tracker.packet(packet, decodes=False)
         else:
-            clock.packet(packet, decodes=True)
+            tracker.packet(packet, decodes=True)
             yield from frames
 
 
@@ -296,35 +294,35 @@ def _keep_end(packet: "Packet[Any]") -> None:
 class _Queue:
     """Gathers small frames into large pieces and turns those into float32."""
 
-    def __init__(self, channels: int, ledger: DecodeStats) -> None:
-        self._channels, self._ledger = channels, ledger
-        self._kind: _Kind | None = None
+    def __init__(self, channels: int, stats: DecodeStats) -> None:
+        self._channels, self._stats = channels, stats
+        self._layout: _Layout | None = None
 
     @property
     def waiting(self) -> int:
         """Samples a channel that were put and not yet read."""
         return self._fifo.samples
 
-    def fits(self, kind: "_Kind") -> bool:
-        """Whether a frame is of the kind of those that wait; the FIFO itself does not look at the channels."""
-        return self._kind is None or self._kind == kind
+    def fits(self, layout: "_Layout") -> bool:
+        """Whether a frame has the layout of those that wait; the FIFO itself does not check the channels."""
+        return self._layout is None or self._layout == layout
 
-    def put(self, frame: "AudioFrame", kind: "_Kind") -> None:
-        if self._kind != kind:
+    def put(self, frame: "AudioFrame", layout: "_Layout") -> None:
+        if self._layout != layout:
             from av.audio.fifo import AudioFifo
 
-            self._kind, self._fifo = kind, AudioFifo()
+            self._layout, self._fifo = layout, AudioFifo()
         frame.pts = None  # the FIFO would check it
         self._fifo.write(frame)
-        self._ledger.seconds += frame.samples / kind.rate
+        self._stats.seconds += frame.samples / layout.rate
 
     def pieces(self, *, keep: int = 0, drop: int = 0) -> Iterator[Piece]:
         """Yield what waits, but for the last ``keep`` samples; the last ``drop`` samples never existed."""
-        if self._kind is None:
+        if self._layout is None:
             return
-        rate = self._kind.rate
+        rate = self._layout.rate
         drop = min(drop, self.waiting)
-        self._ledger.seconds -= drop / rate
+        self._stats.seconds -= drop / rate
         while (n := min(CHUNK, self.waiting - keep - drop)) > 0 and (n == CHUNK or not keep):
             frame = self._fifo.read(n)
             assert frame is not None
@@ -335,19 +333,19 @@ class _Queue:
         if frame.format.name[:3] in ("flt", "dbl") and not max(-samples.min(), samples.max()) <= _ABSURD:
             wrong = ~(np.abs(samples) <= _ABSURD)
             samples[wrong] = 0
-            self._ledger.nonsense += int(wrong.sum())
-        self._ledger.samples += samples.size
+            self._stats.not_numbers += int(wrong.sum())
+        self._stats.samples += samples.size
         return _fold(samples, self._channels)
 
 
-class _Kind(NamedTuple):
+class _Layout(NamedTuple):
     format: str
     channels: int
     rate: int
 
 
-def _kind(frame: "AudioFrame") -> _Kind:
-    return _Kind(frame.format.name, frame.layout.nb_channels, frame.sample_rate)
+def _layout_of(frame: "AudioFrame") -> _Layout:
+    return _Layout(frame.format.name, frame.layout.nb_channels, frame.sample_rate)
 
 
 def _to_float(frame: "AudioFrame") -> FloatArray:

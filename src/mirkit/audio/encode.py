@@ -1,4 +1,4 @@
-"""Write sound: flac, wav, mp3, ogg; block by block, whole or not at all, never clipped without saying so."""
+"""Write audio files: flac, wav, mp3, ogg; in blocks, complete or not at all, with clipped samples counted."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -75,7 +75,7 @@ def encode(
 
 
 class Writer:
-    """A sound file under way, in the format that its suffix names. It appears when it is complete, or not at all.
+    """Writer of an audio file in the format of its suffix. The file appears when it is complete, or not at all.
 
     Used as a context: leaving it normally puts the file in its place, an exception leaves nothing behind. Every format
     decodes to exactly the number of samples that was written, at zero offset (an mp3 of less than 47 comes back as 47).
@@ -142,7 +142,7 @@ class Writer:
 
     @property
     def written(self) -> Written:
-        """What was written so far."""
+        """Return what was written so far."""
         return self._written
 
     def write(self, block: FloatArray) -> None:
@@ -176,7 +176,7 @@ class Writer:
 
     def _finish(self) -> None:
         if not self._written.frames:
-            raise AudioError(f"{printable(self._path)}: no sound to be written")
+            raise AudioError(f"{printable(self._path)}: there are no samples to write, so no file was made")
         for packet in self._stream.encode(None):
             if self._form.container in ("mp3", "ogg"):
                 # The encoder fills its last packet up, and may add one that is all padding. Readers cut the last packet

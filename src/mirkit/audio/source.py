@@ -1,4 +1,4 @@
-"""``Audio``: the sound of one file as a source of blocks, in bounded memory whatever its duration."""
+"""``Audio``: the samples of one file as a source of blocks, in bounded memory whatever its duration."""
 
 import os
 from collections import deque
@@ -15,7 +15,7 @@ from mirkit.errors import AudioError
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Window
 from mirkit.store import printable
 
-#: Sound up to this long (s) is decoded once and held.
+#: Audio up to this long (s) is decoded once and held.
 HOLD_SECONDS = 600.0
 #: ... unless it takes more bytes than this (many channels, high rates).
 HOLD_BYTES = 512 * 2**20
@@ -30,7 +30,7 @@ def open_audio(
 ) -> "Audio":
     """Open a sound file: wav, flac, mp3, ogg, opus, m4a (AAC, ALAC), aiff; also the sound of an mp4 or Matroska film.
 
-    Only the header is read here; sound is decoded when it is asked for.
+    Only the header is read here; samples are decoded when they are requested.
 
     Parameters
     ----------
@@ -39,16 +39,16 @@ def open_audio(
     rate : int or None
         Sample rate to resample to; None keeps the file's own.
     hold_seconds : float
-        Sound up to this long is decoded once and held (at most 512 MiB); longer sound is decoded again each time it
-        is asked for.
+        Audio up to this long is decoded once and held (at most 512 MiB); longer audio is decoded again at each
+        request.
     max_seconds : float
-        Longer sound is refused, both when the header claims it and when decoding shows it.
+        Longer audio is refused, both when the header states it and when decoding shows it.
 
     Raises
     ------
     AudioError
-        When it cannot be read: one line that says what, of which file, and what to do. So do all methods of
-        ``Audio`` that decode.
+        The file cannot be read; the message names the file, the problem and what to do. All methods of ``Audio`` that
+        decode raise it too.
     """
     return Audio(Path(path), probe(path, max_seconds=max_seconds), rate, hold_seconds, max_seconds)
 
@@ -106,7 +106,7 @@ class Audio:
     ----------
     path : Path
     source : SourceInfo
-        What the header says.
+        Contents of the header.
     rate, hold_seconds, max_seconds
         See ``open_audio``.
     """
@@ -218,21 +218,21 @@ class Audio:
             return iter(self._held)
         return self._decode()
 
-    def _pieces(self, ledger: DecodeStats) -> Iterator[Piece]:
-        return decode(self.path, ledger, max_seconds=self._max_seconds)
+    def _pieces(self, stats: DecodeStats) -> Iterator[Piece]:
+        return decode(self.path, stats, max_seconds=self._max_seconds)
 
     def _decode(self) -> Iterator[FloatArray]:
-        ledger, n = DecodeStats(), 0
+        stats, n = DecodeStats(), 0
         expected = self._frames if self._frames is not None else (self.source.duration or 0.0) * self.rate
         kept: list[FloatArray] | None = [] if expected <= self._most else None
-        for block in _cut(to_rate(self._pieces(ledger), self.rate), CHUNK):
+        for block in _cut(to_rate(self._pieces(stats), self.rate), CHUNK):
             n += block.shape[1]
             if n > self._most:
                 kept = None
             if kept is not None:
                 kept.append(block)
             yield block
-        self._held, self._frames, self._damage = kept, n, ledger.damage()
+        self._held, self._frames, self._damage = kept, n, stats.damage()
 
 
 class _ArrayAudio(Audio):
@@ -244,7 +244,7 @@ class _ArrayAudio(Audio):
         super().__init__(Path("array"), info, rate, hold_seconds, MAX_SECONDS)
         self._samples = samples
 
-    def _pieces(self, ledger: DecodeStats) -> Iterator[Piece]:
+    def _pieces(self, stats: DecodeStats) -> Iterator[Piece]:
         for start in range(0, self._samples.shape[1], CHUNK):
             yield Piece(self.source.sample_rate, self._samples[:, start : start + CHUNK])
 

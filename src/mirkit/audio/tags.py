@@ -1,4 +1,4 @@
-"""The tags of a music file: read through FFmpeg, cleaned, never a reason to fail."""
+"""The tags of an audio file: read through FFmpeg and cleaned. A file without readable tags has none."""
 
 import os
 import re
@@ -16,10 +16,10 @@ LONGEST = 500
 
 @dataclass(frozen=True)
 class Tags:
-    """What a file says of itself; None where it says nothing usable.
+    """Tags of a file; None for those that are absent or unusable.
 
-    Texts are single lines of printable characters, at most 500 long. They are still what a stranger wrote: a path or a
-    page made of them must be escaped.
+    Texts are single lines of printable characters, at most 500 long. They are not trusted: a path or a page made of
+    them must be escaped.
 
     Parameters
     ----------
@@ -75,17 +75,17 @@ def _tags(sources: Iterable[Mapping[str, str]]) -> Tags:
     for source in sources:
         for name, value in source.items():
             raw.setdefault(name.lower(), value)
-    found = {field: next((raw[n] for n in names if raw.get(n, "").strip()), "") for field, names in _NAMES.items()}
+    values = {field: next((raw[n] for n in names if raw.get(n, "").strip()), "") for field, names in _NAMES.items()}
     return Tags(
-        artist=_text(found["artist"]),
-        title=_text(found["title"]),
-        album=_text(found["album"]),
-        albumartist=_text(found["albumartist"]),
-        genre=_text(found["genre"]),
-        year=_whole(found["year"], r"(?<!\d)(\d{4})(?!\d)", 1000, 2999),
-        track=_whole(found["track"], r"^\s*(\d{1,4})(?!\d)", 1, 9999),
-        bpm=_tempo(found["bpm"]),
-        key=_text(found["key"]),
+        artist=_text(values["artist"]),
+        title=_text(values["title"]),
+        album=_text(values["album"]),
+        albumartist=_text(values["albumartist"]),
+        genre=_text(values["genre"]),
+        year=_whole(values["year"], r"(?<!\d)(\d{4})(?!\d)", 1000, 2999),
+        track=_whole(values["track"], r"^\s*(\d{1,4})(?!\d)", 1, 9999),
+        bpm=_tempo(values["bpm"]),
+        key=_text(values["key"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""A small data set whose truth is known: four synthesized pieces (pure: arrays, no files)."""
+"""A small data set with known truth: four synthesized pieces, as arrays."""
 
 from mirkit.demo.pieces import DemoGrid, DemoTrack, Truth, demo_tracks
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirkit.demo.instruments import RATE, bass, cymbal, guitar, kick, pad, piano, snare, stab, voice
-from mirkit.demo.studio import STEMS, Desk, Stereo
+from mirkit.demo.mixer import STEMS, Mixer, Stereo
 from mirkit.features.types import FloatArray
 
 
@@ -112,8 +112,8 @@ def demo_tracks() -> Iterator[DemoTrack]:
         yield piece()
 
 
-def _truth(desk: Desk, grid: DemoGrid, key: str, mode: str) -> Truth:
-    return Truth(grid.bpm, grid.meter, key, mode, grid.beats, grid.downbeats, desk.onsets, desk.drums)
+def _truth(mixer: Mixer, grid: DemoGrid, key: str, mode: str) -> Truth:
+    return Truth(grid.bpm, grid.meter, key, mode, grid.beats, grid.downbeats, mixer.onsets, mixer.drums)
 
 
 def _held(phrase: Phrase, meter: int) -> Iterator[tuple[float, int, float]]:
@@ -125,8 +125,8 @@ def _held(phrase: Phrase, meter: int) -> Iterator[tuple[float, int, float]]:
 
 def house() -> DemoTrack:
     """House, 124 BPM, 4/4, A minor: four on the floor, off-beat bass, stabs, a sung line, a break without kick."""
-    desk, grid = Desk(SECONDS, seed=124), DemoGrid(bpm=124.0, meter=4, start=0.25, bars=14)
-    sounds = kick(), snare(desk.rng, wires=1.0), cymbal(desk.rng, decay=0.025), cymbal(desk.rng, decay=0.06)
+    mixer, grid = Mixer(SECONDS, seed=124), DemoGrid(bpm=124.0, meter=4, start=0.25, bars=14)
+    sounds = kick(), snare(mixer.rng, wires=1.0), cymbal(mixer.rng, decay=0.025), cymbal(mixer.rng, decay=0.06)
     thump, clap, closed, open_hat = sounds
     chords: tuple[Chord, ...] = ((57, 60, 64, 69), (57, 60, 65, 69), (57, 62, 65, 69), (56, 59, 64, 68))
     roots = (33, 29, 38, 40)
@@ -141,36 +141,36 @@ def house() -> DemoTrack:
         pause = bar in (8, 9)
         for beat in range(4):
             if not pause:
-                desk.hit("kick", thump, grid.time(bar, beat), gain=0.95, room=0.02)
+                mixer.hit("kick", thump, grid.time(bar, beat), gain=0.95, reverb=0.02)
             if beat % 2 and not pause:
-                desk.hit("snare", clap, grid.time(bar, beat), gain=0.4, room=0.06)
-            desk.hit("hat", open_hat, grid.time(bar, beat + 0.5), gain=0.2, pan=0.25)
+                mixer.hit("snare", clap, grid.time(bar, beat), gain=0.4, reverb=0.06)
+            mixer.hit("hat", open_hat, grid.time(bar, beat + 0.5), gain=0.2, pan=0.25)
             for sixteenth in (0.25, 0.75):
-                level = 0.14 * (1 + 0.3 * desk.rng.uniform(-1, 1))
-                desk.hit("hat", closed, grid.time(bar, beat + sixteenth), gain=level, pan=-0.3)
+                level = 0.14 * (1 + 0.3 * mixer.rng.uniform(-1, 1))
+                mixer.hit("hat", closed, grid.time(bar, beat + sixteenth), gain=level, pan=-0.3)
             if bar >= 2:
                 note = roots[bar % 4] + (12 if beat == 3 else 0)
-                desk.play("bass", bass(note, 0.45 * step), grid.time(bar, beat + 0.5), gain=0.55, room=0.0)
+                mixer.play("bass", bass(note, 0.45 * step), grid.time(bar, beat + 0.5), gain=0.55, reverb=0.0)
         if bar >= 2:
             for at in (0, 1.5, 3.0):
                 for place, note in zip((-0.5, -0.2, 0.2, 0.5), chords[bar % 4], strict=True):
-                    desk.play("other", stab(note, 0.6 * step), grid.time(bar, at), gain=0.22, pan=place, room=0.25)
+                    mixer.play("other", stab(note, 0.6 * step), grid.time(bar, at), gain=0.22, pan=place, reverb=0.25)
         if bar >= 4:
             for at, note, beats in _held(line[bar % 4], grid.meter):
-                desk.play("vocals", voice(note, 0.95 * beats * step), grid.time(bar, at), gain=0.4, room=0.3)
+                mixer.play("vocals", voice(note, 0.95 * beats * step), grid.time(bar, at), gain=0.4, reverb=0.3)
     end = grid.time(grid.bars)
-    desk.hit("kick", thump, end, gain=0.95)
-    desk.play("bass", bass(33, 1.6), end, gain=0.55, room=0.0)
+    mixer.hit("kick", thump, end, gain=0.95)
+    mixer.play("bass", bass(33, 1.6), end, gain=0.55, reverb=0.0)
     for note in chords[0]:
-        desk.play("other", stab(note, 1.8), end, gain=0.18, room=0.3)
-    truth = _truth(desk, grid, "A", "minor")
-    return DemoTrack("Four Lamps", "Night Service", "Last Tram", "House", desk.mixdown(decay=0.3), truth)
+        mixer.play("other", stab(note, 1.8), end, gain=0.18, reverb=0.3)
+    truth = _truth(mixer, grid, "A", "minor")
+    return DemoTrack("Four Lamps", "Night Service", "Last Tram", "House", mixer.mixdown(decay=0.3), truth)
 
 
 def rock() -> DemoTrack:
     """Rock, 96 BPM, 4/4, G major: backbeat, eighth-note bass, driven guitars left and right, a sung tune."""
-    desk, grid = Desk(SECONDS, seed=96), DemoGrid(bpm=96.0, meter=4, start=0.4, bars=11)
-    sounds = kick(punch=1.4), snare(desk.rng), cymbal(desk.rng, decay=0.045), cymbal(desk.rng, decay=0.5, low=3500.0)
+    mixer, grid = Mixer(SECONDS, seed=96), DemoGrid(bpm=96.0, meter=4, start=0.4, bars=11)
+    sounds = kick(punch=1.4), snare(mixer.rng), cymbal(mixer.rng, decay=0.045), cymbal(mixer.rng, decay=0.5, low=3500.0)
     thump, crack, hat, crash = sounds
     powers: tuple[Chord, ...] = ((43, 50, 55, 59), (48, 55, 60, 64), (43, 50, 55, 59), (50, 57, 62, 66))
     roots = (31, 36, 31, 38)
@@ -183,37 +183,37 @@ def rock() -> DemoTrack:
     step = 60.0 / grid.bpm
     for bar in range(grid.bars):
         if bar % 4 == 0:
-            desk.hit("cymbal", crash, grid.time(bar), gain=0.35, pan=0.4, room=0.1)
+            mixer.hit("cymbal", crash, grid.time(bar), gain=0.35, pan=0.4, reverb=0.1)
         for eighth in range(8):
-            level = (0.2 if eighth % 2 == 0 else 0.12) * (1 + 0.15 * desk.rng.uniform(-1, 1))
-            desk.hit("hat", hat, grid.time(bar, eighth / 2), gain=level, pan=-0.35)
-            desk.play("bass", bass(roots[bar % 4], 0.48 * step), grid.time(bar, eighth / 2), gain=0.45, room=0.0)
+            level = (0.2 if eighth % 2 == 0 else 0.12) * (1 + 0.15 * mixer.rng.uniform(-1, 1))
+            mixer.hit("hat", hat, grid.time(bar, eighth / 2), gain=level, pan=-0.35)
+            mixer.play("bass", bass(roots[bar % 4], 0.48 * step), grid.time(bar, eighth / 2), gain=0.45, reverb=0.0)
         for beat in (0, 2, 2.5):
-            desk.hit("kick", thump, grid.time(bar, beat), gain=0.9, room=0.05)
+            mixer.hit("kick", thump, grid.time(bar, beat), gain=0.9, reverb=0.05)
         for beat in (1, 3):
-            desk.hit("snare", crack, grid.time(bar, beat), gain=0.65, room=0.2)
+            mixer.hit("snare", crack, grid.time(bar, beat), gain=0.65, reverb=0.2)
         for beat, length in ((0, 1.4), (1.5, 0.4), (2, 1.4), (3.5, 0.4)):
             for note in powers[bar % 4]:
                 for side in (-0.8, 0.8):
                     sound = guitar(note + 0.03 * side, length * step)
-                    desk.play("other", sound, grid.time(bar, beat), gain=0.14, pan=side, room=0.15)
+                    mixer.play("other", sound, grid.time(bar, beat), gain=0.14, pan=side, reverb=0.15)
         if bar >= 2:
             for at, note, beats in _held(tunes[(bar - 2) % 4], grid.meter):
-                desk.play("vocals", voice(note, 0.95 * beats * step), grid.time(bar, at), gain=0.45, room=0.15)
+                mixer.play("vocals", voice(note, 0.95 * beats * step), grid.time(bar, at), gain=0.45, reverb=0.15)
     end = grid.time(grid.bars)
-    desk.hit("kick", thump, end, gain=0.9)
-    desk.hit("cymbal", crash, end, gain=0.4, pan=0.4)
-    desk.play("bass", bass(31, 1.8), end, gain=0.45, room=0.0)
+    mixer.hit("kick", thump, end, gain=0.9)
+    mixer.hit("cymbal", crash, end, gain=0.4, pan=0.4)
+    mixer.play("bass", bass(31, 1.8), end, gain=0.45, reverb=0.0)
     for note in powers[0]:
-        desk.play("other", guitar(note, 1.9), end, gain=0.14, pan=-0.3, room=0.2)
-    truth = _truth(desk, grid, "G", "major")
-    return DemoTrack("The Level Crossing", "Gravel Road", "Home by Nine", "Rock", desk.mixdown(decay=0.25), truth)
+        mixer.play("other", guitar(note, 1.9), end, gain=0.14, pan=-0.3, reverb=0.2)
+    truth = _truth(mixer, grid, "G", "major")
+    return DemoTrack("The Level Crossing", "Gravel Road", "Home by Nine", "Rock", mixer.mixdown(decay=0.25), truth)
 
 
 def waltz() -> DemoTrack:
     """Waltz, 168 BPM, 3/4, D major: bass on one, chords on two and three, brushes, a piano tune. No voice."""
-    desk, grid = Desk(SECONDS, seed=168), DemoGrid(bpm=168.0, meter=3, start=0.3, bars=26)
-    thump, brush, ride = kick(punch=0.3), snare(desk.rng, wires=0.5), cymbal(desk.rng, decay=0.15, low=5000.0)
+    mixer, grid = Mixer(SECONDS, seed=168), DemoGrid(bpm=168.0, meter=3, start=0.3, bars=26)
+    thump, brush, ride = kick(punch=0.3), snare(mixer.rng, wires=0.5), cymbal(mixer.rng, decay=0.15, low=5000.0)
     chords: tuple[Chord, ...] = (
         ((62, 66, 69),) * 2 + ((61, 64, 67),) * 2 + ((61, 64, 67),) * 2 + ((62, 66, 69),) * 2
         + ((62, 67, 71),) * 2 + ((62, 66, 69),) * 2 + ((61, 64, 67),) * 2 + ((62, 66, 69),) * 2
@@ -232,29 +232,29 @@ def waltz() -> DemoTrack:
     )  # fmt: skip
     step = 60.0 / grid.bpm
     for bar in range(grid.bars):
-        desk.hit("kick", thump, grid.time(bar), gain=0.55, room=0.1)
-        desk.hit("cymbal", ride, grid.time(bar), gain=0.1, pan=0.3)
-        desk.play("bass", bass(roots[bar % 16], 1.5 * step), grid.time(bar), gain=0.7, room=0.05)
+        mixer.hit("kick", thump, grid.time(bar), gain=0.55, reverb=0.1)
+        mixer.hit("cymbal", ride, grid.time(bar), gain=0.1, pan=0.3)
+        mixer.play("bass", bass(roots[bar % 16], 1.5 * step), grid.time(bar), gain=0.7, reverb=0.05)
         for beat in (1, 2):
-            level = 0.17 * (1 + 0.2 * desk.rng.uniform(-1, 1))
-            desk.hit("snare", brush, grid.time(bar, beat), gain=level, pan=0.1, room=0.2)
+            level = 0.17 * (1 + 0.2 * mixer.rng.uniform(-1, 1))
+            mixer.hit("snare", brush, grid.time(bar, beat), gain=level, pan=0.1, reverb=0.2)
             for note in chords[bar % 16]:
-                desk.play("other", piano(note, 0.8 * step), grid.time(bar, beat), gain=0.2, pan=-0.3, room=0.2)
+                mixer.play("other", piano(note, 0.8 * step), grid.time(bar, beat), gain=0.2, pan=-0.3, reverb=0.2)
         for at, note, beats in _held(tune[bar % 16], grid.meter):
             sound = piano(note, beats * step + 0.25)
-            desk.play("other", sound, grid.time(bar, at), gain=0.5, pan=0.25, room=0.25)
+            mixer.play("other", sound, grid.time(bar, at), gain=0.5, pan=0.25, reverb=0.25)
     end = grid.time(grid.bars)
-    desk.hit("kick", thump, end, gain=0.55)
-    desk.play("bass", bass(38, 1.6), end, gain=0.7, room=0.05)
+    mixer.hit("kick", thump, end, gain=0.55)
+    mixer.play("bass", bass(38, 1.6), end, gain=0.7, reverb=0.05)
     for note in (62, 66, 69, 74):
-        desk.play("other", piano(note, 1.7), end, gain=0.3, pan=-0.1, room=0.3)
-    truth = _truth(desk, grid, "D", "major")
-    return DemoTrack("Cafe Lindenhof", "Sunday Papers", "Three Chairs", "Waltz", desk.mixdown(decay=0.4), truth)
+        mixer.play("other", piano(note, 1.7), end, gain=0.3, pan=-0.1, reverb=0.3)
+    truth = _truth(mixer, grid, "D", "major")
+    return DemoTrack("Cafe Lindenhof", "Sunday Papers", "Three Chairs", "Waltz", mixer.mixdown(decay=0.4), truth)
 
 
 def drone() -> DemoTrack:
     """Ambient drone, E minor, no beat: everything fades in over seconds, so there is no onset either."""
-    desk = Desk(SECONDS, seed=5)
+    mixer = Mixer(SECONDS, seed=5)
     layers = (  # start, seconds, notes; starts and lengths follow no pulse
         (0.0, 30.0, (40, 47, 52)),
         (0.0, 13.7, (55, 59)),
@@ -267,11 +267,11 @@ def drone() -> DemoTrack:
     for start, seconds, notes in layers:
         for note in notes:
             sound = pad(note, seconds, attack=min(4.5, seconds / 2), release=min(4.5, seconds / 2))
-            place = float(desk.rng.uniform(-0.7, 0.7))
-            desk.blend("other", sound, start, gain=0.2, pan=place, room=0.5)
+            place = float(mixer.rng.uniform(-0.7, 0.7))
+            mixer.blend("other", sound, start, gain=0.2, pan=place, reverb=0.5)
     for start in (0.0, 14.0):
         sound = pad(28, 16.0, attack=4.0, release=4.0)
-        desk.blend("bass", sound, start, gain=0.3, pan=0.0, room=0.1)
+        mixer.blend("bass", sound, start, gain=0.3, pan=0.0, reverb=0.1)
     nothing = DemoGrid(bpm=60.0, meter=4, start=0.0, bars=0).beats[:0]
-    truth = Truth(None, None, "E", "minor", nothing, nothing, desk.onsets, desk.drums)
-    return DemoTrack("Slow Weather", "Basin", "Inland Fog", "Ambient", desk.mixdown(decay=0.8, fade=4.0), truth)
+    truth = Truth(None, None, "E", "minor", nothing, nothing, mixer.onsets, mixer.drums)
+    return DemoTrack("Slow Weather", "Basin", "Inland Fog", "Ambient", mixer.mixdown(decay=0.8, fade=4.0), truth)

@@ -1,4 +1,4 @@
-"""The studio of the demo set: places sounds in time and in the stereo picture, adds a room, and adds up the stems."""
+"""Mixing of the demo set: sounds are placed in time and in the stereo picture, get reverb, and add up to the stems."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,8 @@ STEMS = ("drums", "bass", "other", "vocals")
 PEAK = 10 ** (-1 / 20)
 
 
-class Desk:
-    """A mixing desk with one bus per stem. Every path through it is linear, so the stems add up to the mix."""
+class Mixer:
+    """A mixer with one bus per stem. Every path through it is linear, so the stems add up to the mix."""
 
     def __init__(self, seconds: float, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -25,28 +25,28 @@ class Desk:
         self._hits: dict[str, set[int]] = {}
 
     def play(
-        self, stem: str, sound: Sound, time: float, *, gain: float = 1.0, pan: float = 0.0, room: float = 0.1
+        self, stem: str, sound: Sound, time: float, *, gain: float = 1.0, pan: float = 0.0, reverb: float = 0.1
     ) -> None:
         """Put a sound with an attack at ``time`` (s).
 
-        ``pan`` runs from -1 (left) to 1 (right), ``room`` is the share that goes to the reverb.
+        ``pan`` runs from -1 (left) to 1 (right), ``reverb`` is the share that is sent to the reverb.
         """
         self._attacks[stem].add(round(time * RATE))
-        self.blend(stem, sound, time, gain=gain, pan=pan, room=room)
+        self.blend(stem, sound, time, gain=gain, pan=pan, reverb=reverb)
 
-    def hit(self, drum: str, sound: Sound, time: float, *, gain: float, pan: float = 0.0, room: float = 0.1) -> None:
+    def hit(self, drum: str, sound: Sound, time: float, *, gain: float, pan: float = 0.0, reverb: float = 0.1) -> None:
         """Play ``sound`` on the drums, and note which drum it was."""
         self._hits.setdefault(drum, set()).add(round(time * RATE))
-        self.play("drums", sound, time, gain=gain, pan=pan, room=room)
+        self.play("drums", sound, time, gain=gain, pan=pan, reverb=reverb)
 
-    def blend(self, stem: str, sound: Sound, time: float, *, gain: float, pan: float, room: float) -> None:
+    def blend(self, stem: str, sound: Sound, time: float, *, gain: float, pan: float, reverb: float) -> None:
         """Put a sound that fades in: as `play`, but it counts as no onset."""
         start = round(time * RATE)
         part = gain * sound[: max(0, self._length - start)]
         angle = (pan + 1) * np.pi / 4
         for channel, side in enumerate((np.cos(angle), np.sin(angle))):
             self._bus[stem][channel, start : start + len(part)] += side * part
-        self._send[stem][start : start + len(part)] += room * part
+        self._send[stem][start : start + len(part)] += reverb * part
 
     @property
     def onsets(self) -> dict[str, FloatArray]:
@@ -61,11 +61,11 @@ class Desk:
     def mixdown(self, *, decay: float, fade: float = 0.5) -> dict[str, Stereo]:
         """Return the stems, each with its reverb (time constant ``decay`` s), under one common gain and fade-out.
 
-        The desk is used up: it is played once.
+        It may be called once: the buses are changed in place.
         """
-        room = self._room(decay)
-        size = -(-(self._length + room.shape[1]) // RATE) * RATE  # whole seconds: lengths that an FFT likes
-        response = np.fft.rfft(room, size)
+        impulse = self._impulse_response(decay)
+        size = -(-(self._length + impulse.shape[1]) // RATE) * RATE  # whole seconds: lengths that an FFT likes
+        response = np.fft.rfft(impulse, size)
         for stem, send in self._send.items():
             if send.any():
                 wet = np.fft.irfft(np.fft.rfft(send, size) * response, size)
@@ -76,12 +76,12 @@ class Desk:
         gain = PEAK / np.max(np.abs(ramp * sum(self._bus.values())))
         return {stem: (gain * ramp * sound).astype(np.float32) for stem, sound in self._bus.items()}
 
-    def _room(self, decay: float) -> Stereo:
+    def _impulse_response(self, decay: float) -> Stereo:
         """Impulse response: decaying noise, different on the two sides, after a pre-delay of 12 ms."""
         t = np.arange(round(5 * decay * RATE)) / RATE
         noise = self.rng.standard_normal((2, len(t))) * np.exp(-t / decay)
         noise[:, : round(0.012 * RATE)] = 0
-        # A running mean takes the top off, as air and walls do.
+        # A running mean attenuates high frequencies, as air and walls do.
         smooth = noise + np.roll(noise, 1, axis=1) + np.roll(noise, 2, axis=1)
         smooth /= np.sqrt(np.sum(smooth**2, axis=1, keepdims=True))
         return np.asarray(smooth, np.float32)
