@@ -34,10 +34,10 @@ def signals(data: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def ours(mono: np.ndarray) -> ChromaCurve:
-    meter = ChromaExtractor()
+    extractor = ChromaExtractor()
     for start in range(0, len(mono), BLOCK):
-        meter.push(mono[start : start + BLOCK])
-    return meter.finish()
+        extractor.push(mono[start : start + BLOCK])
+    return extractor.finish()
 
 
 def librosas(mono: np.ndarray) -> np.ndarray:

@@ -131,9 +131,9 @@ def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
     state = TrackState.of(Track.at(temp))
     cut = TrackAnalysis(state.track, state.prints)
     for name in FROM_CURVES:
-        for part, family in state.inputs(stage(name), Settings()).curves:
+        for part, kind in state.inputs(stage(name), Settings()).curves:
             with _tuning_of(source, part):
-                cut.measure([(part, family)], {})
+                cut.measure([(part, kind)], {})
     cut.beats = replace(
         source.beats, times=source.beats.times - window.start, downbeats=source.beats.downbeats - window.start
     )
@@ -157,7 +157,7 @@ def _tuning_of(source: TrackAnalysis, part: str) -> Iterator[None]:
 @contextmanager
 def _loudest_of(source: TrackAnalysis, cut: TrackAnalysis) -> Iterator[None]:
     """Replace the loudest frame of every chroma series of the cut with that of the source."""
-    parts = [part for part, family in source._curves if family == "chroma"]
+    parts = [part for part, kind in source._curves if kind == "chroma"]
     levels = {id(cut.curve(part, "chroma")): source.curve(part, "chroma").level_db.max() for part in parts}
 
     def gate(curve: ChromaCurve) -> Any:

@@ -217,7 +217,7 @@ class WindowAnalyzer:
 
 
 def window_curves(state: TrackState, settings: Settings) -> list[tuple[str, str]]:
-    """The ``(part, family)`` curves that windows of a track are read from."""
+    """The ``(source, kind)`` of the feature series that windows of a track are read from."""
     return [curve for name in FROM_CURVES for curve in state.inputs(stage(name), settings).curves]
 
 

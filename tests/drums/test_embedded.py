@@ -14,10 +14,10 @@ from mirkit.features.types import ANALYSIS_RATE
 
 
 def transcribe_blocks(mono: np.ndarray, block: int = 60_000) -> Hits:
-    meter = DrumExtractor()
+    extractor = DrumExtractor()
     for start in range(0, len(mono), block):
-        meter.push(mono[None, start : start + block].astype(np.float32))
-    return meter.finish()
+        extractor.push(mono[None, start : start + block].astype(np.float32))
+    return extractor.finish()
 
 
 def kit(rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -18,10 +18,10 @@ ALL_TOO_SHORT = BandFeatures(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT)
 
 def curve_of(sound, block=1 << 16) -> BandCurve:
     sound = np.atleast_2d(sound)
-    meter = BandExtractor(len(sound))
+    extractor = BandExtractor(len(sound))
     for part in signals.in_blocks(sound, range(block, sound.shape[1], block)):
-        meter.push(part)
-    return meter.finish()
+        extractor.push(part)
+    return extractor.finish()
 
 
 def measure(sound) -> BandFeatures:
@@ -159,10 +159,10 @@ def test_a_window_is_the_cut_file(start):
 @given(st.lists(st.integers(0, 60000), max_size=6), st.integers(0, 60000))
 def test_blocks_of_any_length_give_the_same_curve(cuts, n):
     sound = np.stack([signals.band(1.5, seed=k) for k in range(2)])[:, :n]
-    meter = BandExtractor(2)
+    extractor = BandExtractor(2)
     for part in signals.in_blocks(sound, cuts):
-        meter.push(part)
-    pieces, whole = meter.finish(), curve_of(sound)
+        extractor.push(part)
+    pieces, whole = extractor.finish(), curve_of(sound)
     assert pieces.samples == whole.samples == n
     np.testing.assert_allclose(pieces.energy, whole.energy, rtol=1e-5, atol=1e-9)
 

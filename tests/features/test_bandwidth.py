@@ -14,13 +14,13 @@ RATE = signals.RATE
 
 
 def curve_of(mono, block=1 << 16) -> BandwidthCurve:
-    stft, meter = PowerStft(), BandwidthExtractor()
+    stft, extractor = PowerStft(), BandwidthExtractor()
     for part in signals.in_blocks(np.asarray(mono, np.float32), range(block, len(mono), block)):
         for power in stft.push(part):
-            meter.push_frames(power)
+            extractor.push_frames(power)
     for power in stft.finish():
-        meter.push_frames(power)
-    return meter.finish()
+        extractor.push_frames(power)
+    return extractor.finish()
 
 
 def measure(mono):

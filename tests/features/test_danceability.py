@@ -14,10 +14,10 @@ RATE = signals.RATE
 
 
 def curve_of(mono, block=1 << 16) -> EnvelopeCurve:
-    meter = EnvelopeExtractor()
+    extractor = EnvelopeExtractor()
     for part in signals.in_blocks(mono, range(block, len(mono), block)):
-        meter.push(part)
-    return meter.finish()
+        extractor.push(part)
+    return extractor.finish()
 
 
 def measure(mono):
@@ -129,10 +129,10 @@ def test_a_window_is_the_cut_file(start, end):
 @given(st.lists(st.integers(0, 20000), max_size=8), st.integers(0, 20000))
 def test_blocks_of_any_length_give_the_same_bytes(cuts, n):
     mono = signals.noise(0.5)[:n]
-    meter = EnvelopeExtractor()
+    extractor = EnvelopeExtractor()
     for part in signals.in_blocks(mono, cuts):
-        meter.push(part)
-    assert np.array_equal(meter.finish().deviation, curve_of(mono).deviation)
+        extractor.push(part)
+    assert np.array_equal(extractor.finish().deviation, curve_of(mono).deviation)
 
 
 # Numbers that the documentation states, at their boundaries

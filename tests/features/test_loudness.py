@@ -25,10 +25,10 @@ RATE = signals.RATE
 
 def curve_of(sound, block=1 << 16) -> LoudnessCurve:
     sound = np.atleast_2d(sound)
-    meter = LoudnessExtractor(len(sound))
+    extractor = LoudnessExtractor(len(sound))
     for part in signals.in_blocks(sound, range(block, sound.shape[1], block)):
-        meter.push(part)
-    return meter.finish()
+        extractor.push(part)
+    return extractor.finish()
 
 
 def measure(sound) -> LoudnessFeatures:
@@ -49,9 +49,9 @@ def ebur128(sound, rate=RATE) -> tuple[float, float]:
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(sound)]
     graph = av.filter.Graph()
     source = graph.add_abuffer(format="fltp", sample_rate=rate, layout=layout, time_base=Fraction(1, rate))
-    meter, sink = graph.add("ebur128", "metadata=1"), graph.add("abuffersink")
-    source.link_to(meter)
-    meter.link_to(sink)
+    extractor, sink = graph.add("ebur128", "metadata=1"), graph.add("abuffersink")
+    source.link_to(extractor)
+    extractor.link_to(sink)
     graph.configure()
     says = {}
     for start in range(0, sound.shape[1], 4410):
@@ -169,8 +169,8 @@ def test_agrees_with_ffmpeg(channels):
 def test_agrees_with_pyloudnorm():
     pyloudnorm = pytest.importorskip("pyloudnorm")
     sound = np.stack([signals.band(20, seed=k) for k in range(2)])
-    meter = pyloudnorm.Meter(RATE, filter_class="DeMan")
-    assert measure(sound).lufs == pytest.approx(meter.integrated_loudness(sound.T.astype(float)), abs=0.02)
+    extractor = pyloudnorm.Meter(RATE, filter_class="DeMan")
+    assert measure(sound).lufs == pytest.approx(extractor.integrated_loudness(sound.T.astype(float)), abs=0.02)
 
 
 @pytest.mark.reference
@@ -235,10 +235,10 @@ def test_clipped_sound_is_measured():
 
 
 def test_silence_after_sound_leaves_no_denormal_numbers():
-    meter = LoudnessExtractor(1)
-    meter.push(signals.sine(100, 1)[None])
-    meter.push(signals.silence(4)[None])
-    assert not meter._state[:, :4].any()
+    extractor = LoudnessExtractor(1)
+    extractor.push(signals.sine(100, 1)[None])
+    extractor.push(signals.silence(4)[None])
+    assert not extractor._state[:, :4].any()
 
 
 def test_a_window_is_the_cut_file():
@@ -261,10 +261,10 @@ def test_a_window_beyond_the_end_has_what_there_is():
 @given(st.lists(st.integers(0, 30000), max_size=8), st.integers(0, 30000))
 def test_blocks_of_any_length_give_the_same_bytes(cuts, n):
     sound = np.stack([signals.band(1, seed=k) for k in range(2)])[:, :n]
-    meter = LoudnessExtractor(2)
+    extractor = LoudnessExtractor(2)
     for part in signals.in_blocks(sound, cuts):
-        meter.push(part)
-    assert np.array_equal(meter.finish().energy, curve_of(sound).energy)
+        extractor.push(part)
+    assert np.array_equal(extractor.finish().energy, curve_of(sound).energy)
 
 
 # Numbers that the documentation states, at their boundaries

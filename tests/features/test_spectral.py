@@ -17,13 +17,13 @@ RATE = signals.RATE
 
 
 def curve_of(mono, block=1 << 16) -> SpectralCurve:
-    stft, meter = PowerStft(), SpectralExtractor()
+    stft, extractor = PowerStft(), SpectralExtractor()
     for part in signals.in_blocks(mono, range(block, len(mono), block)):
         for power in stft.push(part):
-            meter.push_frames(power)
+            extractor.push_frames(power)
     for power in stft.finish():
-        meter.push_frames(power)
-    return meter.finish()
+        extractor.push_frames(power)
+    return extractor.finish()
 
 
 def measure(mono) -> SpectralFeatures:
@@ -36,9 +36,9 @@ def values(features: SpectralFeatures) -> np.ndarray:
 
 def shape_of(power, frames=1) -> SpectralCurve:
     """Curve of one made-up spectrum, without the frames at the edges."""
-    meter = SpectralExtractor()
-    meter.push_frames(np.tile(np.asarray(power, np.float32), (frames + 4, 1)))
-    curve = meter.finish()
+    extractor = SpectralExtractor()
+    extractor.push_frames(np.tile(np.asarray(power, np.float32), (frames + 4, 1)))
+    curve = extractor.finish()
     return SpectralCurve(
         *(getattr(curve, name)[2:-2] for name in ("level_db", "flatness", "skewness", "kurtosis", "flux"))
     )
@@ -103,17 +103,17 @@ def test_flux_of_a_step_in_level():
     # All bands rise by 6 dB once in 100 frames.
     power = np.ones((104, 1025), np.float32)
     power[52:] = 10**0.6
-    meter = SpectralExtractor()
-    meter.push_frames(power)
-    features = spectral(meter.finish(), Window(0, 104 * HOP / RATE))
+    extractor = SpectralExtractor()
+    extractor.push_frames(power)
+    features = spectral(extractor.finish(), Window(0, 104 * HOP / RATE))
     assert features.spectral_flux == pytest.approx(6 / 100, rel=0.01)
 
 
 def test_falling_levels_are_no_flux():
     power = np.ones((104, 1025), np.float32) * 10 ** (-np.arange(104) / 10)[:, None]
-    meter = SpectralExtractor()
-    meter.push_frames(power.astype(np.float32))
-    assert meter.finish().flux.max() == 0
+    extractor = SpectralExtractor()
+    extractor.push_frames(power.astype(np.float32))
+    assert extractor.finish().flux.max() == 0
 
 
 def test_level_of_a_sine_is_its_rms():
@@ -243,13 +243,13 @@ def test_clipped_sound_is_measured():
 @given(st.lists(st.integers(0, 30000), max_size=6), st.integers(0, 30000))
 def test_blocks_of_any_length_give_the_same_curve(cuts, n):
     mono = signals.band(1)[:n]
-    stft, meter = PowerStft(), SpectralExtractor()
+    stft, extractor = PowerStft(), SpectralExtractor()
     for part in signals.in_blocks(mono, cuts):
         for power in stft.push(part):
-            meter.push_frames(power)
+            extractor.push_frames(power)
     for power in stft.finish():
-        meter.push_frames(power)
-    whole, pieces = asdict(curve_of(mono)), asdict(meter.finish())
+        extractor.push_frames(power)
+    whole, pieces = asdict(curve_of(mono)), asdict(extractor.finish())
     for name in whole:
         np.testing.assert_allclose(pieces[name], whole[name], rtol=1e-3, atol=1e-3)
 

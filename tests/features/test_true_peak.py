@@ -7,10 +7,10 @@ from mirkit.features.true_peak import TruePeakExtractor
 
 
 def true_peak_db(samples: np.ndarray, block: int) -> float:
-    meter = TruePeakExtractor()
+    extractor = TruePeakExtractor()
     for at in range(0, samples.shape[1], block):
-        meter.push(samples[:, at : at + block])
-    return 20 * np.log10(meter.finish())
+        extractor.push(samples[:, at : at + block])
+    return 20 * np.log10(extractor.finish())
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,6 @@ def test_blocks_make_no_difference(rng: np.random.Generator) -> None:
 
 
 def test_silence_has_no_peak() -> None:
-    meter = TruePeakExtractor()
-    meter.push(np.zeros((2, 100), np.float32))
-    assert meter.finish() == 0
+    extractor = TruePeakExtractor()
+    extractor.push(np.zeros((2, 100), np.float32))
+    assert extractor.finish() == 0

@@ -8,9 +8,9 @@ from mirkit.features.vocals import vocals_share
 
 
 def curve_of(mono):
-    meter = LoudnessExtractor(1)
-    meter.push(mono[None])
-    return meter.finish()
+    extractor = LoudnessExtractor(1)
+    extractor.push(mono[None])
+    return extractor.finish()
 
 
 def share(vocals, mix, window=None):

@@ -90,10 +90,10 @@ def song(progression: str, tonic: int, bars: int = 8, seed: int = 0, cents: floa
 
 
 def curve_of(mono: Mono, block: int = 65536) -> ChromaCurve:
-    meter = ChromaExtractor()
+    extractor = ChromaExtractor()
     for start in range(0, len(mono), block):
-        meter.push(mono[start : start + block])
-    return meter.finish()
+        extractor.push(mono[start : start + block])
+    return extractor.finish()
 
 
 def cosine(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

@@ -86,10 +86,10 @@ def test_a_chord_s_notes_stand_out() -> None:
 @given(st.lists(st.integers(0, 300_000), max_size=5))
 def test_the_length_of_blocks_changes_no_bit(cuts: list[int]) -> None:
     mono = song("I V", 0, bars=4)[:300_000]
-    expected, meter = curve_of(mono), ChromaExtractor()
+    expected, extractor = curve_of(mono), ChromaExtractor()
     for part in in_blocks(mono, cuts):
-        meter.push(part)
-    found = meter.finish()
+        extractor.push(part)
+    found = extractor.finish()
     np.testing.assert_array_equal(found.chroma, expected.chroma)
     np.testing.assert_array_equal(found.level_db, expected.level_db)
     assert found.tuning == expected.tuning

@@ -12,15 +12,15 @@ RATE = 44100
 
 
 def onset_curve(mono: np.ndarray, block: int = 1 << 17) -> OnsetCurve:
-    stft, meter = PowerStft(), OnsetExtractor()
+    stft, extractor = PowerStft(), OnsetExtractor()
     mono = mono.astype(np.float32)
     for start in range(0, len(mono), block):
-        meter.push_samples(mono[start : start + block])
+        extractor.push_samples(mono[start : start + block])
         for frames in stft.push(mono[start : start + block]):
-            meter.push_frames(frames)
+            extractor.push_frames(frames)
     for frames in stft.finish():
-        meter.push_frames(frames)
-    return meter.finish()
+        extractor.push_frames(frames)
+    return extractor.finish()
 
 
 def rise_curves(mono: np.ndarray, block: int = 1 << 17) -> dict[str, np.ndarray]:
