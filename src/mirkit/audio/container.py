@@ -159,6 +159,16 @@ class SourceInfo:
 def probe(path: str | os.PathLike[str], *, max_seconds: float = MAX_SECONDS) -> SourceInfo:
     """Read the header only.
 
+    Parameters
+    ----------
+    path : path
+    max_seconds : float
+        Longer audio is refused.
+
+    Returns
+    -------
+    SourceInfo
+
     Raises
     ------
     AudioError

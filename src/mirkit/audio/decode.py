@@ -214,6 +214,14 @@ def decode(path: Path, stats: DecodeStats, *, max_seconds: float = MAX_SECONDS) 
     scale is 1 (exactly, for up to 24 bits). Where packets are lost, silence stands in their place as long as the time
     stamps, or in an mp3 the number of bad bytes, tell how long they were.
 
+    Parameters
+    ----------
+    path : Path
+    stats : DecodeStats
+        Receives the counts; complete when the iterator ends.
+    max_seconds : float
+        Longer audio is refused.
+
     Raises
     ------
     AudioError

@@ -67,7 +67,21 @@ def encode(
     bitrate: int | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Written:
-    """Write all blocks to a file: see ``Writer``."""
+    """Write all blocks to a file: see ``Writer``.
+
+    Parameters
+    ----------
+    path : path
+        Its suffix names the format.
+    blocks : iterable of arrays
+        Float32, shape=(channels, n), full scale 1.
+    rate, channels, bits, bitrate, tags
+        See ``Writer``.
+
+    Returns
+    -------
+    Written
+    """
     with Writer(path, rate=rate, channels=channels, bits=bits, bitrate=bitrate, tags=tags) as writer:
         for block in blocks:
             writer.write(block)

@@ -53,7 +53,19 @@ class Resampler:
 
 
 def resample(samples: FloatArray, source_rate: int, rate: int) -> FloatArray:
-    """Resample a whole signal, float32, shape=(channels, n) or (n,): the same numbers as the stream gives."""
+    """Resample a whole signal, float32, shape=(channels, n) or (n,): the same numbers as the stream gives.
+
+    Parameters
+    ----------
+    samples : float32 array, shape=(channels, n) or (n,)
+    source_rate, rate : int
+        Hz.
+
+    Returns
+    -------
+    float32 array
+        As many dimensions as ``samples``.
+    """
     if source_rate == rate:
         return samples
     rows = np.atleast_2d(samples).astype(np.float32, copy=False)

@@ -207,7 +207,17 @@ class Audio:
             yield pieces[0] if len(pieces) == 1 else _joined(pieces, self.channels)
 
     def window(self, start: float, end: float) -> FloatArray:
-        """The sound of one stretch of time (s): see ``windows``."""
+        """The sound of one stretch of time (s): see ``windows``.
+
+        Parameters
+        ----------
+        start, end : float
+            Seconds.
+
+        Returns
+        -------
+        float32 array, shape=(channels, n)
+        """
         return next(self.windows([Window(start, end)]))
 
     def _exhaust(self) -> None:

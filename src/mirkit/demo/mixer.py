@@ -35,12 +35,40 @@ class Mixer:
         self.blend(stem, sound, time, gain=gain, pan=pan, reverb=reverb)
 
     def hit(self, drum: str, sound: Sound, time: float, *, gain: float, pan: float = 0.0, reverb: float = 0.1) -> None:
-        """Play ``sound`` on the drums, and note which drum it was."""
+        """Play ``sound`` on the drums, and note which drum it was.
+
+        Parameters
+        ----------
+        drum : str
+        sound : float64 array, shape=(n,)
+            Mono samples.
+        time : float
+            Seconds.
+        gain : float
+        pan : float
+            -1 (left) to 1 (right).
+        reverb : float
+            Share that is sent to the reverb.
+        """
         self._hits.setdefault(drum, set()).add(round(time * RATE))
         self.play("drums", sound, time, gain=gain, pan=pan, reverb=reverb)
 
     def blend(self, stem: str, sound: Sound, time: float, *, gain: float, pan: float, reverb: float) -> None:
-        """Put a sound that fades in: as `play`, but it counts as no onset."""
+        """Put a sound that fades in: as `play`, but it counts as no onset.
+
+        Parameters
+        ----------
+        stem : str
+        sound : float64 array, shape=(n,)
+            Mono samples.
+        time : float
+            Seconds.
+        gain : float
+        pan : float
+            -1 (left) to 1 (right).
+        reverb : float
+            Share that is sent to the reverb.
+        """
         start = round(time * RATE)
         part = gain * sound[: max(0, self._length - start)]
         angle = (pan + 1) * np.pi / 4

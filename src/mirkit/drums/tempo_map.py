@@ -39,7 +39,20 @@ class TempoMap:
     signatures: tuple[tuple[int, int], ...] = ()
 
     def at(self, times: FloatArray, steps: int = 0) -> npt.NDArray[np.int64]:
-        """Give the ticks of some times (s), each moved to the nearest of so many steps a beat; 0 leaves them."""
+        """Give the ticks of some times (s), each moved to the nearest of so many steps a beat; 0 leaves them.
+
+        Parameters
+        ----------
+        times : array, shape=(n,)
+            Seconds.
+        steps : int
+            Steps per beat to which times are quantized; 0: none.
+
+        Returns
+        -------
+        int64 array, shape=(n,)
+            Ticks.
+        """
         pace = (self.ticks[-1] - self.ticks[-2]) / (self.seconds[-1] - self.seconds[-2])
         exact = np.interp(times, self.seconds, self.ticks) + np.maximum(times - self.seconds[-1], 0) * pace
         if steps:

@@ -33,7 +33,17 @@ def activity_mask(level_db: FloatArray, loudest_db: float) -> npt.NDArray[np.boo
 
 
 def frames_in(window: Window, per_second: float, count: int) -> slice:
-    """Frames ``i`` of ``count`` whose time ``i / per_second`` lies in ``[start, end)``."""
+    """Frames ``i`` of ``count`` whose time ``i / per_second`` lies in ``[start, end)``.
+
+    Parameters
+    ----------
+    window : Window
+        Seconds.
+    per_second : float
+        Frames per second.
+    count : int
+        Number of frames.
+    """
     # A time that is a frame's own up to rounding counts as that frame's.
     first, last = (math.ceil(t * per_second - 1e-6) for t in (window.start, window.end))
     return slice(min(first, count), min(last, count))

@@ -108,6 +108,13 @@ def bands(curve: BandCurve, window: Window) -> BandFeatures:
     Where a bound of the window falls within a row of the curve, the row's energy is shared in proportion (it is taken
     as even over its 186 ms): for music and windows of 10 s, within 0.3 dB of the same stretch cut out.
 
+    Parameters
+    ----------
+    curve : BandCurve
+        Of the source.
+    window : Window
+        Seconds from the beginning of the curve.
+
     Returns
     -------
     BandFeatures

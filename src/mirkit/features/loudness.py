@@ -107,6 +107,13 @@ def loudness(curve: LoudnessCurve, window: Window) -> LoudnessFeatures:
 
     The window begins at the 100 ms step nearest to its start and has as many whole steps as fit into its duration.
 
+    Parameters
+    ----------
+    curve : LoudnessCurve
+        Of the source.
+    window : Window
+        Seconds from the beginning of the curve.
+
     Returns
     -------
     LoudnessFeatures
@@ -134,7 +141,19 @@ def momentary(energy: FloatArray) -> FloatArray:
 
 
 def hops_in(curve: LoudnessCurve, window: Window) -> FloatArray:
-    """Energies of the 100 ms steps of a window, by the rule of ``loudness``."""
+    """Energies of the 100 ms steps of a window, by the rule of ``loudness``.
+
+    Parameters
+    ----------
+    curve : LoudnessCurve
+        Of the source.
+    window : Window
+        Seconds from the beginning of the curve.
+
+    Returns
+    -------
+    float32 array, shape=(hops,)
+    """
     # 1e-6: a duration that is a whole number of steps up to rounding has all of them, also at the end of the curve.
     count = math.floor(window.duration * HOPS_PER_SECOND + 1e-6)
     first = round(window.start * HOPS_PER_SECOND)
@@ -191,6 +210,13 @@ def at_rate(
 
     The inverse bilinear transform gives the analog prototype; its natural frequency is kept in Hz (the transform is
     warped to meet there), and the bilinear transform at the new rate gives the digital section back.
+
+    Parameters
+    ----------
+    numerator, denominator : tuples of 3
+        Coefficients of 1, z^-1, z^-2 at 48 kHz.
+    rate : int
+        Sampling rate in Hz.
 
     Returns
     -------

@@ -38,6 +38,13 @@ def to_arrays(curve: Any) -> Arrays:
 def from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
     """Rebuild a series of a kind of ``KINDS``.
 
+    Parameters
+    ----------
+    kind : str
+        Key of ``KINDS``.
+    arrays : mapping of str to array
+        Field -> values, as ``to_arrays`` gives them.
+
     Raises
     ------
     KeyError
@@ -61,7 +68,15 @@ def beats_to_arrays(beats: Beats) -> Arrays:
 
 
 def beats_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], meter: str | None) -> Beats:
-    """Rebuild a grid from its arrays and its meter."""
+    """Rebuild a grid from its arrays and its meter.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        As ``beats_to_arrays`` gives them.
+    meter : str or None
+        Time signature.
+    """
     return Beats(
         arrays["times"],
         arrays["downbeats"],

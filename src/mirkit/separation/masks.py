@@ -43,7 +43,16 @@ def median_network(n: int) -> tuple[tuple[int, int], ...]:
 
 
 def running_median(x: FloatArray, width: int, axis: int) -> FloatArray:
-    """Median over ``width`` (odd) neighbors along one axis of a matrix; the matrix is mirrored at its edges."""
+    """Median over ``width`` (odd) neighbors along one axis of a matrix; the matrix is mirrored at its edges.
+
+    Parameters
+    ----------
+    x : array, shape=(rows, columns)
+    width : int
+        Number of neighbors, odd.
+    axis : int
+        0: along rows of a column; 1: along columns of a row.
+    """
     if width % 2 == 0:
         raise ValueError(f"width must be odd, not {width}")
     half = width // 2

@@ -52,7 +52,15 @@ class DrumExtractor:
 
 
 def transcribe(decibels: Sequence[FloatArray], hz: FloatArray) -> Hits:
-    """Find the hits in blocks of band levels, shape=(frames, 36) in dB, of bands around these frequencies."""
+    """Find the hits in blocks of band levels, shape=(frames, 36) in dB, of bands around these frequencies.
+
+    Parameters
+    ----------
+    decibels : sequence of arrays, shape=(frames, 36)
+        Band levels in dB, consecutive blocks.
+    hz : array, shape=(36,)
+        Center frequencies of the bands.
+    """
     decibels = [block for block in decibels if len(block)]
     if not decibels:
         nothing = tuple(np.zeros(0) for _ in INSTRUMENTS)

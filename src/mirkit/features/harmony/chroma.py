@@ -164,7 +164,20 @@ class Chroma:
 
 
 def mean_chroma(curve: ChromaCurve, window: Window) -> FloatArray | Unknown:
-    """Mean over the active frames of a window, each with a maximum of 1; shape=(12,)."""
+    """Mean over the active frames of a window, each with a maximum of 1; shape=(12,).
+
+    Parameters
+    ----------
+    curve : ChromaCurve
+        Of the source.
+    window : Window
+        Seconds from the beginning of the curve.
+
+    Returns
+    -------
+    array or Unknown
+        ``too short`` without a frame, ``silent`` without an active one.
+    """
     frames = frames_in(window, FRAME_RATE, len(curve.chroma))
     chroma = curve.chroma[frames][curve.active()[frames]]
     if frames.start >= frames.stop:
@@ -178,6 +191,18 @@ def chroma(curve: ChromaCurve, window: Window) -> Chroma:
     Every active frame counts the same, with its strongest class at 1. A single held note gives 1 in its class and its
     overtones' share elsewhere; chords of the key stand out by 0.2 to 0.4 in mixes; noise is flat.
     Reference: librosa's ``chroma_cqt``.
+
+    Parameters
+    ----------
+    curve : ChromaCurve
+        Of the source, best without drums.
+    window : Window
+        Seconds from the beginning of the curve.
+
+    Returns
+    -------
+    Chroma
+        ``too short`` without a frame, ``silent`` without an active one.
 
     Examples
     --------

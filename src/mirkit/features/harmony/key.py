@@ -76,6 +76,18 @@ def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
 
     A mean over a piece that modulates may fit neither of its keys.
 
+    Parameters
+    ----------
+    curve : ChromaCurve
+        Of the source.
+    window : Window
+        Seconds from the beginning of the curve.
+
+    Returns
+    -------
+    KeyEstimate
+        ``too short`` without a frame, ``silent`` without an active one.
+
     Examples
     --------
     C, F, G, C:
@@ -117,6 +129,18 @@ def atonality(curve: ChromaCurve, window: Window) -> Value:
     r is the largest correlation of the mean chroma with the 24 key profiles, c the standard deviation of that chroma
     over its mean. White noise and twelve-tone rows above 0.9, drums 0.6 to 0.85, mixes 0.1 to 0.4, a cadence below 0.2.
     Unknown below 10 s.
+
+    Parameters
+    ----------
+    curve : ChromaCurve
+        Of the source.
+    window : Window
+        Seconds from the beginning of the curve.
+
+    Returns
+    -------
+    float
+        0 to 1. ``too short`` below 10 s, ``silent`` without an active frame.
 
     Examples
     --------

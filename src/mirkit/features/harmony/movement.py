@@ -80,6 +80,18 @@ def eighths(beats: FloatArray, window: Window) -> FloatArray:
     """Step edges in a window: beats and the middles between them, or every 250 ms where there are none.
 
     Holes in the grid are filled, and the grid is carried on to both ends of the window, at the median interval.
+
+    Parameters
+    ----------
+    beats : array, shape=(beats,)
+        Seconds, ascending.
+    window : Window
+        Seconds.
+
+    Returns
+    -------
+    array, shape=(steps + 1,)
+        Seconds, ascending.
     """
     if len(beats) < 2:
         return window.start + STEP_WITHOUT_BEAT * np.arange(int(window.duration / STEP_WITHOUT_BEAT + 1e-6) + 1)

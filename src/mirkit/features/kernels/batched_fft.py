@@ -73,6 +73,14 @@ class Spectra:
     def blocks(self, x: Float32, first: int, count: int) -> Iterator[Float32]:
         """Yield the spectra of ``count`` frames, the first one beginning at sample ``first``; zeros lie around ``x``.
 
+        Parameters
+        ----------
+        x : float32 array, shape=(n,)
+        first : int
+            Sample with which the first frame begins; it may be negative.
+        count : int
+            Number of frames.
+
         Yields
         ------
         float32 array, shape=(1 + nfft // 2, 32)

@@ -38,6 +38,14 @@ def energies(x: Float32, size: int, hop: int) -> FloatArray:
 def spectra(x: Float32, size: int, hop: int) -> Iterator[Float32]:
     """Yield power spectra of the frames of ``energies``, of ``size`` points (2048 or 4096), all bins counted once.
 
+    Parameters
+    ----------
+    x : float32 array, shape=(n,)
+    size : int
+        Points: 2048 or 4096.
+    hop : int
+        Samples from one frame to the next.
+
     Yields
     ------
     float32 array, shape=(1 + size // 2, at most 32)
@@ -53,7 +61,16 @@ def spectra(x: Float32, size: int, hop: int) -> Iterator[Float32]:
 
 
 def total_spectrum(x: Float32, size: int, hop: int) -> FloatArray:
-    """Sum of all ``spectra``, one-sided (all bins but the outer two count double), shape=(1 + size // 2,)."""
+    """Sum of all ``spectra``, one-sided (all bins but the outer two count double), shape=(1 + size // 2,).
+
+    Parameters
+    ----------
+    x : float32 array, shape=(n,)
+    size : int
+        Points: 2048 or 4096.
+    hop : int
+        Samples from one frame to the next.
+    """
     total = np.zeros((1 + size // 2, LANES), np.float32)
     for power in spectra(x, size, hop):
         total[:, : power.shape[1]] += power

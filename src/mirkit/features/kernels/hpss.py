@@ -51,7 +51,15 @@ class PercussiveShare:
         self._energies: list[Float32] = []
 
     def push(self, rows: Float32, buffer: Float32, power: Float32) -> None:
-        """Take the next 32 frames (Hann, 2048/512, centered) as ``Spectra`` gives them."""
+        """Take the next 32 frames (Hann, 2048/512, centered) as ``Spectra`` gives them.
+
+        Parameters
+        ----------
+        rows, buffer : float32 arrays
+            ``Spectra.rows`` and ``Spectra.buffer`` of these frames.
+        power : float32 array, shape=(1025, 32)
+            Their power spectra.
+        """
         self._blocks.append((rows.copy(), buffer.copy(), power.copy()))
         transpose(power.ravel(), LANES, self._power[self._held : self._held + LANES].reshape(-1))
         self._held += LANES

@@ -37,6 +37,19 @@ def complexity(onsets: Onsets, beats: Beats, window: Window) -> ComplexityFeatur
     onsets.
     ``rhythmic_evenness``: 1 - nPVI / 200 (Grabe & Low 2002): 1 = perfectly even. Needs 3 onsets.
 
+    Parameters
+    ----------
+    onsets : Onsets
+    beats : Beats
+        Empty where there is no pulse: intervals then count in seconds.
+    window : Window
+        Seconds.
+
+    Returns
+    -------
+    ComplexityFeatures
+        ``too few onsets`` below 9 (complexity) and 3 (evenness).
+
     Examples
     --------
     Swung eighths alternate between two thirds and one third of a beat:
@@ -60,7 +73,19 @@ def complexity(onsets: Onsets, beats: Beats, window: Window) -> ComplexityFeatur
 
 
 def beat_time(times: FloatArray, beats: FloatArray) -> FloatArray:
-    """Map seconds to beats (beat ``i`` is at ``i``), carrying the first and last interval on outside the grid."""
+    """Map seconds to beats (beat ``i`` is at ``i``), carrying the first and last interval on outside the grid.
+
+    Parameters
+    ----------
+    times : array, shape=(n,)
+        Seconds.
+    beats : array, shape=(m,)
+        Beats in seconds, ascending, two at least.
+
+    Returns
+    -------
+    array, shape=(n,)
+    """
     index = np.clip(np.searchsorted(beats, times, side="right") - 1, 0, len(beats) - 2)
     return index + (times - beats[index]) / (beats[index + 1] - beats[index])
 

@@ -98,7 +98,17 @@ def band_onset_strength(levels: Levels, before: Levels, peak: int) -> BandOnsetS
 
 
 def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
-    """Pulses of consecutive frames; parameters are those of :func:`band_onset_strength`."""
+    """Pulses of consecutive frames; parameters are those of :func:`band_onset_strength`.
+
+    Parameters
+    ----------
+    levels : int16, shape=(frames, 128)
+        Levels of the mel bands, in steps of ``DB_STEP`` dB.
+    before : int16, shape=(0 or 1, 128)
+        The frame before them, if any.
+    peak : int
+        The signal's highest level.
+    """
     frames = len(levels)
     growth = np.zeros(frames, np.float32)
     hits = np.zeros((frames, HIT_BANDS), np.float16)

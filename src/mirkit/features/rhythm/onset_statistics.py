@@ -44,6 +44,17 @@ def onset_statistics(onsets: Onsets, window: Window) -> OnsetFeatures:
     Count, count per second, mean and population standard deviation of the onset strengths (dB per hop at the peaks) and
     of the inter-onset intervals (s). Strengths need one onset, intervals three.
 
+    Parameters
+    ----------
+    onsets : Onsets
+    window : Window
+        Seconds.
+
+    Returns
+    -------
+    OnsetFeatures
+        ``too few onsets`` where there are not enough, ``too short`` for an empty window.
+
     Examples
     --------
     >>> onsets = Onsets(np.arange(16) * 0.5, np.full(16, 3.0))
@@ -66,6 +77,18 @@ def onset_statistics(onsets: Onsets, window: Window) -> OnsetFeatures:
 
 def onset_density(onsets: Onsets, window: Window) -> DensityFeatures:
     """Mean and variance of the onsets per second over full 4 s windows, 2 s apart (one window if there is less).
+
+    Parameters
+    ----------
+    onsets : Onsets
+        Of one stem.
+    window : Window
+        Seconds.
+
+    Returns
+    -------
+    DensityFeatures
+        ``too short`` for an empty window.
 
     Examples
     --------

@@ -16,13 +16,29 @@ PASS_THROUGH: Section = (1.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def low_pass(hz: float, rate: float = ANALYSIS_RATE) -> Section:
-    """Butterworth low-pass of second order (bilinear transform, -3 dB at ``hz``)."""
+    """Butterworth low-pass of second order (bilinear transform, -3 dB at ``hz``).
+
+    Parameters
+    ----------
+    hz : float
+        Corner frequency.
+    rate : float
+        Sampling rate in Hz.
+    """
     k, norm, a1, a2 = _butterworth(hz, rate)
     return k * k / norm, 2 * k * k / norm, k * k / norm, a1, a2
 
 
 def high_pass(hz: float, rate: float = ANALYSIS_RATE) -> Section:
-    """Butterworth high-pass of second order (bilinear transform, -3 dB at ``hz``)."""
+    """Butterworth high-pass of second order (bilinear transform, -3 dB at ``hz``).
+
+    Parameters
+    ----------
+    hz : float
+        Corner frequency.
+    rate : float
+        Sampling rate in Hz.
+    """
     _, norm, a1, a2 = _butterworth(hz, rate)
     return 1 / norm, -2 / norm, 1 / norm, a1, a2
 

@@ -43,7 +43,14 @@ def reverberation(halves: list[FloatArray], length: int) -> Value:
 
 
 def half_rate(samples: FloatArray, before: int = 0) -> list[FloatArray]:
-    """Every second sample of the first two channels of a block; ``before``: how many samples came before it."""
+    """Every second sample of the first two channels of a block; ``before``: how many samples came before it.
+
+    Parameters
+    ----------
+    samples : float32 array, shape=(channels, n)
+    before : int
+        Samples of the signal before this block.
+    """
     return [channel[before % 2 :: 2].copy() for channel in samples[:2]]
 
 

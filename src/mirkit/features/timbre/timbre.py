@@ -90,6 +90,13 @@ def timbre_of(sums: list[FloatArray], reverberant: Value) -> Timbre:
     """Apply seven models to the ``channel_sum`` of consecutive blocks; the eighth value is given.
 
     The list is emptied as soon as its blocks are joined, to save memory.
+
+    Parameters
+    ----------
+    sums : list of float32 arrays, shape=(n,)
+        ``channel_sum`` of the blocks.
+    reverberant : Value
+        Result of ``reverberation``.
     """
     padded = np.concatenate([np.zeros(LEAD, np.float32), *sums])
     sums.clear()

@@ -232,6 +232,13 @@ def loudness_pattern(x: FloatArray, gain: float) -> LoudnessPattern:
     """Measure windows of 4096 samples, one after the other, of a mono signal, shape=(n,), times ``gain``.
 
     The last window is filled with zeros; as in upstream a signal that ends with a whole window has one more, silent.
+
+    Parameters
+    ----------
+    x : float32 array, shape=(n,)
+        Mono signal.
+    gain : float
+        Factor by which the samples are multiplied.
     """
     whole = len(x) // WINDOW
     last = np.zeros((1, WINDOW), np.float32)
@@ -249,7 +256,17 @@ def loudness_pattern(x: FloatArray, gain: float) -> LoudnessPattern:
 
 
 def bark_weights(low: int, high: int) -> FloatArray:
-    """Bell-shaped weights over the steps ``low`` to ``high - 1`` of the Bark scale, 0 at the edge to 1, 0 elsewhere."""
+    """Bell-shaped weights over the steps ``low`` to ``high - 1`` of the Bark scale, 0 at the edge to 1, 0 elsewhere.
+
+    Parameters
+    ----------
+    low, high : int
+        Steps of 0.1 Bark.
+
+    Returns
+    -------
+    float64 array, shape=(240,)
+    """
     steps = np.arange(low, high)
     bell = np.exp(-(((steps - (low + high) / 2) * 0.01) ** 2) / 2)
     bell -= bell.min()

@@ -204,7 +204,20 @@ def find_bars(logits: FloatArray) -> Bars:
 
 
 def time_signature_of(bars: Bars, times: FloatArray, onsets: Onsets) -> str | None:
-    """Name the meter; two beats that divide in three are 6/8."""
+    """Name the meter; two beats that divide in three are 6/8.
+
+    Parameters
+    ----------
+    bars : Bars
+    times : float array, shape=(beats,)
+        Beats in seconds.
+    onsets : Onsets
+
+    Returns
+    -------
+    str or None
+        For example ``4/4``; None without bars.
+    """
     if not bars.length:
         return None
     return "6/8" if bars.length == 2 and _in_three(times, onsets) else f"{bars.length}/4"

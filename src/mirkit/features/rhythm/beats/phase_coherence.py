@@ -26,6 +26,12 @@ def phase_coherence(times: FloatArray, onsets: Onsets) -> FloatArray:
     summed as unit vectors, for the beat itself and for its division in two, three and four; the longest mean vector
     counts, corrected for what random phases give. Steady music has 0.7-1; random onsets, speech and rubato stay below
     0.5.
+
+    Parameters
+    ----------
+    times : float64 array, shape=(n,)
+        Beats in seconds, ascending.
+    onsets : Onsets
     """
     out = np.zeros(len(times))
     for i in range(len(times)):
@@ -46,7 +52,14 @@ def phase_coherence(times: FloatArray, onsets: Onsets) -> FloatArray:
 
 
 def share_played(times: FloatArray, onsets: Onsets) -> float:
-    """Share of the beats with an onset within a twelfth of a beat: near 1 in music, 0.1-0.3 in rubato."""
+    """Share of the beats with an onset within a twelfth of a beat: near 1 in music, 0.1-0.3 in rubato.
+
+    Parameters
+    ----------
+    times : float64 array, shape=(n,)
+        Beats in seconds, ascending.
+    onsets : Onsets
+    """
     after = np.clip(np.searchsorted(onsets.times, times), 1, len(onsets.times) - 1)
     apart = np.minimum(np.abs(onsets.times[after] - times), np.abs(onsets.times[after - 1] - times))
     return float(np.mean(apart < np.gradient(times) * _NEAR_BEATS))

@@ -167,7 +167,17 @@ def find_pulse(salience: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
 
 
 def fine_grid(pulse: npt.NDArray[np.int64], mix: OnsetCurve, drums: OnsetCurve | None, onset_rate: float) -> FineGrid:
-    """Gather the evidence along a pulse; drums, where given, add to the bands of the mix."""
+    """Gather the evidence along a pulse; drums, where given, add to the bands of the mix.
+
+    Parameters
+    ----------
+    pulse : int64 array, shape=(n,)
+        Frames of the pulse.
+    mix : OnsetCurve
+    drums : OnsetCurve or None
+    onset_rate : float
+        Onsets per second.
+    """
     frames = np.interp(np.arange((len(pulse) - 1) * PARTS + 1) / PARTS, np.arange(len(pulse)), pulse)
     period = float(np.median(np.diff(pulse)))
     rows = _growth(mix, frames)

@@ -96,7 +96,16 @@ class MeterHypotheses:
 def estimate_meter(
     grid: FineGrid, bpm_range: tuple[float, float] | None = None, bpm_hint: float | None = None
 ) -> MeterHypothesis | None:
-    """Choose the hypothesis that the evidence and the known tempo support best; None if there is none."""
+    """Choose the hypothesis that the evidence and the known tempo support best; None if there is none.
+
+    Parameters
+    ----------
+    grid : FineGrid
+    bpm_range : (float, float), optional
+        Tempi that may come out, in beats per minute.
+    bpm_hint : float, optional
+        Tempo known beforehand, in beats per minute.
+    """
     groups = list(meter_hypotheses(grid))
     if not groups:
         return None
