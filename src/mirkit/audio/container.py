@@ -201,7 +201,7 @@ def open_container(
 
 @contextmanager
 def open_local(path: Path) -> Iterator["InputContainer"]:
-    """Open a regular file with FFmpeg: never a URL, a pattern, a device or a playlist, whatever it is called."""
+    """Open a regular file with FFmpeg: never a URL, a pattern, a device or a playlist, whatever its name."""
     import av
 
     try:
@@ -217,7 +217,7 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
             options["probesize"] = str(1 << 16)
         elif begin == b"RIFX":  # FFmpeg takes its bytes in the wrong order
             raise AudioError(f"{printable(path)}: a wav of the big-endian kind is not read here; convert it to flac")
-        # PyAV 19 has this as its only way; 18 stops at a tag that is not UTF-8 unless asked.
+        # PyAV 19 always does this; PyAV 18 fails at a tag that is not UTF-8 without the option.
         errors: Any = {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
         container = av.open("file:" + os.path.abspath(path), container_options=options, **errors)
     except OSError as error:

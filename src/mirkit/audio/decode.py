@@ -145,16 +145,16 @@ class TimestampTracker:
         mp3 and ogg the header tells; FFmpeg heeds it, but for an mp3 with lost packets and an ogg of a single page.
         """
         rate, now = self._info.sample_rate, self._stats.seconds
-        end, promised = now, self._info.duration
-        if self._info.container in ("mp3", "ogg") and promised is not None:
-            end = promised
+        end, stated = now, self._info.duration
+        if self._info.container in ("mp3", "ogg") and stated is not None:
+            end = stated
         elif self._info.container == "mov":
             if (last := self._last) is not None and last.pts is not None and self._origin is not None:
                 end = min(end, float((last.pts + (last.duration or 0)) * last.time_base) - self._origin)
             if (total := _itunes_total(itunes)) is not None:
                 end = min(end, total / rate)
-            if promised is not None and end - promised > 1 / 500:
-                end = promised
+            if stated is not None and end - stated > 1 / 500:
+                end = stated
         excess = round((now - end) * rate)
         return excess if 0 < excess <= MOST_PADDING else 0
 
@@ -359,7 +359,7 @@ def _layout_of(frame: "AudioFrame") -> _Layout:
 def _to_float(frame: "AudioFrame") -> FloatArray:
     """Samples as float32, shape=(channels, n)."""
     n, channels = frame.samples, frame.layout.nb_channels
-    planes: Any = frame.planes  # buffers, though PyAV's types do not say so
+    planes: Any = frame.planes  # buffers, though PyAV's types lack that
     kind, scale = _FORMATS[frame.format.name.removesuffix("p")]
     out = np.empty((channels, n), np.float32)
     if frame.format.is_planar:

@@ -31,7 +31,7 @@ _CONTAINER_OPTIONS = {"wav": {"rf64": "auto"}, "ogg": {"page_duration": "200000"
 
 @dataclass(frozen=True)
 class Written:
-    """What was written.
+    """Result of writing a file.
 
     Parameters
     ----------

@@ -89,7 +89,8 @@ class Mp3Gaps:
         self._tag_end = 0
         self._largest = 0
         self._bytes = self.frames = 0  # of good packets
-        self._junk = self._counted = 0  # bytes since the last good packet, and how many frames the stamps made of them
+        # Bytes since the last good packet, and the number of frames that the time stamps count for them.
+        self._junk = self._counted = 0
 
     def is_tag(self, packet: "Packet[Any]") -> bool:
         """Whether the packet is part of a tag: files that were joined end to end have those in the middle."""

@@ -10,7 +10,7 @@ from mirkit.features.types import FloatArray
 
 
 def resampled_length(n: int, source_rate: int, rate: int) -> int:
-    """How many samples ``n`` samples become."""
+    """Return the number of samples after resampling ``n`` samples."""
     return round(Fraction(n * rate, source_rate))
 
 

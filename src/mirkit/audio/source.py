@@ -138,7 +138,7 @@ class Audio:
 
     @property
     def damage(self) -> Damage:
-        """What was lost in decoding (see ``frames``)."""
+        """Audio that was lost in decoding (see ``frames``)."""
         return self._damage if self.frames else Damage()
 
     def blocks(self, size: int = CHUNK) -> Iterator[FloatArray]:
@@ -157,7 +157,7 @@ class Audio:
             When it is longer than ``hold_seconds`` or larger than 512 MiB.
         """
         n = self.frames
-        if self._held is None and n <= self._most:  # the header had promised more
+        if self._held is None and n <= self._most:  # the header had stated more
             self._exhaust()
         if self._held is None:
             raise AudioError(

@@ -39,7 +39,7 @@ class DemoGrid:
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of a piece because it was made so.
+    """Ground truth of a piece.
 
     Attributes
     ----------
@@ -219,7 +219,7 @@ def waltz() -> DemoTrack:
         + ((62, 67, 71),) * 2 + ((62, 66, 69),) * 2 + ((61, 64, 67),) * 2 + ((62, 66, 69),) * 2
     )  # fmt: skip
     roots = (38, 45, 33, 40, 33, 40, 38, 45, 43, 38, 38, 45, 33, 40, 38, 45)
-    # The eighths say that the beat divides in two: without any, 168 in three and 56 in six are the same music.
+    # The eighths show that the beat divides in two: without any, 168 in three and 56 in six are the same music.
     tune: tuple[Phrase, ...] = (
         ((0, 78), (1, 79), (1.5, 78), (2, 76)), ((0, 74), (1, 78), (2, 81)),
         ((0, 79), (1, 78), (1.5, 79), (2, 78)), ((0, 76), (2, 74), (2.5, 75)),

@@ -1,4 +1,4 @@
-"""From seconds to ticks, so that the beats of a track are the quarter notes of a MIDI file."""
+"""Map from seconds to ticks, in which the beats of a track are the quarter notes of a MIDI file."""
 
 from dataclasses import dataclass
 
@@ -7,30 +7,30 @@ import numpy.typing as npt
 
 from mirkit.features.types import FloatArray
 
-#: Ticks a quarter note.
+#: Ticks per quarter note.
 QUARTER = 960
-#: MIDI's own tempo, where there are no beats: 120 quarter notes a minute, in microseconds.
+#: MIDI's default tempo, used where there are no beats: 120 quarter notes a minute, in microseconds.
 _PLAIN = 500_000
-#: Seconds that a quarter note may last (MIDI holds 16.7): a longer gap between beats is several.
+#: Longest quarter note in seconds (MIDI allows 16.7): a longer gap between beats becomes several.
 _LONGEST = 8.0
-#: Beats that a bar may have; more of them without a downbeat are no bar.
+#: Most beats in a bar; a longer distance between downbeats gets no time signature.
 _WIDEST_BAR = 32
 
 
 @dataclass(frozen=True)
 class TempoMap:
-    """Where seconds lie among ticks.
+    """Piecewise linear map from seconds to ticks.
 
     Attributes
     ----------
     seconds : float64, shape=(n,)
         Ascending from 0.
     ticks : int64, shape=(n,)
-        Where they lie; the last pace goes on.
+        Ticks at these times; after the last one the tempo continues.
     tempos : tuple of (int, int)
-        Tick -> microseconds a quarter note from there on.
+        Tick -> microseconds per quarter note from there on.
     signatures : tuple of (int, int)
-        Tick -> quarter notes a bar from there on.
+        Tick -> quarter notes per bar from there on.
     """
 
     seconds: FloatArray
@@ -39,7 +39,7 @@ class TempoMap:
     signatures: tuple[tuple[int, int], ...] = ()
 
     def at(self, times: FloatArray, steps: int = 0) -> npt.NDArray[np.int64]:
-        """Give the ticks of some times (s), each moved to the nearest of so many steps a beat; 0 leaves them.
+        """Return the ticks of times, optionally quantized.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ def _tempos(seconds: FloatArray, ticks: npt.NDArray[np.int64]) -> tuple[tuple[in
     for i, count in enumerate(quarters):
         tempos.append((int(ticks[i]), max(1, round((seconds[i + 1] * 1e6 - clock) / count))))
         clock += tempos[-1][1] * count
-    # What goes on behind the last beat has its own pace, without what that one had to make up for.
+    # After the last beat the tempo continues without the rounding correction of the last interval.
     tempos.append((int(ticks[-1]), max(1, round((seconds[-1] - seconds[-2]) * 1e6 / quarters[-1]))))
     return tuple(event for i, event in enumerate(tempos) if not i or tempos[i - 1][1] != event[1])
 

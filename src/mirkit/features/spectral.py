@@ -27,7 +27,7 @@ _FLATNESS_BINS = (int(np.searchsorted(_HZ, 50.0)), int(np.searchsorted(_HZ, 1000
 _FLATNESS_FLOOR = 1e-10
 _LOG_HZ = np.log2(np.maximum(_HZ, 1.0))
 #: Parseval for a windowed frame: the mean square of a signal is its one-sided power sum times this. The window's own
-#: power is divided out, so a steady sine reads 3.01 dB below its peak whatever its frequency.
+#: power is divided out, so a steady sine of any frequency has a level 3.01 dB below its peak.
 _MEAN_SQUARE = float(2 / (N_FFT * np.sum(hann(N_FFT).astype(np.float64) ** 2)))
 
 _FLUX_BANDS = 40

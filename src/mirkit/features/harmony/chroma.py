@@ -16,7 +16,7 @@ from mirkit.features.activity import FLOOR_DBFS, activity_mask, frames_in
 from mirkit.features.harmony.constant_q import BINS_PER_OCTAVE, BINS_PER_SEMITONE, HOP, OCTAVES, ConstantQ
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
 
-#: Pitch below C3 is too coarse, and drums too loud, to say anything about cents.
+#: Below C3 the bands are too coarse, and drums too loud, for an estimate in cents.
 _FIRST_BAND = 2 * BINS_PER_OCTAVE
 #: Share of the evidence that must agree; below it (noise, drums) the music counts as tuned to 440 Hz.
 _LEAST_AGREEMENT = 0.1

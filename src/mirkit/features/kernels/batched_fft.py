@@ -1,11 +1,12 @@
 """Fourier transforms of 32 frames side by side: each sample of a frame is a row, each frame a column ("lane").
 
 Every operation of the transform then acts on whole vectors of lanes, which the compiler turns into vector instructions;
-a general FFT library leaves that possibility unused. Three times as fast as ``scipy.fft`` here, and row by row what
-follows (bands, medians over bins, roll-off) is a vector operation too.
+a general FFT library transforms one frame after the other. This is three times as fast as ``scipy.fft``, and the
+operations that follow (bands, medians over bins, roll-off) work on rows in vectors too. Derivation: docs/kernels.md.
 
 A real frame of 2048 samples is transformed as 1024 complex numbers (even samples real, odd samples imaginary), one of
-4096 as two halves of that size after one step by hand. All arithmetic is in single precision and in a fixed order.
+4096 as two halves of that size after a first step in radix 2. All arithmetic is in single precision and in a fixed
+order.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,7 @@
-"""Frames under a Hamming window, as ``scipy.signal.spectrogram`` cuts them: mean removed, none beyond the end."""
+"""Spectra of frames under a Hamming window as ``scipy.signal.spectrogram`` cuts them, with the mean removed.
+
+Derivation: docs/kernels.md.
+"""
 
 from collections.abc import Iterator
 

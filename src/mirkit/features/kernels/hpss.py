@@ -1,4 +1,4 @@
-"""How percussive a sound is: the share of its percussive part after median filtering (Fitzgerald 2010)."""
+"""The share of the percussive part of a sound, by median filtering (Fitzgerald 2010). Derivation: docs/kernels.md."""
 
 import math
 
@@ -27,8 +27,8 @@ class PercussiveShare:
     """Separate a sound into harmonic and percussive, frame block by frame block, and compare their levels.
 
     A bin belongs to the percussive part by the square of its median over 31 bins against the square of its median over
-    31 frames (as in ``librosa.decompose.hpss``; medians of powers are powers of medians). The harmonic part is what the
-    percussive part leaves of the signal, as the two masks add up to one: only one part goes back to the time domain.
+    31 frames (as in ``librosa.decompose.hpss``; medians of powers are powers of medians). The harmonic part is the
+    signal less the percussive part, as the two masks add up to one, so only one part needs an inverse transform.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class PercussiveShare:
         self._first = self._held = 0
         # Taking bins apart leaves a factor of 4, the transform its points, overlapped squares of windows 1.5.
         self._window = (hann(N_FFT) / (4 * POINTS * _FULL)).astype(np.float32)
-        # What the last frames do to the three hops after their own.
+        # Contribution of the last frames to the three hops after their own.
         self._tail = np.zeros((HOP, _OVERLAP - 1), np.float32)
         self._masked = np.empty(BUFFER, np.float32)
         self._energies: list[Float32] = []

@@ -1,4 +1,7 @@
-"""Sliding median of 31 rows by a comparison network: no branches, so whole vectors of columns go through at once."""
+"""Sliding median of 31 rows by a comparison network without branches, on vectors of columns.
+
+Derivation: docs/kernels.md.
+"""
 
 from functools import cache
 

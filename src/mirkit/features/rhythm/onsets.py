@@ -93,8 +93,8 @@ class OnsetPicker:
     def __init__(self) -> None:
         self._strength = BandOnsetStrength(np.zeros(0, np.float32), np.zeros(0, np.float32))
         self._energy = np.zeros((0, 2), np.float32)
-        self._start = 0  # frame that what is held begins with
-        self._picked = 0  # frame before which peaks have been picked
+        self._start = 0  # first frame of the held data
+        self._picked = 0  # peaks have been picked before this frame
         self._picked_onsets: list[Onsets] = []
 
     def push(self, strength: BandOnsetStrength, energy: Sequence[npt.NDArray[np.float32]]) -> None:

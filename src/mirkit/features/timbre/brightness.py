@@ -1,4 +1,9 @@
-"""How bright a sound is."""
+"""``brightness``, 0 to 100: share of high frequencies, and spectral centroid.
+
+*Measured*: the energy above 2 kHz over that of the whole, and the centroid of what lies above 100 Hz, weighed by the
+regression of D5.8 (A. Pearce, T. Brookes and R. Mason, "Timbral attributes for sound effect library searching", AES
+Semantic Audio 2017).
+"""
 
 import numpy as np
 

@@ -1,4 +1,8 @@
-"""How deep a sound is."""
+"""``depth``, 0 to 100: spacious low frequencies.
+
+*Measured*: the centroid below 2 kHz, the share of the power below 500 Hz, the decay time and the lowest spectral peak,
+weighed by the regression of D5.8.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +25,7 @@ _SIZE, _HOP = 4096, 1024
 _HZ_PER_BIN = ANALYSIS_RATE / _SIZE
 _CENTROID_HZ = 2000.0
 _RATIO_HZ = 500.0
-# What is left above 11 kHz is 100 dB down or more: below 2 kHz half the rate does.
+# After the low-pass at 2 kHz the signal above 11 kHz is attenuated by 100 dB or more, so half of the rate is enough.
 _KEEP_EVERY = 2
 _LEAST_POWER = 1e-3
 _DECAYED = 0.01

@@ -7,7 +7,7 @@ import numpy as np
 from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
-#: Samples between two looks at the state, which silence would else let decay into (slow) denormal numbers.
+#: Samples between two checks of the state, which otherwise decays in silence into denormal numbers, which are slow.
 _BLOCK = 4096
 
 #: One section: numerator b0 b1 b2, then denominator a1 a2.

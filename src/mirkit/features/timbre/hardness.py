@@ -1,7 +1,8 @@
-"""How hard a sound is (D5.8), and what that model alone uses: the bandwidth of frames and the attack of a note.
+"""``hardness``, 0 to 100: hard and sudden against soft, and what that model alone uses.
 
-Attacks are measured by the minimum-effort method of CUIDADO (Peeters, "A large set of audio features for sound
-description", IRCAM 2004).
+*Measured*: bandwidth, centroid, strength and time of the attacks, loudness at 7 to 14 Bark and the percussive share,
+weighed by the regression of D5.8. Attacks are measured by the minimum-effort method of CUIDADO (G. Peeters, "A large
+set of audio features for sound description", IRCAM 2004).
 """
 
 import math

@@ -59,8 +59,8 @@ def find_peaks(row, least, contrast, hz_per_bin, index, level, hz):  # type: ign
     """
     last = len(row) - 1
     count = 0
-    held = previous = -1  # the candidate in hand; the one looked at before this one
-    before, since = -np.inf, np.inf  # lowest points before and since the candidate in hand
+    held = previous = -1  # the current candidate, and the one before it
+    before, since = -np.inf, np.inf  # lowest points before and after the current candidate
     for i in range(last + 1):
         if row[i] < least or (i > 0 and row[i] <= row[i - 1]) or (i < last and row[i] < row[i + 1]):
             continue

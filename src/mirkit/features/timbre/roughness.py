@@ -1,4 +1,8 @@
-"""How rough a sound is."""
+"""``roughness``, 0 to 100: buzzing, harsh, raspy; the beating of close partials.
+
+*Measured*: the amplitude fluctuation of all pairs of spectral peaks in frames of 50 ms, after P. N. Vassilakis and
+K. Fitz, "SRA: a web-based research tool for spectral and roughness analysis of sound signals", SMC 2007.
+"""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,8 @@
-"""How sharp a sound is."""
+"""``sharpness``, 0 to 100: high frequencies that hurt.
+
+*Measured*: the weighted first moment of specific loudness, after H. Fastl and E. Zwicker, "Psychoacoustics", by the
+regression of D5.8.
+"""
 
 import numpy as np
 

@@ -249,7 +249,7 @@ _PEAK_SECONDS = 0.07
 #: A beat is supported from this probability on; an end of the grid with fewer such beats among four is cut off.
 _SUPPORTED, _SUPPORTED_OF_FOUR = 0.3, 2
 #: Share of the beats that must be supported, and keep time, for a steady pulse. A network's peaks are far cleaner than
-#: onsets, so more is asked of them than of those.
+#: onsets, so the thresholds are higher than for those.
 _STEADY_SHARE, _CLEAR = 0.5, 0.75
 
 

@@ -12,7 +12,7 @@ from mirkit.features.types import FloatArray
 _HALF_WINDOW = 8
 #: Divisions of the beat that onsets may keep to: beats, eighths, triplets, sixteenths.
 _DIVISIONS = (1, 2, 3, 4)
-#: Fewer onsets in the window say nothing: the correction for chance would leave no range.
+#: Fewer onsets in the window are no evidence: the correction for chance would leave no range.
 _FEWEST_ONSETS = 4
 #: An onset this near (beats) belongs to the beat: half of the distance to the nearest sixth, so that triplets and
 #: sixteenths do not count as played on the beat.

@@ -204,7 +204,7 @@ def _whole(meter: str, beat: int, bpm: float, onset_rate: float) -> dict[str, fl
 
 
 def _repeats(meter: str, beat: int, repetition: "_Repetition") -> dict[str, float]:
-    """What repeats after a bar, after a beat, and after parts and multiples of it."""
+    """Evidence from repetition after a bar, a beat, and fractions and multiples of a beat."""
     compound = meter == "6/8"
     duple, threes = repetition(4 * beat) + repetition(2 * beat), repetition(3 * beat) + repetition(6 * beat)
     inner = repetition(beat / 2) - (repetition(beat / 3) + repetition(2 * beat / 3)) / 2
