@@ -132,7 +132,7 @@ def test_a_table_to_which_a_column_was_added_is_no_earlier_output(data: Path, tm
 def test_a_dry_run_says_so_too(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     track = sorted(data.iterdir())[0]
     assert main(["export", "csv", str(track / "full_mix.flac"), str(data), "--dry-run"]) == 2
-    assert "it is a sound file" in capsys.readouterr().err
+    assert "it is an audio file" in capsys.readouterr().err
 
 
 def test_configs_beside_latents_are_kept(clips: Path, latents: Path, capsys: pytest.CaptureFixture[str]) -> None:

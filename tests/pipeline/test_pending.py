@@ -22,7 +22,7 @@ STAGES = ("loudness", "bands")
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
-    monkeypatch.setattr(folder_cache, "_YOUNG", -60.0)  # as if a minute had passed
+    monkeypatch.setattr(folder_cache, "_MIN_AGE", -60.0)  # as if a minute had passed
     for number, name in enumerate("AB"):
         make_track(tmp_path / name, seconds=1.0, seed=number)
     assert main(["extract", str(tmp_path), "--batch", "--quiet"]) == 0

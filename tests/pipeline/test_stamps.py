@@ -17,7 +17,7 @@ from mirkit.engines import serial
 from mirkit.organize import apply, plan, undo
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.staleness import TrackState
-from mirkit.store import Settings, digests, file_digest, read_info, read_provenance, stamp, with_values
+from mirkit.store import Settings, digests, file_digest, read_info, read_provenance, with_values
 from mirkit.track import Track
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "drums": "embedded"}
@@ -60,7 +60,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture(params=["with inodes", "size and time alone"])
 def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "size and time alone":
-        monkeypatch.setattr(stamp, "_has_inodes", lambda *_: False)
+        monkeypatch.setattr(digests, "_has_inodes", lambda *_: False)
     return str(request.param)
 
 
@@ -279,12 +279,12 @@ def test_where_inodes_say_nothing_size_and_time_decide(library: Path, hashed: li
     ],
 )
 def test_which_file_systems_have_inodes_that_last(kind: str, lasting: bool) -> None:
-    assert stamp._lasting(kind) is lasting
+    assert digests._has_stable_inodes(kind) is lasting
 
 
 def test_the_file_system_of_a_path_is_that_of_the_nearest_mount(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stamp, "_mounts", lambda: {"/": "ext4", "/mnt/music": "nfs4"})
-    assert stamp._file_system("/mnt/music/a/b.wav") == "nfs4"
-    assert stamp._file_system("/mnt/musical/b.wav") == "ext4"
-    monkeypatch.setattr(stamp, "_mounts", dict)
-    assert stamp._file_system("/mnt/music") == ""
+    monkeypatch.setattr(digests, "_mounts", lambda: {"/": "ext4", "/mnt/music": "nfs4"})
+    assert digests._file_system("/mnt/music/a/b.wav") == "nfs4"
+    assert digests._file_system("/mnt/musical/b.wav") == "ext4"
+    monkeypatch.setattr(digests, "_mounts", dict)
+    assert digests._file_system("/mnt/music") == ""

@@ -108,9 +108,9 @@ def test_nothing_is_written_when_nothing_changes(path: Path) -> None:
 
 
 def test_a_missing_one(path: Path) -> None:
-    with pytest.raises(MissingInput, match="no curves"):
+    with pytest.raises(MissingInput, match="no feature series"):
         read_curves(path)
-    with pytest.raises(MissingInput, match="no curves"):
+    with pytest.raises(MissingInput, match="no feature series"):
         read_curves_header(path)
 
 
@@ -179,7 +179,7 @@ def test_a_zip_bomb_is_refused_before_it_is_opened(path: Path, monkeypatch: pyte
     assert path.stat().st_size < 50_000
     monkeypatch.setattr(curves, "MAX_CONTENT", 30_000_000)
     monkeypatch.setattr(zipfile.ZipFile, "read", None)
-    with pytest.raises(InfoError, match="claims more than"):
+    with pytest.raises(InfoError, match="contains more than"):
         read_curves(path)
 
 
@@ -201,7 +201,7 @@ def test_an_entry_twice_and_too_many_entries_are_refused(path: Path, monkeypatch
     with pytest.raises(InfoError, match="twice"):
         read_curves(path)
     monkeypatch.setattr(curves, "_MAX_ENTRIES", 1)
-    with pytest.raises(InfoError, match="claims more"):
+    with pytest.raises(InfoError, match="contains more"):
         read_curves(path)
 
 

@@ -114,7 +114,7 @@ def test_it_is_not_written_where_a_link_leads(library: Path, tmp_path_factory: p
 
 
 def test_old_ones_go(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_cache, "KEPT", 2)
+    monkeypatch.setattr(folder_cache, "MAX_CACHES", 2)
     for basis in range(5):
         remember(library, "A", basis, basis)
     assert len(list((library / FOLDER).iterdir())) == 2

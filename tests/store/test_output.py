@@ -15,7 +15,7 @@ import pytest
 from mirkit.audio import encode
 from mirkit.errors import InfoError, SettingsError
 from mirkit.store import atomic
-from mirkit.store.output import Output, begins_with, is_sound_data, made_by
+from mirkit.store.output import Output, begins_with, is_audio_data, made_by
 from mirkit.track.names import base_of
 
 NOISE = (0.1 * np.random.default_rng(7).standard_normal((2, 4410))).astype(np.float32)
@@ -103,7 +103,7 @@ def test_sound_is_known_by_its_content(tmp_path: Path, suffix: str, overwrite: b
     ],
 )
 def test_other_sound(start: bytes) -> None:
-    assert is_sound_data(start)
+    assert is_audio_data(start)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_other_sound(start: bytes) -> None:
     ],
 )
 def test_no_sound(start: bytes) -> None:
-    assert not is_sound_data(start)
+    assert not is_audio_data(start)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

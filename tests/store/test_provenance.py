@@ -25,8 +25,8 @@ from mirkit.store import (
     read_provenance,
     update_provenance,
 )
-from mirkit.store.fast_read import scan_origin
 from mirkit.store.json_files import DamagedFileError
+from mirkit.store.provenance import scan_origin
 
 MIX = FileDigest(10, "ab" * 32, 5)
 ENTRY = ProvenanceRecord(

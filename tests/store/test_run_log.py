@@ -31,7 +31,7 @@ def test_a_log_is_no_track(tmp_path: Path) -> None:
 
 
 def test_old_logs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_log, "KEPT", 3)
+    monkeypatch.setattr(run_log, "MAX_LOGS", 3)
     for number in range(5):
         RunLog(tmp_path, number=number).close("finished")
     assert [next(read_log(path))["number"] for path in logs(tmp_path)] == [4, 3, 2]

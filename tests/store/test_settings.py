@@ -25,7 +25,7 @@ from mirkit.store import (
     write_backends,
     write_table,
 )
-from mirkit.store.dataset_root import SETTINGS_NAME
+from mirkit.store.layout import SETTINGS_NAME
 from mirkit.store.settings_file import user_settings_path
 
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)

@@ -33,7 +33,8 @@ from mirkit.store import (
     update_info,
     update_provenance,
 )
-from mirkit.store.fast_read import scan_numbers, scan_origin
+from mirkit.store.info import scan_numbers
+from mirkit.store.provenance import scan_origin
 from mirkit.track.clip import cut_in
 
 

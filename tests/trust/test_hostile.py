@@ -180,7 +180,7 @@ def test_files_may_not_be_large(library: Path) -> None:
 
     run = mirkit("separate", library / "A", "--model", "embedded", preexec_fn=limit)
     assert run.returncode == 1
-    assert "cannot write: larger than files may be here" in run.stderr
+    assert "cannot write: the file is larger than this system allows" in run.stderr
     assert not list(library.rglob(".mirkit-tmp*"))
     assert not (library / "A" / "drums.flac").exists()
 

@@ -27,7 +27,7 @@ from mirkit.store import (
     printable,
     read_provenance,
     read_settings,
-    recorded,
+    recorded_digests,
     with_values,
 )
 from mirkit.store.compiled import keep_compiled, with_kernels
@@ -128,7 +128,7 @@ class Source:
             digests = {"full_mix": FileDigest(0, "")}
         else:
             provenance = self.provenance
-            known = recorded(provenance)
+            known = recorded_digests(provenance)
             use_cache = self.track.curves.exists()  # else nobody asks for the digests
             digests = {
                 source: file_digest(path, *known.get(source, ())) if use_cache else unread(path)

@@ -11,7 +11,8 @@ from mirkit.catalog import FEATURES, TRACK_KEYS
 from mirkit.dataset.items import iter_tracks
 from mirkit.errors import InfoError, MissingInput
 from mirkit.store import printable
-from mirkit.store.fast_read import Origin, scan_numbers, scan_origin
+from mirkit.store.info import scan_numbers
+from mirkit.store.provenance import Origin, scan_origin
 
 #: Why a value is unknown where the provenance gives no reason.
 NOT_MEASURED = "not measured"

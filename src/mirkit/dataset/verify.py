@@ -27,7 +27,7 @@ from mirkit.store import (
     read_info,
     read_provenance,
     read_settings,
-    recorded,
+    recorded_digests,
     restamp,
 )
 from mirkit.store.folder_cache import FolderCache
@@ -154,7 +154,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
 
 def _digests(track: Track, parts: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, FileDigest]:
     """Digests of the recorded files; content is read where a stamp is unknown, and always if ``deep``."""
-    known = recorded(provenance)
+    known = recorded_digests(provenance)
     files = {path.name: path for path in (track.adtof_midi, track.drums_midi) if deep and path.is_file()} | dict(parts)
     return {name: file_digest(path, *(() if deep else known[name])) for name, path in files.items() if name in known}
 

@@ -15,7 +15,7 @@ from mirkit.errors import AudioError, InfoError
 from mirkit.export.items import Item
 from mirkit.features.true_peak import TruePeakExtractor
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
-from mirkit.store import atomic_file, stamps_kept
+from mirkit.store import atomic_file, keep_stamps
 from mirkit.track import Track
 
 #: Highest true peak of a normalized clip (dBTP), so that a lossy codec after it does not clip.
@@ -79,7 +79,7 @@ def copy_unchanged(job: AudioJob) -> int | None:
         return None
     provenance = Track.at(job.source).provenance
     with (
-        stamps_kept(provenance, provenance, [(job.source, job.source)] if job.link else []),
+        keep_stamps(provenance, provenance, [(job.source, job.source)] if job.link else []),
         atomic_file(job.target) as temp,
     ):
         if not (job.link and _link(job.source, temp)):

@@ -18,7 +18,7 @@ from mirkit.export.targets import targets
 from mirkit.export.targets.tables import output
 from mirkit.export.targets.target import Target
 from mirkit.export.validation import CheckResult, load_json
-from mirkit.store import printable, sweep_tree
+from mirkit.store import printable, remove_orphans_below
 
 if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
     from mirkit.windows import WindowTable
@@ -106,7 +106,7 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
     if target.needs_bundle_folder:
         open_bundle(options.out, target.name)
     if target.is_folder and options.out.is_dir():
-        sweep_tree(options.out)  # temporary files of exports that were killed
+        remove_orphans_below(options.out)  # temporary files of exports that were killed
     with progress(len(plan.samples)) as advance:
         target.write(plan, advance)
     files = options.out.rglob("*") if target.is_folder else [options.out]

@@ -15,16 +15,16 @@ from mirkit.store import (
     Provenance,
     as_error,
     atomic_file,
+    keep_stamps,
     lock,
     printable,
     read_provenance,
     remove_orphans,
-    stamps_kept,
     update_provenance,
 )
 from mirkit.store.atomic import ORGANIZE_LOCK
 from mirkit.store.json_files import DamagedFileError
-from mirkit.store.spare import is_spare, leads_to
+from mirkit.store.spare import is_redundant, links_to
 from mirkit.track import Track
 from mirkit.track.names import CROPS, ORIGINAL_NAME, SIDECARS, is_sound, part_of
 from mirkit.track.sidecar_names import for_loose_file, kind_beside, kind_in_folder
@@ -161,12 +161,12 @@ def _why_left(move: Move) -> list[str]:
     """Say why a track folder has to be left as it is: another file, or a link, is where its sound was before."""
     source, target = move.source, move.target
     try:
-        if not (os.path.lexists(source) and os.path.lexists(target)) or is_spare(target, _original(move, source)):
+        if not (os.path.lexists(source) and os.path.lexists(target)) or is_redundant(target, _original(move, source)):
             return []
     except OSError as error:
         return [str(as_error(error, source, "read"))]
     kept = f"{printable(move.folder)}: kept, because it holds {_content(move.folder)}"
-    if leads_to(source, target):
+    if links_to(source, target):
         return [
             f"{printable(target)}: {printable(source.name)} is only a link to it; remove the link and undo again",
             kept,
@@ -207,7 +207,7 @@ def _transfer(source: Path, target: Path, *, copy: bool) -> None:
     """Move or copy one file. The target's folder is ours alone, so what is there is whole and from here."""
     try:
         there, here = os.path.lexists(target), os.path.lexists(source)
-        if there and (copy or not here or leads_to(source, target)):
+        if there and (copy or not here or links_to(source, target)):
             return  # it is there; a link that the user put in its old place stays
         if not there and not copy and _renamed(source, target):
             return
@@ -215,7 +215,7 @@ def _transfer(source: Path, target: Path, *, copy: bool) -> None:
             _copy(source, target)
         if copy:
             return
-        if not is_spare(source, target):
+        if not is_redundant(source, target):
             raise InfoError(f"{printable(target)}: there is such a file already; nothing was overwritten")
         source.unlink()
     except OSError as error:
@@ -287,7 +287,7 @@ def _empty(move: Move, left: _Left, made: frozenset[str], name: str) -> None:
             if target not in brought:
                 is_ours = target.name in made or kind_beside(source.name)[1] in SIDECARS
                 (left.results if is_ours else left.brought).append(source)
-        elif is_spare(target, _original(move, source)):
+        elif is_redundant(target, _original(move, source)):
             target.unlink()
         else:
             left.notes.append(
@@ -347,7 +347,7 @@ def _stamps_kept(moves: Iterable[tuple[Path, Path]]) -> AbstractContextManager[N
     """What the block moves is not hashed again, where its provenance goes along."""
     moves = list(moves)
     records = [pair for pair in moves if pair[0].name.endswith(".PROVENANCE")]
-    return stamps_kept(*records[0], moves) if records else nullcontext()
+    return keep_stamps(*records[0], moves) if records else nullcontext()
 
 
 def _forget_name(move: Move) -> None:

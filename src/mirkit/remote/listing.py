@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.remote.manifest import MANIFEST, Manifest, is_track_object, parse
 from mirkit.remote.object_store import ObjectStore, ObjectVersion
-from mirkit.store import FileDigest, believe_times, file_digest, read_provenance
-from mirkit.store.dataset_root import SETTINGS_NAME
+from mirkit.store import FileDigest, accept_times, file_digest, read_provenance
+from mirkit.store.layout import SETTINGS_NAME
 from mirkit.store.os_errors import printable
 from mirkit.store.run_log import FOLDER as LOGS
-from mirkit.store.run_log import KEPT
+from mirkit.store.run_log import MAX_LOGS
 from mirkit.track import Track, is_sound
 
 #: Ends of the names of objects that are copied; all others become placeholders.
@@ -68,7 +68,7 @@ def mirror_logs(url: str, into: Path) -> None:
     store = ObjectStore(url)
     (into / SETTINGS_NAME).touch()
     (into / LOGS).mkdir(parents=True)
-    for name, data in store.read(list(store.find(LOGS.as_posix()))[-KEPT:]).items():
+    for name, data in store.read(list(store.find(LOGS.as_posix()))[-MAX_LOGS:]).items():
         (into / name).write_bytes(data)
 
 
@@ -81,7 +81,7 @@ def upload_dataset_files(url: str, mirrored: Path) -> None:
     for name, data in contents.items():
         if data != before.get(name, b""):
             store.write(name, data)
-    for old in list(store.find(LOGS.as_posix()))[:-KEPT]:
+    for old in list(store.find(LOGS.as_posix()))[:-MAX_LOGS]:
         store.remove(old)
 
 
@@ -154,7 +154,7 @@ def accept_known_times(provenance: Path) -> None:
     with suppress(MirkitError):  # planning or processing the track reports it
         track = Track.at(provenance.parent)
         midi = (track.adtof_midi, track.drums_midi)
-        believe_times(provenance, {**track.parts, **{path.name: path for path in midi}})
+        accept_times(provenance, {**track.parts, **{path.name: path for path in midi}})
 
 
 def _known_digests(folder: Path) -> Iterator[FileDigest]:

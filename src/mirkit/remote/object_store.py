@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from mirkit.errors import InfoError, MissingExtra
 from mirkit.store.atomic import TEMP_PREFIX, atomic_write, lock, machine
-from mirkit.store.json_files import LeadsOut, check_stays_inside
+from mirkit.store.json_files import OutsideLinkError, check_stays_inside
 from mirkit.store.os_errors import printable
 
 P = ParamSpec("P")
@@ -111,7 +111,7 @@ class ObjectStore:
         try:
             if self._is_local:
                 check_stays_inside(path)
-        except LeadsOut:
+        except OutsideLinkError:
             return Path(os.path.realpath(path))
         return None
 

@@ -22,8 +22,8 @@ from mirkit.report.set_page import features_content, set_content
 from mirkit.report.track_page import track_content
 from mirkit.staleness import is_mark_current, mark_of
 from mirkit.store import make_folder, printable, remove_file, remove_orphans
+from mirkit.store.digests import stamp_of
 from mirkit.store.output import Output, begins_with, head
-from mirkit.store.stamp import stamp_of
 from mirkit.track import Track, is_track
 from mirkit.track.clip import clip_folders
 from mirkit.track.names import base_of

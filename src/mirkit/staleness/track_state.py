@@ -22,7 +22,7 @@ from mirkit.store import (
     printable,
     read_info,
     read_provenance,
-    recorded,
+    recorded_digests,
     restamp,
 )
 from mirkit.store.json_files import JsonObject, check_stays_inside
@@ -73,7 +73,7 @@ class TrackState:
         ------
         NewerFormatError
             A newer version of mirkit wrote the provenance.
-        LeadsOut
+        OutsideLinkError
             A sidecar is a link out of the data set: found here, before anything is computed that could not be kept.
         """
         for kind in SIDECARS:
@@ -90,7 +90,7 @@ class TrackState:
             info = read_info(track.info)
         except InfoError as error:
             notes.append(str(error))
-        digests = recorded(provenance)
+        digests = recorded_digests(provenance)
         believed = digests if known is None else {part: [print_] for part, print_ in known.items()}
         prints = {
             part: file_digest(path, *believed.get(part, ())) if hashed or part in digests else unread(path)

@@ -1,6 +1,6 @@
-"""The files beside the sound: ``.INFO``, grids, onsets, curves, provenance, settings.
+"""The sidecars of tracks: ``.INFO``, beat grids, onsets, feature series, provenance; and settings, logs and caches.
 
-Nothing else reads or writes them. They are merged under a lock and replaced whole.
+No other package reads or writes these files. They are merged under a lock and replaced atomically.
 """
 
 from mirkit.settings import Settings
@@ -13,17 +13,24 @@ from mirkit.store.atomic import (
     make_folder,
     remove_file,
     remove_orphans,
-    sweep_tree,
+    remove_orphans_below,
 )
 from mirkit.store.curves import read_curves, read_curves_header, update_curves
-from mirkit.store.dataset_root import find_root
 from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file
 from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
 from mirkit.store.info import as_number, read_info, round6, update_info, write_info
 from mirkit.store.json_files import NewerFormatError
-from mirkit.store.moved import believe_times, stamps_kept
+from mirkit.store.layout import find_root
 from mirkit.store.os_errors import as_error, printable
-from mirkit.store.provenance import Provenance, read_provenance, recorded, restamp, update_provenance
+from mirkit.store.provenance import (
+    Provenance,
+    accept_times,
+    keep_stamps,
+    read_provenance,
+    recorded_digests,
+    restamp,
+    update_provenance,
+)
 from mirkit.store.provenance_record import EXTERNAL, CaptionRecord, ProvenanceRecord
 from mirkit.store.settings_file import read_settings, with_values, write_backends, write_table
 
@@ -38,11 +45,11 @@ __all__ = [
     "Provenance",
     "ProvenanceRecord",
     "Settings",
+    "accept_times",
     "as_error",
     "as_number",
     "atomic_file",
     "atomic_write",
-    "believe_times",
     "digest_of_bytes",
     "digest_of_text",
     "file_digest",
@@ -50,6 +57,7 @@ __all__ = [
     "format_grid",
     "format_onsets",
     "hash_file",
+    "keep_stamps",
     "lock",
     "make_folder",
     "printable",
@@ -60,13 +68,12 @@ __all__ = [
     "read_onsets",
     "read_provenance",
     "read_settings",
-    "recorded",
+    "recorded_digests",
     "remove_file",
     "remove_orphans",
+    "remove_orphans_below",
     "restamp",
     "round6",
-    "stamps_kept",
-    "sweep_tree",
     "update_curves",
     "update_info",
     "update_provenance",

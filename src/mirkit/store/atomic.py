@@ -1,10 +1,10 @@
-"""Files that are there whole or not at all, and one writer at a time.
+"""Atomic writes, and locks that give a folder one writer at a time.
 
-A file is written under a temporary name in its own folder, forced to disk and renamed over the old one: a reader sees
-the old content or the new, and a kill, a power cut or a full disk costs nothing that was there before.
+A file is written under a temporary name in its own folder, synced to disk and renamed over the old one: a reader sees
+the old content or the new, and a kill, a power cut or a full disk does not damage the old one.
 
-The lock is a file in the folder that its holder removes, so nothing is left behind. A lock on the folder itself would
-need no file, but NFS keeps such a lock to one machine; a lock on a file holds between machines.
+The lock is a file in the folder, which its holder removes. A lock on the folder itself would need no file, but on NFS
+it would not hold between machines; a lock on a file does.
 """
 
 import functools
@@ -22,7 +22,7 @@ from pathlib import Path
 from mirkit.errors import InfoError
 from mirkit.store.os_errors import NO_LOCKS, as_error, printable
 
-#: Unfinished files begin with this, then tell who writes: ``.mirkit-tmp-<machine>-<process>-<random><suffix>``.
+#: Prefix of unfinished files, followed by their writer: ``.mirkit-tmp-<machine>-<process>-<random><suffix>``.
 TEMP_PREFIX = ".mirkit-tmp-"
 LOCK_NAME = ".mirkit-lock"
 #: Lock of a folder in which loose files are organized.
@@ -35,26 +35,26 @@ _TEMP = re.compile(re.escape(TEMP_PREFIX) + r"([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{
 
 
 class LockedError(InfoError):
-    """Somebody else is at work on it."""
+    """Another process holds the lock."""
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; on leaving, it becomes ``path``, or nothing happened.
+    """Yield a temporary path, which replaces ``path`` at the end of the block unless it raises.
 
-    For writers that need a path, such as encoders: the temporary name keeps the suffix of ``path``.
+    This is for writers that need a path, such as encoders. The temporary name has the suffix of ``path``.
 
     Raises
     ------
     InfoError
-        The system refused (full disk, no permission, folder gone). ``path`` is as it was.
+        The system refused (full disk, no permission, missing folder). ``path`` is unchanged.
     """
     suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
     temp = path.parent / f"{TEMP_PREFIX}{machine()}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
     try:
         yield temp
         _sync_file(temp)
-        with suppress(OSError):  # a file that a group shares stays shared; a new one follows the umask
+        with suppress(OSError):  # keep the permissions of the old file; a new one follows the umask
             temp.chmod(path.stat().st_mode & 0o777)
         _replace(temp, path)
     except OSError as error:
@@ -66,35 +66,34 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``, whole or not at all (see :func:`whole_file`)."""
+    """Write ``data`` to ``path`` atomically, see :func:`atomic_file`."""
     with atomic_file(path) as temp, open(temp, "xb") as file:
         file.write(data)
 
 
 @contextmanager
 def lock(folder: Path, timeout: float = LOCK_TIMEOUT_S, name: str = LOCK_NAME) -> Iterator[None]:
-    """Hold the folder's lock: between threads, processes and, where the file system can, machines. Not re-entrant.
+    """Hold the lock of a folder between threads, processes and, if the file system can, machines. Not re-entrant.
 
     Parameters
     ----------
     folder : Path
-        Folder whose sidecars are to be merged.
+        Folder whose files are written.
     timeout : float
         Seconds to wait for another holder.
     name : str
-        File that carries the lock; begins with ``LOCK_NAME``. There only while somebody holds or awaits it, or after a
-        kill.
+        Name of the lock file. It exists only while a process holds or awaits the lock, or after a kill.
 
     Raises
     ------
-    Busy
-        Somebody else holds it for longer than ``timeout``.
+    LockedError
+        Another process holds the lock for longer than ``timeout``.
     InfoError
-        The file system refuses.
+        The file system refused.
     """
-    place = folder / name
+    lock_file = folder / name
     try:
-        handle = _acquire(place, timeout)
+        handle = _acquire(lock_file, timeout)
     except TimeoutError as error:
         raise LockedError(
             f"{printable(folder)}: another mirkit is writing here and did not finish within {timeout:g} s; "
@@ -105,29 +104,29 @@ def lock(folder: Path, timeout: float = LOCK_TIMEOUT_S, name: str = LOCK_NAME) -
     try:
         yield
     finally:
-        _release(place, handle)
+        _release(lock_file, handle)
 
 
 def remove_orphans(folder: Path) -> list[Path]:
-    """Remove what dead writers left in a folder: temporary files, a lock file.
+    """Remove the temporary files and lock files that killed processes left in a folder.
 
-    A temporary file is an orphan when its process is gone, or, where that cannot be seen from here (another machine
-    or container), when nothing was written to it for a day.
+    A temporary file is an orphan if its process has ended or, for a process of another machine or container, if it was
+    not written to for a day.
 
     Returns
     -------
     list of Path
-        What was removed.
+        The removed files.
     """
     removed = []
     try:
         with os.scandir(folder) as entries:
-            litter = [entry for entry in entries if entry.name.startswith((TEMP_PREFIX, LOCK_NAME, ORGANIZE_LOCK))]
-        for entry in litter:
+            leftovers = [entry for entry in entries if entry.name.startswith((TEMP_PREFIX, LOCK_NAME, ORGANIZE_LOCK))]
+        for entry in leftovers:
             path = folder / entry.name
             if not entry.name.startswith(TEMP_PREFIX):
-                if _is_empty_file(entry):  # as all of our locks are
-                    with suppress(InfoError), lock(folder, 0, entry.name):  # held by nobody: the holder takes it away
+                if _is_empty_file(entry):  # as all lock files of mirkit are
+                    with suppress(InfoError), lock(folder, 0, entry.name):  # a free lock is removed when it is released
                         removed.append(path)
             elif _is_orphan(entry):
                 path.unlink(missing_ok=True)
@@ -137,8 +136,8 @@ def remove_orphans(folder: Path) -> list[Path]:
     return removed
 
 
-def sweep_tree(folder: Path) -> list[Path]:
-    """As :func:`sweep`, in a folder and all folders below it; links are not followed."""
+def remove_orphans_below(folder: Path) -> list[Path]:
+    """Call :func:`remove_orphans` in a folder and all folders below it; links are not followed."""
     removed = []
     for below, _, _ in os.walk(folder):
         removed += remove_orphans(Path(below))
@@ -146,7 +145,7 @@ def sweep_tree(folder: Path) -> list[Path]:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder, and those around it, unless it is there. Raises InfoError where the system refuses."""
+    """Make a folder and its parents, unless it exists. Raises InfoError if the system refuses."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -155,7 +154,7 @@ def make_folder(folder: Path) -> Path:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, if it is there. Raises InfoError where the system refuses."""
+    """Remove a file, if it exists. Raises InfoError if the system refuses."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -163,10 +162,10 @@ def remove_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Force a folder's list of names to disk, where the system knows how to."""
+    """Sync the list of names of a folder to disk, if the system can."""
     if sys.platform == "win32":
         return
-    # What was renamed is in place; a file system that cannot sync a folder (FUSE, SMB) is no reason to fail.
+    # The rename has succeeded; a file system that cannot sync folders (FUSE, SMB) is no reason to fail.
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -184,7 +183,7 @@ def _sync_file(path: Path) -> None:
 
 
 def _replace(temp: Path, path: Path) -> None:
-    """Rename; on Windows a reader (or a virus scanner) may hold the old file for a moment."""
+    """Rename; on Windows, retry while a reader or virus scanner has the old file open."""
     for pause in (0.01, 0.03, 0.1, 0.3, 1.0) if os.name == "nt" else ():
         try:
             os.replace(temp, path)
@@ -197,7 +196,7 @@ def _replace(temp: Path, path: Path) -> None:
 
 @functools.cache
 def machine() -> str:
-    """Name the space in which a process number means one process: this host and, on Linux, this container."""
+    """Return an identifier of the space in which process numbers are unique: this host and, on Linux, container."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -210,13 +209,13 @@ def _is_empty_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_orphan(entry: os.DirEntry[str]) -> bool:
-    found = _TEMP.fullmatch(entry.name)
-    if found is None or not entry.is_file(follow_symlinks=False):
-        return False  # not a name that we give
-    if found[1] == machine():
+    match = _TEMP.fullmatch(entry.name)
+    if match is None or not entry.is_file(follow_symlinks=False):
+        return False  # not a name of mirkit
+    if match[1] == machine():
         import psutil
 
-        if not psutil.pid_exists(int(found[2])):
+        if not psutil.pid_exists(int(match[2])):
             return True
     with suppress(OSError):
         return time.time() - entry.stat(follow_symlinks=False).st_mtime > _ORPHAN_AGE_S
@@ -224,7 +223,7 @@ def _is_orphan(entry: os.DirEntry[str]) -> bool:
 
 
 if sys.platform == "win32":
-    # Windows cannot remove a file that is open, so filelock's own removal at release is safe there.
+    # Windows cannot remove an open file, so the removal by filelock at release is safe there.
     import filelock
 
     def _acquire(place: Path, timeout: float) -> filelock.BaseFileLock:
@@ -253,7 +252,7 @@ else:
                 pass
             except BaseException as error:
                 os.close(handle)
-                if isinstance(error, OSError) and error.errno in NO_LOCKS:  # nobody's lock is taken away
+                if isinstance(error, OSError) and error.errno in NO_LOCKS:  # no other process can hold this lock
                     os.unlink(place)
                 raise
             os.close(handle)
@@ -263,7 +262,7 @@ else:
             pause = min(2 * pause, 0.02)
 
     def _is_at(handle: int, place: Path) -> bool:
-        """Tell whether the file locked is the one that others will open: its last holder may have removed it."""
+        """Return whether the locked file is the one that others will open: its last holder may have removed it."""
         try:
             here = os.stat(place, follow_symlinks=False)
         except FileNotFoundError:
@@ -272,7 +271,7 @@ else:
         return mine.st_nlink > 0 and os.path.samestat(mine, here)
 
     def _release(place: Path, handle: int) -> None:
-        # Removed first, unlocked second: whoever waits on the removed file sees that it is not the one any more.
+        # Removed before it is unlocked, so that a waiting process sees that it waited for a removed file.
         with suppress(OSError):
             os.unlink(place)
         os.close(handle)

@@ -1,15 +1,15 @@
-"""Machine code of the kernels, kept between processes in one archive.
+"""The cache of the kernels' compiled code: one archive that all processes share.
 
-numba keeps the code of a kernel in two files, an index and the code, and several processes that write them at once can
-mix them up: the index of one then names the code of another. A damaged file, or a folder that cannot be written to,
+numba caches the code of a kernel in two files, an index and the code. Several processes that write them at once can mix
+them up, so that the index of one names the code of another. A damaged file, or a folder that cannot be written to,
 raises an error at every call of a kernel. Therefore
 
-* each process has numba write into a folder of its own, which is empty at first and belongs to nobody else;
-* it is filled from an archive, which is replaced whole, carries a checksum, and bears the version of everything that
-  the code depends on in its name; a damaged archive is removed;
-* a process that has compiled something replaces the archive by what its own folder then holds. Of two that do so at
-  once the later wins, and what is missing in its archive is compiled, and kept, by the next process that needs it;
-* where there is no room for the folder, it is made elsewhere, or the code is not kept.
+* each process lets numba write into a folder of its own, which no other process uses;
+* this folder is filled from an archive, which is replaced atomically and has a checksum; its name depends on everything
+  that the code depends on; a damaged archive is removed;
+* a process that has compiled something replaces the archive by the content of its own folder. If two do so at once, the
+  later one wins, and what is missing in its archive is compiled and stored by the next process that needs it;
+* if there is no space for the folder, it is made on another disk, or the code is not cached.
 """
 
 import atexit
@@ -40,28 +40,28 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _DIGEST = hashlib.sha256().digest_size
 _PREFIX = "mirkit-kernels-"
 _FOLDER = re.compile(rf"{_PREFIX}([0-9a-f]{{8}})-(\d+)-\w+")
-#: Bytes that a folder must have room for: twice what all kernels take.
-_ROOM = 4 << 20
-#: Archives of other versions that stay, the last used ones.
-_OTHERS = 4
+#: Free bytes that a folder must have: twice the size of all kernels.
+_MIN_FREE = 4 << 20
+#: Archives of other versions that are kept, the last used ones.
+_MAX_OTHERS = 4
 
 
 @dataclass
-class _Kept:
-    """Where this process keeps compiled code.
+class _Cache:
+    """The cache folder of this process.
 
     Attributes
     ----------
     process : int
-        Its number: a forked child must not use its parent's folder.
+        Number of the process: a forked child must not use its parent's folder.
     folder : Path or None
-        None before the first kernel, and where there is no room for one.
+        None before the first kernel, and if there is no space for one.
     archived : frozenset of str
-        Names of the files that the archive is known to hold.
+        Names of the files that are in the archive.
     full : set of Path
-        Folders in which there was no room.
+        Folders without enough space.
     made : list of Path
-        Every folder that numba was given; where it cannot keep code it makes an empty one again.
+        Every folder that numba has used; numba creates a removed one again.
     """
 
     process: int = 0
@@ -71,57 +71,57 @@ class _Kept:
     made: list[Path] = field(default_factory=list)
 
 
-_kept = _Kept()
+_cache = _Cache()
 _lock = threading.RLock()
 
 
 def use_compiled() -> None:
-    """Have this process use the compiled code of earlier ones, and keep what it compiles; a second call does nothing.
+    """Let this process use and extend the cache of compiled code; a second call does nothing.
 
     Nothing is read or written before a kernel is imported.
     """
     with _lock:
-        if _kept.process == os.getpid():
+        if _cache.process == os.getpid():
             return
-        if _kept.process == 0:
-            atexit.register(_leave)
-        _kept.process, _kept.folder, _kept.archived, _kept.made = os.getpid(), None, frozenset(), []
+        if _cache.process == 0:
+            atexit.register(_at_exit)
+        _cache.process, _cache.folder, _cache.archived, _cache.made = os.getpid(), None, frozenset(), []
         KERNELS.added = _enable
         if KERNELS.all:
             _enable(*KERNELS.all)
 
 
 def keep_compiled() -> None:
-    """Put what this process has compiled into the archive, unless it is there already."""
+    """Add the code that this process has compiled to the archive."""
     with _lock:
         root = _root()
-        if _kept.folder is None or _kept.process != os.getpid() or root is None:
+        if _cache.folder is None or _cache.process != os.getpid() or root is None:
             return
-        names = _state(_kept.folder).keys()
-        if names <= _kept.archived or not _kept.archived <= names:  # nothing new, or somebody has removed files
+        names = _state(_cache.folder).keys()
+        if names <= _cache.archived or not _cache.archived <= names:  # nothing new, or files were removed
             return
         for _ in range(3):
-            before = _state(_kept.folder)
-            data = _pack(_kept.folder, before)
-            if data is not None and before == _state(_kept.folder):  # no other thread has compiled meanwhile
+            before = _state(_cache.folder)
+            data = _pack(_cache.folder, before)
+            if data is not None and before == _state(_cache.folder):  # no other thread has compiled in between
                 with suppress(MirkitError, OSError):
                     root.mkdir(parents=True, exist_ok=True)
                     atomic_write(root / _name(), data)
-                    _kept.archived = frozenset(before)
+                    _cache.archived = frozenset(before)
                     _prune(root)
                 return
 
 
 def has_compiled() -> bool:
-    """Whether an earlier process has kept compiled code; compiling it takes up to a minute."""
+    """Return whether there is an archive of compiled code; compiling takes up to a minute."""
     root = _root()
     return root is not None and (root / _name()).is_file()
 
 
 def with_kernels(compute: Callable[[], T]) -> T:
-    """Give what ``compute()`` returns; call it again when it failed because compiled code could not be written.
+    """Return ``compute()``, called again if it failed because compiled code could not be written.
 
-    numba counts a kernel as compiled before it writes its code, so that each call gets further than the one before.
+    numba counts a kernel as compiled before it writes its code, so each call gets further than the one before.
     """
     use_compiled()
     while True:
@@ -129,14 +129,14 @@ def with_kernels(compute: Callable[[], T]) -> T:
         try:
             return compute()
         except OSError:
-            if not _moved() and KERNELS.compiled == compiled:
+            if not _move_if_full() and KERNELS.compiled == compiled:
                 raise
 
 
 def _root() -> Path | None:
     """Folder of the archives."""
-    if given := os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(given).absolute() / "mirkit"
+    if folder := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(folder).absolute() / "mirkit"
     from platformdirs import user_cache_path
 
     try:
@@ -147,62 +147,62 @@ def _root() -> Path | None:
 
 @cache
 def _name() -> str:
-    """Name of the archive. It depends on all that the code depends on, but for the processor, which numba looks at."""
+    """Name of the archive: a hash of all that the code depends on except the processor, which numba checks."""
     about = hashlib.sha256()
     for part in (sys.implementation.cache_tag, sys.platform, str(_PACKAGE), version("numba"), version("llvmlite")):
         about.update(f"{part}\0".encode(errors="surrogateescape"))
     for path in sorted((_PACKAGE / "features").rglob("*.py")):
-        # numba itself looks at the time of a file, or at its content, and at no other file that a kernel calls into
+        # numba itself checks the time or content of the kernel's own file only, not of files that it calls into
         about.update(f"{path}\0{path.stat().st_mtime_ns}\0".encode(errors="surrogateescape") + path.read_bytes())
     return f"kernels-{about.hexdigest()[:32]}.zip"
 
 
 def _enable(*kernels: Any) -> None:
-    """Have numba keep the code of kernels in the folder of this process."""
+    """Let numba cache kernels in the folder of this process."""
     import numba
 
     with _lock:
-        if _kept.process != os.getpid():  # a forked child, which has not asked for it yet
+        if _cache.process != os.getpid():  # a forked child that has not called use_compiled
             return
-        if _kept.folder is None:
-            _kept.folder = _make_folder()
-        if _kept.folder is None:
+        if _cache.folder is None:
+            _cache.folder = _make_folder()
+        if _cache.folder is None:
             return
-        # Set for our own kernels alone: where others keep theirs is no concern of ours.
+        # Set for mirkit's kernels only: other packages keep their own cache folder.
         config: Any = numba.config
-        others, config.CACHE_DIR = config.CACHE_DIR, str(_kept.folder)
+        others, config.CACHE_DIR = config.CACHE_DIR, str(_cache.folder)
         try:
             for kernel in kernels:
-                with suppress(RuntimeError):  # its source is no file: numba keeps no code of it
+                with suppress(RuntimeError):  # its source is not a file, so numba cannot cache it
                     kernel.enable_caching()
         finally:
             config.CACHE_DIR = others
 
 
 def _make_folder() -> Path | None:
-    """Make the folder of this process where there is room, and fill it."""
+    """Make the folder of this process on a disk with enough space, and fill it from the archive."""
     for base in _bases():
-        if base in _kept.full:
+        if base in _cache.full:
             continue
         folder = None
         try:
             base.mkdir(parents=True, exist_ok=True)
-            _sweep(base)
+            _remove_orphans(base)
             folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{machine()}-{os.getpid()}-", dir=base))
-            _check_room(folder)
-            _kept.archived = _unpack(folder)
+            _check_space(folder)
+            _cache.archived = _unpack(folder)
         except OSError:
-            _kept.full.add(base)
+            _cache.full.add(base)
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
         else:
-            _kept.made.append(folder)
+            _cache.made.append(folder)
             return folder
     return None
 
 
 def _bases() -> Iterator[Path]:
-    """Folders to make the folder of this process in, the best one first."""
+    """Yield parents for the folder of this process, the best one first."""
     if root := _root():
         yield root
     with suppress(OSError):  # no temporary folder can be written to
@@ -211,29 +211,29 @@ def _bases() -> Iterator[Path]:
         yield memory
 
 
-def _moved() -> bool:
-    """Whether there is no room in the folder of this process any more, and another one has been found."""
+def _move_if_full() -> bool:
+    """Move the cache if its folder has no space left; return whether another folder was found."""
     with _lock:
-        if _kept.folder is None:
+        if _cache.folder is None:
             return False
         try:
-            _check_room(_kept.folder)
+            _check_space(_cache.folder)
         except OSError:
-            _kept.full.add(_kept.folder.parent)
-            shutil.rmtree(_kept.folder, ignore_errors=True)
-            _kept.folder = None
+            _cache.full.add(_cache.folder.parent)
+            shutil.rmtree(_cache.folder, ignore_errors=True)
+            _cache.folder = None
             _enable(*KERNELS.all)
-            return _kept.folder is not None
+            return _cache.folder is not None
         return False
 
 
-def _check_room(folder: Path) -> None:
+def _check_space(folder: Path) -> None:
     with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(os.urandom(_ROOM))
+        file.write(os.urandom(_MIN_FREE))
 
 
 def _unpack(folder: Path) -> frozenset[str]:
-    """Fill a folder from the archive; give the names of its files, none where there is no archive that is whole."""
+    """Fill a folder from the archive and return the names of its files; none without an undamaged archive."""
     root = _root()
     archive = None if root is None else root / _name()
     try:
@@ -250,7 +250,7 @@ def _unpack(folder: Path) -> frozenset[str]:
         files.extractall(folder)
         names = frozenset(files.namelist())
     with suppress(OSError):
-        os.utime(archive)  # the last used ones stay
+        os.utime(archive)  # the last used ones are kept
     return names
 
 
@@ -260,28 +260,28 @@ def _pack(folder: Path, names: dict[str, Any]) -> bytes | None:
         with zipfile.ZipFile(content, "w") as files:
             for name in names:
                 files.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes())
-    except OSError:  # somebody has removed files
+    except OSError:  # files were removed
         return None
     return hashlib.sha256(content.getvalue()).digest() + content.getvalue()
 
 
 def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Tell the files of numba in a folder, and what changes when one of them is replaced."""
-    found = {}
+    """Return inode, size and time of numba's files in a folder."""
+    files = {}
     for path in sorted(folder.rglob("*.nb[ic]")):
         with suppress(FileNotFoundError):
             status = path.stat()
-            found[path.relative_to(folder).as_posix()] = (status.st_ino, status.st_size, status.st_mtime_ns)
-    return found
+            files[path.relative_to(folder).as_posix()] = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return files
 
 
-def _sweep(base: Path) -> None:
-    """Remove the folders of killed processes. Should one of them be alive after all, it only compiles again."""
+def _remove_orphans(base: Path) -> None:
+    """Remove the folders of killed processes. If one is still alive, it only has to compile again."""
     import psutil
 
     for path in base.glob(f"{_PREFIX}*"):
-        found = _FOLDER.fullmatch(path.name)
-        if found and found[1] == machine() and not psutil.pid_exists(int(found[2])):
+        match = _FOLDER.fullmatch(path.name)
+        if match and match[1] == machine() and not psutil.pid_exists(int(match[2])):
             shutil.rmtree(path, ignore_errors=True)
     with suppress(MirkitError):
         if base == _root():
@@ -290,14 +290,14 @@ def _sweep(base: Path) -> None:
 
 def _prune(root: Path) -> None:
     others = [path for path in root.glob("kernels-*.zip") if path.name != _name()]
-    for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-_OTHERS]:
+    for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-_MAX_OTHERS]:
         path.unlink(missing_ok=True)
 
 
-def _leave() -> None:
+def _at_exit() -> None:
     with _lock:
-        if _kept.process == os.getpid():  # a forked child leaves its parent's folders alone
+        if _cache.process == os.getpid():  # a forked child leaves its parent's folders alone
             keep_compiled()
-            _kept.folder = None
-            for folder in _kept.made:
+            _cache.folder = None
+            for folder in _cache.made:
                 shutil.rmtree(folder, ignore_errors=True)

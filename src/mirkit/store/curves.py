@@ -1,9 +1,9 @@
-"""``.CURVES.npz``: the time-resolved curves that let any window be summarized later without decoding sound.
+"""``.CURVES.npz``: feature series, from which the features of any window are computed without decoding audio.
 
-An ordinary ``.npz`` (``numpy.load`` opens it) whose entries are keyed ``part/family/field``, for instance
+An ordinary ``.npz`` (``numpy.load`` opens it) whose entries are keyed ``source/kind/field``, for instance
 ``full_mix/loudness/energies``. One JSON entry ``header`` holds the number of the file's format and, per
-``part/family``, what its writer wants to remember (digest, version, constants). No pickles are read or written, and
-the same arrays give the same bytes.
+``source/kind``, what its writer needs to check it (digest, version, constants). No pickles are read or written, and the
+same arrays give the same bytes.
 """
 
 import io
@@ -39,7 +39,7 @@ FORMAT = 1
 _HEADER = "header.json"
 _NPY = ".npy"
 
-#: Curves of a ten-hour track with its stems take some 70 MiB; whatever claims more than this is refused (bytes).
+#: Largest content in bytes. Feature series of a ten-hour track with its stems take about 70 MiB.
 MAX_CONTENT = 512 * 2**20
 _MAX_ENTRIES = 4096
 
@@ -50,7 +50,7 @@ _LEVEL = 6
 
 
 def read_curves(path: Path, prefix: str | None = None) -> dict[str, Array]:
-    """Read curves, all of them or those whose key begins with ``prefix/``.
+    """Read feature series, all of them or those whose key begins with ``prefix/``.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def read_curves(path: Path, prefix: str | None = None) -> dict[str, Array]:
     Returns
     -------
     dict of str to np.ndarray
-        Key ``part/family/field`` -> array.
+        Key ``source/kind/field`` -> array.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def read_curves(path: Path, prefix: str | None = None) -> dict[str, Array]:
     NewerFormatError
         A newer version of mirkit wrote it in a format that this one does not know.
     InfoError
-        It is damaged, larger than allowed, or holds anything but plain arrays of numbers.
+        The file is damaged, larger than allowed, or contains anything but plain arrays of numbers.
     """
     with _open(path) as archive:
         _header(archive, path)  # raises where the file is of a newer format
@@ -80,7 +80,7 @@ def read_curves(path: Path, prefix: str | None = None) -> dict[str, Array]:
 
 
 def read_curves_header(path: Path) -> JsonObject:
-    """Read what the writers noted: ``part/family`` -> JSON. Raises as :func:`read_curves`."""
+    """Read the header: ``source/kind`` -> JSON. Raises as :func:`read_curves`."""
     with _open(path) as archive:
         return _header(archive, path)
 
@@ -91,27 +91,27 @@ def update_curves(
     drop_prefixes: Iterable[str] = (),
     header: Mapping[str, JsonValue] | None = None,
 ) -> None:
-    """Merge curves into a ``.CURVES.npz``, under the folder's lock, whole or not at all.
+    """Merge feature series into a ``.CURVES.npz``, under the folder's lock and atomically.
 
     Parameters
     ----------
     path : Path
-        The ``.CURVES.npz``; made if absent. One that cannot be read is set aside.
+        The ``.CURVES.npz``, created if absent. An unreadable one is renamed.
     arrays : mapping
-        Key ``part/family/field`` -> array of numbers. The type is kept, so choose a compact one.
+        Key ``source/kind/field`` -> array of numbers. The type is kept.
     drop_prefixes : iterable of str
-        Entries under these leading parts are dropped first, notes included.
+        Entries under these leading parts are removed first, and their part of the header.
     header : mapping, optional
-        Key ``part/family`` -> JSON to note.
+        Key ``source/kind`` -> JSON for the header.
 
     Raises
     ------
     InfoError
         The system refused, or a newer version of mirkit wrote the file.
     ValueError
-        An array is not one of plain numbers, or a key would not be one.
+        An array does not consist of plain numbers, or a key is malformed.
     """
-    fresh = {_checked_key(key): _encode(np.asarray(array)) for key, array in arrays.items()}
+    fresh = {_check_key(key): _encode(np.asarray(array)) for key, array in arrays.items()}
     gone = tuple(drop_prefixes)
 
     def change(data: bytes | None) -> bytes:
@@ -120,7 +120,7 @@ def update_curves(
         if data is not None:
             with _archive(data, path) as archive:
                 for key in (name.removesuffix(_NPY) for name in archive.namelist() if name.endswith(_NPY)):
-                    _array(archive, key, path)  # a damaged entry is found here, not by a later reader
+                    _array(archive, key, path)  # so that a damaged entry is noticed now
                     kept[key] = _content(archive, key + _NPY, path)
                 notes = _header(archive, path)
         kept = {key: content for key, content in kept.items() if not any(_is_under(key, part) for part in gone)} | fresh
@@ -131,7 +131,7 @@ def update_curves(
 
 
 def _zip(contents: Mapping[str, bytes], notes: JsonObject) -> bytes:
-    """Pack in sorted order with a fixed date: the bytes depend on the content alone."""
+    """Pack in sorted order with a fixed date, so that the bytes depend on the content alone."""
     members = {_HEADER: encode_object({"format": FORMAT} | dict(sorted(notes.items())))}
     members |= {key + _NPY: contents[key] for key in sorted(contents)}
     packed = io.BytesIO()
@@ -146,7 +146,7 @@ def _zip(contents: Mapping[str, bytes], notes: JsonObject) -> bytes:
 
 def _encode(array: Array) -> bytes:
     if array.dtype.kind not in _KINDS or array.dtype.itemsize > _WIDEST:
-        raise ValueError(f"curves are plain numbers, not {array.dtype}")
+        raise ValueError(f"feature series are plain numbers, not {array.dtype}")
     packed = io.BytesIO()
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(array.shape)
     np.lib.format.write_array(packed, little, version=(1, 0), allow_pickle=False)
@@ -156,23 +156,24 @@ def _encode(array: Array) -> bytes:
 def _open(path: Path) -> zipfile.ZipFile:
     data = read_bounded(path, MAX_CONTENT)
     if data is None:
-        raise MissingInput(f'{printable(path)}: no curves; make them with: mirkit extract "{printable(path.parent)}"')
+        track = printable(path.parent)
+        raise MissingInput(f'{printable(path)}: no feature series; make them with: mirkit extract "{track}"')
     return _archive(data, path)
 
 
 def _archive(data: bytes, path: Path) -> zipfile.ZipFile:
-    """Open after a look at the table of contents: bombs, encryption, foreign packing and doubles are refused."""
+    """Open after checking the table of contents; bombs, encryption, other compression and duplicates are refused."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         raise _damaged(path, "not a zip archive") from error
     members = archive.infolist()
     if len(members) > _MAX_ENTRIES or sum(member.file_size for member in members) > MAX_CONTENT:
-        raise _damaged(path, f"claims more than {MAX_CONTENT // 2**20} MiB or {_MAX_ENTRIES} entries")
+        raise _damaged(path, f"contains more than {MAX_CONTENT // 2**20} MiB or {_MAX_ENTRIES} entries")
     if len({member.filename for member in members}) < len(members):
-        raise _damaged(path, "an entry twice")
+        raise _damaged(path, "an entry exists twice")
     if any(member.flag_bits & 1 or member.compress_type not in (0, zipfile.ZIP_DEFLATED) for member in members):
-        raise _damaged(path, "packed in a way that mirkit does not use")
+        raise _damaged(path, "compressed in a way that mirkit does not use")
     return archive
 
 
@@ -192,7 +193,7 @@ def _header(archive: zipfile.ZipFile, path: Path) -> JsonObject:
 
 
 def _array(archive: zipfile.ZipFile, key: str, path: Path) -> Array:
-    """Read one array; its own header is believed only where it agrees with the bytes that are there."""
+    """Read one array, after checking that its header agrees with the size of its data."""
     file = io.BytesIO(_content(archive, key + _NPY, path))
     try:
         version = np.lib.format.read_magic(file)
@@ -204,13 +205,13 @@ def _array(archive: zipfile.ZipFile, key: str, path: Path) -> Array:
         if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(body):
             raise ValueError("its header and its content disagree")
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, OverflowError) as error:
-        raise _damaged(path, f"entry {key!r} is no array of numbers") from error
+        raise _damaged(path, f"entry {key!r} is not an array of numbers") from error
     return np.frombuffer(body, dtype).reshape(shape, order="F" if by_column else "C").copy()
 
 
-def _checked_key(key: str) -> str:
+def _check_key(key: str) -> str:
     if not re.fullmatch(r"\w+(/\w+)+", key, re.ASCII):
-        raise ValueError(f"not a key of a curve: {key!r}; say part/family/field")
+        raise ValueError(f"not a key of a feature series: {key!r}; it has the form source/kind/field")
     return key
 
 
@@ -219,4 +220,4 @@ def _is_under(key: str, prefix: str) -> bool:
 
 
 def _damaged(path: Path, what: str) -> DamagedFileError:
-    return DamagedFileError(f"{printable(path)}: {what}; remove the file to have its curves made again")
+    return DamagedFileError(f"{printable(path)}: {what}; remove the file to have it made again")

@@ -1,27 +1,135 @@
-"""Which content a file had when something was measured on it."""
+"""Digests of files, and the quick stamp that shows, without reading it, whether a file may have changed."""
 
+import functools
 import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from mirkit.errors import MissingInput
 from mirkit.store.os_errors import as_error, printable
-from mirkit.store.stamp import Stamp, stamp_of
+
+#: File systems whose inodes and ctimes are not stable: those of a network, and FAT.
+_WITHOUT_INODES = frozenset(
+    [
+        "9p",
+        "afpfs",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "davfs",
+        "exfat",
+        "fat32",
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "msdos",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "vfat",
+        "virtiofs",
+        "webdav",
+    ]
+)
+#: Most FUSE file systems are network ones (sshfs, s3fs, rclone); this one is a local NTFS disk.
+_LOCAL_FUSE = "fuseblk"
 
 
-@dataclass(frozen=True)
-class FileDigest:
-    """Identity of a file's content. Two are equal when the contents are; the rest is how the file looked.
+class Stamp(NamedTuple):
+    """Size, times and inode of a file, read without its content.
 
     Attributes
     ----------
     size : int
-        Bytes.
+        Size in bytes.
+    mtime_ns : int
+        Time of the last change of the content, in nanoseconds.
+    ctime_ns, inode : int
+        Time of the last change of content or status, and number of the file; no program can set them. Both are 0 where
+        they are not known or not stable: on Windows, on network file systems, on FAT.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int = 0
+    inode: int = 0
+
+    def matches(self, known: "Stamp") -> bool:
+        """Whether a file with this stamp may be the unchanged file that had the stamp ``known``.
+
+        Without stable inodes, size and mtime decide. With them, a ``known`` that lacks them does not match.
+        """
+        return self == known or (not self.inode and self[:2] == known[:2])
+
+
+def stamp_of(path: str | os.PathLike[str], stat: os.stat_result | None = None) -> Stamp:
+    """Return the stamp of a file; ``stat`` is its status if the caller has it already.
+
+    Raises
+    ------
+    OSError
+        The system refused.
+    """
+    now = stat or os.stat(path)
+    if os.name == "nt" or not _has_inodes(now.st_dev, path):
+        return Stamp(now.st_size, now.st_mtime_ns)
+    return Stamp(now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
+
+
+_known_devices: dict[int, bool] = {}
+
+
+def _has_inodes(device: int, path: str | os.PathLike[str]) -> bool:
+    """Whether the file system of a device, on which the path is, has stable inodes."""
+    if device not in _known_devices:
+        _known_devices[device] = _has_stable_inodes(_file_system(os.path.realpath(path)))
+    return _known_devices[device]
+
+
+def _has_stable_inodes(kind: str) -> bool:
+    return kind not in _WITHOUT_INODES and (not kind.startswith("fuse") or kind == _LOCAL_FUSE)
+
+
+def _file_system(path: str) -> str:
+    """Return the kind of file system that a path is on; ``""`` if the system does not know."""
+    mounts = _mounts()
+    while path not in mounts:
+        path, before = os.path.dirname(path), path
+        if path == before:
+            return ""
+    return mounts[path]
+
+
+@functools.cache
+def _mounts() -> dict[str, str]:
+    """Return the kind of each mounted file system, by mount point."""
+    import psutil
+
+    try:
+        return {part.mountpoint: part.fstype.lower() for part in psutil.disk_partitions(all=True)}
+    except OSError:  # no /proc here
+        return {}
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """SHA-256 and stamp of a file. Two are equal if the contents are; the stamps are not compared.
+
+    Attributes
+    ----------
+    size : int
+        Size in bytes.
     sha256 : str
         Hash of the content, hexadecimal.
     mtime_ns, ctime_ns, inode : int
-        See :class:`Stamp`. With the size they tell that it is the same file still, without reading it.
+        See :class:`Stamp`. With the size they show, without reading the file, that it is unchanged.
     """
 
     size: int
@@ -32,32 +140,31 @@ class FileDigest:
 
     @property
     def stamp(self) -> Stamp:
-        """How the file looked when it had this content."""
+        """Stamp that the file had with this content."""
         return Stamp(self.size, self.mtime_ns, self.ctime_ns, self.inode)
 
 
 def file_digest(path: Path, *known: FileDigest | None) -> FileDigest:
-    """Fingerprint a file, without reading it where it looks as it did when its content was known.
+    """Return the digest of a file, without reading it if its stamp matches that of a known digest.
 
     Parameters
     ----------
     path : Path
-        The file.
-    *known : FileDigest
-        What it was at earlier times. The one whose stamp the file has is given back as it is. Where it has none of
-        them its content is hashed once: the result, with the stamp of now, equals the one whose content it has.
+    *known : FileDigest or None
+        Earlier digests of the file. The one with the stamp of the file is returned unchanged. If none has it, the
+        content is hashed, and the result has the present stamp.
 
     Raises
     ------
     MissingInput
-        No such file.
+        There is no such file.
     InfoError
-        It cannot be read.
+        The file cannot be read.
     """
     try:
         now = stamp_of(path)
-        same = [print_ for print_ in known if print_ and now.matches(print_.stamp)]
-        if same and all(print_ == same[0] for print_ in same):
+        same = [digest for digest in known if digest and now.matches(digest.stamp)]
+        if same and all(digest == same[0] for digest in same):
             return same[0]
         return hash_file(path)
     except FileNotFoundError as error:
@@ -67,17 +174,17 @@ def file_digest(path: Path, *known: FileDigest | None) -> FileDigest:
 
 
 def hash_file(path: Path) -> FileDigest:
-    """Read a whole file and fingerprint it. Raises OSError."""
+    """Read a whole file and return its digest. Raises OSError."""
     with open(path, "rb") as file:
-        now = stamp_of(path, os.fstat(file.fileno()))  # before the content: what is written meanwhile shows next time
+        now = stamp_of(path, os.fstat(file.fileno()))  # before reading: a change during it is noticed next time
         return FileDigest(now.size, hashlib.file_digest(file, "sha256").hexdigest(), *now[1:])
 
 
 def digest_of_text(text: str) -> FileDigest:
-    """Fingerprint a text that is no file, such as a description found in a ``.INFO``."""
+    """Return the digest of a text that is not a file, such as a caption in a ``.INFO``."""
     return digest_of_bytes(text.encode("utf-8", "surrogatepass"))
 
 
 def digest_of_bytes(data: bytes) -> FileDigest:
-    """Fingerprint what is not yet a file."""
+    """Return the digest of data that is not yet a file."""
     return FileDigest(len(data), hashlib.sha256(data).hexdigest())

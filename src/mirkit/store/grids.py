@@ -1,4 +1,4 @@
-"""``.BEATS_GRID`` and ``.ONSETS``: when the beats, the downbeats and the onsets are, in seconds."""
+"""``.BEATS_GRID`` and ``.ONSETS``: times of beats, downbeats and onsets in seconds."""
 
 import math
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from mirkit.store.info import round6
 from mirkit.store.json_files import DamagedFileError, encode_object, parse_object, read_bounded, write_sidecar
 from mirkit.store.os_errors import printable
 
-#: Times are kept to the microsecond, finer than a sample.
+#: Times are stored to the microsecond, finer than a sample.
 DECIMALS = 6
 
 Times = npt.NDArray[np.float64]
@@ -28,9 +28,9 @@ class BeatGrid:
     beats : np.ndarray, shape=(n,)
         Times of the beats in seconds, increasing.
     downbeats : np.ndarray, shape=(m,)
-        Times of the first beats of the bars in seconds, increasing; empty where the meter is unknown.
+        Times of the first beats of the bars in seconds, increasing; empty if the meter is unknown.
     bpm : float or None
-        Tempo in beats per minute; None where it is not steady or not known.
+        Tempo in beats per minute; None if it is not steady or not known.
     """
 
     beats: Times
@@ -50,15 +50,15 @@ def read_grid(path: Path) -> BeatGrid:
     Raises
     ------
     MissingInput
-        There is none.
+        There is no such file.
     InfoError
-        It is damaged: neither form, or times that do not increase.
+        The file is damaged: it has neither form, or its times do not increase.
     """
     data = _read(path, "beat grid")
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         content = parse_object(data, path)
         if "beats" not in content:
-            raise DamagedFileError(f"{printable(path)}: a beat grid without beats; remove it and run again")
+            raise DamagedFileError(f"{printable(path)}: a beat grid without beats; remove it to have it made again")
         beats, downbeats, bpm = (content.get(key) for key in ("beats", "downbeats", "bpm"))
     elif data.strip():
         beats, downbeats, bpm = _lines(data, path), None, None
@@ -75,7 +75,7 @@ def read_grid(path: Path) -> BeatGrid:
 
 
 def format_grid(grid: BeatGrid) -> bytes:
-    """Give the content of a ``.BEATS_GRID``: JSON with ``beats``, ``downbeats``, ``bpm`` and ``total_beats``."""
+    """Return the content of a ``.BEATS_GRID``: JSON with ``beats``, ``downbeats``, ``bpm`` and ``total_beats``."""
     return encode_object(
         {
             "beats": _rounded(grid.beats),
@@ -87,24 +87,24 @@ def format_grid(grid: BeatGrid) -> bytes:
 
 
 def write_grid(path: Path, grid: BeatGrid) -> None:
-    """Write a ``.BEATS_GRID`` (see :func:`format_grid`), whole or not at all."""
+    """Write a ``.BEATS_GRID`` (see :func:`format_grid`), atomically."""
     write_sidecar(path, format_grid(grid))
 
 
 def read_onsets(path: Path) -> Times:
-    """Read a ``.ONSETS``: text, one time in seconds a line; blank lines and lines after ``#`` do not count.
+    """Read a ``.ONSETS``: text, one time in seconds per line; blank lines and comments after ``#`` are ignored.
 
     Returns
     -------
     np.ndarray, shape=(n,)
-        Increasing times in seconds; empty where there are no onsets.
+        Increasing times in seconds; empty if there are no onsets.
 
     Raises
     ------
     MissingInput
-        There is none.
+        There is no such file.
     InfoError
-        It is damaged.
+        The file is damaged.
     """
     data = _read(path, "onsets")
     try:
@@ -116,12 +116,12 @@ def read_onsets(path: Path) -> Times:
 
 
 def format_onsets(times: Iterable[float] | Times) -> bytes:
-    """Give the content of a ``.ONSETS``: one time in seconds a line, six decimals; no onsets, no lines."""
+    """Return the content of a ``.ONSETS``: one time in seconds per line, with six decimals."""
     return "".join(f"{time:.{DECIMALS}f}\n" for time in _rounded(times)).encode("ascii")
 
 
 def write_onsets(path: Path, times: Iterable[float] | Times) -> None:
-    """Write a ``.ONSETS`` (see :func:`format_onsets`), whole or not at all."""
+    """Write a ``.ONSETS`` (see :func:`format_onsets`), atomically."""
     write_sidecar(path, format_onsets(times))
 
 
@@ -155,7 +155,7 @@ def _times(values: object) -> Times:
 
 
 def _checked(times: Times) -> Times:
-    """Refuse what is not a list of increasing times; written for arrays from anywhere."""
+    """Return times as an array; raises ValueError if they are not increasing numbers."""
     times = np.asarray(times, dtype=np.float64)
     if times.ndim != 1 or not np.all(np.isfinite(times)):
         raise ValueError("times must be a list of numbers")

@@ -1,13 +1,17 @@
-"""``.INFO``: one flat JSON object a track, the numbers and texts that a trainer reads.
+"""``.INFO``: one flat JSON object per track, with the features and captions that a trainer reads.
 
-It is merged under a lock and replaced whole, so that two writers, a kill or a full disk lose no key. Keys that are not
-ours are kept. The same content gives the same bytes.
+It is merged under a lock and replaced atomically, so two writers, a kill or a full disk lose no key. Keys of other
+programs are kept. The same content gives the same bytes.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from mirkit.store.json_files import (
     DamagedFileError,
@@ -16,10 +20,11 @@ from mirkit.store.json_files import (
     encode_object,
     merge,
     parse_object,
-    read_bounded,
+    read_object,
 )
 
 _ABSENT = object()
+_NUMBERS = frozenset((int, float, NoneType))
 
 
 def read_info(path: Path) -> JsonObject:
@@ -30,37 +35,65 @@ def read_info(path: Path) -> JsonObject:
     Raises
     ------
     InfoError
-        It is there and cannot be read; the message says why.
+        The file exists and cannot be read.
     """
-    data = read_bounded(path)
-    return {} if data is None else parse_object(data, path)
+    return read_object(path)
+
+
+def scan_numbers(path: Path, keys: Sequence[str]) -> tuple[npt.NDArray[np.float64], frozenset[str]]:
+    """Read numbers of a ``.INFO``, without checking other keys.
+
+    Returns
+    -------
+    values : array, shape=(keys,)
+        NaN where the value is no number.
+    absent : set of str
+        The keys that the file does not contain; all of them if it does not exist.
+
+    Raises
+    ------
+    InfoError
+        The file cannot be read.
+    """
+    content = read_object(path)
+    raw = [content.get(key) for key in keys]
+    if not _NUMBERS.issuperset(map(type, raw)):
+        raw = [value if type(value) in _NUMBERS else None for value in raw]
+    values = np.array(raw, np.float64)  # None becomes NaN
+    values[~np.isfinite(values)] = np.nan
+    return values, frozenset(keys) - content.keys()
 
 
 def update_info(
     path: Path, values: Mapping[str, Any], remove: Iterable[str] = (), order: Sequence[str] = ()
 ) -> JsonObject:
-    """Merge values into a ``.INFO`` and give its whole content.
+    """Merge values into a ``.INFO``.
 
     Parameters
     ----------
     path : Path
-        The ``.INFO``; made if absent. One that cannot be read is set aside as ``<name>.INFO.unreadable-<n>``.
+        The ``.INFO``, created if absent. An unreadable one is renamed to ``<name>.INFO.unreadable-<n>``.
     values : mapping
         Key -> number, text, None (unknown) or plain JSON. Numbers are rounded to six significant digits.
     remove : iterable of str
-        Keys to take out.
+        Keys to remove.
     order : sequence of str
-        Known keys in the order in which they are to stand; all others follow in the order in which they came.
+        Order of the known keys; all others follow in their present order.
+
+    Returns
+    -------
+    dict
+        The whole content.
 
     Raises
     ------
     InfoError
-        The system refused; the file is as it was.
+        The system refused; the file is unchanged.
     ValueError
         A number is NaN or infinite.
     """
     plain = {key: _plain(value) for key, value in values.items()}
-    gone = set(remove)
+    removed = set(remove)
     merged: JsonObject = {}
 
     def change(data: bytes | None) -> bytes:
@@ -68,7 +101,7 @@ def update_info(
         known = {} if data is None else parse_object(data, path)
         known |= plain
         first = [key for key in order if key in known]
-        merged = {key: known[key] for key in dict.fromkeys([*first, *known]) if key not in gone}
+        merged = {key: known[key] for key in dict.fromkeys([*first, *known]) if key not in removed}
         return encode_object(merged)
 
     merge(path, change)
@@ -76,16 +109,16 @@ def update_info(
 
 
 def write_info(path: Path, content: Mapping[str, Any]) -> None:
-    """Save a whole ``.INFO``, as :func:`read_info` gave it and the caller changed it.
+    """Write a ``.INFO`` that :func:`read_info` returned and the caller changed.
 
-    What the caller did not change is left as it is, and a key that another program wrote in the meantime stays.
+    Unchanged keys are left alone, and a key that another program wrote in the meantime is kept.
     Raises as :func:`update_info`.
     """
     try:
         known = read_info(path)
     except DamagedFileError:
-        known = {}  # set aside by the update
-    # By their text, for 1, 1.0 and True are equal in Python and different in JSON.
+        known = {}  # the update renames it
+    # Compared by repr: 1, 1.0 and True are equal in Python and different in JSON.
     update_info(path, {key: value for key, value in content.items() if repr(known.get(key, _ABSENT)) != repr(value)})
 
 
@@ -98,7 +131,7 @@ def round6(value: float) -> float:
         NaN or infinite.
     """
     if not math.isfinite(value):
-        raise ValueError(f"not a number that can be stored: {value}; an unknown is None")
+        raise ValueError(f"{value} cannot be stored; an unknown value is None")
     return float(f"{value:.6g}") + 0.0
 
 
@@ -108,7 +141,7 @@ def as_number(value: Any) -> int | float | None:
 
 
 def _plain(value: Any) -> JsonValue:
-    """Turn NumPy scalars, tuples and the like into what JSON has."""
+    """Turn NumPy scalars, tuples and mappings into JSON values."""
     item = getattr(value, "item", None)
     if item is not None and getattr(value, "ndim", None) == 0:
         value = item()
@@ -120,4 +153,4 @@ def _plain(value: Any) -> JsonValue:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    raise TypeError(f"{type(value).__name__} is not for a .INFO")
+    raise TypeError(f"{type(value).__name__} cannot be stored in a .INFO")

@@ -1,7 +1,7 @@
-"""What all sidecars share: a bounded read, JSON that is always valid, and a merge that loses nothing.
+"""Reading and writing of sidecars: bounded reads, valid JSON, and merges under a lock.
 
-A data set may come from a stranger. A sidecar in it that is a link to a file elsewhere is neither read, or the user's
-file would become part of the data set, nor written through, nor replaced.
+A data set may come from someone else. A sidecar that is a link out of the data set is not read, because the user's file
+would become part of the data set, and it is not written through or replaced.
 """
 
 import errno
@@ -16,52 +16,52 @@ from typing import Any, BinaryIO, TypeAlias
 
 from mirkit.errors import InfoError
 from mirkit.store import atomic
-from mirkit.store.dataset_root import find_root
+from mirkit.store.layout import find_root
 from mirkit.store.os_errors import as_error, printable
 
 JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
-#: A sidecar beyond this is none of ours (bytes).
+#: Largest sidecar that is read (bytes).
 MAX_BYTES = 64 * 2**20
-#: A whole number of so many bits is too large for a float.
+#: An integer of more bits does not fit into a float.
 _MOST_BITS = 1024
 
 
 class DamagedFileError(InfoError):
-    """A sidecar is there, but its content is not what it should be."""
+    """A sidecar exists but has the wrong content."""
 
 
 class NewerFormatError(InfoError):
     """A sidecar was written by a newer version of mirkit; it is neither used nor replaced."""
 
 
-class LeadsOut(InfoError):  # noqa: N818 (reads as what it says)
+class OutsideLinkError(InfoError):
     """A sidecar is a link to a file outside the data set."""
 
 
 def read_bounded(path: Path, limit: int = MAX_BYTES, *, follow: bool = False) -> bytes | None:
-    """Give the whole content, or None where there is no such file.
+    """Read a whole file of limited size; None if it does not exist.
 
     Parameters
     ----------
     path : Path
     limit : int
-        Bytes that it may have.
+        Largest allowed size in bytes.
     follow : bool
-        Whether it may be a link to anywhere: the user's own file, not one of a data set.
+        Whether the path may be a link to anywhere, because it is the user's own file and not one of a data set.
 
     Raises
     ------
-    Damaged
-        It is larger than ``limit`` bytes, or no regular file.
-    LeadsOut
-        It is a link that leads out of the data set.
+    DamagedFileError
+        The file is larger than ``limit`` bytes or not a regular file.
+    OutsideLinkError
+        The path is a link that leads out of the data set.
     InfoError
-        The system does not let us read it.
+        The file cannot be read.
     """
     try:
-        with open_plain(path, follow=follow) as file:
+        with open_regular(path, follow=follow) as file:
             data = file.read(limit + 1)
     except FileNotFoundError:
         return None
@@ -69,33 +69,33 @@ def read_bounded(path: Path, limit: int = MAX_BYTES, *, follow: bool = False) ->
         raise as_error(error, path, "read") from error
     if len(data) > limit:
         raise DamagedFileError(
-            f"{printable(path)}: larger than {limit / 2**20:.0f} MiB, so it is no file of mirkit; move it away"
+            f"{printable(path)}: larger than {limit / 2**20:.0f} MiB, so mirkit did not write it; move it away"
         )
     return data
 
 
-def open_plain(path: Path, *, follow: bool = False) -> BinaryIO:
-    """Open a regular file to be read: a pipe that somebody put in its place would keep us waiting for ever.
+def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
+    """Open a regular file for reading. A pipe in its place is refused, because reading it may never return.
 
     Raises
     ------
-    Damaged
-        It is something else: a pipe, a device.
-    LeadsOut
-        It is a link that leads out of the data set, and ``follow`` does not allow that.
+    DamagedFileError
+        It is a pipe, a device or a folder.
+    OutsideLinkError
+        The path is a link that leads out of the data set, and ``follow`` is false.
     OSError
-        The system refuses.
+        The system refused.
     """
     try:
         if not follow and not _NO_FOLLOW and path.is_symlink():  # Windows
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        file = open(path, "rb", opener=_without_waiting if follow else _without_links)  # noqa: SIM115 (the caller closes it)
+        file = open(path, "rb", opener=_open_non_blocking if follow else _open_without_links)  # noqa: SIM115 (the caller closes it)
     except OSError as error:
         if follow or error.errno not in (errno.ELOOP, errno.EMLINK) or not path.is_symlink():
             raise
         check_stays_inside(path)
-        # The file that was looked at is the one that is read, even if the link is changed meanwhile.
-        file = open(os.path.realpath(path), "rb", opener=_without_links)  # noqa: SIM115
+        # Open the file that was checked, even if the link is changed in between.
+        file = open(os.path.realpath(path), "rb", opener=_open_without_links)  # noqa: SIM115
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
@@ -105,14 +105,14 @@ def open_plain(path: Path, *, follow: bool = False) -> BinaryIO:
 def check_stays_inside(path: Path) -> None:
     """Refuse a sidecar that is a link to what may be a file of the user's own.
 
-    It may lead to a file in its own folder, or to a sidecar of the same kind elsewhere in the data set. The kind counts
-    because a track that lies in a home folder makes that folder the data set. The folder may itself be reached through
-    links: that of the data set, or of a track that the user linked into it.
+    Allowed are links to a file in the same folder, and to a sidecar of the same kind elsewhere in the data set. The
+    kind is compared because a track in a home folder makes that folder the data set. The folder may itself be reached
+    through links: that of the data set, or of a track that the user linked into it.
 
     Raises
     ------
-    LeadsOut
-        It leads elsewhere.
+    OutsideLinkError
+        The link leads elsewhere.
     """
     if not path.is_symlink():
         return
@@ -120,7 +120,7 @@ def check_stays_inside(path: Path) -> None:
     home, target = Path(os.path.realpath(path.parent)), Path(os.path.realpath(path))
     if target.is_relative_to(home) and not any(part.startswith(".") for part in target.relative_to(home).parts[:-1]):
         return
-    # A sidecar in a track's folder has the folder's name; the data set then begins above it.
+    # A sidecar in a track folder has the name of the folder; the data set then begins above it.
     in_folder = path.name.startswith(f"{path.parent.name}.")
     kind = path.name.removeprefix(path.parent.name) if in_folder else path.suffix
     inside = target.is_relative_to(os.path.realpath(find_root(path.parent if in_folder else path)))
@@ -131,30 +131,30 @@ def check_stays_inside(path: Path) -> None:
         if inside
         else f"a link out of the data set, to {printable(target)}"
     )
-    raise LeadsOut(
+    raise OutsideLinkError(
         f"{printable(path)}: {what}; it is not read or written: put the file itself in its place, or remove the link"
     )
 
 
-#: 0 where the system has no such flag.
+#: 0 if the system has no such flag.
 _NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 
 
-def _without_waiting(path: str, flags: int) -> int:
+def _open_non_blocking(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _without_links(path: str, flags: int) -> int:
-    return _without_waiting(path, flags | _NO_FOLLOW)
+def _open_without_links(path: str, flags: int) -> int:
+    return _open_non_blocking(path, flags | _NO_FOLLOW)
 
 
 def write_sidecar(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``, whole or not at all; a link out of the data set is left alone.
+    """Write ``data`` to ``path`` atomically; a link out of the data set is left alone.
 
     Raises
     ------
-    LeadsOut
-        It is such a link.
+    OutsideLinkError
+        The path is such a link.
     InfoError
         The system refused.
     """
@@ -163,19 +163,25 @@ def write_sidecar(path: Path, data: bytes) -> None:
 
 
 def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_BYTES) -> bytes:
-    """Replace a sidecar by what ``change`` makes of its content, one writer at a time.
+    """Replace the content of a sidecar under the lock of its folder.
 
-    ``change`` gets the present content (None when there is no file) and gives the new one. It raises
-    :class:`DamagedFileError` when it cannot read what is there: that file is then set aside as
-    ``<name>.unreadable-<n>`` and ``change`` is asked again with None. Where nothing changes, nothing is
-    written and no lock is taken.
+    If nothing changes, nothing is written and no lock is taken.
+
+    Parameters
+    ----------
+    path : Path
+    change : callable
+        Receives the present content (None if there is no file) and returns the new one. If it raises
+        :class:`DamagedFileError`, the file is renamed to ``<name>.unreadable-<n>``, and ``change`` is called with None.
+    limit : int
+        Largest allowed size in bytes.
 
     Returns
     -------
     bytes
-        What the file now holds.
+        The new content.
     """
-    with suppress(DamagedFileError):  # looked at again under the lock: its holder may be about to mend it
+    with suppress(DamagedFileError):  # read again under the lock, whose holder may be replacing it
         data = read_bounded(path, limit)
         if data is not None and change(data) == data:
             return data
@@ -202,36 +208,41 @@ def _set_aside(path: Path) -> None:
 
 
 def parse_object(data: bytes, path: Path) -> JsonObject:
-    """Read a JSON object; UTF-8 with or without byte order mark, UTF-16 and UTF-32 too.
+    """Parse a JSON object in UTF-8, with or without byte order mark, UTF-16 or UTF-32.
 
-    ``NaN``, ``Infinity`` and numbers too large to hold, which other programs write though JSON has none, become None:
-    unknown is never a number.
+    ``NaN``, ``Infinity`` and numbers that no float can hold become None.
 
     Raises
     ------
-    Damaged
-        Not JSON, or not an object.
+    DamagedFileError
+        The data is not JSON or not an object.
     """
     try:
         value = loads(data)
     except (ValueError, RecursionError) as error:
-        raise DamagedFileError(f"{printable(path)}: not readable as JSON; mend it, or move it away") from error
+        raise DamagedFileError(f"{printable(path)}: not readable as JSON; repair it, or move it away") from error
     if not isinstance(value, dict):
         raise DamagedFileError(
-            f"{printable(path)}: JSON, but not an object of keys and values; mend it, or move it away"
+            f"{printable(path)}: JSON, but not an object of keys and values; repair it, or move it away"
         )
     return value
 
 
+def read_object(path: Path) -> JsonObject:
+    """Read a JSON object from a file; an absent file is empty. Raises as ``read_bounded`` and ``parse_object``."""
+    data = read_bounded(path)
+    return {} if data is None else parse_object(data, path)
+
+
 def check_format(content: Mapping[str, JsonValue], known: int, path: Path) -> None:
-    """Look at the format number of a sidecar. A file without one is older than format numbers, and is format 0.
+    """Check the format number of a sidecar. A file without one was written before there were format numbers: format 0.
 
     Raises
     ------
     NewerFormatError
-        The number is higher than ``known``: the meaning of the content is not known here.
+        The number is higher than ``known``, so the content may have another meaning.
     DamagedFileError
-        It is no number.
+        The format is not a number.
     """
     number = content.get("format", 0)
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
@@ -244,21 +255,21 @@ def check_format(content: Mapping[str, JsonValue], known: int, path: Path) -> No
 
 
 def encode_object(content: Mapping[str, JsonValue], levels: int = 1) -> bytes:
-    """Write a JSON object: ASCII, in the order given, the same bytes for the same content.
+    """Serialize a JSON object in ASCII, in its own order; the same content gives the same bytes.
 
     Parameters
     ----------
     content : mapping
-        What to write.
+        The object.
     levels : int
-        How deep each key has a line of its own; below that, everything is on one line.
+        Depth down to which each key has a line of its own.
 
     Raises
     ------
     ValueError
-        A number is NaN or infinite: an unknown is None.
-    Damaged
-        It is nested too deeply to be written.
+        A number is NaN or infinite.
+    DamagedFileError
+        The object is nested too deeply.
     """
     try:
         return (_lines(content, levels, "") + "\n").encode("ascii")
@@ -275,12 +286,12 @@ def _lines(value: JsonValue, levels: int, indent: str) -> str:
 
 
 def loads(data: bytes) -> Any:
-    """Read JSON; a number that is none, or that no float can hold, is None. Raises ValueError, RecursionError."""
-    return json.loads(data, parse_constant=lambda token: None, parse_float=_finite, parse_int=_whole)
+    """Parse JSON; NaN and numbers that no float can hold become None. Raises ValueError, RecursionError."""
+    return json.loads(data, parse_constant=lambda token: None, parse_float=_finite, parse_int=_integer)
 
 
-def _whole(text: str) -> int | None:
-    """Read a whole number of JSON; None where a float could not hold it."""
+def _integer(text: str) -> int | None:
+    """Parse an integer; None if no float can hold it."""
     value = int(text)
     return value if value.bit_length() < _MOST_BITS else None
 

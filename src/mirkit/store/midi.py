@@ -1,4 +1,4 @@
-"""Drum strokes as a Standard MIDI file."""
+"""Drum hits as a Standard MIDI file."""
 
 import io
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from mirkit.store.output import head
 
 #: General MIDI's drum channel (the tenth, counted from 0).
 _DRUMS = 9
-#: Ticks that a stroke is held, at most: to the next of the same drum. A drum sounds as long as it sounds.
+#: Longest length of a note in ticks; it ends earlier at the next hit of the same instrument.
 _LENGTH = QUARTER // 8
 #: Name of the first track of the files that mirkit writes.
 _MARK = "mirkit"
@@ -21,7 +21,7 @@ _Event = tuple[int, mido.Message | mido.MetaMessage]
 
 
 def is_our_midi(path: Path) -> bool:
-    """Tell whether a file is MIDI that :func:`format_midi` wrote."""
+    """Return whether :func:`format_midi` wrote a file."""
     start, form = head(path), b"MThd\0\0\0\6\0\1"
     name = b"\x00\xff\x03" + bytes([len(_MARK)]) + _MARK.encode()
     ticks = QUARTER.to_bytes(2, "big")
@@ -29,30 +29,30 @@ def is_our_midi(path: Path) -> bool:
 
 
 def format_midi(hits: Hits, tempo: TempoMap, steps: int = 0) -> bytes:
-    """Write strokes: a track for the tempo, then one for each voice that is heard, all on the drum channel.
+    """Write hit_list: a track for the tempo, then one for each voice that is heard, all on the drum channel.
 
     Parameters
     ----------
     hits : Hits
     tempo : TempoMap
     steps : int
-        Steps a beat that strokes are moved to; 0 leaves them where they are.
+        Steps per beat to which hits are moved; 0 for none.
 
     Returns
     -------
     bytes
-        The whole file: format 1, 960 ticks a quarter note, tick 0 at time 0 of the sound.
+        The whole file: format 1, 960 ticks per quarter note, tick 0 at time 0 of the audio.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=QUARTER, charset="utf-8")
     file.tracks.append(_track(_MARK, _conductor(tempo)))
     for voice, times, levels in zip(hits.instruments, hits.times, hits.levels, strict=True):
         if not len(times):
             continue
-        # Strokes that fall on one tick are one: the loudest.
+        # Of several hits at one tick, the loudest is kept.
         at, loud = tempo.at(times, steps), velocities(levels)
         ticks, first = np.unique(at, return_index=True)
-        strokes = zip(ticks.tolist(), np.maximum.reduceat(loud, first).tolist(), strict=True)
-        file.tracks.append(_track(voice.name, _notes(voice.note, list(strokes))))
+        hit_list = zip(ticks.tolist(), np.maximum.reduceat(loud, first).tolist(), strict=True)
+        file.tracks.append(_track(voice.name, _notes(voice.note, list(hit_list))))
     out = io.BytesIO()
     file.save(file=out)
     return out.getvalue()
@@ -64,17 +64,17 @@ def _conductor(tempo: TempoMap) -> list[_Event]:
     return sorted(events, key=lambda event: event[0])
 
 
-def _notes(note: int, strokes: Sequence[tuple[int, int]]) -> list[_Event]:
+def _notes(note: int, hit_list: Sequence[tuple[int, int]]) -> list[_Event]:
     events: list[_Event] = []
-    ends = [tick for tick, _ in strokes[1:]]
-    for (tick, velocity), after in zip(strokes, [*ends, strokes[-1][0] + _LENGTH], strict=True):
+    ends = [tick for tick, _ in hit_list[1:]]
+    for (tick, velocity), after in zip(hit_list, [*ends, hit_list[-1][0] + _LENGTH], strict=True):
         events.append((tick, mido.Message("note_on", channel=_DRUMS, note=note, velocity=velocity)))
         events.append((min(tick + _LENGTH, after), mido.Message("note_off", channel=_DRUMS, note=note)))
     return events
 
 
 def _track(name: str, events: Sequence[_Event]) -> mido.MidiTrack:
-    """Give events in their order as a track, which counts from each to the next."""
+    """Return ordered events as a track, in which each time is relative to the previous event."""
     track = mido.MidiTrack([mido.MetaMessage("track_name", name=name)])
     now = 0
     for tick, message in events:

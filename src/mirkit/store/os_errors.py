@@ -1,4 +1,4 @@
-"""What the operating system refused, said in one line: what, where, and what to do about it."""
+"""Errors of the operating system as one line: which file, what failed, and what to do."""
 
 import errno
 from pathlib import Path
@@ -14,17 +14,17 @@ _WITHOUT_LOCKS = (
     "this file system cannot lock files; mount it with locks (NFS: a running lock service), or use a local disk"
 )
 
-#: What file systems say that cannot lock files, for nobody.
+#: Errors of file systems that cannot lock files at all.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 _REMEDY = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
-    errno.EFBIG: "larger than files may be here; raise the limit (ulimit -f), or use another file system",
+    errno.EFBIG: "the file is larger than this system allows; raise the limit (ulimit -f), or use another file system",
     errno.EROFS: "the disk is read-only; work on a copy of the folder",
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
-    errno.EISDIR: "it is a folder, where a file is wanted; name a file, or move the folder away",
+    errno.EISDIR: "it is a folder, but a file is needed; name a file, or move the folder away",
     errno.ENOENT: _GONE,
     errno.ENOTDIR: _GONE,
     errno.ESTALE: _GONE,
@@ -35,28 +35,29 @@ _REMEDY = {
     errno.EMFILE: "too many open files; use fewer jobs, or raise the limit (ulimit -n)",
 }
 
-#: Errors of the system that have a remedy, by their number.
+#: Numbers of the errors that have a remedy.
 REFUSED = frozenset(_REMEDY)
 
 
 def printable(path: Path | str) -> str:
-    """Give a path as one printable line: a newline, a control character or a stray byte in a name is escaped."""
+    """Return a path as one printable line: newlines, control characters and stray bytes are escaped."""
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in str(path)
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in str(path)
     )
 
 
 def as_error(error: OSError, path: Path, doing: str) -> InfoError:
-    """Turn a refused operation into the one line that a user reads.
+    """Turn an error of the system into an :class:`InfoError` with one line.
 
     Parameters
     ----------
     error : OSError
-        What the system said.
+        The error.
     path : Path
-        The file or folder that it was about.
+        The file or folder that it concerns.
     doing : str
-        The verb: ``"write"``, ``"read"``, ``"lock"``, ``"move"``.
+        What was attempted, a verb: ``"write"``, ``"read"``, ``"lock"``, ``"move"``.
     """
     remedy = _REMEDY.get(error.errno or 0, error.strerror or type(error).__name__)
     if doing == "read" and remedy == _FORBIDDEN:

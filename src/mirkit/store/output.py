@@ -1,8 +1,8 @@
-"""Files that are written where the user says: one rule for all commands of what may be overwritten.
+"""Output files of commands: one rule for what may be overwritten.
 
-A new file may be written anywhere. A file that is there already is overwritten if it is an earlier output of the same
-command, which is seen from its content, or with ``--overwrite``. A sound file, a file that belongs to a track, a link
-and whatever is no regular file are never overwritten.
+A new file may be written anywhere. An existing file is overwritten if its content shows that it is an earlier output of
+the same command, or with ``--overwrite``. An audio file, a file of a track, a link and anything that is not a regular
+file are never overwritten.
 """
 
 import os
@@ -14,19 +14,19 @@ from pathlib import Path
 
 from mirkit.errors import InfoError, SettingsError
 from mirkit.store.atomic import atomic_file, make_folder, remove_orphans
-from mirkit.store.json_files import loads, open_plain
-from mirkit.store.names import MIDI_ENDINGS, SIDECARS, SOUND_SUFFIXES
+from mirkit.store.json_files import loads, open_regular
+from mirkit.store.layout import AUDIO_SUFFIXES, MIDI_ENDINGS, SIDECARS
 from mirkit.store.os_errors import as_error, printable
 
-#: Tells whether a file is an earlier output of the command that is about to write it.
+#: Returns whether a file is an earlier output of the command that is about to write it.
 Recognize = Callable[[Path], bool]
 
-#: First key of JSON that a command writes: by its value it is recognized.
+#: First key of JSON that a command writes; its value names the command.
 MADE_BY = "made_by"
 _HEAD_BYTES = 4096
 _MAX_JSON_BYTES = 2**30
-#: What files of sound begin with, whatever they are called.
-_SOUND_STARTS = (
+#: First bytes of audio files.
+_AUDIO_STARTS = (
     b"fLaC",
     b"OggS",
     b"ID3",
@@ -47,22 +47,22 @@ _SOUND_STARTS = (
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # WMA
     b"\x1a\x45\xdf\xa3",  # Matroska, WebM
 )
-#: Four letters at the start, and those at byte 8 that tell sound from other files of the form.
-_SOUND_FORMS = {b"RIFF": (b"WAVE",), b"RIFX": (b"WAVE",), b"FORM": (b"AIFF", b"AIFC")}
+#: First four bytes, and the bytes at offset 8 of the audio formats among these containers.
+_AUDIO_FORMS = {b"RIFF": (b"WAVE",), b"RIFX": (b"WAVE",), b"FORM": (b"AIFF", b"AIFC")}
 _DATA_SET_FILES = ("mirkit.toml", ".mirkit-organize.jsonl")
 
 
 @dataclass(frozen=True)
 class Output:
-    """A file to be written, and by what an earlier one is recognized.
+    """A file to write.
 
     Attributes
     ----------
     path : Path
     is_ours : callable
-        Tells whether an existing file is an earlier output of the same command.
+        Returns whether an existing file is an earlier output of the same command.
     overwrite : bool
-        Whether the user said that another file may be overwritten.
+        Whether any other file may be overwritten, too.
     """
 
     path: Path
@@ -70,23 +70,23 @@ class Output:
     overwrite: bool = False
 
     def check(self) -> None:
-        """Decide whether the file may be written.
+        """Check that the file may be written.
 
         Raises
         ------
         SettingsError
-            It may not.
+            It may not be overwritten.
         InfoError
-            The system does not let us look.
+            The existing file cannot be read.
         """
         try:
-            why = why_kept(self.path)
-            if why is None or (not why and (self.overwrite or self.is_ours(self.path))):
+            reason = protection_reason(self.path)
+            if reason is None or (not reason and (self.overwrite or self.is_ours(self.path))):
                 return
         except OSError as error:
             raise as_error(error, self.path, "read") from error
-        if why:
-            raise SettingsError(f"{printable(self.path)}: {why}, and is not overwritten; name another file")
+        if reason:
+            raise SettingsError(f"{printable(self.path)}: {reason}, and is not overwritten; name another file")
         raise SettingsError(
             f"{printable(self.path)}: there is such a file already, not written by this command; "
             "name another file, or add --overwrite"
@@ -94,61 +94,61 @@ class Output:
 
     @contextmanager
     def whole(self) -> Iterator[Path]:
-        """Give a temporary path to write to; on leaving it becomes the file, if that may be written.
+        """Yield a temporary path, which replaces the file at the end of the block if the file may be written.
 
         Raises
         ------
         SettingsError, InfoError
-            As ``check``, or the system refuses.
+            As :meth:`check`, or the system refused.
         """
         folder = make_folder(self.path.parent)
-        with suppress(InfoError):  # what killed commands left here
+        with suppress(InfoError):  # of killed commands
             remove_orphans(folder)
         with atomic_file(self.path) as temp:
             yield temp
             self.check()
 
     def write(self, data: bytes) -> None:
-        """Write the whole content; see ``whole``."""
+        """Write the whole content, see :meth:`whole`."""
         with self.whole() as temp, open(temp, "xb") as file:
             file.write(data)
 
 
-def why_kept(path: Path) -> str | None:
-    """Say why what is at a path is never overwritten.
+def protection_reason(path: Path) -> str | None:
+    """Return why the file at a path is never overwritten.
 
     Returns
     -------
     str or None
-        "" where it may be, if it is an earlier output or the user says so; None where there is nothing to be lost.
+        ``""`` if an earlier output may be overwritten; None if there is no file, or an empty one.
 
     Raises
     ------
     OSError
-        The system does not let us look.
+        The file cannot be read.
     """
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return None
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         return "it is a link"
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         return "it is a folder"
-    if not stat.S_ISREG(found.st_mode):
-        return "it is no regular file"
-    if path.name.lower().endswith(SOUND_SUFFIXES) or is_sound_data(head(path)):
-        return "it is a sound file"
+    if not stat.S_ISREG(status.st_mode):
+        return "it is not a regular file"
+    if path.name.lower().endswith(AUDIO_SUFFIXES) or is_audio_data(head(path)):
+        return "it is an audio file"
     if _is_of_track(path):
         return "it belongs to a track"
     if path.name.lower() in _DATA_SET_FILES:
         return "it belongs to a data set"
-    return "" if found.st_size else None
+    return "" if status.st_size else None
 
 
-def is_sound_data(start: bytes) -> bool:
-    """Tell from its first bytes whether a file is sound: all common containers and streams."""
-    if start.startswith(_SOUND_STARTS) or start[8:12] in _SOUND_FORMS.get(start[:4], ()) or start[4:8] == b"ftyp":
+def is_audio_data(start: bytes) -> bool:
+    """Return whether the first bytes of a file are those of audio, of any common container or stream."""
+    if start.startswith(_AUDIO_STARTS) or start[8:12] in _AUDIO_FORMS.get(start[:4], ()) or start[4:8] == b"ftyp":
         return True
     frame = start.lstrip(b"\0")[:4]  # mp3 files may begin with silence that an editor left
     if len(frame) < 4 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
@@ -162,20 +162,20 @@ def is_sound_data(start: bytes) -> bool:
 
 def head(path: Path) -> bytes:
     """Read the first bytes of a file."""
-    with open_plain(path, follow=True) as file:
+    with open_regular(path, follow=True) as file:
         return file.read(_HEAD_BYTES)
 
 
 def made_by(command: str) -> Recognize:
-    """Recognize JSON by its entry ``made_by``: see :data:`MADE_BY`."""
+    """Recognize JSON output of a command, see :data:`MADE_BY`."""
 
     def is_ours(path: Path) -> bool:
         try:
-            with open_plain(path, follow=True) as file:
-                found = loads(file.read(_MAX_JSON_BYTES))
+            with open_regular(path, follow=True) as file:
+                content = loads(file.read(_MAX_JSON_BYTES))
         except (ValueError, RecursionError):
             return False
-        return isinstance(found, dict) and found.get(MADE_BY) == command
+        return isinstance(content, dict) and content.get(MADE_BY) == command
 
     return is_ours
 
@@ -186,7 +186,7 @@ def begins_with(start: bytes) -> Recognize:
 
 
 def _is_of_track(path: Path) -> bool:
-    """Whether it is a sidecar by its name, or a MIDI file in a track folder or beside a loose sound."""
+    """Whether the name is that of a sidecar, or of a MIDI file in a track folder or beside a loose audio file."""
     name = path.name.lower()
     if name.endswith(tuple(f".{kind.lower()}" for kind in SIDECARS)):
         return True
@@ -195,8 +195,8 @@ def _is_of_track(path: Path) -> bool:
         return False
     base = name.removesuffix(ending).removesuffix("_")
     bases = {"full_mix", base} if name in ("drums.mid", "drums_adtof.mid") else {base}
-    start, _, checksum = base.rpartition("~")  # of a name that was too long
-    others = [other.lower() for other in os.listdir(path.parent) if other.lower().endswith(SOUND_SUFFIXES)]
+    start, _, checksum = base.rpartition("~")  # of a shortened name
+    others = [other.lower() for other in os.listdir(path.parent) if other.lower().endswith(AUDIO_SUFFIXES)]
     return any(
         other in bases
         or os.path.splitext(other)[0] in bases

@@ -1,16 +1,16 @@
-"""``.PROVENANCE``: how every value of a track came to be. What is done, and what must be redone, is read here.
+"""``.PROVENANCE``: how every value of a track was computed. It decides which stages are up to date.
 
-Whatever differs between two runs of the same work (seconds, date) stands here and never in the ``.INFO``.
+Everything that differs between two runs with the same result (seconds, date) is stored here and never in the ``.INFO``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mirkit.errors import InfoError
-from mirkit.store.digests import FileDigest
+from mirkit.store.digests import FileDigest, Stamp, stamp_of
 from mirkit.store.json_files import (
     DamagedFileError,
     JsonObject,
@@ -20,18 +20,20 @@ from mirkit.store.json_files import (
     merge,
     parse_object,
     read_bounded,
+    read_object,
 )
 from mirkit.store.os_errors import printable
 from mirkit.store.provenance_record import (
     ProvenanceRecord,
     as_object,
-    encode_entry,
-    encode_prints,
-    parse_entry,
-    parse_prints,
+    encode_digests,
+    encode_record,
+    parse_digests,
+    parse_record,
 )
 
 T = TypeVar("T")
+_TEXT = frozenset((str,))
 
 #: Version of all sidecars of a track, as docs/format.md describes them. Adding keys and files does not raise it,
 #: changing the meaning of a key does. Files without a number are format 0, which is otherwise the same as 1.
@@ -46,20 +48,42 @@ class Provenance:
 
     Attributes
     ----------
-    stages : mapping of str to Entry
-        What was done, by stage.
+    stages : mapping of str to ProvenanceRecord
+        Records by stage.
     facts : mapping of str to JSON object
-        Facts beside the features: name -> ``{"value": ..., "confidence": ...}``.
-    adopted : mapping of str to Fingerprint
-        What the user brought (stems, MIDI, texts): file name or key -> what it was when it was adopted.
+        Metadata beside the features: name -> ``{"value": ..., "confidence": ...}``.
+    adopted : mapping of str to FileDigest
+        Files and captions of the user's own: file name or key -> digest when it was adopted.
     extra : mapping
-        What another version of mirkit wrote; kept as it is.
+        Entries of another version of mirkit, kept unchanged.
     """
 
     stages: Mapping[str, ProvenanceRecord] = field(default_factory=dict)
     facts: Mapping[str, JsonObject] = field(default_factory=dict)
     adopted: Mapping[str, FileDigest] = field(default_factory=dict)
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The parts of a ``.PROVENANCE`` that statistics use.
+
+    Attributes
+    ----------
+    reasons : dict
+        Feature -> why it is null.
+    methods : dict
+        Stage -> backend, "none" for a stage without one.
+    facts : dict
+        Name of metadata -> value, if it is known.
+    source : str
+        Of a clip: relative path of the track that it was cut from; else "".
+    """
+
+    reasons: dict[str, str]
+    methods: dict[str, str]
+    facts: dict[str, Any]
+    source: str
 
 
 def read_provenance(path: Path) -> Provenance:
@@ -70,7 +94,7 @@ def read_provenance(path: Path) -> Provenance:
     NewerFormatError
         A newer version of mirkit wrote it in a format that this one does not know.
     InfoError
-        It is there and cannot be read, or a known field is not what it should be.
+        The file cannot be read, or a known field has the wrong type.
     """
     data = read_bounded(path)
     return Provenance() if data is None else _parse(data, path)
@@ -83,40 +107,45 @@ def update_provenance(
     adopted: Mapping[str, FileDigest] | None = None,
     remove: Iterable[str] = (),
 ) -> Provenance:
-    """Merge into a ``.PROVENANCE``, under the folder's lock, and give its whole content.
+    """Merge records into a ``.PROVENANCE``, under the folder's lock.
 
     Parameters
     ----------
     path : Path
-        The ``.PROVENANCE``; made if absent. One that cannot be read is set aside.
+        The ``.PROVENANCE``, created if absent. An unreadable one is renamed.
     stages : iterable of ProvenanceRecord
-        Each takes the place of the stage's older entry.
+        Each replaces the older record of its stage.
     facts : mapping
         Name -> ``{"value": ..., "confidence": ...}``.
-    adopted : mapping of str to Fingerprint
-        File name or key -> what it is.
+    adopted : mapping of str to FileDigest
+        File name or key -> digest.
     remove : iterable of str
-        What to take out: ``stages/<name>``, ``facts/<name>``, ``adopted/<name>``.
+        Entries to remove: ``stages/<name>``, ``facts/<name>``, ``adopted/<name>``.
+
+    Returns
+    -------
+    Provenance
+        The whole content.
 
     Raises
     ------
     InfoError
-        The system refused, or a newer version of mirkit wrote the file; it is as it was.
+        The system refused, or a newer version of mirkit wrote the file; the file is unchanged.
     ValueError
         A number is NaN or infinite.
     """
-    entries = {entry.stage: entry for entry in stages}
-    found = {name: dict(fact) for name, fact in (facts or {}).items()}
-    gone = set(remove)
+    records = {record.stage: record for record in stages}
+    new_facts = {name: dict(fact) for name, fact in (facts or {}).items()}
+    removed = set(remove)
     merged = Provenance()
 
     def change(data: bytes | None) -> bytes:
         nonlocal merged
         old = Provenance() if data is None else _parse(data, path)
         merged = Provenance(
-            stages=_merged("stages", old.stages, entries, gone),
-            facts=_merged("facts", old.facts, found, gone),
-            adopted=_merged("adopted", old.adopted, adopted or {}, gone),
+            stages=_merged("stages", old.stages, records, removed),
+            facts=_merged("facts", old.facts, new_facts, removed),
+            adopted=_merged("adopted", old.adopted, adopted or {}, removed),
             extra=old.extra,
         )
         return _encode(merged)
@@ -125,59 +154,150 @@ def update_provenance(
     return merged
 
 
-def recorded(content: Provenance) -> dict[str, list[FileDigest]]:
-    """Give what the stages know of each file that they read or wrote: name -> its fingerprints."""
-    found: dict[str, list[FileDigest]] = {}
-    for entry in content.stages.values():
-        for name, print_ in (*entry.inputs.items(), *entry.outputs.items()):
-            found.setdefault(name, []).append(print_)
-    return found
+def recorded_digests(content: Provenance) -> dict[str, list[FileDigest]]:
+    """Return all digests that the stages recorded of each file that they read or wrote."""
+    digests: dict[str, list[FileDigest]] = {}
+    for record in content.stages.values():
+        for name, digest in (*record.inputs.items(), *record.outputs.items()):
+            digests.setdefault(name, []).append(digest)
+    return digests
 
 
-def restamp(path: Path, content: Provenance, prints: Mapping[str, FileDigest]) -> Provenance:
-    """Store how files look now whose content is what a ``.PROVENANCE`` has of them, so that they are not hashed again.
+def restamp(path: Path, content: Provenance, digests: Mapping[str, FileDigest]) -> Provenance:
+    """Store the present stamps of files whose content is as recorded, so that they are not hashed again.
 
-    A data set that cannot be written to keeps the older stamps on disk.
+    On a read-only data set the file keeps the older stamps.
 
     Parameters
     ----------
     path : Path
         The ``.PROVENANCE``.
     content : Provenance
-        What it holds, as far as the caller knows: where nothing differs, the file is not touched.
-    prints : mapping of str to Fingerprint
-        Name -> content and stamp of now.
+        Its content as the caller read it. If no stamp differs, the file is not written.
+    digests : mapping of str to FileDigest
+        Name -> present digest and stamp.
 
     Returns
     -------
     Provenance
-        ``content`` with the stamps of now.
+        ``content`` with the present stamps.
     """
 
     def now(name: str, known: FileDigest) -> FileDigest:
-        return prints[name] if prints.get(name) == known else known
+        return digests[name] if digests.get(name) == known else known
 
-    if all(now(name, known).stamp == known.stamp for name, several in recorded(content).items() for known in several):
+    known_digests = [(name, known) for name, several in recorded_digests(content).items() for known in several]
+    if all(now(name, known).stamp == known.stamp for name, known in known_digests):
         return content
-    rewrite(path, now)
-    return _with_prints(content, now)
+    _replace_digests(path, now)
+    return _with_digests(content, now)
 
 
-def rewrite(path: Path, now: Callable[[str, FileDigest], FileDigest]) -> None:
-    """Exchange fingerprints in a ``.PROVENANCE``; one that is absent, or cannot be read or written, stays as it is.
+def _replace_digests(path: Path, now: Callable[[str, FileDigest], FileDigest]) -> None:
+    """Replace digests in a ``.PROVENANCE``; a file that is absent, unreadable or not writable is left alone.
 
-    ``now`` is given a name and its fingerprint, and gives the one to be stored.
+    ``now`` receives a name and its digest and returns the digest to store.
     """
 
     def change(data: bytes | None) -> bytes:
-        return _encode(_with_prints(Provenance() if data is None else _parse(data, path), now))
+        return _encode(_with_digests(Provenance() if data is None else _parse(data, path), now))
 
     with suppress(InfoError):
         if read_provenance(path).stages:
             merge(path, change)
 
 
-def _with_prints(content: Provenance, now: Callable[[str, FileDigest], FileDigest]) -> Provenance:
+@contextmanager
+def keep_stamps(before: Path, after: Path, moves: Iterable[tuple[Path, Path]]) -> Iterator[None]:
+    """Move, copy or link files in the block without hashing them again afterwards.
+
+    Files whose stamp is recorded when the block begins are recorded with their new stamps when it ends.
+
+    Parameters
+    ----------
+    before, after : Path
+        The ``.PROVENANCE`` before and after the block; the same path if it is not moved.
+    moves : iterable of (Path, Path)
+        Path of each file before and after.
+    """
+    moves = list(moves)
+    old = {source: stamp for source, _ in moves if (stamp := _stamp_or_none(source))}
+    with suppress(InfoError):
+        known = {digest.stamp for several in recorded_digests(read_provenance(before)).values() for digest in several}
+        old = {source: stamp for source, stamp in old.items() if stamp in known}
+    yield
+    new = {old[source]: stamp for source, target in moves if source in old and (stamp := _stamp_or_none(target))}
+
+    def now(_: str, known: FileDigest) -> FileDigest:
+        stamp = new.get(known.stamp)
+        same = stamp is not None and stamp[:2] == known.stamp[:2]
+        return _with_stamp(known, stamp) if stamp and same else known
+
+    if new:
+        _replace_digests(after, now)
+
+
+def accept_times(path: Path, files: Mapping[str, Path]) -> None:
+    """Record the stamps of files from object storage whose size and mtime are as recorded.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.PROVENANCE``.
+    files : mapping of str to Path
+        Name in the provenance -> local file.
+    """
+    stamps = {name: stamp for name, file in files.items() if (stamp := _stamp_or_none(file))}
+
+    def now(name: str, known: FileDigest) -> FileDigest:
+        stamp = stamps.get(name)
+        return _with_stamp(known, stamp) if stamp and stamp[:2] == known.stamp[:2] else known
+
+    _replace_digests(path, now)
+
+
+def _with_stamp(digest: FileDigest, stamp: Stamp) -> FileDigest:
+    return replace(digest, mtime_ns=stamp.mtime_ns, ctime_ns=stamp.ctime_ns, inode=stamp.inode)
+
+
+def _stamp_or_none(path: Path) -> Stamp | None:
+    try:
+        return stamp_of(path)
+    except OSError:  # the file does not exist
+        return None
+
+
+def scan_origin(path: Path) -> Origin:
+    """Read the parts of a ``.PROVENANCE`` that statistics use, without checking others; an absent file is empty.
+
+    Raises
+    ------
+    InfoError
+        The file cannot be read.
+    """
+    content = read_object(path)
+    check_format(content, FORMAT, path)
+    reasons: dict[str, str] = {}
+    methods: dict[str, str] = {}
+    try:
+        stages: dict[str, Any] = content.get("stages", {})  # type: ignore[assignment]  # checked by use
+        facts: dict[str, Any] = content.get("facts", {})  # type: ignore[assignment]
+        for name, entry in stages.items():
+            missing = entry.get("reasons", {})
+            if not isinstance(missing, dict):
+                raise TypeError
+            reasons |= missing
+            methods[name] = entry.get("backend") or "none"
+        source = str(stages["cut"]["parameters"]["source"]) if "cut" in stages else ""
+        known = {name: fact["value"] for name, fact in facts.items() if fact.get("value") is not None}
+        if not _TEXT.issuperset(map(type, (*reasons.values(), *methods.values()))):
+            raise TypeError
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DamagedFileError(f"{printable(path)}: not a readable provenance; move it away") from error
+    return Origin(reasons, methods, known, source)
+
+
+def _with_digests(content: Provenance, now: Callable[[str, FileDigest], FileDigest]) -> Provenance:
     def changed(prints: Mapping[str, FileDigest]) -> dict[str, FileDigest]:
         return {name: now(name, known) for name, known in prints.items()}
 
@@ -188,17 +308,17 @@ def _with_prints(content: Provenance, now: Callable[[str, FileDigest], FileDiges
     return replace(content, stages=stages)
 
 
-def _merged(part: str, old: Mapping[str, T], new: Mapping[str, T], gone: set[str]) -> dict[str, T]:
+def _merged(part: str, old: Mapping[str, T], new: Mapping[str, T], removed: set[str]) -> dict[str, T]:
     both = dict(old) | dict(new)
-    return {name: both[name] for name in sorted(both) if f"{part}/{name}" not in gone}
+    return {name: both[name] for name in sorted(both) if f"{part}/{name}" not in removed}
 
 
 def _encode(content: Provenance) -> bytes:
     known: JsonObject = {
         "format": FORMAT,
-        "stages": {name: encode_entry(entry) for name, entry in content.stages.items()},
+        "stages": {name: encode_record(entry) for name, entry in content.stages.items()},
         "facts": content.facts,
-        "adopted": encode_prints(content.adopted),
+        "adopted": encode_digests(content.adopted),
     }
     return encode_object(known | dict(content.extra), levels=2)
 
@@ -209,10 +329,10 @@ def _parse(data: bytes, path: Path) -> Provenance:
     try:
         stages, facts = (as_object(content.get(part, {}), part) for part in ("stages", "facts"))
         return Provenance(
-            stages={name: parse_entry(name, value) for name, value in stages.items()},
+            stages={name: parse_record(name, value) for name, value in stages.items()},
             facts={name: as_object(value, name) for name, value in facts.items()},
-            adopted=parse_prints(content.get("adopted", {}), "adopted"),
+            adopted=parse_digests(content.get("adopted", {}), "adopted"),
             extra={name: value for name, value in content.items() if name not in _PARTS},
         )
     except TypeError as error:
-        raise DamagedFileError(f"{printable(path)}: no provenance that can be read ({error}); move it away") from error
+        raise DamagedFileError(f"{printable(path)}: not a readable provenance ({error}); move it away") from error

@@ -1,4 +1,4 @@
-"""One stage's line in the provenance: what was done, by which method, on which files."""
+"""The record of one stage in the provenance: method, parameters, and digests of the files."""
 
 import hashlib
 import json
@@ -11,30 +11,30 @@ from typing import Any
 from mirkit.store.digests import FileDigest
 from mirkit.store.json_files import JsonObject, JsonValue
 
-#: Backend of what the user brought: it stays, whatever the settings.
+#: Backend of files of the user's own: they are kept, whatever the settings.
 EXTERNAL = "external"
 
 
 @dataclass(frozen=True)
 class CaptionRecord:
-    """How far the text of one question has come.
+    """State of the caption for one prompt.
 
     Attributes
     ----------
     raw : str or None
-        What the model wrote; None while there is no usable answer.
+        Answer of the model; None while there is no usable one.
     finish : str
-        Why the model stopped: ``stop``, or ``length`` where its answer was cut off.
+        Why the model stopped: ``stop``, or ``length`` if the answer was cut off.
     tokens : int
-        Most tokens that it was allowed to write.
+        Limit of the tokens of the answer.
     faults : tuple of str
-        Why each unusable answer was not used.
+        Why each unusable answer was rejected.
     replaces : str
-        SHA-256 of mirkit's older text that stood in ``.INFO`` when this one was begun.
+        SHA-256 of mirkit's older caption in the ``.INFO`` when this one was begun.
     words : int or None
-        Words that the stored text was allowed to have.
+        Limit of the words of the stored caption.
     fix_facts : bool or None
-        Whether what measurements contradict was taken out of the stored text.
+        Whether claims that contradict measurements were removed from the stored caption.
     """
 
     raw: str | None = None
@@ -48,34 +48,34 @@ class CaptionRecord:
 
 @dataclass(frozen=True)
 class ProvenanceRecord:
-    """How a stage was done on a track.
+    """How a stage was computed on a track.
 
     Attributes
     ----------
     stage : str
         Name of the stage.
     mirkit_version : str
-        Version of the program, for the reader; it decides nothing.
+        Version of the program, for information only.
     stage_version : int
         Version of the stage's formulas.
     backend, model, weights_sha256 : str or None
-        Which method did it; the weights' hash where it has weights.
+        The method, its model, and the SHA-256 of the weights if it has some.
     parameters : mapping
-        Every setting that the result depends on. Plain JSON.
-    inputs : mapping of str to Fingerprint
-        What was read: file name -> its content.
-    outputs : mapping of str to Fingerprint
-        What was written that another stage or the user may change, the stems: file name -> its content.
+        Every setting that the result depends on, as JSON.
+    inputs : mapping of str to FileDigest
+        Files that were read: name -> digest.
+    outputs : mapping of str to FileDigest
+        Files that were written and that another stage or the user may change, such as stems: name -> digest.
     needs : mapping of str to str
         Earlier stage -> its :attr:`identity` at the time.
     reasons : mapping of str to str
-        Key -> why it is null.
+        Feature -> why it is null.
     failed : str
         Why the stage failed, or "".
     seconds : float
-        How long it took.
+        Duration of the computation.
     when : str
-        When it was done, ISO 8601, UTC.
+        Time of the computation, ISO 8601, UTC.
     pending : tuple of str
         Outputs that an interrupted or failed run of the stage had begun to write.
     external : tuple of str
@@ -87,9 +87,9 @@ class ProvenanceRecord:
     caption : CaptionRecord or None
         State of a caption; None for every other stage.
     details : mapping
-        How it was done, for the reader; it decides nothing. Plain JSON.
+        Details of the computation, for information only, as JSON.
     extra : mapping
-        What another version of mirkit wrote and this one does not know; kept as it is.
+        Entries of another version of mirkit that this one does not know, kept unchanged.
     """
 
     stage: str
@@ -115,14 +115,14 @@ class ProvenanceRecord:
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # As a reader will find them (tuples are lists), so that what is asked for equals what was stored.
+        # As they are after reading (tuples are lists), so that requested and stored parameters compare equal.
         object.__setattr__(self, "parameters", to_json(self.parameters))
         object.__setattr__(self, "details", to_json(self.details))
 
     @property
     def identity(self) -> str:
-        """Hash of all that decides the result: what builds on this stage is redone when it changes."""
-        decides = {
+        """Hash of everything that determines the result; stages that need this one are stale when it changes."""
+        determining = {
             "stage": self.stage,
             "version": self.stage_version,
             "method": [self.backend, self.model, self.weights_sha256],
@@ -130,11 +130,11 @@ class ProvenanceRecord:
             "inputs": {name: [content.size, content.sha256] for name, content in self.inputs.items()},
             "needs": dict(self.needs),
         }
-        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def to_json(value: JsonValue) -> JsonValue:
-    """Give JSON as a reader will find it: tuples are lists, mappings dicts."""
+    """Return a value as it is after writing and reading JSON: tuples become lists, mappings dicts."""
     if isinstance(value, str | int | float | NoneType):
         return value
     if isinstance(value, Mapping):
@@ -144,31 +144,31 @@ def to_json(value: JsonValue) -> JsonValue:
     return value
 
 
-def encode_entry(entry: ProvenanceRecord) -> JsonObject:
-    """Give an entry as JSON, unknown fields included; its name is the key that it stands under."""
-    known: JsonObject = {name: getattr(entry, name) for name in _FIELDS}
-    prints = {name: encode_prints(getattr(entry, name)) for name in _PRINTS}
-    method = _encode_method(entry)
-    return known | prints | ({"method": method} if method else {}) | dict(entry.extra)
+def encode_record(record: ProvenanceRecord) -> JsonObject:
+    """Convert a record to JSON, unknown fields included. The stage is not part of it; it is the key of the record."""
+    known: JsonObject = {name: getattr(record, name) for name in _FIELDS}
+    digests = {name: encode_digests(getattr(record, name)) for name in _DIGESTS}
+    method = _encode_method(record)
+    return known | digests | ({"method": method} if method else {}) | dict(record.extra)
 
 
-def _encode_method(entry: ProvenanceRecord) -> JsonObject:
-    """Give details and state as one object, in which a reader of the file finds both."""
-    method = dict(entry.details)
+def _encode_method(record: ProvenanceRecord) -> JsonObject:
+    """Return details and state as the one object ``method`` of the file."""
+    method = dict(record.details)
     for name, (key, _) in _STATE.items():
-        value = getattr(entry, name)
+        value = getattr(record, name)
         if value or (name == "clips" and value is not None):
             method[key] = list(value) if isinstance(value, tuple) else value
-    if entry.caption is not None:
+    if record.caption is not None:
         for name in _CAPTION:
-            value = getattr(entry.caption, name)
+            value = getattr(record.caption, name)
             if value != getattr(_NO_CAPTION, name) or name == "faults":
                 method[name] = list(value) if isinstance(value, tuple) else value
     return method
 
 
 def _parse_method(stage: str, content: JsonObject) -> dict[str, Any]:
-    """Part the state of a stage from the details; what is not of the expected type stays among the details."""
+    """Separate the state of a stage from the details; values of an unexpected type stay in the details."""
     details = dict(content)
 
     def take(key: str, kind: type) -> Any:
@@ -189,23 +189,23 @@ def _parse_method(stage: str, content: JsonObject) -> dict[str, Any]:
     return state | {"details": details}
 
 
-def parse_entry(stage: str, content: JsonValue) -> ProvenanceRecord:
-    """Read an entry; unknown fields are kept, known ones must be what they should.
+def parse_record(stage: str, content: JsonValue) -> ProvenanceRecord:
+    """Parse a record; unknown fields are kept, known ones are checked.
 
     Raises
     ------
     TypeError
-        A known field has another type, or a necessary one is absent.
+        A known field has the wrong type, or a required one is absent.
     """
     known: dict[str, Any] = {}
     extra: JsonObject = {}
-    # One loop, and no call where all is well: a data set of 100,000 tracks has a million and a half of entries.
+    # One loop without calls for valid values: a data set of 100,000 tracks has 1.5 million records.
     for name, value in as_object(content, stage).items():
         kinds = _FIELDS.get(name)
         if kinds is not None:
             known[name] = value if type(value) in kinds else as_type(value, kinds, f"{stage}: {name}")
-        elif name in _PRINTS:
-            known[name] = parse_prints(value, stage)
+        elif name in _DIGESTS:
+            known[name] = parse_digests(value, stage)
         elif name == "method" and isinstance(value, dict):
             known |= _parse_method(stage, value)
         else:
@@ -219,51 +219,51 @@ def parse_entry(stage: str, content: JsonValue) -> ProvenanceRecord:
     return ProvenanceRecord(stage=stage, extra=extra, **known)
 
 
-def encode_prints(prints: Mapping[str, FileDigest]) -> JsonObject:
-    """Give named fingerprints as JSON."""
+def encode_digests(digests: Mapping[str, FileDigest]) -> JsonObject:
+    """Convert digests to JSON, by name."""
     return {
         name: dict(zip(("size", "mtime_ns", "ctime_ns", "inode"), content.stamp, strict=True))
         | {"sha256": content.sha256}
-        for name, content in prints.items()
+        for name, content in digests.items()
     }
 
 
-def parse_prints(content: JsonValue, where: str) -> dict[str, FileDigest]:
-    """Read named fingerprints. Those of older versions lack ctime and inode. Raises as :func:`parse_entry`."""
-    prints = {}
+def parse_digests(content: JsonValue, where: str) -> dict[str, FileDigest]:
+    """Parse digests by name. Those of older versions lack ctime and inode. Raises as :func:`parse_record`."""
+    digests = {}
     for name, value in as_object(content, where).items():
-        told: Any = value if isinstance(value, dict) else {}
-        sha256 = told.get("sha256")
-        look = told.get("size"), told.get("mtime_ns"), told.get("ctime_ns", 0), told.get("inode", 0)
-        if type(sha256) is not str or {*map(type, look)} != {int}:
-            raise TypeError(f"{where}: {name} is not a fingerprint")
-        prints[name] = _known(sha256, *look)
-    return prints
+        fields: Any = value if isinstance(value, dict) else {}
+        sha256 = fields.get("sha256")
+        stamp = fields.get("size"), fields.get("mtime_ns"), fields.get("ctime_ns", 0), fields.get("inode", 0)
+        if type(sha256) is not str or {*map(type, stamp)} != {int}:
+            raise TypeError(f"{where}: {name} is not a digest")
+        digests[name] = _cached_digest(sha256, *stamp)
+    return digests
 
 
 @lru_cache(maxsize=64)  # most stages of a track read the same files
-def _known(sha256: str, size: int, mtime_ns: int, ctime_ns: int, inode: int) -> FileDigest:
+def _cached_digest(sha256: str, size: int, mtime_ns: int, ctime_ns: int, inode: int) -> FileDigest:
     return FileDigest(size, sha256, mtime_ns, ctime_ns, inode)
 
 
 def as_object(value: JsonValue, where: str) -> JsonObject:
-    """Refuse, with a TypeError, what is not a JSON object."""
+    """Return a JSON object; anything else raises TypeError."""
     if not isinstance(value, dict):
         raise TypeError(f"{where} is not an object")
     return value
 
 
 def as_type(value: JsonValue, kinds: tuple[type, ...], where: str) -> JsonValue:
-    """Refuse, with a TypeError, what is of none of the types; true and false are no numbers."""
+    """Return a value of one of the types; anything else, and true and false, raises TypeError."""
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise TypeError(f"{where} is a {type(value).__name__}")
     return value
 
 
-#: Begins the names of the entries of captions.
+#: Prefix of the names of caption records.
 CAPTION_PREFIX = "describe/"
-_PRINTS = ("inputs", "outputs")
-#: Field of an entry -> its key in the object ``method`` of the file, and the type of its value.
+_DIGESTS = ("inputs", "outputs")
+#: Field of a record -> its key in the object ``method`` of the file, and the type of its value.
 _STATE: dict[str, tuple[str, type]] = {
     "pending": ("writing", tuple),
     "external": ("external", tuple),

@@ -1,8 +1,8 @@
-"""The log of a run: ``.mirkit/log/<when>-<process>.jsonl`` in the data set's root, one JSON object a line.
+"""The log of a run: ``.mirkit/log/<time>-<process>.jsonl`` in the data set's root, one JSON object per line.
 
-A line says when (``time``, seconds since 1970), what (``event``: ``start``, ``track``, ``end``) and its particulars. It
-is written as things happen, so it can be read while the run goes on, and after a kill it tells all but the last moment.
-Names of tracks, timings and failures stand in it; never settings, environment or command line, which may hold secrets.
+A line has ``time`` (seconds since 1970), ``event`` (``start``, ``track`` or ``end``) and details. Lines are written at
+once, so the log can be read during the run and after a kill. It contains names of tracks, timings and failures, but
+never settings, environment or command line, because these may contain secrets.
 """
 
 import json
@@ -15,24 +15,24 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mirkit.store.atomic import machine
-from mirkit.store.json_files import open_plain
+from mirkit.store.json_files import open_regular
 from mirkit.store.os_errors import as_error, printable
 
 FOLDER = Path(".mirkit", "log")
-#: So many logs are kept, the newest.
-KEPT = 20
+#: Number of logs that are kept, the newest ones.
+MAX_LOGS = 20
 _SUFFIX = ".jsonl"
 
 
 class RunLog:
-    """A log being written. Where it cannot be written, ``problem`` says why, and the run goes on without.
+    """The log of this run. If it cannot be written, ``problem`` has the reason, and the run continues without a log.
 
     Parameters
     ----------
     root : Path
-        The data set.
+        Root of the data set.
     start : JSON
-        Particulars of the first line.
+        Details of the first line.
     """
 
     def __init__(self, root: Path, **start: Any) -> None:
@@ -44,7 +44,7 @@ class RunLog:
             return
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for old in sorted(folder.glob(f"*{_SUFFIX}"))[: 1 - KEPT]:
+            for old in sorted(folder.glob(f"*{_SUFFIX}"))[: 1 - MAX_LOGS]:
                 old.unlink(missing_ok=True)
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}{_SUFFIX}"
             self._file = open(folder / name, "x", encoding="ascii")  # noqa: SIM115 (open as long as the run)
@@ -54,14 +54,14 @@ class RunLog:
 
     @property
     def path(self) -> Path | None:
-        """Where it is written; None where it cannot be."""
+        """Path of the log; None if it cannot be written."""
         return Path(self._file.name) if self._file else None
 
-    def write(self, event: str, **particulars: Any) -> None:
+    def write(self, event: str, **details: Any) -> None:
         """Add a line."""
         if self._file is None:
             return
-        line = json.dumps({"time": round(time.time(), 3), "event": event} | particulars)
+        line = json.dumps({"time": round(time.time(), 3), "event": event} | details)
         try:
             self._file.write(line + "\n")
             self._file.flush()
@@ -70,32 +70,32 @@ class RunLog:
             self._drop()
 
     def close(self, state: str) -> None:
-        """Add the last line: ``finished``, or how else it ended."""
+        """Add the last line, with the state ``finished`` or how else the run ended."""
         self.write("end", state=state)
         self._drop()
 
     def _drop(self) -> None:
         file, self._file = self._file, None
         if file:
-            with suppress(OSError):  # what could not be written is tried once more, in vain
+            with suppress(OSError):  # closing tries to write the rest again
                 file.close()
 
 
 def logs(root: Path) -> list[Path]:
-    """The logs of a data set, the newest first; none where a link leads out of it."""
+    """List the logs of a data set, the newest first; none if a link leads out of it."""
     return sorted((root / FOLDER).glob(f"*{_SUFFIX}"), reverse=True) if _is_inside(root) else []
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log; what a kill or another program made unreadable is left out.
+    """Yield the lines of a log; unreadable lines are skipped.
 
     Raises
     ------
     InfoError
-        The system does not let us read it, or it is no regular file.
+        The log cannot be read or is not a regular file.
     """
     try:
-        with open_plain(path) as file:
+        with open_regular(path) as file:
             for line in file:
                 with suppress(ValueError, RecursionError):
                     content = json.loads(line)
@@ -110,7 +110,7 @@ def _is_inside(root: Path) -> bool:
 
 
 def is_running(start: dict[str, Any]) -> bool | None:
-    """Whether the process that wrote a first line still runs; None where that cannot be seen from this machine."""
+    """Return whether the process of a first line still runs; None if it runs on another machine or container."""
     import psutil
 
     process = start.get("process")

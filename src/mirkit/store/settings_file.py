@@ -17,8 +17,8 @@ from typing import Any
 from mirkit.errors import InfoError, SettingsError
 from mirkit.settings import SETTINGS, Kind, Settings, validators
 from mirkit.store import atomic
-from mirkit.store.dataset_root import SETTINGS_NAME
 from mirkit.store.json_files import read_bounded, write_sidecar
+from mirkit.store.layout import SETTINGS_NAME
 from mirkit.store.os_errors import printable
 
 #: Environment variable that names the user's own settings file, where it is not in the platform's folder.

@@ -1,4 +1,4 @@
-"""Whether a file may be removed because another holds the same: asked before one of two names is taken away."""
+"""Whether a file can be removed without loss, because another file has the same content."""
 
 import filecmp
 import os
@@ -7,17 +7,17 @@ import unicodedata
 from pathlib import Path
 
 
-def is_spare(path: Path, other: Path) -> bool:
-    """Tell whether ``path`` can be removed without a loss, because ``other`` holds the same.
+def is_redundant(path: Path, other: Path) -> bool:
+    """Return whether ``path`` can be removed without loss, because ``other`` has the same content.
 
     ``other`` must be a regular file itself, not a link to one, with the same content; or both are symbolic links that
-    lead to the same third file. Two names of one directory entry (a folder that is linked into itself, a disk that does
+    lead to the same third file. Two paths to one directory entry (a folder that is linked into itself, a disk that does
     not distinguish upper and lower case) are one file, not two.
 
     Raises
     ------
     OSError
-        One of them is gone, or cannot be read.
+        One of them does not exist or cannot be read.
     """
     here, there = path.lstat(), other.lstat()
     if stat.S_ISLNK(here.st_mode) and stat.S_ISLNK(there.st_mode):
@@ -33,13 +33,13 @@ def is_spare(path: Path, other: Path) -> bool:
     return _same_content(path, other)
 
 
-def leads_to(link: Path, path: Path) -> bool:
-    """Tell whether ``link`` is a symbolic link to ``path``, a file that is no link itself."""
+def links_to(link: Path, path: Path) -> bool:
+    """Return whether ``link`` is a symbolic link to ``path``, which is not a link itself."""
     return link.is_symlink() and not path.is_symlink() and os.path.realpath(link) == os.path.realpath(path)
 
 
 def _are_like_links(path: Path, other: Path) -> bool:
-    """Whether two links lead to the same file, and neither leads there by way of the other."""
+    """Whether two links lead to the same file, and neither leads there through the other."""
     end = os.path.realpath(path)
     if _is_entry(path, other) or not os.path.isfile(end) or end != os.path.realpath(other):
         return False
@@ -47,9 +47,9 @@ def _are_like_links(path: Path, other: Path) -> bool:
 
 
 def _passes(link: Path, other: Path) -> bool:
-    """Whether the chain of links that begins with ``link`` has ``other`` in it."""
+    """Whether the chain of links from ``link`` contains ``other``."""
     at = link
-    for _ in range(40):  # as many as systems follow
+    for _ in range(40):  # the limit of operating systems
         if not at.is_symlink():
             return False
         at = Path(os.path.normpath(at.parent.resolve() / os.readlink(at)))
@@ -65,7 +65,7 @@ def _is_entry(one: Path, other: Path) -> bool:
     try:
         return os.path.samestat(one.parent.stat(), other.parent.stat())
     except OSError:
-        return True  # not known to be two
+        return True  # not known to be two entries
 
 
 def _folded(name: str) -> str:

@@ -5,16 +5,16 @@ sound of a track that is worked on is :mod:`mirkit.analysis`.
 """
 
 from mirkit.track.find import find_all, find_tracks, get_info_path, get_organized_folders, is_track, loose_files
-from mirkit.track.names import MIX, PARTS, SIDECARS, SKIPPED_FOLDERS, SOUND_SUFFIXES, is_sound
+from mirkit.track.names import AUDIO_SUFFIXES, MIX, PARTS, SIDECARS, SKIPPED_FOLDERS, is_sound
 from mirkit.track.renamed import follow_rename, rename_hint
 from mirkit.track.track import Track
 
 __all__ = [
+    "AUDIO_SUFFIXES",
     "MIX",
     "PARTS",
     "SIDECARS",
     "SKIPPED_FOLDERS",
-    "SOUND_SUFFIXES",
     "Track",
     "find_all",
     "find_tracks",

@@ -17,7 +17,7 @@ from mirkit.store import (
     file_digest,
     printable,
     read_provenance,
-    recorded,
+    recorded_digests,
     restamp,
 )
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
@@ -189,7 +189,7 @@ def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
 
 def _same(track: Track, told: Provenance, wanted: Mapping[str, FileDigest]) -> bool:
     """Whether a track's sounds have the wanted content; ``told`` is its own provenance, which knows their stamps."""
-    parts, known = track.parts, recorded(told)
+    parts, known = track.parts, recorded_digests(told)
     if parts.keys() != wanted.keys() or any(path.stat().st_size != wanted[part].size for part, path in parts.items()):
         return False
     prints = {part: file_digest(path, wanted[part], *known.get(part, ())) for part, path in parts.items()}

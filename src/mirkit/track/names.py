@@ -5,16 +5,16 @@ import os
 from functools import lru_cache
 
 from mirkit.catalog import STEMS
-from mirkit.store.names import SIDECARS, SOUND_SUFFIXES
+from mirkit.store.layout import AUDIO_SUFFIXES, SIDECARS
 
 __all__ = [
+    "AUDIO_SUFFIXES",
     "CROPS",
     "MIX",
     "ORIGINAL_NAME",
     "PARTS",
     "SIDECARS",
     "SKIPPED_FOLDERS",
-    "SOUND_SUFFIXES",
     "STEM_MARK",
     "base_of",
     "is_sound",
@@ -46,7 +46,7 @@ _LONGEST_BASE = 220
 @cache
 def is_sound(name: str) -> bool:
     """Tell whether a file of this name is sound. Hidden files are not: macOS leaves ``._x.mp3`` beside ``x.mp3``."""
-    return not name.startswith(".") and name.lower().endswith(SOUND_SUFFIXES)
+    return not name.startswith(".") and name.lower().endswith(AUDIO_SUFFIXES)
 
 
 @cache

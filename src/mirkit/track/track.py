@@ -11,7 +11,7 @@ from mirkit.catalog import STEMS
 from mirkit.errors import MissingInput
 from mirkit.store.os_errors import printable
 from mirkit.track.listing import FolderListing, list_folder, walk
-from mirkit.track.names import MIX, SOUND_SUFFIXES, base_of, is_sound, part_of
+from mirkit.track.names import AUDIO_SUFFIXES, MIX, base_of, is_sound, part_of
 from mirkit.track.sidecar_names import ADTOF_MIDI, DRUMS_MIDI, for_folder, for_loose_file, kind_beside
 
 
@@ -54,7 +54,7 @@ class Track:
         if not path.is_file():
             raise MissingInput(f"{printable(path)}: no such file or folder")
         if not is_sound(path.name):
-            raise MissingInput(f"{printable(path)}: not a sound file by its name; known are {' '.join(SOUND_SUFFIXES)}")
+            raise MissingInput(f"{printable(path)}: not a sound file by its name; known are {' '.join(AUDIO_SUFFIXES)}")
         looked = list_folder(path.parent)
         if not looked.is_track:
             if owner := _owner(path.name, looked):

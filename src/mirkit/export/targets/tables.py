@@ -24,7 +24,7 @@ from mirkit.export.prompts import TAGS
 from mirkit.export.targets.target import Target
 from mirkit.export.validation import CheckResult, flat_faults
 from mirkit.store import round6
-from mirkit.store.json_files import open_plain
+from mirkit.store.json_files import open_regular
 from mirkit.store.output import Output, head
 
 #: Columns that every row has a value in.
@@ -85,7 +85,7 @@ def output(options: Options) -> Output:
 
 
 def _is_csv(path: Path) -> bool:
-    with open_plain(path, follow=True) as file:
+    with open_regular(path, follow=True) as file:
         line = file.readline(_MAX_HEADER)
     return line.decode("utf-8", "replace").rstrip("\n") == ",".join(column_names())
 
@@ -93,7 +93,7 @@ def _is_csv(path: Path) -> bool:
 def _is_jsonl(path: Path) -> bool:
     """Whether every line is an object with our columns only, and with those that every row has."""
     allowed = set(column_names())
-    with open_plain(path, follow=True) as file:
+    with open_regular(path, follow=True) as file:
         for line in file:
             try:
                 row = json.loads(line)

@@ -27,7 +27,7 @@ from mirkit.store import (
     file_digest,
     read_info,
     read_provenance,
-    recorded,
+    recorded_digests,
     restamp,
     update_info,
     update_provenance,
@@ -158,7 +158,7 @@ def inspect_captions(track: Track, job: CaptionJob, *, hashed: bool = True) -> C
         The sidecars, or the mix, cannot be read.
     """
     info, provenance = read_info(track.info), read_provenance(track.provenance)
-    known = recorded(provenance).get("full_mix", [])
+    known = recorded_digests(provenance).get("full_mix", [])
     believed = () if job.overwrite and hashed else known
     mix = file_digest(track.mix, *believed) if hashed or known else unread(track.mix)
     provenance = restamp(track.provenance, provenance, {"full_mix": mix})
