@@ -158,9 +158,9 @@ def test_links_folders_and_pipes_stay(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    for name, says in (("link", "a link"), ("dangling", "a link"), ("folder", "a folder"), ("pipe", "no regular file")):
+    for name, says in (("link", "a link"), ("dangling", "a link"), ("folder", "a folder"), ("pipe", "not a regular file")):
         assert says in refused(tmp_path / name, overwrite)
-    with pytest.raises(SettingsError, match="no regular file"):
+    with pytest.raises(SettingsError, match="not a regular file"):
         output(Path("/dev/null"), overwrite).check()
     assert not (tmp_path / "nowhere").exists()
 
