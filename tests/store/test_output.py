@@ -76,15 +76,15 @@ def test_an_empty_file_has_nothing_to_lose(tmp_path: Path) -> None:
 def test_sound_is_known_by_its_content(tmp_path: Path, suffix: str, overwrite: bool) -> None:
     sound = tmp_path / f"song.{suffix}"
     encode(sound, [NOISE], rate=44100, channels=2, **({"bitrate": 128} if suffix == "mp3" else {}))
-    assert "sound file" in refused(sound, overwrite)
+    assert "audio file" in refused(sound, overwrite)
     disguised = Path(shutil.copyfile(sound, tmp_path / "table.csv"))
-    assert "sound file" in refused(disguised, overwrite)
+    assert "audio file" in refused(disguised, overwrite)
     linked = tmp_path / "hard.json"
     os.link(sound, linked)
-    assert "sound file" in refused(linked, overwrite)
+    assert "audio file" in refused(linked, overwrite)
     empty = tmp_path / f"empty.{suffix.upper()}"
     empty.touch()
-    assert "sound file" in refused(empty, overwrite)
+    assert "audio file" in refused(empty, overwrite)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,9 @@ def test_links_folders_and_pipes_stay(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    for name, says in (("link", "a link"), ("dangling", "a link"), ("folder", "a folder"), ("pipe", "not a regular file")):
-        assert says in refused(tmp_path / name, overwrite)
+    reasons = {"link": "a link", "dangling": "a link", "folder": "a folder", "pipe": "not a regular file"}
+    for name, reason in reasons.items():
+        assert reason in refused(tmp_path / name, overwrite)
     with pytest.raises(SettingsError, match="not a regular file"):
         output(Path("/dev/null"), overwrite).check()
     assert not (tmp_path / "nowhere").exists()
