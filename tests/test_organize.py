@@ -219,7 +219,7 @@ def test_two_formats_of_one_name_are_two_tracks_and_share_no_sidecar(tmp_path: P
     problems: list[str] = []
     apply(plan(tmp_path, untagged, problems))
     assert sounds(tmp_path) == {"a/full_mix.flac": "a.flac", "a (2)/full_mix.wav": "a.wav", "a.INFO": "a.INFO"}
-    assert problems == [f"{tmp_path}: a.INFO may belong to any of 2 files; left there"]
+    assert problems == [f"{tmp_path}: a.INFO may belong to any of 2 files, so they are not moved"]
 
 
 def test_sidecars_and_stems_of_a_loose_file_go_with_it(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ def test_undo_restores_exactly(tmp_path: Path) -> None:
     assert tree(tmp_path) == before
     assert not (tmp_path / JOURNAL_NAME).exists()
     assert {path.name for path in tmp_path.rglob("*") if path.is_dir()} == {"sub", "full"}
-    with pytest.raises(MissingInput, match="nothing to take back"):
+    with pytest.raises(MissingInput, match="nothing to undo"):
         undo(tmp_path)
 
 

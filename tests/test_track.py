@@ -165,10 +165,10 @@ def test_a_relative_path_has_the_name_of_its_folder(tmp_path: Path, monkeypatch:
         ("no", "no such file or folder"),
         ("set", "add --batch"),
         ("loose", r"mirkit organize .*loose"),
-        ("empty", "no sound files"),
+        ("empty", "without audio files"),
         ("set/t/drums.flac", "part of a track; give its folder"),
-        ("set/t/t.INFO", "not a sound file by its name"),
-        ("loose/._a.mp3", "not a sound file by its name"),
+        ("set/t/t.INFO", "not an audio file by its name"),
+        ("loose/._a.mp3", "not an audio file by its name"),
         ("loop", "no such file or folder"),
     ],
 )

@@ -187,8 +187,8 @@ def test_what_cannot_be_read_is_a_failure(
 def test_a_renamed_folder_is_told_what_to_do(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     renamed = (library / "A").rename(library / "Z")
     says = (
-        f"{renamed}: renamed since it was measured, its results are still called A; "
-        f'carry them over with: mirkit run "{renamed}"'
+        f"{renamed}: renamed since it was measured, but its results are still named A; "
+        f'rename them with: mirkit run "{renamed}"'
     )
     assert run("verify", library) == 1
     assert f"FAILED Z: {says}" in capsys.readouterr().err

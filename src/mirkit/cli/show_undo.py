@@ -10,8 +10,7 @@ from pathlib import Path
 
 from mirkit.organize import MoveReport
 from mirkit.store import printable
-from mirkit.track.names import CROPS, SIDECARS, is_sound
-from mirkit.track.sidecar_names import kind_beside
+from mirkit.track.names import CROPS, SIDECARS, is_sound, kind_beside
 
 #: What a run makes in the folder of a data set.
 _OF_THE_SET = ("mirkit.toml", ".mirkit", "mirkit-report", CROPS)

@@ -33,7 +33,7 @@ from mirkit.store import (
 from mirkit.store.folder_cache import FolderCache
 from mirkit.track import Track, find_all, is_track, rename_hint
 from mirkit.track.clip import CUT, ClipSource, clip_fault, clip_folders
-from mirkit.track.own import is_marked
+from mirkit.track.user_files import is_marked
 
 #: Stages whose values are comparable between tracks only where the same method computed them.
 _METHOD_STAGES = ("separate", "beats", "danceability")

@@ -1,8 +1,8 @@
-"""Loose sound files into track folders, and back.
+"""Moving loose audio files into track folders, and back.
 
-A folder is named by the tags of its sound (artist, album, title, what exists of them), else by the file's name.
-Nothing is overwritten, nothing leaves the data set, and a journal makes every step one that an interrupted run
-finishes and ``undo`` takes back.
+A folder is named by the tags of its audio file (artist, album, title, as far as they exist), else by the file's name.
+Nothing is overwritten, nothing leaves the data set, and a journal lets the next run finish every interrupted step and
+``undo`` reverse it.
 """
 
 from mirkit.organize.execute import MoveReport, apply, tidy, undo

@@ -1,4 +1,4 @@
-"""Moves carried out, finished after an interruption, or taken back."""
+"""Executing moves, finishing interrupted ones, and undoing them."""
 
 import errno
 import os
@@ -26,31 +26,39 @@ from mirkit.store.atomic import ORGANIZE_LOCK
 from mirkit.store.json_files import DamagedFileError
 from mirkit.store.spare import is_redundant, links_to
 from mirkit.track import Track
-from mirkit.track.names import CROPS, ORIGINAL_NAME, SIDECARS, is_sound, part_of
-from mirkit.track.sidecar_names import for_loose_file, kind_beside, kind_in_folder
+from mirkit.track.names import (
+    CROPS,
+    ORIGINAL_NAME,
+    SIDECARS,
+    for_loose_file,
+    is_sound,
+    kind_beside,
+    kind_in_folder,
+    part_of,
+)
 
-#: Method of stems and MIDI that the user brought.
+#: Backend of stems and MIDI files of the user's own.
 _EXTERNAL = "external"
-#: So many things in a folder are named.
+#: Number of files that a message names.
 _NAMED = 3
 
 
 @dataclass(frozen=True)
 class MoveReport:
-    """What came of it.
+    """Result of executing or undoing moves.
 
     Attributes
     ----------
     moves : tuple of Move
-        What was moved, or taken back.
+        Executed or undone moves.
     failures : tuple of str
-        A line for each file that could not be.
+        A line for each file that could not be moved.
     notes : tuple of str
-        A line for what had to stay where it is.
+        A line for each file or folder that was left where it is.
     results : tuple of Path
-        Of an undo: files that mirkit made in the track folders, which now lie beside the originals.
+        After an undo: files that mirkit made in the track folders, which are now beside the originals.
     brought : tuple of Path
-        Of an undo: stems and MIDI that the user put into the track folders, which now lie beside the originals.
+        After an undo: stems and MIDI files that the user put into the track folders, now beside the originals.
     """
 
     moves: tuple[Move, ...] = ()
@@ -61,19 +69,23 @@ class MoveReport:
 
 
 def apply(moves: Iterable[Move], *, copy: bool = False) -> MoveReport:
-    """Carry out planned moves. A file that cannot be moved stays where it is, whole, and the others go on.
+    """Execute planned moves. A file that cannot be moved stays unchanged where it is, and the others are moved.
 
     Parameters
     ----------
     moves : iterable of Move
-        What :func:`~mirkit.organize.plan` gave.
+        Result of :func:`~mirkit.organize.plan`.
     copy : bool
-        Keep the originals.
+        Copy the files instead of moving them.
+
+    Returns
+    -------
+    MoveReport
 
     Raises
     ------
     InfoError
-        Another organize is at work there, or the journal cannot be read or written.
+        Another process organizes this folder, or the journal cannot be read or written.
     """
     by_root = defaultdict(list)
     for move in moves:
@@ -88,26 +100,30 @@ def apply(moves: Iterable[Move], *, copy: bool = False) -> MoveReport:
             finished = {record.move.source for record in records if record.state == "done"}
             for move in planned:
                 if move.source in finished and not os.path.lexists(move.source):
-                    continue  # another run was faster
+                    continue  # another run has moved it
                 begun = move if move.number else journal.begin(replace(move, copy=copy), run)
-                if why := _attempt(begun, journal, resumed=move is begun):
-                    failures.append(why)
+                if failure := _attempt(begun, journal, resumed=move is begun):
+                    failures.append(failure)
                 else:
                     done.append(begun)
     return MoveReport(tuple(done), tuple(failures))
 
 
 def undo(path: Path | str) -> MoveReport:
-    """Take back what the last run of organize did in a folder; once more, the run before it.
+    """Undo the last run of organize in a folder; called again, the run before it.
 
-    What was made in the track folders since (features, stems, MIDI) goes along and lies beside the loose files.
+    Files that were made in the track folders since (features, stems, MIDI) are moved beside the loose files.
+
+    Returns
+    -------
+    MoveReport
 
     Raises
     ------
     MissingInput
-        There is nothing to take back.
+        There is nothing to undo.
     InfoError
-        Another organize is at work there, or the journal cannot be read or written.
+        Another process organizes this folder, or the journal cannot be read or written.
     """
     root = Path(os.path.abspath(path))
     done: list[Move] = []
@@ -118,15 +134,15 @@ def undo(path: Path | str) -> MoveReport:
         journal = Journal(root)
         records = [record for record in journal.records() if record.state != "undone"]
         if not records:
-            journal.remove()  # a killed run may have left it with all taken back
-            raise MissingInput(f"{printable(root)}: nothing to take back; organize has moved nothing here")
+            journal.remove()  # a killed run may have left it with everything undone
+            raise MissingInput(f"{printable(root)}: nothing to undo; organize has moved nothing here")
         sources = frozenset(record.move.source for record in records)
         for run in sorted({record.run for record in records}, reverse=True):
             for record in reversed([record for record in records if record.run == run]):
-                if why := _why_left(record.move):
-                    left.notes += why
+                if reasons := _reasons_to_keep(record.move):
+                    left.notes += reasons
                     continue
-                journal.note(record.move, "begun")  # a run that is killed from here on is finished by the next
+                journal.note(record.move, "begun")  # if this run is killed, the next one finishes it
                 try:
                     _put_back(record.move, left, sources)
                 except MirkitError as error:
@@ -136,7 +152,7 @@ def undo(path: Path | str) -> MoveReport:
                     journal.note(record.move, "undone")
                     done.append(record.move)
             if done or failures:
-                break  # where all of a run had to be left, the run before it is taken back
+                break  # if no move of a run could be undone, the run before it is undone
         if len(done) == len(records):
             journal.remove()
     return MoveReport(tuple(done), tuple(failures), tuple(left.notes), tuple(left.results), tuple(left.brought))
@@ -144,7 +160,7 @@ def undo(path: Path | str) -> MoveReport:
 
 @dataclass
 class _Left:
-    """What an undo leaves: see :class:`MoveReport`."""
+    """Files that an undo leaves, see :class:`MoveReport`."""
 
     notes: list[str] = field(default_factory=list)
     results: list[Path] = field(default_factory=list)
@@ -152,13 +168,13 @@ class _Left:
 
 
 def tidy(path: Path | str) -> None:
-    """Remove the lock and the temporary files that a killed run left in a folder; nothing happens where it may not."""
+    """Remove the lock and temporary files of a killed run in a folder, if the folder is writable."""
     with suppress(InfoError):
         remove_orphans(Path(path) if os.path.isdir(path) else Path(path).parent)
 
 
-def _why_left(move: Move) -> list[str]:
-    """Say why a track folder has to be left as it is: another file, or a link, is where its sound was before."""
+def _reasons_to_keep(move: Move) -> list[str]:
+    """Return why a track folder is kept: another file, or a link, is where its audio file was before."""
     source, target = move.source, move.target
     try:
         if not (os.path.lexists(source) and os.path.lexists(target)) or is_redundant(target, _original(move, source)):
@@ -171,16 +187,16 @@ def _why_left(move: Move) -> list[str]:
             f"{printable(target)}: {printable(source.name)} is only a link to it; remove the link and undo again",
             kept,
         ]
-    return [f"{printable(target)}: not the same as {printable(source.name)}, which is still there; left", kept]
+    return [f"{printable(target)}: differs from {printable(source.name)}, which still exists; left", kept]
 
 
 def _original(move: Move, source: Path) -> Path:
-    """The file that a copy was made of; of a link, that to which it leads."""
+    """Return the file of which a copy was made; for a link, its target."""
     return Path(os.path.realpath(source)) if move.copy else source
 
 
 def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
-    """Carry out a move that is in the journal, or leave everything as it was and say why."""
+    """Execute a move that is in the journal; if it fails, undo it and return why."""
     try:
         move.folder.mkdir(exist_ok=resumed)
     except OSError as error:
@@ -188,7 +204,7 @@ def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
         return str(as_error(error, move.folder, "make"))
     try:
         remove_orphans(move.folder)
-        with lock(move.source.parent), _stamps_kept(move.files):
+        with lock(move.source.parent), _kept_stamps(move.files):
             for source, target in move.files:
                 _transfer(source, target, copy=move.copy)
         update_provenance(Track(move.folder).provenance, facts={ORIGINAL_NAME: {"value": move.source.name}})
@@ -196,7 +212,7 @@ def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
         try:
             _put_back(move, _Left())
         except MirkitError as worse:
-            return f"{error}; {worse}"  # stays begun: the next run tries again
+            return f"{error}; {worse}"  # the journal still has it as begun, so the next run tries again
         journal.note(move, "undone")
         return str(error)
     journal.note(move, "done")
@@ -204,11 +220,11 @@ def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
 
 
 def _transfer(source: Path, target: Path, *, copy: bool) -> None:
-    """Move or copy one file. The target's folder is ours alone, so what is there is whole and from here."""
+    """Move or copy one file. Only this process writes to the target folder, so an existing target is complete."""
     try:
         there, here = os.path.lexists(target), os.path.lexists(source)
         if there and (copy or not here or links_to(source, target)):
-            return  # it is there; a link that the user put in its old place stays
+            return  # moved already; a link that the user put in its old place is kept
         if not there and not copy and _renamed(source, target):
             return
         if not there:
@@ -216,16 +232,16 @@ def _transfer(source: Path, target: Path, *, copy: bool) -> None:
         if copy:
             return
         if not is_redundant(source, target):
-            raise InfoError(f"{printable(target)}: there is such a file already; nothing was overwritten")
+            raise InfoError(f"{printable(target)}: this file exists already and was not overwritten")
         source.unlink()
     except OSError as error:
         raise as_error(error, source, "copy" if copy else "move") from error
 
 
 def _renamed(source: Path, target: Path) -> bool:
-    """Rename, or give False where the two are on different disks."""
+    """Rename a file; return False if the two paths are on different disks."""
     if source.is_symlink() and not os.path.isabs(link := os.readlink(source)):
-        # A relative link that goes down into its folder has one step more to go up, and one less on its way back.
+        # A relative link that moves into the folder needs one more step up, and one less when it moves back.
         up = os.pardir + os.sep
         moved = up + link if target.parent.parent == source.parent else link.removeprefix(up)
         if os.path.realpath(target.parent / moved) != os.path.realpath(source):
@@ -250,16 +266,16 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _put_back(move: Move, left: _Left, sources: frozenset[Path] = frozenset()) -> None:
-    """Take a move back, as far as it went. ``sources``: all loose files that organize has moved."""
+    """Undo a move, as far as it was executed. ``sources``: all loose files that organize has moved."""
     try:
         name = _name_beside(move.source, sources)
-        back = [(target, source) for source, target in _homes(move, name)]
-        with _stamps_kept(back), lock(move.source.parent):
+        back = [(target, source) for source, target in _paths_after_undo(move, name)]
+        with _kept_stamps(back), lock(move.source.parent):
             made = _made(move)
             _forget_name(move)
             _empty(move, left, made, name)
     except OSError as error:
-        raise as_error(error, move.folder, "take back") from error
+        raise as_error(error, move.folder, "undo") from error
 
 
 def _empty(move: Move, left: _Left, made: frozenset[str], name: str) -> None:
@@ -269,17 +285,17 @@ def _empty(move: Move, left: _Left, made: frozenset[str], name: str) -> None:
     ----------
     move : Move
     left : _Left
-        Gets what now lies beside the original, and what could not be moved.
+        Receives the files that are now beside the original or could not be moved.
     made : set of str
         Names of stems and MIDI files in the folder that mirkit made.
     name : str
-        What results beside the original are called by.
+        Base of the names of results beside the original.
     """
     if not move.folder.is_dir():
         return
     remove_orphans(move.folder)
     brought = {target for _, target in move.files}
-    for source, target in _homes(move, name):
+    for source, target in _paths_after_undo(move, name):
         if not os.path.lexists(target):
             continue
         if not os.path.lexists(source):
@@ -290,9 +306,7 @@ def _empty(move: Move, left: _Left, made: frozenset[str], name: str) -> None:
         elif is_redundant(target, _original(move, source)):
             target.unlink()
         else:
-            left.notes.append(
-                f"{printable(target)}: not the same as {printable(source.name)}, which is still there; left"
-            )
+            left.notes.append(f"{printable(target)}: differs from {printable(source.name)}, which still exists; left")
     with suppress(OSError):
         (move.folder / CROPS).rmdir()
     with suppress(OSError):
@@ -302,17 +316,17 @@ def _empty(move: Move, left: _Left, made: frozenset[str], name: str) -> None:
 
 
 def _content(folder: Path) -> str:
-    """What is in a folder, in a few words."""
+    """Describe the content of a folder."""
     names = sorted(os.listdir(folder))
-    told = [printable(name) for name in names if name != CROPS]
+    items = [printable(name) for name in names if name != CROPS]
     if CROPS in names:
         count = len(os.listdir(folder / CROPS))
-        told.append(f"{CROPS} ({count} {'clip' if count == 1 else 'clips'})")
-    return ", ".join(told[:_NAMED]) + (f" and {len(told) - _NAMED} more" if len(told) > _NAMED else "")
+        items.append(f"{CROPS} ({count} {'clip' if count == 1 else 'clips'})")
+    return ", ".join(items[:_NAMED]) + (f" and {len(items) - _NAMED} more" if len(items) > _NAMED else "")
 
 
 def _made(move: Move) -> frozenset[str]:
-    """Names of the stems and MIDI files in a track folder that mirkit made, by the provenance."""
+    """Return the names of the stems and MIDI files in a track folder that mirkit made, by the provenance."""
     track = Track(move.folder)
     made: set[str] = set()
     try:
@@ -327,31 +341,31 @@ def _made(move: Move) -> frozenset[str]:
 
 
 def _name_beside(source: Path, sources: frozenset[Path]) -> str:
-    """What results beside a loose file are called by: see :attr:`mirkit.track.Track.name`."""
+    """Return the base of the names of results beside a loose file, see :attr:`mirkit.track.Track.name`."""
     there = (source.parent / name for name in os.listdir(source.parent) if is_sound(name))
     others = {*there, *sources} - {source}
     is_shared = any(other.parent == source.parent and other.stem == source.stem for other in others)
     return source.name if is_shared else source.stem
 
 
-def _homes(move: Move, name: str) -> list[tuple[Path, Path]]:
-    """Everything that is ours in a track folder: where it belongs when the move is taken back, and where it is."""
-    homes = {target: source for source, target in reversed(move.files)}
+def _paths_after_undo(move: Move, name: str) -> list[tuple[Path, Path]]:
+    """Return the files of a track folder: (path after the undo, present path)."""
+    paths = {target: source for source, target in reversed(move.files)}
     for entry in sorted(os.listdir(move.folder)) if move.folder.is_dir() else ():
         if role := kind_in_folder(entry, move.folder.name):
-            homes.setdefault(move.folder / entry, move.source.parent / for_loose_file(role, name))
-    return [(source, target) for target, source in homes.items()]
+            paths.setdefault(move.folder / entry, move.source.parent / for_loose_file(role, name))
+    return [(source, target) for target, source in paths.items()]
 
 
-def _stamps_kept(moves: Iterable[tuple[Path, Path]]) -> AbstractContextManager[None]:
-    """What the block moves is not hashed again, where its provenance goes along."""
+def _kept_stamps(moves: Iterable[tuple[Path, Path]]) -> AbstractContextManager[None]:
+    """Return a context in which files are moved without hashing them again, if their provenance is moved too."""
     moves = list(moves)
     records = [pair for pair in moves if pair[0].name.endswith(".PROVENANCE")]
     return keep_stamps(*records[0], moves) if records else nullcontext()
 
 
 def _forget_name(move: Move) -> None:
-    """Take the original name out of the provenance, and the provenance away if there is nothing else in it."""
+    """Remove the original name from the provenance, and the provenance if nothing else is in it."""
     path = Track(move.folder).provenance
     with suppress(DamagedFileError):
         rest = read_provenance(path)

@@ -1,7 +1,7 @@
-"""The journal of what organize does: a line is on disk before anything moves, so that nothing is ever half done.
+"""The journal of organize: a line is written before a file is moved, so that an interrupted move can be finished.
 
-``.mirkit-organize.jsonl`` in the folder that was organized; one JSON object a line, paths relative to that folder.
-A move is *begun*, then *done*, or *undone*. What is begun and not done is finished by the next run.
+``.mirkit-organize.jsonl`` in the organized folder has one JSON object per line, with paths relative to that folder. A
+move is *begun*, then *done* or *undone*. The next run finishes moves that are begun and not done.
 """
 
 import json
@@ -17,7 +17,7 @@ from mirkit.store.json_files import check_stays_inside, read_bounded
 
 JOURNAL_NAME = ".mirkit-organize.jsonl"
 
-#: A journal of 100,000 tracks takes some 40 MiB; whatever is larger than this is none of ours (bytes).
+#: Largest journal in bytes; one of 100,000 tracks takes about 40 MiB.
 _MAX_BYTES = 2**30
 
 State = Literal["begun", "done", "undone"]
@@ -25,20 +25,20 @@ State = Literal["begun", "done", "undone"]
 
 @dataclass(frozen=True)
 class Move:
-    """A loose sound file that becomes a track folder.
+    """A loose audio file that becomes a track folder.
 
     Attributes
     ----------
     root : Path
         Folder that is organized.
     folder : Path
-        Track folder to be made.
+        Track folder to create.
     files : tuple of (Path, Path)
-        From where to where: sidecars, and the sound last, so that the folder is a track when it is complete.
+        (from, to): sidecars first and the audio file last, so that the folder is a track when it is complete.
     number : int
-        Its number in the journal; 0 for a move that was not begun.
+        Number in the journal; 0 for a move that was not begun.
     copy : bool
-        Whether the originals stay.
+        Whether the originals are kept.
     """
 
     root: Path
@@ -49,7 +49,7 @@ class Move:
 
     @property
     def source(self) -> Path:
-        """The loose sound file."""
+        """The loose audio file."""
         return self.files[-1][0]
 
     @property
@@ -60,7 +60,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Record:
-    """A move as the journal has it. ``run`` counts the runs that began moves, from 1."""
+    """A move in the journal. ``run`` counts the runs that began moves, from 1."""
 
     move: Move
     run: int
@@ -68,7 +68,7 @@ class Record:
 
 
 class Journal:
-    """The journal in a folder; it need not exist."""
+    """The journal of a folder; it need not exist."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -76,7 +76,7 @@ class Journal:
         self._last = 0
 
     def records(self) -> list[Record]:
-        """All moves, in the order in which they were begun. A line cut by a kill counts as not written.
+        """Return all moves in the order in which they were begun. A line that a kill cut off is ignored.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Journal:
         return list(records.values())
 
     def begin(self, move: Move, run: int) -> Move:
-        """Note a move before it happens; it gets the number after those that ``records`` found."""
+        """Write a move before it is executed, with the number after those that ``records`` found."""
         number = self._last = self._last + 1
         files = [[self._relative(path) for path in pair] for pair in move.files]
         line = {
@@ -112,11 +112,11 @@ class Journal:
         return replace(move, number=number)
 
     def note(self, move: Move, state: State) -> None:
-        """Note what became of a move that was begun."""
+        """Write the new state of a move that was begun."""
         self._append({"number": move.number, "state": state})
 
     def remove(self) -> None:
-        """Remove a journal that has nothing left to tell."""
+        """Remove the journal."""
         remove_file(self._path)
         sync_folder(self._root)
 
@@ -128,7 +128,7 @@ class Journal:
         return path.relative_to(self._root).as_posix()
 
     def _inside(self, text: str) -> Path:
-        """Give the path that a line names. A data set may come from a stranger: it may not reach out of its folder."""
+        """Return the path that a line names; a path out of the folder is refused, as anyone may have written it."""
         pure = PurePath(text)
         path = self._root / pure
         inside = not pure.is_absolute() and not pure.drive and ".." not in pure.parts and pure.parts

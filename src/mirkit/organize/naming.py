@@ -1,4 +1,4 @@
-"""Names of track folders: from tags, which may hold anything, to names that every file system takes."""
+"""Names of track folders, made from tags and valid on every file system."""
 
 import os
 import re
@@ -7,19 +7,19 @@ from typing import Protocol
 
 from mirkit.track import SKIPPED_FOLDERS
 
-#: Bytes of a folder's name in UTF-8; its sidecars add to it, and file systems allow 255.
+#: Longest name of a folder in bytes of UTF-8: sidecars add to it, and file systems allow 255.
 LONGEST = 200
 _LONGEST_PART = 60
 _NAMELESS = "untitled"
 
 _REPLACED = str.maketrans({"/": "-", "\\": "-", "|": "-", ":": "-", '"': "'", **dict.fromkeys("*?<>", "_")})
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
-#: Joiners shape letters and emoji; every other character of their class (marks of direction, of byte order) is unseen.
+#: Joiners change the shape of characters and emoji; all other format characters are invisible and removed.
 _JOINERS = "\u200c\u200d"
 
 
 class Tags(Protocol):
-    """What is read of a file's tags."""
+    """The tags that are used."""
 
     @property
     def artist(self) -> str | None: ...  # noqa: D102
@@ -35,9 +35,13 @@ def folder_name(tags: Tags | None, stem: str) -> str:
     Parameters
     ----------
     tags : Tags or None
-        Tags of the sound, if it has any.
+        Tags of the file, if it has any.
     stem : str
-        Name of the file without its suffix: stands for a missing title, or for the whole name where there are no tags.
+        Name of the file without its suffix, used for a missing title, or for the whole name if there are no tags.
+
+    Returns
+    -------
+    str
     """
     artist, album, title = (
         (_clean(value or "") for value in (tags.artist, tags.album, tags.title)) if tags else ("",) * 3
@@ -45,13 +49,13 @@ def folder_name(tags: Tags | None, stem: str) -> str:
     if not (artist or album or title):
         return safe_name(stem)
     parts = [artist, album, title or _clean(stem)]
-    if len(" - ".join(parts).encode()) > LONGEST:  # the title tells tracks apart: let it be the last to be cut
+    if len(" - ".join(parts).encode()) > LONGEST:  # the title distinguishes tracks, so it is shortened last
         parts[:2] = [_cut(part, _LONGEST_PART) for part in parts[:2]]
     return safe_name(" - ".join(part for part in parts if part))
 
 
 def safe_name(text: str) -> str:
-    """Turn any text into one name of a folder: no path, not hidden, not reserved, on Linux, macOS and Windows alike."""
+    """Turn a text into the name of a folder that is valid, not hidden and not reserved on Linux, macOS and Windows."""
     name = _cut(_clean(text), LONGEST) or _NAMELESS
     if match := _RESERVED.match(name):
         return f"{match[1]}_{name[match.end(1) :]}"
@@ -59,34 +63,34 @@ def safe_name(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Normalize, replace what some system forbids, and strip what hides a name or is lost at its ends."""
+    """Normalize, replace forbidden characters, and strip characters that hide a name or are lost at its ends."""
     text = unicodedata.normalize("NFC", text).translate(_REPLACED)
-    name = " ".join("".join(_allowed(letter) for letter in text).split())
+    name = " ".join("".join(_allowed(character) for character in text).split())
     return unicodedata.normalize("NFC", name).lstrip("-. ").rstrip(". ")
 
 
-def _allowed(letter: str) -> str:
-    match unicodedata.category(letter):
+def _allowed(character: str) -> str:
+    match unicodedata.category(character):
         case "Cc" | "Zl" | "Zp" | "Zs":
             return " "
         case "Cs":
             return "_"
         case "Cf":
-            return letter if letter in _JOINERS else ""
+            return character if character in _JOINERS else ""
         case _:
-            return letter if _can_be_written(letter) else "_"
+            return character if _can_be_written(character) else "_"
 
 
-def _can_be_written(letter: str) -> bool:
-    """Whether names of files can hold a letter under the locale of this session."""
+def _can_be_written(character: str) -> bool:
+    """Return whether file names can contain a character under the locale of this session."""
     try:
-        return bool(os.fsencode(letter))
+        return bool(os.fsencode(character))
     except UnicodeEncodeError:
         return False
 
 
 def _cut(name: str, longest: int) -> str:
-    """Cut to a number of bytes, between letters: a letter keeps its accents or goes."""
+    """Shorten to a number of bytes, without separating a character from its accents."""
     if len(name.encode()) <= longest:
         return name
     end = len(name.encode()[:longest].decode("utf-8", "ignore"))

@@ -1,4 +1,4 @@
-"""What is to be moved where: decided before anything is touched."""
+"""Planning moves, before any file is touched."""
 
 import filecmp
 import os
@@ -15,17 +15,16 @@ from mirkit.track import MIX, Track, loose_files
 from mirkit.track.clip import clip_folders
 from mirkit.track.find import loose_in
 from mirkit.track.listing import list_folder
-from mirkit.track.names import CROPS, base_of
-from mirkit.track.sidecar_names import for_folder, kind_beside
+from mirkit.track.names import CROPS, base_of, for_folder, kind_beside
 
 
 def plan(
     path: Path | str, read_tags: Callable[[Path], Tags] | None = None, problems: list[str] | None = None
 ) -> list[Move]:
-    """Plan a track folder for each loose sound file, beside where it lies now.
+    """Plan a track folder beside each loose audio file.
 
-    Moves that an interrupted run began come first. A file whose content already is a track of the name that it would
-    get is left where it is, so organizing again, or after ``--copy``, does nothing.
+    Moves that an interrupted run began come first. A file whose content is already in the track folder that it would
+    get is left alone, so organizing again, or after ``--copy``, does nothing.
 
     Parameters
     ----------
@@ -34,12 +33,12 @@ def plan(
     read_tags : callable, optional
         Reader of tags; by default :func:`mirkit.audio.read_tags`.
     problems : list of str, optional
-        Gets a line for whatever is left as it is although it might have been meant, and for unreadable tags.
+        Receives a line for files that are left although they may be meant, and for unreadable tags.
 
     Raises
     ------
     MissingInput
-        No such file or folder.
+        There is no such file or folder.
     """
     path = Path(os.path.abspath(path))
     problems = [] if problems is None else problems
@@ -62,9 +61,9 @@ def plan(
 def _loose_file(path: Path) -> Path:
     if not path.is_file():
         raise MissingInput(f"{printable(path)}: no such file or folder")
-    looked = list_folder(path.parent)
-    if looked.is_track or path not in loose_in(looked):
-        raise MissingInput(f"{printable(path)}: not a loose sound file; there is nothing to organize")
+    listing = list_folder(path.parent)
+    if listing.is_track or path not in loose_in(listing):
+        raise MissingInput(f"{printable(path)}: not a loose audio file, so there is nothing to organize")
     return path
 
 
@@ -84,8 +83,8 @@ class _Planner:
         self._read_tags = read_tags
         self._problems = problems
         self._names = names = sorted(os.listdir(folder))
-        # Names that are taken, as systems without upper and lower case compare them.
-        self._there = {_folded(name): folder / name for name in names}
+        # Existing names, compared as systems without upper and lower case do.
+        self._existing = {_folded(name): folder / name for name in names}
         self._planned = {_folded(target.name): source for source, target in busy.items() if target.parent == folder}
         self._companions: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for name in names:
@@ -99,7 +98,7 @@ class _Planner:
         moves = []
         for source in sources:
             if (target := self._target(source)) is not None:
-                # Files that differ in nothing but the suffix have results called by their whole names.
+                # Results of files that differ only in the suffix have the whole file name.
                 shared = bases[base_of(source.stem)] > 1
                 files = self._sidecars(source, target, base_of(source.name if shared else source.stem))
                 files.append((source, target / f"{MIX}{source.suffix.lower()}"))
@@ -109,26 +108,26 @@ class _Planner:
             if count > 1 and self._companions[base]:
                 names = ", ".join(printable(name) for name, _ in self._companions[base])
                 self._problems.append(
-                    f"{printable(self._folder)}: {names} may belong to any of {count} files; left there"
+                    f"{printable(self._folder)}: {names} may belong to any of {count} files, so they are not moved"
                 )
         return moves
 
     def _target(self, source: Path) -> Path | None:
-        """Find the first free name, or None where the file is organized already."""
+        """Return the first free folder, or None if the file is organized already."""
         try:
             tags: Tags | None = self._read_tags(source)
         except MirkitError as error:
-            self._problems.append(f"{error}; named by its file name")
+            self._problems.append(f"{error}; the folder has the name of the file")
             tags = None
         name = folder_name(tags, source.stem)
         number = 1
         while True:
             target = self._folder / (name if number == 1 else f"{name} ({number})")
             folded = _folded(target.name)
-            if folded not in self._there and folded not in self._planned:
+            if folded not in self._existing and folded not in self._planned:
                 self._planned[folded] = source
                 return target
-            other = self._planned.get(folded) or _mix_of(self._there[folded])
+            other = self._planned.get(folded) or _mix_of(self._existing[folded])
             if other is not None and _same_content(source, other):
                 self._problems.append(
                     f"{printable(source)}: organized already, as {printable(target.name)}; left where it is"

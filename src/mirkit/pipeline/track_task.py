@@ -42,7 +42,7 @@ from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.store.json_files import write_sidecar
 from mirkit.store.os_errors import REFUSED
 from mirkit.track import Track, follow_rename
-from mirkit.track.own import move_aside, move_back
+from mirkit.track.user_files import move_aside, move_back
 from mirkit.windows import neural_stages, window_curves
 
 

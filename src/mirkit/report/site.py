@@ -26,8 +26,7 @@ from mirkit.store.digests import stamp_of
 from mirkit.store.output import Output, begins_with, head
 from mirkit.track import Track, is_track
 from mirkit.track.clip import clip_folders
-from mirkit.track.names import base_of
-from mirkit.track.sidecar_names import kind_beside
+from mirkit.track.names import base_of, kind_beside
 
 if TYPE_CHECKING:
     from jinja2 import Environment

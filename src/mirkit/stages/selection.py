@@ -6,7 +6,7 @@ from pathlib import Path
 from mirkit import models
 from mirkit.store import Settings
 from mirkit.track import Track
-from mirkit.track.sidecar_names import ADTOF_MIDI, DRUMS_MIDI
+from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI
 
 
 def drum_source(sources: Container[str], settings: Settings) -> str:

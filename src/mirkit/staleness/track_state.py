@@ -28,9 +28,8 @@ from mirkit.store import (
 from mirkit.store.json_files import JsonObject, check_stays_inside
 from mirkit.track import Track
 from mirkit.track.clip import ClipSource, is_cut, looks_whole
-from mirkit.track.names import SIDECARS
-from mirkit.track.own import is_marked
-from mirkit.track.sidecar_names import ADTOF_MIDI, DRUMS_MIDI
+from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, SIDECARS
+from mirkit.track.user_files import is_marked
 
 #: File that a stage writes -> attribute of its track.
 _PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}

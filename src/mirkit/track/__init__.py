@@ -1,7 +1,7 @@
-"""A track: its files, and where to find them.
+"""Tracks: their files, and how to find them.
 
-A track is a folder with a ``full_mix.*``, or a loose sound file with its results beside it. Only paths live here; the
-sound of a track that is worked on is :mod:`mirkit.analysis`.
+A track is a folder with a ``full_mix.*``, or a loose audio file with its results beside it. This package handles paths
+only; :mod:`mirkit.analysis` reads the audio of a track.
 """
 
 from mirkit.track.find import find_all, find_tracks, get_info_path, get_organized_folders, is_track, loose_files

@@ -23,8 +23,7 @@ from mirkit.store import (
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
 from mirkit.store.provenance_record import to_json
 from mirkit.track import MIX, Track, is_sound
-from mirkit.track.names import base_of, part_of
-from mirkit.track.sidecar_names import kind_in_folder
+from mirkit.track.names import base_of, kind_in_folder, part_of
 
 #: Entry of a clip's provenance that makes it one.
 CUT = "cut"

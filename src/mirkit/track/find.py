@@ -1,4 +1,4 @@
-"""From a folder that a user gives to the tracks, or the loose files, in it."""
+"""Finding the tracks and loose files in a folder."""
 
 import logging
 import os
@@ -10,15 +10,14 @@ from mirkit.errors import MirkitError
 from mirkit.store.os_errors import printable
 from mirkit.store.provenance import read_provenance
 from mirkit.track.listing import FolderListing, list_folder, walk
-from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_sound, part_of
-from mirkit.track.sidecar_names import kind_beside
+from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_sound, kind_beside, part_of
 from mirkit.track.track import Track
 
 _log = logging.getLogger("mirkit")
 
 
 def is_track(path: Path | str) -> bool:
-    """Tell whether a path is a track folder. Raises MissingInput where a folder cannot be read."""
+    """Return whether a path is a track folder. Raises MissingInput if the folder cannot be read."""
     path = Path(os.path.abspath(path))
     return path.is_dir() and list_folder(path).is_track
 
@@ -26,15 +25,15 @@ def is_track(path: Path | str) -> bool:
 def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Track]:
     """Find all track folders at or below a folder, sorted by path.
 
-    Hidden folders, ``separated`` and ``crops`` are passed over, and nothing is looked for inside a track. Links to
-    folders are followed, each place once.
+    Hidden folders, ``separated``, ``crops`` and folders inside a track are skipped. Links to folders are followed, each
+    target once.
 
     Parameters
     ----------
     root : Path
         Folder to search.
     problems : list of str, optional
-        Gets a line for every folder that could not be read; without it they are logged as warnings.
+        Receives a line for every folder that cannot be read; without it these lines are logged as warnings.
 
     Returns
     -------
@@ -43,7 +42,7 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
     Raises
     ------
     MissingInput
-        ``root`` is no folder that can be read.
+        ``root`` is not a readable folder.
     """
     root = Path(os.path.abspath(root))
     lines: list[str] = [] if problems is None else problems
@@ -58,36 +57,37 @@ def find_all(root: Path | str, problems: list[str] | None = None, notes: list[st
 
     A loose file that was copied into a track folder beside it (``organize --copy``) is not a track of its own.
 
-    Parameters and errors are those of :func:`find_tracks`; ``notes`` gets a line for stems whose mix is gone.
+    Parameters and errors are those of :func:`find_tracks`; ``notes`` receives a line for stems without a mix.
     """
     tracks = _tracks_in(Path(os.path.abspath(root)), problems, notes, follow=True)
     return sorted(tracks, key=lambda track: bool(track.loose))
 
 
 def loose_files(root: Path | str, problems: list[str] | None = None) -> list[Path]:
-    """Find all loose sound files at or below a folder: what :func:`find_all` finds outside of track folders.
+    """Find all loose audio files at or below a folder: those of :func:`find_all` outside of track folders.
 
-    Stems of a loose file (``x_drums.flac`` beside ``x.flac``) are not files of their own, nor are stems whose mix is
-    gone. Links to folders are not followed: what is found here may be moved.
+    Stems of a loose file (``x_drums.flac`` beside ``x.flac``) and stems without a mix are not included. Links to
+    folders are not followed, because the files may be moved.
 
-    Parameters and errors are those of :func:`find_tracks`; ``problems`` also gets a line for stems whose mix is gone.
+    Parameters and errors are those of :func:`find_tracks`; ``problems`` also receives a line for stems without a
+    mix.
     """
     tracks = _tracks_in(Path(os.path.abspath(root)), problems, problems, follow=False)
     return [track.path for track in tracks if track.loose]
 
 
 def _tracks_in(root: Path, problems: list[str] | None, notes: list[str] | None, *, follow: bool) -> list[Track]:
-    found: list[Track] = []
-    for looked in walk(root, problems, follow=follow):
-        if looked.is_track:
-            found.append(Track.of(looked))
-        elif looked.sounds and root.name not in SKIPPED_FOLDERS:
-            found += Track.all_loose(looked, loose_in(looked, notes))
-    return _without_copied(found)
+    tracks: list[Track] = []
+    for listing in walk(root, problems, follow=follow):
+        if listing.is_track:
+            tracks.append(Track.of(listing))
+        elif listing.sounds and root.name not in SKIPPED_FOLDERS:
+            tracks += Track.all_loose(listing, loose_in(listing, notes))
+    return _without_copied(tracks)
 
 
 def _without_copied(tracks: list[Track]) -> list[Track]:
-    """Leave out loose files that were copied into track folders beside them and are unchanged since."""
+    """Remove loose files that were copied into track folders beside them and are unchanged since."""
     loose: dict[Path, dict[str, Track]] = defaultdict(dict)
     for track in tracks:
         if track.loose:
@@ -101,10 +101,10 @@ def _without_copied(tracks: list[Track]) -> list[Track]:
 
 
 def _copied_from(track: Track, beside: Mapping[str, Track]) -> str:
-    """Name of the loose file that a track folder holds a copy of, or "".
+    """Return the name of the loose file of which a track folder has a copy, or ``""``.
 
-    The provenance names the file that the track was made of. It is read only where some loose file has the size and
-    the time of the mix: copying keeps both, and the copy is on the same disk.
+    The provenance names the file from which the track was made. It is read only if a loose file has the size and time
+    of the mix, because copying keeps both.
     """
     try:
         mix = track.mix.stat()
@@ -112,7 +112,7 @@ def _copied_from(track: Track, beside: Mapping[str, Track]) -> str:
             name = read_provenance(track.provenance).facts.get(ORIGINAL_NAME, {}).get("value")
             if isinstance(name, str) and name in beside and _alike(mix, beside[name].path.stat()):
                 return name
-    except (MirkitError, OSError):  # what cannot be read is reported where the track is worked on
+    except (MirkitError, OSError):  # unreadable files are reported when the track is processed
         pass
     return ""
 
@@ -121,46 +121,46 @@ def _alike(one: os.stat_result, other: os.stat_result) -> bool:
     return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
 
 
-def loose_in(looked: FolderListing, notes: list[str] | None = None) -> list[Path]:
-    """Give the loose sound files of one folder that is no track (see :func:`loose_files`)."""
-    lone_stems = {part_of(name) for name in looked.sounds} - {""}
+def loose_in(listing: FolderListing, notes: list[str] | None = None) -> list[Path]:
+    """Return the loose audio files of one folder that is not a track, see :func:`loose_files`."""
+    lone_stems = {part_of(name) for name in listing.sounds} - {""}
     is_stems_folder = len(lone_stems) > 1
-    owners = {base_of(base) for name in looked.sounds for base in (name, os.path.splitext(name)[0])}
+    owners = {base_of(base) for name in listing.sounds for base in (name, os.path.splitext(name)[0])}
     stems: dict[str, list[str]] = defaultdict(list)  # base -> its stems
-    for name in looked.sounds:
+    for name in listing.sounds:
         if base := kind_beside(name)[0]:
             stems[base].append(name)
-    orphans = {base for base, names in stems.items() if base not in owners and _were_ours(looked.folder, base, names)}
+    orphans = {base for base, names in stems.items() if base not in owners and _are_stems(listing.folder, base, names)}
     if notes is not None:
         if is_stems_folder:
-            notes.append(f"{printable(looked.folder)}: stems without a {MIX}.*; left as they are")
+            notes.append(f"{printable(listing.folder)}: stems without a {MIX}.*; left as they are")
         notes += [
-            f"{printable(looked.folder)}: {', '.join(map(printable, stems[base]))}: "
+            f"{printable(listing.folder)}: {', '.join(map(printable, stems[base]))}: "
             f"stems without their mix {printable(base)}.*; "
             "left as they are"
             for base in sorted(orphans)
         ]
     taken = owners | orphans
     return [
-        looked.folder / name
-        for name in looked.sounds
+        listing.folder / name
+        for name in listing.sounds
         if kind_beside(name)[0] not in taken and not (is_stems_folder and part_of(name))
     ]
 
 
-def _were_ours(folder: Path, base: str, names: list[str]) -> bool:
-    """Whether files that are called like stems are stems whose mix is gone: there are several, or a provenance."""
+def _are_stems(folder: Path, base: str, names: list[str]) -> bool:
+    """Return whether files with names of stems are stems without a mix: there are several, or a provenance."""
     parts = {kind_beside(name)[1].rpartition(".")[0] for name in names}
     return len(parts) > 1 or (folder / f"{base}.PROVENANCE").exists()
 
 
 def get_organized_folders(root: Path | str) -> list[Path]:
-    """Give the folders of all tracks at or below ``root``, sorted. Raises as :func:`find_tracks`."""
+    """Return the folders of all tracks at or below ``root``, sorted. Raises as :func:`find_tracks`."""
     return [track.folder for track in find_tracks(root)]
 
 
 def get_info_path(path: Path | str) -> Path:
-    """Give the ``.INFO`` of a track folder, of a file in one, or of a loose sound file; it need not exist."""
+    """Return the path of the ``.INFO`` of a track folder, a file in one, or a loose audio file; it need not exist."""
     path = Path(os.path.abspath(path))
     if path.is_dir() or not is_sound(path.name):
         return Track(path).info

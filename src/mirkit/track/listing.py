@@ -1,4 +1,4 @@
-"""One look at a folder, and a walk over a tree: each folder is listed once, however many tracks there are."""
+"""Listing folders and walking over trees; each folder is listed once."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,21 +13,21 @@ from mirkit.track.names import MIX, SKIPPED_FOLDERS, is_sound, part_of
 
 @dataclass(frozen=True)
 class FolderListing:
-    """What a folder shows, sorted by name.
+    """The audio files and folders in a folder, sorted by name.
 
     Attributes
     ----------
     folder : Path
     sounds : tuple of str
-        Names of the sound files; hidden files are none.
+        Names of the audio files, without hidden ones.
     folders : tuple of str
-        Names of the folders, but hidden ones, ``separated`` and ``crops``.
+        Names of the folders, without hidden ones, ``separated`` and ``crops``.
     links : frozenset of str
-        Those of the folders that are links.
+        Names of the folders that are links.
     lost : tuple of str
-        Names of sound files that are no files: links that lead nowhere or in a circle, pipes.
+        Names of audio files that cannot be read as files: broken or circular links, pipes.
     unclean : bool
-        Whether something lies here that a killed writer may have left.
+        Whether the folder contains files that a killed process may have left.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class FolderListing:
 
     @property
     def is_track(self) -> bool:
-        """Whether it holds a ``full_mix.*``."""
+        """Whether the folder contains a ``full_mix.*``."""
         return any(part_of(name) == MIX for name in self.sounds)
 
 
@@ -49,7 +49,7 @@ def list_folder(folder: Path) -> FolderListing:
     Raises
     ------
     MissingInput
-        It cannot be read.
+        The folder cannot be read.
     """
     sounds, folders, lost, links, unclean = [], [], [], set(), False
     try:
@@ -58,13 +58,13 @@ def list_folder(folder: Path) -> FolderListing:
                 name = entry.name
                 if name.startswith("."):
                     unclean = unclean or name.startswith((TEMP_PREFIX, LOCK_NAME))
-                elif is_sound(name) and _answer(entry.is_file):
+                elif is_sound(name) and _holds(entry.is_file):
                     sounds.append(name)
-                elif name not in SKIPPED_FOLDERS and _answer(entry.is_dir):
+                elif name not in SKIPPED_FOLDERS and _holds(entry.is_dir):
                     folders.append(name)
                     if entry.is_symlink() or _is_junction(entry):
                         links.add(name)
-                elif is_sound(name) and not _answer(entry.is_dir):
+                elif is_sound(name) and not _holds(entry.is_dir):
                     lost.append(name)
     except OSError as error:
         raise MissingInput(str(as_error(error, folder, "read"))) from error
@@ -73,30 +73,30 @@ def list_folder(folder: Path) -> FolderListing:
     )
 
 
-def _answer(question: Callable[[], bool]) -> bool:
-    """Ask an entry what it is: a link in a circle, or to where we may not look, is nothing."""
+def _holds(test: Callable[[], bool]) -> bool:
+    """Return the result of a test of an entry; False for a circular or forbidden link."""
     try:
-        return question()
+        return test()
     except OSError:
         return False
 
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:
-    """Windows has a second kind of link to a folder; Python can tell from 3.12 on."""
+    """Return whether an entry is a junction, a second kind of folder link on Windows; known from Python 3.12 on."""
     return bool(getattr(entry, "is_junction", bool)())
 
 
 def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iterator[FolderListing]:
-    """Look at a folder and all below it, parents first, in the order of their names; not inside tracks.
+    """Yield the listings of a folder and all folders below it, parents first, by name; not inside tracks.
 
     Parameters
     ----------
     root : Path
-        Where to begin.
+        Folder to begin with.
     problems : list of str, optional
-        Gets a line for every folder below that could not be read, and for every sound that is no file.
+        Receives a line for every folder below that cannot be read, and for every broken audio file.
     follow : bool
-        Whether to follow links to folders, each place once.
+        Whether to follow links to folders, each target once.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
                 continue
             reached.add(real)
         try:
-            looked = list_folder(folder)
+            listing = list_folder(folder)
         except MissingInput as error:
             if folder is root:
                 raise
@@ -121,12 +121,14 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
                 problems.append(str(error))
             continue
         if problems is not None:
-            problems += [f"{printable(folder / name)}: leads to no file; mend or remove it" for name in looked.lost]
-        yield looked
-        if looked.is_track:
+            problems += [
+                f"{printable(folder / name)}: leads to no file; repair or remove the link" for name in listing.lost
+            ]
+        yield listing
+        if listing.is_track:
             continue
-        for name in reversed(looked.folders):
-            if name not in looked.links:
+        for name in reversed(listing.folders):
+            if name not in listing.links:
                 todo.append((folder / name, real and real / name))
             elif follow:
                 target = Path(os.path.realpath(folder / name))

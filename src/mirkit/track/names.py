@@ -1,4 +1,9 @@
-"""What the names of files mean."""
+"""Names of the files of a track.
+
+A track folder ``N`` contains ``N.INFO``, ``drums.flac`` and ``drums_adtof.mid``. Beside a loose file ``x.flac`` are
+``x.INFO``, ``x_drums.flac`` and ``x_adtof.mid``. The *role* of a file is the part of its name that both have in common:
+``INFO``, ``drums.flac``, ``drums_adtof.mid``.
+"""
 
 import hashlib
 import os
@@ -8,8 +13,10 @@ from mirkit.catalog import STEMS
 from mirkit.store.layout import AUDIO_SUFFIXES, SIDECARS
 
 __all__ = [
+    "ADTOF_MIDI",
     "AUDIO_SUFFIXES",
     "CROPS",
+    "DRUMS_MIDI",
     "MIX",
     "ORIGINAL_NAME",
     "PARTS",
@@ -17,49 +24,94 @@ __all__ = [
     "SKIPPED_FOLDERS",
     "STEM_MARK",
     "base_of",
+    "for_folder",
+    "for_loose_file",
     "is_sound",
+    "kind_beside",
+    "kind_in_folder",
     "part_of",
 ]
 
+#: Name of the mix in a track folder, without its suffix.
 MIX = "full_mix"
 PARTS = (MIX, *STEMS)
 
-# In 100,000 folders most files are called the same.
+# In 100,000 folders most files have the same names.
 cache = lru_cache(maxsize=4096)
 
 #: Folder of the clips cut from a track.
 CROPS = "crops"
 
-#: Folders in which no tracks are looked for: a working directory, parts of tracks, and a report with copies of sounds.
+#: Folders that are not searched for tracks: a working directory, clips, and a report with copies of audio files.
 SKIPPED_FOLDERS = ("separated", CROPS, "mirkit-report")
 
-#: Fact of a track's provenance: the name that its sound file had before it was organized.
+#: Metadata in a track's provenance: the name of its audio file before it was organized.
 ORIGINAL_NAME = "original_name"
 
-#: Artist's tag of the stems that mirkit makes: they are known by it where the provenance could not be written.
+#: Artist tag of stems that mirkit made, which identifies them if the provenance could not be written.
 STEM_MARK = "mirkit"
 
-#: Bytes that a base may have, so that every name made of it fits into the 255 of common file systems.
+ADTOF_MIDI = "drums_adtof.mid"
+DRUMS_MIDI = "drums.mid"
+
+_ADTOF_BESIDE = "_adtof.mid"
+
+#: Longest base in bytes, so that every name made of it has at most the 255 bytes of common file systems.
 _LONGEST_BASE = 220
 
 
 @cache
 def is_sound(name: str) -> bool:
-    """Tell whether a file of this name is sound. Hidden files are not: macOS leaves ``._x.mp3`` beside ``x.mp3``."""
+    """Return whether a name is that of an audio file. Hidden ones are not: macOS puts ``._x.mp3`` beside ``x.mp3``."""
     return not name.startswith(".") and name.lower().endswith(AUDIO_SUFFIXES)
 
 
 @cache
 def part_of(name: str) -> str:
-    """Give the part that a sound in a track folder is, ``full_mix`` or a stem, or ""."""
+    """Return ``full_mix`` or the stem that an audio file in a track folder is, or ``""``."""
     stem = os.path.splitext(name)[0].lower()
     return stem if stem in PARTS else ""
 
 
 def base_of(name: str) -> str:
-    """Give what sidecars of a track called ``name`` begin with: the name, cut where it is too long to add to."""
+    """Return the base of the sidecar names of a track: its name, shortened if it is too long."""
     data = os.fsencode(name)
     if len(data) <= _LONGEST_BASE:
         return name
     cut = data[: _LONGEST_BASE - 9].decode("utf-8", "ignore")
     return f"{cut}~{hashlib.sha256(data).hexdigest()[:8]}"
+
+
+def for_folder(role: str, folder: str) -> str:
+    """Return the name of the file with a role in a track folder of this name."""
+    return f"{base_of(folder)}.{role}" if role in SIDECARS else role
+
+
+def for_loose_file(role: str, stem: str) -> str:
+    """Return the name of the file with a role beside a loose file of this name (without its suffix)."""
+    base = base_of(stem)
+    if role in SIDECARS:
+        return f"{base}.{role}"
+    return base + _ADTOF_BESIDE if role == ADTOF_MIDI else f"{base}_{role}"
+
+
+def kind_in_folder(name: str, folder: str) -> str:
+    """Return the role of a file in a track folder, or ``""`` for any other file."""
+    base, _, kind = name.partition(base_of(folder) + ".")
+    if not base and kind in SIDECARS:
+        return kind
+    return name if name in (ADTOF_MIDI, DRUMS_MIDI) or (is_sound(name) and part_of(name) in STEMS) else ""
+
+
+def kind_beside(name: str) -> tuple[str, str]:
+    """Return base and role of a file that may belong to a loose audio file of that base, or two empty strings."""
+    for kind in SIDECARS:
+        if name.endswith(f".{kind}"):
+            return name.removesuffix(f".{kind}"), kind
+    if name.endswith(_ADTOF_BESIDE):
+        return name.removesuffix(_ADTOF_BESIDE), ADTOF_MIDI
+    base, _, last = name.rpartition("_")
+    stem, suffix = os.path.splitext(last)
+    if base and (last == DRUMS_MIDI or (is_sound(name) and stem.lower() in STEMS)):
+        return base, stem.lower() + suffix.lower()
+    return "", ""

@@ -1,4 +1,4 @@
-"""A folder that got a new name takes its sidecars along."""
+"""Sidecars of a track folder that was renamed after it was measured."""
 
 import os
 
@@ -8,10 +8,10 @@ from mirkit.track.track import Track
 
 
 def former_name(track: Track) -> str:
-    """Give the name that a track folder had when it was measured, if it was renamed since; else "".
+    """Return the name that a track folder had when it was measured, if it was renamed since; else ``""``.
 
-    Told only where no doubt is left: the folder has no ``.PROVENANCE`` of its own name, and all other sidecars in it
-    are of one other name.
+    It is returned only if it is certain: the folder has no ``.PROVENANCE`` of its own name, and all other sidecars in
+    it have one other name.
     """
     if track.loose or track.provenance.exists():
         return ""
@@ -20,25 +20,25 @@ def former_name(track: Track) -> str:
 
 
 def rename_hint(track: Track) -> str:
-    """What to do about a folder that was renamed; "" where it was not."""
+    """Return a message for a folder that was renamed; ``""`` if it was not."""
     old = former_name(track)
     if not old:
         return ""
     return (
-        f"{printable(track.folder)}: renamed since it was measured, its results are still called {printable(old)}; "
-        f'carry them over with: mirkit run "{printable(track.folder)}"'
+        f"{printable(track.folder)}: renamed since it was measured, but its results are still named {printable(old)}; "
+        f'rename them with: mirkit run "{printable(track.folder)}"'
     )
 
 
 def follow_rename(track: Track) -> str:
     """Rename the sidecars in a track folder that was renamed after it was measured (:func:`former_name`).
 
-    What exists under the new name already is kept. A kill on the way is made good the next time.
+    Files that already exist under the new name are kept. After a kill, the next call renames the rest.
 
     Returns
     -------
     str
-        A note for the user; "" where nothing was to be done.
+        A note for the user; ``""`` if nothing was renamed.
 
     Raises
     ------
@@ -49,13 +49,13 @@ def follow_rename(track: Track) -> str:
     if not old:
         return ""
     present = _present(track)
-    for kind in SIDECARS:  # the provenance last: until it is there, the rest is not done
+    for kind in SIDECARS:  # the provenance is renamed last, so that an interrupted call is repeated
         if (old, kind) in present and (_own(track), kind) not in present:
             try:
                 os.rename(track.folder / f"{old}.{kind}", track.sidecar(kind))
             except OSError as error:
                 raise as_error(error, track.sidecar(kind), "write") from error
-    return f"the folder was renamed: its results, called {printable(old)} until now, took its name"
+    return f"the folder was renamed, so its results were renamed from {printable(old)}"
 
 
 def _own(track: Track) -> str:
@@ -63,7 +63,7 @@ def _own(track: Track) -> str:
 
 
 def _present(track: Track) -> set[tuple[str, str]]:
-    """Name and kind of each sidecar in its folder."""
+    """Return base and kind of each sidecar in the folder."""
     return {
         (name.removesuffix(f".{kind}"), kind)
         for name in os.listdir(track.folder)

@@ -1,4 +1,4 @@
-"""One track: which files it has, and where its results go."""
+"""A track: its files and the paths of its results."""
 
 import os
 import sys
@@ -11,24 +11,34 @@ from mirkit.catalog import STEMS
 from mirkit.errors import MissingInput
 from mirkit.store.os_errors import printable
 from mirkit.track.listing import FolderListing, list_folder, walk
-from mirkit.track.names import AUDIO_SUFFIXES, MIX, base_of, is_sound, part_of
-from mirkit.track.sidecar_names import ADTOF_MIDI, DRUMS_MIDI, for_folder, for_loose_file, kind_beside
+from mirkit.track.names import (
+    ADTOF_MIDI,
+    AUDIO_SUFFIXES,
+    DRUMS_MIDI,
+    MIX,
+    base_of,
+    for_folder,
+    for_loose_file,
+    is_sound,
+    kind_beside,
+    part_of,
+)
 
 
 @dataclass(frozen=True)
 class Track:
-    """Paths of a track, as they were when its folder was looked at. Made by :meth:`at` and ``find_tracks``.
+    """Paths of a track when its folder was listed. Created by :meth:`at` and ``find_tracks``.
 
     Attributes
     ----------
     folder : Path
-        Folder that holds its files.
+        Folder that contains its files.
     loose : str
-        Name of the sound file for a loose one; "" for a track folder.
+        Name of a loose file; ``""`` for a track folder.
     sounds : tuple of str
-        Names of the sound files that may be its mix or its stems.
+        Names of the audio files that may be its mix or stems.
     unclean : bool
-        Whether something lies in the folder that a killed writer may have left (``mirkit.store.sweep`` removes it).
+        Whether the folder contains files that a killed process may have left, see ``mirkit.store.remove_orphans``.
     """
 
     folder: Path
@@ -38,53 +48,55 @@ class Track:
 
     @classmethod
     def at(cls, path: Path | str) -> "Track":
-        """Give the track that a path means: a track folder, the ``full_mix.*`` in one, or a loose sound file.
+        """Return the track of a path: a track folder, the ``full_mix.*`` in one, or a loose audio file.
 
         Raises
         ------
         MissingInput
-            It is none of these; the message says what it is and what would help.
+            The path is none of these.
         """
         path = Path(os.path.abspath(path))
         if path.is_dir():
-            looked = list_folder(path)
-            if not looked.is_track:
-                raise MissingInput(_why_no_track(path, looked))
-            return cls.of(looked)
+            listing = list_folder(path)
+            if not listing.is_track:
+                raise MissingInput(_why_no_track(path, listing))
+            return cls.of(listing)
         if not path.is_file():
             raise MissingInput(f"{printable(path)}: no such file or folder")
         if not is_sound(path.name):
-            raise MissingInput(f"{printable(path)}: not a sound file by its name; known are {' '.join(AUDIO_SUFFIXES)}")
-        looked = list_folder(path.parent)
-        if not looked.is_track:
-            if owner := _owner(path.name, looked):
-                raise MissingInput(f'{printable(path)}: a stem of a track; give its mix instead: "{printable(owner)}"')
-            return cls.all_loose(looked, [path])[0]
+            raise MissingInput(
+                f"{printable(path)}: not an audio file by its name; known suffixes are {' '.join(AUDIO_SUFFIXES)}"
+            )
+        listing = list_folder(path.parent)
+        if not listing.is_track:
+            if mix := _mix_of(path.name, listing):
+                raise MissingInput(f'{printable(path)}: a stem of a track; give its mix instead: "{printable(mix)}"')
+            return cls.all_loose(listing, [path])[0]
         if part_of(path.name) == MIX:
-            return cls.of(looked)
+            return cls.of(listing)
         raise MissingInput(f'{printable(path)}: part of a track; give its folder instead: "{printable(path.parent)}"')
 
     @classmethod
-    def of(cls, looked: FolderListing) -> "Track":
-        """Give the track folder that was looked at."""
-        # There may be 100,000 tracks, and most have files of the same names: each name is kept once.
-        names = tuple(sys.intern(name) for name in looked.sounds if part_of(name))
-        return cls(looked.folder, sounds=names, unclean=looked.unclean)
+    def of(cls, listing: FolderListing) -> "Track":
+        """Return a listed track folder as a track."""
+        # There may be 100,000 tracks, and most have files of the same names: each name is stored once.
+        names = tuple(sys.intern(name) for name in listing.sounds if part_of(name))
+        return cls(listing.folder, sounds=names, unclean=listing.unclean)
 
     @classmethod
-    def all_loose(cls, looked: FolderListing, paths: Iterable[Path]) -> "list[Track]":
-        """Give loose files as tracks, with the stems beside them.
+    def all_loose(cls, listing: FolderListing, paths: Iterable[Path]) -> "list[Track]":
+        """Return loose files as tracks, with the stems beside them.
 
         Parameters
         ----------
-        looked : FolderListing
-            The folder that holds them.
+        listing : FolderListing
+            The folder of the files.
         paths : iterable of Path
             The files.
         """
         stems: dict[str, list[str]] = defaultdict(list)
         named: dict[str, list[str]] = defaultdict(list)
-        for name in looked.sounds:
+        for name in listing.sounds:
             named[os.path.splitext(name)[0]].append(name)
             if base := kind_beside(name)[0]:
                 stems[base].append(name)
@@ -93,19 +105,19 @@ class Track:
             stem = os.path.splitext(path.name)[0]
             base = base_of(path.name if len(named[stem]) > 1 else stem)
             names = tuple(sorted({*named[stem], *stems[base]}))
-            tracks.append(cls(path.parent, loose=path.name, sounds=names, unclean=looked.unclean))
+            tracks.append(cls(path.parent, loose=path.name, sounds=names, unclean=listing.unclean))
         return tracks
 
     @property
     def path(self) -> Path:
-        """What a user calls it by: the folder, or the loose file."""
+        """The folder, or the loose file."""
         return self.folder / self.loose if self.loose else self.folder
 
     @property
     def name(self) -> str:
         """Name of the folder, or of the loose file without its suffix.
 
-        Loose files that differ in nothing but the suffix (``x.flac``, ``x.mp3``) keep it: each has results of its own.
+        Loose files that differ only in the suffix (``x.flac``, ``x.mp3``) keep it, because each has results of its own.
         """
         if not self.loose:
             return self.folder.name
@@ -115,7 +127,7 @@ class Track:
 
     @property
     def is_crop(self) -> bool:
-        """Whether this is a crop, cut from a track."""
+        """Whether this is a clip, cut from a track."""
         return not self.loose and self.folder.parent.name == "crops"
 
     @property
@@ -125,24 +137,26 @@ class Track:
         Raises
         ------
         MissingInput
-            There is none, or more than one file could be it.
+            There is none, or there are several candidates.
         """
         path = self._only(MIX)
         if path is None:
-            raise MissingInput(f"{printable(self.folder)}: no {MIX}.*; put the track's sound there under this name")
+            raise MissingInput(
+                f"{printable(self.folder)}: no {MIX}.*; put the audio file of the track there under this name"
+            )
         return path
 
     @property
     def stems(self) -> dict[str, Path]:
-        """The stems that there are: name -> file.
+        """The existing stems: name -> file.
 
         Raises
         ------
         MissingInput
-            More than one file could be one of them.
+            There are several candidates for a stem.
         """
-        found = {stem: self._only(stem) for stem in STEMS}
-        return {stem: path for stem, path in found.items() if path is not None}
+        paths = {stem: self._only(stem) for stem in STEMS}
+        return {stem: path for stem, path in paths.items() if path is not None}
 
     @property
     def parts(self) -> dict[str, Path]:
@@ -150,12 +164,12 @@ class Track:
         return {MIX: self.mix} | self.stems
 
     def stem(self, stem: str) -> Path:
-        """Give the file of one stem.
+        """Return the file of a stem.
 
         Raises
         ------
         MissingInput
-            There is none, or more than one file could be it.
+            There is none, or there are several candidates.
         """
         path = self._only(stem)
         if path is None:
@@ -165,20 +179,20 @@ class Track:
         return path
 
     def stem_path(self, stem: str, suffix: str = ".flac") -> Path:
-        """Give the path at which a stem is written.
+        """Return the path to which a stem is written.
 
         Parameters
         ----------
         stem : str
             ``drums``, ``bass``, ``other`` or ``vocals``.
         suffix : str
-            Of the file, with its dot.
+            Suffix of the file, with its dot.
         """
-        return self._companion(stem + suffix)
+        return self._path_of_role(stem + suffix)
 
     def sidecar(self, kind: str) -> Path:
-        """Say where a sidecar is: ``INFO``, ``BEATS_GRID``, or another of ``SIDECARS``."""
-        return self._companion(kind)
+        """Return the path of a sidecar: ``INFO``, ``BEATS_GRID``, or another of ``SIDECARS``."""
+        return self._path_of_role(kind)
 
     @property
     def info(self) -> Path:
@@ -207,20 +221,20 @@ class Track:
 
     @property
     def adtof_midi(self) -> Path:
-        """Drums as MIDI, by ADTOF: ``drums_adtof.mid``, of a loose ``x.flac`` ``x_adtof.mid``."""
-        return self._companion(ADTOF_MIDI)
+        """MIDI file of ADTOF: ``drums_adtof.mid``, or ``x_adtof.mid`` for a loose ``x.flac``."""
+        return self._path_of_role(ADTOF_MIDI)
 
     @property
     def drums_midi(self) -> Path:
-        """Drums as MIDI, by drum separation: ``drums.mid``, of a loose ``x.flac`` ``x_drums.mid``."""
-        return self._companion(DRUMS_MIDI)
+        """MIDI file of the other methods: ``drums.mid``, or ``x_drums.mid`` for a loose ``x.flac``."""
+        return self._path_of_role(DRUMS_MIDI)
 
     @property
     def crops(self) -> Path:
-        """Folder of the clips cut from it."""
+        """Folder of the clips that were cut from the track."""
         return self.folder / "crops"
 
-    def _companion(self, role: str) -> Path:
+    def _path_of_role(self, role: str) -> Path:
         return self.folder / (for_loose_file(role, self.name) if self.loose else for_folder(role, self.name))
 
     def _only(self, part: str) -> Path | None:
@@ -231,7 +245,7 @@ class Track:
         return self.folder / candidates[0] if candidates else None
 
     def part_of(self, name: str) -> str:
-        """Say which part one of its ``sounds`` is: ``full_mix``, a stem, or "" for none."""
+        """Return which source one of its ``sounds`` is: ``full_mix``, a stem, or ``""``."""
         if not self.loose:
             return part_of(name)
         if name == self.loose:
@@ -240,21 +254,21 @@ class Track:
         return part_of(role) if base == base_of(self.name) else ""
 
 
-def _owner(name: str, looked: FolderListing) -> Path | None:
-    """The loose file beside which a file of this name is a stem."""
+def _mix_of(name: str, listing: FolderListing) -> Path | None:
+    """Return the loose file of which a file of this name is a stem."""
     base = kind_beside(name)[0]
-    owners = (
-        other for other in looked.sounds if base and base in (base_of(os.path.splitext(other)[0]), base_of(other))
+    mixes = (
+        other for other in listing.sounds if base and base in (base_of(os.path.splitext(other)[0]), base_of(other))
     )
-    return next((looked.folder / other for other in owners), None)
+    return next((listing.folder / other for other in mixes), None)
 
 
-def _why_no_track(path: Path, looked: FolderListing) -> str:
+def _why_no_track(path: Path, listing: FolderListing) -> str:
     if any(inner.is_track for inner in walk(path, follow=True)):
-        return f"{printable(path)}: no track but a folder of tracks; add --batch to take all of them"
-    if looked.sounds:
+        return f"{printable(path)}: not a track but a folder of tracks; add --batch to process all of them"
+    if listing.sounds:
         return (
-            f"{printable(path)}: no {MIX}.* in it; add --batch to work on the sound files where they lie, "
+            f"{printable(path)}: no {MIX}.* in it; add --batch to process the audio files without moving them, "
             f'or put them into track folders with: mirkit organize "{printable(path)}"'
         )
-    return f"{printable(path)}: no track (no {MIX}.* in it) and no sound files"
+    return f"{printable(path)}: not a track (no {MIX}.* in it), and without audio files"

@@ -1,4 +1,4 @@
-"""Files that mirkit made, known by their mark where no provenance tells; and the user's own, moved aside."""
+"""Telling files that mirkit made from those of the user, and renaming the latter to make room."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -13,24 +13,24 @@ from mirkit.track.names import STEM_MARK, is_sound
 
 
 def is_marked(path: Path) -> bool:
-    """Whether a stem or MIDI file carries the mark that mirkit writes into those that it makes."""
+    """Return whether a stem or MIDI file has the mark that mirkit writes into its own."""
     if is_sound(path.name):
         return read_tags(path).artist == STEM_MARK
     return path.is_file() and is_our_midi(path)
 
 
 def move_aside(paths: Iterable[Path]) -> dict[Path, Path]:
-    """Rename files to ``<name>.replaced-<n>`` beside them, which no scan takes for sound; nothing is overwritten.
+    """Rename files to ``<name>.replaced-<n>``, which is no audio suffix. Nothing is overwritten.
 
     Returns
     -------
     dict
-        Where each was -> where it is now.
+        Old path -> new path.
 
     Raises
     ------
     InfoError
-        One of them could not be moved; all are where they were.
+        A file could not be renamed; all files have their old names.
     """
     moved: dict[Path, Path] = {}
     for path in paths:
@@ -40,7 +40,7 @@ def move_aside(paths: Iterable[Path]) -> dict[Path, Path]:
         try:
             os.rename(path, aside)
         except OSError as error:
-            with suppress(InfoError):  # the first failure is the one to tell
+            with suppress(InfoError):  # the first failure is reported
                 move_back(moved)
             raise as_error(error, path, "move") from error
         moved[path] = aside
@@ -48,12 +48,12 @@ def move_aside(paths: Iterable[Path]) -> dict[Path, Path]:
 
 
 def move_back(moved: Mapping[Path, Path]) -> None:
-    """Undo :func:`move_aside`, for files whose old place is free.
+    """Undo :func:`move_aside`, for files whose old name is free.
 
     Raises
     ------
     InfoError
-        One could not be moved; it stays aside.
+        A file could not be renamed.
     """
     for path, aside in moved.items():
         try:
