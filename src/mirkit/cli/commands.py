@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli import captions, consent, dataset, export, models, organizing
+from mirkit.cli import consent, dataset, export, models, organizing
 from mirkit.cli.location import READ_AWAY, is_url, place_of, refuse_urls
 from mirkit.cli.options import backend_choices
 from mirkit.cli.output import plan_text, run_summary
@@ -29,10 +29,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
         use_compiled()
     command = COMMANDS.get(arguments.command)
-    texts_only = command is not None and command.stages == TEXT_STAGES
-    refuse_urls(arguments, path_too=texts_only or not (command or arguments.command in READ_AWAY))
+    describes = command is not None and (command.stages == TEXT_STAGES or getattr(arguments, "captions", False))
+    refuse_urls(arguments, path_too=describes or not (command or arguments.command in READ_AWAY))
     if command:
-        return captions.command(arguments) if texts_only else track_command(command, arguments)
+        return track_command(command, arguments)
     tools: dict[str, Callable[[argparse.Namespace], int]] = {
         **dataset.TOOLS,
         "organize": organizing.organize,
@@ -68,12 +68,13 @@ def track_command(command: Command, arguments: argparse.Namespace) -> int:
 
 
 def _carry_out(request: "RunRequest", arguments: argparse.Namespace, copy: "Output | None") -> int:
-    from mirkit.pipeline import check, make_plan, prepare, run, workers
+    from mirkit.pipeline import check, expected_seconds, make_plan, outcomes, prepare, run, workers
 
     quiet = arguments.quiet or arguments.json
     may_ask = consent.on_a_terminal() and not (quiet or arguments.dry_run)
     plan = make_plan(request, consent.ask if may_ask else None)
-    _device_notice(request.overrides, plan.backends)
+    if request.track_stages:
+        _device_notice(request.overrides, plan.backends)
     if not quiet:
         plan_text.plan(plan, workers(plan, request), request.url)
     if arguments.dry_run:
@@ -86,14 +87,13 @@ def _carry_out(request: "RunRequest", arguments: argparse.Namespace, copy: "Outp
             consent.say_license(model)
     with downloading(shown=not quiet) as fetched:
         prepare(plan, fetched)
-    count = len(plan.todo) + len(plan.unreadable)
-    tally = run_summary.RunSummary(idle=len(plan.tracks) - count, keep_all=arguments.json)
+    tally = run_summary.RunSummary(idle=plan.idle, keep_all=arguments.json)
     started = time.perf_counter()
     try:
-        expected = plan.seconds / workers(plan, request)
+        expected = expected_seconds(plan, workers(plan, request))
         with (
-            progress(count, expected, shown=not quiet) as advance,
-            closing(run(plan, request, run_summary.note)) as results,
+            progress(outcomes(plan), expected, shown=not quiet) as advance,
+            closing(run(plan, request, _silent if arguments.quiet and plan.captions else run_summary.note)) as results,
         ):
             for outcome in results:
                 tally.add(outcome)
@@ -108,6 +108,10 @@ def _carry_out(request: "RunRequest", arguments: argparse.Namespace, copy: "Outp
     if copy and not tally.failed:
         write_midi_copy(plan, copy)
     return 1 if tally.failed else 0
+
+
+def _silent(_line: str) -> None:
+    """Print nothing."""
 
 
 def _device_notice(overrides: Any, backends: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from mirkit.dataset.duplicates.groups import GROUP_KEYS
 from mirkit.settings import SETTINGS
 from mirkit.settings import validators as v
 
-#: Stages of the commands that describe music: they have options and a run of their own.
+#: Stages of the commands that describe music: they have options of their own.
 TEXT_STAGES = ("describe",)
 _FLAMINGO = "music_flamingo_transformers"
 
@@ -74,6 +74,9 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
             "--organize",
             choices=("move", "copy", "off"),
             help="move or copy loose files into track folders first, or leave them (default: ask on a terminal)",
+        )
+        tracks.add_argument(
+            "--captions", action="store_true", help="then write captions, with the model that mirkit describe would use"
         )
     options.add_option(tracks, SETTINGS["run.jobs"])
     tracks.add_argument("--time-limit", type=options.reader(v.seconds()), metavar="S", help="seconds per track")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.options import backend_choices, overrides
 from mirkit.cli.output import run_summary
-from mirkit.cli.parser import Command
+from mirkit.cli.parser import TEXT_STAGES, Command
 
 if TYPE_CHECKING:
     from mirkit.pipeline import RunPlan, RunRequest
@@ -36,20 +36,36 @@ def request_of(command: Command, arguments: argparse.Namespace, path: Path, url:
             fixed.setdefault(task, _owner(task, values[setting]))
     if "separate" in command.stages:
         fixed |= _separation(arguments.separation, values)
+    stages = command.stages
+    if command.stages == TEXT_STAGES:
+        if backend := getattr(arguments, "method", None):
+            fixed["texts"] = str(backend)
+        elif "texts.url" in values:
+            fixed["texts"] = "http"
+    elif getattr(arguments, "captions", False):
+        stages = (*stages, *TEXT_STAGES)
     return RunRequest(
         path=path,
-        stages=command.stages,
+        stages=stages,
         batch=arguments.batch or command.several or bool(url),
         fixed=fixed,
         overrides=values,
         overwrite=arguments.overwrite,
         replaces=_replaces(arguments),
-        time_limit=arguments.time_limit,
-        memory=arguments.memory,
+        time_limit=getattr(arguments, "time_limit", None),
+        memory=getattr(arguments, "memory", None),
         debug=arguments.debug,
-        address=arguments.address or ("auto" if arguments.engine == "ray" else None),
+        address=_address(arguments),
         url=url,
+        captions=tuple(filter(None, (getattr(arguments, "only", None) or "").split(","))),
     )
+
+
+def _address(arguments: argparse.Namespace) -> str | None:
+    """Address of the Ray cluster; None for this machine."""
+    if getattr(arguments, "engine", "local") != "ray" and not getattr(arguments, "address", None):
+        return None
+    return str(arguments.address or "auto")
 
 
 def _replaces(arguments: argparse.Namespace) -> frozenset[str]:

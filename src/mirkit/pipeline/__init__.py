@@ -2,7 +2,18 @@
 
 from mirkit.pipeline.plan import RunPlan, RunRequest, make_plan
 from mirkit.pipeline.preflight import check, prepare
-from mirkit.pipeline.run import run, workers
+from mirkit.pipeline.run import expected_seconds, outcomes, run, workers
 from mirkit.pipeline.task import TrackOutcome
 
-__all__ = ["RunPlan", "RunRequest", "TrackOutcome", "check", "make_plan", "prepare", "run", "workers"]
+__all__ = [
+    "RunPlan",
+    "RunRequest",
+    "TrackOutcome",
+    "check",
+    "expected_seconds",
+    "make_plan",
+    "outcomes",
+    "prepare",
+    "run",
+    "workers",
+]

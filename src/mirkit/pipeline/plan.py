@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirkit import __version__, engines, models
 from mirkit.audio import probe
@@ -24,9 +24,14 @@ from mirkit.store.folder_cache import FolderCache
 from mirkit.track import Track, find_all, is_track
 from mirkit.track.clip import refusal, replaced_clips
 
+if TYPE_CHECKING:  # loaded where captions are asked for
+    from mirkit.pipeline.captioning.plan import CaptionPlan
+
 #: Bytes of a FLAC stem per second of stereo sound.
 _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
+#: The stage of captions.
+CAPTIONS = "describe"
 #: Excluded tracks are listed by name where there are at most this many.
 _NAMED = 3
 #: Settings that do not decide what is done.
@@ -63,6 +68,8 @@ class RunRequest:
         Of the Ray cluster that does the work; None is this machine.
     url : str
         Of the data set on object storage; ``path`` then is the mirror that ``remote.listing.mirror`` made of it.
+    captions : tuple of str
+        Which captions ``describe`` asks for; empty for all.
     """
 
     path: Path
@@ -78,6 +85,12 @@ class RunRequest:
     debug: bool = False
     address: str | None = None
     url: str = ""
+    captions: tuple[str, ...] = ()
+
+    @property
+    def track_stages(self) -> tuple[str, ...]:
+        """Stages that workers run, track by track: all but the captions, which one model writes for all tracks."""
+        return tuple(name for name in self.stages if name != CAPTIONS)
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,8 @@ class RunPlan:
     stem_bytes : int
         Estimated disk space that stems will take.
     notices : tuple of str
+    captions : CaptionPlan or None
+        What the model that writes captions will do; None where no captions were asked for.
     """
 
     root: Path
@@ -128,6 +143,18 @@ class RunPlan:
     seconds: float
     stem_bytes: int
     notices: tuple[str, ...]
+    captions: "CaptionPlan | None" = None
+
+    @property
+    def waiting(self) -> list[Track]:
+        """Tracks that workers have something to do with."""
+        return [track for track in self.tracks if str(track.path) in self.todo or str(track.path) in self.unreadable]
+
+    @property
+    def idle(self) -> int:
+        """Number of tracks with nothing to do."""
+        busy = {*self.waiting, *(self.captions.todo if self.captions else ())}
+        return len(self.tracks) - len(busy)
 
 
 def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
@@ -161,15 +188,16 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     if left_out:
         notices.append(f"{len(left_out)} tracks are excluded by mirkit.toml")
         notices += [f"{track.name}: {why}" for track, why in left_out.items() if len(left_out) <= _NAMED]
+    stages = request.track_stages
     found = outstanding(
-        included,
+        included if stages else (),
         root,
-        request.stages,
+        stages,
         backends,
         settings,
         overwrite=request.overwrite,
         replaces=request.replaces,
-        many=request.batch,
+        many=request.batch and bool(stages),
         jobs=request.jobs or settings.run.jobs or engines.cores(),
     )
     todo = found.todo
@@ -207,7 +235,16 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
         minutes * sum(shares[name] * per_minute[name] for name in shares),
         stem_bytes,
         tuple(notices),
+        _captions(request, included, settings) if CAPTIONS in request.stages else None,
     )
+
+
+def _captions(request: RunRequest, tracks: Sequence[Track], settings: Settings) -> "CaptionPlan":
+    from mirkit.pipeline.captioning.plan import plan_captions
+
+    backend = request.fixed.get("texts", settings.backends.texts)
+    settings = replace(settings, backends=replace(settings.backends, texts=backend))
+    return plan_captions(tracks, settings, request.captions, overwrite=request.overwrite)
 
 
 def _replaced(request: RunRequest, settings: Settings, tracks: list[Track]) -> list[str]:
@@ -253,7 +290,7 @@ def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
 
 def _choices(request: RunRequest, settings: Settings) -> dict[str, str]:
     """Backend that was named, or ``auto``, for each task that the stages of a request have."""
-    jobs = {stage(name).job for name in with_needs(request.stages)}
+    jobs = {stage(name).job for name in with_needs(request.track_stages)}
     return {job: request.fixed.get(job, getattr(settings.backends, job)) for job in JOBS if job in jobs}
 
 
@@ -298,8 +335,8 @@ def _backends(
                 if not row.explicit_only:
                     notices.append(models.unavailable(row, settings, brief=True))
         resolved[job] = name
-    blocked = [name for name in request.stages if stage(name).job and not resolved[stage(name).job]]
-    if blocked and len(blocked) == len(request.stages):
+    blocked = [name for name in request.track_stages if stage(name).job and not resolved[stage(name).job]]
+    if blocked and len(blocked) == len(request.track_stages):
         job = stage(blocked[0]).job
         raise MissingExtra("; ".join(models.unavailable(row, settings) for row in models.backends_of(job)))
     return resolved, fresh, notices

@@ -1,7 +1,7 @@
 """Carry out a plan: every track goes through an engine, outcomes are yielded as they come, and a log is written."""
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,18 +36,32 @@ def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Ge
     TrackOutcome
         Of each track that has something to do, in the order in which they finish.
     """
-    todo = [track for track in plan.tracks if str(track.path) in plan.todo or str(track.path) in plan.unreadable]
+    todo = plan.waiting
     _clean(plan, todo)
-    if not todo:
+    if plan.idle == len(plan.tracks):
         return
     count = workers(plan, request)
-    if not has_compiled():
+    if todo and not has_compiled():
         notify("the first run compiles what it needs, which takes up to a minute")
     log = logged(plan.root, notify, request.url, **_start(plan, request, count)) if request.batch else unlogged()
-    with log as write, closing(_outcomes(plan, request, todo, count, notify)) as outcomes:
-        for outcome in outcomes:
-            write(**_line(outcome))
-            yield outcome
+    failed: dict[str, dict[str, str]] = {}
+    with log as write, ExitStack() as stack:
+        if todo:
+            for outcome in stack.enter_context(closing(_outcomes(plan, request, todo, count, notify))):
+                write(**_line(outcome))
+                if outcome.failures and plan.captions:
+                    failed[outcome.track] = outcome.failures
+                yield outcome
+        if plan.captions:
+            from mirkit.pipeline.captioning import plan_again, run_captions
+
+            # What has been measured meanwhile may stand in the prompts.
+            captions = plan_again(plan.captions.job, plan.captions.tracks) if todo else plan.captions
+            described = run_captions(captions, plan.root, notify, debug=request.debug)
+            for outcome in stack.enter_context(closing(described)):
+                # The last line of a track in the log is its state.
+                write(**_line(replace(outcome, failures=failed.get(outcome.track, {}) | outcome.failures)))
+                yield outcome
 
 
 def workers(plan: RunPlan, request: RunRequest) -> int:
@@ -151,13 +165,23 @@ def _outcome(done: engines.ItemResult[TrackJob, TrackOutcome]) -> TrackOutcome:
 def _start(plan: RunPlan, request: RunRequest, count: int) -> dict[str, object]:
     return {
         "stages": request.stages,
-        "methods": plan.backends,
-        "workers": count,
+        "methods": plan.backends | ({"texts": plan.captions.captioner.backend} if plan.captions else {}),
+        "workers": count if request.track_stages or not plan.captions else plan.captions.captioner.parallel,
         "tracks": len(plan.tracks),
-        "todo": len(plan.todo) + len(plan.unreadable),
-        "minutes": round(plan.minutes, 1),
-        "expected": round(plan.seconds / count, 1),
+        "todo": outcomes(plan),
+        "minutes": round(plan.minutes or (plan.captions.audio_seconds / 60 if plan.captions else 0.0), 1),
+        "expected": round(expected_seconds(plan, count), 1),
     }
+
+
+def outcomes(plan: RunPlan) -> int:
+    """Number of outcomes that a run yields: a track that is measured and then described has two."""
+    return len(plan.waiting) + (len(plan.captions.todo) if plan.captions else 0)
+
+
+def expected_seconds(plan: RunPlan, workers: int) -> float:
+    """Estimated time of a run (s)."""
+    return plan.seconds / workers + ((plan.captions.seconds or 0.0) if plan.captions else 0.0)
 
 
 def _line(outcome: TrackOutcome) -> dict[str, object]:

@@ -72,21 +72,43 @@ class RunSummary:
 
     idle: int
     keep_all: bool
-    done: int = 0
     sound: float = 0.0
     clips: int = 0
-    failed: list[str] = field(default_factory=list)
-    tracks: list[dict[str, Any]] = field(default_factory=list)
+    _entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _ok: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def tracks(self) -> list[dict[str, Any]]:
+        """The outcomes, one entry a track, where all of them are kept."""
+        return list(self._entries.values())
+
+    @property
+    def done(self) -> int:
+        """Number of tracks of which nothing failed."""
+        return sum(self._ok.values())
+
+    @property
+    def failed(self) -> list[str]:
+        """Tracks of which something failed."""
+        return [track for track, ok in self._ok.items() if not ok]
 
     def add(self, outcome: TrackOutcome) -> None:
-        """Count one more."""
-        self.done += outcome.ok
+        """Add an outcome; a track that is measured and then described has two."""
+        self._ok[outcome.track] = self._ok.get(outcome.track, True) and outcome.ok
         self.sound += outcome.duration
         self.clips += outcome.clips
-        if not outcome.ok:
-            self.failed.append(outcome.track)
         if self.keep_all:
-            self.tracks.append(asdict(outcome) | {"ok": outcome.ok})
+            entry = asdict(outcome) | {"ok": outcome.ok}
+            before = self._entries.get(outcome.track)
+            self._entries[outcome.track] = _merged(before, entry) if before else entry
+
+
+def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Two outcomes of a track as one entry."""
+    joined = {name: (*first[name], *second[name]) for name in ("done", "skipped", "notes")}
+    joined |= {name: first[name] | second[name] for name in ("failures", "seconds")}
+    joined |= {name: max(first[name], second[name]) for name in ("duration", "clips")}
+    return second | joined | {"ok": first["ok"] and second["ok"]}
 
 
 def summary(tally: RunSummary, seconds: float, *, quiet: bool) -> None:

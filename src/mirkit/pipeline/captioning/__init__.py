@@ -1,6 +1,6 @@
-"""Texts for many tracks: one model, loaded once, and every text stored as soon as it is there."""
+"""Captions for many tracks: one model, loaded once, and threads around it; each caption is stored at once."""
 
-from mirkit.pipeline.captioning.plan import CaptionPlan, make_plan
-from mirkit.pipeline.captioning.run import run
+from mirkit.pipeline.captioning.plan import CaptionPlan, plan_again, plan_captions
+from mirkit.pipeline.captioning.run import run_captions
 
-__all__ = ["CaptionPlan", "make_plan", "run"]
+__all__ = ["CaptionPlan", "plan_again", "plan_captions", "run_captions"]

@@ -1,34 +1,29 @@
-"""A run of captions before it starts: tracks, model, what is done already, how long it will take."""
+"""The captions of a run before it starts: model, what is done already, how long it will take."""
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from mirkit.audio import probe
 from mirkit.captions.estimate import seconds as estimate_seconds
 from mirkit.captions.excerpt import context_tokens, heard_seconds, sound_tokens
-from mirkit.dataset.exclusion import reason
 from mirkit.errors import MirkitError, SettingsError
 from mirkit.models.captioners import Captioner, Requirements
 from mirkit.models.captioners.selection import choose
 from mirkit.pipeline.captioning.store import CaptionJob, CaptionState, inspect_captions
-from mirkit.pipeline.plan import RunRequest, tracks_of
-from mirkit.store import read_settings, with_values
+from mirkit.settings import Settings
 from mirkit.track import Track
 
 
 @dataclass(frozen=True)
 class CaptionPlan:
-    """A run before it starts.
+    """The captions of a run before it starts.
 
     Attributes
     ----------
-    root : Path
-        The data set.
     job : CaptionJob
     tracks : tuple of Track
-        Those of ``[exclude]`` left out.
     todo : tuple of Track
         Those that have something to do, or cannot be read: they fail with a line of their own.
     prompts : int
@@ -48,7 +43,6 @@ class CaptionPlan:
     notices : tuple of str
     """
 
-    root: Path
     job: CaptionJob
     tracks: tuple[Track, ...]
     todo: tuple[Track, ...]
@@ -68,34 +62,35 @@ class CaptionPlan:
         return self.job.captioner
 
 
-def make_plan(request: RunRequest, fields: tuple[str, ...] = ()) -> CaptionPlan:
-    """Find tracks and model, and see which captions are done.
+def plan_captions(
+    tracks: Sequence[Track], settings: Settings, fields: tuple[str, ...] = (), *, overwrite: bool = False
+) -> CaptionPlan:
+    """Choose the model, and see which captions of tracks are done.
 
     Parameters
     ----------
-    request : RunRequest
+    tracks : sequence of Track
+    settings : Settings
     fields : tuple of str
         Which captions; empty for all.
+    overwrite : bool
 
     Raises
     ------
-    MissingInput
-        There is no track.
     MissingExtra, WeightsError, ModelError
         The model cannot be used: one line that says what is missing, from where, and its license.
     SettingsError
-        The settings file or an option is wrong.
+        The settings, or one of the fields, are wrong.
     """
-    tracks, root, problems = tracks_of(request)
-    settings = with_values(read_settings(root), request.overrides, "command line")
-    settings = replace(settings, backends=replace(settings.backends, **request.fixed))
-    job = CaptionJob(choose(settings), settings, fields, request.overwrite)
+    job = CaptionJob(choose(settings), settings, fields, overwrite)
     _check_fields(job)
-    included = [track for track in tracks if not reason(track, root, settings.exclude)]
-    if len(included) < len(tracks):
-        problems.append(f"{len(tracks) - len(included)} tracks are excluded by mirkit.toml")
+    return plan_again(job, tracks)
+
+
+def plan_again(job: CaptionJob, tracks: Sequence[Track]) -> CaptionPlan:
+    """Plan for a job that is known, on tracks as they are now."""
     todo, totals = [], _Totals(job)
-    for track in included:
+    for track in tracks:
         try:
             state = inspect_captions(track, job, hashed=False)
             totals.add(track, state)
@@ -104,11 +99,9 @@ def make_plan(request: RunRequest, fields: tuple[str, ...] = ()) -> CaptionPlan:
         else:
             if state.any:
                 todo.append(track)
-    impossible = [f"{field}: {why} in {n} tracks" for (field, why), n in totals.impossible.items()]
     return CaptionPlan(
-        root,
         job,
-        tuple(included),
+        tuple(tracks),
         tuple(todo),
         totals.prompts,
         totals.stored,
@@ -118,7 +111,7 @@ def make_plan(request: RunRequest, fields: tuple[str, ...] = ()) -> CaptionPlan:
         totals.tokens,
         totals.max_new_tokens,
         totals.seconds,
-        (*problems, *impossible),
+        tuple(f"{field}: {why} in {n} tracks" for (field, why), n in totals.impossible.items()),
     )
 
 

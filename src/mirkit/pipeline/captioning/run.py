@@ -9,9 +9,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 
@@ -31,10 +32,8 @@ from mirkit.pipeline.captioning.store import (
     postprocess,
     store_attempt,
 )
-from mirkit.pipeline.plan import RunRequest
-from mirkit.pipeline.run_log import logged, unlogged
 from mirkit.pipeline.task import TrackOutcome
-from mirkit.store import LOCK_NAME, LockedError, lock, printable, remove_orphans
+from mirkit.store import LOCK_NAME, LockedError, lock, printable
 from mirkit.track import Track
 
 #: Share of the tokens of the audio that must be cached from the second question on; less is a miss.
@@ -67,15 +66,20 @@ class _Turn:
         return TrackOutcome(self.name, done, skipped, self.failures, notes, self.seconds, self.duration, self.busy)
 
 
-def run(plan: CaptionPlan, request: RunRequest, notify: Callable[[str], None]) -> Generator[TrackOutcome, None, None]:
-    """Carry out a plan.
+def run_captions(
+    plan: CaptionPlan, root: Path, notify: Callable[[str], None], *, debug: bool
+) -> Generator[TrackOutcome, None, None]:
+    """Carry out the captions of a run.
 
     Parameters
     ----------
     plan : CaptionPlan
-    request : RunRequest
+    root : Path
+        The data set; outcomes have the path of a track in it.
     notify : callable
         Called with lines that concern the whole run.
+    debug : bool
+        Print the traceback of an error.
 
     Yields
     ------
@@ -87,28 +91,22 @@ def run(plan: CaptionPlan, request: RunRequest, notify: Callable[[str], None]) -
     MirkitError
         The model cannot be loaded, or is gone: the other tracks are left for the next run.
     """
-    for folder in {track.folder for track in plan.tracks if track.unclean}:
-        with suppress(MirkitError):  # a folder that cannot be written to stays as it is
-            remove_orphans(folder)
     if not plan.todo:
         return
     with ExitStack() as stack:
-        write = stack.enter_context(logged(plan.root, notify, "", **_start(plan)) if request.batch else unlogged())
         if plan.prompts:
             for line in stack.enter_context(plan.captioner.loaded(plan.need)):
                 notify(line)
-        threads = _Threads(plan, request, notify)
+        threads = _Threads(plan, root, notify, debug=debug)
         stack.callback(threads.stop)
-        for outcome in threads.outcomes():
-            write(track=outcome.track, done=outcome.done, failures=outcome.failures)
-            yield outcome
+        yield from threads.outcomes()
 
 
 class _Threads:
     """One thread that decodes, and one for each slot of the model."""
 
-    def __init__(self, plan: CaptionPlan, request: RunRequest, notify: Callable[[str], None]) -> None:
-        self._plan, self._request, self._notify = plan, request, notify
+    def __init__(self, plan: CaptionPlan, root: Path, notify: Callable[[str], None], *, debug: bool) -> None:
+        self._plan, self._root, self._notify, self._debug = plan, root, notify, debug
         self._slots = max(1, min(plan.captioner.parallel, len(plan.todo)))
         self._ready: queue.Queue[_Turn | None] = queue.Queue(maxsize=1)
         self._finished: queue.SimpleQueue[_Turn | Exception | None] = queue.SimpleQueue()
@@ -180,7 +178,7 @@ class _Threads:
 
     def _prepare(self, track: Track) -> _Turn:
         """Lock a track, store what needs no question, and decode it if the model has to be asked."""
-        root, claim, job = self._plan.root, ExitStack(), self._plan.job
+        root, claim, job = self._root, ExitStack(), self._plan.job
         name = track.path.relative_to(root).as_posix() if track.path.is_relative_to(root) else track.name
         turn = _Turn(track, name, claim)
         try:
@@ -258,7 +256,7 @@ class _Threads:
             )
 
     def _fail(self, turn: _Turn, error: Exception) -> None:
-        if self._request.debug:
+        if self._debug:
             traceback.print_exception(error)
         bug = f"{type(error).__name__}: {error} (a bug: run with --debug and report it)"
         turn.failures["track"] = str(error) if isinstance(error, MirkitError) else bug
@@ -303,15 +301,3 @@ def decode_excerpt(audio: Audio, job: CaptionJob, name: str) -> tuple[FloatArray
 def _lock_name(track: Track) -> str:
     """Name of the lock that keeps other runs of captions off a track; measuring may go on beside it."""
     return f"{LOCK_NAME}-texts" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")
-
-
-def _start(plan: CaptionPlan) -> dict[str, object]:
-    return {
-        "stages": [STAGE],
-        "methods": {"texts": plan.captioner.backend},
-        "workers": plan.captioner.parallel,
-        "tracks": len(plan.tracks),
-        "todo": len(plan.todo),
-        "minutes": round(plan.audio_seconds / 60, 1),
-        "expected": round(plan.seconds or 0.0, 1),
-    }
