@@ -115,7 +115,7 @@ def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:
     # Its path in the data set, because a name may occur in two folders.
     name = track.path.relative_to(plan.root).as_posix() if track.path.is_relative_to(plan.root) else track.name
     path = Path(name) if request.url else track.path
-    what = (request.stages, plan.backends, plan.settings, request.overwrite, request.replaces, request.debug)
+    what = (request.track_stages, plan.backends, plan.settings, request.overwrite, request.replaces, request.debug)
     return TrackJob(path, *what, name, url=request.url, planned=plan.todo.get(str(track.path), {}))
 
 

@@ -256,6 +256,51 @@ def test_contradictions_are_flagged_and_mended(
     assert "0 of 9 claims that can be checked are contradicted, 0 %" in capsys.readouterr().out
 
 
+def test_run_writes_captions_after_the_measurements(
+    server: TextServer, library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MIRKIT_TEXTS_URL", server.url)
+    monkeypatch.setenv("MIRKIT_RUN_JOBS", "1")
+    # A question that can be asked only once the track has been measured.
+    (library / "mirkit.toml").write_text('[texts.prompts]\nlength = "What happens in {duration}?"\n')
+    (library / "song 2.flac").write_bytes(b"no audio")
+    words = ["run", str(library), "--captions", "--organize", "off", "--json"]
+    assert main([*words, "--dry-run"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["captions"]["prompts"] == 2 * len(QUESTIONS)
+    assert not server.asked
+    assert main(words) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["summary"] | {"seconds": 0} == {"done": 2, "skipped": 0, "failed": 1, "seconds": 0}
+    assert [row["track"] for row in result["tracks"] if not row["ok"]] == ["song 2.flac"]
+    for i in range(2):
+        assert info(library, i).keys() >= {*TEXT_KEYS, "music_flamingo_length", "lufs"}
+        (row,) = (row for row in result["tracks"] if row["track"] == f"song {i}.flac")
+        assert {"separate", "loudness", "describe/full", "describe/length"} <= set(row["done"])
+    assert len(server.asked) == 2 * (len(QUESTIONS) + 1)
+    prompts = [audio_and_prompt(body)[1] for body in server.asked]
+    assert [prompt for prompt in prompts if "happens" in prompt] == ["What happens in 0:02?"] * 2
+    (library / "song 2.flac").unlink()
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["summary"]["skipped"] == 2
+    assert len(server.asked) == 2 * (len(QUESTIONS) + 1), "nothing is asked again"
+    main(["status", str(library), "--json"])
+    status = json.loads(capsys.readouterr().out)
+    assert "describe/full" in json.dumps(status)
+
+
+def test_run_with_captions_but_no_model_is_refused_before_any_work(
+    library: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MIRKIT_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    assert main(["run", str(library), "--captions", "--organize", "off", "--quiet"]) == 1
+    assert "no model that describes music is here" in capsys.readouterr().err
+    assert not list(library.glob("*.INFO"))
+    assert main(["run", "s3://bucket/music", "--captions"]) == 2
+
+
 def test_a_cache_that_misses_is_told_once(
     server: TextServer, library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
