@@ -1,1 +1,1 @@
-"""Texts about music as values: what is asked, whether an answer is usable, what it claims, and plain text for T5."""
+"""Captions as values: prompts, whether an answer is usable, which claims it makes, and plain text for T5."""

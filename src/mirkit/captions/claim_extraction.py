@@ -70,13 +70,13 @@ _SHARP = {flat: sharp for sharp, flat in _FLATS.items()} | {"E#": "F", "B#": "C"
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing that a text says.
+    """One claim of a text.
 
     Attributes
     ----------
     kind : str
     said : str
-        The words that say it.
+        The words of the text.
     start, end : int
         Where they stand in the text.
     value : tuple
@@ -92,7 +92,7 @@ class Claim:
 
 
 def claims(text: str) -> list[Claim]:
-    """Find what a normalized text claims, in its order. What is not certain to be a claim is none."""
+    """Find the claims of a normalized text, in order; a doubtful one is left out."""
     found: list[Claim] = []
     at = 0
     for sentence in sentences(text):

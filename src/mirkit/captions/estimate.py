@@ -1,4 +1,4 @@
-"""How long describing takes, guessed before it starts from the size of a model.
+"""Time that captions take, estimated from the size of the model.
 
 Measured on one CPU core with a real-size pair (4.3 GB of weights in 4 bits and an audio encoder of 1.3 GB): 43 s to
 encode a window of 30 s, 5.8 tokens read and 1.62 written a second. For a card the numbers are arithmetic, not
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from mirkit.captions.excerpt import WINDOW
 
 _BYTES = 5.6e9
-#: Of a 300-token bound, what a text comes to in the mean.
+#: Mean length of a text, as a share of its limit of tokens.
 _SHARE_WRITTEN = 0.6
-#: Seconds a track and a question cost whatever the model.
+#: Seconds for a track and for a question, with any model.
 _TRACK, _QUESTION = 0.5, 0.05
 
 
@@ -29,12 +29,12 @@ _CORE, _CARD = Speed(43.0, 5.8, 1.62), Speed(0.1, 4500.0, 110.0)
 
 
 def seconds(sound: float, tokens: int, written: int, questions: int, *, size: int, card: bool, cores: int) -> float:
-    """Guess the time of one track.
+    """Estimate the time of one track (s).
 
     Parameters
     ----------
     sound : float
-        Seconds of it that are heard.
+        Seconds of audio that the model is given.
     tokens : int
         Of sound and prompts, read once.
     written : int

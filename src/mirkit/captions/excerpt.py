@@ -1,4 +1,4 @@
-"""Which part of a track a model hears, and what it costs in tokens."""
+"""Which part of a track a model is given, and how many tokens it has."""
 
 import math
 
@@ -6,27 +6,27 @@ import numpy as np
 
 from mirkit.features.types import FloatArray
 
-#: Rate that the model hears at, Hz; its window, s; its tokens a second.
+#: Sample rate of the model's audio (Hz), its window (s), its tokens a second.
 RATE = 16_000
 WINDOW = 30.0
 TOKENS_PER_SECOND = 25
 TOKENS_PER_WINDOW = 750
-#: What is taken off the end: llama.cpp gives sound within 15 ms of a whole window one more window, of silence.
+#: Seconds cut off the end: llama.cpp adds a window of silence to audio that ends within 15 ms of a whole window.
 TRIM = 0.03
 
 
 def heard_seconds(duration: float, limit: float, *, whole_windows: bool) -> float:
-    """Seconds that a model hears of a track.
+    """Seconds of a track that a model is given.
 
     Parameters
     ----------
     duration : float
         Of the track, s.
     limit : float
-        Most that it may hear, s.
+        Most that it may be given, s.
     whole_windows : bool
-        Its backend fills the last window with silence and hears that too: then only whole windows, less ``TRIM``, are
-        heard where there is at least one.
+        Whether its backend fills the last window with silence and encodes that too. Then only whole windows, less
+        ``TRIM``, are given where there is at least one.
     """
     seconds = min(duration, limit)
     if not whole_windows:
@@ -36,7 +36,7 @@ def heard_seconds(duration: float, limit: float, *, whole_windows: bool) -> floa
 
 
 def cut(samples: FloatArray, seconds: float, choice: str) -> FloatArray:
-    """Take so many seconds out of a track.
+    """Cut an excerpt out of a track.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def _spread(samples: FloatArray, n: int) -> FloatArray:
 
 
 def sound_tokens(seconds: float, *, whole_windows: bool) -> int:
-    """Tokens that so much sound becomes."""
+    """Number of tokens of so many seconds of audio."""
     if whole_windows:
         return TOKENS_PER_WINDOW * math.ceil(seconds / WINDOW)
     return math.ceil(seconds * TOKENS_PER_SECOND)

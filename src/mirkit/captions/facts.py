@@ -1,4 +1,4 @@
-"""Facts from signal beside prose from a model: where they contradict each other, and what to do about it."""
+"""Compare the claims of a caption with measurements, and correct those that are contradicted."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from mirkit.captions.sentences import sentences
 
 #: A tempo within this share of the measured one, or of its half or double, agrees with it.
 TEMPO_TOLERANCE = 0.04
-#: A measured key, or meter, that is less sure contradicts nothing.
+#: A measured key or meter with less confidence contradicts nothing.
 LEAST_CONFIDENCE = 0.6
 #: Share of a track that must be sung to contradict "instrumental", and below which "vocals" is contradicted.
 SUNG, UNSUNG = 0.25, 0.01
@@ -23,7 +23,7 @@ _TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 @dataclass(frozen=True)
 class Facts:
-    """What is measured of a track; None is unknown, and contradicts nothing.
+    """Measurements of a track; None is unknown, and contradicts nothing.
 
     Attributes
     ----------
@@ -64,14 +64,14 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Compared:
-    """A text beside the facts: how many of its claims could be compared, and those that are contradicted."""
+    """Result of a comparison: number of claims that could be compared, and the contradicted ones."""
 
     claims: int
     conflicts: tuple[Conflict, ...]
 
 
 def compare(text: str, facts: Facts) -> Compared:
-    """Compare what a text claims with what is measured."""
+    """Compare the claims of a text with measurements."""
     compared, conflicts = 0, []
     for claim in claims(text):
         verdict = _VERDICTS[claim.kind](claim, facts)
@@ -83,20 +83,20 @@ def compare(text: str, facts: Facts) -> Compared:
 
 
 def fix(text: str, facts: Facts) -> str:
-    """Mend what the facts contradict: a tempo, key or meter is written as measured, another clause is dropped.
+    """Correct what the facts contradict: a tempo, key or meter is written as measured, another clause is dropped.
 
-    Nothing is added that was not claimed, and a text without conflicts stays as it is. The result has none; it may be
-    "" where every sentence had one that could not be mended.
+    Nothing is added, and a text without conflicts stays as it is. The result has none; it is "" where every sentence
+    had one that could not be corrected.
     """
     for conflict in reversed(compare(text, facts).conflicts):
         claim = conflict.claim
-        if mended := _mended(claim, facts):
-            text = text[: claim.start] + mended + text[claim.end :]
+        if corrected := _corrected(claim, facts):
+            text = text[: claim.start] + corrected + text[claim.end :]
     if not compare(text, facts).conflicts:
         return text
     kept = (_without_clause(sentence, facts) for sentence in sentences(text))
     text = " ".join(sentence for sentence in kept if sentence)
-    # A clause that said who "it" is may be gone: what still contradicts goes as a whole.
+    # The clause that "it" refers to may be gone: a sentence that is still contradicted is dropped.
     return " ".join(part for part in sentences(text) if not compare(part, facts).conflicts)
 
 
@@ -156,7 +156,7 @@ _VERDICTS: dict[str, Callable[[Claim, Facts], str | None]] = {
 }
 
 
-def _mended(claim: Claim, facts: Facts) -> str:
+def _corrected(claim: Claim, facts: Facts) -> str:
     """The claim as measured, or "" where it cannot be said in its place."""
     if claim.kind == "tempo" and facts.bpm is not None:
         return re.sub(r"\d[\d.]*(?:\s*(?:-|to|and)\s*\d[\d.]*)?", f"{facts.bpm:.0f}", claim.said, count=1)

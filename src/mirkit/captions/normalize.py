@@ -1,4 +1,4 @@
-"""Text that a T5 tokenizer reads as it was meant.
+"""Text that a T5 tokenizer reads without unknown characters.
 
 T5's vocabulary has no fallback to bytes: a character that it does not know becomes ``<unk>``, and a run of white space,
 a line break too, becomes one space. So a text is brought to one line of ASCII without the few signs that T5 lacks.

@@ -1,4 +1,4 @@
-"""What the model is asked: the manual's five questions, and those of the user."""
+"""The questions that a model is asked: five standard ones, and those of the user."""
 
 import re
 from collections.abc import Mapping
@@ -81,7 +81,7 @@ FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 def questions(own: Mapping[str, str], budgets: Mapping[str, int]) -> tuple[Question, ...]:
-    """Give the five questions and the user's, the latter going before one of the same name.
+    """Give the five questions and the user's; one of the user's replaces the standard one of the same name.
 
     Parameters
     ----------

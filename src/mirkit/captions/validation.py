@@ -1,4 +1,4 @@
-"""Whether an answer is usable, judged by the text alone."""
+"""Whether an answer is usable, decided by its text alone."""
 
 import re
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mirkit.captions.normalize import SPECIAL, THOUGHT, normalize
 from mirkit.captions.sentences import is_whole, sentences, trim, words
 
-#: Fewer words are no description.
+#: Fewer words are not a description.
 LEAST_WORDS = 3
 _OPEN_THOUGHT = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 _BOILERPLATE = re.compile(
@@ -18,7 +18,7 @@ _BOILERPLATE = re.compile(
     r"|how (?:can|may) i help|i don't have (?:access|the ability))",
     re.IGNORECASE,
 )
-#: A phrase of so many words, so often, covering this share of the text, is a loop.
+#: A phrase of this many words that occurs this often and covers this share of the text is a loop.
 _PHRASE, _TIMES, _SHARE = 4, 3, 0.3
 _SAME_WORD = re.compile(r"\b(\w+)(?:\W+\1\b){4,}", re.IGNORECASE)
 _SAME_SIGNS = re.compile(r"(\S{1,8}?)\1{7,}")
@@ -26,7 +26,7 @@ _SAME_SIGNS = re.compile(r"(\S{1,8}?)\1{7,}")
 
 @dataclass(frozen=True)
 class Validation:
-    """An answer made usable, or why it is not.
+    """An answer as a usable text, or why it is not usable.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Validation:
 
 
 def validate(raw: str, finish: str, budget: int) -> Validation:
-    """Check an answer, and bring it to plain text within its budget of words.
+    """Check an answer, and make it plain text within its number of words.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def validate(raw: str, finish: str, budget: int) -> Validation:
 
 
 def loops(text: str) -> bool:
-    """Whether a text repeats itself as a model does that has lost its way."""
+    """Whether a text repeats itself in a loop."""
     if _SAME_WORD.search(text) or _SAME_SIGNS.search(text):
         return True
     listed = re.findall(r"\w+", text.lower())
@@ -97,7 +97,7 @@ def loops(text: str) -> bool:
 
 
 def _trailing(text: str) -> str:
-    """Take off the mark that ends an answer: some servers leave it there."""
+    """Remove the token that ends an answer, which some servers leave there."""
     while (found := list(SPECIAL.finditer(text))) and found[-1].end() == len(text):
         text = text[: found[-1].start()].rstrip()
     return text

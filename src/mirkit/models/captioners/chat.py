@@ -1,4 +1,4 @@
-"""Questions about sound as OpenAI-compatible servers take them, and what some of them understand beyond that."""
+"""Requests about audio in the OpenAI chat format, with the extensions of llama-server and vLLM."""
 
 import base64
 import io
@@ -14,12 +14,12 @@ from mirkit.features.types import FloatArray
 from mirkit.models.captioners import Answer, Prompt
 from mirkit.models.captioners.http_client import HttpClient
 
-#: Signs that a model may be held to: ASCII that T5 knows, without quotes that would end a JSON string.
-_SIGNS = "A-Za-z0-9 .,;:'()%/+&#!?-"
+#: Characters that a model may write: ASCII that T5 knows, without quotes, which would end a JSON string.
+_CHARACTERS = "A-Za-z0-9 .,;:'()%/+&#!?-"
 
 
 def wav(samples: FloatArray) -> bytes:
-    """Mono sound at 16 kHz as a WAV file of 16 bits."""
+    """Encode mono audio at 16 kHz as a WAV file with 16 bits."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
@@ -30,13 +30,13 @@ def wav(samples: FloatArray) -> bytes:
 
 
 def grammar(letters: tuple[int, int]) -> str:
-    """GBNF for a text of so many ASCII signs that begins with a capital or a digit and ends with a full stop."""
+    """GBNF for a text of this many ASCII characters that begins with a capital or a digit and ends with a full stop."""
     least, most = letters
-    return f"root ::= [A-Z0-9] [{_SIGNS}]{{{least - 2},{most - 2}}} [.!?]"
+    return f"root ::= [A-Z0-9] [{_CHARACTERS}]{{{least - 2},{most - 2}}} [.!?]"
 
 
 def schema(prompt: Prompt) -> dict[str, Any]:
-    """JSON schema of an object that holds the asked texts."""
+    """JSON schema of an object with the requested texts."""
     text = {"type": "string", "minLength": prompt.characters[0], "maxLength": prompt.characters[1]}
     return {
         "type": "object",
@@ -47,7 +47,7 @@ def schema(prompt: Prompt) -> dict[str, Any]:
 
 
 class ChatSession:
-    """One track on a server: the sound first and the question last, so that all questions share what was heard.
+    """One track on a server: the audio first and the question last, so that all questions share the encoded audio.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class ChatSession:
                 body["grammar"] = grammar(prompt.characters)
         elif self._profile == "vllm" and not prompt.fields:
             least, most = prompt.characters
-            body["structured_outputs"] = {"regex": f"[A-Z0-9][{_SIGNS}]{{{least - 2},{most - 2}}}[.!?]"}
+            body["structured_outputs"] = {"regex": f"[A-Z0-9][{_CHARACTERS}]{{{least - 2},{most - 2}}}[.!?]"}
         return body
 
 

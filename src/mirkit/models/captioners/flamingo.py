@@ -1,4 +1,4 @@
-"""Music Flamingo by Transformers, either architecture, as its checkpoint says."""
+"""Music Flamingo in Transformers, in either architecture, as the checkpoint states."""
 
 import hashlib
 import importlib.util
@@ -19,16 +19,16 @@ from mirkit.models.safe_load import load_json
 from mirkit.models.state_dict import LOAD_ERRORS
 from mirkit.store import Settings, printable
 
-#: Repositories of the model, the newer one first; they differ in architecture and in how much they hear.
+#: Repositories of the model, the newer one first; they differ in architecture and in how much audio they take.
 REPOSITORIES = ("nvidia/music-flamingo-2601-hf", "nvidia/music-flamingo-hf")
 _SIZE = "16.5 GB"
 _LICENSE = "NVIDIA non-commercial"
-#: Architecture of ``config.json`` -> seconds of sound that it takes.
-_HEARS = {"MusicFlamingoForConditionalGeneration": 1200.0, "AudioFlamingo3ForConditionalGeneration": 600.0}
+#: Architecture of ``config.json`` -> seconds of audio that it takes.
+_MAX_SECONDS = {"MusicFlamingoForConditionalGeneration": 1200.0, "AudioFlamingo3ForConditionalGeneration": 600.0}
 
 
 class Checkpoint:
-    """A folder in the layout of Transformers.
+    """Music Flamingo in a folder in the layout of Transformers.
 
     Raises
     ------
@@ -44,7 +44,7 @@ class Checkpoint:
     license = _LICENSE
     batched = True
     whole_windows = False
-    #: The questions about one track fill a batch already.
+    #: The questions about one track already fill a batch.
     parallel = 1
 
     def __init__(self, settings: Settings) -> None:
@@ -56,7 +56,7 @@ class Checkpoint:
         self._folder = find(settings)
         self.model, self.sha256, self.size = _identity(self._folder)
         self.architecture = _architecture(self._folder)
-        self.max_seconds = _HEARS[self.architecture]
+        self.max_seconds = _MAX_SECONDS[self.architecture]
         self.on_gpu: bool | None = pick(settings.run.device) != "cpu"
         self._loaded: tuple[Any, Any] | None = None
 
@@ -67,7 +67,7 @@ class Checkpoint:
         import transformers
         from safetensors import SafetensorError
 
-        # The newer checkpoint keeps an angle where others keep their length, and is warned of at every track.
+        # Without this, Transformers warns at every track about a field of the newer checkpoint.
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
         device = pick(self._settings.run.device)
@@ -100,7 +100,7 @@ def find(settings: Settings) -> Path:
     Raises
     ------
     WeightsError
-        It is not here: one line that says where from, how large, and under which license.
+        It is not here: one line with its source, size and license.
     """
     refused = f"Music Flamingo: license {_LICENSE}, which --commercial-safe refuses"
     named = settings.texts.model
@@ -125,14 +125,14 @@ def find(settings: Settings) -> Path:
 
 
 def _is_flamingo(folder: Path) -> bool:
-    """Whether a folder holds Music Flamingo, by the architecture or the name that its ``config.json`` states."""
+    """Whether a folder holds Music Flamingo, by the architecture or the name in its ``config.json``."""
     path = folder / "config.json"
     if not path.is_file():
-        return False  # nor can it be loaded
+        return False  # it cannot be loaded either
     config = load_json(path)
     names = config.get("architectures")
-    said = [*(names if isinstance(names, list) else []), config.get("_name_or_path"), config.get("model_type")]
-    return any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", str(name).lower())) for name in said)
+    stated = [*(names if isinstance(names, list) else []), config.get("_name_or_path"), config.get("model_type")]
+    return any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", str(name).lower())) for name in stated)
 
 
 def _architecture(folder: Path) -> str:
@@ -146,13 +146,15 @@ def _architecture(folder: Path) -> str:
     except WeightsError as error:
         raise WeightsError(f"{error}; name another folder") from error
     name = printable(str(names[0]))[:60] if isinstance(names, list) and names else "what it describes"
-    if name not in _HEARS:
-        raise WeightsError(f"{printable(path)}: {name} is no Music Flamingo ({', '.join(_HEARS)}); name another folder")
+    if name not in _MAX_SECONDS:
+        raise WeightsError(
+            f"{printable(path)}: {name} is no Music Flamingo ({', '.join(_MAX_SECONDS)}); name another folder"
+        )
     return name
 
 
 def _identity(folder: Path) -> tuple[str, str, int]:
-    """Name, hash and size of a checkpoint: small files by content, weights by name and size, not to read 16 GB."""
+    """Name, hash and size of a checkpoint; weights are hashed by name and size only, because they have 16 GB."""
     # In Hugging Face's cache the folder is named by its revision, the repository two levels up.
     repository = folder.parent.parent.name
     name = repository.rpartition("--")[2] if repository.startswith("models--") else folder.name
@@ -167,7 +169,7 @@ def _identity(folder: Path) -> tuple[str, str, int]:
 
 
 def _attention(wanted: str, device: str) -> tuple[str, str]:
-    """Choose how attention is computed; the second part says why not otherwise."""
+    """Choose how attention is computed; the second part is the reason against the other way."""
     if wanted == "sdpa":
         return "sdpa", ""
     if importlib.util.find_spec("flash_attn") is None:

@@ -1,4 +1,4 @@
-"""The two files of Music Flamingo for llama.cpp: the model that writes and the encoder that hears."""
+"""The two files of Music Flamingo for llama.cpp: the language model and the audio encoder."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _NAMES_IT = ("name", "basename", "finetune", "url", "repo_url", "repository", "d
 
 @dataclass(frozen=True)
 class Pair:
-    """Model and audio encoder, there and read.
+    """Model and audio encoder that exist and were read.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ def find(settings: Settings) -> Pair:
     Raises
     ------
     WeightsError
-        A file is missing, damaged or refused: one line that says which, from where, and under which license.
+        A file is missing, damaged or refused: one line with its name, source and license.
     """
     named = settings.texts.model or DEFAULT
     row = NAMES.get(named) or next((row for row in NAMES.values() if row.name == named), None)
@@ -79,14 +79,14 @@ def find(settings: Settings) -> Pair:
 
 
 def lacking(row: Model, settings: Settings) -> str:
-    """Say why one of the manual's models cannot be used, or ""."""
+    """Give the reason why a model of the user manual cannot be used, or ""."""
     if settings.run.commercial_safe:
         return weights.unavailable_reason(row, settings.run)
     files = missing(row)
     if not files:
         return ""
     # The model and its encoder come from two places.
-    told = ", ".join(f"{file.name} ({megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files)
+    sources = ", ".join(f"{file.name} ({megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files)
     folder = printable(cache() / row.backend)
     return (
         f"{row.title} needs {told}: not here; mirkit models fetch {row.name}, or put them into {folder}, "

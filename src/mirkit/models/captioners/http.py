@@ -1,4 +1,4 @@
-"""Any server that speaks OpenAI's chat with sound: llama-server, vLLM, hosted."""
+"""A server with the OpenAI chat API and audio input: llama-server, vLLM, or a hosted service."""
 
 import os
 import urllib.parse
@@ -20,14 +20,14 @@ _OWNERS = {"llamacpp": "llama", "vllm": "vllm"}
 
 
 class Server:
-    """A server that somebody else runs.
+    """A server that mirkit does not start.
 
     Raises
     ------
     SettingsError
-        The settings name no address, or one that the network could listen to and the user has not allowed.
-    Hopeless
-        It cannot be reached, knows no such model, or cannot hear.
+        The settings name no address, or one without encryption that the user has not allowed.
+    CaptionerUnavailable
+        It cannot be reached, does not have the model, or takes no audio.
     """
 
     backend = "http"
@@ -63,7 +63,7 @@ class Server:
             self._look(texts)
 
     def _look(self, texts: CaptionSettings) -> None:
-        """See what a llama server says of itself: whether it hears, and how many tracks it takes at a time."""
+        """Check that a llama server takes audio, and limit the tracks at a time to its slots."""
         props: Any = self._wire.get("/props")
         if not (props.get("modalities") or {}).get("audio"):
             raise CaptionerUnavailable(f"{texts.url} cannot hear: start it with --mmproj and the audio encoder")
@@ -87,12 +87,12 @@ def _origin(url: str) -> str:
 
 
 def _check_encrypted(texts: CaptionSettings) -> None:
-    """Refuse to send sound, and a key, readable through a network, unless the user has allowed it for this host.
+    """Refuse to send audio and a key without encryption, unless the user has allowed it for this host.
 
     Raises
     ------
     SettingsError
-        It would be.
+        The connection is not encrypted, and the host is neither this machine nor allowed.
     """
     url = texts.url or ""
     parts = urllib.parse.urlsplit(url)

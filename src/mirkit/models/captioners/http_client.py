@@ -1,4 +1,4 @@
-"""JSON over HTTP to a server of texts: patient with what passes, clear about what does not."""
+"""JSON over HTTP to a server of captions: passing errors are retried, all others end in one clear line."""
 
 import http.client
 import ipaddress
@@ -14,7 +14,7 @@ from mirkit import __version__
 from mirkit.errors import ModelError
 from mirkit.models.captioners import CaptionerUnavailable
 
-#: Tries of one request, and seconds between them: doubled each time, at most the last.
+#: Attempts of one request; seconds before the second one, doubled each time up to the longest pause.
 TRIES = 4
 _PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
@@ -27,7 +27,7 @@ _MAX_BYTES = 16 * 2**20
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address is one of this machine, which no network sees."""
+    """Whether an address is on the loopback interface of this machine."""
     host = urllib.parse.urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -50,13 +50,13 @@ class HttpClient:
     Parameters
     ----------
     url : str
-        Its address, without ``/v1``.
+        Address, without ``/v1``.
     key : str
-        Sent as a bearer token where it is not ""; never logged, never followed elsewhere by a redirect.
+        Sent as a bearer token where it is not ""; it is never logged, and redirects are not followed.
     timeout : float
-        Seconds without an answer.
+        Seconds to wait for an answer.
     sleep : callable
-        What waits between tries.
+        Waits between attempts.
     """
 
     def __init__(self, url: str, key: str, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -76,16 +76,16 @@ class HttpClient:
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Send JSON, get JSON.
 
-        A server that is busy, stumbles, breaks off, is slow or answers nonsense is asked again, a few times.
+        A request is repeated a few times where the server is busy, fails, breaks off, is slow or answers no JSON.
 
         Raises
         ------
         TooLongError
             The server's context is too small.
         Hopeless
-            It cannot be reached, or refuses whatever is asked.
+            It cannot be reached, or refuses every request.
         ModelError
-            It refuses this.
+            It refuses this request.
         """
         return self._request(path, json.dumps(body).encode(), TRIES)
 
@@ -126,32 +126,32 @@ class HttpClient:
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         try:
-            told = json.loads(error.read(_MAX_BYTES))
+            reply = json.loads(error.read(_MAX_BYTES))
         except (ValueError, OSError, http.client.HTTPException):
-            told = {}
-        inner = told.get("error", told) if isinstance(told, dict) else {}
+            reply = {}
+        inner = reply.get("error", reply) if isinstance(reply, dict) else {}
         inner = inner if isinstance(inner, dict) else {"message": str(inner)}
-        says = " ".join(str(inner.get("message") or error.reason).split())[:200]
-        if error.code == 400 and (inner.get("type") == "exceed_context_size_error" or "max_model_len" in says):
+        message = " ".join(str(inner.get("message") or error.reason).split())[:200]
+        if error.code == 400 and (inner.get("type") == "exceed_context_size_error" or "max_model_len" in message):
             return TooLongError(inner.get("n_prompt_tokens"), inner.get("n_ctx"))
         if error.code in _HOPELESS:
             return CaptionerUnavailable(f"{self.url} {_HOPELESS[error.code]}")
         if error.code in _PASSING:
             after = error.headers.get("Retry-After", "")
-            return _PassingError(f"answers {error.code}: {says}", after=float(after) if after.isdecimal() else 0.0)
-        return ModelError(f"{self.url} answers {error.code}: {says}")
+            return _PassingError(f"answers {error.code}: {message}", after=float(after) if after.isdecimal() else 0.0)
+        return ModelError(f"{self.url} answers {error.code}: {message}")
 
 
 class _PassingError(Exception):
-    """What may be better the next time."""
+    """An error that may not occur again."""
 
-    def __init__(self, says: str, *, after: float = 0.0, gone: bool = False) -> None:
-        super().__init__(says)
+    def __init__(self, message: str, *, after: float = 0.0, gone: bool = False) -> None:
+        super().__init__(message)
         self.after, self.gone = after, gone
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry key and sound to where nobody sent them."""
+    """Follows no redirect, which would send key and audio to another server."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None

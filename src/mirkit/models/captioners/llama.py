@@ -1,4 +1,4 @@
-"""llama.cpp's server, owned by this process: in it from the wheel ``xllamacpp``, else the program ``llama-server``.
+"""The server of llama.cpp, started by this process: inside it with the wheel ``xllamacpp``, else as ``llama-server``.
 
 It listens on the loopback interface only, at a port that the system gives, and wants a key that only this process
 knows. Its context is as large as the longest sound needs, for each of the tracks that are described at a time.
@@ -28,7 +28,7 @@ from mirkit.models.captioners.http_client import HttpClient
 from mirkit.store import Settings, printable
 
 _HOST = "127.0.0.1"
-#: Layers to put on a card, where there is one: all.
+#: Number of layers on the GPU, where there is one: all.
 _LAYERS = 999
 #: Seconds that a model may take to load.
 _LOADING = 1800.0
@@ -36,7 +36,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class LlamaServer:
-    """A server of our own.
+    """A llama.cpp server that this process starts and stops.
 
     Raises
     ------
@@ -50,7 +50,7 @@ class LlamaServer:
     address = ""
     batched = False
     whole_windows = True
-    #: What the preview model takes, the one that there are GGUF files of.
+    #: Limit of the preview model, the only one with GGUF files.
     max_seconds = 600.0
 
     def __init__(self, settings: Settings) -> None:
@@ -85,7 +85,7 @@ class LlamaServer:
 
 
 def program(settings: Settings) -> Path | None:
-    """``llama-server`` where it was named, or where the wheel is not installed; None: the wheel.
+    """Find ``llama-server`` where it was named, or where the wheel is not installed; None is the wheel.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _as_program(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
     if (threads := _threads()) is not None:
         command += ["-t", str(threads)]
     with tempfile.TemporaryFile() as log:
-        # The key travels in the environment: everybody may read a command line.
+        # The key is passed in the environment, because other users can read a command line.
         process = _start(command, log, {"LLAMA_API_KEY": key})
         try:
             _wait(process, HttpClient(f"http://{_HOST}:{port}", key, 5.0), pair.name, log)
@@ -178,12 +178,12 @@ def _wait(process: "subprocess.Popen[bytes]", wire: HttpClient, name: str, log: 
 
 
 def find_program(name: str, named: str | None) -> Path | None:
-    """Path of a program: the one that the settings name, else one on the path; None where there is none.
+    """Find a program: the one that the settings name, else the one on the PATH; None where there is none.
 
     Raises
     ------
     MissingExtra
-        The one that was named is not there, or is no program.
+        The named one does not exist, or is not executable.
     """
     if named is None:
         found = shutil.which(name)
@@ -199,15 +199,15 @@ def find_program(name: str, named: str | None) -> Path | None:
 
 
 def _threads() -> int | None:
-    """Threads that ``OMP_NUM_THREADS`` allows, as it does to every other library; None where it does not say."""
-    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return int(told) if told.isdecimal() and int(told) > 0 else None
+    """Threads that ``OMP_NUM_THREADS`` allows; None where it is not set."""
+    count = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(count) if count.isdecimal() and int(count) > 0 else None
 
 
 def _start(
     command: Sequence[str | Path], log: IO[bytes], environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program whose output goes into a file. Where the system can (Linux), it dies with this process."""
+    """Start a program whose output goes into a file. On Linux it ends with this process, even if that is killed."""
     return subprocess.Popen(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
@@ -219,7 +219,7 @@ def _start(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a program: politely, then not."""
+    """Terminate a program, and kill it if it does not end."""
     process.terminate()
     try:
         process.wait(5.0)

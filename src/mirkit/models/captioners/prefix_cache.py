@@ -1,4 +1,4 @@
-"""Sound encoded once, its keys and values computed once, and all questions about it written as one batch."""
+"""Audio encoded once, its keys and values computed once, and all questions about it answered as one batch."""
 
 import copy
 import inspect
@@ -28,7 +28,7 @@ class SharedPrefix:
 
     def __init__(self, processor: Any, network: Any, samples: FloatArray) -> None:
         if not len(samples):
-            raise ModelError("there is no sound to describe")  # the processor would leave it out and not say so
+            raise ModelError("there is no sound to describe")  # the processor would leave it out without an error
         self._processor, self._network, self._samples = processor, network, samples
         self._first: list[int] = []
         self._cache: Any = None
@@ -58,13 +58,13 @@ class SharedPrefix:
         return int(self._network.config.audio_token_id)
 
     def _tokens(self, prompt: str) -> list[int]:
-        """A prompt with one token for all of the sound."""
+        """Tokens of a prompt, with one token for all of the audio."""
         text = self._processor.apply_chat_template(_turn(prompt, None), tokenize=False, add_generation_prompt=True)
         tokens: list[int] = self._processor.tokenizer(text)["input_ids"]
         return tokens
 
     def _listen(self, prompt: str, bare: list[int]) -> None:
-        """Encode the sound and run the first part through the network."""
+        """Encode the audio and run the first part through the network."""
         import torch
         from transformers import DynamicCache
 
@@ -83,12 +83,12 @@ class SharedPrefix:
             raise ModelError("this checkpoint's template does not put the sound before the question")
         features = torch.as_tensor(inputs["input_features"]).to(device, network.dtype)
         mask = torch.as_tensor(inputs["input_features_mask"]).to(device)
-        # The newer architecture tells the time by where the sound stands.
+        # The newer architecture derives the time from the position of the audio.
         takes_ids = "input_ids" in inspect.signature(network.get_audio_features).parameters
         more = {"input_ids": whole.to(device)} if takes_ids else {}
-        heard = network.get_audio_features(features, mask, return_dict=True, **more).pooler_output
+        encoded = network.get_audio_features(features, mask, return_dict=True, **more).pooler_output
         embedded = network.get_input_embeddings()(first)
-        embedded = embedded.masked_scatter((first == self._sound).unsqueeze(-1), heard.to(embedded.dtype))
+        embedded = embedded.masked_scatter((first == self._sound).unsqueeze(-1), encoded.to(embedded.dtype))
         cache = DynamicCache(config=network.config.get_text_config())
         network.model.language_model(inputs_embeds=embedded, past_key_values=cache, use_cache=True)
         self._first, self._cache = first[0].tolist(), cache
@@ -107,7 +107,7 @@ class SharedPrefix:
         cache.batch_repeat_interleave(len(rows))
         warm = prompts[0].temperature
         torch.manual_seed(prompts[0].seed)
-        # All that a checkpoint may have settings of its own for is said, so that both architectures write alike.
+        # Every setting that a checkpoint may bring is given, so that both architectures write alike.
         out = self._network.generate(
             input_ids=ids,
             attention_mask=mask,
@@ -131,14 +131,14 @@ class SharedPrefix:
         filler = self._network.generation_config.pad_token_id
         return int(min(self._ends) if filler is None else filler)
 
-    def _answer(self, prompt: Prompt, heard: int, tokens: list[int]) -> Answer:
+    def _answer(self, prompt: Prompt, prompt_tokens: int, tokens: list[int]) -> Answer:
         tokens = tokens[: prompt.tokens]
         end = next((i for i, token in enumerate(tokens) if token in self._ends), None)
         text = self._processor.tokenizer.decode(tokens[:end])
         return Answer(
             text,
             "length" if end is None else "stop",
-            heard,
+            prompt_tokens,
             cached_tokens=len(self._first),
             completion_tokens=len(tokens[:end]),
         )
