@@ -89,7 +89,7 @@ def lacking(row: Model, settings: Settings) -> str:
     sources = ", ".join(f"{file.name} ({megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files)
     folder = printable(cache() / row.backend)
     return (
-        f"{row.title} needs {told}: not here; mirkit models fetch {row.name}, or put them into {folder}, "
+        f"{row.title} needs {sources}: not here; mirkit models fetch {row.name}, or put them into {folder}, "
         f"or say --model FILE (license: {row.license})"
     )
 
