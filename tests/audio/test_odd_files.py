@@ -16,7 +16,7 @@ from audio_files import KINDS, as_float, feed, id3, music, picture, write
 
 from mirkit.audio import open_audio, probe, read_tags
 from mirkit.errors import AudioError
-from mirkit.track import SOUND_SUFFIXES
+from mirkit.track import AUDIO_SUFFIXES
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="names and files that Windows does not have")
 
@@ -118,7 +118,7 @@ def test_text_that_is_called_music(name: str, sound: bytes, tmp_path: Path) -> N
         open_audio(tmp_path / name).samples()
 
 
-@pytest.mark.parametrize("suffix", sorted(SOUND_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(AUDIO_SUFFIXES))
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_that_is_called_music(suffix: str, seed: int, tmp_path: Path) -> None:
     (tmp_path / f"x{suffix}").write_bytes(np.random.default_rng(seed).bytes(100_000))

@@ -29,7 +29,7 @@ def is_our_midi(path: Path) -> bool:
 
 
 def format_midi(hits: Hits, tempo: TempoMap, steps: int = 0) -> bytes:
-    """Write hit_list: a track for the tempo, then one for each voice that is heard, all on the drum channel.
+    """Serialize drum hits: a track for the tempo, then one for each instrument with hits, all on the drum channel.
 
     Parameters
     ----------

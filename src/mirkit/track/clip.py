@@ -1,4 +1,4 @@
-"""The folder of a clip: where the clip comes from, whether it is whole, and how it is taken away."""
+"""The folder of a clip: its source, whether it is complete, and removing it."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -32,20 +32,20 @@ _SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "PROVENANCE")
 
 @dataclass(frozen=True)
 class ClipSource:
-    """What was cut out of which track.
+    """The track and the samples from which a clip was cut.
 
     Attributes
     ----------
     source : str
-        The track, as a path from the clip's folder: ``"../.."``, or ``"../../x.flac"`` for a loose file.
+        Path of the track, relative to the folder of the clip: ``"../.."``, or ``"../../x.flac"`` for a loose file.
     set : str
-        Name of the set of clips that it belongs to, "" for the plain one.
+        Name of the set of clips; ``""`` for the default one.
     rate : int
-        Samples a second that the next three are counted in: those of the source's mix.
+        Sample rate of the mix of the source, for the next three.
     first, last : int
-        Samples of the source, ``[first, last)``.
+        Range of samples of the source, ``[first, last)``.
     length : int
-        Samples of the clip: more than the source gave where it was padded with silence.
+        Samples of the clip; more than ``last - first`` if it was padded with silence.
     """
 
     source: str
@@ -57,40 +57,44 @@ class ClipSource:
 
     @classmethod
     def of(cls, provenance: Provenance) -> "ClipSource | None":
-        """Read it from a clip's provenance; None for what is no clip."""
+        """Read the source from the provenance of a clip; None if it is not a clip."""
         entry = provenance.stages.get(CUT)
         if entry is None:
             return None
-        told: Any = entry.parameters
+        parameters: Any = entry.parameters
         try:
-            numbers = (int(told[name]) for name in ("rate", "first", "last", "length"))
-            return cls(str(told["source"]), str(told["set"]), *numbers) if _is_source(told["source"]) else None
+            numbers = (int(parameters[name]) for name in ("rate", "first", "last", "length"))
+            return (
+                cls(str(parameters["source"]), str(parameters["set"]), *numbers)
+                if _is_source(parameters["source"])
+                else None
+            )
         except (KeyError, TypeError, ValueError):
             return None
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The same, as the provenance keeps it."""
+        """The fields, as stored in the provenance."""
         return asdict(self)
 
     @property
     def window(self) -> Window:
-        """The stretch of the source, in seconds; the silence of a padded clip is not part of it."""
+        """The window of the source, without the silence of a padded clip."""
         return Window(self.first / self.rate, self.last / self.rate)
 
 
 def folder_name(track: Track, name: str, number: int) -> str:
-    """Name of the folder of a track's clip: ``<track>_<number>``, in a named set ``<track>_<set>_<number>``."""
+    """Return the name of the folder of a clip: ``<track>_<number>``, in a named set ``<track>_<set>_<number>``."""
     return f"{base_of(track.name)}_{f'{name}_' if name else ''}{number:03d}"
 
 
 def source_path(track: Track) -> str:
-    """A track, as a path from the folder of one of its clips."""
+    """Return the path of a track, relative to the folder of one of its clips."""
     return f"../../{track.loose}" if track.loose else "../.."
 
 
 def _is_source(path: Any) -> bool:
-    """Whether a path is one that ``source_path`` gives: a stranger's clip names no file outside its own track."""
+    """Return whether :func:`source_path` can return a path, so that a clip cannot name a file outside its track."""
     if not isinstance(path, str):
         return False
     loose = path.removeprefix("../../")
@@ -98,11 +102,11 @@ def _is_source(path: Any) -> bool:
 
 
 def clip_folders(track: Track, name: str | None = None) -> list[Path]:
-    """Give the folders of a track's clips, of one set or of all, by name; also of those that a kill left half-made.
+    """Return the folders of a track's clips, of one set or of all, by name, including incomplete ones.
 
-    What lies in ``crops`` and was not cut from this track by mirkit is not among them.
+    Folders in ``crops`` that mirkit did not cut from this track are not included.
     """
-    # Loose files of a folder share its crops: only what is called like clips of this one is opened.
+    # Loose files of a folder share its `crops`: only folders with names of clips of this file are read.
     ours = tuple(f"{base_of(name)}_" for name in (track.loose, os.path.splitext(track.loose)[0])) if track.loose else ""
     try:
         folders = sorted(
@@ -120,15 +124,15 @@ def clip_folders(track: Track, name: str | None = None) -> list[Path]:
 
 
 def replaced_clips(track: Track, settings: ClipSettings, entry: ProvenanceRecord | None) -> list[Path]:
-    """Give the folders of a set's clips that were cut with other settings: cutting with these would delete them.
+    """Return the folders of a set's clips that were cut with other settings and that cutting now would delete.
 
     Parameters
     ----------
     track : Track
     settings : ClipSettings
-        How the set is to be cut now.
+        Settings with which the set would be cut now.
     entry : ProvenanceRecord or None
-        What the track's provenance says of how it was cut; None where it says nothing.
+        Record of the last cut in the provenance of the track, if there is one.
     """
     if entry is None or entry.parameters == to_json(asdict(settings)):
         return []
@@ -136,7 +140,7 @@ def replaced_clips(track: Track, settings: ClipSettings, entry: ProvenanceRecord
 
 
 def refusal(clips: int, tracks: int, before: Mapping[str, Any], settings: ClipSettings) -> str:
-    """Say that clips are not deleted without being asked to, and what to do."""
+    """Return the message that clips are not deleted without ``--overwrite``."""
     now: Any = to_json(asdict(settings))
     differ = [name for name in now if name in before and before[name] != now[name]]
     change = "; ".join(f"{name} {before[name]}, now {now[name]}" for name in differ) or "settings are not known"
@@ -150,12 +154,12 @@ def refusal(clips: int, tracks: int, before: Mapping[str, Any], settings: ClipSe
 
 
 def is_cut(entry: ProvenanceRecord) -> bool:
-    """Whether a stage's entry in the provenance of a clip was made by cutting it."""
+    """Return whether a record in the provenance of a clip was written when it was cut."""
     return bool(entry.origin)
 
 
 def looks_whole(folder: Path, parts: Iterable[str]) -> bool:
-    """Tell, from the names of its files alone, whether a clip has all that belongs to it."""
+    """Return whether a clip has all of its files, by their names alone."""
     try:
         names = set(os.listdir(folder))
     except OSError:
@@ -165,9 +169,9 @@ def looks_whole(folder: Path, parts: Iterable[str]) -> bool:
 
 
 def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
-    """Say what is wrong with a clip's sound: half made, damaged, cut from an older source; "" when all is well.
+    """Return what is wrong with the audio of a clip: incomplete, damaged, or cut from an older source; else ``""``.
 
-    Content is read only where the size is that of before and the stamp is not.
+    Content is read only if the size is as recorded and the stamp is not.
     """
     entry = provenance.stages[CUT]
     redo = f'cut it again with: mirkit crop "{printable(os.path.normpath(clip.folder / cut.source))}"'
@@ -178,26 +182,28 @@ def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
     try:
         source = Track.at(clip.folder / cut.source)
     except MissingInput:
-        return ""  # moved away from its source: nothing to compare with
+        return ""  # moved away from its source
     try:
-        told = read_provenance(source.provenance)
+        source_provenance = read_provenance(source.provenance)
     except InfoError:
-        told = Provenance()
-    return "" if _same(source, told, entry.inputs) else f"its source has changed; {redo}"
+        source_provenance = Provenance()
+    return "" if _same(source, source_provenance, entry.inputs) else f"its source has changed; {redo}"
 
 
-def _same(track: Track, told: Provenance, wanted: Mapping[str, FileDigest]) -> bool:
-    """Whether a track's sounds have the wanted content; ``told`` is its own provenance, which knows their stamps."""
-    parts, known = track.parts, recorded_digests(told)
-    if parts.keys() != wanted.keys() or any(path.stat().st_size != wanted[part].size for part, path in parts.items()):
+def _same(track: Track, provenance: Provenance, expected: Mapping[str, FileDigest]) -> bool:
+    """Return whether the audio files of a track have the expected content; its provenance has their stamps."""
+    paths, known = track.parts, recorded_digests(provenance)
+    if paths.keys() != expected.keys() or any(
+        path.stat().st_size != expected[name].size for name, path in paths.items()
+    ):
         return False
-    prints = {part: file_digest(path, wanted[part], *known.get(part, ())) for part, path in parts.items()}
-    restamp(track.provenance, told, prints)
-    return prints == dict(wanted)
+    digests = {name: file_digest(path, expected[name], *known.get(name, ())) for name, path in paths.items()}
+    restamp(track.provenance, provenance, digests)
+    return digests == dict(expected)
 
 
 def cut_in(folder: Path) -> ClipSource | None:
-    """Where a clip's folder says that it was cut from; None for what is no clip, or cannot be read."""
+    """Return the source of the clip in a folder; None if it is not a clip or cannot be read."""
     try:
         return ClipSource.of(read_provenance(Track(folder).provenance))
     except InfoError:
@@ -205,16 +211,16 @@ def cut_in(folder: Path) -> ClipSource | None:
 
 
 def clear(folder: Path) -> bool:
-    """Remove a clip's files and its folder; tell whether nothing is left.
+    """Remove the files and the folder of a clip; return whether nothing is left.
 
-    What is not of a clip stays. The provenance goes last: until then the folder is known as a clip's.
+    Other files are kept. The provenance is removed last, because it identifies the folder as that of a clip.
     """
     if not folder.exists():
         return True
     provenance = Track(folder).provenance
     try:
         for path in sorted(folder.iterdir(), key=lambda path: path == provenance):
-            if _is_of_clip(path.name, folder) or _is_litter(path.name):
+            if _is_of_clip(path.name, folder) or _is_leftover(path.name):
                 path.unlink()
         if any(folder.iterdir()):
             return False
@@ -225,30 +231,30 @@ def clear(folder: Path) -> bool:
 
 
 def check_no_link(folder: Path) -> None:
-    """Refuse to write where a link leads: a data set may come from a stranger, and its clips stay in it.
+    """Refuse to write to the target of a link, which may be outside the data set.
 
     Raises
     ------
     MissingInput
-        It is a link.
+        The folder is a link.
     """
     if folder.is_symlink():
         raise MissingInput(f"{printable(folder)}: a link, and clips stay with their track; remove it")
 
 
 def check_free(folder: Path, source: str) -> None:
-    """Refuse to write a clip into a folder that the user made, or that holds a clip of another track.
+    """Refuse to write a clip into a folder of the user's own, or into one with a clip of another track.
 
     Parameters
     ----------
     folder : Path
     source : str
-        The track that the clip is cut from (:func:`source_path`).
+        Path of the track of the clip, see :func:`source_path`.
 
     Raises
     ------
     MissingInput
-        It holds files of a track without a clip's provenance or a clip of another source, or is a link.
+        The folder contains files of a track without the provenance of a clip, or a clip of another track, or is a link.
     """
     check_no_link(folder)
     cut = cut_in(folder)
@@ -266,5 +272,5 @@ def _is_of_clip(name: str, folder: Path) -> bool:
     return bool(kind_in_folder(name, folder.name)) or (is_sound(name) and part_of(name) == MIX)
 
 
-def _is_litter(name: str) -> bool:
+def _is_leftover(name: str) -> bool:
     return name.startswith((TEMP_PREFIX, LOCK_NAME))
