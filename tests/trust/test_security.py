@@ -311,7 +311,9 @@ def test_clips_are_not_cut_where_a_link_leads(
     (library / "A" / what).parent.mkdir(exist_ok=True)
     (library / "A" / what).symlink_to(outside)
     assert run("crop", library / "A", "--seconds", "0.5", "--align", "free") == 1
-    assert f"{library / 'A' / what}: a link, and clips stay with their track; remove it" in capsys.readouterr().err
+    assert (
+        f"{library / 'A' / what}: the folder is a link, but clips must stay with their track" in capsys.readouterr().err
+    )
     assert not list(outside.iterdir())
 
 

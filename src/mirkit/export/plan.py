@@ -208,7 +208,7 @@ def assign_splits(items: Sequence[Item], share: float, seed: int) -> dict[str, s
     return {item.name: VAL if item.source in validation else TRAIN for item in items}
 
 
-def safe_name(name: str, content: str) -> str:
+def sample_name(name: str, content: str) -> str:
     """Turn a path into a file name without suffix: its readable part, and ten digits of a hash.
 
     Only letters, digits and ``-`` are used: a dot ends the name in a tar of samples, and some loaders fail on spaces
@@ -244,7 +244,7 @@ def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: "Win
         name: round6(value + gain_db) if name in LEVEL_KEYS and gain_db else value
         for name, value in item.features.items()
     }
-    name = safe_name(item.name, f"{item.name} {item.digest.sha256} {gain_db:.6g} {item.seconds:.6f}")
+    name = sample_name(item.name, f"{item.name} {item.digest.sha256} {gain_db:.6g} {item.seconds:.6f}")
     return Sample(item, name, split, features, gain_db, limited, windows.louder(gain_db) if windows else None)
 
 

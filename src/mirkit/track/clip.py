@@ -176,9 +176,9 @@ def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
     entry = provenance.stages[CUT]
     redo = f'cut it again with: mirkit crop "{printable(os.path.normpath(clip.folder / cut.source))}"'
     if entry.failed:
-        return f"half made; {redo}"
+        return f"the clip is incomplete; {redo}"
     if not _same(clip, provenance, entry.outputs):
-        return f"its sound is not what was written; {redo}"
+        return f"its audio has been altered; {redo}"
     try:
         source = Track.at(clip.folder / cut.source)
     except MissingInput:
@@ -239,7 +239,9 @@ def check_no_link(folder: Path) -> None:
         The folder is a link.
     """
     if folder.is_symlink():
-        raise MissingInput(f"{printable(folder)}: a link, and clips stay with their track; remove it")
+        raise MissingInput(
+            f"{printable(folder)}: the folder is a link, but clips must stay with their track; remove the link"
+        )
 
 
 def check_free(folder: Path, source: str) -> None:
@@ -260,11 +262,12 @@ def check_free(folder: Path, source: str) -> None:
     cut = cut_in(folder)
     if cut is not None and cut.source != source and (folder / cut.source).exists():
         raise MissingInput(
-            f"{printable(folder)}: a clip of {printable(Path(cut.source).name)}, so it stays; name the set with --name"
+            f"{printable(folder)}: the folder holds a clip of {printable(Path(cut.source).name)}; "
+            "name this set with --name"
         )
     if cut is None and folder.exists() and any(_is_of_clip(path.name, folder) for path in folder.iterdir()):
         raise MissingInput(
-            f"{printable(folder)}: not cut by mirkit, so it stays; move it away, or name the set with --name"
+            f"{printable(folder)}: mirkit did not cut this folder; move it elsewhere, or name this set with --name"
         )
 
 
