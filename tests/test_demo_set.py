@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mirkit import demo_dataset
-from mirkit.cli import commands, main
+from mirkit.cli import main
+from mirkit.cli.commands import track
 from mirkit.demo_dataset import FORMATS, TRUTH_NAME, compare, f_measure, write_demo
 from mirkit.errors import MissingInput
 
@@ -146,14 +147,14 @@ def test_the_status_of_a_demo(
 ) -> None:
     """It is that of the run and of the check, and 1 where a measurement differs from the truth."""
     given = dict(zip(("run", "verify"), statuses, strict=True))
-    monkeypatch.setattr(commands, "execute", lambda arguments: given[arguments.command])
+    monkeypatch.setattr("mirkit.cli.commands.execute", lambda arguments: given[arguments.command])
     rows = [
         demo_dataset.Row("a", "tempo", "120", "120", agrees=True),
         demo_dataset.Row("a", "beats", "4", "5", agrees=False),
     ]
     for measured in ([], rows[:1], rows):
         monkeypatch.setattr(demo_dataset, "compare", lambda _, measured=measured: measured)
-        status = commands.demo(argparse.Namespace(path=str(made), debug=False))
+        status = track.demo(argparse.Namespace(path=str(made), debug=False))
         out, err = capsys.readouterr()
         assert status == (statuses[0] or statuses[1] or int(len(measured) == 2))
         assert out.count("tempo") == int(bool(measured))
@@ -164,10 +165,10 @@ def test_an_interrupted_demo_compares_nothing(made: Path, monkeypatch: pytest.Mo
     def interrupted(_: argparse.Namespace) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "execute", interrupted)
+    monkeypatch.setattr("mirkit.cli.commands.execute", interrupted)
     monkeypatch.setattr(demo_dataset, "compare", lambda _: pytest.fail("compared"))
     with pytest.raises(KeyboardInterrupt):
-        commands.demo(argparse.Namespace(path=str(made), debug=False))
+        track.demo(argparse.Namespace(path=str(made), debug=False))
 
 
 def test_a_track_that_was_not_measured_is_not_compared(tmp_path: Path) -> None:

@@ -297,7 +297,7 @@ def test_without_logging_a_library_is_silent(tmp_path: Path) -> None:
 
 
 def test_the_command_line_prints_what_the_library_logs(capfd: pytest.CaptureFixture[str]) -> None:
-    from mirkit.cli.output.terminal_log import terminal_log
+    from mirkit.cli.output import terminal_log
 
     with terminal_log():
         logging.getLogger("mirkit").warning("%s: a note", "song\x1b[2J")

@@ -165,7 +165,7 @@ def test_organize_and_undo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert (tmp_path / "Song" / "full_mix.wav").exists()
     assert main(["organize", str(tmp_path), "--undo"]) == 0
     assert (tmp_path / "Song.wav").exists()
-    assert "taken back" in capsys.readouterr().out
+    assert "moved back" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -260,7 +260,7 @@ def test_verify_sees_what_failed_and_what_is_stale(library: Path, capsys: pytest
     capsys.readouterr()
     assert main(["verify", str(library)]) == 1
     out = capsys.readouterr().out
-    assert "other sound than measured" in out
+    assert "audio changed after it was measured" in out
     assert "bands failed: it broke" in out
 
 

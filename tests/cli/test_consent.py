@@ -15,7 +15,8 @@ import pytest
 from fakes import use_models
 from library import make_track
 from mirkit import models
-from mirkit.cli import consent, main
+from mirkit.cli import main
+from mirkit.cli.commands import models as consent
 from mirkit.models import registry
 from mirkit.models.backend import Backend, File, Model
 from models.server import Files, serving
@@ -130,7 +131,7 @@ def test_yes_fetches_all_of_them_after_one_question(server: Files, environment: 
     assert "tiny_adtof: 1 MB, license of the weights: CC BY-NC-SA 4.0" in error
     assert fetched(environment) == {"tiny.th", "tiny.pth"}
     assert "methods  stems demucs" in out
-    assert "fetch    Demucs tiny: 2 MB from 127.0.0.1" in out
+    assert "download Demucs tiny: 2 MB from 127.0.0.1" in out
     assert "license: none stated (the maintainer: for science)" in out
     assert status == 1, "these are no networks"
     assert not (track.parent / "mirkit.toml").exists(), "a later run is free to choose"
@@ -152,7 +153,7 @@ def asked(server: Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> lis
     monkeypatch.setenv("MIRKIT_OFFLINE", "0")
     monkeypatch.setenv("MIRKIT_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(consent, "on_a_terminal", lambda: True)
-    monkeypatch.setattr(consent, "ask", ask)
+    monkeypatch.setattr(consent, "ask_to_fetch", ask)
     return questions
 
 
@@ -209,7 +210,10 @@ def test_nothing_is_asked_of_a_track_that_has_its_stems(asked: list[list[str]], 
 def test_answers(typed: str, agreed: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
     row = registry.backend("stems", "demucs")
-    assert consent.ask([(row, next(model for model in registry.model_rows() if model.name == "htdemucs_ft"))]) == agreed
+    assert (
+        consent.ask_to_fetch([(row, next(model for model in registry.model_rows() if model.name == "htdemucs_ft"))])
+        == agreed
+    )
     said = capsys.readouterr()
     assert said.out == ""
     assert "htdemucs_ft: 336 MB, license of the weights: none stated (the page said MIT until 2026;" in said.err
@@ -240,7 +244,7 @@ def test_models_fetch_prints_the_license(server: Files, environment: dict[str, s
     status, out, error = run(server.url, ["models", "fetch", "tiny_demucs"], environment, None)
     assert status == 0
     told = (
-        "fetch    Demucs tiny: 2 MB, license of the weights: none stated (the maintainer: for science); not for commer"
+        "download Demucs tiny: 2 MB, license of the weights: none stated (the maintainer: for science); not for commer"
     )
     assert told in error
     assert out.endswith("tiny.th\n")

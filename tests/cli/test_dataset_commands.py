@@ -151,7 +151,7 @@ def test_stats(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert run("stats", library, "--output", tmp_path / "stats.json") == 0
     out = capsys.readouterr().out
     assert "min_val" in out
-    assert "2 tracks; ranges from fewer than 200 are a guess" in out
+    assert "2 tracks; ranges from fewer than 200 tracks are only rough" in out
     told = json.loads((tmp_path / "stats.json").read_text())
     assert told["keys"]["bpm"]["count"] == 2
     assert run("stats", library, "--crops", "--json") == 0
@@ -195,7 +195,7 @@ def test_a_renamed_folder_is_told_what_to_do(library: Path, capsys: pytest.Captu
     assert run("window", renamed) == 1
     assert capsys.readouterr().err == f"mirkit: {says}\n"
     assert run("split", library) == 0
-    assert f"apart    Z: not compared: {says}" in capsys.readouterr().out
+    assert f"skipped  Z: not compared: {says}" in capsys.readouterr().out
     assert main(["loudness", str(renamed), "--jobs", "1", "--quiet"]) == 0
     assert run("verify", library) == 0
 
@@ -224,7 +224,7 @@ def test_duplicates_and_split(library: Path, tmp_path: Path, capsys: pytest.Capt
     assert run("duplicates", library) == 0
     out = capsys.readouterr().out
     assert "same file" in out
-    assert "1 recordings more than once, 1 copies to spare" in out
+    assert "1 recording found more than once, 1 extra copy" in out
     assert run("split", library, "--val", 0.4, "--seed", 1, "--json", "-o", tmp_path / "split.json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told == json.loads((tmp_path / "split.json").read_text())

@@ -54,7 +54,7 @@ def test_loose_files_stay_where_they_are(tmp_path: Path, capsys: pytest.CaptureF
 
     write(tmp_path / "loose.wav", np.zeros((2, 44100), np.float32))
     assert main(["run", str(tmp_path), "--dry-run"]) == 0
-    assert "1 loose file; the plan is for where they lie" in capsys.readouterr().err
+    assert "1 loose file; the plan leaves them where they are" in capsys.readouterr().err
     assert main(["run", str(tmp_path), "--dry-run", "--organize", "move"]) == 0
     assert "1 loose file would be moved into track folders first" in capsys.readouterr().err
     assert files(tmp_path) == {"loose.wav"}
@@ -81,4 +81,4 @@ def test_what_a_network_costs_and_what_is_faster(
         said = capsys.readouterr().out
         assert f"         {model} takes about {takes}\n" in said
         assert f"needs    about {seconds} s with 1 worker" in said
-        assert f"fetch    Demucs {model}: " in said
+        assert f"download Demucs {model}: " in said

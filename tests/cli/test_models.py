@@ -98,7 +98,7 @@ def test_downloads_are_told_without_a_terminal(capsys: pytest.CaptureFixture[str
             advance("net.ckpt", done, 2_000_000)
         advance("other.ckpt", 0, None)
     told = capsys.readouterr().err.splitlines()
-    assert told == ["fetch    net.ckpt: 0.0 of 2.0 MB", "fetch    other.ckpt: 0.0 MB"]
+    assert told == ["download net.ckpt: 0.0 of 2.0 MB", "download other.ckpt: 0.0 MB"]
     with downloading(shown=False) as advance:
         advance("net.ckpt", 0, 1)
     assert not capsys.readouterr().err
@@ -110,7 +110,7 @@ def test_an_empty_cache_is_a_line_with_the_next_command(
     monkeypatch.setenv("MIRKIT_HOME", str(tmp_path))
     assert main(["models", "verify"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"no weights are here ({tmp_path}/models is empty); ")
+    assert line.startswith(f"there are no weights in {tmp_path}/models; ")
     assert line.endswith("mirkit models fetch NAME")
 
 
@@ -121,7 +121,7 @@ def test_a_damaged_cache_names_the_command_that_mends_it(cache: Path, capsys: py
     said = capsys.readouterr().out
     assert "DAMAGED" in said
     assert "half fetched" in said
-    assert said.splitlines()[-2:] == ["to mend: mirkit models fetch good", "to mend: mirkit models fetch absent"]
+    assert said.splitlines()[-2:] == ["to repair: mirkit models fetch good", "to repair: mirkit models fetch absent"]
     assert main(["models", "path", "good"]) == 1
     assert capsys.readouterr().err == f"mirkit: {cache}/good.ckpt is damaged; mirkit models fetch good gets it anew\n"
     (cache / "good.ckpt").write_bytes(b"abcdefgh")

@@ -21,16 +21,17 @@ pytestmark = pytest.mark.usefixtures("in_process")
 _CHILD = """
 import fcntl, json, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from mirkit.cli import commands, main
+from mirkit.cli import main
+from mirkit.cli.commands import track
 def listed(request, arguments, *rest):
     from mirkit.pipeline import plan
     tracks, _, _ = plan.tracks_of(request)
     print(json.dumps([str(track.path.relative_to(arguments.path)) for track in tracks]))
     return 0
-commands._carry_out = listed
+track._execute = listed
 sys.exit(main(sys.argv[1:]))
 """
-QUESTION = "or [l]eave them where they lie? [leave] "
+QUESTION = "or [l]eave them where they are? [leave] "
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def test_the_option_answers_beforehand(songs: Path, choice: str, there: list[str
 def test_a_dry_run_asks_nothing(songs: Path) -> None:
     session = on_terminal(songs, "--dry-run")
     assert session.asked == 0
-    assert "2 loose files; the plan is for where they lie" in session.shown
+    assert "2 loose files; the plan leaves them where they are" in session.shown
 
 
 @pytest.mark.parametrize("option", ["--quiet", "--json"])
@@ -194,7 +195,7 @@ def test_one_loose_file_is_not_asked_about_and_moves_by_the_option(songs: Path) 
 def test_without_a_terminal_they_are_worked_on_where_they_lie(songs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", str(songs), "--jobs", "1"]) == 0
     line = next(line for line in capsys.readouterr().err.splitlines() if "loose" in line)
-    assert line.startswith("note   2 loose files: worked on where they lie, with results beside them;")
+    assert line.startswith("note   2 loose files stay where they are, with results beside them;")
     assert "mirkit organize" in line
     assert (songs / "a.INFO").exists()
     assert (songs / "sub" / "b_drums.flac").exists()
@@ -205,11 +206,11 @@ def test_without_a_terminal_they_are_worked_on_where_they_lie(songs: Path, capsy
 
 def test_a_file_that_cannot_be_moved_fails_the_run(songs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mirkit import organize
-    from mirkit.cli import commands
+    from mirkit.cli.commands import track
 
     failed = organize.MoveReport(failures=("a.wav: no",))
     monkeypatch.setattr(organize, "apply", lambda *_, **__: failed)
-    monkeypatch.setattr(commands, "_carry_out", lambda *_: 0)
+    monkeypatch.setattr(track, "_execute", lambda *_: 0)
     assert main(["run", str(songs), "--organize", "move"]) == 1
 
 

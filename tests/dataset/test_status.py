@@ -10,7 +10,7 @@ import pytest
 
 from library import make_track
 from mirkit.cli import main
-from mirkit.cli.output import run_summary
+from mirkit.cli.output import run as run_output
 from mirkit.dataset.status import seconds_left, status
 from mirkit.errors import MissingInput
 from mirkit.store.run_log import RunLog, logs
@@ -135,7 +135,7 @@ def test_a_run_can_be_asked_while_it_goes_on(
     for number in range(3):
         make_track(tmp_path / f"T{number}", seconds=1.0, seed=number)
     outputs: list[str] = []
-    outcome = run_summary.outcome
+    outcome = run_output.outcome
 
     def ask(*given: Any, **named: Any) -> None:
         outcome(*given, **named)
@@ -143,7 +143,7 @@ def test_a_run_can_be_asked_while_it_goes_on(
         assert main(["status", str(tmp_path)]) == 0
         outputs.append(capsys.readouterr().out)
 
-    monkeypatch.setattr(run_summary, "outcome", ask)
+    monkeypatch.setattr(run_output, "outcome", ask)
     assert main(["bands", str(tmp_path), "--batch", "--jobs", "1"]) == 0
     for done, text in enumerate(outputs, 1):
         assert ", running, " in text

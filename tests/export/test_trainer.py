@@ -72,7 +72,7 @@ def test_a_mask_in_two_lists_is_one_fault(bundle: Path, capsys: pytest.CaptureFi
     assert main(["export", "sat", str(bundle), "--check-only", "--no-trainer"]) == 1
     printed = capsys.readouterr()
     assert printed.err.count("does not give the padding mask in one list") == 1
-    assert "1 faults" in printed.out
+    assert "1 fault" in printed.out
 
 
 @pytest.mark.slow

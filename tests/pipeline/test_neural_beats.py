@@ -119,7 +119,7 @@ def test_a_fetch_that_fails_leaves_the_choice_open(
     monkeypatch.setattr(weights, "is_offline", lambda _run: False)
     assert main(["beats", str(track)]) == 1
     captured = capsys.readouterr()
-    assert "fetch    Beat This! tiny: 0.1 MB from 127.0.0.1:9, license: MIT" in captured.out
+    assert "download Beat This! tiny: 0.1 MB from 127.0.0.1:9, license: MIT" in captured.out
     assert "Beat This! tiny needs net.ckpt (0.1 MB): cannot reach 127.0.0.1" in captured.err
     assert not (track.parent / "mirkit.toml").exists()
     assert not (track / "Track.INFO").exists()
@@ -186,7 +186,7 @@ def test_auto_fetches_what_is_small_and_within_reach(
         row = Model("tiny", "beat_this", "Beat This! tiny", (file,), "MIT")
         use_models(monkeypatch, row)
         assert main(["beats", str(track)]) == 0
-    assert "fetch    Beat This! tiny" in capsys.readouterr().out
+    assert "download Beat This! tiny" in capsys.readouterr().out
     assert (tmp_path / "home/models/beat_this/net.ckpt").is_file()
     assert read_settings(track.parent).backends.beats == "beat_this"
     entry = read_provenance(track / "Track.PROVENANCE").stages["beats"]

@@ -142,7 +142,7 @@ def test_deep_verification_reads_what_looks_the_same(
     assert plain == (1 if file_system == "with inodes" else 0)
     capsys.readouterr()
     assert main(["verify", str(library), "--deep"]) == 1
-    assert "other sound than measured: " in capsys.readouterr().out
+    assert "audio changed after it was measured: " in capsys.readouterr().out
 
 
 def test_deep_verification_compares_what_mirkit_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,7 +155,7 @@ def test_deep_verification_compares_what_mirkit_wrote(tmp_path: Path, capsys: py
     capsys.readouterr()
     assert main(["verify", str(folder), "--quiet"]) == 0
     assert main(["verify", str(folder), "--deep"]) == 1
-    assert "other content than recorded: drums.mid" in capsys.readouterr().out
+    assert "content differs from the recorded checksum: drums.mid" in capsys.readouterr().out
     assert main(["verify", "s3://bucket/set", "--deep"]) == 2
 
 

@@ -89,7 +89,7 @@ def test_what_is_done_is_not_copied(store: ObjectStore, fetched: list[str], caps
     fetched.clear()
     before = store.find()
     assert run("bands", URL) == 0
-    assert "2 done already" in capsys.readouterr().out
+    assert "2 up to date" in capsys.readouterr().out
     assert fetched == []
     assert {n: s for n, s in store.find().items() if "/log/" not in n} == {
         n: s for n, s in before.items() if "/log/" not in n
@@ -126,7 +126,7 @@ def test_the_ledger_can_be_lost(store: ObjectStore, damage: bytes | None, capsys
     assert "0 failed" in capsys.readouterr().out
     assert content(store, ".INFO") == before
     assert run("bands", URL) == 0
-    assert "2 done already" in capsys.readouterr().out
+    assert "2 up to date" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("in_process")
@@ -252,9 +252,9 @@ def test_verify_compares_sound_that_others_put_there(
     store.write(f"{NAMES[0]}/full_mix.flac", mix[:-1] + bytes([mix[-1] ^ 1]))
     assert main(["verify", URL]) == 1
     told = capsys.readouterr()
-    assert "2 sounds were not put there by mirkit" in told.err
+    assert "2 audio files were not written by mirkit" in told.err
     assert f"MISSING {NAMES[0]}: " in told.out
-    assert "other sound than measured: " in told.out
+    assert "audio changed after it was measured: " in told.out
     assert f"ok      {NAMES[1]}: " in told.out
     assert fetched == [f"{name}/full_mix.flac" for name in NAMES]
     assert (main(["verify", str(disk)]), main(["stats", URL, "--quiet"])) == (0, 0)

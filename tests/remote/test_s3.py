@@ -65,7 +65,7 @@ def test_a_data_set_in_a_bucket(store: ObjectStore, tmp_path: Path, capsys: pyte
         store.put(f"{name}/full_mix.flac", tmp_path / name / "full_mix.flac")
     assert main(["rhythm", store.url, "--jobs", "2", "--quiet"]) == 0
     assert main(["rhythm", store.url]) == 0
-    assert "2 done already" in capsys.readouterr().out
+    assert "2 up to date" in capsys.readouterr().out
     assert main(["verify", store.url]) == 1, "of all keys, only those of rhythm are there"
     assert "MISSING Artist - Zwei é: " in capsys.readouterr().out
     assert main(["stats", store.url]) == 0

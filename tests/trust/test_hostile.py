@@ -379,7 +379,7 @@ def test_interrupted(name: str, library: Path) -> None:
     os.killpg(run.pid, getattr(signal, name)) if name == "SIGINT" else run.terminate()
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert "interrupted; what is finished is kept. Run the same command again to go on." in said
+    assert "interrupted. Results so far are kept; run the same command again to continue." in said
     assert "Traceback" not in said
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive

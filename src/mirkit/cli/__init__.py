@@ -1,7 +1,7 @@
 """The command line: one parser, one place that turns errors into exit statuses.
 
-Exit status 0: well. 1: some track failed, or something is missing. 2: bad usage. 130: interrupted. 141: nobody reads
-the output any more.
+Exit status 0: success. 1: a track failed, or something is missing. 2: wrong usage. 130: interrupted. 141: the reader
+of the output has gone.
 """
 
 import argparse
@@ -14,7 +14,7 @@ __all__ = ["launch", "main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    from mirkit.cli.output.terminal_log import terminal_log
+    from mirkit.cli.output import terminal_log
     from mirkit.cli.parser import build
 
     try:
@@ -52,7 +52,7 @@ def _guarded(arguments: argparse.Namespace) -> int:
         print(f"mirkit: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
     except KeyboardInterrupt:
-        print("mirkit: interrupted; what is finished is kept. Run the same command again to go on.", file=sys.stderr)
+        print("mirkit: interrupted. Results so far are kept; run the same command again to continue.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output went away, and the run with it
         sys.stderr.close()
@@ -70,7 +70,7 @@ def _guarded(arguments: argparse.Namespace) -> int:
 
 
 def _refused(error: OSError) -> str:
-    """What the system refused, and what to do about it where that is known."""
+    """The error of the operating system, and what to do about it where that is known."""
     from pathlib import Path
 
     from mirkit.store.os_errors import REFUSED, as_error

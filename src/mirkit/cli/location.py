@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-#: Beside the commands on tracks, those that read a data set where it lies.
-READ_AWAY = ("verify", "stats", "status")
+#: Commands that read a remote data set, beside those that run stages.
+READ_REMOTE = ("verify", "stats", "status")
 #: What a place is wanted for.
 Purpose = Literal["work", "compare", "read", "logs"]
 #: Arguments that are places to read or to write.
@@ -29,7 +29,7 @@ class Location:
     path: Path
     url: str = ""
 
-    def told(self, text: str) -> str:
+    def with_url(self, text: str) -> str:
         """Name in a text the place that the user knows."""
         return text.replace(str(self.path), self.url) if self.url else text
 
@@ -40,10 +40,10 @@ def is_url(path: str) -> bool:
 
 
 @contextmanager
-def place_of(path: str, to: Purpose) -> Iterator[Location]:
+def resolve_location(path: str, to: Purpose) -> Iterator[Location]:
     """Give the place that a path or URL means, for a purpose.
 
-    ``work``: what belongs to the whole data set goes back to the URL at the end. ``compare``: the sound is compared
+    ``work``: what belongs to the whole data set goes back to the URL at the end. ``compare``: the audio is compared
     with what was measured. ``read``: only sidecars are read. ``logs``: only the logs of runs.
     """
     from mirkit.errors import MirkitError
@@ -54,52 +54,52 @@ def place_of(path: str, to: Purpose) -> Iterator[Location]:
     from mirkit.remote.listing import upload_dataset_files
 
     with tempfile.TemporaryDirectory(prefix="mirkit-", ignore_cleanup_errors=True) as folder:
-        place = Location(Path(folder), path)
+        location = Location(Path(folder), path)
         try:
-            _fill(place, to)
+            _fill(location, to)
             try:
-                yield place
+                yield location
             finally:
                 if to == "work":
-                    upload_dataset_files(path, place.path)
+                    upload_dataset_files(path, location.path)
         except MirkitError as error:
-            raise type(error)(place.told(str(error))) from error
+            raise type(error)(location.with_url(str(error))) from error
 
 
-def _fill(place: Location, to: Purpose) -> None:
-    from mirkit.cli.output.run_summary import note
+def _fill(location: Location, to: Purpose) -> None:
+    from mirkit.cli.output import note
     from mirkit.remote.listing import mirror, mirror_logs
 
     def comparing(count: int) -> None:
-        note(f"note   {count} sounds were not put there by mirkit: copied one by one to compare them")
+        note(f"note   {count} audio files were not written by mirkit; they are copied one by one to be compared")
 
     if to == "logs":
-        mirror_logs(place.url, place.path)
+        mirror_logs(location.url, location.path)
     else:
-        mirror(place.url, place.path, compare=comparing if to == "compare" else None)
+        mirror(location.url, location.path, compare=comparing if to == "compare" else None)
 
 
-def refuse_urls(arguments: argparse.Namespace, *, path_too: bool) -> None:
+def reject_urls(arguments: argparse.Namespace, *, path_too: bool) -> None:
     """Refuse URLs where a command takes local files.
 
     Raises
     ------
     SettingsError
-        One was given.
+        One was value.
     """
     from mirkit.errors import SettingsError
 
     for name in _PLACES:
-        given = getattr(arguments, name, None)
-        for text in given if isinstance(given, list) else (given,):
+        value = getattr(arguments, name, None)
+        for text in value if isinstance(value, list) else (value,):
             if not (isinstance(text, str) and is_url(text)) or (name == "path" and not path_too):
                 continue
             scheme, _, rest = text.partition("://")
-            mend = f"takes local folders; {_COPY.get(scheme, 'copy it to one first').format(url=text, path=rest)}"
+            problem = f"takes local folders; {_COPY.get(scheme, 'copy it to one first').format(url=text, path=rest)}"
             if name in ("out", "output"):
-                mend = "writes local files; copy them there afterwards"
+                problem = "writes local files; copy them there afterwards"
             from mirkit.store.os_errors import (
                 printable,  # not before: `mirkit doctor` must work where a package is missing
             )
 
-            raise SettingsError(printable(f"{text}: mirkit {arguments.command} {mend}"))
+            raise SettingsError(printable(f"{text}: mirkit {arguments.command} {problem}"))

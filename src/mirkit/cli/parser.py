@@ -1,4 +1,4 @@
-"""The one parser: a command for each stage, group and tool, derived from the catalog.
+"""The parser of the command line: a command for each stage, group and tool, derived from the catalog.
 
 Nothing heavy is imported here: ``mirkit --help`` answers at once.
 """
@@ -15,7 +15,7 @@ from mirkit.settings import SETTINGS
 from mirkit.settings import validators as v
 
 #: Stages of the commands that describe music: they have options of their own.
-TEXT_STAGES = ("describe",)
+CAPTION_STAGES = ("describe",)
 _FLAMINGO = "music_flamingo_transformers"
 
 
@@ -23,7 +23,7 @@ _FLAMINGO = "music_flamingo_transformers"
 class Command:
     """A command that works on tracks: the stages it runs and the backends that its name fixes.
 
-    ``several`` says that PATH may be a folder of tracks without ``--batch``.
+    ``several``: PATH may be a folder of tracks without ``--batch``.
     """
 
     name: str
@@ -39,15 +39,39 @@ def _commands() -> dict[str, Command]:
     extract = next(group.stages for group in GROUPS if group.name == "extract")
     rows += [
         Command(
-            "run", ("separate", *extract, "drums"), "everything: separate, measure every feature, drums to MIDI", True
+            "run",
+            ("separate", *extract, "drums"),
+            "separate stems, measure all features, and transcribe drums to MIDI",
+            True,
         ),
-        Command("separate", ("separate",), "four stems: drums, bass, other, vocals", several=True),
-        Command("demucs_sep", ("separate",), "four stems by Demucs, or --model embedded", fixed=(("stems", "demucs"),)),
-        Command("crop", ("crop",), "training clips of the mix and its stems, each with its own numbers", several=True),
-        Command("adtof", ("drums",), "drums to MIDI by ADTOF", fixed=(("drums", "adtof"),)),
-        Command("drumsep", ("drums",), "drums to MIDI by drum separation", several=True, fixed=(("drums", "drumsep"),)),
-        Command("music_flamingo", ("describe",), "five texts by llama.cpp", fixed=(("texts", "llama"),)),
-        Command(_FLAMINGO, ("describe",), "five texts by Transformers", fixed=(("texts", "transformers"),)),
+        Command("separate", ("separate",), "separate the mix into drums, bass, other and vocals", several=True),
+        Command(
+            "demucs_sep",
+            ("separate",),
+            "separate stems by Demucs, or by --model embedded",
+            fixed=(("stems", "demucs"),),
+        ),
+        Command("crop", ("crop",), "cut mix and stems into training clips with their own features", several=True),
+        Command("adtof", ("drums",), "transcribe drums to MIDI by ADTOF", fixed=(("drums", "adtof"),)),
+        Command(
+            "drumsep",
+            ("drums",),
+            "transcribe drums to MIDI by drum separation",
+            several=True,
+            fixed=(("drums", "drumsep"),),
+        ),
+        Command(
+            "music_flamingo",
+            ("describe",),
+            "write five texts on each track by llama.cpp",
+            fixed=(("texts", "llama"),),
+        ),
+        Command(
+            _FLAMINGO,
+            ("describe",),
+            "write five texts on each track by Transformers",
+            fixed=(("texts", "transformers"),),
+        ),
     ]
     return {row.name: row for row in rows}
 
@@ -57,7 +81,7 @@ COMMANDS = _commands()
 
 def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) -> None:
     parser = sub.add_parser(command.name, help=command.description, description=command.description)
-    if command.stages == TEXT_STAGES:
+    if command.stages == CAPTION_STAGES:
         options.add_captions(parser, dict(command.fixed).get("texts", ""))
         options.add_output(parser)
         return
@@ -76,7 +100,7 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
             help="move or copy loose files into track folders first, or leave them (default: ask on a terminal)",
         )
         tracks.add_argument(
-            "--captions", action="store_true", help="then write captions, with the model that mirkit describe would use"
+            "--captions", action="store_true", help="then write captions with the model that mirkit describe would use"
         )
     options.add_option(tracks, SETTINGS["run.jobs"])
     tracks.add_argument("--time-limit", type=options.reader(v.seconds()), metavar="S", help="seconds per track")
@@ -122,49 +146,49 @@ def build() -> Parser:
     parser = Parser(
         prog="mirkit",
         description="Turn a folder of music into a training set for music generators.",
-        epilog="Exit status: 0 well, 1 some track failed or something is missing, 2 bad usage.",
+        epilog="Exit status: 0 success, 1 a track failed or something is missing, 2 wrong usage.",
     )
     parser.add_argument("--version", action="version", version=f"mirkit {__version__}")
     sub = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in ("run", "separate", "extract"):
         _track_command(sub, COMMANDS[name])
 
-    organize = sub.add_parser("organize", help="loose files into track folders")
-    organize.add_argument("path", metavar="PATH", help="folder of loose sound files")
+    organize = sub.add_parser("organize", help="move or copy loose audio files into track folders")
+    organize.add_argument("path", metavar="PATH", help="folder of loose audio files")
     organize.add_argument("--copy", action="store_true", help="keep the originals where they are")
-    organize.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    organize.add_argument("--dry-run", action="store_true", help="print what would be moved, and stop")
     organize.add_argument(
-        "--undo", action="store_true", help="move the files back; results stay beside them and are listed"
+        "--undo", action="store_true", help="move the files back; their results stay beside them and are listed"
     )
     options.add_output(organize)
 
-    verify = sub.add_parser("verify", help="what every track has, lacks, or has out of range")
+    verify = sub.add_parser("verify", help="check every track for missing, outdated and out-of-range values")
     verify.add_argument("path", metavar="PATH", help="a track, a folder of tracks, or its s3:// or gs:// URL")
-    verify.add_argument("--crops", action="store_true", help="the training clips too")
+    verify.add_argument("--crops", action="store_true", help="also check the training clips")
     verify.add_argument(
-        "--deep", action="store_true", help="read every sound and compare its content with what was recorded"
+        "--deep", action="store_true", help="read every audio file and compare it with its recorded checksum"
     )
-    verify.add_argument("--show-missing", action="store_true", help="name the missing keys of every track")
+    verify.add_argument("--show-missing", action="store_true", help="list the missing keys of every track")
     options.add_output(verify)
 
-    status = sub.add_parser("status", help="how the runs of a data set stand: done, failed, speed, time left")
+    status = sub.add_parser("status", help="show the runs of a data set: progress, failures, speed, time left")
     status.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder, or its URL")
     options.add_output(status)
 
-    stats = sub.add_parser("stats", help="what the numbers of a data set look like; ranges for conditioners")
+    stats = sub.add_parser("stats", help="show the statistics of all features, and ranges for conditioners")
     stats.add_argument("path", metavar="PATH", help="a track, a folder of tracks, or its s3:// or gs:// URL")
-    stats.add_argument("--crops", action="store_true", help="of the training clips instead of the tracks")
+    stats.add_argument("--crops", action="store_true", help="use the training clips instead of the tracks")
     options.add_json_file(stats)
     options.add_output(stats)
 
-    duplicates = sub.add_parser("duplicates", help="tracks that are the same recording, also as altered copies")
-    split = sub.add_parser("split", help="training and validation tracks; what belongs together stays together")
+    duplicates = sub.add_parser("duplicates", help="find tracks that are the same recording, also altered copies")
+    split = sub.add_parser("split", help="split tracks into training and validation, with related tracks on one side")
     for tool in (duplicates, split):
         tool.add_argument("path", metavar="PATH", help="a folder of tracks")
         options.add_json_file(tool)
         options.add_output(tool)
-    split.add_argument("--val", type=float, default=0.05, metavar="SHARE", help="for validation (default: 0.05)")
-    split.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another split (default: 0)")
+    split.add_argument("--val", type=float, default=0.05, metavar="SHARE", help="share for validation (default: 0.05)")
+    split.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default: 0)")
     split.add_argument(
         "--together",
         type=options.reader(v.names(*GROUP_KEYS)),
@@ -173,58 +197,65 @@ def build() -> Parser:
         help="also keep tracks with the same artist or album together: artist,album (default), artist, album or none",
     )
 
-    report = sub.add_parser("report", help="a folder of web pages about a data set, to open from the disk")
+    report = sub.add_parser("report", help="write web pages about a data set, which open without a server")
     report.add_argument("path", metavar="PATH", nargs="?", default=".", help="a folder of tracks (default: this one)")
-    report.add_argument("--out", metavar="DIR", help="where it goes (default: mirkit-report in PATH)")
-    report.add_argument("--with-audio", action="store_true", help="copy the sounds into it, as mp3")
+    report.add_argument("--out", metavar="DIR", help="folder to write (default: mirkit-report in PATH)")
+    report.add_argument("--with-audio", action="store_true", help="copy the audio into the report as mp3")
     report.add_argument(
-        "--overwrite", "--force", action="store_true", help="make every page again, and replace other files in the way"
+        "--overwrite",
+        "--force",
+        action="store_true",
+        help="write all pages again, and replace other files there",
     )
     options.add_jobs(report)
     options.add_output(report)
 
-    exclude = sub.add_parser("exclude", help="leave tracks, or clips, out of everything, for a reason")
+    exclude = sub.add_parser("exclude", help="exclude tracks or clips from all commands, with a reason")
     exclude.add_argument("tracks", metavar="TRACK", nargs="+", help="a track folder, a loose file, or a clip's folder")
-    exclude.add_argument("--reason", required=True, metavar="WHY", help="why: it stands in mirkit.toml")
+    exclude.add_argument("--reason", required=True, metavar="WHY", help="reason, which is written into mirkit.toml")
     options.add_output(exclude)
-    include = sub.add_parser("include", help="take excluded tracks back in")
-    include.add_argument("tracks", metavar="TRACK", nargs="+", help="what was excluded")
+    include = sub.add_parser("include", help="include tracks again that were excluded")
+    include.add_argument("tracks", metavar="TRACK", nargs="+", help="an excluded track or clip")
     options.add_output(include)
 
-    window = sub.add_parser("window", help="the features of any part of a measured track, from its curves")
+    window = sub.add_parser("window", help="show the features of a track or of a part of it")
     window.add_argument("path", metavar="PATH", help="a track, its full_mix file, a loose file, or a clip")
-    window.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds (default: 0)")
-    window.add_argument("--end", type=float, metavar="S", help="seconds (default: the end)")
-    window.add_argument("--slices", type=int, metavar="N", help="N values a key: of N equal slices of the window")
-    window.add_argument("--samples", action="store_true", help="decode the window too, for the timbre keys")
+    window.add_argument("--start", type=float, default=0.0, metavar="S", help="start in seconds (default: 0)")
+    window.add_argument("--end", type=float, metavar="S", help="end in seconds (default: the end of the track)")
+    window.add_argument("--slices", type=int, metavar="N", help="show the values of N equal slices of the window")
+    window.add_argument("--samples", action="store_true", help="also decode the audio, which the timbre features need")
     options.add_output(window)
 
-    export = sub.add_parser("export", help="a bundle that a trainer loads as it is, or a table")
+    export = sub.add_parser("export", help="export a bundle for a trainer, or a table")
     options.add_export(export)
     options.add_output(export)
 
     init = sub.add_parser("init", help="write the settings file mirkit.toml of a data set")
     init.add_argument("path", metavar="PATH", nargs="?", default=".", help="the data set's folder")
     options.add_backend(init)
-    init.add_argument("--force", action="store_true", help="change methods that are fixed already")
+    init.add_argument(
+        "--force",
+        action="store_true",
+        help="change methods that mirkit.toml already names",
+    )
     options.add_output(init)
 
-    doctor = sub.add_parser("doctor", help="what is installed, which methods would be used, and why not others")
+    doctor = sub.add_parser("doctor", help="show what is installed, which methods would be used, and why not others")
     options.add_output(doctor)
 
-    models = sub.add_parser("models", help="the neural models: license, state; fetch, find and check their weights")
+    models = sub.add_parser("models", help="list the neural models; download, find and check their weights")
     models.add_argument("action", nargs="?", choices=("list", "fetch", "path", "verify"), default="list")
-    models.add_argument("name", metavar="NAME", nargs="?", help="a model; verify: all that are here")
+    models.add_argument("name", metavar="NAME", nargs="?", help="name of a model (verify: default is all)")
     models.add_argument(
         "--cite", nargs="?", const="", metavar="NAME", help="print BibTeX of a backend or model, or of all"
     )
     options.add_weights(models)
     options.add_output(models)
 
-    features = sub.add_parser("features", help="print the page of all features as Markdown")
+    features = sub.add_parser("features", help="print the list of all features as Markdown")
     options.add_output(features)
 
-    demo = sub.add_parser("demo", help="make a demo set, run everything on it, compare with the truth")
+    demo = sub.add_parser("demo", help="make a demo set, process it, and compare with its true values")
     demo.add_argument("path", metavar="PATH", nargs="?", default="demo", help="folder to make (default: demo)")
     options.add_output(demo)
 

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar with rate and time left. Elsewhere silence, or now and then a line."""
+"""Progress: a bar with rate and time left on a terminal; elsewhere nothing, or a line now and then."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[
     total : int
         Number of tracks.
     expected : float
-        Seconds that all of them should take; the time left is told by it until one is done, then by the pace so far.
+        Seconds that all of them should take; the time left follows from it until one is done, then from the pace.
     shown : bool
         Draw the bar; it goes to standard error, and only when that is a terminal.
     """
@@ -30,7 +30,7 @@ def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[
     from rich.table import Column
     from rich.text import Text
 
-    from mirkit.cli.output.run_summary import clock
+    from mirkit.cli.output import clock
     from mirkit.dataset.status import seconds_left
 
     class Pace(ProgressColumn):
@@ -57,7 +57,7 @@ def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[
         yield advance
 
 
-#: Seconds between the lines that tell of a download where there is no terminal.
+#: Seconds between two lines on a download where there is no terminal.
 _LINE_SECONDS = 10.0
 
 
@@ -102,6 +102,6 @@ def _lines() -> Callable[[str, int, int | None], None]:
         if name not in said or now - said[name] > _LINE_SECONDS:
             said[name] = now
             whole = f" of {total / 1e6:.1f}" if total else ""
-            print(f"fetch    {name}: {done / 1e6:.1f}{whole} MB", file=sys.stderr, flush=True)
+            print(f"download {name}: {done / 1e6:.1f}{whole} MB", file=sys.stderr, flush=True)
 
     return advance

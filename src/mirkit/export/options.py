@@ -32,79 +32,71 @@ class Options:
         "clips",
         v.one_of("clips", "tracks"),
         "export the clips that mirkit crop has cut, or whole tracks, of which the trainer cuts random parts",
-        option="--from",
+        "--from",
     )
-    clip_set: str = setting("", v.set_name(), "set of clips (default: the one without a name)", option="--set")
-    val: float = setting(0.05, v.number(0, 0.999, "SHARE"), "share of the audio for validation", option="--val")
+    clip_set: str = setting("", v.set_name(), "set of clips (default: the one without a name)", "--set")
+    val: float = setting(0.05, v.number(0, 0.999, "SHARE"), "share of the audio for validation", "--val")
     seed: int = setting(
-        0, v.whole(-(2**63), 2**63 - 1), "seed of the split, the order and the variants of prompts", option="--seed"
+        0, v.whole(-(2**63), 2**63 - 1), "seed of the split, the order and the variants of prompts", "--seed"
     )
-    overwrite: bool = setting(
-        False, v.flag(), "replace existing files that are not an earlier export", option="--overwrite"
-    )
+    overwrite: bool = setting(False, v.flag(), "replace existing files that are not an earlier export", "--overwrite")
     raw: bool = setting(
         False,
         v.flag(),
         "for csv: write texts as they are, also those that a spreadsheet would run as a formula, without an apostrophe",
-        option="--raw",
+        "--raw",
     )
     sample_size: int | None = setting(
         None,
-        v.optional(v.whole(1, 2**40)),
+        v.whole(1, 2**40),
         "number of samples that the model takes at a time (default: those of the longest clip)",
-        option="--sample-size",
+        "--sample-size",
     )
     loudness: float | None = setting(
         None,
-        v.optional(v.number(-70, 0, "LUFS")),
+        v.number(-70, 0, "LUFS"),
         "normalize all audio to this loudness, with a true peak of at most -1 dBTP",
-        option="--loudness",
+        "--loudness",
     )
-    link: bool = setting(False, v.flag(), "make hard links to audio files that need no change", option="--link")
-    shard_bytes: int = setting(2**29, v.size(), "largest size of a tar file", option="--shard-size")
+    link: bool = setting(False, v.flag(), "make hard links to audio files that need no change", "--link")
+    shard_bytes: int = setting(2**29, v.size(), "largest size of a tar file", "--shard-size")
     jobs: int = setting(
-        0, v.whole(0, 4096), "number of worker processes, 0 for one per core", option="--jobs", aliases=("-j",)
+        0, v.whole(0, 4096), "number of worker processes, 0 for one per core", "--jobs", aliases=("-j",)
     )
     keys: tuple[str, ...] = setting(
-        ("*",), v.patterns(), "features to export, e.g. bpm,lufs,chroma_*; * means all that vary", option="--keys"
+        ("*",), v.patterns(), "features to export, e.g. bpm,lufs,chroma_*; * means all that vary", "--keys"
     )
     unknown: Policy = setting(
         "flag",
         v.one_of("flag", "fill", "drop"),
         "where a number is unknown: write the minimum of its range and set <key>_known to 0 (flag), write the minimum "
         "alone (fill), or leave out the clip (drop)",
-        option="--unknown",
+        "--unknown",
     )
     hop: float = setting(
-        1.0, v.number(0.001, 1, "S"), "with --from tracks: seconds from one window to the next", option="--hop"
+        1.0, v.number(0.001, 1, "S"), "with --from tracks: seconds from one window to the next", "--hop"
     )
     model_config: Path | None = setting(
-        None,
-        v.optional(v.path()),
-        "configuration of the model, into which the conditioners are written",
-        option="--model-config",
+        None, v.path(), "configuration of the model, into which the conditioners are written", "--model-config"
     )
-    at: str = setting("", v.any_text("DIR"), "folder of the bundle on the machine that trains", option="--at")
+    at: str = setting("", v.any_text("DIR"), "folder of the bundle on the machine that trains", "--at")
     template: str | None = setting(
         None,
-        v.optional(v.any_text("TEXT")),
+        v.any_text("TEXT"),
         'clauses of a prompt, e.g. "{genre}; {bpm} BPM; {key}; {full}" (default: those of the target)',
-        option="--template",
+        "--template",
     )
     tokens: int | None = setting(
-        None,
-        v.optional(v.whole(1, 100_000)),
-        "largest number of tokens of a prompt (default: the target's)",
-        option="--tokens",
+        None, v.whole(1, 100_000), "largest number of tokens of a prompt (default: the target's)", "--tokens"
     )
     tokenizer: Path | None = setting(
         None,
-        v.optional(v.path()),
+        v.path(),
         "tokenizer.json that counts the tokens (default: an estimate that is never too low)",
-        option="--tokenizer",
+        "--tokenizer",
     )
-    variants: int = setting(4, v.whole(1, 1000), "number of variants of a prompt", option="--variants")
-    trigger: str = setting("", v.any_text("WORD"), "word at the beginning of every prompt", option="--trigger")
+    variants: int = setting(4, v.whole(1, 1000), "number of variants of a prompt", "--variants")
+    trigger: str = setting("", v.any_text("WORD"), "word at the beginning of every prompt", "--trigger")
 
     @property
     def whole(self) -> bool:

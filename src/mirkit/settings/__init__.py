@@ -57,31 +57,28 @@ class SeparationSettings:
 
     model: str | None = setting(
         None,
-        v.optional(v.text("MODEL")),
+        v.text("MODEL"),
         "model: embedded, the name of a Demucs model (htdemucs_ft, htdemucs, ...), or a file or folder with one",
-        option="--model",
+        "--model",
         kind=Kind.MODEL,
         names="a file or folder",
     )
-    format: str = setting("flac", v.one_of("flac", "wav", "mp3", "ogg"), "file format of the stems", option="--format")
-    bitrate: int = setting(320, v.whole(32, 512, "KBPS"), "bit rate of mp3 and ogg stems in kbit/s", option="--bitrate")
+    format: str = setting("flac", v.one_of("flac", "wav", "mp3", "ogg"), "file format of the stems", "--format")
+    bitrate: int = setting(320, v.whole(32, 512, "KBPS"), "bit rate of mp3 and ogg stems in kbit/s", "--bitrate")
     shifts: int | None = setting(
         None,
-        v.optional(v.whole(0, 100)),
+        v.whole(0, 100),
         "number of random time shifts to average over, 0 for none (default: the model's, for Demucs 1)",
-        option="--shifts",
+        "--shifts",
     )
     overlap: float | None = setting(
         None,
-        v.optional(v.number(0, 0.99, "SHARE")),
+        v.number(0, 0.99, "SHARE"),
         "share of a segment that overlaps with the next one (default: the model's, for Demucs 0.25)",
-        option="--overlap",
+        "--overlap",
     )
     segment: float | None = setting(
-        None,
-        v.optional(v.number(0.1, 3600, "S")),
-        "length of a segment in seconds (default: the model's)",
-        option="--segment",
+        None, v.number(0.1, 3600, "S"), "length of a segment in seconds (default: the model's)", "--segment"
     )
 
 
@@ -91,22 +88,19 @@ class RhythmSettings:
 
     stems: bool = setting(True, v.flag(), "use the drums stem, where there is one, to find the beats")
     bpm_range: tuple[float, float] | None = setting(
-        None,
-        v.optional(v.tempo_range()),
-        "range of tempos to search, in beats per minute (default: the tracker's)",
-        option="--bpm-range",
+        None, v.tempo_range(), "range of tempos to search, in beats per minute (default: the tracker's)", "--bpm-range"
     )
     bpm: float | None = setting(
         None,
-        v.optional(v.number(20, 400, "BPM")),
+        v.number(20, 400, "BPM"),
         "known tempo in beats per minute; the tracker chooses the octave that is nearest to it",
-        option="--bpm",
+        "--bpm",
     )
     model: str | None = setting(
         None,
-        v.optional(v.text("MODEL")),
+        v.text("MODEL"),
         "model of the beat tracker: beat_this, beat_this_small, or a checkpoint file",
-        option="--beat-model",
+        "--beat-model",
         kind=Kind.MODEL,
         names="a file",
     )
@@ -120,20 +114,20 @@ class DrumSettings:
         "stem",
         v.one_of("stem", "mix"),
         "audio to transcribe: the drums stem (the mix where there is none) or the mix",
-        option="--drum-source",
+        "--drum-source",
     )
     quantize: int = setting(
         0,
         v.whole(0, 48),
         "move drum hits to a grid of N steps per beat: 4 for sixteenths, 3 for triplets, 12 for both, 0 for none",
-        option="--quantize",
+        "--quantize",
         aliases=("--quantise",),
     )
     model: str | None = setting(
         None,
-        v.optional(v.text("FILE")),
+        v.text("FILE"),
         "model of the drum transcriber: a name or a checkpoint file",
-        option="--drum-model",
+        "--drum-model",
         kind=Kind.MODEL,
         names="a file",
     )
@@ -153,19 +147,17 @@ class ClipSettings:
         "downbeat",
         v.one_of("downbeat", "beat", "free"),
         "where a clip begins: on a downbeat, on a beat, or where the previous one ended",
-        option="--align",
+        "--align",
     )
-    overlap: float = setting(
-        0.0, v.number(0, 0.99, "SHARE"), "share of a clip that the next one repeats", option="--overlap"
-    )
+    overlap: float = setting(0.0, v.number(0, 0.99, "SHARE"), "share of a clip that the next one repeats", "--overlap")
     tail: str = setting(
         "drop",
         v.one_of("drop", "pad", "keep"),
         "what to do with a remainder that is shorter than a clip: drop it, pad it with silence, or keep it as it is",
-        option="--tail",
+        "--tail",
     )
     name: str = setting(
-        "", v.set_name(), "name of the set of clips, so that several sets can exist side by side", option="--name"
+        "", v.set_name(), "name of the set of clips, so that several sets can exist side by side", "--name"
     )
 
 
@@ -177,23 +169,19 @@ class RunSettings:
         "auto",
         v.device(),
         "device for neural models: auto, cpu, cuda, cuda:1, ... (also for ROCm cards) or mps",
-        option="--device",
+        "--device",
     )
     jobs: int = setting(
-        0, v.whole(0, 4096), "number of worker processes, 0 for one per core", option="--jobs", aliases=("-j",)
+        0, v.whole(0, 4096), "number of worker processes, 0 for one per core", "--jobs", aliases=("-j",)
     )
     offline: bool = setting(
-        False,
-        v.flag(),
-        "download nothing, and use only models that are on this machine",
-        option="--offline",
-        restricts=True,
+        False, v.flag(), "download nothing, and use only models that are on this machine", "--offline", restricts=True
     )
     commercial_safe: bool = setting(
         False,
         v.flag(),
         "refuse models whose license excludes commercial use or is not stated",
-        option="--commercial-safe",
+        "--commercial-safe",
         restricts=True,
     )
 
@@ -204,26 +192,26 @@ class CaptionSettings:
 
     model: str | None = setting(
         None,
-        v.optional(v.text("MODEL")),
+        v.text("MODEL"),
         "model that writes the texts: IQ3_M, Q6_K, Q8_0, a GGUF file, a folder of Transformers, or the name that a "
         "server gives it (default: the method's)",
-        option="--model",
+        "--model",
         kind=Kind.MODEL,
         names="a file or folder",
     )
     projector: str | None = setting(
         None,
-        v.optional(v.text("FILE")),
+        v.text("FILE"),
         "GGUF file of the audio encoder (default: the one beside the model)",
-        option="--projector",
+        "--projector",
         kind=Kind.ADDRESS,
         names="a file",
     )
     url: str | None = setting(
         None,
-        v.optional(v.url()),
+        v.url(),
         "address of a server with the OpenAI chat API; the key is read from MIRKIT_TEXTS_KEY",
-        option="--url",
+        "--url",
         kind=Kind.ADDRESS,
         names="a server",
     )
@@ -238,49 +226,44 @@ class CaptionSettings:
         "auto",
         v.one_of("auto", "llama", "vllm", "openai"),
         "kind of server, which decides what requests may contain",
-        option="--profile",
+        "--profile",
     )
     program: str | None = setting(
         None,
-        v.optional(v.text("FILE")),
+        v.text("FILE"),
         "llama-server program (default: the one on the PATH)",
-        option="--program",
+        "--program",
         kind=Kind.ADDRESS,
         names="a program",
     )
-    parallel: int = setting(1, v.whole(1, 256), "number of tracks to describe at the same time", option="--slots")
+    parallel: int = setting(1, v.whole(1, 256), "number of tracks to describe at the same time", "--slots")
     audio_seconds: float | None = setting(
         None,
-        v.optional(v.number(1, 3600, "S")),
+        v.number(1, 3600, "S"),
         "longest excerpt of a track that the model hears, in seconds (default: what the model can take)",
-        option="--audio-seconds",
+        "--audio-seconds",
     )
     excerpt: str = setting(
-        "middle",
-        v.one_of("middle", "loudest", "spread"),
-        "which part of a longer track the model hears",
-        option="--excerpt",
+        "middle", v.one_of("middle", "loudest", "spread"), "which part of a longer track the model hears", "--excerpt"
     )
     temperature: float = setting(
         0.0,
         v.number(0, 2, "T"),
         "sampling temperature of the first attempt; 0 always takes the likeliest word",
-        option="--temperature",
+        "--temperature",
     )
-    seed: int = setting(1, v.whole(0, 2**31 - 1), "seed of the sampling", option="--seed")
+    seed: int = setting(1, v.whole(0, 2**31 - 1), "seed of the sampling", "--seed")
     attempts: int = setting(
         3,
         v.whole(1, 10),
         "how many times a question is asked before its answer is given up; from the second on at a temperature of 0.7",
-        option="--attempts",
+        "--attempts",
     )
     one_call: bool = setting(
-        False, v.flag(), "ask for all texts in one JSON answer, then one by one for those it lacks", option="--one-call"
+        False, v.flag(), "ask for all texts in one JSON answer, then one by one for those it lacks", "--one-call"
     )
-    fix_facts: bool = setting(
-        False, v.flag(), "correct statements that contradict the measurements", option="--fix-facts"
-    )
-    timeout: float = setting(900.0, v.number(1, 86_400, "S"), "time limit of one answer in seconds", option="--timeout")
+    fix_facts: bool = setting(False, v.flag(), "correct statements that contradict the measurements", "--fix-facts")
+    timeout: float = setting(900.0, v.number(1, 86_400, "S"), "time limit of one answer in seconds", "--timeout")
     attention: str = setting(
         "auto",
         v.one_of("auto", "flash_attention_2", "sdpa"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
-from mirkit.settings.validators import Check
+from mirkit.settings.validators import Check, optional
 
 
 class Kind(Enum):
@@ -72,9 +72,12 @@ class Setting:
         return "" if self.default in (None, "", (), {}) else self.check.write(self.default)
 
 
-def setting(default: Any, check: Check, help: str, **declared: Any) -> Any:
-    """Declare a field of a dataclass as a setting; ``declared`` are the further attributes of ``Setting``."""
-    metadata = {"setting": Setting(check, help, default, **declared)}
+def setting(default: Any, check: Check, help: str, option: str = "", **declared: Any) -> Any:
+    """Declare a field of a dataclass as a setting, and allow None where that is the default.
+
+    ``declared`` are the further attributes of ``Setting``.
+    """
+    metadata = {"setting": Setting(optional(check) if default is None else check, help, default, option, **declared)}
     if isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -158,7 +158,7 @@ def test_no_usable_answer_is_absent_with_a_reason(
     run(server, library / "song 0.flac", "--attempts", "4")
     assert len(server.asked) == 8, "one attempt more"
     main(["verify", str(library / "song 0.flac")])
-    assert "absent  1 x no usable answer in 4 attempts" in capsys.readouterr().out
+    assert "no text 1 x no usable answer in 4 attempts" in capsys.readouterr().out
 
 
 def body_text(body: dict[str, Any]) -> str:
@@ -364,7 +364,7 @@ def test_an_interrupt_keeps_what_is_there(tmp_path: Path, library: Path) -> None
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; what is finished is kept" in error
+    assert "interrupted. Results so far are kept" in error
     assert "Traceback" not in error
     assert len(info(library)) >= 3
 

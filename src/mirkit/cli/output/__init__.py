@@ -1,1 +1,66 @@
-"""What commands print."""
+"""What commands print. Results go to standard output, failures and notes to standard error.
+
+This module imports nothing but the standard library: ``mirkit doctor`` must work where a package is missing.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+
+def note(text: str) -> None:
+    """Print a line that is not a result."""
+    from mirkit.store import printable
+
+    print(printable(text), file=sys.stderr)
+
+
+def failure(text: str) -> None:
+    """Print a line on what failed."""
+    note(f"FAILED {text}")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table whose columns are as wide as their widest cell."""
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    for i, row in enumerate(cells):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        if i == 0:
+            print("  ".join("-" * width for width in widths))
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, e.g. ``2 copies``."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
+def clock(seconds: float) -> str:
+    """A duration in the unit that suits it."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class _TerminalHandler(logging.Handler):
+    """Prints a message as a note, with the characters escaped that a terminal could misunderstand."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message."""
+        note(f"note   {record.getMessage()}")
+
+
+@contextmanager
+def terminal_log() -> Iterator[None]:
+    """Print warnings of the logger ``mirkit`` to standard error, for as long as the context lasts."""
+    logger, handler = logging.getLogger("mirkit"), _TerminalHandler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

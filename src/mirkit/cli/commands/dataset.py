@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli.location import is_url, place_of
-from mirkit.cli.output import run_summary
+from mirkit.cli.location import is_url, resolve_location
+from mirkit.cli.output import dataset as output
+from mirkit.cli.output import failure
+from mirkit.cli.progress import progress
 
 if TYPE_CHECKING:
-    from mirkit.cli.output.split_table import SplitResult
     from mirkit.dataset.duplicates.find import Duplicates
     from mirkit.store.output import Output
 
@@ -28,9 +29,9 @@ def window(arguments: argparse.Namespace) -> int:
     windows = WindowAnalyzer.open(arguments.path)
     end = windows.duration if arguments.end is None else arguments.end
     if arguments.slices is None:
-        run_summary.window(windows.at(arguments.start, end, samples=arguments.samples), arguments)
+        output.window(windows.at(arguments.start, end, samples=arguments.samples), arguments)
     else:
-        run_summary.slices(windows.slices(arguments.slices, arguments.start, end, samples=arguments.samples), arguments)
+        output.slices(windows.slices(arguments.slices, arguments.start, end, samples=arguments.samples), arguments)
     return 0
 
 
@@ -41,71 +42,63 @@ def verify(arguments: argparse.Namespace) -> int:
 
     if arguments.deep and is_url(arguments.path):
         raise SettingsError("--deep reads every file: copy the data set to this machine and verify it there")
-    with place_of(arguments.path, to="compare") as place:
-        found = verify_all(place.path, crops=arguments.crops, deep=arguments.deep)
-        reports = [replace(report, problem=place.told(report.problem)) for report in found]
+    with resolve_location(arguments.path, to="compare") as location:
+        found = verify_all(location.path, crops=arguments.crops, deep=arguments.deep)
+        reports = [replace(report, problem=location.with_url(report.problem)) for report in found]
     mixed = mixed_methods(reports)
     if arguments.json:
-        print(json.dumps(run_summary.verify_json(reports, mixed), indent=2))
+        print(json.dumps(output.verify_json(reports, mixed), indent=2))
     else:
-        run_summary.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
+        output.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
     return 0 if all(report.complete for report in reports) else 1
 
 
 def stats(arguments: argparse.Namespace) -> int:
     """What the numbers look like, and what a conditioner should be given."""
-    from mirkit.cli.output import statistics_table
     from mirkit.dataset.statistics import as_json, statistics
     from mirkit.dataset.table import read_table
 
     _output(arguments)
-    with place_of(arguments.path, to="read") as place:
-        table = read_table(place.path, crops=arguments.crops)
-        table.unreadable = [place.told(line) for line in table.unreadable]
-    found = statistics(table)
-    _put(as_json(found), arguments, lambda: statistics_table.statistics(found, arguments.path))
-    return 1 if found.unreadable else 0
+    with resolve_location(arguments.path, to="read") as location:
+        table = read_table(location.path, crops=arguments.crops)
+        table.unreadable = [location.with_url(line) for line in table.unreadable]
+    result = statistics(table)
+    _put(as_json(result), arguments, lambda: output.statistics(result, arguments.path))
+    return 1 if result.unreadable else 0
 
 
 def duplicates(arguments: argparse.Namespace) -> int:
     """Which tracks are the same recording."""
-    from mirkit.cli.output import split_table
-
     _output(arguments)
-    found, same = _compared(arguments)
-    _put(
-        split_table.duplicates_json(found, same), arguments, lambda: split_table.duplicates(found, same, arguments.path)
-    )
-    return 1 if same.failed or found.problems else 0
+    selection, same = _compared(arguments)
+    _put(output.duplicates_json(selection, same), arguments, lambda: output.duplicates(selection, same, arguments.path))
+    return 1 if same.failed or selection.problems else 0
 
 
 def split(arguments: argparse.Namespace) -> int:
     """Training and validation tracks without leaks."""
-    from mirkit.cli.output import split_table
     from mirkit.dataset.split import split_tracks
 
     _output(arguments)
-    found, same = _compared(arguments)
-    parted = split_tracks(found.tracks, found.names, arguments.val, arguments.seed, arguments.together, same)
+    selection, same = _compared(arguments)
+    result = split_tracks(selection.tracks, selection.names, arguments.val, arguments.seed, arguments.together, same)
     _put(
-        split_table.split_json(found, same, parted),
+        output.split_json(selection, same, result),
         arguments,
-        lambda: split_table.split(found, same, parted, arguments.path),
+        lambda: output.split(selection, same, result, arguments.path),
     )
-    return 1 if same.failed or found.problems else 0
+    return 1 if same.failed or selection.problems else 0
 
 
-def _compared(arguments: argparse.Namespace) -> "tuple[SplitResult, Duplicates]":
+def _compared(arguments: argparse.Namespace) -> "tuple[output.TrackSelection, Duplicates]":
     """The tracks below a folder that are not left out, and which of them are the same."""
-    from mirkit.cli.output.split_table import SplitResult
-    from mirkit.cli.progress import progress
     from mirkit.dataset.duplicates.find import find_duplicates
 
-    found = SplitResult.below(Path(arguments.path))
-    count = len(found.tracks)
+    selection = output.TrackSelection.below(Path(arguments.path))
+    count = len(selection.tracks)
     printable = not (arguments.quiet or arguments.json)
     with progress(count, _READING_SECONDS * count, shown=printable) as advance:
-        return found, find_duplicates(found.tracks, advance)
+        return selection, find_duplicates(selection.tracks, advance)
 
 
 def _output(arguments: argparse.Namespace) -> "Output | None":
@@ -119,11 +112,11 @@ def _output(arguments: argparse.Namespace) -> "Output | None":
     return output
 
 
-def _put(told: dict[str, Any], arguments: argparse.Namespace, print_it: Callable[[], None]) -> None:
+def _put(result: dict[str, Any], arguments: argparse.Namespace, print_it: Callable[[], None]) -> None:
     """Write the outcome where ``--output`` says, and print it."""
     from mirkit.store.output import MADE_BY
 
-    text = json.dumps({MADE_BY: f"mirkit {arguments.command}"} | told, indent=1)
+    text = json.dumps({MADE_BY: f"mirkit {arguments.command}"} | result, indent=1)
     if output := _output(arguments):
         output.write(text.encode() + b"\n")
     if arguments.json:
@@ -136,33 +129,32 @@ def report(arguments: argparse.Namespace) -> int:
     """A folder of pages about a data set."""
     from mirkit import engines
     from mirkit import report as pages
-    from mirkit.cli.progress import progress
     from mirkit.store import printable
 
-    wanted = pages.plan_report(
+    plan = pages.plan_report(
         Path(arguments.path),
         Path(arguments.out) if arguments.out else None,
         with_audio=arguments.with_audio,
         overwrite=arguments.overwrite,
     )
-    count, failed = len(wanted.pending), {}
+    count, failed = len(plan.pending), {}
     jobs = max(1, min(arguments.jobs or engines.cores(), count))
-    told = not (arguments.quiet or arguments.json)
-    with progress(count, _PAGE_SECONDS * count / jobs, shown=told) as advance:
-        for outcome in pages.write_report(wanted, jobs):
+    shown = not (arguments.quiet or arguments.json)
+    with progress(count, _PAGE_SECONDS * count / jobs, shown=shown) as advance:
+        for outcome in pages.write_report(plan, jobs):
             if outcome.problems:
                 failed[outcome.name] = list(outcome.problems)
-                run_summary.failure(f"{printable(outcome.name)}: {printable('; '.join(outcome.problems))}")
+                failure(f"{printable(outcome.name)}: {printable('; '.join(outcome.problems))}")
             advance(outcome.name)
-    for line in wanted.problems:
-        run_summary.failure(line)
-    index = wanted.out / "index.html"
+    for line in plan.problems:
+        failure(line)
+    index = plan.out / "index.html"
     if arguments.json:
-        print(json.dumps({"index": str(index), "written": count, "tracks": len(wanted.tracks), "failed": failed}))
+        print(json.dumps({"index": str(index), "written": count, "tracks": len(plan.tracks), "failed": failed}))
     elif not arguments.quiet:
-        print(f"{count} pages written, {len(wanted.tracks) - count} up to date, {len(failed)} with problems")
+        print(f"{count} pages written, {len(plan.tracks) - count} up to date, {len(failed)} with problems")
         print(f"open {printable(index)}")
-    return 1 if failed or wanted.problems else 0
+    return 1 if failed or plan.problems else 0
 
 
 def exclude(arguments: argparse.Namespace) -> int:
@@ -170,7 +162,7 @@ def exclude(arguments: argparse.Namespace) -> int:
     from mirkit.dataset.exclusion import exclude
 
     names = [exclude(Path(path), arguments.reason) for path in arguments.tracks]
-    _told(dict.fromkeys(names, arguments.reason), "excluded", arguments)
+    _print_names(dict.fromkeys(names, arguments.reason), "excluded", arguments)
     return 0
 
 
@@ -178,11 +170,11 @@ def include(arguments: argparse.Namespace) -> int:
     """Take tracks back in."""
     from mirkit.dataset.exclusion import include
 
-    _told(dict.fromkeys(map(include, map(Path, arguments.tracks)), ""), "included", arguments)
+    _print_names(dict.fromkeys(map(include, map(Path, arguments.tracks)), ""), "included", arguments)
     return 0
 
 
-def _told(names: dict[str, str], verb: str, arguments: argparse.Namespace) -> None:
+def _print_names(names: dict[str, str], verb: str, arguments: argparse.Namespace) -> None:
     from mirkit.store import printable
 
     if arguments.json:
@@ -190,16 +182,3 @@ def _told(names: dict[str, str], verb: str, arguments: argparse.Namespace) -> No
     elif not arguments.quiet:
         for name, why in names.items():
             print(f"{verb} {printable(name)}{f': {printable(why)}' if why else ''}")
-
-
-#: Command -> function.
-TOOLS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "verify": verify,
-    "window": window,
-    "stats": stats,
-    "duplicates": duplicates,
-    "split": split,
-    "report": report,
-    "exclude": exclude,
-    "include": include,
-}

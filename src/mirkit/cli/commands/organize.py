@@ -1,4 +1,4 @@
-"""``mirkit organize``, and what ``mirkit run`` does with loose files before it works on them."""
+"""``mirkit organize``, and the question of ``mirkit run`` about loose files."""
 
 import argparse
 import os
@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mirkit.cli.consent import on_a_terminal
-from mirkit.cli.output import run_summary
+from mirkit.cli.commands import models
+from mirkit.cli.output import dataset as output
+from mirkit.cli.output import failure, note
 
 if TYPE_CHECKING:
     from mirkit.organize import Move, MoveReport
 
 Choice = Literal["move", "copy", "off"]
-#: What may be answered, and what it means. An empty answer leaves the files where they are.
+#: Answers and their meaning. An empty answer leaves the files where they are.
 _ANSWERS: dict[str, Choice] = {
     "move": "move",
     "m": "move",
@@ -24,7 +25,7 @@ _ANSWERS: dict[str, Choice] = {
     "l": "off",
     "": "off",
 }
-#: A question that was not understood so often counts as answered by "leave".
+#: After so many invalid answers the files are left.
 _ATTEMPTS = 3
 
 
@@ -42,7 +43,7 @@ def organize(arguments: argparse.Namespace) -> int:
         report = (
             organizer.MoveReport(tuple(moves), ()) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
         )
-    run_summary.organized(report, arguments)
+    output.organized(report, arguments)
     return 1 if report.failures else 0
 
 
@@ -50,14 +51,14 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
     """Put loose files into track folders before a run, if the user wants that.
 
     ``--organize`` decides. Without it the user is asked on a terminal; elsewhere, and with ``--quiet`` or ``--json``,
-    the files stay where they lie.
+    the files stay where they are.
 
     Returns
     -------
     path : Path
         What the run is to work on: another folder where ``path`` was one loose file.
     failed : bool
-        Whether a file could not be moved or copied. It is worked on where it lies.
+        Whether a file could not be moved or copied. It then stays where it is.
     """
     from mirkit.track import Track, is_track, loose_files
 
@@ -66,25 +67,23 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
         return path, False
     if path.is_dir():
         loose = loose_files(path)
-    else:  # one file is worked on where it lies, unless the option asks for more
+    else:  # a single file stays, unless the option asks for a folder
         loose = [path] if choice in ("move", "copy") and Track.at(path).loose else []
     if not loose:
         return path, False
     quiet = arguments.quiet or arguments.json
     if choice is None and arguments.dry_run:
         if not quiet:
-            run_summary.note(
-                f"note   {_count(len(loose))}; the plan is for where they lie (for track folders: --organize move|copy)"
-            )
+            note(f"note   {_count(len(loose))}; the plan leaves them where they are (see --organize move|copy)")
         return path, False
     if choice is None:
-        choice = _ask(path, loose) if on_a_terminal() and not quiet else _left(path, len(loose), quiet=quiet)
+        choice = _ask(path, loose) if models.on_a_terminal() and not quiet else _left(path, len(loose), quiet=quiet)
     if choice == "off":
         return path, False
     moves = _planned(path)
     if arguments.dry_run:
         verb = "copied" if choice == "copy" else "moved"
-        run_summary.note(f"note   {_count(len(moves))} would be {verb} into track folders first")
+        note(f"note   {_count(len(moves))} would be {verb} into track folders first")
         return path, False
     if not moves:
         return path, False
@@ -103,35 +102,35 @@ def _carried_out(moves: "Sequence[Move]", path: Path, *, copy: bool, quiet: bool
     if not quiet and report.moves:
         verb = "copied" if copy else "moved"
         count = len(report.moves)
-        print(f'organize {_count(count)} {verb} into track folders (to take it back: mirkit organize --undo "{root}")')
+        print(f'organize {_count(count)} {verb} into track folders (to undo: mirkit organize --undo "{root}")')
     for line in report.failures:
-        run_summary.failure(line)
+        failure(line)
     return report
 
 
 def _planned(path: Path) -> "list[Move]":
-    """The moves for a path; what is left out, and why, is printed."""
+    """The moves for a path; files that cannot be moved are reported."""
     from mirkit.organize import plan
 
     problems: list[str] = []
     moves = plan(path, problems=problems)
     for problem in problems:
-        run_summary.note(f"note   {problem}")
+        note(f"note   {problem}")
     return moves
 
 
 def _left(path: Path, count: int, *, quiet: bool) -> Choice:
-    """Without a terminal nobody can be asked: the files stay where they lie."""
+    """Without a terminal nobody can be asked: the files stay where they are."""
     if not quiet:
-        run_summary.note(
-            f"note   {_count(count)}: worked on where they lie, with results beside them; "
-            f'for track folders: mirkit organize "{path}", or --organize move|copy'
+        note(
+            f"note   {_count(count)} stay where they are, with results beside them; "
+            f'to put them into track folders: mirkit organize "{path}", or --organize move|copy'
         )
     return "off"
 
 
 def _ask(path: Path, loose: Sequence[Path]) -> Choice:
-    """Ask what becomes of loose files. Without an answer (end of input) they stay where they lie."""
+    """Ask what to do with loose files; without an answer (end of input) they stay where they are."""
     from mirkit.organize import plan
     from mirkit.store import printable
 
@@ -143,7 +142,7 @@ def _ask(path: Path, loose: Sequence[Path]) -> Choice:
     print(f"{_count(len(loose))} in {printable(path)}{example or '.'}", file=sys.stderr)
     for _ in range(_ATTEMPTS):
         print(
-            "Track folders: [m]ove the files, [c]opy them, or [l]eave them where they lie? [leave] ",
+            "Track folders: [m]ove the files, [c]opy them, or [l]eave them where they are? [leave] ",
             end="",
             file=sys.stderr,
             flush=True,
@@ -160,7 +159,7 @@ def _ask(path: Path, loose: Sequence[Path]) -> Choice:
         if answer is not None:
             return answer
         print("Please answer move, copy or leave.", file=sys.stderr)
-    print("No answer was understood: the files are left where they lie.", file=sys.stderr)
+    print("None of the answers was valid; the files are left where they are.", file=sys.stderr)
     return "off"
 
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli.output import run_summary
+from mirkit.cli.output import counted, failure, note
 from mirkit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 def export(arguments: argparse.Namespace) -> int:
     """Export a data set, check what was exported, or both."""
     quiet = arguments.quiet or arguments.json
-    told: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     failed = False
     python = _trainer_python(arguments)
     if not arguments.check_only:
         done = _export(arguments, shown=not quiet)
         failed = bool(done.plan.problems)
-        told["export"] = done.summary | {"bytes": done.bytes, "dry_run": arguments.dry_run}
+        result["export"] = done.summary | {"bytes": done.bytes, "dry_run": arguments.dry_run}
         for line in done.plan.problems:
-            run_summary.failure(line)
+            failure(line)
         if not quiet:
             for line in done.plan.notes:
-                run_summary.note(f"note   {line}")
+                note(f"note   {line}")
             _exported(done, dry=arguments.dry_run)
     if (arguments.check or arguments.check_only) and not arguments.dry_run:
         from mirkit.export.run import check
 
         checked = check(arguments.target, Path(arguments.out), trainer=not arguments.no_trainer, python=python)
         failed = failed or bool(checked.faults)
-        told["check"] = checked.as_json()
+        result["check"] = checked.as_json()
         if not arguments.json:
             _checked(checked, quiet=arguments.quiet)
     if arguments.json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(result, indent=2))
     return 1 if failed else 0
 
 
@@ -68,47 +68,47 @@ def _export(arguments: argparse.Namespace, *, shown: bool) -> "ExportResult":
 
 
 def _exported(done: "ExportResult", *, dry: bool) -> None:
-    found = done.summary
-    for split, told in found["splits"].items():
-        if told["files"]:
-            print(f"{split:<8} {told['files']} files, {told['hours']:.3g} h, of {told['sources']} tracks")
+    summary = done.summary
+    for split, counts in summary["splits"].items():
+        if counts["files"]:
+            print(f"{split:<8} {counts['files']} files, {counts['hours']:.3g} h, from {counts['sources']} tracks")
     size = f"{'about ' if dry else ''}{done.bytes / 1e6:.0f} MB"
-    print(f"bytes    {size}{', nothing is written' if dry else ''}")
-    if "numbers" in found:
-        _numbers(found["numbers"])
-    if loudness := found.get("loudness"):
+    print(f"bytes    {size}{', nothing was written' if dry else ''}")
+    if "numbers" in summary:
+        _numbers(summary["numbers"])
+    if loudness := summary.get("loudness"):
         low, high = loudness["gain_db"]
         limited = f"{loudness['limited by true peak']} limited by true peak"
         print(f"loudness {loudness['lufs']:g} LUFS, gains {low:.2f} to {high:.2f} dB, {limited}")
-    if windows := found.get("windows"):
+    if windows := summary.get("windows"):
         print(f"windows  {windows['seconds']:g} s every {windows['hop']:g} s: {windows['description']}")
-    for name, why in found["dropped"].items():
+    for name, why in summary["dropped"].items():
         print(f"dropped  {name}: {why}")
-    for name, why in found["excluded"].items():
+    for name, why in summary["excluded"].items():
         print(f"excluded {name}: {why}")
 
 
-def _numbers(told: dict[str, Any]) -> None:
-    print(f"numbers  {len(told['conditioners'])} conditioners")
-    unknown = told["unknown"]
+def _numbers(numbers: dict[str, Any]) -> None:
+    print(f"numbers  {len(numbers['conditioners'])} conditioners")
+    unknown = numbers["unknown"]
     if unknown["samples"]:
         most = sorted(unknown["samples"].items(), key=lambda item: -item[1])
         listed = ", ".join(f"{key} {count}" for key, count in most[:4])
         print(f"unknown  {unknown['policy']}; of {unknown['of']}: {listed}{' ...' if len(most) > 4 else ''}")
-    whys: dict[str, list[str]] = {}
-    for key, why in told["left out"].items():
-        whys.setdefault(why, []).append(key)
-    for why, keys in whys.items():
-        print(f"without  {', '.join(keys)}: {why}")
+    reasons: dict[str, list[str]] = {}
+    for key, why in numbers["left out"].items():
+        reasons.setdefault(why, []).append(key)
+    for why, keys in reasons.items():
+        print(f"left out {', '.join(keys)}: {why}")
 
 
 def _checked(checked: "CheckResult", *, quiet: bool) -> None:
     for line in checked.faults:
-        run_summary.failure(line)
+        failure(line)
     if quiet:
         return
     for line in checked.notes:
-        run_summary.note(f"note   {line}")
+        note(f"note   {line}")
     if checked.trainer:
         print(f"trainer  {checked.trainer}")
-    print(f"checked  {checked.files} files: {f'{len(checked.faults)} faults' if checked.faults else 'well'}")
+    print(f"checked  {checked.files} files: {counted(len(checked.faults), 'fault') if checked.faults else 'no faults'}")

@@ -1,0 +1,40 @@
+"""The commands. Each returns its exit status; errors travel up as MirkitError."""
+
+import argparse
+
+from mirkit.cli.location import READ_REMOTE, reject_urls
+from mirkit.cli.parser import CAPTION_STAGES, COMMANDS
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the parsed command."""
+    from mirkit.cli.commands import models
+
+    if arguments.command == "doctor":  # works where NumPy is missing
+        return models.doctor(arguments)
+    from mirkit.cli.commands import dataset, export, organize, track
+    from mirkit.store.compiled import use_compiled
+
+    use_compiled()
+    command = COMMANDS.get(arguments.command)
+    describes = command is not None and (command.stages == CAPTION_STAGES or getattr(arguments, "captions", False))
+    reject_urls(arguments, path_too=describes or not (command or arguments.command in READ_REMOTE))
+    if command:
+        return track.run_stages(command, arguments)
+    return {
+        "verify": dataset.verify,
+        "window": dataset.window,
+        "stats": dataset.stats,
+        "duplicates": dataset.duplicates,
+        "split": dataset.split,
+        "report": dataset.report,
+        "exclude": dataset.exclude,
+        "include": dataset.include,
+        "organize": organize.organize,
+        "status": track.status,
+        "export": export.export,
+        "init": models.init,
+        "models": models.models,
+        "features": models.features,
+        "demo": track.demo,
+    }[arguments.command](arguments)

@@ -1,0 +1,306 @@
+"""The commands on models and methods: ``models``, ``doctor``, ``init`` and ``features``."""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirkit import __version__
+from mirkit.catalog import JOBS
+from mirkit.cli.options import backend_choices, overrides
+from mirkit.cli.output import note, table
+from mirkit.cli.progress import downloading
+
+if TYPE_CHECKING:
+    from mirkit.models.backend import Backend, Model
+
+_REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tomlkit")
+
+
+def models(arguments: argparse.Namespace) -> int:
+    """List the neural models, download one, print its path, or check those on this machine."""
+    from mirkit.errors import SettingsError
+    from mirkit.models import registry, weights
+    from mirkit.models.cache_paths import missing
+    from mirkit.settings import Settings
+    from mirkit.store import with_values
+
+    for line in registry.problems():
+        note(f"note   {line}")
+    if arguments.cite is not None:
+        return _cite(arguments)
+    if arguments.action == "list":
+        return _list_models(arguments)
+    if arguments.action == "verify":
+        return _verify_models(
+            [weights.model(arguments.name)] if arguments.name else list(registry.model_rows()), arguments
+        )
+    if not arguments.name:
+        raise SettingsError(
+            f"mirkit models {arguments.action} needs one of {', '.join(row.name for row in registry.model_rows())}"
+        )
+    row = weights.model(arguments.name)
+    run = with_values(Settings(), overrides(arguments), "command line").run
+    if arguments.action == "path":
+        found = weights.load_checked(row, run)
+    else:
+        if missing(row) and not (arguments.quiet or weights.unavailable_reason(row, run)):
+            print_license(row)
+        with downloading(shown=not (arguments.quiet or arguments.json)) as progress:
+            found = weights.fetch(row, run, progress)
+    if arguments.json:
+        print(json.dumps({"model": found.model, "files": [str(path) for path in found.files], "sha256": found.sha256}))
+    elif not arguments.quiet:
+        for path in found.files:
+            print(path)
+    return 0
+
+
+def _cite(arguments: argparse.Namespace) -> int:
+    """Print BibTeX of a backend or of the backend of a model; of all without a name."""
+    from mirkit.errors import SettingsError
+    from mirkit.models import registry
+
+    name = arguments.cite
+    rows = [
+        row for row in registry.backends() if not name or name in (row.name, *(model.name for model in row.weights))
+    ]
+    if not rows:
+        names = dict.fromkeys(row.name for row in registry.backends() if row.citation)
+        raise SettingsError(f"{name} is neither a backend nor a model; there are {', '.join(names)}")
+    citations = list(dict.fromkeys(row.citation for row in rows if row.citation))
+    if arguments.json:
+        print(json.dumps({row.name: row.citation for row in rows if row.citation}, indent=2))
+    elif citations:
+        print("\n\n".join(citations))
+    elif not arguments.quiet:
+        note(f"{name} has no citation")
+    return 0
+
+
+def _list_models(arguments: argparse.Namespace) -> int:
+    from mirkit.models import weights
+    from mirkit.models.cache_paths import cache
+    from mirkit.models.messages import megabytes
+
+    rows = [row for row in model_rows() if not arguments.name or row["model"] == weights.model(arguments.name).name]
+    if overrides(arguments).get("run.commercial_safe"):
+        rows = [row for row in rows if row["commercial use"] == "yes"]
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
+        head = ("model", "job", "method", "state", "size", "commercial use", "license of the code", "of the weights")
+        table(head, [tuple(row.values()) for row in cells])
+        print(f"weights are stored in {cache()}")
+    return 0
+
+
+def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
+    """Check every file on this machine; a model that is named must be there."""
+    from mirkit.models import weights
+    from mirkit.models.cache_paths import cache
+
+    checked = [(row, file, *weights.verify(row, file)) for row in rows for file in row.files]
+    listed = [(row.name, file.name, state, path or "") for row, file, state, path in checked if path or arguments.name]
+    bad = {weights.DAMAGED, weights.HALF, weights.ABSENT} if arguments.name else {weights.DAMAGED}
+    if arguments.json:
+        names = ("model", "file", "state", "path")
+        print(json.dumps([dict(zip(names, map(str, line), strict=True)) for line in listed], indent=2))
+    elif not listed and not arguments.quiet:
+        print(f"there are no weights in {cache()}; download one with mirkit models fetch NAME")
+    elif not arguments.quiet:
+        table(("model", "file", "state", "path"), listed)
+        broken = {weights.DAMAGED, weights.HALF, weights.ABSENT}
+        for name in dict.fromkeys(name for name, _, state, _ in listed if state in broken):
+            print(f"to repair: mirkit models fetch {name}")
+    return 1 if any(state in bad for _, _, state, _ in listed) else 0
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Write or change the settings file."""
+    from mirkit import models as backends
+    from mirkit.errors import MissingExtra, SettingsError
+    from mirkit.models import registry
+    from mirkit.store import read_settings, write_backends
+
+    root = Path(arguments.path)
+    chosen = backend_choices(arguments.backend)
+    settings = read_settings(root)
+    backends.check_names(settings, chosen)
+    written = read_settings(root, own=False).backends
+    for job, name in chosen.items():
+        fixed = getattr(written, job)
+        if fixed not in ("auto", name) and not arguments.force:
+            raise SettingsError(f"{job} is {fixed} in mirkit.toml; --force changes it and has its values redone")
+        if name != "auto" and (why := backends.unavailable(registry.backend(job, name), settings, named=True)):
+            raise MissingExtra(f"{job}={name}: {why}")
+    wanted = {job: chosen.get(job, getattr(settings.backends, job)) for job in JOBS}
+    resolved = {job: backends.resolve(job, name, settings) for job, name in wanted.items()}
+    write_backends(root, resolved)
+    if not arguments.quiet:
+        for row in (row for job in JOBS if wanted[job] == "auto" for row in backends.backends_of(job)):
+            if backends.offer(row, settings):
+                then = f'mirkit init "{root}" --backend {row.task}={row.name} --force'
+                note(f"note   {backends.unavailable(row, settings, brief=True)}; then: {then}")
+        print(f"{root / 'mirkit.toml'}: " + ", ".join(f"{job} {name}" for job, name in resolved.items() if name))
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print what is installed and which methods would be used."""
+    report = health()
+    if arguments.json:
+        print(json.dumps(report, indent=2))
+    else:
+        _print_health(report)
+    return 0 if report["ok"] else 1
+
+
+def features(arguments: argparse.Namespace) -> int:
+    """Print the features page."""
+    from mirkit.cli.output.markdown import features_page
+
+    sys.stdout.write(features_page())
+    return 0
+
+
+def on_a_terminal() -> bool:
+    """Whether standard error and standard input are a terminal, so that a question can be answered."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def ask_to_fetch(offers: "Sequence[tuple[Backend, Model]]") -> bool:
+    """Ask once whether the weights of these methods may be fetched; an empty answer, or the end of input, is a no."""
+    from mirkit.models.cache_paths import missing
+    from mirkit.models.messages import megabytes
+
+    note("These models are not on this machine. They are downloaded only if you agree:")
+    for row, model in offers:
+        size = megabytes(sum(file.size for file in missing(model)))
+        note(f"  {model.name}: {size}, license of the weights: {model.license}")
+        if row.gain:
+            note(f"      {row.gain}")
+    print("Download them now? [y/N] ", end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # the end of input leaves the cursor behind the question
+        print(file=sys.stderr)
+    return answer.strip().lower() in ("y", "yes")
+
+
+def print_license(model: "Model") -> None:
+    """Print the size and the license of weights that are about to be fetched."""
+    from mirkit.models.messages import megabytes
+
+    use = "" if model.commercial else "; not for commercial use"
+    note(f"download {model.title}: {megabytes(model.size)}, license of the weights: {model.license}{use}")
+
+
+def health() -> dict[str, Any]:
+    """Versions, backends and the reasons against others; ``ok`` if everything required is installed."""
+    packages = {name: _version(name) for name in _REQUIRED}
+    problem = ""
+    left_out: tuple[str, ...] = ()
+    optional: dict[str, str | None] = {}
+    methods: dict[str, Any] = {}
+    try:
+        from mirkit.models import registry
+
+        optional = {row.package: _version(row.package) for row in registry.backends() if row.package}
+        methods = _methods()
+        left_out = registry.problems()
+    except ImportError as error:
+        problem = f"{error}; install again: pip install mirkit"
+    return {
+        "ok": all(packages.values()) and not problem,
+        "problem": problem,
+        "mirkit": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "executable": sys.executable,
+        "cores": os.cpu_count(),
+        "free_disk_bytes": shutil.disk_usage(Path.cwd()).free,
+        "packages": packages,
+        "optional": optional,
+        "methods": methods,
+        "left out": list(left_out),
+    }
+
+
+def _methods() -> dict[str, Any]:
+    """The backend of each task, with the reasons against the others."""
+    from mirkit import models as backends
+
+    return {
+        task: {
+            "used": backends.resolve(task, "auto"),
+            "not used": {
+                row.name: why for row in backends.backends_of(task) if (why := backends.unavailable(row, brief=True))
+            },
+        }
+        for task in JOBS
+    }
+
+
+def model_rows() -> list[dict[str, Any]]:
+    """One row a model, and one for each backend without published weights: state, size in bytes, licenses."""
+    from mirkit.models import registry
+
+    rows = []
+    for row in registry.backends():
+        for model in row.weights or (None,):
+            rows.append(
+                {
+                    "model": model.name if model else "",
+                    "job": row.task,
+                    "method": row.name,
+                    "state": _state(row, model),
+                    "size": model.size if model else 0,
+                    "commercial use": "yes" if (model or row).commercial else "no",
+                    "code": row.code_license,
+                    "weights": model.license if model else row.weights_license,
+                }
+            )
+    return rows
+
+
+def _state(row: "Backend", model: "Model | None") -> str:
+    from mirkit.models.cache_paths import missing
+
+    if row.package and _version(row.package) is None:
+        return f"needs {row.package}"
+    if row.needs:
+        return f"needs {row.needs}"
+    return "ready" if model is None or not missing(model) else "not fetched"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _print_health(report: dict[str, Any]) -> None:
+    """Print the report of ``mirkit doctor``."""
+    print(f"mirkit {report['mirkit']}, Python {report['python']}, {report['cores']} cores, {report['platform']}")
+    print(f"free disk {report['free_disk_bytes'] / 1e9:.0f} GB here")
+    for name, version in report["packages"].items():
+        print(f"  {name:<12} {version or 'MISSING: pip install ' + name}")
+    for name, version in report["optional"].items():
+        print(f"  {name:<12} {version or 'not installed'}")
+    if report["problem"]:
+        print(f"FAILED {report['problem']}", file=sys.stderr)  # not by `note`, which needs NumPy
+    for line in report["left out"]:
+        print(f"note   {line}", file=sys.stderr)
+    print("methods")
+    for job, state in report["methods"].items():
+        print(f"  {job:<15} {state['used'] or 'none'}")
+        for name, why in state["not used"].items():
+            print(f"  {'':<15} not {name}: {why}")

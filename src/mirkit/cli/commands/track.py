@@ -1,0 +1,232 @@
+"""The commands that run stages on tracks, ``mirkit status`` and ``mirkit demo``."""
+
+import argparse
+import json
+import time
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirkit.cli.commands import models
+from mirkit.cli.commands.organize import organize_first
+from mirkit.cli.location import is_url, resolve_location
+from mirkit.cli.options import backend_choices, overrides
+from mirkit.cli.output import note
+from mirkit.cli.output import run as output
+from mirkit.cli.parser import CAPTION_STAGES, Command, build
+from mirkit.cli.progress import downloading, progress
+from mirkit.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mirkit.pipeline import RunPlan, RunRequest
+    from mirkit.store.output import Output
+
+
+def run_stages(command: Command, arguments: argparse.Namespace) -> int:
+    """Run stages on one track or on many."""
+    if command.name == "run" and is_url(arguments.path) and arguments.organize in ("move", "copy"):
+        raise SettingsError(f"--organize {arguments.organize}: files on object storage stay where they are")
+    with resolve_location(arguments.path, to="work") as location:
+        path, failed = location.path, False
+        if command.name == "run" and not location.url:
+            path, failed = organize_first(path, arguments)
+        request = build_request(command, arguments, path, location.url)
+        copy = midi_copy(arguments)
+        if copy:
+            copy.check()
+        status = _execute(request, arguments, copy) or int(failed)
+        if command.name == "run" and not (location.url or arguments.dry_run or arguments.quiet or arguments.json):
+            output.next_steps(path)
+        return status
+
+
+def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output | None") -> int:
+    from mirkit.models import use_device
+    from mirkit.pipeline import check, expected_seconds, make_plan, outcomes, prepare, run, workers
+
+    quiet = arguments.quiet or arguments.json
+    may_ask = models.on_a_terminal() and not (quiet or arguments.dry_run)
+    plan = make_plan(request, models.ask_to_fetch if may_ask else None)
+    device = request.overrides.get("run.device", "auto")
+    if request.track_stages and device not in ("auto", "cpu") and not use_device(plan.backends):
+        note(f"--device {device}: the embedded methods use the CPU")
+    if not quiet:
+        output.plan(plan, workers(plan, request), request.url)
+    if arguments.dry_run:
+        check(plan)
+        if arguments.json:
+            print(json.dumps(output.plan_json(plan, workers(plan, request)), indent=2))
+        return 0
+    if arguments.json and not arguments.quiet:  # otherwise the plan has the license
+        for model in plan.downloads if plan.todo else ():
+            models.print_license(model)
+    with downloading(shown=not quiet) as fetched:
+        prepare(plan, fetched)
+    summary = output.RunSummary(idle=plan.idle, keep_all=arguments.json)
+    started = time.perf_counter()
+    notify = (lambda _: None) if arguments.quiet and plan.captions else note
+    try:
+        expected = expected_seconds(plan, workers(plan, request))
+        with (
+            progress(outcomes(plan), expected, shown=not quiet) as advance,
+            closing(run(plan, request, notify)) as results,
+        ):
+            for outcome in results:
+                summary.add(outcome)
+                output.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
+                advance(outcome.track)
+    finally:  # also when it is interrupted
+        seconds = time.perf_counter() - started
+        if arguments.json:
+            print(json.dumps(output.summary_json(summary, seconds), indent=2))
+        else:
+            output.summary(summary, seconds, quiet=arguments.quiet)
+    if copy and not summary.failed:
+        write_midi_copy(plan, copy)
+    return 1 if summary.failed else 0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print the state of the runs of a data set."""
+    from mirkit.dataset.status import status
+
+    with resolve_location(arguments.path, to="logs") as location:
+        state = status(location.path)
+        state.root = location.with_url(state.root)
+        for run in state.runs:
+            run.log = location.with_url(run.log)
+    if arguments.json:
+        print(json.dumps(asdict(state), indent=2))
+    else:
+        output.status(state, verbose=arguments.verbose)
+    return 0
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Make the demo set, run everything on it, verify, compare with the truth."""
+    from mirkit.cli.commands import execute
+    from mirkit.demo_dataset import compare, write_demo
+
+    folder = Path(arguments.path)
+    note(f"demo: four synthesized pieces of 30 s in {folder}")
+    write_demo(folder)
+    debug = ["--debug"] if arguments.debug else []
+    parser = build()
+    status = execute(parser.parse_args(["run", str(folder), "--organize", "move", *debug]))
+    status = status or execute(parser.parse_args(["verify", str(folder), *debug]))
+    rows = compare(folder)
+    if rows:
+        output.comparison(rows)
+    if different := sum(not row.agrees for row in rows):
+        note(f"demo: {different} of {len(rows)} measurements differ from the true values")
+        status = 1
+    return status
+
+
+def build_request(command: Command, arguments: argparse.Namespace, path: Path, url: str = "") -> "RunRequest":
+    """What a command asks for, of the tracks at a path, which may stand for those at a URL.
+
+    Raises
+    ------
+    SettingsError
+        An option is wrong.
+    """
+    from mirkit.pipeline import RunRequest
+    from mirkit.track import is_track
+
+    several = (arguments.batch or command.several) and path.is_dir() and not is_track(path)
+    if getattr(arguments, "output", None) and several:
+        raise SettingsError("--output is for one track; PATH is a folder of tracks")
+
+    values = setting_overrides(arguments)
+    fixed = dict(command.fixed) | backend_choices(getattr(arguments, "backend", []))
+    for setting, task in (("rhythm.model", "beats"), ("drums.model", "drums")):
+        if setting in values:  # a model that is named is used, and therefore its backend
+            fixed.setdefault(task, _owner(task, values[setting]))
+    if "separate" in command.stages:
+        fixed |= _separation(arguments.separation, values)
+    stages = command.stages
+    if command.stages == CAPTION_STAGES:
+        if backend := getattr(arguments, "method", None):
+            fixed["texts"] = str(backend)
+        elif "texts.url" in values:
+            fixed["texts"] = "http"
+    elif getattr(arguments, "captions", False):
+        stages = (*stages, *CAPTION_STAGES)
+    return RunRequest(
+        path=path,
+        stages=stages,
+        batch=arguments.batch or command.several or bool(url),
+        fixed=fixed,
+        overrides=values,
+        overwrite=arguments.overwrite,
+        replaces=_replaces(arguments),
+        time_limit=getattr(arguments, "time_limit", None),
+        memory=getattr(arguments, "memory", None),
+        debug=arguments.debug,
+        address=_address(arguments),
+        url=url,
+        captions=tuple(filter(None, (getattr(arguments, "only", None) or "").split(","))),
+    )
+
+
+def _address(arguments: argparse.Namespace) -> str | None:
+    """Address of the Ray cluster; None for this machine."""
+    if getattr(arguments, "engine", "local") != "ray" and not getattr(arguments, "address", None):
+        return None
+    return str(arguments.address or "auto")
+
+
+def _replaces(arguments: argparse.Namespace) -> frozenset[str]:
+    """Stages that may take the place of the user's own files."""
+    options = {"separate": "replace_stems", "drums": "replace_midi"}
+    return frozenset(stage for stage, option in options.items() if getattr(arguments, option, False))
+
+
+def _separation(method: str | None, values: dict[str, Any]) -> dict[str, str]:
+    """Method that ``--separation`` names, or to which ``--model`` belongs; ``embedded`` is no model's name."""
+    model = values.get("separation.model")
+    if model == "embedded":
+        del values["separation.model"]
+    if method:
+        if model == "embedded" != method:
+            raise SettingsError(f"--separation {method} and --model embedded exclude each other")
+        return {"stems": method}
+    if model:
+        return {"stems": "embedded" if model == "embedded" else _owner("stems", model)}
+    return {}
+
+
+def _owner(task: str, model: str) -> str:
+    """Name of the backend that a model, or a file of the user's, belongs to."""
+    from mirkit.models import registry
+
+    return registry.owner_of(task, model).name
+
+
+def setting_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Settings that options have given; ``--device amd`` means ``cuda``, and a note says so."""
+    values = overrides(arguments)
+    if values.get("run.device") == "amd":
+        note("--device amd: ROCm cards are called cuda; going on with --device cuda")
+        values["run.device"] = "cuda"
+    return values
+
+
+def midi_copy(arguments: argparse.Namespace) -> "Output | None":
+    """Where a copy of the MIDI file is wanted, if it may be written there: asked before any work is done."""
+    from mirkit.store.midi import is_our_midi
+    from mirkit.store.output import Output
+
+    if not getattr(arguments, "output", None):
+        return None
+    return Output(Path(arguments.output), is_our_midi, arguments.overwrite)
+
+
+def write_midi_copy(plan: "RunPlan", output: "Output") -> None:
+    """Put a copy of the MIDI file of a plan's one track where the user wants it."""
+    from mirkit.stages.selection import midi_path
+
+    for track in plan.tracks:
+        output.write(midi_path(track, plan.settings).read_bytes())

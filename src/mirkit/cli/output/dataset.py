@@ -1,0 +1,419 @@
+"""What is printed of a data set: its verification, windows, statistics, duplicates, splits and moved files."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import math
+import os
+import shlex
+import sys
+from argparse import Namespace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirkit.cli.output import counted, failure, note, table
+from mirkit.dataset.items import iter_tracks
+from mirkit.errors import MissingInput
+from mirkit.store import printable
+from mirkit.track import Track
+from mirkit.track.names import CROPS, SIDECARS, is_sound, kind_beside
+
+if TYPE_CHECKING:
+    from mirkit.dataset.duplicates.find import Duplicates, Pair
+    from mirkit.dataset.split import Split
+    from mirkit.dataset.statistics import FeatureStatistics, Statistics
+    from mirkit.dataset.verify import TrackReport
+    from mirkit.organize import MoveReport
+    from mirkit.windows import Slices, WindowFeatures
+
+#: Variance inflation factor above which a key is nearly determined by the others.
+_REDUNDANT = 10.0
+_MOST_LINES = 12
+#: With fewer tracks, the percentiles 0.5 and 99.5 are the extremes.
+_FEW = 200
+
+
+#: A group of more than this share of the data set gets a note.
+_LARGE = 0.5
+
+
+#: Files and folders that a run makes in the root of a data set.
+_OF_THE_SET = ("mirkit.toml", ".mirkit", "mirkit-report", CROPS)
+
+
+def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
+    """A line for each track, then the totals."""
+    from mirkit.dataset.verify import stages_of
+    from mirkit.store import printable
+
+    for report in reports:
+        name = printable(report.name)
+        if report.excluded:
+            if not quiet:
+                print(f"EXCLUDED {name}: {printable(report.excluded)}")
+        elif report.problem:
+            failure(f"{report.name}: {report.problem}")
+        elif not quiet:
+            parts = [f"{report.values} values", f"{len(report.nulls)} null", f"{len(report.missing)} missing"]
+            parts += [f"{stage} failed: {printable(why)}" for stage, why in report.failed.items()]
+            if report.stale:
+                parts.append(f"audio changed after it was measured: {', '.join(report.stale)}")
+            if report.altered:
+                parts.append(f"content differs from the recorded checksum: {printable(', '.join(report.altered))}")
+            if report.out_of_range:
+                parts.append(f"out of range: {', '.join(f'{k} = {v:g}' for k, v in report.out_of_range.items())}")
+            print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")
+            for field, compared in report.texts.items():
+                for conflict in compared.conflicts:
+                    print(f"        {printable(field)} contradicts a measurement: {conflict.description}")
+        if missing and report.missing:
+            print(f"        missing: {', '.join(report.missing)}")
+            print(f"        written by: {', '.join(stages_of(report.missing))}")
+    if quiet:
+        return
+    reasons = Counter(why for report in reports for why in report.nulls.values())
+    for why, count in reasons.most_common(12):
+        print(f"null    {count} x {printable(why)}")
+    for stage, counts in mixed.items():
+        methods = ", ".join(f"{printable(method)} in {count}" for method, count in counts.items())
+        print(f"mixed   {printable(stage)}: {methods}; values of different methods are not comparable")
+    for why, count in Counter(why for report in reports for why in report.absent.values()).most_common(12):
+        print(f"no text {count} x {printable(why)}")
+    _contradictions(reports)
+    excluded = sum(bool(report.excluded) for report in reports)
+    incomplete = sum(not report.complete for report in reports)
+    outside = sum(bool(report.out_of_range) for report in reports)
+    complete = len(reports) - incomplete - excluded
+    left_out = f", {excluded} excluded" if excluded else ""
+    print(f"{len(reports)} tracks: {complete} complete, {incomplete} incomplete, {outside} out of range{left_out}")
+
+
+def _contradictions(reports: Sequence[TrackReport]) -> None:
+    """How often texts contradict the measurements."""
+    from mirkit.dataset.facts import contradictions
+
+    totals = contradictions(report.texts for report in reports)
+    if totals.rate is not None:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in totals.kinds.items())
+        by_kind = f" ({kinds}; in {totals.tracks} tracks)" if kinds else ""
+        share = f"{sum(totals.kinds.values())} of {totals.claims} checked claims contradict the measurements"
+        print(f"texts   {totals.texts} texts: {share}, {100 * totals.rate:.0f} %{by_kind}")
+
+
+def verify_json(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """The same as a JSON object."""
+    from mirkit.dataset.facts import contradictions
+
+    totals = contradictions(report.texts for report in reports)
+    tracks = [asdict(report) | {"complete": report.complete} for report in reports]
+    return {"tracks": tracks, "mixed_methods": mixed, "contradictions": asdict(totals) | {"rate": totals.rate}}
+
+
+def window(result: WindowFeatures, arguments: Namespace) -> None:
+    """The values of a window, and the reasons for unknown ones."""
+    if arguments.json:
+        print(json.dumps(asdict(result), indent=2))
+        return
+    for name, value in result.values.items():
+        print(f"{name:<32} {result.reasons[name] if value is None else f'{value:.6g}'}")
+
+
+def slices(result: Slices, arguments: Namespace) -> None:
+    """The values of equal slices: one line per key."""
+    if arguments.json:
+        print(json.dumps(asdict(result), indent=2))
+        return
+    print(f"{len(result.edges) - 1} slices of {result.edges[1] - result.edges[0]:.3f} s from {result.edges[0]:g} s on")
+    for name, values in result.values.items():
+        cells = " ".join("-" if value is None else f"{value:.4g}" for value in values)
+        wide = f"  (over {result.widened[name]:g} s)" if name in result.widened else ""
+        reason = "" if any(value is not None for value in values) else f"  {result.reasons[name][0]}"
+        print(f"{name:<32} {cells}{wide}{reason}")
+
+
+def unmeasured(count: int, tracks: int, path: str) -> str:
+    """The number of tracks that have not been measured, and the command that measures them."""
+    return f'{count} of {tracks} tracks have not been measured; measure them with: mirkit extract "{path}"'
+
+
+def statistics(result: Statistics, path: str) -> None:
+    """One line per key, then what concerns the whole data set."""
+    from mirkit.store import printable
+
+    head = ("key", "coverage", "P0.5", "median", "P99.5", "outside", "min_val", "max_val", "")
+    table(head, [_line(row) for row in result.keys])
+    print()
+    for why, count in _nulls(result):
+        print(f"null     {count} x {printable(why)}")
+    for row in result.keys:
+        if row.extreme:
+            named = ", ".join(f"{printable(name)} ({value:.4g})" for name, value in row.extreme[:3])
+            print(f"outlier  {row.key}: {named}" + (f" and {row.outliers - 3} more" if row.outliers > 3 else ""))
+    for stage, counts in result.mixed.items():
+        methods = ", ".join(f"{printable(method)} in {count}" for method, count in counts.items())
+        print(f"mixed    {stage}: {methods}; values of different methods are not comparable")
+    for name, counts in result.classes.items():
+        if counts:
+            print(f"{name:<8} " + ", ".join(f"{printable(value)} {count}" for value, count in counts.items()))
+    for name, why in result.excluded.items():
+        print(f"excluded {printable(name)}: {printable(why)}")
+    for line in result.unreadable:
+        failure(line)
+    if result.unmeasured:
+        note(f"note     {unmeasured(result.unmeasured, result.tracks, path)}")
+    few = f"; ranges from fewer than {_FEW} tracks are only rough" if result.tracks < _FEW else ""
+    print(f"{counted(result.tracks, 'track')}{few}")
+
+
+def _line(row: FeatureStatistics) -> tuple[str, ...]:
+    if not row.count:
+        return (row.key, "0 %", "", "", "", "", "", "", next(iter(row.nulls), ""))
+    numbers = (row.percentiles[p] for p in ("0.5", "50", "99.5"))
+    proposal = ("", "") if row.range is None else (f"{row.range.min_val:g}", f"{row.range.max_val:g}")
+    share = f"{100 * row.outside:.1f} %" if row.outside else ""
+    have = f"{100 * row.coverage:.4g} %"
+    return (row.key, have, *(f"{number:.4g}" for number in numbers), share, *proposal, "; ".join(_remarks(row)))
+
+
+def _remarks(row: FeatureStatistics) -> Iterator[str]:
+    if row.range is not None and row.range.scale == "log":
+        yield "log"
+    if row.constant:
+        yield "constant"
+    for name, r in row.alike[:2]:
+        yield f"like {name} (r {r:.2f})"
+    if row.vif is not None and row.vif > _REDUNDANT:
+        yield f"VIF {row.vif:.3g}"
+    if row.outliers:
+        yield counted(row.outliers, "outlier")
+
+
+def _nulls(result: Statistics) -> list[tuple[str, int]]:
+    """Reasons for unknown values, the most frequent first."""
+    counts: dict[str, int] = {}
+    for row in result.keys:
+        for why, count in row.nulls.items():
+            counts[why] = counts.get(why, 0) + count
+    return sorted(counts.items(), key=lambda item: -item[1])[:_MOST_LINES]
+
+
+@dataclass(frozen=True)
+class TrackSelection:
+    """The tracks below a folder.
+
+    Attributes
+    ----------
+    tracks, names
+        Those that are not excluded.
+    excluded : dict
+        Track -> reason for which it is excluded.
+    problems : list of str
+        A line for each folder that could not be read.
+    """
+
+    tracks: list[Track]
+    names: list[str]
+    excluded: dict[str, str]
+    problems: list[str]
+
+    @classmethod
+    def below(cls, path: Path) -> TrackSelection:
+        """List them. Raises MissingInput where there is none."""
+        problems: list[str] = []
+        listed = list(iter_tracks(path, problems))
+        kept = [member for member in listed if not member.excluded]
+        if not kept:
+            raise MissingInput(f"{printable(path)}: no track in it" + (" that is not excluded" if listed else ""))
+        excluded = {member.name: member.excluded for member in listed if member.excluded}
+        return cls([member.track for member in kept], [member.name for member in kept], excluded, problems)
+
+
+def duplicates(selection: TrackSelection, same: Duplicates, path: str) -> None:
+    """A table of pairs, then what could not be compared."""
+    rows = [
+        (printable(selection.names[pair.first]), printable(selection.names[pair.second]), *_cells(pair))
+        for pair in same.pairs
+    ]
+    if rows:
+        table(("track", "same recording", "harmony", "dynamics", "pitch", "speed", "begins at"), rows)
+    _left(selection, same, path)
+    copies = sum(len(group) - 1 for group in same.groups)
+    groups = counted(len(same.groups), "recording")
+    print(f"{counted(len(selection.tracks), 'track')}; {groups} found more than once, {counted(copies, 'extra copy')}")
+
+
+def split(selection: TrackSelection, same: Duplicates, result: Split, path: str) -> None:
+    """The validation tracks, a note on large groups, the counts."""
+    for name in result.val[:_MOST_LINES]:
+        print(f"val      {printable(name)}")
+    if len(result.val) > _MOST_LINES:
+        print(f"         and {len(result.val) - _MOST_LINES} more; --output or --json lists all")
+    _left(selection, same, path)
+    count = len(result.train) + len(result.val)
+    largest = max(map(len, result.groups), default=1)
+    if largest > _LARGE * count:
+        note(f"note     {largest} of {count} tracks are in one group; --together artist, album or none splits it")
+    print(
+        f"{len(result.train)} train, {len(result.val)} val ({len(result.val) / count:.1%}), seed {result.seed}; "
+        f"{counted(len(result.groups), 'group')} of related tracks kept together"
+    )
+
+
+def duplicates_json(selection: TrackSelection, same: Duplicates) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "tracks": len(selection.tracks),
+        "groups": [[selection.names[number] for number in group] for group in same.groups],
+        "pairs": [
+            {"first": selection.names[pair.first], "second": selection.names[pair.second], **_numbers(pair)}
+            for pair in same.pairs
+        ],
+        "not_compared": {selection.names[number]: why for number, why in same.not_compared.items()},
+        "not_measured": [selection.names[number] for number in same.unmeasured],
+        "failed": {selection.names[number]: why for number, why in same.failed.items()},
+        "excluded": selection.excluded,
+    }
+
+
+def split_json(selection: TrackSelection, same: Duplicates, result: Split) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "seed": result.seed,
+        "share": result.share,
+        "train": result.train,
+        "val": result.val,
+        "groups": result.groups,
+        "not_compared": {selection.names[number]: why for number, why in same.not_compared.items()},
+        "not_measured": [selection.names[number] for number in same.unmeasured],
+        "failed": {selection.names[number]: why for number, why in same.failed.items()},
+        "excluded": selection.excluded,
+    }
+
+
+def _left(selection: TrackSelection, same: Duplicates, path: str) -> None:
+    """Tracks that were not compared, with the reasons."""
+    for number, why in list(same.not_compared.items())[:_MOST_LINES]:
+        print(f"skipped  {printable(selection.names[number])}: not compared: {why}")
+    if len(same.not_compared) > _MOST_LINES:
+        print(f"         and {len(same.not_compared) - _MOST_LINES} more; --output or --json lists all")
+    for name, why in selection.excluded.items():
+        print(f"excluded {printable(name)}: {why}")
+    for line in (*same.failed.values(), *selection.problems):
+        failure(line)
+    if same.unmeasured:
+        note(f"note     {unmeasured(len(same.unmeasured), len(selection.tracks), path)}")
+
+
+def _cells(pair: Pair) -> tuple[str, ...]:
+    alignment = pair.alignment
+    if alignment is None:
+        return ("same file", "", "", "", "")
+    scores = ("" if math.isnan(value) else f"{value:.2f}" for value in (alignment.harmony, alignment.dynamics))
+    return (
+        *scores,
+        f"{alignment.semitones:+d}" if alignment.semitones else "",
+        f"{alignment.speed:.3f}",
+        f"{alignment.offset:.2f} s",
+    )
+
+
+def _numbers(pair: Pair) -> dict[str, Any]:
+    alignment = pair.alignment
+    if alignment is None:
+        return {"same_file": True}
+    return {
+        "same_file": False,
+        "harmony": None if math.isnan(alignment.harmony) else round(alignment.harmony, 4),
+        "dynamics": None if math.isnan(alignment.dynamics) else round(alignment.dynamics, 4),
+        "semitones": alignment.semitones,
+        "speed": round(alignment.speed, 5),
+        "offset": round(alignment.offset, 3),
+        "shared_seconds": round(alignment.seconds, 2),
+    }
+
+
+def organized(report: MoveReport, arguments: Namespace) -> None:
+    """Which file went where."""
+    for line in report.failures:
+        failure(line)
+    if arguments.json:
+        moves = [{"from": str(move.source), "to": str(move.target)} for move in report.moves]
+        result: dict[str, Any] = {"moves": moves, "failures": report.failures, "dry_run": arguments.dry_run}
+        if arguments.undo:
+            result |= {name: list(map(str, getattr(report, name))) for name in ("notes", "results", "brought")}
+        print(json.dumps(result, indent=2))
+        return
+    if arguments.quiet:
+        return
+    for line in report.notes:
+        note(f"note   {line}")
+    for move in report.moves:
+        source, target = (move.target, move.source) if arguments.undo else (move.source, move.target)
+        print(f"{_below(source, move.root)} -> {_below(target, move.root)}")
+    verb = "would be " if arguments.dry_run else ""
+    what = "moved back" if arguments.undo else "copied" if arguments.copy else "moved"
+    print(f"{counted(len(report.moves), 'file')} {verb}{what}, {len(report.failures)} failed")
+    if arguments.undo:
+        left(report, Path(arguments.path))
+
+
+def _below(path: Path, root: Path) -> str:
+    from mirkit.store import printable
+
+    return printable(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def left(report: MoveReport, root: Path) -> None:
+    """Print the results that an undo leaves, by folder and kind, and the commands that remove them."""
+    for path in report.brought:
+        print(f"beside its original, not made by mirkit: {printable(path)}")
+    if report.results:
+        count = len(report.results)
+        files, lie = ("file", "lies") if count == 1 else ("files", "lie")
+        print(f"{count} result {files} of mirkit now {lie} beside the originals; the next run uses them again:")
+        folders: dict[Path, list[str]] = defaultdict(list)
+        for path in report.results:
+            folders[path.parent].append(path.name)
+        for folder, names in folders.items():
+            kinds = Counter(map(_kind, names))
+            print(f"  {printable(folder)}: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}")
+        print("to remove them:")
+        for folder, names in folders.items():
+            print(f"  {_remove(folder, names)}")
+    if there := [name for name in _OF_THE_SET if (root / name).exists()]:
+        print(f"also in {printable(root)}: {', '.join(there)}")
+
+
+def _kind(name: str) -> str:
+    _, role = kind_beside(name)
+    return f".{role}" if role in SIDECARS else "stems" if is_sound(name) else "MIDI"
+
+
+def _remove(folder: Path, names: Iterable[str]) -> str:
+    """The command that removes these files of a folder and no other."""
+    place = str(folder)
+    if sys.platform == "win32":
+        return "del " + " ".join(f'"{place}{os.sep}{pattern}"' for pattern in _patterns(folder, names))
+    return "rm -- " + " ".join(
+        f"{shlex.quote(place)}/{pattern if pattern.startswith('*') else shlex.quote(pattern)}"
+        for pattern in _patterns(folder, names)
+    )
+
+
+def _patterns(folder: Path, names: Iterable[str]) -> Iterator[str]:
+    """Patterns that match these files and no other of the folder; names where a pattern would match more."""
+    there = [name for name in os.listdir(folder) if not name.startswith(".")]
+    endings: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        base, role = kind_beside(name)
+        ending = f"*.{role}" if role in SIDECARS else f"*{name[len(base) :]}"
+        endings[ending].add(name)
+    for ending, wanted in sorted(endings.items()):
+        if set(fnmatch.filter(there, ending)) == wanted:
+            yield ending
+        else:
+            yield from sorted(wanted)

@@ -1,0 +1,272 @@
+"""What is printed of a plan, of a run and of its state."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirkit.cli.output import clock, failure, note, table
+from mirkit.store import printable
+
+if TYPE_CHECKING:
+    from mirkit.dataset.status import RunStatus, Status
+    from mirkit.pipeline import RunPlan, TrackOutcome
+    from mirkit.pipeline.captioning import CaptionPlan
+
+
+def plan(plan: RunPlan, workers: int, url: str = "") -> None:
+    """Tracks, methods, results that are up to date, time and disk space; ``url`` is that of a remote data set."""
+    captions = plan.captions
+    methods = ", ".join(f"{job} {name or 'none'}" for job, name in plan.backends.items())
+    print(f"tracks   {len(plan.tracks)} in {printable(url or plan.root)}")
+    if methods:
+        print(f"methods  {methods}")
+    if captions is not None:
+        _model(captions)
+    for notice in dict.fromkeys((*plan.notices, *(captions.notices if captions else ()))):
+        print(f"         {printable(notice)}")
+    if captions is None or plan.backends:
+        _tracks(plan, workers, url)
+    if captions is not None:
+        _captions(captions)
+
+
+def _tracks(plan: RunPlan, workers: int, url: str) -> None:
+    """The tracks that workers will process."""
+    from mirkit.models.messages import megabytes
+
+    idle = len(plan.tracks) - len(plan.waiting)
+    for model in plan.downloads if plan.todo else ():
+        hosts = ", ".join(dict.fromkeys(file.url.split("/")[2] for file in model.files))
+        print(f"download {model.title}: {megabytes(model.size)} from {hosts}, license: {model.license}")
+    sound = "" if url else f", {plan.minutes:.0f} min of audio"
+    print(f"to do    {len(plan.todo)} tracks{sound}; {idle} up to date")
+    for line in _own(plan):
+        print(f"yours    {line}")
+    for why, count in _reasons(plan).most_common(8):
+        print(f"         {count} x {printable(why)}")
+    if plan.todo and url:  # the duration is known only after the copy
+        print(f"needs    {workers} workers")
+    elif plan.todo:
+        disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
+        print(f"needs    about {clock(plan.seconds / workers)} with {workers} worker{'s' * (workers > 1)}{disk}")
+
+
+def _model(captions: CaptionPlan) -> None:
+    """The model that writes captions, and the host that audio is sent to."""
+    captioner = captions.captioner
+    print(f"model    {captioner.model} by {captioner.backend} (license: {captioner.license})")
+    if captioner.address and captions.todo:
+        key = ", with the key in MIRKIT_TEXTS_KEY" if os.environ.get("MIRKIT_TEXTS_KEY") else ""
+        print(f"server   audio of {len(captions.todo)} tracks is sent to {captioner.address}{key}")
+
+
+def _captions(captions: CaptionPlan) -> None:
+    """Captions that will be asked for, and how long that takes."""
+    audio = f", {captions.audio_seconds / 60:.1f} min of audio to encode" if captions.prompts else ""
+    print(f"to do    {captions.prompts} texts for {len(captions.todo)} tracks{audio}; {captions.stored} texts exist")
+    for why, count in captions.reasons.most_common():
+        print(f"         {count} x {why}")
+    if captions.prompts:
+        parallel = captions.captioner.parallel
+        tracks = "one track" if parallel == 1 else f"{parallel} tracks"
+        about = f"about {clock(captions.seconds)}: " if captions.seconds is not None else ""
+        work = f"{captions.tokens} tokens to read, at most {captions.max_new_tokens} to write, {tracks} at a time"
+        print(f"needs    {about}{work}")
+
+
+def _own(plan: RunPlan) -> list[str]:
+    """What happens to stems and MIDI files of the user that a stage would make."""
+    kinds = {"separate": ("stems", "--replace-stems"), "drums": ("drum MIDI", "--replace-midi")}
+    lines = []
+    for stage, (what, option) in kinds.items():
+        if count := plan.own.get(stage):
+            has = f"{count} track{'s have' if count > 1 else ' has'} {what} of your own"
+            became = "renamed to NAME.replaced-1, and new ones are made"
+            lines.append(f"{has}: {became if stage in plan.replaces else f'kept ({option} would replace them)'}")
+    return lines
+
+
+def _reasons(plan: RunPlan) -> Counter[str]:
+    """Each reason with its stages, counted over the tracks."""
+    counts: Counter[str] = Counter()
+    for stages in plan.todo.values():
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in stages.items():
+            by_reason.setdefault(reason, []).append(name)
+        for reason, names in by_reason.items():
+            listed = ", ".join(names) if len(names) <= 4 else f"{len(names)} stages"
+            counts[f"{listed}: {reason}"] += 1
+    return counts
+
+
+def plan_json(plan: RunPlan, workers: int) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        "root": str(plan.root),
+        "tracks": len(plan.tracks),
+        "methods": plan.backends,
+        "notices": list(dict.fromkeys(plan.notices)),
+        "fetch": [model.name for model in plan.downloads] if plan.todo else [],
+        "todo": plan.todo,
+        "unreadable": plan.unreadable,
+        "own": {"stems": plan.own.get("separate", 0), "midi": plan.own.get("drums", 0)},
+        "minutes": plan.minutes,
+        "seconds": plan.seconds / workers,
+        "stem_bytes": plan.stem_bytes,
+    } | ({"captions": _captions_as_json(plan.captions)} if plan.captions else {})
+
+
+def _captions_as_json(captions: CaptionPlan) -> dict[str, Any]:
+    return {
+        "model": captions.captioner.model,
+        "backend": captions.captioner.backend,
+        "tracks": len(captions.todo),
+        "prompts": captions.prompts,
+        "stored": captions.stored,
+        "reasons": dict(captions.reasons),
+        "seconds": captions.seconds,
+    }
+
+
+def outcome(outcome: TrackOutcome, *, verbose: bool, quiet: bool) -> None:
+    """One track: its failures; its notes unless quiet; a line for success when verbose."""
+    from mirkit.store import printable
+
+    for where, why in outcome.failures.items():
+        failed_line(outcome.track, where, why)
+    if not quiet:
+        for text in outcome.notes:
+            note(f"note   {outcome.track}: {text}")
+        if verbose and outcome.ok:
+            seconds = sum(outcome.seconds.values())
+            print(f"done   {printable(outcome.track)}: {', '.join(outcome.done) or 'nothing to do'} ({seconds:.1f} s)")
+
+
+def failed_line(track: str, where: str, why: str) -> None:
+    """A failure of a stage, or of the whole track where that is ``track``."""
+    failure(f"{track}: {why}" if where == "track" else f"{track}: {where}: {why}")
+
+
+@dataclass
+class RunSummary:
+    """Counts of a run and the names of failed tracks; for ``--json`` all outcomes, of which there may be 100,000."""
+
+    idle: int
+    keep_all: bool
+    sound: float = 0.0
+    clips: int = 0
+    _entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _ok: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def tracks(self) -> list[dict[str, Any]]:
+        """The outcomes, one entry a track, where all of them are kept."""
+        return list(self._entries.values())
+
+    @property
+    def done(self) -> int:
+        """Number of tracks of which nothing failed."""
+        return sum(self._ok.values())
+
+    @property
+    def failed(self) -> list[str]:
+        """Tracks of which something failed."""
+        return [track for track, ok in self._ok.items() if not ok]
+
+    def add(self, outcome: TrackOutcome) -> None:
+        """Add an outcome; a track that is measured and then described has two."""
+        self._ok[outcome.track] = self._ok.get(outcome.track, True) and outcome.ok
+        self.sound += outcome.duration
+        self.clips += outcome.clips
+        if self.keep_all:
+            entry = asdict(outcome) | {"ok": outcome.ok}
+            before = self._entries.get(outcome.track)
+            self._entries[outcome.track] = _merged(before, entry) if before else entry
+
+
+def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Two outcomes of a track as one entry."""
+    joined = {name: (*first[name], *second[name]) for name in ("done", "skipped", "notes")}
+    joined |= {name: first[name] | second[name] for name in ("failures", "seconds")}
+    joined |= {name: max(first[name], second[name]) for name in ("duration", "clips")}
+    return second | joined | {"ok": first["ok"] and second["ok"]}
+
+
+def summary(tally: RunSummary, seconds: float, *, quiet: bool) -> None:
+    """Counts, time and speed, then the names of the failed tracks."""
+    if not quiet:
+        speed = f", {tally.sound / seconds:.0f} x real time" if tally.sound and seconds else ""
+        cut = f", {tally.clips} clips" if tally.clips else ""
+        print(f"{tally.done} done, {tally.idle} skipped, {len(tally.failed)} failed in {clock(seconds)}{speed}{cut}")
+    tried = tally.done + len(tally.failed)
+    if tally.failed and tried > 1:
+        names = ", ".join(tally.failed)
+        note(f"{len(tally.failed)} of {tried} tracks failed (the same command tries them again): {names}")
+
+
+def next_steps(path: Path) -> None:
+    """Commands that follow a run."""
+    from mirkit.store import printable
+
+    print(f'next     mirkit verify "{printable(path)}"; mirkit report "{printable(path)}"')
+
+
+def summary_json(tally: RunSummary, seconds: float) -> dict[str, Any]:
+    """The outcome of a run as a JSON object."""
+    counts = {"done": tally.done, "skipped": tally.idle, "failed": len(tally.failed), "seconds": round(seconds, 2)}
+    return {"tracks": tally.tracks, "summary": counts}
+
+
+def comparison(rows: Sequence[Any]) -> None:
+    """The true values of the demo set beside the measured ones."""
+    table(
+        ("track", "what", "truth", "measured", ""),
+        [(row.track, row.what, row.truth, row.measured, "ok" if row.agrees else "differs") for row in rows],
+    )
+
+
+#: Reasons and tracks that are listed; ``--verbose`` and ``--json`` list all.
+_LISTED = 20
+
+
+def status(state: Status, *, verbose: bool) -> None:
+    """The runs of a data set, then what failed."""
+    for run in state.runs:
+        _run(run)
+    _failures(state, len(state.failures) if verbose else _LISTED)
+
+
+def _run(run: RunStatus) -> None:
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
+    workers = f"{run.workers} worker{'s' * (run.workers != 1)}"
+    print(f"run      {began}, {printable(run.state)}, {clock(run.seconds)}, {workers}, mirkit {printable(run.mirkit)}")
+    ended = run.done + run.failed
+    print(f"tracks   {run.done} of {run.todo} done, {run.failed} failed, {run.tracks - run.todo} were done before")
+    if ended and run.seconds:
+        sound = f", {run.sound / run.seconds:.0f} x real time" if run.sound else ""
+        print(f"speed    {60 * ended / run.seconds:.1f} tracks/min{sound}")
+    if run.stages:
+        whole = sum(run.stages.values()) or 1.0
+        print("time     " + ", ".join(f"{name} {s / whole:.0%}" for name, s in list(run.stages.items())[:4]))
+    if run.left is not None:
+        print(f"left     about {clock(run.left)}")
+    elif ended < run.todo:
+        print("left     run the same command again to continue")
+    print(f"log      {printable(run.log)}")
+
+
+def _failures(state: Status, listed: int) -> None:
+    reasons = Counter(reason for failures in state.failures.values() for reason in set(failures.values()))
+    for reason, count in reasons.most_common(listed) if len(state.failures) > listed else ():
+        print(f"         {count} x {printable(reason)}")
+    for track, failures in list(state.failures.items())[:listed]:
+        for where, reason in failures.items():
+            failed_line(track, where, reason)
+    if len(state.failures) > listed:
+        print(f"         and {len(state.failures) - listed} more; --verbose lists all")
