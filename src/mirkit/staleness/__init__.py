@@ -4,6 +4,7 @@ The package is light: a run that only looks which stages are done does not load 
 """
 
 from mirkit.staleness.rules import (
+    NEWER,
     CaptionStep,
     StageInputs,
     caption_step,
@@ -18,6 +19,7 @@ from mirkit.staleness.rules import (
 from mirkit.staleness.track_state import TrackState, kept, unread
 
 __all__ = [
+    "NEWER",
     "CaptionStep",
     "StageInputs",
     "TrackState",

@@ -126,6 +126,10 @@ def stale_reason(
     return ""
 
 
+#: Why nothing is done about a record of a newer version of mirkit.
+NEWER = "done by a newer version of mirkit, and left as found"
+
+
 class CaptionStep(Enum):
     """What a caption needs."""
 
@@ -165,6 +169,8 @@ def caption_step(
     """
     if record is None:
         return CaptionStep.ASK, "new"
+    if record.stage_version > wanted.stage_version and not overwrite:
+        return CaptionStep.DONE, NEWER
     if record.identity != wanted.identity:
         return CaptionStep.ASK, "another question, model or sound"
     if overwrite:

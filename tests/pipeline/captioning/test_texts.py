@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +300,23 @@ def test_run_with_captions_but_no_model_is_refused_before_any_work(
     assert "no model that describes music is here" in capsys.readouterr().err
     assert not list(library.glob("*.INFO"))
     assert main(["run", "s3://bucket/music", "--captions"]) == 2
+
+
+def test_captions_of_a_newer_version_are_left_as_found_and_reported(
+    server: TextServer, library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(server, library, "--batch") == 0
+    newer = replace(entries(library)["describe/full"], stage_version=99)
+    update_provenance(library / "song 0.PROVENANCE", [newer])
+    before = (library / "song 0.PROVENANCE").read_bytes()
+    asked = len(server.asked)
+    capsys.readouterr()
+    assert run(server, library, "--batch") == 0
+    assert "captions of 1 track: done by a newer version of mirkit, and left as found" in capsys.readouterr().out
+    assert len(server.asked) == asked
+    assert (library / "song 0.PROVENANCE").read_bytes() == before
+    assert run(server, library, "--batch", "--overwrite") == 0
+    assert entries(library)["describe/full"].stage_version == 1
 
 
 def test_a_cache_that_misses_is_told_once(

@@ -13,6 +13,7 @@ from mirkit.models.captioners import Captioner, Requirements
 from mirkit.models.captioners.selection import choose
 from mirkit.pipeline.captioning.store import CaptionJob, CaptionState, inspect_captions
 from mirkit.settings import Settings
+from mirkit.staleness import NEWER
 from mirkit.track import Track
 
 
@@ -111,7 +112,10 @@ def plan_again(job: CaptionJob, tracks: Sequence[Track]) -> CaptionPlan:
         totals.tokens,
         totals.max_new_tokens,
         totals.seconds,
-        tuple(f"{field}: {why} in {n} tracks" for (field, why), n in totals.impossible.items()),
+        (
+            *(f"{field}: {why} in {n} tracks" for (field, why), n in totals.impossible.items()),
+            *([f"captions of {totals.newer} track{'s' * (totals.newer > 1)}: {NEWER}"] if totals.newer else ()),
+        ),
     )
 
 
@@ -127,12 +131,15 @@ class _Totals:
     def __init__(self, job: CaptionJob) -> None:
         self._job = job
         self.prompts = self.stored = self.tokens = self.max_new_tokens = self.context = 0
+        self.newer = 0
         self.audio_seconds = self.longest = self._seconds = 0.0
         self.reasons: Counter[str] = Counter()
         self.impossible: Counter[tuple[str, str]] = Counter()
 
     def add(self, track: Track, state: CaptionState) -> None:
         """Add a track."""
+        if state.newer:
+            self.newer += 1
         self.stored += len(state.done) + len(state.unfinished) + len(state.adopted)
         self.reasons.update(state.reasons.values())
         self.impossible.update(state.impossible.items())

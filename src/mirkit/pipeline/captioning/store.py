@@ -16,7 +16,7 @@ from mirkit.catalog import TEXT_KEYS, TRACK_KEYS, stage
 from mirkit.dataset.facts import facts_of, words_of
 from mirkit.models.captioners import Captioner
 from mirkit.models.captioners.retry import Attempt, PendingPrompt, RetryPolicy
-from mirkit.staleness import CaptionStep, caption_step, is_user_caption, unread
+from mirkit.staleness import NEWER, CaptionStep, caption_step, is_user_caption, unread
 from mirkit.store import (
     EXTERNAL,
     CaptionRecord,
@@ -122,6 +122,8 @@ class CaptionState:
         Texts that the user brought, to be recorded.
     done : list of str
         Fields that are up to date.
+    newer : list of str
+        Those of them that a newer version of mirkit wrote.
     impossible : dict
         Field -> why it cannot be asked: its prompt needs a fact that is not measured.
     """
@@ -134,6 +136,7 @@ class CaptionState:
     unfinished: list[tuple[Question, ProvenanceRecord]] = field(default_factory=list)
     adopted: list[ProvenanceRecord] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    newer: list[str] = field(default_factory=list)
     impossible: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -210,6 +213,8 @@ def _inspect(
         state.unfinished.append((question, record))
     else:
         state.done.append(question.field)
+        if reason == NEWER:
+            state.newer.append(question.field)
 
 
 def _external(question: Question, text: str) -> ProvenanceRecord:
