@@ -108,12 +108,12 @@ def llama(model: Path, samples: np.ndarray, asks: list[Prompt]) -> dict[str, Any
 
     server = LlamaServer(replace(Settings(), texts=CaptionSettings(model=str(model)), run=RunSettings(device="cpu")))
     seconds = heard_seconds(len(samples) / RATE, server.max_seconds, whole_windows=True)
-    heard = samples[: round(seconds * RATE)]
+    excerpt = samples[: round(seconds * RATE)]
     need = Requirements(seconds, max(context_tokens(seconds, ask.prompt, ask.tokens) for ask in asks))
 
     def run(some: list[Prompt]) -> list[str]:
         with server.loaded(need):
-            return [answer.text for _, answer in server.session(heard, 0).generate(some)]
+            return [answer.text for _, answer in server.session(excerpt, 0).generate(some)]
 
     alone, separate = timed(lambda: [text for ask in asks for text in run([ask])])
     together, shared = timed(lambda: run(asks))

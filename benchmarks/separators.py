@@ -111,7 +111,7 @@ def main() -> None:
 
 
 def stream(seconds: float) -> None:
-    """Send sound that nobody keeps through segments of 7.8 s, four passes, as htdemucs_ft does."""
+    """Send audio through segments of 7.8 s, four passes, as htdemucs_ft does."""
     from mirkit.models.separation.separator import Separator
     from mirkit.models.weights import Weights
     from mirkit.settings import SeparationSettings
@@ -119,7 +119,7 @@ def stream(seconds: float) -> None:
     class Network:
         sources, rate, segment, longest = tuple(SOURCES), 44100, 7.8, 7.8
 
-        def heard(self, samples: int, chosen: float | None, *, tight: bool) -> int:
+        def input_samples(self, samples: int, chosen: float | None, *, tight: bool) -> int:
             return 343980
 
         def __call__(self, sound, *, tight):

@@ -74,7 +74,7 @@ def audio_from_array(
     Raises
     ------
     AudioError
-        The array or the rate is not what it should be: one line that says what it is and what to do.
+        The array or the rate cannot be used; the message names the problem and what to do.
     """
     array = np.asarray(samples)
     if array.dtype.kind != "f":
