@@ -1,7 +1,7 @@
 """``mirkit.toml``: the settings of a data set, in its root folder, and those of the user, in the user's own folder.
 
 The command line goes before the environment, that before the data set's file, and that before the user's file. A data
-set may come from a stranger, so its file may hold numbers, switches, methods and names of models. It may not name a
+set may come from anybody, so its file may hold numbers, switches, methods and names of models. It may not name a
 program, a file or a server: the ``kind`` of each setting declares what it can reach. Files, environment and options all
 pass through :func:`with_values`, so all are checked alike.
 """
@@ -30,7 +30,7 @@ _SECTIONS = tuple(dict.fromkeys(name.partition(".")[0] for name in SETTINGS))
 
 
 def read_settings(root: Path | None, *, own: bool = True) -> Settings:
-    """Read the settings that hold for a data set; where no file says otherwise, everything has its default.
+    """Read the settings that hold for a data set; what no file sets has its default.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def read_settings(root: Path | None, *, own: bool = True) -> Settings:
     ------
     SettingsError
         A file cannot be read, holds an unknown key (the message names the nearest one), a value that is not allowed,
-        or, in a data set, a value that only the user may set (the message says where).
+        or, in a data set, a value that only the user may set (the message names the place).
     """
     path = (root or Path()) / SETTINGS_NAME
     values = _flat(_tables(path)) if root else {}
@@ -85,7 +85,7 @@ def value_of(settings: Settings, name: str) -> Any:
 
 
 def where_to_put(name: str) -> str:
-    """Say where a setting belongs that a data set may not hold."""
+    """Places for a setting that a data set may not hold."""
     try:
         places = [f"into your own settings, {printable(user_settings_path())}"]
     except SettingsError:
@@ -109,7 +109,7 @@ def _users_settings() -> Settings:
 
 
 def _refuse_addresses(values: Mapping[str, Any], path: Path) -> None:
-    """Refuse what would let a stranger's data set choose a program, a file or a server."""
+    """Refuse values by which a data set would choose a program, a file or a server."""
     for name, value in values.items():
         setting = SETTINGS.get(name)
         if setting is None or setting.kind in (Kind.VALUE, Kind.WORDS):
@@ -135,7 +135,7 @@ def with_values(settings: Settings, values: Mapping[str, Any], where: str) -> Se
     values : mapping
         ``section.key`` -> value, e.g. ``{"run.jobs": 4}``.
     where : str
-        Who says so, for the message: the file, or "command line".
+        Source of the values, for the message: the file, or "command line".
 
     Raises
     ------

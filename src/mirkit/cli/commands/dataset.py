@@ -113,7 +113,7 @@ def _output(arguments: argparse.Namespace) -> "Output | None":
 
 
 def _put(result: dict[str, Any], arguments: argparse.Namespace, print_it: Callable[[], None]) -> None:
-    """Write the outcome where ``--output`` says, and print it."""
+    """Write the result to the file of ``--output``, and print it."""
     from mirkit.store.output import MADE_BY
 
     text = json.dumps({MADE_BY: f"mirkit {arguments.command}"} | result, indent=1)

@@ -23,7 +23,7 @@ def features_page() -> str:
         "",
         f"## The {len(FEATURES)} numbers",
         "",
-        "| key | stage | unit | range | what it says |",
+        "| key | stage | unit | range | meaning |",
         "|---|---|---|---|---|",
     ]
     lines += [f"| `{row.name}` | {row.stage} | {row.unit} | {_range(row)} | {row.description} |" for row in FEATURES]
