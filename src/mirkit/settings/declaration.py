@@ -9,7 +9,7 @@ from mirkit.settings.validators import Check, optional
 
 
 class Kind(Enum):
-    """What a setting can reach. A data set, whose author is unknown, may hold only values, words and names of models."""
+    """What a setting can reach. A data set may hold only values, words and names of models."""
 
     VALUE = "a number, a switch, one of a closed set of names, or a plain name that becomes part of a file's"
     WORDS = "words that are printed or sent, and never opened"
