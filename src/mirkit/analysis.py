@@ -345,7 +345,10 @@ def _under(arrays: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _beats(header: Any, arrays: Mapping[str, Any]) -> Beats:
-    return beats_from_arrays(_under(arrays, _BEATS), header[_BEATS]["meter"])
+    note, stored = header[_BEATS], _under(arrays, _BEATS)
+    if "metre" in note:  # the names of format 0
+        return beats_from_arrays(stored | {"meter_confidence": stored["metre_confidence"]}, note["metre"])
+    return beats_from_arrays(stored, note["meter"])
 
 
 def damage_note(source: str, damage: Damage) -> str:

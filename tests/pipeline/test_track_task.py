@@ -15,7 +15,8 @@ from mirkit.catalog import MEASURED, TRACK_KEYS, stage
 from mirkit.pipeline.task import TrackOutcome
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.stages import FUNCTIONS, Result
-from mirkit.store import Settings, read_info, read_provenance, update_provenance, with_values
+from mirkit.store import Settings, read_info, read_provenance, update_curves, update_provenance, with_values
+from mirkit.store.provenance import scan_origin
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
 
@@ -202,6 +203,30 @@ def test_sidecars_without_a_format_stay_done(track: Path) -> None:
     del content["format"]
     path.write_text(json.dumps(content))
     assert not extract(track).done
+
+
+def test_the_time_signature_of_format_0_is_read(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Format 0 calls it ``metre``, in the provenance as in the feature series."""
+    path, curves = track / "Finished.PROVENANCE", track / "Finished.CURVES.npz"
+    meter = read_provenance(path).facts["meter"]
+    content = json.loads(path.read_text())
+    del content["format"]
+    content["facts"]["metre"] = content["facts"].pop("meter")
+    path.write_text(json.dumps(content))
+    with np.load(curves) as archive:
+        arrays = dict(archive)
+    header = json.loads(arrays.pop("header.json"))
+    header["full_mix/beats"]["metre"] = header["full_mix/beats"].pop("meter")
+    arrays["full_mix/beats/metre_confidence"] = arrays.pop("full_mix/beats/meter_confidence")
+    curves.unlink()
+    update_curves(curves, arrays, header=header)
+    assert read_provenance(path).facts["meter"] == meter
+    assert scan_origin(path).facts["meter"] == meter["value"]
+    before = (track / "Finished.INFO").read_bytes()
+    update_provenance(path, remove=["stages/syncopation"])
+    monkeypatch.setattr("mirkit.analysis.open_audio", None)  # the beats come from the series
+    assert extract(track, ("syncopation",)).done == ("syncopation",)
+    assert (track / "Finished.INFO").read_bytes() == before
 
 
 def test_damaged_curves_are_measured_anew(track: Path) -> None:

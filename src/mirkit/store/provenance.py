@@ -267,6 +267,14 @@ def _stamp_or_none(path: Path) -> Stamp | None:
         return None
 
 
+def _facts(content: JsonObject) -> Any:
+    """Metadata of a provenance file. Format 0 calls the time signature ``metre``."""
+    facts = content.get("facts", {})
+    if isinstance(facts, dict) and "metre" in facts:
+        return {"meter" if name == "metre" else name: fact for name, fact in facts.items()}
+    return facts
+
+
 def scan_origin(path: Path) -> Origin:
     """Read the parts of a ``.PROVENANCE`` that statistics use, without checking others; an absent file is empty.
 
@@ -281,7 +289,7 @@ def scan_origin(path: Path) -> Origin:
     methods: dict[str, str] = {}
     try:
         stages: dict[str, Any] = content.get("stages", {})  # type: ignore[assignment]  # checked by use
-        facts: dict[str, Any] = content.get("facts", {})  # type: ignore[assignment]
+        facts: dict[str, Any] = _facts(content)
         for name, entry in stages.items():
             missing = entry.get("reasons", {})
             if not isinstance(missing, dict):
@@ -327,7 +335,7 @@ def _parse(data: bytes, path: Path) -> Provenance:
     content = parse_object(data, path)
     check_format(content, FORMAT, path)
     try:
-        stages, facts = (as_object(content.get(part, {}), part) for part in ("stages", "facts"))
+        stages, facts = as_object(content.get("stages", {}), "stages"), as_object(_facts(content), "facts")
         return Provenance(
             stages={name: parse_record(name, value) for name, value in stages.items()},
             facts={name: as_object(value, name) for name, value in facts.items()},
