@@ -1,7 +1,7 @@
 """Neural models: the only folder that may import deep-learning libraries, each inside the file that wraps it.
 
-``registry`` lists the backends, each of which is described by one :class:`Backend` object. ``unavailable`` gives the
-reason why a backend cannot be used here, which ``auto`` and ``mirkit doctor`` read; ``load`` loads its model.
+``registry`` lists the backends, each of which is described by one :class:`Backend` object. ``unavailable`` returns the
+reason why a backend cannot be used on this machine, for ``auto`` and ``mirkit doctor``; ``load`` loads its model.
 """
 
 import functools
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend", "Model", "backends_of", "load", "load_separator", "open_stream", "unavailable"]
 
-#: What ``auto`` fetches without being asked, at most (bytes), and how long (s) it looks whether that can be reached.
+#: Largest download (bytes) that ``auto`` starts without asking, and the time limit (s) for checking the server.
 AUTO_BYTES = 500_000_000
 _AUTO_SECONDS = 2.0
 
 
 def chosen(task: str, settings: Settings) -> Backend | None:
-    """Backend that the settings name for a task; with ``auto``, which a plan has replaced, the embedded one."""
+    """Return the backend that the settings name for a task; ``auto``, which plans replace, means the embedded one."""
     name: str = getattr(settings.backends, task, "")
     if name not in ("", "auto"):
         return registry.backend(task, name)
@@ -39,7 +39,7 @@ def chosen(task: str, settings: Settings) -> Backend | None:
 
 
 def check_names(settings: Settings, replaced: Collection[str] = ()) -> None:
-    """Look whether the backends that the settings name exist, those of other packages included.
+    """Check that the backends named in the settings exist, including those of other packages.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def check_names(settings: Settings, replaced: Collection[str] = ()) -> None:
     Raises
     ------
     SettingsError
-        One does not: one line that lists those that exist.
+        A backend does not exist. The message lists the existing ones.
     """
     for task in JOBS:
         if task in replaced:
@@ -64,18 +64,18 @@ def check_names(settings: Settings, replaced: Collection[str] = ()) -> None:
 
 
 def unavailable(row: Backend, settings: Settings | None = None, *, named: bool = False, brief: bool = False) -> str:
-    """Say in one clause why a backend cannot be used here, or "" when it can.
+    """Return the reason why a backend cannot be used on this machine, as one clause; "" if it can be used.
 
     Parameters
     ----------
     row : Backend
     settings : Settings, optional
-        Of the data set: its model, whether it may fetch, which licenses it takes.
+        Settings of the data set: the model, whether downloads are allowed, and the accepted licenses.
     named : bool
-        The user has named this backend. Its weights may then be large, and whether they can be fetched will show
-        when they are; ``auto`` takes what is here, or small and within reach.
+        Whether the user named this backend. Its weights may then be large, and the server is not checked in advance.
+        ``auto`` uses only weights that are on this machine, or small ones that can be downloaded now.
     brief : bool
-        In a line of a plan: without the files, and where they would go.
+        Whether to leave out the files and their paths, for a line of a plan.
     """
     settings = settings or Settings()
     if row.interface == "captioner":
@@ -113,10 +113,11 @@ def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool
 
 
 def offer(row: Backend, settings: Settings) -> Model | None:
-    """Model that ``auto`` would use if the user agreed that its weights are fetched; None where there is none.
+    """Return the model that ``auto`` would use if the user agreed to download its weights, or None.
 
-    These are weights without a stated license for commercial use, and large ones. Nothing is offered that is here
-    already, that the settings refuse, whose package is not installed, or that cannot be fetched now.
+    ``auto`` asks before it downloads large weights, and weights without a stated license for commercial use. A model is
+    not offered if it is on this machine already, if the settings refuse it, if its package is not installed, or if it
+    cannot be downloaded now.
     """
     if row.explicit_only or row.interface == "captioner" or _lacks_package(row):
         return None
@@ -131,7 +132,7 @@ def offer(row: Backend, settings: Settings) -> Model | None:
 
 
 def _not_fetched(model: Model, lacking: list[File], run: RunSettings, *, named: bool) -> str:
-    """Say why missing weights would not be fetched, or ""."""
+    """Return the reason why missing weights would not be downloaded, or ""."""
     if weights.is_offline(run):
         return weights.OFFLINE
     if named:
@@ -142,14 +143,14 @@ def _not_fetched(model: Model, lacking: list[File], run: RunSettings, *, named: 
 
 
 def _needs_consent(model: Model, lacking: list[File]) -> str:
-    """Say why ``auto`` does not fetch weights before the user agrees, or ""."""
+    """Return the reason why ``auto`` needs the user's consent to download weights, or ""."""
     if not model.commercial:
         return f"fetched only by name (license: {model.short_license})"
     return "too large to be fetched without being asked" if sum(file.size for file in lacking) > AUTO_BYTES else ""
 
 
 def resolve(task: str, selection: str, settings: Settings | None = None) -> str:
-    """Turn ``auto`` into a backend's name: the first of the task that can be used, "" when there is none."""
+    """Return the name of a backend; for ``auto``, that of the first usable backend of the task, or ""."""
     if selection != "auto":
         return selection
     rows = backends_of(task)
@@ -157,7 +158,7 @@ def resolve(task: str, selection: str, settings: Settings | None = None) -> str:
 
 
 def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
-    """What a backend would load: a model of the table, a file of the user's, or None where it needs nothing.
+    """Return what a backend would load: a published model, a file of the user's, or None if it loads nothing.
 
     Raises
     ------
@@ -183,9 +184,9 @@ def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
 
 
 def user_weights_digest(job: str, settings: Settings) -> str:
-    """Checksum of the weights that the user named by a path for a job; "" where none are named, or none are there.
+    """Return the checksum of weights that the user named by a path; "" if there is no such path or no file there.
 
-    A file at a path may change. Published weights have a fixed checksum.
+    This is needed because a file at a path may change, while published weights have a fixed checksum.
     """
     name = getattr(settings.backends, job, "")
     row = next((row for row in backends_of(job) if row.name == name), None)
@@ -199,7 +200,7 @@ def user_weights_digest(job: str, settings: Settings) -> str:
 
 
 def networks(job: str, settings: Settings) -> int:
-    """How many networks the model of a job is made of."""
+    """Return the number of networks in the model of a task."""
     row = registry.backend(job, getattr(settings.backends, job))
     model = resolve_weights(row, settings)
     files = [file.name for file in model.files] if isinstance(model, Model) else _gathered(row, model or Path())
@@ -207,13 +208,13 @@ def networks(job: str, settings: Settings) -> int:
 
 
 def to_fetch(job: str, name: str, settings: Settings) -> Model | None:
-    """Model of a method that has files which are not here; None when it needs none."""
+    """Return the model of a method if some of its files have to be downloaded, else None."""
     model = resolve_weights(registry.backend(job, name), settings) if name else None
     return model if isinstance(model, Model) and missing(model) else None
 
 
 def unavailable_reason(job: str, settings: Settings) -> str:
-    """Say in one clause why a job without an embedded method has no method here; the network is not asked."""
+    """Return the reason why a task without an embedded backend has no backend here, without using the internet."""
     row = backends_of(job)[0]
     model = resolve_weights(row, settings)
     lacking = f"{row.title} is not here; mirkit models fetch {model.name}" if isinstance(model, Model) else ""
@@ -221,14 +222,14 @@ def unavailable_reason(job: str, settings: Settings) -> str:
 
 
 def load(task: str, settings: Settings) -> "LoadedModel":
-    """Model of the backend that the settings name for a task, loaded once a process; on a card, once for all workers.
+    """Load the model of a task by the settings: once per process, or on a GPU once for all workers.
 
     Raises
     ------
     WeightsError
         Its weights are missing, damaged or refused.
     MissingExtra
-        Its package, or the device, is not there.
+        Its package is not installed, or the device does not exist.
     """
     row = registry.backend(task, getattr(settings.backends, task))
     if why := _lacks_package(row):
@@ -258,7 +259,7 @@ def weights_of(row: Backend, settings: Settings) -> weights.Weights:
 
 
 def open_stream(task: str, settings: Settings) -> "StreamingModel":
-    """Open a stream through the model of a task. An error of loading it is returned by the stream's ``finish``."""
+    """Open a stream through the model of a task. An error while loading it is returned by the stream's ``finish``."""
     row = chosen(task, settings)
     if row is not None and not row.is_network:
         stream: StreamingModel = imported(row.loader)()
@@ -281,7 +282,7 @@ class _FailedStream:
 
 
 def worker_memory(backends: Mapping[str, str], device: str) -> int:
-    """Bytes that a worker needs for the models of a run. On a card, a model is in memory once for all workers."""
+    """Return the bytes that a worker needs for the models of a run. On a GPU, all workers share one copy of a model."""
     named = [registry.backend(task, name) for task, name in backends.items() if name]
     return sum(row.memory for row in named if row.memory and not uses_card(row.task, row.name, device))
 
@@ -292,7 +293,7 @@ def use_device(backends: Mapping[str, str]) -> bool:
 
 
 def compute_device(task: str, name: str, device: str) -> str:
-    """Return the device that a backend would compute on here, or ``""`` where it needs or has no neural network.
+    """Return the device that a backend would use on this machine; ``""`` if it has no neural network.
 
     Parameters
     ----------
@@ -321,14 +322,14 @@ def uses_card(task: str, name: str, device: str) -> bool:
 
 
 def _device(row: Backend, device: str) -> str:
-    """The device that a backend computes on; without a package of deep learning, the CPU."""
+    """Return the device that a backend uses; the CPU if no deep-learning package is installed."""
     from mirkit.models.device import pick
 
     return pick(device, row.package) if row.package else "cpu"
 
 
 def _gathered(row: Backend, path: Path) -> tuple[Path, ...]:
-    """The files that belong to a model that the user named by a path."""
+    """Return the files of a model that the user named by a path."""
     files: tuple[Path, ...] = imported(row.gather)(path) if row.gather else (path,)
     return files
 
@@ -343,7 +344,7 @@ def make(name: str, found: weights.Weights, device: str) -> "LoadedModel":
     """Load the network of a backend into this process; raises ``WeightsError`` or ``ModelError``."""
     try:
         model: LoadedModel = imported(registry.network(name).loader)(found, device)
-    except RuntimeError as error:  # of PyTorch: memory, driver
+    except RuntimeError as error:  # PyTorch raises it for memory and driver errors
         why = str(error).partition("\n")[0]
         raise ModelError(f"{found.model} cannot be loaded on {device}: {why}; try --device cpu") from error
     return model

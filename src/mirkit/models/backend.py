@@ -1,6 +1,6 @@
-"""What mirkit knows of a backend: one object in the backend's own module. Data only; nothing heavy is imported.
+"""The description of a backend: one object in the backend's own module. It is data only and imports nothing heavy.
 
-Every part of mirkit that deals with backends reads this object, by way of ``mirkit.models.registry``: the list of
+Every part of mirkit that uses backends reads this object through ``mirkit.models.registry``: the list of
 ``mirkit models``, ``mirkit doctor``, the plan of a run, the number of workers that memory allows, the estimate of time,
 the stages, what makes a result stale, and ``--commercial-safe``.
 """
@@ -13,9 +13,9 @@ from typing import Any, Final, Literal
 #: Name of the backend of a task that is part of mirkit and needs no download.
 EMBEDDED: Final = "embedded"
 
-#: How a backend takes audio: ``embedded`` is code of mirkit's own, ``stream`` a network that is fed the audio block by
-#: block in the one pass over the file, ``separator`` one that reads a file and returns stems, ``captioner`` one that
-#: describes a track in words.
+#: How a backend receives audio. ``embedded``: code that is part of mirkit. ``stream``: a network that receives the
+#: audio block by block while the file is decoded once. ``separator``: a network that reads a file and returns stems.
+#: ``captioner``: a model that describes a track in words.
 Interface = Literal["embedded", "stream", "separator", "captioner"]
 
 
@@ -28,13 +28,13 @@ class File:
     name : str
         Its name in the cache.
     url : str
-        Where it is fetched from.
+        URL from which it is downloaded.
     size : int
-        Bytes, about; 0 where not known.
+        Approximate size in bytes; 0 if it is not known.
     sha256 : str or None
-        Hexadecimal; None where none is published.
+        SHA-256 in hexadecimal; None if none is published.
     torch_hub : str
-        Its name in PyTorch's own cache, "" where it is never there.
+        Its name in PyTorch's own cache; "" if PyTorch does not store it.
     """
 
     name: str
@@ -48,8 +48,8 @@ class File:
 class Model:
     """Weights that a backend can use.
 
-    A checksum stands here only where it is published with the file, or where several projects that pinned the same file
-    agree on it. Of the others mirkit keeps the checksum that they were fetched with.
+    A checksum is listed only if it is published with the file, or if several projects that pinned the same file agree
+    on it. For other files, mirkit records the checksum at the first download.
 
     Attributes
     ----------
@@ -61,12 +61,11 @@ class Model:
         Its name in messages.
     files : tuple of File
     license : str
-        Of the weights, as their authors state it: "none stated" where they state none. What else is known of it
-        follows in brackets.
+        License of the weights as their authors state it, or "none stated". Further information follows in brackets.
     commercial : bool
-        Whether the stated license allows commercial use. Where none is stated it does not.
+        Whether the stated license allows commercial use; False if no license is stated.
     copies : tuple of str
-        Checksums of the same weights in files of another format, which carry the same license.
+        Checksums of the same weights in other file formats, which have the same license.
     """
 
     name: str
@@ -79,12 +78,12 @@ class Model:
 
     @property
     def short_license(self) -> str:
-        """The license without what stands in brackets, for a line that must be short."""
+        """The license without the part in brackets, for short lines."""
         return self.license.partition(" (")[0]
 
     @property
     def size(self) -> int:
-        """Bytes of all files, about."""
+        """Approximate size of all files in bytes."""
         return sum(file.size for file in self.files)
 
 
@@ -101,46 +100,47 @@ class Backend:
     title : str
         Its name in messages and lists.
     interface : str
-        How it takes audio: see :data:`Interface`.
+        How it receives audio, see :data:`Interface`.
     loader : str
-        ``package.module:function``, imported when a model is loaded. Of a network: ``function(weights, device)``
-        returns a :class:`~mirkit.models.protocols.LoadedModel`. Of an embedded backend that is fed a stream:
-        ``function()`` returns a :class:`~mirkit.models.protocols.StreamingModel`. "" where neither is needed.
+        ``package.module:function``, imported when a model is loaded. For a network, ``function(weights, device)``
+        returns a :class:`~mirkit.models.protocols.LoadedModel`. For an embedded backend that receives a stream,
+        ``function()`` returns a :class:`~mirkit.models.protocols.StreamingModel`. "" if neither is needed.
     gather : str
-        ``package.module:function`` that takes the path that the user named and returns all files of that model. "": the
-        path is the one file.
+        ``package.module:function`` that receives the path that the user named and returns all files of that model. ""
+        means that the path is the only file.
     package, extra : str
-        Python package that must be installed, and the extra of mirkit that brings it. "" where none is needed.
+        Python package that must be installed, and the extra of mirkit that installs it; "" if none is needed.
     code_license, weights_license : str
     commercial : bool
-        Whether the licenses allow commercial use. ``--commercial-safe`` goes by ``weights`` where there are some.
+        Whether the licenses allow commercial use. If there are ``weights``, ``--commercial-safe`` checks their licenses
+        instead.
     weights : tuple of Model
         Published weights that it can use, the default first.
     explicit_only : bool
         ``auto`` never chooses it; the user has to name it.
     needs : str
-        What the user has to bring for it, e.g. ``"a checkpoint of yours"``.
+        What the user has to provide, e.g. ``"a checkpoint of yours"``.
     gain : str
-        What its weights give beyond the embedded backend: shown when the user is asked whether to fetch weights that
-        exclude commercial use.
+        Advantage of its weights over the embedded backend. It is shown when the user is asked whether to download
+        weights that exclude commercial use.
     memory : int
-        Bytes that a process needs for it, beside what it needs for a track.
+        Bytes that a process needs for it, in addition to those for a track.
     seconds_per_minute : float
-        CPU seconds for a minute of audio, on one core of 2020; for a separator, of one network.
+        CPU seconds per minute of audio on one core of a 2020 processor; for a separator, per network.
     batch_size : int
-        Items that go through a network together on a card. With more than one, the model has an attribute ``compute``
-        (:class:`~mirkit.models.batching.Compute`), and items of several workers go through together.
+        Number of items in a batch on a GPU. If it is more than 1, the model has an attribute ``compute``
+        (:class:`~mirkit.models.batching.Compute`), and a batch may contain items of several workers.
     source : str
-        Source that a stream backend is fed: ``full_mix``, or ``drums`` for the source that ``[drums]`` chooses.
+        Source that a stream backend receives: ``full_mix``, or ``drums`` for the source selected in ``[drums]``.
     feature_kind : str
-        Name of what a stream backend returns: ``activations`` (beats), ``strokes`` (drums), or a name of its own for
-        key -> value. "": the stage reads features only.
+        Name of the result of a stream backend: ``activations`` (beats), ``strokes`` (drums), or a name of its own for a
+        dict of key -> value. "" means that the stage reads features only.
     reads_features : bool
-        Whether the stage reads its usual features beside ``feature_kind``.
+        Whether the stage reads its usual features in addition to ``feature_kind``.
     parameters : callable
-        Section of the settings -> what the result depends on; that goes into the provenance.
+        Section of the settings -> parameters on which the result depends. They are stored in the provenance.
     result_name : str
-        Name under which its results stand beside those of the other backends of the task, instead of replacing them.
+        Name of its results if they are stored beside those of the task's other backends; "" if they replace them.
     citation : str
         BibTeX.
     """
@@ -184,6 +184,6 @@ class Backend:
 
 
 def imported(reference: str) -> Any:
-    """Import what ``package.module:name`` names."""
+    """Import the object of a reference ``package.module:name``."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)

@@ -1,4 +1,4 @@
-"""Batches through a network: as many items at once as memory allows, wherever the network is."""
+"""Computing batches: as many items at once as memory allows, in this process or in the device server."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mirkit.errors import ModelError
 
 Array = npt.NDArray[Any]
-#: A part of a network: arrays of one length along their first axis -> another of that length.
+#: A part of a network: receives arrays with the same first dimension and returns an array with that dimension.
 Step = Callable[..., Array]
 
 
@@ -20,13 +20,13 @@ class Compute(Protocol):
     Attributes
     ----------
     together : int
-        Items worth gathering for one call.
+        Number of items to collect for one call.
     """
 
     together: int
 
     def __call__(self, step: str, *batch: Array) -> Array:
-        """Put a batch through a step of the network.
+        """Compute a step of the network for a batch.
 
         Raises
         ------
@@ -47,20 +47,20 @@ class BatchedNetwork:
     Parameters
     ----------
     model : str
-        Its name, for messages.
+        Name of the model, for messages.
     device : str
         Of PyTorch.
     steps : mapping
         Name -> step.
     together : int
-        Items at once on a card, while memory lasts.
+        Largest batch on a GPU; it is reduced if memory is short.
     on_cpu : int
-        Items at once on the CPU; most networks gain nothing from company there.
+        Batch size on the CPU, where most networks are no faster with larger batches.
 
     Attributes
     ----------
     together : int
-        Items at once; halves when memory is short.
+        Present batch size; it is halved when memory is short.
     """
 
     def __init__(self, model: str, device: str, steps: Mapping[str, Step], together: int, on_cpu: int = 1) -> None:
@@ -68,7 +68,7 @@ class BatchedNetwork:
         self.together = on_cpu if device == "cpu" else together
 
     def __call__(self, step: str, *batch: Array) -> Array:
-        """Put a batch through a step of the network: see :class:`Compute`."""
+        """Compute a step of the network for a batch, see :class:`Compute`."""
         run = self._steps[step]
         while True:
             most = self.together
@@ -93,7 +93,7 @@ class BatchedNetwork:
 
 
 def torch_step(network: Callable[..., Any], device: str, half: Any = None) -> Step:
-    """Make a step of a network of PyTorch, in full precision or, but for what needs more, in ``half``."""
+    """Return a step of a PyTorch network, in full precision or with automatic mixed precision of the type ``half``."""
 
     def step(*batch: Array) -> Array:
         import torch
@@ -113,7 +113,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _give_back(device: str) -> None:
-    """Hand cached memory of a card back to its driver, where PyTorch is what computes."""
+    """Release GPU memory that PyTorch has cached, if PyTorch is used."""
     torch = sys.modules.get("torch")
     if torch is None:
         return

@@ -1,7 +1,7 @@
 """Paths of weights.
 
-The cache is ``$MIRKIT_HOME/models``, or ``models`` in the platform's cache folder for mirkit; a file of a backend
-lies in the backend's folder. What PyTorch or the Hugging Face tools have fetched already is used where it lies.
+The cache is ``$MIRKIT_HOME/models``, or ``models`` in the platform's cache folder for mirkit; each backend has a folder
+in it. Files that PyTorch or the Hugging Face tools have downloaded already are used from their caches.
 """
 
 import os
@@ -15,12 +15,12 @@ from mirkit.models.backend import File, Model
 
 
 def cache() -> Path:
-    """Folder that fetched files go to.
+    """Return the folder for downloaded files.
 
     Raises
     ------
     WeightsError
-        There is no home folder, as in some containers, and no variable names another.
+        There is no home folder, as in some containers, and no environment variable names another folder.
     """
     home = os.environ.get("MIRKIT_HOME")
     if home:
@@ -32,18 +32,18 @@ def cache() -> Path:
 
 
 def place(row: Model, file: File) -> Path:
-    """Path of a file in the cache, there or not."""
+    """Return the path of a file in the cache; the file need not exist."""
     return cache() / row.backend / file.name
 
 
 def find(row: Model, file: File) -> Path | None:
-    """Path of a file that is there: in the cache, else where PyTorch or the Hugging Face tools keep it."""
+    """Return the path of a downloaded file: in the cache, else in that of PyTorch or Hugging Face; else None."""
     candidates = [place(row, file), *_elsewhere(file)]
     return next((path for path in candidates if path.is_file()), None)
 
 
 def missing(row: Model) -> list[File]:
-    """Files of a model that are nowhere on this machine."""
+    """Return the files of a model that have not been downloaded."""
     return [file for file in row.files if find(row, file) is None]
 
 
@@ -56,7 +56,7 @@ def _at_home() -> Iterator[None]:
 
 
 def hub_snapshots(repository: str) -> list[Path]:
-    """Folders in Hugging Face's cache that hold a repository, the newest first."""
+    """Return the folders in Hugging Face's cache that contain a repository, the newest first."""
     folder = _hub() / f"models--{repository.replace('/', '--')}" / "snapshots"
     found = [path for path in folder.glob("*") if path.is_dir()]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
@@ -80,5 +80,5 @@ def _elsewhere(file: File) -> Iterator[Path]:
         repository, _, rest = parts.path.strip("/").partition("/resolve/")
         snapshots = _hub() / f"models--{repository.replace('/', '--')}" / "snapshots"
         revision, _, name = rest.partition("/")
-        # A moving revision (main) has no folder of its own: any will do.
+        # A branch such as main has no folder of its own, so any revision is used.
         yield from snapshots.glob(f"{'*' if revision == 'main' else revision}/{name}")

@@ -1,4 +1,4 @@
-"""Where a model computes."""
+"""The device on which a model computes."""
 
 import importlib.metadata
 import os
@@ -6,26 +6,27 @@ from pathlib import Path
 
 from mirkit.errors import MissingExtra
 
-#: What makes PyTorch fast on AMD's cards; read when it is imported.
+#: Environment variables that make PyTorch fast on AMD GPUs; it reads them when it is imported.
 _ROCM_ENVIRONMENT = {
     "PYTORCH_ALLOC_CONF": "expandable_segments:True",
     "FLASH_ATTENTION_TRITON_AMD_ENABLE": "TRUE",
     "PYTORCH_TUNABLEOP_ENABLED": "1",
     "PYTORCH_TUNABLEOP_TUNING": "0",
 }
-#: There where the driver of AMD's compute cards is loaded.
+#: Exists if the driver of AMD GPUs is loaded.
 _ROCM_DRIVER = Path("/dev/kfd")
 
 
 def pick(device: str, library: str = "torch") -> str:
-    """Turn a setting into what PyTorch calls the device: ``auto`` is the first CUDA or ROCm card, else the CPU.
+    """Return PyTorch's name of the device in the settings; ``auto`` is the first CUDA or ROCm GPU, else the CPU.
 
-    For a model that ONNX Runtime computes, a card is a wish: most of its packages know none, and the models are small.
+    For a model in ONNX Runtime, the CPU replaces a GPU that cannot be used, because most packages of ONNX Runtime have
+    no GPU support and the models are small.
 
     Raises
     ------
     MissingExtra
-        The device that was asked for is not there.
+        The requested device does not exist.
     """
     if library == "onnxruntime":
         from mirkit.models.onnx import has_cuda
@@ -48,7 +49,7 @@ def pick(device: str, library: str = "torch") -> str:
 
 
 def _set_environment() -> None:
-    """Set the variables for AMD's cards, but those that the shell has set, if PyTorch is built for such cards."""
+    """Set the variables for AMD GPUs, unless the shell has set them, if PyTorch is built for AMD."""
     try:
         version = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:

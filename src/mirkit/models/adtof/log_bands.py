@@ -19,10 +19,10 @@ _BLOCK = 256  # frames transformed at once
 class LogBands:
     """Spectra of a mono signal at 44100 Hz that arrives in blocks.
 
-    Magnitudes (symmetric Hann window of 2048 samples, step 441, not scaled), averaged by 84 triangles whose corners
-    lie a semitone apart from 20 Hz to 20 kHz (below 400 Hz on neighboring bins), then ``log10(1 + x)``: what madmom's
-    ``LogarithmicFilterbank`` gave the network when it was trained. Frame ``i`` is centered on sample ``441 i``; beyond
-    its ends the signal is zero.
+    Magnitudes (symmetric Hann window of 2048 samples, step 441, not scaled), averaged by 84 triangles whose corners lie
+    a semitone apart from 20 Hz to 20 kHz (below 400 Hz on neighboring bins), then ``log10(1 + x)``. The network was
+    trained on this output of madmom's ``LogarithmicFilterbank``. Frame ``i`` is centered on sample ``441 i``; the
+    signal is padded with zeros at both ends.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class LogBands:
         self._rest = np.zeros(_N_FFT // 2, np.float32)
 
     def push(self, mono: FloatArray) -> Iterator[npt.NDArray[np.float32]]:
-        """Take the next samples, float32, shape=(n,); yield what is ready, shape=(frames, 84)."""
+        """Take the next samples, float32, shape=(n,); yield the complete frames, shape=(frames, 84)."""
         signal = np.concatenate((self._rest, mono))
         count = max(0, 1 + (len(signal) - _N_FFT) // HOP)
         if count:
@@ -41,7 +41,7 @@ class LogBands:
         self._rest = signal[count * HOP :]
 
     def finish(self) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the frames that the closing zeros complete."""
+        """Yield the last frames, which the zero padding completes."""
         yield from self.push(np.zeros(_N_FFT // 2, np.float32))
 
     def _spectra(self, frames: FloatArray) -> npt.NDArray[np.float32]:
@@ -61,12 +61,12 @@ def triangles() -> npt.NDArray[np.float32]:
 
 
 def centers() -> FloatArray:
-    """Frequencies (Hz) of the bands' tips, shape=(84,)."""
+    """Return the center frequencies of the bands in Hz, shape=(84,)."""
     return _bins()[1:-1] * (ANALYSIS_RATE / _N_FFT)
 
 
 def _bins() -> FloatArray:
-    """Bins nearest to the corners, each once, shape=(86,)."""
+    """Return the bins nearest to the corners of the triangles, without duplicates, shape=(86,)."""
     count = int(np.floor(_PER_OCTAVE * np.log2(_HIGHEST / _LOWEST))) + 1
     hz = _LOWEST * 2 ** (np.arange(count) / _PER_OCTAVE)
     return np.unique(np.rint(hz * _N_FFT / ANALYSIS_RATE))

@@ -14,7 +14,7 @@ _POOL = 3
 
 
 class FrameRnn(nn.Module):
-    """Log-band spectra to activations, in two steps: ``see`` looks a few frames around, ``follow`` at all of them.
+    """Log-band spectra to activations: ``see`` applies the convolutions, ``follow`` the recurrent layers.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class FrameRnn(nn.Module):
     Attributes
     ----------
     reach : int
-        Frames on either side that ``see`` looks at.
+        Receptive field of ``see``: the number of frames on either side.
     size : int
-        Numbers a frame between the steps.
+        Number of values per frame between the two steps.
     """
 
     def __init__(self, n_bins: int, conv_filters: Sequence[int], gru_units: Sequence[int], output_classes: int) -> None:
@@ -51,15 +51,15 @@ class FrameRnn(nn.Module):
         self.output_layer = nn.Linear(size, output_classes)
 
     def see(self, spectra: Tensor) -> Tensor:
-        """Each spectrum and its neighbors to one vector, shape=(batch, times, bands) -> (batch, times, size)."""
+        """Apply the convolutions, shape=(batch, times, bands) -> (batch, times, size)."""
         x = spectra[:, None].contiguous(memory_format=torch.channels_last)
         for block in self.cnn_blocks:
             x = _pooled(block(x))
-        # The network was trained with the channels last: bands vary slower than channels.
+        # The network was trained with the channels last, so bands vary slower than channels.
         return x.permute(0, 2, 3, 1).flatten(2)
 
     def follow(self, seen: Tensor) -> Tensor:
-        """Vectors to activations 0-1, shape=(batch, times, size) -> (batch, times, classes)."""
+        """Apply the recurrent layers, shape=(batch, times, size) -> (batch, times, classes); activations are 0 to 1."""
         x = seen
         for layer in self.gru_layers:
             x, _ = layer(x)
@@ -67,7 +67,7 @@ class FrameRnn(nn.Module):
 
 
 def _block(channels: int, filters: int) -> nn.Sequential:
-    # It was trained with Keras, whose constant in the normalization is not PyTorch's.
+    # The network was trained with Keras, whose epsilon of the batch normalization differs from PyTorch's.
     return nn.Sequential(
         nn.Conv2d(channels, filters, 3, padding=1),
         nn.ReLU(),
@@ -79,6 +79,6 @@ def _block(channels: int, filters: int) -> nn.Sequential:
 
 
 def _pooled(x: Tensor) -> Tensor:
-    """Largest of three neighboring bands; what is missing of the last three is zeros, half of them in front."""
+    """Max-pool three neighboring bands; if bands are missing, both ends are padded with zeros, as in Keras."""
     missing = -x.shape[-1] % _POOL
     return functional.max_pool2d(functional.pad(x, (missing // 2, missing - missing // 2)), (1, _POOL))

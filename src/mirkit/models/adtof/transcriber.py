@@ -1,7 +1,8 @@
-"""ADTOF, the neural drum transcriber: a stream of sound to strokes of five voices.
+"""ADTOF, a neural drum transcriber: a stream of audio to hits of five instruments.
 
 Zehren, Alunno & Bientinesi, "High-quality and reproducible automatic drum transcription from crowdsourced data",
-Signals 4 (2023), its ``Frame_RNN`` as ADTOF-pytorch publishes it. Our front end and network; the weights are theirs.
+Signals 4 (2023), its ``Frame_RNN`` as ADTOF-pytorch publishes it. The front end and the network are implemented here;
+the weights are those of the authors.
 """
 
 from typing import Any
@@ -30,33 +31,35 @@ VOICES = (
     DrumInstrument("hi-hat", 42),
     DrumInstrument("cymbal", 49),
 )
-#: How far the peaks stand out, as published.
+#: Prominence of the peaks, as published.
 THRESHOLDS = (0.22, 0.24, 0.32, 0.22, 0.30)
-#: How high they are. Kicks and snares sound like toms too: this is the best for rendered drums (benchmarks/drums.py).
+#: Height of the peaks. Kicks and snares also activate toms; these thresholds are best on rendered drums
+#: (benchmarks/drums.py).
 LOWEST = (0.0, 0.0, 0.6, 0.0, 0.0)
-#: Seconds that the network's peaks come before the strokes.
+#: Seconds by which the network's peaks precede the hits.
 LEAD = 0.010
 _FRAME_RATE = 44100 / HOP
-# Frames that go through the convolutions at once (20 s stay in the cache), and through the recurrent layers (5 min: a
-# song is one window, as the authors have it); what those see around a window, 10 s, changes it by 0.02 at most.
+# Window of the convolutions (20 s, which fits into the CPU cache) and of the recurrent layers (5 min, so that most
+# songs are one window, as in the authors' code). The recurrent layers get 10 s of context on either side; more context
+# changes their output by at most 0.02.
 _SEEN, _FOLLOWED, _BORDER = 2000, 30000, 1000
 _LARGEST = {"conv_filters": 1024, "gru_units": 1024}
 
 
 def load(weights: Weights, device: str) -> "Transcriber":
-    """Make the network of a checkpoint.
+    """Build the network of a checkpoint.
 
     Parameters
     ----------
     weights : Weights
         One file as ADTOF-pytorch publishes it: ``model_weights``, and ``model_info`` with the sizes.
     device : str
-        Of PyTorch: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        PyTorch device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
 
     Raises
     ------
     WeightsError
-        It is another file.
+        The file is not such a checkpoint.
     """
     from mirkit.models.adtof.network import FrameRnn
 
@@ -82,7 +85,7 @@ def _sizes(given: dict[str, Any], name: str) -> list[int]:
 
 
 class Transcriber:
-    """A network in memory.
+    """A loaded network.
 
     Parameters
     ----------
@@ -104,15 +107,15 @@ class Transcriber:
         return AdtofStream(self)
 
     def run(self, step: str, window: Window) -> Frames:
-        """Put a window through one step of the network; return what was asked for."""
+        """Pass a window through one step of the network; return the output without its borders."""
         out: Frames = self.compute(step, window.frames[None])[0]
         return out[window.before : len(out) - window.after]
 
 
 class AdtofStream:
-    """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
+    """One signal that is passed through the network: audio at 44100 Hz, in blocks of any length.
 
-    An error of the network, e.g. a GPU without memory, is the result of this signal only.
+    An error of the network, such as too little GPU memory, is returned by ``finish`` and affects this signal only.
     """
 
     def __init__(self, transcriber: Transcriber) -> None:
@@ -130,7 +133,7 @@ class AdtofStream:
             self._take(spectra)
 
     def finish(self) -> Hits | ModelError:
-        """Return the drum hits, or the error that says why there are none."""
+        """Return the drum hits, or the error that prevented them."""
         for spectra in self._front.finish():
             self._take(spectra)
         self._see(self._seeing.finish())
@@ -163,7 +166,7 @@ class AdtofStream:
 
 
 def _powers(spectra: Frames) -> Frames:
-    """Power in the range of each voice, shape=(frames, 5)."""
+    """Return the power in the frequency range of each instrument, shape=(frames, 5)."""
     hz = centers()
     power = np.square(np.power(10, spectra) - 1)
     ranges = (RANGES[voice.name] for voice in VOICES)

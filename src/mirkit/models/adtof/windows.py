@@ -1,4 +1,4 @@
-"""A stream of frames as windows that overlap, so that a network sees around what it is asked for."""
+"""Overlapping windows of a stream of frames, so that a network has context on both sides of each window."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,7 +10,7 @@ Frames = npt.NDArray[np.float32]
 
 
 class Window(NamedTuple):
-    """Frames, shape=(n, size), of which so many at either end are only there to be seen."""
+    """Frames, shape=(n, size), with the number of context frames at the beginning and at the end."""
 
     frames: Frames
     before: int
@@ -18,14 +18,15 @@ class Window(NamedTuple):
 
 
 class FrameBuffer:
-    """Cuts frames that come in blocks.
+    """Cuts a stream of frames into overlapping windows.
 
     Parameters
     ----------
     core, border : int
-        Frames that a window is asked for, and those around them; at the ends of the stream there are none around.
+        Number of frames of a window that are used, and number of context frames on either side. There is no context
+        beyond the ends of the stream.
     size : int
-        Numbers a frame.
+        Number of values per frame.
     """
 
     def __init__(self, core: int, border: int, size: int) -> None:
@@ -43,6 +44,6 @@ class FrameBuffer:
             self._before = self._border
 
     def finish(self) -> Iterator[Window]:
-        """Yield the rest."""
+        """Yield the remaining windows."""
         if len(self._held) > self._before:
             yield Window(self._held, self._before, 0)

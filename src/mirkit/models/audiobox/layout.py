@@ -1,4 +1,4 @@
-"""The published files of Audiobox Aesthetics: a configuration, and tensors from whose shapes the sizes follow."""
+"""The published files of Audiobox Aesthetics: a configuration, and tensors whose shapes determine the sizes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +12,20 @@ from mirkit.store import printable
 
 _LAYERS = "wavlm_model.encoder.layers."
 _POSITION = "wavlm_model.encoder.pos_conv.0"
-#: Of the training alone.
+#: Keys that are used in training only.
 _UNUSED = ("wavlm_model.mask_emb",)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What an axis's output is counted in: ``mean + std * output`` is its score."""
+    """Scale of an axis: its score is ``mean + std * output``."""
 
     mean: float
     std: float
 
 
 def read(config: Path, tensors: Path) -> tuple[Aesthetics, dict[str, Scale]]:
-    """Make the network of a published checkpoint.
+    """Build the network of a published checkpoint.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def read(config: Path, tensors: Path) -> tuple[Aesthetics, dict[str, Scale]]:
     Raises
     ------
     WeightsError
-        One of the files is another, or damaged.
+        A file is damaged, or is not the expected one.
     """
     import torch
 
@@ -91,6 +91,6 @@ def _sizes(given: dict[str, Any], state: dict[str, Any]) -> Sizes:
 
 
 def _direction_times_length(state: dict[str, Any]) -> Any:
-    """Weights that are kept as a direction and a length for each place of the kernel."""
+    """Return the weights of a weight-normalized convolution, which are stored as direction and length."""
     length, direction = state.pop(f"{_POSITION}.weight_g"), state.pop(f"{_POSITION}.weight_v")
     return length * direction / direction.norm(dim=(0, 1), keepdim=True)

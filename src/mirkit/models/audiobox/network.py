@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 AXES = ("CE", "CU", "PC", "PQ")
-#: Samples from one output of each convolution to the next: 320 samples in all, 50 outputs a second at 16 kHz.
+#: Strides of the convolutions: 320 samples in all, so 50 outputs per second at 16 kHz.
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
-#: Places farther apart than this share a bucket of the position bias.
+#: Positions farther apart than this share a bucket of the position bias.
 _MAX_DISTANCE = 800
 
 
@@ -39,7 +39,7 @@ class Sizes:
 
 
 class Convolutions(nn.Module):
-    """Sound to vectors: convolutions without padding, the first with a norm of each channel over time."""
+    """Audio to vectors: convolutions without padding; the first one normalizes each channel over time."""
 
     def __init__(self, kernels: tuple[int, ...], channels: int) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Convolutions(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention with a bias for the distance of two places, which each query opens and closes by a gate."""
+    """Self-attention with a relative position bias, which each query scales by a gate."""
 
     def __init__(self, size: int, heads: int, buckets: int) -> None:
         super().__init__()
@@ -67,11 +67,11 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(size, size)
         self.grep_linear = nn.Linear(size // heads, 8)
         self.grep_a = nn.Parameter(torch.ones(1, heads, 1, 1))
-        if buckets:  # the first layer's is everybody's
+        if buckets:  # all layers use the bias of the first layer
             self.relative_attention_bias = nn.Embedding(buckets, heads)
 
     def bias(self, places: int) -> Tensor:
-        """Bias of each pair of places, shape=(heads, places, places)."""
+        """Return the bias of each pair of positions, shape=(heads, places, places)."""
         weight = self.relative_attention_bias.weight
         half = len(weight) // 2
         at = torch.arange(places, device=weight.device)
@@ -85,7 +85,7 @@ class Attention(nn.Module):
         return bias.permute(2, 0, 1)
 
     def forward(self, x: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
-        """Attend, shape=(batch, places, size); ``hidden`` is minus infinity where there is nothing to see."""
+        """Attend, shape=(batch, places, size); ``hidden`` is minus infinity at padded positions."""
         batch, places, size = x.shape
         shape = (batch, places, self.heads, -1)
         query, key, value = (proj(x).view(shape).transpose(1, 2) for proj in (self.q_proj, self.k_proj, self.v_proj))
@@ -129,12 +129,12 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """Mean over the valid places of what goes into the first layer and comes out of each.
+        """Return the mean over the valid positions of the input of the first layer and of the output of each layer.
 
         Shape=(batch, places, size), (batch, places) -> (layers + 1, batch, size).
         """
         x = x * valid[..., None]
-        # An even kernel gives one place too many.
+        # A kernel of even length yields one position too many.
         x = self.layer_norm(x + self.pos_conv(x.transpose(1, 2))[:, :, : x.shape[1]].transpose(1, 2))
         share = (valid / valid.sum(dim=1, keepdim=True))[:, None]
         first: Any = self.layers[0]
@@ -148,7 +148,7 @@ class Encoder(nn.Module):
 
 
 class WavLm(nn.Module):
-    """Sound to the means of each layer."""
+    """Audio to the mean vector of each layer."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class WavLm(nn.Module):
 
 
 class Aesthetics(nn.Module):
-    """Sound to four scores in units of the training data's spread about its mean."""
+    """Audio to four scores, standardized by the mean and standard deviation of the training data."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -183,9 +183,9 @@ class Aesthetics(nn.Module):
         Parameters
         ----------
         sound : tensor, shape=(batch, samples)
-            Mono at 16 kHz, silent behind its length.
+            Mono at 16 kHz, padded with silence.
         lengths : tensor, shape=(batch,)
-            Samples, at least one.
+            Number of samples before the padding, at least 1.
 
         Returns
         -------
@@ -208,5 +208,5 @@ def _head(sizes: Sizes) -> nn.Sequential:
         steps.append(nn.Linear(sizes.size, sizes.size))
         steps += [nn.LayerNorm(sizes.size)] * sizes.head_norm
         steps.append(nn.GELU())
-        steps += [nn.Identity()] * sizes.head_dropout  # a place in the numbering
+        steps += [nn.Identity()] * sizes.head_dropout  # keeps the numbering of the checkpoint
     return nn.Sequential(*steps, nn.Linear(sizes.size, 1))

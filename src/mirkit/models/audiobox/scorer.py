@@ -1,7 +1,7 @@
-"""Audiobox Aesthetics: four scores of a piece of sound, from 1 to 10, as its authors' predictor gives them.
+"""Audiobox Aesthetics: four scores of a piece of audio, from 1 to 10, equal to those of its authors' predictor.
 
-The sound goes through in windows of 10 s, mono at 16 kHz; a score is the mean over the windows, a shorter last one
-counting less. A. Tjandra et al., "Meta Audiobox Aesthetics: Unified Automatic Quality Assessment for Speech, Music, and
+The audio is processed in windows of 10 s, mono at 16 kHz. A score is the mean over the windows, weighted by their
+lengths. A. Tjandra et al., "Meta Audiobox Aesthetics: Unified Automatic Quality Assessment for Speech, Music, and
 Sound", arXiv:2502.05139.
 """
 
@@ -35,19 +35,19 @@ Scores = npt.NDArray[np.float64]
 
 
 def load(weights: Weights, device: str) -> "Scorer":
-    """Make the network of the published files.
+    """Build the network from the published files.
 
     Parameters
     ----------
     weights : Weights
         ``config.json`` and ``model.safetensors``.
     device : str
-        Of PyTorch: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        PyTorch device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
 
     Raises
     ------
     WeightsError
-        They are other files.
+        The files are not those of Audiobox Aesthetics.
     """
     from mirkit.models.audiobox.layout import read
 
@@ -57,14 +57,14 @@ def load(weights: Weights, device: str) -> "Scorer":
 
 
 class Scorer:
-    """A network in memory.
+    """A loaded network.
 
     Parameters
     ----------
     network : torch.nn.Module
         ``(batch, samples), (batch,)`` to ``(batch, 4)``.
     mean, std : array, shape=(4,)
-        What the network's output is counted in.
+        Mean and standard deviation that turn an output of the network into a score.
     weights : Weights
     device : str
     """
@@ -82,12 +82,12 @@ class Scorer:
         return AudioboxStream(self)
 
     def scores(self, windows: Sequence[FloatArray]) -> Scores:
-        """Scores of some windows of at most 10 s, of one signal or of many, shape=(windows, 4).
+        """Return the scores of windows of at most 10 s, which may belong to several signals, shape=(windows, 4).
 
         Raises
         ------
         ModelError
-            The device cannot do it, not even one at a time.
+            The device cannot process even a single window.
         """
         if not windows:
             return np.zeros((0, len(KEYS)))
@@ -99,9 +99,9 @@ class Scorer:
 
 
 class AudioboxStream:
-    """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
+    """One signal that is passed through the network: audio at 44100 Hz, in blocks of any length.
 
-    An error of the network, e.g. a GPU without memory, is the result of this signal only.
+    An error of the network, such as too little GPU memory, is returned by ``finish`` and affects this signal only.
     """
 
     def __init__(self, scorer: Scorer) -> None:
@@ -122,7 +122,7 @@ class AudioboxStream:
             self._run()
 
     def finish(self) -> dict[str, Value] | ModelError:
-        """Return key -> score, or why there is none."""
+        """Return key -> score, or the error that prevented it."""
         self._take(self._resampler.finish()[0])
         if len(self._rest):
             self._waiting.append(self._rest)

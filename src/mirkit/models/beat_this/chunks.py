@@ -1,4 +1,4 @@
-"""What the network of Beat This! sees at once: chunks of 30 s, cut as its authors cut them."""
+"""Input chunks of Beat This!: 30 s, cut as in its authors' code."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,29 +9,30 @@ import numpy.typing as npt
 from mirkit.features.types import FloatArray
 from mirkit.models.beat_this.log_mel import BANDS
 
-#: Frames of a chunk, and those at either end whose logits are thrown away: as it was trained.
+#: Frames of a chunk, and frames at either end whose logits are discarded, as in training.
 CHUNK, BORDER = 1500, 6
 _STEP = CHUNK - 2 * BORDER
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Frames, shape=(at most 1500, 128), and how many of them, those before the right border, no chunk before has."""
+    """Frames, shape=(at most 1500, 128), and the number of new ones, which precede the right border."""
 
     frames: npt.NDArray[np.float32]
     new: int
 
 
 class Chunker:
-    """Cuts frames that come in blocks.
+    """Cuts a stream of frames into chunks.
 
-    Chunks of 1500 frames overlap by two borders; the first begins, and the last ends, with a border of zeros. The last
-    one begins earlier instead of being shorter, and where chunks overlap the earlier one counts.
+    Chunks of 1500 frames overlap by two borders. The first chunk begins with a border of zeros, and the last one ends
+    with one. The last chunk begins earlier instead of being shorter. Where chunks overlap, the logits of the earlier
+    one are used.
     """
 
     def __init__(self) -> None:
-        self._held = np.zeros((BORDER, BANDS), np.float32)  # what the next chunk begins with
-        self._before = self._held[:0]  # what lies before that: the last chunk may reach back to it
+        self._held = np.zeros((BORDER, BANDS), np.float32)  # beginning of the next chunk
+        self._before = self._held[:0]  # frames before it, in which the last chunk may begin
 
     def push(self, frames: FloatArray) -> Iterator[Chunk]:
         """Take the next frames, shape=(n, 128); yield the chunks that are complete and not the last."""
@@ -40,7 +41,7 @@ class Chunker:
             yield self._next(self._held[:CHUNK])
 
     def finish(self) -> Iterator[Chunk]:
-        """Yield the rest."""
+        """Yield the remaining chunks."""
         border = np.zeros((BORDER, BANDS), np.float32)
         if len(self._held) > CHUNK - BORDER:
             yield self._next(np.concatenate((self._held, border))[:CHUNK])

@@ -39,7 +39,7 @@ class LogMel:
         self._begun = False
 
     def push(self, mono: FloatArray) -> Iterator[npt.NDArray[np.float32]]:
-        """Take the next samples, float32, shape=(n,); yield what is ready, shape=(frames, 128)."""
+        """Take the next samples, float32, shape=(n,); yield the complete frames, shape=(frames, 128)."""
         signal = np.concatenate((self._rest, mono))
         half = _N_FFT // 2
         if not self._begun:
@@ -48,7 +48,7 @@ class LogMel:
                 return
             signal = np.concatenate((signal[half:0:-1], signal))
             self._begun = True
-        # The last samples wait for the end, where they are mirrored.
+        # The last samples are kept until the end of the signal, where they are mirrored.
         yield from self._take(signal, keep=half + 1)
 
     def finish(self) -> Iterator[npt.NDArray[np.float32]]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _BANDS = 128
-_FEED_FORWARD = 4  # in the front end; that of the transformer is a hyper-parameter
+_FEED_FORWARD = 4  # factor in the front end; that of the transformer is a hyper-parameter
 _THETA = 10000.0
 
 
@@ -28,14 +28,14 @@ class Norm(nn.Module):
 
 
 class Rotary(nn.Module):
-    """Rotary positions: pairs of neighboring values turn with their place in the sequence."""
+    """Rotary position embedding: pairs of neighboring values are rotated by an angle that depends on the position."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.freqs = nn.Parameter(_THETA ** (-torch.arange(0, size, 2) / size), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn queries or keys, shape=(batch, heads, places, size)."""
+        """Rotate queries or keys, shape=(batch, heads, places, size)."""
         places = torch.arange(x.shape[-2], device=x.device, dtype=self.freqs.dtype)
         angle = torch.outer(places, self.freqs).repeat_interleave(2, dim=-1)
         quarter_turned = torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)
@@ -174,7 +174,7 @@ class Head(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Transform, shape=(batch, times, size) -> (batch, times, 2)."""
         beat, downbeat = self.beat_downbeat_lin(x).unbind(-1)
-        # A downbeat is a beat: what speaks for one speaks for the other.
+        # Every downbeat is a beat, so its logit is added to that of the beat.
         return torch.stack((beat + downbeat if self.summed else beat, downbeat), dim=-1)
 
 
@@ -186,7 +186,7 @@ class BeatThis(nn.Module):
     transformer_dim, ff_mult, n_layers, head_dim, stem_dim : int
         Sizes; the defaults are those of the published ``final`` models.
     sum_head, partial_transformers : bool
-        False in some models of the paper's ablations.
+        False in some ablation models of the paper.
     """
 
     def __init__(

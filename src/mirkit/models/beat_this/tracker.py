@@ -1,6 +1,6 @@
-"""Beat This!, the neural beat tracker: a stream of sound to logits of beat and downbeat, 50 a second.
+"""Beat This!, a neural beat tracker: a stream of audio to logits of beat and downbeat, 50 per second.
 
-The sound goes through in chunks of 30 s, so memory does not grow with the duration; only the logits are kept.
+The audio is processed in chunks of 30 s and only the logits are kept, so memory hardly grows with the duration.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fi
 from mirkit.models.weights import Weights
 from mirkit.store import printable
 
-#: Hyper-parameters that shape the network, and what they may be.
+#: Hyper-parameters that determine the network, with their allowed ranges.
 _SIZES = {"transformer_dim": 4096, "ff_mult": 16, "n_layers": 64, "head_dim": 512, "stem_dim": 512}
 _SWITCHES = ("sum_head", "partial_transformers")
 
@@ -30,19 +30,19 @@ Logits = npt.NDArray[np.float32]
 
 
 def load(weights: Weights, device: str) -> "Tracker":
-    """Make the network of an official checkpoint.
+    """Build the network of an official checkpoint.
 
     Parameters
     ----------
     weights : Weights
         One file as the authors publish it: ``hyper_parameters`` and a ``state_dict`` whose names begin ``model.``
     device : str
-        Of PyTorch: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        PyTorch device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
 
     Raises
     ------
     WeightsError
-        It is another file.
+        The file is not such a checkpoint.
     """
     from mirkit.models.beat_this.network import BeatThis
 
@@ -52,7 +52,7 @@ def load(weights: Weights, device: str) -> "Tracker":
         given, state = checkpoint["hyper_parameters"], checkpoint["state_dict"]
         sizes: dict[str, Any] = _sizes(given) | _switches(given)
         network = BeatThis(**sizes)
-        # Checkpoints of compiled models carry the compiler's name.
+        # Checkpoints of compiled models have a prefix of the compiler in their tensor names.
         named = {name.replace("_orig_mod.", "").removeprefix("model."): tensor for name, tensor in state.items()}
         fill(network, named)
     except LOAD_ERRORS as error:
@@ -75,7 +75,7 @@ def _switches(given: dict[str, Any]) -> dict[str, bool]:
 
 
 class Tracker:
-    """A network in memory.
+    """A loaded network.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Tracker:
         return BeatThisStream(self)
 
     def logits(self, chunks: Iterable[Chunk]) -> Logits:
-        """Logits of beat and downbeat of the new frames of some chunks, shape=(frames, 2)."""
+        """Return the logits of beat and downbeat for the new frames of chunks, shape=(frames, 2)."""
         kept = [logits for group in _groups(chunks, self.compute.together) for logits in self._run(group)]
         return np.concatenate(kept) if kept else np.zeros((0, 2), np.float32)
 
@@ -108,9 +108,9 @@ class Tracker:
 
 
 class BeatThisStream:
-    """One signal on its way through the network: sound at 44100 Hz that comes in blocks of any length.
+    """One signal that is passed through the network: audio at 44100 Hz, in blocks of any length.
 
-    An error of the network, e.g. a GPU without memory, is the result of this signal only.
+    An error of the network, such as too little GPU memory, is returned by ``finish`` and affects this signal only.
     """
 
     def __init__(self, tracker: Tracker) -> None:
@@ -126,7 +126,7 @@ class BeatThisStream:
             self._take(self._mel.push(self._resampler.push(block.mean(axis=0, keepdims=True))[0]))
 
     def finish(self) -> Activations | ModelError:
-        """Return the activations, or the error that says why there are none."""
+        """Return the activations, or the error that prevented them."""
         if self._failure is None:
             self._take(self._mel.push(self._resampler.finish()[0]))
             self._take(self._mel.finish())
@@ -152,7 +152,7 @@ class BeatThisStream:
 
 
 def _groups(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
-    """Put neighboring chunks of one length together."""
+    """Group neighboring chunks of equal length, at most ``most`` each."""
     group: list[Chunk] = []
     for chunk in chunks:
         if group and (len(group) == most or len(group[0].frames) != len(chunk.frames)):

@@ -1,6 +1,6 @@
 """Models that describe music. Each backend of the task ``texts`` is a :class:`Captioner`.
 
-``selection.choose`` finds the one that the settings name, ``retry.describe`` asks it until an answer is usable.
+``selection.choose`` returns the one that the settings name; ``retry.describe`` asks it until an answer is usable.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from mirkit.features.types import FloatArray
 
 
 class CaptionerUnavailable(ModelError):  # noqa: N818 (a state, which callers catch by name)
-    """No track can be described: the server is gone, refuses the key, or takes no audio."""
+    """No track can be described: the server cannot be reached, rejects the key, or does not accept audio."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Prompt:
     ----------
     prompt : str
     tokens : int
-        Most tokens that may be written.
+        Largest number of tokens in the answer.
     characters : (int, int)
-        Least and most characters of the text, for backends that can hold a model to a grammar.
+        Smallest and largest number of characters of the text, for backends that can enforce a grammar.
     temperature : float
-        0 takes the likeliest token each time.
+        Sampling temperature; 0 always takes the most likely token.
     seed : int
     fields : tuple of str
-        Names of the texts that a JSON object is to hold; empty for plain text.
+        Names of the texts if the answer is to be a JSON object; empty for plain text.
     """
 
     prompt: str
@@ -50,13 +50,13 @@ class Answer:
     ----------
     text : str
     finish : str
-        ``stop``, or ``length`` where it was cut off.
+        ``stop``, or ``length`` if the answer was cut off.
     prompt_tokens : int
-        Tokens of audio and prompt together, 0 where the backend does not report them.
+        Tokens of audio and prompt together; 0 if the backend does not report them.
     cached_tokens : int or None
-        How many of those were known from the prompt before; None where the backend does not report it.
+        How many of these were in the prompt cache; None if the backend does not report it.
     completion_tokens : int
-        Tokens of the text, 0 where the backend does not report them.
+        Tokens of the text; 0 if the backend does not report them.
     """
 
     text: str
@@ -70,25 +70,25 @@ class CaptionSession(Protocol):
     """A model with the audio of one track."""
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
-        """Yield each answer, with the index of its prompt, as soon as it is there.
+        """Yield each answer, with the index of its prompt, as soon as it is complete.
 
         Raises
         ------
         ModelError
-            There is no answer: for this track or, ``CaptionerUnavailable``, for any.
+            There is no answer for this track; ``CaptionerUnavailable`` if there is none for any track.
         """
 
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a backend must be able to take.
+    """The longest input of a run, which a model must be able to process.
 
     Attributes
     ----------
     seconds : float
         Longest audio (s).
     context : int
-        Tokens of the longest prompt, its audio and its answer included.
+        Tokens of the longest prompt, including its audio and its answer.
     """
 
     seconds: float
@@ -101,26 +101,26 @@ class Captioner(Protocol):
     Attributes
     ----------
     backend : str
-        Name in the catalog.
+        Name of the backend.
     model : str
-        Name in the provenance.
+        Name of the model in the provenance.
     sha256 : str or None
-        Of its weights.
+        SHA-256 of its weights.
     license : str
     size : int
-        Bytes of its weights, 0 where not known; the time of a run is estimated from it.
+        Bytes of its weights, from which the time of a run is estimated; 0 if not known.
     on_gpu : bool or None
-        Whether it computes on a graphics card; None where that is not known.
+        Whether it computes on a GPU; None if that is not known.
     parallel : int
-        Tracks that it takes at a time.
+        Number of tracks that it processes at a time.
     batched : bool
-        Whether it answers the questions about a track together.
+        Whether it answers all questions about a track as one batch.
     whole_windows : bool
         Whether it encodes the silence that fills the last window.
     max_seconds : float
-        Most audio that it can take (s).
+        Longest audio that it can process (s).
     address : str
-        Scheme, host and port of the server that audio is sent to; "" where it stays in programs of mirkit's own.
+        Scheme, host and port of the server that receives the audio; "" if mirkit itself runs the model.
     """
 
     backend: str
@@ -136,12 +136,12 @@ class Captioner(Protocol):
     address: str
 
     def loaded(self, need: Requirements) -> AbstractContextManager[list[str]]:
-        """Load the model for as long as the context lasts.
+        """Return a context manager that loads the model and unloads it at its end.
 
         Returns
         -------
         context manager
-            Gives lines that a user should read about how the model runs.
+            Yields messages for the user about how the model runs.
 
         Raises
         ------
@@ -150,12 +150,12 @@ class Captioner(Protocol):
         """
 
     def session(self, samples: FloatArray, slot: int) -> CaptionSession:
-        """Give the model a track.
+        """Open a session with the audio of a track.
 
         Parameters
         ----------
         samples : float32 array, shape=(n,)
             Mono, at 16 kHz.
         slot : int
-            From 0 to ``parallel - 1``; each slot has one track at a time.
+            0 to ``parallel - 1``. A slot processes one track at a time.
         """

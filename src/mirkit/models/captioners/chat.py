@@ -14,7 +14,7 @@ from mirkit.features.types import FloatArray
 from mirkit.models.captioners import Answer, Prompt
 from mirkit.models.captioners.http_client import HttpClient
 
-#: Characters that a model may write: ASCII that T5 knows, without quotes, which would end a JSON string.
+#: Characters that a model may write: ASCII characters known to T5, without quotes, which would end a JSON string.
 _CHARACTERS = "A-Za-z0-9 .,;:'()%/+&#!?-"
 
 
@@ -30,7 +30,7 @@ def wav(samples: FloatArray) -> bytes:
 
 
 def grammar(letters: tuple[int, int]) -> str:
-    """GBNF for a text of this many ASCII characters that begins with a capital or a digit and ends with a full stop."""
+    """Return a GBNF grammar: ASCII of limited length that begins with a capital or digit and ends with a period."""
     least, most = letters
     return f"root ::= [A-Z0-9] [{_CHARACTERS}]{{{least - 2},{most - 2}}} [.!?]"
 
@@ -53,12 +53,12 @@ class ChatSession:
     ----------
     wire : HttpClient
     model : str
-        What the server calls its model.
+        Name of the model on the server.
     profile : str
         ``llama``, ``vllm`` or ``openai``.
     samples : array, shape=(n,)
     slot : int
-        Of a llama server: the questions about one track go into one slot, where the sound stays known.
+        Slot of a llama server. All questions about a track use one slot, which caches the encoded audio.
     """
 
     def __init__(self, wire: HttpClient, model: str, profile: str, samples: FloatArray, slot: int) -> None:
@@ -101,7 +101,7 @@ def _answer(reply: Any, prompt: Prompt) -> Answer:
         cached = timings.get("cache_n", (usage.get("prompt_tokens_details") or {}).get("cached_tokens"))
         finish = "length" if choice.get("finish_reason") == "length" else "stop"
         if not prompt.fields and len(text) >= prompt.characters[1]:
-            finish, text = "length", text[:-1]  # the grammar put a full stop into the middle of something
+            finish, text = "length", text[:-1]  # the grammar forced a period in the middle of a sentence
         return Answer(
             str(text), finish, int(usage.get("prompt_tokens") or 0), cached, int(usage.get("completion_tokens") or 0)
         )

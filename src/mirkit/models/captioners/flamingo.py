@@ -1,4 +1,4 @@
-"""Music Flamingo in Transformers, in either architecture, as the checkpoint states."""
+"""Music Flamingo in Transformers, in the architecture that its checkpoint states."""
 
 import hashlib
 import importlib.util
@@ -19,11 +19,11 @@ from mirkit.models.safe_load import load_json
 from mirkit.models.state_dict import LOAD_ERRORS
 from mirkit.store import Settings, printable
 
-#: Repositories of the model, the newer one first; they differ in architecture and in how much audio they take.
+#: Repositories of the model, the newer one first; they differ in architecture and in the longest audio.
 REPOSITORIES = ("nvidia/music-flamingo-2601-hf", "nvidia/music-flamingo-hf")
 _SIZE = "16.5 GB"
 _LICENSE = "NVIDIA non-commercial"
-#: Architecture of ``config.json`` -> seconds of audio that it takes.
+#: Architecture in ``config.json`` -> longest audio in seconds.
 _MAX_SECONDS = {"MusicFlamingoForConditionalGeneration": 1200.0, "AudioFlamingo3ForConditionalGeneration": 600.0}
 
 
@@ -33,7 +33,7 @@ class Checkpoint:
     Raises
     ------
     WeightsError
-        It is not here, or no model of these architectures.
+        The folder does not exist, or contains no model of these architectures.
     MissingExtra
         Transformers is not installed.
     """
@@ -44,7 +44,7 @@ class Checkpoint:
     license = _LICENSE
     batched = True
     whole_windows = False
-    #: The questions about one track already fill a batch.
+    #: One track at a time, because its questions already fill a batch.
     parallel = 1
 
     def __init__(self, settings: Settings) -> None:
@@ -67,7 +67,7 @@ class Checkpoint:
         import transformers
         from safetensors import SafetensorError
 
-        # Without this, Transformers warns at every track about a field of the newer checkpoint.
+        # Otherwise Transformers warns for every track about a field of the newer checkpoint.
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
         device = pick(self._settings.run.device)
@@ -95,12 +95,12 @@ class Checkpoint:
 
 
 def find(settings: Settings) -> Path:
-    """Find the checkpoint that the settings name: a folder, or what Hugging Face's cache holds of the model.
+    """Find the checkpoint that the settings name: a folder, or the model in Hugging Face's cache.
 
     Raises
     ------
     WeightsError
-        It is not here: one line with its source, size and license.
+        There is none. The message has its source, size and license.
     """
     refused = f"Music Flamingo: license {_LICENSE}, which --commercial-safe refuses"
     named = settings.texts.model
@@ -128,7 +128,7 @@ def _is_flamingo(folder: Path) -> bool:
     """Whether a folder holds Music Flamingo, by the architecture or the name in its ``config.json``."""
     path = folder / "config.json"
     if not path.is_file():
-        return False  # it cannot be loaded either
+        return False  # a folder without config.json cannot be loaded
     config = load_json(path)
     names = config.get("architectures")
     stated = [*(names if isinstance(names, list) else []), config.get("_name_or_path"), config.get("model_type")]
@@ -154,8 +154,8 @@ def _architecture(folder: Path) -> str:
 
 
 def _identity(folder: Path) -> tuple[str, str, int]:
-    """Name, hash and size of a checkpoint; weights are hashed by name and size only, because they have 16 GB."""
-    # In Hugging Face's cache the folder is named by its revision, the repository two levels up.
+    """Name, hash and size of a checkpoint; weights are hashed by name and size only, because they are 16 GB."""
+    # In Hugging Face's cache, the folder has the name of the revision; that of the repository is two levels up.
     repository = folder.parent.parent.name
     name = repository.rpartition("--")[2] if repository.startswith("models--") else folder.name
     digest, total = hashlib.sha256(), 0
@@ -169,7 +169,7 @@ def _identity(folder: Path) -> tuple[str, str, int]:
 
 
 def _attention(wanted: str, device: str) -> tuple[str, str]:
-    """Choose how attention is computed; the second part is the reason against the other way."""
+    """Choose the implementation of attention; the second value is the reason why the other one is not used."""
     if wanted == "sdpa":
         return "sdpa", ""
     if importlib.util.find_spec("flash_attn") is None:

@@ -15,25 +15,25 @@ from mirkit.models.messages import megabytes
 from mirkit.models.safe_load import guess_content
 from mirkit.store import Settings, digest_of_text, printable
 
-#: What the manual calls the models.
+#: Names of the models in the user manual.
 NAMES = {row.title.rpartition(" ")[2]: row for row in LLAMA.weights}
 DEFAULT = "Q6_K"
-#: Last parts of the keys of a GGUF header by which a model, its source or the model that it was made from is named.
+#: Last parts of the keys of a GGUF header that name the model, its source or its base model.
 _NAMES_IT = ("name", "basename", "finetune", "url", "repo_url", "repository", "doi", "link", "tags", "projector_type")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Model and audio encoder that exist and were read.
+    """The files of a model and of its audio encoder; both exist and can be read.
 
     Attributes
     ----------
     name : str
-        Of the model's file.
+        Name of the model's file.
     sha256 : str
-        Of both.
+        SHA-256 of both files.
     size : int
-        Bytes of both.
+        Size of both files in bytes.
     """
 
     model: Path
@@ -50,7 +50,7 @@ def find(settings: Settings) -> Pair:
     Raises
     ------
     WeightsError
-        A file is missing, damaged or refused: one line with its name, source and license.
+        A file is missing, damaged or refused. The message has its name, source and license.
     """
     named = settings.texts.model or DEFAULT
     row = NAMES.get(named) or next((row for row in NAMES.values() if row.name == named), None)
@@ -79,13 +79,13 @@ def find(settings: Settings) -> Pair:
 
 
 def lacking(row: Model, settings: Settings) -> str:
-    """Give the reason why a model of the user manual cannot be used, or ""."""
+    """Return the reason why a model of the user manual cannot be used, or ""."""
     if settings.run.commercial_safe:
         return weights.unavailable_reason(row, settings.run)
     files = missing(row)
     if not files:
         return ""
-    # The model and its encoder come from two places.
+    # The model and its encoder come from two repositories.
     sources = ", ".join(f"{file.name} ({megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files)
     folder = printable(cache() / row.backend)
     return (
@@ -95,7 +95,7 @@ def lacking(row: Model, settings: Settings) -> str:
 
 
 def _stated_license(paths: Sequence[Path], settings: Settings) -> str:
-    """Give the license of files that the user named, as their headers state it, or "its own".
+    """Return the license that the headers of the user's files state, or "its own".
 
     Raises
     ------
@@ -109,7 +109,7 @@ def _stated_license(paths: Sequence[Path], settings: Settings) -> str:
         except WeightsError:
             if settings.run.commercial_safe:
                 raise
-            continue  # llama.cpp decides whether it can be loaded
+            continue  # a damaged header: llama.cpp decides whether the file can be loaded
         license_, flamingo = _license_of(path, header)
         if settings.run.commercial_safe and (flamingo or _excludes_commerce(license_)):
             what = f"{printable(path)} is Music Flamingo" if flamingo else printable(path)
@@ -120,7 +120,7 @@ def _stated_license(paths: Sequence[Path], settings: Settings) -> str:
 
 
 def _license_of(path: Path, header: dict[str, str]) -> tuple[str, bool]:
-    """License that a GGUF header states, and whether the file is Music Flamingo, by its header or its name."""
+    """Return the license in a GGUF header, and whether the file is Music Flamingo by its header or name."""
     names = [path.name, *(text for key, text in header.items() if key.rpartition(".")[2] in _NAMES_IT)]
     if any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", name.lower())) for name in names):
         return next(iter(NAMES.values())).license, True

@@ -14,7 +14,7 @@ from mirkit.models.captioners.http_client import HttpClient, is_loopback
 from mirkit.settings import CaptionSettings
 from mirkit.store.settings_file import user_settings_path
 
-#: Environment variable that holds the server's key, where it wants one.
+#: Environment variable with the API key of the server, if it requires one.
 KEY = "MIRKIT_TEXTS_KEY"
 _OWNERS = {"llamacpp": "llama", "vllm": "vllm"}
 
@@ -25,9 +25,9 @@ class Server:
     Raises
     ------
     SettingsError
-        The settings name no address, or one without encryption that the user has not allowed.
+        The settings contain no address, or one without encryption that the user has not allowed.
     CaptionerUnavailable
-        It cannot be reached, does not have the model, or takes no audio.
+        The server cannot be reached, does not have the model, or does not accept audio.
     """
 
     backend = "http"
@@ -44,7 +44,7 @@ class Server:
         _check_encrypted(texts)
         self.address = _origin(texts.url)
         self.parallel = texts.parallel
-        # The address is never from a data set, so the key goes only where the user has sent it.
+        # The address never comes from a data set, so the key is sent only to a server that the user chose.
         self._wire = HttpClient(texts.url, os.environ.get(KEY, ""), texts.timeout)
         listed = self._wire.get("/v1/models")
         rows = listed.get("data") if isinstance(listed, dict) else None
@@ -63,7 +63,7 @@ class Server:
             self._look(texts)
 
     def _look(self, texts: CaptionSettings) -> None:
-        """Check that a llama server takes audio, and limit the tracks at a time to its slots."""
+        """Check that a llama server accepts audio, and limit the number of parallel tracks to that of its slots."""
         props: Any = self._wire.get("/props")
         if not (props.get("modalities") or {}).get("audio"):
             raise CaptionerUnavailable(f"{texts.url} cannot hear: start it with --mmproj and the audio encoder")
@@ -80,7 +80,7 @@ class Server:
 
 
 def _origin(url: str) -> str:
-    """Scheme, host and port of an address."""
+    """Return scheme, host and port of an address."""
     parts = urllib.parse.urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"

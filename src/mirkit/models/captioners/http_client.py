@@ -1,4 +1,4 @@
-"""JSON over HTTP to a server of captions: passing errors are retried, all others end in one clear line."""
+"""JSON over HTTP to a caption server: temporary errors are retried, others are raised with a one-line message."""
 
 import http.client
 import ipaddress
@@ -14,7 +14,7 @@ from mirkit import __version__
 from mirkit.errors import ModelError
 from mirkit.models.captioners import CaptionerUnavailable
 
-#: Attempts of one request; seconds before the second one, doubled each time up to the longest pause.
+#: Attempts per request; pause before the second one (s), which doubles with each attempt; longest pause (s).
 TRIES = 4
 _PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
@@ -36,7 +36,7 @@ def is_loopback(url: str) -> bool:
 
 
 class TooLongError(ModelError):
-    """The server's context does not hold the sound and the question."""
+    """Audio and question do not fit into the server's context."""
 
     def __init__(self, needed: int | None, there: int | None) -> None:
         what = f"{needed} tokens into its {there}" if needed and there else "this much sound"
@@ -45,18 +45,18 @@ class TooLongError(ModelError):
 
 
 class HttpClient:
-    """A server.
+    """A client of a server.
 
     Parameters
     ----------
     url : str
         Address, without ``/v1``.
     key : str
-        Sent as a bearer token where it is not ""; it is never logged, and redirects are not followed.
+        Sent as a bearer token unless it is "". It is never logged, and redirects are not followed.
     timeout : float
         Seconds to wait for an answer.
     sleep : callable
-        Waits between attempts.
+        Function that waits between attempts.
     """
 
     def __init__(self, url: str, key: str, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -74,18 +74,19 @@ class HttpClient:
         return self._request(path, None, tries)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Send JSON, get JSON.
+        """Send JSON and return the JSON of the response.
 
-        A request is repeated a few times where the server is busy, fails, breaks off, is slow or answers no JSON.
+        A request is repeated a few times if the server is busy, fails, closes the connection, is too slow, or returns
+        no JSON.
 
         Raises
         ------
         TooLongError
             The server's context is too small.
-        Hopeless
-            It cannot be reached, or refuses every request.
+        CaptionerUnavailable
+            The server cannot be reached, or refuses every request.
         ModelError
-            It refuses this request.
+            The server refuses this request.
         """
         return self._request(path, json.dumps(body).encode(), TRIES)
 
@@ -143,7 +144,7 @@ class HttpClient:
 
 
 class _PassingError(Exception):
-    """An error that may not occur again."""
+    """A temporary error: the request may succeed if it is repeated."""
 
     def __init__(self, message: str, *, after: float = 0.0, gone: bool = False) -> None:
         super().__init__(message)
@@ -151,7 +152,7 @@ class _PassingError(Exception):
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect, which would send key and audio to another server."""
+    """Rejects redirects, because they would send the key and the audio to another server."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None

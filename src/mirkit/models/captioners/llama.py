@@ -1,7 +1,7 @@
-"""The server of llama.cpp, started by this process: inside it with the wheel ``xllamacpp``, else as ``llama-server``.
+"""A llama.cpp server that this process starts: in-process with the wheel ``xllamacpp``, else as ``llama-server``.
 
-It listens on the loopback interface only, at a port that the system gives, and wants a key that only this process
-knows. Its context is as large as the longest sound needs, for each of the tracks that are described at a time.
+It listens on the loopback interface only, at a free port, and requires a key that only this process knows. For each
+track that is processed in parallel, its context has the size that the longest audio needs.
 """
 
 import ctypes
@@ -28,9 +28,9 @@ from mirkit.models.captioners.http_client import HttpClient
 from mirkit.store import Settings, printable
 
 _HOST = "127.0.0.1"
-#: Number of layers on the GPU, where there is one: all.
+#: Number of layers on the GPU, if there is one: all.
 _LAYERS = 999
-#: Seconds that a model may take to load.
+#: Time limit for loading a model (s).
 _LOADING = 1800.0
 _PR_SET_PDEATHSIG = 1
 
@@ -41,16 +41,16 @@ class LlamaServer:
     Raises
     ------
     WeightsError
-        The model is not here.
+        The model has not been downloaded.
     MissingExtra
-        Neither the wheel nor the program is here.
+        Neither the wheel nor the program is installed.
     """
 
     backend = "llama"
     address = ""
     batched = False
     whole_windows = True
-    #: Limit of the preview model, the only one with GGUF files.
+    #: Longest audio (s) of the preview model, the only one with GGUF files.
     max_seconds = 600.0
 
     def __init__(self, settings: Settings) -> None:
@@ -85,12 +85,12 @@ class LlamaServer:
 
 
 def program(settings: Settings) -> Path | None:
-    """Find ``llama-server`` where it was named, or where the wheel is not installed; None is the wheel.
+    """Find ``llama-server`` if the settings name it or the wheel is not installed; None means the wheel.
 
     Raises
     ------
     MissingExtra
-        There is neither.
+        Neither is installed.
     """
     named = settings.texts.program
     if named is None and importlib.util.find_spec("xllamacpp") is not None:
@@ -178,16 +178,16 @@ def _wait(process: "subprocess.Popen[bytes]", wire: HttpClient, name: str, log: 
 
 
 def find_program(name: str, named: str | None) -> Path | None:
-    """Find a program: the one that the settings name, else the one on the PATH; None where there is none.
+    """Find a program: the one that the settings name, else the one on the PATH; None if there is none.
 
     Raises
     ------
     MissingExtra
-        The named one does not exist, or is not executable.
+        The named program does not exist, or is not executable.
     """
     if named is None:
         found = shutil.which(name)
-        # Windows looks in the working folder first, and that may be a data set.
+        # Windows searches the working folder first, which may be a data set.
         is_here = found and os.name == "nt" and os.path.samefile(os.path.dirname(os.path.abspath(found)), os.curdir)
         return Path(found) if found and not is_here else None
     path = Path(named).expanduser()
@@ -199,7 +199,7 @@ def find_program(name: str, named: str | None) -> Path | None:
 
 
 def _threads() -> int | None:
-    """Threads that ``OMP_NUM_THREADS`` allows; None where it is not set."""
+    """Return the number of threads that ``OMP_NUM_THREADS`` allows; None if it is not set."""
     count = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(count) if count.isdecimal() and int(count) > 0 else None
 
@@ -207,7 +207,7 @@ def _threads() -> int | None:
 def _start(
     command: Sequence[str | Path], log: IO[bytes], environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program whose output goes into a file. On Linux it ends with this process, even if that is killed."""
+    """Start a program and write its output to a file. On Linux it ends with this process, even if that is killed."""
     return subprocess.Popen(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,

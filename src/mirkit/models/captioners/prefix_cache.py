@@ -1,4 +1,4 @@
-"""Audio encoded once, its keys and values computed once, and all questions about it answered as one batch."""
+"""A prefix cache: the audio is encoded once, and all questions about it are answered as one batch."""
 
 import copy
 import inspect
@@ -12,23 +12,23 @@ from mirkit.models.captioners import Answer, Prompt
 
 
 class SharedPrefix:
-    """One track in a network of Transformers.
+    """One track in a Transformers model.
 
-    Every prompt is ``[system, start of turn, sound] [question, end of turn]``: the first part is the same for all. It
-    goes through the network once, at the first question. The questions then are rows of one batch, ``[first part]
-    [padding] [question]``, the padding masked out.
+    Every prompt is ``[system, start of turn, sound] [question, end of turn]``: the first part, the prefix, is the same
+    for all. It is computed once, at the first question. The questions are then rows of one batch, ``[prefix] [padding]
+    [question]``, in which the padding is masked.
 
     Parameters
     ----------
     processor, network
-        Of the checkpoint.
+        Processor and network of the checkpoint.
     samples : array, shape=(n,)
         Mono, 16 kHz.
     """
 
     def __init__(self, processor: Any, network: Any, samples: FloatArray) -> None:
         if not len(samples):
-            raise ModelError("there is no sound to describe")  # the processor would leave it out without an error
+            raise ModelError("there is no sound to describe")  # the processor would silently omit empty audio
         self._processor, self._network, self._samples = processor, network, samples
         self._first: list[int] = []
         self._cache: Any = None
@@ -47,7 +47,7 @@ class SharedPrefix:
             yield index, self._answer(prompt, len(self._first) + len(row), tokens)
 
     def _rows(self, prompts: Sequence[str]) -> list[list[int]]:
-        """Tokens of each question, after the first part that all share."""
+        """Return the tokens of each question after the shared prefix."""
         asked = [self._tokens(prompt) for prompt in prompts]
         if self._cache is None:
             self._listen(prompts[0], asked[0])
@@ -58,13 +58,13 @@ class SharedPrefix:
         return int(self._network.config.audio_token_id)
 
     def _tokens(self, prompt: str) -> list[int]:
-        """Tokens of a prompt, with one token for all of the audio."""
+        """Return the tokens of a prompt, with one placeholder token for the audio."""
         text = self._processor.apply_chat_template(_turn(prompt, None), tokenize=False, add_generation_prompt=True)
         tokens: list[int] = self._processor.tokenizer(text)["input_ids"]
         return tokens
 
     def _listen(self, prompt: str, bare: list[int]) -> None:
-        """Encode the audio and run the first part through the network."""
+        """Encode the audio and compute the keys and values of the prefix."""
         import torch
         from transformers import DynamicCache
 
@@ -83,7 +83,7 @@ class SharedPrefix:
             raise ModelError("this checkpoint's template does not put the sound before the question")
         features = torch.as_tensor(inputs["input_features"]).to(device, network.dtype)
         mask = torch.as_tensor(inputs["input_features_mask"]).to(device)
-        # The newer architecture derives the time from the position of the audio.
+        # The newer architecture derives time stamps from the position of the audio.
         takes_ids = "input_ids" in inspect.signature(network.get_audio_features).parameters
         more = {"input_ids": whole.to(device)} if takes_ids else {}
         encoded = network.get_audio_features(features, mask, return_dict=True, **more).pooler_output
@@ -107,7 +107,7 @@ class SharedPrefix:
         cache.batch_repeat_interleave(len(rows))
         warm = prompts[0].temperature
         torch.manual_seed(prompts[0].seed)
-        # Every setting that a checkpoint may bring is given, so that both architectures write alike.
+        # All generation settings are passed explicitly, because the defaults of the checkpoints differ.
         out = self._network.generate(
             input_ids=ids,
             attention_mask=mask,

@@ -1,4 +1,4 @@
-"""Ask a model until its answer is usable: first as the settings say, then at a higher temperature with other seeds."""
+"""Ask a model until its answer is usable: first at the temperature of the settings, then at a higher one."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,21 +10,21 @@ from mirkit.models.captioners import Answer, CaptionSession, Prompt
 
 #: Temperature from the second attempt on.
 RETRY_TEMPERATURE = 0.7
-#: Characters that a text must have, and most for each word of its budget.
+#: Smallest number of characters of a text, and largest number per allowed word.
 _MIN_CHARACTERS, _CHARACTERS_PER_WORD = 20, 12
 
 
 @dataclass(frozen=True)
 class PendingPrompt:
-    """A caption that is not there yet.
+    """A caption that has not been written yet.
 
     Attributes
     ----------
     question : Question
     prompt : str
-        Its prompt with the facts in it.
+        Its prompt, with the facts inserted.
     faults : tuple of str
-        Why answers of an earlier run were not usable; those attempts are not made again.
+        Why the answers of an earlier run were not usable. These attempts are not repeated.
     """
 
     question: Question
@@ -41,12 +41,12 @@ class Attempt:
     pending : PendingPrompt
     validation : Validation
     raw : str
-        What the model wrote.
+        Answer of the model, unchanged.
     answer : Answer
     faults : tuple of str
-        Why each answer so far was not usable, this one included.
+        Why each answer so far was not usable, including this one.
     last : bool
-        Whether the caption is settled: it is usable, or no attempt is left.
+        Whether this is the last attempt: the caption is usable, or no attempt is left.
     """
 
     pending: PendingPrompt
@@ -64,13 +64,13 @@ class RetryPolicy:
     Attributes
     ----------
     attempts : int
-        How often, until an answer is usable.
+        Largest number of attempts.
     temperature : float
-        Of the first attempt.
+        Temperature of the first attempt.
     seed : int
-        Of the first attempt; each further one adds 1.
+        Seed of the first attempt; each further attempt adds 1.
     one_call : bool
-        Ask for all captions at once first.
+        Whether all captions are first requested at once, as one JSON object.
     """
 
     attempts: int
@@ -79,7 +79,7 @@ class RetryPolicy:
     one_call: bool = False
 
     def prompt(self, pending: PendingPrompt, attempt: int) -> Prompt:
-        """Give the prompt of an attempt, counted from 0."""
+        """Return the prompt of an attempt, counted from 0."""
         question = pending.question
         characters = (_MIN_CHARACTERS, _CHARACTERS_PER_WORD * question.words)
         temperature = self.temperature if attempt == 0 else max(RETRY_TEMPERATURE, self.temperature)
@@ -89,7 +89,7 @@ class RetryPolicy:
 def describe(
     session: CaptionSession, pending: Sequence[PendingPrompt], policy: RetryPolicy, *, batched: bool
 ) -> Iterator[Attempt]:
-    """Yield each attempt as it comes; each caption has exactly one that is its last.
+    """Yield each attempt as soon as it is complete; each caption has exactly one last attempt.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def describe(
     pending : sequence of PendingPrompt
     policy : RetryPolicy
     batched : bool
-        Ask all questions together, and again those whose answer is not usable. Else one after the other, each until it
-        is settled.
+        Whether all questions are asked together, and then those without a usable answer again. Otherwise the questions
+        are asked one after the other.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def _at_once(session: CaptionSession, pending: Sequence[PendingPrompt], policy: 
         try:
             texts = json.loads(answer.text)
         except ValueError:
-            return  # cut off, or no JSON: each caption is asked for by itself
+            return  # cut off, or not JSON: each caption is then requested separately
         for row in pending:
             text = texts.get(row.question.field) if isinstance(texts, dict) else None
             if isinstance(text, str) and not (validation := validate(text, "stop", row.question.words)).fault:

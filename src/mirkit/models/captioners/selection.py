@@ -1,4 +1,4 @@
-"""Which backend describes the music: the one that was named, or the first that can be used as things are."""
+"""Selection of the backend that writes captions: the one in the settings, or the first usable one."""
 
 import importlib.util
 
@@ -11,12 +11,12 @@ from mirkit.store.settings_file import where_to_put
 
 
 def choose(settings: Settings) -> Captioner:
-    """Make the describer that the settings name; nothing is loaded yet.
+    """Return the captioner that the settings name, without loading it.
 
     Raises
     ------
     MissingExtra
-        With ``auto``: none can be used. Else as the backends' own classes raise.
+        With ``auto``, no backend can be used. For a named backend, its class raises its own errors.
     """
     name = settings.backends.texts
     name = resolve(settings) if name == "auto" else registry.backend("texts", name).name
@@ -34,12 +34,12 @@ def choose(settings: Settings) -> Captioner:
 
 
 def resolve(settings: Settings) -> str:
-    """Turn ``auto`` into a backend's name: a server that the settings name, else what has its model here.
+    """Return the name of a backend; for ``auto``, a server in the settings, else one whose model is on this machine.
 
     Raises
     ------
     MissingExtra
-        There is none: one line that says what the first choice lacks.
+        There is none. The message states what the first choice lacks.
     """
     if settings.texts.url:
         return "http"
@@ -52,7 +52,7 @@ def resolve(settings: Settings) -> str:
 
 
 def unavailable(row: Backend, settings: Settings) -> str:
-    """Say in one clause why a backend of the texts cannot be used here, or ""."""
+    """Return the reason why a caption backend cannot be used on this machine, or ""."""
     try:
         if row.name == "http":
             return "" if settings.texts.url else f"no server is named; put texts.url {where_to_put('texts.url')}"

@@ -32,7 +32,7 @@ def _demucs_old(
     license: str = _DEMUCS_OLD_LICENSE,
     copies: tuple[str, ...] = (),
 ) -> Model:
-    """A model of which only the older files are known: signature and checksum of each."""
+    """Return a model of which only the older files exist, with the signature and checksum of each."""
     names = [f"{signature}-{sha256[:8]}.th" for signature, sha256 in checksums]
     files = (
         File(file, f"{_DEMUCS_OLD}/{folder}/{file}", size, sha256, file)

@@ -11,7 +11,7 @@ from mirkit.store import printable
 
 _CHECKPOINTS = (".th", ".safetensors")
 _MIXED = [[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 1, 1], [1, 0, 1, 1]]
-#: What the bags of the published models say that come without a YAML file: weights and seconds of a segment.
+#: Weights and segment length (s) of the published bags that have no YAML file.
 _PUBLISHED: dict[str, dict[str, Any]] = {
     "hdemucs_mmi": {"segment": 44},
     "mdx": {"segment": 44, "weights": _MIXED},
@@ -21,7 +21,7 @@ _PUBLISHED: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Bag:
-    """Checkpoints in order, their weights (a row each, a number for every source) and the length of a segment."""
+    """Checkpoints, their weights (one row per checkpoint, one column per source) and the segment length."""
 
     files: tuple[Path, ...]
     weights: list[list[float]] | None = None
@@ -29,7 +29,7 @@ class Bag:
 
 
 def gather(path: Path) -> tuple[Path, ...]:
-    """Say which files belong to the model that a user means by a path: what is named first, then what it names.
+    """Return the files of the model at a path: the named file first, then the files that it refers to.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def gather(path: Path) -> tuple[Path, ...]:
     Raises
     ------
     WeightsError
-        It is not clear, or a checkpoint is missing.
+        The path is ambiguous, or a checkpoint is missing.
     """
     if path.is_dir():
         path = _only(path)
@@ -49,12 +49,12 @@ def gather(path: Path) -> tuple[Path, ...]:
 
 
 def read_bag(weights: Weights) -> Bag:
-    """Read how the files of a model go together.
+    """Read the bag of a model from its files.
 
     Raises
     ------
     WeightsError
-        The YAML file is not one of Demucs.
+        The YAML file does not describe a bag of Demucs.
     """
     first, *others = weights.files
     if first.suffix != ".yaml":
@@ -84,7 +84,7 @@ def _signatures(path: Path) -> list[str]:
 
 
 def _beside(path: Path, signature: str) -> Path:
-    """The checkpoint of a signature: ``SIG.th``, ``SIG-CHECKSUM.th`` or ``SIG.safetensors``."""
+    """Return the checkpoint of a signature: ``SIG.th``, ``SIG-CHECKSUM.th`` or ``SIG.safetensors``."""
     found = [
         file
         for file in sorted(path.parent.iterdir())

@@ -1,8 +1,8 @@
 """Official checkpoints of Demucs, read so that no code in them runs.
 
 A ``.th`` file is a pickle that names the network's class, its arguments (with fractions) and its tensors; a
-``.safetensors`` file keeps the same in its header. Of a pickle, only these few names are let in, and the class is
-taken for its name alone.
+``.safetensors`` file keeps the same in its header. Only a short list of names is allowed in a pickle, and its class is
+never imported: only its name is read.
 """
 
 import json
@@ -17,7 +17,7 @@ from mirkit.models.safe_load import load_tensors, read_header
 from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause
 from mirkit.store import file_digest, printable
 
-#: Name of a class in a checkpoint -> where the package keeps it now.
+#: Name of a class in a checkpoint -> its present location in the package.
 CLASSES = {
     "demucs.htdemucs.HTDemucs": "demucs.htdemucs.HTDemucs",
     "demucs.hdemucs.HDemucs": "demucs.hdemucs.HDemucs",
@@ -29,7 +29,7 @@ _CHECKSUM_DIGITS = 8
 
 @dataclass(frozen=True)
 class Package:
-    """What a checkpoint holds: a key of ``CLASSES``, the arguments, the tensors."""
+    """Content of a checkpoint: a key of ``CLASSES``, the arguments and the tensors."""
 
     klass: str
     args: tuple[Any, ...]
@@ -38,7 +38,7 @@ class Package:
 
 
 class _HTDemucs:
-    """Stands for the class while a pickle is read."""
+    """Placeholder for the class of this name while a pickle is read."""
 
 
 class _HDemucs:
@@ -58,7 +58,7 @@ def read_package(path: Path) -> Package:
     Raises
     ------
     WeightsError
-        It is another file, damaged, quantized, or names code that is not let in.
+        The file is not a checkpoint, is damaged or quantized, or refers to code that is not allowed.
     """
     _check_name(path)
     try:
@@ -83,7 +83,7 @@ def _pickle(path: Path) -> Package:
 
 
 def _allowed() -> list[Any]:
-    """What the published files hold beside tensors: a class, fractions, numbers of NumPy."""
+    """Return what the published files contain besides tensors: a class, fractions, NumPy numbers."""
     import numpy as np
 
     dtypes = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
@@ -118,7 +118,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _check_name(path: Path) -> None:
-    """Compare the checksum that the authors put into the name ``SIG-CHECKSUM.th``."""
+    """Check the file against the checksum in its name, ``SIG-CHECKSUM.th``."""
     _, dash, digits = path.stem.partition("-")
     if dash and len(digits) == _CHECKSUM_DIGITS and not file_digest(path).sha256.startswith(digits):
         raise WeightsError(f"{printable(path)}: damaged: its checksum is not the {digits} of its name")

@@ -25,7 +25,7 @@ from mirkit.store import printable
 
 
 def load(weights: Weights, device: str, wanted: Sequence[str] = STEMS) -> Separator:
-    """Make the networks of a model.
+    """Build the networks of a model.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ def load(weights: Weights, device: str, wanted: Sequence[str] = STEMS) -> Separa
     device : str
         Of PyTorch.
     wanted : sequence of str
-        Sources that are to become stems.
+        Sources that become stems.
 
     Raises
     ------
     WeightsError
-        A file is something else, damaged, or would have to run code to be read.
+        A file is not a checkpoint of Demucs, is damaged, or could be read only by running code in it.
     """
     bag = read_bag(weights)
     networks = [_network(path, bag, device) for path in bag.files]
@@ -78,7 +78,7 @@ def _build(package: Package) -> Any:
         klass = getattr(import_module(module), name)
     except ImportError as error:
         raise MissingExtra(f"demucs cannot be used: {error}; pip install 'mirkit[stems]'") from error
-    known = signature(klass).parameters  # older files name some that are no more, and the authors leave them out
+    known = signature(klass).parameters  # older files have arguments that no longer exist; Demucs ignores them, too
     network = klass(*package.args, **{key: value for key, value in package.kwargs.items() if key in known})
     fill(network, package.state)
     return network
@@ -91,7 +91,8 @@ def _is_transformer(module: Any) -> bool:
 class DemucsNetwork(Described):
     """A network of Demucs, see :class:`~mirkit.models.separation.network.Network`.
 
-    The transformer takes its training length whatever the segment; the older networks take some context around it.
+    The transformer always receives segments of its training length. The older networks receive the segment with some
+    context.
     """
 
     def __init__(self, module: Any) -> None:
@@ -107,7 +108,7 @@ class DemucsNetwork(Described):
         self._layers = _Layers.of(module) if hasattr(module, "valid_length") and not self._transformer else None
 
     def input_samples(self, samples: int, chosen: float | None, *, tight: bool) -> int:
-        """Samples that go in for a segment of so many."""
+        """Return the number of input samples for a segment of ``samples``."""
         if self._transformer:
             seconds = self.segment if chosen is None and self._trained else chosen
             return samples if tight or seconds is None else int(seconds * self.rate)
@@ -123,7 +124,7 @@ class DemucsNetwork(Described):
 
 @dataclass(frozen=True)
 class _Layers:
-    """Convolutions of the oldest networks, each of which must come out even."""
+    """Convolutions of the oldest networks, whose strides must divide the input without a remainder."""
 
     twice: bool
     depth: int
@@ -135,7 +136,7 @@ class _Layers:
         return cls(bool(module.resample), int(module.depth), int(module.kernel_size), int(module.stride))
 
     def filled(self, samples: int) -> int:
-        """Fewest samples, no fewer than these, that no layer leaves a rest of."""
+        """Return the smallest number of samples, at least ``samples``, that every layer divides without a remainder."""
         size = 2 * samples if self.twice else samples
         for _ in range(self.depth):
             size = max(1, -(-(size - self.kernel) // self.stride) + 1)
@@ -146,7 +147,7 @@ class _Layers:
 
 @contextmanager
 def _fused_attention() -> Iterator[None]:
-    """Keep PyTorch from its "fast path" for transformers, which holds whole attention matrices and is slower."""
+    """Disable PyTorch's "fast path" for transformers, which stores whole attention matrices and is slower."""
     from torch.backends import mha
 
     before = mha.get_fastpath_enabled()

@@ -22,7 +22,7 @@ _INNER = ("state_dict", "model_state_dict", "state", "model")
 
 
 def load(weights: Weights, device: str) -> Separator:
-    """Make the network of a checkpoint.
+    """Build the network of a checkpoint.
 
     Parameters
     ----------
