@@ -2,11 +2,11 @@
 
 
 class MirkitError(Exception):
-    """Anything that mirkit reports in one line and that ends a track, or a command, without a traceback."""
+    """Base class: mirkit reports it in one line, without a traceback, and the track or the command fails."""
 
 
 class AudioError(MirkitError):
-    """Audio cannot be opened, decoded or written, or an array is no audio."""
+    """Audio cannot be opened, decoded or written, or an array is not valid audio."""
 
 
 class InfoError(MirkitError):
@@ -18,7 +18,7 @@ class MissingInput(MirkitError):  # noqa: N818 (the name says what is wrong)
 
 
 class MissingExtra(MirkitError):  # noqa: N818
-    """A package that a backend needs is not installed, or a device is not there."""
+    """A package that a backend needs is not installed, or a device is not available."""
 
 
 class WeightsError(MirkitError):

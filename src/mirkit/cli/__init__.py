@@ -1,7 +1,7 @@
-"""The command line: one parser, one place that turns errors into exit statuses.
+"""The command line: parses the arguments, runs the command, and converts errors to exit statuses.
 
 Exit status 0: success. 1: a track failed, or something is missing. 2: wrong usage. 130: interrupted. 141: the reader
-of the output has gone.
+of the output has closed the pipe.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         arguments = build().parse_args(argv)
-    except SystemExit as stop:  # argparse has printed its line, or --help
+    except SystemExit as stop:  # argparse has printed an error line or the help text
         return stop.code if isinstance(stop.code, int) else 2
     with terminal_log():
         return _guarded(arguments)
@@ -36,13 +36,13 @@ def _guarded(arguments: argparse.Namespace) -> int:
     from mirkit.cli.commands import execute
     from mirkit.errors import MirkitError, SettingsError
 
-    # A polite kill and a terminal that is closed end like Ctrl-C: writes finish or roll back, workers stop. What the
-    # caller has us ignore (nohup) stays ignored.
+    # SIGTERM and a closed terminal (SIGHUP) have the same effect as Ctrl-C: writes finish or are rolled back, and the
+    # workers stop. A signal that the caller ignores (nohup) stays ignored.
     for name in ("SIGTERM", "SIGHUP"):
         if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is escaped, not fatal
+        if isinstance(stream, io.TextIOWrapper):  # escape names that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     try:
         return execute(arguments)
@@ -54,7 +54,7 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("mirkit: interrupted. Results so far are kept; run the same command again to continue.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away, and the run with it
+    except BrokenPipeError:  # the program that reads the output has closed the pipe: stop
         sys.stderr.close()
         return 141
     except OSError as error:
@@ -70,7 +70,7 @@ def _guarded(arguments: argparse.Namespace) -> int:
 
 
 def _refused(error: OSError) -> str:
-    """The error of the operating system, and what to do about it where that is known."""
+    """Describe an error of the operating system, with what to do about it if that is known."""
     from pathlib import Path
 
     from mirkit.store.os_errors import REFUSED, as_error

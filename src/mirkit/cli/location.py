@@ -1,4 +1,4 @@
-"""Where a command looks: a local folder, or one that stands for a data set on object storage."""
+"""The folder that a command works on: a local one, or a local copy of a data set on object storage."""
 
 import argparse
 import tempfile
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-#: Commands that read a remote data set, beside those that run stages.
+#: Commands that accept a URL, in addition to those that run stages.
 READ_REMOTE = ("verify", "stats", "status")
-#: What a place is wanted for.
+#: What a command does with the location.
 Purpose = Literal["work", "compare", "read", "logs"]
-#: Arguments that are places to read or to write.
+#: Arguments that are paths to read or to write.
 _PLACES = ("path", "tracks", "out", "output")
-#: How to come to a local folder, by scheme.
+#: What the user can do to get a local folder, by URL scheme.
 _COPY = {
     **dict.fromkeys(("s3", "s3a"), 'copy it first: aws s3 sync "{url}" FOLDER'),
     **dict.fromkeys(("gs", "gcs"), 'copy it first: gcloud storage rsync --recursive "{url}" FOLDER'),
@@ -24,27 +24,27 @@ _COPY = {
 
 @dataclass(frozen=True)
 class Location:
-    """A folder, and the URL that it stands for; "" for a folder of this machine."""
+    """A local folder, and the URL of the data set that it is a copy of; "" for a local data set."""
 
     path: Path
     url: str = ""
 
     def with_url(self, text: str) -> str:
-        """Name in a text the place that the user knows."""
+        """Replace the path of the local copy in a text by the URL that the user gave."""
         return text.replace(str(self.path), self.url) if self.url else text
 
 
 def is_url(path: str) -> bool:
-    """Whether a path that a user gave means object storage."""
+    """Whether a path that the user gave is a URL of object storage."""
     return "://" in path
 
 
 @contextmanager
 def resolve_location(path: str, to: Purpose) -> Iterator[Location]:
-    """Give the place that a path or URL means, for a purpose.
+    """Yield the location of a path or URL, prepared for a purpose.
 
-    ``work``: what belongs to the whole data set goes back to the URL at the end. ``compare``: the audio is compared
-    with what was measured. ``read``: only sidecars are read. ``logs``: only the logs of runs.
+    ``work``: files of the whole data set are uploaded at the end. ``compare``: the audio is compared with the recorded
+    digests. ``read``: only sidecars are read. ``logs``: only the logs of runs are read.
     """
     from mirkit.errors import MirkitError
 
@@ -85,7 +85,7 @@ def reject_urls(arguments: argparse.Namespace, *, path_too: bool) -> None:
     Raises
     ------
     SettingsError
-        One was value.
+        An argument is a URL.
     """
     from mirkit.errors import SettingsError
 
@@ -99,7 +99,7 @@ def reject_urls(arguments: argparse.Namespace, *, path_too: bool) -> None:
             if name in ("out", "output"):
                 problem = "writes local files; copy them there afterwards"
             from mirkit.store.os_errors import (
-                printable,  # not before: `mirkit doctor` must work where a package is missing
+                printable,  # imported here, because `mirkit doctor` must work without some packages
             )
 
             raise SettingsError(printable(f"{text}: mirkit {arguments.command} {problem}"))

@@ -1,4 +1,4 @@
-"""Options of the command line, made from the declarations of the settings and of the export options.
+"""Options of the command line, generated from the declarations of the settings and of the export options.
 
 An option of a setting is stored under the setting's name, e.g. ``separation.shifts``, and only where it was given.
 """
@@ -24,7 +24,7 @@ _EXPORT_GROUPS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports what is wrong in one line, as every other error of the command line."""
+    """An argument parser that reports an error in one line, like all other errors of the command line."""
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with status 2."""
@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class BackendNames:
-    """Names of the backends for a task, after some other words; looked up when they are needed, as that takes time."""
+    """Choices of an option: some fixed words, then the backends of a task, which are looked up only when needed."""
 
     def __init__(self, task: str, *words: str) -> None:
         self._task, self._words = task, words
@@ -48,7 +48,7 @@ class BackendNames:
 
 
 def reader(check: v.Check, unit: str = "") -> Callable[[str], Any]:
-    """Function that reads the text of an option; argparse reports its error under the name of the option."""
+    """Return a function that parses the text of an option; argparse reports its errors under the option's name."""
 
     def read(text: str) -> Any:
         try:
@@ -60,7 +60,7 @@ def reader(check: v.Check, unit: str = "") -> Callable[[str], Any]:
 
 
 def add_option(group: "argparse._ActionsContainer", setting: Setting, dest: str = "", default: Any = None) -> None:
-    """Add the option of a setting, or those of its units; what is not given is ``default``."""
+    """Add the option of a setting, or one option per unit; an option that is not given has the value ``default``."""
     if not setting.option and not setting.units:
         return
     dest = dest or setting.name
@@ -90,19 +90,19 @@ _UNITS = {"s": "seconds", "samples": "samples at 44.1 kHz, the model's sample_si
 
 
 def _device(text: str) -> str:
-    """Read a device; ``amd`` is what the user manual calls a ROCm card, and becomes ``cuda`` with a notice."""
+    """Parse a device; ``amd``, the user manual's name for a ROCm GPU, becomes ``cuda``, and a note says so."""
     return text if text == "amd" else str(reader(SETTINGS["run.device"].check)(text))
 
 
 def add_section(group: "argparse._ActionsContainer", section: str, without: Collection[str] = ()) -> None:
-    """Add the options of all settings of a section but some."""
+    """Add the options of all settings of a section, except those in ``without``."""
     for name, setting in SETTINGS.items():
         if name.startswith(f"{section}.") and name.partition(".")[2] not in without:
             add_option(group, setting)
 
 
 def add_tracks(parser: argparse.ArgumentParser, *, overwrite: str, urls: bool) -> "argparse._ArgumentGroup":
-    """Add what names the tracks of a command, and what is to be done again."""
+    """Add the arguments that select tracks, and the options that select what is computed again."""
     last = "a folder of tracks, or the s3:// or gs:// URL of one" if urls else "or a folder of tracks"
     parser.add_argument("path", metavar="PATH", help=f"a track folder, its full_mix file, a loose audio file, {last}")
     tracks = parser.add_argument_group("tracks")
@@ -147,7 +147,7 @@ def add_json_file(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the options of what is printed, which every command has."""
+    """Add the output options that every command has, such as ``--quiet``."""
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="print the result as JSON")
     group.add_argument("--quiet", "-q", action="store_true", help="print only failures")
@@ -156,7 +156,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def add_captions(parser: argparse.ArgumentParser, method: str) -> None:
-    """Add the options of a command that describes music; ``method`` is the one that its name fixes, or ""."""
+    """Add the options of a caption command; ``method`` is the backend that the command's name fixes, or ""."""
     tracks = add_tracks(parser, overwrite="ask again for texts that exist; your own texts are replaced too", urls=False)
     tracks.add_argument("--only", metavar="FIELDS", help="make only these texts, e.g. full,genre_mood")
     model = parser.add_argument_group("model")
@@ -182,7 +182,7 @@ def add_captions(parser: argparse.ArgumentParser, method: str) -> None:
             help="program that runs the model: one of %(choices)s",
         )
     add_option(model, SETTINGS["run.device"])
-    model.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)  # nothing is downloaded here anyway
+    model.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)  # no download here
     add_option(model, SETTINGS["run.commercial_safe"])
     add_section(parser.add_argument_group("texts"), "texts", model_only)
 

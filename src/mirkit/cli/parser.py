@@ -1,6 +1,6 @@
 """The parser of the command line: a command for each stage, group and tool, derived from the catalog.
 
-Nothing heavy is imported here: ``mirkit --help`` answers at once.
+No large package is imported here, so that ``mirkit --help`` starts quickly.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from mirkit.dataset.duplicates.groups import GROUP_KEYS
 from mirkit.settings import SETTINGS
 from mirkit.settings import validators as v
 
-#: Stages of the commands that describe music: they have options of their own.
+#: Stages of the caption commands, which have options of their own.
 CAPTION_STAGES = ("describe",)
 _FLAMINGO = "music_flamingo_transformers"
 
@@ -142,7 +142,7 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
 
 
 def build() -> Parser:
-    """The whole parser."""
+    """Build the complete parser."""
     parser = Parser(
         prog="mirkit",
         description="Turn a folder of music into a training set for music generators.",

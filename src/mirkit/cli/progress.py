@@ -1,4 +1,4 @@
-"""Progress: a bar with rate and time left on a terminal; elsewhere nothing, or a line now and then."""
+"""Progress: on a terminal a bar with rate and remaining time; elsewhere nothing, or a line at intervals."""
 
 import sys
 import time
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """Give a function that counts one more track done and shows its name.
+    """Yield a function that counts one more finished track and shows its name.
 
     Parameters
     ----------
     total : int
         Number of tracks.
     expected : float
-        Seconds that all of them should take; the time left follows from it until one is done, then from the pace.
+        Estimated time for all tracks (s); the remaining time is based on it until a track is done, then on the pace.
     shown : bool
         Draw the bar; it goes to standard error, and only when that is a terminal.
     """
@@ -34,7 +34,7 @@ def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[
     from mirkit.dataset.status import seconds_left
 
     class Pace(ProgressColumn):
-        """Tracks a minute, time since the start, time left."""
+        """Tracks per minute, time since the start, remaining time."""
 
         def render(self, task: Task) -> Text:
             elapsed, done = task.elapsed or 0.0, int(task.completed)
@@ -57,13 +57,13 @@ def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[
         yield advance
 
 
-#: Seconds between two lines on a download where there is no terminal.
+#: Seconds between two lines about a download if there is no terminal.
 _LINE_SECONDS = 10.0
 
 
 @contextmanager
 def downloading(*, shown: bool) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Give a function that shows how far the download of a file is: its name, bytes so far, bytes in all."""
+    """Yield a function that shows the progress of a download: file name, bytes so far, total bytes."""
     from rich.console import Console
 
     console = Console(stderr=True)

@@ -1,1 +1,1 @@
-"""Training clips: where a track is cut, the files of a clip, and its features."""
+"""Training clips: planning the cuts of a track, writing the files of a clip, and computing its features."""

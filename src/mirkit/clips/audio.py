@@ -33,8 +33,8 @@ class TrackAudio:
     def clips(self, clips: Sequence[ClipSource]) -> Iterator[ClipAudio]:
         """Yield the samples of each clip, without its padding.
 
-        All sources of a clip have the same duration: one that ends earlier is followed by silence. Samples are rounded
-        to the bits that they are written with, which changes nothing in a lossless source of up to 24 bits.
+        All sources of a clip have the same duration; a source that ends earlier is padded with silence. Samples are
+        rounded to the bit depth of the clip's file, which does not change a lossless source of up to 24 bits.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class TrackAudio:
 
 
 def _bits(audio: Audio) -> int:
-    """Bits of a clip's file: those of a lossless source up to 24, and 16 for a lossy one."""
+    """Bit depth of a clip's file: that of a lossless source, at most 24, and 16 for a lossy one."""
     return 24 if (audio.source.bits or 16) > 16 else 16
 
 

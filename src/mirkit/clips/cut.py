@@ -1,4 +1,4 @@
-"""Write the clips of a track: each in a folder of its own, which is a track."""
+"""Write the clips of a track, each into its own track folder."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -59,7 +59,7 @@ class CutResult:
     written : int
         Number of clips that were cut or measured in this run; the others were up to date.
     aligned : str
-        What the clips begin on: ``downbeat``, ``beat`` or ``free``.
+        What the clips are aligned with: ``downbeat``, ``beat`` or ``free``.
     notes : tuple of str
         What a user should know.
     """
@@ -73,14 +73,14 @@ class CutResult:
 def cut_clips(
     track: MeasuredTrack, settings: Settings, *, overwrite: bool = False, begin: Callable[[], None] = lambda: None
 ) -> CutResult:
-    """Cut a track into clips; clips that are complete and up to date stay.
+    """Cut a track into clips; clips that are complete and up to date are kept.
 
     Parameters
     ----------
     track : MeasuredTrack
     settings : Settings
     overwrite : bool
-        Cut all of them again, and delete those of the set that were cut with other settings.
+        Cut all clips again, and delete those of the set that were cut with other settings.
     begin : callable
         Called before the first file is written or removed, after all checks have passed.
 
@@ -134,7 +134,7 @@ def cut_clips(
 
 
 def _check_nothing_is_lost(track: MeasuredTrack, settings: Settings, clips: Mapping[str, ClipSource]) -> None:
-    """Refuse to delete clips of other settings. Where those are unknown, only identical clips may be cut again."""
+    """Raise an error if clips that were cut with other, or with unknown, settings would be deleted."""
     files, entry = track.analysis.track, track.stages.get(entry_name(stage("crop"), settings))
     if entry:
         lost, before = replaced_clips(files, settings.crop, entry), entry.parameters
@@ -179,12 +179,12 @@ def _write_clip(
     *,
     write: bool,
 ) -> int:
-    """Write one clip, its provenance last; give the number of samples that were above full scale."""
+    """Write one clip, its provenance last; return the number of samples that were above full scale."""
     started, files, clipped = time.perf_counter(), Track(folder), 0
     if write:
         clear(folder)
         make_folder(folder)
-        # Written first: after a kill, the next run then knows that this folder is a clip's.
+        # Written first, so that after a kill the next run recognizes this folder as a clip.
         update_provenance(files.provenance, [_entry(track, clip, {}, failed="interrupted")])
         for source, waveform in samples.items():
             clipped += audio.write(folder / f"{source}.flac", source, waveform, clip).clipped

@@ -1,4 +1,4 @@
-"""The features of a clip: from the feature series of its track, and from its samples where there is no series."""
+"""The features of a clip: from the feature series of its track, or from its samples if there is no series."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -34,7 +34,7 @@ class MeasuredTrack:
     metadata : dict
         Metadata of the track, as the provenance stores it.
     neural : frozenset of str
-        Stages that a neural model did. It computes them for a clip from the clip's own files.
+        Stages whose backend is a neural model; the model computes them from the clip's own files.
     """
 
     analysis: TrackAnalysis
@@ -45,7 +45,7 @@ class MeasuredTrack:
 
     @property
     def needs(self) -> dict[str, str]:
-        """Stage -> identity, for every stage that the features of a clip depend on."""
+        """Stage -> identity of its result, for every stage that the features of a clip depend on."""
         return {name: self.stages[name].identity for name in sorted(self.stages) if name in _STAGES - self.neural}
 
 
@@ -109,7 +109,7 @@ def clip_features(
 
 
 def _unavailable(track: MeasuredTrack) -> dict[str, Result]:
-    """Features that no method could compute for the track: unknown for the clip too, for the same reason."""
+    """Features that are unknown for the whole track; they are unknown for the clip too, for the same reason."""
     name = "aesthetics"
     entry = track.stages.get(name)
     if entry is None or entry.backend:
@@ -118,7 +118,7 @@ def _unavailable(track: MeasuredTrack) -> dict[str, Result]:
 
 
 def _entry(source: ProvenanceRecord, result: Result, digests: Mapping[str, FileDigest]) -> ProvenanceRecord:
-    """Turn the track's entry for a stage into that of the clip."""
+    """Convert the track's provenance record of a stage to that of the clip."""
     return replace(
         source,
         inputs={name: digests[name] for name in source.inputs if name in digests},

@@ -14,19 +14,19 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.settings import ClipSettings
 from mirkit.settings.validators import parse_length
 
-#: A clip begins this much before its beat (s), so that the attack is in it.
+#: A clip begins this long before its beat (s), so that it contains the attack.
 LEAD_SECONDS = 0.005
-#: Share of a clip that must not be silent.
+#: Least share of a clip that must be active.
 ACTIVE_SHARE = 0.5
-#: Share of a clip's length that the end of a track must add to what is covered already, to become a clip.
+#: The end of a track becomes a clip if it adds at least this share of a clip's length to the covered part.
 MIN_TAIL_SHARE = 0.25
-#: A step is active where its energy is above this times that of the loudest step (-60 dB), and above -70 LUFS.
+#: A step is active if its energy is above -70 LUFS, and above this share of that of the loudest step (-60 dB).
 _ACTIVE_RANGE = 10**-6.0
-#: Without beats, a clip that is mostly silent is tried again this share of its length later.
+#: Without beats, if a clip would be mostly silent, the next attempt is this share of its length later.
 _SKIP_SHARE = 0.25
-#: The last bar counts as complete where it lacks at most this much of the median length (s).
+#: The last bar counts as complete if it is shorter than the median bar by at most this (s).
 _LAST_BAR_SLACK = 0.05
-#: Bars that are longer than this many times their usual length have a gap in the grid.
+#: A bar that is longer than this many times the usual length has a gap in the grid.
 _MAX_STRETCH = 1.5
 
 Samples = npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ Alignment = Literal["downbeat", "beat", "free"]
 
 @dataclass(frozen=True)
 class ClipInput:
-    """What a plan of clips needs to know about a track.
+    """The properties of a track that a clip plan depends on.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class ClipPlan:
     clips : tuple of Clip
         In order.
     aligned : str
-        What they begin on: less than the settings want where the track has no downbeats, or no beats.
+        What the clips are aligned with; less strict than the settings if the track has no downbeats or no beats.
     reason : str
         Why there is no clip, or "".
     """
@@ -85,11 +85,11 @@ class ClipPlan:
 
 
 def plan_clips(track: ClipInput, settings: ClipSettings) -> ClipPlan:
-    """Decide where a track is cut.
+    """Plan the clips of a track.
 
     A clip of fixed length begins 5 ms before the first downbeat (or beat) at or after the end of the previous clip,
-    less the overlap. A clip of bars ends where the bar after its last one begins: consecutive clips follow each other
-    without a gap. Clips of which less than half is active are skipped.
+    less the overlap. A clip of bars ends where the next bar begins, so that consecutive clips follow each other without
+    a gap. Clips of which less than half is active are skipped.
 
     A track without downbeats is cut on its beats; without beats it is cut at any time. Without downbeats it cannot be
     cut into bars.
@@ -112,7 +112,7 @@ def plan_clips(track: ClipInput, settings: ClipSettings) -> ClipPlan:
         clips = _in_bars(track, activity, int(amount), settings)
         return ClipPlan(tuple(clips), "downbeat", "" if clips else _NO_CLIP)
     seconds = Fraction(amount) if unit == "s" else Fraction(int(amount), ANALYSIS_RATE)
-    size = math.ceil(seconds * track.sample_rate - Fraction(1, 1000))  # never shorter after resampling
+    size = math.ceil(seconds * track.sample_rate - Fraction(1, 1000))  # rounded up: a resampled clip is never too short
     order: tuple[Alignment, ...] = ("downbeat", "beat")
     allowed = order[order.index(settings.align) :] if settings.align in order else ()
     aligned: Alignment = next((name for name in allowed if len(times[name])), "free")
@@ -125,7 +125,7 @@ _NO_CLIP = "no clip: too short, or silent"
 
 
 def _samples(times: FloatArray, track: ClipInput) -> Samples:
-    """Convert times to the samples at which clips begin; rounded down, so that the beat is inside the clip."""
+    """Convert times to the first samples of clips, rounded down so that the beat is inside the clip."""
     starts = np.floor(np.maximum(times - LEAD_SECONDS, 0) * track.sample_rate).astype(np.int64)
     return np.unique(starts[starts < track.samples])
 
@@ -157,7 +157,7 @@ def _next(starts: Samples | None, activity: "_Activity", target: int) -> int | N
 def _tail(
     track: ClipInput, activity: "_Activity", first: int, size: int, covered: int, settings: ClipSettings
 ) -> Iterator[Clip]:
-    """Yield the end of the track, shorter than a clip, where the settings keep it and it adds enough."""
+    """Yield the end of the track as a shorter clip, if the settings allow it and it is long enough."""
     last = track.samples
     added = last - max(first, covered)
     long_enough = not covered or added >= MIN_TAIL_SHARE * size
@@ -169,7 +169,7 @@ def _in_bars(track: ClipInput, activity: "_Activity", count: int, settings: Clip
     bar = float(np.median(np.diff(track.downbeats)))
     edges = _samples(track.downbeats, track)
     close, end = float(track.downbeats[-1]) + bar, track.samples / track.sample_rate
-    if close <= end + _LAST_BAR_SLACK:  # the last bar is complete: it ends where another would begin, or with the track
+    if close <= end + _LAST_BAR_SLACK:  # the last bar is complete; it ends at the next downbeat or with the track
         to_end = close >= end - _LAST_BAR_SLACK
         edges = np.append(edges, track.samples if to_end else int((close - LEAD_SECONDS) * track.sample_rate))
     size = round(count * bar * track.sample_rate)

@@ -1,1 +1,1 @@
-"""Bundles that a trainer loads without changes: the plan, the writers and validators of all targets, the check."""
+"""Export of bundles that a trainer loads as they are: the plan, and a writer and a validator for each target."""

@@ -18,7 +18,7 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.store import atomic_file, keep_stamps
 from mirkit.track import Track
 
-#: Highest true peak of a normalized clip (dBTP), so that a lossy codec after it does not clip.
+#: Highest true peak of a normalized clip (dBTP): it leaves headroom for a lossy codec.
 CEILING_DBTP = -1.0
 CHANNELS = 2
 _BLOCK = 1 << 18
@@ -33,11 +33,11 @@ class AudioJob:
     source, target : Path
         The suffix of ``target``, flac or wav, chooses the format.
     seconds : float
-        Length that is taken of the source, from its start (s).
+        Length of the excerpt, from the start of the source (s).
     gain_db : float
         Gain that is applied (dB).
     link : bool
-        Whether a file that needs no change may be a hard link.
+        Whether a file that needs no conversion may become a hard link to the source.
     """
 
     source: Path
@@ -48,12 +48,12 @@ class AudioJob:
 
     @property
     def samples(self) -> int:
-        """Samples per channel that the file has at the most."""
+        """Largest number of samples per channel of the file."""
         return round(self.seconds * ANALYSIS_RATE)
 
 
 def copy_unchanged(job: AudioJob) -> int | None:
-    """Copy or link the source where it has the wanted form already.
+    """Copy or link the source if its format is already the required one.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def copy_unchanged(job: AudioJob) -> int | None:
 def convert(job: AudioJob) -> int:
     """Decode the source, resample it to 44.1 kHz, make it stereo, apply the gain and write the file atomically.
 
-    A single channel is doubled; of more than two, the first two are taken. The file has 16 bits where the source has
-    no more and its samples are unchanged, else 24.
+    A mono source is written to both channels; of more than two channels, the first two are used. The file has 16 bits
+    if the source has no more and its samples are unchanged, else 24.
 
     Parameters
     ----------
@@ -121,9 +121,9 @@ def gain_of(source: Path, seconds: float, lufs: float | None, target_lufs: float
     ----------
     source : Path
     seconds : float
-        Length that is taken of it, from its start (s).
+        Length of the excerpt, from the start of the file (s).
     lufs : float or None
-        Its integrated loudness (LUFS); None, for silence, gives no gain.
+        Integrated loudness of the file (LUFS); None for silence, which gets a gain of 0 dB.
     target_lufs : float
         The wanted loudness (LUFS).
 
@@ -131,7 +131,7 @@ def gain_of(source: Path, seconds: float, lufs: float | None, target_lufs: float
     -------
     gain_db : float
     limited : bool
-        Whether the true peak allows no more than this gain.
+        Whether the gain is lower than required, because the true peak would exceed the ceiling.
     """
     if lufs is None:
         return 0.0, False
@@ -173,7 +173,7 @@ def find_gains(
     Returns
     -------
     dict
-        Item's name -> gain (dB), and whether its true peak allows no more. Items that failed are not in it.
+        Item's name -> gain (dB), and whether the true peak limits it. Items that failed are left out.
     """
     work = [_GainJob(item.name, item.mix, item.seconds, item.features.get("lufs"), target_lufs) for item in items]
     gains: dict[str, tuple[float, bool]] = {}
@@ -187,7 +187,7 @@ def find_gains(
 
 
 def estimated_gains(items: Sequence[Item], target_lufs: float) -> Mapping[str, tuple[float, bool]]:
-    """Compute the gains of a dry run: as :func:`find_gains`, but true peaks are not measured."""
+    """Compute the gains of a dry run: like :func:`find_gains`, but without measuring true peaks."""
     lufs = {item.name: item.features.get("lufs") for item in items}
     return {name: (0.0 if value is None else target_lufs - value, False) for name, value in lufs.items()}
 
@@ -210,7 +210,7 @@ def _stereo(audio: Audio, samples: int) -> Iterator[FloatArray]:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Make a hard link; False on another disk, or where the file system has no links."""
+    """Make a hard link; return False if the target is on another disk or the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""The folder of a bundle: audio files, JSON files, an earlier bundle in it, and the summary."""
+"""The folder of a bundle: its audio and JSON files, its summary, and how an earlier export in it is updated."""
 
 import json
 import re
@@ -26,7 +26,7 @@ Advance = Callable[[str], None]
 
 
 def open_bundle(out: Path, target: str) -> None:
-    """Make the folder of a bundle, or continue one that an earlier run began.
+    """Create the folder of a bundle, or continue one that an earlier run started.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def open_bundle(out: Path, target: str) -> None:
     Raises
     ------
     MissingInput
-        The folder holds something else, or a bundle of another target.
+        The folder holds other files, or a bundle of another target.
     """
     before = read_summary(out)
     if before is None and out.exists() and (not out.is_dir() or any(_is_foreign(path.name) for path in out.iterdir())):
@@ -49,7 +49,7 @@ def open_bundle(out: Path, target: str) -> None:
             f"{printable(out)}: the folder holds a bundle for {before.get('target')}; name another folder for {target}"
         )
     make_folder(out)
-    # Written first: after a kill, the next run then knows that the files here are of an export.
+    # Written first, so that after a kill the next run recognizes these files as those of an export.
     if before is None:
         write_json(out / SUMMARY, {"target": target, "state": "unfinished"})
 
@@ -64,7 +64,7 @@ def read_summary(out: Path) -> dict[str, Any] | None:
     Raises
     ------
     InfoError
-        It is there, but cannot be read.
+        The summary exists but cannot be read.
     """
     try:
         content = json.loads((out / SUMMARY).read_bytes())
@@ -86,7 +86,7 @@ def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
 def write_audio_files(
     plan: ExportPlan, samples: list[Sample], folder: Path, suffix: str, advance: Advance
 ) -> dict[str, int]:
-    """Write the audio files of samples into a folder; one that exists already stays.
+    """Write the audio files of samples into a folder; existing files are kept.
 
     Parameters
     ----------
@@ -133,14 +133,14 @@ def write_audio_files(
 
 
 def _existing_or_copied(job: AudioJob) -> int | None:
-    """Length of a file that exists already (its name contains a hash of its content), or that needs only a copy."""
+    """Length of a file that exists (its name holds a hash of its content) or needs only a copy; else None."""
     if job.target.exists() and (seconds := probe(job.target).duration):
         return round(seconds * ANALYSIS_RATE)
     return copy_unchanged(job)
 
 
 def _guarded(function: Callable[[AudioJob], int | None], job: AudioJob) -> int | str | None:
-    """Call a function with an audio job; give the message instead of raising."""
+    """Call a function with an audio job, and return the message of an error instead of raising it."""
     try:
         return function(job)
     except (AudioError, InfoError) as error:
@@ -206,7 +206,7 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
 
 
 def _conditioner_summary(plan: ExportPlan) -> dict[str, Any]:
-    """Ranges of the conditioners, how many values are unknown, and how many the trainer will clamp."""
+    """Ranges of the conditioners, with the number of unknown values and the share that the trainer will clamp."""
     conditioners = plan.conditioners
     rows = [features for sample in plan.of(TRAIN) for features in sample.rows]
     return {
@@ -222,7 +222,7 @@ def _conditioner_summary(plan: ExportPlan) -> dict[str, Any]:
 
 
 def _methods(plan: ExportPlan) -> dict[str, dict[str, int]]:
-    """Stage -> method -> number of files: a mix of methods is visible there."""
+    """Stage -> method -> number of files, which shows whether methods are mixed."""
     methods: dict[str, Counter[str]] = {}
     for sample in plan.samples:
         for stage, method in sample.item.methods.items():

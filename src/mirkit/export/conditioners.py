@@ -1,4 +1,4 @@
-"""Conditioners: the numbers that a trainer gets, their names, their ranges, and the values for unknown ones."""
+"""Number conditioners: their names, their ranges, and the value that a trainer gets for an unknown number."""
 
 import math
 from collections import Counter
@@ -55,7 +55,7 @@ class Conditioner:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its name, and that of its flag where it has one."""
+        """Name of the conditioner, and of its flag if it has one."""
         return (self.name, f"{self.name}_known") if self.flagged else (self.name,)
 
 
@@ -70,7 +70,7 @@ class Conditioners:
     policy : str
         What a trainer gets where a number is unknown.
     left_out : dict
-        Feature's name -> why it is no conditioner.
+        Feature's name -> why it is not used as a conditioner.
     unknown : Counter
         Feature's name -> number of samples in which it is unknown.
     """
@@ -92,7 +92,7 @@ class Conditioners:
         return {name: known.get(name, (0.0, 1.0)) for name in self.names}
 
     def with_flags_for(self, samples: Sequence[Mapping[str, float]]) -> "Conditioners":
-        """Add flags for what is unknown in further samples, such as those for validation.
+        """Add flags for conditioners that are unknown in other samples, such as those for validation.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class Conditioners:
         return Conditioners(rows, self.policy, self.left_out, +unknown)
 
     def values(self, features: Mapping[str, float]) -> dict[str, float] | None:
-        """Compute what the trainer gets for a sample.
+        """Compute the values of all conditioners for a sample.
 
         Parameters
         ----------
@@ -144,18 +144,18 @@ def choose_conditioners(
     samples : sequence of mapping
         Feature's name -> value, for each sample.
     patterns : sequence of str
-        Names of features, or patterns such as ``chroma_*`` and ``*``. A feature that does not vary is taken only where
-        it is named in full.
+        Names of features, or patterns such as ``chroma_*`` and ``*``. A constant feature is used only if its full name
+        is given.
     policy : str
         ``flag``, ``fill`` or ``drop``.
     drop_redundant : bool
-        Whether features that nearly repeat an earlier one (correlation of 0.97) are taken only where they are named in
-        full. It needs enough tracks for a correlation to mean something.
+        Whether features that correlate with an earlier one by 0.97 or more are used only if their full name is given.
+        The caller sets it only if there are enough tracks for a correlation.
 
     Raises
     ------
     SettingsError
-        A pattern fits no feature.
+        A pattern matches no feature.
     """
     for pattern in patterns:
         if not any(fnmatchcase(row.name, pattern) for row in FEATURES):
@@ -195,7 +195,7 @@ def _why_left_out(values: np.ndarray, named: bool, repeated: str | None) -> str:
 
 
 def _redundant_features(samples: Sequence[Mapping[str, float]], names: list[str]) -> dict[str, str]:
-    """Feature's name -> an earlier feature that is kept and of which it is nearly a copy."""
+    """Feature's name -> the earlier feature that it nearly equals and that is kept."""
     table = np.array([[s.get(name, np.nan) for name in names] for s in samples], np.float64).reshape(-1, len(names))
     for column, name in enumerate(names):
         if feature(name).scale == "log":

@@ -37,9 +37,9 @@ class Item:
     sample_rate : int
         Sample rate of that file (Hz).
     start : float
-        Where it begins in the source (s).
+        Start of the item in its source (s).
     seconds : float
-        Its length without the silence that a clip was padded with (s).
+        Length without the padding of a clip (s).
     features : dict
         Feature's name -> value; unknown features are left out.
     missing_reasons : dict
@@ -51,7 +51,7 @@ class Item:
     methods : dict
         Stage -> method that computed its features.
     seed_key : str
-        The name that random draws depend on: the one it had before the track was organized.
+        Seed of random draws: the name before the track was organized, so that organizing changes no draw.
     """
 
     name: str
@@ -99,7 +99,7 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
     crops : bool
         Clips instead of tracks.
     clip_set : str
-        Name of the set of clips, "" for the one without a name.
+        Name of the set of clips, "" for the unnamed set.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
 
 
 def _seed_key(name: str, source: str, provenance: Provenance) -> str:
-    """Name that random draws depend on: the same for a loose file and for the track folder that it became."""
+    """Seed of random draws: the same for a loose file and for the track folder that was made from it."""
     before, path = PurePath(seed_key(source, provenance)), PurePath(source)
     if before == path and not is_sound(path.name):  # a folder that the user made
         return name
@@ -196,7 +196,7 @@ def _seed_key(name: str, source: str, provenance: Provenance) -> str:
 
 @lru_cache(64)
 def _track(path: str) -> Track:
-    """The track at a path; a track that has been removed still has its name."""
+    """Return the track at a path, also if its files have been removed."""
     try:
         return Track.at(path)
     except MissingInput:
@@ -209,13 +209,13 @@ TEXT_PREFIX = "music_flamingo_"
 
 
 def _seconds(mix: Path, measured: float) -> float:
-    """Length of a track, exact to the sample where the file's header states it: the metadata value is rounded."""
+    """Length of a track (s): from the file's header if it has one, because the metadata value is rounded."""
     duration = probe(mix).duration
     return duration if duration is not None and abs(duration - measured) < 0.01 else measured
 
 
 def _inputs(provenance: Provenance) -> dict[str, FileDigest]:
-    """Digests of the files that the stages of a track were measured on."""
+    """Digests of the files that the stages of a track read."""
     inputs: dict[str, FileDigest] = {}
     for row in STAGES:
         if entry := provenance.stages.get(row.name):

@@ -1,6 +1,6 @@
-"""The model config of stable-audio-tools: number conditioners, their place in the model, a demo with all of them.
+"""The model config of stable-audio-tools: number conditioners, how the model uses them, and demo conditions.
 
-Written, merged into a config of the user, and validated here.
+This module writes the config, merges it into a config of the user, and validates it.
 """
 
 import json
@@ -25,10 +25,11 @@ _CONDITIONER_PLACES = ("cross_attention_cond_ids", "global_cond_ids", "prepend_c
 
 
 def patch(plan: ExportPlan) -> dict[str, Any]:
-    """Make the part of a model's config that a bundle decides.
+    """Build the part of a model's config that depends on the bundle.
 
-    The numbers go in by cross-attention: that changes no shape of a pretrained model, and guidance drops them together
-    with the prompt. As globals they would make the model lose its global projection.
+    The numbers are conditioned by cross-attention, which changes no tensor shape of a pretrained model; classifier-free
+    guidance drops them together with the prompt. As global conditioning, they would change the shape of the global
+    projection, and its pretrained weights could not be loaded.
     """
     conditioners = [
         {"id": name, "type": "number", "config": {"min_val": low, "max_val": high}}
@@ -47,7 +48,7 @@ def patch(plan: ExportPlan) -> dict[str, Any]:
 
 
 def demo(plan: ExportPlan) -> dict[str, Any]:
-    """Make the conditions of the demos that the trainer renders at its first step: every conditioner has a value."""
+    """Build the conditions of the demos that the trainer renders at its first step; every conditioner needs a value."""
     conditions = []
     for sample in plan.shuffled(TRAIN)[:_DEMOS]:
         rows = (plan.conditioners.values(features) for features in sample.rows)
@@ -58,13 +59,13 @@ def demo(plan: ExportPlan) -> dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], plan: ExportPlan) -> dict[str, Any]:
-    """Make a whole model config: a base with the patch worked in.
+    """Build a complete model config by merging the patch into a base config.
 
     Raises
     ------
     SettingsError
-        The base is no config of a conditioned diffusion model at 44.1 kHz, or it has a conditioner for which the bundle
-        has no values.
+        The base is not the config of a conditioned diffusion model at 44.1 kHz, or the bundle has no values for one of
+        its conditioners.
     """
     config, ours = deepcopy(dict(base)), patch(plan)
     try:
@@ -96,7 +97,7 @@ def merged(base: Mapping[str, Any], plan: ExportPlan) -> dict[str, Any]:
 
 
 def merged_base(plan: ExportPlan) -> dict[str, Any] | None:
-    """Read the config that the user gave and work the patch in; None where the user gave none.
+    """Read the config that the user gave and merge the patch into it; None if the user gave none.
 
     Raises
     ------
@@ -125,7 +126,7 @@ def read_base(path: Path) -> dict[str, Any]:
 
 
 def write_model_config(plan: ExportPlan, config: dict[str, Any] | None) -> None:
-    """Write the patch for the model's config, and the whole config where the user gave a base."""
+    """Write the patch for the model's config, and the complete config if the user gave a base."""
     write_json(plan.options.out / PATCH, patch(plan))
     if config:
         write_json(plan.options.out / CONFIG, config)

@@ -104,5 +104,5 @@ class Options:
         return self.source == "tracks"
 
 
-#: Every option, by the name of its field.
+#: Name of a field -> its option.
 EXPORT_OPTIONS = declared(Options)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
     from mirkit.windows import WindowTable
 
 TRAIN, VAL = "train", "val"
-#: Tracks from which on a high correlation of two features is no coincidence.
+#: Least number of tracks with which a high correlation of two features is meaningful.
 _MIN_TRACKS_FOR_REDUNDANCY = 30
-#: Default ``sample_size`` for whole tracks: that of Stable Audio Open.
+#: Default ``sample_size`` for whole tracks, as in Stable Audio Open.
 _TRACK_SAMPLE_SIZE = 2097152
 #: Longest readable part of a file name.
 _MAX_NAME = 60
@@ -47,7 +47,7 @@ class Sample:
     gain_db : float
         Gain that is applied (dB).
     limited : bool
-        Whether its true peak allowed no more gain.
+        Whether the true peak limits the gain.
     windows : WindowTable or None
         The features of each window, for a whole track.
     prompts : tuple of str
@@ -64,7 +64,7 @@ class Sample:
 
     @property
     def rows(self) -> list[Mapping[str, float]]:
-        """Features that a trainer may get of it: one row, or one for each window."""
+        """Features of the sample that a trainer may get: one row, or one per window."""
         return list(self.windows.rows()) if self.windows else [self.features]
 
 
@@ -79,13 +79,13 @@ class ExportPlan:
         Sorted by name.
     conditioners : Conditioners
     sample_size : int
-        Samples that the trainer takes at a time.
+        Length of a training example (samples).
     excluded, dropped : dict
         Item -> why it is not in the bundle: excluded by the user, dropped by the policy for unknown numbers.
     problems : list of str
         A line for each item that could not be exported.
     notes : list of str
-        What a user should know though nothing failed.
+        Notes for the user that are not failures.
     """
 
     options: Options
@@ -138,7 +138,7 @@ def make_plan(
     ----------
     options : Options
     gains : callable
-        Computes the gain of each item; called where a loudness is wanted.
+        Computes the gain of each item; called only if a target loudness is set.
     windows : callable or None
         Computes the windows of whole tracks; None: each track has one row of features.
     prompt_template : PromptTemplate
@@ -185,9 +185,9 @@ def make_plan(
 
 
 def assign_splits(items: Sequence[Item], share: float, seed: int) -> dict[str, str]:
-    """Assign each item to ``train`` or ``val``; clips go with the track that they were cut from.
+    """Assign each item to ``train`` or ``val``; clips belong to the split of the track that they were cut from.
 
-    No recording, and no artist or album, is on both sides.
+    No recording, artist or album is in both splits.
 
     Parameters
     ----------
@@ -211,15 +211,16 @@ def assign_splits(items: Sequence[Item], share: float, seed: int) -> dict[str, s
 def sample_name(name: str, content: str) -> str:
     """Turn a path into a file name without suffix: its readable part, and ten digits of a hash.
 
-    Only letters, digits and ``-`` are used: a dot ends the name in a tar of samples, and some loaders fail on spaces
-    and on letters beyond ASCII.
+    Only ASCII letters, digits and ``-`` are used: in a tar of samples a dot ends the name, and some loaders fail on
+    spaces and non-ASCII letters.
 
     Parameters
     ----------
     name : str
         The path.
     content : str
-        A text of everything that the file's content depends on. A file that has this name already is then up to date.
+        A text that contains everything that the file's content depends on, so that an existing file of this name is up
+        to date.
     """
     last = name.rstrip("/").rpartition("/")[2]
     ascii_only = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
@@ -256,7 +257,7 @@ def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample],
         rows, options.keys, options.unknown, drop_redundant=tracks >= _MIN_TRACKS_FOR_REDUNDANCY
     )
     if options.unknown != "drop":
-        # A number that is unknown in the validation set only needs a flag, or a fill, too.
+        # A number that is unknown in the validation set alone needs a flag or a fill value too.
         validation = [features for sample in samples if sample.split != TRAIN for features in sample.rows]
         return samples, conditioners.with_flags_for(validation), {}
     dropped = {}
@@ -275,7 +276,7 @@ def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample],
 
 
 def _steady_features(sample: Sample) -> Mapping[str, float]:
-    """Features that a prompt may name: of a whole track, the tempo only where every window has the same."""
+    """Features that a prompt may name; the tempo of a whole track only if all windows have the same."""
     if sample.windows is None:
         return sample.features
     tempi = {round(row["bpm"]) if "bpm" in row else None for row in sample.rows}

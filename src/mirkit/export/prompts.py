@@ -22,7 +22,7 @@ TEMPLATES = {
     "sa3": "TrackType: Music; VocalType: {vocal_type}; Genre: {genre}; {trigger}; BPM: {bpm}; Key: {key}; {words}; "
     "{genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
 }
-#: Feature -> word for a clip among the lowest of the data set, and word for one among the highest.
+#: Feature -> words for the lowest and for the highest values of the data set.
 WORDS: dict[str, tuple[str, str]] = {
     "brightness": ("dark", "bright"),
     "warmth": ("cold", "warm"),
@@ -35,14 +35,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "danceability": ("", "danceable"),
     "lra": ("even loudness", "dynamic"),
 }
-#: Share of the data set that gets the low word, and the same for the high word.
+#: Share of the data set that gets the low word, and share that gets the high word.
 _SHARE = 0.15
-#: Samples with a value from which on lowest and highest mean something.
+#: Least number of samples with a value that is needed for these words.
 _MIN_SAMPLES = 8
 #: Share of active frames of a vocals stem below which a clip counts as instrumental.
 _INSTRUMENTAL_SHARE = 0.02
 TAGS = ("artist", "title", "album", "genre", "year")
-#: Fields that are texts of several sentences: each sentence is a clause.
+#: Fields that hold several sentences, each of which becomes a clause.
 _TEXTS = tuple(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS)
 _FIELDS = frozenset(("trigger", "bpm", "key", "meter", "words", "vocal_type", "seconds", *TAGS, *_TEXTS))
 
@@ -50,16 +50,16 @@ _FIELDS = frozenset(("trigger", "bpm", "key", "meter", "words", "vocal_type", "s
 #: Counts the tokens of a text.
 CountTokens = Callable[[str], int]
 _TOKEN_PARTS = re.compile(r"[A-Za-z]+|[0-9]|[^\sA-Za-z0-9]")
-#: Letters per token that a word has at the least, on average.
+#: Lower bound of the mean number of letters per token of a word.
 _LETTERS_PER_TOKEN = 2
 
 
 def max_tokens(text: str) -> int:
-    """Estimate from above how many tokens T5 (and T5Gemma) makes of a text in ASCII, its end token included.
+    """Estimate an upper bound of the number of T5 (and T5Gemma) tokens of an ASCII text, with its end token.
 
     Each digit and each punctuation mark counts as one token, and so do every two letters of a word: English has 4.5
-    letters per token, names and foreign words have fewer. A prompt within a budget by this count is within it by the
-    tokenizer's, except for strings of random letters.
+    letters per token, names and foreign words have fewer. A prompt that is within a budget by this count is within it
+    by the tokenizer's count too, except for strings of random letters.
     """
     return 1 + sum(-(-len(part) // _LETTERS_PER_TOKEN) for part in _TOKEN_PARTS.findall(text))
 
@@ -75,7 +75,7 @@ class PromptTemplate:
     budget : int
         Tokens that a prompt may have.
     variants : int
-        Prompts per clip; the first has the template's order, the others are shuffled and leave clauses out.
+        Prompts per clip; the first one has the template's order, the others have shuffled clauses and omit some.
     trigger : str
         A word that every prompt begins with, or "".
     seed : int
@@ -85,7 +85,7 @@ class PromptTemplate:
     Raises
     ------
     SettingsError
-        The template is malformed, or has a field that mirkit does not know.
+        The template is malformed, or has an unknown field.
     """
 
     template: str = TEMPLATES["plain"]
@@ -200,7 +200,7 @@ def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, templ
 
 
 def _facts(item: Item, features: Mapping[str, float]) -> Facts:
-    """What a text must not contradict. The duration is left out: a text may be about the whole track."""
+    """Facts that a text must not contradict; without the duration, because a text may describe the whole track."""
     key, mode = item.metadata.get("key"), item.metadata.get("mode")
     return Facts(features.get("bpm"), (key, mode) if key and mode else None, item.metadata.get("meter"))
 

@@ -1,4 +1,4 @@
-"""An export, and the check of a bundle, from beginning to end."""
+"""Run an export, or check a bundle."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
 _NOT_RUN = "the trainer's own code was not run"
 _HOW = "use --trainer-python PATH, the Python interpreter where it is installed"
 
-#: ``progress(count)`` opens a context for a step of so many items, in which its result is called for each of them.
+#: ``progress(count)`` opens a context for a step with ``count`` items; it yields a function to call after each item.
 Progress = Callable[[int], AbstractContextManager[Advance]]
 
 
@@ -114,7 +114,7 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
 
 
 def _prompt_template(options: Options, target: Target) -> PromptTemplate:
-    """How prompts are made: as the target wants, except for what the options change."""
+    """Return the prompt template of the target, changed by the options."""
     count: CountTokens = max_tokens
     if options.tokenizer:
         from mirkit.models.tokenizer import counter
@@ -154,9 +154,10 @@ def check(target: str, out: Path, *, trainer: bool = True, python: Path | None =
         Name of the target.
     out : Path
     trainer : bool
-        Whether the trainer's own code runs too: by ``python``, or where it is installed beside mirkit.
+        Whether the trainer's own code checks the bundle too: with ``python``, or in this environment if it is
+        installed.
     python : Path, optional
-        The interpreter where the trainer is installed. It is a fault where the trainer cannot be loaded there.
+        Interpreter with which the trainer is installed. It is a fault if the trainer cannot be loaded there.
 
     Returns
     -------
@@ -219,7 +220,7 @@ def _configs(out: Path) -> tuple[Mapping[str, Any], Mapping[str, Any], int]:
 
 
 def _with_paths_in(dataset: Mapping[str, Any], out: Path) -> Mapping[str, Any]:
-    """Replace the paths of a data set config, which may be those of another machine, by paths in the bundle."""
+    """Replace the paths of a data set config by paths in this bundle, which may have been moved."""
     rows = []
     for row in dataset["datasets"]:
         moved = dict(row)

@@ -1,4 +1,4 @@
-"""Shards: tars of samples, shuffled by the seed because a reader takes them in their order. Writer and validator."""
+"""Shards: tars of samples, shuffled by the seed because readers keep their order. Writer and validator."""
 
 import io
 import json
@@ -69,7 +69,7 @@ def write_shards(plan: ExportPlan, make_files: MakeFiles, advance: Advance) -> N
 
 
 def _shards(plan: ExportPlan, split: str) -> Iterator[list[Sample]]:
-    """Yield the samples of each shard; its size is estimated by that of their sources."""
+    """Yield the samples of each shard, whose size is estimated from the sizes of the source files."""
     shard: list[Sample] = []
     size = 0
     for sample in plan.shuffled(split):
@@ -97,7 +97,7 @@ def _mark(samples: Sequence[Sample], make_files: MakeFiles) -> str:
 def _write_shard(
     plan: ExportPlan, samples: list[Sample], path: Path, make_files: MakeFiles, advance: Advance
 ) -> list[Sample]:
-    """Write a tar; give the samples that are in it."""
+    """Write a tar, and return the samples that are in it."""
     work = plan.options.out / _WORK
     lengths = write_audio_files(plan, samples, work, ".flac", advance)
     written = [sample for sample in samples if sample.name in lengths]
@@ -119,7 +119,7 @@ def _entry(name: str, size: int) -> tarfile.TarInfo:
 
 
 def _read_shards(path: Path) -> dict[str, Any]:
-    """Read what an earlier run wrote; where that cannot be read, every shard is written again."""
+    """Read the description of the existing shards; empty if it cannot be read, so that all shards are written again."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -135,7 +135,7 @@ def shards_of(folder: Path) -> list[Path]:
 def validate_shards(
     out: Path, result: CheckResult, max_samples: int | None, *, flat: bool = True
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Check every sample of every tar, and yield the place and JSON of those that have one.
+    """Check every sample of every tar; yield the location and the JSON of each sample that has a JSON.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Checks that the validators of all targets share: numbers, prompts, JSON, audio files, folders.
 
-They find what a trainer would skip without a message, clamp, or fail on. Functions that end in ``_faults`` yield one
-line for each fault, with its place.
+They find files and values that a trainer would silently skip, would clamp, or would fail on. Functions whose names end
+in ``_faults`` yield one line per fault, with its location.
 """
 
 import json
@@ -17,9 +17,9 @@ from mirkit.errors import AudioError
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import as_number, printable
 
-#: Suffixes of the audio files that the trainer's loader reads; it takes each of them for a song.
+#: Suffixes of the audio files that the trainer's loader reads; it treats each file as a song.
 LOADED_SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".aif", ".opus"})
-#: Suffixes of audio files that it skips without a message.
+#: Suffixes of audio files that the loader silently skips.
 SKIPPED_SUFFIXES = frozenset({".m4a", ".aac", ".aiff", ".wma", ".mp4", ".webm", ".ape", ".wv"})
 
 
@@ -34,11 +34,11 @@ class CheckResult:
     files : int
         Number of audio files, latents or rows that were checked.
     faults : list of str
-        What has to be repaired: a line for each, with the place.
+        One line per fault, with its location.
     notes : list of str
-        What is worth knowing though it is no fault.
+        Notes that are not faults.
     trainer : str
-        Result of the trainer's own code, or why it did not run; "" where the target has none.
+        Result of the check with the trainer's code, or why it did not run; "" if the target has no such check.
     """
 
     target: str
@@ -136,7 +136,7 @@ def text_faults(where: str, text: Any) -> Iterator[str]:
 
 
 def audio_faults(path: Path, where: str, max_samples: int | None) -> Iterator[str]:
-    """Yield what is wrong with an audio file, by its header.
+    """Yield the faults of an audio file that its header shows.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def audio_faults(path: Path, where: str, max_samples: int | None) -> Iterator[st
     where : str
         The file, for the messages.
     max_samples : int or None
-        Samples that the trainer takes; None for any number.
+        Largest number of samples that the trainer uses; None for no limit.
     """
     try:
         info = probe(path)

@@ -1,4 +1,4 @@
-"""What a page draws over time, made small: as many values as a wide screen has pixels, one byte each, in base64."""
+"""Encode the series that a page draws: about one value per pixel of a wide screen, as bytes in base64."""
 
 import base64
 import math
@@ -18,13 +18,13 @@ from mirkit.features.types import ANALYSIS_RATE
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 
-#: Values over time that a page keeps of a series: about the width of a screen, with a zoom of two in reserve.
+#: Most values of a series on a page: twice the width of a screen, so that a zoom of two shows detail.
 MAX_VALUES = 3000
-#: Columns of a waveform.
+#: Number of columns of a waveform.
 COLUMNS = 4800
-#: Ranges that are drawn (dBFS, LUFS).
+#: Ranges of the axes (dBFS, LUFS).
 BAND_DB, LOUDNESS_LUFS = (-80.0, 0.0), (-60.0, 0.0)
-#: Ranges that are drawn of the spectral shape: flux (dB), decimal logarithm of flatness, skewness.
+#: Ranges of the axes of the spectral shape: flux (dB), decimal logarithm of flatness, skewness.
 SHAPES = {"flux": (0.0, 6.0), "flatness": (-5.0, -0.3), "skewness": (-3.0, 3.0)}
 #: Most columns of chroma, and most values of the spectral shape.
 _MAX_CHROMA, _MAX_SHAPE = 2400, 1500
@@ -39,7 +39,7 @@ def downsample(rows: Array, most: int = MAX_VALUES) -> tuple[Array, int]:
     Parameters
     ----------
     rows : array, shape=(n, ...)
-        NaN is ignored; a group of NaN only is NaN.
+        NaN is ignored; a group that holds only NaN becomes NaN.
     most : int
 
     Returns
@@ -60,7 +60,7 @@ def downsample(rows: Array, most: int = MAX_VALUES) -> tuple[Array, int]:
 
 
 def quantize_base64(values: Array, low: float, high: float) -> str:
-    """Encode values as one byte each, row after row: 1 (``low``) to 255 (``high``), and 0 where they are unknown."""
+    """Encode values as one byte each, row after row: 1 (``low``) to 255 (``high``), and 0 for unknown ones."""
     with np.errstate(invalid="ignore"):
         scaled = 1 + np.rint(254 * np.clip((values - low) / (high - low), 0, 1))
     return to_base64(np.where(np.isfinite(scaled), scaled, 0).astype(np.uint8))
@@ -78,7 +78,7 @@ def waveform(path: Path, samples: int) -> npt.NDArray[np.int8]:
     ----------
     path : Path
     samples : int
-        Its length at 44.1 kHz, as far as it is known; it sets the width of a column.
+        Estimated length at 44.1 kHz, which sets the width of a column.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def _bands(arrays: Arrays) -> dict[str, Any] | None:
 
 
 def _loudness(arrays: Arrays) -> dict[str, Any] | None:
-    """Loudness of the 100 ms steps: momentary loudness, over 400 ms, would hide attacks."""
+    """Encode the loudness of each 100 ms; momentary loudness, over 400 ms, would smooth attacks."""
     sources = {}
     rate = loudness.HOPS_PER_SECOND
     for source in ("full_mix", *STEMS):

@@ -20,13 +20,13 @@ from mirkit.track import MIX, Track
 #: Bit rate of the copies (kbit/s): a track of three minutes with its stems takes 14 MB.
 BITRATE = 128
 _COPY = re.compile(rf"({'|'.join((MIX, *STEMS))})-[0-9a-f]{{8}}\.mp3")
-#: Folders of copies have the names of the pages, which end with a checksum.
+#: The folder of a track's copies has the name of its page, which ends with a checksum.
 _FOLDER = re.compile(r"(^|-)[0-9a-f]{8}$")
 _BLOCK = 1 << 16
 
 
 def links(track: Track, folder: Path) -> dict[str, str]:
-    """Link a track's own files from a folder; the links stay right where both are moved together.
+    """Return links from a folder to a track's own files; the links stay valid if both are moved together.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def links(track: Track, folder: Path) -> dict[str, str]:
 
 
 def copies(track: Track, page: Path) -> dict[str, str]:
-    """Encode copies that are missing or out of date, and link them from the track's page.
+    """Encode copies that are missing or out of date, and return links to them from the track's page.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def remove_others(out: Path, kept: set[str]) -> None:
 
 
 def address(path: Path, folder: Path) -> str:
-    """Link a file from a page in ``folder``: relative, or absolute where the file is on another drive."""
+    """Return a link from ``folder`` to a file: relative, or absolute if the file is on another drive."""
     try:
         return quote(Path(os.path.relpath(path, folder)).as_posix().encode("utf-8", "surrogateescape"))
     except ValueError:  # Windows: another drive
@@ -89,6 +89,6 @@ def address(path: Path, folder: Path) -> str:
 
 
 def _stereo(blocks: Iterator[FloatArray]) -> Iterator[FloatArray]:
-    """The first two channels: MP3 has no more."""
+    """Yield the first two channels, because MP3 has at most two."""
     for block in blocks:
         yield np.ascontiguousarray(block[:2])

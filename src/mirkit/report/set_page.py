@@ -14,7 +14,7 @@ from mirkit.report.encode import to_base64
 from mirkit.store import read_info, read_provenance
 from mirkit.track import Track
 
-#: Most tracks that the page draws and lists one by one; the statistics are over all of them.
+#: Most tracks that the page draws and lists individually; the statistics include all tracks.
 MAX_TRACKS = 20_000
 #: Characters of a text that the page shows.
 _MAX_TEXT = 280
@@ -32,7 +32,7 @@ def features_content(table: Table, result: Statistics, order: Sequence[Mapping[s
     result : Statistics
         Of the table.
     order : sequence of mapping
-        Name, page and title of each track that has a page.
+        Name, page and title of each track with a page.
     """
     statistics = as_json(result)["keys"]
     keys = []
@@ -55,7 +55,7 @@ def features_content(table: Table, result: Statistics, order: Sequence[Mapping[s
 
 
 def _rug(column: npt.NDArray[np.float64]) -> list[float]:
-    """The values themselves, where there are too few for a histogram."""
+    """Return the values themselves if there are too few for a histogram."""
     values = column[np.isfinite(column)]
     return [_rounded(value) for value in np.sort(values).tolist()] if len(column) <= _MAX_RUG else []
 
@@ -63,7 +63,7 @@ def _rug(column: npt.NDArray[np.float64]) -> list[float]:
 def set_content(
     table: Table, result: Statistics, tracks: Mapping[str, Track], pages: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Collect what the data set's page shows beside the distributions.
+    """Collect the content of the data set's page, without the distributions.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def set_content(
 
 
 def _row(name: str, track: Track) -> dict[str, Any]:
-    """Title, metadata and failures of a track; of a damaged one only its name."""
+    """Return title, metadata and failures of a track; only the name of a damaged one."""
     try:
         info, provenance = read_info(track.info), read_provenance(track.provenance)
     except InfoError:

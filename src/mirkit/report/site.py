@@ -31,9 +31,9 @@ from mirkit.track.names import base_of, kind_beside
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-#: Name of the folder that is made in a data set; commands do not look for tracks in it.
+#: Name of the report's folder in a data set; commands do not search it for tracks.
 FOLDER = "mirkit-report"
-#: The start of a track's page has a hash of what it was made from.
+#: The start of a track's page, which holds a hash of its inputs.
 _STAMP = re.compile(rb'<meta name="mirkit-stamp" content="(\w*)">')
 #: The start of the data set's page, and of the style sheet and the scripts.
 _INDEX = b'<meta name="generator" content="mirkit report">'
@@ -54,11 +54,11 @@ class PageJob:
     file : Path
         File of the page.
     stamp : str
-        Hash of what the page is made from.
+        Hash of the page's inputs.
     with_audio : bool
         Whether audio is copied into the report.
     overwrite : bool
-        Whether a file that is no page of a report may be replaced.
+        Whether a file that is not a page of a report may be replaced.
     """
 
     track: Track
@@ -76,7 +76,7 @@ class ReportPlan:
     Attributes
     ----------
     root : Path
-        Folder of tracks, or track, that it is about.
+        The folder of tracks, or the track, that the report describes.
     out : Path
         Folder of the report.
     tracks : dict
@@ -100,7 +100,7 @@ class ReportPlan:
     overwrite: bool = False
 
     def files(self) -> Iterator[Output]:
-        """Yield the files that do not belong to one track; each recognizes a file of an earlier report."""
+        """Yield the files that all tracks share; each can recognize its counterpart of an earlier report."""
         for name in ASSETS:
             yield Output(self.out / "assets" / name, begins_with(_MARK), self.overwrite)
         for name in DATA:
@@ -130,7 +130,7 @@ def plan_report(
     with_audio : bool
         Copy the audio into the report, as MP3.
     overwrite : bool
-        Write all pages again, and replace files in the way that are not of a report.
+        Write all pages again, and replace existing files that are not part of a report.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def plan_report(
         There is no track.
     SettingsError
         The settings file is wrong, the report's folder holds tracks or other files that it would overwrite, or audio
-        would be copied to where it would be taken for tracks.
+        copies would be in a place where commands would find them as tracks.
     """
     root = Path(os.path.abspath(root))
     base = root if root.is_dir() else root.parent
@@ -181,7 +181,7 @@ def _holds(folder: Path, track: Track) -> bool:
 
 
 def _output(page: PageJob) -> Output:
-    """The file of a page. One that was damaged is replaced where the rest of the folder is a report."""
+    """Return the output file of a page. A damaged page is replaced if the folder is a report."""
     return Output(
         page.file,
         lambda file: _stamp_of(file) is not None or _is_index(page.file.parents[1] / "index.html"),
@@ -269,7 +269,7 @@ def _write_set(report: ReportPlan, failed: dict[str, list[str]]) -> None:
 
 def render(template: str, **values: Any) -> bytes:
     """Fill a template of ``templates``; every value is escaped for HTML."""
-    # A name may hold bytes that are not UTF-8: they are shown as escapes.
+    # Bytes of a name that are not UTF-8 are shown as escapes.
     return _environment().get_template(template).render(**values).encode("utf-8", "backslashreplace")
 
 
@@ -279,7 +279,7 @@ def _environment() -> "Environment":
     from markupsafe import Markup
 
     def as_data(value: Any) -> Markup:
-        """Encode JSON for a script element: nothing in it can end the element."""
+        """Encode JSON for a script element, with characters escaped that could end the element."""
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
         return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
@@ -295,7 +295,7 @@ def _environment() -> "Environment":
 
 
 def script(name: str, value: Any) -> bytes:
-    """Encode data as a script that sets a variable: a page that is opened from the disk may read no other file."""
+    """Encode data as a script that sets a variable, because a page opened from the disk may read no other files."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return _start(name) + f"{text};\n".encode()
 
@@ -318,7 +318,7 @@ def _file_name(name: str, track: Track) -> str:
 
 
 def _stamp(track: Track, name: str, with_audio: bool, loose_files: "_LooseFiles") -> str:
-    """Hash of what a page is made from: names and stamps of the track's files, and the code of the page."""
+    """Hash of a page's inputs: names and file attributes of the track's files, and the code of the page."""
     inputs = [name, __version__, str(with_audio), _version()]
     try:
         if track.loose:
@@ -371,7 +371,7 @@ def _version() -> str:
 
 
 def _stamp_of(file: Path) -> str | None:
-    """The stamp in a page; None where the file is no page of a report."""
+    """Read the stamp of a page; None if the file is not a page of a report."""
     try:
         match = _STAMP.search(head(file))
     except (OSError, InfoError):

@@ -22,7 +22,7 @@ from mirkit.store import (
 from mirkit.track import Track
 from mirkit.track.clip import clip_folders, cut_in
 
-#: Metadata in the order in which a page lists it, with its labels.
+#: Metadata in the order of the page, with their labels.
 METADATA = (
     ("tags", "Tags"),
     ("key", "Key"),
@@ -54,7 +54,7 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
     Returns
     -------
     page : dict
-        ``data`` is for the script, the rest for the template.
+        ``data`` is for the script, all other entries are for the template.
     problems : list of str
         A line for each file that could not be read; the page lacks its content.
 
@@ -185,7 +185,7 @@ def notes(path: Path) -> list[tuple[float, int, int]]:
 
 
 def _chips(info: Mapping[str, Any], metadata: Mapping[str, Any], duration: float | None) -> list[tuple[str, str]]:
-    """Label and value of what stands at the top of the page."""
+    """Labels and values at the top of the page."""
     chips = [("tempo", f"{bpm:.1f} BPM" if (bpm := as_number(info.get("bpm"))) else "no steady tempo")]
     if metadata.get("key") in PITCH_CLASSES:
         chips.append(("key", f"{metadata['key']} {metadata.get('mode') or ''}".strip()))

@@ -1,4 +1,4 @@
-"""The commands. Each returns its exit status; errors travel up as MirkitError."""
+"""The commands. Each returns its exit status, and raises MirkitError on an error."""
 
 import argparse
 
@@ -10,7 +10,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Run the parsed command."""
     from mirkit.cli.commands import models
 
-    if arguments.command == "doctor":  # works where NumPy is missing
+    if arguments.command == "doctor":  # it must run without NumPy
         return models.doctor(arguments)
     from mirkit.cli.commands import dataset, export, organize, track
     from mirkit.store.compiled import use_compiled

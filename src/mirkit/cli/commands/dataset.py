@@ -1,4 +1,4 @@
-"""Commands on what was measured: what tracks have and lack, statistics, windows; and which tracks are left out."""
+"""Commands that read the results: windows, verify, stats, duplicates, split, report; and exclude and include."""
 
 import argparse
 import json
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates
     from mirkit.store.output import Output
 
-#: What reading the curves of a track and hashing them takes, for the time left.
+#: Estimated time to read and hash the feature series of a track, for the progress display.
 _READING_SECONDS = 0.02
-#: What the page of a track takes, most of it to decode the mix.
+#: Estimated time to write the page of a track; most of it is the decoding of the mix.
 _PAGE_SECONDS = 0.5
 
 
 def window(arguments: argparse.Namespace) -> int:
-    """The features of a part of a track, or of equal slices of it."""
+    """Print the features of one window of a track, or of consecutive windows of equal length."""
     from mirkit.windows import WindowAnalyzer
 
     windows = WindowAnalyzer.open(arguments.path)
@@ -36,7 +36,7 @@ def window(arguments: argparse.Namespace) -> int:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """What every track has and lacks."""
+    """Print which features of each track are known, missing or out of date."""
     from mirkit.dataset.verify import mixed_methods, verify_all
     from mirkit.errors import SettingsError
 
@@ -54,7 +54,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def stats(arguments: argparse.Namespace) -> int:
-    """What the numbers look like, and what a conditioner should be given."""
+    """Print the distribution of each feature, and the range that a conditioner should use."""
     from mirkit.dataset.statistics import as_json, statistics
     from mirkit.dataset.table import read_table
 
@@ -68,7 +68,7 @@ def stats(arguments: argparse.Namespace) -> int:
 
 
 def duplicates(arguments: argparse.Namespace) -> int:
-    """Which tracks are the same recording."""
+    """Print which tracks are the same recording."""
     _output(arguments)
     selection, same = _compared(arguments)
     _put(output.duplicates_json(selection, same), arguments, lambda: output.duplicates(selection, same, arguments.path))
@@ -76,7 +76,7 @@ def duplicates(arguments: argparse.Namespace) -> int:
 
 
 def split(arguments: argparse.Namespace) -> int:
-    """Training and validation tracks without leaks."""
+    """Split the tracks into training and validation, with related tracks on the same side."""
     from mirkit.dataset.split import split_tracks
 
     _output(arguments)
@@ -91,7 +91,7 @@ def split(arguments: argparse.Namespace) -> int:
 
 
 def _compared(arguments: argparse.Namespace) -> "tuple[output.TrackSelection, Duplicates]":
-    """The tracks below a folder that are not left out, and which of them are the same."""
+    """Return the tracks of a folder that are not excluded, and the duplicates among them."""
     from mirkit.dataset.duplicates.find import find_duplicates
 
     selection = output.TrackSelection.below(Path(arguments.path))
@@ -102,7 +102,7 @@ def _compared(arguments: argparse.Namespace) -> "tuple[output.TrackSelection, Du
 
 
 def _output(arguments: argparse.Namespace) -> "Output | None":
-    """The file that ``--output`` names, if it may be written: asked before any work is done."""
+    """Return the file that ``--output`` names; an error if it may not be written, before any work is done."""
     from mirkit.store.output import Output, made_by
 
     if not arguments.output:
@@ -126,7 +126,7 @@ def _put(result: dict[str, Any], arguments: argparse.Namespace, print_it: Callab
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """A folder of pages about a data set."""
+    """Write a report: a folder of web pages about a data set."""
     from mirkit import engines
     from mirkit import report as pages
     from mirkit.store import printable
@@ -158,7 +158,7 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def exclude(arguments: argparse.Namespace) -> int:
-    """Leave tracks out of everything."""
+    """Exclude tracks from all commands."""
     from mirkit.dataset.exclusion import exclude
 
     names = [exclude(Path(path), arguments.reason) for path in arguments.tracks]
@@ -167,7 +167,7 @@ def exclude(arguments: argparse.Namespace) -> int:
 
 
 def include(arguments: argparse.Namespace) -> int:
-    """Take tracks back in."""
+    """Include tracks again that were excluded."""
     from mirkit.dataset.exclusion import include
 
     _print_names(dict.fromkeys(map(include, map(Path, arguments.tracks)), ""), "included", arguments)

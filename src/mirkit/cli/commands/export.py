@@ -1,4 +1,4 @@
-"""``mirkit export``: bundles for trainers, and their check."""
+"""The command ``mirkit export``: write a bundle for a trainer, or check one."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """Export a data set, check what was exported, or both."""
+    """Export a data set, check an exported bundle, or both."""
     quiet = arguments.quiet or arguments.json
     result: dict[str, Any] = {}
     failed = False
@@ -43,7 +43,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def _trainer_python(arguments: argparse.Namespace) -> Path | None:
-    """The interpreter of ``--trainer-python``, before anything is written."""
+    """Return the interpreter of ``--trainer-python``; an error is reported before anything is written."""
     if arguments.trainer_python is None:
         return None
     from mirkit.errors import SettingsError

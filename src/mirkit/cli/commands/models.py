@@ -63,7 +63,7 @@ def models(arguments: argparse.Namespace) -> int:
 
 
 def _cite(arguments: argparse.Namespace) -> int:
-    """Print BibTeX of a backend or of the backend of a model; of all without a name."""
+    """Print the BibTeX entries of a backend, or of the backend of a model; without a name, those of all backends."""
     from mirkit.errors import SettingsError
     from mirkit.models import registry
 
@@ -103,7 +103,7 @@ def _list_models(arguments: argparse.Namespace) -> int:
 
 
 def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
-    """Check every file on this machine; a model that is named must be there."""
+    """Check the weights on this machine; it is a failure if a model that was named is not installed."""
     from mirkit.models import weights
     from mirkit.models.cache_paths import cache
 
@@ -177,7 +177,7 @@ def on_a_terminal() -> bool:
 
 
 def ask_to_fetch(offers: "Sequence[tuple[Backend, Model]]") -> bool:
-    """Ask once whether the weights of these methods may be fetched; an empty answer, or the end of input, is a no."""
+    """Ask once whether the weights of these methods may be fetched; an empty answer or the end of input means no."""
     from mirkit.models.cache_paths import missing
     from mirkit.models.messages import megabytes
 
@@ -189,7 +189,7 @@ def ask_to_fetch(offers: "Sequence[tuple[Backend, Model]]") -> bool:
             note(f"      {row.gain}")
     print("Download them now? [y/N] ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline()
-    if not answer.endswith("\n"):  # the end of input leaves the cursor behind the question
+    if not answer.endswith("\n"):  # at the end of input, the cursor is still on the line of the question
         print(file=sys.stderr)
     return answer.strip().lower() in ("y", "yes")
 
@@ -203,7 +203,7 @@ def print_license(model: "Model") -> None:
 
 
 def health() -> dict[str, Any]:
-    """Versions, backends and the reasons against others; ``ok`` if everything required is installed."""
+    """Collect versions, and for each task the backend used and why others are not; ``ok`` if mirkit can run."""
     packages = {name: _version(name) for name in _REQUIRED}
     problem = ""
     left_out: tuple[str, ...] = ()
@@ -234,7 +234,7 @@ def health() -> dict[str, Any]:
 
 
 def _methods() -> dict[str, Any]:
-    """The backend of each task, with the reasons against the others."""
+    """Return the backend of each task, and why each of the others is not used."""
     from mirkit import models as backends
 
     return {
@@ -249,7 +249,7 @@ def _methods() -> dict[str, Any]:
 
 
 def model_rows() -> list[dict[str, Any]]:
-    """One row a model, and one for each backend without published weights: state, size in bytes, licenses."""
+    """Return one row per model, and one per backend without published weights: state, size in bytes, licenses."""
     from mirkit.models import registry
 
     rows = []
@@ -296,7 +296,7 @@ def _print_health(report: dict[str, Any]) -> None:
     for name, version in report["optional"].items():
         print(f"  {name:<12} {version or 'not installed'}")
     if report["problem"]:
-        print(f"FAILED {report['problem']}", file=sys.stderr)  # not by `note`, which needs NumPy
+        print(f"FAILED {report['problem']}", file=sys.stderr)  # not with `note`, which needs NumPy
     for line in report["left out"]:
         print(f"note   {line}", file=sys.stderr)
     print("methods")

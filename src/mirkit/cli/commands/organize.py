@@ -25,12 +25,12 @@ _ANSWERS: dict[str, Choice] = {
     "l": "off",
     "": "off",
 }
-#: After so many invalid answers the files are left.
+#: After this many invalid answers, the files stay where they are.
 _ATTEMPTS = 3
 
 
 def organize(arguments: argparse.Namespace) -> int:
-    """Put loose files into track folders, or take that back."""
+    """Move loose files into track folders, or undo that."""
     from mirkit import organize as organizer
 
     path = Path(arguments.path)
@@ -56,7 +56,7 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
     Returns
     -------
     path : Path
-        What the run is to work on: another folder where ``path`` was one loose file.
+        The path that the run works on: the new track folder if ``path`` was a loose file that was moved.
     failed : bool
         Whether a file could not be moved or copied. It then stays where it is.
     """
@@ -67,7 +67,7 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
         return path, False
     if path.is_dir():
         loose = loose_files(path)
-    else:  # a single file stays, unless the option asks for a folder
+    else:  # a single file is moved only if the option requires it
         loose = [path] if choice in ("move", "copy") and Track.at(path).loose else []
     if not loose:
         return path, False
@@ -120,7 +120,7 @@ def _planned(path: Path) -> "list[Move]":
 
 
 def _left(path: Path, count: int, *, quiet: bool) -> Choice:
-    """Without a terminal nobody can be asked: the files stay where they are."""
+    """Report that the files stay where they are, because there is no terminal for a question."""
     if not quiet:
         note(
             f"note   {_count(count)} stay where they are, with results beside them; "
@@ -151,7 +151,7 @@ def _ask(path: Path, loose: Sequence[Path]) -> Choice:
         try:
             line = sys.stdin.readline()
         finally:
-            if not line:  # the end of input, or Ctrl-C, leaves the cursor behind the question
+            if not line:  # at the end of input or Ctrl-C, the cursor is still on the line of the question
                 print(file=sys.stderr)
         if not line:
             return "off"

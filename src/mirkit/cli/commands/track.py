@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run_stages(command: Command, arguments: argparse.Namespace) -> int:
-    """Run stages on one track or on many."""
+    """Run stages on one track or on all tracks of a folder."""
     if command.name == "run" and is_url(arguments.path) and arguments.organize in ("move", "copy"):
         raise SettingsError(f"--organize {arguments.organize}: files on object storage stay where they are")
     with resolve_location(arguments.path, to="work") as location:
@@ -58,7 +58,7 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
         if arguments.json:
             print(json.dumps(output.plan_json(plan, workers(plan, request)), indent=2))
         return 0
-    if arguments.json and not arguments.quiet:  # otherwise the plan has the license
+    if arguments.json and not arguments.quiet:  # otherwise the printed plan includes the license
         for model in plan.downloads if plan.todo else ():
             models.print_license(model)
     with downloading(shown=not quiet) as fetched:
@@ -76,7 +76,7 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
                 summary.add(outcome)
                 output.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
                 advance(outcome.track)
-    finally:  # also when it is interrupted
+    finally:  # also after an interruption
         seconds = time.perf_counter() - started
         if arguments.json:
             print(json.dumps(output.summary_json(summary, seconds), indent=2))
@@ -104,7 +104,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """Make the demo set, run everything on it, verify, compare with the truth."""
+    """Write the demo set, run all stages on it, verify it, and compare the results with the truth."""
     from mirkit.cli.commands import execute
     from mirkit.demo_dataset import compare, write_demo
 
@@ -125,7 +125,7 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def build_request(command: Command, arguments: argparse.Namespace, path: Path, url: str = "") -> "RunRequest":
-    """What a command asks for, of the tracks at a path, which may stand for those at a URL.
+    """Build the request of a command. ``path`` is local; for a remote data set, ``url`` is its address.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def build_request(command: Command, arguments: argparse.Namespace, path: Path, u
     values = setting_overrides(arguments)
     fixed = dict(command.fixed) | backend_choices(getattr(arguments, "backend", []))
     for setting, task in (("rhythm.model", "beats"), ("drums.model", "drums")):
-        if setting in values:  # a model that is named is used, and therefore its backend
+        if setting in values:  # an option that names a model also selects its backend
             fixed.setdefault(task, _owner(task, values[setting]))
     if "separate" in command.stages:
         fixed |= _separation(arguments.separation, values)
@@ -179,13 +179,13 @@ def _address(arguments: argparse.Namespace) -> str | None:
 
 
 def _replaces(arguments: argparse.Namespace) -> frozenset[str]:
-    """Stages that may take the place of the user's own files."""
+    """Stages that may replace the user's own files."""
     options = {"separate": "replace_stems", "drums": "replace_midi"}
     return frozenset(stage for stage, option in options.items() if getattr(arguments, option, False))
 
 
 def _separation(method: str | None, values: dict[str, Any]) -> dict[str, str]:
-    """Method that ``--separation`` names, or to which ``--model`` belongs; ``embedded`` is no model's name."""
+    """Backend that ``--separation`` names, or to which the ``--model`` belongs; ``embedded`` is not a model."""
     model = values.get("separation.model")
     if model == "embedded":
         del values["separation.model"]
@@ -215,7 +215,7 @@ def setting_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def midi_copy(arguments: argparse.Namespace) -> "Output | None":
-    """Where a copy of the MIDI file is wanted, if it may be written there: asked before any work is done."""
+    """Return the file for the copy of the MIDI file; an error if it may not be written, before any work is done."""
     from mirkit.store.midi import is_our_midi
     from mirkit.store.output import Output
 
@@ -225,7 +225,7 @@ def midi_copy(arguments: argparse.Namespace) -> "Output | None":
 
 
 def write_midi_copy(plan: "RunPlan", output: "Output") -> None:
-    """Put a copy of the MIDI file of a plan's one track where the user wants it."""
+    """Copy the MIDI file of the only track of a plan to the path that the user chose."""
     from mirkit.stages.selection import midi_path
 
     for track in plan.tracks:

@@ -1,6 +1,6 @@
-"""What commands print. Results go to standard output, failures and notes to standard error.
+"""Printing: results go to standard output, failures and notes to standard error.
 
-This module imports nothing but the standard library: ``mirkit doctor`` must work where a package is missing.
+This module imports only the standard library, because ``mirkit doctor`` must work without some packages.
 """
 
 import logging
@@ -18,7 +18,7 @@ def note(text: str) -> None:
 
 
 def failure(text: str) -> None:
-    """Print a line on what failed."""
+    """Print one line about a failure."""
     note(f"FAILED {text}")
 
 
@@ -40,7 +40,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A duration in the unit that suits it."""
+    """Format a duration in seconds, minutes or hours, depending on its length."""
     if seconds < 90:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -48,7 +48,7 @@ def clock(seconds: float) -> str:
 
 
 class _TerminalHandler(logging.Handler):
-    """Prints a message as a note, with the characters escaped that a terminal could misunderstand."""
+    """Prints log messages as notes, and escapes control characters."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one message."""

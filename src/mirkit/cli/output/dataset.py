@@ -1,4 +1,4 @@
-"""What is printed of a data set: its verification, windows, statistics, duplicates, splits and moved files."""
+"""Print results about a data set: verification, windows, statistics, duplicates, splits and moved files."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from mirkit.organize import MoveReport
     from mirkit.windows import Slices, WindowFeatures
 
-#: Variance inflation factor above which a key is nearly determined by the others.
+#: Variance inflation factor above which a feature is nearly determined by the others.
 _REDUNDANT = 10.0
 _MOST_LINES = 12
-#: With fewer tracks, the percentiles 0.5 and 99.5 are the extremes.
+#: With fewer tracks, the percentiles 0.5 and 99.5 equal the minimum and maximum.
 _FEW = 200
 
 
@@ -41,12 +41,12 @@ _FEW = 200
 _LARGE = 0.5
 
 
-#: Files and folders that a run makes in the root of a data set.
+#: Files and folders that a run creates in the root of a data set.
 _OF_THE_SET = ("mirkit.toml", ".mirkit", "mirkit-report", CROPS)
 
 
 def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
-    """A line for each track, then the totals."""
+    """Print one line per track, then the totals."""
     from mirkit.dataset.verify import stages_of
     from mirkit.store import printable
 
@@ -93,7 +93,7 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
 
 
 def _contradictions(reports: Sequence[TrackReport]) -> None:
-    """How often texts contradict the measurements."""
+    """Print how often texts contradict the measurements."""
     from mirkit.dataset.facts import contradictions
 
     totals = contradictions(report.texts for report in reports)
@@ -114,7 +114,7 @@ def verify_json(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]]
 
 
 def window(result: WindowFeatures, arguments: Namespace) -> None:
-    """The values of a window, and the reasons for unknown ones."""
+    """Print the values of a window, and why unknown values are unknown."""
     if arguments.json:
         print(json.dumps(asdict(result), indent=2))
         return
@@ -123,7 +123,7 @@ def window(result: WindowFeatures, arguments: Namespace) -> None:
 
 
 def slices(result: Slices, arguments: Namespace) -> None:
-    """The values of equal slices: one line per key."""
+    """Print the values of consecutive windows: one line per feature."""
     if arguments.json:
         print(json.dumps(asdict(result), indent=2))
         return
@@ -136,12 +136,12 @@ def slices(result: Slices, arguments: Namespace) -> None:
 
 
 def unmeasured(count: int, tracks: int, path: str) -> str:
-    """The number of tracks that have not been measured, and the command that measures them."""
+    """Return a sentence with the number of tracks that have not been measured, and the command that measures them."""
     return f'{count} of {tracks} tracks have not been measured; measure them with: mirkit extract "{path}"'
 
 
 def statistics(result: Statistics, path: str) -> None:
-    """One line per key, then what concerns the whole data set."""
+    """Print one line per feature, then notes on the whole data set."""
     from mirkit.store import printable
 
     head = ("key", "coverage", "P0.5", "median", "P99.5", "outside", "min_val", "max_val", "")
@@ -222,7 +222,7 @@ class TrackSelection:
 
     @classmethod
     def below(cls, path: Path) -> TrackSelection:
-        """List them. Raises MissingInput where there is none."""
+        """List the tracks of a folder; raises MissingInput if there is none."""
         problems: list[str] = []
         listed = list(iter_tracks(path, problems))
         kept = [member for member in listed if not member.excluded]
@@ -233,7 +233,7 @@ class TrackSelection:
 
 
 def duplicates(selection: TrackSelection, same: Duplicates, path: str) -> None:
-    """A table of pairs, then what could not be compared."""
+    """Print a table of pairs, then the tracks that could not be compared."""
     rows = [
         (printable(selection.names[pair.first]), printable(selection.names[pair.second]), *_cells(pair))
         for pair in same.pairs
@@ -247,7 +247,7 @@ def duplicates(selection: TrackSelection, same: Duplicates, path: str) -> None:
 
 
 def split(selection: TrackSelection, same: Duplicates, result: Split, path: str) -> None:
-    """The validation tracks, a note on large groups, the counts."""
+    """Print the validation tracks, a note on large groups, and the counts."""
     for name in result.val[:_MOST_LINES]:
         print(f"val      {printable(name)}")
     if len(result.val) > _MOST_LINES:
@@ -295,7 +295,7 @@ def split_json(selection: TrackSelection, same: Duplicates, result: Split) -> di
 
 
 def _left(selection: TrackSelection, same: Duplicates, path: str) -> None:
-    """Tracks that were not compared, with the reasons."""
+    """Print the tracks that were not compared, with the reasons."""
     for number, why in list(same.not_compared.items())[:_MOST_LINES]:
         print(f"skipped  {printable(selection.names[number])}: not compared: {why}")
     if len(same.not_compared) > _MOST_LINES:
@@ -337,7 +337,7 @@ def _numbers(pair: Pair) -> dict[str, Any]:
 
 
 def organized(report: MoveReport, arguments: Namespace) -> None:
-    """Which file went where."""
+    """Print which file was moved or copied to which path."""
     for line in report.failures:
         failure(line)
     if arguments.json:
@@ -368,7 +368,7 @@ def _below(path: Path, root: Path) -> str:
 
 
 def left(report: MoveReport, root: Path) -> None:
-    """Print the results that an undo leaves, by folder and kind, and the commands that remove them."""
+    """Print which results remain after an undo, by folder and kind, and the commands that remove them."""
     for path in report.brought:
         print(f"beside its original, not made by mirkit: {printable(path)}")
     if report.results:
@@ -394,7 +394,7 @@ def _kind(name: str) -> str:
 
 
 def _remove(folder: Path, names: Iterable[str]) -> str:
-    """The command that removes these files of a folder and no other."""
+    """Return a shell command that removes exactly these files of a folder."""
     place = str(folder)
     if sys.platform == "win32":
         return "del " + " ".join(f'"{place}{os.sep}{pattern}"' for pattern in _patterns(folder, names))
@@ -405,7 +405,7 @@ def _remove(folder: Path, names: Iterable[str]) -> str:
 
 
 def _patterns(folder: Path, names: Iterable[str]) -> Iterator[str]:
-    """Patterns that match these files and no other of the folder; names where a pattern would match more."""
+    """Yield patterns that match exactly these files of the folder; names where a pattern would match more files."""
     there = [name for name in os.listdir(folder) if not name.startswith(".")]
     endings: dict[str, set[str]] = defaultdict(set)
     for name in names:

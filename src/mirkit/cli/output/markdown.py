@@ -1,4 +1,4 @@
-"""Parts of the documentation that are printed from declarations: tests compare the pages with them.
+"""Tables of the documentation, generated from the declarations; tests compare the pages with them.
 
 ``python -m mirkit.cli.output.markdown`` prints the tables of settings and export options.
 """
@@ -12,7 +12,7 @@ from mirkit.settings import SETTINGS, Kind
 
 
 def features_page() -> str:
-    """The page of every key, stage and method as Markdown."""
+    """Return the Markdown page of all features, stages and methods."""
     lines = [
         "# Features",
         "",
@@ -44,7 +44,7 @@ def features_page() -> str:
 
 
 def settings_table() -> str:
-    """The table of all settings, for the manual."""
+    """Return the table of all settings, for the manual."""
     lines = [
         "| setting | default | meaning | in a data set | environment | option |",
         "|---|---|---|---|---|---|",
@@ -65,7 +65,7 @@ def settings_table() -> str:
 
 
 def export_table() -> str:
-    """The table of the options of ``mirkit export``, for the page of exports."""
+    """Return the table of the options of ``mirkit export``, for the page on exports."""
     lines = ["| option | default | meaning |", "|---|---|---|"]
     lines += [
         f"| `{row.option}` | {_code(row.default_text)} | {_cell(row.help)} |".replace("|  |", "| |")
@@ -89,7 +89,7 @@ def _range(row: FeatureSpec) -> str:
 
 
 def _short(keys: tuple[str, ...]) -> list[str]:
-    """Name the chroma keys once."""
+    """Shorten a list of features: the twelve chroma features become one entry."""
     if len(keys) == 12 and feature(keys[0]).name == "chroma_0":
         return ["chroma_0 ... chroma_11"]
     return list(keys)

@@ -1,4 +1,4 @@
-"""What is printed of a plan, of a run and of its state."""
+"""Print a plan, the outcome of a run, and its state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def plan(plan: RunPlan, workers: int, url: str = "") -> None:
-    """Tracks, methods, results that are up to date, time and disk space; ``url`` is that of a remote data set."""
+    """Print tracks, methods, up-to-date results, time and disk space; ``url`` is that of a remote data set."""
     captions = plan.captions
     methods = ", ".join(f"{job} {name or 'none'}" for job, name in plan.backends.items())
     print(f"tracks   {len(plan.tracks)} in {printable(url or plan.root)}")
@@ -37,7 +37,7 @@ def plan(plan: RunPlan, workers: int, url: str = "") -> None:
 
 
 def _tracks(plan: RunPlan, workers: int, url: str) -> None:
-    """The tracks that workers will process."""
+    """Print the tracks that workers will process."""
     from mirkit.models.messages import megabytes
 
     idle = len(plan.tracks) - len(plan.waiting)
@@ -50,7 +50,7 @@ def _tracks(plan: RunPlan, workers: int, url: str) -> None:
         print(f"yours    {line}")
     for why, count in _reasons(plan).most_common(8):
         print(f"         {count} x {printable(why)}")
-    if plan.todo and url:  # the duration is known only after the copy
+    if plan.todo and url:  # the duration is known only after the download
         print(f"needs    {workers} workers")
     elif plan.todo:
         disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
@@ -58,7 +58,7 @@ def _tracks(plan: RunPlan, workers: int, url: str) -> None:
 
 
 def _model(captions: CaptionPlan) -> None:
-    """The model that writes captions, and the host that audio is sent to."""
+    """Print the model that writes captions, and the host that the audio is sent to."""
     captioner = captions.captioner
     print(f"model    {captioner.model} by {captioner.backend} (license: {captioner.license})")
     if captioner.address and captions.todo:
@@ -67,7 +67,7 @@ def _model(captions: CaptionPlan) -> None:
 
 
 def _captions(captions: CaptionPlan) -> None:
-    """Captions that will be asked for, and how long that takes."""
+    """Print the number of captions that the model will write, and the estimated time."""
     audio = f", {captions.audio_seconds / 60:.1f} min of audio to encode" if captions.prompts else ""
     print(f"to do    {captions.prompts} texts for {len(captions.todo)} tracks{audio}; {captions.stored} texts exist")
     for why, count in captions.reasons.most_common():
@@ -81,7 +81,7 @@ def _captions(captions: CaptionPlan) -> None:
 
 
 def _own(plan: RunPlan) -> list[str]:
-    """What happens to stems and MIDI files of the user that a stage would make."""
+    """Return lines on the user's own stems and MIDI files: whether a stage keeps or replaces them."""
     kinds = {"separate": ("stems", "--replace-stems"), "drums": ("drum MIDI", "--replace-midi")}
     lines = []
     for stage, (what, option) in kinds.items():
@@ -93,7 +93,7 @@ def _own(plan: RunPlan) -> list[str]:
 
 
 def _reasons(plan: RunPlan) -> Counter[str]:
-    """Each reason with its stages, counted over the tracks."""
+    """Count the tracks for each reason and its stages."""
     counts: Counter[str] = Counter()
     for stages in plan.todo.values():
         by_reason: dict[str, list[str]] = {}
@@ -135,7 +135,7 @@ def _captions_as_json(captions: CaptionPlan) -> dict[str, Any]:
 
 
 def outcome(outcome: TrackOutcome, *, verbose: bool, quiet: bool) -> None:
-    """One track: its failures; its notes unless quiet; a line for success when verbose."""
+    """Print the outcome of one track: failures; notes unless quiet; with --verbose a line for success."""
     from mirkit.store import printable
 
     for where, why in outcome.failures.items():
@@ -149,13 +149,13 @@ def outcome(outcome: TrackOutcome, *, verbose: bool, quiet: bool) -> None:
 
 
 def failed_line(track: str, where: str, why: str) -> None:
-    """A failure of a stage, or of the whole track where that is ``track``."""
+    """Return the line for a failed stage, or for the whole track if ``where`` is ``track``."""
     failure(f"{track}: {why}" if where == "track" else f"{track}: {where}: {why}")
 
 
 @dataclass
 class RunSummary:
-    """Counts of a run and the names of failed tracks; for ``--json`` all outcomes, of which there may be 100,000."""
+    """Counts of a run and the names of the failed tracks; all outcomes are kept only for ``--json``, to save memory."""
 
     idle: int
     keep_all: bool
@@ -166,21 +166,21 @@ class RunSummary:
 
     @property
     def tracks(self) -> list[dict[str, Any]]:
-        """The outcomes, one entry a track, where all of them are kept."""
+        """The outcomes, one entry per track, if they are kept."""
         return list(self._entries.values())
 
     @property
     def done(self) -> int:
-        """Number of tracks of which nothing failed."""
+        """Number of tracks without a failure."""
         return sum(self._ok.values())
 
     @property
     def failed(self) -> list[str]:
-        """Tracks of which something failed."""
+        """Tracks with a failure."""
         return [track for track, ok in self._ok.items() if not ok]
 
     def add(self, outcome: TrackOutcome) -> None:
-        """Add an outcome; a track that is measured and then described has two."""
+        """Add an outcome; a track that is measured and then captioned has two."""
         self._ok[outcome.track] = self._ok.get(outcome.track, True) and outcome.ok
         self.sound += outcome.duration
         self.clips += outcome.clips
@@ -191,7 +191,7 @@ class RunSummary:
 
 
 def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Two outcomes of a track as one entry."""
+    """Merge two outcomes of a track into one entry."""
     joined = {name: (*first[name], *second[name]) for name in ("done", "skipped", "notes")}
     joined |= {name: first[name] | second[name] for name in ("failures", "seconds")}
     joined |= {name: max(first[name], second[name]) for name in ("duration", "clips")}
@@ -199,7 +199,7 @@ def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(tally: RunSummary, seconds: float, *, quiet: bool) -> None:
-    """Counts, time and speed, then the names of the failed tracks."""
+    """Print counts, time and speed, then the names of the failed tracks."""
     if not quiet:
         speed = f", {tally.sound / seconds:.0f} x real time" if tally.sound and seconds else ""
         cut = f", {tally.clips} clips" if tally.clips else ""
@@ -211,7 +211,7 @@ def summary(tally: RunSummary, seconds: float, *, quiet: bool) -> None:
 
 
 def next_steps(path: Path) -> None:
-    """Commands that follow a run."""
+    """Print the commands that a user may run next."""
     from mirkit.store import printable
 
     print(f'next     mirkit verify "{printable(path)}"; mirkit report "{printable(path)}"')
@@ -224,19 +224,19 @@ def summary_json(tally: RunSummary, seconds: float) -> dict[str, Any]:
 
 
 def comparison(rows: Sequence[Any]) -> None:
-    """The true values of the demo set beside the measured ones."""
+    """Print a table of the true and the measured values of the demo set."""
     table(
         ("track", "what", "truth", "measured", ""),
         [(row.track, row.what, row.truth, row.measured, "ok" if row.agrees else "differs") for row in rows],
     )
 
 
-#: Reasons and tracks that are listed; ``--verbose`` and ``--json`` list all.
+#: At most this many reasons and tracks are listed; ``--verbose`` and ``--json`` list all.
 _LISTED = 20
 
 
 def status(state: Status, *, verbose: bool) -> None:
-    """The runs of a data set, then what failed."""
+    """Print the runs of a data set, then the failures."""
     for run in state.runs:
         _run(run)
     _failures(state, len(state.failures) if verbose else _LISTED)

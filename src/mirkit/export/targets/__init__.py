@@ -1,4 +1,4 @@
-"""What can be exported to: one module for each trainer or format, its writer and its validator side by side."""
+"""The export targets: one module for each trainer or format, with its writer and its validator."""
 
 from functools import cache
 

@@ -25,7 +25,7 @@ from mirkit.store import as_error, atomic_file, atomic_write, printable
 
 #: The data set card.
 CARD = "README.md"
-#: Our split -> its name on the Hub.
+#: Name of a split -> its name on the Hugging Face Hub.
 _SPLITS = {TRAIN: "train", VAL: "validation"}
 
 
@@ -61,7 +61,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
 
 
 def _is_edited(out: Path, text: bytes) -> bool:
-    """Whether the card was edited after the last export: users write the rights in the recordings into it."""
+    """Whether the card was edited after the last export; users add the rights to the recordings there."""
     try:
         existing = (out / CARD).read_bytes()
     except FileNotFoundError:

@@ -33,8 +33,8 @@ DATASET = {TRAIN: "dataset.json", VAL: "val_dataset.json"}
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle.
 
-    ``train/`` and ``val/`` hold one flac for each clip or track and no stems: the loader takes every audio file for a
-    song.
+    ``train/`` and ``val/`` hold one flac for each clip or track, and no stems, because the loader treats every audio
+    file as a song.
     """
     out = plan.options.out
     config = merged_base(plan)
@@ -54,14 +54,14 @@ def write(plan: ExportPlan, advance: Advance) -> None:
 
 
 def _entries(plan: ExportPlan, lengths: dict[str, int]) -> tuple[bytes, dict[str, Any]]:
-    """Make the table of windows, and for each file its numbers or its rows of that table."""
+    """Build the table of windows, and for each file its numbers, or its rows in that table."""
     rows: list[list[float]] = []
     entries: dict[str, Any] = {}
     for sample in plan.samples:
         entry: dict[str, Any] = {"prompts": list(sample.prompts)}
         if sample.windows is None:
             values = plan.conditioners.values(sample.features)
-            assert values is not None  # it would have been dropped
+            assert values is not None  # samples without values have been dropped
             entry["numbers"] = list(values.values())
         else:
             windows = [plan.conditioners.values(features) for features in sample.windows.rows()]
@@ -92,7 +92,7 @@ def write_datasets(plan: ExportPlan, common: dict[str, Any], *, module: str = ""
         entry = {"id": f"mirkit-{split}", "path": f"{folder}/{split}"}
         if module:
             entry["custom_metadata_module"] = f"{folder}/{module}"
-        # With drop_last, a set smaller than the batch would give no batch at all.
+        # With drop_last, a set that is smaller than the batch size would give no batch.
         last = {} if split == TRAIN else {"drop_last": False}
         write_json(out / name, common | last | {"datasets": [entry]})
 
@@ -205,8 +205,8 @@ def _index_faults(out: Path, entries: Mapping[str, Any], names: list[str]) -> It
             yield f"{WINDOWS}: every window has an unknown number, so every sample is rejected"
 
 
-#: Calls the module in a process of its own, as the trainer would: one JSON line for each file. Release 0.0.20 passes
-#: the mask as a list, 0.0.19 does not.
+#: Script that calls the module in a separate process, as the trainer does, and prints one JSON line per file.
+#: stable-audio-tools 0.0.20 passes the mask as a list, 0.0.19 does not.
 _CALL_MODULE = """
 import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("metadata_module", sys.argv[1])
@@ -223,7 +223,7 @@ for name in json.load(sys.stdin):
 
 
 def _module_faults(out: Path, entries: Mapping[str, Any], names: list[str]) -> Iterator[str]:
-    """Call the module for every file, as the trainer would, and yield what is wrong with its results."""
+    """Call the module for every file, as the trainer does, and yield the faults of its results."""
     command = [sys.executable, "-IB", "-c", _CALL_MODULE, str(out / MODULE)]
     called = subprocess.run(command, input=json.dumps(list(entries)), capture_output=True, text=True, check=False)
     if called.returncode:

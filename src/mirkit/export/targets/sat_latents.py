@@ -38,8 +38,8 @@ class _Latent:
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the JSON files, the lists of latents of either split, and the configs.
 
-    A latent belongs to the clip whose exported file it was encoded from: the name of that file is its own name, or
-    stands in its JSON as ``relpath`` or ``path``. A latent that belongs to no clip is in no list.
+    A latent belongs to the clip from whose exported file it was encoded. The name of that file is the name of the
+    latent, or stands in the latent's JSON as ``relpath`` or ``path``. A latent that belongs to no clip is in no list.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
 
 
 def _latents(out: Path, samples: list[Sample]) -> tuple[dict[str, _Latent], list[str]]:
-    """Find the latent of each sample, by the sample's name, and the paths of latents that belong to none."""
+    """Return sample's name -> its latent, and the paths of latents that belong to no sample."""
     names = {sample.name for sample in samples}
     latents: dict[str, _Latent] = {}
     unused = []
@@ -98,7 +98,7 @@ def _latents(out: Path, samples: list[Sample]) -> tuple[dict[str, _Latent], list
 
 
 def _claim_folder(options: Options) -> None:
-    """Check that no file of another program is overwritten, and mark the folder as that of an export."""
+    """Check that no file of another program would be overwritten, and mark the folder as an export."""
     before = read_summary(options.out)
     is_export = before is not None and before.get("target") == options.target
     for name in _FILES:
@@ -108,7 +108,7 @@ def _claim_folder(options: Options) -> None:
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
-    """Read the JSON beside a latent; empty where there is none that can be read."""
+    """Read the JSON beside a latent; empty if it is missing or damaged."""
     try:
         content = json.loads(path.with_suffix(".json").read_bytes())
     except (OSError, ValueError):
@@ -125,7 +125,7 @@ def _encoded_from(path: Path, metadata: Mapping[str, Any]) -> str:
 
 
 def _frames(path: Path) -> int:
-    """Frames of a latent; 0 where the file is no array of channels and frames."""
+    """Number of frames of a latent; 0 if the file does not hold an array of channels and frames."""
     try:
         shape: tuple[int, ...] = np.load(path, mmap_mode="r", allow_pickle=False).shape
     except (OSError, ValueError):
@@ -134,7 +134,7 @@ def _frames(path: Path) -> int:
 
 
 def _length_problem(frames: int, length: int) -> str:
-    """Why a latent cannot be in a batch with the others, or would be cut; "" where its length is right."""
+    """Why the length of a latent prevents batching or would be cropped; "" if it is right."""
     if not frames:
         return "its latent is no array of channels and frames"
     if frames < length:
@@ -143,13 +143,13 @@ def _length_problem(frames: int, length: int) -> str:
 
 
 def _metadata(plan: ExportPlan, sample: Sample, latent: _Latent) -> dict[str, Any]:
-    """The existing metadata of a latent, as far as the trainer can read it, with the numbers and the prompt."""
+    """Return the existing metadata of a latent that the trainer can read, with the numbers and the prompt added."""
     before = latent.metadata
     kept = {key: value for key, value in before.items() if isinstance(value, str | int) or _is_finite(value)}
     mask = before.get("padding_mask")
     valid = isinstance(mask, list) and len(mask) == latent.frames and set(mask) <= {0, 1} and 1 in mask
     values = plan.conditioners.values(sample.features)
-    assert values is not None  # it would have been dropped
+    assert values is not None  # samples without values have been dropped
     seconds = {"seconds_start": 0, "seconds_total": math.ceil(sample.item.seconds)}
     seconds |= {key: before[key] for key in seconds if _is_finite(before.get(key))}
     return {

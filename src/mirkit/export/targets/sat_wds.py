@@ -17,7 +17,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
 
     def make_files(sample: Sample) -> dict[str, bytes]:
         values = plan.conditioners.values(sample.features)
-        assert values is not None  # it would have been dropped
+        assert values is not None  # samples without values have been dropped
         return {".json": json_bytes({"text": plan.prompt_of(sample)} | values)}
 
     write_shards(plan, make_files, advance)

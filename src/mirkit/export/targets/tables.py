@@ -1,7 +1,7 @@
 """Targets ``csv``, ``parquet`` and ``jsonl``: a table with a row for each clip or track; unknown values are left out.
 
-Tags and names in a data set may come from anyone. A spreadsheet takes a cell that begins with ``=``, ``+``, ``-``,
-``@``, a tab or a line break, also after blanks or quotes, for a formula, and a formula may send what the table holds to
+Tags and names in a data set may come from anyone. A spreadsheet runs a cell as a formula if it begins with ``=``,
+``+``, ``-``, ``@``, a tab or a line break, also after blanks or quotes; a formula may send the content of the table to
 a server. In a CSV, such a text gets an apostrophe before it (:func:`escape_formula`); :func:`read_rows` removes it.
 """
 
@@ -27,12 +27,12 @@ from mirkit.store import round6
 from mirkit.store.json_files import open_regular
 from mirkit.store.output import Output, head
 
-#: Columns that every row has a value in.
+#: Columns that have a value in every row.
 _ALWAYS = ("from", "source", "split", "start", "seconds")
 _METADATA = ("key", "mode", "meter", "vocals_share")
 _FEATURES = tuple(row.name for row in FEATURES)
 _NUMBERS = {*_FEATURES, "start", "seconds", "vocals_share"}
-#: Longest header line of a CSV that is looked at (bytes).
+#: Most bytes of a CSV's header line that are read.
 _MAX_HEADER = 2**16
 
 #: Spreadsheets also run the full-width forms of these characters, and skip invisible ones (a byte order mark, joiners).
@@ -79,7 +79,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
 
 
 def output(options: Options) -> Output:
-    """The file of a table, which may replace an earlier table: that is recognized by its columns."""
+    """Return the output file of a table; an earlier table, recognized by its columns, may be replaced."""
     recognize = {"csv": _is_csv, "jsonl": _is_jsonl, "parquet": _is_parquet}[options.target]
     return Output(options.out, recognize, options.overwrite)
 
@@ -91,7 +91,7 @@ def _is_csv(path: Path) -> bool:
 
 
 def _is_jsonl(path: Path) -> bool:
-    """Whether every line is an object with our columns only, and with those that every row has."""
+    """Whether every line is an object that has only columns of mirkit, and all required ones."""
     allowed = set(column_names())
     with open_regular(path, follow=True) as file:
         for line in file:
@@ -163,7 +163,7 @@ def write_parquet(path: Path, rows: Sequence[dict[str, Any]], extra: Sequence[st
     path : Path
     rows : sequence of dict
     extra : sequence of str
-        Further columns of text, which are the first of the file.
+        Additional text columns, which come first in the file.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def _cell(value: Any, name: str) -> Any:
 
 
 def escape_formula(value: Any) -> Any:
-    """Put an apostrophe before a text that a spreadsheet might run; numbers and other texts stay as they are."""
+    """Put an apostrophe before a text that a spreadsheet might run; numbers and other texts are unchanged."""
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 

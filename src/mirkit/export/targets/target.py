@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from mirkit.export.validation import CheckResult
 
 
-#: Name of each target -> what it is, for ``--help``. The command line reads this without loading a target, because that
-#: imports numpy.
+#: Name of a target -> its description for ``--help``. It is here because loading a target imports numpy, which makes
+#: the command line slow.
 DESCRIPTIONS = {
     "sat": "stable-audio-tools, audio_dir: flac files, a metadata module, configs",
     "sat-wds": "stable-audio-tools, wds: shuffled tars",
@@ -39,20 +39,20 @@ class Target:
     validate : callable
         ``validate(out, result)`` checks what is in ``out`` and adds files, faults and notes to ``result``.
     is_folder : bool
-        Whether it writes a folder with audio files; else it writes one file, a table.
+        Whether the target is a folder with audio files; otherwise it is one file, a table.
     needs_bundle_folder : bool
         Whether the folder must be empty, new, or an earlier bundle. ``sat-latents`` writes beside existing latents.
     has_conditioners : bool
-        Whether it has number conditioners, with a range and a policy for unknown values. Other targets leave out what
-        is unknown.
+        Whether it has number conditioners, with a range and a policy for unknown values. Other targets omit unknown
+        values.
     takes_tracks : bool
-        Whether it takes whole tracks, from which the trainer cuts at random.
+        Whether it accepts whole tracks, from which the trainer takes random crops.
     stable_audio_tools : bool
-        Whether stable-audio-tools trains on it, so that its own code can check the bundle.
+        Whether stable-audio-tools trains on the bundle, so that its code can check it.
     template : str
         Name of its prompt template in :data:`mirkit.export.prompts.TEMPLATES`.
     token_budget : int
-        Tokens that its text encoder takes.
+        Largest number of tokens of its text encoder.
     bytes_per_second : int
         Size of a second of its audio, for the estimate of a dry run; 0 for tables.
     """
@@ -71,5 +71,5 @@ class Target:
 
     @property
     def description(self) -> str:
-        """What it is, in a few words."""
+        """Short description of the target."""
         return DESCRIPTIONS[self.name]

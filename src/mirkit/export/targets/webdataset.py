@@ -11,7 +11,7 @@ from mirkit.export.validation import CheckResult, text_faults
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
-    """Write the bundle: the JSON holds everything known of a clip; unknown values are left out."""
+    """Write the bundle: the JSON holds all known values of a clip; unknown values are left out."""
 
     def make_files(sample: Sample) -> dict[str, bytes]:
         return {
