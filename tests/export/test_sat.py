@@ -166,7 +166,7 @@ def test_loudness_moves_level_keys_and_nothing_else(clips: Path, tmp_path: Path)
 def test_a_dry_run_writes_nothing(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "sat", str(tmp_path / "b"), str(clips), "--dry-run"]) == 0
     listed = capsys.readouterr().out
-    assert "nothing is written" in listed
+    assert "nothing was written" in listed
     assert "files" in listed
     assert not (tmp_path / "b").exists()
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -335,7 +336,14 @@ def test_the_socket_is_private_and_its_path_short(tmp_path: Path, monkeypatch: p
     folder.rmdir()
 
 
-def test_a_server_ends_with_a_killed_run(tmp_path: Path) -> None:
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose name leaves room for that of a socket, unlike ``tmp_path``."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_a_server_ends_with_a_killed_run(short_folder: Path) -> None:
     code = """
 import sys, time
 from mirkit.models.device_server import DeviceServers
@@ -344,16 +352,16 @@ with DeviceServers(["cpu"]) as servers:
     time.sleep(60)
 """
     run = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ | {"TMPDIR": str(tmp_path)}
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ | {"TMPDIR": str(short_folder)}
     )
     assert run.stdout is not None
     assert run.stdout.readline()
-    wait_for(lambda: bool(list(tmp_path.glob("mirkit-*/cpu"))))
+    wait_for(lambda: bool(list(short_folder.glob("mirkit-*/cpu"))))
     (process,) = server_processes(run.pid)
     run.kill()
     run.communicate()
     wait_for(lambda: not process.is_running())
-    assert not list(tmp_path.iterdir()), "and takes the folder of the socket with it"
+    assert not list(short_folder.iterdir()), "and takes the folder of the socket with it"
 
 
 if sys.platform == "win32":

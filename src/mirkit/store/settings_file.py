@@ -72,9 +72,13 @@ def user_settings_path() -> Path:
         return Path(os.path.abspath(os.path.expanduser(named)))
     import platformdirs
 
-    path = platformdirs.user_config_path("mirkit", appauthor=False) / SETTINGS_NAME
+    no_home = SettingsError(f"there is no home folder for your own settings; name their file in {CONFIG}")
+    try:
+        path = platformdirs.user_config_path("mirkit", appauthor=False) / SETTINGS_NAME
+    except RuntimeError as error:
+        raise no_home from error
     if not path.is_absolute():  # never one in the working folder, which may be a data set
-        raise SettingsError(f"there is no home folder for your own settings; name their file in {CONFIG}")
+        raise no_home
     return path
 
 
