@@ -1,4 +1,4 @@
-"""A track while it is analyzed: each file is decoded once, each curve is computed once."""
+"""The analysis of one track: each file is decoded once, and each feature series is computed once."""
 
 import copy
 from collections import defaultdict
@@ -27,30 +27,31 @@ from mirkit.store import (
 )
 from mirkit.track import Track
 
-#: Raised when the meaning of a stored curve changes, so that older sidecars are computed again.
+#: Version of the stored feature series; increased when their meaning changes, so that older ones are computed again.
 CURVES_VERSION = 1
 
 _BEATS = "full_mix/beats"
 
 
 class TrackAnalysis:
-    """Audio, curves and events of one track.
+    """Audio, feature series and events of one track.
 
     Parameters
     ----------
     track : Track or None
         None for audio in memory, which has no files.
     digests : mapping of str to FileDigest
-        Source (``full_mix`` or a stem) -> digest of its file. Stored curves are valid while it stays the same.
+        Source (``full_mix`` or a stem) -> digest of its file. Stored feature series are valid while the digest is the
+        same.
     stems_backend : str
         Backend that made the stems, "" where the provenance does not name one.
     mix : Audio, optional
-        The mix at the analysis rate, in the place of the track's file.
+        The mix at the analysis rate, used instead of the track's file.
 
     Attributes
     ----------
     notes : list of str
-        What a user should know about the audio: damage, a stem of another length.
+        Notes for the user on the audio: damage, or a stem of another length.
     unreadable : dict of str to str
         Stem -> why it cannot be read. Such a stem counts as absent.
     """
@@ -96,14 +97,14 @@ class TrackAnalysis:
         digests : mapping of str to FileDigest
             Source -> digest of its file.
         wanted : iterable of (str, str)
-            The ``(source, kind)`` curves to load; the beats are always loaded.
+            The ``(source, kind)`` of the series to load; the beats are always loaded.
         stems_backend : str
             Backend that made the stems.
 
         Raises
         ------
         MissingInput
-            A wanted curve is not stored, or was computed from other audio.
+            A wanted series is not stored, or was computed from other audio.
         """
         analysis = cls(track, digests, stems_backend)
         present = {analysis._present(source, kind) for source, kind in wanted}
@@ -130,24 +131,24 @@ class TrackAnalysis:
         return self._track
 
     def at(self, window: Window) -> Self:
-        """Give the same track seen through a window: stages then measure that window."""
+        """Return the same analysis restricted to a window, which stages then measure."""
         view = copy.copy(self)
         view._window = window
         return view
 
     def has(self, source: str) -> bool:
-        """Whether the track has this source (``tonal``: all of bass, other and vocals)."""
+        """Whether the track has this source (for ``tonal``: bass, other and vocals)."""
         return source in self._hashes
 
     def missing_reason(self, source: str) -> Unknown:
-        """Why there is nothing to measure in a source that ``has`` denies."""
+        """Return why a source is missing, for a source that the track does not have."""
         if source in self.unreadable:
             return Unknown(f"failed: {self.unreadable[source]}")
         return Unknown("stem missing")
 
     @property
     def tonal_source(self) -> str:
-        """The source of chroma: the tonal stems together where all exist, else the mix."""
+        """The source of chroma: ``tonal`` if all its stems exist, else the mix."""
         return "tonal" if self.has("tonal") else "full_mix"
 
     @property
@@ -157,7 +158,7 @@ class TrackAnalysis:
 
     @property
     def source_info(self) -> SourceInfo:
-        """What the header of the mix says."""
+        """The properties that the header of the mix states."""
         return self._mix.source if self._mix else probe(self.track.mix)
 
     @property
@@ -188,17 +189,17 @@ class TrackAnalysis:
         return self._window or Window(0.0, self.duration)
 
     def curve(self, source: str, kind: str) -> Any:
-        """Give a curve that :meth:`measure` has computed or loaded."""
+        """Return a feature series that :meth:`measure` has computed or loaded."""
         return self._curves[source, kind]
 
     @property
     def beats(self) -> Beats:
-        """Beats of the track, of this run or stored by an earlier one."""
+        """Beats of the track, from this run or stored by an earlier one."""
         if self._beats is None:
             try:
                 header: Any = read_curves_header(self.track.curves)
                 self._beats = _beats(header, read_curves(self.track.curves, _BEATS))
-            except (InfoError, MissingInput, KeyError):  # the curves were removed: the grid has the times too
+            except (InfoError, MissingInput, KeyError):  # without stored series, the times are read from the grid
                 self._beats = self._beats_of_grid()
         return self._beats
 
@@ -217,18 +218,18 @@ class TrackAnalysis:
     def measure(
         self, wanted: Iterable[tuple[str, str]], factories: ExtractorFactories, *, use_cache: bool = True
     ) -> None:
-        """Get the wanted curves: stored ones where they are still valid, the others computed from the audio.
+        """Load the wanted feature series that are stored and valid, and compute the others from the audio.
 
-        A stem that cannot be read counts as absent from then on, and ``unreadable`` says why.
+        A stem that cannot be read counts as absent from then on, with the reason in ``unreadable``.
 
         Parameters
         ----------
         wanted : iterable of (str, str)
             ``(source, kind)``.
         factories : mapping
-            Kind that the features have no extractor for -> function that makes one.
+            Kind of series that a backend computes -> function that creates its extractor.
         use_cache : bool
-            Whether stored curves are used.
+            Whether stored series are used.
 
         Raises
         ------
@@ -243,8 +244,8 @@ class TrackAnalysis:
         for source, kind in wanted - self._curves.keys():
             todo[source].add(kind)
         if "full_mix" not in self._samples:
-            todo["full_mix"] |= set()  # even with nothing to measure its length must be known
-        # Only the stems whose sum is a signal of its own are read together: what an extractor gathers is large.
+            todo["full_mix"] |= set()  # the mix is always read, because its length is needed
+        # Only the stems that ``tonal`` sums are read together, because extractors need much memory.
         together = (*TONAL, "tonal") if "tonal" in todo else ()
         alone = [(source,) for source in ("full_mix", *STEMS) if source in todo and source not in together]
         try:
@@ -258,12 +259,12 @@ class TrackAnalysis:
             self.measure(wanted, factories, use_cache=use_cache)
 
     def save_cache(self) -> None:
-        """Store the computed curves in ``.CURVES.npz``.
+        """Store the computed feature series in ``.CURVES.npz``.
 
         Raises
         ------
         InfoError
-            The system refused.
+            The file cannot be written.
         """
         arrays: dict[str, Any] = {}
         header: dict[str, Any] = {}
@@ -310,7 +311,7 @@ class TrackAnalysis:
                 self.notes.append(damage_note(source, opened.damage))
 
     def _load(self, wanted: set[tuple[str, str]]) -> None:
-        """Take from the sidecar what was computed from the audio of now."""
+        """Load the series that the sidecar holds for the present audio."""
         if self._mix:
             return
         try:
@@ -352,7 +353,7 @@ def _beats(header: Any, arrays: Mapping[str, Any]) -> Beats:
 
 
 def damage_note(source: str, damage: Damage) -> str:
-    """Say how much of a file could not be decoded."""
+    """Return a note on how much of a file could not be decoded."""
     percent = 100 * damage.share
     shown = f"{percent:.2g}" if percent < 99 else "99 or more"
     return f"{source}: damaged, {shown} % of its sound is lost"
@@ -365,7 +366,7 @@ class _BrokenStemError(Exception):
 
 
 def _blocks(source: str, audio: Audio) -> Iterator[FloatArray]:
-    """Yield the blocks of a source; an error in a stem carries the stem's name."""
+    """Yield the blocks of a source; an error names the stem in which it occurred."""
     try:
         yield from audio.blocks(BLOCK)
     except AudioError as error:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 STEMS = ("drums", "bass", "other", "vocals")
-#: The stems that carry pitch; their sum is the part ``tonal``.
+#: The pitched stems, whose sum is the source ``tonal``.
 TONAL = ("bass", "other", "vocals")
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -27,12 +27,12 @@ class FeatureSpec:
         Name of the stage that measures it.
     unit : str
     low, high : float or None
-        The range that ``verify`` accepts; None is open.
+        The range that ``verify`` accepts; None for no bound.
     description : str
     kind : str
         ``float``, ``int``, or ``flag`` (0 or 1).
     scale : str
-        ``log`` where the logarithm is what listeners tell apart; conditioners of an export are scaled by it.
+        ``log`` if listeners perceive differences of the logarithm; an export scales conditioners accordingly.
     """
 
     name: str
@@ -127,7 +127,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec("position", "crop", "ratio", 0, 1, "crops only: start of the crop / duration of its source"),
 )
 
-#: Features that change by the gain when a track is amplified; the others do not depend on the level.
+#: Features that change by the gain (dB) when a track is amplified; the others do not depend on the level.
 LEVEL_KEYS = tuple(row.name for row in FEATURES if row.name.startswith(("lufs", "rms_energy_")))
 
 TEXT_KEYS = tuple(
@@ -145,16 +145,16 @@ class Stage:
     module : str
         Module of ``mirkit.stages`` that holds its function.
     version : int
-        Raised when a formula changes, so that values of the old formula are seen as stale.
+        Increased when a formula changes, so that values of the old formula become stale.
     description : str
     curves : tuple of (str, str)
-        The ``(source, kind)`` curves that it reads; those of absent stems are left out.
+        The ``(source, kind)`` of the feature series that it reads; those of absent stems are left out.
     needs : tuple of str
         Stages that come before it.
     files : tuple of str
         Suffixes of the sidecars that it writes.
     job : str
-        Task for which a backend is chosen, "" where there is no choice.
+        Task of the backend that the stage uses, "" if it uses none.
     """
 
     name: str
@@ -168,11 +168,11 @@ class Stage:
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """Names of the keys that this stage writes."""
+        """Names of the features that this stage writes."""
         return tuple(key.name for key in FEATURES if key.stage == self.name)
 
 
-#: In the order in which a track goes through them.
+#: All stages, in the order in which they run.
 STAGES: tuple[Stage, ...] = (
     Stage("separate", "separation", 1, "four stems: drums, bass, other, vocals", job="stems"),
     Stage("source", "source", 1, "facts of the file: duration, rate, bandwidth, tags", (("full_mix", "bandwidth"),)),
@@ -242,7 +242,7 @@ STAGES: tuple[Stage, ...] = (
 )
 
 _NOT_MEASURED = ("separate", "crop", "drums", "describe")
-#: Stages whose keys are measured from sound, the ones ``extract`` runs.
+#: Stages that measure features from audio; ``extract`` runs them.
 MEASURED = tuple(stage.name for stage in STAGES if stage.name not in _NOT_MEASURED)
 
 
@@ -269,7 +269,7 @@ GROUPS: tuple[Group, ...] = (
 )
 
 
-#: Tasks that a stage leaves to a backend (see ``mirkit.models.registry``).
+#: Tasks that backends do (see ``mirkit.models.registry``).
 JOBS = ("stems", "beats", "drums", "classification", "aesthetics", "texts")
 _STAGE = {stage.name: stage for stage in STAGES}
 _FEATURE = {spec.name: spec for spec in FEATURES}
@@ -277,17 +277,17 @@ TRACK_KEYS = tuple(spec.name for spec in FEATURES if spec.stage != "crop")
 
 
 def stage(name: str) -> Stage:
-    """Row of STAGES with this name."""
+    """Return the stage of this name."""
     return _STAGE[name]
 
 
 def feature(name: str) -> FeatureSpec:
-    """Row of FEATURES with this name."""
+    """Return the feature of this name."""
     return _FEATURE[name]
 
 
 def with_needs(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The named stages and all that they need, in the order of STAGES."""
+    """Return the named stages and all stages that they need, in the order of STAGES."""
     wanted = set(names)
     for row in reversed(STAGES):
         if row.name in wanted:

@@ -1,1 +1,1 @@
-"""Many tracks at once."""
+"""Functions on data sets: statistics, duplicates, splits, verification, status."""

@@ -10,7 +10,7 @@ from mirkit.track import Track, is_sound
 
 
 def reason(track: Track, root: Path, excluded: Mapping[str, str]) -> str:
-    """Return why a track is excluded, or "" where it is not.
+    """Return why a track is excluded, or "" if it is not.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def exclude(path: Path, why: str) -> str:
 
 
 def include(path: Path) -> str:
-    """Include a track again that was excluded; it need not exist any more.
+    """Include an excluded track again; its files may have been removed.
 
     Parameters
     ----------

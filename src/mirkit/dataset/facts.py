@@ -1,4 +1,4 @@
-"""The measured facts that the texts of a track are compared with, and their contradictions."""
+"""The measured facts with which the texts of a track are compared, and statistics of contradictions."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from mirkit.captions.facts import Compared, Facts, compare
 from mirkit.captions.prompts import PREFIX
 from mirkit.store import Provenance, as_number
 
-#: Confidence from which on a key is named in a prompt for a model.
+#: Least confidence of a key that is named in a prompt for a model.
 _MIN_KEY_CONFIDENCE = 0.3
 
 
@@ -39,7 +39,7 @@ def facts_of(info: Mapping[str, Any], provenance: Provenance) -> Facts:
 
 
 def words_of(facts: Facts, provenance: Provenance) -> dict[str, str]:
-    """Write facts as texts for the placeholders of prompts; unknown ones are left out."""
+    """Convert facts to texts for the placeholders of prompts; unknown facts are left out."""
     words: dict[str, str] = {}
     if facts.bpm is not None:
         words["bpm"] = f"{facts.bpm:.0f}"

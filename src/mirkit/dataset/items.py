@@ -22,7 +22,8 @@ class DatasetItem:
     name : str
         Its path relative to the folder that was read.
     sources : set of str
-        Sources that a clip's provenance may name, "" for a track. A clip of another source does not belong here.
+        Source names that the provenance of a clip may have, "" for a track. A clip with another source name belongs to
+        another track.
     excluded : str
         Why the user excluded it, or "".
     """
@@ -52,7 +53,7 @@ def iter_tracks(path: Path, problems: list[str], *, crops: bool = False) -> Iter
     Raises
     ------
     MissingInput
-        ``path`` is none of these.
+        ``path`` is not a folder of tracks, a track or a loose file.
     SettingsError
         The settings file is wrong.
     """

@@ -47,7 +47,7 @@ def split_tracks(
 ) -> Split:
     """Split a data set; copies of a recording, and tracks of the same artist or album, stay together.
 
-    The same tracks, share and seed give the same split, whatever the order of the tracks.
+    The same tracks, share and seed give the same split, in any order of the tracks.
 
     Parameters
     ----------
@@ -58,9 +58,10 @@ def split_tracks(
         Share of the tracks for validation; it is exceeded only where the smallest group is larger.
     seed : int
     keys : sequence of str
-        ``artist``, ``album``, both or none. Without such a tag, the folder's name is read as Artist - Album - Track.
+        ``artist``, ``album``, both or none. If the tag is missing, it is taken from the folder's name, Artist - Album -
+        Track.
     duplicates : Duplicates, optional
-        Duplicates among these tracks; by default they are searched.
+        Duplicates among these tracks; searched by default.
     advance : callable, optional
         Called with the name of each track when its feature series have been read.
 
@@ -138,14 +139,14 @@ def _provenance(track: Track) -> Provenance:
 
 
 def seed_key(name: str, provenance: Provenance) -> str:
-    """Text that random draws of a track depend on: its path before it was organized, so organizing changes no draw."""
+    """Seed of a track's random draws: its path before it was organized, so that organizing changes no draw."""
     path = PurePath(name)
     original: Any = provenance.facts.get(ORIGINAL_NAME, {}).get("value")
     return (path.with_name(original) if _is_name(original) else path).as_posix()
 
 
 def _is_name(text: Any) -> bool:
-    """Whether a text is a plain file name; the provenance of a data set from elsewhere may hold anything."""
+    """Whether a text is a plain file name; the provenance may come from an untrusted data set."""
     return isinstance(text, str) and text not in ("", ".", "..") and PurePath(text).name == text
 
 

@@ -15,7 +15,7 @@ from mirkit.store import round6
 PERCENTILES = (0.5, 5.0, 25.0, 50.0, 75.0, 95.0, 99.5)
 #: Features that correlate by at least this much are nearly the same.
 ALIKE = 0.97
-#: Tracks that must have both features of a pair, for a correlation.
+#: Least number of tracks with both features of a pair, for a correlation.
 MIN_TRACKS = 8
 LARGEST_VIF = 1e6
 _BINS = 24
@@ -23,9 +23,9 @@ _BINS = 24
 _FENCE = 3.0
 _NAMED_OUTLIERS = 10
 _MIN_FOR_OUTLIERS = 8
-#: Significant digits of a range, and its half width around values that do not vary, as a share of the value.
+#: Significant digits of a range, and half width of the range of a constant feature, as a share of its value.
 _DIGITS, _MIN_MARGIN = 3, 0.05
-#: Stages whose features are comparable between tracks only where the same method computed them.
+#: Stages whose features can be compared between tracks only if the same method computed them.
 METHOD_STAGES = ("separate", "beats", "danceability", "aesthetics")
 
 Column = npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ class Range:
     min_val, max_val : float
         In the feature's unit; ``min_val`` is smaller.
     scale : str
-        ``log``: the conditioner should get the decimal logarithm, and the logarithms of these two.
+        ``log`` if the conditioner should use decimal logarithms, of the values and of the range.
     """
 
     min_val: float
@@ -69,22 +69,22 @@ class FeatureStatistics:
     outside : float
         Share of the values outside the catalog's range.
     constant : bool
-        P0.5 and P99.5 are the same, so it is useless as a conditioner.
+        Whether P0.5 equals P99.5, which makes the feature useless as a conditioner.
     counts : dict
         For a flag: value -> number of tracks.
     edges, histogram : tuple
         24 bins of equal width between P0.5 and P99.5 (in the logarithm for ``scale=log``).
     outliers : int
-        Tracks further than three interquartile ranges beyond the quartiles.
+        Number of tracks that are more than three interquartile ranges beyond the quartiles.
     extreme : tuple of (str, float)
-        The ten most extreme of them: track and value.
+        The ten most extreme outliers: track and value.
     alike : tuple of (str, float)
-        Features that correlate with it by 0.97 or more, and the correlation.
+        Features that correlate with this one by 0.97 or more, and the correlation.
     vif : float or None
         Variance inflation factor; a million means that the other features determine it exactly. None where it is
         undefined.
     range : Range or None
-        Proposal for a conditioner.
+        Proposed range of a conditioner.
     """
 
     key: str
@@ -118,7 +118,7 @@ class Statistics:
         Tracks (or clips) that were read.
     keys : tuple of FeatureStatistics
     mixed : dict
-        Stage -> method -> number of tracks, where there is more than one method.
+        Stage -> method -> number of tracks, for stages with more than one method.
     classes : dict
         Metadata (key, mode, meter) -> value -> number of tracks.
     excluded : dict
@@ -126,7 +126,7 @@ class Statistics:
     unreadable : tuple of str
         A line for each track or folder that could not be read.
     unmeasured : int
-        Tracks among them without any feature.
+        Number of tracks without any feature.
     """
 
     tracks: int
@@ -184,7 +184,7 @@ def _plain(value: Any) -> Any:
 
 
 def _scaled(column: Column, row: FeatureSpec) -> Column:
-    """Decimal logarithms for a feature with a logarithmic scale; NaN where there is none."""
+    """Take decimal logarithms of a feature with a logarithmic scale; NaN for values without a logarithm."""
     if row.scale != "log":
         return column
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -266,7 +266,7 @@ def correlations(values: Column) -> Column:
     Returns
     -------
     array, shape=(features, features)
-        NaN where fewer than 8 rows have both, or one of the two does not vary there.
+        NaN if fewer than 8 rows have both features, or one of them is constant in those rows.
     """
     known = np.isfinite(values)
     mask = known.astype(np.float64)
@@ -275,7 +275,7 @@ def correlations(values: Column) -> Column:
     unit = np.where(known, (values - center) / np.where(spread > 0, spread, 1.0), 0.0)
     count = mask.T @ mask
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = (unit.T @ mask) / count  # of the row's feature, over the tracks that have the column's feature too
+        mean = (unit.T @ mask) / count  # mean of the row's feature over tracks that also have the column's feature
         variance = np.maximum((np.square(unit).T @ mask) / count - np.square(mean), 0.0)
         covariance = (unit.T @ unit) / count - mean * mean.T
         correlation: Column = covariance / np.sqrt(variance * variance.T)
@@ -286,7 +286,7 @@ def correlations(values: Column) -> Column:
 def inflation(values: Column) -> Column:
     """Compute the variance inflation factor of each column: 1 / (1 - R²) of its regression on all others.
 
-    A feature with more than 10 is redundant. Unknown values are replaced by their column's median.
+    A feature with a factor above 10 is redundant. Unknown values are replaced by their column's median.
 
     Parameters
     ----------
@@ -296,8 +296,9 @@ def inflation(values: Column) -> Column:
     Returns
     -------
     array, shape=(features,)
-        1 or more; ``inf`` for a column that the others determine exactly. NaN for a column that fewer than half the
-        rows have, or that does not vary; all NaN with fewer than three times as many rows as columns that count.
+        1 or more; ``inf`` for a column that the others determine exactly. NaN for a column that is constant or known in
+        fewer than half of the rows; all NaN if there are fewer than three rows for each column that is known in half of
+        the rows.
     """
     result = np.full(values.shape[1], np.nan)
     known = np.isfinite(values)
@@ -330,7 +331,7 @@ def conditioner_range(values: Column, row: FeatureSpec) -> Range | None:
     Returns
     -------
     Range or None
-        None without values. Values that do not vary get a range around them, flags always 0 to 1.
+        None without values. A constant feature gets a range around its value, a flag always 0 to 1.
     """
     if row.kind == "flag":
         return Range(0.0, 1.0)
@@ -357,7 +358,7 @@ def _rounded(value: float, direction: Callable[[float], int]) -> float:
     step = 10.0 ** (math.floor(math.log10(abs(value))) - _DIGITS + 1)
     steps = value / step
     nearest = round(steps)
-    # A value that has three digits already is kept.
+    # A value with at most three digits is kept.
     rounded = nearest if abs(steps - nearest) < 1e-9 else direction(steps)
     return float(f"{rounded * step:.{_DIGITS}g}")
 

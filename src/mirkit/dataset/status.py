@@ -31,7 +31,7 @@ class RunStatus:
     workers, tracks, todo : int
         Worker processes; tracks of the data set; tracks that have stages to run.
     done, failed : int
-        Tracks of those that are done, and that failed.
+        Numbers of those tracks that are done, and that failed.
     sound : float
         Duration of the audio of the tracks that are done (s).
     stages : dict
@@ -57,7 +57,7 @@ class RunStatus:
 
 @dataclass
 class Status:
-    """The running runs, or else the last one; and the tracks whose last run failed.
+    """All runs in progress, or else the last run; and the tracks that failed in their last run.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ def status(path: Path) -> Status:
     Parameters
     ----------
     path : Path
-        The data set, or anything in it.
+        The data set, or a file or folder in it.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def status(path: Path) -> Status:
             continue
         if not runs or run.state == RUNNING:
             runs.append(run)
-        if run.state == FINISHED:  # it has tried again what failed before
+        if run.state == FINISHED:  # a finished run has retried earlier failures
             break
     if not runs:
         raise MissingInput(
@@ -118,7 +118,7 @@ def seconds_left(done: int, todo: int, seconds: float, expected: float) -> float
 
 
 def _read(log: Path, latest: dict[str, dict[str, str]]) -> RunStatus | None:
-    """Read one log; None where it is no log of mirkit. Failures are added for tracks that no newer log names."""
+    """Read one log; None if it is not a log of mirkit. Failures of tracks that no newer log names are added."""
     lines = list(read_log(log))
     if not lines or lines[0].get("event") != "start":
         return None

@@ -14,7 +14,7 @@ from mirkit.store import printable
 from mirkit.store.info import scan_numbers
 from mirkit.store.provenance import Origin, scan_origin
 
-#: Why a value is unknown where the provenance gives no reason.
+#: Reason for an unknown value if the provenance gives none.
 NOT_MEASURED = "not measured"
 _NO_REASON = "no reason given"
 #: Metadata whose values are counted.
@@ -40,11 +40,11 @@ class Table:
     classes : dict
         Metadata (key, mode, meter) -> value -> number of tracks.
     excluded : dict
-        Track -> why the user excluded it; such a track is no row.
+        Track -> why the user excluded it; excluded tracks have no row.
     unreadable : list of str
         A line for each track or folder that could not be read.
     unmeasured : int
-        Rows without any feature.
+        Number of rows without any feature.
     """
 
     keys: tuple[str, ...]

@@ -35,13 +35,13 @@ from mirkit.track import Track, find_all, is_track, rename_hint
 from mirkit.track.clip import CUT, ClipSource, clip_fault, clip_folders
 from mirkit.track.user_files import is_marked
 
-#: Stages whose values are comparable between tracks only where the same method computed them.
+#: Stages whose values can be compared between tracks only if the same method computed them.
 _METHOD_STAGES = ("separate", "beats", "danceability")
 
 
-#: Version of the cached reports; raised where the same files give another report.
+#: Version of the cached reports; increased when the same files would give another report.
 _REPORT = 1
-#: Fields of the report of a complete track without texts.
+#: Fields that are stored in the cached report of a complete track without texts.
 _PLAIN = ("name", "values", "nulls", "out_of_range", "methods")
 
 
@@ -63,20 +63,20 @@ class TrackReport:
     methods : dict
         Stage -> method that computed its values.
     failed : dict
-        Stage -> why it failed; the same command tries it again.
+        Stage -> why it failed; the next run tries it again.
     stale : tuple of str
-        Stages whose input has changed since.
+        Stages whose input files have changed since they ran.
     altered : tuple of str
         Files whose content has changed since mirkit wrote them.
     problem : str
-        What is wrong with the track as a whole: it cannot be read, was renamed, or is a clip that is incomplete or out
-        of date.
+        Problem of the whole track: it cannot be read, was renamed, or is a clip that is incomplete or out of date; else
+        "".
     excluded : str
         Why the user excluded it, or "".
     texts : dict
         Field -> result of comparing its text with the measured facts.
     absent : dict
-        Key of a text -> why there is none though it was asked for.
+        Key of a text -> why it is missing although it was requested.
     """
 
     name: str
@@ -153,7 +153,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
 
 
 def _digests(track: Track, parts: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, FileDigest]:
-    """Digests of the recorded files; content is read where a stamp is unknown, and always if ``deep``."""
+    """Digests of the recorded files; a file is read if its attributes have changed, and always if ``deep``."""
     known = recorded_digests(provenance)
     files = {path.name: path for path in (track.adtof_midi, track.drums_midi) if deep and path.is_file()} | dict(parts)
     return {name: file_digest(path, *(() if deep else known[name])) for name, path in files.items() if name in known}
@@ -165,7 +165,7 @@ def _is_stale(entry: ProvenanceRecord, digests: Mapping[str, FileDigest]) -> boo
 
 
 def _altered(provenance: Provenance, digests: Mapping[str, FileDigest]) -> tuple[str, ...]:
-    """Files that have changed since mirkit wrote them, without those that the user is known to have replaced."""
+    """Files that have changed since mirkit wrote them, except those that are recorded as replaced by the user."""
     altered: list[str] = []
     for entry in provenance.stages.values():
         wrong = [name for name, known in entry.outputs.items() if name in digests and digests[name] != known]
@@ -179,7 +179,7 @@ def _method(entry: ProvenanceRecord) -> str:
 
 
 def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:
-    """Stages that different methods did in different tracks: stage -> method -> number of tracks."""
+    """Stages that were computed by different methods: stage -> method -> number of tracks."""
     methods: dict[str, Counter[str]] = {}
     for report in (report for report in reports if report.values):
         for name, method in report.methods.items():
@@ -253,7 +253,7 @@ class _ReportCache:
         self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in FEATURES]])
 
     def get(self, track: Track) -> TrackReport | None:
-        """Give the report of a track; None where its files must be read."""
+        """Return the cached report of a track; None if its files must be read."""
         stored: Any = None if track.loose else self.index.get(track.folder)
         return TrackReport(**stored) if _is_valid(stored) else None
 
@@ -264,7 +264,7 @@ class _ReportCache:
 
 
 def _is_valid(stored: Any) -> bool:
-    """Whether a cached value is the report of a complete track; the cache of a foreign data set may hold anything."""
+    """Whether a cached value is the report of a complete track; the cache may come from an untrusted data set."""
     if not (isinstance(stored, dict) and stored.keys() == set(_PLAIN)):
         return False
     if not (isinstance(stored["name"], str) and isinstance(stored["values"], int)):

@@ -1,13 +1,13 @@
-"""The stages: each takes the analysis of one track and gives features, metadata and files.
+"""The stages: each is a function that takes the analysis of one track and returns features, metadata and files.
 
-Here audio, features, models and files are joined. The function of a stage registers itself under the name of its row in
+Stages connect audio, features, models and files. The function of a stage is registered under the stage's name in
 ``catalog.STAGES``::
 
     @register("beats")
     def beats(track: TrackAnalysis, settings: Settings) -> Result: ...
 
-It stores nothing. ``separation.separate``, which writes the stems, and the cutting of clips take other arguments and
-are called by name.
+It writes no files. Two stages have other arguments and are called directly: ``separation.separate``, which writes the
+stems, and the cutting of clips.
 """
 
 from collections.abc import Callable
@@ -36,9 +36,9 @@ class Result:
     facts : dict
         Name -> ``{"value": ..., "confidence": ...}``, kept in the provenance.
     files : dict
-        Suffix such as ``BEATS_GRID`` -> whole content.
+        Suffix, such as ``BEATS_GRID`` -> content of the file.
     method : dict
-        What the provenance records about how it was done.
+        Method and parameters for the provenance.
     notes : tuple of str
         What a user should know although nothing failed.
     model, weights_sha256 : str or None
@@ -55,7 +55,7 @@ class Result:
 
 
 StageFunction = Callable[["TrackAnalysis", Settings], Result]
-#: Name of a stage -> its function, as far as the module that holds it is loaded.
+#: Name of a stage -> its function, for stages whose module is loaded.
 FUNCTIONS: dict[str, StageFunction] = {}
 
 
@@ -83,7 +83,7 @@ def register(name: str) -> Callable[[StageFunction], StageFunction]:
 
 
 def stage_function(stage: Stage) -> StageFunction:
-    """Give the function of a stage; the modules that register them are loaded with the first one."""
+    """Return the function of a stage; the first call imports all modules that register stages."""
     if stage.name not in FUNCTIONS:
         # Importing a module registers its stages; a run that only checks what is stale imports none.
         from mirkit.stages import (  # noqa: F401
@@ -100,18 +100,18 @@ def stage_function(stage: Stage) -> StageFunction:
 
 
 def network_streams(settings: Settings) -> "ExtractorFactories":
-    """Kind of series that a backend computes -> function that opens its stream; a model is loaded by the call."""
+    """Return kind of series -> function that creates the extractor of a backend; that call loads the model."""
     rows = [row for task in JOBS if (row := models.chosen(task, settings)) and row.feature_kind]
     return {row.feature_kind: partial(models.open_stream, row.task, settings) for row in rows}
 
 
 def values_of(measured: Any, suffix: str = "") -> dict[str, Value]:
-    """Give the fields of a dataclass by name, e.g. ``lufs`` with the suffix ``_drums`` -> ``lufs_drums``."""
+    """Return the fields of a dataclass by name, with a suffix added, e.g. ``lufs`` -> ``lufs_drums``."""
     return {f.name + suffix: getattr(measured, f.name) for f in fields(measured)}
 
 
 def fact(value: Any, confidence: float | None = None) -> dict[str, Any]:
-    """Give metadata as the provenance stores it: value, null with a reason where unknown, and confidence (0-1)."""
+    """Return metadata as the provenance stores it: a value, or null with a reason, and the confidence (0-1)."""
     entry: dict[str, Any] = {"value": value}
     if isinstance(value, Unknown):
         entry = {"value": None, "reason": value.reason}
@@ -123,14 +123,14 @@ def fact(value: Any, confidence: float | None = None) -> dict[str, Any]:
 
 
 def entry_name(stage: Stage, settings: Settings) -> str:
-    """Name of a stage's record in the provenance. Each named set of clips has its own, and so has ADTOF's MIDI."""
+    """Name of a stage's record in the provenance; named sets of clips and ADTOF's MIDI have separate records."""
     backend = models.chosen(stage.job, settings)
     named = settings.crop.name if stage.name == "crop" else backend.result_name if backend else ""
     return f"{stage.name}/{named}" if named else stage.name
 
 
 def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
-    """Give the settings that the result of a stage depends on."""
+    """Return the settings that the result of a stage depends on."""
     if stage.name == "crop":
         return asdict(settings.crop)
     section = {"beats": settings.rhythm, "separate": settings.separation, "drums": settings.drums}.get(stage.name)

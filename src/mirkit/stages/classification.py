@@ -16,8 +16,8 @@ from mirkit.store import Settings
 def danceability(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure danceability and atonality.
 
-    The embedded backend takes the first from the detrended fluctuation of the envelope, the second from the clarity of
-    the key. Essentia's classifiers give the mean probability of a class in the mix.
+    The embedded backend computes danceability by detrended fluctuation analysis of the envelope, and atonality from the
+    clarity of the key. Essentia's classifiers return the mean probability of a class in the mix.
     """
     backend = models.chosen("classification", settings)
     if backend and backend.is_network:
@@ -33,7 +33,7 @@ def danceability(track: TrackAnalysis, settings: Settings) -> Result:
 
 @register("aesthetics")
 def aesthetics(track: TrackAnalysis, settings: Settings) -> Result:
-    """Give the four scores of Audiobox Aesthetics."""
+    """Return the four scores of Audiobox Aesthetics."""
     if backend := models.chosen("aesthetics", settings):
         return _model_scores(track, backend, settings)
     why = models.unavailable_reason("aesthetics", settings)
@@ -41,7 +41,7 @@ def aesthetics(track: TrackAnalysis, settings: Settings) -> Result:
 
 
 def _model_scores(track: TrackAnalysis, backend: Backend, settings: Settings) -> Result:
-    """Give the scores of a neural model for the mix."""
+    """Return the scores of a neural model for the mix."""
     scores = track.curve(backend.source, backend.feature_kind)
     if isinstance(scores, MirkitError):
         raise scores

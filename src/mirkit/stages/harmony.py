@@ -13,7 +13,7 @@ HARMONY_STEMS = ("bass", "other")
 
 @register("chroma")
 def chroma(track: TrackAnalysis, settings: Settings) -> Result:
-    """Twelve pitch-class weights, and the key, from the tonal stems or the mix."""
+    """Measure twelve pitch-class weights and the key, from the tonal stems or the mix."""
     curve = track.curve(track.tonal_source, "chroma")
     estimate = key(curve, track.window)
     return Result(
@@ -25,7 +25,7 @@ def chroma(track: TrackAnalysis, settings: Settings) -> Result:
 
 @register("stem_harmonic")
 def stem_harmonic(track: TrackAnalysis, settings: Settings) -> Result:
-    """Harmonic movement and variance of bass and other."""
+    """Measure harmonic movement and variance of bass and other."""
     values: dict[str, Value] = {}
     for stem in HARMONY_STEMS:
         if track.has(stem):

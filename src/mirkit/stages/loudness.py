@@ -27,6 +27,6 @@ def loudness(track: TrackAnalysis, settings: Settings) -> Result:
 def _vocals_share(track: TrackAnalysis) -> Value:
     if not track.has("vocals"):
         return track.missing_reason("vocals")
-    if track.stems_backend == "embedded":  # that stem holds other instruments too, and perhaps no voice at all
+    if track.stems_backend == "embedded":  # its vocals stem also holds other instruments
         return NO_VOICE_MODEL
     return vocals_share(track.curve("vocals", "loudness"), track.curve("full_mix", "loudness"), track.window)

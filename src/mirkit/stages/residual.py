@@ -1,4 +1,4 @@
-"""Stems that a model does not make: taken from what the model leaves of the mix."""
+"""Stems that a model does not produce: computed from the rest of the mix."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,10 +12,10 @@ from mirkit.features.types import FloatArray
 def fill_missing_stems(
     stems: Iterable[dict[str, FloatArray]], audio: Audio, missing: Sequence[str]
 ) -> Iterator[dict[str, FloatArray]]:
-    """Add the stems that a model does not make, so that all of them add up to the mix.
+    """Add the stems that a model does not produce, so that all stems add up to the mix.
 
-    The mix minus the stems of the model goes through the embedded separation. Whatever that assigns to a stem that the
-    model makes is added to ``other``.
+    The residual (mix minus stems of the model) is separated by the embedded backend. Its parts for stems that the model
+    has produced are added to ``other``.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def fill_missing_stems(
 
 
 class _Queue:
-    """Samples in the order of arrival, along the last axis."""
+    """A first-in, first-out queue of samples, along the last axis."""
 
     def __init__(self) -> None:
         self._kept: FloatArray | None = None

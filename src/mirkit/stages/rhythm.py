@@ -1,4 +1,4 @@
-"""Stages of rhythm: beats, tempo, onsets, and what follows from both, for the mix and three stems."""
+"""Stages of rhythm: beats, tempo, onsets, and features derived from them, for the mix and three stems."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ STEM_NAMES = (
 
 @register("beats")
 def beats(track: TrackAnalysis, settings: Settings) -> Result:
-    """Track the beats of the mix, with the help of the drums stem where there is one, and measure the tempo."""
+    """Track the beats of the mix, using the drums stem if it exists, and measure the tempo."""
     with_drums = settings.rhythm.stems and track.has("drums")
     tagged = track.tags.bpm
     hint = settings.rhythm.bpm or tagged
@@ -67,7 +67,7 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
 
 def _facts(beats: Beats) -> dict[str, dict[str, object]]:
     facts = {"meter": fact(beats.meter, beats.meter_confidence)}
-    # Both are always written, so that a fact of older audio does not stay.
+    # Both are always written, so that no metadata of earlier audio remain.
     second = beats.candidates[1] if len(beats.candidates) > 1 else None
     facts["tempo_second_candidate"] = fact(second.bpm, second.weight) if second else fact(None)
     return facts
@@ -75,7 +75,7 @@ def _facts(beats: Beats) -> dict[str, dict[str, object]]:
 
 @register("onsets")
 def onsets(track: TrackAnalysis, settings: Settings) -> Result:
-    """Detect onsets; measure how many, how strong and how far apart they are."""
+    """Detect onsets; measure their number, strength and intervals."""
     detected = track.curve("full_mix", "onsets")
     features = onset_statistics(detected, track.window)
     return Result(values_of(features), files={"ONSETS": format_onsets(detected.times)})

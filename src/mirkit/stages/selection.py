@@ -1,4 +1,4 @@
-"""What settings decide about drum transcription before it runs: which source it reads, which file it writes."""
+"""Choices of drum transcription that depend on settings: the source that it reads and the file that it writes."""
 
 from collections.abc import Container
 from pathlib import Path

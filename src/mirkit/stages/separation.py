@@ -30,7 +30,7 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
     track : Track
     settings : Settings
     keep : set of str
-        Stems that the user brought: they are not written.
+        Stems of the user, which are not written.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
     paths = {stem: track.stem_path(stem, f".{settings.separation.format}") for stem in STEMS if stem not in keep}
     backend = models.chosen("stems", settings)
     if backend and backend.is_network:
-        audio = open_audio(track.mix, rate=None)  # held: models read it twice, first for its level
+        audio = open_audio(track.mix, rate=None)  # kept in memory: models read it twice, first for its level
         result = _neural(audio, settings, paths)
     else:
         result = _embedded(audio, settings, paths)
@@ -58,12 +58,12 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
 def neural_stems(
     audio: Audio, settings: Settings, separator: StemSeparator
 ) -> tuple[StemRun, Generator[dict[str, FloatArray]]]:
-    """Separate a mix, at its own rate, with a model; stems that it does not make come from the embedded separation.
+    """Separate a mix with a model, at the mix's rate; the embedded backend adds stems that the model lacks.
 
     Returns
     -------
     run : StemRun
-        Its ``method`` and ``notes`` are complete when the blocks are.
+        Its ``method`` and ``notes`` are complete after the last block.
     blocks : generator of dict of str to array, float32, shape=(channels, n)
         Blocks of the four stems, in all as long as the mix.
     """
@@ -71,7 +71,7 @@ def neural_stems(
     missing = [stem for stem in STEMS if stem not in separator.stems]
 
     def blocks() -> Generator[dict[str, FloatArray]]:
-        with closing(prefetch(run.blocks())) as stems:  # so that encoding runs beside the model
+        with closing(prefetch(run.blocks())) as stems:  # so that encoding and the model run in parallel
             yield from fill_missing_stems(stems, audio, missing) if missing else stems
 
     return run, blocks()
@@ -96,7 +96,7 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
     separator = models.load_separator("stems", settings)
     run, blocks = neural_stems(audio, settings, separator)
     form = settings.separation.format
-    # Stems of a model may exceed full scale where the mix does not: floating point holds that.
+    # Stems of a model may exceed full scale even if the mix does not; floating point stores them without clipping.
     bits = bits_of(settings, audio.source.bits) if form != "wav" else None
     files = StemFiles(paths, audio, settings, bits)
     lacking = [stem for stem in STEMS if stem not in separator.stems]
@@ -122,7 +122,7 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
 
 
 def _on_grid(blocks: Blocks, bits: int) -> Blocks:
-    """Round three stems; ``other`` gets what rounding took from them, so that the sum stays the mix."""
+    """Round three stems, and add their rounding errors to ``other``, so that the sum stays the mix."""
     scale = np.float32(2 ** (bits - 1))
     for stems in blocks:
         rounded = {stem: np.rint(block * scale) / scale for stem, block in stems.items() if stem != "other"}
@@ -135,8 +135,8 @@ def _damage(audio: Audio) -> list[str]:
 
 
 def _remove_older(track: Track, paths: dict[str, Path]) -> None:
-    """Remove the same stems in another format: two files for one stem would be an error."""
+    """Remove the same stems in other formats, because two files for one stem are an error."""
     for stem, path in paths.items():
         for old in (track.folder / name for name in track.sounds if track.part_of(name) == stem):
-            if old.exists() and not old.samefile(path):  # on some disks Drums.flac is drums.flac
+            if old.exists() and not old.samefile(path):  # some file systems ignore case
                 old.unlink()

@@ -1,4 +1,4 @@
-"""The files of the stems: written at their true level, or all lowered by one gain where the format clips."""
+"""The files of the stems: written at their true level, or with one common gain if the format would clip."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -15,12 +15,12 @@ from mirkit.track.names import STEM_MARK
 
 LOSSLESS = ("flac", "wav")
 
-#: Samples that integers cannot hold: their channels, positions in the track, and values.
+#: Samples beyond full scale: their channels, positions in the track, and values.
 _Over = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]
 
 
 def bits_of(settings: Settings, source: int | None) -> int | None:
-    """Choose the bits of the stems: those of the source, but 16 for a lossy one, whose noise is far above that."""
+    """Choose the bit depth of the stems: that of the source, but 16 for a lossy source, whose noise is far higher."""
     if settings.separation.format not in LOSSLESS:
         return None
     return 24 if source is not None and source > 16 else 16
@@ -34,10 +34,10 @@ class StemFiles:
     paths : dict
         Stem -> file.
     audio : Audio
-        The mix, whose rate and channels they have.
+        The mix, which defines the rate and the channels of the stems.
     settings : Settings
     bits : int or None
-        Of flac and wav; None is the format's own, which for wav is floating point.
+        Bit depth of flac and wav; None for the default of the format, which for wav is floating point.
     """
 
     def __init__(self, paths: Mapping[str, Path], audio: Audio, settings: Settings, bits: int | None) -> None:
@@ -97,7 +97,7 @@ class StemFiles:
         return Writer(self._paths[stem], tags={"artist": STEM_MARK, "title": stem}, **self._form)
 
     def _remember(self, stem: str, start: int, block: FloatArray) -> None:
-        """Remember the samples beyond full scale."""
+        """Store the samples beyond full scale."""
         channels, samples = np.nonzero(np.abs(block) > 1)
         if len(samples):
             self._over[stem].append((channels, start + samples, block[channels, samples]))

@@ -26,9 +26,9 @@ class Transcription:
     ----------
     hits : Hits
     source : str
-        ``drums`` or ``full_mix``: what they were transcribed from.
+        The transcribed source: ``drums`` or ``full_mix``.
     method : dict
-        What the provenance records about it.
+        Method and parameters for the provenance.
     notes : list of str
         What a user should know.
     """

@@ -1,4 +1,4 @@
-"""Features of a window of a track, from its stored curves."""
+"""Features of a window of a track, from its stored feature series."""
 
 from collections.abc import Collection, Iterable
 
@@ -16,9 +16,9 @@ from mirkit.store import Settings
 
 NEEDS_SOUND = Unknown("needs the samples of the window")
 
-#: Stages whose features cannot be computed from curves.
+#: Stages whose features cannot be computed from stored feature series.
 FROM_SOUND = ("timbral", "aesthetics")
-#: Stages whose features are reductions of curves and events over a window.
+#: Stages whose features are computed from feature series and events of a window.
 FROM_CURVES = tuple(name for name in MEASURED if stage(name).keys and name not in FROM_SOUND)
 
 #: Feature -> the shortest window (s) in which it exists.
@@ -39,9 +39,9 @@ def at_window(
     names: Iterable[str] = FROM_CURVES,
     neural: Collection[str] = (),
 ) -> dict[str, Result]:
-    """Measure a window of a track from its kept curves.
+    """Measure a window of a track from its stored feature series.
 
-    Beats, tuning and the level below which nothing counts are those of the whole track.
+    Beats, tuning and the silence threshold are those of the whole track.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def at_window(
     names : iterable of str
         Stages to measure, of ``FROM_CURVES``.
     neural : collection of str
-        Stages that a neural model did on this track: their values need the samples.
+        Stages that a neural model computed for this track; their values cannot be computed without the samples.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def at_window(
         row = stage(name)
         if name in neural:
             results[name] = Result(dict.fromkeys(row.keys, NEEDS_SOUND))
-        elif name == "beats":  # the stage would track them; a window has those of its track
+        elif name == "beats":  # not by the stage, which would track beats; a window has the beats of its track
             results[name] = Result(values_of(tempo(view.beats, window)))
         else:
             results[name] = stage_function(row)(view, settings)
@@ -94,7 +94,7 @@ def timbre_of(samples: FloatArray, rate: int) -> Result:
 
 
 def widened(window: Window, seconds: float, duration: float) -> Window:
-    """Widen a window about its center to ``seconds``; at the ends of a track of ``duration`` it is moved inward."""
+    """Widen a window around its center to ``seconds``, and shift it if it would exceed a track of ``duration``."""
     if window.duration >= seconds:
         return window
     start = min(max((window.start + window.end - seconds) / 2, 0.0), max(duration - seconds, 0.0))

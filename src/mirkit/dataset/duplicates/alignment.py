@@ -1,4 +1,4 @@
-"""Align two tracks, and decide by their agreement whether they are one recording."""
+"""Align two tracks, and decide from their correlation whether they are the same recording."""
 
 import math
 from collections.abc import Iterator
@@ -13,15 +13,16 @@ from mirkit.dataset.duplicates.features import RATE, FingerprintFeatures, rotate
 
 Array = npt.NDArray[np.float64]
 
-#: Speeds that a copy may have.
+#: Relative speeds that a copy may have.
 SLOWEST, FASTEST = 0.95, 1.05
-#: Hits on one line deviate by at most the first; hits that are at least the second apart give the speed (s).
+#: A hit belongs to a line if it deviates by at most the first value (s). Two hits give the speed if they are at least
+#: the second value apart (s).
 _TOLERANCE, _MIN_DISTANCE = 0.4, 4.0
-#: Hits, and lines through them, that are tried at most.
+#: Largest numbers of hits, and of lines through them, that are tried.
 _MAX_HITS, _MAX_LINES = 64, 4
 #: Steps of the search around a line, from coarse to fine: of speed, and of time (s).
 _STEPS = ((0.004, 0.1), (0.0015, 0.04), (0.0005, 0.015))
-#: Rows that the search compares.
+#: Number of rows that the search compares.
 _ROWS = 400
 #: Rows over which the mean level is subtracted: 3 s.
 _SLOW_ROWS = 16
@@ -29,9 +30,9 @@ _SLOW_ROWS = 16
 _MIN_SECONDS, _MIN_SHARE = 5.0, 0.4
 #: Variance below which harmony, or dynamics, do not change: about a hundredth of a pitch class, half a decibel.
 _STILL_HARMONY, _STILL_DYNAMICS = 1e-4, 6e-4
-#: Two tracks are one recording where harmony and dynamics both correlate by the first, or, where only one of them
-#: changes, that one by the second. The lowest of 300 altered copies had 0.777, the highest of 44,550 pairs of similar
-#: loops 0.741.
+#: Two tracks are the same recording if the correlations of harmony and of dynamics both reach the first value, or, if
+#: one of them is constant, the other reaches the second value. The lowest correlation of 300 altered copies was 0.777,
+#: the highest of 44,550 pairs of similar loops 0.741.
 SAME, SAME_ALONE = 0.75, 0.85
 
 
@@ -43,15 +44,15 @@ class Alignment:
     ----------
     harmony, dynamics : float
         Correlation of the pitch classes, and of the short-term levels of four bands, over the overlap; 1 for identical
-        audio. NaN where nothing changes.
+        audio, NaN if they are constant.
     semitones : int
         Semitones by which the second track is higher.
     speed : float
         Speed of the second track over that of the first.
     offset : float
-        Where the first begins in the second (s of the second); negative where the second lacks the beginning.
+        Time in the second track at which the first one begins (s); negative if the second lacks the beginning.
     seconds : float
-        What they share, in seconds of the first.
+        Duration of the overlap, in seconds of the first track.
     """
 
     harmony: float
@@ -63,7 +64,7 @@ class Alignment:
 
     @property
     def is_same(self) -> bool:
-        """Whether the two tracks are one recording."""
+        """Whether the two tracks are the same recording."""
         known = [value for value in (self.harmony, self.dynamics) if not math.isnan(value)]
         return bool(known) and min(known) >= (SAME if len(known) == 2 else SAME_ALONE)
 
@@ -87,7 +88,7 @@ def align(first: FingerprintFeatures, second: FingerprintFeatures, candidate: Ca
     ----------
     first, second : FingerprintFeatures
     candidate : Candidate
-        Their shared landmarks.
+        The landmarks that they share.
 
     Returns
     -------
@@ -127,7 +128,7 @@ def _prepared(rows: npt.NDArray[np.float32]) -> Array:
 
 
 def _lines(times: Array) -> Iterator[_Line]:
-    """Yield lines through the hits, those with most hits first; where hits give no speed, several speeds are tried."""
+    """Yield lines through the hits, those with most hits first; if the hits give no speed, try several speeds."""
     times = times[np.linspace(0, len(times) - 1, min(len(times), _MAX_HITS)).astype(int)]
     here, there = times.T
     apart, other = here[:, None] - here, there[:, None] - there
@@ -162,7 +163,7 @@ def _score(a: Array, b: Array, line: _Line, least: float) -> float:
 def _agreement(a: Array, b: Array, line: _Line, rows: int | None = None) -> tuple[float, float, float]:
     """Correlation of harmony and of dynamics along a line, and the duration of the overlap (s).
 
-    ``rows`` limits about how many evenly spaced rows of the first are compared.
+    About ``rows`` evenly spaced rows of the first track are compared.
     """
     every = 1 if rows is None else max(1, len(a) // rows)
     a = a[::every]

@@ -1,4 +1,4 @@
-"""Find pairs of tracks that may be the same recording, by a join of sorted hashes instead of all pairs."""
+"""Find pairs of tracks that may be the same recording, by joining sorted hashes instead of comparing all pairs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,15 @@ import numpy.typing as npt
 
 from mirkit.dataset.duplicates.features import TABLES, UNSURE, Hashes
 
-#: Semitones by which a copy may be higher; lower copies are found too, because pairs are compared in both directions.
+#: Transpositions of a copy, in semitones upwards; each pair is compared in both directions, which covers lower copies.
 SEMITONES = (0, 1)
-#: Bits of 192 in which two landmarks of the same recording may differ (unrelated ones differ in 96 +- 14).
+#: Largest number of the 192 bits in which two landmarks of one recording differ (unrelated ones: 96 +- 14).
 _MAX_FLIPS = 40
-#: Landmarks with an equal hash that one landmark is compared with; further copies are connected through these.
+#: Largest number of landmarks with an equal hash that one landmark is compared with; more copies are connected through
+#: these.
 _MAX_EQUAL = 50
 _CHUNK = 100_000
-#: Matching landmarks that a candidate needs; one is enough for a track with few landmarks.
+#: Least number of matching landmarks of a candidate; one is enough for a track with few landmarks.
 _MIN_HITS = 2
 _FEW_LANDMARKS = 8
 
@@ -71,7 +72,7 @@ def candidates(times: Sequence[npt.NDArray[np.float32]], hashed: Sequence[Sequen
                 other = track_of[queries] != track_of[matches]
                 queries, matches = queries[other], matches[other]
                 flips = np.bitwise_count(words[queries] ^ index[matches]).sum(axis=1, dtype=np.int64)
-                # Most matches are false. Only the true ones are kept, two indexes as one number, to save memory.
+                # Most matches are false. To save memory, only true ones are kept, with both indexes in one number.
                 pairs.append((queries * len(index) + matches)[flips <= _MAX_FLIPS])
         hits.append(np.divmod(np.unique(np.concatenate(pairs)), max(len(index), 1)))
     landmarks = np.bincount(track_of, minlength=count)
@@ -82,7 +83,7 @@ def candidates(times: Sequence[npt.NDArray[np.float32]], hashed: Sequence[Sequen
 def _hits(
     index: npt.NDArray[np.uint32], words: npt.NDArray[np.uint32], near: npt.NDArray[np.uint8]
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Yield pairs of landmarks with an equal hash in one table; the least certain bits may differ."""
+    """Yield pairs of landmarks with an equal hash in one table, ignoring the least certain bits."""
     order = np.argsort(index, kind="stable")
     ordered = index[order]
     bits = np.uint32(1) << near.astype(np.uint32)

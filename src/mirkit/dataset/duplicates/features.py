@@ -3,10 +3,10 @@
 A landmark is a moment of great change. Harmony and levels around it are described relative to it and hashed to bits;
 equal hashes at matching times indicate the same recording. Codec, gain and trimming do not move landmarks, and a speed
 that differs by a few percent blurs them only a little. A pitch that differs by whole semitones rotates the pitch
-classes; the search for candidates undoes that.
+classes; the search for candidates tries all allowed rotations.
 
 The scheme follows landmark fingerprints (Wang 2003) and locality-sensitive hashing by random hyperplanes (Charikar
-2002); the landmarks are those of chroma and band levels because both are stored in ``.CURVES.npz``.
+2002); chroma and band levels are used because ``.CURVES.npz`` stores both.
 """
 
 from dataclasses import dataclass
@@ -26,17 +26,17 @@ Array = npt.NDArray[np.float32]
 #: Rows of ``FingerprintFeatures.rows`` per second.
 RATE = ANALYSIS_RATE / HOP
 _CHROMA_FRAMES = HOP // CHROMA_HOP
-#: Decibels that count as much as a pitch class at full strength.
+#: Level difference (dB) with the same weight as a pitch class at full strength.
 _DECIBELS = 20.0
 _FLOOR_DB = 50.0
 #: Rows on each side over which the change at a landmark is measured.
 _SIDE = 6
-#: Rows on each side among which the change is the greatest; fewer in tracks below a minute, for enough landmarks.
+#: A landmark is the greatest change within this many rows on each side; fewer in tracks below a minute.
 _REACH, _REACH_OF_SHORT = 6, 3
 _SHORT = 60 * RATE
-#: Rows from either end within which there are no landmarks.
+#: Number of rows at each end of a track without landmarks.
 _MARGIN = 12
-#: Edges of the cells around a landmark that are described, in seconds.
+#: Edges of the cells around a landmark (s).
 _CELLS = np.array([-4.5, -3.0, -1.8, -0.8, 0.0, 0.8, 1.8, 3.0, 4.5])
 CELLS, COLUMNS = len(_CELLS) - 1, 16
 #: Hashes per landmark, and bits of each.
@@ -143,9 +143,9 @@ class Hashes:
     Attributes
     ----------
     words : uint32 array, shape=(n, 6)
-        One bit for each random hyperplane: on which side of it the landmark is.
+        One bit per random hyperplane: the side on which the landmark lies.
     near : uint8 array, shape=(n, 6, 3)
-        The three least certain bits of each word: the landmark is closest to their planes.
+        The three least certain bits of each word, whose planes are closest to the landmark.
     """
 
     words: npt.NDArray[np.uint32]
@@ -153,7 +153,7 @@ class Hashes:
 
 
 def hashes(cells: Array) -> Hashes:
-    """Hash landmarks by the sides of fixed random hyperplanes that they are on.
+    """Hash landmarks: each bit is the side of a fixed random hyperplane.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def hashes(cells: Array) -> Hashes:
     """
     flat = cells.reshape(len(cells), CELLS * COLUMNS)
     planes = np.random.default_rng(_SEED).standard_normal((flat.shape[1], TABLES * BITS), np.float32)
-    # einsum, not matmul: its sum does not depend on the BLAS.
+    # einsum instead of matmul, so that the result does not depend on the BLAS.
     sides = np.einsum("nd,db->nb", flat, planes).reshape(-1, TABLES, BITS)
     words = ((sides > 0) * (np.uint32(1) << np.arange(BITS, dtype=np.uint32))).sum(axis=-1, dtype=np.uint32)
     near = np.argpartition(np.abs(sides), UNSURE, axis=-1)[..., :UNSURE]
@@ -173,7 +173,7 @@ def hashes(cells: Array) -> Hashes:
 
 
 def _at(total: npt.NDArray[np.float64], where: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Cumulative sums between rows, by linear interpolation."""
+    """Interpolate cumulative sums linearly between rows."""
     where = np.clip(where, 0, len(total) - 1)
     low = np.minimum(where.astype(np.int64), len(total) - 2)
     part = (where - low)[..., None]

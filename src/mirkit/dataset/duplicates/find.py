@@ -2,7 +2,8 @@
 
 Copies with another codec, gain or trim are found, and copies that are up to 5 % faster or slower, or a semitone higher
 or lower. Landmarks of harmony and dynamics are hashed (:mod:`features`). Tracks that share landmarks are candidates
-(:mod:`candidates`); they are aligned, and are one recording where they agree well enough (:mod:`alignment`).
+(:mod:`candidates`); they are aligned, and are the same recording if their correlation is high enough
+(:mod:`alignment`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,20 +32,20 @@ from mirkit.features.serialization import from_arrays
 from mirkit.store import printable, read_curves, read_curves_header
 from mirkit.track import Track, rename_hint
 
-#: Tracks whose features are kept in memory while pairs are compared.
+#: Number of tracks whose features are kept in memory while pairs are compared.
 _CACHED = 512
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two tracks that are one recording.
+    """Two tracks that are the same recording.
 
     Attributes
     ----------
     first, second : int
         Indexes of the tracks.
     alignment : Alignment or None
-        How well they agree; None where their files are identical.
+        Their alignment; None if their files are identical.
     """
 
     first: int
@@ -59,15 +60,15 @@ class Duplicates:
     Attributes
     ----------
     groups : list of list of int
-        Groups of two or more tracks that are one recording.
+        Groups of two or more tracks that are the same recording.
     pairs : list of Pair
-        Pairs that were found: enough to connect each group.
+        Pairs that were found; they connect each group, but are not all its pairs.
     not_compared : dict
         Track -> why it could not be compared.
     unmeasured : list of int
         Tracks among those that have no feature series yet.
     failed : dict
-        Track -> what is wrong with its feature series.
+        Track -> error of reading its feature series.
     """
 
     groups: list[list[int]] = field(default_factory=list)
@@ -104,7 +105,7 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
             same = first_with.setdefault(_audio_hash(track.curves), number)
             if groups.join(same, number):
                 result.pairs.append(Pair(same, number, None))
-                marks = NO_LANDMARKS  # the first of the identical tracks is compared with the others
+                marks = NO_LANDMARKS  # of identical tracks, only the first is compared with others
         except MissingInput as error:
             result.not_compared[number] = rename_hint(track) or str(error)
             result.unmeasured.append(number)
@@ -160,6 +161,6 @@ def _series(name: str, arrays: Mapping[str, Any], columns: int) -> Any:
 
 
 def _audio_hash(path: Path) -> str:
-    """Hash of the mix, or the path where it is unknown, which equals no other track's."""
+    """Hash of the mix; if it is unknown, the path, which is unique."""
     header: Any = read_curves_header(path).get("full_mix/sound")
     return str(header["sound"]) if isinstance(header, dict) and "sound" in header else str(path)

@@ -10,9 +10,9 @@ GROUP_KEYS: tuple[GroupKey, ...] = get_args(GroupKey)
 
 #: Tags that name an artist, or an album.
 _FIELDS: dict[GroupKey, tuple[str, ...]] = {"artist": ("artist", "albumartist"), "album": ("album",)}
-#: Names that stand for no artist.
+#: Values of the artist tag that do not name an artist.
 _NO_ARTIST = {"", "various artists", "various", "va", "unknown artist", "unknown", "artist"}
-#: The part of an artist's name that names a guest.
+#: The part of an artist tag that names a guest.
 _GUEST = re.compile(r"\s+(?:feat\.?|ft\.?|featuring)\s.*|\s*[(\[](?:feat|ft)\b.*", re.IGNORECASE)
 
 
@@ -22,7 +22,7 @@ class DisjointSet:
     Parameters
     ----------
     count : int
-        Number of members; at first each is a group of its own.
+        Number of members; initially, each is in a group of its own.
     """
 
     def __init__(self, count: int) -> None:
@@ -58,14 +58,14 @@ def group_tracks(
     """Group copies of one recording, and tracks that have the same artist or album.
 
     Albums are compared by their titles only, because the tracks of a compilation have different artists. "feat." and
-    what follows it is no part of an artist's name, and names such as "Various Artists" are ignored.
+    the text after it are removed from an artist's name, and names such as "Various Artists" are ignored.
 
     Parameters
     ----------
     tags : sequence of mappings
         ``artist``, ``albumartist`` and ``album`` of each track, where known.
     duplicates : sequence of sequences of int
-        Groups of tracks that are one recording.
+        Groups of tracks that are the same recording.
     keys : sequence of str
         ``artist``, ``album``, both or none.
 
