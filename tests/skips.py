@@ -38,7 +38,7 @@ REASONS = [
     (r"the device is there", sys.platform == "darwin"),
     (r"long double is double here", WINDOWS or platform.machine() in ("arm64", "aarch64")),
     # missing on Windows
-    (r"could not import '(fcntl|resource)': .*", WINDOWS),
+    (r"could not import '(fcntl|pty|resource|termios|tty)': .*", WINDOWS),
     (r".*\b(POSIX|SIGKILL|kill -9|Windows)\b.*", WINDOWS),
     (r"needs fork|processes are forked here|links need rights there|an interrupt for one process", WINDOWS),
     (r"a script stands for the program", WINDOWS),
