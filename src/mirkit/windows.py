@@ -29,7 +29,7 @@ _log = logging.getLogger("mirkit")
 
 _TIMBRE = frozenset(stage("timbral").keys)
 
-#: A window may end this much (s) past the end of its track, as rounded times do.
+#: Seconds by which a window may end after the end of its track, because times are rounded.
 _SLACK = 0.001
 
 
@@ -42,7 +42,7 @@ class WindowFeatures:
     values : dict
         All 78 keys of ``.INFO`` -> number, or None.
     reasons : dict
-        Key -> why it is None.
+        Key -> reason why it is None.
     """
 
     values: dict[str, Number]
@@ -51,18 +51,19 @@ class WindowFeatures:
 
 @dataclass(frozen=True)
 class Slices:
-    """The features of equal slices, one after another.
+    """The features of consecutive slices of equal length.
 
     Attributes
     ----------
     edges : tuple of float
         Seconds; slice ``i`` is ``edges[i]`` to ``edges[i + 1]``.
     values : dict
-        All 78 keys -> one number (or None) a slice.
+        All 78 keys -> one number (or None) per slice.
     reasons : dict
-        Key -> why each None is one, "" where there is a number; keys without a None are left out.
+        Key -> reason of each None; "" for a number. Keys without a None are left out.
     widened : dict
-        Key -> seconds about the middle of a slice over which it was measured, where a slice is too short for it.
+        Key -> length (s) of the window, centered on a slice, in which the feature was measured if a slice is too short
+        for it.
     """
 
     edges: tuple[float, ...]
@@ -72,7 +73,7 @@ class Slices:
 
 
 class WindowAnalyzer:
-    """A measured track, opened to summarize any part of it. Made by :meth:`open`.
+    """A measured track, opened to compute the features of any window. Created by :meth:`open`.
 
     Beats, downbeats, ``bpm_is_defined``, tuning and the level below which frames do not count are those of the track.
 
@@ -99,7 +100,7 @@ class WindowAnalyzer:
         Raises
         ------
         MissingInput
-            No such track, or it has not been measured, or what was measured is not true any more.
+            There is no such track, or it has not been measured, or its results are stale.
         """
         use_compiled()
         track, part = Track.at(Path(path)), None
@@ -112,7 +113,7 @@ class WindowAnalyzer:
             _log.warning("%s", note)
         settings = read_settings(find_root(track.path))
         backends = {row.job: entry.backend or "" for row in STAGES if (entry := state.provenance.stages.get(row.name))}
-        # What a stage has read depends on the backend that measured it, not on the settings of now.
+        # What a stage has read depends on the backend that measured the track, not on the present settings.
         named = {job: name for job, name in backends.items() if job and name}
         settings = replace(settings, backends=replace(settings.backends, **named))
         if todo := state.outstanding(FROM_CURVES, backends, settings):
@@ -127,14 +128,15 @@ class WindowAnalyzer:
         return cls(opened, state, settings, part)
 
     def at(self, start: float, end: float, *, samples: bool = False) -> WindowFeatures:
-        """Summarize a window.
+        """Return the features of a window.
 
         Parameters
         ----------
         start, end : float
             Seconds.
         samples : bool
-            Decode the window too, for the timbre keys. Without it they are None, as those of neural models always are.
+            Whether to decode the window, too, for the timbre features; otherwise they are None. Features of neural
+            models are always None.
 
         Raises
         ------
@@ -144,9 +146,9 @@ class WindowAnalyzer:
         return _split(self._measure(self._window(start, end), samples))
 
     def slices(self, count: int, start: float = 0.0, end: float | None = None, *, samples: bool = False) -> Slices:
-        """Summarize equal slices of a window, for conditioning that changes over time.
+        """Return the features of equal slices of a window, for conditioning that changes over time.
 
-        A feature that needs more time than a slice has is measured over that time about the slice's middle.
+        A feature for which a slice is too short is measured in a longer window around the middle of the slice.
 
         Parameters
         ----------
@@ -155,7 +157,7 @@ class WindowAnalyzer:
         start, end : float
             The window in seconds; by default the whole track.
         samples : bool
-            Decode the window too, for the timbre features.
+            Whether to decode the window, too, for the timbre features.
 
         Returns
         -------
@@ -164,7 +166,7 @@ class WindowAnalyzer:
         Raises
         ------
         SettingsError
-            There is no slice, or the window is empty or not within the track.
+            ``count`` is less than 1, or the window is empty or not within the track.
         """
         if count < 1:
             raise SettingsError(f"{count} slices: at least 1")
@@ -203,7 +205,7 @@ class WindowAnalyzer:
         return Window(self._whole.start + start, min(self._whole.start + end, self._whole.end))
 
     def _from_sound(self, window: Window, samples: bool) -> dict[str, Value]:
-        """Values of the stages that no curve can be reduced to; null for the reason that they have in the track."""
+        """Return the values that feature series do not determine; unknown ones have the reason that the track has."""
         values: dict[str, Value] = {}
         for name in FROM_SOUND:
             entry = self._state.provenance.stages.get(name)
@@ -217,12 +219,12 @@ class WindowAnalyzer:
 
 
 def window_curves(state: TrackState, settings: Settings) -> list[tuple[str, str]]:
-    """The ``(source, kind)`` of the feature series that windows of a track are read from."""
+    """Return the ``(source, kind)`` of the feature series from which windows of a track are computed."""
     return [curve for name in FROM_CURVES for curve in state.inputs(stage(name), settings).curves]
 
 
 def neural_stages(state: TrackState) -> frozenset[str]:
-    """Stages whose numbers a neural model made on this track, so that its curves do not hold them."""
+    """Return the stages that a neural model computed on this track, whose values are not in its feature series."""
     entries = state.provenance.stages
     return frozenset(
         name
@@ -234,16 +236,16 @@ def neural_stages(state: TrackState) -> frozenset[str]:
 def features_at(path: str | PathLike[str], start: float, end: float, *, samples: bool = False) -> dict[str, Number]:
     """Compute the features of a window of a measured track from its stored curves, in milliseconds.
 
-    :class:`WindowAnalyzer` gives the reasons of unknown values too, and opens a track once for many windows.
+    :class:`WindowAnalyzer` also returns the reasons of unknown values, and opens a track once for many windows.
 
     Parameters
     ----------
     path : path
-        A track folder, its full_mix file, or a loose sound file that ``mirkit extract`` has measured.
+        A track folder, its full_mix file, or a loose audio file that ``mirkit extract`` has measured.
     start, end : float
         Seconds.
     samples : bool
-        Decode the window too, for the timbre keys.
+        Whether to decode the window, too, for the timbre features.
 
     Returns
     -------
@@ -261,7 +263,7 @@ def features_at(path: str | PathLike[str], start: float, end: float, *, samples:
 
 
 def _split(values: Mapping[str, Value]) -> WindowFeatures:
-    """Part numbers from reasons, in the order of the catalog."""
+    """Separate numbers and reasons, in the order of the catalog."""
     order = [row.name for row in FEATURES if row.name in values]
     unknown = {key: value.reason for key in order if isinstance(value := values[key], Unknown)}
     numbers: dict[str, Number] = {}
@@ -292,7 +294,7 @@ class WindowTable:
             yield {key.name: float(value) for key, value in zip(FEATURES, row, strict=True) if np.isfinite(value)}
 
     def louder(self, gain_db: float) -> "WindowTable":
-        """Give the table of the same audio, amplified by ``gain_db`` (dB)."""
+        """Return the table of the same audio, amplified by ``gain_db`` (dB)."""
         shift = np.array([gain_db if key.name in LEVEL_KEYS else 0.0 for key in FEATURES])
         return WindowTable(self.hop, self.values + shift)
 
@@ -316,27 +318,27 @@ def tables(
     hop: float = 1.0,
     jobs: int = 0,
 ) -> dict[str, WindowTable]:
-    """Measure the windows of many tracks, for a trainer that cuts at random.
+    """Measure the windows of many tracks, for a trainer that cuts at random positions.
 
     Parameters
     ----------
     tracks : mapping
         Name -> folder or file of a measured track.
     seconds : float
-        Length of a window; a shorter track has one window, which is all of it.
+        Length of a window; a shorter track has a single window.
     problems : list of str
-        A track that fails adds a line here.
+        Receives a line for each track that fails.
     advance : callable
         Called with the name of each track when it is finished.
     hop : float
         Seconds from the start of one window to the start of the next.
     jobs : int
-        Worker processes, 0 for one a core.
+        Number of worker processes; 0 for one per core.
 
     Returns
     -------
     dict
-        Name -> table, without the tracks that failed.
+        Name -> table; tracks that failed are left out.
     """
     items = [_TableJob(name, path, seconds, hop) for name, path in tracks.items()]
     measured: dict[str, WindowTable] = {}
@@ -359,7 +361,7 @@ def _run_table_job(job: _TableJob) -> WindowTable | str:
 def table(path: Path, seconds: float, hop: float) -> WindowTable:
     """Measure the windows of a track from its feature series.
 
-    Timbre needs samples; it is measured on windows that are half a length apart.
+    Timbre features need the samples, and are measured in windows with a hop of half a length.
 
     Parameters
     ----------

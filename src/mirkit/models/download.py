@@ -1,4 +1,4 @@
-"""One file over HTTPS into a part file: resumed where it broke off, never a long silence, no surprise on the way."""
+"""Download of one file over HTTPS into a part file, with resuming, timeouts and checked redirects."""
 
 import errno
 import http.client
@@ -18,7 +18,7 @@ from mirkit import __version__
 
 #: Seconds without a single byte after which a connection counts as dead.
 TIMEOUT_S = 10.0
-#: Connections that may break off midway, each after it brought something new.
+#: Number of connections that may break off, each after it received new data.
 _BREAKS = 20
 _CHUNK = 1 << 18
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -30,12 +30,12 @@ _HTTP_REASONS = {
     429: "too many requests; try again later",
 }
 
-#: Takes bytes so far and bytes in all (None: not known).
+#: Receives the number of bytes so far and the total (None if not known).
 Progress = Callable[[int, int | None], None]
 
 
 class DownloadError(Exception):
-    """A file that could not be fetched: why, in one clause."""
+    """A file could not be downloaded. The message is the reason, as one clause."""
 
 
 class _Broken(Exception):  # noqa: N818 (a signal between two functions)
@@ -43,9 +43,9 @@ class _Broken(Exception):  # noqa: N818 (a signal between two functions)
 
 
 def download(url: str, part: Path, progress: Progress, *, resume: bool) -> None:
-    """Fetch ``url`` into ``part``.
+    """Download ``url`` into ``part``.
 
-    A connection that breaks off is taken up again where it ended, as long as each brings something new.
+    If the connection breaks off, the download is resumed, as long as each connection receives new data.
 
     Parameters
     ----------
@@ -55,13 +55,13 @@ def download(url: str, part: Path, progress: Progress, *, resume: bool) -> None:
         File to write; its folder exists.
     progress : callable
     resume : bool
-        Go on with what an earlier call left in ``part``. Only for a file whose checksum is known: nothing else tells
-        whether both halves are of one file.
+        Whether to continue a partial download in ``part``. Only for files with a known checksum, because nothing else
+        shows whether both halves belong to the same file.
 
     Raises
     ------
     DownloadError
-        It cannot be fetched. What has come stays in ``part``.
+        The file cannot be downloaded. The received part stays in ``part``.
     """
     _allowed(url)
     host = urllib.parse.urlsplit(url).hostname
@@ -83,7 +83,7 @@ def download(url: str, part: Path, progress: Progress, *, resume: bool) -> None:
 
 
 def reachable(url: str, seconds: float) -> bool:
-    """Tell within so many seconds whether the host of a URL, or the proxy before it, accepts connections."""
+    """Return whether the host of a URL, or its proxy, accepts a connection within ``seconds``."""
     parts = urllib.parse.urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
@@ -98,7 +98,7 @@ def reachable(url: str, seconds: float) -> bool:
             return
         answered.append(True)
 
-    # A thread, because looking up a name can hang for half a minute and takes no time limit.
+    # In a thread, because a DNS lookup can take half a minute and has no time limit.
     visitor = threading.Thread(target=knock, daemon=True)
     visitor.start()
     visitor.join(seconds)
@@ -106,7 +106,7 @@ def reachable(url: str, seconds: float) -> bool:
 
 
 def _connection(url: str, part: Path, have: int, tag: str, progress: Progress) -> str:
-    """Fetch what is missing over one connection; return the server's tag for this version of the file."""
+    """Download the missing part over one connection; return the server's entity tag of the file."""
     headers = {"User-Agent": f"mirkit/{__version__}", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -119,7 +119,7 @@ def _connection(url: str, part: Path, have: int, tag: str, progress: Progress) -
         with error:
             if error.code == 416 and have:
                 if error.headers.get("Content-Range", "").endswith(f"/{have}"):
-                    return tag  # it was whole already
+                    return tag  # the file was complete already
                 part.unlink()
                 return _connection(url, part, 0, "", progress)
             why = _HTTP_REASONS.get(error.code, f"the server answers {error.code} {error.reason}")
@@ -198,7 +198,7 @@ def _allowed(url: str) -> None:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to where a first request might go."""
+    """Follows a redirect only to a URL that would be allowed as the first one."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         _allowed(newurl)

@@ -7,12 +7,12 @@ from mirkit.settings import DrumSettings, SeparationSettings
 
 
 def _stem_parameters(section: SeparationSettings) -> dict[str, Any]:
-    """Of ``[separation]``: shifts, overlap and segments are those of networks."""
+    """Return the parameters of ``[separation]``, without shifts, overlap and segment, which only networks use."""
     return {"format": section.format} | ({"bitrate": section.bitrate} if section.format == "mp3" else {})
 
 
 def _drum_parameters(section: DrumSettings) -> dict[str, Any]:
-    """Of ``[drums]``: there is no model to choose."""
+    """Return the parameters of ``[drums]``, without the model, because there is only one."""
     return {"source": section.source, "quantize": section.quantize}
 
 

@@ -1,7 +1,8 @@
-"""What a GGUF file states of itself: the text values at its beginning, read in bounded time and memory.
+"""The text values in the header of a GGUF file, read in bounded time and memory.
 
-A GGUF file begins with key-value pairs; the tensors follow. The file may come from anyone: a length that it claims is
-compared with what the file and the bounds below have left before anything is read, and what is not wanted is skipped.
+A GGUF file begins with key-value pairs; the tensors follow. The file may come from anyone. Therefore each length in it
+is checked against the size of the file and the bounds below before anything is read, and values that are not needed are
+skipped.
 """
 
 import struct
@@ -23,13 +24,13 @@ _DEPTH = 4
 
 
 def read_texts(path: Path, beginnings: Sequence[str]) -> dict[str, str]:
-    """Read the text values of a GGUF file whose keys begin with one of these.
+    """Read the text values of a GGUF file whose keys have one of some prefixes.
 
     Parameters
     ----------
     path : Path
     beginnings : sequence of str
-        Such as ``general.``.
+        Prefixes of the keys, such as ``general.``.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def read_texts(path: Path, beginnings: Sequence[str]) -> dict[str, str]:
     Raises
     ------
     WeightsError
-        The file cannot be read, is no GGUF file, is cut short, or its header claims more than the bounds allow.
+        The file cannot be read, is not a GGUF file or is truncated, or its header exceeds the bounds.
     """
     try:
         with open(path, "rb") as file:
@@ -51,7 +52,7 @@ def read_texts(path: Path, beginnings: Sequence[str]) -> dict[str, str]:
 
 
 class _Damaged(ValueError):  # noqa: N818 (a signal between two functions)
-    """What is wrong with a header, in one clause."""
+    """A header is damaged. The message is the reason, as one clause."""
 
 
 class _Header:
@@ -71,7 +72,7 @@ class _Header:
         self._elements, self._budget = _ELEMENTS, _KEPT
 
     def texts(self, beginnings: tuple[str, ...]) -> dict[str, str]:
-        self._number(self._length)  # tensors
+        self._number(self._length)  # number of tensors
         pairs = self._number(self._length)
         if pairs > _PAIRS:
             raise _Damaged(f"it claims {pairs} values")
@@ -87,7 +88,7 @@ class _Header:
         return found
 
     def _value(self, kind: int, *, keep: bool, depth: int) -> list[str]:
-        """Read a value; return the texts in it where they are to be kept."""
+        """Read a value; return the texts in it if ``keep`` is set."""
         if kind == _STRING:
             text = self._text(min(_TEXT, self._budget) if keep else 0)
             self._budget -= len(text or "") + 1 if keep else 0
@@ -115,7 +116,7 @@ class _Header:
         return _FIXED[kind]
 
     def _text(self, most: int) -> str | None:
-        """Read a text of at most so many bytes; a longer one is skipped and None."""
+        """Read a text of at most ``most`` bytes; skip a longer one and return None."""
         length = self._number(self._length)
         if length > most:
             self._skip(length)

@@ -1,4 +1,4 @@
-"""ONNX models by ONNX Runtime: opened, asked, and their errors in one line."""
+"""ONNX models in ONNX Runtime, with one-line error messages."""
 
 import functools
 import os
@@ -14,25 +14,25 @@ from mirkit.store import printable
 
 
 class Graph:
-    """A model of one input, in memory.
+    """A loaded model with one input.
 
     Parameters
     ----------
     path : Path
     output : str
-        Name of the output that is wanted; where the model has none of that name, its first.
+        Name of the output to return; the first one if the model has no output of that name.
     device : str
         ``cpu``, ``cuda``, ``cuda:1``.
 
     Attributes
     ----------
     shape : tuple
-        Of the input; what is free in the model is not an int.
+        Shape of the input; variable dimensions are not of type int.
 
     Raises
     ------
     WeightsError
-        The file is no ONNX model, or one that this ONNX Runtime cannot run.
+        The file is not an ONNX model, or this ONNX Runtime cannot run it.
     """
 
     def __init__(self, path: Path, output: str, device: str) -> None:
@@ -40,7 +40,7 @@ class Graph:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = _threads()
-        options.log_severity_level = 4  # what matters is raised
+        options.log_severity_level = 4  # errors are raised, so the log is not needed
         providers: list[Any] = ["CPUExecutionProvider"]
         if device != "cpu":
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)}))
@@ -62,7 +62,7 @@ class Graph:
         Raises
         ------
         ModelError
-            The model cannot take it, or memory is short.
+            The model failed on the batch, or memory is short.
         """
         try:
             out: FloatArray = self._session.run([self._output], {self._input.name: batch})[0]
@@ -72,21 +72,21 @@ class Graph:
 
 
 def has_cuda() -> bool:
-    """Whether this ONNX Runtime is one that can use a CUDA card."""
+    """Return whether this ONNX Runtime can use a CUDA GPU."""
     import onnxruntime
 
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
 def _threads() -> int:
-    """As many as the shell, or the engine for one of its workers, allows; 0 lets ONNX Runtime choose."""
+    """Return the number of threads that the shell or the engine allows; 0 lets ONNX Runtime choose."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(asked) if asked.isdecimal() else 0
 
 
 @functools.cache
 def _errors() -> tuple[type[Exception], ...]:
-    """Return what ONNX Runtime raises: classes without a common parent of their own."""
+    """Return the exceptions of ONNX Runtime, which have no common base class of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     classes = tuple(one for one in vars(state).values() if isinstance(one, type) and issubclass(one, Exception))
@@ -94,6 +94,6 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def _first_line(error: Exception) -> str:
-    """Say what is wrong, without the path and the number that come before it."""
+    """Return the message of an error without the path and the number that precede it."""
     message = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error)).rpartition("failed:")[2]
     return message.strip().partition("\n")[0][:150]

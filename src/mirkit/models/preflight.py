@@ -1,6 +1,7 @@
 """Checks of models before the first track: the device exists, and each file of weights can be loaded.
 
-A file is loaded once for its content, not once a run: the cache keeps the checksums of files that could be loaded.
+A file is loaded only once as long as its content does not change: the cache has the checksums of files that could be
+loaded.
 """
 
 from collections.abc import Mapping
@@ -16,17 +17,17 @@ from mirkit.models.device import pick
 from mirkit.models.registry import backend
 from mirkit.store import Settings, printable
 
-#: Packages of networks that PyTorch computes.
+#: Packages of networks that run in PyTorch.
 _TORCH = ("torch", "demucs")
 
 
 def check_device(backends: Mapping[str, str], settings: Settings) -> None:
-    """Look whether the device that was asked for is there, when a method uses one.
+    """Check that the requested device exists, if a method uses it.
 
     Raises
     ------
     MissingExtra
-        It is not.
+        The device does not exist.
     """
     if settings.run.device in ("auto", "cpu"):
         return
@@ -35,15 +36,15 @@ def check_device(backends: Mapping[str, str], settings: Settings) -> None:
 
 
 def check_weights(backends: Mapping[str, str], settings: Settings) -> None:
-    """Look whether the weights of the methods, as far as they are here, can be loaded.
+    """Check that the weights of the methods can be loaded, as far as they have been downloaded.
 
     Raises
     ------
     WeightsError
-        They cannot: one line that names the file, what is wrong with it, and what to do.
+        Weights cannot be loaded. The message names the file, the reason, and what to do.
     """
     for job, name in backends.items():
-        if name and job != "texts":  # one model serves all tracks there: it is loaded once anyway
+        if name and job != "texts":  # captions use one model for all tracks, which is loaded only once anyway
             row = backend(job, name)
             if resolve_weights(row, settings) is not None and not to_fetch(job, name, settings):
                 _try(row, settings)
@@ -51,16 +52,16 @@ def check_weights(backends: Mapping[str, str], settings: Settings) -> None:
 
 def _try(row: Backend, settings: Settings) -> None:
     found = weights_of(row, settings)
-    with suppress(WeightsError):  # no home folder to remember in
+    with suppress(WeightsError):  # without a home folder there is no cache
         if _mark(row, found).exists():
             return
     try:
-        # PyTorch's device "meta" has shapes and no memory.
+        # On PyTorch's device "meta", tensors have shapes but use no memory.
         device = "meta" if row.package in _TORCH else "cpu"
         make(row.name, found, device)
     except WeightsError as error:
         raise WeightsError(f"{error}; {_remedy(row, found, settings)}") from error
-    with suppress(WeightsError, OSError):  # a cache that cannot be written to: it is tried again next time
+    with suppress(WeightsError, OSError):  # if the cache cannot be written to, the next run checks the file again
         _mark(row, found).parent.mkdir(parents=True, exist_ok=True)
         _mark(row, found).touch()
 

@@ -1,4 +1,4 @@
-"""What a loaded model can do, for the code that uses it. A backend of another package implements one of these."""
+"""Protocols of loaded models. A backend, also one of another package, implements one of them."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,13 +21,13 @@ class LoadedModel(Protocol):
 
 
 class StreamingModel(Protocol):
-    """One signal on its way through a model, in the one pass over the file."""
+    """One signal that is passed through a model while its file is decoded."""
 
     def push(self, block: FloatArray) -> None:
         """Take the next samples at the analysis rate (44100 Hz), float32, shape=(channels, n)."""
 
     def finish(self) -> "Activations | Hits | dict[str, Value] | MirkitError":
-        """Return the result, or the error that says why there is none.
+        """Return the result, or the error that prevented it.
 
         A backend for ``beats`` returns ``Activations``, one for ``drums`` ``Hits``, one for ``classification`` or
         ``aesthetics`` a dict of key of ``.INFO`` -> value.
@@ -42,13 +42,13 @@ class StreamSource(LoadedModel, Protocol):
 
 
 class StemRun(Protocol):
-    """One track on its way through a separator; ``method`` and ``notes`` are complete when its stems are."""
+    """The separation of one track; ``method`` and ``notes`` are complete when its stems are."""
 
     method: dict[str, Any]
     notes: list[str]
 
     def blocks(self) -> Iterator[dict[str, FloatArray]]:
-        """Yield blocks of stems with the rate and channels of the file, in all as long as the file."""
+        """Yield blocks of stems with the rate, the channels and, in total, the length of the file."""
 
 
 class StemSeparator(LoadedModel, Protocol):
@@ -57,4 +57,4 @@ class StemSeparator(LoadedModel, Protocol):
     stems: tuple[str, ...]
 
     def separate(self, audio: "Audio", settings: "SeparationSettings") -> StemRun:
-        """Begin with a track at its own sample rate."""
+        """Begin the separation of a track, at its own sample rate."""

@@ -1,8 +1,9 @@
-"""All backends: those of mirkit, and those of packages that are installed beside it.
+"""All backends: those of mirkit, and those of other installed packages.
 
 A package adds a backend by an entry point in the group ``mirkit.backends`` that names its
 :class:`~mirkit.models.backend.Backend` object. Entry points are read from the environment that Python runs in, when a
-backend is first looked up; never from the working folder or from a data set, which another person may have made.
+backend is first looked up. They are never read from the working folder or from a data set, which another person may
+have made.
 """
 
 import functools
@@ -22,7 +23,7 @@ __all__ = ["Backend", "File", "Model", "backend", "backends", "backends_of", "mo
 
 #: Entry point group.
 GROUP = "mirkit.backends"
-#: In this order ``auto`` tries those of a task. Backends of other packages come after them.
+#: The backends of mirkit, in the order in which ``auto`` tries them. Backends of other packages follow.
 _BUILT_IN = (
     demucs.BACKEND,
     embedded.STEMS,
@@ -39,29 +40,29 @@ _BUILT_IN = (
     captioners.TRANSFORMERS,
     captioners.HTTP,
 )
-#: What a stream backend returns for the tasks whose result is no plain key -> value.
+#: Kind of result of a stream backend, for the tasks whose result is not a dict of key -> value.
 _KINDS = {"beats": "activations", "drums": "strokes"}
-#: Files that a data set has in its root.
+#: Names of files and folders in the root of a data set, which identify one.
 _DATASET_FILES = ("mirkit.toml", ".mirkit")
 
 
 def backends() -> tuple[Backend, ...]:
-    """All backends, those of a task in the order in which ``auto`` tries them."""
+    """Return all backends; those of a task are in the order in which ``auto`` tries them."""
     return _BUILT_IN + _installed()[0]
 
 
 def built_in() -> tuple[Backend, ...]:
-    """The backends of mirkit itself."""
+    """Return the backends of mirkit itself."""
     return _BUILT_IN
 
 
 def backends_of(task: str) -> list[Backend]:
-    """Backends for a task, the preferred one first."""
+    """Return the backends of a task, the preferred one first."""
     return [row for row in backends() if row.task == task]
 
 
 def backend(task: str, name: str) -> Backend:
-    """Backend for a task by its name.
+    """Return a backend of a task by its name.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def backend(task: str, name: str) -> Backend:
 
 
 def network(name: str) -> Backend:
-    """Network by its name, whatever its task.
+    """Return a neural backend by its name, for any task.
 
     Raises
     ------
@@ -91,24 +92,24 @@ def network(name: str) -> Backend:
 
 
 def model_rows() -> tuple[Model, ...]:
-    """Published weights of all backends."""
+    """Return the published weights of all backends."""
     return tuple(model for row in backends() for model in row.weights)
 
 
 def owner_of(task: str, model: str) -> Backend:
-    """Backend that a model belongs to, by its name; any other name is a file, of the first backend that reads files."""
+    """Return the backend of a model by the model's name; for a file, the first backend of the task that reads files."""
     rows = [row for row in backends_of(task) if row.is_network]
     return next((row for row in rows if any(known.name == model for known in row.weights)), rows[0])
 
 
 def problems() -> tuple[str, ...]:
-    """One line for each entry point that cannot be used, with the reason."""
+    """Return one line for each entry point that cannot be used, with the reason."""
     return _installed()[1]
 
 
 @functools.cache
 def _installed() -> tuple[tuple[Backend, ...], tuple[str, ...]]:
-    """Backends of other packages, and what is wrong with those that cannot be used."""
+    """Return the backends of other packages, and a line for each one that cannot be used."""
     rows: list[Backend] = []
     wrong: list[str] = []
     for package, point in _entry_points():
@@ -126,7 +127,7 @@ def _installed() -> tuple[tuple[Backend, ...], tuple[str, ...]]:
 
 
 def _entry_points() -> list[tuple[str, metadata.EntryPoint]]:
-    """Package -> entry point, in the order of their names; of a package that is there twice, the first on the path."""
+    """Return (package, entry point) pairs by name; of a package that is installed twice, the first one on the path."""
     packages: dict[str, list[metadata.EntryPoint]] = {}
     for distribution in metadata.distributions(path=_search_path()):
         points = distribution.entry_points.select(group=GROUP)
@@ -135,7 +136,7 @@ def _entry_points() -> list[tuple[str, metadata.EntryPoint]]:
 
 
 def _search_path() -> list[str]:
-    """Folders of installed packages: Python's search path without the working folder and without data sets."""
+    """Return the folders of installed packages: Python's search path without the working folder and data sets."""
     here = Path.cwd()
     return [
         folder
@@ -147,7 +148,7 @@ def _search_path() -> list[str]:
 
 
 def _fault(row: object, others: tuple[Backend, ...]) -> str:
-    """Give the reason why an object that a package registers cannot be used, or ""."""
+    """Return the reason why an object that a package registers cannot be used, or ""."""
     if not isinstance(row, Backend):
         return f"it is a {type(row).__name__}, not a mirkit.models.backend.Backend"
     if row.task not in JOBS:

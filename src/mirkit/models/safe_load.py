@@ -1,4 +1,4 @@
-"""Files of models opened so that no code in them runs: safetensors, PyTorch's of plain values, YAML, JSON."""
+"""Reading model files without running code in them: safetensors, PyTorch files of plain values, YAML, JSON."""
 
 import json
 import pickle
@@ -15,13 +15,13 @@ from mirkit.models.state_dict import LOAD_ERRORS
 from mirkit.store import printable
 from mirkit.store.os_errors import as_error
 
-#: What a YAML or JSON file may weigh (bytes).
+#: Largest YAML or JSON file (bytes).
 _MOST_TEXT = 2**20
-#: What the parts of damaged files raise, whoever reads them: a date that is none, a stack that is empty.
+#: Exceptions that readers raise for damaged files, for instance for an invalid date or an empty stack.
 _DAMAGE = (*LOAD_ERRORS, ImportError, struct.error)
-#: How much of a pickle is looked through for what it names (bytes).
+#: Number of bytes of a pickle that are searched for the names of imports.
 _MOST_PICKLE = 2**24
-#: How PyTorch's own files begin since 2020.
+#: First bytes of PyTorch files since 2020.
 _ZIP = b"PK\x03\x04"
 
 
@@ -33,17 +33,17 @@ def load_tensors(path: Path, also: Sequence[Any] = ()) -> dict[Any, Any]:
     path : Path
         A ``.safetensors`` file, or whatever ``torch.save`` wrote.
     also : sequence
-        Harmless classes that a pickle may name beside tensors, or pairs of a class and the name that it has there.
+        Harmless classes that a pickle may contain besides tensors, or pairs of a class and its name in the pickle.
 
     Returns
     -------
     dict
-        Of tensors, or what else the file holds of plain values.
+        Tensors and plain values by name.
 
     Raises
     ------
     WeightsError
-        It is no checkpoint, is damaged, or is a pickle that would have to run code to be read.
+        The file is not a checkpoint, is damaged, or is a pickle that can be read only by running code in it.
     """
     content = _safetensors(path) if path.suffix == ".safetensors" else _pytorch(path, also)
     if not isinstance(content, dict):
@@ -55,7 +55,7 @@ def _pytorch(path: Path, also: Sequence[Any]) -> Any:
     import torch
 
     try:
-        # Warnings are of unusual pickles: what cannot be read is an error below.
+        # Warnings concern unusual pickles; a pickle that cannot be read raises an error below.
         with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(list(also)):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -66,17 +66,17 @@ def _pytorch(path: Path, also: Sequence[Any]) -> Any:
                 "ask for the weights as safetensors or as a plain state_dict"
             ) from error
         raise WeightsError(f"{printable(path)}: not a checkpoint of PyTorch: {guess_content(path)}") from error
-    # PyTorch does not document what its reader raises for damaged files: a file that was cut short is an OSError, too.
+    # PyTorch does not document what its reader raises for damaged files; for a truncated file it can be an OSError.
     except (OSError, EOFError, MemoryError, *_DAMAGE) as error:
         raise WeightsError(f"{printable(path)}: not a checkpoint of PyTorch: {guess_content(path)}") from error
 
 
 def _code_in(path: Path) -> str:
-    """Name the first thing that a pickle would have Python import, "" where it is none, or asks for nothing."""
+    """Return the name of the first object that a pickle would import; "" if there is none or it is not a pickle."""
     words: list[str] = []
     try:
         with open(path, "rb") as file:
-            start = file.read(_MOST_PICKLE)  # in memory, where a claimed length costs nothing
+            start = file.read(_MOST_PICKLE)  # in memory, so that a false length in the pickle allocates nothing
         for code, value, _ in pickletools.genops(start):
             if code.name in ("GLOBAL", "INST"):
                 return printable(str(value).replace(" ", "."))[:80]
@@ -84,13 +84,13 @@ def _code_in(path: Path) -> str:
                 return printable(".".join(words[-2:]))[:80]
             if isinstance(value, str):
                 words.append(value)
-    except (OSError, *_DAMAGE):  # not a pickle, or not to its end
+    except (OSError, *_DAMAGE):  # not a pickle, or a damaged one
         pass
     return ""
 
 
 def guess_content(path: Path) -> str:
-    """Say what a file that is no checkpoint looks like."""
+    """Describe the content of a file that is not a checkpoint."""
     try:
         with open(path, "rb") as file:
             head = file.read(512)
@@ -115,7 +115,7 @@ def read_header(path: Path) -> dict[str, str]:
     Raises
     ------
     WeightsError
-        It is no such file.
+        The file is not a safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -150,7 +150,7 @@ def load_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     WeightsError
-        It is damaged, too large, or no table.
+        The file is damaged, too large, or not a JSON object.
     """
     try:
         content = json.loads(_text(path))
@@ -167,7 +167,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     Raises
     ------
     WeightsError
-        It is damaged, too large, no table, or would have to run code to be read.
+        The file is damaged, too large, not a mapping, or can be read only by running code in it.
     """
     try:
         import yaml
@@ -194,7 +194,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    """Content of a small file; what is no text ends in a ``ValueError``."""
+    """Return the content of a small text file. Raises ``ValueError`` if it is not text."""
     try:
         if path.stat().st_size > _MOST_TEXT:
             raise WeightsError(f"{printable(path)}: too large for a file that describes a model")

@@ -1,4 +1,4 @@
-"""The trainer stable-audio-tools, asked in the interpreter where it is installed: its loader, two training steps."""
+"""A check of bundles with stable-audio-tools' own loader and two training steps, in the interpreter that has it."""
 
 import json
 import os
@@ -19,20 +19,20 @@ from mirkit.store import printable
 
 @dataclass(frozen=True)
 class Asked:
-    """What the trainer's own code did with a bundle.
+    """Result of running the trainer's own code on a bundle.
 
     Attributes
     ----------
     trainer : str
-        Its release, and those of torch and Python.
+        Versions of the trainer, of torch and of Python.
     files : int
         Samples that the trainer's loader found.
     loaded : int
-        How many of those that were asked for came back as themselves, with a prompt and every conditioner's key.
+        Number of requested samples that were loaded correctly, with a prompt and the key of every conditioner.
     losses : tuple of float
-        Of each training step.
+        Loss of each training step.
     faults : tuple of str
-        What went wrong: a line each.
+        One line for each fault.
     """
 
     trainer: str
@@ -43,17 +43,17 @@ class Asked:
 
 
 def is_installed() -> bool:
-    """Whether the trainer is installed beside mirkit."""
+    """Return whether the trainer is installed in mirkit's environment."""
     return all(find_spec(name) for name in ("stable_audio_tools", "torch", "pytorch_lightning"))
 
 
 def find_interpreter(name: str) -> Path:
-    """Find the Python interpreter that a user named: a path, or a command.
+    """Find the Python interpreter that the user named by a path or a command.
 
     Raises
     ------
     SettingsError
-        It is no file that can be run.
+        It is not an executable file.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -62,7 +62,7 @@ def find_interpreter(name: str) -> Path:
     found = shutil.which(path)
     if found is None:
         raise SettingsError(f"{printable(name)}: there is no program of this name that can be run")
-    return Path(found).absolute()  # links are kept: that of a virtual environment says which environment it is
+    return Path(found).absolute()  # links are not resolved, because the path identifies a virtual environment
 
 
 def ask(python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, Any], *, sample_size: int) -> Asked:
@@ -71,13 +71,13 @@ def ask(python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, An
     Parameters
     ----------
     python : Path or None
-        The interpreter where the trainer is installed; None: the one that runs mirkit.
+        Interpreter in which the trainer is installed; None for the one that runs mirkit.
     dataset : mapping
         Content of ``dataset.json``, with absolute paths.
     config : mapping
         The model's config, or the patch for one.
     sample_size : int
-        Samples that the trainer takes at a time.
+        Number of samples in a training example.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def ask(python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, An
     script = files("mirkit.models").joinpath("stable_audio_script.py").read_text(encoding="utf-8")
     command = [str(python or sys.executable), "-B", "-X", "utf8", "-c", script]  # -B: no __pycache__ in the bundle
     request = json.dumps({"dataset": dataset, "config": config, "sample_size": sample_size})
-    # The folder in which it runs is the first place where Python looks for modules: it must be empty.
+    # Python searches the working folder for modules first, so it must be empty.
     with tempfile.TemporaryDirectory(prefix="mirkit-trainer-") as folder:
         try:
             done = subprocess.run(
@@ -113,16 +113,16 @@ def ask(python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, An
 
 
 def _environment() -> dict[str, str]:
-    """The environment, for another folder and another interpreter."""
+    """Return the environment variables for another folder and another interpreter."""
     environment = dict(os.environ)
-    environment.pop("__PYVENV_LAUNCHER__", None)  # macOS: would make any Python take itself for this one
+    environment.pop("__PYVENV_LAUNCHER__", None)  # macOS: it would redirect any other Python to this one
     if given := environment.get("PYTHONPATH"):
         environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(p) for p in given.split(os.pathsep) if p)
     return environment
 
 
 def _reason(done: "subprocess.CompletedProcess[str]") -> str:
-    """Why a run ended without an answer."""
+    """Return why a run ended without an answer."""
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     if done.returncode < 0:
         return f"ended by signal {-done.returncode}"

@@ -4,8 +4,8 @@
 Python without mirkit: nothing but the trainer's own dependencies is imported here. A request comes as JSON on standard
 input, and the answer leaves as one line of JSON on standard output.
 
-The trainer reports little of what goes wrong: an error in a file, or in the metadata module, becomes another random
-sample. So every file is loaded on its own first, and must come back as itself.
+The trainer hides many errors: if a file or the metadata module fails, it loads another random sample. Therefore every
+file is first loaded separately, and the sample must be the requested one.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-#: Files that are asked for one by one, at the most, picked by seed.
+#: Largest number of files that are loaded one by one; they are chosen by the seed.
 MOST_FILES = 256
-#: Width of the model that is trained, and its steps in time at the most: it takes its steps in seconds anywhere.
+#: Width and largest length of the trained model, so small that a step takes seconds on any machine.
 _WIDTH, _STEPS = 64, 2048
-#: What the trainer raises when data and model do not fit, in its loader, its conditioners and its training step.
+#: Exceptions that the trainer's loader, conditioners and training step raise if data and model do not fit.
 _RAISED = (
     AssertionError,
     AttributeError,
@@ -44,22 +44,22 @@ _RAISED = (
 
 @dataclass
 class Answer:
-    """What the trainer's own code did with a bundle.
+    """Result of running the trainer's own code on a bundle.
 
     Attributes
     ----------
     trainer : str
-        Its release, and those of torch and Python.
+        Versions of the trainer, of torch and of Python.
     error : str
-        Why the trainer, or a package that it needs, could not be loaded; "" where it could.
+        Why the trainer, or a package that it needs, could not be imported; "" if it could.
     files : int
         Samples that the trainer's loader found.
     loaded : int
-        How many of those that were asked for came back as themselves, with a prompt and every conditioner's key.
+        Number of requested samples that were loaded correctly, with a prompt and the key of every conditioner.
     losses : list of float
-        Of each training step.
+        Loss of each training step.
     faults : list of str
-        What went wrong: a line each.
+        One line for each fault.
     """
 
     trainer: str = ""
@@ -72,7 +72,7 @@ class Answer:
 
 def main() -> None:
     """Answer one request."""
-    # Only the answer goes to standard output: what the trainer, its libraries and its workers print does not.
+    # Only the answer is written to standard output, not what the trainer, its libraries and its workers print.
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
     request = json.load(sys.stdin)
@@ -94,7 +94,7 @@ def ask(
         The model's config, or the patch for one: its number conditioners and its demo are used. Prompts go through a
         conditioner without weights.
     sample_size : int
-        Samples that the trainer takes at a time; latents have their own length.
+        Number of samples in a training example; latents have their own length.
     steps : int
         Training steps.
     seed : int
@@ -122,7 +122,7 @@ def ask(
 def _use(
     found: Answer, dataset: Mapping[str, Any], config: Mapping[str, Any], sample_size: int, steps: int, seed: int
 ) -> None:
-    """Load and train, and put down what came of it."""
+    """Load samples, train, and record the result."""
     import pytorch_lightning as lightning
     from stable_audio_tools.data.dataset import create_dataloader_from_config
     from stable_audio_tools.training import create_training_wrapper_from_config  # noqa: F401
@@ -142,7 +142,7 @@ def _use(
 
 
 def _releases() -> str:
-    """Which trainer this is, and on what."""
+    """Return the versions of the trainer, of torch and of Python."""
     from importlib.metadata import PackageNotFoundError, version
 
     import torch
@@ -155,7 +155,7 @@ def _releases() -> str:
 
 
 def load_all(loader: Any, found: Answer, kind: str, wanted: Sequence[str], seed: int) -> list[dict[str, Any]]:
-    """Get samples one by one, and look whether each is the one that was asked for and has all keys."""
+    """Load samples one by one, and check that each is the requested one and has all keys."""
     samples = _in_shards(loader(1, resampled_shards=False)) if kind == "wds" else _by_name(loader(1), found, seed)
     infos = []
     for name, info in samples:
@@ -196,7 +196,7 @@ def _in_shards(loader: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def tiny_model(conditioners: Sequence[Mapping[str, Any]], infos: Sequence[Mapping[str, Any]], sample_size: int) -> Any:
-    """A conditioned diffusion model that is the trainer's own in all but its size."""
+    """Return a conditioned diffusion model of the trainer that differs from a real one only in its size."""
     from stable_audio_tools.models import create_model_from_config
     from stable_audio_tools.training import create_training_wrapper_from_config
 
@@ -235,7 +235,7 @@ def tiny_model(conditioners: Sequence[Mapping[str, Any]], infos: Sequence[Mappin
 
 
 def demo(model: Any, demo: Mapping[str, Any], found: Answer) -> None:
-    """Put the conditions of the demos through the conditioners, as the first step of a training does."""
+    """Pass the conditions of the demos through the conditioners, as the first training step does."""
     conditions = demo.get("demo_cond", [])
     if len(conditions) != demo.get("num_demos", len(conditions)):
         found.faults.append(f"demo: {demo['num_demos']} demos and conditions for {len(conditions)}")
@@ -244,7 +244,7 @@ def demo(model: Any, demo: Mapping[str, Any], found: Answer) -> None:
 
 
 def train(model: Any, loader: Any, steps: int) -> list[float]:
-    """Train for some steps with the trainer's own wrapper, and give the losses: NaN where a weight has become one."""
+    """Train for some steps with the trainer's own wrapper; return the losses, NaN where a weight has become NaN."""
     import pytorch_lightning as lightning
 
     losses: list[float] = []
@@ -271,7 +271,7 @@ def train(model: Any, loader: Any, steps: int) -> list[float]:
 
 @contextlib.contextmanager
 def silent(name: str) -> Iterator[None]:
-    """Raise the level of a library's log to errors."""
+    """Limit a library's log to errors."""
     log = logging.getLogger(name)
     level = log.level
     log.setLevel(logging.ERROR)

@@ -1,24 +1,24 @@
-"""Whether what a file holds fits what reads it, in words of ours: Python's and PyTorch's mean nothing to users."""
+"""Checks that a file fits its reader, with messages that users understand, unlike those of Python and PyTorch."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from mirkit.store import printable
 
-#: What normalization layers count while training; some files leave it out, inference does not need it.
+#: Counter of normalization layers in training. Inference does not need it, and some files do not contain it.
 _COUNTER = "num_batches_tracked"
 
 
-#: What Python and PyTorch raise where a file holds something else than it should.
+#: Exceptions that Python and PyTorch raise if a file has unexpected content.
 LOAD_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class CheckpointMismatch(ValueError):  # noqa: N818 (a state of a file, which callers catch by name)
-    """A file holds something else than it should: what, in one clause."""
+    """A file has unexpected content. The message is the reason, as one clause."""
 
 
 def clause(error: Exception) -> str:
-    """Say in one clause what an error in reading a file's content means."""
+    """Return the meaning of an error in reading a file's content, as one clause."""
     if isinstance(error, CheckpointMismatch):
         return str(error)
     if isinstance(error, KeyError):
@@ -27,7 +27,7 @@ def clause(error: Exception) -> str:
 
 
 def fill(network: Any, state: Any, *, assign: bool = False) -> None:
-    """Put tensors into a network.
+    """Load tensors into a network.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ def fill(network: Any, state: Any, *, assign: bool = False) -> None:
     state : dict
         Name -> Tensor.
     assign : bool
-        Take the tensors as they are, instead of copying them into what is there.
+        Whether to use the tensors themselves, instead of copying them into the existing ones.
 
     Raises
     ------
-    Unfit
-        A name is missing or unknown, a shape is another, or a number is none.
+    CheckpointMismatch
+        A name is missing or unknown, a shape differs, or a number is NaN or infinite.
     """
     import torch
 
@@ -58,7 +58,7 @@ def fill(network: Any, state: Any, *, assign: bool = False) -> None:
 
 
 def _difference(wanted: Mapping[str, Any], given: Mapping[Any, Any]) -> str:
-    """Say in what tensors first differ from those of a network."""
+    """Return the first difference between tensors and those of a network."""
     if lacking := [name for name in wanted if name not in given]:
         return f"{len(lacking)} of {len(wanted)} tensors are not there, the first is {lacking[0]}"
     for name, tensor in given.items():

@@ -1,4 +1,4 @@
-"""A text encoder's own tokenizer, to count the tokens of a prompt."""
+"""Counting the tokens of a prompt with the tokenizer of a text encoder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +8,14 @@ from mirkit.store import printable
 
 
 def counter(path: Path) -> Callable[[str], int]:
-    """Give what counts the tokens of a text, those that end it too, by a ``tokenizer.json`` file.
+    """Return a function that counts the tokens of a text, including end tokens, with a ``tokenizer.json`` file.
 
     Raises
     ------
     MissingExtra
         The package tokenizers is not installed.
     SettingsError
-        The file is no tokenizer.
+        The file is not a tokenizer.
     """
     try:
         from tokenizers import Tokenizer
@@ -24,6 +24,6 @@ def counter(path: Path) -> Callable[[str], int]:
     try:
         found = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:
-        # The library raises plain Exception, and its reader of JSON is the only judge of what is a tokenizer.
+        # The library raises plain Exception, and only its own reader knows what a valid tokenizer is.
         raise SettingsError(f"--tokenizer {printable(path)}: no tokenizer.json that can be read") from error
     return lambda text: len(found.encode(text).ids)

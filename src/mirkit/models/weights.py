@@ -1,6 +1,6 @@
-"""The weights service: whether a model's files are what they should be, and how they get there.
+"""Weights of models: checking and downloading their files.
 
-Files are written into the cache (``models.places``) only.
+Files are written to the cache (``models.cache_paths``) only.
 """
 
 import functools
@@ -19,22 +19,22 @@ from mirkit.models.messages import missing_files_message
 from mirkit.settings import RunSettings
 from mirkit.store import FileDigest, as_error, atomic_write, digest_of_text, file_digest, lock, printable
 
-#: Takes a file's name, bytes so far and bytes in all (None: not known).
+#: Receives the name of a file, the number of bytes so far and the total (None if not known).
 Progress = Callable[[str, int, int | None], None]
 
-#: Seconds without growth after which another process that fetches the same file counts as stuck.
+#: Seconds without new data after which another process that downloads the same file is considered stuck.
 _STUCK_S = 60.0
 #: States of a file.
 OK, UNKNOWN, DAMAGED, ABSENT = "ok", "here; no checksum is published", "DAMAGED", "not here"
 HALF = "half fetched"
-#: Why nothing is fetched, in a clause.
+#: Reason why nothing is downloaded, as a clause.
 OFFLINE = "nothing is fetched offline"
 _OFFLINE_VARIABLES = ("MIRKIT_OFFLINE", "HF_HUB_OFFLINE")
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Files of one model, there and checked.
+    """The files of one model, which exist and were checked.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Weights:
     files : tuple of Path
         In the order of the table.
     sha256 : str
-        Of the file; of the list of all checksums where there are several.
+        SHA-256 of the file; if there are several, of the list of their checksums.
     """
 
     model: str
@@ -67,31 +67,31 @@ def model(name: str) -> Model:
 
 
 def is_offline(run: RunSettings) -> bool:
-    """Whether nothing may be fetched: the setting, or an environment variable that is not empty, 0, no or false."""
+    """Return whether downloads are forbidden, by the setting or an environment variable (not empty, 0, no or false)."""
     values = (os.environ.get(name, "").lower() for name in _OFFLINE_VARIABLES)
     return run.offline or any(value not in ("", "0", "no", "false", "off") for value in values)
 
 
 def refused_license(row: Model, run: RunSettings) -> str:
-    """Say in one clause that ``--commercial-safe`` refuses a model, or ""."""
+    """Return the reason why ``--commercial-safe`` refuses a model, as one clause, or ""."""
     safe = row.commercial or not run.commercial_safe
     return "" if safe else f"{row.title}: license {row.license}, which --commercial-safe refuses"
 
 
 def unavailable_reason(row: Model, run: RunSettings) -> str:
-    """Say in one clause why a model may not or cannot be used, as far as that is known without the network; or ""."""
+    """Return the reason why a model cannot be used, as one clause, or ""; the internet is not used to find out."""
     if not (why := refused_license(row, run)) and is_offline(run) and (lacking := missing(row)):
         return missing_files_message(row, lacking, f"not here, and {OFFLINE}")
     return why
 
 
 def load_checked(row: Model, run: RunSettings) -> Weights:
-    """Check the files of a model that is here.
+    """Check the files of a downloaded model.
 
     Raises
     ------
     WeightsError
-        A file is missing or damaged, or the license is refused: one line with what to do.
+        A file is missing or damaged, or the license is refused. The message states what to do.
     """
     if why := unavailable_reason(row, run):
         raise WeightsError(why)
@@ -107,7 +107,7 @@ def load_checked(row: Model, run: RunSettings) -> Weights:
 
 
 def from_path(path: Path, files: tuple[Path, ...] = ()) -> Weights:
-    """Take a file that the user named, or the files that belong to what was named.
+    """Return the weights in a file that the user named, or in the files that belong to it.
 
     Raises
     ------
@@ -122,20 +122,21 @@ def from_path(path: Path, files: tuple[Path, ...] = ()) -> Weights:
 
 
 def is_changed(found: Weights) -> bool:
-    """Whether the files are others by now than those that were checked.
+    """Return whether the files have changed since they were checked.
 
     Raises
     ------
     MirkitError
-        One cannot be read.
+        A file cannot be read.
     """
     return _sum([checksum(path) for path in found.files]) != found.sha256
 
 
 def license_refusal(path: Path, files: tuple[Path, ...]) -> str:
-    """Say in one clause why ``--commercial-safe`` refuses files that the user named, or "": a copy keeps its license.
+    """Return the reason why ``--commercial-safe`` refuses files that the user named, as one clause, or "".
 
-    Only published weights are known again, by their checksum; the license of any other file is the user's to know.
+    A copy of published weights is recognized by its checksum and has their license. The license of any other file is
+    not known.
     """
     by_sum = {
         checksum: row
@@ -150,12 +151,12 @@ def license_refusal(path: Path, files: tuple[Path, ...]) -> str:
 
 
 def fetch(row: Model, run: RunSettings, progress: Progress | None = None) -> Weights:
-    """Fetch what is missing of a model, or damaged in the cache, and check it.
+    """Download the missing and damaged files of a model, and check them.
 
     Raises
     ------
     WeightsError
-        It cannot be fetched, or is not what it should be: one line that names the file, where it goes and the command.
+        A file cannot be downloaded, or has the wrong content. The message names the file, its path and the command.
     """
     if why := unavailable_reason(row, run):
         raise WeightsError(why)
@@ -167,13 +168,13 @@ def fetch(row: Model, run: RunSettings, progress: Progress | None = None) -> Wei
 
 
 def is_good(file: File, path: Path) -> bool:
-    """Whether a file has the checksum that is published, or, where none is, the one that it was fetched with."""
+    """Return whether a file has its published checksum, or if there is none, that of its first download."""
     expected = file.sha256 or _remembered(path)[1]
     return not expected or checksum(path) == expected
 
 
 def verify(row: Model, file: File) -> tuple[str, Path | None]:
-    """Read a file anew and say how it is (OK, UNKNOWN, DAMAGED, HALF or ABSENT), and where.
+    """Hash a file again; return its state (OK, UNKNOWN, DAMAGED, HALF or ABSENT) and its path.
 
     Raises
     ------
@@ -191,7 +192,7 @@ def verify(row: Model, file: File) -> tuple[str, Path | None]:
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of a file, read once as long as it does not change.
+    """Return the SHA-256 of a file, which is read again only if it has changed.
 
     Raises
     ------
@@ -222,7 +223,7 @@ def _fetch(row: Model, file: File, run: RunSettings, progress: Progress) -> None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(target, progress):
-            if not (target.is_file() and is_good(file, target)):  # else another process was quicker
+            if not (target.is_file() and is_good(file, target)):  # otherwise another process has downloaded it
                 _remember(target, _fetched(file, target, progress))
     except DownloadError as error:
         raise WeightsError(missing_files_message(row, [file], str(error))) from error
@@ -233,11 +234,11 @@ def _fetch(row: Model, file: File, run: RunSettings, progress: Progress) -> None
 
 
 def _fetched(file: File, target: Path, progress: Progress) -> str:
-    """Put a file into its place, whole and checked; return its checksum."""
+    """Download a file, check it, and move it to its path; return its checksum."""
     from mirkit.models.download import DownloadError, download
 
     part = _part(target)
-    # An older half of a file is worth going on with only where the checksum will tell that both halves belong together.
+    # A partial download is resumed only if a checksum can show that both parts belong to the same file.
     for resume in (True, False) if file.sha256 and part.is_file() else (False,):
         download(file.url, part, functools.partial(progress, file.name), resume=resume)
         got = file_digest(part).sha256
@@ -253,7 +254,7 @@ def _fetched(file: File, target: Path, progress: Progress) -> str:
 
 @contextmanager
 def _alone(target: Path, progress: Progress) -> Iterator[None]:
-    """Hold the lock of a file; wait as long as another process that fetches it gets on."""
+    """Hold the lock of a file; wait while another process that downloads it receives data."""
     seen, since = -1, time.monotonic()
     with ExitStack() as stack:
         while True:
@@ -271,14 +272,14 @@ def _alone(target: Path, progress: Progress) -> Iterator[None]:
 
 
 def _remember(path: Path, sha256: str) -> None:
-    """Note a file's checksum beside it, in the cache only: hashing gigabytes for every process takes long."""
+    """Store a file's checksum beside it, in the cache only, because hashing gigabytes in every process takes long."""
     stat = path.stat()
-    with suppress(InfoError):  # a cache that is read-only works, only slower
+    with suppress(InfoError):  # a read-only cache works, but more slowly
         atomic_write(_note(path), f"{sha256} {stat.st_size} {stat.st_mtime_ns}\n".encode())
 
 
 def _remembered(path: Path) -> tuple[FileDigest | None, str]:
-    """Give what was noted of a file, and the checksum that it was fetched with; None and "" outside the cache."""
+    """Return the stored digest of a file and the checksum of its first download; None and "" outside the cache."""
     if not path.is_relative_to(cache()):
         return None, ""
     try:

@@ -1,4 +1,4 @@
-"""Which stages a track still wants, in which order; one track through them; many tracks through an engine."""
+"""Planning and running: the stages that a track needs, running them on one track, and many tracks in an engine."""
 
 from mirkit.pipeline.plan import RunPlan, RunRequest, make_plan
 from mirkit.pipeline.preflight import check, prepare

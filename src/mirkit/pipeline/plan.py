@@ -1,4 +1,4 @@
-"""What a run will do, known before it starts: tracks, backends, stages, time and disk space."""
+"""The plan of a run, made before it starts: tracks, backends, stages, time and disk space."""
 
 import shutil
 from collections import Counter
@@ -24,7 +24,7 @@ from mirkit.store.folder_cache import FolderCache
 from mirkit.track import Track, find_all, is_track
 from mirkit.track.clip import refusal, replaced_clips
 
-if TYPE_CHECKING:  # loaded where captions are asked for
+if TYPE_CHECKING:  # imported only if captions are requested
     from mirkit.pipeline.captioning.plan import CaptionPlan
 
 #: Bytes of a FLAC stem per second of stereo sound.
@@ -32,18 +32,18 @@ _STEM_BYTES_PER_SECOND = 60_000
 _PROBED = 40
 #: The stage of captions.
 CAPTIONS = "describe"
-#: Excluded tracks are listed by name where there are at most this many.
+#: Largest number of excluded tracks that are listed by name.
 _NAMED = 3
-#: Settings that do not decide what is done.
+#: Sections of the settings that do not affect which stages are up to date.
 _UNRELATED = ("exclude", "run")
 
-#: Called with backends and the weights that they lack; returns whether the user agrees that all of these are fetched.
+#: Receives backends with their missing weights; returns whether the user agrees to download all of them.
 Agree = Callable[[Sequence[tuple[Backend, Model]]], bool]
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a command asks for.
+    """The request of a command.
 
     Attributes
     ----------
@@ -57,19 +57,19 @@ class RunRequest:
         ``section.key`` of the settings -> value from the command line.
     overwrite, debug : bool
     replaces : frozenset of str
-        Stages, of ``separate`` and ``drums``, that may take the place of the user's own files.
+        Stages, among ``separate`` and ``drums``, that may replace the user's own files.
     jobs : int
-        0 is one a core.
+        Number of worker processes; 0 for one per core.
     time_limit : float or None
-        Seconds a track.
+        Time limit per track in seconds.
     memory : int or None
-        Bytes for all workers together.
+        Memory limit of all workers together in bytes.
     address : str or None
-        Of the Ray cluster that does the work; None is this machine.
+        Address of the Ray cluster that runs the stages; None for this machine.
     url : str
-        Of the data set on object storage; ``path`` then is the mirror that ``remote.listing.mirror`` made of it.
+        URL of a data set on object storage; ``path`` is then its mirror, made by ``remote.listing.mirror``.
     captions : tuple of str
-        Which captions ``describe`` asks for; empty for all.
+        Names of the captions for ``describe``; empty for all.
     """
 
     path: Path
@@ -89,44 +89,43 @@ class RunRequest:
 
     @property
     def track_stages(self) -> tuple[str, ...]:
-        """Stages that workers run, track by track: all but the captions, which one model writes for all tracks."""
+        """Stages that workers run for each track: all except captions, which one model writes for all tracks."""
         return tuple(name for name in self.stages if name != CAPTIONS)
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A run before it starts.
+    """The plan of a run.
 
     Attributes
     ----------
     root : Path
         The data set.
     tracks : tuple of Track
-        In order; those of ``[exclude]`` left out.
+        The tracks in order, without those in ``[exclude]``.
     settings : Settings
-        Their ``backends`` are those below.
+        The settings, with the chosen ``backends``.
     backends : dict
-        Task -> backend, "" where there is none.
+        Task -> backend; "" if there is none.
     fresh : dict
-        Those of them that ``auto`` chose in this plan.
+        The entries of ``backends`` that ``auto`` chose in this plan.
     downloads : tuple of Model
-        Models whose weights have to be fetched.
+        Models whose weights have to be downloaded.
     todo : dict
-        Track's folder or file -> stage -> why it must run. Absent: all done.
+        Folder or file of a track -> stage -> reason. Tracks that are up to date have no entry.
     unreadable : dict
-        Track -> why it cannot be worked on; it is tried all the same, and fails with this line.
+        Track -> reason why it cannot be processed. It is tried nevertheless, and fails with this message.
     own : dict
-        ``"separate"``, ``"drums"`` -> number of tracks whose stems, or MIDI, are the user's own; counted where they are
-        to be done again.
+        ``"separate"`` or ``"drums"`` -> number of tracks with stale stems or MIDI files that are the user's own.
     replaces : frozenset of str
-        Those of them that are moved aside.
+        The keys of ``own`` whose files are renamed to make room.
     seconds : float
         Estimated CPU time.
     stem_bytes : int
         Estimated disk space that stems will take.
     notices : tuple of str
     captions : CaptionPlan or None
-        What the model that writes captions will do; None where no captions were asked for.
+        Plan of the captions; None if no captions were requested.
     """
 
     root: Path
@@ -147,7 +146,7 @@ class RunPlan:
 
     @property
     def waiting(self) -> list[Track]:
-        """Tracks that workers have something to do with."""
+        """Tracks with stages that workers must run."""
         return [track for track in self.tracks if str(track.path) in self.todo or str(track.path) in self.unreadable]
 
     @property
@@ -164,17 +163,17 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     ----------
     request : RunRequest
     agree : callable, optional
-        Asks the user, at most once, whether to fetch weights that ``auto`` does not fetch by itself. Without it
-        they are not fetched.
+        Asks the user, at most once, whether to download weights for which ``auto`` needs consent. By default they are
+        not downloaded.
 
     Raises
     ------
     MissingInput
-        No track there.
+        There is no track at the path.
     MissingExtra
-        A backend that was named, or the only one for the task, cannot be used here.
+        A named backend, or the only one for a task, cannot be used on this machine.
     SettingsError
-        The settings file or an option is wrong, or clips of other settings would be deleted.
+        The settings file or an option is not valid, or clips that were cut with other settings would be deleted.
     """
     tracks, root, problems = tracks_of(request)
     settings = with_values(read_settings(root), request.overrides, "command line")
@@ -248,7 +247,7 @@ def _captions(request: RunRequest, tracks: Sequence[Track], settings: Settings) 
 
 
 def _replaced(request: RunRequest, settings: Settings, tracks: list[Track]) -> list[str]:
-    """Count the clips of other settings that a run would delete.
+    """Return messages about clips, cut with other settings, that a run would delete.
 
     Raises
     ------
@@ -257,7 +256,7 @@ def _replaced(request: RunRequest, settings: Settings, tracks: list[Track]) -> l
     """
     clips, of, before = 0, 0, None
     for track in tracks:
-        with suppress(MirkitError):  # a track that cannot be read fails by itself
+        with suppress(MirkitError):  # processing the track reports the error
             entry = read_provenance(track.provenance).stages.get(entry_name(stage("crop"), settings))
             if found := replaced_clips(track, settings.crop, entry):
                 clips, of, before = clips + len(found), of + 1, before or entry
@@ -269,7 +268,7 @@ def _replaced(request: RunRequest, settings: Settings, tracks: list[Track]) -> l
 
 
 def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
-    """Find the tracks that a request means, the data set that they belong to, and folders that cannot be read.
+    """Find the tracks of a request, the root of their data set, and folders that cannot be read.
 
     Raises
     ------
@@ -289,13 +288,13 @@ def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
 
 
 def _choices(request: RunRequest, settings: Settings) -> dict[str, str]:
-    """Backend that was named, or ``auto``, for each task that the stages of a request have."""
+    """Return the named backend, or ``auto``, for each task of the requested stages."""
     jobs = {stage(name).job for name in with_needs(request.track_stages)}
     return {job: request.fixed.get(job, getattr(settings.backends, job)) for job in JOBS if job in jobs}
 
 
 def _agreed(request: RunRequest, settings: Settings, tracks: list[Track], agree: Agree) -> dict[str, str]:
-    """Task -> backend whose weights the user agrees to fetch; asks only where ``auto`` would use them."""
+    """Return task -> backend whose weights the user agrees to download; asks only if ``auto`` would use them."""
     offers = []
     for job, choice in _choices(request, settings).items():
         if choice != "auto" or (job == "stems" and all(map(_has_stems, tracks))):
@@ -312,14 +311,14 @@ def _agreed(request: RunRequest, settings: Settings, tracks: list[Track], agree:
 def _has_stems(track: Track) -> bool:
     try:
         return len(track.stems) == len(STEMS)
-    except MissingInput:  # its outcome will say why
+    except MissingInput:  # processing it reports the error
         return True
 
 
 def _backends(
     request: RunRequest, root: Path, settings: Settings, agreed: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Choose one backend a task; give all of them, those that ``auto`` chose, and notices why not others."""
+    """Choose a backend per task; return all of them, those chosen by ``auto``, and why better ones are not used."""
     written = read_settings(root, own=False).backends
     resolved, fresh, notices = {}, {}, []
     for job, choice in _choices(request, settings).items():
@@ -327,10 +326,10 @@ def _backends(
         if choice != "auto" and (why := models.unavailable(registry.backend(job, name), settings, named=True)):
             raise MissingExtra(f"{why}; {_remedy(job, root, asked=job in request.fixed)}")
         if choice == "auto" or (job not in request.fixed and getattr(written, job) == "auto"):
-            fresh[job] = name  # also where the user's own settings chose: a later run of the data set does the same
+            fresh[job] = name  # also if the user's settings chose it, so that a later run of the data set uses the same
         if choice == "auto":
             for row in models.backends_of(job):
-                if row.name == name:  # those after it would not be used anyway
+                if row.name == name:  # those after it have a lower rank
                     break
                 if not row.explicit_only:
                     notices.append(models.unavailable(row, settings, brief=True))
@@ -350,7 +349,7 @@ def _remedy(job: str, root: Path, *, asked: bool) -> str:
 
 
 def _minutes(tracks: list[Track]) -> float:
-    """Length of the tracks in minutes, probed on some and scaled by size to all."""
+    """Return the total duration in minutes, estimated from the file sizes and the durations of some tracks."""
     sizes, probed_bytes, probed_seconds = 0, 0, 0.0
     step = max(1, len(tracks) // _PROBED)
     for i, track in enumerate(tracks):
@@ -361,22 +360,22 @@ def _minutes(tracks: list[Track]) -> float:
                 probed_seconds += seconds
                 probed_bytes += size
         except (MirkitError, OSError):
-            continue  # it will fail on its own and cost no time
+            continue  # processing it will fail and take no time
     return probed_seconds / 60 * sizes / probed_bytes if probed_bytes else 0.0
 
 
 @dataclass
 class Outstanding:
-    """Stages that are missing or stale, of many tracks.
+    """The missing or stale stages of many tracks.
 
     Attributes
     ----------
     todo : dict
-        Track's folder or file -> stage -> why it must run. Absent: all done.
+        Folder or file of a track -> stage -> reason. Tracks that are up to date have no entry.
     unreadable : dict
-        Track -> why it cannot be worked on.
+        Track -> reason why it cannot be processed.
     own : dict
-        Stage to be done again -> number of tracks where files of the user's are in its place.
+        Stale stage -> number of tracks in which the user's own files are in its place.
     newer : int
         Number of tracks that a newer version of mirkit has measured.
     """
@@ -399,7 +398,7 @@ def outstanding(
     many: bool,
     jobs: int,
 ) -> Outstanding:
-    """Find the stages that are missing or stale, in the tracks' files or in the index of tracks that have not changed.
+    """Find the missing or stale stages of tracks, from their files or from the index if they have not changed.
 
     Parameters
     ----------
@@ -409,9 +408,9 @@ def outstanding(
     stages, backends, settings, overwrite, replaces
         See :class:`RunRequest` and :class:`RunPlan`.
     many : bool
-        Whether to keep an index for the next run.
+        Whether to write an index for the next run.
     jobs : int
-        Processes that may read sidecars, where there are very many.
+        Number of processes that may read sidecars if there are thousands of tracks.
     """
     index = _index(root, stages, backends, settings) if many and not (overwrite or replaces) else None
     result = Outstanding()
@@ -434,13 +433,13 @@ def outstanding(
 
 
 def _is_indexable(track: Track) -> bool:
-    """Whether the stamps of its folder's files tell that a track has not changed."""
+    """Return whether the stamps of the files in its folder show that a track has not changed."""
     return not (track.loose or track.unclean)
 
 
 @dataclass(frozen=True)
 class _TrackTodo:
-    """Stages that are missing or stale, of one track."""
+    """The missing or stale stages of one track."""
 
     todo: dict[str, str]
     own: tuple[str, ...]
@@ -449,7 +448,7 @@ class _TrackTodo:
 
 @dataclass(frozen=True)
 class _FindTodo:
-    """Finds the stages of a track that are missing or stale, or why it cannot be worked on."""
+    """Finds the missing or stale stages of a track, or the reason why it cannot be processed."""
 
     stages: tuple[str, ...]
     backends: dict[str, str]
@@ -471,8 +470,8 @@ class _FindTodo:
 
 
 def _index(root: Path, stages: tuple[str, ...], backends: dict[str, str], settings: Settings) -> FolderCache | None:
-    """Index of tracks in which everything is done; None where their own files do not decide that."""
-    if "crop" in stages:  # clips lie in folders of their own
+    """Return the index of tracks that are up to date; None if other files determine that, too."""
+    if "crop" in stages:  # clips are in folders of their own
         return None
     chosen = {name: value for name, value in asdict(settings).items() if name not in _UNRELATED}
     versions = {row.name: row.version for row in STAGES}

@@ -8,7 +8,7 @@ from mirkit.store import write_backends
 
 
 def check(plan: RunPlan) -> None:
-    """Check the device and the weights that are here; nothing is fetched or written.
+    """Check the device and the downloaded weights; nothing is downloaded or written.
 
     Raises
     ------
@@ -23,16 +23,16 @@ def check(plan: RunPlan) -> None:
 
 
 def prepare(plan: RunPlan, progress: weights.Progress | None = None) -> None:
-    """Fetch the weights that a plan needs, check all of them, and record the backends that ``auto`` chose.
+    """Download the weights that a plan needs, check all of them, and record the backends that ``auto`` chose.
 
     Raises
     ------
     WeightsError
-        Weights cannot be fetched or loaded. No backend is recorded then: a later run chooses again.
+        Weights cannot be downloaded or loaded. No backend is then recorded, so that a later run chooses again.
     MissingExtra
         The device does not exist.
     """
-    check(plan)  # before gigabytes are fetched
+    check(plan)  # before a large download
     if plan.todo and plan.downloads:
         for model in plan.downloads:
             _fetch(model, plan, progress)

@@ -1,4 +1,4 @@
-"""Carry out a plan: every track goes through an engine, outcomes are yielded as they come, and a log is written."""
+"""Running a plan: an engine processes the tracks, outcomes are yielded as tracks finish, and a log is written."""
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, suppress
@@ -15,26 +15,26 @@ from mirkit.store import remove_orphans
 from mirkit.store.compiled import has_compiled
 from mirkit.track import Track
 
-#: Bytes that a worker needs for a track of common length, models aside.
+#: Bytes that a worker needs for a track of usual length, without models.
 MEMORY_PER_WORKER = 700 * 2**20
-#: Seconds to wait, at the end, for a track that another run is at work on.
+#: Seconds to wait, at the end, for a track that another run is processing.
 _PATIENCE = 3600.0
 
 
 def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Generator[TrackOutcome, None, None]:
-    """Carry out a plan.
+    """Run a plan.
 
     Parameters
     ----------
     plan : RunPlan
     request : RunRequest
     notify : callable
-        Called with lines that concern the whole run.
+        Receives messages about the whole run.
 
     Yields
     ------
     TrackOutcome
-        Of each track that has something to do, in the order in which they finish.
+        Outcome of each track with work to do, in the order in which they finish.
     """
     todo = plan.waiting
     _clean(plan, todo)
@@ -55,32 +55,32 @@ def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Ge
         if plan.captions:
             from mirkit.pipeline.captioning import plan_again, run_captions
 
-            # What has been measured meanwhile may stand in the prompts.
+            # Prompts may contain values that were measured in this run.
             captions = plan_again(plan.captions.job, plan.captions.tracks) if todo else plan.captions
             described = run_captions(captions, plan.root, notify, debug=request.debug)
             for outcome in stack.enter_context(closing(described)):
-                # The last line of a track in the log is its state.
+                # The last line of a track in the log must have all of its failures.
                 write(**_line(replace(outcome, failures=failed.get(outcome.track, {}) | outcome.failures)))
                 yield outcome
 
 
 def workers(plan: RunPlan, request: RunRequest) -> int:
-    """Number of worker processes: by default one a core; at most one a track, and as many as fit in memory."""
+    """Return the number of worker processes: by default one per core; at most one per track and as memory allows."""
     asked = min(
         request.jobs or plan.settings.run.jobs or engines.cores(request.address), len(plan.todo) + len(plan.unreadable)
     )
-    if asked > 1 and request.address is None:  # on a cluster, Ray hands out memory and cards
+    if asked > 1 and request.address is None:  # on a cluster, Ray assigns memory and GPUs
         each = MEMORY_PER_WORKER + models.worker_memory(plan.backends, plan.settings.run.device)
         asked = min(asked, (request.memory or engines.default_memory()) // each)
     return max(1, asked)
 
 
 def _clean(plan: RunPlan, todo: list[Track]) -> None:
-    """Remove the temporary files of killed runs, except in the tracks of which a worker will remove them."""
+    """Remove the temporary files of killed runs, except in tracks whose worker will do so."""
     pending = set(todo)
     folders = {track.folder for track in plan.tracks if track.unclean and track not in pending}
     for folder in (*folders, plan.root):
-        with suppress(MirkitError):  # a folder that cannot be written to stays as it is
+        with suppress(MirkitError):  # a read-only folder is left unchanged
             remove_orphans(folder)
 
 
@@ -103,16 +103,16 @@ def _outcomes(
 
 
 def _server_devices(plan: RunPlan, request: RunRequest, count: int) -> list[str]:
-    """Devices that the workers share through a server each; on a cluster, Ray hands out the cards."""
+    """Return the devices that workers share through a device server; none on a cluster, where Ray assigns GPUs."""
     if request.address is not None or count == 1:
         return []
     device = plan.settings.run.device
-    named = ((job, name) for job, name in plan.backends.items() if name)  # "" where there is no method for a job
+    named = ((job, name) for job, name in plan.backends.items() if name)  # "" if a task has no backend
     return server_devices((models.compute_device(job, name, device) for job, name in named), count)
 
 
 def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:
-    # Its path in the data set, because a name may occur in two folders.
+    # Paths relative to the data set, because two folders may contain tracks of the same name.
     name = track.path.relative_to(plan.root).as_posix() if track.path.is_relative_to(plan.root) else track.name
     path = Path(name) if request.url else track.path
     what = (request.track_stages, plan.backends, plan.settings, request.overwrite, request.replaces, request.debug)
@@ -135,12 +135,12 @@ def _engine(
 
 
 def _wants_gpu(job: TrackJob) -> bool:
-    """Whether a method of the run would use a card."""
+    """Return whether a backend of the run would use a GPU."""
     return models.use_device(job.backends) and job.settings.run.device != "cpu"
 
 
 def run_job(job: TrackJob) -> TrackOutcome:
-    """Do a job, in a worker; the analysis is imported here, not in the parent."""
+    """Run a job in a worker. The analysis is imported here, so that the parent process does not load it."""
     if job.url:
         from mirkit.remote.task import process_remote_track
 
@@ -175,12 +175,12 @@ def _start(plan: RunPlan, request: RunRequest, count: int) -> dict[str, object]:
 
 
 def outcomes(plan: RunPlan) -> int:
-    """Number of outcomes that a run yields: a track that is measured and then described has two."""
+    """Return the number of outcomes that a run yields: two for a track that is measured and gets captions."""
     return len(plan.waiting) + (len(plan.captions.todo) if plan.captions else 0)
 
 
 def expected_seconds(plan: RunPlan, workers: int) -> float:
-    """Estimated time of a run (s)."""
+    """Return the estimated time of a run in seconds."""
     return plan.seconds / workers + ((plan.captions.seconds or 0.0) if plan.captions else 0.0)
 
 

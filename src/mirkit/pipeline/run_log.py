@@ -1,4 +1,4 @@
-"""The log of a run while it goes on."""
+"""Writing the log of a run."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,29 +10,29 @@ from mirkit import __version__
 from mirkit.errors import MirkitError
 from mirkit.store.run_log import FOLDER, RunLog
 
-#: Seconds between two copies of a log to object storage, where a log is written whole.
+#: Seconds between two uploads of a log to object storage, which cannot append to an object.
 _EVERY = 20.0
 
 
 @contextmanager
 def logged(root: Path, notify: Callable[[str], None], url: str = "", **start: Any) -> Iterator[Callable[..., None]]:
-    """Keep a log of the run in the block. It ends with ``finished``, ``interrupted``, or the error that ended the run.
+    """Write a log during the block. Its last line is ``finished``, ``interrupted``, or the error that ended the run.
 
     Parameters
     ----------
     root : Path
-        The data set.
+        Root of the data set.
     notify : callable
-        Called at the end with the reason where the log could not be written.
+        Receives the reason at the end if the log could not be written.
     url : str
-        Of the data set on object storage: the log is copied there while the run goes on.
+        URL of a data set on object storage, to which the log is uploaded during the run.
     start : JSON
-        First line of the log.
+        Details of the first line of the log.
 
     Yields
     ------
     callable
-        Adds a line for a track, made of its keyword arguments.
+        Adds a line for a track, with the keyword arguments as details.
     """
     log = RunLog(root, mirkit=__version__, **start)
     state = "interrupted"
@@ -50,7 +50,7 @@ def logged(root: Path, notify: Callable[[str], None], url: str = "", **start: An
 
 @contextmanager
 def unlogged() -> Iterator[Callable[..., None]]:
-    """Keep no log, for a run on one track."""
+    """Write no log, for a run on one track."""
     yield lambda **_: None
 
 
@@ -64,7 +64,7 @@ def _writer(log: RunLog, url: str) -> Callable[..., None]:
     def copy() -> None:
         nonlocal copied
         if store and log.path and time.monotonic() - copied > _EVERY:
-            with suppress(MirkitError):  # storage that cannot be written to fails the tracks too
+            with suppress(MirkitError):  # if the storage cannot be written to, the tracks report it
                 store.put((FOLDER / log.path.name).as_posix(), log.path)
             copied = time.monotonic()
 

@@ -1,6 +1,6 @@
-"""One track of a run as an engine carries it: the job and its outcome.
+"""The job of a worker for one track, and its outcome.
 
-The module is light: the parent process imports it without loading the analysis.
+The parent process imports this module without loading the analysis.
 """
 
 from collections.abc import Mapping
@@ -12,31 +12,31 @@ from mirkit.store import Settings
 
 @dataclass(frozen=True)
 class TrackJob:
-    """What a worker does with one track. It can be pickled, so that any engine can carry it.
+    """The work of a worker on one track. It can be pickled, so that any engine can send it.
 
     Attributes
     ----------
     path : Path
-        The track; on object storage, its path below ``url``.
+        Path of the track; on object storage, relative to ``url``.
     stages : tuple of str
-        Stages that were asked for.
+        Requested stages.
     backends : dict
         Task -> backend.
     settings : Settings
     overwrite : bool
     replaces : frozenset of str
-        Stages, of ``separate`` and ``drums``, that may replace the user's own files.
+        Stages, among ``separate`` and ``drums``, that may replace the user's own files.
     debug : bool
-        Print the traceback of an error.
+        Whether to print the traceback of an error.
     name : str
-        What the outcome calls the track.
+        Name of the track in the outcome.
     patience : float
-        Seconds to wait for another run that holds the track.
+        Seconds to wait if another run has locked the track.
     url : str
-        Of the data set on object storage.
+        URL of the data set on object storage.
     planned : mapping
-        Stage -> why it must run, as the plan had it. A hint: the worker decides by the files as it finds them, and
-        reports a stage that another run has done in the meantime.
+        Stage -> reason why it must run, according to the plan. This is a hint: the worker decides by the present files,
+        and reports a stage that another run has done in the meantime.
     """
 
     path: Path
@@ -54,28 +54,28 @@ class TrackJob:
 
 @dataclass(frozen=True)
 class TrackOutcome:
-    """What a run did for one track.
+    """The result of one track in a run.
 
     Attributes
     ----------
     track : str
-        Path of the track, relative to the data set where it lies in one.
+        Path of the track, relative to its data set if it is in one.
     done : tuple of str
         Stages that ran and were stored.
     skipped : tuple of str
-        Stages that were done already.
+        Stages that were up to date.
     failures : dict
-        Stage (or ``"track"``) -> one line that says why.
+        Stage (or ``"track"``) -> reason of the failure in one line.
     notes : tuple of str
-        What a user should know though nothing failed, e.g. damage in the file.
+        Messages for the user although nothing failed, e.g. about damage in the file.
     seconds : dict
-        Stage -> CPU and wait time it took, ``"measure"`` for the shared feature series.
+        Stage -> elapsed time; ``"measure"`` for the shared feature series.
     duration : float
-        Length of the track in seconds, 0 when nothing was decoded.
+        Duration of the track in seconds; 0 if nothing was decoded.
     busy : bool
-        Whether nothing was done because another run holds the track.
+        Whether nothing was done because another run has locked the track.
     clips : int
-        Training clips that the track now has, of the set that was asked for.
+        Number of training clips that the track now has in the requested set.
     """
 
     track: str

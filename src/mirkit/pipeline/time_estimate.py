@@ -1,4 +1,4 @@
-"""How long a run will take, as far as that is known before: CPU seconds a minute of audio, on one core of 2020."""
+"""Estimate of the time of a run: CPU seconds per minute of audio, on one core of a 2020 processor."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +8,12 @@ from mirkit.models import registry
 from mirkit.models.backend import EMBEDDED, Backend, Model
 from mirkit.store import Settings
 
-#: All features of a track by the embedded methods.
+#: Cost of all features with the embedded backends.
 _MEASURE = 4.0
 
 
 def seconds_per_minute(backends: Mapping[str, str], settings: Settings) -> dict[str, float]:
-    """Cost of separating and of measuring a minute of audio by some backends, on the CPU."""
+    """Return the cost of separating and of measuring a minute of audio with the backends, on the CPU."""
     others = (registry.backend(task, name) for task, name in backends.items() if name and task != "stems")
     return {
         "separate": _separation(_separator(backends), settings),
@@ -22,7 +22,7 @@ def seconds_per_minute(backends: Mapping[str, str], settings: Settings) -> dict[
 
 
 def slow_warning(backends: Mapping[str, str], settings: Settings) -> str:
-    """Say what it means to separate by a model here, and what is faster; "" where no model separates."""
+    """Return a warning that separation by a network is slow here, with a faster choice; "" if no network separates."""
     row = _separator(backends)
     if not row.is_network:
         return ""

@@ -1,4 +1,4 @@
-"""One track through the stages it still wants."""
+"""Running the stages of one track that are missing or stale."""
 
 import math
 import os
@@ -48,7 +48,7 @@ from mirkit.windows import neural_stages, window_curves
 
 @dataclass
 class _Log:
-    """An outcome while the track is worked on."""
+    """The outcome of a track in progress."""
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ class _Log:
 
 
 def process(job: TrackJob) -> TrackOutcome:
-    """Run the stages of a track that are missing or stale, and store their results.
+    """Run the missing or stale stages of a track, and store their results.
 
     An error of the track becomes part of the outcome.
     """
@@ -75,7 +75,7 @@ def process(job: TrackJob) -> TrackOutcome:
                 log.notes.append(f"{', '.join(meanwhile)}: done by another run in the meantime")
     except MirkitError as error:
         message = _message(job, error)
-        if log.failures.get("separate") == message:  # the mix itself cannot be read: it is reported once
+        if log.failures.get("separate") == message:  # the mix itself cannot be read, which is reported once
             del log.failures["separate"]
         log.failures["track"] = message
     keep_compiled()
@@ -93,7 +93,7 @@ def process(job: TrackJob) -> TrackOutcome:
 
 @contextmanager
 def _claimed(job: TrackJob) -> Iterator[bool]:
-    """Lock the track for this run; yield False where another run holds it. Two runs at once share the work so."""
+    """Lock the track for this run; yield False if another run has locked it. Two runs at once thus share the work."""
     track = Track.at(job.path)
     name = f"{LOCK_NAME}-run" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")
     with ExitStack() as claim:
@@ -111,7 +111,7 @@ def _process(job: TrackJob, log: _Log) -> None:
         remove_orphans(track.folder)
     if renamed := follow_rename(track):
         log.notes.append(renamed)
-    # With --overwrite every file is read again, whatever its stamp.
+    # With --overwrite every file is hashed again, even if its stamp is known.
     state = TrackState.of(track, known={} if job.overwrite else None)
     if "separate" in job.stages:
         before = state.prints
@@ -129,7 +129,7 @@ def _process(job: TrackJob, log: _Log) -> None:
 
 
 def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log) -> None:
-    """Run the stages other than separation that are missing or stale."""
+    """Run the missing or stale stages other than separation."""
     todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite, replaces=job.replaces)
     log.skipped += [name for name in job.stages if name != "separate" and name not in {*todo, *log.failures}]
     if newer := [name for name in state.newer(wanted, job.settings) if name not in todo]:
@@ -142,12 +142,12 @@ def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log
 
 
 def _keep_midi(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log) -> tuple[str, ...]:
-    """Record the user's own MIDI and leave it as it is; give the stages that are left to do."""
+    """Record the user's own MIDI file and keep it; return the remaining stages."""
     if adopted := _adopt_midi(state, job.settings, _now()):
         log.notes.append(adopted)
     if job.overwrite:
         message = kept("drums", midi_path(state.track, job.settings).name)
-        if job.stages == ("drums",):  # asked for by name: not to do it is a failure
+        if job.stages == ("drums",):  # the command names the stage, so not running it is a failure
             log.failures["drums"] = message
         else:
             log.notes.append(message)
@@ -156,7 +156,7 @@ def _keep_midi(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _
 
 @contextmanager
 def _aside(stage: str, paths: list[Path], log: _Log) -> Iterator[None]:
-    """Move the user's own files aside while a stage writes in their place; back again if it does not."""
+    """Rename the user's own files while a stage writes files in their place; restore them if the stage fails."""
     moved = move_aside(paths)
     try:
         yield
@@ -167,7 +167,7 @@ def _aside(stage: str, paths: list[Path], log: _Log) -> Iterator[None]:
 
 
 def _crop(job: TrackJob, log: _Log) -> None:
-    """Cut clips, with features from what the stages before have measured."""
+    """Cut clips, with features from the results of the earlier stages."""
     from mirkit.clips.cut import cut_clips
     from mirkit.clips.features import MeasuredTrack
 
@@ -191,7 +191,7 @@ def _crop(job: TrackJob, log: _Log) -> None:
             state.track, state.prints, window_curves(state, job.settings), state.stems_by
         )
         measured = MeasuredTrack(opened, state.prints, stages, state.provenance.facts, neural)
-        # Recorded beforehand, so that after a kill a run with the same settings goes on without --overwrite.
+        # Recorded first, so that after a kill a run with the same settings continues without --overwrite.
         cropped = cut_clips(
             measured,
             job.settings,
@@ -227,7 +227,7 @@ def _separate(job: TrackJob, state: TrackState, log: _Log) -> None:
         return
     if foreign and job.overwrite:
         message = kept(row.name, state.own((row.name,), job.settings)[row.name])
-        if job.stages == (row.name,):  # asked for by name: not to do it is a failure
+        if job.stages == (row.name,):  # the command names the stage, so not running it is a failure
             log.failures[row.name] = message
         else:
             log.notes.append(message)
@@ -250,11 +250,11 @@ def _separate(job: TrackJob, state: TrackState, log: _Log) -> None:
 
 
 def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest], log: _Log) -> None:
-    """Separate the mix into the stems that are not the user's."""
+    """Separate the mix, and write the stems that are not the user's own."""
     row = stage("separate")
     from mirkit.stages.separation import separate
 
-    # Recorded beforehand, so that stems that a kill leaves behind are not taken for the user's.
+    # Recorded first, so that stems that remain after a kill are not mistaken for the user's.
     pending = tuple(stem for stem in STEMS if stem not in foreign)
     begun = _entry(job, state, row, Result(), {}, 0.0, failed="interrupted", pending=pending)
     update_provenance(state.track.provenance, [begun])
@@ -297,7 +297,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log)
         result, failure = _run(job, row, opened, log)
         if failure:
             log.failures[row.name] = failure
-        else:  # a stem that cannot be read leaves a value unknown: tried again next time
+        else:  # a stem cannot be read, so a value is unknown; the next run tries again
             failure = "; ".join(
                 opened.unreadable[part] for part in opened.unreadable if _uses(result, opened.missing_reason(part))
             )
@@ -313,7 +313,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log)
             log.done.append(row.name)
     log.failures |= opened.unreadable
     log.notes += opened.notes
-    # The provenance comes last: what it calls done is on disk.
+    # The provenance is written last, so that everything that it lists is on disk.
     opened.save_cache()
     update_info(state.track.info, values, order=TRACK_KEYS)
     update_provenance(state.track.provenance, entries, facts=facts)
@@ -327,7 +327,7 @@ def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAna
 
 
 def _check(row: Stage, result: Result) -> None:
-    """Refuse, with a ValueError, results that are neither numbers nor unknown for a reason."""
+    """Raise ValueError for results that are neither numbers nor unknown with a reason."""
     if set(result.values) != set(row.keys):
         raise ValueError(f"keys {sorted(set(result.values) ^ set(row.keys))} are missing or not of this stage")
     for key, value in result.values.items():
@@ -374,7 +374,7 @@ def _entry(
 
 
 def _adopt_midi(state: TrackState, settings: Settings, when: str) -> str:
-    """Record that the MIDI file is the user's; give a note, or "" where nothing is new."""
+    """Record that the MIDI file is the user's own; return a note, or "" if that was known."""
     foreign = state.foreign_midi(settings)
     row = stage("drums")
     name = entry_name(row, settings)
@@ -392,7 +392,7 @@ def _adopt_midi(state: TrackState, settings: Settings, when: str) -> str:
 def _write_products(
     state: TrackState, settings: Settings, row: Stage, entry: ProvenanceRecord, result: Result
 ) -> ProvenanceRecord:
-    """Write the files of a result; give the record with the digests of those that the user may change."""
+    """Write the files of a result; return the record with the digests of files that the user may change."""
     if row.name == "drums":
         return _write_midi(state, settings, entry, result)
     for suffix, content in result.files.items():
@@ -403,8 +403,8 @@ def _write_products(
 def _write_midi(state: TrackState, settings: Settings, entry: ProvenanceRecord, result: Result) -> ProvenanceRecord:
     """Write the MIDI file.
 
-    Its digest is recorded beforehand, beside that of the file that it replaces, so that a file left behind by a kill is
-    not taken for the user's.
+    Its digest is recorded first, in addition to that of the file that it replaces, so that a file that remains after a
+    kill is not mistaken for the user's.
     """
     ours = state.our_midi(settings)
     for suffix, content in result.files.items():
@@ -414,7 +414,7 @@ def _write_midi(state: TrackState, settings: Settings, entry: ProvenanceRecord, 
         update_provenance(state.track.provenance, [replace(entry, outputs=pending, failed="interrupted")])
         atomic_write(path, content)
         return replace(entry, outputs={path.name: file_digest(path)})
-    return replace(entry, outputs=ours)  # it failed: what is there is still ours
+    return replace(entry, outputs=ours)  # writing failed, and the existing file is one of mirkit's
 
 
 def _message(job: TrackJob, error: Exception) -> str:

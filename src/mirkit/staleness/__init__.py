@@ -1,6 +1,6 @@
-"""What is up to date and what must be done again: one place that runs, clips, captions, reports and exports ask.
+"""Decisions on what is up to date, for runs, clips, captions, reports and exports.
 
-The package is light: a run that only looks which stages are done does not load the analysis.
+The package does not import the analysis, so a run with nothing to do starts fast.
 """
 
 from mirkit.staleness.rules import (

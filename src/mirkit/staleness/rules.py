@@ -1,6 +1,6 @@
-"""The rules of what is up to date: stages, captions, clips, and files that are made of others.
+"""The rules by which stages, captions, clips and derived files are up to date.
 
-A stage is done while its provenance is true: the same formula, backend, settings, inputs and earlier stages.
+A stage is up to date as long as formula, backend, settings, inputs and earlier stages are those in its provenance.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ from mirkit.track.clip import CUT, ClipSource
 
 @dataclass(frozen=True)
 class StageInputs:
-    """What a stage would read now.
+    """The files and feature series that a stage would read now.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class StageInputs:
 
 
 def inputs_of(row: Stage, prints: Mapping[str, FileDigest], settings: Settings) -> StageInputs:
-    """Work out what a stage reads, from the digests of the sources that exist."""
+    """Return what a stage reads, given the digests of the existing sources."""
     backend = models.chosen(row.job, settings)
     source = drum_source(prints, settings) if backend and backend.source == "drums" else "full_mix"
     kind, reads_features = (backend.feature_kind, backend.reads_features) if backend else ("", True)
@@ -62,7 +62,7 @@ def inputs_of(row: Stage, prints: Mapping[str, FileDigest], settings: Settings) 
 def _reads(
     name: str, backend_source: str, kind: str, there: tuple[str, ...], *, reads_features: bool, with_stems: bool
 ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Feature series and files that a stage reads, of the sources that exist."""
+    """Return the feature series and files that a stage reads, of the existing sources."""
     have_tonal = all(stem in there for stem in TONAL)
     curves = [(backend_source, kind)] if kind else []
     for part, family in stage(name).curves if reads_features else ():
@@ -84,24 +84,24 @@ def stale_reason(
     *,
     products_there: bool,
 ) -> str:
-    """Give the reason why a stage must run, or "" when it is done.
+    """Return the reason why a stage must run, or "" if it is up to date.
 
     Parameters
     ----------
     entry : ProvenanceRecord or None
-        Its record in the provenance.
+        Record of the stage in the provenance.
     backend : str
-        Method that would be used now.
+        Backend that would be used now.
     inputs : StageInputs
     needs : dict
-        Needed stage -> identity now.
+        Earlier stage -> its present identity.
     products_there : bool
-        Whether all its keys and files exist.
+        Whether all of its keys and files exist.
     """
     if entry is None:
         return "new"
     if entry.stage_version > row.version:
-        return ""  # a newer version of mirkit did it: two versions on one disk do not undo each other's work
+        return ""  # two versions of mirkit on one disk must not replace each other's results
     if entry.failed:
         return "failed before"
     if not products_there:
@@ -126,12 +126,12 @@ def stale_reason(
     return ""
 
 
-#: Why nothing is done about a record of a newer version of mirkit.
+#: Reason why a result of a newer version of mirkit is not replaced.
 NEWER = "done by a newer version of mirkit, and left as found"
 
 
 class CaptionStep(Enum):
-    """What a caption needs."""
+    """What has to be done for a caption."""
 
     DONE = "nothing"
     ASK = "the model has to be asked"
@@ -149,22 +149,23 @@ def caption_step(
     contradicted: bool,
     overwrite: bool,
 ) -> tuple[CaptionStep, str]:
-    """Decide what a caption needs, and why.
+    """Return what has to be done for a caption, and the reason.
 
     Parameters
     ----------
     record : ProvenanceRecord or None
-        What the provenance holds of the caption.
+        Record of the caption in the provenance.
     wanted : ProvenanceRecord
-        What it would hold if the question were asked now; its ``caption`` has the words and ``fix_facts`` of now.
+        Record that the caption would have if the question were asked now; its ``caption`` has the present ``words`` and
+        ``fix_facts``.
     key : str
         Key of the caption in ``.INFO``.
     text : object
-        What stands there, or None.
+        Value of that key, or None.
     attempts, tokens : int
-        How often a question may be asked, and how many tokens an answer may have.
+        Largest number of attempts, and of tokens in an answer.
     contradicted : bool
-        Whether measurements contradict the text although such claims are to be taken out.
+        Whether the text has a claim that contradicts measurements and has to be removed.
     overwrite : bool
     """
     if record is None:
@@ -191,7 +192,7 @@ def caption_step(
 
 
 def is_user_caption(text: str, record: ProvenanceRecord | None) -> bool:
-    """Tell whether a text of ``.INFO`` is the user's: mirkit did not write it, now or before it began another one."""
+    """Return whether a text in the ``.INFO`` is the user's: neither mirkit's present caption nor its previous one."""
     if record is None or record.backend == EXTERNAL:
         return True
     digest = digest_of_text(text)
@@ -200,16 +201,16 @@ def is_user_caption(text: str, record: ProvenanceRecord | None) -> bool:
 
 
 def is_clip_audio_current(folder: Path, clip_source: ClipSource, digests: Mapping[str, FileDigest]) -> bool:
-    """Tell whether the audio of a clip is complete, and cut from what its track is now.
+    """Return whether the audio of a clip is complete and was cut from the present audio of its track.
 
     Parameters
     ----------
     folder : Path
-        Of the clip.
+        Folder of the clip.
     clip_source : ClipSource
-        What has to be in it.
+        Source that the clip must have.
     digests : mapping
-        Source -> digest of its file, of the track.
+        Source of the track -> digest of its file.
     """
     if not folder.exists():
         return False
@@ -235,14 +236,14 @@ def is_clip_audio_current(folder: Path, clip_source: ClipSource, digests: Mappin
 def is_clip_current(
     folder: Path, clip_source: ClipSource, digests: Mapping[str, FileDigest], needs: Mapping[str, str]
 ) -> bool:
-    """Tell whether a clip is complete and all of its values are still true.
+    """Return whether a clip is complete and all of its values are up to date.
 
     Parameters
     ----------
     folder, clip_source, digests
         See :func:`is_clip_audio_current`.
     needs : mapping
-        Stage of the track that its values are computed from -> identity.
+        Stage of the track from which its values are computed -> identity.
     """
     if not is_clip_audio_current(folder, clip_source, digests):
         return False
@@ -257,7 +258,7 @@ def is_clip_current(
 
 
 def mark_of(parts: Iterable[bytes], digits: int) -> str:
-    """Hash what a file is made of; the file is up to date while it carries the same mark."""
+    """Return a hash of the inputs of a file; the file is up to date as long as it contains this mark."""
     content = hashlib.sha256()
     for part in parts:
         content.update(part)
@@ -265,5 +266,5 @@ def mark_of(parts: Iterable[bytes], digits: int) -> str:
 
 
 def is_mark_current(path: Path, recorded: object, mark: str) -> bool:
-    """Tell whether a file exists and carries the mark of what it would be made of now; "" is the mark of nothing."""
+    """Return whether a file exists and has the mark of its present inputs; "" is never a valid mark."""
     return bool(mark) and recorded == mark and path.exists()

@@ -1,4 +1,4 @@
-"""What is known of a track before it is worked on: its files, its provenance, and which stages must run."""
+"""The state of a track before it is processed: its files, its provenance, and the stages that must run."""
 
 import os
 from collections.abc import Iterable, Mapping, Set
@@ -37,14 +37,14 @@ _PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi",
 
 @dataclass
 class TrackState:
-    """A track's files as they are.
+    """The present files of a track.
 
     Attributes
     ----------
     prints : dict
         Source (``full_mix`` and stems that exist) -> digest of its file.
     notes : list of str
-        Sidecars that could not be read and will be set aside.
+        Messages about sidecars that could not be read and will be renamed.
     """
 
     track: Track
@@ -55,25 +55,26 @@ class TrackState:
 
     @classmethod
     def of(cls, track: Track, *, hashed: bool = True, known: Mapping[str, FileDigest] | None = None) -> "TrackState":
-        """Look at a track: one stat a file, content read only where the stamp is not one that is known.
+        """Inspect a track with one stat call per file; content is read only if the stamp of a file is not known.
 
-        A file whose content turns out to be the one that is recorded has its new stamp stored.
+        If the content is as recorded, the new stamp is stored.
 
         Parameters
         ----------
         track : Track
         hashed : bool
-            Without it, a file of which nothing is recorded yet is not read either: enough to see what must run.
-        known : mapping of str to Fingerprint, optional
-            Source -> digest to be believed instead of the recorded one: with an empty mapping every file
-            is read.
+            Whether to hash files that have no recorded digest. Without their digests, the stages that must run are
+            still known.
+        known : mapping of str to FileDigest, optional
+            Source -> digest to use instead of the recorded one; with an empty mapping, every file is read.
 
         Raises
         ------
         NewerFormatError
             A newer version of mirkit wrote the provenance.
         OutsideLinkError
-            A sidecar is a link out of the data set: found here, before anything is computed that could not be kept.
+            A sidecar is a link out of the data set. This is checked before anything is computed, because results could
+            not be stored.
         """
         for kind in SIDECARS:
             check_stays_inside(track.sidecar(kind))
@@ -81,7 +82,7 @@ class TrackState:
         provenance, info = Provenance(), {}
         try:
             provenance = read_provenance(track.provenance)
-        except NewerFormatError:  # nothing can be stored beside it
+        except NewerFormatError:  # no result can be stored in such a provenance
             raise
         except InfoError as error:
             notes.append(str(error))
@@ -100,19 +101,19 @@ class TrackState:
 
     @property
     def cut(self) -> ClipSource | None:
-        """Where it was cut from, if it is a clip."""
+        """Source of the clip; None if the track is not a clip."""
         return ClipSource.of(self.provenance)
 
     @property
     def stems_by(self) -> str:
-        """Backend that made the stems, "" where it is not recorded."""
+        """Backend that made the stems; "" if it is not recorded."""
         entry = self.provenance.stages.get("separate")
         return (entry.backend if entry else None) or ""
 
     def foreign_stems(self) -> dict[str, FileDigest]:
-        """Stems that the user brought: present, and not what our separation wrote.
+        """The user's own stems: existing stems that mirkit did not write.
 
-        Where nothing is recorded, or a separation was interrupted, those that carry our mark are ours.
+        If nothing is recorded, or a separation was interrupted, stems with mirkit's mark are mirkit's.
         """
         entry = self.provenance.stages.get("separate")
         ours = entry.outputs if entry and entry.backend != EXTERNAL else {}
@@ -126,7 +127,7 @@ class TrackState:
         }
 
     def own(self, wanted: Iterable[str], settings: Settings) -> dict[str, str]:
-        """Files of the user's that stand where wanted stages would write: stage -> their names."""
+        """Return the user's files in places where the wanted stages would write: stage -> names of the files."""
         found = {}
         if "separate" in wanted and (stems := self.foreign_stems()):
             found["separate"] = ", ".join(self.track.stems[stem].name for stem in stems)
@@ -135,7 +136,7 @@ class TrackState:
         return found
 
     def newer(self, wanted: Iterable[str], settings: Settings) -> list[str]:
-        """Those of the wanted stages that a newer version of mirkit has done."""
+        """Return the wanted stages that a newer version of mirkit has done."""
         entries = self.provenance.stages
         rows = [(stage(name), entries.get(entry_name(stage(name), settings))) for name in wanted]
         return [row.name for row, entry in rows if entry and entry.stage_version > row.version]
@@ -149,14 +150,14 @@ class TrackState:
         overwrite: bool = False,
         replaces: Set[str] = frozenset(),
     ) -> dict[str, str]:
-        """Stages that must run, in order, each with why; what the wanted ones need is looked at too.
+        """Return the stages that must run, in order, each with the reason, including stages that the wanted ones need.
 
-        ``replaces`` are the stages, of ``separate`` and ``drums``, that may replace files of the user's.
+        ``replaces`` are the stages, among ``separate`` and ``drums``, that may replace the user's files.
 
         Raises
         ------
         MissingInput
-            It is a clip, and has from its source what is asked for.
+            The track is a clip, and a wanted result comes from its source.
         """
         wanted = tuple(wanted)
         self.check_clip(wanted)
@@ -192,12 +193,12 @@ class TrackState:
         return todo
 
     def check_clip(self, wanted: Iterable[str]) -> None:
-        """Refuse to measure a clip as if it were a track: its numbers rest on the beats and levels of its source.
+        """Refuse to measure a clip like a track, because its values depend on the beats and levels of its source.
 
         Raises
         ------
         MissingInput
-            It is a clip, and has from its source what is asked for.
+            The track is a clip, and a wanted result comes from its source.
         """
         if (cut := self.cut) is None:
             return
@@ -211,7 +212,7 @@ class TrackState:
             )
 
     def inputs(self, row: Stage, settings: Settings) -> StageInputs:
-        """What a stage would read now."""
+        """Return what a stage would read now."""
         return inputs_of(row, self.prints, settings)
 
     def _products_there(self, row: Stage, entry: ProvenanceRecord | None, settings: Settings) -> bool:
@@ -223,7 +224,7 @@ class TrackState:
             clips = (entry.clips if entry else None) or ()
             return all(looks_whole(self.track.crops / os.path.basename(clip), self.prints) for clip in clips)
         if row.curves and not self._curves_there:
-            return False  # made anew, for windows and clips
+            return False  # measured again, because windows and clips need it
         keys_there = all(map(self.info.__contains__, row.keys))
         return keys_there and all(self.product(suffix).exists() for suffix in row.files)
 
@@ -232,17 +233,17 @@ class TrackState:
         return self.track.curves.exists()
 
     def product(self, suffix: str) -> Path:
-        """Path of a file that a stage writes."""
+        """Return the path of a file that a stage writes."""
         path: Path = getattr(self.track, _PRODUCTS[suffix])
         return path
 
     def our_midi(self, settings: Settings) -> dict[str, FileDigest]:
-        """The drums' MIDI files that we wrote, or were about to write, last time."""
+        """Return the digests of the drum MIDI files that mirkit wrote last, or was about to write."""
         entry = self.provenance.stages.get(entry_name(stage("drums"), settings))
         return dict(entry.outputs) if entry and entry.backend != EXTERNAL else {}
 
     def foreign_midi(self, settings: Settings) -> FileDigest | None:
-        """The drums' MIDI file, where the user brought or edited it."""
+        """Return the digest of the drum MIDI file if the user provided or edited it."""
         path = midi_path(self.track, settings)
         if not path.is_file():
             return None
@@ -257,14 +258,14 @@ class TrackState:
 
 
 class _Identities:
-    """Identities of stages as they are asked for: to work one out takes longer than to look whether a stage is done."""
+    """Identities of stages, computed on demand, because computing one takes longer than checking a stage."""
 
     def __init__(self) -> None:
         self.entries: dict[str, ProvenanceRecord | None] = {}
         self._known: dict[str, str] = {}
 
     def of(self, name: str) -> str:
-        """Identity of a stage, "" for one that is not done."""
+        """Return the identity of a stage; "" if it has not been done."""
         if name not in self._known:
             entry = self.entries[name]
             self._known[name] = entry.identity if entry else ""
@@ -272,11 +273,11 @@ class _Identities:
 
 
 def unread(path: Path) -> FileDigest:
-    """Placeholder for the digest of a file that was not read: equal to the digest of no file."""
+    """Return a placeholder for the digest of a file that was not read; it equals no digest of a file."""
     return FileDigest(path.stat().st_size, "")
 
 
 def kept(stage: str, names: str) -> str:
-    """Message about the user's own files, which stay although the stage was to be done again."""
+    """Return the message that the user's own files are kept although their stage is stale."""
     what, option = {"separate": ("stems", "--replace-stems"), "drums": ("MIDI", "--replace-midi")}[stage]
     return f"{names}: your own {what}, kept as found; {option} moves them aside and makes new ones"

@@ -2,8 +2,8 @@
 
 The run starts these processes as workers of their own (:class:`DeviceServers`) and passes their addresses to its other
 workers in an environment variable. A worker then holds a model without its network and sends batches to the server
-(``client``); the server puts batches of several workers through the network together (``server``). It ends with the
-run, also when the run is killed.
+(``client``). The server computes batches of several workers together (``server``). It ends with the run, even if the
+run is killed.
 """
 
 import json
@@ -27,12 +27,12 @@ from mirkit.models.device_server.server import serve
 if TYPE_CHECKING:
     from mirkit.models.weights import Weights
 
-#: Passed to the workers: JSON, device -> address of its server.
+#: Variable that the workers receive: JSON, device -> address of its server.
 _ADDRESSES = "MIRKIT_DEVICE_ADDRESSES"
-#: Set by the user: kinds of devices that get a server; empty for none.
+#: Variable that the user may set: kinds of devices that get a server; empty for none.
 _KINDS = "MIRKIT_DEVICE_SERVER"
 _DEFAULT_KINDS = "cuda,mps"
-#: A server that ends so often in one run is not started again: something is wrong with the machine.
+#: Number of times that a server may end in a run before it is no longer restarted, because the machine is faulty.
 _MAX_STARTS = 20
 #: Paths of sockets are limited to about 100 bytes.
 _MAX_FOLDER = 80
@@ -48,7 +48,7 @@ def server_devices(devices: Iterable[str], n_workers: int) -> list[str]:
     devices : iterable of str
         Devices that the methods of the run would compute on, in PyTorch's names. ``cuda`` stands for all cards.
     n_workers : int
-        Workers of the run. A single one holds its models itself.
+        Workers of the run. A single worker loads its models itself.
     """
     kinds = os.environ.get(_KINDS, _DEFAULT_KINDS).split(",")
     found: list[str] = []
@@ -59,11 +59,11 @@ def server_devices(devices: Iterable[str], n_workers: int) -> list[str]:
 
 
 def server_of(device: str) -> str | None:
-    """Device whose server this worker uses for ``device``, or None: it then computes in this process."""
+    """Return the device whose server this worker uses for ``device``; None if it computes in its own process."""
     servers = list(_addresses())
     if device in servers:
         return device
-    cards = [name for name in servers if name.startswith(f"{device}:")]  # "cuda" is any card: workers take turns
+    cards = [name for name in servers if name.startswith(f"{device}:")]  # "cuda" means any of them: workers are spread
     return cards[(worker_number() or 0) % len(cards)] if cards else None
 
 
@@ -92,7 +92,7 @@ def remote_model(name: str, weights: "Weights", device: str) -> Any:
 
 
 class DeviceServers:
-    """The servers of a run, as a context manager: they run inside the block. One that ends is started again.
+    """The servers of a run, as a context manager: they run inside the block. A server that ends is restarted.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def _card_count() -> int:
 
 
 def _private_folder() -> Path:
-    """Make a folder that only this user can enter, short enough to hold a socket."""
+    """Create a folder that only this user can enter, with a path short enough for a socket."""
     folder = Path(tempfile.mkdtemp(prefix="mirkit-"))
     if sys.platform != "win32" and len(os.fsencode(folder)) > _MAX_FOLDER:
         folder.rmdir()
@@ -171,6 +171,6 @@ def _private_folder() -> Path:
 
 
 def _address(folder: Path, device: str) -> str:
-    if sys.platform == "win32":  # a named pipe, which only its user can open for writing
+    if sys.platform == "win32":  # a named pipe instead, which only its user can open for writing
         return rf"\\.\pipe\mirkit-{secrets.token_hex(16)}"
     return str(folder / device.replace(":", ""))

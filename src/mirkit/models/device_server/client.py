@@ -1,4 +1,4 @@
-"""The worker's side of a device server, and the messages between both: a pickled head, then the arrays' memory."""
+"""The client of a device server, and the messages between both: a pickled header, then the memory of the arrays."""
 
 import os
 import socket
@@ -18,12 +18,12 @@ from mirkit.models.weights import Weights
 
 #: Seconds to wait for a server that is being started.
 _START_SECONDS = 30.0
-#: A request during which the server ended so often fails: it is what ends the server.
+#: Number of times that a server may end during a request before the request fails as the cause.
 _MAX_ENDS = 2
 
 
 def send(connection: Connection, head: Any, arrays: Sequence[Array] = ()) -> None:
-    """Send a message. Raises ``OSError`` when the other side has gone."""
+    """Send a message. Raises ``OSError`` if the other side has closed the connection."""
     flat = [np.ascontiguousarray(array) for array in arrays]
     connection.send((head, [(array.shape, array.dtype.str) for array in flat]))
     for array in flat:
@@ -36,7 +36,7 @@ def send(connection: Connection, head: Any, arrays: Sequence[Array] = ()) -> Non
 
 
 def receive(connection: Connection) -> tuple[Any, list[Array]]:
-    """Wait for the next message. Raises ``EOFError`` or ``OSError`` when the other side has gone."""
+    """Wait for the next message. Raises ``EOFError`` or ``OSError`` if the other side has closed it."""
     head, layouts = connection.recv()
     arrays: list[Array] = [np.empty(shape, dtype) for shape, dtype in layouts]
     for array in arrays:
@@ -60,13 +60,13 @@ def _bytes(array: Array) -> memoryview:
 
 @contextmanager
 def _socket(connection: Connection) -> Iterator[socket.socket]:
-    """Give the socket of a connection: unlike the connection's own methods, it copies nothing."""
+    """Yield the socket of a connection, which copies no data, unlike the methods of the connection."""
     with socket.socket(fileno=os.dup(connection.fileno())) as bare:
         yield bare
 
 
 class DeviceClient:
-    """Connection of a worker to the server of a device; made, and made again, when a request needs it.
+    """Connection of a worker to the server of a device; it is opened, or reopened, when a request needs it.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class DeviceClient:
         return model, batch_size
 
     def compute(self, name: str, weights: Weights, step: str, batch: Sequence[Array]) -> Array:
-        """Put a batch through a step of the model's network, see ``models.batching.Compute``."""
+        """Compute a step of the model's network for a batch, see ``models.batching.Compute``."""
         _, (output,) = self._request((name, weights, step), batch)
         return output
 
@@ -102,10 +102,11 @@ class DeviceClient:
         with self._lock:
             while True:
                 begun, why = False, "it ended"
-                # After an error or interrupt midway, this connection is not used again.
+                # After an error or interrupt in the middle of a message, this connection is not used again.
                 connection, self._connection = self._connection or self._connect(), None
                 try:
-                    # After the server ended at this request, it is computed alone, so that no other one fails with it.
+                    # If the server ended during this request, the request is computed alone, so that no other one fails
+                    # with it.
                     send(connection, (*request, ends > 0), arrays)
                     head, outputs = receive(connection)
                     while head == "begun":
@@ -132,7 +133,7 @@ class DeviceClient:
                 if time.monotonic() > deadline:
                     why = f"the process that computes on {self._device} does not answer ({error}); try --device cpu"
                     raise ModelError(why) from error
-                time.sleep(0.1)  # it is being started
+                time.sleep(0.1)  # the server is being started
 
 
 class RemoteNetwork:
@@ -143,5 +144,5 @@ class RemoteNetwork:
         self.together = batch_size
 
     def __call__(self, step: str, *batch: Array) -> Array:
-        """Put a batch through a step of the network."""
+        """Compute a step of the network for a batch."""
         return self._client.compute(self._name, self._weights, step, batch)

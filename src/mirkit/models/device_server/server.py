@@ -22,18 +22,18 @@ from mirkit.models.weights import Weights, is_changed
 from mirkit.store import printable
 from mirkit.store.compiled import use_compiled
 
-#: Connections that may wait to be accepted: all workers of a run connect at once.
+#: Backlog of the socket: all workers of a run connect at once.
 _BACKLOG = 128
-#: How errors of a GPU begin; before 2.8, PyTorch has no class for them.
+#: First words of GPU error messages; before version 2.8, PyTorch has no class for these errors.
 _CARD_ERRORS = ("CUDA error", "HIP error")
 
 
 def serve(device_and_address: tuple[str, str]) -> None:
-    """Serve a device until the run ends: what :class:`DeviceServers` starts as a worker."""
+    """Serve a device until the run ends. :class:`DeviceServers` starts this function as a worker."""
     device, address = device_and_address
     use_compiled()
     if sys.platform != "win32":
-        Path(address).unlink(missing_ok=True)  # of a server that was killed
+        Path(address).unlink(missing_ok=True)  # it may remain from a server that was killed
     try:
         with Listener(address, backlog=_BACKLOG) as listener:
             DeviceServer(device).serve(listener)
@@ -45,7 +45,7 @@ def serve(device_and_address: tuple[str, str]) -> None:
 
 @dataclass(eq=False)
 class _Request:
-    """A batch for a step of a network, or, with step ``""``, the question for the model without its network."""
+    """A batch for a step of a network; with step ``""``, a request for the model without its network."""
 
     connection: Connection
     name: str
@@ -57,15 +57,15 @@ class _Request:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """Requests of one kind can be computed together."""
+        """Key of the request: requests with equal keys can be computed together."""
         return self.name, self.weights, self.step, [(array.shape[1:], array.dtype) for array in self.batch]
 
 
 class DeviceServer:
     """Models on a device, and the requests for them.
 
-    One thread computes. Each worker has a thread of its own that receives its requests and sends the answers, so that
-    the device computes the next batch meanwhile.
+    One thread computes. For each worker, another thread receives its requests and sends the responses, so that the
+    device can compute the next batch in the meantime.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class DeviceServer:
     def serve(self, listener: Listener) -> NoReturn:
         """Answer the workers that connect, until the process is stopped."""
         while True:
-            with suppress(ConnectionError):  # of a worker that has ended already
+            with suppress(ConnectionError):  # the worker has ended already
                 threading.Thread(target=self._serve_worker, args=(listener.accept(),), daemon=True).start()
 
     def _serve_worker(self, connection: Connection) -> None:
@@ -95,7 +95,7 @@ class DeviceServer:
                 send(connection, *request.answer.result())
 
     def _compute_next(self) -> None:
-        """Compute the oldest request, and those that go through the network together with it."""
+        """Compute the oldest request, together with all waiting requests that fit into the same batch."""
         if not self._waiting:  # all were computed together with an earlier one
             return
         first = self._waiting.popleft()
@@ -112,7 +112,7 @@ class DeviceServer:
 
     def _answer(self, group: list[_Request]) -> None:
         for request in group:
-            with suppress(OSError):  # its worker has ended
+            with suppress(OSError):  # the worker has ended
                 send(request.connection, "begun")
         try:
             outputs = self._outputs(group)
@@ -121,11 +121,11 @@ class DeviceServer:
                 for request in group:
                     with suppress(OSError):
                         send(request.connection, ("ending", str(error)))
-                os._exit(1)  # the run starts another process, which gets a working card
+                os._exit(1)  # the run starts another process, in which the GPU works again
             if len(group) == 1:
                 group[0].answer.set_result((("failed", error), []))
                 return
-            for request in group:  # one of them may be the cause
+            for request in group:  # computed one by one, because one of them may be the cause
                 self._answer([request])
         except Exception as error:  # noqa: BLE001 (it is raised again in the worker)
             raised = error if isinstance(error, MirkitError) else RuntimeError(error_line(error))
@@ -152,7 +152,7 @@ class DeviceServer:
 
         key = name, weights
         if key not in self._models:
-            # Perhaps long after the worker checked them: a server that ended may have loaded them before.
+            # The worker may have checked the files long ago, and an earlier server may have loaded them.
             if is_changed(weights):
                 raise WeightsError(
                     f"{printable(weights.model)}: the weights have changed since this run began; start it again"
@@ -162,7 +162,7 @@ class DeviceServer:
 
 
 def _is_card_lost(error: ModelError) -> bool:
-    """Whether an error leaves the GPU unusable for this process: every later call would fail, too."""
+    """Return whether an error makes the GPU unusable for this process, so that every later call fails."""
     torch, cause = sys.modules.get("torch"), error.__cause__
     if torch is None or isinstance(error, OutOfMemory):
         return False

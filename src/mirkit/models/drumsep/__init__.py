@@ -1,4 +1,4 @@
-"""DrumSep: drum transcription by way of a network of Demucs that takes a drum kit apart (inagoy/drumsep)."""
+"""DrumSep: drum transcription with a Demucs network that separates the parts of a drum kit (inagoy/drumsep)."""
 
 from mirkit.models.backend import Backend, File, Model
 
@@ -33,7 +33,7 @@ BACKEND = Backend(
             commercial=False,
         ),
     ),
-    memory=1500 * 2**20,  # as Demucs: its network is one of Demucs
+    memory=1500 * 2**20,  # as for Demucs, because it is a Demucs network
     seconds_per_minute=85.0,
     batch_size=8,
     source="drums",

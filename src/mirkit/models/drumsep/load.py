@@ -1,4 +1,4 @@
-"""DrumSep: a checkpoint of Demucs that takes a drum kit apart (inagoy/drumsep). The networks are those of Demucs."""
+"""DrumSep: a Demucs checkpoint that separates the parts of a drum kit (inagoy/drumsep)."""
 
 from mirkit.drums.components import KIT_STEMS
 from mirkit.errors import WeightsError
@@ -8,19 +8,19 @@ from mirkit.models.weights import Weights
 
 
 def load(weights: Weights, device: str) -> Separator:
-    """Make the networks of a model whose sources are parts of a drum kit.
+    """Build the networks of a model whose sources are parts of a drum kit.
 
     Parameters
     ----------
     weights : Weights
-        As Demucs has them (see :func:`mirkit.models.demucs.load.load`).
+        Files as for Demucs (see :func:`mirkit.models.demucs.load.load`).
     device : str
         Of PyTorch.
 
     Raises
     ------
     WeightsError
-        A file is something else or damaged, or separates something else.
+        A file is not a checkpoint of Demucs, is damaged, or separates other sources.
     """
     separator = demucs.load(weights, device, wanted=tuple(KIT_STEMS))
     if lacking := [stem for stem in KIT_STEMS if stem not in separator.stems]:

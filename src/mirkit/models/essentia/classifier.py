@@ -1,6 +1,6 @@
 """Danceability and atonality by Essentia's classifiers: VGGish, and two small heads on its embedding.
 
-The sound goes through in patches of 0.96 s that begin every 0.93 s; a value is the mean probability of its class over
+The audio is processed in patches of 0.96 s that begin every 0.93 s. A value is the mean probability of its class over
 the patches. P. Alonso-Jimenez et al., "TensorFlow Audio Models in Essentia", ICASSP 2020.
 """
 
@@ -25,7 +25,7 @@ from mirkit.models.safe_load import load_json
 from mirkit.models.weights import Weights
 from mirkit.store import printable
 
-#: Key -> the class whose probability it is. The description beside the model names the output.
+#: Key -> the class whose probability it is. The JSON file beside the model states which output belongs to the class.
 CLASSES = {"danceability": "danceable", "atonality": "atonal"}
 _SILENCE = 10 ** (SILENCE_DBFS / 20)
 
@@ -49,7 +49,7 @@ def load(weights: Weights, device: str) -> "Heads":
     Raises
     ------
     WeightsError
-        One of the files is another.
+        A file is not the expected one.
     """
     vggish, *files = weights.files
     embed = Graph(vggish, "embeddings", device)
@@ -71,7 +71,7 @@ def load(weights: Weights, device: str) -> "Heads":
 
 
 def _column(description: Path, label: str) -> int:
-    """Which output of a head is a class."""
+    """Return the index of the output of a head for a class."""
     classes = load_json(description).get("classes")
     names = [str(one).lower() for one in classes] if isinstance(classes, list) else []
     if label not in names:
@@ -80,7 +80,7 @@ def _column(description: Path, label: str) -> int:
 
 
 class Heads:
-    """The models in memory.
+    """The loaded models.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ class Heads:
         return EssentiaStream(self)
 
     def probabilities(self, patches: Sequence[Frames]) -> npt.NDArray[np.float32]:
-        """Probability of the class of each key, shape=(patches, keys).
+        """Return the probability of the class of each key, shape=(patches, keys).
 
         Raises
         ------
         ModelError
-            The models cannot take them.
+            The models failed on these patches.
         """
         return self.compute("probabilities", np.stack(patches))
 
@@ -117,14 +117,14 @@ class Heads:
 def _probabilities(embed: Graph, heads: Sequence[_Head], batch: Frames) -> Frames:
     if embed.shape[-2:] == (BANDS, PATCH):
         batch = batch.transpose(0, 2, 1)
-    # Some conversions keep an axis for the one channel.
+    # Some conversions of the model have an axis for the single channel.
     shape = (len(batch), *(1,) * (len(embed.shape) - 3), *batch.shape[1:])
     embedded = embed(np.ascontiguousarray(batch).reshape(shape)).reshape(len(batch), -1)
     return np.stack([head.graph(embedded)[:, head.column] for head in heads], axis=1)
 
 
 class EssentiaStream:
-    """One signal on its way through: sound at 44100 Hz that comes in blocks of any length."""
+    """One signal that is passed through the models: audio at 44100 Hz, in blocks of any length."""
 
     def __init__(self, heads: Heads) -> None:
         self._heads = heads
@@ -144,7 +144,7 @@ class EssentiaStream:
             self._run()
 
     def finish(self) -> dict[str, Value] | ModelError:
-        """Return key -> mean probability, or why there is none."""
+        """Return key -> mean probability, or the error that prevented it."""
         self._take(self._mel.push(self._resampler.finish()[0]))
         self._take(self._mel.finish())
         self._run()

@@ -12,7 +12,7 @@ from mirkit.features.types import FloatArray
 RATE = 16000
 HOP = 160
 BANDS = 64
-#: Frames of a patch, and from one patch to the next.
+#: Frames of a patch, and hop between patches in frames.
 PATCH, PATCH_HOP = 96, 93
 _FRAME, _N_FFT = 400, 512
 _LOW, _HIGH = 125.0, 7500.0
@@ -25,8 +25,8 @@ class LogMel:
     """Log-mel frames of a mono signal at 16 kHz that arrives in blocks, as Essentia's ``TensorflowInputVGGish`` does.
 
     Magnitude spectra of 512 bins (symmetric Hann window of 400 samples, step 160), weighted by 64 triangles of height
-    1, straight on the HTK mel scale, from 125 to 7500 Hz, then ``log(x + 0.01)``. Frame ``i`` is centered on sample
-    ``160 i``; there is silence before the signal and after it.
+    1, linear on the HTK mel scale, from 125 to 7500 Hz, then ``log(x + 0.01)``. Frame ``i`` is centered on sample
+    ``160 i``; the signal is padded with silence at both ends.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class LogMel:
         return self._frames((len(self._rest) - _FRAME) // HOP + 1)
 
     def finish(self) -> Frames:
-        """Return the frames that reach into the silence behind the end."""
+        """Return the last frames, which the silence after the end completes."""
         count = -(-self._taken // HOP) + 1 if self._taken else 0
         self._rest = np.concatenate((self._rest, np.zeros(_FRAME, np.float32)))
         return self._frames(count - self._given)
@@ -60,7 +60,7 @@ class LogMel:
 
 
 class Patcher:
-    """Cuts frames that come in blocks into patches of 96 that begin every 93; what is left at the end is dropped."""
+    """Cuts a stream of frames into patches of 96 that begin every 93; an incomplete last patch is dropped."""
 
     def __init__(self) -> None:
         self._held = np.zeros((0, BANDS), np.float32)

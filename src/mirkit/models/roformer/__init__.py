@@ -1,4 +1,4 @@
-"""RoFormer separators: BS-RoFormer and Mel-Band RoFormer, from checkpoints of the community."""
+"""RoFormer separators: BS-RoFormer and Mel-Band RoFormer, from community checkpoints."""
 
 from mirkit.models.backend import Backend
 

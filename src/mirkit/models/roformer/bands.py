@@ -1,4 +1,4 @@
-"""The bands of frequency that RoFormers see: bins of a spectrum for each."""
+"""The frequency bands of RoFormers, each as a list of bins of a spectrum."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ Bins = list[npt.NDArray[np.int64]]
 
 
 def side_by_side(counts: tuple[int, ...], n_fft: int) -> Bins:
-    """Bands that do not overlap, of so many bins each.
+    """Return bands that do not overlap, each with the given number of bins.
 
     Raises
     ------
     ValueError
-        They are not as many as a spectrum of this frame length has.
+        The sum is not the number of bins of a spectrum with this frame length.
     """
     bins = n_fft // 2 + 1
     if sum(counts) != bins:
@@ -29,12 +29,12 @@ def side_by_side(counts: tuple[int, ...], n_fft: int) -> Bins:
 
 
 def mel(count: int, n_fft: int, rate: int) -> Bins:
-    """Bands of the mel scale, which overlap: the bins to which librosa's filters give weight, and both ends.
+    """Return overlapping bands of the mel scale: the bins with a nonzero weight in librosa's filters, and both ends.
 
     Raises
     ------
     ValueError
-        There are too many of them: some band has no bin, or some bin no band.
+        There are too many bands: a band has no bin, or a bin has no band.
     """
     bank: Any = MelBank(count, n_fft, rate)
     runs = [bank.first[i] + np.arange(bank.offsets[i + 1] - bank.offsets[i]) for i in range(count)]

@@ -1,4 +1,4 @@
-"""The YAML file beside a RoFormer checkpoint, as the community's training code writes it (ZFTurbo's)."""
+"""The YAML file beside a RoFormer checkpoint, as ZFTurbo's training code writes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause
 from mirkit.store import printable
 
 _CHECKPOINTS = (".ckpt", ".safetensors", ".pth", ".pt", ".th")
-#: What a model may be made of: name -> default and most. Every one of them is a whole number.
+#: Sizes of a model: name -> default and maximum. All are integers.
 _SIZES = {
     "dim": (0, 4096),
     "depth": (0, 64),
@@ -29,13 +29,13 @@ _SIZES = {
     "num_bands": (60, 512),
     "sample_rate": (44100, 192000),
 }
-#: Entries that matter in training only, or that change how the network is computed and not its output.
+#: Entries that affect only the training, or only the way in which the network is computed and not its output.
 _NO_MATTER = (
     *("attn_dropout", "ff_dropout", "flash_attn", "dim_freqs_in", "use_torch_checkpoint", "sage_attention"),
     *("multi_stft_resolution_loss_weight", "multi_stft_resolutions_window_sizes", "multi_stft_hop_size"),
     *("multi_stft_normalized", "match_input_audio_length"),
 )
-#: What would be another network, and what it must be for this to be the one that is known here.
+#: Entries that select variants of the network -> the only supported value.
 _MUST_BE = {"stereo": True, "stft_normalized": False, "skip_connection": False, "zero_dc": False, "use_pope": False}
 _NAMES = {"vocal": "vocals", "drum": "drums"}
 
@@ -47,17 +47,17 @@ class Config:
     Attributes
     ----------
     mel : bool
-        Mel-Band RoFormer; else BS-RoFormer.
+        Whether the network is a Mel-Band RoFormer; else it is a BS-RoFormer.
     sizes : dict
-        Of the network.
+        Sizes of the network.
     bands : tuple of int
         BS-RoFormer: bins of each band; empty for the default.
     sources : tuple of str
-        In the order of the network's outputs.
+        Names of the sources, in the order of the network's outputs.
     rate : int
         Hz.
     segment : float
-        Seconds of a segment.
+        Length of a segment in seconds.
     overlap : float
         Share of a segment that overlaps with the next.
     normalize : bool
@@ -74,12 +74,12 @@ class Config:
 
 
 def gather(path: Path) -> tuple[Path, Path]:
-    """Find the checkpoint and the configuration that a user means by one of them, or by their folder.
+    """Find a checkpoint and its configuration, given one of them or their folder.
 
     Raises
     ------
     WeightsError
-        It is not clear which, or one is missing.
+        There are several candidates, or one of the two is missing.
     """
     if path.is_dir():
         return _only(path, _CHECKPOINTS, path), _only(path, (".yaml", ".yml"), path)
@@ -89,7 +89,7 @@ def gather(path: Path) -> tuple[Path, Path]:
 
 
 def _partner(path: Path, suffixes: tuple[str, ...]) -> Path:
-    """The file beside it that has its name, else the only one of its kind."""
+    """Return the other file of the same name in its folder, else the only file with one of the suffixes."""
     named = [file for suffix in suffixes if (file := path.with_suffix(suffix)).is_file()]
     return named[0] if named else _only(path.parent, suffixes, path)
 
@@ -109,7 +109,7 @@ def read_config(path: Path) -> Config:
     Raises
     ------
     WeightsError
-        It is no such file, or describes a network that is not known here.
+        The file is not such a configuration, or describes a network that is not supported.
     """
     content = load_yaml(path)
     try:

@@ -1,4 +1,4 @@
-"""RoFormer separators from checkpoints of the community, with the YAML file that comes with them."""
+"""RoFormer separators from community checkpoints and the YAML files beside them."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ from mirkit.store import printable
 
 _FIRST = re.compile(r"layers\.\d+\.0\.")
 _LATER = re.compile(r"^(layers\.\d+\.)([12])\.")
-#: Under which name some files keep what others hold at the top.
+#: Keys under which some checkpoints store the tensors that others have at the top level.
 _INNER = ("state_dict", "model_state_dict", "state", "model")
 
 
@@ -29,12 +29,12 @@ def load(weights: Weights, device: str) -> Separator:
     weights : Weights
         The checkpoint, then its configuration.
     device : str
-        Of PyTorch.
+        PyTorch device.
 
     Raises
     ------
     WeightsError
-        One of them is something else, or they do not belong together.
+        A file is not of the expected kind, or the two do not belong together.
     """
     path, description = weights.files
     config = read_config(description)
@@ -62,7 +62,7 @@ def load(weights: Weights, device: str) -> Separator:
 
 
 def _renamed(state: dict[str, Any], config: Config) -> dict[str, Any]:
-    """Bring the names of the tensors to one form: some files number a linear transformer that is not there."""
+    """Convert the tensor names to one form: some checkpoints count a linear transformer that they do not contain."""
     named = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     if config.sizes["linear_transformer_depth"] or any(_FIRST.match(name) for name in named):
         return named
@@ -82,7 +82,7 @@ def _build(config: Config) -> Any:
 
 
 class RoFormerNetwork(Described):
-    """A RoFormer, see :class:`~mirkit.models.separation.network.Network`. It takes just the segment, however long."""
+    """A RoFormer, see :class:`~mirkit.models.separation.network.Network`. Segments have any length and no context."""
 
     longest = float("inf")
 
@@ -92,7 +92,7 @@ class RoFormerNetwork(Described):
         self._least = config.sizes["stft_n_fft"]
 
     def input_samples(self, samples: int, chosen: float | None, *, tight: bool) -> int:
-        """Samples that go in for a segment of so many: no fewer than a frame of the spectrum."""
+        """Return the number of input samples for a segment of ``samples``: at least one frame of the spectrum."""
         return max(samples, self._least)
 
     def __call__(self, sound: Any, *, tight: bool) -> Any:

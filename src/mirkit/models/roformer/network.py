@@ -1,9 +1,9 @@
 """BS-RoFormer and Mel-Band RoFormer, for inference.
 
 Lu et al., "Music source separation with band-split RoPE transformer" (2023); Wang et al., "Mel-band RoFormer for music
-source separation" (2023). Written from the papers and the layout of the community's checkpoints, whose names the
-attributes have. A spectrum is split into bands, each band becomes a vector; transformers run over time and over the
-bands in turn; a mask for each source and band comes out.
+source separation" (2023). Written from the papers and the layout of the community's checkpoints; attribute names are
+those of the checkpoints. A spectrum is split into bands, and each band becomes a vector. Transformers alternate between
+time and bands. The output is a mask for each source and band.
 """
 
 from collections.abc import Sequence
@@ -45,13 +45,13 @@ class Attention(nn.Module):
 
 
 class LinearAttention(nn.Module):
-    """Attention of features to features instead of places to places (El-Nouby et al., 2021)."""
+    """Attention between features instead of positions (El-Nouby et al., 2021)."""
 
     def __init__(self, size: int, heads: int, head_size: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm = Norm(size)
-        # The gaps in the numbering are rearrangements.
+        # The gaps in the numbering are layers without parameters, which rearrange axes.
         self.to_qkv = nn.Sequential(nn.Linear(size, 3 * heads * head_size, bias=False))
         self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
         self.to_out = nn.Sequential(nn.Identity(), nn.Linear(heads * head_size, size, bias=False))
@@ -127,10 +127,10 @@ class RoFormer(nn.Module):
     bands : list of array
         Bins of each band.
     mel : bool
-        Whether this is Mel-Band RoFormer, whose transformers end in norms of their own and whose masks are one layer
-        deeper; BS-RoFormer has one norm at the end.
+        Whether this is a Mel-Band RoFormer. Each of its transformers ends in a norm, and its mask estimators have one
+        more layer; a BS-RoFormer has one norm at the end.
     sizes : dict
-        As the configuration names them.
+        Sizes, named as in the configuration.
     """
 
     bins: Tensor
@@ -189,7 +189,7 @@ class RoFormer(nn.Module):
         return torch.stack([self._masked(spectra, estimate(x), length) for estimate in self.mask_estimators], dim=1)
 
     def _masked(self, spectra: Tensor, mask: Tensor, length: int) -> Tensor:
-        """One source, shape=(batch, 2, n); where bands overlap, their masks are averaged."""
+        """Return one source, shape=(batch, 2, n); where bands overlap, their masks are averaged."""
         batch, times, bins, channels = spectra.shape
         parts = mask.float().view(batch, times, len(self.bins), 2 * channels)
         summed = torch.zeros(batch, times, bins, 2 * channels, device=parts.device).index_add_(2, self.bins, parts)

@@ -1,6 +1,6 @@
-"""What all separating networks share: how they are applied to a track in bounded memory.
+"""The parts that all separation networks share: applying them to a track in bounded memory.
 
-``lanes`` cuts a signal into overlapping segments and joins what comes out of them, ``sound`` brings a file to what
-networks hear and stems back to what the file is, ``precision`` fits the work to the device, and
-``separator`` puts them together.
+``overlap_add`` cuts a signal into overlapping segments and joins their outputs. ``inputs`` converts a file to the input
+of a network, and stems back to the format of the file. ``half_precision`` decides on the precision. ``separator``
+combines them.
 """

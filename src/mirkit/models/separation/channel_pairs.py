@@ -1,4 +1,4 @@
-"""Mixes of more than two channels through stereo networks: in pairs, whose stems are put side by side again."""
+"""Separation of more than two channels by stereo networks: in pairs, whose stems are joined again."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from mirkit.models.separation.overlap_add import Float32
 
 
 def pairs(channels: int) -> list[list[int]]:
-    """Channels that are separated together: neighbors, and of an odd number the third alone, which is the center.
+    """Return the channels that are separated together: neighbors; of an odd number, the third (center) is alone.
 
-    So 5.1 (left, right, center, low, back left, back right) comes to its front, its center with the low, and its back.
+    For 5.1 (left, right, center, LFE, back left, back right) these are front, center with LFE, and back.
     """
     alone = [min(2, channels - 1)] if channels % 2 else []
     rest = [channel for channel in range(channels) if channel not in alone]
@@ -21,7 +21,7 @@ def pairs(channels: int) -> list[list[int]]:
 
 
 class ChannelSubset:
-    """Some channels of a file, read as a file of its own: see :class:`mirkit.audio.Audio`."""
+    """Some channels of a file, with the interface of :class:`mirkit.audio.Audio`."""
 
     def __init__(self, audio: Audio, kept: Sequence[int]) -> None:
         self._audio, self._kept = audio, list(kept)
@@ -30,19 +30,20 @@ class ChannelSubset:
 
     @property
     def frames(self) -> int:
-        """Samples a channel."""
+        """Number of samples per channel."""
         return self._audio.frames
 
     def blocks(self) -> Iterator[Float32]:
-        """Yield the sound, shape=(channels, n)."""
+        """Yield the audio, shape=(channels, n)."""
         for block in self._audio.blocks():
             yield block[self._kept]
 
 
 class ChannelPairs:
-    """Runs over the pairs of one track, as one run (see ``mirkit.models.protocols.StemRun``).
+    """The separations of all pairs of a track, combined (see ``mirkit.models.protocols.StemRun``).
 
-    Each pair has its own level, by which it is normalized and brought back, so stems are level-true in every channel.
+    Each pair is normalized by its own level, which is restored afterwards, so every channel of a stem has the right
+    level.
     """
 
     def __init__(self, runs: Sequence[Any], kept: Sequence[Sequence[int]]) -> None:
@@ -50,12 +51,12 @@ class ChannelPairs:
 
     @property
     def method(self) -> dict[str, Any]:
-        """What the provenance should say."""
+        """Details for the provenance."""
         return {**self._runs[0].method, "pairs": [list(pair) for pair in self._kept]}
 
     @property
     def notes(self) -> list[str]:
-        """What a user should know."""
+        """Messages for the user."""
         named = ", ".join("+".join(str(channel + 1) for channel in pair) for pair in self._kept)
         own = dict.fromkeys(note for run in self._runs for note in run.notes)
         return [f"{sum(map(len, self._kept))} channels: separated one after the other as {named}", *own]
@@ -73,14 +74,14 @@ class ChannelPairs:
 
 
 class _Stream:
-    """Blocks of stems of any lengths, of which any number of samples can be taken."""
+    """A stream of stems, from which any number of samples can be taken."""
 
     def __init__(self, blocks: Iterator[dict[str, Float32]]) -> None:
         self._blocks = blocks
         self._kept: dict[str, Float32] = {}
 
     def fill(self) -> int:
-        """See that something is there; give how many samples, 0 at the end."""
+        """Read the next block if the buffer is empty; return the number of samples in the buffer, 0 at the end."""
         while not self._length and (block := next(self._blocks, None)) is not None:
             self._kept = block
         return self._length

@@ -1,4 +1,4 @@
-"""Whether half precision is safe for the weights at hand: tried on a sound that is always the same."""
+"""A check whether half precision is accurate enough for given weights, on a fixed test signal."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +16,7 @@ _SEED = 20261122
 
 
 def test_signal(rate: int, samples: int) -> Float32:
-    """Chords with bursts of noise, loud and soft, shape=(1, 2, samples), of deviation 1."""
+    """Return chords with loud and soft bursts of noise, shape=(1, 2, samples), with standard deviation 1."""
     time = np.arange(samples) / rate
     chord = sum(np.sin(2 * np.pi * hertz * time) / (1 + i) for i, hertz in enumerate((55, 220, 331, 1210, 4400)))
     noise = np.random.default_rng(_SEED).standard_normal((2, samples)) * np.exp(-12 * (time % 0.4))
@@ -26,7 +26,7 @@ def test_signal(rate: int, samples: int) -> Float32:
 
 
 def difference(exact: Float32, other: Float32) -> float:
-    """Least signal-to-difference ratio (dB) over the sources, shape=(1, sources, channels, n) each."""
+    """Return the lowest signal-to-difference ratio (dB) of all sources, shape=(1, sources, channels, n) each."""
     if not np.isfinite(other).all():
         return -np.inf
     signal = np.square(exact, dtype=np.float64).sum(axis=(0, 2, 3))
@@ -35,7 +35,7 @@ def difference(exact: Float32, other: Float32) -> float:
 
 
 def safe_half(networks: Sequence[Network], device: str) -> Any:
-    """Half precision if the device is a GPU and every network gives nearly the same output with it; else None."""
+    """Return the half-precision type if the device is a GPU and every network is accurate enough with it; else None."""
     import torch
 
     if not device.startswith("cuda"):
@@ -44,14 +44,14 @@ def safe_half(networks: Sequence[Network], device: str) -> Any:
         try:
             if half_precision_sdr(network, device) < SAFE_DB:
                 return None
-        except RuntimeError:  # a card that cannot, or no memory to find out
+        except RuntimeError:  # the GPU does not support it, or memory is short
             torch.cuda.empty_cache()
             return None
     return torch.float16
 
 
 def half_precision_sdr(network: Network, device: str) -> float:
-    """Least signal-to-difference ratio (dB) of a network in half precision."""
+    """Return the lowest signal-to-difference ratio (dB) of a network in half precision."""
     import torch
 
     sound = test_signal(network.rate, network.input_samples(int(network.rate * network.segment), None, tight=False))

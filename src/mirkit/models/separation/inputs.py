@@ -29,14 +29,14 @@ class Normalization:
 
 
 class ModelInput:
-    """The sound of a file at a network's rate, in stereo.
+    """The audio of a file, in stereo at the rate of a network.
 
     Parameters
     ----------
     audio : Audio or ChannelSubset
-        At its own rate, of one or two channels.
+        Audio at its own rate, with one or two channels.
     rate : int
-        Of the network.
+        Sample rate of the network.
     """
 
     channels = 2
@@ -45,7 +45,7 @@ class ModelInput:
         self._audio, self._rate = audio, rate
 
     def blocks(self) -> Iterator[Float32]:
-        """Yield the sound, shape=(2, n)."""
+        """Yield the audio, shape=(2, n)."""
         if self._rate == self._audio.rate:
             for block in self._audio.blocks():
                 yield self._stereo(block)
@@ -56,7 +56,7 @@ class ModelInput:
         yield self._stereo(stream.finish())
 
     def level(self) -> Normalization:
-        """Go through the sound once and measure what Demucs normalizes by."""
+        """Read the audio once and return the mean and standard deviation by which Demucs normalizes."""
         count, total, square = 0, 0.0, 0.0
         for block in self.blocks():
             mono = block.mean(axis=0, dtype=np.float64)
@@ -68,7 +68,7 @@ class ModelInput:
         return Normalization(mean, variance**0.5, count, self._audio.frames)
 
     def as_file(self, stems: Iterable[dict[str, Float32]], frames: int) -> Iterator[dict[str, Float32]]:
-        """Bring blocks of stems to the rate and channels of the file, ``frames`` samples in all."""
+        """Convert blocks of stems to the rate and channels of the file, ``frames`` samples in total."""
         streams: dict[str, Resampler] = {}
         left = frames
         for block in stems:
@@ -81,7 +81,7 @@ class ModelInput:
             left -= next(iter(given.values())).shape[1]
             yield given
         if streams:
-            # To another rate and back may come to a sample more, or less, than there was.
+            # Resampling to another rate and back can change the length by one sample.
             ends = {stem: stream.finish()[:, :left] for stem, stream in streams.items()}
             yield {stem: np.pad(end, ((0, 0), (0, left - end.shape[1]))) for stem, end in ends.items()}
 

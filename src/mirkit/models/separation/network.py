@@ -1,4 +1,4 @@
-"""Protocols of a separating network and of a model that is made of some."""
+"""Protocols of a separation network and of a model that consists of several."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -34,11 +34,11 @@ class Network(Protocol):
         Parameters
         ----------
         samples : int
-            Of the segment.
+            Number of samples of the segment.
         chosen : float or None
-            Seconds of a segment that the settings ask for.
+            Length of a segment in the settings, in seconds.
         tight : bool
-            No more than needed, because memory is short.
+            Whether to use as little context as possible, because memory is short.
         """
 
     def __call__(self, sound: Any, *, tight: bool) -> Any:
@@ -46,7 +46,7 @@ class Network(Protocol):
 
 
 class Described:
-    """Base of a network that is pickled without its module, for processes in which it does not compute."""
+    """Base class of a network that is pickled without its module, for processes that do not compute it."""
 
     _module: Any
 

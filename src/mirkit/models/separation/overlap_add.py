@@ -1,7 +1,7 @@
 """Overlapping segments of a signal, and their outputs joined by cross-fades.
 
-Cut, weighed and joined as Demucs does it (Defossez et al., ``apply_model``), but as a stream: a *lane* is one pass of
-one network over the signal, which may be delayed by some samples of silence (the shift trick).
+Segments are cut, weighted and joined as in Demucs (Defossez et al., ``apply_model``), but as a stream. A *lane* is one
+pass of one network over the signal, which may be delayed by some samples of silence (the shift trick).
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment of a lane; times are samples of the signal and may lie outside it, where there is silence.
+    """One segment of a lane. Positions are in samples of the signal; outside the signal there is silence.
 
     Attributes
     ----------
@@ -25,9 +25,9 @@ class Segment:
     start : int
         First sample that goes into the network.
     input_samples : int
-        How many samples go in.
+        Number of input samples.
     skip : int
-        Samples of its output that precede the segment proper: context.
+        Samples of context at the beginning of its output, before the segment proper.
     size : int
         Samples of the segment proper.
     """
@@ -40,7 +40,7 @@ class Segment:
 
     @property
     def end(self) -> int:
-        """The sample after the last one that goes in."""
+        """Position after the last input sample."""
         return self.start + self.input_samples
 
 
@@ -85,12 +85,12 @@ class SegmentStream:
             yield Segment(self.number, offset - skip - self._delay, input_samples, skip, size)
 
     def add(self, segment: Segment, output: Float32) -> tuple[int, Float32]:
-        """Add the output of its next segment, shape=(sources, channels, input_samples).
+        """Add the output of the next segment, shape=(sources, channels, input_samples).
 
         Returns
         -------
         int
-            First of the samples that are complete now.
+            Position of the first sample that is now complete.
         array, shape=(sources, channels, n)
         """
         own = output[..., segment.skip : segment.skip + segment.size]
@@ -121,7 +121,7 @@ class WeightedSum:
     Parameters
     ----------
     weights : array, shape=(lanes, sources)
-        Those of a source add up to 1.
+        Weights; those of a source add up to 1.
     channels : int
     """
 
@@ -140,7 +140,7 @@ class WeightedSum:
         self._sum[..., start - self._start : end - self._start] += self._weights[lane][:, None, None] * output
 
     def take(self) -> Float32:
-        """Return what all lanes have reached since the last call, shape=(sources, channels, n)."""
+        """Return the samples that all lanes have completed since the last call, shape=(sources, channels, n)."""
         ready = int(self._reached.min()) - self._start
         done, self._sum = self._sum[..., :ready], self._sum[..., ready:]
         self._start += ready
@@ -148,7 +148,7 @@ class WeightedSum:
 
 
 class SlidingBuffer:
-    """The stretch of a signal that segments still need.
+    """A buffer with the part of a signal that later segments need.
 
     Parameters
     ----------
@@ -181,6 +181,6 @@ class SlidingBuffer:
         return window
 
     def forget(self, before: int) -> None:
-        """Drop the samples before one."""
+        """Drop the samples before a position."""
         if (count := before - self._start) > 0:
             self._kept, self._start = self._kept[:, count:], before

@@ -1,4 +1,4 @@
-"""A model that separates: one network or several, loaded once, applied to one track after the other."""
+"""A separation model: one or several networks, loaded once and applied to one track after another."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -19,39 +19,40 @@ from mirkit.settings import SeparationSettings
 
 
 class Separator:
-    """Networks whose outputs are added up, each source with its weights.
+    """Networks whose outputs are summed, with a weight for each network and source.
 
     Parameters
     ----------
     networks : sequence of Network
-        Of the same sources and rate, on the device.
+        Networks with the same sources and sample rate, on the device.
     mixture : array, shape=(networks, sources)
         Weight of each network for each source; those of a source add up to 1.
     weights : Weights
     device : str
-        Of PyTorch.
+        PyTorch device.
     overlap, shifts : float, int
-        Share of a segment that overlaps with the next, and random shifts to average over, unless the settings say.
+        Share of a segment that overlaps with the next, and number of random shifts to average over. Both are defaults,
+        which the settings can replace.
     normalize : bool
-        Whether tracks are brought to mean 0 and deviation 1, as Demucs does.
+        Whether tracks are normalized to mean 0 and standard deviation 1, as in Demucs.
     wanted : sequence of str
-        Stems to make; sources that are none of these are added to ``other`` where the model has all.
+        Stems to make. If the model has all of them, its further sources are added to ``other``.
     batch_size : int
-        Segments that go through together on a card.
+        Number of segments in a batch on a GPU.
 
     Attributes
     ----------
     stems : tuple of str
-        Those of them that it makes.
+        Stems that the model makes.
     compute : Compute
         Its steps are named by ``models.separation.network.step_name``.
     precision : str
-        ``fp32``, or ``fp16`` where that is safe (see ``models.separation.half_precision``).
+        ``fp32``, or ``fp16`` if that is accurate enough (see ``models.separation.half_precision``).
 
     Raises
     ------
     WeightsError
-        It makes none of the stems.
+        The model makes none of the stems.
     """
 
     def __init__(
@@ -87,18 +88,18 @@ class Separator:
         self.compute: Compute = BatchedNetwork(weights.model, device, steps, batch_size)
 
     def separate(self, audio: Audio, settings: SeparationSettings) -> TrackSeparation | ChannelPairs:
-        """Begin with a track.
+        """Begin the separation of a track.
 
         Parameters
         ----------
         audio : Audio
-            At its own rate; its sound is gone through twice.
+            Audio at its own rate; it is read twice.
         settings : SeparationSettings
 
         Raises
         ------
         SettingsError
-            The segment is longer than the network can take.
+            The segment is longer than the network allows.
         """
         longest = min(network.longest for network in self.networks)
         if settings.segment is not None and settings.segment > longest:
@@ -113,7 +114,7 @@ class Separator:
         )
 
     def as_stems(self, sources: Float32) -> dict[str, Float32]:
-        """Name the stems, shape=(sources, 2, n); a source that is none of ours is added to ``other``."""
+        """Name the stems, shape=(sources, 2, n); any further source is added to ``other``."""
         return {
             stem: sources[[i for i, target in enumerate(self._stem_of) if target == stem]].sum(axis=0)
             for stem in self.stems
@@ -121,8 +122,8 @@ class Separator:
 
 
 def _stems_of(sources: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Wanted stem for each source of a model; "" for what is left out."""
+    """Return the stem for each source of a model; "" for a source that is left out."""
     if set(wanted) <= set(sources):
         return [source if source in wanted or "other" not in wanted else "other" for source in sources]
-    # Its "other" is all but its few sources, not all but our stems.
+    # If stems are missing, the model's "other" contains them, so it is not the stem "other".
     return [source if source in wanted and source != "other" else "" for source in sources]

@@ -1,4 +1,4 @@
-"""One track on its way through a separating model."""
+"""The separation of one track."""
 
 import random
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from mirkit.models.separation.network import Networks, step_name
 from mirkit.models.separation.overlap_add import Float32, Segment, SegmentStream, SlidingBuffer, WeightedSum
 from mirkit.settings import SeparationSettings
 
-#: The shifts of every track are drawn from this seed: a track has the same stems whenever it is separated.
+#: Seed of the random shifts of every track, so that separating a track again gives the same stems.
 SEED = 0
 #: Shortest segment (s) worth trying when memory is short.
 _SHORTEST = 1.5
@@ -25,21 +25,21 @@ _LONGEST_SHIFT = 0.5
 
 @dataclass(frozen=True)
 class _Pass:
-    """Seconds of a segment, None for each network's own; ``tight`` when memory is too short for that."""
+    """Segment length (s), None for that of the network; ``tight``: as little context as possible, to save memory."""
 
     segment: float | None
     tight: bool = False
 
 
 class TrackSeparation:
-    """Stems of one track, as they come.
+    """The stems of one track, as a stream.
 
     Attributes
     ----------
     method : dict
-        What the provenance should say, complete when the stems are.
+        Details for the provenance; complete when the stems are.
     notes : list of str
-        What a user should know.
+        Messages for the user.
     """
 
     def __init__(self, separator: Networks, model_input: ModelInput, settings: SeparationSettings) -> None:
@@ -56,7 +56,7 @@ class TrackSeparation:
         }
 
     def blocks(self) -> Iterator[dict[str, Float32]]:
-        """Yield blocks of stems at the rate and with the channels of the file, in all as long as it.
+        """Yield blocks of stems with the rate, the channels and, in total, the length of the file.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class TrackSeparation:
         self.method["segment"] = [float(how.segment or network.segment) for network in self._separator.networks]
 
     def _shorter(self, how: _Pass, error: OutOfMemory, *, begun: bool) -> _Pass:
-        """Give the next pass after one that found no memory."""
+        """Return the next pass after one that ran out of memory."""
         separator = self._separator
         segment = min(float(how.segment or network.segment) for network in separator.networks) / 2
         if begun or segment < _SHORTEST:
@@ -89,7 +89,7 @@ class TrackSeparation:
         return _Pass(segment, tight=True)
 
     def _outputs(self, level: Normalization, how: _Pass) -> Iterator[dict[str, Float32]]:
-        """Blocks of stems at the network's rate."""
+        """Yield blocks of stems at the network's rate."""
         separator = self._separator
         scale, shift = (level.deviation + 1e-8, level.mean) if separator.normalize else (1.0, 0.0)
         lanes = self._lanes(level.frames, how)
@@ -119,7 +119,7 @@ class TrackSeparation:
             yield compute(network)
 
     def _lanes(self, frames: int, how: _Pass) -> list[tuple[int, SegmentStream, Float32]]:
-        """Passes over the track: number of the network, lane, and weight for each source."""
+        """Return the passes over the track: number of the network, lane, and weight for each source."""
         shifts = self._shifts
         draw = random.Random(SEED)
         lanes: list[tuple[int, SegmentStream, Float32]] = []
@@ -128,7 +128,7 @@ class TrackSeparation:
             longest = int(_LONGEST_SHIFT * network.rate)
             size = int(network.rate * (how.segment or network.segment))
             for _ in range(max(1, shifts)):
-                # Drawn as Demucs draws, so that the same seed gives the same shifts there.
+                # Drawn as in Demucs, so that the same seed gives the same shifts.
                 delay = longest - draw.randint(0, longest) if shifts else 0
 
                 def input_samples(samples: int, network: Any = network) -> int:
@@ -141,7 +141,7 @@ class TrackSeparation:
 
 
 def _in_step(lanes: list[SegmentStream], signal: SlidingBuffer) -> Iterator[Segment]:
-    """Yield the segments of all lanes by where they end; drop the audio that no later one needs."""
+    """Yield the segments of all lanes in the order of their ends; drop audio that no later segment needs."""
     todo = [lane.segments() for lane in lanes]
     heads = [next(segments, None) for segments in todo]
     while waiting := [head for head in heads if head is not None]:

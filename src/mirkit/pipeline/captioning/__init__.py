@@ -1,4 +1,4 @@
-"""Captions for many tracks: one model, loaded once, and threads around it; each caption is stored at once."""
+"""Captions for many tracks: one model, loaded once and used by threads; each caption is stored immediately."""
 
 from mirkit.pipeline.captioning.plan import CaptionPlan, plan_again, plan_captions
 from mirkit.pipeline.captioning.run import run_captions

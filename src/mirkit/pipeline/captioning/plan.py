@@ -1,4 +1,4 @@
-"""The captions of a run before it starts: model, what is done already, how long it will take."""
+"""The plan of the captions of a run: the model, the missing captions, and the estimated time."""
 
 import os
 from collections import Counter
@@ -19,28 +19,28 @@ from mirkit.track import Track
 
 @dataclass(frozen=True)
 class CaptionPlan:
-    """The captions of a run before it starts.
+    """The plan of the captions of a run.
 
     Attributes
     ----------
     job : CaptionJob
     tracks : tuple of Track
     todo : tuple of Track
-        Those that have something to do, or cannot be read: they fail with a line of their own.
+        Tracks that need captions, and tracks that cannot be read, which fail with an error of their own.
     prompts : int
-        Captions that the model will be asked for.
+        Number of captions that the model will be asked for.
     stored : int
-        Captions that are there already.
+        Number of captions that exist already.
     reasons : Counter
-        Why captions are asked for -> how many.
+        Reason why captions are asked for -> number of captions.
     need : Requirements
-        What the model must be able to take.
+        The longest input, which the model must be able to process.
     audio_seconds : float
-        Audio that the model will be given.
+        Total duration of the audio that the model receives.
     tokens, max_new_tokens : int
-        Tokens of audio and prompts to read, and most that may be written.
+        Tokens of audio and prompts, and largest number of tokens of the answers.
     seconds : float or None
-        Estimated time; None where the machine that does the work is not known.
+        Estimated time; None if the model runs on an unknown machine.
     notices : tuple of str
     """
 
@@ -66,22 +66,22 @@ class CaptionPlan:
 def plan_captions(
     tracks: Sequence[Track], settings: Settings, fields: tuple[str, ...] = (), *, overwrite: bool = False
 ) -> CaptionPlan:
-    """Choose the model, and see which captions of tracks are done.
+    """Choose the model, and find the captions that tracks need.
 
     Parameters
     ----------
     tracks : sequence of Track
     settings : Settings
     fields : tuple of str
-        Which captions; empty for all.
+        Names of the captions; empty for all.
     overwrite : bool
 
     Raises
     ------
     MissingExtra, WeightsError, ModelError
-        The model cannot be used: one line that says what is missing, from where, and its license.
+        The model cannot be used. The message states what is missing, its source and its license.
     SettingsError
-        The settings, or one of the fields, are wrong.
+        The settings or one of the fields are not valid.
     """
     job = CaptionJob(choose(settings), settings, fields, overwrite)
     _check_fields(job)
@@ -89,14 +89,14 @@ def plan_captions(
 
 
 def plan_again(job: CaptionJob, tracks: Sequence[Track]) -> CaptionPlan:
-    """Plan for a job that is known, on tracks as they are now."""
+    """Plan an existing job again, with the present state of the tracks."""
     todo, totals = [], _Totals(job)
     for track in tracks:
         try:
             state = inspect_captions(track, job, hashed=False)
             totals.add(track, state)
         except (MirkitError, OSError):
-            todo.append(track)  # its outcome will say why
+            todo.append(track)  # processing it reports the error
         else:
             if state.any:
                 todo.append(track)
@@ -126,7 +126,7 @@ def _check_fields(job: CaptionJob) -> None:
 
 
 class _Totals:
-    """Sums over all tracks, and the greatest of what one of them needs."""
+    """Sums over all tracks, and the largest needs of a single track."""
 
     def __init__(self, job: CaptionJob) -> None:
         self._job = job
@@ -146,7 +146,7 @@ class _Totals:
         if not state.pending:
             return
         job, captioner = self._job, self._job.captioner
-        # A header may state less than there is: the context must hold all that may be decoded then.
+        # A header may state too short a duration, so the context must be large enough for the longest excerpt.
         duration = state.facts.duration or probe(track.mix).duration
         limit = job.max_seconds
         most = min(limit, 1.05 * duration + 1.0) if duration else limit
@@ -170,5 +170,5 @@ class _Totals:
 
     @property
     def seconds(self) -> float | None:
-        """Estimated time of all tracks."""
+        """Return the estimated time of all tracks."""
         return None if self._job.captioner.on_gpu is None else self._seconds

@@ -1,6 +1,6 @@
-"""A run of captions: one model, threads around it, and one thread that decodes the next track meanwhile.
+"""Running captions: one model, threads that use it, and one thread that decodes the next track in the meantime.
 
-The model sits in this process or beside it, so its tracks are threads: each waits for answers.
+The model is in this process or in a server, so tracks are processed in threads, which wait for its answers.
 """
 
 import os
@@ -36,15 +36,15 @@ from mirkit.pipeline.task import TrackOutcome
 from mirkit.store import LOCK_NAME, LockedError, lock, printable
 from mirkit.track import Track
 
-#: Share of the tokens of the audio that must be cached from the second question on; less is a miss.
+#: Share of the audio's tokens that must be cached from the second question on; a smaller share is a cache miss.
 _MIN_CACHED_SHARE = 0.9
-#: Seconds that a thread is given to end when a run is interrupted.
+#: Seconds to wait for a thread to end when a run is interrupted.
 _JOIN_SECONDS = 3.0
 
 
 @dataclass
 class _Turn:
-    """A track that is being worked on: locked, inspected, and decoded if the model has to be asked."""
+    """A track in progress: locked, inspected, and decoded if the model has to be asked."""
 
     track: Track
     name: str
@@ -60,7 +60,7 @@ class _Turn:
     busy: bool = False
 
     def outcome(self) -> TrackOutcome:
-        """Give the outcome of the track."""
+        """Return the outcome of the track."""
         done, skipped = tuple(self.done), tuple(self.skipped)
         notes = tuple(dict.fromkeys(self.notes))
         return TrackOutcome(self.name, done, skipped, self.failures, notes, self.seconds, self.duration, self.busy)
@@ -69,27 +69,27 @@ class _Turn:
 def run_captions(
     plan: CaptionPlan, root: Path, notify: Callable[[str], None], *, debug: bool
 ) -> Generator[TrackOutcome, None, None]:
-    """Carry out the captions of a run.
+    """Run the captions of a plan.
 
     Parameters
     ----------
     plan : CaptionPlan
     root : Path
-        The data set; outcomes have the path of a track in it.
+        Root of the data set; outcomes have paths relative to it.
     notify : callable
-        Called with lines that concern the whole run.
+        Receives messages about the whole run.
     debug : bool
-        Print the traceback of an error.
+        Whether to print the traceback of an error.
 
     Yields
     ------
     TrackOutcome
-        Of each track that has something to do, in the order in which they finish.
+        Outcome of each track that needs captions, in the order in which they finish.
 
     Raises
     ------
     MirkitError
-        The model cannot be loaded, or is gone: the other tracks are left for the next run.
+        The model cannot be loaded or is no longer available. The remaining tracks are left for the next run.
     """
     if not plan.todo:
         return
@@ -103,7 +103,7 @@ def run_captions(
 
 
 class _Threads:
-    """One thread that decodes, and one for each slot of the model."""
+    """One thread for decoding, and one for each slot of the model."""
 
     def __init__(self, plan: CaptionPlan, root: Path, notify: Callable[[str], None], *, debug: bool) -> None:
         self._plan, self._root, self._notify, self._debug = plan, root, notify, debug
@@ -118,7 +118,7 @@ class _Threads:
             thread.start()
 
     def outcomes(self) -> Generator[TrackOutcome, None, None]:
-        """Yield the outcome of each track; raise what ends the run."""
+        """Yield the outcome of each track; raise errors that end the run."""
         running = len(self._threads)
         while running:
             item = self._finished.get()
@@ -177,7 +177,7 @@ class _Threads:
         return None
 
     def _prepare(self, track: Track) -> _Turn:
-        """Lock a track, store what needs no question, and decode it if the model has to be asked."""
+        """Lock a track, store captions for which the model is not needed, and decode the audio for the others."""
         root, claim, job = self._root, ExitStack(), self._plan.job
         name = track.path.relative_to(root).as_posix() if track.path.is_relative_to(root) else track.name
         turn = _Turn(track, name, claim)
@@ -211,7 +211,7 @@ class _Threads:
                 try:
                     self._ask(turn, slot)
                 except CaptionerUnavailable:
-                    if self._stopping.is_set():  # the run is interrupted, and the model with it
+                    if self._stopping.is_set():  # the run was interrupted, which also stops the model
                         return
                     raise
                 except Exception as error:  # noqa: BLE001 (around a track: it becomes that track's failure)
@@ -224,7 +224,7 @@ class _Threads:
         assert samples is not None
         captioner = job.captioner
         audio_tokens = sound_tokens(len(samples) / RATE, whole_windows=captioner.whole_windows)
-        turn.samples = None  # the session has its own form of it
+        turn.samples = None  # the session has its own copy
         session = captioner.session(samples, slot)
         del samples
         started = time.perf_counter()
@@ -245,7 +245,7 @@ class _Threads:
                 return
 
     def _check_cache(self, attempt: Attempt, number: int, audio_tokens: int) -> None:
-        """Warn once when the server's prompt cache did not hold the audio of the question before."""
+        """Warn once if the server's prompt cache did not contain the audio from the previous question."""
         cached = attempt.answer.cached_tokens
         if number and cached is not None and cached < _MIN_CACHED_SHARE * audio_tokens and not self._missed:
             self._missed = True
@@ -267,22 +267,22 @@ class _Threads:
 
 
 def decode_excerpt(audio: Audio, job: CaptionJob, name: str) -> tuple[FloatArray, float]:
-    """Decode what the model is given of a track.
+    """Decode the part of a track that the model receives.
 
     Parameters
     ----------
     audio : Audio
-        At ``RATE``.
+        Audio at ``RATE``.
     job : CaptionJob
     name : str
-        What an error message calls it.
+        Name of the track in error messages.
 
     Returns
     -------
     array, shape=(n,)
         Mono, at 16 kHz.
     float
-        Duration of the whole track (s).
+        Duration of the whole track in seconds.
 
     Raises
     ------
@@ -299,5 +299,5 @@ def decode_excerpt(audio: Audio, job: CaptionJob, name: str) -> tuple[FloatArray
 
 
 def _lock_name(track: Track) -> str:
-    """Name of the lock that keeps other runs of captions off a track; measuring may go on beside it."""
+    """Return the name of the lock against other caption runs on a track; measuring the track at once is allowed."""
     return f"{LOCK_NAME}-texts" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")

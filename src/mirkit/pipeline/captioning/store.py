@@ -1,6 +1,6 @@
-"""The captions of one track: which are asked for, which are up to date, and how an answer is stored.
+"""The captions of one track: finding those that are missing or stale, and storing answers.
 
-A text goes into ``.INFO``, and how it came about into ``.PROVENANCE``, where each caption has an entry of its own.
+The text is stored in the ``.INFO``. Its provenance is stored in the ``.PROVENANCE``, in one entry per caption.
 """
 
 from dataclasses import dataclass, field, replace
@@ -35,23 +35,23 @@ from mirkit.store import (
 from mirkit.store.json_files import JsonObject, JsonValue
 from mirkit.track import Track
 
-#: The stage of captions; ``describe/<field>`` is the entry of one caption in the provenance.
+#: Stage of the captions; ``describe/<field>`` is the entry of one caption in the provenance.
 STAGE = "describe"
 _ORDER = (*TRACK_KEYS, *TEXT_KEYS)
 
 
 @dataclass(frozen=True)
 class CaptionJob:
-    """What is asked about every track of a run, and which model is asked.
+    """The questions about every track of a run, and the model that answers them.
 
     Attributes
     ----------
     captioner : Captioner
     settings : Settings
     fields : tuple of str
-        Which captions; empty for all.
+        Names of the captions; empty for all.
     overwrite : bool
-        Ask again, and replace the user's own texts too.
+        Whether to ask again, and to replace the user's own texts, too.
     """
 
     captioner: Captioner
@@ -61,24 +61,24 @@ class CaptionJob:
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """The questions that are asked."""
+        """The questions of the job."""
         texts = self.settings.texts
         rows = questions(texts.prompts, texts.words)
         return tuple(row for row in rows if not self.fields or row.field in self.fields)
 
     @property
     def retry_policy(self) -> RetryPolicy:
-        """How often, and at which temperature, a question is asked."""
+        """Number of attempts, temperature and seed."""
         texts = self.settings.texts
         return RetryPolicy(texts.attempts, texts.temperature, texts.seed, texts.one_call)
 
     @property
     def max_seconds(self) -> float:
-        """Most audio of a track that the model is given (s)."""
+        """Longest excerpt of a track that the model receives (s)."""
         return min(self.settings.texts.audio_seconds or float("inf"), self.captioner.max_seconds)
 
     def record(self, question: Question, prompt: str, mix: FileDigest, **more: Any) -> ProvenanceRecord:
-        """Give the provenance of a caption. Its ``identity`` changes with everything that decides the answer."""
+        """Return the provenance of a caption. Its ``identity`` depends on everything that determines the answer."""
         texts = self.settings.texts
         return ProvenanceRecord(
             stage=f"{STAGE}/{question.field}",
@@ -103,7 +103,7 @@ class CaptionJob:
 
 @dataclass
 class CaptionState:
-    """The captions of a track as they are.
+    """The present state of the captions of a track.
 
     Attributes
     ----------
@@ -114,18 +114,18 @@ class CaptionState:
     pending : list of PendingPrompt
         Questions that the model has to be asked.
     reasons : dict
-        Field -> why it is asked.
+        Field -> reason why it is asked.
     unfinished : list of (Question, ProvenanceRecord)
-        Captions whose answer is known, but whose text in ``.INFO`` is not what follows from it under these settings and
-        facts. No question is needed.
+        Captions with a stored answer, whose text in the ``.INFO`` does not correspond to the present settings and
+        metadata. The model is not needed for them.
     adopted : list of ProvenanceRecord
-        Texts that the user brought, to be recorded.
+        Records to store for texts that the user wrote.
     done : list of str
         Fields that are up to date.
     newer : list of str
-        Those of them that a newer version of mirkit wrote.
+        Fields in ``done`` that a newer version of mirkit wrote.
     impossible : dict
-        Field -> why it cannot be asked: its prompt needs a fact that is not measured.
+        Field -> reason why it cannot be asked: its prompt needs metadata that has not been measured.
     """
 
     mix: FileDigest
@@ -141,19 +141,19 @@ class CaptionState:
 
     @property
     def any(self) -> bool:
-        """Whether there is something to do."""
+        """Return whether a caption has to be asked for, made or recorded."""
         return bool(self.pending or self.unfinished or self.adopted)
 
 
 def inspect_captions(track: Track, job: CaptionJob, *, hashed: bool = True) -> CaptionState:
-    """Look at the captions of a track.
+    """Determine the state of the captions of a track.
 
     Parameters
     ----------
     track : Track
     job : CaptionJob
     hashed : bool
-        Without it, a mix of which the provenance has no digest is not read.
+        Whether to hash a mix whose digest is not in the provenance.
 
     Raises
     ------
@@ -229,16 +229,16 @@ def _external(question: Question, text: str) -> ProvenanceRecord:
 
 @dataclass(frozen=True)
 class StoredCaption:
-    """What a track now has.
+    """Result of storing a caption.
 
     Attributes
     ----------
     text : str
-        The caption, "" where there is none.
+        The caption; "" if there is none.
     reason : str
-        Why there is none.
+        Reason why there is none.
     notes : tuple of str
-        What a user should know of it.
+        Messages for the user.
     """
 
     text: str
@@ -254,7 +254,7 @@ def store_attempt(
     Returns
     -------
     StoredCaption or None
-        None where another attempt follows: then only the fault of this one is stored.
+        None if another attempt follows; only the fault of this attempt is then stored.
     """
     question, answer = attempt.pending.question, attempt.answer
     caption = CaptionRecord(None, answer.finish, question.tokens, tuple(attempt.faults), _replaced(state, question))
@@ -283,7 +283,7 @@ def store_attempt(
 def postprocess(
     track: Track, job: CaptionJob, state: CaptionState, question: Question, record: ProvenanceRecord
 ) -> StoredCaption:
-    """Make the text of a known answer, under the settings and facts of now, and store it."""
+    """Make the text from a stored answer, with the present settings and metadata, and store it."""
     caption = record.caption or CaptionRecord()
     raw = caption.raw or ""
     validation = validate(raw, caption.finish or "stop", question.words)
@@ -319,13 +319,13 @@ def postprocess(
 
 
 def adopt(track: Track, records: list[ProvenanceRecord]) -> None:
-    """Record which captions are the user's own."""
+    """Store the records of the user's own captions."""
     digests = {key: digest for record in records for key, digest in record.outputs.items()}
     update_provenance(track.provenance, records, adopted=digests)
 
 
 def _store(track: Track, question: Question, record: ProvenanceRecord, text: str) -> None:
-    # The provenance holds the answer itself: once it is there, a kill before the next line costs no question.
+    # The provenance contains the answer, so after a kill before the next line the model is not asked again.
     update_provenance(track.provenance, [record], remove=[f"adopted/{question.key}"])
     if text:
         update_info(track.info, {question.key: text}, order=_ORDER)
@@ -334,6 +334,6 @@ def _store(track: Track, question: Question, record: ProvenanceRecord, text: str
 
 
 def _replaced(state: CaptionState, question: Question) -> str:
-    """SHA-256 of the text that still stands in ``.INFO``, so that after a kill it is not taken for the user's."""
+    """Return the SHA-256 of mirkit's older text in the ``.INFO``; after a kill, it is not mistaken for the user's."""
     text = state.info.get(question.key)
     return digest_of_text(text).sha256 if isinstance(text, str) else ""
