@@ -1,4 +1,4 @@
-"""The demo set: writing it as loose tagged files, and comparing measured features with the truth."""
+"""Write the demo set as loose tagged files, and compare measured features with the truth."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ FORMATS = {"Last Tram": "flac", "Home by Nine": "mp3", "Three Chairs": "wav", "I
 #: Tolerances of the MIREX evaluations: 70 ms for a beat, 50 ms for an onset.
 BEAT_TOLERANCE_S = 0.070
 ONSET_TOLERANCE_S = 0.050
-#: F-measure from which on a row agrees with the truth.
+#: Least F-measure of a row that agrees with the truth.
 GOOD_F = 0.9
 
 
@@ -46,12 +46,12 @@ class Row:
 def write_demo(folder: Path) -> list[Path]:
     """Write the demo set as loose files, each in another format, tagged and named ``Artist - Title``.
 
-    Pieces that the folder holds already, loose or organized, are not written.
+    Pieces that exist in the folder, loose or organized, are not written.
 
     Parameters
     ----------
     folder : Path
-        It is made where it does not exist.
+        It is created if it does not exist.
 
     Returns
     -------

@@ -24,7 +24,7 @@ class BeatEstimate:
     beats : array, float64, shape=(n,)
         Beat times in seconds, ascending.
     downbeats : array, float64, shape=(m,)
-        Those of them that begin a bar.
+        The beats that begin a bar, in seconds.
     confidence : array, float64, shape=(n,)
         Confidence of each beat, 0 to 1.
     time_signature : str or None

@@ -35,7 +35,7 @@ class Captions(dict[str, str | None]):
         self.model = model
 
     def __reduce__(self) -> tuple[object, ...]:
-        # With its attributes, so that they survive pickling and copying.
+        # An explicit constructor call, so that pickling and copying keep the attributes.
         return Captions, (
             {name: _Text(text or "", self.reasons.get(name, "")) for name, text in self.items()},
             self.model,
@@ -75,7 +75,7 @@ def caption(
     model : str, optional
         Name or path of the model, or what a server calls it.
     url : str, optional
-        Server that takes OpenAI's chat requests with audio, for the backend ``"http"``. The audio is sent to it.
+        Server with OpenAI's chat API and audio input, for the backend ``"http"``. The audio is sent to it.
     device : str, optional
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``: where a model in this process computes.
 

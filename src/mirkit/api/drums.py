@@ -21,7 +21,7 @@ class DrumTranscription:
     Attributes
     ----------
     times : dict of str to array, float64, shape=(n,)
-        Instrument -> seconds at which it is struck, ascending.
+        Instrument -> times of its hits in seconds, ascending.
     velocities : dict of str to array, int64, shape=(n,)
         Instrument -> MIDI velocity of each hit, 1 to 127.
     notes : dict of str to int
@@ -37,13 +37,13 @@ class DrumTranscription:
     _hits: Hits = field(repr=False)
 
     def to_midi(self, beats: npt.ArrayLike = (), downbeats: npt.ArrayLike = ()) -> bytes:
-        """Give the hits as a Standard MIDI file.
+        """Convert the hits to a Standard MIDI file.
 
         Parameters
         ----------
         beats, downbeats : array, shape=(n,)
-            Seconds, for instance of :func:`mirkit.track_beats`: the quarter notes and bars of the file. Without them
-            it has 120 quarter notes per minute.
+            Times in seconds, for example of :func:`mirkit.track_beats`, that become the quarter notes and bars of the
+            file. Without them, the file has 120 quarter notes per minute.
 
         Returns
         -------
@@ -71,7 +71,7 @@ def transcribe_drums(audio: AudioInput, *, backend: str | None = None, device: s
     Returns
     -------
     DrumTranscription
-        Times in seconds and velocities of each instrument that the backend tells apart.
+        Times in seconds and velocities of each instrument that the backend distinguishes.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def transcribe_drums(audio: AudioInput, *, backend: str | None = None, device: s
     source = Source.of(audio, {"drums": backend} if backend else None, {"run.device": device})
     analysis = source.measure([stage("drums")])
     result = with_kernels(lambda: transcribe(analysis, source.settings))
-    # That an array has no stem beside it is no news.
+    # An array never has stems, so the note on a missing stem is dropped.
     source.report([*analysis.notes, *(result.notes if source.track else ())])
     hits = result.hits
     names = [instrument.name for instrument in hits.instruments]

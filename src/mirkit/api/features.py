@@ -19,7 +19,7 @@ class Features(dict[str, float | int | None]):
     reasons : dict of str to str
         Name of each feature that is None -> why.
     metadata : dict of str to dict
-        What is known beside the numbers, such as ``key``, ``mode`` and ``meter`` -> ``{"value": ..., "confidence":
+        Metadata, such as ``key``, ``mode`` and ``meter`` -> ``{"value": ..., "confidence":
         ...}``.
     """
 
@@ -29,7 +29,7 @@ class Features(dict[str, float | int | None]):
         self.metadata = dict(metadata)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # As an object of its own, so that the attributes survive pickling and copying.
+        # An explicit constructor call, so that pickling and copying keep the attributes.
         return _rebuilt, (dict(self), self.reasons, self.metadata)
 
 
@@ -42,7 +42,7 @@ def analyze(audio: AudioInput, group: str = "extract", *, backends: Mapping[str,
         A track folder, its mix, or a loose audio file; or samples, floating point with full scale 1, shape=(channels,
         n) or (n,), and their sample rate in Hz. Stems beside a file are used; an array is a mix without stems.
     group : str
-        Name of a stage or group: ``"rhythm"``, ``"loudness"``, ... (docs/features.md lists them); ``"extract"`` is
+        Name of a stage or group: ``"rhythm"``, ``"loudness"``, ... (docs/features.md lists them); ``"extract"`` runs
         all of them.
     backends : mapping of str to str, optional
         Task (``"beats"``, ``"classification"``, ``"aesthetics"``) -> name of a backend. The default, ``"auto"`` unless
@@ -95,7 +95,7 @@ def analyze(audio: AudioInput, group: str = "extract", *, backends: Mapping[str,
 
 
 def _number(value: Value) -> float | int | None:
-    """Round as ``.INFO`` does."""
+    """Round a value as in ``.INFO``."""
     if isinstance(value, Unknown):
         return None
     return round6(value) if isinstance(value, float) else value

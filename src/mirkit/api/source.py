@@ -1,4 +1,4 @@
-"""The audio argument of the public functions, and the settings that hold for it."""
+"""The audio argument of the public functions, and the settings that apply to it."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ _log = logging.getLogger("mirkit")
 
 @dataclass(frozen=True)
 class Source:
-    """What a function works on.
+    """The audio that a public function works on.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Source:
     array : (array, int) or None
         Samples and sample rate.
     settings : Settings
-        Those of the user and, for a path, of its data set. No backend is ``auto``.
+        Settings of the user and, for a path, of its data set, with ``auto`` replaced by the chosen backends.
     """
 
     track: Track | None
@@ -70,7 +70,7 @@ class Source:
             Task -> name of a backend, or ``auto``: the first whose package and weights are installed. Missing weights
             of a backend that is named are fetched into the cache of models.
         values : mapping, optional
-            ``section.key`` -> value of a setting; None leaves it as it is.
+            ``section.key`` -> value of a setting; None keeps the present value.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class Source:
             if name not in ("auto", *known):
                 raise SettingsError(f"there is no backend {name!r} for {task}; choose auto, {', '.join(known)}")
         chosen = {task: getattr(settings.backends, task) for task in JOBS if task != "texts"} | dict(backends or {})
-        # What is here decides: a function of a library fetches nothing that was not asked for by name.
+        # ``auto`` considers only installed weights: a library function downloads only what the caller names.
         offline = replace(settings, run=replace(settings.run, offline=True))
         resolved = {
             task: name if task == "texts" else models.resolve(task, name, offline) for task, name in chosen.items()
@@ -106,12 +106,12 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What a message calls it."""
+        """Name of the audio in messages."""
         return printable(self.track.path) if self.track else "audio array"
 
     @property
     def provenance(self) -> Provenance:
-        """The provenance of the track; of an array it is empty."""
+        """The provenance of the track; empty for an array."""
         return read_provenance(self.track.provenance) if self.track else Provenance()
 
     def open(self, rate: int | None, *, hold_seconds: float = 0) -> Audio:
@@ -122,14 +122,14 @@ class Source:
         return audio_from_array(*self.array, rate=rate, hold_seconds=hold_seconds)
 
     def measure(self, stages: Iterable[Stage]) -> TrackAnalysis:
-        """Compute the curves that stages read, or take those that are stored beside the track."""
+        """Compute the feature series that stages read, or load those that are stored beside the track."""
         if self.track is None:
             analysis = TrackAnalysis.of_audio(self.open(ANALYSIS_RATE))
             digests = {"full_mix": FileDigest(0, "")}
         else:
             provenance = self.provenance
             known = recorded_digests(provenance)
-            use_cache = self.track.curves.exists()  # else nobody asks for the digests
+            use_cache = self.track.curves.exists()  # otherwise the digests are not needed
             digests = {
                 source: file_digest(path, *known.get(source, ())) if use_cache else unread(path)
                 for source, path in self.track.parts.items()
@@ -141,7 +141,7 @@ class Source:
         return analysis
 
     def report(self, notes: Iterable[str]) -> None:
-        """Log what a user should know, and keep compiled kernels for the next process."""
+        """Log notes for the user, and store compiled kernels for the next process."""
         for note in dict.fromkeys(notes):
             _log.warning("%s: %s", self.name, note)
         keep_compiled()
@@ -151,6 +151,6 @@ def _track_or_array(audio: AudioInput) -> tuple[Track | None, tuple[npt.ArrayLik
     if isinstance(audio, str | PathLike):
         return Track.at(Path(audio)), None
     if isinstance(audio, tuple) and len(audio) == 2:
-        audio_from_array(*audio)  # so that a wrong array is reported before any model is loaded
+        audio_from_array(*audio)  # reports a wrong array before a model is loaded
         return None, audio
     raise SettingsError(f"audio is a path or a tuple (array, sample_rate), not {type(audio).__name__}")

@@ -78,7 +78,7 @@ def separate(
         notes: list[str] = []
         blocks = with_kernels(lambda: list(separation.separate(mix.blocks(), mix.rate, mix.channels)))
     else:
-        mix = source.open(None, hold_seconds=HOLD_SECONDS)  # held: models read it twice, first for its level
+        mix = source.open(None, hold_seconds=HOLD_SECONDS)  # kept in memory: models read it twice, first for its level
         run, stems = neural_stems(mix, source.settings, models.load_separator("stems", source.settings))
         with closing(stems):
             blocks = list(stems)

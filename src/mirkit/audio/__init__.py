@@ -1,4 +1,4 @@
-"""Codecs: sound files in and out, their tags, and sample rates. Nothing heavy is imported before it is used."""
+"""Reading and writing audio files, tags and resampling. Large packages are imported only when they are needed."""
 
 from mirkit.audio.container import MAX_SECONDS, SourceInfo, probe
 from mirkit.audio.decode import Damage

@@ -1,4 +1,4 @@
-"""A sound file on disk, opened safely: its container, its stream, and what its header states."""
+"""Safe opening of audio files: the container, the audio stream, and the properties in the header."""
 
 import ctypes
 import os
@@ -13,11 +13,11 @@ from mirkit.audio.mp3 import info_frame
 from mirkit.errors import AudioError
 from mirkit.store import as_error, printable
 
-# 0 and sizes near 2**32 are what a writer leaves that could not go back to fill the size in.
+# A writer that cannot seek back to fill in the size leaves 0 or a value near 2**32.
 _LARGEST_SIZE = 0xFFFFFF00
-#: What a wav begins with.
+#: The first four bytes of a wav file.
 WAV = (b"RIFF", b"RF64")
-_OGG_TAIL = 1 << 17  # a page is never longer than half of this
+_OGG_TAIL = 1 << 17  # twice the longest page
 _END_OF_STREAM = 4
 
 
@@ -28,9 +28,9 @@ def magic(path: Path) -> bytes:
 
 
 def wav_frames(path: Path) -> int | None:
-    """Frames that the ``data`` chunk of a wav states; None where it states none.
+    """Number of frames that the ``data`` chunk of a wav file states; None if it states none.
 
-    FFmpeg counts what is there, so that to it a cut wav is whole.
+    FFmpeg derives the length from the size of the file, so it does not notice that a wav file is truncated.
     """
     with open(path, "rb") as file:
         kind = file.read(12)[:4]
@@ -47,7 +47,7 @@ def ogg_ends(path: Path) -> bool:
 
 
 def mp4_tempo(path: Path) -> int | None:
-    """Beats a minute by the ``tmpo`` tag of an mp4; None where there is none."""
+    """Beats per minute from the ``tmpo`` tag of an mp4 file; None if it has none."""
     with open(path, "rb") as file:
         end = os.fstat(file.fileno()).st_size
         for name in (b"moov", b"udta", b"meta", b"ilst", b"tmpo", b"data"):
@@ -55,13 +55,13 @@ def mp4_tempo(path: Path) -> int | None:
             if inner is None:
                 return None
             end = inner
-            if name == b"meta":  # a box with a version
+            if name == b"meta":  # this box begins with a version
                 file.seek(4, os.SEEK_CUR)
-        return int.from_bytes(file.read(16)[8:10], "big") or None  # behind its type and locale
+        return int.from_bytes(file.read(16)[8:10], "big") or None  # after its type and locale
 
 
 def _enter_box(file: BinaryIO, end: int, name: bytes) -> int | None:
-    """Go to the content of the next box of that name; return where it ends."""
+    """Seek to the content of the next box of that name, and return its end."""
     while (at := file.tell()) + 8 <= end:
         size, found = _big(file.read(4)), file.read(4)
         if size == 1:
@@ -106,11 +106,11 @@ if TYPE_CHECKING:
 
 MAX_CHANNELS = 8
 MIN_RATE, MAX_RATE = 4000, 384_000
-#: Longer audio (s) is refused unless the caller sets another limit.
+#: Longest audio (s) that is accepted if the caller sets no other limit.
 MAX_SECONDS = 24 * 3600.0
 
-# Only these demuxers and decoders may touch a file. FFmpeg knows formats that open other files or the network
-# (playlists, concat scripts, SDP), and it would decode a cover picture of any size while it looks for the sound.
+# Only these demuxers and decoders are allowed. FFmpeg supports formats that open other files or the network (playlists,
+# concat scripts, SDP), and it would decode a cover picture of any size while it probes the streams.
 _FORMATS = "wav,w64,flac,mp3,ogg,mov,aiff,aac,caf,matroska"
 _PCM = ("s8", "u8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "s64le", "f32le", "f32be", "f64le", "f64be")
 _CODECS = (
@@ -123,7 +123,7 @@ _LOSSLESS = ("pcm_", "flac", "alac")
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What a file's header states about its audio.
+    """Properties of the audio that the header of a file states.
 
     Parameters
     ----------
@@ -134,12 +134,12 @@ class SourceInfo:
     codec, container : str
         FFmpeg's names, for example ``"mp3"`` in ``"mp3"``, ``"alac"`` in ``"mov"``.
     bits : int or None
-        Bits a sample where the codec has such a thing (PCM, FLAC, ALAC), else None.
+        Bits per sample of PCM, FLAC and ALAC; None for other codecs.
     duration : float or None
         Seconds that the header states; None where that is not reliable (a streamed wav, an mp3
         without an Info frame, a cut ogg). Never the decoded length: that is ``Audio.duration``.
     lossless : bool
-        Whether decoding gives back what the encoder was given.
+        Whether decoding returns exactly the samples that were encoded.
     """
 
     sample_rate: int
@@ -172,7 +172,7 @@ def probe(path: str | os.PathLike[str], *, max_seconds: float = MAX_SECONDS) -> 
     Raises
     ------
     AudioError
-        When there is no such file, no sound in it that can be read, or it claims to be longer than ``max_seconds``.
+        The file does not exist, has no readable audio, or its header states more than ``max_seconds``.
     """
     with open_container(Path(path), max_seconds=max_seconds) as (_, _, info):
         return info
@@ -182,7 +182,7 @@ def probe(path: str | os.PathLike[str], *, max_seconds: float = MAX_SECONDS) -> 
 def open_container(
     path: Path, *, max_seconds: float = MAX_SECONDS
 ) -> Iterator[tuple["InputContainer", "AudioStream", SourceInfo]]:
-    """Open a local file and choose its sound: the default audio stream, else the first."""
+    """Open a local file and choose its default audio stream, or else the first one."""
     with open_local(path) as container:
         if not container.streams.audio:
             raise AudioError(
@@ -201,7 +201,7 @@ def open_container(
 
 @contextmanager
 def open_local(path: Path) -> Iterator["InputContainer"]:
-    """Open a regular file with FFmpeg: never a URL, a pattern, a device or a playlist, whatever its name."""
+    """Open a regular file with FFmpeg; its name is never interpreted as a URL, pattern, device or playlist."""
     import av
 
     try:
@@ -213,11 +213,11 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
             "protocol_whitelist": "file",
         }
         begin = magic(path)
-        if begin in WAV:  # FFmpeg looks through 5 MB for DTS in disguise; it would show in less
+        if begin in WAV:  # FFmpeg probes 5 MB for DTS in a wav; less is enough
             options["probesize"] = str(1 << 16)
-        elif begin == b"RIFX":  # FFmpeg takes its bytes in the wrong order
+        elif begin == b"RIFX":  # FFmpeg reads RIFX with the wrong byte order
             raise AudioError(f"{printable(path)}: a wav of the big-endian kind is not read here; convert it to flac")
-        # PyAV 19 always does this; PyAV 18 fails at a tag that is not UTF-8 without the option.
+        # Without this option, PyAV 18 fails on a tag that is not UTF-8; PyAV 19 always sets it.
         errors: Any = {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
         container = av.open("file:" + os.path.abspath(path), container_options=options, **errors)
     except OSError as error:
@@ -260,13 +260,14 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
 
 
 def _plain_channels(context: "AudioCodecContext") -> int:
-    """Count the channels, and forget an order of them that the file made up itself.
+    """Count the channels, and discard a custom channel order of the file.
 
-    PyAV 18 frees the list of such an order twice, once with each object that shows it, which kills the process. The one
-    object that has shown it is therefore never freed, and the decoder gets the number of channels alone.
+    PyAV 18 frees the list of a custom order once for each layout object that refers to it; the second time crashes the
+    process. Therefore the one layout object that was created is never freed, and the decoder gets only the number of
+    channels.
     """
     layout = context.layout
-    if "(" in layout.name:  # "8 channels (FL+FR+...)": all others have no list
+    if "(" in layout.name:  # "8 channels (FL+FR+...)"; other layouts have no list
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
         context.layout = f"{layout.nb_channels}C"
     return layout.nb_channels
@@ -279,15 +280,15 @@ def _kinds(container: "InputContainer") -> str:
 def _bits(codec: str, extradata: bytes) -> int | None:
     if codec.startswith("pcm_"):
         return int("".join(c for c in codec if c.isdigit()) or 8)
-    if codec == "flac" and len(extradata) >= 34:  # STREAMINFO: 5 bits, less one, across two bytes
+    if codec == "flac" and len(extradata) >= 34:  # STREAMINFO: bits - 1, in 5 bits across two bytes
         return ((extradata[12] & 1) << 4 | extradata[13] >> 4) + 1
-    if codec == "alac" and len(extradata) >= 36:  # 12 bytes of atom header, then ALACSpecificConfig
+    if codec == "alac" and len(extradata) >= 36:  # ALACSpecificConfig follows 12 bytes of atom header
         return extradata[17]
     return None
 
 
 def _stated_seconds(path: Path, name: str, stream: "AudioStream", rate: int) -> float | None:
-    """Seconds that the header states. What FFmpeg estimates from bit rate and file size does not count."""
+    """Duration that the header states (s); None if FFmpeg only estimates it from bit rate and file size."""
     if name == "wav":
         frames = wav_frames(path)
         return None if frames is None else frames / rate

@@ -1,4 +1,4 @@
-"""From a file to float32 pieces: what decodes is placed by its time stamps, what does not is counted."""
+"""Decode a file to float32 pieces, placed by their time stamps, and count the parts that cannot be decoded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
 
-# Time stamps of some containers are rounded to milliseconds, and joined Opus files overlap by 6.5; a step smaller than
-# this (s) is no gap. A lost packet is longer.
+# A deviation of a time stamp below this (s) is not a gap: some containers round to milliseconds, and concatenated Opus
+# files overlap by 6.5 ms. A lost packet is longer.
 _TOLERANCE = 0.01
-# A gap may be this long (s) plus what was decoded before it; a jump beyond that is a broken time stamp.
+# Longest gap (s), in addition to the duration decoded before it; a longer jump is a broken time stamp.
 _LONGEST_GAP = 60.0
-# A file that ends this much (s) before the duration in its header is whole: encoders round.
+# A file may end this much (s) before the duration in its header, because encoders round.
 _SHORT = 0.1
-# No encoder pads the end by more samples than this.
+# Most samples of padding that an encoder adds at the end.
 MOST_PADDING = 8192
 
 
@@ -37,10 +37,11 @@ class Damage:
     Parameters
     ----------
     share : float
-        Share of the audio (0 to 1) that is lost: packets that did not decode (replaced by silence where the file gives
-        their time), samples that were not numbers (set to zero), and what the header states beyond the end.
+        Share of the audio (0 to 1) that is lost: packets that could not be decoded (replaced by silence if their time
+        is known), samples that are not finite (set to zero), and the part that the header states but the file lacks.
     bad_packets : int
-        Packets that did not decode, gaps, and a missing end. Junk after the audio counts here, though nothing is lost.
+        Number of packets that could not be decoded, gaps, and a missing end. Garbage after the audio counts here too,
+        although no audio is lost.
     """
 
     share: float = 0.0
@@ -73,7 +74,7 @@ class TimestampTracker:
 
     def __init__(self, path: Path, info: SourceInfo, start: float | None, stats: DecodeStats) -> None:
         self._path, self._info, self._stats = path, info, stats
-        # a flac's stamps count from 0, but FFmpeg starts at the first frame that it understood
+        # time stamps of flac begin at 0, but FFmpeg starts with the first frame that it can parse
         self._start = 0.0 if info.container == "flac" and info.duration is not None else start
         self._origin: float | None = None
         self._fresh_damage = False
@@ -101,7 +102,7 @@ class TimestampTracker:
 
     @property
     def cuts_end(self) -> bool:
-        """Whether :meth:`padding` alone decides where the audio ends, so that FFmpeg must not cut there."""
+        """Whether :meth:`padding` determines the end of the audio, so that FFmpeg must not cut it."""
         return self._info.container == "mov"
 
     def stopped(self) -> None:
@@ -109,7 +110,7 @@ class TimestampTracker:
         self._stats.bad_packets += 1
 
     def gap(self, frame: "AudioFrame") -> float:
-        """Seconds of silence that belong before this frame."""
+        """Duration of the silence to insert before this frame (s)."""
         time = self._time(frame)
         if time is None:
             return 0.0
@@ -120,7 +121,7 @@ class TimestampTracker:
         if abs(ahead) <= _TOLERANCE:
             return 0.0
         if not 0 < ahead <= self._longest_gap_here():
-            self._origin += ahead  # joined files start over; stamps may be broken: go on from here
+            self._origin += ahead  # a concatenated file or a broken time stamp: continue from here
             self._stats.bad_packets += ahead > 0
             return 0.0
         self._stats.bad_packets += not damaged
@@ -128,21 +129,22 @@ class TimestampTracker:
         return ahead
 
     def _time(self, frame: "AudioFrame") -> float | None:
-        """Begin of a frame in seconds, by its stamp.
+        """Start of a frame in seconds, from its time stamp.
 
-        FFmpeg takes the first short block of Vorbis after a long one for shorter than it is, and its stamp is late by
-        as much (10 ms at 44.1 kHz, at every attack); where it ends is right.
+        FFmpeg assumes a too short duration for the first short Vorbis block after a long one, so that its start is late
+        (10 ms at 44.1 kHz, at every attack). Its end is right and is used instead.
         """
         if frame.time is None or self._info.codec != "vorbis" or not frame.duration:
             return frame.time
         return frame.time + float(frame.duration * (frame.time_base or 0)) - frame.samples / frame.sample_rate
 
     def padding(self, itunes: str | None) -> int:
-        """Samples at the end that only fill an encoder's last frame, where FFmpeg leaves them to us.
+        """Number of padding samples at the end that FFmpeg does not remove.
 
-        In mp4 these tell, whichever ends first: the duration of the last packet, iTunes' own count, and the edit list,
-        which is rounded to the film's time scale (1/600 s or finer) and so decides only when it is clearly earlier. In
-        mp3 and ogg the header tells; FFmpeg heeds it, but for an mp3 with lost packets and an ogg of a single page.
+        In mp4, the end is the earliest of three: the end of the last packet, iTunes' sample count, and the edit list.
+        The edit list is rounded to the time scale of the movie (1/600 s or finer), so it counts only if it is clearly
+        earlier. In mp3 and ogg, the header states the end; FFmpeg applies it, except in an mp3 with lost packets and in
+        an ogg with a single page.
         """
         rate, now = self._info.sample_rate, self._stats.seconds
         end, stated = now, self._info.duration
@@ -159,7 +161,7 @@ class TimestampTracker:
         return excess if 0 < excess <= MOST_PADDING else 0
 
     def is_noise(self) -> bool:
-        """Whether the decoded frames are chance: one packet of noise in many looks like an mp3 frame."""
+        """Whether the decoded frames are accidental: random bytes sometimes look like an mp3 frame."""
         return self._gaps is not None and self._stats.bad_packets > 10 * self._gaps.frames
 
     def close(self) -> None:
@@ -178,16 +180,16 @@ class TimestampTracker:
 
 
 def _itunes_total(text: str | None) -> int | None:
-    """The sample count in an iTunSMPB tag: hexadecimal words; priming, padding and length are the second to fourth."""
+    """Sample count of an iTunSMPB tag: its second to fourth hexadecimal words are priming, padding and length."""
     try:
         return int((text or "").split()[3], 16) or None
     except (IndexError, ValueError):
         return None
 
 
-#: Samples a channel in a piece: 6 s at 44.1 kHz, 2 MB in stereo.
+#: Samples per channel of a piece: 6 s at 44.1 kHz, 2 MB in stereo.
 CHUNK = 1 << 18
-# A sample beyond this is noise of a broken file, as NaN is; float files scaled as integers stay far below.
+# A larger sample comes from a broken file, like NaN; float files scaled as integers stay far below.
 _ABSURD = 1e9
 
 _FORMATS: dict[str, tuple[type[np.generic], float]] = {
@@ -201,7 +203,7 @@ _FORMATS: dict[str, tuple[type[np.generic], float]] = {
 
 
 class Piece(NamedTuple):
-    """A stretch of sound at one sample rate: float32, shape=(channels, n)."""
+    """Consecutive samples at one sample rate: float32, shape=(channels, n)."""
 
     rate: int
     samples: FloatArray
@@ -210,9 +212,9 @@ class Piece(NamedTuple):
 def decode(path: Path, stats: DecodeStats, *, max_seconds: float = MAX_SECONDS) -> Iterator[Piece]:
     """Decode a file piece by piece, with as many channels as its header names.
 
-    A piece has the rate of its frames: files whose rate changes on the way exist. Integers are scaled so that full
-    scale is 1 (exactly, for up to 24 bits). Where packets are lost, silence stands in their place as long as the time
-    stamps, or in an mp3 the number of bad bytes, tell how long they were.
+    A piece has the sample rate of its frames, because the rate can change within a file. Integers are scaled so that
+    full scale is 1 (exactly, for up to 24 bits). Lost packets are replaced by silence if their duration is known from
+    the time stamps or, in an mp3, from the number of bad bytes.
 
     Parameters
     ----------
@@ -225,7 +227,7 @@ def decode(path: Path, stats: DecodeStats, *, max_seconds: float = MAX_SECONDS) 
     Raises
     ------
     AudioError
-        When nothing can be decoded, most samples are not numbers, or the sound is longer than ``max_seconds``.
+        Nothing can be decoded, most samples are not finite, or the audio is longer than ``max_seconds``.
     """
     with open_container(path, max_seconds=max_seconds) as (container, stream, info):
         start = None if stream.start_time is None else float(stream.start_time * (stream.time_base or 0))
@@ -260,13 +262,13 @@ def _frames(container: "InputContainer", stream: "AudioStream", tracker: Timesta
 
     context = stream.codec_context
     context.thread_count = 1
-    if context.name == "flac":  # a frame with a wrong checksum is noise as often as not: drop it
+    if context.name == "flac":  # drop frames with a wrong checksum, which are often noise
         context.options = {"err_detect": "crccheck+explode"}
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
-        except av.FFmpegError:  # the container itself is broken here; what came before is kept
+        except av.FFmpegError:  # the container is damaged here; keep the audio before it
             tracker.stopped()
             return
         if packet is None:
@@ -278,7 +280,7 @@ def _frames(container: "InputContainer", stream: "AudioStream", tracker: Timesta
         try:
             frames = packet.decode()
         except av.FFmpegError:
-            context.flush_buffers()  # else the overlap with audio from before the damage makes a click
+            context.flush_buffers()  # avoids a click from the overlap with audio before the damage
             tracker.packet(packet, decodes=False)
         else:
             tracker.packet(packet, decodes=True)
@@ -286,21 +288,21 @@ def _frames(container: "InputContainer", stream: "AudioStream", tracker: Timesta
 
 
 def _keep_end(packet: "Packet[Any]") -> None:
-    """Have FFmpeg decode the last packet to its end, as before FFmpeg 9.
+    """Make FFmpeg decode the last packet to its end, as before version 9.
 
-    FFmpeg 9 drops the padding that an mp4 states twice (by the duration of its last packet and in an iTunSMPB tag) two
-    times. Only the priming at the start is left to it.
+    If an mp4 states its padding twice (as the duration of its last packet and in an iTunSMPB tag), FFmpeg 9 removes it
+    twice. Therefore FFmpeg removes only the priming at the start here.
     """
     if packet.has_sidedata("skip_samples"):
         skipped = packet.get_sidedata("skip_samples")
-        data = bytes(skipped)  # samples to drop at the start, at the end (4 bytes each), and why
+        data = bytes(skipped)  # samples to drop at the start and at the end (4 bytes each), and the reasons
         if any(data[4:8]):
             skipped.update(data[:4] + bytes(4) + data[8:])
             packet.set_sidedata(skipped)
 
 
 class _Queue:
-    """Gathers small frames into large pieces and turns those into float32."""
+    """Collects small frames into large pieces, and converts them to float32."""
 
     def __init__(self, channels: int, stats: DecodeStats) -> None:
         self._channels, self._stats = channels, stats
@@ -308,11 +310,11 @@ class _Queue:
 
     @property
     def waiting(self) -> int:
-        """Samples a channel that were put and not yet read."""
+        """Samples per channel in the queue."""
         return self._fifo.samples
 
     def fits(self, layout: "_Layout") -> bool:
-        """Whether a frame has the layout of those that wait; the FIFO itself does not check the channels."""
+        """Whether a frame has the layout of the queue; the FIFO itself does not check the channels."""
         return self._layout is None or self._layout == layout
 
     def put(self, frame: "AudioFrame", layout: "_Layout") -> None:
@@ -320,12 +322,12 @@ class _Queue:
             from av.audio.fifo import AudioFifo
 
             self._layout, self._fifo = layout, AudioFifo()
-        frame.pts = None  # the FIFO would check it
+        frame.pts = None  # otherwise the FIFO checks it
         self._fifo.write(frame)
         self._stats.seconds += frame.samples / layout.rate
 
     def pieces(self, *, keep: int = 0, drop: int = 0) -> Iterator[Piece]:
-        """Yield what waits, but for the last ``keep`` samples; the last ``drop`` samples never existed."""
+        """Yield the queue, without its last ``keep`` samples; discard the last ``drop`` samples, which are padding."""
         if self._layout is None:
             return
         rate = self._layout.rate
@@ -359,7 +361,7 @@ def _layout_of(frame: "AudioFrame") -> _Layout:
 def _to_float(frame: "AudioFrame") -> FloatArray:
     """Samples as float32, shape=(channels, n)."""
     n, channels = frame.samples, frame.layout.nb_channels
-    planes: Any = frame.planes  # buffers, though PyAV's types lack that
+    planes: Any = frame.planes  # these are buffers; PyAV's type hints lack that
     kind, scale = _FORMATS[frame.format.name.removesuffix("p")]
     out = np.empty((channels, n), np.float32)
     if frame.format.is_planar:
@@ -367,7 +369,7 @@ def _to_float(frame: "AudioFrame") -> FloatArray:
     else:
         rows = list(np.frombuffer(planes[0], kind, channels * n).reshape(n, channels).T)
     for row, target in zip(rows, out, strict=True):
-        # the only float64 are those of the file itself; 32-bit integers take them to be rounded once
+        # NumPy multiplies 32-bit integers in float64, so that they are rounded only once
         with np.errstate(over="ignore", invalid="ignore"):
             np.multiply(row, np.float32(scale), out=target, casting="same_kind")
         if kind is np.uint8:
@@ -376,7 +378,7 @@ def _to_float(frame: "AudioFrame") -> FloatArray:
 
 
 def _fold(samples: FloatArray, channels: int) -> FloatArray:
-    """As many channels as the file began with: the mean of the others, or the one repeated."""
+    """Convert to the initial number of channels: the mean of all channels, repeated."""
     if len(samples) == channels:
         return samples
     return np.repeat(samples.mean(axis=0, keepdims=True), channels, axis=0)

@@ -1,4 +1,4 @@
-"""Write audio files: flac, wav, mp3, ogg; in blocks, complete or not at all, with clipped samples counted."""
+"""Write flac, wav, mp3 and ogg files block by block and atomically, and count clipped samples."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
 _LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
-_TINY_MP3 = 47  # so much comes out of an mp3 at least
+_TINY_MP3 = 47  # least number of samples that an mp3 decodes to
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-# what FFmpeg calls the tags that it does not call as we do; of the last two it knows nothing
+# FFmpeg's names of tags, if they differ from ours; FFmpeg does not define the last two
 _TAG_KEYS = {"albumartist": "album_artist", "year": "date", "bpm": "BPM", "key": "INITIALKEY"}
 _ID3_KEYS = {"bpm": "TBPM", "key": "TKEY"}
-# A wav beyond 4 GB needs 64 bits. A lost ogg page should cost 0.2 s, not 1; and FFmpeg reads a file of one page badly.
-# Without bitexact FFmpeg gives an ogg stream a random serial number.
+# A wav file above 4 GB needs 64-bit sizes (RF64). Short ogg pages: a lost page costs 0.2 s instead of 1 s, and FFmpeg
+# has problems with files of one page. Without bitexact, FFmpeg gives an ogg stream a random serial number.
 _CONTAINER_OPTIONS = {"wav": {"rf64": "auto"}, "ogg": {"page_duration": "200000", "fflags": "+bitexact"}}
 
 
@@ -36,11 +36,12 @@ class Written:
     Parameters
     ----------
     frames : int
-        Samples a channel.
+        Samples per channel.
     peak : float
-        Largest absolute sample that was given; above 1 it does not fit into integers.
+        Largest absolute sample before limiting; above 1, integer formats clip.
     clipped : int
-        Samples that had to be limited to full scale (flac and integer wav; 0 in the other formats, which keep them).
+        Number of samples that were limited to full scale (flac and integer wav; 0 for other formats, which do not
+        clip).
     """
 
     frames: int = 0
@@ -52,7 +53,7 @@ class Written:
 class _Format:
     container: str
     codec: str
-    sample: str  # FFmpeg's sample format that the encoder takes
+    sample: str  # sample format of the encoder, by FFmpeg's name
     full_scale: int | None  # None: floating point
     options: Mapping[str, str]
 
@@ -89,10 +90,11 @@ def encode(
 
 
 class Writer:
-    """Writer of an audio file in the format of its suffix. The file appears when it is complete, or not at all.
+    """Writer of an audio file, in the format of its suffix. The file appears only when it is complete.
 
-    Used as a context: leaving it normally puts the file in its place, an exception leaves nothing behind. Every format
-    decodes to exactly the number of samples that was written, at zero offset (an mp3 of less than 47 comes back as 47).
+    Use it as a context manager: at the end the file is moved to its path; after an exception no file remains. Every
+    format decodes to exactly the number of samples that was written, without delay (an mp3 of fewer than 47 samples
+    decodes to 47).
 
     Parameters
     ----------
@@ -103,14 +105,15 @@ class Writer:
     bits : 16, 24 or 32, optional
         flac: 16 or 24 (default). wav: 16, 24 or 32, which is floating point (default).
     bitrate : int, optional
-        kbit/s, mp3 alone; default 320. Below 32 kHz the format goes no higher than 160, below 16 kHz than 64.
+        kbit/s, only for mp3; default 320. The format allows at most 160 below 32 kHz, and 64 below 16 kHz.
     tags : mapping, optional
         title, artist, album, albumartist, genre, year, track, bpm, key.
 
     Raises
     ------
     AudioError
-        When the format cannot hold the sound, a sample is not a number, there is no sound, or the disk fails.
+        The format does not support the rate or the channels, a sample is not finite, there are no samples, or the file
+        cannot be written.
     """
 
     def __init__(
@@ -193,8 +196,8 @@ class Writer:
             raise AudioError(f"{printable(self._path)}: there are no samples to write, so no file was made")
         for packet in self._stream.encode(None):
             if self._form.container in ("mp3", "ogg"):
-                # The encoder fills its last packet up, and may add one that is all padding. Readers cut the last packet
-                # to its duration, so that must be right, and it must be the last that holds sound.
+                # The encoder pads its last packet, and may add a packet of padding only. Decoders cut the last packet
+                # to its duration. Therefore its duration must be right, and packets of padding only are dropped.
                 left = self._written.frames - (packet.pts or 0)
                 packet.duration = max(0, min(packet.duration or 0, left))
                 if not packet.duration and self._form.container == "mp3" and self._written.frames > _TINY_MP3:
@@ -203,7 +206,7 @@ class Writer:
         self._container.close()
 
     def _close(self) -> None:
-        with suppress(OSError, ValueError):  # FFmpeg's errors are one or the other; the first one is on its way
+        with suppress(OSError, ValueError):  # FFmpeg's errors are one of these; the first error is already being raised
             self._container.close()
 
     @contextmanager
@@ -239,7 +242,7 @@ def _format(path: Path, rate: int, channels: int, bits: int | None, bitrate: int
     if suffix == ".mp3":
         if channels > 2 or rate not in _MP3_RATES:
             raise AudioError(f"{name}: mp3 cannot hold {channels} channel(s) at {rate} Hz; choose flac")
-        # level 7 takes half the time of the default, at high rates without a loss that matters
+        # level 7 takes half the time of the default, without audible loss at high bit rates
         return _Format("mp3", "libmp3lame", "fltp", None, {"compression_level": "7", "b": f"{bitrate or 320}k"})
     if suffix == ".ogg":
         if channels != 2:
@@ -253,7 +256,7 @@ def _format(path: Path, rate: int, channels: int, bits: int | None, bitrate: int
 
 
 def _samples(block: FloatArray, form: _Format) -> FloatArray:
-    """The block as the encoder takes it: scaled and rounded, interleaved where it wants that."""
+    """Convert a block for the encoder: scaled, rounded, and interleaved if required."""
     if form.full_scale is None:
         data = block.astype(np.float32, copy=False)
     else:

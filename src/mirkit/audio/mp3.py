@@ -1,4 +1,4 @@
-"""Just enough of the mp3 frame header to see an Info frame and to count frames that damage swallowed."""
+"""A minimal parser of mp3 frame headers, for the Info frame and for counting frames that are lost by damage."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 
 
 
 def frame_bytes(header: bytes) -> int | None:
-    """Length in bytes of the layer III frame that starts with these four bytes; None when they are no such header."""
+    """Length in bytes of the layer III frame with this header (four bytes); None if they are not such a header."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
         return None
     version, bitrate, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
@@ -33,9 +33,9 @@ class InfoFrame(NamedTuple):
     Parameters
     ----------
     end : int
-        Offset just behind it: of the first frame with sound.
+        Offset of the end of the Info frame, where the first frame with audio begins.
     seconds : float or None
-        Length of the frames that it counts, encoder delay and padding included.
+        Duration of the frames that it states, with encoder delay and padding.
     """
 
     end: int
@@ -43,16 +43,16 @@ class InfoFrame(NamedTuple):
 
 
 def info_frame(path: Path) -> InfoFrame | None:
-    """Find the frame that tells the true length of an mp3; None when there is none."""
+    """Find the Info frame, which states the true length of an mp3; None if there is none."""
     with open(path, "rb") as file:
         start = 0
         head = file.read(10)
-        while head[:3] == b"ID3" and len(head) == 10:  # more than one tag happens
+        while head[:3] == b"ID3" and len(head) == 10:  # there may be several tags
             start += 10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)
             file.seek(start)
             head = file.read(10)
         data = head + file.read(4096)
-    for offset in range(2048):  # padding, or junk, behind the tag
+    for offset in range(2048):  # padding or garbage after the tag
         length = frame_bytes(data[offset : offset + 4])
         if length is not None:
             mark = next((at for m in _MARKS if (at := data.find(m, offset, offset + 64)) >= 0), None)
@@ -64,7 +64,7 @@ def info_frame(path: Path) -> InfoFrame | None:
 def _counted_seconds(data: bytes, header: int, mark: int) -> float | None:
     version, rate = data[header + 1] >> 3 & 3, data[header + 2] >> 2 & 3
     vbri = data[mark : mark + 4] == b"VBRI"
-    if not vbri and not data[mark + 7] & 1:  # a flag: the frames are counted
+    if not vbri and not data[mark + 7] & 1:  # flag: the number of frames is present
         return None
     at = mark + (14 if vbri else 8)
     frames = int.from_bytes(data[at : at + 4], "big")
@@ -72,16 +72,16 @@ def _counted_seconds(data: bytes, header: int, mark: int) -> float | None:
 
 
 class Mp3Gaps:
-    """Counts the frames that lie in bytes which are no frame.
+    """Estimates the number of frames that are missing because of damaged bytes.
 
-    The time stamps of an mp3 are counted from its packets, one frame each, so a stretch of bad bytes, which arrives as
-    a few packets of any size or not at all, would move everything behind it. Its length in bytes over the mean frame
-    length tells how much time it was: exact at a constant bit rate, close at a variable one.
+    FFmpeg counts the time stamps of an mp3 from its packets, one frame each. Damaged bytes arrive as a few packets of
+    any size, or not at all, which would shift all later audio. The number of lost frames is the number of damaged bytes
+    over the mean frame length: exact for a constant bit rate, approximate for a variable one.
 
     Parameters
     ----------
     start : int or None
-        Offset of the first frame where it is known.
+        Offset of the first frame, if it is known.
     """
 
     def __init__(self, start: int | None) -> None:
@@ -89,11 +89,11 @@ class Mp3Gaps:
         self._tag_end = 0
         self._largest = 0
         self._bytes = self.frames = 0  # of good packets
-        # Bytes since the last good packet, and the number of frames that the time stamps count for them.
+        # Bytes since the last good packet, and number of frames by which the time stamps advanced for them.
         self._junk = self._counted = 0
 
     def is_tag(self, packet: "Packet[Any]") -> bool:
-        """Whether the packet is part of a tag: files that were joined end to end have those in the middle."""
+        """Whether the packet is part of a tag, which concatenated files have in the middle."""
         if packet.pos is None or not packet.size:
             return False
         head = bytes(memoryview(packet)[:10])
@@ -106,7 +106,7 @@ class Mp3Gaps:
         return True
 
     def missed(self, packet: "Packet[Any]", decodes: bool) -> int:
-        """Frames lost before this packet, beyond those that its time stamp counts; below 0 where it counts too many."""
+        """Number of frames lost before this packet minus those that its time stamp includes; it may be negative."""
         size = packet.size
         if packet.pos is not None:
             if self._expected is not None:
@@ -116,7 +116,7 @@ class Mp3Gaps:
             self._junk += size
             self._counted += 1
             return 0
-        if size > self._largest:  # perhaps bad bytes and a frame in one
+        if size > self._largest:  # may hold damaged bytes and a frame
             size = frame_bytes(bytes(packet).lstrip(b"\0")[:4]) or size
             self._junk += packet.size - size
             self._largest = max(self._largest, size)

@@ -17,8 +17,9 @@ def resampled_length(n: int, source_rate: int, rate: int) -> int:
 class Resampler:
     """A stream from one sample rate to another.
 
-    Output sample ``i`` stands at the time ``i / rate``: no delay. In all there are ``round(n * rate / source_rate)``
-    samples, however the input was cut. Passband to 0.91 of the lower Nyquist frequency, 120 dB beyond it.
+    Output sample ``i`` is at time ``i / rate``, without delay. The total is ``round(n * rate / source_rate)`` samples,
+    for any division of the input into blocks. The passband ends at 0.91 of the lower Nyquist frequency; the stopband
+    attenuation is 120 dB.
 
     Parameters
     ----------
@@ -39,13 +40,13 @@ class Resampler:
         return self._run(samples, last=False)
 
     def finish(self) -> FloatArray:
-        """Return the samples that were still under way."""
+        """Return the remaining samples."""
         return self._run(np.zeros((len(self._streams), 0), np.float32), last=True)
 
     def _run(self, samples: FloatArray, *, last: bool) -> FloatArray:
         out = np.stack([s.resample_chunk(row, last=last) for s, row in zip(self._streams, samples, strict=True)])
         self._taken += samples.shape[1]
-        if last:  # soxr rounds halves up, and has nothing to give for no input
+        if last:  # soxr rounds halves up, and returns nothing for empty input
             left = resampled_length(self._taken, *self._rates) - self._given
             out = np.pad(out[:, :left], ((0, 0), (0, max(0, left - out.shape[1]))))
         self._given += out.shape[1]
@@ -53,7 +54,7 @@ class Resampler:
 
 
 def resample(samples: FloatArray, source_rate: int, rate: int) -> FloatArray:
-    """Resample a whole signal, float32, shape=(channels, n) or (n,): the same numbers as the stream gives.
+    """Resample a whole signal, float32, shape=(channels, n) or (n,): equal to the result of the stream.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def resample(samples: FloatArray, source_rate: int, rate: int) -> FloatArray:
 
 
 def to_rate(pieces: Iterable[Piece], rate: int) -> Iterator[FloatArray]:
-    """Bring every piece to one rate. A stretch of pieces that share a rate is one stream."""
+    """Resample all pieces to one rate; consecutive pieces of the same rate are one stream."""
     stream: Resampler | None = None
     current = rate
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""``Audio``: the samples of one file as a source of blocks, in bounded memory whatever its duration."""
+"""``Audio``: the samples of one file, read in blocks, in bounded memory for any duration."""
 
 import os
 from collections import deque
@@ -15,9 +15,9 @@ from mirkit.errors import AudioError
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Window
 from mirkit.store import printable
 
-#: Audio up to this long (s) is decoded once and held.
+#: Audio up to this duration (s) is decoded once and kept in memory.
 HOLD_SECONDS = 600.0
-#: ... unless it takes more bytes than this (many channels, high rates).
+#: Largest size in bytes of audio that is kept in memory (it matters for many channels and high rates).
 HOLD_BYTES = 512 * 2**20
 
 
@@ -35,12 +35,12 @@ def open_audio(
     Parameters
     ----------
     path : path
-        A local file. Its content decides how it is read, not its name.
+        A local file. Its format is detected from its content, not from its name.
     rate : int or None
         Sample rate to resample to; None keeps the file's own.
     hold_seconds : float
-        Audio up to this long is decoded once and held (at most 512 MiB); longer audio is decoded again at each
-        request.
+        Audio up to this long is decoded once and kept in memory (at most 512 MiB); longer audio is decoded again at
+        each request.
     max_seconds : float
         Longer audio is refused, both when the header states it and when decoding shows it.
 
@@ -60,7 +60,7 @@ def audio_from_array(
     rate: int | None = ANALYSIS_RATE,
     hold_seconds: float = HOLD_SECONDS,
 ) -> "Audio":
-    """Take audio from memory instead of a file. The samples are not copied where they are float32 already.
+    """Create ``Audio`` from an array instead of a file. Samples that are float32 are not copied.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class Audio:
     ----------
     path : Path
     source : SourceInfo
-        Contents of the header.
+        Properties from the header.
     rate, hold_seconds, max_seconds
         See ``open_audio``.
     """
@@ -125,7 +125,7 @@ class Audio:
 
     @property
     def frames(self) -> int:
-        """Samples a channel, exactly. Decodes the whole file if that has not happened yet."""
+        """Exact number of samples per channel. The first call decodes the whole file."""
         if self._frames is None:
             self._exhaust()
         assert self._frames is not None
@@ -133,7 +133,7 @@ class Audio:
 
     @property
     def duration(self) -> float:
-        """Seconds, exactly (see ``frames``)."""
+        """Exact duration in seconds (see ``frames``)."""
         return self.frames / self.rate
 
     @property
@@ -144,20 +144,20 @@ class Audio:
     def blocks(self, size: int = CHUNK) -> Iterator[FloatArray]:
         """Yield the sound from its start in read-only blocks, shape=(channels, size); the last one may be shorter.
 
-        May be called again and again. Blocks are views of held sound where possible: to change one, copy it.
+        It may be called several times. Blocks may be views of samples in memory: copy a block before changing it.
         """
         return _cut(self._chunks(), size)
 
     def samples(self) -> FloatArray:
-        """All samples in one read-only array, for sound short enough to be held.
+        """Return all samples as one read-only array, for audio that fits in memory.
 
         Raises
         ------
         AudioError
-            When it is longer than ``hold_seconds`` or larger than 512 MiB.
+            The audio is longer than ``hold_seconds`` or larger than 512 MiB.
         """
         n = self.frames
-        if self._held is None and n <= self._most:  # the header had stated more
+        if self._held is None and n <= self._most:  # the header stated a longer duration
             self._exhaust()
         if self._held is None:
             raise AudioError(
@@ -168,7 +168,7 @@ class Audio:
             whole, at = np.empty((self.channels, n), np.float32), 0
             waiting = deque(self._held)
             self._held = []
-            while waiting:  # a chunk is given back as soon as it is copied: never twice in memory
+            while waiting:  # each chunk is freed after it is copied, to save memory
                 chunk = waiting.popleft()
                 whole[:, at : at + chunk.shape[1]] = chunk
                 at += chunk.shape[1]
@@ -176,9 +176,9 @@ class Audio:
         return self._held[0]
 
     def windows(self, windows: Iterable[Window]) -> Iterator[FloatArray]:
-        """Yield the sound of each window, in one pass over the file; long files are never held.
+        """Yield the samples of each window, in one pass over the file; long files are not kept in memory.
 
-        Window ``[start, end)`` is samples ``round(start * rate)`` to ``round(end * rate)``, where there are any.
+        Window ``[start, end)`` has the existing samples from ``round(start * rate)`` to ``round(end * rate)``.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class Audio:
         """
         chunks = self._chunks()
         near: deque[FloatArray] = deque()
-        start = end = 0  # what ``near`` covers
+        start = end = 0  # the samples in ``near``
         before = 0.0
         for window in windows:
             if window.start < before:
@@ -207,7 +207,7 @@ class Audio:
             yield pieces[0] if len(pieces) == 1 else _joined(pieces, self.channels)
 
     def window(self, start: float, end: float) -> FloatArray:
-        """The sound of one stretch of time (s): see ``windows``.
+        """Return the samples of one window (s): see ``windows``.
 
         Parameters
         ----------
@@ -246,7 +246,7 @@ class Audio:
 
 
 class _ArrayAudio(Audio):
-    """Audio in memory, which takes the same way through resampling and blocks as a decoded file."""
+    """Audio in memory; resampling and blocks are the same as for a decoded file."""
 
     def __init__(self, samples: FloatArray, sample_rate: int, rate: int | None, hold_seconds: float) -> None:
         seconds = samples.shape[1] / sample_rate

@@ -10,7 +10,7 @@ from pathlib import Path
 from mirkit.audio.container import mp4_tempo, open_local
 from mirkit.errors import AudioError
 
-#: Longer texts are cut here: no title needs more, and a tag may hold megabytes.
+#: Longest text of a tag; longer ones are cut, because a tag may hold megabytes.
 LONGEST = 500
 
 
@@ -18,8 +18,8 @@ LONGEST = 500
 class Tags:
     """Tags of a file; None for those that are absent or unusable.
 
-    Texts are single lines of printable characters, at most 500 long. They are not trusted: a path or a page made of
-    them must be escaped.
+    Texts are single lines of printable characters, at most 500 long. They come from untrusted files: escape them in
+    paths and pages.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Tags:
         ``key`` is the musical key as written, for example ``"Am"`` or ``"8A"``.
     year : int or None
     track : int or None
-        Number on the record.
+        Track number.
     bpm : float or None
         Tempo, between 1 and 1000.
     """
@@ -43,7 +43,7 @@ class Tags:
     key: str | None = None
 
 
-# FFmpeg gives common names to the usual fields of every format and leaves the others as the file spells them
+# FFmpeg maps the usual fields of each format to common names; other fields keep the file's spelling
 _NAMES = {
     "artist": ("artist",),
     "title": ("title",),
@@ -63,7 +63,7 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
         with open_local(Path(path)) as container:
             metadata = [container.metadata, *(stream.metadata for stream in container.streams.audio)]
             sources = [{name: _replaced(value) for name, value in source.items()} for source in metadata]
-            if "mp4" in container.format.name:  # FFmpeg reads one byte of this tag, the wrong one
+            if "mp4" in container.format.name:  # FFmpeg reads only one byte of this tag, and the wrong one
                 sources.append({"tmpo": str(mp4_tempo(Path(path)) or "")})
             return _tags(sources)
     except AudioError:
@@ -90,19 +90,19 @@ def _tags(sources: Iterable[Mapping[str, str]]) -> Tags:
 
 
 def _replaced(value: str) -> str:
-    """With the replacement character for bytes that are not UTF-8, which PyAV gives as surrogates."""
+    """Replace surrogates, which PyAV returns for bytes that are not UTF-8, by the replacement character."""
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _text(raw: str) -> str | None:
-    """One clean line: no control or format characters, no broken surrogates, spaces folded."""
+    """Clean a text to one line: without control and format characters and lone surrogates, with single spaces."""
     kept = (" " if c.isspace() else c for c in raw[: 4 * LONGEST] if c.isspace() or _printable(c))
     text = " ".join("".join(kept).split())
     return unicodedata.normalize("NFC", text)[:LONGEST].rstrip() or None
 
 
 def _printable(character: str) -> bool:
-    # Cf holds the joiners that emoji and some scripts need, beside the marks that turn a line around
+    # category Cf has joiners, which emoji and some scripts need, and marks that change the direction of text
     category = unicodedata.category(character)
     return category not in ("Cc", "Cs", "Cn", "Co", "Cf") or character in "\u200c\u200d"
 

@@ -1,1 +1,1 @@
-"""Captions as values: prompts, whether an answer is usable, which claims it makes, and plain text for T5."""
+"""Pure functions on captions: prompts, validation of answers, claims in a text, and plain text for T5."""

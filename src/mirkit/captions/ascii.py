@@ -1,11 +1,11 @@
-"""One character of any script as plain ASCII, by its Unicode category."""
+"""Replace a character of any script by plain ASCII, according to its Unicode category."""
 
 import unicodedata
 from functools import lru_cache
 
-#: ASCII that T5's vocabulary certainly lacks, or may lack.
+#: ASCII characters that T5's vocabulary may lack.
 UNSAFE = frozenset("{}<>\\^~`")
-#: What a text for T5 may consist of.
+#: The characters that a text for T5 may contain.
 ALLOWED = frozenset(map(chr, range(32, 127))) - UNSAFE
 
 # fmt: off
@@ -15,7 +15,7 @@ _LETTERS = {
     "Ŋ": "NG", "ĸ": "k", "ŧ": "t", "Ŧ": "T", "ſ": "s",
 }
 _UNSAFE = {"{": "(", "}": ")", "<": " under ", ">": " over ", "\\": "/", "^": "", "~": "about ", "`": "'"}
-#: Signs that NFKC would take apart in another way, and what stands for each.
+#: Characters that NFKC would decompose differently -> their replacement.
 SIGNS = {
     "—": " - ", "―": " - ", "−": "-", "⁃": "-",
     "‚": "'", "′": "'", "´": "'", "ʼ": "'", "„": '"', "″": '"', "‴": '"',
@@ -29,7 +29,7 @@ SIGNS = {
 
 @lru_cache(maxsize=4096)
 def to_ascii(sign: str) -> str:
-    """Give what stands for one character: allowed ASCII, a newline, or nothing."""
+    """Return the replacement of one character: allowed ASCII, a newline, or ""."""
     if sign in ALLOWED or sign == "\n":
         return sign
     for table in (_UNSAFE, SIGNS, _LETTERS):
@@ -51,7 +51,7 @@ def _number(sign: str) -> str:
 
 
 def _letter(sign: str) -> str:
-    """Take the marks off a Latin letter; a letter of another script has nothing that stands for it."""
+    """Remove the diacritics of a Latin letter; a letter of another script has no replacement."""
     base = "".join(part for part in unicodedata.normalize("NFKD", sign) if unicodedata.category(part)[0] == "L")
     plain = "".join(_LETTERS.get(part, part) for part in base)
     return plain if plain.isascii() else ""

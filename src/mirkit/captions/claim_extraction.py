@@ -1,4 +1,4 @@
-"""What a text claims that can be measured: tempo, key, meter, vocals, duration."""
+"""Extract the measurable claims of a text: tempo, key, meter, vocals, duration."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _KEY = re.compile(
     rf"|\b[Ii]n (?:the key of )?|\b)"
     rf"(?<![A-Za-z#]){_TONIC}[ -]{_MODE}(?P<rest>[^.!?;]{{0,24}})"
 )
-#: Words around a tonic and mode that speak of a chord, a change, or of something that the track is not.
+#: Words around a tonic and mode that indicate a chord, a modulation, or a key that is not the track's.
 _NO_KEY = re.compile(r"^\s*(?:7|9|11|13|7th|seventh|ninth|chord|triad|arpeggio|pentatonic|scale run)", re.IGNORECASE)
 _CHANGE = re.compile(
     r"\b(?:chords?|progressions?|modulat\w*|shift\w*|relative|parallel|mov(?:es|ing)|from|hints?|borrow\w*|between)\b",
@@ -47,7 +47,7 @@ _NO_VOCALS = re.compile(
 _VOCALS = re.compile(
     r"\b(?:vocals?|vocalists?|singers?|singing|sings|sung|lyrics|lyrical|rapping|rapper|raps|choir|verses sung)\b", re.I
 )
-#: Not about a voice that is heard, or only in part.
+#: Words in a sentence that make a claim of vocals doubtful.
 _UNSURE = re.compile(
     r"\b(?:vocal-like|(?:vocal|voice) (?:samples?|chops?|synths?|pads?)|choir (?:pads?|synths?)|room for vocals?"
     r"|could|would|might|no|not|without|absent|lack\w*|absence)\b",
@@ -76,9 +76,9 @@ class Claim:
     ----------
     kind : str
     said : str
-        The words of the text.
+        The wording in the text.
     start, end : int
-        Where they stand in the text.
+        Position in the text.
     value : tuple
         tempo (low, high) in BPM; key (tonic with sharps, mode); meter ("4/4",); vocals (True or False,); duration
         (seconds, True) or (a point in time that the track must reach, False).
@@ -92,7 +92,7 @@ class Claim:
 
 
 def claims(text: str) -> list[Claim]:
-    """Find the claims of a normalized text, in order; a doubtful one is left out."""
+    """Find the claims of a normalized text, in order; doubtful claims are left out."""
     found: list[Claim] = []
     at = 0
     for sentence in sentences(text):
@@ -125,7 +125,7 @@ def _keys(sentence: str) -> Iterator[Claim]:
         if _NO_KEY.match(found["rest"]) or (not named and _CHANGE.search(around)):
             continue
         if found["note"] == "A" and not found["accidental"] and not _SURE_A.search(found[0]):
-            continue  # an article: "A major hit"
+            continue  # "A" is an article, as in "A major hit"
         accidental = (found["accidental"] or "").strip(" -")
         sign = {"sharp": "#", "flat": "b"}.get(accidental, accidental)
         note = _SHARP.get(found["note"] + sign, found["note"] + sign)

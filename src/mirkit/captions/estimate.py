@@ -1,8 +1,8 @@
-"""Time that captions take, estimated from the size of the model.
+"""Estimate the time for captions from the size of the model.
 
-Measured on one CPU core with a real-size pair (4.3 GB of weights in 4 bits and an audio encoder of 1.3 GB): 43 s to
-encode a window of 30 s, 5.8 tokens read and 1.62 written a second. For a card the numbers are arithmetic, not
-measured: about 60 TFLOPS and 0.9 TB/s.
+Measured on one CPU core with a model of realistic size (4.3 GB of 4-bit weights and an audio encoder of 1.3 GB): 43 s
+to encode a window of 30 s, 5.8 input tokens and 1.62 output tokens per second. The numbers for a GPU are calculated,
+not measured: about 60 TFLOPS and 0.9 TB/s.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from mirkit.captions.excerpt import WINDOW
 
 _BYTES = 5.6e9
-#: Mean length of a text, as a share of its limit of tokens.
+#: Mean length of a text, as a share of its largest number of tokens.
 _SHARE_WRITTEN = 0.6
-#: Seconds for a track and for a question, with any model.
+#: Additional time per track and per prompt, with any model (s).
 _TRACK, _QUESTION = 0.5, 0.05
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds to encode a window; tokens read and written a second, by a model of ``_BYTES``."""
+    """Seconds to encode a window, and input and output tokens per second, of a model of ``_BYTES``."""
 
     window: float
     read: float
@@ -34,18 +34,18 @@ def seconds(sound: float, tokens: int, written: int, questions: int, *, size: in
     Parameters
     ----------
     sound : float
-        Seconds of audio that the model is given.
+        Duration of the audio that the model receives (s).
     tokens : int
-        Of sound and prompts, read once.
+        Input tokens of audio and prompts.
     written : int
-        Most tokens that may be written about it.
+        Largest number of output tokens.
     questions : int
     size : int
-        Bytes of the model.
+        Size of the model in bytes.
     card : bool
-        Whether it computes on a graphics card.
+        Whether the model runs on a GPU.
     cores : int
-        Of the CPU, where it does not.
+        Number of CPU cores, if it does not.
     """
     speed, many = (_CARD, 1) if card else (_CORE, max(1, cores))
     work = sound / WINDOW * speed.window + tokens / speed.read + _SHARE_WRITTEN * written / speed.written

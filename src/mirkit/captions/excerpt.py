@@ -1,4 +1,4 @@
-"""Which part of a track a model is given, and how many tokens it has."""
+"""Select the excerpt of a track that a model receives, and count its tokens."""
 
 import math
 
@@ -6,27 +6,28 @@ import numpy as np
 
 from mirkit.features.types import FloatArray
 
-#: Sample rate of the model's audio (Hz), its window (s), its tokens a second.
+#: Sample rate of the model's audio (Hz), its window (s), and its tokens per second.
 RATE = 16_000
 WINDOW = 30.0
 TOKENS_PER_SECOND = 25
 TOKENS_PER_WINDOW = 750
-#: Seconds cut off the end: llama.cpp adds a window of silence to audio that ends within 15 ms of a whole window.
+#: Seconds removed at the end, because llama.cpp appends a silent window to audio that ends within 15 ms of a whole
+#: window.
 TRIM = 0.03
 
 
 def heard_seconds(duration: float, limit: float, *, whole_windows: bool) -> float:
-    """Seconds of a track that a model is given.
+    """Compute the duration of the excerpt that a model receives (s).
 
     Parameters
     ----------
     duration : float
-        Of the track, s.
+        Duration of the track (s).
     limit : float
-        Most that it may be given, s.
+        Longest excerpt (s).
     whole_windows : bool
-        Whether its backend fills the last window with silence and encodes that too. Then only whole windows, less
-        ``TRIM``, are given where there is at least one.
+        Whether the backend pads the last window with silence and encodes it completely. Then the excerpt has only whole
+        windows, minus ``TRIM``, if the track has at least one.
     """
     seconds = min(duration, limit)
     if not whole_windows:
@@ -44,7 +45,7 @@ def cut(samples: FloatArray, seconds: float, choice: str) -> FloatArray:
         Mono, at ``RATE``.
     seconds : float
     choice : str
-        ``middle``; ``loudest``, the stretch with the most energy; or ``spread``, windows of 30 s at even distances.
+        ``middle``; ``loudest``, the part with the most energy; or ``spread``, evenly spaced windows of 30 s.
     """
     n = min(round(seconds * RATE), len(samples))
     if n == len(samples):
@@ -77,17 +78,17 @@ def _spread(samples: FloatArray, n: int) -> FloatArray:
 
 
 def sound_tokens(seconds: float, *, whole_windows: bool) -> int:
-    """Number of tokens of so many seconds of audio."""
+    """Number of tokens of audio of this duration (s)."""
     if whole_windows:
         return TOKENS_PER_WINDOW * math.ceil(seconds / WINDOW)
     return math.ceil(seconds * TOKENS_PER_SECOND)
 
 
-#: Tokens around sound and prompt: system prompt, turns, the mark of the sound.
+#: Tokens of the chat template: system prompt, turns, the marker of the audio.
 _FRAME = 100
 
 
 def context_tokens(seconds: float, prompt: str, tokens: int) -> int:
-    """Context that one question about so much sound needs, never too small: a token is at least one byte of text."""
+    """Upper bound of the context length for one prompt: each token has at least one byte of text."""
     needed = sound_tokens(seconds, whole_windows=True) + _FRAME + len(prompt.encode()) + tokens
     return 256 * math.ceil(needed / 256)

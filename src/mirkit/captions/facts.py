@@ -1,4 +1,4 @@
-"""Compare the claims of a caption with measurements, and correct those that are contradicted."""
+"""Compare the claims of a caption with measurements, and correct contradicted claims."""
 
 import math
 import re
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from mirkit.captions.claim_extraction import Claim, claims
 from mirkit.captions.sentences import sentences
 
-#: A tempo within this share of the measured one, or of its half or double, agrees with it.
+#: A tempo agrees if it is within this share of the measured tempo, or of its half or double.
 TEMPO_TOLERANCE = 0.04
-#: A measured key or meter with less confidence contradicts nothing.
+#: Least confidence of a measured key or meter that can contradict a claim.
 LEAST_CONFIDENCE = 0.6
-#: Share of a track that must be sung to contradict "instrumental", and below which "vocals" is contradicted.
+#: The claim "instrumental" is contradicted above the first share of vocals, and "vocals" below the second.
 SUNG, UNSUNG = 0.25, 0.01
-#: A duration may be off by this share, and by so many seconds; a point in time may lie so many seconds past the end.
+#: Tolerances: of a duration, as a share and in seconds; of a point in time after the end, in seconds.
 _DURATION_TOLERANCE, _DURATION_SECONDS, _PAST_END = 0.15, 10.0, 3.0
-#: What cannot end a sentence: punctuation, a word that joins, and a clause that announces something ("key:").
+#: Text that is removed from the end of a sentence: punctuation, conjunctions, and an introductory clause ("key:").
 _DANGLING = re.compile(r"[\s,;]+$|(?:^|\s)(?:and|but|or|with|while)$|(?:^|[,;])[^,;]*:$")
 _TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Measurements of a track; None is unknown, and contradicts nothing.
+    """Measurements of a track; None for unknown ones, which contradict nothing.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Facts:
     meter : str or None
         Such as ``4/4``.
     vocals_share : float or None
-        Share of the time that is sung, 0 to 1.
+        Share of the time with vocals, 0 to 1.
     duration : float or None
         Seconds.
     key_confidence, meter_confidence : float
@@ -58,7 +58,7 @@ class Conflict:
 
     @property
     def description(self) -> str:
-        """One clause for a reader."""
+        """Describe the conflict in one clause."""
         return f'"{self.claim.said}", measured {self.measured}'
 
 
@@ -83,10 +83,10 @@ def compare(text: str, facts: Facts) -> Compared:
 
 
 def fix(text: str, facts: Facts) -> str:
-    """Correct what the facts contradict: a tempo, key or meter is written as measured, another clause is dropped.
+    """Correct contradicted claims: tempo, key and meter are replaced by the measured value, other clauses removed.
 
-    Nothing is added, and a text without conflicts stays as it is. The result has none; it is "" where every sentence
-    had one that could not be corrected.
+    Nothing is added, and a text without conflicts is unchanged. The result has no conflicts; it is "" if every sentence
+    had a conflict that could not be corrected.
     """
     for conflict in reversed(compare(text, facts).conflicts):
         claim = conflict.claim
@@ -96,7 +96,7 @@ def fix(text: str, facts: Facts) -> str:
         return text
     kept = (_without_clause(sentence, facts) for sentence in sentences(text))
     text = " ".join(sentence for sentence in kept if sentence)
-    # The clause that "it" refers to may be gone: a sentence that is still contradicted is dropped.
+    # Removing a clause may change what "it" refers to: sentences that still have a conflict are removed.
     return " ".join(part for part in sentences(text) if not compare(part, facts).conflicts)
 
 
@@ -114,7 +114,7 @@ def _key(claim: Claim, facts: Facts) -> str | None:
         return None
     tonic, mode = facts.key
     at = _TONICS.index(tonic)
-    # The relative key has the same notes: which of the two it is, a measurement knows little better than the model.
+    # The relative key has the same notes, and the measurement hardly distinguishes them, so both agree.
     relative = (_TONICS[(at + 9) % 12], "minor") if mode == "major" else (_TONICS[(at + 3) % 12], "major")
     return "" if claim.value in (facts.key, relative) else f"{tonic} {mode}"
 
@@ -122,7 +122,7 @@ def _key(claim: Claim, facts: Facts) -> str | None:
 def _meter(claim: Claim, facts: Facts) -> str | None:
     if facts.meter is None or facts.meter_confidence < LEAST_CONFIDENCE:
         return None
-    # The same beat, counted in another way.
+    # Meters that differ only in how the same beat is counted.
     alike = ({"2/4", "4/4", "12/8"}, {"3/4", "6/8", "9/8"})
     agrees = claim.value == (facts.meter,) or any({str(claim.value[0]), facts.meter} <= group for group in alike)
     return "" if agrees else facts.meter
@@ -157,7 +157,7 @@ _VERDICTS: dict[str, Callable[[Claim, Facts], str | None]] = {
 
 
 def _corrected(claim: Claim, facts: Facts) -> str:
-    """The claim as measured, or "" where it cannot be said in its place."""
+    """The claim with the measured value, or "" if that does not fit into the sentence."""
     if claim.kind == "tempo" and facts.bpm is not None:
         return re.sub(r"\d[\d.]*(?:\s*(?:-|to|and)\s*\d[\d.]*)?", f"{facts.bpm:.0f}", claim.said, count=1)
     if claim.kind == "key" and facts.key is not None:
@@ -168,12 +168,12 @@ def _corrected(claim: Claim, facts: Facts) -> str:
 
 
 def _without_clause(sentence: str, facts: Facts) -> str:
-    """A sentence without the clauses that are contradicted, where enough of it is left to be one."""
+    """Remove contradicted clauses from a sentence; "" if the rest is not a sentence."""
     if not compare(sentence, facts).conflicts:
         return sentence
     clauses = re.split(r"(?<=[,;]) ", sentence)
     kept = [clause for clause in clauses if not compare(clause, facts).conflicts]
-    # What is left must begin as the sentence did: a clause on its own has no subject.
+    # The rest must contain the start of the sentence, because a later clause alone has no subject.
     if not kept or kept[0] != clauses[0]:
         return ""
     left = " ".join(kept)

@@ -1,7 +1,7 @@
-"""Text that a T5 tokenizer reads without unknown characters.
+"""Convert text so that a T5 tokenizer finds no unknown characters.
 
-T5's vocabulary has no fallback to bytes: a character that it does not know becomes ``<unk>``, and a run of white space,
-a line break too, becomes one space. So a text is brought to one line of ASCII without the few signs that T5 lacks.
+T5's vocabulary has no fallback to bytes: an unknown character becomes ``<unk>``, and white space, including line
+breaks, becomes one space. Therefore a text is converted to one line of ASCII without the few characters that T5 lacks.
 """
 
 import re
@@ -9,13 +9,13 @@ import unicodedata
 
 from mirkit.captions.ascii import SIGNS, to_ascii
 
-#: Marks of the model's own format: ``<|im_end|>``, ``<sound>``, ``</s>``, ``[INST]``.
+#: Special tokens of the model: ``<|im_end|>``, ``<sound>``, ``</s>``, ``[INST]``.
 SPECIAL = re.compile(r"<\|[^<>|]{0,40}\|>|</?(?:sound|s|unk|pad|bos|eos|image|audio|video)>|\[/?INST\]", re.IGNORECASE)
-#: What a model thought before it answered.
+#: The reasoning of a model before its answer.
 THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
 
 _NOTE = r"(?<![A-Za-z])[A-G](?:#|b|♯|♭)?m?"
-#: Signs that mean something else in the name of a note or chord; in this order.
+#: Characters with a special meaning in the name of a note or chord; applied in this order.
 _MUSIC = (
     (re.compile("\U0001d12a"), "##"),
     (re.compile("\U0001d12b"), "bb"),
@@ -55,22 +55,23 @@ _LOOSE = re.compile(r" +(?=[,;!?](?: |$)|\.(?: |$))")
 
 
 def normalize(text: str) -> str:
-    """Bring a text to one line of ASCII that T5 knows.
+    """Convert a text to one line of ASCII that T5 knows.
 
-    Special tokens, thoughts and Markdown go; music signs, fractions, dashes, quotes and accented letters become what
-    stands for them in ASCII; what has no such thing (emoji, other scripts) is left out, see :func:`lost`.
+    Special tokens, reasoning and Markdown are removed. Musical symbols, fractions, dashes, quotes and accented letters
+    are replaced by ASCII. Characters without a replacement (emoji, other scripts) are left out, see
+    :func:`dropped_characters`.
 
-    The result holds only ``letters.ALLOWED`` and is its own normal form. A character becomes four at most, but for
-    the few signs that a word stands for (``~`` about, ``♮`` natural).
+    The result has only characters of ``ascii.ALLOWED``, and normalizing it again does not change it. A character
+    becomes at most four, except for the few that are replaced by a word (``~`` about, ``♮`` natural).
     """
     text = _plain(text)
-    while (again := _plain(text)) != text:  # each further pass only takes away
+    while (again := _plain(text)) != text:  # each further pass only removes characters, so this ends
         text = again
     return text
 
 
 def dropped_characters(text: str) -> int:
-    """Count letters that :func:`normalize` leaves out because no ASCII stands for them."""
+    """Count letters that :func:`normalize` leaves out because they have no ASCII replacement."""
     text = unicodedata.normalize("NFKC", SPECIAL.sub("", THOUGHT.sub("", text)))
     return sum(sign.isalpha() and not to_ascii(sign) for sign in text)
 
@@ -88,6 +89,6 @@ def _plain(text: str) -> str:
 
 
 def _sentence(found: re.Match[str]) -> str:
-    """A heading or the item of a list, as a sentence of its own."""
+    """Convert a heading or a list item to a sentence."""
     inner = found[1].strip()
     return inner if not inner or _ENDED.search(inner) else f"{inner}."

@@ -1,4 +1,4 @@
-"""The questions that a model is asked: five standard ones, and those of the user."""
+"""The prompts for the model: five standard ones, and those of the user."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from string import Formatter
 
 from mirkit.captions.sentences import sentences
 
-#: Begins the key of every text.
+#: Prefix of the key of every text.
 PREFIX = "music_flamingo_"
 
 
@@ -18,13 +18,14 @@ class Question:
     Attributes
     ----------
     field : str
-        Its text becomes ``music_flamingo_<field>``.
+        The answer is stored as ``music_flamingo_<field>``.
     prompt : str
-        May hold ``{bpm}``, ``{key}``, ``{meter}``, ``{genre}``, ``{duration}``: what is measured or in the tags.
+        It may contain ``{bpm}``, ``{key}``, ``{meter}``, ``{genre}``, ``{duration}``, which are replaced by
+        measurements or tags.
     words : int
-        Words that the text may have. T5 conditioners cut at 128 tokens, about 90 words.
+        Largest number of words of the text. T5 conditioners truncate at 128 tokens, about 90 words.
     tokens : int
-        Tokens that the model may write.
+        Largest number of tokens of the answer.
     """
 
     field: str
@@ -74,21 +75,21 @@ QUESTIONS: tuple[Question, ...] = (
         200,
     ),
 )
-#: For a question of the user's.
+#: Largest numbers of words and tokens of the answer to a prompt of the user.
 OWN_WORDS, OWN_TOKENS = 90, 300
 PLACEHOLDERS = ("bpm", "key", "meter", "genre", "duration")
 FIELD = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 def questions(own: Mapping[str, str], budgets: Mapping[str, int]) -> tuple[Question, ...]:
-    """Give the five questions and the user's; one of the user's replaces the standard one of the same name.
+    """Return the standard questions and the user's; a user's question replaces the standard one of its name.
 
     Parameters
     ----------
     own : mapping
-        Field -> prompt. An empty prompt takes a question out.
+        Field -> prompt. An empty prompt removes a question.
     budgets : mapping
-        Field -> words that its text may have.
+        Field -> largest number of words of its text.
     """
     rows = {row.field: row for row in QUESTIONS}
     for field, prompt in own.items():
@@ -97,18 +98,18 @@ def questions(own: Mapping[str, str], budgets: Mapping[str, int]) -> tuple[Quest
         rows[field] = Question(field, prompt, words, tokens)
     for field, words in budgets.items():
         if field in rows:
-            # A word is less than two tokens; half as many again leaves room for a last sentence to end.
+            # A word has fewer than two tokens; half as many more allow the last sentence to end.
             rows[field] = Question(field, rows[field].prompt, words, 3 * words + 10)
     return tuple(row for row in rows.values() if row.prompt.strip())
 
 
 def placeholders(prompt: str) -> set[str]:
-    """Names in braces in a prompt.
+    """Return the names in braces in a prompt.
 
     Raises
     ------
     ValueError
-        A brace stands alone, or a name is none of ``PLACEHOLDERS``.
+        A brace is unbalanced, or a name is not one of ``PLACEHOLDERS``.
     """
     names = set()
     for _, name, spec, conversion in Formatter().parse(prompt):
@@ -120,6 +121,6 @@ def placeholders(prompt: str) -> set[str]:
 
 
 def fill(prompt: str, facts: Mapping[str, str]) -> str:
-    """Put facts into a prompt. A sentence whose fact is not known is left out: nothing stands in for an unknown."""
+    """Replace the placeholders of a prompt by facts; a sentence with an unknown fact is left out."""
     kept = [part for part in sentences(" ".join(prompt.split())) if placeholders(part) <= facts.keys()]
     return " ".join(part.format_map(facts) for part in kept)

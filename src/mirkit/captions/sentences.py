@@ -1,4 +1,4 @@
-"""Sentences of a text, and how many of them fit."""
+"""Split a text into sentences, and trim it to a number of words."""
 
 import re
 
@@ -13,7 +13,7 @@ _CLAUSE = re.compile(r"[,;:](?=\s)|\s-(?=\s)")
 
 
 def sentences(text: str) -> list[str]:
-    """Split a text of one line into its sentences; together they are the text. The last may lack its end."""
+    """Split one line of text into sentences, whose concatenation is the text. The last may be incomplete."""
     found, start = [], 0
     for end in _END.finditer(text):
         word = text[start : end.start()].rpartition(" ")[2].lstrip("(\"'").lower()
@@ -26,7 +26,7 @@ def sentences(text: str) -> list[str]:
 
 
 def is_whole(sentence: str) -> bool:
-    """Whether a sentence has its end."""
+    """Whether a sentence is complete."""
     return bool(re.search(r"[.!?][\"')\]]*$", sentence))
 
 
@@ -38,8 +38,8 @@ def words(text: str) -> int:
 def trim(text: str, budget: int) -> str:
     """Keep as many whole sentences as the budget of words allows.
 
-    Where not even the first one fits, it ends at its last clause that does, or at a word. A last sentence without an
-    end is left out if there is another. "" only where nothing was there.
+    If even the first sentence is too long, it is cut after its last clause that fits, or after a word. An incomplete
+    last sentence is left out if there is another sentence. The result is "" only for an empty text.
     """
     parts = sentences(text)
     if len(parts) > 1 and not is_whole(parts[-1]):

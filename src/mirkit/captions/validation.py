@@ -1,4 +1,4 @@
-"""Whether an answer is usable, decided by its text alone."""
+"""Validate an answer of a model by its text."""
 
 import re
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mirkit.captions.normalize import SPECIAL, THOUGHT, normalize
 from mirkit.captions.sentences import is_whole, sentences, trim, words
 
-#: Fewer words are not a description.
+#: Least number of words of a description.
 LEAST_WORDS = 3
 _OPEN_THOUGHT = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 _BOILERPLATE = re.compile(
@@ -18,7 +18,7 @@ _BOILERPLATE = re.compile(
     r"|how (?:can|may) i help|i don't have (?:access|the ability))",
     re.IGNORECASE,
 )
-#: A phrase of this many words that occurs this often and covers this share of the text is a loop.
+#: A text is a loop if a phrase of this many words occurs this often and covers this share of the text.
 _PHRASE, _TIMES, _SHARE = 4, 3, 0.3
 _SAME_WORD = re.compile(r"\b(\w+)(?:\W+\1\b){4,}", re.IGNORECASE)
 _SAME_SIGNS = re.compile(r"(\S{1,8}?)\1{7,}")
@@ -31,11 +31,11 @@ class Validation:
     Attributes
     ----------
     text : str
-        The text to keep, "" where there is none.
+        The usable text, "" if there is none.
     fault : str
-        Why it is not usable, or "".
+        Why the answer is not usable, or "".
     notes : tuple of str
-        What was done to it: ``cut`` (its last sentence was left out), ``trimmed`` (it was longer than its budget).
+        Changes: ``cut`` (the last sentence was removed), ``trimmed`` (the answer was longer than its budget).
     """
 
     text: str
@@ -44,16 +44,16 @@ class Validation:
 
 
 def validate(raw: str, finish: str, budget: int) -> Validation:
-    """Check an answer, and make it plain text within its number of words.
+    """Check an answer, and convert it to plain text within the word limit.
 
     Parameters
     ----------
     raw : str
-        What the model wrote.
+        The answer of the model.
     finish : str
-        Why it stopped: ``stop`` or ``length``.
+        Why the model stopped: ``stop`` or ``length``.
     budget : int
-        Words that the text may have.
+        Largest number of words of the text.
     """
     inner = THOUGHT.sub(" ", raw).strip()
     if _OPEN_THOUGHT.search(inner):
@@ -97,7 +97,7 @@ def loops(text: str) -> bool:
 
 
 def _trailing(text: str) -> str:
-    """Remove the token that ends an answer, which some servers leave there."""
+    """Remove the end token, which some servers leave in the answer."""
     while (found := list(SPECIAL.finditer(text))) and found[-1].end() == len(text):
         text = text[: found[-1].start()].rstrip()
     return text

@@ -1,7 +1,7 @@
-"""The band of the demo set: each function plays one sound, mono, about full scale, at 44.1 kHz.
+"""The instruments of the demo set: each function synthesizes one sound, mono, about full scale, at 44.1 kHz.
 
-Everything pitched is one additive engine with other partials: band-limited by construction, with envelopes that a
-detector would meet in real music (hard attacks for struck and plucked sounds, slow ones for pads).
+All pitched sounds use the same additive synthesis with different partials. They are band-limited, and have the
+envelopes of real music (hard attacks for struck and plucked sounds, slow ones for pads).
 """
 
 import numpy as np

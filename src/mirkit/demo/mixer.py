@@ -27,15 +27,15 @@ class Mixer:
     def play(
         self, stem: str, sound: Sound, time: float, *, gain: float = 1.0, pan: float = 0.0, reverb: float = 0.1
     ) -> None:
-        """Put a sound with an attack at ``time`` (s).
+        """Add a sound with an attack at ``time`` (s).
 
-        ``pan`` runs from -1 (left) to 1 (right), ``reverb`` is the share that is sent to the reverb.
+        ``pan`` is -1 (left) to 1 (right); ``reverb`` is the share that is sent to the reverb.
         """
         self._attacks[stem].add(round(time * RATE))
         self.blend(stem, sound, time, gain=gain, pan=pan, reverb=reverb)
 
     def hit(self, drum: str, sound: Sound, time: float, *, gain: float, pan: float = 0.0, reverb: float = 0.1) -> None:
-        """Play ``sound`` on the drums, and note which drum it was.
+        """Add ``sound`` to the drums, and record which drum it is.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class Mixer:
         self.play("drums", sound, time, gain=gain, pan=pan, reverb=reverb)
 
     def blend(self, stem: str, sound: Sound, time: float, *, gain: float, pan: float, reverb: float) -> None:
-        """Put a sound that fades in: as `play`, but it counts as no onset.
+        """Add a sound that fades in: like `play`, but without recording an onset.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class Mixer:
         It may be called once: the buses are changed in place.
         """
         impulse = self._impulse_response(decay)
-        size = -(-(self._length + impulse.shape[1]) // RATE) * RATE  # whole seconds: lengths that an FFT likes
+        size = -(-(self._length + impulse.shape[1]) // RATE) * RATE  # whole seconds: efficient FFT lengths
         response = np.fft.rfft(impulse, size)
         for stem, send in self._send.items():
             if send.any():

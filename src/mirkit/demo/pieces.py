@@ -1,4 +1,4 @@
-"""The four pieces of the demo set, each in a style, tempo, meter and key of its own, and what is known of them."""
+"""The four pieces of the demo set, with different styles, tempi, meters and keys, and their ground truth."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mirkit.features.types import FloatArray
 class DemoGrid:
     """Bars of equal length.
 
-    ``bars`` whole bars from ``start`` (s) on, and the first beat of one more, where the last chord rings out.
+    There are ``bars`` whole bars from ``start`` (s) on, and one more beat for the final chord.
     """
 
     bpm: float
@@ -50,9 +50,9 @@ class Truth:
     beats, downbeats : array
         Times in seconds; empty where there is no pulse.
     onsets : mapping of stem to array
-        Times of every attack of the stem, in seconds, each once, ascending. What fades in has none.
+        Times of all attacks of the stem in seconds, unique and ascending. A sound that fades in has no attack.
     drums : mapping of instrument to array
-        The onsets of the drums, by ``kick``, ``snare``, ``hat``, ``cymbal``.
+        Onsets of each drum: ``kick``, ``snare``, ``hat``, ``cymbal``.
     """
 
     bpm: float | None
@@ -91,7 +91,7 @@ class DemoTrack:
 
     @property
     def name(self) -> str:
-        """Artist and title, as the file is called."""
+        """File name: artist and title."""
         return f"{self.artist} - {self.title}"
 
 
@@ -106,7 +106,7 @@ Phrase = tuple[tuple[float, int], ...]
 def demo_tracks() -> Iterator[DemoTrack]:
     """Synthesize the demo set, one piece at a time: house, rock, a waltz, and a drone without beat.
 
-    The same samples on every call. Each piece lasts 30 s.
+    Every call returns the same samples. Each piece lasts 30 s.
     """
     for piece in (house, rock, waltz, drone):
         yield piece()
@@ -219,7 +219,7 @@ def waltz() -> DemoTrack:
         + ((62, 67, 71),) * 2 + ((62, 66, 69),) * 2 + ((61, 64, 67),) * 2 + ((62, 66, 69),) * 2
     )  # fmt: skip
     roots = (38, 45, 33, 40, 33, 40, 38, 45, 43, 38, 38, 45, 33, 40, 38, 45)
-    # The eighths show that the beat divides in two: without any, 168 in three and 56 in six are the same music.
+    # The eighths define the division of the beat in two: without them, 3/4 at 168 BPM could be 6/8 at 56 BPM.
     tune: tuple[Phrase, ...] = (
         ((0, 78), (1, 79), (1.5, 78), (2, 76)), ((0, 74), (1, 78), (2, 81)),
         ((0, 79), (1, 78), (1.5, 79), (2, 78)), ((0, 76), (2, 74), (2.5, 75)),

@@ -1,5 +1,5 @@
-"""Drums from sound to notes, arrays and values only.
+"""Drum transcription, from audio to notes: pure functions on arrays and values.
 
-The transcribers differ (``embedded`` here, networks in ``mirkit.models``). How hits are picked from activations, how
-loud they are, and where they lie on the beat grid is the same for all.
+There are several transcribers (``embedded`` here, networks in ``mirkit.models``). They share peak picking, hit levels
+and the mapping to the beat grid.
 """

@@ -16,8 +16,8 @@ KIT_STEMS = {
     "platillos": DrumInstrument("cymbals", 42),
     "toms": DrumInstrument("toms", 45),
 }
-#: An onset further below the loudest hit of its stem, or of the kit, than this (dB) is leakage from another drum. The
-#: values are the best ones for rendered kits whose stems leak into each other by -40 to -18 dB.
+#: An onset counts as leakage from another drum if it is more than this (dB) below the loudest hit of its stem, or of
+#: the kit. The values were optimized on rendered kits with leakage of -40 to -18 dB.
 _BELOW_STEM, _BELOW_KIT = 18.0, 35.0
 
 

@@ -17,10 +17,10 @@ RANGES = {
     "cymbal": (3000.0, 16000.0),
 }
 
-# In frames of 10 ms around a hit: where its highest level is searched, and where the level before it is measured.
+# Ranges of frames (10 ms) around a hit in which its highest level, and the level before it, are measured.
 _LOUDEST = (-1, 6)
 _BEFORE = (-6, -1)
-#: Lowest growth of power, as a ratio to the instrument's highest power: softer hits all count as -60 dB.
+#: Lower bound of the growth of power, relative to the instrument's highest power (-60 dB).
 _SOFTEST = 1e-6
 
 
@@ -32,12 +32,12 @@ def hit_levels(power: FloatArray, frames: npt.NDArray[np.int64]) -> FloatArray:
     power : float array, shape=(frames,)
         Power in the frequency range of the instrument, 100 values a second.
     frames : int64 array, shape=(n,)
-        Frames in which it is hit.
+        Frames with a hit.
 
     Returns
     -------
     float64 array, shape=(n,)
-        10 log10 of the growth of power, against the highest power.
+        10 log10 of the growth of power, relative to the highest power.
     """
     if not len(frames):
         return np.zeros(0)
@@ -86,7 +86,7 @@ class Hits:
         return sum(len(times) for times in self.times)
 
 
-#: Velocity of a loud hit, whose level a tenth of the hits of its instrument exceed.
+#: Velocity at the 90th percentile of the levels of an instrument.
 _LOUD = 112.0
 #: Level difference (dB) for a tenfold velocity: synthesizers use the square of the velocity as gain (General MIDI 2).
 _DECIBEL = 40.0

@@ -1,4 +1,4 @@
-"""Peaks of activations: curves of how likely it is, frame by frame, that a drum is hit."""
+"""Pick peaks of activations (the likelihood of a drum hit in each frame)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,23 +7,23 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from mirkit.features.parabola import vertex_offset
 from mirkit.features.types import FloatArray
 
-# In frames of 10 ms, the settings with which ADTOF's thresholds were fitted: a hit is the largest of this many frames
-# before and after it, after a mean over more frames is subtracted, so that long noise does not count as many hits.
+# In frames of 10 ms; ADTOF's thresholds were fitted with these values. A running mean is subtracted first, so that
+# sustained noise does not count as many hits; a hit is the largest of this many frames before and after it.
 _MEAN_BEFORE, _MEAN_AFTER = 10, 1
 _LARGEST_BEFORE, _LARGEST_AFTER = 2, 1
 _TOGETHER = 2
 
 
 def pick_peaks(curve: FloatArray, threshold: float, lowest: float = 0.0) -> npt.NDArray[np.int64]:
-    """Find the frames where a curve of 100 frames a second stands out.
+    """Find the peaks of a curve with 100 frames per second.
 
     Parameters
     ----------
     curve : float array, shape=(frames,)
     threshold : float
-        How far a peak stands above the mean of the 100 ms before it, at least.
+        Least height of a peak above the mean of the 100 ms before it.
     lowest : float
-        How high a peak is, at least.
+        Least value of a peak.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Map from seconds to ticks, in which the beats of a track are the quarter notes of a MIDI file."""
+"""Map from seconds to MIDI ticks: each beat of a track becomes a quarter note."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ from mirkit.features.types import FloatArray
 QUARTER = 960
 #: MIDI's default tempo, used where there are no beats: 120 quarter notes a minute, in microseconds.
 _PLAIN = 500_000
-#: Longest quarter note in seconds (MIDI allows 16.7): a longer gap between beats becomes several.
+#: Longest quarter note in seconds (MIDI allows 16.7); a longer gap between beats becomes several quarter notes.
 _LONGEST = 8.0
-#: Most beats in a bar; a longer distance between downbeats gets no time signature.
+#: Most beats in a bar; with more beats between downbeats, no time signature is written.
 _WIDEST_BAR = 32
 
 
@@ -62,12 +62,12 @@ class TempoMap:
 
 
 def tempo_map(beats: FloatArray, downbeats: FloatArray) -> TempoMap:
-    """Lay out beats as quarter notes, and bars from downbeat to downbeat.
+    """Build a tempo map with beats as quarter notes and bars from downbeat to downbeat.
 
-    What comes before the first beat is filled with whole quarter notes near its tempo, so that time 0 of the sound is
-    tick 0 and every beat is on a quarter (but one within half a beat of the start, which is tick 0). The player's clock
-    counts whole microseconds a quarter; each beat takes up what the one before lost, so nothing drifts. A beat of 6/8
-    is a quarter note too, divided in three.
+    The time before the first beat is filled with whole quarter notes of about its tempo, so that time 0 of the audio is
+    tick 0 and every beat is on a quarter note (a beat within half a beat of the start is tick 0 itself). MIDI tempos
+    are whole microseconds per quarter note; the rounding error of each beat is corrected in the next one, so that
+    errors do not add up. A beat of 6/8 is a quarter note too, divided in three.
 
     Parameters
     ----------

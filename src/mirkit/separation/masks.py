@@ -1,8 +1,8 @@
 """The share of each stem in each time-frequency bin, by median filtering and position between left and right.
 
-Running medians are taken by a sorting network of minima and maxima over whole arrays: it compares fixed pairs, so each
-comparison is one vectorized pass over a block that stays in the cache, and comparisons on which the median does not
-depend are left out.
+Running medians are computed by a sorting network of minima and maxima over whole arrays. The network compares fixed
+pairs, so each comparison is one vectorized operation on a block that fits in the cache. Comparisons that do not affect
+the median are left out.
 """
 
 from functools import cache
@@ -17,10 +17,10 @@ _BLOCK_VALUES = 1 << 13
 
 @cache
 def median_network(n: int) -> tuple[tuple[int, int], ...]:
-    """Pairs (low, high) to compare in turn, after which lane ``n // 2`` of ``n`` lanes holds the median.
+    """Return pairs (low, high) to compare in order; after them, lane ``n // 2`` of ``n`` holds the median.
 
-    Batcher's odd-even merge sort for the next power of two, without the pairs that touch the padding (it would hold
-    plus infinity and never move), and then without those that the median lane does not need.
+    Batcher's odd-even merge sort for the next power of two, without the pairs that include padding (plus infinity,
+    which never moves), and without those on which the median lane does not depend.
     """
     pairs = []
     p = 1
@@ -60,7 +60,7 @@ def running_median(x: FloatArray, width: int, axis: int) -> FloatArray:
     out = np.empty_like(x)
     rows, columns = x.shape
     if axis == 0:
-        # Columns are independent: narrow stripes keep all lanes of a block in the cache.
+        # Columns are independent; they are processed in narrow blocks so that all lanes fit in the cache.
         step_r, step_c = 16, min(columns, _BLOCK_VALUES // 16)
     else:
         step_r, step_c = max(1, _BLOCK_VALUES // columns), columns
@@ -91,14 +91,14 @@ def _mirror(x: FloatArray, half: int, axis: int) -> FloatArray:
     return np.pad(x, widths, mode="symmetric")
 
 
-#: Frames and bins of the medians, 0.4 s and 330 Hz: longer than a hit and shorter than most notes; wider than a partial
-#: and narrower than the spectrum of a hit.
+#: Width of the medians in frames (0.4 s: longer than a hit, shorter than most notes) and in bins (330 Hz: wider than a
+#: partial, narrower than the spectrum of a hit).
 TIME_WIDTH = 17
 FREQUENCY_WIDTH = 31
 
 
 def harmonic_percussive(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Split magnitudes, shape=(frames, bins), into what lasts in time and what spreads over frequency.
+    """Split magnitudes, shape=(frames, bins), into a harmonic and a percussive part.
 
     Medians along time and along frequency: D. Fitzgerald, "Harmonic/percussive separation using median filtering", DAFx
     2010.
@@ -108,13 +108,13 @@ def harmonic_percussive(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 STEMS = ("drums", "bass", "other", "vocals")
 _TINY = np.float32(1e-20)
-#: Crossover from bass to the rest, where each has half of the amplitude. The fundamentals of a bass guitar reach from
-#: 41 Hz (E1) to about 200 Hz (G3), those of most voices begin at 100 Hz, where the bass still takes 98 %: vocals lose
-#: their lowest fundamentals, so that the bass keeps its own. The share falls like the power of a Butterworth low-pass
-#: of third order (exponent 6): steep enough that the octave above holds 1.5 %, without a step that would ring.
+#: Crossover from bass to the rest, where each has half of the amplitude. The fundamentals of a bass guitar are between
+#: 41 Hz (E1) and about 200 Hz (G3), those of most voices above 100 Hz, where the bass still gets 98 %: the bass keeps
+#: its fundamentals, and vocals lose their lowest ones. The share falls like the power of a Butterworth low-pass of
+#: third order (exponent 6): an octave higher it is 1.5 %, and there is no discontinuity that would cause ringing.
 _BASS_HZ, _BASS_ORDER = 200.0, 6
-#: Upper end of what counts as voice. Formants end near 4 kHz; above 6 kHz lie cymbals and noise in the middle of the
-#: stereo picture, and sibilants, which the gentler slope (exponent 4) keeps in part.
+#: Upper frequency of vocals. Formants end near 4 kHz; above 6 kHz, the center of the stereo image holds cymbals, noise
+#: and sibilants, of which the gentler slope (exponent 4) keeps a part.
 _VOCALS_HZ, _VOCALS_ORDER = 6000.0, 4
 
 
@@ -135,7 +135,7 @@ def estimate(spectra: Spectra) -> FloatArray:
 
 
 def _center(spectra: Spectra) -> FloatArray:
-    """How much of a bin lies in the middle between left and right, 0 to 1; 0.5 for mono, where this is unknown."""
+    """Share of a bin that is in the center of the stereo image, 0 to 1; 0.5 for mono, where it is unknown."""
     if len(spectra) < 2:
         return np.full(spectra.shape[1:], 0.5, np.float32)
     left, right = spectra[0], spectra[1]

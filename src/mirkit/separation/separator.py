@@ -1,4 +1,4 @@
-"""Four stems of a mix that arrives in blocks, in memory that does not grow with its length."""
+"""Separate a mix that arrives in blocks into four stems, in constant memory."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ from mirkit.separation.stft import Analysis, Spectra, StftConfig, Synthesis
 
 
 def fit_full_scale(stems: FloatArray, mix: FloatArray) -> FloatArray:
-    """Move what exceeds full scale from one stem to the others, their sum unchanged.
+    """Move the excess above full scale from one stem to the others, without changing their sum.
 
     Two stems may each exceed full scale where the mix does not, because they cancel. Clipping one of them would change
     the sum; moving the excess to stems that are below full scale does not.
@@ -20,7 +20,7 @@ def fit_full_scale(stems: FloatArray, mix: FloatArray) -> FloatArray:
     stems : array, shape=(stems, channels, n)
         Stems that add up to the mix.
     mix : array, shape=(channels, n)
-        The mix. Where it exceeds full scale itself, its stems may reach as far.
+        The mix. Where the mix exceeds full scale, its stems may have the same level.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def fit_full_scale(stems: FloatArray, mix: FloatArray) -> FloatArray:
 
 
 STEMS = masks.STEMS
-#: Frames whose masks are computed at a time (about 12 s), and context on either side that is used for them (1.5 s).
+#: Number of frames whose masks are computed at once (about 12 s), and context on each side (1.5 s).
 CORE_FRAMES = 512
 CONTEXT_FRAMES = 64
 
@@ -48,8 +48,8 @@ CONTEXT_FRAMES = 64
 class Separator:
     """Split a mix into drums, bass, other and vocals that add up to it.
 
-    Stems have the channels and the length of the mix and start with it. The sum is exact to float32 rounding, because
-    ``other`` is the mix less the other three. Results do not depend on how the mix is cut into blocks.
+    Stems have the channels and the length of the mix, without delay. The sum is exact to float32 rounding, because
+    ``other`` is the mix less the other three. Results do not depend on the lengths of the blocks.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Separator:
 
 
 def separate(blocks: Iterable[FloatArray], rate: int, channels: int) -> Iterator[dict[str, FloatArray]]:
-    """Separate blocks of a mix into blocks of four stems: `Separator` as one call.
+    """Separate blocks of a mix into blocks of four stems, with a `Separator`.
 
     Parameters
     ----------

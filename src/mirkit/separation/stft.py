@@ -1,7 +1,7 @@
 """Short-time spectra of any number of channels and their exact inverse, block by block.
 
-Lengths are set in seconds and hertz, not in samples: whatever the sampling rate, a spectrum has the same bin spacing
-and the same number of frames a second, so that everything between analysis and synthesis counts in bins and frames.
+Frame lengths are defined in seconds, not in samples. At any sample rate, spectra have nearly the same bin spacing and
+frame rate, so that the processing between analysis and synthesis can use bins and frames.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HOP_SECONDS = 1024 / 44100
 OVERLAP = 4
 FRAMES_PER_SECOND = 1 / HOP_SECONDS
 HZ_PER_BIN = 1 / (OVERLAP * HOP_SECONDS)
-#: A Hann window used twice at this overlap adds up to this constant.
+#: The squared Hann window adds up to this constant at this overlap.
 _WINDOW_SUM = 0.375 * OVERLAP
 _FRAMES_PER_CALL = 32
 
@@ -48,7 +48,7 @@ class StftConfig:
 
     @property
     def bins(self) -> int:
-        """Frequencies per frame, 0 Hz and half the rate included."""
+        """Number of frequency bins, including 0 Hz and half of the sample rate."""
         return self.n_fft // 2 + 1
 
 
@@ -90,7 +90,7 @@ class Analysis:
 
 
 class Synthesis:
-    """Samples from spectra by overlap and add; the inverse of `Analysis`, the padding in front left out."""
+    """Overlap-add synthesis of samples from spectra; the inverse of `Analysis`, without the padding at the start."""
 
     def __init__(self, config: StftConfig, channels: int) -> None:
         self._config = config

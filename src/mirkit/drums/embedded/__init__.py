@@ -1,6 +1,6 @@
 """The embedded drum transcriber: no download, no deep-learning library.
 
-Every 10 ms the levels of 36 bands are compared with spectral templates. From the similarities over 130 ms a small
+Every 10 ms, the levels of 36 bands are compared with spectral templates. From the similarities over 130 ms, a small
 hidden layer computes which drums are hit. The weights were fitted on drums rendered from General MIDI soundfonts only
 (``benchmarks/fit_drums.py``), not on the recordings of docs/drums.md.
 """
@@ -27,14 +27,14 @@ INSTRUMENTS = (
     DrumInstrument("tom", 45),
     DrumInstrument("hi-hat", 42),
 )
-#: How far a peak exceeds the mean of the 100 ms before it, at least.
+#: Least height of a peak above the mean of the 100 ms before it.
 _THRESHOLD = 0.1
-#: Frames of silence that come before the first.
+#: Frames of silence that are inserted before the first frame.
 _SILENCE = 16
 
 
 class DrumExtractor:
-    """Hits on a drum kit, of a signal at 44.1 kHz that arrives in blocks. It holds 7 kB a second."""
+    """Find drum hits in a signal at 44.1 kHz that arrives in blocks. It needs 7 kB of memory per second of audio."""
 
     def __init__(self) -> None:
         self._stft = PowerStft(N_FFT, HOP)

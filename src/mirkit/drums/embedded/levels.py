@@ -11,17 +11,17 @@ HOP = 441
 FRAME_RATE = ANALYSIS_RATE / HOP
 _LOWEST, _HIGHEST = 32.0, 16000.0
 _SILENCE = 1e-12
-#: dB below the loudest band of the track at which levels fade into a floor, and the size (dB) of one unit.
+#: Soft floor of the levels, in dB below the loudest band of the track, and size of one unit in dB.
 _RANGE, _UNIT = 60.0, 20.0
-#: The floor is not lower than this (dB): below it lies the noise of 16-bit files.
+#: Lowest floor (dB), which is above the noise of 16-bit files.
 _NOISE = -60.0
 
 
 class Bands:
     """Mean power in bands whose corners are spaced evenly in pitch from 32 Hz to 16 kHz, neighbors overlapping.
 
-    A band that is narrower than a bin of the transform is the bin nearest to its center. The sums are NumPy's own, not
-    those of a BLAS: the same bytes whatever the number of threads.
+    A band that is narrower than a bin of the transform is the bin nearest to its center. The sums are computed by NumPy
+    instead of a BLAS, so that the result does not depend on the number of threads.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Bands:
             self._runs.append((run, (weights[run] / weights.sum()).astype(np.float32)))
 
     def decibels(self, power: FloatArray) -> npt.NDArray[np.float16]:
-        """Weigh power spectra, shape=(frames, 1025), into levels in dB, shape=(frames, 36)."""
+        """Convert power spectra, shape=(frames, 1025), to band levels in dB, shape=(frames, 36)."""
         means = np.stack([np.einsum("ij,j->i", power[:, run], weights) for run, weights in self._runs], axis=1)
         return (10 * np.log10(means + np.float32(_SILENCE))).astype(np.float16)
 

@@ -1,4 +1,4 @@
-"""From band levels to the likelihood that each drum is hit: spectral templates, then their course over 130 ms."""
+"""Network from band levels to the likelihood of each drum: spectral templates, then their course over 130 ms."""
 
 import base64
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from mirkit.features.types import FloatArray
 
 #: Frames before and after a hit that the network uses.
 BEFORE, AFTER = 4, 8
-_BLOCK = 4096  # frames worked on at once
+_BLOCK = 4096  # number of frames that are computed at once
 
 Matrix = npt.NDArray[np.float32]
 
@@ -52,19 +52,19 @@ class Network:
     def _likelihoods(self, weights: Matrix) -> Matrix:
         around = sliding_window_view(weights, BEFORE + 1 + AFTER, axis=0)
         hidden: Matrix = np.maximum(_through(self.course, around.reshape(len(around), -1)), np.float32(0))
-        with np.errstate(over="ignore"):  # where the likelihood is practically 0: 1 / infinity is 0
+        with np.errstate(over="ignore"):  # overflow gives 1 / infinity = 0, a likelihood of practically 0
             likelihoods: Matrix = np.reciprocal(1 + np.exp(-_through(self.outputs, hidden)))
         return likelihoods
 
 
 def _through(layer: tuple[Matrix, Matrix], values: FloatArray) -> Matrix:
-    # Not a BLAS product: the same bytes whatever the number of threads.
+    # Not a BLAS product, so that the result does not depend on the number of threads.
     out: Matrix = np.einsum("ij,kj->ik", values, np.ascontiguousarray(layer[0].T)) + layer[1]
     return out
 
 
 def packed(layers: list[tuple[Matrix, Matrix]]) -> str:
-    """Weights as text: each column of each layer, its bias last, as a scale (float32) and numbers of one byte."""
+    """Encode weights as text: per column, with its bias last, a scale (float32) and one byte per number."""
     parts = []
     for weights, bias in layers:
         both = np.concatenate((weights, bias[None]))
