@@ -250,7 +250,7 @@ def features_at(path: str | PathLike[str], start: float, end: float, *, samples:
     Returns
     -------
     dict
-        Name of a feature -> number, or None where it is unknown.
+        Name of a feature -> number, or None if it is unknown.
 
     Raises
     ------

@@ -1,7 +1,8 @@
-"""Engines apply a function to items: in this process, in worker processes, or on a Ray cluster. They know no tracks.
+"""Engines apply a function to items: in this process, in worker processes, or on a Ray cluster.
 
-``run(work, items, ...)`` yields one :class:`ItemResult` for each item, in the order in which they finish. An error, a
-killed worker, a lost node or an exceeded limit is the result of that item only. ``work`` and the items must pickle.
+Engines know nothing about tracks. ``run(work, items, ...)`` yields one :class:`ItemResult` for each item, in the order
+in which they finish. An error, a killed worker, a lost node or an exceeded limit is the result of that item only.
+``work`` and the items must be picklable.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -10,7 +11,7 @@ from mirkit.engines.ipc import I, ItemResult, R
 from mirkit.engines.resources import cores as _cores_here
 from mirkit.engines.resources import default_memory, worker_number
 
-#: Actors that share a GPU at most: each loads its own models there.
+#: Largest number of actors that share a GPU, because each loads its own models.
 _ON_A_CARD = 4
 
 __all__ = ["ItemResult", "cores", "default_memory", "run", "worker_number"]
@@ -39,7 +40,7 @@ def run(
 ) -> Generator[ItemResult[I, R], None, None]:
     """Apply ``work`` to every item: a single one in this process, several in worker processes.
 
-    Closing the generator ends the workers; busy ones remove what they have half written.
+    Closing the generator ends the workers; busy workers remove partially written files.
 
     Parameters
     ----------
@@ -49,9 +50,10 @@ def run(
     jobs : int
         Worker processes.
     time_limit : float, optional
-        Seconds that one item may take.
+        Time limit per item in seconds.
     memory : int, optional
-        Bytes that all workers together may hold; by default 90 % of the memory of this machine. Ray has its own limit.
+        Memory in bytes that all workers together may use; by default 90 % of the memory of this machine. Ray has its
+        own limit.
     address : str, optional
         Address of a Ray cluster.
     gpu : bool

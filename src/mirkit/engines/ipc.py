@@ -1,4 +1,4 @@
-"""What travels between the processes of one run: messages over a pipe, and the result of an item."""
+"""Communication between the processes of a run: messages over a pipe, and the result of an item."""
 
 import pickle
 import struct
@@ -13,17 +13,17 @@ _LENGTH = struct.Struct("<Q")
 
 @dataclass(frozen=True)
 class ItemResult(Generic[I, R]):
-    """One item and its result, or the line that says why there is none.
+    """One item and its result, or the error that prevented it.
 
     Attributes
     ----------
     item : I
     result : R or None
-        None where the item failed.
+        The result; None if the item failed.
     error : str
-        Why it failed; ``""`` where it did not.
+        Why the item failed; ``""`` if it did not.
     retry_reason : str
-        Why the first attempt was lost, of an item that succeeded later.
+        Why the first attempt was lost, if the item succeeded later.
     """
 
     item: I
@@ -42,7 +42,7 @@ def send(pipe: BinaryIO, message: Any) -> None:
     Raises
     ------
     OSError
-        The other process has ended. What cannot be pickled raises before a byte is sent.
+        The other process has ended. A message that cannot be pickled raises an error before anything is sent.
     """
     data = pickle.dumps(message)
     pipe.write(_LENGTH.pack(len(data)) + data)

@@ -21,7 +21,7 @@ class _End:
 def prefetch(items: Iterable[T], most: int = 2) -> Generator[T, None, None]:
     """Yield the items of a stream that a thread computes.
 
-    This gains time where the work releases Python's lock, as codecs, resamplers and PyTorch do. Closing the generator
+    This saves time if the work releases the GIL, as codecs, resamplers and PyTorch do. Closing the generator
     ends the thread after its current item.
 
     Parameters

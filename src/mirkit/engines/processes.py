@@ -1,8 +1,8 @@
-"""The engine of worker processes on this machine: one that is killed, crashes or hangs costs only its item.
+"""The engine of worker processes on this machine: if one is killed, crashes or hangs, only its item is lost.
 
 The workers are plain child processes that communicate over standard input and output. Unlike those of
 ``multiprocessing`` they do not run the caller's main script again, share no lock that a killed one could leave locked,
-and see the end of their input when this process ends, however it ends.
+and detect the end of this process by the end of their input.
 """
 
 import json
@@ -28,9 +28,9 @@ from mirkit.errors import MirkitError
 ITEMS_PER_WORKER = 200
 #: Seconds between two checks of time and memory.
 _TICK = 0.5
-#: So many workers in a row that end before they can take an item mean that none ever will.
+#: Number of workers in a row that end before they are ready, after which the run is given up.
 _MAX_FAILED_STARTS = 3
-#: :func:`map_chunked` starts processes from so many items on, and sends them this many at a time.
+#: Smallest number of items for which :func:`map_chunked` starts processes, and number of items per message.
 _MANY, _CHUNK = 4000, 250
 _CODE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from mirkit.engines.worker import main; main()"
 _NO_ITEM = -1
@@ -63,12 +63,12 @@ def run(
 
 
 def map_chunked(function: Callable[[I], R], items: Sequence[I], *, jobs: int) -> list[R]:
-    """Apply a fast function to many items, in their order: in this process, or in several where there are thousands.
+    """Apply a fast function to many items, in order: in this process, or in several if there are thousands.
 
     Parameters
     ----------
     function : callable
-        It must pickle, as must items and results. What it raises is raised here.
+        Function to apply. It must be picklable, like items and results. Its exceptions are raised here.
     items : sequence
     jobs : int
         Worker processes at most.
@@ -84,7 +84,7 @@ def map_chunked(function: Callable[[I], R], items: Sequence[I], *, jobs: int) ->
     results: dict[int, list[R]] = {}
     with closing(run(partial(_map_chunk, function), list(enumerate(chunks)), jobs=jobs)) as finished:
         for done in finished:
-            # A chunk that raised, or whose process ended, is computed here.
+            # A chunk whose process raised an error or ended is computed in this process.
             results[done.item[0]] = _map_chunk(function, done.item) if done.result is None else done.result
     return [result for number in range(len(chunks)) for result in results[number]]
 
@@ -134,7 +134,7 @@ class WorkerHandle:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | environment,
-            # Ctrl-C in a terminal, and closing it, reach this process only: it decides what happens to the workers.
+            # Signals of a terminal (Ctrl-C, closing it) reach only this process, which decides how to end the workers.
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -204,7 +204,7 @@ class WorkerHandle:
 
 
 class _Scheduler(Generic[I, R]):
-    """Distributes items over workers and decides what happens after a loss."""
+    """Distributes items over workers, and handles items whose worker was lost."""
 
     def __init__(
         self,
@@ -235,7 +235,7 @@ class _Scheduler(Generic[I, R]):
             yield from self._enforce_limits()
 
     def shutdown(self) -> None:
-        """End every worker; those that are busy remove what they have half written."""
+        """End every worker; busy workers remove partially written files."""
         try:
             self._end(*self._workers)
         finally:  # also after a second Ctrl-C

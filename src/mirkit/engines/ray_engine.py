@@ -1,7 +1,7 @@
 """The engine on a Ray cluster: items go to actors on its nodes; those of a lost node are processed on another one.
 
-An actor is a process that keeps what it has loaded, so each loads a model once. ``work`` and everything that it imports
-must be installed on every node, and paths in the items must be valid there.
+An actor is a process that stays alive between items, so it loads a model only once. ``work`` and everything that it
+imports must be installed on every node, and paths in the items must be valid there.
 """
 
 import logging
@@ -16,7 +16,7 @@ from mirkit.engines.ipc import I, ItemResult, R, error_line
 from mirkit.engines.resources import threads_each
 from mirkit.errors import MirkitError, MissingExtra
 
-#: An item fails after so many actors, one after another, were lost with it.
+#: Number of actors that may be lost with an item before the item fails.
 _TRIES = 3
 #: An actor is replaced after this many items, so that slow leaks in libraries cannot add up.
 _ITEMS_PER_ACTOR = 200
@@ -24,7 +24,7 @@ _ITEMS_PER_ACTOR = 200
 _TICK = 1.0
 #: Seconds to wait for the first actor.
 _START_SECONDS = 180.0
-#: So many actors in a row that end before they can take an item mean that none ever will.
+#: Number of actors in a row that end before they are ready, after which the run is given up.
 _MAX_FAILED_STARTS = 6
 
 
@@ -83,7 +83,7 @@ def run(
     gpus : float
         Share of a GPU that each actor gets.
     time_limit : float, optional
-        Seconds that one item may take.
+        Time limit per item in seconds.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class _RayActor:
 
 
 class _Scheduler(Generic[I, R]):
-    """Distributes items over actors and decides what happens after a loss."""
+    """Distributes items over actors, and handles items whose actor was lost."""
 
     def __init__(
         self, work: Callable[[I], R], items: Sequence[I], jobs: int, gpus: float, time_limit: float | None
@@ -123,7 +123,7 @@ class _Scheduler(Generic[I, R]):
         import ray
 
         self._ray = ray
-        # Spread, so that a lost node has few of them; not restarted by Ray, because the scheduler replaces them.
+        # Spread over the nodes, so that a lost node has few actors. Ray does not restart them: the scheduler does.
         options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
         self._actor_class: Any = ray.remote(_RayActor).options(**options)
         self._work, self._items, self._jobs, self._time_limit = work, items, jobs, time_limit
@@ -224,7 +224,7 @@ class _Scheduler(Generic[I, R]):
         self._kill(actor)
 
     def _kill(self, actor: Any) -> None:
-        with suppress(self._ray.exceptions.RayError, RuntimeError, ValueError):  # it has ended
+        with suppress(self._ray.exceptions.RayError, RuntimeError, ValueError):  # the actor has ended
             self._ray.kill(actor)
 
 

@@ -1,4 +1,4 @@
-"""The inside of a worker process: it receives items over its standard input and sends results over its output."""
+"""The code of a worker process: it receives items over its standard input and sends results over its output."""
 
 import _thread
 import os
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from mirkit.engines.ipc import UnreadableError, error_line, receive, send
 
-#: Seconds that a worker has, when it must stop, to remove what it has half written.
+#: Seconds that a worker has to remove partially written files when it is stopped.
 GRACE = 5.0
 #: First message of a worker that can take items.
 READY = "ready"
@@ -23,7 +23,7 @@ def main() -> None:
     """Serve the process that started this one."""
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    with suppress(OSError):  # so that output of libraries does not get between the results
+    with suppress(OSError):  # so that output of libraries does not mix with the results
         os.dup2(2, 1)
     with suppress(KeyboardInterrupt, BrokenPipeError):  # this process was stopped, or the parent has ended
         _Worker(source, sink).serve()
@@ -32,8 +32,8 @@ def main() -> None:
 class _Worker:
     """Processes items until no more come.
 
-    The source ends when the parent closes it or ends, however it ends. An item in progress is then interrupted, so that
-    what is half written is removed.
+    The input ends when the parent closes it, or ends for any reason. An item in progress is then interrupted, so that
+    partially written files are removed.
     """
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
@@ -78,7 +78,7 @@ class _Worker:
                     self._inbox.put(error)
         self._inbox.put(_END)
         if self._busy:
-            # An interrupt inside a callback of a library is reported there and lost.
+            # An interrupt inside a callback of a library is printed there and then lost, so it is repeated.
             sys.unraisablehook = lambda _: None
             for _ in range(2):
                 _interrupt_main_thread()

@@ -288,7 +288,7 @@ def worker_memory(backends: Mapping[str, str], device: str) -> int:
 
 
 def use_device(backends: Mapping[str, str]) -> bool:
-    """Whether one of the backends of a run computes on a device that the user can choose."""
+    """Return whether a backend of the run uses the device that the user can choose."""
     return any(registry.backend(task, name).package for task, name in backends.items() if name)
 
 
@@ -299,7 +299,7 @@ def compute_device(task: str, name: str, device: str) -> str:
     ----------
     task : str
     name : str
-        Name of the backend, "" where the task has none.
+        Name of the backend; "" if the task has none.
     device : str
         The setting: ``auto``, ``cpu``, ``cuda``, ...
     """
@@ -317,7 +317,7 @@ def compute_device(task: str, name: str, device: str) -> str:
 
 
 def uses_card(task: str, name: str, device: str) -> bool:
-    """Whether a backend would compute on a GPU here, see :func:`compute_device`."""
+    """Return whether a backend would use a GPU on this machine, see :func:`compute_device`."""
     return compute_device(task, name, device) not in ("", "cpu")
 
 

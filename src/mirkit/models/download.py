@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from mirkit import __version__
 
-#: Seconds without a single byte after which a connection counts as dead.
+#: Seconds without new data after which a connection is given up.
 TIMEOUT_S = 10.0
 #: Number of connections that may break off, each after it received new data.
 _BREAKS = 20

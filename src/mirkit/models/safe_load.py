@@ -31,7 +31,7 @@ def load_tensors(path: Path, also: Sequence[Any] = ()) -> dict[Any, Any]:
     Parameters
     ----------
     path : Path
-        A ``.safetensors`` file, or whatever ``torch.save`` wrote.
+        A ``.safetensors`` file, or a file that ``torch.save`` wrote.
     also : sequence
         Harmless classes that a pickle may contain besides tensors, or pairs of a class and its name in the pickle.
 

@@ -82,7 +82,7 @@ def ask(python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, An
     Raises
     ------
     MissingExtra
-        The interpreter cannot be run, or the trainer cannot be loaded there.
+        The interpreter cannot be run, or cannot import the trainer.
     """
     script = files("mirkit.models").joinpath("stable_audio_script.py").read_text(encoding="utf-8")
     command = [str(python or sys.executable), "-B", "-X", "utf8", "-c", script]  # -B: no __pycache__ in the bundle

@@ -1,6 +1,6 @@
 """Moving loose audio files into track folders, and back.
 
-A folder is named by the tags of its audio file (artist, album, title, as far as they exist), else by the file's name.
+A folder is named after the tags of its audio file (artist, album, title, as far as they exist), else after the file.
 Nothing is overwritten, nothing leaves the data set, and a journal lets the next run finish every interrupted step and
 ``undo`` reverse it.
 """

@@ -174,7 +174,7 @@ def tidy(path: Path | str) -> None:
 
 
 def _reasons_to_keep(move: Move) -> list[str]:
-    """Return why a track folder is kept: another file, or a link, is where its audio file was before."""
+    """Return why an undo keeps a track folder: another file, or a link, is at the old path of its audio file."""
     source, target = move.source, move.target
     try:
         if not (os.path.lexists(source) and os.path.lexists(target)) or is_redundant(target, _original(move, source)):

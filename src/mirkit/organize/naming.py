@@ -30,7 +30,7 @@ class Tags(Protocol):
 
 
 def folder_name(tags: Tags | None, stem: str) -> str:
-    """Name a track's folder ``Artist - Album - Title``, from what exists of them.
+    """Return the name of a track's folder, ``Artist - Album - Title``, from the tags that exist.
 
     Parameters
     ----------

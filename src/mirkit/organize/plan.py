@@ -33,7 +33,7 @@ def plan(
     read_tags : callable, optional
         Reader of tags; by default :func:`mirkit.audio.read_tags`.
     problems : list of str, optional
-        Receives a line for files that are left although they may be meant, and for unreadable tags.
+        Receives a line for each file that is left although the user may expect it to move, and for unreadable tags.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class _Planner:
         self._read_tags = read_tags
         self._problems = problems
         self._names = names = sorted(os.listdir(folder))
-        # Existing names, compared as systems without upper and lower case do.
+        # Existing names, compared without case, as some file systems do.
         self._existing = {_folded(name): folder / name for name in names}
         self._planned = {_folded(target.name): source for source, target in busy.items() if target.parent == folder}
         self._companions: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -136,7 +136,7 @@ class _Planner:
             number += 1
 
     def _note_clips(self, source: Path, target: Path) -> None:
-        """Say which clips will have lost their track: they lie in a folder that loose files share."""
+        """Add a message about clips that will no longer be beside their track, in a folder that loose files share."""
         count = len(clip_folders(Track(self._folder, loose=source.name))) if CROPS in self._names else 0
         if count:
             self._problems.append(

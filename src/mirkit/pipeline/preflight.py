@@ -1,4 +1,4 @@
-"""Checks before the first track: the device exists, weights are fetched and can be loaded, backends are recorded."""
+"""Checks before the first track: the device exists, weights are downloaded and can be loaded, backends are recorded."""
 
 from mirkit.errors import WeightsError
 from mirkit.models import preflight, registry, weights

@@ -1,4 +1,4 @@
-"""A lease gives a track on object storage one writer: an object that names its holder and the time when it expires.
+"""Leases: an object with a holder and an expiry time, so that a track on object storage has one writer at a time.
 
 Leases of a folder are numbered and the highest number is valid. A machine that finds it expired creates the next
 number; of two that do so at once, the storage lets one succeed. The holder renews its lease while it works and checks
@@ -42,7 +42,7 @@ class Lease:
             It expired, or another machine has taken the track over.
         """
         top, content = _current(self._store, self._folder)
-        # On the clock of this machine: until another one notices, the object in the storage does not change.
+        # By the clock of this machine, because the object in the storage changes only when another machine takes over.
         expired = time.monotonic() - self._since > LEASE_SECONDS
         if self._lost or expired or top != self._name or content.get("owner") != self._owner:
             self._lost = True
@@ -54,14 +54,14 @@ class Lease:
     def renew(self) -> None:
         """Extend the lease, if it is still valid."""
         since = time.monotonic()
-        with suppress(MirkitError):  # check() reports a lost lease; a storage that does not answer is asked again
+        with suppress(MirkitError):  # check() reports a lost lease; if the storage does not answer, it is asked again
             self.check()
             self._store.write(self._name, _encode(self._owner))
             self._since = since
 
     def release(self) -> None:
         """Remove the lease."""
-        with suppress(MirkitError):  # it then expires
+        with suppress(MirkitError):  # the lease then expires
             self.check()
             self._store.remove(self._name)
 
@@ -122,7 +122,7 @@ def _try_to_create(store: ObjectStore, folder: str, owner: str) -> Lease | None:
 
 
 def _current(store: ObjectStore, folder: str) -> tuple[str, dict[str, object]]:
-    """Return name and content of the valid or last lease; ``""`` where there is none."""
+    """Return name and content of the valid or last lease; ``""`` if there is none."""
     leases = [name for name in store.find(folder) if name.startswith(f"{folder}/{LEASE}")]
     leases = [name for name in leases if name.rpartition("-")[2].isdecimal()]
     if not leases:

@@ -26,7 +26,7 @@ _CHUNK = 200
 
 
 def mirror(url: str, into: Path, *, compare: Callable[[int], None] | None = None) -> None:
-    """Make the tree of a data set in a local folder.
+    """Create the tree of a data set in a local folder.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def mirror(url: str, into: Path, *, compare: Callable[[int], None] | None = None
         An empty folder.
     compare : callable, optional
         Called with the number of audio objects that are in no manifest but may be in a provenance; they are then copied
-        one by one to compare their content. Without it they count as changed.
+        one by one to compare their content. Without it they are treated as changed.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def mirror(url: str, into: Path, *, compare: Callable[[int], None] | None = None
             folders.setdefault(name.partition("/")[0], {})[name] = stamp
     if not folders:
         raise MissingInput(f"{printable(url)}: no track folders in it; give the folder that holds them")
-    # Always written, so that no folder above the mirror is taken for the root of the data set.
+    # Always written, so that no folder above the mirror is mistaken for the root of the data set.
     (into / SETTINGS_NAME).write_bytes(store.read([SETTINGS_NAME]).get(SETTINGS_NAME, b""))
     groups = list(folders.values())
     unknown: dict[str, ObjectVersion] = {}
@@ -64,7 +64,7 @@ def mirror(url: str, into: Path, *, compare: Callable[[int], None] | None = None
 
 
 def mirror_logs(url: str, into: Path) -> None:
-    """Copy only the logs of a data set's runs. Raises MirkitError where the storage cannot be read."""
+    """Copy only the logs of a data set's runs. Raises MirkitError if the storage cannot be read."""
     store = ObjectStore(url)
     (into / SETTINGS_NAME).touch()
     (into / LOGS).mkdir(parents=True)
@@ -73,7 +73,7 @@ def mirror_logs(url: str, into: Path) -> None:
 
 
 def upload_dataset_files(url: str, mirrored: Path) -> None:
-    """Upload the files of the whole data set: its settings, where they have changed, and the logs of runs."""
+    """Upload the files of the whole data set: its settings if they have changed, and the logs of runs."""
     store = ObjectStore(url)
     files = [mirrored / SETTINGS_NAME, *(mirrored / LOGS).glob("*")]
     contents = {path.relative_to(mirrored).as_posix(): path.read_bytes() for path in files if path.is_file()}

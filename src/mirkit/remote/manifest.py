@@ -25,7 +25,7 @@ def encode(ledger: Manifest, folder: str) -> bytes:
 
 
 def parse(data: bytes, folder: str) -> Manifest:
-    """Parse the manifest of a folder; a damaged one counts as empty."""
+    """Parse the manifest of a folder; a damaged one is treated as empty."""
     try:
         rows: Iterable[tuple[str, Any]] = json.loads(data).items()
         return {

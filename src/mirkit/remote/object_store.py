@@ -189,7 +189,7 @@ class ObjectStore:
 
     @property
     def _is_local(self) -> bool:
-        """Whether the storage is a disk, where a plain write is not atomic."""
+        """Return whether the storage is a disk, on which a plain write is not atomic."""
         protocol = self._fs.protocol
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
@@ -213,10 +213,10 @@ class ObjectStore:
 
 
 def _create_file(path: Path, data: bytes) -> None:
-    """Create a file with its whole content in one step; raises ``FileExistsError`` where it exists.
+    """Create a file with its whole content in one step; raises ``FileExistsError`` if it exists.
 
-    A file that is opened first and written afterwards is empty for a moment, and a reader would take an empty lease for
-    one that has expired.
+    A file that is opened and then written is empty for a moment, and a reader would mistake an empty lease for an
+    expired one.
     """
     temp = path.parent / f"{TEMP_PREFIX}{machine()}-{os.getpid()}-{secrets.token_hex(4)}"
     try:

@@ -49,7 +49,7 @@ def process_remote_track(job: TrackJob) -> TrackOutcome:
         return TrackOutcome(job.name, busy=True)
     except MirkitError as error:
         return TrackOutcome(job.name, failures={"track": str(error)})
-    except OSError as error:  # the scratch disk
+    except OSError as error:  # an error of the scratch disk
         return TrackOutcome(job.name, failures={"track": str(as_error(error, Path(tempfile.gettempdir()), "write"))})
 
 
@@ -81,7 +81,7 @@ def _upload_changes(store: ObjectStore, folder: str, scratch: Path, before: Mapp
     """Upload new and changed files, then remove objects whose file is gone."""
     after = _files(scratch / folder)
     changed = [name for name in after if after[name] != before.get(name)]
-    # The provenance goes last: what it lists must exist by then.
+    # The provenance is uploaded last, because the files that it lists must exist.
     for name in sorted(changed, key=lambda name: (name.endswith(".PROVENANCE"), name)):
         store.put(f"{folder}/{name}", scratch / folder / name)
     for name in before.keys() - after.keys():

@@ -163,7 +163,7 @@ class ClipSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """``[run]``: where and how fast values are computed; no value depends on these."""
+    """``[run]``: device, workers and downloads; the computed values do not depend on these settings."""
 
     device: str = setting(
         "auto",
@@ -188,7 +188,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class CaptionSettings:
-    """``[texts]``: which model describes the music, what it is asked, and how its answers are processed."""
+    """``[texts]``: the model that writes captions, its prompts, and the processing of its answers."""
 
     model: str | None = setting(
         None,

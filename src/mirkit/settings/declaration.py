@@ -9,7 +9,7 @@ from mirkit.settings.validators import Check, optional
 
 
 class Kind(Enum):
-    """What a setting can reach. A data set may hold only values, words and names of models."""
+    """The kind of thing that a setting can name. A data set may contain only values, words and names of models."""
 
     VALUE = "a number, a switch, one of a closed set of names, or a plain name that becomes part of a file's"
     WORDS = "words that are printed or sent, and never opened"
@@ -19,25 +19,25 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: what ``--help``, ``mirkit.toml``, the environment and the manual need to know of it.
+    """One setting, as ``--help``, ``mirkit.toml``, the environment and the manual use it.
 
     Attributes
     ----------
     check : Check
     help : str
-        What it is: a phrase for ``--help`` and for the manual.
+        Description of the setting: a phrase for ``--help`` and for the manual.
     default : object
     option : str
-        Its option on the command line, e.g. ``"--shifts"``; "" for none.
+        Option on the command line, e.g. ``"--shifts"``; "" if there is none.
     aliases : tuple of str
         Other spellings of the option; those that begin with two hyphens are accepted and not listed.
     units : mapping
-        Instead of one option: option -> the unit that its number is in, e.g. ``{"--bars": "bars"}``.
+        Options that replace ``option``: option -> unit of its number, e.g. ``{"--bars": "bars"}``.
     kind : Kind
     names : str
-        For a model or an address: what the value names, e.g. ``"a program"``.
+        The thing that the value of a model or an address names, e.g. ``"a program"``.
     restricts : bool
-        For a switch: once it is on in the user's own settings, a data set cannot switch it off.
+        For a switch, whether a data set cannot switch it off if it is on in the user's own settings.
     name : str
         ``section.key``; filled in by :func:`declared`.
     """
@@ -60,20 +60,20 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """Environment variable, e.g. ``MIRKIT_TEXTS_URL``; "" for a setting that names no model and no address."""
+        """Environment variable, e.g. ``MIRKIT_TEXTS_URL``; "" unless the setting names a model or an address."""
         named = self.option and self.kind in (Kind.MODEL, Kind.ADDRESS)
         return f"MIRKIT_{self.name.replace('.', '_').upper()}" if named else ""
 
     @property
     def default_text(self) -> str:
-        """The default as a user writes it; "" where there is none."""
+        """The default as a user writes it; "" if there is none."""
         if self.is_switch:
             return "true" if self.default else ""
         return "" if self.default in (None, "", (), {}) else self.check.write(self.default)
 
 
 def setting(default: Any, check: Check, help: str, option: str = "", **declared: Any) -> Any:
-    """Declare a field of a dataclass as a setting, and allow None where that is the default.
+    """Declare a field of a dataclass as a setting; None is allowed if it is the default.
 
     ``declared`` are the further attributes of ``Setting``.
     """
@@ -84,7 +84,7 @@ def setting(default: Any, check: Check, help: str, option: str = "", **declared:
 
 
 def declared(schema: type, prefix: str = "") -> dict[str, Setting]:
-    """All settings that a dataclass and the dataclasses in its fields declare: ``section.key`` -> setting."""
+    """Return all settings that a dataclass and the dataclasses in its fields declare, as ``section.key`` -> setting."""
     settings: dict[str, Setting] = {}
     for row in fields(schema):
         name = f"{prefix}{row.name}"

@@ -1,4 +1,4 @@
-"""Checks of values: each returns the value as it is kept, or raises ValueError with what it must be."""
+"""Checks of values: each returns the normalized value, or raises ValueError with the allowed values."""
 
 import difflib
 import re
@@ -12,22 +12,23 @@ Unit = Literal["s", "samples", "bars"]
 
 #: Shortest and longest clip in each unit.
 LENGTH_LIMITS: dict[str, tuple[float, float]] = {"s": (0.1, 36_000), "samples": (4410, 2**31), "bars": (1, 1024)}
-#: Bytes in the units of a size. They are powers of two: 8G is 8 GiB, what tools show for a memory of 8 GB.
+#: Bytes in the units of a size. They are powers of two: 8G is 8 GiB, because tools show the size of memory in these
+#: units.
 _SIZE_UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @dataclass(frozen=True)
 class Check:
-    """What a value may be, and how it is written as text.
+    """The allowed values of a setting, and their form as text.
 
     Attributes
     ----------
     accept : callable
-        Returns the value as it is kept, or raises ValueError with what it must be.
+        Returns the normalized value, or raises ValueError with the allowed values.
     read : callable
         Converts the text of a command line or environment variable; may raise ValueError.
     metavar : str
-        Stands for the value in ``--help``.
+        Placeholder of the value in ``--help``.
     write : callable
         Converts a value to the text that a user would write.
     """
@@ -38,14 +39,14 @@ class Check:
     write: Callable[[Any], str] = str
 
     def __call__(self, value: Any) -> Any:
-        """Return a value as it is kept; the ValueError of a wrong one is what it must be, and what it is."""
+        """Return the normalized value, or raise ValueError with the allowed values and the wrong one."""
         try:
             return self.accept(value)
         except ValueError as error:
             raise ValueError(f"{error}, not {str(value)[:80]!r}") from error
 
     def from_text(self, text: str, unit: str = "") -> Any:
-        """Read and check a text, to which a unit is added; the ValueError of a wrong one quotes the text."""
+        """Convert and check a text, with ``unit`` appended; the ValueError of a wrong one quotes the text."""
         try:
             value = self.read(f"{text} {unit}" if unit else text)
         except ValueError:
@@ -57,9 +58,9 @@ class Check:
 
 
 def names_a_file(value: Any, *folders: Path) -> bool:
-    """Tell whether the name of a model is, or may be meant as, the path of a file."""
+    """Return whether the name of a model is, or may be intended as, the path of a file."""
     if not isinstance(value, str) or not value.strip():
-        return False  # no name: its check reports that
+        return False  # not a name, which its check reports
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
         return True
     return any((folder / value).exists() for folder in folders)
@@ -77,7 +78,7 @@ def text(metavar: str = "TEXT") -> Check:
 
 
 def backend_name() -> Check:
-    """Accept ``auto`` or what may be the name of a backend."""
+    """Accept ``auto`` or a possible name of a backend."""
 
     def accept(value: Any) -> str:
         if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
@@ -88,7 +89,7 @@ def backend_name() -> Check:
 
 
 def any_text(metavar: str = "TEXT") -> Check:
-    """Accept any text, also an empty one."""
+    """Accept any text, including an empty one."""
     return Check(str, metavar=metavar)
 
 
@@ -138,7 +139,7 @@ def number(low: float, high: float, metavar: str = "X") -> Check:
 
 
 def optional(check: Check) -> Check:
-    """Accept None, or what another check accepts."""
+    """Accept None, and the values that another check accepts."""
     return replace(check, accept=lambda value: None if value is None else check.accept(value))
 
 
@@ -202,7 +203,7 @@ def url() -> Check:
         try:
             parts = urllib.parse.urlsplit(value) if isinstance(value, str) else urllib.parse.urlsplit("")
             valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-        except ValueError as error:  # of the port, or of brackets
+        except ValueError as error:  # a wrong port, or wrong brackets
             raise ValueError(wanted) from error
         if not valid or "@" in parts.netloc or parts.query or parts.fragment or not str(value).isprintable():
             raise ValueError(wanted)
@@ -226,7 +227,7 @@ def by_field(check: Callable[[Any], Any], wanted: str, field: str) -> Check:
 
 
 def clip_length() -> Check:
-    """Accept the length of a clip, and write it in one way."""
+    """Accept the length of a clip, and normalize its form."""
 
     def accept(value: Any) -> str:
         amount, unit = parse_length(value)
@@ -295,7 +296,7 @@ def size() -> Check:
 
 
 def names(*known: str) -> Check:
-    """Accept some of these names, as text separated by commas, or ``none``."""
+    """Accept a selection of these names, as text separated by commas, or ``none``."""
 
     def accept(value: Any) -> tuple[str, ...]:
         if not isinstance(value, tuple) or not set(value) <= set(known):

@@ -2,13 +2,13 @@
 
 numba caches the code of a kernel in two files, an index and the code. Several processes that write them at once can mix
 them up, so that the index of one names the code of another. A damaged file, or a folder that cannot be written to,
-raises an error at every call of a kernel. Therefore
+raises an error at every call of a kernel. Therefore:
 
 * each process lets numba write into a folder of its own, which no other process uses;
-* this folder is filled from an archive, which is replaced atomically and has a checksum; its name depends on everything
-  that the code depends on; a damaged archive is removed;
+* this folder is filled from an archive, which is replaced atomically and has a checksum. Its name
+  is a hash of everything on which the code depends. A damaged archive is removed;
 * a process that has compiled something replaces the archive by the content of its own folder. If two do so at once, the
-  later one wins, and what is missing in its archive is compiled and stored by the next process that needs it;
+  later archive is kept. Code that is missing in it is compiled and stored again by the next process that needs it;
 * if there is no space for the folder, it is made on another disk, or the code is not cached.
 """
 
@@ -42,7 +42,7 @@ _PREFIX = "mirkit-kernels-"
 _FOLDER = re.compile(rf"{_PREFIX}([0-9a-f]{{8}})-(\d+)-\w+")
 #: Free bytes that a folder must have: twice the size of all kernels.
 _MIN_FREE = 4 << 20
-#: Archives of other versions that are kept, the last used ones.
+#: Number of archives of other versions that are kept, the most recently used ones.
 _MAX_OTHERS = 4
 
 
@@ -121,7 +121,7 @@ def has_compiled() -> bool:
 def with_kernels(compute: Callable[[], T]) -> T:
     """Return ``compute()``, called again if it failed because compiled code could not be written.
 
-    numba counts a kernel as compiled before it writes its code, so each call gets further than the one before.
+    numba marks a kernel as compiled before it writes the code, so each call proceeds further than the previous one.
     """
     use_compiled()
     while True:
@@ -250,7 +250,7 @@ def _unpack(folder: Path) -> frozenset[str]:
         files.extractall(folder)
         names = frozenset(files.namelist())
     with suppress(OSError):
-        os.utime(archive)  # the last used ones are kept
+        os.utime(archive)  # so that the most recently used archives are kept
     return names
 
 

@@ -1,8 +1,8 @@
 """``.CURVES.npz``: feature series, from which the features of any window are computed without decoding audio.
 
 An ordinary ``.npz`` (``numpy.load`` opens it) whose entries are keyed ``source/kind/field``, for instance
-``full_mix/loudness/energies``. One JSON entry ``header`` holds the number of the file's format and, per
-``source/kind``, what its writer needs to check it (digest, version, constants). No pickles are read or written, and the
+``full_mix/loudness/energies``. A JSON entry ``header`` contains the format number of the file and, for each
+``source/kind``, the data that its writer checks (digest, version, constants). No pickles are read or written, and the
 same arrays give the same bytes.
 """
 
@@ -69,12 +69,12 @@ def read_curves(path: Path, prefix: str | None = None) -> dict[str, Array]:
     MissingInput
         There is no such file.
     NewerFormatError
-        A newer version of mirkit wrote it in a format that this one does not know.
+        A newer version of mirkit wrote the file, in a format that this version does not know.
     InfoError
         The file is damaged, larger than allowed, or contains anything but plain arrays of numbers.
     """
     with _open(path) as archive:
-        _header(archive, path)  # raises where the file is of a newer format
+        _header(archive, path)  # raises if the file has a newer format
         keys = [key for name in archive.namelist() if (key := name.removesuffix(_NPY)) != name]
         return {key: _array(archive, key, path) for key in keys if prefix is None or _is_under(key, prefix)}
 
@@ -162,7 +162,7 @@ def _open(path: Path) -> zipfile.ZipFile:
 
 
 def _archive(data: bytes, path: Path) -> zipfile.ZipFile:
-    """Open after checking the table of contents; bombs, encryption, other compression and duplicates are refused."""
+    """Open an archive and check its directory; zip bombs, encryption, other compression and duplicates are refused."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
@@ -179,7 +179,7 @@ def _archive(data: bytes, path: Path) -> zipfile.ZipFile:
 
 def _content(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     try:
-        return archive.read(name)  # never more than the size in the table of contents
+        return archive.read(name)  # never more bytes than the size in the directory
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
         raise _damaged(path, f"entry {name!r} is damaged") from error
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mirkit.errors import MissingInput
 from mirkit.store.os_errors import as_error, printable
 
-#: File systems whose inodes and ctimes are not stable: those of a network, and FAT.
+#: File systems whose inodes and ctimes are not stable: network file systems and FAT.
 _WITHOUT_INODES = frozenset(
     [
         "9p",
@@ -52,7 +52,7 @@ class Stamp(NamedTuple):
     mtime_ns : int
         Time of the last change of the content, in nanoseconds.
     ctime_ns, inode : int
-        Time of the last change of content or status, and number of the file; no program can set them. Both are 0 where
+        Time of the last change of content or status, and number of the file; no program can set them. Both are 0 if
         they are not known or not stable: on Windows, on network file systems, on FAT.
     """
 
@@ -64,7 +64,8 @@ class Stamp(NamedTuple):
     def matches(self, known: "Stamp") -> bool:
         """Whether a file with this stamp may be the unchanged file that had the stamp ``known``.
 
-        Without stable inodes, size and mtime decide. With them, a ``known`` that lacks them does not match.
+        Without stable inodes, size and mtime decide. With stable inodes, a stamp ``known`` without an inode does not
+        match.
         """
         return self == known or (not self.inode and self[:2] == known[:2])
 
@@ -176,7 +177,7 @@ def file_digest(path: Path, *known: FileDigest | None) -> FileDigest:
 def hash_file(path: Path) -> FileDigest:
     """Read a whole file and return its digest. Raises OSError."""
     with open(path, "rb") as file:
-        now = stamp_of(path, os.fstat(file.fileno()))  # before reading: a change during it is noticed next time
+        now = stamp_of(path, os.fstat(file.fileno()))  # before reading, so that a later change is noticed
         return FileDigest(now.size, hashlib.file_digest(file, "sha256").hexdigest(), *now[1:])
 
 

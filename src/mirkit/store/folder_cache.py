@@ -35,7 +35,7 @@ class FolderCache:
     name : str
         Kind of result.
     basis : JSON
-        Everything that the results depend on beside the files: versions, settings.
+        Everything besides the files on which the results depend: versions, settings.
     """
 
     def __init__(self, root: Path, name: str, basis: Any) -> None:
@@ -46,7 +46,7 @@ class FolderCache:
         self._changed = False
         if not self._is_ours():
             return
-        with suppress(InfoError):  # an unreadable cache counts as empty
+        with suppress(InfoError):  # an unreadable cache is treated as empty
             for line in (read_bounded(self._path, _MAX_BYTES) or b"").splitlines():
                 parts = line.split(b"\t")
                 if len(parts) == 3:

@@ -45,7 +45,7 @@ class BeatGrid:
 
 
 def read_grid(path: Path) -> BeatGrid:
-    """Read a ``.BEATS_GRID``: JSON, or the text form of older data sets (one beat a line, no downbeats).
+    """Read a ``.BEATS_GRID``: JSON, or the text form of older data sets (one beat per line, no downbeats).
 
     Raises
     ------

@@ -46,7 +46,7 @@ def scan_numbers(path: Path, keys: Sequence[str]) -> tuple[npt.NDArray[np.float6
     Returns
     -------
     values : array, shape=(keys,)
-        NaN where the value is no number.
+        NaN if the value is not a number.
     absent : set of str
         The keys that the file does not contain; all of them if it does not exist.
 
@@ -136,7 +136,7 @@ def round6(value: float) -> float:
 
 
 def as_number(value: Any) -> int | float | None:
-    """Give a value that was read from JSON where it is a number; None for anything else, ``true`` and ``false`` too."""
+    """Return a value from JSON if it is a number; None for anything else, including ``true`` and ``false``."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 

@@ -49,7 +49,7 @@ def read_bounded(path: Path, limit: int = MAX_BYTES, *, follow: bool = False) ->
     limit : int
         Largest allowed size in bytes.
     follow : bool
-        Whether the path may be a link to anywhere, because it is the user's own file and not one of a data set.
+        Whether the path may be a link to any place, because it is the user's own file and not one of a data set.
 
     Raises
     ------
@@ -103,11 +103,11 @@ def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
 
 
 def check_stays_inside(path: Path) -> None:
-    """Refuse a sidecar that is a link to what may be a file of the user's own.
+    """Refuse a sidecar that is a link to a file that may be the user's own.
 
     Allowed are links to a file in the same folder, and to a sidecar of the same kind elsewhere in the data set. The
-    kind is compared because a track in a home folder makes that folder the data set. The folder may itself be reached
-    through links: that of the data set, or of a track that the user linked into it.
+    kind is compared because a track in a home folder makes that folder the data set. The path to the folder may contain
+    links, to the data set or to a track that the user linked into it.
 
     Raises
     ------
@@ -235,7 +235,7 @@ def read_object(path: Path) -> JsonObject:
 
 
 def check_format(content: Mapping[str, JsonValue], known: int, path: Path) -> None:
-    """Check the format number of a sidecar. A file without one was written before there were format numbers: format 0.
+    """Check the format number of a sidecar. Files without one have format 0, as older versions wrote none.
 
     Raises
     ------

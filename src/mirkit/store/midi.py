@@ -13,7 +13,7 @@ from mirkit.store.output import head
 
 #: General MIDI's drum channel (the tenth, counted from 0).
 _DRUMS = 9
-#: Longest length of a note in ticks; it ends earlier at the next hit of the same instrument.
+#: Largest length of a note in ticks; it ends earlier at the next hit of the same instrument.
 _LENGTH = QUARTER // 8
 #: Name of the first track of the files that mirkit writes.
 _MARK = "mirkit"

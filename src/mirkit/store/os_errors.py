@@ -1,4 +1,4 @@
-"""Errors of the operating system as one line: which file, what failed, and what to do."""
+"""One-line messages for errors of the operating system: the file, the failed operation, and what to do."""
 
 import errno
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Output files of commands: one rule for what may be overwritten.
+"""Output files of commands, and the rule by which a file may be overwritten.
 
 A new file may be written anywhere. An existing file is overwritten if its content shows that it is an earlier output of
 the same command, or with ``--overwrite``. An audio file, a file of a track, a link and anything that is not a regular
@@ -102,7 +102,7 @@ class Output:
             As :meth:`check`, or the system refused.
         """
         folder = make_folder(self.path.parent)
-        with suppress(InfoError):  # of killed commands
+        with suppress(InfoError):  # temporary files of killed commands
             remove_orphans(folder)
         with atomic_file(self.path) as temp:
             yield temp
@@ -195,7 +195,7 @@ def _is_of_track(path: Path) -> bool:
         return False
     base = name.removesuffix(ending).removesuffix("_")
     bases = {"full_mix", base} if name in ("drums.mid", "drums_adtof.mid") else {base}
-    start, _, checksum = base.rpartition("~")  # of a shortened name
+    start, _, checksum = base.rpartition("~")  # the form of a shortened name
     others = [other.lower() for other in os.listdir(path.parent) if other.lower().endswith(AUDIO_SUFFIXES)]
     return any(
         other in bases

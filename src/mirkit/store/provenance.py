@@ -77,7 +77,7 @@ class Origin:
     facts : dict
         Name of metadata -> value, if it is known.
     source : str
-        Of a clip: relative path of the track that it was cut from; else "".
+        Relative path of the track from which a clip was cut; "" for a track.
     """
 
     reasons: dict[str, str]
@@ -92,7 +92,7 @@ def read_provenance(path: Path) -> Provenance:
     Raises
     ------
     NewerFormatError
-        A newer version of mirkit wrote it in a format that this one does not know.
+        A newer version of mirkit wrote the file, in a format that this version does not know.
     InfoError
         The file cannot be read, or a known field has the wrong type.
     """

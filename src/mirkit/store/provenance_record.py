@@ -11,7 +11,7 @@ from typing import Any
 from mirkit.store.digests import FileDigest
 from mirkit.store.json_files import JsonObject, JsonValue
 
-#: Backend of files of the user's own: they are kept, whatever the settings.
+#: Backend of the user's own files, which are kept with any settings.
 EXTERNAL = "external"
 
 
@@ -83,7 +83,7 @@ class ProvenanceRecord:
     clips : tuple of str or None
         Folders of the clips that were cut; None for every other stage.
     origin : str
-        In the provenance of a clip, what its values were computed from; "" for a track.
+        In the provenance of a clip, the source of its values; "" for a track.
     caption : CaptionRecord or None
         State of a caption; None for every other stage.
     details : mapping
@@ -115,7 +115,7 @@ class ProvenanceRecord:
     extra: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # As they are after reading (tuples are lists), so that requested and stored parameters compare equal.
+        # Parameters as they are after reading (tuples are lists), so that requested and stored ones compare equal.
         object.__setattr__(self, "parameters", to_json(self.parameters))
         object.__setattr__(self, "details", to_json(self.details))
 

@@ -1,8 +1,8 @@
 """The log of a run: ``.mirkit/log/<time>-<process>.jsonl`` in the data set's root, one JSON object per line.
 
-A line has ``time`` (seconds since 1970), ``event`` (``start``, ``track`` or ``end``) and details. Lines are written at
-once, so the log can be read during the run and after a kill. It contains names of tracks, timings and failures, but
-never settings, environment or command line, because these may contain secrets.
+A line has ``time`` (seconds since 1970), ``event`` (``start``, ``track`` or ``end``) and details. Lines are written
+immediately, so the log can be read during the run and after a kill. It contains names of tracks, timings and failures,
+but never settings, environment or command line, because these may contain secrets.
 """
 
 import json
@@ -25,7 +25,7 @@ _SUFFIX = ".jsonl"
 
 
 class RunLog:
-    """The log of this run. If it cannot be written, ``problem`` has the reason, and the run continues without a log.
+    """The log of this run. If it cannot be written, ``problem`` is the reason, and the run continues without a log.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class RunLog:
     def _drop(self) -> None:
         file, self._file = self._file, None
         if file:
-            with suppress(OSError):  # closing tries to write the rest again
+            with suppress(OSError):  # closing tries again to write the buffered data
                 file.close()
 
 

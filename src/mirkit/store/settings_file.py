@@ -1,9 +1,9 @@
 """``mirkit.toml``: the settings of a data set, in its root folder, and those of the user, in the user's own folder.
 
-The command line goes before the environment, that before the data set's file, and that before the user's file. A data
-set may come from anybody, so its file may hold numbers, switches, methods and names of models. It may not name a
-program, a file or a server: the ``kind`` of each setting declares what it can reach. Files, environment and options all
-pass through :func:`with_values`, so all are checked alike.
+The order of precedence is: command line, environment, file of the data set, file of the user. A data set may come from
+anyone, so its file may contain numbers, switches, methods and names of models, but it may not name a program, a file or
+a server. The ``kind`` of each setting declares which of these it can name. Files, environment and options all pass
+through :func:`with_values` and have the same checks.
 """
 
 import difflib
@@ -21,7 +21,7 @@ from mirkit.store.json_files import read_bounded, write_sidecar
 from mirkit.store.layout import SETTINGS_NAME
 from mirkit.store.os_errors import printable
 
-#: Environment variable that names the user's own settings file, where it is not in the platform's folder.
+#: Environment variable with the path of the user's own settings file, if it is not in the platform's folder.
 CONFIG = "MIRKIT_CONFIG"
 
 #: Largest settings file that is read (bytes).
@@ -30,20 +30,20 @@ _SECTIONS = tuple(dict.fromkeys(name.partition(".")[0] for name in SETTINGS))
 
 
 def read_settings(root: Path | None, *, own: bool = True) -> Settings:
-    """Read the settings that hold for a data set; what no file sets has its default.
+    """Read the settings of a data set; settings that are in no file have their defaults.
 
     Parameters
     ----------
     root : Path or None
         The data set's root; None for audio that belongs to no data set.
     own : bool
-        Whether the user's own settings and the environment count too, and not the data set's file alone.
+        Whether to apply the user's own settings and the environment, too, and not only the data set's file.
 
     Raises
     ------
     SettingsError
-        A file cannot be read, holds an unknown key (the message names the nearest one), a value that is not allowed,
-        or, in a data set, a value that only the user may set (the message names the place).
+        A file cannot be read, or contains an unknown key (the message names the nearest one) or an invalid value, or
+        the file of a data set contains a value that only the user may set (the message names the place for it).
     """
     path = (root or Path()) / SETTINGS_NAME
     values = _flat(_tables(path)) if root else {}
@@ -61,7 +61,7 @@ def read_settings(root: Path | None, *, own: bool = True) -> Settings:
 
 
 def user_settings_path() -> Path:
-    """Path of the user's own settings file, there or not.
+    """Return the path of the user's own settings file, which need not exist.
 
     Raises
     ------
@@ -77,19 +77,19 @@ def user_settings_path() -> Path:
         path = platformdirs.user_config_path("mirkit", appauthor=False) / SETTINGS_NAME
     except RuntimeError as error:
         raise no_home from error
-    if not path.is_absolute():  # never one in the working folder, which may be a data set
+    if not path.is_absolute():  # a file in the working folder is not read, because that may be a data set
         raise no_home
     return path
 
 
 def value_of(settings: Settings, name: str) -> Any:
-    """Give the value of ``section.key``."""
+    """Return the value of ``section.key``."""
     section, _, key = name.partition(".")
     return getattr(getattr(settings, section), key) if key else getattr(settings, section)
 
 
 def where_to_put(name: str) -> str:
-    """Places for a setting that a data set may not hold."""
+    """Return the places for a setting that a data set may not contain."""
     try:
         places = [f"into your own settings, {printable(user_settings_path())}"]
     except SettingsError:
@@ -130,12 +130,12 @@ def _refuse_addresses(values: Mapping[str, Any], path: Path) -> None:
 
 
 def with_values(settings: Settings, values: Mapping[str, Any], where: str) -> Settings:
-    """Give settings with some values replaced, all of them checked.
+    """Return settings with some values replaced; all new values are checked.
 
     Parameters
     ----------
     settings : Settings
-        What holds for the rest.
+        Settings with the other values.
     values : mapping
         ``section.key`` -> value, e.g. ``{"run.jobs": 4}``.
     where : str
@@ -144,7 +144,7 @@ def with_values(settings: Settings, values: Mapping[str, Any], where: str) -> Se
     Raises
     ------
     SettingsError
-        Unknown key or value not allowed.
+        A key is unknown, or a value is not allowed.
     """
     for name, value in values.items():
         if name in _SECTIONS and name not in SETTINGS:
@@ -164,10 +164,10 @@ def with_values(settings: Settings, values: Mapping[str, Any], where: str) -> Se
 
 
 def write_backends(root: Path, resolved: Mapping[str, str]) -> None:
-    """Write the method of each job into ``[backends]``, so that a later run resolves nothing differently.
+    """Write the backend of each task into ``[backends]``, so that later runs use the same ones.
 
-    A job that has no method ("") is left out. Comments and all other settings stay as they are; the file is made if
-    absent.
+    A task without a backend ("") is left out. Comments and all other settings are kept. The file is created if it does
+    not exist.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def write_backends(root: Path, resolved: Mapping[str, str]) -> None:
 
 
 def write_table(root: Path, table: str, values: Mapping[str, Any]) -> None:
-    """Set keys of one table of ``mirkit.toml`` and leave the rest, comments too. A value of None takes the key out.
+    """Set keys of one table of ``mirkit.toml`` and keep the rest, including comments. A value of None removes the key.
 
     Raises as :func:`write_backends`.
     """
@@ -198,7 +198,7 @@ def write_table(root: Path, table: str, values: Mapping[str, Any]) -> None:
                 section.pop(key, None)
             else:
                 section[key] = value
-        if not section.as_string().strip("{} \t\r\n"):  # a comment in it keeps it
+        if not section.as_string().strip("{} \t\r\n"):  # a table with a comment is kept
             document.pop(table)
         text = tomlkit.dumps(document).rstrip()
         text += "\n" if text else ""
@@ -219,7 +219,7 @@ def _tables(path: Path, *, follow: bool = False) -> dict[str, Any]:
 
 
 def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Name every value ``section.key``; ``[exclude]`` is free and stays whole."""
+    """Return ``section.key`` -> value; ``[exclude]``, whose keys are free, stays one table."""
     flat: dict[str, Any] = {}
     for section, value in tables.items():
         if isinstance(value, dict) and section not in SETTINGS:
@@ -232,5 +232,5 @@ def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _same_key(name: str) -> list[str]:
-    """Find a known setting by its last word: the usual slip is the right key in the wrong table."""
+    """Return the known settings with the same key, because a common mistake is a key in the wrong table."""
     return [known for known in SETTINGS if "." in known and known.rpartition(".")[2] == name.rpartition(".")[2]]

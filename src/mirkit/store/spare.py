@@ -39,7 +39,7 @@ def links_to(link: Path, path: Path) -> bool:
 
 
 def _are_like_links(path: Path, other: Path) -> bool:
-    """Whether two links lead to the same file, and neither leads there through the other."""
+    """Return whether two links lead to the same file, and neither of them passes through the other."""
     end = os.path.realpath(path)
     if _is_entry(path, other) or not os.path.isfile(end) or end != os.path.realpath(other):
         return False

@@ -25,7 +25,7 @@ from mirkit.store.provenance_record import to_json
 from mirkit.track import MIX, Track, is_sound
 from mirkit.track.names import base_of, kind_in_folder, part_of
 
-#: Entry of a clip's provenance that makes it one.
+#: Entry in the provenance that identifies a folder as a clip.
 CUT = "cut"
 _SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "PROVENANCE")
 
@@ -102,7 +102,7 @@ def _is_source(path: Any) -> bool:
 
 
 def clip_folders(track: Track, name: str | None = None) -> list[Path]:
-    """Return the folders of a track's clips, of one set or of all, by name, including incomplete ones.
+    """Return the folders of a track's clips, of one set or of all sets, sorted by name, including incomplete ones.
 
     Folders in ``crops`` that mirkit did not cut from this track are not included.
     """

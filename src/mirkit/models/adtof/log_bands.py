@@ -1,4 +1,4 @@
-"""Input of ADTOF: logarithmic spectra in 84 bands, 100 a second, of a stream."""
+"""Input of ADTOF: logarithmic spectra in 84 bands, 100 per second, of a stream."""
 
 from collections.abc import Iterator
 

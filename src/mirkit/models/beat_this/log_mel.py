@@ -1,4 +1,4 @@
-"""Input of Beat This!: logarithmic mel spectra, 128 bands, 50 a second, of a stream."""
+"""Input of Beat This!: logarithmic mel spectra, 128 bands, 50 per second, of a stream."""
 
 from collections.abc import Iterator
 

@@ -14,7 +14,7 @@ from mirkit.models.captioners import Answer, Prompt
 class SharedPrefix:
     """One track in a Transformers model.
 
-    Every prompt is ``[system, start of turn, sound] [question, end of turn]``: the first part, the prefix, is the same
+    Every prompt is ``[system, start of turn, audio] [question, end of turn]``: the first part, the prefix, is the same
     for all. It is computed once, at the first question. The questions are then rows of one batch, ``[prefix] [padding]
     [question]``, in which the padding is masked.
 

@@ -124,7 +124,7 @@ class DemucsNetwork(Described):
 
 @dataclass(frozen=True)
 class _Layers:
-    """Convolutions of the oldest networks, whose strides must divide the input without a remainder."""
+    """Convolutions of the oldest networks; the strides must divide the lengths of their inputs."""
 
     twice: bool
     depth: int

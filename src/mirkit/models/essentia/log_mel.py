@@ -1,4 +1,4 @@
-"""Input of VGGish: logarithmic mel spectra, 64 bands, 100 a second, of a stream, cut into patches of 0.96 s."""
+"""Input of VGGish: logarithmic mel spectra, 64 bands, 100 per second, of a stream, cut into patches of 0.96 s."""
 
 from collections.abc import Iterator
 

@@ -120,7 +120,7 @@ def _perceptron(size: int, hidden: int, out: int, depth: int) -> nn.Sequential:
 
 
 class RoFormer(nn.Module):
-    """Stereo sound to stereo sources.
+    """Stereo audio to stereo sources.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Conversion of a file to the input of separating networks, and of stems back to the format of the file."""
+"""Conversion of a file to the input of a separation network, and of stems back to the format of the file."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ class Segment:
     ----------
     lane : int
     start : int
-        First sample that goes into the network.
+        Position of the first input sample.
     input_samples : int
         Number of input samples.
     skip : int
