@@ -169,7 +169,7 @@ class WorkerHandle:
         """Announce that no more items come. A busy worker interrupts its item and cleans up."""
         with suppress(OSError):
             self._input.close()
-        if not self.ready:  # still importing, so there is nothing to clean up
+        if not self.ready:  # it is still importing, so there is nothing to clean up
             self._process.kill()
 
     def end(self, deadline: float) -> None:
@@ -230,7 +230,7 @@ class _Scheduler(Generic[I, R]):
             self._submit_items()
             with suppress(Empty):
                 worker, message = self._messages.get(timeout=_TICK)
-                if worker in self._workers:  # not one that was retired
+                if worker in self._workers:  # otherwise it has been replaced
                     yield from self._receive(worker, message)
             yield from self._enforce_limits()
 

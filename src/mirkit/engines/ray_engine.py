@@ -79,7 +79,7 @@ def run(
         Importable by name on every node.
     items : sequence
     jobs : int
-        Actors at most; fewer if the cluster has fewer free processors.
+        Largest number of actors; there are fewer if the cluster has fewer free processors.
     gpus : float
         Share of a GPU that each actor gets.
     time_limit : float, optional

@@ -184,7 +184,7 @@ def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
 
 
 def user_weights_digest(job: str, settings: Settings) -> str:
-    """Return the checksum of weights that the user named by a path; "" if there is no such path or no file there.
+    """Return the checksum of weights that the user named by a path; "" if no path is named, or no file exists.
 
     This is needed because a file at a path may change, while published weights have a fixed checksum.
     """

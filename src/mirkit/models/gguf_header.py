@@ -14,12 +14,12 @@ from mirkit.errors import WeightsError
 from mirkit.store import as_error, printable
 
 MAGIC = b"GGUF"
-#: Bounds: key-value pairs, elements of all arrays together, bytes of a key, bytes of a text, bytes kept in all.
+#: Bounds: number of key-value pairs, array elements in total, bytes of a key, bytes of a text, bytes kept in total.
 _PAIRS, _ELEMENTS, _KEY, _TEXT, _KEPT = 65_536, 2_000_000, 65_535, 65_536, 2**22
 #: Type number -> bytes of a value; texts and arrays have lengths of their own.
 _FIXED = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY = 8, 9
-#: Arrays may hold arrays; real files have none.
+#: Largest nesting depth of arrays; real files have no nested arrays.
 _DEPTH = 4
 
 
@@ -63,12 +63,12 @@ class _Header:
         raw = self._take(4)
         (version,) = struct.unpack("<I", raw)
         self._order = "<"
-        if version & 0xFFFF == 0:  # written by a big-endian machine
+        if version & 0xFFFF == 0:  # a big-endian file
             (version,) = struct.unpack(">I", raw)
             self._order = ">"
         if version not in (1, 2, 3):
             raise _Damaged(f"its version is {version}; known are 1 to 3")
-        self._length = "I" if version == 1 else "Q"  # version 1 counts in 32 bits
+        self._length = "I" if version == 1 else "Q"  # version 1 has lengths of 32 bits
         self._elements, self._budget = _ELEMENTS, _KEPT
 
     def texts(self, beginnings: tuple[str, ...]) -> dict[str, str]:

@@ -149,7 +149,7 @@ def _releases() -> str:
 
     try:
         release = " " + version("stable-audio-tools")
-    except PackageNotFoundError:  # run from a copy of its repository
+    except PackageNotFoundError:  # the trainer is a checkout of its repository
         release = ""
     return f"stable-audio-tools{release} (torch {torch.__version__}, Python {platform.python_version()})"
 

@@ -356,7 +356,7 @@ def _minutes(tracks: list[Track]) -> float:
         try:
             size = track.mix.stat().st_size
             sizes += size
-            if i % step == 0 and (seconds := probe(track.mix).duration):  # some headers do not state it
+            if i % step == 0 and (seconds := probe(track.mix).duration):  # some headers contain no duration
                 probed_seconds += seconds
                 probed_bytes += size
         except (MirkitError, OSError):

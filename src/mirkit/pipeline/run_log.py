@@ -64,7 +64,7 @@ def _writer(log: RunLog, url: str) -> Callable[..., None]:
     def copy() -> None:
         nonlocal copied
         if store and log.path and time.monotonic() - copied > _EVERY:
-            with suppress(MirkitError):  # if the storage cannot be written to, the tracks report it
+            with suppress(MirkitError):  # processing the tracks reports that the storage cannot be written to
                 store.put((FOLDER / log.path.name).as_posix(), log.path)
             copied = time.monotonic()
 

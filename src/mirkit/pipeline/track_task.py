@@ -106,7 +106,7 @@ def _claimed(job: TrackJob) -> Iterator[bool]:
 
 
 def _process(job: TrackJob, log: _Log) -> None:
-    track = Track.at(job.path)  # read after the lock is held
+    track = Track.at(job.path)  # listed under the lock
     if track.unclean:
         remove_orphans(track.folder)
     if renamed := follow_rename(track):
@@ -198,7 +198,7 @@ def _crop(job: TrackJob, log: _Log) -> None:
             overwrite=job.overwrite,
             begin=lambda: begun.append(write_entry(Result(), failed="interrupted")),
         )
-    except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
+    except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
         log.failures[row.name] = _message(job, error)
         if begun:
             with suppress(MirkitError):  # the disk may be full: the first failure is the one that is reported
@@ -261,7 +261,7 @@ def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest]
     started = time.perf_counter()
     try:
         result, paths = separate(state.track, job.settings, frozenset(foreign))
-    except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that track's failure)
+    except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
         log.failures[row.name] = _message(job, error)
         with suppress(MirkitError):  # the disk may be full: the first failure is the one that is reported
             update_provenance(state.track.provenance, [replace(begun, failed=log.failures[row.name])])
@@ -347,7 +347,7 @@ def _run(job: TrackJob, row: Stage, opened: TrackAnalysis, log: _Log) -> tuple[R
         result = with_kernels(lambda: stage_function(row)(opened, job.settings))
         _check(row, result)
         return result, ""
-    except Exception as error:  # noqa: BLE001 (around a stage of a track: it becomes that stage's failure)
+    except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
         failure = _message(job, error)
         return Result({key: Unknown(f"failed: {failure}") for key in row.keys}), failure
 

@@ -19,7 +19,7 @@ from mirkit.store.run_log import FOLDER as LOGS
 from mirkit.store.run_log import MAX_LOGS
 from mirkit.track import Track, is_sound
 
-#: Ends of the names of objects that are copied; all others become placeholders.
+#: Endings of the names of objects that are copied; all others become placeholders.
 _READ_WHOLE = (".INFO", ".PROVENANCE", MANIFEST)
 #: Folders whose sidecars are in memory at once.
 _CHUNK = 200

@@ -75,7 +75,7 @@ class Setting:
 def setting(default: Any, check: Check, help: str, option: str = "", **declared: Any) -> Any:
     """Declare a field of a dataclass as a setting; None is allowed if it is the default.
 
-    ``declared`` are the further attributes of ``Setting``.
+    ``declared`` contains further attributes of ``Setting``.
     """
     metadata = {"setting": Setting(optional(check) if default is None else check, help, default, option, **declared)}
     if isinstance(default, dict):

@@ -163,7 +163,7 @@ class TrackState:
         self.check_clip(wanted)
         own = self.own(wanted, settings)
         todo: dict[str, str] = {}
-        if "drums" in own and "drums" not in replaces:  # the user's own MIDI stays
+        if "drums" in own and "drums" not in replaces:  # the user's own MIDI file is kept
             if overwrite and wanted == ("drums",):
                 return {"drums": kept("drums", own["drums"])}
             wanted = tuple(name for name in wanted if name != "drums")
@@ -185,7 +185,7 @@ class TrackState:
                 why = "overwrite"
             if name in own and name in replaces:
                 why = f"takes the place of {own[name]}"
-            elif name == "separate" and len(self.foreign_stems()) == len(STEMS):  # the user's own stems stay
+            elif name == "separate" and len(self.foreign_stems()) == len(STEMS):  # the user's own stems are kept
                 why = kept(name, own[name]) if overwrite and wanted == (name,) else ""
             if why:
                 todo[name] = why

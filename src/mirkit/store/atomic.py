@@ -73,7 +73,7 @@ def atomic_write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def lock(folder: Path, timeout: float = LOCK_TIMEOUT_S, name: str = LOCK_NAME) -> Iterator[None]:
-    """Hold the lock of a folder between threads, processes and, if the file system can, machines. Not re-entrant.
+    """Hold the lock of a folder against other threads, processes and, if the file system can, machines. Not re-entrant.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def remove_orphans(folder: Path) -> list[Path]:
         for entry in leftovers:
             path = folder / entry.name
             if not entry.name.startswith(TEMP_PREFIX):
-                if _is_empty_file(entry):  # as all lock files of mirkit are
+                if _is_empty_file(entry):  # all lock files of mirkit are empty
                     with suppress(InfoError), lock(folder, 0, entry.name):  # a free lock is removed when it is released
                         removed.append(path)
             elif _is_orphan(entry):
@@ -175,7 +175,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _sync_file(path: Path) -> None:
-    handle = os.open(path, os.O_RDWR)  # Windows syncs only what it may write
+    handle = os.open(path, os.O_RDWR)  # Windows syncs only files that are open for writing
     try:
         os.fsync(handle)
     finally:
@@ -211,7 +211,7 @@ def _is_empty_file(entry: os.DirEntry[str]) -> bool:
 def _is_orphan(entry: os.DirEntry[str]) -> bool:
     match = _TEMP.fullmatch(entry.name)
     if match is None or not entry.is_file(follow_symlinks=False):
-        return False  # not a name of mirkit
+        return False  # mirkit does not create files with such names
     if match[1] == machine():
         import psutil
 
@@ -228,7 +228,7 @@ if sys.platform == "win32":
 
     def _acquire(place: Path, timeout: float) -> filelock.BaseFileLock:
         handle = filelock.FileLock(place, timeout=timeout)
-        handle.acquire(poll_interval=0.01)  # its Timeout is a TimeoutError
+        handle.acquire(poll_interval=0.01)  # raises filelock.Timeout, a TimeoutError
         return handle
 
     def _release(place: Path, handle: filelock.BaseFileLock) -> None:

@@ -120,7 +120,7 @@ def update_curves(
         if data is not None:
             with _archive(data, path) as archive:
                 for key in (name.removesuffix(_NPY) for name in archive.namelist() if name.endswith(_NPY)):
-                    _array(archive, key, path)  # so that a damaged entry is noticed now
+                    _array(archive, key, path)  # raises an error if the entry is damaged
                     kept[key] = _content(archive, key + _NPY, path)
                 notes = _header(archive, path)
         kept = {key: content for key, content in kept.items() if not any(_is_under(key, part) for part in gone)} | fresh

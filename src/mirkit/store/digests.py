@@ -115,7 +115,7 @@ def _mounts() -> dict[str, str]:
 
     try:
         return {part.mountpoint: part.fstype.lower() for part in psutil.disk_partitions(all=True)}
-    except OSError:  # no /proc here
+    except OSError:  # this system has no /proc
         return {}
 
 

@@ -78,7 +78,7 @@ class FolderCache:
             return
         with suppress(InfoError, OSError):
             if folder.is_dir():
-                remove_orphans(folder)  # of a run that was killed
+                remove_orphans(folder)  # temporary files of killed runs
             if not self._changed:
                 return
             folder.mkdir(parents=True, exist_ok=True)

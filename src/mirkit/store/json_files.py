@@ -24,7 +24,7 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 #: Largest sidecar that is read (bytes).
 MAX_BYTES = 64 * 2**20
-#: An integer of more bits does not fit into a float.
+#: Largest number of bits of an integer that a float can represent.
 _MOST_BITS = 1024
 
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-#: Suffixes of audio files, in any case.
+#: Suffixes of audio files; case is ignored.
 AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".m4a", ".opus", ".aiff", ".aif")
 
-#: Sidecars of a track: ``<base>.<this>``.
+#: Kinds of sidecars of a track, which are named ``<base>.<kind>``.
 SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "CURVES.npz", "PROVENANCE")
 
-#: Ends of the names of MIDI files of a track, in its folder or beside a loose file.
+#: Endings of the names of a track's MIDI files, in its folder or beside a loose file.
 MIDI_ENDINGS = ("drums.mid", "_adtof.mid")
 
 #: Settings file in the root of a data set.

@@ -35,7 +35,7 @@ _REMEDY = {
     errno.EMFILE: "too many open files; use fewer jobs, or raise the limit (ulimit -n)",
 }
 
-#: Numbers of the errors that have a remedy.
+#: Error numbers for which the message contains a remedy.
 REFUSED = frozenset(_REMEDY)
 
 

@@ -49,7 +49,7 @@ def _are_like_links(path: Path, other: Path) -> bool:
 def _passes(link: Path, other: Path) -> bool:
     """Whether the chain of links from ``link`` contains ``other``."""
     at = link
-    for _ in range(40):  # the limit of operating systems
+    for _ in range(40):  # the largest chain of links that operating systems allow
         if not at.is_symlink():
             return False
         at = Path(os.path.normpath(at.parent.resolve() / os.readlink(at)))
@@ -65,7 +65,7 @@ def _is_entry(one: Path, other: Path) -> bool:
     try:
         return os.path.samestat(one.parent.stat(), other.parent.stat())
     except OSError:
-        return True  # not known to be two entries
+        return True  # it is not certain that they are two entries
 
 
 def _folded(name: str) -> str:

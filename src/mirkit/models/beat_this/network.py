@@ -71,7 +71,7 @@ class FeedForward(nn.Module):
     def __init__(self, size: int, times: int = _FEED_FORWARD) -> None:
         super().__init__()
         inner = size * times
-        # The gaps in the numbering are the dropouts of training.
+        # The gaps in the numbering are the dropout layers, which only training uses.
         self.net = nn.Sequential(Norm(size), nn.Linear(size, inner), nn.GELU(), nn.Identity(), nn.Linear(inner, size))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ class DeviceClient:
                 # After an error or interrupt in the middle of a message, this connection is not used again.
                 connection, self._connection = self._connection or self._connect(), None
                 try:
-                    # If the server ended during this request, the request is computed alone, so that no other one fails
+                    # A request during which the server ended is then computed alone, so that no other request fails
                     # with it.
                     send(connection, (*request, ends > 0), arrays)
                     head, outputs = receive(connection)

@@ -96,7 +96,7 @@ class DeviceServer:
 
     def _compute_next(self) -> None:
         """Compute the oldest request, together with all waiting requests that fit into the same batch."""
-        if not self._waiting:  # all were computed together with an earlier one
+        if not self._waiting:  # an earlier batch contained all requests
             return
         first = self._waiting.popleft()
         group, rows = [first], len(first.batch[0]) if first.batch else 0
@@ -127,7 +127,7 @@ class DeviceServer:
                 return
             for request in group:  # computed one by one, because one of them may be the cause
                 self._answer([request])
-        except Exception as error:  # noqa: BLE001 (it is raised again in the worker)
+        except Exception as error:  # noqa: BLE001 (the worker raises it again)
             raised = error if isinstance(error, MirkitError) else RuntimeError(error_line(error))
             for request in group:
                 request.answer.set_result((("failed", raised), []))

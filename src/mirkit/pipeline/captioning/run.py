@@ -201,7 +201,7 @@ class _Threads:
         except LockedError:
             turn.busy = True
             turn.failures["track"] = "another run is at work on it; run the same command again later"
-        except Exception as error:  # noqa: BLE001 (around a track: it becomes that track's failure)
+        except Exception as error:  # noqa: BLE001 (any error becomes a failure of the track)
             self._fail(turn, error)
         return turn
 
@@ -214,7 +214,7 @@ class _Threads:
                     if self._stopping.is_set():  # the run was interrupted, which also stops the model
                         return
                     raise
-                except Exception as error:  # noqa: BLE001 (around a track: it becomes that track's failure)
+                except Exception as error:  # noqa: BLE001 (any error becomes a failure of the track)
                     self._fail(turn, error)
             self._finish(turn)
 
