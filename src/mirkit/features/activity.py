@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from mirkit.features.types import FloatArray, Window
 
-#: A frame is active within this many dB of the loudest frame ...
+#: A frame is active if it is at most this many dB below the loudest frame
 ACTIVE_RANGE_DB = 60.0
-#: ... and above this level (RMS, dB re full scale; a full-scale sine has -3.01).
+#: and above this level (RMS, dB relative to full scale; a full-scale sine has -3.01).
 SILENCE_DBFS = -70.0
-#: Level written for a frame of zeros.
+#: Level that stands for a frame of zeros.
 FLOOR_DBFS = -200.0
 
 
@@ -23,7 +23,7 @@ def activity_mask(level_db: FloatArray, loudest_db: float) -> npt.NDArray[np.boo
     level_db : array, shape=(frames,)
         RMS level of each frame in dBFS.
     loudest_db : float
-        Level of the loudest frame of the source track (of the whole track, also where ``level_db`` is a window of it).
+        Level of the loudest frame of the whole track, also if ``level_db`` is only a window of it.
 
     Returns
     -------
@@ -44,6 +44,6 @@ def frames_in(window: Window, per_second: float, count: int) -> slice:
     count : int
         Number of frames.
     """
-    # A time that is a frame's own up to rounding counts as that frame's.
+    # A bound that equals the time of a frame, except for rounding errors, counts as that time.
     first, last = (math.ceil(t * per_second - 1e-6) for t in (window.start, window.end))
     return slice(min(first, count), min(last, count))

@@ -24,7 +24,7 @@ _FRAME = 2 * HOP
 #: Frames per transform call: several at once use the processor's vector units.
 _FRAMES_PER_BLOCK = 8
 _BIN_HZ = ANALYSIS_RATE / _FRAME
-#: A band below this RMS holds nothing but quantization noise (16-bit dither: -96 dBFS in all).
+#: A band below this RMS level holds only quantization noise (16-bit dither has -96 dBFS in total).
 _SILENCE_DBFS = -90.0
 
 
@@ -35,8 +35,8 @@ class BandCurve:
     Attributes
     ----------
     energy : float32 array, shape=(hops, 4)
-        Sum of squares of the samples, mean of the channels. Row ``i`` stands for the time ``(i - 0.5) * HOP`` to
-        ``(i + 0.5) * HOP`` samples, as far as that lies within the signal.
+        Sum of squares of the samples, mean of the channels. Row ``i`` covers the samples from ``(i - 0.5) * HOP`` to
+        ``(i + 0.5) * HOP`` that are within the signal.
     samples : int
         Length of the signal.
     """
@@ -60,7 +60,7 @@ class BandExtractor:
 
     Frames of 16384 samples that overlap by half are weighted by a sine window. Its square and its shifted square add up
     to one, so by Parseval the power of all frames and bins is the energy of the signal: nothing is counted twice or
-    lost. A bin that an edge cuts is shared between its two bands.
+    lost. The power of a bin that contains a band edge is divided between the two bands.
 
     Parameters
     ----------
@@ -105,8 +105,9 @@ class BandExtractor:
 def bands(curve: BandCurve, window: Window) -> BandFeatures:
     """RMS level of each band over a whole window, silence included.
 
-    Where a bound of the window falls within a row of the curve, the row's energy is shared in proportion (it is taken
-    as even over its 186 ms): for music and windows of 10 s, within 0.3 dB of the same stretch cut out.
+    If a bound of the window is within a row of the curve, a proportional part of the row's energy is used, as if the
+    energy were constant over its 186 ms. For music and windows of 10 s, the result is within 0.3 dB of that of an
+    excerpt.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The highest frequency that a file contains: what its source's sample rate and codec have left."""
+"""Bandwidth: the highest frequency in a file, which earlier lossy codecs or lower sample rates have limited."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from mirkit.features.stft import HOP, N_FFT, hann
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
 
-#: So many frames at each end reach beyond the sound; the step into the padding would fill their spectrum.
+#: Number of frames at each end that extend into the padding; the discontinuity there would spread over their spectrum.
 _EDGE_FRAMES = N_FFT // (2 * HOP)
-#: An offset of the samples fills these lowest bins.
+#: Number of lowest bins that a DC offset affects.
 _OFFSET_BINS = 2
-#: Bins of the running median: 300 Hz. A faint whistle (a pilot tone, a monitor's line frequency) is no bandwidth.
+#: Width of the running median in bins (300 Hz), which removes single tones such as a pilot tone or a CRT's line
+#: frequency.
 _MEDIAN_BINS = 15
-#: Sound ends where the mean spectrum falls this far below its peak ...
+#: The bandwidth ends where the mean spectrum falls this far (dB) below its peak,
 _RANGE_DB = 90.0
-#: ... or to this many dB above the noise that dither leaves in 16 bits, whose variance is a quarter of a step squared.
+#: or to this many dB above the noise of dithered 16-bit samples, whose variance is a quarter of a squared step.
 _ABOVE_NOISE_DB = 10.0
 _NOISE_DB = 10 * np.log10((2.0**-15) ** 2 / 4 * np.sum(hann(N_FFT).astype(np.float64) ** 2))
 
@@ -47,7 +48,7 @@ class BandwidthExtractor:
 
     def push_frames(self, power: FloatArray) -> None:
         """Take the next power spectra, shape=(frames, 1025), float32."""
-        # The last frames wait: only at the end is it known that they were the last.
+        # The last frames are held back, because those at the end of the signal are not used.
         frames = np.concatenate((self._held, power))
         settled = max(0, len(frames) - _EDGE_FRAMES)
         self._sum += frames[min(settled, max(0, -self._count)) : settled].sum(axis=0, dtype=np.float64)

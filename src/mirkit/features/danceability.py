@@ -15,24 +15,24 @@ from mirkit.features.envelope import HOPS_PER_SECOND, EnvelopeCurve
 from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Value, Window
 
-#: A shorter window holds too few of the longest segments.
+#: Shortest window (s); a shorter one holds too few of the longest segments.
 MIN_SECONDS = 10.0
-#: D of the most danceable music: the value is D / 3.
+#: Value of D for the most danceable music; the feature is D / 3.
 _D_MAX = 3.0
 
-# White noise moves by 3.4 % (441 samples a step), music by far more; below this there is no pattern to read.
+# Least relative variation of the envelope: white noise has 3.4 % (441 samples per step), music far more.
 _STEADY = 0.02
 
-# Segment lengths in steps of 10 ms: 310 ms to 8.8 s, each 1.1 times the one before, cut to whole steps.
+# Segment lengths in steps of 10 ms: 310 ms to 8.8 s, each 1.1 times the previous one, truncated to whole steps.
 _SCALES = np.floor(31.0 * 1.1 ** np.arange(1 + math.floor(math.log(8800 / 310, 1.1)))).astype(np.int64)
-# Short segments fit a line too well; Streich and Herrera correct their slope by counting three steps more.
+# A line fits short segments too well; Streich and Herrera correct the slope by adding three steps.
 _SHORT_SCALE_STEPS = 3
 #: Segments of n steps begin every n / 50 steps (at least one).
 _SEGMENTS_PER_LENGTH = 50
 
 
 def danceability(curve: EnvelopeCurve, window: Window) -> Value:
-    """How regular the loudness pattern is, from 0 to 1, without finding a beat.
+    """Measure how regular the loudness pattern is, from 0 to 1, without tracking beats.
 
     The envelope is summed up into a profile like a random walk; in segments of each length from 310 ms to 8.8 s, the
     distance (RMS) of the profile from its line of best fit is averaged. alpha, the mean slope of that distance against
@@ -78,7 +78,7 @@ def danceability(curve: EnvelopeCurve, window: Window) -> Value:
     if relative.std() < _STEADY:
         return Unknown("steady level")
     alpha = _mean_slope(relative)
-    # A profile that does not diffuse at all repeats itself exactly: the limit of danceability, not its absence.
+    # A profile without diffusion repeats exactly, so danceability has its maximum.
     return 1.0 if alpha <= 1 / _D_MAX else 1 / (alpha * _D_MAX)
 
 
@@ -106,5 +106,5 @@ def _fluctuation(profile, length, step):  # type: ignore[no-untyped-def]
             sum_yy += y * y
             sum_xy += (i - center) * y
         total += (sum_yy - sum_y * sum_y / length - sum_xy * sum_xy / spread) / length
-    # The reference divides by the exact quotient, not by the number of segments.
+    # Like the reference, this divides by the exact quotient, not by the number of segments.
     return np.sqrt(max(total, 0.0) / (starts / step))

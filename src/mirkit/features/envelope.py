@@ -10,7 +10,7 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray
 #: Samples per envelope value: 10 ms.
 HOP = ANALYSIS_RATE // 100
 HOPS_PER_SECOND = 100
-#: Values per step, so that a step's samples stay in the processor's cache.
+#: Envelope values per step; the samples of a step fit in the processor's cache.
 _BLOCK = 256
 
 

@@ -1,9 +1,9 @@
-"""The feature series of a signal, each computed once while its audio arrives in blocks.
+"""Compute the feature series of signals that arrive in blocks, each series once.
 
 A *source* is a signal of a track: the full mix, a stem, or ``tonal`` (the sum of bass, other and vocals). A *kind* is a
 kind of feature series: loudness, spectral, bands, chroma, envelope, bandwidth, onset (series for the beat tracker),
-onsets (events), timbre (the eight values), and what neural models give: activations (of beats), classes, aesthetics.
-Kinds that need spectra share one transform.
+onsets (events), timbre (the eight values), and the outputs of neural models: activations (of beats), classes,
+aesthetics. Kinds that need spectra share one Fourier transform.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ from mirkit.features.stft import PowerStft
 from mirkit.features.timbre import TimbreExtractor
 from mirkit.features.types import FloatArray
 
-#: Samples per block: small enough that a block and what is computed from it stay in the processor's cache.
+#: Samples per block: small enough that a block and its intermediate results fit in the processor's cache.
 BLOCK = 1 << 16
 
 
@@ -39,12 +39,12 @@ class _Extractor(Protocol):
     def finish(self) -> Any: ...
 
 
-#: Kind -> function that makes its extractor, for kinds that neural models give.
+#: Kind -> function that creates its extractor, for kinds that neural models compute.
 ExtractorFactories = Mapping[str, Callable[[], AudioExtractor]]
 
 
 class SignalExtractor:
-    """Every wanted feature series of one signal.
+    """Computes the wanted feature series of one signal.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def measure(
                 extractor.push(now[source])
     samples = {source: extractor.samples for source, extractor in extractors.items()}
     curves: dict[tuple[str, str], Any] = {}
-    # One after the other, and each is released: an extractor holds more than the series that it returns.
+    # Extractors finish one after the other and are then released, because they hold more than their results.
     for source in list(extractors):
         curves |= {(source, kind): curve for kind, curve in extractors.pop(source).finish().items()}
     return curves, samples

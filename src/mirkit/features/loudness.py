@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
 
-#: Loudness is kept as energies of this many samples (100 ms): the step of both the 400 ms and the 3 s windows.
+#: Energies are stored per this many samples (100 ms), the step of both the 400 ms and the 3 s windows.
 HOP = ANALYSIS_RATE // 10
 HOPS_PER_SECOND = 10
 MOMENTARY_HOPS = 4
@@ -27,8 +27,9 @@ _RANGE_GATE_LU = -20.0
 _RANGE_PERCENTILES = (0.10, 0.95)
 _OFFSET_LU = -0.691
 
-# Channel weights of BS.1770-4 in the order that FLAC, WAV and FFmpeg use. Surround (60 to 120 degrees) counts 1.5 dB
-# more, the low-frequency effects channel does not count. Any other number of channels: all count alike.
+# Channel weights of BS.1770-4 in the order that FLAC, WAV and FFmpeg use. Surround channels (60 to 120 degrees) have
+# 1.5 dB more weight, the low-frequency effects channel has none. With any other number of channels, all have the same
+# weight.
 _SURROUND = 1.41
 _WEIGHTS = {
     5: (1.0, 1.0, 1.0, _SURROUND, _SURROUND),  # L R C Ls Rs
@@ -49,7 +50,7 @@ class LoudnessCurve:
     Attributes
     ----------
     energy : float32 array, shape=(hops,)
-        Mean square of each 100 ms, summed over the weighted channels. A rest shorter than 100 ms is left out.
+        Mean square of each 100 ms, summed over the weighted channels. A remainder shorter than 100 ms is left out.
     """
 
     energy: FloatArray
@@ -77,15 +78,16 @@ class LoudnessExtractor:
     Parameters
     ----------
     channels : int
-        One is measured as one channel, after the standard (3 dB below the same sound on two channels). Five are taken
-        as L R C Ls Rs, six as 5.1 and eight as 7.1 in the order of FLAC and WAV; otherwise every channel counts 1.
+        According to the standard, mono is measured as one channel (3 dB below the same signal on two channels). Five
+        channels are L R C Ls Rs, six are 5.1 and eight are 7.1, in the order of FLAC and WAV; otherwise every channel
+        has the weight 1.
     """
 
     def __init__(self, channels: int) -> None:
         self._weights = np.array(_WEIGHTS.get(channels, (1.0,) * channels))
         shelf, high_pass = (at_rate(*section, ANALYSIS_RATE) for section in (_SHELF, _HIGH_PASS))
         self._sections = (*shelf[0], *shelf[1][1:], *high_pass[0], *high_pass[1][1:])
-        # Of each channel: the state of the two sections, and the sum of squares of the hop that is not yet full.
+        # For each channel, the state of the two sections, and the sum of squares of the incomplete hop.
         self._state = np.zeros((channels, 5))
         self._filled = 0
         self._energies: list[npt.NDArray[np.float32]] = []
@@ -136,7 +138,7 @@ def loudness(curve: LoudnessCurve, window: Window) -> LoudnessFeatures:
 
 
 def momentary(energy: FloatArray) -> FloatArray:
-    """Mean energy of every 400 ms of a run of 100 ms energies, one value per 100 ms; ``to_lufs`` makes it loudness."""
+    """Mean energy over 400 ms, one value per 100 ms, from energies of 100 ms; ``to_lufs`` converts it."""
     return _sliding_mean(energy, MOMENTARY_HOPS)
 
 
@@ -154,7 +156,7 @@ def hops_in(curve: LoudnessCurve, window: Window) -> FloatArray:
     -------
     float32 array, shape=(hops,)
     """
-    # 1e-6: a duration that is a whole number of steps up to rounding has all of them, also at the end of the curve.
+    # 1e-6: tolerance for rounding errors of a duration that is a whole number of steps.
     count = math.floor(window.duration * HOPS_PER_SECOND + 1e-6)
     first = round(window.start * HOPS_PER_SECOND)
     if first + count == len(curve.energy) + 1:  # the start was rounded up, and the last whole step would be lost
@@ -208,8 +210,8 @@ def at_rate(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Move a second-order section of the standard from 48 kHz to another rate.
 
-    The inverse bilinear transform gives the analog prototype; its natural frequency is kept in Hz (the transform is
-    warped to meet there), and the bilinear transform at the new rate gives the digital section back.
+    The inverse bilinear transform gives the analog prototype. The bilinear transform at the new rate, prewarped to keep
+    the natural frequency in Hz, gives the new digital section.
 
     Parameters
     ----------
@@ -236,7 +238,7 @@ def at_rate(
 
 @kernel()
 def _k_energy(samples, sections, weights, hop, state, filled, out):  # type: ignore[no-untyped-def]
-    # Filters and squares up to the end of a hop, channel after channel; returns how much of the last hop is filled.
+    # Filters and squares the samples, channel after channel; returns the number of samples in the last hop.
     # Double precision: the poles of the high-pass lie 0.5 % inside the unit circle.
     b0, b1, b2, a1, a2, d0, d1, d2, c1, c2 = sections
     n = samples.shape[1]
@@ -255,7 +257,7 @@ def _k_energy(samples, sections, weights, hop, state, filled, out):  # type: ign
                 t1 = d1 * y - c1 * z + t2
                 t2 = d2 * y - c2 * z
                 total += z * z
-            # In silence the state would decay into denormal numbers, which are forty times slower.
+            # In silence, the state would decay to denormal numbers, which are forty times slower.
             if abs(s1) + abs(s2) + abs(t1) + abs(t2) < 1e-30:
                 s1 = s2 = t1 = t2 = 0.0
             own[0], own[1], own[2], own[3], own[4] = s1, s2, t1, t2, total

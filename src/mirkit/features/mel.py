@@ -18,8 +18,8 @@ class MelBank:
     """Triangular mel filters of unit area from 0 Hz to the Nyquist frequency.
 
     The weights are those of ``librosa.filters.mel`` (``htk=False, norm="slaney"``). A filter is zero outside a short
-    run of bins, so only that run is kept: the product costs two multiplications per bin, needs no BLAS, and gives the
-    same bytes whatever the number of threads or the grouping of frames.
+    range of bins, and only this range is stored. The product needs two multiplications per bin and no BLAS; its result
+    does not depend on the number of threads or the grouping of frames.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class MelBank:
         self.weights = np.concatenate([row[run] for row, run in zip(dense, runs, strict=True)])
 
     def apply(self, power: FloatArray) -> npt.NDArray[np.float32]:
-        """Weigh power spectra into bands.
+        """Compute band powers from power spectra.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ def _triangles(n_mels: int, n_fft: int, rate: int) -> npt.NDArray[np.float32]:
 
 @kernel()
 def _banded_product(power, first, offsets, weights, out):  # type: ignore[no-untyped-def]
-    # Four frames at a time: four independent sums hide the latency of the addition, and each keeps its own order.
+    # Four frames at once: four independent sums hide the latency of the additions, and keep their own order.
     frames, bands = out.shape
     i = 0
     while i + 4 <= frames:

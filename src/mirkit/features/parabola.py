@@ -1,4 +1,4 @@
-"""Where a peak lies between the samples of a curve."""
+"""Parabolic interpolation of the peaks of a curve."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ def vertex_offset(curve: FloatArray, peaks: npt.NDArray[np.integer]) -> npt.NDAr
     Returns
     -------
     float64 array, shape=(n,)
-        In samples, -0.5 to 0.5; 0 where the three values have no peak.
+        In samples, -0.5 to 0.5; 0 if the three values have no peak.
 
     Examples
     --------

@@ -31,7 +31,7 @@ KINDS: dict[str, type[Any]] = {
 
 
 def to_arrays(curve: Any) -> Arrays:
-    """Return the fields of a series as arrays; numbers become arrays of no dimension."""
+    """Return the fields of a series as arrays; numbers become zero-dimensional arrays."""
     return {field.name: np.asarray(getattr(curve, field.name)) for field in fields(curve)}
 
 
@@ -56,7 +56,7 @@ def from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
 
 
 def beats_to_arrays(beats: Beats) -> Arrays:
-    """Everything of a grid but its meter, which is a name."""
+    """Convert a beat grid to arrays, without its meter, which is a string."""
     return {
         "times": beats.times,
         "downbeats": beats.downbeats,

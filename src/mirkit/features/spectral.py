@@ -26,16 +26,17 @@ _SHAPE_BINS = (int(np.searchsorted(_HZ, 20.0)), int(np.searchsorted(_HZ, 20000.0
 _FLATNESS_BINS = (int(np.searchsorted(_HZ, 50.0)), int(np.searchsorted(_HZ, 10000.0, "right")))
 _FLATNESS_FLOOR = 1e-10
 _LOG_HZ = np.log2(np.maximum(_HZ, 1.0))
-#: Parseval for a windowed frame: the mean square of a signal is its one-sided power sum times this. The window's own
-#: power is divided out, so a steady sine of any frequency has a level 3.01 dB below its peak.
+#: Factor from the one-sided power sum of a windowed frame to the mean square of the signal (Parseval). The power of the
+#: window is divided out, so a steady sine of any frequency has a level 3.01 dB below its peak.
 _MEAN_SQUARE = float(2 / (N_FFT * np.sum(hann(N_FFT).astype(np.float64) ** 2)))
 
 _FLUX_BANDS = 40
 _FLUX_RANGE_DB = 80.0
-#: Band levels are kept as multiples of 0.01 dB until the highest is known.
+#: Band levels are stored as multiples of 0.01 dB until the highest level is known.
 _STEPS_PER_DB = 100
 
-#: So many frames at each end reach beyond the sound. They show the edge of the padding, not the sound, and do not vote.
+#: Number of frames at each end that extend into the padding. They are not used, because they show the discontinuity at
+#: the edge.
 _EDGE_FRAMES = N_FFT // (2 * HOP)
 
 
@@ -46,8 +47,8 @@ class SpectralCurve:
     Attributes
     ----------
     level_db : float32 array, shape=(frames,)
-        RMS level without the offset (the two lowest bins are left out), dBFS; -200 for zeros, and for the two frames at
-        each end that reach beyond the sound.
+        RMS level without DC offset (the two lowest bins are left out), dBFS; -200 for zeros, and for the two frames at
+        each end that extend into the padding.
     flatness, skewness, kurtosis, flux : float32 arrays, shape=(frames,)
         See ``SpectralFeatures``. Meaningless (but finite) where the frame is silent.
     """
@@ -159,7 +160,7 @@ def spectral(curve: SpectralCurve, window: Window, loudest_db: float | None = No
 
 
 def _flux(blocks: list[npt.NDArray[np.int16]]) -> npt.NDArray[np.float32]:
-    """Mean rise of the band levels per frame in dB; 0 up to the first frame that lies within the sound."""
+    """Mean rise of the band levels per frame in dB; 0 up to the first frame without padding."""
     if not blocks:
         return np.zeros(0, np.float32)
     floor = np.int32(max(block.max() for block in blocks)) - round(_FLUX_RANGE_DB * _STEPS_PER_DB)
@@ -209,7 +210,7 @@ def _flatness(power, start, stop):  # type: ignore[no-untyped-def]
         ratio = max(power[k] * to_peak, _FLATNESS_FLOOR)
         total += ratio
         product *= ratio
-        # One logarithm for sixteen bins: a product of sixteen ratios above 1e-10 is far from underflow.
+        # One logarithm for sixteen bins: the product of sixteen ratios above 1e-10 does not underflow.
         if k % 16 == 15:
             log_sum += math.log(product)
             product = 1.0
@@ -220,7 +221,7 @@ def _flatness(power, start, stop):  # type: ignore[no-untyped-def]
 
 @kernel()
 def _moments(power, x, start, stop):  # type: ignore[no-untyped-def]
-    # Moments about the strongest bin, which is near the mean where the variance is small: no cancellation for a tone.
+    # Moments about the strongest bin, which is near the mean if the variance is small, avoid cancellation for a tone.
     origin = x[_strongest(power, start, stop)]
     s0 = s1 = s2 = s3 = s4 = 0.0
     for k in range(start, stop):

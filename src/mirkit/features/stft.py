@@ -10,7 +10,7 @@ from mirkit.features.types import FloatArray
 
 N_FFT = 2048
 HOP = 512
-#: Frames per transform call: a block of this many frames stays in the processor's cache.
+#: Frames per transform call: a block of this many frames fits in the processor's cache.
 FRAMES_PER_BLOCK = 64
 
 
@@ -40,7 +40,7 @@ class PowerStft:
     def push(self, mono: FloatArray) -> Iterator[FloatArray]:
         """Take the next samples, shape=(n,); yield power spectra, shape=(frames, 1 + n_fft // 2), float32.
 
-        A yielded array is overwritten by the next one: copy what must stay.
+        A yielded array is overwritten by the next one: copy it to keep it.
         """
         signal = np.concatenate((self._rest, mono))
         count = max(0, 1 + (len(signal) - self.n_fft) // self.hop)
@@ -49,7 +49,7 @@ class PowerStft:
         self._rest = signal[count * self.hop :]
 
     def finish(self) -> Iterator[FloatArray]:
-        """Yield the frames that the closing zeros complete."""
+        """Yield the last frames, padded with zeros."""
         yield from self.push(np.zeros(self.n_fft // 2, np.float32))
 
     def _spectra(self, frames: FloatArray) -> Iterator[FloatArray]:

@@ -7,9 +7,9 @@ import scipy.signal
 
 from mirkit.features.types import FloatArray
 
-#: Samples in between are found at this many times the rate (ITU-R BS.1770-4, annex 2).
+#: Oversampling factor (ITU-R BS.1770-4, annex 2).
 _TIMES = 4
-#: Samples on either side from which one in between is computed.
+#: Number of samples on each side of an interpolated sample that the filter uses.
 _REACH = 12
 
 
@@ -54,7 +54,7 @@ class TruePeakExtractor:
 
     def _find(self, samples: FloatArray) -> None:
         between = scipy.signal.upfirdn(_filter(), samples, up=_TIMES, axis=1)
-        # Only where the filter has all its samples; the rest is found with the next block.
+        # Only samples for which the filter has all its inputs; the others follow with the next block.
         whole = between[:, 2 * _REACH * _TIMES : samples.shape[1] * _TIMES]
         self._peak = max(self._peak, float(np.abs(whole).max(initial=0.0)), float(np.abs(samples).max(initial=0.0)))
         self._before = samples[:, -2 * _REACH :]

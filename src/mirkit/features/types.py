@@ -1,4 +1,4 @@
-"""The types that every feature shares: arrays, windows, and a value that may be unknown."""
+"""Types that all features share: arrays, windows, and values that may be unknown."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -10,17 +10,17 @@ import numpy as np
 from mirkit.features.loudness import ABSOLUTE_GATE_LUFS, LoudnessCurve, hops_in, momentary, to_energy
 from mirkit.features.types import SILENT, TOO_SHORT, Value, Window
 
-#: Blocks of the mix count down to 30 LU below its mean, so that pauses and fade tails do not.
+#: A block of the mix counts if it is at most this far (LU) below the mean, so that pauses and fade-outs do not.
 _MIX_RANGE = 10**-3.0
-#: Vocals count down to 20 LU below the mix; what a separator leaves of other instruments lies below that.
+#: Vocals count if they are at most this far (LU) below the mix; leakage of other instruments is below that.
 _VOCALS_RANGE = 10**-2.0
 
 
 def vocals_share(vocals: LoudnessCurve, mix: LoudnessCurve, window: Window) -> Value:
     """Share of the sounding time of a mix in which there are vocals.
 
-    Counted over momentary loudness blocks (400 ms, one per 100 ms). A block sounds when the mix is above -70 LUFS and
-    not more than 30 LU below its mean; it has vocals when they are above -70 LUFS and not more than 20 LU
+    The share is computed from momentary loudness blocks (400 ms, one per 100 ms). A block sounds when the mix is above
+    -70 LUFS and not more than 30 LU below its mean; it has vocals when they are above -70 LUFS and not more than 20 LU
     below the mix in the same block. The number does not depend on the level of the track.
 
     Parameters

@@ -16,14 +16,14 @@ from mirkit.features.activity import FLOOR_DBFS, activity_mask, frames_in
 from mirkit.features.harmony.constant_q import BINS_PER_OCTAVE, BINS_PER_SEMITONE, HOP, OCTAVES, ConstantQ
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
 
-#: Below C3 the bands are too coarse, and drums too loud, for an estimate in cents.
+#: Lowest band of the tuning estimate: below C3, the bands are too coarse and drums are too loud.
 _FIRST_BAND = 2 * BINS_PER_OCTAVE
-#: Share of the evidence that must agree; below it (noise, drums) the music counts as tuned to 440 Hz.
+#: Least concentration of the evidence (0..1); below it (noise, drums), the tuning is assumed to be 440 Hz.
 _LEAST_AGREEMENT = 0.1
 
 
 class TuningExtractor:
-    """The deviation from equal temperament at 440 Hz, gathered frame by frame.
+    """Estimates the deviation from equal temperament at 440 Hz, frame by frame.
 
     With four bands a semitone, the energy of all bands at each quarter of a semitone gives one quadrature pair, whose
     angle is the deviation. Frames whose energy is concentrated (held notes) weigh more than frames of noise.
@@ -45,20 +45,20 @@ class TuningExtractor:
         self._weight += float((strength * focus).sum())
 
     def finish(self) -> float:
-        """Deviation in cents, -50 to 50; 0 when nothing agrees on one."""
+        """Return the deviation in cents, -50 to 50; 0 if the evidence does not agree."""
         if abs(self._sum) <= _LEAST_AGREEMENT * self._weight:
             return 0.0
         return float(np.angle(self._sum) / (2 * np.pi) * 100)
 
 
 def class_weights(cents: float) -> FloatArray:
-    """Weights that fold 48 fine pitch classes (quarter semitones from C) to C, C#, … B at a tuning.
+    """Return weights that map 48 fine pitch classes (quarter semitones from C) to C, C#, … B, for a tuning.
 
     Returns
     -------
     weights : array, shape=(12, 48), float32
-        A raised cosine a quarter tone to either side of each pitch class moved by ``cents``: its samples sum to 2, and
-        are spread alike, wherever between the fine classes it falls.
+        For each pitch class, shifted by ``cents``, a raised cosine that extends a quarter tone to either side. Its
+        samples sum to 2 for any position between the fine classes.
     """
     fine = np.arange(BINS_PER_OCTAVE) / BINS_PER_SEMITONE
     center = np.arange(12)[:, np.newaxis] + cents / 100
@@ -96,10 +96,10 @@ class ChromaCurve:
 
 
 class ChromaExtractor:
-    """The chroma of a sound that arrives in blocks: constant-Q magnitudes folded to pitch classes, then tuned.
+    """Chroma of a signal that arrives in blocks: constant-Q magnitudes folded to pitch classes, then tuned.
 
-    Until ``finish`` the pitch classes are kept four times finer (2 kB per second of sound), because the tuning is known
-    only at the end.
+    Until ``finish``, pitch classes are stored with four times the resolution (2 kB per second of audio), because the
+    tuning is known only at the end.
     """
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ def _unit_maximum(frames: FloatArray) -> FloatArray:
 
 
 def _fold(fine: npt.NDArray[np.float16], weights: FloatArray) -> npt.NDArray[np.uint8]:
-    # einsum, not matmul: the same sum whatever the BLAS.
+    # einsum instead of matmul, so that the result does not depend on the BLAS.
     classes = np.einsum("cf,ft->ct", weights, fine.astype(np.float32))
     return np.ascontiguousarray(np.rint(255 * _unit_maximum(classes)).astype(np.uint8).T)
 

@@ -1,9 +1,9 @@
 """Constant-Q magnitudes of a signal that arrives in blocks, by one long transform and many short ones.
 
-The signal is decimated to a quarter of its rate, as only what lies below 4.4 kHz counts. A long block goes through one
-real FFT. Each band is a Hann lobe around its center in that spectrum; folded modulo the number of hops in the block and
-transformed back, it *is* the band's complex signal sampled at the hop, exactly, however narrow or wide the band. So a
-frame costs a share of one FFT and some products, with no decimation by octaves.
+The signal is decimated to a quarter of its rate, because only frequencies below 4.4 kHz are used. A long block goes
+through one real FFT. Each band is a Hann lobe around its center in that spectrum; folded modulo the number of hops in
+the block and transformed back, it *is* the band's complex signal sampled at the hop, exactly, however narrow or wide
+the band. So a frame costs a share of one FFT and some products, with no decimation by octaves.
 
 Reference: Velasco, Holighaus, Dörfler, Grill, "Constructing an invertible constant-Q transform with nonstationary Gabor
 frames", DAFx 2011; Brown & Puckette, "An efficient algorithm for the calculation of a constant Q transform", 1992.
@@ -24,7 +24,7 @@ FACTOR = 4
 RATE = ANALYSIS_RATE / FACTOR
 """Rate of the decimated signal, Hz."""
 
-# A Kaiser window of 41 taps: -1.6 dB at 4.3 kHz, and below -50 dB from 6.7 kHz on, which is what folds onto 4.3 kHz.
+# A Kaiser window of 41 taps: -1.6 dB at 4.3 kHz, and below -50 dB from 6.7 kHz on, which aliases to 4.3 kHz.
 _TAPS = 41
 _CUTOFF = 4950.0
 _BETA = 4.6
@@ -41,7 +41,7 @@ _FILTER = _low_pass()
 
 
 class Decimator:
-    """Every fourth sample of a low-passed mono signal that arrives in blocks, without delay.
+    """Decimates a mono signal that arrives in blocks by four, after a low-pass, without delay.
 
     Sample ``i`` of the result is centered on sample ``4 * i``; the signal is extended by zeros.
     """
@@ -63,7 +63,7 @@ class Decimator:
 
 
 def gain(frequency: FloatArray) -> FloatArray:
-    """Gain of the low-pass at frequencies in Hz, to be divided out where it matters."""
+    """Gain of the low-pass at frequencies in Hz, for compensation."""
     offset = np.arange(_TAPS) - _TAPS // 2
     waves = np.cos(2 * np.pi / ANALYSIS_RATE * np.outer(frequency, offset))
     response: FloatArray = (waves * _FILTER).sum(axis=1)
@@ -72,7 +72,7 @@ def gain(frequency: FloatArray) -> FloatArray:
 
 @kernel()
 def _filter(signal: FloatArray, taps: FloatArray, out: FloatArray) -> None:
-    # By phase, so that the inner loop runs along contiguous samples and stays in the cache.
+    # Polyphase order, so that the inner loop reads contiguous samples that are in the cache.
     tile, reach = 2048, len(taps) // 4 + 1
     phases = np.zeros((4, tile + reach), np.float32)
     for start in range(0, len(out), tile):
@@ -101,7 +101,7 @@ _LONGEST = 0.5  # s; a constant Q would take 1.3 s at C1 and smear the steps of 
 
 _HOP = HOP // FACTOR
 _HOPS = 128
-_EDGE = 7  # hops at either end of a block that the longest window reaches beyond: the neighboring blocks have them
+_EDGE = 7  # hops at each end of a block that the longest window exceeds; the neighboring blocks have them
 _STEP = _HOPS - 2 * _EDGE
 
 
@@ -166,7 +166,7 @@ class ConstantQ:
 
 @dataclass(frozen=True)
 class _Lobes:
-    """Band ``b`` weighs the spectrum's bins from ``first[b]`` on by ``weights[offsets[b]:offsets[b + 1]]``."""
+    """Band ``b`` has the weights ``weights[offsets[b]:offsets[b + 1]]``, the first one for bin ``first[b]``."""
 
     first: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
@@ -202,13 +202,13 @@ def _fold(
     weights: FloatArray,
     out: npt.NDArray[np.complex64],
 ) -> None:
-    """Each band's weighted bins, bin ``k`` added to ``out[band, k % hops]``."""
+    """Add the weighted bins of each band: bin ``k`` is added to ``out[band, k % hops]``."""
     hops = out.shape[1]
     out[:] = 0
     for band in range(len(first)):
         start, stop, bin_ = offsets[band], offsets[band + 1], first[band]
         while start < stop:
-            # Runs of bins that fold to neighbors, so that the inner loop has no remainder to take.
+            # Loop over runs of consecutive bins, so that the inner loop needs no modulo operation.
             place = bin_ % hops
             count = min(hops - place, stop - start)
             target = out[band, place : place + count]

@@ -17,17 +17,18 @@ from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Unknown, Value,
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 # Mean pitch class profiles of recorded music ("braw": Faraldo, Jordà, Herrera, "A multi-profile method for key
-# estimation in EDM", AES Semantic Audio 2017), from the tonic up. Profiles from scores or from listeners know nothing
-# of overtones and noise: on 40 synthesized progressions (tests) these have a weighted score of 0.85, Shaath's 0.77,
-# Albrecht & Shanahan's 0.73, Temperley's 0.72, Krumhansl & Kessler's 0.69 (Essentia's KeyExtractor 0.80).
+# estimation in EDM", AES Semantic Audio 2017), from the tonic up. Profiles from scores or from listeners do not include
+# overtones and noise. On 40 synthesized progressions (tests), these profiles have a weighted score of 0.85, Shaath's
+# 0.77, Albrecht & Shanahan's 0.73, Temperley's 0.72, Krumhansl & Kessler's 0.69 (Essentia's KeyExtractor 0.80).
 _MAJOR = (1.0, 0.1573, 0.42, 0.157, 0.5296, 0.3669, 0.1632, 0.7711, 0.1676, 0.3827, 0.2113, 0.2965)
 _MINOR = (1.0, 0.233, 0.3615, 0.3905, 0.2925, 0.3777, 0.1961, 0.7425, 0.2701, 0.2161, 0.4228, 0.2272)
 
 #: Standard deviation / mean of a chroma that counts as fully pitched: mixes 0.2 to 0.6, drums 0.2, noise below 0.03.
 _FULL_CONTRAST = 0.25
-#: Length of the parts of a piece that vote, s: much longer than a passing chord, much shorter than a modulation.
+#: Length of the sections that vote for a key (s): much longer than a chord, much shorter than the part in one key.
 _PART = 30.0
-#: Votes are exp(sharpness x fit), scaled to a sum of 1. 10 makes the winner's share follow how often it is right.
+#: Sharpness of the votes exp(sharpness x fit), scaled to a sum of 1. With 10, the share of the best key is about its
+#: accuracy.
 _SHARPNESS = 10.0
 
 
@@ -52,10 +53,10 @@ class KeyEstimate:
 
 
 def key_fit(chroma: FloatArray) -> FloatArray:
-    """How well a chroma vector fits the 24 keys.
+    """Compute how well a chroma vector fits the 24 keys.
 
-    The correlation with each key's profile, times how much the pitch classes stand out at all: even a flat chroma
-    correlates with something.
+    The fit is the correlation with each key's profile, weighted by the contrast of the chroma, because even a flat
+    chroma correlates with some profile.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
     return KeyEstimate(PITCH_CLASSES[tonic], ("major", "minor")[mode], float(votes.max()))
 
 
-#: Shorter windows hold too few notes to judge, s.
+#: Shortest window (s); shorter ones hold too few notes.
 ATONALITY_MIN_SECONDS = 10.0
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mirkit.features.harmony.chroma import FRAME_RATE, ChromaCurve
 from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Value, Window
 
-#: Length of a step where no beat is defined, s.
+#: Length of a step without beats (s).
 STEP_WITHOUT_BEAT = 0.25
 
 
@@ -77,9 +77,9 @@ def harmony(curve: ChromaCurve, beats: FloatArray, window: Window) -> Harmony:
 
 
 def eighths(beats: FloatArray, window: Window) -> FloatArray:
-    """Step edges in a window: beats and the middles between them, or every 250 ms where there are none.
+    """Return the edges of steps in a window: beats and the midpoints between them, or every 250 ms without beats.
 
-    Holes in the grid are filled, and the grid is carried on to both ends of the window, at the median interval.
+    Gaps in the grid are filled, and the grid is extended to both ends of the window, at the median interval.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ def eighths(beats: FloatArray, window: Window) -> FloatArray:
 def _steps(curve: ChromaCurve, edges: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """L2-normalized chroma of each step, shape=(steps, 12), and whether the step is active, shape=(steps,).
 
-    Frames weigh by their amplitude, and by a Hann window over the step: a chroma frame looks further than its center,
-    so what lies near the edges of a step belongs half to its neighbors.
+    Frames are weighted by their amplitude and by a Hann window over the step, because chroma frames near an edge also
+    contain audio of the neighboring step.
     """
     steps = max(0, len(edges) - 1)
     vectors, active = np.zeros((steps, 12)), np.zeros(steps, np.bool_)

@@ -1,1 +1,1 @@
-"""Numeric kernels: what NumPy and SciPy have no fast form of."""
+"""Numeric kernels: operations for which NumPy and SciPy have no fast function."""

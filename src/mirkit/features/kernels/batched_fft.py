@@ -4,9 +4,9 @@ Every operation of the transform then acts on whole vectors of lanes, which the 
 a general FFT library transforms one frame after the other. This is three times as fast as ``scipy.fft``, and the
 operations that follow (bands, medians over bins, roll-off) work on rows in vectors too. Derivation: docs/kernels.md.
 
-A real frame of 2048 samples is transformed as 1024 complex numbers (even samples real, odd samples imaginary), one of
-4096 as two halves of that size after a first step in radix 2. All arithmetic is in single precision and in a fixed
-order.
+A real frame of 2048 samples is transformed as 1024 complex numbers (even samples real, odd samples imaginary), a frame
+of 4096 samples as two halves of that size, after a first radix-2 step. All arithmetic is in single precision and in a
+fixed order.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,14 +43,14 @@ class Spectra:
     nfft : int
         2048 or 4096.
     remove_mean : bool
-        Take the mean off each frame first; the window's length is a multiple of ``hop`` then.
+        Subtract the mean of each frame first. The length of the window must then be a multiple of ``hop``.
 
     Attributes
     ----------
     rows : float32 array
-        Samples of a block, one hop a column, flat.
+        Samples of a block, one hop per column, as a flat array.
     buffer : float32 array
-        Transforms of a block: one buffer for ``nfft`` 2048, for 4096 one of the even points and one of the odd ones.
+        Transforms of a block: one buffer for ``nfft`` 2048; for 4096, one of the even and one of the odd points.
     """
 
     def __init__(self, window: FloatArray, hop: int, nfft: int, *, remove_mean: bool = False) -> None:
@@ -120,12 +120,12 @@ def turns_of(angles: FloatArray) -> Float32:
 
 _HALVING = turns_of(np.arange(POINTS) / (2 * POINTS))
 
-# Indices are unsigned below: to signed ones numba adds the case that they are negative, which keeps vectors away.
+# Indices are unsigned: for signed ones, numba adds a branch for negative indices, which prevents vectorization.
 
 
 @kernel()
 def transpose(x, hop, rows):  # type: ignore[no-untyped-def]
-    """Write each hop of a stretch into a column; ``rows`` is flat and row after row."""
+    """Write each hop of a signal into a column of ``rows``, a flat array in row-major order."""
     step = np.uint64(hop)
     columns = np.uint64(len(rows)) // step
     for i in range(step):
@@ -135,7 +135,7 @@ def transpose(x, hop, rows):  # type: ignore[no-untyped-def]
 
 @kernel(fastmath={"contract"})
 def load(rows, source, window, mean, buffer):  # type: ignore[no-untyped-def]
-    """Window frames of 2048 samples, less a mean per lane, out of transposed hops into a buffer.
+    """Load frames of 2048 samples from transposed hops into a buffer, minus a mean per lane, times the window.
 
     Sample ``i`` of the frames is in ``rows`` from ``source[i]`` on.
     """
@@ -148,8 +148,8 @@ def load(rows, source, window, mean, buffer):  # type: ignore[no-untyped-def]
 
 @kernel(fastmath={"contract"})
 def _load_halves(rows, source, window, mean, buffer):  # type: ignore[no-untyped-def]
-    # As load, for frames of 4096 samples, and the first step of the transform of their 2048 points: the even points are
-    # those of the sums of both halves of a frame, the odd ones those of the differences, turned.
+    # Like load, for frames of 4096 samples, with the first step of the transform of their 2048 points: the even points
+    # are the transform of the sum of both halves of a frame, the odd ones that of the difference times twiddle factors.
     one, half = np.uint64(1), np.uint64(2 * POINTS)
     second = _IMAGINARY + _IMAGINARY
     for i in range(np.uint64(POINTS)):
@@ -186,9 +186,9 @@ def _power(buffer, wires, turns, power):  # type: ignore[no-untyped-def]
 
 
 def _stage(m: int) -> Callable[[Float32], None]:
-    """One step in radix 4 over groups of rows ``m`` apart.
+    """Compile one radix-4 step over groups of rows that are ``m`` apart.
 
-    The distances are constants to the compiler, so that it can see that rows do not overlap.
+    The distances are compile-time constants, so that the compiler knows that rows do not overlap.
     """
     b, c, d, imaginary = m * LANES, 2 * m * LANES, 3 * m * LANES, POINTS * LANES
     turns = turns_of(np.outer(np.arange(m), (1, 2, 3)) / (4 * m))
@@ -227,7 +227,7 @@ def _row_of() -> npt.NDArray[np.int64]:
 
 
 def _table(halves: int, half: int) -> tuple[npt.NDArray[Any], Float32]:
-    """Rows of Z[k] and Z[n - k], the bins that they make, and the turns that separate even from odd samples."""
+    """Rows of Z[k] and Z[n - k], their bins, and the twiddle factors that separate even from odd samples."""
     pairs = np.arange(POINTS // 2 + 1 - half)
     mirror = (POINTS - half - pairs) % POINTS
     bins = halves * pairs + half
@@ -249,5 +249,5 @@ def transform(buffer):  # type: ignore[no-untyped-def]
 
 
 ROW_OF = _row_of()
-#: Table that takes the transforms of 1024 points apart, and its turns.
+#: Table that separates transforms of 1024 points, and its twiddle factors.
 SEPARATION = _table(1, 0)

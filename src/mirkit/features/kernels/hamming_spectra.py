@@ -1,4 +1,4 @@
-"""Spectra of frames under a Hamming window as ``scipy.signal.spectrogram`` cuts them, with the mean removed.
+"""Spectra of frames with a Hamming window, as in ``scipy.signal.spectrogram``, with the mean removed.
 
 Derivation: docs/kernels.md.
 """
@@ -86,7 +86,7 @@ def _window(size: int) -> Float32:
     return (0.54 - 0.46 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
 
 
-# Sums in any order, so that they are taken in vectors.
+# Reassociated sums (fastmath), so that they are vectorized.
 @kernel(fastmath={"reassoc", "contract", "nsz"})
 def _energies(x, window, hop, out):  # type: ignore[no-untyped-def]
     size = len(window)

@@ -13,7 +13,7 @@ _OVERLAP = N_FFT // HOP
 _BINS = 1 + POINTS
 #: Frames separated at a time.
 _CHUNK = 2 * LANES
-#: Sum of the squared windows over a sample that four frames cover.
+#: Sum of the squared windows at a sample that four frames cover.
 _FULL = 1.5
 #: Hops of 32 frames.
 _WIDTH = LANES + _OVERLAP - 1
@@ -24,7 +24,7 @@ _LAST = np.uint64(POINTS * LANES - 1)
 
 
 class PercussiveShare:
-    """Separate a sound into harmonic and percussive, frame block by frame block, and compare their levels.
+    """Separate a signal into a harmonic and a percussive part, block by block, and compare their levels.
 
     A bin belongs to the percussive part by the square of its median over 31 bins against the square of its median over
     31 frames (as in ``librosa.decompose.hpss``; medians of powers are powers of medians). The harmonic part is the
@@ -33,7 +33,7 @@ class PercussiveShare:
     Parameters
     ----------
     samples : int
-        Length of the sound.
+        Length of the signal.
     """
 
     def __init__(self, samples: int) -> None:
@@ -43,7 +43,8 @@ class PercussiveShare:
         # Power spectra of the frames _first to _first + _held - 1.
         self._power = np.empty((_CHUNK + 2 * REACH + LANES, _BINS), np.float32)
         self._first = self._held = 0
-        # Taking bins apart leaves a factor of 4, the transform its points, overlapped squares of windows 1.5.
+        # Scale factors: 4 from the separation of bins, the number of points of the transform, 1.5 from the squared
+        # windows.
         self._window = (hann(N_FFT) / (4 * POINTS * _FULL)).astype(np.float32)
         # Contribution of the last frames to the three hops after their own.
         self._tail = np.zeros((HOP, _OVERLAP - 1), np.float32)
@@ -69,7 +70,7 @@ class PercussiveShare:
 
     def share(self) -> float:
         """Level of the percussive part over that of both, summed over windows of 1024 samples; NaN of no sound."""
-        # Only behind the last frames are the last three hops of a block complete.
+        # The last three hops of a block are complete only after the following frames.
         blocks = [block[:, :LANES] for block in self._energies] + [self._energies[-1][:, LANES:]]
         energy = np.concatenate(blocks, axis=1)[:, 2 : self._frames + 1]
         if not energy.size:
@@ -86,7 +87,7 @@ class PercussiveShare:
         if around[0] >= 0 and around[-1] < self._frames:
             beside = self._power[around[0] - self._first :][: len(around)]
         else:
-            around %= 2 * self._frames  # mirrored at both ends, the outer frames twice
+            around %= 2 * self._frames  # mirrored at both ends, with the outer frames repeated
             beside = self._power[np.where(around < self._frames, around, 2 * self._frames - 1 - around) - self._first]
         harmonic = np.empty((_BINS, count), np.float32)
         transpose(sliding_median(beside).ravel(), _BINS, harmonic.ravel())
@@ -97,7 +98,7 @@ class PercussiveShare:
         power[:REACH] = power[2 * REACH - 1 : REACH - 1 : -1]
         power[-REACH:] = power[-REACH - 1 : -2 * REACH - 1 : -1]
         share = sliding_median(power)
-        # Where both medians are zero so is the spectrum, but for a bin here and there. Frames beyond the end stay out.
+        # If both medians are zero, the spectrum is too, except for single bins. Frames beyond the end are not included.
         harmonic += share[:, :count]
         np.maximum(harmonic, np.float32(1e-37), out=harmonic)
         share[:, :count] /= harmonic
@@ -111,7 +112,7 @@ class PercussiveShare:
         self._power[: self._held] = self._power[drop : drop + self._held]
 
     def _overlap_add(self, share: Float32, column: int, samples: Float32, buffer: Float32) -> None:
-        """Bring the percussive part of the next 32 frames back into time, and keep the energies of both parts.
+        """Synthesize the percussive part of the next 32 frames, and store the energies of both parts.
 
         Frame t fills the hops t to t + 3, and hop q begins at sample (q - 2) * HOP of the sound.
         """
@@ -121,7 +122,7 @@ class PercussiveShare:
         sound[:, : _OVERLAP - 1] = self._tail
         _add_frames(self._masked, _ROWS, self._window, sound.ravel())
         self._tail = sound[:, LANES:].copy()
-        # The first and the last hop lack a frame: what the others have done there is made up for.
+        # The first and the last hop lack a frame, so they are divided by the sum of the windows that they have.
         first = LANES * len(self._energies)
         for hop in {2, self._frames}.intersection(range(first, first + _WIDTH)):
             there = [k for k in range(_OVERLAP) if 0 <= hop - k < self._frames]
@@ -137,9 +138,9 @@ class PercussiveShare:
 
 @kernel(fastmath={"contract"})
 def _mask(buffer, wires, turns, share, width, column, out):  # type: ignore[no-untyped-def]
-    # Bins k and n - k are made as for a power spectrum, multiplied by the percussive share, and taken apart again: to
-    # four times the spectra of even and odd samples. Real and imaginary parts change places, so that the transform is
-    # the inverse one.
+    # Bins k and n - k are computed as for a power spectrum, multiplied by the percussive share, and separated again
+    # into four times the spectra of even and odd samples. Real and imaginary parts are swapped, so that the forward
+    # transform computes the inverse one.
     for k in range(len(wires)):
         a, b, low, high = wires[k, 0] * _LANES, wires[k, 1] * _LANES, wires[k, 2] * _LANES, wires[k, 3] * _LANES
         mirror = high & _LAST

@@ -1,7 +1,7 @@
 """The ``kernel`` decorator: loops that numba compiles at their first call.
 
-They are declared here alone, so that one caller (``mirkit.store.compiled``) can have the machine code of all of them
-kept. Without such a caller nothing is written, and each process compiles what it needs.
+All kernels use this decorator, so that ``mirkit.store.compiled`` can store their machine code. Without it, nothing is
+written, and each process compiles the kernels that it calls.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ KERNELS = Kernels()
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a kernel; ``options`` are those of ``numba.njit``."""
+    """Declare a kernel; ``options`` are passed to ``numba.njit``."""
     import numba
 
     def declare(function: Callable[..., Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Sliding median of 31 rows by a comparison network without branches, on vectors of columns.
+"""Sliding median of 31 rows, by a branch-free comparison network that is vectorized over columns.
 
 Derivation: docs/kernels.md.
 """
@@ -14,9 +14,9 @@ from mirkit.features.types import FloatArray
 SIZE = 31
 REACH = SIZE // 2
 
-#: Windows that share one network. They have 16 rows in common, which are sorted once.
+#: Number of windows that share one network. They have 16 rows in common, which are sorted once.
 _GROUP = 16
-#: Columns that go through the network together.
+#: Number of columns that are processed together.
 _COLUMNS = 192
 
 # A wire of the network: an input row, or the lower or higher of two wires.
@@ -43,7 +43,7 @@ def sliding_median(rows: FloatArray) -> npt.NDArray[np.float32]:
 
 
 class _Builder:
-    """Network under construction: wire ``i`` is input row ``i``; exchange ``e`` gives two more, lower and higher."""
+    """Builds the network: wire ``i`` is input row ``i``, and each exchange adds two wires, lower and higher."""
 
     def __init__(self, inputs: int) -> None:
         self.inputs = inputs
@@ -73,10 +73,11 @@ class _Builder:
         return merged + even[len(odd) + 1 :]
 
     def medians(self, kept: list[_Wire], rank: int, first: int, count: int) -> list[_Wire]:
-        """Medians of the windows ``first``...``first + count - 1``, which begin at those rows.
+        """Return the medians of the windows that begin at the rows ``first``...``first + count - 1``.
 
-        ``kept`` is sorted: of the rows that all these windows share, those that can still be a median, which is the
-        one of that ``rank`` among them and the ``count - 1`` rows that each window has to itself.
+        ``kept`` holds, in sorted order, the rows that all these windows share and that can still be a median. The
+        median of a window has this ``rank`` among ``kept`` and the ``count - 1`` rows of the window that are not
+        shared.
         """
         low = max(0, rank - (count - 1))
         kept, rank = kept[low : rank + 1], rank - low
@@ -94,8 +95,8 @@ class _Builder:
 def _network() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], int]:
     """Steps (kind, low, high, a, b) over slots, the slots of the outputs, and how many slots there are.
 
-    Kind 0 puts the smaller of a and b into low and the larger into high, 1 and 2 only the one or the other. A slot is
-    free for another wire after its last use, so that all slots stay in the processor's first cache.
+    Kind 0 writes the smaller of a and b to low and the larger to high; kind 1 writes only the smaller, kind 2 only the
+    larger. A slot is reused after its last use, so that all slots fit in the L1 cache.
     """
     builder = _Builder(_GROUP + SIZE - 1)
     shared = builder.sort(list(range(_GROUP - 1, SIZE)))
@@ -117,7 +118,7 @@ def _network() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], int]:
         made = [wire for wire in (low, low + 1) if wire in last_use]
         if not made:
             continue
-        # Never onto an operand: arrays that overlap are not vectorized.
+        # The result never overwrites an operand, because overlapping arrays are not vectorized.
         for wire in made:
             if not free:
                 free, slots = [slots], slots + 1
@@ -128,7 +129,7 @@ def _network() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], int]:
     return np.array(steps, np.uint64), np.array([slot[wire] for wire in outputs], np.uint64), slots
 
 
-# Indices are unsigned: to signed ones numba adds the case that they are negative, which keeps vectors away.
+# Indices are unsigned: for signed ones, numba adds a branch for negative indices, which prevents vectorization.
 @kernel()
 def _run(rows, steps, outputs, slots, out):  # type: ignore[no-untyped-def]
     n, m = out.shape
@@ -138,7 +139,7 @@ def _run(rows, steps, outputs, slots, out):  # type: ignore[no-untyped-def]
         left, right = m * part // parts, m * (part + 1) // parts
         width = np.uint64(right - left)
         for first in range(0, n, len(outputs)):
-            # Behind the end the last row is repeated; what it leads to is not kept.
+            # The last row is repeated after the end; the results of these rows are discarded.
             for i in range(len(outputs) + SIZE - 1):
                 row = rows[min(first + i, len(rows) - 1)]
                 for j in range(right - left):

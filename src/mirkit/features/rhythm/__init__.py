@@ -1,1 +1,1 @@
-"""Rhythm: onsets, beats, tempo, and features of both. Pure functions over arrays."""
+"""Rhythm: onsets, beats, tempo, and features derived from them. Pure functions over arrays."""

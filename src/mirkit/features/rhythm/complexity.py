@@ -23,7 +23,7 @@ _LOWEST, _HIGHEST = -15, 8  # bins centered on 2**(k / 3) beats
 
 @dataclass(frozen=True)
 class ComplexityFeatures:
-    """Variety and evenness of the intervals; stems carry their name at the end of the key."""
+    """Variety and evenness of the intervals; features of stems end with the name of the stem."""
 
     rhythmic_complexity: Value
     rhythmic_evenness: Value
@@ -73,7 +73,7 @@ def complexity(onsets: Onsets, beats: Beats, window: Window) -> ComplexityFeatur
 
 
 def beat_time(times: FloatArray, beats: FloatArray) -> FloatArray:
-    """Map seconds to beats (beat ``i`` is at ``i``), carrying the first and last interval on outside the grid.
+    """Map seconds to beats (beat ``i`` is at ``i``), with the first and last interval continued outside the grid.
 
     Parameters
     ----------

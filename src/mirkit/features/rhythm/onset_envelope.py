@@ -1,4 +1,4 @@
-"""Growth of the mel bands of a signal, frame by frame: the input of onset detection and beat tracking."""
+"""Growth of the mel bands of a signal in each frame: the input of onset detection and beat tracking."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,27 +11,27 @@ from mirkit.features.stft import HOP
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 N_MELS = 128
-#: Frames a second of every frame-wise curve here.
+#: Frames per second of the series in this module.
 FRAME_RATE = ANALYSIS_RATE / HOP
-#: Samples per step of the energy that onsets are refined by (1.45 ms).
+#: Samples per step of the energy with which onsets are refined (1.45 ms).
 FINE_HOP = 64
 FINE_RATE = ANALYSIS_RATE / FINE_HOP
-#: Lower edges (Hz) of eight groups of bands that weigh the same in ``Pulses.growth``.
+#: Lower edges (Hz) of eight groups of bands that have equal weights in ``Pulses.growth``.
 _GROUP_EDGES = (0.0, 110.0, 230.0, 480.0, 1000.0, 2000.0, 4000.0, 8000.0)
 #: First group of each band of ``Pulses.hits``: kick, bass and toms, middle, snare, hats.
 _HIT_GROUPS = (0, 1, 2, 4, 6)
 HIT_BANDS = len(_HIT_GROUPS)
-#: Frames per value of ``Pulses.profile`` and its bands (31 Hz apart below 1 kHz): enough to see a chord change.
+#: Frames per value of ``Pulses.profile`` and its bands (31 Hz apart below 1 kHz): enough to detect a change of chord.
 PROFILE_STEP = 4
 PROFILE_BANDS = 48
 
 _ENVELOPE_RANGE_DB = 80.0  # the definition of the envelope (features.md)
-_NOVELTY_RANGE_DB = 60.0  # softer floor of the detection functions: what is fainter than this is noise, not notes
-#: dB per step of the int16 levels that are kept until the highest is known: +-327 dB, 22 kB a second.
+_NOVELTY_RANGE_DB = 60.0  # soft floor of the detection functions: lower levels are noise
+#: dB per step of the int16 levels that are stored until the highest is known: +-327 dB, 22 kB per second.
 DB_STEP = 0.01
-#: Level of a signal that is silent, in these steps.
+#: Level of silence, in these steps.
 SILENCE = round(-300.0 / DB_STEP)
-_BLOCK = 512  # frames worked on at once
+_BLOCK = 512  # number of frames that are computed at once
 
 Levels = npt.NDArray[np.int16]
 
@@ -45,8 +45,8 @@ class BandOnsetStrength(NamedTuple):
         Onset strength: mean over 128 mel bands of the half-wave rectified level difference to the frame before, dB per
         hop; band levels are floored 80 dB below the signal's highest band level (as librosa's ``onset_strength``).
     novelty : float32, shape=(frames,)
-        The same against the loudest of three neighboring bands in the frame before (Boeck & Widmer 2013, SuperFlux:
-        blind to vibrato), over a soft floor 60 dB below the highest level. Onsets are picked here.
+        The same relative to the loudest of three neighboring bands in the previous frame (Boeck & Widmer 2013,
+        SuperFlux: insensitive to vibrato), with a soft floor 60 dB below the highest level. Onsets are picked from it.
     """
 
     envelope: npt.NDArray[np.float32]
@@ -59,10 +59,11 @@ class Pulses(NamedTuple):
     Attributes
     ----------
     growth : float32, shape=(frames,)
-        Growth as ``BandOnsetStrength.novelty``, without the neighbors; lows, middles and highs weigh the same.
+        Growth as in ``BandOnsetStrength.novelty``, without the neighbors; low, middle and high bands have equal
+        weights.
     hits : float16, shape=(frames, 5)
-        Growth of the amplitude of kick, bass, middle, snare and hat bands, over the signal's highest. Levels grow as
-        much by a note as by a drum; amplitudes grow more by the drum.
+        Growth of the amplitude of kick, bass, middle, snare and hat bands, relative to the highest amplitude. The level
+        (dB) rises as much at a note as at a drum hit; the amplitude rises more at the drum hit.
     profile : float16, shape=(frames // 4, 48)
         Levels of the lowest mel bands in dB above the soft floor, every fourth frame.
     """
@@ -132,9 +133,9 @@ def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
 
 
 def _blocks(levels: Levels, before: Levels, peak: int) -> Iterator[tuple[Levels, slice, int]]:
-    """Blocks of levels, each after the frame before it; the frames that differ from one before; the block's start.
+    """Yield blocks of levels with the previous frame, the slice of frames that have a previous one, and the start.
 
-    None of a silent signal: all of its curves are zero.
+    A silent signal has no blocks, and all of its series are zero.
     """
     for start in range(0, len(levels) if peak > SILENCE else 0, _BLOCK):
         now = levels[start : start + _BLOCK]
@@ -147,7 +148,7 @@ def _floor(peak: int) -> np.int16:
 
 
 def _soft_floor_table(floor_db: float) -> npt.NDArray[np.float32]:
-    """Level over a soft floor, in dB above it, for every int16 level: 10 log10(1 + x / floor)."""
+    """Table of the level above a soft floor (dB) for each int16 level: 10 log10(1 + x / floor)."""
     above = (np.arange(-32768, 32768) * DB_STEP - floor_db) / 10
     table: npt.NDArray[np.float32] = (10 * np.log10(1 + np.power(10, above))).astype(np.float32)
     return table

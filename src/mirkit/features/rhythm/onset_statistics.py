@@ -32,7 +32,7 @@ class OnsetFeatures:
 
 @dataclass(frozen=True)
 class DensityFeatures:
-    """Onset density along a window; in ``.INFO`` the names carry the stem, ``onset_density_average_drums``."""
+    """Onset density over a window; the names in ``.INFO`` end with the stem, e.g. ``onset_density_average_drums``."""
 
     onset_density_average: Value
     onset_density_variance: Value

@@ -38,10 +38,10 @@ _MEDIAN_REACH = 30
 _STEP_DB = 0.25
 _SPREADS = 6.0
 _SHARE = 0.05
-# Sound that is there from the first sample rises by 3 dB while the first windows fill; the last ones see it cut off.
+# Steady sound rises by 3 dB while the first windows fill; the last windows contain the cut at the end.
 _EDGE = 3
 _START_DB = 4.0
-#: The frame of fastest growth leads the onset by this much: its window reaches 23 ms ahead.
+#: Time by which the frame of fastest growth precedes the onset, because its window extends 23 ms ahead.
 LEAD_SECONDS = 0.011
 # Refinement on the energy curve, in steps of 1.45 ms.
 _SEARCH = (-8, 24)
@@ -50,8 +50,8 @@ _CLEAR_RISE_DB = 4.0
 _FIRST_RISE = 0.5
 _SAME_SECONDS = 0.01
 _AT_ONCE = 4096  # onsets
-_STEPS = HOP // FINE_HOP  # of energy a frame
-_MARGIN = 64  # frames: more than what is looked at around a peak
+_STEPS = HOP // FINE_HOP  # steps of energy per frame
+_MARGIN = 64  # frames: more than the neighborhood of a peak
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class Onsets:
     strengths: FloatArray
 
     def within(self, window: Window) -> "Onsets":
-        """Return the onsets of ``[start, end)``, their times still those of the whole signal."""
+        """Return the onsets in ``[start, end)``; their times are still relative to the start of the signal."""
         here = slice(*np.searchsorted(self.times, (window.start, window.end)))
         return Onsets(self.times[here], self.strengths[here])
 
     def merged(self, other: "Onsets") -> "Onsets":
-        """Return the onsets of both, in order of time; simultaneous ones stay two."""
+        """Return the onsets of both, in order of time; simultaneous onsets are not merged."""
         times = np.concatenate((self.times, other.times))
         order = np.argsort(times, kind="stable")
         return Onsets(times[order], np.concatenate((self.strengths, other.strengths))[order])
@@ -84,10 +84,11 @@ class Onsets:
 class OnsetPicker:
     """Find the beginnings of notes and hits in onset strengths that arrive in blocks.
 
-    Peaks of the novelty curve (SuperFlux: Boeck & Widmer, "Maximum filter vibrato suppression for onset detection",
-    DAFx 2013) over an adaptive threshold, then moved to the steepest rise of the energy, so that times are those of
-    the attack and not of the frame. Steady tones, stationary noise and silence have none; a gain on the signal changes
-    nothing. Nor does the length of the blocks: only the surroundings that peaks need are held.
+    Onsets are peaks of the novelty curve (SuperFlux: Boeck & Widmer, "Maximum filter vibrato suppression for onset
+    detection", DAFx 2013) above an adaptive threshold. They are moved to the steepest rise of the energy, so that times
+    are those of the attack and not of the frame. Steady tones, stationary noise and silence have no onsets. The result
+    does not depend on the gain of the signal or on the lengths of the blocks; only the frames around unprocessed peaks
+    are held.
     """
 
     def __init__(self) -> None:
@@ -127,12 +128,12 @@ class OnsetPicker:
         times = np.minimum(times, (frames - 1) / FRAME_RATE)
         order = np.argsort(times, kind="stable")
         times, strengths = times[order], strengths[order]
-        # Two peaks that were moved to the same rise are one onset.
+        # Two peaks that were moved to the same rise become one onset.
         first = np.flatnonzero(np.diff(times, prepend=-np.inf) > _SAME_SECONDS)
         return Onsets(times[first], np.maximum.reduceat(strengths, first) if len(first) else strengths)
 
     def _pick(self, until: int, *, last: bool) -> None:
-        """Find the onsets of the frames that come before ``until`` and were not looked at yet."""
+        """Find the onsets in frames before ``until`` that have not been processed."""
         envelope, novelty = self._strength
         base = median_filter(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
         height = maximum_filter1d(novelty, 2 * _MEDIAN_REACH + 1, mode="mirror")
@@ -164,7 +165,7 @@ def _refined(times: FloatArray, energy: FloatArray, first: int) -> FloatArray:
     about = np.rint(times * FINE_RATE).astype(np.int64)
     reach = np.arange(_SEARCH[0] - _PAST, _SEARCH[1] + 3)
     at = about[:, None] + (reach - first)
-    # Half a per cent of the loudest moment nearby: below that, a rise is not the attack.
+    # A floor at half a percent of the loudest step nearby, because a rise below it is not the attack.
     around = energy[np.clip(at, 0, len(energy) - 1)].astype(np.float64)
     around[(at < 0) | (at >= len(energy))] = 0
     ceiling = around.max(axis=1, keepdims=True)
@@ -178,7 +179,7 @@ def _refined(times: FloatArray, energy: FloatArray, first: int) -> FloatArray:
     past = np.stack([around[:, k : k + steps] for k in range(_PAST)]).max(axis=0)
     rise = 10 * np.log10(soon / past)
     size = rise.max(axis=1)
-    # The first of the rises that come near the steepest: a low note's later periods may outdo its attack.
+    # The first rise that is nearly the steepest, because later periods of a low note may rise more than its attack.
     crest = rise == maximum_filter1d(rise, 3, axis=1, mode="mirror")
     best = (crest & (rise >= _FIRST_RISE * size[:, None])).argmax(axis=1)
     which = size.argmax(axis=1)
@@ -216,8 +217,8 @@ class OnsetExtractor:
     """Onsets of a mono signal that arrives in blocks, as power frames (2048/512) and as samples.
 
     The two may be pushed in any order and in blocks of any length. At most ten minutes are held to find the highest
-    level of the signal: in longer audio every five minutes are measured against the highest level up to five minutes
-    later, so that memory hardly grows. This changes only what lies 60 dB below a later climax.
+    level of the signal. In longer audio, each section of five minutes is measured relative to the highest level up to
+    five minutes later, so that memory hardly grows. This affects only levels 60 dB below a later peak.
 
     Parameters
     ----------
@@ -244,13 +245,13 @@ class OnsetExtractor:
         self._bank = MelBank(N_MELS)
         self._levels: list[npt.NDArray[np.int16]] = []
         self._held = 0
-        self._before = np.zeros((0, N_MELS), np.int16)  # the frame before those held
+        self._before = np.zeros((0, N_MELS), np.int16)  # the frame before the held ones
         self._peak = SILENCE
         self._pulses_wanted = pulses
         self._pulses = [pulses_of(self._before, self._before, SILENCE)]  # of no frames
         self._picker = OnsetPicker()
         self._energy: list[npt.NDArray[np.float32]] = []
-        self._rest = np.zeros(1, np.float32)  # one sample of history for the difference, then samples short of a step
+        self._rest = np.zeros(1, np.float32)  # the previous sample, then an incomplete step
 
     def push_frames(self, power: FloatArray) -> None:
         """Take power spectra of the shared ``PowerStft(2048, 512)``, shape=(frames, 1025)."""
@@ -274,13 +275,13 @@ class OnsetExtractor:
         self._rest = signal[steps * FINE_HOP :].copy()
 
     def finish(self) -> OnsetCurve:
-        """Return the onsets of everything pushed, and the curves that beats are tracked by."""
+        """Return the onsets of all samples pushed, and the series for beat tracking."""
         self._measure(self._held)
         fields = [np.concatenate(field) for field in zip(*self._pulses, strict=True)]
         return OnsetCurve(self._picker.finish(), *Pulses(*fields))
 
     def _measure(self, frames: int) -> None:
-        """Measure the first of the frames held, and let them go."""
+        """Measure the first of the held frames, and release them."""
         levels = np.concatenate(self._levels) if self._levels else np.zeros((0, N_MELS), np.int16)
         self._levels = [levels[frames:]]
         self._held -= frames

@@ -32,16 +32,16 @@ _SIXTHS = np.full(_PARTS, _ABSENT)
 _SIXTHS[[0, 2, 4, 6, 8, 10]] = -2, -4, -3, -4, -3, -4
 _GRIDS = (_QUARTERS, _THIRDS, _SIXTHS)
 _STEPS = (3, 4, 2)
-# Beats on either side whose onsets decide how a beat divides, and how much better than quarters a ternary grid must
-# fit.
+# Number of beats on either side whose onsets determine the division of a beat, and how much better than quarters a
+# ternary grid must fit.
 _FIT_REACH = 2
 _TERNARY_GAIN = 0.4
-_MARGIN_BEATS = 8  # the grid is carried on this far outside its ends, for pick-ups and last notes
+_MARGIN_BEATS = 8  # the grid is extended by this many beats at its ends, for pick-ups and last notes
 
 
 @dataclass(frozen=True)
 class SyncopationFeatures:
-    """Where the onsets lie against the beat; stems carry their name at the end of the key."""
+    """Position of the onsets relative to the beat; features of stems end with the name of the stem."""
 
     syncopation: Value
     on_beat_ratio: Value
@@ -60,7 +60,7 @@ def syncopation(onsets: Onsets, beats: Beats, window: Window) -> SyncopationFeat
     Parameters
     ----------
     onsets, beats : Onsets, Beats
-        Of the whole track; the note after the last one of the window is looked up there.
+        Of the whole track, because the note after the last one of the window is needed.
     window : Window
 
     Returns
@@ -103,11 +103,11 @@ def _syncopation(onsets: Onsets, beats: Beats, window: Window) -> Value:
     if not len(position):
         return TOO_FEW_ONSETS
     at = grid.snap(position)
-    # Onsets that share a position are one note, as strong as the strongest.
+    # Onsets at the same position are one note, with the strength of the strongest.
     at, first = np.unique(at, return_index=True)
     strengths = np.maximum.reduceat(strengths, first)
     times = times[first]
-    # The last note of all is taken to be followed as a note one bar earlier would be.
+    # The last note has no next note; the note that follows one bar earlier is assumed, moved by a bar.
     bar = _PARTS * (beats.beats_per_bar or 4)
     after = int(at[np.searchsorted(at, at[-1] - bar, side="right")]) + bar
     until = np.append(at[1:], after)
@@ -140,7 +140,7 @@ class _Grid:
         self.weights = np.zeros(0, np.int64)
 
     def snap(self, position: FloatArray) -> npt.NDArray[np.int64]:
-        """Nearest grid position of each onset, in twelfths; settles which grid each beat has."""
+        """Nearest grid position of each onset, in twelfths; this also chooses the grid of each beat."""
         kinds = self._divisions(position)
         table = np.stack(_GRIDS)[kinds]
         table[:, 0] = self._on_beat
@@ -160,7 +160,8 @@ class _Grid:
         reach = np.ones(2 * _FIT_REACH + 1)
         for k, step in enumerate(_STEPS):
             off = position * _PARTS / step
-            # Squared distance to the grid over that of random onsets (1/12 step^2): grids of any density compare.
+            # Squared distance to the grid, relative to that of random onsets (1/12 step^2), to compare grids of any
+            # density.
             error = 12 * np.square(off - np.rint(off))
             misfit[k] = np.convolve(np.bincount(beat, error, self.beats), reach, "same")
         notes = np.convolve(np.bincount(beat, minlength=self.beats), reach, "same")

@@ -18,8 +18,8 @@ TOO_FEW_BEATS = Unknown("too few beats")
 #: Neighboring beat intervals that differ by less than this share belong to one steady run.
 STEADY_CHANGE = 0.08
 _FIT_BEATS = 16
-_LOCAL_REACH = 4  # beats on either side for the local tempo
-_CONSTANT = 0.02  # local tempi this near to their median are one tempo
+_LOCAL_REACH = 4  # number of beats on either side for the local tempo
+_CONSTANT = 0.02  # largest relative deviation of local tempi from their median, for a constant tempo
 _RANGE = (40.0, 300.0)
 
 
@@ -36,10 +36,10 @@ class TempoFeatures:
 def tempo(beats: Beats, window: Window) -> TempoFeatures:
     """Measure the tempo of a window of a track.
 
-    ``bpm`` comes from a fit of beat time against beat index over the steady runs of the window's beats, with enough
-    neighbors to make 16; where the tempo changes it is the duration-weighted median of the local tempo. It is unknown
-    when the track has no steady pulse. ``beat_count`` counts the window's beats; ``beat_regularity`` is the standard
-    deviation of their intervals in seconds (0 = perfectly regular), unknown below 3 beats.
+    ``bpm`` follows from the slope of beat time over beat index, fitted to the steady runs of the window's beats, with
+    neighbors added to have 16 beats. If the tempo changes, ``bpm`` is the duration-weighted median of the local tempo.
+    It is unknown when the track has no steady pulse. ``beat_count`` counts the window's beats; ``beat_regularity`` is
+    the standard deviation of their intervals in seconds (0 = perfectly regular), unknown below 3 beats.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ def tempo(beats: Beats, window: Window) -> TempoFeatures:
 
 
 def steady_runs(times: FloatArray) -> list[tuple[int, int]]:
-    """Stretches of beats whose neighboring intervals differ by less than 8 %.
+    """Find runs of beats whose neighboring intervals differ by less than 8 %.
 
     Returns
     -------
     list of (int, int)
-        First and last beat of each run (inclusive), at least two intervals each, ascending; runs may share a beat.
+        First and last beat (inclusive) of each run, ascending. A run has at least two intervals; runs may share a beat.
     """
     intervals = np.diff(times)
     if len(intervals) < 2:
@@ -94,7 +94,7 @@ def steady_runs(times: FloatArray) -> list[tuple[int, int]]:
 
 
 def beat_period(times: FloatArray) -> float | None:
-    """Beat period in seconds of the steady part of a grid, or None when there is none."""
+    """Beat period in seconds of the steady part of a grid, or None if there is none."""
     runs = steady_runs(times)
     if not runs:
         return None
@@ -106,7 +106,7 @@ def beat_period(times: FloatArray) -> float | None:
     constant = np.abs(local / middle - 1) <= _CONSTANT
     if weights[constant].sum() < 0.9 * weights.sum():
         return middle
-    # One tempo: a common slope of all runs, each with its own offset, so that gaps between them do not move it.
+    # Constant tempo: one slope for all runs, each with its own offset, so that gaps between them have no effect.
     above = below = 0.0
     for a, b in runs:
         run = times[a : b + 1]
@@ -118,7 +118,7 @@ def beat_period(times: FloatArray) -> float | None:
 
 
 def _local_periods(run: FloatArray) -> FloatArray:
-    """Period around each interval of a run: slope of a line through the beats within reach, shape=(len(run) - 1,)."""
+    """Period around each interval of a run: slope of a line through the nearby beats, shape=(len(run) - 1,)."""
     x = np.arange(len(run), dtype=np.float64)
     y = run - run[0]
     low = np.maximum(np.arange(len(run) - 1) - _LOCAL_REACH + 1, 0)

@@ -1,6 +1,6 @@
-"""From the beat and downbeat activations of a network to a beat grid.
+"""Compute a beat grid from the beat and downbeat activations of a network.
 
-Beats are decoded at one metrical level through gaps and false peaks, counted into bars, and moved to the onsets.
+Beats are decoded at one metrical level despite gaps and false peaks, grouped into bars, and moved to the onsets.
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ from mirkit.features.rhythm.onsets import OnsetCurve, Onsets
 from mirkit.features.rhythm.tempo import beat_period
 from mirkit.features.types import FloatArray
 
-#: Steps a second in which beats are placed: finer than the network's frames, so that tempi differ little.
+#: Steps per second of beat positions: finer than the network's frames, so that neighboring tempi differ little.
 RATE = 100.0
 _MIN_BPM, _MAX_BPM = 30.0, 250.0
 #: Intervals between beats, in steps.
 _PERIODS = np.arange(int(RATE * 60 / _MAX_BPM), int(RATE * 60 / _MIN_BPM) + 1)
 
-_WIDTH = 10  # steps: half of what belongs to one beat, at most
-_MOST_BEAT_LOGIT = 5.0  # logit beyond which a beat is sure
-_SILENCE = 4.0  # what a second of beats without evidence costs, at any tempo
-_STIFFNESS = 600.0  # of a change of tempo between neighboring beats: times the squared change of log2 tempo
-_JUMP = 20.0  # of any change at all: a new section, a stop
-_REACH = 8  # intervals on either side that are reached without a jump
-_USUAL_BPM, _PULL = 115.0, 0.05  # settles what is equally well supported
+_WIDTH = 10  # steps: largest half width of a beat
+_MOST_BEAT_LOGIT = 5.0  # upper limit of the logit of a beat
+_SILENCE = 4.0  # cost per second of beats without evidence, at any tempo
+_STIFFNESS = 600.0  # cost of a change of tempo between neighboring beats, per squared change of log2 tempo
+_JUMP = 20.0  # cost of an arbitrary change, such as a new section or a stop
+_REACH = 8  # intervals on either side that need no jump
+_USUAL_BPM, _PULL = 115.0, 0.05  # weak preference, for hypotheses with equal evidence
 _KNOWN_PULL, _HINT_SLACK, _RANGE_SLACK = 30.0, 0.1, 0.04  # per octave and beat; octaves
-#: A section at another level of the same music: near these multiples of the main tempo.
+#: Tempi of a section at another metrical level, relative to the main tempo.
 _LEVELS = np.log2([1 / 3, 1 / 2, 2 / 3, 3 / 2, 2, 3])
 _SAME_OCTAVES, _WIDE_OCTAVES = 0.1, 0.45
 _MAIN_SHARE = 0.6
@@ -42,10 +42,10 @@ def decode(
 ) -> npt.NDArray[np.int64]:
     """Place beats, in steps of 10 ms.
 
-    A semi-Markov Viterbi search: a state is a beat and the interval before it. A beat is worth its logit, but at least
-    what a silent beat of that interval costs, which is the same per second at all tempi: so a gap is crossed at the
-    tempo around it. Where most of the music is at one tempo and the rest at half, double or another simple multiple of
-    it, the search is done again with that tempo alone: one metrical level for the whole piece.
+    A semi-Markov Viterbi search: a state is a beat and the interval before it. The score of a beat is its logit, but
+    not less than the cost of a beat without evidence. That cost per second is the same at all tempi, so that a gap is
+    bridged at the surrounding tempo. If most of the music has one tempo and the rest half, double or another simple
+    multiple of it, the search is repeated with that tempo only, so that the whole piece has one metrical level.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def decode(
     Returns
     -------
     int64 array, shape=(beats,)
-        Ascending; empty when nothing is above even odds.
+        Ascending; empty if no beat has a probability above 0.5.
     """
     sure = np.flatnonzero(logits > 0)
     if len(sure) == 0:
@@ -82,7 +82,7 @@ def decode(
 
 
 def _main_level(beats: npt.NDArray[np.int64]) -> float | None:
-    """Log2 of the main tempo, when the piece leaves it for other levels of itself only; None else."""
+    """Log2 of the main tempo, if the piece has other tempi too and these are metrical levels of it; else None."""
     intervals = np.diff(beats)
     if len(intervals) < 4:
         return None
@@ -113,7 +113,7 @@ def _search(worth: npt.NDArray[np.float32], preference: FloatArray, span: tuple[
 @kernel()
 def _forward(worth, periods, preference, silent, cost, jump, first, last):  # type: ignore[no-untyped-def]
     steps, states = len(worth), len(periods)
-    size = periods[-1] + 1  # scores are kept as far back as an interval reaches
+    size = periods[-1] + 1  # scores are stored for the longest interval only
     score = np.full((size, states), np.float32(-1e30))
     top = np.full(size, np.float32(-1e30))
     top_state = np.zeros(size, np.uint8)
@@ -123,7 +123,7 @@ def _forward(worth, periods, preference, silent, cost, jump, first, last):  # ty
         row = t % size
         top[row] = np.float32(-1e30)
         for k in range(states):
-            # The first beat comes no later than the first sure one, the last no earlier than the last.
+            # The first beat is not later than frame `first`, the last beat not earlier than frame `last`.
             best = np.float32(0) if t <= first else np.float32(-1e30)
             where = 255
             s = t - periods[k]
@@ -146,10 +146,10 @@ def _forward(worth, periods, preference, silent, cost, jump, first, last):  # ty
 
 
 _LENGTHS = (2, 3, 4)  # beats in a bar
-_MOST_DOWNBEAT_LOGIT = 4.0  # logit beyond which a downbeat is sure, or sure to be none
+_MOST_DOWNBEAT_LOGIT = 4.0  # limit of the absolute logit of a downbeat
 _NEW_METER, _CUT_SHORT = 8.0, 14.0  # cost of another meter after a full bar, of a bar that ends early
 _FEWEST = 2
-#: Positions of onsets within a beat that speak for its division in three, and in two or four; how near they must be.
+#: Positions of onsets within a beat that indicate a division in three, and in two or four, and their tolerance.
 _THIRDS, _HALVES, _NEAR = (1 / 3, 2 / 3), (1 / 4, 1 / 2, 3 / 4), 0.06
 
 
@@ -162,9 +162,9 @@ class Bars:
     first : bool, shape=(beats,)
         Whether a beat begins a bar.
     length : int
-        Beats in most bars; 0 when nothing tells.
+        Number of beats in most bars; 0 if it is unknown.
     sure : float
-        Belief in it, 0-1.
+        Confidence of ``length``, 0-1.
     """
 
     first: npt.NDArray[np.bool_]
@@ -173,7 +173,7 @@ class Bars:
 
 
 def find_bars(logits: FloatArray) -> Bars:
-    """Count the beats into bars, by a Viterbi search over meter and position in the bar.
+    """Group the beats into bars, by a Viterbi search over meter and position in the bar.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def find_bars(logits: FloatArray) -> Bars:
 
 
 def time_signature_of(bars: Bars, times: FloatArray, onsets: Onsets) -> str | None:
-    """Name the meter; two beats that divide in three are 6/8.
+    """Return the time signature; two beats per bar that divide in three are 6/8.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def _in_three(times: FloatArray, onsets: Onsets) -> bool:
 
 
 def _step_cost(before: tuple[int, int], after: tuple[int, int]) -> float:
-    """Cost of one beat after another, each (beats in its bar, position)."""
+    """Cost of the transition from one beat to the next, each as (beats in its bar, position)."""
     length, position = before
     if after == (length, (position + 1) % length):
         return 0.0
@@ -244,12 +244,12 @@ def _step_cost(before: tuple[int, int], after: tuple[int, int]) -> float:
 
 
 _FEWEST_BEATS = 8
-_NEAR_SECONDS = 0.04  # a beat's evidence may lie this far from it
+_NEAR_SECONDS = 0.04  # largest distance of a beat from its evidence
 _PEAK_SECONDS = 0.07
-#: A beat is supported from this probability on; an end of the grid with fewer such beats among four is cut off.
+#: Least probability of a supported beat, and least number of supported ones among four beats at the ends of a grid.
 _SUPPORTED, _SUPPORTED_OF_FOUR = 0.3, 2
-#: Share of the beats that must be supported, and keep time, for a steady pulse. A network's peaks are far cleaner than
-#: onsets, so the thresholds are higher than for those.
+#: Least shares of beats that are supported, and that keep time, for a steady pulse. The peaks of a network are much
+#: cleaner than onsets, so the thresholds are higher than for onsets.
 _STEADY_SHARE, _CLEAR = 0.5, 0.75
 
 
@@ -280,7 +280,7 @@ def beats_from_activations(
 ) -> Beats:
     """Compute a beat grid from activations.
 
-    Beats are decoded at one metrical level through gaps and false peaks (``decode``), counted into bars
+    Beats are decoded at one metrical level despite gaps and false peaks (``decode``), grouped into bars
     (``find_bars``), and moved from the network's frames of 20 ms to the onsets around them (``refine``).
 
     Parameters
@@ -298,7 +298,7 @@ def beats_from_activations(
     Returns
     -------
     Beats
-        Empty when there is no pulse; ``steady`` is False when there is one that keeps no tempo (rubato).
+        Empty if there is no pulse; ``steady`` is False if there is a pulse without a steady tempo (rubato).
         ``confidence`` is the network's probability of a beat.
     """
     if not len(activations.beat):
@@ -338,7 +338,7 @@ def _probability(logits: FloatArray) -> FloatArray:
 
 
 def _supported_part(sure: FloatArray) -> slice:
-    """Cut off what precedes the first, and what follows the last, four beats that are supported."""
+    """Return the part of the grid from the first to the last four beats with enough supported ones."""
     good = sure >= _SUPPORTED
     if len(good) < _FEWEST_BEATS:
         return slice(0, 0)
@@ -350,14 +350,14 @@ def _supported_part(sure: FloatArray) -> slice:
 
 
 def _peaks(activations: Activations) -> Onsets:
-    """Peaks of the beat activation, each as strong as it is probable."""
+    """Peaks of the beat activation, with their probabilities as strengths."""
     highest = maximum_filter1d(activations.beat, 2 * round(_PEAK_SECONDS * activations.rate) + 1)
     frames = np.flatnonzero((activations.beat == highest) & (_probability(activations.beat) >= _SUPPORTED))
     return Onsets(frames / activations.rate, _probability(activations.beat[frames]))
 
 
 def _candidates(times: FloatArray, sure: FloatArray, activations: Activations) -> tuple[TempoCandidate, ...]:
-    """Tempo of the grid, its double (by the activation between beats) and its half (by how beats alternate)."""
+    """Tempo of the grid, its double (from the activation between beats) and half (from alternating beats)."""
     bpm = 60 / (beat_period(times) or float(np.median(np.diff(times))))
     between = np.interp(
         (times[1:] + times[:-1]) / 2, np.arange(len(activations.beat)) / activations.rate, activations.beat

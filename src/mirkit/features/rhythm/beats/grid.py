@@ -1,4 +1,4 @@
-"""The beat grid: beats, downbeats, meter, and how sure the tracker is of them."""
+"""The beat grid: beats, downbeats and meter, with their confidences."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from mirkit.features.types import FloatArray
 
 @dataclass(frozen=True)
 class TempoCandidate:
-    """A tempo that the evidence allows: beats per minute, and its share of the belief (0-1)."""
+    """A possible tempo: beats per minute, and its probability (0-1)."""
 
     bpm: float
     weight: float
@@ -18,14 +18,14 @@ class TempoCandidate:
 
 @dataclass(frozen=True)
 class Beats:
-    """Beats of a signal. No pulse: every array empty.
+    """Beats of a signal. Without a pulse, all arrays are empty.
 
     Attributes
     ----------
     times : float64, shape=(n,)
         Beat times in seconds, ascending.
     downbeats : float64, shape=(m,)
-        Those of ``times`` that begin a bar.
+        The elements of ``times`` that begin a bar.
     confidence : float64, shape=(n,)
         How well the audio around each beat supports it, 0-1.
     meter : str or None
@@ -33,9 +33,9 @@ class Beats:
     meter_confidence : float
         0-1.
     steady : bool
-        A steady pulse exists (``bpm_is_defined``). False for rubato: the grid is there, a tempo is not.
+        Whether there is a steady pulse (``bpm_is_defined``). False for rubato, which has a grid but no tempo.
     candidates : tuple of TempoCandidate
-        Tempo of the grid first, then its rivals (half, double, ...), their weights summing to 1.
+        The tempo of the grid first, then alternatives (half, double, ...), with weights that sum to 1.
     """
 
     times: FloatArray
@@ -57,7 +57,7 @@ class Beats:
         return self.meter is not None and self.meter.endswith("/8")
 
     def bar_positions(self) -> npt.NDArray[np.int64]:
-        """Position of each beat in its bar, 0 = downbeat, shape=(n,); -1 where there is no downbeat to count from."""
+        """Position of each beat in its bar, 0 = downbeat, shape=(n,); -1 if it is unknown."""
         if not len(self.downbeats):
             return np.full(len(self.times), -1, np.int64)
         index = np.arange(len(self.times))

@@ -1,6 +1,6 @@
-"""Whether a pulse is steady: how well onsets keep to a straight grid around each beat.
+"""Steadiness of a pulse: how well the onsets around each beat fit a regular grid.
 
-Noise, drones, speech and rubato have onsets, or even beats, but these keep no tempo.
+Noise, drones, speech and rubato have onsets, or even beats, but no steady tempo.
 """
 
 import numpy as np
@@ -8,24 +8,25 @@ import numpy as np
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.types import FloatArray
 
-#: Beats on either side: four bars of 4/4 in all, long enough that random phases cancel, short beside a change of tempo.
+#: Number of beats on either side: four bars of 4/4 in total, long enough that random phases cancel, and shorter than
+#: most changes of tempo.
 _HALF_WINDOW = 8
-#: Divisions of the beat that onsets may keep to: beats, eighths, triplets, sixteenths.
+#: Divisions of the beat that onsets may follow: beats, eighths, triplets, sixteenths.
 _DIVISIONS = (1, 2, 3, 4)
-#: Fewer onsets in the window are no evidence: the correction for chance would leave no range.
+#: Least number of onsets in the window; with fewer, the correction for chance is too large.
 _FEWEST_ONSETS = 4
-#: An onset this near (beats) belongs to the beat: half of the distance to the nearest sixth, so that triplets and
-#: sixteenths do not count as played on the beat.
+#: Largest distance (beats) of an onset on the beat: half of the distance to the nearest sixth, so that triplets and
+#: sixteenths do not count as on the beat.
 _NEAR_BEATS = 1 / 12
 
 
 def phase_coherence(times: FloatArray, onsets: Onsets) -> FloatArray:
-    """How well the onsets around each beat keep to a straight grid, 0-1, shape=(n,).
+    """Compute how well the onsets around each beat fit a regular grid, 0-1, shape=(n,).
 
-    Over 16 beats a straight line is laid through the beats. The onsets' phases against it, weighted by strength, are
-    summed as unit vectors, for the beat itself and for its division in two, three and four; the longest mean vector
-    counts, corrected for what random phases give. Steady music has 0.7-1; random onsets, speech and rubato stay below
-    0.5.
+    A line is fitted to 16 beats. The phases of the onsets relative to it are averaged as unit vectors, weighted by
+    strength, for the beat and for its division in two, three and four. The result is the length of the longest mean
+    vector, corrected for its expected value with random phases. Steady music has 0.7-1; random onsets, speech and
+    rubato stay below 0.5.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The pulse: some metrical level of the piece, followed through changes of tempo and gaps, and a fine grid over it."""
+"""The pulse: one metrical level of the piece, tracked through changes of tempo and gaps, and a fine grid on it."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from mirkit.features.rhythm.onsets import OnsetCurve
 from mirkit.features.types import FloatArray
 
 MIN_BPM, MAX_BPM = 40.0, 240.0
-#: Beat intervals that the decoder knows, in frames.
+#: Beat intervals of the decoder, in frames.
 PERIODS = np.arange(int(FRAME_RATE * 60 / MAX_BPM), int(np.ceil(FRAME_RATE * 60 / MIN_BPM)) + 1)
-_FIRST = -128  # change of interval that marks the first beat
+_FIRST = -128  # stands for the first beat, in place of a change of interval
 
 
 def decode_beats(
@@ -22,16 +22,16 @@ def decode_beats(
 ) -> npt.NDArray[np.int64]:
     """Find the best beat frames.
 
-    A semi-Markov Viterbi search: a state is (frame of a beat, interval before it). A beat is worth its activation times
-    its interval, so that tempi compare per second of sound; a change of interval costs ``stiffness`` times the squared
-    change of log2 tempo.
+    A semi-Markov Viterbi search: a state is (frame of a beat, interval before it). The score of a beat is its
+    activation times its interval, so that tempi are compared per second of audio; a change of interval costs
+    ``stiffness`` times the squared change of log2 tempo.
 
     Parameters
     ----------
     activation : float32, shape=(frames,)
-        Worth of a beat at each frame, about zero mean.
+        Score of a beat at each frame, with a mean of about zero.
     preference : float32, shape=(len(PERIODS),)
-        Worth of each interval, per second.
+        Score of each interval, per second.
     stiffness : float
 
     Returns
@@ -43,7 +43,7 @@ def decode_beats(
     if frames <= PERIODS[0]:
         return np.zeros(0, np.int64)
     score, origin = _forward(activation, PERIODS, preference, np.float32(stiffness))
-    # The last beat is the best one within the last longest interval.
+    # The last beat is the best one within the longest interval before the end.
     tail = np.arange(max(0, frames - int(PERIODS[-1])), frames)
     t, k = np.unravel_index(int(score[tail % len(score)].argmax()), (len(tail), len(PERIODS)))
     frame, state = int(tail[t]), int(k)
@@ -60,8 +60,8 @@ def decode_beats(
 
 @kernel()
 def _forward(activation, periods, preference, stiffness):  # type: ignore[no-untyped-def]
-    # Scores of as many frames as the longest interval looks back, by turns; where each came from, of all frames: a byte
-    # a state, as hours of sound have a million frames.
+    # A ring buffer with the scores of the longest interval, and back pointers of all frames, which take one byte per
+    # state because hours of audio have a million frames.
     frames, states = len(activation), len(periods)
     recent = periods[-1] + 1
     score = np.zeros((recent, states), np.float32)
@@ -96,9 +96,9 @@ def _forward(activation, periods, preference, stiffness):  # type: ignore[no-unt
     return score, origin
 
 
-#: Fine positions per pulse: holds its halves, thirds, quarters and sixths.
+#: Fine positions per pulse, a multiple of 2, 3, 4 and 6.
 PARTS = 12
-#: Rows of ``FineGrid.curves``: the bands of ``Pulses.hits``, growth of everything, change of harmony.
+#: Rows of ``FineGrid.curves``: the bands of ``Pulses.hits``, growth of all bands, change of harmony.
 KICK, BASS, MIDDLE, SNARE, HATS, ALL, HARMONY = range(7)
 
 # Settings of the pulse search, chosen on the tuning half of the rendered corpus (docs/rhythm.md), where the pulse is a
@@ -110,14 +110,14 @@ _CENTER_BPM, _OCTAVES, _PULL = 115.0, 0.5, 0.6
 #: 3.3, where a clear beat is worth about 60 (its salience times its interval in frames): the pulse follows a
 #: tempo that changes, and noise moves it little.
 _STIFFNESS = 3000.0
-#: Windows (s) of the local mean and spread that the growth is compared with (some beats, some bars), and the least
-#: spread, in dB per hop: below it the growth is noise and is not raised to beats.
+#: Windows (s) of the local mean (some beats) and spread (some bars) by which the growth is normalized, and least spread
+#: (dB per hop), so that noise is not amplified to beats.
 _MEAN_SECONDS, _SPREAD_SECONDS, _LEAST_SPREAD = 3.0, 6.0, 0.3
-#: Smoothing of the evidence at fine positions, in frames: 14 ms, what players deviate from a straight grid.
+#: Smoothing of the evidence at fine positions in frames: 14 ms, the deviation of musicians from a regular grid.
 _BLUR = 1.2
 _LOWEST_PARTIAL, _PARTIAL_BANDS = 3, 9  # mel bands: from 120 Hz on, against their surroundings of 280 Hz
-_FAINT_PARTIALS_DB = 3.0  # spectra without peaks higher than this have no harmony to change
-_LEAST_MEAN = np.array([1e-6] * HARMONY + [0.1])  # less change of harmony than this is no change
+_FAINT_PARTIALS_DB = 3.0  # least height of spectral peaks that count as harmony
+_LEAST_MEAN = np.array([1e-6] * HARMONY + [0.1])  # the last value is the least mean change of harmony
 _LOUDEST = 12.0  # a hit counts at most this many times the mean, so that a few accents do not decide the meter
 _AT_ONCE = 4096  # positions
 
@@ -129,7 +129,7 @@ class FineGrid:
     Attributes
     ----------
     frames : float64, shape=(positions,)
-        Where each position is, in frames.
+        Time of each position, in frames.
     curves : float64, shape=(positions, 7)
         Hits in kick, bass, middle, snare and hat bands, growth of all bands, and change of harmony, each over its mean.
     period : float
@@ -167,7 +167,7 @@ def find_pulse(salience: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
 
 
 def fine_grid(pulse: npt.NDArray[np.int64], mix: OnsetCurve, drums: OnsetCurve | None, onset_rate: float) -> FineGrid:
-    """Gather the evidence along a pulse; drums, where given, add to the bands of the mix.
+    """Collect the evidence along a pulse; the drums stem, if given, is added to the bands of the mix.
 
     Parameters
     ----------
@@ -198,14 +198,14 @@ def _growth(curve: OnsetCurve, frames: FloatArray) -> FloatArray:
 
 
 def _harmonic_change(curve: OnsetCurve, frames: FloatArray, period: float) -> FloatArray:
-    """How much the partials of the pulse before and after each position differ: 0 alike, 1 nothing shared."""
+    """Difference between the partials of the pulse before and after each position: 0 equal, 1 nothing in common."""
     sustained = median_filter(curve.profile[:, _LOWEST_PARTIAL:].astype(np.float32), (5, 1))  # drums are over in 230 ms
     partials = np.subtract(sustained, uniform_filter1d(sustained, _PARTIAL_BANDS, axis=1), out=sustained)
     sums = np.zeros((1 + len(partials), partials.shape[1]))
     np.cumsum(partials, axis=0, out=sums[1:])
     reach = max(3, round(period / PROFILE_STEP))
     at = np.clip(np.rint(frames / PROFILE_STEP).astype(np.int64), 0, len(partials))
-    # So many at once that hours of sound need no more memory than minutes.
+    # In parts, so that the memory does not depend on the duration.
     return np.concatenate([_change(sums, at[i : i + _AT_ONCE], reach) for i in range(0, len(at), _AT_ONCE)])
 
 

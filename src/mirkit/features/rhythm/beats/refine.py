@@ -6,22 +6,23 @@ from scipy.ndimage import gaussian_filter1d
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.types import FloatArray
 
-_REACH_SECONDS, _REACH_SHARE = 0.06, 1 / 6  # how far from its frame a beat looks for its onset
+_REACH_SECONDS, _REACH_SHARE = 0.06, 1 / 6  # largest distance of a beat from its onset
 _NEAR_SECONDS = 0.03
-_SPAN_BEATS = 2.0  # beats are read off a line through their neighbors, Gaussian weights of this width
-_TRUST = 0.3  # dB per hop: weight of a beat's frame beside its onset's strength
+_SPAN_BEATS = 2.0  # width of the Gaussian weights of the local line
+_TRUST = 0.3  # dB per hop: weight of the frame's time, relative to the strength of the onset
 
 
 def refine(times: FloatArray, onsets: Onsets) -> FloatArray:
     """Move beats to the onsets that support them, smoothly.
 
-    Each beat looks for the strongest onset nearby; its time is then read off a line through the onsets (or, where
-    there is none, the frames) of the beats around, so that single late notes and gaps do not bend the grid.
+    For each beat, the strongest onset nearby is found. Its time is then that of a local line through the onsets of the
+    neighboring beats (or their frames, if they have no onset), so that single late notes and gaps do not distort the
+    grid.
 
     Parameters
     ----------
     times : float64, shape=(n,)
-        Beats to a frame, ascending.
+        Beat times with the precision of a frame, ascending.
     onsets : Onsets
 
     Returns
@@ -44,7 +45,7 @@ def refine(times: FloatArray, onsets: Onsets) -> FloatArray:
 
 
 def _local_line(x: FloatArray, y: FloatArray, weight: FloatArray) -> FloatArray:
-    """Weighted straight line through the neighborhood of each point, read at the point."""
+    """Fit a weighted line to the neighborhood of each point, and return its value there."""
 
     def blur(values: FloatArray) -> FloatArray:
         smooth: FloatArray = gaussian_filter1d(values, _SPAN_BEATS, mode="constant", truncate=3.0)

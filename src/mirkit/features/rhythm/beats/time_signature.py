@@ -1,8 +1,8 @@
-"""Meter: which multiple of the pulse is the beat, how many beats make a bar, and where the bar begins.
+"""Meter estimation: which multiple of the pulse is the beat, how many beats a bar has, and where bars begin.
 
 Every hypothesis that the fine grid allows is scored by a log-linear model: the mean bar of the hypothesis is compared
-with what a bar of that meter sounds like (kicks on the beat, snares on the back beat, new chords on the downbeat ...),
-and evidence on the whole piece is added (usual tempi, onsets a beat, what repeats after a bar). The weights,
+with a template of that meter (kicks on the beat, snares on the back beat, new chords on the downbeat ...), and evidence
+from the whole piece is added (usual tempi, onsets per beat, repetition after a bar). The weights,
 ``time_signature_weights``, are a conditional logit (McFadden 1974) that ``benchmarks/fit_meter.py`` fits to rendered
 pieces.
 """
@@ -19,9 +19,9 @@ from mirkit.features.rhythm.beats.pulse import KICK, PARTS, SNARE, FineGrid
 from mirkit.features.types import FloatArray
 
 METERS = {"4/4": 4, "3/4": 3, "6/8": 2}
-#: Places within a beat where a bar is compared.
+#: Positions within a beat at which bars are compared.
 SIMPLE, COMPOUND = (0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4), (0, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6)
-#: Beat lengths tried, in twelfths of the pulse.
+#: Lengths of the beat that are tried, in twelfths of the pulse.
 _BEAT_PARTS = (4, 6, 8, 9, 12, 16, 18, 24, 36)
 _MIN_BPM, _MAX_BPM = 38.0, 245.0
 _USUAL_BPM, _SLOW_BPM, _QUICK_BPM = 118.0, 65.0, 170.0
@@ -47,14 +47,15 @@ class Structure:
 
 @dataclass(frozen=True)
 class MeterHypothesis(Structure):
-    """The structure chosen, and what else the evidence allows.
+    """The best structure, and the alternatives.
 
     Attributes
     ----------
     meter_confidence : float
-        Belief in the meter, given the beat, 0-1.
+        Probability of the meter, given the beat, 0-1.
     levels : tuple of (float, float)
-        Length of the beat relative to the one chosen, and belief in it: the chosen one first, its rivals by belief.
+        Length of the beat relative to the best one, and its probability: the best one first, then alternatives by
+        probability.
     """
 
     meter_confidence: float
@@ -72,7 +73,7 @@ class MeterHypotheses:
         Fine positions per beat.
     bpm : float
     starts : int64, shape=(n,)
-        Position of the first bar, one a hypothesis.
+        Position of the first bar of each hypothesis.
     bars : float64, shape=(n, beats, places, 7)
         Logarithm of the mean bar at each place of each beat, by curve of the fine grid.
     evidence : dict of str to float64 of shape (n,)
@@ -86,7 +87,7 @@ class MeterHypotheses:
     evidence: dict[str, FloatArray]
 
     def log_odds(self) -> FloatArray:
-        """How well the evidence supports each hypothesis."""
+        """Log-odds of each hypothesis, given the evidence."""
         odds: FloatArray = np.tensordot(self.bars, _template(self.meter), axes=3)
         for name, value in self.evidence.items():
             odds = odds + time_signature_weights.EVIDENCE[name] * value
@@ -118,7 +119,7 @@ def estimate_meter(
     if bpm_range is not None:
         octaves = np.log2(lengths / lengths[score.argmax()])
         within = np.maximum(np.log2(bpm_range[0] / tempi), np.log2(tempi / bpm_range[1])) <= _RANGE_SLACK
-        # Half or double of the best hypothesis is preferred to levels without evidence.
+        # Within the range, half and double of the best hypothesis are preferred to other levels.
         doubled = within & (np.abs(octaves - np.rint(octaves)) < 1e-9)
         if within.any():
             score = np.where(doubled if doubled.any() else within, score, -np.inf)
@@ -145,7 +146,7 @@ def meter_hypotheses(grid: FineGrid) -> Iterator[MeterHypotheses]:
             if not _MIN_BPM <= bpm <= _MAX_BPM or len(grid.curves) < 2 * bar:
                 continue
             starts = np.arange(bar)
-            # The beat is on the pulse, or a quarter, a third or a half of it away.
+            # The beat is on the pulse, or shifted by a quarter, a third or a half of it.
             starts = starts[((starts % beat) % 3 == 0) | ((starts % beat) % 4 == 0)]
             bars = _mean_bars(grid.curves, meter, beat, starts)
             evidence = _whole(meter, beat, bpm, grid.onset_rate) | _repeats(meter, beat, repetition)
@@ -175,7 +176,7 @@ def _mean_bars(curves: FloatArray, meter: str, beat: int, starts: npt.NDArray[np
 
 
 def _back_beat(bars: FloatArray, meter: str) -> FloatArray:
-    """The weaker of two signs of 4/4: kicks on one and three, snares on two and four."""
+    """Smaller of two indicators of 4/4: kicks on one and three, and snares on two and four."""
     if meter != "4/4":
         return np.zeros(len(bars))
     odd, even = bars[:, ::2, 0].mean(axis=1), bars[:, 1::2, 0].mean(axis=1)
@@ -218,7 +219,7 @@ def _repeats(meter: str, beat: int, repetition: "_Repetition") -> dict[str, floa
 
 
 class _Repetition:
-    """Correlation of the whole pattern with itself some fine positions later."""
+    """Autocorrelation of the whole pattern at lags of fine positions."""
 
     def __init__(self, curves: FloatArray) -> None:
         root = np.sqrt(curves)

@@ -1,4 +1,4 @@
-"""Beats and downbeats of a piece from its onset series, without a neural model."""
+"""Track beats and downbeats from the onset series of a piece, without a neural model."""
 
 import numpy as np
 
@@ -12,20 +12,21 @@ from mirkit.features.rhythm.onsets import LEAD_SECONDS, OnsetCurve
 from mirkit.features.rhythm.tempo import beat_period
 from mirkit.features.types import FloatArray
 
-# The tracker was developed on the tuning half of the rendered corpus. With these thresholds 62 of the 63 pieces of the
-# test half that keep time have a tempo, and none of the three in rubato, nor noise, drones or speech (docs/rhythm.md).
-#: Fewer onsets or beats than two bars of 4/4 are no evidence of a pulse.
+# The tracker was developed on the tuning half of the rendered corpus. With these thresholds, 62 of the 63 pieces of the
+# test half with a steady tempo have a tempo, and none of the three rubato pieces, nor noise, drones or speech
+# (docs/rhythm.md).
+#: Least number of onsets, and of beats, of a pulse: two bars of 4/4.
 _FEWEST_ONSETS = 8
 _FEWEST_BEATS = 8
 #: Phase coherence of a beat that keeps time: music has 0.7 to 1, random onsets, speech and rubato stay below 0.5.
 _COHERENT = 0.5
-#: Share of the beats that must be coherent for a steady pulse, and share of them that must have an onset: music has
-#: nearly all of both, rubato 0.1 to 0.3 of the second.
+#: Least share of coherent beats, and of beats with an onset, for a steady pulse. Music has nearly 1 for both, rubato
+#: 0.1 to 0.3 for the second.
 _COHERENT_SHARE = 0.5
 _PLAYED_SHARE = 0.5
-#: Where so many beats are coherent, onsets on the beats are not required (syncopated music).
+#: With this share of coherent beats, onsets on the beats are not required (syncopated music).
 _SURE_SHARE = 0.9
-#: Median coherence below which there are no beats at all.
+#: Least median coherence of a grid; below it, no beats are reported.
 _NO_PULSE_COHERENCE = 0.2
 #: Tempi that the grid reports.
 _CANDIDATES = 3
@@ -40,9 +41,9 @@ def track_beats(
 ) -> Beats:
     """Track beats and downbeats of a piece.
 
-    A pulse is followed through the piece by dynamic programming; which multiple of it is the beat, how many beats make
-    a bar and where bars begin is decided on the whole piece (``time_signature``); beats are then moved to the onsets
-    around them.
+    A pulse is tracked through the piece by dynamic programming. Then the multiple of it that is the beat, the number of
+    beats per bar and the first beats of bars are estimated from the whole piece (``time_signature``), and the beats are
+    moved to the onsets near them.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def track_beats(
     Returns
     -------
     Beats
-        Empty when there is no pulse; ``steady`` is False when there is one that keeps no tempo (rubato).
+        Empty if there is no pulse; ``steady`` is False if there is a pulse without a steady tempo (rubato).
 
     Examples
     --------
@@ -121,7 +122,7 @@ def _steady(coherent: float, played: float) -> bool:
 
 
 def _candidates(hypothesis: MeterHypothesis, times: FloatArray) -> tuple[TempoCandidate, ...]:
-    """Tempo of the grid, then its rivals, all relative to the exact tempo."""
+    """The tempo of the grid, then alternatives, all relative to the exact tempo."""
     period = beat_period(times) or float(np.median(np.diff(times)))
     top = hypothesis.levels[:_CANDIDATES]
     total = sum(weight for _, weight in top)
