@@ -7,11 +7,12 @@ https://github.com/AudioCommons/timbral_models, commit 6a97eec, Apache-2.0, copy
 Surrey. The code here is new, for speed; values agree to a few thousandths.
 
 The models were fitted to ratings of short single sounds (0-100, larger is more so). On music they are applied without
-change: results per note are averaged over all notes, results per frame over all frames.
+change: results per note are averaged over all notes, and results per frame over all frames.
 
-Where upstream's steps change values they are kept, and named where they are done: channels are added, not averaged,
-and only the first three; a sound is brought to -24 LUFS first, unless that clips (not for reverberation); only one note
-found means the whole sound; sums, weights and clipping are as they were. Where upstream fails, the value is unknown.
+Peculiarities of upstream that affect values are reproduced, with a comment at each place. Channels are added, not
+averaged, and only the first three; a sound is normalized to -24 LUFS first, unless that clips (not for reverberation);
+if only one note is found, the whole sound is used; sums, weights and clipping are unchanged. If upstream fails, the
+value is unknown.
 """
 
 from mirkit.features.timbre.timbre import Timbre, TimbreExtractor, timbre

@@ -1,7 +1,7 @@
 """``booming``, 0 to 100: resonance of low frequencies.
 
 *Measured*: the booming index of S. Hatano and T. Hashimoto, "Booming index as a measure for evaluating booming
-sensation", Inter-Noise 2000, and the level of the lowest 7 Bark, weighed by the regression of D5.8.
+sensation", Inter-Noise 2000, and the level of the lowest 7 Bark, combined by the regression of D5.8.
 """
 
 import numpy as np
@@ -16,9 +16,9 @@ _LOW_HZ = 280.0
 def booming(pattern: LoudnessPattern) -> Value:
     """Apparent boominess (D5.8): booming index after Hatano & Hashimoto (2000) and the level of the lowest 7 Bark.
 
-    The index is the sum of weighted specific loudness, added as if it were decibels, times the share of the loudness
-    below 280 Hz; windows count by their power, inaudible ones as 0. The low level is an unweighted mean over windows.
-    Not clipped it may be negative.
+    The index is the sum of weighted specific loudness, added as if it were in decibels, times the share of the loudness
+    below 280 Hz. Windows are weighted by their power; inaudible windows count as 0. The low level is an unweighted mean
+    over windows. The unclipped value may be negative.
     """
     weights, low = _hatano()
     index = np.zeros(len(pattern.rms))
@@ -31,7 +31,7 @@ def booming(pattern: LoudnessPattern) -> Value:
 
 
 def _hatano() -> tuple[FloatArray, int]:
-    """Weight of each Bark step, falling with frequency on the scale of third octaves, and how many lie below 280 Hz."""
+    """Weight of each Bark step, which decreases with frequency in third octaves, and number of steps below 280 Hz."""
     hz = 600 * np.sinh(np.arange(1, BARK_STEPS + 1) / 10 / 6)
     third = np.log10(hz / 25) / np.log10(31.5 / 25) + 1
     weights = 2.13 * np.exp(-0.151 * third)

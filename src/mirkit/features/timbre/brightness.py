@@ -1,6 +1,6 @@
 """``brightness``, 0 to 100: share of high frequencies, and spectral centroid.
 
-*Measured*: the energy above 2 kHz over that of the whole, and the centroid of what lies above 100 Hz, weighed by the
+*Measured*: the share of the energy above 2 kHz, and the centroid of the spectrum above 100 Hz, combined by the
 regression of D5.8 (A. Pearce, T. Brookes and R. Mason, "Timbral attributes for sound effect library searching", AES
 Semantic Audio 2017).
 """
@@ -18,10 +18,10 @@ _CENTROID_HZ = 100.0
 
 
 def brightness(rumble_free: FloatArray, work: FloatArray) -> Value:
-    """Apparent brightness (D5.8): share of the energy above 2 kHz, and centroid of what lies above 100 Hz.
+    """Apparent brightness (D5.8): share of the energy above 2 kHz, and centroid of the spectrum above 100 Hz.
 
-    Both are means over frames weighted by the frames' power, that is ratios of sums over the whole sound. The sums of
-    power spectra that need no frequency are taken in the time domain.
+    Both are means over frames weighted by their power, which equals ratios of sums over the whole sound. Sums of whole
+    power spectra are computed in the time domain.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """``depth``, 0 to 100: spacious low frequencies.
 
 *Measured*: the centroid below 2 kHz, the share of the power below 500 Hz, the decay time and the lowest spectral peak,
-weighed by the regression of D5.8.
+combined by the regression of D5.8.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ _SIZE, _HOP = 4096, 1024
 _HZ_PER_BIN = ANALYSIS_RATE / _SIZE
 _CENTROID_HZ = 2000.0
 _RATIO_HZ = 500.0
-# After the low-pass at 2 kHz the signal above 11 kHz is attenuated by 100 dB or more, so half of the rate is enough.
+# The low-pass at 2 kHz attenuates frequencies above 11 kHz by 100 dB or more, so half of the rate is enough.
 _KEEP_EVERY = 2
 _LEAST_POWER = 1e-3
 _DECAYED = 0.01
@@ -47,7 +47,7 @@ def depth(rumble_free: FloatArray, work: FloatArray) -> Value:
     work : float32 array, shape=(n,)
         Overwritten.
     """
-    # As scipy.signal.spectrogram scales them: over the square of the window's sum.
+    # Scaled as in scipy.signal.spectrogram: divided by the squared sum of the window.
     scale = _SIZE / window_sum(len(rumble_free), _SIZE) ** 2
     power = energies(rumble_free, _SIZE, _HOP) * scale
     spectrum = total_spectrum(rumble_free, _SIZE, _HOP)
@@ -78,18 +78,18 @@ def _low_centroid(low: FloatArray, loud: npt.NDArray[np.bool_], power: FloatArra
     step = _KEEP_EVERY if len(low) > _SIZE else 1
     low = np.ascontiguousarray(low[::step])
     once = np.ones((1 + _SIZE // step // 2, 1), np.float32)
-    once[[0, -1]] = 0.5  # of a one-sided spectrum the outer bins count half
+    once[[0, -1]] = 0.5  # the outer bins of a one-sided spectrum have half the weight
     moment = once * np.arange(len(once), dtype=np.float32)[:, None]
     centroids = []
     for spectrum in spectra(low, _SIZE // step, _HOP // step):
-        with np.errstate(invalid="ignore"):  # silent frames, which do not count
+        with np.errstate(invalid="ignore"):  # silent frames, which are not used
             centroids.append((spectrum * moment).sum(axis=0) / (spectrum * once).sum(axis=0))
     centroid = np.concatenate(centroids)[: len(power)] * _HZ_PER_BIN
     return float((centroid * power)[loud].sum())
 
 
 def _mean_decay(x: FloatArray, envelope: FloatArray) -> float:
-    """Mean time in seconds from each note's loudest 256 samples to 40 dB below the sound's, or to the next note."""
+    """Mean time (s) from each note's loudest 256 samples to 40 dB below the sound's maximum, or to the next note."""
     hold_envelope(x, _ENVELOPE_DECAY, envelope)
     starts = [start // RMS_STEP for start in backtrack_onsets(strength_of(x, 1.0), envelope, _MARGIN)]
     rms = rms_envelope(x)
@@ -103,5 +103,5 @@ def _mean_decay(x: FloatArray, envelope: FloatArray) -> float:
 
 
 def _pitch(peak: Peaks, spectrum: FloatArray) -> float:
-    """Logarithm of the lowest peak's frequency; 0 where the strongest peak is at 0 Hz."""
+    """Logarithm of the frequency of the lowest peak; 0 if the strongest peak is at 0 Hz."""
     return log10(peak.hz.min()) if peak.hz[spectrum[peak.index].argmax()] > 0 else 0.0

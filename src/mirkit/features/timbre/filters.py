@@ -1,4 +1,4 @@
-"""Recursive filters of second order, three in a row, as the models use them; designs without ``scipy.signal``."""
+"""Cascades of three second-order recursive filters, as in the models; designed without ``scipy.signal``."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
-#: Samples between two checks of the state, which otherwise decays in silence into denormal numbers, which are slow.
+#: Samples between two checks of the state, which in silence would decay to slow denormal numbers.
 _BLOCK = 4096
 
 #: One section: numerator b0 b1 b2, then denominator a1 a2.
@@ -50,12 +50,12 @@ def _butterworth(hz: float, rate: float) -> tuple[float, float, float, float]:
 
 
 class Cascade:
-    """Three sections in a row over a signal that may arrive in blocks, in double precision within.
+    """Three sections in series, for a signal that may arrive in blocks, computed in double precision.
 
     Parameters
     ----------
     *sections : Section
-        Three of them; one given alone runs three times.
+        Three sections, or one that is applied three times.
     """
 
     def __init__(self, *sections: Section) -> None:
@@ -63,15 +63,15 @@ class Cascade:
         self._state = np.zeros(8)
 
     def __call__(self, x: FloatArray, out: FloatArray) -> FloatArray:
-        """Filter the next samples, float32, shape=(n,), into ``out``, and return that."""
+        """Filter the next samples, float32, shape=(n,), into ``out``, and return ``out``."""
         _cascade(x, self._sections, self._state, out)
         return out
 
 
-# Direct form 1: from one output to the next there is but one multiplication and addition to wait for, fused.
+# Direct form 1: between two outputs, the critical path is only one fused multiplication and addition.
 @kernel(fastmath={"contract"})
 def _cascade(x, sections, state, out):  # type: ignore[no-untyped-def]
-    # One by one: to unpack arrays numba compiles checks of their lengths, which takes seconds.
+    # Indexed one by one, because unpacking arrays makes numba compile checks of their lengths, which takes seconds.
     p, q, r = sections[0], sections[1], sections[2]
     p0, p1, p2, p3, p4 = p[0], p[1], p[2], p[3], p[4]
     q0, q1, q2, q3, q4 = q[0], q[1], q[2], q[3], q[4]

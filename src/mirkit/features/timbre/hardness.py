@@ -1,7 +1,7 @@
-"""``hardness``, 0 to 100: hard and sudden against soft, and what that model alone uses.
+"""``hardness``, 0 to 100: hard and sudden against soft, and functions that only this model uses.
 
 *Measured*: bandwidth, centroid, strength and time of the attacks, loudness at 7 to 14 Bark and the percussive share,
-weighed by the regression of D5.8. Attacks are measured by the minimum-effort method of CUIDADO (G. Peeters, "A large
+combined by the regression of D5.8. Attacks are measured by the minimum-effort method of CUIDADO (G. Peeters, "A large
 set of audio features for sound description", IRCAM 2004).
 """
 
@@ -20,7 +20,7 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Value
 BAND_SIZE, BAND_HOP = 4096, 128
 
 # Magnitudes are scaled as scipy.signal.spectrogram(mode="magnitude", scaling="density") scales them with a rectangular
-# window; a bin counts from -75 dB.
+# window; bins below -75 dB are not used.
 _SCALE = 1 / (ANALYSIS_RATE * BAND_SIZE) ** 0.5
 _LEAST = 10 ** (-75 / 20) / _SCALE
 _ROLL_ON = np.float32(0.05)
@@ -29,9 +29,9 @@ _LANES = np.uint64(LANES)
 
 
 def bandwidths(padded: FloatArray, gain: float) -> FloatArray:
-    """Bandwidth of each frame of 4096 samples, in Hz; 0 in frames of the quietest tenth of the range of levels.
+    """Bandwidth of each frame of 4096 samples (Hz); 0 for frames in the lowest tenth of the range of levels.
 
-    From the frequency below which lie 5 % of the frame's magnitudes, to the highest bin of at least -75 dB.
+    It extends from the frequency below which 5 % of the sum of magnitudes lie, to the highest bin of at least -75 dB.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def bandwidths(padded: FloatArray, gain: float) -> FloatArray:
 # Indices are unsigned: see batched_fft.
 @kernel()
 def _measure(power, least, roll_on, level, band):  # type: ignore[no-untyped-def]
-    # The bin at 0 Hz is left out: upstream takes the mean off.
+    # The bin at 0 Hz is left out, because upstream subtracts the mean.
     total = np.zeros(LANES, np.float32)
     top = np.zeros(LANES, np.float32)
     for k in range(np.uint64(1), np.uint64(len(power)) // _LANES):
@@ -87,7 +87,7 @@ def _measure(power, least, roll_on, level, band):  # type: ignore[no-untyped-def
         band[j] = top[j] - bottom[j] - 1 if top[j] > 0 else 0
 
 
-#: An attack is taken to last no longer than this.
+#: Longest duration of an attack.
 MAX_SECONDS = 0.1
 
 _LEVELS = np.linspace(0.1, 0.9, 9)
@@ -96,12 +96,12 @@ _FIXED_START = 0.2
 
 
 def rise(segment: FloatArray) -> tuple[int, FloatArray] | None:
-    """Cut a segment of an envelope down to the way from its last lowest point to its (first) peak, scaled to peak 1.
+    """Return the part of an envelope segment from its last minimum to its (first) peak, scaled to a peak of 1.
 
     Returns
     -------
     (index, array) or None
-        Where the rise begins, and the rise; None where the segment begins with its peak (or is silent).
+        Start of the rise, and the rise; None if the segment begins with its peak (or is silent).
     """
     peak = int(segment.argmax())
     if peak == 0:
@@ -113,7 +113,7 @@ def rise(segment: FloatArray) -> tuple[int, FloatArray] | None:
 
 
 def fixed_start(segment: FloatArray) -> int | None:
-    """Index where a segment's rise has climbed 20 % of its range; None where there is no rise."""
+    """Index at which a segment has risen by 20 % of its range; None if it does not rise."""
     found = rise(segment)
     if found is None:
         return None
@@ -124,8 +124,8 @@ def fixed_start(segment: FloatArray) -> int | None:
 def effort_attack(segment: FloatArray) -> tuple[float, int] | None:
     """Attack time by minimum effort.
 
-    The rise is cut by nine levels at 10-90 % of its range. The attack begins with the first step that takes no more
-    than three times the mean time of a step, and ends with the first later step that does.
+    The rise is divided into steps by nine levels at 10-90 % of its range. The attack begins with the first step that
+    takes at most three times the mean duration of a step, and ends with the first later step that takes longer.
 
     Returns
     -------
@@ -173,14 +173,14 @@ def hardness(
     """Apparent hardness (D5.8).
 
     Per note: bandwidth, spectral centroid, onset strength and time of the attack. Over the whole sound: loudness at 7
-    to 14 Bark, and the percussive share. With a single note the whole sound is taken as one.
+    to 14 Bark, and the percussive share. If there is only one note, the whole sound is used as one.
 
     Parameters
     ----------
     padded : float32 array, shape=(4097 + n,)
-        Mono signal behind 4097 zeros.
+        Mono signal after 4097 zeros.
     gain : float
-        Factor that brings it to -24 LUFS.
+        Gain factor to -24 LUFS.
     envelope : float32 array, shape=(4097 + n,)
         Its sample-and-hold envelope, 0.1 s.
     strength : float64 array, shape=(frames,)
@@ -193,7 +193,7 @@ def hardness(
     Returns
     -------
     Value
-        Unknown where a note begins with its peak, so that it has no attack, or where no attack has any strength.
+        Unknown if a note begins with its peak, so that it has no attack, or if all attacks have a strength of 0.
     """
     starts = backtrack_onsets(strength, envelope, _MARGIN)
     if len(starts) == 1:
@@ -228,8 +228,8 @@ def hardness(
 def _attack_bandwidth(band: FloatArray, starts: list[int], strengths: list[float]) -> float | None:
     """Mean of the largest bandwidths (Hz) of the attacks, weighted by onset strength.
 
-    Of each note the 34 frames (100 ms) from where its bandwidth has risen by 20 %; of a note shorter than its attack's
-    position plus those, all that is left, as in upstream. None where no attack has any strength.
+    For each note, 34 frames (100 ms) are used from the point where its bandwidth has risen by 20 %; if the note ends
+    earlier, all its remaining frames, as in upstream. None if all attacks have a strength of 0.
     """
     firsts = [max(0, start - _MARGIN) // BAND_HOP for start in starts]
     widest, weights = [], []
@@ -248,7 +248,7 @@ def _attack_bandwidth(band: FloatArray, starts: list[int], strengths: list[float
 
 
 def _centroid(attack: FloatArray) -> list[float]:
-    """Magnitude-weighted mean frequency (Hz) from 20 Hz; none of 512 samples or less, or of silence."""
+    """Magnitude-weighted mean frequency (Hz) from 20 Hz; no value for at most 512 samples, or for silence."""
     if len(attack) <= _FEWEST_SAMPLES:
         return []
     size = 1 << (len(attack) - 1).bit_length()

@@ -1,4 +1,4 @@
-"""Input of every model but reverberation: the sum of the channels, as if brought to -24 LUFS."""
+"""Input of every model except reverberation: the sum of the channels, with the gain to -24 LUFS."""
 
 import math
 
@@ -9,7 +9,7 @@ from mirkit.features.loudness import to_energy
 from mirkit.features.timbre.filters import PASS_THROUGH, Cascade, Section
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
-#: Zeros kept in front of the sound: hardness includes them, the others begin after them.
+#: Zeros before the sound: hardness includes them, the other models start after them.
 LEAD = 4097
 
 _TARGET_LUFS = -24.0
@@ -21,22 +21,22 @@ _CHUNK = 20 * _STEP
 
 
 def channel_sum(samples: FloatArray) -> FloatArray:
-    """Add up the channels, shape=(channels, n), as upstream: their sum, not their mean, and of the first three only."""
+    """Add up the channels, shape=(channels, n), as upstream does: the sum, not the mean, of the first three."""
     total: FloatArray = samples[:3].sum(axis=0)
     return total
 
 
 def loudness_gain(x: FloatArray) -> float | None:
-    """Factor that brings a mono signal, shape=(n,), to -24 LUFS, or to a peak of 1 where it would clip.
+    """Gain factor of a mono signal, shape=(n,), to -24 LUFS, or to a peak of 1 if it would clip.
 
-    The samples stay as they are: those models that depend on level take the factor into account.
-    Loudness is that of BS.1770-4, but with the K-weighting, the rounded number of blocks and the zeros behind sounds
-    shorter than a block of pyloudnorm, which upstream uses.
+    The samples are not changed; models that depend on the level use the factor.
+    The loudness is that of BS.1770-4 as computed by pyloudnorm, which upstream uses: with its K-weighting, its rounded
+    number of blocks, and its zero padding of sounds that are shorter than a block.
 
     Returns
     -------
     float or None
-        None: nothing lies above the absolute gate of -70 LUFS.
+        None if nothing is above the absolute gate of -70 LUFS.
     """
     energy = _gated_energy(_step_energies(x), len(x))
     if not energy:
@@ -45,12 +45,12 @@ def loudness_gain(x: FloatArray) -> float | None:
 
 
 def peak(x: FloatArray) -> float:
-    """Largest magnitude."""
+    """Largest absolute sample."""
     return float(max(x.max(), -x.min()))
 
 
 def _step_energies(mono: FloatArray) -> FloatArray:
-    """K-weighted energy of each 100 ms; the rest at the end counts as one more."""
+    """K-weighted energy of each 100 ms; an incomplete step at the end counts as a step."""
     weighting = Cascade(_shelf(), _rumble(), PASS_THROUGH)
     steps = np.zeros(-(-len(mono) // _STEP))
     work = np.empty(_CHUNK, np.float32)
@@ -64,7 +64,7 @@ def _step_energies(mono: FloatArray) -> FloatArray:
 
 
 def _gated_energy(steps: FloatArray, samples: int) -> float:
-    """Mean energy of the 400 ms blocks above both gates, 0 when there are none."""
+    """Mean energy of the 400 ms blocks above both gates, 0 if there are none."""
     count = 1 + max(0, round(samples / _STEP - _STEPS_PER_BLOCK))
     padded = np.zeros(count + _STEPS_PER_BLOCK - 1)
     padded[: len(steps)] = steps[: len(padded)]

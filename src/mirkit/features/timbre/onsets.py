@@ -1,6 +1,6 @@
-"""Note onsets as the timbre models use them: envelopes, onset strength, detection and backtracking.
+"""Note onsets for the timbre models: envelopes, onset strength, detection and backtracking.
 
-Onset strength and detection are those of librosa, on which upstream builds.
+Onset strength and detection are those of librosa, which upstream uses.
 """
 
 from itertools import pairwise
@@ -21,10 +21,10 @@ RMS_STEP = 256
 
 
 def hold_envelope(x: FloatArray, decay_seconds: float, out: npt.NDArray[np.float32]) -> None:
-    """Follow the rectified signal up at once, hold a peak for 10 ms, then fall on a straight line.
+    """Compute an envelope that follows rises at once, holds a peak for 10 ms, and then decays linearly.
 
-    The slope takes ``decay_seconds`` from the loudest sample of the whole sound to zero. Unlike a low-pass filter it
-    leaves attacks as steep as they are.
+    The decay from the loudest sample of the whole sound to zero takes ``decay_seconds``. Unlike a low-pass filter, it
+    does not smooth attacks.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def _hold(x, decay, hold, out):  # type: ignore[no-untyped-def]
 
 
 def rms_envelope(x: FloatArray) -> FloatArray:
-    """Root mean square of each 256 samples (at the end of what is left), relative to the largest.
+    """Root mean square of each 256 samples (the last step may be shorter), relative to the largest.
 
     Returns
     -------
@@ -74,25 +74,25 @@ N_MELS = 128
 
 _LEAST_POWER = 1e-10
 _RANGE_DB = 80.0
-# librosa's defaults at 44.1 kHz, in frames: a peak is the largest of itself and 2 before, exceeds the mean of the 8
-# before and after by 0.07 of the largest strength, and comes at least 3 after the last one.
+# librosa's defaults at 44.1 kHz, in frames: a peak is the maximum of itself and the 2 frames before, exceeds the mean
+# of the 8 frames before and after by 0.07 of the largest strength, and is at least 3 frames after the previous peak.
 _PEAK_BEFORE = 2
 _MEAN_REACH = 8
 _MARGIN = 0.07
 _WAIT = 2
-# Differences of frames that far apart are put where the later frame ends its first half (librosa's centring).
+# Distance of the frames whose difference is taken; the result is placed as in librosa (center=True).
 _SHIFT = 1 + N_FFT // (2 * HOP)
 
 Indices = npt.NDArray[np.intp]
 
 
 def band_levels(mel_power: FloatArray, gain: float) -> FloatArray:
-    """Powers of mel bands in dB, floored at -100 dB of what they are with a gain, and 80 dB below the highest.
+    """Convert powers of mel bands to dB, floored at -100 dB (after a gain) and at 80 dB below the highest.
 
     Parameters
     ----------
     mel_power : float32 array, shape=(N_MELS, frames)
-        All of the sound; overwritten by the result.
+        Powers of the whole sound; overwritten by the result.
     gain : float
     """
     np.maximum(mel_power, np.float32(_LEAST_POWER / gain**2), out=mel_power)
@@ -159,9 +159,9 @@ def strength_of(x: Float32, gain: float, percussive: PercussiveShare | None = No
     ----------
     x : float32 array, shape=(n,)
     gain : float
-        Factor by which the samples are multiplied: it sets the level below which nothing counts.
+        Factor by which the samples are multiplied; it sets the floor of the levels.
     percussive : PercussiveShare, optional
-        Receives the spectra too.
+        Also receives the spectra.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def strength_of(x: Float32, gain: float, percussive: PercussiveShare | None = No
 
 
 def _fours(bank: MelBank) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], Float32]:
-    """First bin of each band, and its weights filled up with zeros to a multiple of four, behind one another.
+    """First bin of each band, and its weights, zero-padded to a multiple of four and concatenated.
 
     Returns
     -------
@@ -220,7 +220,7 @@ def _bands(power, first, offsets, weights, out):  # type: ignore[no-untyped-def]
 
 _LOOK_BACK = 882  # 20 ms
 _HYSTERESIS = 13230  # 300 ms
-_SHARE = 0.1  # of the envelope's range: less is no event of its own
+_SHARE = 0.1  # of the envelope's range: least rise of a note
 _APART = 4410.0  # 100 ms
 _LEAST_STRENGTH = 3.0
 
@@ -228,8 +228,9 @@ _LEAST_STRENGTH = 3.0
 def backtrack_onsets(strength: FloatArray, envelope: FloatArray, margin: int) -> list[int]:
     """Find the beginnings of notes.
 
-    Each onset is followed back while the envelope falls; beginnings whose note rises by less than a tenth of the
-    envelope's range, that follow another within 100 ms, or with no onset strength of 3 up to the next one, are dropped.
+    From each onset, the beginning is found by going back while the envelope falls. A beginning is dropped if its note
+    rises by less than a tenth of the envelope's range, if it is within 100 ms of the previous one, or if the onset
+    strength does not reach 3 before the next one.
 
     Parameters
     ----------
@@ -242,13 +243,13 @@ def backtrack_onsets(strength: FloatArray, envelope: FloatArray, margin: int) ->
     Returns
     -------
     list of int
-        Samples, ascending; [0] when nothing is left.
+        Samples, ascending; [0] if all are dropped.
     """
     onsets = detect_onsets(strength) * HOP
     threshold = _SHARE * (float(envelope.max()) - float(envelope.min()))
     starts: list[int] = []
     for onset in onsets:
-        # Onsets within the last frame are not followed, unless there is no other.
+        # Onsets within the last frame are not used, unless there is no other.
         if onset == 0:
             starts.append(0)
         elif not starts or onset + HOP - 1 < len(envelope):
@@ -260,7 +261,7 @@ def backtrack_onsets(strength: FloatArray, envelope: FloatArray, margin: int) ->
 
 
 def segment_ends(starts: list[int], end: int) -> list[int]:
-    """End of the segment that begins at each start: the next start; the last one reaches to the ``end``."""
+    """End of the segment that begins at each start: the next start; ``end`` for the last one."""
     return [*starts[1:], end] if starts else []
 
 
@@ -301,7 +302,7 @@ def _rising(starts: list[int], envelope: FloatArray, threshold: float) -> list[i
 
 
 def _apart(starts: list[int]) -> list[int]:
-    """Drop starts within 100 ms of the one before, all at once, until there are none."""
+    """Drop all starts within 100 ms of the previous one, and repeat until there are none."""
     while True:
         kept = starts[:1] + [b for a, b in pairwise(starts) if b - a >= _APART]
         if len(kept) == len(starts):

@@ -32,10 +32,10 @@ def peaks(spectrum: FloatArray, share: float, hz_per_bin: float, floor: float = 
     ----------
     spectrum : array, shape=(bins,)
     share : float
-        A peak has at least this share of the maximum, and stands out by as much.
+        Least height of a peak, and least rise on both sides, as a share of the maximum.
     hz_per_bin : float
     floor : float
-        What counts as zero.
+        Value that counts as zero.
 
     Returns
     -------
@@ -53,9 +53,9 @@ def peaks(spectrum: FloatArray, share: float, hz_per_bin: float, floor: float = 
 def find_peaks(row, least, contrast, hz_per_bin, index, level, hz):  # type: ignore[no-untyped-def]
     """Find the peaks of ``row`` and write them to ``index``, ``level`` and ``hz``; return their number.
 
-    A candidate is a local maximum of at least ``least``; it stays if it rises by ``contrast`` above the lowest point
-    on either side, down to the next stronger candidate. As in upstream, both ends of the spectrum are bottomless, and
-    the bin just before a candidate does not count as a low point.
+    A candidate is a local maximum of at least ``least``. It is a peak if it is at least ``contrast`` above the lowest
+    point on each side, before the next stronger candidate. As in upstream, the spectrum is taken to be infinitely low
+    beyond its ends, and the bin just before a candidate does not count as a low point.
     """
     last = len(row) - 1
     count = 0

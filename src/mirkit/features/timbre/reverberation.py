@@ -12,7 +12,7 @@ from mirkit.features.kernels.kernel import kernel
 from mirkit.features.timbre.score import score
 from mirkit.features.types import FloatArray, Value
 
-# Reverberation times looked for (s), and what the estimate starts from.
+# Candidate reverberation times (s), and initial estimate.
 _TIMES = 0.2 + 0.1 * np.arange(10)
 _SHORTEST = 0.2
 _INITIAL = 0.3
@@ -29,11 +29,11 @@ _HISTORY = 735
 def reverberation(halves: list[FloatArray], length: int) -> Value:
     """Probability, times 100, that a sound is reverberant (D5.8): blind estimate of the reverberation time RT60.
 
-    Jan & Wang (EUSIPCO 2012), after Loellmann et al. (IWAENC 2010): where three or four consecutive parts of 29 ms
-    decay in variance, maximum and minimum, the decay of a Laplace distribution that is most likely votes for one of ten
-    times; the most frequent of the last 735 votes is smoothed, and the estimate is the mean over the voting frames.
-    Times reach from 0.2 to 1.1 s, so values from 29.8 to 86.0. Frames that decay in all seven parts are not
-    used, as in upstream. Ill-conditioned: a 16-bit round trip can move it by ten points.
+    Jan & Wang (EUSIPCO 2012), after Loellmann et al. (IWAENC 2010): if three or four consecutive parts of 29 ms decay
+    in variance, maximum and minimum, the most likely decay of a Laplace distribution is one vote for one of ten
+    reverberation times. The most frequent time of the last 735 votes is smoothed, and the estimate is its mean over the
+    frames with votes. Times reach from 0.2 to 1.1 s, so values from 29.8 to 86.0. As in upstream, frames that decay in
+    all seven parts are not used. The estimate is ill-conditioned: rounding to 16 bits can change it by ten points.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def _vote(x, times, votes):  # type: ignore[no-untyped-def]
         low, high = _range(before)
         falling = 0
         while falling < _PARTS - 2:
-            # One sample longer than the first part, as upstream has it.
+            # One sample longer than the first part, as in upstream.
             begin = start + (falling + 1) * _PART
             now = x[begin : begin + _PART + 1]
             lowest, highest = _range(now)
@@ -95,7 +95,7 @@ def _vote(x, times, votes):  # type: ignore[no-untyped-def]
 
 @kernel()
 def _range(x):  # type: ignore[no-untyped-def]
-    # Extremes of every 64th sample first: 64 of them at a time are vectors.
+    # First the extremes of every 64th sample, so that 64 of them are computed as vectors.
     low, high = np.empty(64, np.float32), np.empty(64, np.float32)
     for j in range(64):
         low[j] = high[j] = x[j]
@@ -113,7 +113,7 @@ def _range(x):  # type: ignore[no-untyped-def]
     return lowest, highest
 
 
-# Sums in any order, so that they are taken in vectors.
+# Reassociated sums (fastmath), so that they are vectorized.
 @kernel(fastmath={"reassoc", "contract", "nsz"})
 def _variance(x):  # type: ignore[no-untyped-def]
     total = 0.0
@@ -128,7 +128,7 @@ def _variance(x):  # type: ignore[no-untyped-def]
 
 @kernel()
 def _likeliest(x, growth, decay):  # type: ignore[no-untyped-def]
-    # Log-likelihood without what all times share; scale is the sum that the decay would make even.
+    # Log-likelihood without the terms that all times share; scale is the sum of samples with the decay compensated.
     n = len(x)
     scale = np.zeros(len(decay))
     for i in range(n):
@@ -154,7 +154,7 @@ def _smooth(votes, times):  # type: ignore[no-untyped-def]
         if vote >= 0:
             counts[vote] += 1
             if seen > _HISTORY:
-                # Upstream forgets one vote late, so that the first is never forgotten.
+                # As in upstream, removal starts one vote late, so that the first vote is never removed.
                 counts[history[seen % _HISTORY]] -= 1
             history[seen % _HISTORY] = vote
             seen += 1

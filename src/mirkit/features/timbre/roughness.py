@@ -24,16 +24,16 @@ _LEAST = 0.01
 def roughness(x: FloatArray, gain: float) -> Value:
     """Apparent roughness (D5.8): Vassilakis (2007), beating of the pairs of spectral peaks of each 50 ms.
 
-    Frames overlap by half. A peak has at least 1 % of the largest magnitude of the whole sound. As in upstream the
-    weight of a pair's amplitude fluctuation is 2 * stronger / (sum of both), the frames that the end cuts off count as
-    smooth, and a mean of less than 0.01 is 0.
+    Frames overlap by half. A peak has at least 1 % of the largest magnitude of the whole sound. As in upstream, the
+    weight of a pair's amplitude fluctuation is 2 * stronger / (sum of both), incomplete frames at the end have a
+    roughness of 0, and a mean of less than 0.01 is 0.
 
     Parameters
     ----------
     x : float32 array, shape=(n,)
         Mono signal.
     gain : float
-        Factor that brings it to -24 LUFS.
+        Gain factor to -24 LUFS.
     """
     length = _LEAD + len(x)
     slots = int(length / (_SIZE / 2))
@@ -52,16 +52,16 @@ def roughness(x: FloatArray, gain: float) -> Value:
 def _spectra(x: FloatArray, length: int) -> tuple[list[npt.NDArray[np.float32]], float, float]:
     """Magnitudes of all frames in blocks of shape=(frames, bins), their maximum and minimum.
 
-    Bins above the last one that can still hold a peak are cut off (but for one, to tell a peak by).
+    Bins above the last possible peak are left out, except for one, which the detection of a peak needs.
     """
     window = np.hamming(_SIZE + 2)[1:-1]
     blocks = []
     top, bottom = 0.0, np.inf
-    # Frames begin every 1102.5 samples, cut to whole ones: two grids of frames side by side.
+    # Frames begin every 1102.5 samples, truncated to whole samples: two interleaved grids of frames.
     for first in (0, _SIZE // 2):
         count = (length - first) // _SIZE
         if length <= _SIZE:
-            # One frame, as it is.
+            # A single frame, without a window.
             count, window = int(first == 0), np.ones(_SIZE)
         for i, power in enumerate(Spectra(window, _SIZE, _NFFT).blocks(x, first - _LEAD, count)):
             power = power[:, : count - i * LANES]
@@ -87,7 +87,7 @@ def _fluctuation(spectra, least, contrast, hz_per_bin):  # type: ignore[no-untyp
             width = 0.24 / (0.0207 * hz[a] + 18.96)
             for b in range(a + 1, count):
                 distance = width * (hz[b] - hz[a])
-                # Farther apart the two do not beat: Plomp's curve is below exp(-18).
+                # Pairs with a greater distance do not beat: Plomp's curve is below exp(-18).
                 if 3.51 * distance > 18:
                     break
                 strong = level[a] if row[index[a]] > row[index[b]] else level[b]

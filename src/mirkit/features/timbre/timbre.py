@@ -1,4 +1,4 @@
-"""The eight timbre models on one sound, and on sound of any length that arrives in blocks."""
+"""Apply the eight timbre models to one sound, or to audio of any length that arrives in blocks."""
 
 from dataclasses import dataclass, fields
 
@@ -25,7 +25,7 @@ _DECAY = 0.1
 
 @dataclass(frozen=True)
 class Timbre:
-    """The timbral keys of a stretch of sound, each 0 to 100 (clipped) or unknown.
+    """The timbre features of a sound, each 0 to 100 (clipped) or unknown.
 
     Attributes
     ----------
@@ -58,14 +58,14 @@ class Timbre:
 
 
 def timbre(samples: FloatArray) -> Timbre:
-    """Apply the eight models to a stretch of sound at 44.1 kHz: a sound, a track, or any window of one.
+    """Apply the eight models to audio at 44.1 kHz: a sound, a track, or a window of one.
 
-    Takes about 12 bytes of memory per sample beside the samples: for music of any length see ``TimbreMeter``.
+    It needs about 12 bytes of memory per sample in addition to the samples; see ``TimbreExtractor`` for long audio.
 
     Parameters
     ----------
     samples : float32 array, shape=(channels, n)
-        Only the first three channels are used, by reverberation the first two.
+        Only the first three channels are used; reverberation uses the first two.
 
     Returns
     -------
@@ -87,9 +87,9 @@ def timbre(samples: FloatArray) -> Timbre:
 
 
 def timbre_of(sums: list[FloatArray], reverberant: Value) -> Timbre:
-    """Apply seven models to the ``channel_sum`` of consecutive blocks; the eighth value is given.
+    """Apply seven models to the ``channel_sum`` of consecutive blocks; the caller passes the eighth value.
 
-    The list is emptied as soon as its blocks are joined, to save memory.
+    The list is emptied when its blocks have been concatenated, to save memory.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def timbre_of(sums: list[FloatArray], reverberant: Value) -> Timbre:
     warm = warmth(x, envelope[LEAD:], strength_of(x, gain, percussive), pattern)
     hard = hardness(padded, gain, envelope, strength_of(padded, gain), pattern, percussive.share())
     rough = roughness(x, gain)
-    # Both long arrays have done their work: no new ones.
+    # Both long arrays are reused, because their content is no longer needed.
     rumble_free, work = envelope[LEAD:], x
     Cascade(high_pass(_RUMBLE_HZ))(x, rumble_free)
     rumble_free /= peak(rumble_free)
@@ -130,7 +130,7 @@ def timbre_of(sums: list[FloatArray], reverberant: Value) -> Timbre:
     )
 
 
-#: Seconds of a section, and the longest sound that is measured in one piece.
+#: Duration of a section, and longest sound that is measured in one piece.
 SECTION_SECONDS = 300
 WHOLE_SECONDS = 2 * SECTION_SECONDS
 
@@ -139,9 +139,9 @@ class TimbreExtractor:
     """Apply the timbre models to a sound that arrives in blocks at 44.1 kHz.
 
     Up to ten minutes are measured in one piece, exactly as upstream measures a file. Longer sounds (upstream needs
-    14 GB for ten minutes) are cut into sections of five minutes, the last one of five to ten, each is measured as a
-    sound of its own, and the value is the mean over the sections that have one, weighted by their length: memory stays
-    the same, and time grows with the length.
+    14 GB for ten minutes) are divided into sections of five minutes (the last one has five to ten). Each section is
+    measured like a sound, and the value is the mean over the sections with a value, weighted by their length. Memory is
+    constant, and time grows with the length.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class TimbreExtractor:
 
     def push(self, block: FloatArray) -> None:
         """Take the next samples, shape=(channels, n), float32."""
-        # Only the input of the models is kept: the sum of the channels, and the first two at half the rate.
+        # Only the inputs of the models are kept: the sum of the channels, and the first two at half of the rate.
         self._sums.append(channel_sum(block))
         for half, samples in zip(self._halves, half_rate(block, self._held), strict=True):
             half.append(samples)
@@ -174,7 +174,7 @@ class TimbreExtractor:
         return Timbre(*(_mean([getattr(s, f.name) for s in sections], lengths) for f in fields(Timbre)))
 
     def _measure(self, samples: int) -> None:
-        """Measure and forget the first samples held (an even number of them, or all)."""
+        """Measure and release the first held samples (an even number of them, or all)."""
         sums = _take(self._sums, samples)
         halves = [np.concatenate(_take(half, -(-samples // 2))) for half in self._halves]
         silent = not any(block.any() for block in (*sums, *halves))

@@ -1,7 +1,7 @@
 """``warmth``, 0 to 100: low middle frequencies, with a smooth fall to the top.
 
 *Measured*: loudness in two ranges, and per note the centroid, the share of low energy and the straightness of the
-spectrum above its lowest peak, weighed by the regression of D5.8.
+spectrum above its lowest peak, combined by the regression of D5.8.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Value
 _SIZE = 8192
 _HZ_PER_BIN = ANALYSIS_RATE / _SIZE
 _HZ = np.arange(1 + _SIZE // 2) * _HZ_PER_BIN
-_LOG_HZ = np.log10(np.maximum(_HZ, _HZ_PER_BIN / 2))  # the lowest one is not used
+_LOG_HZ = np.log10(np.maximum(_HZ, _HZ_PER_BIN / 2))  # the bin at 0 Hz is not used
 _AT_ONCE = 64  # windows
 _TAPER = 0.25
 _MARGIN = 4096
@@ -30,8 +30,8 @@ def warmth(x: FloatArray, envelope: FloatArray, strength: FloatArray, pattern: L
     """Apparent warmth (D5.8).
 
     Loudness at 1 to 4 Bark (mean over windows) and above 8 Bark (weighted by level); per note the spectral centroid,
-    the share of the energy from the lowest peak to 260 Hz, and how well the spectrum above 3.5 times that peak falls
-    on a straight line over logarithmic axes. With a single note the whole sound is taken as one.
+    the share of the energy from the lowest peak to 260 Hz, and how well the spectrum above 3.5 times that peak fits a
+    line on logarithmic axes. If there is only one note, the whole sound is used as one.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def warmth(x: FloatArray, envelope: FloatArray, strength: FloatArray, pattern: L
     Returns
     -------
     Value
-        Unknown where a note is silent, or has no energy in some bin: no line can be fitted.
+        Unknown if a note is silent or has no energy in some bin, so that no line can be fitted.
     """
     starts = backtrack_onsets(strength, envelope, _MARGIN)
     if len(starts) == 1:
@@ -71,7 +71,7 @@ def warmth(x: FloatArray, envelope: FloatArray, strength: FloatArray, pattern: L
 
 
 def _measure(note: FloatArray) -> tuple[float, float, float, float] | None:
-    """Centroid, straightness, share of the low energy and level of one note; None where undefined."""
+    """Centroid, straightness, share of the low energy and level of one note; None if undefined."""
     spectrum = _spectrum(note)
     top = float(spectrum.max())
     if not top > 0:
@@ -90,9 +90,9 @@ def _measure(note: FloatArray) -> tuple[float, float, float, float] | None:
 
 
 def _spectrum(note: FloatArray) -> FloatArray:
-    """Power spectrum, shape=(4097,), in double precision as the lowest values count too.
+    """Power spectrum, shape=(4097,), in double precision, because the smallest values matter too.
 
-    Tukey windows of up to 8192 samples, overlapping by an eighth, mean removed, added up.
+    It is the sum over Tukey windows of up to 8192 samples that overlap by an eighth, with the mean removed.
     """
     size = min(len(note), _SIZE)
     hop = size - size // 8
@@ -110,7 +110,7 @@ def _spectrum(note: FloatArray) -> FloatArray:
 
 
 def _tukey(size: int) -> FloatArray:
-    """Periodic Tukey window: a quarter of it is taper."""
+    """Periodic Tukey window, of which a quarter is tapered."""
     window = np.ones(size + 1)
     taper = int(np.floor(_TAPER * size / 2))
     i = np.arange(taper + 1)

@@ -1,8 +1,8 @@
 """Specific loudness after Zwicker (DIN 45631 / ISO 532 B, free field), of windows of 4096 samples.
 
-Third-octave levels come first: every window is filtered from rest, with the sampling rate halved per octave. The tables
-are those of the standard, as printed in Zwicker et al., "Program for calculating loudness according to DIN 45631
-(ISO 532 B)", J. Acoust. Soc. Jpn. (E) 12, 1991; full scale counts as 100 dB.
+Third-octave levels come first: every window is filtered with a zero initial state, and the sampling rate is halved for
+each octave. The tables are those of the standard, as printed in Zwicker et al., "Program for calculating loudness
+according to DIN 45631 (ISO 532 B)", J. Acoust. Soc. Jpn. (E) 12, 1991; full scale is taken to be 100 dB.
 """
 
 import cmath
@@ -23,7 +23,7 @@ BANDS = 28
 _ORDER = 4
 _TOP_EXPONENTS = (8, 9, 10, 11)  # 6.3, 8, 10, 12.5 kHz: at the full rate, the first three again after each halving
 _OCTAVES = 8
-# Windows filtered side by side, a vector's worth or several; the compiler knows the number.
+# Number of windows that are filtered in parallel, one or more vectors; a compile-time constant.
 _LANES = 64
 _SECTIONS = 4
 
@@ -31,8 +31,8 @@ _SECTIONS = 4
 def third_octave_levels(windows: FloatArray) -> FloatArray:
     """Mean-square level of each band in dB (full scale 1: 0 dB).
 
-    Fourth-order Butterworth band-passes; below 6 kHz the bands of the top octave run on the signal after a
-    second-order Chebyshev low-pass (0.1 dB, 0.4 of the Nyquist frequency), of which every second sample is kept.
+    Fourth-order Butterworth band-passes; below 6 kHz, the filters of the top octave are applied to the signal after a
+    second-order Chebyshev low-pass (0.1 dB, 0.4 of the Nyquist frequency) and decimation by two, once per octave.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def third_octave_levels(windows: FloatArray) -> FloatArray:
     Returns
     -------
     float64 array, shape=(n, 28)
-        -inf where nothing positive comes out of a filter.
+        -inf if the power after a filter is not positive.
     """
     poles, gains = _band_passes()
     energy = np.empty((len(windows), BANDS))
@@ -102,7 +102,7 @@ def _anti_alias() -> tuple[np.float32, np.float32, np.float32]:
 
 @kernel(fastmath={"contract"})
 def _filter(x, poles, anti_alias, out):  # type: ignore[no-untyped-def]
-    # x is overwritten by its lower and lower octaves.
+    # x is overwritten by the decimated signals of lower and lower octaves.
     n = len(x)
     gain, a1, a2 = anti_alias
     bands, first = 4, BANDS - 4
@@ -152,7 +152,7 @@ def _bands(x, n, poles, bands, out, first):  # type: ignore[no-untyped-def]
             out[first + band, j] = energy[j] if top[j] > 0 else 0
 
 
-#: Values of specific loudness per window: 0.1 to 24 Bark.
+#: Number of values of specific loudness per window: 0.1 to 24 Bark.
 BARK_STEPS = 240
 
 _FULL_SCALE_DB = 100.0
@@ -173,8 +173,8 @@ _LOW_WEIGHTS = np.array(
     ],
     np.float64,
 )
-# Per critical band: threshold in quiet (dB), transmission of outer and middle ear (dB), third octave against critical
-# band (dB), and its upper limit (Bark; one more, the end of the scale).
+# Per critical band: threshold in quiet (dB), transmission of outer and middle ear (dB), level difference of third
+# octave and critical band (dB), and upper limit (Bark; the last one is the end of the scale).
 _QUIET = np.array([30, 18, 12, 8, 7, 6, 5, 4, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3], np.float64)
 _EAR = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0.5, -1.6, -3.2, -5.4, -5.6, -4, -1.5, 2, 5, 12])
 _CRITICAL = np.array(
@@ -231,7 +231,8 @@ class LoudnessPattern:
 def loudness_pattern(x: FloatArray, gain: float) -> LoudnessPattern:
     """Measure windows of 4096 samples, one after the other, of a mono signal, shape=(n,), times ``gain``.
 
-    The last window is filled with zeros; as in upstream a signal that ends with a whole window has one more, silent.
+    The last window is filled with zeros; as in upstream, a signal that ends with a whole window gets one more, silent
+    window.
 
     Parameters
     ----------
@@ -256,7 +257,7 @@ def loudness_pattern(x: FloatArray, gain: float) -> LoudnessPattern:
 
 
 def bark_weights(low: int, high: int) -> FloatArray:
-    """Bell-shaped weights over the steps ``low`` to ``high - 1`` of the Bark scale, 0 at the edge to 1, 0 elsewhere.
+    """Bell-shaped weights over the steps ``low`` to ``high - 1`` of the Bark scale, at most 1; 0 outside.
 
     Parameters
     ----------
@@ -277,7 +278,7 @@ def bark_weights(low: int, high: int) -> FloatArray:
 
 @kernel()
 def _main_loudness(level):  # type: ignore[no-untyped-def]
-    # Excitation of the critical bands; the three lowest gather 11 third octaves (25-80, 100-160, 200-250 Hz).
+    # Excitation of the critical bands; the three lowest combine 11 third octaves (25-80, 100-160, 200-250 Hz).
     excitation = np.empty(20)
     for i in range(3, 20):
         excitation[i] = level[i + 8]
@@ -301,7 +302,7 @@ def _main_loudness(level):  # type: ignore[no-untyped-def]
 
 @kernel()
 def _spread(main, specific):  # type: ignore[no-untyped-def]
-    # Walk up the Bark scale: flat within a band, and from a loud band down a slope of masking into the next ones.
+    # From low to high Bark: constant within a band, and after a loud band a masking slope into the next ones.
     # Positions are tenths of a Bark; the rounding of floating-point positions is upstream's.
     total = 0.0
     z1 = n1 = 0.0
