@@ -69,7 +69,7 @@ class DecodeStats:
 class TimestampTracker:
     """Follow the time stamps of one decoding pass and count what is missing.
 
-    The first decoded frame is at time 0, whatever its stamp, unless packets before it were lost.
+    The first decoded frame is at time 0, independent of its time stamp, unless packets before it were lost.
     """
 
     def __init__(self, path: Path, info: SourceInfo, start: float | None, stats: DecodeStats) -> None:

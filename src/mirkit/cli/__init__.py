@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def launch(command: str) -> None:
-    """Run a command as a script of its own: ``python src/rhythm/bpm.py PATH`` is ``mirkit tempo PATH``."""
+    """Run a command from its script: ``python src/rhythm/bpm.py PATH`` is equivalent to ``mirkit tempo PATH``."""
     sys.exit(main([command, *sys.argv[1:]]))
 
 

@@ -253,7 +253,7 @@ def waltz() -> DemoTrack:
 
 
 def drone() -> DemoTrack:
-    """Ambient drone, E minor, no beat: everything fades in over seconds, so there is no onset either."""
+    """Ambient drone, E minor, no beat: all sounds fade in over seconds, so there are no onsets."""
     mixer = Mixer(SECONDS, seed=5)
     layers = (  # start, seconds, notes; starts and lengths follow no pulse
         (0.0, 30.0, (40, 47, 52)),

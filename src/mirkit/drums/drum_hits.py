@@ -30,7 +30,7 @@ def hit_levels(power: FloatArray, frames: npt.NDArray[np.int64]) -> FloatArray:
     Parameters
     ----------
     power : float array, shape=(frames,)
-        Power in the frequency range of the instrument, 100 values a second.
+        Power in the frequency range of the instrument, 100 values per second.
     frames : int64 array, shape=(n,)
         Frames with a hit.
 

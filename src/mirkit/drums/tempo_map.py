@@ -9,7 +9,7 @@ from mirkit.features.types import FloatArray
 
 #: Ticks per quarter note.
 QUARTER = 960
-#: MIDI's default tempo, used where there are no beats: 120 quarter notes a minute, in microseconds.
+#: Default tempo of MIDI, used if there are no beats: 120 quarter notes per minute, in microseconds.
 _PLAIN = 500_000
 #: Longest quarter note in seconds (MIDI allows 16.7); a longer gap between beats becomes several quarter notes.
 _LONGEST = 8.0
@@ -72,13 +72,13 @@ def tempo_map(beats: FloatArray, downbeats: FloatArray) -> TempoMap:
     Parameters
     ----------
     beats, downbeats : float array
-        Seconds, ascending. Fewer than two beats: 120 quarter notes a minute, MIDI's own default.
+        Seconds, ascending. With fewer than two beats, the tempo is MIDI's default of 120 quarter notes per minute.
     """
     beats = np.unique(beats[beats >= 0])
     if len(beats) < 2:
         return TempoMap(np.array([0.0, _PLAIN / 1e6]), np.array([0, QUARTER]), ((0, _PLAIN),))
     gap = min(beats[1] - beats[0], _LONGEST)
-    # A beat close to the start is tick 0 itself: a quarter note of a few milliseconds is no tempo.
+    # A beat close to the start becomes tick 0, because a quarter note of a few milliseconds has no useful tempo.
     seconds = np.concatenate(([0.0], beats[beats > gap / 2]))
     gaps = np.diff(seconds)
     quarters = np.where(gaps > _LONGEST, np.ceil(gaps / _LONGEST), 1).astype(np.int64)

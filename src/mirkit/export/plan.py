@@ -250,7 +250,7 @@ def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: "Win
 
 
 def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample], Conditioners, dict[str, str]]:
-    """Choose the conditioners from the samples for training, and drop samples where the policy says so."""
+    """Choose the conditioners from the samples for training, and drop samples if the policy is ``drop``."""
     rows = [features for sample in samples if sample.split == TRAIN for features in sample.rows]
     tracks = len({sample.item.source for sample in samples if sample.split == TRAIN})
     conditioners = choose_conditioners(

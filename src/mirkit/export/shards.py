@@ -15,7 +15,7 @@ from mirkit.export.validation import CheckResult, audio_faults, flat_faults, par
 from mirkit.staleness import is_mark_current, mark_of
 from mirkit.store import atomic_file, make_folder, printable, remove_file
 
-#: Describes what each shard holds, so that a second run writes only those that have changed.
+#: Name of the file that describes the shards, so that the next run writes only those that have changed.
 SHARDS = "mirkit_shards.json"
 _WORK = ".sounds"
 #: Suffixes of audio files that the trainer decodes in a tar.

@@ -208,7 +208,7 @@ def _sliding_mean(energy: FloatArray, length: int) -> FloatArray:
 def at_rate(
     numerator: tuple[float, ...], denominator: tuple[float, ...], rate: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Move a second-order section of the standard from 48 kHz to another rate.
+    """Convert a second-order section of the standard from 48 kHz to another rate.
 
     The inverse bilinear transform gives the analog prototype. The bilinear transform at the new rate, prewarped to keep
     the natural frequency in Hz, gives the new digital section.

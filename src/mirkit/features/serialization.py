@@ -43,7 +43,7 @@ def from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
     kind : str
         Key of ``KINDS``.
     arrays : mapping of str to array
-        Field -> values, as ``to_arrays`` gives them.
+        Field -> values, as returned by ``to_arrays``.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def beats_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], meter: str | None)
     Parameters
     ----------
     arrays : mapping of str to array
-        As ``beats_to_arrays`` gives them.
+        As returned by ``beats_to_arrays``.
     meter : str or None
         Time signature.
     """

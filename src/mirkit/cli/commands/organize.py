@@ -48,7 +48,7 @@ def organize(arguments: argparse.Namespace) -> int:
 
 
 def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, bool]:
-    """Put loose files into track folders before a run, if the user wants that.
+    """Move or copy loose files into track folders before a run, if the user chooses that.
 
     ``--organize`` decides. Without it the user is asked on a terminal; elsewhere, and with ``--quiet`` or ``--json``,
     the files stay where they are.

@@ -1,4 +1,4 @@
-"""Input of the embedded transcriber: levels of 36 bands, 100 times a second."""
+"""Input of the embedded transcriber: levels of 36 bands, 100 times per second."""
 
 import numpy as np
 import numpy.typing as npt

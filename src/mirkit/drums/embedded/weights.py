@@ -1,8 +1,8 @@
 """The fitted numbers of the embedded transcriber. Written by ``benchmarks/fit_drums.py``."""
 
-#: Numbers of inputs and outputs of each layer.
+#: Inputs and outputs of each layer.
 SHAPES = ((36, 20), (260, 40), (40, 4))
-#: Least likelihood of a hit: kick, snare, tom, hi-hat.
+#: How likely a stroke must be: kick, snare, tom, hi-hat.
 LOWEST = (0.75, 0.65, 0.70, 0.50)
 #: See ``network.packed``.
 WEIGHTS = (

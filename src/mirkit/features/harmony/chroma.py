@@ -25,8 +25,9 @@ _LEAST_AGREEMENT = 0.1
 class TuningExtractor:
     """Estimates the deviation from equal temperament at 440 Hz, frame by frame.
 
-    With four bands a semitone, the energy of all bands at each quarter of a semitone gives one quadrature pair, whose
-    angle is the deviation. Frames whose energy is concentrated (held notes) weigh more than frames of noise.
+    There are four bands per semitone. The energies of all bands at the same quarter of a semitone form a quadrature
+    pair, whose angle is the deviation. Frames with concentrated energy (held notes) have more weight than frames of
+    noise.
     """
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ def energies(x: Float32, size: int, hop: int) -> FloatArray:
     Parameters
     ----------
     x : float32 array, shape=(n,)
-        A signal shorter than ``size`` makes one frame of its own length.
+        A signal that is shorter than ``size`` is one frame of its own length.
 
     Returns
     -------

@@ -52,7 +52,7 @@ class PercussiveShare:
         self._energies: list[Float32] = []
 
     def push(self, rows: Float32, buffer: Float32, power: Float32) -> None:
-        """Take the next 32 frames (Hann, 2048/512, centered) as ``Spectra`` gives them.
+        """Take the next 32 frames (Hann, 2048/512, centered), as computed by ``Spectra``.
 
         Parameters
         ----------

@@ -199,7 +199,7 @@ class OnsetCurve:
     ----------
     onsets : Onsets
     growth, hits, profile : array
-        See :class:`~mirkit.features.rhythm.onset_envelope.Pulses`; 3 kB a second.
+        See :class:`~mirkit.features.rhythm.onset_envelope.Pulses`; 3 kB per second.
     """
 
     onsets: Onsets

@@ -262,7 +262,7 @@ class Activations:
     beat, downbeat : float32, shape=(frames,)
         Log-odds of a beat, of a downbeat.
     rate : float
-        Frames a second.
+        Frames per second.
     """
 
     beat: FloatArray
