@@ -288,3 +288,14 @@ def test_undo_keeps_the_results_of_files_that_differ_in_the_suffix_apart(tmp_pat
     assert main(["organize", str(tmp_path), "--undo", "-q"]) == 0
     infos = {p.name: json.loads(p.read_text())["bpm"] for p in tmp_path.glob("*.INFO")}
     assert infos == {"x.wav.INFO": 100.0, "x.flac.INFO": 90.0}
+
+
+def test_undo_fails_where_a_song_has_to_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.mp3").write_text("a song")
+    assert main(["organize", str(tmp_path), "-q"]) == 0
+    (tmp_path / "a.mp3").symlink_to("a/full_mix.mp3")
+    capsys.readouterr()
+    assert main(["organize", str(tmp_path), "--undo", "-q"]) == 1
+    assert "a.mp3 is only a link to it; remove the link and undo again" in capsys.readouterr().err
+    assert main(["organize", str(tmp_path), "--undo"]) == 1
+    assert "0 files moved back, 1 failed" in capsys.readouterr().out

@@ -284,6 +284,22 @@ def test_the_users_files_in_a_clip_stay(track: Path) -> None:
     assert [path.name for path in last.iterdir()] == ["notes.txt"]
 
 
+def test_the_users_audio_and_midi_in_a_clip_that_is_cut_again_stay(track: Path) -> None:
+    clip = clips(track)[0]
+    (clip / "drums.mid").write_bytes(b"MThd of the user")
+    (clip / "vocals.wav").write_bytes(b"RIFF of the user")
+    samples, rate = soundfile.read(track / "full_mix.flac", dtype="int32")
+    soundfile.write(track / "full_mix.flac", samples // 2, rate, subtype="PCM_24")
+    outcome = crop(track)
+    assert outcome.ok, outcome.failures
+    assert (clip / "drums.mid.replaced-1").read_bytes() == b"MThd of the user"
+    assert (clip / "vocals.wav.replaced-1").read_bytes() == b"RIFF of the user"
+    assert sorted(path.name for path in clip.glob("*.flac")) == sorted(f"{part}.flac" for part in PARTS)
+    notes = " ".join(outcome.notes)
+    assert "drums.mid.replaced-1" in notes
+    assert "vocals.wav.replaced-1" in notes
+
+
 def test_another_mix_is_cut_anew(track: Path) -> None:
     write(track / "full_mix.flac", 0.5 * sum(beat_music(SECONDS).values()))
     loudness = [read_info(Track.at(folder).info)["lufs"] for folder in clips(track)]

@@ -62,6 +62,18 @@ def test_a_file_that_a_group_shares_stays_shared(tmp_path: Path) -> None:
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o666 & ~umask
 
 
+def test_a_hard_link_keeps_the_permissions_of_its_file(tmp_path: Path) -> None:
+    original, target = tmp_path / "original", tmp_path / "target"
+    original.write_bytes(b"sound")
+    original.chmod(0o444)
+    target.write_bytes(b"stale")
+    target.chmod(0o666)
+    with atomic.atomic_file(target) as temp:
+        os.link(original, temp)
+    assert target.samefile(original)
+    assert original.stat().st_mode & 0o777 == 0o444
+
+
 def test_a_name_of_255_bytes_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 250 + ".INFO")
     atomic.atomic_write(path, b"{}")

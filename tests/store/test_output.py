@@ -90,6 +90,7 @@ def test_sound_is_known_by_its_content(tmp_path: Path, suffix: str, overwrite: b
 @pytest.mark.parametrize(
     "start",
     [
+        b"APETAGEX" + bytes(24) + b"\xff\xfb\x90\x64",
         b"FORM\0\0\1\0AIFF",
         b"FORM\0\0\1\0AIFC",
         b"\0\0\0\x20ftypM4A ",

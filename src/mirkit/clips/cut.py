@@ -23,6 +23,7 @@ from mirkit.store import (
     Settings,
     file_digest,
     make_folder,
+    printable,
     remove_orphans,
     update_info,
     update_provenance,
@@ -42,6 +43,7 @@ from mirkit.track.clip import (
     folder_name,
     refusal,
     replaced_clips,
+    set_aside,
     source_path,
 )
 
@@ -124,13 +126,15 @@ def cut_clips(
         remove_orphans(path)  # temporary files and locks of a run that was killed
     audio = TrackAudio(paths if pending.keys() - with_audio else {MIX: paths[MIX]})
     samples = audio.clips(list(pending.values()))
+    stale = [folder for folder in clip_folders(files, name) if folder.name not in clips]
+    cut_again = [files.crops / folder for folder in sorted(pending.keys() - with_audio)]
+    aside = [path for folder in (*cut_again, *stale) if folder.is_dir() for path in set_aside(folder)]
     clipped = sum(
         _write_clip(track, files.crops / folder, clip, audio, next(samples), settings, write=folder not in with_audio)
         for folder, clip in pending.items()
     )
-    stale = [folder for folder in clip_folders(files, name) if folder.name not in clips]
     kept = [folder.name for folder in stale if not clear(folder)]
-    return CutResult(tuple(clips), len(pending), plan.aligned, tuple(_notes(plan, settings, clipped, kept)))
+    return CutResult(tuple(clips), len(pending), plan.aligned, tuple(_notes(plan, settings, clipped, kept, aside)))
 
 
 def _check_nothing_is_lost(track: MeasuredTrack, settings: Settings, clips: Mapping[str, ClipSource]) -> None:
@@ -145,7 +149,7 @@ def _check_nothing_is_lost(track: MeasuredTrack, settings: Settings, clips: Mapp
         raise MissingInput(refusal(len(lost), 1, before, settings.crop))
 
 
-def _notes(plan: ClipPlan, settings: Settings, clipped: int, kept: list[str]) -> Iterator[str]:
+def _notes(plan: ClipPlan, settings: Settings, clipped: int, kept: list[str], aside: list[Path]) -> Iterator[str]:
     if not plan.clips:
         yield plan.reason
     elif plan.aligned != settings.crop.align:
@@ -153,6 +157,8 @@ def _notes(plan: ClipPlan, settings: Settings, clipped: int, kept: list[str]) ->
         yield f"the track has no known {settings.crop.align}s: its clips begin {begin}"
     if clipped:
         yield f"{clipped} samples of its clips were above full scale and were limited"
+    for path in aside:
+        yield f"crops/{path.parent.name}: a file in it that mirkit did not write was renamed to {printable(path.name)}"
     for name in kept:
         yield f"crops/{name}: the clip has other settings and was removed; files in it that mirkit did not write stay"
 

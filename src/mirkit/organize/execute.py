@@ -52,7 +52,7 @@ class MoveReport:
     moves : tuple of Move
         Executed or undone moves.
     failures : tuple of str
-        A line for each file that could not be moved.
+        A line for each file that could not be moved, or whose move could not be undone.
     notes : tuple of str
         A line for each file or folder that was left where it is.
     results : tuple of Path
@@ -128,6 +128,7 @@ def undo(path: Path | str) -> MoveReport:
     root = Path(os.path.abspath(path))
     done: list[Move] = []
     failures: list[str] = []
+    kept: list[str] = []
     left = _Left()
     tidy(root)
     with lock(root, name=ORGANIZE_LOCK):
@@ -140,7 +141,8 @@ def undo(path: Path | str) -> MoveReport:
         for run in sorted({record.run for record in records}, reverse=True):
             for record in reversed([record for record in records if record.run == run]):
                 if reasons := _reasons_to_keep(record.move):
-                    left.notes += reasons
+                    kept.append(reasons[0])
+                    left.notes += reasons[1:]
                     continue
                 journal.note(record.move, "begun")  # if this run is killed, the next one finishes it
                 try:
@@ -155,7 +157,7 @@ def undo(path: Path | str) -> MoveReport:
                 break  # if no move of a run could be undone, the run before it is undone
         if len(done) == len(records):
             journal.remove()
-    return MoveReport(tuple(done), tuple(failures), tuple(left.notes), tuple(left.results), tuple(left.brought))
+    return MoveReport(tuple(done), (*failures, *kept), tuple(left.notes), tuple(left.results), tuple(left.brought))
 
 
 @dataclass
@@ -174,7 +176,7 @@ def tidy(path: Path | str) -> None:
 
 
 def _reasons_to_keep(move: Move) -> list[str]:
-    """Return why an undo keeps a track folder: another file, or a link, is at the old path of its audio file."""
+    """Return why an undo keeps a track folder (another file or a link is in the old place), and what is in it."""
     source, target = move.source, move.target
     try:
         if not (os.path.lexists(source) and os.path.lexists(target)) or is_redundant(target, _original(move, source)):

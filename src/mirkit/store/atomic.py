@@ -55,7 +55,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         yield temp
         _sync_file(temp)
         with suppress(OSError):  # keep the permissions of the old file; a new one follows the umask
-            temp.chmod(path.stat().st_mode & 0o777)
+            if temp.stat().st_nlink == 1:  # a hard link shares its permissions with another file, which is not altered
+                temp.chmod(path.stat().st_mode & 0o777)
         _replace(temp, path)
     except OSError as error:
         raise as_error(error, path, "write") from error
@@ -175,7 +176,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def _sync_file(path: Path) -> None:
-    handle = os.open(path, os.O_RDWR)  # Windows syncs only files that are open for writing
+    # Windows syncs only files that are open for writing; elsewhere the file may be a read-only copy or hard link.
+    handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

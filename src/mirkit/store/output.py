@@ -33,6 +33,7 @@ _AUDIO_STARTS = (
     b"RF64",
     b"BW64",
     b"MAC ",
+    b"APETAGEX",  # mp3 files with a tag in front
     b"wvPk",
     b"TTA1",
     b"MPCK",

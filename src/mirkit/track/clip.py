@@ -21,9 +21,11 @@ from mirkit.store import (
     restamp,
 )
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
+from mirkit.store.midi import is_our_midi
 from mirkit.store.provenance_record import to_json
 from mirkit.track import MIX, Track, is_sound
-from mirkit.track.names import base_of, kind_in_folder, part_of
+from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, base_of, kind_in_folder, part_of
+from mirkit.track.user_files import move_aside
 
 #: Entry in the provenance that identifies a folder as a clip.
 CUT = "cut"
@@ -213,10 +215,12 @@ def cut_in(folder: Path) -> ClipSource | None:
 def clear(folder: Path) -> bool:
     """Remove the files and the folder of a clip; return whether nothing is left.
 
-    Other files are kept. The provenance is removed last, because it identifies the folder as that of a clip.
+    Other files are kept. Audio and MIDI files of the user's own are renamed, see :func:`set_aside`. The provenance is
+    removed last, because it identifies the folder as that of a clip.
     """
     if not folder.exists():
         return True
+    set_aside(folder)
     provenance = Track(folder).provenance
     try:
         for path in sorted(folder.iterdir(), key=lambda path: path == provenance):
@@ -228,6 +232,31 @@ def clear(folder: Path) -> bool:
     except OSError as error:
         raise as_error(error, folder, "remove") from error
     return True
+
+
+def set_aside(folder: Path) -> list[Path]:
+    """Rename the audio and MIDI files in a clip that mirkit did not write; return their new paths.
+
+    Raises
+    ------
+    InfoError
+        A file cannot be read or renamed.
+    """
+    provenance = Track(folder).provenance
+    try:
+        names = [name for name in sorted(os.listdir(folder)) if _is_of_clip(name, folder)]
+        entry = read_provenance(provenance).stages.get(CUT)
+        # The files of an interrupted cut are those of the source.
+        written = {f"{part}.flac" for part in (*entry.inputs, *entry.outputs)} if entry else set()
+        own = [
+            folder / name
+            for name in names
+            if (is_sound(name) and name not in written)
+            or (name in (ADTOF_MIDI, DRUMS_MIDI) and not is_our_midi(folder / name))
+        ]
+    except OSError as error:
+        raise as_error(error, folder, "read") from error
+    return list(move_aside(own).values())
 
 
 def check_no_link(folder: Path) -> None:
