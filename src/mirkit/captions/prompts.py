@@ -115,7 +115,8 @@ def placeholders(prompt: str) -> set[str]:
     for _, name, spec, conversion in Formatter().parse(prompt):
         if name is not None:
             if name not in PLACEHOLDERS or spec or conversion:
-                raise ValueError(f"placeholders are {', '.join('{' + name + '}' for name in PLACEHOLDERS)}")
+                known = ", ".join("{" + name + "}" for name in PLACEHOLDERS)
+                raise ValueError(f"texts without placeholders other than {known}")
             names.add(name)
     return names
 

@@ -130,7 +130,8 @@ class WorkerHandle:
         self.number = number
         self.item, self.served, self.since, self.ready = _NO_ITEM, 0, 0.0, False
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _CODE, json.dumps(sys.path)],
+            # -P: Python would look for modules in the working folder first, which may be a data set of a stranger.
+            [sys.executable, "-P", "-c", _CODE, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | environment,

@@ -30,7 +30,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mirkit.errors import MirkitError
+from mirkit.errors import MirkitError, SettingsError
 from mirkit.features.kernels.kernel import KERNELS
 from mirkit.store.atomic import atomic_write, machine, remove_orphans
 
@@ -40,6 +40,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _DIGEST = hashlib.sha256().digest_size
 _PREFIX = "mirkit-kernels-"
 _FOLDER = re.compile(rf"{_PREFIX}([0-9a-f]{{8}})-(\d+)-\w+")
+#: numba takes settings from a file of this name in the working folder; some of them name files that it overwrites.
+_NUMBA_SETTINGS = ".numba_config.yaml"
 #: Free bytes that a folder must have: twice the size of all kernels.
 _MIN_FREE = 4 << 20
 #: Number of archives of other versions that are kept, the most recently used ones.
@@ -75,11 +77,32 @@ _cache = _Cache()
 _lock = threading.RLock()
 
 
+def check_working_folder() -> None:
+    """Refuse a working folder, perhaps a data set of a stranger, that holds settings of numba.
+
+    Raises
+    ------
+    SettingsError
+        It does. numba reads them at its import and before each compilation, and cannot be asked not to.
+    """
+    if os.path.lexists(_NUMBA_SETTINGS):
+        raise SettingsError(
+            f"{_NUMBA_SETTINGS} in the working folder would change how numba compiles and which files it writes; "
+            "run mirkit in another folder, or move this file away"
+        )
+
+
 def use_compiled() -> None:
     """Let this process use and extend the cache of compiled code; a second call does nothing.
 
     Nothing is read or written before a kernel is imported.
+
+    Raises
+    ------
+    SettingsError
+        The working folder holds settings of numba.
     """
+    check_working_folder()
     with _lock:
         if _cache.process == os.getpid():
             return
