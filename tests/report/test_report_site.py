@@ -1,5 +1,6 @@
 """The folder of a report: complete, self-contained, up to date, and unharmed by what is in the tracks."""
 
+import errno
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ import pytest
 
 from mirkit.cli import main
 from mirkit.report import FOLDER
+from mirkit.store import atomic
 from mirkit.track import find_tracks, loose_files
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -195,6 +197,30 @@ def test_a_report_goes_into_no_data_set(
         assert run(music, "--out", out, *more) == 2
         assert "the folder holds tracks, but a report needs a folder of its own" in capsys.readouterr().err
     assert files(music) == before
+
+
+def test_a_report_goes_into_no_file(music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "report").write_text("of the user")
+    assert run(music, "--out", tmp_path / "report", "--overwrite") == 2
+    assert "a report needs a folder, but this is a file" in capsys.readouterr().err
+    assert (tmp_path / "report").read_text() == "of the user"
+
+
+def test_a_full_disk_is_one_line_for_each_page(
+    music: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sync = atomic._sync_file
+
+    def fail(path: Path) -> None:
+        if path.parent.name == "tracks":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(path)
+
+    monkeypatch.setattr(atomic, "_sync_file", fail)
+    assert run(music) == 1
+    text = "".join(capsys.readouterr())
+    assert text.count("the disk is full") == 2
+    assert "InfoError" not in text
 
 
 @pytest.mark.parametrize("name", ["index.html", "assets/set.js"])

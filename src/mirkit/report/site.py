@@ -147,6 +147,8 @@ def plan_report(
     root = Path(os.path.abspath(root))
     base = root if root.is_dir() else root.parent
     folder = Path(os.path.abspath(out)) if out else base / FOLDER
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{printable(folder)}: a report needs a folder, but this is a file; name another --out")
     if with_audio and folder.is_relative_to(base) and FOLDER not in folder.parts:
         raise SettingsError(
             f"{printable(folder)}: audio in this folder would be taken for tracks; choose a folder outside of "
@@ -242,7 +244,10 @@ def write_page(page: PageJob) -> PageOutcome:
     problems += [line for line in unread if line not in problems]
     stamp = "" if problems else page.stamp
     content |= {"problems": problems}
-    _output(page).write(render("track.html", stamp=stamp, version=__version__, page=content))
+    try:
+        _output(page).write(render("track.html", stamp=stamp, version=__version__, page=content))
+    except MirkitError as error:  # such as a full disk
+        problems.append(str(error))
     return PageOutcome(page.name, tuple(problems))
 
 
