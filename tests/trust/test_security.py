@@ -580,6 +580,8 @@ FORMULAS = (
     "\uff201",
     "\u3000\uff1d1",
     "\ufeff=1",
+    "\u202e=1",
+    "\xad\u2066\uff1d1",
     "\tplain",
 )
 HARMLESS = ("plain", "'tis", "a=b", "1 + 1", "", "'", "''", "AC/DC", "Track - 1", "\u4e2d=")

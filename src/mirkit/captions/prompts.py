@@ -111,12 +111,17 @@ def placeholders(prompt: str) -> set[str]:
     ValueError
         A brace is unbalanced, or a name is not one of ``PLACEHOLDERS``.
     """
+    known = ", ".join("{" + name + "}" for name in PLACEHOLDERS)
+    wrong = f"texts without braces other than those of {known}"
+    try:
+        parts = list(Formatter().parse(prompt))
+    except ValueError as error:
+        raise ValueError(wrong) from error
     names = set()
-    for _, name, spec, conversion in Formatter().parse(prompt):
+    for _, name, spec, conversion in parts:
         if name is not None:
             if name not in PLACEHOLDERS or spec or conversion:
-                known = ", ".join("{" + name + "}" for name in PLACEHOLDERS)
-                raise ValueError(f"texts without placeholders other than {known}")
+                raise ValueError(wrong)
             names.add(name)
     return names
 

@@ -35,9 +35,10 @@ _NUMBERS = {*_FEATURES, "start", "seconds", "vocals_share"}
 #: Most bytes of a CSV's header line that are read.
 _MAX_HEADER = 2**16
 
-#: Spreadsheets also run the full-width forms of these characters, and skip invisible ones (a byte order mark, joiners).
+#: Spreadsheets also run the full-width forms of these characters, and skip invisible ones (a byte order mark, joiners,
+#: marks of direction).
 _FORMULA = re.compile(
-    r"""[\s\x00-\x1f\u200b-\u200f\u2060\ufeff'"`\u2018\u2019\u201c\u201d]*"""
+    r"""[\s\x00-\x1f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff'"`\u2018\u2019\u201c\u201d]*"""
     r"""(?:[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212]|(?<=[\t\r\n]))"""
 )
 
