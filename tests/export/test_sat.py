@@ -110,6 +110,15 @@ def test_a_second_run_writes_what_is_missing_and_takes_away_what_is_stale(
     assert mine.exists()
 
 
+def test_a_damaged_file_of_an_earlier_export_is_written_again(clips: Path, sat_bundle: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(sat_bundle, tmp_path / "out"))
+    damaged = min(out.rglob("*.flac"))
+    before = damaged.read_bytes()
+    damaged.write_text("damaged")
+    assert main(["export", "sat", str(out), str(clips), "--val", "0.3", "--quiet"]) == 0
+    assert damaged.read_bytes() == before
+
+
 def test_drop_leaves_out_what_has_an_unknown(clips: Path, tmp_path: Path) -> None:
     words = ["export", "sat", str(tmp_path / "b"), str(clips), "--unknown", "drop", "--val", "0", "--quiet"]
     assert main([*words, "--keys", "bpm,syncopation*"]) == 0

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,9 @@ def write_audio_files(
 
 def _existing_or_copied(job: AudioJob) -> int | None:
     """Length of a file that exists (its name holds a hash of its content) or needs only a copy; else None."""
-    if job.target.exists() and (seconds := probe(job.target).duration):
-        return round(seconds * ANALYSIS_RATE)
+    with suppress(AudioError):  # a damaged file is written again
+        if job.target.exists() and (seconds := probe(job.target).duration):
+            return round(seconds * ANALYSIS_RATE)
     return copy_unchanged(job)
 
 
