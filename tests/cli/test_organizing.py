@@ -2,6 +2,8 @@
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -57,10 +59,14 @@ def on_terminal(root: Path, *options: str, answers: tuple[str, ...] = ()) -> Ses
         stdout=subprocess.PIPE,
         stderr=terminal,
         start_new_session=True,
+        # A shell ignores SIGINT for what it starts in the background, and that would be passed on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     os.close(terminal)
     shown, typed, end = b"", 0, time.monotonic() + 60
     while time.monotonic() < end:
+        if not select.select([keys], [], [], 1)[0]:
+            continue
         try:
             block = os.read(keys, 4096)
         except OSError:  # the other end is closed
@@ -71,6 +77,9 @@ def on_terminal(root: Path, *options: str, answers: tuple[str, ...] = ()) -> Ses
         while typed < len(answers) and shown.count(QUESTION.encode()) > typed:
             os.write(keys, answers[typed].encode())
             typed += 1
+    else:
+        child.kill()
+        pytest.fail(f"the command did not end within 60 s: {shown!r}")
     assert child.stdout
     out = child.stdout.read()
     status = child.wait(30)
