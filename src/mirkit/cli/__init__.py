@@ -35,7 +35,6 @@ def _guarded(arguments: argparse.Namespace) -> int:
 
     from mirkit.cli.commands import execute
     from mirkit.errors import MirkitError, SettingsError
-    from mirkit.store.compiled import check_working_folder
 
     # SIGTERM and a closed terminal (SIGHUP) have the same effect as Ctrl-C: writes finish or are rolled back, and the
     # workers stop. A signal that the caller ignores (nohup) stays ignored.
@@ -46,7 +45,6 @@ def _guarded(arguments: argparse.Namespace) -> int:
         if isinstance(stream, io.TextIOWrapper):  # escape names that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     try:
-        check_working_folder()
         return execute(arguments)
     except MirkitError as error:
         if arguments.debug:
