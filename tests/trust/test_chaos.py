@@ -17,6 +17,7 @@ import pytest
 from library import beat_music, write
 from mirkit.cli import main
 from mirkit.store import read_provenance
+from mirkit.store.atomic import TEMP_PREFIX
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -98,13 +99,17 @@ def start_and_kill(root: Path, seconds: float) -> tuple[bool, int]:
 
 
 def check(root: Path, known: dict[str, set[str]]) -> None:
-    """Whatever is there can be read, and no key is gone."""
-    for path in root.rglob("*.INFO"):
+    """Whatever is there can be read, and no key is gone. Unfinished files of the killed run are removed by the next."""
+    for path in finished(root, "*.INFO"):
         keys = set(json.loads(path.read_bytes()))
         assert keys >= known.get(path.name, set()), f"{path.name} has lost keys"
         known[path.name] = keys
-    for path in root.rglob("*.PROVENANCE"):
+    for path in finished(root, "*.PROVENANCE"):
         read_provenance(path)
+
+
+def finished(root: Path, pattern: str) -> list[Path]:
+    return [path for path in root.rglob(pattern) if not path.name.startswith(TEMP_PREFIX)]
 
 
 def contents(root: Path) -> dict[str, object]:
