@@ -89,11 +89,11 @@ def _cpu(work: Callable[[], Any]) -> float:
 
 def ours(folder: Path) -> dict[str, Any]:
     """The pipeline's own path: decode, measure, reduce, write every file."""
-    from mirkit.catalog import JOBS, MEASURED
+    from mirkit.catalog import MEASURED, TASKS
     from mirkit.pipeline.track_task import TrackJob, process
     from mirkit.store import Settings
 
-    backends = dict.fromkeys(JOBS, "embedded") | {"aesthetics": ""}
+    backends = dict.fromkeys(TASKS, "embedded") | {"aesthetics": ""}
 
     def extract(track: Path) -> None:
         for kept in track.glob("*.CURVES.npz"):

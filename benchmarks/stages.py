@@ -55,13 +55,13 @@ def _child(folder: Path) -> None:
         os.sched_setaffinity(0, {0})
     from tracks import make_track
 
-    from mirkit.catalog import JOBS, MEASURED
+    from mirkit.catalog import MEASURED, TASKS
     from mirkit.pipeline import track_task as pipeline
     from mirkit.store import Settings
 
     # The outcome's seconds are those of a clock; here they are to be CPU seconds, whatever else the machine does.
     pipeline.time.perf_counter = time.process_time
-    backends = dict.fromkeys(JOBS, "embedded") | {"aesthetics": ""}
+    backends = dict.fromkeys(TASKS, "embedded") | {"aesthetics": ""}
     with tempfile.TemporaryDirectory() as temp:
         make_track(Path(temp) / "warm", 12.0, stems=False)
         pipeline.process(pipeline.TrackJob(Path(temp) / "warm", ("separate", *MEASURED), backends, Settings()))

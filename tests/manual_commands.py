@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Line:
-    """A command of the manual. ``backend`` is the ``(job, name)`` of the neural method that it names, if any."""
+    """A command of the manual. ``backend`` is the ``(task, name)`` of the neural method that it names, if any."""
 
     text: str
     backend: tuple[str, str] | None = None

@@ -36,7 +36,7 @@ def test_stage(stage: catalog.Stage) -> None:
     assert {part for part, _ in stage.curves} <= PARTS
     before = STAGE_NAMES[: STAGE_NAMES.index(stage.name)]
     assert set(stage.needs) <= set(before), "a stage needs only stages before it"
-    assert not stage.job or stage.job in catalog.JOBS
+    assert not stage.task or stage.task in catalog.TASKS
 
 
 @pytest.mark.parametrize("name", ["drums", *MEASURED])

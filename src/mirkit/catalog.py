@@ -153,7 +153,7 @@ class Stage:
         Stages that come before it.
     files : tuple of str
         Suffixes of the sidecars that it writes.
-    job : str
+    task : str
         Task of the backend that the stage uses, "" if it uses none.
     """
 
@@ -164,7 +164,7 @@ class Stage:
     curves: tuple[tuple[str, str], ...] = ()
     needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    job: str = ""
+    task: str = ""
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ class Stage:
 
 #: All stages, in the order in which they run.
 STAGES: tuple[Stage, ...] = (
-    Stage("separate", "separation", 1, "four stems: drums, bass, other, vocals", job="stems"),
+    Stage("separate", "separation", 1, "four stems: drums, bass, other, vocals", task="stems"),
     Stage("source", "source", 1, "facts of the file: duration, rate, bandwidth, tags", (("full_mix", "bandwidth"),)),
     Stage(
         "beats",
@@ -183,7 +183,7 @@ STAGES: tuple[Stage, ...] = (
         "beat grid and tempo",
         (("full_mix", "onset"), ("drums", "onset")),
         files=("BEATS_GRID",),
-        job="beats",
+        task="beats",
     ),
     Stage("onsets", "rhythm", 1, "onset times and strengths", (("full_mix", "onsets"),), files=("ONSETS",)),
     Stage("syncopation", "rhythm", 1, "metric syncopation", (("full_mix", "onsets"),), needs=("beats", "onsets")),
@@ -223,9 +223,9 @@ STAGES: tuple[Stage, ...] = (
         1,
         "danceability and atonality",
         (("full_mix", "envelope"), ("tonal", "chroma")),
-        job="classification",
+        task="classification",
     ),
-    Stage("aesthetics", "classification", 1, "four Audiobox Aesthetics scores", job="aesthetics"),
+    Stage("aesthetics", "classification", 1, "four Audiobox Aesthetics scores", task="aesthetics"),
     Stage(
         "crop",
         "cropping",
@@ -237,8 +237,8 @@ STAGES: tuple[Stage, ...] = (
             *("bands", "chroma", "stem_harmonic", "timbral", "danceability", "aesthetics"),
         ),
     ),
-    Stage("drums", "transcription", 1, "drums to MIDI", needs=("beats",), job="drums"),
-    Stage("describe", "description", 1, "five texts by Music Flamingo", job="texts"),
+    Stage("drums", "transcription", 1, "drums to MIDI", needs=("beats",), task="drums"),
+    Stage("describe", "description", 1, "five texts by Music Flamingo", task="texts"),
 )
 
 _NOT_MEASURED = ("separate", "crop", "drums", "describe")
@@ -270,7 +270,7 @@ GROUPS: tuple[Group, ...] = (
 
 
 #: Tasks that backends do (see ``mirkit.models.registry``).
-JOBS = ("stems", "beats", "drums", "classification", "aesthetics", "texts")
+TASKS = ("stems", "beats", "drums", "classification", "aesthetics", "texts")
 _STAGE = {stage.name: stage for stage in STAGES}
 _FEATURE = {spec.name: spec for spec in FEATURES}
 TRACK_KEYS = tuple(spec.name for spec in FEATURES if spec.stage != "crop")

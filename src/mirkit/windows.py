@@ -112,9 +112,9 @@ class WindowAnalyzer:
         for note in state.notes:
             _log.warning("%s", note)
         settings = read_settings(find_root(track.path))
-        backends = {row.job: entry.backend or "" for row in STAGES if (entry := state.provenance.stages.get(row.name))}
+        backends = {row.task: entry.backend or "" for row in STAGES if (entry := state.provenance.stages.get(row.name))}
         # What a stage has read depends on the backend that measured the track, not on the present settings.
-        named = {job: name for job, name in backends.items() if job and name}
+        named = {task: name for task, name in backends.items() if task and name}
         settings = replace(settings, backends=replace(settings.backends, **named))
         if todo := state.outstanding(FROM_CURVES, backends, settings):
             if hint := rename_hint(track):
@@ -229,7 +229,7 @@ def neural_stages(state: TrackState) -> frozenset[str]:
     return frozenset(
         name
         for name in FROM_CURVES
-        if stage(name).job == "classification" and name in entries and entries[name].backend not in (None, "embedded")
+        if stage(name).task == "classification" and name in entries and entries[name].backend not in (None, "embedded")
     )
 
 

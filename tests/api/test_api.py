@@ -207,8 +207,8 @@ def test_a_named_model_makes_the_stems_and_its_weights_are_fetched(
 ) -> None:
     gains = {"drums": 0.5, "bass": 0.25, "other": 0.125, "vocals": -0.5}
     fetched: list[str] = []
-    monkeypatch.setattr(models, "load", lambda _job, _settings: FakeSeparator(gains))
-    monkeypatch.setattr(models, "to_fetch", lambda _job, name, _settings: name)
+    monkeypatch.setattr(models, "load", lambda _task, _settings: FakeSeparator(gains))
+    monkeypatch.setattr(models, "to_fetch", lambda _task, name, _settings: name)
     monkeypatch.setattr(weights, "fetch", lambda model, _run: fetched.append(model))
     with caplog.at_level(logging.WARNING, "mirkit"):
         stems = mirkit.separate(array, backend="demucs")
@@ -221,7 +221,7 @@ def test_a_named_model_makes_the_stems_and_its_weights_are_fetched(
 def test_stems_that_a_model_lacks_come_from_the_rest(
     array: tuple[np.ndarray, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "load", lambda _job, _settings: FakeSeparator({"vocals": 0.25}))
+    monkeypatch.setattr(models, "load", lambda _task, _settings: FakeSeparator({"vocals": 0.25}))
     monkeypatch.setattr(models, "to_fetch", lambda *_: None)
     stems = mirkit.separate(array, backend="roformer", model="mine.ckpt")
     assert tuple(stems) == STEMS

@@ -147,7 +147,7 @@ def track(tmp_path: Path) -> Path:
 def test_it_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     (row,) = [row for row in json.loads(capsys.readouterr().out) if row["method"] == "loudness_scores"]
-    assert (row["job"], row["state"], row["commercial use"]) == ("aesthetics", "ready", "no")
+    assert (row["task"], row["state"], row["commercial use"]) == ("aesthetics", "ready", "no")
     assert (row["code"], row["weights"]) == ("GPL-3.0", "CC BY-NC 4.0")
     assert main(["models", "--commercial-safe"]) == 0
     assert "loudness_scores" not in capsys.readouterr().out

@@ -56,7 +56,7 @@ def track(made: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def drummer(monkeypatch: pytest.MonkeyPatch) -> FakeDrummer:
     fake = FakeDrummer()
-    monkeypatch.setattr(models, "load", lambda _job, _settings: fake)
+    monkeypatch.setattr(models, "load", lambda _task, _settings: fake)
     return fake
 
 

@@ -23,7 +23,7 @@ NEURAL = with_values(Settings(), {"backends.beats": "beat_this"}, "test")
 @pytest.fixture
 def tracker(monkeypatch: pytest.MonkeyPatch) -> FakeTracker:
     fake = FakeTracker(0.75, bar=3)
-    monkeypatch.setattr(models, "load", lambda _job, _settings: fake)
+    monkeypatch.setattr(models, "load", lambda _task, _settings: fake)
     return fake
 
 
@@ -73,7 +73,7 @@ def test_what_the_model_cannot_do_fails_its_stage_only(track: Path, monkeypatch:
         def finish(self) -> ModelError:
             return ModelError("Beat This! failed on cuda: out of memory")
 
-    monkeypatch.setattr(models, "load", lambda _job, _settings: Full(1))
+    monkeypatch.setattr(models, "load", lambda _task, _settings: Full(1))
     outcome = process(TrackJob(track, ("beats", "bands"), BACKENDS, NEURAL))
     assert outcome.failures == {"beats": "Beat This! failed on cuda: out of memory"}
     assert outcome.done == ("bands",)

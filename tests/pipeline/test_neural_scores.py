@@ -63,12 +63,12 @@ def audiobox(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def asked(track: Path, stages: tuple[str, ...], **backends: str) -> TrackJob:
-    settings = with_values(Settings(), {f"backends.{job}": name for job, name in backends.items()}, "test")
+    settings = with_values(Settings(), {f"backends.{task}": name for task, name in backends.items()}, "test")
     return TrackJob(track, stages, backends, settings)
 
 
 def choose(track: Path, **backends: str) -> None:
-    lines = [f'{job} = "{name}"' for job, name in backends.items()]
+    lines = [f'{task} = "{name}"' for task, name in backends.items()]
     (track.parent / "mirkit.toml").write_text("[backends]\n" + "\n".join(lines) + "\n")
 
 
@@ -133,8 +133,8 @@ def test_clips_are_heard_themselves(track: Path, essentia: Path, audiobox: Path)
     clip = next((track / "crops").iterdir())
     info = read_info(clip / f"{clip.name}.INFO")
     settings = read_settings(track.parent)
-    for job, keys in (("classification", CLASSES), ("aesthetics", AESTHETICS)):
-        expected = whole(clip, models.load(job, settings).stream())
+    for task, keys in (("classification", CLASSES), ("aesthetics", AESTHETICS)):
+        expected = whole(clip, models.load(task, settings).stream())
         assert {key: info[key] for key in keys} == pytest.approx(expected, abs=1e-4)
         assert {key: info[key] for key in keys} != {key: read_info(track / "Track.INFO")[key] for key in keys}
 

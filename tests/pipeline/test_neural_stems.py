@@ -54,7 +54,7 @@ def track(tmp_path: Path) -> Path:
 
 def use(monkeypatch: pytest.MonkeyPatch, **gains: float) -> FakeSeparator:
     fake = FakeSeparator(gains)
-    monkeypatch.setattr(models, "load", lambda _job, _settings: fake)
+    monkeypatch.setattr(models, "load", lambda _task, _settings: fake)
     return fake
 
 

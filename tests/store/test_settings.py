@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mirkit.catalog import JOBS
+from mirkit.catalog import TASKS
 from mirkit.errors import InfoError, SettingsError
 from mirkit.models.registry import model_rows
 from mirkit.settings import SETTINGS, BackendSettings, CaptionSettings, Kind, validators
@@ -54,7 +54,7 @@ def test_the_defaults_pass_their_own_checks() -> None:
 
 
 def test_every_job_of_the_catalog_has_a_backend_setting() -> None:
-    assert tuple(item.name for item in fields(BackendSettings)) == JOBS
+    assert tuple(item.name for item in fields(BackendSettings)) == TASKS
 
 
 def test_a_full_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import Audio, audio_from_array, open_audio
-from mirkit.catalog import JOBS, Stage
+from mirkit.catalog import TASKS, Stage
 from mirkit.errors import SettingsError
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.models import weights
@@ -87,12 +87,12 @@ class Source:
         settings = with_values(settings, given, "argument")
         models.check_names(settings, backends or {})
         for task, name in (backends or {}).items():
-            known = [row.name for row in models.backends_of(task)] if task in JOBS else []
+            known = [row.name for row in models.backends_of(task)] if task in TASKS else []
             if not known:
-                raise SettingsError(f"there is no task {task!r}; tasks are {', '.join(JOBS)}")
+                raise SettingsError(f"there is no task {task!r}; tasks are {', '.join(TASKS)}")
             if name not in ("auto", *known):
                 raise SettingsError(f"there is no backend {name!r} for {task}; choose auto, {', '.join(known)}")
-        chosen = {task: getattr(settings.backends, task) for task in JOBS if task != "texts"} | dict(backends or {})
+        chosen = {task: getattr(settings.backends, task) for task in TASKS if task != "texts"} | dict(backends or {})
         # ``auto`` considers only installed weights: a library function downloads only what the caller names.
         offline = replace(settings, run=replace(settings.run, offline=True))
         resolved = {

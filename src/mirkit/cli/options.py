@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NoReturn
 
-from mirkit.catalog import JOBS
+from mirkit.catalog import TASKS
 from mirkit.export.options import EXPORT_OPTIONS
 from mirkit.export.targets import DESCRIPTIONS
 from mirkit.settings import SETTINGS, Setting
@@ -133,8 +133,8 @@ def add_backend(group: "argparse._ActionsContainer") -> None:
         "--backend",
         action="append",
         default=[],
-        metavar="JOB=NAME",
-        help=f"use this method for a job, which is one of {', '.join(JOBS)}; may be given several times",
+        metavar="TASK=NAME",
+        help=f"use this method for a task, which is one of {', '.join(TASKS)}; may be given several times",
     )
 
 
@@ -225,21 +225,21 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def backend_choices(pairs: list[str]) -> dict[str, str]:
-    """Parse the ``JOB=NAME`` pairs of ``--backend``.
+    """Parse the ``TASK=NAME`` pairs of ``--backend``.
 
     Raises
     ------
     SettingsError
-        A pair names an unknown job, or a backend that the job does not have.
+        A pair names an unknown task, or a backend that the task does not have.
     """
     from mirkit.errors import SettingsError
 
     chosen = {}
     for pair in pairs:
-        job, _, name = pair.partition("=")
-        names = BackendNames(job, "auto")
-        if job not in JOBS or name not in names:
-            expected = f"one of {', '.join(names)}" if job in JOBS else f"JOB=NAME with a job of {', '.join(JOBS)}"
+        task, _, name = pair.partition("=")
+        names = BackendNames(task, "auto")
+        if task not in TASKS or name not in names:
+            expected = f"one of {', '.join(names)}" if task in TASKS else f"TASK=NAME with a task of {', '.join(TASKS)}"
             raise SettingsError(f"--backend {pair}: expected {expected}")
-        chosen[job] = name
+        chosen[task] = name
     return chosen

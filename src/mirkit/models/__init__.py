@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from mirkit.catalog import JOBS
+from mirkit.catalog import TASKS
 from mirkit.errors import MirkitError, MissingExtra, ModelError, SettingsError, WeightsError
 from mirkit.models import messages, registry, weights
 from mirkit.models.backend import Backend, File, Model, imported
@@ -52,7 +52,7 @@ def check_names(settings: Settings, replaced: Collection[str] = ()) -> None:
     SettingsError
         A backend does not exist. The message lists the existing ones.
     """
-    for task in JOBS:
+    for task in TASKS:
         if task in replaced:
             continue
         try:
@@ -183,13 +183,13 @@ def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
     return path
 
 
-def user_weights_digest(job: str, settings: Settings) -> str:
+def user_weights_digest(task: str, settings: Settings) -> str:
     """Return the checksum of weights that the user named by a path; "" if no path is named, or no file exists.
 
     This is needed because a file at a path may change, while published weights have a fixed checksum.
     """
-    name = getattr(settings.backends, job, "")
-    row = next((row for row in backends_of(job) if row.name == name), None)
+    name = getattr(settings.backends, task, "")
+    row = next((row for row in backends_of(task) if row.name == name), None)
     if row is None or row.interface == "captioner":
         return ""
     try:
@@ -199,23 +199,23 @@ def user_weights_digest(job: str, settings: Settings) -> str:
         return ""
 
 
-def networks(job: str, settings: Settings) -> int:
+def networks(task: str, settings: Settings) -> int:
     """Return the number of networks in the model of a task."""
-    row = registry.backend(job, getattr(settings.backends, job))
+    row = registry.backend(task, getattr(settings.backends, task))
     model = resolve_weights(row, settings)
     files = [file.name for file in model.files] if isinstance(model, Model) else _gathered(row, model or Path())
     return sum(Path(file).suffix not in (".yaml", ".yml") for file in files)
 
 
-def to_fetch(job: str, name: str, settings: Settings) -> Model | None:
+def to_fetch(task: str, name: str, settings: Settings) -> Model | None:
     """Return the model of a method if some of its files have to be downloaded, else None."""
-    model = resolve_weights(registry.backend(job, name), settings) if name else None
+    model = resolve_weights(registry.backend(task, name), settings) if name else None
     return model if isinstance(model, Model) and missing(model) else None
 
 
-def unavailable_reason(job: str, settings: Settings) -> str:
+def unavailable_reason(task: str, settings: Settings) -> str:
     """Return the reason why a task without an embedded backend has no backend here, without using the internet."""
-    row = backends_of(job)[0]
+    row = backends_of(task)[0]
     model = resolve_weights(row, settings)
     lacking = f"{row.title} is not here; mirkit models fetch {model.name}" if isinstance(model, Model) else ""
     return _lacks_package(row) or lacking or f"{row.title} cannot be used"

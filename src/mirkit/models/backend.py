@@ -94,7 +94,7 @@ class Backend:
     Attributes
     ----------
     task : str
-        One of ``catalog.JOBS``.
+        One of ``catalog.TASKS``.
     name : str
         Its name in settings, in ``--backend TASK=NAME`` and in the provenance.
     title : str

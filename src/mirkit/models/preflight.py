@@ -31,7 +31,7 @@ def check_device(backends: Mapping[str, str], settings: Settings) -> None:
     """
     if settings.run.device in ("auto", "cpu"):
         return
-    for library in {backend(job, name).package for job, name in backends.items() if name} - {""}:
+    for library in {backend(task, name).package for task, name in backends.items() if name} - {""}:
         pick(settings.run.device, library)
 
 
@@ -43,10 +43,10 @@ def check_weights(backends: Mapping[str, str], settings: Settings) -> None:
     WeightsError
         Weights cannot be loaded. The message names the file, the reason, and what to do.
     """
-    for job, name in backends.items():
-        if name and job != "texts":  # captions use one model for all tracks, which is loaded only once anyway
-            row = backend(job, name)
-            if resolve_weights(row, settings) is not None and not to_fetch(job, name, settings):
+    for task, name in backends.items():
+        if name and task != "texts":  # captions use one model for all tracks, which is loaded only once anyway
+            row = backend(task, name)
+            if resolve_weights(row, settings) is not None and not to_fetch(task, name, settings):
                 _try(row, settings)
 
 

@@ -12,7 +12,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from mirkit.catalog import JOBS, STAGES
+from mirkit.catalog import STAGES, TASKS
 from mirkit.errors import SettingsError
 from mirkit.models import adtof, audiobox, beat_this, demucs, drumsep, embedded, essentia, roformer
 from mirkit.models.backend import EMBEDDED, Backend, File, Model
@@ -151,8 +151,8 @@ def _fault(row: object, others: tuple[Backend, ...]) -> str:
     """Return the reason why an object that a package registers cannot be used, or ""."""
     if not isinstance(row, Backend):
         return f"it is a {type(row).__name__}, not a mirkit.models.backend.Backend"
-    if row.task not in JOBS:
-        return f"its task is {row.task!r}; there are {', '.join(JOBS)}"
+    if row.task not in TASKS:
+        return f"its task is {row.task!r}; there are {', '.join(TASKS)}"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", row.name) or row.name in ("auto", EMBEDDED):
         return f"{row.name!r} is no name for a backend"
     if any(row.name == other.name for other in others):

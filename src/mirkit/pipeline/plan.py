@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit import __version__, engines, models
 from mirkit.audio import probe
-from mirkit.catalog import JOBS, STAGES, STEMS, stage, with_needs
+from mirkit.catalog import STAGES, STEMS, TASKS, stage, with_needs
 from mirkit.dataset.exclusion import reason
 from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError
@@ -225,7 +225,7 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
         settings,
         backends,
         fresh,
-        tuple(model for job, name in backends.items() if (model := models.to_fetch(job, name, settings))),
+        tuple(model for task, name in backends.items() if (model := models.to_fetch(task, name, settings))),
         todo,
         found.unreadable,
         found.own,
@@ -289,17 +289,17 @@ def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
 
 def _choices(request: RunRequest, settings: Settings) -> dict[str, str]:
     """Return the named backend, or ``auto``, for each task of the requested stages."""
-    jobs = {stage(name).job for name in with_needs(request.track_stages)}
-    return {job: request.fixed.get(job, getattr(settings.backends, job)) for job in JOBS if job in jobs}
+    tasks = {stage(name).task for name in with_needs(request.track_stages)}
+    return {task: request.fixed.get(task, getattr(settings.backends, task)) for task in TASKS if task in tasks}
 
 
 def _agreed(request: RunRequest, settings: Settings, tracks: list[Track], agree: Agree) -> dict[str, str]:
     """Return task -> backend whose weights the user agrees to download; asks only if ``auto`` would use them."""
     offers = []
-    for job, choice in _choices(request, settings).items():
-        if choice != "auto" or (job == "stems" and all(map(_has_stems, tracks))):
+    for task, choice in _choices(request, settings).items():
+        if choice != "auto" or (task == "stems" and all(map(_has_stems, tracks))):
             continue
-        for row in models.backends_of(job):
+        for row in models.backends_of(task):
             if model := models.offer(row, settings):
                 offers.append((row, model))
             elif row.explicit_only or models.unavailable(row, settings):
@@ -321,31 +321,33 @@ def _backends(
     """Choose a backend per task; return all of them, those chosen by ``auto``, and why better ones are not used."""
     written = read_settings(root, own=False).backends
     resolved, fresh, notices = {}, {}, []
-    for job, choice in _choices(request, settings).items():
-        name = agreed.get(job) or models.resolve(job, choice, settings)
-        if choice != "auto" and (why := models.unavailable(registry.backend(job, name), settings, named=True)):
-            raise MissingExtra(f"{why}; {_remedy(job, root, asked=job in request.fixed)}")
-        if choice == "auto" or (job not in request.fixed and getattr(written, job) == "auto"):
-            fresh[job] = name  # also if the user's settings chose it, so that a later run of the data set uses the same
+    for task, choice in _choices(request, settings).items():
+        name = agreed.get(task) or models.resolve(task, choice, settings)
+        if choice != "auto" and (why := models.unavailable(registry.backend(task, name), settings, named=True)):
+            raise MissingExtra(f"{why}; {_remedy(task, root, asked=task in request.fixed)}")
+        if choice == "auto" or (task not in request.fixed and getattr(written, task) == "auto"):
+            fresh[task] = (
+                name  # also if the user's settings chose it, so that a later run of the data set uses the same
+            )
         if choice == "auto":
-            for row in models.backends_of(job):
+            for row in models.backends_of(task):
                 if row.name == name:  # those after it have a lower rank
                     break
                 if not row.explicit_only:
                     notices.append(models.unavailable(row, settings, brief=True))
-        resolved[job] = name
-    blocked = [name for name in request.track_stages if stage(name).job and not resolved[stage(name).job]]
+        resolved[task] = name
+    blocked = [name for name in request.track_stages if stage(name).task and not resolved[stage(name).task]]
     if blocked and len(blocked) == len(request.track_stages):
-        job = stage(blocked[0]).job
-        raise MissingExtra("; ".join(models.unavailable(row, settings) for row in models.backends_of(job)))
+        task = stage(blocked[0]).task
+        raise MissingExtra("; ".join(models.unavailable(row, settings) for row in models.backends_of(task)))
     return resolved, fresh, notices
 
 
-def _remedy(job: str, root: Path, *, asked: bool) -> str:
+def _remedy(task: str, root: Path, *, asked: bool) -> str:
     if not asked:
-        return f'mirkit.toml asks for it; change that with: mirkit init "{root}" --backend {job}=embedded --force'
+        return f'mirkit.toml asks for it; change that with: mirkit init "{root}" --backend {task}=embedded --force'
     embedded = {"stems": "use --model embedded", "drums": "use mirkit drums --backend drums=embedded"}
-    return f"{embedded[job]}, which needs no model" if job in embedded else "see: mirkit doctor"
+    return f"{embedded[task]}, which needs no model" if task in embedded else "see: mirkit doctor"
 
 
 def _minutes(tracks: list[Track]) -> float:
@@ -475,5 +477,5 @@ def _index(root: Path, stages: tuple[str, ...], backends: dict[str, str], settin
         return None
     chosen = {name: value for name, value in asdict(settings).items() if name not in _UNRELATED}
     versions = {row.name: row.version for row in STAGES}
-    own = [models.user_weights_digest(job, settings) for job in sorted(backends)]
+    own = [models.user_weights_digest(task, settings) for task in sorted(backends)]
     return FolderCache(root, "done", [__version__, versions, stages, backends, chosen, own])

@@ -107,8 +107,8 @@ def _server_devices(plan: RunPlan, request: RunRequest, count: int) -> list[str]
     if request.address is not None or count == 1:
         return []
     device = plan.settings.run.device
-    named = ((job, name) for job, name in plan.backends.items() if name)  # "" if a task has no backend
-    return server_devices((models.compute_device(job, name, device) for job, name in named), count)
+    named = ((task, name) for task, name in plan.backends.items() if name)  # "" if a task has no backend
+    return server_devices((models.compute_device(task, name, device) for task, name in named), count)
 
 
 def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:

@@ -359,7 +359,7 @@ def _entry(
         stage=entry_name(row, job.settings),
         mirkit_version=__version__,
         stage_version=row.version,
-        backend=job.backends.get(row.job) or None,
+        backend=job.backends.get(row.task) or None,
         parameters=parameters(row, job.settings),
         inputs=state.inputs(row, job.settings).files,
         needs=needs,

@@ -27,9 +27,9 @@ __all__ = [
 ]
 
 
-def _method(job: str) -> Any:
+def _method(task: str) -> Any:
     # Which backends exist depends on the installed packages: mirkit.models.check_names looks that up.
-    return setting("auto", v.backend_name(), f"method for {job}")
+    return setting("auto", v.backend_name(), f"method for {task}")
 
 
 def _prompt(value: Any) -> str:
@@ -41,7 +41,7 @@ def _prompt(value: Any) -> str:
 
 @dataclass(frozen=True)
 class BackendSettings:
-    """``[backends]``: the method for each job, ``auto`` or the name of a backend."""
+    """``[backends]``: the method for each task, ``auto`` or the name of a backend."""
 
     stems: str = _method("stems")
     beats: str = _method("beats")

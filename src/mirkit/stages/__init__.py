@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mirkit import models
-from mirkit.catalog import JOBS, Stage
+from mirkit.catalog import TASKS, Stage
 from mirkit.features.types import Unknown, Value
 from mirkit.store import Settings, round6
 
@@ -101,7 +101,7 @@ def stage_function(stage: Stage) -> StageFunction:
 
 def network_streams(settings: Settings) -> "ExtractorFactories":
     """Return kind of series -> function that creates the extractor of a backend; that call loads the model."""
-    rows = [row for task in JOBS if (row := models.chosen(task, settings)) and row.feature_kind]
+    rows = [row for task in TASKS if (row := models.chosen(task, settings)) and row.feature_kind]
     return {row.feature_kind: partial(models.open_stream, row.task, settings) for row in rows}
 
 
@@ -124,7 +124,7 @@ def fact(value: Any, confidence: float | None = None) -> dict[str, Any]:
 
 def entry_name(stage: Stage, settings: Settings) -> str:
     """Name of a stage's record in the provenance; named sets of clips and ADTOF's MIDI have separate records."""
-    backend = models.chosen(stage.job, settings)
+    backend = models.chosen(stage.task, settings)
     named = settings.crop.name if stage.name == "crop" else backend.result_name if backend else ""
     return f"{stage.name}/{named}" if named else stage.name
 
@@ -134,5 +134,5 @@ def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
     if stage.name == "crop":
         return asdict(settings.crop)
     section = {"beats": settings.rhythm, "separate": settings.separation, "drums": settings.drums}.get(stage.name)
-    backend = models.chosen(stage.job, settings)
+    backend = models.chosen(stage.task, settings)
     return backend.parameters(section) if section is not None and backend else {}

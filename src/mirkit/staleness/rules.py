@@ -50,7 +50,7 @@ class StageInputs:
 
 def inputs_of(row: Stage, prints: Mapping[str, FileDigest], settings: Settings) -> StageInputs:
     """Return what a stage reads, given the digests of the existing sources."""
-    backend = models.chosen(row.job, settings)
+    backend = models.chosen(row.task, settings)
     source = drum_source(prints, settings) if backend and backend.source == "drums" else "full_mix"
     kind, reads_features = (backend.feature_kind, backend.reads_features) if backend else ("", True)
     stems = settings.rhythm.stems
@@ -114,7 +114,7 @@ def stale_reason(
         return f"method {backend or 'none'}, was {entry.backend or 'none'}"
     if entry.parameters != to_json(parameters(row, settings)):
         return "settings changed"
-    if entry.weights_sha256 and models.user_weights_digest(row.job, settings) not in ("", entry.weights_sha256):
+    if entry.weights_sha256 and models.user_weights_digest(row.task, settings) not in ("", entry.weights_sha256):
         return "the weights changed"
     if entry.inputs != inputs.files:
         before = {name: print_.sha256 for name, print_ in entry.inputs.items()}

@@ -175,7 +175,7 @@ class TrackState:
             why = stale_reason(
                 row,
                 entry,
-                backends.get(row.job, ""),
+                backends.get(row.task, ""),
                 self.inputs(row, settings),
                 needs,
                 settings,

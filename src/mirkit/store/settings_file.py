@@ -176,8 +176,8 @@ def write_backends(root: Path, resolved: Mapping[str, str]) -> None:
     InfoError
         The system refused.
     """
-    named = {job: name for job, name in resolved.items() if name}
-    with_values(Settings(), {f"backends.{job}": name for job, name in named.items()}, "backends")
+    named = {task: name for task, name in resolved.items() if name}
+    with_values(Settings(), {f"backends.{task}": name for task, name in named.items()}, "backends")
     write_table(root, "backends", named)
 
 

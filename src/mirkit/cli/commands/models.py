@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit import __version__
-from mirkit.catalog import JOBS
+from mirkit.catalog import TASKS
 from mirkit.cli.options import backend_choices, overrides
 from mirkit.cli.output import note, table
 from mirkit.cli.progress import downloading
@@ -96,7 +96,7 @@ def _list_models(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
     else:
         cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
-        head = ("model", "job", "method", "state", "size", "commercial use", "license of the code", "of the weights")
+        head = ("model", "task", "method", "state", "size", "commercial use", "license of the code", "of the weights")
         table(head, [tuple(row.values()) for row in cells])
         print(f"weights are stored in {cache()}")
     return 0
@@ -135,21 +135,21 @@ def init(arguments: argparse.Namespace) -> int:
     settings = read_settings(root)
     backends.check_names(settings, chosen)
     written = read_settings(root, own=False).backends
-    for job, name in chosen.items():
-        fixed = getattr(written, job)
+    for task, name in chosen.items():
+        fixed = getattr(written, task)
         if fixed not in ("auto", name) and not arguments.force:
-            raise SettingsError(f"{job} is {fixed} in mirkit.toml; --force changes it and has its values redone")
-        if name != "auto" and (why := backends.unavailable(registry.backend(job, name), settings, named=True)):
-            raise MissingExtra(f"{job}={name}: {why}")
-    wanted = {job: chosen.get(job, getattr(settings.backends, job)) for job in JOBS}
-    resolved = {job: backends.resolve(job, name, settings) for job, name in wanted.items()}
+            raise SettingsError(f"{task} is {fixed} in mirkit.toml; --force changes it and has its values redone")
+        if name != "auto" and (why := backends.unavailable(registry.backend(task, name), settings, named=True)):
+            raise MissingExtra(f"{task}={name}: {why}")
+    wanted = {task: chosen.get(task, getattr(settings.backends, task)) for task in TASKS}
+    resolved = {task: backends.resolve(task, name, settings) for task, name in wanted.items()}
     write_backends(root, resolved)
     if not arguments.quiet:
-        for row in (row for job in JOBS if wanted[job] == "auto" for row in backends.backends_of(job)):
+        for row in (row for task in TASKS if wanted[task] == "auto" for row in backends.backends_of(task)):
             if backends.offer(row, settings):
                 then = f'mirkit init "{root}" --backend {row.task}={row.name} --force'
                 note(f"note   {backends.unavailable(row, settings, brief=True)}; then: {then}")
-        print(f"{root / 'mirkit.toml'}: " + ", ".join(f"{job} {name}" for job, name in resolved.items() if name))
+        print(f"{root / 'mirkit.toml'}: " + ", ".join(f"{task} {name}" for task, name in resolved.items() if name))
     return 0
 
 
@@ -244,7 +244,7 @@ def _methods() -> dict[str, Any]:
                 row.name: why for row in backends.backends_of(task) if (why := backends.unavailable(row, brief=True))
             },
         }
-        for task in JOBS
+        for task in TASKS
     }
 
 
@@ -258,7 +258,7 @@ def model_rows() -> list[dict[str, Any]]:
             rows.append(
                 {
                     "model": model.name if model else "",
-                    "job": row.task,
+                    "task": row.task,
                     "method": row.name,
                     "state": _state(row, model),
                     "size": model.size if model else 0,
@@ -300,7 +300,7 @@ def _print_health(report: dict[str, Any]) -> None:
     for line in report["left out"]:
         print(f"note   {line}", file=sys.stderr)
     print("methods")
-    for job, state in report["methods"].items():
-        print(f"  {job:<15} {state['used'] or 'none'}")
+    for task, state in report["methods"].items():
+        print(f"  {task:<15} {state['used'] or 'none'}")
         for name, why in state["not used"].items():
             print(f"  {'':<15} not {name}: {why}")

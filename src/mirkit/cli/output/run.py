@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def plan(plan: RunPlan, workers: int, url: str = "") -> None:
     """Print tracks, methods, up-to-date results, time and disk space; ``url`` is that of a remote data set."""
     captions = plan.captions
-    methods = ", ".join(f"{job} {name or 'none'}" for job, name in plan.backends.items())
+    methods = ", ".join(f"{task} {name or 'none'}" for task, name in plan.backends.items())
     print(f"tracks   {len(plan.tracks)} in {printable(url or plan.root)}")
     if methods:
         print(f"methods  {methods}")
