@@ -9,7 +9,7 @@ import numpy as np
 
 from mirkit.audio import HOLD_SECONDS, Audio, Damage, SourceInfo, Tags, open_audio, probe, read_tags
 from mirkit.catalog import STEMS, TONAL
-from mirkit.errors import AudioError, InfoError, MissingInput
+from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.features.extraction import BLOCK, ExtractorFactories, measure
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.serialization import KINDS, beats_from_arrays, beats_to_arrays, from_arrays, to_arrays
@@ -17,7 +17,6 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
 from mirkit.store import (
     FileDigest,
     NewerFormatError,
-    printable,
     read_curves,
     read_curves_header,
     read_grid,

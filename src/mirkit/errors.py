@@ -1,4 +1,7 @@
-"""The errors of mirkit. A message says what happened, with which file or track, and what to do."""
+"""The errors of mirkit. A message says in one line what happened, with which file or track, and what to do."""
+
+import errno
+from pathlib import Path
 
 
 class MirkitError(Exception):
@@ -31,3 +34,63 @@ class ModelError(MirkitError):
 
 class SettingsError(MirkitError):
     """An option, an argument or a settings file is wrong: exit status 2."""
+
+
+_FULL = "the disk is full; free some space and run the same command again"
+_FORBIDDEN = "no permission; make the folder writable, or work on a copy of it"
+_GONE = (
+    "the file or its folder is gone; see whether it was moved or its disk unmounted, then run the same command again"
+)
+_WITHOUT_LOCKS = (
+    "this file system cannot lock files; mount it with locks (NFS: a running lock service), or use a local disk"
+)
+
+#: Errors of file systems that cannot lock files at all.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+_REMEDY = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "the file is larger than this system allows; raise the limit (ulimit -f), or use another file system",
+    errno.EROFS: "the disk is read-only; work on a copy of the folder",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EISDIR: "it is a folder, but a file is needed; name a file, or move the folder away",
+    errno.ENOENT: _GONE,
+    errno.ENOTDIR: _GONE,
+    errno.ESTALE: _GONE,
+    errno.ENODEV: _GONE,
+    errno.ENAMETOOLONG: "the name is too long for this file system; give the file or folder a shorter name",
+    **dict.fromkeys(NO_LOCKS, _WITHOUT_LOCKS),
+    errno.EIO: "the disk reports an error; check the disk",
+    errno.EMFILE: "too many open files; use fewer jobs, or raise the limit (ulimit -n)",
+}
+
+#: Error numbers for which the message contains a remedy.
+REFUSED = frozenset(_REMEDY)
+
+
+def printable(path: Path | str) -> str:
+    """Return a path as one printable line: newlines, control characters and stray bytes are escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in str(path)
+    )
+
+
+def as_error(error: OSError, path: Path, doing: str) -> InfoError:
+    """Turn an error of the system into an :class:`InfoError` with one line.
+
+    Parameters
+    ----------
+    error : OSError
+        The error.
+    path : Path
+        The file or folder that it concerns.
+    doing : str
+        What was attempted, a verb: ``"write"``, ``"read"``, ``"lock"``, ``"move"``.
+    """
+    remedy = _REMEDY.get(error.errno or 0, error.strerror or type(error).__name__)
+    if doing == "read" and remedy == _FORBIDDEN:
+        remedy = "no permission; make it readable"
+    return InfoError(f"{printable(path)}: cannot {doing}: {remedy}")

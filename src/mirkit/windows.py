@@ -15,11 +15,11 @@ from mirkit import engines
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import open_audio
 from mirkit.catalog import FEATURES, LEVEL_KEYS, STAGES, stage
-from mirkit.errors import MirkitError, MissingInput, SettingsError
+from mirkit.errors import MirkitError, MissingInput, SettingsError, printable
 from mirkit.features.types import Unknown, Value, Window
 from mirkit.stages.window import FROM_CURVES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
 from mirkit.staleness import TrackState
-from mirkit.store import Settings, find_root, printable, read_settings
+from mirkit.store import Settings, find_root, read_settings
 from mirkit.store.compiled import use_compiled
 from mirkit.track import Track, rename_hint
 

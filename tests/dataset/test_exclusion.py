@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from library import beat_music, make_track, write
-from mirkit.dataset.exclusion import exclude, include, reason
+from mirkit.dataset.find import exclude, include, reason
 from mirkit.dataset.verify import verify_all
 from mirkit.errors import MissingInput, SettingsError
 from mirkit.pipeline import RunRequest, make_plan

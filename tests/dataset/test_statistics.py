@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from mirkit.catalog import TRACK_KEYS
-from mirkit.dataset.statistics import FeatureStatistics, Statistics, as_json, statistics
-from mirkit.dataset.table import NOT_MEASURED, read_table
+from mirkit.dataset.statistics import NOT_MEASURED, FeatureStatistics, Statistics, as_json, read_table, statistics
 from mirkit.errors import MissingInput
 
 N = 60

@@ -16,8 +16,7 @@ from mirkit.errors import InfoError
 from mirkit.pipeline.run import run_job
 from mirkit.pipeline.task import TrackJob
 from mirkit.remote import lease, task
-from mirkit.remote.listing import mirror
-from mirkit.remote.manifest import MANIFEST
+from mirkit.remote.listing import MANIFEST, mirror
 from mirkit.remote.object_store import ObjectStore
 from mirkit.store import Settings
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mirkit.errors import InfoError
+from mirkit.errors import InfoError, as_error, printable
 from mirkit.store import atomic
-from mirkit.store.os_errors import as_error, printable
 
 
 def names(folder: Path) -> set[str]:

@@ -17,7 +17,7 @@ from mirkit.errors import MirkitError
 from mirkit.models.roformer.config import read_config
 from mirkit.organize.journal import Journal
 from mirkit.remote.lease import LEASE, lease
-from mirkit.remote.manifest import MANIFEST, parse
+from mirkit.remote.listing import MANIFEST, parse
 from mirkit.remote.object_store import ObjectStore
 from mirkit.report.track_page import notes
 from mirkit.store import (

@@ -24,8 +24,9 @@ from library import make_track, write
 from mirkit import engines
 from mirkit.cli import main
 from mirkit.engines import serial
+from mirkit.errors import printable
 from mirkit.export.targets import tables
-from mirkit.store import printable, read_info
+from mirkit.store import read_info
 from mirkit.store.settings_file import user_settings_path
 from text_server import Response, text_server
 

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mirkit.audio.container import MAX_SECONDS, SourceInfo, ogg_ends, open_container
-from mirkit.audio.mp3 import Mp3Gaps, info_frame
-from mirkit.errors import AudioError
+from mirkit.audio.container import MAX_SECONDS, Mp3Gaps, SourceInfo, info_frame, ogg_ends, open_container
+from mirkit.errors import AudioError, printable
 from mirkit.features.types import FloatArray
-from mirkit.store import printable
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 
-from mirkit.errors import AudioError, InfoError
+from mirkit.errors import AudioError, InfoError, as_error, printable
 from mirkit.features.types import FloatArray
-from mirkit.store import as_error, atomic_file, printable
+from mirkit.store import atomic_file
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from mirkit.audio.container import MAX_CHANNELS, MAX_RATE, MAX_SECONDS, MIN_RATE, SourceInfo, probe
 from mirkit.audio.decode import CHUNK, Damage, DecodeStats, Piece, decode
 from mirkit.audio.resample import to_rate
-from mirkit.errors import AudioError
+from mirkit.errors import AudioError, printable
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Window
-from mirkit.store import printable
 
 #: Audio up to this duration (s) is decoded once and kept in memory.
 HOLD_SECONDS = 600.0

@@ -73,7 +73,7 @@ def _refused(error: OSError) -> str:
     """Describe an error of the operating system, with what to do about it if that is known."""
     from pathlib import Path
 
-    from mirkit.store.os_errors import REFUSED, as_error
+    from mirkit.errors import REFUSED, as_error
 
     if error.errno not in REFUSED:
         return str(error)

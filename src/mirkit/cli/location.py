@@ -98,7 +98,7 @@ def reject_urls(arguments: argparse.Namespace, *, path_too: bool) -> None:
             problem = f"takes local folders; {_COPY.get(scheme, 'copy it to one first').format(url=text, path=rest)}"
             if name in ("out", "output"):
                 problem = "writes local files; copy them there afterwards"
-            from mirkit.store.os_errors import (
+            from mirkit.errors import (
                 printable,  # imported here, because `mirkit doctor` must work without some packages
             )
 

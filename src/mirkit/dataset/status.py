@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import MissingInput
-from mirkit.store import find_root, printable
+from mirkit.errors import MissingInput, printable
+from mirkit.store import find_root
 from mirkit.store.run_log import is_running, logs, read_log
 
 RUNNING, FINISHED = "running", "finished"

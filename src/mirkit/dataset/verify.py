@@ -11,10 +11,10 @@ from mirkit import __version__, engines
 from mirkit.captions.facts import Compared
 from mirkit.captions.prompts import PREFIX
 from mirkit.catalog import FEATURES, TRACK_KEYS, feature, stage
-from mirkit.dataset.exclusion import reason
 from mirkit.dataset.facts import compare_texts
+from mirkit.dataset.find import reason
 from mirkit.engines.processes import map_chunked
-from mirkit.errors import MirkitError, MissingInput
+from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -23,7 +23,6 @@ from mirkit.store import (
     as_number,
     file_digest,
     find_root,
-    printable,
     read_info,
     read_provenance,
     read_settings,
@@ -33,7 +32,7 @@ from mirkit.store import (
 from mirkit.store.folder_cache import FolderCache
 from mirkit.track import Track, find_all, is_track, rename_hint
 from mirkit.track.clip import CUT, ClipSource, clip_fault, clip_folders
-from mirkit.track.user_files import is_marked
+from mirkit.track.renaming import is_marked
 
 #: Stages whose values can be compared between tracks only if the same method computed them.
 _METHOD_STAGES = ("separate", "beats", "danceability")

@@ -11,12 +11,12 @@ from typing import Any
 
 from mirkit import __version__, engines
 from mirkit.audio import probe
-from mirkit.errors import AudioError, InfoError, MissingInput
+from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.export.audio import AudioJob, convert, copy_unchanged
 from mirkit.export.conditioners import POLICIES, clamped
 from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import atomic_write, make_folder, printable, remove_file, remove_orphans, round6
+from mirkit.store import atomic_write, make_folder, remove_file, remove_orphans, round6
 from mirkit.store.atomic import TEMP_PREFIX
 
 SUMMARY, FILES = "mirkit_export.json", "mirkit_files.json"

@@ -9,10 +9,10 @@ from typing import Any
 
 from mirkit.audio import probe
 from mirkit.catalog import FEATURES, STAGES, TEXT_KEYS, TRACK_KEYS
-from mirkit.dataset.items import DatasetItem, iter_tracks
+from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.split import seed_key
-from mirkit.errors import AudioError, InfoError, MissingInput
-from mirkit.store import FileDigest, Provenance, as_number, file_digest, printable, read_info, read_provenance, restamp
+from mirkit.errors import AudioError, InfoError, MissingInput, printable
+from mirkit.store import FileDigest, Provenance, as_number, file_digest, read_info, read_provenance, restamp
 from mirkit.track import MIX, Track
 from mirkit.track.clip import CUT, ClipSource, clip_fault
 from mirkit.track.names import CROPS, base_of, is_sound

@@ -10,12 +10,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import SettingsError
+from mirkit.errors import SettingsError, printable
 from mirkit.export.bundle import write_json
 from mirkit.export.plan import TRAIN, ExportPlan
 from mirkit.export.validation import CheckResult, load_json, number_faults, text_faults
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import printable, remove_file
+from mirkit.store import remove_file
 
 #: Conditioners that the trainer fills in by itself for every sample.
 TRAINER_CONDITIONERS = ("seconds_start", "seconds_total")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from mirkit.catalog import LEVEL_KEYS
 from mirkit.dataset.split import split_tracks
-from mirkit.errors import MissingInput, SettingsError
+from mirkit.errors import MissingInput, SettingsError, printable
 from mirkit.export.conditioners import Conditioners, choose_conditioners
 from mirkit.export.items import Item, read_items
 from mirkit.export.options import Options
 from mirkit.export.prompts import Extremes, PromptTemplate, prompts
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import printable, round6
+from mirkit.store import round6
 
 if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
     from mirkit.windows import WindowTable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.errors import MissingExtra, MissingInput, SettingsError
+from mirkit.errors import MissingExtra, MissingInput, SettingsError, printable
 from mirkit.export.audio import estimated_gains, find_gains
 from mirkit.export.bundle import Advance, open_bundle, read_summary, summary
 from mirkit.export.items import Item
@@ -18,7 +18,7 @@ from mirkit.export.targets import targets
 from mirkit.export.targets.tables import output
 from mirkit.export.targets.target import Target
 from mirkit.export.validation import CheckResult, load_json
-from mirkit.store import printable, remove_orphans_below
+from mirkit.store import remove_orphans_below
 
 if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
     from mirkit.windows import WindowTable

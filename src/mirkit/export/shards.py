@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, write_audio_files, write_json
 from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
 from mirkit.export.validation import CheckResult, audio_faults, flat_faults, parse_json
 from mirkit.staleness import is_mark_current, mark_of
-from mirkit.store import atomic_file, make_folder, printable, remove_file
+from mirkit.store import atomic_file, make_folder, remove_file
 
 #: Name of the file that describes the shards, so that the next run writes only those that have changed.
 SHARDS = "mirkit_shards.json"

@@ -13,9 +13,9 @@ from typing import Any
 
 from mirkit.audio import probe
 from mirkit.catalog import STEMS
-from mirkit.errors import AudioError
+from mirkit.errors import AudioError, printable
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import as_number, printable
+from mirkit.store import as_number
 
 #: Suffixes of the audio files that the trainer's loader reads; it treats each file as a song.
 LOADED_SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".aif", ".opus"})

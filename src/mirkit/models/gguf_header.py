@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from mirkit.errors import WeightsError
-from mirkit.store import as_error, printable
+from mirkit.errors import WeightsError, as_error, printable
 
 MAGIC = b"GGUF"
 #: Bounds: number of key-value pairs, array elements in total, bytes of a key, bytes of a text, bytes kept in total.

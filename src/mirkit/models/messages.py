@@ -2,9 +2,9 @@
 
 import os
 
+from mirkit.errors import printable
 from mirkit.models.backend import File, Model
 from mirkit.models.cache_paths import cache
-from mirkit.store import printable
 
 
 def missing_files_message(row: Model, files: list[File], why: str) -> str:

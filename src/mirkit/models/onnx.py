@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mirkit.errors import ModelError, WeightsError
+from mirkit.errors import ModelError, WeightsError, printable
 from mirkit.features.types import FloatArray
-from mirkit.store import printable
 
 
 class Graph:

@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from mirkit import __version__
-from mirkit.errors import WeightsError
+from mirkit.errors import WeightsError, printable
 from mirkit.models import make, resolve_weights, to_fetch, weights, weights_of
 from mirkit.models.backend import Backend
 from mirkit.models.cache_paths import cache
 from mirkit.models.device import pick
 from mirkit.models.registry import backend
-from mirkit.store import Settings, printable
+from mirkit.store import Settings
 
 #: Packages of networks that run in PyTorch.
 _TORCH = ("torch", "demucs")

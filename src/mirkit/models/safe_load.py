@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import MissingExtra, WeightsError
+from mirkit.errors import MissingExtra, WeightsError, as_error, printable
 from mirkit.models.state_dict import LOAD_ERRORS
-from mirkit.store import printable
-from mirkit.store.os_errors import as_error
 
 #: Largest YAML or JSON file (bytes).
 _MOST_TEXT = 2**20

@@ -13,8 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import MissingExtra, SettingsError
-from mirkit.store import printable
+from mirkit.errors import MissingExtra, SettingsError, printable
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mirkit.store import printable
+from mirkit.errors import printable
 
 #: Counter of normalization layers in training. Inference does not need it, and some files do not contain it.
 _COUNTER = "num_batches_tracked"

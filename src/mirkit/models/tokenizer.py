@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mirkit.errors import MissingExtra, SettingsError
-from mirkit.store import printable
+from mirkit.errors import MissingExtra, SettingsError, printable
 
 
 def counter(path: Path) -> Callable[[str], int]:

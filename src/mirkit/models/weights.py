@@ -11,13 +11,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.errors import InfoError, MirkitError, WeightsError
+from mirkit.errors import InfoError, MirkitError, WeightsError, as_error, printable
 from mirkit.models import registry
 from mirkit.models.backend import File, Model
 from mirkit.models.cache_paths import cache, find, missing, place
 from mirkit.models.messages import missing_files_message
 from mirkit.settings import RunSettings
-from mirkit.store import FileDigest, as_error, atomic_write, digest_of_text, file_digest, lock, printable
+from mirkit.store import FileDigest, atomic_write, digest_of_text, file_digest, lock
 
 #: Receives the name of a file, the number of bytes so far and the total (None if not known).
 Progress = Callable[[str, int, int | None], None]

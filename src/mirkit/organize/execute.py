@@ -9,22 +9,12 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mirkit.errors import InfoError, MirkitError, MissingInput
+from mirkit.errors import InfoError, MirkitError, MissingInput, as_error, printable
 from mirkit.organize.journal import Journal, Move
-from mirkit.store import (
-    Provenance,
-    as_error,
-    atomic_file,
-    keep_stamps,
-    lock,
-    printable,
-    read_provenance,
-    remove_orphans,
-    update_provenance,
-)
+from mirkit.organize.plan import is_redundant, links_to
+from mirkit.store import Provenance, atomic_file, keep_stamps, lock, read_provenance, remove_orphans, update_provenance
 from mirkit.store.atomic import ORGANIZE_LOCK
 from mirkit.store.json_files import DamagedFileError
-from mirkit.store.spare import is_redundant, links_to
 from mirkit.track import Track
 from mirkit.track.names import (
     CROPS,

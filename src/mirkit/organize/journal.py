@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from mirkit.errors import InfoError
-from mirkit.store import as_error, printable
+from mirkit.errors import InfoError, as_error, printable
 from mirkit.store.atomic import remove_file, sync_folder
 from mirkit.store.json_files import check_stays_inside, read_bounded
 

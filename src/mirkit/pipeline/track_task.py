@@ -15,7 +15,7 @@ from typing import Any
 from mirkit import __version__
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
-from mirkit.errors import MirkitError
+from mirkit.errors import REFUSED, MirkitError, as_error
 from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.stages import Result, entry_name, network_streams, parameters, stage_function
@@ -29,7 +29,6 @@ from mirkit.store import (
     LockedError,
     ProvenanceRecord,
     Settings,
-    as_error,
     atomic_write,
     digest_of_bytes,
     file_digest,
@@ -40,9 +39,8 @@ from mirkit.store import (
 )
 from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.store.json_files import write_sidecar
-from mirkit.store.os_errors import REFUSED
 from mirkit.track import Track, follow_rename
-from mirkit.track.user_files import move_aside, move_back
+from mirkit.track.renaming import move_aside, move_back
 from mirkit.windows import neural_stages, window_curves
 
 

@@ -12,10 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from mirkit.errors import MirkitError
+from mirkit.errors import MirkitError, printable
 from mirkit.remote.object_store import ObjectStore
 from mirkit.store.atomic import LockedError
-from mirkit.store.os_errors import printable
 
 #: Prefix of the name of a lease in the folder of its track.
 LEASE = ".mirkit-lease-"

@@ -1,23 +1,60 @@
 """A data set on object storage as a local folder: its sidecars are copied, other objects become empty placeholders.
 
+The manifest of a track, ``.mirkit-objects`` beside its objects, lists the version that each object had when mirkit last
+read or wrote it, and the modification time of its local file then. The content of an object that still has this version
+need not be compared. Without a manifest, every object is downloaded to compare it.
+
 A placeholder has the size of its object and the modification time in the manifest. Planning and ``verify`` need no more
 than that, so objects that have not changed are not copied.
 """
 
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from mirkit.errors import MirkitError, MissingInput
-from mirkit.remote.manifest import MANIFEST, Manifest, is_track_object, parse
+from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.remote.object_store import ObjectStore, ObjectVersion
 from mirkit.store import FileDigest, accept_times, file_digest, read_provenance
 from mirkit.store.layout import SETTINGS_NAME
-from mirkit.store.os_errors import printable
 from mirkit.store.run_log import FOLDER as LOGS
 from mirkit.store.run_log import MAX_LOGS
 from mirkit.track import Track, is_sound
+
+MANIFEST = ".mirkit-objects"
+
+#: Name of an object -> its version, and the modification time (ns) of its local file then.
+Manifest = dict[str, tuple[ObjectVersion, int]]
+
+
+def encode(ledger: Manifest, folder: str) -> bytes:
+    """Serialize the manifest of a folder."""
+    rows = {name.removeprefix(f"{folder}/"): [s.size, s.mark, time] for name, (s, time) in sorted(ledger.items())}
+    return (json.dumps(rows, indent=0) + "\n").encode()
+
+
+def parse(data: bytes, folder: str) -> Manifest:
+    """Parse the manifest of a folder; a damaged one is treated as empty."""
+    try:
+        rows: Iterable[tuple[str, Any]] = json.loads(data).items()
+        return {
+            f"{folder}/{name}": (ObjectVersion(int(size), str(mark)), int(time)) for name, (size, mark, time) in rows
+        }
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def is_track_object(name: str) -> bool:
+    """Whether an object belongs to a track: it lies in a folder and is not hidden, or is a manifest."""
+    return "/" in name and (name.endswith(f"/{MANIFEST}") or not is_hidden(name))
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a part of a name begins with a dot."""
+    return any(part.startswith(".") for part in PurePosixPath(name).parts)
+
 
 #: Endings of the names of objects that are copied; all others become placeholders.
 _READ_WHOLE = (".INFO", ".PROVENANCE", MANIFEST)

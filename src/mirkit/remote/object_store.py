@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ParamSpec, TypeVar
 
-from mirkit.errors import InfoError, MissingExtra
+from mirkit.errors import InfoError, MissingExtra, printable
 from mirkit.store.atomic import TEMP_PREFIX, atomic_write, lock, machine
 from mirkit.store.json_files import OutsideLinkError, check_stays_inside
-from mirkit.store.os_errors import printable
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -13,14 +13,12 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mirkit.errors import MirkitError
+from mirkit.errors import MirkitError, as_error
 from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.remote.lease import lease
-from mirkit.remote.listing import accept_known_times
-from mirkit.remote.manifest import MANIFEST, Manifest, encode, is_hidden, is_track_object, parse
+from mirkit.remote.listing import MANIFEST, Manifest, accept_known_times, encode, is_hidden, is_track_object, parse
 from mirkit.remote.object_store import ObjectStore
 from mirkit.store import LockedError, atomic_write
-from mirkit.store.os_errors import as_error
 from mirkit.track import is_sound
 
 

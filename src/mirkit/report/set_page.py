@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.catalog import STEMS, TEXT_KEYS, feature, stage
-from mirkit.dataset.statistics import Statistics, as_json, correlations, scaled
-from mirkit.dataset.table import Table
+from mirkit.dataset.statistics import Statistics, Table, as_json, correlations, scaled
 from mirkit.errors import InfoError
 from mirkit.report.encode import to_base64
 from mirkit.store import read_info, read_provenance

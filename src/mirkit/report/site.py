@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit import __version__, engines
-from mirkit.dataset.items import iter_tracks
-from mirkit.dataset.statistics import statistics
-from mirkit.dataset.table import read_table
-from mirkit.errors import InfoError, MirkitError, MissingInput, SettingsError
+from mirkit.dataset.find import iter_tracks
+from mirkit.dataset.statistics import read_table, statistics
+from mirkit.errors import InfoError, MirkitError, MissingInput, SettingsError, printable
 from mirkit.report import media
 from mirkit.report.set_page import features_content, set_content
 from mirkit.report.track_page import track_content
 from mirkit.staleness import is_mark_current, mark_of
-from mirkit.store import make_folder, printable, remove_file, remove_orphans
+from mirkit.store import make_folder, remove_file, remove_orphans
 from mirkit.store.digests import stamp_of
 from mirkit.store.output import Output, begins_with, head
 from mirkit.track import Track, is_track

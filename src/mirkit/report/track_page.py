@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.catalog import PITCH_CLASSES, TEXT_KEYS, TRACK_KEYS, feature, stage
-from mirkit.errors import InfoError, MirkitError, MissingInput
+from mirkit.errors import InfoError, MirkitError, MissingInput, printable
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.report.encode import series, to_base64, waveform
 from mirkit.store import (
     Provenance,
     as_number,
-    printable,
     read_curves,
     read_curves_header,
     read_grid,

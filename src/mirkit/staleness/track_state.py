@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mirkit.catalog import STEMS, Stage, stage, with_needs
-from mirkit.errors import InfoError, MissingInput
+from mirkit.errors import InfoError, MissingInput, printable
 from mirkit.stages import entry_name
 from mirkit.stages.selection import midi_path
 from mirkit.staleness.rules import StageInputs, inputs_of, stale_reason
@@ -19,7 +19,6 @@ from mirkit.store import (
     ProvenanceRecord,
     Settings,
     file_digest,
-    printable,
     read_info,
     read_provenance,
     recorded_digests,
@@ -29,7 +28,7 @@ from mirkit.store.json_files import JsonObject, check_stays_inside
 from mirkit.track import Track
 from mirkit.track.clip import ClipSource, is_cut, looks_whole
 from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, SIDECARS
-from mirkit.track.user_files import is_marked
+from mirkit.track.renaming import is_marked
 
 #: File that a stage writes -> attribute of its track.
 _PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}

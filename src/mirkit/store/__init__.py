@@ -21,7 +21,6 @@ from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, 
 from mirkit.store.info import as_number, read_info, round6, update_info, write_info
 from mirkit.store.json_files import NewerFormatError
 from mirkit.store.layout import find_root
-from mirkit.store.os_errors import as_error, printable
 from mirkit.store.provenance import (
     Provenance,
     accept_times,
@@ -46,7 +45,6 @@ __all__ = [
     "ProvenanceRecord",
     "Settings",
     "accept_times",
-    "as_error",
     "as_number",
     "atomic_file",
     "atomic_write",
@@ -60,7 +58,6 @@ __all__ = [
     "keep_stamps",
     "lock",
     "make_folder",
-    "printable",
     "read_curves",
     "read_curves_header",
     "read_grid",

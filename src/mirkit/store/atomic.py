@@ -19,8 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mirkit.errors import InfoError
-from mirkit.store.os_errors import NO_LOCKS, as_error, printable
+from mirkit.errors import NO_LOCKS, InfoError, as_error, printable
 
 #: Prefix of unfinished files, followed by their writer: ``.mirkit-tmp-<machine>-<process>-<random><suffix>``.
 TEMP_PREFIX = ".mirkit-tmp-"

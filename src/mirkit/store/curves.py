@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.errors import MissingInput
+from mirkit.errors import MissingInput, printable
 from mirkit.store.json_files import (
     DamagedFileError,
     JsonObject,
@@ -29,7 +29,6 @@ from mirkit.store.json_files import (
     parse_object,
     read_bounded,
 )
-from mirkit.store.os_errors import printable
 
 Array = npt.NDArray[Any]
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from mirkit.errors import MissingInput
-from mirkit.store.os_errors import as_error, printable
+from mirkit.errors import MissingInput, as_error, printable
 
 #: File systems whose inodes and ctimes are not stable: network file systems and FAT.
 _WITHOUT_INODES = frozenset(

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.errors import MissingInput
+from mirkit.errors import MissingInput, printable
 from mirkit.store.info import round6
 from mirkit.store.json_files import DamagedFileError, encode_object, parse_object, read_bounded, write_sidecar
-from mirkit.store.os_errors import printable
 
 #: Times are stored to the microsecond, finer than a sample.
 DECIMALS = 6

@@ -14,10 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from mirkit.errors import InfoError
+from mirkit.errors import InfoError, as_error, printable
 from mirkit.store import atomic
 from mirkit.store.layout import find_root
-from mirkit.store.os_errors import as_error, printable
 
 JsonValue: TypeAlias = "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]

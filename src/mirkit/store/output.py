@@ -12,11 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.errors import InfoError, SettingsError
+from mirkit.errors import InfoError, SettingsError, as_error, printable
 from mirkit.store.atomic import atomic_file, make_folder, remove_orphans
 from mirkit.store.json_files import loads, open_regular
 from mirkit.store.layout import AUDIO_SUFFIXES, MIDI_ENDINGS, SIDECARS
-from mirkit.store.os_errors import as_error, printable
 
 #: Returns whether a file is an earlier output of the command that is about to write it.
 Recognize = Callable[[Path], bool]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mirkit.errors import InfoError
+from mirkit.errors import InfoError, printable
 from mirkit.store.digests import FileDigest, Stamp, stamp_of
 from mirkit.store.json_files import (
     DamagedFileError,
@@ -22,7 +22,6 @@ from mirkit.store.json_files import (
     read_bounded,
     read_object,
 )
-from mirkit.store.os_errors import printable
 from mirkit.store.provenance_record import (
     ProvenanceRecord,
     as_object,

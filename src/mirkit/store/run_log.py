@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from mirkit.errors import as_error, printable
 from mirkit.store.atomic import machine
 from mirkit.store.json_files import open_regular
-from mirkit.store.os_errors import as_error, printable
 
 FOLDER = Path(".mirkit", "log")
 #: Number of logs that are kept, the newest ones.

@@ -6,7 +6,7 @@ only; :mod:`mirkit.analysis` reads the audio of a track.
 
 from mirkit.track.find import find_all, find_tracks, get_info_path, get_organized_folders, is_track, loose_files
 from mirkit.track.names import AUDIO_SUFFIXES, MIX, PARTS, SIDECARS, SKIPPED_FOLDERS, is_sound
-from mirkit.track.renamed import follow_rename, rename_hint
+from mirkit.track.renaming import follow_rename, rename_hint
 from mirkit.track.track import Track
 
 __all__ = [

@@ -6,16 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from mirkit.errors import InfoError, MissingInput
+from mirkit.errors import InfoError, MissingInput, as_error, printable
 from mirkit.features.types import Window
 from mirkit.settings import ClipSettings
 from mirkit.store import (
     FileDigest,
     Provenance,
     ProvenanceRecord,
-    as_error,
     file_digest,
-    printable,
     read_provenance,
     recorded_digests,
     restamp,
@@ -25,7 +23,7 @@ from mirkit.store.midi import is_our_midi
 from mirkit.store.provenance_record import to_json
 from mirkit.track import MIX, Track, is_sound
 from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, base_of, kind_in_folder, part_of
-from mirkit.track.user_files import move_aside
+from mirkit.track.renaming import move_aside
 
 #: Entry in the provenance that identifies a folder as a clip.
 CUT = "cut"

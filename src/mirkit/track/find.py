@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from mirkit.errors import MirkitError
-from mirkit.store.os_errors import printable
+from mirkit.errors import MirkitError, printable
 from mirkit.store.provenance import read_provenance
 from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_sound, kind_beside, part_of

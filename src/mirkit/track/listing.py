@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.errors import MissingInput
+from mirkit.errors import MissingInput, as_error, printable
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
-from mirkit.store.os_errors import as_error, printable
 from mirkit.track.names import MIX, SKIPPED_FOLDERS, is_sound, part_of
 
 

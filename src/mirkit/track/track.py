@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mirkit.catalog import STEMS
-from mirkit.errors import MissingInput
-from mirkit.store.os_errors import printable
+from mirkit.errors import MissingInput, printable
 from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import (
     ADTOF_MIDI,

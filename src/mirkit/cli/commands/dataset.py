@@ -55,8 +55,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def stats(arguments: argparse.Namespace) -> int:
     """Print the distribution of each feature, and the range that a conditioner should use."""
-    from mirkit.dataset.statistics import as_json, statistics
-    from mirkit.dataset.table import read_table
+    from mirkit.dataset.statistics import as_json, read_table, statistics
 
     _output(arguments)
     with resolve_location(arguments.path, to="read") as location:
@@ -129,7 +128,7 @@ def report(arguments: argparse.Namespace) -> int:
     """Write a report: a folder of web pages about a data set."""
     from mirkit import engines
     from mirkit import report as pages
-    from mirkit.store import printable
+    from mirkit.errors import printable
 
     plan = pages.plan_report(
         Path(arguments.path),
@@ -159,7 +158,7 @@ def report(arguments: argparse.Namespace) -> int:
 
 def exclude(arguments: argparse.Namespace) -> int:
     """Exclude tracks from all commands."""
-    from mirkit.dataset.exclusion import exclude
+    from mirkit.dataset.find import exclude
 
     names = [exclude(Path(path), arguments.reason) for path in arguments.tracks]
     _print_names(dict.fromkeys(names, arguments.reason), "excluded", arguments)
@@ -168,14 +167,14 @@ def exclude(arguments: argparse.Namespace) -> int:
 
 def include(arguments: argparse.Namespace) -> int:
     """Include tracks again that were excluded."""
-    from mirkit.dataset.exclusion import include
+    from mirkit.dataset.find import include
 
     _print_names(dict.fromkeys(map(include, map(Path, arguments.tracks)), ""), "included", arguments)
     return 0
 
 
 def _print_names(names: dict[str, str], verb: str, arguments: argparse.Namespace) -> None:
-    from mirkit.store import printable
+    from mirkit.errors import printable
 
     if arguments.json:
         print(json.dumps({verb: names}, indent=2))

@@ -131,8 +131,8 @@ def _left(path: Path, count: int, *, quiet: bool) -> Choice:
 
 def _ask(path: Path, loose: Sequence[Path]) -> Choice:
     """Ask what to do with loose files; without an answer (end of input) they stay where they are."""
+    from mirkit.errors import printable
     from mirkit.organize import plan
-    from mirkit.store import printable
 
     example = ""
     if moves := plan(loose[0]):

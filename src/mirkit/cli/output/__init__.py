@@ -12,7 +12,7 @@ from typing import Any
 
 def note(text: str) -> None:
     """Print a line that is not a result."""
-    from mirkit.store import printable
+    from mirkit.errors import printable
 
     print(printable(text), file=sys.stderr)
 

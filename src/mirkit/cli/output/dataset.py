@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import counted, failure, note, table
-from mirkit.dataset.items import iter_tracks
-from mirkit.errors import MissingInput
-from mirkit.store import printable
+from mirkit.dataset.find import iter_tracks
+from mirkit.errors import MissingInput, printable
 from mirkit.track import Track
 from mirkit.track.names import CROPS, SIDECARS, is_sound, kind_beside
 
@@ -48,7 +47,7 @@ _OF_THE_SET = ("mirkit.toml", ".mirkit", "mirkit-report", CROPS)
 def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
     """Print one line per track, then the totals."""
     from mirkit.dataset.verify import stages_of
-    from mirkit.store import printable
+    from mirkit.errors import printable
 
     for report in reports:
         name = printable(report.name)
@@ -142,7 +141,7 @@ def unmeasured(count: int, tracks: int, path: str) -> str:
 
 def statistics(result: Statistics, path: str) -> None:
     """Print one line per feature, then notes on the whole data set."""
-    from mirkit.store import printable
+    from mirkit.errors import printable
 
     head = ("key", "coverage", "P0.5", "median", "P99.5", "outside", "min_val", "max_val", "")
     table(head, [_line(row) for row in result.keys])
@@ -362,7 +361,7 @@ def organized(report: MoveReport, arguments: Namespace) -> None:
 
 
 def _below(path: Path, root: Path) -> str:
-    from mirkit.store import printable
+    from mirkit.errors import printable
 
     return printable(path.relative_to(root) if path.is_relative_to(root) else path)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import clock, failure, note, table
-from mirkit.store import printable
+from mirkit.errors import printable
 
 if TYPE_CHECKING:
     from mirkit.dataset.status import RunStatus, Status
@@ -136,7 +136,7 @@ def _captions_as_json(captions: CaptionPlan) -> dict[str, Any]:
 
 def outcome(outcome: TrackOutcome, *, verbose: bool, quiet: bool) -> None:
     """Print the outcome of one track: failures; notes unless quiet; with --verbose a line for success."""
-    from mirkit.store import printable
+    from mirkit.errors import printable
 
     for where, why in outcome.failures.items():
         failed_line(outcome.track, where, why)
@@ -212,7 +212,7 @@ def summary(tally: RunSummary, seconds: float, *, quiet: bool) -> None:
 
 def next_steps(path: Path) -> None:
     """Print the commands that a user may run next."""
-    from mirkit.store import printable
+    from mirkit.errors import printable
 
     print(f'next     mirkit verify "{printable(path)}"; mirkit report "{printable(path)}"')
 

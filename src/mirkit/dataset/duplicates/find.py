@@ -27,9 +27,9 @@ from mirkit.dataset.duplicates.features import (
     rotated,
 )
 from mirkit.dataset.duplicates.groups import DisjointSet
-from mirkit.errors import InfoError, MissingInput
+from mirkit.errors import InfoError, MissingInput, printable
 from mirkit.features.serialization import from_arrays
-from mirkit.store import printable, read_curves, read_curves_header
+from mirkit.store import read_curves, read_curves_header
 from mirkit.track import Track, rename_hint
 
 #: Number of tracks whose features are kept in memory while pairs are compared.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.catalog import FEATURES
+from mirkit.errors import as_error, printable
 from mirkit.export.bundle import (
     FILES,
     SUMMARY,
@@ -21,7 +22,7 @@ from mirkit.export.targets.tables import load_pyarrow, table_row, write_parquet
 from mirkit.export.targets.target import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, text_faults
 from mirkit.models import registry
-from mirkit.store import as_error, atomic_file, atomic_write, printable
+from mirkit.store import atomic_file, atomic_write
 
 #: The data set card.
 CARD = "README.md"

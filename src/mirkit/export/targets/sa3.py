@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
 from mirkit.export.targets.target import Target
 from mirkit.export.validation import LOADED_SUFFIXES, SKIPPED_SUFFIXES, CheckResult, audio_faults, text_faults
-from mirkit.store import atomic_write, printable
+from mirkit.store import atomic_write
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, merged_base, write_model_config
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
@@ -24,7 +25,7 @@ from mirkit.export.validation import (
     text_faults,
 )
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import atomic_write, printable, remove_file
+from mirkit.store import atomic_write, remove_file
 
 MODULE, INDEX, WINDOWS = "mirkit_metadata.py", "mirkit_index.json", "mirkit_windows.f32"
 DATASET = {TRAIN: "dataset.json", VAL: "val_dataset.json"}

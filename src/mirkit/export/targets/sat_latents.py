@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mirkit.errors import MissingInput
+from mirkit.errors import MissingInput, printable
 from mirkit.export.bundle import FILES, SUMMARY, Advance, finish_bundle, read_summary, write_json
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, load_config, merged, patch, read_base
 from mirkit.export.options import Options
@@ -18,7 +18,7 @@ from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
 from mirkit.export.targets.sat import DATASET, dataset_faults, write_datasets
 from mirkit.export.targets.target import Target
 from mirkit.export.validation import CheckResult, load_json, number_faults, text_faults
-from mirkit.store import as_number, atomic_write, make_folder, printable
+from mirkit.store import as_number, atomic_write, make_folder
 from mirkit.store.output import Output
 
 FILE_LIST = "filelist.txt"

@@ -11,7 +11,7 @@ import numpy as np
 
 from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, hit_levels
 from mirkit.drums.peaks import parabolic, pick_peaks
-from mirkit.errors import ModelError, WeightsError
+from mirkit.errors import ModelError, WeightsError, printable
 from mirkit.features.extraction import mono_of
 from mirkit.features.types import FloatArray
 from mirkit.models.adtof import BACKEND
@@ -21,7 +21,6 @@ from mirkit.models.batching import BatchedNetwork, Compute, torch_step
 from mirkit.models.safe_load import load_tensors
 from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
 from mirkit.models.weights import Weights
-from mirkit.store import printable
 
 #: In the order of the network's outputs.
 VOICES = (

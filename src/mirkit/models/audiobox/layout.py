@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import WeightsError
+from mirkit.errors import WeightsError, printable
 from mirkit.models.audiobox.network import AXES, STRIDES, Aesthetics, Sizes
 from mirkit.models.safe_load import load_json, load_tensors
 from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
-from mirkit.store import printable
 
 _LAYERS = "wavlm_model.encoder.layers."
 _POSITION = "wavlm_model.encoder.pos_conv.0"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.audio.resample import Resampler
-from mirkit.errors import ModelError, WeightsError
+from mirkit.errors import ModelError, WeightsError, printable
 from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.models.batching import BatchedNetwork, Compute, torch_step
@@ -20,7 +20,6 @@ from mirkit.models.beat_this.log_mel import BANDS, HOP, RATE, LogMel
 from mirkit.models.safe_load import load_tensors
 from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
 from mirkit.models.weights import Weights
-from mirkit.store import printable
 
 #: Hyper-parameters that determine the network, with their allowed ranges.
 _SIZES = {"transformer_dim": 4096, "ff_mult": 16, "n_layers": 64, "head_dim": 512, "stem_dim": 512}

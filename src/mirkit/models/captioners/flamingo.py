@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import MissingExtra, SettingsError, WeightsError
+from mirkit.errors import MissingExtra, SettingsError, WeightsError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models.cache_paths import hub_snapshots
 from mirkit.models.captioners import Requirements
@@ -17,7 +17,7 @@ from mirkit.models.captioners.prefix_cache import SharedPrefix
 from mirkit.models.device import pick
 from mirkit.models.safe_load import load_json
 from mirkit.models.state_dict import LOAD_ERRORS
-from mirkit.store import Settings, printable
+from mirkit.store import Settings
 
 #: Repositories of the model, the newer one first; they differ in architecture and in the longest audio.
 REPOSITORIES = ("nvidia/music-flamingo-2601-hf", "nvidia/music-flamingo-hf")

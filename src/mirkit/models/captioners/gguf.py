@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.errors import WeightsError
+from mirkit.errors import WeightsError, printable
 from mirkit.models import weights
 from mirkit.models.backend import Model
 from mirkit.models.cache_paths import cache, missing
@@ -13,7 +13,7 @@ from mirkit.models.captioners.backends import LLAMA
 from mirkit.models.gguf_header import MAGIC, read_texts
 from mirkit.models.messages import megabytes
 from mirkit.models.safe_load import guess_content
-from mirkit.store import Settings, digest_of_text, printable
+from mirkit.store import Settings, digest_of_text
 
 #: Names of the models in the user manual.
 NAMES = {row.title.rpartition(" ")[2]: row for row in LLAMA.weights}

@@ -20,12 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from mirkit.errors import MissingExtra, ModelError
+from mirkit.errors import MissingExtra, ModelError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models.captioners import CaptionerUnavailable, Requirements, gguf
 from mirkit.models.captioners.chat import ChatSession
 from mirkit.models.captioners.http_client import HttpClient
-from mirkit.store import Settings, printable
+from mirkit.store import Settings
 
 _HOST = "127.0.0.1"
 #: Number of layers on the GPU, if there is one: all.

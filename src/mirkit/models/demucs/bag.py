@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import WeightsError
+from mirkit.errors import WeightsError, printable
 from mirkit.models.safe_load import load_yaml
 from mirkit.models.weights import Weights
-from mirkit.store import printable
 
 _CHECKPOINTS = (".th", ".safetensors")
 _MIXED = [[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 1, 1], [1, 0, 1, 1]]

@@ -12,10 +12,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import WeightsError
+from mirkit.errors import WeightsError, printable
 from mirkit.models.safe_load import load_tensors, read_header
 from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause
-from mirkit.store import file_digest, printable
+from mirkit.store import file_digest
 
 #: Name of a class in a checkpoint -> its present location in the package.
 CLASSES = {

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mirkit.catalog import STEMS
-from mirkit.errors import MissingExtra, WeightsError
+from mirkit.errors import MissingExtra, WeightsError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models.demucs import BACKEND
 from mirkit.models.demucs.bag import Bag, read_bag
@@ -21,7 +21,6 @@ from mirkit.models.separation.network import Described
 from mirkit.models.separation.separator import Separator
 from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
 from mirkit.models.weights import Weights
-from mirkit.store import printable
 
 
 def load(weights: Weights, device: str, wanted: Sequence[str] = STEMS) -> Separator:

@@ -15,11 +15,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mirkit.engines.ipc import error_line
-from mirkit.errors import MirkitError, ModelError, WeightsError
+from mirkit.errors import MirkitError, ModelError, WeightsError, printable
 from mirkit.models.batching import Array, OutOfMemory
 from mirkit.models.device_server.client import receive, send
 from mirkit.models.weights import Weights, is_changed
-from mirkit.store import printable
 from mirkit.store.compiled import use_compiled
 
 #: Backlog of the socket: all workers of a run connect at once.

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.audio.resample import Resampler
-from mirkit.errors import ModelError, WeightsError
+from mirkit.errors import ModelError, WeightsError, printable
 from mirkit.features.activity import SILENCE_DBFS
 from mirkit.features.danceability import MIN_SECONDS
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
@@ -23,7 +23,6 @@ from mirkit.models.essentia.log_mel import BANDS, PATCH, RATE, Frames, LogMel, P
 from mirkit.models.onnx import Graph
 from mirkit.models.safe_load import load_json
 from mirkit.models.weights import Weights
-from mirkit.store import printable
 
 #: Key -> the class whose probability it is. The JSON file beside the model states which output belongs to the class.
 CLASSES = {"danceability": "danceable", "atonality": "atonal"}

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import WeightsError
+from mirkit.errors import WeightsError, printable
 from mirkit.models.safe_load import load_yaml
 from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause
-from mirkit.store import printable
 
 _CHECKPOINTS = (".ckpt", ".safetensors", ".pth", ".pt", ".th")
 #: Sizes of a model: name -> default and maximum. All are integers.

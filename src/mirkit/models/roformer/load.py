@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mirkit.errors import WeightsError
+from mirkit.errors import WeightsError, printable
 from mirkit.models.roformer import BACKEND, bands
 from mirkit.models.roformer.config import Config, read_config
 from mirkit.models.safe_load import load_tensors
@@ -13,7 +13,6 @@ from mirkit.models.separation.network import Described
 from mirkit.models.separation.separator import Separator
 from mirkit.models.state_dict import LOAD_ERRORS, clause, fill
 from mirkit.models.weights import Weights
-from mirkit.store import printable
 
 _FIRST = re.compile(r"layers\.\d+\.0\.")
 _LATER = re.compile(r"^(layers\.\d+\.)([12])\.")

@@ -18,7 +18,7 @@ import numpy as np
 
 from mirkit.audio import Audio, open_audio
 from mirkit.captions.excerpt import RATE, cut, heard_seconds, sound_tokens
-from mirkit.errors import AudioError, MirkitError
+from mirkit.errors import AudioError, MirkitError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models.captioners import CaptionerUnavailable
 from mirkit.models.captioners.retry import Attempt, describe
@@ -33,7 +33,7 @@ from mirkit.pipeline.captioning.store import (
     store_attempt,
 )
 from mirkit.pipeline.task import TrackOutcome
-from mirkit.store import LOCK_NAME, LockedError, lock, printable
+from mirkit.store import LOCK_NAME, LockedError, lock
 from mirkit.track import Track
 
 #: Share of the audio's tokens that must be cached from the second question on; a smaller share is a cache miss.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mirkit.store.spare import is_redundant, links_to
+from mirkit.organize.plan import is_redundant, links_to
 
 SONG, OTHER = b"the only copy" * 1000, b"another song." * 1000
 

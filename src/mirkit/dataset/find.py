@@ -1,0 +1,176 @@
+"""The tracks of a data set, or the clips that were cut from them, and which of them the user excluded."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirkit.errors import MissingInput, SettingsError, printable
+from mirkit.store import find_root, read_settings, write_table
+from mirkit.track import Track, find_all, is_sound, is_track
+from mirkit.track.clip import source_path
+
+
+def reason(track: Track, root: Path, excluded: Mapping[str, str]) -> str:
+    """Return why a track is excluded, or "" if it is not.
+
+    Parameters
+    ----------
+    track : Track
+    root : Path
+        The data set's folder.
+    excluded : mapping
+        ``[exclude]``: a track's name, or its path from the root with forward slashes -> the reason.
+    """
+    if not excluded:
+        return ""
+    paths = [track.folder / track.name, track.folder / Path(track.loose).stem] if track.loose else [track.folder]
+    names = (name for path in paths for name in (name_in(root, path), path.name))
+    return next((excluded[name] for name in names if name in excluded), "")
+
+
+def exclude(path: Path, why: str) -> str:
+    """Exclude a track or a clip.
+
+    Parameters
+    ----------
+    path : Path
+    why : str
+        The reason.
+
+    Returns
+    -------
+    str
+        Its name in ``mirkit.toml``.
+
+    Raises
+    ------
+    MissingInput
+        There is no such track.
+    SettingsError
+        The reason is empty, or the settings file cannot be written.
+    """
+    if not why.strip():
+        raise SettingsError("--reason: give the reason why the track is excluded")
+    track = Track.at(path)
+    root = find_root(track.path)
+    name = name_in(root, track.folder / track.name if track.loose else track.folder)
+    _write(root, {name: why})
+    return name
+
+
+def include(path: Path) -> str:
+    """Include an excluded track again; its files may have been removed.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        Its name in ``mirkit.toml``.
+
+    Raises
+    ------
+    MissingInput
+        The track is not excluded.
+    SettingsError
+        The settings file is wrong.
+    """
+    path = Path(os.path.abspath(path))
+    root = find_root(path)
+    excluded = read_settings(root).exclude
+    bare = path.with_suffix("") if is_sound(path.name) else path
+    names = (name for each in (path, bare) for name in (name_in(root, each), each.name))
+    excluded_name = next((name for name in names if name in excluded), None)
+    if excluded_name is None:
+        raise MissingInput(f"{printable(path)}: the track is not excluded by {printable(root / 'mirkit.toml')}")
+    _write(root, {excluded_name: None})
+    return excluded_name
+
+
+def name_in(root: Path, path: Path) -> str:
+    """Path of a track's folder, or of a loose file without its suffix, from the data set's root."""
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
+def _write(root: Path, values: Mapping[str, str | None]) -> None:
+    try:
+        write_table(root, "exclude", values)
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            f"{printable(next(iter(values)))}: the name is not valid UTF-8; rename the track"
+        ) from error
+
+
+@dataclass(frozen=True)
+class DatasetItem:
+    """A track, or a clip.
+
+    Attributes
+    ----------
+    track : Track
+        Its files.
+    name : str
+        Its path relative to the folder that was read.
+    sources : set of str
+        Source names that the provenance of a clip may have, "" for a track. A clip with another source name belongs to
+        another track.
+    excluded : str
+        Why the user excluded it, or "".
+    """
+
+    track: Track
+    name: str
+    sources: frozenset[str]
+    excluded: str
+
+
+def iter_tracks(path: Path, problems: list[str], *, crops: bool = False) -> Iterator[DatasetItem]:
+    """Find every track at or below a folder, or every clip of tracks that are not excluded, sorted by path.
+
+    Parameters
+    ----------
+    path : Path
+        A folder of tracks, a track, or a loose file.
+    problems : list of str
+        Gets a line for each folder that could not be read.
+    crops : bool
+        Clips instead of tracks.
+
+    Yields
+    ------
+    DatasetItem
+
+    Raises
+    ------
+    MissingInput
+        ``path`` is not a folder of tracks, a track or a loose file.
+    SettingsError
+        The settings file is wrong.
+    """
+    several = path.is_dir() and not is_track(path)
+    tracks = find_all(path, problems) if several else [Track.at(path)]
+    root = find_root(path if several else tracks[0].path, batch=several)
+    excluded = read_settings(root).exclude
+    for track, sources in _clips(tracks, root, excluded) if crops else ((track, {""}) for track in tracks):
+        name = os.path.relpath(track.path, path if several else root)
+        yield DatasetItem(track, name, frozenset(sources), reason(track, root, excluded))
+
+
+def _clips(tracks: list[Track], root: Path, excluded: Mapping[str, str]) -> Iterator[tuple[Track, set[str]]]:
+    """Yield folders that may be clips of these tracks, and the sources that they may have been cut from."""
+    sources: dict[Path, set[str]] = {}  # loose files share a folder of clips
+    for track in tracks:
+        if not reason(track, root, excluded):
+            sources.setdefault(track.crops, set()).add(source_path(track))
+    for folder in sources:
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for name in names:
+            clip = Track(folder / name)
+            if clip.provenance.exists():
+                yield clip, sources[folder]
