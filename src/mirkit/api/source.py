@@ -13,7 +13,7 @@ from mirkit import models
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import Audio, audio_from_array, open_audio
 from mirkit.catalog import TASKS, Stage
-from mirkit.errors import SettingsError
+from mirkit.errors import SettingsError, printable
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.models import weights
 from mirkit.stages import network_streams
@@ -24,7 +24,6 @@ from mirkit.store import (
     Settings,
     file_digest,
     find_root,
-    printable,
     read_provenance,
     read_settings,
     recorded_digests,

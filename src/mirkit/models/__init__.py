@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from mirkit.catalog import TASKS
-from mirkit.errors import MirkitError, MissingExtra, ModelError, SettingsError, WeightsError
+from mirkit.errors import MirkitError, MissingExtra, ModelError, SettingsError, WeightsError, printable
 from mirkit.models import messages, registry, weights
 from mirkit.models.backend import Backend, File, Model, imported
 from mirkit.models.cache_paths import missing
 from mirkit.models.registry import backends_of
 from mirkit.settings import RunSettings, validators
-from mirkit.store import Settings, printable
+from mirkit.store import Settings
 
 if TYPE_CHECKING:
     from mirkit.features.types import FloatArray

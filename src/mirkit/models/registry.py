@@ -13,11 +13,10 @@ from importlib import metadata
 from pathlib import Path
 
 from mirkit.catalog import STAGES, TASKS
-from mirkit.errors import SettingsError
+from mirkit.errors import SettingsError, printable
 from mirkit.models import adtof, audiobox, beat_this, demucs, drumsep, embedded, essentia, roformer
 from mirkit.models.backend import EMBEDDED, Backend, File, Model
 from mirkit.models.captioners import backends as captioners
-from mirkit.store import printable
 
 __all__ = ["Backend", "File", "Model", "backend", "backends", "backends_of", "model_rows", "problems"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mirkit import __version__, engines, models
 from mirkit.audio import probe
 from mirkit.catalog import STAGES, STEMS, TASKS, stage, with_needs
-from mirkit.dataset.exclusion import reason
+from mirkit.dataset.find import reason
 from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError
 from mirkit.models import registry
