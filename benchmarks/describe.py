@@ -125,7 +125,7 @@ def card(samples: np.ndarray, asks: list[Prompt]) -> dict[str, Any]:
     import torch
     import transformers as tf
 
-    from mirkit.models.captioners.prefix_cache import SharedPrefix
+    from mirkit.models.captioners.flamingo import SharedPrefix
 
     with tempfile.TemporaryDirectory() as temp:
         folder = write_checkpoint(Path(temp), "MusicFlamingo", fixed_answer=False)

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mirkit.captions.claim_extraction import claims
-from mirkit.captions.facts import Facts, compare, fix
+from mirkit.captions.facts import Facts, claims, compare, fix
 
 FACTS = Facts(bpm=92.0, key=("A", "minor"), meter="4/4", vocals_share=0.4, duration=185.0)
 

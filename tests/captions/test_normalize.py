@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mirkit.captions.ascii import ALLOWED, to_ascii
-from mirkit.captions.normalize import dropped_characters, normalize
+from mirkit.captions.normalize import ALLOWED, dropped_characters, normalize, to_ascii
 
 KEPT = set(string.ascii_letters + string.digits)
 #: Signs that a word stands for.

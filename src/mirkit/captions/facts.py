@@ -2,11 +2,174 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-from mirkit.captions.claim_extraction import Claim, claims
 from mirkit.captions.sentences import sentences
+
+Kind = Literal["tempo", "key", "meter", "vocals", "duration"]
+
+_NUMBER = r"\d{2,3}(?:\.\d{1,3})?"
+_TEMPO = re.compile(
+    rf"(?P<low>{_NUMBER})(?:\s*(?:-|to|and)\s*(?P<high>{_NUMBER}))?\s*-?\s*(?:bpm|beats[ -]per[ -]minute)\b"
+    rf"|\btempo(?:\s+(?:of|is|at|near)|:)\s*(?:about|around|approximately|roughly)?\s*(?P<bare>{_NUMBER})\b"
+    rf"|\bbpm\s*(?:of|is|:|=)?\s*(?:about|around|approximately)?\s*(?P<after>{_NUMBER})\b",
+    re.IGNORECASE,
+)
+_TONIC = r"(?P<note>[A-G])(?P<accidental>#|b|[ -]sharp|[ -]flat)?"
+_MODE = r"(?P<mode>[Mm]ajor|[Mm]inor|[Mm]aj\b|[Mm]in\b|MAJOR|MINOR)"
+_KEY = re.compile(
+    rf"(?:\b(?:[Kk]ey|[Tt]onality|[Tt]onal cent(?:er|re)) ?(?:signature ?)?(?:of|is|in|:)? ?(?:the )?(?:of )?"
+    rf"|\b[Ii]n (?:the key of )?|\b)"
+    rf"(?<![A-Za-z#]){_TONIC}[ -]{_MODE}(?P<rest>[^.!?;]{{0,24}})"
+)
+#: Words around a tonic and mode that indicate a chord, a modulation, or a key that is not the track's.
+_NO_KEY = re.compile(r"^\s*(?:7|9|11|13|7th|seventh|ninth|chord|triad|arpeggio|pentatonic|scale run)", re.IGNORECASE)
+_CHANGE = re.compile(
+    r"\b(?:chords?|progressions?|modulat\w*|shift\w*|relative|parallel|mov(?:es|ing)|from|hints?|borrow\w*|between)\b",
+    re.IGNORECASE,
+)
+_SURE_A = re.compile(
+    r"^(?:[Kk]ey|[Tt]onal|[Ii]n ).*|[a-zA-Z] (?:key|tonality|scale)|(?:[Mm]ajor|[Mm]inor|aj|in)(?:[,:)]|$)"
+)
+_METER = re.compile(
+    r"\b(?P<top>2|3|4|5|6|7|9|12)/(?P<bottom>4|8)\b(?! ?(?:cent|of|bars?))|\b(?P<name>waltz|common time)\b", re.I
+)
+_NO_VOCALS = re.compile(
+    r"\b(?:(?:purely|entirely|completely|fully|wholly|strictly)[ -]instrumental"
+    r"|instrumental (?:track|piece|composition|song|recording|music|work|arrangement)"
+    r"|(?:is|an) instrumental\b(?! (?:sec|break|bri|int|out|pass|hook|backing|bed|layer|accomp|solo|part))"
+    r"|no (?:lead |discernible |audible |human )?(?:vocals?|singing|voices?|lyrics)"
+    r"|without (?:any )?(?:vocals?|singing|lyrics)"
+    r"|(?:absence|lack) of (?:any )?(?:vocals?|singing|lyrics)|(?:vocals?|lyrics) (?:are|is) absent|vocal-free)\b",
+    re.IGNORECASE,
+)
+_VOCALS = re.compile(
+    r"\b(?:vocals?|vocalists?|singers?|singing|sings|sung|lyrics|lyrical|rapping|rapper|raps|choir|verses sung)\b", re.I
+)
+#: Words in a sentence that make a claim of vocals doubtful.
+_UNSURE = re.compile(
+    r"\b(?:vocal-like|(?:vocal|voice) (?:samples?|chops?|synths?|pads?)|choir (?:pads?|synths?)|room for vocals?"
+    r"|could|would|might|no|not|without|absent|lack\w*|absence)\b",
+    re.I,
+)
+_CLOCK = r"(?P<minutes>\d{1,2}):(?P<seconds>[0-5]\d)"
+_LENGTH = re.compile(
+    rf"\b(?:duration|length|running time|runtime|lasts?|lasting|runs(?: for)?|spans?|total of)"
+    rf"(?: (?:of|is|for|about|around|approximately|roughly|just|over|under|at))*:? {_CLOCK}(?!\d)"
+    r"|\b(?:duration|length|running time|runtime|lasts?|lasting|runs(?: for)?|spans?|total of)"
+    r"(?: (?:of|is|for|about|around|approximately|roughly|just|over|under|at))*:? "
+    r"(?P<number>\d{1,4}(?:\.\d)?)[ -](?P<unit>minutes?|mins?|seconds?|secs?)\b(?:(?: and|,)? (?P<more>\d{1,2}) sec)?"
+    r"|\b(?P<adjective>\d{1,4})[ -](?P<adjective_unit>minute|second)s?(?:[ -]long)? (?:track|song|piece|composition)",
+    re.IGNORECASE,
+)
+_POINT = re.compile(r"(?<![\d:])(?P<minutes>\d{1,2}):(?P<seconds>[0-5]\d)(?![\d:])")
+_FLATS = {"C#": "Db", "D#": "Eb", "F#": "Gb", "G#": "Ab", "A#": "Bb", "B": "Cb", "E": "Fb"}
+_SHARP = {flat: sharp for sharp, flat in _FLATS.items()} | {"E#": "F", "B#": "C"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a text.
+
+    Attributes
+    ----------
+    kind : str
+    said : str
+        The wording in the text.
+    start, end : int
+        Position in the text.
+    value : tuple
+        tempo (low, high) in BPM; key (tonic with sharps, mode); meter ("4/4",); vocals (True or False,); duration
+        (seconds, True) or (a point in time that the track must reach, False).
+    """
+
+    kind: Kind
+    said: str
+    start: int
+    end: int
+    value: tuple[object, ...]
+
+
+def claims(text: str) -> list[Claim]:
+    """Find the claims of a normalized text, in order; doubtful claims are left out."""
+    found: list[Claim] = []
+    at = 0
+    for sentence in sentences(text):
+        at = text.index(sentence, at)
+        for claim in _of(sentence):
+            found.append(Claim(claim.kind, claim.said, claim.start + at, claim.end + at, claim.value))
+        at += len(sentence)
+    return sorted(found, key=lambda claim: (claim.start, claim.kind))
+
+
+def _of(sentence: str) -> Iterator[Claim]:
+    yield from _tempos(sentence)
+    yield from _keys(sentence)
+    yield from _meters(sentence)
+    yield from _voices(sentence)
+    yield from _durations(sentence)
+
+
+def _tempos(sentence: str) -> Iterator[Claim]:
+    for found in _TEMPO.finditer(sentence):
+        low = float(found["low"] or found["bare"] or found["after"])
+        high = float(found["high"] or low)
+        yield _claim("tempo", found, (min(low, high), max(low, high)))
+
+
+def _keys(sentence: str) -> Iterator[Claim]:
+    for found in _KEY.finditer(sentence):
+        named = re.match(r"(?i)key|tonal", found[0]) is not None
+        around = sentence[max(0, found.start() - 30) : found.start()] + found["rest"]
+        if _NO_KEY.match(found["rest"]) or (not named and _CHANGE.search(around)):
+            continue
+        if found["note"] == "A" and not found["accidental"] and not _SURE_A.search(found[0]):
+            continue  # "A" is an article, as in "A major hit"
+        accidental = (found["accidental"] or "").strip(" -")
+        sign = {"sharp": "#", "flat": "b"}.get(accidental, accidental)
+        note = _SHARP.get(found["note"] + sign, found["note"] + sign)
+        mode = "major" if found["mode"].lower().startswith("maj") else "minor"
+        start, end = found.start("note"), found.end("mode")
+        yield Claim("key", sentence[start:end], start, end, (note, mode))
+
+
+def _meters(sentence: str) -> Iterator[Claim]:
+    for found in _METER.finditer(sentence):
+        name = (found["name"] or "").lower()
+        meter = {"waltz": "3/4", "common time": "4/4"}.get(name) or f"{found['top']}/{found['bottom']}"
+        if name == "waltz" and "like" in sentence[found.end() : found.end() + 6]:
+            continue
+        yield _claim("meter", found, (meter,))
+
+
+def _voices(sentence: str) -> Iterator[Claim]:
+    if found := _NO_VOCALS.search(sentence):
+        yield _claim("vocals", found, (False,))
+    elif (found := _VOCALS.search(sentence)) and not _UNSURE.search(sentence):
+        yield _claim("vocals", found, (True,))
+
+
+def _durations(sentence: str) -> Iterator[Claim]:
+    taken: list[tuple[int, int]] = []
+    for found in _LENGTH.finditer(sentence):
+        if found["minutes"]:
+            seconds = 60 * int(found["minutes"]) + int(found["seconds"])
+        else:
+            number = float(found["number"] or found["adjective"])
+            in_minutes = (found["unit"] or found["adjective_unit"]).lower().startswith("min")
+            seconds = round(number * 60 if in_minutes else number) + int(found["more"] or 0)
+        taken.append(found.span())
+        yield _claim("duration", found, (float(seconds), True))
+    for found in _POINT.finditer(sentence):
+        if not any(start <= found.start() < end for start, end in taken):
+            yield _claim("duration", found, (60.0 * int(found["minutes"]) + int(found["seconds"]), False))
+
+
+def _claim(kind: Kind, found: re.Match[str], value: tuple[object, ...]) -> Claim:
+    return Claim(kind, found[0], found.start(), found.end(), value)
+
 
 #: A tempo agrees if it is within this share of the measured tempo, or of its half or double.
 TEMPO_TOLERANCE = 0.04

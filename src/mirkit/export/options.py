@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mirkit.settings import declared, setting
 from mirkit.settings import validators as v
-from mirkit.settings.declaration import declared, setting
 
 #: What a trainer gets where a number is unknown.
 Policy = Literal["flag", "fill", "drop"]

@@ -1,8 +1,7 @@
 """Planning and running: the stages that a track needs, running them on one track, and many tracks in an engine."""
 
 from mirkit.pipeline.plan import RunPlan, RunRequest, make_plan
-from mirkit.pipeline.preflight import check, prepare
-from mirkit.pipeline.run import expected_seconds, outcomes, run, workers
+from mirkit.pipeline.run import check, expected_seconds, outcomes, prepare, run, workers
 from mirkit.pipeline.task import TrackOutcome
 
 __all__ = [

@@ -1,18 +1,22 @@
 """Running a plan: an engine processes the tracks, outcomes are yielded as tracks finish, and a log is written."""
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, closing, suppress
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from mirkit import engines, models
-from mirkit.errors import MirkitError
+from mirkit import __version__, engines, models
+from mirkit.errors import MirkitError, WeightsError
+from mirkit.models import preflight, registry, weights
+from mirkit.models.backend import Model
 from mirkit.models.device_server import DeviceServers, server_devices
 from mirkit.pipeline.plan import RunPlan, RunRequest
-from mirkit.pipeline.run_log import logged, unlogged
 from mirkit.pipeline.task import TrackJob, TrackOutcome
-from mirkit.store import remove_orphans
+from mirkit.store import remove_orphans, write_backends
 from mirkit.store.compiled import has_compiled
+from mirkit.store.run_log import FOLDER, RunLog
 from mirkit.track import Track
 
 #: Bytes that a worker needs for a track of usual length, without models.
@@ -193,3 +197,112 @@ def _line(outcome: TrackOutcome) -> dict[str, object]:
         "seconds": {name: round(seconds, 3) for name, seconds in outcome.seconds.items()},
         "duration": round(outcome.duration, 3),
     }
+
+
+#: Seconds between two uploads of a log to object storage, which cannot append to an object.
+_EVERY = 20.0
+
+
+@contextmanager
+def logged(root: Path, notify: Callable[[str], None], url: str = "", **start: Any) -> Iterator[Callable[..., None]]:
+    """Write a log during the block. Its last line is ``finished``, ``interrupted``, or the error that ended the run.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the data set.
+    notify : callable
+        Receives the reason at the end if the log could not be written.
+    url : str
+        URL of a data set on object storage, to which the log is uploaded during the run.
+    start : JSON
+        Details of the first line of the log.
+
+    Yields
+    ------
+    callable
+        Adds a line for a track, with the keyword arguments as details.
+    """
+    log = RunLog(root, mirkit=__version__, **start)
+    state = "interrupted"
+    try:
+        yield _writer(log, url)
+        state = "finished"
+    except MirkitError as error:
+        state = str(error)
+        raise
+    finally:
+        log.close(state)
+        if log.problem:
+            notify(log.problem)
+
+
+@contextmanager
+def unlogged() -> Iterator[Callable[..., None]]:
+    """Write no log, for a run on one track."""
+    yield lambda **_: None
+
+
+def _writer(log: RunLog, url: str) -> Callable[..., None]:
+    store, copied = None, float("-inf")
+    if url:
+        from mirkit.remote.object_store import ObjectStore  # needs the extra `cloud`
+
+        store = ObjectStore(url)
+
+    def copy() -> None:
+        nonlocal copied
+        if store and log.path and time.monotonic() - copied > _EVERY:
+            with suppress(MirkitError):  # processing the tracks reports that the storage cannot be written to
+                store.put((FOLDER / log.path.name).as_posix(), log.path)
+            copied = time.monotonic()
+
+    def write(**fields: Any) -> None:
+        log.write("track", **fields)
+        copy()
+
+    copy()
+    return write
+
+
+def check(plan: RunPlan) -> None:
+    """Check the device and the downloaded weights; nothing is downloaded or written.
+
+    Raises
+    ------
+    WeightsError
+        Weights cannot be loaded.
+    MissingExtra
+        The device does not exist.
+    """
+    if plan.todo:
+        preflight.check_device(plan.backends, plan.settings)
+        preflight.check_weights(plan.backends, plan.settings)
+
+
+def prepare(plan: RunPlan, progress: weights.Progress | None = None) -> None:
+    """Download the weights that a plan needs, check all of them, and record the backends that ``auto`` chose.
+
+    Raises
+    ------
+    WeightsError
+        Weights cannot be downloaded or loaded. No backend is then recorded, so that a later run chooses again.
+    MissingExtra
+        The device does not exist.
+    """
+    check(plan)  # before a large download
+    if plan.todo and plan.downloads:
+        for model in plan.downloads:
+            _fetch(model, plan, progress)
+        check(plan)
+    if any(plan.fresh.values()):
+        write_backends(plan.root, plan.fresh)
+
+
+def _fetch(model: Model, plan: RunPlan, progress: weights.Progress | None) -> None:
+    try:
+        weights.fetch(model, plan.settings.run, progress)
+    except WeightsError as error:
+        if registry.network(model.backend).task != "stems":
+            raise
+        raise WeightsError(f"{error}; or use --model embedded, which needs no model") from error

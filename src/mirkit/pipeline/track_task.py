@@ -18,8 +18,7 @@ from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
 from mirkit.errors import REFUSED, MirkitError, as_error
 from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackOutcome
-from mirkit.stages import Result, entry_name, network_streams, parameters, stage_function
-from mirkit.stages.selection import midi_path
+from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
 from mirkit.stages.window import FROM_SOUND
 from mirkit.staleness import TrackState, kept
 from mirkit.store import (

@@ -10,15 +10,18 @@ It writes no files. Two stages have other arguments and are called directly: ``s
 stems, and the cutting of clips.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit import models
 from mirkit.catalog import TASKS, Stage
 from mirkit.features.types import Unknown, Value
 from mirkit.store import Settings, round6
+from mirkit.track import Track
+from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI
 
 if TYPE_CHECKING:  # imports all extractors; a run that only checks what is stale does not need them
     from mirkit.analysis import TrackAnalysis
@@ -86,16 +89,7 @@ def stage_function(stage: Stage) -> StageFunction:
     """Return the function of a stage; the first call imports all modules that register stages."""
     if stage.name not in FUNCTIONS:
         # Importing a module registers its stages; a run that only checks what is stale imports none.
-        from mirkit.stages import (  # noqa: F401
-            classification,
-            harmony,
-            loudness,
-            rhythm,
-            source,
-            spectral,
-            timbre,
-            transcription,
-        )
+        from mirkit.stages import classification, harmony, rhythm, signal, transcription  # noqa: F401
     return FUNCTIONS[stage.name]
 
 
@@ -136,3 +130,19 @@ def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
     section = {"beats": settings.rhythm, "separate": settings.separation, "drums": settings.drums}.get(stage.name)
     backend = models.chosen(stage.task, settings)
     return backend.parameters(section) if section is not None and backend else {}
+
+
+def drum_source(sources: Container[str], settings: Settings) -> str:
+    """Choose the source that drums are transcribed from, of those that exist."""
+    return "drums" if "drums" in sources and settings.drums.source == "stem" else "full_mix"
+
+
+def midi_name(settings: Settings) -> str:
+    """Name of the drums' MIDI file in a track folder; ADTOF's has another name, as in the user manual."""
+    backend = models.chosen("drums", settings)
+    return ADTOF_MIDI if backend and backend.result_name == "adtof" else DRUMS_MIDI
+
+
+def midi_path(track: Track, settings: Settings) -> Path:
+    """The drums' MIDI file of a track."""
+    return track.adtof_midi if midi_name(settings) == ADTOF_MIDI else track.drums_midi

@@ -1,23 +1,183 @@
 """Stage of separation: a mix into four stems."""
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mirkit import models, separation
 from mirkit.analysis import damage_note
-from mirkit.audio import Audio, open_audio
+from mirkit.audio import Audio, Writer, open_audio
 from mirkit.catalog import STEMS
 from mirkit.engines.prefetch import prefetch
 from mirkit.features.types import FloatArray
 from mirkit.models.protocols import StemRun, StemSeparator
 from mirkit.stages import Result
-from mirkit.stages.residual import fill_missing_stems
-from mirkit.stages.stem_files import StemFiles, bits_of
 from mirkit.store import Settings
 from mirkit.track import Track
+from mirkit.track.names import STEM_MARK
+
+LOSSLESS = ("flac", "wav")
+
+#: Samples beyond full scale: their channels, positions in the track, and values.
+_Over = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]
+
+
+def bits_of(settings: Settings, source: int | None) -> int | None:
+    """Choose the bit depth of the stems: that of the source, but 16 for a lossy source, whose noise is far higher."""
+    if settings.separation.format not in LOSSLESS:
+        return None
+    return 24 if source is not None and source > 16 else 16
+
+
+class StemFiles:
+    """The files of the stems of one track.
+
+    Parameters
+    ----------
+    paths : dict
+        Stem -> file.
+    audio : Audio
+        The mix, which defines the rate and the channels of the stems.
+    settings : Settings
+    bits : int or None
+        Bit depth of flac and wav; None for the default of the format, which for wav is floating point.
+    """
+
+    def __init__(self, paths: Mapping[str, Path], audio: Audio, settings: Settings, bits: int | None) -> None:
+        form = settings.separation.format
+        self._paths = dict(paths)
+        self._form: dict[str, Any] = {
+            "rate": audio.rate,
+            "channels": audio.channels,
+            "bits": bits,
+            "bitrate": settings.separation.bitrate if form == "mp3" else None,
+        }
+        self.clipped: dict[str, int] = {}
+        self._peak = 0.0
+        self._over: dict[str, list[_Over]] = {stem: [] for stem in paths}
+
+    def write(self, blocks: Iterable[Mapping[str, FloatArray]]) -> None:
+        """Write blocks of stems, shape=(channels, n). Stems that have no file are skipped.
+
+        The files appear together when all blocks are written, or not at all.
+        """
+        with ExitStack() as files:
+            writers = {stem: files.enter_context(self._writer(stem)) for stem in self._paths}
+            for stems in blocks:
+                for stem, writer in writers.items():
+                    self._remember(stem, writer.written.frames, stems[stem])
+                    writer.write(stems[stem])
+        self.clipped = {stem: writer.written.clipped for stem, writer in writers.items()}
+        self._peak = max((writer.written.peak for writer in writers.values()), default=0.0)
+
+    def fit(self) -> float:
+        """Lower all stems by one gain if samples of any of them were clipped, and write them again.
+
+        Clipped samples are restored first, so the files are the same as with that gain from the start, except that
+        they are rounded twice.
+
+        Returns
+        -------
+        float
+            The gain; 1 where nothing was clipped.
+        """
+        if not any(self.clipped.values()):
+            return 1.0
+        gain = np.float32(1 / self._peak)
+        for stem, path in self._paths.items():
+            channels, places, values = self._cut_off(stem)
+            audio, start = open_audio(path, rate=None, hold_seconds=0), 0
+            with self._writer(stem) as writer:
+                for block in audio.blocks():
+                    whole = block.copy()
+                    first, last = np.searchsorted(places, (start, start + whole.shape[1]))
+                    whole[channels[first:last], places[first:last] - start] = values[first:last]
+                    writer.write(whole * gain)
+                    start += whole.shape[1]
+        return float(gain)
+
+    def _writer(self, stem: str) -> Writer:
+        return Writer(self._paths[stem], tags={"artist": STEM_MARK, "title": stem}, **self._form)
+
+    def _remember(self, stem: str, start: int, block: FloatArray) -> None:
+        """Store the samples beyond full scale."""
+        channels, samples = np.nonzero(np.abs(block) > 1)
+        if len(samples):
+            self._over[stem].append((channels, start + samples, block[channels, samples]))
+
+    def _cut_off(self, stem: str) -> _Over:
+        """The clipped samples of a stem, in the order of time."""
+        none: _Over = (np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.float32))
+        channels, places, values = (np.concatenate(part) for part in zip(none, *self._over[stem], strict=True))
+        order = np.argsort(places, kind="stable")
+        return channels[order], places[order], values[order]
+
+
+def fill_missing_stems(
+    stems: Iterable[dict[str, FloatArray]], audio: Audio, missing: Sequence[str]
+) -> Iterator[dict[str, FloatArray]]:
+    """Add the stems that a model does not produce, so that all stems add up to the mix.
+
+    The residual (mix minus stems of the model) is separated by the embedded backend. Its parts for stems that the model
+    has produced are added to ``other``.
+
+    Parameters
+    ----------
+    stems : iterable of dict
+        Blocks of the stems that the model makes, shape=(channels, n).
+    audio : Audio
+        The mix, at the rate of the stems.
+    missing : sequence of str
+        The other stems; ``other`` is one of them.
+
+    Yields
+    ------
+    dict of str to array, float32, shape=(channels, n)
+        Blocks of all four stems.
+    """
+    rest = separation.Separator(audio.rate, audio.channels)
+    mix, made, names = _Queue(), _Queue(), [""]
+    mix_blocks = audio.blocks()
+
+    def combined(parts: dict[str, FloatArray]) -> dict[str, FloatArray]:
+        own = made.take(parts["other"].shape[-1])
+        filled = {stem: parts[stem] for stem in missing}
+        filled["other"] = sum((parts[stem] for stem in parts if stem not in missing), parts["other"])
+        return dict(zip(names, own, strict=True)) | filled
+
+    for block in stems:
+        names, own = list(block), np.stack(list(block.values()))
+        made.put(own)
+        while mix.length < own.shape[-1]:
+            mix.put(next(mix_blocks))
+        for parts in rest.push(mix.take(own.shape[-1]) - own.sum(axis=0)):
+            yield combined(parts)
+    for parts in rest.finish():
+        yield combined(parts)
+
+
+class _Queue:
+    """A first-in, first-out queue of samples, along the last axis."""
+
+    def __init__(self) -> None:
+        self._kept: FloatArray | None = None
+
+    @property
+    def length(self) -> int:
+        return 0 if self._kept is None else self._kept.shape[-1]
+
+    def put(self, samples: FloatArray) -> None:
+        self._kept = samples if self._kept is None else np.concatenate((self._kept, samples), axis=-1)
+
+    def take(self, count: int) -> FloatArray:
+        assert self._kept is not None
+        taken, self._kept = self._kept[..., :count], self._kept[..., count:]
+        return taken
+
 
 Blocks = Iterator[dict[str, FloatArray]]
 

@@ -12,8 +12,7 @@ from mirkit.drums.tempo_map import tempo_map
 from mirkit.errors import MirkitError
 from mirkit.features.extraction import SignalExtractor
 from mirkit.settings import SeparationSettings
-from mirkit.stages import Result, register
-from mirkit.stages.selection import drum_source, midi_name
+from mirkit.stages import Result, drum_source, midi_name, register
 from mirkit.store import Settings
 from mirkit.store.midi import format_midi
 

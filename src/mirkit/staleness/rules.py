@@ -13,8 +13,7 @@ from pathlib import Path
 from mirkit import models
 from mirkit.catalog import FEATURES, STEMS, TONAL, Stage, stage
 from mirkit.errors import InfoError, MissingInput
-from mirkit.stages import parameters
-from mirkit.stages.selection import drum_source
+from mirkit.stages import drum_source, parameters
 from mirkit.store import (
     EXTERNAL,
     CaptionRecord,

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from mirkit.catalog import STEMS, Stage, stage, with_needs
 from mirkit.errors import InfoError, MissingInput, printable
-from mirkit.stages import entry_name
-from mirkit.stages.selection import midi_path
+from mirkit.stages import entry_name, midi_path
 from mirkit.staleness.rules import StageInputs, inputs_of, stale_reason
 from mirkit.store import (
     EXTERNAL,

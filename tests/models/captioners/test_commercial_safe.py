@@ -8,7 +8,7 @@ import pytest
 
 from mirkit.errors import WeightsError
 from mirkit.models.captioners import flamingo
-from mirkit.models.captioners.gguf import find
+from mirkit.models.captioners.llama import find
 from mirkit.settings import CaptionSettings, RunSettings
 from mirkit.store import Settings
 

@@ -10,8 +10,7 @@ import pytest
 from mirkit.captions.excerpt import RATE
 from mirkit.errors import ModelError, SettingsError, WeightsError
 from mirkit.models.captioners import Prompt, Requirements
-from mirkit.models.captioners.flamingo import Checkpoint
-from mirkit.models.captioners.prefix_cache import SharedPrefix
+from mirkit.models.captioners.flamingo import Checkpoint, SharedPrefix
 from mirkit.settings import CaptionSettings, RunSettings
 from mirkit.store import Settings
 from tiny_flamingo import SENTENCE, write_checkpoint

@@ -14,9 +14,8 @@ from mirkit.captions.excerpt import RATE, context_tokens
 from mirkit.captions.validation import validate
 from mirkit.errors import ModelError, WeightsError
 from mirkit.models.captioners import Answer, Prompt, Requirements
-from mirkit.models.captioners.gguf import find
-from mirkit.models.captioners.http_client import TooLongError
-from mirkit.models.captioners.llama import LlamaServer
+from mirkit.models.captioners.http import TooLongError
+from mirkit.models.captioners.llama import LlamaServer, find
 from mirkit.settings import CaptionSettings
 from mirkit.store import Settings
 from tiny_flamingo import SENTENCE, write_gguf

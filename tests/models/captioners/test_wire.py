@@ -9,9 +9,7 @@ import pytest
 
 from mirkit.errors import ModelError, SettingsError
 from mirkit.models.captioners import CaptionerUnavailable, Prompt
-from mirkit.models.captioners.chat import ChatSession, grammar
-from mirkit.models.captioners.http import KEY, Server
-from mirkit.models.captioners.http_client import TRIES, HttpClient, TooLongError
+from mirkit.models.captioners.http import KEY, TRIES, ChatSession, HttpClient, Server, TooLongError, grammar
 from mirkit.settings import CaptionSettings
 from text_server import CAPTION, Response, TextServer, audio_and_prompt, completion, error_response, text_server
 

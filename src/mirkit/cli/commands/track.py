@@ -226,7 +226,7 @@ def midi_copy(arguments: argparse.Namespace) -> "Output | None":
 
 def write_midi_copy(plan: "RunPlan", output: "Output") -> None:
     """Copy the MIDI file of the only track of a plan to the path that the user chose."""
-    from mirkit.stages.selection import midi_path
+    from mirkit.stages import midi_path
 
     for track in plan.tracks:
         output.write(midi_path(track, plan.settings).read_bytes())

@@ -5,7 +5,7 @@ import importlib.util
 from mirkit.errors import MirkitError, MissingExtra
 from mirkit.models import registry
 from mirkit.models.backend import Backend
-from mirkit.models.captioners import Captioner, gguf
+from mirkit.models.captioners import Captioner, llama
 from mirkit.store import Settings
 from mirkit.store.settings_file import where_to_put
 
@@ -67,10 +67,10 @@ def unavailable(row: Backend, settings: Settings) -> str:
 
         program(settings)
         named = settings.texts.model
-        table = gguf.NAMES.get(named or gguf.DEFAULT)
+        table = llama.NAMES.get(named or llama.DEFAULT)
         if table is not None:
-            return gguf.lacking(table, settings)
-        gguf.find(settings)
+            return llama.lacking(table, settings)
+        llama.find(settings)
     except MirkitError as error:
         return str(error)
     return ""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mirkit.audio import probe
-from mirkit.captions.estimate import seconds as estimate_seconds
 from mirkit.captions.excerpt import context_tokens, heard_seconds, sound_tokens
+from mirkit.captions.excerpt import seconds as estimate_seconds
 from mirkit.errors import MirkitError, SettingsError
 from mirkit.models.captioners import Captioner, Requirements
 from mirkit.models.captioners.selection import choose

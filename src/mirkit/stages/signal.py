@@ -1,0 +1,73 @@
+"""Stages of the signal itself: the file, loudness, spectrum and timbre."""
+
+from dataclasses import asdict
+
+from mirkit.analysis import TrackAnalysis
+from mirkit.catalog import STEMS
+from mirkit.features.bands import bands as measure_bands
+from mirkit.features.bandwidth import bandwidth
+from mirkit.features.loudness import loudness as measure
+from mirkit.features.spectral import spectral as measure_shape
+from mirkit.features.types import Unknown, Value
+from mirkit.features.vocals import vocals_share
+from mirkit.stages import Result, fact, register, values_of
+from mirkit.store import Settings
+
+
+@register("source")
+def source(track: TrackAnalysis, settings: Settings) -> Result:
+    """Read duration, sample rate, channels, codec, bandwidth and tags; none of them is a feature of ``.INFO``."""
+    info = track.source_info
+    tags = {name: value for name, value in asdict(track.tags).items() if value is not None}
+    return Result(
+        facts={
+            "duration": fact(track.duration),
+            "sample_rate": fact(info.sample_rate),
+            "channels": fact(info.channels),
+            "codec": fact(info.codec),
+            "bandwidth": fact(bandwidth(track.curve("full_mix", "bandwidth"))),
+            "tags": fact(tags),
+        }
+    )
+
+
+NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instruments")
+
+
+@register("loudness")
+def loudness(track: TrackAnalysis, settings: Settings) -> Result:
+    """Measure ten loudness features and the share of the track that has vocals."""
+    values: dict[str, Value] = {}
+    for source in ("full_mix", *STEMS):
+        suffix = "" if source == "full_mix" else f"_{source}"
+        if track.has(source):
+            values |= values_of(measure(track.curve(source, "loudness"), track.window), suffix)
+        else:
+            values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing_reason(source))
+    return Result(values, {"vocals_share": fact(_vocals_share(track))})
+
+
+def _vocals_share(track: TrackAnalysis) -> Value:
+    if not track.has("vocals"):
+        return track.missing_reason("vocals")
+    if track.stems_backend == "embedded":  # its vocals stem also holds other instruments
+        return NO_VOICE_MODEL
+    return vocals_share(track.curve("vocals", "loudness"), track.curve("full_mix", "loudness"), track.window)
+
+
+@register("spectral_shape")
+def spectral_shape(track: TrackAnalysis, settings: Settings) -> Result:
+    """Measure flatness, flux, skewness and kurtosis."""
+    return Result(values_of(measure_shape(track.curve("full_mix", "spectral"), track.window)))
+
+
+@register("bands")
+def bands(track: TrackAnalysis, settings: Settings) -> Result:
+    """Measure the RMS energy of four bands."""
+    return Result(values_of(measure_bands(track.curve("full_mix", "bands"), track.window)))
+
+
+@register("timbral")
+def timbral(track: TrackAnalysis, settings: Settings) -> Result:
+    """Measure the eight timbre features of the mix."""
+    return Result(values_of(track.curve("full_mix", "timbre")))
