@@ -20,7 +20,7 @@ from mirkit.dataset.duplicates.features import (
     rotated,
 )
 from mirkit.dataset.duplicates.find import Duplicates, find_duplicates, read_features
-from mirkit.demo.pieces import drone, house, rock, waltz
+from mirkit.demo import drone, house, rock, waltz
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.bands import BandCurve
 from mirkit.features.harmony.chroma import ChromaCurve

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from mirkit.demo import DemoTrack, demo_tracks
-from mirkit.demo.pieces import rock
+from mirkit.demo import DemoTrack, demo_tracks, rock
 
 STEMS = {"drums", "bass", "other", "vocals"}
 FACTS = {  # title: bpm, meter, key, mode

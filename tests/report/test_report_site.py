@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from mirkit.cli import main
-from mirkit.report import FOLDER
+from mirkit.report import FOLDER, site
 from mirkit.store import atomic
 from mirkit.track import find_tracks, loose_files
 
@@ -101,6 +101,21 @@ def test_only_what_changed_is_made_again(music: Path, capsys: pytest.CaptureFixt
     assert written() == 1
     assert run(music, "--overwrite", "--json") == 0
     assert json.loads(capsys.readouterr().out)["written"] == 2
+
+
+def test_pages_of_another_format_or_version_are_made_again(
+    music: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stamp holds the two versions, not the bytes of the code: an edit alone rewrites no page."""
+    assert run(music, "--quiet") == 0
+    stamps = page(music, "a-one").read_text().splitlines()[:20]
+    for name, value in (("PAGE_VERSION", site.PAGE_VERSION + 1), ("__version__", "99.0")):
+        monkeypatch.setattr(site, name, value)
+        assert run(music, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["written"] == 2
+    assert page(music, "a-one").read_text().splitlines()[:20] != stamps
+    assert run(music, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["written"] == 0
 
 
 def test_pages_of_tracks_that_are_gone_go_and_others_stay(music: Path) -> None:

@@ -14,9 +14,8 @@ from mirkit.export.model_config import config_of
 from mirkit.export.options import EXPORT_OPTIONS, Options
 from mirkit.export.plan import ExportPlan, make_plan
 from mirkit.export.prompts import TEMPLATES, CountTokens, PromptTemplate, max_tokens
-from mirkit.export.targets import targets
+from mirkit.export.targets import Target, targets
 from mirkit.export.targets.tables import output
-from mirkit.export.targets.target import Target
 from mirkit.export.validation import CheckResult, load_json
 from mirkit.store import remove_orphans_below
 

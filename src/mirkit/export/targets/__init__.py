@@ -1,15 +1,86 @@
 """The export targets: one module for each trainer or format, with its writer and its validator."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mirkit.export.targets.target import DESCRIPTIONS as DESCRIPTIONS
-from mirkit.export.targets.target import Target
+if TYPE_CHECKING:
+    from mirkit.export.bundle import Advance
+    from mirkit.export.plan import ExportPlan
+    from mirkit.export.validation import CheckResult
+
+
+#: Name of a target -> its description for ``--help``. It is here because loading a target imports numpy, which makes
+#: the command line slow.
+DESCRIPTIONS = {
+    "sat": "stable-audio-tools, audio_dir: flac files, a metadata module, configs",
+    "sat-wds": "stable-audio-tools, wds: shuffled tars",
+    "sat-latents": "stable-audio-tools, pre_encoded: json beside the latents in OUT",
+    "sa3": "Stable Audio 3: wav and txt",
+    "webdataset": "WebDataset: shuffled tars of flac, json, txt",
+    "hf": "Hugging Face audiofolder with parquet and a card",
+    "csv": "a table as CSV",
+    "parquet": "a table as Parquet",
+    "jsonl": "a table as lines of JSON",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One trainer or file format that mirkit exports to.
+
+    Attributes
+    ----------
+    name : str
+        Its name on the command line, a key of :data:`DESCRIPTIONS`.
+    write : callable
+        ``write(plan, advance)`` writes the bundle and calls ``advance`` with the name of each item that is done.
+    validate : callable
+        ``validate(out, result)`` checks what is in ``out`` and adds files, faults and notes to ``result``.
+    is_folder : bool
+        Whether the target is a folder with audio files; otherwise it is one file, a table.
+    needs_bundle_folder : bool
+        Whether the folder must be empty, new, or an earlier bundle. ``sat-latents`` writes beside existing latents.
+    has_conditioners : bool
+        Whether it has number conditioners, with a range and a policy for unknown values. Other targets omit unknown
+        values.
+    takes_tracks : bool
+        Whether it accepts whole tracks, from which the trainer takes random crops.
+    stable_audio_tools : bool
+        Whether stable-audio-tools trains on the bundle, so that its code can check it.
+    template : str
+        Name of its prompt template in :data:`mirkit.export.prompts.TEMPLATES`.
+    token_budget : int
+        Largest number of tokens of its text encoder.
+    bytes_per_second : int
+        Size of a second of its audio, for the estimate of a dry run; 0 for tables.
+    """
+
+    name: str
+    write: "Callable[[ExportPlan, Advance], None]"
+    validate: "Callable[[Path, CheckResult], None]"
+    is_folder: bool = True
+    needs_bundle_folder: bool = True
+    has_conditioners: bool = False
+    takes_tracks: bool = False
+    stable_audio_tools: bool = False
+    template: str = "plain"
+    token_budget: int = 128
+    bytes_per_second: int = 100_000
+
+    @property
+    def description(self) -> str:
+        """Short description of the target."""
+        return DESCRIPTIONS[self.name]
 
 
 @cache
 def targets() -> dict[str, Target]:
     """Load all targets: name -> target."""
-    from mirkit.export.targets import hf, sa3, sat, sat_latents, sat_wds, tables, webdataset
+    from mirkit.export.targets import hf, sa3, sat, sat_latents, tables, webdataset
 
-    loaded = (sat.TARGET, sat_wds.TARGET, sat_latents.TARGET, sa3.TARGET, webdataset.TARGET, hf.TARGET, *tables.TARGETS)
-    return {target.name: target for target in loaded}
+    modules = (sat, webdataset, sat_latents, sa3, hf, tables)
+    loaded = {target.name: target for module in modules for target in module.TARGETS}
+    return {name: loaded[name] for name in DESCRIPTIONS}

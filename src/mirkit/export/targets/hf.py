@@ -18,8 +18,8 @@ from mirkit.export.bundle import (
     write_json,
 )
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.targets import Target
 from mirkit.export.targets.tables import load_pyarrow, table_row, write_parquet
-from mirkit.export.targets.target import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, text_faults
 from mirkit.models import registry
 from mirkit.store import atomic_file, atomic_write
@@ -137,4 +137,4 @@ def validate(out: Path, result: CheckResult) -> None:
         result.faults.append("data: there is no metadata.parquet in this folder")
 
 
-TARGET = Target("hf", write, validate)
+TARGETS = (Target("hf", write, validate),)

@@ -5,7 +5,7 @@ from pathlib import Path
 from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
-from mirkit.export.targets.target import Target
+from mirkit.export.targets import Target
 from mirkit.export.validation import LOADED_SUFFIXES, SKIPPED_SUFFIXES, CheckResult, audio_faults, text_faults
 from mirkit.store import atomic_write
 
@@ -47,11 +47,13 @@ def validate(out: Path, result: CheckResult) -> None:
         result.faults.append(f"{TRAIN}: there is no audio in this folder")
 
 
-TARGET = Target(
-    "sa3",
-    write,
-    validate,
-    template="sa3",
-    token_budget=256,
-    bytes_per_second=264_600,
+TARGETS = (
+    Target(
+        "sa3",
+        write,
+        validate,
+        template="sa3",
+        token_budget=256,
+        bytes_per_second=264_600,
+    ),
 )

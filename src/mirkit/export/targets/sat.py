@@ -15,7 +15,7 @@ from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, merged_base, write_model_config
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
-from mirkit.export.targets.target import Target
+from mirkit.export.targets import Target
 from mirkit.export.validation import (
     CheckResult,
     audio_faults,
@@ -249,11 +249,13 @@ def _module_faults(out: Path, entries: Mapping[str, Any], names: list[str]) -> I
         )
 
 
-TARGET = Target(
-    "sat",
-    write,
-    validate,
-    has_conditioners=True,
-    takes_tracks=True,
-    stable_audio_tools=True,
+TARGETS = (
+    Target(
+        "sat",
+        write,
+        validate,
+        has_conditioners=True,
+        takes_tracks=True,
+        stable_audio_tools=True,
+    ),
 )

@@ -15,8 +15,8 @@ from mirkit.export.bundle import FILES, SUMMARY, Advance, finish_bundle, read_su
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, load_config, merged, patch, read_base
 from mirkit.export.options import Options
 from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.targets import Target
 from mirkit.export.targets.sat import DATASET, dataset_faults, write_datasets
-from mirkit.export.targets.target import Target
 from mirkit.export.validation import CheckResult, load_json, number_faults, text_faults
 from mirkit.store import as_number, atomic_write, make_folder
 from mirkit.store.output import Output
@@ -217,11 +217,13 @@ def _latent_faults(path: Path, length: Any, names: list[str]) -> Iterator[str]:
         )
 
 
-TARGET = Target(
-    "sat-latents",
-    write,
-    validate,
-    needs_bundle_folder=False,
-    has_conditioners=True,
-    stable_audio_tools=True,
+TARGETS = (
+    Target(
+        "sat-latents",
+        write,
+        validate,
+        needs_bundle_folder=False,
+        has_conditioners=True,
+        stable_audio_tools=True,
+    ),
 )

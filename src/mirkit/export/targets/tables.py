@@ -21,7 +21,7 @@ from mirkit.export.items import TEXT_PREFIX
 from mirkit.export.options import Options
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.prompts import TAGS
-from mirkit.export.targets.target import Target
+from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, flat_faults
 from mirkit.store import round6
 from mirkit.store.json_files import open_regular
