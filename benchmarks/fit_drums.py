@@ -20,7 +20,7 @@ from beats import load
 from torch import nn
 
 from mirkit.drums.embedded import levels, network
-from mirkit.drums.peaks import parabolic, pick_peaks
+from mirkit.features.peaks import parabolic, pick_peaks
 from mirkit.features.stft import N_FFT, PowerStft
 
 TEMPLATES, HIDDEN, VOICES = 20, 40, 4

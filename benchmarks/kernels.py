@@ -13,8 +13,7 @@ import numpy as np
 
 import signals
 from features.kernels import scipy_twins
-from mirkit.features.kernels.batched_fft import Spectra
-from mirkit.features.kernels.hamming_spectra import energies, spectra
+from mirkit.features.kernels.batched_fft import Spectra, energies, spectra
 from mirkit.features.kernels.hpss import PercussiveShare
 from mirkit.features.kernels.sliding_median import REACH, _network, sliding_median
 from mirkit.features.stft import HOP, N_FFT, hann

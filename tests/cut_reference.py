@@ -15,9 +15,9 @@ import numpy as np
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import encode, open_audio
 from mirkit.catalog import FEATURES, feature, stage
-from mirkit.features.activity import activity_mask
 from mirkit.features.harmony.chroma import ChromaCurve, TuningExtractor
 from mirkit.features.spectral import spectral
+from mirkit.features.stft import activity_mask
 from mirkit.features.types import Unknown, Value, Window
 from mirkit.stages import values_of
 from mirkit.stages.window import FROM_CURVES, at_window

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from mirkit.drums.components import KIT_STEMS, hits_of_stems
-from mirkit.drums.drum_hits import Hits
-from mirkit.features.envelope import EnvelopeCurve
+from mirkit.drums.drum_hits import KIT_STEMS, Hits, hits_of_stems
+from mirkit.features.danceability import EnvelopeCurve
 from mirkit.features.extraction import SignalExtractor
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.types import ANALYSIS_RATE

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirkit.drums.drum_hits import hit_levels, velocities
-from mirkit.drums.peaks import parabolic, pick_peaks
+from mirkit.features.peaks import parabolic, pick_peaks
 
 
 def bumps(at: list[int], frames: int = 200) -> np.ndarray:

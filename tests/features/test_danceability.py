@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import signals
-from mirkit.features.danceability import danceability
-from mirkit.features.envelope import EnvelopeCurve, EnvelopeExtractor
+from mirkit.features.danceability import EnvelopeCurve, EnvelopeExtractor, danceability
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Window
 
 RATE = signals.RATE

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mirkit.features.mel import MelBank
+from mirkit.features.stft import MelBank
 
 
 def dense(bank: MelBank) -> np.ndarray:

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import signals
-from mirkit.features.activity import activity_mask, frames_in
 from mirkit.features.spectral import SpectralCurve, SpectralExtractor, SpectralFeatures, spectral
-from mirkit.features.stft import HOP, PowerStft
+from mirkit.features.stft import HOP, PowerStft, activity_mask, frames_in
 from mirkit.features.types import SILENT, TOO_SHORT, Window
 
 RATE = signals.RATE

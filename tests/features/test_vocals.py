@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 import signals
-from mirkit.features.loudness import LoudnessCurve, LoudnessExtractor, to_energy
+from mirkit.features.loudness import LoudnessCurve, LoudnessExtractor, to_energy, vocals_share
 from mirkit.features.types import SILENT, TOO_SHORT, Window
-from mirkit.features.vocals import vocals_share
 
 
 def curve_of(mono):

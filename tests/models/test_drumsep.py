@@ -11,7 +11,7 @@ from demucs.hdemucs import HDemucs
 
 from library import make_track
 from mirkit.cli import main
-from mirkit.drums.components import KIT_STEMS
+from mirkit.drums.drum_hits import KIT_STEMS
 from mirkit.errors import WeightsError
 from mirkit.models import weights
 from mirkit.models.drumsep import load as drumsep

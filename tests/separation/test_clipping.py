@@ -1,6 +1,6 @@
 import numpy as np
 
-from mirkit.separation.separator import fit_full_scale
+from mirkit.separation import fit_full_scale
 
 
 def test_stems_within_full_scale_are_left_alone() -> None:

@@ -1,19 +1,61 @@
-"""Danceability by detrended fluctuation analysis of the amplitude envelope, ``danceability``, 0 to 1.
+"""Danceability, ``danceability``, 0 to 1, and the amplitude envelope (one value per 10 ms) from which it is computed.
 
-*Measured*: how regular the loudness pattern is on scales from 310 ms to 8.8 s. *Reading*: near 1 for a strict pulse,
-0.67 for a random envelope, 0.3 and less for slow swells. *Source*: S. Streich and P. Herrera, "Detrended Fluctuation
-Analysis of Music Signals: Danceability Estimation and further Semantic Characterization", AES 118, 2005.
+*Measured*: how regular the loudness pattern is on scales from 310 ms to 8.8 s, by detrended fluctuation analysis.
+*Reading*: near 1 for a strict pulse, 0.67 for a random envelope, 0.3 and less for slow swells. *Source*: S. Streich and
+P. Herrera, "Detrended Fluctuation Analysis of Music Signals: Danceability Estimation and further Semantic
+Characterization", AES 118, 2005.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.activity import SILENCE_DBFS
-from mirkit.features.envelope import HOPS_PER_SECOND, EnvelopeCurve
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Value, Window
+from mirkit.features.stft import SILENCE_DBFS
+from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
+
+#: Samples per envelope value: 10 ms.
+HOP = ANALYSIS_RATE // 100
+HOPS_PER_SECOND = 100
+#: Envelope values per step; the samples of a step fit in the processor's cache.
+_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class EnvelopeCurve:
+    """Amplitude envelope of a mono signal.
+
+    Attributes
+    ----------
+    deviation : float32 array, shape=(hops,)
+        Standard deviation (n - 1 in the denominator) of the samples of each 10 ms; the rest at the end is left out.
+    """
+
+    deviation: FloatArray
+
+
+class EnvelopeExtractor:
+    """Measure the envelope of a mono signal that arrives in blocks at 44.1 kHz."""
+
+    def __init__(self) -> None:
+        self._rest = np.empty(0, np.float32)
+        self._values: list[npt.NDArray[np.float32]] = []
+
+    def push(self, mono: FloatArray) -> None:
+        """Take the next samples, shape=(n,), float32."""
+        signal = np.concatenate((self._rest, mono))
+        count = len(signal) // HOP
+        frames = signal[: count * HOP].reshape(count, HOP)
+        for i in range(0, count, _BLOCK):
+            self._values.append(frames[i : i + _BLOCK].std(axis=1, ddof=1))
+        self._rest = signal[count * HOP :].copy()
+
+    def finish(self) -> EnvelopeCurve:
+        """Return the curve of all samples pushed."""
+        return EnvelopeCurve(np.concatenate(self._values or [np.empty(0, np.float32)]))
+
 
 #: Shortest window (s); a shorter one holds too few of the longest segments.
 MIN_SECONDS = 10.0
@@ -59,7 +101,7 @@ def danceability(curve: EnvelopeCurve, window: Window) -> Value:
     --------
     Bursts of noise twice a second are a strict pulse:
 
-    >>> from mirkit.features.envelope import EnvelopeExtractor
+    >>> from mirkit.features.danceability import EnvelopeExtractor
     >>> times = np.arange(12 * 44100) / 44100
     >>> noise = np.random.default_rng(0).normal(0, 0.1, len(times))
     >>> extractor = EnvelopeExtractor()

@@ -15,7 +15,7 @@ import numpy as np
 from mirkit.catalog import TONAL
 from mirkit.features.bands import BandExtractor
 from mirkit.features.bandwidth import BandwidthExtractor
-from mirkit.features.envelope import EnvelopeExtractor
+from mirkit.features.danceability import EnvelopeExtractor
 from mirkit.features.harmony.chroma import ChromaExtractor
 from mirkit.features.loudness import LoudnessExtractor
 from mirkit.features.rhythm.onsets import OnsetExtractor

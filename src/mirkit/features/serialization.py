@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mirkit.features.bands import BandCurve
 from mirkit.features.bandwidth import BandwidthCurve
-from mirkit.features.envelope import EnvelopeCurve
+from mirkit.features.danceability import EnvelopeCurve
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.loudness import LoudnessCurve
 from mirkit.features.rhythm.beats.grid import Beats, TempoCandidate

@@ -15,10 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.activity import FLOOR_DBFS, activity_mask, frames_in
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.mel import MelBank
-from mirkit.features.stft import HOP, N_FFT, hann
+from mirkit.features.stft import FLOOR_DBFS, HOP, N_FFT, MelBank, activity_mask, frames_in, hann
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
 
 _HZ = np.fft.rfftfreq(N_FFT, 1 / ANALYSIS_RATE)

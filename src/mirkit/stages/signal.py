@@ -7,9 +7,9 @@ from mirkit.catalog import STEMS
 from mirkit.features.bands import bands as measure_bands
 from mirkit.features.bandwidth import bandwidth
 from mirkit.features.loudness import loudness as measure
+from mirkit.features.loudness import vocals_share
 from mirkit.features.spectral import spectral as measure_shape
 from mirkit.features.types import Unknown, Value
-from mirkit.features.vocals import vocals_share
 from mirkit.stages import Result, fact, register, values_of
 from mirkit.store import Settings
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.kernels import scipy_twins
-from mirkit.features.kernels.hamming_spectra import energies, spectra, total_spectrum, window_sum
+from mirkit.features.kernels.batched_fft import energies, spectra, total_spectrum, window_sum
 
 
 def signal_of(seed: int, size: int) -> np.ndarray:

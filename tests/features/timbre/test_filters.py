@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.timbre.sounds import RATE, noise
-from mirkit.features.timbre.filters import Cascade, high_pass, low_pass
+from mirkit.features.timbre.normalize import Cascade, high_pass, low_pass
 from mirkit.features.timbre.zwicker import WINDOW, bark_weights, loudness_pattern, third_octave_levels
 
 signal = pytest.importorskip("scipy.signal")

@@ -5,9 +5,9 @@ import pytest
 
 from features.timbre.sounds import RATE, bursts, noise, notes
 from mirkit.features.kernels.hpss import PercussiveShare
+from mirkit.features.peaks import peaks
 from mirkit.features.timbre.hardness import effort_attack, fixed_start
 from mirkit.features.timbre.onsets import HOP, backtrack_onsets, detect_onsets, hold_envelope, rms_envelope, strength_of
-from mirkit.features.timbre.peaks import peaks
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from scipy.ndimage import maximum_filter1d
 from mirkit.features.bands import HOP, BandCurve
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.harmony.constant_q import HOP as CHROMA_HOP
-from mirkit.features.parabola import vertex_offset
+from mirkit.features.peaks import vertex_offset
 from mirkit.features.types import ANALYSIS_RATE
 
 Array = npt.NDArray[np.float32]

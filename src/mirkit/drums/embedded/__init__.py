@@ -15,8 +15,8 @@ from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, hit_levels
 from mirkit.drums.embedded.levels import BANDS, FRAME_RATE, HOP, Bands, above_floor
 from mirkit.drums.embedded.network import Network
 from mirkit.drums.embedded.weights import LOWEST
-from mirkit.drums.peaks import parabolic, pick_peaks
 from mirkit.features.extraction import mono_of
+from mirkit.features.peaks import parabolic, pick_peaks
 from mirkit.features.stft import N_FFT, PowerStft
 from mirkit.features.types import FloatArray
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.activity import FLOOR_DBFS, activity_mask, frames_in
 from mirkit.features.harmony.constant_q import BINS_PER_OCTAVE, BINS_PER_SEMITONE, HOP, OCTAVES, ConstantQ
+from mirkit.features.stft import FLOOR_DBFS, activity_mask, frames_in
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
 
 #: Lowest band of the tuning estimate: below C3, the bands are too coarse and drums are too loud.

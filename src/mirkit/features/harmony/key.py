@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirkit.features.activity import frames_in
 from mirkit.features.harmony.chroma import FRAME_RATE, ChromaCurve, mean_chroma
+from mirkit.features.stft import frames_in
 from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
 
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.mel import MelBank
-from mirkit.features.stft import HOP
+from mirkit.features.stft import HOP, MelBank
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 N_MELS = 128

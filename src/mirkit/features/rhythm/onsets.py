@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d, median_filter, percentile_filter
 
-from mirkit.features.mel import MelBank
-from mirkit.features.parabola import vertex_offset
+from mirkit.features.peaks import vertex_offset
 from mirkit.features.rhythm.onset_envelope import (
     DB_STEP,
     FINE_HOP,
@@ -27,7 +26,7 @@ from mirkit.features.rhythm.onset_envelope import (
     band_onset_strength,
     pulses_of,
 )
-from mirkit.features.stft import HOP
+from mirkit.features.stft import HOP, MelBank
 from mirkit.features.types import FloatArray, Window
 
 # Peak picking: a peak is the largest of +-2 frames (23 ms) and stands above the local median (+-0.35 s) by an absolute

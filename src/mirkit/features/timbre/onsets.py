@@ -11,8 +11,7 @@ import numpy.typing as npt
 from mirkit.features.kernels.batched_fft import LANES, Float32, Spectra
 from mirkit.features.kernels.hpss import PercussiveShare
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.mel import MelBank
-from mirkit.features.stft import hann
+from mirkit.features.stft import MelBank, hann
 from mirkit.features.timbre.normalize import peak
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.timbre.score import score
+from mirkit.features.timbre.normalize import score
 from mirkit.features.types import FloatArray, Value
 
 # Candidate reverberation times (s), and initial estimate.

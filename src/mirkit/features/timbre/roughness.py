@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from mirkit.features.kernels.batched_fft import LANES, Spectra
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.timbre.peaks import find_peaks
-from mirkit.features.timbre.score import UNDEFINED, log10, score
+from mirkit.features.peaks import find_peaks
+from mirkit.features.timbre.normalize import UNDEFINED, log10, score
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
 
 _SIZE = 2205  # 50 ms

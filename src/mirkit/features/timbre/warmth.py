@@ -7,9 +7,9 @@ spectrum above its lowest peak, combined by the regression of D5.8.
 import numpy as np
 import scipy.fft
 
+from mirkit.features.peaks import peaks
+from mirkit.features.timbre.normalize import log10, score
 from mirkit.features.timbre.onsets import backtrack_onsets, segment_ends
-from mirkit.features.timbre.peaks import peaks
-from mirkit.features.timbre.score import log10, score
 from mirkit.features.timbre.zwicker import LoudnessPattern, bark_weights
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Value
 

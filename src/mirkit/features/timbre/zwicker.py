@@ -1,8 +1,17 @@
-"""Specific loudness after Zwicker (DIN 45631 / ISO 532 B, free field), of windows of 4096 samples.
+"""Specific loudness after Zwicker, and ``booming`` and ``sharpness``, two features that are computed from it alone.
+
+Specific loudness is that of DIN 45631 / ISO 532 B, free field, of windows of 4096 samples.
 
 Third-octave levels come first: every window is filtered with a zero initial state, and the sampling rate is halved for
 each octave. The tables are those of the standard, as printed in Zwicker et al., "Program for calculating loudness
 according to DIN 45631 (ISO 532 B)", J. Acoust. Soc. Jpn. (E) 12, 1991; full scale is taken to be 100 dB.
+
+``booming``, 0 to 100: resonance of low frequencies. *Measured*: the booming index of S. Hatano and T. Hashimoto,
+"Booming index as a measure for evaluating booming sensation", Inter-Noise 2000, and the level of the lowest 7 Bark,
+combined by the regression of D5.8.
+
+``sharpness``, 0 to 100: high frequencies that hurt. *Measured*: the weighted first moment of specific loudness, after
+H. Fastl and E. Zwicker, "Psychoacoustics", by the regression of D5.8.
 """
 
 import cmath
@@ -13,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.types import ANALYSIS_RATE, FloatArray
+from mirkit.features.timbre.normalize import log10, score
+from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
 
 #: Samples per window.
 WINDOW = 4096
@@ -352,3 +362,52 @@ def _spread(main, specific):  # type: ignore[no-untyped-def]
             if z1 >= limit:
                 break
     return total
+
+
+_LOW_HZ = 280.0
+
+
+def booming(pattern: LoudnessPattern) -> Value:
+    """Apparent boominess (D5.8): booming index after Hatano & Hashimoto (2000) and the level of the lowest 7 Bark.
+
+    The index is the sum of weighted specific loudness, added as if it were in decibels, times the share of the loudness
+    below 280 Hz. Windows are weighted by their power; inaudible windows count as 0. The low level is an unweighted mean
+    over windows. The unclipped value may be negative.
+    """
+    weights, low = _hatano()
+    index = np.zeros(len(pattern.rms))
+    audible = pattern.specific[pattern.audible]
+    band_sum = 10 * np.log10((10 ** (audible * weights / 10)).sum(axis=1))
+    index[pattern.audible] = band_sum * audible[:, :low].sum(axis=1) / audible.sum(axis=1)
+    mean = np.average(index, weights=np.square(pattern.rms))
+    level = (pattern.specific * bark_weights(0, 70)).sum(axis=1).mean()
+    return score(43.67402696195865 * log10(mean) - 10.90054738389845 * log10(level) + 26.836530575185435)
+
+
+def _hatano() -> tuple[FloatArray, int]:
+    """Weight of each Bark step, which decreases with frequency in third octaves, and number of steps below 280 Hz."""
+    hz = 600 * np.sinh(np.arange(1, BARK_STEPS + 1) / 10 / 6)
+    third = np.log10(hz / 25) / np.log10(31.5 / 25) + 1
+    weights = 2.13 * np.exp(-0.151 * third)
+    weights[:4] = 0.8, 1.05, 1.10, 1.18
+    return weights, int((hz >= _LOW_HZ).argmax())
+
+
+def sharpness(pattern: LoudnessPattern) -> Value:
+    """Apparent sharpness (D5.8): Fastl's weighted first moment of specific loudness, windows weighted by their power.
+
+    Inaudible windows count as 0.
+    """
+    weights = _fastl()
+    sharp = np.zeros(len(pattern.rms))
+    audible = pattern.specific[pattern.audible]
+    sharp[pattern.audible] = 0.11 * (audible * weights).sum(axis=1) / audible.sum(axis=1)
+    mean = np.average(sharp, weights=np.square(pattern.rms))
+    return score(102.50508921364404 * log10(mean) + 34.432655185001735)
+
+
+def _fastl() -> FloatArray:
+    """Bark times Fastl's g(z), which is 1 up to 14 Bark."""
+    z = np.arange(1, BARK_STEPS + 1) / 10
+    g = np.where(z > 14, 0.00012 * z**4 - 0.0056 * z**3 + 0.1 * z**2 - 0.81 * z + 3.5, 1.0)
+    return z * g

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, hit_levels
-from mirkit.drums.peaks import parabolic, pick_peaks
 from mirkit.errors import ModelError, WeightsError, printable
 from mirkit.features.extraction import mono_of
+from mirkit.features.peaks import parabolic, pick_peaks
 from mirkit.features.types import FloatArray
 from mirkit.models.adtof import BACKEND
 from mirkit.models.adtof.log_bands import BANDS, HOP, LogBands, centers

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from mirkit.audio.resample import Resampler
 from mirkit.errors import ModelError
-from mirkit.features.activity import SILENCE_DBFS
+from mirkit.features.stft import SILENCE_DBFS
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
 from mirkit.models.audiobox import BACKEND
 from mirkit.models.batching import BatchedNetwork, Compute, torch_step

@@ -1,6 +1,6 @@
 """DrumSep: a Demucs checkpoint that separates the parts of a drum kit (inagoy/drumsep)."""
 
-from mirkit.drums.components import KIT_STEMS
+from mirkit.drums.drum_hits import KIT_STEMS
 from mirkit.errors import WeightsError
 from mirkit.models.demucs import load as demucs
 from mirkit.models.separation.separator import Separator

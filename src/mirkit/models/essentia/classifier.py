@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from mirkit.audio.resample import Resampler
 from mirkit.errors import ModelError, WeightsError, printable
-from mirkit.features.activity import SILENCE_DBFS
 from mirkit.features.danceability import MIN_SECONDS
+from mirkit.features.stft import SILENCE_DBFS
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
 from mirkit.models.batching import BatchedNetwork, Compute
 from mirkit.models.essentia import BACKEND

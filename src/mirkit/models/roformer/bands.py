@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.mel import MelBank
+from mirkit.features.stft import MelBank
 from mirkit.models.state_dict import CheckpointMismatch
 
 #: BS-RoFormer: bins of each band, for frames of 2048 samples.
