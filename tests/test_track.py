@@ -64,9 +64,8 @@ def test_a_track_folder_has_its_files_and_its_results(tmp_path: Path) -> None:
     assert track.provenance == folder / "Artist - Vol. 1.PROVENANCE"
     assert track.adtof_midi == folder / "drums_adtof.mid"
     assert track.drums_midi == folder / "drums.mid"
-    assert track.stem_path("bass", ".mp3") == folder / "bass.mp3"
+    assert track.path_of("bass.mp3") == folder / "bass.mp3"
     assert track.crops == folder / "crops"
-    assert not track.is_crop
     assert not track.unclean
 
 
@@ -80,8 +79,7 @@ def test_a_loose_file_has_its_results_beside_it(tmp_path: Path) -> None:
     assert track.adtof_midi == tmp_path / "my.song_adtof.mid"
     assert track.drums_midi == tmp_path / "my.song_drums.mid"
     assert track.stems == {"drums": tmp_path / "my.song_Drums.mp3"}
-    assert track.stem_path("bass") == tmp_path / "my.song_bass.flac"
-    assert not track.is_crop
+    assert track.path_of("bass.flac") == tmp_path / "my.song_bass.flac"
 
 
 @pytest.mark.parametrize("suffix", ["flac", "wav", "mp3", "ogg", "m4a", "opus", "aiff", "aif", "MP3", "Flac"])
@@ -110,7 +108,7 @@ def test_two_loose_files_of_one_name_have_results_of_their_own(tmp_path: Path) -
     assert (one.mix.name, one.info.name, one.stems) == ("a.flac", "a.flac.INFO", {})
     assert (other.mix.name, other.curves.name) == ("a.wav", "a.wav.CURVES.npz")
     assert other.stems == {"drums": tmp_path / "a.wav_drums.flac"}, "the owner of the bass file is ambiguous"
-    assert other.stem_path("bass").name == "a.wav_bass.flac"
+    assert other.path_of("bass.flac").name == "a.wav_bass.flac"
     assert [track.path.name for track in find_all(tmp_path)] == ["a.flac", "a.wav"]
     assert get_info_path(tmp_path / "a.wav") == other.info
     with pytest.raises(MissingInput, match=r"a stem of a track; give its mix instead: .*a\.(flac|wav)"):
@@ -146,7 +144,6 @@ def test_the_message_for_a_missing_stem_names_the_command(tmp_path: Path) -> Non
 def test_a_crop_is_a_track(tmp_path: Path) -> None:
     crop = tmp_path / "t" / "crops" / "t_3"
     touch(crop / "full_mix.flac")
-    assert Track.at(crop).is_crop
     assert Track.at(crop).info == crop / "t_3.INFO"
 
 
@@ -192,12 +189,12 @@ def test_any_name_makes_a_track_with_results_that_can_be_written(tmp_path: Path,
     for track in (found, loose):
         assert track == Track.at(track.path)
         for kind in SIDECARS:
-            atomic_write(track.sidecar(kind), b"")
+            atomic_write(track.path_of(kind), b"")
         atomic_write(track.adtof_midi, b"")
-        atomic_write(track.stem_path("drums", ".flac"), b"")
+        atomic_write(track.path_of("drums.flac"), b"")
         track.info.write_bytes(b"damaged")
         update_info(track.info, {"bpm": 120.0})
-        assert Track.at(track.path).stems == {"drums": track.stem_path("drums")}
+        assert Track.at(track.path).stems == {"drums": track.path_of("drums.flac")}
 
 
 def test_long_names_do_not_collide(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The errors of mirkit. A message says in one line what happened, with which file or track, and what to do."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -94,3 +96,12 @@ def as_error(error: OSError, path: Path, doing: str) -> InfoError:
     if doing == "read" and remedy == _FORBIDDEN:
         remedy = "no permission; make it readable"
     return InfoError(f"{printable(path)}: cannot {doing}: {remedy}")
+
+
+@contextmanager
+def system_errors(path: Path, doing: str, error: type[MirkitError] = InfoError) -> Iterator[None]:
+    """Turn an error of the system in the block into a :class:`MirkitError` with one line, see :func:`as_error`."""
+    try:
+        yield
+    except OSError as cause:
+        raise error(str(as_error(cause, path, doing))) from cause

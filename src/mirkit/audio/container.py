@@ -190,9 +190,9 @@ def mp4_tempo(path: Path) -> int | None:
 def _enter_box(file: BinaryIO, end: int, name: bytes) -> int | None:
     """Seek to the content of the next box of that name, and return its end."""
     while (at := file.tell()) + 8 <= end:
-        size, found = _big(file.read(4)), file.read(4)
+        size, found = int.from_bytes(file.read(4), "big"), file.read(4)
         if size == 1:
-            size = _big(file.read(8))
+            size = int.from_bytes(file.read(8), "big")
         after = end if size == 0 else at + size
         if (size and size < 8) or after > end:
             return None
@@ -205,25 +205,17 @@ def _enter_box(file: BinaryIO, end: int, name: bytes) -> int | None:
 def _frames(file: BinaryIO, *, long: bool) -> int | None:
     data_size = block = 0
     while len(header := file.read(8)) == 8:
-        name, size = header[:4], _number(header[4:])
+        name, size = header[:4], int.from_bytes(header[4:], "little")
         if name == b"data":
             size = data_size if long else size
             return size // block if block and size and (long or size < _LARGEST_SIZE) else None
         body = file.read(min(size, 64))
         if name == b"ds64":
-            data_size = _number(body[8:16])
+            data_size = int.from_bytes(body[8:16], "little")
         elif name == b"fmt ":
-            block = _number(body[12:14])
+            block = int.from_bytes(body[12:14], "little")
         file.seek(size + (size & 1) - len(body), os.SEEK_CUR)
     return None
-
-
-def _number(data: bytes) -> int:
-    return int.from_bytes(data, "little")
-
-
-def _big(data: bytes) -> int:
-    return int.from_bytes(data, "big")
 
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """Decode a file to float32 pieces, placed by their time stamps, and count the parts that cannot be decoded."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,9 @@ class TimestampTracker:
         damaged, self._fresh_damage = self._fresh_damage, False
         if abs(ahead) <= _TOLERANCE:
             return 0.0
-        if not 0 < ahead <= self._longest_gap_here():
+        stated = self._info.duration
+        left = math.inf if stated is None else stated + 1 - self._stats.seconds
+        if not 0 < ahead <= min(_LONGEST_GAP + self._stats.seconds, left):
             self._origin += ahead  # a concatenated file or a broken time stamp: continue from here
             self._stats.bad_packets += ahead > 0
             return 0.0
@@ -169,12 +172,6 @@ class TimestampTracker:
         missing = (self._info.duration or 0.0) - self._stats.seconds
         if missing > _SHORT:
             self._stats.missing = missing
-
-    def _longest_gap_here(self) -> float:
-        limit = _LONGEST_GAP + self._stats.seconds
-        if self._info.duration is not None:
-            limit = min(limit, self._info.duration + 1 - self._stats.seconds)
-        return limit
 
 
 def _itunes_total(text: str | None) -> int | None:
@@ -233,7 +230,7 @@ def decode(path: Path, stats: DecodeStats, *, max_seconds: float = MAX_SECONDS) 
         queue = _Queue(info.channels, stats)
         for frame in _frames(container, stream, tracker):
             gap = tracker.gap(frame)
-            layout = _layout_of(frame)
+            layout = _Layout(frame.format.name, frame.layout.nb_channels, frame.sample_rate)
             if gap or not queue.fits(layout):
                 yield from queue.pieces()
                 yield from _silence(gap, info.sample_rate, info.channels)
@@ -352,10 +349,6 @@ class _Layout(NamedTuple):
     rate: int
 
 
-def _layout_of(frame: "AudioFrame") -> _Layout:
-    return _Layout(frame.format.name, frame.layout.nb_channels, frame.sample_rate)
-
-
 def _to_float(frame: "AudioFrame") -> FloatArray:
     """Samples as float32, shape=(channels, n)."""
     n, channels = frame.samples, frame.layout.nb_channels
@@ -383,8 +376,6 @@ def _fold(samples: FloatArray, channels: int) -> FloatArray:
 
 
 def _silence(seconds: float, rate: int, channels: int) -> Iterator[Piece]:
-    left = round(seconds * rate)
-    while left > 0:
-        n = min(left, CHUNK)
-        yield Piece(rate, np.zeros((channels, n), np.float32))
-        left -= n
+    n = round(seconds * rate)
+    for start in range(0, n, CHUNK):
+        yield Piece(rate, np.zeros((channels, min(CHUNK, n - start)), np.float32))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from mirkit.errors import InfoError, as_error, printable
+from mirkit.errors import InfoError, printable, system_errors
 from mirkit.store.atomic import remove_file, sync_folder
 from mirkit.store.json_files import check_stays_inside, read_bounded
 
@@ -140,17 +140,13 @@ class Journal:
     def _append(self, line: dict[str, Any]) -> None:
         check_stays_inside(self._path)
         is_new = not self._path.exists()
-        try:
-            with open(self._path, "ab+") as file:
-                if file.tell():
-                    file.seek(-1, os.SEEK_END)
-                    cut = file.read(1) != b"\n"
-                else:
-                    cut = False
-                file.write((b"\n" if cut else b"") + json.dumps(line).encode("ascii") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise as_error(error, self._path, "write") from error
+        with system_errors(self._path, "write"), open(self._path, "ab+") as file:
+            cut = False
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                cut = file.read(1) != b"\n"
+            file.write((b"\n" if cut else b"") + json.dumps(line).encode("ascii") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
         if is_new:
             sync_folder(self._root)

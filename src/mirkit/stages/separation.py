@@ -204,7 +204,7 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
         The mix cannot be read, a stem cannot be written, or the model cannot be used.
     """
     audio = open_audio(track.mix, rate=None, hold_seconds=0)
-    paths = {stem: track.stem_path(stem, f".{settings.separation.format}") for stem in STEMS if stem not in keep}
+    paths = {stem: track.path_of(f"{stem}.{settings.separation.format}") for stem in STEMS if stem not in keep}
     backend = models.chosen("stems", settings)
     if backend and backend.is_network:
         audio = open_audio(track.mix, rate=None)  # kept in memory: models read it twice, first for its level

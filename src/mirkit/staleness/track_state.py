@@ -75,7 +75,7 @@ class TrackState:
             not be stored.
         """
         for kind in SIDECARS:
-            check_stays_inside(track.sidecar(kind))
+            check_stays_inside(track.path_of(kind))
         notes: list[str] = []
         provenance, info = Provenance(), {}
         try:

@@ -9,6 +9,7 @@ it would not hold between machines; a lock on a file does.
 
 import functools
 import hashlib
+import itertools
 import os
 import platform
 import re
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mirkit.errors import NO_LOCKS, InfoError, as_error, printable
+from mirkit.errors import NO_LOCKS, InfoError, as_error, printable, system_errors
 
 #: Prefix of unfinished files, followed by their writer: ``.mirkit-tmp-<machine>-<process>-<random><suffix>``.
 TEMP_PREFIX = ".mirkit-tmp-"
@@ -119,20 +120,19 @@ def remove_orphans(folder: Path) -> list[Path]:
         The removed files.
     """
     removed = []
-    try:
+    with system_errors(folder, "clean up"):
         with os.scandir(folder) as entries:
             leftovers = [entry for entry in entries if entry.name.startswith((TEMP_PREFIX, LOCK_NAME, ORGANIZE_LOCK))]
         for entry in leftovers:
             path = folder / entry.name
-            if not entry.name.startswith(TEMP_PREFIX):
-                if _is_empty_file(entry):  # all lock files of mirkit are empty
-                    with suppress(InfoError), lock(folder, 0, entry.name):  # a free lock is removed when it is released
-                        removed.append(path)
-            elif _is_orphan(entry):
-                path.unlink(missing_ok=True)
-                removed.append(path)
-    except OSError as error:
-        raise as_error(error, folder, "clean up") from error
+            if entry.name.startswith(TEMP_PREFIX):
+                if _is_orphan(entry):
+                    path.unlink(missing_ok=True)
+                    removed.append(path)
+            # All lock files of mirkit are empty.
+            elif entry.is_file(follow_symlinks=False) and not entry.stat(follow_symlinks=False).st_size:
+                with suppress(InfoError), lock(folder, 0, entry.name):  # a free lock is removed when it is released
+                    removed.append(path)
     return removed
 
 
@@ -146,19 +146,21 @@ def remove_orphans_below(folder: Path) -> list[Path]:
 
 def make_folder(folder: Path) -> Path:
     """Make a folder and its parents, unless it exists. Raises InfoError if the system refuses."""
-    try:
+    with system_errors(folder, "make"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise as_error(error, folder, "make") from error
     return folder
+
+
+def free_name(path: Path, what: str) -> Path:
+    """Return the first unused path of the form ``<name>.<what>-<n>``, to rename a file that is in the way."""
+    names = (path.with_name(f"{path.name}.{what}-{number}") for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def remove_file(path: Path) -> None:
     """Remove a file, if it exists. Raises InfoError if the system refuses."""
-    try:
+    with system_errors(path, "remove"):
         path.unlink(missing_ok=True)
-    except OSError as error:
-        raise as_error(error, path, "remove") from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -203,10 +205,6 @@ def machine() -> str:
     except OSError:
         space = ""
     return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
-
-
-def _is_empty_file(entry: os.DirEntry[str]) -> bool:
-    return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_size == 0
 
 
 def _is_orphan(entry: os.DirEntry[str]) -> bool:

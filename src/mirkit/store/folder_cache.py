@@ -16,6 +16,7 @@ from mirkit.errors import InfoError
 from mirkit.store.atomic import atomic_write, remove_orphans
 from mirkit.store.digests import stamp_of
 from mirkit.store.json_files import read_bounded
+from mirkit.store.layout import is_inside
 
 FOLDER = Path(".mirkit", "index")
 #: Number of caches that are kept, the newest ones.
@@ -44,7 +45,7 @@ class FolderCache:
         self._lines: dict[str, tuple[str, bytes]] = {}
         self._signatures: dict[str, str] = {}
         self._changed = False
-        if not self._is_ours():
+        if not is_inside(root, FOLDER):
             return
         with suppress(InfoError):  # an unreadable cache is treated as empty
             for line in (read_bounded(self._path, _MAX_BYTES) or b"").splitlines():
@@ -74,7 +75,7 @@ class FolderCache:
     def save(self) -> None:
         """Write the cache if it has changed. If that fails, the results are computed again next time."""
         folder = self._path.parent
-        if not self._is_ours() or self._path.is_symlink():
+        if not is_inside(self._root, FOLDER) or self._path.is_symlink():
             return
         with suppress(InfoError, OSError):
             if folder.is_dir():
@@ -87,10 +88,6 @@ class FolderCache:
             by_age = sorted(folder.glob("[!.]*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
             for old in by_age[:-MAX_CACHES]:
                 old.unlink(missing_ok=True)
-
-    def _is_ours(self) -> bool:
-        """Whether the cache is in the data set, and not at the target of a link."""
-        return Path(os.path.realpath(self._path.parent)) == Path(os.path.realpath(self._root), FOLDER)
 
     def _name(self, folder: Path) -> str:
         """Return the path of a folder in ASCII and without tabs, as it is written in a line."""

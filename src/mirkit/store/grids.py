@@ -165,5 +165,4 @@ def _checked(times: Times) -> Times:
 
 def _rounded(times: Iterable[float] | Times) -> list[float]:
     exact = np.asarray(times if isinstance(times, np.ndarray) else list(times), dtype=np.float64)
-    rounded: list[float] = _checked(np.round(exact, DECIMALS) + 0.0).tolist()
-    return rounded
+    return [float(time) for time in _checked(np.round(exact, DECIMALS) + 0.0)]

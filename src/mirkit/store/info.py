@@ -56,9 +56,7 @@ def scan_numbers(path: Path, keys: Sequence[str]) -> tuple[npt.NDArray[np.float6
         The file cannot be read.
     """
     content = read_object(path)
-    raw = [content.get(key) for key in keys]
-    if not _NUMBERS.issuperset(map(type, raw)):
-        raw = [value if type(value) in _NUMBERS else None for value in raw]
+    raw = [value if type(value) in _NUMBERS else None for value in map(content.get, keys)]
     values = np.array(raw, np.float64)  # None becomes NaN
     values[~np.isfinite(values)] = np.nan
     return values, frozenset(keys) - content.keys()

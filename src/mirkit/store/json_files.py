@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from mirkit.errors import InfoError, as_error, printable
+from mirkit.errors import InfoError, as_error, printable, system_errors
 from mirkit.store import atomic
 from mirkit.store.layout import find_root
 
@@ -197,13 +197,8 @@ def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_
 
 
 def _set_aside(path: Path) -> None:
-    number = 1
-    while os.path.lexists(aside := path.parent / f"{path.name}.unreadable-{number}"):
-        number += 1
-    try:
-        path.rename(aside)
-    except OSError as error:
-        raise as_error(error, path, "set aside") from error
+    with system_errors(path, "set aside"):
+        path.rename(atomic.free_name(path, "unreadable"))
 
 
 def parse_object(data: bytes, path: Path) -> JsonObject:

@@ -1,5 +1,6 @@
 """Names of the files of tracks and data sets, and the root folder of a data set."""
 
+import os
 from pathlib import Path
 
 #: Suffixes of audio files; case is ignored.
@@ -41,3 +42,8 @@ def find_root(path: Path, *, batch: bool = False) -> Path:
         if settings.is_file() or settings.is_symlink():  # a broken link is not skipped: reading it reports it
             return folder
     return start
+
+
+def is_inside(root: Path, folder: Path) -> bool:
+    """Return whether mirkit's own folder, relative to the root of a data set, is in it and not where a link leads."""
+    return Path(os.path.realpath(root / folder)) == Path(os.path.realpath(root), folder)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.errors import InfoError, SettingsError, as_error, printable
+from mirkit.errors import InfoError, SettingsError, printable, system_errors
 from mirkit.store.atomic import atomic_file, make_folder, remove_orphans
 from mirkit.store.json_files import loads, open_regular
 from mirkit.store.layout import AUDIO_SUFFIXES, MIDI_ENDINGS, SIDECARS
@@ -79,12 +79,10 @@ class Output:
         InfoError
             The existing file cannot be read.
         """
-        try:
+        with system_errors(self.path, "read"):
             reason = protection_reason(self.path)
             if reason is None or (not reason and (self.overwrite or self.is_ours(self.path))):
                 return
-        except OSError as error:
-            raise as_error(error, self.path, "read") from error
         if reason:
             raise SettingsError(f"{printable(self.path)}: {reason}, and is not overwritten; name another file")
         raise SettingsError(

@@ -14,9 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from mirkit.errors import as_error, printable
+import psutil
+
+from mirkit.errors import as_error, printable, system_errors
 from mirkit.store.atomic import machine
 from mirkit.store.json_files import open_regular
+from mirkit.store.layout import is_inside
 
 FOLDER = Path(".mirkit", "log")
 #: Number of logs that are kept, the newest ones.
@@ -39,7 +42,7 @@ class RunLog:
         self.problem = ""
         self._file: TextIO | None = None
         folder = root / FOLDER
-        if not _is_inside(root):
+        if not is_inside(root, FOLDER):
             self.problem = f"no log of this run: {printable(folder)} leads out of the data set; remove it"
             return
         try:
@@ -50,7 +53,8 @@ class RunLog:
             self._file = open(folder / name, "x", encoding="ascii")  # noqa: SIM115 (open as long as the run)
         except OSError as error:
             self.problem = f"no log of this run: {as_error(error, folder, 'write')}"
-        self.write("start", process=_process(), **start)
+        process = {"machine": machine(), "number": os.getpid(), "since": psutil.Process().create_time()}
+        self.write("start", process=process, **start)
 
     @property
     def path(self) -> Path | None:
@@ -83,7 +87,7 @@ class RunLog:
 
 def logs(root: Path) -> list[Path]:
     """List the logs of a data set, the newest first; none if a link leads out of it."""
-    return sorted((root / FOLDER).glob(f"*{_SUFFIX}"), reverse=True) if _is_inside(root) else []
+    return sorted((root / FOLDER).glob(f"*{_SUFFIX}"), reverse=True) if is_inside(root, FOLDER) else []
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
@@ -94,25 +98,16 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
     InfoError
         The log cannot be read or is not a regular file.
     """
-    try:
-        with open_regular(path) as file:
-            for line in file:
-                with suppress(ValueError, RecursionError):
-                    content = json.loads(line)
-                    if isinstance(content, dict) and isinstance(content.get("time"), int | float):
-                        yield content
-    except OSError as error:
-        raise as_error(error, path, "read") from error
-
-
-def _is_inside(root: Path) -> bool:
-    return Path(os.path.realpath(root / FOLDER)) == Path(os.path.realpath(root), FOLDER)
+    with system_errors(path, "read"), open_regular(path) as file:
+        for line in file:
+            with suppress(ValueError, RecursionError):
+                content = json.loads(line)
+                if isinstance(content, dict) and isinstance(content.get("time"), int | float):
+                    yield content
 
 
 def is_running(start: dict[str, Any]) -> bool | None:
     """Return whether the process of a first line still runs; None if it runs on another machine or container."""
-    import psutil
-
     process = start.get("process")
     if not isinstance(process, dict) or process.get("machine") != machine():
         return None
@@ -120,9 +115,3 @@ def is_running(start: dict[str, Any]) -> bool | None:
         return bool(psutil.Process(int(process["number"])).create_time() == process["since"])
     except (psutil.Error, KeyError, TypeError, ValueError):
         return False
-
-
-def _process() -> dict[str, Any]:
-    import psutil
-
-    return {"machine": machine(), "number": os.getpid(), "since": psutil.Process().create_time()}

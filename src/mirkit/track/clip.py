@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from mirkit.errors import InfoError, MissingInput, as_error, printable
+from mirkit.errors import InfoError, MissingInput, as_error, printable, system_errors
 from mirkit.features.types import Window
 from mirkit.settings import ClipSettings
 from mirkit.store import (
@@ -165,7 +165,7 @@ def looks_whole(folder: Path, parts: Iterable[str]) -> bool:
     except OSError:
         return False
     clip = Track(folder)
-    return {f"{part}.flac" for part in parts} <= names and all(clip.sidecar(kind).name in names for kind in _SIDECARS)
+    return {f"{part}.flac" for part in parts} <= names and all(clip.path_of(kind).name in names for kind in _SIDECARS)
 
 
 def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
@@ -220,15 +220,13 @@ def clear(folder: Path) -> bool:
         return True
     set_aside(folder)
     provenance = Track(folder).provenance
-    try:
+    with system_errors(folder, "remove"):
         for path in sorted(folder.iterdir(), key=lambda path: path == provenance):
             if _is_of_clip(path.name, folder) or _is_leftover(path.name):
                 path.unlink()
         if any(folder.iterdir()):
             return False
         folder.rmdir()
-    except OSError as error:
-        raise as_error(error, folder, "remove") from error
     return True
 
 
@@ -241,7 +239,7 @@ def set_aside(folder: Path) -> list[Path]:
         A file cannot be read or renamed.
     """
     provenance = Track(folder).provenance
-    try:
+    with system_errors(folder, "read"):
         names = [name for name in sorted(os.listdir(folder)) if _is_of_clip(name, folder)]
         entry = read_provenance(provenance).stages.get(CUT)
         # The files of an interrupted cut are those of the source.
@@ -252,8 +250,6 @@ def set_aside(folder: Path) -> list[Path]:
             if (is_sound(name) and name not in written)
             or (name in (ADTOF_MIDI, DRUMS_MIDI) and not is_our_midi(folder / name))
         ]
-    except OSError as error:
-        raise as_error(error, folder, "read") from error
     return list(move_aside(own).values())
 
 

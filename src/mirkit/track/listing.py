@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.errors import MissingInput, as_error, printable
+from mirkit.errors import MissingInput, printable, system_errors
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
 from mirkit.track.names import MIX, SKIPPED_FOLDERS, is_sound, part_of
 
@@ -51,22 +51,19 @@ def list_folder(folder: Path) -> FolderListing:
         The folder cannot be read.
     """
     sounds, folders, lost, links, unclean = [], [], [], set(), False
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if name.startswith("."):
-                    unclean = unclean or name.startswith((TEMP_PREFIX, LOCK_NAME))
-                elif is_sound(name) and _holds(entry.is_file):
-                    sounds.append(name)
-                elif name not in SKIPPED_FOLDERS and _holds(entry.is_dir):
-                    folders.append(name)
-                    if entry.is_symlink() or _is_junction(entry):
-                        links.add(name)
-                elif is_sound(name) and not _holds(entry.is_dir):
-                    lost.append(name)
-    except OSError as error:
-        raise MissingInput(str(as_error(error, folder, "read"))) from error
+    with system_errors(folder, "read", MissingInput), os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith("."):
+                unclean = unclean or name.startswith((TEMP_PREFIX, LOCK_NAME))
+            elif is_sound(name) and _holds(entry.is_file):
+                sounds.append(name)
+            elif name not in SKIPPED_FOLDERS and _holds(entry.is_dir):
+                folders.append(name)
+                if entry.is_symlink() or _is_junction(entry):
+                    links.add(name)
+            elif is_sound(name) and not _holds(entry.is_dir):
+                lost.append(name)
     return FolderListing(
         folder, tuple(sorted(sounds)), tuple(sorted(folders)), frozenset(links), tuple(sorted(lost)), unclean
     )

@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mirkit.audio import read_tags
-from mirkit.errors import InfoError, as_error, printable
+from mirkit.errors import InfoError, as_error, printable, system_errors
+from mirkit.store.atomic import free_name
 from mirkit.store.midi import is_our_midi
 from mirkit.track.names import SIDECARS, STEM_MARK, is_sound
 from mirkit.track.track import Track
@@ -56,10 +57,8 @@ def follow_rename(track: Track) -> str:
     present = _present(track)
     for kind in SIDECARS:  # the provenance is renamed last, so that an interrupted call is repeated
         if (old, kind) in present and (_own(track), kind) not in present:
-            try:
-                os.rename(track.folder / f"{old}.{kind}", track.sidecar(kind))
-            except OSError as error:
-                raise as_error(error, track.sidecar(kind), "write") from error
+            with system_errors(track.path_of(kind), "write"):
+                os.rename(track.folder / f"{old}.{kind}", track.path_of(kind))
     return f"the folder was renamed, so its results were renamed from {printable(old)}"
 
 
@@ -99,9 +98,7 @@ def move_aside(paths: Iterable[Path]) -> dict[Path, Path]:
     """
     moved: dict[Path, Path] = {}
     for path in paths:
-        number = 1
-        while os.path.lexists(aside := path.with_name(f"{path.name}.replaced-{number}")):
-            number += 1
+        aside = free_name(path, "replaced")
         try:
             os.rename(path, aside)
         except OSError as error:
@@ -121,8 +118,6 @@ def move_back(moved: Mapping[Path, Path]) -> None:
         A file could not be renamed.
     """
     for path, aside in moved.items():
-        try:
+        with system_errors(aside, "move"):
             if not os.path.lexists(path):
                 os.rename(aside, path)
-        except OSError as error:
-            raise as_error(error, aside, "move") from error

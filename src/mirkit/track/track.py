@@ -125,11 +125,6 @@ class Track:
         return self.loose if shared else stem
 
     @property
-    def is_crop(self) -> bool:
-        """Whether this is a clip, cut from a track."""
-        return not self.loose and self.folder.parent.name == "crops"
-
-    @property
     def mix(self) -> Path:
         """The full mix.
 
@@ -177,64 +172,49 @@ class Track:
             )
         return path
 
-    def stem_path(self, stem: str, suffix: str = ".flac") -> Path:
-        """Return the path to which a stem is written.
-
-        Parameters
-        ----------
-        stem : str
-            ``drums``, ``bass``, ``other`` or ``vocals``.
-        suffix : str
-            Suffix of the file, with its dot.
-        """
-        return self._path_of_role(stem + suffix)
-
-    def sidecar(self, kind: str) -> Path:
-        """Return the path of a sidecar: ``INFO``, ``BEATS_GRID``, or another of ``SIDECARS``."""
-        return self._path_of_role(kind)
+    def path_of(self, role: str) -> Path:
+        """Return the path of a file by its role: a kind of sidecar (``INFO``) or a name (``bass.flac``)."""
+        return self.folder / (for_loose_file(role, self.name) if self.loose else for_folder(role, self.name))
 
     @property
     def info(self) -> Path:
         """The ``.INFO``."""
-        return self.sidecar("INFO")
+        return self.path_of("INFO")
 
     @property
     def grid(self) -> Path:
         """The ``.BEATS_GRID``."""
-        return self.sidecar("BEATS_GRID")
+        return self.path_of("BEATS_GRID")
 
     @property
     def onsets(self) -> Path:
         """The ``.ONSETS``."""
-        return self.sidecar("ONSETS")
+        return self.path_of("ONSETS")
 
     @property
     def curves(self) -> Path:
         """The ``.CURVES.npz``."""
-        return self.sidecar("CURVES.npz")
+        return self.path_of("CURVES.npz")
 
     @property
     def provenance(self) -> Path:
         """The ``.PROVENANCE``."""
-        return self.sidecar("PROVENANCE")
+        return self.path_of("PROVENANCE")
 
     @property
     def adtof_midi(self) -> Path:
         """MIDI file of ADTOF: ``drums_adtof.mid``, or ``x_adtof.mid`` for a loose ``x.flac``."""
-        return self._path_of_role(ADTOF_MIDI)
+        return self.path_of(ADTOF_MIDI)
 
     @property
     def drums_midi(self) -> Path:
         """MIDI file of the other methods: ``drums.mid``, or ``x_drums.mid`` for a loose ``x.flac``."""
-        return self._path_of_role(DRUMS_MIDI)
+        return self.path_of(DRUMS_MIDI)
 
     @property
     def crops(self) -> Path:
         """Folder of the clips that were cut from the track."""
         return self.folder / "crops"
-
-    def _path_of_role(self, role: str) -> Path:
-        return self.folder / (for_loose_file(role, self.name) if self.loose else for_folder(role, self.name))
 
     def _only(self, part: str) -> Path | None:
         candidates = [name for name in self.sounds if self.part_of(name) == part]
