@@ -398,7 +398,7 @@ def test_what_was_made_since_goes_back_too_and_comes_again(tmp_path: Path) -> No
     touch(track.folder, "drums.flac", "drums_adtof.mid", "drums.mid", "notes.txt")
     made = tree(tmp_path)
     report = undo(tmp_path)
-    assert report.notes == (f"{tmp_path / 'Song'}: kept, because it holds notes.txt",)
+    assert report.notes == [f"{tmp_path / 'Song'}: kept, because it holds notes.txt"]
     assert {path.name for path in report.results} == {"x.INFO", "x.PROVENANCE"}
     assert {path.name for path in report.brought} == {"x_drums.flac", "x_adtof.mid", "x_drums.mid"}
     assert set(tree(tmp_path)) == {

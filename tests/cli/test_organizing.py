@@ -217,7 +217,7 @@ def test_a_file_that_cannot_be_moved_fails_the_run(songs: Path, monkeypatch: pyt
     from mirkit import organize
     from mirkit.cli.commands import track
 
-    failed = organize.MoveReport(failures=("a.wav: no",))
+    failed = organize.MoveReport(failures=["a.wav: no"])
     monkeypatch.setattr(organize, "apply", lambda *_, **__: failed)
     monkeypatch.setattr(track, "_execute", lambda *_: 0)
     assert main(["run", str(songs), "--organize", "move"]) == 1

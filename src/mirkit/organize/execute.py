@@ -9,10 +9,19 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mirkit.errors import InfoError, MirkitError, MissingInput, as_error, printable
+from mirkit.errors import InfoError, MirkitError, MissingInput, as_error, printable, system_errors
 from mirkit.organize.journal import Journal, Move
 from mirkit.organize.plan import is_redundant, links_to
-from mirkit.store import Provenance, atomic_file, keep_stamps, lock, read_provenance, remove_orphans, update_provenance
+from mirkit.store import (
+    EXTERNAL,
+    Provenance,
+    atomic_file,
+    keep_stamps,
+    lock,
+    read_provenance,
+    remove_orphans,
+    update_provenance,
+)
 from mirkit.store.atomic import ORGANIZE_LOCK
 from mirkit.store.json_files import DamagedFileError
 from mirkit.track import Track
@@ -27,35 +36,33 @@ from mirkit.track.names import (
     part_of,
 )
 
-#: Backend of stems and MIDI files of the user's own.
-_EXTERNAL = "external"
 #: Number of files that a message names.
 _NAMED = 3
 
 
-@dataclass(frozen=True)
+@dataclass
 class MoveReport:
     """Result of executing or undoing moves.
 
     Attributes
     ----------
-    moves : tuple of Move
+    moves : list of Move
         Executed or undone moves.
-    failures : tuple of str
+    failures : list of str
         A line for each file that could not be moved, or whose move could not be undone.
-    notes : tuple of str
+    notes : list of str
         A line for each file or folder that was left where it is.
-    results : tuple of Path
+    results : list of Path
         After an undo: files that mirkit made in the track folders, which are now beside the originals.
-    brought : tuple of Path
+    brought : list of Path
         After an undo: stems and MIDI files that the user put into the track folders, now beside the originals.
     """
 
-    moves: tuple[Move, ...] = ()
-    failures: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    results: tuple[Path, ...] = ()
-    brought: tuple[Path, ...] = ()
+    moves: list[Move] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    results: list[Path] = field(default_factory=list)
+    brought: list[Path] = field(default_factory=list)
 
 
 def apply(moves: Iterable[Move], *, copy: bool = False) -> MoveReport:
@@ -80,8 +87,7 @@ def apply(moves: Iterable[Move], *, copy: bool = False) -> MoveReport:
     by_root = defaultdict(list)
     for move in moves:
         by_root[move.root].append(move)
-    done: list[Move] = []
-    failures: list[str] = []
+    report = MoveReport()
     for root, planned in by_root.items():
         with lock(root, name=ORGANIZE_LOCK):
             journal = Journal(root)
@@ -93,10 +99,10 @@ def apply(moves: Iterable[Move], *, copy: bool = False) -> MoveReport:
                     continue  # another run has moved it
                 begun = move if move.number else journal.begin(replace(move, copy=copy), run)
                 if failure := _attempt(begun, journal, resumed=move is begun):
-                    failures.append(failure)
+                    report.failures.append(failure)
                 else:
-                    done.append(begun)
-    return MoveReport(tuple(done), tuple(failures))
+                    report.moves.append(begun)
+    return report
 
 
 def undo(path: Path | str) -> MoveReport:
@@ -116,10 +122,8 @@ def undo(path: Path | str) -> MoveReport:
         Another process organizes this folder, or the journal cannot be read or written.
     """
     root = Path(os.path.abspath(path))
-    done: list[Move] = []
-    failures: list[str] = []
+    report = MoveReport()
     kept: list[str] = []
-    left = _Left()
     tidy(root)
     with lock(root, name=ORGANIZE_LOCK):
         journal = Journal(root)
@@ -132,31 +136,23 @@ def undo(path: Path | str) -> MoveReport:
             for record in reversed([record for record in records if record.run == run]):
                 if reasons := _reasons_to_keep(record.move):
                     kept.append(reasons[0])
-                    left.notes += reasons[1:]
+                    report.notes += reasons[1:]
                     continue
                 journal.note(record.move, "begun")  # if this run is killed, the next one finishes it
                 try:
-                    _put_back(record.move, left, sources)
+                    _put_back(record.move, report, sources)
                 except MirkitError as error:
-                    failures.append(str(error))
+                    report.failures.append(str(error))
                     journal.note(record.move, record.state)
                 else:
                     journal.note(record.move, "undone")
-                    done.append(record.move)
-            if done or failures:
+                    report.moves.append(record.move)
+            if report.moves or report.failures:
                 break  # if no move of a run could be undone, the run before it is undone
-        if len(done) == len(records):
+        if len(report.moves) == len(records):
             journal.remove()
-    return MoveReport(tuple(done), (*failures, *kept), tuple(left.notes), tuple(left.results), tuple(left.brought))
-
-
-@dataclass
-class _Left:
-    """Files that an undo leaves, see :class:`MoveReport`."""
-
-    notes: list[str] = field(default_factory=list)
-    results: list[Path] = field(default_factory=list)
-    brought: list[Path] = field(default_factory=list)
+    report.failures += kept
+    return report
 
 
 def tidy(path: Path | str) -> None:
@@ -202,7 +198,7 @@ def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
         update_provenance(Track(move.folder).provenance, facts={ORIGINAL_NAME: {"value": move.source.name}})
     except MirkitError as error:
         try:
-            _put_back(move, _Left())
+            _put_back(move, MoveReport())
         except MirkitError as worse:
             return f"{error}; {worse}"  # the journal still has it as begun, so the next run tries again
         journal.note(move, "undone")
@@ -213,21 +209,18 @@ def _attempt(move: Move, journal: Journal, *, resumed: bool) -> str:
 
 def _transfer(source: Path, target: Path, *, copy: bool) -> None:
     """Move or copy one file. Only this process writes to the target folder, so an existing target is complete."""
-    try:
-        there, here = os.path.lexists(target), os.path.lexists(source)
-        if there and (copy or not here or links_to(source, target)):
-            return  # moved already; a link that the user put in its old place is kept
-        if not there and not copy and _renamed(source, target):
+    with system_errors(source, "copy" if copy else "move"):
+        if os.path.lexists(target):
+            if copy or not os.path.lexists(source) or links_to(source, target):
+                return  # moved already; a link that the user put in its old place is kept
+        elif not copy and _renamed(source, target):
             return
-        if not there:
+        else:
             _copy(source, target)
-        if copy:
-            return
-        if not is_redundant(source, target):
-            raise InfoError(f"{printable(target)}: this file exists already and was not overwritten")
-        source.unlink()
-    except OSError as error:
-        raise as_error(error, source, "copy" if copy else "move") from error
+        if not copy:
+            if not is_redundant(source, target):
+                raise InfoError(f"{printable(target)}: this file exists already and was not overwritten")
+            source.unlink()
 
 
 def _renamed(source: Path, target: Path) -> bool:
@@ -257,26 +250,24 @@ def _copy(source: Path, target: Path) -> None:
             raise InfoError(f"{printable(source)}: changed while it was copied; run the same command again")
 
 
-def _put_back(move: Move, left: _Left, sources: frozenset[Path] = frozenset()) -> None:
+def _put_back(move: Move, report: MoveReport, sources: frozenset[Path] = frozenset()) -> None:
     """Undo a move, as far as it was executed. ``sources``: all loose files that organize has moved."""
-    try:
+    with system_errors(move.folder, "undo"):
         name = _name_beside(move.source, sources)
         back = [(target, source) for source, target in _paths_after_undo(move, name)]
         with _kept_stamps(back), lock(move.source.parent):
             made = _made(move)
             _forget_name(move)
-            _empty(move, left, made, name)
-    except OSError as error:
-        raise as_error(error, move.folder, "undo") from error
+            _empty(move, report, made, name)
 
 
-def _empty(move: Move, left: _Left, made: frozenset[str], name: str) -> None:
+def _empty(move: Move, report: MoveReport, made: frozenset[str], name: str) -> None:
     """Move everything that belongs to the track out of its folder, and remove the folder.
 
     Parameters
     ----------
     move : Move
-    left : _Left
+    report : MoveReport
         Receives the files that are now beside the original or could not be moved.
     made : set of str
         Names of stems and MIDI files in the folder that mirkit made.
@@ -294,17 +285,17 @@ def _empty(move: Move, left: _Left, made: frozenset[str], name: str) -> None:
             _transfer(target, source, copy=False)
             if target not in brought:
                 is_ours = target.name in made or kind_beside(source.name)[1] in SIDECARS
-                (left.results if is_ours else left.brought).append(source)
+                (report.results if is_ours else report.brought).append(source)
         elif is_redundant(target, _original(move, source)):
             target.unlink()
         else:
-            left.notes.append(f"{printable(target)}: differs from {printable(source.name)}, which still exists; left")
+            report.notes.append(f"{printable(target)}: differs from {printable(source.name)}, which still exists; left")
     with suppress(OSError):
         (move.folder / CROPS).rmdir()
     with suppress(OSError):
         move.folder.rmdir()
     if move.folder.is_dir():
-        left.notes.append(f"{printable(move.folder)}: kept, because it holds {_content(move.folder)}")
+        report.notes.append(f"{printable(move.folder)}: kept, because it holds {_content(move.folder)}")
 
 
 def _content(folder: Path) -> str:
@@ -320,15 +311,13 @@ def _content(folder: Path) -> str:
 def _made(move: Move) -> frozenset[str]:
     """Return the names of the stems and MIDI files in a track folder that mirkit made, by the provenance."""
     track = Track(move.folder)
-    made: set[str] = set()
     try:
         stages = read_provenance(track.provenance).stages.values()
         names = os.listdir(move.folder)
     except (InfoError, OSError):
         return frozenset()
-    for entry in stages:
-        if entry.backend != _EXTERNAL:
-            made |= set(entry.outputs) - set(entry.external)
+    ours = (entry for entry in stages if entry.backend != EXTERNAL)
+    made = {name for entry in ours for name in entry.outputs if name not in entry.external}
     return frozenset(name for name in names if name in made or part_of(name) in made)
 
 

@@ -3,8 +3,8 @@
 import os
 import re
 import unicodedata
-from typing import Protocol
 
+from mirkit.audio import Tags
 from mirkit.track import SKIPPED_FOLDERS
 
 #: Longest name of a folder in bytes of UTF-8: sidecars add to it, and file systems allow 255.
@@ -16,17 +16,6 @@ _REPLACED = str.maketrans({"/": "-", "\\": "-", "|": "-", ":": "-", '"': "'", **
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 #: Joiners change the shape of characters and emoji; all other format characters are invisible and removed.
 _JOINERS = "\u200c\u200d"
-
-
-class Tags(Protocol):
-    """The tags that are used."""
-
-    @property
-    def artist(self) -> str | None: ...  # noqa: D102
-    @property
-    def album(self) -> str | None: ...  # noqa: D102
-    @property
-    def title(self) -> str | None: ...  # noqa: D102
 
 
 def folder_name(tags: Tags | None, stem: str) -> str:

@@ -8,9 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from mirkit.audio import Tags, read_tags
 from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.organize.journal import Journal, Move
-from mirkit.organize.naming import Tags, folder_name
+from mirkit.organize.naming import folder_name
 from mirkit.track import MIX, Track, loose_files
 from mirkit.track.clip import clip_folders
 from mirkit.track.find import loose_in
@@ -19,7 +20,7 @@ from mirkit.track.names import CROPS, base_of, for_folder, kind_beside
 
 
 def plan(
-    path: Path | str, read_tags: Callable[[Path], Tags] | None = None, problems: list[str] | None = None
+    path: Path | str, read_tags: Callable[[Path], Tags] = read_tags, problems: list[str] | None = None
 ) -> list[Move]:
     """Plan a track folder beside each loose audio file.
 
@@ -31,7 +32,7 @@ def plan(
     path : Path
         A folder of loose files, or one loose file. A track folder, or anything in one, needs no moves.
     read_tags : callable, optional
-        Reader of tags; by default :func:`mirkit.audio.read_tags`.
+        Reader of tags.
     problems : list of str, optional
         Receives a line for each file that is left although the user may expect it to move, and for unreadable tags.
 
@@ -54,7 +55,7 @@ def plan(
         if source not in busy:
             by_folder[source.parent].append(source)
     for folder, files in by_folder.items():
-        moves += _Planner(root, folder, busy, read_tags or _read_tags, problems).moves(files)
+        moves += _Planner(root, folder, busy, read_tags, problems).moves(files)
     return moves
 
 
@@ -156,12 +157,6 @@ class _Planner:
             else:
                 files[source.parent / name] = there
         return list(files.items())
-
-
-def _read_tags(path: Path) -> Tags:
-    from mirkit.audio import read_tags
-
-    return read_tags(path)
 
 
 def _mix_of(path: Path) -> Path | None:

@@ -40,9 +40,7 @@ def organize(arguments: argparse.Namespace) -> int:
         moves = _planned(path)
         if not arguments.dry_run:
             organizer.tidy(path)
-        report = (
-            organizer.MoveReport(tuple(moves), ()) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
-        )
+        report = organizer.MoveReport(moves) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
     output.organized(report, arguments)
     return 1 if report.failures else 0
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
 from mirkit.dataset.duplicates.candidates import Candidate
-from mirkit.dataset.duplicates.features import RATE, FingerprintFeatures, rotated
+from mirkit.dataset.duplicates.features import RATE, FingerprintFeatures, interpolated, rotated
 
 Array = npt.NDArray[np.float64]
 
@@ -171,13 +171,9 @@ def _agreement(a: Array, b: Array, line: _Line, rows: int | None = None) -> tupl
     shared = (where >= 0) & (where <= len(b) - 1)
     if not shared.any():
         return math.nan, math.nan, 0.0
-    where = where[shared]
-    low = np.minimum(where.astype(np.int64), len(b) - 2)
-    part = (where - low)[:, None]
-    over = (1 - part) * b[low] + part * b[low + 1]
-    under = a[shared]
+    under, over = a[shared], interpolated(b, where[shared])
     harmony = _correlation(under[:, :12], over[:, :12], _STILL_HARMONY)
-    return harmony, _correlation(under[:, 12:], over[:, 12:], _STILL_DYNAMICS), len(where) * every / RATE
+    return harmony, _correlation(under[:, 12:], over[:, 12:], _STILL_DYNAMICS), len(under) * every / RATE
 
 
 def _correlation(x: Array, y: Array, still: float) -> float:

@@ -125,7 +125,7 @@ def landmarks(features: FingerprintFeatures) -> Landmarks:
     peaks = peaks[(peaks >= _MARGIN) & (peaks <= len(rows) - _MARGIN)]
     # Boundary ``i`` is between rows ``i - 1`` and ``i``; a parabola refines it to less than a row.
     where = peaks + vertex_offset(change, peaks)
-    edges = _at(total, where[:, None] + _CELLS * RATE)
+    edges = interpolated(total, where[:, None] + _CELLS * RATE)
     cells = np.diff(edges, axis=1) / (np.diff(_CELLS) * RATE)[:, None]
     cells[:, :, 12:] -= cells[:, :, 12:].mean(axis=1, keepdims=True)
     return Landmarks(((where - 0.5) / RATE).astype(np.float32), cells.astype(np.float32))
@@ -172,10 +172,10 @@ def hashes(cells: Array) -> Hashes:
     return Hashes(words, near.astype(np.uint8))
 
 
-def _at(total: npt.NDArray[np.float64], where: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Interpolate cumulative sums linearly between rows."""
-    where = np.clip(where, 0, len(total) - 1)
-    low = np.minimum(where.astype(np.int64), len(total) - 2)
+def interpolated(rows: npt.NDArray[np.float64], where: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Interpolate linearly between rows; before the first and after the last, these are returned."""
+    where = np.clip(where, 0, len(rows) - 1)
+    low = np.minimum(where.astype(np.int64), len(rows) - 2)
     part = (where - low)[..., None]
-    between: npt.NDArray[np.float64] = (1 - part) * total[low] + part * total[low + 1]
+    between: npt.NDArray[np.float64] = (1 - part) * rows[low] + part * rows[low + 1]
     return between
