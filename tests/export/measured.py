@@ -8,8 +8,7 @@ import numpy as np
 
 from mirkit.audio import encode
 from mirkit.catalog import FEATURES
-from mirkit.store import ProvenanceRecord, file_digest, update_info, update_provenance
-from mirkit.store.json_files import JsonValue
+from mirkit.store import JsonValue, ProvenanceRecord, file_digest, update_info, update_provenance
 from mirkit.track import MIX, Track
 from mirkit.track.clip import CUT, ClipSource, folder_name
 

@@ -22,9 +22,8 @@ from mirkit.cli import main
 from mirkit.engines import serial
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import read_curves, read_info, read_provenance
-from mirkit.track import PARTS, Track, find_all
+from mirkit.track import ORIGINAL_NAME, PARTS, Track, find_all
 from mirkit.track.clip import clip_folders
-from mirkit.track.names import ORIGINAL_NAME
 
 #: File -> tempo, seed, tags. Two are one recording, two are called the same, one has no tags.
 SONGS: dict[str, tuple[float, int, dict[str, str]]] = {

@@ -16,8 +16,7 @@ from mirkit.cli import main
 from mirkit.engines import serial
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_provenance, update_provenance, with_values
-from mirkit.track import Track, find_all
-from mirkit.track.renaming import is_marked, move_aside, move_back
+from mirkit.track import Track, find_all, is_marked, move_aside, move_back
 
 EMBEDDED = with_values(Settings(), {"backends.drums": "embedded", "backends.beats": "embedded"}, "test")
 BACKENDS = {"stems": "embedded", "beats": "embedded", "drums": "embedded"}

@@ -15,8 +15,15 @@ from mirkit.catalog import MEASURED, TRACK_KEYS, stage
 from mirkit.pipeline.task import TrackOutcome
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.stages import FUNCTIONS, Result
-from mirkit.store import Settings, read_info, read_provenance, update_curves, update_provenance, with_values
-from mirkit.store.provenance import scan_origin
+from mirkit.store import (
+    Settings,
+    read_info,
+    read_provenance,
+    scan_origin,
+    update_curves,
+    update_provenance,
+    with_values,
+)
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mirkit.store import folder_cache
-from mirkit.store.atomic import TEMP_PREFIX, machine
+from mirkit.store import TEMP_PREFIX, folder_cache, machine
 from mirkit.store.folder_cache import FOLDER, FolderCache
 
 

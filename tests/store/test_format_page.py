@@ -14,8 +14,7 @@ from mirkit.audio import encode
 from mirkit.catalog import FEATURES, STEMS, TEXT_KEYS
 from mirkit.cli import main
 from mirkit.demo import demo_tracks
-from mirkit.store import curves, provenance
-from mirkit.store.layout import SIDECARS
+from mirkit.store import SIDECARS, curves, provenance
 from text_server import text_server
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "format.md").read_text(encoding="utf-8")

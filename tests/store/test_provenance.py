@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mirkit.errors import InfoError, MissingInput
 from mirkit.store import (
     CaptionRecord,
+    DamagedFileError,
     FileDigest,
     NewerFormatError,
     Provenance,
@@ -23,10 +24,9 @@ from mirkit.store import (
     digests,
     file_digest,
     read_provenance,
+    scan_origin,
     update_provenance,
 )
-from mirkit.store.json_files import DamagedFileError
-from mirkit.store.provenance import scan_origin
 
 MIX = FileDigest(10, "ab" * 32, 5)
 ENTRY = ProvenanceRecord(

@@ -17,16 +17,16 @@ from mirkit.errors import InfoError, SettingsError
 from mirkit.models.registry import model_rows
 from mirkit.settings import SETTINGS, BackendSettings, CaptionSettings, Kind, validators
 from mirkit.store import (
+    SETTINGS_NAME,
     Settings,
     atomic,
     find_root,
     read_settings,
+    user_settings_path,
     with_values,
     write_backends,
     write_table,
 )
-from mirkit.store.layout import SETTINGS_NAME
-from mirkit.store.settings_file import user_settings_path
 
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
 

@@ -29,12 +29,12 @@ from mirkit.store import (
     read_onsets,
     read_provenance,
     read_settings,
+    scan_numbers,
+    scan_origin,
     update_curves,
     update_info,
     update_provenance,
 )
-from mirkit.store.info import scan_numbers
-from mirkit.store.provenance import scan_origin
 from mirkit.track.clip import cut_in
 
 

@@ -16,8 +16,7 @@ import pytest
 
 from library import beat_music, write
 from mirkit.cli import main
-from mirkit.store import read_provenance
-from mirkit.store.atomic import TEMP_PREFIX
+from mirkit.store import TEMP_PREFIX, read_provenance
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
 SRC = Path(__file__).resolve().parents[2] / "src"

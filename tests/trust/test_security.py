@@ -26,8 +26,7 @@ from mirkit.cli import main
 from mirkit.engines import serial
 from mirkit.errors import printable
 from mirkit.export.targets import tables
-from mirkit.store import read_info
-from mirkit.store.settings_file import user_settings_path
+from mirkit.store import read_info, user_settings_path
 from text_server import Response, text_server
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "mirkit"

@@ -23,6 +23,7 @@ from mirkit.stages import entry_name
 from mirkit.staleness import is_clip_audio_current, is_clip_current
 from mirkit.store import (
     FileDigest,
+    JsonValue,
     ProvenanceRecord,
     Settings,
     file_digest,
@@ -33,7 +34,6 @@ from mirkit.store import (
     write_grid,
     write_onsets,
 )
-from mirkit.store.json_files import JsonValue
 from mirkit.track import MIX, Track
 from mirkit.track.clip import (
     CUT,

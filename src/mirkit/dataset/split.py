@@ -10,8 +10,7 @@ from mirkit.dataset.duplicates.find import Duplicates, find_duplicates
 from mirkit.dataset.duplicates.groups import GROUP_KEYS, GroupKey, group_tracks, tags_of_name
 from mirkit.errors import InfoError, SettingsError
 from mirkit.store import Provenance, read_provenance
-from mirkit.track import Track
-from mirkit.track.names import ORIGINAL_NAME
+from mirkit.track import ORIGINAL_NAME, Track
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,7 @@ import numpy.typing as npt
 from mirkit.catalog import FEATURES, TRACK_KEYS, FeatureSpec, feature
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import InfoError, MissingInput, printable
-from mirkit.store import round6
-from mirkit.store.info import scan_numbers
-from mirkit.store.provenance import Origin, scan_origin
+from mirkit.store import Origin, round6, scan_numbers, scan_origin
 
 #: Reason for an unknown value if the provenance gives none.
 NOT_MEASURED = "not measured"

@@ -18,6 +18,7 @@ from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
+    FolderCache,
     Provenance,
     ProvenanceRecord,
     as_number,
@@ -29,10 +30,8 @@ from mirkit.store import (
     recorded_digests,
     restamp,
 )
-from mirkit.store.folder_cache import FolderCache
-from mirkit.track import Track, find_all, is_track, rename_hint
+from mirkit.track import Track, find_all, is_marked, is_track, rename_hint
 from mirkit.track.clip import CUT, ClipSource, clip_fault, clip_folders
-from mirkit.track.renaming import is_marked
 
 #: Stages whose values can be compared between tracks only if the same method computed them.
 _METHOD_STAGES = ("separate", "beats", "danceability")

@@ -16,8 +16,7 @@ from mirkit.export.audio import AudioJob, convert, copy_unchanged
 from mirkit.export.conditioners import POLICIES, clamped
 from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import atomic_write, make_folder, remove_file, remove_orphans, round6
-from mirkit.store.atomic import TEMP_PREFIX
+from mirkit.store import TEMP_PREFIX, atomic_write, make_folder, remove_file, remove_orphans, round6
 
 SUMMARY, FILES = "mirkit_export.json", "mirkit_files.json"
 _OURS = re.compile(r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json)|\d{5}\.tar")

@@ -13,9 +13,8 @@ from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.store import FileDigest, Provenance, as_number, file_digest, read_info, read_provenance, restamp
-from mirkit.track import MIX, Track
+from mirkit.track import CROPS, MIX, Track, base_of, is_sound
 from mirkit.track.clip import CUT, ClipSource, clip_fault
-from mirkit.track.names import CROPS, base_of, is_sound
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from mirkit.organize.journal import Journal, Move
 from mirkit.organize.plan import is_redundant, links_to
 from mirkit.store import (
     EXTERNAL,
+    ORGANIZE_LOCK,
+    DamagedFileError,
     Provenance,
     atomic_file,
     keep_stamps,
@@ -22,13 +24,11 @@ from mirkit.store import (
     remove_orphans,
     update_provenance,
 )
-from mirkit.store.atomic import ORGANIZE_LOCK
-from mirkit.store.json_files import DamagedFileError
-from mirkit.track import Track
-from mirkit.track.names import (
+from mirkit.track import (
     CROPS,
     ORIGINAL_NAME,
     SIDECARS,
+    Track,
     for_loose_file,
     is_sound,
     kind_beside,

@@ -11,8 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from mirkit.errors import InfoError, printable, system_errors
-from mirkit.store.atomic import remove_file, sync_folder
-from mirkit.store.json_files import check_stays_inside, read_bounded
+from mirkit.store import check_stays_inside, read_bounded, remove_file, sync_folder
 
 JOURNAL_NAME = ".mirkit-organize.jsonl"
 

@@ -12,11 +12,8 @@ from mirkit.audio import Tags, read_tags
 from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.organize.journal import Journal, Move
 from mirkit.organize.naming import folder_name
-from mirkit.track import MIX, Track, loose_files
+from mirkit.track import CROPS, MIX, Track, base_of, for_folder, kind_beside, list_folder, loose_files, loose_in
 from mirkit.track.clip import clip_folders
-from mirkit.track.find import loose_in
-from mirkit.track.listing import list_folder
-from mirkit.track.names import CROPS, base_of, for_folder, kind_beside
 
 
 def plan(

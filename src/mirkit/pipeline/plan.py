@@ -19,8 +19,7 @@ from mirkit.models.backend import Backend, Model
 from mirkit.pipeline import time_estimate
 from mirkit.stages import entry_name
 from mirkit.staleness import TrackState
-from mirkit.store import Settings, find_root, read_provenance, read_settings, with_values
-from mirkit.store.folder_cache import FolderCache
+from mirkit.store import FolderCache, Settings, find_root, read_provenance, read_settings, with_values
 from mirkit.track import Track, find_all, is_track
 from mirkit.track.clip import refusal, replaced_clips
 

@@ -35,11 +35,10 @@ from mirkit.store import (
     remove_orphans,
     update_info,
     update_provenance,
+    write_sidecar,
 )
 from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
-from mirkit.store.json_files import write_sidecar
-from mirkit.track import Track, follow_rename
-from mirkit.track.renaming import move_aside, move_back
+from mirkit.track import Track, follow_rename, move_aside, move_back
 from mirkit.windows import neural_stages, window_curves
 
 

@@ -17,8 +17,7 @@ from typing import Any
 
 from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.remote.object_store import ObjectStore, ObjectVersion
-from mirkit.store import FileDigest, accept_times, file_digest, read_provenance
-from mirkit.store.layout import SETTINGS_NAME
+from mirkit.store import SETTINGS_NAME, FileDigest, accept_times, file_digest, read_provenance
 from mirkit.store.run_log import FOLDER as LOGS
 from mirkit.store.run_log import MAX_LOGS
 from mirkit.track import Track, is_sound

@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, ParamSpec, TypeVar
 
 from mirkit.errors import InfoError, MissingExtra, printable
-from mirkit.store.atomic import TEMP_PREFIX, atomic_write, lock, machine
-from mirkit.store.json_files import OutsideLinkError, check_stays_inside
+from mirkit.store import TEMP_PREFIX, OutsideLinkError, atomic_write, check_stays_inside, lock, machine
 
 P = ParamSpec("P")
 T = TypeVar("T")

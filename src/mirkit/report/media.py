@@ -13,8 +13,7 @@ import numpy as np
 from mirkit.audio import encode, open_audio
 from mirkit.catalog import STEMS
 from mirkit.features.types import FloatArray
-from mirkit.store import make_folder, remove_file, remove_orphans
-from mirkit.store.digests import stamp_of
+from mirkit.store import make_folder, remove_file, remove_orphans, stamp_of
 from mirkit.track import MIX, Track
 
 #: Bit rate of the copies (kbit/s): a track of three minutes with its stems takes 14 MB.

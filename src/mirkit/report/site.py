@@ -20,12 +20,10 @@ from mirkit.report import media
 from mirkit.report.set_page import features_content, set_content
 from mirkit.report.track_page import track_content
 from mirkit.staleness import is_mark_current, mark_of
-from mirkit.store import make_folder, remove_file, remove_orphans
-from mirkit.store.digests import stamp_of
+from mirkit.store import make_folder, remove_file, remove_orphans, stamp_of
 from mirkit.store.output import Output, begins_with, head
-from mirkit.track import Track, is_track
+from mirkit.track import Track, base_of, is_track, kind_beside
 from mirkit.track.clip import clip_folders
-from mirkit.track.names import base_of, kind_beside
 
 if TYPE_CHECKING:
     from jinja2 import Environment

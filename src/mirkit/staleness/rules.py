@@ -25,8 +25,8 @@ from mirkit.store import (
     read_info,
     read_provenance,
     restamp,
+    to_json,
 )
-from mirkit.store.provenance_record import to_json
 from mirkit.track import Track
 from mirkit.track.clip import CUT, ClipSource
 

@@ -13,21 +13,20 @@ from mirkit.staleness.rules import StageInputs, inputs_of, stale_reason
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
+    JsonObject,
     NewerFormatError,
     Provenance,
     ProvenanceRecord,
     Settings,
+    check_stays_inside,
     file_digest,
     read_info,
     read_provenance,
     recorded_digests,
     restamp,
 )
-from mirkit.store.json_files import JsonObject, check_stays_inside
-from mirkit.track import Track
+from mirkit.track import ADTOF_MIDI, DRUMS_MIDI, SIDECARS, Track, is_marked
 from mirkit.track.clip import ClipSource, is_cut, looks_whole
-from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, SIDECARS
-from mirkit.track.renaming import is_marked
 
 #: File that a stage writes -> attribute of its track.
 _PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}

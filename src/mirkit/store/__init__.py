@@ -6,41 +6,75 @@ No other package reads or writes these files. They are merged under a lock and r
 from mirkit.settings import Settings
 from mirkit.store.atomic import (
     LOCK_NAME,
+    ORGANIZE_LOCK,
+    TEMP_PREFIX,
     LockedError,
     atomic_file,
     atomic_write,
     lock,
+    machine,
     make_folder,
     remove_file,
     remove_orphans,
     remove_orphans_below,
+    sync_folder,
 )
 from mirkit.store.curves import read_curves, read_curves_header, update_curves
-from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file
+from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file, stamp_of
+from mirkit.store.folder_cache import FolderCache
 from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
-from mirkit.store.info import as_number, read_info, round6, update_info, write_info
-from mirkit.store.json_files import NewerFormatError
-from mirkit.store.layout import find_root
+from mirkit.store.info import as_number, read_info, round6, scan_numbers, update_info, write_info
+from mirkit.store.json_files import (
+    DamagedFileError,
+    JsonObject,
+    JsonValue,
+    NewerFormatError,
+    OutsideLinkError,
+    check_stays_inside,
+    open_regular,
+    read_bounded,
+    write_sidecar,
+)
+from mirkit.store.layout import SETTINGS_NAME, SIDECARS, find_root
 from mirkit.store.provenance import (
+    Origin,
     Provenance,
     accept_times,
     keep_stamps,
     read_provenance,
     recorded_digests,
     restamp,
+    scan_origin,
     update_provenance,
 )
-from mirkit.store.provenance_record import EXTERNAL, CaptionRecord, ProvenanceRecord
-from mirkit.store.settings_file import read_settings, with_values, write_backends, write_table
+from mirkit.store.provenance_record import EXTERNAL, CaptionRecord, ProvenanceRecord, to_json
+from mirkit.store.settings_file import (
+    read_settings,
+    user_settings_path,
+    where_to_put,
+    with_values,
+    write_backends,
+    write_table,
+)
 
 __all__ = [
     "EXTERNAL",
     "LOCK_NAME",
+    "ORGANIZE_LOCK",
+    "SETTINGS_NAME",
+    "SIDECARS",
+    "TEMP_PREFIX",
     "BeatGrid",
     "CaptionRecord",
+    "DamagedFileError",
     "FileDigest",
+    "FolderCache",
+    "JsonObject",
+    "JsonValue",
     "LockedError",
     "NewerFormatError",
+    "Origin",
+    "OutsideLinkError",
     "Provenance",
     "ProvenanceRecord",
     "Settings",
@@ -48,6 +82,7 @@ __all__ = [
     "as_number",
     "atomic_file",
     "atomic_write",
+    "check_stays_inside",
     "digest_of_bytes",
     "digest_of_text",
     "file_digest",
@@ -57,7 +92,10 @@ __all__ = [
     "hash_file",
     "keep_stamps",
     "lock",
+    "machine",
     "make_folder",
+    "open_regular",
+    "read_bounded",
     "read_curves",
     "read_curves_header",
     "read_grid",
@@ -71,13 +109,21 @@ __all__ = [
     "remove_orphans_below",
     "restamp",
     "round6",
+    "scan_numbers",
+    "scan_origin",
+    "stamp_of",
+    "sync_folder",
+    "to_json",
     "update_curves",
     "update_info",
     "update_provenance",
+    "user_settings_path",
+    "where_to_put",
     "with_values",
     "write_backends",
     "write_grid",
     "write_info",
     "write_onsets",
+    "write_sidecar",
     "write_table",
 ]

@@ -4,25 +4,66 @@ A track is a folder with a ``full_mix.*``, or a loose audio file with its result
 only; :mod:`mirkit.analysis` reads the audio of a track.
 """
 
-from mirkit.track.find import find_all, find_tracks, get_info_path, get_organized_folders, is_track, loose_files
-from mirkit.track.names import AUDIO_SUFFIXES, MIX, PARTS, SIDECARS, SKIPPED_FOLDERS, is_sound
-from mirkit.track.renaming import follow_rename, rename_hint
+from mirkit.track.find import (
+    find_all,
+    find_tracks,
+    get_info_path,
+    get_organized_folders,
+    is_track,
+    loose_files,
+    loose_in,
+)
+from mirkit.track.listing import list_folder
+from mirkit.track.names import (
+    ADTOF_MIDI,
+    AUDIO_SUFFIXES,
+    CROPS,
+    DRUMS_MIDI,
+    MIX,
+    ORIGINAL_NAME,
+    PARTS,
+    SIDECARS,
+    SKIPPED_FOLDERS,
+    base_of,
+    for_folder,
+    for_loose_file,
+    is_sound,
+    kind_beside,
+    kind_in_folder,
+    part_of,
+)
+from mirkit.track.renaming import follow_rename, is_marked, move_aside, move_back, rename_hint
 from mirkit.track.track import Track
 
 __all__ = [
+    "ADTOF_MIDI",
     "AUDIO_SUFFIXES",
+    "CROPS",
+    "DRUMS_MIDI",
     "MIX",
+    "ORIGINAL_NAME",
     "PARTS",
     "SIDECARS",
     "SKIPPED_FOLDERS",
     "Track",
+    "base_of",
     "find_all",
     "find_tracks",
     "follow_rename",
+    "for_folder",
+    "for_loose_file",
     "get_info_path",
     "get_organized_folders",
+    "is_marked",
     "is_sound",
     "is_track",
+    "kind_beside",
+    "kind_in_folder",
+    "list_folder",
     "loose_files",
+    "loose_in",
+    "move_aside",
+    "move_back",
+    "part_of",
     "rename_hint",
 ]

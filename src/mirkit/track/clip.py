@@ -10,6 +10,8 @@ from mirkit.errors import InfoError, MissingInput, as_error, printable, system_e
 from mirkit.features.types import Window
 from mirkit.settings import ClipSettings
 from mirkit.store import (
+    LOCK_NAME,
+    TEMP_PREFIX,
     FileDigest,
     Provenance,
     ProvenanceRecord,
@@ -17,10 +19,9 @@ from mirkit.store import (
     read_provenance,
     recorded_digests,
     restamp,
+    to_json,
 )
-from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
 from mirkit.store.midi import is_our_midi
-from mirkit.store.provenance_record import to_json
 from mirkit.track import MIX, Track, is_sound
 from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, base_of, kind_in_folder, part_of
 from mirkit.track.renaming import move_aside

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mirkit.cli.output import counted, failure, note, table
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import MissingInput, printable
-from mirkit.track import Track
-from mirkit.track.names import CROPS, SIDECARS, is_sound, kind_beside
+from mirkit.track import CROPS, SIDECARS, Track, is_sound, kind_beside
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates, Pair

@@ -23,8 +23,7 @@ from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.prompts import TAGS
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, flat_faults
-from mirkit.store import round6
-from mirkit.store.json_files import open_regular
+from mirkit.store import open_regular, round6
 from mirkit.store.output import Output, head
 
 #: Columns that have a value in every row.

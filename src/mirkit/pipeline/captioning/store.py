@@ -21,6 +21,8 @@ from mirkit.store import (
     EXTERNAL,
     CaptionRecord,
     FileDigest,
+    JsonObject,
+    JsonValue,
     ProvenanceRecord,
     Settings,
     digest_of_text,
@@ -32,7 +34,6 @@ from mirkit.store import (
     update_info,
     update_provenance,
 )
-from mirkit.store.json_files import JsonObject, JsonValue
 from mirkit.track import Track
 
 #: Stage of the captions; ``describe/<field>`` is the entry of one caption in the provenance.
