@@ -124,7 +124,7 @@ def source_of(folder: Path) -> TrackAnalysis:
 def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
     """Cut the window out of every file of a track and measure the files."""
     source = source_of(folder)
-    for part, path in source.track.parts.items():
+    for part, path in source.track.sources.items():
         audio = open_audio(path, rate=None, hold_seconds=0)
         samples = audio.window(window.start, window.end)
         encode(temp / f"{part}.flac", [samples], rate=audio.rate, channels=audio.channels, bits=audio.source.bits)

@@ -56,7 +56,7 @@ def test_a_track_folder_has_its_files_and_its_results(tmp_path: Path) -> None:
     assert track.path == track.folder == folder
     assert track.mix == folder / "full_mix.flac"
     assert track.stems == {"drums": folder / "drums.flac", "vocals": folder / "VOCALS.MP3"}
-    assert list(track.parts) == ["full_mix", "drums", "vocals"]
+    assert list(track.sources) == ["full_mix", "drums", "vocals"]
     assert track.info == folder / "Artist - Vol. 1.INFO"
     assert track.grid == folder / "Artist - Vol. 1.BEATS_GRID"
     assert track.onsets == folder / "Artist - Vol. 1.ONSETS"
@@ -93,7 +93,7 @@ def test_two_files_for_one_stem_are_named(tmp_path: Path) -> None:
     touch(tmp_path / "t" / "full_mix.flac", tmp_path / "t" / "drums.flac", tmp_path / "t" / "drums.mp3")
     track = Track.at(tmp_path / "t")
     assert track.mix.name == "full_mix.flac"
-    for ask in (lambda: track.stems, lambda: track.stem("drums"), lambda: track.parts):
+    for ask in (lambda: track.stems, lambda: track.stem("drums"), lambda: track.sources):
         with pytest.raises(MissingInput, match=r"drums\.flac and drums\.mp3 could each be the drums"):
             ask()
     touch(tmp_path / "t" / "full_mix.wav")

@@ -175,7 +175,7 @@ class TrackAnalysis:
         """
         if source == "full_mix" and self._mix:
             return self._mix
-        return open_audio(self.track.parts[source], hold_seconds=hold_seconds)
+        return open_audio(self.track.sources[source], hold_seconds=hold_seconds)
 
     @property
     def duration(self) -> float:

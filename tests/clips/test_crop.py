@@ -26,7 +26,7 @@ from mirkit.track.clip import clip_folders, cut_in
 from mirkit.windows import WindowAnalyzer, features_at
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
-PARTS = ("full_mix", *STEMS)
+SOURCES = ("full_mix", *STEMS)
 SECONDS = 20.0
 
 
@@ -75,7 +75,7 @@ def test_the_samples_are_the_sources_to_the_bit(cropped: Path) -> None:
     for folder in clips(cropped):
         cut = cut_in(folder)
         assert cut is not None
-        for part in PARTS:
+        for part in SOURCES:
             source = soundfile.read(cropped / f"{part}.flac", dtype="int32")[0][cut.first : cut.last]
             clip = soundfile.read(folder / f"{part}.flac", dtype="int32")[0]
             assert np.array_equal(clip, source), part
@@ -97,7 +97,7 @@ def test_a_clip_is_a_track_with_all_78_numbers(cropped: Path) -> None:
         assert cut is not None
         assert info["position"] == pytest.approx(cut.first / 44100 / SECONDS, rel=1e-5)
         assert provenance.facts["duration"]["value"] == pytest.approx(cut.length / 44100, rel=1e-5)
-        assert provenance.stages["cut"].inputs.keys() == set(PARTS)
+        assert provenance.stages["cut"].inputs.keys() == set(SOURCES)
 
 
 def test_grid_and_onsets_are_rebased(cropped: Path) -> None:
@@ -294,7 +294,7 @@ def test_the_users_audio_and_midi_in_a_clip_that_is_cut_again_stay(track: Path) 
     assert outcome.ok, outcome.failures
     assert (clip / "drums.mid.replaced-1").read_bytes() == b"MThd of the user"
     assert (clip / "vocals.wav.replaced-1").read_bytes() == b"RIFF of the user"
-    assert sorted(path.name for path in clip.glob("*.flac")) == sorted(f"{part}.flac" for part in PARTS)
+    assert sorted(path.name for path in clip.glob("*.flac")) == sorted(f"{part}.flac" for part in SOURCES)
     notes = " ".join(outcome.notes)
     assert "drums.mid.replaced-1" in notes
     assert "vocals.wav.replaced-1" in notes

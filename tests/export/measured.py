@@ -53,7 +53,7 @@ def make_clips(root: Path, *, tracks: int = 3, clips: int = 4, rate: int = 44100
                 "0",
                 1,
                 parameters=cut.parameters,
-                inputs={part: file_digest(path) for part, path in track.parts.items()},
+                inputs={part: file_digest(path) for part, path in track.sources.items()},
                 outputs={MIX: file_digest(clip.mix)},
             )
             _know(clip, rng, c / clips, size / rate, [entry], t)

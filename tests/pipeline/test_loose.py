@@ -22,7 +22,7 @@ from mirkit.cli import main
 from mirkit.engines import serial
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import read_curves, read_info, read_provenance
-from mirkit.track import ORIGINAL_NAME, PARTS, Track, find_all
+from mirkit.track import ORIGINAL_NAME, SOURCES, Track, find_all
 from mirkit.track.clip import clip_folders
 
 #: File -> tempo, seed, tags. Two are one recording, two are called the same, one has no tags.
@@ -84,8 +84,8 @@ def pairs(sets: Sets) -> Iterator[tuple[str, Track, Track]]:
 
 def same_files(one: Track, other: Track) -> None:
     assert read_info(one.info) == read_info(other.info)
-    assert {part: path.read_bytes() for part, path in one.parts.items()} == {
-        part: path.read_bytes() for part, path in other.parts.items()
+    assert {part: path.read_bytes() for part, path in one.sources.items()} == {
+        part: path.read_bytes() for part, path in other.sources.items()
     }
     for kind in ("grid", "onsets"):
         assert getattr(one, kind).read_bytes() == getattr(other, kind).read_bytes()
@@ -213,7 +213,7 @@ def shown(page: Path) -> str:
     assert found
     data = json.loads(found[1])
     audio = data.pop("audio")
-    assert set(audio) == set(PARTS)
+    assert set(audio) == set(SOURCES)
     assert all((page.parent / unquote(address)).resolve().is_file() for address in audio.values())
     for row in (*data["crops"], *data["midi"]):
         row.pop("name", None)

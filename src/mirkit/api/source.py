@@ -131,7 +131,7 @@ class Source:
             use_cache = self.track.curves.exists()  # otherwise the digests are not needed
             digests = {
                 source: file_digest(path, *known.get(source, ())) if use_cache else unread(path)
-                for source, path in self.track.parts.items()
+                for source, path in self.track.sources.items()
             }
             separated = provenance.stages.get("separate")
             analysis = TrackAnalysis(self.track, digests, (separated.backend if separated else None) or "")

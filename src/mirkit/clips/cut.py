@@ -196,7 +196,7 @@ def cut_clips(
     }
     if not overwrite:
         _check_nothing_is_lost(track, settings, clips)
-    paths = files.parts
+    paths = files.sources
     pending: dict[str, ClipSource] = clips
     with_audio: set[str] = set()
     if not overwrite:
@@ -280,7 +280,7 @@ def _write_clip(
         for source, waveform in samples.items():
             clipped += audio.write(folder / f"{source}.flac", source, waveform, clip).clipped
     files = Track.at(folder)
-    digests = {source: file_digest(path) for source, path in files.parts.items()}
+    digests = {source: file_digest(path) for source, path in files.sources.items()}
     features = clip_features(track, clip, samples[MIX], digests, settings)
     write_grid(files.grid, features.grid)
     write_onsets(files.onsets, features.onsets)

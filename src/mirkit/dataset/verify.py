@@ -112,7 +112,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     """
     try:
         stems = track.stems
-        parts = track.parts
+        parts = track.sources
         if hint := rename_hint(track):
             return TrackReport(track.name, problem=hint)
         info = read_info(track.info)

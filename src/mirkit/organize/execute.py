@@ -33,7 +33,7 @@ from mirkit.track import (
     is_sound,
     kind_beside,
     kind_in_folder,
-    part_of,
+    source_of,
 )
 
 #: Number of files that a message names.
@@ -318,7 +318,7 @@ def _made(move: Move) -> frozenset[str]:
         return frozenset()
     ours = (entry for entry in stages if entry.backend != EXTERNAL)
     made = {name for entry in ours for name in entry.outputs if name not in entry.external}
-    return frozenset(name for name in names if name in made or part_of(name) in made)
+    return frozenset(name for name in names if name in made or source_of(name) in made)
 
 
 def _name_beside(source: Path, sources: frozenset[Path]) -> str:

@@ -190,7 +190,7 @@ def accept_known_times(provenance: Path) -> None:
     with suppress(MirkitError):  # planning or processing the track reports it
         track = Track.at(provenance.parent)
         midi = (track.adtof_midi, track.drums_midi)
-        accept_times(provenance, {**track.parts, **{path.name: path for path in midi}})
+        accept_times(provenance, {**track.sources, **{path.name: path for path in midi}})
 
 
 def _known_digests(folder: Path) -> Iterator[FileDigest]:

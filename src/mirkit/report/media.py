@@ -32,7 +32,7 @@ def links(track: Track, folder: Path) -> dict[str, str]:
     dict
         Source (mix or stem) -> address.
     """
-    return {source: address(path, folder) for source, path in track.parts.items()}
+    return {source: address(path, folder) for source, path in track.sources.items()}
 
 
 def copies(track: Track, page: Path) -> dict[str, str]:
@@ -53,7 +53,7 @@ def copies(track: Track, page: Path) -> dict[str, str]:
     folder = page.parent.parent / "audio" / page.stem
     remove_orphans(make_folder(folder))
     addresses = {}
-    for source, path in track.parts.items():
+    for source, path in track.sources.items():
         state = hashlib.sha256(f"{path.name} {stamp_of(path)}".encode()).hexdigest()[:8]
         copy = folder / f"{source}-{state}.mp3"
         if not copy.exists():

@@ -225,7 +225,7 @@ def is_clip_audio_current(folder: Path, clip_source: ClipSource, digests: Mappin
             or dict(record.inputs) != dict(digests)
         ):
             return False
-        found = {name: file_digest(path, record.outputs.get(name)) for name, path in clip.parts.items()}
+        found = {name: file_digest(path, record.outputs.get(name)) for name, path in clip.sources.items()}
         restamp(clip.provenance, provenance, found)
         return found == dict(record.outputs)
     except (InfoError, MissingInput):

@@ -91,7 +91,7 @@ class TrackState:
         believed = digests if known is None else {part: [print_] for part, print_ in known.items()}
         prints = {
             part: file_digest(path, *believed.get(part, ())) if hashed or part in digests else unread(path)
-            for part, path in track.parts.items()
+            for part, path in track.sources.items()
         }
         provenance = restamp(track.provenance, provenance, prints)
         return cls(track, provenance, info, prints, notes)

@@ -21,7 +21,7 @@ from mirkit.track.names import (
     DRUMS_MIDI,
     MIX,
     ORIGINAL_NAME,
-    PARTS,
+    SOURCES,
     SIDECARS,
     SKIPPED_FOLDERS,
     base_of,
@@ -30,7 +30,7 @@ from mirkit.track.names import (
     is_sound,
     kind_beside,
     kind_in_folder,
-    part_of,
+    source_of,
 )
 from mirkit.track.renaming import follow_rename, is_marked, move_aside, move_back, rename_hint
 from mirkit.track.track import Track
@@ -42,7 +42,7 @@ __all__ = [
     "DRUMS_MIDI",
     "MIX",
     "ORIGINAL_NAME",
-    "PARTS",
+    "SOURCES",
     "SIDECARS",
     "SKIPPED_FOLDERS",
     "Track",
@@ -64,6 +64,6 @@ __all__ = [
     "loose_in",
     "move_aside",
     "move_back",
-    "part_of",
+    "source_of",
     "rename_hint",
 ]

@@ -23,7 +23,7 @@ from mirkit.store import (
 )
 from mirkit.store.midi import is_our_midi
 from mirkit.track import MIX, Track, is_sound
-from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, base_of, kind_in_folder, part_of
+from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, base_of, kind_in_folder, source_of
 from mirkit.track.renaming import move_aside
 
 #: Entry in the provenance that identifies a folder as a clip.
@@ -193,7 +193,7 @@ def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
 
 def _same(track: Track, provenance: Provenance, expected: Mapping[str, FileDigest]) -> bool:
     """Return whether the audio files of a track have the expected content; its provenance has their stamps."""
-    paths, known = track.parts, recorded_digests(provenance)
+    paths, known = track.sources, recorded_digests(provenance)
     if paths.keys() != expected.keys() or any(
         path.stat().st_size != expected[name].size for name, path in paths.items()
     ):
@@ -296,7 +296,7 @@ def check_free(folder: Path, source: str) -> None:
 
 
 def _is_of_clip(name: str, folder: Path) -> bool:
-    return bool(kind_in_folder(name, folder.name)) or (is_sound(name) and part_of(name) == MIX)
+    return bool(kind_in_folder(name, folder.name)) or (is_sound(name) and source_of(name) == MIX)
 
 
 def _is_leftover(name: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mirkit.errors import MirkitError, printable
 from mirkit.store.provenance import read_provenance
 from mirkit.track.listing import FolderListing, list_folder, walk
-from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_sound, kind_beside, part_of
+from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_sound, kind_beside, source_of
 from mirkit.track.track import Track
 
 _log = logging.getLogger("mirkit")
@@ -122,7 +122,7 @@ def _alike(one: os.stat_result, other: os.stat_result) -> bool:
 
 def loose_in(listing: FolderListing, notes: list[str] | None = None) -> list[Path]:
     """Return the loose audio files of one folder that is not a track, see :func:`loose_files`."""
-    lone_stems = {part_of(name) for name in listing.sounds} - {""}
+    lone_stems = {source_of(name) for name in listing.sounds} - {""}
     is_stems_folder = len(lone_stems) > 1
     owners = {base_of(base) for name in listing.sounds for base in (name, os.path.splitext(name)[0])}
     stems: dict[str, list[str]] = defaultdict(list)  # base -> its stems
@@ -143,7 +143,7 @@ def loose_in(listing: FolderListing, notes: list[str] | None = None) -> list[Pat
     return [
         listing.folder / name
         for name in listing.sounds
-        if kind_beside(name)[0] not in taken and not (is_stems_folder and part_of(name))
+        if kind_beside(name)[0] not in taken and not (is_stems_folder and source_of(name))
     ]
 
 
@@ -163,6 +163,6 @@ def get_info_path(path: Path | str) -> Path:
     path = Path(os.path.abspath(path))
     if path.is_dir() or not is_sound(path.name):
         return Track(path).info
-    if part_of(path.name) == MIX or (part_of(path.name) and is_track(path.parent)):
+    if source_of(path.name) == MIX or (source_of(path.name) and is_track(path.parent)):
         return Track(path.parent).info
     return Track.at(path).info if path.is_file() else Track(path.parent, loose=path.name).info

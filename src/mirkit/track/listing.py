@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mirkit.errors import MissingInput, printable, system_errors
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
-from mirkit.track.names import MIX, SKIPPED_FOLDERS, is_sound, part_of
+from mirkit.track.names import MIX, SKIPPED_FOLDERS, is_sound, source_of
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class FolderListing:
     @property
     def is_track(self) -> bool:
         """Whether the folder contains a ``full_mix.*``."""
-        return any(part_of(name) == MIX for name in self.sounds)
+        return any(source_of(name) == MIX for name in self.sounds)
 
 
 def list_folder(folder: Path) -> FolderListing:

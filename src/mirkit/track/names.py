@@ -19,7 +19,7 @@ __all__ = [
     "DRUMS_MIDI",
     "MIX",
     "ORIGINAL_NAME",
-    "PARTS",
+    "SOURCES",
     "SIDECARS",
     "SKIPPED_FOLDERS",
     "STEM_MARK",
@@ -29,12 +29,12 @@ __all__ = [
     "is_sound",
     "kind_beside",
     "kind_in_folder",
-    "part_of",
+    "source_of",
 ]
 
 #: Name of the mix in a track folder, without its suffix.
 MIX = "full_mix"
-PARTS = (MIX, *STEMS)
+SOURCES = (MIX, *STEMS)
 
 # In 100,000 folders most files have the same names.
 cache = lru_cache(maxsize=4096)
@@ -67,10 +67,10 @@ def is_sound(name: str) -> bool:
 
 
 @cache
-def part_of(name: str) -> str:
+def source_of(name: str) -> str:
     """Return ``full_mix`` or the stem that an audio file in a track folder is, or ``""``."""
     stem = os.path.splitext(name)[0].lower()
-    return stem if stem in PARTS else ""
+    return stem if stem in SOURCES else ""
 
 
 def base_of(name: str) -> str:
@@ -100,7 +100,7 @@ def kind_in_folder(name: str, folder: str) -> str:
     base, _, kind = name.partition(base_of(folder) + ".")
     if not base and kind in SIDECARS:
         return kind
-    return name if name in (ADTOF_MIDI, DRUMS_MIDI) or (is_sound(name) and part_of(name) in STEMS) else ""
+    return name if name in (ADTOF_MIDI, DRUMS_MIDI) or (is_sound(name) and source_of(name) in STEMS) else ""
 
 
 def kind_beside(name: str) -> tuple[str, str]:

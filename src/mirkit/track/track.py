@@ -20,7 +20,7 @@ from mirkit.track.names import (
     for_loose_file,
     is_sound,
     kind_beside,
-    part_of,
+    source_of,
 )
 
 
@@ -71,7 +71,7 @@ class Track:
             if mix := _mix_of(path.name, listing):
                 raise MissingInput(f'{printable(path)}: a stem of a track; give its mix instead: "{printable(mix)}"')
             return cls.all_loose(listing, [path])[0]
-        if part_of(path.name) == MIX:
+        if source_of(path.name) == MIX:
             return cls.of(listing)
         raise MissingInput(f'{printable(path)}: part of a track; give its folder instead: "{printable(path.parent)}"')
 
@@ -79,7 +79,7 @@ class Track:
     def of(cls, listing: FolderListing) -> "Track":
         """Return a listed track folder as a track."""
         # There may be 100,000 tracks, and most have files of the same names: each name is stored once.
-        names = tuple(sys.intern(name) for name in listing.sounds if part_of(name))
+        names = tuple(sys.intern(name) for name in listing.sounds if source_of(name))
         return cls(listing.folder, sounds=names, unclean=listing.unclean)
 
     @classmethod
@@ -153,7 +153,7 @@ class Track:
         return {stem: path for stem, path in paths.items() if path is not None}
 
     @property
-    def parts(self) -> dict[str, Path]:
+    def sources(self) -> dict[str, Path]:
         """Mix and stems: ``full_mix`` or the stem's name -> file. Raises as :attr:`mix` and :attr:`stems`."""
         return {MIX: self.mix} | self.stems
 
@@ -217,20 +217,20 @@ class Track:
         return self.folder / "crops"
 
     def _only(self, part: str) -> Path | None:
-        candidates = [name for name in self.sounds if self.part_of(name) == part]
+        candidates = [name for name in self.sounds if self.source_of(name) == part]
         if len(candidates) > 1:
             which = " and ".join(printable(name) for name in candidates)
             raise MissingInput(f"{printable(self.folder)}: {which} could each be the {part}; keep one of them")
         return self.folder / candidates[0] if candidates else None
 
-    def part_of(self, name: str) -> str:
+    def source_of(self, name: str) -> str:
         """Return which source one of its ``sounds`` is: ``full_mix``, a stem, or ``""``."""
         if not self.loose:
-            return part_of(name)
+            return source_of(name)
         if name == self.loose:
             return MIX
         base, role = kind_beside(name)
-        return part_of(role) if base == base_of(self.name) else ""
+        return source_of(role) if base == base_of(self.name) else ""
 
 
 def _mix_of(name: str, listing: FolderListing) -> Path | None:
