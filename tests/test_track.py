@@ -60,7 +60,7 @@ def test_a_track_folder_has_its_files_and_its_results(tmp_path: Path) -> None:
     assert track.info == folder / "Artist - Vol. 1.INFO"
     assert track.grid == folder / "Artist - Vol. 1.BEATS_GRID"
     assert track.onsets == folder / "Artist - Vol. 1.ONSETS"
-    assert track.curves == folder / "Artist - Vol. 1.CURVES.npz"
+    assert track.feature_series == folder / "Artist - Vol. 1.CURVES.npz"
     assert track.provenance == folder / "Artist - Vol. 1.PROVENANCE"
     assert track.adtof_midi == folder / "drums_adtof.mid"
     assert track.drums_midi == folder / "drums.mid"
@@ -75,7 +75,7 @@ def test_a_loose_file_has_its_results_beside_it(tmp_path: Path) -> None:
     track = Track.at(sound)
     assert (track.name, track.path, track.mix) == ("my.song", sound, sound)
     assert track.info == tmp_path / "my.song.INFO"
-    assert track.curves == tmp_path / "my.song.CURVES.npz"
+    assert track.feature_series == tmp_path / "my.song.CURVES.npz"
     assert track.adtof_midi == tmp_path / "my.song_adtof.mid"
     assert track.drums_midi == tmp_path / "my.song_drums.mid"
     assert track.stems == {"drums": tmp_path / "my.song_Drums.mp3"}
@@ -106,7 +106,7 @@ def test_two_loose_files_of_one_name_have_results_of_their_own(tmp_path: Path) -
     touch(*(tmp_path / name for name in names))
     one, other = (Track.at(tmp_path / name) for name in names[:2])
     assert (one.mix.name, one.info.name, one.stems) == ("a.flac", "a.flac.INFO", {})
-    assert (other.mix.name, other.curves.name) == ("a.wav", "a.wav.CURVES.npz")
+    assert (other.mix.name, other.feature_series.name) == ("a.wav", "a.wav.CURVES.npz")
     assert other.stems == {"drums": tmp_path / "a.wav_drums.flac"}, "the owner of the bass file is ambiguous"
     assert other.path_of("bass.flac").name == "a.wav_bass.flac"
     assert [track.path.name for track in find_all(tmp_path)] == ["a.flac", "a.wav"]

@@ -17,12 +17,12 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
 from mirkit.store import (
     FileDigest,
     NewerFormatError,
-    read_curves,
-    read_curves_header,
+    read_feature_series,
+    read_feature_series_header,
     read_grid,
     read_info,
     read_provenance,
-    update_curves,
+    update_feature_series,
 )
 from mirkit.track import Track
 
@@ -196,8 +196,8 @@ class TrackAnalysis:
         """Beats of the track, from this run or stored by an earlier one."""
         if self._beats is None:
             try:
-                header: Any = read_curves_header(self.track.curves)
-                self._beats = _beats(header, read_curves(self.track.curves, _BEATS))
+                header: Any = read_feature_series_header(self.track.feature_series)
+                self._beats = _beats(header, read_feature_series(self.track.feature_series, _BEATS))
             except (InfoError, MissingInput, KeyError):  # without stored series, the times are read from the grid
                 self._beats = self._beats_of_grid()
         return self._beats
@@ -282,7 +282,7 @@ class TrackAnalysis:
             for source, samples in self._samples.items()
         }
         if header:
-            update_curves(self.track.curves, arrays, drop_prefixes=header, header=header)
+            update_feature_series(self.track.feature_series, arrays, drop_prefixes=header, header=header)
         self._fresh.clear()
 
     def _present(self, source: str, kind: str) -> tuple[str, str]:
@@ -314,8 +314,8 @@ class TrackAnalysis:
         if self._mix:
             return
         try:
-            header = read_curves_header(self.track.curves)
-            arrays = read_curves(self.track.curves)
+            header = read_feature_series_header(self.track.feature_series)
+            arrays = read_feature_series(self.track.feature_series)
         except MissingInput:
             return
         except NewerFormatError:

@@ -25,7 +25,7 @@ from mirkit.errors import InfoError, MissingInput
 from mirkit.features.bands import BandCurve
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.serialization import to_arrays
-from mirkit.store import update_curves
+from mirkit.store import update_feature_series
 from mirkit.track import Track
 
 SECONDS = 20
@@ -164,7 +164,7 @@ def kept(folder: Path, chroma: ChromaCurve, bands: BandCurve, *, part: str = "fu
     track = Track.at(folder)
     families = {f"{part}/chroma": chroma, "full_mix/bands": bands}
     arrays = {f"{name}/{field}": array for name, curve in families.items() for field, array in to_arrays(curve).items()}
-    update_curves(track.curves, arrays, header={"full_mix/sound": {"sound": sound or str(folder)}})
+    update_feature_series(track.feature_series, arrays, header={"full_mix/sound": {"sound": sound or str(folder)}})
     return track
 
 
@@ -182,7 +182,7 @@ def library(sounds: dict[str, Sound], tmp_path: Path) -> list[Track]:
         (root / name).mkdir()
         (root / name / "full_mix.flac").touch()
         tracks.append(Track.at(root / name))
-    tracks[-1].curves.write_bytes(b"no zip")
+    tracks[-1].feature_series.write_bytes(b"no zip")
     return tracks
 
 
@@ -211,7 +211,7 @@ def test_curves_of_another_shape_are_refused(tmp_path: Path) -> None:
     chroma = ChromaCurve(np.ones((60, 11), np.uint8), np.full(60, -20, np.float16), 0.0)
     track = kept(tmp_path / "x", chroma, BandCurve(np.ones((15, 4), np.float32), 122880))
     with pytest.raises(InfoError, match="12 columns"):
-        read_features(track.curves)
+        read_features(track.feature_series)
     with pytest.raises(MissingInput):
         read_features(tmp_path / "none.CURVES.npz")
 

@@ -21,7 +21,7 @@ from mirkit.audio import encode
 from mirkit.cli import main
 from mirkit.engines import serial
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import read_curves, read_info, read_provenance
+from mirkit.store import read_feature_series, read_info, read_provenance
 from mirkit.track import ORIGINAL_NAME, SOURCES, Track, find_all
 from mirkit.track.clip import clip_folders
 
@@ -95,7 +95,7 @@ def test_numbers_stems_grids_curves_and_midi(sets: Sets) -> None:
     for song, loose, organized in pairs(sets):
         same_files(loose, organized)
         assert len(loose.stems) == 4, song
-        curves = [read_curves(track.curves) for track in (loose, organized)]
+        curves = [read_feature_series(track.feature_series) for track in (loose, organized)]
         assert curves[0].keys() == curves[1].keys()
         assert all(np.array_equal(curves[0][name], curves[1][name], equal_nan=True) for name in curves[0])
         assert loose.drums_midi.read_bytes() == organized.drums_midi.read_bytes()

@@ -20,7 +20,7 @@ from mirkit.store import (
     read_info,
     read_provenance,
     scan_origin,
-    update_curves,
+    update_feature_series,
     update_provenance,
     with_values,
 )
@@ -226,7 +226,7 @@ def test_the_time_signature_of_format_0_is_read(track: Path, monkeypatch: pytest
     header["full_mix/beats"]["metre"] = header["full_mix/beats"].pop("meter")
     arrays["full_mix/beats/metre_confidence"] = arrays.pop("full_mix/beats/meter_confidence")
     curves.unlink()
-    update_curves(curves, arrays, header=header)
+    update_feature_series(curves, arrays, header=header)
     assert read_provenance(path).facts["meter"] == meter
     assert scan_origin(path).facts["meter"] == meter["value"]
     before = (track / "Finished.INFO").read_bytes()

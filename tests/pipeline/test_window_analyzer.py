@@ -201,13 +201,13 @@ def test_stale_curves_name_the_command(what: str, synthetic: Path, tmp_path: Pat
     folder = Path(shutil.copytree(synthetic, tmp_path / "House"))
     track = Track.at(folder)
     if what == "no curves":
-        track.curves.unlink()
+        track.feature_series.unlink()
     elif what == "another mix":
         shutil.copyfile(folder / "drums.flac", folder / "full_mix.flac")
     elif what == "no grid":
         track.grid.unlink()
     else:
-        track.curves.write_bytes(track.curves.read_bytes()[:999])
+        track.feature_series.write_bytes(track.feature_series.read_bytes()[:999])
     with pytest.raises(MissingInput, match="mirkit extract") as error:
         features_at(folder, 0, 1)
     assert "\n" not in str(error.value)
@@ -216,5 +216,5 @@ def test_stale_curves_name_the_command(what: str, synthetic: Path, tmp_path: Pat
 def test_deleted_curves_are_made_anew(synthetic: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(synthetic, tmp_path / "House"))
     before = features_at(folder, 3, 15)
-    Track.at(folder).curves.unlink()
+    Track.at(folder).feature_series.unlink()
     assert features_at(measured(folder), 3, 15) == before

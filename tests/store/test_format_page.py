@@ -14,7 +14,7 @@ from mirkit.audio import encode
 from mirkit.catalog import FEATURES, STEMS, TEXT_KEYS
 from mirkit.cli import main
 from mirkit.demo import demo_tracks
-from mirkit.store import SIDECARS, curves, provenance
+from mirkit.store import SIDECARS, feature_series, provenance
 from text_server import text_server
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
@@ -99,7 +99,7 @@ def test_every_array_of_the_curves_is_described(library: Path) -> None:
     (path,) = library.rglob("*.CURVES.npz")
     with np.load(path) as archive:
         header = json.loads(archive["header.json"])
-        assert header.pop("format") == curves.FORMAT
+        assert header.pop("format") == feature_series.FORMAT
         arrays = {name: archive[name] for name in archive.files if name != "header.json"}
     rows = re.findall(r"^\| (`[^|]+`) \| (\w+) \(([^)]*)\) \|", PAGE, re.MULTILINE)
     described = {}
@@ -143,4 +143,4 @@ def test_every_file_is_described(library: Path) -> None:
 
 def test_the_page_names_the_formats() -> None:
     assert f'`"format": {provenance.FORMAT}`' in PAGE
-    assert provenance.FORMAT == curves.FORMAT == 1
+    assert provenance.FORMAT == feature_series.FORMAT == 1

@@ -22,8 +22,8 @@ from mirkit.remote.object_store import ObjectStore
 from mirkit.report.track_page import notes
 from mirkit.store import (
     LockedError,
-    read_curves,
-    read_curves_header,
+    read_feature_series,
+    read_feature_series_header,
     read_grid,
     read_info,
     read_onsets,
@@ -31,7 +31,7 @@ from mirkit.store import (
     read_settings,
     scan_numbers,
     scan_origin,
-    update_curves,
+    update_feature_series,
     update_info,
     update_provenance,
 )
@@ -62,7 +62,7 @@ FILES = {
     "ONSETS": File("A/A.ONSETS", (read_onsets,)),
     "CURVES": File(
         "A/A.CURVES.npz",
-        (read_curves, read_curves_header, lambda path: update_curves(path, {"a/b": [1.0]})),
+        (read_feature_series, read_feature_series_header, lambda path: update_feature_series(path, {"a/b": [1.0]})),
     ),
     "PROVENANCE": File(
         "A/A.PROVENANCE",

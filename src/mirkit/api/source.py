@@ -128,7 +128,7 @@ class Source:
         else:
             provenance = self.provenance
             known = recorded_digests(provenance)
-            use_cache = self.track.curves.exists()  # otherwise the digests are not needed
+            use_cache = self.track.feature_series.exists()  # otherwise the digests are not needed
             digests = {
                 source: file_digest(path, *known.get(source, ())) if use_cache else unread(path)
                 for source, path in self.track.sources.items()

@@ -8,8 +8,8 @@ from typing import Any
 
 from mirkit.dataset.duplicates.find import Duplicates, find_duplicates
 from mirkit.dataset.duplicates.groups import GROUP_KEYS, GroupKey, group_tracks, tags_of_name
-from mirkit.errors import InfoError, SettingsError
-from mirkit.store import Provenance, read_provenance
+from mirkit.errors import SettingsError
+from mirkit.store import Provenance, readable_provenance
 from mirkit.track import ORIGINAL_NAME, Track
 
 
@@ -75,7 +75,7 @@ def split_tracks(
     """
     if duplicates is None:
         duplicates = find_duplicates(tracks, advance)
-    provenances = [_provenance(track) for track in tracks]
+    provenances = [readable_provenance(track.provenance) for track in tracks]
     tags = [_tags(track, provenance) for track, provenance in zip(tracks, provenances, strict=True)]
     groups = group_tracks(tags, duplicates.groups, keys)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]
@@ -127,14 +127,6 @@ def split(
 def _rank(seed: int, name: str) -> bytes:
     """Rank of a group for a seed; it does not depend on other groups."""
     return hashlib.sha256(f"{seed}\n{name}".encode("utf-8", "surrogatepass")).digest()
-
-
-def _provenance(track: Track) -> Provenance:
-    """The provenance of a track; an empty one where it is damaged."""
-    try:
-        return read_provenance(track.provenance)
-    except InfoError:
-        return Provenance()
 
 
 def seed_key(name: str, provenance: Provenance) -> str:

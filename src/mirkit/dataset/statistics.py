@@ -320,7 +320,7 @@ def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif
         float(numbers.min()),
         float(numbers.max()),
         {f"{p:g}": value for p, value in zip(PERCENTILES, percentiles, strict=True)},
-        float(np.mean(~_valid(numbers, row))),
+        float(np.mean(~in_range(numbers, row))),
         percentiles[0] == percentiles[-1],
         {f"{value:g}": int(np.sum(numbers == value)) for value in np.unique(numbers)} if row.kind == "flag" else {},
         edges,
@@ -329,15 +329,13 @@ def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif
         tuple((table.names[i], float(column[i])) for i in outliers[:_NAMED_OUTLIERS]),
         tuple((table.keys[j], float(related[j])) for j in alike if j != index),
         None if np.isnan(vif) else min(float(vif), LARGEST_VIF),
-        conditioner_range(numbers[_valid(numbers, row)], row),
+        conditioner_range(numbers[in_range(numbers, row)], row),
     )
 
 
-def _valid(numbers: Column, row: FeatureSpec) -> npt.NDArray[np.bool_]:
-    """Whether numbers are within the catalog's range."""
-    low = -np.inf if row.low is None else row.low
-    high = np.inf if row.high is None else row.high
-    within: npt.NDArray[np.bool_] = (numbers >= low) & (numbers <= high)
+def in_range(numbers: Column | float, row: FeatureSpec) -> npt.NDArray[np.bool_]:
+    """Return which numbers are within the catalog's range."""
+    within: npt.NDArray[np.bool_] = np.equal(_within(numbers, row), numbers)
     return within
 
 
@@ -452,7 +450,7 @@ def conditioner_range(values: Column, row: FeatureSpec) -> Range | None:
     if low == high:
         margin = abs(low) * _MIN_MARGIN or _MIN_MARGIN
         low, high = low - margin, high + margin
-    low, high = _within(_rounded(low, math.floor), row), _within(_rounded(high, math.ceil), row)
+    low, high = (float(_within(end, row)) for end in (_rounded(low, math.floor), _rounded(high, math.ceil)))
     if low >= high:  # all values are outside the valid range
         return None
     if log and low <= 0:
@@ -472,7 +470,6 @@ def _rounded(value: float, direction: Callable[[float], int]) -> float:
     return float(f"{rounded * step:.{_DIGITS}g}")
 
 
-def _within(value: float, row: FeatureSpec) -> float:
-    low = -math.inf if row.low is None else float(row.low)
-    high = math.inf if row.high is None else float(row.high)
-    return min(max(value, low), high)
+def _within(numbers: Any, row: FeatureSpec) -> Any:
+    """Limit numbers to the catalog's range."""
+    return np.clip(numbers, row.low, row.high) if (row.low, row.high) != (None, None) else numbers

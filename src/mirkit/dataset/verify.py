@@ -13,6 +13,7 @@ from mirkit.captions.prompts import PREFIX
 from mirkit.catalog import FEATURES, TRACK_KEYS, feature, stage
 from mirkit.dataset.facts import compare_texts
 from mirkit.dataset.find import reason
+from mirkit.dataset.statistics import in_range
 from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.store import (
@@ -112,17 +113,22 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     """
     try:
         stems = track.stems
-        parts = track.sources
+        sources = track.sources
         if hint := rename_hint(track):
             return TrackReport(track.name, problem=hint)
         info = read_info(track.info)
         provenance = read_provenance(track.provenance)
-        digests = _digests(track, parts, provenance, deep=deep)
+        digests = _digests(track, sources, provenance, deep=deep)
         provenance = restamp(track.provenance, provenance, digests)
         if (clip := ClipSource.of(provenance)) and (fault := clip_fault(track, clip, provenance)):
             return TrackReport(track.name, problem=fault)
         measured = {name: entry for name, entry in provenance.stages.items() if name != CUT}
-        stale = tuple(name for name, entry in measured.items() if _is_stale(entry, digests))
+        # A file that the stage read has been removed or has changed.
+        stale = tuple(
+            name
+            for name, entry in measured.items()
+            if any(digests.get(source) != known for source, known in entry.inputs.items())
+        )
         altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
@@ -131,11 +137,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     nulls = {name: reasons[name] for name in expected if name in info and info[name] is None and name in reasons}
     numbers = {name: value for name in expected if (value := as_number(info.get(name))) is not None}
     missing = tuple(name for name in expected if name not in numbers and name not in nulls)
-    outside = {}
-    for name, value in numbers.items():
-        row = feature(name)
-        if (row.low is not None and value < row.low) or (row.high is not None and value > row.high):
-            outside[name] = value
+    outside = {name: value for name, value in numbers.items() if not in_range(value, feature(name))}
     methods = {name: _method(entry) for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
     failed = {name: entry.failed for name, entry in provenance.stages.items() if entry.failed}
     files = {"beats": track.grid, "onsets": track.onsets}
@@ -150,16 +152,13 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     )
 
 
-def _digests(track: Track, parts: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, FileDigest]:
+def _digests(track: Track, sources: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, FileDigest]:
     """Digests of the recorded files; a file is read if its attributes have changed, and always if ``deep``."""
     known = recorded_digests(provenance)
-    files = {path.name: path for path in (track.adtof_midi, track.drums_midi) if deep and path.is_file()} | dict(parts)
+    files = {path.name: path for path in (track.adtof_midi, track.drums_midi) if deep and path.is_file()} | dict(
+        sources
+    )
     return {name: file_digest(path, *(() if deep else known[name])) for name, path in files.items() if name in known}
-
-
-def _is_stale(entry: ProvenanceRecord, digests: Mapping[str, FileDigest]) -> bool:
-    """Whether a file that a stage read has been removed or has changed."""
-    return any(digests.get(part) != known for part, known in entry.inputs.items())
 
 
 def _altered(provenance: Provenance, digests: Mapping[str, FileDigest]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 
 from mirkit.errors import MirkitError, printable
 from mirkit.remote.object_store import ObjectStore
-from mirkit.store.atomic import LockedError
+from mirkit.store import LockedError, as_number
 
 #: Prefix of the name of a lease in the folder of its track.
 LEASE = ".mirkit-lease-"
@@ -108,7 +108,7 @@ def _renew_until(held: Lease, over: threading.Event) -> None:
 def _try_to_create(store: ObjectStore, folder: str, owner: str) -> Lease | None:
     since = time.monotonic()
     top, content = _current(store, folder)
-    if top and _valid_until(content) > time.time():
+    if top and (as_number(content.get("until")) or 0) > time.time():
         return None
     number = int(top.rpartition("-")[2]) + 1 if top else 1
     name = f"{folder}/{LEASE}{number:06d}"
@@ -132,11 +132,6 @@ def _current(store: ObjectStore, folder: str) -> tuple[str, dict[str, object]]:
     except ValueError:
         content = {}
     return top, content if isinstance(content, dict) else {}
-
-
-def _valid_until(content: dict[str, object]) -> float:
-    until = content.get("until")
-    return float(until) if isinstance(until, int | float) else 0.0
 
 
 def _encode(owner: str) -> bytes:

@@ -28,9 +28,9 @@ MANIFEST = ".mirkit-objects"
 Manifest = dict[str, tuple[ObjectVersion, int]]
 
 
-def encode(ledger: Manifest, folder: str) -> bytes:
+def encode(manifest: Manifest, folder: str) -> bytes:
     """Serialize the manifest of a folder."""
-    rows = {name.removeprefix(f"{folder}/"): [s.size, s.mark, time] for name, (s, time) in sorted(ledger.items())}
+    rows = {name.removeprefix(f"{folder}/"): [s.size, s.mark, time] for name, (s, time) in sorted(manifest.items())}
     return (json.dumps(rows, indent=0) + "\n").encode()
 
 

@@ -11,8 +11,8 @@ from mirkit.report.encode import series, to_base64, waveform
 from mirkit.store import (
     Provenance,
     as_number,
-    read_curves,
-    read_curves_header,
+    read_feature_series,
+    read_feature_series_header,
     read_grid,
     read_info,
     read_onsets,
@@ -103,9 +103,9 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
 
 def _series(track: Track, problems: list[str]) -> tuple[dict[str, Any], int]:
     try:
-        header: Any = read_curves_header(track.curves).get("full_mix/sound", {})
+        header: Any = read_feature_series_header(track.feature_series).get("full_mix/sound", {})
         samples = header.get("samples") if isinstance(header, dict) else 0
-        return read_curves(track.curves), samples if isinstance(samples, int) else 0
+        return read_feature_series(track.feature_series), samples if isinstance(samples, int) else 0
     except MissingInput:
         return {}, 0
     except InfoError as error:

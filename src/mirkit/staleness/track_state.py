@@ -227,7 +227,7 @@ class TrackState:
 
     @cached_property
     def _curves_there(self) -> bool:
-        return self.track.curves.exists()
+        return self.track.feature_series.exists()
 
     def product(self, suffix: str) -> Path:
         """Return the path of a file that a stage writes."""

@@ -19,8 +19,8 @@ from mirkit.store.atomic import (
     remove_orphans_below,
     sync_folder,
 )
-from mirkit.store.curves import read_curves, read_curves_header, update_curves
 from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file, stamp_of
+from mirkit.store.feature_series import read_feature_series, read_feature_series_header, update_feature_series
 from mirkit.store.folder_cache import FolderCache
 from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
 from mirkit.store.info import as_number, read_info, round6, scan_numbers, update_info, write_info
@@ -42,6 +42,7 @@ from mirkit.store.provenance import (
     accept_times,
     keep_stamps,
     read_provenance,
+    readable_provenance,
     recorded_digests,
     restamp,
     scan_origin,
@@ -96,13 +97,14 @@ __all__ = [
     "make_folder",
     "open_regular",
     "read_bounded",
-    "read_curves",
-    "read_curves_header",
+    "read_feature_series",
+    "read_feature_series_header",
     "read_grid",
     "read_info",
     "read_onsets",
     "read_provenance",
     "read_settings",
+    "readable_provenance",
     "recorded_digests",
     "remove_file",
     "remove_orphans",
@@ -114,7 +116,7 @@ __all__ = [
     "stamp_of",
     "sync_folder",
     "to_json",
-    "update_curves",
+    "update_feature_series",
     "update_info",
     "update_provenance",
     "user_settings_path",

@@ -38,7 +38,7 @@ _TEXT = frozenset((str,))
 #: changing the meaning of a key does. Files without a number are format 0, which is otherwise the same as 1.
 FORMAT = 1
 
-_PARTS = ("format", "stages", "facts", "adopted")
+_SECTIONS = ("format", "stages", "facts", "adopted")
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,14 @@ def read_provenance(path: Path) -> Provenance:
     """
     data = read_bounded(path)
     return Provenance() if data is None else _parse(data, path)
+
+
+def readable_provenance(path: Path) -> Provenance:
+    """Read a ``.PROVENANCE`` as :func:`read_provenance`; one that cannot be read is empty."""
+    try:
+        return read_provenance(path)
+    except InfoError:
+        return Provenance()
 
 
 def update_provenance(
@@ -305,8 +313,8 @@ def scan_origin(path: Path) -> Origin:
 
 
 def _with_digests(content: Provenance, now: Callable[[str, FileDigest], FileDigest]) -> Provenance:
-    def changed(prints: Mapping[str, FileDigest]) -> dict[str, FileDigest]:
-        return {name: now(name, known) for name, known in prints.items()}
+    def changed(digests: Mapping[str, FileDigest]) -> dict[str, FileDigest]:
+        return {name: now(name, known) for name, known in digests.items()}
 
     stages = {
         name: replace(entry, inputs=changed(entry.inputs), outputs=changed(entry.outputs))
@@ -315,9 +323,9 @@ def _with_digests(content: Provenance, now: Callable[[str, FileDigest], FileDige
     return replace(content, stages=stages)
 
 
-def _merged(part: str, old: Mapping[str, T], new: Mapping[str, T], removed: set[str]) -> dict[str, T]:
+def _merged(section: str, old: Mapping[str, T], new: Mapping[str, T], removed: set[str]) -> dict[str, T]:
     both = dict(old) | dict(new)
-    return {name: both[name] for name in sorted(both) if f"{part}/{name}" not in removed}
+    return {name: both[name] for name in sorted(both) if f"{section}/{name}" not in removed}
 
 
 def _encode(content: Provenance) -> bytes:
@@ -339,7 +347,7 @@ def _parse(data: bytes, path: Path) -> Provenance:
             stages={name: parse_record(name, value) for name, value in stages.items()},
             facts={name: as_object(value, name) for name, value in facts.items()},
             adopted=parse_digests(content.get("adopted", {}), "adopted"),
-            extra={name: value for name, value in content.items() if name not in _PARTS},
+            extra={name: value for name, value in content.items() if name not in _SECTIONS},
         )
     except TypeError as error:
         raise DamagedFileError(f"{printable(path)}: not a readable provenance ({error}); move it away") from error

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from mirkit.errors import InfoError, MissingInput, as_error, printable, system_errors
+from mirkit.errors import MissingInput, as_error, printable, system_errors
 from mirkit.features.types import Window
 from mirkit.settings import ClipSettings
 from mirkit.store import (
@@ -17,6 +17,7 @@ from mirkit.store import (
     ProvenanceRecord,
     file_digest,
     read_provenance,
+    readable_provenance,
     recorded_digests,
     restamp,
     to_json,
@@ -145,11 +146,11 @@ def refusal(clips: int, tracks: int, before: Mapping[str, Any], settings: ClipSe
     now: Any = to_json(asdict(settings))
     differ = [name for name in now if name in before and before[name] != now[name]]
     change = "; ".join(f"{name} {before[name]}, now {now[name]}" for name in differ) or "settings are not known"
-    there = f"{clips} clip{'s' * (clips != 1)}" + (f" of {tracks} tracks" if tracks > 1 else "")
+    subject = f"{clips} clip{'s' * (clips != 1)}" + (f" of {tracks} tracks" if tracks > 1 else "")
     was = "were" if clips != 1 else "was"
     again = f"another --name than {settings.name}" if settings.name else "--name"
     return (
-        f"{there} {was} cut with other settings ({printable(change)}) and would be deleted; "
+        f"{subject} {was} cut with other settings ({printable(change)}) and would be deleted; "
         f"keep them and give the new set {again}, or replace them with --overwrite"
     )
 
@@ -159,14 +160,16 @@ def is_cut(entry: ProvenanceRecord) -> bool:
     return bool(entry.origin)
 
 
-def looks_whole(folder: Path, parts: Iterable[str]) -> bool:
+def looks_whole(folder: Path, sources: Iterable[str]) -> bool:
     """Return whether a clip has all of its files, by their names alone."""
     try:
         names = set(os.listdir(folder))
     except OSError:
         return False
     clip = Track(folder)
-    return {f"{part}.flac" for part in parts} <= names and all(clip.path_of(kind).name in names for kind in _SIDECARS)
+    return {f"{source}.flac" for source in sources} <= names and all(
+        clip.path_of(kind).name in names for kind in _SIDECARS
+    )
 
 
 def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
@@ -184,11 +187,9 @@ def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
         source = Track.at(clip.folder / cut.source)
     except MissingInput:
         return ""  # moved away from its source
-    try:
-        source_provenance = read_provenance(source.provenance)
-    except InfoError:
-        source_provenance = Provenance()
-    return "" if _same(source, source_provenance, entry.inputs) else f"its source has changed; {redo}"
+    return (
+        "" if _same(source, readable_provenance(source.provenance), entry.inputs) else f"its source has changed; {redo}"
+    )
 
 
 def _same(track: Track, provenance: Provenance, expected: Mapping[str, FileDigest]) -> bool:
@@ -205,10 +206,7 @@ def _same(track: Track, provenance: Provenance, expected: Mapping[str, FileDiges
 
 def cut_in(folder: Path) -> ClipSource | None:
     """Return the source of the clip in a folder; None if it is not a clip or cannot be read."""
-    try:
-        return ClipSource.of(read_provenance(Track(folder).provenance))
-    except InfoError:
-        return None
+    return ClipSource.of(readable_provenance(Track(folder).provenance))
 
 
 def clear(folder: Path) -> bool:
@@ -244,7 +242,7 @@ def set_aside(folder: Path) -> list[Path]:
         names = [name for name in sorted(os.listdir(folder)) if _is_of_clip(name, folder)]
         entry = read_provenance(provenance).stages.get(CUT)
         # The files of an interrupted cut are those of the source.
-        written = {f"{part}.flac" for part in (*entry.inputs, *entry.outputs)} if entry else set()
+        written = {f"{source}.flac" for source in (*entry.inputs, *entry.outputs)} if entry else set()
         own = [
             folder / name
             for name in names

@@ -192,7 +192,7 @@ class Track:
         return self.path_of("ONSETS")
 
     @property
-    def curves(self) -> Path:
+    def feature_series(self) -> Path:
         """The ``.CURVES.npz``."""
         return self.path_of("CURVES.npz")
 

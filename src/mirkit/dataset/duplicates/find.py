@@ -29,7 +29,7 @@ from mirkit.dataset.duplicates.features import (
 from mirkit.dataset.duplicates.groups import DisjointSet
 from mirkit.errors import InfoError, MissingInput, printable
 from mirkit.features.serialization import from_arrays
-from mirkit.store import read_curves, read_curves_header
+from mirkit.store import read_feature_series, read_feature_series_header
 from mirkit.track import Track, rename_hint
 
 #: Number of tracks whose features are kept in memory while pairs are compared.
@@ -99,10 +99,10 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
     for number, track in enumerate(tracks):
         marks = NO_LANDMARKS
         try:
-            marks = landmarks(read_features(track.curves))
+            marks = landmarks(read_features(track.feature_series))
             if not len(marks.times):
                 result.not_compared[number] = "it is too short, or does not change"
-            same = first_with.setdefault(_audio_hash(track.curves), number)
+            same = first_with.setdefault(_audio_hash(track.feature_series), number)
             if groups.join(same, number):
                 result.pairs.append(Pair(same, number, None))
                 marks = NO_LANDMARKS  # of identical tracks, only the first is compared with others
@@ -114,7 +114,7 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
         times.append(marks.times)
         hashed.append([hashes(rotated(marks.cells, semitones)) for semitones in SEMITONES])
         advance(track.name)
-    read = lru_cache(_CACHED)(lambda number: read_features(tracks[number].curves))
+    read = lru_cache(_CACHED)(lambda number: read_features(tracks[number].feature_series))
     for candidate in candidates(times, hashed):
         if groups.joined(candidate.first, candidate.second):
             continue
@@ -136,10 +136,10 @@ def read_features(path: Path) -> FingerprintFeatures:
     InfoError
         The file is damaged.
     """
-    chroma = read_curves(path, "tonal/chroma")
+    chroma = read_feature_series(path, "tonal/chroma")
     source = "tonal" if chroma else "full_mix"
-    chroma = chroma or read_curves(path, "full_mix/chroma")
-    bands = read_curves(path, "full_mix/bands")
+    chroma = chroma or read_feature_series(path, "full_mix/chroma")
+    bands = read_feature_series(path, "full_mix/bands")
     if not (chroma and bands):
         raise MissingInput(
             f"{printable(path)}: the feature series are missing; measure the track with: "
@@ -162,5 +162,5 @@ def _series(name: str, arrays: Mapping[str, Any], columns: int) -> Any:
 
 def _audio_hash(path: Path) -> str:
     """Hash of the mix; if it is unknown, the path, which is unique."""
-    header: Any = read_curves_header(path).get("full_mix/sound")
+    header: Any = read_feature_series_header(path).get("full_mix/sound")
     return str(header["sound"]) if isinstance(header, dict) and "sound" in header else str(path)

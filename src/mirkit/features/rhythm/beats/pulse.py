@@ -97,7 +97,7 @@ def _forward(activation, periods, preference, stiffness):  # type: ignore[no-unt
 
 
 #: Fine positions per pulse, a multiple of 2, 3, 4 and 6.
-SOURCES = 12
+PARTS = 12
 #: Rows of ``FineGrid.curves``: the bands of ``Pulses.hits``, growth of all bands, change of harmony.
 KICK, BASS, MIDDLE, SNARE, HATS, ALL, HARMONY = range(7)
 
@@ -124,7 +124,7 @@ _AT_ONCE = 4096  # positions
 
 @dataclass(frozen=True)
 class FineGrid:
-    """Evidence at ``SOURCES`` positions per pulse, from the first pulse to the last.
+    """Evidence at ``PARTS`` positions per pulse, from the first pulse to the last.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ def fine_grid(pulse: npt.NDArray[np.int64], mix: OnsetCurve, drums: OnsetCurve |
     onset_rate : float
         Onsets per second.
     """
-    frames = np.interp(np.arange((len(pulse) - 1) * SOURCES + 1) / SOURCES, np.arange(len(pulse)), pulse)
+    frames = np.interp(np.arange((len(pulse) - 1) * PARTS + 1) / PARTS, np.arange(len(pulse)), pulse)
     period = float(np.median(np.diff(pulse)))
     rows = _growth(mix, frames)
     if drums is not None:

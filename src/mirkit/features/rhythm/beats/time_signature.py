@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.rhythm.beats import time_signature_weights
-from mirkit.features.rhythm.beats.pulse import KICK, SOURCES, SNARE, FineGrid
+from mirkit.features.rhythm.beats.pulse import KICK, PARTS, SNARE, FineGrid
 from mirkit.features.types import FloatArray
 
 METERS = {"4/4": 4, "3/4": 3, "6/8": 2}
@@ -140,7 +140,7 @@ def meter_hypotheses(grid: FineGrid) -> Iterator[MeterHypotheses]:
     """Yield every hypothesis about a grid with its evidence."""
     repetition = _Repetition(grid.curves)
     for beat in _BEAT_PARTS:
-        bpm = 60 * SOURCES / (grid.period * beat)
+        bpm = 60 * PARTS / (grid.period * beat)
         for meter, beats in METERS.items():
             bar = beat * beats
             if not _MIN_BPM <= bpm <= _MAX_BPM or len(grid.curves) < 2 * bar:

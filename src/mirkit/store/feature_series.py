@@ -48,7 +48,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEVEL = 6
 
 
-def read_curves(path: Path, prefix: str | None = None) -> dict[str, Array]:
+def read_feature_series(path: Path, prefix: str | None = None) -> dict[str, Array]:
     """Read feature series, all of them or those whose key begins with ``prefix/``.
 
     Parameters
@@ -78,13 +78,13 @@ def read_curves(path: Path, prefix: str | None = None) -> dict[str, Array]:
         return {key: _array(archive, key, path) for key in keys if prefix is None or _is_under(key, prefix)}
 
 
-def read_curves_header(path: Path) -> JsonObject:
-    """Read the header: ``source/kind`` -> JSON. Raises as :func:`read_curves`."""
+def read_feature_series_header(path: Path) -> JsonObject:
+    """Read the header: ``source/kind`` -> JSON. Raises as :func:`read_feature_series`."""
     with _open(path) as archive:
         return _header(archive, path)
 
 
-def update_curves(
+def update_feature_series(
     path: Path,
     arrays: Mapping[str, npt.ArrayLike],
     drop_prefixes: Iterable[str] = (),

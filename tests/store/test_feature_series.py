@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mirkit.errors import InfoError, MissingInput
-from mirkit.store import NewerFormatError, curves, read_curves, read_curves_header, update_curves
+from mirkit.store import (
+    NewerFormatError,
+    feature_series,
+    read_feature_series,
+    read_feature_series_header,
+    update_feature_series,
+)
 
 KEYS = st.from_regex(r"[a-z_]{1,8}/[a-z0-9_]{1,8}(/[a-z0-9_]{1,8})?", fullmatch=True)
 ARRAYS = hnp.arrays(
@@ -46,8 +52,8 @@ def npy(array: Any, *, allow_pickle: bool = False) -> bytes:
 @given(arrays=st.dictionaries(KEYS, ARRAYS, max_size=5))
 def test_round_trip(path: Path, unsynced: None, arrays: dict[str, np.ndarray]) -> None:
     path.unlink(missing_ok=True)
-    update_curves(path, arrays)
-    found = read_curves(path)
+    update_feature_series(path, arrays)
+    found = read_feature_series(path)
     assert found.keys() == arrays.keys()
     for key, array in arrays.items():
         assert found[key].dtype == array.dtype
@@ -56,7 +62,7 @@ def test_round_trip(path: Path, unsynced: None, arrays: dict[str, np.ndarray]) -
 
 
 def test_numpy_opens_it_and_it_is_compact(path: Path) -> None:
-    update_curves(
+    update_feature_series(
         path, {"full_mix/onset/envelope": np.zeros(100_000, np.float16)}, header={"full_mix/onset": {"hop": 512}}
     )
     with np.load(path, allow_pickle=False) as archive:
@@ -69,55 +75,57 @@ def test_layouts_and_byte_orders_do_not_matter(path: Path) -> None:
     contents = set()
     for given_ in (array, np.asfortranarray(array), array[::-1][::-1], array.astype(">f4")):
         path.unlink(missing_ok=True)
-        update_curves(path, {"a/b/c": given_})
+        update_feature_series(path, {"a/b/c": given_})
         contents.add(path.read_bytes())
-        np.testing.assert_array_equal(read_curves(path)["a/b/c"], array)
+        np.testing.assert_array_equal(read_feature_series(path)["a/b/c"], array)
     assert len(contents) == 1
 
 
 def test_the_same_content_is_the_same_bytes_however_it_came(path: Path, tmp_path: Path) -> None:
     arrays = {f"{part}/loudness/energies": np.arange(50, dtype=np.float32) for part in ("full_mix", "bass", "drums")}
-    update_curves(path, arrays, header={"bass/loudness": 1, "drums/loudness": 2})
+    update_feature_series(path, arrays, header={"bass/loudness": 1, "drums/loudness": 2})
     other = tmp_path / "y.CURVES.npz"
     for key in reversed(arrays):
-        update_curves(other, {"bass/old/x": [1.0], key: arrays[key]})
-    update_curves(other, {}, drop_prefixes=["bass/old"], header={"drums/loudness": 2, "bass/loudness": 1})
+        update_feature_series(other, {"bass/old/x": [1.0], key: arrays[key]})
+    update_feature_series(other, {}, drop_prefixes=["bass/old"], header={"drums/loudness": 2, "bass/loudness": 1})
     assert other.read_bytes() == path.read_bytes()
 
 
 def test_parts_and_families_are_read_and_dropped_by_prefix(path: Path) -> None:
     keys = ["bass/onset/t", "bass/onset2/t", "bass/chroma/t", "drums/onset/t"]
-    update_curves(
+    update_feature_series(
         path, {key: [1, 2] for key in keys}, header={"bass/onset": {"v": 1}, "bass/onset2": 2, "drums/onset": 3}
     )
-    assert set(read_curves(path, "bass/onset")) == {"bass/onset/t"}
-    assert set(read_curves(path, "bass")) == {"bass/onset/t", "bass/onset2/t", "bass/chroma/t"}
-    assert set(read_curves(path, "bass/onset/t")) == {"bass/onset/t"}
-    assert read_curves(path, "vocals") == {}
-    update_curves(path, {"bass/onset/u": [3]}, drop_prefixes=["bass/onset", "drums"], header={"bass/onset": {"v": 2}})
-    assert set(read_curves(path)) == {"bass/onset/u", "bass/onset2/t", "bass/chroma/t"}
-    assert read_curves_header(path) == {"bass/onset": {"v": 2}, "bass/onset2": 2}
+    assert set(read_feature_series(path, "bass/onset")) == {"bass/onset/t"}
+    assert set(read_feature_series(path, "bass")) == {"bass/onset/t", "bass/onset2/t", "bass/chroma/t"}
+    assert set(read_feature_series(path, "bass/onset/t")) == {"bass/onset/t"}
+    assert read_feature_series(path, "vocals") == {}
+    update_feature_series(
+        path, {"bass/onset/u": [3]}, drop_prefixes=["bass/onset", "drums"], header={"bass/onset": {"v": 2}}
+    )
+    assert set(read_feature_series(path)) == {"bass/onset/u", "bass/onset2/t", "bass/chroma/t"}
+    assert read_feature_series_header(path) == {"bass/onset": {"v": 2}, "bass/onset2": 2}
 
 
 def test_nothing_is_written_when_nothing_changes(path: Path) -> None:
-    update_curves(path, {"a/b": np.arange(5)})
+    update_feature_series(path, {"a/b": np.arange(5)})
     before = path.stat()
-    update_curves(path, {"a/b": np.arange(5)})
+    update_feature_series(path, {"a/b": np.arange(5)})
     after = path.stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_a_missing_one(path: Path) -> None:
     with pytest.raises(MissingInput, match="no feature series"):
-        read_curves(path)
+        read_feature_series(path)
     with pytest.raises(MissingInput, match="no feature series"):
-        read_curves_header(path)
+        read_feature_series_header(path)
 
 
 @pytest.mark.parametrize("key", ["x", "", "/a", "a/", "a//b", "../x", "a/../b", "a b/c", "a/\u00e9", "a/b.npy", "a\\b"])
 def test_keys_are_part_family_field(path: Path, key: str) -> None:
     with pytest.raises(ValueError, match="not a key"):
-        update_curves(path, {key: [1.0]})
+        update_feature_series(path, {key: [1.0]})
 
 
 @pytest.mark.parametrize("array", [np.array(["x"]), np.array([object()]), np.array([1j]), np.zeros(1, np.longdouble)])
@@ -125,7 +133,7 @@ def test_only_plain_numbers_are_written(path: Path, array: np.ndarray) -> None:
     if array.dtype == np.float64:
         pytest.skip("long double is double here")
     with pytest.raises(ValueError, match="plain numbers"):
-        update_curves(path, {"a/b": array})
+        update_feature_series(path, {"a/b": array})
 
 
 class Bomb:
@@ -167,20 +175,20 @@ def test_what_is_damaged_or_hostile_is_refused_and_set_aside(path: Path, kind: s
     DAMAGED[kind](path)
     data = path.read_bytes()
     with pytest.raises(InfoError, match=r"x\.CURVES\.npz: ") as caught:
-        read_curves(path)
+        read_feature_series(path)
     assert "\n" not in str(caught.value)
-    update_curves(path, {"a/c": [1.0]})
-    assert set(read_curves(path)) == {"a/c"}
+    update_feature_series(path, {"a/c": [1.0]})
+    assert set(read_feature_series(path)) == {"a/c"}
     assert path.with_name("x.CURVES.npz.unreadable-1").read_bytes() == data
 
 
 def test_a_zip_bomb_is_refused_before_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pack(path, {"a/b.npy": bytes(40_000_000)}, compression=zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 50_000
-    monkeypatch.setattr(curves, "MAX_CONTENT", 30_000_000)
+    monkeypatch.setattr(feature_series, "MAX_CONTENT", 30_000_000)
     monkeypatch.setattr(zipfile.ZipFile, "read", None)
     with pytest.raises(InfoError, match="contains more than"):
-        read_curves(path)
+        read_feature_series(path)
 
 
 def test_a_bomb_that_lies_about_its_size_gives_no_more_than_it_claims(path: Path) -> None:
@@ -190,7 +198,7 @@ def test_a_bomb_that_lies_about_its_size_gives_no_more_than_it_claims(path: Path
     assert data.count(size) == 2
     path.write_bytes(data.replace(size, struct.pack("<I", 1128)))
     with pytest.raises(InfoError, match="damaged"):
-        read_curves(path)
+        read_feature_series(path)
 
 
 def test_an_entry_twice_and_too_many_entries_are_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,29 +207,33 @@ def test_an_entry_twice_and_too_many_entries_are_refused(path: Path, monkeypatch
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("a/b.npy", npy(np.ones(1)))
     with pytest.raises(InfoError, match="twice"):
-        read_curves(path)
-    monkeypatch.setattr(curves, "_MAX_ENTRIES", 1)
+        read_feature_series(path)
+    monkeypatch.setattr(feature_series, "_MAX_ENTRIES", 1)
     with pytest.raises(InfoError, match="contains more"):
-        read_curves(path)
+        read_feature_series(path)
 
 
 def test_the_format_stands_in_the_header(path: Path) -> None:
-    update_curves(path, {"a/b": np.ones(2)}, header={"a/b": {"v": 1}})
+    update_feature_series(path, {"a/b": np.ones(2)}, header={"a/b": {"v": 1}})
     with zipfile.ZipFile(path) as archive:
         assert json.loads(archive.read("header.json")) == {"format": 1, "a/b": {"v": 1}}
-    assert read_curves_header(path) == {"a/b": {"v": 1}}
+    assert read_feature_series_header(path) == {"a/b": {"v": 1}}
 
 
 def test_one_without_a_format_is_read(path: Path) -> None:
     pack(path, {"header.json": b'{"a/b": {"v": 1}}', "a/b.npy": npy(np.ones(2))})
-    assert read_curves(path).keys() == {"a/b"}
-    assert read_curves_header(path) == {"a/b": {"v": 1}}
+    assert read_feature_series(path).keys() == {"a/b"}
+    assert read_feature_series_header(path) == {"a/b": {"v": 1}}
 
 
 def test_one_of_a_newer_format_is_left_alone(path: Path) -> None:
     pack(path, {"header.json": b'{"format": 2, "a/b": {"v": 1}}', "a/b.npy": npy(np.ones(2))})
     before = path.read_bytes()
-    for use in (read_curves, read_curves_header, lambda path: update_curves(path, {"a/c": np.ones(1)})):
+    for use in (
+        read_feature_series,
+        read_feature_series_header,
+        lambda path: update_feature_series(path, {"a/c": np.ones(1)}),
+    ):
         with pytest.raises(NewerFormatError, match="format 2 by a newer version"):
             use(path)
     assert path.read_bytes() == before
@@ -231,19 +243,21 @@ def test_one_of_a_newer_format_is_left_alone(path: Path) -> None:
 def test_a_damaged_header(path: Path) -> None:
     pack(path, {"header.json": b"{", "a/b.npy": npy(np.zeros(1))})
     with pytest.raises(InfoError, match="JSON"):
-        read_curves_header(path)
+        read_feature_series_header(path)
 
 
 @same_folder
 @given(data=st.data())
 def test_flipped_and_cut_bytes_end_in_arrays_or_one_line(path: Path, unsynced: None, data: st.DataObject) -> None:
     path.unlink(missing_ok=True)
-    update_curves(path, {"a/b": np.arange(40, dtype=np.float32), "a/c": np.ones(3, np.int16)}, header={"a/b": {"v": 1}})
+    update_feature_series(
+        path, {"a/b": np.arange(40, dtype=np.float32), "a/c": np.ones(3, np.int16)}, header={"a/b": {"v": 1}}
+    )
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
-    for read in (read_curves, read_curves_header):
+    for read in (read_feature_series, read_feature_series_header):
         try:
             read(path)
         except InfoError:
