@@ -1,20 +1,19 @@
 """``mirkit.caption``: texts that describe a track."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from mirkit.api.source import AudioInput, Source
 from mirkit.captions.excerpt import RATE, context_tokens
-from mirkit.captions.facts import Facts, compare, fix
+from mirkit.captions.facts import Facts
 from mirkit.captions.prompts import fill, questions
 from mirkit.dataset.facts import facts_of, words_of
 from mirkit.errors import SettingsError
 from mirkit.features.types import FloatArray
 from mirkit.models.captioners import Requirements
-from mirkit.models.captioners.retry import Attempt, PendingPrompt, describe
+from mirkit.models.captioners.retry import PendingPrompt, describe
 from mirkit.models.captioners.selection import choose
 from mirkit.pipeline.captioning.run import decode_excerpt
-from mirkit.pipeline.captioning.store import CaptionJob
+from mirkit.pipeline.captioning.store import Caption, CaptionJob
 from mirkit.store import read_info
 
 
@@ -29,7 +28,7 @@ class Captions(dict[str, str | None]):
         The model that wrote them.
     """
 
-    def __init__(self, texts: Mapping[str, "_Text"], model: str) -> None:
+    def __init__(self, texts: Mapping[str, Caption], model: str) -> None:
         super().__init__({name: text.text or None for name, text in texts.items()})
         self.reasons = {name: text.reason for name, text in texts.items() if not text.text}
         self.model = model
@@ -37,16 +36,9 @@ class Captions(dict[str, str | None]):
     def __reduce__(self) -> tuple[object, ...]:
         # An explicit constructor call, so that pickling and copying keep the attributes.
         return Captions, (
-            {name: _Text(text or "", self.reasons.get(name, "")) for name, text in self.items()},
+            {name: Caption(text or "", self.reasons.get(name, "")) for name, text in self.items()},
             self.model,
         )
-
-
-@dataclass(frozen=True)
-class _Text:
-    text: str
-    reason: str = ""
-    conflicts: tuple[str, ...] = ()
 
 
 def caption(
@@ -107,12 +99,7 @@ def caption(
     """
     own = dict(prompts) if isinstance(prompts, Mapping) else {}
     names = tuple(own) if own else tuple(prompts or ())
-    values = {
-        "texts.model": model,
-        "texts.url": url,
-        "run.device": device,
-        "texts.prompts": own or None,
-    }
+    values = {"texts.model": model, "texts.url": url, "run.device": device, "texts.prompts": own or None}
     chosen = backend or ("http" if url else None)
     source = Source.of(audio, {"texts": chosen} if chosen else None, values)
     texts_settings = source.settings.texts
@@ -126,46 +113,31 @@ def caption(
     words = words_of(facts, provenance)
     filled = {question: fill(question.prompt, words) for question in job.questions}
     pending = [PendingPrompt(question, prompt) for question, prompt in filled.items() if prompt]
-    notes: list[str] = []
     texts = {
-        question.field: _Text("", "its prompt needs what is not measured")
+        question.field: Caption("", "its prompt needs what is not measured")
         for question, prompt in filled.items()
         if not prompt
     }
-    texts |= _ask(job, samples, pending, facts, notes)
-    for name, text in texts.items():
-        if text.conflicts:
-            notes.append(f"{name} contradicts what is measured: {'; '.join(text.conflicts)}")
-    source.report(notes)
+    notes: list[str] = []
+    if pending:
+        texts |= _ask(job, samples, pending, facts, notes)
+    source.report([*notes, *(note for text in texts.values() for note in text.notes)])
     return Captions({question.field: texts[question.field] for question in filled}, job.captioner.model)
 
 
 def _ask(
     job: CaptionJob, samples: FloatArray, pending: Sequence[PendingPrompt], facts: Facts, notes: list[str]
-) -> dict[str, _Text]:
-    texts: dict[str, _Text] = {}
-    if not pending:
-        return texts
-    seconds = len(samples) / RATE
-    longest = max(context_tokens(seconds, row.prompt, row.question.tokens) for row in pending)
-    if job.settings.texts.one_call:
-        joined = " ".join(row.prompt for row in pending) * 2
-        longest = max(longest, context_tokens(seconds, joined, sum(row.question.tokens + 32 for row in pending)))
-    with job.captioner.loaded(Requirements(seconds, longest)) as lines:
+) -> dict[str, Caption]:
+    """Return field -> caption, and add messages about the model to ``notes``."""
+    texts: dict[str, Caption] = {}
+    seconds, settings = len(samples) / RATE, job.settings.texts
+    context = max(context_tokens(seconds, prompt, tokens) for prompt, tokens in job.requests(pending))
+    with job.captioner.loaded(Requirements(seconds, context)) as lines:
         notes += lines
         session = job.captioner.session(samples, 0)
-        for attempt in describe(session, pending, job.retry_policy, batched=job.captioner.batched):
+        for attempt in describe(session, pending, settings, batched=job.captioner.batched):
             if attempt.last:
-                texts[attempt.pending.question.field] = _text(attempt, facts, fix_facts=job.settings.texts.fix_facts)
+                question = attempt.pending.question
+                found = Caption.of(question, attempt.validation, facts, fix_facts=settings.fix_facts)
+                texts[question.field] = Caption("", attempt.failure) if attempt.failure else found
     return texts
-
-
-def _text(attempt: Attempt, facts: Facts, *, fix_facts: bool) -> _Text:
-    if attempt.validation.fault:
-        faults = ", ".join(dict.fromkeys(attempt.faults))
-        return _Text("", f"no usable answer in {len(attempt.faults)} attempts: {faults}")
-    text = attempt.validation.text
-    if fix_facts:
-        text = fix(text, facts)
-        return _Text(text, "" if text else "every sentence contradicts what is measured")
-    return _Text(text, "", tuple(conflict.description for conflict in compare(text, facts).conflicts))

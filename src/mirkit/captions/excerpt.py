@@ -1,4 +1,4 @@
-"""Select the excerpt of a track that a model receives, and count its tokens."""
+"""The excerpt of a track that a model receives, its tokens, and the time that the model takes."""
 
 import math
 from dataclasses import dataclass
@@ -114,7 +114,9 @@ class Speed:
 _CORE, _CARD = Speed(43.0, 5.8, 1.62), Speed(0.1, 4500.0, 110.0)
 
 
-def seconds(sound: float, tokens: int, written: int, questions: int, *, size: int, card: bool, cores: int) -> float:
+def estimate_seconds(
+    sound: float, tokens: int, written: int, questions: int, *, size: int, card: bool, cores: int
+) -> float:
     """Estimate the time of one track (s).
 
     Parameters

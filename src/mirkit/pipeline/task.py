@@ -1,13 +1,20 @@
-"""The job of a worker for one track, and its outcome.
+"""The job of a worker for one track, its outcome, and what all jobs on a track share.
 
 The parent process imports this module without loading the analysis.
 """
 
+import os
+import traceback
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
-from mirkit.store import Settings
+from mirkit.errors import REFUSED, MirkitError, as_error
+from mirkit.store import LOCK_NAME, Settings, lock
+from mirkit.track import Track
 
 
 @dataclass(frozen=True)
@@ -92,3 +99,52 @@ class TrackOutcome:
     def ok(self) -> bool:
         """Whether nothing failed."""
         return not self.failures
+
+
+@dataclass(kw_only=True)
+class TrackLog:
+    """The outcome of a track in progress; its attributes are those of :class:`TrackOutcome`."""
+
+    name: str
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    duration: float = 0.0
+    busy: bool = False
+    clips: int = 0
+
+    def outcome(self) -> TrackOutcome:
+        """Return the outcome."""
+        done, skipped, notes = tuple(self.done), tuple(self.skipped), tuple(dict.fromkeys(self.notes))
+        return TrackOutcome(
+            self.name, done, skipped, self.failures, notes, self.seconds, self.duration, self.busy, self.clips
+        )
+
+
+def name_within(root: Path, track: Track) -> str:
+    """Return the path of a track relative to its data set, because two folders may contain tracks of the same name."""
+    return track.path.relative_to(root).as_posix() if track.path.is_relative_to(root) else track.name
+
+
+def run_lock(track: Track, kind: str, timeout: float) -> AbstractContextManager[None]:
+    """Return the lock of a track against other runs of a kind; each loose file in a folder has its own lock."""
+    which = f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else ""
+    return lock(track.folder, timeout, f"{LOCK_NAME}-{kind}{which}")
+
+
+def error_message(error: Exception, path: Path, *, debug: bool) -> str:
+    """Return one line about an error of a track, and print its traceback with ``debug``."""
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, MirkitError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        return str(as_error(error, Path(os.fsdecode(error.filename)) if error.filename else path, "work on"))
+    return f"{type(error).__name__}: {error} (a bug: run with --debug and report it)"
+
+
+def now() -> str:
+    """Return the present date and time as the provenance stores it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

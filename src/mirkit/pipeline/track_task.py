@@ -1,29 +1,24 @@
 """Running the stages of one track that are missing or stale."""
 
 import math
-import os
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mirkit import __version__
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
-from mirkit.errors import REFUSED, MirkitError, as_error
+from mirkit.errors import MirkitError
 from mirkit.features.types import Unknown
-from mirkit.pipeline.task import TrackJob, TrackOutcome
+from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
 from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
 from mirkit.stages.window import FROM_SOUND
 from mirkit.staleness import TrackState, kept
 from mirkit.store import (
     EXTERNAL,
-    LOCK_NAME,
     FileDigest,
     LockedError,
     ProvenanceRecord,
@@ -31,7 +26,6 @@ from mirkit.store import (
     atomic_write,
     digest_of_bytes,
     file_digest,
-    lock,
     remove_orphans,
     update_info,
     update_provenance,
@@ -42,66 +36,32 @@ from mirkit.track import Track, follow_rename, move_aside, move_back
 from mirkit.windows import neural_stages, window_curves
 
 
-@dataclass
-class _Log:
-    """The outcome of a track in progress."""
-
-    done: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    duration: float = 0.0
-    clips: int = 0
-
-
 def process(job: TrackJob) -> TrackOutcome:
     """Run the missing or stale stages of a track, and store their results.
 
     An error of the track becomes part of the outcome.
     """
     use_compiled()
-    log = _Log()
+    log = TrackLog(name=job.name or str(job.path))
     try:
-        with _claimed(job) as ours:
-            if not ours:
-                return TrackOutcome(job.name or str(job.path), busy=True)
+        with ExitStack() as claim:
+            try:
+                claim.enter_context(run_lock(Track.at(job.path), "run", job.patience))
+            except LockedError:  # another run has locked it: two runs at once share the work
+                return replace(log.outcome(), busy=True)
             _process(job, log)
             if meanwhile := [name for name in log.skipped if name in job.planned]:
                 log.notes.append(f"{', '.join(meanwhile)}: done by another run in the meantime")
     except MirkitError as error:
-        message = _message(job, error)
+        message = error_message(error, job.path, debug=job.debug)
         if log.failures.get("separate") == message:  # the mix itself cannot be read, which is reported once
             del log.failures["separate"]
         log.failures["track"] = message
     keep_compiled()
-    return TrackOutcome(
-        job.name or str(job.path),
-        tuple(log.done),
-        tuple(log.skipped),
-        log.failures,
-        tuple(dict.fromkeys(log.notes)),
-        log.seconds,
-        log.duration,
-        clips=log.clips,
-    )
+    return log.outcome()
 
 
-@contextmanager
-def _claimed(job: TrackJob) -> Iterator[bool]:
-    """Lock the track for this run; yield False if another run has locked it. Two runs at once thus share the work."""
-    track = Track.at(job.path)
-    name = f"{LOCK_NAME}-run" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")
-    with ExitStack() as claim:
-        try:
-            claim.enter_context(lock(track.folder, job.patience, name))
-        except LockedError:
-            yield False
-        else:
-            yield True
-
-
-def _process(job: TrackJob, log: _Log) -> None:
+def _process(job: TrackJob, log: TrackLog) -> None:
     track = Track.at(job.path)  # listed under the lock
     if track.unclean:
         remove_orphans(track.folder)
@@ -115,16 +75,17 @@ def _process(job: TrackJob, log: _Log) -> None:
         state = TrackState.of(Track.at(job.path), known=before if job.overwrite else None)
     log.notes += state.notes
     wanted = tuple(name for name in job.stages if name != "separate")
-    if "drums" in state.own(wanted, job.settings):
-        if "drums" in job.replaces:
-            with _aside("drums", [midi_path(state.track, job.settings)], log):
-                _finish(job, state, wanted, log)
-            return
-        wanted = _keep_midi(job, state, wanted, log)
-    _finish(job, state, wanted, log)
+    with ExitStack() as moved:
+        if "drums" in state.own(wanted, job.settings):
+            if "drums" in job.replaces:
+                moved.enter_context(_aside("drums", [midi_path(state.track, job.settings)], log))
+            else:
+                _keep_midi(job, state, log)
+                wanted = tuple(name for name in wanted if name != "drums")
+        _finish(job, state, wanted, log)
 
 
-def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log) -> None:
+def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: TrackLog) -> None:
     """Run the missing or stale stages other than separation."""
     todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite, replaces=job.replaces)
     log.skipped += [name for name in job.stages if name != "separate" and name not in {*todo, *log.failures}]
@@ -137,21 +98,36 @@ def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log
         _crop(job, log)
 
 
-def _keep_midi(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: _Log) -> tuple[str, ...]:
-    """Record the user's own MIDI file and keep it; return the remaining stages."""
-    if adopted := _adopt_midi(state, job.settings, _now()):
-        log.notes.append(adopted)
+def _keep_midi(job: TrackJob, state: TrackState, log: TrackLog) -> None:
+    """Record that the MIDI file is the user's own, and keep it."""
+    row, path, digest = stage("drums"), midi_path(state.track, job.settings), state.foreign_midi(job.settings)
+    name = entry_name(row, job.settings)
+    entry = state.provenance.stages.get(name)
+    if digest and not (entry and entry.backend == EXTERNAL and digest in entry.outputs.values()):
+        _adopt(state, name, {path.name: digest})
+        log.notes.append(f"{path.name} was found, or changed by hand, and stays as it is")
     if job.overwrite:
-        message = kept("drums", midi_path(state.track, job.settings).name)
-        if job.stages == ("drums",):  # the command names the stage, so not running it is a failure
-            log.failures["drums"] = message
-        else:
-            log.notes.append(message)
-    return tuple(name for name in wanted if name != "drums")
+        _note_kept(job, "drums", path.name, log)
+
+
+def _adopt(state: TrackState, name: str, outputs: dict[str, FileDigest]) -> None:
+    """Record that the files of a stage are the user's own."""
+    version = stage(name.partition("/")[0]).version
+    adopted = ProvenanceRecord(name, __version__, version, backend=EXTERNAL, outputs=outputs, when=now())
+    update_provenance(state.track.provenance, [adopted])
+
+
+def _note_kept(job: TrackJob, name: str, files: str, log: TrackLog) -> None:
+    """Note that the user's own files are kept; a failure if the command names the stage, which is then not run."""
+    message = kept(name, files)
+    if job.stages == (name,):
+        log.failures[name] = message
+    else:
+        log.notes.append(message)
 
 
 @contextmanager
-def _aside(stage: str, paths: list[Path], log: _Log) -> Iterator[None]:
+def _aside(stage: str, paths: list[Path], log: TrackLog) -> Iterator[None]:
     """Rename the user's own files while a stage writes files in their place; restore them if the stage fails."""
     moved = move_aside(paths)
     try:
@@ -162,7 +138,7 @@ def _aside(stage: str, paths: list[Path], log: _Log) -> Iterator[None]:
         log.notes += [f"{path.name}: your own, is now {aside.name}" for path, aside in moved.items() if aside.exists()]
 
 
-def _crop(job: TrackJob, log: _Log) -> None:
+def _crop(job: TrackJob, log: TrackLog) -> None:
     """Cut clips, with features from the results of the earlier stages."""
     from mirkit.clips.cut import cut_clips
     from mirkit.clips.features import MeasuredTrack
@@ -195,7 +171,7 @@ def _crop(job: TrackJob, log: _Log) -> None:
             begin=lambda: begun.append(write_entry(Result(), failed="interrupted")),
         )
     except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
-        log.failures[row.name] = _message(job, error)
+        log.failures[row.name] = error_message(error, job.path, debug=job.debug)
         if begun:
             with suppress(MirkitError):  # the disk may be full: the first failure is the one that is reported
                 write_entry(Result(), failed=log.failures[row.name])
@@ -213,7 +189,7 @@ def _crop(job: TrackJob, log: _Log) -> None:
     log.done.append(row.name)
 
 
-def _separate(job: TrackJob, state: TrackState, log: _Log) -> None:
+def _separate(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     row = stage("separate")
     state.check_clip((row.name,))
     foreign = state.foreign_stems()
@@ -222,30 +198,25 @@ def _separate(job: TrackJob, state: TrackState, log: _Log) -> None:
             _make_stems(job, TrackState.of(Track.at(job.path), known=state.prints), {}, log)
         return
     if foreign and job.overwrite:
-        message = kept(row.name, state.own((row.name,), job.settings)[row.name])
-        if job.stages == (row.name,):  # the command names the stage, so not running it is a failure
-            log.failures[row.name] = message
-        else:
-            log.notes.append(message)
+        _note_kept(job, row.name, state.own((row.name,), job.settings)[row.name], log)
     if len(foreign) == len(STEMS):
         entry = state.provenance.stages.get(row.name)
         if entry is None or entry.backend != EXTERNAL or entry.outputs != foreign:
-            adopted = ProvenanceRecord(
-                row.name, __version__, row.version, backend=EXTERNAL, outputs=foreign, when=_now()
-            )
-            update_provenance(state.track.provenance, [adopted])
+            _adopt(state, row.name, foreign)
             log.notes.append("stems found beside the mix were adopted as they are")
         if row.name not in log.failures:
             log.skipped.append(row.name)
         return
     if not state.outstanding((row.name,), job.backends, job.settings, overwrite=job.overwrite):
-        _note_foreign(state, foreign)
+        entry, external = state.provenance.stages[row.name], tuple(sorted(foreign))
+        if external and external != entry.external:  # the user has replaced these stems
+            update_provenance(state.track.provenance, [replace(entry, external=external)])
         log.skipped.append(row.name)
         return
     _make_stems(job, state, foreign, log)
 
 
-def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest], log: _Log) -> None:
+def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest], log: TrackLog) -> None:
     """Separate the mix, and write the stems that are not the user's own."""
     row = stage("separate")
     from mirkit.stages.separation import separate
@@ -258,7 +229,7 @@ def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest]
     try:
         result, paths = separate(state.track, job.settings, frozenset(foreign))
     except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
-        log.failures[row.name] = _message(job, error)
+        log.failures[row.name] = error_message(error, job.path, debug=job.debug)
         with suppress(MirkitError):  # the disk may be full: the first failure is the one that is reported
             update_provenance(state.track.provenance, [replace(begun, failed=log.failures[row.name])])
         return
@@ -270,15 +241,7 @@ def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest]
     log.done.append(row.name)
 
 
-def _note_foreign(state: TrackState, foreign: dict[str, FileDigest]) -> None:
-    """Record which of the stems the user has replaced."""
-    entry = state.provenance.stages["separate"]
-    external = tuple(sorted(foreign))
-    if external and external != entry.external:
-        update_provenance(state.track.provenance, [replace(entry, external=external)])
-
-
-def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log) -> None:
+def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: TrackLog) -> None:
     rows = [stage(name) for name in todo]
     started = time.perf_counter()
     opened = with_kernels(lambda: _opened(job, state, rows))
@@ -295,7 +258,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: _Log)
             log.failures[row.name] = failure
         else:  # a stem cannot be read, so a value is unknown; the next run tries again
             failure = "; ".join(
-                opened.unreadable[part] for part in opened.unreadable if _uses(result, opened.missing_reason(part))
+                why for part, why in opened.unreadable.items() if opened.missing_reason(part) in result.values.values()
             )
         needs = {need: identities[need] for need in row.needs}
         entry = _entry(job, state, row, result, needs, time.perf_counter() - started, failed=failure)
@@ -331,11 +294,7 @@ def _check(row: Stage, result: Result) -> None:
             raise ValueError(f"{key} = {value!r} is not a number")
 
 
-def _uses(result: Result, why: Unknown) -> bool:
-    return why in result.values.values()
-
-
-def _run(job: TrackJob, row: Stage, opened: TrackAnalysis, log: _Log) -> tuple[Result, str]:
+def _run(job: TrackJob, row: Stage, opened: TrackAnalysis, log: TrackLog) -> tuple[Result, str]:
     failed = [need for need in row.needs if need in log.failures]
     try:
         if failed:
@@ -344,7 +303,7 @@ def _run(job: TrackJob, row: Stage, opened: TrackAnalysis, log: _Log) -> tuple[R
         _check(row, result)
         return result, ""
     except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
-        failure = _message(job, error)
+        failure = error_message(error, job.path, debug=job.debug)
         return Result({key: Unknown(f"failed: {failure}") for key in row.keys}), failure
 
 
@@ -361,28 +320,12 @@ def _entry(
         needs=needs,
         reasons={key: value.reason for key, value in result.values.items() if isinstance(value, Unknown)},
         seconds=round(seconds, 3),
-        when=_now(),
+        when=now(),
         model=result.model,
         weights_sha256=result.weights_sha256,
         details=result.method,
         **more,
     )
-
-
-def _adopt_midi(state: TrackState, settings: Settings, when: str) -> str:
-    """Record that the MIDI file is the user's own; return a note, or "" if that was known."""
-    foreign = state.foreign_midi(settings)
-    row = stage("drums")
-    name = entry_name(row, settings)
-    entry = state.provenance.stages.get(name)
-    if not foreign or (entry and entry.backend == EXTERNAL and foreign in entry.outputs.values()):
-        return ""
-    path = midi_path(state.track, settings)
-    adopted = ProvenanceRecord(
-        name, __version__, row.version, backend=EXTERNAL, outputs={path.name: foreign}, when=when
-    )
-    update_provenance(state.track.provenance, [adopted])
-    return f"{path.name} was found, or changed by hand, and stays as it is"
 
 
 def _write_products(
@@ -411,17 +354,3 @@ def _write_midi(state: TrackState, settings: Settings, entry: ProvenanceRecord, 
         atomic_write(path, content)
         return replace(entry, outputs={path.name: file_digest(path)})
     return replace(entry, outputs=ours)  # writing failed, and the existing file is one of mirkit's
-
-
-def _message(job: TrackJob, error: Exception) -> str:
-    if job.debug:
-        traceback.print_exception(error)
-    if isinstance(error, MirkitError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in REFUSED:
-        return str(as_error(error, Path(os.fsdecode(error.filename)) if error.filename else job.path, "work on"))
-    return f"{type(error).__name__}: {error} (a bug: run with --debug and report it)"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

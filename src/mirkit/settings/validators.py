@@ -15,6 +15,8 @@ LENGTH_LIMITS: dict[str, tuple[float, float]] = {"s": (0.1, 36_000), "samples": 
 #: Bytes in the units of a size. They are powers of two: 8G is 8 GiB, because tools show the size of memory in these
 #: units.
 _SIZE_UNITS = {"": 1, "B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+#: Name of a backend or a model.
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 @dataclass(frozen=True)
@@ -57,35 +59,38 @@ class Check:
             raise ValueError(f"{error}, not {text[:80]!r}") from error
 
 
+def _checked(
+    valid: Callable[[Any], Any], wanted: str, normalize: Callable[[Any], Any] = lambda value: value, **form: Any
+) -> Check:
+    """Accept the values for which ``valid`` is true; ``form`` holds further attributes of the check."""
+
+    def accept(value: Any) -> Any:
+        if not valid(value):
+            raise ValueError(wanted)
+        return normalize(value)
+
+    return Check(accept, **form)
+
+
+def _matches(pattern: str, value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
 def names_a_file(value: Any, *folders: Path) -> bool:
     """Return whether the name of a model is, or may be intended as, the path of a file."""
     if not isinstance(value, str) or not value.strip():
         return False  # not a name, which its check reports
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
-        return True
-    return any((folder / value).exists() for folder in folders)
+    return not _matches(_NAME, value) or any((folder / value).exists() for folder in folders)
 
 
 def text(metavar: str = "TEXT") -> Check:
     """Accept a text that is not blank."""
-
-    def accept(value: Any) -> str:
-        if not isinstance(value, str) or not value.strip():
-            raise ValueError("a text")
-        return value
-
-    return Check(accept, metavar=metavar)
+    return _checked(lambda value: isinstance(value, str) and value.strip(), "a text", metavar=metavar)
 
 
 def backend_name() -> Check:
     """Accept ``auto`` or a possible name of a backend."""
-
-    def accept(value: Any) -> str:
-        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
-            raise ValueError("auto or the name of a backend")
-        return value
-
-    return Check(accept)
+    return _checked(lambda value: _matches(_NAME, value), "auto or the name of a backend")
 
 
 def any_text(metavar: str = "TEXT") -> Check:
@@ -95,13 +100,7 @@ def any_text(metavar: str = "TEXT") -> Check:
 
 def flag() -> Check:
     """Accept true or false."""
-
-    def accept(value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValueError("true or false")
-        return value
-
-    return Check(accept)
+    return _checked(lambda value: isinstance(value, bool), "true or false")
 
 
 def one_of(*names: str) -> Check:
@@ -118,24 +117,18 @@ def one_of(*names: str) -> Check:
 
 def whole(low: int, high: int, metavar: str = "N") -> Check:
     """Accept a whole number in a range."""
-
-    def accept(value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return value
-
-    return Check(accept, int, metavar)
+    wanted = f"a whole number from {low} to {high}"
+    return _checked(lambda value: type(value) is int and low <= value <= high, wanted, read=int, metavar=metavar)
 
 
 def number(low: float, high: float, metavar: str = "X") -> Check:
     """Accept a number in a range."""
 
-    def accept(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return float(value)
+    def valid(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
-    return Check(accept, float, metavar, "{:.10g}".format)
+    wanted = f"a number from {low:g} to {high:g}"
+    return _checked(valid, wanted, float, read=float, metavar=metavar, write="{:.10g}".format)
 
 
 def optional(check: Check) -> Check:
@@ -161,38 +154,27 @@ def tempo_range() -> Check:
 
 def device() -> Check:
     """Accept a device to compute on."""
+    wanted = "auto, cpu, cuda, cuda:<number> or mps (ROCm cards of AMD are cuda too)"
+    return _checked(lambda value: _matches(r"auto|cpu|cuda(:\d+)?|mps", value), wanted, metavar="DEVICE")
 
-    def accept(value: Any) -> str:
-        name, _, number = value.partition(":") if isinstance(value, str) else ("", "", "")
-        if name not in ("auto", "cpu", "cuda", "mps") or (number and not (name == "cuda" and number.isdecimal())):
-            raise ValueError("auto, cpu, cuda, cuda:<number> or mps (ROCm cards of AMD are cuda too)")
-        return str(value)
 
-    return Check(accept, metavar="DEVICE")
+def _is_table_of_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(inner, str) for inner in value.values())
 
 
 def texts() -> Check:
     """Accept a table of texts."""
-
-    def accept(value: Any) -> dict[str, str]:
-        if not isinstance(value, dict) or not all(isinstance(inner, str) for inner in value.values()):
-            raise ValueError('a table of name = "text"')
-        return dict(value)
-
-    return Check(accept)
+    return _checked(_is_table_of_texts, 'a table of name = "text"', dict)
 
 
 def hosts() -> Check:
     """Accept a list of host names."""
 
-    def accept(value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list | tuple) or not all(
-            isinstance(host, str) and re.fullmatch(r"[A-Za-z0-9._:-]+", host) for host in value
-        ):
-            raise ValueError('a list of host names, such as ["10.0.0.5", "studio.local"]')
-        return tuple(host.lower() for host in value)
+    def valid(value: Any) -> bool:
+        return isinstance(value, list | tuple) and all(_matches("[A-Za-z0-9._:-]+", host) for host in value)
 
-    return Check(accept)
+    wanted = 'a list of host names, such as ["10.0.0.5", "studio.local"]'
+    return _checked(valid, wanted, lambda value: tuple(host.lower() for host in value))
 
 
 def url() -> Check:
@@ -228,12 +210,7 @@ def by_field(check: Callable[[Any], Any], wanted: str, field: str) -> Check:
 
 def clip_length() -> Check:
     """Accept the length of a clip, and normalize its form."""
-
-    def accept(value: Any) -> str:
-        amount, unit = parse_length(value)
-        return f"{amount:.10g} {unit}"
-
-    return Check(accept)
+    return Check(lambda value: "{:.10g} {}".format(*parse_length(value)))
 
 
 def parse_length(text: Any) -> tuple[float, Unit]:
@@ -256,34 +233,22 @@ def parse_length(text: Any) -> tuple[float, Unit]:
 
 
 def set_name() -> Check:
-    """Accept the name of a set of clips, which becomes part of file names."""
-
-    def accept(value: Any) -> str:
-        if value != "" and not (isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,31}", value)):
-            raise ValueError("a name of up to 32 letters, digits and hyphens that begins with a letter")
-        return str(value)
-
-    return Check(accept, metavar="NAME")
+    """Accept the name of a set of clips, which becomes part of file names, or "" for none."""
+    wanted = "a name of up to 32 letters, digits and hyphens that begins with a letter"
+    return _checked(lambda value: _matches("([A-Za-z][A-Za-z0-9-]{0,31})?", value), wanted, metavar="NAME")
 
 
 def seconds() -> Check:
     """Accept a positive number of seconds."""
 
-    def accept(value: Any) -> float:
-        if not isinstance(value, float) or not 0 < value < float("inf"):
-            raise ValueError("a positive number of seconds")
-        return value
+    def valid(value: Any) -> bool:
+        return isinstance(value, float) and 0 < value < float("inf")
 
-    return Check(accept, float, "S")
+    return _checked(valid, "a positive number of seconds", read=float, metavar="S")
 
 
 def size() -> Check:
     """Accept a number of bytes; as text with a unit: K, M, G and T are 2**10, 2**20, 2**30 and 2**40."""
-
-    def accept(value: Any) -> int:
-        if type(value) is not int or value < 1:
-            raise ValueError("a size such as 500M or 8G (G is 2**30 bytes)")
-        return value
 
     def read(text: str) -> int:
         number = text.rstrip("BKMGTbkmgt")
@@ -292,18 +257,24 @@ def size() -> Check:
             raise ValueError(text)
         return int(float(number) * _SIZE_UNITS[unit])
 
-    return Check(accept, read, "SIZE", lambda value: f"{value / 2**20:g}M")
+    return _checked(
+        lambda value: type(value) is int and value > 0,
+        "a size such as 500M or 8G (G is 2**30 bytes)",
+        read=read,
+        metavar="SIZE",
+        write=lambda value: f"{value / 2**20:g}M",
+    )
 
 
 def names(*known: str) -> Check:
     """Accept a selection of these names, as text separated by commas, or ``none``."""
-
-    def accept(value: Any) -> tuple[str, ...]:
-        if not isinstance(value, tuple) or not set(value) <= set(known):
-            raise ValueError(f"{','.join(known)}, {', '.join(known)} or none")
-        return value
-
-    return Check(accept, lambda text: () if text == "none" else tuple(text.split(",")), "NAMES", ",".join)
+    return _checked(
+        lambda value: isinstance(value, tuple) and set(value) <= set(known),
+        f"{','.join(known)}, {', '.join(known)} or none",
+        read=lambda text: () if text == "none" else tuple(text.split(",")),
+        metavar="NAMES",
+        write=",".join,
+    )
 
 
 def path() -> Check:

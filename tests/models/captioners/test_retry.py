@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from mirkit.captions.prompts import QUESTIONS
 from mirkit.models.captioners import Answer, Prompt
-from mirkit.models.captioners.retry import Attempt, PendingPrompt, RetryPolicy, describe
+from mirkit.models.captioners.retry import Attempt, PendingPrompt, describe
+from mirkit.settings import CaptionSettings
 
 GOOD = "A warm and slow house track with soft pads."
 
@@ -24,7 +25,7 @@ class Script:
 
 
 PENDING = [PendingPrompt(row, row.prompt) for row in QUESTIONS[:2]]
-POLICY = RetryPolicy(3, 0.0, 10)
+SETTINGS = CaptionSettings(attempts=3, temperature=0.0, seed=10)
 
 
 def lasts(attempts: Sequence[Attempt]) -> dict[str, tuple[str, int]]:
@@ -33,7 +34,7 @@ def lasts(attempts: Sequence[Attempt]) -> dict[str, tuple[str, int]]:
 
 def test_one_question_after_the_other() -> None:
     script = Script("", GOOD, "", "", "")
-    attempts = list(describe(script, PENDING, POLICY, batched=False))
+    attempts = list(describe(script, PENDING, SETTINGS, batched=False))
     assert lasts(attempts) == {"full": (GOOD, 1), "technical": ("", 3)}
     asks = [ask for (ask,) in script.rounds]
     assert [ask.prompt for ask in asks] == [PENDING[0].prompt] * 2 + [PENDING[1].prompt] * 3
@@ -43,23 +44,26 @@ def test_one_question_after_the_other() -> None:
 
 def test_all_questions_together() -> None:
     script = Script(GOOD, "", GOOD)
-    attempts = list(describe(script, PENDING, POLICY, batched=True))
+    attempts = list(describe(script, PENDING, SETTINGS, batched=True))
     assert lasts(attempts) == {"full": (GOOD, 0), "technical": (GOOD, 1)}
     assert [len(asks) for asks in script.rounds] == [2, 1], "only what was not usable is asked again"
 
 
 def test_attempts_of_an_earlier_run_are_not_made_again() -> None:
     script = Script("")
-    attempts = list(describe(script, [PendingPrompt(QUESTIONS[0], "?", ("empty", "empty"))], POLICY, batched=False))
+    attempts = list(describe(script, [PendingPrompt(QUESTIONS[0], "?", ("empty", "empty"))], SETTINGS, batched=False))
     assert [(row.last, row.faults) for row in attempts] == [(True, ("empty",) * 3)]
     assert script.rounds[0][0].seed == 12
 
 
 def test_one_call_and_one_by_one_what_it_leaves_open() -> None:
     script = Script(json.dumps({"full": GOOD, "technical": ""}), GOOD)
-    policy = RetryPolicy(3, 0.0, 10, one_call=True)
-    assert lasts(list(describe(script, PENDING, policy, batched=False))) == {"full": (GOOD, 0), "technical": (GOOD, 0)}
+    settings = CaptionSettings(attempts=3, temperature=0.0, seed=10, one_call=True)
+    assert lasts(list(describe(script, PENDING, settings, batched=False))) == {
+        "full": (GOOD, 0),
+        "technical": (GOOD, 0),
+    }
     assert script.rounds[0][0].fields == ("full", "technical")
     assert [asks[0].fields for asks in script.rounds[1:]] == [()]
     cut_off = Script('{"full": "A war', GOOD, GOOD)
-    assert len(lasts(list(describe(cut_off, PENDING, policy, batched=False)))) == 2
+    assert len(lasts(list(describe(cut_off, PENDING, settings, batched=False)))) == 2

@@ -91,8 +91,8 @@ class Requirements:
         Tokens of the longest prompt, including its audio and its answer.
     """
 
-    seconds: float
-    context: int
+    seconds: float = 0.0
+    context: int = 0
 
 
 class Captioner(Protocol):

@@ -3,11 +3,10 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mirkit.audio import probe
-from mirkit.captions.excerpt import context_tokens, heard_seconds, sound_tokens
-from mirkit.captions.excerpt import seconds as estimate_seconds
+from mirkit.captions.excerpt import context_tokens, estimate_seconds, heard_seconds, sound_tokens
 from mirkit.errors import MirkitError, SettingsError
 from mirkit.models.captioners import Captioner, Requirements
 from mirkit.models.captioners.selection import choose
@@ -17,7 +16,7 @@ from mirkit.staleness import NEWER
 from mirkit.track import Track
 
 
-@dataclass(frozen=True)
+@dataclass
 class CaptionPlan:
     """The plan of the captions of a run.
 
@@ -25,7 +24,7 @@ class CaptionPlan:
     ----------
     job : CaptionJob
     tracks : tuple of Track
-    todo : tuple of Track
+    todo : list of Track
         Tracks that need captions, and tracks that cannot be read, which fail with an error of their own.
     prompts : int
         Number of captions that the model will be asked for.
@@ -33,6 +32,10 @@ class CaptionPlan:
         Number of captions that exist already.
     reasons : Counter
         Reason why captions are asked for -> number of captions.
+    impossible : Counter
+        (field, reason why it cannot be asked for) -> number of tracks.
+    newer : int
+        Number of tracks with captions of a newer version of mirkit.
     need : Requirements
         The longest input, which the model must be able to process.
     audio_seconds : float
@@ -41,26 +44,65 @@ class CaptionPlan:
         Tokens of audio and prompts, and largest number of tokens of the answers.
     seconds : float or None
         Estimated time; None if the model runs on an unknown machine.
-    notices : tuple of str
     """
 
     job: CaptionJob
     tracks: tuple[Track, ...]
-    todo: tuple[Track, ...]
-    prompts: int
-    stored: int
-    reasons: "Counter[str]"
-    need: Requirements
-    audio_seconds: float
-    tokens: int
-    max_new_tokens: int
-    seconds: float | None
-    notices: tuple[str, ...]
+    todo: list[Track] = field(default_factory=list)
+    prompts: int = 0
+    stored: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    impossible: Counter[tuple[str, str]] = field(default_factory=Counter)
+    newer: int = 0
+    need: Requirements = field(default_factory=Requirements)
+    audio_seconds: float = 0.0
+    tokens: int = 0
+    max_new_tokens: int = 0
+    seconds: float | None = None
 
     @property
     def captioner(self) -> Captioner:
         """The model."""
         return self.job.captioner
+
+    @property
+    def notices(self) -> list[str]:
+        """Messages for the user."""
+        notices = [f"{field}: {why} in {_tracks(n)}" for (field, why), n in self.impossible.items()]
+        return [*notices, *([f"captions of {_tracks(self.newer)}: {NEWER}"] if self.newer else ())]
+
+    def add(self, track: Track, state: CaptionState) -> None:
+        """Add the captions of a track to the sums."""
+        self.newer += bool(state.newer)
+        self.stored += len(state.done) + len(state.unfinished) + len(state.adopted)
+        self.reasons.update(state.reasons.values())
+        self.impossible.update(state.impossible.items())
+        if not state.pending:
+            return
+        job, captioner = self.job, self.captioner
+        # A header may state too short a duration, so the context must be large enough for the longest excerpt.
+        duration = state.facts.duration or probe(track.mix).duration
+        limit = job.max_seconds
+        longest = min(limit, 1.05 * duration + 1.0) if duration else limit
+        seconds = heard_seconds(duration or limit, limit, whole_windows=captioner.whole_windows)
+        requests = job.requests(state.pending)
+        context = max(context_tokens(longest, prompt, tokens) for prompt, tokens in requests)
+        self.need = Requirements(max(self.need.seconds, longest), max(self.need.context, context))
+        self.prompts += len(state.pending)
+        self.audio_seconds += seconds
+        read = sound_tokens(seconds, whole_windows=captioner.whole_windows)
+        read += sum(len(prompt) // 4 for prompt, _ in requests)
+        written = sum(row.question.tokens for row in state.pending)
+        self.tokens, self.max_new_tokens = self.tokens + read, self.max_new_tokens + written
+        if self.seconds is not None:
+            size, cores = captioner.size, os.cpu_count() or 1
+            self.seconds += estimate_seconds(
+                seconds, read, written, len(state.pending), size=size, card=bool(captioner.on_gpu), cores=cores
+            )
+
+
+def _tracks(count: int) -> str:
+    return f"{count} track{'s' * (count != 1)}"
 
 
 def plan_captions(
@@ -90,85 +132,20 @@ def plan_captions(
 
 def plan_again(job: CaptionJob, tracks: Sequence[Track]) -> CaptionPlan:
     """Plan an existing job again, with the present state of the tracks."""
-    todo, totals = [], _Totals(job)
+    plan = CaptionPlan(job, tuple(tracks), seconds=None if job.captioner.on_gpu is None else 0.0)
     for track in tracks:
         try:
             state = inspect_captions(track, job, hashed=False)
-            totals.add(track, state)
+            plan.add(track, state)
         except (MirkitError, OSError):
-            todo.append(track)  # processing it reports the error
+            plan.todo.append(track)  # processing it reports the error
         else:
             if state.any:
-                todo.append(track)
-    return CaptionPlan(
-        job,
-        tuple(tracks),
-        tuple(todo),
-        totals.prompts,
-        totals.stored,
-        totals.reasons,
-        Requirements(totals.longest, totals.context),
-        totals.audio_seconds,
-        totals.tokens,
-        totals.max_new_tokens,
-        totals.seconds,
-        (
-            *(f"{field}: {why} in {n} tracks" for (field, why), n in totals.impossible.items()),
-            *([f"captions of {totals.newer} track{'s' * (totals.newer > 1)}: {NEWER}"] if totals.newer else ()),
-        ),
-    )
+                plan.todo.append(track)
+    return plan
 
 
 def _check_fields(job: CaptionJob) -> None:
     if lacking := set(job.fields) - {row.field for row in job.questions}:
         known = ", ".join(row.field for row in replace(job, fields=()).questions)
         raise SettingsError(f"no question is called {', '.join(sorted(lacking))}; there are {known}")
-
-
-class _Totals:
-    """Sums over all tracks, and the largest needs of a single track."""
-
-    def __init__(self, job: CaptionJob) -> None:
-        self._job = job
-        self.prompts = self.stored = self.tokens = self.max_new_tokens = self.context = 0
-        self.newer = 0
-        self.audio_seconds = self.longest = self._seconds = 0.0
-        self.reasons: Counter[str] = Counter()
-        self.impossible: Counter[tuple[str, str]] = Counter()
-
-    def add(self, track: Track, state: CaptionState) -> None:
-        """Add a track."""
-        if state.newer:
-            self.newer += 1
-        self.stored += len(state.done) + len(state.unfinished) + len(state.adopted)
-        self.reasons.update(state.reasons.values())
-        self.impossible.update(state.impossible.items())
-        if not state.pending:
-            return
-        job, captioner = self._job, self._job.captioner
-        # A header may state too short a duration, so the context must be large enough for the longest excerpt.
-        duration = state.facts.duration or probe(track.mix).duration
-        limit = job.max_seconds
-        most = min(limit, 1.05 * duration + 1.0) if duration else limit
-        seconds = heard_seconds(duration or limit, limit, whole_windows=captioner.whole_windows)
-        audio_tokens = sound_tokens(seconds, whole_windows=captioner.whole_windows)
-        prompts = [(row.prompt, row.question.tokens) for row in state.pending]
-        if job.settings.texts.one_call:
-            prompts.append((" ".join(prompt for prompt, _ in prompts) * 2, sum(n + 32 for _, n in prompts)))
-        self.context = max(self.context, *(context_tokens(most, prompt, n) for prompt, n in prompts))
-        self.longest = max(self.longest, most)
-        self.prompts += len(state.pending)
-        self.audio_seconds += seconds
-        read = audio_tokens + sum(len(prompt) // 4 for prompt, _ in prompts)
-        written = sum(row.question.tokens for row in state.pending)
-        self.tokens, self.max_new_tokens = self.tokens + read, self.max_new_tokens + written
-        if captioner.on_gpu is not None:
-            size, cores = captioner.size, os.cpu_count() or 1
-            self._seconds += estimate_seconds(
-                seconds, read, written, len(state.pending), size=size, card=captioner.on_gpu, cores=cores
-            )
-
-    @property
-    def seconds(self) -> float | None:
-        """Return the estimated time of all tracks."""
-        return None if self._job.captioner.on_gpu is None else self._seconds

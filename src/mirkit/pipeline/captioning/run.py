@@ -3,22 +3,19 @@
 The model is in this process or in a server, so tracks are processed in threads, which wait for its answers.
 """
 
-import os
 import queue
 import threading
 import time
-import traceback
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from mirkit.audio import Audio, open_audio
 from mirkit.captions.excerpt import RATE, cut, heard_seconds, sound_tokens
-from mirkit.errors import AudioError, MirkitError, printable
+from mirkit.errors import AudioError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models.captioners import CaptionerUnavailable
 from mirkit.models.captioners.retry import Attempt, describe
@@ -32,8 +29,8 @@ from mirkit.pipeline.captioning.store import (
     postprocess,
     store_attempt,
 )
-from mirkit.pipeline.task import TrackOutcome
-from mirkit.store import LOCK_NAME, LockedError, lock
+from mirkit.pipeline.task import TrackLog, TrackOutcome, error_message, name_within, run_lock
+from mirkit.store import LockedError
 from mirkit.track import Track
 
 #: Share of the audio's tokens that must be cached from the second question on; a smaller share is a cache miss.
@@ -42,28 +39,14 @@ _MIN_CACHED_SHARE = 0.9
 _JOIN_SECONDS = 3.0
 
 
-@dataclass
-class _Turn:
+@dataclass(kw_only=True)
+class _Turn(TrackLog):
     """A track in progress: locked, inspected, and decoded if the model has to be asked."""
 
     track: Track
-    name: str
-    claim: ExitStack
+    claim: ExitStack = field(default_factory=ExitStack)
     state: CaptionState | None = None
     samples: FloatArray | None = None
-    done: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    duration: float = 0.0
-    busy: bool = False
-
-    def outcome(self) -> TrackOutcome:
-        """Return the outcome of the track."""
-        done, skipped = tuple(self.done), tuple(self.skipped)
-        notes = tuple(dict.fromkeys(self.notes))
-        return TrackOutcome(self.name, done, skipped, self.failures, notes, self.seconds, self.duration, self.busy)
 
 
 def run_captions(
@@ -178,11 +161,10 @@ class _Threads:
 
     def _prepare(self, track: Track) -> _Turn:
         """Lock a track, store captions for which the model is not needed, and decode the audio for the others."""
-        root, claim, job = self._root, ExitStack(), self._plan.job
-        name = track.path.relative_to(root).as_posix() if track.path.is_relative_to(root) else track.name
-        turn = _Turn(track, name, claim)
+        job, turn = self._plan.job, _Turn(name=name_within(self._root, track), track=track)
         try:
-            claim.enter_context(lock(track.folder, 0.0, _lock_name(track)))
+            # A lock against other runs of captions only: measuring the track at the same time is allowed.
+            turn.claim.enter_context(run_lock(track, "texts", 0.0))
             state = inspect_captions(track, job)
             turn.skipped += [f"{STAGE}/{field}" for field in state.done]
             if state.adopted:
@@ -228,7 +210,7 @@ class _Threads:
         session = captioner.session(samples, slot)
         del samples
         started = time.perf_counter()
-        attempts = describe(session, state.pending, job.retry_policy, batched=captioner.batched)
+        attempts = describe(session, state.pending, job.settings.texts, batched=captioner.batched)
         for number, attempt in enumerate(attempts):
             seconds, started = time.perf_counter() - started, time.perf_counter()
             self._check_cache(attempt, number, audio_tokens)
@@ -256,10 +238,7 @@ class _Threads:
             )
 
     def _fail(self, turn: _Turn, error: Exception) -> None:
-        if self._debug:
-            traceback.print_exception(error)
-        bug = f"{type(error).__name__}: {error} (a bug: run with --debug and report it)"
-        turn.failures["track"] = str(error) if isinstance(error, MirkitError) else bug
+        turn.failures["track"] = error_message(error, turn.track.path, debug=self._debug)
 
     def _finish(self, turn: _Turn) -> None:
         turn.claim.close()
@@ -296,8 +275,3 @@ def decode_excerpt(audio: Audio, job: CaptionJob, name: str) -> tuple[FloatArray
     duration = len(samples) / RATE
     seconds = heard_seconds(duration, job.max_seconds, whole_windows=job.captioner.whole_windows)
     return cut(samples, seconds, job.settings.texts.excerpt), duration
-
-
-def _lock_name(track: Track) -> str:
-    """Return the name of the lock against other caption runs on a track; measuring the track at once is allowed."""
-    return f"{LOCK_NAME}-texts" + (f"-{sha256(os.fsencode(track.loose)).hexdigest()[:8]}" if track.loose else "")

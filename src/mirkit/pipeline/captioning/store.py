@@ -3,19 +3,20 @@
 The text is stored in the ``.INFO``. Its provenance is stored in the ``.PROVENANCE``, in one entry per caption.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from mirkit import __version__
 from mirkit.captions.facts import Facts, compare, fix
 from mirkit.captions.normalize import dropped_characters
 from mirkit.captions.prompts import Question, fill, questions
-from mirkit.captions.validation import validate
+from mirkit.captions.validation import Validation, validate
 from mirkit.catalog import TEXT_KEYS, TRACK_KEYS, stage
 from mirkit.dataset.facts import facts_of, words_of
 from mirkit.models.captioners import Captioner
-from mirkit.models.captioners.retry import Attempt, PendingPrompt, RetryPolicy
+from mirkit.models.captioners.retry import Attempt, PendingPrompt
+from mirkit.pipeline.task import now
 from mirkit.staleness import NEWER, CaptionStep, caption_step, is_user_caption, unread
 from mirkit.store import (
     EXTERNAL,
@@ -67,11 +68,13 @@ class CaptionJob:
         rows = questions(texts.prompts, texts.words)
         return tuple(row for row in rows if not self.fields or row.field in self.fields)
 
-    @property
-    def retry_policy(self) -> RetryPolicy:
-        """Number of attempts, temperature and seed."""
-        texts = self.settings.texts
-        return RetryPolicy(texts.attempts, texts.temperature, texts.seed, texts.one_call)
+    def requests(self, pending: Sequence[PendingPrompt]) -> list[tuple[str, int]]:
+        """Return the prompt and the tokens of the answer of each request, including one for all captions at once."""
+        requests = [(row.prompt, row.question.tokens) for row in pending]
+        if self.settings.texts.one_call:
+            prompts = " ".join(prompt for prompt, _ in requests)
+            requests.append((prompts * 2, sum(tokens + 32 for _, tokens in requests)))
+        return requests
 
     @property
     def max_seconds(self) -> float:
@@ -229,8 +232,8 @@ def _external(question: Question, text: str) -> ProvenanceRecord:
 
 
 @dataclass(frozen=True)
-class StoredCaption:
-    """Result of storing a caption.
+class Caption:
+    """A caption, or why there is none.
 
     Attributes
     ----------
@@ -243,18 +246,28 @@ class StoredCaption:
     """
 
     text: str
-    reason: str
+    reason: str = ""
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, question: Question, validation: Validation, facts: Facts, *, fix_facts: bool) -> "Caption":
+        """Return the caption of a validated answer, corrected by ``facts``, or with a note on what contradicts them."""
+        if fix_facts:
+            text = fix(validation.text, facts)
+            return cls(text, validation.fault or ("" if text else "every sentence contradicts what is measured"))
+        conflicts = "; ".join(row.description for row in compare(validation.text, facts).conflicts)
+        notes = (f"{question.field} contradicts what is measured: {conflicts}",) if conflicts else ()
+        return cls(validation.text, validation.fault, notes)
 
 
 def store_attempt(
     track: Track, job: CaptionJob, state: CaptionState, attempt: Attempt, seconds: float
-) -> StoredCaption | None:
+) -> Caption | None:
     """Store the result of an attempt.
 
     Returns
     -------
-    StoredCaption or None
+    Caption or None
         None if another attempt follows; only the fault of this attempt is then stored.
     """
     question, answer = attempt.pending.question, attempt.answer
@@ -262,61 +275,47 @@ def store_attempt(
     details: dict[str, JsonValue] = {"attempts": len(attempt.faults) + (not attempt.validation.fault)}
     if answer.cached_tokens is not None:
         details |= {"heard": answer.prompt_tokens, "cached": answer.cached_tokens}
-
-    def record(caption: CaptionRecord, **more: Any) -> ProvenanceRecord:
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        prompt = attempt.pending.prompt
-        return job.record(question, prompt, state.mix, when=when, caption=caption, details=details, **more)
-
+    record = job.record(question, attempt.pending.prompt, state.mix, when=now(), caption=caption, details=details)
     if not attempt.last:
         failed = f"attempt {len(attempt.faults)}: {attempt.faults[-1]}"
-        update_provenance(track.provenance, [record(caption, failed=failed)])
+        update_provenance(track.provenance, [replace(record, failed=failed)])
         return None
-    if attempt.validation.fault:
-        faults = ", ".join(dict.fromkeys(attempt.faults))
-        reason = f"no usable answer in {len(attempt.faults)} attempts: {faults}"
-        _store(track, question, record(caption, reasons={question.key: reason}), "")
-        return StoredCaption("", reason)
-    finished = record(replace(caption, raw=attempt.raw), seconds=round(seconds, 3))
+    if attempt.failure:
+        _store(track, question, replace(record, reasons={question.key: attempt.failure}), "")
+        return Caption("", attempt.failure)
+    finished = replace(record, caption=replace(caption, raw=attempt.raw), seconds=round(seconds, 3))
     return postprocess(track, job, state, question, finished)
 
 
 def postprocess(
     track: Track, job: CaptionJob, state: CaptionState, question: Question, record: ProvenanceRecord
-) -> StoredCaption:
+) -> Caption:
     """Make the text from a stored answer, with the present settings and metadata, and store it."""
-    caption = record.caption or CaptionRecord()
-    raw = caption.raw or ""
-    validation = validate(raw, caption.finish or "stop", question.words)
+    answer, fix_facts = record.caption or CaptionRecord(), job.settings.texts.fix_facts
+    raw = answer.raw or ""
+    validation = validate(raw, answer.finish or "stop", question.words)
     before = compare(validation.text, state.facts)
-    fixes = job.settings.texts.fix_facts
-    text = fix(validation.text, state.facts) if fixes else validation.text
-    reason = validation.fault or ("" if text else "every sentence contradicts what is measured")
-    caption = replace(
-        caption, replaces=_replaced(state, question) or caption.replaces, words=question.words, fix_facts=fixes
-    )
+    caption = Caption.of(question, validation, state.facts, fix_facts=fix_facts)
     details = dict(record.details) | {
         "claims": before.claims,
         "conflicts": [f"{conflict.claim.kind}: {conflict.description}" for conflict in before.conflicts],
-        "notes": [*validation.notes, *(("fixed",) if text != validation.text else ())],
+        "notes": [*validation.notes, *(("fixed",) if caption.text != validation.text else ())],
     }
     if letters := dropped_characters(raw):
         details["letters_lost"] = letters
+    replaces = _replaced(state, question) or answer.replaces
     finished = replace(
         record,
         needs={},
-        outputs={question.key: digest_of_text(text)} if text else {},
-        reasons={question.key: reason} if reason else {},
+        outputs={question.key: digest_of_text(caption.text)} if caption.text else {},
+        reasons={question.key: caption.reason} if caption.reason else {},
         failed="",
-        caption=caption,
+        caption=replace(answer, replaces=replaces, words=question.words, fix_facts=fix_facts),
         details=details,
         extra={},
     )
-    _store(track, question, finished, text)
-    if fixes or not before.conflicts:
-        return StoredCaption(text, reason)
-    conflicts = "; ".join(conflict.description for conflict in before.conflicts)
-    return StoredCaption(text, reason, (f"{question.field} contradicts what is measured: {conflicts}",))
+    _store(track, question, finished, caption.text)
+    return caption
 
 
 def adopt(track: Track, records: list[ProvenanceRecord]) -> None:
