@@ -15,7 +15,7 @@ import signals
 from features.kernels import scipy_twins
 from mirkit.features.kernels.batched_fft import Spectra, energies, spectra
 from mirkit.features.kernels.hpss import PercussiveShare
-from mirkit.features.kernels.sliding_median import REACH, _network, sliding_median
+from mirkit.features.kernels.sliding_median import _network, sliding_median
 from mirkit.features.stft import HOP, N_FFT, hann
 
 ROUNDS = 5
@@ -82,8 +82,13 @@ def main() -> None:
         ours = np.concatenate([power.copy() for power in blocks], axis=1)[:, :count]
         error = float(np.abs(ours - exact).max() / exact.max())
         row(f"batched_fft, {nfft} points", transforms(x, nfft, hop), twin, error)
-    rows = np.random.default_rng(0).random((1000 + 2 * REACH, 1025), np.float32)
-    row("sliding_median, 1000 x 1025", lambda: sliding_median(rows), lambda: scipy_twins.sliding_median(rows), 0.0)
+    rows = np.random.default_rng(0).random((1030, 1025), np.float32)
+    row(
+        "sliding_median, 1000 x 1025",
+        lambda: sliding_median(rows, 31),
+        lambda: scipy_twins.sliding_median(rows, 31),
+        0.0,
+    )
     exact = scipy_twins.hamming_spectra(wide, 4096, 1024)
     ours = np.concatenate([power.copy() for power in spectra(x, 4096, 1024)], axis=1)
     row(
@@ -98,7 +103,7 @@ def main() -> None:
     share = scipy_twins.percussive_share(wide)
     error = abs(percussive_share(x) / share - 1)
     row("hpss, with its spectra", lambda: percussive_share(x), lambda: scipy_twins.percussive_share(x), error)
-    steps, medians, slots = _network()
+    steps, medians, slots = _network(31)
     both = int((steps[:, 0] == 0).sum())
     print(
         f"\nThe network of the sliding median makes {len(medians)} medians by {len(steps)} exchanges, of which {both}"

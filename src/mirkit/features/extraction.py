@@ -35,12 +35,23 @@ class AudioExtractor(Protocol):
     def finish(self) -> Any: ...  # noqa: D102
 
 
-class _Extractor(Protocol):
-    def finish(self) -> Any: ...
-
-
 #: Kind -> function that creates its extractor, for kinds that neural models compute.
 ExtractorFactories = Mapping[str, Callable[[], AudioExtractor]]
+
+# Kind -> extractor of the samples of all channels, of the mono signal, and of its power spectra.
+_OF_CHANNELS: Mapping[str, Callable[[int], AudioExtractor]] = {
+    "loudness": LoudnessExtractor,
+    "bands": BandExtractor,
+    "timbre": TimbreExtractor,
+}
+_OF_MONO: Mapping[str, type[ChromaExtractor | EnvelopeExtractor]] = {
+    "chroma": ChromaExtractor,
+    "envelope": EnvelopeExtractor,
+}
+_OF_SPECTRA: Mapping[str, type[SpectralExtractor | BandwidthExtractor]] = {
+    "spectral": SpectralExtractor,
+    "bandwidth": BandwidthExtractor,
+}
 
 
 class SignalExtractor:
@@ -57,33 +68,22 @@ class SignalExtractor:
 
     def __init__(self, channels: int, wanted: frozenset[str], factories: ExtractorFactories) -> None:
         self._wanted = wanted
-        self._on_audio: dict[str, AudioExtractor] = {
-            kind: factories[kind]() for kind in sorted(wanted & factories.keys())
-        }
-        if "loudness" in wanted:
-            self._on_audio["loudness"] = LoudnessExtractor(channels)
-        if "bands" in wanted:
-            self._on_audio["bands"] = BandExtractor(channels)
-        if "timbre" in wanted:
-            self._on_audio["timbre"] = TimbreExtractor(channels)
-        self._chroma = ChromaExtractor() if "chroma" in wanted else None
-        self._envelope = EnvelopeExtractor() if "envelope" in wanted else None
-        self._spectral = SpectralExtractor() if "spectral" in wanted else None
-        self._bandwidth = BandwidthExtractor() if "bandwidth" in wanted else None
+        self._of_audio = {kind: factories[kind]() for kind in sorted(wanted & factories.keys())}
+        self._of_audio |= {kind: make(channels) for kind, make in _OF_CHANNELS.items() if kind in wanted}
+        self._of_mono = {kind: make() for kind, make in _OF_MONO.items() if kind in wanted}
+        self._of_spectra = {kind: make() for kind, make in _OF_SPECTRA.items() if kind in wanted}
         self._onset = OnsetExtractor(pulses="onset" in wanted) if wanted & {"onset", "onsets"} else None
-        self._stft = PowerStft() if self._spectral or self._bandwidth or self._onset else None
+        self._stft = PowerStft() if self._of_spectra or self._onset else None
         self.samples = 0
 
     def push(self, block: FloatArray) -> None:
         """Take the next samples, float32, shape=(channels, n)."""
         self.samples += block.shape[1]
-        for extractor in self._on_audio.values():
+        for extractor in self._of_audio.values():
             extractor.push(block)
         mono = mono_of(block)
-        if self._chroma:
-            self._chroma.push(mono)
-        if self._envelope:
-            self._envelope.push(mono)
+        for of_mono in self._of_mono.values():
+            of_mono.push(mono)
         if self._onset:
             self._onset.push_samples(mono)
         if self._stft:
@@ -93,25 +93,17 @@ class SignalExtractor:
         """Return the series of each kind."""
         if self._stft:
             self._push_frames(self._stft.finish())
-        extractors: dict[str, _Extractor | None] = {
-            **self._on_audio,
-            "chroma": self._chroma,
-            "envelope": self._envelope,
-            "spectral": self._spectral,
-            "bandwidth": self._bandwidth,
-            "onset": self._onset,
-        }
-        curves = {kind: extractor.finish() for kind, extractor in extractors.items() if extractor}
-        if "onsets" in self._wanted:
-            curves["onsets"] = curves["onset"].onsets
+        extractors: dict[str, Any] = {**self._of_audio, **self._of_mono, **self._of_spectra}
+        curves = {kind: extractor.finish() for kind, extractor in extractors.items()}
+        if self._onset:
+            pulses = self._onset.finish()
+            curves |= {"onset": pulses, "onsets": pulses.onsets}
         return {kind: curve for kind, curve in curves.items() if kind in self._wanted}
 
     def _push_frames(self, blocks: Iterator[FloatArray]) -> None:
         for power in blocks:
-            if self._spectral:
-                self._spectral.push_frames(power)
-            if self._bandwidth:
-                self._bandwidth.push_frames(power)
+            for of_spectra in self._of_spectra.values():
+                of_spectra.push_frames(power)
             if self._onset:
                 self._onset.push_frames(power)
 

@@ -33,9 +33,9 @@ def power_spectra(
     return np.square(np.abs(spectra)).T
 
 
-def sliding_median(rows: Array) -> Array:
-    """Twin of ``sliding_median.sliding_median``, shape=(n - 30, m)."""
-    return scipy.ndimage.median_filter(rows, (SIZE, 1))[SIZE // 2 : len(rows) - SIZE // 2]
+def sliding_median(rows: Array, size: int) -> Array:
+    """Twin of ``sliding_median.sliding_median``, shape=(n - size + 1, m)."""
+    return scipy.ndimage.median_filter(rows, (size, 1))[size // 2 : len(rows) - size // 2]
 
 
 def hamming_spectra(x: Array, size: int, hop: int) -> Array:

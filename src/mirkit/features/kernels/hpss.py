@@ -6,11 +6,14 @@ import numpy as np
 
 from mirkit.features.kernels.batched_fft import BUFFER, LANES, POINTS, ROW_OF, SEPARATION, Float32, transform, transpose
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.kernels.sliding_median import REACH, sliding_median
+from mirkit.features.kernels.sliding_median import sliding_median
 from mirkit.features.stft import HOP, N_FFT, hann
 
 _OVERLAP = N_FFT // HOP
 _BINS = 1 + POINTS
+#: Frames and bins of a median, and how far they reach to each side.
+_SIZE = 31
+_REACH = _SIZE // 2
 #: Frames separated at a time.
 _CHUNK = 2 * LANES
 #: Sum of the squared windows at a sample that four frames cover.
@@ -41,7 +44,7 @@ class PercussiveShare:
         self._done = 0
         self._blocks: list[tuple[Float32, Float32, Float32]] = []  # from frame _done on
         # Power spectra of the frames _first to _first + _held - 1.
-        self._power = np.empty((_CHUNK + 2 * REACH + LANES, _BINS), np.float32)
+        self._power = np.empty((_CHUNK + 2 * _REACH + LANES, _BINS), np.float32)
         self._first = self._held = 0
         # Scale factors: 4 from the separation of bins, the number of points of the transform, 1.5 from the squared
         # windows.
@@ -65,7 +68,7 @@ class PercussiveShare:
         transpose(power.ravel(), LANES, self._power[self._held : self._held + LANES].reshape(-1))
         self._held += LANES
         seen = self._first + self._held
-        while self._done < self._frames and seen >= min(self._frames, self._done + _CHUNK + REACH):
+        while self._done < self._frames and seen >= min(self._frames, self._done + _CHUNK + _REACH):
             self._separate(min(_CHUNK, self._frames - self._done))
 
     def share(self) -> float:
@@ -83,21 +86,21 @@ class PercussiveShare:
 
     def _separate(self, count: int) -> None:
         """Separate the next ``count`` frames."""
-        around = np.arange(self._done - REACH, self._done + count + REACH)
+        around = np.arange(self._done - _REACH, self._done + count + _REACH)
         if around[0] >= 0 and around[-1] < self._frames:
             beside = self._power[around[0] - self._first :][: len(around)]
         else:
             around %= 2 * self._frames  # mirrored at both ends, with the outer frames repeated
             beside = self._power[np.where(around < self._frames, around, 2 * self._frames - 1 - around) - self._first]
         harmonic = np.empty((_BINS, count), np.float32)
-        transpose(sliding_median(beside).ravel(), _BINS, harmonic.ravel())
+        transpose(sliding_median(beside, _SIZE).ravel(), _BINS, harmonic.ravel())
         blocks, self._blocks = self._blocks[: -(-count // LANES)], self._blocks[-(-count // LANES) :]
-        power = np.empty((_BINS + 2 * REACH, len(blocks) * LANES), np.float32)
+        power = np.empty((_BINS + 2 * _REACH, len(blocks) * LANES), np.float32)
         for i, block in enumerate(blocks):
-            power[REACH:-REACH, i * LANES : (i + 1) * LANES] = block[2]
-        power[:REACH] = power[2 * REACH - 1 : REACH - 1 : -1]
-        power[-REACH:] = power[-REACH - 1 : -2 * REACH - 1 : -1]
-        share = sliding_median(power)
+            power[_REACH:-_REACH, i * LANES : (i + 1) * LANES] = block[2]
+        power[:_REACH] = power[2 * _REACH - 1 : _REACH - 1 : -1]
+        power[-_REACH:] = power[-_REACH - 1 : -2 * _REACH - 1 : -1]
+        share = sliding_median(power, _SIZE)
         # If both medians are zero, the spectrum is too, except for single bins. Frames beyond the end are not included.
         harmonic += share[:, :count]
         np.maximum(harmonic, np.float32(1e-37), out=harmonic)
@@ -106,7 +109,7 @@ class PercussiveShare:
         for i, (rows, buffer, _) in enumerate(blocks):
             self._overlap_add(share, i * LANES, rows, buffer)
         self._done += count
-        drop = max(0, self._done - REACH) - self._first
+        drop = max(0, self._done - _REACH) - self._first
         self._held -= drop
         self._first += drop
         self._power[: self._held] = self._power[drop : drop + self._held]

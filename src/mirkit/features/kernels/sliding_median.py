@@ -1,4 +1,4 @@
-"""Sliding median of 31 rows, by a branch-free comparison network that is vectorized over columns.
+"""Sliding median of rows, by a branch-free comparison network that is vectorized over columns.
 
 Derivation: docs/kernels.md.
 """
@@ -11,10 +11,7 @@ import numpy.typing as npt
 from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import FloatArray
 
-SIZE = 31
-REACH = SIZE // 2
-
-#: Number of windows that share one network. They have 16 rows in common, which are sorted once.
+#: Number of windows that share one network. The rows that they have in common are sorted once.
 _GROUP = 16
 #: Number of columns that are processed together.
 _COLUMNS = 192
@@ -23,30 +20,32 @@ _COLUMNS = 192
 _Wire = int
 
 
-def sliding_median(rows: FloatArray) -> npt.NDArray[np.float32]:
-    """Median over every 31 consecutive rows.
+def sliding_median(rows: FloatArray, size: int) -> npt.NDArray[np.float32]:
+    """Median over every ``size`` consecutive rows.
 
     Parameters
     ----------
-    rows : float32 array, shape=(n + 30, m)
+    rows : float32 array, shape=(n + size - 1, m)
         Without NaN.
+    size : int
+        Odd, at least 17.
 
     Returns
     -------
     float32 array, shape=(n, m)
     """
-    steps, outputs, slots = _network()
-    n = len(rows) - 2 * REACH
-    out = np.empty((n, rows.shape[1]), np.float32)
-    _run(rows, steps, outputs, np.empty(slots * _COLUMNS, np.float32), out)
+    steps, outputs, slots = _network(size)
+    out = np.empty((len(rows) - size + 1, rows.shape[1]), np.float32)
+    _run(rows, size, steps, outputs, np.empty(slots * _COLUMNS, np.float32), out)
     return out
 
 
 class _Builder:
     """Builds the network: wire ``i`` is input row ``i``, and each exchange adds two wires, lower and higher."""
 
-    def __init__(self, inputs: int) -> None:
-        self.inputs = inputs
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.inputs = _GROUP + size - 1
         self.exchanges: list[tuple[_Wire, _Wire]] = []
 
     def exchange(self, a: _Wire, b: _Wire) -> tuple[_Wire, _Wire]:
@@ -85,22 +84,24 @@ class _Builder:
             return kept
         half = count // 2
         below = self.sort(list(range(first + half - 1, first + count - 1)))
-        above = self.sort(list(range(first + SIZE, first + SIZE + half)))
+        above = self.sort(list(range(first + self.size, first + self.size + half)))
         return self.medians(self.merge(kept, below), rank, first, half) + self.medians(
             self.merge(kept, above), rank, first + half, half
         )
 
 
 @cache
-def _network() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], int]:
+def _network(size: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], int]:
     """Steps (kind, low, high, a, b) over slots, the slots of the outputs, and how many slots there are.
 
     Kind 0 writes the smaller of a and b to low and the larger to high; kind 1 writes only the smaller, kind 2 only the
     larger. A slot is reused after its last use, so that all slots fit in the L1 cache.
     """
-    builder = _Builder(_GROUP + SIZE - 1)
-    shared = builder.sort(list(range(_GROUP - 1, SIZE)))
-    outputs = builder.medians(shared, REACH, 0, _GROUP)
+    if size % 2 == 0 or size <= _GROUP:
+        raise ValueError(f"size must be odd and more than {_GROUP}, not {size}")
+    builder = _Builder(size)
+    shared = builder.sort(list(range(_GROUP - 1, size)))
+    outputs = builder.medians(shared, size // 2, 0, _GROUP)
     inputs, exchanges = builder.inputs, builder.exchanges
 
     last_use = dict.fromkeys(outputs, len(exchanges))
@@ -131,7 +132,7 @@ def _network() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], int]:
 
 # Indices are unsigned: for signed ones, numba adds a branch for negative indices, which prevents vectorization.
 @kernel()
-def _run(rows, steps, outputs, slots, out):  # type: ignore[no-untyped-def]
+def _run(rows, size, steps, outputs, slots, out):  # type: ignore[no-untyped-def]
     n, m = out.shape
     parts = -(-m // _COLUMNS)
     stride = np.uint64(_COLUMNS)
@@ -140,7 +141,7 @@ def _run(rows, steps, outputs, slots, out):  # type: ignore[no-untyped-def]
         width = np.uint64(right - left)
         for first in range(0, n, len(outputs)):
             # The last row is repeated after the end; the results of these rows are discarded.
-            for i in range(len(outputs) + SIZE - 1):
+            for i in range(len(outputs) + size - 1):
                 row = rows[min(first + i, len(rows) - 1)]
                 for j in range(right - left):
                     slots[i * _COLUMNS + j] = row[left + j]
