@@ -97,6 +97,15 @@ class WindowAnalyzer:
 
         A clip that ``mirkit crop`` has cut is read from the curves of its source.
 
+        Parameters
+        ----------
+        path : path
+            A track folder, its mix, or a loose file.
+
+        Returns
+        -------
+        WindowAnalyzer
+
         Raises
         ------
         MissingInput
@@ -137,6 +146,10 @@ class WindowAnalyzer:
         samples : bool
             Whether to decode the window, too, for the timbre features; otherwise they are None. Features of neural
             models are always None.
+
+        Returns
+        -------
+        WindowFeatures
 
         Raises
         ------

@@ -18,7 +18,7 @@ from mirkit.store import read_info
 
 
 class Captions(dict[str, str | None]):
-    """Texts by the name of their prompt; None where there is no usable answer.
+    """Texts by the name of their prompt; None where there is no usable answer. Created by ``caption``.
 
     Attributes
     ----------

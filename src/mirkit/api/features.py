@@ -12,7 +12,7 @@ from mirkit.store.compiled import with_kernels
 
 
 class Features(dict[str, float | int | None]):
-    """Features by name; None where one is unknown.
+    """Features by name; None where one is unknown. Created by ``analyze``.
 
     Attributes
     ----------

@@ -47,7 +47,19 @@ class BandCurve:
 
 @dataclass(frozen=True)
 class BandFeatures:
-    """RMS levels of a window in dBFS: 20-120, 120-600, 600-2500 and 2500-22000 Hz."""
+    """RMS level of each of the four bands in a window.
+
+    Attributes
+    ----------
+    rms_energy_bass : Value
+        20-120 Hz, dBFS.
+    rms_energy_body : Value
+        120-600 Hz, dBFS.
+    rms_energy_mid : Value
+        600-2500 Hz, dBFS.
+    rms_energy_air : Value
+        2500-22000 Hz, dBFS.
+    """
 
     rms_energy_bass: Value
     rms_energy_body: Value

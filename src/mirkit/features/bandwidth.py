@@ -69,6 +69,11 @@ def bandwidth(curve: BandwidthCurve) -> Value:
     17 kHz) and the rate of a source that was resampled upwards; a recording that fades into its own noise reaches as
     far as that noise.
 
+    Parameters
+    ----------
+    curve : BandwidthCurve
+        Of the mono signal.
+
     Returns
     -------
     float

@@ -109,7 +109,17 @@ class SignalExtractor:
 
 
 def mono_of(block: FloatArray) -> FloatArray:
-    """Mean of the channels, shape=(n,)."""
+    """Mean of the channels.
+
+    Parameters
+    ----------
+    block : float32 array, shape=(channels, n)
+
+    Returns
+    -------
+    float32 array, shape=(n,)
+        The block itself if it has one channel.
+    """
     if len(block) == 1:
         mono: FloatArray = block[0]
     elif len(block) == 2:  # several times faster than mean()

@@ -90,7 +90,7 @@ class LoudnessExtractor:
 
     def __init__(self, channels: int) -> None:
         self._weights = np.array(_WEIGHTS.get(channels, (1.0,) * channels))
-        shelf, high_pass = (at_rate(*section, ANALYSIS_RATE) for section in (_SHELF, _HIGH_PASS))
+        shelf, high_pass = (_at_rate(*section, ANALYSIS_RATE) for section in (_SHELF, _HIGH_PASS))
         self._sections = (*shelf[0], *shelf[1][1:], *high_pass[0], *high_pass[1][1:])
         # For each channel, the state of the two sections, and the sum of squares of the incomplete hop.
         self._state = np.zeros((channels, 5))
@@ -143,7 +143,18 @@ def loudness(curve: LoudnessCurve, window: Window) -> LoudnessFeatures:
 
 
 def momentary(energy: FloatArray) -> FloatArray:
-    """Mean energy over 400 ms, one value per 100 ms, from energies of 100 ms; ``to_lufs`` converts it."""
+    """Mean energy over 400 ms, one value per 100 ms.
+
+    Parameters
+    ----------
+    energy : float array, shape=(hops,)
+        Energies of 100 ms.
+
+    Returns
+    -------
+    float64 array, shape=(hops - 3,)
+        Energies; ``to_lufs`` converts them.
+    """
     return _sliding_mean(energy, MOMENTARY_HOPS)
 
 
@@ -170,14 +181,36 @@ def hops_in(curve: LoudnessCurve, window: Window) -> FloatArray:
 
 
 def to_lufs(energy: FloatArray) -> FloatArray:
-    """Loudness of K-weighted energies in LUFS (zeros: -inf)."""
+    """Loudness of K-weighted energies.
+
+    Parameters
+    ----------
+    energy : float or array
+        Mean square of the K-weighted signal, summed over the channels.
+
+    Returns
+    -------
+    float or array
+        LUFS; -inf for zero.
+    """
     with np.errstate(divide="ignore"):
         level: FloatArray = _OFFSET_LU + 10 * np.log10(energy)
     return level
 
 
 def to_energy(lufs: float) -> float:
-    """K-weighted energy of a loudness; inverse of ``to_lufs``."""
+    """K-weighted energy of a loudness; inverse of ``to_lufs``.
+
+    Parameters
+    ----------
+    lufs : float
+        LUFS.
+
+    Returns
+    -------
+    float
+        Mean square of the K-weighted signal.
+    """
     return float(10 ** ((lufs - _OFFSET_LU) / 10))
 
 
@@ -210,7 +243,7 @@ def _sliding_mean(energy: FloatArray, length: int) -> FloatArray:
     return means
 
 
-def at_rate(
+def _at_rate(
     numerator: tuple[float, ...], denominator: tuple[float, ...], rate: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Convert a second-order section of the standard from 48 kHz to another rate.

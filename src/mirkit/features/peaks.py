@@ -48,7 +48,19 @@ def pick_peaks(curve: FloatArray, threshold: float, lowest: float = 0.0) -> npt.
 
 
 def parabolic(curve: FloatArray, peaks: npt.NDArray[np.int64]) -> FloatArray:
-    """Positions of peaks between the frames, in frames: from the parabola through each peak and its neighbors."""
+    """Positions of peaks between the frames, see ``vertex_offset``.
+
+    Parameters
+    ----------
+    curve : float array, shape=(frames,)
+    peaks : int array, shape=(n,)
+        Frames of the peaks.
+
+    Returns
+    -------
+    float64 array, shape=(n,)
+        Frames.
+    """
     return peaks.astype(np.float64) + vertex_offset(curve, peaks)
 
 

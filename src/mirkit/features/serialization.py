@@ -31,7 +31,18 @@ KINDS: dict[str, type[Any]] = {
 
 
 def to_arrays(curve: Any) -> Arrays:
-    """Return the fields of a series as arrays; numbers become zero-dimensional arrays."""
+    """Convert a series to arrays.
+
+    Parameters
+    ----------
+    curve : dataclass
+        Series of a kind of ``KINDS``.
+
+    Returns
+    -------
+    dict of str to array
+        Field -> values; numbers are zero-dimensional arrays.
+    """
     return {field.name: np.asarray(getattr(curve, field.name)) for field in fields(curve)}
 
 
@@ -45,6 +56,11 @@ def from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
     arrays : mapping of str to array
         Field -> values, as returned by ``to_arrays``.
 
+    Returns
+    -------
+    dataclass
+        The series, of the class that ``KINDS`` names.
+
     Raises
     ------
     KeyError
@@ -56,7 +72,17 @@ def from_arrays(kind: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
 
 
 def beats_to_arrays(beats: Beats) -> Arrays:
-    """Convert a beat grid to arrays, without its meter, which is a string."""
+    """Convert a beat grid to arrays, without its meter, which is a string.
+
+    Parameters
+    ----------
+    beats : Beats
+
+    Returns
+    -------
+    dict of str to array
+        Field -> values; ``candidates`` has the shape (n, 2).
+    """
     return {
         "times": beats.times,
         "downbeats": beats.downbeats,
@@ -76,6 +102,10 @@ def beats_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], meter: str | None)
         As returned by ``beats_to_arrays``.
     meter : str or None
         Time signature.
+
+    Returns
+    -------
+    Beats
     """
     return Beats(
         arrays["times"],

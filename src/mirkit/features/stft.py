@@ -18,7 +18,17 @@ FRAMES_PER_BLOCK = 64
 
 
 def hann(n: int) -> FloatArray:
-    """Periodic Hann window, float32, shape=(n,)."""
+    """Periodic Hann window.
+
+    Parameters
+    ----------
+    n : int
+        Length in samples.
+
+    Returns
+    -------
+    float32 array, shape=(n,)
+    """
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)).astype(np.float32)
 
 
@@ -102,6 +112,11 @@ def frames_in(window: Window, per_second: float, count: int) -> slice:
         Frames per second.
     count : int
         Number of frames.
+
+    Returns
+    -------
+    slice
+        Within 0 to ``count``.
     """
     # A bound that equals the time of a frame, except for rounding errors, counts as that time.
     first, last = (math.ceil(t * per_second - 1e-6) for t in (window.start, window.end))

@@ -14,7 +14,13 @@ ANALYSIS_RATE = 44100
 
 @dataclass(frozen=True)
 class Unknown:
-    """A value that could not be measured, and why. Written as JSON ``null``; the reason goes to the provenance."""
+    """A value that could not be measured, and why. Written as JSON ``null``; the reason goes to the provenance.
+
+    Parameters
+    ----------
+    reason : str
+        A few words, such as ``silent``.
+    """
 
     reason: str
 
@@ -28,7 +34,18 @@ Value = float | int | Unknown
 
 @dataclass(frozen=True)
 class Window:
-    """A span of time ``[start, end)`` in seconds. A track is ``Window(0, duration)``, a clip a smaller one."""
+    """A span of time ``[start, end)`` in seconds. A track is ``Window(0, duration)``, a clip a smaller one.
+
+    Parameters
+    ----------
+    start, end : float
+        Seconds; 0 <= start <= end.
+
+    Raises
+    ------
+    ValueError
+        The bounds are not in order.
+    """
 
     start: float
     end: float

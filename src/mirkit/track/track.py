@@ -49,6 +49,15 @@ class Track:
     def at(cls, path: Path | str) -> "Track":
         """Return the track of a path: a track folder, the ``full_mix.*`` in one, or a loose audio file.
 
+        Parameters
+        ----------
+        path : path
+            It need not be absolute.
+
+        Returns
+        -------
+        Track
+
         Raises
         ------
         MissingInput
@@ -77,7 +86,17 @@ class Track:
 
     @classmethod
     def of(cls, listing: FolderListing) -> "Track":
-        """Return a listed track folder as a track."""
+        """Return a listed track folder as a track.
+
+        Parameters
+        ----------
+        listing : FolderListing
+            A folder that is a track.
+
+        Returns
+        -------
+        Track
+        """
         # There may be 100,000 tracks, and most have files of the same names: each name is stored once.
         names = tuple(sys.intern(name) for name in listing.sounds if source_of(name))
         return cls(listing.folder, sounds=names, unclean=listing.unclean)
@@ -92,6 +111,11 @@ class Track:
             The folder of the files.
         paths : iterable of Path
             The files.
+
+        Returns
+        -------
+        list of Track
+            In the order of ``paths``.
         """
         stems: dict[str, list[str]] = defaultdict(list)
         named: dict[str, list[str]] = defaultdict(list)
@@ -160,6 +184,15 @@ class Track:
     def stem(self, stem: str) -> Path:
         """Return the file of a stem.
 
+        Parameters
+        ----------
+        stem : str
+            ``drums``, ``bass``, ``other`` or ``vocals``.
+
+        Returns
+        -------
+        Path
+
         Raises
         ------
         MissingInput
@@ -173,7 +206,18 @@ class Track:
         return path
 
     def path_of(self, role: str) -> Path:
-        """Return the path of a file by its role: a kind of sidecar (``INFO``) or a name (``bass.flac``)."""
+        """Return the path of a file by its role.
+
+        Parameters
+        ----------
+        role : str
+            A kind of sidecar (``INFO``) or a name (``bass.flac``).
+
+        Returns
+        -------
+        Path
+            Whether or not there is such a file.
+        """
         return self.folder / (for_loose_file(role, self.name) if self.loose else for_folder(role, self.name))
 
     @property
@@ -224,7 +268,18 @@ class Track:
         return self.folder / candidates[0] if candidates else None
 
     def source_of(self, name: str) -> str:
-        """Return which source one of its ``sounds`` is: ``full_mix``, a stem, or ``""``."""
+        """Return which source an audio file is.
+
+        Parameters
+        ----------
+        name : str
+            One of ``sounds``.
+
+        Returns
+        -------
+        str
+            ``full_mix``, the name of a stem, or ``""``.
+        """
         if not self.loose:
             return source_of(name)
         if name == self.loose:

@@ -116,12 +116,12 @@ def _cut(x: Float32, start: int, length: int) -> Float32:
     return out
 
 
-def turns_of(angles: FloatArray) -> Float32:
+def _turns_of(angles: FloatArray) -> Float32:
     """Cosines and sines of clockwise angles given in full turns, one after the other."""
     return np.stack((np.cos(2 * np.pi * angles), -np.sin(2 * np.pi * angles)), axis=-1).astype(np.float32).ravel()
 
 
-_HALVING = turns_of(np.arange(POINTS) / (2 * POINTS))
+_HALVING = _turns_of(np.arange(POINTS) / (2 * POINTS))
 
 # Indices are unsigned: for signed ones, numba adds a branch for negative indices, which prevents vectorization.
 
@@ -194,7 +194,7 @@ def _stage(m: int) -> Callable[[Float32], None]:
     The distances are compile-time constants, so that the compiler knows that rows do not overlap.
     """
     b, c, d, imaginary = m * LANES, 2 * m * LANES, 3 * m * LANES, POINTS * LANES
-    turns = turns_of(np.outer(np.arange(m), (1, 2, 3)) / (4 * m))
+    turns = _turns_of(np.outer(np.arange(m), (1, 2, 3)) / (4 * m))
 
     @kernel(fastmath={"contract"})
     def stage(z):  # type: ignore[no-untyped-def]
@@ -235,7 +235,7 @@ def _table(halves: int, half: int) -> tuple[npt.NDArray[Any], Float32]:
     mirror = (POINTS - half - pairs) % POINTS
     bins = halves * pairs + half
     wires = np.stack((ROW_OF[pairs], ROW_OF[mirror], bins, halves * POINTS - bins), axis=1)
-    return wires.astype(np.uint64), turns_of(bins / (2 * halves * POINTS))
+    return wires.astype(np.uint64), _turns_of(bins / (2 * halves * POINTS))
 
 
 _first, _second, _third, _fourth, _fifth = (_stage(m) for m in (256, 64, 16, 4, 1))
@@ -257,7 +257,19 @@ SEPARATION = _table(1, 0)
 
 
 def window_sum(length: int, size: int) -> float:
-    """Sum of the window of frames of ``size`` samples, or of the one frame of a shorter signal."""
+    """Sum of the window of a frame.
+
+    Parameters
+    ----------
+    length : int
+        Samples of the signal.
+    size : int
+        Samples of a frame; a shorter signal is one frame of its own length.
+
+    Returns
+    -------
+    float
+    """
     return 0.54 * min(length, size)
 
 
@@ -268,6 +280,10 @@ def energies(x: Float32, size: int, hop: int) -> FloatArray:
     ----------
     x : float32 array, shape=(n,)
         A signal that is shorter than ``size`` is one frame of its own length.
+    size : int
+        Samples of a frame.
+    hop : int
+        Samples from one frame to the next.
 
     Returns
     -------
@@ -305,7 +321,7 @@ def spectra(x: Float32, size: int, hop: int) -> Iterator[Float32]:
 
 
 def total_spectrum(x: Float32, size: int, hop: int) -> FloatArray:
-    """Sum of all ``spectra``, one-sided (all bins but the outer two count double), shape=(1 + size // 2,).
+    """Sum of all ``spectra``, one-sided: all bins but the outer two count double.
 
     Parameters
     ----------
@@ -314,6 +330,10 @@ def total_spectrum(x: Float32, size: int, hop: int) -> FloatArray:
         Points: 2048 or 4096.
     hop : int
         Samples from one frame to the next.
+
+    Returns
+    -------
+    float64 array, shape=(1 + size // 2,)
     """
     total = np.zeros((1 + size // 2, LANES), np.float32)
     for power in spectra(x, size, hop):

@@ -33,7 +33,18 @@ KERNELS = Kernels()
 
 
 def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a kernel; ``options`` are passed to ``numba.njit``."""
+    """Declare a kernel.
+
+    Parameters
+    ----------
+    **options : Any
+        Passed to ``numba.njit``.
+
+    Returns
+    -------
+    callable
+        Decorator of the function that is compiled.
+    """
     import numba
 
     def declare(function: Callable[..., Any]) -> Any:

@@ -108,6 +108,10 @@ def timbre_of(sums: list[FloatArray], reverberant: Value) -> Timbre:
         ``channel_sum`` of the blocks.
     reverberant : Value
         Result of ``reverberation``.
+
+    Returns
+    -------
+    Timbre
     """
     padded = np.concatenate([np.zeros(LEAD, np.float32), *sums])
     sums.clear()

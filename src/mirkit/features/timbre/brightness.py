@@ -41,6 +41,11 @@ def brightness(rumble_free: FloatArray, work: FloatArray) -> Value:
         Mono signal after the 20 Hz high-pass; its level does not matter.
     work : float32 array, shape=(n,)
         Overwritten.
+
+    Returns
+    -------
+    Value
+        0 to 100; unknown where the model is undefined, as for silence.
     """
     everything = energies(rumble_free, _SIZE, _HOP)
     if not everything.any():
@@ -77,6 +82,11 @@ def depth(rumble_free: FloatArray, work: FloatArray) -> Value:
         Mono signal after the 20 Hz high-pass, at a peak of 1.
     work : float32 array, shape=(n,)
         Overwritten.
+
+    Returns
+    -------
+    Value
+        0 to 100; unknown where the model is undefined, as for silence.
     """
     # Scaled as in scipy.signal.spectrogram: divided by the squared sum of the window.
     scale = _LONG_SIZE / window_sum(len(rumble_free), _LONG_SIZE) ** 2

@@ -28,7 +28,7 @@ _QUIET_SHARE = 0.1
 _LANES = np.uint64(LANES)
 
 
-def bandwidths(padded: FloatArray, gain: float) -> FloatArray:
+def _bandwidths(padded: FloatArray, gain: float) -> FloatArray:
     """Bandwidth of each frame of 4096 samples (Hz); 0 for frames in the lowest tenth of the range of levels.
 
     It extends from the frequency below which 5 % of the sum of magnitudes lie, to the highest bin of at least -75 dB.
@@ -95,7 +95,7 @@ _EFFORT = 3.0
 _FIXED_START = 0.2
 
 
-def rise(segment: FloatArray) -> tuple[int, FloatArray] | None:
+def _rise(segment: FloatArray) -> tuple[int, FloatArray] | None:
     """Return the part of an envelope segment from its last minimum to its (first) peak, scaled to a peak of 1.
 
     Returns
@@ -113,8 +113,19 @@ def rise(segment: FloatArray) -> tuple[int, FloatArray] | None:
 
 
 def fixed_start(segment: FloatArray) -> int | None:
-    """Index at which a segment has risen by 20 % of its range; None if it does not rise."""
-    found = rise(segment)
+    """Index at which a segment has risen by 20 % of its range.
+
+    Parameters
+    ----------
+    segment : float array, shape=(n,)
+        Part of an envelope or of a series.
+
+    Returns
+    -------
+    int or None
+        Index; None if the segment does not rise.
+    """
+    found = _rise(segment)
     if found is None:
         return None
     start, slope = found
@@ -127,12 +138,17 @@ def effort_attack(segment: FloatArray) -> tuple[float, int] | None:
     The rise is divided into steps by nine levels at 10-90 % of its range. The attack begins with the first step that
     takes at most three times the mean duration of a step, and ends with the first later step that takes longer.
 
+    Parameters
+    ----------
+    segment : float array, shape=(n,)
+        Envelope of a note, one value per sample.
+
     Returns
     -------
     (log10 of seconds, index of the beginning) or None
         None where the segment has no rise.
     """
-    found = rise(segment)
+    found = _rise(segment)
     if found is None:
         return None
     offset, slope = found
@@ -209,7 +225,7 @@ def hardness(
         last = len(strength) if end == len(padded) else end // HOP
         strengths.append(float(strength[start // HOP : last].max()))
         centroids += _centroid(padded[start + attack[1] : min(end, start + attack[1] + _CENTROID_SAMPLES)])
-    width = _attack_bandwidth(bandwidths(padded, gain), starts, strengths)
+    width = _attack_bandwidth(_bandwidths(padded, gain), starts, strengths)
     if width is None:
         return _NO_ATTACK
     centroid = max(float(np.mean(centroids)), _LEAST_CENTROID) if centroids else _LEAST_CENTROID

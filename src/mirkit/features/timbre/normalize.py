@@ -13,12 +13,33 @@ UNDEFINED = Unknown("the model is undefined for this sound")
 
 
 def score(x: float) -> Value:
-    """Clip to 0-100, the scale of the models; NaN becomes unknown."""
+    """Convert the result of a regression to a feature.
+
+    Parameters
+    ----------
+    x : float
+        Result of a regression.
+
+    Returns
+    -------
+    Value
+        Clipped to 0-100, the scale of the models; NaN becomes unknown.
+    """
     return UNDEFINED if math.isnan(x) else min(100.0, max(0.0, float(x)))
 
 
 def log10(x: float) -> float:
-    """Decimal logarithm as in NumPy: -inf for zero, NaN for negative numbers."""
+    """Decimal logarithm as in NumPy.
+
+    Parameters
+    ----------
+    x : float
+
+    Returns
+    -------
+    float
+        -inf for zero, NaN for negative numbers.
+    """
     if x > 0:
         return math.log10(x)
     return -math.inf if x == 0 else math.nan
@@ -41,6 +62,11 @@ def low_pass(hz: float, rate: float = ANALYSIS_RATE) -> Section:
         Corner frequency.
     rate : float
         Sampling rate in Hz.
+
+    Returns
+    -------
+    Section
+        Numerator and denominator.
     """
     k, norm, a1, a2 = _butterworth(hz, rate)
     return k * k / norm, 2 * k * k / norm, k * k / norm, a1, a2
@@ -55,6 +81,11 @@ def high_pass(hz: float, rate: float = ANALYSIS_RATE) -> Section:
         Corner frequency.
     rate : float
         Sampling rate in Hz.
+
+    Returns
+    -------
+    Section
+        Numerator and denominator.
     """
     _, norm, a1, a2 = _butterworth(hz, rate)
     return 1 / norm, -2 / norm, 1 / norm, a1, a2
@@ -128,7 +159,16 @@ _CHUNK = 20 * _STEP
 
 
 def channel_sum(samples: FloatArray) -> FloatArray:
-    """Add up the channels, shape=(channels, n), as upstream does: the sum, not the mean, of the first three."""
+    """Add up the channels as upstream does: the sum, not the mean, of the first three.
+
+    Parameters
+    ----------
+    samples : float32 array, shape=(channels, n)
+
+    Returns
+    -------
+    float32 array, shape=(n,)
+    """
     total: FloatArray = samples[:3].sum(axis=0)
     return total
 
@@ -139,6 +179,11 @@ def loudness_gain(x: FloatArray) -> float | None:
     The samples are not changed; models that depend on the level use the factor.
     The loudness is that of BS.1770-4 as computed by pyloudnorm, which upstream uses: with its K-weighting, its rounded
     number of blocks, and its zero padding of sounds that are shorter than a block.
+
+    Parameters
+    ----------
+    x : float32 array, shape=(n,)
+        Mono signal.
 
     Returns
     -------
@@ -152,7 +197,16 @@ def loudness_gain(x: FloatArray) -> float | None:
 
 
 def peak(x: FloatArray) -> float:
-    """Largest absolute sample."""
+    """Largest absolute sample.
+
+    Parameters
+    ----------
+    x : float array, shape=(n,), n > 0
+
+    Returns
+    -------
+    float
+    """
     return float(max(x.max(), -x.min()))
 
 

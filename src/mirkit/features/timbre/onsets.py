@@ -54,6 +54,11 @@ def _hold(x, decay, hold, out):  # type: ignore[no-untyped-def]
 def rms_envelope(x: FloatArray) -> FloatArray:
     """Root mean square of each 256 samples (the last step may be shorter), relative to the largest.
 
+    Parameters
+    ----------
+    x : float32 array, shape=(n,)
+        Mono signal.
+
     Returns
     -------
     float64 array, shape=(steps,)
@@ -85,7 +90,7 @@ _SHIFT = 1 + N_FFT // (2 * HOP)
 Indices = npt.NDArray[np.intp]
 
 
-def band_levels(mel_power: FloatArray, gain: float) -> FloatArray:
+def _band_levels(mel_power: FloatArray, gain: float) -> FloatArray:
     """Convert powers of mel bands to dB, floored at -100 dB (after a gain) and at 80 dB below the highest.
 
     Parameters
@@ -122,7 +127,18 @@ def onset_strength(levels: FloatArray) -> FloatArray:
 
 
 def detect_onsets(strength: FloatArray) -> Indices:
-    """Frames of the onsets, each moved back to the low point before it."""
+    """Find the onsets, each moved back to the low point before it.
+
+    Parameters
+    ----------
+    strength : float64 array, shape=(frames,)
+        Onset strength.
+
+    Returns
+    -------
+    int array, shape=(onsets,)
+        Frames, ascending.
+    """
     shifted = strength - strength.min()
     if not shifted.any():
         return np.empty(0, np.intp)
@@ -174,7 +190,7 @@ def strength_of(x: Float32, gain: float, percussive: PercussiveShare | None = No
         _bands(power.ravel(), first, offsets, weights, levels[:, i * LANES : (i + 1) * LANES])
         if percussive:
             percussive.push(spectra.rows, spectra.buffer, power)
-    return onset_strength(band_levels(levels[:, :count], gain))
+    return onset_strength(_band_levels(levels[:, :count], gain))
 
 
 def _fours(bank: MelBank) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], Float32]:
@@ -260,7 +276,20 @@ def backtrack_onsets(strength: FloatArray, envelope: FloatArray, margin: int) ->
 
 
 def segment_ends(starts: list[int], end: int) -> list[int]:
-    """End of the segment that begins at each start: the next start; ``end`` for the last one."""
+    """End of the segment that begins at each start.
+
+    Parameters
+    ----------
+    starts : list of int
+        Ascending.
+    end : int
+        End of the last segment.
+
+    Returns
+    -------
+    list of int
+        For each segment the next start, or ``end``.
+    """
     return [*starts[1:], end] if starts else []
 
 

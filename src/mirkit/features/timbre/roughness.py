@@ -34,6 +34,11 @@ def roughness(x: FloatArray, gain: float) -> Value:
         Mono signal.
     gain : float
         Gain factor to -24 LUFS.
+
+    Returns
+    -------
+    Value
+        0 to 100; unknown for a sound that is too short for a frame.
     """
     length = _LEAD + len(x)
     slots = int(length / (_SIZE / 2))

@@ -250,6 +250,11 @@ def loudness_pattern(x: FloatArray, gain: float) -> LoudnessPattern:
         Mono signal.
     gain : float
         Factor by which the samples are multiplied.
+
+    Returns
+    -------
+    LoudnessPattern
+        Of ``n // 4096 + 1`` windows.
     """
     whole = len(x) // WINDOW
     last = np.zeros((1, WINDOW), np.float32)
@@ -373,6 +378,15 @@ def booming(pattern: LoudnessPattern) -> Value:
     The index is the sum of weighted specific loudness, added as if it were in decibels, times the share of the loudness
     below 280 Hz. Windows are weighted by their power; inaudible windows count as 0. The low level is an unweighted mean
     over windows. The unclipped value may be negative.
+
+    Parameters
+    ----------
+    pattern : LoudnessPattern
+
+    Returns
+    -------
+    Value
+        0 to 100.
     """
     weights, low = _hatano()
     index = np.zeros(len(pattern.rms))
@@ -397,6 +411,15 @@ def sharpness(pattern: LoudnessPattern) -> Value:
     """Apparent sharpness (D5.8): Fastl's weighted first moment of specific loudness, windows weighted by their power.
 
     Inaudible windows count as 0.
+
+    Parameters
+    ----------
+    pattern : LoudnessPattern
+
+    Returns
+    -------
+    Value
+        0 to 100.
     """
     weights = _fastl()
     sharp = np.zeros(len(pattern.rms))
