@@ -91,7 +91,7 @@ class BandExtractor:
         self._take(block)
 
     def finish(self) -> BandCurve:
-        """Return the curve of all samples pushed."""
+        """Return the series of all samples pushed."""
         self._take(np.zeros((len(self._rest), HOP + (-self._samples) % HOP), np.float32))
         return BandCurve(np.concatenate(self._energies).astype(np.float32), self._samples)
 
@@ -117,7 +117,7 @@ class BandExtractor:
 def bands(curve: BandCurve, window: Window) -> BandFeatures:
     """RMS level of each band over a whole window, silence included.
 
-    If a bound of the window is within a row of the curve, a proportional part of the row's energy is used, as if the
+    If a bound of the window is within a row of the series, a proportional part of the row's energy is used, as if the
     energy were constant over its 186 ms. For music and windows of 10 s, the result is within 0.3 dB of that of an
     excerpt.
 
@@ -126,7 +126,7 @@ def bands(curve: BandCurve, window: Window) -> BandFeatures:
     curve : BandCurve
         Of the source.
     window : Window
-        Seconds from the beginning of the curve.
+        Seconds from the beginning of the series.
 
     Returns
     -------

@@ -53,7 +53,7 @@ class EnvelopeExtractor:
         self._rest = signal[count * HOP :].copy()
 
     def finish(self) -> EnvelopeCurve:
-        """Return the curve of all samples pushed."""
+        """Return the series of all samples pushed."""
         return EnvelopeCurve(np.concatenate(self._values or [np.empty(0, np.float32)]))
 
 

@@ -151,7 +151,7 @@ def measure(
 
     Returns
     -------
-    curves : dict
+    series : dict
         ``(source, kind)`` -> series.
     samples : dict
         Source -> number of samples.

@@ -105,7 +105,7 @@ class LoudnessExtractor:
         self._energies.append(out)
 
     def finish(self) -> LoudnessCurve:
-        """Return the curve of all samples pushed."""
+        """Return the series of all samples pushed."""
         return LoudnessCurve(np.concatenate(self._energies or [np.empty(0, np.float32)]))
 
 
@@ -119,7 +119,7 @@ def loudness(curve: LoudnessCurve, window: Window) -> LoudnessFeatures:
     curve : LoudnessCurve
         Of the source.
     window : Window
-        Seconds from the beginning of the curve.
+        Seconds from the beginning of the series.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def hops_in(curve: LoudnessCurve, window: Window) -> FloatArray:
     curve : LoudnessCurve
         Of the source.
     window : Window
-        Seconds from the beginning of the curve.
+        Seconds from the beginning of the series.
 
     Returns
     -------

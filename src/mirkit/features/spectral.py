@@ -102,7 +102,7 @@ class SpectralExtractor:
         self._bands.append(np.rint(np.maximum(level, np.iinfo(np.int16).min)).astype(np.int16))
 
     def finish(self) -> SpectralCurve:
-        """Return the curve of all frames pushed."""
+        """Return the series of all frames pushed."""
         shapes = np.concatenate(self._shapes or [np.empty((4, 0), np.float32)], axis=1)
         shapes[0, :_EDGE_FRAMES] = shapes[0, -_EDGE_FRAMES:] = FLOOR_DBFS
         level_db, flatness, skewness, kurtosis = shapes
@@ -120,9 +120,9 @@ def spectral(curve: SpectralCurve, window: Window, loudest_db: float | None = No
     curve : SpectralCurve
         Of the source.
     window : Window
-        Seconds from the beginning of the curve.
+        Seconds from the beginning of the series.
     loudest_db : float, optional
-        Level of the loudest frame of the source, where the curve is only a part of it. Default: that of the curve.
+        Level of the loudest frame of the source, where the curve is only a part of it. Default: that of the series.
 
     Returns
     -------
