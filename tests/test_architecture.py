@@ -239,7 +239,7 @@ def public_objects() -> Iterator[tuple[str, Any]]:
                 (f"{name}.{method}", f) for method, f in methods if inspect.isfunction(f) or inspect.ismethod(f)
             )
     for module in modules():
-        # Algorithms of rhythm and harmony have pages of their own in docs/.
+        # What rhythm and harmony export to other packages is described on their pages in docs/.
         if module.startswith("mirkit.features.") and module.split(".")[2] not in ("rhythm", "harmony"):
             for name, found in vars(importlib.import_module(module)).items():
                 own = getattr(found, "__module__", "") == module and not getattr(found, "_is_protocol", False)
