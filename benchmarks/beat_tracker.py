@@ -17,10 +17,9 @@ import soxr
 import torch
 
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.models.beat_this.log_mel import RATE, LogMel
+from mirkit.models.backend import Weights
 from mirkit.models.beat_this.network import BeatThis
-from mirkit.models.beat_this.tracker import Tracker
-from mirkit.models.weights import Weights
+from mirkit.models.beat_this.tracker import RATE, LogMel, Tracker
 
 BLOCK = 1 << 16
 

@@ -83,7 +83,7 @@ def stream(name: str, seconds: float, device: str) -> dict[str, Any]:
     """Run one model over some noise; called in a process of its own."""
     import importlib
 
-    from mirkit.models.weights import Weights
+    from mirkit.models.backend import Weights
 
     signal = (0.1 * np.random.default_rng(0).standard_normal((2, round(seconds * RATE)))).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:

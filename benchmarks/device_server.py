@@ -26,10 +26,10 @@ from full_size import write_demucs
 from tracks import make_track
 
 from mirkit import models
+from mirkit.models.backend import Weights
 from mirkit.models.batching import BatchedNetwork
 from mirkit.models.device import pick
-from mirkit.models.device_server import client, server
-from mirkit.models.weights import Weights
+from mirkit.models.device_server import DeviceServer, RemoteNetwork
 from mirkit.store import digest_of_text
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,7 +63,7 @@ def transport(workers: list[int]) -> None:
     with Listener(None) as stream:
         child = os.fork()
         if not child:
-            server.DeviceServer("cpu").serve(stream)
+            DeviceServer("cpu").serve(stream)
         print("| workers | ms a batch | x real time |\n| --- | --- | --- |")
         for count in workers:
             started = time.perf_counter()
@@ -104,9 +104,9 @@ def runs(workers: list[int], count: int, seconds: float) -> None:
 def ask(address: str) -> None:
     """Send batches as a worker does."""
     sound = np.zeros((TOGETHER, 2, SAMPLES), np.float32)
-    link = client.DeviceClient("cpu", address)
+    network = RemoteNetwork("none", Weights("none", (), digest_of_text("").sha256), "cpu", address)
     for _ in range(ROUNDS):
-        link.compute("none", Weights("none", (), digest_of_text("").sha256), "0", [sound])
+        network("0", sound)
 
 
 if __name__ == "__main__":

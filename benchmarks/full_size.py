@@ -47,7 +47,7 @@ def write_roformer(folder: Path) -> Path:
     import torch
     import yaml
 
-    from mirkit.models.roformer.bands import BS_BANDS, side_by_side
+    from mirkit.models.roformer.load import BS_BANDS, side_by_side
     from mirkit.models.roformer.network import RoFormer
 
     folder.mkdir(parents=True, exist_ok=True)

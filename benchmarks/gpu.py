@@ -113,7 +113,7 @@ def stems(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], 
     """A separating model."""
     from mirkit.models.demucs import load as demucs
     from mirkit.models.roformer import load as roformer
-    from mirkit.models.separation import half_precision
+    from mirkit.models.separation.network import half_precision_sdr
 
     library = roformer if name == "bs_roformer" else demucs
     path = write_roformer(folder) if name == "bs_roformer" else write_demucs(folder, name)
@@ -124,9 +124,9 @@ def stems(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray], 
             pass
 
     def more() -> dict[str, Any]:
-        details: dict[str, Any] = {"together": made.compute.together, "precision": made.precision}
+        details: dict[str, Any] = {"together": made.compute.batch_size, "precision": made.precision}
         if device.startswith("cuda"):
-            details["half_db"] = round(half_precision.half_precision_sdr(made.networks[0], device), 1)
+            details["half_db"] = round(half_precision_sdr(made.networks[0], device), 1)
         return details
 
     return run, more
@@ -136,7 +136,7 @@ def stream(name: str, folder: Path, device: str) -> tuple[Callable[[np.ndarray],
     """A model that reads a track and returns activations or scores."""
     import importlib
 
-    from mirkit.models.weights import Weights
+    from mirkit.models.backend import Weights
 
     if name == "beat_this":
         from models.checkpoints import random_network, write

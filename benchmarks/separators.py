@@ -112,8 +112,8 @@ def main() -> None:
 
 def stream(seconds: float) -> None:
     """Send audio through segments of 7.8 s, four passes, as htdemucs_ft does."""
+    from mirkit.models.backend import Weights
     from mirkit.models.separation.separator import Separator
-    from mirkit.models.weights import Weights
     from mirkit.settings import SeparationSettings
 
     class Network:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from mirkit import engines
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 from mirkit.store.compiled import keep_compiled, use_compiled
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,7 +109,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     processes = engines.run
 
     def run(work: Any, items: Any, *, jobs: int = 1, **limits: Any) -> Iterator[Any]:
-        return serial.run(work, items) if jobs == 1 else processes(work, items, jobs=jobs, **limits)
+        return run_serially(work, items) if jobs == 1 else processes(work, items, jobs=jobs, **limits)
 
     monkeypatch.setattr(engines, "run", run)
 

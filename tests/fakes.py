@@ -9,8 +9,7 @@ import pytest
 from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.models import registry
-from mirkit.models.backend import Model
-from mirkit.models.weights import Weights
+from mirkit.models.backend import Model, Weights
 
 FRAME_RATE = 50.0
 

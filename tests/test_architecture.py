@@ -201,9 +201,9 @@ def test_no_import_cycles() -> None:
 
 def test_broad_excepts_are_only_in_listed_places() -> None:
     """``except Exception`` makes a failed outcome there. Elsewhere it may tidy up, if it then raises again."""
-    # The command line is the last net: one line instead of a traceback. The owner of a card sends back what it raises.
+    # The command line is the last net: one line instead of a traceback. The device server sends back what it raises.
     # A package that registers a backend and cannot be imported is reported, and mirkit goes on.
-    nets = "mirkit.cli", "mirkit.models.device_server.server", "mirkit.models.registry"
+    nets = "mirkit.cli", "mirkit.models.device_server", "mirkit.models.registry"
     elsewhere = [name for name in modules() if package_of(name) not in ("pipeline", "engines") and name not in nets]
     assert not faults({name: set(swallowing(name)) for name in elsewhere})
 

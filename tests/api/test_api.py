@@ -24,7 +24,7 @@ from mirkit.audio import Audio, Tags, audio_from_array, encode, open_audio
 from mirkit.catalog import STEMS, TRACK_KEYS
 from mirkit.errors import AudioError, MissingInput, SettingsError
 from mirkit.models import weights
-from mirkit.models.weights import Weights
+from mirkit.models.backend import Weights
 from text_server import completion, text_server
 
 RATE = 44100

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from mirkit import engines
-from mirkit.engines import processes, serial
+from mirkit.engines import processes, run_serially
 from mirkit.engines.resources import default_memory, threads_each
 from mirkit.errors import MirkitError
 
@@ -21,7 +21,7 @@ needs_kill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKI
 
 
 def alone(work: Callable[[int], int], items: range) -> Iterator[engines.ItemResult[int, int]]:
-    return serial.run(work, items)
+    return run_serially(work, items)
 
 
 def together(work: Callable[[int], int], items: range) -> Iterator[engines.ItemResult[int, int]]:

@@ -13,9 +13,12 @@ from mirkit.audio import open_audio  # noqa: E402
 from mirkit.drums.drum_hits import Hits  # noqa: E402
 from mirkit.errors import ModelError, WeightsError  # noqa: E402
 from mirkit.models.adtof import transcriber as adtof  # noqa: E402
-from mirkit.models.adtof.log_bands import LogBands, triangles  # noqa: E402
 from mirkit.models.adtof.network import FrameRnn  # noqa: E402
-from mirkit.models.adtof.windows import FrameBuffer  # noqa: E402
+from mirkit.models.adtof.transcriber import (  # noqa: E402
+    FrameBuffer,
+    LogBands,
+    filters,
+)
 from mirkit.models.weights import Weights  # noqa: E402
 
 SMALL: dict[str, Any] = {"n_bins": 84, "conv_filters": [3, 4], "gru_units": [5, 6], "output_classes": 5}
@@ -76,7 +79,7 @@ def test_front_end_written_out(rng: np.random.Generator) -> None:
     assert found.shape == (69, 84)
     assert found == pytest.approx(expected, abs=2e-5)
     assert spectra(mono, 441) == pytest.approx(found, abs=1e-6)
-    assert triangles().sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert filters().sum(axis=1) == pytest.approx(1, abs=1e-6)
 
 
 def test_network_written_out(tmp_path: Path, rng: np.random.Generator) -> None:

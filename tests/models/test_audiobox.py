@@ -71,7 +71,7 @@ def test_scores_are_the_packages(tmp_path: Path, config: dict[str, Any]) -> None
     expected = np.array([theirs(model, sound[:n]) for n in LENGTHS])
     assert expected.std(axis=0).min() > 0.1, "the comparison means something"
     for together in (1, 3):
-        scorer.compute.together = together
+        scorer.compute.batch_size = together
         # Seen: 4.3e-5 of scores that go from 1 to 10.
         np.testing.assert_allclose(scorer.scores([sound[:n] for n in LENGTHS]), expected, atol=3e-4)
 
@@ -118,7 +118,7 @@ def test_a_stream_gives_the_predictors_scores(tmp_path: Path, seconds: float, pr
     expected = predict.forward([{"path": resampled, "sample_rate": 16000}])[0]
     scorer = loaded(write_packages(tmp_path, model))
     for together, block in ((1, 5000), (4, 300_000)):
-        scorer.compute.together = together
+        scorer.compute.batch_size = together
         stream = scorer.stream()
         for i in range(0, len(signal), block):
             piece = signal[i : i + block]
@@ -165,9 +165,9 @@ def test_out_of_memory_halves_the_batch(tmp_path: Path) -> None:
 
     windows = [music(1, 16000, seed) for seed in range(9)]
     expected = scorer.scores(windows)
-    steps["scores"], scorer.compute.together = short_of_memory, 8
+    steps["scores"], scorer.compute.batch_size = short_of_memory, 8
     np.testing.assert_allclose(scorer.scores(windows), expected, atol=1e-5)
-    assert scorer.compute.together == 2
+    assert scorer.compute.batch_size == 2
     assert max(sizes[3:]) <= 4
 
 

@@ -18,9 +18,7 @@ from mirkit.errors import ModelError, WeightsError
 from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.models import weights
-from mirkit.models.beat_this.chunks import Chunker
-from mirkit.models.beat_this.log_mel import BANDS, HOP, RATE, LogMel
-from mirkit.models.beat_this.tracker import Tracker, load
+from mirkit.models.beat_this.tracker import BANDS, HOP, RATE, Chunker, LogMel, Tracker, load
 from models.checkpoints import FAST, SMALL, random_network, write
 
 Array = npt.NDArray[np.float32]
@@ -181,7 +179,7 @@ def test_a_stream_gives_the_packages_activations(
         spectra = torch.from_numpy(published_log_mel(resampled))
         expected = package.split_predict_aggregate(spectra, 1500, 6, "keep_first", theirs(network, FAST))
     tracker = Tracker(network, NOTHING, "cpu")
-    tracker.compute.together = 1 if device == "cpu" else 8
+    tracker.compute.batch_size = 1 if device == "cpu" else 8
     stream = tracker.stream()
     for piece in pieces(signal, rng, 100_000):
         stream.push(np.stack((piece, piece)))

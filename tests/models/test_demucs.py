@@ -22,13 +22,12 @@ from demucs.htdemucs import HTDemucs
 
 from mirkit.audio import encode, open_audio
 from mirkit.errors import SettingsError, WeightsError
-from mirkit.models.demucs.bag import gather
-from mirkit.models.demucs.checkpoint import read_package
+from mirkit.models.backend import Weights
+from mirkit.models.demucs.checkpoint import gather, read_package
 from mirkit.models.demucs.load import load
-from mirkit.models.separation import half_precision
-from mirkit.models.separation.separator import Separator
-from mirkit.models.separation.track_separation import SEED
-from mirkit.models.weights import Weights, from_path
+from mirkit.models.separation.network import SAFE_DB, half_precision_sdr
+from mirkit.models.separation.separator import SEED, Separator
+from mirkit.models.weights import from_path
 from mirkit.settings import SeparationSettings
 from models.demucs_checkpoints import SOURCES, package, random_network, write, write_safetensors
 
@@ -93,7 +92,7 @@ def test_a_bag_gives_the_stems_of_apply_model(
 ) -> None:
     sound = noise(0.6)
     separator = load(from_path(bag[0], gather(bag[0])), "cpu")
-    separator.compute.together = together
+    separator.compute.batch_size = together
     found = ours(separator, wav(tmp_path, sound), **settings)
     expected = theirs(bag[1], sound, monkeypatch, **settings)
     assert np.abs(expected).max() > 0.01, "the comparison means something"
@@ -157,9 +156,7 @@ def test_half_precision_keeps_what_it_must(kind: type, tmp_path: Path) -> None:
     separator = load(from_path(write(tmp_path, "aaaaaaaa", package(random_network(kind)))), "cpu")
     (network,) = separator.networks
     network.segment = 0.2  # type: ignore[misc]
-    assert half_precision.SAFE_DB < half_precision.half_precision_sdr(network, "cpu") < 100, (
-        "it is half precision, and safe"
-    )
+    assert SAFE_DB < half_precision_sdr(network, "cpu") < 100, "it is half precision, and safe"
 
 
 def test_a_segment_longer_than_the_network_hears(bag: tuple[Path, Any], tmp_path: Path) -> None:

@@ -20,10 +20,9 @@ import pytest
 from mirkit import models
 from mirkit.errors import ModelError, WeightsError
 from mirkit.models import device_server, weights
+from mirkit.models.backend import Weights
 from mirkit.models.batching import Array, BatchedNetwork, OutOfMemory
-from mirkit.models.device_server import DeviceServers, client, server
-from mirkit.models.device_server.client import DeviceClient
-from mirkit.models.weights import Weights
+from mirkit.models.device_server import DeviceServer, RemoteNetwork, device_servers
 from mirkit.store import digest_of_text
 
 WEIGHTS = Weights("fake", (), digest_of_text("").sha256)
@@ -37,7 +36,7 @@ class Model:
         self.batches: list[int] = []
         self.may = threading.Event()
         self.steps: dict[str, Callable[..., Array]] = {"double": self.double}
-        self.compute = BatchedNetwork("fake", "cuda", self.steps, together=8)
+        self.compute = BatchedNetwork("fake", "cuda", self.steps, batch_size=8)
 
     def double(self, batch: Array) -> Array:
         self.batches.append(len(batch))
@@ -45,7 +44,7 @@ class Model:
         return 2 * batch
 
     def ask(self, batch: Array, step: str = "double") -> Array:
-        return DeviceClient("cpu", self.address).compute("fake", WEIGHTS, step, [batch])
+        return RemoteNetwork("fake", WEIGHTS, "cpu", self.address)(step, batch)
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
     described = type("Described", (), {})()
     described.compute = made.compute
     monkeypatch.setattr(models, "make", lambda *_: described)
-    thread = threading.Thread(target=server.DeviceServer("cpu").serve, args=(listener,), daemon=True)
+    thread = threading.Thread(target=DeviceServer("cpu").serve, args=(listener,), daemon=True)
     thread.start()
     yield made
     made.may.set()
@@ -74,21 +73,21 @@ def wait_for(said: Callable[[], bool]) -> None:
     raise AssertionError("it never happened")
 
 
-def test_what_several_ask_goes_through_together(model: Model) -> None:
-    # The third is too much for one batch with those before it, the last one is of another shape.
-    sizes = [(3, 3), (2, 3), (4, 3), (1, 3), (2, 5)]
+def test_batches_are_computed_one_after_the_other(model: Model) -> None:
+    sizes = [3, 2, 9, 1]
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(model.ask, rows(1))
         wait_for(lambda: model.batches == [1])
         others = []
-        for i, (count, size) in enumerate(sizes):
-            others.append(pool.submit(model.ask, rows(count, i, size)))
+        for i, count in enumerate(sizes):
+            others.append(pool.submit(model.ask, rows(count, i)))
             time.sleep(0.1)  # so that they come in this order
+        assert model.batches == [1], "the others wait"
         model.may.set()
         np.testing.assert_array_equal(first.result(), rows(1, 2))
-        for i, ((count, size), other) in enumerate(zip(sizes, others, strict=True)):
-            np.testing.assert_array_equal(other.result(), rows(count, 2 * i, size))
-    assert model.batches == [1, 3 + 2 + 1, 4, 2], "at most eight together, a request is not divided"
+        for i, (count, other) in enumerate(zip(sizes, others, strict=True)):
+            np.testing.assert_array_equal(other.result(), rows(count, 2 * i))
+    assert model.batches == [1, 3, 2, 8, 1, 1], "in their order, at most eight items at once"
 
 
 def test_one_that_fails_fails_alone(model: Model) -> None:
@@ -121,7 +120,7 @@ def test_memory_is_that_of_the_owner(model: Model) -> None:
 
     model.steps["double"] = small
     np.testing.assert_array_equal(model.ask(rows(9)), rows(9, 2))
-    assert model.compute.together == 4
+    assert model.compute.batch_size == 4
     room[0] = 0
     with pytest.raises(OutOfMemory, match="fake failed on cuda: CUDA out of memory"):
         model.ask(rows(1))
@@ -136,25 +135,25 @@ def test_a_mistake_of_ours_is_told_as_one(model: Model) -> None:
 
 def test_what_breaks_off_midway_is_not_the_next_answer(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     model.may.set()
-    link, receive = DeviceClient("cpu", model.address), client.receive
+    network, receive = RemoteNetwork("fake", WEIGHTS, "cpu", model.address), device_server.receive
 
     def interrupted(connection: Any) -> Any:
         if threading.current_thread() is threading.main_thread():
             raise KeyboardInterrupt
         return receive(connection)
 
-    monkeypatch.setattr(client, "receive", interrupted)
+    monkeypatch.setattr(device_server, "receive", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        link.compute("fake", WEIGHTS, "double", [rows(1, 5)])
-    monkeypatch.setattr(client, "receive", receive)
-    np.testing.assert_array_equal(link.compute("fake", WEIGHTS, "double", [rows(1, 7)]), rows(1, 14))
+        network("double", rows(1, 5))
+    monkeypatch.setattr(device_server, "receive", receive)
+    np.testing.assert_array_equal(network("double", rows(1, 7)), rows(1, 14))
 
 
 def test_arrays_without_items_come_through() -> None:
     with Listener(None) as listener, Client(listener.address) as ours, listener.accept() as theirs:
         sent = [rows(0), rows(2)[:, :0], np.asfortranarray(rows(2, 4))]
-        client.send(ours, "head", sent)
-        head, found = client.receive(theirs)
+        device_server.send(ours, "head", sent)
+        head, found = device_server.receive(theirs)
     assert head == "head"
     for one, other in zip(sent, found, strict=True):
         np.testing.assert_array_equal(one, other, strict=True)
@@ -171,7 +170,7 @@ def test_a_card_that_failed_is_told_from_a_model_that_did(name: str, monkeypatch
     def lost(kind: type[ModelError], cause: Exception) -> bool:
         error = kind("it failed")
         error.__cause__ = cause
-        return server._is_card_lost(error)
+        return device_server._is_gpu_lost(error)
 
     assert lost(ModelError, CardError("CUDA error: unspecified launch failure"))
     assert lost(ModelError, RuntimeError("CUDA error: unspecified launch failure"))
@@ -191,7 +190,7 @@ def test_memory_runs_short_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_run_of_several_workers_has_a_server_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MIRKIT_DEVICE_SERVER", raising=False)
-    monkeypatch.setattr(device_server, "_card_count", lambda: 4)
+    monkeypatch.setattr(device_server, "_gpu_count", lambda: 4)
     devices = device_server.server_devices
     assert devices(["cuda", "cpu", "", "cuda"], 8) == ["cuda:0", "cuda:1", "cuda:2", "cuda:3"]
     assert devices(["cuda"], 2) == ["cuda:0", "cuda:1"], "no more than workers"
@@ -229,9 +228,8 @@ def demucs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Demucs]
     pytest.importorskip("torch")
     pytest.importorskip("demucs")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(device_server, "_clients", {})
-    with DeviceServers(["cpu"]) as servers:
-        for name, value in servers.environment.items():
+    with device_servers(["cpu"]) as environment:
+        for name, value in environment.items():
             monkeypatch.setenv(name, value)
         yield _Demucs(tmp_path / "model")
     assert not server_processes()
@@ -259,9 +257,9 @@ def test_the_remote_network_computes_the_same(demucs: _Demucs) -> None:
 def test_many_workers_share_one(demucs: _Demucs) -> None:
     address = device_server._addresses()["cpu"]
     with ThreadPoolExecutor(4) as pool:
-        clients = [DeviceClient("cpu", address) for _ in range(4)]
-        described = list(pool.map(lambda one: one.describe("demucs", demucs.weights), clients))
-        outputs = list(pool.map(lambda one: one.compute("demucs", demucs.weights, "0", [demucs.sound]), clients))
+        networks = [RemoteNetwork("demucs", demucs.weights, "cpu", address) for _ in range(4)]
+        described = list(pool.map(lambda one: one.model(), networks))
+        outputs = list(pool.map(lambda one: one("0", demucs.sound), networks))
     assert len(described) == 4
     assert len(server_processes()) == 1
     for output in outputs[1:]:
@@ -279,7 +277,7 @@ def test_a_killed_server_is_started_again_and_nothing_is_lost(demucs: _Demucs) -
 
 def test_a_batch_that_ends_the_server_twice_is_one_line(demucs: _Demucs, monkeypatch: pytest.MonkeyPatch) -> None:
     there = demucs.model()
-    receive, begun = client.receive, []
+    receive, begun = device_server.receive, []
 
     def deadly(connection: Any) -> Any:
         head, arrays = receive(connection)
@@ -289,21 +287,21 @@ def test_a_batch_that_ends_the_server_twice_is_one_line(demucs: _Demucs, monkeyp
                 process.kill()
         return head, arrays
 
-    monkeypatch.setattr(client, "receive", deadly)
+    monkeypatch.setattr(device_server, "receive", deadly)
     with pytest.raises(ModelError, match=r"^the process that computes on cpu ended 2 times at this: it ended$"):
         there.compute("0", demucs.sound)
     assert len(begun) == 2
-    monkeypatch.setattr(client, "receive", receive)
+    monkeypatch.setattr(device_server, "receive", receive)
     assert len(there.compute("0", demucs.sound)) == 3, "other tracks are served by the next one"
 
 
 def test_a_server_that_cannot_be_reached_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "_START_SECONDS", 0.2)
-    lost = DeviceClient("cuda:0", str(tmp_path / "nobody"))
+    monkeypatch.setattr(device_server, "_START_SECONDS", 0.2)
+    lost = RemoteNetwork("demucs", WEIGHTS, "cuda:0", str(tmp_path / "nobody"))
     with pytest.raises(
         ModelError, match=r"^the process that computes on cuda:0 does not answer \(.*; try --device cpu$"
     ):
-        lost.describe("demucs", WEIGHTS)
+        lost.model()
 
 
 def test_weights_that_are_none_are_the_workers_error(demucs: _Demucs, tmp_path: Path) -> None:
@@ -346,9 +344,9 @@ def short_folder() -> Iterator[Path]:
 def test_a_server_ends_with_a_killed_run(short_folder: Path) -> None:
     code = """
 import sys, time
-from mirkit.models.device_server import DeviceServers
-with DeviceServers(["cpu"]) as servers:
-    print(servers.environment["MIRKIT_DEVICE_ADDRESSES"], flush=True)
+from mirkit.models.device_server import device_servers
+with device_servers(["cpu"]) as environment:
+    print(environment["MIRKIT_DEVICE_ADDRESSES"], flush=True)
     time.sleep(60)
 """
     run = subprocess.Popen(

@@ -14,7 +14,7 @@ from mirkit.cli import main
 from mirkit.drums.drum_hits import KIT_STEMS
 from mirkit.errors import WeightsError
 from mirkit.models import weights
-from mirkit.models.drumsep import load as drumsep
+from mirkit.models.demucs.load import load_drumsep
 from mirkit.store import read_provenance
 from models.demucs_checkpoints import package, random_network, write
 
@@ -23,16 +23,16 @@ KIT = ["bombo", "redoblante", "platillos", "toms"]
 
 def test_its_parts_are_those_of_a_kit(tmp_path: Path) -> None:
     path = write(tmp_path, "49469ca8", package(random_network(HDemucs, sources=KIT)))
-    assert drumsep.load(weights.from_path(path), "cpu").stems == tuple(KIT_STEMS)
+    assert load_drumsep(weights.from_path(path), "cpu").stems == tuple(KIT_STEMS)
 
 
 def test_a_model_of_something_else_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "955717e8", package(random_network()))
     with pytest.raises(WeightsError):
-        drumsep.load(weights.from_path(path), "cpu")
+        load_drumsep(weights.from_path(path), "cpu")
     path = write(tmp_path / "half", "49469ca8", package(random_network(HDemucs, sources=["bombo", "toms"])))
     with pytest.raises(WeightsError, match="it does not separate redoblante, platillos"):
-        drumsep.load(weights.from_path(path), "cpu")
+        load_drumsep(weights.from_path(path), "cpu")
 
 
 @pytest.mark.slow

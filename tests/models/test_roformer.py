@@ -14,9 +14,8 @@ yaml = pytest.importorskip("yaml")
 
 from mirkit.audio import encode, open_audio
 from mirkit.errors import WeightsError
-from mirkit.models.roformer import bands
-from mirkit.models.roformer.config import gather, read_config
-from mirkit.models.roformer.load import load
+from mirkit.models.roformer import load as roformer
+from mirkit.models.roformer.load import gather, load, read_config
 from mirkit.models.roformer.network import RoFormer
 from mirkit.models.weights import from_path
 from mirkit.settings import SeparationSettings
@@ -43,7 +42,7 @@ def configuration(mel: bool, sources: tuple[str, ...] = ("vocals", "drums"), **m
 
 def random_network(mel: bool, **sizes: int) -> RoFormer:
     torch.manual_seed(0)
-    split = bands.mel(12, 512, 44100) if mel else bands.side_by_side(BANDS, 512)
+    split = roformer.mel_bands(12, 512, 44100) if mel else roformer.side_by_side(BANDS, 512)
     network = RoFormer(split, mel, SIZES | {"mlp_expansion_factor": 4} | sizes).eval()
     for parameter in network.parameters():
         if parameter.ndim == 1:
@@ -97,16 +96,16 @@ def test_mel_bands_are_librosas(count: int, n_fft: int, rate: int) -> None:
     librosa = pytest.importorskip("librosa")
     filters = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=count)
     filters[0, 0] = filters[-1, -1] = 1
-    for ours, theirs in zip(bands.mel(count, n_fft, rate), filters, strict=True):
+    for ours, theirs in zip(roformer.mel_bands(count, n_fft, rate), filters, strict=True):
         np.testing.assert_array_equal(ours, np.flatnonzero(theirs > 0))
 
 
 def test_bands_that_cannot_be() -> None:
-    assert sum(len(band) for band in bands.side_by_side(bands.BS_BANDS, 2048)) == 1025
+    assert sum(len(band) for band in roformer.side_by_side(roformer.BS_BANDS, 2048)) == 1025
     with pytest.raises(ValueError, match="the bands have 3 bins, a spectrum has 257"):
-        bands.side_by_side((1, 2), 512)
+        roformer.side_by_side((1, 2), 512)
     with pytest.raises(ValueError, match="300 mel bands do not fit frames of 512 samples"):
-        bands.mel(300, 512, 44100)
+        roformer.mel_bands(300, 512, 44100)
 
 
 @pytest.mark.parametrize("mel", [False, True])

@@ -17,11 +17,11 @@ torch = pytest.importorskip("torch")
 from mirkit.audio import encode, open_audio
 from mirkit.catalog import STEMS
 from mirkit.errors import ModelError
-from mirkit.models.separation import half_precision
-from mirkit.models.separation.channel_pairs import pairs
+from mirkit.models.backend import Weights
+from mirkit.models.separation.inputs import pairs
+from mirkit.models.separation.network import SAFE_DB, difference, reference_signal
 from mirkit.models.separation.overlap_add import Segment, SegmentStream, SlidingBuffer, WeightedSum
 from mirkit.models.separation.separator import Separator
-from mirkit.models.weights import Weights
 from mirkit.settings import SeparationSettings
 
 RATE = 44100
@@ -50,7 +50,7 @@ class FakeNetwork:
 
 def separator(network: FakeNetwork, together: int = 1) -> Separator:
     made = Separator([network], np.ones((1, len(network.sources))), WEIGHTS, "cpu")
-    made.compute.together = together
+    made.compute.batch_size = together
     return made
 
 
@@ -191,7 +191,7 @@ def test_pairs_may_come_in_different_blocks(tmp_path: Path) -> None:
     mix = sound_file(tmp_path / "x.wav", 20.0, channels=4)
     made = separator(FakeNetwork(memory=3 * (2 * RATE + 64)), together=8)
     stems, _ = stems_of(made, tmp_path / "x.wav")
-    assert made.compute.together == 2
+    assert made.compute.batch_size == 2
     means = np.repeat([mix[:2].mean(), mix[2:].mean()], 2)[:, None]
     np.testing.assert_allclose(stems["bass"], 0.3 * mix + 0.7 * means, atol=1e-5)
 
@@ -201,7 +201,7 @@ def test_when_memory_is_short_fewer_segments_go_together(tmp_path: Path) -> None
     network = FakeNetwork(segment=1.0, memory=3.2 * RATE)
     made = separator(network, together=8)
     stems, run = stems_of(made, tmp_path / "x.wav")
-    assert made.compute.together == 2
+    assert made.compute.batch_size == 2
     assert not run.notes
     np.testing.assert_allclose(stems["drums"], 0.4 * mix + 0.6 * mix.mean(), atol=1e-5)
 
@@ -232,12 +232,12 @@ def test_other_failures_are_a_line_too(tmp_path: Path) -> None:
 
 
 def test_what_half_precision_must_keep() -> None:
-    sound = half_precision.test_signal(RATE, 20000)
+    sound = reference_signal(RATE, 20000)
     assert sound.shape == (1, 2, 20000)
     assert sound.std() == pytest.approx(1, abs=1e-3)
     exact = np.stack([sound[0], sound[0] * 0.01])[None]
-    assert half_precision.difference(exact, exact.astype(np.float16).astype(np.float32)) > half_precision.SAFE_DB
+    assert difference(exact, exact.astype(np.float16).astype(np.float32)) > SAFE_DB
     worse = exact.copy()
     worse[:, 1] *= 1.02  # one source of two
-    assert half_precision.difference(exact, worse) == pytest.approx(20 * np.log10(50), abs=0.1)
-    assert half_precision.difference(exact, exact * np.inf) == -np.inf
+    assert difference(exact, worse) == pytest.approx(20 * np.log10(50), abs=0.1)
+    assert difference(exact, exact * np.inf) == -np.inf

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from mirkit.errors import WeightsError
-from mirkit.models import cache_paths, download, weights
+from mirkit.models import download, weights
 from mirkit.models.backend import File, Model
 from mirkit.models.registry import model_rows
 from mirkit.settings import RunSettings
@@ -356,10 +356,10 @@ def test_a_file_of_the_users(tmp_path: Path) -> None:
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    assert cache_paths.cache() == home / "models"
+    assert weights.cache() == home / "models"
     monkeypatch.delenv("MIRKIT_HOME")
-    assert cache_paths.cache().name == "models"
-    assert "mirkit" in cache_paths.cache().parts
+    assert weights.cache().name == "models"
+    assert "mirkit" in weights.cache().parts
 
 
 @pytest.mark.parametrize("row", model_rows(), ids=lambda row: row.name)

@@ -14,7 +14,7 @@ from mirkit import models
 from mirkit.cli import main
 from mirkit.drums.drum_hits import DrumInstrument, Hits
 from mirkit.errors import ModelError
-from mirkit.models.weights import Weights
+from mirkit.models.backend import Weights
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_provenance, with_values
 

@@ -19,7 +19,7 @@ from library import beat_music
 from mirkit import engines
 from mirkit.audio import encode
 from mirkit.cli import main
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import read_feature_series, read_info, read_provenance
 from mirkit.track import ORIGINAL_NAME, SOURCES, Track, find_all
@@ -57,7 +57,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sets]:
         encode(path, [music * np.float32(0.8 if "again" in name else 1.0)], rate=ANALYSIS_RATE, channels=2, tags=tags)
     shutil.copytree(found.loose, found.organized)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+        patch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
         assert main(["run", str(found.loose), "-q"]) == 0
         assert main(["run", str(found.organized), "-q", "--organize", "move"]) == 0
         for root in found:

@@ -16,7 +16,7 @@ from mirkit.catalog import stage
 from mirkit.cli import main
 from mirkit.dataset.verify import verify
 from mirkit.models import registry
-from mirkit.models.protocols import StreamingModel
+from mirkit.models.backend import StreamingModel
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_info, read_provenance, read_settings, with_values
 from mirkit.track import Track

@@ -14,7 +14,7 @@ from mirkit.catalog import STEMS
 from mirkit.cli import main
 from mirkit.errors import ModelError
 from mirkit.features.types import FloatArray
-from mirkit.models.weights import Weights
+from mirkit.models.backend import Weights
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_provenance, read_settings, with_values
 
@@ -182,7 +182,7 @@ def test_official_checkpoints_through_the_command_line(
     (folder / "tiny.yaml").write_text("models: [aaaaaaaa, bbbbbbbb]\n")
     words = ["--model", str(folder), "--shifts", "0", "--overlap", "0.1", "--device", "amd", "--quiet"]
     assert main(["demucs_sep", str(track), *words]) == 1
-    assert "sees no CUDA or ROCm card" in capsys.readouterr().err
+    assert "sees no CUDA or ROCm GPU" in capsys.readouterr().err
     words[words.index("amd")] = "cpu"
     assert main(["demucs_sep", str(track), *words]) == 0
     entry = read_provenance(track / "Track.PROVENANCE").stages["separate"]

@@ -13,7 +13,7 @@ from mirkit import engines
 from mirkit.audio import encode
 from mirkit.catalog import STEMS
 from mirkit.cli import main
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_provenance, update_provenance, with_values
 from mirkit.track import Track, find_all, is_marked, move_aside, move_back
@@ -25,7 +25,7 @@ REPLACE = frozenset({"separate"})
 
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+    monkeypatch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from mirkit import engines
 from mirkit.cli import main
 from mirkit.dataset import verify as verify_module
 from mirkit.dataset.verify import verify_all
-from mirkit.engines import processes, serial
+from mirkit.engines import processes, run_serially
 from mirkit.pipeline import RunRequest, make_plan
 from mirkit.staleness import TrackState
 from mirkit.store import folder_cache, update_info
@@ -21,7 +21,7 @@ STAGES = ("loudness", "bands")
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+    monkeypatch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
     monkeypatch.setattr(folder_cache, "_MIN_AGE", -60.0)  # as if a minute had passed
     for number, name in enumerate("AB"):
         make_track(tmp_path / name, seconds=1.0, seed=number)

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from library import make_track
 from mirkit.audio import open_audio
 from mirkit.catalog import STEMS
 from mirkit.cli import main
-from mirkit.models.device_server import DeviceServers
+from mirkit.engines.processes import WorkerHandle
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="looks where POSIX keeps sockets")]
 TRACKS = ("One", "Two", "Three")
@@ -41,8 +42,14 @@ def test_all_workers_use_one_process_and_find_the_same(tmp_path: Path, monkeypat
         make_track(alone / name, seconds=3 + i, bpm=100 + 10 * i)
     shutil.copytree(alone, together)
     started: list[str] = []
-    start = DeviceServers._start
-    monkeypatch.setattr(DeviceServers, "_start", lambda self, device: (started.append(device), start(self, device)))
+    submit = WorkerHandle.submit
+
+    def spy(self: WorkerHandle, number: int, item: Any) -> None:
+        if isinstance(item, tuple):  # device and address of a server
+            started.append(item[0])
+        submit(self, number, item)
+
+    monkeypatch.setattr(WorkerHandle, "submit", spy)
     process(alone, *models, jobs="1")
     assert started == []
     monkeypatch.setenv("MIRKIT_DEVICE_SERVER", "cpu")

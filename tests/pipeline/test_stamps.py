@@ -13,7 +13,7 @@ from mirkit import engines
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import MEASURED
 from mirkit.cli import main
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 from mirkit.organize import apply, plan, undo
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.staleness import TrackState
@@ -26,7 +26,7 @@ STAGES = ("loudness", "spectral_shape")
 
 @pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+    monkeypatch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_the_memory_of_every_backend_is_counted(row: registry.Backend, monkeypat
 def test_models_on_a_card_are_in_memory_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "cores", lambda address=None: 64)
     monkeypatch.setattr(engines, "default_memory", lambda: 32 * GB)
-    monkeypatch.setattr(models, "uses_card", lambda task, name, device: (task, device) == ("stems", "auto"))
+    monkeypatch.setattr(models, "uses_gpu", lambda task, name, device: (task, device) == ("stems", "auto"))
     assert workers(plan(stems="demucs"), asked()) == 32 * 1024 // 700
     assert workers(plan(stems="demucs", aesthetics="audiobox"), asked()) == 32 * 1024 // (700 + 900)
     assert workers(plan(stems="demucs"), asked(memory=7 * GB)) == 10

@@ -10,7 +10,7 @@ import pytest
 from library import make_track
 from mirkit import engines
 from mirkit.cli import main
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 
 HOSTILE = "<script>document.title='broken'</script>"
 
@@ -22,7 +22,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_track(root / "A - One", stems=True, seconds=9.0)
     make_track(root / "B - Two", seconds=6.0, bpm=100.0)
     with pytest.MonkeyPatch.context() as patch:  # in this process: no time for workers
-        patch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+        patch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
         assert main(["extract", str(root), "--jobs", "1", "--quiet"]) == 0
     assert main(["crop", str(root / "A - One"), "--seconds", "3", "--align", "free", "--jobs", "1", "--quiet"]) == 0
     file = mido.MidiFile()

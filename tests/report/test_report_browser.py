@@ -10,7 +10,7 @@ import pytest
 from mirkit import engines
 from mirkit.catalog import TRACK_KEYS
 from mirkit.cli import main
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 from mirkit.report import FOLDER
 from mirkit.report.site import _write_set, plan_report
 from report.browser import Browser, available
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 def site(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     music = Path(shutil.copytree(measured, tmp_path_factory.mktemp("site") / "my music"))
     with pytest.MonkeyPatch.context() as patch:  # in this process: no time for workers
-        patch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+        patch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
         assert main(["report", str(music), "--jobs", "1", "--quiet"]) == 0
     return music / FOLDER
 

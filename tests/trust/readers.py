@@ -14,7 +14,7 @@ from mirkit.cli import main
 from mirkit.dataset.status import status
 from mirkit.dataset.verify import _ReportCache, verify_all
 from mirkit.errors import MirkitError
-from mirkit.models.roformer.config import read_config
+from mirkit.models.roformer.load import read_config
 from mirkit.organize.journal import Journal
 from mirkit.remote.lease import LEASE, lease
 from mirkit.remote.listing import MANIFEST, parse

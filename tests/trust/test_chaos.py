@@ -50,10 +50,10 @@ def in_peace(loose: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dic
 def run_here(root: Path) -> int:
     """Run in this process: what is imported and compiled stays, so that kills fall on work and not on imports."""
     from mirkit import engines
-    from mirkit.engines import serial
+    from mirkit.engines import run_serially
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+        patch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
         return main(["run", str(root), "--organize", "move", "--quiet"])
 
 

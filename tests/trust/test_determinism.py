@@ -12,7 +12,7 @@ import pytest
 from library import beat_music, write
 from mirkit import engines
 from mirkit.cli import main
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 
 pytestmark = pytest.mark.slow
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -38,7 +38,7 @@ def expected(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 def in_order(root: Path, *, reverse: bool) -> None:
     def run(work: Any, items: Any, **_: object) -> Any:
-        return serial.run(work, items[::-1] if reverse else items)
+        return run_serially(work, items[::-1] if reverse else items)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "run", run)
@@ -80,7 +80,7 @@ def test_from_many_commands(sounds: Path, expected: dict[str, bytes], tmp_path: 
     """Stage by stage, by the commands of the manual, from curves that are kept."""
     root = Path(shutil.copytree(sounds, tmp_path / "library"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+        patch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
         for command in (
             "separate",
             "classification",

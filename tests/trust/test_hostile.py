@@ -19,7 +19,7 @@ import pytest
 from library import make_track
 from mirkit import engines
 from mirkit.cli import main
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 from mirkit.store import atomic, read_info
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sessions as POSIX systems have them")
@@ -57,7 +57,7 @@ def mirkit(*words: object, code: str = "", env: dict[str, str] | None = None, **
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run in this process, without workers."""
-    monkeypatch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+    monkeypatch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
     return lambda *words: main(list(map(str, words)))
 
 
@@ -200,7 +200,7 @@ def test_a_track_that_vanishes(
 
     def run(work: Any, items: Any, **_: object) -> Any:
         vanish()
-        return serial.run(work, items)
+        return run_serially(work, items)
 
     def after(function: Any) -> Any:
         def called(*arguments: Any, **more: Any) -> Any:

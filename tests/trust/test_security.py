@@ -23,7 +23,7 @@ import pytest
 from library import make_track, write
 from mirkit import engines
 from mirkit.cli import main
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 from mirkit.errors import printable
 from mirkit.export.targets import tables
 from mirkit.store import read_info, user_settings_path
@@ -62,7 +62,7 @@ FORBIDDEN = {
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    monkeypatch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+    monkeypatch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
     return lambda *words: main(list(map(str, words)))
 
 

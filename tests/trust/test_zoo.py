@@ -13,7 +13,7 @@ from zoo import EITHER, IGNORED, REFUSED, SOUND, Animal, make_zoo
 from mirkit import engines
 from mirkit.catalog import TRACK_KEYS
 from mirkit.cli import main
-from mirkit.engines import serial
+from mirkit.engines import run_serially
 from mirkit.store import read_provenance
 from mirkit.track import Track
 
@@ -45,7 +45,7 @@ class Visit:
 @pytest.fixture(scope="module")
 def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+        patch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
         patch.setattr(os, "fsync", lambda handle: None)
         root = tmp_path_factory.mktemp("zoo")
         patch.chdir(root)
@@ -166,7 +166,7 @@ def test_the_whole_can_be_looked_at(visit: Visit, command: str, capsys: pytest.C
 
 def test_a_second_run_tries_only_what_failed(visit: Visit, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "run", lambda work, items, **_: serial.run(work, items))
+        patch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
         assert main(["run", str(visit.root), "--json"]) == 1
     again = {outcome["track"] for outcome in json.loads(capsys.readouterr().out)["tracks"]}
     assert again == {name for name, outcome in visit.outcomes.items() if outcome["failures"]}

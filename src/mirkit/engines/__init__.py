@@ -7,14 +7,14 @@ in which they finish. An error, a killed worker, a lost node or an exceeded limi
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 
-from mirkit.engines.ipc import I, ItemResult, R
 from mirkit.engines.resources import cores as _cores_here
 from mirkit.engines.resources import default_memory, worker_number
+from mirkit.engines.worker import I, ItemResult, R, error_line
 
 #: Largest number of actors that share a GPU, because each loads its own models.
-_ON_A_CARD = 4
+_MAX_ACTORS_PER_GPU = 4
 
-__all__ = ["ItemResult", "cores", "default_memory", "run", "worker_number"]
+__all__ = ["ItemResult", "cores", "default_memory", "run", "run_serially", "worker_number"]
 
 
 def cores(address: str | None = None) -> int:
@@ -69,14 +69,21 @@ def run(
         from mirkit.engines import ray_engine
 
         ray_engine.connect(address)
-        cards = ray_engine.resource("GPU") if gpu else 0.0
-        share = min(1.0, max(cards / jobs, 1 / _ON_A_CARD)) if cards else 0.0
+        gpus = ray_engine.resource("GPU") if gpu else 0.0
+        share = min(1.0, max(gpus / jobs, 1 / _MAX_ACTORS_PER_GPU)) if gpus else 0.0
         # Ray counts shares in ten-thousandths.
         return ray_engine.run(work, items, jobs=jobs, gpus=int(share * 1e4) / 1e4, time_limit=time_limit)
     if len(items) <= 1 and jobs == 1 and time_limit is None and memory is None:
-        from mirkit.engines import serial
-
-        return serial.run(work, items)
+        return run_serially(work, items)
     from mirkit.engines import processes
 
     return processes.run(work, items, jobs=jobs, time_limit=time_limit, memory=memory, environment=environment)
+
+
+def run_serially(work: Callable[[I], R], items: Sequence[I]) -> Generator[ItemResult[I, R], None, None]:
+    """Yield the result of each item, which is computed in this process; an exception is the error of its item."""
+    for item in items:
+        try:
+            yield ItemResult(item, work(item))
+        except Exception as error:  # noqa: BLE001 (an engine reports the error of an item and goes on)
+            yield ItemResult(item, None, error_line(error))

@@ -19,9 +19,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, Generic, cast
 
-from mirkit.engines.ipc import I, ItemResult, R, UnreadableError, receive, send
 from mirkit.engines.resources import WORKER, default_memory, resident, threads_each
-from mirkit.engines.worker import GRACE, READY
+from mirkit.engines.worker import GRACE, READY, I, ItemResult, R, UnreadableError, receive, send
 from mirkit.errors import MirkitError
 
 #: A worker is replaced after this many items, so that slow leaks in libraries cannot add up.

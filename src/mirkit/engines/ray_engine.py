@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic
 
-from mirkit.engines.ipc import I, ItemResult, R, error_line
 from mirkit.engines.resources import threads_each
+from mirkit.engines.worker import I, ItemResult, R, error_line
 from mirkit.errors import MirkitError, MissingExtra
 
 #: Number of actors that may be lost with an item before the item fails.

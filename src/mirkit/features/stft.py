@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -159,7 +160,9 @@ class MelBank:
     def __init__(self, n_mels: int, n_fft: int = N_FFT, rate: int = ANALYSIS_RATE) -> None:
         self.n_mels = n_mels
         self.n_bins = 1 + n_fft // 2
-        dense = _triangles(n_mels, n_fft, rate)
+        edges = mel_to_hz(np.linspace(0, hz_to_mel(rate / 2), n_mels + 2))
+        area = 2 / (edges[2:, None] - edges[:-2, None])
+        dense = (triangles(np.fft.rfftfreq(n_fft, 1 / rate), edges) * area).astype(np.float32)
         runs = [np.flatnonzero(row) for row in dense]
         self.first = np.array([run[0] if len(run) else 0 for run in runs], np.int64)
         self.offsets = np.concatenate(([0], np.cumsum([len(run) for run in runs]))).astype(np.int64)
@@ -185,18 +188,36 @@ class MelBank:
         return out
 
 
-def _mel_to_hz(mel: FloatArray) -> FloatArray:
+def hz_to_mel(hz: float) -> float:
+    """Convert a frequency to Slaney's mel scale."""
+    if hz < _BREAK_HZ:
+        return hz / _HZ_PER_MEL
+    return float(_BREAK_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP)
+
+
+def mel_to_hz(mel: FloatArray) -> FloatArray:
+    """Convert values of Slaney's mel scale to frequencies in Hz."""
     return np.where(mel < _BREAK_MEL, mel * _HZ_PER_MEL, _BREAK_HZ * np.exp(_LOG_STEP * (mel - _BREAK_MEL)))
 
 
-def _triangles(n_mels: int, n_fft: int, rate: int) -> npt.NDArray[np.float32]:
-    """Dense filters, shape=(n_mels, bins)."""
-    top = _BREAK_MEL + np.log(rate / 2 / _BREAK_HZ) / _LOG_STEP
-    edges = _mel_to_hz(np.linspace(0, top, n_mels + 2))[:, None]
-    hz = np.fft.rfftfreq(n_fft, 1 / rate)
-    low, center, high = edges[:-2], edges[1:-1], edges[2:]
-    triangle = np.maximum(0, np.minimum((hz - low) / (center - low), (high - hz) / (high - center)))
-    return (triangle * (2 / (high - low))).astype(np.float32)
+def triangles(points: npt.NDArray[Any], corners: FloatArray) -> npt.NDArray[np.float64]:
+    """Sample overlapping triangles of height 1.
+
+    Parameters
+    ----------
+    points : array, shape=(n,)
+        Where they are sampled.
+    corners : array, shape=(m + 2,)
+        Triangle ``i`` rises from ``corners[i]`` to its peak at ``corners[i + 1]`` and falls to ``corners[i + 2]``.
+
+    Returns
+    -------
+    float64 array, shape=(m, n)
+    """
+    low, center, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
+    rising, falling = (points - low) / (center - low), (high - points) / (high - center)
+    heights: npt.NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling))
+    return heights
 
 
 @kernel()

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, cast
 
 from mirkit.catalog import TASKS
 from mirkit.errors import MirkitError, MissingExtra, ModelError, SettingsError, WeightsError, printable
-from mirkit.models import messages, registry, weights
-from mirkit.models.backend import Backend, File, Model, imported
-from mirkit.models.cache_paths import missing
+from mirkit.models import registry, weights
+from mirkit.models.backend import Backend, File, Model, Weights, imported
 from mirkit.models.registry import backends_of
+from mirkit.models.weights import missing
 from mirkit.settings import RunSettings, validators
 from mirkit.store import Settings
 
 if TYPE_CHECKING:
     from mirkit.features.types import FloatArray
-    from mirkit.models.protocols import LoadedModel, StemSeparator, StreamingModel, StreamSource
+    from mirkit.models.backend import LoadedModel, StemSeparator, StreamingModel, StreamSource
 
 __all__ = ["Backend", "Model", "backends_of", "load", "load_separator", "open_stream", "unavailable"]
 
@@ -106,9 +106,9 @@ def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool
     if not why:
         return ""
     return (
-        messages.short_message(model, why)
+        weights.short_message(model, why)
         if brief
-        else messages.missing_files_message(model, lacking, f"not here, and {why}")
+        else weights.missing_files_message(model, lacking, f"not here, and {why}")
     )
 
 
@@ -242,7 +242,7 @@ def load_separator(task: str, settings: Settings) -> "StemSeparator":
     return cast("StemSeparator", load(task, settings))
 
 
-def weights_of(row: Backend, settings: Settings) -> weights.Weights:
+def weights_of(row: Backend, settings: Settings) -> Weights:
     """Find and check the files that a method would load.
 
     Raises
@@ -254,7 +254,7 @@ def weights_of(row: Backend, settings: Settings) -> weights.Weights:
     if isinstance(model, Model):
         return weights.load_checked(model, settings.run)
     if model is None:
-        return weights.Weights(row.name, (), "")
+        return Weights(row.name, (), "")
     return weights.from_path(model, _gathered(row, model))
 
 
@@ -284,7 +284,7 @@ class _FailedStream:
 def worker_memory(backends: Mapping[str, str], device: str) -> int:
     """Return the bytes that a worker needs for the models of a run. On a GPU, all workers share one copy of a model."""
     named = [registry.backend(task, name) for task, name in backends.items() if name]
-    return sum(row.memory for row in named if row.memory and not uses_card(row.task, row.name, device))
+    return sum(row.memory for row in named if row.memory and not uses_gpu(row.task, row.name, device))
 
 
 def use_device(backends: Mapping[str, str]) -> bool:
@@ -316,7 +316,7 @@ def compute_device(task: str, name: str, device: str) -> str:
         return ""
 
 
-def uses_card(task: str, name: str, device: str) -> bool:
+def uses_gpu(task: str, name: str, device: str) -> bool:
     """Return whether a backend would use a GPU on this machine, see :func:`compute_device`."""
     return compute_device(task, name, device) not in ("", "cpu")
 
@@ -340,7 +340,7 @@ def _lacks_package(row: Backend) -> str:
     return ""
 
 
-def make(name: str, found: weights.Weights, device: str) -> "LoadedModel":
+def make(name: str, found: Weights, device: str) -> "LoadedModel":
     """Load the network of a backend into this process; raises ``WeightsError`` or ``ModelError``."""
     try:
         model: LoadedModel = imported(registry.network(name).loader)(found, device)
@@ -351,7 +351,7 @@ def make(name: str, found: weights.Weights, device: str) -> "LoadedModel":
 
 
 @functools.cache
-def _loaded(name: str, found: weights.Weights, device: str) -> "LoadedModel":
+def _loaded(name: str, found: Weights, device: str) -> "LoadedModel":
     from mirkit.models import device_server
 
     server = device_server.server_of(device) if registry.network(name).batch_size > 1 else ""

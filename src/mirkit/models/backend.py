@@ -1,4 +1,6 @@
-"""The description of a backend: one object in the backend's own module. It is data only and imports nothing heavy.
+"""What a backend is: its description, one object in its own module, and the protocols of its loaded model.
+
+The description is data only and imports nothing heavy.
 
 Every part of mirkit that uses backends reads this object through ``mirkit.models.registry``: the list of
 ``mirkit models``, ``mirkit doctor``, the plan of a run, the number of workers that memory allows, the estimate of time,
@@ -6,9 +8,19 @@ the stages, what makes a result stale, and ``--commercial-safe``.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mirkit.audio import Audio
+    from mirkit.drums.drum_hits import Hits
+    from mirkit.errors import MirkitError
+    from mirkit.features.rhythm.beats.from_activations import Activations
+    from mirkit.features.types import FloatArray, Value
+    from mirkit.settings import SeparationSettings
 
 #: Name of the backend of a task that is part of mirkit and needs no download.
 EMBEDDED: Final = "embedded"
@@ -88,6 +100,25 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """The files of one model, which exist and were checked.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model, or the file that the user named.
+    files : tuple of Path
+        In the order of the table.
+    sha256 : str
+        SHA-256 of the file; if there are several, of the list of their checksums.
+    """
+
+    model: str
+    files: "tuple[Path, ...]"
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Backend:
     """One method for a task.
 
@@ -103,8 +134,8 @@ class Backend:
         How it receives audio, see :data:`Interface`.
     loader : str
         ``package.module:function``, imported when a model is loaded. For a network, ``function(weights, device)``
-        returns a :class:`~mirkit.models.protocols.LoadedModel`. For an embedded backend that receives a stream,
-        ``function()`` returns a :class:`~mirkit.models.protocols.StreamingModel`. "" if neither is needed.
+        returns a :class:`~mirkit.models.backend.LoadedModel`. For an embedded backend that receives a stream,
+        ``function()`` returns a :class:`~mirkit.models.backend.StreamingModel`. "" if neither is needed.
     gather : str
         ``package.module:function`` that receives the path that the user named and returns all files of that model. ""
         means that the path is the only file.
@@ -129,11 +160,11 @@ class Backend:
         CPU seconds per minute of audio on one core of a 2020 processor; for a separator, per network.
     batch_size : int
         Number of items in a batch on a GPU. If it is more than 1, the model has an attribute ``compute``
-        (:class:`~mirkit.models.batching.Compute`), and a batch may contain items of several workers.
+        (:class:`~mirkit.models.batching.Compute`), which a device server replaces.
     source : str
         Source that a stream backend receives: ``full_mix``, or ``drums`` for the source selected in ``[drums]``.
     feature_kind : str
-        Name of the result of a stream backend: ``activations`` (beats), ``strokes`` (drums), or a name of its own for a
+        Name of the result of a stream backend: ``activations`` (beats), ``drum_hits`` (drums), or its own name for a
         dict of key -> value. "" means that the stage reads features only.
     reads_features : bool
         Whether the stage reads its usual features in addition to ``feature_kind``.
@@ -187,3 +218,49 @@ def imported(reference: str) -> Any:
     """Import the object of a reference ``package.module:name``."""
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+class LoadedModel(Protocol):
+    """A model in memory; the provenance names its weights."""
+
+    weights: Weights
+
+
+class StreamingModel(Protocol):
+    """One signal that is passed through a model while its file is decoded."""
+
+    def push(self, block: "FloatArray") -> None:
+        """Take the next samples at the analysis rate (44100 Hz), float32, shape=(channels, n)."""
+
+    def finish(self) -> "Activations | Hits | dict[str, Value] | MirkitError":
+        """Return the result, or the error that prevented it.
+
+        A backend for ``beats`` returns ``Activations``, one for ``drums`` ``Hits``, one for ``classification`` or
+        ``aesthetics`` a dict of key of ``.INFO`` -> value.
+        """
+
+
+class StreamSource(LoadedModel, Protocol):
+    """A model with the interface ``stream``."""
+
+    def stream(self) -> StreamingModel:
+        """Open a stream for one signal."""
+
+
+class StemRun(Protocol):
+    """The separation of one track; ``method`` and ``notes`` are complete when its stems are."""
+
+    method: dict[str, Any]
+    notes: list[str]
+
+    def blocks(self) -> "Iterator[dict[str, FloatArray]]":
+        """Yield blocks of stems with the rate, the channels and, in total, the length of the file."""
+
+
+class StemSeparator(LoadedModel, Protocol):
+    """A model with the interface ``separator``; ``stems`` names the sources that it separates."""
+
+    stems: tuple[str, ...]
+
+    def separate(self, audio: "Audio", settings: "SeparationSettings") -> StemRun:
+        """Begin the separation of a track, at its own sample rate."""

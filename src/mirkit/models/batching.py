@@ -19,11 +19,11 @@ class Compute(Protocol):
 
     Attributes
     ----------
-    together : int
+    batch_size : int
         Number of items to collect for one call.
     """
 
-    together: int
+    batch_size: int
 
     def __call__(self, step: str, *batch: Array) -> Array:
         """Compute a step of the network for a batch.
@@ -52,26 +52,26 @@ class BatchedNetwork:
         Of PyTorch.
     steps : mapping
         Name -> step.
-    together : int
+    batch_size : int
         Largest batch on a GPU; it is reduced if memory is short.
     on_cpu : int
         Batch size on the CPU, where most networks are no faster with larger batches.
 
     Attributes
     ----------
-    together : int
+    batch_size : int
         Present batch size; it is halved when memory is short.
     """
 
-    def __init__(self, model: str, device: str, steps: Mapping[str, Step], together: int, on_cpu: int = 1) -> None:
+    def __init__(self, model: str, device: str, steps: Mapping[str, Step], batch_size: int, on_cpu: int = 1) -> None:
         self._model, self._device, self._steps = model, device, steps
-        self.together = on_cpu if device == "cpu" else together
+        self.batch_size = on_cpu if device == "cpu" else batch_size
 
     def __call__(self, step: str, *batch: Array) -> Array:
         """Compute a step of the network for a batch, see :class:`Compute`."""
         run = self._steps[step]
         while True:
-            most = self.together
+            most = self.batch_size
             try:
                 parts = [
                     run(*(given[first : first + most] for given in batch)) for first in range(0, len(batch[0]), most)
@@ -84,7 +84,7 @@ class BatchedNetwork:
                 if not short or most == 1:
                     kind = OutOfMemory if short else ModelError
                     raise kind(self._failed(error)) from error
-                self.together = most // 2
+                self.batch_size = most // 2
 
     def _failed(self, error: BaseException) -> str:
         why = str(error).partition("\n")[0]

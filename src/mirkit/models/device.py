@@ -29,10 +29,11 @@ def pick(device: str, library: str = "torch") -> str:
         The requested device does not exist.
     """
     if library == "onnxruntime":
-        from mirkit.models.onnx import has_cuda
+        import onnxruntime
 
-        card = "cuda" if device == "auto" else device
-        return card if card.startswith("cuda") and has_cuda() else "cpu"
+        wanted = "cuda" if device == "auto" else device
+        has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+        return wanted if wanted.startswith("cuda") and has_cuda else "cpu"
     _set_environment()
     import torch
 
@@ -40,8 +41,8 @@ def pick(device: str, library: str = "torch") -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = device.partition(":")
     if kind == "cuda" and not (torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count()):
-        cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        what = f"{cards} CUDA or ROCm cards" if cards else "no CUDA or ROCm card"
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        what = f"{gpus} CUDA or ROCm GPU{'s' * (gpus > 1)}" if gpus else "no CUDA or ROCm GPU"
         raise MissingExtra(f"--device {device}: this PyTorch ({torch.__version__}) sees {what}; use --device cpu")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise MissingExtra(f"--device mps: this PyTorch ({torch.__version__}) cannot use it here; use --device cpu")

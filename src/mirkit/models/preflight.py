@@ -10,11 +10,11 @@ from pathlib import Path
 
 from mirkit import __version__
 from mirkit.errors import WeightsError, printable
-from mirkit.models import make, resolve_weights, to_fetch, weights, weights_of
-from mirkit.models.backend import Backend
-from mirkit.models.cache_paths import cache
+from mirkit.models import make, resolve_weights, to_fetch, weights_of
+from mirkit.models.backend import Backend, Weights
 from mirkit.models.device import pick
 from mirkit.models.registry import backend
+from mirkit.models.weights import cache
 from mirkit.store import Settings
 
 #: Packages of networks that run in PyTorch.
@@ -66,11 +66,11 @@ def _try(row: Backend, settings: Settings) -> None:
         _mark(row, found).touch()
 
 
-def _mark(row: Backend, found: weights.Weights) -> Path:
+def _mark(row: Backend, found: Weights) -> Path:
     return cache() / "fit" / f"{row.name}-{found.sha256[:32]}-{__version__}"
 
 
-def _remedy(row: Backend, found: weights.Weights, settings: Settings) -> str:
+def _remedy(row: Backend, found: Weights, settings: Settings) -> str:
     if isinstance(resolve_weights(row, settings), Path):
         return "name another file"
     return f"delete the files in {printable(found.files[0].parent)}, then: mirkit models fetch {found.model}"

@@ -11,36 +11,70 @@ import re
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from mirkit.catalog import STAGES, TASKS
 from mirkit.errors import SettingsError, printable
-from mirkit.models import adtof, audiobox, beat_this, demucs, drumsep, embedded, essentia, roformer
+from mirkit.models import adtof, audiobox, beat_this, demucs, essentia, roformer
 from mirkit.models.backend import EMBEDDED, Backend, File, Model
 from mirkit.models.captioners import backends as captioners
+from mirkit.settings import DrumSettings, SeparationSettings
 
 __all__ = ["Backend", "File", "Model", "backend", "backends", "backends_of", "model_rows", "problems"]
 
 #: Entry point group.
 GROUP = "mirkit.backends"
+
+
+def _stem_parameters(section: SeparationSettings) -> dict[str, Any]:
+    """Return the parameters of ``[separation]``, without shifts, overlap and segment, which only networks use."""
+    return {"format": section.format} | ({"bitrate": section.bitrate} if section.format == "mp3" else {})
+
+
+def _drum_parameters(section: DrumSettings) -> dict[str, Any]:
+    """Return the parameters of ``[drums]``, without the model, because there is only one."""
+    return {"source": section.source, "quantize": section.quantize}
+
+
+_STEMS = Backend(
+    "stems",
+    EMBEDDED,
+    "DSP separation, no weights",
+    EMBEDDED,
+    seconds_per_minute=4.0,
+    parameters=_stem_parameters,
+)
+_BEATS = Backend("beats", EMBEDDED, "multi-band onsets, tempogram, decoder", EMBEDDED)
+_DRUMS = Backend(
+    "drums",
+    EMBEDDED,
+    "spectral templates and a small network, fitted on rendered drums",
+    EMBEDDED,
+    loader="mirkit.drums.embedded:DrumExtractor",
+    source="drums",
+    feature_kind="drum_hits",
+    parameters=_drum_parameters,
+)
+_CLASSIFICATION = Backend("classification", EMBEDDED, "detrended fluctuation, key clarity", EMBEDDED)
 #: The backends of mirkit, in the order in which ``auto`` tries them. Backends of other packages follow.
 _BUILT_IN = (
     demucs.BACKEND,
-    embedded.STEMS,
+    _STEMS,
     roformer.BACKEND,
     beat_this.BACKEND,
-    embedded.BEATS,
+    _BEATS,
     adtof.BACKEND,
-    embedded.DRUMS,
-    drumsep.BACKEND,
+    _DRUMS,
+    demucs.DRUMSEP,
     essentia.BACKEND,
-    embedded.CLASSIFICATION,
+    _CLASSIFICATION,
     audiobox.BACKEND,
     captioners.LLAMA,
     captioners.TRANSFORMERS,
     captioners.HTTP,
 )
 #: Kind of result of a stream backend, for the tasks whose result is not a dict of key -> value.
-_KINDS = {"beats": "activations", "drums": "strokes"}
+_KINDS = {"beats": "activations", "drums": "drum_hits"}
 #: Names of files and folders in the root of a data set, which identify one.
 _DATASET_FILES = ("mirkit.toml", ".mirkit")
 

@@ -1,21 +1,21 @@
-"""Weights of models: checking and downloading their files.
+"""Weights of models: where their files are, checking and downloading them.
 
-Files are written to the cache (``models.cache_paths``) only.
+Files are written to the cache only, which is ``$MIRKIT_HOME/models``, or ``models`` in the platform's cache folder for
+mirkit; each backend has a folder in it. Files that PyTorch or the Hugging Face tools have downloaded already are used
+from their caches.
 """
 
 import functools
 import os
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from mirkit.errors import InfoError, MirkitError, WeightsError, as_error, printable
 from mirkit.models import registry
-from mirkit.models.backend import File, Model
-from mirkit.models.cache_paths import cache, find, missing, place
-from mirkit.models.messages import missing_files_message
+from mirkit.models.backend import File, Model, Weights
 from mirkit.settings import RunSettings
 from mirkit.store import FileDigest, atomic_write, digest_of_text, file_digest, lock
 
@@ -30,25 +30,6 @@ HALF = "half fetched"
 #: Reason why nothing is downloaded, as a clause.
 OFFLINE = "nothing is fetched offline"
 _OFFLINE_VARIABLES = ("MIRKIT_OFFLINE", "HF_HUB_OFFLINE")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The files of one model, which exist and were checked.
-
-    Attributes
-    ----------
-    model : str
-        Name of the model, or the file that the user named.
-    files : tuple of Path
-        In the order of the table.
-    sha256 : str
-        SHA-256 of the file; if there are several, of the list of their checksums.
-    """
-
-    model: str
-    files: tuple[Path, ...]
-    sha256: str
 
 
 def model(name: str) -> Model:
@@ -299,3 +280,95 @@ def _note(path: Path) -> Path:
 
 def _sum(checksums: list[str]) -> str:
     return checksums[0] if len(checksums) == 1 else digest_of_text("\n".join(checksums)).sha256
+
+
+def cache() -> Path:
+    """Return the folder for downloaded files.
+
+    Raises
+    ------
+    WeightsError
+        There is no home folder, as in some containers, and no environment variable names another folder.
+    """
+    home = os.environ.get("MIRKIT_HOME")
+    if home:
+        return Path(home).expanduser().absolute() / "models"
+    import platformdirs
+
+    with _at_home():
+        return platformdirs.user_cache_path("mirkit", appauthor=False) / "models"
+
+
+def place(row: Model, file: File) -> Path:
+    """Return the path of a file in the cache; the file need not exist."""
+    return cache() / row.backend / file.name
+
+
+def find(row: Model, file: File) -> Path | None:
+    """Return the path of a downloaded file: in the cache, else in that of PyTorch or Hugging Face; else None."""
+    candidates = [place(row, file), *_elsewhere(file)]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def missing(row: Model) -> list[File]:
+    """Return the files of a model that have not been downloaded."""
+    return [file for file in row.files if find(row, file) is None]
+
+
+@contextmanager
+def _at_home() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise WeightsError("there is no home folder to keep weights in; name one in MIRKIT_HOME") from error
+
+
+def hub_snapshots(repository: str) -> list[Path]:
+    """Return the folders in Hugging Face's cache that contain a repository, the newest first."""
+    folder = _hub() / f"models--{repository.replace('/', '--')}" / "snapshots"
+    found = [path for path in folder.glob("*") if path.is_dir()]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _hub() -> Path:
+    with _at_home():
+        home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    hf_home = Path(os.environ.get("HF_HOME") or home_cache / "huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")
+
+
+def _elsewhere(file: File) -> Iterator[Path]:
+    with _at_home():
+        home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    if file.torch_hub:
+        torch_home = Path(os.environ.get("TORCH_HOME") or home_cache / "torch")
+        yield torch_home / "hub" / "checkpoints" / file.torch_hub
+    parts = urllib.parse.urlsplit(file.url)
+    if parts.hostname == "huggingface.co":
+        repository, _, rest = parts.path.strip("/").partition("/resolve/")
+        snapshots = _hub() / f"models--{repository.replace('/', '--')}" / "snapshots"
+        revision, _, name = rest.partition("/")
+        # A branch such as main has no folder of its own, so any revision is used.
+        yield from snapshots.glob(f"{'*' if revision == 'main' else revision}/{name}")
+
+
+def missing_files_message(row: Model, files: list[File], why: str) -> str:
+    """Return the message about missing files: their names, the reason, and what to do."""
+    names = ", ".join(file.name for file in files)
+    size = sum(file.size for file in files)
+    wanted = f"{names} ({megabytes(size)})" if size else names
+    folder = printable(cache() / row.backend)
+    source = files[0].url
+    if len(files) > 1:  # their common folder
+        source = os.path.commonprefix([file.url for file in files]).rpartition("/")[0]  # noqa: RUF071 (of URLs)
+    return f"{row.title} needs {wanted}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
+
+
+def short_message(row: Model, why: str) -> str:
+    """Return the message that a model is missing, for a line of a plan."""
+    return f"{row.title} ({megabytes(row.size)}): not here, {why}; mirkit models fetch {row.name}"
+
+
+def megabytes(size: int) -> str:
+    """Return a size in MB or GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.3g} MB"

@@ -11,7 +11,7 @@ from mirkit import __version__, engines, models
 from mirkit.errors import MirkitError, WeightsError
 from mirkit.models import preflight, registry, weights
 from mirkit.models.backend import Model
-from mirkit.models.device_server import DeviceServers, server_devices
+from mirkit.models.device_server import device_servers, server_devices
 from mirkit.pipeline.plan import RunPlan, RunRequest
 from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.store import remove_orphans, write_backends
@@ -93,8 +93,8 @@ def _outcomes(
 ) -> Generator[TrackOutcome, None, None]:
     jobs = [_job(plan, request, track) for track in tracks]
     busy = []
-    with DeviceServers(_server_devices(plan, request, count)) as servers:
-        with closing(_engine(jobs, request, count, servers.environment)) as results:
+    with device_servers(_server_devices(plan, request, count)) as environment:
+        with closing(_engine(jobs, request, count, environment)) as results:
             for done in results:
                 if done.result and done.result.busy:
                     busy.append(replace(done.item, patience=_PATIENCE))
@@ -102,7 +102,7 @@ def _outcomes(
                     yield _outcome(done)
         if busy:
             notify(f"another run is at work on {len(busy)} of the tracks; waiting for it")
-            with closing(_engine(busy, request, count, servers.environment)) as results:
+            with closing(_engine(busy, request, count, environment)) as results:
                 yield from map(_outcome, results)
 
 

@@ -28,8 +28,8 @@ def slow_warning(backends: Mapping[str, str], settings: Settings) -> str:
         return ""
     chosen = models.resolve_weights(row, settings)
     name = chosen.name if isinstance(chosen, Model | Path) else row.name
-    if models.uses_card("stems", row.name, settings.run.device):
-        return f"{name} on a card takes less than the time below, which is the CPU's"
+    if models.uses_gpu("stems", row.name, settings.run.device):
+        return f"{name} on a GPU takes less than the time below, which is the CPU's"
     cost = _separation(row, settings)
     others = {
         "htdemucs": registry.backend("stems", "demucs").seconds_per_minute,

@@ -15,7 +15,7 @@ from mirkit.features.rhythm.onset_statistics import onset_density, onset_statist
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.types import Value
-from mirkit.models.weights import Weights
+from mirkit.models.backend import Weights
 from mirkit.stages import Result, fact, register, values_of
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 

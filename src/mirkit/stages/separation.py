@@ -14,7 +14,7 @@ from mirkit.audio import Audio, Writer, open_audio
 from mirkit.catalog import STEMS
 from mirkit.engines.prefetch import prefetch
 from mirkit.features.types import FloatArray
-from mirkit.models.protocols import StemRun, StemSeparator
+from mirkit.models.backend import StemRun, StemSeparator
 from mirkit.stages import Result
 from mirkit.store import Settings
 from mirkit.track import Track

@@ -52,7 +52,7 @@ def transcribe(track: TrackAnalysis, settings: Settings) -> Transcription:
     if backend and backend.interface == "separator":
         result = _by_separation(track.open(source), source, settings)
     else:
-        hits = track.curve(source, "strokes")
+        hits = track.curve(source, "drum_hits")
         if isinstance(hits, MirkitError):
             raise hits
         result = Transcription(hits, source)

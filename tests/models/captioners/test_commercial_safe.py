@@ -43,6 +43,8 @@ def settings(model: Path, *, safe: bool, projector: Path | None = None) -> Setti
             "general__base_model__0__repo_url": "https://huggingface.co/nvidia/music-flamingo-hf",
         },
         {"general__name": "A tune", "general__base_model__3__name": "Music Flamingo 2601 Hf"},
+        {"general__name": "Ｍｕｓｉｃ Ｆｌａｍｉｎｇｏ"},
+        {"general__basename": "𝐦𝐮𝐬𝐢𝐜-ﬂamingo"},
         {"general__license__link": "https://huggingface.co/nvidia/audio-flamingo-3/blob/main/LICENSE"},
     ],
 )
@@ -77,7 +79,8 @@ def test_a_file_by_its_name(tmp_path: Path) -> None:
         ({"general__license": "other", "general__license__name": "acme-noncommercial"}, "acme-noncommercial"),
         ({"general__license": "apache-2.0"}, ""),
         ({"general__license": "cc-by-4.0", "general__description": "better than Music Flamingo"}, ""),
-        ({}, ""),
+        ({"general__license": "ＣＣ－ＢＹ－ＮＣ－４．０"}, "ＣＣ－ＢＹ－ＮＣ－４．０"),
+        ({"general__license": "cc-by-4.0", "general__name": "Ｍｕｓｉｃology ﬂamingo"}, ""),
     ],
 )
 def test_other_models_by_the_license_that_they_state(texts: dict[str, str], refused: str, tmp_path: Path) -> None:
@@ -88,6 +91,16 @@ def test_other_models_by_the_license_that_they_state(texts: dict[str, str], refu
             find(settings(model, safe=True))
     else:
         assert find(settings(model, safe=True)).license == texts.get("general__license", "its own")
+
+
+@pytest.mark.parametrize("texts", [{}, {"general__license": "other"}, {"general__name": "Own", "general__license": ""}])
+def test_a_model_that_states_no_license(texts: dict[str, str], tmp_path: Path) -> None:
+    """``--commercial-safe`` refuses it, as its help says; the license of the encoder does not stand in for it."""
+    model = write(tmp_path / "own.gguf", **texts)
+    write(tmp_path / "mmproj.gguf", "clip", general__license="apache-2.0")
+    with pytest.raises(WeightsError, match=r"own.gguf states no license, and --commercial-safe refuses that"):
+        find(settings(model, safe=True))
+    assert find(settings(model, safe=False)).license in ("its own", "apache-2.0")
 
 
 def test_a_header_that_cannot_be_read_is_not_taken_on_trust(tmp_path: Path) -> None:

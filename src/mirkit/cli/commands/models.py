@@ -27,7 +27,7 @@ def models(arguments: argparse.Namespace) -> int:
     """List the neural models, download one, print its path, or check those on this machine."""
     from mirkit.errors import SettingsError
     from mirkit.models import registry, weights
-    from mirkit.models.cache_paths import missing
+    from mirkit.models.weights import missing
     from mirkit.settings import Settings
     from mirkit.store import with_values
 
@@ -86,8 +86,7 @@ def _cite(arguments: argparse.Namespace) -> int:
 
 def _list_models(arguments: argparse.Namespace) -> int:
     from mirkit.models import weights
-    from mirkit.models.cache_paths import cache
-    from mirkit.models.messages import megabytes
+    from mirkit.models.weights import cache, megabytes
 
     rows = [row for row in model_rows() if not arguments.name or row["model"] == weights.model(arguments.name).name]
     if overrides(arguments).get("run.commercial_safe"):
@@ -105,7 +104,7 @@ def _list_models(arguments: argparse.Namespace) -> int:
 def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
     """Check the weights on this machine; it is a failure if a model that was named is not installed."""
     from mirkit.models import weights
-    from mirkit.models.cache_paths import cache
+    from mirkit.models.weights import cache
 
     checked = [(row, file, *weights.verify(row, file)) for row in rows for file in row.files]
     listed = [(row.name, file.name, state, path or "") for row, file, state, path in checked if path or arguments.name]
@@ -178,8 +177,7 @@ def on_a_terminal() -> bool:
 
 def ask_to_fetch(offers: "Sequence[tuple[Backend, Model]]") -> bool:
     """Ask once whether the weights of these methods may be fetched; an empty answer or the end of input means no."""
-    from mirkit.models.cache_paths import missing
-    from mirkit.models.messages import megabytes
+    from mirkit.models.weights import megabytes, missing
 
     note("These models are not on this machine. They are downloaded only if you agree:")
     for row, model in offers:
@@ -196,7 +194,7 @@ def ask_to_fetch(offers: "Sequence[tuple[Backend, Model]]") -> bool:
 
 def print_license(model: "Model") -> None:
     """Print the size and the license of weights that are about to be fetched."""
-    from mirkit.models.messages import megabytes
+    from mirkit.models.weights import megabytes
 
     use = "" if model.commercial else "; not for commercial use"
     note(f"download {model.title}: {megabytes(model.size)}, license of the weights: {model.license}{use}")
@@ -271,7 +269,7 @@ def model_rows() -> list[dict[str, Any]]:
 
 
 def _state(row: "Backend", model: "Model | None") -> str:
-    from mirkit.models.cache_paths import missing
+    from mirkit.models.weights import missing
 
     if row.package and _version(row.package) is None:
         return f"needs {row.package}"

@@ -38,7 +38,7 @@ def plan(plan: RunPlan, workers: int, url: str = "") -> None:
 
 def _tracks(plan: RunPlan, workers: int, url: str) -> None:
     """Print the tracks that workers will process."""
-    from mirkit.models.messages import megabytes
+    from mirkit.models.weights import megabytes
 
     idle = len(plan.tracks) - len(plan.waiting)
     for model in plan.downloads if plan.todo else ():

@@ -25,7 +25,7 @@ class FrameRnn(nn.Module):
     gru_units : sequence of int
         Units of each recurrent layer, one direction.
     output_classes : int
-        Kinds of strokes.
+        Number of instruments.
 
     Attributes
     ----------

@@ -5,7 +5,8 @@ Signals 4 (2023), its ``Frame_RNN`` as ADTOF-pytorch publishes it. The front end
 the weights are those of the authors.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,15 +14,18 @@ from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, hit_levels
 from mirkit.errors import ModelError, WeightsError, printable
 from mirkit.features.extraction import mono_of
 from mirkit.features.peaks import parabolic, pick_peaks
-from mirkit.features.types import FloatArray
+from mirkit.features.stft import triangles
+from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.models.adtof import BACKEND
-from mirkit.models.adtof.log_bands import BANDS, HOP, LogBands, centers
-from mirkit.models.adtof.windows import FrameBuffer, Frames, Window
+from mirkit.models.backend import Weights
 from mirkit.models.batching import BatchedNetwork, Compute, torch_step
-from mirkit.models.safe_load import load_tensors
-from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
-from mirkit.models.weights import Weights
+from mirkit.models.log_spectrogram import Frames, LogSpectrogram
+from mirkit.models.safe_load import LOAD_ERRORS, CheckpointMismatch, clause, fill, load_tensors
 
+HOP = 441
+BANDS = 84
+_N_FFT = 2048
+_LOWEST, _HIGHEST, _PER_OCTAVE = 20.0, 20000.0, 12
 #: In the order of the network's outputs.
 VOICES = (
     DrumInstrument("kick", 35),
@@ -43,6 +47,78 @@ _FRAME_RATE = 44100 / HOP
 # changes their output by at most 0.02.
 _SEEN, _FOLLOWED, _BORDER = 2000, 30000, 1000
 _LARGEST = {"conv_filters": 1024, "gru_units": 1024}
+
+
+class LogBands(LogSpectrogram):
+    """The input of the network: logarithmic spectra in 84 bands, 100 per second, of a mono signal at 44100 Hz.
+
+    Magnitudes (symmetric Hann window of 2048 samples, step 441, not scaled), averaged by 84 triangles whose corners lie
+    a semitone apart from 20 Hz to 20 kHz (below 400 Hz on neighboring bins), then ``log10(1 + x)``. The network was
+    trained on this output of madmom's ``LogarithmicFilterbank``.
+    """
+
+    def __init__(self) -> None:
+        window = np.hanning(_N_FFT).astype(np.float32)
+        super().__init__(window, filters(), HOP, lambda bands: np.log10(bands + np.float32(1)), block=256)
+
+
+def filters() -> Frames:
+    """Return the weights of the bands, shape=(84, 1024); each row sums to 1."""
+    weights = triangles(np.arange(_N_FFT // 2), _bins())
+    unit: Frames = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def centers() -> FloatArray:
+    """Return the center frequencies of the bands in Hz, shape=(84,)."""
+    return _bins()[1:-1] * (ANALYSIS_RATE / _N_FFT)
+
+
+def _bins() -> FloatArray:
+    """Return the bins nearest to the corners of the triangles, without duplicates, shape=(86,)."""
+    count = int(np.floor(_PER_OCTAVE * np.log2(_HIGHEST / _LOWEST))) + 1
+    hz = _LOWEST * 2 ** (np.arange(count) / _PER_OCTAVE)
+    return np.unique(np.rint(hz * _N_FFT / ANALYSIS_RATE))
+
+
+class Window(NamedTuple):
+    """Frames, shape=(n, size), with the number of context frames at the beginning and at the end."""
+
+    frames: Frames
+    before: int
+    after: int
+
+
+class FrameBuffer:
+    """Cuts a stream of frames into overlapping windows.
+
+    Parameters
+    ----------
+    core, border : int
+        Number of frames of a window that are used, and number of context frames on either side. There is no context
+        beyond the ends of the stream.
+    size : int
+        Number of values per frame.
+    """
+
+    def __init__(self, core: int, border: int, size: int) -> None:
+        self._core, self._border = core, border
+        self._held = np.zeros((0, size), np.float32)
+        self._before = 0
+
+    def push(self, frames: Frames) -> Iterator[Window]:
+        """Take the next frames, shape=(n, size); yield the windows that are complete."""
+        self._held = np.concatenate((self._held, frames))
+        while len(self._held) >= self._before + self._core + self._border:
+            end = self._before + self._core
+            yield Window(self._held[: end + self._border], self._before, self._border)
+            self._held = self._held[end - self._border :]
+            self._before = self._border
+
+    def finish(self) -> Iterator[Window]:
+        """Yield the remaining windows."""
+        if len(self._held) > self._before:
+            yield Window(self._held, self._before, 0)
 
 
 def load(weights: Weights, device: str) -> "Transcriber":

@@ -16,8 +16,8 @@ from mirkit.errors import ModelError
 from mirkit.features.stft import SILENCE_DBFS
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
 from mirkit.models.audiobox import BACKEND
+from mirkit.models.backend import Weights
 from mirkit.models.batching import BatchedNetwork, Compute, torch_step
-from mirkit.models.weights import Weights
 
 RATE = 16000
 WINDOW = 10 * RATE
@@ -49,7 +49,7 @@ def load(weights: Weights, device: str) -> "Scorer":
     WeightsError
         The files are not those of Audiobox Aesthetics.
     """
-    from mirkit.models.audiobox.layout import read
+    from mirkit.models.audiobox.network import read
 
     network, scales = read(*weights.files)
     mean, std = ([getattr(scales[axis], name) for axis in KEYS] for name in ("mean", "std"))
@@ -118,7 +118,7 @@ class AudioboxStream:
         """Take the next samples, float32, shape=(channels, n)."""
         self._loud = self._loud or bool(np.abs(block).max(initial=0) > _SILENCE)
         self._take(self._resampler.push(block.mean(axis=0, keepdims=True))[0])
-        if len(self._waiting) >= self._scorer.compute.together:
+        if len(self._waiting) >= self._scorer.compute.batch_size:
             self._run()
 
     def finish(self) -> dict[str, Value] | ModelError:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,13 +27,12 @@ from mirkit.errors import MissingExtra, ModelError, WeightsError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models import weights
 from mirkit.models.backend import Model
-from mirkit.models.cache_paths import cache, missing
 from mirkit.models.captioners import CaptionerUnavailable, Requirements
 from mirkit.models.captioners.backends import LLAMA
 from mirkit.models.captioners.http import ChatSession, HttpClient
 from mirkit.models.gguf_header import MAGIC, read_texts
-from mirkit.models.messages import megabytes
 from mirkit.models.safe_load import guess_content
+from mirkit.models.weights import cache, megabytes, missing
 from mirkit.store import Settings, digest_of_text
 
 #: Names of the models in the user manual.
@@ -134,6 +134,8 @@ def _stated_license(paths: Sequence[Path], settings: Settings) -> str:
         if settings.run.commercial_safe and (flamingo or _excludes_commerce(license_)):
             what = f"{printable(path)} is Music Flamingo" if flamingo else printable(path)
             raise WeightsError(f"{what}: license {license_}, which --commercial-safe refuses")
+        if settings.run.commercial_safe and not license_ and path == paths[0]:  # its encoder has the same license
+            raise WeightsError(f"{printable(path)} states no license, and --commercial-safe refuses that; name another")
         if license_ and stated == "its own":
             stated = license_
     return stated
@@ -142,14 +144,19 @@ def _stated_license(paths: Sequence[Path], settings: Settings) -> str:
 def _license_of(path: Path, header: dict[str, str]) -> tuple[str, bool]:
     """Return the license in a GGUF header, and whether the file is Music Flamingo by its header or name."""
     names = [path.name, *(text for key, text in header.items() if key.rpartition(".")[2] in _NAMES_IT)]
-    if any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", name.lower())) for name in names):
+    if any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", _plain(name))) for name in names):
         return next(iter(NAMES.values())).license, True
     keys = ("general.license", "general.license.name", "general.license.link")
     return printable(next((header[key] for key in keys if header.get(key) not in (None, "other")), ""))[:80], False
 
 
+def _plain(text: str) -> str:
+    """Return a text in lower case, with the plain form of letters such as full-width or ligature ones."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
 def _excludes_commerce(license_: str) -> bool:
-    words = re.sub("[^a-z0-9]+", "-", license_.lower())
+    words = re.sub("[^a-z0-9]+", "-", _plain(license_))
     return "noncommercial" in words.replace("-", "") or re.search(r"-nc(-|$)", words) is not None
 
 

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from mirkit.catalog import STEMS
+from mirkit.drums.components import KIT_STEMS
 from mirkit.errors import MissingExtra, WeightsError, printable
 from mirkit.features.types import FloatArray
+from mirkit.models.backend import Weights
 from mirkit.models.demucs import BACKEND
-from mirkit.models.demucs.bag import Bag, read_bag
-from mirkit.models.demucs.checkpoint import CLASSES, Package, read_package
+from mirkit.models.demucs.checkpoint import CLASSES, Bag, Package, read_bag, read_package
+from mirkit.models.safe_load import LOAD_ERRORS, CheckpointMismatch, clause, fill
 from mirkit.models.separation.network import Described
 from mirkit.models.separation.separator import Separator
-from mirkit.models.state_dict import LOAD_ERRORS, CheckpointMismatch, clause, fill
-from mirkit.models.weights import Weights
 
 
 def load(weights: Weights, device: str, wanted: Sequence[str] = STEMS) -> Separator:
@@ -155,3 +155,24 @@ def _fused_attention() -> Iterator[None]:
         yield
     finally:
         mha.set_fastpath_enabled(before)
+
+
+def load_drumsep(weights: Weights, device: str) -> Separator:
+    """Build the networks of a model whose sources are parts of a drum kit.
+
+    Parameters
+    ----------
+    weights : Weights
+        Files as for Demucs (see :func:`load`).
+    device : str
+        Of PyTorch.
+
+    Raises
+    ------
+    WeightsError
+        A file is not a checkpoint of Demucs, is damaged, or separates other sources.
+    """
+    separator = load(weights, device, wanted=tuple(KIT_STEMS))
+    if lacking := [stem for stem in KIT_STEMS if stem not in separator.stems]:
+        raise WeightsError(f"{weights.model}: not a model of drum kits: it does not separate {', '.join(lacking)}")
+    return separator

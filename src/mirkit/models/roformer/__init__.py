@@ -8,7 +8,7 @@ BACKEND = Backend(
     "RoFormer",
     "separator",
     loader="mirkit.models.roformer.load:load",
-    gather="mirkit.models.roformer.config:gather",
+    gather="mirkit.models.roformer.load:gather",
     package="torch",
     extra="stems",
     weights_license="of the checkpoint",

@@ -1,18 +1,216 @@
 """RoFormer separators from community checkpoints and the YAML files beside them."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mirkit.errors import WeightsError, printable
-from mirkit.models.roformer import BACKEND, bands
-from mirkit.models.roformer.config import Config, read_config
-from mirkit.models.safe_load import load_tensors
+from mirkit.features.stft import MelBank
+from mirkit.models.backend import Weights
+from mirkit.models.roformer import BACKEND
+from mirkit.models.safe_load import LOAD_ERRORS, CheckpointMismatch, clause, fill, load_tensors, load_yaml
 from mirkit.models.separation.network import Described
 from mirkit.models.separation.separator import Separator
-from mirkit.models.state_dict import LOAD_ERRORS, clause, fill
-from mirkit.models.weights import Weights
+
+_CHECKPOINTS = (".ckpt", ".safetensors", ".pth", ".pt", ".th")
+#: Sizes of a model: name -> default and maximum. All are integers.
+_SIZES = {
+    "dim": (0, 4096),
+    "depth": (0, 64),
+    "num_stems": (1, 256),
+    "time_transformer_depth": (2, 16),
+    "freq_transformer_depth": (2, 16),
+    "linear_transformer_depth": (0, 16),
+    "dim_head": (64, 512),
+    "heads": (8, 64),
+    "stft_n_fft": (2048, 32768),
+    "stft_hop_length": (512, 32768),
+    "stft_win_length": (2048, 32768),
+    "mask_estimator_depth": (0, 16),
+    "mlp_expansion_factor": (4, 16),
+    "num_bands": (60, 512),
+    "sample_rate": (44100, 192000),
+}
+#: Entries that affect only the training, or only the way in which the network is computed and not its output.
+_NO_MATTER = (
+    *("attn_dropout", "ff_dropout", "flash_attn", "dim_freqs_in", "use_torch_checkpoint", "sage_attention"),
+    *("multi_stft_resolution_loss_weight", "multi_stft_resolutions_window_sizes", "multi_stft_hop_size"),
+    *("multi_stft_normalized", "match_input_audio_length"),
+)
+#: Entries that select variants of the network -> the only supported value.
+_MUST_BE = {"stereo": True, "stft_normalized": False, "skip_connection": False, "zero_dc": False, "use_pope": False}
+_NAMES = {"vocal": "vocals", "drum": "drums"}
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration.
+
+    Attributes
+    ----------
+    mel : bool
+        Whether the network is a Mel-Band RoFormer; else it is a BS-RoFormer.
+    sizes : dict
+        Sizes of the network.
+    bands : tuple of int
+        BS-RoFormer: bins of each band; empty for the default.
+    sources : tuple of str
+        Names of the sources, in the order of the network's outputs.
+    rate : int
+        Hz.
+    segment : float
+        Length of a segment in seconds.
+    overlap : float
+        Share of a segment that overlaps with the next.
+    normalize : bool
+    """
+
+    mel: bool
+    sizes: dict[str, int]
+    bands: tuple[int, ...]
+    sources: tuple[str, ...]
+    rate: int
+    segment: float
+    overlap: float
+    normalize: bool
+
+
+def gather(path: Path) -> tuple[Path, Path]:
+    """Find a checkpoint and its configuration, given one of them or their folder.
+
+    Raises
+    ------
+    WeightsError
+        There are several candidates, or one of the two is missing.
+    """
+    if path.is_dir():
+        return _only(path, _CHECKPOINTS, path), _only(path, (".yaml", ".yml"), path)
+    if path.suffix in (".yaml", ".yml"):
+        return _partner(path, _CHECKPOINTS), path
+    return path, _partner(path, (".yaml", ".yml"))
+
+
+def _partner(path: Path, suffixes: tuple[str, ...]) -> Path:
+    """Return the other file of the same name in its folder, else the only file with one of the suffixes."""
+    named = [file for suffix in suffixes if (file := path.with_suffix(suffix)).is_file()]
+    return named[0] if named else _only(path.parent, suffixes, path)
+
+
+def _only(folder: Path, suffixes: tuple[str, ...], named: Path) -> Path:
+    found = sorted(file for file in folder.iterdir() if file.suffix in suffixes)
+    if len(found) != 1:
+        kind = "YAML file that describes the network" if ".yaml" in suffixes else "checkpoint"
+        have = ", ".join(file.name for file in found[:6]) or "none"
+        raise WeightsError(f"{printable(named)}: one {kind} is wanted beside it, or one of the same name; found {have}")
+    return found[0]
+
+
+def read_config(path: Path) -> Config:
+    """Read a configuration.
+
+    Raises
+    ------
+    WeightsError
+        The file is not such a configuration, or describes a network that is not supported.
+    """
+    content = load_yaml(path)
+    try:
+        return _parsed(content)
+    except LOAD_ERRORS as error:
+        why = clause(error)
+        raise WeightsError(
+            f"{printable(path)}: not the configuration of a RoFormer that is known here: {why}"
+        ) from error
+
+
+def _parsed(content: Mapping[str, Any]) -> Config:
+    model, audio, training = (_table(content, name) for name in ("model", "audio", "training"))
+    inference = content.get("inference") or {}
+    known = {*_SIZES, *_NO_MATTER, *_MUST_BE, "freqs_per_bands"}
+    if unknown := sorted(str(name) for name in model if name not in known):
+        raise CheckpointMismatch(f"model.{unknown[0]} is not known")
+    for name, value in _MUST_BE.items():
+        if model.get(name, value) != value:
+            raise CheckpointMismatch(f"model.{name} is {str(model[name])[:20]}")
+    mel = "num_bands" in model
+    sizes = {name: _whole(name, model.get(name, default), most) for name, (default, most) in _SIZES.items()}
+    if not model.get("mask_estimator_depth"):
+        sizes["mask_estimator_depth"] = 1 if mel else 2
+    if not (sizes["dim"] and sizes["depth"] and model.get("stereo")):
+        raise CheckpointMismatch("model.dim, depth or stereo is missing")
+    target = training.get("target_instrument")
+    sources = tuple(_source(name) for name in ([target] if target else training["instruments"]))
+    if len(sources) != sizes["num_stems"]:
+        raise CheckpointMismatch(f"{len(sources)} instruments, but num_stems is {sizes['num_stems']}")
+    rate = _whole("sample_rate", audio.get("sample_rate", 44100), 192000, 1)
+    chunk = _whole("chunk_size", inference.get("chunk_size", audio.get("chunk_size")), 192000 * 60, 1)
+    times = _whole("num_overlap", inference.get("num_overlap", 2), 64, 1)
+    bands = tuple(_whole("freqs_per_bands", count, 32768) for count in model.get("freqs_per_bands") or ())
+    normalize = bool(inference.get("normalize", False))
+    return Config(mel, sizes, bands, sources, rate, chunk / rate, 1 - 1 / times, normalize)
+
+
+def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = content[name]
+    if not isinstance(table, dict):
+        raise CheckpointMismatch(f"{name} is no table")
+    return table
+
+
+def _whole(name: str, value: Any, most: int, least: int = 0) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise CheckpointMismatch(f"{name} is {str(value)[:20]}")
+    return value
+
+
+def _source(name: Any) -> str:
+    if not isinstance(name, str):
+        raise CheckpointMismatch(f"{str(name)[:20]} is no instrument")
+    lower = name.lower()
+    return _NAMES.get(lower, lower)
+
+
+#: BS-RoFormer: bins of each band, for frames of 2048 samples.
+BS_BANDS = (*[2] * 24, *[4] * 12, *[12] * 8, *[24] * 8, *[48] * 8, 128, 129)
+
+Bins = list[npt.NDArray[np.int64]]
+
+
+def side_by_side(counts: tuple[int, ...], n_fft: int) -> Bins:
+    """Return bands that do not overlap, each with the given number of bins.
+
+    Raises
+    ------
+    ValueError
+        The sum is not the number of bins of a spectrum with this frame length.
+    """
+    bins = n_fft // 2 + 1
+    if sum(counts) != bins:
+        raise CheckpointMismatch(f"the bands have {sum(counts)} bins, a spectrum has {bins}")
+    return np.split(np.arange(bins), np.cumsum(counts)[:-1])
+
+
+def mel_bands(count: int, n_fft: int, rate: int) -> Bins:
+    """Return overlapping bands of the mel scale: the bins with a nonzero weight in librosa's filters, and both ends.
+
+    Raises
+    ------
+    ValueError
+        There are too many bands: a band has no bin, or a bin has no band.
+    """
+    bank: Any = MelBank(count, n_fft, rate)
+    runs = [bank.first[i] + np.arange(bank.offsets[i + 1] - bank.offsets[i]) for i in range(count)]
+    runs[0] = np.union1d([0], runs[0])
+    runs[-1] = np.union1d(runs[-1], [n_fft // 2])
+    if not all(map(len, runs)) or len(np.unique(np.concatenate(runs))) != n_fft // 2 + 1:
+        raise CheckpointMismatch(f"{count} mel bands do not fit frames of {n_fft} samples")
+    return runs
+
 
 _FIRST = re.compile(r"layers\.\d+\.0\.")
 _LATER = re.compile(r"^(layers\.\d+\.)([12])\.")
@@ -73,9 +271,9 @@ def _build(config: Config) -> Any:
 
     n_fft = config.sizes["stft_n_fft"]
     split = (
-        bands.mel(config.sizes["num_bands"], n_fft, config.sizes["sample_rate"])
+        mel_bands(config.sizes["num_bands"], n_fft, config.sizes["sample_rate"])
         if config.mel
-        else bands.side_by_side(config.bands or bands.BS_BANDS, n_fft)
+        else side_by_side(config.bands or BS_BANDS, n_fft)
     )
     return RoFormer(split, config.mel, config.sizes)
 

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mirkit.models.beat_this.network import FeedForward, Norm, Rotary
-from mirkit.models.roformer.bands import Bins
 
 _LINEAR_SCALE = 8.0
 
@@ -137,7 +138,7 @@ class RoFormer(nn.Module):
     window: Tensor
     shares: Tensor
 
-    def __init__(self, bands: Bins, mel: bool, sizes: dict[str, int]) -> None:
+    def __init__(self, bands: Sequence[npt.NDArray[np.int64]], mel: bool, sizes: dict[str, int]) -> None:
         super().__init__()
         size, heads, head_size = sizes["dim"], sizes["heads"], sizes["dim_head"]
         time_rotary, band_rotary = Rotary(head_size), Rotary(head_size)

@@ -1,13 +1,103 @@
-"""Conversion of a file to the input of a separation network, and of stems back to the format of the file."""
+"""Conversion of a file to the input of a separation network, and of stems back to the format of the file.
 
-from collections.abc import Iterable, Iterator
+Of more than two channels, pairs are separated one after the other, and their stems are joined again.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mirkit.audio import Audio, Resampler
-from mirkit.models.separation.channel_pairs import ChannelSubset
 from mirkit.models.separation.overlap_add import Float32
+
+
+def pairs(channels: int) -> list[list[int]]:
+    """Return the channels that are separated together: neighbors; of an odd number, the third (center) is alone.
+
+    For 5.1 (left, right, center, LFE, back left, back right) these are front, center with LFE, and back.
+    """
+    alone = [min(2, channels - 1)] if channels % 2 else []
+    rest = [channel for channel in range(channels) if channel not in alone]
+    return sorted([*(rest[i : i + 2] for i in range(0, len(rest), 2)), *([alone] if alone else [])])
+
+
+class ChannelSubset:
+    """Some channels of a file, with the interface of :class:`mirkit.audio.Audio`."""
+
+    def __init__(self, audio: Audio, kept: Sequence[int]) -> None:
+        self._audio, self._kept = audio, list(kept)
+        self.path: Path = audio.path
+        self.rate, self.channels = audio.rate, len(self._kept)
+
+    @property
+    def frames(self) -> int:
+        """Number of samples per channel."""
+        return self._audio.frames
+
+    def blocks(self) -> Iterator[Float32]:
+        """Yield the audio, shape=(channels, n)."""
+        for block in self._audio.blocks():
+            yield block[self._kept]
+
+
+class ChannelPairs:
+    """The separations of all pairs of a track, combined (see ``mirkit.models.backend.StemRun``).
+
+    Each pair is normalized by its own level, which is restored afterwards, so every channel of a stem has the right
+    level.
+    """
+
+    def __init__(self, runs: Sequence[Any], kept: Sequence[Sequence[int]]) -> None:
+        self._runs, self._kept = runs, kept
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """Details for the provenance."""
+        return {**self._runs[0].method, "pairs": [list(pair) for pair in self._kept]}
+
+    @property
+    def notes(self) -> list[str]:
+        """Messages for the user."""
+        named = ", ".join("+".join(str(channel + 1) for channel in pair) for pair in self._kept)
+        own = dict.fromkeys(note for run in self._runs for note in run.notes)
+        return [f"{sum(map(len, self._kept))} channels: separated one after the other as {named}", *own]
+
+    def blocks(self) -> Iterator[dict[str, Float32]]:
+        """Yield blocks of stems with all channels of the file."""
+        streams = [_Stream(run.blocks()) for run in self._runs]
+        while ready := min(stream.fill() for stream in streams):
+            parts = [stream.take(ready) for stream in streams]
+            yield {stem: self._side_by_side([part[stem] for part in parts]) for stem in parts[0]}
+
+    def _side_by_side(self, parts: Sequence[Float32]) -> Float32:
+        order = np.argsort([channel for pair in self._kept for channel in pair])
+        return np.concatenate(parts)[order]
+
+
+class _Stream:
+    """A stream of stems, from which any number of samples can be taken."""
+
+    def __init__(self, blocks: Iterator[dict[str, Float32]]) -> None:
+        self._blocks = blocks
+        self._kept: dict[str, Float32] = {}
+
+    def fill(self) -> int:
+        """Read the next block if the buffer is empty; return the number of samples in the buffer, 0 at the end."""
+        while not self._length and (block := next(self._blocks, None)) is not None:
+            self._kept = block
+        return self._length
+
+    def take(self, count: int) -> dict[str, Float32]:
+        taken = {stem: sound[:, :count] for stem, sound in self._kept.items()}
+        self._kept = {stem: sound[:, count:] for stem, sound in self._kept.items()}
+        return taken
+
+    @property
+    def _length(self) -> int:
+        return next(iter(self._kept.values())).shape[1] if self._kept else 0
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""Protocols of a separation network and of a model that consists of several."""
+"""What a separation network offers, and the check whether half precision is accurate enough for it."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
-from mirkit.features.types import FloatArray
-from mirkit.models.batching import Compute
+import numpy as np
+
+from mirkit.models.batching import torch_step
 from mirkit.models.separation.overlap_add import Float32
-from mirkit.models.weights import Weights
 
 
 class Network(Protocol):
@@ -54,23 +55,57 @@ class Described:
         return {**self.__dict__, "_module": None}
 
 
-class Networks(Protocol):
-    """Networks of one model: see :class:`~mirkit.models.separation.separator.Separator`."""
-
-    weights: Weights
-    device: str
-    networks: Sequence[Network]
-    mixture: FloatArray
-    overlap: float
-    shifts: int
-    normalize: bool
-    precision: str
-    compute: Compute
-
-    def as_stems(self, sources: Float32) -> dict[str, Float32]:
-        """Name the stems, shape=(sources, 2, n)."""
-
-
 def step_name(number: int, *, tight: bool) -> str:
     """Name of the step that puts segments, shape=(n, 2, samples), through one of the networks."""
     return f"{number} tight" if tight else f"{number}"
+
+
+#: Signal-to-difference ratio (dB) that half precision must keep on every source.
+SAFE_DB = 40.0
+_SEED = 20261122
+
+
+def reference_signal(rate: int, samples: int) -> Float32:
+    """Return chords with loud and soft bursts of noise, shape=(1, 2, samples), with standard deviation 1."""
+    time = np.arange(samples) / rate
+    chord = sum(np.sin(2 * np.pi * hertz * time) / (1 + i) for i, hertz in enumerate((55, 220, 331, 1210, 4400)))
+    noise = np.random.default_rng(_SEED).standard_normal((2, samples)) * np.exp(-12 * (time % 0.4))
+    sound = chord * (0.2 + (time % 1.7) / 1.7) + noise
+    normal: Float32 = (sound / sound.std()).astype(np.float32)[None]
+    return normal
+
+
+def difference(exact: Float32, other: Float32) -> float:
+    """Return the lowest signal-to-difference ratio (dB) of all sources, shape=(1, sources, channels, n) each."""
+    if not np.isfinite(other).all():
+        return -np.inf
+    signal = np.square(exact, dtype=np.float64).sum(axis=(0, 2, 3))
+    noise = np.square(np.subtract(exact, other, dtype=np.float64)).sum(axis=(0, 2, 3))
+    return float((10 * np.log10(np.maximum(signal, 1e-20) / np.maximum(noise, 1e-20))).min())
+
+
+def safe_half(networks: Sequence[Network], device: str) -> Any:
+    """Return the half-precision type if the device is a GPU and every network is accurate enough with it; else None."""
+    import torch
+
+    if not device.startswith("cuda"):
+        return None
+    for network in networks:
+        try:
+            if half_precision_sdr(network, device) < SAFE_DB:
+                return None
+        except RuntimeError:  # the GPU does not support it, or memory is short
+            torch.cuda.empty_cache()
+            return None
+    return torch.float16
+
+
+def half_precision_sdr(network: Network, device: str) -> float:
+    """Return the lowest signal-to-difference ratio (dB) of a network in half precision."""
+    import torch
+
+    size = int(network.rate * network.segment)
+    sound = reference_signal(network.rate, network.input_samples(size, None, tight=False))
+    run = partial(network, tight=False)
+    exact, half = (torch_step(run, device, kind)(sound) for kind in (None, torch.float16))
+    return difference(exact, half)

@@ -1,21 +1,159 @@
 """A separation model: one or several networks, loaded once and applied to one track after another."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
+
+import numpy as np
 
 from mirkit.audio import Audio
 from mirkit.catalog import STEMS
-from mirkit.errors import SettingsError, WeightsError
+from mirkit.engines.prefetch import prefetch
+from mirkit.errors import ModelError, SettingsError, WeightsError
 from mirkit.features.types import FloatArray
-from mirkit.models.batching import BatchedNetwork, Compute, torch_step
-from mirkit.models.separation.channel_pairs import ChannelPairs, ChannelSubset, pairs
-from mirkit.models.separation.half_precision import safe_half
-from mirkit.models.separation.inputs import ModelInput
-from mirkit.models.separation.network import Network, step_name
-from mirkit.models.separation.overlap_add import Float32
-from mirkit.models.separation.track_separation import TrackSeparation
-from mirkit.models.weights import Weights
+from mirkit.models.backend import Weights
+from mirkit.models.batching import BatchedNetwork, Compute, OutOfMemory, torch_step
+from mirkit.models.separation.inputs import ChannelPairs, ChannelSubset, ModelInput, Normalization, pairs
+from mirkit.models.separation.network import Network, safe_half, step_name
+from mirkit.models.separation.overlap_add import Float32, Segment, SegmentStream, SlidingBuffer, WeightedSum
 from mirkit.settings import SeparationSettings
+
+#: Seed of the random shifts of every track, so that separating a track again gives the same stems.
+SEED = 0
+#: Shortest segment (s) worth trying when memory is short.
+_SHORTEST = 1.5
+#: Longest shift (s).
+_LONGEST_SHIFT = 0.5
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """Segment length (s), None for that of the network; ``tight``: as little context as possible, to save memory."""
+
+    segment: float | None
+    tight: bool = False
+
+
+class TrackSeparation:
+    """The stems of one track, as a stream.
+
+    Attributes
+    ----------
+    method : dict
+        Details for the provenance; complete when the stems are.
+    notes : list of str
+        Messages for the user.
+    """
+
+    def __init__(self, separator: "Separator", model_input: ModelInput, settings: SeparationSettings) -> None:
+        self._separator, self._input, self._settings = separator, model_input, settings
+        self._overlap = separator.overlap if settings.overlap is None else settings.overlap
+        self._shifts = separator.shifts if settings.shifts is None else settings.shifts
+        self.notes: list[str] = []
+        self.method: dict[str, Any] = {
+            "shifts": self._shifts,
+            "seed": SEED if self._shifts else None,
+            "overlap": self._overlap,
+            "device": separator.device.partition(":")[0],
+            "precision": separator.precision,
+        }
+
+    def blocks(self) -> Iterator[dict[str, Float32]]:
+        """Yield blocks of stems with the rate, the channels and, in total, the length of the file.
+
+        Raises
+        ------
+        ModelError
+            The network failed, or memory is too short for it.
+        AudioError
+            The file cannot be decoded.
+        """
+        level = self._input.level()
+        how = _Pass(self._settings.segment)
+        while True:
+            begun = False
+            try:
+                for block in self._input.as_file(self._outputs(level, how), level.own_frames):
+                    begun = True
+                    yield block
+                break
+            except OutOfMemory as error:
+                how = self._shorter(how, error, begun=begun)
+        self.method["segment"] = [float(how.segment or network.segment) for network in self._separator.networks]
+
+    def _shorter(self, how: _Pass, error: OutOfMemory, *, begun: bool) -> _Pass:
+        """Return the next pass after one that ran out of memory."""
+        separator = self._separator
+        segment = min(float(how.segment or network.segment) for network in separator.networks) / 2
+        if begun or segment < _SHORTEST:
+            remedy = "close other programs, or use --device cpu" if separator.device != "cpu" else "use --jobs 1"
+            raise ModelError(f"{separator.weights.model}: no memory left on {separator.device}; {remedy}") from error
+        self.notes = [f"memory was short: separated in segments of {segment:.3g} s"]
+        return _Pass(segment, tight=True)
+
+    def _outputs(self, level: Normalization, how: _Pass) -> Iterator[dict[str, Float32]]:
+        """Yield blocks of stems at the network's rate."""
+        separator = self._separator
+        scale, shift = (level.deviation + 1e-8, level.mean) if separator.normalize else (1.0, 0.0)
+        lanes = self._lanes(level.frames, how)
+        joined = WeightedSum(np.stack([weights for _, _, weights in lanes]), ModelInput.channels)
+        blocks = prefetch((block - np.float32(shift)) / np.float32(scale) for block in self._input.blocks())
+        signal = SlidingBuffer(blocks, level.frames, ModelInput.channels)
+        waiting: dict[int, list[tuple[Segment, Float32]]] = {}
+
+        def compute(network: int) -> dict[str, Float32]:
+            segments, windows = zip(*waiting.pop(network), strict=True)
+            for segment, output in zip(
+                segments, separator.compute(step_name(network, tight=how.tight), np.stack(windows)), strict=True
+            ):
+                joined.add(segment.lane, *lanes[segment.lane][1].add(segment, output))
+            return separator.as_stems(joined.take() * np.float32(scale) + np.float32(shift))
+
+        for segment in _in_step([lane for _, lane, _ in lanes], signal):
+            network = lanes[segment.lane][0]
+            group = waiting.setdefault(network, [])
+            if group and group[0][0].input_samples != segment.input_samples:
+                yield compute(network)
+                group = waiting.setdefault(network, [])
+            group.append((segment, signal.window(segment)))
+            if len(group) >= separator.compute.batch_size:
+                yield compute(network)
+        for network in list(waiting):
+            yield compute(network)
+
+    def _lanes(self, frames: int, how: _Pass) -> list[tuple[int, SegmentStream, Float32]]:
+        """Return the passes over the track: number of the network, lane, and weight for each source."""
+        shifts = self._shifts
+        draw = random.Random(SEED)
+        lanes: list[tuple[int, SegmentStream, Float32]] = []
+        for number, network in enumerate(self._separator.networks):
+            weights = self._separator.mixture[number].astype(np.float32) / max(1, shifts)
+            longest = int(_LONGEST_SHIFT * network.rate)
+            size = int(network.rate * (how.segment or network.segment))
+            for _ in range(max(1, shifts)):
+                # Drawn as in Demucs, so that the same seed gives the same shifts.
+                delay = longest - draw.randint(0, longest) if shifts else 0
+
+                def input_samples(samples: int, network: Any = network) -> int:
+                    return int(network.input_samples(samples, how.segment, tight=how.tight))
+
+                lanes.append(
+                    (number, SegmentStream(len(lanes), frames, delay, size, self._overlap, input_samples), weights)
+                )
+        return lanes
+
+
+def _in_step(lanes: list[SegmentStream], signal: SlidingBuffer) -> Iterator[Segment]:
+    """Yield the segments of all lanes in the order of their ends; drop audio that no later segment needs."""
+    todo = [lane.segments() for lane in lanes]
+    heads = [next(segments, None) for segments in todo]
+    while waiting := [head for head in heads if head is not None]:
+        segment = min(waiting, key=lambda head: (head.end, head.lane))
+        signal.forget(min(head.start for head in waiting))
+        yield segment
+        heads[segment.lane] = next(todo[segment.lane], None)
 
 
 class Separator:
@@ -47,7 +185,7 @@ class Separator:
     compute : Compute
         Its steps are named by ``models.separation.network.step_name``.
     precision : str
-        ``fp32``, or ``fp16`` if that is accurate enough (see ``models.separation.half_precision``).
+        ``fp32``, or ``fp16`` if that is accurate enough (see ``models.separation.network``).
 
     Raises
     ------
