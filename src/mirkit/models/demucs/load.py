@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mirkit.catalog import STEMS
-from mirkit.drums.components import KIT_STEMS
+from mirkit.drums.drum_hits import KIT_STEMS
 from mirkit.errors import MissingExtra, WeightsError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models.backend import Weights
