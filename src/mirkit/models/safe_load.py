@@ -9,7 +9,8 @@ import pickletools
 import re
 import struct
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,26 @@ class CheckpointMismatch(ValueError):  # noqa: N818 (a state of a file, which ca
     """A file has unexpected content. The message is the reason, as one clause."""
 
 
-def clause(error: Exception) -> str:
-    """Return the meaning of an error in reading a file's content, as one clause."""
-    if isinstance(error, CheckpointMismatch):
-        return str(error)
-    if isinstance(error, KeyError):
-        return f"it has no {printable(str(error.args[0]))[:60]}"
-    return "it holds something else"
+@contextmanager
+def expecting(path: Path, what: str) -> Iterator[None]:
+    """Raise ``WeightsError`` with the message that a file is not what was expected, if the block finds that.
+
+    Parameters
+    ----------
+    path : Path
+        The file whose content the block uses.
+    what : str
+        What the file should be, such as ``a checkpoint of Demucs``.
+    """
+    try:
+        yield
+    except LOAD_ERRORS as error:
+        why = "it holds something else"
+        if isinstance(error, CheckpointMismatch):
+            why = str(error)
+        elif isinstance(error, KeyError):
+            why = f"it has no {printable(str(error.args[0]))[:60]}"
+        raise WeightsError(f"{printable(path)}: not {what}: {why}") from error
 
 
 def fill(network: Any, state: Any, *, assign: bool = False) -> None:

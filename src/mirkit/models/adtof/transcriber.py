@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, hit_levels
-from mirkit.errors import ModelError, WeightsError, printable
+from mirkit.errors import ModelError
 from mirkit.features.extraction import mono_of
 from mirkit.features.peaks import parabolic, pick_peaks
 from mirkit.features.stft import triangles
@@ -20,7 +20,7 @@ from mirkit.models.adtof import BACKEND
 from mirkit.models.backend import Weights
 from mirkit.models.batching import BatchedNetwork, Compute, torch_step
 from mirkit.models.log_spectrogram import Frames, LogSpectrogram
-from mirkit.models.safe_load import LOAD_ERRORS, CheckpointMismatch, clause, fill, load_tensors
+from mirkit.models.safe_load import CheckpointMismatch, expecting, fill, load_tensors
 
 HOP = 441
 BANDS = 84
@@ -140,15 +140,13 @@ def load(weights: Weights, device: str) -> "Transcriber":
 
     path = weights.files[0]
     checkpoint = load_tensors(path)
-    try:
+    with expecting(path, "a checkpoint of ADTOF's Frame_RNN"):
         given, state = checkpoint["model_info"], checkpoint["model_weights"]
         if (given["n_bins"], given["output_classes"]) != (BANDS, len(VOICES)):
             raise CheckpointMismatch(f"it wants {given['n_bins']} bands and has {given['output_classes']} outputs")
         filters, units = (_sizes(given, name) for name in _LARGEST)
         network = FrameRnn(BANDS, filters, units, len(VOICES))
         fill(network, state)
-    except LOAD_ERRORS as error:
-        raise WeightsError(f"{printable(path)}: not a checkpoint of ADTOF's Frame_RNN: {clause(error)}") from error
     return Transcriber(network.eval().float().to(device), weights, device)
 
 

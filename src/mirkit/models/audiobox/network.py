@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mirkit.errors import WeightsError, printable
-from mirkit.models.safe_load import LOAD_ERRORS, CheckpointMismatch, clause, fill, load_json, load_tensors
+from mirkit.models.safe_load import CheckpointMismatch, expecting, fill, load_json, load_tensors
 
 AXES = ("CE", "CU", "PC", "PQ")
 #: Strides of the convolutions: 320 samples in all, so 50 outputs per second at 16 kHz.
@@ -25,7 +24,7 @@ _MAX_DISTANCE = 800
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes of a network: see ``layout.sizes_of``."""
+    """Sizes of a network: see ``_sizes``."""
 
     kernels: tuple[int, ...]
     channels: int
@@ -222,51 +221,33 @@ _POSITION = "wavlm_model.encoder.pos_conv.0"
 _UNUSED = ("wavlm_model.mask_emb",)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Scale of an axis: its score is ``mean + std * output``."""
-
-    mean: float
-    std: float
-
-
-def read(config: Path, tensors: Path) -> tuple[Aesthetics, dict[str, Scale]]:
+def read(config: Path, tensors: Path) -> tuple[Aesthetics, list[float], list[float]]:
     """Build the network of a published checkpoint.
 
     Returns
     -------
     Aesthetics
-    dict
-        Axis -> scale.
+    list of float, list of float
+        Mean and standard deviation of each axis, in the order of ``AXES``: a score is ``mean + std * output``.
 
     Raises
     ------
     WeightsError
         A file is damaged, or is not the expected one.
     """
-    import torch
-
     given = load_json(config)
-    try:
-        scales = {axis: _scale(given["target_transform"][axis]) for axis in AXES}
-    except LOAD_ERRORS as error:
-        raise WeightsError(
-            f"{printable(config)}: not the configuration of Audiobox Aesthetics: {clause(error)}"
-        ) from error
+    with expecting(config, "the configuration of Audiobox Aesthetics"):
+        scales = [given["target_transform"][axis] for axis in AXES]
+        mean, std = ([float(scale[name]) for scale in scales] for name in ("mean", "std"))
     state = load_tensors(tensors)
-    try:
+    with expecting(tensors, "the weights of Audiobox Aesthetics"):
         with torch.device("meta"):
             network = Aesthetics(_sizes(given, state))
-        state[f"{_POSITION}.weight"] = _direction_times_length(state)
-        named = {name: tensor.float() for name, tensor in state.items() if name not in _UNUSED}
-        fill(network, named, assign=True)
-    except LOAD_ERRORS as error:
-        raise WeightsError(f"{printable(tensors)}: not the weights of Audiobox Aesthetics: {clause(error)}") from error
-    return network.eval(), scales
-
-
-def _scale(given: Any) -> Scale:
-    return Scale(float(given["mean"]), float(given["std"]))
+        # A weight-normalized convolution is stored as direction and length.
+        length, direction = state.pop(f"{_POSITION}.weight_g"), state.pop(f"{_POSITION}.weight_v")
+        state[f"{_POSITION}.weight"] = length * direction / direction.norm(dim=(0, 1), keepdim=True)
+        fill(network, {name: tensor.float() for name, tensor in state.items() if name not in _UNUSED}, assign=True)
+    return network.eval(), mean, std
 
 
 def _sizes(given: dict[str, Any], state: dict[str, Any]) -> Sizes:
@@ -294,9 +275,3 @@ def _sizes(given: dict[str, Any], state: dict[str, Any]) -> Sizes:
         head_dropout=bool(given.get("proj_dropout", 0)),
         normalize=bool(given.get("normalize_embed", True)),
     )
-
-
-def _direction_times_length(state: dict[str, Any]) -> Any:
-    """Return the weights of a weight-normalized convolution, which are stored as direction and length."""
-    length, direction = state.pop(f"{_POSITION}.weight_g"), state.pop(f"{_POSITION}.weight_v")
-    return length * direction / direction.norm(dim=(0, 1), keepdim=True)

@@ -51,8 +51,7 @@ def load(weights: Weights, device: str) -> "Scorer":
     """
     from mirkit.models.audiobox.network import read
 
-    network, scales = read(*weights.files)
-    mean, std = ([getattr(scales[axis], name) for axis in KEYS] for name in ("mean", "std"))
+    network, mean, std = read(*weights.files)
     return Scorer(network.eval().float().to(device), np.array(mean), np.array(std), weights, device)
 
 

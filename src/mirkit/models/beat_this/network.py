@@ -5,6 +5,8 @@ A convolutional front end with small transformers across frequency and across ti
 to a vector; a transformer with rotary positions and gated heads runs over time; a linear head gives two logits.
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,23 +47,24 @@ class Rotary(nn.Module):
 class Attention(nn.Module):
     """Self-attention over the middle axis; each head has a gate of its own."""
 
-    def __init__(self, size: int, head_size: int, rotary: Rotary) -> None:
+    def __init__(self, size: int, heads: int, head_size: int, rotary: Rotary) -> None:
         super().__init__()
-        self.heads = size // head_size
+        self.heads = heads
         self.rotary_embed = rotary
         self.norm = Norm(size)
-        self.to_qkv = nn.Linear(size, 3 * size, bias=False)
-        self.to_gates = nn.Linear(size, self.heads)
-        self.to_out = nn.Sequential(nn.Linear(size, size, bias=False))
+        self.to_qkv = nn.Linear(size, 3 * heads * head_size, bias=False)
+        self.to_gates = nn.Linear(size, heads)
+        self.to_out = nn.Sequential(nn.Linear(heads * head_size, size, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend, shape=(batch, places, size)."""
-        batch, places, size = x.shape
         x = self.norm(x)
-        query, key, value = self.to_qkv(x).view(batch, places, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        attended = functional.scaled_dot_product_attention(self.rotary_embed(query), self.rotary_embed(key), value)
+        query, key, value = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        attended = functional.scaled_dot_product_attention(
+            self.rotary_embed(query).to(value.dtype), self.rotary_embed(key).to(value.dtype), value
+        )
         gates = self.to_gates(x).sigmoid().transpose(1, 2)[..., None]
-        out: Tensor = self.to_out((attended * gates).transpose(1, 2).reshape(batch, places, size))
+        out: Tensor = self.to_out((attended * gates).transpose(1, 2).flatten(2))
         return out
 
 
@@ -85,8 +88,9 @@ class AcrossBoth(nn.Module):
 
     def __init__(self, size: int, head_size: int, rotary: Rotary) -> None:
         super().__init__()
-        self.attnF, self.ffF = Attention(size, head_size, rotary), FeedForward(size)
-        self.attnT, self.ffT = Attention(size, head_size, rotary), FeedForward(size)
+        heads = size // head_size
+        self.attnF, self.ffF = Attention(size, heads, head_size, rotary), FeedForward(size)
+        self.attnT, self.ffT = Attention(size, heads, head_size, rotary), FeedForward(size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform, shape=(batch, size, bands, times)."""
@@ -145,17 +149,27 @@ class Frontend(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Layers over time."""
+    """Layers of attention and feed-forward.
 
-    def __init__(self, size: int, layers: int, head_size: int, times: int, rotary: Rotary) -> None:
+    Parameters
+    ----------
+    attentions : iterable of Module
+    size : int
+    times : int
+        Factor of the inner size of the feed-forward layers.
+    normed : bool
+        Whether it ends in a norm.
+    """
+
+    def __init__(
+        self, attentions: Iterable[nn.Module], size: int, times: int = _FEED_FORWARD, *, normed: bool = True
+    ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.ModuleList((Attention(size, head_size, rotary), FeedForward(size, times))) for _ in range(layers)
-        )
-        self.norm = Norm(size)
+        self.layers = nn.ModuleList(nn.ModuleList((attention, FeedForward(size, times))) for attention in attentions)
+        self.norm = Norm(size) if normed else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform, shape=(batch, times, size)."""
+        """Transform, shape=(batch, places, size)."""
         for layer in self.layers:
             for step in layer.children():
                 x = x + step(x)
@@ -202,7 +216,9 @@ class BeatThis(nn.Module):
         super().__init__()
         rotary = Rotary(head_dim)
         self.frontend = Frontend(stem_dim, transformer_dim, head_dim, rotary, partial_transformers)
-        self.transformer_blocks = Transformer(transformer_dim, n_layers, head_dim, ff_mult, rotary)
+        heads = transformer_dim // head_dim
+        attentions = (Attention(transformer_dim, heads, head_dim, rotary) for _ in range(n_layers))
+        self.transformer_blocks = Transformer(attentions, transformer_dim, ff_mult)
         self.task_heads = Head(transformer_dim, sum_head)
 
     def forward(self, spectra: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.audio.resample import Resampler
-from mirkit.errors import ModelError, WeightsError, printable
+from mirkit.errors import ModelError
 from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.stft import hann, hz_to_mel, mel_to_hz, triangles
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
@@ -19,7 +19,7 @@ from mirkit.models.backend import Weights
 from mirkit.models.batching import BatchedNetwork, Compute, torch_step
 from mirkit.models.beat_this import BACKEND
 from mirkit.models.log_spectrogram import Frames, LogSpectrogram
-from mirkit.models.safe_load import LOAD_ERRORS, CheckpointMismatch, clause, fill, load_tensors
+from mirkit.models.safe_load import CheckpointMismatch, expecting, fill, load_tensors
 
 RATE = 22050
 HOP = 441
@@ -131,15 +131,13 @@ def load(weights: Weights, device: str) -> "Tracker":
 
     path = weights.files[0]
     checkpoint = load_tensors(path)
-    try:
+    with expecting(path, "a checkpoint of Beat This!"):
         given, state = checkpoint["hyper_parameters"], checkpoint["state_dict"]
         sizes: dict[str, Any] = _sizes(given) | _switches(given)
         network = BeatThis(**sizes)
         # Checkpoints of compiled models have a prefix of the compiler in their tensor names.
         named = {name.replace("_orig_mod.", "").removeprefix("model."): tensor for name, tensor in state.items()}
         fill(network, named)
-    except LOAD_ERRORS as error:
-        raise WeightsError(f"{printable(path)}: not a checkpoint of Beat This!: {clause(error)}") from error
     return Tracker(network.eval().float().to(device), weights, device)
 
 

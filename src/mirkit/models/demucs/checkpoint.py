@@ -14,42 +14,31 @@ from typing import Any
 
 from mirkit.errors import WeightsError, printable
 from mirkit.models.backend import Weights
-from mirkit.models.safe_load import LOAD_ERRORS, CheckpointMismatch, clause, load_tensors, load_yaml, read_header
+from mirkit.models.safe_load import (
+    CheckpointMismatch,
+    expecting,
+    load_tensors,
+    load_yaml,
+    read_header,
+)
 from mirkit.store import file_digest
 
-#: Name of a class in a checkpoint -> its present location in the package.
-CLASSES = {
-    "demucs.htdemucs.HTDemucs": "demucs.htdemucs.HTDemucs",
-    "demucs.hdemucs.HDemucs": "demucs.hdemucs.HDemucs",
-    "demucs.demucs.Demucs": "demucs.demucs.Demucs",
-}
+#: Names of classes in a checkpoint.
+CLASSES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
+#: A placeholder for each class while a pickle is read.
+_PLACEHOLDERS: dict[Any, str] = {type(name, (), {}): name for name in CLASSES}
 _QUANTIZED = "__quantized"
 _CHECKSUM_DIGITS = 8
 
 
 @dataclass(frozen=True)
 class Package:
-    """Content of a checkpoint: a key of ``CLASSES``, the arguments and the tensors."""
+    """Content of a checkpoint: one of ``CLASSES``, the arguments and the tensors."""
 
     klass: str
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     state: Mapping[str, Any]
-
-
-class _HTDemucs:
-    """Placeholder for the class of this name while a pickle is read."""
-
-
-class _HDemucs:
-    """The same."""
-
-
-class _Demucs:
-    """The same."""
-
-
-_STAND_INS: dict[type, str] = dict(zip((_HTDemucs, _HDemucs, _Demucs), CLASSES, strict=True))
 
 
 def read_package(path: Path) -> Package:
@@ -61,10 +50,8 @@ def read_package(path: Path) -> Package:
         The file is not a checkpoint, is damaged or quantized, or refers to code that is not allowed.
     """
     _check_name(path)
-    try:
+    with expecting(path, "a checkpoint of Demucs"):
         package = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
-    except LOAD_ERRORS as error:
-        raise WeightsError(f"{printable(path)}: not a checkpoint of Demucs: {clause(error)}") from error
     if _QUANTIZED in package.state:
         raise WeightsError(
             f"{printable(path)}: a quantized checkpoint, which needs the package diffq (not for commercial use); "
@@ -76,10 +63,10 @@ def read_package(path: Path) -> Package:
 def _pickle(path: Path) -> Package:
     content = load_tensors(path, also=_allowed())
     klass = content["klass"]
-    if klass not in _STAND_INS:
+    if klass not in _PLACEHOLDERS:
         raise CheckpointMismatch(f"its class is {str(klass)[:60]}")
     state = content["state"]
-    return Package(_STAND_INS[klass], tuple(content["args"]), dict(content["kwargs"]), dict(state))
+    return Package(_PLACEHOLDERS[klass], tuple(content["args"]), dict(content["kwargs"]), dict(state))
 
 
 def _allowed() -> list[Any]:
@@ -89,7 +76,7 @@ def _allowed() -> list[Any]:
     dtypes = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8")]
     scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
     return [
-        *_STAND_INS.items(),
+        *_PLACEHOLDERS.items(),
         Fraction,
         np.dtype,
         *dtypes,

@@ -13,12 +13,12 @@ import numpy as np
 
 from mirkit.catalog import STEMS
 from mirkit.drums.drum_hits import KIT_STEMS
-from mirkit.errors import MissingExtra, WeightsError, printable
+from mirkit.errors import MissingExtra, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.backend import Weights
 from mirkit.models.demucs import BACKEND
-from mirkit.models.demucs.checkpoint import CLASSES, Bag, Package, read_bag, read_package
-from mirkit.models.safe_load import LOAD_ERRORS, CheckpointMismatch, clause, fill
+from mirkit.models.demucs.checkpoint import Bag, Package, read_bag, read_package
+from mirkit.models.safe_load import CheckpointMismatch, expecting, fill
 from mirkit.models.separation.network import Described
 from mirkit.models.separation.separator import Separator
 
@@ -60,19 +60,17 @@ def _mixture(bag: Bag, name: str, sources: int) -> FloatArray:
 
 def _network(path: Path, bag: Bag, device: str) -> "DemucsNetwork":
     package = read_package(path)
-    try:
+    with expecting(path, "a checkpoint of Demucs"):
         module = _build(package)
         if bag.segment is not None and not (_is_transformer(module) and bag.segment > module.segment):
             module.segment = bag.segment
         network = DemucsNetwork(module)
-    except LOAD_ERRORS as error:
-        raise WeightsError(f"{printable(path)}: not a checkpoint of Demucs: {clause(error)}") from error
     module.eval().float().to(device)
     return network
 
 
 def _build(package: Package) -> Any:
-    module, _, name = CLASSES[package.klass].rpartition(".")
+    module, _, name = package.klass.rpartition(".")
     try:
         klass = getattr(import_module(module), name)
     except ImportError as error:

@@ -13,7 +13,7 @@ from mirkit.errors import WeightsError, printable
 from mirkit.features.stft import MelBank
 from mirkit.models.backend import Weights
 from mirkit.models.roformer import BACKEND
-from mirkit.models.safe_load import LOAD_ERRORS, CheckpointMismatch, clause, fill, load_tensors, load_yaml
+from mirkit.models.safe_load import CheckpointMismatch, expecting, fill, load_tensors, load_yaml
 from mirkit.models.separation.network import Described
 from mirkit.models.separation.separator import Separator
 
@@ -119,13 +119,8 @@ def read_config(path: Path) -> Config:
         The file is not such a configuration, or describes a network that is not supported.
     """
     content = load_yaml(path)
-    try:
+    with expecting(path, "the configuration of a RoFormer that is known here"):
         return _parsed(content)
-    except LOAD_ERRORS as error:
-        why = clause(error)
-        raise WeightsError(
-            f"{printable(path)}: not the configuration of a RoFormer that is known here: {why}"
-        ) from error
 
 
 def _parsed(content: Mapping[str, Any]) -> Config:
@@ -237,14 +232,9 @@ def load(weights: Weights, device: str) -> Separator:
     config = read_config(description)
     content = load_tensors(path)
     state = next((content[name] for name in _INNER if isinstance(content.get(name), dict)), content)
-    try:
+    with expecting(path, f"the network that {printable(description.name)} describes"):
         network = _build(config)
         fill(network, _renamed(state, config))
-    except LOAD_ERRORS as error:
-        why = clause(error)
-        raise WeightsError(
-            f"{printable(path)}: not the network that {printable(description.name)} describes: {why}"
-        ) from error
     networks = [RoFormerNetwork(network.eval().float().to(device), config)]
     return Separator(
         networks,

@@ -16,33 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mirkit.models.beat_this.network import FeedForward, Norm, Rotary
+from mirkit.models.beat_this.network import Attention, Norm, Rotary, Transformer
 
 _LINEAR_SCALE = 8.0
-
-
-class Attention(nn.Module):
-    """Self-attention over the middle axis; each head has a gate of its own."""
-
-    def __init__(self, size: int, heads: int, head_size: int, rotary: Rotary) -> None:
-        super().__init__()
-        self.heads = heads
-        self.rotary_embed = rotary
-        self.norm = Norm(size)
-        self.to_qkv = nn.Linear(size, 3 * heads * head_size, bias=False)
-        self.to_gates = nn.Linear(size, heads)
-        self.to_out = nn.Sequential(nn.Linear(heads * head_size, size, bias=False))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Attend, shape=(batch, places, size)."""
-        x = self.norm(x)
-        query, key, value = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        attended = functional.scaled_dot_product_attention(
-            self.rotary_embed(query).to(value.dtype), self.rotary_embed(key).to(value.dtype), value
-        )
-        gates = self.to_gates(x).sigmoid().transpose(1, 2)[..., None]
-        out: Tensor = self.to_out((attended * gates).transpose(1, 2).flatten(2))
-        return out
 
 
 class LinearAttention(nn.Module):
@@ -64,23 +40,6 @@ class LinearAttention(nn.Module):
         alike = query @ functional.normalize(key, dim=-1).transpose(-1, -2).to(query.dtype)
         attended = (_LINEAR_SCALE * alike).softmax(dim=-1).to(value.dtype) @ value
         out: Tensor = self.to_out(attended.permute(0, 3, 1, 2).flatten(2))
-        return out
-
-
-class Transformer(nn.Module):
-    """Layers of attention and feed-forward."""
-
-    def __init__(self, attentions: Sequence[nn.Module], size: int, *, normed: bool) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.ModuleList((attention, FeedForward(size))) for attention in attentions)
-        self.norm = Norm(size) if normed else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform, shape=(batch, places, size)."""
-        for layer in self.layers:
-            for step in layer.children():
-                x = x + step(x)
-        out: Tensor = self.norm(x)
         return out
 
 
