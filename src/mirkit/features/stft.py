@@ -189,14 +189,34 @@ class MelBank:
 
 
 def hz_to_mel(hz: float) -> float:
-    """Convert a frequency to Slaney's mel scale."""
+    """Convert a frequency to Slaney's mel scale.
+
+    Parameters
+    ----------
+    hz : float
+        Frequency in Hz.
+
+    Returns
+    -------
+    float
+    """
     if hz < _BREAK_HZ:
         return hz / _HZ_PER_MEL
     return float(_BREAK_MEL + np.log(hz / _BREAK_HZ) / _LOG_STEP)
 
 
 def mel_to_hz(mel: FloatArray) -> FloatArray:
-    """Convert values of Slaney's mel scale to frequencies in Hz."""
+    """Convert values of Slaney's mel scale to frequencies.
+
+    Parameters
+    ----------
+    mel : array
+
+    Returns
+    -------
+    array
+        Frequencies in Hz; the same shape.
+    """
     return np.where(mel < _BREAK_MEL, mel * _HZ_PER_MEL, _BREAK_HZ * np.exp(_LOG_STEP * (mel - _BREAK_MEL)))
 
 
