@@ -249,7 +249,7 @@ def test_two_sidecars_for_one_place_do_not_overwrite_each_other(tmp_path: Path) 
     problems: list[str] = []
     apply(plan(tmp_path, untagged, problems))
     assert sorted(sounds(tmp_path).values()) == ["x.flac", "x_Drums.mp3", "x_drums.mp3"]
-    assert "its double" in problems[0]
+    assert "would get the same name" in problems[0]
 
 
 def test_copies_keep_the_originals_and_are_made_once(tmp_path: Path) -> None:

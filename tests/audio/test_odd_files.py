@@ -195,7 +195,7 @@ def test_the_sound_of_a_film(suffix: str, tmp_path: Path) -> None:
 
 def test_a_film_without_sound(tmp_path: Path) -> None:
     film(tmp_path / "x.mp4", [])
-    with pytest.raises(AudioError, match=r"no sound in this file \(only video\)"):
+    with pytest.raises(AudioError, match=r"the file has no audio \(only video\)"):
         open_audio(tmp_path / "x.mp4")
 
 

@@ -84,7 +84,7 @@ def test_held_sound_is_decoded_once(flac: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_samples_of_long_sound_are_refused(flac: Path) -> None:
-    with pytest.raises(AudioError, match=r"s16.flac: 15 s of sound .*limit 14 s.*blocks"):
+    with pytest.raises(AudioError, match=r"s16.flac: 15 s of audio .*limit 14 s.*blocks"):
         open_audio(flac, hold_seconds=14).samples()
 
 

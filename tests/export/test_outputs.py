@@ -100,7 +100,7 @@ def test_other_files_only_when_asked_and_earlier_outputs_always(
         out.write_bytes(content)
         capsys.readouterr()
         assert run(name, out, data, transcribed) == 2
-        assert "there is such a file already, not written by this command" in capsys.readouterr().err
+        assert "the file exists already, and this command did not write it" in capsys.readouterr().err
         assert out.read_bytes() == content
         assert run(name, out, data, transcribed, "--overwrite") == 0
         assert out.read_bytes() != content
@@ -142,7 +142,7 @@ def test_configs_beside_latents_are_kept(clips: Path, latents: Path, capsys: pyt
     before = sums(latents)
     words = ["export", "sat-latents", str(latents), str(clips), "-q"]
     assert main(words) == 2
-    assert f"{mine}: there is such a file already" in capsys.readouterr().err
+    assert f"{mine}: the file exists already" in capsys.readouterr().err
     assert sums(latents) == before
     assert main([*words, "--overwrite"]) == 0
     assert json.loads(mine.read_text()) != {"mine": 1}

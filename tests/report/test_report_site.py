@@ -195,7 +195,7 @@ def test_a_site_of_the_users_is_not_overwritten(
     (site / "CNAME").write_text("example.org")
     before = files(site)
     assert run(music, "--out", site) == 2
-    assert f"{mine}: there is such a file already" in capsys.readouterr().err
+    assert f"{mine}: the file exists already" in capsys.readouterr().err
     assert files(site) == before, "not one file is written"
     assert run(music, "--out", site, "--overwrite", "--quiet") == 0
     assert (site / "CNAME").read_text() == "example.org"

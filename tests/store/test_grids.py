@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mirkit.errors import InfoError, MissingInput
-from mirkit.store import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
+from mirkit.store import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_sidecar
 
 EMPTY = np.array([])
 TIMES = st.lists(st.integers(0, 10**11), unique=True, max_size=30).map(lambda us: np.sort(us) / 1e6)
@@ -19,7 +19,7 @@ same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixtur
 
 def test_the_file_is_the_one_of_the_design(tmp_path: Path) -> None:
     path = tmp_path / "x.BEATS_GRID"
-    write_grid(path, BeatGrid(np.array([0.1234567, 0.5, 1.0]), np.array([0.5]), 142.191919))
+    write_sidecar(path, format_grid(BeatGrid(np.array([0.1234567, 0.5, 1.0]), np.array([0.5]), 142.191919)))
     assert json.loads(path.read_text()) == {
         "beats": [0.123457, 0.5, 1.0],
         "downbeats": [0.5],
@@ -35,7 +35,7 @@ def test_round_trip(
     tmp_path: Path, unsynced: None, beats: np.ndarray, downbeats: np.ndarray, bpm: float | None
 ) -> None:
     path = tmp_path / "x.BEATS_GRID"
-    write_grid(path, BeatGrid(beats, downbeats, bpm))
+    write_sidecar(path, format_grid(BeatGrid(beats, downbeats, bpm)))
     grid = read_grid(path)
     np.testing.assert_array_equal(grid.beats, np.round(beats, 6))
     np.testing.assert_array_equal(grid.downbeats, np.round(downbeats, 6))
@@ -44,7 +44,7 @@ def test_round_trip(
 
 
 def test_no_beats_are_a_grid_too(tmp_path: Path) -> None:
-    write_grid(tmp_path / "x", BeatGrid(EMPTY, EMPTY))
+    write_sidecar(tmp_path / "x", format_grid(BeatGrid(EMPTY, EMPTY)))
     grid = read_grid(tmp_path / "x")
     assert (len(grid.beats), len(grid.downbeats), grid.bpm) == (0, 0, None)
 
@@ -144,10 +144,10 @@ def test_no_nonsense_is_written(grid: object) -> None:
 
 def test_onsets_are_one_time_a_line(tmp_path: Path) -> None:
     path = tmp_path / "x.ONSETS"
-    write_onsets(path, [0.1234567, 1, 100.5])
+    write_sidecar(path, format_onsets([0.1234567, 1, 100.5]))
     assert path.read_bytes() == b"0.123457\n1.000000\n100.500000\n"
     np.testing.assert_array_equal(read_onsets(path), [0.123457, 1, 100.5])
-    write_onsets(path, iter([]))
+    write_sidecar(path, format_onsets(iter([])))
     assert path.read_bytes() == b""
     assert len(read_onsets(path)) == 0
 

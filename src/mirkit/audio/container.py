@@ -304,9 +304,8 @@ def open_container(
     """Open a local file and choose its default audio stream, or else the first one."""
     with open_local(path) as container:
         if not container.streams.audio:
-            raise AudioError(
-                f"{printable(path)}: no sound in this file (only {_kinds(container)}); remove it from the data set"
-            )
+            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+            raise AudioError(f"{printable(path)}: the file has no audio (only {kinds}); remove it from the data set")
         stream = next((s for s in container.streams.audio if s.disposition & 1), container.streams.audio[0])
         info = _describe(path, container, stream)
         if info.duration is not None and info.duration > max_seconds:
@@ -325,7 +324,7 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
 
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise AudioError(f"{printable(path)}: not a regular file, so no sound can be read from it")
+            raise AudioError(f"{printable(path)}: not a regular file, so mirkit does not read it")
         options = {
             "format_whitelist": _FORMATS,
             "codec_whitelist": ",".join(_CODECS),
@@ -335,7 +334,7 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
         if begin in WAV:  # FFmpeg probes 5 MB for DTS in a wav; less is enough
             options["probesize"] = str(1 << 16)
         elif begin == b"RIFX":  # FFmpeg reads RIFX with the wrong byte order
-            raise AudioError(f"{printable(path)}: a wav of the big-endian kind is not read here; convert it to flac")
+            raise AudioError(f"{printable(path)}: big-endian wav files (RIFX) are not supported; convert it to flac")
         # Without this option, PyAV 18 fails on a tag that is not UTF-8; PyAV 19 always sets it.
         errors: Any = {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
         container = av.open("file:" + os.path.abspath(path), container_options=options, **errors)
@@ -353,16 +352,16 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
 def _describe(path: Path, container: "InputContainer", stream: "AudioStream") -> SourceInfo:
     context = stream.codec_context
     if context is None:
-        raise AudioError(f"{printable(path)}: its sound is in a format that is not read here; convert it to flac")
+        raise AudioError(f"{printable(path)}: the format of its audio is not supported; convert it to flac")
     rate, channels = context.sample_rate, _plain_channels(context)
     codec = context.name.removesuffix("float")  # FFmpeg has mp3 decoders for integers and for floating point
     name = container.format.name.split(",")[0]
     if not rate or not channels:
         raise AudioError(
-            f"{printable(path)}: holds no sound that can be decoded; replace it with a good copy or remove it"
+            f"{printable(path)}: it has no audio that can be decoded; replace it with a good copy or remove it"
         )
     if context.name not in _CODECS:
-        raise AudioError(f"{printable(path)}: its sound is {codec}, which is not read here; convert it to flac")
+        raise AudioError(f"{printable(path)}: its audio is {codec}, which is not supported; convert it to flac")
     if channels > MAX_CHANNELS:
         raise AudioError(f"{printable(path)}: has {channels} channels, at most {MAX_CHANNELS} are read; mix it down")
     if not MIN_RATE <= rate <= MAX_RATE:
@@ -390,10 +389,6 @@ def _plain_channels(context: "AudioCodecContext") -> int:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
         context.layout = f"{layout.nb_channels}C"
     return layout.nb_channels
-
-
-def _kinds(container: "InputContainer") -> str:
-    return ", ".join(sorted({s.type for s in container.streams})) or "nothing"
 
 
 def _bits(codec: str, extradata: bytes) -> int | None:

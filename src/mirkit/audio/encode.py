@@ -226,7 +226,7 @@ class Writer:
 def _format(path: Path, rate: int, channels: int, bits: int | None, bitrate: int | None) -> _Format:
     suffix, name = path.suffix.lower(), printable(path)
     if not 1 <= channels <= len(_LAYOUTS):
-        raise AudioError(f"{name}: {channels} channels cannot be written, 1 to {len(_LAYOUTS)} can")
+        raise AudioError(f"{name}: the audio has {channels} channels; 1 to {len(_LAYOUTS)} can be written")
     if bitrate is not None and suffix != ".mp3":
         raise ValueError(f"a bit rate is for mp3, not for {suffix}")
     if bits not in {".flac": (None, 16, 24), ".wav": (None, 16, 24, 32)}.get(suffix, (None,)):
@@ -241,12 +241,12 @@ def _format(path: Path, rate: int, channels: int, bits: int | None, bitrate: int
         return _Format("wav", "pcm_f32le", "flt", None, {})
     if suffix == ".mp3":
         if channels > 2 or rate not in _MP3_RATES:
-            raise AudioError(f"{name}: mp3 cannot hold {channels} channel(s) at {rate} Hz; choose flac")
+            raise AudioError(f"{name}: mp3 does not support {rate} Hz with channels: {channels}; choose flac")
         # level 7 takes half the time of the default, without audible loss at high bit rates
         return _Format("mp3", "libmp3lame", "fltp", None, {"compression_level": "7", "b": f"{bitrate or 320}k"})
     if suffix == ".ogg":
         if channels != 2:
-            raise AudioError(f"{name}: ogg is written in stereo alone, this has {channels} channel(s); choose flac")
+            raise AudioError(f"{name}: ogg is written with 2 channels only, and this audio has {channels}; choose flac")
         # FFmpeg's own Vorbis encoder at its best quality (118 is its unit of quality): about 175 kbit/s
         best = {"strict": "experimental", "flags": "+qscale", "global_quality": str(118 * 10)}
         return _Format("ogg", "vorbis", "fltp", None, best)

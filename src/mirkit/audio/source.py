@@ -160,7 +160,7 @@ class Audio:
             self._exhaust()
         if self._held is None:
             raise AudioError(
-                f"{printable(self.path)}: {self.duration:.0f} s of sound are too long to be held at once "
+                f"{printable(self.path)}: {self.duration:.0f} s of audio are too long to be read at once "
                 f"(limit {self._most / self.rate:.0f} s); read it in blocks"
             )
         if len(self._held) > 1:

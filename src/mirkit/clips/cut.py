@@ -27,12 +27,13 @@ from mirkit.store import (
     ProvenanceRecord,
     Settings,
     file_digest,
+    format_grid,
+    format_onsets,
     make_folder,
     remove_orphans,
     update_info,
     update_provenance,
-    write_grid,
-    write_onsets,
+    write_sidecar,
 )
 from mirkit.track import MIX, Track
 from mirkit.track.clip import (
@@ -282,8 +283,8 @@ def _write_clip(
     files = Track.at(folder)
     digests = {source: file_digest(path) for source, path in files.sources.items()}
     features = clip_features(track, clip, samples[MIX], digests, settings)
-    write_grid(files.grid, features.grid)
-    write_onsets(files.onsets, features.onsets)
+    write_sidecar(files.grid, format_grid(features.grid))
+    write_sidecar(files.onsets, format_onsets(features.onsets))
     values = {key: None if isinstance(value, Unknown) else value for key, value in features.values.items()}
     update_info(files.info, values, order=_ORDER)
     entry = _entry(track, clip, digests, seconds=round(time.perf_counter() - started, 3))

@@ -109,9 +109,14 @@ def split(
     """
     if not 0 <= share < 1:
         raise SettingsError(f"the share for validation is {share:g}; it must be 0 or more and less than 1")
-    named: list[list[str]] = [sorted(group) for group in groups if group]
-    of = seed_keys or {}
-    ordered = sorted(named, key=lambda group: (_rank(seed, min(of.get(name, name) for name in group)), group))
+    known = seed_keys or {}
+
+    def rank(group: list[str]) -> tuple[bytes, list[str]]:
+        """Rank of a group, which does not depend on other groups."""
+        text = f"{seed}\n{min(known.get(name, name) for name in group)}"
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), group
+
+    ordered = sorted((sorted(group) for group in groups if group), key=rank)
     limit = share * sum(map(len, ordered))
     val: list[str] = []
     for group in ordered:
@@ -122,11 +127,6 @@ def split(
         val.extend(next(group for group in ordered if len(group) == least))
     validation = set(val)
     return tuple(sorted(name for group in ordered for name in group if name not in validation)), tuple(sorted(val))
-
-
-def _rank(seed: int, name: str) -> bytes:
-    """Rank of a group for a seed; it does not depend on other groups."""
-    return hashlib.sha256(f"{seed}\n{name}".encode("utf-8", "surrogatepass")).digest()
 
 
 def seed_key(name: str, provenance: Provenance) -> str:

@@ -175,7 +175,10 @@ def _reasons_to_keep(move: Move) -> list[str]:
             f"{printable(target)}: {printable(source.name)} is only a link to it; remove the link and undo again",
             kept,
         ]
-    return [f"{printable(target)}: differs from {printable(source.name)}, which still exists; left", kept]
+    return [
+        f"{printable(target)}: it differs from {printable(source.name)}, which exists; left where it is",
+        kept,
+    ]
 
 
 def _original(move: Move, source: Path) -> Path:
@@ -289,7 +292,9 @@ def _empty(move: Move, report: MoveReport, made: frozenset[str], name: str) -> N
         elif is_redundant(target, _original(move, source)):
             target.unlink()
         else:
-            report.notes.append(f"{printable(target)}: differs from {printable(source.name)}, which still exists; left")
+            report.notes.append(
+                f"{printable(target)}: it differs from {printable(source.name)}, which exists; left where it is"
+            )
     with suppress(OSError):
         (move.folder / CROPS).rmdir()
     with suppress(OSError):

@@ -146,13 +146,13 @@ class _Planner:
     def _sidecars(self, source: Path, target: Path, base: str) -> list[tuple[Path, Path]]:
         files: dict[Path, Path] = {}
         for name, role in self._companions[base]:
-            there = target / for_folder(role, target.name)
-            if there in files.values():
+            new = target / for_folder(role, target.name)
+            if new in files.values():
                 self._problems.append(
-                    f"{printable(source.parent / name)}: another file is its double; left where it is"
+                    f"{printable(source.parent / name)}: another file would get the same name; it was left where it is"
                 )
             else:
-                files[source.parent / name] = there
+                files[source.parent / name] = new
         return list(files.items())
 
 
@@ -182,17 +182,17 @@ def is_redundant(path: Path, other: Path) -> bool:
     OSError
         One of them does not exist or cannot be read.
     """
-    here, there = path.lstat(), other.lstat()
-    if stat.S_ISLNK(here.st_mode) and stat.S_ISLNK(there.st_mode):
+    status, other_status = path.lstat(), other.lstat()
+    if stat.S_ISLNK(status.st_mode) and stat.S_ISLNK(other_status.st_mode):
         return _are_like_links(path, other)
-    if not stat.S_ISREG(there.st_mode):
+    if not stat.S_ISREG(other_status.st_mode):
         return False
-    if stat.S_ISLNK(here.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         return not _is_entry(path, other) and _same_content(path, other)
-    if not stat.S_ISREG(here.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return False
-    if os.path.samestat(here, there):
-        return there.st_nlink > 1 and not _is_entry(path, other)
+    if os.path.samestat(status, other_status):
+        return other_status.st_nlink > 1 and not _is_entry(path, other)
     return _same_content(path, other)
 
 

@@ -26,7 +26,7 @@ from mirkit.store import (
     restamp,
 )
 from mirkit.track import ADTOF_MIDI, DRUMS_MIDI, SIDECARS, Track, is_marked
-from mirkit.track.clip import ClipSource, is_cut, looks_whole
+from mirkit.track.clip import ClipSource, looks_whole
 
 #: File that a stage writes -> attribute of its track.
 _PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}
@@ -200,7 +200,7 @@ class TrackState:
         if (cut := self.cut) is None:
             return
         entries = {name: self.provenance.stages.get(name) for name in wanted}
-        given = [name for name, entry in entries.items() if name in ("separate", "crop") or (entry and is_cut(entry))]
+        given = [name for name, entry in entries.items() if name in ("separate", "crop") or (entry and entry.origin)]
         if given:
             source = self.track.folder / cut.source
             raise MissingInput(

@@ -22,7 +22,7 @@ from mirkit.store.atomic import (
 from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file, stamp_of
 from mirkit.store.feature_series import read_feature_series, read_feature_series_header, update_feature_series
 from mirkit.store.folder_cache import FolderCache
-from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_grid, write_onsets
+from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets
 from mirkit.store.info import as_number, read_info, round6, scan_numbers, update_info, write_info
 from mirkit.store.json_files import (
     DamagedFileError,
@@ -123,9 +123,7 @@ __all__ = [
     "where_to_put",
     "with_values",
     "write_backends",
-    "write_grid",
     "write_info",
-    "write_onsets",
     "write_sidecar",
     "write_table",
 ]

@@ -225,34 +225,34 @@ if sys.platform == "win32":
     # Windows cannot remove an open file, so the removal by filelock at release is safe there.
     import filelock
 
-    def _acquire(place: Path, timeout: float) -> filelock.BaseFileLock:
-        handle = filelock.FileLock(place, timeout=timeout)
+    def _acquire(lock_file: Path, timeout: float) -> filelock.BaseFileLock:
+        handle = filelock.FileLock(lock_file, timeout=timeout)
         handle.acquire(poll_interval=0.01)  # raises filelock.Timeout, a TimeoutError
         return handle
 
-    def _release(place: Path, handle: filelock.BaseFileLock) -> None:
+    def _release(lock_file: Path, handle: filelock.BaseFileLock) -> None:
         handle.release()
         with suppress(OSError):
-            place.unlink(missing_ok=True)
+            lock_file.unlink(missing_ok=True)
 
 else:
     import fcntl
 
-    def _acquire(place: Path, timeout: float) -> int:
+    def _acquire(lock_file: Path, timeout: float) -> int:
         deadline = time.monotonic() + timeout
         pause = 0.001
         while True:
-            handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            handle = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_at(handle, place):
+                if _is_at(handle, lock_file):
                     return handle
             except BlockingIOError:
                 pass
             except BaseException as error:
                 os.close(handle)
                 if isinstance(error, OSError) and error.errno in NO_LOCKS:  # no other process can hold this lock
-                    os.unlink(place)
+                    os.unlink(lock_file)
                 raise
             os.close(handle)
             if time.monotonic() >= deadline:
@@ -260,17 +260,17 @@ else:
             time.sleep(pause)
             pause = min(2 * pause, 0.02)
 
-    def _is_at(handle: int, place: Path) -> bool:
+    def _is_at(handle: int, lock_file: Path) -> bool:
         """Return whether the locked file is the one that others will open: its last holder may have removed it."""
         try:
-            here = os.stat(place, follow_symlinks=False)
+            present = os.stat(lock_file, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        mine = os.fstat(handle)
-        return mine.st_nlink > 0 and os.path.samestat(mine, here)
+        locked = os.fstat(handle)
+        return locked.st_nlink > 0 and os.path.samestat(locked, present)
 
-    def _release(place: Path, handle: int) -> None:
+    def _release(lock_file: Path, handle: int) -> None:
         # Removed before it is unlocked, so that a waiting process sees that it waited for a removed file.
         with suppress(OSError):
-            os.unlink(place)
+            os.unlink(lock_file)
         os.close(handle)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mirkit.errors import MissingInput, printable
 from mirkit.store.info import round6
-from mirkit.store.json_files import DamagedFileError, encode_object, parse_object, read_bounded, write_sidecar
+from mirkit.store.json_files import DamagedFileError, encode_object, parse_object, read_bounded
 
 #: Times are stored to the microsecond, finer than a sample.
 DECIMALS = 6
@@ -85,11 +85,6 @@ def format_grid(grid: BeatGrid) -> bytes:
     )
 
 
-def write_grid(path: Path, grid: BeatGrid) -> None:
-    """Write a ``.BEATS_GRID`` (see :func:`format_grid`), atomically."""
-    write_sidecar(path, format_grid(grid))
-
-
 def read_onsets(path: Path) -> Times:
     """Read a ``.ONSETS``: text, one time in seconds per line; blank lines and comments after ``#`` are ignored.
 
@@ -117,11 +112,6 @@ def read_onsets(path: Path) -> Times:
 def format_onsets(times: Iterable[float] | Times) -> bytes:
     """Return the content of a ``.ONSETS``: one time in seconds per line, with six decimals."""
     return "".join(f"{time:.{DECIMALS}f}\n" for time in _rounded(times)).encode("ascii")
-
-
-def write_onsets(path: Path, times: Iterable[float] | Times) -> None:
-    """Write a ``.ONSETS`` (see :func:`format_onsets`), atomically."""
-    write_sidecar(path, format_onsets(times))
 
 
 def _read(path: Path, what: str) -> bytes:

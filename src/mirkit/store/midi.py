@@ -45,14 +45,14 @@ def format_midi(hits: Hits, tempo: TempoMap, steps: int = 0) -> bytes:
     """
     file = mido.MidiFile(type=1, ticks_per_beat=QUARTER, charset="utf-8")
     file.tracks.append(_track(_MARK, _conductor(tempo)))
-    for voice, times, levels in zip(hits.instruments, hits.times, hits.levels, strict=True):
+    for instrument, times, levels in zip(hits.instruments, hits.times, hits.levels, strict=True):
         if not len(times):
             continue
         # Of several hits at one tick, the loudest is kept.
         at, loud = tempo.at(times, steps), velocities(levels)
         ticks, first = np.unique(at, return_index=True)
         hit_list = zip(ticks.tolist(), np.maximum.reduceat(loud, first).tolist(), strict=True)
-        file.tracks.append(_track(voice.name, _notes(voice.note, list(hit_list))))
+        file.tracks.append(_track(instrument.name, _notes(instrument.note, list(hit_list))))
     out = io.BytesIO()
     file.save(file=out)
     return out.getvalue()

@@ -86,7 +86,7 @@ class Output:
         if reason:
             raise SettingsError(f"{printable(self.path)}: {reason}, and is not overwritten; name another file")
         raise SettingsError(
-            f"{printable(self.path)}: there is such a file already, not written by this command; "
+            f"{printable(self.path)}: the file exists already, and this command did not write it; "
             "name another file, or add --overwrite"
         )
 

@@ -49,10 +49,10 @@ def read_settings(root: Path | None, *, own: bool = True) -> Settings:
     _refuse_addresses(values, path)
     if not own:
         return with_values(Settings(), values, printable(path))
-    mine = _users_settings()
-    settings = with_values(mine, values, printable(path))
+    own_settings = _users_settings()
+    settings = with_values(own_settings, values, printable(path))
     for name, setting in SETTINGS.items():
-        if setting.restricts and value_of(mine, name):
+        if setting.restricts and value_of(own_settings, name):
             settings = with_values(settings, {name: True}, printable(path))
         if setting.variable and (text := os.environ.get(setting.variable)):
             settings = with_values(settings, {name: text}, setting.variable)

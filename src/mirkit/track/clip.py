@@ -155,11 +155,6 @@ def refusal(clips: int, tracks: int, before: Mapping[str, Any], settings: ClipSe
     )
 
 
-def is_cut(entry: ProvenanceRecord) -> bool:
-    """Return whether a record in the provenance of a clip was written when it was cut."""
-    return bool(entry.origin)
-
-
 def looks_whole(folder: Path, sources: Iterable[str]) -> bool:
     """Return whether a clip has all of its files, by their names alone."""
     try:
@@ -221,7 +216,7 @@ def clear(folder: Path) -> bool:
     provenance = Track(folder).provenance
     with system_errors(folder, "remove"):
         for path in sorted(folder.iterdir(), key=lambda path: path == provenance):
-            if _is_of_clip(path.name, folder) or _is_leftover(path.name):
+            if _is_of_clip(path.name, folder) or path.name.startswith((TEMP_PREFIX, LOCK_NAME)):
                 path.unlink()
         if any(folder.iterdir()):
             return False
@@ -295,7 +290,3 @@ def check_free(folder: Path, source: str) -> None:
 
 def _is_of_clip(name: str, folder: Path) -> bool:
     return bool(kind_in_folder(name, folder.name)) or (is_sound(name) and source_of(name) == MIX)
-
-
-def _is_leftover(name: str) -> bool:
-    return name.startswith((TEMP_PREFIX, LOCK_NAME))

@@ -60,7 +60,8 @@ def list_folder(folder: Path) -> FolderListing:
                 sounds.append(name)
             elif name not in SKIPPED_FOLDERS and _holds(entry.is_dir):
                 folders.append(name)
-                if entry.is_symlink() or _is_junction(entry):
+                # Junctions are a second kind of folder link on Windows, known from Python 3.12 on.
+                if entry.is_symlink() or getattr(entry, "is_junction", bool)():
                     links.add(name)
             elif is_sound(name) and not _holds(entry.is_dir):
                 lost.append(name)
@@ -75,11 +76,6 @@ def _holds(test: Callable[[], bool]) -> bool:
         return test()
     except OSError:
         return False
-
-
-def _is_junction(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a junction, a second kind of folder link on Windows; known from Python 3.12 on."""
-    return bool(getattr(entry, "is_junction", bool)())
 
 
 def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iterator[FolderListing]:
@@ -118,7 +114,7 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
             continue
         if problems is not None:
             problems += [
-                f"{printable(folder / name)}: leads to no file; repair or remove the link" for name in listing.lost
+                f"{printable(folder / name)}: the link leads to no file; repair or remove it" for name in listing.lost
             ]
         yield listing
         if listing.is_track:

@@ -130,20 +130,20 @@ def _prepared(rows: npt.NDArray[np.float32]) -> Array:
 def _lines(times: Array) -> Iterator[_Line]:
     """Yield lines through the hits, those with most hits first; if the hits give no speed, try several speeds."""
     times = times[np.linspace(0, len(times) - 1, min(len(times), _MAX_HITS)).astype(int)]
-    here, there = times.T
-    apart, other = here[:, None] - here, there[:, None] - there
+    first, second = times.T
+    apart, other = first[:, None] - first, second[:, None] - second
     with np.errstate(divide="ignore", invalid="ignore"):
         speeds = np.where((np.abs(apart) >= _MIN_DISTANCE) & (np.abs(other) > 0), apart / other, np.nan)
     known = np.argwhere((speeds >= SLOWEST) & (speeds <= FASTEST))
-    lines = [_Line(here[i], there[i], float(speeds[i, j])) for i, j in known if i < j]
+    lines = [_Line(first[i], second[i], float(speeds[i, j])) for i, j in known if i < j]
     if not lines:
-        yield from (_Line(here[0], there[0], speed) for speed in np.linspace(SLOWEST, FASTEST, 11))
+        yield from (_Line(first[0], second[0], speed) for speed in np.linspace(SLOWEST, FASTEST, 11))
         return
-    votes = [int(np.sum(np.abs(line.at(here) - there) < _TOLERANCE)) for line in lines]
+    votes = [int(np.sum(np.abs(line.at(first) - second) < _TOLERANCE)) for line in lines]
     taken: list[_Line] = []
     for k in np.argsort(-np.array(votes), kind="stable"):
         line = lines[k]
-        if all(abs(line.at(here).mean() - old.at(here).mean()) > _TOLERANCE for old in taken):
+        if all(abs(line.at(first).mean() - old.at(first).mean()) > _TOLERANCE for old in taken):
             taken.append(line)
             yield line
         if len(taken) == _MAX_LINES:
