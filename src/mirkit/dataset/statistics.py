@@ -274,8 +274,8 @@ def statistics(table: Table) -> Statistics:
 
 def scaled(table: Table) -> Column:
     """Values of a table, shape=(tracks, features); the logarithms of features with a logarithmic scale."""
-    rows = [feature(name) for name in table.keys]
-    return np.stack([_scaled(column, row) for column, row in zip(table.values.T, rows, strict=True)], axis=1)
+    columns = zip(table.values.T, map(feature, table.keys), strict=True)
+    return np.stack([_scaled(column, row) for column, row in columns], axis=1)
 
 
 def as_json(result: Statistics) -> dict[str, Any]:

@@ -58,12 +58,9 @@ class FolderCache:
         path = self._name(folder)
         self._signatures[path] = signature = _signature(folder)
         known, value = self._lines.get(path, ("", b""))
-        if not signature or known != signature:
-            return None
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return None
+        with suppress(ValueError, RecursionError):
+            return json.loads(value) if signature and known == signature else None
+        return None
 
     def put(self, folder: Path, value: Any) -> None:
         """Store the result of a folder for which ``get`` was called before it was computed."""

@@ -234,14 +234,8 @@ def keep_stamps(before: Path, after: Path, moves: Iterable[tuple[Path, Path]]) -
         old = {source: stamp for source, stamp in old.items() if stamp in known}
     yield
     new = {old[source]: stamp for source, target in moves if source in old and (stamp := _stamp_or_none(target))}
-
-    def now(_: str, known: FileDigest) -> FileDigest:
-        stamp = new.get(known.stamp)
-        same = stamp is not None and stamp[:2] == known.stamp[:2]
-        return _with_stamp(known, stamp) if stamp and same else known
-
     if new:
-        _replace_digests(after, now)
+        _replace_digests(after, lambda _, known: _with_stamp(known, new.get(known.stamp)))
 
 
 def accept_times(path: Path, files: Mapping[str, Path]) -> None:
@@ -255,15 +249,13 @@ def accept_times(path: Path, files: Mapping[str, Path]) -> None:
         Name in the provenance -> local file.
     """
     stamps = {name: stamp for name, file in files.items() if (stamp := _stamp_or_none(file))}
-
-    def now(name: str, known: FileDigest) -> FileDigest:
-        stamp = stamps.get(name)
-        return _with_stamp(known, stamp) if stamp and stamp[:2] == known.stamp[:2] else known
-
-    _replace_digests(path, now)
+    _replace_digests(path, lambda name, known: _with_stamp(known, stamps.get(name)))
 
 
-def _with_stamp(digest: FileDigest, stamp: Stamp) -> FileDigest:
+def _with_stamp(digest: FileDigest, stamp: Stamp | None) -> FileDigest:
+    """Return a digest with the present stamp of its file, if that has the size and mtime of the digest."""
+    if stamp is None or stamp[:2] != digest.stamp[:2]:
+        return digest
     return replace(digest, mtime_ns=stamp.mtime_ns, ctime_ns=stamp.ctime_ns, inode=stamp.inode)
 
 

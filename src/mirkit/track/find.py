@@ -4,6 +4,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from mirkit.errors import MirkitError, printable
@@ -105,14 +106,12 @@ def _copied_from(track: Track, beside: Mapping[str, Track]) -> str:
     The provenance names the file from which the track was made. It is read only if a loose file has the size and time
     of the mix, because copying keeps both.
     """
-    try:
+    with suppress(MirkitError, OSError):  # unreadable files are reported when the track is processed
         mix = track.mix.stat()
         if any(_alike(mix, other.path.stat()) for other in beside.values()):
             name = read_provenance(track.provenance).facts.get(ORIGINAL_NAME, {}).get("value")
             if isinstance(name, str) and name in beside and _alike(mix, beside[name].path.stat()):
                 return name
-    except (MirkitError, OSError):  # unreadable files are reported when the track is processed
-        pass
     return ""
 
 

@@ -98,14 +98,11 @@ def align(first: FingerprintFeatures, second: FingerprintFeatures, candidate: Ca
     a = _prepared(rotated(first.rows, candidate.semitones))
     b = _prepared(second.rows)
     least = max(_MIN_SECONDS, _MIN_SHARE * min(first.seconds, second.seconds))
-    best: tuple[float, _Line] | None = None
-    for line in _lines(candidate.times.astype(np.float64)):
-        scored = (_score(a, b, line, least), line)
-        if best is None or scored[0] > best[0]:
-            best = scored
-    if best is None or best[0] == -math.inf:
+    scored = ((_score(a, b, line, least), line) for line in _lines(candidate.times.astype(np.float64)))
+    score, line = max(scored, key=lambda pair: pair[0])
+    if score == -math.inf:
         return None
-    line = _refined(a, b, best[1], least)
+    line = _refined(a, b, line, least)
     harmony, dynamics, seconds = _agreement(a, b, line)
     offset = float(line.at(np.zeros(1))[0])
     return Alignment(harmony, dynamics, candidate.semitones, line.speed, offset, seconds)

@@ -62,8 +62,8 @@ def candidates(times: Sequence[npt.NDArray[np.float32]], hashed: Sequence[Sequen
     track_of = np.repeat(np.arange(count), [len(own) for own in times])
     when = np.concatenate(times)
     index = np.concatenate([own[0].words for own in hashed])
-    hits = []
-    for which, _ in enumerate(SEMITONES):
+    landmarks = np.bincount(track_of, minlength=count)
+    for which, semitones in enumerate(SEMITONES):
         words = np.concatenate([own[which].words for own in hashed])
         near = np.concatenate([own[which].near for own in hashed])
         pairs = [np.zeros(0, np.int64)]
@@ -74,9 +74,7 @@ def candidates(times: Sequence[npt.NDArray[np.float32]], hashed: Sequence[Sequen
                 flips = np.bitwise_count(words[queries] ^ index[matches]).sum(axis=1, dtype=np.int64)
                 # Most matches are false. To save memory, only true ones are kept, with both indexes in one number.
                 pairs.append((queries * len(index) + matches)[flips <= _MAX_FLIPS])
-        hits.append(np.divmod(np.unique(np.concatenate(pairs)), max(len(index), 1)))
-    landmarks = np.bincount(track_of, minlength=count)
-    for semitones, (queries, matches) in zip(SEMITONES, hits, strict=True):
+        queries, matches = np.divmod(np.unique(np.concatenate(pairs)), max(len(index), 1))
         yield from _pairs(track_of, when, landmarks, semitones, queries, matches)
 
 
