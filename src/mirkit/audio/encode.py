@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +56,23 @@ class _Format:
     sample: str  # sample format of the encoder, by FFmpeg's name
     full_scale: int | None  # None: floating point
     options: Mapping[str, str]
+
+
+_DEFAULT_BITS = {".flac": 24, ".wav": 32}
+#: Suffix and bits per sample -> format.
+_FORMATS = {
+    (".flac", 16): _Format("flac", "flac", "s16", 2**15, {}),
+    (".flac", 24): _Format("flac", "flac", "s32", 2**23, {"bits_per_raw_sample": "24"}),
+    (".wav", 16): _Format("wav", "pcm_s16le", "s16", 2**15, {}),
+    (".wav", 24): _Format("wav", "pcm_s24le", "s32", 2**23, {}),
+    (".wav", 32): _Format("wav", "pcm_f32le", "flt", None, {}),
+    # Level 7 takes half the time of the default, without audible loss at high bit rates.
+    (".mp3", None): _Format("mp3", "libmp3lame", "fltp", None, {"compression_level": "7"}),
+    # FFmpeg's own Vorbis encoder at its best quality (118 is its unit of quality): about 175 kbit/s.
+    (".ogg", None): _Format(
+        "ogg", "vorbis", "fltp", None, {"strict": "experimental", "flags": "+qscale", "global_quality": str(118 * 10)}
+    ),
+}
 
 
 def encode(
@@ -225,34 +242,23 @@ class Writer:
 
 def _format(path: Path, rate: int, channels: int, bits: int | None, bitrate: int | None) -> _Format:
     suffix, name = path.suffix.lower(), printable(path)
+    bits = bits or _DEFAULT_BITS.get(suffix)
     if not 1 <= channels <= len(_LAYOUTS):
         raise AudioError(f"{name}: the audio has {channels} channels; 1 to {len(_LAYOUTS)} can be written")
     if bitrate is not None and suffix != ".mp3":
         raise ValueError(f"a bit rate is for mp3, not for {suffix}")
-    if bits not in {".flac": (None, 16, 24), ".wav": (None, 16, 24, 32)}.get(suffix, (None,)):
+    if suffix not in {known for known, _ in _FORMATS}:
+        raise AudioError(
+            f"{name}: {suffix or 'no suffix'} is not a format that can be written; choose flac, wav, mp3 or ogg"
+        )
+    if (suffix, bits) not in _FORMATS:
         raise ValueError(f"{bits} bits do not exist in {suffix}")
-    if suffix == ".flac" and bits == 16:
-        return _Format("flac", "flac", "s16", 2**15, {})
-    if suffix == ".flac":
-        return _Format("flac", "flac", "s32", 2**23, {"bits_per_raw_sample": "24"})
-    if suffix == ".wav" and bits in (16, 24):
-        return _Format("wav", f"pcm_s{bits}le", "s16" if bits == 16 else "s32", 2 ** (bits - 1), {})
-    if suffix == ".wav":
-        return _Format("wav", "pcm_f32le", "flt", None, {})
-    if suffix == ".mp3":
-        if channels > 2 or rate not in _MP3_RATES:
-            raise AudioError(f"{name}: mp3 does not support {rate} Hz with channels: {channels}; choose flac")
-        # level 7 takes half the time of the default, without audible loss at high bit rates
-        return _Format("mp3", "libmp3lame", "fltp", None, {"compression_level": "7", "b": f"{bitrate or 320}k"})
-    if suffix == ".ogg":
-        if channels != 2:
-            raise AudioError(f"{name}: ogg is written with 2 channels only, and this audio has {channels}; choose flac")
-        # FFmpeg's own Vorbis encoder at its best quality (118 is its unit of quality): about 175 kbit/s
-        best = {"strict": "experimental", "flags": "+qscale", "global_quality": str(118 * 10)}
-        return _Format("ogg", "vorbis", "fltp", None, best)
-    raise AudioError(
-        f"{name}: {suffix or 'no suffix'} is not a format that can be written; choose flac, wav, mp3 or ogg"
-    )
+    if suffix == ".mp3" and (channels > 2 or rate not in _MP3_RATES):
+        raise AudioError(f"{name}: mp3 does not support {rate} Hz with channels: {channels}; choose flac")
+    if suffix == ".ogg" and channels != 2:
+        raise AudioError(f"{name}: ogg is written with 2 channels only, and this audio has {channels}; choose flac")
+    form = _FORMATS[suffix, bits]
+    return replace(form, options={**form.options, "b": f"{bitrate or 320}k"}) if suffix == ".mp3" else form
 
 
 def _samples(block: FloatArray, form: _Format) -> FloatArray:

@@ -40,19 +40,16 @@ def facts_of(info: Mapping[str, Any], provenance: Provenance) -> Facts:
 
 def words_of(facts: Facts, provenance: Provenance) -> dict[str, str]:
     """Convert facts to texts for the placeholders of prompts; unknown facts are left out."""
-    words: dict[str, str] = {}
-    if facts.bpm is not None:
-        words["bpm"] = f"{facts.bpm:.0f}"
-    if facts.key is not None and facts.key_confidence >= _MIN_KEY_CONFIDENCE:
-        words["key"] = " ".join(facts.key)
-    if facts.meter is not None:
-        words["meter"] = facts.meter
-    if facts.duration is not None:
-        words["duration"] = f"{facts.duration // 60:.0f}:{facts.duration % 60:02.0f}"
     tags = _value(provenance, "tags")
-    if isinstance(tags, Mapping) and isinstance(genre := tags.get("genre"), str) and genre.strip():
-        words["genre"] = genre.strip()
-    return words
+    genre = tags.get("genre") if isinstance(tags, Mapping) else None
+    words = {
+        "bpm": None if facts.bpm is None else f"{facts.bpm:.0f}",
+        "key": " ".join(facts.key) if facts.key and facts.key_confidence >= _MIN_KEY_CONFIDENCE else None,
+        "meter": facts.meter,
+        "duration": None if facts.duration is None else f"{facts.duration // 60:.0f}:{facts.duration % 60:02.0f}",
+        "genre": genre.strip() if isinstance(genre, str) else None,
+    }
+    return {name: text for name, text in words.items() if text}
 
 
 def compare_texts(info: Mapping[str, Any], provenance: Provenance) -> dict[str, Compared]:
