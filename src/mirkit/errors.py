@@ -80,6 +80,13 @@ def printable(path: Path | str) -> str:
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, e.g. ``1 copy``, ``2 copies``."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
 def as_error(error: OSError, path: Path, doing: str) -> InfoError:
     """Turn an error of the system into an :class:`InfoError` with one line.
 

@@ -17,7 +17,7 @@ from mirkit.audio import Audio, Writer, Written, open_audio, probe
 from mirkit.catalog import FEATURES, stage
 from mirkit.clips.features import MeasuredTrack, clip_features
 from mirkit.clips.plan import ClipInput, ClipPlan, plan_clips
-from mirkit.errors import MissingInput, printable
+from mirkit.errors import MissingInput, counted, printable
 from mirkit.features.types import FloatArray, Unknown
 from mirkit.stages import entry_name
 from mirkit.staleness import is_clip_audio_current, is_clip_current
@@ -242,7 +242,7 @@ def _notes(plan: ClipPlan, settings: Settings, clipped: int, kept: list[str], as
         begin = {"beat": "on beats", "free": "at any time"}[plan.aligned]
         yield f"the track has no known {settings.crop.align}s: its clips begin {begin}"
     if clipped:
-        yield f"{clipped} samples of its clips were above full scale and were limited"
+        yield f"{counted(clipped, 'sample')} of its clips above full scale {'was' if clipped == 1 else 'were'} limited"
     for path in aside:
         yield f"crops/{path.parent.name}: a file in it that mirkit did not write was renamed to {printable(path.name)}"
     for name in kept:

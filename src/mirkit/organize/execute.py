@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mirkit.errors import InfoError, MirkitError, MissingInput, as_error, printable, system_errors
+from mirkit.errors import InfoError, MirkitError, MissingInput, as_error, counted, printable, system_errors
 from mirkit.organize.journal import Journal, Move
 from mirkit.organize.plan import is_redundant, links_to
 from mirkit.store import (
@@ -308,8 +308,7 @@ def _content(folder: Path) -> str:
     names = sorted(os.listdir(folder))
     items = [printable(name) for name in names if name != CROPS]
     if CROPS in names:
-        count = len(os.listdir(folder / CROPS))
-        items.append(f"{CROPS} ({count} {'clip' if count == 1 else 'clips'})")
+        items.append(f"{CROPS} ({counted(len(os.listdir(folder / CROPS)), 'clip')})")
     return ", ".join(items[:_NAMED]) + (f" and {len(items) - _NAMED} more" if len(items) > _NAMED else "")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from mirkit.audio import Tags, read_tags
-from mirkit.errors import MirkitError, MissingInput, printable
+from mirkit.errors import MirkitError, MissingInput, counted, printable
 from mirkit.organize.journal import Journal, Move
 from mirkit.organize.naming import folder_name
 from mirkit.track import CROPS, MIX, Track, base_of, for_folder, kind_beside, list_folder, loose_files, loose_in
@@ -138,7 +138,7 @@ class _Planner:
         count = len(clip_folders(Track(self._folder, loose=source.name))) if CROPS in self._names else 0
         if count:
             self._problems.append(
-                f"{printable(self._folder / CROPS)}: {count} {'clip' if count == 1 else 'clips'} of "
+                f"{printable(self._folder / CROPS)}: {counted(count, 'clip')} of "
                 f"{printable(source.name)} "
                 f'stay there; cut them again with: mirkit crop "{printable(target)}", and remove them'
             )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from mirkit.errors import MissingInput, as_error, printable, system_errors
+from mirkit.errors import MissingInput, as_error, counted, printable, system_errors
 from mirkit.features.types import Window
 from mirkit.settings import ClipSettings
 from mirkit.store import (
@@ -146,7 +146,7 @@ def refusal(clips: int, tracks: int, before: Mapping[str, Any], settings: ClipSe
     now: Any = to_json(asdict(settings))
     differ = [name for name in now if name in before and before[name] != now[name]]
     change = "; ".join(f"{name} {before[name]}, now {now[name]}" for name in differ) or "settings are not known"
-    subject = f"{clips} clip{'s' * (clips != 1)}" + (f" of {tracks} tracks" if tracks > 1 else "")
+    subject = counted(clips, "clip") + (f" of {tracks} tracks" if tracks > 1 else "")
     was = "were" if clips != 1 else "was"
     again = f"another --name than {settings.name}" if settings.name else "--name"
     return (

@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli.output import counted, failure, note
+from mirkit.cli.output import failure, note
 from mirkit.cli.progress import progress
+from mirkit.errors import counted
 
 if TYPE_CHECKING:
     from mirkit.export.run import ExportResult

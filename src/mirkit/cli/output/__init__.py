@@ -32,13 +32,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
             print("  ".join("-" * width for width in widths))
 
 
-def counted(count: int, noun: str) -> str:
-    """A number with its noun, e.g. ``2 copies``."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
-
-
 def clock(seconds: float) -> str:
     """Format a duration in seconds, minutes or hours, depending on its length."""
     if seconds < 90:

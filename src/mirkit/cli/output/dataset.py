@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli.output import counted, failure, note, table
+from mirkit.cli.output import failure, note, table
 from mirkit.dataset.find import iter_tracks
-from mirkit.errors import MissingInput, printable
+from mirkit.errors import MissingInput, counted, printable
 from mirkit.track import CROPS, SIDECARS, Track, is_sound, kind_beside
 
 if TYPE_CHECKING:

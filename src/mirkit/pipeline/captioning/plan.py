@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mirkit.audio import probe
 from mirkit.captions.excerpt import context_tokens, estimate_seconds, heard_seconds, sound_tokens
-from mirkit.errors import MirkitError, SettingsError
+from mirkit.errors import MirkitError, SettingsError, counted
 from mirkit.models.captioners import Captioner, Requirements
 from mirkit.models.captioners.selection import choose
 from mirkit.pipeline.captioning.store import CaptionJob, CaptionState, inspect_captions
@@ -68,8 +68,8 @@ class CaptionPlan:
     @property
     def notices(self) -> list[str]:
         """Messages for the user."""
-        notices = [f"{field}: {why} in {_tracks(n)}" for (field, why), n in self.impossible.items()]
-        return [*notices, *([f"captions of {_tracks(self.newer)}: {NEWER}"] if self.newer else ())]
+        notices = [f"{field}: {why} in {counted(n, 'track')}" for (field, why), n in self.impossible.items()]
+        return [*notices, *([f"captions of {counted(self.newer, 'track')}: {NEWER}"] if self.newer else ())]
 
     def add(self, track: Track, state: CaptionState) -> None:
         """Add the captions of a track to the sums."""
@@ -99,10 +99,6 @@ class CaptionPlan:
             self.seconds += estimate_seconds(
                 seconds, read, written, len(state.pending), size=size, card=bool(captioner.on_gpu), cores=cores
             )
-
-
-def _tracks(count: int) -> str:
-    return f"{count} track{'s' * (count != 1)}"
 
 
 def plan_captions(
