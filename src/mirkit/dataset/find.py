@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mirkit.errors import MissingInput, SettingsError, printable
 from mirkit.store import find_root, read_settings, write_table
-from mirkit.track import Track, find_all, is_sound, is_track
+from mirkit.track import Track, find_all, is_audio_name, is_track
 from mirkit.track.clip import source_path
 
 
@@ -81,7 +81,7 @@ def include(path: Path) -> str:
     path = Path(os.path.abspath(path))
     root = find_root(path)
     excluded = read_settings(root).exclude
-    bare = path.with_suffix("") if is_sound(path.name) else path
+    bare = path.with_suffix("") if is_audio_name(path.name) else path
     names = (name for each in (path, bare) for name in (name_in(root, each), each.name))
     excluded_name = next((name for name in names if name in excluded), None)
     if excluded_name is None:

@@ -13,7 +13,7 @@ from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.store import FileDigest, Provenance, as_number, file_digest, read_info, read_provenance, restamp
-from mirkit.track import CROPS, MIX, Track, base_of, is_sound
+from mirkit.track import CROPS, MIX, Track, base_of, is_audio_name
 from mirkit.track.clip import CUT, ClipSource, clip_fault
 
 
@@ -183,7 +183,7 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
 def _seed_key(name: str, source: str, provenance: Provenance) -> str:
     """Seed of random draws: the same for a loose file and for the track folder that was made from it."""
     before, path = PurePath(seed_key(source, provenance)), PurePath(source)
-    if before == path and not is_sound(path.name):  # a folder that the user made
+    if before == path and not is_audio_name(path.name):  # a folder that the user made
         return name
     if name == source:
         return before.as_posix()

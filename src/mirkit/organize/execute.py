@@ -30,7 +30,7 @@ from mirkit.track import (
     SIDECARS,
     Track,
     for_loose_file,
-    is_sound,
+    is_audio_name,
     kind_beside,
     kind_in_folder,
     source_of,
@@ -327,7 +327,7 @@ def _made(move: Move) -> frozenset[str]:
 
 def _name_beside(source: Path, sources: frozenset[Path]) -> str:
     """Return the base of the names of results beside a loose file, see :attr:`mirkit.track.Track.name`."""
-    there = (source.parent / name for name in os.listdir(source.parent) if is_sound(name))
+    there = (source.parent / name for name in os.listdir(source.parent) if is_audio_name(name))
     others = {*there, *sources} - {source}
     is_shared = any(other.parent == source.parent and other.stem == source.stem for other in others)
     return source.name if is_shared else source.stem

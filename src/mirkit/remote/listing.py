@@ -20,7 +20,7 @@ from mirkit.remote.object_store import ObjectStore, ObjectVersion
 from mirkit.store import SETTINGS_NAME, FileDigest, accept_times, file_digest, read_provenance
 from mirkit.store.run_log import FOLDER as LOGS
 from mirkit.store.run_log import MAX_LOGS
-from mirkit.track import Track, is_sound
+from mirkit.track import Track, is_audio_name
 
 MANIFEST = ".mirkit-objects"
 
@@ -148,7 +148,7 @@ def _create_placeholders(
         os.truncate(path, stamp.size)
         time = known[name][1] if name in known and known[name][0] == stamp else 0
         os.utime(path, ns=(time, time))
-        if not time and is_sound(path.name):
+        if not time and is_audio_name(path.name):
             unknown[name] = stamp
     for name in small:
         if name.endswith(".PROVENANCE"):

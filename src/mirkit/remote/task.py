@@ -19,7 +19,7 @@ from mirkit.remote.lease import lease
 from mirkit.remote.listing import MANIFEST, Manifest, accept_known_times, encode, is_hidden, is_track_object, parse
 from mirkit.remote.object_store import ObjectStore
 from mirkit.store import LockedError, atomic_write
-from mirkit.track import is_sound
+from mirkit.track import is_audio_name
 
 
 def process_remote_track(job: TrackJob) -> TrackOutcome:
@@ -59,7 +59,7 @@ def _download_track(store: ObjectStore, folder: str, scratch: Path) -> Manifest:
     objects.pop(manifest, None)
     for name, stamp in objects.items():
         path = scratch / name
-        store.fetch(name, path, follow=is_sound(path.name) or path.suffix == ".mid")
+        store.fetch(name, path, follow=is_audio_name(path.name) or path.suffix == ".mid")
         if name in known and known[name][0] == stamp:  # the time in the provenance, so that it is not hashed again
             os.utime(path, ns=(known[name][1], known[name][1]))
     for path in scratch.rglob("*.PROVENANCE"):

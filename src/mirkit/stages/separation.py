@@ -297,6 +297,6 @@ def _damage(audio: Audio) -> list[str]:
 def _remove_older(track: Track, paths: dict[str, Path]) -> None:
     """Remove the same stems in other formats, because two files for one stem are an error."""
     for stem, path in paths.items():
-        for old in (track.folder / name for name in track.sounds if track.source_of(name) == stem):
+        for old in (track.folder / name for name in track.audio_files if track.source_of(name) == stem):
             if old.exists() and not old.samefile(path):  # some file systems ignore case
                 old.unlink()

@@ -23,7 +23,7 @@ from mirkit.store import (
     to_json,
 )
 from mirkit.store.midi import is_our_midi
-from mirkit.track import MIX, Track, is_sound
+from mirkit.track import MIX, Track, is_audio_name
 from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, base_of, kind_in_folder, source_of
 from mirkit.track.renaming import move_aside
 
@@ -241,7 +241,7 @@ def set_aside(folder: Path) -> list[Path]:
         own = [
             folder / name
             for name in names
-            if (is_sound(name) and name not in written)
+            if (is_audio_name(name) and name not in written)
             or (name in (ADTOF_MIDI, DRUMS_MIDI) and not is_our_midi(folder / name))
         ]
     return list(move_aside(own).values())
@@ -289,4 +289,4 @@ def check_free(folder: Path, source: str) -> None:
 
 
 def _is_of_clip(name: str, folder: Path) -> bool:
-    return bool(kind_in_folder(name, folder.name)) or (is_sound(name) and source_of(name) == MIX)
+    return bool(kind_in_folder(name, folder.name)) or (is_audio_name(name) and source_of(name) == MIX)

@@ -10,7 +10,7 @@ from pathlib import Path
 from mirkit.errors import MirkitError, printable
 from mirkit.store.provenance import read_provenance
 from mirkit.track.listing import FolderListing, list_folder, walk
-from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_sound, kind_beside, source_of
+from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_audio_name, kind_beside, source_of
 from mirkit.track.track import Track
 
 _log = logging.getLogger("mirkit")
@@ -81,7 +81,7 @@ def _tracks_in(root: Path, problems: list[str] | None, notes: list[str] | None, 
     for listing in walk(root, problems, follow=follow):
         if listing.is_track:
             tracks.append(Track.of(listing))
-        elif listing.sounds and root.name not in SKIPPED_FOLDERS:
+        elif listing.audio_files and root.name not in SKIPPED_FOLDERS:
             tracks += Track.all_loose(listing, loose_in(listing, notes))
     return _without_copied(tracks)
 
@@ -121,11 +121,11 @@ def _alike(one: os.stat_result, other: os.stat_result) -> bool:
 
 def loose_in(listing: FolderListing, notes: list[str] | None = None) -> list[Path]:
     """Return the loose audio files of one folder that is not a track, see :func:`loose_files`."""
-    lone_stems = {source_of(name) for name in listing.sounds} - {""}
+    lone_stems = {source_of(name) for name in listing.audio_files} - {""}
     is_stems_folder = len(lone_stems) > 1
-    owners = {base_of(base) for name in listing.sounds for base in (name, os.path.splitext(name)[0])}
+    owners = {base_of(base) for name in listing.audio_files for base in (name, os.path.splitext(name)[0])}
     stems: dict[str, list[str]] = defaultdict(list)  # base -> its stems
-    for name in listing.sounds:
+    for name in listing.audio_files:
         if base := kind_beside(name)[0]:
             stems[base].append(name)
     orphans = {base for base, names in stems.items() if base not in owners and _are_stems(listing.folder, base, names)}
@@ -141,7 +141,7 @@ def loose_in(listing: FolderListing, notes: list[str] | None = None) -> list[Pat
     taken = owners | orphans
     return [
         listing.folder / name
-        for name in listing.sounds
+        for name in listing.audio_files
         if kind_beside(name)[0] not in taken and not (is_stems_folder and source_of(name))
     ]
 
@@ -160,7 +160,7 @@ def get_organized_folders(root: Path | str) -> list[Path]:
 def get_info_path(path: Path | str) -> Path:
     """Return the path of the ``.INFO`` of a track folder, a file in one, or a loose audio file; it need not exist."""
     path = Path(os.path.abspath(path))
-    if path.is_dir() or not is_sound(path.name):
+    if path.is_dir() or not is_audio_name(path.name):
         return Track(path).info
     if source_of(path.name) == MIX or (source_of(path.name) and is_track(path.parent)):
         return Track(path.parent).info

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mirkit.errors import MissingInput, printable, system_errors
 from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
-from mirkit.track.names import MIX, SKIPPED_FOLDERS, is_sound, source_of
+from mirkit.track.names import MIX, SKIPPED_FOLDERS, is_audio_name, source_of
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class FolderListing:
     Attributes
     ----------
     folder : Path
-    sounds : tuple of str
+    audio_files : tuple of str
         Names of the audio files, without hidden ones.
     folders : tuple of str
         Names of the folders, without hidden ones, ``separated`` and ``crops``.
@@ -30,7 +30,7 @@ class FolderListing:
     """
 
     folder: Path
-    sounds: tuple[str, ...]
+    audio_files: tuple[str, ...]
     folders: tuple[str, ...]
     links: frozenset[str]
     lost: tuple[str, ...]
@@ -39,7 +39,7 @@ class FolderListing:
     @property
     def is_track(self) -> bool:
         """Whether the folder contains a ``full_mix.*``."""
-        return any(source_of(name) == MIX for name in self.sounds)
+        return any(source_of(name) == MIX for name in self.audio_files)
 
 
 def list_folder(folder: Path) -> FolderListing:
@@ -50,23 +50,23 @@ def list_folder(folder: Path) -> FolderListing:
     MissingInput
         The folder cannot be read.
     """
-    sounds, folders, lost, links, unclean = [], [], [], set(), False
+    audio_files, folders, lost, links, unclean = [], [], [], set(), False
     with system_errors(folder, "read", MissingInput), os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
             if name.startswith("."):
                 unclean = unclean or name.startswith((TEMP_PREFIX, LOCK_NAME))
-            elif is_sound(name) and _holds(entry.is_file):
-                sounds.append(name)
+            elif is_audio_name(name) and _holds(entry.is_file):
+                audio_files.append(name)
             elif name not in SKIPPED_FOLDERS and _holds(entry.is_dir):
                 folders.append(name)
                 # Junctions are a second kind of folder link on Windows, known from Python 3.12 on.
                 if entry.is_symlink() or getattr(entry, "is_junction", bool)():
                     links.add(name)
-            elif is_sound(name) and not _holds(entry.is_dir):
+            elif is_audio_name(name) and not _holds(entry.is_dir):
                 lost.append(name)
     return FolderListing(
-        folder, tuple(sorted(sounds)), tuple(sorted(folders)), frozenset(links), tuple(sorted(lost)), unclean
+        folder, tuple(sorted(audio_files)), tuple(sorted(folders)), frozenset(links), tuple(sorted(lost)), unclean
     )
 
 

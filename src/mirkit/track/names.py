@@ -26,7 +26,7 @@ __all__ = [
     "base_of",
     "for_folder",
     "for_loose_file",
-    "is_sound",
+    "is_audio_name",
     "kind_beside",
     "kind_in_folder",
     "source_of",
@@ -61,7 +61,7 @@ _LONGEST_BASE = 220
 
 
 @cache
-def is_sound(name: str) -> bool:
+def is_audio_name(name: str) -> bool:
     """Return whether a name is that of an audio file. Hidden ones are not: macOS puts ``._x.mp3`` beside ``x.mp3``."""
     return not name.startswith(".") and name.lower().endswith(AUDIO_SUFFIXES)
 
@@ -100,7 +100,7 @@ def kind_in_folder(name: str, folder: str) -> str:
     base, _, kind = name.partition(base_of(folder) + ".")
     if not base and kind in SIDECARS:
         return kind
-    return name if name in (ADTOF_MIDI, DRUMS_MIDI) or (is_sound(name) and source_of(name) in STEMS) else ""
+    return name if name in (ADTOF_MIDI, DRUMS_MIDI) or (is_audio_name(name) and source_of(name) in STEMS) else ""
 
 
 def kind_beside(name: str) -> tuple[str, str]:
@@ -112,6 +112,6 @@ def kind_beside(name: str) -> tuple[str, str]:
         return name.removesuffix(_ADTOF_BESIDE), ADTOF_MIDI
     base, _, last = name.rpartition("_")
     stem, suffix = os.path.splitext(last)
-    if base and (last == DRUMS_MIDI or (is_sound(name) and stem.lower() in STEMS)):
+    if base and (last == DRUMS_MIDI or (is_audio_name(name) and stem.lower() in STEMS)):
         return base, stem.lower() + suffix.lower()
     return "", ""

@@ -9,7 +9,7 @@ from mirkit.audio import read_tags
 from mirkit.errors import InfoError, as_error, printable, system_errors
 from mirkit.store.atomic import free_name
 from mirkit.store.midi import is_our_midi
-from mirkit.track.names import SIDECARS, STEM_MARK, is_sound
+from mirkit.track.names import SIDECARS, STEM_MARK, is_audio_name
 from mirkit.track.track import Track
 
 
@@ -78,7 +78,7 @@ def _present(track: Track) -> set[tuple[str, str]]:
 
 def is_marked(path: Path) -> bool:
     """Return whether a stem or MIDI file has the mark that mirkit writes into its own."""
-    if is_sound(path.name):
+    if is_audio_name(path.name):
         return read_tags(path).artist == STEM_MARK
     return path.is_file() and is_our_midi(path)
 

@@ -18,7 +18,7 @@ from mirkit.track.names import (
     base_of,
     for_folder,
     for_loose_file,
-    is_sound,
+    is_audio_name,
     kind_beside,
     source_of,
 )
@@ -34,7 +34,7 @@ class Track:
         Folder that contains its files.
     loose : str
         Name of a loose file; ``""`` for a track folder.
-    sounds : tuple of str
+    audio_files : tuple of str
         Names of the audio files that may be its mix or stems.
     unclean : bool
         Whether the folder contains files that a killed process may have left, see ``mirkit.store.remove_orphans``.
@@ -42,7 +42,7 @@ class Track:
 
     folder: Path
     loose: str = ""
-    sounds: tuple[str, ...] = field(default=(), compare=False)
+    audio_files: tuple[str, ...] = field(default=(), compare=False)
     unclean: bool = field(default=False, compare=False)
 
     @classmethod
@@ -71,7 +71,7 @@ class Track:
             return cls.of(listing)
         if not path.is_file():
             raise MissingInput(f"{printable(path)}: no such file or folder")
-        if not is_sound(path.name):
+        if not is_audio_name(path.name):
             raise MissingInput(
                 f"{printable(path)}: not an audio file by its name; known suffixes are {' '.join(AUDIO_SUFFIXES)}"
             )
@@ -98,8 +98,8 @@ class Track:
         Track
         """
         # There may be 100,000 tracks, and most have files of the same names: each name is stored once.
-        names = tuple(sys.intern(name) for name in listing.sounds if source_of(name))
-        return cls(listing.folder, sounds=names, unclean=listing.unclean)
+        names = tuple(sys.intern(name) for name in listing.audio_files if source_of(name))
+        return cls(listing.folder, audio_files=names, unclean=listing.unclean)
 
     @classmethod
     def all_loose(cls, listing: FolderListing, paths: Iterable[Path]) -> "list[Track]":
@@ -119,7 +119,7 @@ class Track:
         """
         stems: dict[str, list[str]] = defaultdict(list)
         named: dict[str, list[str]] = defaultdict(list)
-        for name in listing.sounds:
+        for name in listing.audio_files:
             named[os.path.splitext(name)[0]].append(name)
             if base := kind_beside(name)[0]:
                 stems[base].append(name)
@@ -128,7 +128,7 @@ class Track:
             stem = os.path.splitext(path.name)[0]
             base = base_of(path.name if len(named[stem]) > 1 else stem)
             names = tuple(sorted({*named[stem], *stems[base]}))
-            tracks.append(cls(path.parent, loose=path.name, sounds=names, unclean=listing.unclean))
+            tracks.append(cls(path.parent, loose=path.name, audio_files=names, unclean=listing.unclean))
         return tracks
 
     @property
@@ -145,7 +145,7 @@ class Track:
         if not self.loose:
             return self.folder.name
         stem = os.path.splitext(self.loose)[0]
-        shared = any(name != self.loose and os.path.splitext(name)[0] == stem for name in self.sounds)
+        shared = any(name != self.loose and os.path.splitext(name)[0] == stem for name in self.audio_files)
         return self.loose if shared else stem
 
     @property
@@ -260,11 +260,11 @@ class Track:
         """Folder of the clips that were cut from the track."""
         return self.folder / "crops"
 
-    def _only(self, part: str) -> Path | None:
-        candidates = [name for name in self.sounds if self.source_of(name) == part]
+    def _only(self, source: str) -> Path | None:
+        candidates = [name for name in self.audio_files if self.source_of(name) == source]
         if len(candidates) > 1:
             which = " and ".join(printable(name) for name in candidates)
-            raise MissingInput(f"{printable(self.folder)}: {which} could each be the {part}; keep one of them")
+            raise MissingInput(f"{printable(self.folder)}: {which} could each be the {source}; keep one of them")
         return self.folder / candidates[0] if candidates else None
 
     def source_of(self, name: str) -> str:
@@ -273,7 +273,7 @@ class Track:
         Parameters
         ----------
         name : str
-            One of ``sounds``.
+            One of ``audio_files``.
 
         Returns
         -------
@@ -292,7 +292,7 @@ def _mix_of(name: str, listing: FolderListing) -> Path | None:
     """Return the loose file of which a file of this name is a stem."""
     base = kind_beside(name)[0]
     mixes = (
-        other for other in listing.sounds if base and base in (base_of(os.path.splitext(other)[0]), base_of(other))
+        other for other in listing.audio_files if base and base in (base_of(os.path.splitext(other)[0]), base_of(other))
     )
     return next((listing.folder / other for other in mixes), None)
 
@@ -300,7 +300,7 @@ def _mix_of(name: str, listing: FolderListing) -> Path | None:
 def _why_no_track(path: Path, listing: FolderListing) -> str:
     if any(inner.is_track for inner in walk(path, follow=True)):
         return f"{printable(path)}: not a track but a folder of tracks; add --batch to process all of them"
-    if listing.sounds:
+    if listing.audio_files:
         return (
             f"{printable(path)}: no {MIX}.* in it; add --batch to process the audio files without moving them, "
             f'or put them into track folders with: mirkit organize "{printable(path)}"'

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mirkit.cli.output import failure, note, table
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import MissingInput, counted, printable
-from mirkit.track import CROPS, SIDECARS, Track, is_sound, kind_beside
+from mirkit.track import CROPS, SIDECARS, Track, is_audio_name, kind_beside
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates, Pair
@@ -388,7 +388,7 @@ def left(report: MoveReport, root: Path) -> None:
 
 def _kind(name: str) -> str:
     _, role = kind_beside(name)
-    return f".{role}" if role in SIDECARS else "stems" if is_sound(name) else "MIDI"
+    return f".{role}" if role in SIDECARS else "stems" if is_audio_name(name) else "MIDI"
 
 
 def _remove(folder: Path, names: Iterable[str]) -> str:
