@@ -283,7 +283,9 @@ class _Scheduler(Generic[I, R]):
             if worker.busy:
                 yield from self._retry(number, f"its process {how}", self._alone)
             elif not was_ready:
-                self._count_failed_start(how)
+                self._failed_starts += 1
+                if self._failed_starts == _MAX_FAILED_STARTS:
+                    raise MirkitError(f"worker processes cannot begin: each {how}")
             return
         worker.record(message)
         self._failed_starts = 0
@@ -305,11 +307,6 @@ class _Scheduler(Generic[I, R]):
         else:
             reason = reason if reason == before else f"{before}; then {reason}"
             yield ItemResult(self._items[number], None, f"tried twice: {reason}")
-
-    def _count_failed_start(self, how: str) -> None:
-        self._failed_starts += 1
-        if self._failed_starts == _MAX_FAILED_STARTS:
-            raise MirkitError(f"worker processes cannot begin: each {how}")
 
     def _enforce_limits(self) -> Iterator[ItemResult[I, R]]:
         now = time.monotonic()

@@ -1,13 +1,18 @@
-"""Computing batches: as many items at once as memory allows, in this process or in the device server."""
+"""Computing batches, as many items at once as memory allows, here or in the device server; streams of such batches."""
 
 import sys
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from mirkit.audio.resample import Resampler
 from mirkit.errors import ModelError
+from mirkit.features.extraction import mono_of
+from mirkit.features.stft import SILENCE_DBFS
+from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
 
 Array = npt.NDArray[Any]
 #: A part of a network: receives arrays with the same first dimension and returns an array with that dimension.
@@ -104,6 +109,58 @@ def torch_step(network: Callable[..., Any], device: str, half: Any = None) -> St
         return found
 
     return step
+
+
+class NetworkStream(ABC):
+    """One signal that is passed through a network, see ``models.backend.StreamingModel``.
+
+    An error of the network, such as too little GPU memory, is returned by ``finish`` and affects this signal only.
+
+    Parameters
+    ----------
+    rate : int
+        Sample rate of the network's input.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._resampler = Resampler(ANALYSIS_RATE, rate, 1) if rate != ANALYSIS_RATE else None
+        self._samples, self._loudest = 0, 0.0
+        self._failure: ModelError | None = None
+
+    def push(self, block: FloatArray) -> None:
+        """Take the next samples at 44100 Hz, float32, shape=(channels, n)."""
+        self._samples += block.shape[1]
+        self._loudest = max(self._loudest, float(np.abs(block).max(initial=0)))
+        mono = mono_of(block)
+        self._take(mono if self._resampler is None else self._resampler.push(mono[None])[0], last=False)
+
+    def finish(self) -> Any:
+        """Return the result, or the error that prevented it."""
+        self._take(np.zeros(0, np.float32) if self._resampler is None else self._resampler.finish()[0], last=True)
+        return self._failure or self._result()
+
+    def _take(self, mono: FloatArray, *, last: bool) -> None:
+        if self._failure is None:
+            try:
+                self._compute(mono, last=last)
+            except ModelError as error:
+                self._failure = error
+
+    def _mean(self, keys: Iterable[str], total: FloatArray, count: int) -> dict[str, Value]:
+        """Return the mean of values that were summed over the signal, or why they are unknown."""
+        if not count:
+            return dict.fromkeys(keys, TOO_SHORT)
+        if self._loudest <= 10 ** (SILENCE_DBFS / 20):
+            return dict.fromkeys(keys, SILENT)
+        return dict(zip(keys, (total / count).tolist(), strict=True))
+
+    @abstractmethod
+    def _compute(self, mono: FloatArray, *, last: bool) -> None:
+        """Take the next samples at the network's rate, shape=(n,). Raises ``ModelError``."""
+
+    @abstractmethod
+    def _result(self) -> Any:
+        """Return the result."""
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from mirkit.errors import WeightsError, as_error, printable
+from mirkit.errors import WeightsError, printable, system_errors
 
 MAGIC = b"GGUF"
 #: Bounds: number of key-value pairs, array elements in total, bytes of a key, bytes of a text, bytes kept in total.
@@ -42,12 +42,10 @@ def read_texts(path: Path, beginnings: Sequence[str]) -> dict[str, str]:
         The file cannot be read, is not a GGUF file or is truncated, or its header exceeds the bounds.
     """
     try:
-        with open(path, "rb") as file:
+        with system_errors(path, "read", WeightsError), open(path, "rb") as file:
             return _Header(file, path.stat().st_size).texts(tuple(beginnings))
     except _Damaged as error:
         raise WeightsError(f"{printable(path)}: the header of this GGUF file cannot be read: {error}") from error
-    except OSError as error:
-        raise WeightsError(str(as_error(error, path, "read"))) from error
 
 
 class _Damaged(ValueError):  # noqa: N818 (a signal between two functions)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import MissingExtra, WeightsError, as_error, printable
+from mirkit.errors import MissingExtra, WeightsError, printable, system_errors
 
 #: Counter of normalization layers in training. Inference does not need it, and some files do not contain it.
 _COUNTER = "num_batches_tracked"
@@ -173,11 +173,8 @@ def _code_in(path: Path) -> str:
 
 def guess_content(path: Path) -> str:
     """Describe the content of a file that is not a checkpoint."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    with system_errors(path, "read", WeightsError), open(path, "rb") as file:
+        head = file.read(512)
     if not head:
         return "the file is empty"
     if head.startswith(_ZIP):
@@ -187,8 +184,18 @@ def guess_content(path: Path) -> str:
     return "the file is something else, or damaged"
 
 
-def _unreadable(path: Path, error: OSError) -> WeightsError:
-    return WeightsError(str(as_error(error, path, "read")))
+@contextmanager
+def _reading_safetensors(path: Path) -> Iterator[None]:
+    """Turn the errors of reading a safetensors file in the block into errors of one line."""
+    try:
+        from safetensors import SafetensorError
+    except ImportError as error:
+        raise MissingExtra("safetensors is not installed; pip install safetensors") from error
+    try:
+        with system_errors(path, "read", WeightsError):
+            yield
+    except SafetensorError as error:
+        raise WeightsError(f"{printable(path)}: not a safetensors file: {guess_content(path)}") from error
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -199,31 +206,19 @@ def read_header(path: Path) -> dict[str, str]:
     WeightsError
         The file is not a safetensors file.
     """
-    from safetensors import SafetensorError, safe_open
+    with _reading_safetensors(path):
+        from safetensors import safe_open
 
-    try:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise WeightsError(f"{printable(path)}: not a safetensors file: {guess_content(path)}") from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
 
 
 def _safetensors(path: Path) -> dict[str, Any]:
-    try:
-        from safetensors import SafetensorError
+    with _reading_safetensors(path):
         from safetensors.torch import load_file
-    except ImportError as error:
-        raise MissingExtra("safetensors is not installed; pip install safetensors") from error
 
-    try:
         tensors: dict[str, Any] = load_file(path)
-    except SafetensorError as error:
-        raise WeightsError(f"{printable(path)}: not a safetensors file: {guess_content(path)}") from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return tensors
+        return tensors
 
 
 def load_json(path: Path) -> dict[str, Any]:
@@ -238,9 +233,7 @@ def load_json(path: Path) -> dict[str, Any]:
         content = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{printable(path)}: not a JSON file{_line(getattr(error, 'lineno', None))}") from error
-    if not isinstance(content, dict):
-        raise WeightsError(f"{printable(path)}: not a JSON file that describes a model: it holds no table")
-    return content
+    return _table(path, content, "JSON")
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -270,19 +263,21 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, *_DAMAGE) as error:
         mark = getattr(error, "problem_mark", None)
         raise WeightsError(f"{printable(path)}: not a YAML file{_line(mark.line + 1 if mark else None)}") from error
+    return _table(path, content, "YAML")
+
+
+def _table(path: Path, content: Any, kind: str) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise WeightsError(f"{printable(path)}: not a YAML file that describes a model: it holds no table")
+        raise WeightsError(f"{printable(path)}: not a {kind} file that describes a model: it holds no table")
     return content
 
 
 def _text(path: Path) -> str:
     """Return the content of a small text file. Raises ``ValueError`` if it is not text."""
-    try:
+    with system_errors(path, "read", WeightsError):
         if path.stat().st_size > _MOST_TEXT:
             raise WeightsError(f"{printable(path)}: too large for a file that describes a model")
         return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise _unreadable(path, error) from error
 
 
 def _line(number: int | None) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from mirkit.errors import InfoError, MirkitError, WeightsError, as_error, printable
+from mirkit.errors import InfoError, MirkitError, WeightsError, as_error, printable, system_errors
 from mirkit.models import registry
 from mirkit.models.backend import File, Model, Weights
 from mirkit.settings import RunSettings
@@ -180,10 +180,8 @@ def checksum(path: Path) -> str:
     MirkitError
         It cannot be read.
     """
-    try:
+    with system_errors(path, "read"):
         stat = path.stat()
-    except OSError as error:
-        raise as_error(error, path, "read") from error
     known, _ = _remembered(path)
     if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
         return known.sha256
@@ -325,28 +323,29 @@ def _at_home() -> Iterator[None]:
 
 def hub_snapshots(repository: str) -> list[Path]:
     """Return the folders in Hugging Face's cache that contain a repository, the newest first."""
-    folder = _hub() / f"models--{repository.replace('/', '--')}" / "snapshots"
-    found = [path for path in folder.glob("*") if path.is_dir()]
+    found = [path for path in _snapshots(repository).glob("*") if path.is_dir()]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
-def _hub() -> Path:
+def _home_cache() -> Path:
     with _at_home():
-        home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    hf_home = Path(os.environ.get("HF_HOME") or home_cache / "huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _snapshots(repository: str) -> Path:
+    hf_home = Path(os.environ.get("HF_HOME") or _home_cache() / "huggingface")
+    hub = Path(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")
+    return hub / f"models--{repository.replace('/', '--')}" / "snapshots"
 
 
 def _elsewhere(file: File) -> Iterator[Path]:
-    with _at_home():
-        home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if file.torch_hub:
-        torch_home = Path(os.environ.get("TORCH_HOME") or home_cache / "torch")
+        torch_home = Path(os.environ.get("TORCH_HOME") or _home_cache() / "torch")
         yield torch_home / "hub" / "checkpoints" / file.torch_hub
     parts = urllib.parse.urlsplit(file.url)
     if parts.hostname == "huggingface.co":
         repository, _, rest = parts.path.strip("/").partition("/resolve/")
-        snapshots = _hub() / f"models--{repository.replace('/', '--')}" / "snapshots"
+        snapshots = _snapshots(repository)
         revision, _, name = rest.partition("/")
         # A branch such as main has no folder of its own, so any revision is used.
         yield from snapshots.glob(f"{'*' if revision == 'main' else revision}/{name}")

@@ -5,20 +5,18 @@ Signals 4 (2023), its ``Frame_RNN`` as ADTOF-pytorch publishes it. The front end
 the weights are those of the authors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mirkit.drums.drum_hits import RANGES, DrumInstrument, Hits, hit_levels
-from mirkit.errors import ModelError
-from mirkit.features.extraction import mono_of
 from mirkit.features.peaks import parabolic, pick_peaks
 from mirkit.features.stft import triangles
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.models.adtof import BACKEND
 from mirkit.models.backend import Weights
-from mirkit.models.batching import BatchedNetwork, Compute, torch_step
+from mirkit.models.batching import BatchedNetwork, Compute, NetworkStream, torch_step
 from mirkit.models.log_spectrogram import Frames, LogSpectrogram
 from mirkit.models.safe_load import CheckpointMismatch, expecting, fill, load_tensors
 
@@ -185,57 +183,35 @@ class Transcriber:
         return out[window.before : len(out) - window.after]
 
 
-class AdtofStream:
-    """One signal that is passed through the network: audio at 44100 Hz, in blocks of any length.
-
-    An error of the network, such as too little GPU memory, is returned by ``finish`` and affects this signal only.
-    """
+class AdtofStream(NetworkStream):
+    """One signal that is passed through the network; the result is the drum hits."""
 
     def __init__(self, transcriber: Transcriber) -> None:
-        self._transcriber = transcriber
-        self._front = LogBands()
+        super().__init__(ANALYSIS_RATE)
+        self._transcriber, self._bands = transcriber, LogBands()
         self._seeing = FrameBuffer(_SEEN, transcriber.reach, BANDS)
         self._following = FrameBuffer(_FOLLOWED, _BORDER, transcriber.size)
         self._activations: list[Frames] = []
         self._powers: list[Frames] = []
-        self._failure: ModelError | None = None
 
-    def push(self, block: FloatArray) -> None:
-        """Take the next samples, float32, shape=(channels, n)."""
-        for spectra in self._front.push(mono_of(block)):
-            self._take(spectra)
+    def _compute(self, mono: FloatArray, *, last: bool) -> None:
+        for spectra in (self._bands.push(mono), self._bands.finish() if last else ()):
+            for frames in spectra:
+                self._powers.append(_powers(frames))
+                self._see(self._seeing.push(frames))
+        if last:
+            self._see(self._seeing.finish())
+            self._follow(self._following.finish())
 
-    def finish(self) -> Hits | ModelError:
-        """Return the drum hits, or the error that prevented them."""
-        for spectra in self._front.finish():
-            self._take(spectra)
-        self._see(self._seeing.finish())
-        self._follow(self._following.finish())
-        if self._failure is not None:
-            return self._failure
+    def _see(self, windows: Iterable[Window]) -> None:
+        for window in windows:
+            self._follow(self._following.push(self._transcriber.run("see", window)))
+
+    def _follow(self, windows: Iterable[Window]) -> None:
+        self._activations += [self._transcriber.run("follow", window) for window in windows]
+
+    def _result(self) -> Hits:
         return _hits(np.concatenate(self._activations), np.concatenate(self._powers))
-
-    def _take(self, spectra: Frames) -> None:
-        self._powers.append(_powers(spectra))
-        self._see(self._seeing.push(spectra))
-
-    def _see(self, windows: Any) -> None:
-        for window in windows:
-            if (seen := self._run("see", window)) is not None:
-                self._follow(self._following.push(seen))
-
-    def _follow(self, windows: Any) -> None:
-        for window in windows:
-            if (activations := self._run("follow", window)) is not None:
-                self._activations.append(activations)
-
-    def _run(self, step: str, window: Window) -> Frames | None:
-        if self._failure is None:
-            try:
-                return self._transcriber.run(step, window)
-            except ModelError as error:
-                self._failure = error
-        return None
 
 
 def _powers(spectra: Frames) -> Frames:

@@ -5,19 +5,16 @@ lengths. A. Tjandra et al., "Meta Audiobox Aesthetics: Unified Automatic Quality
 Sound", arXiv:2502.05139.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.audio.resample import Resampler
-from mirkit.errors import ModelError
-from mirkit.features.stft import SILENCE_DBFS
-from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
+from mirkit.features.types import FloatArray, Value
 from mirkit.models.audiobox import BACKEND
 from mirkit.models.backend import Weights
-from mirkit.models.batching import BatchedNetwork, Compute, torch_step
+from mirkit.models.batching import BatchedNetwork, Compute, NetworkStream, torch_step
 
 RATE = 16000
 WINDOW = 10 * RATE
@@ -29,7 +26,6 @@ KEYS = {
     "PQ": "production_quality",
 }
 _NAME = "Audiobox Aesthetics"
-_SILENCE = 10 ** (SILENCE_DBFS / 20)
 
 Scores = npt.NDArray[np.float64]
 
@@ -97,61 +93,29 @@ class Scorer:
         return self.compute("scores", sound, lengths) * self._std + self._mean
 
 
-class AudioboxStream:
-    """One signal that is passed through the network: audio at 44100 Hz, in blocks of any length.
-
-    An error of the network, such as too little GPU memory, is returned by ``finish`` and affects this signal only.
-    """
+class AudioboxStream(NetworkStream):
+    """One signal that is passed through the network; the result is a dict of key -> score."""
 
     def __init__(self, scorer: Scorer) -> None:
+        super().__init__(RATE)
         self._scorer = scorer
-        self._resampler = Resampler(ANALYSIS_RATE, RATE, 1)
         self._rest: FloatArray = np.zeros(0, np.float32)
         self._waiting: list[FloatArray] = []
         self._sum = np.zeros(len(KEYS))
         self._weight = 0
-        self._loud = False
-        self._failure: ModelError | None = None
 
-    def push(self, block: FloatArray) -> None:
-        """Take the next samples, float32, shape=(channels, n)."""
-        self._loud = self._loud or bool(np.abs(block).max(initial=0) > _SILENCE)
-        self._take(self._resampler.push(block.mean(axis=0, keepdims=True))[0])
-        if len(self._waiting) >= self._scorer.compute.batch_size:
-            self._run()
-
-    def finish(self) -> dict[str, Value] | ModelError:
-        """Return key -> score, or the error that prevented it."""
-        self._take(self._resampler.finish()[0])
-        if len(self._rest):
-            self._waiting.append(self._rest)
-        self._run()
-        if self._failure is not None:
-            return self._failure
-        if not self._weight:
-            return dict.fromkeys(KEYS.values(), TOO_SHORT)
-        if not self._loud:
-            return dict.fromkeys(KEYS.values(), SILENT)
-        return dict(zip(KEYS.values(), (self._sum / self._weight).tolist(), strict=True))
-
-    def _take(self, mono: FloatArray) -> None:
-        self._waiting += self._windows(np.concatenate((self._rest, mono)))
-
-    def _windows(self, mono: FloatArray) -> Iterator[FloatArray]:
+    def _compute(self, mono: FloatArray, *, last: bool) -> None:
+        mono = np.concatenate((self._rest, mono))
         whole = len(mono) // WINDOW * WINDOW
+        self._waiting += [mono[first : first + WINDOW] for first in range(0, whole, WINDOW)]
         self._rest = mono[whole:]
-        for first in range(0, whole, WINDOW):
-            yield mono[first : first + WINDOW]
+        if last and len(self._rest):
+            self._waiting.append(self._rest)
+        if last or len(self._waiting) >= self._scorer.compute.batch_size:
+            lengths = np.array([len(window) for window in self._waiting], np.int64)
+            self._sum += lengths @ self._scorer.scores(self._waiting)
+            self._weight += int(lengths.sum())
+            self._waiting = []
 
-    def _run(self) -> None:
-        windows, self._waiting = self._waiting, []
-        if self._failure is not None:
-            return
-        try:
-            found = self._scorer.scores(windows)
-        except ModelError as error:
-            self._failure = error
-            return
-        lengths = np.array([len(window) for window in windows], np.int64)
-        self._sum += lengths @ found
-        self._weight += int(lengths.sum())
+    def _result(self) -> dict[str, Value]:
+        return self._mean(KEYS.values(), self._sum, self._weight)

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.audio.resample import Resampler
-from mirkit.errors import ModelError
 from mirkit.features.rhythm.beats.from_activations import Activations
 from mirkit.features.stft import hann, hz_to_mel, mel_to_hz, triangles
-from mirkit.features.types import ANALYSIS_RATE, FloatArray
+from mirkit.features.types import FloatArray
 from mirkit.models.backend import Weights
-from mirkit.models.batching import BatchedNetwork, Compute, torch_step
+from mirkit.models.batching import BatchedNetwork, Compute, NetworkStream, torch_step
 from mirkit.models.beat_this import BACKEND
 from mirkit.models.log_spectrogram import Frames, LogSpectrogram
 from mirkit.models.safe_load import CheckpointMismatch, expecting, fill, load_tensors
@@ -188,48 +186,27 @@ class Tracker:
             yield logits[len(logits) - BORDER - chunk.new : len(logits) - BORDER]
 
 
-class BeatThisStream:
-    """One signal that is passed through the network: audio at 44100 Hz, in blocks of any length.
-
-    An error of the network, such as too little GPU memory, is returned by ``finish`` and affects this signal only.
-    """
+class BeatThisStream(NetworkStream):
+    """One signal that is passed through the network; the result is its activations."""
 
     def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
-        self._resampler, self._mel, self._chunker = Resampler(ANALYSIS_RATE, RATE, 1), LogMel(), Chunker()
+        super().__init__(RATE)
+        self._tracker, self._mel, self._chunker = tracker, LogMel(), Chunker()
         self._waiting: list[Chunk] = []
-        self._logits: list[Logits] = []
-        self._failure: ModelError | None = None
+        self._logits: list[Logits] = [np.zeros((0, 2), np.float32)]
 
-    def push(self, block: FloatArray) -> None:
-        """Take the next samples, float32, shape=(channels, n)."""
-        if self._failure is None:
-            self._take(self._mel.push(self._resampler.push(block.mean(axis=0, keepdims=True))[0]))
-
-    def finish(self) -> Activations | ModelError:
-        """Return the activations, or the error that prevented them."""
-        if self._failure is None:
-            self._take(self._mel.push(self._resampler.finish()[0]))
-            self._take(self._mel.finish())
-            self._waiting += self._chunker.finish()
-            self._run()
-        if self._failure is not None:
-            return self._failure
-        logits = np.concatenate([np.zeros((0, 2), np.float32), *self._logits])
-        return Activations(logits[:, 0].copy(), logits[:, 1].copy(), RATE / HOP)
-
-    def _take(self, spectra: Iterable[Logits]) -> None:
-        for frames in spectra:
-            self._waiting += self._chunker.push(frames)
-        if len(self._waiting) >= self._tracker.compute.batch_size:
-            self._run()
-
-    def _run(self) -> None:
-        try:
+    def _compute(self, mono: FloatArray, *, last: bool) -> None:
+        for spectra in (self._mel.push(mono), self._mel.finish() if last else ()):
+            for frames in spectra:
+                self._waiting += self._chunker.push(frames)
+        self._waiting += self._chunker.finish() if last else ()
+        if last or len(self._waiting) >= self._tracker.compute.batch_size:
             self._logits.append(self._tracker.logits(self._waiting))
-        except ModelError as error:
-            self._failure = error
-        self._waiting = []
+            self._waiting = []
+
+    def _result(self) -> Activations:
+        logits = np.concatenate(self._logits)
+        return Activations(logits[:, 0].copy(), logits[:, 1].copy(), RATE / HOP)
 
 
 def _groups(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:

@@ -7,7 +7,7 @@ the patches. P. Alonso-Jimenez et al., "TensorFlow Audio Models in Essentia", IC
 import functools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.audio.resample import Resampler
 from mirkit.errors import ModelError, WeightsError, printable
 from mirkit.features.danceability import MIN_SECONDS
-from mirkit.features.stft import SILENCE_DBFS, triangles
-from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
+from mirkit.features.stft import triangles
+from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
 from mirkit.models.backend import Weights
-from mirkit.models.batching import BatchedNetwork, Compute
+from mirkit.models.batching import BatchedNetwork, Compute, NetworkStream
 from mirkit.models.essentia import BACKEND
 from mirkit.models.log_spectrogram import Frames, LogSpectrogram
 from mirkit.models.safe_load import load_json
@@ -37,7 +36,6 @@ _LOW, _HIGH = 125.0, 7500.0
 _OFFSET = np.float32(0.01)
 #: Key -> the class whose probability it is. The JSON file beside the model states which output belongs to the class.
 CLASSES = {"danceability": "danceable", "atonality": "atonal"}
-_SILENCE = 10 ** (SILENCE_DBFS / 20)
 
 
 class LogMel(LogSpectrogram):
@@ -252,51 +250,24 @@ def _probabilities(embed: Graph, heads: Sequence[_Head], batch: Frames) -> Frame
     return np.stack([head.graph(embedded)[:, head.column] for head in heads], axis=1)
 
 
-class EssentiaStream:
-    """One signal that is passed through the models: audio at 44100 Hz, in blocks of any length."""
+class EssentiaStream(NetworkStream):
+    """One signal that is passed through the models; the result is a dict of key -> mean probability."""
 
     def __init__(self, heads: Heads) -> None:
-        self._heads = heads
-        self._resampler, self._mel, self._patcher = Resampler(ANALYSIS_RATE, RATE, 1), LogMel(), Patcher()
+        super().__init__(RATE)
+        self._heads, self._mel, self._patcher = heads, LogMel(), Patcher()
         self._waiting: list[Frames] = []
         self._sum: npt.NDArray[np.float64] = np.zeros(len(heads.keys))
-        self._patches = self._samples = 0
-        self._loud = False
-        self._failure: ModelError | None = None
+        self._patches = 0
 
-    def push(self, block: FloatArray) -> None:
-        """Take the next samples, float32, shape=(channels, n)."""
-        self._samples += block.shape[1]
-        self._loud = self._loud or bool(np.abs(block).max(initial=0) > _SILENCE)
-        self._take(self._mel.push(self._resampler.push(block.mean(axis=0, keepdims=True))[0]))
-        if len(self._waiting) >= BACKEND.batch_size:
-            self._run()
-
-    def finish(self) -> dict[str, Value] | ModelError:
-        """Return key -> mean probability, or the error that prevented it."""
-        self._take(self._mel.push(self._resampler.finish()[0]))
-        self._take(self._mel.finish())
-        self._run()
-        if self._failure is not None:
-            return self._failure
-        if self._samples < MIN_SECONDS * ANALYSIS_RATE:
-            return dict.fromkeys(self._heads.keys, TOO_SHORT)
-        if not self._loud:
-            return dict.fromkeys(self._heads.keys, SILENT)
-        return dict(zip(self._heads.keys, (self._sum / self._patches).tolist(), strict=True))
-
-    def _take(self, spectra: Iterable[Frames]) -> None:
-        for frames in spectra:
+    def _compute(self, mono: FloatArray, *, last: bool) -> None:
+        for frames in (*self._mel.push(mono), *(self._mel.finish() if last else ())):
             self._waiting += self._patcher.push(frames)
+        if self._waiting and (last or len(self._waiting) >= BACKEND.batch_size):
+            self._sum += self._heads.probabilities(self._waiting).sum(axis=0, dtype=np.float64)
+            self._patches += len(self._waiting)
+            self._waiting = []
 
-    def _run(self) -> None:
-        patches, self._waiting = self._waiting, []
-        if not patches or self._failure is not None:
-            return
-        try:
-            found = self._heads.probabilities(patches)
-        except ModelError as error:
-            self._failure = error
-            return
-        self._sum += found.sum(axis=0, dtype=np.float64)
-        self._patches += len(found)
+    def _result(self) -> dict[str, Value]:
+        long_enough = self._samples >= MIN_SECONDS * ANALYSIS_RATE
+        return self._mean(self._heads.keys, self._sum, self._patches if long_enough else 0)
