@@ -52,7 +52,9 @@ def test_an_array_has_the_features_of_its_file(loose: Path, array: tuple[np.ndar
     of_file, of_array = (mirkit.analyze(audio, backends=EMBEDDED) for audio in (loose, array))
     assert of_array == of_file
     assert of_array.reasons == of_file.reasons
-    assert list(of_file) == list(mirkit.analyze(str(loose), backends=EMBEDDED))
+    by_name = mirkit.analyze(str(loose), "loudness")
+    assert by_name
+    assert by_name.items() <= of_file.items()
     assert of_file.keys() == set(TRACK_KEYS)
     assert {name for name, value in of_file.items() if value is None} == of_file.reasons.keys()
     del of_file.metadata["codec"], of_array.metadata["codec"]

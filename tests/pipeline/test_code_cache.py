@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,10 +49,9 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and forks
 class Bench:
     """A folder for the archive, one for temporary files, and the program."""
 
-    def __init__(self, folder: Path) -> None:
-        self.root, self.temp, self.program = folder / "cache", folder / "temp", folder / "program.py"
+    def __init__(self, folder: Path, program: Path) -> None:
+        self.root, self.temp, self.program = folder / "cache", folder / "temp", program
         self.temp.mkdir()
-        self.program.write_text(PROGRAM)
 
     def start(self, types: str, before: str = "", between: str = "") -> subprocess.Popen[str]:
         command = [sys.executable, str(self.program), types, before, between]
@@ -84,9 +84,31 @@ def checked(process: "subprocess.Popen[str]", types: str) -> dict[str, Any]:
     return result
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("program") / "program.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+@pytest.fixture(scope="module")
+def archived(tmp_path_factory: pytest.TempPathFactory, program: Path) -> Path:
+    """A folder with an archive of the code for int8 and int64."""
+    bench = Bench(tmp_path_factory.mktemp("archived"), program)
+    assert bench.run("int8,int64")["compiled"] == 4
+    return bench.root
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(tmp_path: Path, program: Path) -> Bench:
+    return Bench(tmp_path, program)
+
+
+@pytest.fixture
+def filled(bench: Bench, archived: Path) -> Bench:
+    """A bench with that archive."""
+    shutil.copytree(archived, bench.root)
+    return bench
 
 
 def test_what_one_process_compiles_the_next_one_loads(bench: Bench) -> None:
@@ -109,7 +131,7 @@ def theirs(x):
 theirs(2.5)
 """
     bench.run("float64", before="settings = dict(os.environ)", between="assert settings == dict(os.environ)")
-    source = bench.program.with_name("theirs.py")
+    source = bench.temp.with_name("theirs.py")
     source.write_text(PROGRAM.replace("exec(sys.argv[3])", theirs))
     mine, bench.program = bench.program, source
     bench.run("float64")
@@ -172,19 +194,39 @@ def test_a_kill_before_any_file_is_in_place_leaves_no_wrong_code(bench: Bench) -
     ],
     ids=["empty", "head", "half", "end", "bit", "other"],
 )
-def test_a_damaged_archive_is_replaced(damage: Callable[[bytes], bytes], bench: Bench) -> None:
-    bench.run("int64")
-    bench.archive.write_bytes(damage(bench.archive.read_bytes()))
-    assert bench.run("int64")["compiled"] == 2
-    assert bench.run("int64")["compiled"] == 0
+def test_a_damaged_archive_is_removed_and_not_used(
+    damage: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, copy, archive = tmp_path / "code", tmp_path / "copy", tmp_path / "mirkit" / compiled._name()
+    for folder in (code, copy, archive.parent):
+        folder.mkdir()
+    for name in ("loops.1.nbc", "loops.nbi"):
+        (code / name).write_bytes(os.urandom(1000))
+    data = compiled._pack(code, compiled._state(code))
+    assert data
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    archive.write_bytes(data)
+    assert compiled._unpack(copy) == {"loops.1.nbc", "loops.nbi"}
+    assert compiled._state(copy).keys() == compiled._state(code).keys()
+    shutil.rmtree(copy)
+    copy.mkdir()
+    archive.write_bytes(damage(data))
+    assert not compiled._unpack(copy)
+    assert not list(copy.iterdir())
+    assert not archive.exists()
 
 
-def test_an_archive_that_cannot_be_read_is_none(bench: Bench) -> None:
-    bench.run("int64")
-    archive = bench.archive
+def test_a_damaged_archive_is_replaced(filled: Bench) -> None:
+    filled.archive.write_bytes(filled.archive.read_bytes()[:-1])
+    assert filled.run("int64")["compiled"] == 2
+    assert filled.run("int64")["compiled"] == 0
+
+
+def test_an_archive_that_cannot_be_read_is_none(filled: Bench) -> None:
+    archive = filled.archive
     archive.unlink()
     archive.mkdir()
-    assert bench.run("int64")["compiled"] == 2
+    assert filled.run("int64")["compiled"] == 2
 
 
 def test_where_the_folder_cannot_be_made_another_one_is_used(bench: Bench) -> None:
@@ -205,19 +247,17 @@ def test_without_room_anywhere_code_is_not_kept(bench: Bench) -> None:
 
 @posix
 @pytest.mark.parametrize("size", [10, 2000])
-def test_a_disk_that_fills_up_on_the_way_costs_nothing(size: int, bench: Bench) -> None:
+def test_a_disk_that_fills_up_on_the_way_costs_nothing(size: int, filled: Bench) -> None:
     """The system refuses what is longer than a limit, as a full disk does; 2000: the index can be written, no code."""
-    bench.run("int8")
-    assert bench.run("int64,int8,float64", between=NO_ROOM.format(size=size))["values"] == [8.0, 8.0, 9.0]
-    assert not bench.folders
+    assert filled.run("float32,int8,float64", between=NO_ROOM.format(size=size))["values"] == [9.0, 8.0, 9.0]
+    assert not filled.folders
 
 
-def test_a_folder_that_somebody_removes_costs_nothing(bench: Bench) -> None:
+def test_a_folder_that_somebody_removes_costs_nothing(filled: Bench) -> None:
     remove = "import shutil; shutil.rmtree(os.environ['NUMBA_CACHE_DIR'])"
-    bench.run("int8")
-    bench.run("int64,int8", between=remove)
-    bench.run("int64,int8", between=f"{remove}; open(os.environ['NUMBA_CACHE_DIR'], 'w').close()")
-    assert not bench.folders
+    filled.run("float64,int8", between=remove)
+    filled.run("float64,int8", between=f"{remove}; open(os.environ['NUMBA_CACHE_DIR'], 'w').close()")
+    assert not filled.folders
 
 
 @posix

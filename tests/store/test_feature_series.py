@@ -50,7 +50,7 @@ def npy(array: Any, *, allow_pickle: bool = False) -> bytes:
 
 @same_folder
 @given(arrays=st.dictionaries(KEYS, ARRAYS, max_size=5))
-def test_round_trip(path: Path, unsynced: None, arrays: dict[str, np.ndarray]) -> None:
+def test_round_trip(path: Path, arrays: dict[str, np.ndarray]) -> None:
     path.unlink(missing_ok=True)
     update_feature_series(path, arrays)
     found = read_feature_series(path)
@@ -248,7 +248,7 @@ def test_a_damaged_header(path: Path) -> None:
 
 @same_folder
 @given(data=st.data())
-def test_flipped_and_cut_bytes_end_in_arrays_or_one_line(path: Path, unsynced: None, data: st.DataObject) -> None:
+def test_flipped_and_cut_bytes_end_in_arrays_or_one_line(path: Path, data: st.DataObject) -> None:
     path.unlink(missing_ok=True)
     update_feature_series(
         path, {"a/b": np.arange(40, dtype=np.float32), "a/c": np.ones(3, np.int16)}, header={"a/b": {"v": 1}}

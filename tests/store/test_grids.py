@@ -31,9 +31,7 @@ def test_the_file_is_the_one_of_the_design(tmp_path: Path) -> None:
 
 @same_folder
 @given(beats=TIMES, downbeats=TIMES, bpm=st.none() | st.floats(1, 1000))
-def test_round_trip(
-    tmp_path: Path, unsynced: None, beats: np.ndarray, downbeats: np.ndarray, bpm: float | None
-) -> None:
+def test_round_trip(tmp_path: Path, beats: np.ndarray, downbeats: np.ndarray, bpm: float | None) -> None:
     path = tmp_path / "x.BEATS_GRID"
     write_sidecar(path, format_grid(BeatGrid(beats, downbeats, bpm)))
     grid = read_grid(path)

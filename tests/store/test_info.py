@@ -210,7 +210,7 @@ def test_round6_is_idempotent_and_close(value: float) -> None:
 
 @same_folder
 @given(old=INFO, new=INFO)
-def test_round_trip(tmp_path: Path, unsynced: None, old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_round_trip(tmp_path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     path = tmp_path / "x.INFO"
     path.write_text(json.dumps(old))
     merged = update_info(path, new)
@@ -225,7 +225,7 @@ def test_round_trip(tmp_path: Path, unsynced: None, old: dict[str, Any], new: di
 
 @same_folder
 @given(st.binary(max_size=300) | st.text(alphabet='{}[]",:0123456789eE+-.naNInfity\\u ', max_size=80).map(str.encode))
-def test_whatever_is_there_update_ends_in_a_valid_file(tmp_path: Path, unsynced: None, data: bytes) -> None:
+def test_whatever_is_there_update_ends_in_a_valid_file(tmp_path: Path, data: bytes) -> None:
     folder = tmp_path / "fuzz"
     folder.mkdir(exist_ok=True)
     for path in folder.iterdir():

@@ -232,7 +232,7 @@ JSON = st.recursive(
 
 @same_folder
 @given(JSON)
-def test_any_json_is_a_provenance_or_one_line(path: Path, unsynced: None, content: Any) -> None:
+def test_any_json_is_a_provenance_or_one_line(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content))
     with contextlib.suppress(InfoError):
         read_provenance(path)

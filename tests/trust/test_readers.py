@@ -1,7 +1,6 @@
 """Damaged, hand-edited and hostile sidecars: each reader, and each command, gives an answer or one line."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,14 +37,12 @@ quick = settings(
 
 
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, bytes]]]:
+def examples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
     root = tmp_path_factory.mktemp("library")
     make_track(root / "A", seconds=1.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda handle: None)
-        assert main(["extract", str(root / "A"), "--quiet"]) == 0
-        shutil.copytree(root / "A", root / "B")
-        yield root, write_examples(root)
+    assert main(["extract", str(root / "A"), "--quiet"]) == 0
+    shutil.copytree(root / "A", root / "B")
+    return root, write_examples(root)
 
 
 @pytest.fixture

@@ -46,7 +46,6 @@ class Visit:
 def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
-        patch.setattr(os, "fsync", lambda handle: None)
         root = tmp_path_factory.mktemp("zoo")
         patch.chdir(root)
         animals = make_zoo(root)
