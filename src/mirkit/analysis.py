@@ -3,13 +3,14 @@
 import copy
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
 
 from mirkit.audio import HOLD_SECONDS, Audio, Damage, SourceInfo, Tags, open_audio, probe, read_tags
 from mirkit.catalog import STEMS, TONAL
-from mirkit.errors import AudioError, InfoError, MissingInput, printable
+from mirkit.errors import AudioError, InfoError, MirkitError, MissingInput, printable
 from mirkit.features.extraction import BLOCK, ExtractorFactories, measure
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.serialization import KINDS, beats_from_arrays, beats_to_arrays, from_arrays, to_arrays
@@ -188,8 +189,17 @@ class TrackAnalysis:
         return self._window or Window(0.0, self.duration)
 
     def curve(self, source: str, kind: str) -> Any:
-        """Return a feature series that :meth:`measure` has computed or loaded."""
-        return self._curves[source, kind]
+        """Return a feature series that :meth:`measure` has computed or loaded.
+
+        Raises
+        ------
+        MirkitError
+            The model that computes it failed.
+        """
+        found = self._curves[source, kind]
+        if isinstance(found, MirkitError):
+            raise found
+        return found
 
     @property
     def beats(self) -> Beats:
@@ -289,12 +299,8 @@ class TrackAnalysis:
         return (self.tonal_source, kind) if source == "tonal" else (source, kind)
 
     def _open(self, source: str) -> Audio:
-        if source == "full_mix":
+        with _named_errors(source):
             return self.open(source, hold_seconds=0)
-        try:
-            return self.open(source, hold_seconds=0)
-        except AudioError as error:
-            raise _BrokenStemError(source, str(error)) from error
 
     def _measure(
         self, audio: dict[str, Audio], wanted: dict[str, frozenset[str]], factories: ExtractorFactories
@@ -364,11 +370,17 @@ class _BrokenStemError(Exception):
         self.stem = stem
 
 
-def _blocks(source: str, audio: Audio) -> Iterator[FloatArray]:
-    """Yield the blocks of a source; an error names the stem in which it occurred."""
+@contextmanager
+def _named_errors(source: str) -> Iterator[None]:
+    """Turn an error in the audio of a stem into one that names the stem."""
     try:
-        yield from audio.blocks(BLOCK)
+        yield
     except AudioError as error:
         if source == "full_mix":
             raise
         raise _BrokenStemError(source, str(error)) from error
+
+
+def _blocks(source: str, audio: Audio) -> Iterator[FloatArray]:
+    with _named_errors(source):
+        yield from audio.blocks(BLOCK)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
@@ -277,13 +278,11 @@ def features_at(path: str | PathLike[str], start: float, end: float, *, samples:
 
 def _split(values: Mapping[str, Value]) -> WindowFeatures:
     """Separate numbers and reasons, in the order of the catalog."""
-    order = [row.name for row in FEATURES if row.name in values]
-    unknown = {key: value.reason for key in order if isinstance(value := values[key], Unknown)}
-    numbers: dict[str, Number] = {}
-    for key in order:
-        value = values[key]
-        numbers[key] = None if isinstance(value, Unknown) else value
-    return WindowFeatures(numbers, unknown)
+    ordered = {row.name: values[row.name] for row in FEATURES if row.name in values}
+    return WindowFeatures(
+        {key: None if isinstance(value, Unknown) else value for key, value in ordered.items()},
+        {key: value.reason for key, value in ordered.items() if isinstance(value, Unknown)},
+    )
 
 
 @dataclass(frozen=True)
@@ -310,16 +309,6 @@ class WindowTable:
         """Return the table of the same audio, amplified by ``gain_db`` (dB)."""
         shift = np.array([gain_db if key.name in LEVEL_KEYS else 0.0 for key in FEATURES])
         return WindowTable(self.hop, self.values + shift)
-
-
-@dataclass(frozen=True)
-class _TableJob:
-    """One track, the length of its windows and their hop (s)."""
-
-    name: str
-    path: Path
-    seconds: float
-    hop: float
 
 
 def tables(
@@ -353,20 +342,21 @@ def tables(
     dict
         Name -> table; tracks that failed are left out.
     """
-    items = [_TableJob(name, path, seconds, hop) for name, path in tracks.items()]
     measured: dict[str, WindowTable] = {}
-    for done in engines.run(_run_table_job, items, jobs=jobs or engines.cores()):
+    measure = partial(_table_or_error, seconds=seconds, hop=hop)
+    for done in engines.run(measure, list(tracks.items()), jobs=jobs or engines.cores()):
+        name, _ = done.item
         if isinstance(done.result, WindowTable):
-            measured[done.item.name] = done.result
+            measured[name] = done.result
         else:
-            problems.append(f"{done.item.name}: {done.result or done.error}")
-        advance(done.item.name)
+            problems.append(f"{name}: {done.result or done.error}")
+        advance(name)
     return measured
 
 
-def _run_table_job(job: _TableJob) -> WindowTable | str:
+def _table_or_error(track: tuple[str, Path], seconds: float, hop: float) -> WindowTable | str:
     try:
-        return table(job.path, job.seconds, job.hop)
+        return table(track[1], seconds, hop)
     except MirkitError as error:
         return str(error)
 

@@ -72,9 +72,8 @@ def _spread(samples: FloatArray, n: int) -> FloatArray:
     parts = math.ceil(n / (WINDOW * RATE))
     lengths = [len(part) for part in np.array_split(np.empty(n), parts)]
     free = len(samples) - n
-    starts = [0] if parts == 1 else [round(i * free / (parts - 1)) + sum(lengths[:i]) for i in range(parts)]
-    if parts == 1:
-        starts = [free // 2]
+    gaps = [free // 2] if parts == 1 else [round(i * free / (parts - 1)) for i in range(parts)]
+    starts = [gap + sum(lengths[:i]) for i, gap in enumerate(gaps)]
     return np.concatenate([samples[start : start + length] for start, length in zip(starts, lengths, strict=True)])
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mirkit.captions.sentences import sentences
@@ -98,18 +98,10 @@ def claims(text: str) -> list[Claim]:
     at = 0
     for sentence in sentences(text):
         at = text.index(sentence, at)
-        for claim in _of(sentence):
-            found.append(Claim(claim.kind, claim.said, claim.start + at, claim.end + at, claim.value))
+        for extract in (_tempos, _keys, _meters, _voices, _durations):
+            found += [replace(claim, start=claim.start + at, end=claim.end + at) for claim in extract(sentence)]
         at += len(sentence)
     return sorted(found, key=lambda claim: (claim.start, claim.kind))
-
-
-def _of(sentence: str) -> Iterator[Claim]:
-    yield from _tempos(sentence)
-    yield from _keys(sentence)
-    yield from _meters(sentence)
-    yield from _voices(sentence)
-    yield from _durations(sentence)
 
 
 def _tempos(sentence: str) -> Iterator[Claim]:

@@ -1,10 +1,10 @@
 """The plan of a run, made before it starts: tracks, backends, stages, time and disk space."""
 
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from mirkit.audio import probe
 from mirkit.catalog import STAGES, STEMS, TASKS, stage, with_needs
 from mirkit.dataset.find import reason
 from mirkit.engines.processes import map_chunked
-from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError
+from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError, counted
 from mirkit.models import registry
 from mirkit.models.backend import Backend, Model
 from mirkit.pipeline import time_estimate
@@ -184,7 +184,8 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     left_out = {track: why for track in tracks if (why := reason(track, root, settings.exclude))}
     included = tuple(track for track in tracks if track not in left_out)
     if left_out:
-        notices.append(f"{len(left_out)} tracks are excluded by mirkit.toml")
+        subject = "1 track is" if len(left_out) == 1 else f"{len(left_out)} tracks are"
+        notices.append(f"{subject} excluded by mirkit.toml")
         notices += [f"{track.name}: {why}" for track, why in left_out.items() if len(left_out) <= _NAMED]
     stages = request.track_stages
     found = outstanding(
@@ -200,20 +201,19 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     )
     todo = found.todo
     if found.newer:
-        which = "1 track was" if found.newer == 1 else f"{found.newer} tracks were"
-        notices.append(f"{which} measured by a newer version of mirkit: left as found")
+        subject = "1 track was" if found.newer == 1 else f"{found.newer} tracks were"
+        notices.append(f"{subject} measured by a newer version of mirkit: left as found")
     if "crop" in request.stages:
         notices += _replaced(
             request, settings, [track for track in included if "crop" in todo.get(str(track.path), {})]
         )
     minutes = _minutes([track for track in included if str(track.path) in todo])
-    counts = Counter("separate" if name == "separate" else "measure" for stages in todo.values() for name in stages)
     shares = {
-        "separate": counts["separate"] / max(1, len(todo)),
-        "measure": sum(any(name != "separate" for name in stages) for stages in todo.values()) / max(1, len(todo)),
+        "separate": sum("separate" in stages for stages in todo.values()) / max(1, len(todo)),
+        "measure": sum(stages.keys() != {"separate"} for stages in todo.values()) / max(1, len(todo)),
     }
     per_minute = time_estimate.seconds_per_minute(backends, settings)
-    if counts["separate"] and (slow := time_estimate.slow_warning(backends, settings)):
+    if shares["separate"] and (slow := time_estimate.slow_warning(backends, settings)):
         notices.append(slow)
     stem_bytes = int(minutes * 60 * shares["separate"] * len(STEMS) * _STEM_BYTES_PER_SECOND)
     if stem_bytes > (free := shutil.disk_usage(root).free):
@@ -263,7 +263,8 @@ def _replaced(request: RunRequest, settings: Settings, tracks: list[Track]) -> l
         return []
     if not request.overwrite:
         raise SettingsError(f"crop: {refusal(clips, of, before.parameters, settings.crop)}")
-    return [f"{clips} clips of {of} tracks, cut with other settings, are replaced"]
+    subject = f"{counted(clips, 'clip')} of {counted(of, 'track')}"
+    return [f"{subject}, cut with other settings, {'are' if clips != 1 else 'is'} replaced"]
 
 
 def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
@@ -325,9 +326,8 @@ def _backends(
         if choice != "auto" and (why := models.unavailable(registry.backend(task, name), settings, named=True)):
             raise MissingExtra(f"{why}; {_remedy(task, root, asked=task in request.fixed)}")
         if choice == "auto" or (task not in request.fixed and getattr(written, task) == "auto"):
-            fresh[task] = (
-                name  # also if the user's settings chose it, so that a later run of the data set uses the same
-            )
+            # Also if the user's settings chose it, so that a later run of the data set uses the same.
+            fresh[task] = name
         if choice == "auto":
             for row in models.backends_of(task):
                 if row.name == name:  # those after it have a lower rank
@@ -416,7 +416,9 @@ def outstanding(
     index = _index(root, stages, backends, settings) if many and not (overwrite or replaces) else None
     result = Outstanding()
     unknown = [track for track in tracks if not (index and _is_indexable(track) and index.get(track.folder))]
-    find_todo = _FindTodo(stages, backends, settings, overwrite, replaces)
+    find_todo = partial(
+        _find_todo, stages=stages, backends=backends, settings=settings, overwrite=overwrite, replaces=replaces
+    )
     for track, answer in zip(unknown, map_chunked(find_todo, unknown, jobs=jobs), strict=True):
         if isinstance(answer, str):
             result.unreadable[str(track.path)] = answer
@@ -447,27 +449,23 @@ class _TrackTodo:
     newer: bool
 
 
-@dataclass(frozen=True)
-class _FindTodo:
-    """Finds the missing or stale stages of a track, or the reason why it cannot be processed."""
-
-    stages: tuple[str, ...]
-    backends: dict[str, str]
-    settings: Settings
-    overwrite: bool
-    replaces: frozenset[str]
-
-    def __call__(self, track: Track) -> _TrackTodo | str:
-        try:
-            state = TrackState.of(track, hashed=False)
-            todo = state.outstanding(
-                self.stages, self.backends, self.settings, overwrite=self.overwrite, replaces=self.replaces
-            )
-            again = self.stages if self.overwrite else self.replaces
-            own = tuple(state.own(again, self.settings))
-            return _TrackTodo(todo, own, bool(state.newer(self.stages, self.settings)))
-        except (MirkitError, OSError) as error:
-            return str(error)
+def _find_todo(
+    track: Track,
+    *,
+    stages: tuple[str, ...],
+    backends: dict[str, str],
+    settings: Settings,
+    overwrite: bool,
+    replaces: frozenset[str],
+) -> _TrackTodo | str:
+    """Return the missing or stale stages of a track, or the reason why it cannot be processed."""
+    try:
+        state = TrackState.of(track, hashed=False)
+        todo = state.outstanding(stages, backends, settings, overwrite=overwrite, replaces=replaces)
+        own = tuple(state.own(stages if overwrite else replaces, settings))
+        return _TrackTodo(todo, own, bool(state.newer(stages, settings)))
+    except (MirkitError, OSError) as error:
+        return str(error)
 
 
 def _index(root: Path, stages: tuple[str, ...], backends: dict[str, str], settings: Settings) -> FolderCache | None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,9 @@ from typing import Any
 from mirkit import __version__, engines, models
 from mirkit.errors import MirkitError, WeightsError
 from mirkit.models import preflight, registry, weights
-from mirkit.models.backend import Model
 from mirkit.models.device_server import device_servers, server_devices
 from mirkit.pipeline.plan import RunPlan, RunRequest
-from mirkit.pipeline.task import TrackJob, TrackOutcome
+from mirkit.pipeline.task import TrackJob, TrackOutcome, name_within
 from mirkit.store import remove_orphans, write_backends
 from mirkit.store.compiled import has_compiled
 from mirkit.store.run_log import FOLDER, RunLog
@@ -47,7 +46,9 @@ def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Ge
     count = workers(plan, request)
     if todo and not has_compiled():
         notify("the first run compiles what it needs, which takes up to a minute")
-    log = logged(plan.root, notify, request.url, **_start(plan, request, count)) if request.batch else unlogged()
+    log: AbstractContextManager[Callable[..., None]] = nullcontext(lambda **_: None)  # a single track has no log
+    if request.batch:
+        log = logged(plan.root, notify, request.url, **_start(plan, request, count))
     failed: dict[str, dict[str, str]] = {}
     with log as write, ExitStack() as stack:
         if todo:
@@ -57,7 +58,8 @@ def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Ge
                     failed[outcome.track] = outcome.failures
                 yield outcome
         if plan.captions:
-            from mirkit.pipeline.captioning import plan_again, run_captions
+            from mirkit.pipeline.captioning.plan import plan_again
+            from mirkit.pipeline.captioning.run import run_captions
 
             # Prompts may contain values that were measured in this run.
             captions = plan_again(plan.captions.job, plan.captions.tracks) if todo else plan.captions
@@ -116,8 +118,7 @@ def _server_devices(plan: RunPlan, request: RunRequest, count: int) -> list[str]
 
 
 def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:
-    # Paths relative to the data set, because two folders may contain tracks of the same name.
-    name = track.path.relative_to(plan.root).as_posix() if track.path.is_relative_to(plan.root) else track.name
+    name = name_within(plan.root, track)
     path = Path(name) if request.url else track.path
     what = (request.track_stages, plan.backends, plan.settings, request.overwrite, request.replaces, request.debug)
     return TrackJob(path, *what, name, url=request.url, planned=plan.todo.get(str(track.path), {}))
@@ -133,14 +134,9 @@ def _engine(
         time_limit=request.time_limit,
         memory=request.memory,
         address=request.address,
-        gpu=_wants_gpu(jobs[0]),
+        gpu=models.use_device(jobs[0].backends) and jobs[0].settings.run.device != "cpu",
         environment=environment,
     )
-
-
-def _wants_gpu(job: TrackJob) -> bool:
-    """Return whether a backend of the run would use a GPU."""
-    return models.use_device(job.backends) and job.settings.run.device != "cpu"
 
 
 def run_job(job: TrackJob) -> TrackOutcome:
@@ -237,12 +233,6 @@ def logged(root: Path, notify: Callable[[str], None], url: str = "", **start: An
             notify(log.problem)
 
 
-@contextmanager
-def unlogged() -> Iterator[Callable[..., None]]:
-    """Write no log, for a run on one track."""
-    yield lambda **_: None
-
-
 def _writer(log: RunLog, url: str) -> Callable[..., None]:
     store, copied = None, float("-inf")
     if url:
@@ -293,16 +283,12 @@ def prepare(plan: RunPlan, progress: weights.Progress | None = None) -> None:
     check(plan)  # before a large download
     if plan.todo and plan.downloads:
         for model in plan.downloads:
-            _fetch(model, plan, progress)
+            try:
+                weights.fetch(model, plan.settings.run, progress)
+            except WeightsError as error:
+                if registry.network(model.backend).task != "stems":
+                    raise
+                raise WeightsError(f"{error}; or use --model embedded, which needs no model") from error
         check(plan)
     if any(plan.fresh.values()):
         write_backends(plan.root, plan.fresh)
-
-
-def _fetch(model: Model, plan: RunPlan, progress: weights.Progress | None) -> None:
-    try:
-        weights.fetch(model, plan.settings.run, progress)
-    except WeightsError as error:
-        if registry.network(model.backend).task != "stems":
-            raise
-        raise WeightsError(f"{error}; or use --model embedded, which needs no model") from error

@@ -99,6 +99,15 @@ def network_streams(settings: Settings) -> "ExtractorFactories":
     return {row.feature_kind: partial(models.open_stream, row.task, settings) for row in rows}
 
 
+def used_weights(task: str, settings: Settings) -> dict[str, Any]:
+    """Return ``model`` and ``weights_sha256`` of a result that a network has computed; nothing for other backends."""
+    backend = models.chosen(task, settings)
+    if not backend or not backend.is_network:
+        return {}
+    weights = models.load(task, settings).weights
+    return {"model": weights.model, "weights_sha256": weights.sha256 or None}
+
+
 def values_of(measured: Any, suffix: str = "") -> dict[str, Value]:
     """Return the fields of a dataclass by name, with a suffix added, e.g. ``lufs`` -> ``lufs_drums``."""
     return {f.name + suffix: getattr(measured, f.name) for f in fields(measured)}

@@ -3,12 +3,10 @@
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
-from mirkit.errors import MirkitError
 from mirkit.features.danceability import danceability as measure_danceability
 from mirkit.features.harmony.key import atonality as measure_atonality
 from mirkit.features.types import Unknown
-from mirkit.models.backend import Backend
-from mirkit.stages import Result, register
+from mirkit.stages import Result, register, used_weights
 from mirkit.store import Settings
 
 
@@ -21,7 +19,7 @@ def danceability(track: TrackAnalysis, settings: Settings) -> Result:
     """
     backend = models.chosen("classification", settings)
     if backend and backend.is_network:
-        return _model_scores(track, backend, settings)
+        return Result(track.curve(backend.source, backend.feature_kind), **used_weights(backend.task, settings))
     return Result(
         {
             "danceability": measure_danceability(track.curve("full_mix", "envelope"), track.window),
@@ -35,15 +33,6 @@ def danceability(track: TrackAnalysis, settings: Settings) -> Result:
 def aesthetics(track: TrackAnalysis, settings: Settings) -> Result:
     """Return the four scores of Audiobox Aesthetics."""
     if backend := models.chosen("aesthetics", settings):
-        return _model_scores(track, backend, settings)
+        return Result(track.curve(backend.source, backend.feature_kind), **used_weights(backend.task, settings))
     why = models.unavailable_reason("aesthetics", settings)
     return Result({key: Unknown(f"model unavailable: {why}") for key in stage("aesthetics").keys})
-
-
-def _model_scores(track: TrackAnalysis, backend: Backend, settings: Settings) -> Result:
-    """Return the scores of a neural model for the mix."""
-    scores = track.curve(backend.source, backend.feature_kind)
-    if isinstance(scores, MirkitError):
-        raise scores
-    weights = models.load(backend.task, settings).weights
-    return Result(scores, model=weights.model, weights_sha256=weights.sha256 or None)

@@ -6,7 +6,6 @@ import numpy as np
 
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
-from mirkit.errors import MirkitError
 from mirkit.features.rhythm.beats.from_activations import beats_from_activations
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.beats.track import track_beats
@@ -15,8 +14,7 @@ from mirkit.features.rhythm.onset_statistics import onset_density, onset_statist
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.types import Value
-from mirkit.models.backend import Weights
-from mirkit.stages import Result, fact, register, values_of
+from mirkit.stages import Result, fact, register, used_weights, values_of
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 
 RHYTHM_STEMS = ("bass", "drums", "other")
@@ -37,13 +35,9 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
     hint = settings.rhythm.bpm or tagged
     curves = track.curve("full_mix", "onset"), track.curve("drums", "onset") if with_drums else None
     options: dict[str, Any] = {"bpm_range": settings.rhythm.bpm_range, "bpm_hint": hint}
-    weights: Weights | None = None
     backend = models.chosen("beats", settings)
     if backend and backend.is_network:
         activations = track.curve(backend.source, backend.feature_kind)
-        if isinstance(activations, MirkitError):
-            raise activations
-        weights = models.load("beats", settings).weights
         tracked = beats_from_activations(activations, *curves, **options)
     else:
         tracked = track_beats(*curves, **options)
@@ -60,17 +54,17 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
             "bpm_hint": hint,
             "hint_from": "settings" if settings.rhythm.bpm else "tag" if tagged else None,
         },
-        model=weights.model if weights else None,
-        weights_sha256=(weights.sha256 or None) if weights else None,
+        **used_weights("beats", settings),
     )
 
 
 def _facts(beats: Beats) -> dict[str, dict[str, object]]:
-    facts = {"meter": fact(beats.meter, beats.meter_confidence)}
     # Both are always written, so that no metadata of earlier audio remain.
     second = beats.candidates[1] if len(beats.candidates) > 1 else None
-    facts["tempo_second_candidate"] = fact(second.bpm, second.weight) if second else fact(None)
-    return facts
+    return {
+        "meter": fact(beats.meter, beats.meter_confidence),
+        "tempo_second_candidate": fact(second.bpm, second.weight) if second else fact(None),
+    }
 
 
 @register("onsets")

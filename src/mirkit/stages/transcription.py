@@ -11,7 +11,7 @@ from mirkit.drums.tempo_map import tempo_map
 from mirkit.errors import MirkitError
 from mirkit.features.extraction import SignalExtractor
 from mirkit.settings import SeparationSettings
-from mirkit.stages import Result, drum_source, midi_name, register
+from mirkit.stages import Result, drum_source, midi_name, register, used_weights
 from mirkit.store import Settings
 from mirkit.store.midi import format_midi
 
@@ -52,10 +52,7 @@ def transcribe(track: TrackAnalysis, settings: Settings) -> Transcription:
     if backend and backend.interface == "separator":
         result = _by_separation(track.open(source), source, settings)
     else:
-        hits = track.curve(source, "drum_hits")
-        if isinstance(hits, MirkitError):
-            raise hits
-        result = Transcription(hits, source)
+        result = Transcription(track.curve(source, "drum_hits"), source)
     if source == "full_mix" and settings.drums.source == "stem":
         result.notes.append("drums: transcribed from the mix, because there is no drums stem")
     return result
@@ -71,8 +68,6 @@ def drums(track: TrackAnalysis, settings: Settings) -> Result:
     steps = settings.drums.quantize
     if steps and not has_beats:
         notes.append("drums: not quantized, because there are no beats")
-    backend = models.chosen("drums", settings)
-    weights = models.load("drums", settings).weights if backend and backend.is_network else None
     midi = format_midi(hits, tempo_map(beats.times, beats.downbeats), steps if has_beats else 0)
     return Result(
         files={midi_name(settings): midi},
@@ -83,8 +78,7 @@ def drums(track: TrackAnalysis, settings: Settings) -> Result:
             **transcription.method,
         },
         notes=tuple(notes),
-        model=weights.model if weights else None,
-        weights_sha256=(weights.sha256 or None) if weights else None,
+        **used_weights("drums", settings),
     )
 
 

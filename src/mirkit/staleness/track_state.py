@@ -164,17 +164,16 @@ class TrackState:
             if overwrite and wanted == ("drums",):
                 return {"drums": kept("drums", own["drums"])}
             wanted = tuple(name for name in wanted if name != "drums")
-        identities = _Identities()
+        current: dict[str, ProvenanceRecord | None] = {}
         for name in with_needs(wanted):
             row = stage(name)
             entry = self.provenance.stages.get(entry_name(row, settings))
-            needs = {need: identities.of(need) for need in row.needs}
             why = stale_reason(
                 row,
                 entry,
                 backends.get(row.task, ""),
                 self.inputs(row, settings),
-                needs,
+                {need: done.identity if (done := current[need]) else "" for need in row.needs},
                 settings,
                 products_there=self._products_there(row, entry, settings),
             )
@@ -186,7 +185,7 @@ class TrackState:
                 why = kept(name, own[name]) if overwrite and wanted == (name,) else ""
             if why:
                 todo[name] = why
-            identities.entries[name] = None if why else entry
+            current[name] = None if why else entry
         return todo
 
     def check_clip(self, wanted: Iterable[str]) -> None:
@@ -252,21 +251,6 @@ class TrackState:
         same = {name: digest for name, known in outputs.items() if known == digest}
         self.provenance = restamp(self.track.provenance, self.provenance, same)
         return None if digest in self.our_midi(settings).values() else digest
-
-
-class _Identities:
-    """Identities of stages, computed on demand, because computing one takes longer than checking a stage."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, ProvenanceRecord | None] = {}
-        self._known: dict[str, str] = {}
-
-    def of(self, name: str) -> str:
-        """Return the identity of a stage; "" if it has not been done."""
-        if name not in self._known:
-            entry = self.entries[name]
-            self._known[name] = entry.identity if entry else ""
-        return self._known[name]
 
 
 def unread(path: Path) -> FileDigest:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import NoneType
 from typing import Any
 
@@ -119,7 +119,7 @@ class ProvenanceRecord:
         object.__setattr__(self, "parameters", to_json(self.parameters))
         object.__setattr__(self, "details", to_json(self.details))
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Hash of everything that determines the result; stages that need this one are stale when it changes."""
         determining = {

@@ -16,7 +16,7 @@ from mirkit.errors import printable
 if TYPE_CHECKING:
     from mirkit.dataset.status import RunStatus, Status
     from mirkit.pipeline import RunPlan, TrackOutcome
-    from mirkit.pipeline.captioning import CaptionPlan
+    from mirkit.pipeline.captioning.plan import CaptionPlan
 
 
 def plan(plan: RunPlan, workers: int, url: str = "") -> None:

@@ -1,5 +1,9 @@
 """The backends that describe a track in words: llama.cpp, Transformers, or a server."""
 
+import re
+import unicodedata
+from collections.abc import Iterable
+
 from mirkit.models.backend import Backend, File, Model
 
 _HUB = "https://huggingface.co"
@@ -19,6 +23,16 @@ _CITATION = """\
 def _flamingo(name: str, quantization: str, url: str, size: int) -> Model:
     file = File(url.rpartition("/")[2], url, size)
     return Model(name, "llama", f"Music Flamingo, {quantization}", (file, _PROJECTOR), _FLAMINGO_LICENSE, False)
+
+
+def plain(text: str) -> str:
+    """Return a text in lower case, with the plain form of letters such as full-width or ligature ones."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+def is_flamingo(names: Iterable[object]) -> bool:
+    """Return whether one of the names that a checkpoint states, or that its file has, is that of Music Flamingo."""
+    return any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", plain(str(name)))) for name in names)
 
 
 LLAMA = Backend(

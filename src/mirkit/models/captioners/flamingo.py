@@ -5,7 +5,6 @@ import hashlib
 import importlib.util
 import inspect
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from mirkit.captions.excerpt import RATE
 from mirkit.errors import MissingExtra, ModelError, SettingsError, WeightsError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models.captioners import Answer, Prompt, Requirements
+from mirkit.models.captioners.backends import is_flamingo
 from mirkit.models.device import pick
 from mirkit.models.safe_load import LOAD_ERRORS, load_json
 from mirkit.models.weights import hub_snapshots
@@ -272,7 +272,7 @@ def _is_flamingo(folder: Path) -> bool:
     config = load_json(path)
     names = config.get("architectures")
     stated = [*(names if isinstance(names, list) else []), config.get("_name_or_path"), config.get("model_type")]
-    return any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", str(name).lower())) for name in stated)
+    return is_flamingo(stated)
 
 
 def _architecture(folder: Path) -> str:

@@ -101,6 +101,13 @@ class HttpClient:
         """
         return self._request(path, json.dumps(body).encode(), TRIES)
 
+    def audio_properties(self, problem: str) -> dict[str, Any]:
+        """Return the properties of a llama server; raise CaptionerUnavailable(problem) if it does not accept audio."""
+        props: dict[str, Any] = self.get("/props")
+        if not (props.get("modalities") or {}).get("audio"):
+            raise CaptionerUnavailable(problem)
+        return props
+
     def _request(self, path: str, data: bytes | None, tries: int) -> Any:
         pause = _PAUSE
         for left in reversed(range(tries)):
@@ -310,14 +317,10 @@ class Server:
             self.profile = _OWNERS.get(str(known[self._name].get("owned_by")), "openai")
         self.whole_windows = self.profile == "llama"
         if self.whole_windows:
-            self._look(texts)
-
-    def _look(self, texts: CaptionSettings) -> None:
-        """Check that a llama server accepts audio, and limit the number of parallel tracks to that of its slots."""
-        props: Any = self._wire.get("/props")
-        if not (props.get("modalities") or {}).get("audio"):
-            raise CaptionerUnavailable(f"{texts.url} cannot hear: start it with --mmproj and the audio encoder")
-        self.parallel = min(texts.parallel, int(props.get("total_slots") or 1))
+            props = self._wire.audio_properties(
+                f"{texts.url} does not accept audio; start it with --mmproj and the file of the audio encoder"
+            )
+            self.parallel = min(texts.parallel, int(props.get("total_slots") or 1))
 
     @contextmanager
     def loaded(self, need: Requirements) -> Iterator[list[str]]:

@@ -16,19 +16,18 @@ import subprocess
 import sys
 import tempfile
 import time
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from mirkit.errors import MissingExtra, ModelError, WeightsError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models import weights
 from mirkit.models.backend import Model
 from mirkit.models.captioners import CaptionerUnavailable, Requirements
-from mirkit.models.captioners.backends import LLAMA
+from mirkit.models.captioners.backends import LLAMA, is_flamingo, plain
 from mirkit.models.captioners.http import ChatSession, HttpClient
 from mirkit.models.gguf_header import MAGIC, read_texts
 from mirkit.models.safe_load import guess_content
@@ -144,19 +143,14 @@ def _stated_license(paths: Sequence[Path], settings: Settings) -> str:
 def _license_of(path: Path, header: dict[str, str]) -> tuple[str, bool]:
     """Return the license in a GGUF header, and whether the file is Music Flamingo by its header or name."""
     names = [path.name, *(text for key, text in header.items() if key.rpartition(".")[2] in _NAMES_IT)]
-    if any(re.search("(music|audio)flamingo", re.sub("[^a-z0-9]", "", _plain(name))) for name in names):
+    if is_flamingo(names):
         return next(iter(NAMES.values())).license, True
     keys = ("general.license", "general.license.name", "general.license.link")
     return printable(next((header[key] for key in keys if header.get(key) not in (None, "other")), ""))[:80], False
 
 
-def _plain(text: str) -> str:
-    """Return a text in lower case, with the plain form of letters such as full-width or ligature ones."""
-    return unicodedata.normalize("NFKC", text).lower()
-
-
 def _excludes_commerce(license_: str) -> bool:
-    words = re.sub("[^a-z0-9]+", "-", _plain(license_))
+    words = re.sub("[^a-z0-9]+", "-", plain(license_))
     return "noncommercial" in words.replace("-", "") or re.search(r"-nc(-|$)", words) is not None
 
 
@@ -218,9 +212,7 @@ class LlamaServer:
         owner = _in_process if self._program is None else _as_program
         with owner(self, need.context, key) as url:
             self._wire = HttpClient(url, key, self._timeout)
-            props: Any = self._wire.get("/props")
-            if not (props.get("modalities") or {}).get("audio"):
-                raise CaptionerUnavailable(f"{self._pair.projector.name}: llama.cpp finds no audio encoder in it")
+            props = self._wire.audio_properties(f"{self._pair.projector.name}: llama.cpp finds no audio encoder in it")
             yield [f"llama.cpp {props.get('build_info', '')}".strip()]
         self._wire = None
 
@@ -296,7 +288,14 @@ def _as_program(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
         command += ["-t", str(threads)]
     with tempfile.TemporaryFile() as log:
         # The key is passed in the environment, because other users can read a command line.
-        process = _start(command, log, {"LLAMA_API_KEY": key})
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "LLAMA_API_KEY": key},
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
         try:
             _wait(process, HttpClient(f"http://{_HOST}:{port}", key, 5.0), pair.name, log)
             yield f"http://{_HOST}:{port}"
@@ -350,20 +349,6 @@ def _threads() -> int | None:
     return int(count) if count.isdecimal() and int(count) > 0 else None
 
 
-def _start(
-    command: Sequence[str | Path], log: IO[bytes], environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """Start a program and write its output to a file. On Linux it ends with this process, even if that is killed."""
-    return subprocess.Popen(
-        [str(word) for word in command],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env=dict(os.environ) | dict(environment or {}),
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-    )
-
-
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Terminate a program, and kill it if it does not end."""
     process.terminate()
@@ -375,4 +360,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _die_with_parent() -> None:
+    """End this program when mirkit ends, even if mirkit is killed (Linux)."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

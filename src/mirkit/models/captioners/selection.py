@@ -5,7 +5,7 @@ import importlib.util
 from mirkit.errors import MirkitError, MissingExtra
 from mirkit.models import registry
 from mirkit.models.backend import Backend
-from mirkit.models.captioners import Captioner, llama
+from mirkit.models.captioners import Captioner, flamingo, http, llama
 from mirkit.store import Settings
 from mirkit.store.settings_file import where_to_put
 
@@ -21,16 +21,8 @@ def choose(settings: Settings) -> Captioner:
     name = settings.backends.texts
     name = resolve(settings) if name == "auto" else registry.backend("texts", name).name
     if name == "http":
-        from mirkit.models.captioners.http import Server
-
-        return Server(settings.texts)
-    if name == "llama":
-        from mirkit.models.captioners.llama import LlamaServer
-
-        return LlamaServer(settings)
-    from mirkit.models.captioners.flamingo import Checkpoint
-
-    return Checkpoint(settings)
+        return http.Server(settings.texts)
+    return llama.LlamaServer(settings) if name == "llama" else flamingo.Checkpoint(settings)
 
 
 def resolve(settings: Settings) -> str:
@@ -48,7 +40,7 @@ def resolve(settings: Settings) -> str:
     for name in ("llama", "transformers"):
         if not reasons[name]:
             return name
-    raise MissingExtra(f"no model that describes music is here. {reasons['llama']}")
+    raise MissingExtra(f"no model that describes music is downloaded. {reasons['llama']}")
 
 
 def unavailable(row: Backend, settings: Settings) -> str:
@@ -57,19 +49,13 @@ def unavailable(row: Backend, settings: Settings) -> str:
         if row.name == "http":
             return "" if settings.texts.url else f"no server is named; put texts.url {where_to_put('texts.url')}"
         if row.name == "transformers":
-            from mirkit.models.captioners.flamingo import find
-
             if importlib.util.find_spec(row.package) is None:
                 return f"{row.package} is not installed; {row.install_command}"
-            find(settings)
+            flamingo.find(settings)
             return ""
-        from mirkit.models.captioners.llama import program
-
-        program(settings)
-        named = settings.texts.model
-        table = llama.NAMES.get(named or llama.DEFAULT)
-        if table is not None:
-            return llama.lacking(table, settings)
+        llama.program(settings)
+        if model := llama.NAMES.get(settings.texts.model or llama.DEFAULT):
+            return llama.lacking(model, settings)
         llama.find(settings)
     except MirkitError as error:
         return str(error)
