@@ -297,7 +297,7 @@ def test_run_with_captions_but_no_model_is_refused_before_any_work(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
     assert main(["run", str(library), "--captions", "--organize", "off", "--quiet"]) == 1
-    assert "no model that describes music is here" in capsys.readouterr().err
+    assert "no model that describes music is installed" in capsys.readouterr().err
     assert not list(library.glob("*.INFO"))
     assert main(["run", "s3://bucket/music", "--captions"]) == 2
 

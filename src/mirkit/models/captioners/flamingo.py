@@ -259,7 +259,7 @@ def find(settings: Settings) -> Path:
     if named is not None and named not in REPOSITORIES:
         raise WeightsError(f"{printable(named)}: no such folder; --model takes the folder of a Transformers checkpoint")
     raise WeightsError(
-        f"Music Flamingo by Transformers needs {wanted[0]} ({_SIZE}): not here; hf download {wanted[0]}, "
+        f"Music Flamingo by Transformers needs {wanted[0]} ({_SIZE}), which is not downloaded; hf download {wanted[0]}, "
         f"or --model FOLDER (license: {_LICENSE})"
     )
 

@@ -106,9 +106,9 @@ def lacking(row: Model, settings: Settings) -> str:
         return ""
     # The model and its encoder come from two repositories.
     sources = ", ".join(f"{file.name} ({megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files)
-    folder = printable(cache() / row.backend)
+    folder, verb = printable(cache() / row.backend), "is" if len(files) == 1 else "are"
     return (
-        f"{row.title} needs {sources}: not here; mirkit models fetch {row.name}, or put them into {folder}, "
+        f"{row.title} needs {sources}, which {verb} not downloaded; mirkit models fetch {row.name}, or put them into {folder}, "
         f"or say --model FILE (license: {row.license})"
     )
 
@@ -235,7 +235,9 @@ def program(settings: Settings) -> Path | None:
         return None
     if found := find_program("llama-server", named):
         return found
-    raise MissingExtra("llama.cpp is not here: pip install 'mirkit[describe]', or say --program /path/to/llama-server")
+    raise MissingExtra(
+        "llama.cpp is not installed: pip install 'mirkit[describe]', or say --program /path/to/llama-server"
+    )
 
 
 def _sees_a_card() -> bool:

@@ -40,7 +40,7 @@ def resolve(settings: Settings) -> str:
     for name in ("llama", "transformers"):
         if not reasons[name]:
             return name
-    raise MissingExtra(f"no model that describes music is downloaded. {reasons['llama']}")
+    raise MissingExtra(f"no model that describes music is installed. {reasons['llama']}")
 
 
 def unavailable(row: Backend, settings: Settings) -> str:
