@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import numpy as np
 
-from mirkit.captions.excerpt import RATE, context_tokens, heard_seconds
+from mirkit.captions.excerpt import RATE, context_tokens, excerpt_seconds
 from mirkit.captions.prompts import QUESTIONS
 from mirkit.models.captioners import Prompt, Requirements
 from mirkit.settings import CaptionSettings, RunSettings
@@ -107,7 +107,7 @@ def llama(model: Path, samples: np.ndarray, asks: list[Prompt]) -> dict[str, Any
     from mirkit.models.captioners.llama import LlamaServer
 
     server = LlamaServer(replace(Settings(), texts=CaptionSettings(model=str(model)), run=RunSettings(device="cpu")))
-    seconds = heard_seconds(len(samples) / RATE, server.max_seconds, whole_windows=True)
+    seconds = excerpt_seconds(len(samples) / RATE, server.max_seconds, whole_windows=True)
     excerpt = samples[: round(seconds * RATE)]
     need = Requirements(seconds, max(context_tokens(seconds, ask.prompt, ask.tokens) for ask in asks))
 

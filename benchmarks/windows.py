@@ -28,7 +28,7 @@ from mirkit.demo import demo_tracks  # noqa: E402
 from mirkit.features.types import Unknown, Value, Window  # noqa: E402
 from mirkit.pipeline.task import TrackJob  # noqa: E402
 from mirkit.pipeline.track_task import process  # noqa: E402
-from mirkit.stages.window import FROM_CURVES, timbre_of  # noqa: E402
+from mirkit.stages.window import FROM_SERIES, timbre_of  # noqa: E402
 from mirkit.store import Settings  # noqa: E402
 from mirkit.track import find_tracks  # noqa: E402
 
@@ -46,7 +46,7 @@ def main() -> None:
         folders = copied(arguments.data, Path(temp)) if arguments.data else demo(Path(temp))
         pairs, seconds = [], []
         for folder in folders:
-            outcome = process(TrackJob(folder, FROM_CURVES, BACKENDS, Settings()))
+            outcome = process(TrackJob(folder, FROM_SERIES, BACKENDS, Settings()))
             assert outcome.ok, outcome.failures
             duration = WindowAnalyzer.open(folder).duration
             for number, start in enumerate(np.linspace(1.1, max(1.1, duration - length - 0.1), arguments.windows)):

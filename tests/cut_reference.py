@@ -20,7 +20,7 @@ from mirkit.features.spectral import spectral
 from mirkit.features.stft import activity_mask
 from mirkit.features.types import Unknown, Value, Window
 from mirkit.stages import values_of
-from mirkit.stages.window import FROM_CURVES, at_window
+from mirkit.stages.window import FROM_SERIES, at_window
 from mirkit.staleness import TrackState
 from mirkit.store import Settings
 from mirkit.track import Track
@@ -78,7 +78,7 @@ _BY_BEGINNING = {
 
 def _tolerances() -> Iterator[Tolerance]:
     for row in FEATURES:
-        if row.stage in FROM_CURVES:
+        if row.stage in FROM_SERIES:
             beginning = max((b for b in _BY_BEGINNING if row.name.startswith(b)), key=len)
             yield Tolerance(row.name, *_BY_BEGINNING[beginning])
 
@@ -102,7 +102,7 @@ def onsets_in(folder: Path, window: Window) -> dict[str, int]:
     """Key -> number of onsets of its signal in a window of a measured track."""
     source = source_of(folder)
     counts = {
-        part: len(source.curve(part, "onsets").within(window).times)
+        part: len(source.series(part, "onsets").within(window).times)
         for part in ("full_mix", "bass", "drums", "other")
         if source.has(part)
     }
@@ -117,8 +117,8 @@ def from_curves(folder: Path, window: Window) -> dict[str, Value]:
 
 def source_of(folder: Path) -> TrackAnalysis:
     state = TrackState.of(Track.at(folder))
-    wanted = [curve for name in FROM_CURVES for curve in state.inputs(stage(name), Settings()).curves]
-    return TrackAnalysis.load_cached(state.track, state.prints, wanted)
+    wanted = [series for name in FROM_SERIES for series in state.inputs(stage(name), Settings()).series]
+    return TrackAnalysis.load_cached(state.track, state.digests, wanted)
 
 
 def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
@@ -129,9 +129,9 @@ def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
         samples = audio.window(window.start, window.end)
         encode(temp / f"{part}.flac", [samples], rate=audio.rate, channels=audio.channels, bits=audio.source.bits)
     state = TrackState.of(Track.at(temp))
-    cut = TrackAnalysis(state.track, state.prints)
-    for name in FROM_CURVES:
-        for part, kind in state.inputs(stage(name), Settings()).curves:
+    cut = TrackAnalysis(state.track, state.digests)
+    for name in FROM_SERIES:
+        for part, kind in state.inputs(stage(name), Settings()).series:
             with _tuning_of(source, part):
                 cut.measure([(part, kind)], {})
     cut.beats = replace(
@@ -140,16 +140,16 @@ def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
     with _loudest_of(source, cut):
         found = at_window(cut, cut.window, Settings())
     values = {key: value for result in found.values() for key, value in result.values.items()}
-    loudest = float(source.curve("full_mix", "spectral").level_db.max())
-    return values | values_of(spectral(cut.curve("full_mix", "spectral"), cut.window, loudest_db=loudest))
+    loudest = float(source.series("full_mix", "spectral").level_db.max())
+    return values | values_of(spectral(cut.series("full_mix", "spectral"), cut.window, loudest_db=loudest))
 
 
 @contextmanager
 def _tuning_of(source: TrackAnalysis, part: str) -> Iterator[None]:
-    if (part, "chroma") not in source._curves:
+    if (part, "chroma") not in source._series:
         yield
         return
-    tuning = source.curve(part, "chroma").tuning
+    tuning = source.series(part, "chroma").tuning
     with patch.object(TuningExtractor, "finish", lambda self: tuning):
         yield
 
@@ -157,8 +157,8 @@ def _tuning_of(source: TrackAnalysis, part: str) -> Iterator[None]:
 @contextmanager
 def _loudest_of(source: TrackAnalysis, cut: TrackAnalysis) -> Iterator[None]:
     """Replace the loudest frame of every chroma series of the cut with that of the source."""
-    parts = [part for part, kind in source._curves if kind == "chroma"]
-    levels = {id(cut.curve(part, "chroma")): source.curve(part, "chroma").level_db.max() for part in parts}
+    parts = [part for part, kind in source._series if kind == "chroma"]
+    levels = {id(cut.series(part, "chroma")): source.series(part, "chroma").level_db.max() for part in parts}
 
     def gate(curve: ChromaCurve) -> Any:
         return activity_mask(curve.level_db.astype(np.float32), float(levels[id(curve)]))

@@ -33,7 +33,7 @@ def test_key(key: catalog.FeatureSpec) -> None:
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_stage(stage: catalog.Stage) -> None:
     assert stage.version >= 1
-    assert {part for part, _ in stage.curves} <= SOURCES
+    assert {part for part, _ in stage.series} <= SOURCES
     before = STAGE_NAMES[: STAGE_NAMES.index(stage.name)]
     assert set(stage.needs) <= set(before), "a stage needs only stages before it"
     assert not stage.task or stage.task in catalog.TASKS

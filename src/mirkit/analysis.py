@@ -28,7 +28,7 @@ from mirkit.store import (
 from mirkit.track import Track
 
 #: Version of the stored feature series; increased when their meaning changes, so that older ones are computed again.
-CURVES_VERSION = 1
+SERIES_VERSION = 1
 
 _BEATS = "full_mix/beats"
 
@@ -70,7 +70,7 @@ class TrackAnalysis:
         self._hashes = {source: digest.sha256 for source, digest in digests.items()}
         if all(stem in self._hashes for stem in TONAL):
             self._hashes["tonal"] = "+".join(self._hashes[stem] for stem in TONAL)
-        self._curves: dict[tuple[str, str], Any] = {}
+        self._series: dict[tuple[str, str], Any] = {}
         self._fresh: set[tuple[str, str]] = set()
         self._samples: dict[str, int] = {}
         self._beats: Beats | None = None
@@ -110,7 +110,7 @@ class TrackAnalysis:
         present = {analysis._present(source, kind) for source, kind in wanted}
         present = {(source, kind) for source, kind in present if analysis.has(source) and kind in KINDS}
         analysis._load(present)
-        if present - analysis._curves.keys() or analysis._beats is None or "full_mix" not in analysis._samples:
+        if present - analysis._series.keys() or analysis._beats is None or "full_mix" not in analysis._samples:
             raise MissingInput(
                 f"{printable(track.path)}: its curves are damaged or were computed from other audio; "
                 f'measure it again with: mirkit extract "{printable(track.path)}" --overwrite'
@@ -188,7 +188,7 @@ class TrackAnalysis:
         """The whole track, or the window that :meth:`at` chose."""
         return self._window or Window(0.0, self.duration)
 
-    def curve(self, source: str, kind: str) -> Any:
+    def series(self, source: str, kind: str) -> Any:
         """Return a feature series that :meth:`measure` has computed or loaded.
 
         Raises
@@ -196,7 +196,7 @@ class TrackAnalysis:
         MirkitError
             The model that computes it failed.
         """
-        found = self._curves[source, kind]
+        found = self._series[source, kind]
         if isinstance(found, MirkitError):
             raise found
         return found
@@ -250,7 +250,7 @@ class TrackAnalysis:
         if use_cache:
             self._load(wanted)
         todo: dict[str, set[str]] = defaultdict(set)
-        for source, kind in wanted - self._curves.keys():
+        for source, kind in wanted - self._series.keys():
             todo[source].add(kind)
         if "full_mix" not in self._samples:
             todo["full_mix"] |= set()  # the mix is always read, because its length is needed
@@ -279,16 +279,16 @@ class TrackAnalysis:
         header: dict[str, Any] = {}
         for source, kind in sorted(self._fresh):
             name = f"{source}/{kind}"
-            note: dict[str, Any] = {"version": CURVES_VERSION, "sound": self._hashes[source]}
+            note: dict[str, Any] = {"version": SERIES_VERSION, "sound": self._hashes[source]}
             if kind == "beats":
                 packed = beats_to_arrays(self.beats)
                 note["meter"] = self.beats.meter
             else:
-                packed = to_arrays(self._curves[source, kind])
+                packed = to_arrays(self._series[source, kind])
             arrays |= {f"{name}/{field}": array for field, array in packed.items()}
             header[name] = note
         header |= {
-            f"{source}/sound": {"version": CURVES_VERSION, "sound": self._hashes[source], "samples": samples}
+            f"{source}/sound": {"version": SERIES_VERSION, "sound": self._hashes[source], "samples": samples}
             for source, samples in self._samples.items()
         }
         if header:
@@ -307,10 +307,10 @@ class TrackAnalysis:
     ) -> None:
         streams = {source: _blocks(source, opened) for source, opened in audio.items()}
         channels = {source: opened.channels for source, opened in audio.items()}
-        curves, samples = measure(streams, channels, wanted, factories)
-        self._curves |= curves
+        series, samples = measure(streams, channels, wanted, factories)
+        self._series |= series
         self._samples |= samples
-        self._fresh |= {key for key in curves if key[1] in KINDS}
+        self._fresh |= {key for key in series if key[1] in KINDS}
         for source, opened in audio.items():
             if opened.damage.share:
                 self.notes.append(damage_note(source, opened.damage))
@@ -335,13 +335,13 @@ class TrackAnalysis:
                 self._samples[source] = note["samples"]
         for source, kind in wanted:
             if kind in KINDS and self._valid(source, header.get(f"{source}/{kind}")):
-                self._curves[source, kind] = from_arrays(kind, _under(arrays, f"{source}/{kind}"))
+                self._series[source, kind] = from_arrays(kind, _under(arrays, f"{source}/{kind}"))
         if self._beats is None and _BEATS in header:
             self._beats = _beats(header, arrays)
 
     def _valid(self, source: str, note: Any) -> bool:
         return isinstance(note, dict) and (note.get("version"), note.get("sound")) == (
-            CURVES_VERSION,
+            SERIES_VERSION,
             self._hashes[source],
         )
 

@@ -147,7 +147,7 @@ class Stage:
     version : int
         Increased when a formula changes, so that values of the old formula become stale.
     description : str
-    curves : tuple of (str, str)
+    series : tuple of (str, str)
         The ``(source, kind)`` of the feature series that it reads; those of absent stems are left out.
     needs : tuple of str
         Stages that come before it.
@@ -161,7 +161,7 @@ class Stage:
     module: str
     version: int
     description: str
-    curves: tuple[tuple[str, str], ...] = ()
+    series: tuple[tuple[str, str], ...] = ()
     needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     task: str = ""

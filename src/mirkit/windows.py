@@ -18,7 +18,7 @@ from mirkit.audio import open_audio
 from mirkit.catalog import FEATURES, LEVEL_KEYS, STAGES, stage
 from mirkit.errors import MirkitError, MissingInput, SettingsError, printable
 from mirkit.features.types import Unknown, Value, Window
-from mirkit.stages.window import FROM_CURVES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
+from mirkit.stages.window import FROM_SERIES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
 from mirkit.staleness import TrackState
 from mirkit.store import Settings, find_root, read_settings
 from mirkit.store.compiled import use_compiled
@@ -126,7 +126,7 @@ class WindowAnalyzer:
         # What a stage has read depends on the backend that measured the track, not on the present settings.
         named = {task: name for task, name in backends.items() if task and name}
         settings = replace(settings, backends=replace(settings.backends, **named))
-        if todo := state.outstanding(FROM_CURVES, backends, settings):
+        if todo := state.outstanding(FROM_SERIES, backends, settings):
             if hint := rename_hint(track):
                 raise MissingInput(hint)
             name, why = next(iter(todo.items()))
@@ -134,7 +134,7 @@ class WindowAnalyzer:
                 f"{printable(track.path)}: no curves that are still true ({name}: {why}); "
                 f'measure it with: mirkit extract "{printable(track.path)}"'
             )
-        opened = TrackAnalysis.load_cached(track, state.prints, window_curves(state, settings), state.stems_by)
+        opened = TrackAnalysis.load_cached(track, state.digests, window_series(state, settings), state.stems_by)
         return cls(opened, state, settings, part)
 
     def at(self, start: float, end: float, *, samples: bool = False) -> WindowFeatures:
@@ -205,7 +205,7 @@ class WindowAnalyzer:
         values = self._measure(window, samples)
         for seconds in set(needed.values()):
             keys = {key for key, need in needed.items() if need == seconds}
-            names = [name for name in FROM_CURVES if keys & set(stage(name).keys)]
+            names = [name for name in FROM_SERIES if keys & set(stage(name).keys)]
             wide = widened(window, seconds, self._opened.duration)
             results = at_window(self._opened, wide, self._settings, names=names, neural=self._neural)
             values |= {key: v for result in results.values() for key, v in result.values.items() if key in keys}
@@ -232,9 +232,9 @@ class WindowAnalyzer:
         return values
 
 
-def window_curves(state: TrackState, settings: Settings) -> list[tuple[str, str]]:
+def window_series(state: TrackState, settings: Settings) -> list[tuple[str, str]]:
     """Return the ``(source, kind)`` of the feature series from which windows of a track are computed."""
-    return [curve for name in FROM_CURVES for curve in state.inputs(stage(name), settings).curves]
+    return [series for name in FROM_SERIES for series in state.inputs(stage(name), settings).series]
 
 
 def neural_stages(state: TrackState) -> frozenset[str]:
@@ -242,7 +242,7 @@ def neural_stages(state: TrackState) -> frozenset[str]:
     entries = state.provenance.stages
     return frozenset(
         name
-        for name in FROM_CURVES
+        for name in FROM_SERIES
         if stage(name).task == "classification" and name in entries and entries[name].backend not in (None, "embedded")
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mirkit.captions.excerpt import RATE, context_tokens, cut, heard_seconds, sound_tokens
+from mirkit.captions.excerpt import RATE, audio_tokens, context_tokens, cut, excerpt_seconds
 
 
 @pytest.mark.parametrize(
@@ -21,15 +21,15 @@ from mirkit.captions.excerpt import RATE, context_tokens, cut, heard_seconds, so
     ],
 )
 def test_seconds(duration: float, limit: float, whole: bool, seconds: float) -> None:
-    assert heard_seconds(duration, limit, whole_windows=whole) == pytest.approx(seconds)
+    assert excerpt_seconds(duration, limit, whole_windows=whole) == pytest.approx(seconds)
 
 
 def test_never_an_extra_window() -> None:
     """llama.cpp adds a silent window to sound within 15 ms of a whole one (its issue 27697)."""
     for duration in np.arange(29.0, 700.0, 0.37):
-        seconds = heard_seconds(float(duration), 600.0, whole_windows=True)
+        seconds = excerpt_seconds(float(duration), 600.0, whole_windows=True)
         assert seconds % 30 < 29.975
-        assert sound_tokens(seconds, whole_windows=True) == 750 * np.ceil(seconds / 30)
+        assert audio_tokens(seconds, whole_windows=True) == 750 * np.ceil(seconds / 30)
 
 
 def test_excerpts() -> None:

@@ -80,10 +80,10 @@ def test_what_the_user_brought_stays() -> None:
 
 
 def test_absent_stems_are_no_inputs() -> None:
-    prints = {"full_mix": MIX, "drums": DRUMS}
-    assert inputs_of(ROW, prints, SETTINGS).curves == (("full_mix", "onset"), ("drums", "onset"))
+    digests = {"full_mix": MIX, "drums": DRUMS}
+    assert inputs_of(ROW, digests, SETTINGS).series == (("full_mix", "onset"), ("drums", "onset"))
     no_stems = with_values(SETTINGS, {"rhythm.stems": False}, "test")
-    assert inputs_of(ROW, prints, no_stems).files == {"full_mix": MIX}
+    assert inputs_of(ROW, digests, no_stems).files == {"full_mix": MIX}
     # chroma comes from the mix unless all three tonal stems are there
-    assert inputs_of(stage("chroma"), prints, SETTINGS).curves == (("full_mix", "chroma"),)
+    assert inputs_of(stage("chroma"), digests, SETTINGS).series == (("full_mix", "chroma"),)
     assert inputs_of(stage("stem_rhythm"), {"full_mix": MIX}, SETTINGS).files == {"full_mix": MIX}

@@ -226,7 +226,7 @@ def test_own_moves_and_links_are_not_hashed_again(tmp_path: Path, hashed: list[s
     undo(tmp_path)
     assert process(job).done == ()
     assert hashed == []
-    assert len(TrackState.of(Track.at(loose)).prints) == 5
+    assert len(TrackState.of(Track.at(loose)).digests) == 5
 
 
 def test_copies_that_organize_makes_are_not_hashed_again(tmp_path: Path, hashed: list[str]) -> None:

@@ -16,7 +16,7 @@ from mirkit.errors import MissingInput, SettingsError
 from mirkit.features.types import Unknown, Value, Window
 from mirkit.pipeline.task import TrackJob
 from mirkit.pipeline.track_task import process
-from mirkit.stages.window import FROM_CURVES, widened
+from mirkit.stages.window import FROM_SERIES, widened
 from mirkit.store import Settings
 from mirkit.track import Track
 
@@ -24,7 +24,7 @@ BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedde
 
 
 def measured(folder: Path) -> Path:
-    outcome = process(TrackJob(folder, FROM_CURVES, BACKENDS, Settings()))
+    outcome = process(TrackJob(folder, FROM_SERIES, BACKENDS, Settings()))
     assert outcome.ok, outcome.failures
     return folder
 

@@ -10,7 +10,7 @@ from mirkit import WindowAnalyzer
 from mirkit.catalog import FEATURES, stage
 from mirkit.pipeline.task import TrackJob
 from mirkit.pipeline.track_task import process
-from mirkit.stages.window import FROM_CURVES
+from mirkit.stages.window import FROM_SERIES
 from mirkit.store import Settings
 from mirkit.windows import table
 
@@ -21,7 +21,7 @@ NAMES = [key.name for key in FEATURES]
 @pytest.fixture(scope="module")
 def track(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_track(tmp_path_factory.mktemp("t") / "Piece", seconds=8.0)
-    assert process(TrackJob(folder, FROM_CURVES, BACKENDS, Settings())).ok
+    assert process(TrackJob(folder, FROM_SERIES, BACKENDS, Settings())).ok
     return folder
 
 

@@ -135,7 +135,7 @@ class Source:
             }
             separated = provenance.stages.get("separate")
             analysis = TrackAnalysis(self.track, digests, (separated.backend if separated else None) or "")
-        wanted = [curve for row in stages for curve in inputs_of(row, digests, self.settings).curves]
+        wanted = [series for row in stages for series in inputs_of(row, digests, self.settings).series]
         with_kernels(lambda: analysis.measure(wanted, network_streams(self.settings)))
         return analysis
 

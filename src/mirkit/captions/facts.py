@@ -1,4 +1,4 @@
-"""Compare the claims of a caption with measurements, and correct contradicted claims."""
+"""The measurable claims of a caption (tempo, key, meter, vocals, duration), compared with measurements and corrected."""
 
 import math
 import re

@@ -21,7 +21,7 @@ _LETTERS = {
 }
 _UNSAFE = {"{": "(", "}": ")", "<": " under ", ">": " over ", "\\": "/", "^": "", "~": "about ", "`": "'"}
 #: Characters that NFKC would decompose differently -> their replacement.
-SIGNS = {
+REPLACEMENTS = {
     "—": " - ", "―": " - ", "−": "-", "⁃": "-",
     "‚": "'", "′": "'", "´": "'", "ʼ": "'", "„": '"', "″": '"', "‴": '"',
     "…": "...", "•": "-", "·": "-", "‧": "-", "¿": "", "¡": "", "⁄": "/",
@@ -33,31 +33,31 @@ SIGNS = {
 
 
 @lru_cache(maxsize=4096)
-def to_ascii(sign: str) -> str:
+def to_ascii(character: str) -> str:
     """Return the replacement of one character: allowed ASCII, a newline, or ""."""
-    if sign in ALLOWED or sign == "\n":
-        return sign
-    for table in (_UNSAFE, SIGNS, _LETTERS):
-        if sign in table:
-            return table[sign]
-    category = unicodedata.category(sign)
-    if category in ("Zs", "Zl", "Zp") or sign in "\t\r\x0b\x0c\x85":
+    if character in ALLOWED or character == "\n":
+        return character
+    for table in (_UNSAFE, REPLACEMENTS, _LETTERS):
+        if character in table:
+            return table[character]
+    category = unicodedata.category(character)
+    if category in ("Zs", "Zl", "Zp") or character in "\t\r\x0b\x0c\x85":
         return " "
     if category in ("Nd", "No", "Nl"):
-        return _number(sign)
+        return _number(character)
     if category[0] == "L":
-        return _letter(sign)
+        return _letter(character)
     return {"Pd": "-", "Pi": "'", "Pf": "'", "Ps": "(", "Pe": ")"}.get(category, "")
 
 
-def _number(sign: str) -> str:
-    value = unicodedata.numeric(sign, -1.0)
+def _number(character: str) -> str:
+    value = unicodedata.numeric(character, -1.0)
     return f"{value:.0f}" if value >= 0 and value.is_integer() and value < 1e6 else ""
 
 
-def _letter(sign: str) -> str:
+def _letter(character: str) -> str:
     """Remove the diacritics of a Latin letter; a letter of another script has no replacement."""
-    base = "".join(part for part in unicodedata.normalize("NFKD", sign) if unicodedata.category(part)[0] == "L")
+    base = "".join(part for part in unicodedata.normalize("NFKD", character) if unicodedata.category(part)[0] == "L")
     plain = "".join(_LETTERS.get(part, part) for part in base)
     return plain if plain.isascii() else ""
 
@@ -80,7 +80,7 @@ _MUSIC = (
     (re.compile(f"({_NOTE})[øØ](?![A-Za-z])"), r"\1m7b5"),
 )
 _FRACTIONS = {
-    sign: f"{top}/{bottom}"
+    character: f"{top}/{bottom}"
     for bottom, signs in {
         2: {"½": 1},
         3: {"⅓": 1, "⅔": 2},
@@ -92,10 +92,10 @@ _FRACTIONS = {
         9: {"⅑": 1},
         10: {"⅒": 1},
     }.items()
-    for sign, top in signs.items()
+    for character, top in signs.items()
 }
 _FRACTION = re.compile(f"(\\d?)([{''.join(_FRACTIONS)}])")
-_SIGNS = str.maketrans(SIGNS)
+_REPLACEMENTS = str.maketrans(REPLACEMENTS)
 _TAG = re.compile(r"</?[a-z][a-z0-9]{0,9} ?/?>")
 _DOUBLE_QUOTES = re.compile("[“”«»‟„″‴]")
 
@@ -114,7 +114,7 @@ def normalize(text: str) -> str:
     are replaced by ASCII. Characters without a replacement (emoji, other scripts) are left out, see
     :func:`dropped_characters`.
 
-    The result has only characters of ``ascii.ALLOWED``, and normalizing it again does not change it. A character
+    The result has only characters of ``ALLOWED``, and normalizing it again does not change it. A character
     becomes at most four, except for the few that are replaced by a word (``~`` about, ``♮`` natural).
     """
     text = _plain(text)
@@ -126,16 +126,16 @@ def normalize(text: str) -> str:
 def dropped_characters(text: str) -> int:
     """Count letters that :func:`normalize` leaves out because they have no ASCII replacement."""
     text = unicodedata.normalize("NFKC", SPECIAL.sub("", THOUGHT.sub("", text)))
-    return sum(sign.isalpha() and not to_ascii(sign) for sign in text)
+    return sum(character.isalpha() and not to_ascii(character) for character in text)
 
 
 def _plain(text: str) -> str:
     text = SPECIAL.sub(" ", THOUGHT.sub(" ", text))
     text = _DOUBLE_QUOTES.sub('"', _TAG.sub(" ", text))
-    for sign, stands_for in _MUSIC:
-        text = sign.sub(stands_for, text)
+    for pattern, replacement in _MUSIC:
+        text = pattern.sub(replacement, text)
     text = _FRACTION.sub(lambda found: f"{found[1]}{' ' if found[1] else ''}{_FRACTIONS[found[2]]}", text)
-    text = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").translate(_SIGNS))
+    text = unicodedata.normalize("NFKC", text.replace("\r\n", "\n").translate(_REPLACEMENTS))
     text = "".join(map(to_ascii, text))
     text = _BULLET.sub(_sentence, _HEADING.sub(_sentence, _EMPHASIS.sub("", text)))
     return _LOOSE.sub("", _SPACES.sub(" ", text)).strip()

@@ -255,7 +255,7 @@ def _plan(track: MeasuredTrack, settings: Settings) -> tuple[ClipPlan, int]:
     exact = info.duration is not None and abs(info.duration - analysis.duration) < 0.001
     seconds = info.duration if exact and info.duration else analysis.duration
     beats = analysis.beats
-    loudness = analysis.curve(MIX, "loudness")
+    loudness = analysis.series(MIX, "loudness")
     samples = round(seconds * info.sample_rate)
     params = ClipInput(info.sample_rate, samples, beats.times, beats.downbeats, loudness)
     return plan_clips(params, settings.crop), info.sample_rate

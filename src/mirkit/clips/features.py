@@ -11,12 +11,12 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
 from mirkit.features.types import FloatArray, Unknown, Value, Window
 from mirkit.stages import Result, fact
-from mirkit.stages.window import FROM_CURVES, at_window, timbre_of
+from mirkit.stages.window import FROM_SERIES, at_window, timbre_of
 from mirkit.store import BeatGrid, FileDigest, ProvenanceRecord, Settings
 from mirkit.track import MIX
 from mirkit.track.clip import ClipSource
 
-_STAGES = frozenset({*FROM_CURVES, "timbral"})
+_STAGES = frozenset({*FROM_SERIES, "timbral"})
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def clip_features(
     -------
     ClipFeatures
     """
-    names = [name for name in FROM_CURVES if name not in track.neural]
+    names = [name for name in FROM_SERIES if name not in track.neural]
     results = at_window(track.analysis, clip.window, settings, names=names) | {"timbral": timbre_of(mix, clip.rate)}
     results |= _unavailable(track)
     values = {key: value for result in results.values() for key, value in result.values.items()}
@@ -103,7 +103,7 @@ def clip_features(
     if separated := track.stages.get("separate"):
         outputs = {source: digests[source] for source in digests if source in separated.outputs}
         entries.append(replace(separated, inputs={}, outputs=outputs))
-    onsets = _inside(track.analysis.curve(MIX, "onsets").times, clip.window)
+    onsets = _inside(track.analysis.series(MIX, "onsets").times, clip.window)
     metadata = _metadata(track, clip, mix, results.values())
     return ClipFeatures(values, entries, metadata, _grid(track, clip, values), onsets)
 

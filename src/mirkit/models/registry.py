@@ -207,7 +207,7 @@ def _kind_fault(row: Backend, others: tuple[Backend, ...]) -> str:
         return "a backend for stems needs the interface 'separator'"
     if expected := _KINDS.get(row.task, ""):
         return "" if row.feature_kind == expected else f"a backend for {row.task} needs the feature_kind {expected!r}"
-    taken = {kind for stage in STAGES for _, kind in stage.curves} | {other.feature_kind for other in others}
+    taken = {kind for stage in STAGES for _, kind in stage.series} | {other.feature_kind for other in others}
     if not row.feature_kind or row.feature_kind in taken:
         return f"its feature_kind {row.feature_kind!r} is empty or in use already; it needs one of its own"
     return ""

@@ -1,4 +1,7 @@
-"""Running a plan: an engine processes the tracks, outcomes are yielded as tracks finish, and a log is written."""
+"""Running a plan: an engine processes the tracks, outcomes are yielded as tracks finish, and a log is written.
+
+Before the first track, :func:`prepare` checks the device, downloads weights, and records the chosen backends.
+"""
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping

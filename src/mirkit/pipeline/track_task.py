@@ -33,7 +33,7 @@ from mirkit.store import (
 )
 from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.track import Track, follow_rename, move_aside, move_back
-from mirkit.windows import neural_stages, window_curves
+from mirkit.windows import neural_stages, window_series
 
 
 def process(job: TrackJob) -> TrackOutcome:
@@ -70,7 +70,7 @@ def _process(job: TrackJob, log: TrackLog) -> None:
     # With --overwrite every file is hashed again, even if its stamp is known.
     state = TrackState.of(track, known={} if job.overwrite else None)
     if "separate" in job.stages:
-        before = state.prints
+        before = state.digests
         _separate(job, state, log)
         state = TrackState.of(Track.at(job.path), known=before if job.overwrite else None)
     log.notes += state.notes
@@ -160,9 +160,9 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
     begun: list[ProvenanceRecord] = []
     try:
         opened = TrackAnalysis.load_cached(
-            state.track, state.prints, window_curves(state, job.settings), state.stems_by
+            state.track, state.digests, window_series(state, job.settings), state.stems_by
         )
-        measured = MeasuredTrack(opened, state.prints, stages, state.provenance.facts, neural)
+        measured = MeasuredTrack(opened, state.digests, stages, state.provenance.facts, neural)
         # Recorded first, so that after a kill a run with the same settings continues without --overwrite.
         cropped = cut_clips(
             measured,
@@ -195,7 +195,7 @@ def _separate(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     foreign = state.foreign_stems()
     if foreign and row.name in job.replaces:
         with _aside(row.name, [state.track.stems[stem] for stem in foreign], log):
-            _make_stems(job, TrackState.of(Track.at(job.path), known=state.prints), {}, log)
+            _make_stems(job, TrackState.of(Track.at(job.path), known=state.digests), {}, log)
         return
     if foreign and job.overwrite:
         _note_kept(job, row.name, state.own((row.name,), job.settings)[row.name], log)
@@ -279,8 +279,8 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
 
 
 def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAnalysis:
-    opened = TrackAnalysis(state.track, state.prints, state.stems_by)
-    wanted = (curve for row in rows for curve in state.inputs(row, job.settings).curves)
+    opened = TrackAnalysis(state.track, state.digests, state.stems_by)
+    wanted = (series for row in rows for series in state.inputs(row, job.settings).series)
     opened.measure(wanted, network_streams(job.settings), use_cache=not job.overwrite)
     return opened
 
@@ -348,7 +348,7 @@ def _write_midi(state: TrackState, settings: Settings, entry: ProvenanceRecord, 
     ours = state.our_midi(settings)
     for suffix, content in result.files.items():
         path = state.product(suffix)
-        before = {f"{path.name} before": print_ for name, print_ in ours.items() if name == path.name}
+        before = {f"{path.name} before": digest for name, digest in ours.items() if name == path.name}
         pending = {path.name: digest_of_bytes(content)} | before
         update_provenance(state.track.provenance, [replace(entry, outputs=pending, failed="interrupted")])
         atomic_write(path, content)

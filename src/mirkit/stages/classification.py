@@ -19,11 +19,11 @@ def danceability(track: TrackAnalysis, settings: Settings) -> Result:
     """
     backend = models.chosen("classification", settings)
     if backend and backend.is_network:
-        return Result(track.curve(backend.source, backend.feature_kind), **used_weights(backend.task, settings))
+        return Result(track.series(backend.source, backend.feature_kind), **used_weights(backend.task, settings))
     return Result(
         {
-            "danceability": measure_danceability(track.curve("full_mix", "envelope"), track.window),
-            "atonality": measure_atonality(track.curve(track.tonal_source, "chroma"), track.window),
+            "danceability": measure_danceability(track.series("full_mix", "envelope"), track.window),
+            "atonality": measure_atonality(track.series(track.tonal_source, "chroma"), track.window),
         },
         method={"atonality": track.tonal_source},
     )
@@ -33,6 +33,6 @@ def danceability(track: TrackAnalysis, settings: Settings) -> Result:
 def aesthetics(track: TrackAnalysis, settings: Settings) -> Result:
     """Return the four scores of Audiobox Aesthetics."""
     if backend := models.chosen("aesthetics", settings):
-        return Result(track.curve(backend.source, backend.feature_kind), **used_weights(backend.task, settings))
+        return Result(track.series(backend.source, backend.feature_kind), **used_weights(backend.task, settings))
     why = models.unavailable_reason("aesthetics", settings)
     return Result({key: Unknown(f"model unavailable: {why}") for key in stage("aesthetics").keys})

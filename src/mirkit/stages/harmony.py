@@ -14,10 +14,10 @@ HARMONY_STEMS = ("bass", "other")
 @register("chroma")
 def chroma(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure twelve pitch-class weights and the key, from the tonal stems or the mix."""
-    curve = track.curve(track.tonal_source, "chroma")
-    estimate = key(curve, track.window)
+    series = track.series(track.tonal_source, "chroma")
+    estimate = key(series, track.window)
     return Result(
-        values_of(measure_chroma(curve, track.window)),
+        values_of(measure_chroma(series, track.window)),
         facts={"key": fact(estimate.key, estimate.confidence), "mode": fact(estimate.mode, estimate.confidence)},
         method={"signal": track.tonal_source},
     )
@@ -29,7 +29,7 @@ def stem_harmonic(track: TrackAnalysis, settings: Settings) -> Result:
     values: dict[str, Value] = {}
     for stem in HARMONY_STEMS:
         if track.has(stem):
-            measured = harmony(track.curve(stem, "chroma"), track.beats.times, track.window)
+            measured = harmony(track.series(stem, "chroma"), track.beats.times, track.window)
             values |= values_of(measured, f"_{stem}")
         else:
             names = (f"harmonic_movement_{stem}", f"harmonic_variance_{stem}")

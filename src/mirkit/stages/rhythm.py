@@ -33,14 +33,14 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
     with_drums = settings.rhythm.stems and track.has("drums")
     tagged = track.tags.bpm
     hint = settings.rhythm.bpm or tagged
-    curves = track.curve("full_mix", "onset"), track.curve("drums", "onset") if with_drums else None
+    series = track.series("full_mix", "onset"), track.series("drums", "onset") if with_drums else None
     options: dict[str, Any] = {"bpm_range": settings.rhythm.bpm_range, "bpm_hint": hint}
     backend = models.chosen("beats", settings)
     if backend and backend.is_network:
-        activations = track.curve(backend.source, backend.feature_kind)
-        tracked = beats_from_activations(activations, *curves, **options)
+        activations = track.series(backend.source, backend.feature_kind)
+        tracked = beats_from_activations(activations, *series, **options)
     else:
-        tracked = track_beats(*curves, **options)
+        tracked = track_beats(*series, **options)
     track.beats = tracked
     features = tempo(tracked, track.window)
     bpm = features.bpm if isinstance(features.bpm, float) else None
@@ -70,7 +70,7 @@ def _facts(beats: Beats) -> dict[str, dict[str, object]]:
 @register("onsets")
 def onsets(track: TrackAnalysis, settings: Settings) -> Result:
     """Detect onsets; measure their number, strength and intervals."""
-    detected = track.curve("full_mix", "onsets")
+    detected = track.series("full_mix", "onsets")
     features = onset_statistics(detected, track.window)
     return Result(values_of(features), files={"ONSETS": format_onsets(detected.times)})
 
@@ -78,13 +78,13 @@ def onsets(track: TrackAnalysis, settings: Settings) -> Result:
 @register("syncopation")
 def syncopation(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure metric syncopation and the share of onsets on the beat."""
-    return Result(values_of(measure_syncopation(track.curve("full_mix", "onsets"), track.beats, track.window)))
+    return Result(values_of(measure_syncopation(track.series("full_mix", "onsets"), track.beats, track.window)))
 
 
 @register("complexity")
 def complexity(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure the variety and evenness of the inter-onset intervals."""
-    return Result(values_of(measure_complexity(track.curve("full_mix", "onsets"), track.beats, track.window)))
+    return Result(values_of(measure_complexity(track.series("full_mix", "onsets"), track.beats, track.window)))
 
 
 @register("stem_rhythm")
@@ -95,7 +95,7 @@ def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
         if not track.has(stem):
             values |= dict.fromkeys((f"{name}_{stem}" for name in STEM_NAMES), track.missing_reason(stem))
             continue
-        detected = track.curve(stem, "onsets")
+        detected = track.series(stem, "onsets")
         measured = (
             values_of(onset_density(detected, track.window))
             | values_of(measure_syncopation(detected, track.beats, track.window))

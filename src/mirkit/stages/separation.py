@@ -1,4 +1,8 @@
-"""Stage of separation: a mix into four stems."""
+"""Stage of separation: a mix into four stems.
+
+Stems are written at their true level, or with one common gain if the format would clip. Those that a model does not
+produce are computed from the rest of the mix.
+"""
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing

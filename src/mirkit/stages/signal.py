@@ -25,7 +25,7 @@ def source(track: TrackAnalysis, settings: Settings) -> Result:
             "sample_rate": fact(info.sample_rate),
             "channels": fact(info.channels),
             "codec": fact(info.codec),
-            "bandwidth": fact(bandwidth(track.curve("full_mix", "bandwidth"))),
+            "bandwidth": fact(bandwidth(track.series("full_mix", "bandwidth"))),
             "tags": fact(tags),
         }
     )
@@ -41,7 +41,7 @@ def loudness(track: TrackAnalysis, settings: Settings) -> Result:
     for source in ("full_mix", *STEMS):
         suffix = "" if source == "full_mix" else f"_{source}"
         if track.has(source):
-            values |= values_of(measure(track.curve(source, "loudness"), track.window), suffix)
+            values |= values_of(measure(track.series(source, "loudness"), track.window), suffix)
         else:
             values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing_reason(source))
     return Result(values, {"vocals_share": fact(_vocals_share(track))})
@@ -52,22 +52,22 @@ def _vocals_share(track: TrackAnalysis) -> Value:
         return track.missing_reason("vocals")
     if track.stems_backend == "embedded":  # its vocals stem also holds other instruments
         return NO_VOICE_MODEL
-    return vocals_share(track.curve("vocals", "loudness"), track.curve("full_mix", "loudness"), track.window)
+    return vocals_share(track.series("vocals", "loudness"), track.series("full_mix", "loudness"), track.window)
 
 
 @register("spectral_shape")
 def spectral_shape(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure flatness, flux, skewness and kurtosis."""
-    return Result(values_of(measure_shape(track.curve("full_mix", "spectral"), track.window)))
+    return Result(values_of(measure_shape(track.series("full_mix", "spectral"), track.window)))
 
 
 @register("bands")
 def bands(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure the RMS energy of four bands."""
-    return Result(values_of(measure_bands(track.curve("full_mix", "bands"), track.window)))
+    return Result(values_of(measure_bands(track.series("full_mix", "bands"), track.window)))
 
 
 @register("timbral")
 def timbral(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure the eight timbre features of the mix."""
-    return Result(values_of(track.curve("full_mix", "timbre")))
+    return Result(values_of(track.series("full_mix", "timbre")))

@@ -52,7 +52,7 @@ def transcribe(track: TrackAnalysis, settings: Settings) -> Transcription:
     if backend and backend.interface == "separator":
         result = _by_separation(track.open(source), source, settings)
     else:
-        result = Transcription(track.curve(source, "drum_hits"), source)
+        result = Transcription(track.series(source, "drum_hits"), source)
     if source == "full_mix" and settings.drums.source == "stem":
         result.notes.append("drums: transcribed from the mix, because there is no drums stem")
     return result
@@ -88,10 +88,10 @@ def _by_separation(audio: Audio, source: str, settings: Settings) -> Transcripti
     run = separator.separate(audio, SeparationSettings())
     extractors: dict[str, SignalExtractor] = {}
     for block in run.blocks():
-        for part, samples in block.items():
-            if part not in extractors:
-                extractors[part] = SignalExtractor(len(samples), frozenset({"onsets", "envelope"}), {})
-            extractors[part].push(samples)
-    curves = {part: extractor.finish() for part, extractor in extractors.items()}
-    onsets, envelopes = ({part: curve[kind] for part, curve in curves.items()} for kind in ("onsets", "envelope"))
+        for instrument, samples in block.items():
+            if instrument not in extractors:
+                extractors[instrument] = SignalExtractor(len(samples), frozenset({"onsets", "envelope"}), {})
+            extractors[instrument].push(samples)
+    series = {name: extractor.finish() for name, extractor in extractors.items()}
+    onsets, envelopes = ({name: kinds[kind] for name, kinds in series.items()} for kind in ("onsets", "envelope"))
     return Transcription(hits_of_stems(onsets, envelopes), source, {"separation": run.method}, list(run.notes))

@@ -19,7 +19,7 @@ NEEDS_SOUND = Unknown("needs the samples of the window")
 #: Stages whose features cannot be computed from stored feature series.
 FROM_SOUND = ("timbral", "aesthetics")
 #: Stages whose features are computed from feature series and events of a window.
-FROM_CURVES = tuple(name for name in MEASURED if stage(name).keys and name not in FROM_SOUND)
+FROM_SERIES = tuple(name for name in MEASURED if stage(name).keys and name not in FROM_SOUND)
 
 #: Feature -> the shortest window (s) in which it exists.
 SHORTEST: dict[str, float] = {
@@ -36,7 +36,7 @@ def at_window(
     window: Window,
     settings: Settings,
     *,
-    names: Iterable[str] = FROM_CURVES,
+    names: Iterable[str] = FROM_SERIES,
     neural: Collection[str] = (),
 ) -> dict[str, Result]:
     """Measure a window of a track from its stored feature series.
@@ -50,7 +50,7 @@ def at_window(
         Seconds, within the track.
     settings : Settings
     names : iterable of str
-        Stages to measure, of ``FROM_CURVES``.
+        Stages to measure, of ``FROM_SERIES``.
     neural : collection of str
         Stages that a neural model computed for this track; their values cannot be computed without the samples.
 

@@ -37,40 +37,46 @@ class StageInputs:
 
     Attributes
     ----------
-    curves : tuple of (str, str)
+    series : tuple of (str, str)
         ``(source, kind)`` of the feature series, of the sources that exist.
     files : dict
         Source -> digest of its file.
     """
 
-    curves: tuple[tuple[str, str], ...]
+    series: tuple[tuple[str, str], ...]
     files: dict[str, FileDigest]
 
 
-def inputs_of(row: Stage, prints: Mapping[str, FileDigest], settings: Settings) -> StageInputs:
+def inputs_of(row: Stage, digests: Mapping[str, FileDigest], settings: Settings) -> StageInputs:
     """Return what a stage reads, given the digests of the existing sources."""
     backend = models.chosen(row.task, settings)
-    source = drum_source(prints, settings) if backend and backend.source == "drums" else "full_mix"
+    source = drum_source(digests, settings) if backend and backend.source == "drums" else "full_mix"
     kind, reads_features = (backend.feature_kind, backend.reads_features) if backend else ("", True)
     stems = settings.rhythm.stems
-    curves, parts = _reads(row.name, source, kind, tuple(prints), reads_features=reads_features, with_stems=stems)
-    return StageInputs(curves, {part: prints[part] for part in parts})
+    series, sources = _reads(row.name, source, kind, tuple(digests), reads_features=reads_features, with_stems=stems)
+    return StageInputs(series, {source: digests[source] for source in sources})
 
 
 @lru_cache  # the same for most tracks of a data set
 def _reads(
-    name: str, backend_source: str, kind: str, there: tuple[str, ...], *, reads_features: bool, with_stems: bool
+    name: str,
+    backend_source: str,
+    backend_kind: str,
+    existing: tuple[str, ...],
+    *,
+    reads_features: bool,
+    with_stems: bool,
 ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Return the feature series and files that a stage reads, of the existing sources."""
-    have_tonal = all(stem in there for stem in TONAL)
-    curves = [(backend_source, kind)] if kind else []
-    for part, family in stage(name).curves if reads_features else ():
-        if part == "tonal":
-            curves.append((part if have_tonal else "full_mix", family))
-        elif part in there and (name != "beats" or part not in STEMS or with_stems):
-            curves.append((part, family))
-    parts = {source for part, _ in curves for source in (TONAL if part == "tonal" else (part,))}
-    return tuple(curves), tuple(sorted(parts or {backend_source}))
+    """Return the feature series that a stage reads, of the existing sources, and the sources whose files they need."""
+    have_tonal = all(stem in existing for stem in TONAL)
+    series = [(backend_source, backend_kind)] if backend_kind else []
+    for source, kind in stage(name).series if reads_features else ():
+        if source == "tonal":
+            series.append((source if have_tonal else "full_mix", kind))
+        elif source in existing and (name != "beats" or source not in STEMS or with_stems):
+            series.append((source, kind))
+    files = {file for source, _ in series for file in (TONAL if source == "tonal" else (source,))}
+    return tuple(series), tuple(sorted(files or {backend_source}))
 
 
 def stale_reason(
@@ -116,8 +122,8 @@ def stale_reason(
     if entry.weights_sha256 and models.user_weights_digest(row.task, settings) not in ("", entry.weights_sha256):
         return "the weights changed"
     if entry.inputs != inputs.files:
-        before = {name: print_.sha256 for name, print_ in entry.inputs.items()}
-        now = {name: print_.sha256 for name, print_ in inputs.files.items()}
+        before = {name: digest.sha256 for name, digest in entry.inputs.items()}
+        now = {name: digest.sha256 for name, digest in inputs.files.items()}
         if changed := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
             return f"changed: {', '.join(changed)}"
     if changed := sorted(name for name in needs if entry.needs.get(name) != needs[name]):

@@ -38,7 +38,7 @@ class TrackState:
 
     Attributes
     ----------
-    prints : dict
+    digests : dict
         Source (``full_mix`` and stems that exist) -> digest of its file.
     notes : list of str
         Messages about sidecars that could not be read and will be renamed.
@@ -47,7 +47,7 @@ class TrackState:
     track: Track
     provenance: Provenance
     info: JsonObject
-    prints: dict[str, FileDigest]
+    digests: dict[str, FileDigest]
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -87,14 +87,14 @@ class TrackState:
             info = read_info(track.info)
         except InfoError as error:
             notes.append(str(error))
-        digests = recorded_digests(provenance)
-        believed = digests if known is None else {part: [print_] for part, print_ in known.items()}
-        prints = {
-            part: file_digest(path, *believed.get(part, ())) if hashed or part in digests else unread(path)
-            for part, path in track.sources.items()
+        recorded = recorded_digests(provenance)
+        believed = recorded if known is None else {source: [digest] for source, digest in known.items()}
+        digests = {
+            source: file_digest(path, *believed.get(source, ())) if hashed or source in recorded else unread(path)
+            for source, path in track.sources.items()
         }
-        provenance = restamp(track.provenance, provenance, prints)
-        return cls(track, provenance, info, prints, notes)
+        provenance = restamp(track.provenance, provenance, digests)
+        return cls(track, provenance, info, digests, notes)
 
     @property
     def cut(self) -> ClipSource | None:
@@ -116,10 +116,10 @@ class TrackState:
         ours = entry.outputs if entry and entry.backend != EXTERNAL else {}
         begun = STEMS if entry is None else entry.pending if entry.failed else ()
         return {
-            stem: self.prints[stem]
+            stem: self.digests[stem]
             for stem in STEMS
-            if stem in self.prints
-            and ours.get(stem) != self.prints[stem]
+            if stem in self.digests
+            and ours.get(stem) != self.digests[stem]
             and not (stem in begun and is_marked(self.track.stems[stem]))
         }
 
@@ -209,23 +209,23 @@ class TrackState:
 
     def inputs(self, row: Stage, settings: Settings) -> StageInputs:
         """Return what a stage would read now."""
-        return inputs_of(row, self.prints, settings)
+        return inputs_of(row, self.digests, settings)
 
     def _products_there(self, row: Stage, entry: ProvenanceRecord | None, settings: Settings) -> bool:
         if row.name == "separate":
-            return all(stem in self.prints for stem in STEMS)
+            return all(stem in self.digests for stem in STEMS)
         if row.name == "drums":
             return midi_path(self.track, settings).exists()
         if row.name == "crop":
             clips = (entry.clips if entry else None) or ()
-            return all(looks_whole(self.track.crops / os.path.basename(clip), self.prints) for clip in clips)
-        if row.curves and not self._curves_there:
+            return all(looks_whole(self.track.crops / os.path.basename(clip), self.digests) for clip in clips)
+        if row.series and not self._has_series:
             return False  # measured again, because windows and clips need it
         keys_there = all(map(self.info.__contains__, row.keys))
         return keys_there and all(self.product(suffix).exists() for suffix in row.files)
 
     @cached_property
-    def _curves_there(self) -> bool:
+    def _has_series(self) -> bool:
         return self.track.feature_series.exists()
 
     def product(self, suffix: str) -> Path:

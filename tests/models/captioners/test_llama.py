@@ -139,9 +139,9 @@ def test_nobody_else_may_ask(pair: Path) -> None:
 
     server = LlamaServer(settings(pair))
     with server.loaded(need(1.0)):
-        assert server._wire is not None
-        assert server._wire.url.startswith("http://127.0.0.1:")
-        request = urllib.request.Request(f"{server._wire.url}/v1/chat/completions", b"{}")
+        assert server._client is not None
+        assert server._client.url.startswith("http://127.0.0.1:")
+        request = urllib.request.Request(f"{server._client.url}/v1/chat/completions", b"{}")
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(request, timeout=10)
 
@@ -171,7 +171,7 @@ def test_llama_server_as_a_program(pair: Path, tmp_path: Path) -> None:
     server = LlamaServer(settings(pair, program=str(program)))
     with server.loaded(need(1.0)):
         assert next(iter(server.session(sound(1.0), 0).generate([ask("?")])))[1].text == SENTENCE
-        wire = server._wire
+        wire = server._client
     assert wire is not None
     with pytest.raises(ModelError, match="cannot be reached"):
         wire.get("/health", tries=1)

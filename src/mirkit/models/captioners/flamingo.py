@@ -1,4 +1,7 @@
-"""Music Flamingo in Transformers, in the architecture that its checkpoint states."""
+"""Music Flamingo in Transformers, in the architecture that its checkpoint states.
+
+The audio of a track is encoded once, and all questions about it are answered as one batch.
+"""
 
 import copy
 import hashlib
@@ -60,11 +63,11 @@ class SharedPrefix:
         """Return the tokens of each question after the shared prefix."""
         asked = [self._tokens(prompt) for prompt in prompts]
         if self._cache is None:
-            self._listen(prompts[0], asked[0])
-        return [tokens[tokens.index(self._sound) + 1 :] for tokens in asked]
+            self._encode(prompts[0], asked[0])
+        return [tokens[tokens.index(self._audio) + 1 :] for tokens in asked]
 
     @property
-    def _sound(self) -> int:
+    def _audio(self) -> int:
         return int(self._network.config.audio_token_id)
 
     def _tokens(self, prompt: str) -> list[int]:
@@ -73,7 +76,7 @@ class SharedPrefix:
         tokens: list[int] = self._processor.tokenizer(text)["input_ids"]
         return tokens
 
-    def _listen(self, prompt: str, bare: list[int]) -> None:
+    def _encode(self, prompt: str, bare: list[int]) -> None:
         """Encode the audio and compute the keys and values of the prefix."""
         import torch
         from transformers import DynamicCache
@@ -87,7 +90,7 @@ class SharedPrefix:
             sampling_rate=RATE,
         )
         whole = torch.as_tensor(inputs["input_ids"])
-        question = len(bare) - bare.index(self._sound) - 1
+        question = len(bare) - bare.index(self._audio) - 1
         first = whole[:, : whole.shape[1] - question].to(device)
         if whole[0, first.shape[1] :].tolist() != bare[len(bare) - question :]:
             raise ModelError("this checkpoint's template does not put the sound before the question")
@@ -98,7 +101,7 @@ class SharedPrefix:
         more = {"input_ids": whole.to(device)} if takes_ids else {}
         encoded = network.get_audio_features(features, mask, return_dict=True, **more).pooler_output
         embedded = network.get_input_embeddings()(first)
-        embedded = embedded.masked_scatter((first == self._sound).unsqueeze(-1), encoded.to(embedded.dtype))
+        embedded = embedded.masked_scatter((first == self._audio).unsqueeze(-1), encoded.to(embedded.dtype))
         cache = DynamicCache(config=network.config.get_text_config())
         network.model.language_model(inputs_embeds=embedded, past_key_values=cache, use_cache=True)
         self._first, self._cache = first[0].tolist(), cache
@@ -107,7 +110,7 @@ class SharedPrefix:
         import torch
 
         longest = len(self._first) + max(map(len, rows))
-        ids = torch.full((len(rows), longest), self._filler, device=self._network.device)
+        ids = torch.full((len(rows), longest), self._padding, device=self._network.device)
         mask = torch.zeros_like(ids)
         for at, row in enumerate(rows):
             ids[at, : len(self._first)] = torch.tensor(self._first)
@@ -137,9 +140,9 @@ class SharedPrefix:
         return set(ends) if isinstance(ends, list) else {ends}
 
     @property
-    def _filler(self) -> int:
-        filler = self._network.generation_config.pad_token_id
-        return int(min(self._ends) if filler is None else filler)
+    def _padding(self) -> int:
+        padding = self._network.generation_config.pad_token_id
+        return int(min(self._ends) if padding is None else padding)
 
     def _answer(self, prompt: Prompt, prompt_tokens: int, tokens: list[int]) -> Answer:
         tokens = tokens[: prompt.tokens]
@@ -155,8 +158,8 @@ class SharedPrefix:
 
 
 def _turn(prompt: str, samples: FloatArray | None) -> list[dict[str, Any]]:
-    sound = {"type": "audio", "path": "sound"} if samples is None else {"type": "audio", "audio": samples}
-    return [{"role": "user", "content": [{"type": "text", "text": prompt}, sound]}]
+    audio = {"type": "audio", "path": "sound"} if samples is None else {"type": "audio", "audio": samples}
+    return [{"role": "user", "content": [{"type": "text", "text": prompt}, audio]}]
 
 
 #: Repositories of the model, the newer one first; they differ in architecture and in the longest audio.
@@ -259,8 +262,8 @@ def find(settings: Settings) -> Path:
     if named is not None and named not in REPOSITORIES:
         raise WeightsError(f"{printable(named)}: no such folder; --model takes the folder of a Transformers checkpoint")
     raise WeightsError(
-        f"Music Flamingo by Transformers needs {wanted[0]} ({_SIZE}), which is not downloaded; hf download {wanted[0]}, "
-        f"or --model FOLDER (license: {_LICENSE})"
+        f"Music Flamingo by Transformers needs {wanted[0]} ({_SIZE}), which is not downloaded; "
+        f"hf download {wanted[0]}, or --model FOLDER (license: {_LICENSE})"
     )
 
 

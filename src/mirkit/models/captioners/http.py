@@ -1,4 +1,7 @@
-"""A server with the OpenAI chat API and audio input: llama-server, vLLM, or a hosted service."""
+"""A server with the OpenAI chat API and audio input: llama-server, vLLM, or a hosted service.
+
+Temporary errors of a server are retried; others are raised with a message of one line.
+"""
 
 import base64
 import http.client
@@ -191,9 +194,9 @@ def wav(samples: FloatArray) -> bytes:
     return file.getvalue()
 
 
-def grammar(letters: tuple[int, int]) -> str:
+def grammar(characters: tuple[int, int]) -> str:
     """Return a GBNF grammar: ASCII of limited length that begins with a capital or digit and ends with a period."""
-    least, most = letters
+    least, most = characters
     return f"root ::= [A-Z0-9] [{_CHARACTERS}]{{{least - 2},{most - 2}}} [.!?]"
 
 
@@ -213,7 +216,7 @@ class ChatSession:
 
     Parameters
     ----------
-    wire : HttpClient
+    client : HttpClient
     model : str
         Name of the model on the server.
     profile : str
@@ -223,20 +226,20 @@ class ChatSession:
         Slot of a llama server. All questions about a track use one slot, which caches the encoded audio.
     """
 
-    def __init__(self, wire: HttpClient, model: str, profile: str, samples: FloatArray, slot: int) -> None:
-        self._wire, self._model, self._profile, self._slot = wire, model, profile, slot
+    def __init__(self, client: HttpClient, model: str, profile: str, samples: FloatArray, slot: int) -> None:
+        self._client, self._model, self._profile, self._slot = client, model, profile, slot
         data = base64.b64encode(wav(samples)).decode()
-        self._sound = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
+        self._audio = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Answer]]:
         """Yield the answers, one request after the other."""
         for index, prompt in enumerate(prompts):
-            yield index, _answer(self._wire.post("/v1/chat/completions", self._body(prompt)), prompt)
+            yield index, _answer(self._client.post("/v1/chat/completions", self._body(prompt)), prompt)
 
     def _body(self, prompt: Prompt) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": "user", "content": [self._sound, {"type": "text", "text": prompt.prompt}]}],
+            "messages": [{"role": "user", "content": [self._audio, {"type": "text", "text": prompt.prompt}]}],
             "max_tokens": prompt.tokens,
             "temperature": prompt.temperature,
             "seed": prompt.seed,
@@ -302,8 +305,8 @@ class Server:
         self.address = _origin(texts.url)
         self.parallel = texts.parallel
         # The address never comes from a data set, so the key is sent only to a server that the user chose.
-        self._wire = HttpClient(texts.url, os.environ.get(KEY, ""), texts.timeout)
-        listed = self._wire.get("/v1/models")
+        self._client = HttpClient(texts.url, os.environ.get(KEY, ""), texts.timeout)
+        listed = self._client.get("/v1/models")
         rows = listed.get("data") if isinstance(listed, dict) else None
         known = {str(row.get("id")): row for row in rows or [] if isinstance(row, dict)}
         if not known:
@@ -317,7 +320,7 @@ class Server:
             self.profile = _OWNERS.get(str(known[self._name].get("owned_by")), "openai")
         self.whole_windows = self.profile == "llama"
         if self.whole_windows:
-            props = self._wire.audio_properties(
+            props = self._client.audio_properties(
                 f"{texts.url} does not accept audio; start it with --mmproj and the file of the audio encoder"
             )
             self.parallel = min(texts.parallel, int(props.get("total_slots") or 1))
@@ -329,7 +332,7 @@ class Server:
 
     def session(self, samples: FloatArray, slot: int) -> ChatSession:
         """Implement :class:`~mirkit.models.captioners.Captioner`."""
-        return ChatSession(self._wire, self._name, self.profile, samples, slot)
+        return ChatSession(self._client, self._name, self.profile, samples, slot)
 
 
 def _origin(url: str) -> str:

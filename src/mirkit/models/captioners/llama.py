@@ -1,7 +1,8 @@
 """A llama.cpp server that this process starts: in-process with the wheel ``xllamacpp``, else as ``llama-server``.
 
 It listens on the loopback interface only, at a free port, and requires a key that only this process knows. For each
-track that is processed in parallel, its context has the size that the longest audio needs.
+track that is processed in parallel, its context has the size that the longest audio needs. A model consists of two GGUF
+files: the language model and the audio encoder.
 """
 
 import ctypes
@@ -108,8 +109,8 @@ def lacking(row: Model, settings: Settings) -> str:
     sources = ", ".join(f"{file.name} ({megabytes(file.size)}) from {file.url.rpartition('/')[0]}" for file in files)
     folder, verb = printable(cache() / row.backend), "is" if len(files) == 1 else "are"
     return (
-        f"{row.title} needs {sources}, which {verb} not downloaded; mirkit models fetch {row.name}, or put them into {folder}, "
-        f"or say --model FILE (license: {row.license})"
+        f"{row.title} needs {sources}, which {verb} not downloaded; mirkit models fetch {row.name}, "
+        f"or put them into {folder}, or say --model FILE (license: {row.license})"
     )
 
 
@@ -203,7 +204,7 @@ class LlamaServer:
         self._cpu_only = settings.run.device == "cpu"
         self._program = program(settings)
         self.on_gpu: bool | None = self._program is None and not self._cpu_only and _sees_a_card()
-        self._wire: HttpClient | None = None
+        self._client: HttpClient | None = None
 
     @contextmanager
     def loaded(self, need: Requirements) -> Iterator[list[str]]:
@@ -211,15 +212,17 @@ class LlamaServer:
         key = secrets.token_hex(16)
         owner = _in_process if self._program is None else _as_program
         with owner(self, need.context, key) as url:
-            self._wire = HttpClient(url, key, self._timeout)
-            props = self._wire.audio_properties(f"{self._pair.projector.name}: llama.cpp finds no audio encoder in it")
+            self._client = HttpClient(url, key, self._timeout)
+            props = self._client.audio_properties(
+                f"{self._pair.projector.name}: llama.cpp finds no audio encoder in it"
+            )
             yield [f"llama.cpp {props.get('build_info', '')}".strip()]
-        self._wire = None
+        self._client = None
 
     def session(self, samples: FloatArray, slot: int) -> ChatSession:
         """Implement :class:`~mirkit.models.captioners.Captioner`."""
-        assert self._wire is not None, "not started"
-        return ChatSession(self._wire, self.model, "llama", samples, slot)
+        assert self._client is not None, "not started"
+        return ChatSession(self._client, self.model, "llama", samples, slot)
 
 
 def program(settings: Settings) -> Path | None:
@@ -305,7 +308,7 @@ def _as_program(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
             _stop(process)
 
 
-def _wait(process: "subprocess.Popen[bytes]", wire: HttpClient, name: str, log: Any) -> None:
+def _wait(process: "subprocess.Popen[bytes]", client: HttpClient, name: str, log: Any) -> None:
     """Wait until the model is loaded."""
     until = time.monotonic() + _LOADING
     while time.monotonic() < until:
@@ -316,7 +319,7 @@ def _wait(process: "subprocess.Popen[bytes]", wire: HttpClient, name: str, log: 
                 f"llama-server ended with {process.returncode} while it loaded {name}: {lines[-1:]}"
             )
         try:
-            wire.get("/health", tries=1)
+            client.get("/health", tries=1)
         except ModelError:
             time.sleep(0.1)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mirkit.audio import probe
-from mirkit.captions.excerpt import context_tokens, estimate_seconds, heard_seconds, sound_tokens
+from mirkit.captions.excerpt import audio_tokens, context_tokens, estimate_seconds, excerpt_seconds
 from mirkit.errors import MirkitError, SettingsError, counted
 from mirkit.models.captioners import Captioner, Requirements
 from mirkit.models.captioners.selection import choose
@@ -84,13 +84,13 @@ class CaptionPlan:
         duration = state.facts.duration or probe(track.mix).duration
         limit = job.max_seconds
         longest = min(limit, 1.05 * duration + 1.0) if duration else limit
-        seconds = heard_seconds(duration or limit, limit, whole_windows=captioner.whole_windows)
+        seconds = excerpt_seconds(duration or limit, limit, whole_windows=captioner.whole_windows)
         requests = job.requests(state.pending)
         context = max(context_tokens(longest, prompt, tokens) for prompt, tokens in requests)
         self.need = Requirements(max(self.need.seconds, longest), max(self.need.context, context))
         self.prompts += len(state.pending)
         self.audio_seconds += seconds
-        read = sound_tokens(seconds, whole_windows=captioner.whole_windows)
+        read = audio_tokens(seconds, whole_windows=captioner.whole_windows)
         read += sum(len(prompt) // 4 for prompt, _ in requests)
         written = sum(row.question.tokens for row in state.pending)
         self.tokens, self.max_new_tokens = self.tokens + read, self.max_new_tokens + written

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mirkit.audio import Audio, open_audio
-from mirkit.captions.excerpt import RATE, cut, heard_seconds, sound_tokens
+from mirkit.captions.excerpt import RATE, audio_tokens, cut, excerpt_seconds
 from mirkit.errors import AudioError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models.captioners import CaptionerUnavailable
@@ -205,7 +205,7 @@ class _Threads:
         assert state is not None
         assert samples is not None
         captioner = job.captioner
-        audio_tokens = sound_tokens(len(samples) / RATE, whole_windows=captioner.whole_windows)
+        tokens = audio_tokens(len(samples) / RATE, whole_windows=captioner.whole_windows)
         turn.samples = None  # the session has its own copy
         session = captioner.session(samples, slot)
         del samples
@@ -213,7 +213,7 @@ class _Threads:
         attempts = describe(session, state.pending, job.settings.texts, batched=captioner.batched)
         for number, attempt in enumerate(attempts):
             seconds, started = time.perf_counter() - started, time.perf_counter()
-            self._check_cache(attempt, number, audio_tokens)
+            self._check_cache(attempt, number, tokens)
             stored = store_attempt(turn.track, job, state, attempt, seconds)
             field = attempt.pending.question.field
             name = f"{STAGE}/{field}"
@@ -226,10 +226,10 @@ class _Threads:
             if self._stopping.is_set():
                 return
 
-    def _check_cache(self, attempt: Attempt, number: int, audio_tokens: int) -> None:
+    def _check_cache(self, attempt: Attempt, number: int, tokens: int) -> None:
         """Warn once if the server's prompt cache did not contain the audio from the previous question."""
         cached = attempt.answer.cached_tokens
-        if number and cached is not None and cached < _MIN_CACHED_SHARE * audio_tokens and not self._missed:
+        if number and cached is not None and cached < _MIN_CACHED_SHARE * tokens and not self._missed:
             self._missed = True
             self._notify(
                 f"note   the server encoded the same audio again: {cached} of {attempt.answer.prompt_tokens} tokens "
@@ -273,5 +273,5 @@ def decode_excerpt(audio: Audio, job: CaptionJob, name: str) -> tuple[FloatArray
     if not np.any(samples):
         raise AudioError(f"{name}: there is no sound in it")
     duration = len(samples) / RATE
-    seconds = heard_seconds(duration, job.max_seconds, whole_windows=job.captioner.whole_windows)
+    seconds = excerpt_seconds(duration, job.max_seconds, whole_windows=job.captioner.whole_windows)
     return cut(samples, seconds, job.settings.texts.excerpt), duration
