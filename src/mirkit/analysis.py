@@ -112,7 +112,7 @@ class TrackAnalysis:
         analysis._load(present)
         if present - analysis._series.keys() or analysis._beats is None or "full_mix" not in analysis._samples:
             raise MissingInput(
-                f"{printable(track.path)}: its curves are damaged or were computed from other audio; "
+                f"{printable(track.path)}: its feature series are damaged, or were computed from other audio; "
                 f'measure it again with: mirkit extract "{printable(track.path)}" --overwrite'
             )
         return analysis
@@ -312,8 +312,7 @@ class TrackAnalysis:
         self._samples |= samples
         self._fresh |= {key for key in series if key[1] in KINDS}
         for source, opened in audio.items():
-            if opened.damage.share:
-                self.notes.append(damage_note(source, opened.damage))
+            self.notes += damage_notes(source, opened.damage)
 
     def _load(self, wanted: set[tuple[str, str]]) -> None:
         """Load the series that the sidecar holds for the present audio."""
@@ -357,11 +356,11 @@ def _beats(header: Any, arrays: Mapping[str, Any]) -> Beats:
     return beats_from_arrays(stored, note["meter"])
 
 
-def damage_note(source: str, damage: Damage) -> str:
-    """Return a note on how much of a file could not be decoded."""
+def damage_notes(source: str, damage: Damage) -> list[str]:
+    """Return a note on how much of a file could not be decoded; none for a file without damage."""
     percent = 100 * damage.share
-    shown = f"{percent:.2g}" if percent < 99 else "99 or more"
-    return f"{source}: damaged, {shown} % of its sound is lost"
+    lost = f"{percent:.2g}" if percent < 99 else "99 or more"
+    return [f"{source}: damaged, {lost} % of its sound is lost"] if percent else []
 
 
 class _BrokenStemError(Exception):

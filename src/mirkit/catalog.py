@@ -51,8 +51,9 @@ def _per_stem(
     return [FeatureSpec(f"{name}_{stem}", stage, unit, low, high, f"{description}, {stem} stem") for stem in stems]
 
 
-_RHYTHM_STEMS = ("bass", "drums", "other")
-_HARMONY_STEMS = ("bass", "other")
+#: Stems whose rhythm, and whose harmony, is measured.
+RHYTHM_STEMS = ("bass", "drums", "other")
+HARMONY_STEMS = ("bass", "other")
 
 FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
@@ -75,11 +76,11 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec("rhythmic_evenness", "complexity", "ratio", 0, 1, "1 - nPVI/200: 1 is perfectly even"),
     FeatureSpec("ioi_mean", "onsets", "s", 0, 10, "mean inter-onset interval"),
     FeatureSpec("ioi_std", "onsets", "s", 0, 10, "standard deviation of the inter-onset intervals"),
-    *_per_stem("stem_rhythm", "onset_density_average", _RHYTHM_STEMS, "1/s", 0, 50, "mean onset rate of 4 s windows"),
-    *_per_stem("stem_rhythm", "onset_density_variance", _RHYTHM_STEMS, "1/s^2", 0, 100, "variance of the onset rate"),
-    *_per_stem("stem_rhythm", "syncopation", _RHYTHM_STEMS, "ratio", 0, 1, "metric syncopation"),
-    *_per_stem("stem_rhythm", "rhythmic_complexity", _RHYTHM_STEMS, "ratio", 0, 1, "entropy of inter-onset intervals"),
-    *_per_stem("stem_rhythm", "rhythmic_evenness", _RHYTHM_STEMS, "ratio", 0, 1, "1 - nPVI/200"),
+    *_per_stem("stem_rhythm", "onset_density_average", RHYTHM_STEMS, "1/s", 0, 50, "mean onset rate of 4 s windows"),
+    *_per_stem("stem_rhythm", "onset_density_variance", RHYTHM_STEMS, "1/s^2", 0, 100, "variance of the onset rate"),
+    *_per_stem("stem_rhythm", "syncopation", RHYTHM_STEMS, "ratio", 0, 1, "metric syncopation"),
+    *_per_stem("stem_rhythm", "rhythmic_complexity", RHYTHM_STEMS, "ratio", 0, 1, "entropy of inter-onset intervals"),
+    *_per_stem("stem_rhythm", "rhythmic_evenness", RHYTHM_STEMS, "ratio", 0, 1, "1 - nPVI/200"),
     FeatureSpec("lufs", "loudness", "LUFS", -70, 0, "integrated loudness, ITU-R BS.1770-4"),
     FeatureSpec("lra", "loudness", "LU", 0, 40, "loudness range, EBU Tech 3342"),
     *_per_stem("loudness", "lufs", STEMS, "LUFS", -70, 0, "integrated loudness"),
@@ -102,8 +103,8 @@ FEATURES: tuple[FeatureSpec, ...] = (
         FeatureSpec(f"chroma_{i}", "chroma", "ratio", 0, 1, f"weight of pitch class {c}")
         for i, c in enumerate(PITCH_CLASSES)
     ),
-    *_per_stem("stem_harmonic", "harmonic_movement", _HARMONY_STEMS, "ratio", 0, 1, "chroma distance of eighth notes"),
-    *_per_stem("stem_harmonic", "harmonic_variance", _HARMONY_STEMS, "ratio", 0, 1, "0 one harmony, 1 all classes"),
+    *_per_stem("stem_harmonic", "harmonic_movement", HARMONY_STEMS, "ratio", 0, 1, "chroma distance of eighth notes"),
+    *_per_stem("stem_harmonic", "harmonic_variance", HARMONY_STEMS, "ratio", 0, 1, "0 one harmony, 1 all classes"),
     FeatureSpec("brightness", "timbral", "0-100", 0, 100, "high-frequency content (Audio Commons)"),
     FeatureSpec("roughness", "timbral", "0-100", 0, 100, "beating and modulation (Audio Commons)"),
     FeatureSpec("hardness", "timbral", "0-100", 0, 100, "sharpness of attacks (Audio Commons)"),

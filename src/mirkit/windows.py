@@ -96,7 +96,7 @@ class WindowAnalyzer:
     def open(cls, path: str | PathLike[str]) -> Self:
         """Open a track that ``mirkit extract`` has measured: its folder, its mix, or a loose file.
 
-        A clip that ``mirkit crop`` has cut is read from the curves of its source.
+        A clip that ``mirkit crop`` has cut is read from the feature series of its source.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class WindowAnalyzer:
                 raise MissingInput(hint)
             name, why = next(iter(todo.items()))
             raise MissingInput(
-                f"{printable(track.path)}: no curves that are still true ({name}: {why}); "
+                f"{printable(track.path)}: its feature series are missing or stale ({name}: {why}); "
                 f'measure it with: mirkit extract "{printable(track.path)}"'
             )
         opened = TrackAnalysis.load_cached(track, state.digests, window_series(state, settings), state.stems_by)
@@ -248,7 +248,7 @@ def neural_stages(state: TrackState) -> frozenset[str]:
 
 
 def features_at(path: str | PathLike[str], start: float, end: float, *, samples: bool = False) -> dict[str, Number]:
-    """Compute the features of a window of a measured track from its stored curves, in milliseconds.
+    """Compute the features of a window of a measured track from its stored feature series, in milliseconds.
 
     :class:`WindowAnalyzer` also returns the reasons of unknown values, and opens a track once for many windows.
 

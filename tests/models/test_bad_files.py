@@ -421,8 +421,8 @@ def test_bad_files_of_transformers(library: Path, tmp_path: Path, capsys: pytest
     for content, says in (
         (b"", "not a JSON file"),
         (b"[]", "it holds no table"),
-        (b"{}", "is no Music Flamingo"),
-        (b'{"architectures": [1]}', "1 is no Music Flamingo"),
+        (b"{}", "is not a Music Flamingo model"),
+        (b'{"architectures": [1]}', "1 is not a Music Flamingo model"),
         (b'{"architectures": ["AudioFlamingo3ForConditionalGeneration"]}', "Transformers cannot load it"),
     ):
         config.write_bytes(content)

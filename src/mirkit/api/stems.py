@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit import models, separation
-from mirkit.analysis import damage_note
+from mirkit.analysis import damage_notes
 from mirkit.api.source import AudioInput, Source
 from mirkit.audio import HOLD_SECONDS
 from mirkit.catalog import STEMS
@@ -83,9 +83,7 @@ def separate(
         with closing(stems):
             blocks = list(stems)
         notes = list(run.notes)
-    if mix.damage.share:
-        notes.append(damage_note("full_mix", mix.damage))
-    source.report(notes)
+    source.report([*notes, *damage_notes("full_mix", mix.damage)])
     return {stem: _joined([block[stem] for block in blocks], mix.channels) for stem in STEMS}
 
 

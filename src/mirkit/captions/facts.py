@@ -1,4 +1,4 @@
-"""The measurable claims of a caption (tempo, key, meter, vocals, duration), compared with measurements and corrected."""
+"""Claims of a caption (tempo, key, meter, vocals, duration), compared with measurements, and corrected."""
 
 import math
 import re

@@ -114,16 +114,12 @@ def placeholders(prompt: str) -> set[str]:
     known = ", ".join("{" + name + "}" for name in PLACEHOLDERS)
     wrong = f"texts without braces other than those of {known}"
     try:
-        parts = list(Formatter().parse(prompt))
+        fields = [field for field in Formatter().parse(prompt) if field[1] is not None]
     except ValueError as error:
         raise ValueError(wrong) from error
-    names = set()
-    for _, name, spec, conversion in parts:
-        if name is not None:
-            if name not in PLACEHOLDERS or spec or conversion:
-                raise ValueError(wrong)
-            names.add(name)
-    return names
+    if any(name not in PLACEHOLDERS or spec or conversion for _, name, spec, conversion in fields):
+        raise ValueError(wrong)
+    return {str(name) for _, name, _, _ in fields}
 
 
 def fill(prompt: str, facts: Mapping[str, str]) -> str:

@@ -57,7 +57,7 @@ def validate(raw: str, finish: str, budget: int) -> Validation:
     """
     inner = THOUGHT.sub(" ", raw).strip()
     if _OPEN_THOUGHT.search(inner):
-        return Validation("", "a thought without an end")
+        return Validation("", "its reasoning does not end")
     inner = _trailing(inner)
     if SPECIAL.search(inner):
         return Validation("", "special tokens in the text")
@@ -69,7 +69,7 @@ def validate(raw: str, finish: str, budget: int) -> Validation:
     if _BOILERPLATE.search(text):
         return Validation("", "it talks about itself instead of the music")
     if loops(text):
-        return Validation("", "it goes round in circles")
+        return Validation("", "it repeats itself")
     parts = sentences(text)
     notes = []
     if finish == "length" or not is_whole(parts[-1]):

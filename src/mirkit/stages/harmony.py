@@ -1,14 +1,13 @@
 """Stages of harmony: pitch classes, key, harmonic movement."""
 
 from mirkit.analysis import TrackAnalysis
+from mirkit.catalog import HARMONY_STEMS
 from mirkit.features.harmony.chroma import chroma as measure_chroma
 from mirkit.features.harmony.key import key
 from mirkit.features.harmony.movement import harmony
 from mirkit.features.types import Value
 from mirkit.stages import Result, fact, register, values_of
 from mirkit.store import Settings
-
-HARMONY_STEMS = ("bass", "other")
 
 
 @register("chroma")

@@ -6,6 +6,7 @@ import numpy as np
 
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
+from mirkit.catalog import RHYTHM_STEMS
 from mirkit.features.rhythm.beats.from_activations import beats_from_activations
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.beats.track import track_beats
@@ -17,7 +18,6 @@ from mirkit.features.types import Value
 from mirkit.stages import Result, fact, register, used_weights, values_of
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 
-RHYTHM_STEMS = ("bass", "drums", "other")
 STEM_NAMES = (
     "onset_density_average",
     "onset_density_variance",

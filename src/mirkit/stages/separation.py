@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit import models, separation
-from mirkit.analysis import damage_note
+from mirkit.analysis import damage_notes
 from mirkit.audio import Audio, Writer, open_audio
 from mirkit.catalog import STEMS
 from mirkit.engines.prefetch import prefetch
@@ -246,7 +246,7 @@ def _embedded(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Resul
     blocks = separation.separate(audio.blocks(), audio.rate, audio.channels)
     files = StemFiles(paths, audio, settings, bits)
     files.write(_on_grid(blocks, bits) if bits else blocks)
-    notes = _damage(audio)
+    notes = damage_notes("full_mix", audio.damage)
     notes += [
         f"{stem}: {clipped} samples were cut off at full scale: the mix exceeds it"
         for stem, clipped in files.clipped.items()
@@ -267,7 +267,7 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
     with closing(blocks):
         files.write(blocks)
     gain = files.fit()
-    notes = [*_damage(audio), *run.notes]
+    notes = [*damage_notes("full_mix", audio.damage), *run.notes]
     if gain != 1:
         notes.append(
             f"the stems exceed full scale, which {form} cannot hold: all of them were lowered by "
@@ -292,10 +292,6 @@ def _on_grid(blocks: Blocks, bits: int) -> Blocks:
         rounded = {stem: np.rint(block * scale) / scale for stem, block in stems.items() if stem != "other"}
         left = sum((stems[stem] - rounded[stem] for stem in rounded), np.zeros_like(stems["other"]))
         yield rounded | {"other": stems["other"] + left}
-
-
-def _damage(audio: Audio) -> list[str]:
-    return [damage_note("full_mix", audio.damage)] if audio.damage.share else []
 
 
 def _remove_older(track: Track, paths: dict[str, Path]) -> None:

@@ -114,7 +114,7 @@ def test_what_is_missing_is_one_line(tmp_path: Path) -> None:
     for texts, says in (
         (CaptionSettings(), r"nvidia/music-flamingo-2601-hf \(16.5 GB\).*hf download.*non-commercial"),
         (CaptionSettings(model="absent"), "no such folder"),
-        (CaptionSettings(model=str(tmp_path)), "LlamaForCausalLM is no Music Flamingo"),
+        (CaptionSettings(model=str(tmp_path)), "LlamaForCausalLM is not a Music Flamingo model"),
         (CaptionSettings(model=str(tmp_path / "config.json")), "no such folder"),
     ):
         with pytest.raises(WeightsError, match=says):

@@ -41,7 +41,7 @@ class SharedPrefix:
 
     def __init__(self, processor: Any, network: Any, samples: FloatArray) -> None:
         if not len(samples):
-            raise ModelError("there is no sound to describe")  # the processor would silently omit empty audio
+            raise ModelError("the track has no audio to describe")  # the processor would silently omit empty audio
         self._processor, self._network, self._samples = processor, network, samples
         self._first: list[int] = []
         self._cache: Any = None
@@ -55,7 +55,7 @@ class SharedPrefix:
                 rows = self._rows([prompt.prompt for prompt in prompts])
                 written = self._write(rows, prompts)
         except torch.OutOfMemoryError as error:
-            raise ModelError("the card has too little memory for this much sound; say --audio-seconds 60") from error
+            raise ModelError("the GPU has too little memory for this much audio; use --audio-seconds 60") from error
         for index, (prompt, row, tokens) in enumerate(zip(prompts, rows, written, strict=True)):
             yield index, self._answer(prompt, len(self._first) + len(row), tokens)
 
@@ -93,7 +93,7 @@ class SharedPrefix:
         question = len(bare) - bare.index(self._audio) - 1
         first = whole[:, : whole.shape[1] - question].to(device)
         if whole[0, first.shape[1] :].tolist() != bare[len(bare) - question :]:
-            raise ModelError("this checkpoint's template does not put the sound before the question")
+            raise ModelError("the chat template of this checkpoint does not put the audio before the question")
         features = torch.as_tensor(inputs["input_features"]).to(device, network.dtype)
         mask = torch.as_tensor(inputs["input_features_mask"]).to(device)
         # The newer architecture derives time stamps from the position of the audio.
@@ -192,7 +192,7 @@ class Checkpoint:
 
     def __init__(self, settings: Settings) -> None:
         if settings.texts.one_call:
-            raise SettingsError("--one-call: Transformers cannot hold a model to JSON; leave it out")
+            raise SettingsError("--one-call: Transformers cannot restrict an answer to JSON; leave the option out")
         if importlib.util.find_spec("transformers") is None:
             raise MissingExtra("transformers is not installed; pip install 'mirkit[describe]'")
         self._settings = settings
@@ -223,8 +223,8 @@ class Checkpoint:
                 self._folder, dtype=kind, attn_implementation=attention, **where
             )
         except (*LOAD_ERRORS, OSError, SafetensorError) as error:
-            what = "Transformers cannot load it; is it whole, and is there memory enough? Get it anew, or name another"
-            raise WeightsError(f"{printable(self._folder)}: {what}") from error
+            remedy = "check that it is complete and that there is enough memory; download it again, or name another"
+            raise WeightsError(f"Transformers cannot load {printable(self._folder)}; {remedy}") from error
         self._loaded = processor, network.to(device).eval()
         try:
             yield [f"{self.architecture} on {device}, attention: {attention}{why}"]
@@ -282,7 +282,7 @@ def _architecture(folder: Path) -> str:
     path = folder / "config.json"
     if not path.is_file():
         raise WeightsError(
-            f"{printable(folder)}: no checkpoint of Transformers: it has no config.json; name another folder"
+            f"{printable(folder)}: not a Transformers checkpoint, because it has no config.json; name another folder"
         )
     try:
         names = load_json(path).get("architectures")
@@ -291,7 +291,7 @@ def _architecture(folder: Path) -> str:
     name = printable(str(names[0]))[:60] if isinstance(names, list) and names else "what it describes"
     if name not in _MAX_SECONDS:
         raise WeightsError(
-            f"{printable(path)}: {name} is no Music Flamingo ({', '.join(_MAX_SECONDS)}); name another folder"
+            f"{printable(path)}: {name} is not a Music Flamingo model ({', '.join(_MAX_SECONDS)}); name another folder"
         )
     return name
 
@@ -318,5 +318,5 @@ def _attention(wanted: str, device: str) -> tuple[str, str]:
     if importlib.util.find_spec("flash_attn") is None:
         return "sdpa", " (FlashAttention 2 is not installed)"
     if not device.startswith("cuda"):
-        return "sdpa", " (FlashAttention 2 needs a card)"
+        return "sdpa", " (FlashAttention 2 needs a GPU)"
     return "flash_attention_2", ""

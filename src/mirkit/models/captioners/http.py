@@ -31,11 +31,11 @@ from mirkit.store.settings_file import user_settings_path
 #: Attempts per request; pause before the second one (s), which doubles with each attempt; longest pause (s).
 TRIES = 4
 _PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
-_HOPELESS = {
-    401: "wants a key: put it into the environment variable MIRKIT_TEXTS_KEY",
+_TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
+_PERMANENT = {
+    401: "requires an API key; put it into the environment variable MIRKIT_TEXTS_KEY",
     403: "refuses the key in MIRKIT_TEXTS_KEY, or the model",
-    404: "knows no such address or model; see texts.url and texts.model",
+    404: "has no such address or model; check texts.url and texts.model",
 }
 _MAX_BYTES = 16 * 2**20
 
@@ -54,7 +54,7 @@ class TooLongError(ModelError):
 
     def __init__(self, needed: int | None, there: int | None) -> None:
         what = f"{needed} tokens into its {there}" if needed and there else "this much sound"
-        super().__init__(f"the server cannot take {what}; start it with a larger context, or say --audio-seconds 60")
+        super().__init__(f"the server cannot take {what}; start it with a larger context, or use --audio-seconds 60")
         self.needed, self.there = needed, there
 
 
@@ -116,7 +116,7 @@ class HttpClient:
         for left in reversed(range(tries)):
             try:
                 return self._once(path, data)
-            except _PassingError as error:
+            except _TemporaryError as error:
                 if not left:
                     raise (CaptionerUnavailable if error.gone else ModelError)(f"{self.url} {error}") from error
                 self._sleep(min(max(pause, error.after), _LONGEST_PAUSE))
@@ -131,20 +131,18 @@ class HttpClient:
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refusal(error) from error
-        except TimeoutError as error:
-            raise _PassingError(f"did not answer within {self._timeout:g} s") from error
         except (OSError, http.client.HTTPException) as error:
             cause = getattr(error, "reason", error)
             if isinstance(cause, TimeoutError):
-                raise _PassingError(f"did not answer within {self._timeout:g} s") from error
+                raise _TemporaryError(f"did not answer within {self._timeout:g} s") from error
             gone = isinstance(cause, ConnectionRefusedError) or not isinstance(
                 cause, ConnectionError | http.client.HTTPException
             )
-            raise _PassingError(f"cannot be reached or broke off: {cause}", gone=gone) from error
+            raise _TemporaryError(f"cannot be reached or broke off: {cause}", gone=gone) from error
         try:
             return json.loads(content)
         except ValueError as error:
-            raise _PassingError("answered with something that is no JSON") from error
+            raise _TemporaryError("did not answer with JSON") from error
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
         try:
@@ -156,15 +154,15 @@ class HttpClient:
         message = " ".join(str(inner.get("message") or error.reason).split())[:200]
         if error.code == 400 and (inner.get("type") == "exceed_context_size_error" or "max_model_len" in message):
             return TooLongError(inner.get("n_prompt_tokens"), inner.get("n_ctx"))
-        if error.code in _HOPELESS:
-            return CaptionerUnavailable(f"{self.url} {_HOPELESS[error.code]}")
-        if error.code in _PASSING:
+        if error.code in _PERMANENT:
+            return CaptionerUnavailable(f"{self.url} {_PERMANENT[error.code]}")
+        if error.code in _TEMPORARY:
             after = error.headers.get("Retry-After", "")
-            return _PassingError(f"answers {error.code}: {message}", after=float(after) if after.isdecimal() else 0.0)
+            return _TemporaryError(f"answers {error.code}: {message}", after=float(after) if after.isdecimal() else 0.0)
         return ModelError(f"{self.url} answers {error.code}: {message}")
 
 
-class _PassingError(Exception):
+class _TemporaryError(Exception):
     """A temporary error: the request may succeed if it is repeated."""
 
     def __init__(self, message: str, *, after: float = 0.0, gone: bool = False) -> None:

@@ -89,7 +89,7 @@ def find(settings: Settings) -> Pair:
         with open(path, "rb") as file:
             if file.read(len(MAGIC)) != MAGIC:
                 raise WeightsError(
-                    f"{printable(path)}: not a GGUF file: {guess_content(path)}; get it anew, or name another"
+                    f"{printable(path)}: not a GGUF file: {guess_content(path)}; download it again, or name another"
                 )
     if not row:
         license = _stated_license((model, projector), settings)
@@ -110,7 +110,7 @@ def lacking(row: Model, settings: Settings) -> str:
     folder, verb = printable(cache() / row.backend), "is" if len(files) == 1 else "are"
     return (
         f"{row.title} needs {sources}, which {verb} not downloaded; mirkit models fetch {row.name}, "
-        f"or put them into {folder}, or say --model FILE (license: {row.license})"
+        f"or put them into {folder}, or use --model FILE (license: {row.license})"
     )
 
 
@@ -203,7 +203,7 @@ class LlamaServer:
         self._timeout = settings.texts.timeout
         self._cpu_only = settings.run.device == "cpu"
         self._program = program(settings)
-        self.on_gpu: bool | None = self._program is None and not self._cpu_only and _sees_a_card()
+        self.on_gpu: bool | None = self._program is None and not self._cpu_only and _has_gpu()
         self._client: HttpClient | None = None
 
     @contextmanager
@@ -239,11 +239,11 @@ def program(settings: Settings) -> Path | None:
     if found := find_program("llama-server", named):
         return found
     raise MissingExtra(
-        "llama.cpp is not installed: pip install 'mirkit[describe]', or say --program /path/to/llama-server"
+        "llama.cpp is not installed: pip install 'mirkit[describe]', or use --program /path/to/llama-server"
     )
 
 
-def _sees_a_card() -> bool:
+def _has_gpu() -> bool:
     import xllamacpp
 
     return any(not str(device["type"]).endswith("_CPU") for device in xllamacpp.get_device_info())
@@ -270,8 +270,8 @@ def _in_process(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
     try:
         server = xllamacpp.Server(wanted)
     except (RuntimeError, ValueError) as error:
-        mend = "is it whole, and is there memory enough? Get it anew, or name another"
-        raise CaptionerUnavailable(f"llama.cpp cannot load {printable(pair.model)}; {mend}") from error
+        remedy = "check that it is complete and that there is enough memory; download it again, or name another"
+        raise CaptionerUnavailable(f"llama.cpp cannot load {printable(pair.model)}; {remedy}") from error
     try:
         yield str(server.listening_address)
     finally:
@@ -285,12 +285,14 @@ def _as_program(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
         free.bind((_HOST, 0))
         port = free.getsockname()[1]
     assert owner._program is not None
-    command: list[str | Path] = [owner._program, "-m", pair.model, "--mmproj", pair.projector]
-    command += ["-c", str(context * owner.parallel), "-np", str(owner.parallel)]
-    command += ["--host", _HOST, "--port", str(port), "-ngl", "0" if owner._cpu_only else str(_LAYERS)]
-    command += ["--no-mmproj-offload"] if owner._cpu_only else []
-    if (threads := _threads()) is not None:
-        command += ["-t", str(threads)]
+    threads = _threads()
+    command: list[str | Path] = [
+        *(owner._program, "-m", pair.model, "--mmproj", pair.projector),
+        *("-c", str(context * owner.parallel), "-np", str(owner.parallel)),
+        *("--host", _HOST, "--port", str(port), "-ngl", "0" if owner._cpu_only else str(_LAYERS)),
+        *(("--no-mmproj-offload",) if owner._cpu_only else ()),
+        *(("-t", str(threads)) if threads else ()),
+    ]
     with tempfile.TemporaryFile() as log:
         # The key is passed in the environment, because other users can read a command line.
         process = subprocess.Popen(

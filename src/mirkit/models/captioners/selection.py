@@ -35,11 +35,9 @@ def resolve(settings: Settings) -> str:
     """
     if settings.texts.url:
         return "http"
-    rows = {row.name: row for row in registry.backends_of("texts")}
-    reasons = {name: unavailable(row, settings) for name, row in rows.items()}
-    for name in ("llama", "transformers"):
-        if not reasons[name]:
-            return name
+    reasons = {row.name: unavailable(row, settings) for row in registry.backends_of("texts")}
+    if name := next((name for name in ("llama", "transformers") if not reasons[name]), ""):
+        return name
     raise MissingExtra(f"no model that describes music is installed. {reasons['llama']}")
 
 

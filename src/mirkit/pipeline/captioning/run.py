@@ -271,7 +271,7 @@ def decode_excerpt(audio: Audio, job: CaptionJob, name: str) -> tuple[FloatArray
     blocks = [block.mean(axis=0, dtype=np.float32) for block in audio.blocks()]
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if not np.any(samples):
-        raise AudioError(f"{name}: there is no sound in it")
+        raise AudioError(f"{name}: the track is silent")
     duration = len(samples) / RATE
     seconds = excerpt_seconds(duration, job.max_seconds, whole_windows=job.captioner.whole_windows)
     return cut(samples, seconds, job.settings.texts.excerpt), duration
