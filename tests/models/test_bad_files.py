@@ -423,7 +423,7 @@ def test_bad_files_of_transformers(library: Path, tmp_path: Path, capsys: pytest
         (b"[]", "it holds no table"),
         (b"{}", "is not a Music Flamingo model"),
         (b'{"architectures": [1]}', "1 is not a Music Flamingo model"),
-        (b'{"architectures": ["AudioFlamingo3ForConditionalGeneration"]}', "Transformers cannot load it"),
+        (b'{"architectures": ["AudioFlamingo3ForConditionalGeneration"]}', "Transformers cannot load"),
     ):
         config.write_bytes(content)
         line = refused(words("transformers", library, tmp_path), library, capsys)
