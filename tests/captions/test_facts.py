@@ -39,7 +39,7 @@ FACTS = Facts(bpm=92.0, key=("A", "minor"), meter="4/4", vocals_share=0.4, durat
 def test_claims(text: str, kind: str, value: tuple[Any, ...]) -> None:
     (claim,) = claims(text)
     assert (claim.kind, claim.value) == (kind, value)
-    assert text[claim.start : claim.end] == claim.said
+    assert text[claim.start : claim.end] == claim.wording
 
 
 @pytest.mark.parametrize(

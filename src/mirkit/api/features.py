@@ -30,7 +30,7 @@ class Features(dict[str, float | int | None]):
 
     def __reduce__(self) -> tuple[object, ...]:
         # An explicit constructor call, so that pickling and copying keep the attributes.
-        return _rebuilt, (dict(self), self.reasons, self.metadata)
+        return Features, ({**self, **{name: Unknown(why) for name, why in self.reasons.items()}}, self.metadata)
 
 
 def analyze(audio: AudioInput, group: str = "extract", *, backends: Mapping[str, str] | None = None) -> Features:
@@ -99,7 +99,3 @@ def _number(value: Value) -> float | int | None:
     if isinstance(value, Unknown):
         return None
     return round6(value) if isinstance(value, float) else value
-
-
-def _rebuilt(values: dict[str, Value], reasons: dict[str, str], metadata: dict[str, dict[str, object]]) -> Features:
-    return Features(values | {name: Unknown(reason) for name, reason in reasons.items()}, metadata)

@@ -112,11 +112,11 @@ class Speed:
     written: float
 
 
-_CORE, _CARD = Speed(43.0, 5.8, 1.62), Speed(0.1, 4500.0, 110.0)
+_CORE, _GPU = Speed(43.0, 5.8, 1.62), Speed(0.1, 4500.0, 110.0)
 
 
 def estimate_seconds(
-    audio: float, tokens: int, written: int, questions: int, *, size: int, card: bool, cores: int
+    audio: float, tokens: int, written: int, questions: int, *, size: int, on_gpu: bool, cores: int
 ) -> float:
     """Estimate the time of one track (s).
 
@@ -131,11 +131,11 @@ def estimate_seconds(
     questions : int
     size : int
         Size of the model in bytes.
-    card : bool
+    on_gpu : bool
         Whether the model runs on a GPU.
     cores : int
         Number of CPU cores, if it does not.
     """
-    speed, many = (_CARD, 1) if card else (_CORE, max(1, cores))
+    speed, many = (_GPU, 1) if on_gpu else (_CORE, max(1, cores))
     work = audio / WINDOW * speed.window + tokens / speed.read + _SHARE_WRITTEN * written / speed.written
     return _TRACK + _QUESTION * questions + work * size / _BYTES / many

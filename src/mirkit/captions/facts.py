@@ -76,7 +76,7 @@ class Claim:
     Attributes
     ----------
     kind : str
-    said : str
+    wording : str
         The wording in the text.
     start, end : int
         Position in the text.
@@ -86,7 +86,7 @@ class Claim:
     """
 
     kind: Kind
-    said: str
+    wording: str
     start: int
     end: int
     value: tuple[object, ...]
@@ -214,7 +214,7 @@ class Conflict:
     @property
     def description(self) -> str:
         """Describe the conflict in one clause."""
-        return f'"{self.claim.said}", measured {self.measured}'
+        return f'"{self.claim.wording}", measured {self.measured}'
 
 
 @dataclass(frozen=True)
@@ -314,10 +314,10 @@ _VERDICTS: dict[str, Callable[[Claim, Facts], str | None]] = {
 def _corrected(claim: Claim, facts: Facts) -> str:
     """The claim with the measured value, or "" if that does not fit into the sentence."""
     if claim.kind == "tempo" and facts.bpm is not None:
-        return re.sub(r"\d[\d.]*(?:\s*(?:-|to|and)\s*\d[\d.]*)?", f"{facts.bpm:.0f}", claim.said, count=1)
+        return re.sub(r"\d[\d.]*(?:\s*(?:-|to|and)\s*\d[\d.]*)?", f"{facts.bpm:.0f}", claim.wording, count=1)
     if claim.kind == "key" and facts.key is not None:
         return " ".join(facts.key)
-    if claim.kind == "meter" and facts.meter is not None and claim.said[0].isdigit():
+    if claim.kind == "meter" and facts.meter is not None and claim.wording[0].isdigit():
         return facts.meter
     return ""
 

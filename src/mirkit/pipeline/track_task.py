@@ -100,7 +100,7 @@ def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: Trac
 
 def _keep_midi(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     """Record that the MIDI file is the user's own, and keep it."""
-    row, path, digest = stage("drums"), midi_path(state.track, job.settings), state.foreign_midi(job.settings)
+    row, path, digest = stage("drums"), midi_path(state.track, job.settings), state.user_midi(job.settings)
     name = entry_name(row, job.settings)
     entry = state.provenance.stages.get(name)
     if digest and not (entry and entry.backend == EXTERNAL and digest in entry.outputs.values()):
@@ -192,42 +192,42 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
 def _separate(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     row = stage("separate")
     state.check_clip((row.name,))
-    foreign = state.foreign_stems()
-    if foreign and row.name in job.replaces:
-        with _aside(row.name, [state.track.stems[stem] for stem in foreign], log):
+    own_stems = state.user_stems()
+    if own_stems and row.name in job.replaces:
+        with _aside(row.name, [state.track.stems[stem] for stem in own_stems], log):
             _make_stems(job, TrackState.of(Track.at(job.path), known=state.digests), {}, log)
         return
-    if foreign and job.overwrite:
+    if own_stems and job.overwrite:
         _note_kept(job, row.name, state.own((row.name,), job.settings)[row.name], log)
-    if len(foreign) == len(STEMS):
+    if len(own_stems) == len(STEMS):
         entry = state.provenance.stages.get(row.name)
-        if entry is None or entry.backend != EXTERNAL or entry.outputs != foreign:
-            _adopt(state, row.name, foreign)
+        if entry is None or entry.backend != EXTERNAL or entry.outputs != own_stems:
+            _adopt(state, row.name, own_stems)
             log.notes.append("stems found beside the mix were adopted as they are")
         if row.name not in log.failures:
             log.skipped.append(row.name)
         return
     if not state.outstanding((row.name,), job.backends, job.settings, overwrite=job.overwrite):
-        entry, external = state.provenance.stages[row.name], tuple(sorted(foreign))
+        entry, external = state.provenance.stages[row.name], tuple(sorted(own_stems))
         if external and external != entry.external:  # the user has replaced these stems
             update_provenance(state.track.provenance, [replace(entry, external=external)])
         log.skipped.append(row.name)
         return
-    _make_stems(job, state, foreign, log)
+    _make_stems(job, state, own_stems, log)
 
 
-def _make_stems(job: TrackJob, state: TrackState, foreign: dict[str, FileDigest], log: TrackLog) -> None:
+def _make_stems(job: TrackJob, state: TrackState, own_stems: dict[str, FileDigest], log: TrackLog) -> None:
     """Separate the mix, and write the stems that are not the user's own."""
     row = stage("separate")
     from mirkit.stages.separation import separate
 
     # Recorded first, so that stems that remain after a kill are not mistaken for the user's.
-    pending = tuple(stem for stem in STEMS if stem not in foreign)
+    pending = tuple(stem for stem in STEMS if stem not in own_stems)
     begun = _entry(job, state, row, Result(), {}, 0.0, failed="interrupted", pending=pending)
     update_provenance(state.track.provenance, [begun])
     started = time.perf_counter()
     try:
-        result, paths = separate(state.track, job.settings, frozenset(foreign))
+        result, paths = separate(state.track, job.settings, frozenset(own_stems))
     except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
         log.failures[row.name] = error_message(error, job.path, debug=job.debug)
         with suppress(MirkitError):  # the disk may be full: the first failure is the one that is reported

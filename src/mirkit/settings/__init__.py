@@ -329,11 +329,14 @@ class CaptionSettings:
     audio_seconds: float | None = setting(
         None,
         v.number(1, 3600, "S"),
-        "longest excerpt of a track that the model hears, in seconds (default: what the model can take)",
+        "longest excerpt of a track that the model receives, in seconds (default: the longest that it accepts)",
         "--audio-seconds",
     )
     excerpt: str = setting(
-        "middle", v.one_of("middle", "loudest", "spread"), "which part of a longer track the model hears", "--excerpt"
+        "middle",
+        v.one_of("middle", "loudest", "spread"),
+        "which part of a longer track the model receives",
+        "--excerpt",
     )
     temperature: float = setting(
         0.0,

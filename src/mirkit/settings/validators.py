@@ -158,13 +158,13 @@ def device() -> Check:
     return _checked(lambda value: _matches(r"auto|cpu|cuda(:\d+)?|mps", value), wanted, metavar="DEVICE")
 
 
-def _is_table_of_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(inner, str) for inner in value.values())
-
-
 def texts() -> Check:
     """Accept a table of texts."""
-    return _checked(_is_table_of_texts, 'a table of name = "text"', dict)
+    return _checked(
+        lambda value: isinstance(value, dict) and all(isinstance(inner, str) for inner in value.values()),
+        'a table of name = "text"',
+        dict,
+    )
 
 
 def hosts() -> Check:

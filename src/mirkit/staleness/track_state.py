@@ -107,7 +107,7 @@ class TrackState:
         entry = self.provenance.stages.get("separate")
         return (entry.backend if entry else None) or ""
 
-    def foreign_stems(self) -> dict[str, FileDigest]:
+    def user_stems(self) -> dict[str, FileDigest]:
         """The user's own stems: existing stems that mirkit did not write.
 
         If nothing is recorded, or a separation was interrupted, stems with mirkit's mark are mirkit's.
@@ -126,9 +126,9 @@ class TrackState:
     def own(self, wanted: Iterable[str], settings: Settings) -> dict[str, str]:
         """Return the user's files in places where the wanted stages would write: stage -> names of the files."""
         found = {}
-        if "separate" in wanted and (stems := self.foreign_stems()):
+        if "separate" in wanted and (stems := self.user_stems()):
             found["separate"] = ", ".join(self.track.stems[stem].name for stem in stems)
-        if "drums" in wanted and self.foreign_midi(settings):
+        if "drums" in wanted and self.user_midi(settings):
             found["drums"] = midi_path(self.track, settings).name
         return found
 
@@ -181,7 +181,7 @@ class TrackState:
                 why = "overwrite"
             if name in own and name in replaces:
                 why = f"takes the place of {own[name]}"
-            elif name == "separate" and len(self.foreign_stems()) == len(STEMS):  # the user's own stems are kept
+            elif name == "separate" and len(self.user_stems()) == len(STEMS):  # the user's own stems are kept
                 why = kept(name, own[name]) if overwrite and wanted == (name,) else ""
             if why:
                 todo[name] = why
@@ -238,7 +238,7 @@ class TrackState:
         entry = self.provenance.stages.get(entry_name(stage("drums"), settings))
         return dict(entry.outputs) if entry and entry.backend != EXTERNAL else {}
 
-    def foreign_midi(self, settings: Settings) -> FileDigest | None:
+    def user_midi(self, settings: Settings) -> FileDigest | None:
         """Return the digest of the drum MIDI file if the user provided or edited it."""
         path = midi_path(self.track, settings)
         if not path.is_file():

@@ -105,7 +105,7 @@ def test_it_speaks(architecture: str, tmp_path: Path) -> None:
 
 def test_no_sound_is_no_description(gibberish: Path) -> None:
     model = checkpoint(gibberish)
-    with model.loaded(Requirements(1.0, 0)), pytest.raises(ModelError, match="no sound"):
+    with model.loaded(Requirements(1.0, 0)), pytest.raises(ModelError, match="no audio to describe"):
         model.session(sound(0.0), 0)
 
 

@@ -101,7 +101,7 @@ def test_the_server_says_when_to_come_again(server: TextServer) -> None:
     ("play", "says"),
     [
         (error_response(500, "Invalid base64 value"), "answers 500: Invalid base64 value"),
-        (Response(body=b"[1, 2"), "no JSON"),
+        (Response(body=b"[1, 2"), "did not answer with JSON"),
         (Response(body=b"[1, 2]"), "holds no text"),
         (Response(body=b'{"choices": []}'), "holds no text"),
         (error_response(400, "unsupported content[].type"), "answers 400: unsupported"),

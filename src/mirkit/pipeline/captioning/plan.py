@@ -97,7 +97,7 @@ class CaptionPlan:
         if self.seconds is not None:
             size, cores = captioner.size, os.cpu_count() or 1
             self.seconds += estimate_seconds(
-                seconds, read, written, len(state.pending), size=size, card=bool(captioner.on_gpu), cores=cores
+                seconds, read, written, len(state.pending), size=size, on_gpu=bool(captioner.on_gpu), cores=cores
             )
 
 
@@ -122,7 +122,9 @@ def plan_captions(
         The settings or one of the fields are not valid.
     """
     job = CaptionJob(choose(settings), settings, fields, overwrite)
-    _check_fields(job)
+    if lacking := set(job.fields) - {row.field for row in job.questions}:
+        known = ", ".join(row.field for row in replace(job, fields=()).questions)
+        raise SettingsError(f"no question is called {', '.join(sorted(lacking))}; there are {known}")
     return plan_again(job, tracks)
 
 
@@ -139,9 +141,3 @@ def plan_again(job: CaptionJob, tracks: Sequence[Track]) -> CaptionPlan:
             if state.any:
                 plan.todo.append(track)
     return plan
-
-
-def _check_fields(job: CaptionJob) -> None:
-    if lacking := set(job.fields) - {row.field for row in job.questions}:
-        known = ", ".join(row.field for row in replace(job, fields=()).questions)
-        raise SettingsError(f"no question is called {', '.join(sorted(lacking))}; there are {known}")
