@@ -93,7 +93,7 @@ FEW_ONSETS = 12
 def outside(key: str, window: Value, cut: Value, n: int) -> float | None:
     """Return the difference in units of the tolerance; None if a value may be missing in the window or the cut file."""
     if isinstance(window, Unknown) or isinstance(cut, Unknown):
-        few = n < FEW_ONSETS and stage(feature(key).stage).module == "rhythm"
+        few = n < FEW_ONSETS and stage(feature(key).stage).section == "rhythm"
         return None if few or (isinstance(window, Unknown) and isinstance(cut, Unknown)) else np.inf
     return abs(window - cut) / TOLERANCES[key].of(cut, max(n, 1))
 

@@ -143,8 +143,8 @@ class Stage:
     Attributes
     ----------
     name : str
-    module : str
-        Module of ``mirkit.stages`` that holds its function.
+    section : str
+        Heading under which a report shows its features.
     version : int
         Increased when a formula changes, so that values of the old formula become stale.
     description : str
@@ -159,7 +159,7 @@ class Stage:
     """
 
     name: str
-    module: str
+    section: str
     version: int
     description: str
     series: tuple[tuple[str, str], ...] = ()

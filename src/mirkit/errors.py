@@ -112,10 +112,3 @@ def system_errors(path: Path, doing: str, error: type[MirkitError] = InfoError) 
         yield
     except OSError as cause:
         raise error(str(as_error(cause, path, doing))) from cause
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun, e.g. ``2 copies``."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"

@@ -40,7 +40,7 @@ def features_content(table: Table, result: Statistics, order: Sequence[Mapping[s
         keys.append(
             {
                 "key": name,
-                "module": stage(row.stage).module,
+                "module": stage(row.stage).section,
                 "unit": row.unit,
                 "description": row.description,
                 "kind": row.kind,

@@ -218,7 +218,7 @@ def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str
             "outside": value is not None
             and not ((row.low is None or value >= row.low) and (row.high is None or value <= row.high)),
         }
-        groups.setdefault(stage(row.stage).module, []).append(line)
+        groups.setdefault(stage(row.stage).section, []).append(line)
     return list(groups.items())
 
 
