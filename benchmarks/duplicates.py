@@ -21,8 +21,15 @@ import numpy as np
 from dataset.altered import ALTERATIONS, RATE, curves
 from dataset.test_duplicates import copy_of, made
 from mirkit.dataset.duplicates.alignment import align
-from mirkit.dataset.duplicates.candidates import SEMITONES, candidates
-from mirkit.dataset.duplicates.features import FingerprintFeatures, fingerprint_features, hashes, landmarks, rotated
+from mirkit.dataset.duplicates.fingerprints import (
+    SEMITONES,
+    FingerprintFeatures,
+    candidates,
+    fingerprint_features,
+    hashes,
+    landmarks,
+    rotated,
+)
 
 PROGRESSIONS = (
     "0 7 9 5",

@@ -10,16 +10,17 @@ import pytest
 
 from dataset.altered import ALTERATIONS, RATE, Sound, curves
 from mirkit.dataset.duplicates.alignment import Alignment, align
-from mirkit.dataset.duplicates.candidates import SEMITONES, candidates
-from mirkit.dataset.duplicates.features import (
+from mirkit.dataset.duplicates.find import Duplicates, find_duplicates, read_features
+from mirkit.dataset.duplicates.fingerprints import (
+    SEMITONES,
     FingerprintFeatures,
     Landmarks,
+    candidates,
     fingerprint_features,
     hashes,
     landmarks,
     rotated,
 )
-from mirkit.dataset.duplicates.find import Duplicates, find_duplicates, read_features
 from mirkit.demo import drone, house, rock, waltz
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.bands import BandCurve

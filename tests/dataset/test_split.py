@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirkit.dataset.duplicates import DisjointSet, group_tracks, normalized_name, tags_of_name
 from mirkit.dataset.duplicates.find import Duplicates
-from mirkit.dataset.duplicates.groups import DisjointSet, group_tracks, normalized_name, tags_of_name
 from mirkit.dataset.split import split, split_tracks
 from mirkit.errors import SettingsError
 from mirkit.track import Track

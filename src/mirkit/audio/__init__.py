@@ -3,8 +3,7 @@
 from mirkit.audio.container import MAX_SECONDS, SourceInfo, probe
 from mirkit.audio.decode import Damage
 from mirkit.audio.encode import Writer, Written, encode
-from mirkit.audio.resample import Resampler, resample, resampled_length
-from mirkit.audio.source import HOLD_SECONDS, Audio, audio_from_array, open_audio
+from mirkit.audio.source import HOLD_SECONDS, Audio, Resampler, audio_from_array, open_audio, resample, resampled_length
 from mirkit.audio.tags import Tags, read_tags
 
 __all__ = [

@@ -10,7 +10,7 @@ from mirkit import __version__
 from mirkit.catalog import GROUPS, STAGES
 from mirkit.cli import options
 from mirkit.cli.options import Parser
-from mirkit.dataset.duplicates.groups import GROUP_KEYS
+from mirkit.dataset.duplicates import GROUP_KEYS
 from mirkit.settings import SETTINGS
 from mirkit.settings import validators as v
 

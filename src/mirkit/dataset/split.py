@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from mirkit.dataset.duplicates import GROUP_KEYS, GroupKey, group_tracks, tags_of_name
 from mirkit.dataset.duplicates.find import Duplicates, find_duplicates
-from mirkit.dataset.duplicates.groups import GROUP_KEYS, GroupKey, group_tracks, tags_of_name
 from mirkit.errors import SettingsError
 from mirkit.store import Provenance, readable_provenance
 from mirkit.track import ORIGINAL_NAME, Track

@@ -24,18 +24,6 @@ from mirkit.store.feature_series import read_feature_series, read_feature_series
 from mirkit.store.folder_cache import FolderCache
 from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets
 from mirkit.store.info import as_number, read_info, round6, scan_numbers, update_info, write_info
-from mirkit.store.json_files import (
-    DamagedFileError,
-    JsonObject,
-    JsonValue,
-    NewerFormatError,
-    OutsideLinkError,
-    check_stays_inside,
-    open_regular,
-    read_bounded,
-    write_sidecar,
-)
-from mirkit.store.layout import SETTINGS_NAME, SIDECARS, find_root
 from mirkit.store.provenance import (
     Origin,
     Provenance,
@@ -56,6 +44,20 @@ from mirkit.store.settings_file import (
     with_values,
     write_backends,
     write_table,
+)
+from mirkit.store.sidecars import (
+    SETTINGS_NAME,
+    SIDECARS,
+    DamagedFileError,
+    JsonObject,
+    JsonValue,
+    NewerFormatError,
+    OutsideLinkError,
+    check_stays_inside,
+    find_root,
+    open_regular,
+    read_bounded,
+    write_sidecar,
 )
 
 __all__ = [

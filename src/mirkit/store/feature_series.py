@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.errors import MissingInput, printable
-from mirkit.store.json_files import (
+from mirkit.store.sidecars import (
     DamagedFileError,
     JsonObject,
     JsonValue,

@@ -15,8 +15,7 @@ from typing import Any
 from mirkit.errors import InfoError
 from mirkit.store.atomic import atomic_write, remove_orphans
 from mirkit.store.digests import stamp_of
-from mirkit.store.json_files import read_bounded
-from mirkit.store.layout import is_inside
+from mirkit.store.sidecars import is_inside, read_bounded
 
 FOLDER = Path(".mirkit", "index")
 #: Number of caches that are kept, the newest ones.

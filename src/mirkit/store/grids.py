@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mirkit.errors import MissingInput, printable
 from mirkit.store.info import round6
-from mirkit.store.json_files import DamagedFileError, encode_object, parse_object, read_bounded
+from mirkit.store.sidecars import DamagedFileError, encode_object, parse_object, read_bounded
 
 #: Times are stored to the microsecond, finer than a sample.
 DECIMALS = 6

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.store.json_files import (
+from mirkit.store.sidecars import (
     DamagedFileError,
     JsonObject,
     JsonValue,

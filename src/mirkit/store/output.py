@@ -14,8 +14,7 @@ from pathlib import Path
 
 from mirkit.errors import InfoError, SettingsError, printable, system_errors
 from mirkit.store.atomic import atomic_file, make_folder, remove_orphans
-from mirkit.store.json_files import loads, open_regular
-from mirkit.store.layout import AUDIO_SUFFIXES, MIDI_ENDINGS, SIDECARS
+from mirkit.store.sidecars import AUDIO_SUFFIXES, MIDI_ENDINGS, SIDECARS, loads, open_regular
 
 #: Returns whether a file is an earlier output of the command that is about to write it.
 Recognize = Callable[[Path], bool]

@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 
 from mirkit.errors import InfoError, printable
 from mirkit.store.digests import FileDigest, Stamp, stamp_of
-from mirkit.store.json_files import (
+from mirkit.store.provenance_record import (
+    ProvenanceRecord,
+    as_object,
+    encode_digests,
+    encode_record,
+    parse_digests,
+    parse_record,
+)
+from mirkit.store.sidecars import (
     DamagedFileError,
     JsonObject,
     JsonValue,
@@ -21,14 +29,6 @@ from mirkit.store.json_files import (
     parse_object,
     read_bounded,
     read_object,
-)
-from mirkit.store.provenance_record import (
-    ProvenanceRecord,
-    as_object,
-    encode_digests,
-    encode_record,
-    parse_digests,
-    parse_record,
 )
 
 T = TypeVar("T")

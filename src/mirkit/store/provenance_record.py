@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any
 
 from mirkit.store.digests import FileDigest
-from mirkit.store.json_files import JsonObject, JsonValue
+from mirkit.store.sidecars import JsonObject, JsonValue
 
 #: Backend of the user's own files, which are kept with any settings.
 EXTERNAL = "external"

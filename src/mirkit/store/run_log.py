@@ -18,8 +18,7 @@ import psutil
 
 from mirkit.errors import as_error, printable, system_errors
 from mirkit.store.atomic import machine
-from mirkit.store.json_files import open_regular
-from mirkit.store.layout import is_inside
+from mirkit.store.sidecars import is_inside, open_regular
 
 FOLDER = Path(".mirkit", "log")
 #: Number of logs that are kept, the newest ones.

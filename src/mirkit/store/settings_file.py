@@ -17,8 +17,7 @@ from typing import Any
 from mirkit.errors import InfoError, SettingsError, printable
 from mirkit.settings import SETTINGS, Kind, Settings, validators
 from mirkit.store import atomic
-from mirkit.store.json_files import read_bounded, write_sidecar
-from mirkit.store.layout import SETTINGS_NAME
+from mirkit.store.sidecars import SETTINGS_NAME, read_bounded, write_sidecar
 
 #: Environment variable with the path of the user's own settings file, if it is not in the platform's folder.
 CONFIG = "MIRKIT_CONFIG"

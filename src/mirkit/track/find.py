@@ -9,9 +9,8 @@ from pathlib import Path
 
 from mirkit.errors import MirkitError, printable
 from mirkit.store.provenance import read_provenance
-from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_audio_name, kind_beside, source_of
-from mirkit.track.track import Track
+from mirkit.track.track import FolderListing, Track, list_folder, walk
 
 _log = logging.getLogger("mirkit")
 

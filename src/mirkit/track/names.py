@@ -10,7 +10,7 @@ import os
 from functools import lru_cache
 
 from mirkit.catalog import STEMS
-from mirkit.store.layout import AUDIO_SUFFIXES, SIDECARS
+from mirkit.store.sidecars import AUDIO_SUFFIXES, SIDECARS
 
 __all__ = [
     "ADTOF_MIDI",

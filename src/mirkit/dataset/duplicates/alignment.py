@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
-from mirkit.dataset.duplicates.candidates import Candidate
-from mirkit.dataset.duplicates.features import RATE, FingerprintFeatures, interpolated, rotated
+from mirkit.dataset.duplicates.fingerprints import RATE, Candidate, FingerprintFeatures, interpolated, rotated
 
 Array = npt.NDArray[np.float64]
 

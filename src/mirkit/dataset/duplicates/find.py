@@ -1,8 +1,8 @@
 """Find the tracks of a data set that are the same recording, from ``.CURVES.npz`` and without decoding audio.
 
 Copies with another codec, gain or trim are found, and copies that are up to 5 % faster or slower, or a semitone higher
-or lower. Landmarks of harmony and dynamics are hashed (:mod:`features`). Tracks that share landmarks are candidates
-(:mod:`candidates`); they are aligned, and are the same recording if their correlation is high enough
+or lower. Landmarks of harmony and dynamics are hashed, and tracks that share landmarks are candidates
+(:mod:`fingerprints`); they are aligned, and are the same recording if their correlation is high enough
 (:mod:`alignment`).
 """
 
@@ -15,18 +15,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mirkit.dataset.duplicates import DisjointSet
 from mirkit.dataset.duplicates.alignment import Alignment, align
-from mirkit.dataset.duplicates.candidates import SEMITONES, candidates
-from mirkit.dataset.duplicates.features import (
+from mirkit.dataset.duplicates.fingerprints import (
     NO_LANDMARKS,
+    SEMITONES,
     FingerprintFeatures,
     Hashes,
+    candidates,
     fingerprint_features,
     hashes,
     landmarks,
     rotated,
 )
-from mirkit.dataset.duplicates.groups import DisjointSet
 from mirkit.errors import InfoError, MissingInput, printable
 from mirkit.features.serialization import from_arrays
 from mirkit.store import read_feature_series, read_feature_series_header
