@@ -15,7 +15,7 @@ class AudioError(MirkitError):
 
 
 class InfoError(MirkitError):
-    """A sidecar (``.INFO``, beat grid, curves, provenance) cannot be read or written."""
+    """A sidecar (``.INFO``, beat grid, feature series, provenance) cannot be read or written."""
 
 
 class MissingInput(MirkitError):  # noqa: N818 (the name says what is wrong)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirkit.dataset.duplicates import DisjointSet, group_tracks, normalized_name, tags_of_name
+from mirkit.dataset.duplicates import group_tracks, normalized_name, tags_of_name
 from mirkit.dataset.duplicates.find import Duplicates
 from mirkit.dataset.split import split, split_tracks
 from mirkit.errors import SettingsError
@@ -87,13 +87,10 @@ def test_an_albums_artist_counts_too() -> None:
     assert group_tracks(tags, [], ("artist",)) == [[0, 1, 2]]
 
 
-def test_groups_are_transitive() -> None:
-    bonds = DisjointSet(6)
-    assert bonds.join(0, 5)
-    assert bonds.join(3, 5)
-    assert not bonds.join(3, 0)
-    assert bonds.joined(0, 3)
-    assert bonds.groups() == [[0, 3, 5], [1], [2], [4]]
+def test_groups_grow_by_what_their_tracks_share() -> None:
+    tags = [{"artist": "a"}, {"album": "x"}, {}, {"artist": "b", "album": "y"}, {}, {"artist": "A", "album": "y"}]
+    assert group_tracks(tags, []) == [[0, 3, 5], [1], [2], [4]]
+    assert group_tracks(tags, [[1, 4]], ()) == [[0], [1, 4], [2], [3], [5]]
 
 
 @pytest.mark.parametrize(

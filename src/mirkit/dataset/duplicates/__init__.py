@@ -16,42 +16,6 @@ _NO_ARTIST = {"", "various artists", "various", "va", "unknown artist", "unknown
 _GUEST = re.compile(r"\s+(?:feat\.?|ft\.?|featuring)\s.*|\s*[(\[](?:feat|ft)\b.*", re.IGNORECASE)
 
 
-class DisjointSet:
-    """A disjoint-set forest: groups that grow by joining two of their members.
-
-    Parameters
-    ----------
-    count : int
-        Number of members; initially, each is in a group of its own.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._parent = list(range(count))
-
-    def join(self, first: int, second: int) -> bool:
-        """Join the groups of two members; return whether they were different groups."""
-        first, second = self._root(first), self._root(second)
-        self._parent[max(first, second)] = min(first, second)
-        return first != second
-
-    def joined(self, first: int, second: int) -> bool:
-        """Whether two members are in one group."""
-        return self._root(first) == self._root(second)
-
-    def groups(self) -> list[list[int]]:
-        """All groups, ordered by their first members."""
-        groups: dict[int, list[int]] = {}
-        for member in range(len(self._parent)):
-            groups.setdefault(self._root(member), []).append(member)
-        return list(groups.values())
-
-    def _root(self, member: int) -> int:
-        while self._parent[member] != member:
-            self._parent[member] = self._parent[self._parent[member]]
-            member = self._parent[member]
-        return member
-
-
 def group_tracks(
     tags: Sequence[Mapping[str, str]], duplicates: Sequence[Sequence[int]], keys: Sequence[GroupKey] = GROUP_KEYS
 ) -> list[list[int]]:
@@ -74,16 +38,18 @@ def group_tracks(
     list of list of int
         Indexes of the tracks; every track is in exactly one group.
     """
-    groups = DisjointSet(len(tags))
+    from scipy.cluster.hierarchy import DisjointSet
+
+    groups = DisjointSet(range(len(tags)))
     for group in duplicates:
         for other in group[1:]:
-            groups.join(group[0], other)
+            groups.merge(group[0], other)
     for key in keys:
         first: dict[str, int] = {}
         for number, track in enumerate(tags):
             for name in {normalized_name(track.get(field, "")) for field in _FIELDS[key]} - _NO_ARTIST:
-                groups.join(first.setdefault(name, number), number)
-    return groups.groups()
+                groups.merge(first.setdefault(name, number), number)
+    return [sorted(group) for group in groups.subsets()]
 
 
 def normalized_name(name: str) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.cluster.hierarchy import DisjointSet
 
-from mirkit.dataset.duplicates import DisjointSet
 from mirkit.dataset.duplicates.alignment import Alignment, align
 from mirkit.dataset.duplicates.fingerprints import (
     NO_LANDMARKS,
@@ -96,7 +96,7 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
     times: list[npt.NDArray[np.float32]] = []
     hashed: list[list[Hashes]] = []
     first_with: dict[str, int] = {}
-    groups = DisjointSet(len(tracks))
+    groups = DisjointSet(range(len(tracks)))
     for number, track in enumerate(tracks):
         marks = NO_LANDMARKS
         try:
@@ -104,7 +104,7 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
             if not len(marks.times):
                 result.not_compared[number] = "it is too short, or does not change"
             same = first_with.setdefault(_audio_hash(track.feature_series), number)
-            if groups.join(same, number):
+            if groups.merge(same, number):
                 result.pairs.append(Pair(same, number, None))
                 marks = NO_LANDMARKS  # of identical tracks, only the first is compared with others
         except MissingInput as error:
@@ -117,13 +117,13 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
         advance(track.name)
     read = lru_cache(_CACHED)(lambda number: read_features(tracks[number].feature_series))
     for candidate in candidates(times, hashed):
-        if groups.joined(candidate.first, candidate.second):
+        if groups.connected(candidate.first, candidate.second):
             continue
         alignment = align(read(candidate.first), read(candidate.second), candidate)
         if alignment is not None and alignment.is_same:
-            groups.join(candidate.first, candidate.second)
+            groups.merge(candidate.first, candidate.second)
             result.pairs.append(Pair(candidate.first, candidate.second, alignment))
-    result.groups = [group for group in groups.groups() if len(group) > 1]
+    result.groups = [sorted(group) for group in groups.subsets() if len(group) > 1]
     return result
 
 
