@@ -26,7 +26,7 @@ def output(path: Path, overwrite: bool = False) -> Output:
 
 
 def status(path: Path) -> tuple[int, ...] | None:
-    """Everything about a file that writing changes; the check reads it, which may change the time of the last access."""
+    """What writing changes about a file; the check reads it, which may change the time of the last access."""
     if not os.path.lexists(path):
         return None
     now = path.lstat()
