@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.audio.resample import Resampler
+from mirkit.audio.source import Resampler
 from mirkit.errors import ModelError
 from mirkit.features.extraction import mono_of
 from mirkit.features.stft import SILENCE_DBFS
