@@ -115,9 +115,9 @@ class WindowAnalyzer:
         use_compiled()
         track, part = Track.at(Path(path)), None
         state = TrackState.of(track)
-        if state.cut:
-            part = state.cut.window
-            track = Track.at(track.folder / state.cut.source)
+        if state.clip_source:
+            part = state.clip_source.window
+            track = Track.at(track.folder / state.clip_source.source)
             state = TrackState.of(track)
         for note in state.notes:
             _log.warning("%s", note)
@@ -134,7 +134,7 @@ class WindowAnalyzer:
                 f"{printable(track.path)}: its feature series are missing or stale ({name}: {why}); "
                 f'measure it with: mirkit extract "{printable(track.path)}"'
             )
-        opened = TrackAnalysis.load_cached(track, state.digests, window_series(state, settings), state.stems_by)
+        opened = TrackAnalysis.load_cached(track, state.digests, window_series(state, settings), state.stems_backend)
         return cls(opened, state, settings, part)
 
     def at(self, start: float, end: float, *, samples: bool = False) -> WindowFeatures:

@@ -160,7 +160,7 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
     begun: list[ProvenanceRecord] = []
     try:
         opened = TrackAnalysis.load_cached(
-            state.track, state.digests, window_series(state, job.settings), state.stems_by
+            state.track, state.digests, window_series(state, job.settings), state.stems_backend
         )
         measured = MeasuredTrack(opened, state.digests, stages, state.provenance.facts, neural)
         # Recorded first, so that after a kill a run with the same settings continues without --overwrite.
@@ -279,7 +279,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
 
 
 def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAnalysis:
-    opened = TrackAnalysis(state.track, state.digests, state.stems_by)
+    opened = TrackAnalysis(state.track, state.digests, state.stems_backend)
     wanted = (series for row in rows for series in state.inputs(row, job.settings).series)
     opened.measure(wanted, network_streams(job.settings), use_cache=not job.overwrite)
     return opened

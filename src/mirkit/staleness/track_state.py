@@ -97,12 +97,12 @@ class TrackState:
         return cls(track, provenance, info, digests, notes)
 
     @property
-    def cut(self) -> ClipSource | None:
+    def clip_source(self) -> ClipSource | None:
         """Source of the clip; None if the track is not a clip."""
         return ClipSource.of(self.provenance)
 
     @property
-    def stems_by(self) -> str:
+    def stems_backend(self) -> str:
         """Backend that made the stems; "" if it is not recorded."""
         entry = self.provenance.stages.get("separate")
         return (entry.backend if entry else None) or ""
@@ -196,14 +196,16 @@ class TrackState:
         MissingInput
             The track is a clip, and a wanted result comes from its source.
         """
-        if (cut := self.cut) is None:
+        if (clip_source := self.clip_source) is None:
             return
         entries = {name: self.provenance.stages.get(name) for name in wanted}
-        given = [name for name, entry in entries.items() if name in ("separate", "crop") or (entry and entry.origin)]
-        if given:
-            source = self.track.folder / cut.source
+        from_source = [
+            name for name, entry in entries.items() if name in ("separate", "crop") or (entry and entry.origin)
+        ]
+        if from_source:
+            source = self.track.folder / clip_source.source
             raise MissingInput(
-                f"{printable(self.track.path)}: a clip, which has its {given[0]} from its source; "
+                f"{printable(self.track.path)}: a clip, which has its {from_source[0]} from its source; "
                 f'make it anew with: mirkit crop "{printable(os.path.normpath(source))}"'
             )
 
