@@ -118,6 +118,8 @@ class RunPlan:
         ``"separate"`` or ``"drums"`` -> number of tracks with stale stems or MIDI files that are the user's own.
     replaces : frozenset of str
         The keys of ``own`` whose files are renamed to make room.
+    minutes : float
+        Estimated duration of the tracks with stages that must run.
     seconds : float
         Estimated CPU time.
     stem_bytes : int

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit import __version__, engines, models
-from mirkit.errors import MirkitError, WeightsError
+from mirkit.errors import MirkitError, WeightsError, counted
 from mirkit.models import preflight, registry, weights
 from mirkit.models.device_server import device_servers, server_devices
 from mirkit.pipeline.plan import RunPlan, RunRequest
@@ -106,7 +106,7 @@ def _outcomes(
                 else:
                     yield _outcome(done)
         if busy:
-            notify(f"another run is at work on {len(busy)} of the tracks; waiting for it")
+            notify(f"another run is at work on {counted(len(busy), 'track')}; mirkit waits for it")
             with closing(_engine(busy, request, count, environment)) as results:
                 yield from map(_outcome, results)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mirkit.captions.prompts import Question
 from mirkit.captions.validation import Validation, validate
+from mirkit.errors import counted
 from mirkit.models.captioners import Answer, CaptionSession, Prompt
 from mirkit.settings import CaptionSettings
 
@@ -61,7 +62,7 @@ class Attempt:
     def failure(self) -> str:
         """Why there is no caption, after the last attempt; "" if there is one."""
         faults = ", ".join(dict.fromkeys(self.faults))
-        return self.validation.fault and f"no usable answer in {len(self.faults)} attempts: {faults}"
+        return self.validation.fault and f"no usable answer in {counted(len(self.faults), 'attempt')}: {faults}"
 
 
 def _prompt(pending: PendingPrompt, attempt: int, settings: CaptionSettings) -> Prompt:
