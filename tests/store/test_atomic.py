@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mirkit.errors import InfoError, as_error, printable
+from mirkit.errors import InfoError
 from mirkit.store import atomic
 
 
@@ -236,11 +236,3 @@ def test_sweep_removes_what_dead_writers_left_and_nothing_else(tmp_path: Path) -
 def test_sweeping_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InfoError, match="gone"):
         atomic.remove_orphans(tmp_path / "no")
-
-
-def test_a_path_is_shown_in_one_printable_line() -> None:
-    assert printable(Path("a\nb\x1b[31m\udcff\u202e \U0001f3b5")) == r"a\nb\x1b[31m\udcff\u202e " + "\U0001f3b5"
-
-
-def test_an_unknown_mishap_keeps_the_words_of_the_system() -> None:
-    assert str(as_error(OSError(errno.ELOOP, "too many links"), Path("x"), "read")) == "x: cannot read: too many links"
