@@ -16,6 +16,7 @@ from hypothesis import settings
 from mirkit import engines
 from mirkit.engines import run_serially
 from mirkit.store.compiled import keep_compiled, use_compiled
+from properties import RANDOM
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,9 +24,9 @@ pytest_plugins = ["skips"]
 
 # Property tests use the same examples in every run. A separate CI job uses more, and random ones:
 # MIRKIT_PROPERTIES=random pytest -m hypothesis --hypothesis-seed=NUMBER
-settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None, max_examples=40)
 settings.register_profile("random", database=None, deadline=None, max_examples=1000, print_blob=True)
-settings.load_profile(os.environ.get("MIRKIT_PROPERTIES", "fixed"))
+settings.load_profile("random" if RANDOM else "fixed")
 
 # Numba's cache does not support several processes that compile at once, so each worker of pytest-xdist has its own,
 # which starts with a copy of the code that earlier runs compiled. The compiled kernels of mirkit are stored there too,

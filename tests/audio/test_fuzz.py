@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mirkit.audio import open_audio, probe, read_tags
 from mirkit.errors import AudioError
+from properties import tries
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_any_damage(files: dict[str, bytes], name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"x.{name.split('.')[1]}"
 
-        @settings(max_examples=40, deadline=None)
+        @settings(max_examples=tries(40), deadline=None)
         @given(st.lists(change, min_size=1, max_size=6))
         def check(changes: list[tuple[str, float, int]]) -> None:
             path.write_bytes(changed(files[name], changes))

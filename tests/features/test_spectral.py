@@ -11,6 +11,7 @@ import signals
 from mirkit.features.spectral import SpectralCurve, SpectralExtractor, SpectralFeatures, spectral
 from mirkit.features.stft import HOP, PowerStft, activity_mask, frames_in
 from mirkit.features.types import SILENT, TOO_SHORT, Window
+from properties import tries
 
 RATE = signals.RATE
 
@@ -238,7 +239,7 @@ def test_clipped_sound_is_measured():
     assert np.isfinite(values(measure(np.clip(signals.band(3) * 50, -1, 1)))).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=tries(6), deadline=None)
 @given(st.lists(st.integers(0, 30000), max_size=6), st.integers(0, 30000))
 def test_blocks_of_any_length_give_the_same_curve(cuts, n):
     mono = signals.band(1)[:n]

@@ -23,6 +23,7 @@ from mirkit.models.separation.network import SAFE_DB, difference, reference_sign
 from mirkit.models.separation.overlap_add import Segment, SegmentStream, SlidingBuffer, WeightedSum
 from mirkit.models.separation.separator import Separator
 from mirkit.settings import SeparationSettings
+from properties import tries
 
 RATE = 44100
 SHARES = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
@@ -68,7 +69,7 @@ def stems_of(made: Separator, path: Path, **values: Any) -> tuple[dict[str, Soun
     return {stem: np.concatenate([block[stem] for block in blocks], axis=1) for stem in made.stems}, run
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(16), deadline=None)
 @given(
     frames=st.integers(1, 400),
     delay=st.integers(0, 60),

@@ -53,7 +53,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sets]:
     for name, (bpm, seed, tags) in SONGS.items():
         path = found.loose / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        music = sum(beat_music(seconds=7.0, bpm=bpm, seed=seed).values())
+        music = sum(beat_music(seconds=5.0, bpm=bpm, seed=seed).values())
         encode(path, [music * np.float32(0.8 if "again" in name else 1.0)], rate=ANALYSIS_RATE, channels=2, tags=tags)
     shutil.copytree(found.loose, found.organized)
     with pytest.MonkeyPatch.context() as patch:

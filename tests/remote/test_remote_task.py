@@ -29,7 +29,7 @@ STAGES = ("bands", "onsets")
 def disk(tmp_path: Path) -> Path:
     """The data set as it would be on a disk."""
     for seed, name in enumerate(NAMES):
-        make_track(tmp_path / "disk" / name, seconds=6, seed=seed)
+        make_track(tmp_path / "disk" / name, seconds=4, seed=seed)
     return tmp_path / "disk"
 
 
@@ -131,13 +131,13 @@ def test_the_ledger_can_be_lost(store: ObjectStore, damage: bytes | None, capsys
 @pytest.mark.usefixtures("in_process")
 def test_stems_and_clips_go_there_too(store: ObjectStore) -> None:
     assert run("separate", URL, "--quiet", "--model", "embedded") == 0
-    assert run("crop", URL, "--seconds", "2", "--align", "free", "--quiet") == 0
+    assert run("crop", URL, "--seconds", "1.3", "--align", "free", "--quiet") == 0
     names = set(store.find())
     assert {f"{NAMES[0]}/{stem}.flac" for stem in ("drums", "bass", "other", "vocals")} <= names
     assert f"{NAMES[0]}/crops/{NAMES[0]}_001/full_mix.flac" in names
-    assert run("crop", URL, "--seconds", "4", "--align", "free", "--quiet") == 2
+    assert run("crop", URL, "--seconds", "3", "--align", "free", "--quiet") == 2
     assert names == set(store.find())
-    assert run("crop", URL, "--seconds", "4", "--align", "free", "--quiet", "--overwrite") == 0
+    assert run("crop", URL, "--seconds", "3", "--align", "free", "--quiet", "--overwrite") == 0
     assert f"{NAMES[0]}/crops/{NAMES[0]}_003/full_mix.flac" not in set(store.find()), "what is gone is gone there"
 
 
@@ -221,7 +221,7 @@ def test_verify_stats_and_status_read_what_lies_there(
     store: ObjectStore, fetched: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("extract", URL, "--quiet") == 0
-    assert run("crop", URL, "--seconds", "2", "--align", "free", "--quiet") == 0
+    assert run("crop", URL, "--seconds", "1.3", "--align", "free", "--quiet") == 0
     fetched.clear()
     before = store.find()
     assert main(["verify", URL, "--crops"]) == 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mirkit.features.types import FloatArray
 from mirkit.separation import STEMS, separate
+from properties import tries
 
 RATE = 8000
 
@@ -82,7 +83,7 @@ def test_no_blocks_no_stems() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=tries(4), deadline=None)
 @given(cuts=st.lists(st.integers(0, 40 * RATE), max_size=12))
 def test_blocks_do_not_matter(cuts: list[int]) -> None:
     mix = music(np.random.default_rng(5), 40)

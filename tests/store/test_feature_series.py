@@ -22,13 +22,16 @@ from mirkit.store import (
     read_feature_series_header,
     update_feature_series,
 )
+from properties import tries
 
 KEYS = st.from_regex(r"[a-z_]{1,8}/[a-z0-9_]{1,8}(/[a-z0-9_]{1,8})?", fullmatch=True)
 ARRAYS = hnp.arrays(
     st.sampled_from([np.float16, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64, np.uint8, np.bool_]),
     hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5),
 )
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+same_folder = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=tries(25)
+)
 
 
 @pytest.fixture

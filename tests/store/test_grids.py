@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from mirkit.errors import InfoError, MissingInput
 from mirkit.store import BeatGrid, format_grid, format_onsets, read_grid, read_onsets, write_sidecar
+from properties import tries
 
 EMPTY = np.array([])
 TIMES = st.lists(st.integers(0, 10**11), unique=True, max_size=30).map(lambda us: np.sort(us) / 1e6)
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+same_folder = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=tries(40)
+)
 
 
 def test_the_file_is_the_one_of_the_design(tmp_path: Path) -> None:

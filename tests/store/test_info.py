@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from mirkit.errors import InfoError
 from mirkit.store import atomic, read_info, round6, update_info, write_info
+from properties import tries
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
@@ -24,7 +25,9 @@ JSON = st.recursive(
     max_leaves=8,
 )
 INFO = st.dictionaries(st.text(max_size=12), JSON, max_size=8)
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+same_folder = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=tries(25)
+)
 
 
 def loads_strictly(data: bytes) -> Any:

@@ -27,6 +27,7 @@ from mirkit.store import (
     scan_origin,
     update_provenance,
 )
+from properties import tries
 
 MIX = FileDigest(10, "ab" * 32, 5)
 ENTRY = ProvenanceRecord(
@@ -42,7 +43,9 @@ ENTRY = ProvenanceRecord(
     seconds=1.25,
     when="2026-11-22T12:00:00+00:00",
 )
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+same_folder = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=tries(25)
+)
 
 
 @pytest.fixture

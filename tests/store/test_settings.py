@@ -27,8 +27,11 @@ from mirkit.store import (
     write_backends,
     write_table,
 )
+from properties import tries
 
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
+same_folder = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=tries(32)
+)
 
 
 def write(root: Path, text: str) -> Path:

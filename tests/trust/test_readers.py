@@ -13,6 +13,7 @@ from readers import FILES, read_all, write_examples
 
 from library import make_track
 from mirkit.cli import main
+from properties import RANDOM, tries
 
 VALUES = st.recursive(
     st.none()
@@ -30,8 +31,8 @@ JSON_KINDS = [*ONE, "journal", "log", "index"]
 quick = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,
-    max_examples=40,
-    derandomize=True,
+    max_examples=tries(16),
+    derandomize=not RANDOM,
     phases=(Phase.generate,),  # shrinking runs whole commands hundreds of times
 )
 

@@ -158,7 +158,7 @@ def test_a_sidecar_that_is_a_link_out_of_the_set_is_neither_read_nor_written(
     outside.write_text('{"secret": "s3cr3t"}')
     link = library / "A" / f"A.{kind}"
     link.symlink_to("../../config.json")
-    make_track(library / "B", seconds=2.0, seed=1)
+    make_track(library / "B", seconds=1.0, seed=1)
     for words in (("run", library), ("run", library, "--overwrite"), ("extract", library / "A", "--overwrite")):
         assert run(*words) == 1
         told = capsys.readouterr().err

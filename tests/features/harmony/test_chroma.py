@@ -13,6 +13,7 @@ from notes import RATE, Mono, cosine, curve_of, hz, note, sequence, song, triad
 from mirkit.features.harmony.chroma import Chroma, ChromaCurve, ChromaExtractor, chroma, class_weights, mean_chroma
 from mirkit.features.harmony.constant_q import HOP
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Window
+from properties import tries
 from signals import in_blocks, noise, silence, sine
 
 NAMES = [f"chroma_{i}" for i in range(12)]
@@ -82,7 +83,7 @@ def test_a_chord_s_notes_stand_out() -> None:
     assert set(np.argsort(found)[-3:]) == {0, 4, 7}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=tries(5), deadline=None)
 @given(st.lists(st.integers(0, 300_000), max_size=5))
 def test_the_length_of_blocks_changes_no_bit(cuts: list[int]) -> None:
     mono = song("I V", 0, bars=4)[:300_000]

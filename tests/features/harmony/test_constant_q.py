@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from notes import RATE, Mono
 
 from mirkit.features.harmony.constant_q import BINS_PER_OCTAVE, HOP, LOWEST, OCTAVES, ConstantQ, Decimator, gain
+from properties import tries
 
 BANDS = OCTAVES * BINS_PER_OCTAVE
 
@@ -73,7 +74,7 @@ def test_number_of_frames(samples: int, frames: int) -> None:
     assert all(m.shape[0] == BANDS and len(p) == m.shape[1] for m, p in parts)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=tries(6), deadline=None)
 @given(st.lists(st.integers(0, 400_000), max_size=6))
 def test_the_length_of_blocks_changes_no_bit(cuts: list[int]) -> None:
     mono = np.random.default_rng(3).standard_normal(400_000).astype(np.float32)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from features.kernels import scipy_twins
 from mirkit.features.kernels.sliding_median import sliding_median
+from properties import tries
 
 
 @given(
@@ -16,7 +17,7 @@ from mirkit.features.kernels.sliding_median import sliding_median
     st.integers(0, 2**32 - 1),
     st.sampled_from([2, 1000000]),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=tries(20), deadline=None)
 def test_it_is_the_median(size, rows, columns, seed, values):
     x = np.random.default_rng(seed).integers(0, values, (rows + size - 1, columns)).astype(np.float32)
     np.testing.assert_array_equal(sliding_median(x, size), scipy_twins.sliding_median(x, size))

@@ -13,6 +13,7 @@ from mirkit.features.rhythm.onsets import OnsetCurve, OnsetExtractor, Onsets
 from mirkit.features.rhythm.tempo import tempo
 from mirkit.features.stft import PowerStft
 from mirkit.features.types import Window
+from properties import tries
 
 SECONDS = 60.0
 Array = npt.NDArray[np.float64]
@@ -178,7 +179,7 @@ def test_beats_are_drawn_to_the_onsets() -> None:
     assert np.abs(np.rint(truth * 50) / 50 - truth).max() > 0.008, "the network's frames alone are further away"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(16), deadline=None)
 @given(
     st.integers(0, 900),
     st.floats(0.1, 20),
