@@ -44,7 +44,7 @@ FORBIDDEN = {
     "os.popen": (),
     "marshal.loads": (),
     "pickle.load": (),
-    "pickle.loads": ("engines/ipc.py",),
+    "pickle.loads": ("engines/worker.py",),
     "pickle.Unpickler": (),
     "shelve.open": (),
     "subprocess.Popen": (
