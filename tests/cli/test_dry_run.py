@@ -34,7 +34,7 @@ def test_the_plan_is_told_and_nothing_done(library: Path, capsys: pytest.Capture
 
 def test_a_line_of_the_plan_is_short_and_has_the_command(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", str(library), "--dry-run"]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if "not here" in line]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "not downloaded" in line]
     names = [line.rpartition("; mirkit models fetch ")[2] for line in lines]
     assert set(names) <= {"htdemucs_ft", "beat_this", "adtof", "essentia", "audiobox"}
     assert len(names) == len(set(names)), "one line a family"

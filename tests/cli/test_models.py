@@ -56,7 +56,7 @@ def test_path(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "status", "says"),
     [
         (["path", "absent"], 1, "Absent! needs more.ckpt"),
-        (["fetch", "absent"], 1, "nothing is fetched offline"),
+        (["fetch", "absent"], 1, "downloads are off"),
         (["fetch", "absent", "--commercial-safe"], 1, "which --commercial-safe refuses"),
         (["fetch", "nothing"], 1, "no model is called nothing; there are good, absent"),
         (["fetch"], 2, "needs one of good, absent"),
@@ -79,7 +79,7 @@ def test_verify(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "verify"]) == 0, "what is not here is no fault, unless it is named"
     assert "absent" not in capsys.readouterr().out
     assert main(["models", "verify", "absent"]) == 1
-    assert "not here" in capsys.readouterr().out
+    assert "not downloaded" in capsys.readouterr().out
     (cache / "more.ckpt").write_bytes(b"anything")
     assert main(["models", "verify", "absent"]) == 0
     assert "no checksum is published" in capsys.readouterr().out
@@ -120,10 +120,13 @@ def test_a_damaged_cache_names_the_command_that_mends_it(cache: Path, capsys: py
     assert main(["models", "verify"]) == 1
     said = capsys.readouterr().out
     assert "DAMAGED" in said
-    assert "half fetched" in said
+    assert "partly downloaded" in said
     assert said.splitlines()[-2:] == ["to repair: mirkit models fetch good", "to repair: mirkit models fetch absent"]
     assert main(["models", "path", "good"]) == 1
-    assert capsys.readouterr().err == f"mirkit: {cache}/good.ckpt is damaged; mirkit models fetch good gets it anew\n"
+    assert (
+        capsys.readouterr().err
+        == f"mirkit: {cache}/good.ckpt is damaged; download it again: mirkit models fetch good\n"
+    )
     (cache / "good.ckpt").write_bytes(b"abcdefgh")
     (cache / "good.ckpt.sha256").write_bytes(b"\xff\xfe no note")
     assert main(["models", "path", "good"]) == 0, "what was noted of a file is no condition"

@@ -333,11 +333,11 @@ def test_a_damaged_cache(
         place(row, file).write_bytes(b"half of the file")
         place(row, file).with_name(file.name + ".sha256").write_bytes(b"what nobody wrote")
     line = refused([command[0], str(library), *command[1:]], library, capsys)
-    assert line.endswith(f" is damaged; mirkit models fetch {name} gets it anew")
+    assert line.endswith(f" is damaged; download it again: mirkit models fetch {name}")
     for file in row.files:
         place(row, file).rename(place(row, file).with_name(file.name + ".part"))
     line = refused([command[0], str(library), *command[1:], "--offline"], library, capsys)
-    assert f"not here, and nothing is fetched offline; mirkit models fetch {name}, or put it into {home}" in line
+    assert f"not downloaded, and downloads are off; mirkit models fetch {name}, or put it into {home}" in line
 
 
 def test_bad_files_of_audiobox(unpublished: Path, library: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,7 +152,7 @@ def test_what_breaks_off_midway_is_not_the_next_answer(model: Model, monkeypatch
 def test_arrays_without_items_come_through() -> None:
     with Listener(None) as listener, Client(listener.address) as ours, listener.accept() as theirs:
         sent = [rows(0), rows(2)[:, :0], np.asfortranarray(rows(2, 4))]
-        device_server.send(ours, "head", sent)
+        device_server.send(ours, ("head", sent))
         head, found = device_server.receive(theirs)
     assert head == "head"
     for one, other in zip(sent, found, strict=True):
@@ -280,12 +280,12 @@ def test_a_batch_that_ends_the_server_twice_is_one_line(demucs: _Demucs, monkeyp
     receive, begun = device_server.receive, []
 
     def deadly(connection: Any) -> Any:
-        head, arrays = receive(connection)
-        if head == "begun":
-            begun.append(head)
+        answer = receive(connection)
+        if answer == "begun":
+            begun.append(answer)
             for process in server_processes():
                 process.kill()
-        return head, arrays
+        return answer
 
     monkeypatch.setattr(device_server, "receive", deadly)
     with pytest.raises(ModelError, match=r"^the process that computes on cpu ended 2 times at this: it ended$"):

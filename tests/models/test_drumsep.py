@@ -57,4 +57,4 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["drumsep", str(track), "--offline", "--jobs", "1"]) == 1
     error = capsys.readouterr().err
     assert len(error.splitlines()) == 1
-    assert "49469ca8.th (167 MB): not here, and nothing is fetched offline" in error
+    assert "49469ca8.th (167 MB): not downloaded, and downloads are off" in error

@@ -160,7 +160,7 @@ def test_doctor_knows_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["left out"] == []
-    # Audiobox Aesthetics is not here, and so auto comes to the next; of beats, the embedded one goes before it.
+    # Audiobox Aesthetics is not downloaded, and so auto comes to the next; of beats, the embedded one goes before it.
     assert report["methods"]["aesthetics"]["used"] == "loudness_scores"
     assert report["methods"]["beats"]["used"] == "embedded"
 

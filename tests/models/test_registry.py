@@ -65,7 +65,7 @@ def test_small_weights_within_reach_are_fetched_by_auto() -> None:
 def test_offline(small_model: Model, home: Path) -> None:
     why = models.unavailable(beat_this(), settings(run__offline=True))
     assert why == (
-        f"Beat This! tiny needs net (0.1 MB): not here, and nothing is fetched offline; mirkit models fetch beat_this, "
+        f"Beat This! tiny needs net (0.1 MB): not downloaded, and downloads are off; mirkit models fetch beat_this, "
         f"or put it into {home}/models/beat_this (from {small_model.files[0].url})"
     )
     assert models.resolve("beats", "auto", settings(run__offline=True)) == "embedded"
@@ -160,7 +160,7 @@ def test_loading_without_its_package_is_one_line(monkeypatch: pytest.MonkeyPatch
 
 def test_loading_what_is_not_here_is_one_line() -> None:
     pytest.importorskip("torch")
-    with pytest.raises(WeightsError, match=r"final0\.ckpt \(81\.1 MB\): not here; mirkit models fetch beat_this"):
+    with pytest.raises(WeightsError, match=r"final0\.ckpt \(81\.1 MB\): not downloaded; mirkit models fetch beat_this"):
         models.load("beats", settings(backends__beats="beat_this"))
 
 

@@ -130,7 +130,7 @@ def test_a_damaged_file_is_seen_and_replaced(server: Files) -> None:
     path.write_bytes(b"damaged")
     with pytest.raises(WeightsError, match="is damaged; mirkit models fetch net"):
         weights.load_checked(row, ONLINE)
-    with pytest.raises(WeightsError, match="damaged, and nothing is fetched offline"):
+    with pytest.raises(WeightsError, match="damaged, and downloads are off"):
         weights.fetch(row, OFFLINE)
     assert weights.fetch(row, ONLINE).sha256 == sha()
 
@@ -146,7 +146,12 @@ def test_damage_is_seen_without_a_published_checksum_too(server: Files) -> None:
 
 @pytest.mark.parametrize(
     ("status", "why"),
-    [(404, "not there any more"), (403, "access is refused"), (429, "too many requests"), (503, "answers 503")],
+    [
+        (404, "no longer has it"),
+        (403, "access is refused"),
+        (429, "too many requests"),
+        (503, "answers 503"),
+    ],
 )
 def test_http_errors(server: Files, status: int, why: str) -> None:
     row = one(server)

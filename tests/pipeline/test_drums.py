@@ -196,7 +196,7 @@ def test_without_weights_adtof_is_one_line(track: Path, capsys: Any, monkeypatch
     assert main(["adtof", str(track)]) == 1
     error = capsys.readouterr().err
     assert len(error.splitlines()) == 1
-    assert "adtof_frame_rnn_pytorch_weights.pth (3.62 MB): not here" in error
+    assert "adtof_frame_rnn_pytorch_weights.pth (3.62 MB): not downloaded" in error
     assert "mirkit models fetch adtof" in error
     assert "use mirkit drums --backend drums=embedded, which needs no model" in error
 

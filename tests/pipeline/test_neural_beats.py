@@ -93,7 +93,7 @@ def test_without_weights_a_named_method_is_one_line(
     assert main(["extract", str(track), "--backend", "beats=beat_this"]) == 1
     error = capsys.readouterr().err
     assert len(error.splitlines()) == 1
-    assert "needs final0.ckpt (81.1 MB): not here, and nothing is fetched offline" in error
+    assert "needs final0.ckpt (81.1 MB): not downloaded, and downloads are off" in error
     assert "mirkit models fetch beat_this" in error
     assert not (track.parent / "mirkit.toml").exists()
 
@@ -103,7 +103,7 @@ def test_without_weights_auto_is_the_embedded_method_and_says_why(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
     assert main(["beats", str(track)]) == 0
-    told = "Beat This! final0 (81.1 MB): not here, nothing is fetched offline; mirkit models fetch beat_this\n"
+    told = "Beat This! final0 (81.1 MB): not downloaded, downloads are off; mirkit models fetch beat_this\n"
     assert told in capsys.readouterr().out
     assert read_settings(track.parent).backends.beats == "embedded"
 

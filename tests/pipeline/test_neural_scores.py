@@ -157,8 +157,8 @@ def test_without_weights_the_whole_runs_on_embedded_methods_and_says_so(
     assert main(["classification", str(track)]) == 0
     told = capsys.readouterr().out
     assert "classification embedded" in " ".join(told.split())
-    assert "Essentia VGGish (289 MB): not here, nothing is fetched offline; mirkit models fetch essentia\n" in told
-    assert "Audiobox Aesthetics (415 MB): not here, nothing is fetched offline; mirkit models fetch audiobox\n" in told
+    assert "Essentia VGGish (289 MB): not downloaded, downloads are off; mirkit models fetch essentia\n" in told
+    assert "Audiobox Aesthetics (415 MB): not downloaded, downloads are off; mirkit models fetch audiobox\n" in told
     info = read_info(track / "Track.INFO")
     assert all(isinstance(info[key], float) for key in CLASSES)
     assert all(info[key] is None for key in AESTHETICS)
@@ -172,7 +172,7 @@ def test_without_weights_the_whole_runs_on_embedded_methods_and_says_so(
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        (["aesthetics"], "Audiobox Aesthetics needs config.json, model.safetensors (415 MB): not here"),
+        (["aesthetics"], "Audiobox Aesthetics needs config.json, model.safetensors (415 MB): not downloaded"),
         (["run", "--backend", "classification=essentia"], "needs audioset-vggish-3.onnx"),
     ],
 )

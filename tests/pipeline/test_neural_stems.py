@@ -138,7 +138,7 @@ def test_what_the_model_cannot_do_leaves_no_stem(track: Path, monkeypatch: pytes
         (["--separation", "roformer"], 1, "RoFormer needs a checkpoint of yours: --model FILE; use --model embedded"),
         (["--separation", "roformer", "--model", "nowhere.ckpt"], 1, "nowhere.ckpt: no such file"),
         (["--model", "htdemuxs"], 1, "no model of Demucs (htdemucs_ft, htdemucs, htdemucs_6s, hdemucs_mmi, mdx"),
-        (["--model", "htdemucs"], 1, "needs htdemucs.yaml, 955717e8.safetensors (84 MB): not here"),
+        (["--model", "htdemucs"], 1, "needs htdemucs.yaml, 955717e8.safetensors (84 MB): not downloaded"),
         (["--separation", "demucs", "--model", "embedded"], 2, "exclude each other"),
         (["--separation", "spleeter"], 2, "invalid choice"),
         (["--model", "{folder}"], 1, "one model of Demucs is wanted"),
@@ -162,9 +162,7 @@ def test_without_weights_auto_is_the_embedded_method_and_says_why(
     assert main(["separate", str(track)]) == 0
     said = capsys.readouterr().out
     assert "methods  stems embedded" in said
-    assert (
-        "Demucs htdemucs_ft (336 MB): not here, nothing is fetched offline; mirkit models fetch htdemucs_ft\n" in said
-    )
+    assert "Demucs htdemucs_ft (336 MB): not downloaded, downloads are off; mirkit models fetch htdemucs_ft\n" in said
     assert "RoFormer" not in said, "a method that only its name brings needs no excuse"
     assert read_settings(track.parent).backends.stems == "embedded"
 

@@ -7,7 +7,7 @@ in which they finish. An error, a killed worker, a lost node or an exceeded limi
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 
-from mirkit.engines.resources import cores as _cores_here
+from mirkit.engines import resources
 from mirkit.engines.resources import default_memory, worker_number
 from mirkit.engines.worker import I, ItemResult, R, error_line
 
@@ -20,7 +20,7 @@ __all__ = ["ItemResult", "cores", "default_memory", "run", "run_serially", "work
 def cores(address: str | None = None) -> int:
     """Return the number of processors that this process may use, or that a whole Ray cluster has."""
     if address is None:
-        return _cores_here()
+        return resources.cores()
     from mirkit.engines import ray_engine
 
     ray_engine.connect(address)

@@ -108,7 +108,7 @@ def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool
     return (
         weights.short_message(model, why)
         if brief
-        else weights.missing_files_message(model, lacking, f"not here, and {why}")
+        else weights.missing_files_message(model, lacking, f"not downloaded, and {why}")
     )
 
 

@@ -3,12 +3,13 @@
 The run starts these processes as workers of their own (:func:`device_servers`) and passes their addresses to its other
 workers in an environment variable. A worker then holds a model without its network (:func:`remote_model`) and sends
 batches to the server, which computes one batch after the other. The server ends with the run, even if the run is
-killed. A message is a pickled header, then the memory of the arrays.
+killed. A message is a pickle without the memory of its arrays, then this memory.
 """
 
 import copy
 import json
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -182,16 +183,16 @@ class RemoteNetwork:
         MirkitError
             The model cannot be loaded.
         """
-        (_, model, self.batch_size), _ = self._request("", ())
+        model, self.batch_size = self._request("", ())
         model.compute = self
         return model
 
     def __call__(self, step: str, *batch: Array) -> Array:
         """Compute a step of the network for a batch."""
-        _, (output,) = self._request(step, batch)
+        output: Array = self._request(step, batch)
         return output
 
-    def _request(self, step: str, batch: Sequence[Array]) -> tuple[Any, list[Array]]:
+    def _request(self, step: str, batch: Sequence[Array]) -> Any:
         ends = 0
         with self._lock:
             while True:
@@ -199,17 +200,16 @@ class RemoteNetwork:
                 # After an error or interrupt in the middle of a message, this connection is not used again.
                 connection, self._connection = self._connection or self._connect(), None
                 try:
-                    send(connection, (self._name, self._weights, step), batch)
-                    head, outputs = receive(connection)
-                    while head == "begun":
+                    send(connection, (self._name, self._weights, step, batch))
+                    while (answer := receive(connection)) == "begun":
                         begun = True
-                        head, outputs = receive(connection)
-                    if head[0] != "ending":
+                    state, result = answer
+                    if state != "ending":
                         self._connection = connection
-                        if head[0] == "failed":
-                            raise head[1]
-                        return head, outputs
-                    why = head[1]
+                        if state == "failed":
+                            raise result
+                        return result
+                    why = result
                 except (OSError, EOFError):
                     pass
                 ends += begun  # a server that ended at the request of another worker does not count
@@ -265,29 +265,26 @@ class DeviceServer:
     def _serve_worker(self, connection: Connection) -> None:
         with suppress(EOFError, OSError):  # the worker has ended
             while True:
-                (name, weights, step), batch = receive(connection)
-                answer = self._compute_thread.submit(self._answer, connection, name, weights, step, batch)
-                head, outputs = answer.result()
-                send(connection, head, outputs)
+                request = receive(connection)
+                send(connection, self._compute_thread.submit(self._answer, connection, request).result())
 
-    def _answer(
-        self, connection: Connection, name: str, weights: Weights, step: str, batch: list[Array]
-    ) -> tuple[Any, list[Array]]:
+    def _answer(self, connection: Connection, request: tuple[str, Weights, str, Sequence[Array]]) -> tuple[str, Any]:
         """Compute a step; without one, return the model without its network, and its batch size."""
+        name, weights, step, batch = request
         send(connection, "begun")
         try:
             model = self._model(name, weights)
             if step:
-                return ("done",), [model.compute(step, *batch)]
+                return "done", model.compute(step, *batch)
             without_network = copy.copy(model)
             without_network.compute = None
-            return ("model", without_network, model.compute.batch_size), []
+            return "done", (without_network, model.compute.batch_size)
         except Exception as error:  # noqa: BLE001 (the worker raises it again)
             if _is_gpu_lost(error):
                 with suppress(OSError):
                     send(connection, ("ending", str(error)))
                 os._exit(1)  # the run starts another process, in which the GPU works again
-            return ("failed", error if isinstance(error, MirkitError) else RuntimeError(error_line(error))), []
+            return "failed", error if isinstance(error, MirkitError) else RuntimeError(error_line(error))
 
     def _model(self, name: str, weights: Weights) -> Any:
         from mirkit.models import make
@@ -303,11 +300,13 @@ class DeviceServer:
         return self._models[key]
 
 
-def send(connection: Connection, head: Any, arrays: Sequence[Array] = ()) -> None:
+def send(connection: Connection, message: Any) -> None:
     """Send a message. Raises ``OSError`` if the other side has closed the connection."""
-    flat = [np.ascontiguousarray(array) for array in arrays]
-    connection.send((head, [(array.shape, array.dtype.str) for array in flat]))
-    for content in map(_bytes, flat):
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
+    contents = [buffer.raw() for buffer in buffers]
+    connection.send((data, [content.nbytes for content in contents]))
+    for content in contents:
         if sys.platform == "win32":
             connection.send_bytes(content)
         else:  # copies no data, unlike the methods of the connection
@@ -315,11 +314,11 @@ def send(connection: Connection, head: Any, arrays: Sequence[Array] = ()) -> Non
                 content = content[os.write(connection.fileno(), content) :]
 
 
-def receive(connection: Connection) -> tuple[Any, list[Array]]:
+def receive(connection: Connection) -> Any:
     """Wait for the next message. Raises ``EOFError`` or ``OSError`` if the other side has closed it."""
-    head, layouts = connection.recv()
-    arrays: list[Array] = [np.empty(shape, dtype) for shape, dtype in layouts]
-    for content in map(_bytes, arrays):
+    data, sizes = connection.recv()
+    contents = [np.empty(size, np.uint8).data for size in sizes]
+    for content in contents:
         if sys.platform == "win32":
             connection.recv_bytes_into(content)
         else:
@@ -328,12 +327,7 @@ def receive(connection: Connection) -> tuple[Any, list[Array]]:
                 if not count:
                     raise EOFError
                 content = content[count:]
-    return head, arrays
-
-
-def _bytes(array: Array) -> memoryview:
-    """Return the memory of an array; ``memoryview.cast`` refuses one without items."""
-    return array.reshape(-1).view(np.uint8).data
+    return pickle.loads(data, buffers=contents)
 
 
 def _is_gpu_lost(error: Exception) -> bool:

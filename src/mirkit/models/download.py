@@ -23,10 +23,10 @@ _BREAKS = 20
 _CHUNK = 1 << 18
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HTTP_REASONS = {
-    401: "it asks for a login",
+    401: "the server asks for a login",
     403: "access is refused; its license may have to be accepted there first",
-    404: "it is not there any more",
-    410: "it is not there any more",
+    404: "the server no longer has it",
+    410: "the server no longer has it",
     429: "too many requests; try again later",
 }
 
@@ -91,7 +91,7 @@ def reachable(url: str, seconds: float) -> bool:
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     answered = []
 
-    def knock() -> None:
+    def connect() -> None:
         try:
             socket.create_connection(address, seconds).close()
         except OSError:
@@ -99,9 +99,9 @@ def reachable(url: str, seconds: float) -> bool:
         answered.append(True)
 
     # In a thread, because a DNS lookup can take half a minute and has no time limit.
-    visitor = threading.Thread(target=knock, daemon=True)
-    visitor.start()
-    visitor.join(seconds)
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(seconds)
     return bool(answered)
 
 
@@ -128,15 +128,15 @@ def _connection(url: str, part: Path, have: int, tag: str, progress: Progress) -
         raise DownloadError(_reason(error, url)) from error
     with response:
         if response.headers.get_content_type() == "text/html":
-            raise DownloadError(f"{url}: a web page came instead of the file; is there a login page in between?")
+            raise DownloadError(f"{url}: the server sent a web page instead of the file; the network may need a login")
         if have and response.headers.get("Content-Range", "").partition("-")[0] != f"bytes {have}":
             have = 0  # the server sends the whole file again
         length = response.headers.get("Content-Length", "")
         total = have + int(length) if length.isdecimal() else None
-        _room(part, total, have)
+        _check_space(part, total, have)
         try:
             with open(part, "ab" if have else "wb") as file:
-                _pour(response, file, have, total, progress)
+                _copy(response, file, have, total, progress)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -144,7 +144,7 @@ def _connection(url: str, part: Path, have: int, tag: str, progress: Progress) -
         return str(response.headers.get("ETag", ""))
 
 
-def _pour(response: Any, file: IO[bytes], have: int, total: int | None, progress: Progress) -> None:
+def _copy(response: Any, file: IO[bytes], have: int, total: int | None, progress: Progress) -> None:
     progress(have, total)
     while True:
         try:
@@ -160,7 +160,7 @@ def _pour(response: Any, file: IO[bytes], have: int, total: int | None, progress
         raise _Broken(f"{total - have} bytes are missing")
 
 
-def _room(part: Path, total: int | None, have: int) -> None:
+def _check_space(part: Path, total: int | None, have: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if total is not None and total - have > free:
         raise DownloadError(f"the disk is full: {(total - have) / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB free")
@@ -185,7 +185,7 @@ def _reason(error: Exception, url: str) -> str:
         return str(cause)
     host = urllib.parse.urlsplit(url).hostname
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"{host}: its certificate is not trusted here ({cause.verify_message})"
+        return f"{host}: its certificate is not trusted ({cause.verify_message})"
     if isinstance(cause, TimeoutError):
         return f"{host} does not answer"
     return f"{host}: {cause}"
@@ -194,7 +194,7 @@ def _reason(error: Exception, url: str) -> str:
 def _allowed(url: str) -> None:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise DownloadError(f"{url}: only https is fetched")
+        raise DownloadError(f"{url}: only https is allowed")
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

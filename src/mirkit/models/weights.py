@@ -25,10 +25,10 @@ Progress = Callable[[str, int, int | None], None]
 #: Seconds without new data after which another process that downloads the same file is considered stuck.
 _STUCK_S = 60.0
 #: States of a file.
-OK, UNKNOWN, DAMAGED, ABSENT = "ok", "here; no checksum is published", "DAMAGED", "not here"
-HALF = "half fetched"
+OK, UNKNOWN, DAMAGED, ABSENT = "ok", "downloaded; no checksum is published", "DAMAGED", "not downloaded"
+HALF = "partly downloaded"
 #: Reason why nothing is downloaded, as a clause.
-OFFLINE = "nothing is fetched offline"
+OFFLINE = "downloads are off"
 _OFFLINE_VARIABLES = ("MIRKIT_OFFLINE", "HF_HUB_OFFLINE")
 
 
@@ -62,7 +62,7 @@ def refused_license(row: Model, run: RunSettings) -> str:
 def unavailable_reason(row: Model, run: RunSettings) -> str:
     """Return the reason why a model cannot be used, as one clause, or ""; the internet is not used to find out."""
     if not (why := refused_license(row, run)) and is_offline(run) and (lacking := missing(row)):
-        return missing_files_message(row, lacking, f"not here, and {OFFLINE}")
+        return missing_files_message(row, lacking, f"not downloaded, and {OFFLINE}")
     return why
 
 
@@ -80,9 +80,9 @@ def load_checked(row: Model, run: RunSettings) -> Weights:
     for file in row.files:
         path = find(row, file)
         if path is None:
-            raise WeightsError(missing_files_message(row, missing(row), "not here"))
+            raise WeightsError(missing_files_message(row, missing(row), "not downloaded"))
         if not is_good(file, path):
-            raise WeightsError(f"{printable(path)} is damaged; mirkit models fetch {row.name} gets it anew")
+            raise WeightsError(f"{printable(path)} is damaged; download it again: mirkit models fetch {row.name}")
         paths.append(path)
     return Weights(row.name, tuple(paths), _sum([checksum(path) for path in paths]))
 
@@ -226,8 +226,8 @@ def _fetched(file: File, target: Path, progress: Progress) -> str:
             return got
         part.unlink()
     raise DownloadError(
-        f"what came has the checksum {got[:12]}... instead of {str(file.sha256)[:12]}... and was thrown away: "
-        "it was damaged on the way, or the file there is another one now"
+        f"the downloaded file has the checksum {got[:12]}... instead of {str(file.sha256)[:12]}... and was deleted: "
+        "it was damaged in transit, or the server has another file now"
     )
 
 
@@ -365,7 +365,7 @@ def missing_files_message(row: Model, files: list[File], why: str) -> str:
 
 def short_message(row: Model, why: str) -> str:
     """Return the message that a model is missing, for a line of a plan."""
-    return f"{row.title} ({megabytes(row.size)}): not here, {why}; mirkit models fetch {row.name}"
+    return f"{row.title} ({megabytes(row.size)}): not downloaded, {why}; mirkit models fetch {row.name}"
 
 
 def megabytes(size: int) -> str:

@@ -168,7 +168,6 @@ class Transcriber:
 
     def __init__(self, network: Any, weights: Weights, device: str) -> None:
         self.weights = weights
-        self.device = device
         self.reach, self.size = network.reach, network.size
         steps = {name: torch_step(getattr(network, name), device) for name in ("see", "follow")}
         self.compute: Compute = BatchedNetwork("ADTOF", device, steps, BACKEND.batch_size)

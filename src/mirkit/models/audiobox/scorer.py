@@ -66,7 +66,6 @@ class Scorer:
 
     def __init__(self, network: Any, mean: Scores, std: Scores, weights: Weights, device: str) -> None:
         self.weights = weights
-        self.device = device
         self.compute: Compute = BatchedNetwork(
             _NAME, device, {"scores": torch_step(network, device)}, BACKEND.batch_size
         )

@@ -131,7 +131,7 @@ def load(weights: Weights, device: str) -> "Tracker":
     checkpoint = load_tensors(path)
     with expecting(path, "a checkpoint of Beat This!"):
         given, state = checkpoint["hyper_parameters"], checkpoint["state_dict"]
-        sizes: dict[str, Any] = _sizes(given) | _switches(given)
+        sizes: dict[str, Any] = _sizes(given) | {name: bool(given[name]) for name in _SWITCHES if name in given}
         network = BeatThis(**sizes)
         # Checkpoints of compiled models have a prefix of the compiler in their tensor names.
         named = {name.replace("_orig_mod.", "").removeprefix("model."): tensor for name, tensor in state.items()}
@@ -149,10 +149,6 @@ def _sizes(given: dict[str, Any]) -> dict[str, int]:
     return sizes
 
 
-def _switches(given: dict[str, Any]) -> dict[str, bool]:
-    return {name: bool(given[name]) for name in _SWITCHES if name in given}
-
-
 class Tracker:
     """A loaded network.
 
@@ -166,7 +162,6 @@ class Tracker:
 
     def __init__(self, network: Any, weights: Weights, device: str) -> None:
         self.weights = weights
-        self.device = device
         self.compute: Compute = BatchedNetwork(
             "Beat This!", device, {"logits": torch_step(network, device)}, BACKEND.batch_size
         )

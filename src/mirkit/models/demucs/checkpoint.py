@@ -166,15 +166,12 @@ def read_bag(weights: Weights) -> Bag:
     if len(others) != len(_signatures(first)):
         raise WeightsError(f"{printable(first)}: names {len(_signatures(first))} networks; {len(others)} are there")
     given, segment = content.get("weights"), content.get("segment")
-    rows: Any = given if _is_table(given) else ()
+    is_table = isinstance(given, list) and all(isinstance(row, list) for row in given)
+    rows: Any = given if is_table else ()
     numbers = [number for row in rows for number in row]
     if (given is not None and not numbers) or any(not isinstance(n, int | float) for n in [*numbers, segment or 1]):
         raise WeightsError(f"{printable(first)}: weights or segment are not numbers")
     return Bag(tuple(others), given, segment)
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(row, list) for row in value)
 
 
 def _signatures(path: Path) -> list[str]:

@@ -5,7 +5,6 @@ Of more than two channels, pairs are separated one after the other, and their st
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,25 +21,6 @@ def pairs(channels: int) -> list[list[int]]:
     alone = [min(2, channels - 1)] if channels % 2 else []
     rest = [channel for channel in range(channels) if channel not in alone]
     return sorted([*(rest[i : i + 2] for i in range(0, len(rest), 2)), *([alone] if alone else [])])
-
-
-class ChannelSubset:
-    """Some channels of a file, with the interface of :class:`mirkit.audio.Audio`."""
-
-    def __init__(self, audio: Audio, kept: Sequence[int]) -> None:
-        self._audio, self._kept = audio, list(kept)
-        self.path: Path = audio.path
-        self.rate, self.channels = audio.rate, len(self._kept)
-
-    @property
-    def frames(self) -> int:
-        """Number of samples per channel."""
-        return self._audio.frames
-
-    def blocks(self) -> Iterator[Float32]:
-        """Yield the audio, shape=(channels, n)."""
-        for block in self._audio.blocks():
-            yield block[self._kept]
 
 
 class ChannelPairs:
@@ -123,25 +103,28 @@ class ModelInput:
 
     Parameters
     ----------
-    audio : Audio or ChannelSubset
-        Audio at its own rate, with one or two channels.
+    audio : Audio
+        Audio at its own rate.
     rate : int
         Sample rate of the network.
+    kept : sequence of int
+        Channels to use, one or two.
     """
 
     channels = 2
 
-    def __init__(self, audio: Audio | ChannelSubset, rate: int) -> None:
-        self._audio, self._rate = audio, rate
+    def __init__(self, audio: Audio, rate: int, kept: Sequence[int]) -> None:
+        self._audio, self._rate, self._kept = audio, rate, list(kept)
 
     def blocks(self) -> Iterator[Float32]:
         """Yield the audio, shape=(2, n)."""
+        every = len(self._kept) == self._audio.channels
+        own = (block if every else block[self._kept] for block in self._audio.blocks())
         if self._rate == self._audio.rate:
-            for block in self._audio.blocks():
-                yield self._stereo(block)
+            yield from map(self._stereo, own)
             return
-        stream = Resampler(self._audio.rate, self._rate, self._audio.channels)
-        for block in self._audio.blocks():
+        stream = Resampler(self._audio.rate, self._rate, len(self._kept))
+        for block in own:
             yield self._stereo(stream.push(block))
         yield self._stereo(stream.finish())
 
@@ -165,7 +148,7 @@ class ModelInput:
             given = {stem: self._channels(sound) for stem, sound in block.items()}
             if self._rate != self._audio.rate:
                 for stem in given.keys() - streams.keys():
-                    streams[stem] = Resampler(self._rate, self._audio.rate, self._audio.channels)
+                    streams[stem] = Resampler(self._rate, self._audio.rate, len(self._kept))
                 given = {stem: streams[stem].push(sound) for stem, sound in given.items()}
             given = {stem: sound[:, :left] for stem, sound in given.items()}
             left -= next(iter(given.values())).shape[1]
@@ -179,4 +162,4 @@ class ModelInput:
         return block if len(block) == self.channels else np.repeat(block, self.channels, axis=0)
 
     def _channels(self, sound: Float32) -> Float32:
-        return sound if self._audio.channels == self.channels else sound.mean(axis=0, keepdims=True)
+        return sound if len(self._kept) == self.channels else sound.mean(axis=0, keepdims=True)

@@ -15,7 +15,7 @@ from mirkit.errors import ModelError, SettingsError, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.backend import Weights
 from mirkit.models.batching import BatchedNetwork, Compute, OutOfMemory, torch_step
-from mirkit.models.separation.inputs import ChannelPairs, ChannelSubset, ModelInput, Normalization, pairs
+from mirkit.models.separation.inputs import ChannelPairs, ModelInput, Normalization, pairs
 from mirkit.models.separation.network import Network, safe_half, step_name
 from mirkit.models.separation.overlap_add import Float32, Segment, SegmentStream, SlidingBuffer, WeightedSum
 from mirkit.settings import SeparationSettings
@@ -244,12 +244,9 @@ class Separator:
             raise SettingsError(
                 f"segment {settings.segment:g}: {self.weights.model} takes at most {float(longest):g} s at a time"
             )
-        if audio.channels <= ModelInput.channels:
-            return TrackSeparation(self, ModelInput(audio, self.rate), settings)
         kept = pairs(audio.channels)
-        return ChannelPairs(
-            [TrackSeparation(self, ModelInput(ChannelSubset(audio, pair), self.rate), settings) for pair in kept], kept
-        )
+        runs = [TrackSeparation(self, ModelInput(audio, self.rate, pair), settings) for pair in kept]
+        return runs[0] if len(runs) == 1 else ChannelPairs(runs, kept)
 
     def as_stems(self, sources: Float32) -> dict[str, Float32]:
         """Name the stems, shape=(sources, 2, n); any further source is added to ``other``."""
