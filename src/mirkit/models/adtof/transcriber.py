@@ -222,8 +222,8 @@ def _powers(spectra: Frames) -> Frames:
 
 
 def _hits(activations: Frames, powers: Frames) -> Hits:
-    curves = activations.T.astype(np.float64)
-    peaks = [pick_peaks(*given) for given in zip(curves, THRESHOLDS, LOWEST, strict=True)]
-    times = (parabolic(curve, found) / _FRAME_RATE + LEAD for curve, found in zip(curves, peaks, strict=True))
+    series = activations.T.astype(np.float64)
+    peaks = [pick_peaks(*given) for given in zip(series, THRESHOLDS, LOWEST, strict=True)]
+    times = (parabolic(one, found) / _FRAME_RATE + LEAD for one, found in zip(series, peaks, strict=True))
     levels = (hit_levels(power, found) for power, found in zip(powers.T, peaks, strict=True))
     return Hits(VOICES, tuple(times), tuple(levels))
