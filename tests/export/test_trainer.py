@@ -80,7 +80,7 @@ def test_a_mask_in_two_lists_stops_the_newer_release(bundle: Path, environment: 
     environment.setenv("PYTHONPATH", search_path("0.0.20"))
     wrap_twice(bundle)
     dataset, config, size = _configs(bundle)
-    asked = stable_audio.ask(Path(sys.executable), dataset, config, sample_size=size)
+    asked = stable_audio.load_and_train(Path(sys.executable), dataset, config, sample_size=size)
     assert asked.losses == ()
     assert asked.faults == ("training stops: TypeError: expected Tensor as element 0 in argument 0, but got list",)
 
@@ -273,5 +273,5 @@ def test_no_module_of_the_folder_is_imported(bundle: Path, tmp_path: Path, envir
     environment.chdir(bundle)
     environment.setenv("PYTHONPATH", os.pathsep.join(["", os.path.relpath(tmp_path / "path")]))
     with pytest.raises(MissingExtra, match="this one"):  # an entry that is relative is still found
-        stable_audio.ask(None, {}, {}, sample_size=1)
+        stable_audio.load_and_train(None, {}, {}, sample_size=1)
     assert not mark.exists()

@@ -87,7 +87,7 @@ def test_network_written_out(tmp_path: Path, rng: np.random.Generator) -> None:
     state = {k: v.numpy() for k, v in torch.load(path, weights_only=True)["model_weights"].items()}
     frames = rng.random((25, 84)).astype(np.float32)
     compute = loaded(path).compute
-    (found,) = compute("follow", compute("see", frames[None]))
+    (found,) = compute("decode", compute("encode", frames[None]))
     assert found == pytest.approx(forward(state, frames), abs=1e-5)
 
 
@@ -149,9 +149,9 @@ def test_long_sound_is_seen_in_windows_as_at_once(
     transcriber = loaded(write(tmp_path / "net.pth"))
     mono = rng.standard_normal(44100 * 4).astype(np.float32) * 0.1
     whole = activations(transcriber, mono)
-    monkeypatch.setattr(adtof, "_SEEN", 60)
+    monkeypatch.setattr(adtof, "_ENCODED", 60)
     assert activations(transcriber, mono) == pytest.approx(whole, abs=1e-6), "convolutions see all they need"
-    monkeypatch.setattr(adtof, "_FOLLOWED", 150)
+    monkeypatch.setattr(adtof, "_DECODED", 150)
     monkeypatch.setattr(adtof, "_BORDER", 100)
     assert activations(transcriber, mono) == pytest.approx(whole, abs=1e-3), "recurrent layers all that matters"
 
@@ -202,7 +202,7 @@ def test_no_memory_is_the_result_of_that_signal_only(tmp_path: Path, monkeypatch
     def full(_: Any) -> Any:
         raise RuntimeError("CUDA out of memory.\nTried to allocate")
 
-    monkeypatch.setitem(transcriber.compute._steps, "see", full)  # type: ignore[attr-defined]
+    monkeypatch.setitem(transcriber.compute._steps, "encode", full)  # type: ignore[attr-defined]
     stream = transcriber.stream()
     stream.push(np.zeros((1, 44100), np.float32))
     result = stream.finish()

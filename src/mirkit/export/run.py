@@ -197,7 +197,7 @@ def _run_trainer(out: Path, result: CheckResult, *, wanted: bool, python: Path |
     else:
         dataset, config, size = _configs(out)
         try:
-            training = stable_audio.ask(python, dataset, config, sample_size=size)
+            training = stable_audio.load_and_train(python, dataset, config, sample_size=size)
         except MissingExtra as error:
             if python:
                 result.faults.append(f"trainer: {error}")

@@ -17,7 +17,7 @@ from mirkit.errors import MissingExtra, SettingsError, printable
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainerReport:
     """Result of running the trainer's own code on a bundle.
 
     Attributes
@@ -64,7 +64,9 @@ def find_interpreter(name: str) -> Path:
     return Path(found).absolute()  # links are not resolved, because the path identifies a virtual environment
 
 
-def ask(python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, Any], *, sample_size: int) -> Asked:
+def load_and_train(
+    python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, Any], *, sample_size: int
+) -> TrainerReport:
     """Load a bundle with the trainer's own code and train a tiny model with the bundle's conditioners on it.
 
     Parameters
@@ -108,7 +110,7 @@ def ask(python: Path | None, dataset: Mapping[str, Any], config: Mapping[str, An
         raise MissingExtra(f"{printable(command[0])} gave no answer ({printable(_reason(done))})") from error
     if why:
         raise MissingExtra(f"stable-audio-tools cannot be loaded by {printable(command[0])} ({printable(why)})")
-    return Asked(**answer | {"losses": tuple(answer["losses"]), "faults": tuple(answer["faults"])})
+    return TrainerReport(**answer | {"losses": tuple(answer["losses"]), "faults": tuple(answer["faults"])})
 
 
 def _environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ _POOL = 3
 
 
 class FrameRnn(nn.Module):
-    """Log-band spectra to activations: ``see`` applies the convolutions, ``follow`` the recurrent layers.
+    """Log-band spectra to activations: ``encode`` applies the convolutions, ``decode`` the recurrent layers.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class FrameRnn(nn.Module):
     Attributes
     ----------
     reach : int
-        Receptive field of ``see``: the number of frames on either side.
+        Receptive field of ``encode``: the number of frames on either side.
     size : int
         Number of values per frame between the two steps.
     """
@@ -50,7 +50,7 @@ class FrameRnn(nn.Module):
             size = 2 * units
         self.output_layer = nn.Linear(size, output_classes)
 
-    def see(self, spectra: Tensor) -> Tensor:
+    def encode(self, spectra: Tensor) -> Tensor:
         """Apply the convolutions, shape=(batch, times, bands) -> (batch, times, size)."""
         x = spectra[:, None].contiguous(memory_format=torch.channels_last)
         for block in self.cnn_blocks:
@@ -58,9 +58,9 @@ class FrameRnn(nn.Module):
         # The network was trained with the channels last, so bands vary slower than channels.
         return x.permute(0, 2, 3, 1).flatten(2)
 
-    def follow(self, seen: Tensor) -> Tensor:
+    def decode(self, encoded: Tensor) -> Tensor:
         """Apply the recurrent layers, shape=(batch, times, size) -> (batch, times, classes); activations are 0 to 1."""
-        x = seen
+        x = encoded
         for layer in self.gru_layers:
             x, _ = layer(x)
         return torch.sigmoid(self.output_layer(x))

@@ -25,7 +25,7 @@ BANDS = 84
 _N_FFT = 2048
 _LOWEST, _HIGHEST, _PER_OCTAVE = 20.0, 20000.0, 12
 #: In the order of the network's outputs.
-VOICES = (
+INSTRUMENTS = (
     DrumInstrument("kick", 35),
     DrumInstrument("snare", 38),
     DrumInstrument("tom", 47),
@@ -43,7 +43,7 @@ _FRAME_RATE = 44100 / HOP
 # Window of the convolutions (20 s, which fits into the CPU cache) and of the recurrent layers (5 min, so that most
 # songs are one window, as in the authors' code). The recurrent layers get 10 s of context on either side; more context
 # changes their output by at most 0.02.
-_SEEN, _FOLLOWED, _BORDER = 2000, 30000, 1000
+_ENCODED, _DECODED, _BORDER = 2000, 30000, 1000
 _LARGEST = {"conv_filters": 1024, "gru_units": 1024}
 
 
@@ -140,10 +140,10 @@ def load(weights: Weights, device: str) -> "Transcriber":
     checkpoint = load_tensors(path)
     with expecting(path, "a checkpoint of ADTOF's Frame_RNN"):
         given, state = checkpoint["model_info"], checkpoint["model_weights"]
-        if (given["n_bins"], given["output_classes"]) != (BANDS, len(VOICES)):
+        if (given["n_bins"], given["output_classes"]) != (BANDS, len(INSTRUMENTS)):
             raise CheckpointMismatch(f"it wants {given['n_bins']} bands and has {given['output_classes']} outputs")
         filters, units = (_sizes(given, name) for name in _LARGEST)
-        network = FrameRnn(BANDS, filters, units, len(VOICES))
+        network = FrameRnn(BANDS, filters, units, len(INSTRUMENTS))
         fill(network, state)
     return Transcriber(network.eval().float().to(device), weights, device)
 
@@ -169,7 +169,7 @@ class Transcriber:
     def __init__(self, network: Any, weights: Weights, device: str) -> None:
         self.weights = weights
         self.reach, self.size = network.reach, network.size
-        steps = {name: torch_step(getattr(network, name), device) for name in ("see", "follow")}
+        steps = {name: torch_step(getattr(network, name), device) for name in ("encode", "decode")}
         self.compute: Compute = BatchedNetwork("ADTOF", device, steps, BACKEND.batch_size)
 
     def stream(self) -> "AdtofStream":
@@ -188,8 +188,8 @@ class AdtofStream(NetworkStream):
     def __init__(self, transcriber: Transcriber) -> None:
         super().__init__(ANALYSIS_RATE)
         self._transcriber, self._bands = transcriber, LogBands()
-        self._seeing = FrameBuffer(_SEEN, transcriber.reach, BANDS)
-        self._following = FrameBuffer(_FOLLOWED, _BORDER, transcriber.size)
+        self._to_encode = FrameBuffer(_ENCODED, transcriber.reach, BANDS)
+        self._to_decode = FrameBuffer(_DECODED, _BORDER, transcriber.size)
         self._activations: list[Frames] = []
         self._powers: list[Frames] = []
 
@@ -197,17 +197,17 @@ class AdtofStream(NetworkStream):
         for spectra in (self._bands.push(mono), self._bands.finish() if last else ()):
             for frames in spectra:
                 self._powers.append(_powers(frames))
-                self._see(self._seeing.push(frames))
+                self._encode(self._to_encode.push(frames))
         if last:
-            self._see(self._seeing.finish())
-            self._follow(self._following.finish())
+            self._encode(self._to_encode.finish())
+            self._decode(self._to_decode.finish())
 
-    def _see(self, windows: Iterable[Window]) -> None:
+    def _encode(self, windows: Iterable[Window]) -> None:
         for window in windows:
-            self._follow(self._following.push(self._transcriber.run("see", window)))
+            self._decode(self._to_decode.push(self._transcriber.run("encode", window)))
 
-    def _follow(self, windows: Iterable[Window]) -> None:
-        self._activations += [self._transcriber.run("follow", window) for window in windows]
+    def _decode(self, windows: Iterable[Window]) -> None:
+        self._activations += [self._transcriber.run("decode", window) for window in windows]
 
     def _result(self) -> Hits:
         return _hits(np.concatenate(self._activations), np.concatenate(self._powers))
@@ -217,7 +217,7 @@ def _powers(spectra: Frames) -> Frames:
     """Return the power in the frequency range of each instrument, shape=(frames, 5)."""
     hz = centers()
     power = np.square(np.power(10, spectra) - 1)
-    ranges = (RANGES[voice.name] for voice in VOICES)
+    ranges = (RANGES[drum.name] for drum in INSTRUMENTS)
     return np.stack([power[:, (hz >= low) & (hz < high)].sum(axis=1) for low, high in ranges], axis=1)
 
 
@@ -226,4 +226,4 @@ def _hits(activations: Frames, powers: Frames) -> Hits:
     peaks = [pick_peaks(*given) for given in zip(series, THRESHOLDS, LOWEST, strict=True)]
     times = (parabolic(one, found) / _FRAME_RATE + LEAD for one, found in zip(series, peaks, strict=True))
     levels = (hit_levels(power, found) for power, found in zip(powers.T, peaks, strict=True))
-    return Hits(VOICES, tuple(times), tuple(levels))
+    return Hits(INSTRUMENTS, tuple(times), tuple(levels))
