@@ -128,7 +128,7 @@ def test_a_damaged_file_is_seen_and_replaced(server: Files) -> None:
     row = one(server)
     path = weights.fetch(row, ONLINE).files[0]
     path.write_bytes(b"damaged")
-    with pytest.raises(WeightsError, match="is damaged; mirkit models fetch net"):
+    with pytest.raises(WeightsError, match="is damaged; download it again: mirkit models fetch net"):
         weights.load_checked(row, ONLINE)
     with pytest.raises(WeightsError, match="damaged, and downloads are off"):
         weights.fetch(row, OFFLINE)
