@@ -164,7 +164,7 @@ def test_http_errors(server: Files, status: int, why: str) -> None:
 def test_a_login_page_is_no_model(server: Files, home: Path) -> None:
     row = one(server, known=False)
     server.kind = "text/html; charset=utf-8"
-    with pytest.raises(WeightsError, match="login page"):
+    with pytest.raises(WeightsError, match="may need a login"):
         weights.fetch(row, ONLINE)
     assert files_below(home) == set()
 
