@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 from pathlib import Path
 
-from mirkit.errors import MissingExtra
+from mirkit.errors import MissingExtra, counted
 
 #: Environment variables that make PyTorch fast on AMD GPUs; it reads them when it is imported.
 _ROCM_ENVIRONMENT = {
@@ -42,7 +42,7 @@ def pick(device: str, library: str = "torch") -> str:
     kind, _, number = device.partition(":")
     if kind == "cuda" and not (torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count()):
         gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        what = f"{gpus} CUDA or ROCm GPU{'s' * (gpus > 1)}" if gpus else "no CUDA or ROCm GPU"
+        what = counted(gpus, "CUDA or ROCm GPU") if gpus else "no CUDA or ROCm GPU"
         raise MissingExtra(f"--device {device}: this PyTorch ({torch.__version__}) sees {what}; use --device cpu")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise MissingExtra(f"--device mps: this PyTorch ({torch.__version__}) cannot use it here; use --device cpu")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from mirkit.cli.commands import models
 from mirkit.cli.output import dataset as output
 from mirkit.cli.output import failure, note
+from mirkit.errors import counted, printable
 
 if TYPE_CHECKING:
     from mirkit.organize import Move, MoveReport
@@ -72,7 +73,10 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
     quiet = arguments.quiet or arguments.json
     if choice is None and arguments.dry_run:
         if not quiet:
-            note(f"note   {_count(len(loose))}; the plan leaves them where they are (see --organize move|copy)")
+            note(
+                f"note   {counted(len(loose), 'loose file')}; the plan leaves them where they are "
+                "(see --organize move|copy)"
+            )
         return path, False
     if choice is None:
         choice = _ask(path, loose) if models.on_a_terminal() and not quiet else _left(path, len(loose), quiet=quiet)
@@ -81,7 +85,7 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
     moves = _planned(path)
     if arguments.dry_run:
         verb = "copied" if choice == "copy" else "moved"
-        note(f"note   {_count(len(moves))} would be {verb} into track folders first")
+        note(f"note   {counted(len(moves), 'loose file')} would be {verb} into track folders first")
         return path, False
     if not moves:
         return path, False
@@ -99,8 +103,8 @@ def _carried_out(moves: "Sequence[Move]", path: Path, *, copy: bool, quiet: bool
     root = path if path.is_dir() else path.parent
     if not quiet and report.moves:
         verb = "copied" if copy else "moved"
-        count = len(report.moves)
-        print(f'organize {_count(count)} {verb} into track folders (to undo: mirkit organize --undo "{root}")')
+        count = counted(len(report.moves), "loose file")
+        print(f'organize {count} {verb} into track folders (to undo: mirkit organize --undo "{root}")')
     for line in report.failures:
         failure(line)
     return report
@@ -121,7 +125,7 @@ def _left(path: Path, count: int, *, quiet: bool) -> Choice:
     """Report that the files stay where they are, because there is no terminal for a question."""
     if not quiet:
         note(
-            f"note   {_count(count)} stay where they are, with results beside them; "
+            f"note   {counted(count, 'loose file')} stay where they are, with results beside them; "
             f'to put them into track folders: mirkit organize "{path}", or --organize move|copy'
         )
     return "off"
@@ -129,7 +133,6 @@ def _left(path: Path, count: int, *, quiet: bool) -> Choice:
 
 def _ask(path: Path, loose: Sequence[Path]) -> Choice:
     """Ask what to do with loose files; without an answer (end of input) they stay where they are."""
-    from mirkit.errors import printable
     from mirkit.organize import plan
 
     example = ""
@@ -137,7 +140,7 @@ def _ask(path: Path, loose: Sequence[Path]) -> Choice:
         move = moves[-1]
         source, target = (printable(os.path.relpath(each, path)) for each in (move.source, move.target))
         example = f", for instance:\n  {source} -> {target}"
-    print(f"{_count(len(loose))} in {printable(path)}{example or '.'}", file=sys.stderr)
+    print(f"{counted(len(loose), 'loose file')} in {printable(path)}{example or '.'}", file=sys.stderr)
     for _ in range(_ATTEMPTS):
         print(
             "Track folders: [m]ove the files, [c]opy them, or [l]eave them where they are? [leave] ",
@@ -159,7 +162,3 @@ def _ask(path: Path, loose: Sequence[Path]) -> Choice:
         print("Please answer move, copy or leave.", file=sys.stderr)
     print("None of the answers was valid; the files are left where they are.", file=sys.stderr)
     return "off"
-
-
-def _count(count: int) -> str:
-    return f"{count} loose {'file' if count == 1 else 'files'}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import clock, failure, note, table
-from mirkit.errors import printable
+from mirkit.errors import counted, printable
 
 if TYPE_CHECKING:
     from mirkit.dataset.status import RunStatus, Status
@@ -54,7 +54,7 @@ def _tracks(plan: RunPlan, workers: int, url: str) -> None:
         print(f"needs    {workers} workers")
     elif plan.todo:
         disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
-        print(f"needs    about {clock(plan.seconds / workers)} with {workers} worker{'s' * (workers > 1)}{disk}")
+        print(f"needs    about {clock(plan.seconds / workers)} with {counted(workers, 'worker')}{disk}")
 
 
 def _model(captions: CaptionPlan) -> None:
@@ -244,7 +244,7 @@ def status(state: Status, *, verbose: bool) -> None:
 
 def _run(run: RunStatus) -> None:
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
-    workers = f"{run.workers} worker{'s' * (run.workers != 1)}"
+    workers = counted(run.workers, "worker")
     print(f"run      {began}, {printable(run.state)}, {clock(run.seconds)}, {workers}, mirkit {printable(run.mirkit)}")
     ended = run.done + run.failed
     print(f"tracks   {run.done} of {run.todo} done, {run.failed} failed, {run.tracks - run.todo} were done before")
