@@ -150,7 +150,14 @@ def test_tags_name_nothing_but_a_folder(tmp_path: Path, run: Callable[..., int])
 
 
 @POSIX
-@pytest.mark.parametrize("kind", ["INFO", "BEATS_GRID", "ONSETS", "CURVES.npz", "PROVENANCE"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "INFO",
+        "PROVENANCE",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("BEATS_GRID", "ONSETS", "CURVES.npz")),
+    ],
+)
 def test_a_sidecar_that_is_a_link_out_of_the_set_is_neither_read_nor_written(
     kind: str, library: Path, tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

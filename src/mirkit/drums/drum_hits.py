@@ -55,9 +55,7 @@ def hit_levels(power: FloatArray, frames: npt.NDArray[np.int64]) -> FloatArray:
 
 
 def _gathered(power: FloatArray, frames: npt.NDArray[np.int64], about: tuple[int, int]) -> FloatArray:
-    at = frames[:, None] + np.arange(*about)
-    gathered: FloatArray = power[np.clip(at, 0, len(power) - 1)].astype(np.float64)
-    return gathered
+    return np.take(power, frames[:, None] + np.arange(*about), mode="clip").astype(np.float64)
 
 
 @dataclass(frozen=True)

@@ -148,15 +148,12 @@ def bands(curve: BandCurve, window: Window) -> BandFeatures:
     if end <= start:
         return BandFeatures(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT)
     times = np.minimum(np.append(0, (np.arange(len(curve.energy)) + 0.5) * HOP), curve.samples)
-    energy = [np.diff(np.interp((start, end), times, sums))[0] for sums in _running_sums(curve.energy)]
+    # Energy of each band up to the end of each row, beginning with 0.
+    sums = np.cumsum(np.pad(curve.energy.astype(np.float64), ((1, 0), (0, 0))), axis=0)
+    energy = [np.diff(np.interp((start, end), times, band))[0] for band in sums.T]
     with np.errstate(divide="ignore"):
         levels = 10 * np.log10(np.array(energy) / (end - start))
     return BandFeatures(*(float(level) if level >= _SILENCE_DBFS else SILENT for level in levels))
-
-
-def _running_sums(energy: FloatArray) -> npt.NDArray[np.float64]:
-    """Energy of each band up to the end of each row, beginning with 0, shape=(4, hops + 1)."""
-    return np.cumsum(np.pad(energy.astype(np.float64), ((1, 0), (0, 0))), axis=0).T
 
 
 def _between(squares: FloatArray, low: float, high: float) -> FloatArray:

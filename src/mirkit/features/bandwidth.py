@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mirkit.features.stft import HOP, N_FFT, hann
+from mirkit.features.stft import EDGE_FRAMES, N_FFT, hann
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value
 
-#: Number of frames at each end that extend into the padding; the discontinuity there would spread over their spectrum.
-_EDGE_FRAMES = N_FFT // (2 * HOP)
 #: Number of lowest bins that a DC offset affects.
 _OFFSET_BINS = 2
 #: Width of the running median in bins (300 Hz), which removes single tones such as a pilot tone or a CRT's line
@@ -43,14 +41,14 @@ class BandwidthExtractor:
 
     def __init__(self) -> None:
         self._sum = np.zeros(1 + N_FFT // 2)
-        self._count = -_EDGE_FRAMES
+        self._count = -EDGE_FRAMES
         self._held = np.empty((0, 1 + N_FFT // 2), np.float32)
 
     def push_frames(self, power: FloatArray) -> None:
         """Take the next power spectra, shape=(frames, 1025), float32."""
         # The last frames are held back, because those at the end of the signal are not used.
         frames = np.concatenate((self._held, power))
-        settled = max(0, len(frames) - _EDGE_FRAMES)
+        settled = max(0, len(frames) - EDGE_FRAMES)
         self._sum += frames[min(settled, max(0, -self._count)) : settled].sum(axis=0, dtype=np.float64)
         self._count += settled
         self._held = frames[settled:]

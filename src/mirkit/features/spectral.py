@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.stft import FLOOR_DBFS, HOP, N_FFT, MelBank, activity_mask, frames_in, hann
+from mirkit.features.stft import EDGE_FRAMES, FLOOR_DBFS, HOP, N_FFT, MelBank, activity_mask, frames_in, hann
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
 
 _HZ = np.fft.rfftfreq(N_FFT, 1 / ANALYSIS_RATE)
@@ -32,10 +32,6 @@ _FLUX_BANDS = 40
 _FLUX_RANGE_DB = 80.0
 #: Band levels are stored as multiples of 0.01 dB until the highest level is known.
 _STEPS_PER_DB = 100
-
-#: Number of frames at each end that extend into the padding. They are not used, because they show the discontinuity at
-#: the edge.
-_EDGE_FRAMES = N_FFT // (2 * HOP)
 
 
 @dataclass(frozen=True)
@@ -104,7 +100,7 @@ class SpectralExtractor:
     def finish(self) -> SpectralCurve:
         """Return the series of all frames pushed."""
         shapes = np.concatenate(self._shapes or [np.empty((4, 0), np.float32)], axis=1)
-        shapes[0, :_EDGE_FRAMES] = shapes[0, -_EDGE_FRAMES:] = FLOOR_DBFS
+        shapes[0, :EDGE_FRAMES] = shapes[0, -EDGE_FRAMES:] = FLOOR_DBFS
         level_db, flatness, skewness, kurtosis = shapes
         return SpectralCurve(level_db, flatness, skewness, kurtosis, _flux(self._bands))
 
@@ -169,7 +165,7 @@ def _flux(blocks: list[npt.NDArray[np.int16]]) -> npt.NDArray[np.float32]:
         rises.append(np.maximum(np.diff(levels, axis=0), 0).sum(axis=1))
         before = block[-1:]
     flux = (np.concatenate(rises) / (_FLUX_BANDS * _STEPS_PER_DB)).astype(np.float32)
-    flux[: _EDGE_FRAMES + 1] = 0
+    flux[: EDGE_FRAMES + 1] = 0
     return flux
 
 

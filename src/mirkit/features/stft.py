@@ -14,6 +14,8 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray, Window
 
 N_FFT = 2048
 HOP = 512
+#: Number of frames at each end that extend into the padding: the discontinuity there spreads over their spectrum.
+EDGE_FRAMES = N_FFT // (2 * HOP)
 #: Frames per transform call: a block of this many frames fits in the processor's cache.
 FRAMES_PER_BLOCK = 64
 

@@ -95,13 +95,10 @@ class Separator:
         keep = max(0, ready - CONTEXT_FRAMES)
         self._spectra = self._spectra[:, keep:]
         self._decided = ready - keep
-        yield from self._emit(signals.reshape(3, self._channels, -1))
-
-    def _emit(self, signals: FloatArray) -> Iterator[dict[str, FloatArray]]:
-        count = min(signals.shape[2], self._mix.shape[1])
+        count = min(signals.shape[1], self._mix.shape[1])
         if not count:
             return
-        drums, bass, vocals = signals[:, :, :count]
+        drums, bass, vocals = signals[:, :count].reshape(3, self._channels, count)
         mix, self._mix = self._mix[:, :count], self._mix[:, count:]
         stems = fit_full_scale(np.stack((drums, bass, mix - drums - bass - vocals, vocals)), mix)
         yield dict(zip(STEMS, stems, strict=True))

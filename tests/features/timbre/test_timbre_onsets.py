@@ -6,8 +6,9 @@ import pytest
 from features.timbre.sounds import RATE, bursts, noise, notes
 from mirkit.features.kernels.hpss import PercussiveShare
 from mirkit.features.peaks import peaks
+from mirkit.features.stft import HOP
 from mirkit.features.timbre.hardness import effort_attack, fixed_start
-from mirkit.features.timbre.onsets import HOP, backtrack_onsets, detect_onsets, hold_envelope, rms_envelope, strength_of
+from mirkit.features.timbre.onsets import backtrack_onsets, detect_onsets, hold_envelope, rms_envelope, strength_of
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ import scipy.fft
 
 from mirkit.features.kernels.batched_fft import LANES, Spectra
 from mirkit.features.kernels.kernel import kernel
+from mirkit.features.stft import HOP
 from mirkit.features.timbre.normalize import log10, score
-from mirkit.features.timbre.onsets import HOP, backtrack_onsets, segment_ends
+from mirkit.features.timbre.onsets import backtrack_onsets, segment_ends
 from mirkit.features.timbre.zwicker import LoudnessPattern, bark_weights
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Value
 

@@ -53,46 +53,42 @@ Section = tuple[float, float, float, float, float]
 PASS_THROUGH: Section = (1.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def low_pass(hz: float, rate: float = ANALYSIS_RATE) -> Section:
+def low_pass(hz: float) -> Section:
     """Butterworth low-pass of second order (bilinear transform, -3 dB at ``hz``).
 
     Parameters
     ----------
     hz : float
         Corner frequency.
-    rate : float
-        Sampling rate in Hz.
 
     Returns
     -------
     Section
         Numerator and denominator.
     """
-    k, norm, a1, a2 = _butterworth(hz, rate)
+    k, norm, a1, a2 = _butterworth(hz)
     return k * k / norm, 2 * k * k / norm, k * k / norm, a1, a2
 
 
-def high_pass(hz: float, rate: float = ANALYSIS_RATE) -> Section:
+def high_pass(hz: float) -> Section:
     """Butterworth high-pass of second order (bilinear transform, -3 dB at ``hz``).
 
     Parameters
     ----------
     hz : float
         Corner frequency.
-    rate : float
-        Sampling rate in Hz.
 
     Returns
     -------
     Section
         Numerator and denominator.
     """
-    _, norm, a1, a2 = _butterworth(hz, rate)
+    _, norm, a1, a2 = _butterworth(hz)
     return 1 / norm, -2 / norm, 1 / norm, a1, a2
 
 
-def _butterworth(hz: float, rate: float) -> tuple[float, float, float, float]:
-    k = math.tan(math.pi * hz / rate)
+def _butterworth(hz: float) -> tuple[float, float, float, float]:
+    k = math.tan(math.pi * hz / ANALYSIS_RATE)
     norm = 1 + math.sqrt(2) * k + k * k
     return k, norm, 2 * (k * k - 1) / norm, (1 - math.sqrt(2) * k + k * k) / norm
 

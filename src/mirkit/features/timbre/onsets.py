@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mirkit.features.kernels.batched_fft import LANES, Float32, Spectra
 from mirkit.features.kernels.hpss import PercussiveShare
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.stft import MelBank, hann
+from mirkit.features.stft import HOP, N_FFT, MelBank, hann
 from mirkit.features.timbre.normalize import peak
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
@@ -73,7 +73,6 @@ def rms_envelope(x: FloatArray) -> FloatArray:
     return rms
 
 
-N_FFT, HOP = 2048, 512
 N_MELS = 128
 
 _LEAST_POWER = 1e-10
