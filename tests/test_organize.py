@@ -181,7 +181,7 @@ def test_organized_folders_and_their_parts_are_left_alone(tmp_path: Path) -> Non
     for path in ("t/full_mix.flac", "t/drums.wav"):
         with pytest.raises(MissingInput, match="nothing to organize"):
             plan(tmp_path / path, untagged)
-    with pytest.raises(MissingInput, match="no such file"):
+    with pytest.raises(MissingInput, match="there is no such file"):
         plan(tmp_path / "no", untagged)
     assert tree(tmp_path) == before
 
@@ -274,7 +274,7 @@ def test_a_copy_of_a_track_is_left_and_reported(tmp_path: Path) -> None:
     (tmp_path / "copy of a.mp3").write_text("a.mp3")
     problems: list[str] = []
     assert plan(tmp_path, lambda path: Tags(title="Song"), problems) == []
-    assert problems == [f"{tmp_path / 'copy of a.mp3'}: organized already, as Song; left where it is"]
+    assert problems == [f"{tmp_path / 'copy of a.mp3'}: this file is already organized as Song, so it is not moved"]
 
 
 def test_unreadable_tags_are_reported_and_the_file_name_is_used(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_unreadable_tags_are_reported_and_the_file_name_is_used(tmp_path: Path) 
 
     def read(path: Path) -> Tags:
         if path.stem == "bad":
-            raise AudioError(f"{path}: not a sound file")
+            raise AudioError(f"{path}: this is not an audio file")
         return Tags(title="Good")
 
     problems: list[str] = []

@@ -111,7 +111,7 @@ def test_two_loose_files_of_one_name_have_results_of_their_own(tmp_path: Path) -
     assert other.path_of("bass.flac").name == "a.wav_bass.flac"
     assert [track.path.name for track in find_all(tmp_path)] == ["a.flac", "a.wav"]
     assert get_info_path(tmp_path / "a.wav") == other.info
-    with pytest.raises(MissingInput, match=r"a stem of a track; give its mix instead: .*a\.(flac|wav)"):
+    with pytest.raises(MissingInput, match=r"this is a stem of a track; name its mix instead: .*a\.(flac|wav)"):
         Track.at(tmp_path / "a_bass.flac")
 
 
@@ -122,7 +122,7 @@ def test_stems_whose_mix_is_gone_are_no_tracks(tmp_path: Path) -> None:
     found = find_all(tmp_path, [], notes)
     assert [track.path.name for track in found] == ["my_vocals.wav", "song.mp3"]
     assert len(notes) == 2
-    assert "gone_bass.flac, gone_drums.flac: stems without their mix gone.*" in notes[0]
+    assert "gone_bass.flac, gone_drums.flac: there is no mix gone.* for these stems, so they are not used" in notes[0]
 
 
 def test_loose_files_behind_a_link_are_tracks_and_are_not_moved(tmp_path: Path) -> None:
@@ -162,10 +162,10 @@ def test_a_relative_path_has_the_name_of_its_folder(tmp_path: Path, monkeypatch:
         ("no", "no such file or folder"),
         ("set", "add --batch"),
         ("loose", r"mirkit organize .*loose"),
-        ("empty", "without audio files"),
-        ("set/t/drums.flac", "part of a track; give its folder"),
-        ("set/t/t.INFO", "not an audio file by its name"),
-        ("loose/._a.mp3", "not an audio file by its name"),
+        ("empty", "holds no audio files"),
+        ("set/t/drums.flac", "part of a track; name its folder"),
+        ("set/t/t.INFO", "not the name of an audio file"),
+        ("loose/._a.mp3", "not the name of an audio file"),
         ("loop", "no such file or folder"),
     ],
 )

@@ -183,7 +183,7 @@ class WindowAnalyzer:
             ``count`` is less than 1, or the window is empty or not within the track.
         """
         if count < 1:
-            raise SettingsError(f"{count} slices: at least 1")
+            raise SettingsError(f"--slices {count}: at least 1 slice is needed")
         whole = self._window(start, self.duration if end is None else end)
         edges = np.linspace(whole.start, whole.end, count + 1).tolist()
         needed = {key: seconds for key, seconds in SHORTEST.items() if whole.duration / count < seconds}

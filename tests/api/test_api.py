@@ -150,7 +150,7 @@ def test_names_that_are_wrong_are_one_line(array: tuple[np.ndarray, int], tmp_pa
         if line:
             with pytest.raises(SettingsError, match=line):
                 call()
-    with pytest.raises(MissingInput, match="no such file"):
+    with pytest.raises(MissingInput, match="there is no such file"):
         mirkit.separate(tmp_path / "absent.flac")
 
 
@@ -333,7 +333,7 @@ def test_captions(tmp_path: Path) -> None:
     assert not texts.reasons
     assert texts["full"] == "Slow and calm music for a quiet evening at home."
     assert own == {"pace": None}
-    assert own.reasons == {"pace": "its prompt needs what is not measured"}
+    assert own.reasons == {"pace": "its prompt needs a value that is not measured"}
     assert files_in(tmp_path) == before
 
 

@@ -154,7 +154,7 @@ def test_excluded_tracks_are_left_out(library: Path, capsys: pytest.CaptureFixtu
     (library / "mirkit.toml").write_text('[exclude]\nA = "wrong master"\n')
     assert run("bands", library, "--batch") == 0
     assert not (library / "A" / "A.INFO").exists()
-    assert "1 tracks are excluded" in capsys.readouterr().out
+    assert "mirkit.toml excludes 1 track" in capsys.readouterr().out
 
 
 def test_organize_and_undo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,7 +75,7 @@ def test_crop_says_how_many_clips_are_replaced(library: Path, capsys: pytest.Cap
     words = ("crop", library, "--seconds", 3, "--align", "free", "--overwrite")
     for more in (["--dry-run"], []):
         assert run(*words, *more) == 0
-        assert "6 clips of 2 tracks, cut with other settings, are replaced" in capsys.readouterr().out
+        assert "6 clips of 2 tracks that were cut with other settings will be replaced" in capsys.readouterr().out
     assert run("crop", library, "--seconds", 3, "--align", "free") == 0
     assert "2 skipped" in capsys.readouterr().out
 
@@ -93,13 +93,13 @@ def test_crop_says_how_many_clips_are_replaced(library: Path, capsys: pytest.Cap
         (["extract", "{library}/A/crops/A_001"], 1, "mirkit crop"),
         (["window", "{library}/A", "--start", "5", "--end", "99"], 2, "is outside"),
         (["window", "{library}/A", "--slices", "0"], 2, "at least 1"),
-        (["window", "{library}/Z"], 1, "no such file"),
-        (["stats", "{library}/Z"], 1, "no such file"),
-        (["duplicates", "{library}/Z"], 1, "no such file"),
+        (["window", "{library}/Z"], 1, "there is no such file"),
+        (["stats", "{library}/Z"], 1, "there is no such file"),
+        (["duplicates", "{library}/Z"], 1, "there is no such file"),
         (["split", "{library}", "--val", "1.5"], 2, "less than 1"),
         (["split", "{library}", "--together", "genre"], 2, "--together must be"),
         (["exclude", "{library}/A"], 2, "--reason"),
-        (["exclude", "{library}/Z", "--reason", "x"], 1, "no such file"),
+        (["exclude", "{library}/Z", "--reason", "x"], 1, "there is no such file"),
         (["include", "{library}/A"], 1, "not excluded"),
     ],
 )
@@ -116,11 +116,11 @@ def test_window(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("window", library / "A", "--start", 1, "--end", 8, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert list(told["values"]) == [key.name for key in FEATURES]
-    assert told["reasons"]["depth"] == "needs the samples of the window"
+    assert told["reasons"]["depth"] == "it is computed from the audio, which was not decoded (see --samples)"
     assert run("window", library / "A" / "crops" / "A_002", "--samples") == 0
     out = capsys.readouterr().out
     assert len(out.splitlines()) == len(FEATURES)
-    assert "needs the samples" not in out
+    assert "which was not decoded" not in out
 
 
 def test_slices(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +160,7 @@ def test_stats(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_what_is_not_measured_yet_is_counted_and_no_failure(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_track(library / "C", seconds=1.0)
-    says = f'note     1 of 3 tracks have not been measured; measure them with: mirkit extract "{library}"\n'
+    says = f'note     tracks that have not been measured: 1 of 3; measure them with: mirkit extract "{library}"\n'
     for command in ("stats", "duplicates", "split"):
         assert run(command, library) == 0
         assert says in capsys.readouterr().err
@@ -231,7 +231,7 @@ def test_duplicates_and_split(library: Path, tmp_path: Path, capsys: pytest.Capt
     assert told["groups"] == [["A", "A again"]]
     assert (told["train"], told["val"]) == (["A", "A again"], ["B"])
     assert run("split", library, "--val", 0.4) == 0
-    assert "2 train, 1 val (33.3%)" in capsys.readouterr().out
+    assert "2 tracks for training, 1 for validation (33.3%)" in capsys.readouterr().out
     assert run("exclude", library / "B", "--reason", "x", "--quiet") == 0
     assert run("duplicates", library) == 0
     assert "excluded B: x" in capsys.readouterr().out

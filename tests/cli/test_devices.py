@@ -41,10 +41,12 @@ def test_what_is_not_there(name: str, device: str, track: Path, capsys: pytest.C
     status = main([name, str(track), "--device", device, "--dry-run", "--offline"])
     lines = capsys.readouterr().err.splitlines()
     if device == "amd":
-        assert lines.pop(0) == "--device amd: ROCm cards are called cuda; going on with --device cuda"
+        assert lines.pop(0) == "--device amd: PyTorch calls ROCm GPUs cuda, so this run uses --device cuda"
         device = "cuda"
     (line,) = lines
-    assert line.startswith("mirkit: " if status else f"--device {device}: the embedded methods use the CPU")
+    assert line.startswith(
+        "mirkit: " if status else f"--device {device}: this run uses embedded methods only, which run on the CPU"
+    )
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "mps"])

@@ -54,7 +54,7 @@ def test_loose_files_stay_where_they_are(tmp_path: Path, capsys: pytest.CaptureF
 
     write(tmp_path / "loose.wav", np.zeros((2, 44100), np.float32))
     assert main(["run", str(tmp_path), "--dry-run"]) == 0
-    assert "1 loose file; the plan leaves them where they are" in capsys.readouterr().err
+    assert "1 loose file; this plan leaves them where they are" in capsys.readouterr().err
     assert main(["run", str(tmp_path), "--dry-run", "--organize", "move"]) == 0
     assert "1 loose file would be moved into track folders first" in capsys.readouterr().err
     assert files(tmp_path) == {"loose.wav"}
@@ -73,8 +73,8 @@ def test_what_a_network_costs_and_what_is_faster(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
     monkeypatch.setattr("mirkit.models.weights.is_offline", lambda _run: False)
     for model, takes, seconds in (
-        ("htdemucs_ft", "340 s of CPU a minute of sound; --model htdemucs 85 s, --model embedded 4 s", "23"),
-        ("htdemucs", "85 s of CPU a minute of sound; --model embedded 4 s", "5.7"),
+        ("htdemucs_ft", "340 s of CPU time per minute of audio; --model htdemucs 85 s, --model embedded 4 s", "23"),
+        ("htdemucs", "85 s of CPU time per minute of audio; --model embedded 4 s", "5.7"),
     ):
         words = ["separate", str(library), "--model", model, "--device", "cpu", "--jobs", "1", "--dry-run"]
         assert main(words) == 0

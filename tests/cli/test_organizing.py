@@ -184,7 +184,7 @@ def test_the_option_answers_beforehand(songs: Path, choice: str, there: list[str
 def test_a_dry_run_asks_nothing(songs: Path) -> None:
     session = on_terminal(songs, "--dry-run")
     assert session.asked == 0
-    assert "2 loose files; the plan leaves them where they are" in session.shown
+    assert "2 loose files; this plan leaves them where they are" in session.shown
 
 
 @pytest.mark.parametrize("option", ["--quiet", "--json"])
@@ -256,7 +256,7 @@ def test_undo_reports_what_it_leaves_and_how_to_remove_it(songs: Path, capsys: p
     count = len(made) - 2
     assert f"{count} result files of mirkit now lie beside the originals" in out
     assert f"  {songs}: 1 .BEATS_GRID, 1 .CURVES.npz, 1 .INFO, 1 .ONSETS, 1 .PROVENANCE, 1 MIDI, 4 stems" in out
-    assert "also in " in out
+    assert "still holds these files and folders of mirkit" in out
     assert "mirkit.toml" in out
     if os.name == "posix":
         for line in (line for line in out.splitlines() if line.startswith("  rm -- ")):

@@ -108,10 +108,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     for words in (
         "running",
         "2 workers",
-        "1 of 40 done, 1 failed, 6 were done before",
+        "1 of 40 done, 1 failed; 6 were up to date before",
         "tracks/min",
         "measure 75%",
-        "left",
+        "to do    32 tracks, for about",
     ):
         assert words in out
     assert err == "FAILED B\\x1b[31m: drums: cannot be read\n"
@@ -122,7 +122,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     run.close("interrupted")
     assert main(["status", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
-    assert "30 x rotten" in out
+    assert "30 tracks: rotten" in out
     assert "and 11 more" in out
     assert err.count("\n") == 20
     assert "run the same command again" in out
@@ -148,5 +148,6 @@ def test_a_run_can_be_asked_while_it_goes_on(
     for done, text in enumerate(outputs, 1):
         assert ", running, " in text
         assert f"tracks   {done} of 3 done, 0 failed" in text
-        assert "left     about " in text
+        assert f"to do    {3 - done} track" in text
+        assert ", for about " in text
     assert len(outputs) == 3

@@ -167,7 +167,7 @@ def test_stopping_early_leaves_no_process(children: Callable[[], set[psutil.Proc
 
 
 def test_a_function_that_does_not_load_is_one_error(children: Callable[[], set[psutil.Process]]) -> None:
-    with pytest.raises(MirkitError, match="cannot begin: ValueError: invalid literal"):
+    with pytest.raises(MirkitError, match="cannot start: ValueError: invalid literal"):
         list(engines.run(chores.Unloadable(), range(3), jobs=2))
     assert not children()
 

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from mirkit.cli import main
+from mirkit.export.run import check
 from mirkit.export.targets import DESCRIPTIONS, targets
 from mirkit.store import read_info
 from mirkit.track import Track
@@ -95,7 +96,7 @@ def test_webdataset_has_all_that_is_known(clips: Path, tmp_path: Path) -> None:
 
 def test_whole_tracks_do_not_go_into_shards(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "sat-wds", str(tmp_path / "b"), str(clips), "--from", "tracks"]) == 2
-    assert "cannot pass on the numbers" in capsys.readouterr().err
+    assert "does not report which window it cuts" in capsys.readouterr().err
 
 
 def test_latents_get_their_numbers(clips: Path, latents: Path, sat_bundle: Path) -> None:
@@ -120,7 +121,7 @@ def test_latents_get_their_numbers(clips: Path, latents: Path, sat_bundle: Path)
 def test_a_latent_of_another_length_is_left_out(clips: Path, latents: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(latents / "000003.npy", np.zeros((8, 9), np.float32))
     assert main(["export", "sat-latents", str(latents), str(clips), "--val", "0.3", "-q"]) == 1
-    assert "cannot make a batch" in capsys.readouterr().err
+    assert "cannot put" in capsys.readouterr().err
     assert len(load(latents / "mirkit_files.json")) == 11
 
 
@@ -170,6 +171,23 @@ def test_tables_of_whole_tracks(clips: Path, tmp_path: Path) -> None:
     out = export("jsonl", tmp_path / "t.jsonl", clips, "--from", "tracks")
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["from"] for line in lines] == sorted(path.name for path in clips.iterdir())
+
+
+@pytest.mark.parametrize("target", [name for name in DESCRIPTIONS if name != "sat-latents"])  # OUT has to hold latents
+def test_every_target_writes_what_its_check_accepts_and_misses_a_file(target: str, clips: Path, tmp_path: Path) -> None:
+    if target in ("hf", "parquet"):
+        pytest.importorskip("pyarrow")
+    out = tmp_path / "bundle"
+    for _ in range(2):  # the second export updates the first
+        assert main(["export", target, str(out), str(clips), "--val", "0.3", "-j", "1", "-q"]) == 0
+        checked = check(target, out, trainer=False)
+        assert checked.faults == []
+        assert checked.files == 12
+    if targets()[target].is_folder:
+        for path in sorted(out.rglob("*")):
+            if path.suffix in (".flac", ".wav", ".tar"):
+                path.unlink()
+        assert check(target, out, trainer=False).faults
 
 
 def test_the_command_line_lists_all_targets_without_loading_them() -> None:

@@ -244,11 +244,14 @@ def test_the_summary_says_that_the_trainer_was_not_asked(
     environment.setattr(stable_audio, "is_installed", lambda: False)
     assert main(["export", "sat", str(bundle), "--check-only"]) == 0
     assert re.search(
-        r"^trainer  the trainer's own code was not run: .* not installed .*; use --trainer-python PATH",
+        r"^trainer  the check by the trainer's own code was not run, because .* not installed "
+        r".*; .* with --trainer-python PATH",
         capsys.readouterr().out,
     )
     assert main(["export", "sat", str(bundle), "--check-only", "--no-trainer"]) == 0
-    assert capsys.readouterr().out.startswith("trainer  the trainer's own code was not run: --no-trainer\n")
+    assert capsys.readouterr().out.startswith(
+        "trainer  the check by the trainer's own code was not run, because of --no-trainer\n"
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a script stands for the program")

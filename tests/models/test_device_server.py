@@ -320,7 +320,9 @@ def test_weights_that_changed_during_the_run_are_refused(demucs: _Demucs) -> Non
     assert len(there.compute("0", demucs.sound)) == 3, "the first ones are still loaded"
     for process in server_processes():
         process.kill()
-    with pytest.raises(WeightsError, match=r"the weights have changed since this run began; start it again$"):
+    with pytest.raises(
+        WeightsError, match=r"the weights have changed since this run began; run the same command again$"
+    ):
         there.compute("0", demucs.sound)
 
 

@@ -74,7 +74,7 @@ def test_offline(small_model: Model, home: Path) -> None:
 @pytest.mark.usefixtures("with_torch")
 def test_gigabytes_are_not_fetched_without_being_asked(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "AUTO_BYTES", 10)
-    assert "too large to be fetched without being asked" in models.unavailable(beat_this())
+    assert "needs your consent (large download)" in models.unavailable(beat_this())
     assert models.unavailable(beat_this(), named=True) == ""
 
 

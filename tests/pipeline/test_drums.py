@@ -90,7 +90,7 @@ def test_from_the_mix_where_there_is_no_stem_or_when_asked(track: Path) -> None:
     (track / "drums.flac").unlink()
     outcome = process(job(track))
     assert outcome.done == ("beats", "drums"), "the beats had heard the stem, too"
-    assert outcome.notes == ("drums: transcribed from the mix, because there is no drums stem",)
+    assert outcome.notes == ("the drums were transcribed from the mix, because there is no drums stem",)
 
 
 def test_settings_and_sound_and_method_decide_what_is_done(track: Path, drummer: FakeDrummer) -> None:
@@ -126,7 +126,7 @@ def test_midi_that_the_user_brought_stays(track: Path) -> None:
     outcome = process(job(track))
     assert outcome.done == ()
     assert outcome.skipped == ("drums",)
-    assert outcome.notes == ("drums.mid was found, or changed by hand, and stays as it is",)
+    assert outcome.notes == ("drums.mid was found or changed by hand, and is kept as it is",)
     assert read_provenance(track / "Track.PROVENANCE").stages["drums"].backend == "external"
     assert process(job(track)).notes == ()
     assert (track / "drums.mid").read_bytes() == mine

@@ -64,8 +64,8 @@ def test_run_overwrite_measures_again_and_leaves_what_is_the_users(
         assert run("run", str(library), "--overwrite", "--backend", "drums=embedded") == 0
         assert own(library / "Song") == before
         out = "".join(capsys.readouterr())
-        assert "1 track has stems of your own: kept (--replace-stems would replace them)" in out
-        assert "1 track has drum MIDI of your own: kept (--replace-midi would replace them)" in out
+        assert "kept     your own stems in 1 track; to rename them and make new ones, add --replace-stems" in out
+        assert "kept     your own drum MIDI in 1 track; to rename them and make new ones, add --replace-midi" in out
         assert "drums.flac, bass.flac, other.flac, vocals.flac: your own stems, kept as found; --replace-stems" in out
         assert "drums.mid: your own MIDI, kept as found; --replace-midi" in out
     stages = read_provenance(library / "Song" / "Song.PROVENANCE").stages
@@ -79,8 +79,8 @@ def test_the_plan_counts_and_touches_nothing(library: Path, capsys: pytest.Captu
     options = ("--backend", "drums=embedded", "--dry-run")
     assert run("run", str(library), "--replace-stems", "--replace-midi", *options) == 0
     out = capsys.readouterr().out
-    assert "1 track has stems of your own: renamed to NAME.replaced-1, and new ones are made" in out
-    assert "1 track has drum MIDI of your own: renamed to NAME.replaced-1" in out
+    assert "replaced your own stems in 1 track: the files are renamed to NAME.replaced-1, and new ones are made" in out
+    assert "replaced your own drum MIDI in 1 track: the files are renamed to NAME.replaced-1" in out
     assert own(library / "Song") == before
     assert run("run", str(library), "--overwrite", *options, "--json") == 0
     assert json.loads(capsys.readouterr().out)["own"] == {"stems": 1, "midi": 1}
@@ -93,7 +93,7 @@ def test_replaced_files_are_moved_aside_and_counted_nowhere(library: Path, capsy
     assert not set(before.values()) & set(now.values())
     aside = {name: sha256((folder / f"{name}.replaced-1").read_bytes()).hexdigest() for name in before}
     assert aside == before
-    assert "drums.mid: your own, is now drums.mid.replaced-1" in "".join(capsys.readouterr())
+    assert "drums.mid: this file of your own was renamed to drums.mid.replaced-1" in "".join(capsys.readouterr())
     assert [track.path for track in find_all(library)] == [folder]
     assert set(Track.at(folder).stems) == set(STEMS)
     # what is mirkit's now is made again without a word, and nothing more is moved
@@ -251,7 +251,9 @@ def test_what_a_newer_version_did_is_left_and_reported(library: Path, capsys: py
     before = (path.read_bytes(), (folder / "Song.INFO").read_bytes())
     for _ in range(2):
         assert main(["extract", str(library), "--batch"]) == 0
-        assert "1 track was measured by a newer version of mirkit: left as found" in capsys.readouterr().out
+        assert (
+            "the results of 1 track were computed by a newer version of mirkit and are kept" in capsys.readouterr().out
+        )
         assert (path.read_bytes(), (folder / "Song.INFO").read_bytes()) == before
     assert main(["loudness", str(library), "--batch", "--overwrite", "--quiet"]) == 0
     assert read_provenance(path).stages["loudness"].stage_version < 99

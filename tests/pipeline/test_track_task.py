@@ -459,7 +459,7 @@ def test_the_plan_is_a_hint_that_the_worker_verifies(tmp_path: Path) -> None:
     assert (set(outcome.done), outcome.notes) == ({"source", "loudness"}, ())
     again = process(job)
     assert (again.done, set(again.skipped)) == ((), {"source", "loudness"})
-    assert again.notes == ("source, loudness: done by another run in the meantime",)
+    assert again.notes == ("source, loudness: another run has done this in the meantime",)
     assert process(replace(job, planned={})).notes == ()
     # A plan that knows less than the files decides nothing either.
     assert process(replace(job, stages=("source", "loudness", "bands"), planned={})).done == ("bands",)

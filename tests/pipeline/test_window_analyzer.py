@@ -116,7 +116,7 @@ def test_nothing_is_decoded(synthetic: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_needs_the_sound_says_so(synthetic: Path) -> None:
     found = WindowAnalyzer.open(synthetic).at(4, 8)
-    assert found.reasons["depth"] == "needs the samples of the window"
+    assert found.reasons["depth"] == "it is computed from the audio, which was not decoded (see --samples)"
     assert found.reasons["content_enjoyment"]
     assert {key for key, value in found.values.items() if value is None} == set(found.reasons)
 
@@ -166,7 +166,7 @@ def test_slices_measure_such_values_over_more_time_and_say_so(synthetic: Path) -
     ]
     center = (found.edges[8] + found.edges[9]) / 2
     assert found.values["danceability"][8] == windows.at(center - 5, center + 5).values["danceability"]
-    assert found.reasons["depth"] == ["needs the samples of the window"] * 16
+    assert found.reasons["depth"] == ["it is computed from the audio, which was not decoded (see --samples)"] * 16
 
 
 def test_slices_of_a_window(synthetic: Path) -> None:

@@ -97,7 +97,10 @@ def leases(store: ObjectStore) -> list[str]:
 def test_one_holder_at_a_time(store: ObjectStore) -> None:
     with lease.lease(store, "T", 0) as held:
         held.check()
-        with pytest.raises(LockedError, match="another mirkit is at work on it"), lease.lease(store, "T", 0):
+        with (
+            pytest.raises(LockedError, match="another process of mirkit is processing this track"),
+            lease.lease(store, "T", 0),
+        ):
             pass
         with lease.lease(store, "U", 0):
             pass

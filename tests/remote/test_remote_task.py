@@ -275,7 +275,7 @@ def test_what_is_said_of_a_track_names_its_place(store: ObjectStore, capsys: pyt
     assert not [name for name, data in content(store, ".PROVENANCE").items() if b"/mirkit-" in data]
     store.write("mirkit.toml", b"[")
     assert main(["verify", URL]) == 2
-    assert f"{URL}/mirkit.toml: not readable as TOML" in capsys.readouterr().err
+    assert f"{URL}/mirkit.toml: the file cannot be read as TOML" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("in_process")

@@ -323,9 +323,9 @@ def test_the_hash_is_sha256(tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match="no such file"):
+    with pytest.raises(MissingInput, match="there is no such file"):
         file_digest(tmp_path / "no")
-    with pytest.raises(MissingInput, match="no such file"):
+    with pytest.raises(MissingInput, match="there is no such file"):
         file_digest(tmp_path / "no", MIX)
     with pytest.raises(InfoError, match="cannot read"):
         file_digest(tmp_path)

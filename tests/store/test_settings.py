@@ -135,8 +135,8 @@ def test_empty_tables_are_well(tmp_path: Path) -> None:
         ("[run]\njobs = -1", "whole number"),
         ("[texts]\nprompts = 'x'", 'a table of name = "text"'),
         ("[exclude]\nx = 1", 'a table of name = "text"'),
-        ("[run", "not readable as TOML"),
-        ("x = " + "[" * 5000, "not readable as TOML"),
+        ("[run", "the file cannot be read as TOML"),
+        ("x = " + "[" * 5000, "the file cannot be read as TOML"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str, words: str) -> None:
@@ -354,7 +354,7 @@ def test_a_data_set_does_not_lift_what_the_user_forbids(tmp_path: Path, mine: Pa
     ("text", "words"),
     [
         ("[texts]\nprogramm = 'x'", "did you mean texts.program"),
-        ("[run", "not readable as TOML"),
+        ("[run", "the file cannot be read as TOML"),
         ("[exclude]\nA = 'x'", r"\[exclude\] names tracks of one data set"),
         ("[texts]\nallow_http = 'x'", "a list of host names"),
         ("[texts]\nallow_http = ['http://x']", "a list of host names"),

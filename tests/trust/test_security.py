@@ -486,7 +486,8 @@ def test_a_data_set_sends_nothing_and_no_key(
         assert run("describe", library, "--batch") == 0
         host = server.url.removeprefix("http://")
         assert (
-            f"audio of 1 tracks is sent to http://{host}, with the key in MIRKIT_TEXTS_KEY" in capsys.readouterr().out
+            f"the audio of 1 track will be sent to http://{host}, with the key in MIRKIT_TEXTS_KEY"
+            in capsys.readouterr().out
         )
         assert {headers["Authorization"] for headers in server.headers} == {"Bearer sk-secret-of-user"}
 
@@ -524,7 +525,10 @@ def test_plain_http_goes_to_this_machine_alone(
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("a connection was made"))
     assert run("describe", library, "--batch", "--url", url) == 2
     told = capsys.readouterr().err
-    assert ": not encrypted, so the network could read the sound and the key; use https, or allow" in told
+    assert (
+        ": the connection is not encrypted, so others in the network could read the audio and "
+        "the key; use https, or allow" in told
+    )
     assert str(user_settings_path()) in told
     # A data set cannot allow it.
     (library / "mirkit.toml").write_text(f'[texts]\nallow_http = ["{urllib.parse.urlsplit(url).hostname}"]\n')

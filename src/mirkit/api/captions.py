@@ -114,7 +114,7 @@ def caption(
     filled = {question: fill(question.prompt, words) for question in job.questions}
     pending = [PendingPrompt(question, prompt) for question, prompt in filled.items() if prompt]
     texts = {
-        question.field: Caption("", "its prompt needs what is not measured")
+        question.field: Caption("", "its prompt needs a value that is not measured")
         for question, prompt in filled.items()
         if not prompt
     }

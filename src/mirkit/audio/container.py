@@ -310,7 +310,7 @@ def open_container(
         info = _describe(path, container, stream)
         if info.duration is not None and info.duration > max_seconds:
             raise AudioError(
-                f"{printable(path)}: states {info.duration / 3600:.1f} h of audio; "
+                f"{printable(path)}: its header states {info.duration / 3600:.1f} h of audio; "
                 f"the limit is {max_seconds / 3600:g} h; "
                 "cut it into parts"
             )
@@ -342,8 +342,8 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
         raise AudioError(str(as_error(error, Path(path), "read"))) from error
     except (av.FFmpegError, ValueError) as error:  # ValueError: a NUL in the name
         raise AudioError(
-            f"{printable(path)}: not a sound file that can be read, or damaged at its start; "
-            "replace it with a good copy or remove it"
+            f"{printable(path)}: this is not an audio file that mirkit can read, or its start is damaged; "
+            "replace it by a good copy, or remove it"
         ) from error
     with container:
         yield container
@@ -363,9 +363,14 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
     if context.name not in _CODECS:
         raise AudioError(f"{printable(path)}: its audio is {codec}, which is not supported; convert it to flac")
     if channels > MAX_CHANNELS:
-        raise AudioError(f"{printable(path)}: has {channels} channels, at most {MAX_CHANNELS} are read; mix it down")
+        raise AudioError(
+            f"{printable(path)}: the file has {channels} channels, and mirkit reads at most {MAX_CHANNELS}; mix it down"
+        )
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise AudioError(f"{printable(path)}: a sample rate of {rate} Hz is outside {MIN_RATE}-{MAX_RATE} Hz")
+        raise AudioError(
+            f"{printable(path)}: the file has a sample rate of {rate} Hz, and mirkit reads "
+            f"{MIN_RATE} to {MAX_RATE} Hz; resample it"
+        )
     return SourceInfo(
         sample_rate=rate,
         channels=channels,

@@ -238,17 +238,20 @@ def decode(path: Path, stats: DecodeStats, *, max_seconds: float = MAX_SECONDS) 
             queue.put(frame, layout)
             if stats.seconds > max_seconds:
                 raise AudioError(
-                    f"{printable(path)}: longer than the limit of {max_seconds / 3600:g} h; cut it into parts"
+                    f"{printable(path)}: the audio is longer than the limit of {max_seconds / 3600:g} h; "
+                    "cut it into parts"
                 )
             if queue.waiting >= CHUNK + MOST_PADDING:
                 yield from queue.pieces(keep=MOST_PADDING)
         yield from queue.pieces(drop=tracker.padding(container.metadata.get("iTunSMPB")))
         tracker.close()
     if not stats.samples or tracker.is_noise():
-        raise AudioError(f"{printable(path)}: nothing in it could be decoded; replace it with a good copy or remove it")
+        raise AudioError(
+            f"{printable(path)}: no audio in the file could be decoded; replace it by a good copy, or remove it"
+        )
     if stats.not_numbers > stats.samples / 2:
         raise AudioError(
-            f"{printable(path)}: most of its samples are not numbers; replace it with a good copy or remove it"
+            f"{printable(path)}: most samples of the file are not numbers; replace it by a good copy, or remove it"
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 
-from mirkit.errors import AudioError, InfoError, as_error, printable
+from mirkit.errors import AudioError, InfoError, as_error, counted, printable
 from mirkit.features.types import FloatArray
 from mirkit.store import atomic_file
 
@@ -189,7 +189,7 @@ class Writer:
             return
         peak = float(max(-block.min(), block.max()))
         if not peak < np.inf:
-            raise AudioError(f"{printable(self._path)}: cannot be written, a sample is not a number")
+            raise AudioError(f"{printable(self._path)}: the file cannot be written, because a sample is not a number")
         frame = av.AudioFrame.from_ndarray(_samples(block, self._form), format=self._form.sample, layout=self._layout)
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._written.frames, Fraction(1, self._rate)
         with self._disk():
@@ -237,7 +237,7 @@ class Writer:
         except OSError as error:
             raise AudioError(str(as_error(error, self._path, "write"))) from error
         except av.FFmpegError as error:
-            raise AudioError(f"{printable(self._path)}: cannot be written ({error.strerror})") from error
+            raise AudioError(f"{printable(self._path)}: the file cannot be written ({error.strerror})") from error
 
 
 def _format(path: Path, rate: int, channels: int, bits: int | None, bitrate: int | None) -> _Format:

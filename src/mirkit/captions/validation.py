@@ -60,21 +60,21 @@ def validate(raw: str, finish: str, budget: int) -> Validation:
         return Validation("", "its reasoning does not end")
     inner = _trailing(inner)
     if SPECIAL.search(inner):
-        return Validation("", "special tokens in the text")
+        return Validation("", "the answer holds special tokens")
     text = normalize(inner)
     if not any(sign.isalpha() for sign in text):
         return Validation("", "empty")
     if words(text) < LEAST_WORDS:
         return Validation("", f"only {words(text)} words")
     if _BOILERPLATE.search(text):
-        return Validation("", "it talks about itself instead of the music")
+        return Validation("", "the model talks about itself instead of the music")
     if loops(text):
         return Validation("", "it repeats itself")
     parts = sentences(text)
     notes = []
     if finish == "length" or not is_whole(parts[-1]):
         if not is_whole(parts[0]):
-            return Validation("", "cut off within its first sentence")
+            return Validation("", "the answer was cut off within its first sentence")
         if not is_whole(parts[-1]):
             text = " ".join(parts[:-1])
             notes.append("cut")

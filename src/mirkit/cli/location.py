@@ -71,7 +71,7 @@ def _fill(location: Location, to: Purpose) -> None:
     from mirkit.remote.listing import mirror, mirror_logs
 
     def comparing(count: int) -> None:
-        note(f"note   {count} audio files were not written by mirkit; they are copied one by one to be compared")
+        note(f"note   {count} audio files were not written by mirkit; to compare them, they are downloaded one by one")
 
     if to == "logs":
         mirror_logs(location.url, location.path)

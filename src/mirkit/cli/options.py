@@ -106,7 +106,7 @@ def add_tracks(parser: argparse.ArgumentParser, *, overwrite: str, urls: bool) -
     last = "a folder of tracks, or the s3:// or gs:// URL of one" if urls else "or a folder of tracks"
     parser.add_argument("path", metavar="PATH", help=f"a track folder, its full_mix file, a loose audio file, {last}")
     tracks = parser.add_argument_group("tracks")
-    tracks.add_argument("--batch", action="store_true", help="work on every track below PATH")
+    tracks.add_argument("--batch", action="store_true", help="process every track below PATH")
     again = tracks.add_mutually_exclusive_group()
     again.add_argument(
         "--skip-existing", action="store_true", help="skip results that exist and are still valid (the default)"
@@ -134,7 +134,7 @@ def add_backend(group: "argparse._ActionsContainer") -> None:
         action="append",
         default=[],
         metavar="TASK=NAME",
-        help=f"use this method for a task, which is one of {', '.join(TASKS)}; may be given several times",
+        help=f"backend to use for a task; the tasks are {', '.join(TASKS)}; the option may be repeated",
     )
 
 
@@ -193,7 +193,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         "target",
         metavar="TARGET",
         choices=tuple(DESCRIPTIONS),
-        help="; ".join(f"{name}: {description}" for name, description in DESCRIPTIONS.items()),
+        help="; ".join(f"{name} ({description})" for name, description in DESCRIPTIONS.items()),
     )
     parser.add_argument("out", metavar="OUT", help="folder of the bundle, or the file of csv, parquet and jsonl")
     parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="folder of tracks (default: this folder)")
@@ -214,7 +214,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     trainer.add_argument(
         "--trainer-python",
         metavar="PATH",
-        help="run the check by stable-audio-tools with this Python interpreter, where it is installed",
+        help="Python interpreter with stable-audio-tools, which then checks the bundle too",
     )
     trainer.add_argument("--no-trainer", action="store_true", help="check without stable-audio-tools")
 

@@ -100,10 +100,17 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
             help="move or copy loose files into track folders first, or leave them (default: ask on a terminal)",
         )
         tracks.add_argument(
-            "--captions", action="store_true", help="then write captions with the model that mirkit describe would use"
+            "--captions",
+            action="store_true",
+            help="after that, write captions with the model that mirkit describe would use",
         )
     options.add_option(tracks, SETTINGS["run.jobs"])
-    tracks.add_argument("--time-limit", type=options.reader(v.seconds()), metavar="S", help="seconds per track")
+    tracks.add_argument(
+        "--time-limit",
+        type=options.reader(v.seconds()),
+        metavar="S",
+        help="stop a track after S seconds; it then counts as failed (default: no limit)",
+    )
     tracks.add_argument(
         "--memory",
         type=options.reader(v.size()),
@@ -205,7 +212,7 @@ def build() -> Parser:
         "--overwrite",
         "--force",
         action="store_true",
-        help="write all pages again, and replace other files there",
+        help="write all pages again, and replace files in DIR that are not part of a report",
     )
     options.add_jobs(report)
     options.add_output(report)

@@ -108,7 +108,7 @@ def plan_clips(track: ClipInput, settings: ClipSettings) -> ClipPlan:
     activity = _Activity(track)
     if unit == "bars":
         if len(track.downbeats) < 2:
-            return ClipPlan((), "downbeat", "no bars: it has no downbeats")
+            return ClipPlan((), "downbeat", "no clip was cut: the track has no downbeats, so it has no bars")
         clips = _in_bars(track, activity, int(amount), settings)
         return ClipPlan(tuple(clips), "downbeat", "" if clips else _NO_CLIP)
     seconds = Fraction(amount) if unit == "s" else Fraction(int(amount), ANALYSIS_RATE)
@@ -121,7 +121,7 @@ def plan_clips(track: ClipInput, settings: ClipSettings) -> ClipPlan:
     return ClipPlan(tuple(clips), aligned, "" if clips else _NO_CLIP)
 
 
-_NO_CLIP = "no clip: too short, or silent"
+_NO_CLIP = "no clip was cut: the track is too short for one, or silent"
 
 
 def _samples(times: FloatArray, track: ClipInput) -> Samples:

@@ -290,7 +290,7 @@ class _Scheduler(Generic[I, R]):
         worker.record(message)
         self._failed_starts = 0
         if not was_ready and not worker.ready:
-            raise MirkitError(f"worker processes cannot begin: {message[1]}")
+            raise MirkitError(f"the worker processes cannot start: {message[1]}")
         if not was_ready:
             return
         result, error = message

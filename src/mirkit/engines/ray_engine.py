@@ -173,12 +173,12 @@ class _Scheduler(Generic[I, R]):
             self._kill(actor)
             self._failed_starts += 1
             if self._failed_starts == _MAX_FAILED_STARTS:
-                raise MirkitError(f"no worker can begin on the Ray cluster: {_cause_line(error)}") from error
+                raise MirkitError(f"no worker can start on the Ray cluster: {_cause_line(error)}") from error
             return
         except self._ray.exceptions.RayError as error:
             self._kill(actor)
             raise MirkitError(
-                f"no worker can begin on the Ray cluster: {_cause_line(error)}; every node needs the same mirkit"
+                f"no worker can start on the Ray cluster: {_cause_line(error)}; every node needs the same mirkit"
             ) from error
         self._failed_starts = 0
         self._served[actor] = 0

@@ -78,7 +78,7 @@ def merged(base: Mapping[str, Any], plan: ExportPlan) -> dict[str, Any]:
         rate = config["sample_rate"]
     except (KeyError, TypeError) as error:
         raise SettingsError(
-            f"--model-config: the file is no config of a conditioned diffusion model (it has no {error})"
+            f"--model-config: this is not the config of a conditioned diffusion model, because it has no {error}"
         ) from error
     if without_values:
         raise SettingsError(
@@ -163,7 +163,7 @@ def config_faults(config: Mapping[str, Any], names: Sequence[str], where: str) -
         for entry in entries:
             yield from _conditioner_faults(entry, names, where)
     except (KeyError, TypeError) as error:
-        yield f"{where}: it is no config of a conditioned model ({error})"
+        yield f"{where}: this is not the config of a conditioned model: it has no {error}"
         return
     placed = [name for kind in _CONDITIONER_PLACES for name in diffusion.get(kind, [])]
     for name in ids:
@@ -171,7 +171,10 @@ def config_faults(config: Mapping[str, Any], names: Sequence[str], where: str) -
             yield f"{where}: {name} is not connected to the model; add it to cross_attention_cond_ids"
     for name in diffusion.get("global_cond_ids", []):
         if name in names and name not in TRAINER_CONDITIONERS:
-            yield f"{where}: {name} as a global changes global_cond_dim, and a pretrained model loses its projection"
+            yield (
+                f"{where}: {name} is in global_cond_ids, which changes global_cond_dim, so the "
+                f"projection of a pretrained model cannot be loaded; move {name} to cross_attention_cond_ids"
+            )
     demo = config.get("training", {}).get("demo", {})
     for i, conditions in enumerate(demo.get("demo_cond", []), 1):
         yield from number_faults(f"{where}: demo_cond {i}", conditions, [n for n in ids if n != "prompt"])
@@ -183,11 +186,15 @@ def config_faults(config: Mapping[str, Any], names: Sequence[str], where: str) -
 def _conditioner_faults(entry: Mapping[str, Any], names: Sequence[str], where: str) -> Iterator[str]:
     name, kind, config = entry["id"], entry["type"], entry["config"]
     if name not in (*names, "prompt", *TRAINER_CONDITIONERS):
-        yield f"{where}: no sample has a value for the conditioner {name}; training ends at the first batch"
+        yield f"{where}: no sample has a value for the conditioner {name}; the training stops at the first batch"
     low, high = config.get("min_val", 0), config.get("max_val", 512 if kind == "int" else 1)
     if kind == "number" and not (math.isfinite(low) and math.isfinite(high) and low < high):
         yield (
-            f"{where}: the range of {name} is {low} to {high}; the trainer divides by their difference, and gets NaN"
+            f"{where}: the range of {name} is {low} to {high}; the trainer divides by the "
+            "difference of these bounds, which gives NaN"
         )
     if kind == "int" and low:
-        yield f"{where}: {name} is an int conditioner from {low}, but its table begins at 0; use number"
+        yield (
+            f"{where}: {name} is a conditioner of type int with min_val {low}, but the table of "
+            "this type begins at 0; use type number"
+        )

@@ -22,8 +22,8 @@ from mirkit.store import remove_orphans_below
 if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
     from mirkit.windows import WindowTable
 
-_NOT_RUN = "the trainer's own code was not run"
-_HOW = "use --trainer-python PATH, the Python interpreter where it is installed"
+_NOT_RUN = "the check by the trainer's own code was not run"
+_HOW = "name the Python interpreter where it is installed with --trainer-python PATH"
 
 #: ``progress(count)`` opens a context for a step with ``count`` items; it yields a function to call after each item.
 Progress = Callable[[int], AbstractContextManager[Advance]]
@@ -137,8 +137,8 @@ def _check_options(options: Options, target: Target) -> None:
             raise SettingsError(f"{setting.option} must be {error}") from error
     if options.whole and target.is_folder and not target.takes_tracks:
         raise SettingsError(
-            f"{target.name} --from tracks: its loader cannot pass on the numbers of the window that it cuts; cut clips "
-            "with mirkit crop, and export those"
+            f"{target.name} --from tracks: the loader of this target does not report which window it cuts, so the "
+            "numbers of that window cannot be given; cut clips with mirkit crop, and export those"
         )
     if options.loudness is not None and not target.is_folder:
         raise SettingsError(f"{target.name} --loudness: a table has no audio to normalize")
@@ -169,7 +169,8 @@ def check(target: str, out: Path, *, trainer: bool = True, python: Path | None =
     """
     if not out.exists():
         raise MissingInput(
-            f'{printable(out)}: there is nothing here; export it with: mirkit export {target} "{printable(out)}"'
+            f"{printable(out)}: there is no such file or folder; export it with: mirkit export "
+            f'{target} "{printable(out)}"'
         )
     row = targets()[target]
     if row.is_folder:
@@ -181,7 +182,7 @@ def check(target: str, out: Path, *, trainer: bool = True, python: Path | None =
     if row.stable_audio_tools:
         _run_trainer(out, result, wanted=trainer, python=python)
     elif target == "sa3":
-        result.trainer = f"{_NOT_RUN}: no part of this check runs the code of Stable Audio 3"
+        result.trainer = f"{_NOT_RUN}, because mirkit has no such check for Stable Audio 3"
     return result
 
 
@@ -189,11 +190,11 @@ def _run_trainer(out: Path, result: CheckResult, *, wanted: bool, python: Path |
     from mirkit.models import stable_audio
 
     if not wanted:
-        result.trainer = f"{_NOT_RUN}: --no-trainer"
+        result.trainer = f"{_NOT_RUN}, because of --no-trainer"
     elif not python and not stable_audio.is_installed():
-        result.trainer = f"{_NOT_RUN}: stable-audio-tools is not installed beside mirkit; {_HOW}"
+        result.trainer = f"{_NOT_RUN}, because stable-audio-tools is not installed beside mirkit; {_HOW}"
     elif result.faults:
-        result.trainer = f"{_NOT_RUN}: repair the faults first"
+        result.trainer = f"{_NOT_RUN}, because the bundle has faults; repair them first"
     else:
         dataset, config, size = _configs(out)
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from mirkit.audio import probe
 from mirkit.catalog import STEMS
-from mirkit.errors import AudioError, printable
+from mirkit.errors import AudioError, counted, printable
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import as_number
 
@@ -78,14 +78,18 @@ def parse_json(data: bytes, where: str, faults: list[str]) -> Any:
     """
     constants: list[str] = []
     if not data.isascii():
-        faults.append(f"{where}: the JSON is not ASCII; the trainer reads it in the machine's own encoding")
+        faults.append(
+            f"{where}: the JSON is not ASCII, and the trainer reads it in the default encoding of the machine"
+        )
     try:
         content = json.loads(data, parse_constant=constants.append)
     except (ValueError, RecursionError) as error:
         faults.append(f"{where}: the JSON cannot be read ({error})")
         return None
     if constants:
-        faults.append(f"{where}: the JSON holds {constants[0]}; one is enough to make every weight of the model NaN")
+        faults.append(
+            f"{where}: the JSON holds {constants[0]}; a single such value makes every weight of the model NaN"
+        )
     return content
 
 
@@ -103,36 +107,39 @@ def number_faults(where: str, values: Mapping[str, Any], names: Iterable[str]) -
     """
     for name in names:
         if name not in values:
-            yield f"{where}: there is no {name}; training ends at the first batch with this sample"
+            yield f"{where}: the number {name} is missing, so the training stops at the first batch with this sample"
             return
         value = values[name]
         if value is None:
-            yield f"{where}: {name} is null; the trainer cannot make a batch of it"
+            yield f"{where}: {name} is null, so the trainer cannot put the sample into a batch"
         elif as_number(value) is None:
-            yield f"{where}: {name} is {type(value).__name__}, not a number"
+            yield f"{where}: {name} is of the type {type(value).__name__} and not a number"
         elif not math.isfinite(value):
-            yield f"{where}: {name} is {value}; one is enough to make every weight of the model NaN"
+            yield f"{where}: {name} is {value}; a single such value makes every weight of the model NaN"
 
 
 def flat_faults(where: str, metadata: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with the metadata of one sample, whether a conditioner uses it or not."""
     for name, value in metadata.items():
         if value is None:
-            yield f"{where}: {name} is null; the trainer cannot make a batch of it, even if nothing uses it"
+            yield (
+                f"{where}: {name} is null, so the trainer cannot put the sample into a batch, even if "
+                f"no conditioner uses {name}"
+            )
         elif isinstance(value, float) and not math.isfinite(value):
-            yield f"{where}: {name} is {value}; one is enough to make every weight of the model NaN"
+            yield f"{where}: {name} is {value}; a single such value makes every weight of the model NaN"
         elif not isinstance(value, str | int | float):
-            yield f"{where}: {name} is a {type(value).__name__}; the trainer takes only texts and numbers"
+            yield f"{where}: {name} is of the type {type(value).__name__}; the trainer accepts only texts and numbers"
 
 
 def text_faults(where: str, text: Any) -> Iterator[str]:
     """Yield what is wrong with a prompt."""
     if not isinstance(text, str):
-        yield f"{where}: the prompt is {type(text).__name__}, not a text"
+        yield f"{where}: the prompt is of the type {type(text).__name__} and not a text"
     elif not text.strip():
         yield f"{where}: the prompt is empty"
     elif not text.isascii():
-        yield f"{where}: the prompt is not ASCII; T5 knows few other characters"
+        yield f"{where}: the prompt holds characters that are not ASCII, of which T5 knows few"
 
 
 def audio_faults(path: Path, where: str, max_samples: int | None) -> Iterator[str]:
@@ -149,12 +156,12 @@ def audio_faults(path: Path, where: str, max_samples: int | None) -> Iterator[st
     try:
         info = probe(path)
     except AudioError as error:
-        yield f"{where}: the audio cannot be read, so the trainer takes a random other file ({error})"
+        yield f"{where}: the audio cannot be read, so the trainer replaces it by another file at random ({error})"
         return
     if info.sample_rate != ANALYSIS_RATE:
         yield f"{where}: the sample rate is {info.sample_rate} Hz; the trainer would resample it for every batch"
     if info.channels != 2:
-        yield f"{where}: the audio has {info.channels} channel(s), not 2"
+        yield f"{where}: the audio has {counted(info.channels, 'channel')}, not 2"
     if info.duration is not None and max_samples is not None and round(info.duration * info.sample_rate) > max_samples:
         yield (
             f"{where}: the audio is longer than sample_size; the trainer takes its beginning with the numbers of the "
@@ -176,10 +183,16 @@ def folder_faults(folder: Path, names: Iterable[str]) -> Iterator[str]:
     for name in sorted(existing - known):
         suffix, stem = Path(name).suffix.lower(), Path(name).stem.lower()
         if suffix in LOADED_SUFFIXES and not Path(name).name.startswith("."):
-            fault = "it is a stem: the trainer would take it for a song" if stem in STEMS else "it is not of the bundle"
+            fault = (
+                "this file is a stem, which the trainer would take for a song; remove it"
+                if stem in STEMS
+                else "this file does not belong to the bundle; remove it"
+            )
             yield f"{folder.name}/{printable(name)}: {fault}"
         elif suffix in SKIPPED_SUFFIXES:
-            yield f"{folder.name}/{printable(name)}: the trainer skips {suffix} files without a message"
+            yield (
+                f"{folder.name}/{printable(name)}: the trainer skips {suffix} files without a message; remove the file"
+            )
     for name in sorted(known - existing):
         yield f"{folder.name}/{printable(name)}: the file is missing"
     for name in sorted(known & existing):

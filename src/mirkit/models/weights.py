@@ -44,7 +44,7 @@ def model(name: str) -> Model:
     for row in rows:
         if row.name == name:
             return row
-    raise WeightsError(f"no model is called {printable(name)}; there are {', '.join(row.name for row in rows)}")
+    raise WeightsError(f"no model is called {printable(name)}; the models are {', '.join(row.name for row in rows)}")
 
 
 def is_offline(run: RunSettings) -> bool:
@@ -197,7 +197,7 @@ def _fetch(row: Model, file: File, run: RunSettings, progress: Progress) -> None
     from mirkit.models.download import DownloadError
 
     if is_offline(run):
-        raise WeightsError(missing_files_message(row, [file], f"damaged, and {OFFLINE}"))
+        raise WeightsError(missing_files_message(row, [file], f"damaged ({OFFLINE})"))
     target = place(row, file)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -130,7 +130,10 @@ def undo(path: Path | str) -> MoveReport:
         records = [record for record in journal.records() if record.state != "undone"]
         if not records:
             journal.remove()  # a killed run may have left it with everything undone
-            raise MissingInput(f"{printable(root)}: nothing to undo; organize has moved nothing here")
+            raise MissingInput(
+                f"{printable(root)}: there is nothing to undo, because mirkit organize has not moved "
+                "files into this folder"
+            )
         sources = frozenset(record.move.source for record in records)
         for run in sorted({record.run for record in records}, reverse=True):
             for record in reversed([record for record in records if record.run == run]):

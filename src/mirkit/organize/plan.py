@@ -58,10 +58,10 @@ def plan(
 
 def _loose_file(path: Path) -> Path:
     if not path.is_file():
-        raise MissingInput(f"{printable(path)}: no such file or folder")
+        raise MissingInput(f"{printable(path)}: there is no such file or folder")
     listing = list_folder(path.parent)
     if listing.is_track or path not in loose_in(listing):
-        raise MissingInput(f"{printable(path)}: not a loose audio file, so there is nothing to organize")
+        raise MissingInput(f"{printable(path)}: this is not a loose audio file, so there is nothing to organize")
     return path
 
 
@@ -128,7 +128,8 @@ class _Planner:
             other = self._planned.get(folded) or _mix_of(self._existing[folded])
             if other is not None and _is_copy(source, other):
                 self._problems.append(
-                    f"{printable(source)}: organized already, as {printable(target.name)}; left where it is"
+                    f"{printable(source)}: this file is already organized as {printable(target.name)}, so "
+                    "it is not moved"
                 )
                 return None
             number += 1

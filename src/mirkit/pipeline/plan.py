@@ -219,7 +219,9 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
         notices.append(slow)
     stem_bytes = int(minutes * 60 * shares["separate"] * len(STEMS) * _STEM_BYTES_PER_SECOND)
     if stem_bytes > (free := shutil.disk_usage(root).free):
-        notices.append(f"the stems need about {stem_bytes / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free")
+        notices.append(
+            f"the stems need about {stem_bytes / 1e6:.0f} MB, but only {free / 1e6:.0f} MB of the disk are free"
+        )
     return RunPlan(
         root,
         included,
@@ -279,12 +281,12 @@ def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
     """
     path = request.path
     if not path.exists():
-        raise MissingInput(f"{path}: no such file or folder")
+        raise MissingInput(f"{path}: there is no such file or folder")
     if request.batch and path.is_dir() and not is_track(path):
         problems: list[str] = []
         tracks = find_all(path, problems, problems)
         if not tracks:
-            raise MissingInput(f"{path}: no track and no sound file in it")
+            raise MissingInput(f"{path}: the folder holds no track and no audio file")
         return tracks, find_root(path, batch=True), problems
     return [Track.at(path)], find_root(Track.at(path).path), []
 

@@ -158,10 +158,13 @@ def _outcome(done: engines.ItemResult[TrackJob, TrackOutcome]) -> TrackOutcome:
     if outcome is None:
         return TrackOutcome(done.item.name, failures={"track": done.error})
     if outcome.busy:
-        why = "another run has been at work on it for an hour; run the same command again later"
+        why = "another run has been processing this track for an hour; run the same command again later"
         return replace(outcome, failures={"track": why})
     if done.retry_reason:
-        return replace(outcome, notes=(*outcome.notes, f"done at the second try; at the first, {done.retry_reason}"))
+        return replace(
+            outcome,
+            notes=(*outcome.notes, f"the track succeeded at the second attempt; at the first, {done.retry_reason}"),
+        )
     return outcome
 
 

@@ -36,7 +36,7 @@ def slow_warning(backends: Mapping[str, str], settings: Settings) -> str:
         EMBEDDED: registry.backend("stems", EMBEDDED).seconds_per_minute,
     }
     faster = [f"--model {other} {seconds:.0f} s" for other, seconds in others.items() if seconds < cost]
-    return f"{name} takes about {cost:.0f} s of CPU a minute of sound; {', '.join(faster)}"
+    return f"{name} takes about {cost:.0f} s of CPU time per minute of audio; {', '.join(faster)}"
 
 
 def _separator(backends: Mapping[str, str]) -> Backend:

@@ -51,7 +51,7 @@ def process(job: TrackJob) -> TrackOutcome:
                 return replace(log.outcome(), busy=True)
             _process(job, log)
             if meanwhile := [name for name in log.skipped if name in job.planned]:
-                log.notes.append(f"{', '.join(meanwhile)}: done by another run in the meantime")
+                log.notes.append(f"{', '.join(meanwhile)}: another run has done this in the meantime")
     except MirkitError as error:
         message = error_message(error, job.path, debug=job.debug)
         if log.failures.get("separate") == message:  # the mix itself cannot be read, which is reported once
@@ -90,7 +90,7 @@ def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: Trac
     todo = state.outstanding(wanted, job.backends, job.settings, overwrite=job.overwrite, replaces=job.replaces)
     log.skipped += [name for name in job.stages if name != "separate" and name not in {*todo, *log.failures}]
     if newer := [name for name in state.newer(wanted, job.settings) if name not in todo]:
-        log.notes.append(f"{', '.join(newer)}: done by a newer version of mirkit, and left as found")
+        log.notes.append(f"{', '.join(newer)}: computed by a newer version of mirkit, and kept as it is")
     crop = todo.pop("crop", "")
     if todo:
         _measure(job, state, tuple(todo), log)
@@ -105,7 +105,7 @@ def _keep_midi(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     entry = state.provenance.stages.get(name)
     if digest and not (entry and entry.backend == EXTERNAL and digest in entry.outputs.values()):
         _adopt(state, name, {path.name: digest})
-        log.notes.append(f"{path.name} was found, or changed by hand, and stays as it is")
+        log.notes.append(f"{path.name} was found or changed by hand, and is kept as it is")
     if job.overwrite:
         _note_kept(job, "drums", path.name, log)
 
@@ -135,7 +135,11 @@ def _aside(stage: str, paths: list[Path], log: TrackLog) -> Iterator[None]:
     finally:
         if stage not in log.done:
             move_back(moved)
-        log.notes += [f"{path.name}: your own, is now {aside.name}" for path, aside in moved.items() if aside.exists()]
+        log.notes += [
+            f"{path.name}: this file of your own was renamed to {aside.name}"
+            for path, aside in moved.items()
+            if aside.exists()
+        ]
 
 
 def _crop(job: TrackJob, log: TrackLog) -> None:

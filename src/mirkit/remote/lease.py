@@ -87,7 +87,7 @@ def lease(store: ObjectStore, folder: str, patience: float) -> Iterator[Lease]:
     owner, deadline = secrets.token_hex(8), time.monotonic() + patience
     while (held := _try_to_create(store, folder, owner)) is None:
         if time.monotonic() >= deadline:
-            raise LockedError(f"{printable(folder)}: another mirkit is at work on it")
+            raise LockedError(f"{printable(folder)}: another process of mirkit is processing this track")
         time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
     over = threading.Event()
     keeper = threading.Thread(target=_renew_until, args=(held, over), daemon=True)

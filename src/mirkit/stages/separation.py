@@ -248,7 +248,7 @@ def _embedded(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Resul
     files.write(_on_grid(blocks, bits) if bits else blocks)
     notes = damage_notes("full_mix", audio.damage)
     notes += [
-        f"{stem}: {clipped} samples were cut off at full scale: the mix exceeds it"
+        f"{stem}: {clipped} samples were limited to full scale, because the mix exceeds it"
         for stem, clipped in files.clipped.items()
         if clipped
     ]
@@ -276,7 +276,10 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
     method = {**run.method, "format": form, "bits": bits or (32 if form == "wav" else None), "gain": gain}
     if lacking:
         method["embedded"] = lacking
-        notes.append(f"{', '.join(lacking)}: by the embedded method, of what the model leaves of the mix")
+        notes.append(
+            f"{', '.join(lacking)}: separated by the embedded method, from the rest of the mix "
+            "that the model does not cover"
+        )
     return Result(
         method=method,
         notes=tuple(notes),

@@ -54,7 +54,7 @@ def transcribe(track: TrackAnalysis, settings: Settings) -> Transcription:
     else:
         result = Transcription(track.series(source, "drum_hits"), source)
     if source == "full_mix" and settings.drums.source == "stem":
-        result.notes.append("drums: transcribed from the mix, because there is no drums stem")
+        result.notes.append("the drums were transcribed from the mix, because there is no drums stem")
     return result
 
 

@@ -14,7 +14,7 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
 from mirkit.stages import Result, stage_function, values_of
 from mirkit.store import Settings
 
-NEEDS_SOUND = Unknown("needs the samples of the window")
+NEEDS_SOUND = Unknown("it is computed from the audio, which was not decoded (see --samples)")
 
 #: Stages whose features cannot be computed from stored feature series.
 FROM_SOUND = ("timbral", "aesthetics")

@@ -114,7 +114,7 @@ def stale_reason(
     if entry.backend == EXTERNAL:
         return ""
     if entry.stage_version != row.version:
-        return "its formula is new"
+        return "its definition has changed"
     if (entry.backend or "") != backend:
         return f"method {backend or 'none'}, was {entry.backend or 'none'}"
     if entry.parameters != to_json(parameters(row, settings)):
@@ -132,15 +132,15 @@ def stale_reason(
 
 
 #: Reason why a result of a newer version of mirkit is not replaced.
-NEWER = "done by a newer version of mirkit, and left as found"
+NEWER = "computed by a newer version of mirkit, and kept as it is"
 
 
 class CaptionStep(Enum):
     """What has to be done for a caption."""
 
     DONE = "nothing"
-    ASK = "the model has to be asked"
-    FINISH = "the known answer has to be made into a text again"
+    ASK = "the model has not answered it yet"
+    FINISH = "the stored answer has to be processed again"
 
 
 def caption_step(
@@ -178,7 +178,7 @@ def caption_step(
     if record.stage_version > wanted.stage_version and not overwrite:
         return CaptionStep.DONE, NEWER
     if record.identity != wanted.identity:
-        return CaptionStep.ASK, "another question, model or sound"
+        return CaptionStep.ASK, "the question, the model or the audio has changed"
     if overwrite:
         return CaptionStep.ASK, "overwrite"
     caption, now = record.caption or CaptionRecord(), wanted.caption or CaptionRecord()
@@ -186,7 +186,7 @@ def caption_step(
     if (record.failed or given_up) and len(caption.faults) < attempts:
         return CaptionStep.ASK, "not finished"
     if caption.finish == "length" and caption.tokens < tokens:
-        return CaptionStep.ASK, "cut off, and may be longer now"
+        return CaptionStep.ASK, "it was cut off, and may be longer now"
     if caption.raw is not None and (caption.words, caption.fix_facts) != (now.words, now.fix_facts):
         return CaptionStep.FINISH, "settings changed"
     if key in record.reasons:

@@ -97,7 +97,8 @@ def lock(folder: Path, timeout: float = LOCK_TIMEOUT_S, name: str = LOCK_NAME) -
         handle = _acquire(lock_file, timeout)
     except TimeoutError as error:
         raise LockedError(
-            f"{printable(folder)}: another mirkit is writing here and did not finish within {timeout:g} s; "
+            f"{printable(folder)}: another process of mirkit is writing in this folder and did not "
+            f"finish within {timeout:g} s; "
             "wait for it or stop it, then run the same command again"
         ) from error
     except OSError as error:

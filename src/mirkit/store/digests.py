@@ -168,7 +168,7 @@ def file_digest(path: Path, *known: FileDigest | None) -> FileDigest:
             return same[0]
         return hash_file(path)
     except FileNotFoundError as error:
-        raise MissingInput(f"{printable(path)}: no such file") from error
+        raise MissingInput(f"{printable(path)}: there is no such file") from error
     except OSError as error:
         raise as_error(error, path, "read") from error
 

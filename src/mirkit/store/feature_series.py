@@ -156,7 +156,9 @@ def _open(path: Path) -> zipfile.ZipFile:
     data = read_bounded(path, MAX_CONTENT)
     if data is None:
         track = printable(path.parent)
-        raise MissingInput(f'{printable(path)}: no feature series; make them with: mirkit extract "{track}"')
+        raise MissingInput(
+            f'{printable(path)}: there are no feature series; compute them with: mirkit extract "{track}"'
+        )
     return _archive(data, path)
 
 
@@ -219,4 +221,4 @@ def _is_under(key: str, prefix: str) -> bool:
 
 
 def _damaged(path: Path, what: str) -> DamagedFileError:
-    return DamagedFileError(f"{printable(path)}: {what}; remove the file to have it made again")
+    return DamagedFileError(f"{printable(path)}: {what}; remove the file, and mirkit writes it again")

@@ -57,19 +57,21 @@ def read_grid(path: Path) -> BeatGrid:
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         content = parse_object(data, path)
         if "beats" not in content:
-            raise DamagedFileError(f"{printable(path)}: a beat grid without beats; remove it to have it made again")
+            raise DamagedFileError(
+                f"{printable(path)}: the beat grid has no beats; remove the file, and mirkit writes it again"
+            )
         beats, downbeats, bpm = (content.get(key) for key in ("beats", "downbeats", "bpm"))
     elif data.strip():
         beats, downbeats, bpm = _lines(data, path), None, None
     else:
-        raise DamagedFileError(f"{printable(path)}: empty; remove it to have it made again")
+        raise DamagedFileError(f"{printable(path)}: the file is empty; remove it, and mirkit writes it again")
     try:
         return BeatGrid(
             _times(beats), _times([] if downbeats is None else downbeats), None if bpm is None else _number(bpm)
         )
     except (TypeError, ValueError, OverflowError) as error:
         raise DamagedFileError(
-            f"{printable(path)}: not a beat grid ({error}); remove it to have it made again"
+            f"{printable(path)}: this is not a beat grid ({error}); remove the file, and mirkit writes it again"
         ) from error
 
 
@@ -105,7 +107,7 @@ def read_onsets(path: Path) -> Times:
         return _checked(_times(_lines(data, path)))
     except ValueError as error:
         raise DamagedFileError(
-            f"{printable(path)}: not a list of onsets ({error}); remove it to have it made again"
+            f"{printable(path)}: this is not a list of onsets ({error}); remove the file, and mirkit writes it again"
         ) from error
 
 
@@ -117,7 +119,9 @@ def format_onsets(times: Iterable[float] | Times) -> bytes:
 def _read(path: Path, what: str) -> bytes:
     data = read_bounded(path)
     if data is None:
-        raise MissingInput(f'{printable(path)}: no {what}; make it with: mirkit rhythm "{printable(path.parent)}"')
+        raise MissingInput(
+            f'{printable(path)}: there is no {what}; compute it with: mirkit rhythm "{printable(path.parent)}"'
+        )
     return data
 
 
@@ -127,7 +131,8 @@ def _lines(data: bytes, path: Path) -> list[float]:
         return [float(line) for line in lines if line]
     except ValueError as error:
         raise DamagedFileError(
-            f"{printable(path)}: not one time per line ({printable(str(error))}); remove it and run again"
+            f"{printable(path)}: not one time per line ({printable(str(error))}); remove the file, "
+            "and run the same command again"
         ) from error
 
 

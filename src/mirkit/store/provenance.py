@@ -300,7 +300,7 @@ def scan_origin(path: Path) -> Origin:
         if not _TEXT.issuperset(map(type, (*reasons.values(), *methods.values()))):
             raise TypeError
     except (AttributeError, KeyError, TypeError) as error:
-        raise DamagedFileError(f"{printable(path)}: not a readable provenance; move it away") from error
+        raise DamagedFileError(f"{printable(path)}: the provenance cannot be read; move this file away") from error
     return Origin(reasons, methods, known, source)
 
 
@@ -342,4 +342,6 @@ def _parse(data: bytes, path: Path) -> Provenance:
             extra={name: value for name, value in content.items() if name not in _SECTIONS},
         )
     except TypeError as error:
-        raise DamagedFileError(f"{printable(path)}: not a readable provenance ({error}); move it away") from error
+        raise DamagedFileError(
+            f"{printable(path)}: the provenance cannot be read ({error}); move this file away"
+        ) from error

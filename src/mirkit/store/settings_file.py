@@ -213,7 +213,7 @@ def _tables(path: Path, *, follow: bool = False) -> dict[str, Any]:
     except InfoError as error:
         raise SettingsError(str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"{printable(path)}: not readable as TOML: {printable(str(error))}") from error
+        raise SettingsError(f"{printable(path)}: the file cannot be read as TOML: {printable(str(error))}") from error
 
 
 def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:

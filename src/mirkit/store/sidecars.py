@@ -113,7 +113,8 @@ def read_bounded(path: Path, limit: int = MAX_BYTES, *, follow: bool = False) ->
         raise as_error(error, path, "read") from error
     if len(data) > limit:
         raise DamagedFileError(
-            f"{printable(path)}: larger than {limit / 2**20:.0f} MiB, so mirkit did not write it; move it away"
+            f"{printable(path)}: the file is larger than {limit / 2**20:.0f} MiB, so mirkit did "
+            "not write it; move it away"
         )
     return data
 
@@ -143,7 +144,7 @@ def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
-    raise DamagedFileError(f"{printable(path)}: not a regular file; move it away")
+    raise DamagedFileError(f"{printable(path)}: this is not a regular file; move it away")
 
 
 def check_stays_inside(path: Path) -> None:
@@ -259,10 +260,12 @@ def parse_object(data: bytes, path: Path) -> JsonObject:
     try:
         value = loads(data)
     except (ValueError, RecursionError) as error:
-        raise DamagedFileError(f"{printable(path)}: not readable as JSON; repair it, or move it away") from error
+        raise DamagedFileError(
+            f"{printable(path)}: the file cannot be read as JSON; repair it, or move it away"
+        ) from error
     if not isinstance(value, dict):
         raise DamagedFileError(
-            f"{printable(path)}: JSON, but not an object of keys and values; repair it, or move it away"
+            f"{printable(path)}: the file holds JSON, but not an object of keys and values; repair it, or move it away"
         )
     return value
 
@@ -288,7 +291,7 @@ def check_format(content: Mapping[str, JsonValue], known: int, path: Path) -> No
         raise DamagedFileError(f"{printable(path)}: its format is {number!r}, which is no number; move the file away")
     if number > known:
         raise NewerFormatError(
-            f"{printable(path)}: written in format {number} by a newer version of mirkit, and left as it is; "
+            f"{printable(path)}: a newer version of mirkit wrote this file in format {number}, so it is kept as it is; "
             f"this version knows formats up to {known}: update mirkit"
         )
 

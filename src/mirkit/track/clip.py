@@ -284,7 +284,7 @@ def check_free(folder: Path, source: str) -> None:
         )
     if cut is None and folder.exists() and any(_is_of_clip(path.name, folder) for path in folder.iterdir()):
         raise MissingInput(
-            f"{printable(folder)}: mirkit did not cut this folder; move it elsewhere, or name this set with --name"
+            f"{printable(folder)}: mirkit did not make this folder; move it elsewhere, or name this set with --name"
         )
 
 

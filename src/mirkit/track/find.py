@@ -130,11 +130,10 @@ def loose_in(listing: FolderListing, notes: list[str] | None = None) -> list[Pat
     orphans = {base for base, names in stems.items() if base not in owners and _are_stems(listing.folder, base, names)}
     if notes is not None:
         if is_stems_folder:
-            notes.append(f"{printable(listing.folder)}: stems without a {MIX}.*; left as they are")
+            notes.append(f"{printable(listing.folder)}: the folder holds stems but no {MIX}.*, so they are not used")
         notes += [
             f"{printable(listing.folder)}: {', '.join(map(printable, stems[base]))}: "
-            f"stems without their mix {printable(base)}.*; "
-            "left as they are"
+            f"there is no mix {printable(base)}.* for these stems, so they are not used"
             for base in sorted(orphans)
         ]
     taken = owners | orphans

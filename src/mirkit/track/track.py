@@ -192,16 +192,21 @@ class Track:
             raise MissingInput(f"{printable(path)}: no such file or folder")
         if not is_audio_name(path.name):
             raise MissingInput(
-                f"{printable(path)}: not an audio file by its name; known suffixes are {' '.join(AUDIO_SUFFIXES)}"
+                f"{printable(path)}: this is not the name of an audio file; audio files end in "
+                f"{' '.join(AUDIO_SUFFIXES)}"
             )
         listing = list_folder(path.parent)
         if not listing.is_track:
             if mix := _mix_of(path.name, listing):
-                raise MissingInput(f'{printable(path)}: a stem of a track; give its mix instead: "{printable(mix)}"')
+                raise MissingInput(
+                    f'{printable(path)}: this is a stem of a track; name its mix instead: "{printable(mix)}"'
+                )
             return cls.all_loose(listing, [path])[0]
         if source_of(path.name) == MIX:
             return cls.of(listing)
-        raise MissingInput(f'{printable(path)}: part of a track; give its folder instead: "{printable(path.parent)}"')
+        raise MissingInput(
+            f'{printable(path)}: this file is part of a track; name its folder instead: "{printable(path.parent)}"'
+        )
 
     @classmethod
     def of(cls, listing: FolderListing) -> "Track":
@@ -279,7 +284,8 @@ class Track:
         path = self._only(MIX)
         if path is None:
             raise MissingInput(
-                f"{printable(self.folder)}: no {MIX}.*; put the audio file of the track there under this name"
+                f"{printable(self.folder)}: there is no {MIX}.* in this folder; put the audio file of "
+                "the track there under this name"
             )
         return path
 
@@ -320,7 +326,8 @@ class Track:
         path = self._only(stem)
         if path is None:
             raise MissingInput(
-                f'{printable(self.folder)}: no {stem} stem; make it with: mirkit separate "{printable(self.path)}"'
+                f"{printable(self.folder)}: there is no {stem} stem; make it with: mirkit separate "
+                f'"{printable(self.path)}"'
             )
         return path
 
@@ -421,7 +428,8 @@ def _why_no_track(path: Path, listing: FolderListing) -> str:
         return f"{printable(path)}: not a track but a folder of tracks; add --batch to process all of them"
     if listing.audio_files:
         return (
-            f"{printable(path)}: no {MIX}.* in it; add --batch to process the audio files without moving them, "
+            f"{printable(path)}: there is no {MIX}.* in this folder; add --batch to process the "
+            "audio files without moving them, "
             f'or put them into track folders with: mirkit organize "{printable(path)}"'
         )
-    return f"{printable(path)}: not a track (no {MIX}.* in it), and without audio files"
+    return f"{printable(path)}: the folder is not a track (it holds no {MIX}.*), and holds no audio files"

@@ -61,7 +61,7 @@ def test_five_texts_a_track_and_nothing_twice(
     assert run(server, library, "--batch") == 0
     out = capsys.readouterr().out
     assert "15 texts for 3 tracks" in out
-    assert "15 x new" in out
+    assert "15 texts: new" in out
     assert Counter(audio_and_prompt(body)[1] for body in server.asked) == Counter({row.prompt: 3 for row in QUESTIONS})
     assert len({audio_and_prompt(body)[0] for body in server.asked}) == 3
     for i in range(3):
@@ -146,8 +146,8 @@ def test_no_usable_answer_is_absent_with_a_reason(
     assert run(server, library / "song 0.flac") == 0
     assert "music_flamingo_genre_mood" not in info(library)
     entry = entries(library)["describe/genre_mood"]
-    assert "3 attempts: it talks about itself" in entry.reasons["music_flamingo_genre_mood"]
-    assert "it talks about itself" in capsys.readouterr().err
+    assert "3 attempts: the model talks about itself" in entry.reasons["music_flamingo_genre_mood"]
+    assert "the model talks about itself" in capsys.readouterr().err
     assert len(server.asked) == 4 + 3
     assert [(body["temperature"], body["seed"]) for body in server.asked if "genre and mood" in body_text(body)] == [
         (0.0, 1),
@@ -159,7 +159,7 @@ def test_no_usable_answer_is_absent_with_a_reason(
     run(server, library / "song 0.flac", "--attempts", "4")
     assert len(server.asked) == 8, "one attempt more"
     main(["verify", str(library / "song 0.flac")])
-    assert "no text 1 x no usable answer in 4 attempts" in capsys.readouterr().out
+    assert "no text for 1 prompt: no usable answer in 4 attempts" in capsys.readouterr().out
 
 
 def body_text(body: dict[str, Any]) -> str:
@@ -312,7 +312,7 @@ def test_captions_of_a_newer_version_are_left_as_found_and_reported(
     asked = len(server.asked)
     capsys.readouterr()
     assert run(server, library, "--batch") == 0
-    assert "captions of 1 track: done by a newer version of mirkit, and left as found" in capsys.readouterr().out
+    assert "captions of 1 track: computed by a newer version of mirkit, and kept as it is" in capsys.readouterr().out
     assert len(server.asked) == asked
     assert (library / "song 0.PROVENANCE").read_bytes() == before
     assert run(server, library, "--batch", "--overwrite") == 0

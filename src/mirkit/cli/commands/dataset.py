@@ -11,6 +11,7 @@ from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.output import dataset as output
 from mirkit.cli.output import failure
 from mirkit.cli.progress import progress
+from mirkit.errors import counted
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates
@@ -41,7 +42,10 @@ def verify(arguments: argparse.Namespace) -> int:
     from mirkit.errors import SettingsError
 
     if arguments.deep and is_url(arguments.path):
-        raise SettingsError("--deep reads every file: copy the data set to this machine and verify it there")
+        raise SettingsError(
+            "--deep reads every file, which a data set on object storage does not allow; copy the "
+            "data set to this machine and verify the copy"
+        )
     with resolve_location(arguments.path, to="compare") as location:
         found = verify_all(location.path, crops=arguments.crops, deep=arguments.deep)
         reports = [replace(report, problem=location.with_url(report.problem)) for report in found]
@@ -151,7 +155,7 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"index": str(index), "written": count, "tracks": len(plan.tracks), "failed": failed}))
     elif not arguments.quiet:
-        print(f"{count} pages written, {len(plan.tracks) - count} up to date, {len(failed)} with problems")
+        print(f"{counted(count, 'page')} written, {len(plan.tracks) - count} up to date, {len(failed)} with problems")
         print(f"open {printable(index)}")
     return 1 if failed or plan.problems else 0
 

@@ -72,15 +72,18 @@ def _exported(done: "ExportResult", *, dry: bool) -> None:
     summary = done.summary
     for split, counts in summary["splits"].items():
         if counts["files"]:
-            print(f"{split:<8} {counts['files']} files, {counts['hours']:.3g} h, from {counts['sources']} tracks")
+            print(
+                f"{split:<8} {counted(counts['files'], 'file')}, {counts['hours']:.3g} h, from "
+                f"{counted(counts['sources'], 'track')}"
+            )
     size = f"{'about ' if dry else ''}{done.bytes / 1e6:.0f} MB"
     print(f"bytes    {size}{', nothing was written' if dry else ''}")
     if "numbers" in summary:
         _numbers(summary["numbers"])
     if loudness := summary.get("loudness"):
         low, high = loudness["gain_db"]
-        limited = f"{loudness['limited by true peak']} limited by true peak"
-        print(f"loudness {loudness['lufs']:g} LUFS, gains {low:.2f} to {high:.2f} dB, {limited}")
+        limited = f"the true peak limits the gain of {counted(loudness['limited by true peak'], 'file')}"
+        print(f"loudness {loudness['lufs']:g} LUFS, gains from {low:.2f} to {high:.2f} dB; {limited}")
     if windows := summary.get("windows"):
         print(f"windows  {windows['seconds']:g} s every {windows['hop']:g} s: {windows['description']}")
     for name, why in summary["dropped"].items():
@@ -90,12 +93,14 @@ def _exported(done: "ExportResult", *, dry: bool) -> None:
 
 
 def _numbers(numbers: dict[str, Any]) -> None:
-    print(f"numbers  {len(numbers['conditioners'])} conditioners")
+    print(f"numbers  {counted(len(numbers['conditioners']), 'conditioner')}")
     unknown = numbers["unknown"]
     if unknown["samples"]:
         most = sorted(unknown["samples"].items(), key=lambda item: -item[1])
         listed = ", ".join(f"{key} {count}" for key, count in most[:4])
-        print(f"unknown  {unknown['policy']}; of {unknown['of']}: {listed}{' ...' if len(most) > 4 else ''}")
+        more = f" and {len(most) - 4} more" if len(most) > 4 else ""
+        print(f"unknown  in so many of {counted(unknown['of'], 'sample')}: {listed}{more}")
+        print(f"         --unknown {unknown['policy']}")
     reasons: dict[str, list[str]] = {}
     for key, why in numbers["left out"].items():
         reasons.setdefault(why, []).append(key)
@@ -112,4 +117,7 @@ def _checked(checked: "CheckResult", *, quiet: bool) -> None:
         note(f"note   {line}")
     if checked.trainer:
         print(f"trainer  {checked.trainer}")
-    print(f"checked  {checked.files} files: {counted(len(checked.faults), 'fault') if checked.faults else 'no faults'}")
+    print(
+        f"checked  {counted(checked.files, 'file')}: "
+        f"{counted(len(checked.faults), 'fault') if checked.faults else 'no faults'}"
+    )

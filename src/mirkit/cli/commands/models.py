@@ -43,7 +43,8 @@ def models(arguments: argparse.Namespace) -> int:
         )
     if not arguments.name:
         raise SettingsError(
-            f"mirkit models {arguments.action} needs one of {', '.join(row.name for row in registry.model_rows())}"
+            f"mirkit models {arguments.action} needs the name of a model, one of "
+            f"{', '.join(row.name for row in registry.model_rows())}"
         )
     row = weights.model(arguments.name)
     run = with_values(Settings(), overrides(arguments), "command line").run
@@ -73,14 +74,16 @@ def _cite(arguments: argparse.Namespace) -> int:
     ]
     if not rows:
         names = dict.fromkeys(row.name for row in registry.backends() if row.citation)
-        raise SettingsError(f"{name} is neither a backend nor a model; there are {', '.join(names)}")
+        raise SettingsError(
+            f"{name} is neither a backend nor a model; the backends with a citation are {', '.join(names)}"
+        )
     citations = list(dict.fromkeys(row.citation for row in rows if row.citation))
     if arguments.json:
         print(json.dumps({row.name: row.citation for row in rows if row.citation}, indent=2))
     elif citations:
         print("\n\n".join(citations))
     elif not arguments.quiet:
-        note(f"{name} has no citation")
+        note(f"{name}: mirkit knows no citation of this backend")
     return 0
 
 
@@ -137,7 +140,9 @@ def init(arguments: argparse.Namespace) -> int:
     for task, name in chosen.items():
         fixed = getattr(written, task)
         if fixed not in ("auto", name) and not arguments.force:
-            raise SettingsError(f"{task} is {fixed} in mirkit.toml; --force changes it and has its values redone")
+            raise SettingsError(
+                f"{task} is {fixed} in mirkit.toml; add --force to change it; its values are then computed again"
+            )
         if name != "auto" and (why := backends.unavailable(registry.backend(task, name), settings, named=True)):
             raise MissingExtra(f"{task}={name}: {why}")
     wanted = {task: chosen.get(task, getattr(settings.backends, task)) for task in TASKS}
@@ -148,7 +153,10 @@ def init(arguments: argparse.Namespace) -> int:
             if backends.offer(row, settings):
                 then = f'mirkit init "{root}" --backend {row.task}={row.name} --force'
                 note(f"note   {backends.unavailable(row, settings, brief=True)}; then: {then}")
-        print(f"{root / 'mirkit.toml'}: " + ", ".join(f"{task} {name}" for task, name in resolved.items() if name))
+        print(
+            f"{root / 'mirkit.toml'}: the methods are "
+            + ", ".join(f"{task} {name}" for task, name in resolved.items() if name)
+        )
     return 0
 
 
@@ -275,7 +283,7 @@ def _state(row: "Backend", model: "Model | None") -> str:
         return f"needs {row.package}"
     if row.needs:
         return f"needs {row.needs}"
-    return "ready" if model is None or not missing(model) else "not fetched"
+    return "ready" if model is None or not missing(model) else "not downloaded"
 
 
 def _version(package: str) -> str | None:
@@ -288,7 +296,7 @@ def _version(package: str) -> str | None:
 def _print_health(report: dict[str, Any]) -> None:
     """Print the report of ``mirkit doctor``."""
     print(f"mirkit {report['mirkit']}, Python {report['python']}, {report['cores']} cores, {report['platform']}")
-    print(f"free disk {report['free_disk_bytes'] / 1e9:.0f} GB here")
+    print(f"free disk {report['free_disk_bytes'] / 1e9:.0f} GB in this folder")
     for name, version in report["packages"].items():
         print(f"  {name:<12} {version or 'MISSING: pip install ' + name}")
     for name, version in report["optional"].items():

@@ -50,7 +50,7 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
     plan = make_plan(request, models.ask_to_fetch if may_ask else None)
     device = request.overrides.get("run.device", "auto")
     if request.track_stages and device not in ("auto", "cpu") and not use_device(plan.backends):
-        note(f"--device {device}: the embedded methods use the CPU")
+        note(f"--device {device}: this run uses embedded methods only, which run on the CPU")
     if not quiet:
         output.plan(plan, workers(plan, request), request.url)
     if arguments.dry_run:
@@ -209,7 +209,7 @@ def setting_overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     """Settings that options have given; ``--device amd`` means ``cuda``, and a note says so."""
     values = overrides(arguments)
     if values.get("run.device") == "amd":
-        note("--device amd: ROCm cards are called cuda; going on with --device cuda")
+        note("--device amd: PyTorch calls ROCm GPUs cuda, so this run uses --device cuda")
         values["run.device"] = "cuda"
     return values
 

@@ -67,7 +67,7 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")
             for field, compared in report.texts.items():
                 for conflict in compared.conflicts:
-                    print(f"        {printable(field)} says {conflict.description}")
+                    print(f"        the text {printable(field)} contradicts the measurements: {conflict.description}")
         if missing and report.missing:
             print(f"        missing: {', '.join(report.missing)}")
             print(f"        written by: {', '.join(stages_of(report.missing))}")
@@ -75,19 +75,22 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
         return
     reasons = Counter(why for report in reports for why in report.nulls.values())
     for why, count in reasons.most_common(12):
-        print(f"null    {count} x {printable(why)}")
+        print(f"null    {counted(count, 'value')}: {printable(why)}")
     for stage, counts in mixed.items():
         methods = ", ".join(f"{printable(method)} in {count}" for method, count in counts.items())
         print(f"mixed   {printable(stage)}: {methods}; values of different methods are not comparable")
     for why, count in Counter(why for report in reports for why in report.absent.values()).most_common(12):
-        print(f"no text {count} x {printable(why)}")
+        print(f"no text for {counted(count, 'prompt')}: {printable(why)}")
     _contradictions(reports)
     excluded = sum(bool(report.excluded) for report in reports)
     incomplete = sum(not report.complete for report in reports)
     outside = sum(bool(report.out_of_range) for report in reports)
     complete = len(reports) - incomplete - excluded
     left_out = f", {excluded} excluded" if excluded else ""
-    print(f"{len(reports)} tracks: {complete} complete, {incomplete} incomplete, {outside} out of range{left_out}")
+    print(
+        f"{counted(len(reports), 'track')}: {complete} complete, {incomplete} incomplete, "
+        f"{outside} out of range{left_out}"
+    )
 
 
 def _contradictions(reports: Sequence[TrackReport]) -> None:
@@ -97,9 +100,9 @@ def _contradictions(reports: Sequence[TrackReport]) -> None:
     totals = contradictions(report.texts for report in reports)
     if totals.rate is not None:
         kinds = ", ".join(f"{kind} {count}" for kind, count in totals.kinds.items())
-        by_kind = f" ({kinds}; in {totals.tracks} tracks)" if kinds else ""
+        by_kind = f" ({kinds}; in {counted(totals.tracks, 'track')})" if kinds else ""
         share = f"{sum(totals.kinds.values())} of {totals.claims} checked claims contradict the measurements"
-        print(f"texts   {totals.texts} texts: {share}, {100 * totals.rate:.0f} %{by_kind}")
+        print(f"texts   {counted(totals.texts, 'text')}: {share}, {100 * totals.rate:.0f} %{by_kind}")
 
 
 def verify_json(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]]) -> dict[str, Any]:
@@ -125,17 +128,20 @@ def slices(result: Slices, arguments: Namespace) -> None:
     if arguments.json:
         print(json.dumps(asdict(result), indent=2))
         return
-    print(f"{len(result.edges) - 1} slices of {result.edges[1] - result.edges[0]:.3f} s from {result.edges[0]:g} s on")
+    print(
+        f"{counted(len(result.edges) - 1, 'slice')} of {result.edges[1] - result.edges[0]:.3f} "
+        f"s, the first from {result.edges[0]:g} s on"
+    )
     for name, values in result.values.items():
         cells = " ".join("-" if value is None else f"{value:.4g}" for value in values)
-        wide = f"  (over {result.widened[name]:g} s)" if name in result.widened else ""
+        wide = f"  (measured over {result.widened[name]:g} s)" if name in result.widened else ""
         reason = "" if any(value is not None for value in values) else f"  {result.reasons[name][0]}"
         print(f"{name:<32} {cells}{wide}{reason}")
 
 
 def unmeasured(count: int, tracks: int, path: str) -> str:
     """Return a sentence with the number of tracks that have not been measured, and the command that measures them."""
-    return f'{count} of {tracks} tracks have not been measured; measure them with: mirkit extract "{path}"'
+    return f'tracks that have not been measured: {count} of {tracks}; measure them with: mirkit extract "{path}"'
 
 
 def statistics(result: Statistics, path: str) -> None:
@@ -146,7 +152,7 @@ def statistics(result: Statistics, path: str) -> None:
     table(head, [_line(row) for row in result.keys])
     print()
     for why, count in _nulls(result):
-        print(f"null     {count} x {printable(why)}")
+        print(f"null     {counted(count, 'value')}: {printable(why)}")
     for row in result.keys:
         if row.extreme:
             named = ", ".join(f"{printable(name)} ({value:.4g})" for name, value in row.extreme[:3])
@@ -225,7 +231,9 @@ class TrackSelection:
         listed = list(iter_tracks(path, problems))
         kept = [member for member in listed if not member.excluded]
         if not kept:
-            raise MissingInput(f"{printable(path)}: no track in it" + (" that is not excluded" if listed else ""))
+            raise MissingInput(
+                f"{printable(path)}: there is no track in this folder" + (" that is not excluded" if listed else "")
+            )
         excluded = {member.name: member.excluded for member in listed if member.excluded}
         return cls([member.track for member in kept], [member.name for member in kept], excluded, problems)
 
@@ -254,10 +262,14 @@ def split(selection: TrackSelection, same: Duplicates, result: Split, path: str)
     count = len(result.train) + len(result.val)
     largest = max(map(len, result.groups), default=1)
     if largest > _LARGE * count:
-        note(f"note     {largest} of {count} tracks are in one group; --together artist, album or none splits it")
+        note(
+            f"note     {largest} of {count} tracks are in one group of related tracks; to split "
+            "it, use --together artist, album or none"
+        )
     print(
-        f"{len(result.train)} train, {len(result.val)} val ({len(result.val) / count:.1%}), seed {result.seed}; "
-        f"{counted(len(result.groups), 'group')} of related tracks kept together"
+        f"{counted(len(result.train), 'track')} for training, {len(result.val)} for validation "
+        f"({len(result.val) / count:.1%}), seed {result.seed}; "
+        f"{counted(len(result.groups), 'group')} of related tracks on one side"
     )
 
 
@@ -368,7 +380,7 @@ def _below(path: Path, root: Path) -> str:
 def left(report: MoveReport, root: Path) -> None:
     """Print which results remain after an undo, by folder and kind, and the commands that remove them."""
     for path in report.brought:
-        print(f"beside its original, not made by mirkit: {printable(path)}")
+        print(f"{printable(path)}: mirkit did not make this file; it is now beside the original")
     if report.results:
         count = len(report.results)
         files, lie = ("file", "lies") if count == 1 else ("files", "lie")
@@ -379,11 +391,11 @@ def left(report: MoveReport, root: Path) -> None:
         for folder, names in folders.items():
             kinds = Counter(map(_kind, names))
             print(f"  {printable(folder)}: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}")
-        print("to remove them:")
+        print("remove them with:")
         for folder, names in folders.items():
             print(f"  {_remove(folder, names)}")
     if there := [name for name in _OF_THE_SET if (root / name).exists()]:
-        print(f"also in {printable(root)}: {', '.join(there)}")
+        print(f"{printable(root)} still holds these files and folders of mirkit: {', '.join(there)}")
 
 
 def _kind(name: str) -> str:

@@ -45,13 +45,13 @@ def _tracks(plan: RunPlan, workers: int, url: str) -> None:
         hosts = ", ".join(dict.fromkeys(file.url.split("/")[2] for file in model.files))
         print(f"download {model.title}: {megabytes(model.size)} from {hosts}, license: {model.license}")
     sound = "" if url else f", {plan.minutes:.0f} min of audio"
-    print(f"to do    {len(plan.todo)} tracks{sound}; {idle} up to date")
+    print(f"to do    {counted(len(plan.todo), 'track')}{sound}; {idle} up to date")
     for line in _own(plan):
-        print(f"yours    {line}")
+        print(line)
     for why, count in _reasons(plan).most_common(8):
-        print(f"         {count} x {printable(why)}")
+        print(f"         {counted(count, 'track')}: {printable(why)}")
     if plan.todo and url:  # the duration is known only after the download
-        print(f"needs    {workers} workers")
+        print(f"needs    {counted(workers, 'worker')}")
     elif plan.todo:
         disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
         print(f"needs    about {clock(plan.seconds / workers)} with {counted(workers, 'worker')}{disk}")
@@ -63,15 +63,18 @@ def _model(captions: CaptionPlan) -> None:
     print(f"model    {captioner.model} by {captioner.backend} (license: {captioner.license})")
     if captioner.address and captions.todo:
         key = ", with the key in MIRKIT_TEXTS_KEY" if os.environ.get("MIRKIT_TEXTS_KEY") else ""
-        print(f"server   audio of {len(captions.todo)} tracks is sent to {captioner.address}{key}")
+        print(f"server   the audio of {counted(len(captions.todo), 'track')} will be sent to {captioner.address}{key}")
 
 
 def _captions(captions: CaptionPlan) -> None:
     """Print the number of captions that the model will write, and the estimated time."""
     audio = f", {captions.audio_seconds / 60:.1f} min of audio to encode" if captions.prompts else ""
-    print(f"to do    {captions.prompts} texts for {len(captions.todo)} tracks{audio}; {captions.stored} texts exist")
+    print(
+        f"to do    {counted(captions.prompts, 'text')} for "
+        f"{counted(len(captions.todo), 'track')}{audio}; {captions.stored} texts exist"
+    )
     for why, count in captions.reasons.most_common():
-        print(f"         {count} x {why}")
+        print(f"         {counted(count, 'text')}: {why}")
     if captions.prompts:
         parallel = captions.captioner.parallel
         tracks = "one track" if parallel == 1 else f"{parallel} tracks"
@@ -86,9 +89,11 @@ def _own(plan: RunPlan) -> list[str]:
     lines = []
     for stage, (what, option) in kinds.items():
         if count := plan.own.get(stage):
-            has = f"{count} track{'s have' if count > 1 else ' has'} {what} of your own"
-            became = "renamed to NAME.replaced-1, and new ones are made"
-            lines.append(f"{has}: {became if stage in plan.replaces else f'kept ({option} would replace them)'}")
+            own = f"your own {what} in {counted(count, 'track')}"
+            if stage in plan.replaces:
+                lines.append(f"replaced {own}: the files are renamed to NAME.replaced-1, and new ones are made")
+            else:
+                lines.append(f"kept     {own}; to rename them and make new ones, add {option}")
     return lines
 
 
@@ -207,7 +212,7 @@ def summary(tally: RunSummary, seconds: float, *, quiet: bool) -> None:
     tried = tally.done + len(tally.failed)
     if tally.failed and tried > 1:
         names = ", ".join(tally.failed)
-        note(f"{len(tally.failed)} of {tried} tracks failed (the same command tries them again): {names}")
+        note(f"{len(tally.failed)} of {tried} tracks failed; the same command tries them again: {names}")
 
 
 def next_steps(path: Path) -> None:
@@ -247,7 +252,9 @@ def _run(run: RunStatus) -> None:
     workers = counted(run.workers, "worker")
     print(f"run      {began}, {printable(run.state)}, {clock(run.seconds)}, {workers}, mirkit {printable(run.mirkit)}")
     ended = run.done + run.failed
-    print(f"tracks   {run.done} of {run.todo} done, {run.failed} failed, {run.tracks - run.todo} were done before")
+    print(
+        f"tracks   {run.done} of {run.todo} done, {run.failed} failed; {run.tracks - run.todo} were up to date before"
+    )
     if ended and run.seconds:
         sound = f", {run.sound / run.seconds:.0f} x real time" if run.sound else ""
         print(f"speed    {60 * ended / run.seconds:.1f} tracks/min{sound}")
@@ -255,16 +262,16 @@ def _run(run: RunStatus) -> None:
         whole = sum(run.stages.values()) or 1.0
         print("time     " + ", ".join(f"{name} {s / whole:.0%}" for name, s in list(run.stages.items())[:4]))
     if run.left is not None:
-        print(f"left     about {clock(run.left)}")
+        print(f"to do    {counted(run.todo - ended, 'track')}, for about {clock(run.left)}")
     elif ended < run.todo:
-        print("left     run the same command again to continue")
+        print(f"to do    {counted(run.todo - ended, 'track')}; to continue, run the same command again")
     print(f"log      {printable(run.log)}")
 
 
 def _failures(state: Status, listed: int) -> None:
     reasons = Counter(reason for failures in state.failures.values() for reason in set(failures.values()))
     for reason, count in reasons.most_common(listed) if len(state.failures) > listed else ():
-        print(f"         {count} x {printable(reason)}")
+        print(f"         {counted(count, 'track')}: {printable(reason)}")
     for track, failures in list(state.failures.items())[:listed]:
         for where, reason in failures.items():
             failed_line(track, where, reason)

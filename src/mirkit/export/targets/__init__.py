@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 #: Name of a target -> its description for ``--help``. It is here because loading a target imports numpy, which makes
 #: the command line slow.
 DESCRIPTIONS = {
-    "sat": "stable-audio-tools, audio_dir: flac files, a metadata module, configs",
-    "sat-wds": "stable-audio-tools, wds: shuffled tars",
-    "sat-latents": "stable-audio-tools, pre_encoded: json beside the latents in OUT",
-    "sa3": "Stable Audio 3: wav and txt",
-    "webdataset": "WebDataset: shuffled tars of flac, json, txt",
-    "hf": "Hugging Face audiofolder with parquet and a card",
+    "sat": "for audio_dir of stable-audio-tools: flac files, a metadata module, configs",
+    "sat-wds": "for wds of stable-audio-tools: shuffled tars",
+    "webdataset": "shuffled tars of flac, json and txt for any reader of WebDataset",
+    "sat-latents": "for pre_encoded of stable-audio-tools: json files beside the latents in OUT",
+    "sa3": "for Stable Audio 3: wav and txt files",
+    "hf": "a Hugging Face audiofolder with Parquet and a data set card",
     "csv": "a table as CSV",
     "parquet": "a table as Parquet",
-    "jsonl": "a table as lines of JSON",
+    "jsonl": "a table as JSON, one row per line",
 }
 
 
@@ -78,9 +78,8 @@ class Target:
 
 @cache
 def targets() -> dict[str, Target]:
-    """Load all targets: name -> target."""
+    """Load all targets: name -> target, in the order of :data:`DESCRIPTIONS`."""
     from mirkit.export.targets import hf, sa3, sat, sat_latents, tables, webdataset
 
     modules = (sat, webdataset, sat_latents, sa3, hf, tables)
-    loaded = {target.name: target for module in modules for target in module.TARGETS}
-    return {name: loaded[name] for name in DESCRIPTIONS}
+    return {target.name: target for module in modules for target in module.TARGETS}

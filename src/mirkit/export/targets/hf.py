@@ -134,7 +134,7 @@ def validate(out: Path, result: CheckResult) -> None:
             if (table.parent / row["file_name"]).exists():
                 result.faults += audio_faults(table.parent / row["file_name"], where, None)
     if not result.files:
-        result.faults.append("data: there is no metadata.parquet in this folder")
+        result.faults.append("data: no folder in it holds a metadata.parquet")
 
 
 TARGETS = (Target("hf", write, validate),)

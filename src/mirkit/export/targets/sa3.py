@@ -22,9 +22,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         atomic_write(path, plan.prompt_of(sample).encode("ascii") + b"\n")
         files |= {path, path.with_suffix(".wav")}
     clear_stale(out, files)
-    finish_bundle(
-        plan, encode=f"pre-encode with --sample_size {plan.sample_size}: longer clips than that are cut at random"
-    )
+    finish_bundle(plan, encode=f"pre-encode with --sample_size {plan.sample_size}: longer clips are cut at random")
 
 
 def validate(out: Path, result: CheckResult) -> None:
@@ -40,11 +38,14 @@ def validate(out: Path, result: CheckResult) -> None:
                     text = prompt.read_bytes().decode("utf-8", "replace").strip()
                     result.faults += text_faults(where, text)
                 else:
-                    result.faults.append(f"{where}: there is no txt; the trainer takes a random other clip instead")
+                    result.faults.append(
+                        f"{where}: the txt file beside it is missing, so the trainer replaces the clip by "
+                        "another one at random"
+                    )
             elif path.suffix == ".txt" and not path.with_suffix(".wav").exists():
-                result.faults.append(f"{where}: there is no wav beside it")
+                result.faults.append(f"{where}: the wav file beside it is missing")
     if not result.files:
-        result.faults.append(f"{TRAIN}: there is no audio in this folder")
+        result.faults.append(f"{TRAIN}: the folder holds no audio file")
 
 
 TARGETS = (

@@ -103,7 +103,7 @@ def validate(out: Path, result: CheckResult) -> None:
     faults = result.faults
     index = load_json(out / INDEX, faults)
     if not isinstance(index, dict) or not {"files", "names", "sample_size"} <= index.keys():
-        faults.append(f"{INDEX}: the file is not as mirkit wrote it")
+        faults.append(f"{INDEX}: the file is damaged or was changed; export the bundle again")
         return
     entries, names = index["files"], index["names"]
     faults += _split_faults(out, entries)
@@ -136,7 +136,7 @@ def _split_faults(out: Path, entries: Mapping[str, Any]) -> Iterator[str]:
             expected = [name for name in entries if name in existing[split] or (split == TRAIN and name not in other)]
             yield from folder_faults(out / split, expected)
     for name in sorted(existing[TRAIN] & existing[VAL] & entries.keys()):
-        yield f"{name}: the file is in train and in val"
+        yield f"{name}: the file is in both train/ and val/; remove one of them"
 
 
 def dataset_faults(out: Path, result: CheckResult, kind: str, index: Mapping[str, Any]) -> Iterator[str]:
@@ -172,23 +172,28 @@ def dataset_faults(out: Path, result: CheckResult, kind: str, index: Mapping[str
                 )
             for row in rows:
                 if Path(row["path"]).name != split:
-                    yield f"{name}: path {row['path']} is not its folder {split}"
+                    yield f"{name}: its path is {row['path']}, but its audio is in the folder {split}"
                 if kind == "audio_dir" and Path(row.get("custom_metadata_module", "")).name != MODULE:
-                    yield f"{name}: without custom_metadata_module the trainer gets no numbers and no prompts"
+                    yield (
+                        f"{name}: custom_metadata_module is not {MODULE}, so the trainer gets no numbers and no prompts"
+                    )
             paths = [row["path"] for row in rows]
             if any(a != b and b.startswith(a) for a in paths for b in paths):
-                yield f"{name}: one path begins with another; the trainer would run both modules on the second"
+                yield (
+                    f"{name}: the path of one data set begins with that of another, so the trainer would "
+                    "use both modules for the second"
+                )
             if len(rows) and not Path(rows[0]["path"]).exists():
-                result.notes.append(f"{name}: {rows[0]['path']} is not on this machine")
+                result.notes.append(f"{name}: the folder {rows[0]['path']} does not exist on this machine")
         except (KeyError, TypeError, AttributeError) as error:
-            yield f"{name}: the trainer cannot read it ({error})"
+            yield f"{name}: the trainer cannot read this file ({type(error).__name__}: {error})"
 
 
 def _index_faults(out: Path, entries: Mapping[str, Any], names: list[str]) -> Iterator[str]:
     rows = 0
     for name, entry in entries.items():
         if not entry.get("prompts"):
-            yield f"{name}: there is no prompt"
+            yield f"{name}: the file has no prompt in {INDEX}"
         for text in entry.get("prompts", []):
             yield from text_faults(name, text)
         if "numbers" in entry:
@@ -198,12 +203,15 @@ def _index_faults(out: Path, entries: Mapping[str, Any], names: list[str]) -> It
             rows = max(rows, entry.get("row", 0) + entry.get("windows", 0))
     size = (out / WINDOWS).stat().st_size if (out / WINDOWS).exists() else 0
     if size != 4 * rows * len(names):
-        yield f"{WINDOWS}: the file has {size} bytes, not {4 * rows * len(names)}: it holds other windows"
+        yield (
+            f"{WINDOWS}: the file has {size} bytes instead of {4 * rows * len(names)}, so its "
+            f"windows are not those of {INDEX}; export the bundle again"
+        )
     elif rows:
         numbers = struct.unpack(f"<{rows * len(names)}f", (out / WINDOWS).read_bytes())
         rejected = sum(any(n != n for n in numbers[i : i + len(names)]) for i in range(0, len(numbers), len(names)))
         if rejected == rows:
-            yield f"{WINDOWS}: every window has an unknown number, so every sample is rejected"
+            yield f"{WINDOWS}: every window has an unknown number, so the trainer rejects every sample"
 
 
 #: Script that calls the module in a separate process, as the trainer does, and prints one JSON line per file.
@@ -236,9 +244,11 @@ def _module_faults(out: Path, entries: Mapping[str, Any], names: list[str]) -> I
         metadata = json.loads(line)
         if "__error__" in metadata:
             error = printable(metadata["__error__"])
-            yield f"{MODULE}: {name}: the module raises {error}; the trainer takes a random other file"
+            yield (
+                f"{MODULE}: the module fails for {name} ({error}), so the trainer replaces it by another file at random"
+            )
         elif metadata.get("__reject__"):
-            yield f"{MODULE}: the module rejects {name}; the trainer takes a random other file"
+            yield f"{MODULE}: the module rejects {name}, so the trainer replaces it by another file at random"
         else:
             masks.append(metadata["__listed__"] == metadata.get("padding_mask") == [0])
             yield from number_faults(f"{MODULE}: {name}", metadata, names)

@@ -50,7 +50,8 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     base = read_base(plan.options.model_config) if plan.options.model_config else None
     if ".npy" in out.resolve().as_posix():
         raise MissingInput(
-            f"{printable(out)}: its name contains .npy, so the trainer would not find the json files; rename the folder"
+            f"{printable(out)}: the path of the folder contains .npy, so the trainer would not "
+            "find the json files; rename the folder"
         )
     if not out.is_dir():
         raise MissingInput(
@@ -64,7 +65,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     for sample in list(plan.samples):
         advance(sample.item.name)
         latent = latents.get(sample.name)
-        if problem := _length_problem(latent.frames, length) if latent else "there is no latent of it":
+        if problem := _length_problem(latent.frames, length) if latent else "the folder holds no latent of this clip":
             plan.problems.append(f"{sample.item.name}: {problem}")
             plan.samples.remove(sample)
     for sample in plan.samples:
@@ -136,9 +137,9 @@ def _frames(path: Path) -> int:
 def _length_problem(frames: int, length: int) -> str:
     """Why the length of a latent prevents batching or would be cropped; "" if it is right."""
     if not frames:
-        return "its latent is no array of channels and frames"
+        return "its latent is not an array of channels and frames"
     if frames < length:
-        return f"its latent has {frames} frames, the others {length}; the trainer cannot make a batch of them"
+        return f"its latent has {frames} frames, the others {length}; the trainer cannot put them into one batch"
     return f"its latent has {frames} frames, of which the trainer would take {length}" if frames > length + 1 else ""
 
 
@@ -194,15 +195,15 @@ def _latent_faults(path: Path, length: Any, names: list[str]) -> Iterator[str]:
     try:
         latent = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        yield f"{where}: the latent cannot be read, so the trainer takes a random other file ({error})"
+        yield f"{where}: the latent cannot be read, so the trainer replaces it by another file at random ({error})"
         return
     if latent.ndim != 2 or not isinstance(length, int) or latent.shape[1] < length:
         yield (
             f"{where}: the latent has shape {latent.shape}, and latent_crop_length is {length}; the trainer cannot "
-            "make a batch of it"
+            "put it into a batch"
         )
     if not np.isfinite(latent).all():
-        yield f"{where}: the latent holds a value that is not a number"
+        yield f"{where}: the latent holds a value that is not a finite number"
     lines: list[str] = []
     content = load_json(path.with_suffix(".json"), lines)
     yield from lines

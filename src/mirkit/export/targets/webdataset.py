@@ -158,7 +158,7 @@ def validate_shards(
         Whether every value of the JSON must be a text or a number.
     """
     if not shards_of(out / TRAIN):
-        result.faults.append(f"{TRAIN}: there is no tar in this folder")
+        result.faults.append(f"{TRAIN}: the folder holds no tar file")
     shard_of: dict[str, str] = {}
     for split in (TRAIN, VAL):
         for path in shards_of(out / split):
@@ -183,7 +183,7 @@ def _validate_shard(
                     )
                 sample, members = name, {}
                 if name in shard_of:
-                    result.faults.append(f"{where}: {printable(name)}: the same sample is in {shard_of[name]}")
+                    result.faults.append(f"{where}: the sample {printable(name)} is also in {shard_of[name]}")
                 shard_of[name] = where
             file = tar.extractfile(entry)
             if file is not None:
@@ -198,11 +198,17 @@ def _validate_sample(
     dotted = [suffix for suffix in members if "." in suffix]
     audio = [suffix for suffix in members if suffix in _DECODED]
     if dotted:
-        result.faults.append(f"{where}.{printable(dotted[0])}: the name has a dot; the loader loses the sample")
+        result.faults.append(
+            f"{where}.{printable(dotted[0])}: the name of this file has a dot before its suffix, "
+            "so the loader loses the sample"
+        )
         return
     if len(audio) != 1:
         suffixes = ", ".join(f".{suffix}" for suffix in members)
-        result.faults.append(f"{where}: {suffixes}: there is not one flac; the loader skips it without a message")
+        result.faults.append(
+            f"{where}: the sample has {suffixes} and not exactly one audio file, so the loader "
+            "skips it without a message"
+        )
         return
     result.files += 1
     with tempfile.NamedTemporaryFile(suffix=f".{audio[0]}") as file:
@@ -210,11 +216,11 @@ def _validate_sample(
         file.flush()
         result.faults += audio_faults(Path(file.name), where, max_samples)
     if "json" not in members:
-        result.faults.append(f"{where}: there is no json; the loader fails on this sample")
+        result.faults.append(f"{where}: the json file of the sample is missing, so the loader fails")
         return
     content = parse_json(members["json"], where, result.faults)
     if not isinstance(content, dict):
-        result.faults.append(f"{where}: the json holds no object")
+        result.faults.append(f"{where}: the json file does not hold an object")
         return
     if flat:
         result.faults += flat_faults(where, content)
@@ -241,7 +247,7 @@ def validate_webdataset(out: Path, result: CheckResult) -> None:
             result.faults += text_faults(where, text)
         for name, value in content.items():
             if value is None:
-                result.faults.append(f"{where}: {name} is null")
+                result.faults.append(f"{where}: {name} is null; unknown values must be left out")
 
 
 def write_sat_wds(plan: ExportPlan, advance: Advance) -> None:
@@ -269,7 +275,7 @@ def validate_sat_wds(out: Path, result: CheckResult) -> None:
         names = [key for key in names if key not in ("prompt", *TRAINER_CONDITIONERS)]
         size = config["sample_size"]
     except (KeyError, TypeError) as error:
-        result.faults.append(f"{name}: it is no config of a conditioned model ({error})")
+        result.faults.append(f"{name}: this is not the config of a conditioned model: it has no {error}")
         return
     result.faults += config_faults(config, [*names, "prompt"], name)
     result.faults += dataset_faults(out, result, "wds", {})
@@ -279,6 +285,6 @@ def validate_sat_wds(out: Path, result: CheckResult) -> None:
 
 
 TARGETS = (
-    Target("webdataset", write_webdataset, validate_webdataset),
     Target("sat-wds", write_sat_wds, validate_sat_wds, has_conditioners=True, stable_audio_tools=True),
+    Target("webdataset", write_webdataset, validate_webdataset),
 )

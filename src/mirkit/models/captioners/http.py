@@ -308,9 +308,9 @@ class Server:
         rows = listed.get("data") if isinstance(listed, dict) else None
         known = {str(row.get("id")): row for row in rows or [] if isinstance(row, dict)}
         if not known:
-            raise CaptionerUnavailable(f"{texts.url} lists no model")
+            raise CaptionerUnavailable(f"{texts.url}: the server lists no model")
         if texts.model is not None and texts.model not in known:
-            raise CaptionerUnavailable(f"{texts.url} has no model {texts.model}; it has {', '.join(known)}")
+            raise CaptionerUnavailable(f"{texts.url}: the server has no model {texts.model}; it has {', '.join(known)}")
         self._name = texts.model or next(iter(known))
         self.model = os.path.basename(self._name) or self._name
         self.profile = texts.profile
@@ -353,6 +353,7 @@ def _check_encrypted(texts: CaptionSettings) -> None:
     if parts.scheme == "https" or is_loopback(url) or parts.hostname in texts.allow_http:
         return
     raise SettingsError(
-        f"{_origin(url)}: not encrypted, so the network could read the sound and the key; use https, or allow this "
+        f"{_origin(url)}: the connection is not encrypted, so others in the network could read "
+        "the audio and the key; use https, or allow this "
         f'host in your own settings, {user_settings_path()}, under [texts]: allow_http = ["{parts.hostname}"]'
     )

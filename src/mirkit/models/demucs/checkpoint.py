@@ -54,7 +54,8 @@ def read_package(path: Path) -> Package:
         package = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
     if _QUANTIZED in package.state:
         raise WeightsError(
-            f"{printable(path)}: a quantized checkpoint, which needs the package diffq (not for commercial use); "
+            f"{printable(path)}: this is a quantized checkpoint, which needs the package diffq "
+            "(not for commercial use); "
             "use the model of the same name without _q"
         )
     return package

@@ -215,7 +215,9 @@ class Separator:
         self.stems = tuple(stem for stem in wanted if stem in self._stem_of)
         if not self.stems:
             sources = ", ".join(networks[0].sources)
-            raise WeightsError(f"{weights.model}: separates {sources}; none of these is a stem that is wanted here")
+            raise WeightsError(
+                f"{weights.model}: separates {sources}; none of these is one of the four stems; name another model"
+            )
         half = safe_half(self.networks, device)
         self.precision = "fp32" if half is None else "fp16"
         steps = {

@@ -182,7 +182,7 @@ class _Threads:
             turn.state = state
         except LockedError:
             turn.busy = True
-            turn.failures["track"] = "another run is at work on it; run the same command again later"
+            turn.failures["track"] = "another run is processing this track; run the same command again later"
         except Exception as error:  # noqa: BLE001 (any error becomes a failure of the track)
             self._fail(turn, error)
         return turn

@@ -184,7 +184,7 @@ def inspect_captions(track: Track, job: CaptionJob, *, hashed: bool = True) -> C
             continue
         prompt = fill(question.prompt, words)
         if not prompt:
-            state.impossible[question.field] = "its prompt needs what is not measured"
+            state.impossible[question.field] = "its prompt needs a value that is not measured"
             continue
         _inspect(state, job, question, prompt, record)
     return state
@@ -254,9 +254,11 @@ class Caption:
         """Return the caption of a validated answer, corrected by ``facts``, or with a note on what contradicts them."""
         if fix_facts:
             text = fix(validation.text, facts)
-            return cls(text, validation.fault or ("" if text else "every sentence contradicts what is measured"))
+            return cls(
+                text, validation.fault or ("" if text else "every sentence of the answer contradicts the measurements")
+            )
         conflicts = "; ".join(row.description for row in compare(validation.text, facts).conflicts)
-        notes = (f"{question.field} contradicts what is measured: {conflicts}",) if conflicts else ()
+        notes = (f"the text {question.field} contradicts the measurements: {conflicts}",) if conflicts else ()
         return cls(validation.text, validation.fault, notes)
 
 
