@@ -111,7 +111,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         "1 of 40 done, 1 failed; 6 were up to date before",
         "tracks/min",
         "measure 75%",
-        "to do    32 tracks, for about",
+        "to do    38 tracks, for about",
     ):
         assert words in out
     assert err == "FAILED B\\x1b[31m: drums: cannot be read\n"

@@ -178,8 +178,8 @@ PLANTED = (
     Planted("missing key", "sat", without_key, "the training stops at the first batch"),
     Planted("NaN", "sat", number(float("nan")), "NaN; a single such value"),
     Planted("null", "sat", number(None), "is null"),
-    Planted("text for a number", "sat", number("fast"), "is str, not a number"),
-    Planted("prompt is null", "sat", prompt, "the prompt is NoneType"),
+    Planted("text for a number", "sat", number("fast"), "is of the type str and not a number"),
+    Planted("prompt is null", "sat", prompt, "the prompt is of the type NoneType"),
     Planted("stems in the tree", "sat", stems, "this file is a stem, which the trainer would take for a song"),
     Planted("m4a", "sat", m4a, "skips .m4a files without a message"),
     Planted("damaged file", "sat", damaged, "cannot be read"),
@@ -189,8 +189,8 @@ PLANTED = (
     Planted(
         "int from 60", "sat", conditioner(type="int", min_val=60, max_val=200), "the table of this type begins at 0"
     ),
-    Planted("demo without a key", "sat", demo, "demo_cond 1: there is no lufs"),
-    Planted("the module fails for", "sat", module, "raises KeyError"),
+    Planted("demo without a key", "sat", demo, "demo_cond 1: the number lufs is missing"),
+    Planted("module raises", "sat", module, "(KeyError: 'songs')"),
     Planted("no module", "sat", no_module, "no numbers and no prompts"),
     Planted("random crops of clips", "sat", random_crop, "random_crop must be false"),
     Planted("clip on both sides", "sat", leak, "in both train/ and val/"),

@@ -81,7 +81,7 @@ def test_gigabytes_are_not_fetched_without_being_asked(small_model: Model, monke
 @pytest.mark.usefixtures("with_torch", "small_model")
 def test_a_server_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "_within_reach", lambda _url: False)
-    assert "its server cannot be reached" in models.unavailable(beat_this())
+    assert "not downloaded (no connection)" in models.unavailable(beat_this())
     assert models.resolve("beats", "auto") == "embedded"
     assert models.unavailable(beat_this(), named=True) == "", "who names it is told when it is fetched"
 
