@@ -358,7 +358,7 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
     name = container.format.name.split(",")[0]
     if not rate or not channels:
         raise AudioError(
-            f"{printable(path)}: it has no audio that can be decoded; replace it with a good copy or remove it"
+            f"{printable(path)}: it has no audio that can be decoded; replace it by a good copy, or remove it"
         )
     if context.name not in _CODECS:
         raise AudioError(f"{printable(path)}: its audio is {codec}, which is not supported; convert it to flac")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 
-from mirkit.errors import AudioError, InfoError, as_error, counted, printable
+from mirkit.errors import AudioError, InfoError, as_error, printable
 from mirkit.features.types import FloatArray
 from mirkit.store import atomic_file
 
@@ -246,13 +246,13 @@ def _format(path: Path, rate: int, channels: int, bits: int | None, bitrate: int
     if not 1 <= channels <= len(_LAYOUTS):
         raise AudioError(f"{name}: the audio has {channels} channels; 1 to {len(_LAYOUTS)} can be written")
     if bitrate is not None and suffix != ".mp3":
-        raise ValueError(f"a bit rate is for mp3, not for {suffix}")
+        raise ValueError(f"a bit rate can be chosen for mp3, not for {suffix}")
     if suffix not in {known for known, _ in _FORMATS}:
         raise AudioError(
-            f"{name}: {suffix or 'no suffix'} is not a format that can be written; choose flac, wav, mp3 or ogg"
+            f"{name}: mirkit cannot write {suffix or 'a file without a suffix'}; choose flac, wav, mp3 or ogg"
         )
     if (suffix, bits) not in _FORMATS:
-        raise ValueError(f"{bits} bits do not exist in {suffix}")
+        raise ValueError(f"a {suffix} file cannot have {bits} bits per sample")
     if suffix == ".mp3" and (channels > 2 or rate not in _MP3_RATES):
         raise AudioError(f"{name}: mp3 does not support {rate} Hz with channels: {channels}; choose flac")
     if suffix == ".ogg" and channels != 2:

@@ -360,7 +360,10 @@ def missing_files_message(row: Model, files: list[File], why: str) -> str:
     source = files[0].url
     if len(files) > 1:  # their common folder
         source = os.path.commonprefix([file.url for file in files]).rpartition("/")[0]  # noqa: RUF071 (of URLs)
-    return f"{row.title} needs {wanted}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
+    return (
+        f"{row.title} needs {wanted}: {why}; download it with: mirkit models fetch {row.name}, "
+        f"or put it into {folder} (from {source})"
+    )
 
 
 def short_message(row: Model, why: str) -> str:

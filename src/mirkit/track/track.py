@@ -189,7 +189,7 @@ class Track:
                 raise MissingInput(_why_no_track(path, listing))
             return cls.of(listing)
         if not path.is_file():
-            raise MissingInput(f"{printable(path)}: no such file or folder")
+            raise MissingInput(f"{printable(path)}: there is no such file or folder")
         if not is_audio_name(path.name):
             raise MissingInput(
                 f"{printable(path)}: this is not the name of an audio file; audio files end in "
@@ -425,7 +425,7 @@ def _mix_of(name: str, listing: FolderListing) -> Path | None:
 
 def _why_no_track(path: Path, listing: FolderListing) -> str:
     if any(inner.is_track for inner in walk(path, follow=True)):
-        return f"{printable(path)}: not a track but a folder of tracks; add --batch to process all of them"
+        return f"{printable(path)}: this is a folder of tracks, not a track; add --batch to process all of them"
     if listing.audio_files:
         return (
             f"{printable(path)}: there is no {MIX}.* in this folder; add --batch to process the "

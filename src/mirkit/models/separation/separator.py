@@ -89,7 +89,9 @@ class TrackSeparation:
         segment = min(float(how.segment or network.segment) for network in separator.networks) / 2
         if begun or segment < _SHORTEST:
             remedy = "close other programs, or use --device cpu" if separator.device != "cpu" else "use --jobs 1"
-            raise ModelError(f"{separator.weights.model}: no memory left on {separator.device}; {remedy}") from error
+            raise ModelError(
+                f"{separator.weights.model}: the memory of {separator.device} is full; {remedy}"
+            ) from error
         self.notes = [f"memory was short: separated in segments of {segment:.3g} s"]
         return _Pass(segment, tight=True)
 
