@@ -288,7 +288,9 @@ def test_a_batch_that_ends_the_server_twice_is_one_line(demucs: _Demucs, monkeyp
         return answer
 
     monkeypatch.setattr(device_server, "receive", deadly)
-    with pytest.raises(ModelError, match=r"^the process that computes on cpu ended 2 times at the same input: it ended$"):
+    with pytest.raises(
+        ModelError, match=r"^the process that computes on cpu ended 2 times at the same input: it ended$"
+    ):
         there.compute("0", demucs.sound)
     assert len(begun) == 2
     monkeypatch.setattr(device_server, "receive", receive)

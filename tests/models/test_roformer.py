@@ -178,7 +178,7 @@ def test_code_in_a_configuration_is_not_run(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
     write(tmp_path, random_network(False), configuration(False, dim=32))
-    with pytest.raises(WeightsError, match=r"model\.ckpt: not the network that config\.yaml describes"):
+    with pytest.raises(WeightsError, match=r"model\.ckpt: this is not the network that config\.yaml describes"):
         load(from_path(tmp_path, gather(tmp_path)), "cpu")
 
 

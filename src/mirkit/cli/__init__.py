@@ -9,6 +9,8 @@ import io
 import sys
 from collections.abc import Sequence
 
+from mirkit.errors import REFUSED, MirkitError, SettingsError, as_error
+
 __all__ = ["launch", "main"]
 
 
@@ -34,7 +36,6 @@ def _guarded(arguments: argparse.Namespace) -> int:
     import signal
 
     from mirkit.cli.commands import execute
-    from mirkit.errors import MirkitError, SettingsError
 
     # SIGTERM and a closed terminal (SIGHUP) have the same effect as Ctrl-C: writes finish or are rolled back, and the
     # workers stop. A signal that the caller ignores (nohup) stays ignored.
@@ -72,8 +73,6 @@ def _guarded(arguments: argparse.Namespace) -> int:
 def _refused(error: OSError) -> str:
     """Describe an error of the operating system, with what to do about it if that is known."""
     from pathlib import Path
-
-    from mirkit.errors import REFUSED, as_error
 
     if error.errno not in REFUSED:
         return str(error)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mirkit.errors import MirkitError, SettingsError, printable
+
 #: Commands that accept a URL, in addition to those that run stages.
 READ_REMOTE = ("verify", "stats", "status")
 #: What a command does with the location.
@@ -46,8 +48,6 @@ def resolve_location(path: str, to: Purpose) -> Iterator[Location]:
     ``work``: files of the whole data set are uploaded at the end. ``compare``: the audio is compared with the recorded
     digests. ``read``: only sidecars are read. ``logs``: only the logs of runs are read.
     """
-    from mirkit.errors import MirkitError
-
     if not is_url(path):
         yield Location(Path(path))
         return
@@ -87,8 +87,6 @@ def reject_urls(arguments: argparse.Namespace, *, path_too: bool) -> None:
     SettingsError
         An argument is a URL.
     """
-    from mirkit.errors import SettingsError
-
     for name in _PLACES:
         value = getattr(arguments, name, None)
         for text in value if isinstance(value, list) else (value,):
@@ -98,8 +96,4 @@ def reject_urls(arguments: argparse.Namespace, *, path_too: bool) -> None:
             problem = f"takes local folders; {_COPY.get(scheme, 'copy it to one first').format(url=text, path=rest)}"
             if name in ("out", "output"):
                 problem = "writes local files; copy them there afterwards"
-            from mirkit.errors import (
-                printable,  # imported here, because `mirkit doctor` must work without some packages
-            )
-
             raise SettingsError(printable(f"{text}: mirkit {arguments.command} {problem}"))

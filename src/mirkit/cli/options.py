@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any, NoReturn
 
 from mirkit.catalog import TASKS
+from mirkit.errors import SettingsError
 from mirkit.export.options import EXPORT_OPTIONS
 from mirkit.export.targets import DESCRIPTIONS
 from mirkit.settings import SETTINGS, Setting
@@ -232,8 +233,6 @@ def backend_choices(pairs: list[str]) -> dict[str, str]:
     SettingsError
         A pair names an unknown task, or a backend that the task does not have.
     """
-    from mirkit.errors import SettingsError
-
     chosen = {}
     for pair in pairs:
         task, _, name = pair.partition("=")

@@ -47,7 +47,7 @@ def expecting(path: Path, what: str) -> Iterator[None]:
             why = str(error)
         elif isinstance(error, KeyError):
             why = f"it has no {printable(str(error.args[0]))[:60]}"
-        raise WeightsError(f"{printable(path)}: not {what}: {why}") from error
+        raise WeightsError(f"{printable(path)}: this is not {what}: {why}") from error
 
 
 def fill(network: Any, state: Any, *, assign: bool = False) -> None:

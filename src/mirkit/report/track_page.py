@@ -1,8 +1,10 @@
 """The content of a track's page, read from the files of the track."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from mirkit.catalog import PITCH_CLASSES, TEXT_KEYS, TRACK_KEYS, feature, stage
 from mirkit.errors import InfoError, MirkitError, MissingInput, printable
@@ -20,6 +22,8 @@ from mirkit.store import (
 )
 from mirkit.track import Track
 from mirkit.track.clip import clip_folders, cut_in
+
+T = TypeVar("T")
 
 #: Metadata in the order of the page, with their labels.
 METADATA = (
@@ -101,36 +105,32 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
     return page, problems
 
 
+def _read(read: Callable[[Path], T], path: Path, problems: list[str]) -> T | None:
+    """Read a file of a track; None if it does not exist, or if it cannot be read, which is a problem."""
+    try:
+        return read(path)
+    except MissingInput:
+        return None
+    except InfoError as error:
+        problems.append(str(error))
+        return None
+
+
 def _series(track: Track, problems: list[str]) -> tuple[dict[str, Any], int]:
-    try:
-        header: Any = read_feature_series_header(track.feature_series).get("full_mix/sound", {})
-        samples = header.get("samples") if isinstance(header, dict) else 0
-        return read_feature_series(track.feature_series), samples if isinstance(samples, int) else 0
-    except MissingInput:
+    headers = _read(read_feature_series_header, track.feature_series, problems)
+    if headers is None:
         return {}, 0
-    except InfoError as error:
-        problems.append(str(error))
-        return {}, 0
+    header: Any = headers.get("full_mix/sound", {})
+    samples = header.get("samples") if isinstance(header, dict) else 0
+    arrays = _read(read_feature_series, track.feature_series, problems)
+    return ({}, 0) if arrays is None else (dict(arrays), samples if isinstance(samples, int) else 0)
 
 
-def _events(track: Track, problems: list[str]) -> tuple[list[float], list[float], list[float]]:
-    beats: list[float] = []
-    downbeats: list[float] = []
-    onsets: list[float] = []
-    try:
-        grid = read_grid(track.grid)
-        beats, downbeats = grid.beats.round(3).tolist(), grid.downbeats.round(3).tolist()
-    except MissingInput:
-        pass
-    except InfoError as error:
-        problems.append(str(error))
-    try:
-        onsets = read_onsets(track.onsets).round(3).tolist()
-    except MissingInput:
-        pass
-    except InfoError as error:
-        problems.append(str(error))
-    return beats, downbeats, onsets
+def _events(track: Track, problems: list[str]) -> list[list[float]]:
+    grid, onsets = _read(read_grid, track.grid, problems), _read(read_onsets, track.onsets, problems)
+    empty = np.zeros(0)
+    beats, downbeats = (grid.beats, grid.downbeats) if grid else (empty, empty)
+    return [times.round(3).tolist() for times in (beats, downbeats, empty if onsets is None else onsets)]
 
 
 def _crops(track: Track) -> list[dict[str, Any]]:
@@ -144,14 +144,8 @@ def _crops(track: Track) -> list[dict[str, Any]]:
 
 
 def _midi(track: Track, problems: list[str]) -> list[dict[str, Any]]:
-    files = []
-    for path in (track.adtof_midi, track.drums_midi):
-        if path.exists():
-            try:
-                files.append({"file": path.name, "notes": notes(path)})
-            except InfoError as error:
-                problems.append(str(error))
-    return files
+    found = {path: _read(notes, path, problems) for path in (track.adtof_midi, track.drums_midi) if path.exists()}
+    return [{"file": path.name, "notes": rows} for path, rows in found.items() if rows is not None]
 
 
 def notes(path: Path) -> list[tuple[float, int, int]]:

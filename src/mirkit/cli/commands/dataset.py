@@ -11,7 +11,7 @@ from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.output import dataset as output
 from mirkit.cli.output import failure
 from mirkit.cli.progress import progress
-from mirkit.errors import counted
+from mirkit.errors import SettingsError, counted, printable
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates
@@ -39,7 +39,6 @@ def window(arguments: argparse.Namespace) -> int:
 def verify(arguments: argparse.Namespace) -> int:
     """Print which features of each track are known, missing or out of date."""
     from mirkit.dataset.verify import mixed_methods, verify_all
-    from mirkit.errors import SettingsError
 
     if arguments.deep and is_url(arguments.path):
         raise SettingsError(
@@ -132,7 +131,6 @@ def report(arguments: argparse.Namespace) -> int:
     """Write a report: a folder of web pages about a data set."""
     from mirkit import engines
     from mirkit import report as pages
-    from mirkit.errors import printable
 
     plan = pages.plan_report(
         Path(arguments.path),
@@ -178,7 +176,6 @@ def include(arguments: argparse.Namespace) -> int:
 
 
 def _print_names(names: dict[str, str], verb: str, arguments: argparse.Namespace) -> None:
-    from mirkit.errors import printable
 
     if arguments.json:
         print(json.dumps({verb: names}, indent=2))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import failure, note
 from mirkit.cli.progress import progress
-from mirkit.errors import counted
+from mirkit.errors import SettingsError, counted
 
 if TYPE_CHECKING:
     from mirkit.export.run import ExportResult
@@ -47,7 +47,6 @@ def _trainer_python(arguments: argparse.Namespace) -> Path | None:
     """Return the interpreter of ``--trainer-python``; an error is reported before anything is written."""
     if arguments.trainer_python is None:
         return None
-    from mirkit.errors import SettingsError
     from mirkit.export.targets import targets
     from mirkit.models.stable_audio import find_interpreter
 

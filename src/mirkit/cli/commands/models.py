@@ -16,6 +16,7 @@ from mirkit.catalog import TASKS
 from mirkit.cli.options import backend_choices, overrides
 from mirkit.cli.output import note, table
 from mirkit.cli.progress import downloading
+from mirkit.errors import MissingExtra, SettingsError
 
 if TYPE_CHECKING:
     from mirkit.models.backend import Backend, Model
@@ -25,7 +26,6 @@ _REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tomlk
 
 def models(arguments: argparse.Namespace) -> int:
     """List the neural models, download one, print its path, or check those on this machine."""
-    from mirkit.errors import SettingsError
     from mirkit.models import registry, weights
     from mirkit.models.weights import missing
     from mirkit.settings import Settings
@@ -65,7 +65,6 @@ def models(arguments: argparse.Namespace) -> int:
 
 def _cite(arguments: argparse.Namespace) -> int:
     """Print the BibTeX entries of a backend, or of the backend of a model; without a name, those of all backends."""
-    from mirkit.errors import SettingsError
     from mirkit.models import registry
 
     name = arguments.cite
@@ -128,7 +127,6 @@ def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
 def init(arguments: argparse.Namespace) -> int:
     """Write or change the settings file."""
     from mirkit import models as backends
-    from mirkit.errors import MissingExtra, SettingsError
     from mirkit.models import registry
     from mirkit.store import read_settings, write_backends
 

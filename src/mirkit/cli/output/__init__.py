@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mirkit.errors import printable
+
 
 def note(text: str) -> None:
     """Print a line that is not a result."""
-    from mirkit.errors import printable
-
     print(printable(text), file=sys.stderr)
 
 

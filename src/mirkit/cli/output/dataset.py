@@ -46,7 +46,6 @@ _OF_THE_SET = ("mirkit.toml", ".mirkit", "mirkit-report", CROPS)
 def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
     """Print one line per track, then the totals."""
     from mirkit.dataset.verify import stages_of
-    from mirkit.errors import printable
 
     for report in reports:
         name = printable(report.name)
@@ -146,8 +145,6 @@ def unmeasured(count: int, tracks: int, path: str) -> str:
 
 def statistics(result: Statistics, path: str) -> None:
     """Print one line per feature, then notes on the whole data set."""
-    from mirkit.errors import printable
-
     head = ("key", "coverage", "P0.5", "median", "P99.5", "outside", "min_val", "max_val", "")
     table(head, [_line(row) for row in result.keys])
     print()
@@ -282,11 +279,7 @@ def duplicates_json(selection: TrackSelection, same: Duplicates) -> dict[str, An
             {"first": selection.names[pair.first], "second": selection.names[pair.second], **_numbers(pair)}
             for pair in same.pairs
         ],
-        "not_compared": {selection.names[number]: why for number, why in same.not_compared.items()},
-        "not_measured": [selection.names[number] for number in same.unmeasured],
-        "failed": {selection.names[number]: why for number, why in same.failed.items()},
-        "excluded": selection.excluded,
-    }
+    } | _left_out_json(selection, same)
 
 
 def split_json(selection: TrackSelection, same: Duplicates, result: Split) -> dict[str, Any]:
@@ -297,6 +290,11 @@ def split_json(selection: TrackSelection, same: Duplicates, result: Split) -> di
         "train": result.train,
         "val": result.val,
         "groups": result.groups,
+    } | _left_out_json(selection, same)
+
+
+def _left_out_json(selection: TrackSelection, same: Duplicates) -> dict[str, Any]:
+    return {
         "not_compared": {selection.names[number]: why for number, why in same.not_compared.items()},
         "not_measured": [selection.names[number] for number in same.unmeasured],
         "failed": {selection.names[number]: why for number, why in same.failed.items()},
@@ -372,7 +370,6 @@ def organized(report: MoveReport, arguments: Namespace) -> None:
 
 
 def _below(path: Path, root: Path) -> str:
-    from mirkit.errors import printable
 
     return printable(path.relative_to(root) if path.is_relative_to(root) else path)
 

@@ -141,8 +141,6 @@ def _captions_as_json(captions: CaptionPlan) -> dict[str, Any]:
 
 def outcome(outcome: TrackOutcome, *, verbose: bool, quiet: bool) -> None:
     """Print the outcome of one track: failures; notes unless quiet; with --verbose a line for success."""
-    from mirkit.errors import printable
-
     for where, why in outcome.failures.items():
         failed_line(outcome.track, where, why)
     if not quiet:
@@ -217,8 +215,6 @@ def summary(tally: RunSummary, seconds: float, *, quiet: bool) -> None:
 
 def next_steps(path: Path) -> None:
     """Print the commands that a user may run next."""
-    from mirkit.errors import printable
-
     print(f'next     mirkit verify "{printable(path)}"; mirkit report "{printable(path)}"')
 
 

@@ -7,15 +7,12 @@ from typing import Any
 from mirkit.catalog import FEATURES
 from mirkit.errors import as_error, printable
 from mirkit.export.bundle import (
-    FILES,
-    SUMMARY,
     Advance,
     clear_stale,
-    file_index,
+    finish_bundle,
     read_summary,
     summary,
     write_audio_files,
-    write_json,
 )
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
 from mirkit.export.targets import Target
@@ -46,8 +43,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         with atomic_file(folder / "metadata.parquet") as temp:
             write_parquet(temp, rows, ("file_name", "prompt"))
         clear_stale(folder, files)
-    content = summary(plan)
-    text = card(plan, content).encode("utf-8", "backslashreplace")
+    text = card(plan, summary(plan)).encode("utf-8", "backslashreplace")
     kept = _is_edited(out, text) and not plan.options.overwrite
     if kept:
         plan.notes.append(
@@ -56,9 +52,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         )
     else:
         atomic_write(out / CARD, text)
-    content["card"] = {"sha256": sha256(text).hexdigest(), "kept": kept}
-    write_json(out / FILES, file_index(plan))
-    write_json(out / SUMMARY, content)
+    finish_bundle(plan, card={"sha256": sha256(text).hexdigest(), "kept": kept})
 
 
 def _is_edited(out: Path, text: bytes) -> bool:
