@@ -360,7 +360,7 @@ def damage_notes(source: str, damage: Damage) -> list[str]:
     """Return a note on how much of a file could not be decoded; none for a file without damage."""
     percent = 100 * damage.share
     lost = f"{percent:.2g}" if percent < 99 else "99 or more"
-    return [f"{source}: damaged, {lost} % of its sound is lost"] if percent else []
+    return [f"{source}: damaged, {lost} % of its audio is lost"] if percent else []
 
 
 class _BrokenStemError(Exception):

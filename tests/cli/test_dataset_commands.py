@@ -75,7 +75,7 @@ def test_crop_says_how_many_clips_are_replaced(library: Path, capsys: pytest.Cap
     words = ("crop", library, "--seconds", 3, "--align", "free", "--overwrite")
     for more in (["--dry-run"], []):
         assert run(*words, *more) == 0
-        assert "6 clips of 2 tracks that were cut with other settings will be replaced" in capsys.readouterr().out
+        assert "6 clips of 2 tracks, cut with other settings, are replaced" in capsys.readouterr().out
     assert run("crop", library, "--seconds", 3, "--align", "free") == 0
     assert "2 skipped" in capsys.readouterr().out
 

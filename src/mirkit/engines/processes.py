@@ -285,7 +285,7 @@ class _Scheduler(Generic[I, R]):
             elif not was_ready:
                 self._failed_starts += 1
                 if self._failed_starts == _MAX_FAILED_STARTS:
-                    raise MirkitError(f"worker processes cannot begin: each {how}")
+                    raise MirkitError(f"the worker processes cannot start: each {how}")
             return
         worker.record(message)
         self._failed_starts = 0

@@ -186,8 +186,7 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     left_out = {track: why for track in tracks if (why := reason(track, root, settings.exclude))}
     included = tuple(track for track in tracks if track not in left_out)
     if left_out:
-        subject = "1 track is" if len(left_out) == 1 else f"{len(left_out)} tracks are"
-        notices.append(f"{subject} excluded by mirkit.toml")
+        notices.append(f"mirkit.toml excludes {counted(len(left_out), 'track')}")
         notices += [f"{track.name}: {why}" for track, why in left_out.items() if len(left_out) <= _NAMED]
     stages = request.track_stages
     found = outstanding(
@@ -203,8 +202,8 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     )
     todo = found.todo
     if found.newer:
-        subject = "1 track was" if found.newer == 1 else f"{found.newer} tracks were"
-        notices.append(f"{subject} measured by a newer version of mirkit: left as found")
+        subject = "the results of 1 track were" if found.newer == 1 else f"the results of {found.newer} tracks were"
+        notices.append(f"{subject} computed by a newer version of mirkit and are kept")
     if "crop" in request.stages:
         notices += _replaced(
             request, settings, [track for track in included if "crop" in todo.get(str(track.path), {})]

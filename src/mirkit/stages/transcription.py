@@ -67,7 +67,7 @@ def drums(track: TrackAnalysis, settings: Settings) -> Result:
     has_beats = len(beats.times) > 1
     steps = settings.drums.quantize
     if steps and not has_beats:
-        notes.append("drums: not quantized, because there are no beats")
+        notes.append("the drum hits were not moved to a grid, because the track has no beats")
     midi = format_midi(hits, tempo_map(beats.times, beats.downbeats), steps if has_beats else 0)
     return Result(
         files={midi_name(settings): midi},

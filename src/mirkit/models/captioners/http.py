@@ -53,7 +53,7 @@ class TooLongError(ModelError):
     """Audio and question do not fit into the server's context."""
 
     def __init__(self, needed: int | None, there: int | None) -> None:
-        what = f"{needed} tokens into its {there}" if needed and there else "this much sound"
+        what = f"{needed} tokens into its {there}" if needed and there else "this much audio"
         super().__init__(f"the server cannot take {what}; start it with a larger context, or use --audio-seconds 60")
         self.needed, self.there = needed, there
 
@@ -138,7 +138,7 @@ class HttpClient:
             gone = isinstance(cause, ConnectionRefusedError) or not isinstance(
                 cause, ConnectionError | http.client.HTTPException
             )
-            raise _TemporaryError(f"cannot be reached or broke off: {cause}", gone=gone) from error
+            raise _TemporaryError(f"cannot be reached, or closed the connection: {cause}", gone=gone) from error
         try:
             return json.loads(content)
         except ValueError as error:
