@@ -58,7 +58,7 @@ def test_path(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["path", "absent"], 1, "Absent! needs more.ckpt"),
         (["fetch", "absent"], 1, "downloads are off"),
         (["fetch", "absent", "--commercial-safe"], 1, "which --commercial-safe refuses"),
-        (["fetch", "nothing"], 1, "no model is called nothing; the models are good, absent"),
+        (["fetch", "nothing"], 1, "no model is called nothing; there are good, absent"),
         (["fetch"], 2, "needs the name of a model, one of good, absent"),
         (["path"], 2, "needs the name of a model, one of good, absent"),
         (["burn", "good"], 2, "invalid choice"),
@@ -76,7 +76,7 @@ def test_what_goes_wrong_is_one_line(
 
 
 def test_verify(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models", "verify"]) == 0, "what is not downloaded is no fault, unless it is named"
+    assert main(["models", "verify"]) == 0, "what is not here is no fault, unless it is named"
     assert "absent" not in capsys.readouterr().out
     assert main(["models", "verify", "absent"]) == 1
     assert "not downloaded" in capsys.readouterr().out

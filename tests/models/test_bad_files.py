@@ -237,8 +237,8 @@ def test_bad_yaml_of_a_bag(
     path = tmp_path / "bag.yaml"
     more = {
         "names": (b"models: [1]", "no list 'models'"),
-        "names of what is not there": (b"models: [bbbbbbbb]", "the file needs one checkpoint bbbbbbbb beside it"),
-        "weights": (b"models: [aaaaaaaa]\nweights: [[1]]", "it does not have one weight for each network and source"),
+        "names of what is not there": (b"models: [bbbbbbbb]", "wants one checkpoint bbbbbbbb beside it"),
+        "weights": (b"models: [aaaaaaaa]\nweights: [[1]]", "its weights are not one a network and source"),
         "weights that are no numbers": (b"models: [aaaaaaaa]\nweights: [[a, b, c, d]]", "are not numbers"),
     }
     for what, (content, says) in (TEXTS | more).items():

@@ -74,14 +74,14 @@ def test_offline(small_model: Model, home: Path) -> None:
 @pytest.mark.usefixtures("with_torch")
 def test_gigabytes_are_not_fetched_without_being_asked(small_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "AUTO_BYTES", 10)
-    assert "needs your consent (large download)" in models.unavailable(beat_this())
+    assert "too large to be fetched without being asked" in models.unavailable(beat_this())
     assert models.unavailable(beat_this(), named=True) == ""
 
 
 @pytest.mark.usefixtures("with_torch", "small_model")
 def test_a_server_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "_within_reach", lambda _url: False)
-    assert "not downloaded (no connection)" in models.unavailable(beat_this())
+    assert "its server cannot be reached" in models.unavailable(beat_this())
     assert models.resolve("beats", "auto") == "embedded"
     assert models.unavailable(beat_this(), named=True) == "", "who names it is told when it is fetched"
 

@@ -157,7 +157,7 @@ def test_configurations_that_are_refused(table: str, values: dict[str, Any], say
     (tmp_path / "config.yaml").write_text(yaml.dump(content))
     with pytest.raises(WeightsError, match=says) as error:
         read_config(tmp_path / "config.yaml")
-    assert "config.yaml: this is not the configuration of a RoFormer that mirkit can read" in str(error.value)
+    assert "config.yaml: not the configuration of a RoFormer that is known here" in str(error.value)
 
 
 def test_what_a_configuration_says(tmp_path: Path) -> None:
@@ -172,13 +172,13 @@ def test_what_a_configuration_says(tmp_path: Path) -> None:
 
 def test_code_in_a_configuration_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("model: !!python/object/apply:os.system ['touch here']\n")
-    with pytest.raises(WeightsError, match="because it asks for code"):
+    with pytest.raises(WeightsError, match="not a YAML file of plain values, it asks for code"):
         read_config(tmp_path / "config.yaml")
 
 
 def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
     write(tmp_path, random_network(False), configuration(False, dim=32))
-    with pytest.raises(WeightsError, match=r"model\.ckpt: this is not the network that config\.yaml describes"):
+    with pytest.raises(WeightsError, match=r"model\.ckpt: not the network that config\.yaml describes"):
         load(from_path(tmp_path, gather(tmp_path)), "cpu")
 
 

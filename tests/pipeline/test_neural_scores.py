@@ -164,7 +164,7 @@ def test_without_weights_the_whole_runs_on_embedded_methods_and_says_so(
     assert all(info[key] is None for key in AESTHETICS)
     entry = read_provenance(track / "Track.PROVENANCE").stages["aesthetics"]
     assert entry.reasons["content_enjoyment"] == (
-        "model unavailable: Audiobox Aesthetics is not downloaded; download it with: mirkit models fetch audiobox"
+        "model unavailable: Audiobox Aesthetics is not here; mirkit models fetch audiobox"
     )
     assert read_settings(track.parent).backends.classification == "embedded"
 
@@ -218,7 +218,7 @@ def test_auto_does_not_fetch_what_forbids_commercial_use(
     for path in essentia.iterdir():
         path.unlink()
     assert models.resolve("classification", "auto", settings) == "embedded"
-    assert "needs your consent (license" in models.unavailable(registry.backend("classification", "essentia"), settings)
+    assert "fetched only by name" in models.unavailable(registry.backend("classification", "essentia"), settings)
     assert not models.unavailable(registry.backend("classification", "essentia"), settings, named=True)
 
 

@@ -127,7 +127,7 @@ def test_the_users_stem_stays(track: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_the_model_cannot_do_leaves_no_stem(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = use(monkeypatch, drums=0.5, bass=0.25, other=0.125, vocals=0.5)
-    fake.failure = ModelError("fake: the memory of cuda is full; close other programs, or use --device cpu")
+    fake.failure = ModelError("fake: no memory left on cuda; close other programs, or use --device cpu")
     assert separate(track).failures == {"separate": str(fake.failure)}
     assert not any((track / f"{stem}.flac").exists() for stem in STEMS)
     fake.failure = None
@@ -137,17 +137,13 @@ def test_what_the_model_cannot_do_leaves_no_stem(track: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        (
-            ["--separation", "roformer"],
-            1,
-            "RoFormer needs a checkpoint file of your own; name it with --model FILE; use --model embedded",
-        ),
-        (["--separation", "roformer", "--model", "nowhere.ckpt"], 1, "nowhere.ckpt: there is no such file"),
+        (["--separation", "roformer"], 1, "RoFormer needs a checkpoint of yours: --model FILE; use --model embedded"),
+        (["--separation", "roformer", "--model", "nowhere.ckpt"], 1, "nowhere.ckpt: no such file"),
         (["--model", "htdemuxs"], 1, "no model of Demucs (htdemucs_ft, htdemucs, htdemucs_6s, hdemucs_mmi, mdx"),
         (["--model", "htdemucs"], 1, "needs htdemucs.yaml, 955717e8.safetensors (84 MB): not downloaded"),
         (["--separation", "demucs", "--model", "embedded"], 2, "exclude each other"),
         (["--separation", "spleeter"], 2, "invalid choice"),
-        (["--model", "{folder}"], 1, "the folder must hold one model of Demucs"),
+        (["--model", "{folder}"], 1, "one model of Demucs is wanted"),
     ],
 )
 def test_what_goes_wrong_is_one_line(

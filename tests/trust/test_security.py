@@ -525,10 +525,7 @@ def test_plain_http_goes_to_this_machine_alone(
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("a connection was made"))
     assert run("describe", library, "--batch", "--url", url) == 2
     told = capsys.readouterr().err
-    assert (
-        ": the connection is not encrypted, so others in the network could read the audio and "
-        "the key; use https, or allow" in told
-    )
+    assert ": not encrypted, so the network could read the sound and the key; use https, or allow" in told
     assert str(user_settings_path()) in told
     # A data set cannot allow it.
     (library / "mirkit.toml").write_text(f'[texts]\nallow_http = ["{urllib.parse.urlsplit(url).hostname}"]\n')

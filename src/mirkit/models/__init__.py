@@ -134,19 +134,19 @@ def offer(row: Backend, settings: Settings) -> Model | None:
 def _not_fetched(model: Model, lacking: list[File], run: RunSettings, *, named: bool) -> str:
     """Return the reason why missing weights would not be downloaded, or ""."""
     if weights.is_offline(run):
-        return f"not downloaded ({weights.OFFLINE})"
+        return weights.OFFLINE
     if named:
         return ""
     if why := _needs_consent(model, lacking):
         return why
-    return "" if _within_reach(lacking[0].url) else "not downloaded (no connection)"
+    return "" if _within_reach(lacking[0].url) else "its server cannot be reached"
 
 
 def _needs_consent(model: Model, lacking: list[File]) -> str:
     """Return the reason why ``auto`` needs the user's consent to download weights, or ""."""
     if not model.commercial:
-        return f"needs your consent (license: {model.short_license})"
-    return "needs your consent (large download)" if sum(file.size for file in lacking) > AUTO_BYTES else ""
+        return f"fetched only by name (license: {model.short_license})"
+    return "too large to be fetched without being asked" if sum(file.size for file in lacking) > AUTO_BYTES else ""
 
 
 def resolve(task: str, selection: str, settings: Settings | None = None) -> str:
@@ -171,7 +171,7 @@ def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
     asked = {"beats": settings.rhythm.model, "stems": settings.separation.model, "drums": settings.drums.model}
     name = asked.get(row.task)
     if name is None and not known:
-        raise WeightsError(f"{row.title} needs a checkpoint file of your own; name it with --model FILE")
+        raise WeightsError(f"{row.title} needs a checkpoint of yours: --model FILE")
     if name is None:
         return next(iter(known.values()))
     if name in known:
@@ -179,7 +179,7 @@ def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
     path = Path(name).expanduser()
     if not path.exists():
         others = f", and no model of {row.title} ({', '.join(known)})" if known else ""
-        raise WeightsError(f"{printable(name)}: there is no such file{others}")
+        raise WeightsError(f"{printable(name)}: no such file{others}")
     return path
 
 
@@ -217,11 +217,7 @@ def unavailable_reason(task: str, settings: Settings) -> str:
     """Return the reason why a task without an embedded backend has no backend here, without using the internet."""
     row = backends_of(task)[0]
     model = resolve_weights(row, settings)
-    lacking = (
-        f"{row.title} is not downloaded; download it with: mirkit models fetch {model.name}"
-        if isinstance(model, Model)
-        else ""
-    )
+    lacking = f"{row.title} is not here; mirkit models fetch {model.name}" if isinstance(model, Model) else ""
     return _lacks_package(row) or lacking or f"{row.title} cannot be used"
 
 

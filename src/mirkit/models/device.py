@@ -45,9 +45,7 @@ def pick(device: str, library: str = "torch") -> str:
         what = counted(gpus, "CUDA or ROCm GPU") if gpus else "no CUDA or ROCm GPU"
         raise MissingExtra(f"--device {device}: this PyTorch ({torch.__version__}) sees {what}; use --device cpu")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise MissingExtra(
-            f"--device mps: this PyTorch ({torch.__version__}) cannot use this device on this machine; use --device cpu"
-        )
+        raise MissingExtra(f"--device mps: this PyTorch ({torch.__version__}) cannot use it here; use --device cpu")
     return device
 
 

@@ -214,9 +214,7 @@ class RemoteNetwork:
                     pass
                 ends += begun  # a server that ended at the request of another worker does not count
                 if ends == _MAX_ENDS:
-                    raise ModelError(
-                        f"the process that computes on {self._device} ended {ends} times at the same input: {why}"
-                    )
+                    raise ModelError(f"the process that computes on {self._device} ended {ends} times at this: {why}")
 
     def _connect(self) -> Connection:
         deadline = time.monotonic() + _START_SECONDS
@@ -296,8 +294,7 @@ class DeviceServer:
             # The worker may have checked the files long ago, and an earlier server may have loaded them.
             if is_changed(weights):
                 raise WeightsError(
-                    f"{printable(weights.model)}: the weights have changed since this run began; run the "
-                    "same command again"
+                    f"{printable(weights.model)}: the weights have changed since this run began; start it again"
                 )
             self._models[key] = make(name, weights, self._device)
         return self._models[key]

@@ -47,7 +47,7 @@ def expecting(path: Path, what: str) -> Iterator[None]:
             why = str(error)
         elif isinstance(error, KeyError):
             why = f"it has no {printable(str(error.args[0]))[:60]}"
-        raise WeightsError(f"{printable(path)}: this is not {what}: {why}") from error
+        raise WeightsError(f"{printable(path)}: not {what}: {why}") from error
 
 
 def fill(network: Any, state: Any, *, assign: bool = False) -> None:
@@ -258,7 +258,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     except yaml.constructor.ConstructorError as error:
         at = _line(error.problem_mark.line + 1 if error.problem_mark else None)
         raise WeightsError(
-            f"{printable(path)}: mirkit does not read this YAML file, because it asks for code{at}"
+            f"{printable(path)}: refused: not a YAML file of plain values, it asks for code{at}"
         ) from error
     except (yaml.YAMLError, *_DAMAGE) as error:
         mark = getattr(error, "problem_mark", None)
@@ -276,7 +276,7 @@ def _text(path: Path) -> str:
     """Return the content of a small text file. Raises ``ValueError`` if it is not text."""
     with system_errors(path, "read", WeightsError):
         if path.stat().st_size > _MOST_TEXT:
-            raise WeightsError(f"{printable(path)}: the file is too large for one that describes a model")
+            raise WeightsError(f"{printable(path)}: too large for a file that describes a model")
         return path.read_text(encoding="utf-8")
 
 

@@ -60,7 +60,7 @@ def find_interpreter(name: str) -> Path:
         raise SettingsError(f"{printable(name)} is a folder; name the Python interpreter in it, such as {program}")
     found = shutil.which(path)
     if found is None:
-        raise SettingsError(f"{printable(name)}: there is no program of this name")
+        raise SettingsError(f"{printable(name)}: there is no program of this name that can be run")
     return Path(found).absolute()  # links are not resolved, because the path identifies a virtual environment
 
 

@@ -169,7 +169,7 @@ def load_all(loader: Any, found: Answer, kind: str, wanted: Sequence[str], seed:
             found.loaded += 1
             infos.append(info)
     if not found.files:
-        found.faults.append("the trainer finds no files")
+        found.faults.append("the trainer finds nothing")
     return infos
 
 
@@ -182,7 +182,7 @@ def _by_name(loader: Any, found: Answer, seed: int) -> Iterator[tuple[str, dict[
         name = name if isinstance(name, str) else name[0]  # 0.0.20 lists a latent with its json
         sound, info = data[at]
         if info.get("path", info.get("latent_filename")) != name:
-            found.faults.append(f"{name}: the trainer replaces this file by another one")
+            found.faults.append(f"{name}: the trainer takes another one in its place")
         elif not bool(sound.isfinite().all()):
             found.faults.append(f"{name}: not a number in it")
         else:

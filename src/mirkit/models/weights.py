@@ -44,7 +44,7 @@ def model(name: str) -> Model:
     for row in rows:
         if row.name == name:
             return row
-    raise WeightsError(f"no model is called {printable(name)}; the models are {', '.join(row.name for row in rows)}")
+    raise WeightsError(f"no model is called {printable(name)}; there are {', '.join(row.name for row in rows)}")
 
 
 def is_offline(run: RunSettings) -> bool:
@@ -197,7 +197,7 @@ def _fetch(row: Model, file: File, run: RunSettings, progress: Progress) -> None
     from mirkit.models.download import DownloadError
 
     if is_offline(run):
-        raise WeightsError(missing_files_message(row, [file], f"damaged ({OFFLINE})"))
+        raise WeightsError(missing_files_message(row, [file], f"damaged, and {OFFLINE}"))
     target = place(row, file)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -360,10 +360,7 @@ def missing_files_message(row: Model, files: list[File], why: str) -> str:
     source = files[0].url
     if len(files) > 1:  # their common folder
         source = os.path.commonprefix([file.url for file in files]).rpartition("/")[0]  # noqa: RUF071 (of URLs)
-    return (
-        f"{row.title} needs {wanted}: {why}; download it with: mirkit models fetch {row.name}, "
-        f"or put it into {folder} (from {source})"
-    )
+    return f"{row.title} needs {wanted}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
 
 
 def short_message(row: Model, why: str) -> str:

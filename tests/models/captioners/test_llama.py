@@ -188,7 +188,7 @@ def test_what_is_missing_is_one_line(pair: Path, tmp_path: Path) -> None:
         ("Q6_K", r"i1-Q6_K.gguf \(5.9 GB\) from https://hugging.*i1-GGUF.*mmproj-f16.gguf \(1.4 GB\).*non-commercial"),
         ("IQ3_M", r"i1-IQ3_M.gguf \(3.4 GB\).*non-commercial"),
         ("Q8_0", r"hf.Q8_0.gguf \(7.6 GB\).*non-commercial"),
-        (str(tmp_path / "none.gguf"), "there is no such file; --model takes a file, or one of Q6_K"),
+        (str(tmp_path / "none.gguf"), "no such file; --model takes one, or one of Q6_K"),
     ):
         with pytest.raises(WeightsError, match=says) as failure:
             find(replace(Settings(), texts=CaptionSettings(model=model)))

@@ -260,9 +260,7 @@ def find(settings: Settings) -> Path:
             if (snapshot / "config.json").is_file():
                 return snapshot
     if named is not None and named not in REPOSITORIES:
-        raise WeightsError(
-            f"{printable(named)}: there is no such folder; --model takes the folder of a Transformers checkpoint"
-        )
+        raise WeightsError(f"{printable(named)}: no such folder; --model takes the folder of a Transformers checkpoint")
     raise WeightsError(
         f"Music Flamingo by Transformers needs {wanted[0]} ({_SIZE}), which is not downloaded; "
         f"hf download {wanted[0]}, or --model FOLDER (license: {_LICENSE})"

@@ -53,7 +53,7 @@ class TooLongError(ModelError):
     """Audio and question do not fit into the server's context."""
 
     def __init__(self, needed: int | None, there: int | None) -> None:
-        what = f"{needed} tokens into its {there}" if needed and there else "this much audio"
+        what = f"{needed} tokens into its {there}" if needed and there else "this much sound"
         super().__init__(f"the server cannot take {what}; start it with a larger context, or use --audio-seconds 60")
         self.needed, self.there = needed, there
 
@@ -138,7 +138,7 @@ class HttpClient:
             gone = isinstance(cause, ConnectionRefusedError) or not isinstance(
                 cause, ConnectionError | http.client.HTTPException
             )
-            raise _TemporaryError(f"cannot be reached, or closed the connection: {cause}", gone=gone) from error
+            raise _TemporaryError(f"cannot be reached or broke off: {cause}", gone=gone) from error
         try:
             return json.loads(content)
         except ValueError as error:
@@ -308,9 +308,9 @@ class Server:
         rows = listed.get("data") if isinstance(listed, dict) else None
         known = {str(row.get("id")): row for row in rows or [] if isinstance(row, dict)}
         if not known:
-            raise CaptionerUnavailable(f"{texts.url}: the server lists no model")
+            raise CaptionerUnavailable(f"{texts.url} lists no model")
         if texts.model is not None and texts.model not in known:
-            raise CaptionerUnavailable(f"{texts.url}: the server has no model {texts.model}; it has {', '.join(known)}")
+            raise CaptionerUnavailable(f"{texts.url} has no model {texts.model}; it has {', '.join(known)}")
         self._name = texts.model or next(iter(known))
         self.model = os.path.basename(self._name) or self._name
         self.profile = texts.profile
@@ -353,7 +353,6 @@ def _check_encrypted(texts: CaptionSettings) -> None:
     if parts.scheme == "https" or is_loopback(url) or parts.hostname in texts.allow_http:
         return
     raise SettingsError(
-        f"{_origin(url)}: the connection is not encrypted, so others in the network could read "
-        "the audio and the key; use https, or allow this "
+        f"{_origin(url)}: not encrypted, so the network could read the sound and the key; use https, or allow this "
         f'host in your own settings, {user_settings_path()}, under [texts]: allow_http = ["{parts.hostname}"]'
     )

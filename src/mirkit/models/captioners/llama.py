@@ -83,9 +83,7 @@ def find(settings: Settings) -> Pair:
     else:
         model = Path(named).expanduser()
         if not model.is_file():
-            raise WeightsError(
-                f"{printable(named)}: there is no such file; --model takes a file, or one of {', '.join(NAMES)}"
-            )
+            raise WeightsError(f"{printable(named)}: no such file; --model takes one, or one of {', '.join(NAMES)}")
         projector, license = _beside(model, settings.texts.projector), ""
     for path in (model, projector):
         with open(path, "rb") as file:
@@ -161,9 +159,7 @@ def _beside(model: Path, named: str | None) -> Path:
     if named is not None:
         path = Path(named).expanduser()
         if not path.is_file():
-            raise WeightsError(
-                f"{printable(named)}: there is no such file; --projector takes the mmproj file of the model"
-            )
+            raise WeightsError(f"{printable(named)}: no such file; --projector takes the mmproj file of the model")
         return path
     found = sorted(path for path in model.parent.glob("*.gguf") if "mmproj" in path.name.lower())
     if len(found) != 1:
@@ -350,7 +346,7 @@ def find_program(name: str, named: str | None) -> Path | None:
     if path.is_dir():
         path /= name
     if not (path.is_file() and os.access(path, os.X_OK)):
-        raise MissingExtra(f"{printable(path)}: this is not a program that can be run; --program takes {name}")
+        raise MissingExtra(f"{printable(path)}: no program; --program takes {name}")
     return path
 
 

@@ -113,7 +113,7 @@ BACKEND = Backend(
             ("cfa93e08", "61801ae1567d606c97a9c3469e943ae306d0a873eeb60d623ae7cfc7042b3f68"),
         ),
     ),
-    gain="separates stems by a trained network; the embedded method only filters",
+    gain="stems by a trained network; the embedded method only filters",
     memory=1500 * 2**20,
     seconds_per_minute=85.0,
     batch_size=8,

@@ -54,8 +54,7 @@ def read_package(path: Path) -> Package:
         package = _safetensors(path) if path.suffix == ".safetensors" else _pickle(path)
     if _QUANTIZED in package.state:
         raise WeightsError(
-            f"{printable(path)}: this is a quantized checkpoint, which needs the package diffq "
-            "(not for commercial use); "
+            f"{printable(path)}: a quantized checkpoint, which needs the package diffq (not for commercial use); "
             "use the model of the same name without _q"
         )
     return package
@@ -109,7 +108,7 @@ def _check_name(path: Path) -> None:
     """Check the file against the checksum in its name, ``SIG-CHECKSUM.th``."""
     _, dash, digits = path.stem.partition("-")
     if dash and len(digits) == _CHECKSUM_DIGITS and not file_digest(path).sha256.startswith(digits):
-        raise WeightsError(f"{printable(path)}: the file is damaged: its checksum is not the {digits} in its name")
+        raise WeightsError(f"{printable(path)}: damaged: its checksum is not the {digits} of its name")
 
 
 _CHECKPOINTS = (".th", ".safetensors")
@@ -165,9 +164,7 @@ def read_bag(weights: Weights) -> Bag:
         return Bag(weights.files, published.get("weights"), published.get("segment"))
     content = load_yaml(first)
     if len(others) != len(_signatures(first)):
-        raise WeightsError(
-            f"{printable(first)}: the file names {len(_signatures(first))} networks, and the folder holds {len(others)}"
-        )
+        raise WeightsError(f"{printable(first)}: names {len(_signatures(first))} networks; {len(others)} are there")
     given, segment = content.get("weights"), content.get("segment")
     is_table = isinstance(given, list) and all(isinstance(row, list) for row in given)
     rows: Any = given if is_table else ()
@@ -194,9 +191,7 @@ def _beside(path: Path, signature: str) -> Path:
     ]
     if len(found) != 1:
         have = " and ".join(file.name for file in found) or "nothing"
-        raise WeightsError(
-            f"{printable(path)}: the file needs one checkpoint {signature} beside it, and there is {have}"
-        )
+        raise WeightsError(f"{printable(path)}: wants one checkpoint {signature} beside it; there is {have}")
     return found[0]
 
 
@@ -207,7 +202,6 @@ def _only(folder: Path) -> Path:
     if len(named) != 1:
         have = ", ".join(file.name for file in named[:6]) or "none"
         raise WeightsError(
-            f"{printable(folder)}: the folder must hold one model of Demucs (.yaml, .th or "
-            f".safetensors), and it holds {have}"
+            f"{printable(folder)}: one model of Demucs is wanted (.yaml, .th, .safetensors); found {have}"
         )
     return named[0]

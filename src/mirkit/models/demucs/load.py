@@ -45,7 +45,7 @@ def load(weights: Weights, device: str, wanted: Sequence[str] = STEMS) -> Separa
     first = networks[0]
     for network in networks[1:]:
         if (network.sources, network.rate) != (first.sources, first.rate):
-            raise WeightsError(f"{weights.model}: its networks have different architectures")
+            raise WeightsError(f"{weights.model}: its networks are not of one kind")
     mixture = _mixture(bag, weights.model, len(first.sources))
     return Separator(networks, mixture, weights, device, wanted=wanted, batch_size=BACKEND.batch_size)
 
@@ -53,7 +53,7 @@ def load(weights: Weights, device: str, wanted: Sequence[str] = STEMS) -> Separa
 def _mixture(bag: Bag, name: str, sources: int) -> FloatArray:
     given = np.ones((len(bag.files), sources)) if bag.weights is None else np.array(bag.weights, np.float64)
     if given.shape != (len(bag.files), sources) or (given < 0).any() or not (given.sum(axis=0) > 0).all():
-        raise WeightsError(f"{name}: it does not have one weight for each network and source")
+        raise WeightsError(f"{name}: its weights are not one a network and source")
     shares: FloatArray = given / given.sum(axis=0)
     return shares
 

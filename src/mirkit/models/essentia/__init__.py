@@ -41,7 +41,7 @@ BACKEND = Backend(
             commercial=False,
         ),
     ),
-    gain="computes danceability and atonality by trained networks instead of formulas",
+    gain="danceability and atonality by trained networks instead of formulas",
     memory=500 * 2**20,
     seconds_per_minute=1.5,
     batch_size=32,

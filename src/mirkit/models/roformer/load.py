@@ -119,7 +119,7 @@ def read_config(path: Path) -> Config:
         The file is not such a configuration, or describes a network that is not supported.
     """
     content = load_yaml(path)
-    with expecting(path, "the configuration of a RoFormer that mirkit can read"):
+    with expecting(path, "the configuration of a RoFormer that is known here"):
         return _parsed(content)
 
 

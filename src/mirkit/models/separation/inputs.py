@@ -43,7 +43,7 @@ class ChannelPairs:
         """Messages for the user."""
         named = ", ".join("+".join(str(channel + 1) for channel in pair) for pair in self._kept)
         own = dict.fromkeys(note for run in self._runs for note in run.notes)
-        return [f"{sum(map(len, self._kept))} channels: the pairs were separated one after the other as {named}", *own]
+        return [f"{sum(map(len, self._kept))} channels: separated one after the other as {named}", *own]
 
     def blocks(self) -> Iterator[dict[str, Float32]]:
         """Yield blocks of stems with all channels of the file."""

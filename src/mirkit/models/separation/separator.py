@@ -89,9 +89,7 @@ class TrackSeparation:
         segment = min(float(how.segment or network.segment) for network in separator.networks) / 2
         if begun or segment < _SHORTEST:
             remedy = "close other programs, or use --device cpu" if separator.device != "cpu" else "use --jobs 1"
-            raise ModelError(
-                f"{separator.weights.model}: the memory of {separator.device} is full; {remedy}"
-            ) from error
+            raise ModelError(f"{separator.weights.model}: no memory left on {separator.device}; {remedy}") from error
         self.notes = [f"memory was short: separated in segments of {segment:.3g} s"]
         return _Pass(segment, tight=True)
 
@@ -217,9 +215,7 @@ class Separator:
         self.stems = tuple(stem for stem in wanted if stem in self._stem_of)
         if not self.stems:
             sources = ", ".join(networks[0].sources)
-            raise WeightsError(
-                f"{weights.model}: separates {sources}; none of these is one of the four stems; name another model"
-            )
+            raise WeightsError(f"{weights.model}: separates {sources}; none of these is a stem that is wanted here")
         half = safe_half(self.networks, device)
         self.precision = "fp32" if half is None else "fp16"
         steps = {
