@@ -74,8 +74,8 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
     if choice is None and arguments.dry_run:
         if not quiet:
             note(
-                f"note   {counted(len(loose), 'loose file')}; the plan leaves them where they are "
-                "(see --organize move|copy)"
+                f"note   {counted(len(loose), 'loose file')}; this plan leaves them where they are "
+                "(to choose otherwise: --organize move, or --organize copy)"
             )
         return path, False
     if choice is None:
