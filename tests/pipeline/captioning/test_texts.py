@@ -243,7 +243,7 @@ def test_contradictions_are_flagged_and_mended(
     capsys.readouterr()
     main(["verify", str(library)])
     out = capsys.readouterr().out
-    assert 'full says "70 BPM", measured 120 BPM' in out
+    assert 'full contradicts the measurements: "70 BPM", measured 120 BPM' in out
     assert "15 texts: 9 of 12 checked claims contradict the measurements, 75 % (tempo 3, key 3, vocals 3" in out
     main(["verify", str(library), "--json"])
     assert json.loads(capsys.readouterr().out)["contradictions"]["rate"] == 0.75
