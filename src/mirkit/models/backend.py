@@ -47,6 +47,10 @@ class File:
         SHA-256 in hexadecimal; None if none is published.
     torch_hub : str
         Its name in PyTorch's own cache; "" if PyTorch does not store it.
+    mirrors : tuple of str
+        Other URLs of the same file, which are used only if the first one fails. They need a ``sha256``.
+    copies : tuple of File
+        Files with the same tensors in another format, each with a ``sha256``. Any of them takes the place of this file.
     """
 
     name: str
@@ -54,6 +58,8 @@ class File:
     size: int = 0
     sha256: str | None = None
     torch_hub: str = ""
+    mirrors: tuple[str, ...] = ()
+    copies: "tuple[File, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,6 @@ class Model:
         License of the weights as their authors state it, or "none stated". Further information follows in brackets.
     commercial : bool
         Whether the stated license allows commercial use; False if no license is stated.
-    copies : tuple of str
-        Checksums of the same weights in other file formats, which have the same license.
     """
 
     name: str
@@ -86,7 +90,6 @@ class Model:
     files: tuple[File, ...]
     license: str
     commercial: bool = True
-    copies: tuple[str, ...] = ()
 
     @property
     def short_license(self) -> str:

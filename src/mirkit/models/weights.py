@@ -123,7 +123,8 @@ def license_refusal(path: Path, files: tuple[Path, ...]) -> str:
         checksum: row
         for row in registry.model_rows()
         if not row.commercial
-        for checksum in (*(file.sha256 for file in row.files), *row.copies)
+        for file in row.files
+        for checksum in (file.sha256, *(copy.sha256 for copy in file.copies))
         if checksum
     }
     rows = [by_sum.get(checksum(file.absolute())) for file in files if file.is_file()]

@@ -185,9 +185,9 @@ def test_llama_server_as_a_program(pair: Path, tmp_path: Path) -> None:
 
 def test_what_is_missing_is_one_line(pair: Path, tmp_path: Path) -> None:
     for model, says in (
-        ("Q6_K", r"i1-Q6_K.gguf \(5.9 GB\) from https://hugging.*i1-GGUF.*mmproj-f16.gguf \(1.4 GB\).*non-commercial"),
-        ("IQ3_M", r"i1-IQ3_M.gguf \(3.4 GB\).*non-commercial"),
-        ("Q8_0", r"hf.Q8_0.gguf \(7.6 GB\).*non-commercial"),
+        ("Q6_K", r"i1-Q6_K.gguf \(6.3 GB\) from https://hugging.*i1-GGUF.*mmproj-f16.gguf \(1.4 GB\).*non-commercial"),
+        ("IQ3_M", r"i1-IQ3_M.gguf \(3.6 GB\).*non-commercial"),
+        ("Q8_0", r"hf.Q8_0.gguf \(8.1 GB\).*non-commercial"),
         (str(tmp_path / "none.gguf"), "no such file; --model takes one, or one of Q6_K"),
     ):
         with pytest.raises(WeightsError, match=says) as failure:

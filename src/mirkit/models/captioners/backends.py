@@ -46,9 +46,9 @@ LLAMA = Backend(
     weights_license=_FLAMINGO_LICENSE,
     commercial=False,
     weights=(
-        _flamingo("music_flamingo_q6_k", "Q6_K", f"{_FLAMINGO_I1}/music-flamingo-hf.i1-Q6_K.gguf", 5_900_000_000),
-        _flamingo("music_flamingo_iq3_m", "IQ3_M", f"{_FLAMINGO_I1}/music-flamingo-hf.i1-IQ3_M.gguf", 3_400_000_000),
-        _flamingo("music_flamingo_q8_0", "Q8_0", f"{_FLAMINGO}/music-flamingo-hf.Q8_0.gguf", 7_600_000_000),
+        _flamingo("music_flamingo_q6_k", "Q6_K", f"{_FLAMINGO_I1}/music-flamingo-hf.i1-Q6_K.gguf", 6_300_000_000),
+        _flamingo("music_flamingo_iq3_m", "IQ3_M", f"{_FLAMINGO_I1}/music-flamingo-hf.i1-IQ3_M.gguf", 3_600_000_000),
+        _flamingo("music_flamingo_q8_0", "Q8_0", f"{_FLAMINGO}/music-flamingo-hf.Q8_0.gguf", 8_100_000_000),
     ),
     citation=_CITATION,
 )

@@ -5,6 +5,7 @@ from mirkit.models.backend import Backend, File, Model
 _HUB = "https://huggingface.co"
 _HTDEMUCS = f"{_HUB}/adefossez/HTDemucs/resolve/cbc8a9b1a87023b7fd74e7b3412e6321c0eab003"
 _HTDEMUCS_FT = f"{_HUB}/adefossez/HTDemucs-ft/resolve/d74ac89c3a1e874fc78f152555cf4d8533f06cd4"
+_HTDEMUCS_6S = f"{_HUB}/adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58"
 _DEMUCS_OLD = "https://dl.fbaipublicfiles.com/demucs"
 
 # No license is stated for any weights of Demucs. The revisions of htdemucs (2026-08-31) and htdemucs_ft that are pinned
@@ -18,27 +19,34 @@ _DEMUCS_6S_LICENSE = "none stated (the maintainer of htdemucs in 2023: for resea
 _DEMUCS_OLD_LICENSE = f"none stated ({_SCIENTIFIC})"
 
 
-def _demucs(name: str, root: str, license: str, config: str, members: dict[str, str], copies: tuple[str, ...]) -> Model:
-    files = [File(f"{name}.yaml", f"{root}/{name}.yaml", 200, config)]
-    files += [File(f"{sig}.safetensors", f"{root}/{sig}.safetensors", 84_025_440, sha) for sig, sha in members.items()]
-    return Model(name, "demucs", f"Demucs {name}", tuple(files), license, commercial=False, copies=copies)
+def _checkpoint(folder: str, signature: str, size: int, sha256: str) -> File:
+    """Return the row of a ``.th`` file; its name has the first digits of its checksum."""
+    name = f"{signature}-{sha256[:8]}.th"
+    return File(name, f"{_DEMUCS_OLD}/{folder}/{name}", size, sha256, name)
 
 
-def _demucs_old(
-    name: str,
-    folder: str,
-    size: int,
-    *checksums: tuple[str, str],
-    license: str = _DEMUCS_OLD_LICENSE,
-    copies: tuple[str, ...] = (),
-) -> Model:
-    """Return a model of which only the older files exist, with the signature and checksum of each."""
-    names = [f"{signature}-{sha256[:8]}.th" for signature, sha256 in checksums]
-    files = (
-        File(file, f"{_DEMUCS_OLD}/{folder}/{file}", size, sha256, file)
-        for file, (_, sha256) in zip(names, checksums, strict=True)
+def _demucs(name: str, root: str, license: str, size: int, *checksums: tuple[str, str, str]) -> Model:
+    """Return a model with a signature, the checksum of the safetensors file and that of the ``.th`` file per network.
+
+    Both files of a network contain the same tensors in half precision.
+    """
+    files = tuple(
+        File(
+            f"{signature}.safetensors",
+            f"{root}/{signature}.safetensors",
+            size,
+            sha256,
+            copies=(_checkpoint("hybrid_transformer", signature, size, older),),
+        )
+        for signature, sha256, older in checksums
     )
-    return Model(name, "demucs", f"Demucs {name}", tuple(files), license, commercial=False, copies=copies)
+    return Model(name, "demucs", f"Demucs {name}", files, license, commercial=False)
+
+
+def _demucs_old(name: str, folder: str, size: int, *checksums: tuple[str, str]) -> Model:
+    """Return a model of which only the ``.th`` files exist, with the signature and checksum of each."""
+    files = tuple(_checkpoint(folder, signature, size, sha256) for signature, sha256 in checksums)
+    return Model(name, "demucs", f"Demucs {name}", files, _DEMUCS_OLD_LICENSE, commercial=False)
 
 
 BACKEND = Backend(
@@ -58,17 +66,25 @@ BACKEND = Backend(
             "htdemucs_ft",
             _HTDEMUCS_FT,
             _DEMUCS_FT_LICENSE,
-            "69470b8c1bbd674437b51bc9fb491327a10ab0396b702c93389b9cf750016346",
-            {
-                "f7e0c4bc": "2c85ab3c62dd6edd8e0b965e38b16fd1cdde357cc25de6b6bc9ce7c83f60925f",
-                "d12395a8": "5b01a97567ae9a3178a6236fb520251045c03eb8834bc8c24a4eec11d6c8fb56",
-                "92cfc3b6": "a241863551f30d01c42bd7b97da40839922ead3acb0f1fcab25682f55b4eeb59",
-                "04573f0d": "68854b0d7c2b3274723b5761f6fd9f5aec5f1bcd3f0de7c1669546fdb7871b7c",
-            },
+            84_025_440,
             (
+                "f7e0c4bc",
+                "2c85ab3c62dd6edd8e0b965e38b16fd1cdde357cc25de6b6bc9ce7c83f60925f",
                 "ba3fe64ae8ef66ac9a4857222ce48efbdc5eb3ad375cb79dd13debee5aaa4066",
+            ),
+            (
+                "d12395a8",
+                "5b01a97567ae9a3178a6236fb520251045c03eb8834bc8c24a4eec11d6c8fb56",
                 "e57c48e6b0e38af4f7118d7bd08c49f0a0c0edf7d09143bdd902ea0d237303e6",
+            ),
+            (
+                "92cfc3b6",
+                "a241863551f30d01c42bd7b97da40839922ead3acb0f1fcab25682f55b4eeb59",
                 "ef3bcb9c8b40d14ae5d51b6db2587339cc12c6b77c0be151ce6d69002e087bf2",
+            ),
+            (
+                "04573f0d",
+                "68854b0d7c2b3274723b5761f6fd9f5aec5f1bcd3f0de7c1669546fdb7871b7c",
                 "f3cf25b222c4eed7cd49dd8b2c9597d50c18bd154090f7b919cfa5f93cf22c49",
             ),
         ),
@@ -76,17 +92,23 @@ BACKEND = Backend(
             "htdemucs",
             _HTDEMUCS,
             _DEMUCS_LICENSE,
-            "239c445d0b14454d541ad8bd9bb271c9e536d267e8a4625208744cbb2e7bb66c",
-            {"955717e8": "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd"},
-            ("8726e21a993978c7ba086d3872e7608d7d5bfca646ca4aca459ffda844faa8b4",),
+            84_025_440,
+            (
+                "955717e8",
+                "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd",
+                "8726e21a993978c7ba086d3872e7608d7d5bfca646ca4aca459ffda844faa8b4",
+            ),
         ),
-        _demucs_old(
+        _demucs(
             "htdemucs_6s",
-            "hybrid_transformer",
-            54_996_327,
-            ("5c90dfd2", "34c22ccb381c6f9fdbf324f04e1e2fe21aaaf293f5ded163a162697ff9a02ddd"),
-            license=_DEMUCS_6S_LICENSE,
-            copies=("d2a1745f0744721f6b8ca5bf469b67c651ea5ed1b52998cab033b2158609d411",),
+            _HTDEMUCS_6S,
+            _DEMUCS_6S_LICENSE,
+            54_885_744,
+            (
+                "5c90dfd2",
+                "d2a1745f0744721f6b8ca5bf469b67c651ea5ed1b52998cab033b2158609d411",
+                "34c22ccb381c6f9fdbf324f04e1e2fe21aaaf293f5ded163a162697ff9a02ddd",
+            ),
         ),
         _demucs_old(
             "hdemucs_mmi",

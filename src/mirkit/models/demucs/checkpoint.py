@@ -113,8 +113,9 @@ def _check_name(path: Path) -> None:
 
 _CHECKPOINTS = (".th", ".safetensors")
 _MIXED = [[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 1, 1], [1, 0, 1, 1]]
-#: Weights and segment length (s) of the published bags that have no YAML file.
+#: Weights and segment length (s) of the published bags, as in their YAML files, which are not downloaded.
 _PUBLISHED: dict[str, dict[str, Any]] = {
+    "htdemucs_ft": {"weights": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]},
     "hdemucs_mmi": {"segment": 44},
     "mdx": {"segment": 44, "weights": _MIXED},
     "mdx_extra": {"segment": 44},
