@@ -121,6 +121,23 @@ def test_both_official_formats_hold_the_same(tmp_path: Path) -> None:
     assert all(torch.equal(old.state[name], new.state[name]) for name in old.state)
 
 
+def test_the_name_of_hdemucs_before_its_release_is_read(tmp_path: Path) -> None:
+    """As demucs does, in whose module ``wdemucs`` the older name is an alias."""
+    from demucs.wdemucs import WDemucs
+
+    assert WDemucs is HDemucs
+    older = type("WDemucs", (HDemucs,), {"__module__": "demucs.wdemucs"})
+    network = random_network(HDemucs)
+    path = tmp_path / "ffffffff.th"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("demucs.wdemucs.WDemucs", older)  # pickle stores a class by its name
+        torch.save(package(network) | {"klass": older}, path)
+    found = read_package(path)
+    assert found.klass == "demucs.hdemucs.HDemucs"
+    separator = load(from_path(path), "cpu")
+    assert separator.networks[0].sources == tuple(SOURCES)
+
+
 @pytest.mark.reference
 def test_the_authors_read_what_the_tests_write(bag: tuple[Path, Any], tmp_path: Path) -> None:
     from demucs.hf import load_safetensors_model

@@ -23,8 +23,13 @@ from mirkit.models.safe_load import (
 )
 from mirkit.store import file_digest
 
-#: Names of classes in a checkpoint.
-CLASSES = ("demucs.htdemucs.HTDemucs", "demucs.hdemucs.HDemucs", "demucs.demucs.Demucs")
+#: Names of classes in a checkpoint -> the class of the package. ``WDemucs`` is the name of HDemucs before its release.
+CLASSES = {
+    "demucs.htdemucs.HTDemucs": "demucs.htdemucs.HTDemucs",
+    "demucs.hdemucs.HDemucs": "demucs.hdemucs.HDemucs",
+    "demucs.wdemucs.WDemucs": "demucs.hdemucs.HDemucs",
+    "demucs.demucs.Demucs": "demucs.demucs.Demucs",
+}
 #: A placeholder for each class while a pickle is read.
 _PLACEHOLDERS: dict[Any, str] = {type(name, (), {}): name for name in CLASSES}
 _QUANTIZED = "__quantized"
@@ -33,7 +38,7 @@ _CHECKSUM_DIGITS = 8
 
 @dataclass(frozen=True)
 class Package:
-    """Content of a checkpoint: one of ``CLASSES``, the arguments and the tensors."""
+    """Content of a checkpoint: a class of the package, the arguments and the tensors."""
 
     klass: str
     args: tuple[Any, ...]
@@ -66,7 +71,7 @@ def _pickle(path: Path) -> Package:
     if klass not in _PLACEHOLDERS:
         raise CheckpointMismatch(f"its class is {str(klass)[:60]}")
     state = content["state"]
-    return Package(_PLACEHOLDERS[klass], tuple(content["args"]), dict(content["kwargs"]), dict(state))
+    return Package(CLASSES[_PLACEHOLDERS[klass]], tuple(content["args"]), dict(content["kwargs"]), dict(state))
 
 
 def _allowed() -> list[Any]:
@@ -92,7 +97,7 @@ def _safetensors(path: Path) -> Package:
         raise CheckpointMismatch(f"its class is {klass[:60]}")
     state = {_QUANTIZED: True} if "structure" in header else load_tensors(path)
     args, kwargs = (_decoded(json.loads(header[name])) for name in ("args", "kwargs"))
-    return Package(klass, tuple(args), dict(kwargs), state)
+    return Package(CLASSES[klass], tuple(args), dict(kwargs), state)
 
 
 def _decoded(value: Any) -> Any:

@@ -42,9 +42,29 @@ _NO_MATTER = (
     *("multi_stft_resolution_loss_weight", "multi_stft_resolutions_window_sizes", "multi_stft_hop_size"),
     *("multi_stft_normalized", "match_input_audio_length"),
 )
+#: Entries that switch a part of the network on or off -> default, which is that of the community's training code.
+_SWITCHES = {"skip_connection": False, "zero_dc": True}
 #: Entries that select variants of the network -> the only supported value.
-_MUST_BE = {"stereo": True, "stft_normalized": False, "skip_connection": False, "zero_dc": False, "use_pope": False}
+_MUST_BE = {"stereo": True, "stft_normalized": False, "use_pope": False}
+#: Names of sources, in lower case -> the stem.
 _NAMES = {"vocal": "vocals", "drum": "drums"}
+#: Names of all that is not vocals. A model that separates only this gives the vocals as the rest of the mix.
+_INSTRUMENTAL = ("instrumental", "instrumentals", "instrument", "inst", "no vocals", "no_vocals", "novocals")
+#: Configuration of a published model whose "other" is all but drums and bass, although it lists "vocals" and "other".
+_NO_DRUMS_OR_BASS = "model_bs_roformer_ep_937_sdr_10.5309"
+#: Families of networks that are not supported -> entries of ``model`` by which their configurations are recognized.
+_FAMILIES = {
+    "Conformer": ("time_conformer_depth", "conv_expansion_factor"),
+    "MDX23C": ("num_blocks_per_scale",),
+    "SCNet": ("band_SR", "bandsplit_ratios"),
+    "Bandit": ("band_specs",),
+    "Mamba": ("module_type", "num_repeat_mask"),
+    "segmentation networks": ("decoder_type", "num_subbands"),
+    "Moises-Light": ("n_split_enc",),
+    "Apollo": ("layer",),
+}
+#: Words in ``model`` or ``cls``, where these name a network instead of describing it.
+_NAMED = {"htdemucs": "Demucs", "hdemucs": "Demucs", "bandit": "Bandit"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +81,12 @@ class Config:
         BS-RoFormer: bins of each band; empty for the default.
     sources : tuple of str
         Names of the sources, in the order of the network's outputs.
+    takes_rest : bool
+        Whether the network's only output is subtracted from the mix, because it is all but the source.
+    skip_connection : bool
+        Whether each block also receives the outputs of all blocks before.
+    zero_dc : bool
+        Whether the outputs have no constant component.
     rate : int
         Hz.
     segment : float
@@ -74,6 +100,9 @@ class Config:
     sizes: dict[str, int]
     bands: tuple[int, ...]
     sources: tuple[str, ...]
+    takes_rest: bool
+    skip_connection: bool
+    zero_dc: bool
     rate: int
     segment: float
     overlap: float
@@ -119,14 +148,30 @@ def read_config(path: Path) -> Config:
         The file is not such a configuration, or describes a network that is not supported.
     """
     content = load_yaml(path)
+    if family := _other_family(content):
+        raise WeightsError(
+            f"{printable(path)}: describes a network of the family {family}; mirkit reads BS-RoFormer and Mel-Band "
+            "RoFormer"
+        )
     with expecting(path, "the configuration of a RoFormer that is known here"):
-        return _parsed(content)
+        config = _parsed(content)
+        if config.takes_rest and path.stem == _NO_DRUMS_OR_BASS:
+            raise CheckpointMismatch("it separates all but drums and bass, which is no stem")
+        return config
+
+
+def _other_family(content: Mapping[str, Any]) -> str:
+    """Return the name of the family of networks that a configuration describes; "" for a RoFormer, or if unknown."""
+    model = content.get("model")
+    if isinstance(model, dict):
+        return next((family for family, marks in _FAMILIES.items() if any(mark in model for mark in marks)), "")
+    return _NAMED.get(str(model or content.get("cls") or "").lower(), "")
 
 
 def _parsed(content: Mapping[str, Any]) -> Config:
     model, audio, training = (_table(content, name) for name in ("model", "audio", "training"))
     inference = content.get("inference") or {}
-    known = {*_SIZES, *_NO_MATTER, *_MUST_BE, "freqs_per_bands"}
+    known = {*_SIZES, *_NO_MATTER, *_MUST_BE, *_SWITCHES, "freqs_per_bands"}
     if unknown := sorted(str(name) for name in model if name not in known):
         raise CheckpointMismatch(f"model.{unknown[0]} is not known")
     for name, value in _MUST_BE.items():
@@ -138,16 +183,33 @@ def _parsed(content: Mapping[str, Any]) -> Config:
         sizes["mask_estimator_depth"] = 1 if mel else 2
     if not (sizes["dim"] and sizes["depth"] and model.get("stereo")):
         raise CheckpointMismatch("model.dim, depth or stereo is missing")
+    switches = {name: _switch(name, model.get(name, default)) for name, default in _SWITCHES.items()}
     target = training.get("target_instrument")
-    sources = tuple(_source(name) for name in ([target] if target else training["instruments"]))
+    instruments = [_source(name) for name in training["instruments"]]
+    sources = (_source(target),) if target else tuple(instruments)
     if len(sources) != sizes["num_stems"]:
         raise CheckpointMismatch(f"{len(sources)} instruments, but num_stems is {sizes['num_stems']}")
+    # Of "vocals" and "other", the other is all but the vocals, and not the stem of that name.
+    takes_rest = sources[0] in _INSTRUMENTAL or (sources == ("other",) and set(instruments) == {"vocals", "other"})
+    if takes_rest := takes_rest and len(sources) == 1:
+        sources = ("vocals",)
     rate = _whole("sample_rate", audio.get("sample_rate", 44100), 192000, 1)
     chunk = _whole("chunk_size", inference.get("chunk_size", audio.get("chunk_size")), 192000 * 60, 1)
     times = _whole("num_overlap", inference.get("num_overlap", 2), 64, 1)
     bands = tuple(_whole("freqs_per_bands", count, 32768) for count in model.get("freqs_per_bands") or ())
     normalize = bool(inference.get("normalize", False))
-    return Config(mel, sizes, bands, sources, rate, chunk / rate, 1 - 1 / times, normalize)
+    return Config(
+        mel,
+        sizes,
+        bands,
+        sources,
+        takes_rest,
+        **switches,
+        rate=rate,
+        segment=chunk / rate,
+        overlap=1 - 1 / times,
+        normalize=normalize,
+    )
 
 
 def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -160,6 +222,12 @@ def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _whole(name: str, value: Any, most: int, least: int = 0) -> int:
     if type(value) is not int or not least <= value <= most:
         raise CheckpointMismatch(f"{name} is {str(value)[:20]}")
+    return value
+
+
+def _switch(name: str, value: Any) -> bool:
+    if type(value) is not bool:
+        raise CheckpointMismatch(f"model.{name} is {str(value)[:20]}")
     return value
 
 
@@ -265,7 +333,7 @@ def _build(config: Config) -> Any:
         if config.mel
         else side_by_side(config.bands or BS_BANDS, n_fft)
     )
-    return RoFormer(split, config.mel, config.sizes)
+    return RoFormer(split, config.mel, config.sizes, skip_connection=config.skip_connection, zero_dc=config.zero_dc)
 
 
 class RoFormerNetwork(Described):
@@ -276,7 +344,7 @@ class RoFormerNetwork(Described):
     def __init__(self, module: Any, config: Config) -> None:
         self._module = module
         self.sources, self.rate, self.segment = config.sources, config.rate, config.segment
-        self._least = config.sizes["stft_n_fft"]
+        self._least, self._takes_rest = config.sizes["stft_n_fft"], config.takes_rest
 
     def input_samples(self, samples: int, chosen: float | None, *, tight: bool) -> int:
         """Return the number of input samples for a segment of ``samples``: at least one frame of the spectrum."""
@@ -284,4 +352,5 @@ class RoFormerNetwork(Described):
 
     def __call__(self, sound: Any, *, tight: bool) -> Any:
         """Separate a batch, Tensor of shape=(batch, 2, n) -> (batch, sources, 2, n)."""
-        return self._module(sound)
+        separated = self._module(sound)
+        return sound[:, None] - separated if self._takes_rest else separated

@@ -91,14 +91,27 @@ class RoFormer(nn.Module):
         more layer; a BS-RoFormer has one norm at the end.
     sizes : dict
         Sizes, named as in the configuration.
+    skip_connection : bool
+        Whether the transformers of a block also receive the outputs of all blocks before.
+    zero_dc : bool
+        Whether the lowest bin of every source is set to zero.
     """
 
     bins: Tensor
     window: Tensor
     shares: Tensor
 
-    def __init__(self, bands: Sequence[npt.NDArray[np.int64]], mel: bool, sizes: dict[str, int]) -> None:
+    def __init__(
+        self,
+        bands: Sequence[npt.NDArray[np.int64]],
+        mel: bool,
+        sizes: dict[str, int],
+        *,
+        skip_connection: bool = False,
+        zero_dc: bool = True,
+    ) -> None:
         super().__init__()
+        self._skip_connection, self._zero_dc = skip_connection, zero_dc
         size, heads, head_size = sizes["dim"], sizes["heads"], sizes["dim_head"]
         time_rotary, band_rotary = Rotary(head_size), Rotary(head_size)
 
@@ -139,12 +152,16 @@ class RoFormer(nn.Module):
         spectra = spectra.unflatten(0, (batch, channels)).permute(0, 3, 2, 1)  # batch, times, bins, channels
         seen = torch.view_as_real(spectra[:, :, self.bins]).flatten(2)
         x = self.band_split(seen)
+        before: list[Tensor] = []
         for block in self.layers:
             *linear, over_time, over_bands = block.children()
             for transformer in linear:
                 x = transformer(x.flatten(1, 2)).view_as(x)
+            x = sum(before, x)
             x = over_time(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, -1)).transpose(1, 2)
             x = over_bands(x.flatten(0, 1)).unflatten(0, (batch, -1))
+            if self._skip_connection:
+                before.append(x)
         x = self.final_norm(x)
         return torch.stack([self._masked(spectra, estimate(x), length) for estimate in self.mask_estimators], dim=1)
 
@@ -155,5 +172,7 @@ class RoFormer(nn.Module):
         summed = torch.zeros(batch, times, bins, 2 * channels, device=parts.device).index_add_(2, self.bins, parts)
         average = torch.view_as_complex(summed.unflatten(-1, (channels, 2)) * self.shares)
         source = (spectra * average).permute(0, 3, 2, 1).flatten(0, 1)
+        if self._zero_dc:
+            source = source.index_fill(1, torch.zeros(1, dtype=torch.long, device=source.device), 0)
         found = torch.istft(source, **self._frame, window=self.window, length=length)
         return found.view(batch, channels, length)
