@@ -13,7 +13,14 @@ from mirkit.catalog import STEMS, TONAL
 from mirkit.errors import AudioError, InfoError, MirkitError, MissingInput, printable
 from mirkit.features.extraction import BLOCK, ExtractorFactories, measure
 from mirkit.features.rhythm.beats.grid import Beats
-from mirkit.features.serialization import KINDS, beats_from_arrays, beats_to_arrays, from_arrays, to_arrays
+from mirkit.features.serialization import (
+    KINDS,
+    beats_from_arrays,
+    beats_to_arrays,
+    from_arrays,
+    series_version,
+    to_arrays,
+)
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
 from mirkit.store import (
     FileDigest,
@@ -26,9 +33,6 @@ from mirkit.store import (
     update_feature_series,
 )
 from mirkit.track import Track
-
-#: Version of the stored feature series; increased when their meaning changes, so that older ones are computed again.
-SERIES_VERSION = 1
 
 _BEATS = "full_mix/beats"
 
@@ -279,7 +283,7 @@ class TrackAnalysis:
         header: dict[str, Any] = {}
         for source, kind in sorted(self._fresh):
             name = f"{source}/{kind}"
-            note: dict[str, Any] = {"version": SERIES_VERSION, "sound": self._hashes[source]}
+            note: dict[str, Any] = {"version": series_version(kind), "sound": self._hashes[source]}
             if kind == "beats":
                 packed = beats_to_arrays(self.beats)
                 note["meter"] = self.beats.meter
@@ -288,7 +292,7 @@ class TrackAnalysis:
             arrays |= {f"{name}/{field}": array for field, array in packed.items()}
             header[name] = note
         header |= {
-            f"{source}/sound": {"version": SERIES_VERSION, "sound": self._hashes[source], "samples": samples}
+            f"{source}/sound": {"version": series_version("sound"), "sound": self._hashes[source], "samples": samples}
             for source, samples in self._samples.items()
         }
         if header:
@@ -330,19 +334,17 @@ class TrackAnalysis:
             return
         for source in self._hashes:
             note: Any = header.get(f"{source}/sound")
-            if self._valid(source, note):
+            if self._valid(source, "sound", note):
                 self._samples[source] = note["samples"]
         for source, kind in wanted:
-            if kind in KINDS and self._valid(source, header.get(f"{source}/{kind}")):
+            if kind in KINDS and self._valid(source, kind, header.get(f"{source}/{kind}")):
                 self._series[source, kind] = from_arrays(kind, _under(arrays, f"{source}/{kind}"))
         if self._beats is None and _BEATS in header:
             self._beats = _beats(header, arrays)
 
-    def _valid(self, source: str, note: Any) -> bool:
-        return isinstance(note, dict) and (note.get("version"), note.get("sound")) == (
-            SERIES_VERSION,
-            self._hashes[source],
-        )
+    def _valid(self, source: str, kind: str, note: Any) -> bool:
+        wanted = (series_version(kind), self._hashes[source])
+        return isinstance(note, dict) and (note.get("version"), note.get("sound")) == wanted
 
 
 def _under(arrays: Mapping[str, Any], name: str) -> dict[str, Any]:

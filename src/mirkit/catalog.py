@@ -32,7 +32,10 @@ class FeatureSpec:
     kind : str
         ``float``, ``int``, or ``flag`` (0 or 1).
     scale : str
-        ``log`` if listeners perceive differences of the logarithm; an export scales conditioners accordingly.
+        Form in which values are comparable; statistics and conditioners use it: ``log`` if listeners perceive
+        differences of the logarithm, ``logit`` (log odds) if most music lies in a small part of the range.
+    repeats : str
+        The feature that this one is, times the length of the track; conditioners leave it out by default.
     """
 
     name: str
@@ -42,7 +45,8 @@ class FeatureSpec:
     high: float | None
     description: str
     kind: Literal["float", "int", "flag"] = "float"
-    scale: Literal["linear", "log"] = "linear"
+    scale: Literal["linear", "log", "logit"] = "linear"
+    repeats: str = ""
 
 
 def _per_stem(
@@ -60,13 +64,20 @@ FEATURES: tuple[FeatureSpec, ...] = (
         "bpm", "beats", "1/min", 40, 300, "tempo of the stable part of the beat grid; null when bpm_is_defined is 0"
     ),
     FeatureSpec("bpm_is_defined", "beats", "flag", 0, 1, "1 when a steady pulse exists", kind="flag"),
-    FeatureSpec("beat_count", "beats", "count", 0, None, "number of beats in the grid", kind="int"),
+    FeatureSpec("beat_count", "beats", "count", 0, None, "number of beats in the grid", kind="int", repeats="bpm"),
     FeatureSpec(
         "beat_regularity", "beats", "s", 0, 0.5, "standard deviation of the beat intervals; 0 is perfectly regular"
     ),
-    FeatureSpec("syncopation", "syncopation", "ratio", 0, 1, "metric syncopation after Longuet-Higgins & Lee (1984)"),
+    FeatureSpec(
+        "syncopation",
+        "syncopation",
+        "events/beat",
+        0,
+        1,
+        "accents per beat that anticipate a position left empty, by layers",
+    ),
     FeatureSpec("on_beat_ratio", "syncopation", "ratio", 0, 1, "share of onsets within min(70 ms, 1/8 beat) of a beat"),
-    FeatureSpec("onset_count", "onsets", "count", 0, None, "number of onsets", kind="int"),
+    FeatureSpec("onset_count", "onsets", "count", 0, None, "number of onsets", kind="int", repeats="onset_density"),
     FeatureSpec("onset_density", "onsets", "1/s", 0, 50, "onsets per second"),
     FeatureSpec("onset_strength_mean", "onsets", "dB", 0, 40, "mean of the onset envelope at the onset peaks"),
     FeatureSpec(
@@ -78,7 +89,7 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec("ioi_std", "onsets", "s", 0, 10, "standard deviation of the inter-onset intervals"),
     *_per_stem("stem_rhythm", "onset_density_average", RHYTHM_STEMS, "1/s", 0, 50, "mean onset rate of 4 s windows"),
     *_per_stem("stem_rhythm", "onset_density_variance", RHYTHM_STEMS, "1/s^2", 0, 100, "variance of the onset rate"),
-    *_per_stem("stem_rhythm", "syncopation", RHYTHM_STEMS, "ratio", 0, 1, "metric syncopation"),
+    *_per_stem("stem_rhythm", "syncopation", RHYTHM_STEMS, "events/beat", 0, 1, "syncopation"),
     *_per_stem("stem_rhythm", "rhythmic_complexity", RHYTHM_STEMS, "ratio", 0, 1, "entropy of inter-onset intervals"),
     *_per_stem("stem_rhythm", "rhythmic_evenness", RHYTHM_STEMS, "ratio", 0, 1, "1 - nPVI/200"),
     FeatureSpec("lufs", "loudness", "LUFS", -70, 0, "integrated loudness, ITU-R BS.1770-4"),
@@ -92,13 +103,21 @@ FEATURES: tuple[FeatureSpec, ...] = (
         "spectral_flux", "spectral_shape", "dB", 0, 3, "mean rise of 40 mel bands per hop; 0 for a steady tone"
     ),
     FeatureSpec(
-        "spectral_skewness", "spectral_shape", "1", -3, 3, "third moment over log2 frequency: negative is bright"
+        "spectral_skewness", "spectral_shape", "1", -20, 20, "third moment over log2 frequency: negative is bright"
     ),
-    FeatureSpec("spectral_kurtosis", "spectral_shape", "1", 0, 10, "fourth moment over log2 frequency (Gaussian 3)"),
-    FeatureSpec("rms_energy_bass", "bands", "dB", -60, 0, "RMS in 20-120 Hz"),
-    FeatureSpec("rms_energy_body", "bands", "dB", -60, 0, "RMS in 120-600 Hz"),
-    FeatureSpec("rms_energy_mid", "bands", "dB", -60, 0, "RMS in 600-2500 Hz"),
-    FeatureSpec("rms_energy_air", "bands", "dB", -60, 0, "RMS in 2500-22000 Hz"),
+    FeatureSpec(
+        "spectral_kurtosis",
+        "spectral_shape",
+        "1",
+        1,
+        1000,
+        "fourth moment over log2 frequency (Gaussian 3)",
+        scale="log",
+    ),
+    FeatureSpec("rms_energy_bass", "bands", "dB", -120, 0, "RMS in 20-120 Hz"),
+    FeatureSpec("rms_energy_body", "bands", "dB", -120, 0, "RMS in 120-600 Hz"),
+    FeatureSpec("rms_energy_mid", "bands", "dB", -120, 0, "RMS in 600-2500 Hz"),
+    FeatureSpec("rms_energy_air", "bands", "dB", -120, 0, "RMS in 2500-22000 Hz"),
     *(
         FeatureSpec(f"chroma_{i}", "chroma", "ratio", 0, 1, f"weight of pitch class {c}")
         for i, c in enumerate(PITCH_CLASSES)
@@ -111,7 +130,13 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec("depth", "timbral", "0-100", 0, 100, "low-frequency weight (Audio Commons)"),
     FeatureSpec("booming", "timbral", "0-100", 0, 100, "booming index after Hatano (Audio Commons)"),
     FeatureSpec(
-        "reverberation", "timbral", "0-100", 0, 100, "probability of being reverberant; reaches 30-86 (Audio Commons)"
+        "reverberation",
+        "timbral",
+        "0-100",
+        0,
+        100,
+        "probability of being reverberant; reaches 30-86 (Audio Commons)",
+        scale="logit",
     ),
     FeatureSpec("sharpness", "timbral", "0-100", 0, 100, "high-frequency harshness after Fastl (Audio Commons)"),
     FeatureSpec("warmth", "timbral", "0-100", 0, 100, "low-mid richness (Audio Commons)"),
@@ -120,7 +145,13 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec("production_complexity", "aesthetics", "1-10", 1, 10, "number of components (Audiobox Aesthetics PC)"),
     FeatureSpec("production_quality", "aesthetics", "1-10", 1, 10, "technical quality (Audiobox Aesthetics PQ)"),
     FeatureSpec(
-        "danceability", "danceability", "ratio", 0, 1, "rhythmic strength; the method stands in the provenance"
+        "danceability",
+        "danceability",
+        "ratio",
+        0,
+        1,
+        "rhythmic strength; the method stands in the provenance",
+        scale="logit",
     ),
     FeatureSpec(
         "atonality", "danceability", "ratio", 0, 1, "departure from a key; the method stands in the provenance"
@@ -187,16 +218,26 @@ STAGES: tuple[Stage, ...] = (
         task="beats",
     ),
     Stage("onsets", "rhythm", 1, "onset times and strengths", (("full_mix", "onsets"),), files=("ONSETS",)),
-    Stage("syncopation", "rhythm", 1, "metric syncopation", (("full_mix", "onsets"),), needs=("beats", "onsets")),
+    Stage(
+        "syncopation",
+        "rhythm",
+        2,
+        "syncopation by layers",
+        (
+            *(("full_mix", "onsets"), ("full_mix", "layers"), ("drums", "layers")),
+            *(("bass", "onsets"), ("other", "onsets"), ("vocals", "onsets")),
+        ),
+        needs=("beats", "onsets"),
+    ),
     Stage(
         "complexity", "rhythm", 1, "variety and evenness of intervals", (("full_mix", "onsets"),), ("beats", "onsets")
     ),
     Stage(
         "stem_rhythm",
         "rhythm",
-        1,
+        2,
         "rhythm of bass, drums and other",
-        (("bass", "onsets"), ("drums", "onsets"), ("other", "onsets")),
+        (("bass", "onsets"), ("drums", "onsets"), ("drums", "layers"), ("other", "onsets")),
         needs=("beats",),
     ),
     Stage(
@@ -208,7 +249,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage("spectral_shape", "spectral", 1, "flatness, flux, skewness, kurtosis", (("full_mix", "spectral"),)),
     Stage("bands", "spectral", 1, "RMS energy of four bands", (("full_mix", "bands"),)),
-    Stage("chroma", "harmony", 1, "pitch-class weights, key and mode", (("tonal", "chroma"),)),
+    Stage("chroma", "harmony", 2, "pitch-class weights, key and mode", (("tonal", "chroma"),)),
     Stage(
         "stem_harmonic",
         "harmony",

@@ -2,8 +2,8 @@
 
 A *source* is a signal of a track: the full mix, a stem, or ``tonal`` (the sum of bass, other and vocals). A *kind* is a
 kind of feature series: loudness, spectral, bands, chroma, envelope, bandwidth, onset (series for the beat tracker),
-onsets (events), timbre (the eight values), and the outputs of neural models: activations (of beats), classes,
-aesthetics. Kinds that need spectra share one Fourier transform.
+onsets (events), layers (onsets by register), timbre (the eight values), and the outputs of neural models: activations
+(of beats), classes, aesthetics. Kinds that need spectra share one Fourier transform.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +18,7 @@ from mirkit.features.bandwidth import BandwidthExtractor
 from mirkit.features.danceability import EnvelopeExtractor
 from mirkit.features.harmony.chroma import ChromaExtractor
 from mirkit.features.loudness import LoudnessExtractor
+from mirkit.features.rhythm.layers import LayerExtractor
 from mirkit.features.rhythm.onsets import OnsetExtractor
 from mirkit.features.spectral import SpectralExtractor
 from mirkit.features.stft import PowerStft
@@ -48,9 +49,10 @@ _OF_MONO: Mapping[str, type[ChromaExtractor | EnvelopeExtractor]] = {
     "chroma": ChromaExtractor,
     "envelope": EnvelopeExtractor,
 }
-_OF_SPECTRA: Mapping[str, type[SpectralExtractor | BandwidthExtractor]] = {
+_OF_SPECTRA: Mapping[str, type[SpectralExtractor | BandwidthExtractor | LayerExtractor]] = {
     "spectral": SpectralExtractor,
     "bandwidth": BandwidthExtractor,
+    "layers": LayerExtractor,
 }
 
 

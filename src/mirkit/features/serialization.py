@@ -13,6 +13,7 @@ from mirkit.features.danceability import EnvelopeCurve
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.loudness import LoudnessCurve
 from mirkit.features.rhythm.beats.grid import Beats, TempoCandidate
+from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.spectral import SpectralCurve
 
@@ -27,7 +28,26 @@ KINDS: dict[str, type[Any]] = {
     "chroma": ChromaCurve,
     "envelope": EnvelopeCurve,
     "onsets": Onsets,
+    "layers": Layers,
 }
+
+
+#: Kinds whose stored series have another meaning than at first -> version; older ones are computed again.
+_VERSIONS = {"chroma": 2, "onsets": 2}
+
+
+def series_version(kind: str) -> int:
+    """Return the version of the stored series of a kind, 1 if it has never changed.
+
+    Parameters
+    ----------
+    kind : str
+
+    Returns
+    -------
+    int
+    """
+    return _VERSIONS.get(kind, 1)
 
 
 def to_arrays(curve: Any) -> Arrays:

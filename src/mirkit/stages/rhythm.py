@@ -11,10 +11,12 @@ from mirkit.features.rhythm.beats.from_activations import beats_from_activations
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.rhythm.complexity import complexity as measure_complexity
+from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onset_statistics import onset_density, onset_statistics
+from mirkit.features.rhythm.syncopation import on_beat_ratio
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import tempo
-from mirkit.features.types import Value
+from mirkit.features.types import FloatArray, Value
 from mirkit.stages import Result, fact, register, used_weights, values_of
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 
@@ -77,8 +79,25 @@ def onsets(track: TrackAnalysis, settings: Settings) -> Result:
 
 @register("syncopation")
 def syncopation(track: TrackAnalysis, settings: Settings) -> Result:
-    """Measure metric syncopation and the share of onsets on the beat."""
-    return Result(values_of(measure_syncopation(track.series("full_mix", "onsets"), track.beats, track.window)))
+    """Measure syncopation by layers, and the share of onsets on the beat."""
+    layers, signals = _layers(track)
+    return Result(
+        {
+            "syncopation": measure_syncopation(layers, track.beats, track.window),
+            "on_beat_ratio": on_beat_ratio(track.series("full_mix", "onsets").times, track.beats, track.window),
+        },
+        method={"layers": signals},
+    )
+
+
+def _layers(track: TrackAnalysis) -> tuple[Layers, str]:
+    """Onsets by register and the signals they are from: the stems, or the mix if the stems are only estimates of it."""
+    if track.stems_backend == "embedded" or not all(track.has(stem) for stem in RHYTHM_STEMS):
+        return track.series("full_mix", "layers"), "full_mix"
+    middle = [stem for stem in ("other", "vocals") if track.has(stem)]
+    layers: Layers = track.series("drums", "layers")
+    added = {stem: track.series(stem, "onsets").times for stem in ("bass", *middle)}
+    return layers.merged(low=[added["bass"]], middle=[added[stem] for stem in middle]), " + ".join(("drums", *added))
 
 
 @register("complexity")
@@ -98,8 +117,14 @@ def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
         detected = track.series(stem, "onsets")
         measured = (
             values_of(onset_density(detected, track.window))
-            | values_of(measure_syncopation(detected, track.beats, track.window))
+            | {"syncopation": measure_syncopation(_voice(track, stem), track.beats, track.window)}
             | values_of(measure_complexity(detected, track.beats, track.window))
         )
         values |= {f"{name}_{stem}": measured[name] for name in STEM_NAMES}
     return Result(values)
+
+
+def _voice(track: TrackAnalysis, stem: str) -> Layers | FloatArray:
+    """Onsets of a stem for syncopation: drums have three layers, the others are one."""
+    layers: Layers = track.series("drums", "layers") if stem == "drums" else track.series(stem, "onsets").times
+    return layers
