@@ -198,8 +198,12 @@ def test_a_library(library: list[Track]) -> None:
     assert read == ["a", "b", "c", "d", "e", "f"]
 
 
+def _chroma(classes: np.ndarray, level: float) -> ChromaCurve:
+    return ChromaCurve(classes, np.full(len(classes), level, np.float16), 0.0, classes, 0.0)
+
+
 def test_the_same_file_twice_needs_no_landmarks(library: list[Track], tmp_path: Path) -> None:
-    short = ChromaCurve(np.ones((20, 12), np.uint8), np.full(20, -20, np.float16), 0.0)
+    short = _chroma(np.ones((20, 12), np.uint8), -20)
     bands = BandCurve(np.ones((5, 4), np.float32), 40960)
     twins = [kept(tmp_path / name, short, bands, sound="abc") for name in ("x", "y")]
     found = find_duplicates(twins)
@@ -209,7 +213,7 @@ def test_the_same_file_twice_needs_no_landmarks(library: list[Track], tmp_path: 
 
 
 def test_curves_of_another_shape_are_refused(tmp_path: Path) -> None:
-    chroma = ChromaCurve(np.ones((60, 11), np.uint8), np.full(60, -20, np.float16), 0.0)
+    chroma = _chroma(np.ones((60, 11), np.uint8), -20)
     track = kept(tmp_path / "x", chroma, BandCurve(np.ones((15, 4), np.float32), 122880))
     with pytest.raises(InfoError, match="12 columns"):
         read_features(track.feature_series)
@@ -219,8 +223,7 @@ def test_curves_of_another_shape_are_refused(tmp_path: Path) -> None:
 
 def test_silence_has_no_landmarks() -> None:
     silent = fingerprint_features(
-        ChromaCurve(np.zeros((800, 12), np.uint8), np.full(800, -120, np.float16), 0.0),
-        BandCurve(np.zeros((120, 4), np.float32), 120 * 8192),
+        _chroma(np.zeros((800, 12), np.uint8), -120), BandCurve(np.zeros((120, 4), np.float32), 120 * 8192)
     )
     assert isinstance(marks := landmarks(silent), Landmarks)
     assert not len(marks.times)

@@ -20,6 +20,8 @@ from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, 
 _FIRST_BAND = 2 * BINS_PER_OCTAVE
 #: Least concentration of the evidence (0..1); below it (noise, drums), the tuning is assumed to be 440 Hz.
 _LEAST_AGREEMENT = 0.1
+_BASS_OCTAVES = 3
+_NO_FRAMES = np.zeros((0, 12), np.uint8)
 
 
 class TuningExtractor:
@@ -45,11 +47,14 @@ class TuningExtractor:
         self._sum += complex((z * focus).sum())
         self._weight += float((strength * focus).sum())
 
+    @property
+    def agreement(self) -> float:
+        """How much the evidence agrees, 0 to 1: near 0 for noise, drums and speech, above 0.5 for held notes."""
+        return float(abs(self._sum) / self._weight) if self._weight else 0.0
+
     def finish(self) -> float:
         """Return the deviation in cents, -50 to 50; 0 if the evidence does not agree."""
-        if abs(self._sum) <= _LEAST_AGREEMENT * self._weight:
-            return 0.0
-        return float(np.angle(self._sum) / (2 * np.pi) * 100)
+        return float(np.angle(self._sum) / (2 * np.pi) * 100) if self.agreement > _LEAST_AGREEMENT else 0.0
 
 
 def class_weights(cents: float) -> FloatArray:
@@ -84,11 +89,17 @@ class ChromaCurve:
         RMS of the 2048 samples around the frame's center, below 4.4 kHz, dBFS.
     tuning : float
         Deviation from A4 = 440 Hz in cents that ``chroma`` is corrected for, -50 to 50.
+    bass : array, shape=(frames, 12), uint8
+        As ``chroma``, of the lowest three octaves (C1 to B3).
+    agreement : float
+        How much the evidence for the tuning agrees, 0 to 1: near 0 for noise, drums and speech.
     """
 
     chroma: npt.NDArray[np.uint8]
     level_db: npt.NDArray[np.float16]
     tuning: float
+    bass: npt.NDArray[np.uint8]
+    agreement: float
 
     def active(self) -> npt.NDArray[np.bool_]:
         """Frames within 60 dB of the loudest one and above -70 dBFS, shape=(frames,)."""
@@ -99,7 +110,7 @@ class ChromaCurve:
 class ChromaExtractor:
     """Chroma of a signal that arrives in blocks: constant-Q magnitudes folded to pitch classes, then tuned.
 
-    Until ``finish``, pitch classes are stored with four times the resolution (2 kB per second of audio), because the
+    Until ``finish``, pitch classes are stored with four times the resolution (4 kB per second of audio), because the
     tuning is known only at the end.
     """
 
@@ -107,6 +118,7 @@ class ChromaExtractor:
         self._transform = ConstantQ()
         self._tuning = TuningExtractor()
         self._fine: list[npt.NDArray[np.float16]] = []
+        self._fine_bass: list[npt.NDArray[np.float16]] = []
         self._power: list[FloatArray] = []
 
     def push(self, mono: FloatArray) -> None:
@@ -120,17 +132,20 @@ class ChromaExtractor:
             self._keep(magnitudes, power)
         tuning = self._tuning.finish()
         if not self._power:
-            return ChromaCurve(np.zeros((0, 12), np.uint8), np.zeros(0, np.float16), tuning)
+            return ChromaCurve(_NO_FRAMES, np.zeros(0, np.float16), tuning, _NO_FRAMES, 0.0)
         weights = class_weights(tuning)
-        chroma = np.concatenate([_fold(fine, weights) for fine in self._fine])
+        chroma, bass = (
+            np.concatenate([_fold(fine, weights) for fine in blocks]) for blocks in (self._fine, self._fine_bass)
+        )
         power = np.maximum(np.concatenate(self._power), 10 ** (FLOOR_DBFS / 10))
         level = 10 * np.log10(power)
-        return ChromaCurve(chroma, level.astype(np.float16), tuning)
+        return ChromaCurve(chroma, level.astype(np.float16), tuning, bass, self._tuning.agreement)
 
     def _keep(self, magnitudes: FloatArray, power: FloatArray) -> None:
         self._tuning.push(magnitudes)
-        fine = magnitudes.reshape(OCTAVES, BINS_PER_OCTAVE, -1).sum(axis=0)
-        self._fine.append(_unit_maximum(fine).astype(np.float16))
+        octaves = magnitudes.reshape(OCTAVES, BINS_PER_OCTAVE, -1)
+        self._fine.append(_unit_maximum(octaves.sum(axis=0)).astype(np.float16))
+        self._fine_bass.append(_unit_maximum(octaves[:_BASS_OCTAVES].sum(axis=0)).astype(np.float16))
         self._power.append(power)
 
 

@@ -1,25 +1,31 @@
 """Key, mode and atonality: which of the 24 major and minor keys the pitch classes fit best, and how well.
 
-*Measured*: the correlation of the mean chroma with key profiles, weighed by how much the pitch classes stand out.
-*Reading*: the key's share of the votes (``confidence``) is mostly right above 0.6 and a guess below 0.3; ``atonality``
-is above 0.9 for noise and twelve-tone rows, 0.1 to 0.4 for mixes, below 0.2 for a cadence. *Source*: Á. Faraldo,
-S. Jordà and P. Herrera, "A multi-profile method for key estimation in EDM", AES Semantic Audio 2017.
+*Measured*: the key is judged by the mean chroma, the mean chroma of the bass, and how long each major and minor triad
+sounds, compared with what is usual in each key; atonality by the correlation of the mean chroma with key profiles,
+weighed by how much the pitch classes stand out. *Reading*: the key's ``confidence`` is about the share of such
+judgments that is right; there is no key where nothing pitched sounds. ``atonality`` is above 0.9 for noise and
+twelve-tone rows, 0.1 to 0.4 for mixes, below 0.2 for a cadence. *Source*: profiles for atonality by Á. Faraldo, S.
+Jordà and P. Herrera, "A multi-profile method for key estimation in EDM", AES Semantic Audio 2017; the weights of the
+key are fitted on rendered music (``benchmarks/fit_key.py``, docs/key.md).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mirkit.features.harmony.chroma import FRAME_RATE, ChromaCurve, mean_chroma
+from mirkit.features.harmony.key_weights import PITCHED, WEIGHTS
 from mirkit.features.stft import frames_in
 from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Unknown, Value, Window
 
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+NOT_PITCHED = Unknown("no pitched sound")
+FEW_PITCHES = Unknown("fewer than three pitch classes")
 
 # Mean pitch class profiles of recorded music ("braw": Faraldo, Jordà, Herrera, "A multi-profile method for key
 # estimation in EDM", AES Semantic Audio 2017), from the tonic up. Profiles from scores or from listeners do not include
-# overtones and noise. On 40 synthesized progressions (tests), these profiles have a weighted score of 0.85, Shaath's
-# 0.77, Albrecht & Shanahan's 0.73, Temperley's 0.72, Krumhansl & Kessler's 0.69 (Essentia's KeyExtractor 0.80).
+# overtones and noise.
 _MAJOR = (1.0, 0.1573, 0.42, 0.157, 0.5296, 0.3669, 0.1632, 0.7711, 0.1676, 0.3827, 0.2113, 0.2965)
 _MINOR = (1.0, 0.233, 0.3615, 0.3905, 0.2925, 0.3777, 0.1961, 0.7425, 0.2701, 0.2161, 0.4228, 0.2272)
 
@@ -27,9 +33,17 @@ _MINOR = (1.0, 0.233, 0.3615, 0.3905, 0.2925, 0.3777, 0.1961, 0.7425, 0.2701, 0.
 _FULL_CONTRAST = 0.25
 #: Length of the sections that vote for a key (s): much longer than a chord, much shorter than the part in one key.
 _PART = 30.0
-#: Sharpness of the votes exp(sharpness x fit), scaled to a sum of 1. With 10, the share of the best key is about its
-#: accuracy.
-_SHARPNESS = 10.0
+#: Frames per chord (0.46 s), and sharpness of the decision for one of the 24 triads.
+_CHORD_FRAMES, _CHORD_SHARPNESS = 10, 6.0
+#: Weight of the triads beside the mean chroma.
+_CHORD_WEIGHT = 3.0
+#: Frames that a held note keeps its chroma (0.14 s), and the correlation that counts as kept.
+_HELD_FRAMES, _HELD = 3, 0.9
+#: Least mean of the third strongest pitch class relative to the strongest: a drone has fewer classes, and a tuned drum,
+#: whose pitch glides, has little beside them.
+_LEAST_THIRD_STEADY, _LEAST_THIRD, _STEADY_TUNING = 0.05, 0.2, 0.95
+#: What is hardly pitched (log odds) has a key only with this confidence.
+_SURE_ODDS, _SURE = 1.0, 0.45
 
 
 @dataclass(frozen=True)
@@ -43,8 +57,7 @@ class KeyEstimate:
     mode : str or Unknown
         ``major`` or ``minor``.
     confidence : float
-        The key's share of the votes, 1/24 to 1: above 0.6 mostly right, below 0.3 a guess, about 0.05 no key at all.
-        0 where the key is unknown.
+        0 to 1; of keys with a confidence near 0.8, eight in ten are right. 0 where the key is unknown.
     """
 
     key: str | Unknown
@@ -87,7 +100,8 @@ def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
     Returns
     -------
     KeyEstimate
-        ``too short`` without a frame, ``silent`` without an active one.
+        ``too short`` without a frame, ``silent`` without an active one, ``no pitched sound`` for drums, noise and
+        speech, ``fewer than three pitch classes`` for a drone.
 
     Examples
     --------
@@ -108,16 +122,94 @@ def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
     frames = frames_in(window, FRAME_RATE, len(curve.chroma))
     if frames.start >= frames.stop:
         return KeyEstimate(TOO_SHORT, TOO_SHORT, 0.0)
-    chroma = curve.chroma[frames][curve.active()[frames]]
+    active = curve.active()[frames]
+    chroma, bass = (part[frames][active].astype(np.float32) / 255 for part in (curve.chroma, curve.bass))
     if not len(chroma):
         return KeyEstimate(SILENT, SILENT, 0.0)
-    parts = np.array_split(chroma, max(1, round(len(chroma) / (_PART * FRAME_RATE))))
+    odds = float(pitched_evidence(chroma, curve.agreement) @ PITCHED[1:]) + PITCHED[0]
+    if odds < 0:
+        return KeyEstimate(NOT_PITCHED, NOT_PITCHED, 0.0)
+    strongest = np.sort(chroma.mean(axis=0))
+    least = _LEAST_THIRD_STEADY if curve.agreement >= _STEADY_TUNING else _LEAST_THIRD
+    if strongest[-3] < least * strongest[-1]:
+        return KeyEstimate(FEW_PITCHES, FEW_PITCHES, 0.0)
+    count = max(1, round(len(chroma) / (_PART * FRAME_RATE)))
     votes = np.zeros((2, 12))
-    for part in parts:
-        vote = np.exp(_SHARPNESS * key_fit(part.mean(axis=0, dtype=np.float64)))
-        votes += vote / vote.sum() / len(parts)
+    for part, low in zip(np.array_split(chroma, count), np.array_split(bass, count), strict=True):
+        fit = _fits(key_evidence(part, low))
+        vote = np.exp(fit - fit.max())
+        votes += vote / vote.sum() / count
+    if odds < _SURE_ODDS and votes.max() < _SURE:
+        return KeyEstimate(NOT_PITCHED, NOT_PITCHED, 0.0)
     mode, tonic = np.unravel_index(int(votes.argmax()), votes.shape)
     return KeyEstimate(PITCH_CLASSES[tonic], ("major", "minor")[mode], float(votes.max()))
+
+
+def key_evidence(chroma: FloatArray, bass: FloatArray) -> FloatArray:
+    """Compute what the key is judged by, each row from C to B.
+
+    Parameters
+    ----------
+    chroma, bass : array, shape=(frames, 12)
+        0 to 1, active frames only.
+
+    Returns
+    -------
+    array, shape=(4, 12)
+        Mean chroma, mean chroma of the bass, share of the major triads and of the minor triads, times three.
+    """
+    whole = len(chroma) // _CHORD_FRAMES
+    chords = chroma[: whole * _CHORD_FRAMES].reshape(whole, -1, 12).mean(axis=1) if whole else chroma.mean(axis=0)[None]
+    centered = chords - chords.mean(axis=1, keepdims=True)
+    triads = _TRIADS - _TRIADS.mean(axis=2, keepdims=True)
+    fit = np.einsum("tc,mkc->tmk", centered, triads)
+    fit /= np.maximum(np.sqrt(np.square(centered).sum(axis=1)), 1e-9)[:, None, None]
+    share = np.exp(_CHORD_SHARPNESS * fit)
+    share /= share.sum(axis=(1, 2), keepdims=True)
+    evidence: FloatArray = np.concatenate(
+        (chroma.mean(axis=0)[None], bass.mean(axis=0)[None], _CHORD_WEIGHT * share.mean(axis=0))
+    )
+    return evidence
+
+
+def pitched_evidence(chroma: FloatArray, agreement: float) -> FloatArray:
+    """Compute by what pitched sound is told from drums, noise and speech.
+
+    Parameters
+    ----------
+    chroma : array, shape=(frames, 12)
+        0 to 1, active frames only.
+    agreement : float
+        See :class:`~mirkit.features.harmony.chroma.ChromaCurve`.
+
+    Returns
+    -------
+    array, shape=(6,)
+        Agreement on the tuning; contrast of the mean chroma; median of the frames' means (low where few classes sound);
+        median correlation of frames 0.14 s apart, and share of those that hardly change; entropy of the strongest
+        class.
+    """
+    mean = chroma.mean(axis=0)
+    centered = chroma - chroma.mean(axis=1, keepdims=True)
+    unit = centered / np.maximum(np.sqrt(np.square(centered).sum(axis=1, keepdims=True)), 1e-9)
+    held = (unit[_HELD_FRAMES:] * unit[:-_HELD_FRAMES]).sum(axis=1) if len(unit) > _HELD_FRAMES else np.zeros(1)
+    top = np.bincount(chroma.argmax(axis=1), minlength=12) / len(chroma)
+    entropy = -float((top[top > 0] * np.log(top[top > 0])).sum())
+    contrast = float(mean.std()) / max(float(mean.mean()), 1e-9)
+    kept = float(np.mean(held > _HELD))
+    return np.array([agreement, contrast, np.median(chroma.mean(axis=1)), np.median(held), kept, entropy])
+
+
+#: Classes of the triads: major and minor, roots C to B, shape=(2, 12, 12).
+_TRIADS = np.array([[np.roll(np.isin(np.arange(12), t), k) for k in range(12)] for t in ((0, 4, 7), (0, 3, 7))], float)
+
+
+def _fits(evidence: FloatArray) -> FloatArray:
+    """How well the evidence fits each key, shape=(2, 12): the logarithm of its probability, except for a constant."""
+    weights: npt.NDArray[np.float64] = np.array(WEIGHTS)
+    turned = np.stack([np.roll(evidence, -tonic, axis=1) for tonic in range(12)])
+    fit: FloatArray = np.einsum("mec,tec->mt", weights, turned)
+    return fit
 
 
 #: Shortest window (s); shorter ones hold too few notes.
