@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mirkit.dataset.statistics import MIN_TRACKS, correlations, inflation
+from mirkit.dataset.scales import MIN_TRACKS, correlations
+from mirkit.dataset.statistics import inflation
 
 
 @pytest.fixture

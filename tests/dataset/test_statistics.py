@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from mirkit.catalog import TRACK_KEYS
-from mirkit.dataset.statistics import NOT_MEASURED, FeatureStatistics, Statistics, as_json, read_table, statistics
+from mirkit.dataset.statistics import (
+    NOT_MEASURED,
+    FeatureStatistics,
+    Range,
+    Statistics,
+    as_json,
+    read_table,
+    statistics,
+)
 from mirkit.errors import MissingInput
 
 N = 60
@@ -94,9 +102,20 @@ def test_out_of_range(found: Statistics) -> None:
 
 def test_constant_and_alike(found: Statistics) -> None:
     assert [row.key for row in found.keys if row.constant] == ["danceability"]
-    assert dict(of(found, "bpm").alike).keys() == {"beat_count", "spectral_flatness"}
-    assert ("bpm", pytest.approx(1.0)) in of(found, "beat_count").alike
+    assert dict(of(found, "bpm").alike).keys() == {"beat_count", "spectral_flatness", "lufs"}
+    assert ("bpm", pytest.approx(1.0, abs=1e-3)) in of(found, "beat_count").alike
     assert of(found, "spectral_flatness").range.scale == "log"  # type: ignore[union-attr]
+    assert of(found, "reverberation").range == Range(0.0, 1.0, "percentile")
+
+
+def test_duplicates_are_named_with_the_feature_that_is_kept(found: Statistics) -> None:
+    """By rank, so that neither the scale nor an outlier hides them; counts repeat rates in any set."""
+    assert found.duplicates == {
+        "beat_count": "bpm, times the length",
+        "onset_count": "onset_density, times the length",
+        "lufs": "bpm (rank correlation 1.00)",
+        "spectral_flatness": "bpm (rank correlation 1.00)",
+    }
 
 
 def test_classes_and_methods(found: Statistics) -> None:

@@ -12,6 +12,16 @@ import numpy.typing as npt
 
 from mirkit.catalog import FEATURES, TRACK_KEYS, FeatureSpec, feature
 from mirkit.dataset.find import iter_tracks
+from mirkit.dataset.scales import (
+    MIN_TRACKS_PERCENTILE,
+    Column,
+    correlations,
+    duplicates,
+    from_logit,
+    least_correlation,
+    ranks,
+    to_scale,
+)
 from mirkit.errors import InfoError, MissingInput, printable
 from mirkit.store import Origin, round6, scan_numbers, scan_origin
 
@@ -122,10 +132,6 @@ def _count(table: Table, values: npt.NDArray[np.float64], absent: frozenset[str]
 
 
 PERCENTILES = (0.5, 5.0, 25.0, 50.0, 75.0, 95.0, 99.5)
-#: Features that correlate by at least this much are nearly the same.
-ALIKE = 0.97
-#: Least number of tracks with both features of a pair, for a correlation.
-MIN_TRACKS = 8
 LARGEST_VIF = 1e6
 _BINS = 24
 #: An outlier is further than this many interquartile ranges beyond the quartiles.
@@ -137,8 +143,6 @@ _DIGITS, _MIN_MARGIN = 3, 0.05
 #: Stages whose features can be compared between tracks only if the same method computed them.
 METHOD_STAGES = ("separate", "beats", "danceability", "aesthetics")
 
-Column = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Range:
@@ -147,14 +151,15 @@ class Range:
     Attributes
     ----------
     min_val, max_val : float
-        In the feature's unit; ``min_val`` is smaller.
+        In the feature's unit, for percentiles 0 and 1; ``min_val`` is smaller.
     scale : str
-        ``log`` if the conditioner should use decimal logarithms, of the values and of the range.
+        What the conditioner should use, of the values and of the range: ``log`` decimal logarithms, ``logit`` log odds,
+        ``percentile`` percentiles of the set's own values.
     """
 
     min_val: float
     max_val: float
-    scale: Literal["linear", "log"] = "linear"
+    scale: Literal["linear", "log", "logit", "percentile"] = "linear"
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,7 @@ class FeatureStatistics:
     extreme : tuple of (str, float)
         The ten most extreme outliers: track and value.
     alike : tuple of (str, float)
-        Features that correlate with this one by 0.97 or more, and the correlation.
+        Features whose rank correlation with this one is 0.9 or more (0.97 below 30 tracks), and the correlation.
     vif : float or None
         Variance inflation factor; a million means that the other features determine it exactly. None where it is
         undefined.
@@ -236,6 +241,8 @@ class Statistics:
         A line for each track or folder that could not be read.
     unmeasured : int
         Number of tracks without any feature.
+    duplicates : dict
+        Feature's name -> the feature that it repeats, with the reason; conditioners leave it out by default.
     """
 
     tracks: int
@@ -245,6 +252,7 @@ class Statistics:
     excluded: Mapping[str, str]
     unreadable: tuple[str, ...]
     unmeasured: int
+    duplicates: Mapping[str, str] = field(default_factory=dict)
 
 
 def statistics(table: Table) -> Statistics:
@@ -260,7 +268,7 @@ def statistics(table: Table) -> Statistics:
     """
     rows = [feature(name) for name in table.keys]
     columns = scaled(table)
-    alike, vif = correlations(columns), inflation(columns)
+    alike, vif = correlations(ranks(table.values)), inflation(columns)
     return Statistics(
         len(table.names),
         tuple(_of_feature(table, i, rows[i], alike[i], vif[i]) for i in range(len(rows))),
@@ -269,13 +277,14 @@ def statistics(table: Table) -> Statistics:
         table.excluded,
         tuple(table.unreadable),
         table.unmeasured,
+        duplicates(table.keys, table.values, len(table.names)),
     )
 
 
 def scaled(table: Table) -> Column:
-    """Values of a table, shape=(tracks, features); the logarithms of features with a logarithmic scale."""
+    """Values of a table on the scales of their features, shape=(tracks, features)."""
     columns = zip(table.values.T, map(feature, table.keys), strict=True)
-    return np.stack([_scaled(column, row) for column, row in columns], axis=1)
+    return np.stack([to_scale(column, row) for column, row in columns], axis=1)
 
 
 def as_json(result: Statistics) -> dict[str, Any]:
@@ -292,14 +301,6 @@ def _plain(value: Any) -> Any:
     return round6(value) if isinstance(value, float) else value
 
 
-def _scaled(column: Column, row: FeatureSpec) -> Column:
-    """Take decimal logarithms of a feature with a logarithmic scale; NaN for values without a logarithm."""
-    if row.scale != "log":
-        return column
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(column > 0, np.log10(column), np.nan)
-
-
 def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif: float) -> FeatureStatistics:
     column = table.values[:, index]
     numbers = column[np.isfinite(column)]
@@ -309,7 +310,8 @@ def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif
     percentiles = [float(value) for value in np.percentile(numbers, PERCENTILES)]
     edges, histogram = _histogram(numbers, percentiles[0], percentiles[-1], row)
     outliers = _outliers(column, row)
-    alike = [j for j in np.argsort(-np.nan_to_num(np.abs(related)), kind="stable") if abs(related[j]) >= ALIKE]
+    least = least_correlation(len(column))
+    alike = [j for j in np.argsort(-np.nan_to_num(np.abs(related)), kind="stable") if abs(related[j]) >= least]
     return FeatureStatistics(
         row.name,
         len(numbers),
@@ -329,7 +331,7 @@ def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif
         tuple((table.names[i], float(column[i])) for i in outliers[:_NAMED_OUTLIERS]),
         tuple((table.keys[j], float(related[j])) for j in alike if j != index),
         None if np.isnan(vif) else min(float(vif), LARGEST_VIF),
-        conditioner_range(numbers[in_range(numbers, row)], row),
+        conditioner_range(numbers[in_range(numbers, row)], row, len(column)),
     )
 
 
@@ -342,8 +344,7 @@ def in_range(numbers: Column | float, row: FeatureSpec) -> npt.NDArray[np.bool_]
 def _histogram(numbers: Column, low: float, high: float, row: FeatureSpec) -> tuple[tuple[float, ...], tuple[int, ...]]:
     if low == high:
         return (), ()
-    log = row.scale == "log" and low > 0
-    edges = np.geomspace(low, high, _BINS + 1) if log else np.linspace(low, high, _BINS + 1)
+    edges = np.geomspace(low, high, _BINS + 1) if row.scale == "log" and low > 0 else np.linspace(low, high, _BINS + 1)
     edges[0], edges[-1] = low, high
     counts, _ = np.histogram(numbers, edges)
     return tuple(edges.tolist()), tuple(counts.tolist())
@@ -351,7 +352,7 @@ def _histogram(numbers: Column, low: float, high: float, row: FeatureSpec) -> tu
 
 def _outliers(column: Column, row: FeatureSpec) -> npt.NDArray[np.int64]:
     """Rows of the outliers, the most extreme first."""
-    scaled = _scaled(column, row)
+    scaled = to_scale(column, row)
     known = np.isfinite(scaled)
     if row.kind == "flag" or np.count_nonzero(known) < _MIN_FOR_OUTLIERS:
         return np.zeros(0, np.int64)
@@ -360,34 +361,6 @@ def _outliers(column: Column, row: FeatureSpec) -> npt.NDArray[np.int64]:
     far = np.flatnonzero(beyond > _FENCE * (high - low)) if high > low else np.zeros(0, np.int64)
     order: npt.NDArray[np.int64] = far[np.argsort(-beyond[far], kind="stable")]
     return order
-
-
-def correlations(values: Column) -> Column:
-    """Compute the Pearson correlation of each pair of columns, over the rows that have both.
-
-    Parameters
-    ----------
-    values : array, shape=(tracks, features)
-        NaN where unknown.
-
-    Returns
-    -------
-    array, shape=(features, features)
-        NaN if fewer than 8 rows have both features, or one of them is constant in those rows.
-    """
-    known = np.isfinite(values)
-    mask = known.astype(np.float64)
-    center = np.array([column[has].mean() if has.any() else 0.0 for column, has in zip(values.T, known.T, strict=True)])
-    spread = np.array([column[has].std() if has.any() else 0.0 for column, has in zip(values.T, known.T, strict=True)])
-    unit = np.where(known, (values - center) / np.where(spread > 0, spread, 1.0), 0.0)
-    count = mask.T @ mask
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = (unit.T @ mask) / count  # mean of the row's feature over tracks that also have the column's feature
-        variance = np.maximum((np.square(unit).T @ mask) / count - np.square(mean), 0.0)
-        covariance = (unit.T @ unit) / count - mean * mean.T
-        correlation: Column = covariance / np.sqrt(variance * variance.T)
-    varies = (variance > 1e-12) & (variance.T > 1e-12)
-    return np.where((count >= MIN_TRACKS) & varies, np.clip(correlation, -1, 1), np.nan)
 
 
 def inflation(values: Column) -> Column:
@@ -425,7 +398,7 @@ def inflation(values: Column) -> Column:
     return result
 
 
-def conditioner_range(values: Column, row: FeatureSpec) -> Range | None:
+def conditioner_range(values: Column, row: FeatureSpec, tracks: int = 0) -> Range | None:
     """Propose a range for a conditioner: P0.5 to P99.5, rounded outwards to three digits, within the catalog's bounds.
 
     Parameters
@@ -434,6 +407,9 @@ def conditioner_range(values: Column, row: FeatureSpec) -> Range | None:
         Known values of one feature.
     row : FeatureSpec
         Its row of the catalog.
+    tracks : int
+        Number of tracks of the set; from 50 on, a feature whose scale is log odds gets percentiles, with the range 0 to
+        1.
 
     Returns
     -------
@@ -446,6 +422,8 @@ def conditioner_range(values: Column, row: FeatureSpec) -> Range | None:
     usable = values[values > 0] if log else values
     if not len(usable):
         return None
+    if row.scale == "logit" and tracks >= MIN_TRACKS_PERCENTILE and usable.min() < usable.max():
+        return Range(0.0, 1.0, "percentile")
     low, high = (float(value) for value in np.percentile(usable, (PERCENTILES[0], PERCENTILES[-1])))
     if low == high:
         margin = abs(low) * _MIN_MARGIN or _MIN_MARGIN
@@ -455,6 +433,10 @@ def conditioner_range(values: Column, row: FeatureSpec) -> Range | None:
         return None
     if log and low <= 0:
         low = high / 10
+    if row.scale == "logit":
+        low, high = (float(end) for end in from_logit(to_scale(np.array([low, high]), row), row))
+        if low >= high:  # both beyond the odds that are told apart
+            return None
     return Range(low, high, row.scale)
 
 

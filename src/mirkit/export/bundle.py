@@ -212,6 +212,14 @@ def _conditioner_summary(plan: ExportPlan) -> dict[str, Any]:
     rows = [features for sample in plan.of(TRAIN) for features in sample.rows]
     return {
         "conditioners": {name: list(low_high) for name, low_high in conditioners.ranges.items()},
+        "percentiles": {
+            row.name: {
+                "value": [round6(v) for v in row.percentiles.values],
+                "share": [round6(v) for v in row.percentiles.shares],
+            }
+            for row in conditioners.rows
+            if row.percentiles
+        },
         "unknown": {
             "policy": f"{conditioners.policy}: {POLICIES[conditioners.policy]}",
             "samples": dict(conditioners.unknown),

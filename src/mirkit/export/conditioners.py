@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Literal
 
 import numpy as np
 
-from mirkit.catalog import FEATURES, feature
-from mirkit.dataset.statistics import ALIKE, conditioner_range, correlations
+from mirkit.catalog import FEATURES, FeatureSpec, feature
+from mirkit.dataset.scales import Percentiles, duplicates, to_scale
+from mirkit.dataset.statistics import Range, conditioner_range
 from mirkit.errors import SettingsError
 from mirkit.export.options import Policy
 from mirkit.store import round6
@@ -20,6 +22,10 @@ POLICIES: dict[Policy, str] = {
     "fill": "its range's minimum",
     "drop": "the clip is left out",
 }
+#: Scale of a conditioner -> beginning of its name.
+_PREFIXES = {"linear": "", "log": "log10_", "logit": "logodds_", "percentile": "percentile_"}
+#: Least number of tracks with which a high correlation of two features is meaningful.
+_MIN_TRACKS_FOR_CORRELATION = 30
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,16 @@ class Conditioner:
     key : str
         Name of the feature in ``.INFO``.
     name : str
-        Name for the trainer: the feature's, or ``log10_<key>`` where the trainer gets its decimal logarithm.
+        Name for the trainer: the feature's, or ``log10_<key>``, ``logodds_<key>`` or ``percentile_<key>`` where the
+        trainer gets the value on another scale.
     min_val, max_val : float
         Range of the values that the trainer gets.
     flagged : bool
         Whether a second conditioner ``<name>_known`` is 1 where the value is known, else 0.
+    scale : str
+        ``linear``, ``log``, ``logit`` or ``percentile``.
+    percentiles : Percentiles or None
+        Those of the samples for training, for the scale ``percentile``.
     """
 
     key: str
@@ -43,15 +54,20 @@ class Conditioner:
     min_val: float
     max_val: float
     flagged: bool = False
+    scale: Literal["linear", "log", "logit", "percentile"] = "linear"
+    percentiles: Percentiles | None = None
 
     def value(self, features: Mapping[str, float]) -> float | None:
         """Compute the value for the trainer from a sample's features; None where it is unknown."""
         value = features.get(self.key)
         if value is None or not math.isfinite(value):
             return None
-        if self.name == self.key:
+        if self.scale == "linear":
             return float(value)
-        return math.log10(value) if value > 0 else None
+        if self.percentiles:
+            return self.percentiles(value)
+        converted = float(to_scale(np.array([value]), feature(self.key))[0])
+        return converted if math.isfinite(converted) else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -135,7 +151,7 @@ def choose_conditioners(
     patterns: Sequence[str],
     policy: Policy,
     *,
-    drop_redundant: bool = False,
+    tracks: int = 0,
 ) -> Conditioners:
     """Choose conditioners and their ranges from the samples for training.
 
@@ -144,13 +160,13 @@ def choose_conditioners(
     samples : sequence of mapping
         Feature's name -> value, for each sample.
     patterns : sequence of str
-        Names of features, or patterns such as ``chroma_*`` and ``*``. A constant feature is used only if its full name
-        is given.
+        Names of features, or patterns such as ``chroma_*`` and ``*``. A constant feature, and one that repeats an
+        earlier one, is used only if its full name is given.
     policy : str
         ``flag``, ``fill`` or ``drop``.
-    drop_redundant : bool
-        Whether features that correlate with an earlier one by 0.97 or more are used only if their full name is given.
-        The caller sets it only if there are enough tracks for a correlation.
+    tracks : int
+        Number of tracks that the samples come from: from 30 on, features that correlate with an earlier one are
+        duplicates; from 50 on, features whose scale is log odds are given as percentiles.
 
     Raises
     ------
@@ -162,26 +178,31 @@ def choose_conditioners(
             raise SettingsError(f"--keys {pattern}: no feature has this name; mirkit features lists them all")
     chosen = Conditioners([], policy)
     candidates = [row for row in FEATURES if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
-    redundant = _redundant_features(samples, [row.name for row in candidates]) if drop_redundant else {}
+    repeated = _repeated(samples, [row.name for row in candidates], tracks)
     for row in candidates:
-        log = row.scale == "log"
-        values = np.array([s[row.name] for s in samples if row.name in s and (s[row.name] > 0 or not log)], np.float64)
-        if reason := _why_left_out(values, row.name in patterns, redundant.get(row.name)):
+        values = np.array([s[row.name] for s in samples if row.name in s], np.float64)
+        values = values[np.isfinite(to_scale(values, row))]
+        if reason := _why_left_out(values, row.name in patterns, repeated.get(row.name)):
             chosen.left_out[row.name] = reason
             continue
-        bounds = conditioner_range(values, row)
+        bounds = conditioner_range(values, row, tracks)
         if bounds is None:
             chosen.left_out[row.name] = "all values are outside its valid range"
             continue
-        low, high = bounds.min_val, bounds.max_val
-        if log:
-            low, high = math.log10(low), math.log10(high)
         unknown = len(samples) - len(values)
         if unknown:
             chosen.unknown[row.name] = unknown
-        name = f"log10_{row.name}" if log else row.name
-        chosen.rows.append(Conditioner(row.name, name, round6(low), round6(high), bool(unknown) and policy == "flag"))
+        chosen.rows.append(_conditioner(row, bounds, values, flagged=bool(unknown) and policy == "flag"))
     return chosen
+
+
+def _conditioner(row: FeatureSpec, bounds: Range, values: np.ndarray, *, flagged: bool) -> Conditioner:
+    low, high = bounds.min_val, bounds.max_val
+    if bounds.scale in ("log", "logit"):
+        low, high = to_scale(np.array([low, high]), row).tolist()
+    percentiles = Percentiles.of(values) if bounds.scale == "percentile" else None
+    name = _PREFIXES[bounds.scale] + row.name
+    return Conditioner(row.name, name, round6(low), round6(high), flagged, bounds.scale, percentiles)
 
 
 def _why_left_out(values: np.ndarray, named: bool, repeated: str | None) -> str:
@@ -191,23 +212,13 @@ def _why_left_out(values: np.ndarray, named: bool, repeated: str | None) -> str:
         return ""
     if values.min() == values.max():
         return f"always {values[0]:g}"
-    return f"nearly the same as {repeated}" if repeated else ""
+    return f"repeats {repeated}" if repeated else ""
 
 
-def _redundant_features(samples: Sequence[Mapping[str, float]], names: list[str]) -> dict[str, str]:
-    """Feature's name -> the earlier feature that it nearly equals and that is kept."""
-    table = np.array([[s.get(name, np.nan) for name in names] for s in samples], np.float64).reshape(-1, len(names))
-    for column, name in enumerate(names):
-        if feature(name).scale == "log":
-            with np.errstate(divide="ignore", invalid="ignore"):
-                table[:, column] = np.where(table[:, column] > 0, np.log10(table[:, column]), np.nan)
-    related = np.abs(correlations(table))
-    redundant: dict[str, str] = {}
-    for i, name in enumerate(names):
-        kept = (names[j] for j in range(i) if names[j] not in redundant and related[i, j] >= ALIKE)
-        if twin := next(kept, None):
-            redundant[name] = twin
-    return redundant
+def _repeated(samples: Sequence[Mapping[str, float]], names: list[str], tracks: int) -> dict[str, str]:
+    """Feature's name -> the feature that it repeats and that is kept."""
+    values = np.array([[s.get(name, np.nan) for name in names] for s in samples], np.float64).reshape(-1, len(names))
+    return duplicates(names, values, tracks if tracks >= _MIN_TRACKS_FOR_CORRELATION else 0)
 
 
 def clamped(samples: Sequence[Mapping[str, float]], conditioners: Conditioners) -> dict[str, float]:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
     from mirkit.windows import WindowTable
 
 TRAIN, VAL = "train", "val"
-#: Least number of tracks with which a high correlation of two features is meaningful.
-_MIN_TRACKS_FOR_REDUNDANCY = 30
 #: Default ``sample_size`` for whole tracks, as in Stable Audio Open.
 _TRACK_SAMPLE_SIZE = 2097152
 #: Longest readable part of a file name.
@@ -253,9 +251,7 @@ def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample],
     """Choose the conditioners from the samples for training, and drop samples if the policy is ``drop``."""
     rows = [features for sample in samples if sample.split == TRAIN for features in sample.rows]
     tracks = len({sample.item.source for sample in samples if sample.split == TRAIN})
-    conditioners = choose_conditioners(
-        rows, options.keys, options.unknown, drop_redundant=tracks >= _MIN_TRACKS_FOR_REDUNDANCY
-    )
+    conditioners = choose_conditioners(rows, options.keys, options.unknown, tracks=tracks)
     if options.unknown != "drop":
         # A number that is unknown in the validation set alone needs a flag or a fill value too.
         validation = [features for sample in samples if sample.split != TRAIN for features in sample.rows]
@@ -269,7 +265,7 @@ def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample],
     kept = [sample for sample in samples if sample.item.name not in dropped]
     rows = [features for sample in kept if sample.split == TRAIN for features in sample.rows]
     complete = [features for features in rows if conditioners.values(features) is not None]
-    again = choose_conditioners(complete, [row.key for row in conditioners.rows], options.unknown)
+    again = choose_conditioners(complete, [row.key for row in conditioners.rows], options.unknown, tracks=tracks)
     again.left_out |= conditioners.left_out
     again.unknown = conditioners.unknown
     return kept, again, dropped

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.catalog import STEMS, TEXT_KEYS, feature, stage
-from mirkit.dataset.statistics import Statistics, Table, as_json, correlations, scaled
+from mirkit.dataset.scales import correlations, ranks
+from mirkit.dataset.statistics import Statistics, Table, as_json
 from mirkit.errors import InfoError
 from mirkit.report.encode import to_base64
 from mirkit.store import read_info, read_provenance
@@ -74,8 +75,7 @@ def set_content(
     pages : mapping
         Name in the table -> its page, where it has one.
     """
-    columns = scaled(table)
-    related = correlations(columns)
+    related = correlations(ranks(table.values))
     listed = table.names[:MAX_TRACKS]
     rows = [_row(name, tracks[name]) for name in listed]
     # Five digits: the values of a thousand tracks take half a megabyte.

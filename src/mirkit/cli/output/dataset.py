@@ -154,6 +154,8 @@ def statistics(result: Statistics, path: str) -> None:
         if row.extreme:
             named = ", ".join(f"{printable(name)} ({value:.4g})" for name, value in row.extreme[:3])
             print(f"outlier  {row.key}: {named}" + (f" and {row.outliers - 3} more" if row.outliers > 3 else ""))
+    for name, twin in result.duplicates.items():
+        print(f"repeats  {name}: {twin}; conditioners leave it out unless --keys names it")
     for stage, counts in result.mixed.items():
         methods = ", ".join(f"{printable(method)} in {count}" for method, count in counts.items())
         print(f"mixed    {stage}: {methods}; values of different methods are not comparable")
@@ -181,8 +183,8 @@ def _line(row: FeatureStatistics) -> tuple[str, ...]:
 
 
 def _remarks(row: FeatureStatistics) -> Iterator[str]:
-    if row.range is not None and row.range.scale == "log":
-        yield "log"
+    if row.range is not None and row.range.scale != "linear":
+        yield {"log": "log", "logit": "log odds", "percentile": "percentile"}[row.range.scale]
     if row.constant:
         yield "constant"
     for name, r in row.alike[:2]:

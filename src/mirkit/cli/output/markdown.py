@@ -84,7 +84,7 @@ def _cell(text: str) -> str:
 
 def _range(row: FeatureSpec) -> str:
     low, high = ("" if bound is None else f"{bound:g}" for bound in (row.low, row.high))
-    scale = ", log" if row.scale == "log" else ""
+    scale = {"linear": "", "log": ", log", "logit": ", log odds"}[row.scale]
     return f"{low} to {high}{scale}" if high else f"from {low}{scale}"
 
 
