@@ -1,4 +1,4 @@
-"""``mirkit models``: list, fetch, path, verify."""
+"""``mirkit models``: list, fetch, path, verify, remove."""
 
 import json
 from pathlib import Path
@@ -45,6 +45,42 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert row["size"] == 3_617_805
 
 
+def test_ready_means_checked_and_the_list_shows_where(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mirkit.cli.commands.models._version", lambda _package: "1.0")
+
+    def listed(name: str) -> tuple[str, list[str]]:
+        assert main(["models", "list", name, "--json"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        return row["state"], row["files"]
+
+    assert listed("good") == ("ready", [str(cache / "good.ckpt")])
+    assert main(["models", "list", "good"]) == 0
+    head, _, line, last = capsys.readouterr().out.splitlines()
+    assert head.endswith("where")
+    assert line.endswith(f"  {cache / 'good.ckpt'}")
+    assert last == f"weights are stored in {cache.parent}"
+    (cache / "good.ckpt").write_bytes(b"a")
+    assert listed("good") == ("DAMAGED", [str(cache / "good.ckpt")])
+    assert listed("absent") == ("not downloaded", [])
+    (cache / "more.ckpt.part").write_bytes(b"the first ha")
+    assert listed("absent") == ("partly downloaded", [str(cache / "more.ckpt.part")])
+    (cache / "more.ckpt").write_bytes(b"anything")
+    assert listed("absent") == ("ready, without a known checksum", [str(cache / "more.ckpt")])
+
+
+def test_remove(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "remove", "good"]) == 0
+    assert capsys.readouterr().out == f"removed {cache / 'good.ckpt'} (0.1 MB)\n"
+    assert not (cache / "good.ckpt").exists()
+    assert main(["models", "remove", "good"]) == 0
+    assert f"good has no files in {cache}" in capsys.readouterr().err
+    (cache / "more.ckpt").write_bytes(b"anything")
+    assert main(["models", "remove", "absent", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"model": "absent", "removed": [str(cache / "more.ckpt")], "kept": []}
+
+
 def test_path(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "path", "good"]) == 0
     assert capsys.readouterr().out == f"{cache / 'good.ckpt'}\n"
@@ -62,6 +98,8 @@ def test_path(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["fetch"], 2, "needs the name of a model, one of good, absent"),
         (["path"], 2, "needs the name of a model, one of good, absent"),
         (["burn", "good"], 2, "invalid choice"),
+        (["remove"], 2, "mirkit models remove needs the name of a model, one of good, absent"),
+        (["remove", "nothing"], 1, "no model is called nothing; there are good, absent"),
     ],
 )
 @pytest.mark.usefixtures("cache")

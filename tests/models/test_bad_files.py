@@ -325,7 +325,7 @@ def test_a_damaged_cache(
     name: str, command: list[str], home: Path, library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from mirkit.models import weights
-    from mirkit.models.weights import place
+    from mirkit.models.caches import place
 
     row = weights.model(name)
     for file in row.files:

@@ -18,6 +18,7 @@ import pytest
 from mirkit.errors import WeightsError
 from mirkit.models import download, weights
 from mirkit.models.backend import File, Model
+from mirkit.models.caches import cache
 from mirkit.models.registry import model_rows
 from mirkit.settings import RunSettings
 from models.server import Files
@@ -55,7 +56,8 @@ def test_fetch_checks_and_keeps(server: Files, home: Path) -> None:
     assert found.files[0].read_bytes() == BODY
     assert seen[0] == ("net.ckpt", 0, len(BODY))
     assert seen[-1] == ("net.ckpt", len(BODY), len(BODY))
-    assert files_below(home) == {"models/net/net.ckpt", "models/net/net.ckpt.sha256"}, "no lock, no part is left"
+    assert files_below(home / "models/net") == {"net.ckpt"}, "no lock, no part is left"
+    assert len(files_below(home)) == 2, "the file, and its checksum that is remembered"
     assert weights.fetch(one(server), ONLINE) == found
     assert len(server.asked) == 1, "what is here is not fetched again"
 
@@ -96,16 +98,20 @@ def test_without_a_checksum_nothing_old_is_taken_up(server: Files, home: Path) -
     assert found.sha256 == sha()
 
 
-def test_a_server_without_ranges(server: Files) -> None:
+def test_a_server_without_ranges(server: Files, pauses: list[float]) -> None:
     server.ranges = False
     server.cuts = [300_000, 200_000]
-    with pytest.raises(WeightsError, match="broke off"):  # it does not get further than before
-        weights.fetch(one(server), ONLINE)
     assert weights.fetch(one(server), ONLINE).sha256 == sha()
+    assert pauses == [2], "after the attempt that got no further than the one before"
+    server.cuts = [300_000, 200_000, 250_000, 300_000, 299_999, 0]
+    other = Model("other", "other", "Other!", one(server).files, "MIT")
+    with pytest.raises(WeightsError, match="broke off"):
+        weights.fetch(other, ONLINE)
 
 
+@pytest.mark.usefixtures("pauses")
 def test_a_short_body_is_no_file(server: Files, home: Path) -> None:
-    server.cuts = [600_000, 0]
+    server.cuts = [600_000, *[0] * download.ATTEMPTS]
     with pytest.raises(WeightsError, match="100000 bytes are missing") as error:
         weights.fetch(one(server), ONLINE)
     assert "net.ckpt (0.7 MB)" in one_line(error)
@@ -148,11 +154,15 @@ def test_damage_is_seen_without_a_published_checksum_too(server: Files) -> None:
     ("status", "why"),
     [
         (404, "no longer has it"),
-        (403, "access is refused"),
-        (429, "too many requests"),
-        (503, "answers 503"),
+        (410, "no longer has it"),
+        (401, "asks for a login; add one for it to ~/.netrc"),
+        (403, "refuses access"),
+        (429, "it is busy, in 5 attempts; try again later"),
+        (503, "answers 503 Service Unavailable, in 5 attempts"),
+        (418, "answers 418"),
     ],
 )
+@pytest.mark.usefixtures("pauses")
 def test_http_errors(server: Files, status: int, why: str) -> None:
     row = one(server)
     server.status = status
@@ -187,7 +197,7 @@ def test_no_redirect_to_where_nobody_is_sure_of_the_sender(server: Files, target
 @pytest.mark.parametrize("url", ["http://example.org/x", "ftp://localhost/x", "file:///etc/passwd"])
 def test_only_https(url: str, tmp_path: Path) -> None:
     with pytest.raises(download.DownloadError, match="only https"):
-        download.download(url, tmp_path / "part", lambda _done, _total: None, resume=False)
+        download.download(url, tmp_path / "part", lambda _done, _total: None)
 
 
 def test_nobody_listens() -> None:
@@ -198,8 +208,10 @@ def test_nobody_listens() -> None:
         weights.fetch(Model("net", "net", "Net!", (file,), "MIT"), ONLINE)
 
 
+@pytest.mark.usefixtures("pauses")
 def test_a_slow_server_is_waited_for_and_a_silent_one_is_not(server: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(download, "ATTEMPTS", 2)
     row = one(server)
     server.pause = 0.05
     assert weights.fetch(row, ONLINE).sha256 == sha()
@@ -209,8 +221,10 @@ def test_a_slow_server_is_waited_for_and_a_silent_one_is_not(server: Files, monk
         weights.fetch(other, ONLINE)
 
 
+@pytest.mark.usefixtures("pauses")
 def test_a_server_that_accepts_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(download, "ATTEMPTS", 2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         file = File("net.ckpt", f"http://127.0.0.1:{mute.getsockname()[1]}/net.ckpt")
         with pytest.raises(WeightsError, match="does not answer"):
@@ -294,7 +308,7 @@ def test_a_stuck_other_is_not_waited_for(server: Files, home: Path, monkeypatch:
     monkeypatch.setattr(weights, "_STUCK_S", 0.5)
     folder = home / "models/net"
     folder.mkdir(parents=True)
-    with weights.lock(folder, name=".net.ckpt.lock"), pytest.raises(WeightsError, match="another mirkit"):
+    with weights.lock(folder, name=".net.ckpt.lock"), pytest.raises(WeightsError, match="another process of mirkit"):
         weights.fetch(one(server), ONLINE)
     assert server.asked == []
 
@@ -361,10 +375,10 @@ def test_a_file_of_the_users(tmp_path: Path) -> None:
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    assert weights.cache() == home / "models"
+    assert cache() == home / "models"
     monkeypatch.delenv("MIRKIT_HOME")
-    assert weights.cache().name == "models"
-    assert "mirkit" in weights.cache().parts
+    assert cache().name == "models"
+    assert "mirkit" in cache().parts
 
 
 @pytest.mark.parametrize("row", model_rows(), ids=lambda row: row.name)
@@ -376,6 +390,8 @@ def test_row_of_the_table(row: Model) -> None:
         assert Path(file.name).name == file.name, "no file of the cache lies outside its folder"
         assert file.sha256 is None or (len(file.sha256) == 64 and int(file.sha256, 16))
         assert file.size > 0
+        assert not (file.copies or file.mirrors) or file.sha256, "only a checksum shows that they are the same"
+        assert all(copy.sha256 and not copy.copies for copy in file.copies)
     assert len({file.name for file in row.files}) == len(row.files)
 
 

@@ -250,8 +250,8 @@ def build() -> Parser:
     doctor = sub.add_parser("doctor", help="show what is installed, which methods would be used, and why not others")
     options.add_output(doctor)
 
-    models = sub.add_parser("models", help="list the neural models; download, find and check their weights")
-    models.add_argument("action", nargs="?", choices=("list", "fetch", "path", "verify"), default="list")
+    models = sub.add_parser("models", help="list the neural models; download, find, check and remove their weights")
+    models.add_argument("action", nargs="?", choices=("list", "fetch", "path", "verify", "remove"), default="list")
     models.add_argument("name", metavar="NAME", nargs="?", help="name of a model (verify: default is all)")
     models.add_argument(
         "--cite", nargs="?", const="", metavar="NAME", help="print BibTeX of a backend or model, or of all"

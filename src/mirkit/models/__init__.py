@@ -128,7 +128,7 @@ def offer(row: Backend, settings: Settings) -> Model | None:
     if not isinstance(model, Model) or weights.unavailable_reason(model, settings.run):
         return None
     lacking = missing(model)
-    return model if lacking and _needs_consent(model, lacking) and _within_reach(lacking[0].url) else None
+    return model if lacking and _needs_consent(model, lacking) and _within_reach(lacking[0]) else None
 
 
 def _not_fetched(model: Model, lacking: list[File], run: RunSettings, *, named: bool) -> str:
@@ -139,7 +139,7 @@ def _not_fetched(model: Model, lacking: list[File], run: RunSettings, *, named: 
         return ""
     if why := _needs_consent(model, lacking):
         return why
-    return "" if _within_reach(lacking[0].url) else "its server cannot be reached"
+    return "" if _within_reach(lacking[0]) else "its server cannot be reached"
 
 
 def _needs_consent(model: Model, lacking: list[File]) -> str:
@@ -362,7 +362,12 @@ def _loaded(name: str, found: Weights, device: str) -> "LoadedModel":
 
 
 @functools.cache
-def _within_reach(url: str) -> bool:
+def _within_reach(file: File) -> bool:
+    """Return whether a server that has a file accepts a connection."""
     from mirkit.models.download import reachable
+    from mirkit.models.https import DownloadError
 
-    return reachable(url, _AUTO_SECONDS)
+    try:
+        return any(reachable(url, _AUTO_SECONDS) for url in weights.urls(file))
+    except DownloadError:  # the proxy cannot be used
+        return False

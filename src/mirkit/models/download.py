@@ -1,51 +1,88 @@
-"""Download of one file over HTTPS into a part file, with resuming, timeouts and checked redirects."""
+"""Download of one file over HTTPS into a part file, which survives busy servers, breaks, and the end of the process."""
 
+import email.utils
 import errno
 import http.client
+import json
 import os
+import re
 import shutil
 import socket
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from email.message import Message
 from pathlib import Path
 from typing import IO, Any
 
-from mirkit import __version__
+from mirkit.errors import InfoError
+from mirkit.models.https import Connection, DownloadError, check_allowed, proxies, refusal, resolved
+from mirkit.store import atomic_write
 
-#: Seconds without new data after which a connection is given up.
-TIMEOUT_S = 10.0
-#: Number of connections that may break off, each after it received new data.
-_BREAKS = 20
+#: Seconds without new data after which a connection is given up; the next attempts wait longer.
+TIMEOUT_S = 20.0
+_LONGEST_TIMEOUT_S = 60.0
+#: Seconds in which a host has to accept a connection before the first request.
+_REACH_S = 10.0
+#: Number of attempts, one after the other, that may bring no new data.
+ATTEMPTS = 5
+#: Seconds before the second attempt; each later pause is twice as long.
+_FIRST_PAUSE_S = 2.0
+#: Longest pause that a server may ask for.
+MAX_PAUSE_S = 120.0
+#: Answers of a server that is busy or being restarted; 52x are those of a proxy in front of it.
+_BUSY = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 _CHUNK = 1 << 18
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_HTTP_REASONS = {
-    401: "the server asks for a login",
-    403: "access is refused; its license may have to be accepted there first",
-    404: "the server no longer has it",
-    410: "the server no longer has it",
-    429: "too many requests; try again later",
-}
+_pause = time.sleep
 
 #: Receives the number of bytes so far and the total (None if not known).
 Progress = Callable[[int, int | None], None]
 
 
-class DownloadError(Exception):
-    """A file could not be downloaded. The message is the reason, as one clause."""
+class DiskFullError(DownloadError):
+    """The disk is full, so other servers need not be tried."""
 
 
-class _Broken(Exception):  # noqa: N818 (a signal between two functions)
-    """The connection ended before the file did."""
+class _Temporary(Exception):  # noqa: N818 (a signal between two functions)
+    """The connection failed, but another attempt may succeed; ``pause`` is what the server asks for, in seconds."""
+
+    def __init__(self, reason: str, pause: float | None = None) -> None:
+        super().__init__(reason)
+        self.pause = pause
 
 
-def download(url: str, part: Path, progress: Progress, *, resume: bool) -> None:
-    """Download ``url`` into ``part``.
+@dataclass(frozen=True)
+class Origin:
+    """Where a part file comes from; kept beside it, so that a later command can continue the download.
 
-    If the connection breaks off, the download is resumed, as long as each connection receives new data.
+    Attributes
+    ----------
+    url : str
+    tag : str
+        Entity tag (or date) that the server gave the file, which shows whether it has changed since; "" if there is
+        none.
+    stated : str
+        Checksum that the server stated, or "".
+    """
+
+    url: str
+    tag: str = ""
+    stated: str = ""
+
+
+def download(
+    url: str, part: Path, progress: Progress, *, sha256: str | None = None, waiting: Callable[[str], None] | None = None
+) -> str:
+    """Download ``url`` into ``part``; return the checksum that the server stated, or "".
+
+    A part file of an earlier command is continued if a checksum, or an entity tag of the server, can show that both
+    parts belong to the same file. A server that is busy, answers late or breaks off is asked again, with pauses that it
+    names or that become longer.
 
     Parameters
     ----------
@@ -54,38 +91,56 @@ def download(url: str, part: Path, progress: Progress, *, resume: bool) -> None:
     part : Path
         File to write; its folder exists.
     progress : callable
-    resume : bool
-        Whether to continue a partial download in ``part``. Only for files with a known checksum, because nothing else
-        shows whether both halves belong to the same file.
+    sha256 : str, optional
+        Published checksum of the file. The caller compares it.
+    waiting : callable, optional
+        Receives the reason before each pause, as one clause.
 
     Raises
     ------
     DownloadError
         The file cannot be downloaded. The received part stays in ``part``.
     """
-    _allowed(url)
+    url = resolved(url)
+    check_allowed(url)
     host = urllib.parse.urlsplit(url).hostname
-    if not reachable(url, TIMEOUT_S):
+    if not reachable(url, _REACH_S):
         raise DownloadError(f"cannot reach {host}")
-    if not resume:
-        part.unlink(missing_ok=True)
-    tag = ""
-    for _ in range(_BREAKS):
-        have = _size(part)
+    longest, failures = _size(part), 0
+    while True:
+        timeout = min(TIMEOUT_S * (failures + 1), _LONGEST_TIMEOUT_S)
         try:
-            tag = _connection(url, part, have, tag, progress)
-        except _Broken as broken:
-            if _size(part) <= have:
-                raise DownloadError(f"the connection to {host} broke off: {broken}") from broken
+            origin = _receive(_continued(url, part, sha256), part, progress, timeout, known=bool(sha256))
+        except _Temporary as error:
+            size = _size(part)
+            failures = 0 if size > longest else failures + 1
+            longest = max(size, longest)
+            if failures == ATTEMPTS:
+                raise DownloadError(f"{host}: {error}, in {ATTEMPTS} attempts; try again later") from error
+            _wait(error, failures, host, waiting)
         else:
-            return
-    raise DownloadError(f"the connection to {host} broke off {_BREAKS} times")
+            return origin.stated
+
+
+def _continued(url: str, part: Path, sha256: str | None) -> Origin:
+    """Return the origin of a part file; a part that nothing shows to belong to the file at the URL is deleted."""
+    origin = _read_origin(part)
+    if origin.url == url and (origin.tag or origin.stated):
+        return origin
+    if not sha256:
+        part.unlink(missing_ok=True)
+    return Origin(url)
+
+
+def origin_file(part: Path) -> Path:
+    """Return the file with the :class:`Origin` of a part file."""
+    return part.with_name(part.name + ".json")
 
 
 def reachable(url: str, seconds: float) -> bool:
     """Return whether the host of a URL, or its proxy, accepts a connection within ``seconds``."""
     parts = urllib.parse.urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
+    proxy = proxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
         parts = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
@@ -105,43 +160,70 @@ def reachable(url: str, seconds: float) -> bool:
     return bool(answered)
 
 
-def _connection(url: str, part: Path, have: int, tag: str, progress: Progress) -> str:
-    """Download the missing part over one connection; return the server's entity tag of the file."""
-    headers = {"User-Agent": f"mirkit/{__version__}", "Accept-Encoding": "identity"}
+def _wait(error: _Temporary, failures: int, host: str | None, waiting: Callable[[str], None] | None) -> None:
+    """Pause before the next attempt; after new data, there is no pause unless the server asks for one."""
+    if error.pause is not None and error.pause > MAX_PAUSE_S:
+        raise DownloadError(f"{host}: {error}; it asks to try again in {_clock(error.pause)}") from error
+    pause = error.pause if error.pause is not None else _FIRST_PAUSE_S * 2 ** (failures - 1) if failures else 0.0
+    if pause:
+        if waiting:
+            waiting(f"{error}; next attempt in {pause:.0f} s")
+        _pause(pause)
+
+
+def _receive(origin: Origin, part: Path, progress: Progress, timeout: float, *, known: bool) -> Origin:
+    """Download the missing part over one connection."""
+    have = _size(part)
+    headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-        if tag:
-            headers["If-Range"] = tag
+        if not known and not origin.stated:
+            headers["If-Range"] = origin.tag
+    connection = Connection(origin.url)
     try:
-        opener = urllib.request.build_opener(_Redirects)
-        response = opener.open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S)
+        response = connection.open(headers, timeout)
     except urllib.error.HTTPError as error:
         with error:
             if error.code == 416 and have:
                 if error.headers.get("Content-Range", "").endswith(f"/{have}"):
-                    return tag  # the file was complete already
-                part.unlink()
-                return _connection(url, part, 0, "", progress)
-            why = _HTTP_REASONS.get(error.code, f"the server answers {error.code} {error.reason}")
-            raise DownloadError(f"{url}: {why}") from error
+                    return origin  # the file was complete already
+                return _restart(origin, part, progress, timeout, known=known)
+            if error.code in _BUSY:
+                busy = "it is busy" if error.code == 429 else f"it answers {error.code} {error.reason}"
+                raise _Temporary(busy, _requested_pause(error.headers)) from error
+            raise DownloadError(refusal(error, origin.url)) from error
     except (OSError, http.client.HTTPException) as error:
-        raise DownloadError(_reason(error, url)) from error
+        raise _failure(error, origin.url) from error
     with response:
         if response.headers.get_content_type() == "text/html":
-            raise DownloadError(f"{url}: the server sent a web page instead of the file; the network may need a login")
+            raise DownloadError(
+                f"{origin.url}: the server sent a web page instead of the file; the network may need a login"
+            )
         if have and response.headers.get("Content-Range", "").partition("-")[0] != f"bytes {have}":
             have = 0  # the server sends the whole file again
-        length = response.headers.get("Content-Length", "")
+        if have and origin.stated and connection.stated not in ("", origin.stated):
+            return _restart(origin, part, progress, timeout, known=known)  # the server has another file now
+        origin = Origin(origin.url, _strong_tag(response.headers), connection.stated)
+        length = response.headers.get("Content-Length") or ""
         total = have + int(length) if length.isdecimal() else None
         _check_space(part, total, have)
         try:
+            if not known:
+                atomic_write(origin_file(part), json.dumps(asdict(origin)).encode())
             with open(part, "ab" if have else "wb") as file:
                 _copy(response, file, have, total, progress)
                 file.flush()
                 os.fsync(file.fileno())
+        except InfoError as error:
+            raise DownloadError(str(error)) from error
         except OSError as error:
-            raise DownloadError(_refused(error)) from error
-        return str(response.headers.get("ETag", ""))
+            raise _unwritable(error) from error
+    return origin
+
+
+def _restart(origin: Origin, part: Path, progress: Progress, timeout: float, *, known: bool) -> Origin:
+    part.unlink()
+    return _receive(Origin(origin.url), part, progress, timeout, known=known)
 
 
 def _copy(response: Any, file: IO[bytes], have: int, total: int | None, progress: Progress) -> None:
@@ -150,20 +232,58 @@ def _copy(response: Any, file: IO[bytes], have: int, total: int | None, progress
         try:
             chunk = response.read1(_CHUNK)
         except (TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException) as error:
-            raise _Broken(str(error) or type(error).__name__) from error
+            raise _Temporary(f"the connection broke off ({error or type(error).__name__})") from error
         if not chunk:
             break
         file.write(chunk)
         have += len(chunk)
         progress(have, total)
     if total is not None and have < total:
-        raise _Broken(f"{total - have} bytes are missing")
+        raise _Temporary(f"the connection broke off ({total - have} bytes are missing)")
+
+
+def _strong_tag(headers: Message) -> str:
+    """Return what ``If-Range`` accepts: a strong entity tag, else the date of the last change, else ""."""
+    tag = headers.get("ETag") or ""
+    return tag if tag.startswith('"') else headers.get("Last-Modified") or ""
+
+
+def _requested_pause(headers: Message) -> float | None:
+    """Return the pause (s) that a busy server asks for, in ``Retry-After`` or, as Hugging Face, in ``RateLimit``."""
+    after = (headers.get("Retry-After") or "").strip()
+    if after.isdecimal():
+        return float(after)
+    if after:
+        try:
+            return max(email.utils.parsedate_to_datetime(after).timestamp() - time.time(), 0.0)
+        except ValueError:  # neither seconds nor a date
+            pass
+    seconds = re.search(r";\s*t=(\d+)", headers.get("RateLimit") or "")
+    return float(seconds[1]) if seconds else None
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def _read_origin(part: Path) -> Origin:
+    try:
+        content = json.loads(origin_file(part).read_bytes())
+        return Origin(str(content["url"]), str(content["tag"]), str(content["stated"]))
+    except (OSError, ValueError, KeyError, TypeError):  # none was written, or a disk error damaged it
+        return Origin("")
 
 
 def _check_space(part: Path, total: int | None, have: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if total is not None and total - have > free:
-        raise DownloadError(f"the disk is full: {(total - have) / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB free")
+    if total is not None:
+        check_space(part.parent, total - have)
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raise ``DownloadError`` if a disk has less than ``needed`` bytes of free space."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DiskFullError(f"the disk is full: {needed / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB free")
 
 
 def _size(part: Path) -> int:
@@ -173,33 +293,25 @@ def _size(part: Path) -> int:
         return 0
 
 
-def _refused(error: OSError) -> str:
+def _unwritable(error: OSError) -> DownloadError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "the disk is full"
-    return f"cannot write: {error.strerror or error}"
+        return DiskFullError("the disk is full")
+    return DownloadError(f"cannot write: {error.strerror or error}")
 
 
-def _reason(error: Exception, url: str) -> str:
+def _failure(error: Exception, url: str) -> Exception:
+    """Return the error of a connection that did not reach an answer."""
     cause = getattr(error, "reason", error)
-    if isinstance(cause, DownloadError):
-        return str(cause)
     host = urllib.parse.urlsplit(url).hostname
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"{host}: its certificate is not trusted ({cause.verify_message})"
+        return DownloadError(
+            f"{host}: its certificate is not trusted ({cause.verify_message}); if your organization inspects "
+            "connections, name its certificates in SSL_CERT_FILE"
+        )
+    if isinstance(cause, ssl.SSLError):
+        return DownloadError(f"{host}: no secure connection ({cause.reason or cause})")
     if isinstance(cause, TimeoutError):
-        return f"{host} does not answer"
-    return f"{host}: {cause}"
-
-
-def _allowed(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise DownloadError(f"{url}: only https is allowed")
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to a URL that would be allowed as the first one."""
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        _allowed(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        return _Temporary("it does not answer")
+    if "407" in str(cause):
+        return DownloadError("the proxy asks for a login; write it as https_proxy=http://USER:PASSWORD@HOST:PORT")
+    return _Temporary(f"no connection ({cause or type(cause).__name__})")

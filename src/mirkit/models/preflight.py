@@ -12,9 +12,9 @@ from mirkit import __version__
 from mirkit.errors import WeightsError, printable
 from mirkit.models import make, resolve_weights, to_fetch, weights_of
 from mirkit.models.backend import Backend, Weights
+from mirkit.models.caches import cache
 from mirkit.models.device import pick
 from mirkit.models.registry import backend
-from mirkit.models.weights import cache
 from mirkit.store import Settings
 
 #: Packages of networks that run in PyTorch.

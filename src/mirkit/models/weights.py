@@ -1,35 +1,41 @@
-"""Weights of models: where their files are, checking and downloading them.
+"""Weights of models: finding, checking, downloading and removing their files.
 
-Files are written to the cache only, which is ``$MIRKIT_HOME/models``, or ``models`` in the platform's cache folder for
-mirkit; each backend has a folder in it. Files that PyTorch or the Hugging Face tools have downloaded already are used
-from their caches.
+A file is used wherever it lies on this machine: in mirkit's cache, or in that of PyTorch or the Hugging Face tools
+(:mod:`~mirkit.models.caches`). It is written and removed in mirkit's cache only.
 """
 
 import functools
 import os
 import time
-import urllib.parse
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.errors import InfoError, MirkitError, WeightsError, as_error, printable, system_errors
+from mirkit.errors import InfoError, MirkitError, WeightsError, as_error, printable
 from mirkit.models import registry
 from mirkit.models.backend import File, Model, Weights
+from mirkit.models.caches import blob_digest, cache, elsewhere, place
+from mirkit.models.checksums import checksum, forget, hash_again, matches, move
+from mirkit.models.download import DiskFullError, check_space, download, origin_file
+from mirkit.models.https import DownloadError, resolved
 from mirkit.settings import RunSettings
-from mirkit.store import FileDigest, atomic_write, digest_of_text, file_digest, lock
+from mirkit.store import atomic_write, digest_of_text, lock
 
 #: Receives the name of a file, the number of bytes so far and the total (None if not known).
 Progress = Callable[[str, int, int | None], None]
 
-#: Seconds without new data after which another process that downloads the same file is considered stuck.
-_STUCK_S = 60.0
+#: Seconds without new data after which another process that downloads the same file is considered stuck. A server may
+#: ask for a pause of two minutes.
+_STUCK_S = 200.0
 #: States of a file.
 OK, UNKNOWN, DAMAGED, ABSENT = "ok", "downloaded; no checksum is published", "DAMAGED", "not downloaded"
 HALF = "partly downloaded"
 #: Reason why nothing is downloaded, as a clause.
 OFFLINE = "downloads are off"
 _OFFLINE_VARIABLES = ("MIRKIT_OFFLINE", "HF_HUB_OFFLINE")
+#: Beginning of a Git LFS pointer, a text file that stands for a large one.
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def model(name: str) -> Model:
@@ -78,12 +84,12 @@ def load_checked(row: Model, run: RunSettings) -> Weights:
         raise WeightsError(why)
     paths = []
     for file in row.files:
-        path = find(row, file)
-        if path is None:
-            raise WeightsError(missing_files_message(row, missing(row), "not downloaded"))
-        if not is_good(file, path):
+        if path := _good(row, file):
+            paths.append(path)
+        elif path := find(row, file):
             raise WeightsError(f"{printable(path)} is damaged; download it again: mirkit models fetch {row.name}")
-        paths.append(path)
+        else:
+            raise WeightsError(missing_files_message(row, missing(row), "not downloaded"))
     return Weights(row.name, tuple(paths), _sum([checksum(path) for path in paths]))
 
 
@@ -142,21 +148,88 @@ def fetch(row: Model, run: RunSettings, progress: Progress | None = None) -> Wei
     """
     if why := unavailable_reason(row, run):
         raise WeightsError(why)
-    for file in row.files:
-        path = find(row, file)
-        if path is None or not is_good(file, path):
-            _fetch(row, file, run, progress or (lambda _name, _done, _total: None))
+    wanted = [file for file in row.files if _good(row, file) is None]
+    if wanted and is_offline(run):
+        raise WeightsError(missing_files_message(row, wanted, f"damaged, and {OFFLINE}"))
+    try:
+        for folder in {place(row, file).parent for file in wanted}:
+            folder.mkdir(parents=True, exist_ok=True)
+            check_space(folder, sum(file.size - _part_size(row, file) for file in wanted))
+        for file in wanted:
+            with _alone(row, file, progress):
+                if _good(row, file) is None:  # otherwise another process has downloaded it
+                    _fetch(row, file, progress)
+    except DownloadError as error:
+        raise WeightsError(missing_files_message(row, missing(row) or wanted, str(error))) from error
+    except OSError as error:
+        folder = place(row, row.files[0]).parent
+        raise WeightsError(missing_files_message(row, wanted, str(as_error(error, folder, "write")))) from error
+    except InfoError as error:
+        raise WeightsError(str(error)) from error
     return load_checked(row, run)
 
 
-def is_good(file: File, path: Path) -> bool:
-    """Return whether a file has its published checksum, or if there is none, that of its first download."""
-    expected = file.sha256 or _remembered(path)[1]
-    return not expected or checksum(path) == expected
+@dataclass(frozen=True)
+class Removed:
+    """What :func:`remove` did: deleted files with their sizes in bytes, and files that it kept, with reasons."""
+
+    deleted: tuple[tuple[Path, int], ...]
+    kept: tuple[tuple[Path, str], ...]
 
 
-def verify(row: Model, file: File) -> tuple[str, Path | None]:
-    """Hash a file again; return its state (OK, UNKNOWN, DAMAGED, HALF or ABSENT) and its path.
+def remove(row: Model) -> Removed:
+    """Delete the files of a model from mirkit's cache, and its partial downloads.
+
+    A file that another downloaded model needs is kept, and so are files in the caches of other programs.
+
+    Raises
+    ------
+    WeightsError
+        A file cannot be deleted, or another process downloads it.
+    """
+    deleted: list[tuple[Path, int]] = []
+    kept: list[tuple[Path, str]] = []
+    for file in row.files:
+        user = next((other.name for other in registry.model_rows() if other != row and _uses(other, row, file)), "")
+        targets = [place(row, one) for one in _forms(file) if any(map(Path.is_file, _belongings(place(row, one))))]
+        if user:
+            kept += [(target, f"{user} needs it") for target in targets]
+            continue
+        try:
+            with lock(targets[0].parent, timeout=1.0, name=f".{file.name}.lock") if targets else nullcontext():
+                deleted += [found for target in targets for found in _delete(target)]
+        except InfoError as error:
+            raise WeightsError(str(error)) from error
+        except OSError as error:
+            raise WeightsError(str(as_error(error, targets[0], "delete"))) from error
+        if path := _good(row, file):
+            kept.append((path, "it lies in the cache of another program"))
+    return Removed(tuple(deleted), tuple(kept))
+
+
+def _delete(target: Path) -> list[tuple[Path, int]]:
+    """Delete a file of the cache with those beside it; return the file and its partial download, with their sizes."""
+    found = [(path, path.stat().st_size) for path in (target, _part(target)) if path.is_file()]
+    for path in _belongings(target):
+        path.unlink(missing_ok=True)
+        forget(path)
+    return found
+
+
+def _uses(other: Model, row: Model, file: File) -> bool:
+    """Return whether another model of the same folder is downloaded and has this file, too."""
+    return other.backend == row.backend and file in other.files and not missing(other)
+
+
+def verify(row: Model, file: File, *, again: bool = True) -> tuple[str, Path | None]:
+    """Check a file; return its state (OK, UNKNOWN, DAMAGED, HALF or ABSENT) and its path.
+
+    Parameters
+    ----------
+    row : Model
+    file : File
+    again : bool
+        Whether to read the file even if its checksum is remembered.
 
     Raises
     ------
@@ -165,108 +238,161 @@ def verify(row: Model, file: File) -> tuple[str, Path | None]:
     """
     path = find(row, file)
     if path is None:
-        part = _part(place(row, file))
-        return (HALF, part) if part.is_file() else (ABSENT, None)
-    expected = file.sha256 or _remembered(path)[1]
+        part = next((part for one in _forms(file) if (part := _part(place(row, one))).is_file()), None)
+        return (HALF, part) if part else (ABSENT, None)
+    expected = next(expected for candidate, expected in _candidates(row, file) if candidate == path)
+    if again:
+        hash_again(path)
     if not expected:
         return UNKNOWN, path
-    return OK if file_digest(path).sha256 == expected else DAMAGED, path
+    return OK if matches(path, expected) else DAMAGED, path
 
 
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file, which is read again only if it has changed.
+def find(row: Model, file: File) -> Path | None:
+    """Return the path of a file of a model, or None if it is not on this machine.
 
-    Raises
-    ------
-    MirkitError
-        It cannot be read.
+    It is in mirkit's cache, even if it is damaged, or in that of PyTorch or the Hugging Face tools, if its content is
+    right. A copy of the file in another format counts, too.
     """
-    with system_errors(path, "read"):
-        stat = path.stat()
-    known, _ = _remembered(path)
-    if known and (known.size, known.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-        return known.sha256
-    return _hashed(path, stat.st_size, stat.st_mtime_ns)
+    if path := _good(row, file):
+        return path
+    return next((path for one in _forms(file) if (path := place(row, one)).is_file()), None)
 
 
-@functools.lru_cache(maxsize=256)
-def _hashed(path: Path, size: int, mtime_ns: int) -> str:
-    return file_digest(path).sha256
+def missing(row: Model) -> list[File]:
+    """Return the files of a model that have not been downloaded."""
+    return [file for file in row.files if find(row, file) is None]
 
 
-def _fetch(row: Model, file: File, run: RunSettings, progress: Progress) -> None:
-    from mirkit.models.download import DownloadError
-
-    if is_offline(run):
-        raise WeightsError(missing_files_message(row, [file], f"damaged, and {OFFLINE}"))
-    target = place(row, file)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(target, progress):
-            if not (target.is_file() and is_good(file, target)):  # otherwise another process has downloaded it
-                _remember(target, _fetched(file, target, progress))
-    except DownloadError as error:
-        raise WeightsError(missing_files_message(row, [file], str(error))) from error
-    except OSError as error:
-        raise WeightsError(missing_files_message(row, [file], str(as_error(error, target.parent, "write")))) from error
-    except InfoError as error:
-        raise WeightsError(str(error)) from error
+def urls(file: File) -> list[str]:
+    """Return the URLs from which a file or a copy of it can be downloaded, in the order in which they are tried."""
+    return [resolved(url) for _, url in _sources(file)]
 
 
-def _fetched(file: File, target: Path, progress: Progress) -> str:
-    """Download a file, check it, and move it to its path; return its checksum."""
-    from mirkit.models.download import DownloadError, download
+def _good(row: Model, file: File) -> Path | None:
+    """Return the path of the first file that has the expected content, or whose expected content is not known."""
+    own = [place(row, one) for one in _forms(file)]
+    for path, expected in _candidates(row, file):
+        try:
+            if not expected or matches(path, expected):
+                return path
+        except MirkitError:  # a file in another program's cache that cannot be read is not used
+            if path in own:
+                raise
+    return None
 
+
+def _candidates(row: Model, file: File) -> Iterator[tuple[Path, str]]:
+    """Yield the files that may be a file of a model, each with the checksum that it must have ("" if not known)."""
+    for one in _forms(file):
+        if (path := place(row, one)).is_file():
+            yield path, one.sha256 or _noted(path)
+    for one in _forms(file):
+        for path in elsewhere(one):
+            stored = blob_digest(path)
+            if not (one.sha256 and len(stored) == 64 and stored != one.sha256):  # another file, by its name
+                yield path, one.sha256 or stored
+
+
+def _forms(file: File) -> tuple[File, ...]:
+    return (file, *file.copies)
+
+
+def _sources(file: File) -> list[tuple[File, str]]:
+    """Return each form of a file with its URLs; further ones only where a checksum shows that the content is right."""
+    first, *others = [(one, url) for one in _forms(file) for url in (one.url, *one.mirrors)]
+    return [first, *((one, url) for one, url in others if one.sha256)]
+
+
+def _fetch(row: Model, file: File, progress: Progress | None) -> None:
+    """Download a file from the first of its sources that has it."""
+    failures: list[DownloadError] = []
+    for one, url in _sources(file):
+        try:
+            return _fetched(one, url, place(row, one), progress or (lambda _name, _done, _total: None))
+        except DiskFullError:
+            raise
+        except DownloadError as error:
+            failures.append(error)
+    raise DownloadError("; then ".join(map(str, failures))) from failures[0]
+
+
+def _fetched(file: File, url: str, target: Path, progress: Progress) -> None:
+    """Download a file, check it, and move it to its path."""
     part = _part(target)
-    # A partial download is resumed only if a checksum can show that both parts belong to the same file.
-    for resume in (True, False) if file.sha256 and part.is_file() else (False,):
-        download(file.url, part, functools.partial(progress, file.name), resume=resume)
-        got = file_digest(part).sha256
-        if file.sha256 in (None, got):
-            os.replace(part, target)
-            return got
+
+    def waiting(why: str) -> None:
+        progress(f"{file.name} ({why})", part.stat().st_size if part.is_file() else 0, None)
+
+    for resumed in (part.is_file(), False):
+        step = functools.partial(progress, file.name)
+        stated = download(url, part, step, sha256=file.sha256, waiting=waiting)
+        _check_no_pointer(url, part)
+        expected = file.sha256 or stated
+        right = not expected or matches(part, expected)
+        origin_file(part).unlink(missing_ok=True)
+        got = checksum(part)
+        if right:
+            move(part, target)
+            if file.sha256 is None:
+                atomic_write(_note(target), f"{got}\n".encode())
+            return
         part.unlink()
+        forget(part)
+        if not resumed:
+            break
     raise DownloadError(
-        f"the downloaded file has the checksum {got[:12]}... instead of {str(file.sha256)[:12]}... and was deleted: "
+        f"{url}: the downloaded file has the checksum {got[:12]}... instead of {expected[:12]}... and was deleted: "
         "it was damaged in transit, or the server has another file now"
     )
 
 
+def _check_no_pointer(url: str, part: Path) -> None:
+    with open(part, "rb") as file:
+        if file.read(len(_POINTER)) != _POINTER:
+            return
+    part.unlink()
+    origin_file(part).unlink(missing_ok=True)
+    raise DownloadError(f"{url}: the server sent a Git LFS pointer instead of the file; try again later")
+
+
 @contextmanager
-def _alone(target: Path, progress: Progress) -> Iterator[None]:
+def _alone(row: Model, file: File, progress: Progress | None) -> Iterator[None]:
     """Hold the lock of a file; wait while another process that downloads it receives data."""
-    seen, since = -1, time.monotonic()
+    folder, seen, since = place(row, file).parent, -1, time.monotonic()
     with ExitStack() as stack:
         while True:
             try:
-                stack.enter_context(lock(target.parent, timeout=1.0, name=f".{target.name}.lock"))
+                stack.enter_context(lock(folder, timeout=1.0, name=f".{file.name}.lock"))
                 break
             except InfoError as error:
-                size = _part(target).stat().st_size if _part(target).is_file() else 0
+                size = _part_size(row, file)
                 if not isinstance(error.__cause__, TimeoutError) or time.monotonic() - since > _STUCK_S:
                     raise
                 if size != seen:
                     seen, since = size, time.monotonic()
-                    progress(f"{target.name} (fetched by another mirkit)", size, None)
+                    if progress:
+                        progress(f"{file.name} (downloaded by another process of mirkit)", size, None)
         yield
 
 
-def _remember(path: Path, sha256: str) -> None:
-    """Store a file's checksum beside it, in the cache only, because hashing gigabytes in every process takes long."""
-    stat = path.stat()
-    with suppress(InfoError):  # a read-only cache works, but more slowly
-        atomic_write(_note(path), f"{sha256} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+def _noted(path: Path) -> str:
+    """Return the checksum that a file of the cache had when it was downloaded, or ""."""
+    with suppress(OSError, ValueError):
+        words = _note(path).read_text().split()
+        return words[0] if words and len(words[0]) == 64 else ""
+    return ""
 
 
-def _remembered(path: Path) -> tuple[FileDigest | None, str]:
-    """Return the stored digest of a file and the checksum of its first download; None and "" outside the cache."""
-    if not path.is_relative_to(cache()):
-        return None, ""
-    try:
-        sha256, size, mtime_ns = _note(path).read_text().split()
-        return FileDigest(int(size), sha256, int(mtime_ns)), sha256
-    except (OSError, ValueError):
-        return None, ""
+def _belongings(target: Path) -> tuple[Path, ...]:
+    """Return the path of a file of the cache, and those of the files that mirkit writes beside it."""
+    return target, _part(target), origin_file(_part(target)), _note(target)
+
+
+def _part_size(row: Model, file: File) -> int:
+    """Return the number of bytes of a file, or of a copy of it, that have been downloaded so far."""
+    parts = [_part(place(row, one)) for one in _forms(file)]
+    return max((part.stat().st_size for part in parts if part.is_file()), default=0)
 
 
 def _part(target: Path) -> Path:
@@ -281,86 +407,15 @@ def _sum(checksums: list[str]) -> str:
     return checksums[0] if len(checksums) == 1 else digest_of_text("\n".join(checksums)).sha256
 
 
-def cache() -> Path:
-    """Return the folder for downloaded files.
-
-    Raises
-    ------
-    WeightsError
-        There is no home folder, as in some containers, and no environment variable names another folder.
-    """
-    home = os.environ.get("MIRKIT_HOME")
-    if home:
-        return Path(home).expanduser().absolute() / "models"
-    import platformdirs
-
-    with _at_home():
-        return platformdirs.user_cache_path("mirkit", appauthor=False) / "models"
-
-
-def place(row: Model, file: File) -> Path:
-    """Return the path of a file in the cache; the file need not exist."""
-    return cache() / row.backend / file.name
-
-
-def find(row: Model, file: File) -> Path | None:
-    """Return the path of a downloaded file: in the cache, else in that of PyTorch or Hugging Face; else None."""
-    candidates = [place(row, file), *_elsewhere(file)]
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def missing(row: Model) -> list[File]:
-    """Return the files of a model that have not been downloaded."""
-    return [file for file in row.files if find(row, file) is None]
-
-
-@contextmanager
-def _at_home() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        raise WeightsError("there is no home folder to keep weights in; name one in MIRKIT_HOME") from error
-
-
-def hub_snapshots(repository: str) -> list[Path]:
-    """Return the folders in Hugging Face's cache that contain a repository, the newest first."""
-    found = [path for path in _snapshots(repository).glob("*") if path.is_dir()]
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
-
-
-def _home_cache() -> Path:
-    with _at_home():
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-
-
-def _snapshots(repository: str) -> Path:
-    hf_home = Path(os.environ.get("HF_HOME") or _home_cache() / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or hf_home / "hub")
-    return hub / f"models--{repository.replace('/', '--')}" / "snapshots"
-
-
-def _elsewhere(file: File) -> Iterator[Path]:
-    if file.torch_hub:
-        torch_home = Path(os.environ.get("TORCH_HOME") or _home_cache() / "torch")
-        yield torch_home / "hub" / "checkpoints" / file.torch_hub
-    parts = urllib.parse.urlsplit(file.url)
-    if parts.hostname == "huggingface.co":
-        repository, _, rest = parts.path.strip("/").partition("/resolve/")
-        snapshots = _snapshots(repository)
-        revision, _, name = rest.partition("/")
-        # A branch such as main has no folder of its own, so any revision is used.
-        yield from snapshots.glob(f"{'*' if revision == 'main' else revision}/{name}")
-
-
 def missing_files_message(row: Model, files: list[File], why: str) -> str:
     """Return the message about missing files: their names, the reason, and what to do."""
     names = ", ".join(file.name for file in files)
     size = sum(file.size for file in files)
     wanted = f"{names} ({megabytes(size)})" if size else names
     folder = printable(cache() / row.backend)
-    source = files[0].url
+    source = resolved(files[0].url)
     if len(files) > 1:  # their common folder
-        source = os.path.commonprefix([file.url for file in files]).rpartition("/")[0]  # noqa: RUF071 (of URLs)
+        source = os.path.commonprefix([resolved(file.url) for file in files]).rpartition("/")[0]  # noqa: RUF071 (of URLs)
     return f"{row.title} needs {wanted}: {why}; mirkit models fetch {row.name}, or put it into {folder} (from {source})"
 
 

@@ -25,7 +25,7 @@ _REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tomlk
 
 
 def models(arguments: argparse.Namespace) -> int:
-    """List the neural models, download one, print its path, or check those on this machine."""
+    """List the neural models, download one, print its path, remove it, or check those on this machine."""
     from mirkit.models import registry, weights
     from mirkit.models.weights import missing
     from mirkit.settings import Settings
@@ -48,6 +48,8 @@ def models(arguments: argparse.Namespace) -> int:
         )
     row = weights.model(arguments.name)
     run = with_values(Settings(), overrides(arguments), "command line").run
+    if arguments.action == "remove":
+        return _remove_model(row, arguments)
     if arguments.action == "path":
         found = weights.load_checked(row, run)
     else:
@@ -88,7 +90,7 @@ def _cite(arguments: argparse.Namespace) -> int:
 
 def _list_models(arguments: argparse.Namespace) -> int:
     from mirkit.models import weights
-    from mirkit.models.weights import cache, megabytes
+    from mirkit.models.caches import cache
 
     rows = [row for row in model_rows() if not arguments.name or row["model"] == weights.model(arguments.name).name]
     if overrides(arguments).get("run.commercial_safe"):
@@ -96,17 +98,48 @@ def _list_models(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(rows, indent=2))
     else:
-        cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
         head = ("model", "task", "method", "state", "size", "commercial use", "license of the code", "of the weights")
-        table(head, [tuple(row.values()) for row in cells])
+        table((*head, "where"), [_cells(row) for row in rows])
         print(f"weights are stored in {cache()}")
+    return 0
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a row of the list; several files of a model are given by their folders."""
+    from mirkit.models.weights import megabytes
+
+    paths = [Path(path) for path in row["files"]]
+    where = dict.fromkeys(str(path if len(paths) == 1 else path.parent) for path in paths)
+    shown = row | {"size": megabytes(row["size"]) if row["size"] else "", "files": ", ".join(where)}
+    return tuple(shown.values())
+
+
+def _remove_model(row: "Model", arguments: argparse.Namespace) -> int:
+    """Delete the files of a model from mirkit's cache, and print which."""
+    from mirkit.models import weights
+    from mirkit.models.caches import cache
+    from mirkit.models.weights import megabytes
+
+    done = weights.remove(row)
+    if arguments.json:
+        removed = [str(path) for path, _ in done.deleted]
+        print(json.dumps({"model": row.name, "removed": removed, "kept": [str(path) for path, _ in done.kept]}))
+        return 0
+    if arguments.quiet:
+        return 0
+    for path, size in done.deleted:
+        print(f"removed {path} ({megabytes(size)})")
+    for path, why in done.kept:
+        note(f"note   {path} was kept: {why}")
+    if not (done.deleted or done.kept):
+        note(f"note   {row.name} has no files in {cache() / row.backend}")
     return 0
 
 
 def _verify_models(rows: "list[Model]", arguments: argparse.Namespace) -> int:
     """Check the weights on this machine; it is a failure if a model that was named is not installed."""
     from mirkit.models import weights
-    from mirkit.models.weights import cache
+    from mirkit.models.caches import cache
 
     checked = [(row, file, *weights.verify(row, file)) for row in rows for file in row.files]
     listed = [(row.name, file.name, state, path or "") for row, file, state, path in checked if path or arguments.name]
@@ -253,35 +286,49 @@ def _methods() -> dict[str, Any]:
 
 
 def model_rows() -> list[dict[str, Any]]:
-    """Return one row per model, and one per backend without published weights: state, size in bytes, licenses."""
+    """Return one row per model, and one per backend without published weights: state, size, licenses, and its files."""
     from mirkit.models import registry
 
     rows = []
     for row in registry.backends():
         for model in row.weights or (None,):
+            state, files = _state(row, model)
             rows.append(
                 {
                     "model": model.name if model else "",
                     "task": row.task,
                     "method": row.name,
-                    "state": _state(row, model),
+                    "state": state,
                     "size": model.size if model else 0,
                     "commercial use": "yes" if (model or row).commercial else "no",
                     "code": row.code_license,
                     "weights": model.license if model else row.weights_license,
+                    "files": [str(path) for path in files],
                 }
             )
     return rows
 
 
-def _state(row: "Backend", model: "Model | None") -> str:
-    from mirkit.models.weights import missing
+def _state(row: "Backend", model: "Model | None") -> tuple[str, list[Path]]:
+    """Return the state of a model and the files of it that are here; it is ready if the content of each is right."""
+    from mirkit.errors import MirkitError
+    from mirkit.models import weights
 
+    try:
+        found = [weights.verify(model, file, again=False) for file in model.files] if model else []
+    except MirkitError as error:
+        return str(error), []
+    files = [path for _, path in found if path]
+    states = {state for state, _ in found}
     if row.package and _version(row.package) is None:
-        return f"needs {row.package}"
+        return f"needs {row.package}", files
     if row.needs:
-        return f"needs {row.needs}"
-    return "ready" if model is None or not missing(model) else "not downloaded"
+        return f"needs {row.needs}", files
+    for state in (weights.DAMAGED, weights.HALF, weights.ABSENT):
+        if state in states:
+            partly = state == weights.ABSENT and files
+            return (weights.HALF if partly else state), files
+    return ("ready, without a known checksum" if weights.UNKNOWN in states else "ready"), files
 
 
 def _version(package: str) -> str | None:

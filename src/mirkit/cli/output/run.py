@@ -38,11 +38,11 @@ def plan(plan: RunPlan, workers: int, url: str = "") -> None:
 
 def _tracks(plan: RunPlan, workers: int, url: str) -> None:
     """Print the tracks that workers will process."""
-    from mirkit.models.weights import megabytes
+    from mirkit.models.weights import megabytes, urls
 
     idle = len(plan.tracks) - len(plan.waiting)
     for model in plan.downloads if plan.todo else ():
-        hosts = ", ".join(dict.fromkeys(file.url.split("/")[2] for file in model.files))
+        hosts = ", ".join(dict.fromkeys(urls(file)[0].split("/")[2] for file in model.files))
         print(f"download {model.title}: {megabytes(model.size)} from {hosts}, license: {model.license}")
     sound = "" if url else f", {plan.minutes:.0f} min of audio"
     print(f"to do    {counted(len(plan.todo), 'track')}{sound}; {idle} up to date")

@@ -16,11 +16,11 @@ from typing import Any
 from mirkit.captions.excerpt import RATE
 from mirkit.errors import MissingExtra, ModelError, SettingsError, WeightsError, printable
 from mirkit.features.types import FloatArray
+from mirkit.models.caches import hub_snapshots
 from mirkit.models.captioners import Answer, Prompt, Requirements
 from mirkit.models.captioners.backends import is_flamingo
 from mirkit.models.device import pick
 from mirkit.models.safe_load import LOAD_ERRORS, load_json
-from mirkit.models.weights import hub_snapshots
 from mirkit.store import Settings
 
 

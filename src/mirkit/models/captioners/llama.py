@@ -27,12 +27,13 @@ from mirkit.errors import MissingExtra, ModelError, WeightsError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models import weights
 from mirkit.models.backend import Model
+from mirkit.models.caches import cache
 from mirkit.models.captioners import CaptionerUnavailable, Requirements
 from mirkit.models.captioners.backends import LLAMA, is_flamingo, plain
 from mirkit.models.captioners.http import ChatSession, HttpClient
 from mirkit.models.gguf_header import MAGIC, read_texts
 from mirkit.models.safe_load import guess_content
-from mirkit.models.weights import cache, megabytes, missing
+from mirkit.models.weights import megabytes, missing
 from mirkit.store import Settings, digest_of_text
 
 #: Names of the models in the user manual.
