@@ -192,7 +192,7 @@ def test_stages_run_with_it_and_it_is_up_to_date_after(track: Path, capsys: pyte
     assert main(["extract", str(track), *words]) == 0
     assert "0 tracks" in capsys.readouterr().out
     assert main(["extract", str(track), "--jobs", "1", "--backend", "beats=embedded", "--dry-run"]) == 0
-    assert "1 tracks" in capsys.readouterr().out
+    assert "1 track" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("installed")
