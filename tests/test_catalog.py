@@ -60,3 +60,45 @@ def test_backend(backend: registry.Backend) -> None:
 def test_needs_are_followed_in_order() -> None:
     assert catalog.with_needs(("stem_harmonic",)) == ("beats", "stem_harmonic")
     assert catalog.with_needs(("danceability", "syncopation")) == ("beats", "onsets", "syncopation", "danceability")
+
+
+#: Ranges of the contract, by the beginning of the name; the longest one that fits counts.
+RANGES: dict[str, tuple[float, float | None]] = {
+    "bpm": (40, 300),
+    "bpm_is_defined": (0, 1),
+    "beat_count": (0, None),
+    "beat_regularity": (0, 0.5),
+    "syncopation": (0, 1),
+    "on_beat_ratio": (0, 1),
+    "onset_count": (0, None),
+    "onset_density": (0, 50),
+    "onset_density_variance": (0, 100),
+    "onset_strength": (0, 40),
+    "rhythmic_": (0, 1),
+    "ioi_": (0, 10),
+    "lufs": (-70, 0),
+    "lra": (0, 40),
+    "spectral_flatness": (0, 1),
+    "spectral_flux": (0, 3),
+    "spectral_skewness": (-20, 20),
+    "spectral_kurtosis": (1, 1000),
+    "rms_energy_": (-120, 0),
+    "chroma_": (0, 1),
+    "harmonic_": (0, 1),
+    **dict.fromkeys(("brightness", "roughness", "hardness", "depth", "booming", "reverberation"), (0, 100)),
+    **dict.fromkeys(("sharpness", "warmth"), (0, 100)),
+    **dict.fromkeys(("content_", "production_"), (1, 10)),
+    **dict.fromkeys(("danceability", "atonality", "position"), (0, 1)),
+}
+
+
+@pytest.mark.parametrize("key", FEATURES, ids=lambda key: key.name)
+def test_ranges_are_those_of_the_contract(key: catalog.FeatureSpec) -> None:
+    assert (key.low, key.high) == RANGES[max((p for p in RANGES if key.name.startswith(p)), key=len)]
+
+
+def test_features_of_the_length_repeat_another_one() -> None:
+    assert {key.name: key.repeats for key in FEATURES if key.repeats} == {
+        "beat_count": "bpm",
+        "onset_count": "onset_density",
+    }

@@ -72,6 +72,8 @@ def test_counts_repeat_rates_in_any_set() -> None:
     values = np.array([[400.0, 4.0]])
     assert duplicates(("onset_count", "onset_density"), values, 1) == {"onset_count": "onset_density, times the length"}
     assert duplicates(("onset_count",), values[:, :1], 1) == {}
+    values[:, 1] = np.nan
+    assert duplicates(("onset_count", "onset_density"), values, 1) == {}
 
 
 @pytest.mark.parametrize(("tracks", "least"), [(7, np.inf), (8, 0.97), (29, 0.97), (30, 0.9), (1000, 0.9)])

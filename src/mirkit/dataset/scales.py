@@ -152,7 +152,8 @@ def duplicates(names: Sequence[str], values: Column, tracks: int) -> dict[str, s
         Feature's name -> the feature that it repeats and that is kept, with the reason: ``onset_density, times the
         length`` or ``onset_density (rank correlation -0.99)``.
     """
-    found = {name: f"{feature(name).repeats}, times the length" for name in names if feature(name).repeats in names}
+    known = {name for name, column in zip(names, values.T, strict=True) if np.isfinite(column).any()}
+    found = {name: f"{feature(name).repeats}, times the length" for name in names if feature(name).repeats in known}
     least = least_correlation(tracks)
     if least > 1:
         return found
