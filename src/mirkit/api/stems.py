@@ -11,8 +11,9 @@ from mirkit.api.source import AudioInput, Source
 from mirkit.audio import HOLD_SECONDS
 from mirkit.catalog import STEMS
 from mirkit.features.types import FloatArray
-from mirkit.stages.separation import neural_stems
+from mirkit.stages.separation import neural_stems, with_rests
 from mirkit.store.compiled import with_kernels
+from mirkit.track import REST
 
 
 def separate(
@@ -21,6 +22,7 @@ def separate(
     backend: str | None = None,
     model: str | None = None,
     device: str | None = None,
+    two_stems: str | None = None,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Separate a mix into four stems. Nothing is stored.
 
@@ -39,11 +41,14 @@ def separate(
         Name of one of the backend's models, or a file of weights; default: the backend's own choice.
     device : str, optional
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``: where a network computes.
+    two_stems : str, optional
+        One of the stems: only this stem and the rest of the mix are returned.
 
     Returns
     -------
     dict of str to array, float32, shape=(channels, n)
-        ``"drums"``, ``"bass"``, ``"other"`` and ``"vocals"``, with the sample rate, the channels and the length of the
+        ``"drums"``, ``"bass"``, ``"other"`` and ``"vocals"``, or with ``two_stems="vocals"`` the keys ``"vocals"`` and
+        ``"no_vocals"``, with the sample rate, the channels and the length of the
         mix. The embedded stems add up to the mix to float32 rounding.
 
     Raises
@@ -71,7 +76,7 @@ def separate(
     >>> bool(np.allclose(sum(stems.values()), note, atol=1e-6))
     True
     """
-    values = {"separation.model": model, "run.device": device}
+    values = {"separation.model": model, "separation.two_stems": two_stems, "run.device": device}
     source = Source.of(audio, {"stems": backend} if backend else None, values)
     if source.settings.backends.stems == "embedded":
         mix = source.open(None)
@@ -84,7 +89,11 @@ def separate(
             blocks = list(stems)
         notes = list(run.notes)
     source.report([*notes, *damage_notes("full_mix", mix.damage)])
-    return {stem: _joined([block[stem] for block in blocks], mix.channels) for stem in STEMS}
+    wanted = source.settings.separation.two_stems
+    if wanted:
+        blocks = list(with_rests(iter(blocks), mix, (wanted,)))
+    names = (wanted, f"{REST}{wanted}") if wanted else STEMS
+    return {name: _joined([block[name] for block in blocks], mix.channels) for name in names}
 
 
 def _joined(blocks: list[FloatArray], channels: int) -> npt.NDArray[np.float32]:

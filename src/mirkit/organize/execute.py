@@ -33,6 +33,7 @@ from mirkit.track import (
     is_audio_name,
     kind_beside,
     kind_in_folder,
+    rest_of,
     source_of,
 )
 
@@ -325,7 +326,7 @@ def _made(move: Move) -> frozenset[str]:
         return frozenset()
     ours = (entry for entry in stages if entry.backend != EXTERNAL)
     made = {name for entry in ours for name in entry.outputs if name not in entry.external}
-    return frozenset(name for name in names if name in made or source_of(name) in made)
+    return frozenset(name for name in names if {name, source_of(name), rest_of(name)} & made)
 
 
 def _name_beside(source: Path, sources: frozenset[Path]) -> str:

@@ -16,7 +16,7 @@ from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
 from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
 from mirkit.stages.window import FROM_SOUND
-from mirkit.staleness import TrackState, kept
+from mirkit.staleness import MADE_OF, TrackState, kept
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -197,6 +197,9 @@ def _separate(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     row = stage("separate")
     state.check_clip((row.name,))
     own_stems = state.user_stems()
+    if name := state.user_rest(job.settings):
+        log.failures[row.name] = f"{name}: a file of your own, kept as found; move it elsewhere, and run this again"
+        return
     if own_stems and row.name in job.replaces:
         with _aside(row.name, [state.track.stems[stem] for stem in own_stems], log):
             _make_stems(job, TrackState.of(Track.at(job.path), known=state.digests), {}, log)
@@ -205,19 +208,49 @@ def _separate(job: TrackJob, state: TrackState, log: TrackLog) -> None:
         _note_kept(job, row.name, state.own((row.name,), job.settings)[row.name], log)
     if len(own_stems) == len(STEMS):
         entry = state.provenance.stages.get(row.name)
-        if entry is None or entry.backend != EXTERNAL or entry.outputs != own_stems:
+        adopted = {name: digest for name, digest in entry.outputs.items() if name in STEMS} if entry else {}
+        if entry is None or entry.backend != EXTERNAL or adopted != own_stems:
             _adopt(state, row.name, own_stems)
             log.notes.append("stems found beside the mix were adopted as they are")
-        if row.name not in log.failures:
+        if row.name in log.failures:
+            return
+        if state.rest_reason(job.settings):
+            _make_rests(job, TrackState.of(Track.at(job.path), known=state.digests), log)
+        else:
             log.skipped.append(row.name)
         return
-    if not state.outstanding((row.name,), job.backends, job.settings, overwrite=job.overwrite):
+    todo = state.outstanding((row.name,), job.backends, job.settings, overwrite=job.overwrite)
+    if not todo:
         entry, external = state.provenance.stages[row.name], tuple(sorted(own_stems))
         if external and external != entry.external:  # the user has replaced these stems
             update_provenance(state.track.provenance, [replace(entry, external=external)])
         log.skipped.append(row.name)
         return
-    _make_stems(job, state, own_stems, log)
+    # Stems that were lowered, because the format would have clipped, do not add up to the mix.
+    is_whole = (entry := state.provenance.stages.get(row.name)) and entry.details.get("gain", 1.0) == 1.0
+    if is_whole and todo[row.name] == state.rest_reason(job.settings):
+        _make_rests(job, state, log)
+    else:
+        _make_stems(job, state, own_stems, log)
+
+
+def _make_rests(job: TrackJob, state: TrackState, log: TrackLog) -> None:
+    """Write the mix without the wanted stems, from stems that exist."""
+    from mirkit.stages.separation import separate
+
+    row, rests, started = stage("separate"), state.rests(job.settings), time.perf_counter()
+    try:
+        result, paths = separate(state.track, job.settings, frozenset(state.track.stems), rests)
+    except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
+        log.failures[row.name] = error_message(error, job.path, debug=job.debug)
+        return
+    entry = state.provenance.stages[row.name]
+    outputs = {**entry.outputs, **{name: file_digest(path) for name, path in paths.items()}}
+    details = {**entry.details, MADE_OF: {stem: state.digests[stem].sha256 for stem in rests}}
+    update_provenance(state.track.provenance, [replace(entry, outputs=outputs, details=details)])
+    log.seconds[row.name] = time.perf_counter() - started
+    log.notes += result.notes
+    log.done.append(row.name)
 
 
 def _make_stems(job: TrackJob, state: TrackState, own_stems: dict[str, FileDigest], log: TrackLog) -> None:
@@ -225,19 +258,24 @@ def _make_stems(job: TrackJob, state: TrackState, own_stems: dict[str, FileDiges
     row = stage("separate")
     from mirkit.stages.separation import separate
 
+    rests = state.rests(job.settings)
+    job = replace(job, settings=state.separation_settings(job.settings))
+    two = job.settings.separation.two_stems
     # Recorded first, so that stems that remain after a kill are not mistaken for the user's.
-    pending = tuple(stem for stem in STEMS if stem not in own_stems)
+    pending = tuple(stem for stem in ((two,) if two else STEMS) if stem not in own_stems)
     begun = _entry(job, state, row, Result(), {}, 0.0, failed="interrupted", pending=pending)
     update_provenance(state.track.provenance, [begun])
     started = time.perf_counter()
     try:
-        result, paths = separate(state.track, job.settings, frozenset(own_stems))
+        result, paths = separate(state.track, job.settings, frozenset(own_stems), rests)
     except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
         log.failures[row.name] = error_message(error, job.path, debug=job.debug)
         with suppress(MirkitError):  # the disk may be full: the first failure is the one that is reported
             update_provenance(state.track.provenance, [replace(begun, failed=log.failures[row.name])])
         return
     outputs = {stem: file_digest(path) for stem, path in paths.items()}
+    if rests:
+        result.method[MADE_OF] = {stem: (own_stems | outputs)[stem].sha256 for stem in rests}
     entry = _entry(job, state, row, result, {}, time.perf_counter() - started, outputs=outputs)
     update_provenance(state.track.provenance, [entry])
     log.seconds[row.name] = entry.seconds

@@ -152,6 +152,12 @@ class SeparationSettings:
         kind=Kind.MODEL,
         names="a file or folder",
     )
+    two_stems: str | None = setting(
+        None,
+        v.one_of("drums", "bass", "other", "vocals"),
+        "write only this stem and the rest of the mix (no_STEM), instead of four stems",
+        "--two-stems",
+    )
     format: str = setting("flac", v.one_of("flac", "wav", "mp3", "ogg"), "file format of the stems", "--format")
     bitrate: int = setting(320, v.whole(32, 512, "KBPS"), "bit rate of mp3 and ogg stems in kbit/s", "--bitrate")
     shifts: int | None = setting(

@@ -138,7 +138,11 @@ def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
         return asdict(settings.crop)
     section = {"beats": settings.rhythm, "separate": settings.separation, "drums": settings.drums}.get(stage.name)
     backend = models.chosen(stage.task, settings)
-    return backend.parameters(section) if section is not None and backend else {}
+    found = backend.parameters(section) if section is not None and backend else {}
+    if stage.name == "separate":  # recorded only if it is set, so that results of four stems stay valid
+        found = {key: value for key, value in found.items() if key != "two_stems"}
+        found |= {"two_stems": settings.separation.two_stems} if settings.separation.two_stems else {}
+    return found
 
 
 def drum_source(sources: Container[str], settings: Settings) -> str:

@@ -1,10 +1,10 @@
-"""Stage of separation: a mix into four stems.
+"""Stage of separation: a mix into four stems, or into one stem and the rest.
 
 Stems are written at their true level, or with one common gain if the format would clip. Those that a model does not
 produce are computed from the rest of the mix.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from mirkit.analysis import damage_notes
 from mirkit.audio import Audio, Writer, open_audio
 from mirkit.catalog import STEMS
 from mirkit.engines.prefetch import prefetch
+from mirkit.errors import AudioError, printable
 from mirkit.features.types import FloatArray
 from mirkit.models.backend import StemRun, StemSeparator
 from mirkit.stages import Result
 from mirkit.store import Settings
-from mirkit.track import Track
+from mirkit.track import MIX, REST, Track
 from mirkit.track.names import STEM_MARK
 
 LOSSLESS = ("flac", "wav")
@@ -186,7 +187,59 @@ class _Queue:
 Blocks = Iterator[dict[str, FloatArray]]
 
 
-def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Result, dict[str, Path]]:
+def with_rests(stems: Blocks, audio: Audio, rests: Sequence[str], existing: Mapping[str, Path] | None = None) -> Blocks:
+    """Add the mix without each of some stems to blocks of stems, as ``no_vocals`` and the like.
+
+    Parameters
+    ----------
+    stems : iterator of dict
+        Blocks, shape=(channels, n).
+    audio : Audio
+        The mix.
+    rests : sequence of str
+        The stems without which the mix is added.
+    existing : mapping of str to Path, optional
+        Those of them that are read from files, and not from the blocks.
+
+    Raises
+    ------
+    AudioError
+        A file does not have the length and the channels of the mix.
+    """
+    mix = _Reader(audio.blocks())
+    files = {stem: _Reader(_same_shape(path, audio).blocks()) for stem, path in (existing or {}).items()}
+    for block in stems:
+        if count := next(iter(block.values())).shape[-1]:
+            own = block | {stem: file.take(count) for stem, file in files.items()}
+            whole = mix.take(count)
+            yield block | {f"{REST}{stem}": whole - own[stem] for stem in rests}
+
+
+class _Reader:
+    """Reads any number of samples at a time from blocks."""
+
+    def __init__(self, blocks: Iterator[FloatArray]) -> None:
+        self._blocks, self._queue = blocks, _Queue()
+
+    def take(self, count: int) -> FloatArray:
+        while self._queue.length < count:
+            self._queue.put(next(self._blocks))
+        return self._queue.take(count)
+
+
+def _same_shape(path: Path, mix: Audio) -> Audio:
+    stem = open_audio(path, rate=mix.rate, hold_seconds=0)
+    if (stem.channels, stem.frames) != (mix.channels, mix.frames):
+        raise AudioError(
+            f"{printable(path)}: this stem does not have the length and the channels of the mix, so the rest of the "
+            "mix cannot be computed"
+        )
+    return stem
+
+
+def separate(
+    track: Track, settings: Settings, keep: frozenset[str], rests: Sequence[str] = ()
+) -> tuple[Result, dict[str, Path]]:
     """Write the stems of a track, sample-aligned with its mix, at the mix's own rate.
 
     Parameters
@@ -194,13 +247,15 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
     track : Track
     settings : Settings
     keep : set of str
-        Stems of the user, which are not written.
+        Stems that exist and are not written.
+    rests : sequence of str
+        Stems without which the mix is written, too: as ``no_vocals`` and the like.
 
     Returns
     -------
     result : Result
     paths : dict of str to Path
-        Stem -> file, of the stems written.
+        Stem, or ``no_vocals`` and the like -> file, of the files written.
 
     Raises
     ------
@@ -208,13 +263,26 @@ def separate(track: Track, settings: Settings, keep: frozenset[str]) -> tuple[Re
         The mix cannot be read, a stem cannot be written, or the model cannot be used.
     """
     audio = open_audio(track.mix, rate=None, hold_seconds=0)
-    paths = {stem: track.path_of(f"{stem}.{settings.separation.format}") for stem in STEMS if stem not in keep}
-    backend = models.chosen("stems", settings)
-    if backend and backend.is_network:
+    two = settings.separation.two_stems
+    names = [stem for stem in ((two,) if two else STEMS) if stem not in keep]
+    names += [f"{REST}{stem}" for stem in rests]
+    paths = {name: track.path_of(f"{name}.{settings.separation.format}") for name in names}
+    existing = {stem: track.stems[stem] for stem in rests if stem in keep}
+
+    def completed(stems: Blocks) -> Blocks:
+        return with_rests(stems, audio, rests, existing) if rests else stems
+
+    backend, bits = models.chosen("stems", settings), bits_of(settings, audio.source.bits)
+    if all(name.startswith(REST) for name in names):  # their stems exist
+        blocks = completed({MIX: block} for block in audio.blocks())
+        result = _written(blocks, audio, settings, paths, bits)
+    elif backend and backend.is_network:
         audio = open_audio(track.mix, rate=None)  # kept in memory: models read it twice, first for its level
-        result = _neural(audio, settings, paths)
+        result = _neural(audio, settings, paths, completed)
     else:
-        result = _embedded(audio, settings, paths)
+        stems = separation.separate(audio.blocks(), audio.rate, audio.channels)
+        blocks = completed(_on_grid(stems, bits) if bits else stems)
+        result = _written(blocks, audio, settings, paths, bits)
     _remove_older(track, paths)
     return result, paths
 
@@ -229,10 +297,10 @@ def neural_stems(
     run : StemRun
         Its ``method`` and ``notes`` are complete after the last block.
     blocks : generator of dict of str to array, float32, shape=(channels, n)
-        Blocks of the four stems, in all as long as the mix.
+        Blocks of the four stems, in all as long as the mix. If only one stem is wanted, only that stem is valid.
     """
     run = separator.separate(audio, settings.separation)
-    missing = [stem for stem in STEMS if stem not in separator.stems]
+    missing = _lacking(separator, settings)
 
     def blocks() -> Generator[dict[str, FloatArray]]:
         with closing(prefetch(run.blocks())) as stems:  # so that encoding and the model run in parallel
@@ -241,31 +309,36 @@ def neural_stems(
     return run, blocks()
 
 
-def _embedded(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
-    bits = bits_of(settings, audio.source.bits)
-    blocks = separation.separate(audio.blocks(), audio.rate, audio.channels)
+def _lacking(separator: StemSeparator, settings: Settings) -> list[str]:
+    """Return the wanted stems that a model does not separate; with them, all stems that it does not separate."""
+    if settings.separation.two_stems in separator.stems:
+        return []
+    return [stem for stem in STEMS if stem not in separator.stems]
+
+
+def _written(blocks: Blocks, audio: Audio, settings: Settings, paths: dict[str, Path], bits: int | None) -> Result:
+    """Write stems whose sum is the mix."""
     files = StemFiles(paths, audio, settings, bits)
-    files.write(_on_grid(blocks, bits) if bits else blocks)
+    files.write(blocks)
     notes = damage_notes("full_mix", audio.damage)
-    notes += [
-        f"{stem}: {clipped} samples were limited to full scale, because the mix exceeds it"
-        for stem, clipped in files.clipped.items()
-        if clipped
-    ]
+    for name, clipped in files.clipped.items():
+        if clipped:
+            what = "it" if name.startswith(REST) else "the mix"
+            notes.append(f"{name}: {clipped} samples were limited to full scale, because {what} exceeds it")
     method = {"format": settings.separation.format, "bits": bits, "clipped": files.clipped}
     return Result(method=method, notes=tuple(notes))
 
 
-def _neural(audio: Audio, settings: Settings, paths: dict[str, Path]) -> Result:
+def _neural(audio: Audio, settings: Settings, paths: dict[str, Path], completed: Callable[[Blocks], Blocks]) -> Result:
     separator = models.load_separator("stems", settings)
     run, blocks = neural_stems(audio, settings, separator)
     form = settings.separation.format
     # Stems of a model may exceed full scale even if the mix does not; floating point stores them without clipping.
     bits = bits_of(settings, audio.source.bits) if form != "wav" else None
     files = StemFiles(paths, audio, settings, bits)
-    lacking = [stem for stem in STEMS if stem not in separator.stems]
+    lacking = _lacking(separator, settings)
     with closing(blocks):
-        files.write(blocks)
+        files.write(completed(blocks))
     gain = files.fit()
     notes = [*damage_notes("full_mix", audio.damage), *run.notes]
     if gain != 1:

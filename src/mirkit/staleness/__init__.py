@@ -16,9 +16,10 @@ from mirkit.staleness.rules import (
     mark_of,
     stale_reason,
 )
-from mirkit.staleness.track_state import TrackState, kept, unread
+from mirkit.staleness.track_state import MADE_OF, TrackState, kept, unread
 
 __all__ = [
+    "MADE_OF",
     "NEWER",
     "CaptionStep",
     "StageInputs",

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mirkit.catalog import STEMS, Stage, stage, with_needs
 from mirkit.errors import InfoError, MissingInput, printable
@@ -25,9 +26,11 @@ from mirkit.store import (
     recorded_digests,
     restamp,
 )
-from mirkit.track import ADTOF_MIDI, DRUMS_MIDI, SIDECARS, Track, is_marked
+from mirkit.track import ADTOF_MIDI, DRUMS_MIDI, REST, SIDECARS, Track, is_marked
 from mirkit.track.clip import ClipSource, looks_whole
 
+#: Detail of the separation: stem -> SHA-256 of the file without which the mix was written.
+MADE_OF = "rest_of"
 #: File that a stage writes -> attribute of its track.
 _PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}
 
@@ -123,6 +126,44 @@ class TrackState:
             and not (stem in begun and is_marked(self.track.stems[stem]))
         }
 
+    def separation_settings(self, settings: Settings) -> Settings:
+        """Return the settings by which stems are made: all four, if mirkit made other stems than the one wanted."""
+        two = settings.separation.two_stems
+        if two and self.digests.keys() & set(STEMS) - {two} - self.user_stems().keys():
+            return replace(settings, separation=replace(settings.separation, two_stems=None))
+        return settings
+
+    def rests(self, settings: Settings) -> tuple[str, ...]:
+        """Return the stems without which the mix is to be written: the one in the settings, and those of before."""
+        entry = self.provenance.stages.get("separate")
+        made = {name for name in self.track.rests if entry and name in entry.outputs}
+        return tuple(stem for stem in STEMS if stem == settings.separation.two_stems or f"{REST}{stem}" in made)
+
+    def rest_reason(self, settings: Settings) -> str:
+        """Return why a file of the mix without a stem has to be written, or "" if all are up to date."""
+        entry, files = self.provenance.stages.get("separate"), self.track.rests
+        recorded: Any = entry.details.get(MADE_OF, {}) if entry else {}
+        for stem in self.rests(settings):
+            name = f"{REST}{stem}"
+            digest = self.digests.get(stem)
+            if name not in files:
+                return f"{name} is missing"
+            if entry is None or digest is None or recorded.get(stem) != digest.sha256:
+                return f"{stem} has changed"
+            if name in entry.outputs and file_digest(files[name], entry.outputs[name]) != entry.outputs[name]:
+                return f"{name} has changed"
+        return ""
+
+    def user_rest(self, settings: Settings) -> str:
+        """Return the name of the user's own file in the place of a mix without a stem, or ""."""
+        entry, files = self.provenance.stages.get("separate"), self.track.rests
+        for stem in self.rests(settings):
+            if path := files.get(name := f"{REST}{stem}"):
+                known = entry.outputs.get(name) if entry else None
+                if file_digest(path, known) != known if known else not is_marked(path):
+                    return path.name
+        return ""
+
     def own(self, wanted: Iterable[str], settings: Settings) -> dict[str, str]:
         """Return the user's files in places where the wanted stages would write: stage -> names of the files."""
         found = {}
@@ -168,14 +209,15 @@ class TrackState:
         for name in with_needs(wanted):
             row = stage(name)
             entry = self.provenance.stages.get(entry_name(row, settings))
+            used = self.separation_settings(settings) if name == "separate" else settings
             why = stale_reason(
                 row,
                 entry,
                 backends.get(row.task, ""),
                 self.inputs(row, settings),
                 {need: done.identity if (done := current[need]) else "" for need in row.needs},
-                settings,
-                products_there=self._products_there(row, entry, settings),
+                used,
+                products_there=self._products_there(row, entry, used),
             )
             if overwrite and name in wanted:
                 why = "overwrite"
@@ -183,6 +225,8 @@ class TrackState:
                 why = f"takes the place of {own[name]}"
             elif name == "separate" and len(self.user_stems()) == len(STEMS):  # the user's own stems are kept
                 why = kept(name, own[name]) if overwrite and wanted == (name,) else ""
+            if name == "separate" and not why:
+                why = self.rest_reason(settings)
             if why:
                 todo[name] = why
             current[name] = None if why else entry
@@ -215,7 +259,8 @@ class TrackState:
 
     def _products_there(self, row: Stage, entry: ProvenanceRecord | None, settings: Settings) -> bool:
         if row.name == "separate":
-            return all(stem in self.digests for stem in STEMS)
+            two = settings.separation.two_stems
+            return all(stem in self.digests for stem in ((two,) if two else STEMS))
         if row.name == "drums":
             return midi_path(self.track, settings).exists()
         if row.name == "crop":

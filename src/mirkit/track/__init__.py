@@ -20,6 +20,7 @@ from mirkit.track.names import (
     DRUMS_MIDI,
     MIX,
     ORIGINAL_NAME,
+    REST,
     SIDECARS,
     SKIPPED_FOLDERS,
     SOURCES,
@@ -29,6 +30,7 @@ from mirkit.track.names import (
     is_audio_name,
     kind_beside,
     kind_in_folder,
+    rest_of,
     source_of,
 )
 from mirkit.track.renaming import follow_rename, is_marked, move_aside, move_back, rename_hint
@@ -41,6 +43,7 @@ __all__ = [
     "DRUMS_MIDI",
     "MIX",
     "ORIGINAL_NAME",
+    "REST",
     "SIDECARS",
     "SKIPPED_FOLDERS",
     "SOURCES",
@@ -64,5 +67,6 @@ __all__ = [
     "move_aside",
     "move_back",
     "rename_hint",
+    "rest_of",
     "source_of",
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "DRUMS_MIDI",
     "MIX",
     "ORIGINAL_NAME",
+    "REST",
     "SIDECARS",
     "SKIPPED_FOLDERS",
     "SOURCES",
@@ -29,6 +30,7 @@ __all__ = [
     "is_audio_name",
     "kind_beside",
     "kind_in_folder",
+    "rest_of",
     "source_of",
 ]
 
@@ -50,6 +52,11 @@ ORIGINAL_NAME = "original_name"
 
 #: Artist tag of stems that mirkit made, which identifies them if the provenance could not be written.
 STEM_MARK = "mirkit"
+
+#: Beginning of the name of a mix without a stem: ``no_vocals.flac``. Beside a loose ``x.flac`` it is
+#: ``x_no-vocals.flac``, because ``x_no_vocals.flac`` is the vocals of ``x_no.flac``.
+REST = "no_"
+_REST_BESIDE = "no-"
 
 ADTOF_MIDI = "drums_adtof.mid"
 DRUMS_MIDI = "drums.mid"
@@ -73,6 +80,13 @@ def source_of(name: str) -> str:
     return stem if stem in SOURCES else ""
 
 
+@cache
+def rest_of(name: str) -> str:
+    """Return ``no_vocals`` and the like for the file of a mix without a stem in a track folder, or ``""``."""
+    stem = os.path.splitext(name)[0].lower()
+    return stem if is_audio_name(name) and stem.removeprefix(REST) in STEMS and stem.startswith(REST) else ""
+
+
 def base_of(name: str) -> str:
     """Return the base of the sidecar names of a track: its name, shortened if it is too long."""
     data = os.fsencode(name)
@@ -92,6 +106,8 @@ def for_loose_file(role: str, stem: str) -> str:
     base = base_of(stem)
     if role in SIDECARS:
         return f"{base}.{role}"
+    if rest_of(role):
+        return f"{base}_{_REST_BESIDE}{role.removeprefix(REST)}"
     return base + _ADTOF_BESIDE if role == ADTOF_MIDI else f"{base}_{role}"
 
 
@@ -100,7 +116,8 @@ def kind_in_folder(name: str, folder: str) -> str:
     base, _, kind = name.partition(base_of(folder) + ".")
     if not base and kind in SIDECARS:
         return kind
-    return name if name in (ADTOF_MIDI, DRUMS_MIDI) or (is_audio_name(name) and source_of(name) in STEMS) else ""
+    is_stem = is_audio_name(name) and source_of(name) in STEMS
+    return name if name in (ADTOF_MIDI, DRUMS_MIDI) or is_stem or rest_of(name) else ""
 
 
 def kind_beside(name: str) -> tuple[str, str]:
@@ -114,4 +131,7 @@ def kind_beside(name: str) -> tuple[str, str]:
     stem, suffix = os.path.splitext(last)
     if base and (last == DRUMS_MIDI or (is_audio_name(name) and stem.lower() in STEMS)):
         return base, stem.lower() + suffix.lower()
+    if base and last.lower().startswith(_REST_BESIDE):
+        role = REST + last.lower().removeprefix(_REST_BESIDE)
+        return (base, role) if rest_of(role) else ("", "")
     return "", ""

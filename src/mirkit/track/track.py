@@ -15,12 +15,14 @@ from mirkit.track.names import (
     AUDIO_SUFFIXES,
     DRUMS_MIDI,
     MIX,
+    REST,
     SKIPPED_FOLDERS,
     base_of,
     for_folder,
     for_loose_file,
     is_audio_name,
     kind_beside,
+    rest_of,
     source_of,
 )
 
@@ -222,7 +224,7 @@ class Track:
         Track
         """
         # There may be 100,000 tracks, and most have files of the same names: each name is stored once.
-        names = tuple(sys.intern(name) for name in listing.audio_files if source_of(name))
+        names = tuple(sys.intern(name) for name in listing.audio_files if source_of(name) or rest_of(name))
         return cls(listing.folder, audio_files=names, unclean=listing.unclean)
 
     @classmethod
@@ -305,6 +307,18 @@ class Track:
     def sources(self) -> dict[str, Path]:
         """Mix and stems: ``full_mix`` or the stem's name -> file. Raises as :attr:`mix` and :attr:`stems`."""
         return {MIX: self.mix} | self.stems
+
+    @property
+    def rests(self) -> dict[str, Path]:
+        """The existing files of the mix without a stem: ``no_vocals`` and the like -> file.
+
+        Raises
+        ------
+        MissingInput
+            There are several candidates for one of them.
+        """
+        paths = {name: self._only(name) for name in (f"{REST}{stem}" for stem in STEMS)}
+        return {name: path for name, path in paths.items() if path is not None}
 
     def stem(self, stem: str) -> Path:
         """Return the file of a stem.
@@ -404,14 +418,14 @@ class Track:
         Returns
         -------
         str
-            ``full_mix``, the name of a stem, or ``""``.
+            ``full_mix``, the name of a stem, ``no_vocals`` and the like for the mix without a stem, or ``""``.
         """
         if not self.loose:
-            return source_of(name)
+            return source_of(name) or rest_of(name)
         if name == self.loose:
             return MIX
         base, role = kind_beside(name)
-        return source_of(role) if base == base_of(self.name) else ""
+        return source_of(role) or rest_of(role) if base == base_of(self.name) else ""
 
 
 def _mix_of(name: str, listing: FolderListing) -> Path | None:

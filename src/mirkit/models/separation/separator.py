@@ -139,9 +139,9 @@ class TrackSeparation:
                 def input_samples(samples: int, network: Any = network) -> int:
                     return int(network.input_samples(samples, how.segment, tight=how.tight))
 
-                lanes.append(
-                    (number, SegmentStream(len(lanes), frames, delay, size, self._overlap, input_samples), weights)
-                )
+                if self._separator.is_needed(number, self._settings.two_stems):
+                    lane = SegmentStream(len(lanes), frames, delay, size, self._overlap, input_samples)
+                    lanes.append((number, lane, weights))
         return lanes
 
 
@@ -247,6 +247,11 @@ class Separator:
         kept = pairs(audio.channels)
         runs = [TrackSeparation(self, ModelInput(audio, self.rate, pair), settings) for pair in kept]
         return runs[0] if len(runs) == 1 else ChannelPairs(runs, kept)
+
+    def is_needed(self, network: int, stem: str | None) -> bool:
+        """Return whether a network contributes to a stem; None for all of them."""
+        sources = [i for i, target in enumerate(self._stem_of) if target == stem]
+        return not sources or bool(self.mixture[network][sources].any())
 
     def as_stems(self, sources: Float32) -> dict[str, Float32]:
         """Name the stems, shape=(sources, 2, n); any further source is added to ``other``."""
