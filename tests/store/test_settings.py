@@ -68,6 +68,7 @@ def test_a_full_file(tmp_path: Path) -> None:
 stems = "embedded"
 [separation]
 model = "htdemucs"
+two_stems = "vocals"
 format = "mp3"
 bitrate = 192
 shifts = 0
@@ -90,6 +91,7 @@ full = "Describe\\nthis."
     assert found.backends == BackendSettings(stems="embedded")
     assert asdict(found.separation) == {
         "model": "htdemucs",
+        "two_stems": "vocals",
         "format": "mp3",
         "bitrate": 192,
         "shifts": 0,
