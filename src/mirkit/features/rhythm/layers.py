@@ -38,7 +38,7 @@ _RANKS = 6
 INPUTS = (2 + len(_BEFORE) + len(_AFTER)) * BANDS + _RANKS
 _DB_PER_UNIT = 15.0
 # Decision for each register (low, middle, high), chosen on rendered grooves (docs/syncopation.md).
-_LEAST_ODDS = (-2.5, 0.0, 0.5)
+_LEAST_ODDS = (-2.5, 0.0, -2.0)
 _LEAST_GROWTH = (0.15, 0.03, 0.03)
 #: What a loud rise of the other register usually adds to this one: a low percentile of the ratios. A rise must exceed
 #: this by a factor (low, middle), unless the network is certain.

@@ -38,7 +38,7 @@ _NEXT[_THIRDS, [4, 8]] = 12
 _NEXT[_SIXTHS, [2, 4, 6, 8, 10]] = 4, 12, 8, 12, 12
 # Number of beats on either side whose onsets determine the division of a beat, and how much better than quarters a
 # ternary grid must fit.
-_FIT_REACH = 2
+_FIT_REACH = 8
 _TERNARY_GAIN = 0.4
 _MARGIN_BEATS = 8  # the grid is extended by this many beats at its ends, for pick-ups and last notes
 _UNKNOWN_BAR = 4  # beats
