@@ -87,6 +87,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
 
 
+def megabytes(size: int) -> str:
+    """Return a size in MB or GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.3g} MB"
+
+
 def as_error(error: OSError, path: Path, doing: str) -> InfoError:
     """Turn an error of the system into an :class:`InfoError` with one line.
 

@@ -57,9 +57,8 @@ def test_ready_means_checked_and_the_list_shows_where(
 
     assert listed("good") == ("ready", [str(cache / "good.ckpt")])
     assert main(["models", "list", "good"]) == 0
-    head, _, line, last = capsys.readouterr().out.splitlines()
-    assert head.endswith("where")
-    assert line.endswith(f"  {cache / 'good.ckpt'}")
+    *_, line, last = capsys.readouterr().out.splitlines()
+    assert line == f"good   {cache / 'good.ckpt'}"
     assert last == f"weights are stored in {cache.parent}"
     (cache / "good.ckpt").write_bytes(b"a")
     assert listed("good") == ("DAMAGED", [str(cache / "good.ckpt")])

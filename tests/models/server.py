@@ -101,6 +101,9 @@ def serving(certificate: Path | None = None) -> Iterator[Files]:
                 return self.answer(416, b"", **{"Content-Range": f"bytes */{len(body)}"})
             return self.answer(206, body[start:], **{"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"})
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def answer(self, status: int, body: bytes, **headers: str) -> None:
             self.send_response(status)
             headers = {"Content-Length": str(len(body)), "Content-Type": files.kind, "ETag": files.tag} | headers
@@ -109,6 +112,8 @@ def serving(certificate: Path | None = None) -> Iterator[Files]:
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
+            if self.command == "HEAD":
+                return
             time.sleep(files.silence)
             cut = files.cuts.pop(0) if files.cuts and status in (200, 206) else len(body)
             for start in range(0, cut, 1 << 16):

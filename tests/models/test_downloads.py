@@ -378,7 +378,7 @@ def test_the_space_for_all_files_is_checked_before_the_first(server: Files, monk
     row = model(*(File(name, f"{server.url}/{name}", len(BODY)) for name in "ab"))
     usage = download.shutil.disk_usage
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(path)._replace(free=1_000_000))
-    assert "the disk is full: 1.4 MB are needed, 1.0 MB free" in refused(row)
+    assert "the disk is full: 1.4 MB are needed, 1 MB are free" in refused(row)
     assert server.asked == []
 
 

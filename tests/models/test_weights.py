@@ -266,7 +266,7 @@ def test_the_disk_fills_up(server: Files) -> None:
 
 def test_too_little_room_is_known_before(server: Files, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=500_000))
-    with pytest.raises(WeightsError, match=r"the disk is full: 0\.7 MB are needed, 0\.5 MB free"):
+    with pytest.raises(WeightsError, match=r"the disk is full: 0\.7 MB are needed, 0\.5 MB are free"):
         weights.fetch(one(server), ONLINE)
     assert files_below(home) == set()
 

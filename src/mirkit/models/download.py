@@ -20,7 +20,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any
 
-from mirkit.errors import InfoError
+from mirkit.errors import InfoError, megabytes
 from mirkit.models.https import Connection, DownloadError, check_allowed, proxies, refusal, resolved
 from mirkit.store import atomic_write
 
@@ -283,7 +283,7 @@ def check_space(folder: Path, needed: int) -> None:
     """Raise ``DownloadError`` if a disk has less than ``needed`` bytes of free space."""
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise DiskFullError(f"the disk is full: {needed / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB free")
+        raise DiskFullError(f"the disk is full: {megabytes(needed)} are needed, {megabytes(free)} are free")
 
 
 def _size(part: Path) -> int:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.errors import InfoError, MirkitError, WeightsError, as_error, printable
+from mirkit.errors import InfoError, MirkitError, WeightsError, as_error, megabytes, printable
 from mirkit.models import registry
 from mirkit.models.backend import File, Model, Weights
 from mirkit.models.caches import blob_digest, cache, elsewhere, place
@@ -342,8 +342,8 @@ def _fetched(file: File, url: str, target: Path, progress: Progress) -> None:
         if not resumed:
             break
     raise DownloadError(
-        f"{url}: the downloaded file has the checksum {got[:12]}... instead of {expected[:12]}... and was deleted: "
-        "it was damaged in transit, or the server has another file now"
+        f"{resolved(url)}: the downloaded file has the checksum {got[:12]}... instead of {expected[:12]}... and was "
+        "deleted: it was damaged in transit, or the server has another file now"
     )
 
 
@@ -353,7 +353,7 @@ def _check_no_pointer(url: str, part: Path) -> None:
             return
     part.unlink()
     origin_file(part).unlink(missing_ok=True)
-    raise DownloadError(f"{url}: the server sent a Git LFS pointer instead of the file; try again later")
+    raise DownloadError(f"{resolved(url)}: the server sent a Git LFS pointer instead of the file; try again later")
 
 
 @contextmanager
@@ -422,8 +422,3 @@ def missing_files_message(row: Model, files: list[File], why: str) -> str:
 def short_message(row: Model, why: str) -> str:
     """Return the message that a model is missing, for a line of a plan."""
     return f"{row.title} ({megabytes(row.size)}): not downloaded, {why}; mirkit models fetch {row.name}"
-
-
-def megabytes(size: int) -> str:
-    """Return a size in MB or GB."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(size / 1e6, 0.1):.3g} MB"

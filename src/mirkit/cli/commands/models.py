@@ -16,7 +16,7 @@ from mirkit.catalog import TASKS
 from mirkit.cli.options import backend_choices, overrides
 from mirkit.cli.output import note, table
 from mirkit.cli.progress import downloading
-from mirkit.errors import MissingExtra, SettingsError
+from mirkit.errors import MissingExtra, SettingsError, megabytes
 
 if TYPE_CHECKING:
     from mirkit.models.backend import Backend, Model
@@ -99,26 +99,19 @@ def _list_models(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
     else:
         head = ("model", "task", "method", "state", "size", "commercial use", "license of the code", "of the weights")
-        table((*head, "where"), [_cells(row) for row in rows])
+        cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
+        table(head, [tuple(row.values())[: len(head)] for row in cells])
+        if present := [(row["model"], path) for row in rows for path in row["files"]]:
+            print()
+            table(("model", "file"), present)
         print(f"weights are stored in {cache()}")
     return 0
-
-
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """Return the cells of a row of the list; several files of a model are given by their folders."""
-    from mirkit.models.weights import megabytes
-
-    paths = [Path(path) for path in row["files"]]
-    where = dict.fromkeys(str(path if len(paths) == 1 else path.parent) for path in paths)
-    shown = row | {"size": megabytes(row["size"]) if row["size"] else "", "files": ", ".join(where)}
-    return tuple(shown.values())
 
 
 def _remove_model(row: "Model", arguments: argparse.Namespace) -> int:
     """Delete the files of a model from mirkit's cache, and print which."""
     from mirkit.models import weights
     from mirkit.models.caches import cache
-    from mirkit.models.weights import megabytes
 
     done = weights.remove(row)
     if arguments.json:
@@ -216,7 +209,7 @@ def on_a_terminal() -> bool:
 
 def ask_to_fetch(offers: "Sequence[tuple[Backend, Model]]") -> bool:
     """Ask once whether the weights of these methods may be fetched; an empty answer or the end of input means no."""
-    from mirkit.models.weights import megabytes, missing
+    from mirkit.models.weights import missing
 
     note("These models are not on this machine. They are downloaded only if you agree:")
     for row, model in offers:
@@ -233,8 +226,6 @@ def ask_to_fetch(offers: "Sequence[tuple[Backend, Model]]") -> bool:
 
 def print_license(model: "Model") -> None:
     """Print the size and the license of weights that are about to be fetched."""
-    from mirkit.models.weights import megabytes
-
     use = "" if model.commercial else "; not for commercial use"
     note(f"download {model.title}: {megabytes(model.size)}, license of the weights: {model.license}{use}")
 

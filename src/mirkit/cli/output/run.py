@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import clock, failure, note, table
-from mirkit.errors import counted, printable
+from mirkit.errors import counted, megabytes, printable
 
 if TYPE_CHECKING:
     from mirkit.dataset.status import RunStatus, Status
@@ -38,7 +38,7 @@ def plan(plan: RunPlan, workers: int, url: str = "") -> None:
 
 def _tracks(plan: RunPlan, workers: int, url: str) -> None:
     """Print the tracks that workers will process."""
-    from mirkit.models.weights import megabytes, urls
+    from mirkit.models.weights import urls
 
     idle = len(plan.tracks) - len(plan.waiting)
     for model in plan.downloads if plan.todo else ():

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mirkit.errors import MissingExtra, ModelError, WeightsError, printable
+from mirkit.errors import MissingExtra, ModelError, WeightsError, megabytes, printable
 from mirkit.features.types import FloatArray
 from mirkit.models import weights
 from mirkit.models.backend import Model
@@ -33,7 +33,7 @@ from mirkit.models.captioners.backends import LLAMA, is_flamingo, plain
 from mirkit.models.captioners.http import ChatSession, HttpClient
 from mirkit.models.gguf_header import MAGIC, read_texts
 from mirkit.models.safe_load import guess_content
-from mirkit.models.weights import megabytes, missing
+from mirkit.models.weights import missing
 from mirkit.store import Settings, digest_of_text
 
 #: Names of the models in the user manual.
