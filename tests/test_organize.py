@@ -678,7 +678,7 @@ def test_two_runs_at_once_are_refused_and_a_late_one_finds_nothing_to_do(
     assert report == execute.MoveReport()
     touch(tmp_path, "b.mp3")
     monkeypatch.setattr(execute, "lock", lambda folder, name: lock(folder, 0.05, name))
-    with lock(tmp_path, name=".mirkit-organize-lock"), pytest.raises(InfoError, match="another mirkit"):
+    with lock(tmp_path, name=".mirkit-organize-lock"), pytest.raises(InfoError, match="another process of mirkit"):
         organize(tmp_path)
 
 

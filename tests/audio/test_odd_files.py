@@ -255,7 +255,7 @@ def test_sound_beyond_the_limit_stops(tmp_path: Path) -> None:
     (tmp_path / "x.mp3").write_bytes(data[data.index(b"Info" if b"Info" in data else b"Xing") + 400 :] * 4)
     audio = open_audio(tmp_path / "x.mp3", max_seconds=10)
     assert audio.source.duration is None
-    with pytest.raises(AudioError, match=r"x\.mp3: longer than the limit"):
+    with pytest.raises(AudioError, match=r"x\.mp3: the audio is longer than the limit"):
         audio.samples()
 
 

@@ -130,7 +130,7 @@ def test_slices(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(len(values) == 3 for values in told["values"].values())
     assert told["widened"]["danceability"] == 10
     assert run("window", library / "A", "--slices", 3) == 0
-    assert "(over 10 s)" in capsys.readouterr().out
+    assert "(measured over 10 s)" in capsys.readouterr().out
 
 
 def test_verify_looks_at_clips_when_asked(library: Path, capsys: pytest.CaptureFixture[str]) -> None:

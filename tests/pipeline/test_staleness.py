@@ -41,7 +41,7 @@ def test_a_true_entry_is_done() -> None:
         (None, {}, "new"),
         (replace(ENTRY, failed="it broke"), {}, "failed before"),
         (ENTRY, {"products_there": False}, "missing"),
-        (replace(ENTRY, stage_version=0), {}, "formula"),
+        (replace(ENTRY, stage_version=0), {}, "definition"),
         (ENTRY, {"backend": "beat_this"}, "method beat_this, was embedded"),
         (ENTRY, {"settings": with_values(SETTINGS, {"rhythm.bpm": 120.0}, "test")}, "settings"),
         (ENTRY, {"inputs": StageInputs((), {"full_mix": replace(MIX, sha256="c" * 64)})}, "changed: full_mix"),

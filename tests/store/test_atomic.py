@@ -187,7 +187,11 @@ def test_the_lock_excludes_threads_and_leaves_no_litter(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_held_too_long_says_so(tmp_path: Path) -> None:
-    with atomic.lock(tmp_path), pytest.raises(InfoError, match="another mirkit"), atomic.lock(tmp_path, timeout=0.05):
+    with (
+        atomic.lock(tmp_path),
+        pytest.raises(InfoError, match="another process of mirkit"),
+        atomic.lock(tmp_path, timeout=0.05),
+    ):
         pass
 
 

@@ -237,7 +237,7 @@ def test_one_of_a_newer_format_is_left_alone(path: Path) -> None:
         read_feature_series_header,
         lambda path: update_feature_series(path, {"a/c": np.ones(1)}),
     ):
-        with pytest.raises(NewerFormatError, match="format 2 by a newer version"):
+        with pytest.raises(NewerFormatError, match="a newer version of mirkit wrote this file in format 2"):
             use(path)
     assert path.read_bytes() == before
     assert not list(path.parent.glob("*unreadable*"))
