@@ -280,6 +280,13 @@ def test_the_login_of_another_server_is_in_netrc(server: Files, tmp_path: Path) 
     assert "asks for a login" in refused(row)
 
 
+def test_the_token_is_not_sent_if_the_user_says_so(hub: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+    weights.fetch(of_hub(), ONLINE)
+    assert all("Authorization" not in headers for _, headers in hub.heard)
+
+
 PAGE = "/who/what"
 
 

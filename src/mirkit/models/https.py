@@ -182,6 +182,8 @@ def _log_in(request: urllib.request.Request) -> None:
 
 def _token() -> tuple[str, str]:
     """Return the user's token for Hugging Face and where it is; "" if there is none."""
+    if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").lower() in ("1", "on", "yes", "true"):
+        return "", ""
     for name in _TOKENS:
         if value := os.environ.get(name, "").strip():
             return value, name

@@ -73,4 +73,6 @@ def _mark(row: Backend, found: Weights) -> Path:
 def _remedy(row: Backend, found: Weights, settings: Settings) -> str:
     if isinstance(resolve_weights(row, settings), Path):
         return "name another file"
-    return f"delete the files in {printable(found.files[0].parent)}, then: mirkit models fetch {found.model}"
+    others = [printable(path) for path in found.files if not path.is_relative_to(cache())]
+    first = f"delete {', '.join(others)}" if others else f"mirkit models remove {found.model}"
+    return f"{first}, then: mirkit models fetch {found.model}"
