@@ -155,6 +155,16 @@ def test_a_file_elsewhere_that_cannot_be_read_is_not_used(tmp_path: Path, monkey
 # --- checksums are remembered
 
 
+def test_files_of_other_models_with_the_same_name_are_not_read(
+    reads: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = LAYOUTS["HF_HOME"](tmp_path / "hf", monkeypatch)
+    snapshot(hub, "1", b"a linked file of the same size", "someone/else")
+    snapshot(hub, "1", b"a file of another size" * 100, "someone/more", link=False)
+    assert weights.missing(demucs())
+    assert reads == []
+
+
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were read to the end."""

@@ -299,9 +299,9 @@ PAGE = "/who/what"
             401,
             {"X-Error-Code": "RepoNotFound"},
             "",
-            "was renamed or removed, or private, and needs a token in HF_TOKEN",
+            "was renamed or removed, or it is private and needs a token in HF_TOKEN",
         ),
-        (401, {}, "", "was renamed or removed, or private, and needs a token in HF_TOKEN; open {}"),
+        (401, {}, "", "was renamed or removed, or it is private and needs a token in HF_TOKEN; open {}"),
         (404, {"X-Error-Code": "RepoNotFound"}, "t", "or the token in HF_TOKEN has no access to it; open {}"),
         (
             401,

@@ -58,7 +58,15 @@ def elsewhere(file: File) -> Iterator[Path]:
         if file.sha256:
             yield from _files(own, f"*/{name}")
     if file.sha256:  # a copy of the repository under another name
-        yield from _files(_hub_cache(), f"models--*/snapshots/*/{file.name}")
+        found = _files(_hub_cache(), f"models--*/snapshots/*/{file.name}")
+        yield from (path for path in found if _may_be(path, file))
+
+
+def _may_be(path: Path, file: File) -> bool:
+    """Return whether it is worth reading a file to find out if it is ``file``: many models have the same file names."""
+    if stored := blob_digest(path):
+        return stored == file.sha256
+    return not file.size or abs(path.stat().st_size - file.size) <= 0.1 * file.size
 
 
 def blob_digest(path: Path) -> str:

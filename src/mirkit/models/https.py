@@ -161,7 +161,7 @@ def _hub_refusal(error: urllib.error.HTTPError, url: str) -> str:
         what = "this file" if code == "EntryNotFound" else "this revision"
         return f"the repository no longer has {what}; open {page}/tree/main to see what it has"
     if code == "RepoNotFound" or error.code in (401, 404):
-        login = f"the token in {where} has no access to it" if token else "private, and needs a token in HF_TOKEN"
+        login = f"the token in {where} has no access to it" if token else "it is private and needs a token in HF_TOKEN"
         return f"the repository was renamed or removed, or {login}; open {page}"
     if error.code == 403:
         return f"access is refused{f' ({printable(message)[:100]})' if message else ''}; open {page}"
