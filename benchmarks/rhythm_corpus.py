@@ -3,7 +3,8 @@
     python benchmarks/rhythm_corpus.py [FOLDER]        # render what is missing; a piece is NAME.flac + NAME.json
 
 The JSON beside each piece holds ``beats``, ``downbeats``, ``drum_onsets``, ``meter``, ``bpm`` (null for rubato),
-``style``, ``soundfont`` and ``split``: "tune" may be looked at while the tracker is developed, "test" only measured.
+``style``, ``soundfont`` and ``split``: "tune" may be looked at while the tracker is developed, "test" only measured,
+and likewise "levels-tune", "levels-test", "bars-tune" and "bars-test" (``rhythm_levels``).
 Six styles and the second soundfont occur in "test" alone; "tune" has more styles (``rhythm_styles.MORE_STYLES``) and
 invented ones (``rhythm_inventions``). Needs Debian's fluidsynth, fluid-soundfont-gm and timgm6mb-soundfont, which are
 installed with apt-get when it may; without them ``render`` raises ``Unavailable``.
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from rhythm_inventions import invented
+from rhythm_levels import GROUPS, LEVEL_STYLES, LEVEL_STYLES_TUNE, anywhere, grouped
 from rhythm_styles import (
     CRASH,
     HAT,
@@ -52,6 +54,10 @@ class Unavailable(Exception):  # noqa: N818
 
 TUNE_SEEDS, TEST_SEEDS = (1, 2, 3), (21, 22, 23)
 INVENTIONS = 100
+#: Pieces of "levels" and "bars" (``rhythm_levels``).
+LEVEL_SEEDS, LEVEL_INVENTIONS, BAR_SEEDS = (1, 2, 3, 4), 100, 12
+LEVEL_TEST_SEEDS, BAR_TEST_SEEDS = range(41, 47), range(61, 67)
+SPLITS = ("tune", "test", "levels-tune", "levels-test", "bars-tune", "bars-test")
 
 MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
 PROGRESSIONS = (
@@ -91,13 +97,42 @@ def plan() -> Iterator[tuple[str, str, int, str, str]]:
     for style in STYLES:
         for seed, font in zip(TEST_SEEDS, ("timgm", "fluid", "timgm"), strict=True):
             yield f"{style}_{seed}_{font}", style, seed, font, "test"
+    for style in LEVEL_STYLES_TUNE:
+        for seed in LEVEL_SEEDS:
+            yield f"level_{style}_{seed}_fluid", f"level {style}", seed, "fluid", "levels-tune"
+    for seed in range(LEVEL_INVENTIONS):
+        yield f"level_invented_{seed}_fluid", "level invented", seed, "fluid", "levels-tune"
+    for style in LEVEL_STYLES:
+        for seed in LEVEL_TEST_SEEDS:
+            yield f"level_{style}_{seed}_timgm", f"level {style}", seed, "timgm", "levels-test"
+    for meter in GROUPS:
+        name = meter.replace("/", "_")
+        for seed in range(BAR_SEEDS):
+            yield f"bar_{name}_{seed}_fluid", f"bar {meter}", seed, "fluid", "bars-tune"
+        for seed in BAR_TEST_SEEDS:
+            yield f"bar_{name}_{seed}_timgm", f"bar {meter}", seed, "timgm", "bars-test"
+
+
+def style_of(name: str, seed: int) -> Style:
+    """Return a style by its name in the plan."""
+    kind, _, rest = name.partition(" ")
+    if kind == "level":
+        return anywhere(rest, seed)
+    if kind == "bar":
+        return grouped(rest, seed)
+    return invented(seed) if name == "invented" else (STYLES | MORE_STYLES)[name]
+
+
+def beats_per_bar(meter: str) -> int:
+    """Beats of a bar; those of 6/8 and 12/8 are dotted quarters, those of 7/8 and 9/8 (2+2+2+3) eighths."""
+    return {"6/8": 2, "12/8": 4}.get(meter) or int(meter.split("/")[0])
 
 
 def compose(name: str, seed: int) -> Piece:
     """Write a piece of a style."""
-    style = invented(seed) if name == "invented" else (STYLES | MORE_STYLES)[name]
+    style = style_of(name, seed)
     rng = np.random.default_rng([seed, *name.encode()])
-    per_bar = 2 if style.meter == "6/8" else int(style.meter[0])
+    per_bar = beats_per_bar(style.meter)
     bpm = round(float(rng.uniform(*style.tempo)), 2)
     bars = max(8, int(np.ceil(SECONDS * bpm / 60 / per_bar)))
     intervals = _intervals(style, bpm, bars * per_bar, rng)

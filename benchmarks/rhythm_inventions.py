@@ -36,13 +36,14 @@ TEMPI = {
 }
 
 
-def invented(seed: int) -> Style:
-    """Invent a style."""
+def invented(seed: int, bpm: float | None = None) -> Style:
+    """Invent a style, at a tempo if one is given."""
     rng = np.random.default_rng([seed, 7919])
     kinds = list(TEMPI)
     meter, division = kinds[rng.choice(len(kinds), p=(0.5, 0.12, 0.12, 0.1, 0.04, 0.12))]
     center, octaves = TEMPI[meter, division]
-    bpm = float(np.clip(center * 2 ** rng.normal(0, octaves), 80 if division == 3 else 46, 208))
+    usual = float(np.clip(center * 2 ** rng.normal(0, octaves), 80 if division == 3 else 46, 208))
+    bpm = usual if bpm is None else bpm
     parts = _Parts(meter, division, bpm, rng)
     drums = parts.drums() if rng.random() < 0.85 else {}
     levels = tuple(int(v) for v in np.clip(rng.normal((88, 104, 92, 80, 100), 12), 40, 127))

@@ -224,8 +224,9 @@ class TrackAnalysis:
     def _beats_of_grid(self) -> Beats:
         """Read the beats from the grid and the provenance; their confidences are not stored there."""
         grid = read_grid(self.track.grid)
-        meter: Any = read_provenance(self.track.provenance).facts.get("meter", {}).get("value")
-        steady = read_info(self.track.info).get("bpm_is_defined") == 1
+        facts: Any = read_provenance(self.track.provenance).facts
+        meter = facts.get("meter", {}).get("value")
+        steady = facts["pulse"].get("value") is True if "pulse" in facts else _has_tempo(self.track)
         return Beats(grid.beats, grid.downbeats, np.ones(len(grid.beats)), meter, steady=steady)
 
     def measure(
@@ -345,6 +346,10 @@ class TrackAnalysis:
     def _valid(self, source: str, kind: str, note: Any) -> bool:
         wanted = (series_version(kind), self._hashes[source])
         return isinstance(note, dict) and (note.get("version"), note.get("sound")) == wanted
+
+
+def _has_tempo(track: Track) -> bool:
+    return read_info(track.info).get("bpm_is_defined") == 1
 
 
 def _under(arrays: Mapping[str, Any], name: str) -> dict[str, Any]:

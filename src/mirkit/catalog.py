@@ -63,7 +63,9 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec(
         "bpm", "beats", "1/min", 40, 300, "tempo of the stable part of the beat grid; null when bpm_is_defined is 0"
     ),
-    FeatureSpec("bpm_is_defined", "beats", "flag", 0, 1, "1 when a steady pulse exists", kind="flag"),
+    FeatureSpec(
+        "bpm_is_defined", "beats", "flag", 0, 1, "1 when bpm is known: a steady pulse with one tempo", kind="flag"
+    ),
     FeatureSpec("beat_count", "beats", "count", 0, None, "number of beats in the grid", kind="int", repeats="bpm"),
     FeatureSpec(
         "beat_regularity", "beats", "s", 0, 0.5, "standard deviation of the beat intervals; 0 is perfectly regular"
@@ -211,7 +213,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "beats",
         "rhythm",
-        1,
+        2,
         "beat grid and tempo",
         (("full_mix", "onset"), ("drums", "onset")),
         files=("BEATS_GRID",),
@@ -222,7 +224,7 @@ STAGES: tuple[Stage, ...] = (
         "syncopation",
         "rhythm",
         2,
-        "syncopation by layers",
+        "syncopation by layers, swing",
         (
             *(("full_mix", "onsets"), ("full_mix", "layers"), ("drums", "layers")),
             *(("bass", "onsets"), ("other", "onsets"), ("vocals", "onsets")),

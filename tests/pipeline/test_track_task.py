@@ -136,6 +136,15 @@ def test_a_tagged_tempo_decides_the_octave_and_a_setting_goes_before_it(
     assert read_provenance(folder / "Tagged.PROVENANCE").stages["beats"].details["hint_from"] == "settings"
 
 
+def test_a_tempo_tag_that_is_no_octave_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_track(tmp_path / "Tagged")
+    monkeypatch.setattr("mirkit.analysis.read_tags", lambda path: Tags(bpm=97.0))
+    outcome = extract(folder, ("beats",))
+    assert read_info(folder / "Tagged.INFO")["bpm"] == pytest.approx(120, abs=0.1)
+    assert any("97 BPM, was not used" in note and "120.0 BPM" in note for note in outcome.notes)
+    assert read_provenance(folder / "Tagged.PROVENANCE").facts["pulse"]["value"] is True
+
+
 def test_a_missing_stem_is_a_reason_not_a_number(tmp_path: Path) -> None:
     folder = make_track(tmp_path / "Mix only")
     assert extract(folder).ok

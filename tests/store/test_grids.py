@@ -44,6 +44,22 @@ def test_round_trip(tmp_path: Path, beats: np.ndarray, downbeats: np.ndarray, bp
     assert format_grid(grid) == path.read_bytes()
 
 
+def test_a_tempo_map_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.BEATS_GRID"
+    parts = ((0.5, 24.0, 100.0), (24.0, 44.25, 120.5))
+    write_grid(path, BeatGrid(np.array([0.5, 1.1]), EMPTY, None, parts))
+    assert json.loads(path.read_text())["tempo_map"][1] == {"start": 24.0, "end": 44.25, "bpm": 120.5}
+    assert read_grid(path).tempo_map == parts
+
+
+@pytest.mark.parametrize("bad", ['"x"', "[1]", '[{"start": 0}]', '[{"start": 0, "end": 1, "bpm": -1}]'])
+def test_a_damaged_tempo_map_is_refused(tmp_path: Path, bad: str) -> None:
+    path = tmp_path / "x.BEATS_GRID"
+    path.write_text('{"beats": [0.5, 1.0], "tempo_map": ' + bad + "}")
+    with pytest.raises(InfoError, match="not a beat grid"):
+        read_grid(path)
+
+
 def test_no_beats_are_a_grid_too(tmp_path: Path) -> None:
     write_sidecar(tmp_path / "x", format_grid(BeatGrid(EMPTY, EMPTY)))
     grid = read_grid(tmp_path / "x")

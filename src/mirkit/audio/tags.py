@@ -113,6 +113,6 @@ def _whole(raw: str, pattern: str, low: int, high: int) -> int | None:
 
 
 def _tempo(raw: str) -> float | None:
-    match = re.search(r"\d{1,4}(?:[.,]\d{1,6})?", raw[:100], re.ASCII)
+    match = re.search(r"\d+(?:[.,]\d+)?", raw[:100], re.ASCII)
     value = float(match[0].replace(",", ".")) if match else 0.0
     return value if 1 <= value <= 1000 else None

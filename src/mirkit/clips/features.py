@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
+from mirkit.features.rhythm.tempo import tempo_map
 from mirkit.features.types import FloatArray, Unknown, Value, Window
 from mirkit.stages import Result, fact
 from mirkit.stages.window import FROM_SERIES, at_window, timbre_of
@@ -152,7 +153,17 @@ def _metadata(
 def _grid(track: MeasuredTrack, clip: ClipSource, values: Mapping[str, Value]) -> BeatGrid:
     beats, bpm = track.analysis.beats, values["bpm"]
     times, downbeats = (_inside(of, clip.window) for of in (beats.times, beats.downbeats))
-    return BeatGrid(times, downbeats, None if isinstance(bpm, Unknown) else float(bpm))
+    parts = [
+        (
+            max(part.start, clip.window.start) - clip.window.start,
+            min(part.end, clip.window.end) - clip.window.start,
+            part.bpm,
+        )
+        for part in tempo_map(beats)
+        if part.start < clip.window.end and part.end > clip.window.start
+    ]
+    known = None if isinstance(bpm, Unknown) else float(bpm)
+    return BeatGrid(times, downbeats, known, tuple(parts) if known is None else ())
 
 
 def _inside(times: FloatArray, window: Window) -> npt.NDArray[np.float64]:

@@ -188,7 +188,7 @@ class RhythmSettings:
     bpm: float | None = setting(
         None,
         v.number(20, 400, "BPM"),
-        "known tempo in beats per minute; the tracker chooses the octave that is nearest to it",
+        "known tempo in beats per minute; it decides between octaves of the measured tempo",
         "--bpm",
     )
     model: str | None = setting(

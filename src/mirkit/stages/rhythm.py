@@ -13,9 +13,10 @@ from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.rhythm.complexity import complexity as measure_complexity
 from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onset_statistics import onset_density, onset_statistics
+from mirkit.features.rhythm.swing import swing as measure_swing
 from mirkit.features.rhythm.syncopation import on_beat_ratio
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
-from mirkit.features.rhythm.tempo import tempo
+from mirkit.features.rhythm.tempo import octave_of, tempo, tempo_map
 from mirkit.features.types import FloatArray, Value
 from mirkit.stages import Result, fact, register, used_weights, values_of
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
@@ -46,7 +47,10 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
     track.beats = tracked
     features = tempo(tracked, track.window)
     bpm = features.bpm if isinstance(features.bpm, float) else None
-    grid = BeatGrid(np.asarray(tracked.times, np.float64), np.asarray(tracked.downbeats, np.float64), bpm)
+    grid = BeatGrid(
+        np.asarray(tracked.times, np.float64), np.asarray(tracked.downbeats, np.float64), bpm, tempo_map(tracked)
+    )
+    hint_from = "settings" if settings.rhythm.bpm else "tag" if tagged else None
     return Result(
         values=values_of(features),
         facts=_facts(tracked),
@@ -54,16 +58,31 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
         method={
             "signals": "full_mix + drums" if with_drums else "full_mix",
             "bpm_hint": hint,
-            "hint_from": "settings" if settings.rhythm.bpm else "tag" if tagged else None,
+            "hint_from": hint_from,
         },
+        notes=_notes(hint, hint_from, tracked),
         **used_weights("beats", settings),
     )
 
 
+def _notes(hint: float | None, hint_from: str | None, beats: Beats) -> tuple[str, ...]:
+    """Say that a known tempo had no effect."""
+    if hint is None:
+        return ()
+    known = f"the tempo of the {hint_from}, {hint:g} BPM, was not used:"
+    if not beats.steady:
+        return (f"{known} no steady pulse was found",)
+    measured = beats.candidates[0].bpm
+    if octave_of(hint, measured) == 0:
+        return ()
+    return (f"{known} it is no octave of the measured tempo, {measured:.1f} BPM",)
+
+
 def _facts(beats: Beats) -> dict[str, dict[str, object]]:
-    # Both are always written, so that no metadata of earlier audio remain.
+    # All are always written, so that no metadata of earlier audio remain.
     second = beats.candidates[1] if len(beats.candidates) > 1 else None
     return {
+        "pulse": fact(beats.steady),
         "meter": fact(beats.meter, beats.meter_confidence),
         "tempo_second_candidate": fact(second.bpm, second.weight) if second else fact(None),
     }
@@ -79,13 +98,15 @@ def onsets(track: TrackAnalysis, settings: Settings) -> Result:
 
 @register("syncopation")
 def syncopation(track: TrackAnalysis, settings: Settings) -> Result:
-    """Measure syncopation by layers, and the share of onsets on the beat."""
+    """Measure syncopation by layers, the share of onsets on the beat, and swing."""
     layers, signals = _layers(track)
+    detected = track.series("full_mix", "onsets")
     return Result(
         {
             "syncopation": measure_syncopation(layers, track.beats, track.window),
-            "on_beat_ratio": on_beat_ratio(track.series("full_mix", "onsets").times, track.beats, track.window),
+            "on_beat_ratio": on_beat_ratio(detected.times, track.beats, track.window),
         },
+        facts={"swing": fact(measure_swing(detected, track.beats, track.window))},
         method={"layers": signals},
     )
 

@@ -30,17 +30,23 @@ class BeatGrid:
         Times of the first beats of the bars in seconds, increasing; empty if the meter is unknown.
     bpm : float or None
         Tempo in beats per minute; None if it is not steady or not known.
+    tempo_map : tuple of (float, float, float)
+        Where the tempo changes: start and end in seconds and beats per minute of each part with one tempo. Each part
+        ends where the next begins.
     """
 
     beats: Times
     downbeats: Times
     bpm: float | None = None
+    tempo_map: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("beats", "downbeats"):
             object.__setattr__(self, name, _checked(getattr(self, name)))
-        if self.bpm is not None and not (math.isfinite(self.bpm) and self.bpm > 0):
-            raise ValueError(f"not a tempo: {self.bpm}")
+        for tempo in (self.bpm, *(bpm for _, _, bpm in self.tempo_map)):
+            if tempo is not None and not (math.isfinite(tempo) and tempo > 0):
+                raise ValueError(f"not a tempo: {tempo}")
+        _checked(np.array([start for start, _, _ in self.tempo_map]))
 
 
 def read_grid(path: Path) -> BeatGrid:
@@ -60,31 +66,41 @@ def read_grid(path: Path) -> BeatGrid:
             raise DamagedFileError(
                 f"{printable(path)}: the beat grid has no beats; remove the file, and mirkit writes it again"
             )
-        beats, downbeats, bpm = (content.get(key) for key in ("beats", "downbeats", "bpm"))
+        beats, downbeats, bpm, parts = (content.get(key) for key in ("beats", "downbeats", "bpm", "tempo_map"))
     elif data.strip():
-        beats, downbeats, bpm = _lines(data, path), None, None
+        beats, downbeats, bpm, parts = _lines(data, path), None, None, None
     else:
         raise DamagedFileError(f"{printable(path)}: the file is empty; remove it, and mirkit writes it again")
     try:
         return BeatGrid(
-            _times(beats), _times([] if downbeats is None else downbeats), None if bpm is None else _number(bpm)
+            _times(beats),
+            _times([] if downbeats is None else downbeats),
+            None if bpm is None else _number(bpm),
+            _parts([] if parts is None else parts),
         )
-    except (TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DamagedFileError(
             f"{printable(path)}: this is not a beat grid ({error}); remove the file, and mirkit writes it again"
         ) from error
 
 
 def format_grid(grid: BeatGrid) -> bytes:
-    """Return the content of a ``.BEATS_GRID``: JSON with ``beats``, ``downbeats``, ``bpm`` and ``total_beats``."""
-    return encode_object(
-        {
-            "beats": _rounded(grid.beats),
-            "downbeats": _rounded(grid.downbeats),
-            "bpm": None if grid.bpm is None else round6(grid.bpm),
-            "total_beats": len(grid.beats),
-        }
-    )
+    """Return the content of a ``.BEATS_GRID``.
+
+    It is JSON with ``beats``, ``downbeats``, ``bpm`` and ``total_beats``, and ``tempo_map`` where the tempo changes.
+    """
+    content: dict[str, object] = {
+        "beats": _rounded(grid.beats),
+        "downbeats": _rounded(grid.downbeats),
+        "bpm": None if grid.bpm is None else round6(grid.bpm),
+        "total_beats": len(grid.beats),
+    }
+    if grid.tempo_map:
+        content["tempo_map"] = [
+            {"start": round(start, DECIMALS), "end": round(end, DECIMALS), "bpm": round6(bpm)}
+            for start, end, bpm in grid.tempo_map
+        ]
+    return encode_object(content)
 
 
 def read_onsets(path: Path) -> Times:
@@ -146,6 +162,12 @@ def _times(values: object) -> Times:
     if not isinstance(values, list):
         raise TypeError("times are not a list")
     return np.array([_number(value) for value in values], dtype=np.float64)
+
+
+def _parts(values: object) -> tuple[tuple[float, float, float], ...]:
+    if not (isinstance(values, list) and all(isinstance(part, dict) for part in values)):
+        raise TypeError("the tempo map is not a list of objects")
+    return tuple((_number(part["start"]), _number(part["end"]), _number(part["bpm"])) for part in values)
 
 
 def _checked(times: Times) -> Times:

@@ -78,6 +78,42 @@ def test_hint_and_range_steer_the_octave(rng):
     assert tempo_of(track_beats(curve, bpm_range=(100, 180)), 24).bpm == pytest.approx(140, abs=0.1)
 
 
+@pytest.mark.parametrize("hint", [93, 105, 210, 280 * 1.05, 420, 10000])
+def test_a_hint_that_is_no_octave_has_no_effect(hint, rng):
+    curve = onset_curve(band(140, 24, rng)[0])
+    plain, hinted = track_beats(curve), track_beats(curve, bpm_hint=hint)
+    np.testing.assert_array_equal(hinted.times, plain.times)
+    assert hinted.meter == plain.meter
+
+
+def test_a_hint_of_twice_the_tempo_doubles_the_beats(rng):
+    curve = onset_curve(band(120, 24, rng)[0])
+    found = track_beats(curve, bpm_hint=241)
+    assert tempo_of(found, 24).bpm == pytest.approx(240, abs=0.2)
+
+
+def test_off_beat_chords_and_triplets_between_played_beats_are_a_pulse(rng):
+    """A grid that is regular and played, although the onsets between the beats follow no single division."""
+    beats = np.arange(0.3, 39, 0.5)
+    between = [
+        beat + 0.5 * share for i, beat in enumerate(beats) for share in ((1 / 3, 2 / 3), (1 / 4, 0.55, 5 / 6))[i % 2]
+    ]
+    sound = place(pluck(220, 0.4), beats, 40) + place(
+        pluck(440, 0.3), np.array(between), 40, np.full(len(between), 1.5)
+    )
+    found = track_beats(onset_curve(sound), bpm_range=(100, 140))
+    assert found.steady
+    assert tempo_of(found, 40).bpm == pytest.approx(120, abs=0.2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hum_that_swells_is_no_pulse(seed):
+    rng = np.random.default_rng(seed)
+    t = np.arange(20 * RATE) / RATE
+    hum = sum(np.sin(2 * np.pi * f * k * t) / k for k in range(1, 7) for f in (50, rng.uniform(50.2, 51.5)))
+    assert not track_beats(onset_curve(0.1 * hum + rng.normal(0, 0.002, len(t)))).steady
+
+
 def test_rivals_are_told_with_their_share(rng):
     found = track_beats(onset_curve(band(110, 24, rng)[0]))
     assert found.candidates[0].bpm == pytest.approx(110, abs=0.1)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from mirkit.features.rhythm.beats import NO_BEATS, Beats
-from mirkit.features.rhythm.tempo import beat_period, steady_runs, tempo
+from mirkit.features.rhythm.tempo import (
+    TEMPO_CHANGES,
+    beat_period,
+    has_one_tempo,
+    octave_of,
+    steady_runs,
+    tempo,
+    tempo_map,
+)
 from mirkit.features.types import Unknown, Window
 
 
@@ -26,18 +34,67 @@ def test_gaps_do_not_move_the_tempo():
     assert result.beat_count == 75
 
 
-def test_changing_tempo_gives_the_weighted_median_of_the_local_tempo():
-    slow, quick = np.full(40, 0.6), np.full(20, 0.5)  # 24 s at 100, 10 s at 120
-    times = np.concatenate(([0], np.cumsum(np.concatenate((slow, quick)))))
-    assert tempo(steady(times), Window(0, 40)).bpm == pytest.approx(100, abs=0.1)
+def grid_of(*parts: tuple[int, float]) -> np.ndarray:
+    """Beats of parts with a number of intervals at a tempo each."""
+    return np.concatenate(([0], np.cumsum(np.concatenate([np.full(count, 60 / bpm) for count, bpm in parts]))))
 
 
-def test_ramp_is_steady_and_its_tempo_the_median():
-    intervals = 60 / np.linspace(90, 140, 200)
-    times = np.concatenate(([0], np.cumsum(intervals)))
+def test_two_tempi_are_none_and_a_map_tells_them():
+    grid = steady(grid_of((40, 100), (20, 120)))
+    found = tempo(grid, Window(0, 40))
+    assert (found.bpm, found.bpm_is_defined, found.beat_count) == (TEMPO_CHANGES, 0, 61)
+    slow, quick = tempo_map(grid)
+    assert slow == pytest.approx((0, 24, 100))
+    assert quick == pytest.approx((24, 34, 120))
+
+
+def test_windows_have_the_tempo_of_their_part():
+    grid = steady(grid_of((40, 100), (40, 120)))
+    assert tempo(grid, Window(0, 24)).bpm == pytest.approx(100)
+    assert tempo(grid, Window(24.1, 44)).bpm == pytest.approx(120)
+    assert tempo(grid, Window(20, 28)).bpm == TEMPO_CHANGES
+    # A short window next to the change has neighbors on its own side alone.
+    assert tempo(grid, Window(21.9, 24.1)).bpm == pytest.approx(100)
+    assert tempo(grid, Window(24.1, 26)).bpm == pytest.approx(120)
+
+
+def test_accelerando_is_no_tempo_and_its_map_follows_it():
+    times = np.concatenate(([0], np.cumsum(60 / np.linspace(90, 140, 200))))
     assert steady_runs(times) == [(0, 200)]
+    assert tempo(steady(times), Window(0, 200)).bpm == TEMPO_CHANGES
+    parts = tempo_map(steady(times))
+    assert len(parts) > 3
+    assert [part.end for part in parts[:-1]] == [part.start for part in parts[1:]]
+    assert np.all(np.diff([part.bpm for part in parts]) > 0)
+
+
+def test_slight_drift_has_the_weighted_median():
+    intervals = 60 / np.linspace(100, 105, 200)
+    times = np.concatenate(([0], np.cumsum(intervals)))
     half = np.searchsorted(np.cumsum(intervals), intervals.sum() / 2)
-    assert tempo(steady(times), Window(0, 200)).bpm == pytest.approx(60 / intervals[half], rel=0.01)
+    assert tempo(steady(times), Window(0, 200)).bpm == pytest.approx(60 / intervals[half], rel=1e-3)
+    assert tempo_map(steady(times)) == ()
+
+
+@pytest.mark.parametrize(("last", "one"), [(105.5, True), (107, False), (116, False)])
+def test_a_drift_of_6_per_cent_is_one_tempo(last, one):
+    times = np.concatenate(([0], np.cumsum(60 / np.linspace(100, last, 300))))
+    assert has_one_tempo(times) is one
+    assert isinstance(tempo(steady(times), Window(0, 200)).bpm, float) is one
+
+
+@pytest.mark.parametrize(("other", "one"), [(18, True), (24, False)])
+def test_a_fifth_of_the_beats_may_leave_the_tempo(other, one):
+    times = grid_of((100 - other, 120), (other, 90))
+    assert has_one_tempo(times) is one
+    assert (tempo_map(steady(times)) == ()) is one
+
+
+@pytest.mark.parametrize(
+    ("known", "octave"), [(60, -1), (120, 0), (240, 1), (480, 2), (124.7, 0), (124.9, None), (180, None), (40, None)]
+)
+def test_a_known_tempo_is_an_octave_within_4_per_cent(known, octave):
+    assert octave_of(known, 120) == octave
 
 
 def test_short_window_borrows_neighbors(rng):

@@ -14,7 +14,7 @@ from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.phase_coherence import phase_coherence
 from mirkit.features.rhythm.beats.refine import refine
 from mirkit.features.rhythm.onsets import OnsetCurve, Onsets
-from mirkit.features.rhythm.tempo import beat_period
+from mirkit.features.rhythm.tempo import beat_period, octave_of
 from mirkit.features.types import FloatArray
 
 #: Steps per second of beat positions: finer than the network's frames, so that neighboring tempi differ little.
@@ -293,7 +293,8 @@ def beats_from_activations(
     bpm_range : (float, float), optional
         Tempi that may come out, in beats per minute.
     bpm_hint : float, optional
-        A tempo known beforehand: the grid takes the metrical level nearest to it.
+        A tempo known beforehand: where it is an octave of the measured tempo, within 4 %, the grid takes that octave;
+        otherwise it has no effect.
 
     Returns
     -------
@@ -305,7 +306,10 @@ def beats_from_activations(
         return NO_BEATS
     steps = np.arange(0, int(RATE * len(activations.beat) / activations.rate)) / RATE
     at = np.arange(len(activations.beat)) / activations.rate
-    frames = decode(np.interp(steps, at, activations.beat), bpm_range, bpm_hint)
+    logits = np.interp(steps, at, activations.beat)
+    frames = decode(logits, bpm_range)
+    if bpm_hint is not None and (period := beat_period(frames / RATE)) and octave_of(bpm_hint, 60 / period):
+        frames = decode(logits, bpm_range, bpm_hint)
     reach = 2 * round(_NEAR_SECONDS * activations.rate) + 1
     network_frames = np.clip(np.rint(frames / RATE * activations.rate).astype(np.int64), 0, len(activations.beat) - 1)
     sure = _probability(maximum_filter1d(activations.beat, reach)[network_frames])

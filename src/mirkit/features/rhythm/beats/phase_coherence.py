@@ -18,6 +18,8 @@ _FEWEST_ONSETS = 4
 #: Largest distance (beats) of an onset on the beat: half of the distance to the nearest sixth, so that triplets and
 #: sixteenths do not count as on the beat.
 _NEAR_BEATS = 1 / 12
+#: Least relative deviation of the intervals of an irregular grid, and of its beats from lines through so many beats.
+_REGULAR_INTERVALS, _REGULAR_PHASE, _LINE_BEATS = 0.015, 0.02, 32
 
 
 def phase_coherence(times: FloatArray, onsets: Onsets) -> FloatArray:
@@ -64,3 +66,28 @@ def share_played(times: FloatArray, onsets: Onsets) -> float:
     after = np.clip(np.searchsorted(onsets.times, times), 1, len(onsets.times) - 1)
     apart = np.minimum(np.abs(onsets.times[after] - times), np.abs(onsets.times[after - 1] - times))
     return float(np.mean(apart < np.gradient(times) * _NEAR_BEATS))
+
+
+def is_regular(times: FloatArray) -> bool:
+    """Whether a grid is as regular as music with a plain tempo.
+
+    Its intervals deviate by less than 1.5 %, and its beats by less than 2 % of a beat from lines through 32 beats: a
+    grid on noise or speech is locally smooth, but its phase wanders.
+
+    Parameters
+    ----------
+    times : float64 array, shape=(n,)
+        Beats in seconds, ascending.
+    """
+    if len(times) < _LINE_BEATS // 2:
+        return False
+    intervals = np.diff(times)
+    if intervals.std() >= _REGULAR_INTERVALS * np.median(intervals):
+        return False
+    wander = []
+    for start in range(0, max(1, len(times) - _LINE_BEATS + 1), _LINE_BEATS // 2):
+        run = times[start : start + _LINE_BEATS]
+        x = np.arange(len(run))
+        slope, offset = np.polyfit(x, run, 1)
+        wander.append(float(np.std(run - offset - slope * x)) / slope)
+    return float(np.median(wander)) < _REGULAR_PHASE

@@ -7,7 +7,7 @@ from the whole piece is added (usual tempi, onsets per beat, repetition after a 
 pieces.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,7 +26,6 @@ _BEAT_PARTS = (4, 6, 8, 9, 12, 16, 18, 24, 36)
 _MIN_BPM, _MAX_BPM = 38.0, 245.0
 _USUAL_BPM, _SLOW_BPM, _QUICK_BPM = 118.0, 65.0, 170.0
 _FLOOR = 0.2  # of the mean, in logarithms
-_KNOWN_TEMPO = 200.0  # log-odds per octave away from the user's tempo
 _RANGE_SLACK = 0.03  # octaves
 
 
@@ -95,7 +94,7 @@ class MeterHypotheses:
 
 
 def estimate_meter(
-    grid: FineGrid, bpm_range: tuple[float, float] | None = None, bpm_hint: float | None = None
+    grid: FineGrid, bpm_range: tuple[float, float] | None = None, beat: float | None = None
 ) -> MeterHypothesis | None:
     """Choose the hypothesis that the evidence and the known tempo support best; None if there is none.
 
@@ -104,10 +103,12 @@ def estimate_meter(
     grid : FineGrid
     bpm_range : (float, float), optional
         Tempi that may come out, in beats per minute.
-    bpm_hint : float, optional
-        Tempo known beforehand, in beats per minute.
+    beat : float, optional
+        Length of the beat in fine positions, if it is known; there is no hypothesis if it is not a whole number.
     """
-    groups = list(meter_hypotheses(grid))
+    if beat is not None and beat != int(beat):
+        return None
+    groups = list(meter_hypotheses(grid) if beat is None else meter_hypotheses(grid, (int(beat),)))
     if not groups:
         return None
     score = np.concatenate([group.log_odds() for group in groups])
@@ -123,8 +124,6 @@ def estimate_meter(
         doubled = within & (np.abs(octaves - np.rint(octaves)) < 1e-9)
         if within.any():
             score = np.where(doubled if doubled.any() else within, score, -np.inf)
-    if bpm_hint is not None:
-        score = score - _KNOWN_TEMPO * np.abs(np.log2(tempi / bpm_hint))
     belief = np.exp(score - score.max())
     belief /= belief.sum()
     top = int(belief.argmax())
@@ -136,10 +135,10 @@ def estimate_meter(
     return MeterHypothesis(best.meter, best.beat, best.start, best.bpm, sure, levels)
 
 
-def meter_hypotheses(grid: FineGrid) -> Iterator[MeterHypotheses]:
-    """Yield every hypothesis about a grid with its evidence."""
+def meter_hypotheses(grid: FineGrid, lengths: Iterable[int] = _BEAT_PARTS) -> Iterator[MeterHypotheses]:
+    """Yield every hypothesis about a grid with its evidence; ``lengths`` of the beat are in fine positions."""
     repetition = _Repetition(grid.curves)
-    for beat in _BEAT_PARTS:
+    for beat in lengths:
         bpm = 60 * PARTS / (grid.period * beat)
         for meter, beats in METERS.items():
             bar = beat * beats

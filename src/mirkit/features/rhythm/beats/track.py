@@ -1,15 +1,17 @@
 """Track beats and downbeats from the onset series of a piece, without a neural model."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
-from mirkit.features.rhythm.beats.phase_coherence import phase_coherence, share_played
-from mirkit.features.rhythm.beats.pulse import ALL, beat_salience, find_pulse, fine_grid
+from mirkit.features.rhythm.beats.phase_coherence import is_regular, phase_coherence, share_played
+from mirkit.features.rhythm.beats.pulse import ALL, FineGrid, beat_salience, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.refine import refine
 from mirkit.features.rhythm.beats.time_signature import MeterHypothesis, estimate_meter
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
-from mirkit.features.rhythm.onsets import LEAD_SECONDS, OnsetCurve
-from mirkit.features.rhythm.tempo import beat_period
+from mirkit.features.rhythm.onsets import LEAD_SECONDS, OnsetCurve, Onsets
+from mirkit.features.rhythm.tempo import beat_period, octave_of
 from mirkit.features.types import FloatArray
 
 # The tracker was developed on the tuning half of the rendered corpus. With these thresholds, 62 of the 63 pieces of the
@@ -24,10 +26,16 @@ _COHERENT = 0.5
 #: 0.1 to 0.3 for the second.
 _COHERENT_SHARE = 0.5
 _PLAYED_SHARE = 0.5
-#: With this share of coherent beats, onsets on the beats are not required (syncopated music).
-_SURE_SHARE = 0.9
+#: With this share of coherent beats, fewer onsets on the beats are required (syncopated music), but onsets on average
+#: every other beat: hum and drones have few.
+_SURE_SHARE, _SURE_PLAYED_SHARE, _SURE_ONSETS = 0.9, 0.3, 0.5
+#: Least share of played beats of a regular grid, for a pulse without coherence: triplets mixed with sixteenths, or
+#: chords off the beat.
+_REGULAR_PLAYED_SHARE = 0.6
 #: Least median coherence of a grid; below it, no beats are reported.
 _NO_PULSE_COHERENCE = 0.2
+#: Odds that a known tempo gives to its level.
+_KNOWN_ODDS = 50.0
 #: Tempi that the grid reports.
 _CANDIDATES = 3
 
@@ -54,7 +62,8 @@ def track_beats(
     bpm_range : (float, float), optional
         Tempi that may come out, in beats per minute.
     bpm_hint : float, optional
-        A tempo known beforehand: the grid takes the metrical level nearest to it.
+        A tempo known beforehand: where it is an octave of the measured tempo, within 4 %, the grid takes that octave;
+        otherwise it has no effect.
 
     Returns
     -------
@@ -91,18 +100,36 @@ def track_beats(
     if not len(pulse):
         return NO_BEATS
     grid = fine_grid(pulse, mix, drums, rate)
-    hypothesis = estimate_meter(grid, bpm_range, bpm_hint)
+    hypothesis = estimate_meter(grid, bpm_range)
     if hypothesis is None:
         return NO_BEATS
+    beats = _beats(hypothesis, grid, onsets, mix.duration)
+    if bpm_hint is not None and beats.steady:
+        octave = octave_of(bpm_hint, beats.candidates[0].bpm)
+        if octave and (other := estimate_meter(grid, beat=hypothesis.beat / 2**octave)):
+            beats = _beats(replace(other, levels=_levels(hypothesis, other.beat)), grid, onsets, mix.duration)
+    return beats
+
+
+def _levels(hypothesis: MeterHypothesis, beat: int) -> tuple[tuple[float, float], ...]:
+    """The levels of a hypothesis, relative to another beat, which comes first."""
+    ratio = hypothesis.beat / beat
+    levels = {round(level * ratio, 9): share for level, share in hypothesis.levels}
+    return (1.0, max(1.0, _KNOWN_ODDS * levels.pop(1.0, 0.0))), *levels.items()
+
+
+def _beats(hypothesis: MeterHypothesis, grid: FineGrid, onsets: Onsets, duration: float) -> Beats:
+    """The beats of a hypothesis, moved to the onsets near them."""
     positions, first_of_bar = hypothesis.beats(len(grid.frames))
     raw = grid.frames[positions] / FRAME_RATE + LEAD_SECONDS
     half = grid.period * hypothesis.beat / 24
-    inside = (raw > max(onsets.times[0] - half, 0)) & (raw < min(onsets.times[-1] + half, mix.duration))
+    inside = (raw > max(onsets.times[0] - half, 0)) & (raw < min(onsets.times[-1] + half, duration))
     if np.count_nonzero(inside) < _FEWEST_BEATS:
         return NO_BEATS
-    times = np.clip(refine(raw, onsets)[inside], 0, mix.duration)
+    times = np.clip(refine(raw, onsets)[inside], 0, duration)
     coherence = phase_coherence(times, onsets)
-    if np.median(coherence) < _NO_PULSE_COHERENCE:
+    steady = _has_pulse(times, onsets, float(np.mean(coherence >= _COHERENT)))
+    if np.median(coherence) < _NO_PULSE_COHERENCE and not steady:
         return NO_BEATS
     growth = grid.curves[positions[inside], ALL]
     return Beats(
@@ -111,14 +138,18 @@ def track_beats(
         coherence * growth / (growth + 0.5),
         hypothesis.meter,
         hypothesis.meter_confidence,
-        _steady(float(np.mean(coherence >= _COHERENT)), share_played(times, onsets)),
+        steady,
         _candidates(hypothesis, times),
     )
 
 
-def _steady(coherent: float, played: float) -> bool:
-    """Whether the beats keep a tempo, from the shares of them that are coherent and that have an onset."""
-    return coherent >= _COHERENT_SHARE and (played >= _PLAYED_SHARE or coherent >= _SURE_SHARE)
+def _has_pulse(times: FloatArray, onsets: Onsets, coherent: float) -> bool:
+    """Whether the beats keep a tempo, ``coherent`` being the share of them around which the onsets keep to a grid."""
+    played = share_played(times, onsets)
+    if played >= _REGULAR_PLAYED_SHARE and is_regular(times):
+        return True
+    sure = coherent >= _SURE_SHARE and played >= _SURE_PLAYED_SHARE and len(onsets.times) >= _SURE_ONSETS * len(times)
+    return coherent >= _COHERENT_SHARE and (played >= _PLAYED_SHARE or sure)
 
 
 def _candidates(hypothesis: MeterHypothesis, times: FloatArray) -> tuple[TempoCandidate, ...]:
