@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mirkit.errors import MissingInput, printable
 from mirkit.store.info import round6
-from mirkit.store.sidecars import DamagedFileError, encode_object, parse_object, read_bounded
+from mirkit.store.sidecars import DamagedFileError, JsonValue, encode_object, parse_object, read_bounded
 
 #: Times are stored to the microsecond, finer than a sample.
 DECIMALS = 6
@@ -89,7 +89,7 @@ def format_grid(grid: BeatGrid) -> bytes:
 
     It is JSON with ``beats``, ``downbeats``, ``bpm`` and ``total_beats``, and ``tempo_map`` where the tempo changes.
     """
-    content: dict[str, object] = {
+    content: dict[str, JsonValue] = {
         "beats": _rounded(grid.beats),
         "downbeats": _rounded(grid.downbeats),
         "bpm": None if grid.bpm is None else round6(grid.bpm),

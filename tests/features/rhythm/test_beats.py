@@ -144,6 +144,16 @@ def test_drums_stem_decides_where_the_mix_is_blurred(rng):
     assert f_measure(found.downbeats, bars) > 0.95
 
 
+@pytest.mark.parametrize("bpm", [104, 132])
+def test_a_drums_stem_that_plays_off_the_beat_moves_nothing(bpm, rng):
+    """A tambourine between the beats is the loudest in the drums stem of a mix whose beats are plain."""
+    sound, beats, bars = band(bpm, 30, rng)
+    drums = place(hat(rng), beats + 30 / bpm, 30, np.full(len(beats), 2.0)) + 0.3 * place(kick(), bars, 30)
+    found = track_beats(onset_curve(sound), onset_curve(drums))
+    assert f_measure(found.times, beats) > 0.97
+    assert f_measure(found.downbeats, bars) > 0.95
+
+
 def test_level_changes_nothing(rng):
     sound, _, _ = band(104, 20, rng)
     plain, quiet = track_beats(onset_curve(sound)), track_beats(onset_curve(sound * 0.01))

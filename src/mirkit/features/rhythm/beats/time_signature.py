@@ -7,7 +7,7 @@ from the whole piece is added (usual tempi, onsets per beat, repetition after a 
 pieces.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -94,13 +94,14 @@ class MeterHypotheses:
 
 
 def estimate_meter(
-    grid: FineGrid, bpm_range: tuple[float, float] | None = None, beat: float | None = None
+    grids: Sequence[FineGrid], bpm_range: tuple[float, float] | None = None, beat: float | None = None
 ) -> MeterHypothesis | None:
     """Choose the hypothesis that the evidence and the known tempo support best; None if there is none.
 
     Parameters
     ----------
-    grid : FineGrid
+    grids : sequence of FineGrid
+        Evidence from one or several sources along the same pulse; their log-odds are averaged.
     bpm_range : (float, float), optional
         Tempi that may come out, in beats per minute.
     beat : float, optional
@@ -108,10 +109,12 @@ def estimate_meter(
     """
     if beat is not None and beat != int(beat):
         return None
-    groups = list(meter_hypotheses(grid) if beat is None else meter_hypotheses(grid, (int(beat),)))
+    lengths_tried = _BEAT_PARTS if beat is None else (int(beat),)
+    by_grid = [list(meter_hypotheses(grid, lengths_tried)) for grid in grids]
+    groups = by_grid[0]
     if not groups:
         return None
-    score = np.concatenate([group.log_odds() for group in groups])
+    score = np.mean([np.concatenate([group.log_odds() for group in found]) for found in by_grid], axis=0)
     counts = [len(group.starts) for group in groups]
     starts = np.concatenate([group.starts for group in groups])
     lengths, tempi, meters = (

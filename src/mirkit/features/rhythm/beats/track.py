@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.phase_coherence import is_regular, phase_coherence, share_played
@@ -87,27 +88,49 @@ def track_beats(
     >>> beats.steady, round(60 / float(np.median(np.diff(beats.times))), 1)
     (True, 120.0)
     """
-    onsets = mix.onsets
-    if len(onsets.times) < _FEWEST_ONSETS:
+    if len(mix.onsets.times) < _FEWEST_ONSETS:
         return NO_BEATS
-    rate = len(onsets.times) / max(float(onsets.times[-1] - onsets.times[0]), 1.0)
     salience = beat_salience(mix)
-    if drums is not None:
-        onsets = onsets.merged(drums.onsets)
-        shared = min(len(salience), len(drums.growth))
-        salience[:shared] += beat_salience(drums)[:shared]
+    if drums is None:
+        return _track(salience, mix, (None,), bpm_range, bpm_hint)
+    beats = _track(salience, mix, (None, drums), bpm_range, bpm_hint)
+    if beats.steady:
+        return beats
+    # The pulse of the mix goes first, because drums alone may keep to the off-beats.
+    shared = min(len(salience), len(drums.growth))
+    salience[:shared] += beat_salience(drums)[:shared]
+    other = _track(salience, mix, (drums,), bpm_range, bpm_hint)
+    return other if other.steady else beats
+
+
+def _track(
+    salience: npt.NDArray[np.float32],
+    mix: OnsetCurve,
+    added: tuple[OnsetCurve | None, ...],
+    bpm_range: tuple[float, float] | None,
+    bpm_hint: float | None,
+) -> Beats:
+    """Beats along the pulse of a salience.
+
+    The meter is estimated from the mix with each of the ``added`` curves (None: the mix alone), and their log-odds are
+    averaged.
+    """
+    onsets = mix.onsets
+    rate = len(onsets.times) / max(float(onsets.times[-1] - onsets.times[0]), 1.0)
     pulse = find_pulse(salience)
     if not len(pulse):
         return NO_BEATS
-    grid = fine_grid(pulse, mix, drums, rate)
-    hypothesis = estimate_meter(grid, bpm_range)
+    grids = [fine_grid(pulse, mix, drums, rate) for drums in added]
+    hypothesis = estimate_meter(grids, bpm_range)
     if hypothesis is None:
         return NO_BEATS
-    beats = _beats(hypothesis, grid, onsets, mix.duration)
+    for drums in filter(None, added):
+        onsets = onsets.merged(drums.onsets)
+    beats = _beats(hypothesis, grids[-1], onsets, mix.duration)
     if bpm_hint is not None and beats.steady:
         octave = octave_of(bpm_hint, beats.candidates[0].bpm)
-        if octave and (other := estimate_meter(grid, beat=hypothesis.beat / 2**octave)):
-            beats = _beats(replace(other, levels=_levels(hypothesis, other.beat)), grid, onsets, mix.duration)
+        if octave and (other := estimate_meter(grids, beat=hypothesis.beat / 2**octave)):
+            beats = _beats(replace(other, levels=_levels(hypothesis, other.beat)), grids[-1], onsets, mix.duration)
     return beats
 
 
