@@ -42,6 +42,7 @@ PACKAGES = ("fluidsynth", "fluid-soundfont-gm", "timgm6mb-soundfont")
 SOUNDFONTS = {"fluid": "/usr/share/sounds/sf2/FluidR3_GM.sf2", "timgm": "/usr/share/sounds/sf2/TimGM6mb.sf2"}
 FOLDER = Path.home() / ".cache" / "mirkit-rhythm-corpus"
 SECONDS = 40.0
+LEVEL_SECONDS = 30.0  # of the pieces of "levels" and "bars"
 RATE = 44100
 
 DRUM_CHANNEL = 9
@@ -55,8 +56,8 @@ class Unavailable(Exception):  # noqa: N818
 TUNE_SEEDS, TEST_SEEDS = (1, 2, 3), (21, 22, 23)
 INVENTIONS = 100
 #: Pieces of "levels" and "bars" (``rhythm_levels``).
-LEVEL_SEEDS, LEVEL_INVENTIONS, BAR_SEEDS = (1, 2, 3, 4), 100, 12
-LEVEL_TEST_SEEDS, BAR_TEST_SEEDS = range(41, 47), range(61, 67)
+LEVEL_SEEDS, LEVEL_INVENTIONS, BAR_SEEDS = (1, 2, 3), 100, 12
+LEVEL_TEST_SEEDS, BAR_TEST_SEEDS = range(51, 55), range(71, 75)
 SPLITS = ("tune", "test", "levels-tune", "levels-test", "bars-tune", "bars-test")
 
 MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
@@ -134,7 +135,8 @@ def compose(name: str, seed: int) -> Piece:
     rng = np.random.default_rng([seed, *name.encode()])
     per_bar = beats_per_bar(style.meter)
     bpm = round(float(rng.uniform(*style.tempo)), 2)
-    bars = max(8, int(np.ceil(SECONDS * bpm / 60 / per_bar)))
+    seconds = LEVEL_SECONDS if " " in name else SECONDS
+    bars = max(8, int(np.ceil(seconds * bpm / 60 / per_bar)))
     intervals = _intervals(style, bpm, bars * per_bar, rng)
     grid = 0.15 + rng.uniform(0, 0.6) + np.concatenate(([0], np.cumsum(intervals)))
     beats = grid[:-1]

@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from mirkit.features.types import FloatArray
 
+#: Value of ``Beats.meter`` when no known meter explains the bars.
+OTHER_METER = "other"
+
 
 @dataclass(frozen=True)
 class TempoCandidate:
@@ -29,7 +32,9 @@ class Beats:
     confidence : float64, shape=(n,)
         How well the audio around each beat supports it, 0-1.
     meter : str or None
-        ``"4/4"``, ``"3/4"``, ``"2/4"``, ``"6/8"`` (the beat is then the dotted quarter), or None when unknown.
+        ``"4/4"``, ``"3/4"``, ``"2/4"``, ``"5/4"``, ``"7/4"``, ``"7/8"`` and ``"9/8"`` (the beats are the eighths),
+        ``"6/8"`` and ``"12/8"`` (the beats are the dotted quarters), ``"other"`` when none explains the bars, or None
+        when unknown.
     meter_confidence : float
         0-1.
     steady : bool
@@ -48,13 +53,15 @@ class Beats:
 
     @property
     def beats_per_bar(self) -> int | None:
-        """Beats per bar of ``meter`` (6/8 has two)."""
-        return None if self.meter is None else {"6/8": 2, "12/8": 4}.get(self.meter) or int(self.meter.split("/")[0])
+        """Beats per bar of ``meter`` (6/8 has two); None if it is not known."""
+        if self.meter in (None, OTHER_METER):
+            return None
+        return {"6/8": 2, "12/8": 4}.get(self.meter) or int(self.meter.split("/")[0])
 
     @property
     def compound(self) -> bool:
-        """Whether the beat divides in three (6/8)."""
-        return self.meter is not None and self.meter.endswith("/8")
+        """Whether the beat divides in three (6/8, 12/8)."""
+        return self.meter in ("6/8", "12/8")
 
     def bar_positions(self) -> npt.NDArray[np.int64]:
         """Position of each beat in its bar, 0 = downbeat, shape=(n,); -1 if it is unknown."""

@@ -10,28 +10,60 @@ pieces.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.rhythm.beats import time_signature_weights
-from mirkit.features.rhythm.beats.pulse import KICK, PARTS, SNARE, FineGrid
+from mirkit.features.rhythm.beats.pulse import ALL, KICK, PARTS, SNARE, FineGrid
 from mirkit.features.types import FloatArray
 
-METERS = {"4/4": 4, "3/4": 3, "6/8": 2}
+
+class Meter(NamedTuple):
+    """A kind of bar: number of beats, their division, and the beats that begin a group (odd meters have several)."""
+
+    beats: int
+    compound: bool = False
+    groups: tuple[int, ...] = ()
+
+
+#: Odd meters have one entry for each grouping.
+METERS = {
+    "4/4": Meter(4),
+    "3/4": Meter(3),
+    "2/4": Meter(2),
+    "6/8": Meter(2, compound=True),
+    "12/8": Meter(4, compound=True),
+    "5: 3+2": Meter(5, groups=(3,)),
+    "5: 2+3": Meter(5, groups=(2,)),
+    "7: 4+3": Meter(7, groups=(4,)),
+    "7: 3+4": Meter(7, groups=(3,)),
+    "7: 2+2+3": Meter(7, groups=(2, 4)),
+    "7: 3+2+2": Meter(7, groups=(3, 5)),
+    "9: 2+2+2+3": Meter(9, groups=(2, 4, 6)),
+}
+#: From this tempo on, the beats of a meter with so many beats are eighths.
+_EIGHTHS_BPM = {5: 230.0, 7: 195.0, 9: 0.0}
 #: Positions within a beat at which bars are compared.
 SIMPLE, COMPOUND = (0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4), (0, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6)
 #: Lengths of the beat that are tried, in twelfths of the pulse.
 _BEAT_PARTS = (4, 6, 8, 9, 12, 16, 18, 24, 36)
-_MIN_BPM, _MAX_BPM = 38.0, 245.0
-_USUAL_BPM, _SLOW_BPM, _QUICK_BPM = 118.0, 65.0, 170.0
+_MIN_BPM, _MAX_BPM = 38.0, 300.0
+_ODD_BPM, _FEWEST_ODD_BARS = (60.0, 330.0), 4
+_USUAL_BPM, _SLOW_BPM, _QUICK_BPM, _VERY_QUICK_BPM, _USUAL_ODD_BPM = 118.0, 65.0, 170.0, 215.0, 180.0
 _FLOOR = 0.2  # of the mean, in logarithms
 _RANGE_SLACK = 0.03  # octaves
+#: Factors of the log-odds with which the confidences of tempo and meter are probabilities (docs/rhythm.md).
+_LEVEL_SHARPNESS, _METER_SHARPNESS = 0.85, 0.7
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A hypothesis about the fine grid: meter, fine positions per beat, position of the first bar, median tempo."""
+    """A hypothesis about the fine grid: meter, fine positions per beat, position of the first bar, median tempo.
+
+    ``meter`` is a key of ``METERS``.
+    """
 
     meter: str
     beat: int
@@ -41,7 +73,15 @@ class Structure:
     def beats(self, positions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """Fine positions of the beats of a grid, and which of them begin a bar."""
         at = np.arange(self.start % self.beat, positions, self.beat)
-        return at, (at - self.start) // self.beat % METERS[self.meter] == 0
+        return at, (at - self.start) // self.beat % METERS[self.meter].beats == 0
+
+    @property
+    def time_signature(self) -> str:
+        """Written form of the meter, such as ``4/4``."""
+        beats = METERS[self.meter].beats
+        if not METERS[self.meter].groups:
+            return self.meter
+        return f"{beats}/{8 if self.bpm >= _EIGHTHS_BPM[beats] else 4}"
 
 
 @dataclass(frozen=True)
@@ -127,15 +167,20 @@ def estimate_meter(
         doubled = within & (np.abs(octaves - np.rint(octaves)) < 1e-9)
         if within.any():
             score = np.where(doubled if doubled.any() else within, score, -np.inf)
-    belief = np.exp(score - score.max())
+    belief = np.exp(_LEVEL_SHARPNESS * (score - score.max()))
     belief /= belief.sum()
-    top = int(belief.argmax())
-    best = Structure(str(meters[top]), int(lengths[top]), int(starts[top]), float(tempi[top]))
+    # The level first, from all hypotheses that share it, then the best of these.
     shares = {int(length): float(belief[lengths == length].sum()) for length in np.unique(lengths)}
-    rivals = sorted((length for length in shares if length != best.beat), key=lambda length: -shares[length])
-    sure = float(belief[(lengths == best.beat) & (meters == best.meter)].sum()) / shares[best.beat]
-    levels = tuple((length / best.beat, shares[length]) for length in (best.beat, *rivals))
-    return MeterHypothesis(best.meter, best.beat, best.start, best.bpm, sure, levels)
+    levels = sorted(shares, key=lambda length: -shares[length])
+    here = lengths == levels[0]
+    top = int(np.where(here, score, -np.inf).argmax())
+    best = Structure(str(meters[top]), int(lengths[top]), int(starts[top]), float(tempi[top]))
+    same = [Structure(str(meter), best.beat, 0, best.bpm).time_signature == best.time_signature for meter in meters]
+    belief = np.exp(_METER_SHARPNESS * np.where(here, score - score[top], -np.inf))
+    sure = float(belief[np.array(same)].sum() / belief.sum())
+    return MeterHypothesis(
+        best.meter, best.beat, best.start, best.bpm, sure, tuple((n / best.beat, shares[n]) for n in levels)
+    )
 
 
 def meter_hypotheses(grid: FineGrid, lengths: Iterable[int] = _BEAT_PARTS) -> Iterator[MeterHypotheses]:
@@ -143,9 +188,10 @@ def meter_hypotheses(grid: FineGrid, lengths: Iterable[int] = _BEAT_PARTS) -> It
     repetition = _Repetition(grid.curves)
     for beat in lengths:
         bpm = 60 * PARTS / (grid.period * beat)
-        for meter, beats in METERS.items():
+        for meter, (beats, _, groups) in METERS.items():
             bar = beat * beats
-            if not _MIN_BPM <= bpm <= _MAX_BPM or len(grid.curves) < 2 * bar:
+            slowest, quickest = _ODD_BPM if groups else (_MIN_BPM, _MAX_BPM)
+            if not slowest <= bpm <= quickest or len(grid.curves) < bar * (_FEWEST_ODD_BARS if groups else 2):
                 continue
             starts = np.arange(bar)
             # The beat is on the pulse, or shifted by a quarter, a third or a half of it.
@@ -153,19 +199,34 @@ def meter_hypotheses(grid: FineGrid, lengths: Iterable[int] = _BEAT_PARTS) -> It
             bars = _mean_bars(grid.curves, meter, beat, starts)
             evidence = _whole(meter, beat, bpm, grid.onset_rate) | _repeats(meter, beat, repetition)
             each = {name: np.full(len(starts), value) for name, value in evidence.items()}
-            yield MeterHypotheses(meter, beat, bpm, starts, bars, each | {"back beat": _back_beat(bars, meter)})
+            yield MeterHypotheses(meter, beat, bpm, starts, bars, each | _from_bars(bars, meter))
 
 
 @cache
 def _template(meter: str) -> FloatArray:
     """Weights of the bar of a meter, shape=(beats, places, 7)."""
-    by_curve = [time_signature_weights.BARS[meter][name] for name in time_signature_weights.CURVES]
-    return np.moveaxis(np.array(by_curve), 0, -1)
+    bars = time_signature_weights.BARS
+    if METERS[meter].groups:
+        roles = np.moveaxis(np.array([bars["odd"][name] for name in time_signature_weights.CURVES]), 0, -1)
+        return np.tensordot(roles_of(meter), roles, axes=(0, 0))
+    return np.moveaxis(np.array([bars[meter][name] for name in time_signature_weights.CURVES]), 0, -1)
+
+
+def roles_of(meter: str) -> FloatArray:
+    """Contrasts of the beats of an odd meter, shape=(3, beats): all, the first, those that begin other groups."""
+    beats, _, groups = METERS[meter]
+    out = np.zeros((3, beats))
+    out[0] = 1 / beats
+    out[1] = -1 / (beats - 1)
+    out[1, 0] = 1
+    out[2, 1:] = -1 / (beats - 1 - len(groups))
+    out[2, list(groups)] = 1 / len(groups)
+    return out
 
 
 def _mean_bars(curves: FloatArray, meter: str, beat: int, starts: npt.NDArray[np.int64]) -> FloatArray:
     """Logarithm of the mean bar from each start, shape=(starts, beats, places, curves)."""
-    beats, places = METERS[meter], COMPOUND if meter == "6/8" else SIMPLE
+    beats, places = METERS[meter].beats, COMPOUND if METERS[meter].compound else SIMPLE
     bar = beat * beats
     folded = curves[: len(curves) // bar * bar].reshape(-1, bar, curves.shape[1]).mean(axis=0)
     at = (np.arange(beats)[:, None] + places).ravel() * beat
@@ -177,24 +238,37 @@ def _mean_bars(curves: FloatArray, meter: str, beat: int, starts: npt.NDArray[np
     return heights.reshape(len(starts), beats, len(places), -1)
 
 
-def _back_beat(bars: FloatArray, meter: str) -> FloatArray:
-    """Smaller of two indicators of 4/4: kicks on one and three, and snares on two and four."""
-    if meter != "4/4":
-        return np.zeros(len(bars))
-    odd, even = bars[:, ::2, 0].mean(axis=1), bars[:, 1::2, 0].mean(axis=1)
-    back: FloatArray = np.minimum(odd[:, KICK] - even[:, KICK], even[:, SNARE] - odd[:, SNARE])
-    return back
+def _from_bars(bars: FloatArray, meter: str) -> dict[str, FloatArray]:
+    """Evidence from the mean bar of each hypothesis.
+
+    The back beat is the smaller of two indicators of 4/4 and 2/4: kicks on one and three, and snares on two and four.
+    A beat that divides in three has onsets on both thirds and none at the half; a shuffle lacks the first third.
+    """
+    zero = np.zeros(len(bars))
+    if METERS[meter].compound:
+        growth = bars[..., ALL].mean(axis=1)
+        thirds, half = COMPOUND.index(1 / 3), COMPOUND.index(1 / 2)
+        both = np.minimum(growth[:, thirds], growth[:, COMPOUND.index(2 / 3)]) - growth[:, half]
+        return {"back beat": zero, "thirds": both, "thirds, twelve": both if meter == "12/8" else zero}
+    back = zero
+    if meter in ("4/4", "2/4"):
+        odd, even = bars[:, ::2, 0].mean(axis=1), bars[:, 1::2, 0].mean(axis=1)
+        back = np.minimum(odd[:, KICK] - even[:, KICK], even[:, SNARE] - odd[:, SNARE])
+    return {"back beat": back, "thirds": zero, "thirds, twelve": zero}
 
 
 def _whole(meter: str, beat: int, bpm: float, onset_rate: float) -> dict[str, float]:
     """Evidence from meter and tempo alone."""
-    octaves, bar = np.log2(bpm / _USUAL_BPM), np.log2(60 / bpm * METERS[meter] / 2)
+    beats, compound, groups = METERS[meter]
+    odd = float(bool(groups))
+    octaves, bar = np.log2(bpm / _USUAL_BPM), np.log2(60 / bpm * beats / 2)
     density = float(np.clip(np.log2(onset_rate * 60 / bpm / 2), -1.5, 1.5))
     return {
-        "tempo": octaves,
-        "tempo^2": octaves**2,
+        "tempo": octaves * (1 - odd),
+        "tempo^2": octaves**2 * (1 - odd),
         "slow": max(0.0, np.log2(_SLOW_BPM / bpm)),
-        "quick": max(0.0, np.log2(bpm / _QUICK_BPM)),
+        "quick": max(0.0, np.log2(bpm / _QUICK_BPM)) * (1 - odd),
+        "very quick": max(0.0, np.log2(bpm / _VERY_QUICK_BPM)) * (1 - odd),
         "bar": bar,
         "bar^2": bar**2,
         "onsets a beat": density,
@@ -202,21 +276,39 @@ def _whole(meter: str, beat: int, bpm: float, onset_rate: float) -> dict[str, fl
         "odd level": float(beat in (8, 9, 16, 18)),
         "triple level": float(beat in (4, 36)),
         "triple": float(meter == "3/4"),
-        "compound": float(meter == "6/8"),
+        "compound": float(compound),
+        "two": float(meter == "2/4"),
+        "twelve": float(meter == "12/8"),
+        "odd": odd,
+        "odd tempo": odd * (np.log2(bpm) - np.log2(_USUAL_ODD_BPM)),
+        "odd tempo^2": odd * (np.log2(bpm) - np.log2(_USUAL_ODD_BPM)) ** 2,
+        "seven": float(beats == 7),
+        "nine": float(beats == 9),
     }
 
 
 def _repeats(meter: str, beat: int, repetition: "_Repetition") -> dict[str, float]:
     """Evidence from repetition after a bar, a beat, and fractions and multiples of a beat."""
-    compound = meter == "6/8"
+    beats, compound, groups = METERS[meter]
+    bar, odd = beats * beat, bool(groups)
     duple, threes = repetition(4 * beat) + repetition(2 * beat), repetition(3 * beat) + repetition(6 * beat)
     inner = repetition(beat / 2) - (repetition(beat / 3) + repetition(2 * beat / 3)) / 2
+    # A bar is repeated, and a bar less or more a beat is not.
+    peak = repetition(bar) - (repetition(bar - beat) + repetition(bar + beat)) / 2
+    second = repetition(2 * bar) - (repetition(2 * bar - beat) + repetition(2 * bar + beat)) / 2
+    other = max(duple, threes) / 2
     return {
-        "repeats, bar": repetition(beat * METERS[meter]),
+        "repeats, bar": repetition(bar),
         "repeats, beat": repetition(beat),
-        "repeats, meter": 0.0 if compound else (threes - duple if meter == "3/4" else duple - threes) / 2,
-        "repeats, halves": 0.0 if compound else inner,
+        "repeats, meter": 0.0 if compound or odd else (threes - duple if meter == "3/4" else duple - threes) / 2,
+        "repeats, halves": 0.0 if compound or odd else inner,
         "repeats, thirds": -inner if compound else 0.0,
+        "repeats, peak": peak,
+        "repeats, two bars": second,
+        "repeats, odd": repetition(bar) - other if odd else 0.0,
+        "repeats, odd peak": peak + second if odd else 0.0,
+        "repeats, four": repetition(4 * beat) - repetition(2 * beat) if meter == "2/4" else 0.0,
+        "repeats, twelve": repetition(4 * beat) - repetition(2 * beat) if meter == "12/8" else 0.0,
     }
 
 
@@ -229,7 +321,7 @@ class _Repetition:
         self._known: dict[int, float] = {}
 
     def __call__(self, lag: float) -> float:
-        step = round(lag)
+        step = max(1, round(lag))
         if step not in self._known:
             pairs = self._pattern[:-step] * self._pattern[step:]
             self._known[step] = float(pairs.mean()) if len(self._pattern) > 1.5 * step else 0.0

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
+from mirkit.features.rhythm.beats.grid import NO_BEATS, OTHER_METER, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.phase_coherence import is_regular, phase_coherence, share_played
 from mirkit.features.rhythm.beats.pulse import ALL, FineGrid, beat_salience, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.refine import refine
 from mirkit.features.rhythm.beats.time_signature import MeterHypothesis, estimate_meter
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
 from mirkit.features.rhythm.onsets import LEAD_SECONDS, OnsetCurve, Onsets
-from mirkit.features.rhythm.tempo import beat_period, octave_of
+from mirkit.features.rhythm.tempo import beat_period, has_one_tempo, octave_of
 from mirkit.features.types import FloatArray
 
 # The tracker was developed on the tuning half of the rendered corpus. With these thresholds, 62 of the 63 pieces of the
@@ -35,8 +35,12 @@ _SURE_SHARE, _SURE_PLAYED_SHARE, _SURE_ONSETS = 0.9, 0.3, 0.5
 _REGULAR_PLAYED_SHARE = 0.6
 #: Least median coherence of a grid; below it, no beats are reported.
 _NO_PULSE_COHERENCE = 0.2
+#: Below it, no meter explains the bars.
+_LEAST_METER_CONFIDENCE = 0.3
 #: Odds that a known tempo gives to its level.
 _KNOWN_ODDS = 50.0
+#: Tempi of music without one tempo.
+_FREE_RANGE = (55.0, 170.0)
 #: Tempi that the grid reports.
 _CANDIDATES = 3
 
@@ -127,6 +131,11 @@ def _track(
     for drums in filter(None, added):
         onsets = onsets.merged(drums.onsets)
     beats = _beats(hypothesis, grids[-1], onsets, mix.duration)
+    if bpm_range is None and not (beats.steady and has_one_tempo(beats.times)):
+        # Bars that stretch do not tell the level: an ordinary tempo is the best guess.
+        usual = estimate_meter(grids, _FREE_RANGE)
+        if usual is not None and usual.beat != hypothesis.beat:
+            hypothesis, beats = usual, _beats(usual, grids[-1], onsets, mix.duration, has_pulse=bool(len(beats.times)))
     if bpm_hint is not None and beats.steady:
         octave = octave_of(bpm_hint, beats.candidates[0].bpm)
         if octave and (other := estimate_meter(grids, beat=hypothesis.beat / 2**octave)):
@@ -141,7 +150,9 @@ def _levels(hypothesis: MeterHypothesis, beat: int) -> tuple[tuple[float, float]
     return (1.0, max(1.0, _KNOWN_ODDS * levels.pop(1.0, 0.0))), *levels.items()
 
 
-def _beats(hypothesis: MeterHypothesis, grid: FineGrid, onsets: Onsets, duration: float) -> Beats:
+def _beats(
+    hypothesis: MeterHypothesis, grid: FineGrid, onsets: Onsets, duration: float, *, has_pulse: bool = False
+) -> Beats:
     """The beats of a hypothesis, moved to the onsets near them."""
     positions, first_of_bar = hypothesis.beats(len(grid.frames))
     raw = grid.frames[positions] / FRAME_RATE + LEAD_SECONDS
@@ -152,14 +163,15 @@ def _beats(hypothesis: MeterHypothesis, grid: FineGrid, onsets: Onsets, duration
     times = np.clip(refine(raw, onsets)[inside], 0, duration)
     coherence = phase_coherence(times, onsets)
     steady = _has_pulse(times, onsets, float(np.mean(coherence >= _COHERENT)))
-    if np.median(coherence) < _NO_PULSE_COHERENCE and not steady:
+    if np.median(coherence) < _NO_PULSE_COHERENCE and not (steady or has_pulse):
         return NO_BEATS
     growth = grid.curves[positions[inside], ALL]
+    known = hypothesis.meter_confidence >= _LEAST_METER_CONFIDENCE
     return Beats(
         times,
-        times[first_of_bar[inside]],
+        times[first_of_bar[inside] & known],
         coherence * growth / (growth + 0.5),
-        hypothesis.meter,
+        hypothesis.time_signature if known else OTHER_METER,
         hypothesis.meter_confidence,
         steady,
         _candidates(hypothesis, times),
