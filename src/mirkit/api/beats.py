@@ -28,7 +28,7 @@ class BeatEstimate:
     confidence : array, float64, shape=(n,)
         Confidence of each beat, 0 to 1.
     time_signature : str or None
-        Such as ``"4/4"``; None where it is unknown.
+        Such as ``"4/4"``; ``"other"`` where none explains the bars, and None where there is no steady pulse.
     time_signature_confidence : float
         0 to 1.
     reasons : dict of str to str

@@ -7,6 +7,7 @@ from typing import Any
 
 from mirkit.captions.facts import Compared, Facts, compare
 from mirkit.captions.prompts import PREFIX
+from mirkit.features.rhythm.beats.grid import OTHER_METER
 from mirkit.store import Provenance, as_number
 
 #: Least confidence of a key that is named in a prompt for a model.
@@ -30,7 +31,7 @@ def facts_of(info: Mapping[str, Any], provenance: Provenance) -> Facts:
     return Facts(
         bpm=as_number(info.get("bpm")),
         key=(tonic, mode) if isinstance(tonic, str) and isinstance(mode, str) else None,
-        meter=meter if isinstance(meter := _value(provenance, "meter"), str) else None,
+        meter=meter if isinstance(meter := _value(provenance, "meter"), str) and meter != OTHER_METER else None,
         vocals_share=_vocals(provenance),
         duration=as_number(_value(provenance, "duration")),
         key_confidence=_confidence(provenance, "key"),

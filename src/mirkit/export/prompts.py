@@ -15,6 +15,7 @@ from mirkit.captions.sentences import sentences
 from mirkit.catalog import FEATURES, TEXT_KEYS
 from mirkit.errors import SettingsError
 from mirkit.export.items import TEXT_PREFIX, Item
+from mirkit.features.rhythm.beats.grid import OTHER_METER
 
 #: Clauses, the most important first. A clause with an unknown field is left out as a whole.
 TEMPLATES = {
@@ -189,7 +190,7 @@ def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, templ
         "trigger": template.trigger,
         "bpm": str(round(features["bpm"])) if "bpm" in features else None,
         "key": " ".join(facts.key) if facts.key else None,
-        "meter": metadata.get("meter"),
+        "meter": _meter(metadata),
         "words": extremes.words(features),
         "vocal_type": "Instrumental" if metadata.get("vocals_share", 1) < _INSTRUMENTAL_SHARE else None,
         "seconds": str(round(item.seconds)),
@@ -202,7 +203,7 @@ def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, templ
 def _facts(item: Item, features: Mapping[str, float]) -> Facts:
     """Facts that a text must not contradict; without the duration, because a text may describe the whole track."""
     key, mode = item.metadata.get("key"), item.metadata.get("mode")
-    return Facts(features.get("bpm"), (key, mode) if key and mode else None, item.metadata.get("meter"))
+    return Facts(features.get("bpm"), (key, mode) if key and mode else None, _meter(item.metadata))
 
 
 def _clauses(template: str, fields: Mapping[str, str]) -> Iterator[str]:
@@ -224,3 +225,9 @@ def _joined(clauses: Sequence[str], template: PromptTemplate) -> str:
         if template.count(longer) <= template.budget:
             text = longer
     return text
+
+
+def _meter(metadata: Mapping[str, Any]) -> str | None:
+    """Time signature; None where it is unknown or no usual one."""
+    meter = metadata.get("meter")
+    return None if meter == OTHER_METER else meter

@@ -8,6 +8,7 @@ import numpy as np
 
 from mirkit.catalog import PITCH_CLASSES, TEXT_KEYS, TRACK_KEYS, feature, stage
 from mirkit.errors import InfoError, MirkitError, MissingInput, printable
+from mirkit.features.rhythm.beats.grid import OTHER_METER
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.report.encode import series, to_base64, waveform
 from mirkit.store import (
@@ -32,6 +33,7 @@ METADATA = (
     ("mode", "Mode"),
     ("meter", "Meter"),
     ("pulse", "Pulse"),
+    ("bpm_confidence", "Confidence of the tempo"),
     ("tempo_second_candidate", "Second tempo"),
     ("swing", "Swing"),
     ("vocals_share", "Share with vocals"),
@@ -184,7 +186,7 @@ def _chips(info: Mapping[str, Any], metadata: Mapping[str, Any], duration: float
     chips = [("tempo", f"{bpm:.1f} BPM" if (bpm := as_number(info.get("bpm"))) else "no steady tempo")]
     if metadata.get("key") in PITCH_CLASSES:
         chips.append(("key", f"{metadata['key']} {metadata.get('mode') or ''}".strip()))
-    if metadata.get("meter"):
+    if metadata.get("meter") not in (None, OTHER_METER):
         chips.append(("meter", str(metadata["meter"])))
     if (level := as_number(info.get("lufs"))) is not None:
         chips.append(("loudness", f"{level:.1f} LUFS"))

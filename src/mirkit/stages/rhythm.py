@@ -53,7 +53,7 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
     hint_from = "settings" if settings.rhythm.bpm else "tag" if tagged else None
     return Result(
         values=values_of(features),
-        facts=_facts(tracked),
+        facts=_facts(tracked, features.bpm),
         files={"BEATS_GRID": format_grid(grid)},
         method={
             "signals": "full_mix + drums" if with_drums else "full_mix",
@@ -78,11 +78,12 @@ def _notes(hint: float | None, hint_from: str | None, beats: Beats) -> tuple[str
     return (f"{known} it is no octave of the measured tempo, {measured:.1f} BPM",)
 
 
-def _facts(beats: Beats) -> dict[str, dict[str, object]]:
+def _facts(beats: Beats, bpm: Value) -> dict[str, dict[str, object]]:
     # All are always written, so that no metadata of earlier audio remain.
     second = beats.candidates[1] if len(beats.candidates) > 1 else None
     return {
         "pulse": fact(beats.steady),
+        "bpm_confidence": fact(beats.candidates[0].weight if isinstance(bpm, float) else None),
         "meter": fact(beats.meter, beats.meter_confidence),
         "tempo_second_candidate": fact(second.bpm, second.weight) if second else fact(None),
     }

@@ -63,6 +63,42 @@ def test_fast_waltz_is_not_taken_for_six_eight_at_a_third_of_the_tempo(rng):
     assert found.meter == "3/4"
 
 
+def accented(groups: tuple[int, ...], bpm: float, seconds: float, rng: np.random.Generator):
+    """A bar of groups: a kick and a new root on the first beat, snares on the other groups, hats on all beats."""
+    per_bar = sum(groups)
+    starts = np.cumsum((0, *groups[:-1]))
+    beats = np.arange(0.3, seconds - 0.6, 60 / bpm)
+    place_in_bar = np.arange(len(beats)) % per_bar
+    snares = beats[np.isin(place_in_bar, starts[1:])]
+    out = place(kick(), beats[place_in_bar == 0], seconds) + place(hat(rng), beats, seconds)
+    out += place(snare(rng), snares, seconds, np.full(len(snares), 0.6))
+    for i, bar in enumerate(beats[::per_bar]):
+        for tone in (0, 4, 7):
+            out += place(0.5 * pluck(220 * 2 ** (((0, 5, 7, 9)[i % 4] + tone) / 12), 1.5), bar[None], seconds)
+    return out, beats, beats[::per_bar]
+
+
+@pytest.mark.parametrize(
+    ("groups", "bpm", "name"),
+    [
+        ((3, 2), 132, "5/4"),
+        ((2, 3), 110, "5/4"),
+        ((4, 3), 120, "7/4"),
+        ((2, 2, 3), 240, "7/8"),
+        ((3, 2, 2), 215, "7/8"),
+        ((2, 2, 2, 3), 260, "9/8"),
+    ],
+)
+def test_odd_meters_have_their_name_and_their_bars(groups, bpm, name, rng):
+    sound, beats, bars = accented(groups, bpm, 30, rng)
+    found = track_beats(onset_curve(sound))
+    assert found.meter == name
+    assert f_measure(found.times, beats) > 0.97
+    assert f_measure(found.downbeats, bars) > 0.9
+    assert not found.compound
+    assert found.beats_per_bar == sum(groups)
+
+
 def test_clicks_at_120():
     found = track_beats(onset_curve(place(click(), np.arange(0.25, 20, 0.5), 20)))
     result = tempo_of(found, 20)

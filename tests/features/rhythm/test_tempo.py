@@ -180,3 +180,19 @@ def test_local_tempi_within_2_per_cent_are_one_tempo(quick, one_tempo):
     found = tempo(steady(times), Window(0, 100)).bpm
     assert (100.1 < found < quick - 0.5) is one_tempo
     assert (found == pytest.approx(100, abs=1e-6)) is not one_tempo
+
+
+@pytest.mark.parametrize(
+    ("meter", "per_bar", "compound"),
+    [
+        ("4/4", 4, False),
+        ("6/8", 2, True),
+        ("12/8", 4, True),
+        ("7/8", 7, False),
+        ("other", None, False),
+        (None, None, False),
+    ],
+)
+def test_beats_of_a_bar(meter, per_bar, compound):
+    grid = Beats(np.arange(10.0), np.zeros(0), np.ones(10), meter, 0.5, True)
+    assert (grid.beats_per_bar, grid.compound) == (per_bar, compound)

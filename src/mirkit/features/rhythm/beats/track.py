@@ -166,12 +166,12 @@ def _beats(
     if np.median(coherence) < _NO_PULSE_COHERENCE and not (steady or has_pulse):
         return NO_BEATS
     growth = grid.curves[positions[inside], ALL]
-    known = hypothesis.meter_confidence >= _LEAST_METER_CONFIDENCE
+    known = steady and hypothesis.meter_confidence >= _LEAST_METER_CONFIDENCE
     return Beats(
         times,
         times[first_of_bar[inside] & known],
         coherence * growth / (growth + 0.5),
-        hypothesis.time_signature if known else OTHER_METER,
+        (hypothesis.time_signature if known else OTHER_METER) if steady else None,
         hypothesis.meter_confidence,
         steady,
         _candidates(hypothesis, times),
