@@ -107,6 +107,14 @@ def test_clicks_at_120():
     assert result.beat_regularity < 0.002
 
 
+@pytest.mark.parametrize("bpm", [45, 60, 90, 120, 160, 200])
+@pytest.mark.parametrize("sound", ["click", "noise", "kick"])
+def test_equal_sounds_are_the_beats(bpm, sound, rng):
+    one = {"click": click(), "noise": snare(rng), "kick": kick()}[sound]
+    found = track_beats(onset_curve(place(one, np.arange(0.25, 24, 60 / bpm), 25)))
+    assert tempo_of(found, 25).bpm == pytest.approx(bpm, rel=0.002)
+
+
 def test_hint_and_range_steer_the_octave(rng):
     curve = onset_curve(band(140, 24, rng)[0])
     assert tempo_of(track_beats(curve, bpm_hint=70), 24).bpm == pytest.approx(70, abs=0.1)

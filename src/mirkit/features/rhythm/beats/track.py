@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import maximum_filter1d
 
 from mirkit.features.rhythm.beats.grid import NO_BEATS, OTHER_METER, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.phase_coherence import is_regular, phase_coherence, share_played
-from mirkit.features.rhythm.beats.pulse import ALL, FineGrid, beat_salience, find_pulse, fine_grid
+from mirkit.features.rhythm.beats.pulse import ALL, PARTS, FineGrid, beat_salience, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.refine import refine
 from mirkit.features.rhythm.beats.time_signature import MeterHypothesis, estimate_meter
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
@@ -41,6 +42,10 @@ _LEAST_METER_CONFIDENCE = 0.3
 _KNOWN_ODDS = 50.0
 #: Tempi of music without one tempo.
 _FREE_RANGE = (55.0, 170.0)
+#: Clicks: tempi, largest deviation of the intervals, and least share of them that are alike.
+_CLICK_BPM, _CLICK_DEVIATION, _CLICK_SHARE = (40.0, 220.0), 0.04, 0.95
+#: Largest relative spread of the amplitudes of a band at clicks, frames around a click, and bands that are too faint.
+_CLICK_SPREAD, _CLICK_FRAMES, _CLICK_FAINT = 0.35, 5, 0.1
 #: Tempi that the grid reports.
 _CANDIDATES = 3
 
@@ -125,7 +130,9 @@ def _track(
     if not len(pulse):
         return NO_BEATS
     grids = [fine_grid(pulse, mix, drums, rate) for drums in added]
-    hypothesis = estimate_meter(grids, bpm_range)
+    clicks = None if bpm_range else _only_interval(mix)
+    hypothesis = estimate_meter(grids, beat=round(PARTS * clicks / grids[0].period)) if clicks else None
+    hypothesis = hypothesis or estimate_meter(grids, bpm_range)
     if hypothesis is None:
         return NO_BEATS
     for drums in filter(None, added):
@@ -141,6 +148,20 @@ def _track(
         if octave and (other := estimate_meter(grids, beat=hypothesis.beat / 2**octave)):
             beats = _beats(replace(other, levels=_levels(hypothesis, other.beat)), grids[-1], onsets, mix.duration)
     return beats
+
+
+def _only_interval(curve: OnsetCurve) -> float | None:
+    """Interval in seconds of onsets that are all alike and equally far apart, as of a metronome: they are the beats."""
+    onsets = curve.onsets
+    intervals = np.diff(onsets.times)
+    middle = float(np.median(intervals))
+    frames = np.clip(np.rint(onsets.times * FRAME_RATE).astype(np.int64), 0, len(curve.hits) - 1)
+    bands = maximum_filter1d(curve.hits.astype(np.float32), _CLICK_FRAMES, axis=0)[frames]
+    heard = bands[:, bands.mean(axis=0) > _CLICK_FAINT * bands.mean(axis=0).max()]
+    if np.any(heard.std(axis=0) > _CLICK_SPREAD * heard.mean(axis=0)):
+        return None
+    alike = np.mean(np.abs(intervals - middle) <= _CLICK_DEVIATION * middle)
+    return middle if alike >= _CLICK_SHARE and _CLICK_BPM[0] <= 60 / middle <= _CLICK_BPM[1] else None
 
 
 def _levels(hypothesis: MeterHypothesis, beat: int) -> tuple[tuple[float, float], ...]:
