@@ -42,7 +42,6 @@ _FIT_REACH = 8
 _TERNARY_GAIN = 0.4
 _MARGIN_BEATS = 8  # the grid is extended by this many beats at its ends, for pick-ups and last notes
 _UNKNOWN_BAR = 4  # beats
-_COMPOUND = ("6/8", "9/8", "12/8")
 
 
 def syncopation(onsets: FloatArray | Layers, beats: Beats, window: Window) -> Value:
@@ -132,7 +131,7 @@ def _events(layers: Sequence[FloatArray], beats: Beats, window: Window) -> float
     """Sum of the events of all layers in a window."""
     positions = [beat_time(layer, beats.times) + _MARGIN_BEATS for layer in layers]
     whole = len(beats.times) + 2 * _MARGIN_BEATS
-    kinds = _divisions(np.concatenate(positions), whole, compound=beats.meter in _COMPOUND)
+    kinds = _divisions(np.concatenate(positions), whole, compound=beats.compound)
     played = np.zeros((len(layers), _PARTS * whole), np.bool_)
     counted = np.zeros_like(played)
     for row, (layer, position) in enumerate(zip(layers, positions, strict=True)):
