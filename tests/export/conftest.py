@@ -17,6 +17,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three tracks of a clip that is long enough for trainers of songs."""
+    return make_clips(tmp_path_factory.mktemp("songs") / "my_songs", clips=1, samples=463_050)
+
+
+@pytest.fixture(scope="session")
 def sat_bundle(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("sat") / "bundle"
     assert main(["export", "sat", str(out), str(clips), "--val", "0.3", "--jobs", "1", "--quiet"]) == 0

@@ -23,13 +23,15 @@ def stand_in() -> None:
         sys.path.insert(0, str(STAND_IN))
 
 
-def make_clips(root: Path, *, tracks: int = 3, clips: int = 4, rate: int = 44100, channels: int = 2) -> Path:
-    """Make track folders, each with clips of ``SIZE`` samples and all their numbers."""
+def make_clips(
+    root: Path, *, tracks: int = 3, clips: int = 4, rate: int = 44100, channels: int = 2, samples: int = SIZE
+) -> Path:
+    """Make track folders, each with clips of ``samples`` samples at 44.1 kHz and all their numbers."""
     for t in range(tracks):
         rng = np.random.default_rng(t)
         folder = root / f"Artist {t} - Träck feat. X {t}"
         folder.mkdir(parents=True)
-        size = round(SIZE * rate / 44100)
+        size = round(samples * rate / 44100)
         sound = (0.1 * rng.standard_normal((channels, clips * size))).astype(np.float32)
         encode(folder / "full_mix.flac", [sound], rate=rate, channels=channels, bits=16)
         encode(folder / "drums.flac", [sound], rate=rate, channels=channels, bits=16)

@@ -17,9 +17,9 @@ from mirkit.settings import validators as v
 
 #: Groups of the options of ``mirkit export``, and the fields of ``ExportOptions`` in each.
 _EXPORT_GROUPS = {
-    "selection": ("source", "clip_set", "val", "seed", "overwrite", "raw"),
-    "audio": ("sample_size", "loudness", "link", "shard_bytes", "jobs"),
-    "numbers": ("keys", "unknown", "hop", "model_config", "at"),
+    "selection": ("source", "clip_set", "val", "seed", "overwrite", "raw", "license"),
+    "audio": ("sample_size", "max_seconds", "loudness", "link", "shard_bytes", "jobs"),
+    "numbers": ("keys", "unknown", "hop", "model_config", "at", "weight", "join"),
     "prompts": ("template", "tokens", "tokenizer", "variants", "trigger"),
 }
 

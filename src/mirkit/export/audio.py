@@ -1,4 +1,4 @@
-"""Audio files of a bundle: at 44.1 kHz, in stereo, with a given length and loudness."""
+"""Audio files of a bundle: at the sample rate of the trainer, in stereo, with a given length and loudness."""
 
 import math
 import os
@@ -33,7 +33,11 @@ class AudioJob:
     source, target : Path
         The suffix of ``target``, flac or wav, chooses the format.
     seconds : float
-        Length of the excerpt, from the start of the source (s).
+        Length of the excerpt (s).
+    start : float
+        Where the excerpt begins in the source (s).
+    rate : int
+        Sample rate of the file (Hz).
     gain_db : float
         Gain that is applied (dB).
     link : bool
@@ -43,13 +47,15 @@ class AudioJob:
     source: Path
     target: Path
     seconds: float
+    start: float = 0.0
+    rate: int = ANALYSIS_RATE
     gain_db: float = 0.0
     link: bool = False
 
     @property
     def samples(self) -> int:
         """Largest number of samples per channel of the file."""
-        return round(self.seconds * ANALYSIS_RATE)
+        return round(self.seconds * self.rate)
 
 
 def copy_unchanged(job: AudioJob) -> int | None:
@@ -72,10 +78,10 @@ def copy_unchanged(job: AudioJob) -> int | None:
         The target cannot be written.
     """
     info = probe(job.source)
-    if (info.codec, job.target.suffix) != ("flac", ".flac") or job.gain_db or info.duration is None:
+    if (info.codec, job.target.suffix) != ("flac", ".flac") or job.gain_db or job.start or not info.duration:
         return None
     samples = round(info.duration * info.sample_rate)
-    if (info.sample_rate, info.channels) != (ANALYSIS_RATE, CHANNELS) or samples > job.samples:
+    if (info.sample_rate, info.channels) != (job.rate, CHANNELS) or samples > job.samples:
         return None
     provenance = Track.at(job.source).provenance
     with (
@@ -88,7 +94,7 @@ def copy_unchanged(job: AudioJob) -> int | None:
 
 
 def convert(job: AudioJob) -> int:
-    """Decode the source, resample it to 44.1 kHz, make it stereo, apply the gain and write the file atomically.
+    """Decode the source, resample it, make it stereo, apply the gain and write the file atomically.
 
     A mono source is written to both channels; of more than two channels, the first two are used. The file has 16 bits
     if the source has no more and its samples are unchanged, else 24.
@@ -108,24 +114,29 @@ def convert(job: AudioJob) -> int:
         The source cannot be read, or the target cannot be written.
     """
     info = probe(job.source)
-    unchanged = info.sample_rate == ANALYSIS_RATE and not job.gain_db and (info.bits or 16) <= 16
+    unchanged = info.sample_rate == job.rate and not job.gain_db and (info.bits or 16) <= 16
     gain = np.float32(10 ** (job.gain_db / 20))
-    blocks = (block * gain for block in _stereo(open_audio(job.source, hold_seconds=0), job.samples))
-    return encode(job.target, blocks, rate=ANALYSIS_RATE, channels=CHANNELS, bits=16 if unchanged else 24).frames
+    audio = open_audio(job.source, rate=job.rate, hold_seconds=0)
+    blocks = (block * gain for block in _stereo(audio, round(job.start * job.rate), job.samples))
+    return encode(job.target, blocks, rate=job.rate, channels=CHANNELS, bits=16 if unchanged else 24).frames
 
 
-def gain_of(source: Path, seconds: float, lufs: float | None, target_lufs: float) -> tuple[float, bool]:
+def gain_of(
+    source: Path, seconds: float, lufs: float | None, target_lufs: float, *, start: float = 0.0
+) -> tuple[float, bool]:
     """Compute the gain that brings an audio file to a loudness.
 
     Parameters
     ----------
     source : Path
     seconds : float
-        Length of the excerpt, from the start of the file (s).
+        Length of the excerpt (s).
     lufs : float or None
         Integrated loudness of the file (LUFS); None for silence, which gets a gain of 0 dB.
     target_lufs : float
         The wanted loudness (LUFS).
+    start : float
+        Where the excerpt begins in the file (s).
 
     Returns
     -------
@@ -136,7 +147,8 @@ def gain_of(source: Path, seconds: float, lufs: float | None, target_lufs: float
     if lufs is None:
         return 0.0, False
     extractor = TruePeakExtractor()
-    for block in _stereo(open_audio(source, hold_seconds=0), round(seconds * ANALYSIS_RATE)):
+    samples = round(seconds * ANALYSIS_RATE)
+    for block in _stereo(open_audio(source, hold_seconds=0), round(start * ANALYSIS_RATE), samples):
         extractor.push(block)
     peak, wanted = extractor.finish(), target_lufs - lufs
     headroom = CEILING_DBTP - 20 * math.log10(peak) if peak > 0 else 0.0
@@ -151,6 +163,7 @@ class _GainJob:
     seconds: float
     lufs: float | None
     target_lufs: float
+    start: float
 
 
 def find_gains(
@@ -175,7 +188,10 @@ def find_gains(
     dict
         Item's name -> gain (dB), and whether the true peak limits it. Items that failed are left out.
     """
-    work = [_GainJob(item.name, item.mix, item.seconds, item.features.get("lufs"), target_lufs) for item in items]
+    work = [
+        _GainJob(item.name, item.mix, item.seconds, item.features.get("lufs"), target_lufs, item.offset)
+        for item in items
+    ]
     gains: dict[str, tuple[float, bool]] = {}
     for done in engines.run(_gain, work, jobs=jobs or engines.cores()):
         if isinstance(done.result, tuple):
@@ -194,17 +210,21 @@ def estimated_gains(items: Sequence[Item], target_lufs: float) -> Mapping[str, t
 
 def _gain(job: _GainJob) -> tuple[float, bool] | str:
     try:
-        return gain_of(job.source, job.seconds, job.lufs, job.target_lufs)
+        return gain_of(job.source, job.seconds, job.lufs, job.target_lufs, start=job.start)
     except (AudioError, InfoError) as error:
         return str(error)
 
 
-def _stereo(audio: Audio, samples: int) -> Iterator[FloatArray]:
-    remaining = samples
+def _stereo(audio: Audio, start: int, samples: int) -> Iterator[FloatArray]:
+    before, remaining = start, samples
     for block in audio.blocks(_BLOCK):
         if remaining <= 0:
             return
-        block = block[:CHANNELS, :remaining]
+        if before >= block.shape[1]:
+            before -= block.shape[1]
+            continue
+        block = block[:CHANNELS, before : before + remaining]
+        before = 0
         remaining -= block.shape[1]
         yield np.repeat(block, 2, axis=0) if len(block) == 1 else block
 

@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mirkit import __version__, engines
 from mirkit.audio import probe
-from mirkit.errors import AudioError, InfoError, MissingInput, printable
+from mirkit.errors import AudioError, InfoError, MissingInput, as_error, printable
 from mirkit.export.audio import AudioJob, convert, copy_unchanged
 from mirkit.export.conditioners import POLICIES, clamped
 from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
-from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import TEMP_PREFIX, atomic_write, make_folder, remove_file, remove_orphans, round6
 
-SUMMARY, FILES = "mirkit_export.json", "mirkit_files.json"
-_OURS = re.compile(r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json)|\d{5}\.tar")
+SUMMARY, FILES, README = "mirkit_export.json", "mirkit_files.json", "README.md"
+_OURS = re.compile(r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json|lyrics|(caption|lyrics)\.txt)|\d{5}\.tar")
 
 #: Called with the name of each item that is done.
 Advance = Callable[[str], None]
@@ -119,7 +119,10 @@ def write_audio_files(
 
     for sample in samples:
         target = folder / f"{sample.name}{suffix}"
-        job = AudioJob(sample.item.mix, target, sample.item.seconds, sample.gain_db, plan.options.link)
+        item = sample.item
+        job = AudioJob(
+            item.mix, target, item.seconds, item.offset, plan.rate, gain_db=sample.gain_db, link=plan.options.link
+        )
         length = _guarded(_existing_or_copied, job)
         if length is None:
             pending[target] = sample
@@ -136,7 +139,7 @@ def _existing_or_copied(job: AudioJob) -> int | None:
     """Length of a file that exists (its name holds a hash of its content) or needs only a copy; else None."""
     with suppress(AudioError):  # a damaged file is written again
         if job.target.exists() and (seconds := probe(job.target).duration):
-            return round(seconds * ANALYSIS_RATE)
+            return round(seconds * job.rate)
     return copy_unchanged(job)
 
 
@@ -157,10 +160,46 @@ def clear_stale(out: Path, files: set[Path]) -> None:
                     remove_file(path)
 
 
-def finish_bundle(plan: ExportPlan, **more: Any) -> None:
-    """Write ``mirkit_files.json`` and, last, ``mirkit_export.json``."""
-    write_json(plan.options.out / FILES, file_index(plan))
-    write_json(plan.options.out / SUMMARY, summary(plan, **more))
+def finish_bundle(plan: ExportPlan, readme: str, **more: Any) -> None:
+    """Write ``README.md``, ``mirkit_files.json`` and, last, ``mirkit_export.json``.
+
+    Parameters
+    ----------
+    plan : ExportPlan
+    readme : str
+        Content of ``README.md``: what the bundle holds, and how to start the training. A file that is not from an
+        earlier export, or was edited after it, is kept.
+    **more
+        Further entries of ``mirkit_export.json``.
+    """
+    out, text = plan.options.out, readme.encode("utf-8", "backslashreplace")
+    kept = _is_edited(out, text) and not plan.options.overwrite
+    if kept:
+        plan.notes.append(
+            f"{printable(out / README)}: the file was edited after the last export, so it was kept; "
+            "--overwrite replaces it"
+        )
+    else:
+        atomic_write(out / README, text)
+    write_json(out / FILES, file_index(plan))
+    write_json(out / SUMMARY, summary(plan, **more, readme={"sha256": sha256(text).hexdigest(), "kept": kept}))
+
+
+def _is_edited(out: Path, text: bytes) -> bool:
+    """Whether the README was edited after the last export; users add the rights to the recordings there."""
+    try:
+        existing = (out / README).read_bytes()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise as_error(error, out / README, "read") from error
+    before = read_summary(out) or {}
+    if existing == text or before.get("state") == "unfinished":
+        return False
+    written = before.get("readme", before.get("card"))  # "card" in bundles of earlier versions
+    if not isinstance(written, dict) or written.get("kept"):
+        return True
+    return bool(written.get("sha256") != sha256(existing).hexdigest())
 
 
 def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
@@ -172,7 +211,7 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
         "mirkit": __version__,
         "from": "tracks" if options.whole else "clips",
         "seed": options.seed,
-        "sample_rate": ANALYSIS_RATE,
+        "sample_rate": plan.rate,
         "sample_size": plan.sample_size,
         "splits": {
             split: {
@@ -187,11 +226,13 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
         "excluded": dict(plan.excluded),
         "failed": plan.problems,
     }
+    if plan.joined:
+        content["joined"] = {bundle.folder: bundle.weight for bundle in plan.joined}
     if plan.conditioners.rows:
         content["numbers"] = _conditioner_summary(plan)
     if any(sample.windows for sample in plan.samples):
         content["windows"] = {
-            "seconds": round6(plan.sample_size / ANALYSIS_RATE),
+            "seconds": round6(plan.sample_size / plan.rate),
             "hop": options.hop,
             "description": "a random crop gets the numbers of the nearest window; timbre is measured on windows half "
             "of their length apart, of which it gets the nearest",
@@ -211,7 +252,7 @@ def _conditioner_summary(plan: ExportPlan) -> dict[str, Any]:
     conditioners = plan.conditioners
     rows = [features for sample in plan.of(TRAIN) for features in sample.rows]
     return {
-        "conditioners": {name: list(low_high) for name, low_high in conditioners.ranges.items()},
+        "conditioners": {name: list(low_high) for name, low_high in plan.ranges.items()},
         "percentiles": {
             row.name: {
                 "value": [round6(v) for v in row.percentiles.values],

@@ -49,6 +49,8 @@ class Item:
         Name -> text.
     methods : dict
         Stage -> method that computed its features.
+    offset : float
+        Where the item begins in its audio file (s): 0, except for a part of a track that the export cuts.
     seed_key : str
         Seed of random draws: the name before the track was organized, so that organizing changes no draw.
     """
@@ -67,6 +69,7 @@ class Item:
     texts: Mapping[str, str]
     methods: Mapping[str, str]
     seed_key: str = ""
+    offset: float = 0.0
 
 
 @dataclass

@@ -33,7 +33,7 @@ def patch(plan: ExportPlan) -> dict[str, Any]:
     """
     conditioners = [
         {"id": name, "type": "number", "config": {"min_val": low, "max_val": high}}
-        for name, (low, high) in plan.conditioners.ranges.items()
+        for name, (low, high) in plan.ranges.items()
     ]
     return {
         "sample_rate": ANALYSIS_RATE,

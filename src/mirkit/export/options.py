@@ -52,6 +52,12 @@ class Options:
         "number of samples that the model takes at a time (default: those of the longest clip)",
         "--sample-size",
     )
+    max_seconds: float | None = setting(
+        None,
+        v.number(1, 86400, "S"),
+        "longest audio file: longer tracks are cut at bars, longer clips are left out (default: the target's limit)",
+        "--max-seconds",
+    )
     loudness: float | None = setting(
         None,
         v.number(-70, 0, "LUFS"),
@@ -97,11 +103,31 @@ class Options:
     )
     variants: int = setting(4, v.whole(1, 1000), "number of variants of a prompt", "--variants")
     trigger: str = setting("", v.any_text("WORD"), "word at the beginning of every prompt", "--trigger")
+    weight: float = setting(
+        1.0,
+        v.number(0.001, 1000, "W"),
+        "for sat: how often this bundle is drawn in relation to the bundles of --join, per file",
+        "--weight",
+    )
+    join: tuple[str, ...] = setting(
+        (),
+        v.folders(),
+        "for sat: other sat bundles, separated by commas, that are trained together with this one",
+        "--join",
+    )
+    license: str = setting(
+        "", v.license_name(), "for hf: license of the recordings, as the Hub names it, e.g. cc-by-4.0", "--license"
+    )
 
     @property
     def whole(self) -> bool:
         """Whether whole tracks are exported instead of clips."""
         return self.source == "tracks"
+
+    @property
+    def random_crops(self) -> bool:
+        """Whether the trainer cuts random parts of whole tracks."""
+        return self.whole and self.max_seconds is None
 
 
 #: Name of a field -> its option.

@@ -19,8 +19,9 @@ from mirkit.export.prompts import Extremes, PromptTemplate, prompts
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import round6
 
-if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
-    from mirkit.windows import WindowTable
+if TYPE_CHECKING:
+    from mirkit.export.joined import JoinedBundle
+    from mirkit.windows import WindowTable  # loads the analysis, which only whole tracks need
 
 TRAIN, VAL = "train", "val"
 #: Default ``sample_size`` for whole tracks, as in Stable Audio Open.
@@ -78,22 +79,28 @@ class ExportPlan:
     conditioners : Conditioners
     sample_size : int
         Length of a training example (samples).
+    rate : int
+        Sample rate of the audio (Hz).
     excluded, dropped : dict
         Item -> why it is not in the bundle: excluded by the user, dropped by the policy for unknown numbers.
     problems : list of str
         A line for each item that could not be exported.
     notes : list of str
         Notes for the user that are not failures.
+    joined : list of JoinedBundle
+        Other bundles that are trained together with this one.
     """
 
     options: Options
     samples: list[Sample]
     conditioners: Conditioners
     sample_size: int
+    rate: int = ANALYSIS_RATE
     excluded: Mapping[str, str] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    joined: "list[JoinedBundle]" = field(default_factory=list)
 
     def of(self, split: str) -> list[Sample]:
         """Samples of a split."""
@@ -110,6 +117,15 @@ class ExportPlan:
         return random.Random(f"{self.options.seed} {sample.item.seed_key or sample.name}").choice(sample.prompts)
 
     @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Conditioner's name -> its range, which covers the joined bundles too."""
+        ranges = self.conditioners.ranges
+        for bundle in self.joined:
+            for name, (low, high) in bundle.ranges.items():
+                ranges[name] = min(low, ranges[name][0]), max(high, ranges[name][1])
+        return ranges
+
+    @property
     def seconds(self) -> float:
         """Duration of all samples (s)."""
         return sum(sample.item.seconds for sample in self.samples)
@@ -120,6 +136,8 @@ class ExportPlan:
 Gains = Callable[[Sequence[Item], list[str]], Mapping[str, tuple[float, bool]]]
 #: ``windows(items, seconds, problems)``: item's name -> its windows of that length.
 Windows = Callable[[Sequence[Item], float, list[str]], "Mapping[str, WindowTable]"]
+#: ``pieces(items, longest, problems)``: whole tracks, of which those longer than ``longest`` seconds are cut.
+Pieces = Callable[[Sequence[Item], float, list[str]], Sequence[Item]]
 
 
 def make_plan(
@@ -127,8 +145,11 @@ def make_plan(
     *,
     gains: Gains,
     windows: Windows | None,
+    pieces: Pieces,
     prompt_template: PromptTemplate,
     has_conditioners: bool,
+    rate: int = ANALYSIS_RATE,
+    shortest: float = 0.0,
 ) -> ExportPlan:
     """Decide what a bundle holds.
 
@@ -139,10 +160,16 @@ def make_plan(
         Computes the gain of each item; called only if a target loudness is set.
     windows : callable or None
         Computes the windows of whole tracks; None: each track has one row of features.
+    pieces : callable
+        Cuts whole tracks that are longer than ``--max-seconds``.
     prompt_template : PromptTemplate
         How prompts are made.
     has_conditioners : bool
         Whether the target has number conditioners.
+    rate : int
+        Sample rate of the target (Hz).
+    shortest : float
+        Shortest audio that the target takes (s).
 
     Returns
     -------
@@ -157,20 +184,24 @@ def make_plan(
     """
     known = read_items(options.path, crops=not options.whole, clip_set=options.clip_set)
     items, problems = known.items, known.problems
-    sample_size = _sample_size(items, options)
+    if options.whole and options.max_seconds is not None:
+        items = list(pieces(items, options.max_seconds, problems))
+    items, dropped = _of_length(items, shortest, options.max_seconds)
+    sample_size = _sample_size(items, options, rate)
     split = assign_splits(items, options.val, options.seed)
     gain = gains(items, problems) if options.loudness is not None else {}
-    tables = windows(items, sample_size / ANALYSIS_RATE, problems) if options.whole and windows else {}
+    tables = windows(items, sample_size / ANALYSIS_RATE, problems) if options.random_crops and windows else {}
     if options.loudness is not None:
         items = [item for item in items if item.name in gain]
-    if options.whole and windows:
+    if options.random_crops and windows:
         items = [item for item in items if item.name in tables]
     samples = [
         _sample(item, split[item.name], *gain.get(item.name, (0.0, False)), tables.get(item.name)) for item in items
     ]
-    conditioners, dropped = Conditioners([], options.unknown), dict[str, str]()
+    conditioners = Conditioners([], options.unknown)
     if has_conditioners:
-        samples, conditioners, dropped = _conditioned(samples, options)
+        samples, conditioners, incomplete = _conditioned(samples, options)
+        dropped |= incomplete
     if not any(sample.split == TRAIN for sample in samples):
         reason = next(iter(dropped.values()), next(iter(problems), "all items are excluded"))
         raise MissingInput(f"{printable(options.path)}: nothing is left to export ({reason})")
@@ -179,7 +210,7 @@ def make_plan(
         replace(sample, prompts=prompts(sample.item, _steady_features(sample), extremes, prompt_template))
         for sample in samples
     ]
-    return ExportPlan(options, samples, conditioners, sample_size, known.excluded, dropped, problems)
+    return ExportPlan(options, samples, conditioners, sample_size, rate, known.excluded, dropped, problems)
 
 
 def assign_splits(items: Sequence[Item], share: float, seed: int) -> dict[str, str]:
@@ -226,10 +257,21 @@ def sample_name(name: str, content: str) -> str:
     return f"{readable or 'clip'}-{hashlib.sha256(content.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
 
 
-def _sample_size(items: Iterable[Item], options: Options) -> int:
-    longest = max((round(item.seconds * ANALYSIS_RATE) for item in items), default=0)
-    if options.whole or options.sample_size is None:
-        return options.sample_size or (_TRACK_SAMPLE_SIZE if options.whole else longest)
+def _of_length(items: Sequence[Item], shortest: float, longest: float | None) -> tuple[list[Item], dict[str, str]]:
+    """Leave out items that are too short or too long for the trainer: the others, and item -> why it is left out."""
+    dropped = {}
+    for item in items:
+        if item.seconds < shortest:
+            dropped[item.name] = f"it has {item.seconds:.2f} s; the trainer needs at least {shortest:g} s"
+        elif longest is not None and item.seconds > longest + 0.0005:
+            dropped[item.name] = f"it has {item.seconds:.2f} s, more than {longest:g} s; cut shorter clips"
+    return [item for item in items if item.name not in dropped], dropped
+
+
+def _sample_size(items: Iterable[Item], options: Options, rate: int) -> int:
+    longest = max((round(item.seconds * rate) for item in items), default=0)
+    if options.random_crops or options.sample_size is None:
+        return options.sample_size or (_TRACK_SAMPLE_SIZE if options.random_crops else longest)
     if longest > options.sample_size:
         raise SettingsError(
             f"--sample-size {options.sample_size}: some clips have {longest} samples; the trainer would take their "
@@ -243,7 +285,8 @@ def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: "Win
         name: round6(value + gain_db) if name in LEVEL_KEYS and gain_db else value
         for name, value in item.features.items()
     }
-    name = sample_name(item.name, f"{item.name} {item.digest.sha256} {gain_db:.6g} {item.seconds:.6f}")
+    content = f"{item.name} {item.digest.sha256} {gain_db:.6g} {item.seconds:.6f}"
+    name = sample_name(item.name, f"{content} {item.offset:.6f}" if item.offset else content)
     return Sample(item, name, split, features, gain_db, limited, windows.louder(gain_db) if windows else None)
 
 

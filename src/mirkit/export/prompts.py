@@ -41,7 +41,7 @@ _SHARE = 0.15
 #: Least number of samples with a value that is needed for these words.
 _MIN_SAMPLES = 8
 #: Share of active frames of a vocals stem below which a clip counts as instrumental.
-_INSTRUMENTAL_SHARE = 0.02
+INSTRUMENTAL_SHARE = 0.02
 TAGS = ("artist", "title", "album", "genre", "year")
 #: Fields that hold several sentences, each of which becomes a clause.
 _TEXTS = tuple(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS)
@@ -192,7 +192,7 @@ def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, templ
         "key": " ".join(facts.key) if facts.key else None,
         "meter": _meter(metadata),
         "words": extremes.words(features),
-        "vocal_type": "Instrumental" if metadata.get("vocals_share", 1) < _INSTRUMENTAL_SHARE else None,
+        "vocal_type": "Instrumental" if metadata.get("vocals_share", 1) < INSTRUMENTAL_SHARE else None,
         "seconds": str(round(item.seconds)),
         **{name: fix(normalize(text), facts) for name, text in item.texts.items()},
     }

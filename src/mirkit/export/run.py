@@ -1,8 +1,9 @@
 """Run an export, or check a bundle."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ from mirkit.errors import MissingExtra, MissingInput, SettingsError, printable
 from mirkit.export.audio import estimated_gains, find_gains
 from mirkit.export.bundle import Advance, open_bundle, read_summary, summary
 from mirkit.export.items import Item
+from mirkit.export.joined import read_joined
 from mirkit.export.model_config import config_of
 from mirkit.export.options import EXPORT_OPTIONS, Options
 from mirkit.export.plan import ExportPlan, make_plan
 from mirkit.export.prompts import TEMPLATES, CountTokens, PromptTemplate, max_tokens
 from mirkit.export.targets import Target, targets
+from mirkit.export.targets.sat import OWN_IDS
 from mirkit.export.targets.tables import output
 from mirkit.export.validation import CheckResult, load_json
 from mirkit.store import remove_orphans_below
@@ -40,11 +43,15 @@ class ExportResult:
         The content of ``mirkit_export.json``.
     bytes : int
         Size of what was written; for a dry run, an estimate of the audio.
+    to_write, free : int
+        For a dry run: how many of these bytes are not on the disk yet, and how many are free on the disk; else 0.
     """
 
     plan: ExportPlan
     summary: dict[str, Any]
     bytes: int
+    to_write: int = 0
+    free: int = 0
 
 
 @contextmanager
@@ -76,6 +83,7 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
     """
     target = targets()[options.target]
     _check_options(options, target)
+    options = _with_limits(options, target)
     if not target.is_folder:
         output(options).check()
 
@@ -93,15 +101,27 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         with progress(len(items)) as advance:
             return tables(mixes, seconds, problems, advance, hop=options.hop, jobs=options.jobs)
 
+    def pieces(items: Sequence[Item], longest: float, problems: list[str]) -> Sequence[Item]:
+        from mirkit.export.pieces import cut_tracks
+
+        with progress(sum(item.seconds > longest for item in items)) as advance:
+            return cut_tracks(items, longest, problems, advance, dry=dry, jobs=options.jobs)
+
     plan = make_plan(
         options,
         gains=gains,
         windows=None if dry or not target.has_conditioners else windows,
+        pieces=pieces,
         prompt_template=_prompt_template(options, target),
         has_conditioners=target.has_conditioners,
+        rate=target.sample_rate,
+        shortest=target.shortest,
     )
+    if options.join:
+        names = plan.conditioners.names
+        plan.joined += read_joined(options.join, names, plan.sample_size, random_crops=options.random_crops)
     if dry:
-        return ExportResult(plan, summary(plan), round(plan.seconds * target.bytes_per_second))
+        return ExportResult(plan, summary(plan), *_disk_need(plan, target))
     if target.needs_bundle_folder:
         open_bundle(options.out, target.name)
     if target.is_folder and options.out.is_dir():
@@ -115,18 +135,46 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
 def _prompt_template(options: Options, target: Target) -> PromptTemplate:
     """Return the prompt template of the target, changed by the options."""
     count: CountTokens = max_tokens
+    apart = options.trigger if target.trigger_apart else ""
     if options.tokenizer:
         from mirkit.models.tokenizer import counter
 
         count = counter(options.tokenizer)
     return PromptTemplate(
         TEMPLATES[target.template] if options.template is None else options.template,
-        options.tokens or target.token_budget,
+        (options.tokens or target.token_budget) - (count(f"{apart},") if apart else 0),
         options.variants,
-        options.trigger,
+        "" if apart else options.trigger,
         options.seed,
         count,
     )
+
+
+def _disk_need(plan: ExportPlan, target: Target) -> tuple[int, int, int]:
+    """Estimate the bytes of a bundle's audio, those that are not on the disk yet, and the free bytes of the disk."""
+    options, total, new = plan.options, 0, 0
+    existing = {path.name for path in options.out.rglob(f"*{target.suffix}")} if target.suffix else set()
+    for sample in plan.samples:
+        item = sample.item
+        copied = target.suffix == ".flac" and item.mix.suffix.lower() == ".flac" and not item.offset
+        if copied and item.sample_rate == plan.rate and not sample.gain_db:
+            size = item.digest.size
+        else:
+            size, copied = round(item.seconds * target.bytes_per_second), False
+        total += size if target.bytes_per_second else 0
+        if f"{sample.name}{target.suffix}" not in existing and not (copied and options.link):
+            new += size if target.bytes_per_second else 0
+    folder = options.out.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return total, new, shutil.disk_usage(folder).free
+
+
+def _with_limits(options: Options, target: Target) -> Options:
+    """Return the options with the length that the target allows; a trainer that cuts by itself has no limit."""
+    if target.longest is None:
+        return options
+    return replace(options, max_seconds=min(options.max_seconds or target.longest, target.longest))
 
 
 def _check_options(options: Options, target: Target) -> None:
@@ -135,11 +183,15 @@ def _check_options(options: Options, target: Target) -> None:
             setting.check(getattr(options, name))
         except ValueError as error:
             raise SettingsError(f"{setting.option} must be {error}") from error
-    if options.whole and target.is_folder and not target.takes_tracks:
+    cuts = options.max_seconds is not None or target.longest is not None
+    if options.whole and target.is_folder and not target.takes_tracks and not cuts:
         raise SettingsError(
             f"{target.name} --from tracks: the loader of this target does not report which window it cuts, so the "
-            "numbers of that window cannot be given; cut clips with mirkit crop, and export those"
+            "numbers of that window cannot be given; let mirkit cut the tracks with --max-seconds, or cut clips with "
+            "mirkit crop"
         )
+    if not target.takes_several and (options.join or options.weight != 1):
+        raise SettingsError(f"{target.name}: --join and --weight are for the target sat only")
     if options.loudness is not None and not target.is_folder:
         raise SettingsError(f"{target.name} --loudness: a table has no audio to normalize")
 
@@ -225,7 +277,7 @@ def _with_paths_in(dataset: Mapping[str, Any], out: Path) -> Mapping[str, Any]:
     for row in dataset["datasets"]:
         moved = dict(row)
         for name in ("path", "custom_metadata_module"):
-            if name in row:
+            if name in row and row.get("id") in OWN_IDS:
                 inside = out / Path(row[name]).name
                 moved[name] = (inside if inside.exists() else out).resolve().as_posix()
         rows.append(moved)

@@ -142,7 +142,7 @@ def text_faults(where: str, text: Any) -> Iterator[str]:
         yield f"{where}: the prompt holds characters that are not ASCII, of which T5 knows few"
 
 
-def audio_faults(path: Path, where: str, max_samples: int | None) -> Iterator[str]:
+def audio_faults(path: Path, where: str, max_samples: int | None, rate: int = ANALYSIS_RATE) -> Iterator[str]:
     """Yield the faults of an audio file that its header shows.
 
     Parameters
@@ -152,13 +152,15 @@ def audio_faults(path: Path, where: str, max_samples: int | None) -> Iterator[st
         The file, for the messages.
     max_samples : int or None
         Largest number of samples that the trainer uses; None for no limit.
+    rate : int
+        Sample rate of the trainer (Hz).
     """
     try:
         info = probe(path)
     except AudioError as error:
         yield f"{where}: the audio cannot be read, so the trainer replaces it by another file at random ({error})"
         return
-    if info.sample_rate != ANALYSIS_RATE:
+    if info.sample_rate != rate:
         yield f"{where}: the sample rate is {info.sample_rate} Hz; the trainer would resample it for every batch"
     if info.channels != 2:
         yield f"{where}: the audio has {counted(info.channels, 'channel')}, not 2"

@@ -285,3 +285,13 @@ def path() -> Check:
 def patterns() -> Check:
     """Accept names or patterns of names, as text separated by commas."""
     return Check(tuple, lambda text: tuple(text.split(",")), "KEYS", ",".join)
+
+
+def folders() -> Check:
+    """Accept folders, as text separated by commas."""
+    return Check(tuple, lambda text: tuple(name for name in text.split(",") if name), "DIR", ",".join)
+
+
+def license_name() -> Check:
+    """Accept the name of a license on the Hugging Face Hub, or an empty text."""
+    return _checked(lambda value: _matches(r"[a-z0-9.-]*", value), "a name such as cc-by-4.0", metavar="NAME")

@@ -24,6 +24,8 @@ def export(arguments: argparse.Namespace) -> int:
         done = _export(arguments, shown=not quiet)
         failed = bool(done.plan.problems)
         result["export"] = done.summary | {"bytes": done.bytes, "dry_run": arguments.dry_run}
+        if arguments.dry_run:
+            result["export"] |= {"bytes_to_write": done.to_write, "bytes_free": done.free}
         for line in done.plan.problems:
             failure(line)
         if not quiet:
@@ -75,8 +77,13 @@ def _exported(done: "ExportResult", *, dry: bool) -> None:
                 f"{split:<8} {counted(counts['files'], 'file')}, {counts['hours']:.3g} h, from "
                 f"{counted(counts['sources'], 'track')}"
             )
-    size = f"{'about ' if dry else ''}{done.bytes / 1e6:.0f} MB"
-    print(f"bytes    {size}{', nothing was written' if dry else ''}")
+    if dry:
+        print(f"bytes    about {_size(done.bytes)}; nothing was written")
+        print(f"disk     about {_size(done.to_write)} will be written; {_size(done.free)} are free")
+        if done.to_write > done.free:
+            note("note   the disk has too little space for this export; free some, or name a folder on another disk")
+    else:
+        print(f"bytes    {_size(done.bytes)}")
     if "numbers" in summary:
         _numbers(summary["numbers"])
     if loudness := summary.get("loudness"):
@@ -89,6 +96,10 @@ def _exported(done: "ExportResult", *, dry: bool) -> None:
         print(f"dropped  {name}: {why}")
     for name, why in summary["excluded"].items():
         print(f"excluded {name}: {why}")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 10**10 else f"{count / 1e6:.0f} MB"
 
 
 def _numbers(numbers: dict[str, Any]) -> None:

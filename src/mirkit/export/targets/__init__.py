@@ -20,6 +20,10 @@ DESCRIPTIONS = {
     "webdataset": "shuffled tars of flac, json and txt for any reader of WebDataset",
     "sat-latents": "for pre_encoded of stable-audio-tools: json files beside the latents in OUT",
     "sa3": "for Stable Audio 3: wav and txt files",
+    "acestep": "for ACE-Step 1.5, Side-Step and HOT-Step: dataset.json, flac, captions and lyrics",
+    "simpletuner": "for SimpleTuner: flac, captions and lyrics, multidatabackend.json",
+    "ai-toolkit": "for ACE-Step 1.5 in ai-toolkit: flac, tagged texts, a configuration",
+    "musicgen": "for MusicGen in audiocraft: flac and json files, manifests",
     "hf": "a Hugging Face audiofolder with Parquet and a data set card",
     "csv": "a table as CSV",
     "parquet": "a table as Parquet",
@@ -48,8 +52,20 @@ class Target:
         values.
     takes_tracks : bool
         Whether it accepts whole tracks, from which the trainer takes random crops.
+    takes_several : bool
+        Whether several bundles, each with a weight, may be trained together.
+    sample_rate : int
+        Sample rate of its audio (Hz).
+    shortest : float
+        Shortest audio that the trainer takes (s).
+    longest : float or None
+        Longest audio that the trainer takes (s): longer tracks are cut into pieces. None: any length.
+    suffix : str
+        Suffix of its audio files, "" if they are in tars.
     stable_audio_tools : bool
         Whether stable-audio-tools trains on the bundle, so that its code can check it.
+    trigger_apart : bool
+        Whether the trainer itself puts the trigger word before a prompt.
     template : str
         Name of its prompt template in :data:`mirkit.export.prompts.TEMPLATES`.
     token_budget : int
@@ -65,7 +81,13 @@ class Target:
     needs_bundle_folder: bool = True
     has_conditioners: bool = False
     takes_tracks: bool = False
+    takes_several: bool = False
+    sample_rate: int = 44100
+    shortest: float = 0.0
+    longest: float | None = None
+    suffix: str = ".flac"
     stable_audio_tools: bool = False
+    trigger_apart: bool = False
     template: str = "plain"
     token_budget: int = 128
     bytes_per_second: int = 100_000
@@ -79,7 +101,18 @@ class Target:
 @cache
 def targets() -> dict[str, Target]:
     """Load all targets: name -> target, in the order of :data:`DESCRIPTIONS`."""
-    from mirkit.export.targets import hf, sa3, sat, sat_latents, tables, webdataset
+    from mirkit.export.targets import (
+        acestep,
+        ai_toolkit,
+        hf,
+        musicgen,
+        sa3,
+        sat,
+        sat_latents,
+        simpletuner,
+        tables,
+        webdataset,
+    )
 
-    modules = (sat, webdataset, sat_latents, sa3, hf, tables)
+    modules = (sat, webdataset, sat_latents, sa3, acestep, simpletuner, ai_toolkit, musicgen, hf, tables)
     return {target.name: target for module in modules for target in module.TARGETS}

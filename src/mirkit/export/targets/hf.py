@@ -1,30 +1,24 @@
 """Target ``hf``: an audiofolder with metadata in Parquet and a data set card, for Hugging Face datasets."""
 
-from hashlib import sha256
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from mirkit.captions.normalize import normalize
 from mirkit.catalog import FEATURES
-from mirkit.errors import as_error, printable
-from mirkit.export.bundle import (
-    Advance,
-    clear_stale,
-    finish_bundle,
-    read_summary,
-    summary,
-    write_audio_files,
-)
+from mirkit.export.bundle import README, Advance, clear_stale, finish_bundle, summary, write_audio_files
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
 from mirkit.export.targets import Target
 from mirkit.export.targets.tables import load_pyarrow, table_row, write_parquet
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, text_faults
 from mirkit.models import registry
-from mirkit.store import atomic_file, atomic_write
+from mirkit.store import atomic_file
 
-#: The data set card.
-CARD = "README.md"
 #: Name of a split -> its name on the Hugging Face Hub.
 _SPLITS = {TRAIN: "train", VAL: "validation"}
+#: Largest number of genres among the tags of the card.
+_GENRES = 10
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
@@ -43,33 +37,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         with atomic_file(folder / "metadata.parquet") as temp:
             write_parquet(temp, rows, ("file_name", "prompt"))
         clear_stale(folder, files)
-    text = card(plan, summary(plan)).encode("utf-8", "backslashreplace")
-    kept = _is_edited(out, text) and not plan.options.overwrite
-    if kept:
-        plan.notes.append(
-            f"{printable(out / CARD)}: the file was edited after the last export, so it was kept; "
-            "--overwrite replaces it"
-        )
-    else:
-        atomic_write(out / CARD, text)
-    finish_bundle(plan, card={"sha256": sha256(text).hexdigest(), "kept": kept})
-
-
-def _is_edited(out: Path, text: bytes) -> bool:
-    """Whether the card was edited after the last export; users add the rights to the recordings there."""
-    try:
-        existing = (out / CARD).read_bytes()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise as_error(error, out / CARD, "read") from error
-    before = read_summary(out) or {}
-    if existing == text or before.get("state") == "unfinished":
-        return False
-    written = before.get("card")
-    if not isinstance(written, dict) or written.get("kept"):
-        return True
-    return bool(written.get("sha256") != sha256(existing).hexdigest())
+    finish_bundle(plan, card(plan, summary(plan)))
 
 
 def card(plan: ExportPlan, content: dict[str, Any]) -> str:
@@ -83,10 +51,13 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
     """
     splits = {split: content["splits"][split] for split in _SPLITS if content["splits"][split]["files"]}
     size = sum(split["files"] for split in splits.values())
-    lines = ["---", "task_categories:", "- text-to-audio", "tags:", "- music", f"size_categories:\n- {_size(size)}"]
-    lines += ["configs:", "- config_name: default", "  data_files:"]
+    options = plan.options
+    lines = ["---", f"license: {options.license or 'unknown'}", f"pretty_name: {_title(plan)}"]
+    lines += ["task_categories:", "- text-to-audio", "tags:", *(f"- {tag}" for tag in _tags(plan))]
+    lines += ["annotations_creators:", "- machine-generated", f"size_categories:\n- {_size(size)}", "configs:"]
+    lines += ["- config_name: default", "  data_files:"]
     lines += [f'  - split: {_SPLITS[split]}\n    path: "data/{_SPLITS[split]}/**"' for split in splits]
-    lines += ["---", "", "# Music with measured features", ""]
+    lines += ["---", "", f"# {_title(plan)}", "", "Music with measured features.", ""]
     lines += [
         f"{_SPLITS[s]}: {c['files']} files, {c['hours']} h, of {c['sources']} tracks. " for s, c in splits.items()
     ]
@@ -95,6 +66,7 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
         f"Columns: file_name, prompt, where the clip is from, {len(FEATURES)} features, key, mode, meter, tags, texts.",
         "",
     ]
+    lines += [*_example(next(iter(splits), TRAIN)), ""]
     lines += ["## How the features were computed", "", "| stage | method | files | license of code | of weights |"]
     lines += ["|---|---|---|---|---|"]
     by_name = {row.name: row for row in registry.backends()}
@@ -104,8 +76,47 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
             code, weights = (row.code_license, row.weights_license) if row else ("", "")
             lines.append(f"| {stage} | {method} | {count} | {code} | {weights} |")
     lines += ["", f"Made with mirkit {content['mirkit']}, seed {plan.options.seed}.", ""]
-    lines += ["mirkit does not know the rights in the recordings: write them here.", ""]
+    rights = (
+        f"The recordings are licensed as {options.license}, as the exporter states."
+        if options.license
+        else (
+            "mirkit does not know the rights in the recordings: write them here, and the license at the top of this "
+            "file (`mirkit export hf --license NAME` writes it)."
+        )
+    )
+    lines += ["## License", "", rights, ""]
     return "\n".join(lines)
+
+
+def _title(plan: ExportPlan) -> str:
+    name = normalize(plan.options.out.resolve().name.replace("_", " ").replace("-", " "))
+    return re.sub(r"[^A-Za-z0-9 ]", "", name).strip().title() or "Music"
+
+
+def _tags(plan: ExportPlan) -> list[str]:
+    """Tags of the card: what the data set is, and its most frequent genres."""
+    genres = Counter(
+        re.sub(r"[^a-z0-9]+", "-", normalize(str(genre)).lower()).strip("-")
+        for sample in plan.samples
+        if (genre := (sample.item.metadata.get("tags") or {}).get("genre"))
+    )
+    found = [genre for genre, _ in genres.most_common(_GENRES) if genre]
+    return list(dict.fromkeys(["music", "audio", "music-generation", "mir", *found]))
+
+
+def _example(split: str) -> list[str]:
+    """Code that loads the data set."""
+    return [
+        "## How to load it",
+        "",
+        "```python",
+        "from datasets import load_dataset",
+        "",
+        'dataset = load_dataset("THIS_FOLDER")  # or the name of the repository on the Hub',
+        f'row = dataset["{_SPLITS[split]}"][0]',
+        'print(row["prompt"], row["bpm"], row["key"], row["audio"])',
+        "```",
+    ]
 
 
 def _size(files: int) -> str:
@@ -116,8 +127,8 @@ def _size(files: int) -> str:
 def validate(out: Path, result: CheckResult) -> None:
     """Check a bundle: every file has its row, every row its file."""
     parquet = load_pyarrow().parquet
-    if not (out / CARD).exists():
-        result.faults.append(f"{CARD}: the file is missing")
+    if not (out / README).exists():
+        result.faults.append(f"{README}: the file is missing")
     for table in sorted((out / "data").glob("*/metadata.parquet")):
         rows = parquet.read_table(table).to_pylist()
         result.faults += folder_faults(table.parent, [row["file_name"] for row in rows])

@@ -5,6 +5,7 @@ from pathlib import Path
 from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.readme import readme, shell
 from mirkit.export.targets import Target
 from mirkit.export.validation import LOADED_SUFFIXES, SKIPPED_SUFFIXES, CheckResult, audio_faults, text_faults
 from mirkit.store import atomic_write
@@ -22,7 +23,27 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         atomic_write(path, plan.prompt_of(sample).encode("ascii") + b"\n")
         files |= {path, path.with_suffix(".wav")}
     clear_stale(out, files)
-    finish_bundle(plan, encode=f"pre-encode with --sample_size {plan.sample_size}: longer clips are cut at random")
+    encode = f"pre-encode with --sample_size {plan.sample_size}: longer clips are cut at random"
+    finish_bundle(plan, _readme(plan), encode=encode)
+
+
+def _readme(plan: ExportPlan) -> str:
+    folder = plan.options.at.rstrip("/") or plan.options.out.resolve().as_posix()
+    start = [
+        "In the folder of Stable Audio 3, encode the audio, and train a LoRA on the latents:",
+        shell(
+            f'python scripts/pre_encode.py --data_dir "{folder}/{TRAIN}" --output_path latents '
+            f"--sample_size {plan.sample_size}",
+            "python scripts/train_lora.py --encoded_dir latents",
+        ),
+        "`underfit` reads the same folder of wav and txt files.",
+    ]
+    know = [
+        f"Encode with the sample size {plan.sample_size}, the length of the longest file: with a smaller one, the "
+        "trainer cuts a part at random, and the text describes the whole.",
+        "The trainer replaces a wav file without a txt file by another one at random.",
+    ]
+    return readme(plan, "Stable Audio 3", start, know)
 
 
 def validate(out: Path, result: CheckResult) -> None:
@@ -55,6 +76,7 @@ TARGETS = (
         validate,
         template="sa3",
         token_budget=256,
+        suffix=".wav",
         bytes_per_second=264_600,
     ),
 )

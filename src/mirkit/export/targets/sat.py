@@ -13,8 +13,11 @@ import numpy as np
 
 from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.joined import DATASETS as DATASET
+from mirkit.export.joined import INDEX
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, merged_base, write_model_config
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.readme import readme, shell
 from mirkit.export.targets import Target
 from mirkit.export.validation import (
     CheckResult,
@@ -27,8 +30,9 @@ from mirkit.export.validation import (
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import atomic_write, remove_file
 
-MODULE, INDEX, WINDOWS = "mirkit_metadata.py", "mirkit_index.json", "mirkit_windows.f32"
-DATASET = {TRAIN: "dataset.json", VAL: "val_dataset.json"}
+MODULE, WINDOWS = "mirkit_metadata.py", "mirkit_windows.f32"
+#: Names of the data sets of a bundle itself; those of joined bundles have a number after them.
+OWN_IDS = (f"mirkit-{TRAIN}", f"mirkit-{VAL}")
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
@@ -49,9 +53,9 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     names = {"names": plan.conditioners.names, "sample_rate": ANALYSIS_RATE, "sample_size": plan.sample_size}
     write_json(out / INDEX, {**names, "hop": plan.options.hop, "files": entries}, indent=None)
     atomic_write(out / MODULE, files("mirkit.export.targets").joinpath("sat_module.py").read_bytes())
-    write_datasets(plan, {"dataset_type": "audio_dir", "random_crop": plan.options.whole}, module=MODULE)
+    write_datasets(plan, {"dataset_type": "audio_dir", "random_crop": plan.options.random_crops}, module=MODULE)
     write_model_config(plan, config)
-    finish_bundle(plan)
+    finish_bundle(plan, sat_readme(plan))
 
 
 def _entries(plan: ExportPlan, lengths: dict[str, int]) -> tuple[bytes, dict[str, Any]]:
@@ -90,12 +94,47 @@ def write_datasets(plan: ExportPlan, common: dict[str, Any], *, module: str = ""
         if not plan.of(split):
             remove_file(out / name)
             continue
-        entry = {"id": f"mirkit-{split}", "path": f"{folder}/{split}"}
+        entry: dict[str, Any] = {"id": f"mirkit-{split}", "path": f"{folder}/{split}"}
         if module:
             entry["custom_metadata_module"] = f"{folder}/{module}"
+        if plan.options.weight != 1:
+            entry["weight"] = plan.options.weight
+        others = [bundle.entries[split] for bundle in plan.joined if split in bundle.entries]
+        joined = [dict(other) | {"id": f"{entry['id']}-{number}"} for number, other in enumerate(others, 2)]
         # With drop_last, a set that is smaller than the batch size would give no batch.
         last = {} if split == TRAIN else {"drop_last": False}
-        write_json(out / name, common | last | {"datasets": [entry]})
+        write_json(out / name, common | last | {"datasets": [entry, *joined]})
+
+
+def sat_readme(plan: ExportPlan) -> str:
+    """Write the README of a bundle for stable-audio-tools."""
+    folder = plan.options.at.rstrip("/") or plan.options.out.resolve().as_posix()
+    config = CONFIG if plan.options.model_config else "MODEL_CONFIG.json"
+    validation = f' --val-dataset-config "{folder}/{DATASET[VAL]}"' if plan.of(VAL) else ""
+    start = [
+        "In the environment of stable-audio-tools (0.0.19 or 0.0.20):",
+        shell(
+            f'stable-audio-train --dataset-config "{folder}/{DATASET[TRAIN]}"{validation} \\',
+            f"    --model-config {config} --pretrained-ckpt-path MODEL.ckpt --name mirkit --batch-size 4",
+        ),
+    ]
+    if not plan.options.model_config:
+        start.append(
+            f"`MODEL_CONFIG.json` is the configuration of your model with the conditioners of `{PATCH}`: the entries "
+            "of `configs` go to `model.conditioning.configs`, the names to `cross_attention_cond_ids`. "
+            "`mirkit export --model-config BASE.json` writes the complete file."
+        )
+    know = [
+        "The paths are absolute. For another machine, export with `--at FOLDER_ON_THAT_MACHINE`.",
+        "The trainer skips audio that it cannot read, and takes another file at random: check the bundle before.",
+        "Nothing else may be in the folders `train` and `val`: the trainer takes every audio file for a song.",
+    ]
+    if plan.joined or plan.options.weight != 1:
+        know.append(
+            "`dataset.json` holds several data sets, or a weight. Release 0.0.20 draws files by the weights; 0.0.19 "
+            "ignores them, and draws every file equally often."
+        )
+    return readme(plan, "stable-audio-tools", start, know)
 
 
 def validate(out: Path, result: CheckResult) -> None:
@@ -178,13 +217,18 @@ def dataset_faults(out: Path, result: CheckResult, kind: str, index: Mapping[str
                         f"{name}: custom_metadata_module is not {MODULE}, so the trainer gets no numbers and no prompts"
                     )
             paths = [row["path"] for row in rows]
-            if any(a != b and b.startswith(a) for a in paths for b in paths):
+            if any(i != j and a in f"{b}/" for i, a in enumerate(paths) for j, b in enumerate(paths)):
                 yield (
-                    f"{name}: the path of one data set begins with that of another, so the trainer would "
+                    f"{name}: the path of one data set is part of that of another, so the trainer would "
                     "use both modules for the second"
                 )
-            if len(rows) and not Path(rows[0]["path"]).exists():
-                result.notes.append(f"{name}: the folder {rows[0]['path']} does not exist on this machine")
+            if any(row.get("weight", 1) != 1 for row in rows):
+                result.notes.append(
+                    f"{name}: stable-audio-tools 0.0.20 draws by the weights of the data sets; 0.0.19 ignores them"
+                )
+            for path in paths:
+                if not Path(path).exists():
+                    result.notes.append(f"{name}: the folder {path} does not exist on this machine")
         except (KeyError, TypeError, AttributeError) as error:
             yield f"{name}: the trainer cannot read this file ({type(error).__name__}: {error})"
 
@@ -266,6 +310,7 @@ TARGETS = (
         validate,
         has_conditioners=True,
         takes_tracks=True,
+        takes_several=True,
         stable_audio_tools=True,
     ),
 )

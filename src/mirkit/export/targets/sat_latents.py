@@ -12,11 +12,12 @@ import numpy as np
 
 from mirkit.errors import MissingInput, printable
 from mirkit.export.bundle import FILES, SUMMARY, Advance, finish_bundle, read_summary, write_json
+from mirkit.export.joined import DATASETS as DATASET
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, load_config, merged, patch, read_base
 from mirkit.export.options import Options
 from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
 from mirkit.export.targets import Target
-from mirkit.export.targets.sat import DATASET, dataset_faults, write_datasets
+from mirkit.export.targets.sat import dataset_faults, sat_readme, write_datasets
 from mirkit.export.validation import CheckResult, load_json, number_faults, text_faults
 from mirkit.store import as_number, atomic_write, make_folder
 from mirkit.store.output import Output
@@ -80,7 +81,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         if config:
             config["training"]["pre_encoded"] = True
             write_json(out / name, config)
-    finish_bundle(plan, latents={"length": length, "of no clip": unused})
+    finish_bundle(plan, sat_readme(plan), latents={"length": length, "of no clip": unused})
 
 
 def _latents(out: Path, samples: list[Sample]) -> tuple[dict[str, _Latent], list[str]]:
@@ -224,6 +225,8 @@ TARGETS = (
         write,
         validate,
         needs_bundle_folder=False,
+        suffix="",
+        bytes_per_second=0,
         has_conditioners=True,
         stable_audio_tools=True,
     ),

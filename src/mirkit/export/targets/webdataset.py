@@ -17,8 +17,9 @@ from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
 from mirkit.export.model_config import TRAINER_CONDITIONERS, config_faults, load_config, merged_base, write_model_config
 from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.readme import readme
 from mirkit.export.targets import Target
-from mirkit.export.targets.sat import dataset_faults, write_datasets
+from mirkit.export.targets.sat import dataset_faults, sat_readme, write_datasets
 from mirkit.export.targets.tables import table_row
 from mirkit.export.validation import CheckResult, audio_faults, flat_faults, number_faults, parse_json, text_faults
 from mirkit.staleness import is_mark_current, mark_of
@@ -237,7 +238,23 @@ def write_webdataset(plan: ExportPlan, advance: Advance) -> None:
         }
 
     write_shards(plan, make_files, advance)
-    finish_bundle(plan)
+    finish_bundle(plan, _readme(plan))
+
+
+def _readme(plan: ExportPlan) -> str:
+    code = [
+        "```python",
+        "import pathlib",
+        "import webdataset",
+        "",
+        'shards = [str(path) for path in sorted(pathlib.Path("THIS_FOLDER/train").glob("*.tar"))]',
+        "for sample in webdataset.WebDataset(shards, shardshuffle=len(shards)).shuffle(1000):",
+        '    audio, prompt, values = sample["flac"], sample["txt"], sample["json"]  # bytes',
+        "```",
+    ]
+    start = ["Any reader of WebDataset loads the tars, for example:", "\n".join(code)]
+    know = ["The json of a sample holds all that is known, with all prompts; an unknown value is left out."]
+    return readme(plan, "readers of WebDataset", start, know)
 
 
 def validate_webdataset(out: Path, result: CheckResult) -> None:
@@ -262,7 +279,7 @@ def write_sat_wds(plan: ExportPlan, advance: Advance) -> None:
     write_shards(plan, make_files, advance)
     write_datasets(plan, {"dataset_type": "wds", "random_crop": False})
     write_model_config(plan, config)
-    finish_bundle(plan)
+    finish_bundle(plan, sat_readme(plan))
 
 
 def validate_sat_wds(out: Path, result: CheckResult) -> None:
@@ -285,6 +302,6 @@ def validate_sat_wds(out: Path, result: CheckResult) -> None:
 
 
 TARGETS = (
-    Target("sat-wds", write_sat_wds, validate_sat_wds, has_conditioners=True, stable_audio_tools=True),
-    Target("webdataset", write_webdataset, validate_webdataset),
+    Target("sat-wds", write_sat_wds, validate_sat_wds, has_conditioners=True, stable_audio_tools=True, suffix=""),
+    Target("webdataset", write_webdataset, validate_webdataset, suffix=""),
 )
