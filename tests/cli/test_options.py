@@ -56,7 +56,7 @@ def test_a_wrong_value_is_reported_under_the_name_of_its_own_option(capsys: pyte
         assert stop.value.code == 2
         assert error.count("\n") == 1
         if "required" in error:  # every text is allowed, and then PATH is missing
-            assert option in ("--at", "--keys", "--model-config", "--template", "--tokenizer", "--trigger")
+            assert option in ("--at", "--join", "--keys", "--model-config", "--template", "--tokenizer", "--trigger")
             continue
         assert error.startswith(f"mirkit: {option} must be ")
         assert error.endswith(f", not {WRONG!r}\n")

@@ -72,6 +72,11 @@ def _read(folder: Path, names: Sequence[str], sample_size: int, random_crops: bo
                 f"{where}: {has} has the conditioner {different[0]}, and {lacks} has not; the trainer needs the same "
                 "conditioners in all bundles: export them with the same --keys and with --unknown fill or drop"
             )
+        if own := [name for name in names if name.startswith("percentile_")]:
+            raise SettingsError(
+                f"{where}: {own[0]} is a percentile among the tracks of one bundle and means something else in the "
+                "other; leave it out with --keys, or put all tracks into one folder and export that"
+            )
         if index["sample_size"] != sample_size:
             raise SettingsError(
                 f"{where}: its sample size is {index['sample_size']}, and that of the new bundle is {sample_size}; "

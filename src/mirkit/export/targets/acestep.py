@@ -34,7 +34,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     files = set()
     for sample in plan.samples:
         path = out / sample.split / sample.name
-        texts = {CAPTION: plan.prompt_of(sample), LYRICS: songs[sample.name].lyrics}
+        texts = {CAPTION: sample.prompts[0], LYRICS: songs[sample.name].lyrics}
         for suffix, text in texts.items():
             if text:
                 atomic_write(path.with_name(path.name + suffix), text.encode("utf-8") + b"\n")
@@ -73,7 +73,7 @@ def _entry(plan: ExportPlan, sample: Sample, fields: SongFields, folder: str) ->
         "id": sample.name,
         "audio_path": f"{folder}/{place}",
         "filename": place,  # Side-Step looks for it beside dataset.json if the bundle was moved
-        "caption": plan.prompt_of(sample),
+        "caption": sample.prompts[0],
         "genre": fields.genre,
         "lyrics": fields.lyrics,
         "raw_lyrics": "",

@@ -37,7 +37,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     files = set()
     for sample in plan.samples:
         path = out / sample.split / f"{sample.name}.txt"
-        atomic_write(path, tagged(plan.prompt_of(sample), songs[sample.name]).encode("utf-8"))
+        atomic_write(path, tagged(sample.prompts[0], songs[sample.name]).encode("utf-8"))
         files |= {path, path.with_suffix(".flac")}
     clear_stale(out, files)
     write_json(out / CONFIG, _config(plan))

@@ -77,7 +77,7 @@ def _fields(plan: ExportPlan, sample: Sample) -> dict[str, Any]:
         "genre": normalize(str(tags.get("genre") or "")),
         "moods": [],
         "keywords": "",
-        "description": plan.prompt_of(sample),
+        "description": sample.prompts[0],
         "name": sample.name,
         "instrument": "",
     }

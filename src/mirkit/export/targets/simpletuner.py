@@ -33,7 +33,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     files = set()
     for sample in plan.samples:
         path = out / sample.split / f"{sample.name}.txt"
-        atomic_write(path, plan.prompt_of(sample).encode("ascii") + b"\n")
+        atomic_write(path, sample.prompts[0].encode("ascii") + b"\n")
         files |= {path, path.with_suffix(".flac")}
         if lyrics := songs[sample.name].lyrics:
             atomic_write(path.with_suffix(".lyrics"), lyrics.encode("utf-8") + b"\n")

@@ -1,0 +1,242 @@
+"""Runs the loading code of a trainer of songs on a bundle, unmodified, in a process of its own.
+
+``python loaders.py TRAINER FOLDER_OF_ITS_SOURCE BUNDLE`` prints one JSON object. The sources are fetched by hand into
+``.venv/trainers`` (see ``tests/export/loaders.txt``). Stand-ins: torchaudio (``stand_in``, reads with soundfile), and
+empty packages in place of the ``__init__`` files that import whole models and of what only those models use.
+"""
+
+import importlib.machinery
+import importlib.util
+import json
+import re
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Report = dict[str, Any]
+
+
+def package(name: str, folder: Path) -> None:
+    """Let a package be imported from without running its ``__init__``."""
+    module = types.ModuleType(name)
+    module.__path__ = [str(folder)]
+    module.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
+    sys.modules[name] = module
+
+
+class Anything(types.ModuleType):
+    """A module in place of one that only the models use."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+def acestep(source: Path, bundle: Path) -> Report:
+    """Load ``dataset.json``, build the prompts, and load the audio as preprocessing does."""
+    package("acestep", source / "acestep")
+    package("acestep.training", source / "acestep/training")
+    package("acestep.training.dataset_builder_modules", source / "acestep/training/dataset_builder_modules")
+    from acestep.constants import VALID_KEYSCALES, VALID_LANGUAGES, VALID_TIME_SIGNATURES
+    from acestep.training.dataset_builder_modules.models import DatasetMetadata
+    from acestep.training.dataset_builder_modules.preprocess_audio import load_audio_stereo
+    from acestep.training.dataset_builder_modules.preprocess_text import build_text_prompt
+    from acestep.training.dataset_builder_modules.scan import ScanMixin
+    from acestep.training.dataset_builder_modules.serialization import SerializationMixin
+
+    class Builder(ScanMixin, SerializationMixin):
+        def __init__(self) -> None:
+            self.samples: list[Any] = []
+            self.metadata = DatasetMetadata()
+
+    builder = Builder()
+    samples, status = builder.load_dataset(str(bundle / "dataset.json"))
+    rows = []
+    for sample in samples:
+        audio, _ = load_audio_stereo(sample.audio_path, 48000, 240.0)
+        rows.append(
+            sample.to_dict()
+            | {
+                "prompt": build_text_prompt(sample, builder.metadata.tag_position, False),
+                "shape": list(audio.shape),
+                "valid": (not sample.keyscale or sample.keyscale in VALID_KEYSCALES)
+                and (not sample.timesignature or int(sample.timesignature) in VALID_TIME_SIGNATURES)
+                and sample.language in VALID_LANGUAGES,
+            }
+        )
+    scanned, _ = Builder().scan_directory(str(bundle / "train"))
+    return {"status": status, "rows": rows, "sung": [row.filename for row in scanned if not row.is_instrumental]}
+
+
+def sidestep(source: Path, bundle: Path) -> Report:
+    """Find the files of ``dataset.json``, load metadata, prompts and audio, and read the sidecars of the folder."""
+    package("sidestep_engine", source / "sidestep_engine")
+    from sidestep_engine.data.dataset_builder import build_dataset
+    from sidestep_engine.data.preprocess_discovery import (
+        discover_audio_files,
+        load_dataset_metadata,
+        load_sample_metadata,
+    )
+    from sidestep_engine.data.preprocess_prompt import build_simple_prompt
+    from sidestep_engine.vendor.preprocess_audio import load_audio_stereo
+
+    dataset = str(bundle / "dataset.json")
+    files = discover_audio_files(None, dataset)
+    known = load_sample_metadata(dataset, files)
+    whole = load_dataset_metadata(dataset)
+    rows = []
+    for path in files:
+        audio, _ = load_audio_stereo(str(path), 48000, 240.0)
+        fields = known[str(path)]
+        prompt = build_simple_prompt(fields, whole["tag_position"])
+        rows.append(fields | {"prompt": prompt, "shape": list(audio.shape)})
+    built, _ = build_dataset(str(bundle / "train"), output=str(bundle / "built.json"))
+    folder = json.loads(built.read_text())["samples"]
+    built.unlink()
+    return {"rows": rows, "folder": folder}
+
+
+def ai_toolkit(source: Path, bundle: Path) -> Report:
+    """Parse the texts as the model does; the parser is cut out of the file, whose imports need a GPU's libraries."""
+    text = (source / "extensions_built_in/audio_models/ace_step/ace_step_15_model.py").read_text(encoding="utf-8")
+    code = text[text.index("def to_number") : text.index("class AceStep15Model")]
+    names: dict[str, Any] = {}
+    exec(compile(code, "ace_step_15_model.py", "exec"), names)
+    mixins = (source / "toolkit/dataloader_mixins.py").read_text(encoding="utf-8")
+    exec(
+        compile(mixins[mixins.index("def clean_caption") : mixins.index("def waveform_to_stereo")], "m", "exec"), names
+    )
+    read = set(re.findall(r'json_prompt.get\("(\w+)"', text))
+    rows = []
+    for path in sorted((bundle / "train").glob("*.txt")):
+        rows.append(names["parse_ace_step_caption"](names["clean_caption"](path.read_text(encoding="utf-8"))))
+    return {"rows": rows, "lost": sorted(set(rows[0]) - read)}
+
+
+def musicgen(source: Path, bundle: Path) -> Report:
+    """Load the manifest and every item of the data set."""
+    for name in ("audiocraft", "audiocraft.data", "audiocraft.modules", "audiocraft.utils", "audiocraft.quantization"):
+        package(name, source / name.replace(".", "/"))
+    for name in ("flashy", "flashy.distrib", "spacy", "omegaconf", "num2words", "audiocraft.modules.chroma"):
+        sys.modules[name] = Anything(name)
+    for name in ("audiocraft.modules.transformer", "audiocraft.quantization", "audiocraft.environment"):
+        sys.modules[name] = Anything(name)
+    from audiocraft.data.audio_dataset import load_audio_meta
+
+    class Environment:
+        @staticmethod
+        def apply_dataset_mappers(path: str) -> str:
+            return path
+
+    sys.modules["audiocraft.environment"].AudioCraftEnvironment = Environment  # type: ignore[attr-defined]
+    from audiocraft.data.music_dataset import MusicDataset
+
+    meta = load_audio_meta(bundle / "egs/train/data.jsonl.gz")
+    whole = MusicDataset(meta, sample_rate=32000, channels=2, segment_duration=None, shuffle=False)
+    segments = MusicDataset(
+        meta, sample_rate=32000, channels=1, segment_duration=30.0, num_samples=4, merge_text_p=0.5, drop_other_p=0.5
+    )
+    rows = []
+    for at in range(len(whole)):
+        audio, info = whole[at]
+        attributes = info.to_condition_attributes().text
+        rows.append(
+            {"shape": list(audio.shape), "path": info.meta.path, "sample_rate": info.sample_rate}
+            | {name: attributes[name] for name in ("title", "artist", "key", "bpm", "genre", "description", "name")}
+        )
+    return {"rows": rows, "segments": [list(segments[at][0].shape) for at in range(4)]}
+
+
+def simpletuner(source: Path, bundle: Path) -> Report:
+    """Let the metadata backend find the files of the configuration, and read captions, lyrics and lengths."""
+    del source  # it is a package
+    for name in ("torchvision", "torchvision.transforms", "simpletuner.helpers.caching.text_embeds"):
+        sys.modules[name] = Anything(name)
+    from simpletuner.helpers.data_backend import factory
+    from simpletuner.helpers.data_backend.local import LocalDataBackend
+    from simpletuner.helpers.metadata.backends.discovery import DiscoveryMetadataBackend
+    from simpletuner.helpers.prompts import PromptHandler
+    from simpletuner.helpers.training.state_tracker import StateTracker
+
+    row = json.loads((bundle / "multidatabackend.json").read_text())[0]
+    arguments = types.SimpleNamespace(
+        model_family="ace_step",
+        model_type="lora",
+        output_dir=str(bundle / "output"),
+        cache_file_suffix=None,
+        metadata_update_interval=3600,
+        disable_bucket_pruning=True,
+        resolution=512,
+        resolution_type="area",
+        train_batch_size=1,
+        gradient_accumulation_steps=1,
+        caption_strategy="textfile",
+        delete_unwanted_images=False,
+        delete_problematic_images=False,
+        prepend_instance_prompt=False,
+        only_instance_prompt=False,
+        instance_prompt=None,
+    )
+    StateTracker.set_args(arguments)
+    config = factory.init_backend_config(row, arguments, None)["config"]
+    StateTracker.set_data_backend_config(row["id"], config)
+    accelerator = types.SimpleNamespace(
+        num_processes=1, process_index=0, is_main_process=True, is_local_main_process=True, device="cpu"
+    )
+    backend = LocalDataBackend(accelerator=accelerator, id=row["id"])
+    StateTracker.register_data_backend({"id": row["id"], "data_backend": backend, "config": config})
+    metadata = DiscoveryMetadataBackend(
+        id=row["id"],
+        instance_data_dir=row["instance_data_dir"],
+        cache_file=str(bundle / "output" / "index"),
+        metadata_file=str(bundle / "output" / "metadata"),
+        data_backend=backend,
+        accelerator=accelerator,
+        batch_size=1,
+        resolution=512,
+        resolution_type="area",
+        delete_problematic_images=False,
+    )
+    rows = []
+    for path in sorted(metadata._discover_new_files(ignore_existing_cache=True)):
+        buckets: dict[str, Any] = {}
+        found: dict[str, Any] = {}
+        metadata._process_audio_sample(
+            image_path_str=path, aspect_ratio_bucket_indices=buckets, metadata_updates=found, statistics={}
+        )
+        caption = PromptHandler.magic_prompt(
+            sampler_backend_id=row["id"],
+            data_backend=backend,
+            image_path=path,
+            caption_strategy="textfile",
+            use_captions=True,
+            prepend_instance_prompt=False,
+        )
+        entry = found[path]
+        rows.append(
+            {
+                "path": path,
+                "caption": caption,
+                "lyrics": entry.get("lyrics"),
+                "original": entry["original_duration_seconds"],
+                "used": entry["duration_seconds"],
+                "buckets": buckets,
+            }
+        )
+    return {"rows": rows}
+
+
+LOADERS: dict[str, Callable[[Path, Path], Report]] = {
+    "acestep": acestep,
+    "side-step": sidestep,
+    "ai-toolkit": ai_toolkit,
+    "audiocraft": musicgen,
+    "simpletuner": simpletuner,
+}
+
+if __name__ == "__main__":
+    report = LOADERS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
+    sys.stdout.write("\n" + json.dumps(report) + "\n")

@@ -1,0 +1,247 @@
+"""The targets for trainers of songs and for MusicGen: fields, limits, pieces of tracks, and planted faults."""
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from export.planted import change, first
+from mirkit.cli import main
+from mirkit.export.pieces import bar_edges
+from mirkit.export.song import song_fields, text_tokens
+from mirkit.export.targets import targets
+
+pytestmark = pytest.mark.usefixtures("in_process")
+
+
+def export(target: str, out: Path, data: Path, *words: str) -> Path:
+    assert main(["export", target, str(out), str(data), "--val", "0.3", "-j", "1", "-q", *words]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def bundles(songs: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A bundle of each target; tests that change one copy it."""
+    root = tmp_path_factory.mktemp("bundles")
+    rows = {"acestep": songs, "simpletuner": songs, "ai-toolkit": songs, "musicgen": clips}
+    return {target: export(target, root / target, data, "--trigger", "mystyle") for target, data in rows.items()}
+
+
+def test_cuts_are_at_bars_and_pieces_are_nearly_equal() -> None:
+    bars = np.arange(0, 600, 2.0)
+    edges = bar_edges(bars, 600.0, 240.0)
+    assert edges == pytest.approx([0, 199.995, 399.995, 600], abs=0.0051)
+    assert all(min(abs(edge + 0.005 - bar) for bar in bars) < 1e-9 for edge in edges[1:-1])
+
+
+def test_cuts_without_bars_are_equal() -> None:
+    assert bar_edges(np.zeros(0), 500.0, 240.0) == pytest.approx([0, 500 / 3, 1000 / 3, 500])
+
+
+@pytest.mark.parametrize("longest", [10.0, 29.7, 240.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_pieces_are_never_too_long(longest: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    seconds = float(rng.uniform(longest, 12 * longest))
+    bars = np.cumsum(rng.uniform(0.5, longest, 200))
+    edges = bar_edges(bars[bars < seconds * rng.uniform(0.3, 1)], seconds, longest)
+    lengths = np.diff(edges)
+    assert (edges[0], edges[-1]) == (0.0, seconds)
+    assert lengths.max() <= longest + 1e-9
+    assert lengths.min() > 0.2 * longest
+
+
+class _Item:
+    seconds = 33.7
+    metadata: dict[str, Any]
+
+
+class _Sample:
+    def __init__(self, bpm: float | None, **metadata: Any) -> None:
+        self.features = {} if bpm is None else {"bpm": bpm}
+        self.item = _Item()
+        self.item.metadata = metadata
+
+
+@pytest.mark.parametrize(
+    ("bpm", "metadata", "expected"),
+    [
+        (123.996, {"key": "G#", "mode": "minor", "meter": "4/4"}, (124, "G# minor", "4")),
+        (29.2, {"key": "C", "mode": "major", "meter": "3/4"}, (None, "C major", "3")),
+        (None, {}, (None, "", "")),
+        (300.4, {"meter": "6/8"}, (300, "", "6")),
+        (301.0, {"meter": "7/4", "key": "C"}, (None, "", "")),
+        (99.5, {"meter": "4/8", "mode": "major"}, (100, "", "")),
+        (99.4, {"meter": "6/4"}, (99, "", "")),
+    ],
+)
+def test_fields_of_a_song(bpm: float | None, metadata: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    fields = song_fields(_Sample(bpm, **metadata))  # type: ignore[arg-type]
+    assert (fields.bpm, fields.keyscale, fields.timesignature) == expected
+    assert (fields.duration, fields.language, fields.lyrics) == (33, "unknown", "")
+
+
+def test_only_a_song_that_is_known_to_have_no_vocals_is_instrumental() -> None:
+    quiet, sung = (song_fields(_Sample(None, vocals_share=share)) for share in (0.0, 0.5))  # type: ignore[arg-type]
+    assert (quiet.lyrics, quiet.is_instrumental) == ("[Instrumental]", True)
+    assert (sung.lyrics, sung.is_instrumental) == ("", False)
+
+
+def test_audio_has_the_rate_of_the_trainer(bundles: dict[str, Path]) -> None:
+    for name, out in bundles.items():
+        info = soundfile.info(first(out))
+        assert (info.samplerate, info.channels) == (targets()[name].sample_rate, 2)
+        assert not list(out.rglob(".tmp*"))
+        assert (out / "README.md").read_text().startswith("# Training data for ")
+
+
+def test_acestep_has_no_bare_txt_and_no_trigger_in_captions(bundles: dict[str, Path]) -> None:
+    out = bundles["acestep"]
+    assert {path.name.partition(".")[2] for path in (out / "train").iterdir()} == {"flac", "caption.txt"}
+    content = json.loads((out / "dataset.json").read_text())
+    assert content["metadata"]["custom_tag"] == "mystyle"
+    for row in content["samples"]:
+        assert row["custom_tag"] == "mystyle"
+        assert "mystyle" not in row["caption"]
+        metas = (row["bpm"], row["keyscale"], row["timesignature"], row["duration"])
+        assert text_tokens(f"mystyle, {row['caption']}", *metas) <= 256
+
+
+def test_a_clip_of_another_length_is_left_out_with_the_reason(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", "ai-toolkit", str(tmp_path / "b"), str(songs), "--max-seconds", "10"]
+    assert main(words) == 1
+    assert "it has 10.50 s, more than 10 s; cut shorter clips" in capsys.readouterr().err
+
+
+def test_a_warning_tells_of_the_fault_of_ai_toolkit(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", "ai-toolkit", str(tmp_path / "b"), str(songs), "--val", "0", "-j", "1"]) == 0
+    printed = capsys.readouterr()
+    assert "every song as key C and meter 4/4" in printed.out + printed.err
+
+
+def put(name: str, value: Any) -> Callable[[Path], None]:
+    def spoil(out: Path) -> None:
+        def how(content: Any) -> None:
+            content["samples"][0][name] = value
+
+        change(out / "dataset.json", how)
+
+    return spoil
+
+
+def beside(suffix: str, text: str) -> Callable[[Path], None]:
+    return lambda out: (first(out).with_suffix(suffix).write_text(text), None)[1]
+
+
+def replaced(old: str, new: str) -> Callable[[Path], None]:
+    def spoil(out: Path) -> None:
+        path = first(out).with_suffix(".txt")
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return spoil
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda out: change(first(out).with_suffix(".json"), lambda content: content.pop(name))
+
+
+def backend(name: str, value: Any) -> Callable[[Path], None]:
+    return lambda out: change(out / "multidatabackend.json", lambda rows: rows[0].__setitem__(name, value))
+
+
+def manifest(out: Path) -> None:
+    path = out / "egs/train/data.jsonl.gz"
+    rows = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    rows[0]["duration"] = 99.0
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+
+
+def other_rate(out: Path) -> None:
+    path = first(out)
+    samples, rate = soundfile.read(path, dtype="int16")
+    soundfile.write(path, samples, 44100 if rate != 44100 else 48000)
+
+
+def same_id(out: Path) -> None:
+    change(out / "dataset.json", lambda content: content["samples"][0].update(id=content["samples"][1]["id"]))
+
+
+def genre_without_genre(out: Path) -> None:
+    change(out / "dataset.json", lambda content: content["samples"][0].update(prompt_override="genre", genre=""))
+
+
+def two_keys(out: Path) -> None:
+    change(first(out).with_suffix(".json"), lambda content: content.update(key="C, G"))
+
+
+def csv(out: Path) -> None:
+    (out / "train" / "a.csv").write_text("File,BPM\n")
+
+
+def removed(suffix: str) -> Callable[[Path], None]:
+    return lambda out: first(out).with_suffix(suffix).unlink()
+
+
+#: Name, target, what spoils the bundle, part of a line of our check.
+PLANTED: list[tuple[str, str, Callable[[Path], None], str]] = [
+    ("bare txt", "acestep", beside(".txt", "A warm track"), "would sing the text"),
+    ("csv", "acestep", csv, "takes tempo, key"),
+    ("fraction", "acestep", put("bpm", 123.996), "bpm is 123.996"),
+    ("bpm", "acestep", put("bpm", 301), "bpm is 301"),
+    ("key", "acestep", put("keyscale", "Gb-dur"), "keyscale is 'Gb-dur'"),
+    ("meter", "acestep", put("timesignature", "7"), "timesignature is '7'"),
+    ("language", "acestep", put("language", "english"), "does not know the language"),
+    ("not labeled", "acestep", put("labeled", False), "leaves out the song"),
+    ("no genre", "acestep", genre_without_genre, "so its prompt is empty"),
+    ("tag twice", "acestep", put("caption", "mystyle, dark"), "adds a second time"),
+    ("long caption", "acestep", put("caption", "wonderful strings " * 60), "cuts off all but 256"),
+    ("long lyrics", "acestep", put("lyrics", "la la la " * 1500), "cuts off all but 2048"),
+    ("duration", "acestep", put("duration", 11), "duration is 11"),
+    ("rate", "acestep", other_rate, "the sample rate is 44100 Hz"),
+    ("same id", "acestep", same_id, "appear more than once"),
+    ("missing", "acestep", removed(".flac"), "the file is missing"),
+    ("no caption", "simpletuner", removed(".txt"), "the txt file beside it is missing"),
+    ("tags", "simpletuner", beside(".txt", "<CAPTION>a</CAPTION>"), "has the tags of ai-toolkit"),
+    ("empty lyrics", "simpletuner", beside(".lyrics", "\n"), "the lyrics file is empty"),
+    ("strategy", "simpletuner", backend("caption_strategy", "filename"), "does not read the txt files"),
+    ("lyrics", "simpletuner", backend("audio", {}), "does not read the lyrics"),
+    ("cut", "simpletuner", backend("audio", {"max_duration_seconds": 5}), "the trainer leaves out"),
+    ("plain caption", "ai-toolkit", beside(".txt", "A warm track"), "has no tag CAPTION"),
+    ("n/a", "ai-toolkit", replaced("<DURATION>10", "<DURATION>N/A"), "stops at what is not a number"),
+    ("meter", "ai-toolkit", replaced("<TIMESIGNATURE>4", "<TIMESIGNATURE>4/4"), "timesignature is '4/4'"),
+    ("no text", "ai-toolkit", removed(".txt"), "without a caption"),
+    ("no field", "musicgen", without("instrument"), "has no field instrument"),
+    ("two keys", "musicgen", two_keys, "drops a key with a comma"),
+    ("no json", "musicgen", removed(".json"), "without a description"),
+    ("manifest", "musicgen", manifest, "the manifest states 99.0 s"),
+    ("rate", "musicgen", other_rate, "the sample rate is 44100 Hz"),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "spoil", "message"), [row[1:] for row in PLANTED], ids=[f"{row[1]} {row[0]}" for row in PLANTED]
+)
+def test_a_planted_fault_is_found(
+    target: str,
+    spoil: Callable[[Path], None],
+    message: str,
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = Path(shutil.copytree(bundles[target], tmp_path / "bundle"))
+    spoil(out)
+    assert main(["export", target, str(out), "--check-only"]) == 1
+    assert message in capsys.readouterr().err
