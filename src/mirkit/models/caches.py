@@ -47,8 +47,8 @@ def elsewhere(file: File) -> Iterator[Path]:
 
     If the file has no published checksum, only the revision of its URL counts, or any if the URL names a branch.
     """
-    if file.torch_hub and (path := _torch_home() / "hub" / "checkpoints" / file.torch_hub).is_file():
-        yield path
+    if file.torch_hub:
+        yield from _files(_torch_home() / "hub" / "checkpoints", file.torch_hub)
     parts = urllib.parse.urlsplit(file.url)
     if parts.hostname == HUB:
         repository, _, rest = parts.path.strip("/").partition("/resolve/")
@@ -90,7 +90,8 @@ def hugging_face_home() -> Path:
 
 
 def _files(folder: Path, pattern: str) -> Iterator[Path]:
-    yield from (path for path in sorted(folder.glob(pattern)) if path.is_file())
+    """Yield the files of a pattern, without those in folders that may not be read."""
+    yield from (path for path in sorted(folder.glob(pattern)) if os.path.isfile(path))
 
 
 def _snapshots(repository: str) -> Path:

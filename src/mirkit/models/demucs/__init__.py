@@ -21,6 +21,8 @@ _DEMUCS_OLD_LICENSE = f"none stated ({_SCIENTIFIC})"
 
 def _checkpoint(folder: str, signature: str, size: int, sha256: str) -> File:
     """Return the row of a ``.th`` file; its name has the first digits of its checksum."""
+    # The checksums of the folder hybrid_transformer are those of openmirlab/demucs-infer (config/checkpoints.toml) and,
+    # in their first eight digits, of facebookresearch/demucs (remote/files.txt).
     name = f"{signature}-{sha256[:8]}.th"
     return File(name, f"{_DEMUCS_OLD}/{folder}/{name}", size, sha256, name)
 
