@@ -13,6 +13,7 @@ from mirkit.features.kernels.kernel import kernel
 from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.phase_coherence import phase_coherence
 from mirkit.features.rhythm.beats.refine import refine
+from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.rhythm.onsets import OnsetCurve, Onsets
 from mirkit.features.rhythm.tempo import beat_period, octave_of
 from mirkit.features.types import FloatArray
@@ -251,6 +252,9 @@ _SUPPORTED, _SUPPORTED_OF_FOUR = 0.3, 2
 #: Least shares of beats that are supported, and that keep time, for a steady pulse. The peaks of a network are much
 #: cleaner than onsets, so the thresholds are higher than for onsets.
 _STEADY_SHARE, _CLEAR = 0.5, 0.75
+#: A network whose beats have a lower mean probability is in doubt. The beats of the onset tracker, if they are steady,
+#: then add to the log-odds within ``_NEAR_TRACKED`` s of them, and subtract as much elsewhere.
+_SURE_NETWORK, _AGREEMENT, _NEAR_TRACKED = 0.85, 1.0, 0.03
 
 
 @dataclass(frozen=True)
@@ -281,7 +285,9 @@ def beats_from_activations(
     """Compute a beat grid from activations.
 
     Beats are decoded at one metrical level despite gaps and false peaks (``decode``), grouped into bars
-    (``find_bars``), and moved from the network's frames of 20 ms to the onsets around them (``refine``).
+    (``find_bars``), and moved from the network's frames of 20 ms to the onsets around them (``refine``). If the network
+    is in doubt, so that it supports the beats hardly more than the times between them, the beats of the onset tracker
+    (``track_beats``) decide.
 
     Parameters
     ----------
@@ -307,12 +313,18 @@ def beats_from_activations(
     steps = np.arange(0, int(RATE * len(activations.beat) / activations.rate)) / RATE
     at = np.arange(len(activations.beat)) / activations.rate
     logits = np.interp(steps, at, activations.beat)
-    frames = decode(logits, bpm_range)
+    frames, hint = decode(logits, bpm_range), None
     if bpm_hint is not None and (period := beat_period(frames / RATE)) and octave_of(bpm_hint, 60 / period):
-        frames = decode(logits, bpm_range, bpm_hint)
+        hint = bpm_hint
+        frames = decode(logits, bpm_range, hint)
     reach = 2 * round(_NEAR_SECONDS * activations.rate) + 1
-    network_frames = np.clip(np.rint(frames / RATE * activations.rate).astype(np.int64), 0, len(activations.beat) - 1)
-    sure = _probability(maximum_filter1d(activations.beat, reach)[network_frames])
+    highest = maximum_filter1d(activations.beat, reach)
+    if len(frames) and _probability(highest[_network_frames(frames, activations)]).mean() < _SURE_NETWORK:
+        tracked = track_beats(mix, drums, bpm_range=bpm_range, bpm_hint=bpm_hint)
+        if tracked.steady:
+            frames = decode(logits + _agreement(steps, tracked.times), bpm_range, hint)
+    network_frames = _network_frames(frames, activations)
+    sure = _probability(highest[network_frames])
     kept = _supported_part(sure)
     if kept.stop - kept.start < _FEWEST_BEATS:
         return NO_BEATS
@@ -335,6 +347,20 @@ def beats_from_activations(
         bool(min(np.mean(clear >= _CLEAR), np.mean(sure >= _SUPPORTED)) >= _STEADY_SHARE),
         _candidates(times, sure, activations),
     )
+
+
+def _network_frames(frames: npt.NDArray[np.int64], activations: Activations) -> npt.NDArray[np.int64]:
+    """Return the nearest frames of the network to steps of the decoder."""
+    nearest = np.rint(frames / RATE * activations.rate).astype(np.int64)
+    return np.clip(nearest, 0, len(activations.beat) - 1)
+
+
+def _agreement(steps: FloatArray, beats: FloatArray) -> FloatArray:
+    """Return what beats of the onset tracker add to the log-odds of a beat at each step."""
+    after = np.clip(np.searchsorted(beats, steps), 1, len(beats) - 1)
+    distance = np.minimum(np.abs(steps - beats[after - 1]), np.abs(beats[after] - steps))
+    inside = (steps > beats[0] - _NEAR_TRACKED) & (steps < beats[-1] + _NEAR_TRACKED)
+    return np.where(distance <= _NEAR_TRACKED, _AGREEMENT, -_AGREEMENT * inside)
 
 
 def _probability(logits: FloatArray) -> FloatArray:
