@@ -32,7 +32,8 @@ def silence(seconds: float) -> OnsetCurve:
     """Onset curves that say nothing: the times stay the network's."""
     n = int(seconds * FRAME_RATE) + 1
     hits, profile = np.zeros((n, HIT_BANDS), np.float16), np.zeros((n // 4, PROFILE_BANDS), np.float16)
-    return OnsetCurve(Onsets(np.zeros(0), np.zeros(0)), np.zeros(n, np.float32), hits, profile)
+    none = Onsets(np.zeros(0), np.zeros(0))
+    return OnsetCurve(none, none, np.zeros(n, np.float32), hits, profile)
 
 
 def logits_of(times: Array, height: Array, rng: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -219,11 +219,11 @@ STAGES: tuple[Stage, ...] = (
         files=("BEATS_GRID",),
         task="beats",
     ),
-    Stage("onsets", "rhythm", 1, "onset times and strengths", (("full_mix", "onsets"),), files=("ONSETS",)),
+    Stage("onsets", "rhythm", 2, "onset times and strengths", (("full_mix", "onsets"),), files=("ONSETS",)),
     Stage(
         "syncopation",
         "rhythm",
-        2,
+        3,
         "syncopation by layers, swing",
         (
             *(("full_mix", "onsets"), ("full_mix", "layers"), ("drums", "layers")),
@@ -232,14 +232,17 @@ STAGES: tuple[Stage, ...] = (
         needs=("beats", "onsets"),
     ),
     Stage(
-        "complexity", "rhythm", 1, "variety and evenness of intervals", (("full_mix", "onsets"),), ("beats", "onsets")
+        "complexity", "rhythm", 2, "variety and evenness of intervals", (("full_mix", "onsets"),), ("beats", "onsets")
     ),
     Stage(
         "stem_rhythm",
         "rhythm",
-        2,
+        3,
         "rhythm of bass, drums and other",
-        (("bass", "onsets"), ("drums", "onsets"), ("drums", "layers"), ("other", "onsets")),
+        (
+            *(("bass", "onsets"), ("drums", "onsets"), ("drums", "layers"), ("other", "onsets")),
+            *(("full_mix", "layers"), ("full_mix", "stem_onsets")),
+        ),
         needs=("beats",),
     ),
     Stage(

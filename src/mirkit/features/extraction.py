@@ -2,8 +2,9 @@
 
 A *source* is a signal of a track: the full mix, a stem, or ``tonal`` (the sum of bass, other and vocals). A *kind* is a
 kind of feature series: loudness, spectral, bands, chroma, envelope, bandwidth, onset (series for the beat tracker),
-onsets (events), layers (onsets by register), timbre (the eight values), and the outputs of neural models: activations
-(of beats), classes, aesthetics. Kinds that need spectra share one Fourier transform.
+onsets (events), stem_onsets (which instruments play them), layers (onsets by register), timbre (the eight values), and
+the outputs of neural models: activations (of beats), classes, aesthetics. Kinds that need spectra share one Fourier
+transform.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ from mirkit.features.harmony.chroma import ChromaExtractor
 from mirkit.features.loudness import LoudnessExtractor
 from mirkit.features.rhythm.layers import LayerExtractor
 from mirkit.features.rhythm.onsets import OnsetExtractor
+from mirkit.features.rhythm.stem_onsets import StemOnsetExtractor
 from mirkit.features.spectral import SpectralExtractor
 from mirkit.features.stft import PowerStft
 from mirkit.features.timbre import TimbreExtractor
@@ -54,6 +56,7 @@ _OF_SPECTRA: Mapping[str, type[SpectralExtractor | BandwidthExtractor | LayerExt
     "bandwidth": BandwidthExtractor,
     "layers": LayerExtractor,
 }
+_OF_ONSETS = {"onset", "onsets", "stem_onsets"}
 
 
 class SignalExtractor:
@@ -74,7 +77,8 @@ class SignalExtractor:
         self._of_audio |= {kind: make(channels) for kind, make in _OF_CHANNELS.items() if kind in wanted}
         self._of_mono = {kind: make() for kind, make in _OF_MONO.items() if kind in wanted}
         self._of_spectra = {kind: make() for kind, make in _OF_SPECTRA.items() if kind in wanted}
-        self._onset = OnsetExtractor(pulses="onset" in wanted) if wanted & {"onset", "onsets"} else None
+        self._onset = OnsetExtractor(pulses="onset" in wanted) if wanted & _OF_ONSETS else None
+        self._stem_onsets = StemOnsetExtractor() if "stem_onsets" in wanted else None
         self._stft = PowerStft() if self._of_spectra or self._onset else None
         self.samples = 0
 
@@ -88,6 +92,8 @@ class SignalExtractor:
             of_mono.push(mono)
         if self._onset:
             self._onset.push_samples(mono)
+        if self._stem_onsets:
+            self._stem_onsets.push_samples(mono)
         if self._stft:
             self._push_frames(self._stft.push(mono))
 
@@ -99,7 +105,9 @@ class SignalExtractor:
         curves = {kind: extractor.finish() for kind, extractor in extractors.items()}
         if self._onset:
             pulses = self._onset.finish()
-            curves |= {"onset": pulses, "onsets": pulses.onsets}
+            curves |= {"onset": pulses, "onsets": pulses.all_onsets}
+            if self._stem_onsets:
+                curves["stem_onsets"] = self._stem_onsets.finish(pulses.all_onsets)
         return {kind: curve for kind, curve in curves.items() if kind in self._wanted}
 
     def _push_frames(self, blocks: Iterator[FloatArray]) -> None:
@@ -108,6 +116,8 @@ class SignalExtractor:
                 of_spectra.push_frames(power)
             if self._onset:
                 self._onset.push_frames(power)
+            if self._stem_onsets:
+                self._stem_onsets.push_frames(power)
 
 
 def mono_of(block: FloatArray) -> FloatArray:

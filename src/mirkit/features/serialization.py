@@ -15,6 +15,7 @@ from mirkit.features.loudness import LoudnessCurve
 from mirkit.features.rhythm.beats.grid import Beats, TempoCandidate
 from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onsets import Onsets
+from mirkit.features.rhythm.stem_onsets import StemOnsets
 from mirkit.features.spectral import SpectralCurve
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -29,11 +30,11 @@ KINDS: dict[str, type[Any]] = {
     "envelope": EnvelopeCurve,
     "onsets": Onsets,
     "layers": Layers,
+    "stem_onsets": StemOnsets,
 }
 
-
 #: Kinds whose stored series have another meaning than at first -> version; older ones are computed again.
-_VERSIONS = {"chroma": 2, "onsets": 2}
+_VERSIONS = {"chroma": 2, "onsets": 3}
 
 
 def series_version(kind: str) -> int:

@@ -13,11 +13,12 @@ from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.rhythm.complexity import complexity as measure_complexity
 from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onset_statistics import onset_density, onset_statistics
+from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.rhythm.swing import swing as measure_swing
 from mirkit.features.rhythm.syncopation import on_beat_ratio
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import octave_of, tempo, tempo_map
-from mirkit.features.types import FloatArray, Value
+from mirkit.features.types import FloatArray, Unknown, Value, Window
 from mirkit.stages import Result, fact, register, used_weights, values_of
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 
@@ -28,6 +29,14 @@ STEM_NAMES = (
     "rhythmic_complexity",
     "rhythmic_evenness",
 )
+#: Features that neither embedded stems nor the mix tell: r < 0.5 with those of true stems (docs/rhythm.md).
+LOST_IN_EMBEDDED_STEMS = (
+    "onset_density_average_other",
+    "onset_density_variance_other",
+    "rhythmic_complexity_other",
+    "rhythmic_evenness_other",
+)
+NOT_IN_EMBEDDED_STEMS = Unknown("embedded stems do not carry it")
 
 
 @register("beats")
@@ -130,23 +139,41 @@ def complexity(track: TrackAnalysis, settings: Settings) -> Result:
 
 @register("stem_rhythm")
 def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
-    """Measure onset density, syncopation, complexity and evenness of bass, drums and other."""
+    """Measure onset density, syncopation, complexity and evenness of bass, drums and other.
+
+    Stems of the embedded separation hold attacks of other instruments; there, the onsets of the mix count of which the
+    instrument plays a part, and what does not survive is unknown (docs/rhythm.md).
+    """
+    embedded = track.stems_backend == "embedded"
     values: dict[str, Value] = {}
     for stem in RHYTHM_STEMS:
         if not track.has(stem):
             values |= dict.fromkeys((f"{name}_{stem}" for name in STEM_NAMES), track.missing_reason(stem))
             continue
-        detected = track.series(stem, "onsets")
-        measured = (
-            values_of(onset_density(detected, track.window))
-            | {"syncopation": measure_syncopation(_voice(track, stem), track.beats, track.window)}
-            | values_of(measure_complexity(detected, track.beats, track.window))
-        )
+        onsets, line = _embedded_line(track, stem) if embedded else _line(track, stem)
+        measured = line_rhythm(onsets, line, track.beats, track.window)
         values |= {f"{name}_{stem}": measured[name] for name in STEM_NAMES}
-    return Result(values)
+    if embedded:
+        values |= dict.fromkeys(LOST_IN_EMBEDDED_STEMS, NOT_IN_EMBEDDED_STEMS)
+    return Result(values, method={"onsets": "full_mix" if embedded else "stems"})
 
 
-def _voice(track: TrackAnalysis, stem: str) -> Layers | FloatArray:
-    """Onsets of a stem for syncopation: drums have three layers, the others are one."""
-    layers: Layers = track.series("drums", "layers") if stem == "drums" else track.series(stem, "onsets").times
-    return layers
+def _line(track: TrackAnalysis, stem: str) -> tuple[Onsets, Layers | FloatArray]:
+    """Onsets of a stem, and those for syncopation: drums have three layers, the others are one."""
+    onsets: Onsets = track.series(stem, "onsets")
+    return onsets, track.series("drums", "layers") if stem == "drums" else onsets.times
+
+
+def _embedded_line(track: TrackAnalysis, stem: str) -> tuple[Onsets, Layers | FloatArray]:
+    """As :func:`_line`, from the onsets of the mix that the instrument plays."""
+    onsets: Onsets = track.series("full_mix", "stem_onsets").of(stem)
+    return onsets, track.series("full_mix", "layers").near(onsets.times) if stem == "drums" else onsets.times
+
+
+def line_rhythm(onsets: Onsets, line: Layers | FloatArray, beats: Beats, window: Window) -> dict[str, Value]:
+    """Return the five features of the rhythm of a stem by name; ``line`` is what syncopation is measured on."""
+    return (
+        values_of(onset_density(onsets, window))
+        | {"syncopation": measure_syncopation(line, beats, window)}
+        | values_of(measure_complexity(onsets, beats, window))
+    )

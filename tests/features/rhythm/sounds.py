@@ -24,20 +24,24 @@ def onset_curve(mono: np.ndarray, block: int = 1 << 17) -> OnsetCurve:
 
 
 def rise_curves(mono: np.ndarray, block: int = 1 << 17) -> dict[str, np.ndarray]:
-    """Envelope, novelty and energy that onsets are picked from."""
+    """Series that onsets are picked from."""
     rises: list[BandOnsetStrength] = []
     energies: list[np.ndarray] = []
+    lows: list[np.ndarray] = []
 
     class Listener(OnsetPicker):
-        def push(self, rise, energy):
-            rises.append(rise)
+        def push(self, strength, energy, low):
+            rises.append(strength)
             energies.extend(energy)
+            lows.extend(low)
+            super().push(strength, energy, low)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(onsets, "OnsetPicker", Listener)
         onset_curve(mono, block)
     return BandOnsetStrength(*map(np.concatenate, zip(*rises, strict=True)))._asdict() | {
-        "energy": np.concatenate(energies)
+        "energy": np.concatenate(energies),
+        "low": np.concatenate(lows),
     }
 
 

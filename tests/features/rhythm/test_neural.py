@@ -22,7 +22,8 @@ Array = npt.NDArray[np.float64]
 def silence(seconds: float = SECONDS) -> OnsetCurve:
     n = int(seconds * FRAME_RATE) + 1
     hits, profile = np.zeros((n, HIT_BANDS), np.float16), np.zeros((n // 4, PROFILE_BANDS), np.float16)
-    return OnsetCurve(Onsets(np.zeros(0), np.zeros(0)), np.zeros(n, np.float32), hits, profile)
+    none = Onsets(np.zeros(0), np.zeros(0))
+    return OnsetCurve(none, none, np.zeros(n, np.float32), hits, profile)
 
 
 def grid(bpm: float, start: float = 0.5, end: float = SECONDS - 1) -> Array:

@@ -18,6 +18,7 @@ from scipy.ndimage import maximum_filter1d
 from mirkit.features.peaks import vertex_offset
 from mirkit.features.rhythm.layers_weights import SHAPES, WEIGHTS
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
+from mirkit.features.rhythm.onsets import SAME_NOTE_SECONDS, nearest_distances
 from mirkit.features.stft import N_FFT
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
@@ -71,6 +72,17 @@ class Layers:
         return Layers(
             np.sort(np.concatenate((self.low, *low))), np.sort(np.concatenate((self.middle, *middle))), self.high
         )
+
+    def near(self, times: FloatArray) -> "Layers":
+        """Return the onsets of each layer that are within 45 ms of one of the times.
+
+        Parameters
+        ----------
+        times : array
+            Seconds, ascending.
+        """
+        layers = self.low, self.middle, self.high
+        return Layers(*(layer[nearest_distances(layer, times) <= SAME_NOTE_SECONDS] for layer in layers))
 
 
 class LayerExtractor:

@@ -25,7 +25,12 @@ PROFILE_STEP = 4
 PROFILE_BANDS = 48
 
 _ENVELOPE_RANGE_DB = 80.0  # the definition of the envelope (features.md)
-_NOVELTY_RANGE_DB = 60.0  # soft floor of the detection functions: lower levels are noise
+_PULSE_RANGE_DB = 60.0  # soft floor of what beat tracking uses: lower levels are noise
+#: Soft floor of the novelty below the signal's highest level, after a slope of 2 dB per octave above 60 Hz has been
+#: added, because music falls with frequency: the noise of fingers on strings lies below the floor, a hi-hat above it.
+_NOVELTY_RANGE_DB, _SLOPE_DB, _SLOPE_HZ = 45.0, 2.0, 60.0
+#: A band this far above the soft floor counts as one that holds energy.
+_ACTIVE_DB = 20.0
 #: dB per step of the int16 levels that are stored until the highest is known: +-327 dB, 22 kB per second.
 DB_STEP = 0.01
 #: Level of silence, in these steps.
@@ -44,12 +49,24 @@ class BandOnsetStrength(NamedTuple):
         Onset strength: mean over 128 mel bands of the half-wave rectified level difference to the frame before, dB per
         hop; band levels are floored 80 dB below the signal's highest band level (as librosa's ``onset_strength``).
     novelty : float32, shape=(frames,)
-        The same relative to the loudest of three neighboring bands in the previous frame (Boeck & Widmer 2013,
-        SuperFlux: insensitive to vibrato), with a soft floor 60 dB below the highest level. Onsets are picked from it.
+        Sum over the bands of the differences to the loudest of three neighboring bands in the previous frame (Boeck &
+        Widmer 2013, SuperFlux: insensitive to vibrato), with a soft floor 45 dB below the highest level. Onsets are
+        picked from it, divided by the number of active bands.
+    lasting : float32, shape=(frames,)
+        The same relative to the louder of two previous frames: the periods of a low note, which a frame holds two or
+        three of, do not appear in it.
+    active : float32, shape=(frames,)
+        Number of bands that hold energy: 1 for a band 20 dB above the soft floor, less below.
+    mean : float32, shape=(frames,)
+        As ``novelty``, but the mean over all bands, with a soft floor 60 dB below the highest level and no slope: the
+        onsets that beat tracking uses are picked from it.
     """
 
     envelope: npt.NDArray[np.float32]
     novelty: npt.NDArray[np.float32]
+    lasting: npt.NDArray[np.float32]
+    active: npt.NDArray[np.float32]
+    mean: npt.NDArray[np.float32]
 
 
 class Pulses(NamedTuple):
@@ -72,29 +89,51 @@ class Pulses(NamedTuple):
     profile: npt.NDArray[np.float16]
 
 
-def band_onset_strength(levels: Levels, before: Levels, peak: int) -> BandOnsetStrength:
+def sloped_peak(levels: Levels) -> int:
+    """Return the highest level after the slope has been added, in steps of ``DB_STEP`` dB."""
+    return int((levels.max(axis=0, initial=SILENCE) + _slope()).max())
+
+
+def band_onset_strength(levels: Levels, before: Levels, peak: int, sloped: int) -> BandOnsetStrength:
     """Onset strength of consecutive frames.
 
     Parameters
     ----------
     levels : int16, shape=(frames, 128)
         Levels of the mel bands, in steps of ``DB_STEP`` dB.
-    before : int16, shape=(0 or 1, 128)
-        The frame before them, if any.
+    before : int16, shape=(0 to 2, 128)
+        The frames before them, if any.
     peak : int
         The signal's highest level.
+    sloped : int
+        Its :func:`sloped_peak`.
     """
-    envelope, novelty = np.zeros(len(levels), np.float32), np.zeros(len(levels), np.float32)
-    soft = _soft_floor_table(peak * DB_STEP - _NOVELTY_RANGE_DB)
-    for raw, here, _ in _blocks(levels, before, peak):
+    envelope, novelty, lasting, active, mean = (np.zeros(len(levels), np.float32) for _ in range(5))
+    deep = _soft_floor_table(peak * DB_STEP - _PULSE_RANGE_DB)
+    soft = _soft_floor_table(sloped * DB_STEP - _NOVELTY_RANGE_DB)
+    slope = _slope() + 32768
+    earlier = _loudest_neighbors(soft[before[:-1] + slope])
+    for raw, here, _ in _blocks(levels, before[-1:], peak):
         hard = np.maximum(raw, _floor(peak)).astype(np.float32)
         envelope[here] = np.maximum(np.diff(hard, axis=0), 0).mean(axis=1) * np.float32(DB_STEP)
-        smooth = soft[raw.astype(np.int32) + 32768]
-        neighbors = smooth[:-1].copy()
-        np.maximum(neighbors[:, 1:], smooth[:-1, :-1], out=neighbors[:, 1:])
-        np.maximum(neighbors[:, :-1], smooth[:-1, 1:], out=neighbors[:, :-1])
-        novelty[here] = np.maximum(smooth[1:] - neighbors, 0).mean(axis=1)
-    return BandOnsetStrength(envelope, novelty)
+        smooth = soft[raw + slope]
+        neighbors = _loudest_neighbors(smooth[:-1])
+        both = np.concatenate((earlier if len(earlier) else neighbors[:1], neighbors))
+        earlier = neighbors[-1:]
+        novelty[here] = np.maximum(smooth[1:] - neighbors, 0).sum(axis=1)
+        lasting[here] = np.maximum(smooth[1:] - np.maximum(both[1:], both[:-1]), 0).sum(axis=1)
+        active[here] = np.minimum(smooth[1:] * np.float32(1 / _ACTIVE_DB), 1).sum(axis=1)
+        smooth = deep[raw.astype(np.int32) + 32768]
+        mean[here] = np.maximum(smooth[1:] - _loudest_neighbors(smooth[:-1]), 0).mean(axis=1)
+    return BandOnsetStrength(envelope, novelty, lasting, active, mean)
+
+
+def _loudest_neighbors(smooth: FloatArray) -> FloatArray:
+    """Highest level of each band and its two neighbors."""
+    neighbors = smooth.copy()
+    np.maximum(neighbors[:, 1:], smooth[:, :-1], out=neighbors[:, 1:])
+    np.maximum(neighbors[:, :-1], smooth[:, 1:], out=neighbors[:, :-1])
+    return neighbors
 
 
 def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
@@ -115,7 +154,7 @@ def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
     profile = np.zeros((frames // PROFILE_STEP, PROFILE_BANDS), np.float16)
     groups = np.searchsorted(_band_centers(), _GROUP_EDGES)
     sizes = np.diff(np.append(groups, N_MELS)).astype(np.float32)
-    soft = _soft_floor_table(peak * DB_STEP - _NOVELTY_RANGE_DB)
+    soft = _soft_floor_table(peak * DB_STEP - _PULSE_RANGE_DB)
     for raw, here, start in _blocks(levels, before, peak):
         smooth = soft[raw.astype(np.int32) + 32768]
         growth[here] = (np.add.reduceat(np.maximum(np.diff(smooth, axis=0), 0), groups, axis=1) / sizes).mean(axis=1)
@@ -151,6 +190,12 @@ def _soft_floor_table(floor_db: float) -> npt.NDArray[np.float32]:
     above = (np.arange(-32768, 32768) * DB_STEP - floor_db) / 10
     table: npt.NDArray[np.float32] = (10 * np.log10(1 + np.power(10, above))).astype(np.float32)
     return table
+
+
+def _slope() -> npt.NDArray[np.int32]:
+    """What is added to the level of each band, shape=(128,), in steps of ``DB_STEP`` dB."""
+    octaves = np.log2(np.maximum(_band_centers(), _SLOPE_HZ) / _SLOPE_HZ)
+    return np.rint(_SLOPE_DB / DB_STEP * octaves).astype(np.int32)
 
 
 def _band_centers() -> FloatArray:
