@@ -16,6 +16,8 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.audio import encode, open_audio
 from mirkit.catalog import FEATURES, feature, stage
 from mirkit.features.harmony.chroma import ChromaCurve, TuningExtractor
+from mirkit.features.rhythm import onsets
+from mirkit.features.rhythm.onset_envelope import sloped_peak
 from mirkit.features.spectral import spectral
 from mirkit.features.stft import activity_mask
 from mirkit.features.types import Unknown, Value, Window
@@ -132,7 +134,7 @@ def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
     cut = TrackAnalysis(state.track, state.digests)
     for name in FROM_SERIES:
         for part, kind in state.inputs(stage(name), Settings()).series:
-            with _tuning_of(source, part):
+            with _tuning_of(source, part), _highest_level_of(source, part, kind):
                 cut.measure([(part, kind)], {})
     cut.beats = replace(
         source.beats, times=source.beats.times - window.start, downbeats=source.beats.downbeats - window.start
@@ -151,6 +153,25 @@ def _tuning_of(source: TrackAnalysis, part: str) -> Iterator[None]:
         return
     tuning = source.series(part, "chroma").tuning
     with patch.object(TuningExtractor, "finish", lambda self: tuning):
+        yield
+
+
+@contextmanager
+def _highest_level_of(source: TrackAnalysis, part: str, kind: str) -> Iterator[None]:
+    """Replace the highest level of the cut, which onsets are judged relative to, with that of the source."""
+    if kind not in ("onsets", "stem_onsets"):
+        yield
+        return
+    levels: list[int] = []
+
+    def record(mel: np.ndarray) -> int:
+        levels.append(sloped_peak(mel))
+        return levels[-1]
+
+    state = TrackState.of(source.track)
+    with patch.object(onsets, "sloped_peak", record):
+        TrackAnalysis(state.track, state.digests).measure([(part, "onsets")], {}, use_cache=False)
+    with patch.object(onsets, "sloped_peak", lambda mel: max(levels)):
         yield
 
 
