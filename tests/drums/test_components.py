@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mirkit.drums.drum_hits import KIT_STEMS, Hits, hits_of_stems
+from mirkit.drums.drum_hits import Hits
+from mirkit.drums.stem_hits import KIT_STEMS, hits_of_stems
 from mirkit.features.danceability import EnvelopeCurve
 from mirkit.features.extraction import SignalExtractor
 from mirkit.features.rhythm.onsets import Onsets

@@ -11,7 +11,7 @@ from demucs.hdemucs import HDemucs
 
 from library import make_track
 from mirkit.cli import main
-from mirkit.drums.drum_hits import KIT_STEMS
+from mirkit.drums.stem_hits import KIT_STEMS
 from mirkit.errors import WeightsError
 from mirkit.models import weights
 from mirkit.models.demucs.load import load_drumsep

@@ -7,7 +7,7 @@ from typing import Any
 
 from mirkit.captions.facts import Compared, Facts, compare
 from mirkit.captions.prompts import PREFIX
-from mirkit.features.rhythm.beats.grid import OTHER_METER
+from mirkit.features.types import OTHER_METER
 from mirkit.store import Provenance, as_number
 
 #: Least confidence of a key that is named in a prompt for a model.

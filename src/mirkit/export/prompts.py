@@ -15,7 +15,7 @@ from mirkit.captions.sentences import sentences
 from mirkit.catalog import FEATURES, TEXT_KEYS
 from mirkit.errors import SettingsError
 from mirkit.export.items import TEXT_PREFIX, Item
-from mirkit.features.rhythm.beats.grid import OTHER_METER
+from mirkit.features.types import OTHER_METER
 
 #: Clauses, the most important first. A clause with an unknown field is left out as a whole.
 TEMPLATES = {

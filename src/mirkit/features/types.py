@@ -10,6 +10,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 #: Every analysis runs at this rate (Hz); other rates are resampled first.
 ANALYSIS_RATE = 44100
+#: Time signature when no known meter explains the bars.
+OTHER_METER = "other"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from typing import Any
 from mirkit import __version__, engines, models
 from mirkit.errors import MirkitError, WeightsError, counted
 from mirkit.models import preflight, registry, weights
-from mirkit.models.device_server import device_servers, server_devices
 from mirkit.pipeline.plan import RunPlan, RunRequest
 from mirkit.pipeline.task import TrackJob, TrackOutcome, name_within
 from mirkit.store import remove_orphans, write_backends
@@ -98,6 +97,8 @@ def _outcomes(
 ) -> Generator[TrackOutcome, None, None]:
     jobs = [_job(plan, request, track) for track in tracks]
     busy = []
+    from mirkit.models.device_server import device_servers  # planning shall not load what networks need
+
     with device_servers(_server_devices(plan, request, count)) as environment:
         with closing(_engine(jobs, request, count, environment)) as results:
             for done in results:
@@ -115,6 +116,8 @@ def _server_devices(plan: RunPlan, request: RunRequest, count: int) -> list[str]
     """Return the devices that workers share through a device server; none on a cluster, where Ray assigns GPUs."""
     if request.address is not None or count == 1:
         return []
+    from mirkit.models.device_server import server_devices
+
     device = plan.settings.run.device
     named = ((task, name) for task, name in plan.backends.items() if name)  # "" if a task has no backend
     return server_devices((models.compute_device(task, name, device) for task, name in named), count)

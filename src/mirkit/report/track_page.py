@@ -8,8 +8,7 @@ import numpy as np
 
 from mirkit.catalog import PITCH_CLASSES, TEXT_KEYS, TRACK_KEYS, feature, stage
 from mirkit.errors import InfoError, MirkitError, MissingInput, printable
-from mirkit.features.rhythm.beats.grid import OTHER_METER
-from mirkit.features.types import ANALYSIS_RATE
+from mirkit.features.types import ANALYSIS_RATE, OTHER_METER
 from mirkit.report.encode import series, to_base64, waveform
 from mirkit.store import (
     Provenance,

@@ -6,7 +6,8 @@ from typing import Any
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import Audio
-from mirkit.drums.drum_hits import Hits, hits_of_stems
+from mirkit.drums.drum_hits import Hits
+from mirkit.drums.stem_hits import hits_of_stems
 from mirkit.drums.tempo_map import tempo_map
 from mirkit.errors import MirkitError
 from mirkit.features.extraction import SignalExtractor

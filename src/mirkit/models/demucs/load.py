@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mirkit.catalog import STEMS
-from mirkit.drums.drum_hits import KIT_STEMS
+from mirkit.drums.stem_hits import KIT_STEMS
 from mirkit.errors import MissingExtra, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.backend import Weights

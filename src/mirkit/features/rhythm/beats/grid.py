@@ -5,10 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.types import FloatArray
-
-#: Value of ``Beats.meter`` when no known meter explains the bars.
-OTHER_METER = "other"
+from mirkit.features.types import OTHER_METER, FloatArray
 
 
 @dataclass(frozen=True)

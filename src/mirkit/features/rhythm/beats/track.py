@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
-from mirkit.features.rhythm.beats.grid import NO_BEATS, OTHER_METER, Beats, TempoCandidate
+from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.phase_coherence import is_regular, phase_coherence, share_played
 from mirkit.features.rhythm.beats.pulse import ALL, PARTS, FineGrid, beat_salience, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.refine import refine
@@ -14,7 +14,7 @@ from mirkit.features.rhythm.beats.time_signature import MeterHypothesis, estimat
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
 from mirkit.features.rhythm.onsets import LEAD_SECONDS, OnsetCurve, Onsets
 from mirkit.features.rhythm.tempo import beat_period, has_one_tempo, octave_of
-from mirkit.features.types import FloatArray
+from mirkit.features.types import OTHER_METER, FloatArray
 
 # The tracker was developed on the tuning half of the rendered corpus. With these thresholds, 62 of the 63 pieces of the
 # test half with a steady tempo have a tempo, and none of the three rubato pieces, nor noise, drones or speech
