@@ -57,7 +57,7 @@ TUNE_SEEDS, TEST_SEEDS = (1, 2, 3), (21, 22, 23)
 INVENTIONS = 100
 #: Pieces of "levels" and "bars" (``rhythm_levels``).
 LEVEL_SEEDS, LEVEL_INVENTIONS, BAR_SEEDS = (1, 2, 3), 100, 12
-LEVEL_TEST_SEEDS, BAR_TEST_SEEDS = range(51, 55), range(71, 75)
+LEVEL_TEST_SEEDS, BAR_TEST_SEEDS = (*range(41, 45), *range(51, 55)), (*range(61, 65), *range(71, 75))
 SPLITS = ("tune", "test", "levels-tune", "levels-test", "bars-tune", "bars-test")
 
 MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
