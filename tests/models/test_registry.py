@@ -174,6 +174,15 @@ def test_a_backend_agrees_with_its_weights(row: Backend) -> None:
         assert known[0].license.startswith(row.weights_license)
 
 
+@pytest.mark.parametrize("model", registry.model_rows(), ids=lambda model: model.name)
+def test_published_checksums_have_two_sources(model: Model) -> None:
+    """Rows with a file whose checksum is not published have no sources: the server's checksum is stored instead."""
+    if all(file.sha256 for file in model.files):
+        assert len(set(model.sources)) >= 2
+        assert len({source.partition(":")[0] for source in model.sources}) == len(model.sources), "independent ones"
+    assert all(copy.sha256 for file in model.files for copy in file.copies)
+
+
 def test_a_card_without_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mirkit.models.beat_this import tracker
 

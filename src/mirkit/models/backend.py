@@ -66,8 +66,8 @@ class File:
 class Model:
     """Weights that a backend can use.
 
-    A checksum is listed only if it is published with the file, or if several projects that pinned the same file agree
-    on it. For other files, mirkit records the checksum at the first download.
+    A checksum is listed only if two independent projects or packages, which ``sources`` names, pin it. For other files,
+    mirkit records the checksum at the first download.
 
     Attributes
     ----------
@@ -82,6 +82,8 @@ class Model:
         License of the weights as their authors state it, or "none stated". Further information follows in brackets.
     commercial : bool
         Whether the stated license allows commercial use; False if no license is stated.
+    sources : tuple of str
+        Independent public projects and packages that pin the same checksums.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Model:
     files: tuple[File, ...]
     license: str
     commercial: bool = True
+    sources: tuple[str, ...] = ()
 
     @property
     def short_license(self) -> str:

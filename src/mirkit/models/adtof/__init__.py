@@ -29,6 +29,10 @@ BACKEND = Backend(
             ),
             "CC BY-NC-SA 4.0",
             commercial=False,
+            sources=(
+                "crashsantapotato/TrackScribe: LICENSE_AUDIT.md",
+                "prakhar267/drumscribe: docs/legal/COMMERCIAL_MODEL_RIGHTS_APPROVAL.md",
+            ),
         ),
     ),
     gain="more drum hits are found: F 0.92 instead of 0.82 on six recordings",

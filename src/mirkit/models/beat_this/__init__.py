@@ -4,6 +4,10 @@ from mirkit.models.backend import Backend, File, Model
 
 _JKU = "https://cloud.cp.jku.at/public.php/dav/files/7ik4RrBKTS273gp"
 
+# Where the checksums were found.
+_ECHOLOOP = "jankendo/echoloop-playlist-raid: docs/phase-4-report.md"
+_UTAWAKUI = "yPinn/Utawakui: scripts/music-analysis-real-song-benchmark.mjs"
+
 BACKEND = Backend(
     "beats",
     "beat_this",
@@ -28,6 +32,7 @@ BACKEND = Backend(
                 ),
             ),
             "MIT",
+            sources=(_ECHOLOOP, _UTAWAKUI),
         ),
         Model(
             "beat_this_small",
@@ -43,6 +48,7 @@ BACKEND = Backend(
                 ),
             ),
             "MIT",
+            sources=(_ECHOLOOP, _UTAWAKUI),
         ),
     ),
     memory=500 * 2**20,

@@ -27,7 +27,16 @@ def _checkpoint(folder: str, signature: str, size: int, sha256: str) -> File:
     return File(name, f"{_DEMUCS_OLD}/{folder}/{name}", size, sha256, name)
 
 
-def _demucs(name: str, root: str, license: str, size: int, *checksums: tuple[str, str, str]) -> Model:
+# Where the checksums were found. The first eight digits of those of ``.th`` files are part of their official names.
+_DEMUCS_INFER = "package demucs-infer 4.4.0: config/checkpoints.toml"
+_DEMUCS_FILES = "package demucs 4.1.0: remote/files.txt, the first eight digits"
+_DRUMSCRIBE = "prakhar267/drumscribe: docs/legal/COMMERCIAL_MODEL_RIGHTS_APPROVAL.md"
+_EDITOR = "ArPaN-DS/AI_audio_video_image_editor: download_models.py"
+
+
+def _demucs(
+    name: str, root: str, license: str, size: int, sources: tuple[str, ...], *checksums: tuple[str, str, str]
+) -> Model:
     """Return a model with a signature, the checksum of the safetensors file and that of the ``.th`` file per network.
 
     Both files of a network contain the same tensors in half precision.
@@ -42,13 +51,14 @@ def _demucs(name: str, root: str, license: str, size: int, *checksums: tuple[str
         )
         for signature, sha256, older in checksums
     )
-    return Model(name, "demucs", f"Demucs {name}", files, license, commercial=False)
+    return Model(name, "demucs", f"Demucs {name}", files, license, commercial=False, sources=sources)
 
 
-def _demucs_old(name: str, folder: str, size: int, *checksums: tuple[str, str]) -> Model:
-    """Return a model of which only the ``.th`` files exist, with the signature and checksum of each."""
-    files = tuple(_checkpoint(folder, signature, size, sha256) for signature, sha256 in checksums)
-    return Model(name, "demucs", f"Demucs {name}", files, _DEMUCS_OLD_LICENSE, commercial=False)
+def _demucs_old(name: str, folder: str, source: str, *files: tuple[str, int, str]) -> Model:
+    """Return a model of which only the ``.th`` files exist, with the signature, size and checksum of each."""
+    rows = tuple(_checkpoint(folder, *file) for file in files)
+    sources = (_DEMUCS_INFER, source)
+    return Model(name, "demucs", f"Demucs {name}", rows, _DEMUCS_OLD_LICENSE, commercial=False, sources=sources)
 
 
 BACKEND = Backend(
@@ -69,6 +79,7 @@ BACKEND = Backend(
             _HTDEMUCS_FT,
             _DEMUCS_FT_LICENSE,
             84_025_440,
+            (_DRUMSCRIBE, _EDITOR),
             (
                 "f7e0c4bc",
                 "2c85ab3c62dd6edd8e0b965e38b16fd1cdde357cc25de6b6bc9ce7c83f60925f",
@@ -95,6 +106,7 @@ BACKEND = Backend(
             _HTDEMUCS,
             _DEMUCS_LICENSE,
             84_025_440,
+            ("ZSYUYIIE/popex: .github/workflows/demucs-linux-real-model-e2e.yml", _EDITOR),
             (
                 "955717e8",
                 "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd",
@@ -107,6 +119,10 @@ BACKEND = Backend(
             _DEMUCS_6S_LICENSE,
             54_885_744,
             (
+                "dadrockyt-sys/dadrock-tabs-android: scripts/songsterr-fresh",
+                "codingfoxxx/yarg-autochart: SECURITY_LOG.md",
+            ),
+            (
                 "5c90dfd2",
                 "d2a1745f0744721f6b8ca5bf469b67c651ea5ed1b52998cab033b2158609d411",
                 "34c22ccb381c6f9fdbf324f04e1e2fe21aaaf293f5ded163a162697ff9a02ddd",
@@ -115,26 +131,26 @@ BACKEND = Backend(
         _demucs_old(
             "hdemucs_mmi",
             "hybrid_transformer",
-            167_407_275,
-            ("75fc33f5", "1941ce654b11df4132b9f4eae408556b4c83fad6fe26b4bc0dbcb36b975befb3"),
+            _DEMUCS_FILES,
+            ("75fc33f5", 167_407_275, "1941ce654b11df4132b9f4eae408556b4c83fad6fe26b4bc0dbcb36b975befb3"),
         ),
         _demucs_old(
             "mdx",
             "mdx_final",
-            167_000_000,
-            ("0d19c1c6", "0f06f20ed6ddc8058fa72ccc4845f3a88916eff7d007b623924193de217bbcf4"),
-            ("7ecf8ec1", "70f50cc947d08f32e6dd8e2b687d398fa5ef9e51d1bd7600e32205d1f44be6b9"),
-            ("c511e2ab", "fe6987756a7087d339bf63b19bb481b12cea02d3bc0de7583df7597210209649"),
-            ("7d865c68", "3d5dd56b5bc986f136dff98655ded22b2b033f465ccec7a28640a6b15fd71ed6"),
+            "gearaldblynn-lang/Meiao: deploy/voiceover/demucs-models.json",
+            ("0d19c1c6", 178_048_329, "0f06f20ed6ddc8058fa72ccc4845f3a88916eff7d007b623924193de217bbcf4"),
+            ("7ecf8ec1", 178_048_329, "70f50cc947d08f32e6dd8e2b687d398fa5ef9e51d1bd7600e32205d1f44be6b9"),
+            ("c511e2ab", 167_334_095, "fe6987756a7087d339bf63b19bb481b12cea02d3bc0de7583df7597210209649"),
+            ("7d865c68", 167_918_783, "3d5dd56b5bc986f136dff98655ded22b2b033f465ccec7a28640a6b15fd71ed6"),
         ),
         _demucs_old(
             "mdx_extra",
             "mdx_final",
-            167_000_000,
-            ("e51eebcc", "c1b80bdd6de58274abf359e66822a76f49ce2b9f086fc5dc917ac14598e6bebf"),
-            ("a1d90b5c", "ae9d245283bf24b552913ee233a1101dcd0aeaed59b1c0a2da0e1f6eda15101b"),
-            ("5d2d6c55", "db83574e05b2308f76e2764819da673f2d16d437b9e619f5fcb72f275fc0e24f"),
-            ("cfa93e08", "61801ae1567d606c97a9c3469e943ae306d0a873eeb60d623ae7cfc7042b3f68"),
+            _DEMUCS_FILES,
+            ("e51eebcc", 167_399_275, "c1b80bdd6de58274abf359e66822a76f49ce2b9f086fc5dc917ac14598e6bebf"),
+            ("a1d90b5c", 167_391_595, "ae9d245283bf24b552913ee233a1101dcd0aeaed59b1c0a2da0e1f6eda15101b"),
+            ("5d2d6c55", 167_391_595, "db83574e05b2308f76e2764819da673f2d16d437b9e619f5fcb72f275fc0e24f"),
+            ("cfa93e08", 167_399_275, "61801ae1567d606c97a9c3469e943ae306d0a873eeb60d623ae7cfc7042b3f68"),
         ),
     ),
     gain="stems by a trained network; the embedded method only filters",
@@ -181,6 +197,7 @@ DRUMSEP = Backend(
             ),
             "none stated (its repository, which holds no weights: MIT)",
             commercial=False,
+            sources=(_DEMUCS_INFER, "the copy vincewin/drumsep on Hugging Face, revision 18ebf41e"),
         ),
     ),
     memory=1500 * 2**20,  # as for Demucs, because it is a Demucs network
