@@ -42,8 +42,9 @@ _HELD_FRAMES, _HELD = 3, 0.9
 #: Least mean of the third strongest pitch class relative to the strongest: a drone has fewer classes, and a tuned drum,
 #: whose pitch glides, has little beside them.
 _LEAST_THIRD_STEADY, _LEAST_THIRD, _STEADY_TUNING = 0.05, 0.2, 0.95
-#: What is hardly pitched (log odds) has a key only with this confidence.
-_SURE_ODDS, _SURE = 1.0, 0.45
+#: Least log odds of pitched sound, below 0 because loud drums hide the notes of a mix; what lies between this and 0 has a
+#: key only with this confidence.
+_LEAST_ODDS, _SURE_ODDS, _SURE = -1.5, 0.0, 0.45
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
     if not len(chroma):
         return KeyEstimate(SILENT, SILENT, 0.0)
     odds = float(pitched_evidence(chroma, curve.agreement) @ PITCHED[1:]) + PITCHED[0]
-    if odds < 0:
+    if odds < _LEAST_ODDS:
         return KeyEstimate(NOT_PITCHED, NOT_PITCHED, 0.0)
     strongest = np.sort(chroma.mean(axis=0))
     least = _LEAST_THIRD_STEADY if curve.agreement >= _STEADY_TUNING else _LEAST_THIRD
