@@ -42,8 +42,8 @@ _HELD_FRAMES, _HELD = 3, 0.9
 #: Least mean of the third strongest pitch class relative to the strongest: a drone has fewer classes, and a tuned drum,
 #: whose pitch glides, has little beside them.
 _LEAST_THIRD_STEADY, _LEAST_THIRD, _STEADY_TUNING = 0.05, 0.2, 0.95
-#: Least log odds of pitched sound, below 0 because loud drums hide the notes of a mix; what lies between this and 0 has a
-#: key only with this confidence.
+#: Least log odds of pitched sound, below 0 because loud drums hide the notes of a mix; what lies between this and 0 has
+#: a key only with this confidence.
 _LEAST_ODDS, _SURE_ODDS, _SURE = -1.5, 0.0, 0.45
 
 
