@@ -1,12 +1,13 @@
 """Runs the loading code of a trainer of songs on a bundle, unmodified, in a process of its own.
 
 ``python loaders.py TRAINER FOLDER_OF_ITS_SOURCE BUNDLE`` prints one JSON object. The sources are fetched by hand into
-``.venv/trainers`` (see ``tests/export/loaders.txt``). Stand-ins: torchaudio (``stand_in``, reads with soundfile), and
-empty packages in place of the ``__init__`` files that import whole models and of what only those models use.
+``.venv/trainers`` (see ``tests/export/loaders.txt``). Stand-ins: torchaudio (``stand_in``, reads with soundfile),
+torchvision, and empty packages in place of the ``__init__`` files that import whole models and of what only those
+models, or a web page, use.
 """
 
+import importlib.abc
 import importlib.machinery
-import importlib.util
 import json
 import re
 import sys
@@ -32,7 +33,22 @@ class Anything(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return type(name, (), {})
+        return type(name, (), {"__init__": lambda *_, **__: None})
+
+
+class Torchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Stands in for torchvision, which SimpleTuner uses for pictures only."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        if name.partition(".")[0] == "torchvision":
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        return None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        return Anything(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        pass
 
 
 def acestep(source: Path, bundle: Path) -> Report:
@@ -153,9 +169,12 @@ def musicgen(source: Path, bundle: Path) -> Report:
 def simpletuner(source: Path, bundle: Path) -> Report:
     """Let the metadata backend find the files of the configuration, and read captions, lyrics and lengths."""
     del source  # it is a package
-    for name in ("torchvision", "torchvision.transforms", "simpletuner.helpers.caching.text_embeds"):
+    import transformers.modeling_utils  # noqa: F401
+
+    sys.meta_path.append(Torchvision())
+    library = "simpletuner.simpletuner_sdk.server.services.prompt_library_service"  # of its web page
+    for name in (library.rpartition(".services")[0], library.rpartition(".")[0], library):
         sys.modules[name] = Anything(name)
-    from simpletuner.helpers.data_backend import factory
     from simpletuner.helpers.data_backend.local import LocalDataBackend
     from simpletuner.helpers.metadata.backends.discovery import DiscoveryMetadataBackend
     from simpletuner.helpers.prompts import PromptHandler
@@ -181,7 +200,7 @@ def simpletuner(source: Path, bundle: Path) -> Report:
         instance_prompt=None,
     )
     StateTracker.set_args(arguments)
-    config = factory.init_backend_config(row, arguments, None)["config"]
+    config = {name: row[name] for name in ("dataset_type", "caption_strategy", "audio")}
     StateTracker.set_data_backend_config(row["id"], config)
     accelerator = types.SimpleNamespace(
         num_processes=1, process_index=0, is_main_process=True, is_local_main_process=True, device="cpu"

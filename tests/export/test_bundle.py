@@ -43,7 +43,7 @@ def test_a_readme_that_was_edited_is_kept(clips: Path, tmp_path: Path, capsys: p
     words = ["export", "sat", str(out), str(clips), *SAME[:-1]]
     assert main(words) == 0
     text = (out / "README.md").read_text()
-    assert f'stable-audio-train --dataset-config "{out}/dataset.json"' in text
+    assert f'python train.py --dataset-config "{out}/dataset.json"' in text
     (out / "README.md").write_text(text + "My rights.\n")
     capsys.readouterr()
     assert main(words) == 0

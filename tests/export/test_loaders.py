@@ -104,7 +104,8 @@ def test_simpletuner(songs: Path, tmp_path: Path) -> None:
     assert [Path(row["path"]).stem for row in report["rows"]] == sorted(known)
     for row in report["rows"]:
         path = Path(row["path"])
-        assert row["caption"] == path.with_suffix(".txt").read_text(encoding="ascii").strip()
-        assert row["caption"].startswith("mystyle, ")
+        text = path.with_suffix(".txt").read_text(encoding="ascii").strip()
+        assert row["caption"] == [text]  # one caption: lines would be alternatives
+        assert text.startswith("mystyle, ")
         assert row["lyrics"] is None
         assert row["original"] == row["used"] == 10.5

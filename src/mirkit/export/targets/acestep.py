@@ -93,9 +93,9 @@ def _entry(plan: ExportPlan, sample: Sample, fields: SongFields, folder: str) ->
 def _readme(plan: ExportPlan) -> str:
     folder = plan.options.at.rstrip("/") or plan.options.out.resolve().as_posix()
     start = [
-        "**ACE-Step 1.5.** Start its web page, open the tab *LoRA Training*, then *Dataset Builder*, and load "
-        f"`{folder}/dataset.json` under *Load Existing Dataset*. All songs have labels, so go on to *Preprocess to "
-        "Tensors*, and then to *Train LoRA*.",
+        "**ACE-Step 1.5.** Start its web page, open *LoRA Training* and *Dataset Builder*, enter "
+        f"`{folder}/dataset.json` under *Load Existing Dataset* and press *Load*. All songs have labels, so leave out "
+        "*Auto-Label*, press *Preprocess*, and go on to *Train LoRA*.",
         "**Side-Step:**",
         shell(
             f'sidestep preprocess --dataset-json "{folder}/dataset.json" --audio-dir "{folder}/train" --output tensors'

@@ -7,6 +7,7 @@ from typing import Any
 
 from mirkit.captions.normalize import normalize
 from mirkit.catalog import FEATURES
+from mirkit.errors import counted
 from mirkit.export.bundle import README, Advance, clear_stale, finish_bundle, summary, write_audio_files
 from mirkit.export.plan import TRAIN, VAL, ExportPlan
 from mirkit.export.targets import Target
@@ -59,7 +60,8 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
     lines += [f'  - split: {_SPLITS[split]}\n    path: "data/{_SPLITS[split]}/**"' for split in splits]
     lines += ["---", "", f"# {_title(plan)}", "", "Music with measured features.", ""]
     lines += [
-        f"{_SPLITS[s]}: {c['files']} files, {c['hours']} h, of {c['sources']} tracks. " for s, c in splits.items()
+        f"{_SPLITS[s]}: {counted(c['files'], 'file')}, {c['hours']:.3g} h, from {counted(c['sources'], 'track')}. "
+        for s, c in splits.items()
     ]
     lines += ["", "No recording, and no artist or album, is on both sides of the split. Unknown values are null.", ""]
     lines += [

@@ -1,5 +1,6 @@
 """Target ``sa3``: ``clip.wav`` and ``clip.txt`` for Stable Audio 3, whose only conditioning is text."""
 
+import math
 from pathlib import Path
 
 from mirkit.errors import printable
@@ -29,18 +30,20 @@ def write(plan: ExportPlan, advance: Advance) -> None:
 
 def _readme(plan: ExportPlan) -> str:
     folder = plan.options.at.rstrip("/") or plan.options.out.resolve().as_posix()
+    seconds = math.ceil(plan.sample_size / plan.rate)
     start = [
-        "In the folder of Stable Audio 3, encode the audio, and train a LoRA on the latents:",
+        "In the folder of Stable Audio 3, encode the audio once, and train a LoRA on the latents:",
         shell(
-            f'python scripts/pre_encode.py --data_dir "{folder}/{TRAIN}" --output_path latents '
-            f"--sample_size {plan.sample_size}",
-            "python scripts/train_lora.py --encoded_dir latents",
+            f'python scripts/pre_encode_dataset.py --data_dir "{folder}/{TRAIN}" --output_path latents \\',
+            f"    --sample_size {plan.sample_size}",
+            f'python scripts/train_lora.py --data_dir "{folder}/{TRAIN}" --encoded_dir latents \\',
+            f"    --duration {seconds} --output_dir lora",
         ),
         "`underfit` reads the same folder of wav and txt files.",
     ]
     know = [
-        f"Encode with the sample size {plan.sample_size}, the length of the longest file: with a smaller one, the "
-        "trainer cuts a part at random, and the text describes the whole.",
+        f"Keep the sample size {plan.sample_size} and the duration {seconds}, which cover the longest file: with "
+        "smaller ones (the default is 30 s), the trainer cuts a part at random, and the text describes the whole.",
         "The trainer replaces a wav file without a txt file by another one at random.",
     ]
     return readme(plan, "Stable Audio 3", start, know)

@@ -112,9 +112,9 @@ def sat_readme(plan: ExportPlan) -> str:
     config = CONFIG if plan.options.model_config else "MODEL_CONFIG.json"
     validation = f' --val-dataset-config "{folder}/{DATASET[VAL]}"' if plan.of(VAL) else ""
     start = [
-        "In the environment of stable-audio-tools (0.0.19 or 0.0.20):",
+        "In a clone of stable-audio-tools (0.0.19 or 0.0.20):",
         shell(
-            f'stable-audio-train --dataset-config "{folder}/{DATASET[TRAIN]}"{validation} \\',
+            f'python train.py --dataset-config "{folder}/{DATASET[TRAIN]}"{validation} \\',
             f"    --model-config {config} --pretrained-ckpt-path MODEL.ckpt --name mirkit --batch-size 4",
         ),
     ]

@@ -81,10 +81,10 @@ def _readme(plan: ExportPlan) -> str:
         "SimpleTuner needs Python 3.12 or newer. In its configuration set `data_backend_config` to the file of this "
         "bundle, `model_family` to `ace_step` (with `model_flavour` `v15-base`), `heartmula` or `minimaxmusic`, and "
         "`model_type` to `lora`; its `examples/ace_step-v1-5.peft-lora` is a complete configuration. Then:",
-        shell(
-            "simpletuner train "
-            f'--data_backend_config "{folder}/{CONFIG}" --model_family ace_step --model_flavour v15-base'
-        ),
+        shell("simpletuner train"),
+        "with a `config.json` in the working folder that holds at least "
+        f'`{{"data_backend_config": "{folder}/{CONFIG}", "model_family": "ace_step", "model_flavour": "v15-base", '
+        '"model_type": "lora", "output_dir": "output"}`.',
     ]
     know = [
         "The paths are absolute. For another machine, export with `--at FOLDER_ON_THAT_MACHINE`.",
