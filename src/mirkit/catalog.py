@@ -209,7 +209,7 @@ class Stage:
 #: All stages, in the order in which they run.
 STAGES: tuple[Stage, ...] = (
     Stage("separate", "separation", 1, "four stems: drums, bass, other, vocals", task="stems"),
-    Stage("source", "source", 1, "facts of the file: duration, rate, bandwidth, tags", (("full_mix", "bandwidth"),)),
+    Stage("source", "source", 1, "metadata of the file: duration, rate, bandwidth, tags", (("full_mix", "bandwidth"),)),
     Stage(
         "beats",
         "rhythm",
@@ -285,7 +285,7 @@ STAGES: tuple[Stage, ...] = (
         ),
     ),
     Stage("drums", "transcription", 1, "drums to MIDI", needs=("beats",), task="drums"),
-    Stage("describe", "description", 1, "five texts by Music Flamingo", task="texts"),
+    Stage("describe", "description", 1, "five captions by Music Flamingo", task="texts"),
 )
 
 _NOT_MEASURED = ("separate", "crop", "drums", "describe")

@@ -155,7 +155,7 @@ def test_deep_verification_compares_what_mirkit_wrote(tmp_path: Path, capsys: py
     capsys.readouterr()
     assert main(["verify", str(folder), "--quiet"]) == 0
     assert main(["verify", str(folder), "--deep"]) == 1
-    assert "content differs from the recorded checksum: drums.mid" in capsys.readouterr().out
+    assert "content differs from the recorded digest: drums.mid" in capsys.readouterr().out
     assert main(["verify", "s3://bucket/set", "--deep"]) == 2
 
 

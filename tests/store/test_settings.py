@@ -1,4 +1,4 @@
-"""``mirkit.toml``: checked, told to the letter what is wrong, and written without losing a comment."""
+"""``mirkit.toml``: checked, with errors that name the wrong letter, and written without losing a comment."""
 
 import dataclasses
 import json

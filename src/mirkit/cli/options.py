@@ -110,7 +110,7 @@ def add_tracks(parser: argparse.ArgumentParser, *, overwrite: str, urls: bool) -
     tracks.add_argument("--batch", action="store_true", help="process every track below PATH")
     again = tracks.add_mutually_exclusive_group()
     again.add_argument(
-        "--skip-existing", action="store_true", help="skip results that exist and are still valid (the default)"
+        "--skip-existing", action="store_true", help="skip results that are up to date (the default)"
     )
     again.add_argument("--overwrite", "--force", action="store_true", help=overwrite)
     tracks.add_argument("--dry-run", action="store_true", help="print the plan and the time it would take, and stop")
@@ -158,8 +158,8 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def add_captions(parser: argparse.ArgumentParser, method: str) -> None:
     """Add the options of a caption command; ``method`` is the backend that the command's name fixes, or ""."""
-    tracks = add_tracks(parser, overwrite="ask again for texts that exist; your own texts are replaced too", urls=False)
-    tracks.add_argument("--only", metavar="FIELDS", help="make only these texts, e.g. full,genre_mood")
+    tracks = add_tracks(parser, overwrite="ask again for captions that exist; your own captions are replaced too", urls=False)
+    tracks.add_argument("--only", metavar="FIELDS", help="make only these captions, e.g. full,genre_mood")
     model = parser.add_argument_group("model")
     model_only = ("model", "projector", "program", "parallel", "one_call", "timeout", "url", "profile")
     for name in model_only:
@@ -180,12 +180,12 @@ def add_captions(parser: argparse.ArgumentParser, method: str) -> None:
             choices=BackendNames("texts"),
             metavar="BACKEND",
             default=method or None,
-            help="program that runs the model: one of %(choices)s",
+            help="backend that runs the model: one of %(choices)s",
         )
     add_option(model, SETTINGS["run.device"])
     model.add_argument("--offline", action="store_true", help=argparse.SUPPRESS)  # no download here
     add_option(model, SETTINGS["run.commercial_safe"])
-    add_section(parser.add_argument_group("texts"), "texts", model_only)
+    add_section(parser.add_argument_group("captions"), "texts", model_only)
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:

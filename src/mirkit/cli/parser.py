@@ -48,28 +48,28 @@ def _commands() -> dict[str, Command]:
         Command(
             "demucs_sep",
             ("separate",),
-            "separate stems by Demucs, or by --model embedded",
+            "separate stems with Demucs, or with --model embedded",
             fixed=(("stems", "demucs"),),
         ),
         Command("crop", ("crop",), "cut mix and stems into training clips with their own features", several=True),
-        Command("adtof", ("drums",), "transcribe drums to MIDI by ADTOF", fixed=(("drums", "adtof"),)),
+        Command("adtof", ("drums",), "transcribe drums to MIDI with ADTOF", fixed=(("drums", "adtof"),)),
         Command(
             "drumsep",
             ("drums",),
-            "transcribe drums to MIDI by drum separation",
+            "transcribe drums to MIDI with DrumSep",
             several=True,
             fixed=(("drums", "drumsep"),),
         ),
         Command(
             "music_flamingo",
             ("describe",),
-            "write five texts on each track by llama.cpp",
+            "write five captions for each track with llama.cpp",
             fixed=(("texts", "llama"),),
         ),
         Command(
             _FLAMINGO,
             ("describe",),
-            "write five texts on each track by Transformers",
+            "write five captions for each track with Transformers",
             fixed=(("texts", "transformers"),),
         ),
     ]
@@ -86,7 +86,7 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
         options.add_output(parser)
         return
     tracks = options.add_tracks(
-        parser, overwrite="compute valid results again; your own stems and MIDI are kept", urls=True
+        parser, overwrite="compute up-to-date results again; your own stems and MIDI are kept", urls=True
     )
     replaced = "even where you have put your own, which are renamed to NAME.replaced-1"
     if "separate" in command.stages:
@@ -102,7 +102,7 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
         tracks.add_argument(
             "--captions",
             action="store_true",
-            help="after that, write captions with the model that mirkit describe would use",
+            help="then also write captions, with the model that mirkit describe would use",
         )
     options.add_option(tracks, SETTINGS["run.jobs"])
     tracks.add_argument(
@@ -173,9 +173,9 @@ def build() -> Parser:
     verify.add_argument("path", metavar="PATH", help="a track, a folder of tracks, or its s3:// or gs:// URL")
     verify.add_argument("--crops", action="store_true", help="also check the training clips")
     verify.add_argument(
-        "--deep", action="store_true", help="read every audio file and compare it with its recorded checksum"
+        "--deep", action="store_true", help="read every audio file and compare it with its recorded digest"
     )
-    verify.add_argument("--show-missing", action="store_true", help="list the missing keys of every track")
+    verify.add_argument("--show-missing", action="store_true", help="list the missing features of every track")
     options.add_output(verify)
 
     status = sub.add_parser("status", help="show the runs of a data set: progress, failures, speed, time left")

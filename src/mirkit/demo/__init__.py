@@ -1,4 +1,4 @@
-"""A small data set with known truth: four synthesized pieces in different styles, tempi, meters and keys, as arrays."""
+"""A small data set with known truth: four synthesized pieces in different styles, tempos, meters and keys, as arrays."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -288,7 +288,7 @@ class CaptionSettings:
     model: str | None = setting(
         None,
         v.text("MODEL"),
-        "model that writes the texts: IQ3_M, Q6_K, Q8_0, a GGUF file, a folder of Transformers, or the name that a "
+        "model that writes the captions: IQ3_M, Q6_K, Q8_0, a GGUF file, a folder of Transformers, or the name that a "
         "server gives it (default: the method's)",
         "--model",
         kind=Kind.MODEL,
@@ -313,7 +313,7 @@ class CaptionSettings:
     allow_http: tuple[str, ...] = setting(
         (),
         v.hosts(),
-        "hosts beside this machine that may be reached by plain http, where the network can read audio and key",
+        "hosts other than this machine that may be reached by plain http, where the network can read audio and key",
         kind=Kind.ADDRESS,
         names="a server",
     )
@@ -358,7 +358,7 @@ class CaptionSettings:
         "--attempts",
     )
     one_call: bool = setting(
-        False, v.flag(), "ask for all texts in one JSON answer, then one by one for those it lacks", "--one-call"
+        False, v.flag(), "ask for all captions in one JSON answer, then one by one for those it lacks", "--one-call"
     )
     fix_facts: bool = setting(False, v.flag(), "correct statements that contradict the measurements", "--fix-facts")
     timeout: float = setting(900.0, v.number(1, 86_400, "S"), "time limit of one answer in seconds", "--timeout")
@@ -376,7 +376,7 @@ class CaptionSettings:
     words: Mapping[str, int] = setting(
         {},
         v.by_field(v.whole(5, 1000).accept, "a table of field = words", FIELD.pattern),
-        "field = number: the largest number of words of a text",
+        "field = number: the largest number of words of a caption",
     )
 
 

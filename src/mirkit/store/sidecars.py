@@ -151,8 +151,9 @@ def check_stays_inside(path: Path) -> None:
     """Refuse a sidecar that is a link to a file that may be the user's own.
 
     Allowed are links to a file in the same folder, and to a sidecar of the same kind elsewhere in the data set. The
-    kind is compared because a track in a home folder makes that folder the data set. The path to the folder may contain
-    links, to the data set or to a track that the user linked into it.
+    kind is compared because a data set may hold more than tracks: if a track lies in the user's home folder, the whole
+    home folder is the data set. The path to the folder may contain links, to the data set or to a track that the user
+    linked into it.
 
     Raises
     ------

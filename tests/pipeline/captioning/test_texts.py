@@ -60,8 +60,8 @@ def test_five_texts_a_track_and_nothing_twice(
 ) -> None:
     assert run(server, library, "--batch") == 0
     out = capsys.readouterr().out
-    assert "15 texts for 3 tracks" in out
-    assert "15 texts: new" in out
+    assert "15 captions for 3 tracks" in out
+    assert "15 captions: new" in out
     assert Counter(audio_and_prompt(body)[1] for body in server.asked) == Counter({row.prompt: 3 for row in QUESTIONS})
     assert len({audio_and_prompt(body)[0] for body in server.asked}) == 3
     for i in range(3):
@@ -159,7 +159,7 @@ def test_no_usable_answer_is_absent_with_a_reason(
     run(server, library / "song 0.flac", "--attempts", "4")
     assert len(server.asked) == 8, "one attempt more"
     main(["verify", str(library / "song 0.flac")])
-    assert "no text for 1 prompt: no usable answer in 4 attempts" in capsys.readouterr().out
+    assert "no caption for 1 prompt: no usable answer in 4 attempts" in capsys.readouterr().out
 
 
 def body_text(body: dict[str, Any]) -> str:
@@ -244,7 +244,7 @@ def test_contradictions_are_flagged_and_mended(
     main(["verify", str(library)])
     out = capsys.readouterr().out
     assert 'full contradicts the measurements: "70 BPM", measured 120 BPM' in out
-    assert "15 texts: 9 of 12 checked claims contradict the measurements, 75 % (tempo 3, key 3, vocals 3" in out
+    assert "15 captions: 9 of 12 checked claims contradict the measurements, 75 % (tempo 3, key 3, vocals 3" in out
     main(["verify", str(library), "--json"])
     assert json.loads(capsys.readouterr().out)["contradictions"]["rate"] == 0.75
     assert run(server, library, "--batch", "--fix-facts") == 0

@@ -60,13 +60,13 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             if report.stale:
                 parts.append(f"audio changed after it was measured: {', '.join(report.stale)}")
             if report.altered:
-                parts.append(f"content differs from the recorded checksum: {printable(', '.join(report.altered))}")
+                parts.append(f"content differs from the recorded digest: {printable(', '.join(report.altered))}")
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(f'{k} = {v:g}' for k, v in report.out_of_range.items())}")
             print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")
             for field, compared in report.texts.items():
                 for conflict in compared.conflicts:
-                    print(f"        the text {printable(field)} contradicts the measurements: {conflict.description}")
+                    print(f"        the caption {printable(field)} contradicts the measurements: {conflict.description}")
         if missing and report.missing:
             print(f"        missing: {', '.join(report.missing)}")
             print(f"        written by: {', '.join(stages_of(report.missing))}")
@@ -79,7 +79,7 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
         methods = ", ".join(f"{printable(method)} in {count}" for method, count in counts.items())
         print(f"mixed   {printable(stage)}: {methods}; values of different methods are not comparable")
     for why, count in Counter(why for report in reports for why in report.absent.values()).most_common(12):
-        print(f"no text for {counted(count, 'prompt')}: {printable(why)}")
+        print(f"no caption for {counted(count, 'prompt')}: {printable(why)}")
     _contradictions(reports)
     excluded = sum(bool(report.excluded) for report in reports)
     incomplete = sum(not report.complete for report in reports)
@@ -93,7 +93,7 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
 
 
 def _contradictions(reports: Sequence[TrackReport]) -> None:
-    """Print how often texts contradict the measurements."""
+    """Print how often captions contradict the measurements."""
     from mirkit.dataset.facts import contradictions
 
     totals = contradictions(report.texts for report in reports)
@@ -101,7 +101,7 @@ def _contradictions(reports: Sequence[TrackReport]) -> None:
         kinds = ", ".join(f"{kind} {count}" for kind, count in totals.kinds.items())
         by_kind = f" ({kinds}; in {counted(totals.tracks, 'track')})" if kinds else ""
         share = f"{sum(totals.kinds.values())} of {totals.claims} checked claims contradict the measurements"
-        print(f"texts   {counted(totals.texts, 'text')}: {share}, {100 * totals.rate:.0f} %{by_kind}")
+        print(f"claims  {counted(totals.texts, 'caption')}: {share}, {100 * totals.rate:.0f} %{by_kind}")
 
 
 def verify_json(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def features_page() -> str:
         "|---|---|---|---|---|",
     ]
     lines += [f"| `{row.name}` | {row.stage} | {row.unit} | {_range(row)} | {row.description} |" for row in FEATURES]
-    lines += ["", "## The texts", ""]
+    lines += ["", "## The captions", ""]
     lines += [f"- `{name}`" for name in TEXT_KEYS]
     lines += ["", "## The stages", "", "| stage | version | needs | writes |", "|---|---|---|---|"]
     for stage in STAGES:

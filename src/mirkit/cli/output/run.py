@@ -70,11 +70,11 @@ def _captions(captions: CaptionPlan) -> None:
     """Print the number of captions that the model will write, and the estimated time."""
     audio = f", {captions.audio_seconds / 60:.1f} min of audio to encode" if captions.prompts else ""
     print(
-        f"to do    {counted(captions.prompts, 'text')} for "
-        f"{counted(len(captions.todo), 'track')}{audio}; {captions.stored} texts exist"
+        f"to do    {counted(captions.prompts, 'caption')} for "
+        f"{counted(len(captions.todo), 'track')}{audio}; {captions.stored} exist already"
     )
     for why, count in captions.reasons.most_common():
-        print(f"         {counted(count, 'text')}: {why}")
+        print(f"         {counted(count, 'caption')}: {why}")
     if captions.prompts:
         parallel = captions.captioner.parallel
         tracks = "one track" if parallel == 1 else f"{parallel} tracks"

@@ -169,7 +169,7 @@ class _Threads:
             turn.skipped += [f"{STAGE}/{field}" for field in state.done]
             if state.adopted:
                 adopt(track, state.adopted)
-                turn.notes.append("texts found in the .INFO were adopted as they are")
+                turn.notes.append("captions found in the .INFO were adopted as they are")
             for question, record in state.unfinished:
                 turn.notes += postprocess(track, job, state, question, record).notes
                 turn.done.append(f"{STAGE}/{question.field}")
