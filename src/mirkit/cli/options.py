@@ -109,9 +109,7 @@ def add_tracks(parser: argparse.ArgumentParser, *, overwrite: str, urls: bool) -
     tracks = parser.add_argument_group("tracks")
     tracks.add_argument("--batch", action="store_true", help="process every track below PATH")
     again = tracks.add_mutually_exclusive_group()
-    again.add_argument(
-        "--skip-existing", action="store_true", help="skip results that are up to date (the default)"
-    )
+    again.add_argument("--skip-existing", action="store_true", help="skip results that are up to date (the default)")
     again.add_argument("--overwrite", "--force", action="store_true", help=overwrite)
     tracks.add_argument("--dry-run", action="store_true", help="print the plan and the time it would take, and stop")
     return tracks
@@ -158,7 +156,9 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def add_captions(parser: argparse.ArgumentParser, method: str) -> None:
     """Add the options of a caption command; ``method`` is the backend that the command's name fixes, or ""."""
-    tracks = add_tracks(parser, overwrite="ask again for captions that exist; your own captions are replaced too", urls=False)
+    tracks = add_tracks(
+        parser, overwrite="ask again for captions that exist; your own captions are replaced too", urls=False
+    )
     tracks.add_argument("--only", metavar="FIELDS", help="make only these captions, e.g. full,genre_mood")
     model = parser.add_argument_group("model")
     model_only = ("model", "projector", "program", "parallel", "one_call", "timeout", "url", "profile")

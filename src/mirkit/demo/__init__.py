@@ -1,4 +1,4 @@
-"""A small data set with known truth: four synthesized pieces in different styles, tempos, meters and keys, as arrays."""
+"""A small data set with known truth: four synthesized pieces of different style, tempo, meter and key, as arrays."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -66,7 +66,7 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")
             for field, compared in report.texts.items():
                 for conflict in compared.conflicts:
-                    print(f"        the caption {printable(field)} contradicts the measurements: {conflict.description}")
+                    print(f"        caption {printable(field)} contradicts the measurements: {conflict.description}")
         if missing and report.missing:
             print(f"        missing: {', '.join(report.missing)}")
             print(f"        written by: {', '.join(stages_of(report.missing))}")
