@@ -152,13 +152,11 @@ FEATURES: tuple[FeatureSpec, ...] = (
         "ratio",
         0,
         1,
-        "rhythmic strength; the method stands in the provenance",
+        "rhythmic strength; the provenance names the method",
         scale="logit",
     ),
-    FeatureSpec(
-        "atonality", "danceability", "ratio", 0, 1, "departure from a key; the method stands in the provenance"
-    ),
-    FeatureSpec("position", "crop", "ratio", 0, 1, "crops only: start of the crop / duration of its source"),
+    FeatureSpec("atonality", "danceability", "ratio", 0, 1, "departure from a key; the provenance names the method"),
+    FeatureSpec("position", "crop", "ratio", 0, 1, "clips only: start of the clip / duration of its source"),
 )
 
 #: Features that change by the gain (dB) when a track is amplified; the others do not depend on the level.
@@ -277,7 +275,7 @@ STAGES: tuple[Stage, ...] = (
         "crop",
         "cropping",
         1,
-        "training clips of the mix and its stems, each with its own numbers",
+        "training clips of the mix and its stems, each with its own features",
         tuple((part, "loudness") for part in ("full_mix", *STEMS)),
         needs=(
             *("source", "beats", "onsets", "syncopation", "complexity", "stem_rhythm", "loudness", "spectral_shape"),
