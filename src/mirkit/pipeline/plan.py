@@ -216,7 +216,8 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     per_minute = time_estimate.seconds_per_minute(backends, settings)
     if shares["separate"] and (slow := time_estimate.slow_warning(backends, settings)):
         notices.append(slow)
-    stem_bytes = int(minutes * 60 * shares["separate"] * len(STEMS) * _STEM_BYTES_PER_SECOND)
+    files = 2 if settings.separation.two_stems else len(STEMS)
+    stem_bytes = int(minutes * 60 * shares["separate"] * files * _STEM_BYTES_PER_SECOND)
     if stem_bytes > (free := shutil.disk_usage(root).free):
         notices.append(
             f"the stems need about {stem_bytes / 1e6:.0f} MB, but only {free / 1e6:.0f} MB of the disk are free"

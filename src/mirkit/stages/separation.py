@@ -323,8 +323,8 @@ def _written(blocks: Blocks, audio: Audio, settings: Settings, paths: dict[str, 
     notes = damage_notes("full_mix", audio.damage)
     for name, clipped in files.clipped.items():
         if clipped:
-            what = "it" if name.startswith(REST) else "the mix"
-            notes.append(f"{name}: {clipped} samples were limited to full scale, because {what} exceeds it")
+            why = "" if name.startswith(REST) else ", because the mix exceeds it"
+            notes.append(f"{name}: {clipped} samples were limited to full scale{why}")
     method = {"format": settings.separation.format, "bits": bits, "clipped": files.clipped}
     return Result(method=method, notes=tuple(notes))
 
