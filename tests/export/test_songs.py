@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from export.measured import SIZE
 from export.planted import change, first
 from mirkit.cli import main
 from mirkit.export.pieces import bar_edges
 from mirkit.export.song import song_fields, text_tokens
 from mirkit.export.targets import targets
+from mirkit.windows import WindowFeatures
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -55,6 +57,40 @@ def test_pieces_are_never_too_long(longest: float, seed: int) -> None:
     assert (edges[0], edges[-1]) == (0.0, seconds)
     assert lengths.max() <= longest + 1e-9
     assert lengths.min() > 0.2 * longest
+
+
+class _Analyzer:
+    """Stands in for the analysis of a measured track: its bpm is 100 + the start of the window."""
+
+    duration = 4 * SIZE / 44100
+
+    @classmethod
+    def open(cls, _path: Path) -> "_Analyzer":
+        return cls()
+
+    def at(self, start: float, end: float, *, samples: bool) -> WindowFeatures:
+        assert samples
+        assert end - start <= 1
+        return WindowFeatures({"bpm": 100 + start, "lufs": None}, {"lufs": "too short"})
+
+
+def test_a_long_track_is_cut_into_pieces_with_numbers_and_sound_of_their_own(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirkit.export.pieces.WindowAnalyzer", _Analyzer)
+    out = tmp_path / "b"
+    export("sat", out, clips, "--from", "tracks", "--max-seconds", "1", "--keys", "bpm", "--check", "--no-trainer")
+    index = json.loads((out / "mirkit_index.json").read_text())
+    listed = json.loads((out / "mirkit_files.json").read_text())
+    assert len(listed) == 6
+    assert json.loads((out / "dataset.json").read_text())["random_crop"] is False
+    for name, entry in listed.items():
+        sound, rate = soundfile.read(out / entry["split"] / f"{name}.flac", dtype="int16")
+        whole, _ = soundfile.read(clips / entry["source"] / "full_mix.flac", dtype="int16")
+        first_sample = round(entry["start"] * rate)
+        assert first_sample in (0, 2 * SIZE)
+        assert np.array_equal(sound, whole[first_sample : first_sample + 2 * SIZE])
+        assert index["files"][f"{name}.flac"]["numbers"] == [pytest.approx(100 + entry["start"])]
 
 
 class _Item:
