@@ -164,7 +164,7 @@ def test_without_weights_the_whole_runs_on_embedded_methods_and_says_so(
     assert all(info[key] is None for key in AESTHETICS)
     entry = read_provenance(track / "Track.PROVENANCE").stages["aesthetics"]
     assert entry.reasons["content_enjoyment"] == (
-        "model unavailable: Audiobox Aesthetics is not here; mirkit models fetch audiobox"
+        "model unavailable: Audiobox Aesthetics is not downloaded; mirkit models fetch audiobox"
     )
     assert read_settings(track.parent).backends.classification == "embedded"
 

@@ -217,7 +217,7 @@ def unavailable_reason(task: str, settings: Settings) -> str:
     """Return the reason why a task without an embedded backend has no backend here, without using the internet."""
     row = backends_of(task)[0]
     model = resolve_weights(row, settings)
-    lacking = f"{row.title} is not here; mirkit models fetch {model.name}" if isinstance(model, Model) else ""
+    lacking = f"{row.title} is not downloaded; mirkit models fetch {model.name}" if isinstance(model, Model) else ""
     return _lacks_package(row) or lacking or f"{row.title} cannot be used"
 
 
