@@ -128,6 +128,16 @@ def test_the_users_own_rest_is_kept(track: Path, capsys: pytest.CaptureFixture[s
     assert audio_of(track) == ["full_mix.flac", "no_vocals.flac"]
 
 
+def test_files_of_the_user_with_such_names_matter_only_with_the_option(
+    track: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for suffix in ("flac", "wav"):
+        (track / f"no_vocals.{suffix}").write_bytes((track / "full_mix.flac").read_bytes())
+    assert main(["separate", str(track), "--model", "embedded", "--quiet"]) == 0
+    assert separate(track) == 1
+    assert "could each be the no_vocals; keep one of them" in capsys.readouterr().err
+
+
 def test_a_loose_file(tmp_path: Path) -> None:
     """``Say_no_vocals.flac`` is the vocals of ``Say_no.flac``, and not the rest of ``Say.flac``."""
     source = quiet_track(tmp_path / "made", 2) / "full_mix.flac"

@@ -135,16 +135,19 @@ class TrackState:
 
     def rests(self, settings: Settings) -> tuple[str, ...]:
         """Return the stems without which the mix is to be written: the one in the settings, and those of before."""
-        entry = self.provenance.stages.get("separate")
-        made = {name for name in self.track.rests if entry and name in entry.outputs}
-        return tuple(stem for stem in STEMS if stem == settings.separation.two_stems or f"{REST}{stem}" in made)
+        entry, two = self.provenance.stages.get("separate"), settings.separation.two_stems
+        made = {name for name in entry.outputs if name.startswith(REST)} if entry else set()
+        if not made and two is None:
+            return ()
+        made &= self.track.rests.keys()
+        return tuple(stem for stem in STEMS if stem == two or f"{REST}{stem}" in made)
 
     def rest_reason(self, settings: Settings) -> str:
         """Return why a file of the mix without a stem has to be written, or "" if all are up to date."""
-        entry, files = self.provenance.stages.get("separate"), self.track.rests
+        entry = self.provenance.stages.get("separate")
         recorded: Any = entry.details.get(MADE_OF, {}) if entry else {}
         for stem in self.rests(settings):
-            name = f"{REST}{stem}"
+            name, files = f"{REST}{stem}", self.track.rests
             digest = self.digests.get(stem)
             if name not in files:
                 return f"{name} is missing"
@@ -156,9 +159,9 @@ class TrackState:
 
     def user_rest(self, settings: Settings) -> str:
         """Return the name of the user's own file in the place of a mix without a stem, or ""."""
-        entry, files = self.provenance.stages.get("separate"), self.track.rests
+        entry = self.provenance.stages.get("separate")
         for stem in self.rests(settings):
-            if path := files.get(name := f"{REST}{stem}"):
+            if path := self.track.rests.get(name := f"{REST}{stem}"):
                 known = entry.outputs.get(name) if entry else None
                 if file_digest(path, known) != known if known else not is_marked(path):
                     return path.name
