@@ -18,7 +18,6 @@ from mirkit.features.types import FloatArray
 #: Frame step in seconds, and steps per frame (93 ms frames, 10.77 Hz between bins).
 HOP_SECONDS = 1024 / 44100
 OVERLAP = 4
-FRAMES_PER_SECOND = 1 / HOP_SECONDS
 HZ_PER_BIN = 1 / (OVERLAP * HOP_SECONDS)
 #: The squared Hann window adds up to this constant at this overlap.
 _WINDOW_SUM = 0.375 * OVERLAP
