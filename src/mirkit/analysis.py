@@ -296,6 +296,8 @@ class TrackAnalysis:
             f"{source}/sound": {"version": series_version("sound"), "sound": self._hashes[source], "samples": samples}
             for source, samples in self._samples.items()
         }
+        if "full_mix/sound" in header and self.source_info.channels > 2:
+            header["full_mix/sound"]["downmix"] = True
         if header:
             update_feature_series(self.track.feature_series, arrays, drop_prefixes=header, header=header)
         self._fresh.clear()
@@ -324,7 +326,7 @@ class TrackAnalysis:
         if self._mix:
             return
         try:
-            header = read_feature_series_header(self.track.feature_series)
+            header: Any = read_feature_series_header(self.track.feature_series)
             arrays = read_feature_series(self.track.feature_series)
         except MissingInput:
             return
@@ -333,6 +335,8 @@ class TrackAnalysis:
         except InfoError as error:
             self.notes.append(f"{error}; measured again")
             return
+        if "downmix" not in header.get("full_mix/sound", {}) and self.source_info.channels > 2:
+            return  # measured before more than two channels were mixed down to stereo
         for source in self._hashes:
             note: Any = header.get(f"{source}/sound")
             if self._valid(source, "sound", note):

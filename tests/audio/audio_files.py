@@ -10,6 +10,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from mirkit.audio.decode import DecodeStats, decode
+
 Sound = npt.NDArray[Any]
 
 LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
@@ -53,6 +55,11 @@ def music(seconds: float = 2.0, rate: int = 44100, channels: int = 2, seed: int 
     noise = np.convolve(rng.standard_normal(n + 15), np.ones(16) / 16, "valid")
     rows = [0.3 * sweep * np.cos(0.7 * c + 3 * t) + 0.15 * noise for c in range(channels)]
     return np.clip(np.stack(rows), -0.95, 0.95).astype(np.float32)
+
+
+def decoded(path: Path) -> Sound:
+    """All channels of a file, without a downmix."""
+    return np.concatenate([piece.samples for piece in decode(path, DecodeStats())], axis=1)
 
 
 def as_kind(x: Sound, name: str) -> Sound:

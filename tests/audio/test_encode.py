@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_files import lag, music
+from audio_files import decoded, lag, music
 
-from mirkit.audio import Writer, Written, encode, open_audio
+from mirkit.audio import Writer, Written, encode, open_audio, probe
 from mirkit.errors import AudioError
 
 
@@ -31,11 +31,11 @@ def test_lossless(suffix: str, bits: int | None, depth: int, channels: int, tmp_
     written = encode(path, cut(x, 5000), rate=44100, channels=channels, bits=bits)
     assert written == Written(x.shape[1], float(np.abs(x).max()), 0)
     wanted = x if depth == 32 else rounded(x, depth)
-    assert np.array_equal(open_audio(path).samples(), wanted)
+    assert np.array_equal(decoded(path), wanted)
     theirs, rate = soundfile.read(path, dtype="float32", always_2d=True)
     assert rate == 44100
     assert np.array_equal(theirs.T, wanted)
-    assert open_audio(path).source.bits == depth
+    assert probe(path).bits == depth
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000, 10**6])

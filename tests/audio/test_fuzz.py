@@ -73,7 +73,7 @@ def test_any_damage(files: dict[str, bytes], name: str) -> None:
                 samples = audio.samples()
             except AudioError:
                 return
-            assert samples.shape == (info.channels, audio.frames)
+            assert samples.shape == (min(info.channels, 2), audio.frames)
             assert audio.frames > 0
             assert np.isfinite(samples).all()
             assert 0 <= audio.damage.share <= 1

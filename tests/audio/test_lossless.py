@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_files import KINDS, LOSSLESS, as_float, kind, music, write
+from audio_files import KINDS, LOSSLESS, as_float, decoded, kind, music, write
 
 from mirkit.audio import encode, open_audio, probe
 
@@ -69,9 +69,8 @@ def test_what_soundfile_writes(format_: str, subtype: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["s16.flac", "f32.wav", "s24.aiff"])
 def test_channels_keep_their_places(name: str, channels: int, tmp_path: Path) -> None:
     data = write(tmp_path / name, music(0.1, channels=channels))
-    audio = open_audio(tmp_path / name)
-    assert audio.channels == channels
-    assert np.array_equal(audio.samples(), as_float(data))
+    assert probe(tmp_path / name).channels == channels
+    assert np.array_equal(decoded(tmp_path / name), as_float(data))
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176400, 192000])

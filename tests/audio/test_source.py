@@ -126,7 +126,7 @@ def test_memory_is_bounded_whatever_the_duration(tmp_path: Path) -> None:
 
 
 def test_what_is_held_is_bounded_by_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = write(tmp_path / "s16.wav", music(0.5, 192000, 8), 192000)
+    data = write(tmp_path / "s16.wav", music(1.0, 192000), 192000)
     audio = open_audio(tmp_path / "s16.wav", rate=None)
     assert np.array_equal(audio.samples(), as_float(data))
     monkeypatch.setattr("mirkit.audio.source.HOLD_BYTES", 10**6)

@@ -189,8 +189,10 @@ def unusual_formats(zoo: _Zoo) -> None:
     for rate in (4000, 8000, 22050, 96000, 192000):
         zoo.sound(f"{rate} Hz.wav", music(rate, rate=rate), rate)
     zoo.sound("2000 Hz.wav", music(30, rate=2000), 2000, REFUSED)
-    for channels in (1, 3, 6, 8):
-        zoo.sound(f"{channels} channels.wav", music(30 + channels, channels=channels))
+    zoo.sound("1 channels.wav", music(31, channels=1))
+    for channels in (3, 6, 8):
+        zoo.sound(f"{channels} channels.flac", music(30 + channels, channels=channels))
+        zoo.sound(f"{channels} channels without names.wav", music(40 + channels, channels=channels), kind=REFUSED)
     zoo.sound("12 channels.wav", music(50, channels=12), kind=REFUSED)
     zoo.sound("sound.aiff", format="AIFF")
     zoo.sound("opus in it.opus", rate=48000, format="OGG", subtype="OPUS")

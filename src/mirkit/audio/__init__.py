@@ -2,7 +2,10 @@
 
 from mirkit.audio.container import MAX_SECONDS, SourceInfo, probe
 from mirkit.audio.decode import Damage
+from mirkit.audio.downmix import downmix_formula
 from mirkit.audio.encode import Writer, Written, encode
+from mirkit.audio.peak import check_peak, full_scale_gain, may_exceed_full_scale, peak_of, to_dbfs
+from mirkit.audio.quantize import quantize
 from mirkit.audio.source import HOLD_SECONDS, Audio, Resampler, audio_from_array, open_audio, resample, resampled_length
 from mirkit.audio.tags import Tags, read_tags
 
@@ -17,10 +20,17 @@ __all__ = [
     "Writer",
     "Written",
     "audio_from_array",
+    "check_peak",
+    "downmix_formula",
     "encode",
+    "full_scale_gain",
+    "may_exceed_full_scale",
     "open_audio",
+    "peak_of",
     "probe",
+    "quantize",
     "read_tags",
     "resample",
     "resampled_length",
+    "to_dbfs",
 ]

@@ -259,6 +259,8 @@ class SourceInfo:
         without an Info frame, a cut ogg). Never the decoded length: that is ``Audio.duration``.
     lossless : bool
         Whether decoding returns exactly the samples that were encoded.
+    layout : tuple of str
+        Names of the channels by FFmpeg, such as ``("FL", "FR", "FC")``; empty if the file does not name them.
     """
 
     sample_rate: int
@@ -268,6 +270,7 @@ class SourceInfo:
     bits: int | None
     duration: float | None
     lossless: bool
+    layout: tuple[str, ...] = ()
 
     @property
     def bandwidth(self) -> float:
@@ -353,7 +356,8 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
     context = stream.codec_context
     if context is None:
         raise AudioError(f"{printable(path)}: the format of its audio is not supported; convert it to flac")
-    rate, channels = context.sample_rate, _plain_channels(context)
+    rate, layout = context.sample_rate, _plain_channels(context)
+    channels = len(layout)
     codec = context.name.removesuffix("float")  # FFmpeg has mp3 decoders for integers and for floating point
     name = container.format.name.split(",")[0]
     if not rate or not channels:
@@ -379,21 +383,23 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
         bits=_bits(codec, context.extradata or b""),
         duration=_stated_seconds(path, name, stream, rate),
         lossless=codec.startswith(_LOSSLESS),
+        layout=() if "NONE" in layout else layout,
     )
 
 
-def _plain_channels(context: "AudioCodecContext") -> int:
-    """Count the channels, and discard a custom channel order of the file.
+def _plain_channels(context: "AudioCodecContext") -> tuple[str, ...]:
+    """Return the names of the channels, and discard a custom channel order of the file.
 
     PyAV 18 frees the list of a custom order once for each layout object that refers to it; the second time crashes the
     process. Therefore the one layout object that was created is never freed, and the decoder gets only the number of
     channels.
     """
     layout = context.layout
+    names = tuple(channel.name for channel in layout.channels)
     if "(" in layout.name:  # "8 channels (FL+FR+...)"; other layouts have no list
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
         context.layout = f"{layout.nb_channels}C"
-    return layout.nb_channels
+    return names
 
 
 def _bits(codec: str, extradata: bytes) -> int | None:

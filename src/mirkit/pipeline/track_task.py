@@ -10,13 +10,14 @@ from typing import Any
 
 from mirkit import __version__
 from mirkit.analysis import TrackAnalysis
+from mirkit.audio import probe
 from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
-from mirkit.errors import MirkitError
+from mirkit.errors import AudioError, MirkitError
 from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
 from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
 from mirkit.stages.window import FROM_SOUND
-from mirkit.staleness import MADE_OF, TrackState, kept
+from mirkit.staleness import DOWNMIX, MADE_OF, TrackState, kept
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -352,12 +353,13 @@ def _run(job: TrackJob, row: Stage, opened: TrackAnalysis, log: TrackLog) -> tup
 def _entry(
     job: TrackJob, state: TrackState, row: Stage, result: Result, needs: dict[str, str], seconds: float, **more: Any
 ) -> ProvenanceRecord:
+    downmix = DOWNMIX if row.name != "crop" and _is_downmix(state.track.mix) else {}
     return ProvenanceRecord(
         stage=entry_name(row, job.settings),
         mirkit_version=__version__,
         stage_version=row.version,
         backend=job.backends.get(row.task) or None,
-        parameters=parameters(row, job.settings),
+        parameters=parameters(row, job.settings) | downmix,
         inputs=state.inputs(row, job.settings).files,
         needs=needs,
         reasons={key: value.reason for key, value in result.values.items() if isinstance(value, Unknown)},
@@ -368,6 +370,14 @@ def _entry(
         details=result.method,
         **more,
     )
+
+
+def _is_downmix(mix: Path) -> bool:
+    """Whether a mix has more than two channels; False where it cannot be read, which fails elsewhere."""
+    try:
+        return probe(mix).channels > 2
+    except AudioError:
+        return False
 
 
 def _write_products(

@@ -320,12 +320,9 @@ def _written(blocks: Blocks, audio: Audio, settings: Settings, paths: dict[str, 
     """Write stems whose sum is the mix."""
     files = StemFiles(paths, audio, settings, bits)
     files.write(blocks)
-    notes = damage_notes("full_mix", audio.damage)
-    for name, clipped in files.clipped.items():
-        if clipped:
-            why = "" if name.startswith(REST) else ", because the mix exceeds it"
-            notes.append(f"{name}: {clipped} samples were limited to full scale{why}")
-    method = {"format": settings.separation.format, "bits": bits, "clipped": files.clipped}
+    gain = files.fit()
+    notes = damage_notes("full_mix", audio.damage) + _gain_notes(gain, settings)
+    method = {"format": settings.separation.format, "bits": bits, "gain": gain}
     return Result(method=method, notes=tuple(notes))
 
 
@@ -340,12 +337,7 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path], completed:
     with closing(blocks):
         files.write(completed(blocks))
     gain = files.fit()
-    notes = [*damage_notes("full_mix", audio.damage), *run.notes]
-    if gain != 1:
-        notes.append(
-            f"the stems exceed full scale, which {form} cannot hold: all of them were lowered by "
-            f"{-20 * np.log10(gain):.1f} dB"
-        )
+    notes = [*damage_notes("full_mix", audio.damage), *run.notes, *_gain_notes(gain, settings)]
     method = {**run.method, "format": form, "bits": bits or (32 if form == "wav" else None), "gain": gain}
     if lacking:
         method["embedded"] = lacking
@@ -359,6 +351,14 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path], completed:
         model=separator.weights.model,
         weights_sha256=separator.weights.sha256 or None,
     )
+
+
+def _gain_notes(gain: float, settings: Settings) -> list[str]:
+    if gain == 1:
+        return []
+    lowered = f"{-20 * np.log10(gain):.1f} dB"
+    form = settings.separation.format
+    return [f"the stems exceed full scale, which {form} cannot hold: all of them were lowered by {lowered}"]
 
 
 def _on_grid(blocks: Blocks, bits: int) -> Blocks:

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from mirkit.analysis import TrackAnalysis
+from mirkit.audio import downmix_formula
 from mirkit.catalog import STEMS
 from mirkit.features.bands import bands as measure_bands
 from mirkit.features.bandwidth import bandwidth
@@ -18,12 +19,14 @@ from mirkit.store import Settings
 def source(track: TrackAnalysis, settings: Settings) -> Result:
     """Read duration, sample rate, channels, codec, bandwidth and tags; none of them is a feature of ``.INFO``."""
     info = track.source_info
+    downmix = {"downmix": fact(downmix_formula(info.layout))} if info.channels > 2 else {}
     tags = {name: value for name, value in asdict(track.tags).items() if value is not None}
     return Result(
         facts={
             "duration": fact(track.duration),
             "sample_rate": fact(info.sample_rate),
             "channels": fact(info.channels),
+            **downmix,
             "codec": fact(info.codec),
             "bandwidth": fact(bandwidth(track.series("full_mix", "bandwidth"))),
             "tags": fact(tags),

@@ -4,6 +4,7 @@ The package does not import the analysis, so a run with nothing to do starts fas
 """
 
 from mirkit.staleness.rules import (
+    DOWNMIX,
     NEWER,
     CaptionStep,
     StageInputs,
@@ -19,6 +20,7 @@ from mirkit.staleness.rules import (
 from mirkit.staleness.track_state import MADE_OF, TrackState, kept, unread
 
 __all__ = [
+    "DOWNMIX",
     "MADE_OF",
     "NEWER",
     "CaptionStep",

@@ -30,6 +30,9 @@ from mirkit.store import (
 from mirkit.track import Track
 from mirkit.track.clip import CUT, ClipSource
 
+#: Parameter in the record of a stage that was computed from the downmix of more than two channels.
+DOWNMIX = {"downmix": True}
+
 
 @dataclass(frozen=True)
 class StageInputs:
@@ -88,6 +91,7 @@ def stale_reason(
     settings: Settings,
     *,
     products_there: bool,
+    is_downmix: bool = False,
 ) -> str:
     """Return the reason why a stage must run, or "" if it is up to date.
 
@@ -102,6 +106,8 @@ def stale_reason(
         Earlier stage -> its present identity.
     products_there : bool
         Whether all of its keys and files exist.
+    is_downmix : bool
+        Whether the mix has more than two channels, of which the stage gets the downmix.
     """
     if entry is None:
         return "new"
@@ -117,7 +123,10 @@ def stale_reason(
         return "its definition has changed"
     if (entry.backend or "") != backend:
         return f"method {backend or 'none'}, was {entry.backend or 'none'}"
-    if entry.parameters != to_json(parameters(row, settings)):
+    downmix = DOWNMIX if is_downmix and row.name != "crop" else {}
+    if downmix and not entry.parameters.get("downmix"):
+        return "more than two channels are mixed down to stereo now"
+    if entry.parameters != to_json(parameters(row, settings) | downmix):
         return "settings changed"
     if entry.weights_sha256 and models.user_weights_digest(row.task, settings) not in ("", entry.weights_sha256):
         return "the weights changed"

@@ -208,6 +208,8 @@ class TrackState:
             if overwrite and wanted == ("drums",):
                 return {"drums": kept("drums", own["drums"])}
             wanted = tuple(name for name in wanted if name != "drums")
+        channels: Any = self.provenance.facts.get("channels", {}).get("value")
+        is_downmix = isinstance(channels, int) and channels > 2
         current: dict[str, ProvenanceRecord | None] = {}
         for name in with_needs(wanted):
             row = stage(name)
@@ -221,6 +223,7 @@ class TrackState:
                 {need: done.identity if (done := current[need]) else "" for need in row.needs},
                 used,
                 products_there=self._products_there(row, entry, used),
+                is_downmix=is_downmix,
             )
             if overwrite and name in wanted:
                 why = "overwrite"
