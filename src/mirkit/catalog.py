@@ -274,7 +274,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "crop",
         "cropping",
-        1,
+        2,
         "training clips of the mix and its stems, each with its own features",
         tuple((part, "loudness") for part in ("full_mix", *STEMS)),
         needs=(

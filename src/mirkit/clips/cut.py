@@ -3,8 +3,9 @@
 Every file of the track is decoded once and cut at the same times.
 """
 
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,19 +14,30 @@ from pathlib import Path
 import numpy as np
 
 from mirkit import __version__
-from mirkit.audio import Audio, Writer, Written, open_audio, probe
+from mirkit.audio import (
+    Writer,
+    check_peak,
+    full_scale_gain,
+    may_exceed_full_scale,
+    open_audio,
+    peak_of,
+    probe,
+    quantize,
+)
 from mirkit.catalog import FEATURES, stage
 from mirkit.clips.features import MeasuredTrack, clip_features
 from mirkit.clips.plan import ClipInput, ClipPlan, plan_clips
-from mirkit.errors import MissingInput, counted, printable
+from mirkit.errors import MissingInput, printable
 from mirkit.features.types import FloatArray, Unknown
 from mirkit.stages import entry_name
 from mirkit.staleness import is_clip_audio_current, is_clip_current
 from mirkit.store import (
+    EXTERNAL,
     FileDigest,
     JsonValue,
     ProvenanceRecord,
     Settings,
+    as_number,
     file_digest,
     format_grid,
     format_onsets,
@@ -62,6 +74,8 @@ class TrackAudio:
     ----------
     paths : dict
         Source (mix or stem) -> file.
+    gains : dict
+        Source -> gain of its clips (dB).
 
     Raises
     ------
@@ -69,14 +83,16 @@ class TrackAudio:
         One of the files cannot be read.
     """
 
-    def __init__(self, paths: Mapping[str, Path]) -> None:
+    def __init__(self, paths: Mapping[str, Path], gains: Mapping[str, float]) -> None:
+        self._gains = gains
         self._audio = {source: open_audio(path, rate=None, hold_seconds=0) for source, path in paths.items()}
 
     def clips(self, clips: Sequence[ClipSource]) -> Iterator[ClipAudio]:
         """Yield the samples of each clip, without its padding.
 
         All sources of a clip have the same duration; a source that ends earlier is padded with silence. Samples are
-        rounded to the bit depth of the clip's file, which does not change a lossless source of up to 24 bits.
+        those of the clip's file: with its gain, and rounded to its bit depth, which does not change a lossless source
+        of up to 24 bits without a gain.
 
         Parameters
         ----------
@@ -92,7 +108,7 @@ class TrackAudio:
         for clip in clips:
             yield {source: self._quantized(source, next(streams[source]), clip) for source in streams}
 
-    def write(self, path: Path, source: str, samples: FloatArray, clip: ClipSource) -> Written:
+    def write(self, path: Path, source: str, samples: FloatArray, clip: ClipSource) -> None:
         """Write a source of a clip and its padding as FLAC, at the source's sample rate and bit depth.
 
         Parameters
@@ -103,29 +119,63 @@ class TrackAudio:
         samples : float32 array, shape=(channels, n)
             Without padding.
         clip : ClipSource
-
-        Returns
-        -------
-        Written
         """
         audio = self._audio[source]
         padding = _at_rate(audio.rate, clip.length, clip) - samples.shape[1]
-        with Writer(path, rate=audio.rate, channels=audio.channels, bits=_bits(audio)) as writer:
+        with Writer(path, rate=audio.rate, channels=audio.channels, bits=self._bits(source)) as writer:
             writer.write(samples)
             writer.write(np.zeros((audio.channels, max(0, padding)), np.float32))
-        return writer.written
 
     def _quantized(self, source: str, samples: FloatArray, clip: ClipSource) -> FloatArray:
-        audio = self._audio[source]
-        scale = np.float32(2 ** (_bits(audio) - 1))
+        audio, gain = self._audio[source], self._gains.get(source, 0.0)
         quantized = np.zeros((audio.channels, _at_rate(audio.rate, clip.last - clip.first, clip)), np.float32)
-        quantized[:, : samples.shape[1]] = np.clip(np.rint(samples[:, : quantized.shape[1]] * scale) / scale, -1, 1)
+        samples = samples[:, : quantized.shape[1]]
+        if gain:
+            samples = samples * np.float32(10 ** (gain / 20))
+        noise = np.random.default_rng([clip.first, *source.encode()])
+        quantized[:, : samples.shape[1]] = quantize(samples, self._bits(source), noise)
         return quantized
 
+    def _bits(self, source: str) -> int:
+        """Bit depth of the files of clips: 16 for a source of 16 bits, or a lossy one, without a gain, else 24."""
+        audio = self._audio[source]
+        unchanged = audio.source.channels <= 2 and not self._gains.get(source)
+        return 16 if unchanged and (audio.source.bits or 16) <= 16 else 24
 
-def _bits(audio: Audio) -> int:
-    """Bit depth of a clip's file: that of a lossless source, at most 24, and 16 for a lossy one."""
-    return 24 if (audio.source.bits or 16) > 16 else 16
+
+def clip_gains(paths: Mapping[str, Path], stem_gain: float, our_stems: Collection[str]) -> dict[str, float]:
+    """Compute the gains of the clips of a track, so that neither the mix nor a stem exceeds full scale.
+
+    Mix and stems are lowered together, by the same gain for all clips. Stems that were lowered when they were separated
+    get that much less, so that they have the level that they have in the mix.
+
+    Parameters
+    ----------
+    paths : dict
+        Source (mix or stem) -> file.
+    stem_gain : float
+        Factor by which the stems that mirkit made are lower than in the mix.
+    our_stems : collection of str
+        The stems that mirkit made.
+
+    Returns
+    -------
+    dict
+        Source -> gain (dB); empty where nothing exceeds full scale.
+
+    Raises
+    ------
+    AudioError
+        A file cannot be read, or its peak is above +20 dBFS.
+    """
+    peaks = {source: peak_of(path) for source, path in paths.items() if may_exceed_full_scale(probe(path))}
+    for source, peak in peaks.items():
+        check_peak(paths[source], peak)
+    lowered = {source: stem_gain if source in our_stems else 1.0 for source in paths}
+    gain = full_scale_gain(max((peak / lowered[source] for source, peak in peaks.items()), default=0.0))
+    # Stems that were lowered are above full scale at the level of the mix.
+    gain = min(gain, 20 * math.log10(min(lowered.values())))
+    return {source: gain - 20 * math.log10(factor) for source, factor in lowered.items()} if gain else {}
 
 
 def _at_rate(rate: int, samples: int, clip: ClipSource) -> int:
@@ -206,21 +256,30 @@ def cut_clips(
         with_audio = {f for f, clip in pending.items() if is_clip_audio_current(files.crops / f, clip, track.digests)}
     for folder in sorted(pending.keys() - with_audio):
         check_free(files.crops / folder, own)
+    gains = _gains(track, paths) if pending else {}
     begin()
     make_folder(files.crops)
     for path in clip_folders(files, name):
         remove_orphans(path)  # temporary files and locks of a run that was killed
-    audio = TrackAudio(paths if pending.keys() - with_audio else {MIX: paths[MIX]})
+    audio = TrackAudio(paths if pending.keys() - with_audio else {MIX: paths[MIX]}, gains)
     samples = audio.clips(list(pending.values()))
     stale = [folder for folder in clip_folders(files, name) if folder.name not in clips]
     cut_again = [files.crops / folder for folder in sorted(pending.keys() - with_audio)]
     aside = [path for folder in (*cut_again, *stale) if folder.is_dir() for path in set_aside(folder)]
-    clipped = sum(
-        _write_clip(track, files.crops / folder, clip, audio, next(samples), settings, write=folder not in with_audio)
-        for folder, clip in pending.items()
-    )
+    for folder, clip in pending.items():
+        write = folder not in with_audio
+        _write_clip(track, files.crops / folder, clip, audio, next(samples), settings, gains, write=write)
     kept = [folder.name for folder in stale if not clear(folder)]
-    return CutResult(tuple(clips), len(pending), plan.aligned, tuple(_notes(plan, settings, clipped, kept, aside)))
+    notes = _notes(plan, settings, gains.get(MIX, 0.0), kept, aside)
+    return CutResult(tuple(clips), len(pending), plan.aligned, tuple(notes))
+
+
+def _gains(track: MeasuredTrack, paths: Mapping[str, Path]) -> dict[str, float]:
+    separated = track.stages.get("separate")
+    ours = separated.outputs if separated and separated.backend != EXTERNAL else {}
+    factor = as_number(separated.details.get("gain")) if separated else None
+    our_stems = [source for source, digest in track.digests.items() if ours.get(source) == digest]
+    return clip_gains(paths, factor or 1.0, our_stems)
 
 
 def _check_nothing_is_lost(track: MeasuredTrack, settings: Settings, clips: Mapping[str, ClipSource]) -> None:
@@ -235,14 +294,14 @@ def _check_nothing_is_lost(track: MeasuredTrack, settings: Settings, clips: Mapp
         raise MissingInput(refusal(len(lost), 1, before, settings.crop))
 
 
-def _notes(plan: ClipPlan, settings: Settings, clipped: int, kept: list[str], aside: list[Path]) -> Iterator[str]:
+def _notes(plan: ClipPlan, settings: Settings, gain: float, kept: list[str], aside: list[Path]) -> Iterator[str]:
     if not plan.clips:
         yield plan.reason
     elif plan.aligned != settings.crop.align:
         begin = {"beat": "on beats", "free": "at any time"}[plan.aligned]
         yield f"the track has no known {settings.crop.align}s: its clips begin {begin}"
-    if clipped:
-        yield f"{counted(clipped, 'sample')} of its clips above full scale {'was' if clipped == 1 else 'were'} limited"
+    if gain:
+        yield f"the track exceeds full scale, which flac cannot hold: all of its clips were lowered by {-gain:.2f} dB"
     for path in aside:
         yield f"crops/{path.parent.name}: a file in it that mirkit did not write was renamed to {printable(path.name)}"
     for name in kept:
@@ -268,28 +327,28 @@ def _write_clip(
     audio: TrackAudio,
     samples: ClipAudio,
     settings: Settings,
+    gains: Mapping[str, float],
     *,
     write: bool,
-) -> int:
-    """Write one clip, its provenance last; return the number of samples that were above full scale."""
-    started, files, clipped = time.perf_counter(), Track(folder), 0
+) -> None:
+    """Write one clip, its provenance last."""
+    started, files = time.perf_counter(), Track(folder)
     if write:
         clear(folder)
         make_folder(folder)
         # Written first, so that after a kill the next run recognizes this folder as a clip.
         update_provenance(files.provenance, [_entry(track, clip, {}, failed="interrupted")])
         for source, waveform in samples.items():
-            clipped += audio.write(folder / f"{source}.flac", source, waveform, clip).clipped
+            audio.write(folder / f"{source}.flac", source, waveform, clip)
     files = Track.at(folder)
     digests = {source: file_digest(path) for source, path in files.sources.items()}
-    features = clip_features(track, clip, samples[MIX], digests, settings)
+    features = clip_features(track, clip, samples[MIX], digests, settings, gains)
     write_sidecar(files.grid, format_grid(features.grid))
     write_sidecar(files.onsets, format_onsets(features.onsets))
     values = {key: None if isinstance(value, Unknown) else value for key, value in features.values.items()}
     update_info(files.info, values, order=_ORDER)
     entry = _entry(track, clip, digests, seconds=round(time.perf_counter() - started, 3))
     update_provenance(files.provenance, [entry, *features.entries], facts=features.metadata)
-    return clipped
 
 
 def _entry(

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.analysis import TrackAnalysis
-from mirkit.catalog import stage
+from mirkit.audio import to_dbfs
+from mirkit.catalog import LEVEL_KEYS, stage
 from mirkit.features.rhythm.tempo import tempo_map
-from mirkit.features.types import FloatArray, Unknown, Value, Window
+from mirkit.features.types import SILENT, FloatArray, Unknown, Value, Window
 from mirkit.stages import Result, fact
 from mirkit.stages.window import FROM_SERIES, at_window, timbre_of
 from mirkit.store import BeatGrid, FileDigest, ProvenanceRecord, Settings
@@ -76,7 +77,12 @@ class ClipFeatures:
 
 
 def clip_features(
-    track: MeasuredTrack, clip: ClipSource, mix: FloatArray, digests: Mapping[str, FileDigest], settings: Settings
+    track: MeasuredTrack,
+    clip: ClipSource,
+    mix: FloatArray,
+    digests: Mapping[str, FileDigest],
+    settings: Settings,
+    gains: Mapping[str, float],
 ) -> ClipFeatures:
     """Compute the features of a clip.
 
@@ -90,6 +96,8 @@ def clip_features(
     digests : dict
         Source (mix or stem) -> digest of the clip's file.
     settings : Settings
+    gains : dict
+        Source -> gain of the clip (dB); a source that is not in it has none.
 
     Returns
     -------
@@ -99,6 +107,7 @@ def clip_features(
     results = at_window(track.analysis, clip.window, settings, names=names) | {"timbral": timbre_of(mix, clip.rate)}
     results |= _unavailable(track)
     values = {key: value for result in results.values() for key, value in result.values.items()}
+    values |= {key: _with_gain(key, values[key], gains) for key in LEVEL_KEYS}
     values["position"] = clip.window.start / track.analysis.duration
     entries = [_entry(track.stages[name], result, digests) for name, result in results.items()]
     if separated := track.stages.get("separate"):
@@ -106,7 +115,17 @@ def clip_features(
         entries.append(replace(separated, inputs={}, outputs=outputs))
     onsets = _inside(track.analysis.series(MIX, "onsets").times, clip.window)
     metadata = _metadata(track, clip, mix, results.values())
+    peak = to_dbfs(float(np.abs(mix).max(initial=0.0)))
+    metadata["peak"] = fact(SILENT if peak is None else peak)
+    if gains:
+        metadata["gain_db"] = fact({source: round(gain, 3) for source, gain in gains.items()})
     return ClipFeatures(values, entries, metadata, _grid(track, clip, values), onsets)
+
+
+def _with_gain(key: str, value: Value, gains: Mapping[str, float]) -> Value:
+    """Change a feature that depends on the level by the gain of the source that it is measured on."""
+    gain = gains.get(key.removeprefix("lufs_") if key.startswith("lufs_") else MIX, 0.0)
+    return value + gain if gain and not isinstance(value, Unknown) else value
 
 
 def _unavailable(track: MeasuredTrack) -> dict[str, Result]:
