@@ -305,10 +305,13 @@ class WindowTable:
         for row in self.values:
             yield {key.name: float(value) for key, value in zip(FEATURES, row, strict=True) if np.isfinite(value)}
 
-    def louder(self, gain_db: float) -> "WindowTable":
-        """Return the table of the same audio, amplified by ``gain_db`` (dB)."""
-        shift = np.array([gain_db if key.name in LEVEL_KEYS else 0.0 for key in FEATURES])
-        return WindowTable(self.hop, self.values + shift)
+    def louder(self, gain_db: float, lufs_db: float = 0.0) -> "WindowTable":
+        """Return the table of the same audio, amplified by ``gain_db`` (dB); ``lufs_db`` is added to loudness alone."""
+        shift = [
+            gain_db + (lufs_db if key.name.startswith("lufs") else 0.0) if key.name in LEVEL_KEYS else 0.0
+            for key in FEATURES
+        ]
+        return WindowTable(self.hop, self.values + np.array(shift))
 
 
 def tables(

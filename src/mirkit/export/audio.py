@@ -1,25 +1,18 @@
-"""Audio files of a bundle: at the sample rate of the trainer, in stereo, with a given length and loudness."""
+"""Audio files of a bundle: at the sample rate of the trainer, in stereo, with a given length and gain."""
 
-import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mirkit import engines
-from mirkit.audio import Audio, encode, open_audio, probe
-from mirkit.errors import AudioError, InfoError
-from mirkit.export.items import Item
-from mirkit.features.true_peak import TruePeakExtractor
+from mirkit.audio import Audio, encode, open_audio, probe, quantize
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.store import atomic_file, keep_stamps
 from mirkit.track import Track
 
-#: Highest true peak of a normalized clip (dBTP): it leaves headroom for a lossy codec.
-CEILING_DBTP = -1.0
 CHANNELS = 2
 _BLOCK = 1 << 18
 
@@ -96,8 +89,8 @@ def copy_unchanged(job: AudioJob) -> int | None:
 def convert(job: AudioJob) -> int:
     """Decode the source, resample it, make it stereo, apply the gain and write the file atomically.
 
-    A mono source is written to both channels; of more than two channels, the first two are used. The file has 16 bits
-    if the source has no more and its samples are unchanged, else 24.
+    A mono source is written to both channels; more than two channels are mixed down. The file has 16 bits if the source
+    has no more and its samples are unchanged, else 24; where bits are lost, there is dither.
 
     Parameters
     ----------
@@ -114,105 +107,32 @@ def convert(job: AudioJob) -> int:
         The source cannot be read, or the target cannot be written.
     """
     info = probe(job.source)
-    unchanged = info.sample_rate == job.rate and not job.gain_db and (info.bits or 16) <= 16
-    gain = np.float32(10 ** (job.gain_db / 20))
-    audio = open_audio(job.source, rate=job.rate, hold_seconds=0)
-    blocks = (block * gain for block in _stereo(audio, round(job.start * job.rate), job.samples))
-    return encode(job.target, blocks, rate=job.rate, channels=CHANNELS, bits=16 if unchanged else 24).frames
+    unchanged = info.sample_rate == job.rate and info.channels <= CHANNELS and not job.gain_db
+    bits = 16 if unchanged and (info.bits or 16) <= 16 else 24
+    gain, noise = np.float32(10 ** (job.gain_db / 20)), np.random.default_rng([*job.target.name.encode()])
+    blocks = exported_blocks(job.source, job.rate, job.start, job.seconds)
+    rounded = (quantize(block * gain, bits, noise) for block in blocks)
+    return encode(job.target, rounded, rate=job.rate, channels=CHANNELS, bits=bits).frames
 
 
-def gain_of(
-    source: Path, seconds: float, lufs: float | None, target_lufs: float, *, start: float = 0.0
-) -> tuple[float, bool]:
-    """Compute the gain that brings an audio file to a loudness.
+def exported_blocks(source: Path, rate: int, start: float, seconds: float) -> Iterator[FloatArray]:
+    """Yield the audio of an excerpt as it is exported, without gain: shape=(2, n), at the rate of the bundle (Hz).
 
     Parameters
     ----------
     source : Path
-    seconds : float
-        Length of the excerpt (s).
-    lufs : float or None
-        Integrated loudness of the file (LUFS); None for silence, which gets a gain of 0 dB.
-    target_lufs : float
-        The wanted loudness (LUFS).
-    start : float
-        Where the excerpt begins in the file (s).
+    rate : int
+        Sample rate of the bundle (Hz).
+    start, seconds : float
+        Start and length of the excerpt (s).
 
-    Returns
-    -------
-    gain_db : float
-    limited : bool
-        Whether the gain is lower than required, because the true peak would exceed the ceiling.
+    Raises
+    ------
+    AudioError
+        The source cannot be read.
     """
-    if lufs is None:
-        return 0.0, False
-    extractor = TruePeakExtractor()
-    samples = round(seconds * ANALYSIS_RATE)
-    for block in _stereo(open_audio(source, hold_seconds=0), round(start * ANALYSIS_RATE), samples):
-        extractor.push(block)
-    peak, wanted = extractor.finish(), target_lufs - lufs
-    headroom = CEILING_DBTP - 20 * math.log10(peak) if peak > 0 else 0.0
-    # Rounded down: the peak stays below the ceiling.
-    return math.floor(min(wanted, headroom) * 1000) / 1000, headroom < wanted
-
-
-@dataclass(frozen=True)
-class _GainJob:
-    name: str
-    source: Path
-    seconds: float
-    lufs: float | None
-    target_lufs: float
-    start: float
-
-
-def find_gains(
-    items: Sequence[Item], problems: list[str], *, target_lufs: float, jobs: int, advance: Callable[[str], None]
-) -> Mapping[str, tuple[float, bool]]:
-    """Compute the gain of every item, before anything is written: features and ranges depend on it.
-
-    Parameters
-    ----------
-    items : sequence of Item
-    problems : list of str
-        Gets a line for each item that fails.
-    target_lufs : float
-        The wanted loudness (LUFS).
-    jobs : int
-        Worker processes, 0 for one per core.
-    advance : callable
-        Called with the name of each item that is done.
-
-    Returns
-    -------
-    dict
-        Item's name -> gain (dB), and whether the true peak limits it. Items that failed are left out.
-    """
-    work = [
-        _GainJob(item.name, item.mix, item.seconds, item.features.get("lufs"), target_lufs, item.offset)
-        for item in items
-    ]
-    gains: dict[str, tuple[float, bool]] = {}
-    for done in engines.run(_gain, work, jobs=jobs or engines.cores()):
-        if isinstance(done.result, tuple):
-            gains[done.item.name] = done.result
-        else:
-            problems.append(f"{done.item.name}: {done.result or done.error}")
-        advance(done.item.name)
-    return gains
-
-
-def estimated_gains(items: Sequence[Item], target_lufs: float) -> Mapping[str, tuple[float, bool]]:
-    """Compute the gains of a dry run: like :func:`find_gains`, but without measuring true peaks."""
-    lufs = {item.name: item.features.get("lufs") for item in items}
-    return {name: (0.0 if value is None else target_lufs - value, False) for name, value in lufs.items()}
-
-
-def _gain(job: _GainJob) -> tuple[float, bool] | str:
-    try:
-        return gain_of(job.source, job.seconds, job.lufs, job.target_lufs, start=job.start)
-    except (AudioError, InfoError) as error:
-        return str(error)
+    audio = open_audio(source, rate=rate, hold_seconds=0, quality="VHQ")
+    yield from _stereo(audio, round(start * rate), round(seconds * rate))
 
 
 def _stereo(audio: Audio, start: int, samples: int) -> Iterator[FloatArray]:
@@ -223,7 +143,7 @@ def _stereo(audio: Audio, start: int, samples: int) -> Iterator[FloatArray]:
         if before >= block.shape[1]:
             before -= block.shape[1]
             continue
-        block = block[:CHANNELS, before : before + remaining]
+        block = block[:, before : before + remaining]
         before = 0
         remaining -= block.shape[1]
         yield np.repeat(block, 2, axis=0) if len(block) == 1 else block

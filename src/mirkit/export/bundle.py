@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from mirkit import __version__, engines
-from mirkit.audio import probe
+from mirkit.audio import probe, to_dbfs
+from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import AudioError, InfoError, MissingInput, as_error, printable
-from mirkit.export.audio import AudioJob, convert, copy_unchanged
+from mirkit.export.audio import CHANNELS, AudioJob, convert, copy_unchanged
 from mirkit.export.conditioners import POLICIES, clamped
-from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.plan import FILES, TRAIN, VAL, ExportPlan, Sample
 from mirkit.store import TEMP_PREFIX, atomic_write, make_folder, remove_file, remove_orphans, round6
+from mirkit.track import MIX
 
-SUMMARY, FILES, README = "mirkit_export.json", "mirkit_files.json", "README.md"
+SUMMARY, README = "mirkit_export.json", "README.md"
 _OURS = re.compile(r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json|lyrics|(caption|lyrics)\.txt)|\d{5}\.tar")
 
 #: Called with the name of each item that is done.
@@ -242,7 +244,7 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
         content["loudness"] = {
             "lufs": options.loudness,
             "gain_db": [min(gains), max(gains)],
-            "limited by true peak": sum(sample.limited for sample in plan.samples),
+            "limited by true peak": sum(sample.level.limited for sample in plan.samples),
         }
     return content | more
 
@@ -282,14 +284,24 @@ def _methods(plan: ExportPlan) -> dict[str, dict[str, int]]:
 
 def file_index(plan: ExportPlan) -> dict[str, dict[str, Any]]:
     """File's name -> where it comes from and what was done to it: the content of ``mirkit_files.json``."""
+    return {sample.name: _file_entry(sample, plan) for sample in plan.samples}
+
+
+def _file_entry(sample: Sample, plan: ExportPlan) -> dict[str, Any]:
+    item = sample.item
+    cut = item.metadata.get("gain_db")  # when the clip was cut
+    gain = sample.gain_db + (cut[MIX] if isinstance(cut, dict) else 0.0)
+    peak = None if sample.level.peak is None else to_dbfs(sample.level.peak)
     return {
-        sample.name: {
-            "from": sample.item.name,
-            "source": sample.item.source,
-            "start": round6(sample.item.start),
-            "seconds": round6(sample.item.seconds),
-            "split": sample.split,
-            **({"gain_db": sample.gain_db} if plan.options.loudness is not None else {}),
-        }
-        for sample in plan.samples
+        "from": item.name,
+        "source": item.source,
+        "start": round6(item.start),
+        "seconds": round6(item.seconds),
+        "split": sample.split,
+        **({"gain_db": round(gain, 3)} if gain or plan.options.loudness is not None else {}),
+        **({"downmix": item.metadata["downmix"]} if "downmix" in item.metadata else {}),
+        "sample_rate": plan.rate,
+        "channels": CHANNELS,
+        "peak_dbfs": None if peak is None else round(peak + sample.gain_db, 3),
+        "levels": {key: sample.features[key] for key in LEVEL_KEYS if key in sample.features},
     }

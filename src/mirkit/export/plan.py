@@ -9,21 +9,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mirkit.catalog import LEVEL_KEYS
 from mirkit.dataset.split import split_tracks
-from mirkit.errors import MissingInput, SettingsError, printable
+from mirkit.errors import MissingInput, SettingsError, counted, printable
 from mirkit.export.conditioners import Conditioners, choose_conditioners
 from mirkit.export.items import Item, read_items
+from mirkit.export.levels import Level, lowered_tracks
 from mirkit.export.options import Options
 from mirkit.export.prompts import Extremes, PromptTemplate, prompts
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.store import round6
 
 if TYPE_CHECKING:
     from mirkit.export.joined import JoinedBundle
     from mirkit.windows import WindowTable  # loads the analysis, which only whole tracks need
 
 TRAIN, VAL = "train", "val"
+#: File of a bundle that tells where each of its files comes from, and what was done to it.
+FILES = "mirkit_files.json"
 #: Default ``sample_size`` for whole tracks, as in Stable Audio Open.
 _TRACK_SAMPLE_SIZE = 2097152
 #: Longest readable part of a file name.
@@ -43,10 +44,8 @@ class Sample:
         ``train`` or ``val``.
     features : dict
         Feature's name -> value, after the gain.
-    gain_db : float
-        Gain that is applied (dB).
-    limited : bool
-        Whether the true peak limits the gain.
+    level : Level
+        Peak and gain.
     windows : WindowTable or None
         The features of each window, for a whole track.
     prompts : tuple of str
@@ -56,10 +55,14 @@ class Sample:
     name: str
     split: str
     features: Mapping[str, float]
-    gain_db: float = 0.0
-    limited: bool = False
+    level: Level = field(default_factory=Level)
     windows: "WindowTable | None" = None
     prompts: tuple[str, ...] = ()
+
+    @property
+    def gain_db(self) -> float:
+        """Gain that the export applies (dB)."""
+        return self.level.gain_db
 
     @property
     def rows(self) -> list[Mapping[str, float]]:
@@ -131,9 +134,8 @@ class ExportPlan:
         return sum(sample.item.seconds for sample in self.samples)
 
 
-#: ``gains(items, problems)``: item's name -> gain in dB, and whether its true peak limits it. An item that fails is
-#: left out of the result.
-Gains = Callable[[Sequence[Item], list[str]], Mapping[str, tuple[float, bool]]]
+#: ``levels(items, problems)``: item's name -> its peak and gain. An item that fails is left out of the result.
+Levels = Callable[[Sequence[Item], list[str]], Mapping[str, Level]]
 #: ``windows(items, seconds, problems)``: item's name -> its windows of that length.
 Windows = Callable[[Sequence[Item], float, list[str]], "Mapping[str, WindowTable]"]
 #: ``pieces(items, longest, problems)``: whole tracks, of which those longer than ``longest`` seconds are cut.
@@ -143,7 +145,7 @@ Pieces = Callable[[Sequence[Item], float, list[str]], Sequence[Item]]
 def make_plan(
     options: Options,
     *,
-    gains: Gains,
+    levels: Levels,
     windows: Windows | None,
     pieces: Pieces,
     prompt_template: PromptTemplate,
@@ -156,8 +158,8 @@ def make_plan(
     Parameters
     ----------
     options : Options
-    gains : callable
-        Computes the gain of each item; called only if a target loudness is set.
+    levels : callable
+        Computes peak and gain of each item.
     windows : callable or None
         Computes the windows of whole tracks; None: each track has one row of features.
     pieces : callable
@@ -189,15 +191,12 @@ def make_plan(
     items, dropped = _of_length(items, shortest, options.max_seconds)
     sample_size = _sample_size(items, options, rate)
     split = assign_splits(items, options.val, options.seed)
-    gain = gains(items, problems) if options.loudness is not None else {}
+    level = levels(items, problems)
+    items = [item for item in items if item.name in level]
     tables = windows(items, sample_size / ANALYSIS_RATE, problems) if options.random_crops and windows else {}
-    if options.loudness is not None:
-        items = [item for item in items if item.name in gain]
     if options.random_crops and windows:
         items = [item for item in items if item.name in tables]
-    samples = [
-        _sample(item, split[item.name], *gain.get(item.name, (0.0, False)), tables.get(item.name)) for item in items
-    ]
+    samples = [_sample(item, split[item.name], level[item.name], tables.get(item.name)) for item in items]
     conditioners = Conditioners([], options.unknown)
     if has_conditioners:
         samples, conditioners, incomplete = _conditioned(samples, options)
@@ -210,7 +209,17 @@ def make_plan(
         replace(sample, prompts=prompts(sample.item, _steady_features(sample), extremes, prompt_template))
         for sample in samples
     ]
-    return ExportPlan(options, samples, conditioners, sample_size, rate, known.excluded, dropped, problems)
+    notes = [] if options.loudness is not None else _notes(lowered_tracks(level, items))
+    return ExportPlan(options, samples, conditioners, sample_size, rate, known.excluded, dropped, problems, notes)
+
+
+def _notes(lowered: Mapping[str, float]) -> list[str]:
+    if not lowered:
+        return []
+    return [
+        f"{counted(len(lowered), 'track')} would exceed full scale in the bundle, so the audio and its numbers were "
+        f"lowered, by at most {-min(lowered.values()):.2f} dB; {FILES} has the gains"
+    ]
 
 
 def assign_splits(items: Sequence[Item], share: float, seed: int) -> dict[str, str]:
@@ -280,14 +289,12 @@ def _sample_size(items: Iterable[Item], options: Options, rate: int) -> int:
     return options.sample_size
 
 
-def _sample(item: Item, split: str, gain_db: float, limited: bool, windows: "WindowTable | None") -> Sample:
-    features = {
-        name: round6(value + gain_db) if name in LEVEL_KEYS and gain_db else value
-        for name, value in item.features.items()
-    }
+def _sample(item: Item, split: str, level: Level, windows: "WindowTable | None") -> Sample:
+    gain_db = level.gain_db
+    features = {name: level.applied(name, value) for name, value in item.features.items()}
     content = f"{item.name} {item.digest.sha256} {gain_db:.6g} {item.seconds:.6f}"
     name = sample_name(item.name, f"{content} {item.offset:.6f}" if item.offset else content)
-    return Sample(item, name, split, features, gain_db, limited, windows.louder(gain_db) if windows else None)
+    return Sample(item, name, split, features, level, windows.louder(gain_db, level.lufs_db) if windows else None)
 
 
 def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample], Conditioners, dict[str, str]]:

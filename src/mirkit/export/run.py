@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.errors import MissingExtra, MissingInput, SettingsError, printable
-from mirkit.export.audio import estimated_gains, find_gains
 from mirkit.export.bundle import Advance, open_bundle, read_summary, summary
 from mirkit.export.items import Item
 from mirkit.export.joined import read_joined
+from mirkit.export.levels import Level, estimated_levels, find_levels
 from mirkit.export.model_config import config_of
 from mirkit.export.options import EXPORT_OPTIONS, Options
 from mirkit.export.plan import ExportPlan, make_plan
 from mirkit.export.prompts import TEMPLATES, CountTokens, PromptTemplate, max_tokens
+from mirkit.export.sound_check import check_sound
 from mirkit.export.targets import Target, targets
 from mirkit.export.targets.sat import OWN_IDS
 from mirkit.export.targets.tables import output
@@ -87,12 +88,24 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
     if not target.is_folder:
         output(options).check()
 
-    def gains(items: Sequence[Item], problems: list[str]) -> Mapping[str, tuple[float, bool]]:
-        assert options.loudness is not None
+    def levels(items: Sequence[Item], problems: list[str]) -> Mapping[str, Level]:
         if dry:
-            return estimated_gains(items, options.loudness)
-        with progress(len(items)) as advance:
-            return find_gains(items, problems, target_lufs=options.loudness, jobs=options.jobs, advance=advance)
+            return estimated_levels(items, options.loudness)
+        # A table has no audio, but its numbers must be those of audio that could be exported.
+        measured = [item for item in items if target.is_folder or item.metadata.get("codec", "").startswith("pcm_f")]
+        with progress(len(measured)) as advance:
+            found = find_levels(
+                measured,
+                problems,
+                rate=target.sample_rate,
+                target_lufs=options.loudness,
+                jobs=options.jobs,
+                advance=advance,
+            )
+        if target.is_folder:
+            return found
+        names = {item.name for item in measured}
+        return {item.name: Level() for item in items if item.name in found or item.name not in names}
 
     def windows(items: Sequence[Item], seconds: float, problems: list[str]) -> "Mapping[str, WindowTable]":
         from mirkit.windows import tables
@@ -109,7 +122,7 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
 
     plan = make_plan(
         options,
-        gains=gains,
+        levels=levels,
         windows=None if dry or not target.has_conditioners else windows,
         pieces=pieces,
         prompt_template=_prompt_template(options, target),
@@ -231,6 +244,8 @@ def check(target: str, out: Path, *, trainer: bool = True, python: Path | None =
             raise MissingInput(f"{printable(out)}: the folder holds a bundle for {made_for}, not for {target}")
     result = CheckResult(target)
     row.validate(out, result)
+    if row.is_folder:
+        check_sound(out, result, row.numbers(out) if row.numbers else {})
     if row.stable_audio_tools:
         _run_trainer(out, result, wanted=trainer, python=python)
     elif target == "sa3":

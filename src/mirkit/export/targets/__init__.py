@@ -1,10 +1,10 @@
 """The export targets: one module for each trainer or format, with its writer and its validator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mirkit.export.bundle import Advance
@@ -43,6 +43,9 @@ class Target:
         ``write(plan, advance)`` writes the bundle and calls ``advance`` with the name of each item that is done.
     validate : callable
         ``validate(out, result)`` checks what is in ``out`` and adds files, faults and notes to ``result``.
+    numbers : callable or None
+        ``numbers(out)`` reads the numbers that the trainer gets with each file: name without suffix -> conditioner's
+        name -> value. None where there are none, or where they are in tars.
     is_folder : bool
         Whether the target is a folder with audio files; otherwise it is one file, a table.
     needs_bundle_folder : bool
@@ -77,6 +80,7 @@ class Target:
     name: str
     write: "Callable[[ExportPlan, Advance], None]"
     validate: "Callable[[Path, CheckResult], None]"
+    numbers: "Callable[[Path], Mapping[str, Mapping[str, Any]]] | None" = None
     is_folder: bool = True
     needs_bundle_folder: bool = True
     has_conditioners: bool = False

@@ -144,4 +144,11 @@ def validate(out: Path, result: CheckResult) -> None:
         result.faults.append("data: no folder in it holds a metadata.parquet")
 
 
-TARGETS = (Target("hf", write, validate),)
+def numbers(out: Path) -> dict[str, dict[str, Any]]:
+    """Read the numbers of all files of a bundle."""
+    parquet = load_pyarrow().parquet
+    tables = (parquet.read_table(path).to_pylist() for path in sorted((out / "data").glob("*/metadata.parquet")))
+    return {Path(row["file_name"]).stem: row for rows in tables for row in rows}
+
+
+TARGETS = (Target("hf", write, validate, numbers),)

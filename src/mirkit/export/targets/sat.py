@@ -166,6 +166,18 @@ def validate(out: Path, result: CheckResult) -> None:
     faults += _module_faults(out, entries, names)
 
 
+def numbers(out: Path) -> dict[str, dict[str, Any]]:
+    """Read the numbers of the clips of a bundle; whole tracks have theirs in the table of windows."""
+    index = load_json(out / INDEX, [])
+    if not isinstance(index, dict) or not {"files", "names"} <= index.keys():
+        return {}
+    return {
+        Path(name).stem: dict(zip(index["names"], entry["numbers"], strict=False))
+        for name, entry in index["files"].items()
+        if "numbers" in entry
+    }
+
+
 def _split_faults(out: Path, entries: Mapping[str, Any]) -> Iterator[str]:
     """Yield files of the index that are not in one of the two folders, and files there that are not in the index."""
     existing = {split: {path.name for path in (out / split).glob("*")} for split in (TRAIN, VAL)}
@@ -308,6 +320,7 @@ TARGETS = (
         "sat",
         write,
         validate,
+        numbers,
         has_conditioners=True,
         takes_tracks=True,
         takes_several=True,

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from mirkit.errors import MissingInput, printable
-from mirkit.export.bundle import FILES, SUMMARY, Advance, finish_bundle, read_summary, write_json
+from mirkit.export.bundle import SUMMARY, Advance, finish_bundle, read_summary, write_json
 from mirkit.export.joined import DATASETS as DATASET
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, load_config, merged, patch, read_base
 from mirkit.export.options import Options
-from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.plan import FILES, TRAIN, VAL, ExportPlan, Sample
 from mirkit.export.targets import Target
 from mirkit.export.targets.sat import dataset_faults, sat_readme, write_datasets
 from mirkit.export.validation import CheckResult, load_json, number_faults, text_faults
