@@ -132,9 +132,9 @@ def _validate_dataset(out: Path, split: str, name: str, content: Mapping[str, An
         result.faults += _stray_faults(out / split, names)
     repeated = [key for key, count in Counter(str(row.get("id")) for row in samples).items() if count > 1]
     if repeated:
+        more = f", and {len(repeated) - 1} more do so too" if len(repeated) > 1 else ""
         result.faults.append(
-            f"{name}: {counted(len(repeated), 'id')} such as {printable(repeated[0])} appear more than once; the "
-            "trainer keeps one song of each"
+            f"{name}: the id {printable(repeated[0])} appears more than once{more}; the trainer keeps one song of each"
         )
     for row in samples:
         result.files += 1

@@ -128,10 +128,12 @@ def _song_faults(path: Path, where: str) -> Iterator[str]:
         yield from text_faults(where, text)
         if (tokens := song.text_tokens(text, None, None, None, None)) > song.TEXT_TOKENS:
             yield f"{where}: the caption may have {tokens} tokens; the trainer cuts off all but {song.TEXT_TOKENS}"
+        if "\n" in text:
+            yield f"{where}: the caption has several lines, of which the trainer draws one; join them"
         if text.startswith("<CAPTION>"):
             yield f"{where}: the caption has the tags of ai-toolkit, which this trainer reads as words"
     else:
-        yield f"{where}: the txt file beside it is missing, so the trainer uses the name of the file as the caption"
+        yield f"{where}: the txt file beside it is missing, so the trainer stops with an error"
     lyrics = path.with_suffix(".lyrics")
     if lyrics.exists():
         text = lyrics.read_bytes().decode("utf-8", "replace").strip()
