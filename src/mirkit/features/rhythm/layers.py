@@ -27,6 +27,8 @@ _EDGES = (65, 108, 172, 258, 388, 560, 800, 1150, 1650, 2400, 3500, 5000, 7500, 
 BANDS = len(_EDGES)
 #: Levels further below the loudest band of the signal than this hardly count (dB).
 _RANGE_DB = 60.0
+#: A band whose reference is lower, on that scale, is empty, and its fluctuations are no growth.
+_EMPTY_DB = 10 * np.log10(2)
 #: A rise is a peak of the mean growth of all bands (dB per two hops) within this many frames.
 _LEAST_RISE_DB, _PEAK_REACH = 0.4, 3
 #: The reference of a band: this percentile of its levels after the rises within this time.
@@ -164,6 +166,7 @@ def rises_of(levels: npt.NDArray[np.float16]) -> Rises:
     # Growth of the amplitude relative to loud moments: a hit differs from the trace of another hit more than in dB.
     after, before = np.maximum(at[1], at[3]) - reference, np.minimum(at[-1], at[-3]) - reference
     amplitude = np.minimum(np.maximum(10 ** (after / 20) - 10 ** (before / 20), 0), 2)
+    amplitude[reference < _EMPTY_DB] = 0
     registers = np.stack([amplitude[:, bands].mean(axis=1) for bands in _REGISTERS], axis=1)
     inputs = np.concatenate(
         (np.concatenate(rows, axis=1) / _DB_PER_UNIT, np.sqrt(amplitude), _ranks(registers)), axis=1
