@@ -216,6 +216,11 @@ def test_bad_safetensors(library: Path, tmp_path: Path, capsys: pytest.CaptureFi
         assert says in line, (what, line)
 
 
+#: Each line refers to the one before nine times: what the last one stands for would not fit into any memory.
+LINES = [(chr(98 + i), ", ".join([f"*{chr(97 + i)}"] * 9)) for i in range(20)]
+BOMB = "a: &a {x: 1}\n" + "".join(f"{name}: &{name} [{parts}]\n" for name, parts in LINES) + "model: *u\ncls: *u\n"
+MERGING = "a: &a {x: 1}\n" + "".join(f"{name}: &{name} {{<<: [{parts}]}}\n" for name, parts in LINES)
+
 TEXTS: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "it holds no table"),
     "no text": (bytes(range(256)), "not a YAML file"),
@@ -225,6 +230,8 @@ TEXTS: dict[str, tuple[bytes, str]] = {
     "code": (b"model: !!python/object/apply:os.mkdir [sprung]", "it asks for code (line 1)"),
     "a day that is none": (b"model: 2020-99-99", "not a YAML file"),
     "too deep": (b"[" * 5000, "not a YAML file"),
+    "a bomb": (BOMB.encode(), "not a YAML file (line 7)"),
+    "a bomb that merges": (MERGING.encode(), "not a YAML file (line 7)"),
     "endless": (b"a" * 2_000_000, "too large"),
     "another": (b"hello: {world: 1}", ""),
 }

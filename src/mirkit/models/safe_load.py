@@ -99,6 +99,8 @@ def _size(tensor: Any) -> str:
 
 #: Largest YAML or JSON file (bytes).
 _MOST_TEXT = 2**20
+#: Largest number of values in a YAML file, in which each reference counts as what it refers to.
+_MOST_VALUES = 2**20
 #: Exceptions that readers raise for damaged files, for instance for an invalid date or an empty stack.
 _DAMAGE = (*LOAD_ERRORS, ImportError, struct.error)
 #: Number of bytes of a pickle that are searched for the names of imports.
@@ -250,8 +252,20 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise MissingExtra("PyYAML is not installed; pip install 'mirkit[stems]'") from error
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
-        pass
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            # References to tables and lists can make a small file as large as the memory.
+            start = self.peek_event().start_mark
+            node = super().compose_node(parent, index)
+            if id(node) not in sizes:
+                parts = [] if isinstance(node, yaml.ScalarNode) else node.value
+                nodes = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
+                # What refers to itself has no size yet.
+                sizes[id(node)] = 1 + sum(sizes.get(id(one), _MOST_VALUES) for one in nodes)
+            if sizes[id(node)] > _MOST_VALUES:
+                raise yaml.composer.ComposerError(None, None, "too many values", start)
+            return node
 
+    sizes: dict[int, int] = {}
     Loader.add_constructor("tag:yaml.org,2002:python/tuple", Loader.construct_yaml_seq)
     try:
         content = yaml.load(_text(path), Loader)
