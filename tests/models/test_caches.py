@@ -85,6 +85,22 @@ def test_the_order_of_the_variables_is_that_of_the_hugging_face_tools(
         assert [path.name for path in hub_snapshots(REPOSITORY)] == ["1"]
 
 
+def test_of_two_revisions_that_of_the_branch_is_used_then_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = LAYOUTS["HF_HOME"](tmp_path / "hf", monkeypatch)
+    url = f"https://huggingface.co/{REPOSITORY}/resolve/main/955717e8.safetensors"
+    row = Model("net", "net", "Net!", (File("955717e8.safetensors", url, 22),), "MIT")
+    old, new = snapshot(hub, "1", TENSORS), snapshot(hub, "2", b"newer weights")
+    os.utime(old.parent, (1e9, 1e9))
+    assert used(row) == new
+    main = hub / f"models--{REPOSITORY.replace('/', '--')}" / "refs" / "main"
+    main.parent.mkdir()
+    main.write_text("1")
+    assert used(row) == old
+    assert [path.name for path in hub_snapshots(REPOSITORY)] == ["1", "2"]
+
+
 def test_a_repository_under_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = LAYOUTS["HF_HOME"](tmp_path / "hf", monkeypatch)
     snapshot(hub, "1", b"other weights with this name", "someone/else")

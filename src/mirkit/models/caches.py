@@ -45,7 +45,8 @@ def place(row: Model, file: File) -> Path:
 def elsewhere(file: File) -> Iterator[Path]:
     """Yield the paths of files with the name of ``file`` in the caches of PyTorch and of the Hugging Face tools.
 
-    If the file has no published checksum, only the revision of its URL counts, or any if the URL names a branch.
+    If the file has no published checksum, only the revision of its URL counts, or, if the URL names a branch,
+    any: first that of the branch, then the newest.
     """
     if file.torch_hub:
         yield from _files(_torch_home() / "hub" / "checkpoints", file.torch_hub)
@@ -54,7 +55,9 @@ def elsewhere(file: File) -> Iterator[Path]:
         repository, _, rest = parts.path.strip("/").partition("/resolve/")
         revision, _, name = rest.partition("/")
         own = _snapshots(repository)
-        yield from _files(own, f"{'*' if revision == 'main' else revision}/{name}")
+        revisions = _newest_first(own) if revision == "main" else [own / revision]
+        for folder in revisions:
+            yield from _files(folder, name)
         if file.sha256:
             yield from _files(own, f"*/{name}")
     if file.sha256:  # a copy of the repository under another name
@@ -79,9 +82,18 @@ def blob_digest(path: Path) -> str:
 
 
 def hub_snapshots(repository: str) -> list[Path]:
-    """Return the folders in Hugging Face's cache that contain a repository, the newest first."""
-    found = [path for path in _snapshots(repository).glob("*") if path.is_dir()]
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    """Return the folders in Hugging Face's cache that contain a repository, that of ``main`` first, then the newest."""
+    return _newest_first(_snapshots(repository))
+
+
+def _newest_first(snapshots: Path) -> list[Path]:
+    """Return the folders of all revisions of a repository: that of the branch ``main``, then the newest ones."""
+    found = [path for path in snapshots.glob("*") if os.path.isdir(path)]
+    try:
+        current = (snapshots.parent / "refs" / "main").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):  # only other branches were downloaded
+        current = ""
+    return sorted(found, key=lambda path: (path.name == current, path.stat().st_mtime), reverse=True)
 
 
 def hugging_face_home() -> Path:
