@@ -22,6 +22,10 @@ class Files:
         For the next requests in turn: break off after so many bytes.
     ranges : bool
         Whether parts of a file can be asked for.
+    piece : int
+        Most bytes of a part in one answer; 0 for no limit.
+    shifts : list of int
+        For the next requests for a part in turn: how many bytes later it begins than asked for.
     pause : float
         Seconds after each piece of 64 KiB.
     silence : float
@@ -51,6 +55,8 @@ class Files:
         self.redirects: dict[str, str] = {}
         self.cuts: list[int] = []
         self.ranges = True
+        self.piece = 0
+        self.shifts: list[int] = []
         self.pause = 0.0
         self.silence = 0.0
         self.status = 0
@@ -99,7 +105,9 @@ def serving(certificate: Path | None = None) -> Iterator[Files]:
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
             if start >= len(body):
                 return self.answer(416, b"", **{"Content-Range": f"bytes */{len(body)}"})
-            return self.answer(206, body[start:], **{"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"})
+            start += files.shifts.pop(0) if files.shifts else 0
+            end = min(len(body), start + (files.piece or len(body)))
+            return self.answer(206, body[start:end], **{"Content-Range": f"bytes {start}-{end - 1}/{len(body)}"})
 
         def do_HEAD(self) -> None:
             self.do_GET()

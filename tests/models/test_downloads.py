@@ -60,6 +60,94 @@ def refused(row: Model) -> str:
     return text
 
 
+# --- answers that are not what was asked for
+
+
+def begun(server: Files, row: Model) -> Path:
+    """Leave the first 100 kB of the file of a model."""
+    part = weights.place(row, row.files[0]).with_suffix(".ckpt.part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(BODY[:100_000])
+    origin = {"url": row.files[0].url, "tag": server.tag, "stated": ""}
+    part.with_name(part.name + ".json").write_text(json.dumps(origin))
+    return part
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_another_part_than_the_one_asked_for_is_not_used(server: Files, known: bool) -> None:
+    row = of_server(server, known=known)
+    begun(server, row)
+    server.shifts = [500]
+    assert weights.fetch(row, ONLINE).sha256 == SHA
+    assert server.asked == [("/net.ckpt", "bytes=100000-"), ("/net.ckpt", None)]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_server_that_sends_a_part_in_pieces(server: Files, pauses: list[float], known: bool) -> None:
+    row = of_server(server, known=known)
+    begun(server, row)
+    server.piece = 250_000
+    assert weights.fetch(row, ONLINE).sha256 == SHA
+    assert [start for _, start in server.asked if start] == ["bytes=100000-", "bytes=350000-", "bytes=600000-"]
+    assert not pauses
+
+
+@pytest.mark.parametrize(
+    ("headers", "why"),
+    [
+        ({"Content-Encoding": "gzip"}, "the server sent the file in the form gzip"),
+        ({}, "the server sent an empty file"),
+    ],
+)
+def test_what_is_not_the_content_of_the_file_is_not_kept(
+    server: Files, home: Path, headers: dict[str, str], why: str
+) -> None:
+    row = of_server(server, known=False)
+    server.headers["/net.ckpt"] = headers
+    server.content["/net.ckpt"] = b"x" if headers else b""
+    assert f"{server.url}/net.ckpt: {why}" in refused(row)
+    assert not [path for path in (home / "models" / "net").iterdir() if path.suffix in (".ckpt", ".part")]
+
+
+@pytest.mark.parametrize(
+    ("location", "why"),
+    [
+        ("http://[::1", "redirects to an address that is not valid"),
+        ("https://..de/", "redirects to an address that is not valid"),
+        ("http://127.0.0.1:99999/x", "http://127.0.0.1:99999/x: not a valid address"),
+        ("", "answers 302 without an address"),
+        ("https://nowhere.invalid/x", "no connection to nowhere.invalid, where the file is"),
+    ],
+)
+def test_redirects_to_nowhere(server: Files, pauses: list[float], location: str, why: str) -> None:
+    row = of_server(server)
+    server.redirects["/net.ckpt"] = location
+    assert why in refused(row)
+
+
+def test_a_length_that_is_no_number_of_bytes(server: Files) -> None:
+    row = of_server(server, known=False)
+    server.headers["/net.ckpt"] = {"Content-Length": "1" * 5000, "Connection": "close"}
+    assert weights.fetch(row, ONLINE).sha256 == SHA
+
+
+@pytest.mark.parametrize("note", ["[" * 100_000, '{"url": "URL", "tag": "a\\nb", "stated": ""}', "[1]", "{}"])
+def test_a_damaged_note_about_a_part_is_no_condition(server: Files, note: str) -> None:
+    row = of_server(server, known=False)
+    part = begun(server, row)
+    part.with_name(part.name + ".json").write_text(note.replace("URL", row.files[0].url))
+    assert weights.fetch(row, ONLINE).sha256 == SHA
+
+
+@pytest.mark.parametrize("variable", ["HF_ENDPOINT", "https_proxy"])
+@pytest.mark.parametrize("value", ["http://localhost:abc", "http://[::1", "http://localhost:99999"])
+def test_an_address_in_the_environment_that_is_none(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch, server: Files
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert ("not a valid address" if variable == "HF_ENDPOINT" else "the proxy is not valid") in refused(of_hub())
+
+
 # --- busy servers
 
 

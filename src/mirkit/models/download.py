@@ -20,7 +20,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any
 
-from mirkit.errors import InfoError, megabytes
+from mirkit.errors import InfoError, megabytes, printable
 from mirkit.models.https import Connection, DownloadError, check_allowed, proxies, refusal, resolved
 from mirkit.store import atomic_write
 
@@ -149,7 +149,7 @@ def reachable(url: str, seconds: float) -> bool:
     def connect() -> None:
         try:
             socket.create_connection(address, seconds).close()
-        except OSError:
+        except (OSError, ValueError):  # a host name may be none, too
             return
         answered.append(True)
 
@@ -193,19 +193,26 @@ def _receive(origin: Origin, part: Path, progress: Progress, timeout: float, *, 
                 raise _Temporary(busy, _requested_pause(error.headers)) from error
             raise DownloadError(refusal(error, origin.url)) from error
     except (OSError, http.client.HTTPException) as error:
-        raise _failure(error, origin.url) from error
+        raise _failure(error, origin.url, connection.asked) from error
+    except ValueError as error:
+        raise DownloadError(f"{origin.url}: the server redirects to an address that is not valid") from error
     with response:
         if response.headers.get_content_type() == "text/html":
             raise DownloadError(
                 f"{origin.url}: the server sent a web page instead of the file; the network may need a login"
             )
-        if have and response.headers.get("Content-Range", "").partition("-")[0] != f"bytes {have}":
+        encoding = response.headers.get("Content-Encoding") or "identity"
+        if encoding != "identity":
+            raise DownloadError(f"{origin.url}: the server sent the file in the form {printable(encoding)[:40]}")
+        start, end = _sent_range(response.headers) if response.status == 206 else (0, None)
+        if have and start != have:
+            if response.status == 206:  # another part of the file
+                return _restart(origin, part, progress, timeout, known=known)
             have = 0  # the server sends the whole file again
         if have and origin.stated and connection.stated not in ("", origin.stated):
             return _restart(origin, part, progress, timeout, known=known)  # the server has another file now
         origin = Origin(origin.url, _strong_tag(response.headers), connection.stated)
-        length = response.headers.get("Content-Length") or ""
-        total = have + int(length) if length.isdecimal() else None
+        total = end if end is not None else _total(response.headers, have)
         _check_space(part, total, have)
         try:
             if not known:
@@ -218,6 +225,9 @@ def _receive(origin: Origin, part: Path, progress: Progress, timeout: float, *, 
             raise DownloadError(str(error)) from error
         except OSError as error:
             raise _unwritable(error) from error
+    if not _size(part):
+        part.unlink()
+        raise DownloadError(f"{origin.url}: the server sent an empty file")
     return origin
 
 
@@ -240,6 +250,18 @@ def _copy(response: Any, file: IO[bytes], have: int, total: int | None, progress
         progress(have, total)
     if total is not None and have < total:
         raise _Temporary(f"the connection broke off ({total - have} bytes are missing)")
+
+
+def _total(headers: Message, have: int) -> int | None:
+    """Return the size that a file will have, or None if the server does not state it."""
+    length = headers.get("Content-Length") or ""
+    return have + int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) else None
+
+
+def _sent_range(headers: Message) -> tuple[int | None, int | None]:
+    """Return the first byte of a part of a file, and the size of the whole file; None for what is not stated."""
+    found = re.match(r"bytes (\d{1,18})-\d+/(\d{1,18})?", headers.get("Content-Range") or "", re.ASCII)
+    return (int(found[1]), int(found[2]) if found[2] else None) if found else (None, None)
 
 
 def _strong_tag(headers: Message) -> str:
@@ -269,8 +291,10 @@ def _clock(seconds: float) -> str:
 def _read_origin(part: Path) -> Origin:
     try:
         content = json.loads(origin_file(part).read_bytes())
-        return Origin(str(content["url"]), str(content["tag"]), str(content["stated"]))
-    except (OSError, ValueError, KeyError, TypeError):  # none was written, or a disk error damaged it
+        tag = str(content["tag"])
+        tag = tag if tag.isprintable() and tag.encode("latin-1") else ""
+        return Origin(str(content["url"]), tag, str(content["stated"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # none was written, or a disk error damaged it
         return Origin("")
 
 
@@ -299,10 +323,11 @@ def _unwritable(error: OSError) -> DownloadError:
     return DownloadError(f"cannot write: {error.strerror or error}")
 
 
-def _failure(error: Exception, url: str) -> Exception:
-    """Return the error of a connection that did not reach an answer."""
+def _failure(error: Exception, url: str, asked: str) -> Exception:
+    """Return the error of a connection that did not reach an answer; ``asked`` is where ``url`` has redirected to."""
     cause = getattr(error, "reason", error)
-    host = urllib.parse.urlsplit(url).hostname
+    host = urllib.parse.urlsplit(asked).hostname
+    other = "" if host == urllib.parse.urlsplit(url).hostname else f" to {printable(host or asked)}, where the file is"
     if isinstance(cause, ssl.SSLCertVerificationError):
         return DownloadError(
             f"{host}: its certificate is not trusted ({cause.verify_message}); if your organization inspects "
@@ -311,7 +336,7 @@ def _failure(error: Exception, url: str) -> Exception:
     if isinstance(cause, ssl.SSLError):
         return DownloadError(f"{host}: no secure connection ({cause.reason or cause})")
     if isinstance(cause, TimeoutError):
-        return _Temporary("it does not answer")
+        return _Temporary(f"no answer from{other.removeprefix(' to')}" if other else "it does not answer")
     if "407" in str(cause):
         return DownloadError("the proxy asks for a login; write it as https_proxy=http://USER:PASSWORD@HOST:PORT")
-    return _Temporary(f"no connection ({cause or type(cause).__name__})")
+    return _Temporary(f"no connection{other} ({cause or type(cause).__name__})")

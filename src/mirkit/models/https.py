@@ -49,7 +49,9 @@ def resolved(url: str) -> str:
 
 def check_allowed(url: str) -> None:
     """Raise ``DownloadError`` if a URL is not HTTPS; HTTP is allowed on this machine only."""
-    parts = urllib.parse.urlsplit(url)
+    parts = _parts(url)
+    if parts is None:
+        raise DownloadError(f"{printable(url)}: not a valid address")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise DownloadError(f"{printable(url)}: only https is allowed")
 
@@ -67,7 +69,19 @@ def proxies() -> dict[str, str]:
     found = {scheme: found.get(scheme) or general for scheme in ("http", "https")}
     if any(address.startswith("socks") for address in found.values()):
         raise DownloadError("a SOCKS proxy cannot be used; set https_proxy to the address of an HTTP proxy")
+    for address in found.values():
+        if address and _parts(address if "//" in address else f"//{address}") is None:
+            raise DownloadError("the address of the proxy is not valid; write it as https_proxy=http://HOST:PORT")
     return {scheme: address for scheme, address in found.items() if address}
+
+
+def _parts(url: str) -> urllib.parse.SplitResult | None:
+    """Return the parts of a URL, or None if it is not valid, for instance because its port is no number."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return parts if parts.port != 0 else None
+    except ValueError:
+        return None
 
 
 def is_hub(url: str) -> bool:
@@ -93,10 +107,12 @@ class Connection:
     ----------
     stated : str
         Checksum that an answer on the way to the file stated, or "".
+    asked : str
+        URL of the last request, after redirects.
     """
 
     def __init__(self, url: str) -> None:
-        self.url, self.stated = url, ""
+        self.url, self.asked, self.stated = url, url, ""
 
     def open(self, headers: Mapping[str, str], timeout: float) -> Any:
         """Send the request and return the answer.
@@ -126,6 +142,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         check_allowed(newurl)
+        self._connection.asked = newurl
         self._connection.stated = self._connection.stated or stated_checksum(headers, req.full_url)
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
         if request:
@@ -140,10 +157,15 @@ def refusal(error: urllib.error.HTTPError, url: str) -> str:
     if is_hub(url) and is_hub(error.url or url):
         return f"{url}: {_hub_refusal(error, url)}"
     if 300 <= error.code < 400:
-        where = "an address that is not allowed" if "not allowed" in str(error.reason) else "itself"
-        return f"{url}: the server redirects to {where}"
+        return f"{url}: the server {_bad_redirect(error)}"
     reason = _REASONS.get(error.code, f"the server answers {error.code} {printable(str(error.reason))}")
     return f"{error.url or url}: {reason}"
+
+
+def _bad_redirect(error: urllib.error.HTTPError) -> str:
+    if "not allowed" in str(error.reason):
+        return "redirects to an address that is not allowed"
+    return "redirects to itself" if error.headers.get("Location") else f"answers {error.code} without an address"
 
 
 def _hub_refusal(error: urllib.error.HTTPError, url: str) -> str:
@@ -169,7 +191,7 @@ def _hub_refusal(error: urllib.error.HTTPError, url: str) -> str:
 
 
 def _endpoint() -> str:
-    return (os.environ.get("HF_ENDPOINT") or f"https://{HUB}").rstrip("/")
+    return (os.environ.get("HF_ENDPOINT", "").strip() or f"https://{HUB}").rstrip("/")
 
 
 def _log_in(request: urllib.request.Request) -> None:
