@@ -33,7 +33,8 @@ class Tolerance:
     """Largest difference of a feature of the window and the cut file: ``absolute + relative * |cut| + onsets / n``.
 
     ``n`` is the number of onsets of the signal in the window. An onset near either edge, or near the detector's
-    threshold, may be detected in one and not in the other, which changes a feature by the share of one onset.
+    threshold, may be detected in one and not in the other, which changes a feature by the share of one onset. The
+    syncopation is events per beat, so there ``n`` is the number of beats, if it is smaller.
     """
 
     key: str
@@ -101,14 +102,16 @@ def outside(key: str, window: Value, cut: Value, n: int) -> float | None:
 
 
 def onsets_in(folder: Path, window: Window) -> dict[str, int]:
-    """Key -> number of onsets of its signal in a window of a measured track."""
+    """Key -> number of onsets of its signal in a window of a measured track; of syncopation at most its beats."""
     source = source_of(folder)
+    beats = int(np.count_nonzero((source.beats.times >= window.start) & (source.beats.times < window.end)))
     counts = {
         part: len(source.series(part, "onsets").within(window).times)
         for part in ("full_mix", "bass", "drums", "other")
         if source.has(part)
     }
-    return {key: counts.get(key.rpartition("_")[2], counts["full_mix"]) for key in TOLERANCES}
+    inside = {key: counts.get(key.rpartition("_")[2], counts["full_mix"]) for key in TOLERANCES}
+    return inside | {key: min(n, beats) for key, n in inside.items() if key.startswith("syncopation")}
 
 
 def from_curves(folder: Path, window: Window) -> dict[str, Value]:
