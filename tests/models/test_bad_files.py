@@ -271,6 +271,11 @@ def test_bad_yaml_of_a_roformer(
         "instruments": (whole | {"training": {"instruments": 7}}, "it holds something else"),
         "interference": (whole | {"inference": [1]}, "it holds something else"),
         "overlap": (whole | {"inference": {"num_overlap": 0}}, "num_overlap is 0"),
+        "a slow rate": (whole | {"audio": {"chunk_size": 11008, "sample_rate": 1}}, "sample_rate is 1"),
+        "a segment of one sample": (whole | {"audio": {"chunk_size": 1, "sample_rate": 44100}}, "chunk_size is 1"),
+        "no heads": (whole | {"model": whole["model"] | {"heads": 0}}, "model.heads or dim_head is 0"),
+        "hop": (whole | {"model": whole["model"] | {"stft_hop_length": 0}}, "do not fit together"),
+        "window": (whole | {"model": whole["model"] | {"stft_win_length": 4096}}, "do not fit together"),
         "rate": (whole | {"audio": {"chunk_size": 11008, "sample_rate": 0}}, "sample_rate is 0"),
     }
     texts = TEXTS | {what: (yaml.dump(content).encode(), says) for what, (content, says) in more.items()}

@@ -183,6 +183,10 @@ def _parsed(content: Mapping[str, Any]) -> Config:
         sizes["mask_estimator_depth"] = 1 if mel else 2
     if not (sizes["dim"] and sizes["depth"] and model.get("stereo")):
         raise CheckpointMismatch("model.dim, depth or stereo is missing")
+    if not (sizes["heads"] and sizes["dim_head"]):
+        raise CheckpointMismatch("model.heads or dim_head is 0")
+    if not 0 < sizes["stft_hop_length"] <= sizes["stft_win_length"] <= sizes["stft_n_fft"]:
+        raise CheckpointMismatch("model.stft_hop_length, stft_win_length and stft_n_fft do not fit together")
     switches = {name: _switch(name, model.get(name, default)) for name, default in _SWITCHES.items()}
     target = training.get("target_instrument")
     instruments = [_source(name) for name in training["instruments"]]
@@ -193,8 +197,8 @@ def _parsed(content: Mapping[str, Any]) -> Config:
     takes_rest = sources[0] in _INSTRUMENTAL or (sources == ("other",) and set(instruments) == {"vocals", "other"})
     if takes_rest := takes_rest and len(sources) == 1:
         sources = ("vocals",)
-    rate = _whole("sample_rate", audio.get("sample_rate", 44100), 192000, 1)
-    chunk = _whole("chunk_size", inference.get("chunk_size", audio.get("chunk_size")), 192000 * 60, 1)
+    rate = _whole("sample_rate", audio.get("sample_rate", 44100), 192000, 8000)
+    chunk = _whole("chunk_size", inference.get("chunk_size", audio.get("chunk_size")), 192000 * 60, sizes["stft_n_fft"])
     times = _whole("num_overlap", inference.get("num_overlap", 2), 64, 1)
     bands = tuple(_whole("freqs_per_bands", count, 32768) for count in model.get("freqs_per_bands") or ())
     normalize = bool(inference.get("normalize", False))
