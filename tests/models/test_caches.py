@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,6 +167,28 @@ def test_a_file_elsewhere_that_cannot_be_read_is_not_used(tmp_path: Path, monkey
     snapshot(hub, "1", TENSORS, link=False).chmod(0)
     with pytest.raises(WeightsError, match="not downloaded"):
         used(demucs())
+
+
+@pytest.mark.parametrize("variable", ["HF_HOME", "TORCH_HOME", "MIRKIT_HOME"])
+def test_a_folder_that_may_not_be_read_has_no_files(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "theirs"))
+    real = os.stat
+
+    def stat(path: Any, **options: Any) -> os.stat_result:
+        if str(tmp_path / "theirs") in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    url = f"https://huggingface.co/{REPOSITORY}/resolve/main/955717e8.safetensors"
+    rows = [demucs(), Model("net", "net", "Net!", (File("955717e8.safetensors", url, 22, torch_hub="x.th"),), "MIT")]
+    monkeypatch.setattr(os, "stat", stat)
+    for row in rows:
+        assert weights.verify(row, row.files[0]) == (weights.ABSENT, None)
+        assert weights.remove(row) == weights.Removed((), ())
+        with pytest.raises(WeightsError, match="not downloaded"):
+            used(row)
 
 
 # --- checksums are remembered

@@ -88,7 +88,7 @@ def hub_snapshots(repository: str) -> list[Path]:
 
 def _newest_first(snapshots: Path) -> list[Path]:
     """Return the folders of all revisions of a repository: that of the branch ``main``, then the newest ones."""
-    found = [path for path in snapshots.glob("*") if os.path.isdir(path)]
+    found = [path for path in _found(snapshots, "*") if os.path.isdir(path)]
     try:
         current = (snapshots.parent / "refs" / "main").read_text(encoding="ascii").strip()
     except (OSError, ValueError):  # only other branches were downloaded
@@ -103,7 +103,14 @@ def hugging_face_home() -> Path:
 
 def _files(folder: Path, pattern: str) -> Iterator[Path]:
     """Yield the files of a pattern, without those in folders that may not be read."""
-    yield from (path for path in sorted(folder.glob(pattern)) if os.path.isfile(path))
+    yield from (path for path in _found(folder, pattern) if os.path.isfile(path))
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:  # the folder, or one above it, may not be read
+        return []
 
 
 def _snapshots(repository: str) -> Path:

@@ -191,7 +191,7 @@ def remove(row: Model) -> Removed:
     kept: list[tuple[Path, str]] = []
     for file in row.files:
         user = next((other.name for other in registry.model_rows() if other != row and _uses(other, row, file)), "")
-        targets = [place(row, one) for one in _forms(file) if any(map(Path.is_file, _belongings(place(row, one))))]
+        targets = [place(row, one) for one in _forms(file) if any(map(os.path.isfile, _belongings(place(row, one))))]
         if user:
             kept += [(target, f"{user} needs it") for target in targets]
             continue
@@ -209,7 +209,7 @@ def remove(row: Model) -> Removed:
 
 def _delete(target: Path) -> list[tuple[Path, int]]:
     """Delete a file of the cache with those beside it; return the file and its partial download, with their sizes."""
-    found = [(path, path.stat().st_size) for path in (target, _part(target)) if path.is_file()]
+    found = [(path, path.stat().st_size) for path in (target, _part(target)) if os.path.isfile(path)]
     for path in _belongings(target):
         path.unlink(missing_ok=True)
         forget(path)
@@ -238,7 +238,7 @@ def verify(row: Model, file: File, *, again: bool = True) -> tuple[str, Path | N
     """
     path = find(row, file)
     if path is None:
-        part = next((part for one in _forms(file) if (part := _part(place(row, one))).is_file()), None)
+        part = next((part for one in _forms(file) if os.path.isfile(part := _part(place(row, one)))), None)
         return (HALF, part) if part else (ABSENT, None)
     expected = next(expected for candidate, expected in _candidates(row, file) if candidate == path)
     if again:
@@ -256,7 +256,7 @@ def find(row: Model, file: File) -> Path | None:
     """
     if path := _good(row, file):
         return path
-    return next((path for one in _forms(file) if (path := place(row, one)).is_file()), None)
+    return next((path for one in _forms(file) if os.path.isfile(path := place(row, one))), None)
 
 
 def missing(row: Model) -> list[File]:
@@ -285,7 +285,7 @@ def _good(row: Model, file: File) -> Path | None:
 def _candidates(row: Model, file: File) -> Iterator[tuple[Path, str]]:
     """Yield the files that may be a file of a model, each with the checksum that it must have ("" if not known)."""
     for one in _forms(file):
-        if (path := place(row, one)).is_file():
+        if os.path.isfile(path := place(row, one)):
             yield path, one.sha256 or _noted(path)
     for one in _forms(file):
         for path in elsewhere(one):
@@ -392,7 +392,7 @@ def _belongings(target: Path) -> tuple[Path, ...]:
 def _part_size(row: Model, file: File) -> int:
     """Return the number of bytes of a file, or of a copy of it, that have been downloaded so far."""
     parts = [_part(place(row, one)) for one in _forms(file)]
-    return max((part.stat().st_size for part in parts if part.is_file()), default=0)
+    return max((part.stat().st_size for part in parts if os.path.isfile(part)), default=0)
 
 
 def _part(target: Path) -> Path:
