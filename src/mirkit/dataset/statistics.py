@@ -311,7 +311,9 @@ def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif
     edges, histogram = _histogram(numbers, percentiles[0], percentiles[-1], row)
     outliers = _outliers(column, row)
     least = least_correlation(len(column))
-    alike = [j for j in np.argsort(-np.nan_to_num(np.abs(related)), kind="stable") if abs(related[j]) >= least]
+    # Rounded, because equal correlations differ in their last bits with the order of the tracks.
+    order = np.argsort(-np.nan_to_num(np.abs(related)).round(9), kind="stable")
+    alike = [j for j in order if abs(related[j]) >= least]
     return FeatureStatistics(
         row.name,
         len(numbers),
