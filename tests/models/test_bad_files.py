@@ -232,6 +232,7 @@ TEXTS: dict[str, tuple[bytes, str]] = {
     "too deep": (b"[" * 5000, "not a YAML file"),
     "a bomb": (BOMB.encode(), "not a YAML file (line 7)"),
     "a bomb that merges": (MERGING.encode(), "not a YAML file (line 7)"),
+    "a number of base 60": (b"model: " + b"1:" * 400_000 + b"1", "not a YAML file (line 1)"),
     "endless": (b"a" * 2_000_000, "too large"),
     "another": (b"hello: {world: 1}", ""),
 }

@@ -101,6 +101,8 @@ def _size(tensor: Any) -> str:
 _MOST_TEXT = 2**20
 #: Largest number of values in a YAML file, in which each reference counts as what it refers to.
 _MOST_VALUES = 2**20
+#: Most characters of a number in a YAML file: one of base 60, as 1:30, takes minutes if it fills the file.
+_LONGEST_NUMBER = 1000
 #: Exceptions that readers raise for damaged files, for instance for an invalid date or an empty stack.
 _DAMAGE = (*LOAD_ERRORS, ImportError, struct.error)
 #: Number of bytes of a pickle that are searched for the names of imports.
@@ -261,6 +263,12 @@ def load_yaml(path: Path) -> dict[str, Any]:
                 nodes = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
                 # What refers to itself has no size yet.
                 sizes[id(node)] = 1 + sum(sizes.get(id(one), _MOST_VALUES) for one in nodes)
+            if (
+                isinstance(node, yaml.ScalarNode)
+                and not node.tag.endswith(":str")
+                and len(node.value) > _LONGEST_NUMBER
+            ):
+                raise yaml.composer.ComposerError(None, None, "too long for a number", start)
             if sizes[id(node)] > _MOST_VALUES:
                 raise yaml.composer.ComposerError(None, None, "too many values", start)
             return node
