@@ -15,7 +15,7 @@ from mirkit.errors import ModelError, SettingsError, WeightsError
 from mirkit.features.types import FloatArray
 from mirkit.models.backend import Weights
 from mirkit.models.batching import BatchedNetwork, Compute, OutOfMemory, torch_step
-from mirkit.models.separation.inputs import ChannelPairs, ModelInput, Normalization, pairs
+from mirkit.models.separation.inputs import ModelInput, Normalization
 from mirkit.models.separation.network import Network, safe_half, step_name
 from mirkit.models.separation.overlap_add import Float32, Segment, SegmentStream, SlidingBuffer, WeightedSum
 from mirkit.settings import SeparationSettings
@@ -225,7 +225,7 @@ class Separator:
         }
         self.compute: Compute = BatchedNetwork(weights.model, device, steps, batch_size)
 
-    def separate(self, audio: Audio, settings: SeparationSettings) -> TrackSeparation | ChannelPairs:
+    def separate(self, audio: Audio, settings: SeparationSettings) -> TrackSeparation:
         """Begin the separation of a track.
 
         Parameters
@@ -244,9 +244,7 @@ class Separator:
             raise SettingsError(
                 f"segment {settings.segment:g}: {self.weights.model} takes at most {float(longest):g} s at a time"
             )
-        kept = pairs(audio.channels)
-        runs = [TrackSeparation(self, ModelInput(audio, self.rate, pair), settings) for pair in kept]
-        return runs[0] if len(runs) == 1 else ChannelPairs(runs, kept)
+        return TrackSeparation(self, ModelInput(audio, self.rate), settings)
 
     def is_needed(self, network: int, stem: str | None) -> bool:
         """Return whether a network contributes to a stem; None for all of them."""
