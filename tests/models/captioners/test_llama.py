@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -144,6 +145,21 @@ def test_nobody_else_may_ask(pair: Path) -> None:
         request = urllib.request.Request(f"{server._client.url}/v1/chat/completions", b"{}")
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(request, timeout=10)
+
+
+def test_a_server_that_is_stopped_at_once_ends(pair: Path) -> None:
+    code = (
+        "import sys\n"
+        "from dataclasses import replace\n"
+        "from mirkit.models.captioners import llama\n"
+        "from mirkit.settings import CaptionSettings\n"
+        "from mirkit.store import Settings\n"
+        "server = llama.LlamaServer(replace(Settings(), texts=CaptionSettings(model=sys.argv[1])))\n"
+        "for _ in range(5):\n"
+        "    with llama._in_process(server, 2048, 'key'):\n"
+        "        pass\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(pair)], check=True, timeout=120, capture_output=True)
 
 
 def script(path: Path, code: str) -> Path:

@@ -268,12 +268,15 @@ def _in_process(owner: LlamaServer, context: int, key: str) -> Iterator[str]:
     wanted.warmup = False
     wanted.ui = False
     wanted.verbosity = 0
+    wanted.endpoint_slots = True
     try:
         server = xllamacpp.Server(wanted)
     except (RuntimeError, ValueError) as error:
         remedy = "check that it is complete and that there is enough memory; download it again, or name another"
         raise CaptionerUnavailable(f"llama.cpp cannot load {printable(pair.model)}; {remedy}") from error
     try:
+        # The queue of the server answers this. A server that is stopped before its queue runs never ends.
+        HttpClient(str(server.listening_address), key, owner._timeout).get("/slots")
         yield str(server.listening_address)
     finally:
         del server
