@@ -173,35 +173,6 @@ def ogg_ends(path: Path) -> bool:
     return last < 0 or any(flags & _END_OF_STREAM for flags in tail[last + 5 : last + 6])
 
 
-def mp4_tempo(path: Path) -> int | None:
-    """Beats per minute from the ``tmpo`` tag of an mp4 file; None if it has none."""
-    with open(path, "rb") as file:
-        end = os.fstat(file.fileno()).st_size
-        for name in (b"moov", b"udta", b"meta", b"ilst", b"tmpo", b"data"):
-            inner = _enter_box(file, end, name)
-            if inner is None:
-                return None
-            end = inner
-            if name == b"meta":  # this box begins with a version
-                file.seek(4, os.SEEK_CUR)
-        return int.from_bytes(file.read(16)[8:10], "big") or None  # after its type and locale
-
-
-def _enter_box(file: BinaryIO, end: int, name: bytes) -> int | None:
-    """Seek to the content of the next box of that name, and return its end."""
-    while (at := file.tell()) + 8 <= end:
-        size, found = int.from_bytes(file.read(4), "big"), file.read(4)
-        if size == 1:
-            size = int.from_bytes(file.read(8), "big")
-        after = end if size == 0 else at + size
-        if (size and size < 8) or after > end:
-            return None
-        if found == name:
-            return after
-        file.seek(after)
-    return None
-
-
 def _frames(file: BinaryIO, *, long: bool) -> int | None:
     data_size = block = 0
     while len(header := file.read(8)) == 8:

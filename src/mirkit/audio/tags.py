@@ -1,22 +1,25 @@
-"""The tags of an audio file: read through FFmpeg and cleaned. A file without readable tags has none."""
+"""The tags of an audio file, cleaned. A file without readable tags has none."""
 
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirkit.audio.container import mp4_tempo, open_local
+from mirkit.audio.tag_containers import read_raw_tags
+from mirkit.audio.text_encoding import decode_marked, encoding_of, is_marked
 from mirkit.errors import AudioError
 
 #: Longest text of a tag; longer ones are cut, because a tag may hold megabytes.
 LONGEST = 500
+_LONGEST_LYRICS = 50_000
+_MOST_VALUES = 32
 
 
 @dataclass(frozen=True)
 class Tags:
-    """Tags of a file; None for those that are absent or unusable.
+    """Tags of a file; None, or an empty tuple, for those that are absent or unusable.
 
     Texts are single lines of printable characters, at most 500 long. They come from untrusted files: escape them in
     paths and pages.
@@ -24,12 +27,21 @@ class Tags:
     Parameters
     ----------
     artist, title, album, albumartist, genre, key : str or None
-        ``key`` is the musical key as written, for example ``"Am"`` or ``"8A"``.
+        The first value of each. ``key`` is the musical key as written, for example ``"Am"`` or ``"8A"``.
     year : int or None
     track : int or None
         Track number.
     bpm : float or None
         Tempo, between 1 and 1000.
+    artists, genres : tuple of str
+        All values, where the file has several.
+    copyright, license : str or None
+        Statements of rights, as written.
+    lyrics : str or None
+        Words of the song, of several lines, possibly with times as in ``.lrc`` files.
+    encoding : str or None
+        Encoding of texts that do not state theirs (Python's name), found from all of them together; ``"unknown"``
+        where it cannot be told, and such texts are left out.
     """
 
     artist: str | None = None
@@ -41,57 +53,87 @@ class Tags:
     track: int | None = None
     bpm: float | None = None
     key: str | None = None
+    artists: tuple[str, ...] = ()
+    genres: tuple[str, ...] = ()
+    copyright: str | None = None
+    license: str | None = None
+    lyrics: str | None = None
+    encoding: str | None = None
 
 
-# FFmpeg maps the usual fields of each format to common names; other fields keep the file's spelling
+# The usual fields of all formats, as tinytag, FFmpeg and APE tags name them.
 _NAMES = {
     "artist": ("artist",),
     "title": ("title",),
     "album": ("album",),
     "albumartist": ("album_artist", "albumartist", "album artist"),
     "genre": ("genre",),
-    "year": ("date", "year", "tdrc", "tyer", "originaldate", "originalyear"),
+    "year": ("date", "year", "_year", "tdrc", "tyer", "originaldate", "originalyear"),
     "track": ("track", "tracknumber"),
     "bpm": ("bpm", "tbpm", "tmpo", "tempo"),
     "key": ("initialkey", "initial_key", "tkey", "key"),
+    "copyright": ("copyright", "tcop"),
+    "license": ("license", "wcop", "copyright url"),
+    "lyrics": ("lyrics", "unsyncedlyrics", "unsynced lyrics", "lyrics-xxx", "lyrics-eng"),
 }
 
 
 def read_tags(path: str | os.PathLike[str]) -> Tags:
-    """Read a file's tags (ID3, APE, Vorbis comments, mp4, RIFF INFO). A file that cannot be opened has none."""
+    """Read a file's tags (ID3, APE, Vorbis comments, MP4, ASF, RIFF INFO, AIFF, Matroska).
+
+    Values are those that the file states: FFmpeg, which takes "8-bit" for the genre number 8, reads only the tags of
+    formats that nothing else knows. A file that cannot be read has no tags.
+    """
     try:
-        with open_local(Path(path)) as container:
-            metadata = [container.metadata, *(stream.metadata for stream in container.streams.audio)]
-            sources = [{name: _replaced(value) for name, value in source.items()} for source in metadata]
-            if "mp4" in container.format.name:  # FFmpeg reads only one byte of this tag, and the wrong one
-                sources.append({"tmpo": str(mp4_tempo(Path(path)) or "")})
-            return _tags(sources)
-    except AudioError:
+        return tags_of(read_raw_tags(Path(path)))
+    except (OSError, AudioError):
         return Tags()
 
 
-def _tags(sources: Iterable[Mapping[str, str]]) -> Tags:
-    raw: dict[str, str] = {}
-    for source in sources:
-        for name, value in source.items():
-            raw.setdefault(name.lower(), value)
-    values = {field: next((raw[n] for n in names if raw.get(n, "").strip()), "") for field, names in _NAMES.items()}
+def tags_of(raw: Mapping[str, Sequence[str]]) -> Tags:
+    """Clean the texts of a file's tags: name of a field, in any case -> its values."""
+    fields = {name.lower(): values for name, values in raw.items()}
+    found = {field: _first_with_text(fields, names) for field, names in _NAMES.items()}
+    texts, encoding = _decoded(found)
+    lists = {field: _cleaned(values) for field, values in texts.items()}
+    one = {field: next(iter(values), "") for field, values in texts.items()}
     return Tags(
-        artist=_text(values["artist"]),
-        title=_text(values["title"]),
-        album=_text(values["album"]),
-        albumartist=_text(values["albumartist"]),
-        genre=_text(values["genre"]),
-        year=_whole(values["year"], r"(?<!\d)(\d{4})(?!\d)", 1000, 2999),
-        track=_whole(values["track"], r"^\s*(\d{1,4})(?!\d)", 1, 9999),
-        bpm=_tempo(values["bpm"]),
-        key=_text(values["key"]),
+        **{field: next(iter(lists[field]), None) for field in ("artist", "title", "album", "albumartist", "genre")},
+        year=_whole(one["year"], r"(?<!\d)(\d{4})(?!\d)", 1000, 2999),
+        track=_whole(one["track"], r"^\s*(\d{1,4})(?!\d)", 1, 9999),
+        bpm=_tempo(one["bpm"]),
+        key=next(iter(lists["key"]), None),
+        artists=lists["artist"] if len(lists["artist"]) > 1 else (),
+        genres=lists["genre"] if len(lists["genre"]) > 1 else (),
+        copyright=next(iter(lists["copyright"]), None),
+        license=next(iter(lists["license"]), None),
+        lyrics="\n".join(filter(None, map(_text, one["lyrics"][:_LONGEST_LYRICS].splitlines()))) or None,
+        encoding=encoding,
     )
 
 
-def _replaced(value: str) -> str:
-    """Replace surrogates, which PyAV returns for bytes that are not UTF-8, by the replacement character."""
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def _first_with_text(fields: Mapping[str, Sequence[str]], names: Sequence[str]) -> Sequence[str]:
+    return next((fields[name] for name in names if any(value.strip() for value in fields.get(name, ()))), ())
+
+
+def _decoded(found: Mapping[str, Sequence[str]]) -> tuple[dict[str, list[str]], str | None]:
+    """Decode the texts whose encoding is not stated, all with the same one; leave out what cannot be decoded."""
+    texts = {field: [value[: 4 * _LONGEST_LYRICS] for value in values] for field, values in found.items()}
+    unknown = [value for values in texts.values() for value in values if is_marked(value)]
+    encoding = encoding_of(unknown) if unknown else None
+    if encoding:
+        texts = {field: [decode_marked(value, encoding) for value in values] for field, values in texts.items()}
+    kept = {field: [value for value in values if not _is_damaged(value)] for field, values in texts.items()}
+    return kept, encoding if kept == texts else "unknown"
+
+
+def _is_damaged(text: str) -> bool:
+    """Whether a text has bytes that could not be decoded, here or by the reader of the format."""
+    return is_marked(text) or "\N{REPLACEMENT CHARACTER}" in text
+
+
+def _cleaned(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for value in values[:_MOST_VALUES] if (text := _text(value))))
 
 
 def _text(raw: str) -> str | None:

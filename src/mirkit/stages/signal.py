@@ -20,7 +20,7 @@ def source(track: TrackAnalysis, settings: Settings) -> Result:
     """Read duration, sample rate, channels, codec, bandwidth and tags; none of them is a feature of ``.INFO``."""
     info = track.source_info
     downmix = {"downmix": fact(downmix_formula(info.layout))} if info.channels > 2 else {}
-    tags = {name: value for name, value in asdict(track.tags).items() if value is not None}
+    tags = {name: value for name, value in asdict(track.tags).items() if value and name != "lyrics"}
     return Result(
         facts={
             "duration": fact(track.duration),
