@@ -56,14 +56,13 @@ def organized(folder: Path, title: str, **wrong: object) -> Path:
     track.mkdir(parents=True)
     (track / "full_mix.wav").write_bytes(b"RIFF")
     found = {"bpm": truth["bpm"], "bpm_is_defined": int(truth["bpm"] is not None), "beat_count": len(truth["beats"])}
+    found |= {"key": truth["key"], "mode": truth["mode"]}
+    found["time_signature"] = f"{truth['meter']}/4" if truth["meter"] else None
     (track / f"{name}.INFO").write_text(json.dumps(found | wrong))
     grid = {"beats": truth["beats"], "downbeats": truth["downbeats"], "bpm": truth["bpm"]}
     (track / f"{name}.BEATS_GRID").write_text(json.dumps(grid | {"total_beats": len(truth["beats"])}))
     onsets = sorted({time for times in truth["onsets"].values() for time in times})
     (track / f"{name}.ONSETS").write_text("".join(f"{time:.4f}\n" for time in onsets))
-    facts = {key: {"value": truth[key], "confidence": 1.0} for key in ("key", "mode")}
-    facts["meter"] = {"value": f"{truth['meter']}/4" if truth["meter"] else None, "confidence": 1.0}
-    (track / f"{name}.PROVENANCE").write_text(json.dumps({"stages": {}, "facts": facts, "adopted": {}}))
     return track
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from mirkit.audio import HOLD_SECONDS, Audio, Damage, SourceInfo, Tags, open_audio, probe, read_tags
-from mirkit.catalog import STEMS, TONAL
+from mirkit.catalog import STEMS, TIME_SIGNATURES, TONAL
 from mirkit.errors import AudioError, InfoError, MirkitError, MissingInput, printable
 from mirkit.features.extraction import BLOCK, ExtractorFactories, measure
 from mirkit.features.rhythm.beats.grid import Beats
@@ -225,7 +225,8 @@ class TrackAnalysis:
         """Read the beats from the grid and the provenance; their confidences are not stored there."""
         grid = read_grid(self.track.grid)
         facts: Any = read_provenance(self.track.provenance).facts
-        meter = facts.get("meter", {}).get("value")
+        meter = read_info(self.track.info).get("time_signature", facts.get("meter", {}).get("value"))
+        meter = meter if meter in TIME_SIGNATURES else None
         steady = facts["pulse"].get("value") is True if "pulse" in facts else _has_tempo(self.track)
         return Beats(grid.beats, grid.downbeats, np.ones(len(grid.beats)), meter, steady=steady)
 

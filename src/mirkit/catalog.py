@@ -1,13 +1,14 @@
-"""What mirkit measures: three tables of data. Read this file first.
+"""What mirkit measures: four tables of data. Read this file first.
 
-``FEATURES`` are the numbers of an ``.INFO`` file, ``STAGES`` the steps that write them, ``GROUPS`` the commands that
-run several stages. The parser, ``verify``, the statistics, the export and ``docs/features.md`` are derived from these
-rows. The backends that a stage can choose from are listed in ``mirkit.models.registry``.
+``FEATURES`` are the 78 numbers of an ``.INFO`` file, ``DESCRIPTORS`` the numbers, categories and texts beside them,
+``STAGES`` the steps that write both, ``GROUPS`` the commands that run several stages. The parser, ``verify``, the
+statistics, the export and ``docs/features.md`` are derived from these rows. The backends that a stage can choose from
+are listed in ``mirkit.models.registry``.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 STEMS = ("drums", "bass", "other", "vocals")
 #: The pitched stems, whose sum is the source ``tonal``.
@@ -17,7 +18,7 @@ PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """One number of an ``.INFO`` file.
+    """One value of an ``.INFO`` file: a feature, or a descriptor.
 
     Attributes
     ----------
@@ -29,13 +30,18 @@ class FeatureSpec:
     low, high : float or None
         The range that ``verify`` accepts; None for no bound.
     description : str
+        What it means, with its formula where that fits in a line.
     kind : str
-        ``float``, ``int``, or ``flag`` (0 or 1).
+        ``float``, ``int``, ``flag`` (0 or 1), ``category`` (one of ``categories``) or ``text``.
     scale : str
         Form in which values are comparable; statistics and conditioners use it: ``log`` if listeners perceive
         differences of the logarithm, ``logit`` (log odds) if most music lies in a small part of the range.
     repeats : str
         The feature that this one is, times the length of the track; conditioners leave it out by default.
+    categories : tuple of str
+        The values of a category, in the order of a list conditioner.
+    by_name : bool
+        Whether it is a conditioner only where its full name is given, not for a pattern such as ``*``.
     """
 
     name: str
@@ -44,9 +50,16 @@ class FeatureSpec:
     low: float | None
     high: float | None
     description: str
-    kind: Literal["float", "int", "flag"] = "float"
+    kind: Literal["float", "int", "flag", "category", "text"] = "float"
     scale: Literal["linear", "log", "logit"] = "linear"
     repeats: str = ""
+    categories: tuple[str, ...] = ()
+    by_name: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers, which have a range."""
+        return self.kind not in ("category", "text")
 
 
 def _per_stem(
@@ -159,8 +172,82 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec("position", "crop", "ratio", 0, 1, "clips only: start of the clip / duration of its source"),
 )
 
+MODES = ("major", "minor")
+TIME_SIGNATURES = ("4/4", "3/4", "6/8", "2/4", "12/8", "5/4", "7/8", "7/4", "9/8", "other")
+
+
+def _number(
+    name: str, stage: str, unit: str, low: float | None, high: float | None, description: str, **more: Any
+) -> FeatureSpec:
+    return FeatureSpec(name, stage, unit, low, high, description, **more)
+
+
+def _category(name: str, stage: str, categories: tuple[str, ...], description: str) -> FeatureSpec:
+    return FeatureSpec(name, stage, "", None, None, description, kind="category", categories=categories)
+
+
+def _text(name: str, stage: str, description: str) -> FeatureSpec:
+    return FeatureSpec(name, stage, "", None, None, description, kind="text")
+
+
+#: What an ``.INFO`` holds beside the features. A row here and a stage that returns its value are all that it takes for
+#: a value to be in the ``.INFO`` of tracks and clips, in windows, tables, conditioners, ``verify``, ``stats`` and the
+#: report. Numbers and categories are reductions over a window, as features are.
+DESCRIPTORS: tuple[FeatureSpec, ...] = (
+    _category("key", "chroma", PITCH_CLASSES, "tonic of the key; null where nothing pitched sounds"),
+    _category("mode", "chroma", MODES, "mode of the key"),
+    _number(
+        *("key_confidence", "chroma", "ratio", 0, 1),
+        "share of such keys that are right; 1 where the user has set the key",
+        by_name=True,
+    ),
+    _category("time_signature", "beats", TIME_SIGNATURES, "meter; null without a pulse, other when none explains it"),
+    _number(
+        *("time_signature_confidence", "beats", "ratio", 0, 1),
+        "probability of the meter; 1 where the user has set it",
+        by_name=True,
+    ),
+    _number(*("bpm_confidence", "beats", "ratio", 0, 1), "probability of the tempo among its candidates", by_name=True),
+    _number(
+        *("swing", "syncopation", "ratio", 0.5, 0.75),
+        "first eighth of a beat / beat: 0.5 straight, 0.67 triplets; null where eighths are few",
+    ),
+    _number("duration_seconds", "source", "s", 0, None, "length of the audio", by_name=True),
+    _number(
+        *("true_peak", "level", "dBTP", -120, 20),
+        "highest level between the samples, ITU-R BS.1770-4 annex 2; null in silence",
+    ),
+    _number("plr", "level", "LU", -10, 60, "peak to loudness ratio: true_peak - lufs"),
+    _number(
+        *("stereo_width", "level", "ratio", 0, 1),
+        "RMS of (left - right) / 2 over the sum of it and that of (left + right) / 2: 0 mono, 1 opposite phases",
+    ),
+)
+
+#: Everything that an ``.INFO`` holds besides captions, in the order of the file, and its numbers and categories.
+INFO_SPECS = (*FEATURES, *DESCRIPTORS)
+NUMBERS = tuple(row for row in INFO_SPECS if row.is_number)
+CATEGORIES = tuple(row for row in INFO_SPECS if row.kind == "category")
+
 #: Features that change by the gain (dB) when a track is amplified; the others do not depend on the level.
-LEVEL_KEYS = tuple(row.name for row in FEATURES if row.name.startswith(("lufs", "rms_energy_")))
+LEVEL_KEYS = (*(row.name for row in FEATURES if row.name.startswith(("lufs", "rms_energy_"))), "true_peak")
+
+
+def level_shift(name: str, gain_db: float, lufs_db: float = 0.0) -> float:
+    """Return by how much a feature or descriptor changes when its audio is amplified.
+
+    Parameters
+    ----------
+    name : str
+    gain_db : float
+        Gain (dB).
+    lufs_db : float
+        What the loudness gains besides (LU), as when mono is written on two channels.
+    """
+    if name == "plr":
+        return -lufs_db
+    return gain_db + (lufs_db if name.startswith("lufs") else 0.0) if name in LEVEL_KEYS else 0.0
+
 
 TEXT_KEYS = tuple(
     f"music_flamingo_{field}" for field in ("full", "technical", "genre_mood", "instrumentation", "structure")
@@ -187,6 +274,8 @@ class Stage:
         Suffixes of the sidecars that it writes.
     task : str
         Task of the backend that the stage uses, "" if it uses none.
+    editable : tuple of str
+        Descriptors that the user may correct in the ``.INFO``; if one is, all of them are kept as they are.
     """
 
     name: str
@@ -197,11 +286,12 @@ class Stage:
     needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     task: str = ""
+    editable: tuple[str, ...] = ()
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """Names of the features that this stage writes."""
-        return tuple(key.name for key in FEATURES if key.stage == self.name)
+        """Names of the features and descriptors that this stage writes."""
+        return tuple(key.name for key in INFO_SPECS if key.stage == self.name)
 
 
 #: All stages, in the order in which they run.
@@ -216,6 +306,7 @@ STAGES: tuple[Stage, ...] = (
         (("full_mix", "onset"), ("drums", "onset")),
         files=("BEATS_GRID",),
         task="beats",
+        editable=("time_signature",),
     ),
     Stage("onsets", "rhythm", 2, "onset times and strengths", (("full_mix", "onsets"),), files=("ONSETS",)),
     Stage(
@@ -250,9 +341,23 @@ STAGES: tuple[Stage, ...] = (
         "integrated loudness and loudness range of mix and stems",
         tuple((part, "loudness") for part in ("full_mix", *STEMS)),
     ),
+    Stage(
+        "level",
+        "loudness",
+        1,
+        "true peak, peak to loudness ratio, stereo width",
+        (("full_mix", "level"), ("full_mix", "loudness")),
+    ),
     Stage("spectral_shape", "spectral", 1, "flatness, flux, skewness, kurtosis", (("full_mix", "spectral"),)),
     Stage("bands", "spectral", 1, "RMS energy of four bands", (("full_mix", "bands"),)),
-    Stage("chroma", "harmony", 2, "pitch-class weights, key and mode", (("tonal", "chroma"),)),
+    Stage(
+        "chroma",
+        "harmony",
+        2,
+        "pitch-class weights, key and mode",
+        (("tonal", "chroma"),),
+        editable=("key", "mode"),
+    ),
     Stage(
         "stem_harmonic",
         "harmony",
@@ -278,8 +383,8 @@ STAGES: tuple[Stage, ...] = (
         "training clips of the mix and its stems, each with its own features",
         tuple((part, "loudness") for part in ("full_mix", *STEMS)),
         needs=(
-            *("source", "beats", "onsets", "syncopation", "complexity", "stem_rhythm", "loudness", "spectral_shape"),
-            *("bands", "chroma", "stem_harmonic", "timbral", "danceability", "aesthetics"),
+            *("source", "beats", "onsets", "syncopation", "complexity", "stem_rhythm", "loudness", "level"),
+            *("spectral_shape", "bands", "chroma", "stem_harmonic", "timbral", "danceability", "aesthetics"),
         ),
     ),
     Stage("drums", "transcription", 1, "drums to MIDI", needs=("beats",), task="drums"),
@@ -317,8 +422,10 @@ GROUPS: tuple[Group, ...] = (
 #: Tasks that backends do (see ``mirkit.models.registry``).
 TASKS = ("stems", "beats", "drums", "classification", "aesthetics", "texts")
 _STAGE = {stage.name: stage for stage in STAGES}
-_FEATURE = {spec.name: spec for spec in FEATURES}
+_FEATURE = {spec.name: spec for spec in INFO_SPECS}
 TRACK_KEYS = tuple(spec.name for spec in FEATURES if spec.stage != "crop")
+#: Everything that the ``.INFO`` of a track holds besides captions; that of a clip also has ``position``.
+INFO_KEYS = tuple(spec.name for spec in INFO_SPECS if spec.stage != "crop")
 
 
 def stage(name: str) -> Stage:
@@ -327,7 +434,7 @@ def stage(name: str) -> Stage:
 
 
 def feature(name: str) -> FeatureSpec:
-    """Return the feature of this name."""
+    """Return the feature or descriptor of this name."""
     return _FEATURE[name]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import MissingInput
-from mirkit.store import make_folder, read_grid, read_info, read_onsets, read_provenance
+from mirkit.store import make_folder, read_grid, read_info, read_onsets
 from mirkit.store.output import Output
 from mirkit.track import Track, find_tracks
 
@@ -129,7 +129,6 @@ def compare(folder: Path) -> list[Row]:
 
 def _rows(title: str, truth: Mapping[str, Any], track: Track) -> Iterator[Row]:
     info = read_info(track.info)
-    metadata = read_provenance(track.provenance).facts
     bpm = info.get("bpm")
     if truth["bpm"] is None:
         yield Row(title, "pulse", "none", "none" if info.get("bpm_is_defined") == 0 else f"{bpm} BPM", bpm is None)
@@ -140,10 +139,10 @@ def _rows(title: str, truth: Mapping[str, Any], track: Track) -> Iterator[Row]:
         grid = read_grid(track.grid)
         yield _times(title, "beats", truth["beats"], grid.beats.tolist(), BEAT_TOLERANCE_S)
         yield _times(title, "downbeats", truth["downbeats"], grid.downbeats.tolist(), BEAT_TOLERANCE_S)
-        meter = metadata.get("meter", {}).get("value")
+        meter = info.get("time_signature")
         true_meter = f"{truth['meter']}/4"
         yield Row(title, "meter", true_meter, str(meter), meter == true_meter)
-    key = f"{metadata.get('key', {}).get('value')} {metadata.get('mode', {}).get('value')}"
+    key = f"{info.get('key')} {info.get('mode')}"
     yield Row(title, "key", f"{truth['key']} {truth['mode']}", key, key == f"{truth['key']} {truth['mode']}")
     onsets = sorted({time for times in truth["onsets"].values() for time in times})
     yield _times(title, "onsets", onsets, read_onsets(track.onsets).tolist(), ONSET_TOLERANCE_S)

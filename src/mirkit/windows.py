@@ -1,7 +1,7 @@
 """Features of any window of a measured track, computed from its stored feature series without decoding audio."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -15,16 +15,17 @@ import numpy.typing as npt
 from mirkit import engines
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import open_audio
-from mirkit.catalog import FEATURES, LEVEL_KEYS, STAGES, stage
+from mirkit.catalog import CATEGORIES, INFO_SPECS, NUMBERS, STAGES, level_shift, stage
 from mirkit.errors import MirkitError, MissingInput, SettingsError, printable
-from mirkit.features.types import Unknown, Value, Window
+from mirkit.features.types import InfoValue, Unknown, Window
 from mirkit.stages.window import FROM_SERIES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
 from mirkit.staleness import TrackState
 from mirkit.store import Settings, find_root, read_settings
 from mirkit.store.compiled import use_compiled
 from mirkit.track import Track, rename_hint
 
-Number = float | int | None
+#: A value of ``.INFO``: a number, a category or a text; None if it is unknown.
+Info = float | int | str | None
 
 _log = logging.getLogger("mirkit")
 
@@ -41,12 +42,12 @@ class WindowFeatures:
     Attributes
     ----------
     values : dict
-        All 78 keys of ``.INFO`` -> number, or None.
+        All features and descriptors -> value, or None.
     reasons : dict
         Key -> reason why it is None.
     """
 
-    values: dict[str, Number]
+    values: dict[str, Info]
     reasons: dict[str, str]
 
 
@@ -59,16 +60,16 @@ class Slices:
     edges : tuple of float
         Seconds; slice ``i`` is ``edges[i]`` to ``edges[i + 1]``.
     values : dict
-        All 78 keys -> one number (or None) per slice.
+        All features and descriptors -> one value (or None) per slice.
     reasons : dict
-        Key -> reason of each None; "" for a number. Keys without a None are left out.
+        Key -> reason of each None; "" for a value. Keys without a None are left out.
     widened : dict
         Key -> length (s) of the window, centered on a slice, in which the feature was measured if a slice is too short
         for it.
     """
 
     edges: tuple[float, ...]
-    values: dict[str, list[Number]]
+    values: dict[str, list[Info]]
     reasons: dict[str, list[str]]
     widened: dict[str, float]
 
@@ -86,6 +87,7 @@ class WindowAnalyzer:
         self._opened, self._state, self._settings = opened, state, settings
         self._whole = part or opened.window
         self._neural = neural_stages(state)
+        self._user = state.user_values()
 
     @property
     def duration(self) -> float:
@@ -188,20 +190,21 @@ class WindowAnalyzer:
         edges = np.linspace(whole.start, whole.end, count + 1).tolist()
         needed = {key: seconds for key, seconds in SHORTEST.items() if whole.duration / count < seconds}
         rows = [_split(self._slice(Window(a, b), needed, samples)) for a, b in pairwise(edges)]
-        reasons = {row.name: [found.reasons.get(row.name, "") for found in rows] for row in FEATURES}
+        reasons = {row.name: [found.reasons.get(row.name, "") for found in rows] for row in INFO_SPECS}
         return Slices(
             tuple(edge - self._whole.start for edge in edges),
-            {row.name: [found.values[row.name] for found in rows] for row in FEATURES},
+            {row.name: [found.values[row.name] for found in rows] for row in INFO_SPECS},
             {name: whys for name, whys in reasons.items() if any(whys)},
             needed,
         )
 
-    def _measure(self, window: Window, samples: bool) -> dict[str, Value]:
+    def _measure(self, window: Window, samples: bool) -> dict[str, InfoValue]:
         found = at_window(self._opened, window, self._settings, neural=self._neural)
         values = {key: value for result in found.values() for key, value in result.values.items()}
-        return values | self._from_sound(window, samples) | {"position": window.start / self._opened.duration}
+        values |= self._from_sound(window, samples) | self._user
+        return values | {"position": window.start / self._opened.duration, "duration_seconds": window.duration}
 
-    def _slice(self, window: Window, needed: Mapping[str, float], samples: bool) -> dict[str, Value]:
+    def _slice(self, window: Window, needed: Mapping[str, float], samples: bool) -> dict[str, InfoValue]:
         values = self._measure(window, samples)
         for seconds in set(needed.values()):
             keys = {key for key, need in needed.items() if need == seconds}
@@ -218,9 +221,9 @@ class WindowAnalyzer:
             )
         return Window(self._whole.start + start, min(self._whole.start + end, self._whole.end))
 
-    def _from_sound(self, window: Window, samples: bool) -> dict[str, Value]:
+    def _from_sound(self, window: Window, samples: bool) -> dict[str, InfoValue]:
         """Return the values that feature series do not determine; unknown ones have the reason that the track has."""
-        values: dict[str, Value] = {}
+        values: dict[str, InfoValue] = {}
         for name in FROM_SOUND:
             entry = self._state.provenance.stages.get(name)
             reasons = entry.reasons if entry else {}
@@ -247,7 +250,7 @@ def neural_stages(state: TrackState) -> frozenset[str]:
     )
 
 
-def features_at(path: str | PathLike[str], start: float, end: float, *, samples: bool = False) -> dict[str, Number]:
+def features_at(path: str | PathLike[str], start: float, end: float, *, samples: bool = False) -> dict[str, Info]:
     """Compute the features of a window of a measured track from its stored feature series, in milliseconds.
 
     :class:`WindowAnalyzer` also returns the reasons of unknown values, and opens a track once for many windows.
@@ -264,7 +267,7 @@ def features_at(path: str | PathLike[str], start: float, end: float, *, samples:
     Returns
     -------
     dict
-        Name of a feature -> number, or None if it is unknown.
+        Name of a feature or descriptor -> value, or None if it is unknown.
 
     Raises
     ------
@@ -276,9 +279,9 @@ def features_at(path: str | PathLike[str], start: float, end: float, *, samples:
     return WindowAnalyzer.open(path).at(start, end, samples=samples).values
 
 
-def _split(values: Mapping[str, Value]) -> WindowFeatures:
-    """Separate numbers and reasons, in the order of the catalog."""
-    ordered = {row.name: values[row.name] for row in FEATURES if row.name in values}
+def _split(values: Mapping[str, InfoValue]) -> WindowFeatures:
+    """Separate values and reasons, in the order of the catalog."""
+    ordered = {row.name: values[row.name] for row in INFO_SPECS if row.name in values}
     return WindowFeatures(
         {key: None if isinstance(value, Unknown) else value for key, value in ordered.items()},
         {key: value.reason for key, value in ordered.items() if isinstance(value, Unknown)},
@@ -293,25 +296,27 @@ class WindowTable:
     ----------
     hop : float
         Seconds from the start of one window to the start of the next.
-    values : float64 array, shape=(windows, features of the catalog)
+    values : float64 array, shape=(windows, numbers of the catalog)
         NaN where unknown.
+    categories : sequence of dict
+        For each window: descriptor that is a category -> its value, where it is known.
     """
 
     hop: float
     values: npt.NDArray[np.float64]
+    categories: Sequence[Mapping[str, str]] = ()
 
-    def rows(self) -> Iterator[dict[str, float]]:
-        """Yield the known features of each window."""
-        for row in self.values:
-            yield {key.name: float(value) for key, value in zip(FEATURES, row, strict=True) if np.isfinite(value)}
+    def rows(self) -> Iterator[dict[str, float | str]]:
+        """Yield the known numbers and categories of each window."""
+        categories = self.categories or [{}] * len(self.values)
+        for row, named in zip(self.values, categories, strict=True):
+            numbers = {key.name: float(value) for key, value in zip(NUMBERS, row, strict=True) if np.isfinite(value)}
+            yield numbers | dict(named)
 
     def louder(self, gain_db: float, lufs_db: float = 0.0) -> "WindowTable":
         """Return the table of the same audio, amplified by ``gain_db`` (dB); ``lufs_db`` is added to loudness alone."""
-        shift = [
-            gain_db + (lufs_db if key.name.startswith("lufs") else 0.0) if key.name in LEVEL_KEYS else 0.0
-            for key in FEATURES
-        ]
-        return WindowTable(self.hop, self.values + np.array(shift))
+        shift = [level_shift(row.name, gain_db, lufs_db) for row in NUMBERS]
+        return replace(self, values=self.values + np.array(shift))
 
 
 def tables(
@@ -387,9 +392,11 @@ def table(path: Path, seconds: float, hop: float) -> WindowTable:
     starts = np.minimum(np.arange(0, last + hop, hop), last) if last else np.zeros(1)
     decoded = np.unique(np.minimum(np.arange(0, last + seconds / 2, seconds / 2), last))
     timbre = [track.at(start, min(start + seconds, track.duration), samples=True).values for start in decoded]
-    rows = []
+    rows, categories = [], []
     for start in starts:
         values = track.at(start, min(start + seconds, track.duration)).values
         near = timbre[int(np.argmin(np.abs(decoded - start)))]
-        rows.append([near[key.name] if key.name in _TIMBRE else values[key.name] for key in FEATURES])
-    return WindowTable(hop, np.array(rows, np.float64))
+        rows.append([near[row.name] if row.name in _TIMBRE else values[row.name] for row in NUMBERS])
+        named = {row.name: values[row.name] for row in CATEGORIES}
+        categories.append({name: value for name, value in named.items() if isinstance(value, str)})
+    return WindowTable(hop, np.array(rows, np.float64), categories)

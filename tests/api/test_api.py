@@ -21,7 +21,7 @@ import signals
 from library import beat_music, make_track, write
 from mirkit import models
 from mirkit.audio import Audio, Tags, audio_from_array, encode, open_audio
-from mirkit.catalog import STEMS, TRACK_KEYS
+from mirkit.catalog import INFO_KEYS, STEMS
 from mirkit.errors import AudioError, MissingInput, SettingsError
 from mirkit.models import weights
 from mirkit.models.backend import Weights
@@ -55,7 +55,7 @@ def test_an_array_has_the_features_of_its_file(loose: Path, array: tuple[np.ndar
     by_name = mirkit.analyze(str(loose), "loudness")
     assert by_name
     assert by_name.items() <= of_file.items()
-    assert of_file.keys() == set(TRACK_KEYS)
+    assert of_file.keys() == set(INFO_KEYS)
     assert {name for name, value in of_file.items() if value is None} == of_file.reasons.keys()
     del of_file.metadata["codec"], of_array.metadata["codec"]
     assert of_array.metadata == of_file.metadata

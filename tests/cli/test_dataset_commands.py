@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from library import make_track
-from mirkit.catalog import FEATURES
+from mirkit.catalog import INFO_SPECS
 from mirkit.cli import main
 
 
@@ -115,11 +115,11 @@ def test_what_goes_wrong_is_one_line(
 def test_window(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("window", library / "A", "--start", 1, "--end", 8, "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert list(told["values"]) == [key.name for key in FEATURES]
+    assert list(told["values"]) == [key.name for key in INFO_SPECS]
     assert told["reasons"]["depth"] == "it is computed from the audio, which was not decoded (see --samples)"
     assert run("window", library / "A" / "crops" / "A_002", "--samples") == 0
     out = capsys.readouterr().out
-    assert len(out.splitlines()) == len(FEATURES)
+    assert len(out.splitlines()) == len(INFO_SPECS)
     assert "which was not decoded" not in out
 
 

@@ -14,7 +14,7 @@ import soundfile
 from library import beat_music, write
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import encode, open_audio
-from mirkit.catalog import FEATURES, MEASURED, STAGES, STEMS, stage
+from mirkit.catalog import FEATURES, INFO_SPECS, MEASURED, STAGES, STEMS, stage
 from mirkit.dataset.verify import verify_all
 from mirkit.errors import SettingsError
 from mirkit.pipeline.task import TrackJob, TrackOutcome
@@ -88,7 +88,7 @@ def test_a_clip_is_a_track_with_all_78_numbers(cropped: Path) -> None:
     for folder in clips(cropped):
         clip = Track.at(folder)
         info = read_info(clip.info)
-        assert list(info) == [key.name for key in FEATURES]
+        assert list(info) == [key.name for key in INFO_SPECS]
         provenance = read_provenance(clip.provenance)
         reasons = {key for entry in provenance.stages.values() for key in entry.reasons}
         assert {key for key, value in info.items() if value is None} == reasons
@@ -434,7 +434,7 @@ def test_a_model_hears_the_clip_itself(track: Path, monkeypatch: pytest.MonkeyPa
     assert measured == [("Piece", 20.0), ("Piece_001", 8.0), ("Piece_002", 8.0)]
     info = read_info(Track.at(clips(track)[1]).info)
     assert info["content_enjoyment"] == 8.0
-    assert list(info) == [row.name for row in FEATURES]
+    assert list(info) == [row.name for row in INFO_SPECS]
     assert process(job).skipped == ("crop",)
     assert len(measured) == 3
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mirkit.catalog import TRACK_KEYS
+from mirkit.catalog import DESCRIPTORS, TRACK_KEYS
 from mirkit.dataset.statistics import (
     NOT_MEASURED,
     FeatureStatistics,
@@ -53,7 +53,8 @@ def library(tmp_path: Path, rng: np.random.Generator) -> Path:
             stages["beats"]["reasons"] = {"bpm": "no steady pulse"}
         if i == 13:
             del info["depth"]
-        track(root / f"T{i:02d}", info, stages, key="C" if i % 2 else "A", mode="major", meter="4/4")
+        info |= {"key": "C" if i % 2 else "A", "mode": "major", "time_signature": "4/4" if i else None}
+        track(root / f"T{i:02d}", info, stages)
     return root
 
 
@@ -120,7 +121,7 @@ def test_duplicates_are_named_with_the_feature_that_is_kept(found: Statistics) -
 
 def test_classes_and_methods(found: Statistics) -> None:
     assert of(found, "bpm_is_defined").counts == {"0": N // 3, "1": N - N // 3}
-    assert found.classes == {"key": {"A": 30, "C": 30}, "mode": {"major": N}, "meter": {"4/4": N}}
+    assert found.classes == {"key": {"A": 30, "C": 30}, "mode": {"major": N}, "time_signature": {"4/4": N - 1}}
     assert found.mixed == {"beats": {"beat_this": 5, "embedded": N - 5}}
 
 
@@ -128,7 +129,8 @@ def test_json_is_plain_and_rounded(found: Statistics) -> None:
     content = json.loads(json.dumps(as_json(found), allow_nan=False))
     assert content["tracks"] == N
     assert content["keys"]["bpm"]["range"] == {"min_val": 100, "max_val": 159, "scale": "linear"}
-    assert list(content["keys"]) == list(TRACK_KEYS)
+    descriptors = [row.name for row in DESCRIPTORS if row.is_number]
+    assert list(content["keys"]) == [*TRACK_KEYS, *descriptors]
 
 
 def test_excluded_and_unreadable_tracks_are_no_rows(library: Path) -> None:

@@ -113,13 +113,10 @@ def _know(
     if t == 0:
         numbers["syncopation_bass"] = None
     numbers |= dict.fromkeys(("content_enjoyment", "content_usefulness", "production_quality"))
-    update_info(track.info, numbers)
+    update_info(track.info, numbers | {"key": "F#", "mode": "minor", "time_signature": "4/4"})
     facts: dict[str, dict[str, JsonValue]] = {
         "duration": {"value": float(f"{seconds:.6g}")},
         "sample_rate": {"value": 44100},
-        "key": {"value": "F#"},
-        "mode": {"value": "minor"},
-        "meter": {"value": "4/4"},
         "tags": {"value": {"artist": f"Artist {t}", "genre": "House", "title": f"Träck {t}"}},
     }
     update_provenance(track.provenance, entries, facts=facts)

@@ -27,14 +27,12 @@ ITEM = Item(
     features=FEATURES,
     missing_reasons={},
     metadata={
-        "key": "F#",
-        "mode": "minor",
-        "meter": "4/4",
         "vocals_share": 0.0,
         "tags": {"genre": "Électro", "year": 1999},
     },
     texts={"genre_mood": TEXT},
     methods={},
+    categories={"key": "F#", "mode": "minor", "time_signature": "4/4"},
 )
 EXTREMES = Extremes({"brightness": (20.0, 70.0), "warmth": (1.0, 2.0)})
 
@@ -62,7 +60,7 @@ def test_stable_audio_3_gets_its_vocabulary() -> None:
 
 
 def test_a_clause_with_an_unknown_is_left_out_whole() -> None:
-    item = replace(ITEM, metadata={}, features={}, texts={})
+    item = replace(ITEM, metadata={}, categories={}, features={}, texts={})
     assert of(item, template="{bpm} BPM; key of {key}; by hand; {genre}") == ("by hand",)
     assert of(item, template="{bpm} BPM") == ("music",)
 

@@ -103,18 +103,19 @@ class _Sample:
         self.features = {} if bpm is None else {"bpm": bpm}
         self.item = _Item()
         self.item.metadata = metadata
+        self.item.categories = metadata
 
 
 @pytest.mark.parametrize(
     ("bpm", "metadata", "expected"),
     [
-        (123.996, {"key": "G#", "mode": "minor", "meter": "4/4"}, (124, "G# minor", "4")),
-        (29.2, {"key": "C", "mode": "major", "meter": "3/4"}, (None, "C major", "3")),
+        (123.996, {"key": "G#", "mode": "minor", "time_signature": "4/4"}, (124, "G# minor", "4")),
+        (29.2, {"key": "C", "mode": "major", "time_signature": "3/4"}, (None, "C major", "3")),
         (None, {}, (None, "", "")),
-        (300.4, {"meter": "6/8"}, (300, "", "6")),
-        (301.0, {"meter": "7/4", "key": "C"}, (None, "", "")),
-        (99.5, {"meter": "4/8", "mode": "major"}, (100, "", "")),
-        (99.4, {"meter": "6/4"}, (99, "", "")),
+        (300.4, {"time_signature": "6/8"}, (300, "", "6")),
+        (301.0, {"time_signature": "7/4", "key": "C"}, (None, "", "")),
+        (99.5, {"time_signature": "4/8", "mode": "major"}, (100, "", "")),
+        (99.4, {"time_signature": "6/4"}, (99, "", "")),
     ],
 )
 def test_fields_of_a_song(bpm: float | None, metadata: dict[str, Any], expected: tuple[Any, ...]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from library import beat_music, make_track, write
 from mirkit.audio import Tags
-from mirkit.catalog import MEASURED, TRACK_KEYS, stage
+from mirkit.catalog import INFO_KEYS, MEASURED, stage
 from mirkit.pipeline.task import TrackOutcome
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.stages import FUNCTIONS, Result
@@ -48,7 +48,7 @@ def track(finished: Path, tmp_path: Path) -> Path:
 
 def test_every_key_is_there_with_a_number_or_a_reason(finished: Path) -> None:
     info = read_info(finished / "Finished.INFO")
-    assert list(info) == list(TRACK_KEYS)
+    assert list(info) == list(INFO_KEYS)
     entries = read_provenance(finished / "Finished.PROVENANCE").stages.values()
     reasons = {key for entry in entries for key in entry.reasons}
     assert {key for key, value in info.items() if value is None} == reasons
@@ -63,7 +63,10 @@ def test_sidecars(finished: Path) -> None:
     assert (finished / "Finished.ONSETS").read_text().count("\n") >= 20
     facts = read_provenance(finished / "Finished.PROVENANCE").facts
     assert facts["duration"]["value"] == pytest.approx(12)
-    assert facts["key"]["value"] == "C"
+    assert not facts.keys() & {"key", "mode", "meter", "swing", "bpm_confidence"}, "they are in the .INFO"
+    info = read_info(finished / "Finished.INFO")
+    assert (info["key"], info["mode"]) == ("C", "major")
+    assert info["duration_seconds"] == pytest.approx(12)
     assert not list(finished.glob(".*")), "no temporary file is left"
 
 
@@ -224,10 +227,9 @@ def test_sidecars_without_a_format_stay_done(track: Path) -> None:
 def test_the_time_signature_of_format_0_is_read(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Format 0 calls it ``metre``, in the provenance as in the feature series."""
     path, curves = track / "Finished.PROVENANCE", track / "Finished.CURVES.npz"
-    meter = read_provenance(path).facts["meter"]
     content = json.loads(path.read_text())
     del content["format"]
-    content["facts"]["metre"] = content["facts"].pop("meter")
+    content["facts"]["metre"] = {"value": "4/4"}
     path.write_text(json.dumps(content))
     with np.load(curves) as archive:
         arrays = dict(archive)
@@ -236,8 +238,8 @@ def test_the_time_signature_of_format_0_is_read(track: Path, monkeypatch: pytest
     arrays["full_mix/beats/metre_confidence"] = arrays.pop("full_mix/beats/meter_confidence")
     curves.unlink()
     update_feature_series(curves, arrays, header=header)
-    assert read_provenance(path).facts["meter"] == meter
-    assert scan_origin(path).facts["meter"] == meter["value"]
+    assert read_provenance(path).facts["meter"] == {"value": "4/4"}
+    assert scan_origin(path).facts["meter"] == "4/4"
     before = (track / "Finished.INFO").read_bytes()
     update_provenance(path, remove=["stages/syncopation"])
     monkeypatch.setattr("mirkit.analysis.open_audio", None)  # the beats come from the series
@@ -375,7 +377,7 @@ def test_another_format_replaces_the_older_files(tmp_path: Path) -> None:
 
 def test_stages_cover_the_catalog() -> None:
     written = {key for name in MEASURED for key in stage(name).keys}
-    assert written == set(TRACK_KEYS)
+    assert written == set(INFO_KEYS)
 
 
 def test_a_new_time_of_change_is_written_down(track: Path) -> None:

@@ -29,8 +29,8 @@ from mirkit.store import (
     read_onsets,
     read_provenance,
     read_settings,
-    scan_numbers,
     scan_origin,
+    scan_values,
     update_feature_series,
     update_info,
     update_provenance,
@@ -55,7 +55,7 @@ def _take_lease(path: Path) -> None:
 FILES = {
     "INFO": File(
         "A/A.INFO",
-        (read_info, lambda path: scan_numbers(path, ("bpm", "lufs")), lambda path: update_info(path, {"bpm": 120.0})),
+        (read_info, lambda path: scan_values(path, ("bpm", "lufs")), lambda path: update_info(path, {"bpm": 120.0})),
         ("verify", "stats"),
     ),
     "BEATS_GRID": File("A/A.BEATS_GRID", (read_grid,)),

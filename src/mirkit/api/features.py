@@ -5,26 +5,25 @@ from collections.abc import Mapping
 from mirkit.api.source import AudioInput, Source
 from mirkit.catalog import GROUPS, MEASURED, stage, with_needs
 from mirkit.errors import SettingsError
-from mirkit.features.types import Unknown, Value
+from mirkit.features.types import InfoValue, Unknown
 from mirkit.stages import stage_function
 from mirkit.store import round6
 from mirkit.store.compiled import with_kernels
 
 
-class Features(dict[str, float | int | None]):
-    """Features by name; None where one is unknown. Created by ``analyze``.
+class Features(dict[str, float | int | str | None]):
+    """Features and descriptors by name; None where one is unknown. Created by ``analyze``.
 
     Attributes
     ----------
     reasons : dict of str to str
         Name of each feature that is None -> why.
     metadata : dict of str to dict
-        Metadata, such as ``key``, ``mode`` and ``meter`` -> ``{"value": ..., "confidence":
-        ...}``.
+        Metadata, such as ``pulse`` and ``bandwidth`` -> ``{"value": ..., "confidence": ...}``.
     """
 
-    def __init__(self, values: Mapping[str, Value], metadata: Mapping[str, dict[str, object]]) -> None:
-        super().__init__({name: _number(value) for name, value in values.items()})
+    def __init__(self, values: Mapping[str, InfoValue], metadata: Mapping[str, dict[str, object]]) -> None:
+        super().__init__({name: _plain(value) for name, value in values.items()})
         self.reasons = {name: value.reason for name, value in values.items() if isinstance(value, Unknown)}
         self.metadata = dict(metadata)
 
@@ -51,8 +50,8 @@ def analyze(audio: AudioInput, group: str = "extract", *, backends: Mapping[str,
     Returns
     -------
     Features
-        A dict: name of a feature, as in ``.INFO`` -> number, or None where it is unknown; with the attributes
-        ``reasons`` (why a feature is None) and ``metadata``. Units are those of docs/features.md.
+        A dict: name of a feature or descriptor, as in ``.INFO`` -> value, or None where it is unknown; with the
+        attributes ``reasons`` (why a value is None) and ``metadata``. Units are those of docs/features.md.
 
     Raises
     ------
@@ -94,7 +93,7 @@ def analyze(audio: AudioInput, group: str = "extract", *, backends: Mapping[str,
     return Features(values, metadata)
 
 
-def _number(value: Value) -> float | int | None:
+def _plain(value: InfoValue) -> float | int | str | None:
     """Round a value as in ``.INFO``."""
     if isinstance(value, Unknown):
         return None

@@ -24,13 +24,13 @@ from mirkit.audio import (
     probe,
     quantize,
 )
-from mirkit.catalog import FEATURES, stage
+from mirkit.catalog import INFO_SPECS, stage
 from mirkit.clips.features import MeasuredTrack, clip_features
 from mirkit.clips.plan import ClipInput, ClipPlan, plan_clips
 from mirkit.errors import MissingInput, printable
 from mirkit.features.types import FloatArray, Unknown
 from mirkit.stages import entry_name
-from mirkit.staleness import is_clip_audio_current, is_clip_current
+from mirkit.staleness import is_clip_audio_current, is_clip_current, keep_edits
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -42,6 +42,8 @@ from mirkit.store import (
     format_grid,
     format_onsets,
     make_folder,
+    read_info,
+    read_provenance,
     remove_orphans,
     update_info,
     update_provenance,
@@ -183,7 +185,7 @@ def _at_rate(rate: int, samples: int, clip: ClipSource) -> int:
     return round(samples * rate / clip.rate)
 
 
-_ORDER = tuple(row.name for row in FEATURES)
+_ORDER = tuple(row.name for row in INFO_SPECS)
 
 
 @dataclass(frozen=True)
@@ -341,14 +343,21 @@ def _write_clip(
         for source, waveform in samples.items():
             audio.write(folder / f"{source}.flac", source, waveform, clip)
     files = Track.at(folder)
+    # Values that the user has edited in a clip whose audio stays are kept.
+    info, before = ({}, {}) if write else (read_info(files.info), read_provenance(files.provenance).stages)
     digests = {source: file_digest(path) for source, path in files.sources.items()}
     features = clip_features(track, clip, samples[MIX], digests, settings, gains)
     write_sidecar(files.grid, format_grid(features.grid))
     write_sidecar(files.onsets, format_onsets(features.onsets))
-    values = {key: None if isinstance(value, Unknown) else value for key, value in features.values.items()}
+    values: dict[str, JsonValue] = {key: None if isinstance(v, Unknown) else v for key, v in features.values.items()}
+    entries = []
+    for measured in features.entries:
+        record, kept = keep_edits(stage(measured.stage), measured, values, info, before.get(measured.stage))
+        entries.append(record)
+        values |= kept
     update_info(files.info, values, order=_ORDER)
     entry = _entry(track, clip, digests, seconds=round(time.perf_counter() - started, 3))
-    update_provenance(files.provenance, [entry, *features.entries], facts=features.metadata)
+    update_provenance(files.provenance, [entry, *entries], facts=features.metadata)
 
 
 def _entry(

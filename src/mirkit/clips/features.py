@@ -11,7 +11,7 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.audio import to_dbfs
 from mirkit.catalog import LEVEL_KEYS, stage
 from mirkit.features.rhythm.tempo import tempo_map
-from mirkit.features.types import SILENT, FloatArray, Unknown, Value, Window
+from mirkit.features.types import SILENT, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, fact
 from mirkit.stages.window import FROM_SERIES, at_window, timbre_of
 from mirkit.store import BeatGrid, FileDigest, ProvenanceRecord, Settings
@@ -37,6 +37,8 @@ class MeasuredTrack:
         Metadata of the track, as the provenance stores it.
     neural : frozenset of str
         Stages whose backend is a neural model; the model computes them from the clip's own files.
+    user : dict
+        Key of ``.INFO`` -> value that the user has set on the track, and that its clips have too.
     """
 
     analysis: TrackAnalysis
@@ -44,6 +46,7 @@ class MeasuredTrack:
     stages: Mapping[str, ProvenanceRecord]
     metadata: Mapping[str, Mapping[str, Any]]
     neural: frozenset[str]
+    user: Mapping[str, InfoValue] = field(default_factory=dict)
 
     @property
     def needs(self) -> dict[str, str]:
@@ -58,7 +61,7 @@ class ClipFeatures:
     Attributes
     ----------
     values : dict
-        Feature's name -> value.
+        Name of a feature or descriptor -> value.
     entries : list of ProvenanceRecord
         How they were computed.
     metadata : dict
@@ -69,7 +72,7 @@ class ClipFeatures:
         Onsets (s from the clip's start).
     """
 
-    values: dict[str, Value]
+    values: dict[str, InfoValue]
     entries: list[ProvenanceRecord]
     metadata: dict[str, Mapping[str, Any]]
     grid: BeatGrid
@@ -108,8 +111,10 @@ def clip_features(
     results |= _unavailable(track)
     values = {key: value for result in results.values() for key, value in result.values.items()}
     values |= {key: _with_gain(key, values[key], gains) for key in LEVEL_KEYS}
+    values |= dict(track.user)
     values["position"] = clip.window.start / track.analysis.duration
-    entries = [_entry(track.stages[name], result, digests) for name, result in results.items()]
+    values["duration_seconds"] = clip.length / clip.rate
+    entries = [_entry(track.stages[name], values, result, digests) for name, result in results.items()]
     if separated := track.stages.get("separate"):
         outputs = {source: digests[source] for source in digests if source in separated.outputs}
         entries.append(replace(separated, inputs={}, outputs=outputs))
@@ -122,10 +127,10 @@ def clip_features(
     return ClipFeatures(values, entries, metadata, _grid(track, clip, values), onsets)
 
 
-def _with_gain(key: str, value: Value, gains: Mapping[str, float]) -> Value:
+def _with_gain(key: str, value: InfoValue, gains: Mapping[str, float]) -> InfoValue:
     """Change a feature that depends on the level by the gain of the source that it is measured on."""
     gain = gains.get(key.removeprefix("lufs_") if key.startswith("lufs_") else MIX, 0.0)
-    return value + gain if gain and not isinstance(value, Unknown) else value
+    return value + gain if gain and isinstance(value, int | float) else value
 
 
 def _unavailable(track: MeasuredTrack) -> dict[str, Result]:
@@ -137,14 +142,16 @@ def _unavailable(track: MeasuredTrack) -> dict[str, Result]:
     return {name: Result({key: Unknown(entry.reasons.get(key, "model unavailable")) for key in stage(name).keys})}
 
 
-def _entry(source: ProvenanceRecord, result: Result, digests: Mapping[str, FileDigest]) -> ProvenanceRecord:
+def _entry(
+    source: ProvenanceRecord, values: Mapping[str, InfoValue], result: Result, digests: Mapping[str, FileDigest]
+) -> ProvenanceRecord:
     """Convert the track's provenance record of a stage to that of the clip."""
     return replace(
         source,
         inputs={name: digests[name] for name in source.inputs if name in digests},
         outputs={},
         needs={},
-        reasons={key: value.reason for key, value in result.values.items() if isinstance(value, Unknown)},
+        reasons={key: value.reason for key in result.values if isinstance(value := values[key], Unknown)},
         seconds=0.0,
         pending=(),
         external=(),
@@ -169,7 +176,7 @@ def _metadata(
     }
 
 
-def _grid(track: MeasuredTrack, clip: ClipSource, values: Mapping[str, Value]) -> BeatGrid:
+def _grid(track: MeasuredTrack, clip: ClipSource, values: Mapping[str, InfoValue]) -> BeatGrid:
     beats, bpm = track.analysis.beats, values["bpm"]
     times, downbeats = (_inside(of, clip.window) for of in (beats.times, beats.downbeats))
     parts = [
@@ -181,7 +188,7 @@ def _grid(track: MeasuredTrack, clip: ClipSource, values: Mapping[str, Value]) -
         for part in tempo_map(beats)
         if part.start < clip.window.end and part.end > clip.window.start
     ]
-    known = None if isinstance(bpm, Unknown) else float(bpm)
+    known = float(bpm) if isinstance(bpm, int | float) else None
     return BeatGrid(times, downbeats, known, tuple(parts) if known is None else ())
 
 

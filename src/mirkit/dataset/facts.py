@@ -27,15 +27,15 @@ def facts_of(info: Mapping[str, Any], provenance: Provenance) -> Facts:
     -------
     Facts
     """
-    tonic, mode = _value(provenance, "key"), _value(provenance, "mode")
+    tonic, mode, meter = (info.get(name) for name in ("key", "mode", "time_signature"))
     return Facts(
         bpm=as_number(info.get("bpm")),
         key=(tonic, mode) if isinstance(tonic, str) and isinstance(mode, str) else None,
-        meter=meter if isinstance(meter := _value(provenance, "meter"), str) and meter != OTHER_METER else None,
+        meter=meter if isinstance(meter, str) and meter != OTHER_METER else None,
         vocals_share=_vocals(provenance),
         duration=as_number(_value(provenance, "duration")),
-        key_confidence=_confidence(provenance, "key"),
-        meter_confidence=_confidence(provenance, "meter"),
+        key_confidence=as_number(info.get("key_confidence")) or 0.0,
+        meter_confidence=as_number(info.get("time_signature_confidence")) or 0.0,
     )
 
 
@@ -99,10 +99,6 @@ def contradictions(tracks: Iterable[Mapping[str, Compared]]) -> Contradictions:
 
 def _value(provenance: Provenance, name: str) -> Any:
     return provenance.facts.get(name, {}).get("value")
-
-
-def _confidence(provenance: Provenance, name: str) -> float:
-    return as_number(provenance.facts.get(name, {}).get("confidence")) or 0.0
 
 
 def _vocals(provenance: Provenance) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import FEATURES, TRACK_KEYS, FeatureSpec, feature
+from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, FeatureSpec, feature
 from mirkit.dataset.find import iter_tracks
 from mirkit.dataset.scales import (
     MIN_TRACKS_PERCENTILE,
@@ -23,13 +23,13 @@ from mirkit.dataset.scales import (
     to_scale,
 )
 from mirkit.errors import InfoError, MissingInput, printable
-from mirkit.store import Origin, round6, scan_numbers, scan_origin
+from mirkit.store import Origin, round6, scan_origin, scan_values
 
 #: Reason for an unknown value if the provenance gives none.
 NOT_MEASURED = "not measured"
 _NO_REASON = "no reason given"
-#: Metadata whose values are counted.
-CLASSES = ("key", "mode", "meter")
+#: Descriptors whose values are counted.
+CLASSES = tuple(row.name for row in CATEGORIES)
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Table:
     methods : dict
         Stage -> method -> number of tracks.
     classes : dict
-        Metadata (key, mode, meter) -> value -> number of tracks.
+        Descriptor that is a category -> value -> number of tracks.
     excluded : dict
         Track -> why the user excluded it; excluded tracks have no row.
     unreadable : list of str
@@ -91,7 +91,7 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
         The settings file is wrong.
     """
     problems: list[str] = []
-    keys = tuple(row.name for row in FEATURES) if crops else TRACK_KEYS
+    keys = tuple(row.name for row in NUMBERS if crops or row.stage != "crop")
     table = Table(keys, unreadable=problems)
     rows: list[npt.NDArray[np.float64]] = []
     for member in iter_tracks(path, problems, crops=crops):
@@ -100,7 +100,8 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
             continue
         track = member.track
         try:
-            (values, absent), origin = scan_numbers(track.info, keys), scan_origin(track.provenance)
+            values, absent, texts = scan_values(track.info, keys, CLASSES)
+            origin = scan_origin(track.provenance)
         except InfoError as error:
             problems.append(str(error))
             continue
@@ -108,7 +109,7 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
             table.names.append(member.name)
             table.unmeasured += absent.issuperset(keys)
             rows.append(values)
-            _count(table, values, absent, origin)
+            _count(table, values, absent, texts, origin)
     if not (rows or table.excluded or problems):
         which = "clip in this folder; cut clips with: mirkit crop" if crops else "track in this folder"
         raise MissingInput(f"{printable(path)}: there is no {which}")
@@ -116,8 +117,10 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
     return table
 
 
-def _count(table: Table, values: npt.NDArray[np.float64], absent: frozenset[str], origin: Origin) -> None:
-    """Count reasons of unknown values, methods, and metadata of one track."""
+def _count(
+    table: Table, values: npt.NDArray[np.float64], absent: frozenset[str], texts: Mapping[str, str], origin: Origin
+) -> None:
+    """Count reasons of unknown values, methods, and categories of one track."""
     for column in np.flatnonzero(np.isnan(values)):
         key = table.keys[column]
         table.nulls[key][NOT_MEASURED if key in absent else origin.reasons.get(key, _NO_REASON)] += 1
@@ -126,9 +129,8 @@ def _count(table: Table, values: npt.NDArray[np.float64], absent: frozenset[str]
         table.methods["separate"]["external" if stems else "none"] += 1
     for stage, method in origin.methods.items():
         table.methods[stage][method] += 1
-    for name in CLASSES:
-        if name in origin.facts:
-            table.classes[name][str(origin.facts[name])] += 1
+    for name, value in texts.items():
+        table.classes[name][value] += 1
 
 
 PERCENTILES = (0.5, 5.0, 25.0, 50.0, 75.0, 95.0, 99.5)
@@ -234,7 +236,7 @@ class Statistics:
     mixed : dict
         Stage -> method -> number of tracks, for stages with more than one method.
     classes : dict
-        Metadata (key, mode, meter) -> value -> number of tracks.
+        Descriptor that is a category -> value -> number of tracks.
     excluded : dict
         Track -> why the user excluded it.
     unreadable : tuple of str
@@ -268,7 +270,10 @@ def statistics(table: Table) -> Statistics:
     """
     rows = [feature(name) for name in table.keys]
     columns = scaled(table)
-    alike, vif = correlations(ranks(table.values)), inflation(columns)
+    alike, vif = correlations(ranks(table.values)), np.full(len(rows), np.nan)
+    # Descriptors such as plr, a difference of two others, would inflate the variance of features.
+    of_features = [i for i, row in enumerate(rows) if row not in DESCRIPTORS]
+    vif[of_features] = inflation(columns[:, of_features])
     return Statistics(
         len(table.names),
         tuple(_of_feature(table, i, rows[i], alike[i], vif[i]) for i in range(len(rows))),

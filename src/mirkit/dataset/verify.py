@@ -10,7 +10,7 @@ from typing import Any
 from mirkit import __version__, engines
 from mirkit.captions.facts import Compared
 from mirkit.captions.prompts import PREFIX
-from mirkit.catalog import FEATURES, TRACK_KEYS, feature, stage
+from mirkit.catalog import FEATURES, INFO_KEYS, INFO_SPECS, FeatureSpec, feature, stage
 from mirkit.dataset.facts import compare_texts
 from mirkit.dataset.find import reason
 from mirkit.dataset.statistics import in_range
@@ -39,7 +39,8 @@ _METHOD_STAGES = ("separate", "beats", "danceability")
 
 
 #: Version of the cached reports; increased when the same files would give another report.
-_REPORT = 1
+_REPORT = 2
+_FEATURES = tuple(row.name for row in FEATURES)
 #: Fields that are stored in the cached report of a complete track without texts.
 _PLAIN = ("name", "values", "nulls", "out_of_range", "methods")
 
@@ -54,11 +55,11 @@ class TrackReport:
     values : int
         Number of features that are known.
     nulls : dict
-        Feature -> why it is unknown.
+        Feature or descriptor -> why it is unknown.
     missing : tuple of str
-        Features that are absent, or null without a reason.
+        Features and descriptors that are absent, or null without a reason.
     out_of_range : dict
-        Feature -> value outside the catalog's range.
+        Feature or descriptor -> value outside the catalog's range, or none of its categories.
     methods : dict
         Stage -> method that computed its values.
     failed : dict
@@ -82,7 +83,7 @@ class TrackReport:
     values: int = 0
     nulls: dict[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
-    out_of_range: dict[str, float] = field(default_factory=dict)
+    out_of_range: dict[str, float | str] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
@@ -133,11 +134,14 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
-    expected = [row.name for row in FEATURES] if clip else TRACK_KEYS
+    expected = [row.name for row in INFO_SPECS] if clip else INFO_KEYS
     nulls = {name: reasons[name] for name in expected if name in info and info[name] is None and name in reasons}
     numbers = {name: value for name in expected if (value := as_number(info.get(name))) is not None}
-    missing = tuple(name for name in expected if name not in numbers and name not in nulls)
-    outside = {name: value for name, value in numbers.items() if not in_range(value, feature(name))}
+    # What the user has written may be no number and no category.
+    named = {name: text for name in expected if isinstance(text := info.get(name), str)}
+    missing = tuple(name for name in expected if name not in numbers and name not in nulls and name not in named)
+    outside: dict[str, float | str] = {name: v for name, v in numbers.items() if not in_range(v, feature(name))}
+    outside |= {name: value for name, value in named.items() if not _is_valid_text(value, feature(name))}
     methods = {name: _method(entry) for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
     failed = {name: entry.failed for name, entry in provenance.stages.items() if entry.failed}
     files = {"beats": track.grid, "onsets": track.onsets}
@@ -145,11 +149,26 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     if "separate" not in methods:
         marked = any(map(is_marked, stems.values()))
         methods["separate"] = "mirkit, method unknown" if marked else EXTERNAL if stems else "none"
+    known = sum(name in numbers for name in _FEATURES)
     absent = {name: why for name, why in reasons.items() if name.startswith(PREFIX) and name not in info}
     texts = compare_texts(info, provenance)
     return TrackReport(
-        track.name, len(numbers), nulls, missing, outside, methods, failed, stale, altered, texts=texts, absent=absent
+        track.name,
+        known,
+        nulls,
+        missing,
+        outside,
+        methods,
+        failed,
+        stale,
+        altered,
+        texts=texts,
+        absent=absent,
     )
+
+
+def _is_valid_text(value: str, spec: FeatureSpec) -> bool:
+    return spec.kind == "text" or value in spec.categories
 
 
 def _digests(track: Track, sources: Mapping[str, Path], provenance: Provenance, *, deep: bool) -> dict[str, FileDigest]:
@@ -186,7 +205,7 @@ def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:
 
 def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
     """Stages that would compute the missing features."""
-    known = {row.name: row.stage for row in FEATURES if row.stage != "crop"}
+    known = {row.name: row.stage for row in INFO_SPECS if row.stage != "crop"}
     return tuple(dict.fromkeys(stage(known[name]).name for name in missing if name in known))
 
 
@@ -247,7 +266,7 @@ class _ReportCache:
     """Cached reports of complete tracks whose files have not changed since."""
 
     def __init__(self, root: Path) -> None:
-        self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in FEATURES]])
+        self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in INFO_SPECS]])
 
     def get(self, track: Track) -> TrackReport | None:
         """Return the cached report of a track; None if its files must be read."""
@@ -266,7 +285,7 @@ def _is_valid(stored: Any) -> bool:
         return False
     if not (isinstance(stored["name"], str) and isinstance(stored["values"], int)):
         return False
-    kinds = (("nulls", str), ("out_of_range", int | float), ("methods", str))
+    kinds = (("nulls", str), ("out_of_range", int | float | str), ("methods", str))
     return all(
         isinstance(stored[name], dict) and all(isinstance(value, kind) for value in stored[name].values())
         for name, kind in kinds

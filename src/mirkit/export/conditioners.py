@@ -1,4 +1,4 @@
-"""Number conditioners: their names, their ranges, and the value that a trainer gets for an unknown number."""
+"""Conditioners: their names, ranges and options, and what a trainer gets where a value is unknown."""
 
 import math
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from mirkit.catalog import FEATURES, FeatureSpec, feature
+from mirkit.catalog import CATEGORIES, NUMBERS, FeatureSpec, feature
 from mirkit.dataset.scales import Percentiles, duplicates, to_scale
 from mirkit.dataset.statistics import Range, conditioner_range
 from mirkit.errors import SettingsError
@@ -28,9 +28,16 @@ _PREFIXES = {"linear": "", "log": "log10_", "logit": "logodds_", "percentile": "
 _MIN_TRACKS_FOR_CORRELATION = 30
 
 
+#: What a trainer gets where a category is unknown: it is none of the options, for which stable-audio-tools has an
+#: embedding of its own.
+UNKNOWN = "unknown"
+#: Numbers and categories of a sample.
+Values = Mapping[str, float | str]
+
+
 @dataclass(frozen=True)
 class Conditioner:
-    """A number that a trainer gets with every sample.
+    """A number or a category that a trainer gets with every sample.
 
     Attributes
     ----------
@@ -47,20 +54,23 @@ class Conditioner:
         ``linear``, ``log``, ``logit`` or ``percentile``.
     percentiles : Percentiles or None
         Those of the samples for training, for the scale ``percentile``.
+    options : tuple of str
+        The values of a category, which has no range; empty for a number.
     """
 
     key: str
     name: str
-    min_val: float
-    max_val: float
+    min_val: float = 0.0
+    max_val: float = 1.0
     flagged: bool = False
     scale: Literal["linear", "log", "logit", "percentile"] = "linear"
     percentiles: Percentiles | None = None
+    options: tuple[str, ...] = ()
 
-    def value(self, features: Mapping[str, float]) -> float | None:
-        """Compute the value for the trainer from a sample's features; None where it is unknown."""
-        value = features.get(self.key)
-        if value is None or not math.isfinite(value):
+    def value(self, values: Values) -> float | None:
+        """Compute the number for the trainer from a sample's values; None where it is unknown."""
+        value = values.get(self.key)
+        if not isinstance(value, int | float) or not math.isfinite(value):
             return None
         if self.scale == "linear":
             return float(value)
@@ -68,6 +78,11 @@ class Conditioner:
             return self.percentiles(value)
         converted = float(to_scale(np.array([value]), feature(self.key))[0])
         return converted if math.isfinite(converted) else None
+
+    def category(self, values: Values) -> str:
+        """Return the category of a sample, ``unknown`` where it is unknown."""
+        value = values.get(self.key)
+        return value if isinstance(value, str) and value in self.options else UNKNOWN
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +92,7 @@ class Conditioner:
 
 @dataclass
 class Conditioners:
-    """All number conditioners of a bundle.
+    """All conditioners of a bundle.
 
     Attributes
     ----------
@@ -103,11 +118,16 @@ class Conditioners:
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """Name of each conditioner -> its range; a flag has 0 to 1."""
+        """Name of each conditioner that is a number -> its range; a flag has 0 to 1."""
         known = {row.name: (row.min_val, row.max_val) for row in self.rows}
-        return {name: known.get(name, (0.0, 1.0)) for name in self.names}
+        return {name: known.get(name, (0.0, 1.0)) for name in self.names if name not in self.options}
 
-    def with_flags_for(self, samples: Sequence[Mapping[str, float]]) -> "Conditioners":
+    @property
+    def options(self) -> dict[str, tuple[str, ...]]:
+        """Name of each conditioner that is a category -> its options."""
+        return {row.name: row.options for row in self.rows if row.options}
+
+    def with_flags_for(self, samples: Sequence[Values]) -> "Conditioners":
         """Add flags for conditioners that are unknown in other samples, such as those for validation.
 
         Parameters
@@ -117,27 +137,31 @@ class Conditioners:
         """
         rows, unknown = [], self.unknown.copy()
         for row in self.rows:
-            missing = sum(row.value(features) is None for features in samples)
+            missing = sum(_is_unknown(row, values) for values in samples)
             unknown[row.key] += missing
-            rows.append(replace(row, flagged=row.flagged or bool(missing and self.policy == "flag")))
+            is_flagged = bool(missing and self.policy == "flag" and not row.options)
+            rows.append(replace(row, flagged=row.flagged or is_flagged))
         return Conditioners(rows, self.policy, self.left_out, +unknown)
 
-    def values(self, features: Mapping[str, float]) -> dict[str, float] | None:
+    def values(self, known: Values) -> dict[str, float | str] | None:
         """Compute the values of all conditioners for a sample.
 
         Parameters
         ----------
-        features : mapping
-            Feature's name -> value.
+        known : mapping
+            Name of a feature or descriptor -> value.
 
         Returns
         -------
         dict or None
             Conditioner's name -> value; None where the policy ``drop`` leaves the sample out.
         """
-        values: dict[str, float] = {}
+        values: dict[str, float | str] = {}
         for row in self.rows:
-            value = row.value(features)
+            if row.options:
+                values[row.name] = row.category(known)
+                continue
+            value = row.value(known)
             if value is None and self.policy == "drop":
                 return None
             values[row.name] = row.min_val if value is None else round6(value)
@@ -146,8 +170,12 @@ class Conditioners:
         return values
 
 
+def _is_unknown(row: Conditioner, values: Values) -> bool:
+    return row.category(values) == UNKNOWN if row.options else row.value(values) is None
+
+
 def choose_conditioners(
-    samples: Sequence[Mapping[str, float]],
+    samples: Sequence[Values],
     patterns: Sequence[str],
     policy: Policy,
     *,
@@ -158,10 +186,10 @@ def choose_conditioners(
     Parameters
     ----------
     samples : sequence of mapping
-        Feature's name -> value, for each sample.
+        Name of a feature or descriptor -> value, for each sample.
     patterns : sequence of str
-        Names of features, or patterns such as ``chroma_*`` and ``*``. A constant feature, and one that repeats an
-        earlier one, is used only if its full name is given.
+        Names of features and descriptors, or patterns such as ``chroma_*`` and ``*``. One that is constant, that
+        repeats an earlier one, or that the catalog marks as ``by_name`` is used only if its full name is given.
     policy : str
         ``flag``, ``fill`` or ``drop``.
     tracks : int
@@ -174,10 +202,10 @@ def choose_conditioners(
         A pattern matches no feature.
     """
     for pattern in patterns:
-        if not any(fnmatchcase(row.name, pattern) for row in FEATURES):
+        if not any(fnmatchcase(row.name, pattern) for row in (*NUMBERS, *CATEGORIES)):
             raise SettingsError(f"--keys {pattern}: no feature has this name; mirkit features lists them all")
     chosen = Conditioners([], policy)
-    candidates = [row for row in FEATURES if any(fnmatchcase(row.name, pattern) for pattern in patterns)]
+    candidates = [row for row in NUMBERS if _is_wanted(row, patterns)]
     repeated = _repeated(samples, [row.name for row in candidates], tracks)
     for row in candidates:
         values = np.array([s[row.name] for s in samples if row.name in s], np.float64)
@@ -193,7 +221,30 @@ def choose_conditioners(
         if unknown:
             chosen.unknown[row.name] = unknown
         chosen.rows.append(_conditioner(row, bounds, values, flagged=bool(unknown) and policy == "flag"))
+    for row in CATEGORIES:
+        if _is_wanted(row, patterns):
+            _add_category(row, samples, chosen, named=row.name in patterns)
     return chosen
+
+
+def _is_wanted(row: FeatureSpec, patterns: Sequence[str]) -> bool:
+    """Whether a pattern matches, or gives the full name, which a row that is used only by name needs."""
+    return row.name in patterns or (not row.by_name and any(fnmatchcase(row.name, pattern) for pattern in patterns))
+
+
+def _add_category(row: FeatureSpec, samples: Sequence[Values], chosen: Conditioners, *, named: bool) -> None:
+    """Add a category with all of its options, unless it does not vary."""
+    conditioner = Conditioner(row.name, row.name, options=row.categories)
+    found = [conditioner.category(values) for values in samples]
+    known = {value for value in found if value != UNKNOWN}
+    if not known:
+        chosen.left_out[row.name] = "never known"
+    elif len(known) == 1 and not named:
+        chosen.left_out[row.name] = f"always {next(iter(known))}"
+    else:
+        chosen.rows.append(conditioner)
+        if unknown := found.count(UNKNOWN):
+            chosen.unknown[row.name] = unknown
 
 
 def _conditioner(row: FeatureSpec, bounds: Range, values: np.ndarray, *, flagged: bool) -> Conditioner:
@@ -215,13 +266,13 @@ def _why_left_out(values: np.ndarray, named: bool, repeated: str | None) -> str:
     return f"repeats {repeated}" if repeated else ""
 
 
-def _repeated(samples: Sequence[Mapping[str, float]], names: list[str], tracks: int) -> dict[str, str]:
+def _repeated(samples: Sequence[Values], names: list[str], tracks: int) -> dict[str, str]:
     """Feature's name -> the feature that it repeats and that is kept."""
     values = np.array([[s.get(name, np.nan) for name in names] for s in samples], np.float64).reshape(-1, len(names))
     return duplicates(names, values, tracks if tracks >= _MIN_TRACKS_FOR_CORRELATION else 0)
 
 
-def clamped(samples: Sequence[Mapping[str, float]], conditioners: Conditioners) -> dict[str, float]:
+def clamped(samples: Sequence[Values], conditioners: Conditioners) -> dict[str, float]:
     """Compute the share of known values that the trainer will clamp to a conditioner's range.
 
     Returns
@@ -231,7 +282,7 @@ def clamped(samples: Sequence[Mapping[str, float]], conditioners: Conditioners) 
     """
     shares = {}
     for row in conditioners.rows:
-        values = [value for features in samples if (value := row.value(features)) is not None]
+        values = [value for known in samples if (value := row.value(known)) is not None]
         share = sum(not row.min_val <= value <= row.max_val for value in values) / max(len(values), 1)
         if share:
             shares[row.name] = round6(share)

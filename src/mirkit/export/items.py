@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mirkit.audio import probe
-from mirkit.catalog import FEATURES, STAGES, TEXT_KEYS, TRACK_KEYS
+from mirkit.catalog import CATEGORIES, NUMBERS, STAGES, TEXT_KEYS
 from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
@@ -40,7 +40,9 @@ class Item:
     seconds : float
         Length without the padding of a clip (s).
     features : dict
-        Feature's name -> value; unknown features are left out.
+        Name of a feature or a numeric descriptor -> value; unknown ones are left out.
+    categories : dict
+        Name of a descriptor that is a category -> its value; unknown and invalid ones are left out.
     missing_reasons : dict
         Feature's name -> why it is unknown.
     metadata : dict
@@ -70,6 +72,7 @@ class Item:
     methods: Mapping[str, str]
     seed_key: str = ""
     offset: float = 0.0
+    categories: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -145,8 +148,8 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
     if clip and (fault := clip_fault(track, clip, provenance)):
         raise MissingInput(f"{printable(track.path)}: {fault}")
     info = read_info(track.info)
-    names = _CLIP_FEATURES if clip else TRACK_KEYS
-    features = {name: value for name in names if (value := as_number(info.get(name))) is not None}
+    rows = [row for row in NUMBERS if clip or row.stage != "crop"]
+    features = {row.name: value for row in rows if (value := as_number(info.get(row.name))) is not None}
     metadata: dict[str, Any] = {
         name: fact["value"] for name, fact in provenance.facts.items() if fact.get("value") is not None
     }
@@ -180,7 +183,12 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
         {key.removeprefix(TEXT_PREFIX): t for key in TEXT_KEYS if isinstance(t := info.get(key), str) and t.strip()},
         {stage: entry.backend for stage, entry in provenance.stages.items() if entry.backend},
         _seed_key(name, source, provenance),
+        categories=_categories(info),
     )
+
+
+def _categories(info: Mapping[str, Any]) -> dict[str, str]:
+    return {row.name: info[row.name] for row in CATEGORIES if info.get(row.name) in row.categories}
 
 
 def _seed_key(name: str, source: str, provenance: Provenance) -> str:
@@ -205,7 +213,6 @@ def _track(path: str) -> Track:
         return Track(Path(path))
 
 
-_CLIP_FEATURES = tuple(row.name for row in FEATURES)
 #: Prefix of the texts in ``.INFO``, which the names of an export leave out.
 TEXT_PREFIX = "music_flamingo_"
 

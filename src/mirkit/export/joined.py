@@ -92,6 +92,7 @@ def _read(folder: Path, names: Sequence[str], sample_size: int, random_crops: bo
         ranges = {
             row["id"]: (row["config"]["min_val"], row["config"]["max_val"])
             for row in patch["model"]["conditioning"]["configs"]
+            if row["type"] == "number"
         }
     except (KeyError, IndexError, TypeError) as error:
         raise SettingsError(f"{where}: this is not a complete bundle of the target sat") from error

@@ -13,7 +13,7 @@ import numpy as np
 
 from mirkit import engines
 from mirkit.audio import check_peak, full_scale_gain, probe
-from mirkit.catalog import LEVEL_KEYS
+from mirkit.catalog import level_shift
 from mirkit.errors import AudioError, InfoError
 from mirkit.export.audio import exported_blocks
 from mirkit.export.items import Item
@@ -48,8 +48,8 @@ class Level:
 
     def applied(self, key: str, value: float) -> float:
         """Return the value of a feature in the exported audio."""
-        shift = self.gain_db + (self.lufs_db if key.startswith("lufs") else 0.0)
-        return round6(value + shift) if shift and key in LEVEL_KEYS else value
+        shift = level_shift(key, self.gain_db, self.lufs_db)
+        return round6(value + shift) if shift else value
 
 
 @dataclass(frozen=True)

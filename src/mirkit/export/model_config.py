@@ -35,6 +35,10 @@ def patch(plan: ExportPlan) -> dict[str, Any]:
         {"id": name, "type": "number", "config": {"min_val": low, "max_val": high}}
         for name, (low, high) in plan.ranges.items()
     ]
+    conditioners += [
+        {"id": name, "type": "list", "config": {"options": list(options)}}
+        for name, options in plan.conditioners.options.items()
+    ]
     return {
         "sample_rate": ANALYSIS_RATE,
         "sample_size": plan.sample_size,
@@ -193,6 +197,8 @@ def _conditioner_faults(entry: Mapping[str, Any], names: Sequence[str], where: s
             f"{where}: the range of {name} is {low} to {high}; the trainer divides by the "
             "difference of these bounds, which gives NaN"
         )
+    if kind == "list" and (not config["options"] or len(set(config["options"])) < len(config["options"])):
+        yield f"{where}: the options of {name} are empty or repeat one another"
     if kind == "int" and low:
         yield (
             f"{where}: {name} is a conditioner of type int with min_val {low}, but the table of "

@@ -82,7 +82,7 @@ def _pieces(item: Item, longest: float, dry: bool) -> list[Item] | str:
     texts = {name: text for name, text in item.texts.items() if name != _OF_THE_WHOLE}
     pieces = []
     for number, ((start, end), found) in enumerate(zip(pairwise(edges), features, strict=True), 1):
-        known = item.features if found is None else _known(found)
+        known = item.features if found is None else _numbers(found)
         pieces.append(
             replace(
                 item,
@@ -91,6 +91,7 @@ def _pieces(item: Item, longest: float, dry: bool) -> list[Item] | str:
                 seconds=round6(end - start),
                 offset=round6(start),
                 features=known,
+                categories=item.categories if found is None else _categories(found),
                 missing_reasons=item.missing_reasons if found is None else found.reasons,
                 metadata=metadata | {"duration": round6(end - start)},
                 texts=texts,
@@ -100,8 +101,12 @@ def _pieces(item: Item, longest: float, dry: bool) -> list[Item] | str:
     return pieces
 
 
-def _known(found: WindowFeatures) -> dict[str, float]:
-    return {name: value for name, value in found.values.items() if value is not None}
+def _numbers(found: WindowFeatures) -> dict[str, float]:
+    return {name: value for name, value in found.values.items() if isinstance(value, int | float)}
+
+
+def _categories(found: WindowFeatures) -> dict[str, str]:
+    return {name: value for name, value in found.values.items() if isinstance(value, str)}
 
 
 def _downbeats(item: Item) -> npt.NDArray[np.float64]:

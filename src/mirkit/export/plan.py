@@ -43,7 +43,7 @@ class Sample:
     split : str
         ``train`` or ``val``.
     features : dict
-        Feature's name -> value, after the gain.
+        Name of a feature or a numeric descriptor -> value, after the gain.
     level : Level
         Peak and gain.
     windows : WindowTable or None
@@ -65,9 +65,14 @@ class Sample:
         return self.level.gain_db
 
     @property
-    def rows(self) -> list[Mapping[str, float]]:
-        """Features of the sample that a trainer may get: one row, or one per window."""
-        return list(self.windows.rows()) if self.windows else [self.features]
+    def values(self) -> dict[str, float | str]:
+        """Numbers and categories of the sample."""
+        return {**self.features, **self.item.categories}
+
+    @property
+    def rows(self) -> list[Mapping[str, float | str]]:
+        """Numbers and categories of the sample that a trainer may get: one row, or one per window."""
+        return list(self.windows.rows()) if self.windows else [self.values]
 
 
 @dataclass
@@ -299,7 +304,7 @@ def _sample(item: Item, split: str, level: Level, windows: "WindowTable | None")
 
 def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample], Conditioners, dict[str, str]]:
     """Choose the conditioners from the samples for training, and drop samples if the policy is ``drop``."""
-    rows = [features for sample in samples if sample.split == TRAIN for features in sample.rows]
+    rows = [row for sample in samples if sample.split == TRAIN for row in sample.rows]
     tracks = len({sample.item.source for sample in samples if sample.split == TRAIN})
     conditioners = choose_conditioners(rows, options.keys, options.unknown, tracks=tracks)
     if options.unknown != "drop":
@@ -308,8 +313,9 @@ def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample],
         return samples, conditioners.with_flags_for(validation), {}
     dropped = {}
     for sample in samples:
-        if all(conditioners.values(features) is None for features in sample.rows):
-            counts = Counter(c.key for features in sample.rows for c in conditioners.rows if c.value(features) is None)
+        if all(conditioners.values(row) is None for row in sample.rows):
+            numbers = [conditioner for conditioner in conditioners.rows if not conditioner.options]
+            counts = Counter(number.key for row in sample.rows for number in numbers if number.value(row) is None)
             key = counts.most_common(1)[0][0]
             dropped[sample.item.name] = f"{key}: {sample.item.missing_reasons.get(key, 'unknown')}"
     kept = [sample for sample in samples if sample.item.name not in dropped]
@@ -325,6 +331,6 @@ def _steady_features(sample: Sample) -> Mapping[str, float]:
     """Features that a prompt may name; the tempo of a whole track only if all windows have the same."""
     if sample.windows is None:
         return sample.features
-    tempi = {round(row["bpm"]) if "bpm" in row else None for row in sample.rows}
+    tempi = {round(float(row["bpm"])) if "bpm" in row else None for row in sample.rows}
     steady = len(tempi) == 1 and None not in tempi
     return {name: value for name, value in sample.features.items() if name != "bpm" or steady}

@@ -190,7 +190,7 @@ def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, templ
         "trigger": template.trigger,
         "bpm": str(round(features["bpm"])) if "bpm" in features else None,
         "key": " ".join(facts.key) if facts.key else None,
-        "meter": _meter(metadata),
+        "meter": _meter(item),
         "words": extremes.words(features),
         "vocal_type": "Instrumental" if metadata.get("vocals_share", 1) < INSTRUMENTAL_SHARE else None,
         "seconds": str(round(item.seconds)),
@@ -202,8 +202,8 @@ def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, templ
 
 def _facts(item: Item, features: Mapping[str, float]) -> Facts:
     """Facts that a text must not contradict; without the duration, because a text may describe the whole track."""
-    key, mode = item.metadata.get("key"), item.metadata.get("mode")
-    return Facts(features.get("bpm"), (key, mode) if key and mode else None, _meter(item.metadata))
+    key, mode = item.categories.get("key"), item.categories.get("mode")
+    return Facts(features.get("bpm"), (key, mode) if key and mode else None, _meter(item))
 
 
 def _clauses(template: str, fields: Mapping[str, str]) -> Iterator[str]:
@@ -227,7 +227,7 @@ def _joined(clauses: Sequence[str], template: PromptTemplate) -> str:
     return text
 
 
-def _meter(metadata: Mapping[str, Any]) -> str | None:
+def _meter(item: Item) -> str | None:
     """Time signature; None where it is unknown or no usual one."""
-    meter = metadata.get("meter")
+    meter = item.categories.get("time_signature")
     return None if meter == OTHER_METER else meter

@@ -82,8 +82,9 @@ def song_fields(sample: Sample, rate: int = RATE) -> SongFields:
     metadata = sample.item.metadata
     bpm = sample.features.get("bpm")
     rounded = None if bpm is None else round(bpm)
-    key = f"{metadata.get('key')} {metadata.get('mode')}"
-    beats, _, unit = str(metadata.get("meter") or "").partition("/")
+    categories = sample.item.categories
+    key = f"{categories.get('key')} {categories.get('mode')}"
+    beats, _, unit = categories.get("time_signature", "").partition("/")
     instrumental = metadata.get("vocals_share", 1.0) < INSTRUMENTAL_SHARE
     tags = metadata.get("tags") or {}
     return SongFields(

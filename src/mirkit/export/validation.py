@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.audio import probe
-from mirkit.catalog import STEMS
+from mirkit.catalog import CATEGORIES, STEMS
 from mirkit.errors import AudioError, counted, printable
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import as_number
@@ -21,6 +21,8 @@ from mirkit.store import as_number
 LOADED_SUFFIXES = frozenset({".wav", ".mp3", ".flac", ".ogg", ".aif", ".opus"})
 #: Suffixes of audio files that the loader silently skips.
 SKIPPED_SUFFIXES = frozenset({".m4a", ".aac", ".aiff", ".wma", ".mp4", ".webm", ".ape", ".wv"})
+#: Conditioner that is a category -> its values, and the one where it is unknown.
+_OPTIONS = {row.name: (*row.categories, "unknown") for row in CATEGORIES}
 
 
 @dataclass
@@ -112,6 +114,9 @@ def number_faults(where: str, values: Mapping[str, Any], names: Iterable[str]) -
         value = values[name]
         if value is None:
             yield f"{where}: {name} is null, so the trainer cannot put the sample into a batch"
+        elif name in _OPTIONS:
+            if value not in _OPTIONS[name]:
+                yield f"{where}: {name} is {value!r}, which is not one of {', '.join(_OPTIONS[name])}"
         elif as_number(value) is None:
             yield f"{where}: {name} is of the type {type(value).__name__} and not a number"
         elif not math.isfinite(value):

@@ -1,10 +1,10 @@
 """Compute the feature series of signals that arrive in blocks, each series once.
 
 A *source* is a signal of a track: the full mix, a stem, or ``tonal`` (the sum of bass, other and vocals). A *kind* is a
-kind of feature series: loudness, spectral, bands, chroma, envelope, bandwidth, onset (series for the beat tracker),
-onsets (events), stem_onsets (which instruments play them), layers (onsets by register), timbre (the eight values), and
-the outputs of neural models: activations (of beats), classes, aesthetics. Kinds that need spectra share one Fourier
-transform.
+kind of feature series: loudness, level, spectral, bands, chroma, envelope, bandwidth, onset (series for the beat
+tracker), onsets (events), stem_onsets (which instruments play them), layers (onsets by register), timbre (the eight
+values), and the outputs of neural models: activations (of beats), classes, aesthetics. Kinds that need spectra share
+one Fourier transform.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +18,7 @@ from mirkit.features.bands import BandExtractor
 from mirkit.features.bandwidth import BandwidthExtractor
 from mirkit.features.danceability import EnvelopeExtractor
 from mirkit.features.harmony.chroma import ChromaExtractor
+from mirkit.features.level import LevelExtractor
 from mirkit.features.loudness import LoudnessExtractor
 from mirkit.features.rhythm.layers import LayerExtractor
 from mirkit.features.rhythm.onsets import OnsetExtractor
@@ -44,6 +45,7 @@ ExtractorFactories = Mapping[str, Callable[[], AudioExtractor]]
 # Kind -> extractor of the samples of all channels, of the mono signal, and of its power spectra.
 _OF_CHANNELS: Mapping[str, Callable[[int], AudioExtractor]] = {
     "loudness": LoudnessExtractor,
+    "level": LevelExtractor,
     "bands": BandExtractor,
     "timbre": TimbreExtractor,
 }

@@ -11,6 +11,7 @@ from mirkit.features.bands import BandCurve
 from mirkit.features.bandwidth import BandwidthCurve
 from mirkit.features.danceability import EnvelopeCurve
 from mirkit.features.harmony.chroma import ChromaCurve
+from mirkit.features.level import LevelCurve
 from mirkit.features.loudness import LoudnessCurve
 from mirkit.features.rhythm.beats.grid import Beats, TempoCandidate
 from mirkit.features.rhythm.layers import Layers
@@ -23,6 +24,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 #: Kind of feature series that can be stored -> its class.
 KINDS: dict[str, type[Any]] = {
     "loudness": LoudnessCurve,
+    "level": LevelCurve,
     "bands": BandCurve,
     "bandwidth": BandwidthCurve,
     "spectral": SpectralCurve,

@@ -20,8 +20,35 @@ def _filter() -> FloatArray:
     )
 
 
+class Oversampler:
+    """Interpolate a signal that arrives in blocks at four times its rate (ITU-R BS.1770-4, annex 2).
+
+    The result begins with twelve samples of silence before the signal, and ends with it.
+    """
+
+    def __init__(self) -> None:
+        self._before: FloatArray | None = None
+
+    def push(self, block: FloatArray) -> FloatArray:
+        """Take samples, shape=(channels, n); return the next interpolated ones, shape=(channels, 4 n)."""
+        if self._before is None:
+            self._before = np.zeros((len(block), 2 * _REACH), np.float32)
+        samples = np.concatenate((self._before, block), axis=1)
+        self._before = samples[:, -2 * _REACH :]
+        between = scipy.signal.upfirdn(_filter(), samples, up=_TIMES, axis=1)
+        # Only samples for which the filter has all its inputs; the others follow with the next block.
+        whole: FloatArray = between[:, 2 * _REACH * _TIMES : samples.shape[1] * _TIMES]
+        return whole
+
+    def finish(self) -> FloatArray:
+        """Return the rest, shape=(channels, 48); empty without samples."""
+        if self._before is None:
+            return np.zeros((1, 0), np.float32)
+        return self.push(np.zeros((len(self._before), _REACH), np.float32))
+
+
 class TruePeakExtractor:
-    """Measure the true peak of audio that arrives in blocks (ITU-R BS.1770-4, annex 2: four times the rate).
+    """Measure the true peak of audio that arrives in blocks.
 
     The result is right to 0.2 dB for what lies below 20 kHz at 44.1 kHz.
 
@@ -38,23 +65,16 @@ class TruePeakExtractor:
 
     def __init__(self) -> None:
         self._peak = 0.0
-        self._before: FloatArray | None = None
+        self._oversampler = Oversampler()
 
     def push(self, block: FloatArray) -> None:
         """Take samples, shape=(channels, n), full scale 1."""
-        if self._before is None:
-            self._before = np.zeros((len(block), 2 * _REACH), np.float32)
-        self._find(np.concatenate((self._before, block), axis=1))
+        self._find(block, self._oversampler.push(block))
 
     def finish(self) -> float:
         """Return the highest level, full scale 1."""
-        if self._before is not None:
-            self._find(np.concatenate((self._before, np.zeros((len(self._before), _REACH), np.float32)), axis=1))
+        self._find(self._oversampler.finish())
         return self._peak
 
-    def _find(self, samples: FloatArray) -> None:
-        between = scipy.signal.upfirdn(_filter(), samples, up=_TIMES, axis=1)
-        # Only samples for which the filter has all its inputs; the others follow with the next block.
-        whole = between[:, 2 * _REACH * _TIMES : samples.shape[1] * _TIMES]
-        self._peak = max(self._peak, float(np.abs(whole).max(initial=0.0)), float(np.abs(samples).max(initial=0.0)))
-        self._before = samples[:, -2 * _REACH :]
+    def _find(self, *signals: FloatArray) -> None:
+        self._peak = max(self._peak, *(float(np.abs(signal).max(initial=0.0)) for signal in signals))

@@ -32,6 +32,8 @@ TOO_SHORT = Unknown("too short")
 
 #: Value of a feature: a number, or the reason why there is none.
 Value = float | int | Unknown
+#: Value of a feature or of a descriptor, which may be a category or a text.
+InfoValue = Value | str
 
 
 @dataclass(frozen=True)

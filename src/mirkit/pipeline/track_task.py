@@ -11,13 +11,13 @@ from typing import Any
 from mirkit import __version__
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import probe
-from mirkit.catalog import STEMS, TRACK_KEYS, Stage, stage
+from mirkit.catalog import INFO_KEYS, STEMS, Stage, feature, stage
 from mirkit.errors import AudioError, MirkitError
 from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
 from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
 from mirkit.stages.window import FROM_SOUND
-from mirkit.staleness import DOWNMIX, MADE_OF, TrackState, kept
+from mirkit.staleness import DOWNMIX, MADE_OF, TrackState, edit_note, keep_edits, kept
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -35,6 +35,9 @@ from mirkit.store import (
 from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.track import Track, follow_rename, move_aside, move_back
 from mirkit.windows import neural_stages, window_series
+
+#: Metadata of earlier versions that are descriptors in the ``.INFO`` now.
+NO_LONGER_FACTS = ("key", "mode", "meter", "bpm_confidence", "swing")
 
 
 def process(job: TrackJob) -> TrackOutcome:
@@ -167,7 +170,7 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
         opened = TrackAnalysis.load_cached(
             state.track, state.digests, window_series(state, job.settings), state.stems_backend
         )
-        measured = MeasuredTrack(opened, state.digests, stages, state.provenance.facts, neural)
+        measured = MeasuredTrack(opened, state.digests, stages, state.provenance.facts, neural, state.user_values())
         # Recorded first, so that after a kill a run with the same settings continues without --overwrite.
         cropped = cut_clips(
             measured,
@@ -306,7 +309,11 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
         needs = {need: identities[need] for need in row.needs}
         entry = _entry(job, state, row, result, needs, time.perf_counter() - started, failed=failure)
         identities[row.name] = entry.identity
-        values |= {key: None if isinstance(value, Unknown) else value for key, value in result.values.items()}
+        measured = {key: None if isinstance(value, Unknown) else value for key, value in result.values.items()}
+        entry, kept_values = keep_edits(row, entry, measured, state.info, state.provenance.stages.get(row.name))
+        if kept_values:
+            log.notes.append(edit_note(entry))
+        values |= measured | kept_values
         facts |= result.facts
         log.seconds[row.name] = entry.seconds
         log.notes += result.notes
@@ -317,8 +324,9 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
     log.notes += opened.notes
     # The provenance is written last, so that everything that it lists is on disk.
     opened.save_cache()
-    update_info(state.track.info, values, order=TRACK_KEYS)
-    update_provenance(state.track.provenance, entries, facts=facts)
+    update_info(state.track.info, values, order=INFO_KEYS)
+    obsolete = (f"facts/{name}" for name in NO_LONGER_FACTS)
+    update_provenance(state.track.provenance, entries, facts=facts, remove=obsolete)
 
 
 def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAnalysis:
@@ -329,12 +337,19 @@ def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAna
 
 
 def _check(row: Stage, result: Result) -> None:
-    """Raise ValueError for results that are neither numbers nor unknown with a reason."""
+    """Raise ValueError for results that are neither of their kind nor unknown with a reason."""
     if set(result.values) != set(row.keys):
         raise ValueError(f"keys {sorted(set(result.values) ^ set(row.keys))} are missing or not of this stage")
     for key, value in result.values.items():
-        if not isinstance(value, Unknown) and not (isinstance(value, int | float) and math.isfinite(value)):
+        if isinstance(value, Unknown):
+            continue
+        spec = feature(key)
+        if spec.is_number and not (isinstance(value, int | float) and math.isfinite(value)):
             raise ValueError(f"{key} = {value!r} is not a number")
+        if not spec.is_number and not isinstance(value, str):
+            raise ValueError(f"{key} = {value!r} is not a text")
+        if spec.kind == "category" and value not in spec.categories:
+            raise ValueError(f"{key} = {value!r} is not one of {', '.join(spec.categories)}")
 
 
 def _run(job: TrackJob, row: Stage, opened: TrackAnalysis, log: TrackLog) -> tuple[Result, str]:

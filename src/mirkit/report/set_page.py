@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import STEMS, TEXT_KEYS, feature, stage
+from mirkit.catalog import STEMS, TEXT_KEYS, TIME_SIGNATURES, feature, stage
 from mirkit.dataset.scales import correlations, ranks
 from mirkit.dataset.statistics import Statistics, Table, as_json
 from mirkit.errors import InfoError
@@ -112,9 +112,8 @@ def _row(name: str, track: Track) -> dict[str, Any]:
         "artist": tags.get("artist"),
         "genre": tags.get("genre"),
         "seconds": metadata.get("duration"),
-        "key": metadata.get("key"),
-        "mode": metadata.get("mode"),
-        "meter": metadata.get("meter"),
+        **{name: value for name in ("key", "mode") if (value := info.get(name)) in feature(name).categories},
+        "meter": value if (value := info.get("time_signature")) in TIME_SIGNATURES else None,
         "failed": {stage: entry.failed for stage, entry in provenance.stages.items() if entry.failed},
         "stems": provenance.stages["separate"].backend if "separate" in provenance.stages else None,
         "texts": {name: text[:_MAX_TEXT] for name in TEXT_KEYS if isinstance(text := info.get(name), str)},

@@ -6,7 +6,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mirkit.catalog import PITCH_CLASSES, TEXT_KEYS, TRACK_KEYS, feature, stage
+from mirkit.catalog import (
+    INFO_KEYS,
+    MODES,
+    PITCH_CLASSES,
+    TEXT_KEYS,
+    TIME_SIGNATURES,
+    TRACK_KEYS,
+    FeatureSpec,
+    feature,
+    stage,
+)
 from mirkit.errors import InfoError, MirkitError, MissingInput, printable
 from mirkit.features.types import ANALYSIS_RATE, OTHER_METER
 from mirkit.report.encode import series, to_base64, waveform
@@ -28,13 +38,8 @@ T = TypeVar("T")
 #: Metadata in the order of the page, with their labels.
 METADATA = (
     ("tags", "Tags"),
-    ("key", "Key"),
-    ("mode", "Mode"),
-    ("meter", "Meter"),
     ("pulse", "Pulse"),
-    ("bpm_confidence", "Confidence of the tempo"),
     ("tempo_second_candidate", "Second tempo"),
-    ("swing", "Swing"),
     ("vocals_share", "Share with vocals"),
     ("duration", "Duration"),
     ("sample_rate", "Sample rate"),
@@ -183,10 +188,11 @@ def notes(path: Path) -> list[tuple[float, int, int]]:
 def _chips(info: Mapping[str, Any], metadata: Mapping[str, Any], duration: float | None) -> list[tuple[str, str]]:
     """Labels and values at the top of the page."""
     chips = [("tempo", f"{bpm:.1f} BPM" if (bpm := as_number(info.get("bpm"))) else "no steady tempo")]
-    if metadata.get("key") in PITCH_CLASSES:
-        chips.append(("key", f"{metadata['key']} {metadata.get('mode') or ''}".strip()))
-    if metadata.get("meter") not in (None, OTHER_METER):
-        chips.append(("meter", str(metadata["meter"])))
+    key, mode, meter = (info.get(name) for name in ("key", "mode", "time_signature"))
+    if key in PITCH_CLASSES:
+        chips.append(("key", f"{key} {mode if mode in MODES else ''}".strip()))
+    if meter in TIME_SIGNATURES and meter != OTHER_METER:
+        chips.append(("meter", str(meter)))
     if (level := as_number(info.get("lufs"))) is not None:
         chips.append(("loudness", f"{level:.1f} LUFS"))
     if duration:
@@ -200,9 +206,9 @@ def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str
     """Features by module: value, unit and description, or why the value is unknown."""
     reasons = {name: reason for entry in provenance.stages.values() for name, reason in entry.reasons.items()}
     groups: dict[str, list[dict[str, Any]]] = {}
-    for name in TRACK_KEYS:
+    for name in INFO_KEYS:
         row = feature(name)
-        value = as_number(info.get(name))
+        value = as_number(info.get(name)) if row.is_number else as_text(info.get(name))
         reason = ""
         if value is None:
             reason = reasons.get(name, "not measured" if name not in info else "no reason given")
@@ -212,11 +218,22 @@ def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str
             "unit": row.unit,
             "description": row.description,
             "why": reason,
-            "outside": value is not None
-            and not ((row.low is None or value >= row.low) and (row.high is None or value <= row.high)),
+            "outside": value is not None and not _is_valid(value, row),
         }
         groups.setdefault(stage(row.stage).section, []).append(line)
     return list(groups.items())
+
+
+def as_text(value: Any) -> str | None:
+    """Return a value of an ``.INFO`` if it is a text."""
+    return value if isinstance(value, str) else None
+
+
+def _is_valid(value: float | str, row: FeatureSpec) -> bool:
+    """Whether a value is within the catalog's range, or one of its categories."""
+    if isinstance(value, str):
+        return row.kind == "text" or value in row.categories
+    return (row.low is None or value >= row.low) and (row.high is None or value <= row.high)
 
 
 def _metadata_row(name: str, label: str, provenance: Provenance) -> tuple[str, str, str] | None:

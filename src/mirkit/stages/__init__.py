@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit import models
 from mirkit.catalog import TASKS, Stage
-from mirkit.features.types import Unknown, Value
+from mirkit.features.types import InfoValue, Unknown
 from mirkit.store import Settings, round6
 from mirkit.track import Track
 from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI
@@ -35,7 +35,7 @@ class Result:
     Attributes
     ----------
     values : dict
-        Key of ``.INFO`` -> number or :class:`~mirkit.features.types.Unknown`.
+        Key of ``.INFO`` -> number, category, text or :class:`~mirkit.features.types.Unknown`.
     facts : dict
         Name -> ``{"value": ..., "confidence": ...}``, kept in the provenance.
     files : dict
@@ -48,7 +48,7 @@ class Result:
         The neural model that was used, and the checksum of its weights.
     """
 
-    values: dict[str, Value] = field(default_factory=dict)
+    values: dict[str, InfoValue] = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     method: dict[str, Any] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def used_weights(task: str, settings: Settings) -> dict[str, Any]:
     return {"model": weights.model, "weights_sha256": weights.sha256 or None}
 
 
-def values_of(measured: Any, suffix: str = "") -> dict[str, Value]:
+def values_of(measured: Any, suffix: str = "") -> dict[str, InfoValue]:
     """Return the fields of a dataclass by name, with a suffix added, e.g. ``lufs`` -> ``lufs_drums``."""
     return {f.name + suffix: getattr(measured, f.name) for f in fields(measured)}
 

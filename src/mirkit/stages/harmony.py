@@ -5,8 +5,8 @@ from mirkit.catalog import HARMONY_STEMS
 from mirkit.features.harmony.chroma import chroma as measure_chroma
 from mirkit.features.harmony.key import key
 from mirkit.features.harmony.movement import harmony
-from mirkit.features.types import Value
-from mirkit.stages import Result, fact, register, values_of
+from mirkit.features.types import InfoValue, Unknown
+from mirkit.stages import Result, register, values_of
 from mirkit.store import Settings
 
 
@@ -15,17 +15,15 @@ def chroma(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure twelve pitch-class weights and the key, from the tonal stems or the mix."""
     series = track.series(track.tonal_source, "chroma")
     estimate = key(series, track.window)
-    return Result(
-        values_of(measure_chroma(series, track.window)),
-        facts={"key": fact(estimate.key, estimate.confidence), "mode": fact(estimate.mode, estimate.confidence)},
-        method={"signal": track.tonal_source},
-    )
+    confidence = estimate.key if isinstance(estimate.key, Unknown) else estimate.confidence
+    described: dict[str, InfoValue] = {"key": estimate.key, "mode": estimate.mode, "key_confidence": confidence}
+    return Result(values_of(measure_chroma(series, track.window)) | described, method={"signal": track.tonal_source})
 
 
 @register("stem_harmonic")
 def stem_harmonic(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure harmonic movement and variance of bass and other."""
-    values: dict[str, Value] = {}
+    values: dict[str, InfoValue] = {}
     for stem in HARMONY_STEMS:
         if track.has(stem):
             measured = harmony(track.series(stem, "chroma"), track.beats.times, track.window)

@@ -17,9 +17,10 @@ from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.rhythm.swing import swing as measure_swing
 from mirkit.features.rhythm.syncopation import on_beat_ratio
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
-from mirkit.features.rhythm.tempo import octave_of, tempo, tempo_map
-from mirkit.features.types import FloatArray, Unknown, Value, Window
+from mirkit.features.rhythm.tempo import octave_of, tempo_map
+from mirkit.features.types import FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, fact, register, used_weights, values_of
+from mirkit.stages.window import tempo_values
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
 
 STEM_NAMES = (
@@ -55,15 +56,15 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
     else:
         tracked = track_beats(*series, **options)
     track.beats = tracked
-    features = tempo(tracked, track.window)
-    bpm = features.bpm if isinstance(features.bpm, float) else None
+    values = tempo_values(tracked, track.window)
+    bpm = values["bpm"] if isinstance(values["bpm"], float) else None
     grid = BeatGrid(
         np.asarray(tracked.times, np.float64), np.asarray(tracked.downbeats, np.float64), bpm, tempo_map(tracked)
     )
     hint_from = "settings" if settings.rhythm.bpm else "tag" if tagged else None
     return Result(
-        values=values_of(features),
-        facts=_facts(tracked, features.bpm),
+        values=values,
+        facts=_facts(tracked),
         files={"BEATS_GRID": format_grid(grid)},
         method={
             "signals": "full_mix + drums" if with_drums else "full_mix",
@@ -88,13 +89,11 @@ def _notes(hint: float | None, hint_from: str | None, beats: Beats) -> tuple[str
     return (f"{known} it is no octave of the measured tempo, {measured:.1f} BPM",)
 
 
-def _facts(beats: Beats, bpm: Value) -> dict[str, dict[str, object]]:
+def _facts(beats: Beats) -> dict[str, dict[str, object]]:
     # All are always written, so that no metadata of earlier audio remain.
     second = beats.candidates[1] if len(beats.candidates) > 1 else None
     return {
         "pulse": fact(beats.steady),
-        "bpm_confidence": fact(beats.candidates[0].weight if isinstance(bpm, float) else None),
-        "meter": fact(beats.meter, beats.meter_confidence),
         "tempo_second_candidate": fact(second.bpm, second.weight) if second else fact(None),
     }
 
@@ -116,8 +115,8 @@ def syncopation(track: TrackAnalysis, settings: Settings) -> Result:
         {
             "syncopation": measure_syncopation(layers, track.beats, track.window),
             "on_beat_ratio": on_beat_ratio(detected.times, track.beats, track.window),
+            "swing": measure_swing(detected, track.beats, track.window),
         },
-        facts={"swing": fact(measure_swing(detected, track.beats, track.window))},
         method={"layers": signals},
     )
 
@@ -146,7 +145,7 @@ def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
     instrument plays a part, and what does not survive is unknown (docs/onsets.md).
     """
     embedded = track.stems_backend == "embedded"
-    values: dict[str, Value] = {}
+    values: dict[str, InfoValue] = {}
     for stem in RHYTHM_STEMS:
         if not track.has(stem):
             values |= dict.fromkeys((f"{name}_{stem}" for name in STEM_NAMES), track.missing_reason(stem))
@@ -171,7 +170,7 @@ def _embedded_line(track: TrackAnalysis, stem: str) -> tuple[Onsets, Layers | Fl
     return onsets, track.series("full_mix", "layers").near(onsets.times) if stem == "drums" else onsets.times
 
 
-def line_rhythm(onsets: Onsets, line: Layers | FloatArray, beats: Beats, window: Window) -> dict[str, Value]:
+def line_rhythm(onsets: Onsets, line: Layers | FloatArray, beats: Beats, window: Window) -> dict[str, InfoValue]:
     """Return the five features of the rhythm of a stem by name; ``line`` is what syncopation is measured on."""
     return (
         values_of(onset_density(onsets, window))

@@ -7,21 +7,23 @@ from mirkit.audio import downmix_formula
 from mirkit.catalog import STEMS
 from mirkit.features.bands import bands as measure_bands
 from mirkit.features.bandwidth import bandwidth
+from mirkit.features.level import level as measure_level
 from mirkit.features.loudness import loudness as measure
 from mirkit.features.loudness import vocals_share
 from mirkit.features.spectral import spectral as measure_shape
-from mirkit.features.types import Unknown, Value
+from mirkit.features.types import InfoValue, Unknown, Value
 from mirkit.stages import Result, fact, register, values_of
 from mirkit.store import Settings
 
 
 @register("source")
 def source(track: TrackAnalysis, settings: Settings) -> Result:
-    """Read duration, sample rate, channels, codec, bandwidth and tags; none of them is a feature of ``.INFO``."""
+    """Read duration, sample rate, channels, codec, bandwidth and tags; all but the duration are metadata."""
     info = track.source_info
     downmix = {"downmix": fact(downmix_formula(info.layout))} if info.channels > 2 else {}
     tags = {name: value for name, value in asdict(track.tags).items() if value and name != "lyrics"}
     return Result(
+        {"duration_seconds": track.duration},
         facts={
             "duration": fact(track.duration),
             "sample_rate": fact(info.sample_rate),
@@ -30,7 +32,7 @@ def source(track: TrackAnalysis, settings: Settings) -> Result:
             "codec": fact(info.codec),
             "bandwidth": fact(bandwidth(track.series("full_mix", "bandwidth"))),
             "tags": fact(tags),
-        }
+        },
     )
 
 
@@ -40,7 +42,7 @@ NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instrume
 @register("loudness")
 def loudness(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure ten loudness features and the share of the track that has vocals."""
-    values: dict[str, Value] = {}
+    values: dict[str, InfoValue] = {}
     for source in ("full_mix", *STEMS):
         suffix = "" if source == "full_mix" else f"_{source}"
         if track.has(source):
@@ -56,6 +58,13 @@ def _vocals_share(track: TrackAnalysis) -> Value:
     if track.stems_backend == "embedded":  # its vocals stem also holds other instruments
         return NO_VOICE_MODEL
     return vocals_share(track.series("vocals", "loudness"), track.series("full_mix", "loudness"), track.window)
+
+
+@register("level")
+def level(track: TrackAnalysis, settings: Settings) -> Result:
+    """Measure true peak, peak to loudness ratio and stereo width of the mix."""
+    curve, energies = track.series("full_mix", "level"), track.series("full_mix", "loudness")
+    return Result(values_of(measure_level(curve, energies, track.window)))
 
 
 @register("spectral_shape")

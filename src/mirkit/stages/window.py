@@ -7,19 +7,22 @@ from mirkit.audio import resample
 from mirkit.catalog import FEATURES, MEASURED, stage
 from mirkit.features import danceability, loudness
 from mirkit.features.harmony.key import ATONALITY_MIN_SECONDS
-from mirkit.features.rhythm.tempo import tempo
+from mirkit.features.rhythm.beats.grid import Beats
+from mirkit.features.rhythm.tempo import NO_TEMPO, tempo
 from mirkit.features.stft import N_FFT
 from mirkit.features.timbre import TimbreExtractor
-from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
+from mirkit.features.types import ANALYSIS_RATE, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, stage_function, values_of
 from mirkit.store import Settings
 
+NO_METER, NO_BEATS = Unknown("no meter found"), Unknown("no beats in this window")
+NO_CONFIDENCE = Unknown("the beats were read from the grid, which has no confidence")
 NEEDS_SOUND = Unknown("it is computed from the audio, which was not decoded (see --samples)")
 
 #: Stages whose features cannot be computed from stored feature series.
 FROM_SOUND = ("timbral", "aesthetics")
-#: Stages whose features are computed from feature series and events of a window.
-FROM_SERIES = tuple(name for name in MEASURED if stage(name).keys and name not in FROM_SOUND)
+#: Stages whose features are computed from feature series and events of a window; ``source`` reads the file.
+FROM_SERIES = tuple(name for name in MEASURED if stage(name).keys and name not in (*FROM_SOUND, "source"))
 
 #: Feature -> the shortest window (s) in which it exists.
 SHORTEST: dict[str, float] = {
@@ -27,6 +30,7 @@ SHORTEST: dict[str, float] = {
     "atonality": ATONALITY_MIN_SECONDS,
     **{row.name: loudness.SHORT_TERM_HOPS / loudness.HOPS_PER_SECOND for row in FEATURES if row.name.startswith("lra")},
     **{row.name: loudness.MOMENTARY_HOPS / loudness.HOPS_PER_SECOND for row in FEATURES if row.name.startswith("lufs")},
+    "plr": loudness.MOMENTARY_HOPS / loudness.HOPS_PER_SECOND,
     **dict.fromkeys(stage("spectral_shape").keys, N_FFT / ANALYSIS_RATE),
 }
 
@@ -66,10 +70,39 @@ def at_window(
         if name in neural:
             results[name] = Result(dict.fromkeys(row.keys, NEEDS_SOUND))
         elif name == "beats":  # not by the stage, which would track beats; a window has the beats of its track
-            results[name] = Result(values_of(tempo(view.beats, window)))
+            results[name] = Result(tempo_values(view.beats, window))
         else:
             results[name] = stage_function(row)(view, settings)
     return results
+
+
+def tempo_values(beats: Beats, window: Window) -> dict[str, InfoValue]:
+    """Tempo and meter of a window of a track, with their confidences.
+
+    Parameters
+    ----------
+    beats : Beats
+        Grid of the whole track.
+    window : Window
+
+    Returns
+    -------
+    dict
+        Key of ``.INFO`` -> value. The meter is that of the track, and unknown without a steady pulse, or where the
+        window has no beat.
+    """
+    features = tempo(beats, window)
+    meter: InfoValue = beats.meter or NO_METER
+    if not beats.steady:
+        meter = NO_TEMPO
+    elif not features.beat_count:
+        meter = NO_BEATS
+    tempo_weight = beats.candidates[0].weight if beats.candidates else NO_CONFIDENCE
+    return values_of(features) | {
+        "time_signature": meter,
+        "time_signature_confidence": meter if isinstance(meter, Unknown) else beats.meter_confidence,
+        "bpm_confidence": features.bpm if isinstance(features.bpm, Unknown) else tempo_weight,
+    }
 
 
 def timbre_of(samples: FloatArray, rate: int) -> Result:

@@ -3,6 +3,7 @@
 The package does not import the analysis, so a run with nothing to do starts fast.
 """
 
+from mirkit.staleness.edits import SET_BY_USER, edit_note, edited, keep_edits, value_digests
 from mirkit.staleness.rules import (
     DOWNMIX,
     NEWER,
@@ -23,17 +24,22 @@ __all__ = [
     "DOWNMIX",
     "MADE_OF",
     "NEWER",
+    "SET_BY_USER",
     "CaptionStep",
     "StageInputs",
     "TrackState",
     "caption_step",
+    "edit_note",
+    "edited",
     "inputs_of",
     "is_clip_audio_current",
     "is_clip_current",
     "is_mark_current",
     "is_user_caption",
+    "keep_edits",
     "kept",
     "mark_of",
     "stale_reason",
     "unread",
+    "value_digests",
 ]

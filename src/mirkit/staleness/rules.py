@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mirkit import models
-from mirkit.catalog import FEATURES, STEMS, TONAL, Stage, stage
+from mirkit.catalog import INFO_SPECS, STEMS, TONAL, Stage, stage
 from mirkit.errors import InfoError, MissingInput
 from mirkit.stages import drum_source, parameters
 from mirkit.store import (
@@ -267,7 +267,7 @@ def is_clip_current(
         record = read_provenance(clip.provenance).stages[CUT]
     except InfoError:
         return False
-    keys = {row.name for row in FEATURES if row.stage in needs} | {"position"}
+    keys = {row.name for row in INFO_SPECS if row.stage in needs} | {"position", "duration_seconds"}
     return dict(record.needs) == needs and keys <= info.keys() and clip.grid.exists() and clip.onsets.exists()
 
 

@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import STEMS, Stage, stage, with_needs
+from mirkit.catalog import STAGES, STEMS, Stage, stage, with_needs
 from mirkit.errors import InfoError, MissingInput, printable
+from mirkit.features.types import Unknown
 from mirkit.stages import entry_name, midi_path
+from mirkit.staleness.edits import SET_BY_USER, edited, value_digests
 from mirkit.staleness.rules import StageInputs, inputs_of, stale_reason
 from mirkit.store import (
     EXTERNAL,
@@ -225,6 +227,9 @@ class TrackState:
                 products_there=self._products_there(row, entry, used),
                 is_downmix=is_downmix,
             )
+            if not why and entry and entry.stage_version == row.version:
+                changed = self.edits(row).items() ^ entry.user.items()
+                why = f"changed by hand: {', '.join(sorted({key for key, _ in changed}))}" if changed else ""
             if overwrite and name in wanted:
                 why = "overwrite"
             if name in own and name in replaces:
@@ -258,6 +263,17 @@ class TrackState:
                 f"{printable(self.track.path)}: a clip, which has its {from_source[0]} from its source; "
                 f'make it anew with: mirkit crop "{printable(os.path.normpath(source))}"'
             )
+
+    def edits(self, row: Stage) -> dict[str, FileDigest]:
+        """Return the values of the ``.INFO`` that the user has edited, of those that a stage writes."""
+        return edited(value_digests(self.info, row.editable), self.provenance.stages.get(row.name))
+
+    def user_values(self) -> dict[str, Any]:
+        """Return what the user has set in the ``.INFO``, with the confidences, as windows and clips have it."""
+        rows = [row for row in STAGES if row.editable and self.edits(row)]
+        names = {*(name for row in rows for name in row.editable)}
+        found = {name: self.info[name] for name in self.info if name.removesuffix("_confidence") in names}
+        return {name: Unknown(SET_BY_USER) if value is None else value for name, value in found.items()}
 
     def inputs(self, row: Stage, settings: Settings) -> StageInputs:
         """Return what a stage would read now."""

@@ -23,7 +23,7 @@ from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, fi
 from mirkit.store.feature_series import read_feature_series, read_feature_series_header, update_feature_series
 from mirkit.store.folder_cache import FolderCache
 from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets
-from mirkit.store.info import as_number, read_info, round6, scan_numbers, update_info, write_info
+from mirkit.store.info import as_number, read_info, round6, scan_values, update_info, write_info
 from mirkit.store.provenance import (
     Origin,
     Provenance,
@@ -113,8 +113,8 @@ __all__ = [
     "remove_orphans_below",
     "restamp",
     "round6",
-    "scan_numbers",
     "scan_origin",
+    "scan_values",
     "stamp_of",
     "sync_folder",
     "to_json",

@@ -40,8 +40,10 @@ def read_info(path: Path) -> JsonObject:
     return read_object(path)
 
 
-def scan_numbers(path: Path, keys: Sequence[str]) -> tuple[npt.NDArray[np.float64], frozenset[str]]:
-    """Read numbers of a ``.INFO``, without checking other keys.
+def scan_values(
+    path: Path, keys: Sequence[str], text_keys: Sequence[str] = ()
+) -> tuple[npt.NDArray[np.float64], frozenset[str], dict[str, str]]:
+    """Read numbers and texts of a ``.INFO``, without checking other keys.
 
     Returns
     -------
@@ -49,6 +51,8 @@ def scan_numbers(path: Path, keys: Sequence[str]) -> tuple[npt.NDArray[np.float6
         NaN if the value is not a number.
     absent : set of str
         The keys that the file does not contain; all of them if it does not exist.
+    texts : dict
+        Those of ``text_keys`` whose value is a text.
 
     Raises
     ------
@@ -59,7 +63,8 @@ def scan_numbers(path: Path, keys: Sequence[str]) -> tuple[npt.NDArray[np.float6
     raw = [value if type(value) in _NUMBERS else None for value in map(content.get, keys)]
     values = np.array(raw, np.float64)  # None becomes NaN
     values[~np.isfinite(values)] = np.nan
-    return values, frozenset(keys) - content.keys()
+    texts = {key: value for key in text_keys if isinstance(value := content.get(key), str)}
+    return values, frozenset(keys) - content.keys(), texts
 
 
 def update_info(

@@ -65,7 +65,10 @@ class ProvenanceRecord:
     inputs : mapping of str to FileDigest
         Files that were read: name -> digest.
     outputs : mapping of str to FileDigest
-        Files that were written and that another stage or the user may change, such as stems: name -> digest.
+        What was written and another stage or the user may change: files such as stems, and values of the ``.INFO``:
+        name -> digest.
+    user : mapping of str to FileDigest
+        Outputs that the user has edited, and that are kept: name -> digest of the user's version.
     needs : mapping of str to str
         Earlier stage -> its :attr:`identity` at the time.
     reasons : mapping of str to str
@@ -101,6 +104,7 @@ class ProvenanceRecord:
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
     inputs: Mapping[str, FileDigest] = field(default_factory=dict)
     outputs: Mapping[str, FileDigest] = field(default_factory=dict)
+    user: Mapping[str, FileDigest] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     failed: str = ""
@@ -130,6 +134,8 @@ class ProvenanceRecord:
             "inputs": {name: [content.size, content.sha256] for name, content in self.inputs.items()},
             "needs": dict(self.needs),
         }
+        if self.user:
+            determining["user"] = {name: content.sha256 for name, content in self.user.items()}
         return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -148,6 +154,8 @@ def encode_record(record: ProvenanceRecord) -> JsonObject:
     """Convert a record to JSON, unknown fields included. The stage is not part of it; it is the key of the record."""
     known: JsonObject = {name: getattr(record, name) for name in _FIELDS}
     digests = {name: encode_digests(getattr(record, name)) for name in _DIGESTS}
+    if not record.user:
+        del digests["user"]
     method = _encode_method(record)
     return known | digests | ({"method": method} if method else {}) | dict(record.extra)
 
@@ -262,7 +270,7 @@ def as_type(value: JsonValue, kinds: tuple[type, ...], where: str) -> JsonValue:
 
 #: Prefix of the names of caption records.
 CAPTION_PREFIX = "describe/"
-_DIGESTS = ("inputs", "outputs")
+_DIGESTS = ("inputs", "outputs", "user")
 #: Field of a record -> its key in the object ``method`` of the file, and the type of its value.
 _STATE: dict[str, tuple[str, type]] = {
     "pending": ("writing", tuple),

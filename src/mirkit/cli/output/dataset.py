@@ -10,11 +10,12 @@ import shlex
 import sys
 from argparse import Namespace
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirkit.catalog import feature
 from mirkit.cli.output import failure, note, table
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import MissingInput, counted, printable
@@ -62,7 +63,7 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             if report.altered:
                 parts.append(f"content differs from the recorded digest: {printable(', '.join(report.altered))}")
             if report.out_of_range:
-                parts.append(f"out of range: {', '.join(f'{k} = {v:g}' for k, v in report.out_of_range.items())}")
+                parts.append(f"out of range: {', '.join(_outside(report.out_of_range))}")
             print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")
             for field, compared in report.texts.items():
                 for conflict in compared.conflicts:
@@ -92,6 +93,16 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
     )
 
 
+def _outside(values: Mapping[str, float | str]) -> Iterator[str]:
+    """Describe values that are out of range, or none of the categories."""
+    for name, value in values.items():
+        if isinstance(value, str):
+            allowed = feature(name).categories
+            yield f"{name} is {printable(value)}, not {'one of ' + ', '.join(allowed) if allowed else 'a number'}"
+        else:
+            yield f"{name} = {value:g}"
+
+
 def _contradictions(reports: Sequence[TrackReport]) -> None:
     """Print how often captions contradict the measurements."""
     from mirkit.dataset.facts import contradictions
@@ -119,7 +130,11 @@ def window(result: WindowFeatures, arguments: Namespace) -> None:
         print(json.dumps(asdict(result), indent=2))
         return
     for name, value in result.values.items():
-        print(f"{name:<32} {result.reasons[name] if value is None else f'{value:.6g}'}")
+        print(f"{name:<32} {result.reasons[name] if value is None else _shown(value, 6)}")
+
+
+def _shown(value: float | str, digits: int) -> str:
+    return value if isinstance(value, str) else f"{value:.{digits}g}"
 
 
 def slices(result: Slices, arguments: Namespace) -> None:
@@ -132,7 +147,7 @@ def slices(result: Slices, arguments: Namespace) -> None:
         f"s, the first from {result.edges[0]:g} s on"
     )
     for name, values in result.values.items():
-        cells = " ".join("-" if value is None else f"{value:.4g}" for value in values)
+        cells = " ".join("-" if value is None else _shown(value, 4) for value in values)
         wide = f"  (measured over {result.widened[name]:g} s)" if name in result.widened else ""
         reason = "" if any(value is not None for value in values) else f"  {result.reasons[name][0]}"
         print(f"{name:<32} {cells}{wide}{reason}")

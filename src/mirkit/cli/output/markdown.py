@@ -5,7 +5,7 @@
 
 import re
 
-from mirkit.catalog import FEATURES, STAGES, TEXT_KEYS, FeatureSpec, feature
+from mirkit.catalog import DESCRIPTORS, FEATURES, STAGES, TEXT_KEYS, FeatureSpec
 from mirkit.export.options import EXPORT_OPTIONS
 from mirkit.models import registry
 from mirkit.settings import SETTINGS, Kind
@@ -27,6 +27,19 @@ def features_page() -> str:
         "|---|---|---|---|---|",
     ]
     lines += [f"| `{row.name}` | {row.stage} | {row.unit} | {_range(row)} | {row.description} |" for row in FEATURES]
+    lines += [
+        "",
+        f"## The {len(DESCRIPTORS)} descriptors",
+        "",
+        "Numbers and categories beside the features, in the `.INFO` of tracks and of clips. A category is a",
+        "conditioner of the type `list`. Key, mode and time signature may be corrected in the `.INFO`: mirkit keeps",
+        "what was changed by hand, names it under `user` in the `.PROVENANCE`, and gives it to the clips that it cuts.",
+        "What is removed from the `.INFO` is measured again.",
+        "",
+        "| key | stage | unit | values | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| `{row.name}` | {row.stage} | {row.unit} | {_range(row)} | {row.description} |" for row in DESCRIPTORS]
     lines += ["", "## The captions", ""]
     lines += [f"- `{name}`" for name in TEXT_KEYS]
     lines += ["", "## The stages", "", "| stage | version | needs | writes |", "|---|---|---|---|"]
@@ -83,6 +96,8 @@ def _cell(text: str) -> str:
 
 
 def _range(row: FeatureSpec) -> str:
+    if not row.is_number:
+        return ", ".join(row.categories) or row.kind
     low, high = ("" if bound is None else f"{bound:g}" for bound in (row.low, row.high))
     scale = {"linear": "", "log": ", log", "logit": ", log odds"}[row.scale]
     return f"{low} to {high}{scale}" if high else f"from {low}{scale}"
@@ -90,8 +105,8 @@ def _range(row: FeatureSpec) -> str:
 
 def _short(keys: tuple[str, ...]) -> list[str]:
     """Shorten a list of features: the twelve chroma features become one entry."""
-    if len(keys) == 12 and feature(keys[0]).name == "chroma_0":
-        return ["chroma_0 ... chroma_11"]
+    if keys and keys[0] == "chroma_0":
+        return ["chroma_0 ... chroma_11", *keys[12:]]
     return list(keys)
 
 

@@ -65,7 +65,8 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
     ]
     lines += ["", "No recording, and no artist or album, is on both sides of the split. Unknown values are null.", ""]
     lines += [
-        f"Columns: file_name, prompt, where the clip is from, {len(FEATURES)} features, key, mode, meter, tags, texts.",
+        f"Columns: file_name, prompt, where the clip is from, {len(FEATURES)} features, key, mode, "
+        "time signature and the other descriptors, tags, texts.",
         "",
     ]
     lines += [*_example(next(iter(splits), TRAIN)), ""]

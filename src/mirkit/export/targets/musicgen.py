@@ -68,7 +68,7 @@ def _fields(plan: ExportPlan, sample: Sample) -> dict[str, Any]:
     """Build the json of a sample; what is unknown is empty, because the trainer stops at a field that is missing."""
     metadata, features = sample.item.metadata, sample.features
     tags = metadata.get("tags") or {}
-    key, mode = metadata.get("key"), metadata.get("mode")
+    key, mode = sample.item.categories.get("key"), sample.item.categories.get("mode")
     return {
         "title": normalize(str(tags.get("title") or "")),
         "artist": normalize(str(tags.get("artist") or "")),

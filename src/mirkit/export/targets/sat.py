@@ -4,7 +4,7 @@ import json
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.conditioners import UNKNOWN
 from mirkit.export.joined import DATASETS as DATASET
 from mirkit.export.joined import INDEX
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, merged_base, write_model_config
@@ -51,7 +52,8 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     table, entries = _entries(plan, lengths)
     atomic_write(out / WINDOWS, table)
     names = {"names": plan.conditioners.names, "sample_rate": ANALYSIS_RATE, "sample_size": plan.sample_size}
-    write_json(out / INDEX, {**names, "hop": plan.options.hop, "files": entries}, indent=None)
+    lists = {"options": plan.conditioners.options} if plan.conditioners.options else {}
+    write_json(out / INDEX, {**names, **lists, "hop": plan.options.hop, "files": entries}, indent=None)
     atomic_write(out / MODULE, files("mirkit.export.targets").joinpath("sat_module.py").read_bytes())
     write_datasets(plan, {"dataset_type": "audio_dir", "random_crop": plan.options.random_crops}, module=MODULE)
     write_model_config(plan, config)
@@ -59,22 +61,31 @@ def write(plan: ExportPlan, advance: Advance) -> None:
 
 
 def _entries(plan: ExportPlan, lengths: dict[str, int]) -> tuple[bytes, dict[str, Any]]:
-    """Build the table of windows, and for each file its numbers, or its rows in that table."""
+    """Build the table of windows, and for each file its values, or its rows in that table."""
     rows: list[list[float]] = []
     entries: dict[str, Any] = {}
+    options = plan.conditioners.options
     for sample in plan.samples:
         entry: dict[str, Any] = {"prompts": list(sample.prompts)}
         if sample.windows is None:
-            values = plan.conditioners.values(sample.features)
+            values = plan.conditioners.values(sample.values)
             assert values is not None  # samples without values have been dropped
             entry["numbers"] = list(values.values())
         else:
             windows = [plan.conditioners.values(features) for features in sample.windows.rows()]
             entry |= {"samples": lengths[sample.name], "row": len(rows), "windows": len(windows)}
             unknown = [float("nan")] * len(plan.conditioners.names)
-            rows += [unknown if values is None else list(values.values()) for values in windows]
+            rows += [unknown if values is None else codes(values, options) for values in windows]
         entries[f"{sample.name}.flac"] = entry
     return np.array(rows, "<f4").tobytes(), entries
+
+
+def codes(values: Mapping[str, float | str], options: Mapping[str, Sequence[str]]) -> list[float]:
+    """Encode the values of a window as numbers: a category as 1 for the first option, an unknown one as 0."""
+    return [
+        value if isinstance(value, int | float) else float(1 + options[name].index(value) if value != UNKNOWN else 0)
+        for name, value in values.items()
+    ]
 
 
 def write_datasets(plan: ExportPlan, common: dict[str, Any], *, module: str = "") -> None:

@@ -150,7 +150,7 @@ def _metadata(plan: ExportPlan, sample: Sample, latent: _Latent) -> dict[str, An
     kept = {key: value for key, value in before.items() if isinstance(value, str | int) or _is_finite(value)}
     mask = before.get("padding_mask")
     valid = isinstance(mask, list) and len(mask) == latent.frames and set(mask) <= {0, 1} and 1 in mask
-    values = plan.conditioners.values(sample.features)
+    values = plan.conditioners.values(sample.values)
     assert values is not None  # samples without values have been dropped
     seconds = {"seconds_start": 0, "seconds_total": math.ceil(sample.item.seconds)}
     seconds |= {key: before[key] for key in seconds if _is_finite(before.get(key))}

@@ -1,7 +1,7 @@
-"""Numbers and prompts of a bundle for stable-audio-tools: its ``custom_metadata_module``. Needs nothing but Python.
+"""Values and prompts of a bundle for stable-audio-tools: its ``custom_metadata_module``. Needs nothing but Python.
 
 The trainer calls ``get_custom_metadata`` for every sample. The answers are in the files beside this one; a file that
-they do not list, or a stretch whose numbers are unknown where the bundle wants them known, is rejected. Written by
+they do not list, or a stretch whose values are unknown where the bundle wants them known, is rejected. Written by
 mirkit; ``mirkit export sat`` writes it anew.
 """
 
@@ -23,15 +23,15 @@ os.stat(_INDEX)  # raises where the index is missing: later, the trainer would o
 
 
 def get_custom_metadata(info, audio):  # type: ignore[no-untyped-def]
-    """Give the numbers and a prompt of a sample: of the very stretch that was cut out of the file."""
+    """Give the values and a prompt of a sample: of the very stretch that was cut out of the file."""
     index = _index()  # type: ignore[no-untyped-call]
     entry = index["files"].get(str(info.get("relpath", "")).replace("\\", "/"))
     if entry is None:
         return {"__reject__": True}
-    numbers = entry["numbers"] if "numbers" in entry else _of_window(index, entry, info)  # type: ignore[no-untyped-call]
-    if numbers is None:
+    values = entry["numbers"] if "numbers" in entry else _of_window(index, entry, info)  # type: ignore[no-untyped-call]
+    if values is None:
         return {"__reject__": True}
-    found = dict(zip(index["names"], numbers, strict=True))
+    found = dict(zip(index["names"], values, strict=True))
     found["prompt"] = random.choice(entry["prompts"])
     # A training step takes the first item of a list. 0.0.20 makes that list itself, 0.0.19 does not.
     if "padding_mask" in info and not isinstance(info["padding_mask"], list):
@@ -51,7 +51,7 @@ def _index():  # type: ignore[no-untyped-def]
 
 
 def _of_window(index, entry, info):  # type: ignore[no-untyped-def]
-    """Numbers of the window nearest to the stretch that the trainer has cut; None where one is unknown."""
+    """Values of the window nearest to the stretch that the trainer has cut; None where one is unknown."""
     try:
         samples = max(entry["samples"], index["sample_size"])
         start = info["timestamps"][0] * samples / index["sample_rate"]
@@ -64,6 +64,13 @@ def _of_window(index, entry, info):  # type: ignore[no-untyped-def]
         with open(_WINDOWS, "rb") as file:
             file.seek(row * width)
             numbers = struct.unpack(f"<{len(index['names'])}f", file.read(width))
+        options = index.get("options", {})
     except (KeyError, OSError, TypeError, ValueError, struct.error):
         return None
-    return None if any(number != number for number in numbers) else numbers
+    if any(number != number for number in numbers):
+        return None
+    return [
+        # A category is stored as its place in the list of options; 0 is an unknown one.
+        ["unknown", *options[name]][int(number)] if name in options else number
+        for name, number in zip(index["names"], numbers, strict=True)
+    ]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import FEATURES, TEXT_KEYS
+from mirkit.catalog import CATEGORIES, NUMBERS, TEXT_KEYS
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
 from mirkit.export.items import TEXT_PREFIX
@@ -28,9 +28,10 @@ from mirkit.store.output import Output, head
 
 #: Columns that have a value in every row.
 _ALWAYS = ("from", "source", "split", "start", "seconds")
-_METADATA = ("key", "mode", "meter", "vocals_share")
-_FEATURES = tuple(row.name for row in FEATURES)
-_NUMBERS = {*_FEATURES, "start", "seconds", "vocals_share"}
+_CATEGORIES = tuple(row.name for row in CATEGORIES)
+_FEATURES = tuple(row.name for row in NUMBERS)
+_METADATA = ("vocals_share",)
+_NUMBERS = {*_FEATURES, *_METADATA, "start", "seconds"}
 #: Most bytes of a CSV's header line that are read.
 _MAX_HEADER = 2**16
 
@@ -43,7 +44,7 @@ _FORMULA = re.compile(
 
 
 def table_row(sample: Sample) -> dict[str, Any]:
-    """Make the row of a sample: origin, tags, metadata, features, texts. Unknown values are left out."""
+    """Make the row of a sample: origin, tags, categories, metadata, numbers, texts. Unknown values are left out."""
     item = sample.item
     tags = item.metadata.get("tags") or {}
     return {
@@ -53,6 +54,7 @@ def table_row(sample: Sample) -> dict[str, Any]:
         "start": round6(item.start),
         "seconds": round6(item.seconds),
         **{name: tags[name] for name in TAGS if isinstance(tags.get(name), str | int)},
+        **item.categories,
         **{name: item.metadata[name] for name in _METADATA if name in item.metadata},
         **{name: sample.features[name] for name in _FEATURES if name in sample.features},
         **item.texts,
@@ -62,7 +64,7 @@ def table_row(sample: Sample) -> dict[str, Any]:
 def column_names() -> list[str]:
     """Names of all columns of a table, in order."""
     texts = [key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS]
-    return [*_ALWAYS, *TAGS, *_METADATA, *_FEATURES, *texts]
+    return [*_ALWAYS, *TAGS, *_CATEGORIES, *_METADATA, *_FEATURES, *texts]
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:

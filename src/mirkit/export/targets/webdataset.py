@@ -272,7 +272,7 @@ def write_sat_wds(plan: ExportPlan, advance: Advance) -> None:
     config = merged_base(plan)
 
     def make_files(sample: Sample) -> dict[str, bytes]:
-        values = plan.conditioners.values(sample.features)
+        values = plan.conditioners.values(sample.values)
         assert values is not None  # samples without values have been dropped
         return {".json": json_bytes({"text": plan.prompt_of(sample)} | values)}
 
