@@ -21,7 +21,8 @@ groupings = st.lists(st.integers(1, 6), max_size=40).map(
 
 @given(groupings, st.floats(0, 0.99), st.integers(0, 5), st.randoms())
 def test_every_name_once_and_no_group_on_both_sides(groups, share, seed, random) -> None:
-    train, val = split(groups, share, seed)
+    train, val, test = split(groups, share, seed)
+    assert not test
     names = [name for group in groups for name in group]
     assert sorted((*train, *val)) == sorted(names)
     assert all(not set(group) & set(val) or set(group) <= set(val) for group in groups)
@@ -33,7 +34,7 @@ def test_every_name_once_and_no_group_on_both_sides(groups, share, seed, random)
     for group in groups:
         random.shuffle(group)
     random.shuffle(groups)
-    assert split(groups, share, seed) == (train, val)
+    assert split(groups, share, seed) == (train, val, ())
 
 
 def test_the_seed_decides() -> None:
@@ -52,9 +53,24 @@ def test_a_share_that_is_none(share: float) -> None:
         split([["a"], ["b"]], share, 0)
 
 
+def test_a_test_beside_the_validation() -> None:
+    groups = [[f"t{i}", f"u{i}"] for i in range(50)]
+    plain = split(groups, 0.1, 3)
+    train, val, test = split(groups, 0.1, 3, test_share=0.2)
+    assert (len(train), len(val), len(test)) == (70, 10, 20)
+    assert val == plain[1]
+    assert not {name[1:] for name in val} & {name[1:] for name in test}
+    assert sorted((*train, *val, *test)) == sorted(name for group in groups for name in group)
+    # Something is left for training, and each share that is not 0 gets a group while there is one.
+    assert list(map(len, split([["a"], ["b"], ["c"]], 0.1, 0, test_share=0.1))) == [1, 1, 1]
+    assert list(map(len, split([["a"], ["b"]], 0.1, 0, test_share=0.1))) == [1, 1, 0]
+    with pytest.raises(SettingsError, match="leave nothing for training"):
+        split(groups, 0.5, 0, test_share=0.5)
+
+
 def test_one_group_is_all_training() -> None:
-    assert split([["a", "b"]], 0.5, 0) == (("a", "b"), ())
-    assert split([], 0.5, 0) == ((), ())
+    assert split([["a", "b"]], 0.5, 0) == (("a", "b"), (), ())
+    assert split([], 0.5, 0) == ((), (), ())
 
 
 TAGS: list[Mapping[str, str]] = [

@@ -15,7 +15,7 @@ READ_REMOTE = ("verify", "stats", "status")
 #: What a command does with the location.
 Purpose = Literal["work", "compare", "read", "logs"]
 #: Arguments that are paths to read or to write.
-_PLACES = ("path", "tracks", "out", "output")
+_PLACES = ("path", "places", "tracks", "out", "output")
 #: What the user can do to get a local folder, by URL scheme.
 _COPY = {
     **dict.fromkeys(("s3", "s3a"), 'copy it first: aws s3 sync "{url}" FOLDER'),
@@ -89,11 +89,12 @@ def reject_urls(arguments: argparse.Namespace, *, path_too: bool) -> None:
     """
     for name in _PLACES:
         value = getattr(arguments, name, None)
-        for text in value if isinstance(value, list) else (value,):
+        for number, text in enumerate(value if isinstance(value, list) else (value,)):
             if not (isinstance(text, str) and is_url(text)) or (name == "path" and not path_too):
                 continue
             scheme, _, rest = text.partition("://")
             problem = f"takes local folders; {_COPY.get(scheme, 'copy it to one first').format(url=text, path=rest)}"
-            if name in ("out", "output"):
+            # The first place of an export without -o is that of the bundle.
+            if name in ("out", "output") or (name == "places" and number == 0 and not arguments.out):
                 problem = "writes local files; copy them there afterwards"
             raise SettingsError(printable(f"{text}: mirkit {arguments.command} {problem}"))

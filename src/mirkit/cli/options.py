@@ -17,7 +17,10 @@ from mirkit.settings import validators as v
 
 #: Groups of the options of ``mirkit export``, and the fields of ``ExportOptions`` in each.
 _EXPORT_GROUPS = {
-    "selection": ("source", "clip_set", "val", "seed", "overwrite", "raw", "license"),
+    "selection": (
+        *("source", "clip_set", "keep_duplicates", "val", "test", "seed", "split_file"),
+        *("overwrite", "raw", "license"),
+    ),
     "audio": ("sample_size", "max_seconds", "loudness", "link", "shard_bytes", "jobs"),
     "numbers": ("keys", "unknown", "hop", "model_config", "at", "weight", "join"),
     "prompts": ("template", "tokens", "tokenizer", "variants", "trigger"),
@@ -196,8 +199,15 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         choices=tuple(DESCRIPTIONS),
         help="; ".join(f"{name} ({description})" for name, description in DESCRIPTIONS.items()),
     )
-    parser.add_argument("out", metavar="OUT", help="folder of the bundle, or the file of csv, parquet and jsonl")
-    parser.add_argument("path", metavar="PATH", nargs="?", default=".", help="folder of tracks (default: this folder)")
+    parser.add_argument(
+        "places",
+        metavar="PATH",
+        nargs="+",
+        help="folder of tracks; without -o, first OUT and then PATH (default: this folder)",
+    )
+    parser.add_argument(
+        "-o", "--out", metavar="OUT", help="folder of the bundle to write, or the file of csv, parquet and jsonl"
+    )
     for title, names in _EXPORT_GROUPS.items():
         group = parser.add_argument_group(title)
         for name in names:

@@ -189,12 +189,15 @@ def build() -> Parser:
     options.add_output(stats)
 
     duplicates = sub.add_parser("duplicates", help="find tracks that are the same recording, also altered copies")
-    split = sub.add_parser("split", help="split tracks into training and validation, with related tracks on one side")
+    split = sub.add_parser(
+        "split", help="split tracks into training, validation and test, with related tracks on one side"
+    )
     for tool in (duplicates, split):
         tool.add_argument("path", metavar="PATH", help="a folder of tracks")
         options.add_json_file(tool)
         options.add_output(tool)
     split.add_argument("--val", type=float, default=0.05, metavar="SHARE", help="share for validation (default: 0.05)")
+    split.add_argument("--test", type=float, default=0.0, metavar="SHARE", help="share for a test (default: 0)")
     split.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default: 0)")
     split.add_argument(
         "--together",

@@ -1,4 +1,4 @@
-"""Split a data set into training and validation without leaks: groups of related tracks stay together."""
+"""Split a data set into training, validation and test without leaks: groups of related tracks stay together."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +15,14 @@ from mirkit.track import ORIGINAL_NAME, Track
 
 @dataclass(frozen=True)
 class Split:
-    """Names of the tracks for training and for validation.
+    """Names of the tracks for training, for validation and for a test.
 
     Attributes
     ----------
     seed : int
-    share : float
-        Wanted share of the tracks for validation.
-    train, val : tuple of str
+    share, test_share : float
+        Wanted shares of the tracks for validation and for the test.
+    train, val, test : tuple of str
         Names, sorted.
     groups : tuple of tuple of str
         Groups of two or more tracks that were kept together.
@@ -30,8 +30,10 @@ class Split:
 
     seed: int
     share: float
+    test_share: float
     train: tuple[str, ...]
     val: tuple[str, ...]
+    test: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
 
 
@@ -43,10 +45,11 @@ def split_tracks(
     keys: Sequence[GroupKey] = GROUP_KEYS,
     duplicates: Duplicates | None = None,
     advance: Callable[[str], None] = lambda _: None,
+    test_share: float = 0.0,
 ) -> Split:
     """Split a data set; copies of a recording, and tracks of the same artist or album, stay together.
 
-    The same tracks, share and seed give the same split, in any order of the tracks.
+    The same tracks, shares and seed give the same split, in any order of the tracks.
 
     Parameters
     ----------
@@ -63,6 +66,8 @@ def split_tracks(
         Duplicates among these tracks; searched by default.
     advance : callable, optional
         Called with the name of each track when its feature series have been read.
+    test_share : float
+        Share of the tracks for the test, by the same rule.
 
     Returns
     -------
@@ -71,7 +76,7 @@ def split_tracks(
     Raises
     ------
     SettingsError
-        The share is not between 0 and 1.
+        A share is not between 0 and 1, or both together leave nothing for training.
     """
     if duplicates is None:
         duplicates = find_duplicates(tracks, advance)
@@ -80,14 +85,21 @@ def split_tracks(
     groups = group_tracks(tags, duplicates.groups, keys)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]
     seed_keys = {name: seed_key(name, provenance) for name, provenance in zip(names, provenances, strict=True)}
-    train, val = split(named, share, seed, seed_keys)
-    return Split(seed, share, train, val, tuple(sorted(group for group in named if len(group) > 1)))
+    train, val, test = split(named, share, seed, seed_keys, test_share)
+    together = tuple(sorted(group for group in named if len(group) > 1))
+    return Split(seed, share, test_share, train, val, test, together)
 
 
 def split(
-    groups: Sequence[Sequence[str]], share: float, seed: int, seed_keys: Mapping[str, str] | None = None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Draw whole groups of names for validation by the seed, as long as the share allows.
+    groups: Sequence[Sequence[str]],
+    share: float,
+    seed: int,
+    seed_keys: Mapping[str, str] | None = None,
+    test_share: float = 0.0,
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Draw whole groups of names for validation and for the test by the seed, as long as the shares allow.
+
+    The groups for validation do not depend on the share of the test.
 
     Parameters
     ----------
@@ -96,19 +108,27 @@ def split(
     seed : int
     seed_keys : mapping, optional
         Name -> text that the draw depends on; by default the name itself.
+    test_share : float
 
     Returns
     -------
-    train, val : tuples of str
-        Sorted. ``val`` is empty only where there is one group, or the share is 0.
+    train, val, test : tuples of str
+        Sorted. ``val`` and ``test`` are empty only where no group is left for them, or their share is 0; one group is
+        always left for training.
 
     Raises
     ------
     SettingsError
-        The share is not between 0 and 1.
+        A share is not between 0 and 1, or both together leave nothing for training.
     """
-    if not 0 <= share < 1:
-        raise SettingsError(f"the share for validation is {share:g}; it must be 0 or more and less than 1")
+    for use, value in (("validation", share), ("the test", test_share)):
+        if not 0 <= value < 1:
+            raise SettingsError(f"the share for {use} is {value:g}; it must be 0 or more and less than 1")
+    if share + test_share >= 1:
+        raise SettingsError(
+            f"the shares for validation and for the test are {share:g} and {test_share:g} and leave nothing for "
+            "training; their sum must be less than 1"
+        )
     known = seed_keys or {}
 
     def rank(group: list[str]) -> tuple[bytes, list[str]]:
@@ -117,16 +137,29 @@ def split(
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), group
 
     ordered = sorted((sorted(group) for group in groups if group), key=rank)
-    limit = share * sum(map(len, ordered))
-    val: list[str] = []
+    count = sum(map(len, ordered))
+    val, rest = _drawn(ordered, share, count)
+    test, rest = _drawn(rest, test_share, count)
+    return _names(rest), _names(val), _names(test)
+
+
+def _names(groups: list[list[str]]) -> tuple[str, ...]:
+    return tuple(sorted(name for group in groups for name in group))
+
+
+def _drawn(ordered: list[list[str]], share: float, count: int) -> tuple[list[list[str]], list[list[str]]]:
+    """Take the first groups whose sizes fit into a share of ``count`` names: these groups, and the others."""
+    taken, others = [], []
+    room = share * count + 1e-9
     for group in ordered:
-        if len(val) + len(group) <= limit + 1e-9:
-            val.extend(group)
-    if not val and share > 0 and len(ordered) > 1:
-        least = min(map(len, ordered))
-        val.extend(next(group for group in ordered if len(group) == least))
-    validation = set(val)
-    return tuple(sorted(name for group in ordered for name in group if name not in validation)), tuple(sorted(val))
+        if len(group) <= room:
+            taken.append(group)
+            room -= len(group)
+        else:
+            others.append(group)
+    if not taken and share > 0 and len(ordered) > 1:
+        taken = [others.pop(others.index(min(others, key=len)))]
+    return taken, others
 
 
 def seed_key(name: str, provenance: Provenance) -> str:

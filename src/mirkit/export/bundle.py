@@ -16,7 +16,8 @@ from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import AudioError, InfoError, MissingInput, as_error, printable
 from mirkit.export.audio import CHANNELS, AudioJob, convert, copy_unchanged
 from mirkit.export.conditioners import POLICIES, clamped
-from mirkit.export.plan import FILES, TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.plan import FILES, ExportPlan, Sample
+from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.store import TEMP_PREFIX, atomic_write, make_folder, remove_file, remove_orphans, round6
 from mirkit.track import MIX
 
@@ -155,7 +156,7 @@ def _guarded(function: Callable[[AudioJob], int | None], job: AudioJob) -> int |
 
 def clear_stale(out: Path, files: set[Path]) -> None:
     """Remove files that an earlier export wrote and this one did not; files of the user stay."""
-    for folder in (out, out / TRAIN, out / VAL):
+    for folder in (out, *(out / split for split in SPLITS)):
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
                 if _OURS.fullmatch(path.name) and path not in files:
@@ -221,9 +222,10 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
                 "hours": round6(sum(sample.item.seconds for sample in plan.of(split)) / 3600),
                 "sources": len({sample.item.source for sample in plan.of(split)}),
             }
-            for split in (TRAIN, VAL)
+            for split in SPLITS
         },
         "methods": _methods(plan),
+        "duplicates": {"kept": plan.options.keep_duplicates, "left out": dict(plan.copies)},
         "dropped": plan.dropped,
         "excluded": dict(plan.excluded),
         "failed": plan.problems,
@@ -298,7 +300,7 @@ def _file_entry(sample: Sample, plan: ExportPlan) -> dict[str, Any]:
         "start": round6(item.start),
         "seconds": round6(item.seconds),
         "split": sample.split,
-        **({"gain_db": round(gain, 3)} if gain or plan.options.loudness is not None else {}),
+        "gain_db": round(gain, 3),
         **({"downmix": item.metadata["downmix"]} if "downmix" in item.metadata else {}),
         "sample_rate": plan.rate,
         "channels": CHANNELS,

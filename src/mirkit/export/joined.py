@@ -10,7 +10,7 @@ from mirkit.export.validation import load_json
 
 #: Files of a ``sat`` bundle.
 INDEX, PATCH = "mirkit_index.json", "model_config_patch.json"
-DATASETS = {"train": "dataset.json", "val": "val_dataset.json"}
+DATASETS = {"train": "dataset.json", "val": "val_dataset.json", "test": "test_dataset.json"}
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,9 @@ def _read(folder: Path, names: Sequence[str], sample_size: int, random_crops: bo
                 f"{where}: one bundle holds clips and the other whole tracks; export both with the same --from"
             )
         entries = {"train": dataset["datasets"][0]}
-        if (folder / DATASETS["val"]).exists():
-            entries["val"] = load_json(folder / DATASETS["val"], faults)["datasets"][0]
+        for split in ("val", "test"):
+            if (folder / DATASETS[split]).exists():
+                entries[split] = load_json(folder / DATASETS[split], faults)["datasets"][0]
         ranges = {
             row["id"]: (row["config"]["min_val"], row["config"]["max_val"])
             for row in patch["model"]["conditioning"]["configs"]

@@ -4,9 +4,9 @@ They are computed before anything is written, because features and their ranges 
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -15,9 +15,11 @@ from mirkit import engines
 from mirkit.audio import check_peak, full_scale_gain, probe
 from mirkit.catalog import level_shift
 from mirkit.errors import AudioError, InfoError
-from mirkit.export.audio import exported_blocks
+from mirkit.export.audio import CHANNELS, exported_blocks
 from mirkit.export.items import Item
+from mirkit.export.level_features import measure_levels
 from mirkit.features.true_peak import TruePeakExtractor
+from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.store import round6
 
 #: Highest true peak of a normalized clip (dBTP): it leaves headroom for a lossy codec.
@@ -39,25 +41,32 @@ class Level:
         Whether the gain is lower than the target loudness requires, because the true peak would exceed the ceiling.
     lufs_db : float
         What the loudness gains besides: 3.01 LU for a mono source, which the bundle has on two channels.
+    measured : dict
+        Feature's name -> its value before the gain, of audio whose rate in the bundle cannot hold all frequencies that
+        were measured; empty for other audio.
     """
 
     peak: float | None = None
     gain_db: float = 0.0
     limited: bool = False
     lufs_db: float = 0.0
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     def applied(self, key: str, value: float) -> float:
         """Return the value of a feature in the exported audio."""
+        if key in self.measured:
+            return round6(self.measured[key] + self.gain_db)
         shift = level_shift(key, self.gain_db, self.lufs_db)
         return round6(value + shift) if shift else value
 
 
 @dataclass(frozen=True)
 class _Peaks:
-    """Largest absolute sample, and the highest level between samples where that was asked for."""
+    """Largest absolute sample, the highest level between samples where that was asked for, and the measured levels."""
 
     sample: float
     true: float = 0.0
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 def find_levels(
@@ -116,7 +125,12 @@ def find_levels(
     for item in measured:
         highest[item.source] = max(highest[item.source], peaks[item.name].sample)
     return {
-        item.name: Level(peaks[item.name].sample, full_scale_gain(highest[item.source]), lufs_db=_doubled_mono(item))
+        item.name: Level(
+            peaks[item.name].sample,
+            full_scale_gain(highest[item.source]),
+            lufs_db=_doubled_mono(item),
+            measured=peaks[item.name].measured,
+        )
         for item in measured
     }
 
@@ -148,26 +162,38 @@ def _recorded_peak(item: Item, rate: int) -> float | None:
 def _measured(item: Item, rate: int, true: bool) -> _Peaks | str:
     between = TruePeakExtractor()
     peak = 0.0
-    try:
+
+    def blocks() -> Iterator[FloatArray]:
+        nonlocal peak
         for block in exported_blocks(item.mix, rate, item.offset, item.seconds):
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
             if true:
                 between.push(block)
+            yield block
+
+    measured: Mapping[str, float] = {}
+    try:
+        if rate < min(ANALYSIS_RATE, item.sample_rate):  # frequencies are lost, and with them level
+            measured = measure_levels(blocks(), rate, CHANNELS).levels
+        else:
+            deque(blocks(), maxlen=0)
         check_peak(item.mix, peak)
     except (AudioError, InfoError) as error:
         return str(error)
-    return _Peaks(peak, between.finish())
+    return _Peaks(peak, between.finish(), {key: measured[key] for key in measured if key in item.features})
 
 
 def _normalized(item: Item, peaks: _Peaks, target_lufs: float) -> Level:
     """Compute the gain that brings an item to a loudness; silence gets none."""
-    lufs, more = item.features.get("lufs"), _doubled_mono(item)
+    lufs, more = peaks.measured.get("lufs", item.features.get("lufs")), _doubled_mono(item)
     if lufs is None:
-        return Level(peaks.sample, full_scale_gain(peaks.sample), lufs_db=more)
-    wanted = target_lufs - lufs - more
+        return Level(peaks.sample, full_scale_gain(peaks.sample), lufs_db=more, measured=peaks.measured)
+    more_measured = 0.0 if "lufs" in peaks.measured else more
+    wanted = target_lufs - lufs - more_measured
     headroom = CEILING_DBTP - 20 * math.log10(peaks.true) if peaks.true > 0 else 0.0
     # Rounded down: the peak stays below the ceiling.
-    return Level(peaks.sample, math.floor(min(wanted, headroom) * 1000) / 1000, headroom < wanted, more)
+    gain = math.floor(min(wanted, headroom) * 1000) / 1000
+    return Level(peaks.sample, gain, headroom < wanted, more, peaks.measured)
 
 
 def lowered_tracks(levels: Mapping[str, Level], items: Sequence[Item]) -> dict[str, float]:

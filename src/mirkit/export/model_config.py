@@ -12,7 +12,8 @@ from typing import Any
 
 from mirkit.errors import SettingsError, printable
 from mirkit.export.bundle import write_json
-from mirkit.export.plan import TRAIN, ExportPlan
+from mirkit.export.plan import ExportPlan
+from mirkit.export.splits import TRAIN
 from mirkit.export.validation import CheckResult, load_json, number_faults, text_faults
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import remove_file

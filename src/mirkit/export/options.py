@@ -35,7 +35,17 @@ class Options:
         "--from",
     )
     clip_set: str = setting("", v.set_name(), "set of clips (default: the one without a name)", "--set")
-    val: float = setting(0.05, v.number(0, 0.999, "SHARE"), "share of the audio for validation", "--val")
+    val: float = setting(0.05, v.number(0, 0.999, "SHARE"), "share of the tracks for validation", "--val")
+    test: float = setting(0.0, v.number(0, 0.999, "SHARE"), "share of the tracks for a test", "--test")
+    split_file: Path | None = setting(
+        None, v.path(), "use the split of this file, which mirkit split -o writes, instead of drawing one", "--split"
+    )
+    keep_duplicates: bool = setting(
+        False,
+        v.flag(),
+        "export all copies of a recording (default: the best one, which is lossless, longer, of a higher rate)",
+        "--keep-duplicates",
+    )
     seed: int = setting(
         0, v.whole(-(2**63), 2**63 - 1), "seed of the split, the order and the variants of prompts", "--seed"
     )

@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mirkit.dataset.split import split_tracks
 from mirkit.errors import MissingInput, SettingsError, counted, printable
 from mirkit.export.conditioners import Conditioners, choose_conditioners
 from mirkit.export.items import Item, read_items
 from mirkit.export.levels import Level, lowered_tracks
 from mirkit.export.options import Options
 from mirkit.export.prompts import Extremes, PromptTemplate, prompts
+from mirkit.export.splits import SPLITS, TRAIN, apply_split, assign_splits, find_copies
 from mirkit.features.types import ANALYSIS_RATE
 
 if TYPE_CHECKING:
     from mirkit.export.joined import JoinedBundle
     from mirkit.windows import WindowTable  # loads the analysis, which only whole tracks need
 
-TRAIN, VAL = "train", "val"
 #: File of a bundle that tells where each of its files comes from, and what was done to it.
 FILES = "mirkit_files.json"
 #: Default ``sample_size`` for whole tracks, as in Stable Audio Open.
@@ -41,7 +40,7 @@ class Sample:
     name : str
         Name of its files without suffix.
     split : str
-        ``train`` or ``val``.
+        ``train``, ``val`` or ``test``.
     features : dict
         Name of a feature or a numeric descriptor -> value, after the gain.
     level : Level
@@ -97,6 +96,8 @@ class ExportPlan:
         Notes for the user that are not failures.
     joined : list of JoinedBundle
         Other bundles that are trained together with this one.
+    copies : dict
+        Track that is left out -> the better copy of the same recording that is exported.
     """
 
     options: Options
@@ -109,6 +110,12 @@ class ExportPlan:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     joined: "list[JoinedBundle]" = field(default_factory=list)
+    copies: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that have samples, in the order of training, validation and test."""
+        return [split for split in SPLITS if any(sample.split == split for sample in self.samples)]
 
     def of(self, split: str) -> list[Sample]:
         """Samples of a split."""
@@ -195,7 +202,9 @@ def make_plan(
         items = list(pieces(items, options.max_seconds, problems))
     items, dropped = _of_length(items, shortest, options.max_seconds)
     sample_size = _sample_size(items, options, rate)
-    split = assign_splits(items, options.val, options.seed)
+    notes: list[str] = []
+    items, copies, split, without = _split(items, options, notes)
+    dropped |= without
     level = levels(items, problems)
     items = [item for item in items if item.name in level]
     tables = windows(items, sample_size / ANALYSIS_RATE, problems) if options.random_crops and windows else {}
@@ -214,8 +223,10 @@ def make_plan(
         replace(sample, prompts=prompts(sample.item, _steady_features(sample), extremes, prompt_template))
         for sample in samples
     ]
-    notes = [] if options.loudness is not None else _notes(lowered_tracks(level, items))
-    return ExportPlan(options, samples, conditioners, sample_size, rate, known.excluded, dropped, problems, notes)
+    notes += [] if options.loudness is not None else _notes(lowered_tracks(level, items))
+    return ExportPlan(
+        options, samples, conditioners, sample_size, rate, known.excluded, dropped, problems, notes, copies=copies
+    )
 
 
 def _notes(lowered: Mapping[str, float]) -> list[str]:
@@ -227,28 +238,33 @@ def _notes(lowered: Mapping[str, float]) -> list[str]:
     ]
 
 
-def assign_splits(items: Sequence[Item], share: float, seed: int) -> dict[str, str]:
-    """Assign each item to ``train`` or ``val``; clips belong to the split of the track that they were cut from.
-
-    No recording, artist or album is in both splits.
-
-    Parameters
-    ----------
-    items : sequence of Item
-    share : float
-        Share of the tracks for validation, [0, 1).
-    seed : int
+def _split(
+    items: list[Item], options: Options, notes: list[str]
+) -> tuple[list[Item], dict[str, str], dict[str, str], dict[str, str]]:
+    """Leave out copies and assign the other items to splits.
 
     Returns
     -------
-    dict
-        Item's name -> ``train`` or ``val``.
+    items : list of Item
+    copies : dict
+        Track that is left out -> its best copy.
+    split : dict
+        Item's name -> its split.
+    without : dict
+        Item's name -> why it is in no split.
     """
-    tracks = {item.source: item.track for item in items}
-    if not share:
-        return {item.name: TRAIN for item in items}
-    validation = set(split_tracks(list(tracks.values()), list(tracks), share, seed).val)
-    return {item.name: VAL if item.source in validation else TRAIN for item in items}
+    copies: dict[str, str] = {}
+    groups: list[list[str]] = []
+    if not options.keep_duplicates or ((options.val or options.test) and options.split_file is None):
+        copies, groups = find_copies(items, notes)
+    if options.keep_duplicates:
+        copies = {}
+    else:
+        items, groups = [item for item in items if item.source not in copies], []
+    if options.split_file is None:
+        return items, copies, assign_splits(items, options.val, options.seed, options.test, groups), {}
+    split, without = apply_split(items, options.split_file)
+    return [item for item in items if item.name in split], copies, split, without
 
 
 def sample_name(name: str, content: str) -> str:

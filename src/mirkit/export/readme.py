@@ -3,8 +3,21 @@
 from collections.abc import Sequence
 
 from mirkit import __version__
-from mirkit.errors import counted
-from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.errors import counted, printable
+from mirkit.export.plan import ExportPlan
+from mirkit.export.splits import TEST, TRAIN, VAL
+
+_USES = {TRAIN: "training", VAL: "validation", TEST: "test"}
+
+
+def leak_rule(plan: ExportPlan) -> str:
+    """Say what the splits of a bundle have in common."""
+    if plan.options.split_file is None:
+        return "No recording, artist or album is in more than one of them."
+    name = printable(plan.options.split_file.name)
+    return f"The split is that of `{name}`. " + (
+        "" if plan.options.keep_duplicates else "Copies of a recording are left out, so none is in more than one part."
+    )
 
 
 def readme(plan: ExportPlan, trainer: str, start: Sequence[str], know: Sequence[str] = ()) -> str:
@@ -22,13 +35,15 @@ def readme(plan: ExportPlan, trainer: str, start: Sequence[str], know: Sequence[
     """
     target = plan.options.target
     lines = [f"# Training data for {trainer}", ""]
-    for split, use in ((TRAIN, "training"), (VAL, "validation")):
+    for split in plan.splits:
         samples = plan.of(split)
-        if samples:
-            hours = sum(sample.item.seconds for sample in samples) / 3600
-            tracks = len({sample.item.source for sample in samples})
-            lines.append(f"* {use}: {counted(len(samples), 'file')}, {hours:.2f} h, from {counted(tracks, 'track')}")
-    lines += ["", "No recording, artist or album is in both.", "", "## Start the training", ""]
+        hours = sum(sample.item.seconds for sample in samples) / 3600
+        tracks = len({sample.item.source for sample in samples})
+        files = counted(len(samples), "file")
+        lines.append(f"* {_USES[split]} (`{split}`): {files}, {hours:.2f} h, from {counted(tracks, 'track')}")
+    if len(plan.splits) > 1:
+        lines += ["", leak_rule(plan)]
+    lines += ["", "## Start the training", ""]
     for paragraph in start:
         lines += [paragraph, ""]
     lines += ["Before a training, and after every change by hand, check the bundle:", ""]

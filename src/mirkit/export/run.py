@@ -235,7 +235,7 @@ def check(target: str, out: Path, *, trainer: bool = True, python: Path | None =
     if not out.exists():
         raise MissingInput(
             f"{printable(out)}: there is no such file or folder; export it with: mirkit export "
-            f'{target} "{printable(out)}"'
+            f'{target} PATH -o "{printable(out)}"'
         )
     row = targets()[target]
     if row.is_folder:

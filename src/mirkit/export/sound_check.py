@@ -9,22 +9,19 @@ import random
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mirkit import engines
-from mirkit.audio import Resampler, open_audio, to_dbfs
+from mirkit.audio import open_audio, to_dbfs
 from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import AudioError, printable
+from mirkit.export.level_features import measure_levels
 from mirkit.export.plan import FILES
 from mirkit.export.validation import LOADED_SUFFIXES, CheckResult, load_json, parse_json
-from mirkit.features.bands import BandCurve, BandExtractor, bands
-from mirkit.features.loudness import HOPS_PER_SECOND, MOMENTARY_HOPS, LoudnessExtractor, loudness
-from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
+from mirkit.features.loudness import HOPS_PER_SECOND, MOMENTARY_HOPS
 from mirkit.store import as_number
 
 #: Files of which all features that depend on the level are measured: at least so many, and at least this share.
@@ -36,7 +33,6 @@ SECONDS_TOLERANCE = 0.02
 PEAK_TOLERANCE_DB = 0.05
 LUFS_TOLERANCE = 0.5
 BAND_TOLERANCE_DB = 1.0
-_GRID = {"lufs": 0.1, "bands": 0.19}
 _MANY_FILES = 50
 #: A clip shorter than this (s) may differ more, in inverse proportion to its length.
 _FULL_SECONDS = 4.0
@@ -223,50 +219,5 @@ def measure_file(path: Path, *, deep: bool) -> Measured:
         It cannot be decoded.
     """
     audio = open_audio(path, rate=None, hold_seconds=0)
-    whole, by_band = LoudnessExtractor(audio.channels), BandExtractor(audio.channels)
-    frames, peak = 0, 0.0
-
-    def counted() -> Iterator[FloatArray]:
-        nonlocal frames, peak
-        for block in audio.blocks():
-            frames += block.shape[1]
-            peak = max(peak, float(np.abs(block).max(initial=0.0)))
-            yield block
-
-    for block in _at_analysis_rate(counted(), audio.rate, audio.channels):
-        whole.push(block)
-        if deep:
-            by_band.push(block)
-    seconds = frames / audio.rate
-    energy, rows = whole.finish(), by_band.finish() if deep else None
-    levels, *trimmed = (
-        {"lufs": loudness(energy, by_hop).lufs} | (_band_levels(rows, by_row) if rows else {})
-        for by_hop, by_row in zip(_windows(seconds, _GRID["lufs"]), _windows(seconds, _GRID["bands"]), strict=True)
-    )
-    known = {key: value for key, value in levels.items() if not isinstance(value, Unknown)}
-    spread = {
-        key: max((abs(value - other[key]) for other in trimmed if not isinstance(other[key], Unknown)), default=0.0)
-        for key, value in known.items()
-    }
-    return Measured(audio.source.channels, seconds, to_dbfs(peak), known, spread)
-
-
-def _windows(seconds: float, step: float) -> tuple[Window, Window, Window]:
-    """The whole file, and the file without its first and its last step."""
-    rest = max(seconds - step, 0.0)
-    return Window(0.0, seconds), Window(min(step, seconds), seconds), Window(0.0, rest)
-
-
-def _band_levels(curve: BandCurve, window: Window) -> dict[str, Any]:
-    levels = bands(curve, window)
-    return {key: getattr(levels, key) for key in LEVEL_KEYS if key.startswith("rms_energy_")}
-
-
-def _at_analysis_rate(blocks: Iterable[FloatArray], rate: int, channels: int) -> Iterator[FloatArray]:
-    if rate == ANALYSIS_RATE:
-        yield from blocks
-        return
-    stream = Resampler(rate, ANALYSIS_RATE, channels)
-    for block in blocks:
-        yield stream.push(block)
-    yield stream.finish()
+    found = measure_levels(audio.blocks(), audio.rate, audio.channels, deep=deep)
+    return Measured(audio.source.channels, found.seconds, to_dbfs(found.peak), found.levels, found.spread)

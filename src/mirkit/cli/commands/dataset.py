@@ -78,12 +78,20 @@ def duplicates(arguments: argparse.Namespace) -> int:
 
 
 def split(arguments: argparse.Namespace) -> int:
-    """Split the tracks into training and validation, with related tracks on the same side."""
+    """Split the tracks into training, validation and test, with related tracks on the same side."""
     from mirkit.dataset.split import split_tracks
 
     _output(arguments)
     selection, same = _compared(arguments)
-    result = split_tracks(selection.tracks, selection.names, arguments.val, arguments.seed, arguments.together, same)
+    result = split_tracks(
+        selection.tracks,
+        selection.names,
+        arguments.val,
+        arguments.seed,
+        arguments.together,
+        same,
+        test_share=arguments.test,
+    )
     _put(
         output.split_json(selection, same, result),
         arguments,

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import failure, note
 from mirkit.cli.progress import progress
-from mirkit.errors import SettingsError, counted
+from mirkit.errors import MissingInput, SettingsError, counted, printable
 
 if TYPE_CHECKING:
     from mirkit.export.run import ExportResult
     from mirkit.export.validation import CheckResult
 
+#: Number of copies that are listed.
+_MOST_LINES = 5
+
 
 def export(arguments: argparse.Namespace) -> int:
     """Export a data set, check an exported bundle, or both."""
     quiet = arguments.quiet or arguments.json
+    arguments.out, arguments.path = _places(arguments)
     result: dict[str, Any] = {}
     failed = False
     python = _trainer_python(arguments)
@@ -45,6 +49,32 @@ def export(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _places(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Return the place of the bundle and the folder of tracks: ``PATH -o OUT``, or ``OUT [PATH]`` without ``-o``."""
+    places, out = arguments.places, arguments.out
+    if len(places) > (1 if out else 2):
+        raise SettingsError(f"one folder of tracks can be exported at a time, not also {printable(places[-1])}")
+    if out:
+        return out, places[0]
+    out, path = (*places, ".")[:2]
+    if len(places) == 1 and not arguments.check_only and _holds_tracks(Path(out)):
+        raise SettingsError(f"{printable(out)}: this is a folder of tracks; name the bundle to write with -o OUT")
+    return out, path
+
+
+def _holds_tracks(folder: Path) -> bool:
+    """Whether a folder holds tracks and is no bundle."""
+    from mirkit.export.bundle import SUMMARY
+    from mirkit.track import find_all, is_track
+
+    if not folder.is_dir() or (folder / SUMMARY).exists():
+        return False
+    try:
+        return is_track(folder) or bool(find_all(folder, []))
+    except MissingInput:
+        return False
+
+
 def _trainer_python(arguments: argparse.Namespace) -> Path | None:
     """Return the interpreter of ``--trainer-python``; an error is reported before anything is written."""
     if arguments.trainer_python is None:
@@ -70,6 +100,8 @@ def _export(arguments: argparse.Namespace, *, shown: bool) -> "ExportResult":
 
 
 def _exported(done: "ExportResult", *, dry: bool) -> None:
+    from mirkit.export.bundle import SUMMARY
+
     summary = done.summary
     for split, counts in summary["splits"].items():
         if counts["files"]:
@@ -92,6 +124,13 @@ def _exported(done: "ExportResult", *, dry: bool) -> None:
         print(f"loudness {loudness['lufs']:g} LUFS, gains from {low:.2f} to {high:.2f} dB; {limited}")
     if windows := summary.get("windows"):
         print(f"windows  {windows['seconds']:g} s every {windows['hop']:g} s: {windows['description']}")
+    if copies := summary["duplicates"]["left out"]:
+        print(f"copies   {counted(len(copies), 'track')} left out, each a copy of a recording that is exported")
+        for name, best in list(copies.items())[:_MOST_LINES]:
+            print(f"         {printable(name)}: {printable(best)} is exported")
+        if len(copies) > _MOST_LINES:
+            print(f"         and {len(copies) - _MOST_LINES} more; {SUMMARY} lists all")
+        print("         --keep-duplicates exports all copies")
     for name, why in summary["dropped"].items():
         print(f"dropped  {name}: {why}")
     for name, why in summary["excluded"].items():

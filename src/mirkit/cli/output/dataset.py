@@ -267,13 +267,14 @@ def duplicates(selection: TrackSelection, same: Duplicates, path: str) -> None:
 
 
 def split(selection: TrackSelection, same: Duplicates, result: Split, path: str) -> None:
-    """Print the validation tracks, a note on large groups, and the counts."""
-    for name in result.val[:_MOST_LINES]:
-        print(f"val      {printable(name)}")
-    if len(result.val) > _MOST_LINES:
-        print(f"         and {len(result.val) - _MOST_LINES} more; --output or --json lists all")
+    """Print the tracks for validation and for the test, a note on large groups, and the counts."""
+    for use, names in (("val", result.val), ("test", result.test)):
+        for name in names[:_MOST_LINES]:
+            print(f"{use:<8} {printable(name)}")
+        if len(names) > _MOST_LINES:
+            print(f"         and {len(names) - _MOST_LINES} more; --output or --json lists all")
     _left(selection, same, path)
-    count = len(result.train) + len(result.val)
+    count = len(result.train) + len(result.val) + len(result.test)
     largest = max(map(len, result.groups), default=1)
     if largest > _LARGE * count:
         note(
@@ -282,7 +283,9 @@ def split(selection: TrackSelection, same: Duplicates, result: Split, path: str)
         )
     print(
         f"{counted(len(result.train), 'track')} for training, {len(result.val)} for validation "
-        f"({len(result.val) / count:.1%}), seed {result.seed}; "
+        f"({len(result.val) / count:.1%}), "
+        + (f"{len(result.test)} for the test ({len(result.test) / count:.1%}), " if result.test_share else "")
+        + f"seed {result.seed}; "
         f"{counted(len(result.groups), 'group')} of related tracks on one side"
     )
 
@@ -304,8 +307,10 @@ def split_json(selection: TrackSelection, same: Duplicates, result: Split) -> di
     return {
         "seed": result.seed,
         "share": result.share,
+        "test_share": result.test_share,
         "train": result.train,
         "val": result.val,
+        "test": result.test,
         "groups": result.groups,
     } | _left_out_json(selection, same)
 

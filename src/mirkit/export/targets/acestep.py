@@ -13,23 +13,23 @@ from mirkit.audio import probe
 from mirkit.errors import AudioError, counted, printable
 from mirkit.export import song
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
-from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.joined import DATASETS
+from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.readme import readme, shell
 from mirkit.export.song import SongFields, song_fields
+from mirkit.export.splits import TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, load_json, text_faults
 from mirkit.store import atomic_write, remove_file
 
-DATASETS = {TRAIN: "dataset.json", VAL: "val_dataset.json"}
 CAPTION, LYRICS = ".caption.txt", ".lyrics.txt"
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle."""
     out = plan.options.out
-    for split in (TRAIN, VAL):
-        if plan.of(split):
-            write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
+    for split in plan.splits:
+        write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     songs = {sample.name: song_fields(sample) for sample in plan.samples}
     files = set()
     for sample in plan.samples:
@@ -105,7 +105,8 @@ def _readme(plan: ExportPlan) -> str:
     ]
     know = [
         "The paths in `dataset.json` are absolute. For another machine, export with `--at FOLDER_ON_THAT_MACHINE`.",
-        "`val_dataset.json` is for listening and comparing: these trainers compute no loss on a second data set.",
+        "`val_dataset.json` and `test_dataset.json`, if there are any, are for listening and comparing: these trainers "
+        "compute no loss on a second data set.",
         "Do not put a `.txt` with the name of a song beside it: ACE-Step would sing its text.",
         f"Songs have {song.SHORTEST:g} to {song.LONGEST:g} s, because the trainers cut off what is longer.",
         "The trigger word is `custom_tag`; the trainers put it before the caption, so the captions do not contain it.",

@@ -8,9 +8,10 @@ from typing import Any
 from mirkit.errors import printable
 from mirkit.export import song
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
-from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import readme, shell
 from mirkit.export.song import SongFields, song_fields
+from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, load_json, text_faults
 from mirkit.store import atomic_write
@@ -30,9 +31,8 @@ _DEFAULT_BPM = 120
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle."""
     out = plan.options.out
-    for split in (TRAIN, VAL):
-        if plan.of(split):
-            write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
+    for split in plan.splits:
+        write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     songs = {sample.name: song_fields(sample) for sample in plan.samples}
     files = set()
     for sample in plan.samples:
@@ -122,14 +122,14 @@ def _readme(plan: ExportPlan) -> str:
         f"A song without a tempo is trained with {_DEFAULT_BPM} BPM, and one without lyrics as one without words.",
         "The trigger word is in the captions. ai-toolkit's own `trigger_word` goes before the first tag, and is lost.",
         "The paths are absolute. For another machine, export with `--at FOLDER_ON_THAT_MACHINE`.",
-        "`val/` is for listening and comparing; the configuration does not use it.",
+        "`val/` and `test/`, if there are any, are for listening and comparing; the configuration uses `train/` only.",
     ]
     return readme(plan, "ai-toolkit (ACE-Step 1.5)", start, know)
 
 
 def validate(out: Path, result: CheckResult) -> None:
     """Check the audio files, the texts and the configuration of a bundle."""
-    for split in (TRAIN, VAL):
+    for split in SPLITS:
         folder = out / split
         if not folder.is_dir():
             continue

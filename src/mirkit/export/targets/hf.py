@@ -9,15 +9,17 @@ from mirkit.captions.normalize import normalize
 from mirkit.catalog import FEATURES
 from mirkit.errors import counted
 from mirkit.export.bundle import README, Advance, clear_stale, finish_bundle, summary, write_audio_files
-from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.plan import ExportPlan
+from mirkit.export.readme import leak_rule
+from mirkit.export.splits import TEST, TRAIN, VAL
 from mirkit.export.targets import Target
 from mirkit.export.targets.tables import load_pyarrow, table_row, write_parquet
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, text_faults
 from mirkit.models import registry
-from mirkit.store import atomic_file
+from mirkit.store import atomic_file, remove_file
 
 #: Name of a split -> its name on the Hugging Face Hub.
-_SPLITS = {TRAIN: "train", VAL: "validation"}
+_SPLITS = {TRAIN: "train", VAL: "validation", TEST: "test"}
 #: Largest number of genres among the tags of the card.
 _GENRES = 10
 
@@ -28,7 +30,9 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     files = set()
     for split, name in _SPLITS.items():
         folder = out / "data" / name
-        if not plan.of(split):
+        if not plan.of(split):  # of an earlier export
+            clear_stale(folder, set())
+            remove_file(folder / "metadata.parquet")
             continue
         write_audio_files(plan, plan.of(split), folder, ".flac", advance)
         rows = []
@@ -63,7 +67,7 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
         f"{_SPLITS[s]}: {counted(c['files'], 'file')}, {c['hours']:.3g} h, from {counted(c['sources'], 'track')}. "
         for s, c in splits.items()
     ]
-    lines += ["", "No recording, and no artist or album, is on both sides of the split. Unknown values are null.", ""]
+    lines += ["", *([leak_rule(plan)] if len(splits) > 1 else []), "Unknown values are null.", ""]
     lines += [
         f"Columns: file_name, prompt, where the clip is from, {len(FEATURES)} features, key, mode, "
         "time signature and the other descriptors, tags, texts.",

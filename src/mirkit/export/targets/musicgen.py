@@ -10,8 +10,9 @@ from mirkit.audio import probe
 from mirkit.captions.normalize import normalize
 from mirkit.errors import AudioError, printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
-from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.readme import readme, shell
+from mirkit.export.splits import TEST, TRAIN, VAL
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, load_json, text_faults
 from mirkit.store import atomic_write, make_folder, remove_file, round6
@@ -19,8 +20,8 @@ from mirkit.store import atomic_write, make_folder, remove_file, round6
 RATE = 32000
 #: Length of the segments that the trainer cuts (s): longer files would get the text of other segments.
 SEGMENT = 30.0
-#: Split -> its folder below ``egs``; audiocraft's name for validation.
-MANIFESTS = {TRAIN: "train", VAL: "valid"}
+#: Split -> its folder below ``egs``: audiocraft's names.
+MANIFESTS = {TRAIN: "train", VAL: "valid", TEST: "evaluate"}
 MANIFEST, DATASOURCE = "data.jsonl.gz", "mirkit.yaml"
 #: Fields that a json file must have: the trainer stops where one is missing, except for ``keywords``.
 FIELDS = ("title", "artist", "key", "bpm", "genre", "moods", "keywords", "description", "name", "instrument")
@@ -31,9 +32,8 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle."""
     out = plan.options.out
     lengths: dict[str, int] = {}
-    for split in (TRAIN, VAL):
-        if plan.of(split):
-            lengths |= write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
+    for split in plan.splits:
+        lengths |= write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     files = set()
     for sample in plan.samples:
         path = out / sample.split / f"{sample.name}.json"
@@ -85,7 +85,8 @@ def _fields(plan: ExportPlan, sample: Sample) -> dict[str, Any]:
 
 def _datasource(plan: ExportPlan, folder: str) -> str:
     valid = MANIFESTS[VAL] if plan.of(VAL) else MANIFESTS[TRAIN]
-    egs = {"train": MANIFESTS[TRAIN], "valid": valid, "evaluate": valid, "generate": valid}
+    test = MANIFESTS[TEST] if plan.of(TEST) else valid
+    egs = {"train": MANIFESTS[TRAIN], "valid": valid, "evaluate": test, "generate": test}
     lines = ["# @package __global__", "", "datasource:", f"  max_sample_rate: {RATE}", "  max_channels: 2"]
     lines += [f"  {stage}: {json.dumps(f'{folder}/egs/{name}')}" for stage, name in egs.items()]
     return "\n".join([*lines, ""])
@@ -117,7 +118,7 @@ def validate(out: Path, result: CheckResult) -> None:
     """Check the audio files, their json files and the manifests of a bundle."""
     for split, name in MANIFESTS.items():
         path = out / "egs" / name / MANIFEST
-        if not path.exists() and split == VAL:
+        if not path.exists() and split != TRAIN:
             continue
         rows = _manifest(path, f"egs/{name}/{MANIFEST}", result)
         names = [Path(str(row.get("path"))).name for row in rows]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files
-from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import readme, shell
+from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.validation import LOADED_SUFFIXES, SKIPPED_SUFFIXES, CheckResult, audio_faults, text_faults
 from mirkit.store import atomic_write
@@ -15,9 +16,8 @@ from mirkit.store import atomic_write
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle: every wav has its txt, because the loader replaces a clip without one by another clip."""
     out = plan.options.out
-    for split in (TRAIN, VAL):
-        if plan.of(split):
-            write_audio_files(plan, plan.of(split), out / split, ".wav", advance)
+    for split in plan.splits:
+        write_audio_files(plan, plan.of(split), out / split, ".wav", advance)
     files = set()
     for sample in plan.samples:
         path = out / sample.split / f"{sample.name}.txt"
@@ -51,7 +51,7 @@ def _readme(plan: ExportPlan) -> str:
 
 def validate(out: Path, result: CheckResult) -> None:
     """Check the audio files and the prompts of a bundle: every wav has its txt, every txt its wav."""
-    for split in (TRAIN, VAL):
+    for split in SPLITS:
         for path in sorted((out / split).rglob("*")) if (out / split).is_dir() else []:
             where = f"{split}/{printable(path.name)}"
             if path.suffix.lower() in LOADED_SUFFIXES | SKIPPED_SUFFIXES:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from mirkit.export.conditioners import UNKNOWN
 from mirkit.export.joined import DATASETS as DATASET
 from mirkit.export.joined import INDEX
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, merged_base, write_model_config
-from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import readme, shell
+from mirkit.export.splits import SPLITS, TRAIN, VAL
 from mirkit.export.targets import Target
 from mirkit.export.validation import (
     CheckResult,
@@ -33,19 +35,19 @@ from mirkit.store import atomic_write, remove_file
 
 MODULE, WINDOWS = "mirkit_metadata.py", "mirkit_windows.f32"
 #: Names of the data sets of a bundle itself; those of joined bundles have a number after them.
-OWN_IDS = (f"mirkit-{TRAIN}", f"mirkit-{VAL}")
+OWN_IDS = tuple(f"mirkit-{split}" for split in SPLITS)
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle.
 
-    ``train/`` and ``val/`` hold one flac for each clip or track, and no stems, because the loader treats every audio
-    file as a song.
+    ``train/``, ``val/`` and ``test/`` hold one flac for each clip or track, and no stems, because the loader treats
+    every audio file as a song.
     """
     out = plan.options.out
     config = merged_base(plan)
     lengths: dict[str, int] = {}
-    for split in (TRAIN, VAL):
+    for split in SPLITS:
         if plan.of(split) or split == TRAIN:
             lengths |= write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     clear_stale(out, {out / sample.split / f"{sample.name}.flac" for sample in plan.samples})
@@ -89,7 +91,7 @@ def codes(values: Mapping[str, float | str], options: Mapping[str, Sequence[str]
 
 
 def write_datasets(plan: ExportPlan, common: dict[str, Any], *, module: str = "") -> None:
-    """Write ``dataset.json``, and ``val_dataset.json`` where there are samples for validation.
+    """Write ``dataset.json``, and ``val_dataset.json`` and ``test_dataset.json`` where there are samples for them.
 
     Parameters
     ----------
@@ -138,7 +140,7 @@ def sat_readme(plan: ExportPlan) -> str:
     know = [
         "The paths are absolute. For another machine, export with `--at FOLDER_ON_THAT_MACHINE`.",
         "The trainer skips audio that it cannot read, and takes another file at random: check the bundle before.",
-        "Nothing else may be in the folders `train` and `val`: the trainer takes every audio file for a song.",
+        "Nothing else may be in the folders of audio: the trainer takes every audio file for a song.",
     ]
     if plan.joined or plan.options.weight != 1:
         know.append(
@@ -157,7 +159,7 @@ def validate(out: Path, result: CheckResult) -> None:
         return
     entries, names = index["files"], index["names"]
     faults += _split_faults(out, entries)
-    for split in (TRAIN, VAL):
+    for split in SPLITS:
         for path in sorted((out / split).glob("*.flac")) if (out / split).is_dir() else []:
             result.files += 1
             entry = entries.get(path.name)
@@ -190,19 +192,20 @@ def numbers(out: Path) -> dict[str, dict[str, Any]]:
 
 
 def _split_faults(out: Path, entries: Mapping[str, Any]) -> Iterator[str]:
-    """Yield files of the index that are not in one of the two folders, and files there that are not in the index."""
-    existing = {split: {path.name for path in (out / split).glob("*")} for split in (TRAIN, VAL)}
-    for split in (TRAIN, VAL):
+    """Yield files of the index that are in none of the folders, and files there that are not in the index."""
+    existing = {split: {path.name for path in (out / split).glob("*")} for split in SPLITS}
+    missing = entries.keys() - set().union(*existing.values())
+    for split in SPLITS:
         if (out / split).is_dir():
-            other = existing[VAL if split == TRAIN else TRAIN]
-            expected = [name for name in entries if name in existing[split] or (split == TRAIN and name not in other)]
+            expected = [name for name in entries if name in existing[split] or (split == TRAIN and name in missing)]
             yield from folder_faults(out / split, expected)
-    for name in sorted(existing[TRAIN] & existing[VAL] & entries.keys()):
-        yield f"{name}: the file is in both train/ and val/; remove one of them"
+    for one, other in combinations(SPLITS, 2):
+        for name in sorted(existing[one] & existing[other] & entries.keys()):
+            yield f"{name}: the file is in both {one}/ and {other}/; remove one of them"
 
 
 def dataset_faults(out: Path, result: CheckResult, kind: str, index: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with ``dataset.json`` and ``val_dataset.json``.
+    """Yield what is wrong with ``dataset.json``, ``val_dataset.json`` and ``test_dataset.json``.
 
     Parameters
     ----------
@@ -215,7 +218,7 @@ def dataset_faults(out: Path, result: CheckResult, kind: str, index: Mapping[str
         The index of a ``sat`` bundle, or an empty one.
     """
     for split, name in DATASET.items():
-        if not (out / name).exists() and split == VAL:
+        if not (out / name).exists() and split != TRAIN:
             continue
         lines: list[str] = []
         dataset = load_json(out / name, lines)

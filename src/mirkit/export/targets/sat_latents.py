@@ -15,7 +15,8 @@ from mirkit.export.bundle import SUMMARY, Advance, finish_bundle, read_summary, 
 from mirkit.export.joined import DATASETS as DATASET
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, load_config, merged, patch, read_base
 from mirkit.export.options import Options
-from mirkit.export.plan import FILES, TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.plan import FILES, ExportPlan, Sample
+from mirkit.export.splits import SPLITS
 from mirkit.export.targets import Target
 from mirkit.export.targets.sat import dataset_faults, sat_readme, write_datasets
 from mirkit.export.validation import CheckResult, load_json, number_faults, text_faults
@@ -72,7 +73,7 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     for sample in plan.samples:
         latent = latents[sample.name]
         write_json(latent.path.with_suffix(".json"), _metadata(plan, sample, latent), indent=None)
-    for split in (TRAIN, VAL):
+    for split in SPLITS:
         lines = "".join(f"../{latents[s.name].path.relative_to(out).as_posix()}\n" for s in plan.of(split))
         if lines:
             atomic_write(make_folder(out / split) / FILE_LIST, lines.encode("utf-8"))

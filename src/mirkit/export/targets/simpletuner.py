@@ -9,9 +9,10 @@ from mirkit.audio import probe
 from mirkit.errors import AudioError, printable
 from mirkit.export import song
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
-from mirkit.export.plan import TRAIN, VAL, ExportPlan
+from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import readme, shell
 from mirkit.export.song import song_fields
+from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, load_json, text_faults
 from mirkit.store import atomic_write
@@ -26,9 +27,8 @@ _INTERVAL = 1.0
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle."""
     out = plan.options.out
-    for split in (TRAIN, VAL):
-        if plan.of(split):
-            write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
+    for split in plan.splits:
+        write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     songs = {sample.name: song_fields(sample) for sample in plan.samples}
     files = set()
     for sample in plan.samples:
@@ -94,14 +94,14 @@ def _readme(plan: ExportPlan) -> str:
         "all have the same one.",
         "HeartMuLa also needs audio tokens (`audio_tokens_path`), which its own tools compute. MiniMax Music expects "
         "captions of 250 to 450 words in three sections, which mirkit does not write.",
-        "`val/` is for listening and comparing; the configuration does not use it.",
+        "`val/` and `test/`, if there are any, are for listening and comparing; the configuration uses `train/` only.",
     ]
     return readme(plan, "SimpleTuner", start, know)
 
 
 def validate(out: Path, result: CheckResult) -> None:
     """Check the audio files, the texts and the configuration of a bundle."""
-    for split in (TRAIN, VAL):
+    for split in SPLITS:
         folder = out / split
         if not folder.is_dir():
             continue

@@ -16,8 +16,9 @@ from typing import Any
 from mirkit.errors import printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
 from mirkit.export.model_config import TRAINER_CONDITIONERS, config_faults, load_config, merged_base, write_model_config
-from mirkit.export.plan import TRAIN, VAL, ExportPlan, Sample
+from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.readme import readme
+from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.targets.sat import dataset_faults, sat_readme, write_datasets
 from mirkit.export.targets.tables import table_row
@@ -56,7 +57,7 @@ def write_shards(plan: ExportPlan, make_files: MakeFiles, advance: Advance) -> N
     out = plan.options.out
     before = _read_shards(out / SHARDS)
     shards: dict[str, Any] = {}
-    for split in (TRAIN, VAL):
+    for split in SPLITS:
         for number, samples in enumerate(_shards(plan, split)):
             path = out / split / f"{number:05d}.tar"
             make_folder(path.parent)
@@ -161,7 +162,7 @@ def validate_shards(
     if not shards_of(out / TRAIN):
         result.faults.append(f"{TRAIN}: the folder holds no tar file")
     shard_of: dict[str, str] = {}
-    for split in (TRAIN, VAL):
+    for split in SPLITS:
         for path in shards_of(out / split):
             where = f"{split}/{path.name}"
             try:
