@@ -54,6 +54,8 @@ class Level:
 
     def applied(self, key: str, value: float) -> float:
         """Return the value of a feature in the exported audio."""
+        if key == "plr" and self.measured.keys() >= {"true_peak", "lufs"}:
+            return round6(self.measured["true_peak"] - self.measured["lufs"])
         if key in self.measured:
             return round6(self.measured[key] + self.gain_db)
         shift = level_shift(key, self.gain_db, self.lufs_db)
@@ -162,6 +164,8 @@ def _recorded_peak(item: Item, rate: int) -> float | None:
 def _measured(item: Item, rate: int, true: bool) -> _Peaks | str:
     between = TruePeakExtractor()
     peak = 0.0
+    loses = rate < min(ANALYSIS_RATE, item.sample_rate)  # frequencies, and with them level
+    true = true or loses
 
     def blocks() -> Iterator[FloatArray]:
         nonlocal peak
@@ -171,16 +175,19 @@ def _measured(item: Item, rate: int, true: bool) -> _Peaks | str:
                 between.push(block)
             yield block
 
-    measured: Mapping[str, float] = {}
+    measured: dict[str, float] = {}
     try:
-        if rate < min(ANALYSIS_RATE, item.sample_rate):  # frequencies are lost, and with them level
-            measured = measure_levels(blocks(), rate, CHANNELS).levels
+        if loses:
+            measured = dict(measure_levels(blocks(), rate, CHANNELS).levels)
         else:
             deque(blocks(), maxlen=0)
         check_peak(item.mix, peak)
     except (AudioError, InfoError) as error:
         return str(error)
-    return _Peaks(peak, between.finish(), {key: measured[key] for key in measured if key in item.features})
+    highest = between.finish()
+    if measured and highest > 0:
+        measured = measured | {"true_peak": 20 * math.log10(highest)}
+    return _Peaks(peak, highest, {key: measured[key] for key in measured if key in item.features})
 
 
 def _normalized(item: Item, peaks: _Peaks, target_lufs: float) -> Level:
