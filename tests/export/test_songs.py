@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ import soundfile
 from export.measured import SIZE
 from export.planted import change, first
 from mirkit.cli import main
+from mirkit.export.items import Item
 from mirkit.export.pieces import bar_edges
 from mirkit.export.song import song_fields, text_tokens
 from mirkit.export.targets import targets
+from mirkit.store import FileDigest
+from mirkit.track import Track
 from mirkit.windows import WindowFeatures
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -93,17 +97,11 @@ def test_a_long_track_is_cut_into_pieces_with_numbers_and_sound_of_their_own(
         assert index["files"][f"{name}.flac"]["numbers"] == [pytest.approx(100 + entry["start"])]
 
 
-class _Item:
-    seconds = 33.7
-    metadata: dict[str, Any]
-
-
 class _Sample:
     def __init__(self, bpm: float | None, **metadata: Any) -> None:
         self.features = {} if bpm is None else {"bpm": bpm}
-        self.item = _Item()
-        self.item.metadata = metadata
-        self.item.categories = metadata
+        item = Item("a", "a", Track(Path()), Path("a"), FileDigest(0, ""), 44100, 0.0, 33.7, {}, {}, metadata, {}, {})
+        self.item = replace(item, categories=metadata)
 
 
 @pytest.mark.parametrize(

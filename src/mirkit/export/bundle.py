@@ -16,6 +16,7 @@ from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import AudioError, InfoError, MissingInput, as_error, printable
 from mirkit.export.audio import CHANNELS, AudioJob, convert, copy_unchanged
 from mirkit.export.conditioners import POLICIES, clamped
+from mirkit.export.items import CAPTION, Item
 from mirkit.export.plan import FILES, ExportPlan, Sample
 from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.store import TEMP_PREFIX, atomic_write, make_folder, remove_file, remove_orphans, round6
@@ -305,5 +306,19 @@ def _file_entry(sample: Sample, plan: ExportPlan) -> dict[str, Any]:
         "sample_rate": plan.rate,
         "channels": CHANNELS,
         "peak_dbfs": None if peak is None else round(peak + sample.gain_db, 3),
+        **({"texts": texts} if (texts := _texts(item)) else {}),
         "levels": {key: sample.features[key] for key in LEVEL_KEYS if key in sample.features},
     }
+
+
+def _texts(item: Item) -> dict[str, Any]:
+    """Where the user's texts of a file are from."""
+    origin, lyrics = item.user_texts.origin, item.lyrics
+    texts: dict[str, Any] = {}
+    if lyrics:
+        timed = item.user_texts.lyrics is not None and item.user_texts.lyrics.timed
+        texts["lyrics"] = {**origin["lyrics"], "timed": timed, "lines": len(lyrics.splitlines())}
+        texts["language"] = {**origin.get("language", {"from": "py3langid"}), "code": item.language or "unknown"}
+    if CAPTION in item.texts:
+        texts[CAPTION] = dict(origin[CAPTION])
+    return texts

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
@@ -12,9 +12,16 @@ from mirkit.catalog import CATEGORIES, NUMBERS, STAGES, TEXT_KEYS
 from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
+from mirkit.models.language import language_of
 from mirkit.store import FileDigest, Provenance, as_number, file_digest, read_info, read_provenance, restamp
 from mirkit.track import CROPS, MIX, Track, base_of, is_audio_name
 from mirkit.track.clip import CUT, ClipSource, clip_fault
+from mirkit.track.user_texts import UserTextReader, UserTexts
+
+#: Share of the time with vocals below which a track counts as instrumental.
+INSTRUMENTAL_SHARE = 0.02
+#: Name of the user's caption among the texts of an item.
+CAPTION = "caption"
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class Item:
         Where the item begins in its audio file (s): 0, except for a part of a track that the export cuts.
     seed_key : str
         Seed of random draws: the name before the track was organized, so that organizing changes no draw.
+    user_texts : UserTexts
+        What the user wrote about the track.
     """
 
     name: str
@@ -72,6 +81,36 @@ class Item:
     methods: Mapping[str, str]
     seed_key: str = ""
     offset: float = 0.0
+    user_texts: UserTexts = field(default_factory=UserTexts)
+
+    @property
+    def is_instrumental(self) -> bool:
+        """Whether it is known to have no vocals."""
+        share = self.metadata.get("vocals_share")
+        lyrics = self.user_texts.lyrics
+        return (share is not None and share < INSTRUMENTAL_SHARE) or (lyrics is not None and lyrics.is_instrumental)
+
+    @property
+    def lyrics(self) -> str:
+        """The words that are sung in it; "" where they are not known, and where there are no vocals.
+
+        Words with times are cut to the span of the item; words without times are those of a whole track only.
+        """
+        lyrics = self.user_texts.lyrics
+        if lyrics is None or self.is_instrumental:
+            return ""
+        if self.name == self.source:
+            return lyrics.text
+        return lyrics.between(self.start, self.start + self.seconds)
+
+    @property
+    def language(self) -> str:
+        """Code of the language of all words of the track, "" where it is not known or no words are sung."""
+        lyrics = self.user_texts.lyrics
+        if lyrics is None or not self.lyrics:
+            return ""
+        return self.user_texts.language or language_of(lyrics.words)
+
     categories: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -114,12 +153,15 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
         The settings file is wrong.
     """
     result = ExportItems()
+    texts = UserTextReader()
     for member in iter_tracks(path, result.problems, crops=crops):
         if member.excluded:
             result.excluded[_slashes(member.name)] = member.excluded
             continue
         try:
             item = _read(member, clip_set)
+            if item:
+                item = _with_user_texts(item, texts.read(item.track, result.problems))
         except (InfoError, MissingInput, AudioError) as error:
             result.problems.append(str(error))
             continue
@@ -189,6 +231,15 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
 
 def _categories(info: Mapping[str, Any]) -> dict[str, str]:
     return {row.name: info[row.name] for row in CATEGORIES if info.get(row.name) in row.categories}
+
+
+def _with_user_texts(item: Item, found: UserTexts) -> Item:
+    """Add the user's texts; a caption of the user's replaces the full one of a language model."""
+    texts = dict(item.texts)
+    if found.caption:
+        texts.pop("full", None)
+        texts = {CAPTION: found.caption} | texts
+    return replace(item, texts=texts, user_texts=found)
 
 
 def _seed_key(name: str, source: str, provenance: Provenance) -> str:

@@ -223,10 +223,26 @@ def make_plan(
         replace(sample, prompts=prompts(sample.item, _steady_features(sample), extremes, prompt_template))
         for sample in samples
     ]
+    notes += _text_notes(items)
     notes += [] if options.loudness is not None else _notes(lowered_tracks(level, items))
     return ExportPlan(
         options, samples, conditioners, sample_size, rate, known.excluded, dropped, problems, notes, copies=copies
     )
+
+
+def _text_notes(items: Sequence[Item]) -> list[str]:
+    """A note on words of the user's that are not exported, because nothing is sung."""
+    silent = {
+        item.source: item.user_texts.origin["lyrics"]["from"]
+        for item in items
+        if item.is_instrumental and item.user_texts.lyrics and not item.user_texts.lyrics.is_instrumental
+    }
+    if not silent:
+        return []
+    return [
+        f"{counted(len(silent), 'track')} with lyrics of yours, for example {next(iter(silent.values()))}: the vocals "
+        "stem is silent, so the words are left out"
+    ]
 
 
 def _notes(lowered: Mapping[str, float]) -> list[str]:

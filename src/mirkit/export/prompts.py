@@ -14,14 +14,15 @@ from mirkit.captions.normalize import normalize
 from mirkit.captions.sentences import sentences
 from mirkit.catalog import FEATURES, TEXT_KEYS
 from mirkit.errors import SettingsError
-from mirkit.export.items import TEXT_PREFIX, Item
+from mirkit.export.items import CAPTION, TEXT_PREFIX, Item
 from mirkit.features.types import OTHER_METER
 
 #: Clauses, the most important first. A clause with an unknown field is left out as a whole.
 TEMPLATES = {
-    "plain": "{trigger}; {genre}; {bpm} BPM; {key}; {words}; {meter} time; {genre_mood}; {instrumentation}; {full}",
-    "sa3": "TrackType: Music; VocalType: {vocal_type}; Genre: {genre}; {trigger}; BPM: {bpm}; Key: {key}; {words}; "
-    "{genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
+    "plain": "{trigger}; {caption}; {genre}; {bpm} BPM; {key}; {words}; {meter} time; {genre_mood}; {instrumentation}; "
+    "{full}",
+    "sa3": "TrackType: Music; VocalType: {vocal_type}; {caption}; Genre: {genre}; {trigger}; BPM: {bpm}; Key: {key}; "
+    "{words}; {genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
 }
 #: Feature -> words for the lowest and for the highest values of the data set.
 WORDS: dict[str, tuple[str, str]] = {
@@ -40,11 +41,9 @@ WORDS: dict[str, tuple[str, str]] = {
 _SHARE = 0.15
 #: Least number of samples with a value that is needed for these words.
 _MIN_SAMPLES = 8
-#: Share of active frames of a vocals stem below which a clip counts as instrumental.
-INSTRUMENTAL_SHARE = 0.02
 TAGS = ("artist", "title", "album", "genre", "year")
 #: Fields that hold several sentences, each of which becomes a clause.
-_TEXTS = tuple(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS)
+_TEXTS = (CAPTION, *(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS))
 _FIELDS = frozenset(("trigger", "bpm", "key", "meter", "words", "vocal_type", "seconds", *TAGS, *_TEXTS))
 
 
@@ -192,9 +191,10 @@ def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, templ
         "key": " ".join(facts.key) if facts.key else None,
         "meter": _meter(item),
         "words": extremes.words(features),
-        "vocal_type": "Instrumental" if metadata.get("vocals_share", 1) < INSTRUMENTAL_SHARE else None,
+        "vocal_type": "Instrumental" if item.is_instrumental else None,
         "seconds": str(round(item.seconds)),
-        **{name: fix(normalize(text), facts) for name, text in item.texts.items()},
+        # What a model wrote is corrected; what the user wrote is not.
+        **{name: text if name == CAPTION else fix(normalize(text), facts) for name, text in item.texts.items()},
     }
     formatted = {row.name: f"{features[row.name]:.4g}" for row in FEATURES if row.name in features}
     return formatted | {name: text for name, value in fields.items() if value and (text := normalize(str(value)))}

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mirkit.captions.lyrics import INSTRUMENTAL
 from mirkit.captions.normalize import normalize
 from mirkit.export.plan import Sample
-from mirkit.export.prompts import INSTRUMENTAL_SHARE, max_tokens
+from mirkit.export.prompts import max_tokens
 
 #: Sample rate of the trainers (Hz).
 RATE = 48000
@@ -17,7 +18,7 @@ RATE = 48000
 SHORTEST, LONGEST = 10.0, 240.0
 BPM = (30, 300)
 TIME_SIGNATURES = ("2", "3", "4", "6")
-INSTRUMENTAL, UNKNOWN_LANGUAGE = "[Instrumental]", "unknown"
+UNKNOWN_LANGUAGE = "unknown"
 _LANGUAGES = (
     "ar az bg bn ca cs da de el en es fa fi fr he hi hr ht hu id is it ja ko la lt ms ne nl no pa pl pt ro ru sa sk sr "
     "sv sw ta te th tl tr uk ur vi yue zh"
@@ -85,7 +86,7 @@ def song_fields(sample: Sample, rate: int = RATE) -> SongFields:
     categories = sample.item.categories
     key = f"{categories.get('key')} {categories.get('mode')}"
     beats, _, unit = categories.get("time_signature", "").partition("/")
-    instrumental = metadata.get("vocals_share", 1.0) < INSTRUMENTAL_SHARE
+    lyrics, language = sample.item.lyrics, sample.item.language
     tags = metadata.get("tags") or {}
     return SongFields(
         rounded if rounded is not None and BPM[0] <= rounded <= BPM[1] else None,
@@ -93,9 +94,9 @@ def song_fields(sample: Sample, rate: int = RATE) -> SongFields:
         beats if beats in TIME_SIGNATURES and (unit == "8") == (beats == "6") else "",
         round(sample.item.seconds * rate) // rate,
         normalize(str(tags.get("genre") or "")),
-        INSTRUMENTAL if instrumental else "",
-        UNKNOWN_LANGUAGE,
-        instrumental,
+        INSTRUMENTAL if sample.item.is_instrumental else lyrics,
+        language if language in LANGUAGES else UNKNOWN_LANGUAGE,
+        sample.item.is_instrumental,
     )
 
 

@@ -29,6 +29,7 @@ from mirkit.track import (
     ORIGINAL_NAME,
     SIDECARS,
     Track,
+    base_of,
     for_loose_file,
     is_audio_name,
     kind_beside,
@@ -36,6 +37,7 @@ from mirkit.track import (
     rest_of,
     source_of,
 )
+from mirkit.track.user_texts import for_text, text_beside
 
 #: Number of files that a message names.
 _NAMED = 3
@@ -343,6 +345,8 @@ def _paths_after_undo(move: Move, name: str) -> list[tuple[Path, Path]]:
     for entry in sorted(os.listdir(move.folder)) if move.folder.is_dir() else ():
         if role := kind_in_folder(entry, move.folder.name):
             paths.setdefault(move.folder / entry, move.source.parent / for_loose_file(role, name))
+        elif text_beside(entry)[0] == base_of(move.folder.name):
+            paths.setdefault(move.folder / entry, move.source.parent / for_text(text_beside(entry)[1], name))
     return [(source, target) for target, source in paths.items()]
 
 

@@ -14,6 +14,7 @@ from mirkit.organize.journal import Journal, Move
 from mirkit.organize.naming import folder_name
 from mirkit.track import CROPS, MIX, Track, base_of, for_folder, kind_beside, list_folder, loose_files, loose_in
 from mirkit.track.clip import clip_folders
+from mirkit.track.user_texts import TEXT_ROLES, for_text, is_song_json, text_beside
 
 
 def plan(
@@ -87,6 +88,10 @@ class _Planner:
         self._companions: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for name in names:
             base, role = kind_beside(name)
+            if not role:
+                base, role = text_beside(name)
+                if role == "json" and not is_song_json(folder / name):
+                    continue
             if role and (folder / name).is_file():
                 self._companions[base].append((name, role))
 
@@ -98,7 +103,8 @@ class _Planner:
             if (target := self._target(source)) is not None:
                 # Results of files that differ only in the suffix have the whole file name.
                 shared = bases[base_of(source.stem)] > 1
-                files = self._sidecars(source, target, base_of(source.name if shared else source.stem))
+                own = [base_of(source.name)] if shared else [base_of(source.stem), source.name]
+                files = self._sidecars(source, target, own)
                 files.append((source, target / f"{MIX}{source.suffix.lower()}"))
                 self._note_clips(source, target)
                 moves.append(Move(self._root, target, tuple(files)))
@@ -144,10 +150,10 @@ class _Planner:
                 f'stay there; cut them again with: mirkit crop "{printable(target)}", and remove them'
             )
 
-    def _sidecars(self, source: Path, target: Path, base: str) -> list[tuple[Path, Path]]:
+    def _sidecars(self, source: Path, target: Path, bases: Iterable[str]) -> list[tuple[Path, Path]]:
         files: dict[Path, Path] = {}
-        for name, role in self._companions[base]:
-            new = target / for_folder(role, target.name)
+        for name, role in [each for base in dict.fromkeys(bases) for each in self._companions[base]]:
+            new = target / (for_text(role, target.name) if role in TEXT_ROLES else for_folder(role, target.name))
             if new in files.values():
                 self._problems.append(
                     f"{printable(source.parent / name)}: another file would get the same name; it was left where it is"

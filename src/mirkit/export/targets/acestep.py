@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.audio import probe
+from mirkit.captions.lyrics import INSTRUMENTAL
 from mirkit.errors import AudioError, counted, printable
 from mirkit.export import song
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
@@ -144,7 +145,7 @@ def _validate_dataset(out: Path, split: str, name: str, content: Mapping[str, An
     if without:
         result.notes.append(
             f"{name}: {counted(len(without), 'song')} may have vocals and no lyrics; the trainer reads them as "
-            f"{song.INSTRUMENTAL}"
+            f"{INSTRUMENTAL}"
         )
     if samples and not Path(str(samples[0].get("audio_path"))).exists():
         result.notes.append(

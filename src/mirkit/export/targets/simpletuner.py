@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.audio import probe
+from mirkit.captions.lyrics import INSTRUMENTAL
 from mirkit.errors import AudioError, printable
 from mirkit.export import song
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
@@ -139,7 +140,7 @@ def _song_faults(path: Path, where: str) -> Iterator[str]:
         text = lyrics.read_bytes().decode("utf-8", "replace").strip()
         yield from song.lyrics_faults(where, text)
         if not text:
-            yield f"{where}: the lyrics file is empty; write {song.INSTRUMENTAL} or the words into it"
+            yield f"{where}: the lyrics file is empty; write {INSTRUMENTAL} or the words into it"
 
 
 def _config_faults(out: Path, config: Any, result: CheckResult) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any
 from mirkit.catalog import CATEGORIES, NUMBERS, TEXT_KEYS
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
-from mirkit.export.items import TEXT_PREFIX
+from mirkit.export.items import CAPTION, TEXT_PREFIX
 from mirkit.export.options import Options
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.prompts import TAGS
@@ -58,13 +58,14 @@ def table_row(sample: Sample) -> dict[str, Any]:
         **{name: item.metadata[name] for name in _METADATA if name in item.metadata},
         **{name: sample.features[name] for name in _FEATURES if name in sample.features},
         **item.texts,
+        **{name: text for name, text in (("lyrics", item.lyrics), ("language", item.language)) if text},
     }
 
 
 def column_names() -> list[str]:
     """Names of all columns of a table, in order."""
     texts = [key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS]
-    return [*_ALWAYS, *TAGS, *_CATEGORIES, *_METADATA, *_FEATURES, *texts]
+    return [*_ALWAYS, *TAGS, *_CATEGORIES, *_METADATA, *_FEATURES, *texts, CAPTION, "lyrics", "language"]
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
