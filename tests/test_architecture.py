@@ -239,8 +239,8 @@ def public_objects() -> Iterator[tuple[str, Any]]:
                 (f"{name}.{method}", f) for method, f in methods if inspect.isfunction(f) or inspect.ismethod(f)
             )
     for module in modules():
-        # What rhythm and harmony export to other packages is described on their pages in docs/.
-        if module.startswith("mirkit.features.") and module.split(".")[2] not in ("rhythm", "harmony"):
+        # What beats and tempo export to other modules is described in docs/rhythm.md.
+        if module.startswith("mirkit.features.") and module.split(".")[3:4] not in (["beats"], ["tempo"]):
             for name, found in vars(importlib.import_module(module)).items():
                 own = getattr(found, "__module__", "") == module and not getattr(found, "_is_protocol", False)
                 if own and not name.startswith("_") and (inspect.isclass(found) or inspect.isfunction(found)):

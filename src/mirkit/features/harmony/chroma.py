@@ -60,6 +60,11 @@ class TuningExtractor:
 def class_weights(cents: float) -> FloatArray:
     """Return weights that map 48 fine pitch classes (quarter semitones from C) to C, C#, … B, for a tuning.
 
+    Parameters
+    ----------
+    cents : float, -50 to 50
+        Deviation from A4 = 440 Hz.
+
     Returns
     -------
     weights : array, shape=(12, 48), float32
@@ -163,7 +168,15 @@ def _fold(fine: npt.NDArray[np.float16], weights: FloatArray) -> npt.NDArray[np.
 
 @dataclass(frozen=True)
 class Chroma:
-    """Mean strength of the pitch classes, 0 to 1: ``chroma_0`` is C, ``chroma_9`` is A, ``chroma_11`` is B."""
+    """Mean strength of the pitch classes, named as in ``.INFO``.
+
+    Attributes
+    ----------
+    chroma_0, chroma_1, chroma_2, chroma_3, chroma_4, chroma_5 : 0 to 1, or Unknown
+        C, C#, D, D#, E and F: means of frames whose strongest class is 1.
+    chroma_6, chroma_7, chroma_8, chroma_9, chroma_10, chroma_11 : 0 to 1, or Unknown
+        F#, G, G#, A, A# and B.
+    """
 
     chroma_0: Value
     chroma_1: Value

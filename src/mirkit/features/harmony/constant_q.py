@@ -63,7 +63,23 @@ class Decimator:
 
 
 def gain(frequency: FloatArray) -> FloatArray:
-    """Gain of the low-pass at frequencies in Hz, for compensation."""
+    """Gain of the low-pass before decimation, by which magnitudes are divided.
+
+    Parameters
+    ----------
+    frequency : array, shape=(n,)
+        Hz.
+
+    Returns
+    -------
+    response : array, shape=(n,)
+        Ratio of amplitudes: about 1 below the cutoff, about 0 far above it.
+
+    Examples
+    --------
+    >>> bool(abs(gain(np.array([0.0]))[0] - 1) < 1e-6)
+    True
+    """
     offset = np.arange(_TAPS) - _TAPS // 2
     waves = np.cos(2 * np.pi / ANALYSIS_RATE * np.outer(frequency, offset))
     response: FloatArray = (waves * _FILTER).sum(axis=1)

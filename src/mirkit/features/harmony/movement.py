@@ -46,6 +46,12 @@ def harmony(curve: ChromaCurve, beats: FloatArray, window: Window) -> Harmony:
     beats : array, shape=(beats,)
         Beat times of the source in seconds, ascending; empty where no beat is defined.
     window : Window
+        Seconds.
+
+    Returns
+    -------
+    Harmony
+        ``Unknown`` for a window that is too short or silent.
 
     Examples
     --------

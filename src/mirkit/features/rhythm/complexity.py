@@ -23,7 +23,15 @@ _LOWEST, _HIGHEST = -15, 8  # bins centered on 2**(k / 3) beats
 
 @dataclass(frozen=True)
 class ComplexityFeatures:
-    """Variety and evenness of the intervals; features of stems end with the name of the stem."""
+    """Variety and evenness of the intervals, named as in ``.INFO``; features of stems end with the name of the stem.
+
+    Attributes
+    ----------
+    rhythmic_complexity : 0 to 1, or Unknown
+        Normalized entropy of the intervals: 0 if all are equal, 1 if all lengths are equally frequent.
+    rhythmic_evenness : 0 to 1, or Unknown
+        1 - nPVI / 200: 1 if neighboring intervals are equal.
+    """
 
     rhythmic_complexity: Value
     rhythmic_evenness: Value

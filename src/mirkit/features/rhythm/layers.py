@@ -146,6 +146,11 @@ def rises_of(levels: npt.NDArray[np.float16]) -> Rises:
     ----------
     levels : float16, shape=(frames, 15)
         Levels of the bands in dB.
+
+    Returns
+    -------
+    Rises
+        None for a signal of less than 70 ms, for silence and for steady sound.
     """
     none = Rises(np.zeros(0), np.zeros((0, INPUTS), np.float32), np.zeros((0, 3), np.float32))
     if len(levels) < 2 * _PEAK_REACH:
@@ -177,7 +182,18 @@ def rises_of(levels: npt.NDArray[np.float16]) -> Rises:
 
 
 def layers_of(rises: Rises) -> Layers:
-    """Judge in which registers something begins at each rise."""
+    """Judge in which registers something begins at each rise.
+
+    Parameters
+    ----------
+    rises : Rises
+        Of the whole signal: a rise is judged relative to the others.
+
+    Returns
+    -------
+    Layers
+        Times in seconds; a rise is in none, one or several of the layers.
+    """
     if not len(rises.times):
         return Layers(np.zeros(0), np.zeros(0), np.zeros(0))
     odds, grown = _network(rises.inputs), rises.registers
@@ -229,7 +245,18 @@ def _weights() -> list[tuple[Matrix, Matrix]]:
 
 
 def packed(layers: Sequence[tuple[Matrix, Matrix]]) -> str:
-    """Encode weights as text: per column, with its bias last, a scale (float32) and one byte per number."""
+    """Encode weights as text: per column, with its bias last, a scale (float32) and one byte per number.
+
+    Parameters
+    ----------
+    layers : sequence of (weights, bias)
+        float32, shape=(inputs, outputs) and shape=(outputs,).
+
+    Returns
+    -------
+    str
+        In base 85.
+    """
     parts = []
     for weights, bias in layers:
         both = np.concatenate((weights, bias[None]))
@@ -239,7 +266,31 @@ def packed(layers: Sequence[tuple[Matrix, Matrix]]) -> str:
 
 
 def unpacked(text: str, shapes: tuple[tuple[int, int], ...]) -> list[tuple[Matrix, Matrix]]:
-    """Undo :func:`packed`, for layers of these ``(inputs, outputs)``."""
+    """Undo :func:`packed`.
+
+    Parameters
+    ----------
+    text : str
+        In base 85.
+    shapes : tuple of (inputs, outputs)
+        Of each layer.
+
+    Returns
+    -------
+    list of (weights, bias)
+        float32; each number differs by at most half a step of its column's scale.
+
+    Raises
+    ------
+    ValueError
+        If the text is shorter than the shapes ask for.
+
+    Examples
+    --------
+    >>> weights, bias = unpacked(packed([(np.eye(2), np.array([0.5, -0.5]))]), ((2, 2),))[0]
+    >>> bool(abs(weights - np.eye(2)).max() < 0.004), bool(abs(bias - (0.5, -0.5)).max() < 0.004)
+    (True, True)
+    """
     data, at, layers = base64.b85decode(text), 0, []
     for inputs, outputs in shapes:
         scale = np.frombuffer(data, "<f4", outputs, at)

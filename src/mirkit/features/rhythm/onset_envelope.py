@@ -90,7 +90,18 @@ class Pulses(NamedTuple):
 
 
 def sloped_peak(levels: Levels) -> int:
-    """Return the highest level after the slope has been added, in steps of ``DB_STEP`` dB."""
+    """Highest level after the slope has been added.
+
+    Parameters
+    ----------
+    levels : int16, shape=(frames, 128)
+        Levels of the mel bands, in steps of ``DB_STEP`` dB.
+
+    Returns
+    -------
+    int
+        In the same steps.
+    """
     return int((levels.max(axis=0, initial=SILENCE) + _slope()).max())
 
 
@@ -107,6 +118,11 @@ def band_onset_strength(levels: Levels, before: Levels, peak: int, sloped: int) 
         The signal's highest level.
     sloped : int
         Its :func:`sloped_peak`.
+
+    Returns
+    -------
+    BandOnsetStrength
+        One value per frame; those of the first frame of a signal are 0.
     """
     envelope, novelty, lasting, active, mean = (np.zeros(len(levels), np.float32) for _ in range(5))
     deep = _soft_floor_table(peak * DB_STEP - _PULSE_RANGE_DB)
@@ -137,7 +153,7 @@ def _loudest_neighbors(smooth: FloatArray) -> FloatArray:
 
 
 def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
-    """Pulses of consecutive frames; parameters are those of :func:`band_onset_strength`.
+    """Pulses of consecutive frames.
 
     Parameters
     ----------
@@ -147,6 +163,11 @@ def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
         The frame before them, if any.
     peak : int
         The signal's highest level.
+
+    Returns
+    -------
+    Pulses
+        One value per frame, and one profile per four frames.
     """
     frames = len(levels)
     growth = np.zeros(frames, np.float32)

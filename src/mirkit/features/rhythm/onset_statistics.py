@@ -20,7 +20,19 @@ _MIN_IOI_ONSETS = 3
 
 @dataclass(frozen=True)
 class OnsetFeatures:
-    """Onset statistics of a window, named as in ``.INFO``."""
+    """Onset statistics of a window, named as in ``.INFO``.
+
+    Attributes
+    ----------
+    onset_count : int, 0 or more
+        Number of onsets.
+    onset_density : 0 to 50 per second, or Unknown
+        Onsets per second.
+    onset_strength_mean, onset_strength_std : 0 to 40 dB per hop, or Unknown
+        Mean and standard deviation of the strengths.
+    ioi_mean, ioi_std : 0 to 10 s, or Unknown
+        Mean and population standard deviation of the intervals between onsets.
+    """
 
     onset_count: Value
     onset_density: Value
@@ -32,7 +44,15 @@ class OnsetFeatures:
 
 @dataclass(frozen=True)
 class DensityFeatures:
-    """Onset density over a window; the names in ``.INFO`` end with the stem, e.g. ``onset_density_average_drums``."""
+    """Onset density over a window; the names in ``.INFO`` end with the stem, e.g. ``onset_density_average_drums``.
+
+    Attributes
+    ----------
+    onset_density_average : 0 to 50 per second, or Unknown
+        Mean over windows of 4 s.
+    onset_density_variance : 0 to 100 per second squared, or Unknown
+        Variance over the same windows.
+    """
 
     onset_density_average: Value
     onset_density_variance: Value
