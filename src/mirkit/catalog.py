@@ -308,11 +308,11 @@ STAGES: tuple[Stage, ...] = (
         task="beats",
         editable=("time_signature",),
     ),
-    Stage("onsets", "rhythm", 2, "onset times and strengths", (("full_mix", "onsets"),), files=("ONSETS",)),
+    Stage("onsets", "rhythm", 3, "onset times and strengths", (("full_mix", "onsets"),), files=("ONSETS",)),
     Stage(
         "syncopation",
         "rhythm",
-        3,
+        4,
         "syncopation by layers, swing",
         (
             *(("full_mix", "onsets"), ("full_mix", "layers"), ("drums", "layers")),
@@ -321,12 +321,12 @@ STAGES: tuple[Stage, ...] = (
         needs=("beats", "onsets"),
     ),
     Stage(
-        "complexity", "rhythm", 2, "variety and evenness of intervals", (("full_mix", "onsets"),), ("beats", "onsets")
+        "complexity", "rhythm", 3, "variety and evenness of intervals", (("full_mix", "onsets"),), ("beats", "onsets")
     ),
     Stage(
         "stem_rhythm",
         "rhythm",
-        3,
+        4,
         "rhythm of bass, drums and other",
         (
             *(("bass", "onsets"), ("drums", "onsets"), ("drums", "layers"), ("other", "onsets")),

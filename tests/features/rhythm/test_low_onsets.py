@@ -61,6 +61,29 @@ def test_noise_has_no_onsets(name):
     assert len(onsets(LINES.noise(*LINES.NOISES[name], 2, 8.0))) <= 1
 
 
+@pytest.mark.parametrize("band", [(20, 60, 0.0), (20, 60, 1.0), (15, 40, 0.5), (25, 50, 0.5), (50, 70, 0.0)])
+def test_rumble_in_a_narrow_band_has_no_onsets(band):
+    # Its level rises and falls as that of notes, and its phase follows the extrapolation for three frames.
+    assert not len(onsets(LINES.noise(*band, 7, 10.0)))
+
+
+@pytest.mark.parametrize("hertz", [150, 220])
+@pytest.mark.parametrize("gap", [0.3, 0.5])
+def test_fast_short_notes_through_a_low_pass(hertz, gap, rng):
+    """Notes with pauses are as unsteady as noise, but they are no noise."""
+    step = 0.16
+    starts = 0.5 + step * np.arange(48)
+    sound = np.zeros(int((starts[-1] + 1) * RATE))
+    for start, pitch in zip(starts, np.repeat(rng.choice([41.2, 49.0, 55.0, 61.7, 73.4], 12), 4), strict=True):
+        t = np.arange(int((1 - gap) * step * RATE)) / RATE
+        tone = sum(np.sin(2 * np.pi * k * pitch * t + k) * np.exp(-t * (2 + k)) / k for k in range(1, 12))
+        tone *= np.minimum(1, t / 0.004) * np.minimum(1, (t[-1] - t) / 0.01)
+        sound[int(start * RATE) : int(start * RATE) + len(t)] += 0.3 * rng.uniform(0.7, 1) * tone
+    low = onsets(LINES.low_passed(sound, hertz))
+    assert abs(len(low) - len(starts)) <= 0.15 * len(starts)
+    assert f_measure(starts, low) >= 0.85
+
+
 @pytest.mark.parametrize("hertz", [35, 50, 110])
 @pytest.mark.parametrize("decay", [0.3, 1.0, 3.0])
 def test_a_dying_tone_has_one_onset(hertz, decay):

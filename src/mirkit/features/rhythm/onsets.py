@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter1d, median_filter, percentile_filter, uniform_filter1d
+from scipy.ndimage import maximum_filter1d, median_filter, percentile_filter
 
 from mirkit.features.peaks import vertex_offset
-from mirkit.features.rhythm.low_flux import AMPLITUDE, COLUMNS, DEVIATION, ENERGY, PHASE, RANGES, RISE, LowFlux
+from mirkit.features.rhythm.low_flux import COLUMNS, RANGES, LowFlux
+from mirkit.features.rhythm.low_onsets import NEIGHBORHOOD, low_peaks, unsteadiness
 from mirkit.features.rhythm.onset_envelope import (
     DB_STEP,
     FINE_HOP,
@@ -44,35 +45,21 @@ _LASTING_DB = 0.3  # least rise above both previous frames
 _SPREADS = 6.0
 _SHARE = 0.05
 _MEDIANS, _MEDIANS_EXPONENT = 1.2, 0.85
-_UPPER, _UPPER_EXPONENT = 1.0, 0.9
+_UPPER, _UPPER_EXPONENT = 1.35, 0.98
 _UPPER_PERCENT = 70
 _FEWEST_ACTIVE = 6.0
-# Peaks of the flux of low notes, and of middle ones, relative to the highest amplitude nearby: the largest of +-3
-# frames, above a step and a share of the local height. A turn of the phase is evidence of a new low note, its absence
-# of a tremolo.
-_LOW_REACH = 3
-_LOW_STEPS = 0.1, 0.14
-_LOW_MEDIANS = 0.7
-_LOW_SHARE = 0.2
-_LOW_LEAST = 0.06
-_PHASE_WEIGHTS, _PHASE_NEUTRAL, _PHASE_MOST = (0.1, 0.0), 0.25, 0.5
-# Noise never follows its own extrapolation: where the 35th percentile and the mean of the deviation over +-1.5 s add up
-# to more than tones have, the step grows.
-_NOISE_REACH = 130
-_NOISE_PERCENT = 35
-_NOISE_LEAST = 0.31, 0.35
-_NOISE_WEIGHT = 25.0
+# Where few bands are active, onsets of low notes are judged otherwise (``low_onsets``). Where fewer still are and the
+# low level is as unsteady as that of noise (dB), the threshold of the novelty grows by up to a factor.
+_FEW_BANDS, _FEWER_BANDS = 14.0, 8.0
+_UNSTEADY_DB, _UNSTEADY_WEIGHT, _UNSTEADY_MOST = 1.9, 2.5, 1.5
 # The amplitude of the low bins counts as at least this share of the sound's (its RMS), and of the highest so far.
 _LOW_OF_ALL, _LOW_OF_PEAK = 0.8, 0.05
-# The end of a note: the low energy 80 ms after is this far below that 80 ms before.
-_END_REACH = 7
-_LOW_END_DB = 6.0
 #: Low onsets nearer than this to another onset are the same onset.
-SAME_NOTE_SECONDS = 0.045
+SAME_NOTE_SECONDS = 0.05
 #: Least strength of an onset (dB per hop): a change of a low note hardly moves the envelope, but weights divide by it.
 _LEAST_STRENGTH = 0.01
 # Steady sound rises by 3 dB while the first windows fill; the last windows contain the cut at the end.
-_EDGE, _LOW_EDGE = 3, 8
+_EDGE = 3
 _START_DB = 4.0
 #: Time by which the frame of fastest growth precedes the onset, because its window extends 23 ms ahead.
 LEAD_SECONDS = 0.011
@@ -90,7 +77,7 @@ _END_BEFORE = (-24, -3)
 _END_AFTER, _END_WINDOW = range(2, 26, 3), 8
 _AT_ONCE = 4096  # onsets
 _STEPS = HOP // FINE_HOP  # steps of energy per frame
-_MARGIN = 200  # frames: more than the neighborhood of a peak
+_MARGIN = NEIGHBORHOOD + 80  # frames: more than what decides about a peak
 
 
 @dataclass(frozen=True)
@@ -196,6 +183,8 @@ class OnsetPicker:
         bands = np.maximum(_highest(self._strength.active[:ends], _MEDIAN_REACH), _FEWEST_ACTIVE)
         novelty = self._strength.novelty[:ends] / bands
         threshold = _novelty_threshold(novelty, N_MELS / bands)
+        noise = _UNSTEADY_WEIGHT * np.maximum(0, unsteadiness(self._low[:ends, 0]) - _UNSTEADY_DB)
+        threshold *= 1 + np.minimum(noise, _UNSTEADY_MOST) * (bands < _FEWER_BANDS)
         threshold[self._strength.lasting[:ends] <= _LASTING_DB * bands] = np.inf
         peaks = _peaks(novelty, threshold, first=first, last=last)
         self._novel.append(self._begun(self._onsets_at(peaks, novelty, LEAD_SECONDS, until)))
@@ -203,7 +192,7 @@ class OnsetPicker:
         loudest = np.maximum.accumulate(np.append(self._loudest, rms))[1:]
         least = np.maximum(_LOW_OF_ALL * _highest(rms, _MEDIAN_REACH), _LOW_OF_PEAK * loudest)
         for i, notes in enumerate(self._notes):
-            flux, peaks = _low_peaks(self._low[:ends, i], least, i, last)
+            flux, peaks = low_peaks(self._low[:ends, i], least, bands < _FEW_BANDS, i, last=last)
             notes.append(self._begun(self._onsets_at(peaks, flux, _LOW_LEAD_SECONDS, until)))
         self._picked = until
 
@@ -242,6 +231,16 @@ def nearest_distances(times: FloatArray, others: FloatArray) -> FloatArray:
     ----------
     times, others : array
         Seconds; the others ascend.
+
+    Returns
+    -------
+    array, shape=(n,)
+        Seconds.
+
+    Examples
+    --------
+    >>> nearest_distances(np.array([0.5, 3.0]), np.array([1.0, 2.5]))
+    array([0.5, 0.5])
     """
     padded = np.concatenate(([-np.inf], others, [np.inf]))
     after = np.searchsorted(others, times)
@@ -294,26 +293,6 @@ def _above(series: FloatArray, least: FloatArray) -> FloatArray:
     height = _highest(series, _MEDIAN_REACH) - base
     threshold: FloatArray = base + np.maximum(np.maximum(least, _SPREADS * spread), _SHARE * height)
     return threshold
-
-
-def _low_peaks(low: FloatArray, least: FloatArray, kind: int, last: bool) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """Flux of low (kind 0) or middle (1) notes relative to the amplitude or ``least``, and the frames of its peaks."""
-    highest = _highest(low[:, AMPLITUDE], _MEDIAN_REACH) + 1e-12
-    flux, deviation = low[:, RISE] / np.maximum(highest, least), low[:, DEVIATION] / highest
-    size = 2 * _NOISE_REACH + 1
-    noise = percentile_filter(deviation, _NOISE_PERCENT, size, mode="mirror") + uniform_filter1d(
-        deviation, size, mode="mirror"
-    )
-    base = median_filter(flux, 2 * _MEDIAN_REACH + 1, mode="mirror")
-    threshold = _LOW_STEPS[kind] + _NOISE_WEIGHT * np.maximum(0, noise - _NOISE_LEAST[kind])
-    threshold = np.maximum(threshold, _LOW_SHARE * (_highest(flux, _MEDIAN_REACH) - base)) + _LOW_MEDIANS * base
-    turn = np.minimum(_highest(low[:, PHASE], _LOW_REACH), _PHASE_MOST) - _PHASE_NEUTRAL
-    level = np.pad(10 * np.log10(low[:, ENERGY].astype(np.float64) + 1e-20), _END_REACH, mode="edge")
-    sounds = level[: -2 * _END_REACH] - level[2 * _END_REACH :] < _LOW_END_DB
-    if last:
-        threshold[-_LOW_EDGE:] = np.inf
-    large = (flux == _highest(flux, _LOW_REACH)) & (flux > _LOW_LEAST)
-    return flux, np.flatnonzero(large & sounds & (flux + _PHASE_WEIGHTS[kind] * turn > threshold))
 
 
 def _ends_of_notes(times: FloatArray, energy: FloatArray, first: int) -> npt.NDArray[np.bool_]:
