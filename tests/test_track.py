@@ -336,3 +336,34 @@ def test_the_info_of_anything(tmp_path: Path) -> None:
     assert get_info_path(tmp_path / "x.y.mp3") == tmp_path / "x.y.INFO"
     assert get_info_path(tmp_path / "drums.mp3") == tmp_path / "drums.INFO"
     assert get_info_path(tmp_path / "not there") == tmp_path / "not there" / "not there.INFO"
+
+
+def test_what_is_not_read_is_counted_in_one_line(tmp_path: Path) -> None:
+    for name in ("a.mpc", "b.MPC", "c.m4p", "d.flac", "e.wv", "f.oga", "notes.txt", ".hidden.mpc"):
+        (tmp_path / name).touch()
+    notes: list[str] = []
+    assert [track.loose for track in find_all(tmp_path, notes=notes)] == ["d.flac", "e.wv", "f.oga"]
+    assert notes == ["left out files that mirkit does not read: 1 .m4p (protected), 2 .mpc"]
+
+
+def test_files_with_a_moving_picture_are_left_out_unless_asked(tmp_path: Path) -> None:
+    import av
+    import numpy as np
+
+    for name, picture in (("film.mp4", True), ("song.mp4", False)):
+        with av.open(tmp_path / name, "w") as container:
+            streams = [container.add_stream("mpeg4", rate=25)] if picture else []
+            for video in streams:
+                video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+            sound = container.add_stream("aac", rate=44100, layout="mono")
+            for video in streams:
+                container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+                container.mux(video.encode(None))
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate = 44100
+            container.mux(sound.encode(frame))
+            container.mux(sound.encode(None))
+    notes: list[str] = []
+    assert [path.name for path in loose_files(tmp_path, notes)] == ["song.mp4"]
+    assert notes == ["left out 1 file with a moving picture; to use the sound: mirkit organize --video-sound"]
+    assert [path.name for path in loose_files(tmp_path, video_sound=True)] == ["film.mp4", "song.mp4"]

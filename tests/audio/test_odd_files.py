@@ -235,7 +235,7 @@ def test_a_wav_that_claims_hours(tmp_path: Path) -> None:
     assert audio.samples().shape == (2, 8820)
 
 
-@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0xFFFFFF80])
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0xFFFFFF80, 0x7FFFF000, 0x7FFFFFFF, 0x80000000])
 def test_a_wav_that_was_streamed_claims_nothing(size: int, tmp_path: Path) -> None:
     data = as_float(write(tmp_path / "s16.wav", music(0.5)))
     raw = bytearray((tmp_path / "s16.wav").read_bytes())
@@ -246,6 +246,59 @@ def test_a_wav_that_was_streamed_claims_nothing(size: int, tmp_path: Path) -> No
     assert audio.source.duration is None
     assert np.array_equal(audio.samples()[:, : data.shape[1]], data)
     assert audio.damage.share == 0
+
+
+def test_a_second_data_chunk_is_reported_as_lost(tmp_path: Path) -> None:
+    write(tmp_path / "s16.wav", music(0.5))
+    raw = (tmp_path / "s16.wav").read_bytes()
+    at = raw.index(b"data")
+    (tmp_path / "x.wav").write_bytes(raw + raw[at:])
+    audio = open_audio(tmp_path / "x.wav")
+    assert audio.frames == 22050
+    assert audio.damage.share == pytest.approx(0.5)
+
+
+def test_a_chained_ogg_with_other_channels_is_reported_as_lost(tmp_path: Path) -> None:
+    """FFmpeg stops at the second part; the share is estimated from the bytes."""
+    write(tmp_path / "libopus.opus", music(2.0, 48000), 48000)
+    stereo = (tmp_path / "libopus.opus").read_bytes()
+    write(tmp_path / "libopus.opus", music(2.0, 48000)[:1], 48000)
+    (tmp_path / "x.opus").write_bytes(stereo + (tmp_path / "libopus.opus").read_bytes())
+    audio = open_audio(tmp_path / "x.opus")
+    assert audio.frames == pytest.approx(2.0 * audio.rate, abs=0.1 * audio.rate)
+    assert 0.2 < audio.damage.share < 0.7
+
+
+@pytest.mark.parametrize(
+    ("codec", "form", "sample", "lossless"),
+    [
+        ("wavpack", "wv", "s16p", True),
+        ("tta", "tta", "s16", True),
+        ("mp2", "mp2", "s16", False),
+        ("ac3", "ac3", "fltp", False),
+    ],
+)
+def test_less_common_formats_decode_whole(codec: str, form: str, sample: str, lossless: bool, tmp_path: Path) -> None:
+    sound = music(1.0)
+    path = tmp_path / f"x.{form}"
+    with av.open(path, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=44100, layout="stereo")
+        stream.codec_context.format = av.AudioFormat(sample)
+        stream.codec_context.open()
+        size = stream.codec_context.frame_size or 1152
+        resampler = av.AudioResampler(format=sample, layout="stereo", rate=44100, frame_size=size)
+        frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout="stereo")
+        frame.sample_rate = 44100
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    audio = open_audio(path)
+    assert audio.source.lossless is lossless
+    assert audio.damage.share == 0
+    decoded = audio.samples()
+    assert 44100 <= audio.frames < 44100 + 2 * 1536
+    if lossless:
+        assert np.max(np.abs(decoded - sound)) < 2.0**-15
 
 
 def test_sound_beyond_the_limit_stops(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Reading and writing audio files, tags and resampling. Large packages are imported only when they are needed."""
 
-from mirkit.audio.container import MAX_SECONDS, SourceInfo, probe
+from mirkit.audio.container import MAX_SECONDS, SourceInfo, has_moving_picture, probe
 from mirkit.audio.decode import Damage
 from mirkit.audio.downmix import downmix_formula
 from mirkit.audio.encode import Writer, Written, encode
@@ -24,6 +24,7 @@ __all__ = [
     "downmix_formula",
     "encode",
     "full_scale_gain",
+    "has_moving_picture",
     "may_exceed_full_scale",
     "open_audio",
     "peak_of",

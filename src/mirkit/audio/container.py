@@ -140,8 +140,8 @@ def _syncsafe(size: Sequence[int]) -> int:
     return size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3]
 
 
-# A writer that cannot seek back to fill in the size leaves 0 or a value near 2**32.
-_LARGEST_SIZE = 0xFFFFFF00
+# A writer that cannot seek back to fill in the sizes leaves 0, or a value near 2**31 (SoX) or 2**32.
+_PLACEHOLDER = 0x7F000000
 #: The first four bytes of a wav file.
 WAV = (b"RIFF", b"RF64")
 _OGG_TAIL = 1 << 17  # twice the longest page
@@ -155,13 +155,15 @@ def magic(path: Path) -> bytes:
 
 
 def wav_frames(path: Path) -> int | None:
-    """Number of frames that the ``data`` chunk of a wav file states; None if it states none.
+    """Number of frames that the ``data`` chunks of a wav file state; None if they state none.
 
     FFmpeg derives the length from the size of the file, so it does not notice that a wav file is truncated.
     """
     with open(path, "rb") as file:
-        kind = file.read(12)[:4]
-        return _frames(file, long=kind == b"RF64") if kind in WAV else None
+        head = file.read(12)
+        if head[:4] not in WAV or (head[:4] == b"RIFF" and _is_placeholder(head[4:8], file)):
+            return None
+        return _frames(file, long=head[:4] == b"RF64")
 
 
 def ogg_ends(path: Path) -> bool:
@@ -174,19 +176,27 @@ def ogg_ends(path: Path) -> bool:
 
 
 def _frames(file: BinaryIO, *, long: bool) -> int | None:
-    data_size = block = 0
+    data_size = block = stated = 0
     while len(header := file.read(8)) == 8:
         name, size = header[:4], int.from_bytes(header[4:], "little")
         if name == b"data":
-            size = data_size if long else size
-            return size // block if block and size and (long or size < _LARGEST_SIZE) else None
+            if not long and _is_placeholder(header[4:], file):
+                return None
+            stated += (size := data_size if long and not stated else size)
         body = file.read(min(size, 64))
         if name == b"ds64":
             data_size = int.from_bytes(body[8:16], "little")
         elif name == b"fmt ":
             block = int.from_bytes(body[12:14], "little")
         file.seek(size + (size & 1) - len(body), os.SEEK_CUR)
-    return None
+    return stated // block if block and stated else None
+
+
+def _is_placeholder(size: bytes, file: BinaryIO) -> bool:
+    """Whether the size of a chunk, with the file at its content, was never filled in."""
+    stated = int.from_bytes(size, "little")
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    return stated == 0 or (stated >= _PLACEHOLDER and stated > left)
 
 
 if TYPE_CHECKING:
@@ -201,14 +211,17 @@ MAX_SECONDS = 24 * 3600.0
 
 # Only these demuxers and decoders are allowed. FFmpeg supports formats that open other files or the network (playlists,
 # concat scripts, SDP), and it would decode a cover picture of any size while it probes the streams.
-_FORMATS = "wav,w64,flac,mp3,ogg,mov,aiff,aac,caf,matroska"
+_FORMATS = "wav,w64,flac,mp3,ogg,mov,aiff,aac,caf,matroska,ape,wv,asf,tta,ac3,eac3,dsf,webm"
 _PCM = ("s8", "u8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "s64le", "f32le", "f32be", "f64le", "f64be")
 _CODECS = (
-    *("aac", "alac", "flac", "mp1float", "mp2float", "mp3float", "vorbis", "opus"),
+    *("aac", "alac", "flac", "mp1", "mp2", "mp1float", "mp2float", "mp3float", "vorbis", "opus"),
+    *("ape", "wavpack", "tta", "wmav1", "wmav2", "wmapro", "wmalossless", "ac3", "eac3"),
+    *("dsd_lsbf", "dsd_lsbf_planar", "dsd_msbf", "dsd_msbf_planar"),
     *("adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt", "pcm_alaw", "pcm_mulaw"),
     *(f"pcm_{kind}" for kind in _PCM),
 )
-_LOSSLESS = ("pcm_", "flac", "alac")
+_LOSSLESS = ("pcm_", "flac", "alac", "ape", "tta", "wmalossless", "dsd_")
+_ATTACHED_PICTURE = 0x400
 
 
 @dataclass(frozen=True)
@@ -291,6 +304,15 @@ def open_container(
         yield container, stream, info
 
 
+def has_moving_picture(path: Path) -> bool:
+    """Return whether a file has a video, which a cover picture is not; False for a file that cannot be read."""
+    try:
+        with open_local(path) as container:
+            return any(not stream.disposition & _ATTACHED_PICTURE for stream in container.streams.video)
+    except AudioError:
+        return False
+
+
 @contextmanager
 def open_local(path: Path) -> Iterator["InputContainer"]:
     """Open a regular file with FFmpeg; its name is never interpreted as a URL, pattern, device or playlist."""
@@ -353,7 +375,7 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
         container=name,
         bits=_bits(codec, context.extradata or b""),
         duration=_stated_seconds(path, name, stream, rate),
-        lossless=codec.startswith(_LOSSLESS),
+        lossless=codec.startswith(_LOSSLESS) or (codec == "wavpack" and not _is_hybrid(path)),
         layout=() if "NONE" in layout else layout,
     )
 
@@ -381,6 +403,12 @@ def _bits(codec: str, extradata: bytes) -> int | None:
     if codec == "alac" and len(extradata) >= 36:  # ALACSpecificConfig follows 12 bytes of atom header
         return extradata[17]
     return None
+
+
+def _is_hybrid(path: Path) -> bool:
+    """Whether a WavPack file is the lossy part of a pair of files."""
+    with open(path, "rb") as file:
+        return bool(int.from_bytes(file.read(28)[24:], "little") & 8)
 
 
 def _stated_seconds(path: Path, name: str, stream: "AudioStream", rate: int) -> float | None:

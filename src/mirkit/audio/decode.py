@@ -82,7 +82,7 @@ class TimestampTracker:
         if info.container == "mp3":
             frame = info_frame(path)
             self._gaps = Mp3Gaps(None if frame is None else frame.end)
-        self._gap_seconds = 0.0
+        self._gap_seconds = self._unread = 0.0
 
     def is_tag(self, packet: "Packet[Any]") -> bool:
         """Whether a packet is a tag in the middle of the file and holds no audio."""
@@ -105,8 +105,11 @@ class TimestampTracker:
         return self._info.container == "mov"
 
     def stopped(self) -> None:
-        """Record that the container could not be read to its end."""
+        """Record that the container could not be read to its end, and estimate what is lost from the bytes left."""
         self._stats.bad_packets += 1
+        if self._last is not None and self._last.pos:
+            left = self._path.stat().st_size / (self._last.pos + self._last.size) - 1
+            self._unread = self._stats.seconds * max(0.0, left)
 
     def gap(self, frame: "AudioFrame") -> float:
         """Duration of the silence to insert before this frame (s)."""
@@ -169,7 +172,7 @@ class TimestampTracker:
         """Compare the end with the duration in the header."""
         if self._info.container == "ogg" and not ogg_ends(self._path):
             self._stats.bad_packets += 1
-        missing = (self._info.duration or 0.0) - self._stats.seconds
+        missing = max((self._info.duration or 0.0) - self._stats.seconds, self._unread)
         if missing > _SHORT:
             self._stats.missing = missing
 

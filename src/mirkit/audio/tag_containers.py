@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import struct
 import zlib
 from collections import defaultdict
@@ -45,6 +46,8 @@ def read_raw_tags(path: Path) -> RawTags:
     OSError
         The file cannot be read.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
+        return {}
     with open(path, "rb") as file:
         head = file.read(12)
         file.seek(0)

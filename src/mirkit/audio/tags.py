@@ -86,7 +86,7 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
     """
     try:
         return tags_of(read_raw_tags(Path(path)))
-    except (OSError, AudioError):
+    except (OSError, ValueError, AudioError):  # ValueError: a NUL in the name
         return Tags()
 
 

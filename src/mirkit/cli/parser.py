@@ -163,6 +163,9 @@ def build() -> Parser:
     organize = sub.add_parser("organize", help="move or copy loose audio files into track folders")
     organize.add_argument("path", metavar="PATH", help="folder of loose audio files")
     organize.add_argument("--copy", action="store_true", help="keep the originals where they are")
+    organize.add_argument(
+        "--video-sound", action="store_true", help="also take files with a moving picture, for their sound"
+    )
     organize.add_argument("--dry-run", action="store_true", help="print what would be moved, and stop")
     organize.add_argument(
         "--undo", action="store_true", help="move the files back; their results stay beside them and are listed"

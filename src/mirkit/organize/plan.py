@@ -18,7 +18,11 @@ from mirkit.track.user_texts import TEXT_ROLES, for_text, is_song_json, text_bes
 
 
 def plan(
-    path: Path | str, read_tags: Callable[[Path], Tags] = read_tags, problems: list[str] | None = None
+    path: Path | str,
+    read_tags: Callable[[Path], Tags] = read_tags,
+    problems: list[str] | None = None,
+    *,
+    video_sound: bool = False,
 ) -> list[Move]:
     """Plan a track folder beside each loose audio file.
 
@@ -33,6 +37,8 @@ def plan(
         Reader of tags.
     problems : list of str, optional
         Receives a line for each file that is left although the user may expect it to move, and for unreadable tags.
+    video_sound : bool
+        Whether files with a moving picture are moved too.
 
     Raises
     ------
@@ -42,7 +48,7 @@ def plan(
     path = Path(os.path.abspath(path))
     problems = [] if problems is None else problems
     if path.is_dir():
-        root, sources = path, loose_files(path, problems)
+        root, sources = path, loose_files(path, problems, video_sound=video_sound)
     else:
         root, sources = path.parent, [_loose_file(path)]
     begun = [record.move for record in Journal(root).records() if record.state == "begun"]

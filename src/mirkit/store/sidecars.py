@@ -18,7 +18,10 @@ from mirkit.errors import InfoError, as_error, printable, system_errors
 from mirkit.store import atomic
 
 #: Suffixes of audio files; case is ignored.
-AUDIO_SUFFIXES = (".flac", ".wav", ".mp3", ".ogg", ".m4a", ".opus", ".aiff", ".aif")
+AUDIO_SUFFIXES = (
+    *(".flac", ".wav", ".mp3", ".ogg", ".m4a", ".opus", ".aiff", ".aif", ".aac", ".aifc", ".caf", ".m4b", ".mka"),
+    *(".mp4", ".oga", ".w64", ".wave", ".webm", ".ape", ".wv", ".wma", ".tta", ".ac3", ".eac3", ".mp2", ".dsf"),
+)
 
 #: Kinds of sidecars of a track, which are named ``<base>.<kind>``.
 SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "CURVES.npz", "PROVENANCE")

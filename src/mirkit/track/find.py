@@ -2,14 +2,25 @@
 
 import logging
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from mirkit.audio import has_moving_picture
 from mirkit.errors import MirkitError, printable
 from mirkit.store.provenance import read_provenance
-from mirkit.track.names import MIX, ORIGINAL_NAME, SKIPPED_FOLDERS, base_of, is_audio_name, kind_beside, source_of
+from mirkit.track.names import (
+    MIX,
+    ORIGINAL_NAME,
+    SKIPPED_FOLDERS,
+    VIDEO_SUFFIXES,
+    base_of,
+    is_audio_name,
+    kind_beside,
+    left_out_line,
+    source_of,
+)
 from mirkit.track.track import FolderListing, Track, list_folder, walk
 
 _log = logging.getLogger("mirkit")
@@ -56,33 +67,50 @@ def find_all(root: Path | str, problems: list[str] | None = None, notes: list[st
 
     A loose file that was copied into a track folder beside it (``organize --copy``) is not a track of its own.
 
-    Parameters and errors are those of :func:`find_tracks`; ``notes`` receives a line for stems without a mix.
+    Parameters and errors are those of :func:`find_tracks`; ``notes`` receives a line for stems without a mix, and one
+    for files that are not used.
     """
     tracks = _tracks_in(Path(os.path.abspath(root)), problems, notes, follow=True)
     return sorted(tracks, key=lambda track: bool(track.loose))
 
 
-def loose_files(root: Path | str, problems: list[str] | None = None) -> list[Path]:
+def loose_files(root: Path | str, problems: list[str] | None = None, *, video_sound: bool = False) -> list[Path]:
     """Find all loose audio files at or below a folder: those of :func:`find_all` outside of track folders.
 
     Stems of a loose file (``x_drums.flac`` beside ``x.flac``) and stems without a mix are not included. Links to
     folders are not followed, because the files may be moved.
 
     Parameters and errors are those of :func:`find_tracks`; ``problems`` also receives a line for stems without a
-    mix.
+    mix, and one for files that are not used: formats that are not read, and, without ``video_sound``, files with a
+    moving picture.
     """
-    tracks = _tracks_in(Path(os.path.abspath(root)), problems, problems, follow=False)
+    tracks = _tracks_in(Path(os.path.abspath(root)), problems, problems, follow=False, video_sound=video_sound)
     return [track.path for track in tracks if track.loose]
 
 
-def _tracks_in(root: Path, problems: list[str] | None, notes: list[str] | None, *, follow: bool) -> list[Track]:
+def _tracks_in(
+    root: Path, problems: list[str] | None, notes: list[str] | None, *, follow: bool, video_sound: bool = False
+) -> list[Track]:
     tracks: list[Track] = []
+    unread: Counter[str] = Counter()
+    videos = 0
     for listing in walk(root, problems, follow=follow):
         if listing.is_track:
             tracks.append(Track.of(listing))
-        elif listing.audio_files and root.name not in SKIPPED_FOLDERS:
-            tracks += Track.all_loose(listing, loose_in(listing, notes))
+            continue
+        unread.update(os.path.splitext(name)[1].lower() for name in listing.unread)
+        if listing.audio_files and root.name not in SKIPPED_FOLDERS:
+            loose = loose_in(listing, notes)
+            used = loose if video_sound else [path for path in loose if not _is_video(path)]
+            videos += len(loose) - len(used)
+            tracks += Track.all_loose(listing, used)
+    if notes is not None and (line := left_out_line(unread, videos)):
+        notes.append(line)
     return _without_copied(tracks)
+
+
+def _is_video(path: Path) -> bool:
+    return path.name.lower().endswith(VIDEO_SUFFIXES) and has_moving_picture(path)
 
 
 def _without_copied(tracks: list[Track]) -> list[Track]:

@@ -7,9 +7,11 @@ A track folder ``N`` contains ``N.INFO``, ``drums.flac`` and ``drums_adtof.mid``
 
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 
 from mirkit.catalog import STEMS
+from mirkit.errors import counted
 from mirkit.store.sidecars import AUDIO_SUFFIXES, SIDECARS
 
 __all__ = [
@@ -24,12 +26,15 @@ __all__ = [
     "SKIPPED_FOLDERS",
     "SOURCES",
     "STEM_MARK",
+    "VIDEO_SUFFIXES",
     "base_of",
     "for_folder",
     "for_loose_file",
     "is_audio_name",
+    "is_unread_audio_name",
     "kind_beside",
     "kind_in_folder",
+    "left_out_line",
     "rest_of",
     "source_of",
 ]
@@ -37,6 +42,17 @@ __all__ = [
 #: Name of the mix in a track folder, without its suffix.
 MIX = "full_mix"
 SOURCES = (MIX, *STEMS)
+
+#: Suffixes of audio files that may hold a moving picture.
+VIDEO_SUFFIXES = (".mp4", ".webm")
+#: Suffixes of sound that mirkit does not read -> reason, where it is not the format.
+_UNREAD = {
+    ".m4p": "protected",
+    ".aax": "protected",
+    **dict.fromkeys((".mkv", ".mov", ".m4v", ".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".mts", ".3gp", ".ogv"), "video"),
+    **dict.fromkeys((".mpc", ".mpp", ".dff", ".ofr", ".shn", ".la", ".ra", ".rm", ".amr", ".au", ".snd", ".voc"), ""),
+    **dict.fromkeys((".dts", ".thd", ".spx", ".xm", ".it", ".s3m", ".mod", ".iso", ".sfz", ".rx2", ".rex"), ""),
+}
 
 # In 100,000 folders most files have the same names.
 cache = lru_cache(maxsize=4096)
@@ -71,6 +87,33 @@ _LONGEST_BASE = 220
 def is_audio_name(name: str) -> bool:
     """Return whether a name is that of an audio file. Hidden ones are not: macOS puts ``._x.mp3`` beside ``x.mp3``."""
     return not name.startswith(".") and name.lower().endswith(AUDIO_SUFFIXES)
+
+
+@cache
+def is_unread_audio_name(name: str) -> bool:
+    """Return whether a name is that of sound in a format that mirkit does not read."""
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in _UNREAD
+
+
+def left_out_line(suffixes: Mapping[str, int], videos: int) -> str:
+    """Describe the sound files that are not used, in one sentence; ``""`` if there are none.
+
+    Parameters
+    ----------
+    suffixes : mapping
+        Suffix, in lower case -> number of files in a format that is not read.
+    videos : int
+        Number of files with a moving picture.
+    """
+    kinds = [
+        f"{count} {suffix}" + (f" ({_UNREAD[suffix]})" if _UNREAD[suffix] else "")
+        for suffix, count in sorted(suffixes.items())
+    ]
+    line = f"left out files that mirkit does not read: {', '.join(kinds)}" if kinds else ""
+    if not videos:
+        return line
+    more = f"{counted(videos, 'file')} with a moving picture; to use the sound: mirkit organize --video-sound"
+    return f"{line}; and {more}" if line else f"left out {more}"
 
 
 @cache

@@ -21,6 +21,7 @@ from mirkit.track.names import (
     for_folder,
     for_loose_file,
     is_audio_name,
+    is_unread_audio_name,
     kind_beside,
     rest_of,
     source_of,
@@ -44,6 +45,8 @@ class FolderListing:
         Names of audio files that cannot be read as files: broken or circular links, pipes.
     unclean : bool
         Whether the folder contains files that a killed process may have left.
+    unread : tuple of str
+        Names of sound files in formats that are not read.
     """
 
     folder: Path
@@ -52,6 +55,7 @@ class FolderListing:
     links: frozenset[str]
     lost: tuple[str, ...]
     unclean: bool
+    unread: tuple[str, ...] = ()
 
     @property
     def is_track(self) -> bool:
@@ -67,7 +71,7 @@ def list_folder(folder: Path) -> FolderListing:
     MissingInput
         The folder cannot be read.
     """
-    audio_files, folders, lost, links, unclean = [], [], [], set(), False
+    audio_files, folders, lost, unread, links, unclean = [], [], [], [], set(), False
     with system_errors(folder, "read", MissingInput), os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
@@ -82,9 +86,10 @@ def list_folder(folder: Path) -> FolderListing:
                     links.add(name)
             elif is_audio_name(name) and not _holds(entry.is_dir):
                 lost.append(name)
-    return FolderListing(
-        folder, tuple(sorted(audio_files)), tuple(sorted(folders)), frozenset(links), tuple(sorted(lost)), unclean
-    )
+            elif is_unread_audio_name(name):
+                unread.append(name)
+    names = (tuple(sorted(found)) for found in (audio_files, folders, lost, unread))
+    return FolderListing(folder, next(names), next(names), frozenset(links), next(names), unclean, next(names))
 
 
 def _holds(test: Callable[[], bool]) -> bool:

@@ -38,7 +38,7 @@ def organize(arguments: argparse.Namespace) -> int:
     if arguments.undo:
         report = organizer.undo(path)
     else:
-        moves = _planned(path)
+        moves = _planned(path, video_sound=arguments.video_sound)
         if not arguments.dry_run:
             organizer.tidy(path)
         report = organizer.MoveReport(moves) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
@@ -110,12 +110,12 @@ def _carried_out(moves: "Sequence[Move]", path: Path, *, copy: bool, quiet: bool
     return report
 
 
-def _planned(path: Path) -> "list[Move]":
+def _planned(path: Path, *, video_sound: bool = False) -> "list[Move]":
     """The moves for a path; files that cannot be moved are reported."""
     from mirkit.organize import plan
 
     problems: list[str] = []
-    moves = plan(path, problems=problems)
+    moves = plan(path, problems=problems, video_sound=video_sound)
     for problem in problems:
         note(f"note   {problem}")
     return moves
