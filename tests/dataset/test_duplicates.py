@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dataset.altered import ALTERATIONS, RATE, Sound, curves
+from mirkit.audio import encode
 from mirkit.dataset.duplicates.alignment import Alignment, align
-from mirkit.dataset.duplicates.find import Duplicates, find_duplicates, read_features
+from mirkit.dataset.duplicates.find import Duplicates, best_copy, find_duplicates, read_features
 from mirkit.dataset.duplicates.fingerprints import (
     SEMITONES,
     FingerprintFeatures,
@@ -227,3 +228,13 @@ def test_silence_has_no_landmarks() -> None:
     )
     assert isinstance(marks := landmarks(silent), Landmarks)
     assert not len(marks.times)
+
+
+def test_the_best_copy_is_lossless_then_longer_then_of_the_higher_rate(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, seconds, rate in (("a.mp3", 9, 48000), ("b.wav", 8, 44100), ("c.flac", 8.2, 48000), ("d.flac", 5, 96000)):
+        sound = rng.uniform(-0.1, 0.1, (2, int(seconds * rate))).astype(np.float32)
+        encode(tmp_path / name, [sound], rate=rate, channels=2)
+    assert best_copy({name: tmp_path / name for name in ("a.mp3", "b.wav", "c.flac", "d.flac")}) == "c.flac"
+    assert best_copy({name: tmp_path / name for name in ("a.mp3", "d.flac")}) == "d.flac"
+    assert best_copy({"x": tmp_path / "absent.wav", "a": tmp_path / "gone.wav"}) == "a"

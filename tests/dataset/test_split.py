@@ -1,15 +1,16 @@
 """Splits: whole groups, the share, the seed; and which tracks belong together."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirkit.dataset.duplicates import group_tracks, normalized_name, tags_of_name
+from dataset.artist_pairs import DIFFERENT, SAME
+from mirkit.dataset.duplicates import TrackNames, group_tracks
 from mirkit.dataset.duplicates.find import Duplicates
+from mirkit.dataset.duplicates.names import artist_keys, tags_of_path
 from mirkit.dataset.split import split, split_tracks
 from mirkit.errors import SettingsError
 from mirkit.track import Track
@@ -73,15 +74,15 @@ def test_one_group_is_all_training() -> None:
     assert split([], 0.5, 0) == ((), (), ())
 
 
-TAGS: list[Mapping[str, str]] = [
-    {"artist": "Aa", "album": "One"},
-    {"artist": "aa feat. Bb", "album": "Two"},
-    {"artist": "Bb", "album": "Three"},
-    {"artist": "Various Artists", "album": "Mix"},
-    {"artist": "Cc", "album": "mix "},
-    {"artist": "Various Artists", "album": "Other mix"},
-    {},
-    {},
+TRACKS = [
+    TrackNames(("Aa",), album="One"),
+    TrackNames(("aa feat. Bb",), album="Two"),
+    TrackNames(("Bb",), album="Three"),
+    TrackNames(("Various Artists",), album="Mix", folder="mix"),
+    TrackNames(("Cc",), album="mix ", folder="mix"),
+    TrackNames(("Various Artists",), album="Other mix", folder="mix"),
+    TrackNames(),
+    TrackNames(),
 ]
 
 
@@ -95,32 +96,67 @@ TAGS: list[Mapping[str, str]] = [
     ],
 )
 def test_what_belongs_together(keys: tuple, groups: list[list[int]]) -> None:
-    assert group_tracks(TAGS, [[6, 7]], keys) == groups
+    assert group_tracks(TRACKS, [[6, 7]], keys) == groups
 
 
 def test_an_albums_artist_counts_too() -> None:
-    tags = [{"artist": "Aa"}, {"artist": "Guest", "albumartist": "AA"}, {"artist": "Guest"}]
-    assert group_tracks(tags, [], ("artist",)) == [[0, 1, 2]]
+    tracks = [TrackNames(("Aa",)), TrackNames(("Guest",), "AA"), TrackNames(("Guest",))]
+    assert group_tracks(tracks, [], ("artist",)) == [[0, 1, 2]]
 
 
 def test_groups_grow_by_what_their_tracks_share() -> None:
-    tags = [{"artist": "a"}, {"album": "x"}, {}, {"artist": "b", "album": "y"}, {}, {"artist": "A", "album": "y"}]
-    assert group_tracks(tags, []) == [[0, 3, 5], [1], [2], [4]]
-    assert group_tracks(tags, [[1, 4]], ()) == [[0], [1, 4], [2], [3], [5]]
+    tracks = [
+        TrackNames(("a",), folder="p"),
+        TrackNames(album="x", folder="p"),
+        TrackNames(),
+        TrackNames(("b",), album="y", folder="p"),
+        TrackNames(),
+        TrackNames(("A",), album="y", folder="p"),
+    ]
+    assert group_tracks(tracks, []) == [[0, 3, 5], [1], [2], [4]]
+    assert group_tracks(tracks, [[1, 4]], ()) == [[0], [1, 4], [2], [3], [5]]
+
+
+def test_albums_of_one_title_are_told_apart_by_artist_and_folder() -> None:
+    tracks = [
+        TrackNames(("Joni",), album="Blue", folder="Joni/Blue"),
+        TrackNames(("LeAnn",), album="Blue", folder="LeAnn/Blue"),
+        TrackNames(("Other",), album="Blue", folder="LeAnn/Blue"),
+        TrackNames(("X",), "Various Artists", "Blue"),
+        TrackNames(("Y",), "Various Artists", "Blue (CD 2)"),
+        TrackNames(("Z",), album="Greatest Hits", folder="all"),
+        TrackNames(("W",), album="Greatest Hits", folder="all"),
+    ]
+    assert group_tracks(tracks, []) == [[0], [1, 2], [3, 4], [5], [6]]
+
+
+@pytest.mark.parametrize("pair", SAME, ids=" | ".join)
+def test_spellings_of_one_artist(pair: tuple[str, str]) -> None:
+    assert artist_keys(pair[:1]) & artist_keys(pair[1:])
+
+
+@pytest.mark.parametrize("pair", DIFFERENT, ids=" | ".join)
+def test_artists_with_similar_names_and_placeholders(pair: tuple[str, str]) -> None:
+    assert not artist_keys(pair[:1]) & artist_keys(pair[1:])
 
 
 @pytest.mark.parametrize(
-    ("name", "same"),
-    [("Aa", "aa"), (" A  b ", "a b"), ("Aa ft. Bb", "aa"), ("Aa (feat. Bb)", "aa"), ("Lift", "lift"), ("ÅA", "åa")],
+    ("path", "names"),
+    [
+        ("A - B - C", ("A", "B")),
+        ("A - C", ("A", None)),
+        ("C", (None, None)),
+        ("Artist - 01 - Title", ("Artist", None)),
+        ("Artist - Album - 01 - Title", ("Artist", "Album")),
+        ("Artist/Album/01 - Title", ("Artist", "Album")),
+        ("Artist/Album/CD 2/03. Title", ("Artist", "Album")),
+        ("Artist - Album/07 Title", ("Artist", "Album")),
+        ("01 - Title", (None, None)),
+    ],
 )
-def test_names_are_compared_without_guests(name: str, same: str) -> None:
-    assert normalized_name(name) == same
-
-
-def test_a_folders_name_tells_where_tags_do_not() -> None:
-    assert tags_of_name("A - B - C") == {"artist": "A", "album": "B"}
-    assert tags_of_name("A - C") == {"artist": "A"}
-    assert tags_of_name("C") == {}
+def test_paths_name_what_tags_do_not(path: str, names: tuple[str | None, str | None]) -> None:
+    told = tags_of_path(path.split("/"))
+    assert (told.get("artist"), told.get("album")) == names
 
 
 def test_tracks_are_split_by_their_tags(tmp_path: Path) -> None:

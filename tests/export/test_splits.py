@@ -218,7 +218,7 @@ def test_copies_are_found_by_their_feature_series(
 
 
 def test_the_longer_copy_wins_among_lossless_ones(tmp_path: Path) -> None:
-    from mirkit.export.splits import _best
+    from mirkit.dataset.duplicates.find import best_copy
 
     mixes = {}
     for name, suffix, rate, seconds in (
@@ -231,9 +231,9 @@ def test_the_longer_copy_wins_among_lossless_ones(tmp_path: Path) -> None:
         encode(path, [np.zeros((1, round(rate * seconds)), np.float32)], rate=rate, channels=1)
         assert open_audio(path).duration > 0
         mixes[name] = path
-    assert _best(mixes) == "d"  # nearly as long as b, of a higher rate
+    assert best_copy(mixes) == "d"  # nearly as long as b, of a higher rate
     (tmp_path / "d.flac").write_bytes(b"damaged")
-    assert _best(mixes) == "b"
+    assert best_copy(mixes) == "b"
 
 
 def test_both_forms_of_the_command_line(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

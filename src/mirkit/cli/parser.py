@@ -199,6 +199,11 @@ def build() -> Parser:
         tool.add_argument("path", metavar="PATH", help="a folder of tracks")
         options.add_json_file(tool)
         options.add_output(tool)
+    duplicates.add_argument(
+        "--exclude",
+        action="store_true",
+        help="exclude all copies but the best of each recording (undo: mirkit include)",
+    )
     split.add_argument("--val", type=float, default=0.05, metavar="SHARE", help="share for validation (default: 0.05)")
     split.add_argument("--test", type=float, default=0.0, metavar="SHARE", help="share for a test (default: 0)")
     split.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default: 0)")

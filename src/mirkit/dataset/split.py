@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from mirkit.dataset.duplicates import GROUP_KEYS, GroupKey, group_tracks, tags_of_name
+from mirkit.dataset.duplicates import GROUP_KEYS, GroupKey, TrackNames, group_tracks
 from mirkit.dataset.duplicates.find import Duplicates, find_duplicates
+from mirkit.dataset.duplicates.names import tags_of_path
 from mirkit.errors import SettingsError
 from mirkit.store import Provenance, readable_provenance
 from mirkit.track import ORIGINAL_NAME, Track
@@ -60,8 +61,8 @@ def split_tracks(
         Share of the tracks for validation; it is exceeded only where the smallest group is larger.
     seed : int
     keys : sequence of str
-        ``artist``, ``album``, both or none. If the tag is missing, it is taken from the folder's name, Artist - Album -
-        Track.
+        ``artist``, ``album``, both or none. If the tag is missing, it is taken from the names of the track and of the
+        folders above it, ``Artist - Album - Track`` or ``Artist/Album/01 - Track``.
     duplicates : Duplicates, optional
         Duplicates among these tracks; searched by default.
     advance : callable, optional
@@ -81,8 +82,10 @@ def split_tracks(
     if duplicates is None:
         duplicates = find_duplicates(tracks, advance)
     provenances = [readable_provenance(track.provenance) for track in tracks]
-    tags = [_tags(track, provenance) for track, provenance in zip(tracks, provenances, strict=True)]
-    groups = group_tracks(tags, duplicates.groups, keys)
+    known = [
+        _names_of(track, name, provenance) for track, name, provenance in zip(tracks, names, provenances, strict=True)
+    ]
+    groups = group_tracks(known, duplicates.groups, keys)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]
     seed_keys = {name: seed_key(name, provenance) for name, provenance in zip(names, provenances, strict=True)}
     train, val, test = split(named, share, seed, seed_keys, test_share)
@@ -174,8 +177,17 @@ def _is_name(text: Any) -> bool:
     return isinstance(text, str) and text not in ("", ".", "..") and PurePath(text).name == text
 
 
-def _tags(track: Track, provenance: Provenance) -> dict[str, str]:
-    """Artist and album from the tags, or else from the name."""
+def _names_of(track: Track, name: str, provenance: Provenance) -> TrackNames:
+    """Artists and album from the tags, or else from the path."""
     value: Any = provenance.facts.get("tags", {}).get("value")
-    tags = {name: text for name, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}
-    return tags_of_name(track.name) | tags
+    tags: Mapping[str, Any] = value if isinstance(value, dict) else {}
+    folders = PurePath(name).parts[:-1]
+    told = tags_of_path([*folders, track.name])
+
+    def text(field: str) -> str:
+        return found if isinstance(found := tags.get(field), str) else ""
+
+    several = tags.get("artists")
+    artists = [found for found in several if isinstance(found, str)] if isinstance(several, list) else []
+    artists = artists or [text("artist") or told.get("artist", "")]
+    return TrackNames(tuple(artists), text("albumartist"), text("album") or told.get("album", ""), "/".join(folders))

@@ -2,20 +2,17 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from mirkit.audio import SourceInfo, probe
-from mirkit.dataset.duplicates.find import Duplicates, find_duplicates
+from mirkit.dataset.duplicates.find import Duplicates, best_copy, find_duplicates
 from mirkit.dataset.split import split_tracks
-from mirkit.errors import AudioError, SettingsError, counted, printable
+from mirkit.errors import SettingsError, counted, printable
 from mirkit.export.items import Item
 from mirkit.store import read_bounded
 
 TRAIN, VAL, TEST = "train", "val", "test"
 SPLITS = (TRAIN, VAL, TEST)
-#: Copies whose lengths differ by less are equally long (s).
-_SAME_SECONDS = 0.5
 _MAX_BYTES = 2**28
 
 
@@ -42,28 +39,12 @@ def find_copies(items: Sequence[Item], notes: list[str]) -> tuple[dict[str, str]
     groups = [[names[number] for number in group] for group in found.groups]
     copies: dict[str, str] = {}
     for group in groups:
-        best = _best({name: tracks[name].mix for name in group})
+        best = best_copy({name: tracks[name].mix for name in group})
         copies |= {name: best for name in group if name != best}
     if missed := [*found.unmeasured, *found.failed]:
         first = found.failed.get(missed[0]) or found.not_compared[missed[0]]
         notes.append(f"{counted(len(missed), 'track')} could not be compared with the others to find copies: {first}")
     return copies, groups
-
-
-def _best(mixes: Mapping[str, Path]) -> str:
-    """Name of the best of several copies of a recording; of equal ones, the first by name."""
-    known: dict[str, SourceInfo] = {}
-    for name, path in sorted(mixes.items()):
-        try:
-            known[name] = probe(path)
-        except AudioError:
-            continue  # the export reports it
-    if not known:
-        return min(mixes)
-    lossless = [name for name, info in known.items() if info.lossless] or list(known)
-    longest = max(known[name].duration or 0.0 for name in lossless)
-    long = [name for name in lossless if (known[name].duration or 0.0) > longest - _SAME_SECONDS]
-    return max(long, key=lambda name: (known[name].sample_rate, known[name].bits or 0))
 
 
 def assign_splits(

@@ -74,7 +74,24 @@ def duplicates(arguments: argparse.Namespace) -> int:
     _output(arguments)
     selection, same = _compared(arguments)
     _put(output.duplicates_json(selection, same), arguments, lambda: output.duplicates(selection, same, arguments.path))
+    if arguments.exclude:
+        _exclude_copies(selection, same, quiet=arguments.quiet or arguments.json)
     return 1 if same.failed or selection.problems else 0
+
+
+def _exclude_copies(selection: "output.TrackSelection", same: "Duplicates", *, quiet: bool) -> None:
+    """Exclude all tracks of each recording but the best copy."""
+    from mirkit.dataset.duplicates.find import best_copy
+    from mirkit.dataset.find import exclude
+
+    for group in same.groups:
+        tracks = {selection.names[number]: selection.tracks[number] for number in group}
+        best = best_copy({name: track.mix for name, track in tracks.items()})
+        for name, track in tracks.items():
+            if name != best:
+                exclude(track.path, f"copy of {best}")
+                if not quiet:
+                    print(f"excluded {printable(name)}: copy of {printable(best)}")
 
 
 def split(arguments: argparse.Namespace) -> int:

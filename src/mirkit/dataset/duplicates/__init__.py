@@ -1,33 +1,47 @@
 """Finding tracks that are the same recording, and grouping tracks that belong together."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
+
+from mirkit.dataset.duplicates.names import albums_of, artist_keys
 
 #: A property by which tracks are grouped.
 GroupKey = Literal["artist", "album"]
 GROUP_KEYS: tuple[GroupKey, ...] = get_args(GroupKey)
 
-#: Tags that name an artist, or an album.
-_FIELDS: dict[GroupKey, tuple[str, ...]] = {"artist": ("artist", "albumartist"), "album": ("album",)}
-#: Values of the artist tag that do not name an artist.
-_NO_ARTIST = {"", "various artists", "various", "va", "unknown artist", "unknown", "artist"}
-#: The part of an artist tag that names a guest.
-_GUEST = re.compile(r"\s+(?:feat\.?|ft\.?|featuring)\s.*|\s*[(\[](?:feat|ft)\b.*", re.IGNORECASE)
+
+@dataclass(frozen=True)
+class TrackNames:
+    """What a track's tags, or else its path, name.
+
+    Attributes
+    ----------
+    artists : tuple of str
+        All artists.
+    albumartist, album : str
+        ``""`` where unknown.
+    folder : str
+        Folder of the album, relative to the root of the data set; ``""`` for the root itself.
+    """
+
+    artists: tuple[str, ...] = ()
+    albumartist: str = ""
+    album: str = ""
+    folder: str = ""
 
 
 def group_tracks(
-    tags: Sequence[Mapping[str, str]], duplicates: Sequence[Sequence[int]], keys: Sequence[GroupKey] = GROUP_KEYS
+    tracks: Sequence[TrackNames], duplicates: Sequence[Sequence[int]], keys: Sequence[GroupKey] = GROUP_KEYS
 ) -> list[list[int]]:
     """Group copies of one recording, and tracks that have the same artist or album.
 
-    Albums are compared by their titles only, because the tracks of a compilation have different artists. "feat." and
-    the text after it are removed from an artist's name, and names such as "Various Artists" are ignored.
+    Spellings of an artist count as one (``names.artist_keys``); guests and placeholders such as "Various Artists" do
+    not count. An album is known by its title together with its artist or its folder.
 
     Parameters
     ----------
-    tags : sequence of mappings
-        ``artist``, ``albumartist`` and ``album`` of each track, where known.
+    tracks : sequence of TrackNames
     duplicates : sequence of sequences of int
         Groups of tracks that are the same recording.
     keys : sequence of str
@@ -40,24 +54,20 @@ def group_tracks(
     """
     from scipy.cluster.hierarchy import DisjointSet
 
-    groups = DisjointSet(range(len(tags)))
+    groups = DisjointSet(range(len(tracks)))
     for group in duplicates:
         for other in group[1:]:
             groups.merge(group[0], other)
     for key in keys:
-        first: dict[str, int] = {}
-        for number, track in enumerate(tags):
-            for name in {normalized_name(track.get(field, "")) for field in _FIELDS[key]} - _NO_ARTIST:
+        first: dict[Hashable, int] = {}
+        for number, track in enumerate(tracks):
+            for name in _names(track, key):
                 groups.merge(first.setdefault(name, number), number)
     return [sorted(group) for group in groups.subsets()]
 
 
-def normalized_name(name: str) -> str:
-    """Normalize a name for comparison: without guests, in lower case, with single spaces."""
-    return " ".join(_GUEST.sub("", name).casefold().split())
-
-
-def tags_of_name(name: str) -> dict[str, str]:
-    """Read artist and album from a folder's name: ``Artist - Album - Track`` or ``Artist - Track``."""
-    parts = name.split(" - ")
-    return dict(zip(("artist", "album"), parts[:-1], strict=False))
+def _names(track: TrackNames, key: GroupKey) -> Iterable[Hashable]:
+    artists = artist_keys((*track.artists, track.albumartist))
+    if key == "artist":
+        return artists
+    return albums_of(track.album, track.albumartist, artists, track.folder)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.cluster.hierarchy import DisjointSet
 
+from mirkit.audio import SourceInfo, probe
 from mirkit.dataset.duplicates.alignment import Alignment, align
 from mirkit.dataset.duplicates.fingerprints import (
     NO_LANDMARKS,
@@ -28,13 +29,15 @@ from mirkit.dataset.duplicates.fingerprints import (
     landmarks,
     rotated,
 )
-from mirkit.errors import InfoError, MissingInput, printable
+from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.features.serialization import from_arrays
 from mirkit.store import read_feature_series, read_feature_series_header
 from mirkit.track import Track, rename_hint
 
 #: Number of tracks whose features are kept in memory while pairs are compared.
 _CACHED = 512
+#: Copies whose lengths differ by less (s) have the same length.
+_SAME_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -165,3 +168,23 @@ def _audio_hash(path: Path) -> str:
     """Hash of the mix; if it is unknown, the path, which is unique."""
     header: Any = read_feature_series_header(path).get("full_mix/sound")
     return str(header["sound"]) if isinstance(header, dict) and "sound" in header else str(path)
+
+
+def best_copy(mixes: Mapping[str, Path]) -> str:
+    """Return the name of the best of several copies of a recording.
+
+    Lossless copies are better, then longer ones, then those with the higher sample rate and bit depth; of equal ones,
+    the first by name.
+    """
+    known: dict[str, SourceInfo] = {}
+    for name, path in sorted(mixes.items()):
+        try:
+            known[name] = probe(path)
+        except AudioError:
+            continue  # reported when the track is processed
+    if not known:
+        return min(mixes)
+    lossless = [name for name, info in known.items() if info.lossless] or list(known)
+    longest = max(known[name].duration or 0.0 for name in lossless)
+    long = [name for name in lossless if (known[name].duration or 0.0) > longest - _SAME_SECONDS]
+    return max(long, key=lambda name: (known[name].sample_rate, known[name].bits or 0))
