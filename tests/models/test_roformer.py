@@ -323,6 +323,14 @@ def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
         load(from_path(tmp_path, gather(tmp_path)), "cpu")
 
 
+def test_a_configuration_of_a_network_that_fits_no_machine_is_refused_before_it_is_built(tmp_path: Path) -> None:
+    """The described network has 300 GB of weights."""
+    huge = {"dim": 4096, "depth": 64, "dim_head": 512, "heads": 64, "mlp_expansion_factor": 16}
+    write(tmp_path, random_network(False), configuration(False, **huge))
+    with pytest.raises(WeightsError, match=r"model\.ckpt: not the network that config\.yaml describes"):
+        load(from_path(tmp_path, gather(tmp_path)), "cpu")
+
+
 def test_which_files_are_meant(tmp_path: Path) -> None:
     checkpoint = tmp_path / "a.ckpt"
     checkpoint.touch()

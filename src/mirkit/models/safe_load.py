@@ -81,6 +81,20 @@ def fill(network: Any, state: Any, *, assign: bool = False) -> None:
         raise CheckpointMismatch(_difference(wanted, given)) from error
 
 
+def check_shapes(network: Any, state: Mapping[str, Any]) -> None:
+    """Compare the names and shapes of tensors with those of a network, which may be on the device ``meta``.
+
+    Raises
+    ------
+    CheckpointMismatch
+        A name is missing or unknown, or a shape differs.
+    """
+    wanted = network.state_dict()
+    shapes = {name: getattr(tensor, "shape", None) for name, tensor in state.items()}
+    if any(shapes.get(name) != tensor.shape for name, tensor in wanted.items() if not name.endswith(_COUNTER)):
+        raise CheckpointMismatch(_difference(wanted, state))
+
+
 def _difference(wanted: Mapping[str, Any], given: Mapping[Any, Any]) -> str:
     """Return the first difference between tensors and those of a network."""
     if lacking := [name for name in wanted if name not in given]:

@@ -13,7 +13,7 @@ from mirkit.errors import WeightsError, printable
 from mirkit.features.stft import MelBank
 from mirkit.models.backend import Weights
 from mirkit.models.roformer import BACKEND
-from mirkit.models.safe_load import CheckpointMismatch, expecting, fill, load_tensors, load_yaml
+from mirkit.models.safe_load import CheckpointMismatch, check_shapes, expecting, fill, load_tensors, load_yaml
 from mirkit.models.separation.network import Described
 from mirkit.models.separation.separator import Separator
 
@@ -300,13 +300,18 @@ def load(weights: Weights, device: str) -> Separator:
     WeightsError
         A file is not of the expected kind, or the two do not belong together.
     """
+    import torch
+
     path, description = weights.files
     config = read_config(description)
     content = load_tensors(path)
     state = next((content[name] for name in _INNER if isinstance(content.get(name), dict)), content)
     with expecting(path, f"the network that {printable(description.name)} describes"):
+        named = _renamed(state, config)
+        with torch.device("meta"):  # without memory: a configuration may describe a far larger network
+            check_shapes(_build(config), named)
         network = _build(config)
-        fill(network, _renamed(state, config))
+        fill(network, named)
     networks = [RoFormerNetwork(network.eval().float().to(device), config)]
     return Separator(
         networks,
