@@ -21,7 +21,7 @@ _EXPORT_GROUPS = {
         *("source", "clip_set", "keep_duplicates", "val", "test", "seed", "split_file"),
         *("overwrite", "raw", "license"),
     ),
-    "audio": ("sample_size", "max_seconds", "loudness", "link", "shard_bytes", "jobs"),
+    "audio": ("stem", "instrumental", "pairs", "sample_size", "max_seconds", "loudness", "link", "shard_bytes", "jobs"),
     "numbers": ("keys", "unknown", "hop", "model_config", "at", "weight", "join"),
     "prompts": ("template", "tokens", "tokenizer", "variants", "trigger"),
 }

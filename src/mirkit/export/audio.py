@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +12,30 @@ import numpy as np
 from mirkit.audio import Audio, encode, open_audio, probe, quantize
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.store import atomic_file, keep_stamps
-from mirkit.track import Track
 
 CHANNELS = 2
 _BLOCK = 1 << 18
+
+
+@dataclass(frozen=True)
+class SummedFiles:
+    """Audio that is exported: one file, or several that are added up sample by sample.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        The shorter ones are continued by silence.
+    factor : float
+        By which the sum is multiplied.
+    """
+
+    paths: tuple[Path, ...]
+    factor: float = 1.0
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is one file as it is."""
+        return len(self.paths) == 1 and self.factor == 1
 
 
 @dataclass(frozen=True)
@@ -23,8 +44,9 @@ class AudioJob:
 
     Attributes
     ----------
-    source, target : Path
-        The suffix of ``target``, flac or wav, chooses the format.
+    source : SummedFiles
+    target : Path
+        The suffix, flac or wav, chooses the format.
     seconds : float
         Length of the excerpt (s).
     start : float
@@ -35,15 +57,21 @@ class AudioJob:
         Gain that is applied (dB).
     link : bool
         Whether a file that needs no conversion may become a hard link to the source.
+    exact : bool
+        Whether the file has exactly ``samples`` samples, as another one does with which it is aligned.
+    provenance : Path or None
+        That of the track of the source, whose stamps are kept when a link is made.
     """
 
-    source: Path
+    source: SummedFiles
     target: Path
     seconds: float
     start: float = 0.0
     rate: int = ANALYSIS_RATE
     gain_db: float = 0.0
     link: bool = False
+    exact: bool = False
+    provenance: Path | None = None
 
     @property
     def samples(self) -> int:
@@ -70,19 +98,22 @@ def copy_unchanged(job: AudioJob) -> int | None:
     InfoError
         The target cannot be written.
     """
-    info = probe(job.source)
+    source = job.source.paths[0]
+    info = probe(source)
     if (info.codec, job.target.suffix) != ("flac", ".flac") or job.gain_db or job.start or not info.duration:
         return None
     samples = round(info.duration * info.sample_rate)
-    if (info.sample_rate, info.channels) != (job.rate, CHANNELS) or samples > job.samples:
+    if not job.source.is_file or (info.sample_rate, info.channels) != (job.rate, CHANNELS) or samples > job.samples:
         return None
-    provenance = Track.at(job.source).provenance
+    if job.exact and samples != job.samples:
+        return None
+    linked = job.link and job.provenance is not None
     with (
-        keep_stamps(provenance, provenance, [(job.source, job.source)] if job.link else []),
+        keep_stamps(job.provenance, job.provenance, [(source, source)]) if linked and job.provenance else nullcontext(),
         atomic_file(job.target) as temp,
     ):
-        if not (job.link and _link(job.source, temp)):
-            shutil.copyfile(job.source, temp)
+        if not (job.link and _link(source, temp)):
+            shutil.copyfile(source, temp)
     return samples
 
 
@@ -106,33 +137,65 @@ def convert(job: AudioJob) -> int:
     AudioError
         The source cannot be read, or the target cannot be written.
     """
-    info = probe(job.source)
-    unchanged = info.sample_rate == job.rate and info.channels <= CHANNELS and not job.gain_db
-    bits = 16 if unchanged and (info.bits or 16) <= 16 else 24
+    infos = [probe(path) for path in job.source.paths]
+    same = all(info.sample_rate == job.rate and info.channels <= CHANNELS for info in infos)
+    bits = (
+        16 if same and not job.gain_db and job.source.factor == 1 and all((i.bits or 16) <= 16 for i in infos) else 24
+    )
     gain, noise = np.float32(10 ** (job.gain_db / 20)), np.random.default_rng([*job.target.name.encode()])
-    blocks = exported_blocks(job.source, job.rate, job.start, job.seconds)
+    blocks = exported_blocks(job.source, job.rate, job.start, job.seconds, exact=job.exact)
     rounded = (quantize(block * gain, bits, noise) for block in blocks)
     return encode(job.target, rounded, rate=job.rate, channels=CHANNELS, bits=bits).frames
 
 
-def exported_blocks(source: Path, rate: int, start: float, seconds: float) -> Iterator[FloatArray]:
+def exported_blocks(
+    source: SummedFiles, rate: int, start: float, seconds: float, *, exact: bool = False
+) -> Iterator[FloatArray]:
     """Yield the audio of an excerpt as it is exported, without gain: shape=(2, n), at the rate of the bundle (Hz).
 
     Parameters
     ----------
-    source : Path
+    source : SummedFiles
     rate : int
         Sample rate of the bundle (Hz).
     start, seconds : float
         Start and length of the excerpt (s).
+    exact : bool
+        Whether silence is added where the files end earlier.
 
     Raises
     ------
     AudioError
         The source cannot be read.
     """
-    audio = open_audio(source, rate=rate, hold_seconds=0, quality="VHQ")
-    yield from _stereo(audio, round(start * rate), round(seconds * rate))
+    first, samples = round(start * rate), round(seconds * rate)
+    opened = [open_audio(path, rate=rate, hold_seconds=0, quality="VHQ") for path in source.paths]
+    streams = [_stereo(audio, first, samples) for audio in opened]
+    total = 0
+    for block in streams[0] if len(streams) == 1 else _sum(streams):
+        total += block.shape[1]
+        yield block if source.factor == 1 else block * np.float32(source.factor)
+    if exact and total < samples:
+        yield np.zeros((CHANNELS, samples - total), np.float32)
+
+
+def _sum(streams: list[Iterator[FloatArray]]) -> Iterator[FloatArray]:
+    """Add up streams whose blocks may have different lengths; one that has ended counts as silence."""
+    rests = [np.zeros((CHANNELS, 0), np.float32) for _ in streams]
+    ended = [False] * len(streams)
+    while not all(ended):
+        for number, stream in enumerate(streams):
+            if not ended[number] and not rests[number].shape[1]:
+                block = next(stream, None)
+                ended[number] = block is None
+                if block is not None:
+                    rests[number] = block
+        length = min((rest.shape[1] for rest, end in zip(rests, ended, strict=True) if not end), default=0)
+        if not length:
+            continue
+        heads = [rest[:, :length] for rest in rests if rest.shape[1]]
+        yield np.add.reduce(heads) if len(heads) > 1 else heads[0]
+        rests = [rest[:, length:] for rest in rests]
 
 
 def _stereo(audio: Audio, start: int, samples: int) -> Iterator[FloatArray]:

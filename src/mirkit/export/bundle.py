@@ -14,15 +14,18 @@ from mirkit import __version__, engines
 from mirkit.audio import probe, to_dbfs
 from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import AudioError, InfoError, MissingInput, as_error, printable
-from mirkit.export.audio import CHANNELS, AudioJob, convert, copy_unchanged
+from mirkit.export.audio import CHANNELS, AudioJob, SummedFiles, convert, copy_unchanged
 from mirkit.export.conditioners import POLICIES, clamped
-from mirkit.export.items import CAPTION, Item
+from mirkit.export.items import CAPTION, Item, Pair
+from mirkit.export.levels import MONO_TO_STEREO_LU, Level
 from mirkit.export.plan import FILES, ExportPlan, Sample
 from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.store import TEMP_PREFIX, atomic_write, make_folder, remove_file, remove_orphans, round6
 from mirkit.track import MIX
 
 SUMMARY, README = "mirkit_export.json", "README.md"
+#: Folder of the mixes that are exported beside stems.
+MIXES = "mix"
 _OURS = re.compile(r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json|lyrics|(caption|lyrics)\.txt)|\d{5}\.tar")
 
 #: Called with the name of each item that is done.
@@ -124,9 +127,7 @@ def write_audio_files(
     for sample in samples:
         target = folder / f"{sample.name}{suffix}"
         item = sample.item
-        job = AudioJob(
-            item.mix, target, item.seconds, item.offset, plan.rate, gain_db=sample.gain_db, link=plan.options.link
-        )
+        job = _job(plan, sample, item.sound, target)
         length = _guarded(_existing_or_copied, job)
         if length is None:
             pending[target] = sample
@@ -136,7 +137,49 @@ def write_audio_files(
     workers = plan.options.jobs or engines.cores()
     for done in engines.run(partial(_guarded, convert), jobs, jobs=workers) if jobs else ():
         finish(pending[done.item.target], done.error or done.result)
+    _write_pairs(plan, [sample for sample in samples if sample.name in lengths], suffix, lengths)
     return lengths
+
+
+def _job(plan: ExportPlan, sample: Sample, source: SummedFiles, target: Path) -> AudioJob:
+    item = sample.item
+    return AudioJob(
+        source,
+        target,
+        item.seconds,
+        item.offset,
+        plan.rate,
+        gain_db=sample.gain_db,
+        link=plan.options.link,
+        exact=item.audio is not None,
+        provenance=(item.files or item.track).provenance,
+    )
+
+
+def _write_pairs(plan: ExportPlan, samples: list[Sample], suffix: str, lengths: dict[str, int]) -> None:
+    """Write the mix beside each stem into ``mix/<split>``, aligned with it; a stem whose mix fails is removed too."""
+    pending, jobs = {}, []
+    plan.pair_suffix = suffix
+    for sample in samples:
+        if sample.item.pair is not None:
+            target = make_folder(plan.options.out / MIXES / sample.split) / f"{sample.name}{suffix}"
+            job = _job(plan, sample, sample.item.pair.audio, target)
+            result = _guarded(_existing_or_copied, job)
+            if not isinstance(result, int):
+                pending[target] = sample
+                jobs.append(job)
+    for done in (
+        engines.run(partial(_guarded, convert), jobs, jobs=plan.options.jobs or engines.cores()) if jobs else ()
+    ):
+        result = done.error or done.result
+        if not isinstance(result, int):
+            sample = pending[done.item.target]
+            plan.problems.append(f"{sample.item.name}: {result}")
+            plan.samples.remove(sample)
+            del lengths[sample.name]
+    files = {plan.options.out / MIXES / sample.split / f"{sample.name}{suffix}" for sample in plan.samples}
+    for split in SPLITS:
+        _clear(plan.options.out / MIXES / split, files)
 
 
 def _existing_or_copied(job: AudioJob) -> int | None:
@@ -158,10 +201,14 @@ def _guarded(function: Callable[[AudioJob], int | None], job: AudioJob) -> int |
 def clear_stale(out: Path, files: set[Path]) -> None:
     """Remove files that an earlier export wrote and this one did not; files of the user stay."""
     for folder in (out, *(out / split for split in SPLITS)):
-        if folder.is_dir():
-            for path in sorted(folder.iterdir()):
-                if _OURS.fullmatch(path.name) and path not in files:
-                    remove_file(path)
+        _clear(folder, files)
+
+
+def _clear(folder: Path, files: set[Path]) -> None:
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if _OURS.fullmatch(path.name) and path not in files:
+                remove_file(path)
 
 
 def finish_bundle(plan: ExportPlan, readme: str, **more: Any) -> None:
@@ -227,6 +274,7 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
         },
         "methods": _methods(plan),
         "duplicates": {"kept": plan.options.keep_duplicates, "left out": dict(plan.copies)},
+        **({"audio": audio, "silent": dict(plan.silent)} if (audio := options.audio) else {}),
         "dropped": plan.dropped,
         "excluded": dict(plan.excluded),
         "failed": plan.problems,
@@ -301,6 +349,7 @@ def _file_entry(sample: Sample, plan: ExportPlan) -> dict[str, Any]:
         "start": round6(item.start),
         "seconds": round6(item.seconds),
         "split": sample.split,
+        **({"audio": item.label} if item.label else {}),
         "gain_db": round(gain, 3),
         **({"downmix": item.metadata["downmix"]} if "downmix" in item.metadata else {}),
         "sample_rate": plan.rate,
@@ -308,6 +357,23 @@ def _file_entry(sample: Sample, plan: ExportPlan) -> dict[str, Any]:
         "peak_dbfs": None if peak is None else round(peak + sample.gain_db, 3),
         **({"texts": texts} if (texts := _texts(item)) else {}),
         "levels": {key: sample.features[key] for key in LEVEL_KEYS if key in sample.features},
+        **({"pair": _pair_entry(sample, plan, item.pair)} if item.pair else {}),
+    }
+
+
+def _pair_entry(sample: Sample, plan: ExportPlan, pair: Pair) -> dict[str, Any]:
+    """The mix beside a stem: with the same length and the same gain."""
+    level = sample.level
+    peak = None if level.pair_peak is None else to_dbfs(level.pair_peak)
+    mono = pair.metadata.get("channels") == 1
+    gained = Level(gain_db=level.gain_db, lufs_db=MONO_TO_STEREO_LU if mono else 0.0)
+    levels = {key: gained.applied(key, pair.features[key]) for key in LEVEL_KEYS if key in pair.features}
+    return {
+        "file": f"{MIXES}/{sample.split}/{sample.name}{plan.pair_suffix}",
+        "seconds": round6(sample.item.seconds),
+        "channels": CHANNELS,
+        "peak_dbfs": None if peak is None else round(peak + level.gain_db, 3),
+        "levels": levels,
     }
 
 

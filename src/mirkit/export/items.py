@@ -12,6 +12,7 @@ from mirkit.catalog import CATEGORIES, NUMBERS, STAGES, TEXT_KEYS
 from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
+from mirkit.export.audio import SummedFiles
 from mirkit.models.language import language_of
 from mirkit.store import FileDigest, Provenance, as_number, file_digest, read_info, read_provenance, restamp
 from mirkit.track import CROPS, MIX, Track, base_of, is_audio_name
@@ -22,6 +23,24 @@ from mirkit.track.user_texts import UserTextReader, UserTexts
 INSTRUMENTAL_SHARE = 0.02
 #: Name of the user's caption among the texts of an item.
 CAPTION = "caption"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The mix that belongs to an exported stem.
+
+    Attributes
+    ----------
+    audio : SummedFiles
+    features : dict
+        Name of a feature -> value.
+    metadata : dict
+        Name -> value.
+    """
+
+    audio: SummedFiles
+    features: Mapping[str, float]
+    metadata: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,14 @@ class Item:
         Seed of random draws: the name before the track was organized, so that organizing changes no draw.
     user_texts : UserTexts
         What the user wrote about the track.
+    files : Track or None
+        The files that belong to it: those of the clip, or of the track.
+    audio : SummedFiles or None
+        What is exported instead of the mix.
+    label : str
+        Name of that audio: a stem, or ``instrumental``; "" for the mix.
+    pair : Pair or None
+        The mix that is exported with it.
     """
 
     name: str
@@ -82,6 +109,20 @@ class Item:
     seed_key: str = ""
     offset: float = 0.0
     user_texts: UserTexts = field(default_factory=UserTexts)
+    files: Track | None = None
+    audio: SummedFiles | None = None
+    label: str = ""
+    pair: Pair | None = None
+
+    @property
+    def sound(self) -> SummedFiles:
+        """The audio that is exported."""
+        return self.audio or SummedFiles((self.mix,))
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether it is a clip that mirkit crop has cut."""
+        return self.files is not None and self.files.path != self.track.path
 
     @property
     def is_instrumental(self) -> bool:
@@ -226,6 +267,7 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
         {stage: entry.backend for stage, entry in provenance.stages.items() if entry.backend},
         _seed_key(name, source, provenance),
         categories=_categories(info),
+        files=track,
     )
 
 

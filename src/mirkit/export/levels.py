@@ -24,7 +24,7 @@ from mirkit.store import round6
 
 #: Highest true peak of a normalized clip (dBTP): it leaves headroom for a lossy codec.
 CEILING_DBTP = -1.0
-_MONO_TO_STEREO_LU = 10 * math.log10(2)
+MONO_TO_STEREO_LU = 10 * math.log10(2)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Level:
     measured : dict
         Feature's name -> its value before the gain, of audio whose rate in the bundle cannot hold all frequencies that
         were measured; empty for other audio.
+    pair_peak : float or None
+        Largest absolute sample of the mix that is exported beside a stem, before the gain.
     """
 
     peak: float | None = None
@@ -51,6 +53,7 @@ class Level:
     limited: bool = False
     lufs_db: float = 0.0
     measured: Mapping[str, float] = field(default_factory=dict)
+    pair_peak: float | None = None
 
     def applied(self, key: str, value: float) -> float:
         """Return the value of a feature in the exported audio."""
@@ -69,6 +72,12 @@ class _Peaks:
     sample: float
     true: float = 0.0
     measured: Mapping[str, float] = field(default_factory=dict)
+    pair: float | None = None
+
+    @property
+    def highest(self) -> float:
+        """Largest absolute sample of the item and of the mix beside it."""
+        return max(self.sample, self.pair or 0.0)
 
 
 def find_levels(
@@ -125,13 +134,14 @@ def find_levels(
         return {item.name: _normalized(item, peaks[item.name], target_lufs) for item in measured}
     highest: dict[str, float] = defaultdict(float)
     for item in measured:
-        highest[item.source] = max(highest[item.source], peaks[item.name].sample)
+        highest[item.source] = max(highest[item.source], peaks[item.name].highest)
     return {
         item.name: Level(
             peaks[item.name].sample,
             full_scale_gain(highest[item.source]),
             lufs_db=_doubled_mono(item),
             measured=peaks[item.name].measured,
+            pair_peak=peaks[item.name].pair,
         )
         for item in measured
     }
@@ -150,13 +160,13 @@ def estimated_levels(items: Sequence[Item], target_lufs: float | None) -> dict[s
 def _doubled_mono(item: Item) -> float:
     """What the loudness of a mono source gains on two channels (LU); 0 for other sources."""
     channels = item.metadata.get("channels")
-    return _MONO_TO_STEREO_LU if (channels if isinstance(channels, int) else probe(item.mix).channels) == 1 else 0.0
+    return MONO_TO_STEREO_LU if (channels if isinstance(channels, int) else probe(item.mix).channels) == 1 else 0.0
 
 
 def _recorded_peak(item: Item, rate: int) -> float | None:
     """Peak of a clip as it was recorded when it was cut; None where the file has to be decoded for it."""
     peak = item.metadata.get("peak")
-    if not isinstance(peak, int | float) or item.sample_rate != rate or item.offset:
+    if not isinstance(peak, int | float) or item.sample_rate != rate or item.offset or item.audio:
         return None
     return float(10 ** (peak / 20))
 
@@ -169,7 +179,7 @@ def _measured(item: Item, rate: int, true: bool) -> _Peaks | str:
 
     def blocks() -> Iterator[FloatArray]:
         nonlocal peak
-        for block in exported_blocks(item.mix, rate, item.offset, item.seconds):
+        for block in exported_blocks(item.sound, rate, item.offset, item.seconds):
             peak = max(peak, float(np.abs(block).max(initial=0.0)))
             if true:
                 between.push(block)
@@ -181,26 +191,42 @@ def _measured(item: Item, rate: int, true: bool) -> _Peaks | str:
             measured = dict(measure_levels(blocks(), rate, CHANNELS).levels)
         else:
             deque(blocks(), maxlen=0)
-        check_peak(item.mix, peak)
+        check_peak(item.sound.paths[0], peak)
+        pair = _pair_peaks(item, rate, true=true)
     except (AudioError, InfoError) as error:
         return str(error)
     highest = between.finish()
     if measured and highest > 0:
         measured = measured | {"true_peak": 20 * math.log10(highest)}
-    return _Peaks(peak, highest, {key: measured[key] for key in measured if key in item.features})
+    known = {key: measured[key] for key in measured if key in item.features}
+    return _Peaks(peak, max(highest, pair.true) if pair else highest, known, pair.sample if pair else None)
+
+
+def _pair_peaks(item: Item, rate: int, *, true: bool) -> _Peaks | None:
+    """Measure the mix that is exported beside an item; None where there is none."""
+    if item.pair is None:
+        return None
+    between, peak = TruePeakExtractor(), 0.0
+    for block in exported_blocks(item.pair.audio, rate, item.offset, item.seconds):
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
+        if true:
+            between.push(block)
+    check_peak(item.pair.audio.paths[0], peak)
+    return _Peaks(peak, between.finish())
 
 
 def _normalized(item: Item, peaks: _Peaks, target_lufs: float) -> Level:
     """Compute the gain that brings an item to a loudness; silence gets none."""
     lufs, more = peaks.measured.get("lufs", item.features.get("lufs")), _doubled_mono(item)
     if lufs is None:
-        return Level(peaks.sample, full_scale_gain(peaks.sample), lufs_db=more, measured=peaks.measured)
+        gain = full_scale_gain(peaks.highest)
+        return Level(peaks.sample, gain, lufs_db=more, measured=peaks.measured, pair_peak=peaks.pair)
     more_measured = 0.0 if "lufs" in peaks.measured else more
     wanted = target_lufs - lufs - more_measured
     headroom = CEILING_DBTP - 20 * math.log10(peaks.true) if peaks.true > 0 else 0.0
     # Rounded down: the peak stays below the ceiling.
     gain = math.floor(min(wanted, headroom) * 1000) / 1000
-    return Level(peaks.sample, gain, headroom < wanted, more, peaks.measured)
+    return Level(peaks.sample, gain, headroom < wanted, more, peaks.measured, peaks.pair)
 
 
 def lowered_tracks(levels: Mapping[str, Level], items: Sequence[Item]) -> dict[str, float]:

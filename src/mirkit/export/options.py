@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mirkit.catalog import STEMS
 from mirkit.settings import declared, setting
 from mirkit.settings import validators as v
 
 #: What a trainer gets where a number is unknown.
 Policy = Literal["flag", "fill", "drop"]
+#: Name of the mix without vocals.
+INSTRUMENTAL = "instrumental"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,15 @@ class Options:
         v.flag(),
         "for csv: write texts as they are, also those that a spreadsheet would run as a formula, without an apostrophe",
         "--raw",
+    )
+    stem: str = setting(
+        "", v.one_of("", *STEMS), "export this stem instead of the mix: drums, bass, other or vocals", "--stem"
+    )
+    instrumental: bool = setting(
+        False, v.flag(), "export the mix without vocals: the sum of the other three stems", "--instrumental"
+    )
+    pairs: bool = setting(
+        False, v.flag(), "with --stem or --instrumental: also export the mix, aligned with it", "--pairs"
     )
     sample_size: int | None = setting(
         None,
@@ -128,6 +140,11 @@ class Options:
     license: str = setting(
         "", v.license_name(), "for hf: license of the recordings, as the Hub names it, e.g. cc-by-4.0", "--license"
     )
+
+    @property
+    def audio(self) -> str:
+        """Name of what is exported instead of the mix, "" for the mix."""
+        return INSTRUMENTAL if self.instrumental else self.stem
 
     @property
     def whole(self) -> bool:

@@ -98,6 +98,10 @@ class ExportPlan:
         Other bundles that are trained together with this one.
     copies : dict
         Track that is left out -> the better copy of the same recording that is exported.
+    silent : dict
+        Item whose stem is silent -> why it counts as silent; these are left out.
+    pair_suffix : str
+        Suffix of the mixes that are exported beside stems.
     """
 
     options: Options
@@ -111,6 +115,8 @@ class ExportPlan:
     notes: list[str] = field(default_factory=list)
     joined: "list[JoinedBundle]" = field(default_factory=list)
     copies: Mapping[str, str] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
+    pair_suffix: str = ".flac"
 
     @property
     def splits(self) -> list[str]:
@@ -148,6 +154,8 @@ class ExportPlan:
 
 #: ``levels(items, problems)``: item's name -> its peak and gain. An item that fails is left out of the result.
 Levels = Callable[[Sequence[Item], list[str]], Mapping[str, Level]]
+#: ``stems(items, problems, silent, notes)``: the items with audio and features of a stem, without silent ones.
+Stems = Callable[[list[Item], list[str], dict[str, str], list[str]], list[Item]]
 #: ``windows(items, seconds, problems)``: item's name -> its windows of that length.
 Windows = Callable[[Sequence[Item], float, list[str]], "Mapping[str, WindowTable]"]
 #: ``pieces(items, longest, problems)``: whole tracks, of which those longer than ``longest`` seconds are cut.
@@ -160,6 +168,7 @@ def make_plan(
     levels: Levels,
     windows: Windows | None,
     pieces: Pieces,
+    stems: Stems | None,
     prompt_template: PromptTemplate,
     has_conditioners: bool,
     rate: int = ANALYSIS_RATE,
@@ -176,6 +185,8 @@ def make_plan(
         Computes the windows of whole tracks; None: each track has one row of features.
     pieces : callable
         Cuts whole tracks that are longer than ``--max-seconds``.
+    stems : callable or None
+        Replaces the audio of items; None: the mix is exported.
     prompt_template : PromptTemplate
         How prompts are made.
     has_conditioners : bool
@@ -205,6 +216,9 @@ def make_plan(
     notes: list[str] = []
     items, copies, split, without = _split(items, options, notes)
     dropped |= without
+    silent: dict[str, str] = {}
+    if stems:
+        items = stems(items, problems, silent, notes)
     level = levels(items, problems)
     items = [item for item in items if item.name in level]
     tables = windows(items, sample_size / ANALYSIS_RATE, problems) if options.random_crops and windows else {}
@@ -216,7 +230,7 @@ def make_plan(
         samples, conditioners, incomplete = _conditioned(samples, options)
         dropped |= incomplete
     if not any(sample.split == TRAIN for sample in samples):
-        reason = next(iter(dropped.values()), next(iter(problems), "all items are excluded"))
+        reason = next(iter((silent | dropped).values()), next(iter(problems), "all items are excluded"))
         raise MissingInput(f"{printable(options.path)}: nothing is left to export ({reason})")
     extremes = Extremes.of([sample.features for sample in samples if sample.split == TRAIN])
     samples = [
@@ -226,7 +240,17 @@ def make_plan(
     notes += _text_notes(items)
     notes += [] if options.loudness is not None else _notes(lowered_tracks(level, items))
     return ExportPlan(
-        options, samples, conditioners, sample_size, rate, known.excluded, dropped, problems, notes, copies=copies
+        options,
+        samples,
+        conditioners,
+        sample_size,
+        rate,
+        known.excluded,
+        dropped,
+        problems,
+        notes,
+        copies=copies,
+        silent=silent,
     )
 
 
@@ -330,7 +354,8 @@ def _sample(item: Item, split: str, level: Level, windows: "WindowTable | None")
     gain_db = level.gain_db
     features = {name: level.applied(name, value) for name, value in item.features.items()}
     content = f"{item.name} {item.digest.sha256} {gain_db:.6g} {item.seconds:.6f}"
-    name = sample_name(item.name, f"{content} {item.offset:.6f}" if item.offset else content)
+    content += (f" {item.offset:.6f}" if item.offset else "") + (f" {item.sound.factor:.6g}" if item.audio else "")
+    name = sample_name(f"{item.name} {item.label}".rstrip(), content)
     return Sample(item, name, split, features, level, windows.louder(gain_db, level.lufs_db) if windows else None)
 
 

@@ -19,10 +19,10 @@ from mirkit.features.types import OTHER_METER
 
 #: Clauses, the most important first. A clause with an unknown field is left out as a whole.
 TEMPLATES = {
-    "plain": "{trigger}; {caption}; {genre}; {bpm} BPM; {key}; {words}; {meter} time; {genre_mood}; {instrumentation}; "
-    "{full}",
-    "sa3": "TrackType: Music; VocalType: {vocal_type}; {caption}; Genre: {genre}; {trigger}; BPM: {bpm}; Key: {key}; "
-    "{words}; {genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
+    "plain": "{trigger}; {caption}; {stem}; {genre}; {bpm} BPM; {key}; {words}; {meter} time; {genre_mood}; "
+    "{instrumentation}; {full}",
+    "sa3": "TrackType: Music; VocalType: {vocal_type}; {caption}; {stem}; Genre: {genre}; {trigger}; BPM: {bpm}; "
+    "Key: {key}; {words}; {genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
 }
 #: Feature -> words for the lowest and for the highest values of the data set.
 WORDS: dict[str, tuple[str, str]] = {
@@ -41,10 +41,18 @@ WORDS: dict[str, tuple[str, str]] = {
 _SHARE = 0.15
 #: Least number of samples with a value that is needed for these words.
 _MIN_SAMPLES = 8
+#: What is exported instead of the mix -> how a prompt names it.
+_STEMS = {
+    "drums": "drums only",
+    "bass": "bass only",
+    "other": "other instruments only",
+    "vocals": "vocals only",
+    "instrumental": "instrumental version",
+}
 TAGS = ("artist", "title", "album", "genre", "year")
 #: Fields that hold several sentences, each of which becomes a clause.
 _TEXTS = (CAPTION, *(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS))
-_FIELDS = frozenset(("trigger", "bpm", "key", "meter", "words", "vocal_type", "seconds", *TAGS, *_TEXTS))
+_FIELDS = frozenset(("trigger", "stem", "bpm", "key", "meter", "words", "vocal_type", "seconds", *TAGS, *_TEXTS))
 
 
 #: Counts the tokens of a text.
@@ -187,6 +195,7 @@ def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, templ
     fields: dict[str, Any] = {name: tags.get(name) for name in TAGS}
     fields |= {
         "trigger": template.trigger,
+        "stem": _STEMS.get(item.label),
         "bpm": str(round(features["bpm"])) if "bpm" in features else None,
         "key": " ".join(facts.key) if facts.key else None,
         "meter": _meter(item),

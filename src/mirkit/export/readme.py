@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from mirkit import __version__
 from mirkit.errors import counted, printable
+from mirkit.export.options import INSTRUMENTAL
 from mirkit.export.plan import ExportPlan
 from mirkit.export.splits import TEST, TRAIN, VAL
 
 _USES = {TRAIN: "training", VAL: "validation", TEST: "test"}
+_AUDIO = {INSTRUMENTAL: "the mix without vocals"}
 
 
 def leak_rule(plan: ExportPlan) -> str:
@@ -43,6 +45,10 @@ def readme(plan: ExportPlan, trainer: str, start: Sequence[str], know: Sequence[
         lines.append(f"* {_USES[split]} (`{split}`): {files}, {hours:.2f} h, from {counted(tracks, 'track')}")
     if len(plan.splits) > 1:
         lines += ["", leak_rule(plan)]
+    if audio := plan.options.audio:
+        lines += ["", f"The audio is {_AUDIO.get(audio, f'the {audio} stem')}, and all numbers are measured on it."]
+        if plan.options.pairs:
+            lines.append("`mix/` holds the mix of each file under the same name, with the same length and gain.")
     lines += ["", "## Start the training", ""]
     for paragraph in start:
         lines += [paragraph, ""]

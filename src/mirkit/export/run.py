@@ -118,13 +118,29 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         from mirkit.export.pieces import cut_tracks
 
         with progress(sum(item.seconds > longest for item in items)) as advance:
-            return cut_tracks(items, longest, problems, advance, dry=dry, jobs=options.jobs)
+            return cut_tracks(items, longest, problems, advance, dry=dry or bool(what), jobs=options.jobs)
+
+    what = options.audio
+    if what and not dry and target.needs_bundle_folder:
+        open_bundle(options.out, target.name)  # for what is measured, which takes long
+
+    def stems(items: list[Item], problems: list[str], silent: dict[str, str], notes: list[str]) -> list[Item]:
+        from mirkit.export.stem_features import CACHE, measure_stems
+        from mirkit.export.stems import choose_stems
+
+        chosen = choose_stems(items, what, problems, notes, pairs=options.pairs)
+        if dry:
+            return chosen
+        cache = options.out / CACHE if target.needs_bundle_folder else None
+        with progress(len(chosen)) as advance:
+            return measure_stems(chosen, problems, silent, advance, cache=cache, jobs=options.jobs)
 
     plan = make_plan(
         options,
         levels=levels,
         windows=None if dry or not target.has_conditioners else windows,
         pieces=pieces,
+        stems=stems if what else None,
         prompt_template=_prompt_template(options, target),
         has_conditioners=target.has_conditioners,
         rate=target.sample_rate,
@@ -169,11 +185,14 @@ def _disk_need(plan: ExportPlan, target: Target) -> tuple[int, int, int]:
     existing = {path.name for path in options.out.rglob(f"*{target.suffix}")} if target.suffix else set()
     for sample in plan.samples:
         item = sample.item
-        copied = target.suffix == ".flac" and item.mix.suffix.lower() == ".flac" and not item.offset
+        flac = item.sound.is_file and item.sound.paths[0].suffix.lower() == ".flac"
+        copied = target.suffix == ".flac" and flac and not item.offset
         if copied and item.sample_rate == plan.rate and not sample.gain_db:
             size = item.digest.size
         else:
             size, copied = round(item.seconds * target.bytes_per_second), False
+        if item.pair is not None:
+            size += round(item.seconds * target.bytes_per_second)
         total += size if target.bytes_per_second else 0
         if f"{sample.name}{target.suffix}" not in existing and not (copied and options.link):
             new += size if target.bytes_per_second else 0
@@ -205,6 +224,19 @@ def _check_options(options: Options, target: Target) -> None:
         )
     if not target.takes_several and (options.join or options.weight != 1):
         raise SettingsError(f"{target.name}: --join and --weight are for the target sat only")
+    if options.stem and options.instrumental:
+        raise SettingsError("--stem and --instrumental: choose one of them")
+    if options.audio and options.whole and target.is_folder and options.max_seconds is None and not target.longest:
+        raise SettingsError(
+            f"{target.name} --from tracks with --stem or --instrumental: windows of a stem are not measured; export "
+            "clips, or let mirkit cut the tracks with --max-seconds"
+        )
+    if options.pairs and not options.audio:
+        raise SettingsError("--pairs: name what is paired with the mix, with --stem or --instrumental")
+    if options.pairs and not (target.suffix and target.is_folder):
+        raise SettingsError(
+            f"{target.name} --pairs: this target has no folder for the mixes; use another one, such as sat"
+        )
     if options.loudness is not None and not target.is_folder:
         raise SettingsError(f"{target.name} --loudness: a table has no audio to normalize")
 

@@ -18,6 +18,7 @@ from mirkit import engines
 from mirkit.audio import open_audio, to_dbfs
 from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import AudioError, printable
+from mirkit.export.bundle import MIXES
 from mirkit.export.level_features import measure_levels
 from mirkit.export.plan import FILES
 from mirkit.export.validation import LOADED_SUFFIXES, CheckResult, load_json, parse_json
@@ -100,6 +101,7 @@ def check_sound(out: Path, result: CheckResult, numbers: Mapping[str, Mapping[st
             f"{FILES}: it has no levels for {len(index) - len(entries)} of {len(index)} files, because an earlier "
             "mirkit wrote it, so their audio was not compared with it; export the bundle again"
         )
+    result.faults += _pair_faults(out, entries)
     for name in sorted(numbers.keys() & entries.keys()):
         result.faults += _number_faults(name, numbers[name], entries[name]["levels"])
     jobs = list(_jobs(out, entries))
@@ -108,6 +110,28 @@ def check_sound(out: Path, result: CheckResult, numbers: Mapping[str, Mapping[st
         return
     for done in engines.run(_check, jobs, jobs=engines.cores()):
         result.faults += done.result if isinstance(done.result, list) else [f"{done.item.where}: {done.error}"]
+
+
+def _pair_faults(out: Path, entries: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the mixes beside stems: each must be as long as its stem, and as the index says."""
+    for name, entry in sorted(entries.items()):
+        pair = entry.get("pair")
+        if not isinstance(pair, dict):
+            continue
+        path = out / str(pair.get("file"))
+        stem = out / entry["split"] / f"{name}{path.suffix}"
+        stem = stem if stem.exists() else next(iter(out.glob(f"data/*/{name}{path.suffix}")), stem)
+        where = printable(str(pair.get("file")))
+        if not path.exists():
+            yield f"{where}: the file is missing, so the stem has no mix; export the bundle again"
+            continue
+        yield from _file_faults(path, where, pair, deep=False)
+        try:
+            lengths = [measure_file(each, deep=False).seconds for each in (path, stem)] if stem.exists() else [0.0, 0.0]
+        except AudioError:
+            continue  # reported with the file
+        if lengths[0] != lengths[1]:
+            yield f"{where}: the mix has {lengths[0]:.6f} s and its stem {lengths[1]:.6f} s, so they are not aligned"
 
 
 def _jobs(out: Path, entries: Mapping[str, Any]) -> Iterator[_Job]:
@@ -119,6 +143,8 @@ def _jobs(out: Path, entries: Mapping[str, Any]) -> Iterator[_Job]:
         if path.suffix == ".tar":
             yield _Job(path, where, entries, deep)
         elif path.suffix.lower() in LOADED_SUFFIXES and path.stem in entries:
+            if path.relative_to(out).parts[0] == MIXES:
+                continue  # compared with the stem to which it belongs
             yield _Job(path, where, {path.stem: entries[path.stem]}, deep & {path.stem})
 
 

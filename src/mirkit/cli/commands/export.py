@@ -131,6 +131,15 @@ def _exported(done: "ExportResult", *, dry: bool) -> None:
         if len(copies) > _MOST_LINES:
             print(f"         and {len(copies) - _MOST_LINES} more; {SUMMARY} lists all")
         print("         --keep-duplicates exports all copies")
+    if audio := summary.get("audio"):
+        print(f"audio    {audio} instead of the mix; numbers and prompts are those of this audio")
+        silent = summary["silent"]
+        if silent:
+            print(f"silent   {counted(len(silent), 'item')} left out:")
+        for name, why in list(silent.items())[:_MOST_LINES]:
+            print(f"         {printable(name)}: {why}")
+        if len(silent) > _MOST_LINES:
+            print(f"         and {len(silent) - _MOST_LINES} more; {SUMMARY} lists all")
     for name, why in summary["dropped"].items():
         print(f"dropped  {name}: {why}")
     for name, why in summary["excluded"].items():
