@@ -30,7 +30,7 @@ _LAST_BAR_SLACK = 0.05
 _MAX_STRETCH = 1.5
 
 Samples = npt.NDArray[np.int64]
-Alignment = Literal["downbeat", "beat", "free"]
+Alignment = Literal["section", "downbeat", "beat", "free"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class ClipInput:
         Times, ascending (s).
     loudness : LoudnessCurve
         Of the mix.
+    sections : array
+        Starts of the sections, ascending (s); empty if they are not known.
     """
 
     sample_rate: int
@@ -54,6 +56,7 @@ class ClipInput:
     beats: FloatArray
     downbeats: FloatArray
     loudness: LoudnessCurve
+    sections: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,11 @@ def plan_clips(track: ClipInput, settings: ClipSettings) -> ClipPlan:
     less the overlap. A clip of bars ends where the next bar begins, so that consecutive clips follow each other without
     a gap. Clips of which less than half is active are skipped.
 
-    A track without downbeats is cut on its beats; without beats it is cut at any time. Without downbeats it cannot be
-    cut into bars.
+    With sections, a clip begins where a section begins, and further clips begin on downbeats as long as they fit into
+    the section; a section that is shorter than a clip continues into the next.
+
+    A track without known sections is cut on its downbeats, without downbeats on its beats, and without beats at any
+    time. Without downbeats it cannot be cut into bars.
 
     Parameters
     ----------
@@ -104,21 +110,49 @@ def plan_clips(track: ClipInput, settings: ClipSettings) -> ClipPlan:
     ClipPlan
     """
     amount, unit = parse_length(settings.length)
-    times = {"downbeat": track.downbeats, "beat": track.beats}
     activity = _Activity(track)
     if unit == "bars":
         if len(track.downbeats) < 2:
             return ClipPlan((), "downbeat", "no clip was cut: the track has no downbeats, so it has no bars")
-        clips = _in_bars(track, activity, int(amount), settings)
-        return ClipPlan(tuple(clips), "downbeat", "" if clips else _NO_CLIP)
+        by_section = settings.align == "section" and len(track.sections) > 0
+        clips = _in_bars(track, activity, int(amount), settings, by_section=by_section)
+        in_bars: Alignment = "section" if by_section else "downbeat"
+        return ClipPlan(tuple(clips), in_bars, "" if clips else _NO_CLIP)
     seconds = Fraction(amount) if unit == "s" else Fraction(int(amount), ANALYSIS_RATE)
     size = math.ceil(seconds * track.sample_rate - Fraction(1, 1000))  # rounded up: a resampled clip is never too short
-    order: tuple[Alignment, ...] = ("downbeat", "beat")
+    times = {
+        "section": _in_sections(track, size / track.sample_rate),
+        "downbeat": track.downbeats,
+        "beat": track.beats,
+    }
+    order: tuple[Alignment, ...] = ("section", "downbeat", "beat")
     allowed = order[order.index(settings.align) :] if settings.align in order else ()
     aligned: Alignment = next((name for name in allowed if len(times[name])), "free")
     starts = None if aligned == "free" else _samples(times[aligned], track)
     clips = list(_of_size(track, activity, size, starts, settings))
     return ClipPlan(tuple(clips), aligned, "" if clips else _NO_CLIP)
+
+
+def _in_sections(track: ClipInput, seconds: float) -> FloatArray:
+    """Starts of the sections, and the downbeats (or beats) at which a clip of this length fits into its section."""
+    if not len(track.sections):
+        return track.sections
+    within = track.downbeats if len(track.downbeats) else track.beats
+    starts = _on_marks(track.sections, within)
+    ends = np.append(starts[1:], track.samples / track.sample_rate)
+    section = np.searchsorted(starts, within, side="right") - 1
+    fits = (section >= 0) & (within + seconds <= ends[np.maximum(section, 0)] + _LAST_BAR_SLACK)
+    return np.union1d(starts, within[fits])
+
+
+def _on_marks(sections: FloatArray, marks: FloatArray) -> FloatArray:
+    """Move the starts of sections to the next downbeat within a bar: the first section begins with the file."""
+    if len(marks) < 2:
+        return sections
+    after = marks[np.minimum(np.searchsorted(marks, sections - _LAST_BAR_SLACK), len(marks) - 1)]
+    near = (after >= sections - _LAST_BAR_SLACK) & (after < sections + np.median(np.diff(marks)))
+    moved: FloatArray = np.unique(np.where(near, after, sections))
+    return moved
 
 
 _NO_CLIP = "no clip was cut: the track is too short for one, or silent"
@@ -165,7 +199,9 @@ def _tail(
         yield Clip(first, last, size if settings.tail == "pad" else last - first)
 
 
-def _in_bars(track: ClipInput, activity: "_Activity", count: int, settings: ClipSettings) -> list[Clip]:
+def _in_bars(
+    track: ClipInput, activity: "_Activity", count: int, settings: ClipSettings, *, by_section: bool
+) -> list[Clip]:
     bar = float(np.median(np.diff(track.downbeats)))
     edges = _samples(track.downbeats, track)
     close, end = float(track.downbeats[-1]) + bar, track.samples / track.sample_rate
@@ -176,9 +212,10 @@ def _in_bars(track: ClipInput, activity: "_Activity", count: int, settings: Clip
     hop = max(1, round(count * (1 - settings.overlap)))
     clips: list[Clip] = []
     at = covered = 0
+    allowed = _bars_of_sections(track, len(edges), count) if by_section else np.ones(len(edges), np.bool_)
     while at + count < len(edges):
         first, last = int(edges[at]), int(edges[at + count])
-        if last - first <= _MAX_STRETCH * size and activity.share(first, last) >= ACTIVE_SHARE:
+        if allowed[at] and last - first <= _MAX_STRETCH * size and activity.share(first, last) >= ACTIVE_SHARE:
             clips.append(Clip(first, last, last - first))
             covered, at = last, at + hop
         else:
@@ -186,6 +223,14 @@ def _in_bars(track: ClipInput, activity: "_Activity", count: int, settings: Clip
     if at < len(edges) and edges[at] < track.samples:
         clips.extend(_tail(track, activity, int(edges[at]), size, covered, settings))
     return clips
+
+
+def _bars_of_sections(track: ClipInput, edges: int, count: int) -> npt.NDArray[np.bool_]:
+    """Whether a clip of ``count`` bars may begin at each edge: where a section begins, or where it fits into one."""
+    starts = np.unique([int(np.argmin(np.abs(track.downbeats - start))) for start in track.sections])
+    at = np.arange(edges)
+    ends = np.append(starts, edges)[np.searchsorted(starts, at, side="right")]
+    return np.isin(at, starts) | (at + count <= ends)
 
 
 class _Activity:

@@ -240,8 +240,8 @@ class ClipSettings:
     )
     align: str = setting(
         "downbeat",
-        v.one_of("downbeat", "beat", "free"),
-        "where a clip begins: on a downbeat, on a beat, or where the previous one ended",
+        v.one_of("section", "downbeat", "beat", "free"),
+        "where a clip begins: where a section begins, on a downbeat, on a beat, or where the previous one ended",
         "--align",
     )
     overlap: float = setting(0.0, v.number(0, 0.99, "SHARE"), "share of a clip that the next one repeats", "--overlap")

@@ -37,6 +37,7 @@ from mirkit.store.provenance import (
     update_provenance,
 )
 from mirkit.store.provenance_record import EXTERNAL, CaptionRecord, ProvenanceRecord, to_json
+from mirkit.store.sections import format_sections, read_sections
 from mirkit.store.settings_file import (
     read_settings,
     user_settings_path,
@@ -92,6 +93,7 @@ __all__ = [
     "find_root",
     "format_grid",
     "format_onsets",
+    "format_sections",
     "hash_file",
     "keep_stamps",
     "lock",
@@ -105,6 +107,7 @@ __all__ = [
     "read_info",
     "read_onsets",
     "read_provenance",
+    "read_sections",
     "read_settings",
     "readable_provenance",
     "recorded_digests",

@@ -381,6 +381,11 @@ class Track:
         return self.path_of("ONSETS")
 
     @property
+    def sections(self) -> Path:
+        """The ``.SECTIONS``."""
+        return self.path_of("SECTIONS")
+
+    @property
     def feature_series(self) -> Path:
         """The ``.CURVES.npz``."""
         return self.path_of("CURVES.npz")
