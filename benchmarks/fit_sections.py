@@ -30,7 +30,7 @@ from mirkit.features.types import ANALYSIS_RATE, Unknown
 
 TARGET = Path(weights.__file__)
 #: Regularization of the logistic functions.
-_STRENGTH = 0.1
+_STRENGTH = 0.05
 #: Log weight of a section by its length in bars: fitted shares of the tune pieces, which a listener would expect too.
 _FOLDS, _SEEN_PARTS = 4, 0.7
 Spans = list[tuple[int, int]]
@@ -241,6 +241,11 @@ def main(folder: Path) -> None:
                 {k: round(float(v), 3) for k, v in means.items()},
             )
         rows[stems] = fit([i for kind in items for i in kind], lengths)
+    write(rows, lengths)
+
+
+def write(rows: Mapping[bool, Fitted], lengths: np.ndarray) -> None:
+    """Write the weights for pieces with stems (True) and for mixes."""
     text = '"""The fitted numbers of the sections. Written by ``benchmarks/fit_sections.py``."""\n\n# fmt: off\n'
     text += (
         "#: Whether there are stems -> constant and weights of the evidence for a boundary (``boundaries.evidence``).\n"

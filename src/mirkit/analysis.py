@@ -21,6 +21,7 @@ from mirkit.features.serialization import (
     series_version,
     to_arrays,
 )
+from mirkit.features.structure.form import Form
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
 from mirkit.store import (
     FileDigest,
@@ -30,6 +31,7 @@ from mirkit.store import (
     read_grid,
     read_info,
     read_provenance,
+    read_sections,
     update_feature_series,
 )
 from mirkit.track import Track
@@ -58,6 +60,8 @@ class TrackAnalysis:
         Notes for the user on the audio: damage, or a stem of another length.
     unreadable : dict of str to str
         Stem -> why it cannot be read. Such a stem counts as absent.
+    edited_files : frozenset of str
+        Suffixes of the sidecars that the user has edited, whose content takes the place of what is measured.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class TrackAnalysis:
         self._track, self._mix, self.stems_backend = track, mix, stems_backend
         self.notes: list[str] = []
         self.unreadable: dict[str, str] = {}
+        self.edited_files: frozenset[str] = frozenset()
         self._hashes = {source: digest.sha256 for source, digest in digests.items()}
         if all(stem in self._hashes for stem in TONAL):
             self._hashes["tonal"] = "+".join(self._hashes[stem] for stem in TONAL)
@@ -78,6 +83,7 @@ class TrackAnalysis:
         self._fresh: set[tuple[str, str]] = set()
         self._samples: dict[str, int] = {}
         self._beats: Beats | None = None
+        self._form: Form | Unknown | None = None
         self._window: Window | None = None
 
     @classmethod
@@ -220,6 +226,17 @@ class TrackAnalysis:
     def beats(self, beats: Beats) -> None:
         self._beats = beats
         self._fresh.add(("full_mix", "beats"))
+
+    @property
+    def form(self) -> Form | Unknown:
+        """Sections of the track, from this run or stored in its ``.SECTIONS``."""
+        if self._form is None:
+            self._form = read_sections(self.track.sections)
+        return self._form
+
+    @form.setter
+    def form(self, form: Form | Unknown) -> None:
+        self._form = form
 
     def _beats_of_grid(self) -> Beats:
         """Read the beats from the grid and the provenance; their confidences are not stored there."""

@@ -173,6 +173,11 @@ FEATURES: tuple[FeatureSpec, ...] = (
 )
 
 MODES = ("major", "minor")
+#: What a section may be for. mirkit names ``intro``, ``instrumental`` and ``outro``; the others are for users.
+SECTION_FUNCTIONS = (
+    *("intro", "verse", "pre-chorus", "chorus", "post-chorus", "bridge", "instrumental", "solo", "break", "build-up"),
+    *("drop", "outro"),
+)
 TIME_SIGNATURES = ("4/4", "3/4", "6/8", "2/4", "12/8", "5/4", "7/8", "7/4", "9/8", "other")
 
 
@@ -222,6 +227,14 @@ DESCRIPTORS: tuple[FeatureSpec, ...] = (
         *("stereo_width", "level", "ratio", 0, 1),
         "RMS of (left - right) / 2 over the sum of it and that of (left + right) / 2: 0 mono, 1 opposite phases",
     ),
+    _number(
+        *("section_count", "sections", "count", 1, None),
+        "sections that the track or clip touches; null without a form",
+        kind="int",
+        by_name=True,
+    ),
+    _text("section", "sections", "letter of the section that covers most of it, and at least half"),
+    _category("section_function", "sections", SECTION_FUNCTIONS, "what that section is for, where a rule names it"),
 )
 
 #: Everything that an ``.INFO`` holds besides captions, in the order of the file, and its numbers and categories.
@@ -276,6 +289,8 @@ class Stage:
         Task of the backend that the stage uses, "" if it uses none.
     editable : tuple of str
         Descriptors that the user may correct in the ``.INFO``; if one is, all of them are kept as they are.
+    editable_files : tuple of str
+        Those of ``files`` that the user may correct, and that are then kept.
     """
 
     name: str
@@ -287,6 +302,7 @@ class Stage:
     files: tuple[str, ...] = ()
     task: str = ""
     editable: tuple[str, ...] = ()
+    editable_files: tuple[str, ...] = ()
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -366,6 +382,20 @@ STAGES: tuple[Stage, ...] = (
         (("bass", "chroma"), ("other", "chroma")),
         needs=("beats",),
     ),
+    Stage(
+        "sections",
+        "structure",
+        1,
+        "sections: boundaries, letters of the form, functions",
+        (
+            *(("tonal", "chroma"), ("full_mix", "bands"), ("full_mix", "spectral"), ("full_mix", "layers")),
+            ("drums", "layers"),
+            *((part, "loudness") for part in ("full_mix", *STEMS)),
+        ),
+        needs=("beats",),
+        files=("SECTIONS",),
+        editable_files=("SECTIONS",),
+    ),
     Stage("timbral", "timbre", 1, "eight Audio Commons timbre models", (("full_mix", "timbre"),)),
     Stage(
         "danceability",
@@ -384,7 +414,16 @@ STAGES: tuple[Stage, ...] = (
         tuple((part, "loudness") for part in ("full_mix", *STEMS)),
         needs=(
             *("source", "beats", "onsets", "syncopation", "complexity", "stem_rhythm", "loudness", "level"),
-            *("spectral_shape", "bands", "chroma", "stem_harmonic", "timbral", "danceability", "aesthetics"),
+            *(
+                "spectral_shape",
+                "bands",
+                "chroma",
+                "stem_harmonic",
+                "sections",
+                "timbral",
+                "danceability",
+                "aesthetics",
+            ),
         ),
     ),
     Stage("drums", "transcription", 1, "drums to MIDI", needs=("beats",), task="drums"),

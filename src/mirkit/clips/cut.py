@@ -300,7 +300,7 @@ def _notes(plan: ClipPlan, settings: Settings, gain: float, kept: list[str], asi
     if not plan.clips:
         yield plan.reason
     elif plan.aligned != settings.crop.align:
-        begin = {"beat": "on beats", "free": "at any time"}[plan.aligned]
+        begin = {"downbeat": "on downbeats", "beat": "on beats", "free": "at any time"}[plan.aligned]
         yield f"the track has no known {settings.crop.align}s: its clips begin {begin}"
     if gain:
         yield f"the track exceeds full scale, which flac cannot hold: all of its clips were lowered by {-gain:.2f} dB"
@@ -318,7 +318,10 @@ def _plan(track: MeasuredTrack, settings: Settings) -> tuple[ClipPlan, int]:
     beats = analysis.beats
     loudness = analysis.series(MIX, "loudness")
     samples = round(seconds * info.sample_rate)
-    params = ClipInput(info.sample_rate, samples, beats.times, beats.downbeats, loudness)
+    sections = np.zeros(0)
+    if settings.crop.align == "section" and not isinstance(analysis.form, Unknown):
+        sections = np.array([section.start for section in analysis.form.sections])
+    params = ClipInput(info.sample_rate, samples, beats.times, beats.downbeats, loudness, sections)
     return plan_clips(params, settings.crop), info.sample_rate
 
 

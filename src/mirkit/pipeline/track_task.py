@@ -17,7 +17,7 @@ from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
 from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
 from mirkit.stages.window import FROM_SOUND
-from mirkit.staleness import DOWNMIX, MADE_OF, TrackState, edit_note, keep_edits, kept
+from mirkit.staleness import DOWNMIX, MADE_OF, TrackState, edit_note, keep_edits, keep_file, kept
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -308,16 +308,17 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
             )
         needs = {need: identities[need] for need in row.needs}
         entry = _entry(job, state, row, result, needs, time.perf_counter() - started, failed=failure)
-        identities[row.name] = entry.identity
         measured = {key: None if isinstance(value, Unknown) else value for key, value in result.values.items()}
         entry, kept_values = keep_edits(row, entry, measured, state.info, state.provenance.stages.get(row.name))
-        if kept_values:
-            log.notes.append(edit_note(entry))
+        entry = _write_products(state, job.settings, row, entry, result)
+        if entry.user:
+            log.notes.append(edit_note(row, entry))
+        identities[row.name] = entry.identity
         values |= measured | kept_values
         facts |= result.facts
         log.seconds[row.name] = entry.seconds
         log.notes += result.notes
-        entries.append(_write_products(state, job.settings, row, entry, result))
+        entries.append(entry)
         if row.name not in log.failures:
             log.done.append(row.name)
     log.failures |= opened.unreadable
@@ -331,6 +332,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
 
 def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAnalysis:
     opened = TrackAnalysis(state.track, state.digests, state.stems_backend)
+    opened.edited_files = frozenset(suffix for row in rows for suffix in state.edited_files(row))
     wanted = (series for row in rows for series in state.inputs(row, job.settings).series)
     opened.measure(wanted, network_streams(job.settings), use_cache=not job.overwrite)
     return opened
@@ -401,8 +403,20 @@ def _write_products(
     """Write the files of a result; return the record with the digests of files that the user may change."""
     if row.name == "drums":
         return _write_midi(state, settings, entry, result)
+    edits = state.edited_files(row)
+    if not result.files and row.editable_files:  # the stage failed: what was written before is still mirkit's
+        before = state.provenance.stages.get(row.name)
+        if before is None:
+            return entry
+        return replace(entry, outputs={**before.outputs, **entry.outputs}, user={**before.user, **entry.user})
     for suffix, content in result.files.items():
-        write_sidecar(state.product(suffix), content)
+        # A run that was killed may have written the same file without its record: it is no edit.
+        written, present = digest_of_bytes(content), edits.get(suffix)
+        if present is None or present == written:
+            write_sidecar(state.product(suffix), content)
+            written, present = file_digest(state.product(suffix)), None
+        if suffix in row.editable_files:
+            entry = keep_file(suffix, entry, written, present)
     return entry
 
 

@@ -1,6 +1,7 @@
 """The content of a track's page, read from the files of the track."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from mirkit.catalog import (
     stage,
 )
 from mirkit.errors import InfoError, MirkitError, MissingInput, printable
-from mirkit.features.types import ANALYSIS_RATE, OTHER_METER
+from mirkit.features.types import ANALYSIS_RATE, OTHER_METER, Unknown
 from mirkit.report.encode import series, to_base64, waveform
 from mirkit.store import (
     Provenance,
@@ -29,6 +30,7 @@ from mirkit.store import (
     read_info,
     read_onsets,
     read_provenance,
+    read_sections,
 )
 from mirkit.track import Track
 from mirkit.track.clip import clip_folders, cut_in
@@ -91,6 +93,7 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
         "beats": beats,
         "downbeats": downbeats,
         "onsets": onsets,
+        "sections": _sections(track, problems),
         "crops": _crops(track),
         "midi": _midi(track, problems),
         "curves": series(arrays),
@@ -139,6 +142,15 @@ def _events(track: Track, problems: list[str]) -> list[list[float]]:
     empty = np.zeros(0)
     beats, downbeats = (grid.beats, grid.downbeats) if grid else (empty, empty)
     return [times.round(3).tolist() for times in (beats, downbeats, empty if onsets is None else onsets)]
+
+
+def _sections(track: Track, problems: list[str]) -> list[dict[str, Any]]:
+    """Sections of the track; the first sections of each letter decide its color."""
+    form = _read(read_sections, track.sections, problems)
+    if form is None or isinstance(form, Unknown):
+        return []
+    order = list(dict.fromkeys(section.label for section in form.sections))
+    return [asdict(section) | {"color": order.index(section.label)} for section in form.sections]
 
 
 def _crops(track: Track) -> list[dict[str, Any]]:

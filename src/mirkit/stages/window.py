@@ -10,6 +10,7 @@ from mirkit.features.harmony.key import ATONALITY_MIN_SECONDS
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.tempo import NO_TEMPO, tempo
 from mirkit.features.stft import N_FFT
+from mirkit.features.structure.form import section_values
 from mirkit.features.timbre import TimbreExtractor
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, stage_function, values_of
@@ -71,6 +72,8 @@ def at_window(
             results[name] = Result(dict.fromkeys(row.keys, NEEDS_SOUND))
         elif name == "beats":  # not by the stage, which would track beats; a window has the beats of its track
             results[name] = Result(tempo_values(view.beats, window))
+        elif name == "sections":  # likewise: a window lies in the sections of its track
+            results[name] = Result(values_of(section_values(view.form, window)))
         else:
             results[name] = stage_function(row)(view, settings)
     return results

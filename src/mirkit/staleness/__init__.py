@@ -3,7 +3,7 @@
 The package does not import the analysis, so a run with nothing to do starts fast.
 """
 
-from mirkit.staleness.edits import SET_BY_USER, edit_note, edited, keep_edits, value_digests
+from mirkit.staleness.edits import SET_BY_USER, edit_note, edited, keep_edits, keep_file, value_digests
 from mirkit.staleness.rules import (
     DOWNMIX,
     NEWER,
@@ -37,6 +37,7 @@ __all__ = [
     "is_mark_current",
     "is_user_caption",
     "keep_edits",
+    "keep_file",
     "kept",
     "mark_of",
     "stale_reason",

@@ -80,7 +80,40 @@ def keep_edits(
     return replace(record, reasons=reasons), kept
 
 
-def edit_note(record: ProvenanceRecord) -> str:
-    """Return the note that values of the user are kept."""
-    names = ", ".join(record.user)
-    return f"{names}: changed by hand in the .INFO, and kept; remove it there to have it measured again"
+def keep_file(
+    suffix: str, record: ProvenanceRecord, written: FileDigest, present: FileDigest | None
+) -> ProvenanceRecord:
+    """Record a sidecar that the user may edit.
+
+    Parameters
+    ----------
+    suffix : str
+        Such as ``SECTIONS``.
+    record : ProvenanceRecord
+        New record of its stage.
+    written : FileDigest
+        Digest of the content that was measured.
+    present : FileDigest or None
+        Digest of the user's file, which stays; None if the measured content was written.
+
+    Returns
+    -------
+    ProvenanceRecord
+        With both digests, by which a later run recognizes the user's file.
+    """
+    user = {} if present is None else {suffix: present}
+    return replace(record, outputs={**record.outputs, suffix: written}, user={**record.user, **user})
+
+
+def edit_note(row: Stage, record: ProvenanceRecord) -> str:
+    """Return the note that values or files of the user are kept."""
+    files = [f".{name}" for name in record.user if name in row.editable_files]
+    values = [name for name in record.user if name not in row.editable_files]
+    notes = (
+        [f"{', '.join(files)}: changed by hand, and kept; remove the file to have it written again"] if files else []
+    )
+    if values:
+        notes.append(
+            f"{', '.join(values)}: changed by hand in the .INFO, and kept; remove it there to measure it again"
+        )
+    return "; ".join(notes)

@@ -34,7 +34,13 @@ from mirkit.track.clip import ClipSource, looks_whole
 #: Detail of the separation: stem -> SHA-256 of the file without which the mix was written.
 MADE_OF = "rest_of"
 #: File that a stage writes -> attribute of its track.
-_PRODUCTS = {"BEATS_GRID": "grid", "ONSETS": "onsets", ADTOF_MIDI: "adtof_midi", DRUMS_MIDI: "drums_midi"}
+_PRODUCTS = {
+    "BEATS_GRID": "grid",
+    "ONSETS": "onsets",
+    "SECTIONS": "sections",
+    ADTOF_MIDI: "adtof_midi",
+    DRUMS_MIDI: "drums_midi",
+}
 
 
 @dataclass
@@ -265,8 +271,22 @@ class TrackState:
             )
 
     def edits(self, row: Stage) -> dict[str, FileDigest]:
-        """Return the values of the ``.INFO`` that the user has edited, of those that a stage writes."""
-        return edited(value_digests(self.info, row.editable), self.provenance.stages.get(row.name))
+        """Return what the user has edited of what a stage writes: values of the ``.INFO``, and sidecars."""
+        values = edited(value_digests(self.info, row.editable), self.provenance.stages.get(row.name))
+        return values | self.edited_files(row)
+
+    def edited_files(self, row: Stage) -> dict[str, FileDigest]:
+        """Return the sidecars of a stage that the user has edited: suffix -> digest."""
+        entry = self.provenance.stages.get(row.name)
+        present = {}
+        for suffix in row.editable_files:
+            if (path := self.product(suffix)).is_file():
+                known = (entry.outputs.get(suffix), entry.user.get(suffix)) if entry else ()
+                present[suffix] = file_digest(path, *known)
+        found = edited(present, entry)
+        unchanged = {suffix: digest for suffix, digest in present.items() if suffix not in found}
+        self.provenance = restamp(self.track.provenance, self.provenance, unchanged)
+        return found
 
     def user_values(self) -> dict[str, Any]:
         """Return what the user has set in the ``.INFO``, with the confidences, as windows and clips have it."""

@@ -4,8 +4,9 @@ import itertools
 import json
 from pathlib import Path
 
+from mirkit.catalog import SECTION_FUNCTIONS
 from mirkit.errors import MissingInput, printable
-from mirkit.features.structure.form import FUNCTIONS, Form, Section
+from mirkit.features.structure.form import Form, Section
 from mirkit.features.types import Unknown
 from mirkit.store.sidecars import (
     DamagedFileError,
@@ -98,8 +99,10 @@ def _section(row: object) -> Section:
     label, function = row.get("label"), row.get("function")
     if not isinstance(label, str) or not label.strip() or len(label) > _LONGEST_LABEL or not label.isprintable():
         raise ValueError(f"the label of the section at {start:g} s is not a text of 1 to {_LONGEST_LABEL} characters")
-    if function is not None and function not in FUNCTIONS:
-        raise ValueError(f"the function of the section at {start:g} s must be null or one of {', '.join(FUNCTIONS)}")
+    if function is not None and function not in SECTION_FUNCTIONS:
+        raise ValueError(
+            f"the function of the section at {start:g} s must be null or one of {', '.join(SECTION_FUNCTIONS)}"
+        )
     confidence = None if row.get("confidence") is None else _number(row, "confidence")
     if confidence is not None and not 0 <= confidence <= 1:
         raise ValueError(f"the confidence of the section at {start:g} s is not between 0 and 1")

@@ -71,7 +71,15 @@ class Sources:
 
 @dataclass(frozen=True)
 class Grid:
-    """The steps of a piece: edges in seconds, ascending, from 0 to its duration, and what they lie on."""
+    """The steps of a piece.
+
+    Attributes
+    ----------
+    edges : float64 array, shape=(steps + 1,)
+        Seconds, ascending, from 0 to the duration.
+    kind : str
+        What the edges lie on: ``downbeats``, ``beats`` or ``time``.
+    """
 
     edges: Matrix
     kind: GridKind
@@ -205,7 +213,7 @@ def _divided(edges: Matrix, parts: int) -> Matrix:
 
 
 def _means(rows: Matrix, rate: float, center: float, edges: Matrix) -> Matrix:
-    """Mean of the rows in each step; row ``i`` covers ``i - center`` to ``i + 1 - center`` at ``rate`` rows a second."""
+    """Mean of the rows in each step; row ``i`` covers ``i - center`` to ``i - center + 1``, ``rate`` rows a second."""
     if not len(rows):
         return np.zeros((len(edges) - 1, rows.shape[1]))
     sums = np.concatenate((np.zeros((1, rows.shape[1])), np.cumsum(rows, axis=0)))

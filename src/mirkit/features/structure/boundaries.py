@@ -140,6 +140,10 @@ def divide(odds: Matrix, lengths: Matrix) -> Division:
         Log weight of a section of 1, 2, ... n bars; longer ones have that of ``n``. The first and the last section may
         be cut off, and are at least as likely as the mean.
 
+    Returns
+    -------
+    Division
+
     Examples
     --------
     >>> odds = np.full(15, -4.0)

@@ -7,11 +7,6 @@ from mirkit.features.types import Unknown, Window
 
 #: What the boundaries of sections lie on: bars, every fourth beat of a piece without known bars, or equal times.
 GridKind = Literal["downbeats", "beats", "time"]
-#: Words for the function of a section. mirkit finds ``intro``, ``outro`` and ``instrumental``; the others are for users.
-FUNCTIONS = (
-    *("intro", "verse", "pre-chorus", "chorus", "post-chorus", "bridge", "instrumental", "solo", "break", "build-up"),
-    *("drop", "outro"),
-)
 SEVERAL_SECTIONS = Unknown("several sections")
 NO_FUNCTION = Unknown("no rule names its function")
 NO_SECTIONS = Unknown("the sections do not cover it")
@@ -30,7 +25,7 @@ class Section:
     label : str
         A letter; sections with the same letter are alike.
     function : str or None
-        One of ``FUNCTIONS``; None where no rule names it.
+        One of ``catalog.SECTION_FUNCTIONS``; None where no rule names it.
     confidence : float or None
         Probability that the section begins and ends as stated, 0 to 1; None where a user has not stated one.
     """
@@ -60,7 +55,17 @@ class Form:
 
 @dataclass(frozen=True)
 class SectionValues:
-    """What the ``.INFO`` of a track or clip says about sections."""
+    """What the ``.INFO`` of a track or clip says about sections.
+
+    Attributes
+    ----------
+    section_count : int or Unknown
+        Number of sections that it touches.
+    section : str or Unknown
+        Letter of the section that it lies in.
+    section_function : str or Unknown
+        Function of that section.
+    """
 
     section_count: int | Unknown
     section: str | Unknown

@@ -32,6 +32,10 @@ def functions_of(sources: Sources, windows: Sequence[Window], labels: Sequence[s
         The sections.
     labels : sequence of str
         Their letters.
+
+    Returns
+    -------
+    list of str or None
     """
     functions: list[str | None] = [None] * len(windows)
     if len(windows) < 2:

@@ -78,6 +78,10 @@ def letters(odds: Matrix) -> list[str]:
     odds : array, shape=(sections, sections)
         Log odds that two sections are alike, symmetric.
 
+    Returns
+    -------
+    list of str
+
     Examples
     --------
     >>> letters(np.array([[0, -2, 3], [-2, 0, -1], [3, -1, 0]]))
@@ -108,6 +112,19 @@ def _letter(number: int) -> str:
 
 
 def spans(marks: Sequence[int], count: int) -> list[tuple[int, int]]:
-    """Return the sections that boundaries divide ``count`` bars into."""
+    """Return the parts that boundaries divide a piece into.
+
+    Parameters
+    ----------
+    marks : sequence of int
+        Boundaries in bars.
+    count : int
+        Number of bars.
+
+    Returns
+    -------
+    list of (int, int)
+        First bar of each part, and the bar after its last one.
+    """
     edges = [0, *marks, count]
     return list(itertools.pairwise(edges))

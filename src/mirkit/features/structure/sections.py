@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from mirkit.features.loudness import ABSOLUTE_GATE_LUFS, to_energy
 from mirkit.features.structure.bars import Bars, Matrix, Sources, bars_of, grid_of
@@ -23,7 +24,7 @@ from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Window
 Logistic = tuple[float, Sequence[float]]
 
 #: Log odds, without the weight of the lengths, below which there is no boundary between two parts of the same letter.
-_LEAST_BETWEEN_ALIKE = -1.0
+_LEAST_BETWEEN_ALIKE = 0.0
 #: A piece with fewer steps than this has no form.
 LEAST_BARS = 8
 
@@ -52,7 +53,7 @@ def form(sources: Sources) -> Form | Unknown:
     windows = [Window(float(grid.edges[first]), float(grid.edges[last])) for first, last in parts]
     functions = functions_of(sources, windows, names)
     probability = np.concatenate(([1.0], named.probability, [1.0]))
-    inside = float(named.probability.max(initial=0.0)) if len(parts) == 1 else 0.0
+    inside = float(expit(named.odds.max(initial=-np.inf))) if len(parts) == 1 else 0.0
     sections = [
         Section(window.start, window.end, name, function, min(*probability[[first, last]].tolist(), 1.0 - inside))
         for (first, last), window, name, function in zip(parts, windows, names, functions, strict=True)
@@ -62,11 +63,23 @@ def form(sources: Sources) -> Form | Unknown:
 
 @dataclass(frozen=True)
 class NamedParts:
-    """The parts of a piece in bars, their letters, and the probability of a boundary before each bar but the first."""
+    """The parts of a piece.
+
+    Attributes
+    ----------
+    parts : list of (int, int)
+        First bar, and the bar after the last one.
+    letters : list of str
+    probability : float64 array, shape=(bars - 1,)
+        Probability of a boundary before each bar but the first.
+    odds : float64 array, shape=(bars - 1,)
+        Log odds of a boundary there by what sounds alone, without the weight of lengths.
+    """
 
     parts: list[tuple[int, int]]
     letters: list[str]
     probability: Matrix
+    odds: Matrix
 
 
 def divide_and_name(bars: Bars, inputs: Matrix, boundary: Logistic, likeness: Logistic, lengths: Matrix) -> NamedParts:
@@ -81,6 +94,10 @@ def divide_and_name(bars: Bars, inputs: Matrix, boundary: Logistic, likeness: Lo
         Constant and weights of the log odds of a boundary, and of two parts being alike.
     lengths : array
         Log weight of a part of 1, 2, ... bars.
+
+    Returns
+    -------
+    NamedParts
     """
     odds = boundary[0] + inputs @ np.array(boundary[1])
     found = divide(odds, lengths)
@@ -97,4 +114,4 @@ def divide_and_name(bars: Bars, inputs: Matrix, boundary: Logistic, likeness: Lo
         else:
             joined.append(part)
             names.append(name)
-    return NamedParts(joined, names, found.probability)
+    return NamedParts(joined, names, found.probability, odds)

@@ -129,6 +129,8 @@ function lane(label, description, tall, draw, { part, controls = [], tip } = {})
 }
 const button = (does, text, title, act) => el("button", { "data-does": does, title, "aria-label": title, "aria-pressed": "false", onclick: act }, text);
 
+const sectionColor = (number) => `hsl(${(210 + 67 * number) % 360} 60% 55%)`;
+
 const peaks = new Int8Array(M.bytes(data.peaks).buffer), columns = peaks.length / 2, C = data.curves;
 lane("mix", null, 148, (pen, w, h) => {
   const top = 24, middle = top + (h - top - 18) / 2, tall = (h - top - 18) / 2;
@@ -152,6 +154,23 @@ lane("mix", null, 148, (pen, w, h) => {
 }, { part: "full_mix", controls: parts.length > 1 ? [button("mix", "mix", "Play the mix", mix)] : [], tip: (at) => {
   const crop = layers.crops && data.crops.find((c) => at >= c.start && at < c.end);
   return M.clock(at) + (crop ? `\n${crop.name}` : "");
+} });
+if (data.sections.length) lane("sections", null, 34, (pen, w, h) => {
+  pen.textAlign = "left"; pen.font = "12px system-ui, sans-serif";
+  for (const section of data.sections) {
+    const left = x(section.start, w), wide = x(section.end, w) - left;
+    if (left > w || left + wide < 0) continue;
+    pen.fillStyle = sectionColor(section.color); pen.globalAlpha = .3; pen.fillRect(left, 3, wide - 1, h - 6);
+    pen.globalAlpha = 1; pen.fillRect(left, 3, 3, h - 6);
+    const text = section.function ? `${section.label} ${section.function}` : section.label, from = Math.max(left, 0) + 9;
+    pen.save(); pen.beginPath(); pen.rect(left, 0, wide - 4, h); pen.clip();
+    pen.fillStyle = M.color("ink"); pen.fillText(text, from, h / 2 + 4); pen.restore();
+  }
+}, { tip: (at) => {
+  const section = data.sections.find((s) => at >= s.start && at < s.end);
+  if (!section) return M.clock(at);
+  const sure = section.confidence === null ? "" : `\nconfidence ${section.confidence.toFixed(2)}`;
+  return `${section.label}${section.function ? ` (${section.function})` : ""}  ${M.clock(section.start)} to ${M.clock(section.end)}${sure}`;
 } });
 const line = (curve, bytes, offset, width, pen, w, draw) => {
   const rows = bytes.length / width, a = Math.max(0, Math.floor(from * curve.rate)), b = Math.min(rows, Math.ceil(to * curve.rate) + 1);
