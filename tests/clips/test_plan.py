@@ -1,5 +1,7 @@
 """Where clips are: aligned, of the wanted length, and not silent."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -207,3 +209,33 @@ def test_what_is_no_length(text: object) -> None:
 @pytest.mark.parametrize(("text", "kept"), [("30 s", "30 s"), ("47.550s", "47.55 s"), ("8 bars", "8 bars")])
 def test_lengths_are_written_in_one_way(text: str, kept: str) -> None:
     assert clip_length()(text) == kept
+
+
+def sectioned(seconds: float, sections: list[float], **more: object) -> ClipInput:
+    piece = track(seconds, **more)  # type: ignore[arg-type]
+    return replace(piece, sections=np.array(sections))
+
+
+def test_clips_begin_with_sections_and_stay_in_them() -> None:
+    piece = sectioned(61.0, [0.0, 20.6, 46.6], offset=0.6)  # bars of 2 s
+    found = starts(plan_clips(piece, ClipSettings(length="8 s", align="section")).clips)
+    assert found == pytest.approx([0.6, 8.6, 20.6, 28.6, 36.6, 46.6], abs=0.02)
+    plan = plan_clips(piece, ClipSettings(length="4 bars", align="section"))
+    assert plan.aligned == "section"
+    assert starts(plan.clips) == pytest.approx([0.6, 8.6, 20.6, 28.6, 36.6, 46.6], abs=0.02)
+
+
+def test_a_section_that_is_shorter_than_a_clip_continues_into_the_next() -> None:
+    piece = sectioned(41.0, [0.0, 4.6, 20.6], offset=0.6)
+    found = starts(plan_clips(piece, ClipSettings(length="10 s", align="section")).clips)
+    assert found == pytest.approx([0.6, 10.6, 20.6, 30.6], abs=0.02)
+
+
+def test_the_first_section_begins_on_its_first_downbeat() -> None:
+    piece = sectioned(40.0, [0.0, 20.6], offset=0.6)
+    found = starts(plan_clips(piece, ClipSettings(length="15 s", align="section")).clips)
+    assert found == pytest.approx([0.6, 20.6], abs=0.02)
+
+
+def test_without_sections_clips_begin_on_downbeats() -> None:
+    assert plan_clips(track(40.0), ClipSettings(length="8 s", align="section")).aligned == "downbeat"

@@ -4,8 +4,8 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from music import sources
 
+from form_music import sources
 from mirkit.features.structure.bars import bars_of, grid_of
 from mirkit.features.structure.boundaries import divide, evidence, repetitions
 from mirkit.features.structure.likeness import comparison, letters, spans

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from music import BAR, beats_of, nothing, song, sources, sources_of
 
+from form_music import BAR, beats_of, nothing, song, sources, sources_of
 from mirkit.features.rhythm.beats.grid import NO_BEATS
 from mirkit.features.structure.bars import Sources, bars_of, grid_of
 from mirkit.features.structure.form import Form, Section, section_values

@@ -244,7 +244,8 @@ def _chroma(curve: ChromaCurve, edges: Matrix) -> Matrix:
     sums = _means(curve.chroma * amplitude[:, np.newaxis], CHROMA_RATE, 0.5, steps)
     length = np.sqrt(np.square(sums).sum(axis=1, keepdims=True))
     unit = np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)
-    return unit.reshape(-1, PARTS, 12)
+    by_bar: Matrix = unit.reshape(-1, PARTS, 12)
+    return by_bar
 
 
 def _shape(curve: SpectralCurve, edges: Matrix) -> Matrix:
@@ -255,7 +256,8 @@ def _shape(curve: SpectralCurve, edges: Matrix) -> Matrix:
     rate = ANALYSIS_RATE / FRAME_HOP
     sums = _means(rows * active[:, np.newaxis], rate, 0.5, edges)
     share = _means(active[:, np.newaxis], rate, 0.5, edges)
-    return np.divide(sums, share, out=np.zeros_like(sums), where=share > 0) / np.array(_SHAPE_UNITS)
+    means: Matrix = np.divide(sums, share, out=np.zeros_like(sums), where=share > 0) / np.array(_SHAPE_UNITS)
+    return means
 
 
 def _slots(times: FloatArray, edges: Matrix) -> Matrix:
@@ -266,4 +268,5 @@ def _slots(times: FloatArray, edges: Matrix) -> Matrix:
     low = at.astype(np.int64)
     np.add.at(slots, low, 1 - (at - low))
     np.add.at(slots, low + 1, at - low)
-    return np.minimum(slots[:-2], 1.0).reshape(-1, SLOTS)
+    by_bar: Matrix = np.minimum(slots[:-2], 1.0).reshape(-1, SLOTS)
+    return by_bar

@@ -180,4 +180,5 @@ def _weights(
     """Log weight of sections by their lengths."""
     weights = lengths[np.minimum(np.asarray(end) - np.asarray(start), len(lengths)) - 1]
     at_an_end = (np.asarray(start) == 0) | (np.asarray(end) == count)
-    return np.where(at_an_end, np.maximum(weights, mean), weights)
+    likely: Matrix = np.where(at_an_end, np.maximum(weights, mean), weights)
+    return likely

@@ -56,7 +56,7 @@ def _harmony(chroma: Matrix, one: tuple[int, int], other: tuple[int, int], shift
     if count < 1:
         return np.zeros(12)
     a, b = chroma[start : start + count].reshape(-1, 12), chroma[end : end + count].reshape(-1, 12)
-    sounding = max(1, np.count_nonzero((a.any(axis=1)) | (b.any(axis=1))))
+    sounding = max(1, int(np.count_nonzero(a.any(axis=1) | b.any(axis=1))))
     products = a.T @ b / sounding
     classes = np.arange(12)
     return np.array([products[classes, (classes + key) % 12].sum() for key in range(12)])
@@ -103,7 +103,7 @@ def letters(odds: Matrix) -> list[str]:
         alive[j] = False
         group[group == j] = i
     order = list(dict.fromkeys(group.tolist()))
-    return [_letter(order.index(one)) for one in group]
+    return [_letter(order.index(one)) for one in group.tolist()]
 
 
 def _letter(number: int) -> str:
