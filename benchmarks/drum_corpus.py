@@ -139,23 +139,33 @@ def render(hits: list[Hit], font: str, program: int) -> list[np.ndarray]:
 def mixed(parts: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """Mix as an engineer may: levels, tone, room, compression, level of the whole."""
     sound = sum(part * 10 ** (rng.normal(0, 3) / 20) for part in parts)
-    for hz in (120, 700, 4000, 9000):  # a broad bell each
-        w = 2 * np.pi * hz / RATE
-        gain, alpha = 10 ** (rng.normal(0, 4) / 40), np.sin(w) / 1.4
-        b = [1 + alpha * gain, -2 * np.cos(w), 1 - alpha * gain]
-        a = [1 + alpha / gain, -2 * np.cos(w), 1 - alpha / gain]
-        sound = scipy.signal.lfilter(b, a, sound)
+    for hz in (120, 700, 4000, 9000):
+        sound = bell(sound, hz, rng.normal(0, 4))
     if rng.random() < 0.7:
-        length = rng.uniform(0.15, 1.0)
-        n = int(length * RATE)
-        tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / n)
-        tail = scipy.signal.lfilter([0.4], [1, -0.6], tail)
-        tail *= 10 ** (rng.uniform(-22, -6) / 20) / np.sqrt(np.sum(tail**2))
-        sound = sound + scipy.signal.fftconvolve(sound, tail)[: len(sound)]
+        sound = room(sound, rng)
     drive = rng.uniform(0.5, 3) / np.abs(sound).max()
     sound = np.tanh(sound * drive)
     sound += rng.standard_normal(len(sound)) * 10 ** (rng.uniform(-80, -55) / 20)
     return (sound / np.abs(sound).max() * 10 ** (rng.uniform(-16, 0) / 20)).astype(np.float32)
+
+
+def bell(sound: np.ndarray, hz: float, level: float) -> np.ndarray:
+    """Raise or lower a broad band by a level in dB."""
+    w = 2 * np.pi * hz / RATE
+    gain, alpha = 10 ** (level / 40), np.sin(w) / 1.4
+    b = [1 + alpha * gain, -2 * np.cos(w), 1 - alpha * gain]
+    a = [1 + alpha / gain, -2 * np.cos(w), 1 - alpha / gain]
+    return scipy.signal.lfilter(b, a, sound)
+
+
+def room(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Add a reverberation of random length and level."""
+    length = rng.uniform(0.15, 1.0)
+    n = int(length * RATE)
+    tail = rng.standard_normal(n) * 10 ** (-3 * np.arange(n) / n)
+    tail = scipy.signal.lfilter([0.4], [1, -0.6], tail)
+    tail *= 10 ** (rng.uniform(-22, -6) / 20) / np.sqrt(np.sum(tail**2))
+    return sound + scipy.signal.fftconvolve(sound, tail)[: len(sound)]
 
 
 def write(folder: Path, count: int) -> list[Path]:

@@ -1,14 +1,16 @@
-"""Drum transcription on real drum stems: F per voice and file, timing, speed; ADTOF beside its published port.
+"""Drum transcription on real music: F per voice and file, timing, speed; ADTOF beside its published port.
 
     python benchmarks/drums.py [--data FOLDER] [--weights FILE] [--port FOLDER]
 
-Truth: the six drum stems of MDB Drums. mir_eval's matching at 50 ms; a file's F counts the strokes of all voices
-together, the mean is that of the files. Strokes of other instruments (OT: tambourine, sticks) are no truth: what is
-found there counts as wrong. Without ``--weights`` (the published file) only the embedded method is measured; ``--port``
-is the folder ``src`` of ADTOF-pytorch, whose front end and network are then timed in the same run, one thread each.
+Truth: six pieces of MDB Drums: their drums stems, what the embedded separation makes of their mixes, and the mixes.
+mir_eval's matching at 50 ms; a file's F counts the hits of all voices together, the mean is that of the files. Hits of
+other instruments (OT: tambourine, sticks) are no truth: what is found there counts as wrong. Without ``--weights`` (the
+published file) only the embedded method is measured; ``--port`` is the folder ``src`` of ADTOF-pytorch, whose front end
+and network are then timed in the same run, one thread each.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -18,13 +20,27 @@ import mir_eval
 import numpy as np
 from beats import RATE, load
 
+from mirkit.audio import open_audio
 from mirkit.drums.drum_hits import Hits
-from mirkit.drums.embedded import DrumExtractor
+from mirkit.drums.embedded import LevelExtractor
+from mirkit.drums.embedded import transcribe as transcribe_levels
+from mirkit.separation import separate
 
 #: What the annotations call the strokes of each voice, in the order of the voices.
 EMBEDDED = {"kick": ("KD",), "snare": ("SD",), "tom": ("TT",), "hi-hat": ("HH", "CY")}
 ADTOF = {"kick": ("KD",), "snare": ("SD",), "tom": ("TT",), "hi-hat": ("HH",), "cymbal": ("CY",)}
 Truth = list[tuple[float, str]]
+
+
+class Embedded:
+    """The embedded transcriber as a stream."""
+
+    def __init__(self, signal: str) -> None:
+        self.signal, self.levels = signal, LevelExtractor()
+        self.push = self.levels.push
+
+    def finish(self) -> Hits:  # noqa: D102
+        return transcribe_levels(self.levels.finish(), self.signal)
 
 
 def transcribe(stream: object, mono: np.ndarray) -> Hits:
@@ -83,6 +99,45 @@ def port(folder: Path, weights: Path, mono: np.ndarray) -> float:
     return time.process_time() - started
 
 
+def annotated(path: Path) -> Truth:
+    return [(float(when), kind) for when, kind in (line.split() for line in path.read_text().splitlines())]
+
+
+def real_stems(data: Path) -> dict[str, tuple]:
+    """The six drums stems, mono, and their hits."""
+    names = {path: path.stem.removesuffix("_Drum") for path in sorted((data / "drum_only").glob("*.flac"))}
+    return {
+        name.removeprefix("MusicDelta_"): (load(path), annotated(data / "annotations" / f"{name}_class.txt"))
+        for path, name in names.items()
+    }
+
+
+def real_mixes(data: Path) -> dict[str, tuple]:
+    """The six mixes, shape=(channels, n), and their hits."""
+    found = {
+        path.stem.removeprefix("mdbraw_"): (
+            samples(path.with_suffix("") / "full_mix.ogg"),
+            json.loads(path.read_text()),
+        )
+        for path in sorted((data / "truth").glob("mdbraw_*.json"))
+    }
+    found = {name: (mix, [(when, kind) for when, kind in told["drums"]]) for name, (mix, told) in found.items()}
+    for name in ("Rock", "Zeppelin"):
+        truth = annotated(data / f"mdb/annotations/MusicDelta_{name}_class.txt")
+        found[name] = samples(data / f"mdb/MusicDelta_{name}/full_mix.flac"), truth
+    return found
+
+
+def samples(path: Path) -> np.ndarray:
+    return np.concatenate(list(open_audio(path).blocks()), axis=1)
+
+
+def drums_of(mix: np.ndarray) -> np.ndarray:
+    """The drums stem of the embedded separation, mono."""
+    blocks = [mix[:, start : start + (1 << 16)] for start in range(0, mix.shape[1], 1 << 16)]
+    return np.concatenate([stems["drums"].mean(axis=0) for stems in separate(blocks, RATE, len(mix))])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -93,13 +148,12 @@ def main() -> None:
     if not data.is_dir():
         print(f"skipped: no {data}")
         return
-    files = {}
-    for path in sorted((data / "drum_only").glob("*.flac")):
-        name = path.stem.removesuffix("_Drum")
-        lines = (data / "annotations" / f"{name}_class.txt").read_text().splitlines()
-        truth = [(float(when), kind) for when, kind in (line.split() for line in lines)]
-        files[name.removeprefix("MusicDelta_")] = load(path), truth
-    measure("embedded", DrumExtractor, EMBEDDED, files)
+    stems, mixes = real_stems(data), real_mixes(arguments.data)
+    separated = {name: (drums_of(mix), truth) for name, (mix, truth) in mixes.items()}
+    mono = {name: (mix.mean(axis=0), truth) for name, (mix, truth) in mixes.items()}
+    measure("true stems", lambda: Embedded("stem"), EMBEDDED, stems)
+    measure("separated", lambda: Embedded("separated"), EMBEDDED, separated)
+    measure("mixes", lambda: Embedded("mix"), EMBEDDED, mono)
     if arguments.weights is None:
         return
     import torch
@@ -109,10 +163,11 @@ def main() -> None:
 
     torch.set_num_threads(1)
     transcriber = adtof.load(weights.from_path(arguments.weights), "cpu")
-    measure("ADTOF", transcriber.stream, ADTOF, files)
+    measure("ADTOF, stems", transcriber.stream, ADTOF, stems)
+    measure("ADTOF, separated", transcriber.stream, ADTOF, separated)
     if arguments.port is None:
         return
-    every = np.concatenate([mono for mono, _ in files.values()])
+    every = np.concatenate([stem for stem, _ in stems.values()])
     started = time.process_time()
     transcribe(transcriber.stream(), every)
     ours = time.process_time() - started

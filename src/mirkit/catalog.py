@@ -426,7 +426,7 @@ STAGES: tuple[Stage, ...] = (
             ),
         ),
     ),
-    Stage("drums", "transcription", 1, "drums to MIDI", needs=("beats",), task="drums"),
+    Stage("drums", "transcription", 2, "drums to MIDI", needs=("beats",), task="drums"),
     Stage("describe", "description", 1, "five captions by Music Flamingo", task="texts"),
 )
 

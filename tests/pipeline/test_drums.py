@@ -83,6 +83,20 @@ def test_the_drums_stem_becomes_midi_on_the_beat_grid(track: Path) -> None:
     assert process(job(track)).skipped == ("drums",)
 
 
+def test_the_transcriber_is_told_what_it_hears(track: Path) -> None:
+    process(job(track))
+    provenance = track / "Track.PROVENANCE"
+    assert read_provenance(provenance).stages["drums"].details["transcribed_as"] == "stem"
+    for stem in ("drums", "bass", "other", "vocals"):
+        (track / f"{stem}.flac").unlink()
+    backends = {"stems": "embedded", "drums": "embedded", "beats": "embedded"}
+    assert process(TrackJob(track, ("separate", "drums"), backends, EMBEDDED)).ok
+    assert read_provenance(provenance).stages["drums"].details["transcribed_as"] == "separated"
+    mix = with_values(EMBEDDED, {"drums.source": "mix"}, "test")
+    assert process(job(track, mix)).ok
+    assert read_provenance(provenance).stages["drums"].details["transcribed_as"] == "mix"
+
+
 def test_from_the_mix_where_there_is_no_stem_or_when_asked(track: Path) -> None:
     mix = with_values(EMBEDDED, {"drums.source": "mix"}, "test")
     assert process(job(track, mix)).notes == ()

@@ -48,11 +48,11 @@ _BEATS = Backend("beats", EMBEDDED, "multi-band onsets, tempogram, decoder", EMB
 _DRUMS = Backend(
     "drums",
     EMBEDDED,
-    "spectral templates and a small network, fitted on rendered drums",
+    "small network on band levels, fitted on rendered music",
     EMBEDDED,
-    loader="mirkit.drums.embedded:DrumExtractor",
+    loader="mirkit.drums.embedded:LevelExtractor",
     source="drums",
-    feature_kind="drum_hits",
+    feature_kind="drum_levels",
     parameters=_drum_parameters,
 )
 _CLASSIFICATION = Backend("classification", EMBEDDED, "detrended fluctuation, key clarity", EMBEDDED)

@@ -6,6 +6,7 @@ from typing import Any
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import Audio
+from mirkit.drums import embedded
 from mirkit.drums.drum_hits import Hits
 from mirkit.drums.stem_hits import hits_of_stems
 from mirkit.drums.tempo_map import tempo_map
@@ -52,8 +53,10 @@ def transcribe(track: TrackAnalysis, settings: Settings) -> Transcription:
     backend = models.chosen("drums", settings)
     if backend and backend.interface == "separator":
         result = _by_separation(track.open(source), source, settings)
+    elif backend and backend.is_network:
+        result = Transcription(track.series(source, backend.feature_kind), source)
     else:
-        result = Transcription(track.series(source, "drum_hits"), source)
+        result = _embedded(track, source)
     if source == "full_mix" and settings.drums.source == "stem":
         result.notes.append("the drums were transcribed from the mix, because there is no drums stem")
     return result
@@ -81,6 +84,14 @@ def drums(track: TrackAnalysis, settings: Settings) -> Result:
         notes=tuple(notes),
         **used_weights("drums", settings),
     )
+
+
+def _embedded(track: TrackAnalysis, source: str) -> Transcription:
+    """Apply the embedded transcriber, which is told what kind of signal it gets."""
+    stem = "separated" if track.stems_backend == "embedded" else "stem"
+    signal = "mix" if source == "full_mix" else stem
+    hits = embedded.transcribe(track.series(source, "drum_levels"), signal)
+    return Transcription(hits, source, {"transcribed_as": signal})
 
 
 def _by_separation(audio: Audio, source: str, settings: Settings) -> Transcription:
