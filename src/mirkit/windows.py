@@ -90,6 +90,16 @@ class WindowAnalyzer:
         self._user = state.user_values()
 
     @property
+    def analysis(self) -> TrackAnalysis:
+        """The feature series and beats of the whole track."""
+        return self._opened
+
+    @property
+    def window(self) -> Window:
+        """The whole track, or the part of it that a clip is."""
+        return self._whole
+
+    @property
     def duration(self) -> float:
         """Seconds."""
         return self._whole.duration

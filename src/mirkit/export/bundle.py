@@ -26,7 +26,9 @@ from mirkit.track import MIX
 SUMMARY, README = "mirkit_export.json", "README.md"
 #: Folder of the mixes that are exported beside stems.
 MIXES = "mix"
-_OURS = re.compile(r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json|lyrics|(caption|lyrics)\.txt)|\d{5}\.tar")
+_OURS = re.compile(
+    r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json|lyrics|(caption|lyrics)\.txt|TIMESERIES\.npz)|\d{5}\.tar"
+)
 
 #: Called with the name of each item that is done.
 Advance = Callable[[str], None]

@@ -68,6 +68,13 @@ class Options:
     pairs: bool = setting(
         False, v.flag(), "with --stem or --instrumental: also export the mix, aligned with it", "--pairs"
     )
+    series: str = setting(
+        "",
+        v.one_of("", "sat", "sa3"),
+        "also write values over time beside each file, at the rate of the latents of stable-audio-tools (sat,"
+        " 21.53 per second) or Stable Audio 3 (sa3: 10.77)",
+        "--series",
+    )
     sample_size: int | None = setting(
         None,
         v.whole(1, 2**40),

@@ -21,6 +21,7 @@ from mirkit.export.targets import Target, targets
 from mirkit.export.targets.sat import OWN_IDS
 from mirkit.export.targets.tables import output
 from mirkit.export.validation import CheckResult, load_json
+from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import remove_orphans_below
 
 if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
@@ -157,6 +158,12 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         remove_orphans_below(options.out)  # temporary files of exports that were killed
     with progress(len(plan.samples)) as advance:
         target.write(plan, advance)
+    if options.series and target.suffix:
+        from mirkit.export.series import write_series
+
+        paths = {path.stem: path for path in options.out.rglob(f"*{target.suffix}")}
+        with progress(len(plan.samples)) as advance:
+            write_series(plan, {sample.name: (paths[sample.name], None) for sample in plan.samples}, advance)
     files = options.out.rglob("*") if target.is_folder else [options.out]
     return ExportResult(plan, summary(plan), sum(path.stat().st_size for path in files))
 
@@ -237,6 +244,11 @@ def _check_options(options: Options, target: Target) -> None:
         raise SettingsError(
             f"{target.name} --pairs: this target has no folder for the mixes; use another one, such as sat"
         )
+    if options.series and options.audio:
+        raise SettingsError("--series: the series of a stem are not stored; use it without --stem and --instrumental")
+    files = target.is_folder and target.suffix and target.sample_rate == ANALYSIS_RATE
+    if options.series and not files and target.name != "sat-latents":
+        raise SettingsError(f"{target.name} --series: the series are for the targets sat, sat-latents, sa3 and hf")
     if options.loudness is not None and not target.is_folder:
         raise SettingsError(f"{target.name} --loudness: a table has no audio to normalize")
 
@@ -278,6 +290,10 @@ def check(target: str, out: Path, *, trainer: bool = True, python: Path | None =
     row.validate(out, result)
     if row.is_folder:
         check_sound(out, result, row.numbers(out) if row.numbers else {})
+        if any(out.rglob("*.TIMESERIES.npz")):
+            from mirkit.export.series import series_faults
+
+            result.faults += series_faults(out)
     if row.stable_audio_tools:
         _run_trainer(out, result, wanted=trainer, python=python)
     elif target == "sa3":

@@ -77,6 +77,11 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         lines = "".join(f"../{latents[s.name].path.relative_to(out).as_posix()}\n" for s in plan.of(split))
         if lines:
             atomic_write(make_folder(out / split) / FILE_LIST, lines.encode("utf-8"))
+    if plan.options.series:
+        from mirkit.export.series import write_series  # loads the analysis
+
+        places = {sample.name: (latents[sample.name].path, latents[sample.name].frames) for sample in plan.samples}
+        write_series(plan, places, lambda _name: None)
     write_datasets(plan, {"dataset_type": "pre_encoded", "latent_crop_length": length, "random_crop": False})
     for name, config in ((PATCH, patch(plan)), (CONFIG, merged(base, plan) if base else None)):
         if config:

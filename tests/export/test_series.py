@@ -1,0 +1,126 @@
+"""Values over time at the rate of the latents: shape, type, and where events and levels fall."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from library import write
+from mirkit.cli import main
+from mirkit.export.series import BANDS, EVENTS, FRAME_SAMPLES, SHAPES
+from mirkit.features.types import ANALYSIS_RATE
+from mirkit.store import read_grid, read_info
+from mirkit.track import Track
+
+pytestmark = pytest.mark.usefixtures("in_process")
+SECONDS, FIRST, PERIOD = 20.0, 0.25, 0.5
+
+
+@pytest.fixture(scope="module")
+def clicks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clicks every half second over a quiet tone that stops after 16 s, cut into clips of 8 s."""
+    root = tmp_path_factory.mktemp("series") / "data"
+    time = np.arange(round(SECONDS * ANALYSIS_RATE)) / ANALYSIS_RATE
+    samples = 0.05 * np.sin(2 * np.pi * 220 * time) * (time < 16)
+    for start in np.arange(FIRST, 16, PERIOD):
+        first = round(start * ANALYSIS_RATE)
+        samples[first : first + 441] += 0.5 * np.hanning(441)
+    write(root / "Song" / "full_mix.flac", np.stack((samples, samples)).astype(np.float32))
+    for words in (["extract", str(root), "--batch"], ["crop", str(root), "--seconds", "8", "--align", "free"]):
+        assert main([*words, "-q", "-j", "1"]) == 0
+    return root
+
+
+def export(data: Path, out: Path, *more: str) -> dict[str, dict[str, np.ndarray]]:
+    """Export, check, and return the series by the clip they belong to."""
+    words = ["export", *more[:1], str(data), "-o", str(out), "--val", "0", "-j", "1", "-q", "--check", "--no-trainer"]
+    assert main([*words, *more[1:]]) == 0
+    found: dict[str, Any] = {}
+    for name, entry in json.loads((out / "mirkit_files.json").read_text()).items():
+        (path,) = out.rglob(f"{name}.TIMESERIES.npz")
+        assert list(path.parent.glob(f"{name}.*")) != [path]  # beside the audio
+        with np.load(path, allow_pickle=False) as series:
+            found[entry["from"]] = {"start": entry["start"], **{field: series[field] for field in series.files}}
+    return found
+
+
+@pytest.mark.parametrize("model", ["sat", "sa3"])
+def test_one_value_a_latent_frame(model: str, clicks: Path, tmp_path: Path) -> None:
+    found = export(clicks, tmp_path / "b", model, "--series", model)
+    assert len(found) >= 2
+    frame = FRAME_SAMPLES[model]
+    frames = -(-8 * ANALYSIS_RATE // frame)
+    for clip, series in found.items():
+        start = series.pop("start")
+        assert series.keys() == {*BANDS, *SHAPES, *EVENTS, "lufs", "active", "chroma"}
+        for name, values in series.items():
+            assert values.shape == ((12, frames) if name == "chroma" else (frames,)), name
+            assert values.dtype == np.float16
+            assert np.isfinite(values).all()
+        # Clicks of the file are in the frames of the onsets, and beats in those of the grid.
+        time = np.arange(FIRST, 16, PERIOD)
+        here = time[(time >= start) & (time < start + 8)] - start
+        hits = np.flatnonzero(series["onset"])
+        hits = hits[hits > 2]  # the tone begins, too
+        assert len(hits) == pytest.approx(len(here), abs=1)
+        expected = here * ANALYSIS_RATE / frame
+        assert max(min(abs(hit + 0.5 - at) for at in expected) for hit in hits) < 0.5 + 0.03 * ANALYSIS_RATE / frame
+        grid = read_grid(Track.at(clicks / clip).grid)
+        beats = np.unique(np.floor(grid.beats * ANALYSIS_RATE / frame).astype(int))
+        np.testing.assert_array_equal(np.flatnonzero(series["beat"]), beats[beats < frames])
+        assert set(np.flatnonzero(series["downbeat"])) <= set(beats)
+        # The mean of the power over time is the level of the clip.
+        info = read_info(Track.at(clicks / clip).info)
+        sounding = series["active"] > 0
+        if sounding.all():
+            mean = 10 * np.log10(np.mean(10 ** (series["rms_energy_body"].astype(float) / 10)))
+            assert mean == pytest.approx(info["rms_energy_body"], abs=0.5)
+        assert int(series["chroma"][:, sounding].mean(axis=1).argmax()) == 9  # A
+
+
+def test_after_the_end_there_is_silence(clicks: Path, tmp_path: Path) -> None:
+    """A latent of a padded clip has more frames than the clip."""
+    export(clicks, tmp_path / "b", "sat", "--series", "sat")
+    latents = tmp_path / "latents"
+    latents.mkdir()
+    for path in (tmp_path / "b").rglob("*.flac"):
+        np.save(latents / f"{path.stem}.npy", np.zeros((8, 256), np.float32))
+    found = export(clicks, latents, "sat-latents", "--series", "sat")
+    for series in found.values():
+        assert len(series["lufs"]) == 256
+        assert (series["lufs"][173:] == -120).all()
+        assert not series["chroma"][:, 173:].any()
+        assert not series["beat"][173:].any()
+
+
+def test_the_gain_of_the_export_is_in_the_levels(clicks: Path, tmp_path: Path) -> None:
+    plain = export(clicks, tmp_path / "a", "sat", "--series", "sat")
+    louder = export(clicks, tmp_path / "b", "sat", "--series", "sat", "--loudness", "-30")
+    gains = {
+        entry["from"]: entry["gain_db"] for entry in json.loads((tmp_path / "b/mirkit_files.json").read_text()).values()
+    }
+    for clip in plain:
+        change = louder[clip]["rms_energy_body"].astype(float) - plain[clip]["rms_energy_body"].astype(float)
+        active = plain[clip]["rms_energy_body"] > -100
+        np.testing.assert_allclose(change[active], gains[clip], atol=0.1)
+
+
+def test_damaged_series_are_found(clicks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export(clicks, tmp_path / "b", "sat", "--series", "sat")
+    one, two, *_ = sorted((tmp_path / "b").rglob("*.npz"))
+    with np.load(one) as series:
+        arrays = dict(series)
+    np.savez(one, **(arrays | {"lufs": arrays["lufs"][:-1], "beat": np.full(len(arrays["beat"]), np.nan)}))
+    two.write_bytes(b"no zip")
+    assert main(["export", "sat", "--check-only", "--no-trainer", str(tmp_path / "b")]) == 1
+    shown = capsys.readouterr().err
+    assert "the series have 172 and 173 frames" in shown
+    assert "beat must be float16 and finite" in shown
+    assert f"{two.name}: the series cannot be read" in shown
+
+
+@pytest.mark.parametrize("words", [("csv",), ("acestep",), ("sat-wds",), ("sat", "--stem", "drums")])
+def test_where_there_are_no_series(words: tuple[str, ...], clicks: Path, tmp_path: Path) -> None:
+    assert main(["export", words[0], str(clicks), "-o", str(tmp_path / "b"), "--series", "sat", *words[1:]]) == 2
