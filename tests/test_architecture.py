@@ -239,8 +239,7 @@ def public_objects() -> Iterator[tuple[str, Any]]:
                 (f"{name}.{method}", f) for method, f in methods if inspect.isfunction(f) or inspect.ismethod(f)
             )
     for module in modules():
-        # What beats and tempo export to other modules is described in docs/rhythm.md.
-        if module.startswith("mirkit.features.") and module.split(".")[3:4] not in (["beats"], ["tempo"]):
+        if module.startswith("mirkit.features."):
             for name, found in vars(importlib.import_module(module)).items():
                 own = getattr(found, "__module__", "") == module and not getattr(found, "_is_protocol", False)
                 if own and not name.startswith("_") and (inspect.isclass(found) or inspect.isfunction(found)):

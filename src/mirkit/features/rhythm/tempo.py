@@ -37,7 +37,19 @@ _SEGMENT_BEATS, _SEGMENT_CHANGE, _SEGMENT_GAIN, _LEAST_DEVIATION = 4, 0.04, 12.0
 
 @dataclass(frozen=True)
 class TempoFeatures:
-    """Tempo of a window, named as in ``.INFO``."""
+    """Tempo of a window, named as in ``.INFO``.
+
+    Attributes
+    ----------
+    bpm : 40 to 300 per minute
+        Tempo of the steady part.
+    bpm_is_defined : 0 or 1
+        Whether there is a steady pulse with one tempo.
+    beat_count : int, 0 or more
+        Number of beats.
+    beat_regularity : 0 to 0.5 s
+        Standard deviation of the intervals between beats.
+    """
 
     bpm: Value
     bpm_is_defined: Value
@@ -46,7 +58,15 @@ class TempoFeatures:
 
 
 class TempoSegment(NamedTuple):
-    """A part of a track with one tempo: start and end in seconds, beats per minute."""
+    """A part of a track with one tempo.
+
+    Attributes
+    ----------
+    start, end : float
+        Seconds.
+    bpm : float
+        Beats per minute.
+    """
 
     start: float
     end: float
@@ -110,6 +130,11 @@ def _tempo(times: FloatArray, first: int, last: int) -> Value:
 def tempo_map(beats: Beats) -> tuple[TempoSegment, ...]:
     """Divide a track whose tempo changes into parts with one tempo.
 
+    Parameters
+    ----------
+    beats : Beats
+        Of the whole track.
+
     Returns
     -------
     tuple of TempoSegment
@@ -136,7 +161,17 @@ def tempo_map(beats: Beats) -> tuple[TempoSegment, ...]:
 
 
 def octave_of(known: float, measured: float) -> int | None:
-    """Return by how many octaves a known tempo is above a measured one; None if it is no octave of it.
+    """By how many octaves a known tempo is above a measured one.
+
+    Parameters
+    ----------
+    known, measured : float
+        Beats per minute.
+
+    Returns
+    -------
+    int or None
+        None if the known tempo is not within 4 % of an octave of the measured one.
 
     Examples
     --------
@@ -152,6 +187,16 @@ def has_one_tempo(times: FloatArray) -> bool:
     """Whether the tempo of a grid stays the same, or drifts by at most 6 %.
 
     The local tempo of at least 80 % of the beats lies within 4 % of a straight line over time.
+
+    Parameters
+    ----------
+    times : array, shape=(n,)
+        Beats in seconds, ascending.
+
+    Returns
+    -------
+    bool
+        True also for a grid without a steady run.
     """
     runs = steady_runs(times)
     if not runs:
@@ -213,6 +258,11 @@ def _best_cut(sums: FloatArray, low: int, high: int, deviation: float, least_cha
 def steady_runs(times: FloatArray) -> list[tuple[int, int]]:
     """Find runs of beats whose neighboring intervals differ by less than 8 %.
 
+    Parameters
+    ----------
+    times : array, shape=(n,)
+        Beats in seconds, ascending.
+
     Returns
     -------
     list of (int, int)
@@ -228,7 +278,23 @@ def steady_runs(times: FloatArray) -> list[tuple[int, int]]:
 
 
 def beat_period(times: FloatArray) -> float | None:
-    """Beat period in seconds of the steady part of a grid, or None if there is none."""
+    """Beat period of the steady part of a grid.
+
+    Parameters
+    ----------
+    times : array, shape=(n,)
+        Beats in seconds, ascending.
+
+    Returns
+    -------
+    float or None
+        Seconds; None if no part is steady.
+
+    Examples
+    --------
+    >>> beat_period(np.arange(16) * 0.5)
+    0.5
+    """
     runs = steady_runs(times)
     if not runs:
         return None

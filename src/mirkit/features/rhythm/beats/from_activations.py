@@ -180,6 +180,11 @@ def find_bars(logits: FloatArray) -> Bars:
     ----------
     logits : float array, shape=(beats,)
         Log-odds of a downbeat at each beat.
+
+    Returns
+    -------
+    Bars
+        Of length 0 if fewer than two beats are likely downbeats.
     """
     if np.count_nonzero(logits > 0) < _FEWEST:
         return Bars(np.zeros(len(logits), np.bool_), 0, 0.0)

@@ -10,7 +10,15 @@ from mirkit.features.types import OTHER_METER, FloatArray
 
 @dataclass(frozen=True)
 class TempoCandidate:
-    """A possible tempo: beats per minute, and its probability (0-1)."""
+    """A possible tempo.
+
+    Attributes
+    ----------
+    bpm : float
+        Beats per minute.
+    weight : float
+        Its probability, 0-1.
+    """
 
     bpm: float
     weight: float

@@ -35,6 +35,11 @@ def phase_coherence(times: FloatArray, onsets: Onsets) -> FloatArray:
     times : float64 array, shape=(n,)
         Beats in seconds, ascending.
     onsets : Onsets
+
+    Returns
+    -------
+    array, shape=(n,)
+        0 where fewer than four onsets are nearby.
     """
     out = np.zeros(len(times))
     for i in range(len(times)):
@@ -60,8 +65,19 @@ def share_played(times: FloatArray, onsets: Onsets) -> float:
     Parameters
     ----------
     times : float64 array, shape=(n,)
-        Beats in seconds, ascending.
+        Beats in seconds, ascending; at least two.
     onsets : Onsets
+        At least two.
+
+    Returns
+    -------
+    float
+        0-1.
+
+    Examples
+    --------
+    >>> share_played(np.arange(8.0), Onsets(np.arange(0, 8, 2.0), np.ones(4)))
+    0.5
     """
     after = np.clip(np.searchsorted(onsets.times, times), 1, len(onsets.times) - 1)
     apart = np.minimum(np.abs(onsets.times[after] - times), np.abs(onsets.times[after - 1] - times))
@@ -78,6 +94,11 @@ def is_regular(times: FloatArray) -> bool:
     ----------
     times : float64 array, shape=(n,)
         Beats in seconds, ascending.
+
+    Returns
+    -------
+    bool
+        False below 16 beats.
     """
     if len(times) < _LINE_BEATS // 2:
         return False

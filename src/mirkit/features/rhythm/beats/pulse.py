@@ -145,7 +145,17 @@ class FineGrid:
 
 
 def beat_salience(curve: OnsetCurve) -> npt.NDArray[np.float32]:
-    """Growth of all bands over its local mean and spread, shape=(frames,)."""
+    """Growth of all bands over its local mean and spread.
+
+    Parameters
+    ----------
+    curve : OnsetCurve
+
+    Returns
+    -------
+    float32 array, shape=(frames,)
+        About 0 on average, and some units high at hits, whatever the level of the music.
+    """
     total = gaussian_filter1d(curve.growth, 1.0)
     mean = uniform_filter1d(total, round(FRAME_RATE * _MEAN_SECONDS))
     power = uniform_filter1d(np.square(total - mean), round(FRAME_RATE * _SPREAD_SECONDS))
@@ -154,7 +164,18 @@ def beat_salience(curve: OnsetCurve) -> npt.NDArray[np.float32]:
 
 
 def find_pulse(salience: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Frames of the pulse that the salience supports best, continued to both ends; empty when there is none."""
+    """Find the pulse that the salience supports best, continued to both ends.
+
+    Parameters
+    ----------
+    salience : float32 array, shape=(frames,)
+        Result of :func:`beat_salience`.
+
+    Returns
+    -------
+    int64 array, shape=(n,)
+        Frames, ascending; none if there is no pulse.
+    """
     octaves = np.log2(60 * FRAME_RATE / PERIODS / _CENTER_BPM)
     preference = -0.5 * _PULL * np.square(octaves / _OCTAVES)
     pulse = decode_beats(salience, preference.astype(np.float32), _STIFFNESS)
@@ -177,6 +198,10 @@ def fine_grid(pulse: npt.NDArray[np.int64], mix: OnsetCurve, drums: OnsetCurve |
     drums : OnsetCurve or None
     onset_rate : float
         Onsets per second.
+
+    Returns
+    -------
+    FineGrid
     """
     frames = np.interp(np.arange((len(pulse) - 1) * PARTS + 1) / PARTS, np.arange(len(pulse)), pulse)
     period = float(np.median(np.diff(pulse)))

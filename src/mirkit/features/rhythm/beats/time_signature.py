@@ -21,7 +21,17 @@ from mirkit.features.types import FloatArray
 
 
 class Meter(NamedTuple):
-    """A kind of bar: number of beats, their division, and the beats that begin a group (odd meters have several)."""
+    """A kind of bar.
+
+    Attributes
+    ----------
+    beats : int
+        Number of beats.
+    compound : bool
+        Whether the beat divides in three.
+    groups : tuple of int
+        Beats, counted from 0, that begin a group after the first one; only odd meters have them.
+    """
 
     beats: int
     compound: bool = False
@@ -60,9 +70,18 @@ _LEVEL_SHARPNESS, _METER_SHARPNESS = 0.85, 0.7
 
 @dataclass(frozen=True)
 class Structure:
-    """A hypothesis about the fine grid: meter, fine positions per beat, position of the first bar, median tempo.
+    """A hypothesis about the fine grid.
 
-    ``meter`` is a key of ``METERS``.
+    Attributes
+    ----------
+    meter : str
+        A key of ``METERS``.
+    beat : int
+        Fine positions per beat.
+    start : int
+        Position of the first bar.
+    bpm : float
+        Median tempo.
     """
 
     meter: str
@@ -90,6 +109,14 @@ class MeterHypothesis(Structure):
 
     Attributes
     ----------
+    meter : str
+        A key of ``METERS``.
+    beat : int
+        Fine positions per beat.
+    start : int
+        Position of the first bar.
+    bpm : float
+        Median tempo.
     meter_confidence : float
         Probability of the meter, given the beat, 0-1.
     levels : tuple of (float, float)
@@ -136,7 +163,7 @@ class MeterHypotheses:
 def estimate_meter(
     grids: Sequence[FineGrid], bpm_range: tuple[float, float] | None = None, beat: float | None = None
 ) -> MeterHypothesis | None:
-    """Choose the hypothesis that the evidence and the known tempo support best; None if there is none.
+    """Choose the hypothesis that the evidence and the known tempo support best.
 
     Parameters
     ----------
@@ -146,6 +173,11 @@ def estimate_meter(
         Tempi that may come out, in beats per minute.
     beat : float, optional
         Length of the beat in fine positions, if it is known; there is no hypothesis if it is not a whole number.
+
+    Returns
+    -------
+    MeterHypothesis or None
+        None if there is no hypothesis.
     """
     if beat is not None and beat != int(beat):
         return None
@@ -184,7 +216,19 @@ def estimate_meter(
 
 
 def meter_hypotheses(grid: FineGrid, lengths: Iterable[int] = _BEAT_PARTS) -> Iterator[MeterHypotheses]:
-    """Yield every hypothesis about a grid with its evidence; ``lengths`` of the beat are in fine positions."""
+    """Yield every hypothesis about a grid with its evidence.
+
+    Parameters
+    ----------
+    grid : FineGrid
+    lengths : iterable of int
+        Lengths of the beat that are tried, in fine positions.
+
+    Yields
+    ------
+    MeterHypotheses
+        For each meter and length of the beat whose tempo is possible and of which the grid has enough bars.
+    """
     repetition = _Repetition(grid.curves)
     for beat in lengths:
         bpm = 60 * PARTS / (grid.period * beat)
@@ -213,7 +257,24 @@ def _template(meter: str) -> FloatArray:
 
 
 def roles_of(meter: str) -> FloatArray:
-    """Contrasts of the beats of an odd meter, shape=(3, beats): all, the first, those that begin other groups."""
+    """Contrasts of the beats of an odd meter.
+
+    Parameters
+    ----------
+    meter : str
+        A key of ``METERS`` with groups.
+
+    Returns
+    -------
+    array, shape=(3, beats)
+        Weights of the beats: of all, of the first against the others, of those that begin other groups against others.
+
+    Examples
+    --------
+    >>> roles_of("5: 3+2").round(2)[1:]
+    array([[ 1.  , -0.25, -0.25, -0.25, -0.25],
+           [ 0.  , -0.33, -0.33,  1.  , -0.33]])
+    """
     beats, _, groups = METERS[meter]
     out = np.zeros((3, beats))
     out[0] = 1 / beats
