@@ -235,6 +235,15 @@ DESCRIPTORS: tuple[FeatureSpec, ...] = (
     ),
     _text("section", "sections", "letter of the section that covers most of it, and at least half"),
     _category("section_function", "sections", SECTION_FUNCTIONS, "what that section is for, where a rule names it"),
+    _number(
+        *("pitch_median_bass", "pitch", "MIDI note", 0, 127),
+        "median pitch of the bass, weighted by the notes' lengths",
+    ),
+    _number(
+        *("pitch_range_bass", "pitch", "semitones", 0, 127),
+        "lowest to highest pitch of the bass, without 2 % of the sounding time at each end",
+    ),
+    _number("note_density_bass", "pitch", "1/s", 0, 50, "notes of the bass that begin, per second"),
 )
 
 #: Everything that an ``.INFO`` holds besides captions, in the order of the file, and its numbers and categories.
@@ -396,6 +405,7 @@ STAGES: tuple[Stage, ...] = (
         files=("SECTIONS",),
         editable_files=("SECTIONS",),
     ),
+    Stage("pitch", "pitch", 1, "pitches and note density of the bass", (("bass", "f0"), ("bass", "onsets"))),
     Stage("timbral", "timbre", 1, "eight Audio Commons timbre models", (("full_mix", "timbre"),)),
     Stage(
         "danceability",
@@ -420,6 +430,7 @@ STAGES: tuple[Stage, ...] = (
                 "chroma",
                 "stem_harmonic",
                 "sections",
+                "pitch",
                 "timbral",
                 "danceability",
                 "aesthetics",

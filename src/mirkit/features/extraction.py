@@ -20,6 +20,7 @@ from mirkit.features.danceability import EnvelopeExtractor
 from mirkit.features.harmony.chroma import ChromaExtractor
 from mirkit.features.level import LevelExtractor
 from mirkit.features.loudness import LoudnessExtractor
+from mirkit.features.pitch.f0 import BASS, LEAD, F0Extractor
 from mirkit.features.rhythm.layers import LayerExtractor
 from mirkit.features.rhythm.onsets import OnsetExtractor
 from mirkit.features.rhythm.stem_onsets import StemOnsetExtractor
@@ -71,13 +72,17 @@ class SignalExtractor:
         Kinds.
     factories : mapping
         Kind that has no extractor here -> function that makes one.
+    source : str
+        Name of the signal: f0 is searched in the range of a bass if it is ``bass``.
     """
 
-    def __init__(self, channels: int, wanted: frozenset[str], factories: ExtractorFactories) -> None:
+    def __init__(self, channels: int, wanted: frozenset[str], factories: ExtractorFactories, source: str = "") -> None:
         self._wanted = wanted
         self._of_audio = {kind: factories[kind]() for kind in sorted(wanted & factories.keys())}
         self._of_audio |= {kind: make(channels) for kind, make in _OF_CHANNELS.items() if kind in wanted}
-        self._of_mono = {kind: make() for kind, make in _OF_MONO.items() if kind in wanted}
+        self._of_mono: dict[str, AudioExtractor] = {kind: make() for kind, make in _OF_MONO.items() if kind in wanted}
+        if "f0" in wanted:
+            self._of_mono["f0"] = F0Extractor(BASS if source == "bass" else LEAD)
         self._of_spectra = {kind: make() for kind, make in _OF_SPECTRA.items() if kind in wanted}
         self._onset = OnsetExtractor(pulses="onset" in wanted) if wanted & _OF_ONSETS else None
         self._stem_onsets = StemOnsetExtractor() if "stem_onsets" in wanted else None
@@ -170,7 +175,9 @@ def measure(
     samples : dict
         Source -> number of samples.
     """
-    extractors = {source: SignalExtractor(channels.get(source, 1), wanted[source], factories) for source in wanted}
+    extractors = {
+        source: SignalExtractor(channels.get(source, 1), wanted[source], factories, source) for source in wanted
+    }
     for blocks in zip_longest(*streams.values()):
         now = dict(zip(streams, blocks, strict=True))
         for source, extractor in extractors.items():

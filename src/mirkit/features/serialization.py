@@ -13,6 +13,7 @@ from mirkit.features.danceability import EnvelopeCurve
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.level import LevelCurve
 from mirkit.features.loudness import LoudnessCurve
+from mirkit.features.pitch.f0 import F0Curve
 from mirkit.features.rhythm.beats.grid import Beats, TempoCandidate
 from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onsets import Onsets
@@ -30,6 +31,7 @@ KINDS: dict[str, type[Any]] = {
     "spectral": SpectralCurve,
     "chroma": ChromaCurve,
     "envelope": EnvelopeCurve,
+    "f0": F0Curve,
     "onsets": Onsets,
     "layers": Layers,
     "stem_onsets": StemOnsets,

@@ -1,0 +1,1 @@
+"""Pitch of sounds with one voice: fundamental frequency over time, and notes."""
