@@ -182,6 +182,7 @@ def section_lengths() -> np.ndarray:
     """Return the log weight of a section of 1 to 24 bars: phrases have four or eight bars, seldom an odd number."""
     by_rest = {0: 2.3, 4: 1.5, 2: 0.0, 6: 0.0}
     usual = [by_rest.get(n % 8, -1.0) - (1.5 if n < 3 else 0.0) - (1.0 if n > 16 else 0.0) for n in range(1, 25)]
+    usual[0] = -8.0
     return np.array(usual)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests/trust", "tests/audio", "tests", "src")]
 
-SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "CURVES", "PROVENANCE", "settings", "journal", "log", "index")
+SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "SECTIONS", "CURVES", "PROVENANCE", "settings", "journal", "log", "index")
 KINDS = (*SIDECARS, "ledger", "lease", "midi", "yaml", "sound", "checkpoint")
 from mirkit.errors import MirkitError  # noqa: E402 (from this checkout)
 

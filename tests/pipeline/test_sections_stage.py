@@ -68,8 +68,10 @@ def test_a_file_that_the_user_has_changed_is_kept(track: Path) -> None:
     path = track / "Song.SECTIONS"
     mine = {"sections": [{"start": 0, "end": 40, "label": "verse", "function": "verse"}]}
     path.write_text(json.dumps(mine))
+    assert verify(Track.at(track)).stale == ("sections",)
     outcome = run(track)
     assert outcome.ok
+    assert not verify(Track.at(track)).stale
     assert outcome.done == ("sections",)
     assert [note for note in outcome.notes if ".SECTIONS: changed by hand, and kept" in note]
     assert content(track) == mine
@@ -93,6 +95,7 @@ def test_a_file_that_the_user_has_broken_is_kept_and_named(track: Path) -> None:
     path = track / "Song.SECTIONS"
     written = path.read_bytes()
     path.write_text('{"sections": [{"start": 5, "end": 1, "label": "A"}]}')
+    assert "no length" in verify(Track.at(track)).problem
     outcome = run(track)
     assert "no length" in outcome.failures["sections"]
     assert "\n" not in outcome.failures["sections"]

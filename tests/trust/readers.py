@@ -28,6 +28,7 @@ from mirkit.store import (
     read_info,
     read_onsets,
     read_provenance,
+    read_sections,
     read_settings,
     scan_origin,
     scan_values,
@@ -60,6 +61,7 @@ FILES = {
     ),
     "BEATS_GRID": File("A/A.BEATS_GRID", (read_grid,)),
     "ONSETS": File("A/A.ONSETS", (read_onsets,)),
+    "SECTIONS": File("A/A.SECTIONS", (read_sections,), ("verify",)),
     "CURVES": File(
         "A/A.CURVES.npz",
         (read_feature_series, read_feature_series_header, lambda path: update_feature_series(path, {"a/b": [1.0]})),

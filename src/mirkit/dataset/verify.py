@@ -27,6 +27,7 @@ from mirkit.store import (
     find_root,
     read_info,
     read_provenance,
+    read_sections,
     read_settings,
     recorded_digests,
     restamp,
@@ -130,6 +131,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
             for name, entry in measured.items()
             if any(digests.get(source) != known for source, known in entry.inputs.items())
         )
+        stale += _edited_since(track, measured)
         altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
@@ -144,7 +146,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     outside |= {name: value for name, value in named.items() if not _is_valid_text(value, feature(name))}
     methods = {name: _method(entry) for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
     failed = {name: entry.failed for name, entry in provenance.stages.items() if entry.failed}
-    files = {"beats": track.grid, "onsets": track.onsets}
+    files = {"beats": track.grid, "onsets": track.onsets} | ({} if clip else {"sections": track.sections})
     missing += tuple(path.name for name, path in files.items() if name in provenance.stages and not path.exists())
     if "separate" not in methods:
         marked = any(map(is_marked, stems.values()))
@@ -165,6 +167,22 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
         texts=texts,
         absent=absent,
     )
+
+
+def _edited_since(track: Track, measured: Mapping[str, ProvenanceRecord]) -> tuple[str, ...]:
+    """Return the stages whose file the user has changed since they ran, so that their values are those of before.
+
+    Raises
+    ------
+    InfoError
+        The file is damaged.
+    """
+    entry = measured.get("sections")
+    if entry is None or not track.sections.is_file():
+        return ()
+    read_sections(track.sections)
+    recorded = entry.user.get("SECTIONS") or entry.outputs.get("SECTIONS")
+    return () if file_digest(track.sections, recorded) == recorded else ("sections",)
 
 
 def _is_valid_text(value: str, spec: FeatureSpec) -> bool:

@@ -17,7 +17,8 @@ def weight(marks: tuple[int, ...], odds: np.ndarray, lengths: np.ndarray) -> flo
     total = sum(float(odds[mark - 1]) for mark in marks)
     for start, end in spans(marks, count):
         length = float(lengths[min(end - start, len(lengths)) - 1])
-        total += max(length, float(lengths.mean())) if start == 0 or end == count else length
+        at_an_end = (start == 0 or end == count) and end - start > 1
+        total += max(length, float(lengths.mean())) if at_an_end else length
     return total
 
 

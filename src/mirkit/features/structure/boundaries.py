@@ -138,7 +138,7 @@ def divide(odds: Matrix, lengths: Matrix) -> Division:
         Log odds of a boundary at the start of each bar but the first.
     lengths : array, shape=(n,)
         Log weight of a section of 1, 2, ... n bars; longer ones have that of ``n``. The first and the last section may
-        be cut off, and are at least as likely as the mean.
+        be cut off, and are at least as likely as the mean if they have two bars.
 
     Returns
     -------
@@ -178,7 +178,9 @@ def _weights(
     start: npt.NDArray[np.int64] | int, end: npt.NDArray[np.int64] | int, count: int, lengths: Matrix, mean: float
 ) -> Matrix:
     """Log weight of sections by their lengths."""
-    weights = lengths[np.minimum(np.asarray(end) - np.asarray(start), len(lengths)) - 1]
-    at_an_end = (np.asarray(start) == 0) | (np.asarray(end) == count)
+    size = np.asarray(end) - np.asarray(start)
+    weights = lengths[np.minimum(size, len(lengths)) - 1]
+    # One step at an end is the silence before the first beat, or the last sound that rings.
+    at_an_end = ((np.asarray(start) == 0) | (np.asarray(end) == count)) & (size > 1)
     likely: Matrix = np.where(at_an_end, np.maximum(weights, mean), weights)
     return likely

@@ -12,10 +12,12 @@ from mirkit.features.types import Unknown, Window
 
 #: A first or last section is quiet if it is this far below its neighbor (LU); without stems, the level alone tells.
 _QUIETER, _MUCH_QUIETER = 3.0, 5.0
+#: What is further below its neighbor is no music (LU).
+_SILENCE = 30.0
 #: It lacks an instrument that sounds in this much more of its neighbor.
 _LACKS = 0.5
 #: It is at most this share of the piece.
-_LONGEST_SHARE = 0.25
+_LONGEST_SHARE = 0.2
 #: A voice is absent below the first share of the time, and present above the second.
 _ABSENT, _PRESENT = 0.05, 0.3
 #: The voice sings in at least this share of the time of the other sections.
@@ -60,8 +62,10 @@ def functions_of(sources: Sources, windows: Sequence[Window], labels: Sequence[s
 def _is_reduced(sources: Sources, window: Window, neighbor: Window) -> bool:
     """Whether a section has no voice, and is quieter than its neighbor or lacks one of its instruments."""
     levels = loudness(sources.loudness, window).lufs, loudness(sources.loudness, neighbor).lufs
-    below = 99.0 if isinstance(levels[0], Unknown) else float(levels[1]) - float(levels[0])  # type: ignore[arg-type]
-    if isinstance(levels[1], Unknown):
+    if isinstance(levels[0], Unknown) or isinstance(levels[1], Unknown):
+        return False  # silence is no intro
+    below = float(levels[1] - levels[0])
+    if below > _SILENCE:
         return False
     if not sources.stems:
         return below >= _MUCH_QUIETER
