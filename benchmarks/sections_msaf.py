@@ -7,7 +7,9 @@ gives none) on MFCC and on pitch classes, and by spectral clustering (boundaries
 """
 
 import json
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import msaf
@@ -29,4 +31,7 @@ def main(result: Path, files: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    result, files = Path(sys.argv[1]).absolute(), [str(Path(file).absolute()) for file in sys.argv[2:]]
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)  # msaf writes its features into the current folder
+        main(result, files)
