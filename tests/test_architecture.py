@@ -52,6 +52,8 @@ LAYERS = {
     "demo": 1,
     "settings": 1,
     "catalog": 1,
+    "descriptors": 1,
+    "feature_spec": 1,
     "errors": 1,
 }
 #: Arrays and values only: what they may import beside each other and the standard library's pure part.

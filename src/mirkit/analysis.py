@@ -62,6 +62,8 @@ class TrackAnalysis:
         Stem -> why it cannot be read. Such a stem counts as absent.
     edited_files : frozenset of str
         Suffixes of the sidecars that the user has edited, whose content takes the place of what is measured.
+    known : dict
+        Values of the ``.INFO`` that earlier stages have measured, for stages that only read those.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class TrackAnalysis:
         self.notes: list[str] = []
         self.unreadable: dict[str, str] = {}
         self.edited_files: frozenset[str] = frozenset()
+        self.known: dict[str, Any] = {}
         self._hashes = {source: digest.sha256 for source, digest in digests.items()}
         if all(stem in self._hashes for stem in TONAL):
             self._hashes["tonal"] = "+".join(self._hashes[stem] for stem in TONAL)

@@ -1,65 +1,24 @@
 """What mirkit measures: four tables of data. Read this file first.
 
-``FEATURES`` are the 78 numbers of an ``.INFO`` file, ``DESCRIPTORS`` the numbers, categories and texts beside them,
-``STAGES`` the steps that write both, ``GROUPS`` the commands that run several stages. The parser, ``verify``, the
-statistics, the export and ``docs/features.md`` are derived from these rows. The backends that a stage can choose from
-are listed in ``mirkit.models.registry``.
+``FEATURES`` are the 78 numbers of an ``.INFO`` file, ``DESCRIPTORS`` (in ``descriptors.py``) the numbers, categories
+and texts beside them, ``STAGES`` the steps that write both, ``GROUPS`` the commands that run several stages. The
+parser, ``verify``, the statistics, the export and ``docs/features.md`` are derived from these rows. The backends that a
+stage can choose from are listed in ``mirkit.models.registry``.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+
+from mirkit.descriptors import DESCRIPTORS as DESCRIPTORS
+from mirkit.descriptors import MODES as MODES
+from mirkit.descriptors import PITCH_CLASSES as PITCH_CLASSES
+from mirkit.descriptors import SECTION_FUNCTIONS as SECTION_FUNCTIONS
+from mirkit.descriptors import TIME_SIGNATURES as TIME_SIGNATURES
+from mirkit.feature_spec import FeatureSpec as FeatureSpec
 
 STEMS = ("drums", "bass", "other", "vocals")
 #: The pitched stems, whose sum is the source ``tonal``.
 TONAL = ("bass", "other", "vocals")
-PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-
-
-@dataclass(frozen=True)
-class FeatureSpec:
-    """One value of an ``.INFO`` file: a feature, or a descriptor.
-
-    Attributes
-    ----------
-    name : str
-        Its key in ``.INFO``.
-    stage : str
-        Name of the stage that measures it.
-    unit : str
-    low, high : float or None
-        The range that ``verify`` accepts; None for no bound.
-    description : str
-        What it means, with its formula where that fits in a line.
-    kind : str
-        ``float``, ``int``, ``flag`` (0 or 1), ``category`` (one of ``categories``) or ``text``.
-    scale : str
-        Form in which values are comparable; statistics and conditioners use it: ``log`` if listeners perceive
-        differences of the logarithm, ``logit`` (log odds) if most music lies in a small part of the range.
-    repeats : str
-        The feature that this one is, times the length of the track; conditioners leave it out by default.
-    categories : tuple of str
-        The values of a category, in the order of a list conditioner.
-    by_name : bool
-        Whether it is a conditioner only where its full name is given, not for a pattern such as ``*``.
-    """
-
-    name: str
-    stage: str
-    unit: str
-    low: float | None
-    high: float | None
-    description: str
-    kind: Literal["float", "int", "flag", "category", "text"] = "float"
-    scale: Literal["linear", "log", "logit"] = "linear"
-    repeats: str = ""
-    categories: tuple[str, ...] = ()
-    by_name: bool = False
-
-    @property
-    def is_number(self) -> bool:
-        """Whether its values are numbers, which have a range."""
-        return self.kind not in ("category", "text")
 
 
 def _per_stem(
@@ -170,80 +129,6 @@ FEATURES: tuple[FeatureSpec, ...] = (
     ),
     FeatureSpec("atonality", "danceability", "ratio", 0, 1, "departure from a key; the provenance names the method"),
     FeatureSpec("position", "crop", "ratio", 0, 1, "clips only: start of the clip / duration of its source"),
-)
-
-MODES = ("major", "minor")
-#: What a section may be for. mirkit names ``intro``, ``instrumental`` and ``outro``; the others are for users.
-SECTION_FUNCTIONS = (
-    *("intro", "verse", "pre-chorus", "chorus", "post-chorus", "bridge", "instrumental", "solo", "break", "build-up"),
-    *("drop", "outro"),
-)
-TIME_SIGNATURES = ("4/4", "3/4", "6/8", "2/4", "12/8", "5/4", "7/8", "7/4", "9/8", "other")
-
-
-def _number(
-    name: str, stage: str, unit: str, low: float | None, high: float | None, description: str, **more: Any
-) -> FeatureSpec:
-    return FeatureSpec(name, stage, unit, low, high, description, **more)
-
-
-def _category(name: str, stage: str, categories: tuple[str, ...], description: str) -> FeatureSpec:
-    return FeatureSpec(name, stage, "", None, None, description, kind="category", categories=categories)
-
-
-def _text(name: str, stage: str, description: str) -> FeatureSpec:
-    return FeatureSpec(name, stage, "", None, None, description, kind="text")
-
-
-#: What an ``.INFO`` holds beside the features. A row here and a stage that returns its value are all that it takes for
-#: a value to be in the ``.INFO`` of tracks and clips, in windows, tables, conditioners, ``verify``, ``stats`` and the
-#: report. Numbers and categories are reductions over a window, as features are.
-DESCRIPTORS: tuple[FeatureSpec, ...] = (
-    _category("key", "chroma", PITCH_CLASSES, "tonic of the key; null where nothing pitched sounds"),
-    _category("mode", "chroma", MODES, "mode of the key"),
-    _number(
-        *("key_confidence", "chroma", "ratio", 0, 1),
-        "share of such keys that are right; 1 where the user has set the key",
-        by_name=True,
-    ),
-    _category("time_signature", "beats", TIME_SIGNATURES, "meter; null without a pulse, other when none explains it"),
-    _number(
-        *("time_signature_confidence", "beats", "ratio", 0, 1),
-        "probability of the meter; 1 where the user has set it",
-        by_name=True,
-    ),
-    _number(*("bpm_confidence", "beats", "ratio", 0, 1), "probability of the tempo among its candidates", by_name=True),
-    _number(
-        *("swing", "syncopation", "ratio", 0.5, 0.75),
-        "first eighth of a beat / beat: 0.5 straight, 0.67 triplets; null where eighths are few",
-    ),
-    _number("duration_seconds", "source", "s", 0, None, "length of the audio", by_name=True),
-    _number(
-        *("true_peak", "level", "dBTP", -120, 20),
-        "highest level between the samples, ITU-R BS.1770-4 annex 2; null in silence",
-    ),
-    _number("plr", "level", "LU", -10, 60, "peak to loudness ratio: true_peak - lufs"),
-    _number(
-        *("stereo_width", "level", "ratio", 0, 1),
-        "RMS of (left - right) / 2 over the sum of it and that of (left + right) / 2: 0 mono, 1 opposite phases",
-    ),
-    _number(
-        *("section_count", "sections", "count", 1, None),
-        "sections that the track or clip touches; null without a form",
-        kind="int",
-        by_name=True,
-    ),
-    _text("section", "sections", "letter of the section that covers most of it, and at least half"),
-    _category("section_function", "sections", SECTION_FUNCTIONS, "what that section is for, where a rule names it"),
-    _number(
-        *("pitch_median_bass", "pitch", "MIDI note", 0, 127),
-        "median pitch of the bass, weighted by the notes' lengths",
-    ),
-    _number(
-        *("pitch_range_bass", "pitch", "semitones", 0, 127),
-        "lowest to highest pitch of the bass, without 2 % of the sounding time at each end",
-    ),
-    _number("note_density_bass", "pitch", "1/s", 0, 50, "notes of the bass that begin, per second"),
 )
 
 #: Everything that an ``.INFO`` holds besides captions, in the order of the file, and its numbers and categories.
@@ -417,6 +302,16 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage("aesthetics", "classification", 1, "four Audiobox Aesthetics scores", task="aesthetics"),
     Stage(
+        "music_facts",
+        "description",
+        1,
+        "plain sentences from the measured values",
+        needs=(
+            *("source", "beats", "syncopation", "stem_rhythm", "loudness", "level", "spectral_shape", "bands"),
+            *("chroma", "timbral", "danceability"),
+        ),
+    ),
+    Stage(
         "crop",
         "cropping",
         2,
@@ -435,6 +330,7 @@ STAGES: tuple[Stage, ...] = (
                 "danceability",
                 "aesthetics",
             ),
+            "music_facts",
         ),
     ),
     Stage("drums", "transcription", 2, "drums to MIDI", needs=("beats",), task="drums"),

@@ -18,6 +18,7 @@ from mirkit.audio import open_audio
 from mirkit.catalog import CATEGORIES, INFO_SPECS, NUMBERS, STAGES, level_shift, stage
 from mirkit.errors import MirkitError, MissingInput, SettingsError, printable
 from mirkit.features.types import InfoValue, Unknown, Window
+from mirkit.stages.description import sentences_on
 from mirkit.stages.window import FROM_SERIES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
 from mirkit.staleness import TrackState
 from mirkit.store import Settings, find_root, read_settings
@@ -212,7 +213,8 @@ class WindowAnalyzer:
         found = at_window(self._opened, window, self._settings, neural=self._neural)
         values = {key: value for result in found.values() for key, value in result.values.items()}
         values |= self._from_sound(window, samples) | self._user
-        return values | {"position": window.start / self._opened.duration, "duration_seconds": window.duration}
+        values |= {"position": window.start / self._opened.duration, "duration_seconds": window.duration}
+        return values | sentences_on(values)
 
     def _slice(self, window: Window, needed: Mapping[str, float], samples: bool) -> dict[str, InfoValue]:
         values = self._measure(window, samples)

@@ -113,7 +113,8 @@ def _know(
     if t == 0:
         numbers["syncopation_bass"] = None
     numbers |= dict.fromkeys(("content_enjoyment", "content_usefulness", "production_quality"))
-    update_info(track.info, numbers | {"key": "F#", "mode": "minor", "time_signature": "4/4"})
+    known = {"key": "F#", "mode": "minor", "key_confidence": 0.95, "time_signature": "4/4"}
+    update_info(track.info, numbers | known | {"time_signature_confidence": 0.95})
     facts: dict[str, dict[str, JsonValue]] = {
         "duration": {"value": float(f"{seconds:.6g}")},
         "sample_rate": {"value": 44100},

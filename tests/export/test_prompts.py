@@ -7,13 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirkit.captions.vocabulary import Word
 from mirkit.errors import SettingsError
 from mirkit.export.items import Item
-from mirkit.export.prompts import TEMPLATES, Extremes, PromptTemplate, max_tokens, prompts
+from mirkit.export.prompts import TEMPLATES, Extremes, PromptTemplate, max_tokens, prompts, words_of
 from mirkit.store import FileDigest
 from mirkit.track import Track
 
-FEATURES = {"bpm": 123.96, "brightness": 80.0, "lufs": -12.5}
+FEATURES = {
+    "bpm": 123.96,
+    "brightness": 80.0,
+    "lufs": -12.5,
+    "key_confidence": 0.95,
+    "time_signature_confidence": 0.95,
+    "vocal_presence": 0.0,
+    "warmth": 0.5,
+}
 TEXT = "A driving track. It runs at 90 BPM. Synths swell – softly…"
 ITEM = Item(
     name="a/crops/a_001",
@@ -27,23 +36,27 @@ ITEM = Item(
     features=FEATURES,
     missing_reasons={},
     metadata={
-        "vocals_share": 0.0,
         "tags": {"genre": "Électro", "year": 1999},
     },
     texts={"genre_mood": TEXT},
     methods={},
     categories={"key": "F#", "mode": "minor", "time_signature": "4/4"},
 )
-EXTREMES = Extremes({"brightness": (20.0, 70.0), "warmth": (1.0, 2.0)})
+EXTREMES = Extremes({"brightness": (20.0, 70.0), "warmth": (1.0, 2.0)}, 50)
 
 
 def of(item: Item = ITEM, **changes: object) -> tuple[str, ...]:
-    return prompts(item, item.features, EXTREMES, replace(PromptTemplate(), **changes))  # type: ignore[arg-type]
+    template = replace(PromptTemplate(), **changes)  # type: ignore[arg-type]
+    return prompts(item, item.features, found(item), template)
+
+
+def found(item: Item) -> list[Word]:
+    return words_of(item, item.features, EXTREMES)
 
 
 def test_the_first_prompt_has_the_order_of_the_template() -> None:
     first = of()[0]
-    assert first.startswith("Electro, 124 BPM, F# minor, bright, 4/4 time, A driving track")
+    assert first.startswith("Electro, 124 BPM, 4/4 time, F# minor, instrumental, bright, cold, A driving track")
     assert first.isascii()
 
 
@@ -54,7 +67,7 @@ def test_prose_is_corrected_by_the_features() -> None:
 
 def test_stable_audio_3_gets_its_vocabulary() -> None:
     assert of(template=TEMPLATES["sa3"])[0].startswith(
-        "TrackType: Music, VocalType: Instrumental, Genre: Electro, BPM: 124, Key: F# minor, bright"
+        "TrackType: Music, VocalType: Instrumental, Genre: Electro, BPM: 124, Key: F# minor, 4/4 time, bright"
     )
     assert of(template=TEMPLATES["sa3"])[0].endswith("Length: 48 seconds")
 
@@ -63,6 +76,40 @@ def test_a_clause_with_an_unknown_is_left_out_whole() -> None:
     item = replace(ITEM, metadata={}, categories={}, features={}, texts={})
     assert of(item, template="{bpm} BPM; key of {key}; by hand; {genre}") == ("by hand",)
     assert of(item, template="{bpm} BPM") == ("music",)
+
+
+def test_no_prompt_is_a_length_alone_or_of_one_group() -> None:
+    groups = {word.text: word.group for word in found(ITEM)} | {"VocalType: Instrumental": "voice"}
+    groups |= {"BPM: 124": "rhythm", "Key: F# minor": "harmony"}
+    for template in TEMPLATES.values():
+        for seed in range(40):
+            for text in of(template=template, variants=8, seed=seed):
+                assert len({groups[clause] for clause in text.split(", ") if clause in groups}) >= 2, text
+
+
+def test_what_has_no_words_gets_numbers() -> None:
+    plain = replace(ITEM, features={"lufs": -14.2, "stereo_width": 0.2}, categories={}, texts={}, metadata={})
+    assert of(plain) == ("loudness of -14 LUFS, stereo width of 20%", *of(plain)[1:])
+    assert of(plain, template=TEMPLATES["sa3"])[0].startswith("TrackType: Music, loudness of -14 LUFS")
+
+
+def test_extremes_need_fifty_tracks() -> None:
+    samples = [{"warmth": float(i), "brightness": 50.0} for i in range(100)]
+    assert not Extremes.of(samples, 49).bounds
+    of_fifty = Extremes.of(samples, 50)
+    assert set(of_fifty.bounds) == {"warmth"}, "brightness does not vary"
+    low, high = of_fifty.bounds["warmth"]
+    assert [word.text for word in of_fifty.words({"warmth": low})] == ["cold"]
+    assert [word.text for word in of_fifty.words({"warmth": high})] == ["warm"]
+    assert not of_fifty.words({"warmth": low + 0.1})
+    (word,) = of_fifty.words({"warmth": high + 1})
+    assert word.threshold == f"warmth >= {high:.4g}, the highest 15% of 50 tracks"
+
+
+def test_a_threshold_decides_before_the_extremes() -> None:
+    assert [word.text for word in found(ITEM) if word.key == "brightness"] == ["bright"]
+    dark = replace(ITEM, features={**FEATURES, "brightness": 30.0})
+    assert [word.text for word in found(dark) if word.key == "brightness"] == ["dark"]
 
 
 def test_variants_depend_on_the_seed_and_hold_the_same_facts() -> None:
@@ -80,8 +127,8 @@ def test_a_trigger_stays_in_front() -> None:
 @given(st.lists(st.text(min_size=1, max_size=40), max_size=8), st.integers(8, 64))
 def test_never_over_the_budget_and_only_whole_clauses(sentences: list[str], budget: int) -> None:
     item = replace(ITEM, texts={"full": ". ".join(sentences)})
-    whole = prompts(item, FEATURES, EXTREMES, PromptTemplate(budget=10_000, variants=1))[0]
-    for text in prompts(item, FEATURES, EXTREMES, PromptTemplate(budget=budget)):
+    whole = prompts(item, FEATURES, found(item), PromptTemplate(budget=10_000, variants=1))[0]
+    for text in prompts(item, FEATURES, found(item), PromptTemplate(budget=budget)):
         assert max_tokens(text) <= budget or text == "music"
         assert text.isascii()
         rest = whole

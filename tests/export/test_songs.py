@@ -101,7 +101,7 @@ class _Sample:
     def __init__(self, bpm: float | None, **metadata: Any) -> None:
         self.features = {} if bpm is None else {"bpm": bpm}
         item = Item("a", "a", Track(Path()), Path("a"), FileDigest(0, ""), 44100, 0.0, 33.7, {}, {}, metadata, {}, {})
-        self.item = replace(item, categories=metadata)
+        self.item = replace(item, categories=metadata, features=metadata)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_fields_of_a_song(bpm: float | None, metadata: dict[str, Any], expected:
 
 
 def test_only_a_song_that_is_known_to_have_no_vocals_is_instrumental() -> None:
-    quiet, sung = (song_fields(_Sample(None, vocals_share=share)) for share in (0.0, 0.5))  # type: ignore[arg-type]
+    quiet, sung = (song_fields(_Sample(None, vocal_presence=share)) for share in (0.0, 0.5))  # type: ignore[arg-type]
     assert (quiet.lyrics, quiet.is_instrumental) == ("[Instrumental]", True)
     assert (sung.lyrics, sung.is_instrumental) == ("", False)
 

@@ -11,7 +11,7 @@ from export.measured import make_clips
 from mirkit.cli import main
 from mirkit.export.items import read_items
 from mirkit.export.pieces import cut_tracks
-from mirkit.store import update_provenance
+from mirkit.store import update_info
 from mirkit.track import Track
 from mirkit.track.clip import clip_folders
 from mirkit.track.user_texts import UserTextReader, text_beside
@@ -50,7 +50,7 @@ def songs(out: Path) -> dict[str, Any]:
 
 def sung(folder: Path, share: float) -> None:
     for track in (Track.at(folder), *(Track.at(clip) for clip in clip_folders(Track.at(folder)))):
-        update_provenance(track.provenance, facts={"vocals_share": {"value": share}})
+        update_info(track.info, {"vocal_presence": share})
 
 
 def test_timed_words_are_cut_to_the_clip(library: Path, tmp_path: Path) -> None:

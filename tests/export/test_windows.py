@@ -12,14 +12,14 @@ import pytest
 
 from export.measured import SIZE
 from mirkit.audio import probe
-from mirkit.catalog import FEATURES
+from mirkit.catalog import NUMBERS
 from mirkit.export.options import Options
 from mirkit.export.run import check, export
 from mirkit.windows import WindowTable
 
 RATE = 44100
 HOP = 0.1
-NAMES = [key.name for key in FEATURES]
+NAMES = [key.name for key in NUMBERS]
 
 
 def known_tables(

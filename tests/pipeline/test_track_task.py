@@ -11,7 +11,9 @@ import pytest
 
 from library import beat_music, make_track, write
 from mirkit.audio import Tags
-from mirkit.catalog import INFO_KEYS, MEASURED, stage
+from mirkit.catalog import INFO_KEYS, MEASURED, STEMS, stage
+from mirkit.features.loudness import LoudnessCurve, to_energy
+from mirkit.features.types import Unknown, Window
 from mirkit.pipeline.task import TrackOutcome
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.stages import FUNCTIONS, Result
@@ -424,7 +426,45 @@ def test_embedded_stems_do_not_tell_whether_there_is_a_voice(track: Path, tmp_pa
     fact = read_provenance(split / "Split.PROVENANCE").facts["vocals_share"]
     assert fact["value"] is None
     assert "embedded" in fact["reason"]
+    assert read_info(split / "Split.INFO")["vocal_presence"] is None
+    assert read_info(track / "Finished.INFO")["vocal_presence"] == 0.0, "these stems are the user's"
     assert read_provenance(track / "Finished.PROVENANCE").facts["vocals_share"]["value"] == 0.0
+
+
+class Stub:
+    """A track of 20 s at -14 LUFS, whose vocals stem is this much (LU) below it in the first half, then silent."""
+
+    window = Window(0, 20)
+
+    def __init__(self, backend: str, below: float) -> None:
+        self.stems_backend = backend
+        vocals = np.repeat([to_energy(-14 - below), 0.0], 100).astype(np.float32)
+        self._curves = dict.fromkeys(("full_mix", *STEMS), LoudnessCurve(np.full(200, to_energy(-14), np.float32)))
+        self._curves["vocals"] = LoudnessCurve(vocals)
+
+    def has(self, source: str) -> bool:
+        return source in self._curves
+
+    def series(self, source: str, kind: str) -> LoudnessCurve:
+        assert kind == "loudness"
+        return self._curves[source]
+
+
+@pytest.mark.parametrize(
+    ("backend", "below", "expected"),
+    [
+        *(("htdemucs", 6, 0.5), ("htdemucs", 18, 0.5), ("external", 3, 0.5), ("htdemucs", 25, 0.0)),
+        *(("embedded", 6, None), ("embedded", 18, None), ("embedded", 25, 0.0)),
+    ],
+)
+def test_vocal_presence(backend: str, below: float, expected: float | None) -> None:
+    """A quiet voice counts; an embedded vocals stem counts only where it holds next to nothing."""
+    found = FUNCTIONS["loudness"](Stub(backend, below), Settings()).values["vocal_presence"]  # type: ignore[arg-type]
+    if expected is None:
+        assert isinstance(found, Unknown)
+        assert "embedded" in found.reason
+    else:
+        assert found == pytest.approx(expected, abs=0.02)
 
 
 def test_stems_put_in_after_a_failed_separation_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

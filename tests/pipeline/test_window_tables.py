@@ -7,7 +7,7 @@ import pytest
 
 from library import make_track
 from mirkit import WindowAnalyzer
-from mirkit.catalog import FEATURES, stage
+from mirkit.catalog import NUMBERS, stage
 from mirkit.pipeline.task import TrackJob
 from mirkit.pipeline.track_task import process
 from mirkit.stages.window import FROM_SERIES
@@ -15,7 +15,7 @@ from mirkit.store import Settings
 from mirkit.windows import table
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
-NAMES = [key.name for key in FEATURES]
+NAMES = [key.name for key in NUMBERS]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def track(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_window_has_its_own_numbers(track: Path) -> None:
     found = table(track, 4.0, 1.0)
-    assert found.values.shape == (5, len(FEATURES))
+    assert found.values.shape == (5, len(NUMBERS))
     windows = WindowAnalyzer.open(track)
     timbre = set(stage("timbral").keys)
     halves = {start: windows.at(start, start + 4, samples=True).values for start in (0.0, 2.0, 4.0)}

@@ -6,7 +6,7 @@ from mirkit.api.source import AudioInput, Source
 from mirkit.catalog import GROUPS, MEASURED, stage, with_needs
 from mirkit.errors import SettingsError
 from mirkit.features.types import InfoValue, Unknown
-from mirkit.stages import stage_function
+from mirkit.stages import Result, stage_function
 from mirkit.store import round6
 from mirkit.store.compiled import with_kernels
 
@@ -86,7 +86,10 @@ def analyze(audio: AudioInput, group: str = "extract", *, backends: Mapping[str,
     source = Source.of(audio, backends)
     rows = [stage(name) for name in with_needs(named[group])]
     analysis = source.measure(rows)
-    results = [with_kernels(lambda row=row: stage_function(row)(analysis, source.settings)) for row in rows]  # type: ignore[misc]
+    results: list[Result] = []
+    for row in rows:
+        analysis.known = {name: _plain(value) for result in results for name, value in result.values.items()}
+        results.append(with_kernels(lambda row=row: stage_function(row)(analysis, source.settings)))  # type: ignore[misc]
     source.report([*analysis.notes, *(note for result in results for note in result.notes)])
     values = {name: value for result in results for name, value in result.values.items()}
     metadata = {name: entry for result in results for name, entry in result.facts.items()}

@@ -207,13 +207,14 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target",
         metavar="TARGET",
+        nargs="?",
         choices=tuple(DESCRIPTIONS),
         help="; ".join(f"{name} ({description})" for name, description in DESCRIPTIONS.items()),
     )
     parser.add_argument(
         "places",
         metavar="PATH",
-        nargs="+",
+        nargs="*",
         help="folder of tracks; without -o, first OUT and then PATH (default: this folder)",
     )
     parser.add_argument(
@@ -223,6 +224,13 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         group = parser.add_argument_group(title)
         for name in names:
             add_option(group, EXPORT_OPTIONS[name], default=EXPORT_OPTIONS[name].default)
+        if title == "prompts":
+            group.add_argument(
+                "--explain",
+                metavar="CLIP",
+                help="print the words for a clip or track, each with its value and threshold, and stop; with a TARGET, "
+                "also those that come from the extremes of the data set",
+            )
         if title == "selection":
             group.add_argument("--dry-run", action="store_true", help="print what would be written, and stop")
     checks = parser.add_argument_group("check")

@@ -13,12 +13,13 @@ from mirkit.catalog import LEVEL_KEYS, stage
 from mirkit.features.rhythm.tempo import tempo_map
 from mirkit.features.types import SILENT, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, fact
+from mirkit.stages.description import sentences_on
 from mirkit.stages.window import FROM_SERIES, at_window, timbre_of
 from mirkit.store import BeatGrid, FileDigest, ProvenanceRecord, Settings
 from mirkit.track import MIX
 from mirkit.track.clip import ClipSource
 
-_STAGES = frozenset({*FROM_SERIES, "timbral"})
+_STAGES = frozenset({*FROM_SERIES, "timbral", "music_facts"})
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def clip_features(
     values |= dict(track.user)
     values["position"] = clip.window.start / track.analysis.duration
     values["duration_seconds"] = clip.length / clip.rate
+    results["music_facts"] = Result(sentences_on(values))
+    values |= results["music_facts"].values
     entries = [_entry(track.stages[name], values, result, digests) for name, result in results.items()]
     if separated := track.stages.get("separate"):
         outputs = {source: digests[source] for source in digests if source in separated.outputs}

@@ -32,7 +32,7 @@ def facts_of(info: Mapping[str, Any], provenance: Provenance) -> Facts:
         bpm=as_number(info.get("bpm")),
         key=(tonic, mode) if isinstance(tonic, str) and isinstance(mode, str) else None,
         meter=meter if isinstance(meter, str) and meter != OTHER_METER else None,
-        vocals_share=_vocals(provenance),
+        vocals_share=as_number(info.get("vocal_presence")),
         duration=as_number(_value(provenance, "duration")),
         key_confidence=as_number(info.get("key_confidence")) or 0.0,
         meter_confidence=as_number(info.get("time_signature_confidence")) or 0.0,
@@ -99,9 +99,3 @@ def contradictions(tracks: Iterable[Mapping[str, Compared]]) -> Contradictions:
 
 def _value(provenance: Provenance, name: str) -> Any:
     return provenance.facts.get(name, {}).get("value")
-
-
-def _vocals(provenance: Provenance) -> float | None:
-    """Share of the time with vocals; None for the embedded separation, whose vocals stem also holds other sources."""
-    entry = provenance.stages.get("separate")
-    return None if entry is None or entry.backend == "embedded" else as_number(_value(provenance, "vocals_share"))

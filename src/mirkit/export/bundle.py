@@ -303,11 +303,12 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
 
 
 def _conditioner_summary(plan: ExportPlan) -> dict[str, Any]:
-    """Ranges of the conditioners, with the number of unknown values and the share that the trainer will clamp."""
+    """Ranges and options of the conditioners, number of unknown values, and share that the trainer will clamp."""
     conditioners = plan.conditioners
     rows = [features for sample in plan.of(TRAIN) for features in sample.rows]
     return {
         "conditioners": {name: list(low_high) for name, low_high in plan.ranges.items()},
+        **({"options": conditioners.options} if conditioners.options else {}),
         "percentiles": {
             row.name: {
                 "value": [round6(v) for v in row.percentiles.values],

@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from mirkit.audio import probe
-from mirkit.catalog import CATEGORIES, NUMBERS, STAGES, TEXT_KEYS
+from mirkit.captions.vocabulary import LEAST_VOCALS
+from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, STAGES, TEXT_KEYS
 from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
@@ -19,8 +20,6 @@ from mirkit.track import CROPS, MIX, Track, base_of, is_audio_name
 from mirkit.track.clip import CUT, ClipSource, clip_fault
 from mirkit.track.user_texts import UserTextReader, UserTexts
 
-#: Share of the time with vocals below which a track counts as instrumental.
-INSTRUMENTAL_SHARE = 0.02
 #: Name of the user's caption among the texts of an item.
 CAPTION = "caption"
 
@@ -125,11 +124,16 @@ class Item:
         return self.files is not None and self.files.path != self.track.path
 
     @property
+    def vocal_presence(self) -> float | None:
+        """Share of the sounding time with a voice; None where it is unknown."""
+        share = self.metadata.get("vocals_share")
+        return share if isinstance(share, int | float) else self.features.get("vocal_presence")
+
+    @property
     def is_instrumental(self) -> bool:
         """Whether it is known to have no vocals."""
-        share = self.metadata.get("vocals_share")
-        lyrics = self.user_texts.lyrics
-        return (share is not None and share < INSTRUMENTAL_SHARE) or (lyrics is not None and lyrics.is_instrumental)
+        share, lyrics = self.vocal_presence, self.user_texts.lyrics
+        return (share is not None and share < LEAST_VOCALS) or (lyrics is not None and lyrics.is_instrumental)
 
     @property
     def lyrics(self) -> str:
@@ -263,12 +267,15 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
         features,
         {key: why for entry in provenance.stages.values() for key, why in entry.reasons.items()},
         metadata,
-        {key.removeprefix(TEXT_PREFIX): t for key in TEXT_KEYS if isinstance(t := info.get(key), str) and t.strip()},
+        {key.removeprefix(TEXT_PREFIX): t for key in _TEXTS if isinstance(t := info.get(key), str) and t.strip()},
         {stage: entry.backend for stage, entry in provenance.stages.items() if entry.backend},
         _seed_key(name, source, provenance),
         categories=_categories(info),
         files=track,
     )
+
+
+_TEXTS = (*TEXT_KEYS, *(row.name for row in DESCRIPTORS if row.kind == "text"))
 
 
 def _categories(info: Mapping[str, Any]) -> dict[str, str]:

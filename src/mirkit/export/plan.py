@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from mirkit.captions.vocabulary import Word
 from mirkit.errors import MissingInput, SettingsError, counted, printable
 from mirkit.export.conditioners import Conditioners, choose_conditioners
 from mirkit.export.items import Item, read_items
 from mirkit.export.levels import Level, lowered_tracks
 from mirkit.export.options import Options
-from mirkit.export.prompts import Extremes, PromptTemplate, prompts
+from mirkit.export.prompts import Extremes, PromptTemplate, prompts, words_of
 from mirkit.export.splits import SPLITS, TRAIN, apply_split, assign_splits, find_copies
 from mirkit.features.types import ANALYSIS_RATE
 
@@ -48,6 +49,8 @@ class Sample:
     windows : WindowTable or None
         The features of each window, for a whole track.
     prompts : tuple of str
+    words : tuple of Word
+        The words of the prompts, each with the value and the threshold that justify it.
     """
 
     item: Item
@@ -57,6 +60,7 @@ class Sample:
     level: Level = field(default_factory=Level)
     windows: "WindowTable | None" = None
     prompts: tuple[str, ...] = ()
+    words: tuple[Word, ...] = ()
 
     @property
     def gain_db(self) -> float:
@@ -232,11 +236,9 @@ def make_plan(
     if not any(sample.split == TRAIN for sample in samples):
         reason = next(iter((silent | dropped).values()), next(iter(problems), "all items are excluded"))
         raise MissingInput(f"{printable(options.path)}: nothing is left to export ({reason})")
-    extremes = Extremes.of([sample.features for sample in samples if sample.split == TRAIN])
-    samples = [
-        replace(sample, prompts=prompts(sample.item, _steady_features(sample), extremes, prompt_template))
-        for sample in samples
-    ]
+    trained = [sample for sample in samples if sample.split == TRAIN]
+    extremes = Extremes.of([sample.features for sample in trained], len({sample.item.source for sample in trained}))
+    samples = [_with_prompts(sample, extremes, prompt_template) for sample in samples]
     notes += _text_notes(items)
     notes += [] if options.loudness is not None else _notes(lowered_tracks(level, items))
     return ExportPlan(
@@ -382,6 +384,12 @@ def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample],
     again.left_out |= conditioners.left_out
     again.unknown = conditioners.unknown
     return kept, again, dropped
+
+
+def _with_prompts(sample: Sample, extremes: Extremes, template: PromptTemplate) -> Sample:
+    features = _steady_features(sample)
+    found = tuple(words_of(sample.item, features, extremes))
+    return replace(sample, words=found, prompts=prompts(sample.item, features, found, template))
 
 
 def _steady_features(sample: Sample) -> Mapping[str, float]:

@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
 
@@ -12,35 +12,37 @@ import numpy as np
 from mirkit.captions.facts import Facts, fix
 from mirkit.captions.normalize import normalize
 from mirkit.captions.sentences import sentences
-from mirkit.catalog import FEATURES, TEXT_KEYS
+from mirkit.captions.vocabulary import GROUPS, Group, Values, Word, of_group, plain_numbers, words
+from mirkit.catalog import NUMBERS, TEXT_KEYS
+from mirkit.dataset.scales import MIN_TRACKS_PERCENTILE
 from mirkit.errors import SettingsError
 from mirkit.export.items import CAPTION, TEXT_PREFIX, Item
 from mirkit.features.types import OTHER_METER
 
 #: Clauses, the most important first. A clause with an unknown field is left out as a whole.
 TEMPLATES = {
-    "plain": "{trigger}; {caption}; {stem}; {genre}; {bpm} BPM; {key}; {words}; {meter} time; {genre_mood}; "
-    "{instrumentation}; {full}",
+    "plain": "{trigger}; {caption}; {stem}; {genre}; {rhythm}; {harmony}; {voice}; {timbre}; {dynamics}; {space}; "
+    "{genre_mood}; {instrumentation}; {full}",
     "sa3": "TrackType: Music; VocalType: {vocal_type}; {caption}; {stem}; Genre: {genre}; {trigger}; BPM: {bpm}; "
     "Key: {key}; {words}; {genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
 }
 #: Feature -> words for the lowest and for the highest values of the data set.
-WORDS: dict[str, tuple[str, str]] = {
-    "brightness": ("dark", "bright"),
-    "warmth": ("cold", "warm"),
-    "roughness": ("smooth", "rough"),
-    "reverberation": ("dry", "reverberant"),
-    "hardness": ("soft", "hard-hitting"),
-    "depth": ("thin", "deep"),
-    "onset_density": ("sparse", "busy"),
-    "syncopation": ("straight", "syncopated"),
-    "danceability": ("", "danceable"),
-    "lra": ("even loudness", "dynamic"),
+RELATIVE: dict[str, tuple[Group, str, str]] = {
+    "brightness": ("timbre", "dark", "bright"),
+    "warmth": ("timbre", "cold", "warm"),
+    "roughness": ("timbre", "smooth", "rough"),
+    "hardness": ("timbre", "soft", "hard-hitting"),
+    "depth": ("timbre", "thin", "deep"),
+    "reverberation": ("space", "dry", "reverberant"),
+    "stereo_width": ("space", "narrow", "wide stereo"),
+    "onset_density": ("rhythm", "sparse", "busy"),
+    "syncopation": ("rhythm", "straight", "syncopated"),
+    "lra": ("dynamics", "even loudness", "wide dynamics"),
 }
 #: Share of the data set that gets the low word, and share that gets the high word.
 _SHARE = 0.15
-#: Least number of samples with a value that is needed for these words.
-_MIN_SAMPLES = 8
+#: Least number of groups of the vocabulary that a prompt has words of.
+_FEWEST_GROUPS = 2
 #: What is exported instead of the mix -> how a prompt names it.
 _STEMS = {
     "drums": "drums only",
@@ -51,8 +53,12 @@ _STEMS = {
 }
 TAGS = ("artist", "title", "album", "genre", "year")
 #: Fields that hold several sentences, each of which becomes a clause.
-_TEXTS = (CAPTION, *(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS))
-_FIELDS = frozenset(("trigger", "stem", "bpm", "key", "meter", "words", "vocal_type", "seconds", *TAGS, *_TEXTS))
+_TEXTS = (CAPTION, *(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS), "music_facts")
+_FIELDS = frozenset(
+    ("trigger", "stem", "bpm", "key", "meter", "words", "vocal_type", "seconds", *GROUPS, *TAGS, *_TEXTS)
+)
+#: Fields of the vocabulary, each word of which is a clause; ``words`` are those that no other field of ``sa3`` holds.
+_VOCABULARY = frozenset(("words", *GROUPS))
 
 
 #: Counts the tokens of a text.
@@ -108,7 +114,7 @@ class PromptTemplate:
             fields = {name for _, name, _, _ in Formatter().parse(self.template) if name is not None}
         except ValueError as error:
             raise SettingsError(f"--template: the template cannot be read ({error})") from error
-        if unknown := sorted(fields - _FIELDS - {row.name for row in FEATURES}):
+        if unknown := sorted(fields - _FIELDS - {row.name for row in NUMBERS}):
             raise SettingsError(
                 f"--template: there is no field {{{unknown[0]}}}; the fields are {', '.join(sorted(_FIELDS))}, and the "
                 "name of every feature"
@@ -123,41 +129,51 @@ class Extremes:
     ----------
     bounds : dict
         Feature's name -> (low, high): values up to ``low`` get the low word, values from ``high`` on the high word.
+    tracks : int
+        Tracks that the thresholds come from.
     """
 
-    bounds: Mapping[str, tuple[float, float]]
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    tracks: int = 0
 
     @classmethod
-    def of(cls, samples: Sequence[Mapping[str, float]]) -> "Extremes":
+    def of(cls, samples: Sequence[Mapping[str, float]], tracks: int) -> "Extremes":
         """Compute the thresholds.
 
         Parameters
         ----------
         samples : sequence of mapping
-            Feature's name -> value, for each sample. A feature that fewer than eight samples have, or that does not
-            vary, gets no thresholds.
+            Feature's name -> value, for each sample. A feature that does not vary gets no thresholds.
+        tracks : int
+            Number of tracks that the samples come from. Of fewer than 50 tracks there are no thresholds, because the
+            extremes of a small set may be nothing special.
         """
         bounds = {}
-        for name in WORDS:
+        for name in RELATIVE if tracks >= MIN_TRACKS_PERCENTILE else ():
             values = [features[name] for features in samples if name in features]
-            if len(values) >= _MIN_SAMPLES:
+            if len(values) >= MIN_TRACKS_PERCENTILE:
                 low, high = (float(v) for v in np.quantile(values, (_SHARE, 1 - _SHARE)))
                 if low < high:
                     bounds[name] = low, high
-        return cls(bounds)
+        return cls(bounds, tracks)
 
-    def words(self, features: Mapping[str, float]) -> str:
-        """Words for the features of a sample, separated by commas, or ""."""
-        words = []
+    def words(self, features: Mapping[str, float]) -> list[Word]:
+        """Return the words for the features of a sample."""
+        found = []
         for name, (low, high) in self.bounds.items():
-            if name in features:
-                value = features[name]
-                words.append(WORDS[name][0] if value <= low else WORDS[name][1] if value >= high else "")
-        return ", ".join(word for word in words if word)
+            group, for_low, for_high = RELATIVE[name]
+            value = features.get(name)
+            if value is not None and not low < value < high:
+                text, sign, bound = (for_low, "<=", low) if value <= low else (for_high, ">=", high)
+                whose = f"the {'lowest' if value <= low else 'highest'} {_SHARE:.0%} of {self.tracks} tracks"
+                found.append(Word(group, text, name, value, f"{name} {sign} {bound:.4g}, {whose}"))
+        return found
 
 
-def prompts(item: Item, features: Mapping[str, float], extremes: Extremes, template: PromptTemplate) -> tuple[str, ...]:
-    """Make the prompts of one item.
+def words_of(item: Item, features: Mapping[str, float], extremes: Extremes) -> list[Word]:
+    """Return the words for an item.
+
+    Thresholds decide first, then the data set's extremes. What the user's lyrics say of the voice has precedence.
 
     Parameters
     ----------
@@ -165,78 +181,141 @@ def prompts(item: Item, features: Mapping[str, float], extremes: Extremes, templ
     features : mapping
         Feature's name -> value, as they are in the bundle.
     extremes : Extremes
+
+    Returns
+    -------
+    list of Word
+        In the order of the groups.
+    """
+    values: Values = {**features, **item.categories, "vocal_presence": item.vocal_presence}
+    found = words(values)
+    if item.user_texts.lyrics and (item.is_instrumental or item.lyrics):
+        text, why = ("instrumental", "it has no words") if item.is_instrumental else ("vocals", "words are sung in it")
+        found = [word for word in found if word.group != "voice"] + [Word("voice", text, "lyrics", "your text", why)]
+    decided, said = {word.key for word in found}, {word.text for word in found}
+    numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
+    found += [word for word in extremes.words(numbers) if word.key not in decided and word.text not in said]
+    if len({word.group for word in found}) < _FEWEST_GROUPS:
+        found += [word for word in plain_numbers(values) if word.group not in {other.group for other in found}]
+    return sorted(found, key=lambda word: GROUPS.index(word.group))
+
+
+@dataclass(frozen=True)
+class _Clause:
+    """A clause, and the group of the vocabulary that it belongs to, "" for a clause of another kind."""
+
+    text: str
+    group: str = ""
+
+
+def prompts(
+    item: Item, features: Mapping[str, float], found: Sequence[Word], template: PromptTemplate
+) -> tuple[str, ...]:
+    """Make the prompts of one item.
+
+    Parameters
+    ----------
+    item : Item
+    features : mapping
+        Feature's name -> value, as they are in the bundle.
+    found : sequence of Word
+        Words for these values, see :func:`words_of`.
     template : PromptTemplate
 
     Returns
     -------
     tuple of str
-        At least one prompt; all are different, in ASCII, and not empty.
+        At least one prompt; all are different, in ASCII, and not empty. Each has words of two groups of the vocabulary
+        where the template has them.
     """
-    fields = _fields(item, features, extremes, template)
-    clauses = list(_clauses(template.template, fields))
+    fields = _fields(item, features, found, template)
+    clauses = list(dict.fromkeys(_clauses(template.template, fields, found)))
     texts = dict.fromkeys([_joined(clauses, template) or "music"])
     rng = random.Random(f"{template.seed} {item.seed_key or item.name}")
-    fixed = 1 if template.trigger and clauses and clauses[0] == fields["trigger"] else 0
+    fixed = 1 if template.trigger and clauses and clauses[0].text == fields["trigger"] else 0
     for _ in range(4 * template.variants):
         if len(texts) >= template.variants:
             break
         rest = [clause for clause in clauses[fixed:] if rng.random() > 0.25]
         rng.shuffle(rest)
+        rest += _missing_groups(rest, clauses[fixed:])
         if text := _joined(clauses[:fixed] + rest, template):
             texts[text] = None
     return tuple(texts)
 
 
-def _fields(item: Item, features: Mapping[str, float], extremes: Extremes, template: PromptTemplate) -> dict[str, str]:
+def _fields(
+    item: Item, features: Mapping[str, float], found: Sequence[Word], template: PromptTemplate
+) -> dict[str, str]:
     """Text of each field that is known."""
-    metadata = item.metadata
-    tags: Mapping[str, Any] = metadata.get("tags") or {}
+    tags: Mapping[str, Any] = item.metadata.get("tags") or {}
     facts = _facts(item, features)
+    said = {word.key: word.text for word in found}
+    voice = of_group(found, "voice")
     fields: dict[str, Any] = {name: tags.get(name) for name in TAGS}
     fields |= {
         "trigger": template.trigger,
         "stem": _STEMS.get(item.label),
         "bpm": str(round(features["bpm"])) if "bpm" in features else None,
-        "key": " ".join(facts.key) if facts.key else None,
-        "meter": _meter(item),
-        "words": extremes.words(features),
-        "vocal_type": "Instrumental" if item.is_instrumental else None,
+        "key": said.get("key_confidence"),
+        "meter": said.get("time_signature_confidence", "").removesuffix(" time"),
+        "vocal_type": voice[0].text.capitalize() if voice else None,
         "seconds": str(round(item.seconds)),
         # What a model wrote is corrected; what the user wrote is not.
         **{name: text if name == CAPTION else fix(normalize(text), facts) for name, text in item.texts.items()},
     }
-    formatted = {row.name: f"{features[row.name]:.4g}" for row in FEATURES if row.name in features}
+    formatted = {row.name: f"{features[row.name]:.4g}" for row in NUMBERS if row.name in features}
     return formatted | {name: text for name, value in fields.items() if value and (text := normalize(str(value)))}
 
 
 def _facts(item: Item, features: Mapping[str, float]) -> Facts:
     """Facts that a text must not contradict; without the duration, because a text may describe the whole track."""
-    key, mode = item.categories.get("key"), item.categories.get("mode")
-    return Facts(features.get("bpm"), (key, mode) if key and mode else None, _meter(item))
+    key, mode, meter = (item.categories.get(name) for name in ("key", "mode", "time_signature"))
+    return Facts(features.get("bpm"), (key, mode) if key and mode else None, None if meter == OTHER_METER else meter)
 
 
-def _clauses(template: str, fields: Mapping[str, str]) -> Iterator[str]:
+def _clauses(template: str, fields: Mapping[str, str], found: Sequence[Word]) -> Iterator[_Clause]:
     for clause in template.split(";"):
         names = {name for _, name, _, _ in Formatter().parse(clause) if name}
-        if not names <= fields.keys() or not clause.strip():
+        if not clause.strip():
             continue
-        if clause.strip()[1:-1] in _TEXTS:
-            yield from (sentence.rstrip(".") for sentence in sentences(fields[clause.strip()[1:-1]]))
+        alone = clause.strip()[1:-1]
+        if alone in _VOCABULARY:
+            yield from (_Clause(word.text, word.group) for word in found if _belongs(word, alone))
+        elif not names <= fields.keys():
+            continue
+        elif alone in _TEXTS:
+            yield from (_Clause(sentence.rstrip(".")) for sentence in sentences(fields[alone]))
         else:
-            yield clause.strip().format_map(fields)
+            yield _Clause(clause.strip().format_map(fields), next((_OF_FIELD[n] for n in names if n in _OF_FIELD), ""))
 
 
-def _joined(clauses: Sequence[str], template: PromptTemplate) -> str:
-    """Join clauses in their order, without those that would exceed the budget."""
-    text = ""
+#: Field -> the group of the vocabulary that its clause belongs to.
+_OF_FIELD = {"bpm": "rhythm", "meter": "rhythm", "key": "harmony", "vocal_type": "voice"}
+
+
+def _belongs(word: Word, name: str) -> bool:
+    """Whether a word is part of a field: of its group, or of the words that have no field of their own."""
+    return word.key not in ("bpm", "key_confidence", "vocal_presence") if name == "words" else word.group == name
+
+
+def _missing_groups(chosen: Sequence[_Clause], clauses: Sequence[_Clause]) -> list[_Clause]:
+    """Return clauses of other groups, so that a prompt has two."""
+    groups = {clause.group for clause in chosen} - {""}
+    missing = []
     for clause in clauses:
-        longer = f"{text}, {clause}" if text else clause
-        if template.count(longer) <= template.budget:
-            text = longer
-    return text
+        if len(groups) < _FEWEST_GROUPS and clause.group and clause.group not in groups:
+            groups.add(clause.group)
+            missing.append(clause)
+    return missing
 
 
-def _meter(item: Item) -> str | None:
-    """Time signature; None where it is unknown or no usual one."""
-    meter = item.categories.get("time_signature")
-    return None if meter == OTHER_METER else meter
+def _joined(clauses: Sequence[_Clause], template: PromptTemplate) -> str:
+    """Join clauses in their order, without those that would exceed the budget; two groups have precedence."""
+    first = _missing_groups((), clauses)
+    kept: list[_Clause] = []
+    for clause in (*first, *(clause for clause in clauses if clause not in first)):
+        longer = sorted([*kept, clause], key=clauses.index)
+        if template.count(", ".join(each.text for each in longer)) <= template.budget:
+            kept = longer
+    return ", ".join(clause.text for clause in kept)

@@ -148,8 +148,8 @@ def level(curve: LevelCurve, energies: LoudnessCurve, window: Window) -> LevelFe
     >>> extractor = LevelExtractor(2)
     >>> extractor.push(np.stack((tone, 0 * tone)))
     >>> found = level(extractor.finish(), LoudnessCurve(np.zeros(0, np.float32)), Window(0, 2))
-    >>> round(found.true_peak, 2), round(found.stereo_width, 3), found.plr.reason
-    (-6.02, 0.5, 'too short')
+    >>> round(found.true_peak, 1), round(found.stereo_width, 3), found.plr.reason
+    (-6.0, 0.5, 'too short')
     """
     first = math.floor(window.start * _STEPS_PER_SECOND + 1e-6)
     last = math.ceil(window.end * _STEPS_PER_SECOND - 1e-6)

@@ -11,7 +11,7 @@ from typing import Any
 from mirkit import __version__
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import probe
-from mirkit.catalog import INFO_KEYS, STEMS, Stage, feature, stage
+from mirkit.catalog import INFO_SPECS, STEMS, Stage, feature, stage
 from mirkit.errors import AudioError, MirkitError
 from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
@@ -36,6 +36,7 @@ from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.track import Track, follow_rename, move_aside, move_back
 from mirkit.windows import neural_stages, window_series
 
+_ORDER = tuple(row.name for row in INFO_SPECS)
 #: Metadata of earlier versions that are descriptors in the ``.INFO`` now.
 NO_LONGER_FACTS = ("key", "mode", "meter", "bpm_confidence", "swing")
 
@@ -299,6 +300,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
     entries: list[ProvenanceRecord] = []
     for row in rows:
         started = time.perf_counter()
+        opened.known = {**state.info, **values}
         result, failure = _run(job, row, opened, log)
         if failure:
             log.failures[row.name] = failure
@@ -325,7 +327,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
     log.notes += opened.notes
     # The provenance is written last, so that everything that it lists is on disk.
     opened.save_cache()
-    update_info(state.track.info, values, order=INFO_KEYS)
+    update_info(state.track.info, values, order=_ORDER)
     obsolete = (f"facts/{name}" for name in NO_LONGER_FACTS)
     update_provenance(state.track.provenance, entries, facts=facts, remove=obsolete)
 

@@ -89,7 +89,16 @@ def stage_function(stage: Stage) -> StageFunction:
     """Return the function of a stage; the first call imports all modules that register stages."""
     if stage.name not in FUNCTIONS:
         # Importing a module registers its stages; a run that only checks what is stale imports none.
-        from mirkit.stages import classification, harmony, pitch, rhythm, signal, structure, transcription  # noqa: F401
+        from mirkit.stages import (  # noqa: F401
+            classification,
+            description,
+            harmony,
+            pitch,
+            rhythm,
+            signal,
+            structure,
+            transcription,
+        )
     return FUNCTIONS[stage.name]
 
 

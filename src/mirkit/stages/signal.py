@@ -36,12 +36,14 @@ def source(track: TrackAnalysis, settings: Settings) -> Result:
     )
 
 
+#: Share of the time in which an embedded vocals stem may sound although nobody sings.
+_NO_VOCALS = 0.01
 NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instruments")
 
 
 @register("loudness")
 def loudness(track: TrackAnalysis, settings: Settings) -> Result:
-    """Measure ten loudness features and the share of the track that has vocals."""
+    """Measure ten loudness features, and how much of the track has vocals."""
     values: dict[str, InfoValue] = {}
     for source in ("full_mix", *STEMS):
         suffix = "" if source == "full_mix" else f"_{source}"
@@ -49,14 +51,18 @@ def loudness(track: TrackAnalysis, settings: Settings) -> Result:
             values |= values_of(measure(track.series(source, "loudness"), track.window), suffix)
         else:
             values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing_reason(source))
-    return Result(values, {"vocals_share": fact(_vocals_share(track))})
+    share = _vocals_share(track)
+    presence = share
+    if track.stems_backend == "embedded" and not isinstance(share, Unknown):
+        # Its vocals stem also holds other instruments; only if it holds next to nothing, nobody sings.
+        presence, share = 0.0 if share <= _NO_VOCALS else NO_VOICE_MODEL, NO_VOICE_MODEL
+    values["vocal_presence"] = presence
+    return Result(values, {"vocals_share": fact(share)})
 
 
 def _vocals_share(track: TrackAnalysis) -> Value:
     if not track.has("vocals"):
         return track.missing_reason("vocals")
-    if track.stems_backend == "embedded":  # its vocals stem also holds other instruments
-        return NO_VOICE_MODEL
     return vocals_share(track.series("vocals", "loudness"), track.series("full_mix", "loudness"), track.window)
 
 

@@ -22,8 +22,11 @@ NEEDS_SOUND = Unknown("it is computed from the audio, which was not decoded (see
 
 #: Stages whose features cannot be computed from stored feature series.
 FROM_SOUND = ("timbral", "aesthetics")
-#: Stages whose features are computed from feature series and events of a window; ``source`` reads the file.
-FROM_SERIES = tuple(name for name in MEASURED if stage(name).keys and name not in (*FROM_SOUND, "source"))
+#: Stages whose features are computed from feature series and events of a window. ``source`` reads the file, and
+#: ``music_facts`` describes the values of the others.
+FROM_SERIES = tuple(
+    name for name in MEASURED if stage(name).keys and name not in (*FROM_SOUND, "source", "music_facts")
+)
 
 #: Feature -> the shortest window (s) in which it exists.
 SHORTEST: dict[str, float] = {

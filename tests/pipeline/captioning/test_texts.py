@@ -215,12 +215,14 @@ def test_own_prompts_budgets_and_placeholders(server: TextServer, library: Path)
     assert run(server, library / "song 0.flac", "--only", "full") == 2, "an empty prompt takes a question out"
 
 
-FACTS = {
-    "key": {"value": "A", "confidence": 0.9},
-    "mode": {"value": "minor", "confidence": 0.9},
-    "meter": {"value": "4/4", "confidence": 0.9},
-    "vocals_share": {"value": 0.6},
-    "duration": {"value": 2.0},
+FACTS = {"duration": {"value": 2.0}}
+KNOWN = {
+    "key": "A",
+    "mode": "minor",
+    "key_confidence": 0.9,
+    "time_signature": "4/4",
+    "time_signature_confidence": 0.9,
+    "vocal_presence": 0.6,
 }
 PLANTED = "A slow piece at 70 BPM in E major. It is in 4/4 time. It is a purely instrumental piece. Pads shine."
 
@@ -230,7 +232,7 @@ def test_contradictions_are_flagged_and_mended(
 ) -> None:
     """Planted facts against planted claims."""
     for i in range(3):
-        update_info(library / f"song {i}.INFO", {"bpm": 120.0})
+        update_info(library / f"song {i}.INFO", {"bpm": 120.0} | KNOWN)
         update_provenance(
             library / f"song {i}.PROVENANCE", [ProvenanceRecord("separate", "0", 1, backend="demucs")], FACTS
         )

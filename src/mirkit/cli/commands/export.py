@@ -10,6 +10,7 @@ from mirkit.cli.progress import progress
 from mirkit.errors import MissingInput, SettingsError, counted, printable
 
 if TYPE_CHECKING:
+    from mirkit.export.plan import ExportPlan
     from mirkit.export.run import ExportResult
     from mirkit.export.validation import CheckResult
 
@@ -19,6 +20,12 @@ _MOST_LINES = 5
 
 def export(arguments: argparse.Namespace) -> int:
     """Export a data set, check an exported bundle, or both."""
+    if arguments.explain:
+        from mirkit.cli.commands.explain import explain
+
+        return explain(arguments, plan_of)
+    if arguments.target is None:
+        raise SettingsError("name what to export: mirkit export TARGET PATH -o OUT; mirkit export -h lists the targets")
     quiet = arguments.quiet or arguments.json
     arguments.out, arguments.path = _places(arguments)
     result: dict[str, Any] = {}
@@ -52,6 +59,8 @@ def export(arguments: argparse.Namespace) -> int:
 def _places(arguments: argparse.Namespace) -> tuple[str, str]:
     """Return the place of the bundle and the folder of tracks: ``PATH -o OUT``, or ``OUT [PATH]`` without ``-o``."""
     places, out = arguments.places, arguments.out
+    if not places:
+        raise SettingsError(f"name the folder of tracks: mirkit export {arguments.target} PATH -o OUT")
     if len(places) > (1 if out else 2):
         raise SettingsError(f"one folder of tracks can be exported at a time, not also {printable(places[-1])}")
     if out:
@@ -88,6 +97,13 @@ def _trainer_python(arguments: argparse.Namespace) -> Path | None:
     if not arguments.check and not arguments.check_only:
         raise SettingsError("--trainer-python needs --check or --check-only")
     return find_interpreter(arguments.trainer_python)
+
+
+def plan_of(arguments: argparse.Namespace) -> "ExportPlan":
+    """Return what an export would write, without writing it."""
+    arguments.out, arguments.path = _places(arguments)
+    arguments.dry_run = True
+    return _export(arguments, shown=False).plan
 
 
 def _export(arguments: argparse.Namespace, *, shown: bool) -> "ExportResult":
@@ -151,7 +167,7 @@ def _size(count: int) -> str:
 
 
 def _numbers(numbers: dict[str, Any]) -> None:
-    print(f"numbers  {counted(len(numbers['conditioners']), 'conditioner')}")
+    print(f"numbers  {counted(len(numbers['conditioners']) + len(numbers.get('options', {})), 'conditioner')}")
     unknown = numbers["unknown"]
     if unknown["samples"]:
         most = sorted(unknown["samples"].items(), key=lambda item: -item[1])

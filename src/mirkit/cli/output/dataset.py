@@ -147,6 +147,8 @@ def slices(result: Slices, arguments: Namespace) -> None:
         f"s, the first from {result.edges[0]:g} s on"
     )
     for name, values in result.values.items():
+        if feature(name).kind == "text":
+            continue
         cells = " ".join("-" if value is None else _shown(value, 4) for value in values)
         wide = f"  (measured over {result.widened[name]:g} s)" if name in result.widened else ""
         reason = "" if any(value is not None for value in values) else f"  {result.reasons[name][0]}"

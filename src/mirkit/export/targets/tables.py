@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import CATEGORIES, NUMBERS, TEXT_KEYS
+from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, TEXT_KEYS
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
 from mirkit.export.items import CAPTION, TEXT_PREFIX
@@ -64,7 +64,8 @@ def table_row(sample: Sample) -> dict[str, Any]:
 
 def column_names() -> list[str]:
     """Names of all columns of a table, in order."""
-    texts = [key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS]
+    texts = [row.name for row in DESCRIPTORS if row.kind == "text"]
+    texts += [key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS]
     return [*_ALWAYS, *TAGS, *_CATEGORIES, *_METADATA, *_FEATURES, *texts, CAPTION, "lyrics", "language"]
 
 

@@ -12,7 +12,7 @@ from mirkit.captions.facts import Facts, compare, fix
 from mirkit.captions.normalize import dropped_characters
 from mirkit.captions.prompts import Question, fill, questions
 from mirkit.captions.validation import Validation, validate
-from mirkit.catalog import INFO_KEYS, TEXT_KEYS, stage
+from mirkit.catalog import INFO_SPECS, TEXT_KEYS, stage
 from mirkit.dataset.facts import facts_of, words_of
 from mirkit.models.captioners import Captioner
 from mirkit.models.captioners.retry import Attempt, PendingPrompt
@@ -39,7 +39,7 @@ from mirkit.track import Track
 
 #: Stage of the captions; ``describe/<field>`` is the entry of one caption in the provenance.
 STAGE = "describe"
-_ORDER = (*INFO_KEYS, *TEXT_KEYS)
+_ORDER = (*(row.name for row in INFO_SPECS), *TEXT_KEYS)
 
 
 @dataclass(frozen=True)

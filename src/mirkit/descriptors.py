@@ -1,0 +1,85 @@
+"""The descriptors: numbers, categories and texts of an ``.INFO`` beside the 78 features."""
+
+from typing import Any
+
+from mirkit.feature_spec import FeatureSpec
+
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+MODES = ("major", "minor")
+#: What a section may be for. mirkit names ``intro``, ``instrumental`` and ``outro``; the others are for users.
+SECTION_FUNCTIONS = (
+    *("intro", "verse", "pre-chorus", "chorus", "post-chorus", "bridge", "instrumental", "solo", "break", "build-up"),
+    *("drop", "outro"),
+)
+TIME_SIGNATURES = ("4/4", "3/4", "6/8", "2/4", "12/8", "5/4", "7/8", "7/4", "9/8", "other")
+
+
+def _number(
+    name: str, stage: str, unit: str, low: float | None, high: float | None, description: str, **more: Any
+) -> FeatureSpec:
+    return FeatureSpec(name, stage, unit, low, high, description, **more)
+
+
+def _category(name: str, stage: str, categories: tuple[str, ...], description: str) -> FeatureSpec:
+    return FeatureSpec(name, stage, "", None, None, description, kind="category", categories=categories)
+
+
+def _text(name: str, stage: str, description: str) -> FeatureSpec:
+    return FeatureSpec(name, stage, "", None, None, description, kind="text")
+
+
+#: What an ``.INFO`` holds beside the features. A row here and a stage that returns its value are all that it takes for
+#: a value to be in the ``.INFO`` of tracks and clips, in windows, tables, conditioners, ``verify``, ``stats`` and the
+#: report. Numbers and categories are reductions over a window, as features are.
+DESCRIPTORS: tuple[FeatureSpec, ...] = (
+    _category("key", "chroma", PITCH_CLASSES, "tonic of the key; null where nothing pitched sounds"),
+    _category("mode", "chroma", MODES, "mode of the key"),
+    _number(
+        *("key_confidence", "chroma", "ratio", 0, 1),
+        "share of such keys that are right; 1 where the user has set the key",
+        by_name=True,
+    ),
+    _category("time_signature", "beats", TIME_SIGNATURES, "meter; null without a pulse, other when none explains it"),
+    _number(
+        *("time_signature_confidence", "beats", "ratio", 0, 1),
+        "probability of the meter; 1 where the user has set it",
+        by_name=True,
+    ),
+    _number(*("bpm_confidence", "beats", "ratio", 0, 1), "probability of the tempo among its candidates", by_name=True),
+    _number(
+        *("swing", "syncopation", "ratio", 0.5, 0.75),
+        "first eighth of a beat / beat: 0.5 straight, 0.67 triplets; null where eighths are few",
+    ),
+    _number("duration_seconds", "source", "s", 0, None, "length of the audio", by_name=True),
+    _number(
+        *("vocal_presence", "loudness", "ratio", 0, 1),
+        "share of the sounding time with a voice; null where only embedded stems hold something that may be one",
+    ),
+    _number(
+        *("true_peak", "level", "dBTP", -120, 20),
+        "highest level between the samples, ITU-R BS.1770-4 annex 2; null in silence",
+    ),
+    _number("plr", "level", "LU", -10, 60, "peak to loudness ratio: true_peak - lufs"),
+    _number(
+        *("stereo_width", "level", "ratio", 0, 1),
+        "RMS of (left - right) / 2 over the sum of it and that of (left + right) / 2: 0 mono, 1 opposite phases",
+    ),
+    _number(
+        *("section_count", "sections", "count", 1, None),
+        "sections that the track or clip touches; null without a form",
+        kind="int",
+        by_name=True,
+    ),
+    _text("section", "sections", "letter of the section that covers most of it, and at least half"),
+    _category("section_function", "sections", SECTION_FUNCTIONS, "what that section is for, where a rule names it"),
+    _number(
+        *("pitch_median_bass", "pitch", "MIDI note", 0, 127),
+        "median pitch of the bass, weighted by the notes' lengths",
+    ),
+    _number(
+        *("pitch_range_bass", "pitch", "semitones", 0, 127),
+        "lowest to highest pitch of the bass, without 2 % of the sounding time at each end",
+    ),
+    _number("note_density_bass", "pitch", "1/s", 0, 50, "notes of the bass that begin, per second"),
+    _text("music_facts", "music_facts", "two to four sentences from the values above, by rules (docs/vocabulary.md)"),
+)

@@ -1,0 +1,22 @@
+"""The stage that describes what the others have measured."""
+
+from collections.abc import Mapping
+
+from mirkit.analysis import TrackAnalysis
+from mirkit.captions.music_facts import music_facts
+from mirkit.features.types import InfoValue, Unknown
+from mirkit.stages import Result, register
+from mirkit.store import Settings
+
+NOTHING_KNOWN = Unknown("nothing was measured")
+
+
+@register("music_facts")
+def describe(track: TrackAnalysis, settings: Settings) -> Result:
+    """Write plain sentences from the values that the earlier stages have measured."""
+    return Result(sentences_on(track.known))
+
+
+def sentences_on(values: Mapping[str, object]) -> dict[str, InfoValue]:
+    """Return the sentences on measured values, as a value of the ``.INFO``."""
+    return {"music_facts": music_facts(values) or NOTHING_KNOWN}
