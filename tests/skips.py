@@ -15,7 +15,7 @@ WINDOWS = sys.platform == "win32"
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 #: Packages that only some environments have: the networks and what they are compared with, a cluster, object storage.
 OPTIONAL = (
-    "audiobox_aesthetics|beat_this|bs_roformer|demucs|essentia|moto|pytorch_lightning|ray|s3fs|safetensors"
+    "audiobox_aesthetics|beat_this|bs_roformer|demucs|essentia|jams|moto|pytorch_lightning|ray|s3fs|safetensors"
     "|stable_audio_tools|torch|transformers|webdataset|yaml"
 )
 #: The reason, as a pattern of the whole, and whether it can be true on this machine.

@@ -12,6 +12,7 @@ from mirkit.audio import HOLD_SECONDS, Audio, Damage, SourceInfo, Tags, open_aud
 from mirkit.catalog import STEMS, TIME_SIGNATURES, TONAL
 from mirkit.errors import AudioError, InfoError, MirkitError, MissingInput, printable
 from mirkit.features.extraction import BLOCK, ExtractorFactories, measure
+from mirkit.features.harmony.chord_list import Chords
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.serialization import (
     KINDS,
@@ -26,6 +27,7 @@ from mirkit.features.types import ANALYSIS_RATE, FloatArray, Unknown, Window
 from mirkit.store import (
     FileDigest,
     NewerFormatError,
+    read_chords,
     read_feature_series,
     read_feature_series_header,
     read_grid,
@@ -87,6 +89,7 @@ class TrackAnalysis:
         self._samples: dict[str, int] = {}
         self._beats: Beats | None = None
         self._form: Form | Unknown | None = None
+        self._chords: Chords | None = None
         self._window: Window | None = None
 
     @classmethod
@@ -240,6 +243,17 @@ class TrackAnalysis:
     @form.setter
     def form(self, form: Form | Unknown) -> None:
         self._form = form
+
+    @property
+    def chords(self) -> Chords:
+        """Chords of the track, from this run or stored in its ``.CHORDS``."""
+        if self._chords is None:
+            self._chords = read_chords(self.track.chords)
+        return self._chords
+
+    @chords.setter
+    def chords(self, chords: Chords) -> None:
+        self._chords = chords
 
     def _beats_of_grid(self) -> Beats:
         """Read the beats from the grid and the provenance; their confidences are not stored there."""

@@ -277,6 +277,11 @@ STAGES: tuple[Stage, ...] = (
         needs=("beats",),
     ),
     Stage(
+        *("chords", "harmony", 1, "chords: major, minor, sevenths, none", (("tonal", "chroma"), ("bass", "chroma"))),
+        *(("beats",), ("CHORDS",)),
+        editable_files=("CHORDS",),
+    ),
+    Stage(
         "sections",
         "structure",
         1,
@@ -319,18 +324,8 @@ STAGES: tuple[Stage, ...] = (
         tuple((part, "loudness") for part in ("full_mix", *STEMS)),
         needs=(
             *("source", "beats", "onsets", "syncopation", "complexity", "stem_rhythm", "loudness", "level"),
-            *(
-                "spectral_shape",
-                "bands",
-                "chroma",
-                "stem_harmonic",
-                "sections",
-                "pitch",
-                "timbral",
-                "danceability",
-                "aesthetics",
-            ),
-            "music_facts",
+            *("spectral_shape", "bands", "chroma", "stem_harmonic", "chords", "sections", "pitch", "timbral"),
+            *("danceability", "aesthetics", "music_facts"),
         ),
     ),
     Stage("drums", "transcription", 2, "drums to MIDI", needs=("beats",), task="drums"),
@@ -360,7 +355,7 @@ GROUPS: tuple[Group, ...] = (
     ),
     Group("tempo", ("beats",), "tempo from the beat grid"),
     Group("spectral", ("spectral_shape", "bands"), "spectral shape and band energy"),
-    Group("harmony", ("chroma", "stem_harmonic"), "chroma, key, harmonic movement"),
+    Group("harmony", ("chroma", "stem_harmonic", "chords"), "chroma, key, harmonic movement, chords"),
     Group("classification", ("danceability", "aesthetics"), "danceability, atonality, aesthetics"),
 )
 

@@ -11,7 +11,7 @@ SECTION_FUNCTIONS = (
     *("intro", "verse", "pre-chorus", "chorus", "post-chorus", "bridge", "instrumental", "solo", "break", "build-up"),
     *("drop", "outro"),
 )
-TIME_SIGNATURES = ("4/4", "3/4", "6/8", "2/4", "12/8", "5/4", "7/8", "7/4", "9/8", "other")
+TIME_SIGNATURES = ("4/4", "3/4", "6/8", "2/4", "12/8", "5/4", "5/8", "7/8", "7/4", "9/8", "other")
 
 
 def _number(
@@ -81,5 +81,12 @@ DESCRIPTORS: tuple[FeatureSpec, ...] = (
         "lowest to highest pitch of the bass, without 2 % of the sounding time at each end",
     ),
     _number("note_density_bass", "pitch", "1/s", 0, 50, "notes of the bass that begin, per second"),
+    _number("chord_change_rate", "chords", "1/min", 0, None, "changes from one chord to another / length"),
+    _number("chord_major_share", "chords", "ratio", 0, 1, "time with chords that have a major third / length"),
+    _number("chord_minor_share", "chords", "ratio", 0, 1, "time with chords that have a minor third / length"),
+    _number("chord_seventh_share", "chords", "ratio", 0, 1, "time with seventh chords / length"),
+    _number("chord_none_share", "chords", "ratio", 0, 1, "time without a chord / length"),
+    _number("chord_confidence", "chords", "ratio", 0, 1, "mean probability of the chords, by time", by_name=True),
+    _text("chords", "chords", "chords bar by bar, with bar lines; one after the other where the bars are not known"),
     _text("music_facts", "music_facts", "two to four sentences from the values above, by rules (docs/vocabulary.md)"),
 )

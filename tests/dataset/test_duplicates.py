@@ -200,7 +200,7 @@ def test_a_library(library: list[Track]) -> None:
 
 
 def _chroma(classes: np.ndarray, level: float) -> ChromaCurve:
-    return ChromaCurve(classes, np.full(len(classes), level, np.float16), 0.0, classes, 0.0)
+    return ChromaCurve(classes, np.full(len(classes), level, np.float16), 0.0, classes, 0.0, classes, classes)
 
 
 def test_the_same_file_twice_needs_no_landmarks(library: list[Track], tmp_path: Path) -> None:

@@ -143,6 +143,14 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
         options.add_section(drums, "drums")
         if command.name != "run":
             drums.add_argument("--output", "-o", metavar="FILE", help="write a copy of the MIDI file to this path")
+    if command.name == "chords":
+        files = parser.add_argument_group("files")
+        files.add_argument(
+            "--jams",
+            metavar="OUT",
+            help="also write chords, beats and key as JAMS: to this file, which ends in .jams, or to a file for each "
+            "track in this folder",
+        )
     if command.name in ("run", "extract", "drums"):
         options.add_backend(parser)
     options.add_output(parser)

@@ -39,6 +39,7 @@ from mirkit.store import (
     Settings,
     as_number,
     file_digest,
+    format_chords,
     format_grid,
     format_onsets,
     make_folder,
@@ -352,6 +353,7 @@ def _write_clip(
     features = clip_features(track, clip, samples[MIX], digests, settings, gains)
     write_sidecar(files.grid, format_grid(features.grid))
     write_sidecar(files.onsets, format_onsets(features.onsets))
+    write_sidecar(files.chords, format_chords(features.chords))
     values: dict[str, JsonValue] = {key: None if isinstance(v, Unknown) else v for key, v in features.values.items()}
     entries = []
     for measured in features.entries:

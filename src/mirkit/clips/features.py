@@ -10,6 +10,7 @@ import numpy.typing as npt
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import to_dbfs
 from mirkit.catalog import LEVEL_KEYS, stage
+from mirkit.features.harmony.chord_list import Chords, within
 from mirkit.features.rhythm.tempo import tempo_map
 from mirkit.features.types import SILENT, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, fact
@@ -71,6 +72,8 @@ class ClipFeatures:
         Beats and downbeats (s from the clip's start).
     onsets : float64 array
         Onsets (s from the clip's start).
+    chords : tuple of Chord
+        Chords (s from the clip's start).
     """
 
     values: dict[str, InfoValue]
@@ -78,6 +81,7 @@ class ClipFeatures:
     metadata: dict[str, Mapping[str, Any]]
     grid: BeatGrid
     onsets: FloatArray = field(repr=False)
+    chords: Chords = field(repr=False)
 
 
 def clip_features(
@@ -127,7 +131,8 @@ def clip_features(
     metadata["peak"] = fact(SILENT if peak is None else peak)
     if gains:
         metadata["gain_db"] = fact({source: round(gain, 3) for source, gain in gains.items()})
-    return ClipFeatures(values, entries, metadata, _grid(track, clip, values), onsets)
+    chords = within(track.analysis.chords, clip.window)
+    return ClipFeatures(values, entries, metadata, _grid(track, clip, values), onsets, chords)
 
 
 def _with_gain(key: str, value: InfoValue, gains: Mapping[str, float]) -> InfoValue:

@@ -25,6 +25,7 @@ from mirkit.store import (
     as_number,
     file_digest,
     find_root,
+    read_chords,
     read_info,
     read_provenance,
     read_sections,
@@ -131,7 +132,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
             for name, entry in measured.items()
             if any(digests.get(source) != known for source, known in entry.inputs.items())
         )
-        stale += _edited_since(track, measured)
+        stale += _edited_since(track, measured, is_clip=clip is not None)
         altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
@@ -146,7 +147,8 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     outside |= {name: value for name, value in named.items() if not _is_valid_text(value, feature(name))}
     methods = {name: _method(entry) for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
     failed = {name: entry.failed for name, entry in provenance.stages.items() if entry.failed}
-    files = {"beats": track.grid, "onsets": track.onsets} | ({} if clip else {"sections": track.sections})
+    files = {"beats": track.grid, "onsets": track.onsets, "chords": track.chords}
+    files |= {} if clip else {"sections": track.sections}
     missing += tuple(path.name for name, path in files.items() if name in provenance.stages and not path.exists())
     if "separate" not in methods:
         marked = any(map(is_marked, stems.values()))
@@ -169,20 +171,26 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     )
 
 
-def _edited_since(track: Track, measured: Mapping[str, ProvenanceRecord]) -> tuple[str, ...]:
+def _edited_since(track: Track, measured: Mapping[str, ProvenanceRecord], *, is_clip: bool) -> tuple[str, ...]:
     """Return the stages whose file the user has changed since they ran, so that their values are those of before.
 
     Raises
     ------
     InfoError
-        The file is damaged.
+        A file is damaged.
     """
-    entry = measured.get("sections")
-    if entry is None or not track.sections.is_file():
-        return ()
-    read_sections(track.sections)
-    recorded = entry.user.get("SECTIONS") or entry.outputs.get("SECTIONS")
-    return () if file_digest(track.sections, recorded) == recorded else ("sections",)
+    if track.chords.is_file():
+        read_chords(track.chords)
+    if track.sections.is_file():
+        read_sections(track.sections)
+    changed = []
+    # The records of a clip hold the digests of its track's files.
+    for name, suffix in () if is_clip else (("sections", "SECTIONS"), ("chords", "CHORDS")):
+        path, entry = track.path_of(suffix), measured.get(name)
+        recorded = (entry.user.get(suffix) or entry.outputs.get(suffix)) if entry else None
+        if recorded and path.is_file() and file_digest(path, recorded) != recorded:
+            changed.append(name)
+    return tuple(changed)
 
 
 def _is_valid_text(value: str, spec: FeatureSpec) -> bool:

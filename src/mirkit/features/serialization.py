@@ -38,7 +38,7 @@ KINDS: dict[str, type[Any]] = {
 }
 
 #: Kinds whose stored series have another meaning than at first -> version; older ones are computed again.
-_VERSIONS = {"chroma": 2, "onsets": 3}
+_VERSIONS = {"chroma": 3, "onsets": 3}
 
 
 def series_version(kind: str) -> int:

@@ -19,11 +19,13 @@ from mirkit.catalog import (
     stage,
 )
 from mirkit.errors import InfoError, MirkitError, MissingInput, printable
+from mirkit.features.harmony.chord_symbols import short_form, third_of
 from mirkit.features.types import ANALYSIS_RATE, OTHER_METER, Unknown
 from mirkit.report.encode import series, to_base64, waveform
 from mirkit.store import (
     Provenance,
     as_number,
+    read_chords,
     read_feature_series,
     read_feature_series_header,
     read_grid,
@@ -94,6 +96,7 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
         "downbeats": downbeats,
         "onsets": onsets,
         "sections": _sections(track, problems),
+        "chords": _chords(track, problems),
         "crops": _crops(track),
         "midi": _midi(track, problems),
         "curves": series(arrays),
@@ -151,6 +154,20 @@ def _sections(track: Track, problems: list[str]) -> list[dict[str, Any]]:
         return []
     order = list(dict.fromkeys(section.label for section in form.sections))
     return [asdict(section) | {"color": order.index(section.label)} for section in form.sections]
+
+
+def _chords(track: Track, problems: list[str]) -> list[dict[str, Any]]:
+    """Chords of the track, as musicians write them."""
+    return [
+        {
+            "start": round(chord.start, 3),
+            "end": round(chord.end, 3),
+            "name": short_form(chord.symbol),
+            "third": third_of(chord.symbol),
+            "confidence": chord.confidence,
+        }
+        for chord in _read(read_chords, track.chords, problems) or ()
+    ]
 
 
 def _crops(track: Track) -> list[dict[str, Any]]:

@@ -2,12 +2,14 @@
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import HARMONY_STEMS
+from mirkit.features.harmony.chord_list import chord_features
+from mirkit.features.harmony.chords import chords as find_chords
 from mirkit.features.harmony.chroma import chroma as measure_chroma
 from mirkit.features.harmony.key import key
 from mirkit.features.harmony.movement import harmony
 from mirkit.features.types import InfoValue, Unknown
 from mirkit.stages import Result, register, values_of
-from mirkit.store import Settings
+from mirkit.store import Settings, format_chords, read_chords
 
 
 @register("chroma")
@@ -32,3 +34,20 @@ def stem_harmonic(track: TrackAnalysis, settings: Settings) -> Result:
             names = (f"harmonic_movement_{stem}", f"harmonic_variance_{stem}")
             values |= dict.fromkeys(names, track.missing_reason(stem))
     return Result(values)
+
+
+@register("chords")
+def chords(track: TrackAnalysis, settings: Settings) -> Result:
+    """Find the chords of a whole track; where the user has edited the file, its values are those of the file."""
+    bass = track.series("bass", "chroma") if track.has("bass") else None
+    found = find_chords(track.series(track.tonal_source, "chroma"), bass, track.beats, track.duration)
+    track.chords = read_chords(track.track.chords) if "CHORDS" in track.edited_files else found
+    return Result(
+        values_of(chord_features(track.chords, track.beats.downbeats, track.window)),
+        files={"CHORDS": format_chords(found)},
+        method={
+            "signal": track.tonal_source,
+            "bass": "bass" if bass else track.tonal_source,
+            "steps": "beats" if len(track.beats.times) > 1 else "time",
+        },
+    )

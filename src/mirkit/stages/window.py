@@ -6,6 +6,7 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.audio import resample
 from mirkit.catalog import FEATURES, MEASURED, stage
 from mirkit.features import danceability, loudness
+from mirkit.features.harmony.chord_list import chord_features
 from mirkit.features.harmony.key import ATONALITY_MIN_SECONDS
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.tempo import NO_TEMPO, tempo
@@ -73,6 +74,8 @@ def at_window(
         row = stage(name)
         if name in neural:
             results[name] = Result(dict.fromkeys(row.keys, NEEDS_SOUND))
+        elif name == "chords":  # likewise: a window has the chords of its track
+            results[name] = Result(values_of(chord_features(view.chords, view.beats.downbeats, window)))
         elif name == "beats":  # not by the stage, which would track beats; a window has the beats of its track
             results[name] = Result(tempo_values(view.beats, window))
         elif name == "sections":  # likewise: a window lies in the sections of its track

@@ -38,6 +38,7 @@ _PRODUCTS = {
     "BEATS_GRID": "grid",
     "ONSETS": "onsets",
     "SECTIONS": "sections",
+    "CHORDS": "chords",
     ADTOF_MIDI: "adtof_midi",
     DRUMS_MIDI: "drums_midi",
 }

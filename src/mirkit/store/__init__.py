@@ -1,4 +1,4 @@
-"""The sidecars of tracks: ``.INFO``, beat grids, onsets, feature series, provenance; and settings, logs and caches.
+"""The sidecars of tracks: ``.INFO``, grids, onsets, chords, feature series, provenance; and settings, logs and caches.
 
 No other package reads or writes these files. They are merged under a lock and replaced atomically.
 """
@@ -19,6 +19,7 @@ from mirkit.store.atomic import (
     remove_orphans_below,
     sync_folder,
 )
+from mirkit.store.chords import format_chords, read_chords
 from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file, stamp_of
 from mirkit.store.feature_series import read_feature_series, read_feature_series_header, update_feature_series
 from mirkit.store.folder_cache import FolderCache
@@ -91,6 +92,7 @@ __all__ = [
     "digest_of_text",
     "file_digest",
     "find_root",
+    "format_chords",
     "format_grid",
     "format_onsets",
     "format_sections",
@@ -101,6 +103,7 @@ __all__ = [
     "make_folder",
     "open_regular",
     "read_bounded",
+    "read_chords",
     "read_feature_series",
     "read_feature_series_header",
     "read_grid",

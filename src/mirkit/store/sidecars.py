@@ -24,7 +24,7 @@ AUDIO_SUFFIXES = (
 )
 
 #: Kinds of sidecars of a track, which are named ``<base>.<kind>``.
-SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "SECTIONS", "CURVES.npz", "PROVENANCE")
+SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "SECTIONS", "CHORDS", "CURVES.npz", "PROVENANCE")
 
 #: Endings of the names of a track's MIDI files, in its folder or beside a loose file.
 MIDI_ENDINGS = ("drums.mid", "_adtof.mid")

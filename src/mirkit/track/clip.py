@@ -29,7 +29,7 @@ from mirkit.track.renaming import move_aside
 
 #: Entry in the provenance that identifies a folder as a clip.
 CUT = "cut"
-_SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "PROVENANCE")
+_SIDECARS = ("INFO", "BEATS_GRID", "ONSETS", "CHORDS", "PROVENANCE")
 
 
 @dataclass(frozen=True)

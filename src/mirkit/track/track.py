@@ -386,6 +386,11 @@ class Track:
         return self.path_of("SECTIONS")
 
     @property
+    def chords(self) -> Path:
+        """The ``.CHORDS``."""
+        return self.path_of("CHORDS")
+
+    @property
     def feature_series(self) -> Path:
         """The ``.CURVES.npz``."""
         return self.path_of("CURVES.npz")

@@ -16,7 +16,7 @@ from mirkit.cli.output import note
 from mirkit.cli.output import run as output
 from mirkit.cli.parser import CAPTION_STAGES, Command, build
 from mirkit.cli.progress import downloading, progress
-from mirkit.errors import SettingsError
+from mirkit.errors import MirkitError, SettingsError, printable
 
 if TYPE_CHECKING:
     from mirkit.pipeline import RunPlan, RunRequest
@@ -84,6 +84,8 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
             output.summary(summary, seconds, quiet=arguments.quiet)
     if copy and not summary.failed:
         write_midi_copy(plan, copy)
+    if getattr(arguments, "jams", None):
+        return write_jams(plan, request.path, Path(arguments.jams)) or int(bool(summary.failed))
     return 1 if summary.failed else 0
 
 
@@ -121,6 +123,26 @@ def demo(arguments: argparse.Namespace) -> int:
     if different := sum(not row.agrees for row in rows):
         note(f"demo: {different} of {len(rows)} measurements differ from the true values")
         status = 1
+    return status
+
+
+def write_jams(plan: "RunPlan", path: Path, out: Path) -> int:
+    """Write the annotations of every track that has chords as JAMS; return the exit status."""
+    from mirkit.export.jams import SUFFIX, format_jams, is_our_jams
+    from mirkit.store.output import Output
+
+    is_file = out.suffix.lower() == SUFFIX
+    if is_file and len(plan.tracks) != 1:
+        raise SettingsError(f"--jams {printable(out)}: name a folder, because there are {len(plan.tracks)} tracks")
+    status = 0
+    for track in plan.tracks:
+        inside = track.path.relative_to(path) if track.path != path and track.path.is_relative_to(path) else None
+        file = out if is_file else out / (inside.parent if inside else "") / f"{track.name}{SUFFIX}"
+        try:
+            Output(file, is_our_jams).write(format_jams(track))
+        except MirkitError as error:
+            note(str(error))
+            status = 1
     return status
 
 

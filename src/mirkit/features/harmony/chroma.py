@@ -21,6 +21,12 @@ _FIRST_BAND = 2 * BINS_PER_OCTAVE
 #: Least concentration of the evidence (0..1); below it (noise, drums), the tuning is assumed to be 440 Hz.
 _LEAST_AGREEMENT = 0.1
 _BASS_OCTAVES = 3
+#: Octaves of ``peaks`` (C3 to B6): below are basses and drums, above overtones and cymbals.
+_PEAK_OCTAVES = slice(2, 6)
+#: Bands to either side (9.5 semitones) that a band is compared with.
+_AROUND = 38
+#: Units of ``peaks`` per standard deviation.
+PEAK_UNITS = 16
 _NO_FRAMES = np.zeros((0, 12), np.uint8)
 
 
@@ -98,6 +104,11 @@ class ChromaCurve:
         As ``chroma``, of the lowest three octaves (C1 to B3).
     agreement : float
         How much the evidence for the tuning agrees, 0 to 1: near 0 for noise, drums and speech.
+    peaks : array, shape=(frames, 12), uint8
+        By how many sixteenths of a standard deviation the bands of each class stand out of the spectrum around them,
+        summed over the octaves C3 to B6. Noise, which raises all bands, leaves it alone, unlike ``chroma``.
+    bass_peaks : array, shape=(frames, 12), uint8
+        As ``peaks``, of the lowest three octaves.
     """
 
     chroma: npt.NDArray[np.uint8]
@@ -105,6 +116,8 @@ class ChromaCurve:
     tuning: float
     bass: npt.NDArray[np.uint8]
     agreement: float
+    peaks: npt.NDArray[np.uint8]
+    bass_peaks: npt.NDArray[np.uint8]
 
     def active(self) -> npt.NDArray[np.bool_]:
         """Frames within 60 dB of the loudest one and above -70 dBFS, shape=(frames,)."""
@@ -115,7 +128,7 @@ class ChromaCurve:
 class ChromaExtractor:
     """Chroma of a signal that arrives in blocks: constant-Q magnitudes folded to pitch classes, then tuned.
 
-    Until ``finish``, pitch classes are stored with four times the resolution (4 kB per second of audio), because the
+    Until ``finish``, pitch classes are stored with four times the resolution (8 kB per second of audio), because the
     tuning is known only at the end.
     """
 
@@ -124,6 +137,8 @@ class ChromaExtractor:
         self._tuning = TuningExtractor()
         self._fine: list[npt.NDArray[np.float16]] = []
         self._fine_bass: list[npt.NDArray[np.float16]] = []
+        self._fine_peaks: list[npt.NDArray[np.float16]] = []
+        self._fine_bass_peaks: list[npt.NDArray[np.float16]] = []
         self._power: list[FloatArray] = []
 
     def push(self, mono: FloatArray) -> None:
@@ -137,21 +152,55 @@ class ChromaExtractor:
             self._keep(magnitudes, power)
         tuning = self._tuning.finish()
         if not self._power:
-            return ChromaCurve(_NO_FRAMES, np.zeros(0, np.float16), tuning, _NO_FRAMES, 0.0)
+            return ChromaCurve(
+                _NO_FRAMES, np.zeros(0, np.float16), tuning, _NO_FRAMES, 0.0, peaks=_NO_FRAMES, bass_peaks=_NO_FRAMES
+            )
         weights = class_weights(tuning)
         chroma, bass = (
             np.concatenate([_fold(fine, weights) for fine in blocks]) for blocks in (self._fine, self._fine_bass)
         )
+        peaks, bass_peaks = (
+            np.concatenate([_fold_peaks(fine, weights) for fine in blocks])
+            for blocks in (self._fine_peaks, self._fine_bass_peaks)
+        )
         power = np.maximum(np.concatenate(self._power), 10 ** (FLOOR_DBFS / 10))
         level = 10 * np.log10(power)
-        return ChromaCurve(chroma, level.astype(np.float16), tuning, bass, self._tuning.agreement)
+        return ChromaCurve(
+            chroma, level.astype(np.float16), tuning, bass, self._tuning.agreement, peaks=peaks, bass_peaks=bass_peaks
+        )
 
     def _keep(self, magnitudes: FloatArray, power: FloatArray) -> None:
         self._tuning.push(magnitudes)
         octaves = magnitudes.reshape(OCTAVES, BINS_PER_OCTAVE, -1)
         self._fine.append(_unit_maximum(octaves.sum(axis=0)).astype(np.float16))
         self._fine_bass.append(_unit_maximum(octaves[:_BASS_OCTAVES].sum(axis=0)).astype(np.float16))
+        peaks = standing_out(magnitudes).reshape(octaves.shape)
+        self._fine_peaks.append(peaks[_PEAK_OCTAVES].sum(axis=0).astype(np.float16))
+        self._fine_bass_peaks.append(peaks[:_BASS_OCTAVES].sum(axis=0).astype(np.float16))
         self._power.append(power)
+
+
+def standing_out(magnitudes: FloatArray) -> FloatArray:
+    """Compute by how many standard deviations each band is above the mean of the bands around it; 0 where it is below.
+
+    Parameters
+    ----------
+    magnitudes : array, shape=(bands, frames)
+
+    Returns
+    -------
+    array, shape=(bands, frames), float64
+        The level does not matter.
+    """
+    wide = 2 * _AROUND + 1
+    scaled = magnitudes / np.maximum(magnitudes.max(axis=0), 1e-30).astype(np.float64)
+    padded = np.pad(scaled, ((_AROUND + 1, _AROUND), (0, 0)), mode="edge")
+    padded[0] = 0
+    sums, squares = np.cumsum(padded, axis=0), np.cumsum(np.square(padded), axis=0)
+    mean = (sums[wide:] - sums[:-wide]) / wide
+    variance = (squares[wide:] - squares[:-wide]) / wide - np.square(mean)
+    above: FloatArray = np.maximum(scaled - mean, 0) / np.sqrt(np.maximum(variance, 1e-12))
+    return above
 
 
 def _unit_maximum(frames: FloatArray) -> FloatArray:
@@ -164,6 +213,11 @@ def _fold(fine: npt.NDArray[np.float16], weights: FloatArray) -> npt.NDArray[np.
     # einsum instead of matmul, so that the result does not depend on the BLAS.
     classes = np.einsum("cf,ft->ct", weights, fine.astype(np.float32))
     return np.ascontiguousarray(np.rint(255 * _unit_maximum(classes)).astype(np.uint8).T)
+
+
+def _fold_peaks(fine: npt.NDArray[np.float16], weights: FloatArray) -> npt.NDArray[np.uint8]:
+    classes = np.einsum("cf,ft->ct", weights, fine.astype(np.float32)) / 2
+    return np.ascontiguousarray(np.rint(np.minimum(PEAK_UNITS * classes, 255)).astype(np.uint8).T)
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,23 @@ if (data.sections.length) lane("sections", null, 34, (pen, w, h) => {
   const sure = section.confidence === null ? "" : `\nconfidence ${section.confidence.toFixed(2)}`;
   return `${section.label}${section.function ? ` (${section.function})` : ""}  ${M.clock(section.start)} to ${M.clock(section.end)}${sure}`;
 } });
+if (data.chords.some((c) => c.third !== "none")) lane("chords", "major, minor, others", 30, (pen, w, h) => {
+  pen.textAlign = "center"; pen.font = "12px system-ui, sans-serif";
+  for (const chord of data.chords) {
+    const left = x(chord.start, w), wide = x(chord.end, w) - left;
+    if (chord.third === "none" || left > w || left + wide < 0) continue;
+    const sure = chord.confidence === null ? 1 : chord.confidence;
+    pen.fillStyle = M.color({ major: "other", minor: "vocals", other: "drums" }[chord.third]); pen.globalAlpha = .12 + .3 * sure; pen.fillRect(left, 3, Math.max(1, wide - 1), h - 6);
+    pen.globalAlpha = 1;
+    const shown = Math.min(left + wide, w) - Math.max(left, 0);
+    if (pen.measureText(chord.name).width + 4 > shown) continue;
+    pen.fillStyle = M.color("ink"); pen.fillText(chord.name, Math.max(left, 0) + shown / 2, h / 2 + 4);
+  }
+}, { tip: (at) => {
+  const chord = data.chords.find((c) => at >= c.start && at < c.end);
+  if (!chord) return M.clock(at);
+  return `${chord.name}  ${M.clock(chord.start, true)} to ${M.clock(chord.end, true)}${chord.confidence === null ? "" : `\nconfidence ${chord.confidence.toFixed(2)}`}`;
+} });
 const line = (curve, bytes, offset, width, pen, w, draw) => {
   const rows = bytes.length / width, a = Math.max(0, Math.floor(from * curve.rate)), b = Math.min(rows, Math.ceil(to * curve.rate) + 1);
   for (let i = a; i < b; i++) draw(x(i / curve.rate, w), bytes[i * width + offset] ? (bytes[i * width + offset] - 1) / 254 : null, x((i + 1) / curve.rate, w));

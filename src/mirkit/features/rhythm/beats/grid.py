@@ -37,9 +37,9 @@ class Beats:
     confidence : float64, shape=(n,)
         How well the audio around each beat supports it, 0-1.
     meter : str or None
-        ``"4/4"``, ``"3/4"``, ``"2/4"``, ``"5/4"``, ``"7/4"``, ``"7/8"`` and ``"9/8"`` (the beats are the eighths),
-        ``"6/8"`` and ``"12/8"`` (the beats are the dotted quarters), ``"other"`` when none explains the bars, or None
-        when unknown.
+        ``"4/4"``, ``"3/4"``, ``"2/4"``, ``"5/4"``, ``"7/4"``, ``"5/8"``, ``"7/8"`` and ``"9/8"`` (the beats are the
+        eighths), ``"6/8"`` and ``"12/8"`` (the beats are the dotted quarters), ``"other"`` when none explains the bars,
+        or None when unknown.
     meter_confidence : float
         0-1.
     steady : bool
