@@ -21,7 +21,7 @@ from mirkit.features.extraction import BLOCK, measure
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.structure import weights
-from mirkit.features.structure.bars import Bars, Grid, Sources, bars_of, grid_of
+from mirkit.features.structure.bars import Bars, Grid, Sources, bars_of, grid_of, without_silent_ends
 from mirkit.features.structure.boundaries import divide, evidence
 from mirkit.features.structure.form import Form
 from mirkit.features.structure.likeness import comparison, spans
@@ -109,6 +109,7 @@ def sources_of(piece: dict[str, object], *, stems: bool, tracked: bool) -> Sourc
         series["full_mix", "spectral"],  # type: ignore[index]
         series["full_mix", "loudness"],  # type: ignore[index]
         series["drums" if stems else "full_mix", "layers"],  # type: ignore[index]
+        series["full_mix", "onsets"].times,  # type: ignore[index]
         {stem: series[stem, "loudness"] for stem in sections_corpus.STEMS} if stems else {},  # type: ignore[index]
     )
 
@@ -117,6 +118,7 @@ def item(piece: dict[str, object], *, stems: bool, tracked: bool) -> Item:
     """Measure the bars of a piece and mark the edges nearest to its true boundaries."""
     sources = sources_of(piece, stems=stems, tracked=tracked)
     grid = grid_of(sources.beats, sources.duration)
+    grid = without_silent_ends(grid, bars_of(sources, grid), sources.onsets)
     bars = bars_of(sources, grid)
     target = np.zeros(len(grid.edges) - 2)
     for section in piece["truth"]["sections"][1:]:  # type: ignore[index]

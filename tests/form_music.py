@@ -60,13 +60,13 @@ def beats_of(seconds: float, *, downbeats: bool = True) -> Beats:
 
 def sources_of(audio: Mono, beats: Beats | None = None, stems: Mapping[str, Sequence[float]] | None = None) -> Sources:
     """Measure a song; ``stems`` are loudness curves by stem: one level (LUFS, or -inf) for each bar."""
-    kinds = ("layers", "spectral", "bands", "loudness", "chroma")
+    kinds = ("layers", "spectral", "bands", "loudness", "chroma", "onsets")
     blocks = [audio[np.newaxis, i : i + BLOCK] for i in range(0, len(audio), BLOCK)]
     series, samples = measure({"full_mix": blocks}, {"full_mix": 1}, {"full_mix": frozenset(kinds)}, {})
-    layers, spectral, bands, loudness, chroma = (series["full_mix", kind] for kind in kinds)
+    layers, spectral, bands, loudness, chroma, onsets = (series["full_mix", kind] for kind in kinds)
     seconds = samples["full_mix"] / RATE
     curves = {stem: _curve(levels) for stem, levels in (stems or {}).items()}
-    return Sources(seconds, beats or beats_of(seconds), chroma, bands, spectral, loudness, layers, curves)
+    return Sources(seconds, beats or beats_of(seconds), chroma, bands, spectral, loudness, layers, onsets.times, curves)
 
 
 def _curve(levels: Sequence[float]) -> LoudnessCurve:

@@ -288,7 +288,7 @@ STAGES: tuple[Stage, ...] = (
         "sections: boundaries, letters of the form, functions",
         (
             *(("tonal", "chroma"), ("full_mix", "bands"), ("full_mix", "spectral"), ("full_mix", "layers")),
-            ("drums", "layers"),
+            *(("full_mix", "onsets"), ("drums", "layers")),
             *((part, "loudness") for part in ("full_mix", *STEMS)),
         ),
         needs=("beats",),

@@ -23,6 +23,7 @@ def sections(track: TrackAnalysis, settings: Settings) -> Result:
             duration=track.duration,
             beats=track.beats,
             chroma=track.series(track.tonal_source, "chroma"),
+            onsets=track.series("full_mix", "onsets").times,
             layers=track.series("drums" if separated else "full_mix", "layers"),
             stems={stem: track.series(stem, "loudness") for stem in STEMS} if separated else {},
             **mix,

@@ -32,6 +32,8 @@ _LONGEST, _SHORTEST = 4.8, 1.1
 _LEAST_SHARE = 0.4
 #: Levels are clipped this far below the loudest bar (dB).
 _RANGE_DB = 40.0
+#: Bars at the ends of a piece that are this far below the loudest one are silent.
+_SILENT_DB = -30.0
 #: Differences that count as 1: of levels (dB), decimal logarithms of flatness, skewness, and flux (dB).
 _LEVEL_UNIT, _STEM_UNIT, _SHAPE_UNITS = 6.0, 10.0, (0.4, 0.6, 0.4)
 
@@ -55,6 +57,8 @@ class Sources:
         Of the mix, as the two before.
     layers : Layers
         Of the drums, else of the mix.
+    onsets : array
+        Times of the onsets of the mix (s).
     stems : mapping of str to LoudnessCurve
         Of stems that really separate the instruments; empty without them.
     """
@@ -66,6 +70,7 @@ class Sources:
     spectral: SpectralCurve
     loudness: LoudnessCurve
     layers: Layers
+    onsets: FloatArray
     stems: Mapping[str, LoudnessCurve]
 
 
@@ -196,6 +201,28 @@ def bars_of(sources: Sources, grid: Grid) -> Bars:
         accent=air - _nearby(air),
         gap=np.maximum(decibel - last, 0.0),
     )
+
+
+def without_silent_ends(grid: Grid, bars: Bars, onsets: FloatArray) -> Grid:
+    """Join the silence before and after the music, and the last sound that rings, with the bars beside them.
+
+    Parameters
+    ----------
+    grid : Grid
+    bars : Bars
+    onsets : array
+        Seconds.
+
+    Returns
+    -------
+    Grid
+        With one step for the silence before the first note and the first bar, and likewise at the end.
+    """
+    loud = np.flatnonzero(bars.decibel > _SILENT_DB)
+    played = loud[np.histogram(onsets, grid.edges)[0][loud] > 0]
+    first, last = int(loud[0]), int(played[-1] if len(played) else loud[-1])
+    inner = grid.edges[first + 1 : last + 1]
+    return Grid(np.concatenate((grid.edges[:1], inner, grid.edges[-1:])), grid.kind)
 
 
 def _ordered(sources: Sources) -> list[LoudnessCurve]:

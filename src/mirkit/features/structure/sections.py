@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from mirkit.features.loudness import ABSOLUTE_GATE_LUFS, to_energy
-from mirkit.features.structure.bars import Bars, Matrix, Sources, bars_of, grid_of
+from mirkit.features.structure.bars import Bars, Matrix, Sources, bars_of, grid_of, without_silent_ends
 from mirkit.features.structure.boundaries import divide, evidence
 from mirkit.features.structure.form import Form, Section
 from mirkit.features.structure.functions import functions_of
@@ -47,6 +47,8 @@ def form(sources: Sources) -> Form | Unknown:
     if len(grid.edges) <= LEAST_BARS:
         return TOO_SHORT
     bars = bars_of(sources, grid)
+    if len((sounding := without_silent_ends(grid, bars, sources.onsets)).edges) < len(grid.edges):
+        grid, bars = sounding, bars_of(sources, sounding)
     stems = bool(sources.stems)
     named = divide_and_name(bars, evidence(bars), BOUNDARY[stems], LIKENESS[stems], np.array(LENGTHS))
     parts, names = named.parts, named.letters
