@@ -19,6 +19,9 @@ import soundfile
 from mirkit.features.extraction import SignalExtractor
 from mirkit.features.pitch.f0 import BASS, LEAD
 from mirkit.features.pitch.notes import NoteEvents, notes_of_voice
+from mirkit.models.basic_pitch.decoder import FRAME_RATE, decode
+from mirkit.models.basic_pitch.extractor import _AROUND, NoteExtractor
+from mirkit.models.basic_pitch.network import HOP
 
 Note = note_corpus.Note
 
@@ -75,6 +78,54 @@ def measure_voice(folders: list[Path], stem: str) -> None:
     print(f"    f0 and onsets: {180 * spent / seconds:.2f} CPU s for 3 minutes")
 
 
+def posteriors(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities of notes and onsets that Basic Pitch's network gives for a sound at 44.1 kHz."""
+    extractor = NoteExtractor()
+    extractor.push(sound[None])
+    notes, onsets = [], []
+    decide = extractor._decide
+
+    def keep(frames: int) -> None:
+        notes.append(extractor._notes[-frames:])
+        onsets.append(extractor._onsets[-frames:])
+        decide(frames)
+
+    extractor._decide = keep  # type: ignore[method-assign]
+    extractor.finish()
+    count = 1 + len(sound) // 2 // HOP
+    return tuple(np.concatenate(part)[_AROUND:][:count].astype(float) for part in (notes, onsets))  # type: ignore[return-value]
+
+
+def measure_polyphonic(folders: list[Path], stem: str, *, reference: bool) -> None:
+    """Print precision, recall and F of our decoder, and of that of the package basic-pitch."""
+    table, theirs = [], []
+    for path in folders:
+        truth = note_corpus.notes_of(path, stem)
+        if not truth:
+            continue
+        sound = soundfile.read(path / f"{stem}.flac", dtype="float32")[0]
+        notes, onsets = posteriors(sound)
+        rows = [(first / FRAME_RATE, last / FRAME_RATE, pitch) for first, last, pitch in decode(notes, onsets)]
+        table.append((path.name, score(rows, truth)))
+        if reference:
+            from basic_pitch.note_creation import output_to_notes_polyphonic
+
+            events = output_to_notes_polyphonic(notes, onsets, 0.5, 0.3, 11, True, None, None, True)
+            found = [(first / FRAME_RATE, last / FRAME_RATE, pitch) for first, last, pitch, _ in events]
+            theirs.append(score(found, truth))
+    for name, row in sorted(table, key=lambda row: row[1][2])[:6]:
+        print(f"    {name:28s} P {row[0]:.3f} R {row[1]:.3f} F {row[2]:.3f} octave {row[3]:.3f}")
+    for who, rows_of in (("ours", [row for _, row in table]), ("basic-pitch's decoder", theirs)):
+        if rows_of:
+            mean = np.mean(rows_of, axis=0)
+            print(
+                f"{stem}, network, {who}: {len(rows_of)} stems, P {mean[0]:.3f} R {mean[1]:.3f} F {mean[2]:.3f}, "
+                f"octave errors {mean[3]:.3f}"
+            )
+    if theirs:
+        print("    ours has the higher F in", sum(a[1][2] > b[2] for a, b in zip(table, theirs, strict=True)))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -86,3 +137,5 @@ if __name__ == "__main__":
         sys.path.insert(0, str(arguments.basic_pitch))
     measure_voice(pieces, "bass")
     measure_voice(pieces, "lead")
+    for stem in ("other", "lead", "bass"):
+        measure_polyphonic(pieces, stem, reference=bool(arguments.basic_pitch))

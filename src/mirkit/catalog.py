@@ -12,6 +12,7 @@ from functools import cached_property
 from mirkit.descriptors import DESCRIPTORS as DESCRIPTORS
 from mirkit.descriptors import MODES as MODES
 from mirkit.descriptors import PITCH_CLASSES as PITCH_CLASSES
+from mirkit.descriptors import REQUESTED as REQUESTED
 from mirkit.descriptors import SECTION_FUNCTIONS as SECTION_FUNCTIONS
 from mirkit.descriptors import TIME_SIGNATURES as TIME_SIGNATURES
 from mirkit.feature_spec import FeatureSpec as FeatureSpec
@@ -201,7 +202,7 @@ class Stage:
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """Names of the features and descriptors that this stage writes."""
-        return tuple(key.name for key in INFO_SPECS if key.stage == self.name)
+        return tuple(key.name for key in (*INFO_SPECS, *REQUESTED) if key.stage == self.name)
 
 
 #: All stages, in the order in which they run.
@@ -329,10 +330,20 @@ STAGES: tuple[Stage, ...] = (
         ),
     ),
     Stage("drums", "transcription", 2, "drums to MIDI", needs=("beats",), task="drums"),
+    Stage(
+        "notes",
+        "transcription",
+        1,
+        "notes of bass, other and vocals to MIDI",
+        (("bass", "f0"), ("bass", "onsets"), ("other", "notes"), ("vocals", "f0"), ("vocals", "onsets")),
+        needs=("beats",),
+        files=("bass.mid", "other.mid", "vocals.mid"),
+        editable_files=("bass.mid", "other.mid", "vocals.mid"),
+    ),
     Stage("describe", "description", 1, "five captions by Music Flamingo", task="texts"),
 )
 
-_NOT_MEASURED = ("separate", "crop", "drums", "describe")
+_NOT_MEASURED = ("separate", "crop", "drums", "notes", "describe")
 #: Stages that measure features from audio; ``extract`` runs them.
 MEASURED = tuple(stage.name for stage in STAGES if stage.name not in _NOT_MEASURED)
 
@@ -363,7 +374,7 @@ GROUPS: tuple[Group, ...] = (
 #: Tasks that backends do (see ``mirkit.models.registry``).
 TASKS = ("stems", "beats", "drums", "classification", "aesthetics", "texts")
 _STAGE = {stage.name: stage for stage in STAGES}
-_FEATURE = {spec.name: spec for spec in INFO_SPECS}
+_FEATURE = {spec.name: spec for spec in (*INFO_SPECS, *REQUESTED)}
 TRACK_KEYS = tuple(spec.name for spec in FEATURES if spec.stage != "crop")
 #: Everything that the ``.INFO`` of a track holds besides captions; that of a clip also has ``position``.
 INFO_KEYS = tuple(spec.name for spec in INFO_SPECS if spec.stage != "crop")

@@ -90,3 +90,28 @@ DESCRIPTORS: tuple[FeatureSpec, ...] = (
     _text("chords", "chords", "chords bar by bar, with bar lines; one after the other where the bars are not known"),
     _text("music_facts", "music_facts", "two to four sentences from the values above, by rules (docs/vocabulary.md)"),
 )
+
+
+def _notes_of(stem: str) -> list[FeatureSpec]:
+    return [
+        _number(
+            *(f"pitch_median_{stem}", "notes", "MIDI note", 0, 127),
+            f"median pitch of the notes, weighted by their lengths, {stem} stem",
+        ),
+        _number(
+            *(f"pitch_range_{stem}", "notes", "semitones", 0, 127),
+            f"lowest to highest pitch, without 2 % of the sounding time at each end, {stem} stem",
+        ),
+        _number(f"note_density_{stem}", "notes", "1/s", 0, 100, f"notes that begin, per second, {stem} stem"),
+    ]
+
+
+#: Descriptors of stages that run only on request: an ``.INFO`` holds them once the stage has run.
+REQUESTED: tuple[FeatureSpec, ...] = (
+    *_notes_of("other"),
+    _number(
+        *("polyphony_other", "notes", "count", 1, 88),
+        "mean number of notes that sound at a time, while any does, other stem",
+    ),
+    *_notes_of("vocals"),
+)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mirkit import engines
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import open_audio
-from mirkit.catalog import CATEGORIES, INFO_SPECS, NUMBERS, STAGES, level_shift, stage
+from mirkit.catalog import CATEGORIES, INFO_SPECS, NUMBERS, REQUESTED, STAGES, level_shift, stage
 from mirkit.errors import MirkitError, MissingInput, SettingsError, printable
 from mirkit.features.types import InfoValue, Unknown, Window
 from mirkit.stages.description import sentences_on
@@ -249,7 +249,15 @@ class WindowAnalyzer:
 
 def window_series(state: TrackState, settings: Settings) -> list[tuple[str, str]]:
     """Return the ``(source, kind)`` of the feature series from which windows of a track are computed."""
-    return [series for name in FROM_SERIES for series in state.inputs(stage(name), settings).series]
+    names = (*FROM_SERIES, *requested_stages(state, settings))
+    return [series for name in names for series in state.inputs(stage(name), settings).series]
+
+
+def requested_stages(state: TrackState, settings: Settings) -> tuple[str, ...]:
+    """Return the stages on request that have run on the present files of a track; its clips have their values."""
+    names = dict.fromkeys(row.stage for row in REQUESTED)
+    entries = {name: entry for name in names if (entry := state.provenance.stages.get(name)) and not entry.failed}
+    return tuple(name for name, entry in entries.items() if entry.inputs == state.inputs(stage(name), settings).files)
 
 
 def neural_stages(state: TrackState) -> frozenset[str]:

@@ -51,6 +51,7 @@ def _commands() -> dict[str, Command]:
             "separate stems with Demucs, or with --model embedded",
             fixed=(("stems", "demucs"),),
         ),
+        Command("notes", ("notes",), "write the notes of bass, other and vocals as MIDI files", several=True),
         Command("crop", ("crop",), "cut mix and stems into training clips with their own features", several=True),
         Command("adtof", ("drums",), "transcribe drums to MIDI with ADTOF", fixed=(("drums", "adtof"),)),
         Command(
@@ -98,6 +99,9 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
             "--organize",
             choices=("move", "copy", "off"),
             help="move or copy loose files into track folders first, or leave them (default: ask on a terminal)",
+        )
+        tracks.add_argument(
+            "--notes", action="store_true", help="also write the notes of bass, other and vocals as MIDI files"
         )
         tracks.add_argument(
             "--captions",

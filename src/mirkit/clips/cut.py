@@ -24,20 +24,23 @@ from mirkit.audio import (
     probe,
     quantize,
 )
-from mirkit.catalog import INFO_SPECS, stage
+from mirkit.catalog import INFO_SPECS, REQUESTED, stage
 from mirkit.clips.features import MeasuredTrack, clip_features
 from mirkit.clips.plan import ClipInput, ClipPlan, plan_clips
+from mirkit.drums.tempo_map import tempo_map
 from mirkit.errors import MissingInput, printable
 from mirkit.features.types import FloatArray, Unknown
 from mirkit.stages import entry_name
 from mirkit.staleness import is_clip_audio_current, is_clip_current, keep_edits
 from mirkit.store import (
     EXTERNAL,
+    BeatGrid,
     FileDigest,
     JsonValue,
     ProvenanceRecord,
     Settings,
     as_number,
+    atomic_write,
     file_digest,
     format_chords,
     format_grid,
@@ -50,7 +53,8 @@ from mirkit.store import (
     update_provenance,
     write_sidecar,
 )
-from mirkit.track import MIX, Track
+from mirkit.store.midi import is_our_midi, part_of_midi
+from mirkit.track import MIDI_NAMES, MIX, Track
 from mirkit.track.clip import (
     CUT,
     ClipSource,
@@ -186,7 +190,7 @@ def _at_rate(rate: int, samples: int, clip: ClipSource) -> int:
     return round(samples * rate / clip.rate)
 
 
-_ORDER = tuple(row.name for row in INFO_SPECS)
+_ORDER = tuple(row.name for row in (*INFO_SPECS, *REQUESTED))
 
 
 @dataclass(frozen=True)
@@ -354,6 +358,7 @@ def _write_clip(
     write_sidecar(files.grid, format_grid(features.grid))
     write_sidecar(files.onsets, format_onsets(features.onsets))
     write_sidecar(files.chords, format_chords(features.chords))
+    _write_midi(track, files, clip, features.grid)
     values: dict[str, JsonValue] = {key: None if isinstance(v, Unknown) else v for key, v in features.values.items()}
     entries = []
     for measured in features.entries:
@@ -363,6 +368,15 @@ def _write_clip(
     update_info(files.info, values, order=_ORDER)
     entry = _entry(track, clip, digests, seconds=round(time.perf_counter() - started, 3))
     update_provenance(files.provenance, [entry, *entries], facts=features.metadata)
+
+
+def _write_midi(track: MeasuredTrack, files: Track, clip: ClipSource, grid: BeatGrid) -> None:
+    """Write the part of each MIDI file of the track, on the beats of the clip; one of the user's own is kept."""
+    tempo = tempo_map(grid.beats, grid.downbeats)
+    for name in MIDI_NAMES:
+        source, target = track.analysis.track.path_of(name), files.path_of(name)
+        if source.is_file() and (not target.exists() or is_our_midi(target)):
+            atomic_write(target, part_of_midi(source, clip.window, tempo))
 
 
 def _entry(

@@ -21,6 +21,8 @@ from mirkit.track import MIX
 from mirkit.track.clip import ClipSource
 
 _STAGES = frozenset({*FROM_SERIES, "timbral", "music_facts"})
+#: Records of stages whose MIDI files are cut too.
+_MIDI_STAGES = frozenset({"drums", "drums/adtof", "notes"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class MeasuredTrack:
         Stages whose backend is a neural model; the model computes them from the clip's own files.
     user : dict
         Key of ``.INFO`` -> value that the user has set on the track, and that its clips have too.
+    requested : tuple of str
+        Stages on request whose values clips have, because the track has them.
     """
 
     analysis: TrackAnalysis
@@ -49,11 +53,13 @@ class MeasuredTrack:
     metadata: Mapping[str, Mapping[str, Any]]
     neural: frozenset[str]
     user: Mapping[str, InfoValue] = field(default_factory=dict)
+    requested: tuple[str, ...] = ()
 
     @property
     def needs(self) -> dict[str, str]:
         """Stage -> identity of its result, for every stage that the features of a clip depend on."""
-        return {name: self.stages[name].identity for name in sorted(self.stages) if name in _STAGES - self.neural}
+        needed = (_STAGES - self.neural) | _MIDI_STAGES
+        return {name: self.stages[name].identity for name in sorted(self.stages) if name in needed}
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def clip_features(
     -------
     ClipFeatures
     """
-    names = [name for name in FROM_SERIES if name not in track.neural]
+    names = [*(name for name in FROM_SERIES if name not in track.neural), *track.requested]
     results = at_window(track.analysis, clip.window, settings, names=names) | {"timbral": timbre_of(mix, clip.rate)}
     results |= _unavailable(track)
     values = {key: value for result in results.values() for key, value in result.values.items()}

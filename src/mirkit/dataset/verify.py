@@ -10,7 +10,7 @@ from typing import Any
 from mirkit import __version__, engines
 from mirkit.captions.facts import Compared
 from mirkit.captions.prompts import PREFIX
-from mirkit.catalog import FEATURES, INFO_KEYS, INFO_SPECS, FeatureSpec, feature, stage
+from mirkit.catalog import FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED, FeatureSpec, feature, stage
 from mirkit.dataset.facts import compare_texts
 from mirkit.dataset.find import reason
 from mirkit.dataset.statistics import in_range
@@ -137,7 +137,8 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
-    expected = [row.name for row in INFO_SPECS] if clip else INFO_KEYS
+    expected = [row.name for row in INFO_SPECS] if clip else list(INFO_KEYS)
+    expected += [row.name for row in REQUESTED if row.stage in provenance.stages]
     nulls = {name: reasons[name] for name in expected if name in info and info[name] is None and name in reasons}
     numbers = {name: value for name in expected if (value := as_number(info.get(name))) is not None}
     # What the user has written may be no number and no category.

@@ -11,7 +11,7 @@ from typing import Any
 from mirkit import __version__
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import probe
-from mirkit.catalog import INFO_SPECS, STEMS, Stage, feature, stage
+from mirkit.catalog import INFO_SPECS, REQUESTED, STEMS, Stage, feature, stage
 from mirkit.errors import AudioError, MirkitError
 from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
@@ -34,9 +34,9 @@ from mirkit.store import (
 )
 from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.track import Track, follow_rename, move_aside, move_back
-from mirkit.windows import neural_stages, window_series
+from mirkit.windows import neural_stages, requested_stages, window_series
 
-_ORDER = tuple(row.name for row in INFO_SPECS)
+_ORDER = tuple(row.name for row in (*INFO_SPECS, *REQUESTED))
 #: Metadata of earlier versions that are descriptors in the ``.INFO`` now.
 NO_LONGER_FACTS = ("key", "mode", "meter", "bpm_confidence", "swing")
 
@@ -171,7 +171,15 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
         opened = TrackAnalysis.load_cached(
             state.track, state.digests, window_series(state, job.settings), state.stems_backend
         )
-        measured = MeasuredTrack(opened, state.digests, stages, state.provenance.facts, neural, state.user_values())
+        measured = MeasuredTrack(
+            opened,
+            state.digests,
+            stages,
+            state.provenance.facts,
+            neural,
+            state.user_values(),
+            requested_stages(state, job.settings),
+        )
         # Recorded first, so that after a kill a run with the same settings continues without --overwrite.
         cropped = cut_clips(
             measured,

@@ -34,7 +34,7 @@ from mirkit.store import (
     read_provenance,
     read_sections,
 )
-from mirkit.track import Track
+from mirkit.track import MIDI_NAMES, Track
 from mirkit.track.clip import clip_folders, cut_in
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ def _crops(track: Track) -> list[dict[str, Any]]:
 
 
 def _midi(track: Track, problems: list[str]) -> list[dict[str, Any]]:
-    found = {path: _read(notes, path, problems) for path in (track.adtof_midi, track.drums_midi) if path.exists()}
+    found = {path: _read(notes, path, problems) for name in MIDI_NAMES if (path := track.path_of(name)).exists()}
     return [{"file": path.name, "notes": rows} for path, rows in found.items() if rows is not None]
 
 

@@ -105,7 +105,13 @@ def stage_function(stage: Stage) -> StageFunction:
 def network_streams(settings: Settings) -> "ExtractorFactories":
     """Return kind of series -> function that creates the extractor of a backend; that call loads the model."""
     rows = [row for task in TASKS if (row := models.chosen(task, settings)) and row.feature_kind]
-    return {row.feature_kind: partial(models.open_stream, row.task, settings) for row in rows}
+    return {row.feature_kind: partial(models.open_stream, row.task, settings) for row in rows} | {"notes": _notes}
+
+
+def _notes() -> Any:
+    from mirkit.models.basic_pitch.extractor import NoteExtractor
+
+    return NoteExtractor()
 
 
 def used_weights(task: str, settings: Settings) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
-from mirkit.features.pitch.f0 import BASS
+from mirkit.drums.tempo_map import tempo_map
+from mirkit.features.pitch.f0 import BASS, LEAD
 from mirkit.features.pitch.notes import NoteEvents, notes_of_voice
 from mirkit.features.pitch.statistics import note_statistics
-from mirkit.features.types import Unknown
+from mirkit.features.types import InfoValue, Unknown
+from mirkit.models.basic_pitch.extractor import NAME, SHA256, VERSION
 from mirkit.stages import Result, register, values_of
 from mirkit.store import Settings
+from mirkit.store.midi import format_notes
+from mirkit.track.names import NOTES_MIDI
 
 #: An embedded bass stem has the kick too: half of its notes are wrong (docs/notes.md).
 NOT_IN_EMBEDDED_STEMS = Unknown("embedded stems do not carry it")
@@ -28,3 +32,40 @@ def pitch(track: TrackAnalysis, settings: Settings) -> Result:
 def bass_notes(track: TrackAnalysis) -> NoteEvents:
     """Return the notes of the bass of a track that has one."""
     return notes_of_voice(track.series("bass", "f0"), track.series("bass", "onsets"), BASS)
+
+
+def stem_notes(track: TrackAnalysis, stem: str) -> NoteEvents:
+    """Return the notes of a pitched stem that the track has: one voice for bass and vocals, chords for other."""
+    if stem == "bass":
+        return bass_notes(track)
+    if stem == "vocals":
+        return notes_of_voice(track.series("vocals", "f0"), track.series("vocals", "onsets"), LEAD)
+    found: NoteEvents = track.series(stem, "notes")
+    return found
+
+
+def note_values(track: TrackAnalysis) -> dict[str, InfoValue]:
+    """Return the values of the stage ``notes`` in the window of an analysis."""
+    values: dict[str, InfoValue] = {}
+    for stem in ("other", "vocals"):
+        keys = [key for key in stage("notes").keys if key.endswith(f"_{stem}")]
+        if not track.has(stem) or track.stems_backend == "embedded":
+            why = NOT_IN_EMBEDDED_STEMS if track.has(stem) else track.missing_reason(stem)
+            values |= dict.fromkeys(keys, why)
+        else:
+            measured = values_of(note_statistics(stem_notes(track, stem), track.window), f"_{stem}")
+            values |= {key: measured[key] for key in keys}
+    return values
+
+
+@register("notes")
+def notes(track: TrackAnalysis, settings: Settings) -> Result:
+    """Write the notes of bass, other and vocals as MIDI files on the tempo map of the drums', and measure them."""
+    beats = track.beats
+    tempo = tempo_map(beats.times, beats.downbeats)
+    found = {stem: stem_notes(track, stem) for stem in NOTES_MIDI if track.has(stem)}
+    files = {NOTES_MIDI[stem]: format_notes(events, stem, tempo) for stem, events in found.items()}
+    counts = {stem: len(events) for stem, events in found.items()}
+    polyphonic = {"model": f"{NAME} {VERSION}", "weights_sha256": SHA256} if track.has("other") else {}
+    method = {"notes": counts, "tempo": "beat grid" if len(beats.times) > 1 else "120, as there are no beats"}
+    return Result(note_values(track), files=files, method=method, **polyphonic)  # type: ignore[arg-type]

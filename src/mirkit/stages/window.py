@@ -15,6 +15,7 @@ from mirkit.features.structure.form import section_values
 from mirkit.features.timbre import TimbreExtractor
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, stage_function, values_of
+from mirkit.stages.pitch import note_values
 from mirkit.store import Settings
 
 NO_METER, NO_BEATS = Unknown("no meter found"), Unknown("no beats in this window")
@@ -78,6 +79,8 @@ def at_window(
             results[name] = Result(values_of(chord_features(view.chords, view.beats.downbeats, window)))
         elif name == "beats":  # not by the stage, which would track beats; a window has the beats of its track
             results[name] = Result(tempo_values(view.beats, window))
+        elif name == "notes":  # likewise: it would write files
+            results[name] = Result(note_values(view))
         elif name == "sections":  # likewise: a window lies in the sections of its track
             results[name] = Result(values_of(section_values(view.form, window)))
         else:

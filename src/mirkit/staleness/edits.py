@@ -107,7 +107,7 @@ def keep_file(
 
 def edit_note(row: Stage, record: ProvenanceRecord) -> str:
     """Return the note that values or files of the user are kept."""
-    files = [f".{name}" for name in record.user if name in row.editable_files]
+    files = [name if "." in name else f".{name}" for name in record.user if name in row.editable_files]
     values = [name for name in record.user if name not in row.editable_files]
     notes = (
         [f"{', '.join(files)}: changed by hand, and kept; remove the file to have it written again"] if files else []

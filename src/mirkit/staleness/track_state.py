@@ -28,7 +28,7 @@ from mirkit.store import (
     recorded_digests,
     restamp,
 )
-from mirkit.track import ADTOF_MIDI, DRUMS_MIDI, REST, SIDECARS, Track, is_marked
+from mirkit.track import ADTOF_MIDI, DRUMS_MIDI, MIX, NOTES_MIDI, REST, SIDECARS, Track, is_marked
 from mirkit.track.clip import ClipSource, looks_whole
 
 #: Detail of the separation: stem -> SHA-256 of the file without which the mix was written.
@@ -312,7 +312,9 @@ class TrackState:
         if row.series and not self._has_series:
             return False  # measured again, because windows and clips need it
         keys_there = all(map(self.info.__contains__, row.keys))
-        return keys_there and all(self.product(suffix).exists() for suffix in row.files)
+        stems = {name: stem for stem, name in NOTES_MIDI.items()}
+        files = [name for name in row.files if stems.get(name, MIX) in self.digests]
+        return keys_there and all(self.product(name).exists() for name in files)
 
     @cached_property
     def _has_series(self) -> bool:
@@ -320,6 +322,8 @@ class TrackState:
 
     def product(self, suffix: str) -> Path:
         """Return the path of a file that a stage writes."""
+        if suffix in NOTES_MIDI.values():
+            return self.track.path_of(suffix)
         path: Path = getattr(self.track, _PRODUCTS[suffix])
         return path
 

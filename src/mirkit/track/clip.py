@@ -24,7 +24,7 @@ from mirkit.store import (
 )
 from mirkit.store.midi import is_our_midi
 from mirkit.track import MIX, Track, is_audio_name
-from mirkit.track.names import ADTOF_MIDI, DRUMS_MIDI, base_of, kind_in_folder, source_of
+from mirkit.track.names import MIDI_NAMES, base_of, kind_in_folder, source_of
 from mirkit.track.renaming import move_aside
 
 #: Entry in the provenance that identifies a folder as a clip.
@@ -241,8 +241,7 @@ def set_aside(folder: Path) -> list[Path]:
         own = [
             folder / name
             for name in names
-            if (is_audio_name(name) and name not in written)
-            or (name in (ADTOF_MIDI, DRUMS_MIDI) and not is_our_midi(folder / name))
+            if (is_audio_name(name) and name not in written) or (name in MIDI_NAMES and not is_our_midi(folder / name))
         ]
     return list(move_aside(own).values())
 

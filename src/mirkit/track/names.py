@@ -19,7 +19,9 @@ __all__ = [
     "AUDIO_SUFFIXES",
     "CROPS",
     "DRUMS_MIDI",
+    "MIDI_NAMES",
     "MIX",
+    "NOTES_MIDI",
     "ORIGINAL_NAME",
     "REST",
     "SIDECARS",
@@ -76,6 +78,9 @@ _REST_BESIDE = "no-"
 
 ADTOF_MIDI = "drums_adtof.mid"
 DRUMS_MIDI = "drums.mid"
+#: Pitched stem -> MIDI file of its notes.
+NOTES_MIDI = {"bass": "bass.mid", "other": "other.mid", "vocals": "vocals.mid"}
+MIDI_NAMES = (ADTOF_MIDI, DRUMS_MIDI, *NOTES_MIDI.values())
 
 _ADTOF_BESIDE = "_adtof.mid"
 
@@ -160,7 +165,7 @@ def kind_in_folder(name: str, folder: str) -> str:
     if not base and kind in SIDECARS:
         return kind
     is_stem = is_audio_name(name) and source_of(name) in STEMS
-    return name if name in (ADTOF_MIDI, DRUMS_MIDI) or is_stem or rest_of(name) else ""
+    return name if name in MIDI_NAMES or is_stem or rest_of(name) else ""
 
 
 def kind_beside(name: str) -> tuple[str, str]:
@@ -172,7 +177,7 @@ def kind_beside(name: str) -> tuple[str, str]:
         return name.removesuffix(_ADTOF_BESIDE), ADTOF_MIDI
     base, _, last = name.rpartition("_")
     stem, suffix = os.path.splitext(last)
-    if base and (last == DRUMS_MIDI or (is_audio_name(name) and stem.lower() in STEMS)):
+    if base and (last in MIDI_NAMES or (is_audio_name(name) and stem.lower() in STEMS)):
         return base, stem.lower() + suffix.lower()
     if base and last.lower().startswith(_REST_BESIDE):
         role = REST + last.lower().removeprefix(_REST_BESIDE)

@@ -169,6 +169,8 @@ def build_request(command: Command, arguments: argparse.Namespace, path: Path, u
     if "separate" in command.stages:
         fixed |= _separation(arguments.separation, values)
     stages = command.stages
+    if getattr(arguments, "notes", False):
+        stages = (*stages, "notes")
     if command.stages == CAPTION_STAGES:
         if backend := getattr(arguments, "method", None):
             fixed["texts"] = str(backend)

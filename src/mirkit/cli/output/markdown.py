@@ -5,7 +5,7 @@
 
 import re
 
-from mirkit.catalog import DESCRIPTORS, FEATURES, STAGES, TEXT_KEYS, FeatureSpec
+from mirkit.catalog import DESCRIPTORS, FEATURES, REQUESTED, STAGES, TEXT_KEYS, FeatureSpec
 from mirkit.export.options import EXPORT_OPTIONS
 from mirkit.models import registry
 from mirkit.settings import SETTINGS, Kind
@@ -40,6 +40,14 @@ def features_page() -> str:
         "|---|---|---|---|---|",
     ]
     lines += [f"| `{row.name}` | {row.stage} | {row.unit} | {_range(row)} | {row.description} |" for row in DESCRIPTORS]
+    lines += [
+        "",
+        "Stages that run only on request add these, once they have run; tables have a column for each.",
+        "",
+        "| key | stage | unit | values | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| `{row.name}` | {row.stage} | {row.unit} | {_range(row)} | {row.description} |" for row in REQUESTED]
     lines += ["", "## The captions", ""]
     lines += [f"- `{name}`" for name in TEXT_KEYS]
     lines += ["", "## The stages", "", "| stage | version | needs | writes |", "|---|---|---|---|"]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, TEXT_KEYS
+from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, REQUESTED, TEXT_KEYS
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
 from mirkit.export.items import CAPTION, TEXT_PREFIX
@@ -29,7 +29,7 @@ from mirkit.store.output import Output, head
 #: Columns that have a value in every row.
 _ALWAYS = ("from", "source", "split", "start", "seconds")
 _CATEGORIES = tuple(row.name for row in CATEGORIES)
-_FEATURES = tuple(row.name for row in NUMBERS)
+_FEATURES = tuple(row.name for row in (*NUMBERS, *REQUESTED))
 _METADATA = ("vocals_share",)
 _NUMBERS = {*_FEATURES, *_METADATA, "start", "seconds"}
 #: Most bytes of a CSV's header line that are read.

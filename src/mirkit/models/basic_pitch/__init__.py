@@ -1,0 +1,1 @@
+"""Basic Pitch: the notes of polyphonic stems, by a network that is part of mirkit."""
