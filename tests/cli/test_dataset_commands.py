@@ -1,6 +1,7 @@
 """Commands on what was measured: windows, statistics, splits, exclusion; and what ``verify`` says of clips."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -237,3 +238,36 @@ def test_duplicates_and_split(library: Path, tmp_path: Path, capsys: pytest.Capt
     assert "excluded B: x" in capsys.readouterr().out
     (library / "A" / "A.CURVES.npz").write_bytes(b"no zip")
     assert run("split", library, "--quiet") == 1
+
+
+def test_explain_names_word_value_and_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A test changes the number and sees the word go."""
+    folder = tmp_path / "Song"
+    folder.mkdir()
+    (folder / "full_mix.wav").write_bytes(b"RIFF")
+    info = folder / "Song.INFO"
+    values = {"bpm": 124.2, "brightness": 75.5, "lufs": -12.0, "stereo_width": 0.2, "key": "A#", "mode": "major"}
+    info.write_text(json.dumps(values | {"key_confidence": 0.93}))
+    assert main(["export", "--explain", str(folder)]) == 0
+    out = capsys.readouterr().out
+    rows = [re.split(r" {2,}", line) for line in out.splitlines()[2:]]
+    assert ["rhythm", "124 BPM", "bpm = 124.2", "bpm is known"] in rows
+    assert ["harmony", "Bb major", "key_confidence = 0.93", "key_confidence >= 0.9"] in rows
+    assert ["timbre", "bright", "brightness = 75.5", "brightness >= 70"] in rows
+    info.write_text(json.dumps(values | {"brightness": 69.9, "key_confidence": 0.89}))
+    assert main(["export", "--explain", str(folder), "--json"]) == 0
+    assert [word["text"] for word in json.loads(capsys.readouterr().out)] == ["124 BPM"]
+    info.write_text("{}")
+    assert main(["export", "--explain", str(folder)]) == 1
+    assert "it has not been measured, so no words are known" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), [(["export"], "name what to export"), (["export", "sat"], "name the folder")]
+)
+def test_an_export_without_places_is_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line

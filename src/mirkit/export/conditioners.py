@@ -268,6 +268,8 @@ def _why_left_out(values: np.ndarray, named: bool, repeated: str | None) -> str:
 
 def _repeated(samples: Sequence[Values], names: list[str], tracks: int) -> dict[str, str]:
     """Feature's name -> the feature that it repeats and that is kept."""
+    if not names:
+        return {}
     values = np.array([[s.get(name, np.nan) for name in names] for s in samples], np.float64).reshape(-1, len(names))
     return duplicates(names, values, tracks if tracks >= _MIN_TRACKS_FOR_CORRELATION else 0)
 
