@@ -52,6 +52,7 @@ METADATA = (
     ("bandwidth", "Bandwidth"),
     ("original_name", "Original name"),
 )
+FACTS = "music_facts"
 #: Most notes of a MIDI file that a page shows.
 _MAX_NOTES = 20_000
 _UNITS = {"duration": "s", "sample_rate": "Hz", "bandwidth": "Hz", "tempo_second_candidate": "BPM"}
@@ -111,7 +112,7 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
         "by": [str(tags[tag]) for tag in ("artist", "album", "genre", "year") if tags.get(tag)],  # type: ignore[union-attr, index, call-overload]
         "chips": _chips(info, metadata, duration),
         "groups": _features(info, provenance),
-        "texts": [(name, info[name]) for name in TEXT_KEYS if isinstance(info.get(name), str)],
+        "texts": [(name, info[name]) for name in (FACTS, *TEXT_KEYS) if isinstance(info.get(name), str)],
         "metadata": [row for row in (_metadata_row(name, label, provenance) for name, label in METADATA) if row],
         "stages": _stages(provenance),
         "problems": problems,
@@ -236,6 +237,8 @@ def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str
     reasons = {name: reason for entry in provenance.stages.values() for name, reason in entry.reasons.items()}
     groups: dict[str, list[dict[str, Any]]] = {}
     for name in INFO_KEYS:
+        if name == FACTS:  # shown with the captions
+            continue
         row = feature(name)
         value = as_number(info.get(name)) if row.is_number else as_text(info.get(name))
         reason = ""
