@@ -138,8 +138,8 @@ def of_drums(seeds: range) -> Iterator[tuple[set[str], dict[str, float]]]:
         swing = float(rng.choice((0.5, 0.5, 0.64, 0.67))) if per_beat == 2 else 0.5
         sound = instruments.play(instruments.drum_kit(rng), drum_notes(bpm, per_beat, swing), SECONDS, rng)
         sound = scaled(sound[:, : SECONDS * RATE], 0.5).astype(np.float32)
-        deserved = {"slow tempo"} if bpm <= 85 else {"fast tempo"} if bpm >= 135 else set()
-        deserved |= {"swung eighths"} if swing > 0.55 else set()
+        deserved = {"slow tempo" if bpm <= 85 else "fast tempo" if bpm >= 135 else "medium tempo"}
+        deserved |= {"swung eighths"} if swing > 0.55 else {"straight eighths"} if per_beat > 1 else set()
         strokes = max(1, per_beat) * bpm / 60
         deserved |= {"sparse drums"} if strokes <= 2.5 else {"busy drums"} if strokes >= 7 else set()
         found = mirkit.analyze((sound, RATE), "rhythm")

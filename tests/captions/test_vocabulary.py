@@ -35,6 +35,9 @@ def texts(values: dict[str, object]) -> list[str]:
 def test_a_word_goes_with_its_number(rule: Rule) -> None:
     bound = rule.at_least if rule.at_least is not None else rule.at_most
     assert bound is not None
+    if rule.at_least is not None and rule.at_most is not None:
+        assert rule.at_least < rule.at_most
+        assert not rule.holds(rule.at_most + 0.01)
     other: dict[str, object] = {rule.minus: 0.0} if rule.minus else {}
     if rule.confidence:
         other[rule.confidence] = SURE
@@ -54,7 +57,7 @@ def test_every_rule_reads_a_stored_value_and_words_are_distinct() -> None:
     known = {row.name for row in INFO_SPECS} | {"vocal_presence"}
     for rule in RULES:
         assert {rule.key, rule.minus or rule.key, rule.confidence or rule.key} <= known, rule
-        assert (rule.at_least is None) != (rule.at_most is None)
+        assert (rule.at_least, rule.at_most) != (None, None)
         assert re.fullmatch("[a-z0-9 ,/-]+", rule.text)
     assert len({rule.text for rule in RULES}) == len(RULES)
 

@@ -9,7 +9,7 @@ from mirkit.captions.vocabulary import Values, Word, number, of_group, words
 
 #: Words that follow "it is"; the others follow "with".
 _ADJECTIVES = frozenset({"atonal", "dark", "bright", "quiet", "loud", "heavily compressed", "mono"})
-_TEMPI = {"slow tempo": "slow", "fast tempo": "fast"}
+_TEMPI = {"slow tempo": "slow", "medium tempo": "medium", "fast tempo": "fast"}
 _FEWEST, _MOST = 2, 4
 
 

@@ -99,9 +99,11 @@ class Word:
 #: (``benchmarks/vocabulary_words.py``, docs/vocabulary.md).
 RULES: tuple[Rule, ...] = (
     Rule("rhythm", "slow tempo", "bpm", at_most=80, confidence="bpm_confidence"),
+    Rule("rhythm", "medium tempo", "bpm", at_least=95, at_most=125, confidence="bpm_confidence"),
     Rule("rhythm", "fast tempo", "bpm", at_least=140, confidence="bpm_confidence"),
     Rule("rhythm", "no beat", "beat_count", at_most=0),
-    Rule("rhythm", "swung eighths", "swing", at_least=0.6),
+    Rule("rhythm", "straight eighths", "swing", at_most=0.54, confidence="bpm_confidence"),
+    Rule("rhythm", "swung eighths", "swing", at_least=0.6, confidence="bpm_confidence"),
     Rule("rhythm", "sparse drums", "onset_density_average_drums", at_most=2.5),
     Rule("rhythm", "busy drums", "onset_density_average_drums", at_least=8),
     Rule("harmony", "atonal", "atonality", at_least=0.8),

@@ -13,7 +13,6 @@ from mirkit.catalog import (
     PITCH_CLASSES,
     TEXT_KEYS,
     TIME_SIGNATURES,
-    TRACK_KEYS,
     FeatureSpec,
     feature,
     stage,
@@ -102,7 +101,7 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
         "midi": _midi(track, problems),
         "curves": series(arrays),
         "audio": dict(audio),
-        "values": {name: value for name in TRACK_KEYS if (value := as_number(info.get(name))) is not None},
+        "values": {name: value for name in INFO_KEYS if (value := as_number(info.get(name))) is not None},
     }
     tags = metadata.get("tags") if isinstance(metadata.get("tags"), dict) else {}
     page = {
