@@ -35,7 +35,8 @@ def export(target: str, out: Path, data: Path, *words: str) -> Path:
 def bundles(songs: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A bundle of each target; tests that change one copy it."""
     root = tmp_path_factory.mktemp("bundles")
-    rows = {"acestep": songs, "simpletuner": songs, "ai-toolkit": songs, "musicgen": clips}
+    rows = {"acestep": songs, "simpletuner": songs, "ai-toolkit": songs}
+    rows |= dict.fromkeys(("musicgen", "sa3", "hf", "webdataset"), clips)
     return {target: export(target, root / target, data, "--trigger", "mystyle") for target, data in rows.items()}
 
 
@@ -229,6 +230,61 @@ def removed(suffix: str) -> Callable[[Path], None]:
     return lambda out: first(out).with_suffix(suffix).unlink()
 
 
+def leak(out: Path) -> None:
+    """A file for training is also there for validation."""
+    for path in (out / "train").glob(f"{first(out).stem}.*"):
+        shutil.copy(path, out / "val" / path.name)
+
+
+def m4a(out: Path) -> None:
+    (out / "train" / "song.m4a").write_bytes(first(out).read_bytes())
+
+
+def damaged(out: Path) -> None:
+    first(out).write_bytes(b"fLaC" + bytes(1000))
+
+
+def quieter(out: Path) -> None:
+    samples, rate = soundfile.read(first(out))
+    soundfile.write(first(out), 0.1 * samples, rate)
+
+
+def shorter(out: Path) -> None:
+    samples, rate = soundfile.read(first(out))
+    soundfile.write(first(out), samples[: 9 * rate], rate)
+
+
+def no_text_of_wav(out: Path) -> None:
+    next((out / "train").glob("*.wav")).with_suffix(".txt").unlink()
+
+
+def no_wav_of_text(out: Path) -> None:
+    next((out / "train").glob("*.wav")).unlink()
+
+
+def no_readme(out: Path) -> None:
+    (out / "README.md").unlink()
+
+
+def stray(out: Path) -> None:
+    path = next((out / "data/train").glob("*.flac"))
+    shutil.copy(path, path.with_name("stray.flac"))
+
+
+def leak_of_hub(out: Path) -> None:
+    path = next((out / "data/train").glob("*.flac"))
+    shutil.copy(path, out / "data/validation" / path.name)
+
+
+def twice_in_tars(out: Path) -> None:
+    shutil.copy(next((out / "train").glob("*.tar")), out / "val" / "00001.tar")
+
+
+def nothing_in_tars(out: Path) -> None:
+    for path in (out / "train").glob("*.tar"):
+        path.unlink()
+
+
 #: Name, target, what spoils the bundle, part of a line of our check.
 PLANTED: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("bare txt", "acestep", beside(".txt", "A warm track"), "would sing the text"),
@@ -263,7 +319,30 @@ PLANTED: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("no json", "musicgen", removed(".json"), "without a description"),
     ("manifest", "musicgen", manifest, "the manifest states 99.0 s"),
     ("rate", "musicgen", other_rate, "the sample rate is 44100 Hz"),
-]
+    ("bpm is a text", "musicgen", lambda out: change(first(out).with_suffix(".json"), lambda c: c.update(bpm="fast")),
+     "bpm is 'fast' and not a number"),
+    ("lyrics null", "acestep", put("lyrics", None), "lyrics is of the type NoneType"),
+    ("too short", "acestep", shorter, "the trainer needs at least 10 s"),
+    ("override", "acestep", put("prompt_override", "both"), "prompt_override is 'both'"),
+    ("bpm is a text", "ai-toolkit", replaced("<BPM>", "<BPM>fast "), "stops at what is not a number"),
+    ("language", "ai-toolkit", replaced("<LANGUAGE>unknown", "<LANGUAGE>english"), "does not know the language"),
+    *((f"{name} in {target}", target, spoil, message)
+      for target in ("acestep", "simpletuner", "ai-toolkit", "musicgen")
+      for name, spoil, message in (
+          ("leak", leak, "is in both train/ and val/"),
+          ("m4a", m4a, "the trainer skips .m4a files without a message"),
+          ("damaged", damaged, "the audio cannot be"),
+          ("quieter", quieter, "the peak of the file is"),
+      )),
+    ("no txt", "sa3", no_text_of_wav, "the txt file beside it is missing"),
+    ("no wav", "sa3", no_wav_of_text, "the wav file beside it is missing"),
+    ("m4a", "sa3", lambda out: (out / "train" / "x.m4a").write_bytes(b"x"), "the audio cannot be"),
+    ("no card", "hf", no_readme, "README.md: the file is missing"),
+    ("stray", "hf", stray, "this file does not belong to the bundle"),
+    ("leak", "hf", leak_of_hub, "is in both train/ and validation/"),
+    ("leak", "webdataset", twice_in_tars, "is also in train/00000.tar"),
+    ("empty", "webdataset", nothing_in_tars, "the folder holds no tar file"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

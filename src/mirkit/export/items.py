@@ -245,6 +245,12 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
             f"{printable(track.path)}: it has not been measured; measure it with: "
             f'mirkit extract "{printable(track.path)}"'
         )
+    if isinstance(channels := metadata.get("channels"), int) and channels > 2 and "downmix" not in metadata:
+        again, path = ("crop", os.path.normpath(track.folder / clip.source)) if clip else ("extract", track.path)
+        raise MissingInput(
+            f"{printable(track.path)}: its numbers are those of {channels} channels, from before these were mixed "
+            f'down; measure it again with: mirkit {again} "{printable(path)}"'
+        )
     name = _slashes(member.name)
     recorded = (provenance.stages[CUT].outputs if clip else _inputs(provenance)).get(MIX)
     digest = file_digest(track.mix, recorded)

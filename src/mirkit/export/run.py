@@ -20,7 +20,7 @@ from mirkit.export.sound_check import check_sound
 from mirkit.export.targets import Target, targets
 from mirkit.export.targets.sat import OWN_IDS
 from mirkit.export.targets.tables import output
-from mirkit.export.validation import CheckResult, load_json
+from mirkit.export.validation import CheckResult, leak_faults, load_json
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import remove_orphans_below
 
@@ -289,6 +289,7 @@ def check(target: str, out: Path, *, trainer: bool = True, python: Path | None =
     result = CheckResult(target)
     row.validate(out, result)
     if row.is_folder:
+        result.faults += leak_faults(out)
         check_sound(out, result, row.numbers(out) if row.numbers else {})
         if any(out.rglob("*.TIMESERIES.npz")):
             from mirkit.export.series import series_faults

@@ -176,6 +176,17 @@ def audio_faults(path: Path, where: str, max_samples: int | None, rate: int = AN
         )
 
 
+def leak_faults(out: Path) -> Iterator[str]:
+    """Yield audio files that are in two splits of a bundle, so that a model is judged by what it was trained on."""
+    for folder in (out, out / "data"):
+        found: dict[str, str] = {}
+        for split in ("train", "val", "validation", "test"):
+            for path in sorted((folder / split).glob("*")) if (folder / split).is_dir() else ():
+                first = found.setdefault(path.name, split)
+                if path.suffix.lower() in LOADED_SUFFIXES and first != split:
+                    yield f"{printable(path.name)}: the file is in both {first}/ and {split}/; remove one of them"
+
+
 def folder_faults(folder: Path, names: Iterable[str]) -> Iterator[str]:
     """Yield the files of a folder that do not belong to the bundle, that are missing, or that the trainer skips.
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -199,9 +198,6 @@ def _split_faults(out: Path, entries: Mapping[str, Any]) -> Iterator[str]:
         if (out / split).is_dir():
             expected = [name for name in entries if name in existing[split] or (split == TRAIN and name in missing)]
             yield from folder_faults(out / split, expected)
-    for one, other in combinations(SPLITS, 2):
-        for name in sorted(existing[one] & existing[other] & entries.keys()):
-            yield f"{name}: the file is in both {one}/ and {other}/; remove one of them"
 
 
 def dataset_faults(out: Path, result: CheckResult, kind: str, index: Mapping[str, Any]) -> Iterator[str]:
