@@ -5,6 +5,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,20 @@ def test_simpletuner(songs: Path, tmp_path: Path) -> None:
         assert text.startswith("mystyle, ")
         assert row["lyrics"] is None
         assert row["original"] == row["used"] == 10.5
+
+
+def test_the_users_words_arrive(songs: Path, tmp_path: Path) -> None:
+    """Words, language and caption that the user wrote are what each trainer reads."""
+    data = Path(shutil.copytree(songs, tmp_path / "songs"))
+    words = "[Verse]\nIch geh allein durch diese Stadt\nund keiner weiß was ich noch hab"
+    for folder in data.iterdir():
+        (folder / "full_mix.lyrics.txt").write_text(words, encoding="utf-8")
+        (folder / "full_mix.caption.txt").write_text("A dreamy song.", encoding="utf-8")
+    for target, trainer in (("acestep", "acestep"), ("acestep", "side-step"), ("ai-toolkit", "ai-toolkit")):
+        out = tmp_path / trainer
+        more = ["--from", "tracks", "--val", "0.3", "--test", "0.3", "-j", "1", "-q"]
+        assert main(["export", target, str(data), "-o", str(out), *more]) == 0
+        rows = load(trainer, out)["rows"]
+        assert len(rows) == 1  # of three: one each for validation and test
+        assert (rows[0]["lyrics"], rows[0]["language"]) == (words, "de")
+        assert rows[0]["caption"].startswith("A dreamy song")

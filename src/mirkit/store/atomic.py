@@ -51,11 +51,13 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
     temp = path.parent / f"{TEMP_PREFIX}{machine()}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+    linked = False
     try:
         yield temp
-        _sync_file(temp)
-        with suppress(OSError):  # keep the permissions of the old file; a new one follows the umask
-            if temp.stat().st_nlink == 1:  # a hard link shares its permissions with another file, which is not altered
+        linked = temp.stat().st_nlink > 1
+        if not linked:  # the content of a hard link is on the disk, and its permissions are those of another file
+            _sync_file(temp)
+            with suppress(OSError):  # keep the permissions of the old file; a new one follows the umask
                 temp.chmod(path.stat().st_mode & 0o777)
         _replace(temp, path)
     except OSError as error:
@@ -63,7 +65,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temp.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    if not linked:  # a link that a power failure takes is made again
+        sync_folder(path.parent)
 
 
 def atomic_write(path: Path, data: bytes) -> None:
