@@ -243,6 +243,8 @@ def test_both_forms_of_the_command_line(clips: Path, tmp_path: Path, capsys: pyt
     assert one.read_bytes() == two.read_bytes()
     assert main(["export", "csv", "--check-only", "-o", str(one), "-q", "."]) == 0
     assert main(["export", "csv", str(one), "--check-only", "-q"]) == 0
+    for words in (["csv", "--check-only", "-q", str(one)], ["-q", "csv", "--check-only", str(one)]):
+        assert main(["export", *words]) == 0  # options may stand before the path
     assert main(["export", "sat", str(clips)]) == 2
     assert "this is a folder of tracks; name the bundle to write with -o OUT" in capsys.readouterr().err
     assert main(["export", "sat", str(clips), "more", "-o", str(tmp_path / "b")]) == 2

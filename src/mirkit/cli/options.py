@@ -202,19 +202,36 @@ def add_captions(parser: argparse.ArgumentParser, method: str) -> None:
     add_section(parser.add_argument_group("captions"), "texts", model_only)
 
 
+class _Explain(argparse.Action):
+    """Store the value of ``--explain``, with which TARGET and PATH may be left out.
+
+    Arguments that are optional from the start would count as left out where an option stands before them.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        for action in parser._get_positional_actions():
+            action.required = False
+
+
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``mirkit export``."""
     parser.add_argument(
         "target",
         metavar="TARGET",
-        nargs="?",
         choices=tuple(DESCRIPTIONS),
         help="; ".join(f"{name} ({description})" for name, description in DESCRIPTIONS.items()),
     )
     parser.add_argument(
         "places",
         metavar="PATH",
-        nargs="*",
+        nargs="+",
         help="folder of tracks; without -o, first OUT and then PATH (default: this folder)",
     )
     parser.add_argument(
@@ -227,6 +244,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         if title == "prompts":
             group.add_argument(
                 "--explain",
+                action=_Explain,
                 metavar="CLIP",
                 help="print the words for a clip or track, each with its value and threshold, and stop; with a TARGET, "
                 "also those that come from the extremes of the data set",

@@ -18,7 +18,7 @@ from mirkit import engines
 from mirkit.audio import open_audio, to_dbfs
 from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import AudioError, printable
-from mirkit.export.bundle import MIXES
+from mirkit.export.bundle import MIXES, read_summary
 from mirkit.export.level_features import measure_levels
 from mirkit.export.plan import FILES
 from mirkit.export.validation import LOADED_SUFFIXES, CheckResult, load_json, parse_json
@@ -102,6 +102,13 @@ def check_sound(out: Path, result: CheckResult, numbers: Mapping[str, Mapping[st
             "mirkit wrote it, so their audio was not compared with it; export the bundle again"
         )
     result.faults += _pair_faults(out, entries)
+    policy = str(((read_summary(out) or {}).get("numbers") or {}).get("unknown", {}).get("policy", ""))
+    if policy.startswith("fill"):  # the trainer reads a number where the index has none
+        numbers = {
+            name: {key: value for key, value in row.items() if key in entries[name]["levels"] or key not in LEVEL_KEYS}
+            for name, row in numbers.items()
+            if name in entries
+        }
     for name in sorted(numbers.keys() & entries.keys()):
         result.faults += _number_faults(name, numbers[name], entries[name]["levels"])
     jobs = list(_jobs(out, entries))

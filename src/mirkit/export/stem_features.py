@@ -27,8 +27,10 @@ from mirkit.store.compiled import use_compiled
 
 #: File of a bundle with what was measured, so that an interrupted export continues.
 CACHE = "mirkit_measured.jsonl"
-#: Stages that are measured on the exported audio. Tempo and meter are those of the music, from the beats of the mix.
-_STAGES = tuple(name for name in FROM_SERIES if name != "beats")
+#: Stages that are not measured on the exported audio: tempo, meter and form are those of the music, and what the other
+#: two say of the harmony and of single stems is kept for an instrumental only.
+_OF_THE_MUSIC, _OF_THE_STEMS = ("beats", "sections"), ("chords", "pitch", "stem_rhythm", "stem_harmonic")
+_STAGES = tuple(name for name in FROM_SERIES if name not in (*_OF_THE_MUSIC, *_OF_THE_STEMS))
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,10 @@ def measure_stems(
 
 def _with(item: Item, measured: MeasuredStem) -> Item:
     """Give an item the features of its audio; tempo, meter and position are those of the music."""
-    same = ("position", *stage("beats").keys)
+    same = ("position", "vocal_presence", *(key for name in _OF_THE_MUSIC for key in stage(name).keys))
     if item.label == INSTRUMENTAL:  # its stems are those of the mix
-        names = [*_stem_names("lufs"), *_stem_names("lra"), *stage("stem_rhythm").keys, *stage("stem_harmonic").keys]
-        same = (*same, *names)
+        names = [*_stem_names("lufs"), *_stem_names("lra")]
+        same = (*same, *names, *(key for name in _OF_THE_STEMS for key in stage(name).keys))
     features = {name: item.features[name] for name in same if name in item.features}
     features["duration_seconds"] = round6(item.seconds)
     categories = {name: item.categories[name] for name in same if name in item.categories}

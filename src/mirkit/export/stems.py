@@ -69,10 +69,11 @@ def _choose(item: Item, what: str, *, pairs: bool) -> tuple[Item, bool]:
     is_embedded = separated is not None and separated.backend == "embedded"
     gain = _gain(item, separated.outputs, separated.details) if separated and separated.backend != EXTERNAL else 1.0
     metadata = {name: value for name, value in item.metadata.items() if name not in _OF_THE_MIX}
-    if what == VOCALS and "vocals_share" in item.metadata:
-        metadata["vocals_share"] = item.metadata["vocals_share"]
-    elif what != VOCALS and not is_embedded:
-        metadata["vocals_share"] = 0.0
+    features = {name: value for name, value in item.features.items() if name != "vocal_presence"}
+    if what != VOCALS and not is_embedded:
+        features["vocal_presence"] = 0.0
+    elif what == VOCALS and item.vocal_presence is not None:
+        features["vocal_presence"] = item.vocal_presence
     return (
         replace(
             item,
@@ -80,6 +81,7 @@ def _choose(item: Item, what: str, *, pairs: bool) -> tuple[Item, bool]:
             label=what,
             digest=_digest([item.digest, *digests] if pairs else digests),
             sample_rate=probe(paths[0]).sample_rate,
+            features=features,
             metadata=metadata | {"channels": 2},
             texts={},  # captions describe the mix
             pair=Pair(SummedFiles((item.mix,)), item.features, item.metadata) if pairs else None,
@@ -104,7 +106,7 @@ def is_silent(item: Item, lufs: float | None) -> str:
     """Why an item counts as silent, "" if it does not.
 
     Leakage of other instruments into a stem is not music. A vocals stem is silent where it is 20 LU or more below its
-    mix, as for ``vocals_share``; another stem 30 LU.
+    mix, as for ``vocal_presence``; another stem 30 LU.
 
     Parameters
     ----------

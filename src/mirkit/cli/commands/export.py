@@ -58,7 +58,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 def _places(arguments: argparse.Namespace) -> tuple[str, str]:
     """Return the place of the bundle and the folder of tracks: ``PATH -o OUT``, or ``OUT [PATH]`` without ``-o``."""
-    places, out = arguments.places, arguments.out
+    places, out = arguments.places or [], arguments.out
     if not places:
         raise SettingsError(f"name the folder of tracks: mirkit export {arguments.target} PATH -o OUT")
     if len(places) > (1 if out else 2):
