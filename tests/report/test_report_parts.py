@@ -69,7 +69,7 @@ def test_notes_of_a_midi_file_are_in_seconds(tmp_path: Path) -> None:
     ]
     file.tracks.append(track)
     file.save(tmp_path / "drums.mid")
-    assert notes(tmp_path / "drums.mid") == [(0.5, 36, 100), (2.0, 38, 64)]
+    assert notes(tmp_path / "drums.mid") == [(0.5, 36, 100, 0.5625), (2.0, 38, 64, 2.0)]
     for damaged in (b"", b"MThd", b"no midi at all"):
         (tmp_path / "bad.mid").write_bytes(damaged)
         with pytest.raises(InfoError, match="cannot be read as MIDI"):

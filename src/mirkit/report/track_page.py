@@ -33,7 +33,7 @@ from mirkit.store import (
     read_provenance,
     read_sections,
 )
-from mirkit.track import MIDI_NAMES, Track
+from mirkit.track import MIDI_NAMES, NOTES_MIDI, Track
 from mirkit.track.clip import clip_folders, cut_in
 
 T = TypeVar("T")
@@ -182,16 +182,21 @@ def _crops(track: Track) -> list[dict[str, Any]]:
 
 def _midi(track: Track, problems: list[str]) -> list[dict[str, Any]]:
     found = {path: _read(notes, path, problems) for name in MIDI_NAMES if (path := track.path_of(name)).exists()}
-    return [{"file": path.name, "notes": rows} for path, rows in found.items() if rows is not None]
+    stems = {track.path_of(name): stem for stem, name in NOTES_MIDI.items()}
+    return [
+        {"file": path.name, "stem": stems.get(path, "drums"), "notes": rows}
+        for path, rows in found.items()
+        if rows is not None
+    ]
 
 
-def notes(path: Path) -> list[tuple[float, int, int]]:
+def notes(path: Path) -> list[tuple[float, int, int, float]]:
     """Read the notes of a MIDI file, at most 20,000.
 
     Returns
     -------
-    list of (float, int, int)
-        Onset (s), pitch (0 to 127) and velocity (1 to 127) of each.
+    list of (float, int, int, float)
+        Onset (s), pitch (0 to 127), velocity (1 to 127) and end (s) of each.
 
     Raises
     ------
@@ -200,13 +205,19 @@ def notes(path: Path) -> list[tuple[float, int, int]]:
     """
     import mido
 
-    found: list[tuple[float, int, int]] = []
+    found: list[tuple[float, int, int, float]] = []
+    sounding: dict[tuple[int, int], int] = {}
     now = 0.0
     try:
         for message in mido.MidiFile(path):
             now += message.time
+            if message.type not in ("note_on", "note_off"):
+                continue
+            if (begun := sounding.pop((message.channel, message.note), None)) is not None:
+                found[begun] = (*found[begun][:3], round(now, 4))
             if message.type == "note_on" and message.velocity:
-                found.append((round(now, 4), message.note, message.velocity))
+                sounding[message.channel, message.note] = len(found)
+                found.append((round(now, 4), message.note, message.velocity, round(now, 4)))
     except (OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, mido.KeySignatureError) as error:
         raise InfoError(
             f"{printable(path)}: the file cannot be read as MIDI; remove it, and mirkit writes it again"

@@ -203,10 +203,31 @@ STEMS.filter((part) => loud[part] || data.audio[part]).forEach((part) => {
     line(loud[part], bytes, 0, 1, pen, w, (left, v, right) => { if (v) { const tall = v * v * (h - 8); pen.fillRect(left, (h - tall) / 2, Math.max(1, right - left - (right - left > 3 ? 1 : 0)), tall); } });
   }, { part, controls: data.audio[part] ? [button("solo", "S", `Solo ${part}`, () => toggle(solo, part)), button("mute", "M", `Mute ${part}`, () => toggle(muted, part))] : [] });
 });
+const PITCHES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
+const pitchName = (pitch) => PITCHES[pitch % 12] + (Math.floor(pitch / 12) - 1);
+function pianoRoll(file, low, high) {
+  const rows = high - low + 3, tall = Math.max(48, Math.min(150, 5 * rows)), row = tall / rows, top = (pitch) => (high + 1 - pitch) * row;
+  lane("notes", file.file, tall, (pen, w, h) => {
+    grid(pen, w, h, false);
+    pen.fillStyle = M.color("faint"); pen.globalAlpha = .12;
+    for (let pitch = low - 1; pitch <= high + 1; pitch++) if ([1, 3, 6, 8, 10].includes(pitch % 12)) pen.fillRect(0, top(pitch), w, row);
+    pen.fillStyle = M.color(file.stem);
+    for (const [t, pitch, velocity, end] of file.notes) if (end >= from && t <= to) {
+      pen.globalAlpha = .4 + .6 * velocity / 127;
+      pen.fillRect(x(t, w), top(pitch) + .5, Math.max(2, x(end, w) - x(t, w) - 1), Math.max(2, row - 1));
+    }
+    pen.globalAlpha = 1; pen.fillStyle = M.color("faint"); pen.textAlign = "left"; pen.font = "11px system-ui, sans-serif";
+    pen.fillText(pitchName(high), 4, 11); pen.fillText(pitchName(low), 4, h - 4);
+  }, { tip: (at, y) => {
+    const pitch = high + 1 - Math.floor(y * rows), note = file.notes.find(([t, p, , end]) => p === pitch && at >= t && at < end);
+    return `${M.clock(at)}  ${pitchName(Math.max(low, Math.min(high, pitch)))}${note ? `\nvelocity ${note[2]}` : ""}`;
+  } });
+}
 data.midi.forEach((file) => {
   const NAMES = { 35: "kick", 36: "kick", 38: "snare", 40: "snare", 37: "rim", 42: "hi-hat", 44: "hi-hat", 46: "open hat", 49: "crash", 51: "ride", 57: "crash", 45: "tom", 47: "tom", 48: "tom", 50: "tom", 41: "tom", 43: "tom" };
   const pitches = [...new Set(file.notes.map((note) => note[1]))].sort((a, b) => a - b);
   if (!pitches.length) return;
+  if (file.stem !== "drums") return pianoRoll(file, pitches[0], pitches[pitches.length - 1]);
   lane("MIDI", file.file, 18 * pitches.length + 10, (pen, w, h) => {
     grid(pen, w, h, false);
     pitches.forEach((pitch, i) => {
