@@ -65,6 +65,11 @@ def test_prose_is_corrected_by_the_features() -> None:
     assert "It runs at 124 BPM" in of()[0]
 
 
+def test_chords_are_a_clause_as_they_are_written() -> None:
+    item = replace(ITEM, texts={"chords": "| Am | F | C/E G7 | Bbmaj7 |"})
+    assert of(item, template="{bpm} BPM; chords {chords}")[0] == "124 BPM, chords | Am | F | C/E G7 | Bbmaj7 |"
+
+
 def test_stable_audio_3_gets_its_vocabulary() -> None:
     assert of(template=TEMPLATES["sa3"])[0].startswith(
         "TrackType: Music, VocalType: Instrumental, Genre: Electro, BPM: 124, Key: F# minor, 4/4 time, bright"

@@ -16,7 +16,7 @@ from export.measured import SIZE
 from export.planted import change, first
 from mirkit.cli import main
 from mirkit.export.items import Item
-from mirkit.export.pieces import bar_edges
+from mirkit.export.pieces import bar_edges, texts_of_piece
 from mirkit.export.song import song_fields, text_tokens
 from mirkit.export.targets import targets
 from mirkit.store import FileDigest
@@ -96,6 +96,12 @@ def test_a_long_track_is_cut_into_pieces_with_numbers_and_sound_of_their_own(
         assert first_sample in (0, 2 * SIZE)
         assert np.array_equal(sound, whole[first_sample : first_sample + 2 * SIZE])
         assert index["files"][f"{name}.flac"]["numbers"] == [pytest.approx(100 + entry["start"])]
+
+
+def test_a_piece_has_the_chords_of_its_own() -> None:
+    track = {"chords": "| C | F | G | C |", "music_facts": "It is loud.", "full": "A song."}
+    found = WindowFeatures({"bpm": 100, "chords": "| F | G |", "section": None}, {"section": "several sections"})
+    assert texts_of_piece(track, found) == {"chords": "| F | G |", "full": "A song."}
 
 
 class _Sample:

@@ -1,7 +1,7 @@
 """Whole tracks that are longer than a trainer reads: cut at bars into pieces with features of their own."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit import engines
+from mirkit.catalog import DESCRIPTORS
 from mirkit.clips.plan import LEAD_SECONDS
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.export.items import Item
@@ -18,6 +19,7 @@ from mirkit.windows import WindowAnalyzer, WindowFeatures
 
 #: Text about the course of a whole track, which is wrong for a piece of it.
 _OF_THE_WHOLE = "structure"
+_DESCRIBED = tuple(row.name for row in DESCRIPTORS if row.kind == "text")
 #: Shortest piece in relation to the others, where the bars are far from where the cut would be best.
 _SHORTEST = 0.5
 
@@ -94,11 +96,17 @@ def _pieces(item: Item, longest: float, dry: bool) -> list[Item] | str:
                 categories=item.categories if found is None else _categories(found),
                 missing_reasons=item.missing_reasons if found is None else found.reasons,
                 metadata=metadata | {"duration": round6(end - start)},
-                texts=texts,
+                texts=texts if found is None else texts_of_piece(texts, found),
                 seed_key=f"{item.seed_key or item.name} {number}",
             )
         )
     return pieces
+
+
+def texts_of_piece(texts: Mapping[str, str], found: WindowFeatures) -> dict[str, str]:
+    """Return the texts of a piece: descriptors of the whole track, such as its chords, give way to its own."""
+    own = {name: text for name in _DESCRIBED if isinstance(text := found.values.get(name), str)}
+    return {name: text for name, text in texts.items() if name not in _DESCRIBED} | own
 
 
 def _numbers(found: WindowFeatures) -> dict[str, float]:

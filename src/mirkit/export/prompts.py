@@ -55,7 +55,7 @@ TAGS = ("artist", "title", "album", "genre", "year")
 #: Fields that hold several sentences, each of which becomes a clause.
 _TEXTS = (CAPTION, *(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS), "music_facts")
 _FIELDS = frozenset(
-    ("trigger", "stem", "bpm", "key", "meter", "words", "vocal_type", "seconds", *GROUPS, *TAGS, *_TEXTS)
+    ("trigger", "stem", "bpm", "key", "meter", "chords", "words", "vocal_type", "seconds", *GROUPS, *TAGS, *_TEXTS)
 )
 #: Fields of the vocabulary, each word of which is a clause; ``words`` are those that no other field of ``sa3`` holds.
 _VOCABULARY = frozenset(("words", *GROUPS))

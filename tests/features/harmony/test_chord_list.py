@@ -39,7 +39,9 @@ def test_another_text_is_no_symbol(symbol: str) -> None:
         ("C", "major", False, "C"),
         ("A:min7", "minor", True, "Am7"),
         ("G:7", "major", True, "G7"),
-        ("D#:maj7", "major", True, "D#maj7"),
+        ("D#:maj7", "major", True, "Ebmaj7"),
+        ("C#:min", "minor", False, "C#m"),
+        ("G#:7", "major", True, "Ab7"),
         ("C:maj/3", "major", False, "C/E"),
         ("A:min/b7", "minor", False, "Am/G"),
         ("B:hdim7", "minor", True, "Bm7b5"),
@@ -56,10 +58,10 @@ def test_a_chord_has_a_third_a_seventh_and_a_short_form(symbol: str, third: str,
 
 
 def test_the_bass_of_the_short_form_is_the_note_that_mir_eval_finds() -> None:
-    names = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+    names = ("C", "C# Db", "D", "Eb", "E", "F", "F#", "G", "G# Ab", "A", "Bb", "B")
     for symbol in ("C:maj/3", "A:min/b3", "Bb:7/b7", "F#:maj/5", "Cb:maj/b3", "E:maj/#4", "D:maj/9"):
         root, _, bass = mir_eval.chord.encode(symbol, reduce_extended_chords=True)
-        assert short_form(symbol).partition("/")[2] == names[(root + bass) % 12]
+        assert short_form(symbol).partition("/")[2] in names[(root + bass) % 12].split()
 
 
 def test_changes_shares_and_confidence_of_a_track() -> None:

@@ -19,6 +19,8 @@ _QUALITIES = {
     "11": "11", "min11": "m11", "13": "13", "maj13": "maj13", "min13": "m13", "sus2": "sus2", "sus4": "sus4", "1": "1",
     "5": "5",
 }  # fmt: skip
+#: Names of the short form for sharps that musicians rarely write, with a major third and without one.
+_USUAL = {"C#": ("Db", "C#"), "D#": ("Eb", "Eb"), "G#": ("Ab", "G#"), "A#": ("Bb", "Bb")}
 _INTERVAL = r"[b#]*(?:1[0-3]|[1-9])"
 _SYMBOL = re.compile(
     rf"(?P<root>[A-G][b#]*)(?::(?P<quality>[a-z]*\d*)(?P<degrees>\(\*?{_INTERVAL}(?:,\*?{_INTERVAL})*\))?)?"
@@ -51,6 +53,8 @@ def is_symbol(symbol: str) -> bool:
 def short_form(symbol: str) -> str:
     """Return a chord as musicians write it: ``A:min`` is ``Am``, ``C:maj/3`` is ``C/E``, ``N`` is ``N.C.``.
 
+    ``A#`` and ``D#`` are written as ``Bb`` and ``Eb``; ``C#`` and ``G#`` with a major third are ``Db`` and ``Ab``.
+
     Parameters
     ----------
     symbol : str
@@ -61,14 +65,19 @@ def short_form(symbol: str) -> str:
 
     Examples
     --------
-    >>> [short_form(symbol) for symbol in ("A:min", "G:7", "C:maj/3", "F#:hdim7", "Bb:maj7(9)", "N", "X")]
-    ['Am', 'G7', 'C/E', 'F#m7b5', 'Bbmaj7(9)', 'N.C.', '?']
+    >>> [short_form(symbol) for symbol in ("A:min", "G:7", "C:maj/3", "F#:hdim7", "A#:maj7", "N", "X")]
+    ['Am', 'G7', 'C/E', 'F#m7b5', 'Bbmaj7', 'N.C.', '?']
     """
     match = _parse(symbol)
     if match is None:
         return "N.C." if symbol == NONE else "?"
-    bass = f"/{PITCH_CLASSES[(_pitch(match['root']) + _semitones(match['bass'])) % 12]}" if match["bass"] else ""
-    return f"{match['root']}{_QUALITIES[match['quality'] or '']}{match['degrees'] or ''}{bass}"
+    is_minor = third_of(symbol) != "major"
+    root = _USUAL.get(match["root"], (match["root"],) * 2)[is_minor]
+    bass = ""
+    if match["bass"]:
+        name = PITCH_CLASSES[(_pitch(match["root"]) + _semitones(match["bass"])) % 12]
+        bass = f"/{_USUAL.get(name, (name, name))[is_minor]}"
+    return f"{root}{_QUALITIES[match['quality'] or '']}{match['degrees'] or ''}{bass}"
 
 
 def third_of(symbol: str) -> str:
