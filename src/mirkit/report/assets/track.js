@@ -172,7 +172,7 @@ if (data.sections.length) lane("sections", null, 34, (pen, w, h) => {
   const sure = section.confidence === null ? "" : `\nconfidence ${section.confidence.toFixed(2)}`;
   return `${section.label}${section.function ? ` (${section.function})` : ""}  ${M.clock(section.start)} to ${M.clock(section.end)}${sure}`;
 } });
-if (data.chords.some((c) => c.third !== "none")) lane("chords", "major, minor, others", 30, (pen, w, h) => {
+if (data.chords.some((c) => c.third !== "none")) lane("chords", "green major, red minor", 40, (pen, w, h) => {
   pen.textAlign = "center"; pen.font = "12px system-ui, sans-serif";
   for (const chord of data.chords) {
     const left = x(chord.start, w), wide = x(chord.end, w) - left;
