@@ -132,7 +132,14 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
             for name, entry in measured.items()
             if any(digests.get(source) != known for source, known in entry.inputs.items())
         )
-        stale += _edited_since(track, measured, is_clip=clip is not None)
+        if track.chords.is_file():
+            read_chords(track.chords)
+        if track.sections.is_file():
+            read_sections(track.sections)
+        if not clip:  # the records of a clip hold the digests of its track's files
+            edits = _editable(track, measured)
+            provenance = restamp(track.provenance, provenance, edits)
+            stale += tuple(name for name, row in _EDITABLE.items() if _is_edited(row, measured.get(name), edits))
         altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
@@ -172,26 +179,25 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     )
 
 
-def _edited_since(track: Track, measured: Mapping[str, ProvenanceRecord], *, is_clip: bool) -> tuple[str, ...]:
-    """Return the stages whose file the user has changed since they ran, so that their values are those of before.
+#: Stage -> suffix of its sidecar that the user may edit.
+_EDITABLE = {"sections": "SECTIONS", "chords": "CHORDS"}
 
-    Raises
-    ------
-    InfoError
-        A file is damaged.
-    """
-    if track.chords.is_file():
-        read_chords(track.chords)
-    if track.sections.is_file():
-        read_sections(track.sections)
-    changed = []
-    # The records of a clip hold the digests of its track's files.
-    for name, suffix in () if is_clip else (("sections", "SECTIONS"), ("chords", "CHORDS")):
+
+def _editable(track: Track, measured: Mapping[str, ProvenanceRecord]) -> dict[str, FileDigest]:
+    """Return the present digests of the sidecars that the user may edit."""
+    found = {}
+    for name, suffix in _EDITABLE.items():
         path, entry = track.path_of(suffix), measured.get(name)
-        recorded = (entry.user.get(suffix) or entry.outputs.get(suffix)) if entry else None
-        if recorded and path.is_file() and file_digest(path, recorded) != recorded:
-            changed.append(name)
-    return tuple(changed)
+        if entry and path.is_file():
+            known = (entry.user.get(suffix), entry.outputs.get(suffix))
+            found[suffix] = file_digest(path, *(digest for digest in known if digest))
+    return found
+
+
+def _is_edited(suffix: str, entry: ProvenanceRecord | None, present: Mapping[str, FileDigest]) -> bool:
+    """Whether the user has changed a sidecar since its stage ran, so that the values are those of before."""
+    recorded = (entry.user.get(suffix) or entry.outputs.get(suffix)) if entry else None
+    return recorded is not None and suffix in present and present[suffix] != recorded
 
 
 def _is_valid_text(value: str, spec: FeatureSpec) -> bool:

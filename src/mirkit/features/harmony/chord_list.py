@@ -85,6 +85,16 @@ def chord_features(chords: Chords, downbeats: FloatArray, window: Window) -> Cho
     -------
     ChordFeatures
         ``too short`` in a window of less than 0.1 s; where no chord sounds, rate, confidence and text are unknown.
+
+    Examples
+    --------
+    Four bars of two seconds:
+
+    >>> import numpy as np
+    >>> chords = (Chord(0, 4, "A:min", 0.9), Chord(4, 6, "F:maj7", 0.8), Chord(6, 8, "N", 0.9))
+    >>> found = chord_features(chords, np.array([0.0, 2.0, 4.0, 6.0]), Window(0, 8))
+    >>> found.chords, found.chord_change_rate, found.chord_minor_share, found.chord_seventh_share
+    ('| Am | Am | Fmaj7 | N.C. |', 7.5, 0.5, 0.25)
     """
     if window.duration < _LEAST:
         return ChordFeatures(*[TOO_SHORT] * 7)
@@ -124,6 +134,11 @@ def within(chords: Chords, window: Window) -> Chords:
     Returns
     -------
     tuple of Chord
+
+    Examples
+    --------
+    >>> within((Chord(0, 4, "A:min"), Chord(4, 6, "F:maj")), Window(3, 5))
+    (Chord(start=0, end=1, symbol='A:min', confidence=None), Chord(start=1, end=2, symbol='F:maj', confidence=None))
     """
     inside = [chord for chord in chords if chord.start < window.end and chord.end > window.start]
     if len(inside) > 1 and inside[0].end - window.start < min(_LEAST, inside[0].end - inside[0].start):
