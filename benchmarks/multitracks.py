@@ -3,9 +3,9 @@
     python benchmarks/multitracks.py FOLDER tune|test     # render what is missing
 
 A piece is a folder with ``mix.wav`` (stereo), ``true_STEM.wav`` and ``emb_STEM.wav`` (mono). "tune" is for fitting:
-FluidR3, 24 invented styles and all of ``rhythm_styles``. "test" is only measured: other seeds, and the soundfonts
-MuseScore General and TimGM, which "tune" does not contain. In half of the pieces a voice sings the tune, in the others
-an instrument plays it. Needs fluidsynth and the soundfonts.
+FluidR3, MuseScore General, and recorded sounds (``sampled_music``). "test" is only measured: other seeds, half
+of the pieces with the soundfont of Csound, half with recorded instruments that "tune" does not contain. In half of the
+pieces a voice sings the tune, in the others an instrument plays it. Needs fluidsynth and the soundfonts.
 """
 
 import subprocess
@@ -19,12 +19,15 @@ import numpy as np
 import soundfile
 from rhythm_corpus import DRUM_CHANNEL, RATE, SOUNDFONTS, Piece, compose, midi
 from rhythm_styles import MORE_STYLES, STYLES
+from sampled_music import play
 
 from mirkit.separation import separate
 
 SECONDS = 32.0
 STEMS = ("drums", "bass", "other", "vocals")
 _MUSESCORE = "/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"
+_CSOUND = "/usr/share/sounds/sf2/sf_GMbank.sf2"
+_RECORDED = "recorded"
 _VOICES = (52, 53, 54, 85)
 
 
@@ -34,10 +37,13 @@ def plan(split: str) -> Iterator[tuple[str, int, str]]:
     if split == "tune":
         yield from (("invented", 2000 + i, SOUNDFONTS["fluid"]) for i in range(24))
         yield from ((style, 801, SOUNDFONTS["fluid"]) for style in styles)
-    else:
         rows = [(style, 901) for style in styles] + [("invented", 1500 + i) for i in range(40)]
-        for i, (style, seed) in enumerate(rows):
-            yield style, seed, SOUNDFONTS["timgm"] if i % 3 else _MUSESCORE
+        yield from ((style, seed, _MUSESCORE) for style, seed in rows[::3])
+        yield from ((style, seed, _RECORDED) for seed in (1001, 1002) for style in styles)
+        yield from (("invented", 4000 + i, _RECORDED) for i in range(50))
+    else:
+        rows = [(style, 1201) for style in styles] + [("invented", 5000 + i) for i in range(45)]
+        yield from ((style, seed, _RECORDED if i % 2 else _CSOUND) for i, (style, seed) in enumerate(rows))
 
 
 def render(folder: Path, split: str) -> list[Path]:
@@ -45,13 +51,14 @@ def render(folder: Path, split: str) -> list[Path]:
     folders = []
     for i, (style, seed, font) in enumerate(plan(split)):
         path = folder / f"{style}_{seed}"
-        if not (path / "emb_vocals.wav").exists() and not _rendered(path, compose(style, seed), [seed, i], font):
+        done = path / ("true_vocals.wav" if split == "tune" else "emb_vocals.wav")
+        if not done.exists() and not _rendered(path, compose(style, seed), [seed, i], font, split):
             continue
         folders.append(path)
     return folders
 
 
-def _rendered(path: Path, piece: Piece, seed: list[int], font: str) -> bool:
+def _rendered(path: Path, piece: Piece, seed: list[int], font: str, split: str) -> bool:
     rng = np.random.default_rng(seed)
     sung = rng.random() < 0.5
     if sung:
@@ -63,18 +70,24 @@ def _rendered(path: Path, piece: Piece, seed: list[int], font: str) -> bool:
     }
     if not notes["drums"] or not notes["bass"]:
         return False
-    stems = _played(piece, notes, font)
+    if font == _RECORDED:
+        stems = {stem: np.zeros((2, int(SECONDS * RATE)), np.float32) for stem in STEMS}
+        stems |= play(notes, int(SECONDS * RATE), rng, held_out=split == "test")
+    else:
+        stems = _played(piece, notes, font)
     pan = rng.uniform(-0.6, 0.6)
     stems["other"] *= np.array([[1 - max(0, pan)], [1 + min(0, pan)]], np.float32)
     gain = np.float32(0.7 / np.abs(sum(stems.values())).max())
     mix = gain * sum(stems.values())
-    blocks = list(separate([mix[:, start : start + 65536] for start in range(0, mix.shape[1], 65536)], RATE, 2))
     path.mkdir(parents=True, exist_ok=True)
     soundfile.write(path / "mix.wav", mix.T, RATE)
+    if split == "test":  # fitting needs no separated stems
+        blocks = list(separate([mix[:, start : start + 65536] for start in range(0, mix.shape[1], 65536)], RATE, 2))
+        for stem in STEMS:
+            embedded = np.concatenate([block[stem] for block in blocks], axis=1)
+            soundfile.write(path / f"emb_{stem}.wav", embedded.mean(axis=0), RATE)
     for stem in STEMS:
         soundfile.write(path / f"true_{stem}.wav", gain * stems[stem].mean(axis=0), RATE)
-        embedded = np.concatenate([block[stem] for block in blocks], axis=1)
-        soundfile.write(path / f"emb_{stem}.wav", embedded.mean(axis=0), RATE)
     return True
 
 
