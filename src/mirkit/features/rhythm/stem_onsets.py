@@ -33,8 +33,8 @@ _LOUD_PERCENTILE = 95
 _LEAST_REFERENCE = 0.02
 _LEAST_ENERGY = 1e-6
 _FARTHEST_SECONDS = 1.0
-#: Least probability of each stem, chosen on the pieces of the fit, each judged by a network that had not seen it.
-_LEAST_PROBABILITIES = (0.25, 0.15, 0.25)
+#: Least probability, chosen on the pieces of the fit, each judged by a network that had not seen it.
+_LEAST_PROBABILITY = 0.25
 
 Matrix = npt.NDArray[np.float32]
 
@@ -63,8 +63,7 @@ class StemOnsets:
         stem : str
             One of ``STEMS``.
         """
-        column = STEMS.index(stem)
-        played = self.probabilities[:, column] >= _LEAST_PROBABILITIES[column]
+        played = self.probabilities[:, STEMS.index(stem)] >= _LEAST_PROBABILITY
         return Onsets(self.times[played], self.strengths[played])
 
 
