@@ -29,8 +29,6 @@ from mirkit.separation import separate
 
 SECONDS = 16.0
 PARTS = (*GROUPS, "bass", "other", "vocals")
-#: Number of the first piece that has no drums.
-DRUMLESS = 10_000
 #: A hit of a soundfont sounds this much (s) after its note.
 DELAY = 0.006
 _FONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/sounds/sf3/MuseScore_General_Lite.sf3")
@@ -133,10 +131,7 @@ def _played(groups: list[list[Note]], programs: dict[int, int], font: str) -> li
 
 
 def render(data: Path, number: int, held_out: bool) -> Rendered:
-    """Render a piece; those that are held out have other scores, kits and soundfonts.
-
-    Pieces from ``DRUMLESS`` on have no drums.
-    """
+    """Render a piece; those that are held out have other scores, kits and soundfonts."""
     rng = np.random.default_rng([number, int(held_out)])
     samples = _samples(data)
     font = _HELD_OUT_FONT if held_out else str(rng.choice(_FONTS, p=(0.8, 0.2)))
@@ -149,7 +144,7 @@ def render(data: Path, number: int, held_out: bool) -> Rendered:
         drums = [(DRUM_CHANNEL, h.pitch, h.velocity, h.time, h.time + 0.1) for h in drum_corpus.patterns(rng)]
     else:
         drums = [note for note in notes if note[0] == DRUM_CHANNEL]
-    drums = [] if number >= DRUMLESS else drums + _percussion(drums, rng)
+    drums += _percussion(drums, rng)
     drums = [note for note in drums if note[1] != 39 and 0 < note[3] < SECONDS - 0.3]
     if rng.random() < 0.7:
         hits = [Hit(start, "", pitch, velocity) for _, pitch, velocity, start, _ in drums]

@@ -37,8 +37,6 @@ OUTPUT = np.array(
 )
 #: Frames that each layer reads, and its outputs.
 LAYERS = (((0,), 32), (tuple(range(-4, 9)), 48), ((-8, 0, 8), 48), ((-24, 0, 24), 48), ((0,), len(VOICES)))
-#: Annotators of recordings mark a hit this much (s) after a drum begins to sound (median of MDB Drums).
-LATER = 0.004
 #: Signal of the transcriber -> levels of a piece.
 LEVELS = {"stem": "drums", "separated": "stem", "mix": "mix"}
 SHARES = (0.35, 0.45, 0.2)  # of the three signals among the examples
@@ -61,7 +59,7 @@ class Example:
 
 def example(found: dict[str, np.ndarray]) -> Example:
     which = OUTPUT[found["groups"]]
-    truth = tuple(np.unique(found["times"][which == voice]) + LATER for voice in range(len(VOICES)))
+    truth = tuple(np.unique(found["times"][which == voice]) for voice in range(len(VOICES)))
     kinds = {signal: found[name] for signal, name in LEVELS.items()}
     return Example(kinds, wanted(len(found["mix"]), truth), truth, found.get("parts"), found.get("rms"))
 
@@ -96,13 +94,8 @@ def multitrack(folder: Path) -> Example:
 
 def altered(pieces: list[Example], index: int, signal: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Levels of a piece as another recording may have them, and the wanted outputs, of at most ``PIECE`` frames."""
-    piece, told = pieces[index], pieces[index].wanted
-    if signal == "mix" and piece.parts is not None and rng.random() < 0.1:  # music without drums
-        power, told = (
-            toned(_sum(piece.parts[len(GROUPS) :], piece.rms[len(GROUPS) :], 3, rng), rng),
-            np.zeros_like(told),
-        )
-    elif piece.parts is not None and signal != "separated" and rng.random() < (1.0 if signal == "stem" else 0.7):
+    piece = pieces[index]
+    if piece.parts is not None and signal != "separated" and rng.random() < (1.0 if signal == "stem" else 0.7):
         power = remixed(piece, pieces, signal, rng)
     else:
         power = toned(10 ** (piece.levels[signal].astype(np.float32) / 10), rng)
@@ -116,7 +109,7 @@ def altered(pieces: list[Example], index: int, signal: str, rng: np.random.Gener
     decibels = 10 * np.log10(power + power.max() * noise.astype(np.float32) + 1e-12)
     given = levels.above_floor(decibels, float(decibels.max()))
     start = int(rng.integers(0, max(1, len(given) - PIECE + 1)))
-    return given[start : start + PIECE], told[start : start + PIECE]
+    return given[start : start + PIECE], piece.wanted[start : start + PIECE]
 
 
 def remixed(piece: Example, pieces: list[Example], signal: str, rng: np.random.Generator) -> np.ndarray:
@@ -127,11 +120,8 @@ def remixed(piece: Example, pieces: list[Example], signal: str, rng: np.random.G
     drums = toned(_sum(piece.parts[:count], piece.rms[:count], 4, rng), rng)
     if rng.random() < (0.45 if signal == "stem" else 0.15):
         return drums
-    other = (
-        piece
-        if rng.random() < 0.5
-        else pieces[int(rng.choice([i for i, p in enumerate(pieces) if p.parts is not None]))]
-    )
+    remixable = [i for i, other in enumerate(pieces) if other.parts is not None]
+    other = piece if rng.random() < 0.5 else pieces[int(rng.choice(remixable))]
     assert other.parts is not None
     assert other.rms is not None
     music = toned(_sum(other.parts[count:], other.rms[count:], 3, rng), rng)
@@ -199,8 +189,6 @@ def batches(pieces: list[Example], net: Net, rng: np.random.Generator) -> Iterat
         chunks = []
         for index in order[start : start + 2 * CHUNKS]:
             signal = str(rng.choice(network.SIGNALS, p=SHARES))
-            if signal == "stem" and not pieces[index].wanted.any():
-                signal = "separated"  # there is no drums stem
             given, told = altered(pieces, int(index), signal, rng)
             padded = np.pad(given, ((net.before, net.after), (0, 0)))
             kind = np.array([signal == other for other in network.SIGNALS[1:]], np.float32)
@@ -280,7 +268,6 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--pieces", type=int, default=180)
-    parser.add_argument("--drumless", type=int, default=20)
     parser.add_argument("--held-out", type=int, default=30)
     parser.add_argument("--epochs", type=int, default=32)
     parser.add_argument("--write", action="store_true")
@@ -288,8 +275,6 @@ def main() -> None:
     torch.set_num_threads(1)
     rendered = arguments.folder / "pieces"
     pieces = [example(drum_mixes.features(arguments.data, rendered, i, False)) for i in range(arguments.pieces)]
-    drumless = range(drum_mixes.DRUMLESS, drum_mixes.DRUMLESS + arguments.drumless)
-    pieces += [example(drum_mixes.features(arguments.data, rendered, i, False)) for i in drumless]
     held = [example(drum_mixes.features(arguments.data, rendered, i, True)) for i in range(arguments.held_out)]
     pieces += [multitrack(path) for path in multitracks.render(arguments.folder / "multitracks", "tune")]
     net = fit(pieces, arguments.epochs)
