@@ -1,14 +1,16 @@
 """Fit the weights of the chord model, and measure it (``src/mirkit/features/harmony/chords.py``).
 
     python benchmarks/chords_corpus.py FOLDER && mirkit separate FOLDER --batch && mirkit chords FOLDER --batch
-    python benchmarks/fit_chords.py FOLDER [--write] [--librosa] [--reference DIR]
+    python benchmarks/fit_chords.py FOLDER [--write --mixes MIXES] [--librosa] [--reference DIR]
 
 FOLDER holds the renderings of ``chords_corpus.py`` with embedded stems: "tune" to fit, "test" to measure. The weights
 are those of a conditional random field, by maximum likelihood with a ridge; every fourth "tune" piece is also used
-without stems, and every fourth without beats. ``--write`` writes ``chord_weights.py``. Measured are the ``.CHORDS``
-files of the "test" pieces, so after ``--write`` run ``mirkit chords FOLDER --batch --overwrite`` first. ``--librosa``
-measures a baseline: librosa's chroma, 24 templates and no chord, Viterbi. DIR holds the answers of another program:
-NAME.json with ``chords``, a list of ``start_time``, ``end_time``, ``chord``. Scores are those of mir_eval, by time.
+without beats, and those in MIXES without stems (for the weights of mirkit every fourth): folders of the same names with
+the ``full_mix.flac`` alone, measured by ``mirkit harmony``. ``--write`` writes ``chord_weights.py``. Measured are the
+``.CHORDS`` files of the "test" pieces, so after ``--write`` run ``mirkit chords FOLDER --batch --overwrite`` first.
+``--librosa`` measures a baseline: librosa's chroma, 24 templates and no chord, Viterbi. DIR holds the answers of another
+program: NAME.json with ``chords``, a list of ``start_time``, ``end_time``, ``chord``. Scores are those of mir_eval, by
+time.
 """
 
 import argparse

@@ -128,5 +128,7 @@ def test_the_command_writes_jams_and_no_file_of_another_program(
     (tmp_path / "out" / "Song.jams").write_text('{"annotations": []}')
     assert main(command) == 1
     assert "this command did not write it" in capsys.readouterr().err
+    assert main(["chords", "s3://bucket/set", "--batch", "--jams", str(tmp_path / "out")]) == 2
+    assert "on this machine" in capsys.readouterr().err
     assert main(["chords", str(track), "--jams", str(tmp_path / "one.jams"), "-q", "-j", "1"]) == 0
     assert (tmp_path / "one.jams").exists()

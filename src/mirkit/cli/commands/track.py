@@ -27,6 +27,10 @@ def run_stages(command: Command, arguments: argparse.Namespace) -> int:
     """Run stages on one track or on all tracks of a folder."""
     if command.name == "run" and is_url(arguments.path) and arguments.organize in ("move", "copy"):
         raise SettingsError(f"--organize {arguments.organize}: files on object storage stay where they are")
+    if getattr(arguments, "jams", None) and is_url(arguments.path):
+        raise SettingsError(
+            "--jams: JAMS files are written from tracks on this machine; copy the data set, and run it there"
+        )
     with resolve_location(arguments.path, to="work") as location:
         path, failed = location.path, False
         if command.name == "run" and not location.url:
