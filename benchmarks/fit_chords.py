@@ -7,10 +7,10 @@ FOLDER holds the renderings of ``chords_corpus.py`` with embedded stems: "tune" 
 are those of a conditional random field, by maximum likelihood with a ridge; every fourth "tune" piece is also used
 without beats, and those in MIXES without stems (for the weights of mirkit every fourth): folders of the same names with
 the ``full_mix.flac`` alone, measured by ``mirkit harmony``. ``--write`` writes ``chord_weights.py``. Measured are the
-``.CHORDS`` files of the "test" pieces, so after ``--write`` run ``mirkit chords FOLDER --batch --overwrite`` first.
-``--librosa`` measures a baseline: librosa's chroma, 24 templates and no chord, Viterbi. DIR holds the answers of another
-program: NAME.json with ``chords``, a list of ``start_time``, ``end_time``, ``chord``. Scores are those of mir_eval, by
-time.
+``.CHORDS`` of the "test" pieces, so after ``--write`` run ``mirkit chords FOLDER --batch --overwrite`` first.
+``--librosa`` measures a baseline: librosa's chroma, 24 templates and no chord, Viterbi. DIR holds the answers of
+another program: NAME.json with ``chords``, a list of ``start_time``, ``end_time``, ``chord``. Scores are those of
+mir_eval, by time.
 """
 
 import argparse
