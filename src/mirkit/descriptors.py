@@ -55,6 +55,14 @@ DESCRIPTORS: tuple[FeatureSpec, ...] = (
         *("vocal_presence", "loudness", "ratio", 0, 1),
         "share of the sounding time with a voice; null where only embedded stems hold something that may be one",
     ),
+    *(
+        _number(
+            *(f"{stem}_presence", "loudness", "ratio", 0, 1),
+            f"share of the 400 ms blocks in which {what}: the stem is at most 20 LU below the mix",
+            by_name=True,
+        )
+        for stem, what in (("drums", "drums play"), ("bass", "a bass plays"), ("other", "other instruments play"))
+    ),
     _number(
         *("true_peak", "level", "dBTP", -120, 20),
         "highest level between the samples, ITU-R BS.1770-4 annex 2; null in silence",

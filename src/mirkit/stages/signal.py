@@ -39,11 +39,12 @@ def source(track: TrackAnalysis, settings: Settings) -> Result:
 #: Share of the time in which an embedded vocals stem may sound although nobody sings.
 _NO_VOCALS = 0.01
 NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instruments")
+NO_INSTRUMENT_MODEL = Unknown("embedded stems hold other instruments too")
 
 
 @register("loudness")
 def loudness(track: TrackAnalysis, settings: Settings) -> Result:
-    """Measure ten loudness features, and how much of the track has vocals."""
+    """Measure ten loudness features, and how much of the track has drums, bass, others and vocals."""
     values: dict[str, InfoValue] = {}
     for source in ("full_mix", *STEMS):
         suffix = "" if source == "full_mix" else f"_{source}"
@@ -51,19 +52,21 @@ def loudness(track: TrackAnalysis, settings: Settings) -> Result:
             values |= values_of(measure(track.series(source, "loudness"), track.window), suffix)
         else:
             values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing_reason(source))
-    share = _vocals_share(track)
-    presence = share
-    if track.stems_backend == "embedded" and not isinstance(share, Unknown):
-        # Its vocals stem also holds other instruments; only if it holds next to nothing, nobody sings.
-        presence, share = 0.0 if share <= _NO_VOCALS else NO_VOICE_MODEL, NO_VOICE_MODEL
-    values["vocal_presence"] = presence
-    return Result(values, {"vocals_share": fact(share)})
+    presences = {stem: _presence(track, stem) for stem in STEMS}
+    values |= {("vocal" if stem == "vocals" else stem) + "_presence": known for stem, (known, _) in presences.items()}
+    return Result(values, {"vocals_share": fact(presences["vocals"][1])})
 
 
-def _vocals_share(track: TrackAnalysis) -> Value:
-    if not track.has("vocals"):
-        return track.missing_reason("vocals")
-    return vocals_share(track.series("vocals", "loudness"), track.series("full_mix", "loudness"), track.window)
+def _presence(track: TrackAnalysis, stem: str) -> tuple[Value, Value]:
+    """Share of the sounding time that has an instrument, and the share that its stem sounds where it is a true one."""
+    if not track.has(stem):
+        return track.missing_reason(stem), track.missing_reason(stem)
+    share = vocals_share(track.series(stem, "loudness"), track.series("full_mix", "loudness"), track.window)
+    if track.stems_backend != "embedded" or isinstance(share, Unknown):
+        return share, share
+    # An embedded stem also holds other instruments; only if it holds next to nothing, its own does not play.
+    why = NO_VOICE_MODEL if stem == "vocals" else NO_INSTRUMENT_MODEL
+    return 0.0 if share <= _NO_VOCALS else why, why
 
 
 @register("level")
