@@ -82,6 +82,18 @@ def test_an_event_counts_half_where_another_layer_plays_and_less_in_the_high_lay
     assert layered(low="x...............", high="......x.........") == 0.5 / 4
 
 
+@pytest.mark.parametrize("jitter", [0.0, 0.008])
+def test_a_wrong_compound_meter_changes_nothing(jitter: float, rng: np.random.Generator) -> None:
+    """A tracker may call 4/4 12/8; eighths on halves of the beat tell."""
+    for patterns in (("x.....x.........", BACKBEAT, EIGHTHS), ("x.........x.....", BACKBEAT, "x" * 16)):
+        layers = Layers(*(np.sort(line(p) + rng.normal(0, jitter, len(line(p)))) for p in patterns))
+        expected = syncopation(layers, grid(), TRACK)
+        assert syncopation(layers, grid(meter="12/8"), TRACK) == expected
+    thirds = np.arange(96) * BEAT / 3
+    played = np.sort(np.concatenate((thirds, thirds[::3] + BEAT / 6)) + rng.normal(0, jitter, 128))
+    assert syncopation(played, grid(meter="12/8"), TRACK) == 0
+
+
 def test_triplets_and_compound_meters() -> None:
     swing = np.sort(np.concatenate((np.arange(32), np.arange(32) + 2 / 3))) * BEAT
     assert syncopation(swing, grid(), TRACK) == 0

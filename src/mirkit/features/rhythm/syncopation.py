@@ -165,9 +165,10 @@ def _snap(position: FloatArray, kinds: npt.NDArray[np.int64]) -> npt.NDArray[np.
 
 
 def _divisions(position: FloatArray, beats: int, *, compound: bool) -> npt.NDArray[np.int64]:
-    """Which grid each beat has, from the onsets of all layers."""
-    if compound:
-        return np.full(beats, _SIXTHS, np.int64)
+    """Which grid each beat has, from the onsets of all layers.
+
+    In a compound meter all beats have sixths, unless onsets are on halves and not on thirds: the meter is then wrong.
+    """
     beat = np.clip(np.floor(position), 0, beats - 1).astype(np.int64)
     misfit = np.empty((3, beats))
     reach = np.ones(2 * _FIT_REACH + 1)
@@ -177,6 +178,9 @@ def _divisions(position: FloatArray, beats: int, *, compound: bool) -> npt.NDArr
         # density.
         error = 12 * np.square(off - np.rint(off))
         misfit[k] = np.convolve(np.bincount(beat, error, beats), reach, "same")
+    quarters, all_thirds, all_sixths = misfit.sum(axis=1)
+    if compound and not (quarters < _TERNARY_GAIN * all_thirds and quarters <= all_sixths + 0.05 * len(position)):
+        return np.full(beats, _SIXTHS, np.int64)
     notes = np.convolve(np.bincount(beat, minlength=beats), reach, "same")
     misfit = (misfit + 0.05) / np.maximum(notes, 1)[None]
     thirds, sixths = misfit[1] < _TERNARY_GAIN * misfit[0], misfit[2] < _TERNARY_GAIN * misfit[0]
