@@ -13,6 +13,7 @@ import pytest
 from library import make_track
 from mirkit.catalog import stage
 from mirkit.cli import main
+from mirkit.dataset.verify import verify
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_provenance, with_values
 from mirkit.track import NOTES_MIDI, Track
@@ -81,6 +82,19 @@ def test_a_file_that_the_user_has_edited_is_kept(track: Path) -> None:
     assert any("bass.mid: changed by hand, and kept" in line for line in outcome.notes)
     assert (track / "bass.mid").read_bytes() == edited
     assert do(track, "notes").done == ()
+
+
+def test_verify_names_edited_and_missing_files(track: Path) -> None:
+    report = verify(Track.at(track))
+    assert not report.stale
+    assert not {"bass.mid", "other.mid", "vocals.mid"} & set(report.missing)
+    (track / "bass.mid").write_bytes((track / "bass.mid").read_bytes() + b"\0")
+    (track / "other.mid").unlink()
+    report = verify(Track.at(track))
+    assert report.stale == ("notes",)
+    assert "other.mid" in report.missing
+    assert do(track, "notes").ok
+    assert verify(Track.at(track)).stale == ()
 
 
 def test_a_file_of_the_user_from_before_is_kept(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from mirkit.store import (
     recorded_digests,
     restamp,
 )
-from mirkit.track import Track, find_all, is_marked, is_track, rename_hint
+from mirkit.track import NOTES_MIDI, Track, find_all, is_marked, is_track, rename_hint
 from mirkit.track.clip import CUT, ClipSource, clip_fault, clip_folders
 
 #: Stages whose values can be compared between tracks only if the same method computed them.
@@ -139,7 +139,8 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
         if not clip:  # the records of a clip hold the digests of its track's files
             edits = _editable(track, measured)
             provenance = restamp(track.provenance, provenance, edits)
-            stale += tuple(name for name, row in _EDITABLE.items() if _is_edited(row, measured.get(name), edits))
+            edited = [name for name, row in _EDITABLE if _is_edited(row, measured.get(name), edits)]
+            stale += tuple(dict.fromkeys(edited))
         altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
@@ -158,6 +159,9 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     files = {"beats": track.grid, "onsets": track.onsets, "chords": track.chords}
     files |= {} if clip else {"sections": track.sections}
     missing += tuple(path.name for name, path in files.items() if name in provenance.stages and not path.exists())
+    if "notes" in provenance.stages and not clip:
+        midi = [track.path_of(name) for stem, name in NOTES_MIDI.items() if stem in stems]
+        missing += tuple(path.name for path in midi if not path.exists())
     if "separate" not in methods:
         marked = any(map(is_marked, stems.values()))
         methods["separate"] = "mirkit, method unknown" if marked else EXTERNAL if stems else "none"
@@ -179,14 +183,14 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     )
 
 
-#: Stage -> suffix of its sidecar that the user may edit.
-_EDITABLE = {"sections": "SECTIONS", "chords": "CHORDS"}
+#: Stages, and the suffixes or names of their files that the user may edit.
+_EDITABLE = (("sections", "SECTIONS"), ("chords", "CHORDS"), *(("notes", name) for name in NOTES_MIDI.values()))
 
 
 def _editable(track: Track, measured: Mapping[str, ProvenanceRecord]) -> dict[str, FileDigest]:
     """Return the present digests of the sidecars that the user may edit."""
     found = {}
-    for name, suffix in _EDITABLE.items():
+    for name, suffix in _EDITABLE:
         path, entry = track.path_of(suffix), measured.get(name)
         if entry and path.is_file():
             known = (entry.user.get(suffix), entry.outputs.get(suffix))
