@@ -1,5 +1,6 @@
 """The stage of sections: its file and values, what the user changes in the file, clips and windows in sections."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 from form_music import song
 from library import write
 from mirkit.catalog import MEASURED
+from mirkit.cli import main
 from mirkit.dataset.verify import verify
 from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.pipeline.track_task import process
+from mirkit.report.track_page import track_content
 from mirkit.store import Settings, read_info, read_provenance, with_values
 from mirkit.track import Track
 from mirkit.windows import features_at
@@ -140,3 +143,16 @@ def test_stale_audio_with_a_changed_file(track: Path) -> None:
     outcome = run(track)
     assert outcome.ok
     assert content(track)["sections"][0]["label"] == "mine"
+
+
+def test_the_report_and_the_table_have_the_sections(finished: Path, tmp_path: Path) -> None:
+    page, problems = track_content(Track.at(finished), {})
+    assert not problems
+    shown = page["data"]["sections"]
+    assert [(row["label"], row["color"]) for row in shown] == [("A", 0), ("B", 1), ("A", 0)]
+    assert shown[0].keys() == {"start", "end", "label", "function", "confidence", "color"}
+    table = tmp_path / "table.csv"
+    assert main(["export", "csv", str(finished), "--from", "tracks", "-o", str(table), "--quiet"]) == 0
+    with table.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["section_count"], row["section"]) == ("3", "")
