@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from form_music import BAR, beats_of, nothing, song, sources, sources_of
-from mirkit.features.rhythm.beats.grid import NO_BEATS
+from mirkit.features.bands import BandCurve
+from mirkit.features.loudness import LoudnessCurve
+from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats
+from mirkit.features.rhythm.layers import Layers
+from mirkit.features.spectral import SpectralCurve
 from mirkit.features.structure.bars import Sources, bars_of, grid_of
 from mirkit.features.structure.form import Form, Section, section_values
 from mirkit.features.structure.sections import form
@@ -178,3 +182,51 @@ def test_golden_values() -> None:
         (24.0, "B", None, 0.49),
         (40.0, "A", "outro", 0.49),
     ]
+
+
+def test_a_short_piece_in_a_long_file_has_no_form() -> None:
+    audio = np.concatenate((song("A", 5), np.zeros(44100 * 60, np.float32)))
+    assert form(sources_of(audio, beats_of(70.0))) == TOO_SHORT
+
+
+def random_sources(seed: int) -> Sources:
+    """Series of noise, some of them shorter than the piece or empty, and any beats."""
+    rng = np.random.default_rng(seed)
+    seconds = float(rng.choice([5, 16.1, 30, 61.3, 200]))
+
+    def rows(rate: float) -> int:
+        return int(seconds * rate * rng.choice([1, 1, 1, 0.5, 0]))
+
+    def onsets() -> np.ndarray:
+        return np.sort(rng.uniform(0, seconds, int(rng.integers(0, 90))))
+
+    times = np.arange(rng.uniform(0, seconds / 4), seconds * rng.uniform(0.5, 1.1), 60 / rng.uniform(30, 300))
+    downbeats = times[:: int(rng.integers(1, 8))] if rng.random() < 0.7 else np.zeros(0)
+    template = sources("A")
+    frames, spectra, hops = rows(21.5), rows(86.1), rows(10)
+    loudness = LoudnessCurve((rng.random(hops) * 10 ** rng.uniform(-4, 0)).astype(np.float32))
+    chroma = {name: rng.integers(0, 256, (frames, 12)).astype(np.uint8) for name in ("chroma", "bass")}
+    return Sources(
+        seconds,
+        Beats(times, downbeats, np.ones(len(times))),
+        replace(template.chroma, level_db=rng.uniform(-60, 0, frames).astype(np.float16), **chroma),
+        BandCurve((rng.random((rows(5.4), 4)) * 10 ** rng.uniform(-6, 3)).astype(np.float32), int(seconds * 44100)),
+        SpectralCurve(*(scale * rng.normal(size=spectra).astype(np.float32) for scale in (30, 0.1, 3, 3, 1))),
+        loudness,
+        Layers(onsets(), onsets(), onsets()),
+        onsets(),
+        dict.fromkeys(("drums", "bass", "other", "vocals"), loudness) if rng.random() < 0.5 else {},
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_series_give_sections_without_gaps(seed: int) -> None:
+    given = random_sources(seed)
+    result = form(given)
+    if isinstance(result, Unknown):
+        assert result in (SILENT, TOO_SHORT)
+        return
+    assert result.sections[0].start == 0
+    assert result.sections[-1].end == pytest.approx(given.duration)
+    assert all(before.end == after.start for before, after in pairwise(result.sections))
+    assert all(s.end > s.start and s.confidence is not None and 0 <= s.confidence <= 1 for s in result.sections)

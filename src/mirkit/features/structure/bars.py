@@ -187,7 +187,9 @@ def bars_of(sources: Sources, grid: Grid) -> Bars:
     per_bar = _means(bands, band_rate, 0.5, edges)
     in_band = _decibel(per_bar, max(float(per_bar.sum(axis=1).max(initial=0.0)), 1e-30))
     decibel = _decibel(level, top)
-    air = _decibel(_means(bands[:, 3:], band_rate, 0.5, quarters)[:, 0].reshape(-1, 4)[:, 0], float(bands[:, 3].max()))
+    air = _decibel(
+        _means(bands[:, 3:], band_rate, 0.5, quarters)[:, 0].reshape(-1, 4)[:, 0], float(bands[:, 3].max(initial=0.0))
+    )
     last = _decibel(_means(energy, HOPS_PER_SECOND, 0.0, quarters)[:, 0].reshape(-1, 4)[:, 3], top)
     stems = [_means(s.energy.astype(np.float64)[:, np.newaxis], HOPS_PER_SECOND, 0.0, edges) for s in _ordered(sources)]
     of_stems = _decibel(np.concatenate(stems, axis=1), top) if stems else np.zeros((len(level), 0))

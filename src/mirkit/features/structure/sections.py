@@ -39,7 +39,7 @@ def form(sources: Sources) -> Form | Unknown:
     Returns
     -------
     Form or Unknown
-        ``silent``; ``too short`` below eight bars (steps of 2 s without beats).
+        ``silent``; ``too short`` if fewer than eight bars sound (steps of 2 s without beats).
     """
     if not (sources.loudness.energy > to_energy(ABSOLUTE_GATE_LUFS)).any():
         return SILENT if len(sources.loudness.energy) else TOO_SHORT
@@ -49,6 +49,8 @@ def form(sources: Sources) -> Form | Unknown:
     bars = bars_of(sources, grid)
     if len((sounding := without_silent_ends(grid, bars, sources.onsets)).edges) < len(grid.edges):
         grid, bars = sounding, bars_of(sources, sounding)
+        if len(grid.edges) <= LEAST_BARS:
+            return TOO_SHORT
     stems = bool(sources.stems)
     named = divide_and_name(bars, evidence(bars), BOUNDARY[stems], LIKENESS[stems], np.array(LENGTHS))
     parts, names = named.parts, named.letters
