@@ -56,7 +56,7 @@ class Unavailable(Exception):  # noqa: N818
 TUNE_SEEDS, TEST_SEEDS = (1, 2, 3), (21, 22, 23)
 INVENTIONS = 100
 #: Pieces of "levels" and "bars" (``rhythm_levels``).
-LEVEL_SEEDS, LEVEL_INVENTIONS, BAR_SEEDS = (1, 2, 3), 100, 12
+LEVEL_SEEDS, LEVEL_INVENTIONS, BAR_SEEDS = (1, 2, 3), 100, {"2/4": 40, "12/8": 40}
 LEVEL_TEST_SEEDS, BAR_TEST_SEEDS = (*range(41, 45), *range(51, 55)), (*range(61, 65), *range(71, 75))
 SPLITS = ("tune", "test", "levels-tune", "levels-test", "bars-tune", "bars-test")
 
@@ -108,7 +108,7 @@ def plan() -> Iterator[tuple[str, str, int, str, str]]:
             yield f"level_{style}_{seed}_timgm", f"level {style}", seed, "timgm", "levels-test"
     for meter in GROUPS:
         name = meter.replace("/", "_")
-        for seed in range(BAR_SEEDS):
+        for seed in range(BAR_SEEDS.get(meter, 12)):
             yield f"bar_{name}_{seed}_fluid", f"bar {meter}", seed, "fluid", "bars-tune"
         for seed in BAR_TEST_SEEDS:
             yield f"bar_{name}_{seed}_timgm", f"bar {meter}", seed, "timgm", "bars-test"

@@ -88,7 +88,7 @@ def grouped(meter: str, seed: int) -> Style:
         drums[KICK] = over(scattered(float(rng.choice([0, 0.1])), "x", division), over(marks(low, "x"), marks(0, "X")))
         drums[int(rng.choice([SNARE, SNARE, CLAP, STICK]))] = marks(back, "X")
         cymbal = int(rng.choice([HAT, HAT, RIDE, OPEN, CRASH]))
-        fine = np.arange(steps) if quick and rng.random() < 0.5 else every
+        fine = np.arange(steps) if meter == "12/8" or (quick and rng.random() < 0.5) else every
         drums[cymbal] = over(marks(fine, "o"), marks(starts, "X") if rng.random() < 0.5 else marks(every, "x"))
         if rng.random() < 0.3:
             drums[int(rng.choice([SHAKER, TAMBOURINE]))] = marks(fine, "o")
@@ -102,6 +102,8 @@ def grouped(meter: str, seed: int) -> Style:
         over(marks(every, "x"), marks(starts, "X")),
         scattered(0.5, "x", division) or marks(0, "h"),
     )[rng.integers(4)]
+    if meter == "12/8" and (not drums or rng.random() < 0.3):  # the eighths are always played
+        comp = over(marks(np.arange(steps), "x"), marks(starts, "X"))
     return Style(
         (bpm, bpm + 0.01),
         meter,

@@ -212,7 +212,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "beats",
         "rhythm",
-        2,
+        3,
         "beat grid and tempo",
         (("full_mix", "onset"), ("drums", "onset")),
         files=("BEATS_GRID",),

@@ -99,6 +99,60 @@ def test_odd_meters_have_their_name_and_their_bars(groups, bpm, name, rng):
     assert found.beats_per_bar == sum(groups)
 
 
+def in_three(bpm: float, seconds: float, rng: np.random.Generator, places: tuple[float, ...]):
+    """Kick on one and three, snare on two and four, hats at places of each beat, a new root every bar."""
+    beats = np.arange(0.3, seconds - 0.6, 60 / bpm)
+    odd = np.arange(len(beats)) % 2 == 1
+    hats = (beats[:, None] + 60 / bpm * np.array(places)).ravel()
+    out = place(kick(), beats[~odd], seconds) + place(hat(rng), hats, seconds)
+    out += place(snare(rng), beats[odd], seconds, np.full(odd.sum(), 0.6))
+    for i, bar in enumerate(beats[::4]):
+        for tone in (0, 4, 7):
+            out += place(0.5 * pluck(220 * 2 ** (((0, 5, 7, 9)[i % 4] + tone) / 12), 240 / bpm), bar[None], seconds)
+    return out, beats, beats[::4]
+
+
+@pytest.mark.parametrize("bpm", [56, 70])
+def test_a_beat_of_three_played_eighths_is_twelve_eight(bpm, rng):
+    sound, beats, bars = in_three(bpm, 40, rng, (0, 1 / 3, 2 / 3))
+    found = track_beats(onset_curve(sound))
+    assert (found.meter, found.beats_per_bar, found.compound) == ("12/8", 4, True)
+    assert found.meter_confidence > 0.5
+    assert f_measure(found.times, beats) > 0.97
+    assert f_measure(found.downbeats, bars) > 0.95
+
+
+@pytest.mark.parametrize("bpm", [56, 70, 88, 120])
+def test_a_shuffle_is_four_four(bpm, rng):
+    sound, beats, _ = in_three(bpm, 40, rng, (0, 2 / 3))
+    found = track_beats(onset_curve(sound))
+    assert found.meter == "4/4"
+    assert f_measure(found.times, beats) > 0.97
+
+
+def played_freely(bpm: float, seconds: float, rng: np.random.Generator, depth: float, parts: int):
+    """A piano: broken chords in equal parts of a beat, whose tempo rises and falls within eight beats, and drifts."""
+    count = int(seconds * bpm / 60)
+    drift = np.repeat(np.cumsum(rng.normal(0, depth / 6, count)), parts)
+    tempo = bpm * np.exp(depth * np.sin(2 * np.pi * np.arange(count * parts) / (8 * parts)) + drift)
+    times = 0.3 + np.concatenate(([0], np.cumsum(60 / tempo / parts)))[:-1]
+    times = times[times < seconds - 0.6]
+    out = np.zeros(int(seconds * RATE), np.float32)
+    for i, tone in enumerate((220, 330, 440, 330, 247, 370, 494, 370)):
+        out += place(pluck(tone, 0.4), times[i::8], seconds, np.full(len(times[i::8]), 0.6 + 0.4 * (i % parts == 0)))
+    return out, times[::parts]
+
+
+@pytest.mark.parametrize(("parts", "depth"), [(2, 0.12), (4, 0.08), (4, 0.12)])
+def test_beats_follow_a_player(parts, depth):
+    # The tempo changes by 27 % within four beats at a depth of 0.12.
+    sound, beats = played_freely(90, 30, np.random.default_rng(0), depth, parts)
+    found = track_beats(onset_curve(sound))
+    assert f_measure(found.times, beats) > 0.95
+    assert found.steady
+    assert tempo_of(found, 30).bpm_is_defined == 0 or depth < 0.1
+
+
 def test_clicks_at_120():
     found = track_beats(onset_curve(place(click(), np.arange(0.25, 20, 0.5), 20)))
     result = tempo_of(found, 20)

@@ -13,6 +13,7 @@ from mirkit.features.kernels.kernel import kernel
 from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.phase_coherence import phase_coherence
 from mirkit.features.rhythm.beats.refine import refine
+from mirkit.features.rhythm.beats.time_signature import EIGHTHS_BPM
 from mirkit.features.rhythm.beats.track import track_beats
 from mirkit.features.rhythm.onsets import OnsetCurve, Onsets
 from mirkit.features.rhythm.tempo import beat_period, octave_of
@@ -146,7 +147,7 @@ def _forward(worth, periods, preference, silent, cost, jump, first, last):  # ty
     return origin, end_frame, end_state
 
 
-_LENGTHS = (2, 3, 4)  # beats in a bar
+_LENGTHS = (2, 3, 4, 5, 7)  # beats in a bar
 _MOST_DOWNBEAT_LOGIT = 4.0  # limit of the absolute logit of a downbeat
 _NEW_METER, _CUT_SHORT = 8.0, 14.0  # cost of another meter after a full bar, of a bar that ends early
 _FEWEST = 2
@@ -210,7 +211,7 @@ def find_bars(logits: FloatArray) -> Bars:
 
 
 def time_signature_of(bars: Bars, times: FloatArray, onsets: Onsets) -> str | None:
-    """Return the time signature; two beats per bar that divide in three are 6/8.
+    """Return the time signature; two beats per bar that divide in three are 6/8, and fast beats of odd bars eighths.
 
     Parameters
     ----------
@@ -226,7 +227,10 @@ def time_signature_of(bars: Bars, times: FloatArray, onsets: Onsets) -> str | No
     """
     if not bars.length:
         return None
-    return "6/8" if bars.length == 2 and _in_three(times, onsets) else f"{bars.length}/4"
+    if bars.length == 2 and _in_three(times, onsets):
+        return "6/8"
+    eighths = 60 / float(np.median(np.diff(times))) >= EIGHTHS_BPM.get(bars.length, np.inf)
+    return f"{bars.length}/{8 if eighths else 4}"
 
 
 def _in_three(times: FloatArray, onsets: Onsets) -> bool:

@@ -11,6 +11,8 @@ from mirkit.features.types import FloatArray
 #: Number of beats on either side: four bars of 4/4 in total, long enough that random phases cancel, and shorter than
 #: most changes of tempo.
 _HALF_WINDOW = 8
+#: Beats of the local coherence: a bar.
+_LOCAL_BEATS = 4
 #: Divisions of the beat that onsets may follow: beats, eighths, triplets, sixteenths.
 _DIVISIONS = (1, 2, 3, 4)
 #: Least number of onsets in the window; with fewer, the correction for chance is too large.
@@ -51,12 +53,44 @@ def phase_coherence(times: FloatArray, onsets: Onsets) -> FloatArray:
         a, b = np.searchsorted(onsets.times, (times[low], times[high - 1]))
         if b - a < _FEWEST_ONSETS or slope <= 0:
             continue
-        phase = 2j * np.pi * (onsets.times[a:b] - offset) / slope
-        weight = onsets.strengths[a:b] / onsets.strengths[a:b].sum()
-        chance = float(np.square(weight).sum())
-        power = max(float(abs((weight * np.exp(m * phase)).sum())) ** 2 for m in _DIVISIONS)
-        out[i] = np.sqrt(max(0.0, (power - chance) / (1 - chance)))
+        out[i] = _coherence((onsets.times[a:b] - offset) / slope, onsets.strengths[a:b])
     return out
+
+
+def local_coherence(times: FloatArray, onsets: Onsets) -> float:
+    """Compute the mean coherence of the onsets within four beats, relative to these beats, 0-1.
+
+    Unlike ``phase_coherence``, which compares with a straight line through 16 beats, it is high for music whose tempo
+    follows the player.
+
+    Parameters
+    ----------
+    times : float64 array, shape=(n,)
+        Beats in seconds, ascending.
+    onsets : Onsets
+
+    Returns
+    -------
+    float
+        0 if there are few onsets.
+    """
+    inside = (onsets.times >= times[0]) & (onsets.times < times[-1])
+    at = np.interp(onsets.times[inside], times, np.arange(len(times)))
+    strengths = onsets.strengths[inside]
+    found = []
+    for first in range(0, len(times) - _LOCAL_BEATS, _LOCAL_BEATS // 2):
+        low, high = np.searchsorted(at, (first, first + _LOCAL_BEATS))
+        if high - low >= _FEWEST_ONSETS:
+            found.append(_coherence(at[low:high], strengths[low:high]))
+    return float(np.mean(found)) if found else 0.0
+
+
+def _coherence(at: FloatArray, strengths: FloatArray) -> float:
+    """Length of the longest mean vector of phases in beats, over all divisions, corrected for chance."""
+    weight = strengths / strengths.sum()
+    chance = float(np.square(weight).sum())
+    power = max(float(abs((weight * np.exp(2j * np.pi * m * at)).sum())) ** 2 for m in _DIVISIONS)
+    return float(np.sqrt(max(0.0, (power - chance) / (1 - chance))))
 
 
 def share_played(times: FloatArray, onsets: Onsets) -> float:

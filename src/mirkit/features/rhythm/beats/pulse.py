@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter1d
 
 from mirkit.features.kernels.kernel import kernel
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE, PROFILE_STEP
-from mirkit.features.rhythm.onsets import OnsetCurve
+from mirkit.features.rhythm.onsets import LEAD_SECONDS, OnsetCurve
 from mirkit.features.types import FloatArray
 
 MIN_BPM, MAX_BPM = 40.0, 240.0
@@ -110,6 +110,9 @@ _CENTER_BPM, _OCTAVES, _PULL = 115.0, 0.5, 0.6
 #: 3.3, where a clear beat is worth about 60 (its salience times its interval in frames): the pulse follows a
 #: tempo that changes, and noise moves it little.
 _STIFFNESS = 3000.0
+#: The same for a pulse that may move freely around a tempo: standard deviation in octaves and cost of a change.
+_FREE_OCTAVES, _FREE = 0.25, 100.0
+_LEAST_PREFERENCE = -3.0  # of intervals that are far away
 #: Windows (s) of the local mean (some beats) and spread (some bars) by which the growth is normalized, and least spread
 #: (dB per hop), so that noise is not amplified to beats.
 _MEAN_SECONDS, _SPREAD_SECONDS, _LEAST_SPREAD = 3.0, 6.0, 0.3
@@ -136,12 +139,15 @@ class FineGrid:
         Median pulse period in seconds.
     onset_rate : float
         Onsets per second.
+    onsets : float64, shape=(n,)
+        Onsets of the mix, in fine positions.
     """
 
     frames: FloatArray
     curves: FloatArray
     period: float
     onset_rate: float
+    onsets: FloatArray
 
 
 def beat_salience(curve: OnsetCurve) -> npt.NDArray[np.float32]:
@@ -163,22 +169,25 @@ def beat_salience(curve: OnsetCurve) -> npt.NDArray[np.float32]:
     return out
 
 
-def find_pulse(salience: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+def find_pulse(salience: npt.NDArray[np.float32], bpm: float | None = None) -> npt.NDArray[np.int64]:
     """Find the pulse that the salience supports best, continued to both ends.
 
     Parameters
     ----------
     salience : float32 array, shape=(frames,)
         Result of :func:`beat_salience`.
+    bpm : float, optional
+        Tempo around which the pulse may move freely, as of music that is played without a steady tempo.
 
     Returns
     -------
     int64 array, shape=(n,)
         Frames, ascending; none if there is no pulse.
     """
-    octaves = np.log2(60 * FRAME_RATE / PERIODS / _CENTER_BPM)
-    preference = -0.5 * _PULL * np.square(octaves / _OCTAVES)
-    pulse = decode_beats(salience, preference.astype(np.float32), _STIFFNESS)
+    center, width, stiffness = (_CENTER_BPM, _OCTAVES, _STIFFNESS) if bpm is None else (bpm, _FREE_OCTAVES, _FREE)
+    octaves = np.log2(60 * FRAME_RATE / PERIODS / center)
+    preference = np.maximum(-0.5 * _PULL * np.square(octaves / width), _LEAST_PREFERENCE)
+    pulse = decode_beats(salience, preference.astype(np.float32), stiffness)
     if len(pulse) < 3:
         return pulse[:0]
     first, last = pulse[1] - pulse[0], pulse[-1] - pulse[-2]
@@ -210,7 +219,10 @@ def fine_grid(pulse: npt.NDArray[np.int64], mix: OnsetCurve, drums: OnsetCurve |
         rows = rows + _growth(drums, frames)
     curves = np.concatenate((rows, _harmonic_change(mix, frames, period)[:, None]), axis=1)
     curves /= np.maximum(curves.mean(axis=0), _LEAST_MEAN)
-    return FineGrid(frames, np.minimum(curves, _LOUDEST), period / FRAME_RATE, onset_rate)
+    times = (mix.onsets.times - LEAD_SECONDS) * FRAME_RATE
+    inside = times[(times >= frames[0]) & (times <= frames[-1])]
+    onsets = np.interp(inside, frames, np.arange(len(frames)))
+    return FineGrid(frames, np.minimum(curves, _LOUDEST), period / FRAME_RATE, onset_rate, onsets)
 
 
 def _growth(curve: OnsetCurve, frames: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ _SPAN_BEATS = 2.0  # width of the Gaussian weights of the local line
 _TRUST = 0.3  # dB per hop: weight of the frame's time, relative to the strength of the onset
 
 
-def refine(times: FloatArray, onsets: Onsets) -> FloatArray:
+def refine(times: FloatArray, onsets: Onsets, span: float = _SPAN_BEATS) -> FloatArray:
     """Move beats to the onsets that support them, smoothly.
 
     For each beat, the strongest onset nearby is found. Its time is then that of a local line through the onsets of the
@@ -24,6 +24,8 @@ def refine(times: FloatArray, onsets: Onsets) -> FloatArray:
     times : float64, shape=(n,)
         Beat times with the precision of a frame, ascending.
     onsets : Onsets
+    span : float
+        Standard deviation of the Gaussian weights of the line, in beats: small where the tempo follows a player.
 
     Returns
     -------
@@ -40,15 +42,15 @@ def refine(times: FloatArray, onsets: Onsets) -> FloatArray:
             pull = onsets.strengths[low:high] * np.exp(-0.5 * np.square((near - times[i]) / _NEAR_SECONDS))
             best = int(pull.argmax())
             target[i], weight[i] = near[best], weight[i] + pull[best]
-    line = _local_line(np.arange(len(times), dtype=np.float64), target, weight)
+    line = _local_line(np.arange(len(times), dtype=np.float64), target, weight, span)
     return np.maximum.accumulate(line)
 
 
-def _local_line(x: FloatArray, y: FloatArray, weight: FloatArray) -> FloatArray:
+def _local_line(x: FloatArray, y: FloatArray, weight: FloatArray, span: float) -> FloatArray:
     """Fit a weighted line to the neighborhood of each point, and return its value there."""
 
     def blur(values: FloatArray) -> FloatArray:
-        smooth: FloatArray = gaussian_filter1d(values, _SPAN_BEATS, mode="constant", truncate=3.0)
+        smooth: FloatArray = gaussian_filter1d(values, span, mode="constant", truncate=3.0)
         return smooth
 
     total = blur(weight)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.rhythm.beats import time_signature_weights
+from mirkit.features.rhythm.beats.division import thirds_log_odds
 from mirkit.features.rhythm.beats.pulse import ALL, KICK, PARTS, SNARE, FineGrid
 from mirkit.features.types import FloatArray
 
@@ -54,7 +55,7 @@ METERS = {
     "9: 2+2+2+3": Meter(9, groups=(2, 4, 6)),
 }
 #: From this tempo on, the beats of a meter with so many beats are eighths.
-_EIGHTHS_BPM = {5: 230.0, 7: 195.0, 9: 0.0}
+EIGHTHS_BPM = {5: 230.0, 7: 195.0, 9: 0.0}
 #: Positions within a beat at which bars are compared.
 SIMPLE, COMPOUND = (0, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4), (0, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6)
 #: Lengths of the beat that are tried, in twelfths of the pulse.
@@ -64,6 +65,10 @@ _ODD_BPM, _FEWEST_ODD_BARS = (60.0, 330.0), 4
 _USUAL_BPM, _SLOW_BPM, _QUICK_BPM, _VERY_QUICK_BPM, _USUAL_ODD_BPM = 118.0, 65.0, 170.0, 215.0, 180.0
 _FLOOR = 0.2  # of the mean, in logarithms
 _RANGE_SLACK = 0.03  # octaves
+#: Meters of two or four beats, which sound alike beat by beat.
+_EVEN_METERS = ("2/4", "4/4", "6/8", "12/8")
+#: Added to the log-odds of four beats against two, for beats that divide in three and in two, and factor of the latter.
+_TWELVE, _FOUR, _FOUR_SHARPNESS = 1.5, 0.7, 0.7
 #: Factors of the log-odds with which the confidences of tempo and meter are probabilities (docs/rhythm.md).
 _LEVEL_SHARPNESS, _METER_SHARPNESS = 0.85, 0.7
 
@@ -100,7 +105,7 @@ class Structure:
         beats = METERS[self.meter].beats
         if not METERS[self.meter].groups:
             return self.meter
-        return f"{beats}/{8 if self.bpm >= _EIGHTHS_BPM[beats] else 4}"
+        return f"{beats}/{8 if self.bpm >= EIGHTHS_BPM[beats] else 4}"
 
 
 @dataclass(frozen=True)
@@ -119,12 +124,15 @@ class MeterHypothesis(Structure):
         Median tempo.
     meter_confidence : float
         Probability of the meter, given the beat, 0-1.
+    bars_confidence : float
+        Probability of its kind of bars, 0-1: those of two and four beats are one kind.
     levels : tuple of (float, float)
         Length of the beat relative to the best one, and its probability: the best one first, then alternatives by
         probability.
     """
 
     meter_confidence: float
+    bars_confidence: float
     levels: tuple[tuple[float, float], ...]
 
 
@@ -161,7 +169,11 @@ class MeterHypotheses:
 
 
 def estimate_meter(
-    grids: Sequence[FineGrid], bpm_range: tuple[float, float] | None = None, beat: float | None = None
+    grids: Sequence[FineGrid],
+    bpm_range: tuple[float, float] | None = None,
+    beat: float | None = None,
+    *,
+    on_pulse: bool = False,
 ) -> MeterHypothesis | None:
     """Choose the hypothesis that the evidence and the known tempo support best.
 
@@ -173,6 +185,8 @@ def estimate_meter(
         Tempi that may come out, in beats per minute.
     beat : float, optional
         Length of the beat in fine positions, if it is known; there is no hypothesis if it is not a whole number.
+    on_pulse : bool
+        Whether the first bar begins on a pulse.
 
     Returns
     -------
@@ -182,7 +196,7 @@ def estimate_meter(
     if beat is not None and beat != int(beat):
         return None
     lengths_tried = _BEAT_PARTS if beat is None else (int(beat),)
-    by_grid = [list(meter_hypotheses(grid, lengths_tried)) for grid in grids]
+    by_grid = [list(meter_hypotheses(grid, lengths_tried, on_pulse=on_pulse)) for grid in grids]
     groups = by_grid[0]
     if not groups:
         return None
@@ -206,16 +220,58 @@ def estimate_meter(
     levels = sorted(shares, key=lambda length: -shares[length])
     here = lengths == levels[0]
     top = int(np.where(here, score, -np.inf).argmax())
-    best = Structure(str(meters[top]), int(lengths[top]), int(starts[top]), float(tempi[top]))
-    same = [Structure(str(meter), best.beat, 0, best.bpm).time_signature == best.time_signature for meter in meters]
-    belief = np.exp(_METER_SHARPNESS * np.where(here, score - score[top], -np.inf))
-    sure = float(belief[np.array(same)].sum() / belief.sum())
+    sure = 1.0
+    if meters[top] in _EVEN_METERS:
+        # Beat and place of the beat are known: how the beat divides, and two or four of them.
+        kept = here & (starts % levels[0] == starts[top] % levels[0])
+        best = {meter: float(score[kept & (meters == meter)].max(initial=-np.inf)) for meter in _EVEN_METERS}
+        thirds = float(np.mean([thirds_log_odds(grid, int(levels[0]), int(starts[top])) for grid in grids]))
+        meter, sure = _even_meter(best, thirds)
+        # Bars of four begin where those of 4/4 do: the bar of 12/8 is fitted to fewer pieces.
+        like = "4/4" if meter == "12/8" and np.isfinite(best["4/4"]) else meter
+        first = starts[np.where(kept & (meters == like), score, -np.inf).argmax()]
+        top = int(np.flatnonzero(kept & (meters == meter) & (starts == first))[0])
+    best_one = Structure(str(meters[top]), int(lengths[top]), int(starts[top]), float(tempi[top]))
+    kinds = np.array([_kind(str(meter), best_one) for meter in meters])
+    belief = np.exp(_METER_SHARPNESS * np.where(here, score - score[here].max(), -np.inf))
+    bars = float(belief[kinds == _kind(best_one.meter, best_one)].sum() / belief.sum())
     return MeterHypothesis(
-        best.meter, best.beat, best.start, best.bpm, sure, tuple((n / best.beat, shares[n]) for n in levels)
+        best_one.meter,
+        best_one.beat,
+        best_one.start,
+        best_one.bpm,
+        sure * bars,
+        bars,
+        tuple((n / best_one.beat, shares[n]) for n in levels),
     )
 
 
-def meter_hypotheses(grid: FineGrid, lengths: Iterable[int] = _BEAT_PARTS) -> Iterator[MeterHypotheses]:
+def _kind(meter: str, best: Structure) -> str:
+    """Meters that the bars alone decide between: those of two or four beats are one kind."""
+    return "even" if meter in _EVEN_METERS else Structure(meter, best.beat, 0, best.bpm).time_signature
+
+
+def _even_meter(best: dict[str, float], thirds: float) -> tuple[str, float]:
+    """The meter of two or four beats in a bar, and its probability.
+
+    Parameters
+    ----------
+    best : dict of str to float
+        Log-odds of each such meter.
+    thirds : float
+        Log-odds that the beat divides in three.
+    """
+    short, long, factor, usual = ("6/8", "12/8", 1.0, _TWELVE) if thirds > 0 else ("2/4", "4/4", _FOUR_SHARPNESS, _FOUR)
+    if not np.isfinite(best[long]) and not np.isfinite(best[short]):
+        return max(best, key=lambda meter: best[meter]), 0.5
+    four = 1 / (1 + np.exp(-np.clip(factor * (best[long] - best[short] + usual), -50, 50)))
+    probability = 1 / (1 + np.exp(-min(abs(thirds), 50.0)))
+    return (long, float(four * probability)) if four > 0.5 else (short, float((1 - four) * probability))
+
+
+def meter_hypotheses(
+    grid: FineGrid, lengths: Iterable[int] = _BEAT_PARTS, *, on_pulse: bool = False
+) -> Iterator[MeterHypotheses]:
     """Yield every hypothesis about a grid with its evidence.
 
     Parameters
@@ -223,6 +279,8 @@ def meter_hypotheses(grid: FineGrid, lengths: Iterable[int] = _BEAT_PARTS) -> It
     grid : FineGrid
     lengths : iterable of int
         Lengths of the beat that are tried, in fine positions.
+    on_pulse : bool
+        Whether the first bar begins on a pulse.
 
     Yields
     ------
@@ -239,7 +297,8 @@ def meter_hypotheses(grid: FineGrid, lengths: Iterable[int] = _BEAT_PARTS) -> It
                 continue
             starts = np.arange(bar)
             # The beat is on the pulse, or shifted by a quarter, a third or a half of it.
-            starts = starts[((starts % beat) % 3 == 0) | ((starts % beat) % 4 == 0)]
+            phase = starts % (PARTS if on_pulse else beat)
+            starts = starts[phase == 0] if on_pulse else starts[(phase % 3 == 0) | (phase % 4 == 0)]
             bars = _mean_bars(grid.curves, meter, beat, starts)
             evidence = _whole(meter, beat, bpm, grid.onset_rate) | _repeats(meter, beat, repetition)
             each = {name: np.full(len(starts), value) for name, value in evidence.items()}

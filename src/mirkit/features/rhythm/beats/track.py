@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
 from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
-from mirkit.features.rhythm.beats.phase_coherence import is_regular, phase_coherence, share_played
+from mirkit.features.rhythm.beats.phase_coherence import is_regular, local_coherence, phase_coherence, share_played
 from mirkit.features.rhythm.beats.pulse import ALL, PARTS, FineGrid, beat_salience, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.refine import refine
 from mirkit.features.rhythm.beats.time_signature import MeterHypothesis, estimate_meter
@@ -34,10 +34,16 @@ _SURE_SHARE, _SURE_PLAYED_SHARE, _SURE_ONSETS = 0.9, 0.3, 0.5
 #: Least share of played beats of a regular grid, for a pulse without coherence: triplets mixed with sixteenths, or
 #: chords off the beat.
 _REGULAR_PLAYED_SHARE = 0.6
+#: Beats that follow a player are moved to the onsets one by one (see ``refine``).
+_FOLLOWED_SPAN = 0.7
+#: Least share of played beats, and least mean coherence of four beats, of a pulse whose tempo moves freely.
+_FOLLOWED_PLAYED_SHARE, _FOLLOWED_COHERENCE = 0.9, 0.65
 #: Least median coherence of a grid; below it, no beats are reported.
 _NO_PULSE_COHERENCE = 0.2
 #: Below it, no meter explains the bars.
 _LEAST_METER_CONFIDENCE = 0.3
+#: With this probability, bars of two or four beats explain it, whichever of their meters it is.
+_LEAST_BARS = 0.5
 #: Odds that a known tempo gives to its level.
 _KNOWN_ODDS = 50.0
 #: Tempi of music without one tempo.
@@ -138,11 +144,21 @@ def _track(
     for drums in filter(None, added):
         onsets = onsets.merged(drums.onsets)
     beats = _beats(hypothesis, grids[-1], onsets, mix.duration)
-    if bpm_range is None and not (beats.steady and has_one_tempo(beats.times)):
+    if not (beats.steady and has_one_tempo(beats.times)):
         # Bars that stretch do not tell the level: an ordinary tempo is the best guess.
-        usual = estimate_meter(grids, _FREE_RANGE)
+        usual = estimate_meter(grids, _FREE_RANGE) if bpm_range is None else None
         if usual is not None and usual.beat != hypothesis.beat:
             hypothesis, beats = usual, _beats(usual, grids[-1], onsets, mix.duration, has_pulse=bool(len(beats.times)))
+    if len(beats.times) and not (beats.steady and has_one_tempo(beats.times)):
+        # Played without a steady tempo: the beats follow the player around the tempo that was found.
+        pulse = find_pulse(salience, hypothesis.bpm)
+        free_grids = [fine_grid(pulse, mix, drums, rate) for drums in added] if len(pulse) else []
+        free = estimate_meter(free_grids, beat=PARTS, on_pulse=True) if free_grids else None
+        if free is not None:
+            free = replace(free, levels=hypothesis.levels)
+            followed = _beats(free, free_grids[-1], onsets, mix.duration, has_pulse=True, follows=True)
+            if len(followed.times) and (followed.steady or not beats.steady):
+                grids, hypothesis, beats = free_grids, free, followed
     if bpm_hint is not None and beats.steady:
         octave = octave_of(bpm_hint, beats.candidates[0].bpm)
         if octave and (other := estimate_meter(grids, beat=hypothesis.beat / 2**octave)):
@@ -172,22 +188,37 @@ def _levels(hypothesis: MeterHypothesis, beat: int) -> tuple[tuple[float, float]
 
 
 def _beats(
-    hypothesis: MeterHypothesis, grid: FineGrid, onsets: Onsets, duration: float, *, has_pulse: bool = False
+    hypothesis: MeterHypothesis,
+    grid: FineGrid,
+    onsets: Onsets,
+    duration: float,
+    *,
+    has_pulse: bool = False,
+    follows: bool = False,
 ) -> Beats:
-    """The beats of a hypothesis, moved to the onsets near them."""
+    """The beats of a hypothesis, moved to the onsets near them.
+
+    ``has_pulse``: beats are reported in any case; ``follows``: they follow the player, so that a steady tempo is not
+    required of them.
+    """
     positions, first_of_bar = hypothesis.beats(len(grid.frames))
     raw = grid.frames[positions] / FRAME_RATE + LEAD_SECONDS
     half = grid.period * hypothesis.beat / 24
     inside = (raw > max(onsets.times[0] - half, 0)) & (raw < min(onsets.times[-1] + half, duration))
     if np.count_nonzero(inside) < _FEWEST_BEATS:
         return NO_BEATS
-    times = np.clip(refine(raw, onsets)[inside], 0, duration)
+    refined = refine(raw, onsets, _FOLLOWED_SPAN) if follows else refine(raw, onsets)
+    times = np.clip(refined[inside], 0, duration)
     coherence = phase_coherence(times, onsets)
-    steady = _has_pulse(times, onsets, float(np.mean(coherence >= _COHERENT)))
+    if follows:
+        steady = _is_followed(times, onsets)
+    else:
+        steady = _has_pulse(times, onsets, float(np.mean(coherence >= _COHERENT)))
     if np.median(coherence) < _NO_PULSE_COHERENCE and not (steady or has_pulse):
         return NO_BEATS
     growth = grid.curves[positions[inside], ALL]
-    known = steady and hypothesis.meter_confidence >= _LEAST_METER_CONFIDENCE
+    explained = hypothesis.meter_confidence >= _LEAST_METER_CONFIDENCE or hypothesis.bars_confidence >= _LEAST_BARS
+    known = steady and explained
     return Beats(
         times,
         times[first_of_bar[inside] & known],
@@ -206,6 +237,12 @@ def _has_pulse(times: FloatArray, onsets: Onsets, coherent: float) -> bool:
         return True
     sure = coherent >= _SURE_SHARE and played >= _SURE_PLAYED_SHARE and len(onsets.times) >= _SURE_ONSETS * len(times)
     return coherent >= _COHERENT_SHARE and (played >= _PLAYED_SHARE or sure)
+
+
+def _is_followed(times: FloatArray, onsets: Onsets) -> bool:
+    """Whether beats that follow a player are played, with onsets that divide them evenly."""
+    played = share_played(times, onsets)
+    return played >= _FOLLOWED_PLAYED_SHARE and local_coherence(times, onsets) >= _FOLLOWED_COHERENCE
 
 
 def _candidates(hypothesis: MeterHypothesis, times: FloatArray) -> tuple[TempoCandidate, ...]:
