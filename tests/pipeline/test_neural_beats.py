@@ -43,7 +43,7 @@ def test_beats_are_those_of_the_model(track: Path, tracker: FakeTracker) -> None
     provenance = read_provenance(track / "Track.PROVENANCE")
     entry = provenance.stages["beats"]
     assert (entry.backend, entry.model, entry.weights_sha256) == ("beat_this", "fake", "f" * 64)
-    assert provenance.facts["meter"]["value"] == "3/4"
+    assert info["time_signature"] == "3/4"
     assert read_provenance(track / "Track.PROVENANCE").stages["syncopation"].needs["beats"] == entry.identity
 
 
