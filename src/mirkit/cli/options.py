@@ -5,7 +5,7 @@ An option of a setting is stored under the setting's name, e.g. ``separation.shi
 
 import argparse
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NoReturn
 
 from mirkit.catalog import TASKS
@@ -41,8 +41,13 @@ _EXPORT_GROUPS = {
 class Parser(argparse.ArgumentParser):
     """An argument parser that reports an error in one line, like all other errors of the command line."""
 
+    #: Name of an argument -> what is said where it is missing.
+    missing: Mapping[str, str] = {}
+
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with status 2."""
+        if match := re.fullmatch(r"the following arguments are required: ([^,]+).*", message):
+            message = self.missing.get(match[1], message)
         message = re.sub(r"^argument ([^/: ]+)[^: ]*(:?)", r"\1\2", message).replace(": must be", " must be", 1)
         self.exit(2, f"mirkit: {message}\n")
 
@@ -222,6 +227,11 @@ class _Explain(argparse.Action):
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``mirkit export``."""
+    if isinstance(parser, Parser):
+        parser.missing = {
+            "TARGET": "name what to export: mirkit export TARGET PATH -o OUT; mirkit export -h lists the targets",
+            "PATH": "name the folder of tracks: mirkit export TARGET PATH -o OUT",
+        }
     parser.add_argument(
         "target",
         metavar="TARGET",

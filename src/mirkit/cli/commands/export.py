@@ -24,8 +24,6 @@ def export(arguments: argparse.Namespace) -> int:
         from mirkit.cli.commands.explain import explain
 
         return explain(arguments, plan_of)
-    if arguments.target is None:
-        raise SettingsError("name what to export: mirkit export TARGET PATH -o OUT; mirkit export -h lists the targets")
     quiet = arguments.quiet or arguments.json
     arguments.out, arguments.path = _places(arguments)
     result: dict[str, Any] = {}
@@ -58,9 +56,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 def _places(arguments: argparse.Namespace) -> tuple[str, str]:
     """Return the place of the bundle and the folder of tracks: ``PATH -o OUT``, or ``OUT [PATH]`` without ``-o``."""
-    places, out = arguments.places or [], arguments.out
-    if not places:
-        raise SettingsError(f"name the folder of tracks: mirkit export {arguments.target} PATH -o OUT")
+    places, out = arguments.places, arguments.out
     if len(places) > (1 if out else 2):
         raise SettingsError(f"one folder of tracks can be exported at a time, not also {printable(places[-1])}")
     if out:
