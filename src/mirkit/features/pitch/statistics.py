@@ -46,6 +46,14 @@ def note_statistics(notes: NoteEvents, window: Window) -> NoteStatistics:
     Returns
     -------
     NoteStatistics
+
+    Examples
+    --------
+    Two notes at once in the first second, and a lower one in the next:
+
+    >>> notes = NoteEvents.of([(0.0, 1.0, 60, 0.0), (0.0, 1.0, 67, 0.0), (1.0, 2.0, 48, 0.0)])
+    >>> note_statistics(notes, Window(0, 2))
+    NoteStatistics(pitch_median=60.0, pitch_range=19.0, note_density=1.5, polyphony=1.5)
     """
     begun = int(((notes.starts >= window.start) & (notes.starts < window.end)).sum())
     density = begun / window.duration if window.duration else 0.0
