@@ -126,6 +126,10 @@ def source_of(folder: Path) -> TrackAnalysis:
     return TrackAnalysis.load_cached(state.track, state.digests, wanted)
 
 
+#: Stages whose values in a window are those of the whole track there; a cut file alone does not have them.
+_OF_TRACK = ("sections", "chords", "notes", "music_facts")
+
+
 def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
     """Cut the window out of every file of a track and measure the files."""
     source = source_of(folder)
@@ -143,7 +147,7 @@ def on_the_cut(folder: Path, window: Window, temp: Path) -> dict[str, Value]:
         source.beats, times=source.beats.times - window.start, downbeats=source.beats.downbeats - window.start
     )
     with _loudest_of(source, cut):
-        found = at_window(cut, cut.window, Settings())
+        found = at_window(cut, cut.window, Settings(), names=[name for name in FROM_SERIES if name not in _OF_TRACK])
     values = {key: value for result in found.values() for key, value in result.values.items()}
     loudest = float(source.series("full_mix", "spectral").level_db.max())
     return values | values_of(spectral(cut.series("full_mix", "spectral"), cut.window, loudest_db=loudest))
@@ -161,20 +165,33 @@ def _tuning_of(source: TrackAnalysis, part: str) -> Iterator[None]:
 
 @contextmanager
 def _highest_level_of(source: TrackAnalysis, part: str, kind: str) -> Iterator[None]:
-    """Replace the highest level of the cut, which onsets are judged relative to, with that of the source."""
+    """Replace the highest levels of the cut, which onsets are judged relative to, with those of the source."""
     if kind not in ("onsets", "stem_onsets"):
         yield
         return
     levels: list[int] = []
+    loudest: list[float] = []
+    finish, begin = onsets.OnsetPicker.finish, onsets.OnsetPicker.__init__
 
     def record(mel: np.ndarray) -> int:
         levels.append(sloped_peak(mel))
         return levels[-1]
 
+    def recording(self: Any) -> Any:
+        loudest.append(float(onsets._rms(self._energy).max(initial=self._loudest)))
+        return finish(self)
+
+    def beginning(self: Any) -> None:
+        begin(self)
+        self._loudest = max(loudest)
+
     state = TrackState.of(source.track)
-    with patch.object(onsets, "sloped_peak", record):
+    with patch.object(onsets, "sloped_peak", record), patch.object(onsets.OnsetPicker, "finish", recording):
         TrackAnalysis(state.track, state.digests).measure([(part, "onsets")], {}, use_cache=False)
-    with patch.object(onsets, "sloped_peak", lambda mel: max(levels)):
+    with (
+        patch.object(onsets, "sloped_peak", lambda mel: max(levels)),
+        patch.object(onsets.OnsetPicker, "__init__", beginning),
+    ):
         yield
 
 

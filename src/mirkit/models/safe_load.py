@@ -68,8 +68,7 @@ def fill(network: Any, state: Any, *, assign: bool = False) -> None:
     """
     import torch
 
-    if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
-        raise CheckpointMismatch("it holds no table of tensors")
+    _check_table(state)
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointMismatch(f"the tensor {printable(str(name))[:60]} holds values that are no numbers")
@@ -81,7 +80,14 @@ def fill(network: Any, state: Any, *, assign: bool = False) -> None:
         raise CheckpointMismatch(_difference(wanted, given)) from error
 
 
-def check_shapes(network: Any, state: Mapping[str, Any]) -> None:
+def _check_table(state: Any) -> None:
+    import torch
+
+    if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise CheckpointMismatch("it holds no table of tensors")
+
+
+def check_shapes(network: Any, state: Any) -> None:
     """Compare the names and shapes of tensors with those of a network, which may be on the device ``meta``.
 
     Raises
@@ -89,9 +95,9 @@ def check_shapes(network: Any, state: Mapping[str, Any]) -> None:
     CheckpointMismatch
         A name is missing or unknown, or a shape differs.
     """
-    wanted = network.state_dict()
-    shapes = {name: getattr(tensor, "shape", None) for name, tensor in state.items()}
-    if any(shapes.get(name) != tensor.shape for name, tensor in wanted.items() if not name.endswith(_COUNTER)):
+    _check_table(state)
+    wanted = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(_COUNTER)}
+    if any(name not in state or state[name].shape != tensor.shape for name, tensor in wanted.items()):
         raise CheckpointMismatch(_difference(wanted, state))
 
 
