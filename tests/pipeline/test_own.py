@@ -246,7 +246,7 @@ def test_what_a_newer_version_did_is_left_and_reported(library: Path, capsys: py
     assert main(["extract", str(library), "--batch", "--quiet"]) == 0
     path = folder / "Song.PROVENANCE"
     content = json.loads(path.read_text())
-    content["stages"]["loudness"]["stage_version"] = 99
+    content["stages"]["complexity"]["stage_version"] = 99
     path.write_text(json.dumps(content))
     before = (path.read_bytes(), (folder / "Song.INFO").read_bytes())
     for _ in range(2):
@@ -255,5 +255,5 @@ def test_what_a_newer_version_did_is_left_and_reported(library: Path, capsys: py
             "the results of 1 track were computed by a newer version of mirkit and are kept" in capsys.readouterr().out
         )
         assert (path.read_bytes(), (folder / "Song.INFO").read_bytes()) == before
-    assert main(["loudness", str(library), "--batch", "--overwrite", "--quiet"]) == 0
-    assert read_provenance(path).stages["loudness"].stage_version < 99
+    assert main(["rhythm", str(library), "--batch", "--overwrite", "--quiet"]) == 0
+    assert read_provenance(path).stages["complexity"].stage_version < 99

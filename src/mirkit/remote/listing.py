@@ -56,7 +56,7 @@ def is_hidden(name: str) -> bool:
 
 
 #: Endings of the names of objects that are copied; all others become placeholders.
-_READ_WHOLE = (".INFO", ".PROVENANCE", MANIFEST)
+_READ_WHOLE = (".INFO", ".PROVENANCE", ".CHORDS", ".SECTIONS", MANIFEST)
 #: Folders whose sidecars are in memory at once.
 _CHUNK = 200
 
