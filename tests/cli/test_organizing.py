@@ -255,7 +255,8 @@ def test_undo_reports_what_it_leaves_and_how_to_remove_it(songs: Path, capsys: p
     ]
     count = len(made) - 2
     assert f"{count} result files of mirkit now lie beside the originals" in out
-    assert f"  {songs}: 1 .BEATS_GRID, 1 .CURVES.npz, 1 .INFO, 1 .ONSETS, 1 .PROVENANCE, 1 MIDI, 4 stems" in out
+    sidecars = [".BEATS_GRID", ".CHORDS", ".CURVES.npz", ".INFO", ".ONSETS", ".PROVENANCE", ".SECTIONS"]
+    assert f"  {songs}: {', '.join(f'1 {suffix}' for suffix in sidecars)}, 1 MIDI, 4 stems\n" in out
     assert "still holds these files and folders of mirkit" in out
     assert "mirkit.toml" in out
     if os.name == "posix":
@@ -263,7 +264,7 @@ def test_undo_reports_what_it_leaves_and_how_to_remove_it(songs: Path, capsys: p
             subprocess.run(["sh", "-c", line], check=True)
         left = sounds(songs)
         assert left == ["a.wav", "mine_bass.flac", "other/full_mix.flac", "sub/b.flac"], "and nothing of the user's"
-        assert not list(songs.glob("*.INFO"))
+        assert not [path for suffix in sidecars for path in songs.rglob(f"*{suffix}")]
 
 
 def test_undo_tells_apart_what_the_user_brought(songs: Path, capsys: pytest.CaptureFixture[str]) -> None:

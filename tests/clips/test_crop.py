@@ -314,7 +314,7 @@ def test_a_new_formula_measures_and_does_not_cut(track: Path, monkeypatch: pytes
     info = Track.at(clips(track)[0]).info
     info.write_text(json.dumps(json.loads(info.read_text()) | {"my_rating": 5, "rms_energy_bass": 1}))
     sounds = {path: path.stat().st_mtime_ns for path in (track / "crops").rglob("*.flac")}
-    assert crop(track).done == ("bands", "crop")
+    assert crop(track).done == ("bands", "music_facts", "crop")
     assert {path: path.stat().st_mtime_ns for path in sounds} == sounds
     assert read_info(info)["my_rating"] == 5
     assert read_info(info)["rms_energy_bass"] < 0

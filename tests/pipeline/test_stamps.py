@@ -1,5 +1,6 @@
 """When a file is read to see whether it is the one that was measured: whenever it may not be, and no more than once."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -22,6 +23,9 @@ from mirkit.track import Track
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "drums": "embedded"}
 STAGES = ("loudness", "spectral_shape")
+AUDIO = ["bass.wav", "drums.wav", "full_mix.wav", "other.wav", "vocals.wav"]
+#: Sidecars that the user may correct.
+EDITABLE = ["Song.CHORDS", "Song.SECTIONS"]
 
 
 @pytest.fixture(autouse=True)
@@ -166,7 +170,7 @@ def test_another_machine_costs_a_hash_a_file_and_no_measurement(
     before = (copy / "Song" / "Song.INFO").read_bytes()
     hashed.clear()
     assert main(["extract", str(copy), "--batch", "--quiet"]) == 0
-    assert sorted(hashed) == ["bass.wav", "drums.wav", "full_mix.wav", "other.wav", "vocals.wav"]
+    assert sorted(hashed) == sorted([*EDITABLE, *AUDIO])
     assert measured == []
     assert (copy / "Song" / "Song.INFO").read_bytes() == before
     hashed.clear()
@@ -176,6 +180,45 @@ def test_another_machine_costs_a_hash_a_file_and_no_measurement(
     assert hashed == []
 
 
+@pytest.mark.parametrize("where", ["another machine", "touched"])
+@pytest.mark.parametrize("whose", ["as measured", "changed by hand"])
+def test_sidecars_that_the_user_may_correct_are_hashed_once(
+    library: Path, tmp_path: Path, hashed: list[str], measured: list[str], where: str, whose: str
+) -> None:
+    notes = [f"{stem}.mid" for stem in ("bass", "other", "vocals")]
+    commands = ("extract", "notes", "verify")
+
+    def run() -> None:
+        for command in commands:
+            options = [] if command == "verify" else ["--batch"]
+            assert main([command, str(library), *options, "--quiet"]) == 0
+
+    assert main(["notes", str(library), "--batch", "--quiet"]) == 0
+    if whose == "changed by hand":
+        row = {"start": 0, "end": 3, "symbol": "A:min"}
+        (library / "Song" / "Song.CHORDS").write_text(json.dumps({"chords": [row]}))
+        row = {"start": 0, "end": 3, "label": "B"}
+        (library / "Song" / "Song.SECTIONS").write_text(json.dumps({"sections": [row]}))
+        (library / "Song" / "bass.mid").write_bytes((library / "Song" / "other.mid").read_bytes())
+    run()
+    if where == "touched":
+        for path in (library / "Song").iterdir():
+            path.touch()
+    else:
+        library = Path(shutil.copytree(library, tmp_path / "other machine"))
+    shutil.rmtree(library / ".mirkit", ignore_errors=True)
+    files = [path for path in (library / "Song").iterdir() if path.suffix != ".PROVENANCE"]
+    before = {path: path.read_bytes() for path in files}
+    for expected in (sorted([*EDITABLE, *notes, *AUDIO]), []):
+        hashed.clear()
+        measured.clear()
+        run()
+        assert sorted(hashed) == expected
+        assert measured == []
+        assert {path: path.read_bytes() for path in files} == before
+        shutil.rmtree(library / ".mirkit", ignore_errors=True)
+
+
 def test_clips_on_another_machine(library: Path, tmp_path: Path, hashed: list[str]) -> None:
     assert main(["crop", str(library), "--seconds", "1", "--align", "free", "--quiet"]) == 0
     copy = Path(shutil.copytree(library, tmp_path / "other machine"))
@@ -183,7 +226,7 @@ def test_clips_on_another_machine(library: Path, tmp_path: Path, hashed: list[st
     assert main(["verify", str(copy), "--crops", "--quiet"]) == 0
     clips = len(list((copy / "Song" / "crops").iterdir()))
     assert clips > 1
-    assert len(hashed) == 5 * (1 + clips)
+    assert sorted(hashed) == sorted([*EDITABLE, *AUDIO, *(clips * [name.replace("wav", "flac") for name in AUDIO])])
     hashed.clear()
     assert main(["verify", str(copy), "--crops", "--quiet"]) == 0
     assert main(["crop", str(copy), "--seconds", "1", "--align", "free", "--quiet"]) == 0

@@ -9,7 +9,7 @@ from mirkit.features.harmony.key import key
 from mirkit.features.harmony.movement import harmony
 from mirkit.features.types import InfoValue, Unknown
 from mirkit.stages import Result, register, values_of
-from mirkit.store import Settings, format_chords, read_chords
+from mirkit.store import Settings, chords_as_stored, format_chords, read_chords
 
 
 @register("chroma")
@@ -40,7 +40,8 @@ def stem_harmonic(track: TrackAnalysis, settings: Settings) -> Result:
 def chords(track: TrackAnalysis, settings: Settings) -> Result:
     """Find the chords of a whole track; where the user has edited the file, its values are those of the file."""
     bass = track.series("bass", "chroma") if track.has("bass") else None
-    found = find_chords(track.series(track.tonal_source, "chroma"), bass, track.beats, track.duration)
+    tonal = track.series(track.tonal_source, "chroma")
+    found = chords_as_stored(find_chords(tonal, bass, track.beats, track.duration))
     track.chords = read_chords(track.track.chords) if "CHORDS" in track.edited_files else found
     return Result(
         values_of(chord_features(track.chords, track.beats.downbeats, track.window)),

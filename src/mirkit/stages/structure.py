@@ -7,7 +7,7 @@ from mirkit.features.structure.form import section_values
 from mirkit.features.structure.sections import form
 from mirkit.features.types import Unknown
 from mirkit.stages import Result, register, values_of
-from mirkit.store import Settings, format_sections, read_sections
+from mirkit.store import Settings, format_sections, read_sections, sections_as_stored
 
 
 @register("sections")
@@ -18,7 +18,7 @@ def sections(track: TrackAnalysis, settings: Settings) -> Result:
     """
     separated = track.stems_backend != "embedded" and all(track.has(stem) for stem in STEMS)
     mix = {kind: track.series("full_mix", kind) for kind in ("bands", "spectral", "loudness")}
-    found = form(
+    measured = form(
         Sources(
             duration=track.duration,
             beats=track.beats,
@@ -29,6 +29,7 @@ def sections(track: TrackAnalysis, settings: Settings) -> Result:
             **mix,
         )
     )
+    found = sections_as_stored(measured)
     track.form = read_sections(track.track.sections) if "SECTIONS" in track.edited_files else found
     grid = None if isinstance(found, Unknown) else found.grid
     return Result(

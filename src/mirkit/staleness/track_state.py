@@ -284,10 +284,8 @@ class TrackState:
             if (path := self.product(suffix)).is_file():
                 known = (entry.outputs.get(suffix), entry.user.get(suffix)) if entry else ()
                 present[suffix] = file_digest(path, *known)
-        found = edited(present, entry)
-        unchanged = {suffix: digest for suffix, digest in present.items() if suffix not in found}
-        self.provenance = restamp(self.track.provenance, self.provenance, unchanged)
-        return found
+        self.provenance = restamp(self.track.provenance, self.provenance, present)
+        return edited(present, entry)
 
     def user_values(self) -> dict[str, Any]:
         """Return what the user has set in the ``.INFO``, with the confidences, as windows and clips have it."""

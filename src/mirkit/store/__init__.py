@@ -19,7 +19,7 @@ from mirkit.store.atomic import (
     remove_orphans_below,
     sync_folder,
 )
-from mirkit.store.chords import format_chords, read_chords
+from mirkit.store.chords import chords_as_stored, format_chords, read_chords
 from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file, stamp_of
 from mirkit.store.feature_series import read_feature_series, read_feature_series_header, update_feature_series
 from mirkit.store.folder_cache import FolderCache
@@ -38,7 +38,7 @@ from mirkit.store.provenance import (
     update_provenance,
 )
 from mirkit.store.provenance_record import EXTERNAL, CaptionRecord, ProvenanceRecord, to_json
-from mirkit.store.sections import format_sections, read_sections
+from mirkit.store.sections import format_sections, read_sections, sections_as_stored
 from mirkit.store.settings_file import (
     read_settings,
     user_settings_path,
@@ -88,6 +88,7 @@ __all__ = [
     "atomic_file",
     "atomic_write",
     "check_stays_inside",
+    "chords_as_stored",
     "digest_of_bytes",
     "digest_of_text",
     "file_digest",
@@ -121,6 +122,7 @@ __all__ = [
     "round6",
     "scan_origin",
     "scan_values",
+    "sections_as_stored",
     "stamp_of",
     "sync_folder",
     "to_json",

@@ -1,12 +1,13 @@
 """``.CHORDS``: when each chord of a track begins and ends."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from mirkit.errors import MissingInput, printable
 from mirkit.features.harmony.chord_list import Chord, Chords
 from mirkit.features.harmony.chord_symbols import is_symbol
-from mirkit.store.sidecars import DamagedFileError, JsonObject, check_format, parse_object, read_bounded
+from mirkit.store.sidecars import DamagedFileError, check_format, parse_object, read_bounded
 
 #: Version of the file; a newer one is neither read nor replaced.
 FORMAT = 1
@@ -16,6 +17,24 @@ _LONGEST_SYMBOL = 40
 _MOST = 100_000
 
 
+def chords_as_stored(chords: Chords) -> Chords:
+    """Return chords as a ``.CHORDS`` holds them, so that their values are the same in the run that finds them.
+
+    Parameters
+    ----------
+    chords : tuple of Chord
+    """
+    return tuple(
+        replace(
+            chord,
+            start=round(chord.start, _DECIMALS),
+            end=round(chord.end, _DECIMALS),
+            confidence=None if chord.confidence is None else round(chord.confidence, 3),
+        )
+        for chord in chords
+    )
+
+
 def format_chords(chords: Chords) -> bytes:
     """Return the content of a ``.CHORDS``: JSON with one chord per line.
 
@@ -23,17 +42,9 @@ def format_chords(chords: Chords) -> bytes:
     ----------
     chords : tuple of Chord
     """
-    rows: list[JsonObject] = [
-        {
-            "start": round(chord.start, _DECIMALS),
-            "end": round(chord.end, _DECIMALS),
-            "symbol": chord.symbol,
-            "confidence": None if chord.confidence is None else round(chord.confidence, 3),
-        }
-        for chord in chords
-    ]
+    rows = map(asdict, chords_as_stored(chords))
     lines = ",\n".join(f"    {json.dumps(row, allow_nan=False)}" for row in rows)
-    listed = f"[\n{lines}\n  ]" if rows else "[]"
+    listed = f"[\n{lines}\n  ]" if lines else "[]"
     return f'{{\n  "format": {FORMAT},\n  "chords": {listed}\n}}\n'.encode("ascii")
 
 

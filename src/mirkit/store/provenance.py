@@ -162,10 +162,10 @@ def update_provenance(
 
 
 def recorded_digests(content: Provenance) -> dict[str, list[FileDigest]]:
-    """Return all digests that the stages recorded of each file that they read or wrote."""
+    """Return all digests that the stages recorded of each file that they read, wrote or kept as the user's."""
     digests: dict[str, list[FileDigest]] = {}
     for record in content.stages.values():
-        for name, digest in (*record.inputs.items(), *record.outputs.items()):
+        for name, digest in (*record.inputs.items(), *record.outputs.items(), *record.user.items()):
             digests.setdefault(name, []).append(digest)
     return digests
 
@@ -309,7 +309,7 @@ def _with_digests(content: Provenance, now: Callable[[str, FileDigest], FileDige
         return {name: now(name, known) for name, known in digests.items()}
 
     stages = {
-        name: replace(entry, inputs=changed(entry.inputs), outputs=changed(entry.outputs))
+        name: replace(entry, inputs=changed(entry.inputs), outputs=changed(entry.outputs), user=changed(entry.user))
         for name, entry in content.stages.items()
     }
     return replace(content, stages=stages)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from mirkit.catalog import SECTION_FUNCTIONS
@@ -10,7 +11,6 @@ from mirkit.features.structure.form import Form, Section
 from mirkit.features.types import Unknown
 from mirkit.store.sidecars import (
     DamagedFileError,
-    JsonObject,
     check_format,
     parse_object,
     read_bounded,
@@ -25,6 +25,27 @@ _LONGEST_LABEL = 40
 _MOST = 100_000
 
 
+def sections_as_stored(form: Form | Unknown) -> Form | Unknown:
+    """Return sections as a ``.SECTIONS`` holds them, so that their values are the same in the run that finds them.
+
+    Parameters
+    ----------
+    form : Form or Unknown
+    """
+    if isinstance(form, Unknown):
+        return form
+    sections = (
+        replace(
+            section,
+            start=round(section.start, _DECIMALS),
+            end=round(section.end, _DECIMALS),
+            confidence=None if section.confidence is None else round(section.confidence, 3),
+        )
+        for section in form.sections
+    )
+    return replace(form, sections=tuple(sections))
+
+
 def format_sections(form: Form | Unknown) -> bytes:
     """Return the content of a ``.SECTIONS``: JSON with one section per line, or the reason why there are none.
 
@@ -32,19 +53,11 @@ def format_sections(form: Form | Unknown) -> bytes:
     ----------
     form : Form or Unknown
     """
+    form = sections_as_stored(form)
     head = f'{{\n  "format": {FORMAT},\n'
     if isinstance(form, Unknown):
         return f'{head}  "grid": null,\n  "sections": [],\n  "reason": {json.dumps(form.reason)}\n}}\n'.encode()
-    rows: list[JsonObject] = [
-        {
-            "start": round(section.start, _DECIMALS),
-            "end": round(section.end, _DECIMALS),
-            "label": section.label,
-            "function": section.function,
-            "confidence": None if section.confidence is None else round(section.confidence, 3),
-        }
-        for section in form.sections
-    ]
+    rows = map(asdict, form.sections)
     lines = ",\n".join(f"    {json.dumps(row, allow_nan=False)}" for row in rows)
     return f'{head}  "grid": {json.dumps(form.grid)},\n  "sections": [\n{lines}\n  ]\n}}\n'.encode("ascii")
 
