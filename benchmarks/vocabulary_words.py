@@ -1,10 +1,10 @@
 """How often the words of prompts are right, on renderings that were made to deserve them or not.
 
-    python benchmarks/vocabulary_words.py [--judge] [--cache FOLDER]
+    python benchmarks/vocabulary_words.py [--judge N] [--cache FOLDER]
 
 Pieces (``benchmarks.pieces``) are changed on purpose: filtered, compressed, faded, made narrow and wide. Drum patterns
 have a known density, tempo and swing. A word is right where the change it names was made. Thresholds are chosen on the
-pieces for tuning; ``--judge`` takes others, with other seeds. Prints the table of docs/vocabulary.md.
+pieces for tuning; ``--judge 1`` and ``--judge 2`` take others, with other seeds. Prints the table of docs/vocabulary.md.
 """
 
 import argparse
@@ -181,12 +181,12 @@ def of_noise(seeds: range) -> Iterator[tuple[set[str], dict[str, float]]]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--judge", action="store_true", help="judge on other pieces and seeds")
+    parser.add_argument("--judge", type=int, choices=(1, 2), help="judge on other pieces and seeds: set 1 or 2")
     parser.add_argument("--cache", type=Path, default=Path("/tmp/mirkit-pieces"))
     parser.add_argument("--dump", type=Path, help="write all values as JSON, to choose thresholds")
     arguments = parser.parse_args()
-    pieces = HELD_OUT[:6] if arguments.judge else tuple(piece for piece in TUNING if piece.seed == 1)[:6]
-    start = 1000 if arguments.judge else 0
+    sets = {None: tuple(piece for piece in TUNING if piece.seed == 1)[:6], 1: HELD_OUT[:6], 2: HELD_OUT[6:]}
+    pieces, start = sets[arguments.judge], 1000 * (arguments.judge or 0)
     rows = [
         *of_drums(range(start, start + 24)),
         *of_noise(range(start, start + 4)),
