@@ -225,6 +225,23 @@ def test_the_search_is_sorted_recursive_and_passes_over_what_is_no_track(tmp_pat
     assert names(find_tracks(tmp_path / "b"), tmp_path) == ["b"]
 
 
+def test_an_export_in_a_data_set_is_not_searched_but_may_be_named(tmp_path: Path) -> None:
+    touch(
+        tmp_path / "a" / "full_mix.wav",
+        tmp_path / "b.wav",
+        tmp_path / "out" / "train" / "a.flac",
+        tmp_path / "out" / "val" / "b.flac",
+        tmp_path / "out" / "x.flac",
+        tmp_path / "out" / "mirkit_export.json",
+        tmp_path / "other" / "c.flac",
+        tmp_path / "other" / "export.json",
+    )
+    assert names(find_all(tmp_path), tmp_path) == ["a", "b.wav", "other/c.flac"]
+    assert [path.name for path in loose_files(tmp_path)] == ["b.wav", "c.flac"]
+    assert len(find_all(tmp_path / "out")) == 3
+    assert len(find_all(tmp_path / "out" / "train")) == 1
+
+
 def test_found_tracks_know_their_stems_and_what_is_unclean(tmp_path: Path) -> None:
     touch(tmp_path / "t" / "full_mix.flac", tmp_path / "t" / "bass.ogg", tmp_path / "t" / ".mirkit-tmp-00-1-ab.flac")
     [track] = find_tracks(tmp_path)

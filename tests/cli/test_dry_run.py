@@ -54,7 +54,7 @@ def test_loose_files_stay_where_they_are(tmp_path: Path, capsys: pytest.CaptureF
 
     write(tmp_path / "loose.wav", np.zeros((2, 44100), np.float32))
     assert main(["run", str(tmp_path), "--dry-run"]) == 0
-    assert "1 loose file; this plan leaves them where they are" in capsys.readouterr().err
+    assert "1 loose file; this plan leaves it where it is" in capsys.readouterr().err
     assert main(["run", str(tmp_path), "--dry-run", "--organize", "move"]) == 0
     assert "1 loose file would be moved into track folders first" in capsys.readouterr().err
     assert files(tmp_path) == {"loose.wav"}

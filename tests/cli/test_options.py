@@ -156,6 +156,7 @@ def test_the_bounds_of_a_length(unit: str) -> None:
         ("loudness", 1.0, "--loudness must be a number from -70 to 0"),
         ("hop", 2.0, "--hop must be a number from 0.001 to 1"),
         ("unknown", "skip", "--unknown must be one of flag, fill, drop"),
+        ("stem", "piano", "--stem must be one of drums, bass, other, vocals"),
     ],
 )
 def test_options_of_an_export_are_checked_from_python_too(name: str, value: object, words: str, tmp_path: Path) -> None:

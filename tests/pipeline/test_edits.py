@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from library import beat_music, write
+from mirkit.cli.output.dataset import verified
 from mirkit.dataset.verify import verify
 from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.pipeline.track_task import process
@@ -154,3 +155,20 @@ def test_clips_have_the_users_values_and_keep_their_own(song: Path) -> None:
     assert (info(clips[0])["key"], info(clips[0])["mode"]) == ("G", "minor"), "the clip's own correction is kept"
     assert (info(clips[1])["key"], info(clips[1])["mode"]) == ("D", "major")
     assert not run(song, "crop").done
+
+
+def test_verify_names_what_was_corrected_until_the_next_run(song: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(Track.at(song)).edited == ()
+    edit(song, key="A", time_signature="3/4")
+    report = verify(Track.at(song))
+    assert set(report.edited) == {"key", "time_signature"}
+    assert report.stale == (), "no audio has changed"
+    assert not report.complete
+    verified([report], {}, missing=False, quiet=False)
+    out = capsys.readouterr().out
+    assert "changed by hand since the last run: " in out
+    assert "audio changed" not in out
+    run(song)
+    assert verify(Track.at(song)).edited == ()
+    edit(song, key="B")
+    assert verify(Track.at(song)).edited == ("key",), "a correction is corrected"

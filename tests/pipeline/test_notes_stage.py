@@ -86,15 +86,15 @@ def test_a_file_that_the_user_has_edited_is_kept(track: Path) -> None:
 
 def test_verify_names_edited_and_missing_files(track: Path) -> None:
     report = verify(Track.at(track))
-    assert not report.stale
+    assert not report.edited
     assert not {"bass.mid", "other.mid", "vocals.mid"} & set(report.missing)
     (track / "bass.mid").write_bytes((track / "bass.mid").read_bytes() + b"\0")
     (track / "other.mid").unlink()
     report = verify(Track.at(track))
-    assert report.stale == ("notes",)
+    assert report.edited == ("bass.mid",)
     assert "other.mid" in report.missing
     assert do(track, "notes").ok
-    assert verify(Track.at(track)).stale == ()
+    assert verify(Track.at(track)).edited == ()
 
 
 def test_a_file_of_the_user_from_before_is_kept(tmp_path: Path) -> None:

@@ -71,10 +71,10 @@ def test_a_file_that_the_user_has_changed_is_kept(track: Path) -> None:
     path = track / "Song.SECTIONS"
     mine = {"sections": [{"start": 0, "end": 40, "label": "verse", "function": "verse"}]}
     path.write_text(json.dumps(mine))
-    assert verify(Track.at(track)).stale == ("sections",)
+    assert verify(Track.at(track)).edited == ("SECTIONS",)
     outcome = run(track)
     assert outcome.ok
-    assert not verify(Track.at(track)).stale
+    assert not verify(Track.at(track)).edited
     assert outcome.done == ("sections",)
     assert [note for note in outcome.notes if ".SECTIONS: changed by hand, and kept" in note]
     assert content(track) == mine

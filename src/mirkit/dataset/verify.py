@@ -10,16 +10,18 @@ from typing import Any
 from mirkit import __version__, engines
 from mirkit.captions.facts import Compared
 from mirkit.captions.prompts import PREFIX
-from mirkit.catalog import FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED, FeatureSpec, feature, stage
+from mirkit.catalog import FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED, STAGES, FeatureSpec, feature, stage
 from mirkit.dataset.facts import compare_texts
 from mirkit.dataset.find import reason
 from mirkit.dataset.statistics import in_range
 from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingInput, printable
+from mirkit.staleness import value_digests
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
     FolderCache,
+    JsonObject,
     Provenance,
     ProvenanceRecord,
     as_number,
@@ -41,7 +43,7 @@ _METHOD_STAGES = ("separate", "beats", "danceability")
 
 
 #: Version of the cached reports; increased when the same files would give another report.
-_REPORT = 2
+_REPORT = 3
 _FEATURES = tuple(row.name for row in FEATURES)
 #: Fields that are stored in the cached report of a complete track without texts.
 _PLAIN = ("name", "values", "nulls", "out_of_range", "methods")
@@ -68,6 +70,9 @@ class TrackReport:
         Stage -> why it failed; the next run tries it again.
     stale : tuple of str
         Stages whose input files have changed since they ran.
+    edited : tuple of str
+        Keys of the ``.INFO`` and files that the user has changed since their stage ran: values that are computed from
+        them are those of before.
     altered : tuple of str
         Files whose content has changed since mirkit wrote them.
     problem : str
@@ -89,6 +94,7 @@ class TrackReport:
     methods: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()
     problem: str = ""
     excluded: str = ""
@@ -98,7 +104,8 @@ class TrackReport:
     @property
     def complete(self) -> bool:
         """Whether every feature has a value or a reason, computed from the present audio."""
-        return bool(self.excluded) or not (self.missing or self.problem or self.failed or self.stale or self.altered)
+        faults = self.missing or self.problem or self.failed or self.stale or self.edited or self.altered
+        return bool(self.excluded) or not faults
 
 
 def verify(track: Track, *, deep: bool = False) -> TrackReport:
@@ -136,11 +143,12 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
             read_chords(track.chords)
         if track.sections.is_file():
             read_sections(track.sections)
+        changed: tuple[str, ...] = ()
         if not clip:  # the records of a clip hold the digests of its track's files
-            edits = _editable(track, measured)
-            provenance = restamp(track.provenance, provenance, edits)
-            edited = [name for name, row in _EDITABLE if _is_edited(row, measured.get(name), edits)]
-            stale += tuple(dict.fromkeys(edited))
+            files_now = _editable(track, measured)
+            provenance = restamp(track.provenance, provenance, files_now)
+            changed = _edited_values(info, measured)
+            changed += tuple(name for stage, name in _EDITABLE if _is_edited(name, measured.get(stage), files_now))
         altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
@@ -177,6 +185,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
         methods,
         failed,
         stale,
+        changed,
         altered,
         texts=texts,
         absent=absent,
@@ -196,6 +205,17 @@ def _editable(track: Track, measured: Mapping[str, ProvenanceRecord]) -> dict[st
             known = (entry.user.get(suffix), entry.outputs.get(suffix))
             found[suffix] = file_digest(path, *(digest for digest in known if digest))
     return found
+
+
+def _edited_values(info: JsonObject, measured: Mapping[str, ProvenanceRecord]) -> tuple[str, ...]:
+    """Return the keys of the ``.INFO`` that the user has changed since their stage ran."""
+    changed: list[str] = []
+    for row in STAGES:
+        if row.editable and (entry := measured.get(row.name)) and entry.stage_version == row.version:
+            recorded = {**entry.outputs, **entry.user}
+            present = value_digests(info, row.editable)
+            changed += [name for name, digest in present.items() if recorded.get(name) not in (None, digest)]
+    return tuple(changed)
 
 
 def _is_edited(suffix: str, entry: ProvenanceRecord | None, present: Mapping[str, FileDigest]) -> bool:

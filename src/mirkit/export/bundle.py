@@ -21,9 +21,9 @@ from mirkit.export.levels import MONO_TO_STEREO_LU, Level
 from mirkit.export.plan import FILES, ExportPlan, Sample
 from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.store import TEMP_PREFIX, atomic_write, make_folder, remove_file, remove_orphans, round6
-from mirkit.track import MIX
+from mirkit.track import EXPORT_SUMMARY, MIX
 
-SUMMARY, README = "mirkit_export.json", "README.md"
+SUMMARY, README = EXPORT_SUMMARY, "README.md"
 #: Folder of the mixes that are exported beside stems.
 MIXES = "mix"
 _OURS = re.compile(

@@ -104,15 +104,16 @@ def flag() -> Check:
 
 
 def one_of(*names: str) -> Check:
-    """Accept one of these names."""
+    """Accept one of these names; an empty one means none, and no message names it."""
+    named = [name for name in names if name]
 
     def accept(value: Any) -> str:
         if value not in names:
             near = difflib.get_close_matches(str(value), names, 1)
-            raise ValueError(f"one of {', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else ""))
+            raise ValueError(f"one of {', '.join(named)}" + (f" (did you mean {near[0]}?)" if near else ""))
         return str(value)
 
-    return Check(accept, metavar=f"{{{','.join(names)}}}")
+    return Check(accept, metavar=f"{{{','.join(named)}}}")
 
 
 def whole(low: int, high: int, metavar: str = "N") -> Check:

@@ -35,8 +35,8 @@ def is_track(path: Path | str) -> bool:
 def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Track]:
     """Find all track folders at or below a folder, sorted by path.
 
-    Hidden folders, ``separated``, ``crops`` and folders inside a track are skipped. Links to folders are followed, each
-    target once.
+    Hidden folders, ``separated``, ``crops``, exports and folders inside a track are skipped. Links to folders are
+    followed, each target once.
 
     Parameters
     ----------

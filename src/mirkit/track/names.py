@@ -19,6 +19,7 @@ __all__ = [
     "AUDIO_SUFFIXES",
     "CROPS",
     "DRUMS_MIDI",
+    "EXPORT_SUMMARY",
     "MIDI_NAMES",
     "MIX",
     "NOTES_MIDI",
@@ -64,6 +65,9 @@ CROPS = "crops"
 
 #: Folders that are not searched for tracks: a working directory, clips, and a report with copies of audio files.
 SKIPPED_FOLDERS = ("separated", CROPS, "mirkit-report")
+
+#: File by which the folder of an export is known, whose audio files are copies of tracks and clips.
+EXPORT_SUMMARY = "mirkit_export.json"
 
 #: Metadata in a track's provenance: the name of its audio file before it was organized.
 ORIGINAL_NAME = "original_name"

@@ -14,6 +14,7 @@ from mirkit.track.names import (
     ADTOF_MIDI,
     AUDIO_SUFFIXES,
     DRUMS_MIDI,
+    EXPORT_SUMMARY,
     MIX,
     REST,
     SKIPPED_FOLDERS,
@@ -47,6 +48,8 @@ class FolderListing:
         Whether the folder contains files that a killed process may have left.
     unread : tuple of str
         Names of sound files in formats that are not read.
+    is_export : bool
+        Whether an export wrote the folder.
     """
 
     folder: Path
@@ -56,6 +59,7 @@ class FolderListing:
     lost: tuple[str, ...]
     unclean: bool
     unread: tuple[str, ...] = ()
+    is_export: bool = False
 
     @property
     def is_track(self) -> bool:
@@ -71,7 +75,7 @@ def list_folder(folder: Path) -> FolderListing:
     MissingInput
         The folder cannot be read.
     """
-    audio_files, folders, lost, unread, links, unclean = [], [], [], [], set(), False
+    audio_files, folders, lost, unread, links, unclean, is_export = [], [], [], [], set(), False, False
     with system_errors(folder, "read", MissingInput), os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
@@ -88,8 +92,12 @@ def list_folder(folder: Path) -> FolderListing:
                 lost.append(name)
             elif is_unread_audio_name(name):
                 unread.append(name)
+            elif name == EXPORT_SUMMARY:
+                is_export = True
     names = (tuple(sorted(found)) for found in (audio_files, folders, lost, unread))
-    return FolderListing(folder, next(names), next(names), frozenset(links), next(names), unclean, next(names))
+    return FolderListing(
+        folder, next(names), next(names), frozenset(links), next(names), unclean, next(names), is_export
+    )
 
 
 def _holds(test: Callable[[], bool]) -> bool:
@@ -102,6 +110,8 @@ def _holds(test: Callable[[], bool]) -> bool:
 
 def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iterator[FolderListing]:
     """Yield the listings of a folder and all folders below it, parents first, by name; not inside tracks.
+
+    Folders below that an export wrote are left out, because their audio files are copies.
 
     Parameters
     ----------
@@ -133,6 +143,8 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
                 raise
             if problems is not None:
                 problems.append(str(error))
+            continue
+        if listing.is_export and folder is not root:
             continue
         if problems is not None:
             problems += [

@@ -73,8 +73,9 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
     quiet = arguments.quiet or arguments.json
     if choice is None and arguments.dry_run:
         if not quiet:
+            where = "it where it is" if len(loose) == 1 else "them where they are"
             note(
-                f"note   {counted(len(loose), 'loose file')}; this plan leaves them where they are "
+                f"note   {counted(len(loose), 'loose file')}; this plan leaves {where} "
                 "(to choose otherwise: --organize move, or --organize copy)"
             )
         return path, False
@@ -124,9 +125,10 @@ def _planned(path: Path, *, video_sound: bool = False) -> "list[Move]":
 def _left(path: Path, count: int, *, quiet: bool) -> Choice:
     """Report that the files stay where they are, because there is no terminal for a question."""
     if not quiet:
+        stay, them = ("stays where it is", "it") if count == 1 else ("stay where they are", "them")
         note(
-            f"note   {counted(count, 'loose file')} stay where they are, with results beside them; "
-            f'to put them into track folders: mirkit organize "{path}", or --organize move|copy'
+            f"note   {counted(count, 'loose file')} {stay}, with results beside {them}; "
+            f'to put {them} into track folders: mirkit organize "{path}", or --organize move|copy'
         )
     return "off"
 

@@ -60,6 +60,9 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             parts += [f"{stage} failed: {printable(why)}" for stage, why in report.failed.items()]
             if report.stale:
                 parts.append(f"audio changed after it was measured: {', '.join(report.stale)}")
+            if report.edited:
+                names = ", ".join(map(_edited_name, report.edited))
+                parts.append(f"changed by hand since the last run: {names}")
             if report.altered:
                 parts.append(f"content differs from the recorded digest: {printable(', '.join(report.altered))}")
             if report.out_of_range:
@@ -91,6 +94,11 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
         f"{counted(len(reports), 'track')}: {complete} complete, {incomplete} incomplete, "
         f"{outside} out of range{left_out}"
     )
+
+
+def _edited_name(name: str) -> str:
+    """Name a key of the ``.INFO``, a sidecar by its suffix, or a MIDI file."""
+    return f".{name}" if name.isupper() else name
 
 
 def _outside(values: Mapping[str, float | str]) -> Iterator[str]:
