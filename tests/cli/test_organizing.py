@@ -309,3 +309,10 @@ def test_undo_fails_where_a_song_has_to_stay(tmp_path: Path, capsys: pytest.Capt
     assert "a.mp3 is only a link to it; remove the link and undo again" in capsys.readouterr().err
     assert main(["organize", str(tmp_path), "--undo"]) == 1
     assert "0 files moved back, 1 failed" in capsys.readouterr().out
+
+
+def test_a_folder_without_tracks_says_what_was_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.amr").write_bytes(b"x")
+    assert main(["run", str(tmp_path)]) == 1
+    line = capsys.readouterr().err
+    assert line.endswith("holds no track and no audio file; left out files that mirkit does not read: 1 .amr\n")

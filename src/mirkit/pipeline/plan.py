@@ -286,7 +286,7 @@ def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
         problems: list[str] = []
         tracks = find_all(path, problems, problems)
         if not tracks:
-            raise MissingInput(f"{path}: the folder holds no track and no audio file")
+            raise MissingInput("; ".join((f"{path}: the folder holds no track and no audio file", *problems)))
         return tracks, find_root(path, batch=True), problems
     return [Track.at(path)], find_root(Track.at(path).path), []
 
