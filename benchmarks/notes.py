@@ -18,7 +18,8 @@ import soundfile
 
 from mirkit.features.extraction import SignalExtractor
 from mirkit.features.pitch.f0 import BASS, LEAD
-from mirkit.features.pitch.notes import NoteEvents, notes_of_voice
+from mirkit.features.pitch.note_events import NoteEvents
+from mirkit.features.pitch.notes import notes_of_voice
 from mirkit.models.basic_pitch.decoder import FRAME_RATE, decode
 from mirkit.models.basic_pitch.extractor import _AROUND, NoteExtractor
 from mirkit.models.basic_pitch.network import HOP

@@ -10,7 +10,7 @@ import pytest
 
 import signals
 from mirkit.errors import WeightsError
-from mirkit.features.pitch.notes import NoteEvents
+from mirkit.features.pitch.note_events import NoteEvents
 from mirkit.models.basic_pitch import extractor as module
 from mirkit.models.basic_pitch.decoder import FRAME_RATE, candidates, decode
 from mirkit.models.basic_pitch.extractor import PATH, SHA256, NoteExtractor, network

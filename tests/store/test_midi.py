@@ -10,7 +10,7 @@ import pytest
 
 from mirkit.drums.tempo_map import tempo_map
 from mirkit.errors import InfoError
-from mirkit.features.pitch.notes import NoteEvents
+from mirkit.features.pitch.note_events import NoteEvents
 from mirkit.features.types import Window
 from mirkit.store.midi import format_notes, is_our_midi, part_of_midi
 

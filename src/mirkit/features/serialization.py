@@ -14,7 +14,7 @@ from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.level import LevelCurve
 from mirkit.features.loudness import LoudnessCurve
 from mirkit.features.pitch.f0 import F0Curve
-from mirkit.features.pitch.notes import NoteEvents
+from mirkit.features.pitch.note_events import NoteEvents
 from mirkit.features.rhythm.beats.grid import Beats, TempoCandidate
 from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onsets import Onsets

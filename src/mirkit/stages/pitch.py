@@ -4,7 +4,8 @@ from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
 from mirkit.drums.tempo_map import tempo_map
 from mirkit.features.pitch.f0 import BASS, LEAD
-from mirkit.features.pitch.notes import NoteEvents, notes_of_voice
+from mirkit.features.pitch.note_events import NoteEvents
+from mirkit.features.pitch.notes import notes_of_voice
 from mirkit.features.pitch.statistics import note_statistics
 from mirkit.features.types import InfoValue, Unknown
 from mirkit.models.basic_pitch.extractor import NAME, SHA256, VERSION

@@ -11,7 +11,7 @@ import numpy as np
 from mirkit.drums.drum_hits import Hits, velocities
 from mirkit.drums.tempo_map import QUARTER, TempoMap
 from mirkit.errors import InfoError, printable
-from mirkit.features.pitch.notes import NoteEvents
+from mirkit.features.pitch.note_events import NoteEvents
 from mirkit.features.types import Window
 from mirkit.store.output import head
 

@@ -6,7 +6,8 @@ import pytest
 import signals
 from mirkit.features.extraction import SignalExtractor
 from mirkit.features.pitch.f0 import BASS, LEAD
-from mirkit.features.pitch.notes import NoteEvents, notes_of_voice, tuning
+from mirkit.features.pitch.note_events import NoteEvents
+from mirkit.features.pitch.notes import notes_of_voice, tuning
 from mirkit.features.pitch.statistics import note_statistics
 from mirkit.features.types import Unknown, Window
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirkit.features.pitch.notes import NoteEvents
+from mirkit.features.pitch.note_events import NoteEvents
 from mirkit.features.types import FloatArray, Unknown, Value, Window
 
 NO_NOTES = Unknown("no notes")

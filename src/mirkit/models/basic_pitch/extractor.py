@@ -10,7 +10,7 @@ from scipy.signal import firwin
 
 from mirkit.errors import WeightsError, printable
 from mirkit.features.extraction import mono_of
-from mirkit.features.pitch.notes import NoteEvents
+from mirkit.features.pitch.note_events import NoteEvents
 from mirkit.features.stft import SILENCE_DBFS
 from mirkit.features.types import FloatArray
 from mirkit.models.basic_pitch.decoder import FRAME_RATE, decode
