@@ -9,7 +9,7 @@ import pytest
 
 from library import write
 from mirkit.cli import main
-from mirkit.export.series import BANDS, EVENTS, FRAME_SAMPLES, SHAPES
+from mirkit.export.series import BANDS, EVENTS, FRAME_SAMPLES, OTHERS, SHAPES
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import read_grid, read_info
 from mirkit.track import Track
@@ -54,30 +54,33 @@ def test_one_value_a_latent_frame(model: str, clicks: Path, tmp_path: Path) -> N
     frames = -(-8 * ANALYSIS_RATE // frame)
     for clip, series in found.items():
         start = series.pop("start")
-        assert series.keys() == {*BANDS, *SHAPES, *EVENTS, "lufs", "active", "chroma"}
+        assert series.keys() == {*BANDS, *SHAPES, *EVENTS, *OTHERS}
         for name, values in series.items():
-            assert values.shape == ((12, frames) if name == "chroma" else (frames,)), name
+            assert values.shape == ((frames, 12) if name == "hpcp_ts" else (frames,)), name
             assert values.dtype == np.float16
             assert np.isfinite(values).all()
         # Clicks of the file are in the frames of the onsets, and beats in those of the grid.
         time = np.arange(FIRST, 16, PERIOD)
         here = time[(time >= start) & (time < start + 8)] - start
-        hits = np.flatnonzero(series["onset"])
+        hits = np.flatnonzero(series["onset_activation_ts"])
         hits = hits[hits > 2]  # the tone begins, too
         assert len(hits) == pytest.approx(len(here), abs=1)
         expected = here * ANALYSIS_RATE / frame
         assert max(min(abs(hit + 0.5 - at) for at in expected) for hit in hits) < 0.5 + 0.03 * ANALYSIS_RATE / frame
         grid = read_grid(Track.at(clicks / clip).grid)
         beats = np.unique(np.floor(grid.beats * ANALYSIS_RATE / frame).astype(int))
-        np.testing.assert_array_equal(np.flatnonzero(series["beat"]), beats[beats < frames])
-        assert set(np.flatnonzero(series["downbeat"])) <= set(beats)
+        np.testing.assert_array_equal(np.flatnonzero(series["beat_activation_ts"]), beats[beats < frames])
+        assert set(np.flatnonzero(series["downbeat_activation_ts"])) <= set(beats)
+        position = series["relative_position_ts"].astype(float)
+        middle = (start + (np.arange(frames) + 0.5) * frame / ANALYSIS_RATE) / SECONDS
+        np.testing.assert_allclose(position, np.minimum(middle, 1), atol=2e-3)
         # The mean of the power over time is the level of the clip.
         info = read_info(Track.at(clicks / clip).info)
-        sounding = series["active"] > 0
+        sounding = series["active_ts"] > 0
         if sounding.all():
-            mean = 10 * np.log10(np.mean(10 ** (series["rms_energy_body"].astype(float) / 10)))
+            mean = 10 * np.log10(np.mean(10 ** (series["rms_energy_body_ts"].astype(float) / 10)))
             assert mean == pytest.approx(info["rms_energy_body"], abs=0.5)
-        assert int(series["chroma"][:, sounding].mean(axis=1).argmax()) == 9  # A
+        assert int(series["hpcp_ts"][sounding].mean(axis=0).argmax()) == 9  # A
 
 
 def test_after_the_end_there_is_silence(clicks: Path, tmp_path: Path) -> None:
@@ -89,10 +92,10 @@ def test_after_the_end_there_is_silence(clicks: Path, tmp_path: Path) -> None:
         np.save(latents / f"{path.stem}.npy", np.zeros((8, 256), np.float32))
     found = export(clicks, latents, "sat-latents", "--series", "sat")
     for series in found.values():
-        assert len(series["lufs"]) == 256
-        assert (series["lufs"][173:] == -120).all()
-        assert not series["chroma"][:, 173:].any()
-        assert not series["beat"][173:].any()
+        assert len(series["lufs_ts"]) == 256
+        assert (series["lufs_ts"][173:] == -120).all()
+        assert not series["hpcp_ts"][173:].any()
+        assert not series["beat_activation_ts"][173:].any()
 
 
 def test_the_gain_of_the_export_is_in_the_levels(clicks: Path, tmp_path: Path) -> None:
@@ -102,8 +105,8 @@ def test_the_gain_of_the_export_is_in_the_levels(clicks: Path, tmp_path: Path) -
         entry["from"]: entry["gain_db"] for entry in json.loads((tmp_path / "b/mirkit_files.json").read_text()).values()
     }
     for clip in plain:
-        change = louder[clip]["rms_energy_body"].astype(float) - plain[clip]["rms_energy_body"].astype(float)
-        active = plain[clip]["rms_energy_body"] > -100
+        change = louder[clip]["rms_energy_body_ts"].astype(float) - plain[clip]["rms_energy_body_ts"].astype(float)
+        active = plain[clip]["rms_energy_body_ts"] > -100
         np.testing.assert_allclose(change[active], gains[clip], atol=0.1)
 
 
@@ -112,12 +115,13 @@ def test_damaged_series_are_found(clicks: Path, tmp_path: Path, capsys: pytest.C
     one, two, *_ = sorted((tmp_path / "b").rglob("*.npz"))
     with np.load(one) as series:
         arrays = dict(series)
-    np.savez(one, **(arrays | {"lufs": arrays["lufs"][:-1], "beat": np.full(len(arrays["beat"]), np.nan)}))
+    frames = len(arrays["beat_activation_ts"])
+    np.savez(one, **(arrays | {"lufs_ts": arrays["lufs_ts"][:-1], "beat_activation_ts": np.full(frames, np.nan)}))
     two.write_bytes(b"no zip")
     assert main(["export", "sat", "--check-only", "--no-trainer", str(tmp_path / "b")]) == 1
     shown = capsys.readouterr().err
     assert "the series have 172 and 173 frames" in shown
-    assert "beat must be float16 and finite" in shown
+    assert "beat_activation_ts must be float16 and finite" in shown
     assert f"{two.name}: the series cannot be read" in shown
 
 

@@ -1,7 +1,8 @@
 """``.TIMESERIES.npz``: values over time at the rate of a model's latents, one file beside each exported file.
 
-Each array has one value per latent frame: ``float16``, shape=(T,), and ``chroma`` (12, T). They are read from the
-stored feature series of the track, so no audio is decoded.
+Each array has one value per latent frame: ``float16``, shape=(T,), and ``hpcp_ts`` (T, 12). Names and shapes are those
+that the trainers of control heads read (``LatCHDataset`` of Taikakim/stable-audio-3, ``target_source="npz"``). They are
+read from the stored feature series of the track, so no audio is decoded.
 """
 
 import io
@@ -28,9 +29,10 @@ from mirkit.windows import WindowAnalyzer
 SUFFIX = ".TIMESERIES.npz"
 #: Model family -> samples at 44.1 kHz of one latent frame: 21.53 and 10.77 frames per second.
 FRAME_SAMPLES = {"sat": 2048, "sa3": 4096}
-BANDS = ("rms_energy_bass", "rms_energy_body", "rms_energy_mid", "rms_energy_air")
-SHAPES = ("spectral_flatness", "spectral_flux", "spectral_skewness", "spectral_kurtosis")
-EVENTS = ("beat", "downbeat", "onset")
+BANDS = ("rms_energy_bass_ts", "rms_energy_body_ts", "rms_energy_mid_ts", "rms_energy_air_ts")
+SHAPES = ("spectral_flatness_ts", "spectral_flux_ts", "spectral_skewness_ts", "spectral_kurtosis_ts")
+EVENTS = ("beat_activation_ts", "downbeat_activation_ts", "onset_activation_ts")
+OTHERS = ("lufs_ts", "active_ts", "relative_position_ts", "hpcp_ts")
 #: Lowest level that is written (dB).
 _FLOOR = -120.0
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -129,9 +131,10 @@ def series_of(
     Returns
     -------
     dict
-        Name -> float16 array. Levels (dB) and spectral shape are interpolated at the centers of the frames; ``beat``,
-        ``downbeat`` and ``onset`` are 1 in the frame in which such an event falls, else 0; ``chroma`` has its greatest
-        value 1 in a frame; ``active`` is 0 where the track is silent, and the spectral shape means nothing there.
+        Name -> float16 array. Levels (dB) and spectral shape are interpolated at the centers of the frames; the
+        activations are 1 in the frame in which such an event falls, else 0; pitch classes have the greatest value 1 in
+        a frame; ``active_ts`` is 0 where the track is silent, and the spectral shape means nothing there;
+        ``relative_position_ts`` goes from 0 to 1 over the source of the part.
     """
     analysis, begin = track.analysis, track.window.start + start
     centers = begin + (np.arange(frames) + 0.5) * frame / ANALYSIS_RATE
@@ -146,14 +149,14 @@ def series_of(
     shape = analysis.series("full_mix", "spectral")
     times = np.arange(len(shape.level_db)) * STFT_HOP / ANALYSIS_RATE
     for name in SHAPES:
-        found[name] = np.interp(centers, times, getattr(shape, name.removeprefix("spectral_")))
+        found[name] = np.interp(centers, times, getattr(shape, name.removeprefix("spectral_").removesuffix("_ts")))
     blocks = momentary(analysis.series("full_mix", "loudness").energy)
     middle = MOMENTARY_HOPS / HOPS_PER_SECOND / 2
     at = middle + np.arange(len(blocks)) / HOPS_PER_SECOND
     levels = to_lufs(np.maximum(blocks, to_energy(_FLOOR))) + gain_db
-    found["lufs"] = np.interp(centers, at, levels) if len(at) else np.full(frames, _FLOOR)
+    found["lufs_ts"] = np.interp(centers, at, levels) if len(at) else np.full(frames, _FLOOR)
     silent = np.interp(centers, times, shape.level_db) < -70
-    for name in (*BANDS, "lufs"):
+    for name in (*BANDS, "lufs_ts"):
         found[name] = np.where(inside, np.maximum(found[name], _FLOOR), _FLOOR)
     for name in SHAPES:
         found[name] = np.where(inside & ~silent, found[name], 0.0)
@@ -164,11 +167,12 @@ def series_of(
         late = np.asarray(events) >= begin + seconds
         found[name] = np.zeros(frames)
         found[name][hit[(hit >= 0) & (hit < frames) & ~late]] = 1.0
-    found["active"] = (inside & ~silent).astype(float)
+    found["active_ts"] = (inside & ~silent).astype(float)
     chroma = analysis.series(analysis.tonal_source, "chroma").chroma / 255
     at = np.arange(len(chroma)) / CHROMA_RATE
     classes = np.stack([np.interp(centers, at, chroma[:, number]) for number in range(12)])
-    found["chroma"] = np.where(inside, classes, 0.0)
+    found["hpcp_ts"] = np.where(inside, classes, 0.0).T
+    found["relative_position_ts"] = np.clip(centers / analysis.duration, 0, 1)
     return {name: values.astype(np.float16) for name, values in found.items()}
 
 
@@ -186,9 +190,9 @@ def series_faults(out: Path) -> Iterator[str]:
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             yield f"{where}: the series cannot be read ({error}); export the bundle again"
             continue
-        if missing := sorted({*BANDS, *SHAPES, *EVENTS, "lufs", "active", "chroma"} - arrays.keys()):
+        if missing := sorted({*BANDS, *SHAPES, *EVENTS, *OTHERS} - arrays.keys()):
             yield f"{where}: the series lack {missing[0]}"
-        frames = {values.shape[-1] for values in arrays.values()}
+        frames = {len(values) for values in arrays.values()}
         if len(frames) > 1:
             yield f"{where}: the series have {min(frames)} and {max(frames)} frames; all must have those of the latent"
         for name, values in arrays.items():
