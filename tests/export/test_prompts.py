@@ -83,6 +83,12 @@ def test_a_clause_with_an_unknown_is_left_out_whole() -> None:
     assert of(item, template="{bpm} BPM") == ("music",)
 
 
+@pytest.mark.parametrize("genre", ["Jポップ", "Русский рок", "K-팝"])
+def test_a_tag_that_t5_cannot_hold_is_left_out_whole(genre: str) -> None:
+    item = replace(ITEM, metadata={**ITEM.metadata, "tags": {"genre": genre, "year": 1999}})
+    assert of(item, template="{genre}; {genre} of {year}; from {year}") == ("from 1999",)
+
+
 def test_no_prompt_is_a_length_alone_or_of_one_group() -> None:
     groups = {word.text: word.group for word in found(ITEM)} | {"VocalType: Instrumental": "voice"}
     groups |= {"BPM: 124": "rhythm", "Key: F# minor": "harmony"}

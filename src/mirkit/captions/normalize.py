@@ -123,6 +123,11 @@ def normalize(text: str) -> str:
     return text
 
 
+def normalize_name(text: str) -> str:
+    """Return a name or genre as :func:`normalize` does, or "" if letters would be lost: "J" is not "Jポップ"."""
+    return "" if dropped_characters(text) else normalize(text)
+
+
 def dropped_characters(text: str) -> int:
     """Count letters that :func:`normalize` leaves out because they have no ASCII replacement."""
     text = unicodedata.normalize("NFKC", SPECIAL.sub("", THOUGHT.sub("", text)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mirkit.captions.facts import Facts, fix
-from mirkit.captions.normalize import normalize
+from mirkit.captions.normalize import normalize, normalize_name
 from mirkit.captions.sentences import sentences
 from mirkit.captions.vocabulary import GROUPS, Group, Values, Word, of_group, plain_numbers, words
 from mirkit.catalog import NUMBERS, TEXT_KEYS
@@ -252,7 +252,7 @@ def _fields(
     facts = _facts(item, features)
     said = {word.key: word.text for word in found}
     voice = of_group(found, "voice")
-    fields: dict[str, Any] = {name: tags.get(name) for name in TAGS}
+    fields: dict[str, Any] = {name: normalize_name(str(tags[name])) for name in TAGS if name in tags}
     fields |= {
         "trigger": template.trigger,
         "stem": _STEMS.get(item.label),

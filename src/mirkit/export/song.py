@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mirkit.captions.lyrics import INSTRUMENTAL
-from mirkit.captions.normalize import normalize
+from mirkit.captions.normalize import normalize_name
 from mirkit.export.plan import Sample
 from mirkit.export.prompts import max_tokens
 
@@ -93,7 +93,7 @@ def song_fields(sample: Sample, rate: int = RATE) -> SongFields:
         key if _KEY.fullmatch(key) else "",
         beats if beats in TIME_SIGNATURES and (unit == "8") == (beats == "6") else "",
         round(sample.item.seconds * rate) // rate,
-        normalize(str(tags.get("genre") or "")),
+        normalize_name(str(tags.get("genre") or "")),
         INSTRUMENTAL if sample.item.is_instrumental else lyrics,
         language if language in LANGUAGES else UNKNOWN_LANGUAGE,
         sample.item.is_instrumental,

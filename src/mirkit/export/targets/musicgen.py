@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.audio import probe
-from mirkit.captions.normalize import normalize
+from mirkit.captions.normalize import normalize_name
 from mirkit.errors import AudioError, printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
 from mirkit.export.plan import ExportPlan, Sample
@@ -70,11 +70,11 @@ def _fields(plan: ExportPlan, sample: Sample) -> dict[str, Any]:
     tags = metadata.get("tags") or {}
     key, mode = sample.item.categories.get("key"), sample.item.categories.get("mode")
     return {
-        "title": normalize(str(tags.get("title") or "")),
-        "artist": normalize(str(tags.get("artist") or "")),
+        "title": normalize_name(str(tags.get("title") or "")),
+        "artist": normalize_name(str(tags.get("artist") or "")),
         "key": f"{key} {mode}" if key and mode else "",
         "bpm": round(features["bpm"], 1) if "bpm" in features else "",
-        "genre": normalize(str(tags.get("genre") or "")),
+        "genre": normalize_name(str(tags.get("genre") or "")),
         "moods": [],
         "keywords": "",
         "description": sample.prompts[0],
