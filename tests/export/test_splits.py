@@ -134,6 +134,15 @@ def test_splits_that_are_none(
     assert message in capsys.readouterr().err
 
 
+def test_a_split_of_the_users_and_a_share_for_the_test_exclude_each_other(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "split.json").write_text("{}")
+    words = ["export", "csv", str(clips), "-o", str(tmp_path / "t.csv"), "--split", str(tmp_path / "split.json")]
+    assert main([*words, "--test", "0.1"]) == 2
+    assert "--split and --test: the file of --split names the tracks of the test" in capsys.readouterr().err
+
+
 def test_names_with_the_separator_of_another_system(tmp_path: Path) -> None:
     file = tmp_path / "split.json"
     file.write_text('{"train": ["a/b"], "val": ["c"]}')

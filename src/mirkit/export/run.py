@@ -233,6 +233,8 @@ def _check_options(options: Options, target: Target) -> None:
         raise SettingsError(f"{target.name}: --join and --weight are for the target sat only")
     if options.stem and options.instrumental:
         raise SettingsError("--stem and --instrumental: choose one of them")
+    if options.split_file is not None and options.test:
+        raise SettingsError("--split and --test: the file of --split names the tracks of the test; leave --test out")
     if options.audio and options.whole and target.is_folder and options.max_seconds is None and not target.longest:
         raise SettingsError(
             f"{target.name} --from tracks with --stem or --instrumental: windows of a stem are not measured; export "
