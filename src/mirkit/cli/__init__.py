@@ -6,8 +6,10 @@ of the output has closed the pipe.
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mirkit.errors import REFUSED, MirkitError, SettingsError, as_error
 
@@ -46,7 +48,9 @@ def _guarded(arguments: argparse.Namespace) -> int:
         if isinstance(stream, io.TextIOWrapper):  # escape names that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     try:
-        return execute(arguments)
+        status = execute(arguments)
+        sys.stdout.flush()  # here a closed pipe is an error that can be handled
+        return status
     except MirkitError as error:
         if arguments.debug:
             raise
@@ -56,6 +60,8 @@ def _guarded(arguments: argparse.Namespace) -> int:
         print("mirkit: interrupted. Results so far are kept; run the same command again to continue.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the program that reads the output has closed the pipe: stop
+        with suppress(OSError, ValueError):  # what is left in the buffer must not fail again when Python ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.stderr.close()
         return 141
     except OSError as error:
