@@ -49,7 +49,8 @@ def _guarded(arguments: argparse.Namespace) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         status = execute(arguments)
-        sys.stdout.flush()  # here a closed pipe is an error that can be handled
+        if sys.stdout is not None:  # None: closed by the caller
+            sys.stdout.flush()  # here a closed pipe is an error that can be handled
         return status
     except MirkitError as error:
         if arguments.debug:
