@@ -132,10 +132,13 @@ FEATURES: tuple[FeatureSpec, ...] = (
     FeatureSpec("position", "crop", "ratio", 0, 1, "clips only: start of the clip / duration of its source"),
 )
 
-#: Everything that an ``.INFO`` holds besides captions, in the order of the file, and its numbers and categories.
+#: Everything that every ``.INFO`` holds besides captions, in the order of the file.
 INFO_SPECS = (*FEATURES, *DESCRIPTORS)
-NUMBERS = tuple(row for row in INFO_SPECS if row.is_number)
-CATEGORIES = tuple(row for row in INFO_SPECS if row.kind == "category")
+#: The same with the values of stages on request, which an ``.INFO`` holds once they have run; by their kinds.
+ALL_SPECS = (*INFO_SPECS, *REQUESTED)
+NUMBERS = tuple(row for row in ALL_SPECS if row.is_number)
+CATEGORIES = tuple(row for row in ALL_SPECS if row.kind == "category")
+TEXTS = tuple(row for row in ALL_SPECS if row.kind == "text")
 
 #: Features that change by the gain (dB) when a track is amplified; the others do not depend on the level.
 LEVEL_KEYS = (*(row.name for row in FEATURES if row.name.startswith(("lufs", "rms_energy_"))), "true_peak")
@@ -202,7 +205,7 @@ class Stage:
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """Names of the features and descriptors that this stage writes."""
-        return tuple(key.name for key in (*INFO_SPECS, *REQUESTED) if key.stage == self.name)
+        return tuple(key.name for key in ALL_SPECS if key.stage == self.name)
 
 
 #: All stages, in the order in which they run.
@@ -374,7 +377,7 @@ GROUPS: tuple[Group, ...] = (
 #: Tasks that backends do (see ``mirkit.models.registry``).
 TASKS = ("stems", "beats", "drums", "classification", "aesthetics", "texts")
 _STAGE = {stage.name: stage for stage in STAGES}
-_FEATURE = {spec.name: spec for spec in (*INFO_SPECS, *REQUESTED)}
+_FEATURE = {spec.name: spec for spec in ALL_SPECS}
 TRACK_KEYS = tuple(spec.name for spec in FEATURES if spec.stage != "crop")
 #: Everything that the ``.INFO`` of a track holds besides captions; that of a clip also has ``position``.
 INFO_KEYS = tuple(spec.name for spec in INFO_SPECS if spec.stage != "crop")

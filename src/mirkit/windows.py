@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mirkit import engines
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import open_audio
-from mirkit.catalog import CATEGORIES, INFO_SPECS, NUMBERS, REQUESTED, STAGES, level_shift, stage
+from mirkit.catalog import ALL_SPECS, CATEGORIES, NUMBERS, REQUESTED, STAGES, level_shift, stage
 from mirkit.errors import MirkitError, MissingInput, SettingsError, printable
 from mirkit.features.types import InfoValue, Unknown, Window
 from mirkit.stages.description import sentences_on
@@ -43,7 +43,7 @@ class WindowFeatures:
     Attributes
     ----------
     values : dict
-        All features and descriptors -> value, or None.
+        All features and descriptors -> value, or None. Those of stages on request are there once the stage has run.
     reasons : dict
         Key -> reason why it is None.
     """
@@ -88,6 +88,7 @@ class WindowAnalyzer:
         self._opened, self._state, self._settings = opened, state, settings
         self._whole = part or opened.window
         self._neural = neural_stages(state)
+        self._stages = (*FROM_SERIES, *requested_stages(state, settings))
         self._user = state.user_values()
 
     @property
@@ -201,16 +202,17 @@ class WindowAnalyzer:
         edges = np.linspace(whole.start, whole.end, count + 1).tolist()
         needed = {key: seconds for key, seconds in SHORTEST.items() if whole.duration / count < seconds}
         rows = [_split(self._slice(Window(a, b), needed, samples)) for a, b in pairwise(edges)]
-        reasons = {row.name: [found.reasons.get(row.name, "") for found in rows] for row in INFO_SPECS}
+        names = list(rows[0].values)
+        reasons = {name: [found.reasons.get(name, "") for found in rows] for name in names}
         return Slices(
             tuple(edge - self._whole.start for edge in edges),
-            {row.name: [found.values[row.name] for found in rows] for row in INFO_SPECS},
+            {name: [found.values[name] for found in rows] for name in names},
             {name: whys for name, whys in reasons.items() if any(whys)},
             needed,
         )
 
     def _measure(self, window: Window, samples: bool) -> dict[str, InfoValue]:
-        found = at_window(self._opened, window, self._settings, neural=self._neural)
+        found = at_window(self._opened, window, self._settings, names=self._stages, neural=self._neural)
         values = {key: value for result in found.values() for key, value in result.values.items()}
         values |= self._from_sound(window, samples) | self._user
         values |= {"position": window.start / self._opened.duration, "duration_seconds": window.duration}
@@ -220,7 +222,7 @@ class WindowAnalyzer:
         values = self._measure(window, samples)
         for seconds in set(needed.values()):
             keys = {key for key, need in needed.items() if need == seconds}
-            names = [name for name in FROM_SERIES if keys & set(stage(name).keys)]
+            names = [name for name in self._stages if keys & set(stage(name).keys)]
             wide = widened(window, seconds, self._opened.duration)
             results = at_window(self._opened, wide, self._settings, names=names, neural=self._neural)
             values |= {key: v for result in results.values() for key, v in result.values.items() if key in keys}
@@ -301,7 +303,7 @@ def features_at(path: str | PathLike[str], start: float, end: float, *, samples:
 
 def _split(values: Mapping[str, InfoValue]) -> WindowFeatures:
     """Separate values and reasons, in the order of the catalog."""
-    ordered = {row.name: values[row.name] for row in INFO_SPECS if row.name in values}
+    ordered = {row.name: values[row.name] for row in ALL_SPECS if row.name in values}
     return WindowFeatures(
         {key: None if isinstance(value, Unknown) else value for key, value in ordered.items()},
         {key: value.reason for key, value in ordered.items() if isinstance(value, Unknown)},
@@ -416,7 +418,7 @@ def table(path: Path, seconds: float, hop: float) -> WindowTable:
     for start in starts:
         values = track.at(start, min(start + seconds, track.duration)).values
         near = timbre[int(np.argmin(np.abs(decoded - start)))]
-        rows.append([near[row.name] if row.name in _TIMBRE else values[row.name] for row in NUMBERS])
-        named = {row.name: values[row.name] for row in CATEGORIES}
+        rows.append([(near if row.name in _TIMBRE else values).get(row.name) for row in NUMBERS])
+        named = {row.name: values.get(row.name) for row in CATEGORIES}
         categories.append({name: value for name, value in named.items() if isinstance(value, str)})
     return WindowTable(hop, np.array(rows, np.float64), categories)

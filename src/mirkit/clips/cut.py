@@ -24,7 +24,7 @@ from mirkit.audio import (
     probe,
     quantize,
 )
-from mirkit.catalog import INFO_SPECS, REQUESTED, stage
+from mirkit.catalog import ALL_SPECS, stage
 from mirkit.clips.features import MeasuredTrack, clip_features
 from mirkit.clips.plan import ClipInput, ClipPlan, plan_clips
 from mirkit.drums.tempo_map import tempo_map
@@ -190,7 +190,7 @@ def _at_rate(rate: int, samples: int, clip: ClipSource) -> int:
     return round(samples * rate / clip.rate)
 
 
-_ORDER = tuple(row.name for row in (*INFO_SPECS, *REQUESTED))
+_ORDER = tuple(row.name for row in ALL_SPECS)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, FeatureSpec, feature
+from mirkit.catalog import CATEGORIES, FEATURES, NUMBERS, REQUESTED, FeatureSpec, feature
 from mirkit.dataset.find import iter_tracks
 from mirkit.dataset.scales import (
     MIN_TRACKS_PERCENTILE,
@@ -93,6 +93,7 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
     problems: list[str] = []
     keys = tuple(row.name for row in NUMBERS if crops or row.stage != "crop")
     table = Table(keys, unreadable=problems)
+    never = {row.name for row in REQUESTED}
     rows: list[npt.NDArray[np.float64]] = []
     for member in iter_tracks(path, problems, crops=crops):
         if member.excluded:
@@ -108,13 +109,22 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
         if origin.source in member.sources:
             table.names.append(member.name)
             table.unmeasured += absent.issuperset(keys)
+            never &= absent
             rows.append(values)
             _count(table, values, absent, texts, origin)
     if not (rows or table.excluded or problems):
         which = "clip in this folder; cut clips with: mirkit crop" if crops else "track in this folder"
         raise MissingInput(f"{printable(path)}: there is no {which}")
     table.values = np.array(rows, np.float64).reshape(len(rows), len(keys))
-    return table
+    return _without(table, never)
+
+
+def _without(table: Table, names: Collection[str]) -> Table:
+    """Leave out columns: those of stages on request that have run on no track."""
+    kept = [i for i, name in enumerate(table.keys) if name not in names]
+    for name in names:
+        table.nulls.pop(name, None)
+    return replace(table, keys=tuple(table.keys[i] for i in kept), values=table.values[:, kept])
 
 
 def _count(
@@ -272,7 +282,7 @@ def statistics(table: Table) -> Statistics:
     columns = scaled(table)
     alike, vif = correlations(ranks(table.values)), np.full(len(rows), np.nan)
     # Descriptors such as plr, a difference of two others, would inflate the variance of features.
-    of_features = [i for i, row in enumerate(rows) if row not in DESCRIPTORS]
+    of_features = [i for i, row in enumerate(rows) if row in FEATURES]
     vif[of_features] = inflation(columns[:, of_features])
     return Statistics(
         len(table.names),

@@ -10,7 +10,7 @@ from typing import Any
 from mirkit import __version__, engines
 from mirkit.captions.facts import Compared
 from mirkit.captions.prompts import PREFIX
-from mirkit.catalog import FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED, STAGES, FeatureSpec, feature, stage
+from mirkit.catalog import ALL_SPECS, FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED, STAGES, FeatureSpec, feature, stage
 from mirkit.dataset.facts import compare_texts
 from mirkit.dataset.find import reason
 from mirkit.dataset.statistics import in_range
@@ -262,7 +262,7 @@ def mixed_methods(reports: Iterable[TrackReport]) -> dict[str, dict[str, int]]:
 
 def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
     """Stages that would compute the missing features."""
-    known = {row.name: row.stage for row in INFO_SPECS if row.stage != "crop"}
+    known = {row.name: row.stage for row in ALL_SPECS if row.stage != "crop"}
     return tuple(dict.fromkeys(stage(known[name]).name for name in missing if name in known))
 
 
@@ -323,7 +323,7 @@ class _ReportCache:
     """Cached reports of complete tracks whose files have not changed since."""
 
     def __init__(self, root: Path) -> None:
-        self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in INFO_SPECS]])
+        self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in ALL_SPECS]])
 
     def get(self, track: Track) -> TrackReport | None:
         """Return the cached report of a track; None if its files must be read."""

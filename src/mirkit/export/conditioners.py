@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from mirkit.catalog import CATEGORIES, NUMBERS, FeatureSpec, feature
+from mirkit.catalog import CATEGORIES, NUMBERS, REQUESTED, FeatureSpec, feature
 from mirkit.dataset.scales import Percentiles, duplicates, to_scale
 from mirkit.dataset.statistics import Range, conditioner_range
 from mirkit.errors import SettingsError
@@ -205,7 +205,7 @@ def choose_conditioners(
         if not any(fnmatchcase(row.name, pattern) for row in (*NUMBERS, *CATEGORIES)):
             raise SettingsError(f"--keys {pattern}: no feature has this name; mirkit features lists them all")
     chosen = Conditioners([], policy)
-    candidates = [row for row in NUMBERS if _is_wanted(row, patterns)]
+    candidates = [row for row in NUMBERS if _is_wanted(row, patterns) and _may_be_known(row, samples, patterns)]
     repeated = _repeated(samples, [row.name for row in candidates], tracks)
     for row in candidates:
         values = np.array([s[row.name] for s in samples if row.name in s], np.float64)
@@ -222,7 +222,7 @@ def choose_conditioners(
             chosen.unknown[row.name] = unknown
         chosen.rows.append(_conditioner(row, bounds, values, flagged=bool(unknown) and policy == "flag"))
     for row in CATEGORIES:
-        if _is_wanted(row, patterns):
+        if _is_wanted(row, patterns) and _may_be_known(row, samples, patterns):
             _add_category(row, samples, chosen, named=row.name in patterns)
     return chosen
 
@@ -230,6 +230,11 @@ def choose_conditioners(
 def _is_wanted(row: FeatureSpec, patterns: Sequence[str]) -> bool:
     """Whether a pattern matches, or gives the full name, which a row that is used only by name needs."""
     return row.name in patterns or (not row.by_name and any(fnmatchcase(row.name, pattern) for pattern in patterns))
+
+
+def _may_be_known(row: FeatureSpec, samples: Sequence[Values], patterns: Sequence[str]) -> bool:
+    """Whether a row deserves a line: a value on request that no sample has does so only by its full name."""
+    return row not in REQUESTED or row.name in patterns or any(row.name in values for values in samples)
 
 
 def _add_category(row: FeatureSpec, samples: Sequence[Values], chosen: Conditioners, *, named: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mirkit.audio import probe
 from mirkit.captions.vocabulary import LEAST_VOCALS
-from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, REQUESTED, STAGES, TEXT_KEYS
+from mirkit.catalog import CATEGORIES, NUMBERS, STAGES, TEXT_KEYS, TEXTS
 from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
@@ -235,7 +235,7 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
     if clip and (fault := clip_fault(track, clip, provenance)):
         raise MissingInput(f"{printable(track.path)}: {fault}")
     info = read_info(track.info)
-    rows = [row for row in (*NUMBERS, *REQUESTED) if clip or row.stage != "crop"]
+    rows = [row for row in NUMBERS if clip or row.stage != "crop"]
     features = {row.name: value for row in rows if (value := as_number(info.get(row.name))) is not None}
     metadata: dict[str, Any] = {
         name: fact["value"] for name, fact in provenance.facts.items() if fact.get("value") is not None
@@ -281,7 +281,7 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
     )
 
 
-_TEXTS = (*TEXT_KEYS, *(row.name for row in DESCRIPTORS if row.kind == "text"))
+_TEXTS = (*TEXT_KEYS, *(row.name for row in TEXTS))
 
 
 def _categories(info: Mapping[str, Any]) -> dict[str, str]:

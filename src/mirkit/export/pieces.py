@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit import engines
-from mirkit.catalog import DESCRIPTORS
+from mirkit.catalog import TEXTS
 from mirkit.clips.plan import LEAD_SECONDS
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.export.items import Item
@@ -19,7 +19,7 @@ from mirkit.windows import WindowAnalyzer, WindowFeatures
 
 #: Text about the course of a whole track, which is wrong for a piece of it.
 _OF_THE_WHOLE = "structure"
-_DESCRIBED = tuple(row.name for row in DESCRIPTORS if row.kind == "text")
+_DESCRIBED = tuple(row.name for row in TEXTS)
 #: Shortest piece in relation to the others, where the bars are far from where the cut would be best.
 _SHORTEST = 0.5
 

@@ -11,7 +11,7 @@ from typing import Any
 from mirkit import __version__
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import probe
-from mirkit.catalog import INFO_SPECS, REQUESTED, STEMS, Stage, feature, stage
+from mirkit.catalog import ALL_SPECS, STEMS, Stage, feature, stage
 from mirkit.errors import AudioError, MirkitError
 from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
@@ -36,7 +36,7 @@ from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.track import Track, follow_rename, move_aside, move_back
 from mirkit.windows import neural_stages, requested_stages, window_series
 
-_ORDER = tuple(row.name for row in (*INFO_SPECS, *REQUESTED))
+_ORDER = tuple(row.name for row in ALL_SPECS)
 #: Metadata of earlier versions that are descriptors in the ``.INFO`` now.
 NO_LONGER_FACTS = ("key", "mode", "meter", "bpm_confidence", "swing")
 

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mirkit.catalog import (
+    ALL_SPECS,
     INFO_KEYS,
     MODES,
     PITCH_CLASSES,
+    REQUESTED,
     TEXT_KEYS,
     TIME_SIGNATURES,
     FeatureSpec,
@@ -101,7 +103,7 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
         "midi": _midi(track, problems),
         "curves": series(arrays),
         "audio": dict(audio),
-        "values": {name: value for name in INFO_KEYS if (value := as_number(info.get(name))) is not None},
+        "values": {row.name: value for row in ALL_SPECS if (value := as_number(info.get(row.name))) is not None},
     }
     tags = metadata.get("tags") if isinstance(metadata.get("tags"), dict) else {}
     page = {
@@ -246,7 +248,7 @@ def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str
     """Features by module: value, unit and description, or why the value is unknown."""
     reasons = {name: reason for entry in provenance.stages.values() for name, reason in entry.reasons.items()}
     groups: dict[str, list[dict[str, Any]]] = {}
-    for name in INFO_KEYS:
+    for name in (*INFO_KEYS, *(row.name for row in REQUESTED if row.name in info)):
         if name == FACTS:  # shown with the captions
             continue
         row = feature(name)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, REQUESTED, TEXT_KEYS
+from mirkit.catalog import CATEGORIES, NUMBERS, TEXT_KEYS, TEXTS
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
 from mirkit.export.items import CAPTION, TEXT_PREFIX
@@ -29,7 +29,7 @@ from mirkit.store.output import Output, head
 #: Columns that have a value in every row.
 _ALWAYS = ("from", "source", "split", "start", "seconds")
 _CATEGORIES = tuple(row.name for row in CATEGORIES)
-_FEATURES = tuple(row.name for row in (*NUMBERS, *REQUESTED))
+_FEATURES = tuple(row.name for row in NUMBERS)
 _METADATA = ("vocals_share",)
 _NUMBERS = {*_FEATURES, *_METADATA, "start", "seconds"}
 #: Most bytes of a CSV's header line that are read.
@@ -64,7 +64,7 @@ def table_row(sample: Sample) -> dict[str, Any]:
 
 def column_names() -> list[str]:
     """Names of all columns of a table, in order."""
-    texts = [row.name for row in DESCRIPTORS if row.kind == "text"]
+    texts = [row.name for row in TEXTS]
     texts += [key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS]
     return [*_ALWAYS, *TAGS, *_CATEGORIES, *_METADATA, *_FEATURES, *texts, CAPTION, "lyrics", "language"]
 
