@@ -1,8 +1,9 @@
 """``.TIMESERIES.npz``: values over time at the rate of a model's latents, one file beside each exported file.
 
 Each array has one value per latent frame: ``float16``, shape=(T,), and ``hpcp_ts`` (T, 12). Names and shapes are those
-that the trainers of control heads read (``LatCHDataset`` of Taikakim/stable-audio-3, ``target_source="npz"``). They are
-read from the stored feature series of the track, so no audio is decoded.
+that the trainers of control heads read (``LatCHDataset`` of Taikakim/stable-audio-3, ``target_source="npz"``). Onset
+envelopes and the levels of the stems are measured on the audio that is exported and on the stems of that time; all
+others are read from the stored feature series of the track.
 """
 
 import io
@@ -16,11 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit import engines
-from mirkit.errors import MirkitError, printable
+from mirkit.catalog import STEMS
+from mirkit.errors import MirkitError, counted, printable
+from mirkit.export.audio import SummedFiles, exported_blocks
 from mirkit.export.plan import ExportPlan, Sample
+from mirkit.export.stems import stem_factor
 from mirkit.features.bands import HOP as BAND_HOP
+from mirkit.features.extraction import mono_of
 from mirkit.features.harmony.chroma import FRAME_RATE as CHROMA_RATE
 from mirkit.features.loudness import HOPS_PER_SECOND, MOMENTARY_HOPS, momentary, to_energy, to_lufs
+from mirkit.features.rhythm.onset_envelope import onset_envelope
+from mirkit.features.rhythm.onsets import LEAD_SECONDS
 from mirkit.features.stft import HOP as STFT_HOP
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.store import atomic_write
@@ -32,7 +39,9 @@ FRAME_SAMPLES = {"sat": 2048, "sa3": 4096}
 BANDS = ("rms_energy_bass_ts", "rms_energy_body_ts", "rms_energy_mid_ts", "rms_energy_air_ts")
 SHAPES = ("spectral_flatness_ts", "spectral_flux_ts", "spectral_skewness_ts", "spectral_kurtosis_ts")
 EVENTS = ("beat_activation_ts", "downbeat_activation_ts", "onset_activation_ts")
-OTHERS = ("lufs_ts", "active_ts", "relative_position_ts", "hpcp_ts")
+OTHERS = ("lufs_ts", "active_ts", "relative_position_ts", "hpcp_ts", "onset_envelope_ts")
+#: Stem -> its level and its onset envelope.
+STEM_FIELDS = {stem: (f"rms_{stem}_ts", f"onset_envelope_{stem}_ts") for stem in STEMS}
 #: Lowest level that is written (dB).
 _FLOOR = -120.0
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -43,6 +52,7 @@ Series = dict[str, npt.NDArray[np.float16]]
 @dataclass(frozen=True)
 class _Task:
     mix: Path
+    sounds: Mapping[str, SummedFiles]
     target: Path
     start: float
     seconds: float
@@ -70,29 +80,43 @@ def write_series(
         The files.
     """
     frame = FRAME_SAMPLES[plan.options.series]
-    tasks, names = [], {}
+    tasks, names, without = [], {}, 0
     for sample in plan.samples:
         path, frames = places[sample.name]
         target = path.with_name(f"{path.stem}{SUFFIX}")
         names[target] = sample.item.name
         tasks.append(_task(sample, target, frame, frames))
+        without += len(tasks[-1].sounds) <= len(STEMS)
     for done in engines.run(_write, tasks, jobs=plan.options.jobs or engines.cores()) if tasks else ():
         if problem := done.result or done.error:
             plan.problems.append(f"{names[done.item.target]}: {problem}")
         advance(names[done.item.target])
+    if without:
+        plan.notes.append(
+            f"{counted(without, 'file')} without all four stems: the series of these files lack rms_STEM_ts and "
+            "onset_envelope_STEM_ts of the stems that are missing; make them with mirkit separate"
+        )
     return list(names)
 
 
 def _task(sample: Sample, target: Path, frame: int, frames: int | None) -> _Task:
     item = sample.item
     count = frames or math.ceil(round(item.seconds * ANALYSIS_RATE) / frame)
-    return _Task(item.mix, target, item.offset, item.seconds, sample.gain_db, frame, count)
+    files = (item.files or item.track).sources
+    factor = stem_factor(item)
+    stems = {stem: SummedFiles((files[stem],), factor) for stem in STEMS if stem in files}
+    return _Task(item.mix, {"": item.sound, **stems}, target, item.offset, item.seconds, sample.gain_db, frame, count)
 
 
 def _write(task: _Task) -> str:
     try:
         track = WindowAnalyzer.open(task.mix)
         series = series_of(track, task.start, task.seconds, task.frame, task.frames, gain_db=task.gain_db)
+        for stem, sound in task.sounds.items():
+            blocks = list(exported_blocks(sound, ANALYSIS_RATE, task.start, task.seconds))
+            audio = np.concatenate(blocks, axis=1) if blocks else np.zeros((2, 0), np.float32)
+            level, envelope = series_of_audio(audio, task.frame, task.frames, gain_db=task.gain_db)
+            series |= dict(zip(STEM_FIELDS[stem], (level, envelope), strict=True)) if stem else {OTHERS[-1]: envelope}
         atomic_write(task.target, _packed(series))
     except MirkitError as error:
         return str(error)
@@ -176,6 +200,44 @@ def series_of(
     return {name: values.astype(np.float16) for name, values in found.items()}
 
 
+def series_of_audio(
+    audio: FloatArray, frame: int, frames: int, *, gain_db: float = 0.0
+) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float16]]:
+    """Compute the level and the onset envelope of audio in each latent frame.
+
+    Parameters
+    ----------
+    audio : float32 array, shape=(channels, n)
+        At 44.1 kHz.
+    frame : int
+        Samples of one latent frame.
+    frames : int
+        Number of latent frames; those after the end of the audio are silent.
+    gain_db : float
+        Gain of the exported audio (dB).
+
+    Returns
+    -------
+    level : float16 array, shape=(frames,)
+        RMS level of the frame (mean power of its samples and channels), dBFS; at least -120.
+    envelope : float16 array, shape=(frames,)
+        Highest value of the onset envelope in the frame, dB per hop of 512 samples, 0 in silence; the loudest band of
+        ``audio`` is the reference of its floor.
+    """
+    audio = audio[:, : frames * frame]
+    power = np.zeros(frames * frame)
+    power[: audio.shape[1]] = np.square(audio, dtype=np.float64).mean(axis=0)
+    counts = np.clip(audio.shape[1] - np.arange(frames) * frame, 1, frame)
+    level = _decibels(power.reshape(frames, frame).sum(axis=1) / counts)
+    level = np.where(level > _FLOOR, np.maximum(level + gain_db, _FLOOR), _FLOOR)
+    rise = onset_envelope(mono_of(audio)) if audio.shape[1] else np.zeros(0, np.float32)
+    at = (np.arange(len(rise)) * STFT_HOP + LEAD_SECONDS * ANALYSIS_RATE) // frame
+    envelope = np.zeros(frames)
+    inside = at < frames
+    np.maximum.at(envelope, at[inside].astype(int), rise[inside])
+    return level.astype(np.float16), envelope.astype(np.float16)
+
+
 def _decibels(power: FloatArray) -> FloatArray:
     return np.asarray(10 * np.log10(np.maximum(power, 10 ** (_FLOOR / 10))), np.float64)
 
@@ -192,6 +254,9 @@ def series_faults(out: Path) -> Iterator[str]:
             continue
         if missing := sorted({*BANDS, *SHAPES, *EVENTS, *OTHERS} - arrays.keys()):
             yield f"{where}: the series lack {missing[0]}"
+        for pair in STEM_FIELDS.values():
+            if len(half := arrays.keys() & set(pair)) == 1:
+                yield f"{where}: the series have {half.pop()} without its counterpart; export the bundle again"
         frames = {len(values) for values in arrays.values()}
         if len(frames) > 1:
             yield f"{where}: the series have {min(frames)} and {max(frames)} frames; all must have those of the latent"

@@ -1,6 +1,6 @@
 """What is exported instead of the mix: one stem, or the mix without vocals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -67,7 +67,6 @@ def _choose(item: Item, what: str, *, pairs: bool) -> tuple[Item, bool]:
     digests = [file_digest(path, *known.get(stem, ())) for stem, path in zip(PARTS[what], paths, strict=True)]
     separated = readable_provenance(item.track.provenance).stages.get("separate")
     is_embedded = separated is not None and separated.backend == "embedded"
-    gain = _gain(item, separated.outputs, separated.details) if separated and separated.backend != EXTERNAL else 1.0
     metadata = {name: value for name, value in item.metadata.items() if name not in _OF_THE_MIX}
     features = {name: value for name, value in item.features.items() if name != "vocal_presence"}
     if what != VOCALS and not is_embedded:
@@ -77,7 +76,7 @@ def _choose(item: Item, what: str, *, pairs: bool) -> tuple[Item, bool]:
     return (
         replace(
             item,
-            audio=SummedFiles(paths, 1 / gain),
+            audio=SummedFiles(paths, stem_factor(item)),
             label=what,
             digest=_digest([item.digest, *digests] if pairs else digests),
             sample_rate=probe(paths[0]).sample_rate,
@@ -90,9 +89,19 @@ def _choose(item: Item, what: str, *, pairs: bool) -> tuple[Item, bool]:
     )
 
 
-def _gain(item: Item, outputs: Mapping[str, FileDigest], details: Mapping[str, object]) -> float:
-    """Factor by which the stems that mirkit made are lower than in the mix; clips have them at the level of the mix."""
-    return 1.0 if item.is_clip or not outputs else as_number(details.get("gain")) or 1.0
+def stem_factor(item: Item) -> float:
+    """Return the factor that gives the stems of an item the level that they have in the mix.
+
+    Stems that mirkit made may be lower, so that none exceeds full scale; those of clips have the level of the mix.
+
+    Parameters
+    ----------
+    item : Item
+    """
+    separated = readable_provenance(item.track.provenance).stages.get("separate")
+    if item.is_clip or separated is None or separated.backend == EXTERNAL or not separated.outputs:
+        return 1.0
+    return 1 / (as_number(separated.details.get("gain")) or 1.0)
 
 
 def _digest(digests: Sequence[FileDigest]) -> FileDigest:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.rhythm.sounds import RATE, click, hat, kick, onset_curve, place, pluck, rise_curves, snare
-from mirkit.features.rhythm.onset_envelope import FRAME_RATE
+from mirkit.features.rhythm.onset_envelope import FRAME_RATE, onset_envelope
 from mirkit.features.types import Window
 
 
@@ -39,6 +39,7 @@ def test_envelope_agrees_with_librosa(rng):
     loop += 0.05 * rng.normal(0, 1, len(loop)) * np.linspace(0, 1, len(loop))
     reference = librosa.onset.onset_strength(y=loop.astype(np.float32), sr=RATE, center=False)
     np.testing.assert_allclose(rise_curves(loop)["envelope"], reference, atol=0.01)
+    np.testing.assert_allclose(onset_envelope(loop.astype(np.float32)), reference, atol=0.01)
 
 
 @pytest.mark.parametrize("gain_db", [-40, -10, 6])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.stft import HOP, MelBank
+from mirkit.features.stft import HOP, MelBank, PowerStft
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 N_MELS = 128
@@ -87,6 +87,61 @@ class Pulses(NamedTuple):
     growth: npt.NDArray[np.float32]
     hits: npt.NDArray[np.float16]
     profile: npt.NDArray[np.float16]
+
+
+def mel_levels(bank: MelBank, power: FloatArray) -> Levels:
+    """Levels of the mel bands of power spectra.
+
+    Parameters
+    ----------
+    bank : MelBank
+        Of ``N_MELS`` bands.
+    power : float32 array, shape=(frames, 1025)
+
+    Returns
+    -------
+    int16, shape=(frames, 128)
+        In steps of ``DB_STEP`` dB.
+    """
+    mel = np.maximum(bank.apply(power), np.float32(1e-30))
+    decibel = np.log10(mel, out=mel)
+    decibel *= np.float32(10 / DB_STEP)
+    return np.rint(decibel).astype(np.int16)
+
+
+def onset_envelope(mono: FloatArray) -> npt.NDArray[np.float32]:
+    """Onset envelope of a whole signal: ``BandOnsetStrength.envelope`` of all of its frames.
+
+    Parameters
+    ----------
+    mono : float32 array, shape=(n,)
+        At the analysis rate.
+
+    Returns
+    -------
+    float32 array, shape=(1 + n // 512,)
+        Mean rise of 128 mel bands, dB per hop of 512 samples; 0 in silence. An onset at ``t`` seconds is near frame
+        ``(t - 0.011) * FRAME_RATE``, because the window of a frame extends 23 ms ahead.
+
+    Examples
+    --------
+    >>> click = np.zeros(22050, np.float32)
+    >>> click[11025:] = np.sin(np.arange(11025) / 3)
+    >>> envelope = onset_envelope(click)
+    >>> len(envelope), round(float(envelope.argmax() / FRAME_RATE), 2)
+    (44, 0.24)
+    """
+    stft, bank = PowerStft(), MelBank(N_MELS)
+    blocks = [mel_levels(bank, power) for push in (stft.push(mono), stft.finish()) for power in push]
+    envelope = np.zeros(sum(map(len, blocks)), np.float32)
+    peak = max((int(levels.max()) for levels in blocks), default=SILENCE)
+    before, start = np.zeros((0, N_MELS), np.float32), 0
+    for levels in blocks if peak > SILENCE else ():
+        hard = np.concatenate((before, np.maximum(levels, _floor(peak)).astype(np.float32)))
+        rise = np.maximum(np.diff(hard, axis=0), 0).mean(axis=1) * np.float32(DB_STEP)
+        envelope[start + len(levels) - len(rise) : start + len(levels)] = rise
+        before, start = hard[-1:], start + len(levels)
+    return envelope
 
 
 def sloped_peak(levels: Levels) -> int:

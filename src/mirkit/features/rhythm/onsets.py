@@ -18,7 +18,6 @@ from mirkit.features.peaks import vertex_offset
 from mirkit.features.rhythm.low_flux import COLUMNS, RANGES, LowFlux
 from mirkit.features.rhythm.low_onsets import NEIGHBORHOOD, low_peaks, unsteadiness
 from mirkit.features.rhythm.onset_envelope import (
-    DB_STEP,
     FINE_HOP,
     FINE_RATE,
     FRAME_RATE,
@@ -27,6 +26,7 @@ from mirkit.features.rhythm.onset_envelope import (
     BandOnsetStrength,
     Pulses,
     band_onset_strength,
+    mel_levels,
     pulses_of,
     sloped_peak,
 )
@@ -416,10 +416,7 @@ class OnsetExtractor:
 
     def push_frames(self, power: FloatArray) -> None:
         """Take power spectra of the shared ``PowerStft(2048, 512)``, shape=(frames, 1025)."""
-        mel = np.maximum(self._bank.apply(power), np.float32(1e-30))
-        decibel = np.log10(mel, out=mel)
-        decibel *= np.float32(10 / DB_STEP)
-        self._levels.append(np.rint(decibel).astype(np.int16))
+        self._levels.append(mel_levels(self._bank, power))
         self._held += len(power)
         while self._held > 2 * _SECTION:
             self._measure(_SECTION)
