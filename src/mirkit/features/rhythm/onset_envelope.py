@@ -126,7 +126,7 @@ def onset_envelope(mono: FloatArray) -> npt.NDArray[np.float32]:
     Examples
     --------
     >>> click = np.zeros(22050, np.float32)
-    >>> click[11025:] = np.sin(np.arange(11025) / 3)
+    >>> click[11025:] = np.exp(-np.arange(11025) / 500)
     >>> envelope = onset_envelope(click)
     >>> len(envelope), round(float(envelope.argmax() / FRAME_RATE), 2)
     (44, 0.24)
