@@ -105,6 +105,23 @@ def test_a_file_of_the_user_from_before_is_kept(tmp_path: Path) -> None:
     assert (path / "bass.mid").exists()
 
 
+def test_notes_of_embedded_stems_come_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = make_track(tmp_path / "Track", seconds=6)
+    assert main(["run", str(path), "--notes", "--separation", "embedded", "--organize", "off"]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if ".mid" in line]
+    assert "bass.mid, other.mid, vocals.mid: these notes are unreliable, because embedded stems hold other" in line
+    record = read_provenance(Track.at(path).provenance).stages["notes"]
+    assert "more than half of the bass notes are wrong" in str(record.details["warning"])
+    assert record.reasons["polyphony_other"] == "embedded stems do not carry it"
+    assert main(["report", str(path), "--out", str(tmp_path / "report"), "--jobs", "1", "--quiet"]) == 0
+    (page,) = (tmp_path / "report" / "tracks").glob("*.html")
+    assert "bass.mid, other.mid, vocals.mid: these notes are unreliable" in page.read_text()
+
+
+def test_notes_of_true_stems_have_no_warning(made: Path) -> None:
+    assert "warning" not in read_provenance(Track.at(made).provenance).stages["notes"].details
+
+
 def test_missing_stems_have_no_files(tmp_path: Path) -> None:
     path = make_track(tmp_path / "Track", seconds=6)
     assert do(path, "notes").ok

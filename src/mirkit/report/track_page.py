@@ -116,6 +116,7 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
         "texts": [(name, info[name]) for name in (FACTS, *TEXT_KEYS) if isinstance(info.get(name), str)],
         "metadata": [row for row in (_metadata_row(name, label, provenance) for name, label in METADATA) if row],
         "stages": _stages(provenance),
+        "warnings": _warnings(provenance),
         "problems": problems,
     }
     return page, problems
@@ -291,6 +292,15 @@ def _metadata_row(name: str, label: str, provenance: Provenance) -> tuple[str, s
         text = f"{value:.6g}"
     confidence = as_number(entry.get("confidence"))
     return label, f"{text} {_UNITS.get(name, '')}".strip(), "" if confidence is None else f"confidence {confidence:.2f}"
+
+
+def _warnings(provenance: Provenance) -> list[str]:
+    """What a reader of the timeline should know: a file of mirkit's that is known to be unreliable."""
+    return [
+        f"{', '.join(stage(name).files)}: {text}"
+        for name, entry in provenance.stages.items()
+        if isinstance(text := entry.details.get("warning"), str)
+    ]
 
 
 def _stages(provenance: Provenance) -> list[dict[str, str]]:

@@ -16,6 +16,10 @@ from mirkit.track.names import NOTES_MIDI
 
 #: An embedded bass stem has the kick too: half of its notes are wrong (docs/notes.md).
 NOT_IN_EMBEDDED_STEMS = Unknown("embedded stems do not carry it")
+WEAK_NOTES = (
+    "these notes are unreliable, because embedded stems hold other instruments too: more than half of the bass notes "
+    "are wrong (docs/notes.md); stems of a separation model, or your own, give better ones"
+)
 
 
 @register("pitch")
@@ -59,6 +63,12 @@ def note_values(track: TrackAnalysis) -> dict[str, InfoValue]:
     return values
 
 
+def warning(track: TrackAnalysis) -> dict[str, str]:
+    """Return what the provenance of the notes says about their quality: nothing but for embedded stems."""
+    weak = track.stems_backend == "embedded" and any(map(track.has, NOTES_MIDI))
+    return {"warning": WEAK_NOTES} if weak else {}
+
+
 @register("notes")
 def notes(track: TrackAnalysis, settings: Settings) -> Result:
     """Write the notes of bass, other and vocals as MIDI files on the tempo map of the drums', and measure them."""
@@ -69,4 +79,6 @@ def notes(track: TrackAnalysis, settings: Settings) -> Result:
     counts = {stem: len(events) for stem, events in found.items()}
     polyphonic = {"model": f"{NAME} {VERSION}", "weights_sha256": SHA256} if track.has("other") else {}
     method = {"notes": counts, "tempo": "beat grid" if len(beats.times) > 1 else "120, as there are no beats"}
-    return Result(note_values(track), files=files, method=method, **polyphonic)  # type: ignore[arg-type]
+    method |= warning(track)
+    told = (f"{', '.join(files)}: {WEAK_NOTES}",) if "warning" in method else ()
+    return Result(note_values(track), files=files, method=method, notes=told, **polyphonic)  # type: ignore[arg-type]

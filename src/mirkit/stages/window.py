@@ -15,7 +15,7 @@ from mirkit.features.structure.form import section_values
 from mirkit.features.timbre import TimbreExtractor
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, stage_function, values_of
-from mirkit.stages.pitch import note_values
+from mirkit.stages.pitch import note_values, warning
 from mirkit.store import Settings
 
 NO_METER, NO_BEATS = Unknown("no meter found"), Unknown("no beats in this window")
@@ -80,7 +80,7 @@ def at_window(
         elif name == "beats":  # not by the stage, which would track beats; a window has the beats of its track
             results[name] = Result(tempo_values(view.beats, window))
         elif name == "notes":  # likewise: it would write files
-            results[name] = Result(note_values(view))
+            results[name] = Result(note_values(view), method=dict(warning(view)))
         elif name == "sections":  # likewise: a window lies in the sections of its track
             results[name] = Result(values_of(section_values(view.form, window)))
         else:

@@ -78,14 +78,14 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
         ):
             for outcome in results:
                 summary.add(outcome)
-                output.outcome(outcome, verbose=arguments.verbose, quiet=quiet)
+                output.outcome(outcome, summary, verbose=arguments.verbose, quiet=quiet)
                 advance(outcome.track)
     finally:  # also after an interruption
         seconds = time.perf_counter() - started
         if arguments.json:
             print(json.dumps(output.summary_json(summary, seconds), indent=2))
         else:
-            output.summary(summary, seconds, quiet=arguments.quiet)
+            output.summary(summary, seconds, quiet=arguments.quiet, verbose=arguments.verbose)
     if copy and not summary.failed:
         write_midi_copy(plan, copy)
     if getattr(arguments, "jams", None):

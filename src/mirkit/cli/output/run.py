@@ -139,13 +139,19 @@ def _captions_as_json(captions: CaptionPlan) -> dict[str, Any]:
     }
 
 
-def outcome(outcome: TrackOutcome, *, verbose: bool, quiet: bool) -> None:
+#: A note that concerns many tracks is printed for this many of them; ``--verbose`` prints all.
+_SAME = 3
+
+
+def outcome(outcome: TrackOutcome, tally: RunSummary, *, verbose: bool, quiet: bool) -> None:
     """Print the outcome of one track: failures; notes unless quiet; with --verbose a line for success."""
     for where, why in outcome.failures.items():
         failed_line(outcome.track, where, why)
     if not quiet:
         for text in outcome.notes:
-            note(f"note   {outcome.track}: {text}")
+            tally.notes[text] += 1
+            if verbose or tally.notes[text] <= _SAME:
+                note(f"note   {outcome.track}: {text}")
         if verbose and outcome.ok:
             seconds = sum(outcome.seconds.values())
             print(f"done   {printable(outcome.track)}: {', '.join(outcome.done) or 'nothing to do'} ({seconds:.1f} s)")
@@ -158,12 +164,16 @@ def failed_line(track: str, where: str, why: str) -> None:
 
 @dataclass
 class RunSummary:
-    """Counts of a run and the names of the failed tracks; all outcomes are kept only for ``--json``, to save memory."""
+    """Counts of a run, of its notes, and the names of the failed tracks.
+
+    All outcomes are kept only for ``--json``, to save memory.
+    """
 
     idle: int
     keep_all: bool
     sound: float = 0.0
     clips: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
     _entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     _ok: dict[str, bool] = field(default_factory=dict)
 
@@ -201,9 +211,12 @@ def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return second | joined | {"ok": first["ok"] and second["ok"]}
 
 
-def summary(tally: RunSummary, seconds: float, *, quiet: bool) -> None:
-    """Print counts, time and speed, then the names of the failed tracks."""
+def summary(tally: RunSummary, seconds: float, *, quiet: bool, verbose: bool = False) -> None:
+    """Print notes that were not repeated, counts, time and speed, then the names of the failed tracks."""
     if not quiet:
+        for text, count in tally.notes.items() if not verbose else ():
+            if count > _SAME:
+                note(f"note   {counted(count - _SAME, 'more track')}: {text}")
         speed = f", {tally.sound / seconds:.0f} x real time" if tally.sound and seconds else ""
         cut = f", {tally.clips} clips" if tally.clips else ""
         print(f"{tally.done} done, {tally.idle} skipped, {len(tally.failed)} failed in {clock(seconds)}{speed}{cut}")
