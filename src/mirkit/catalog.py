@@ -211,7 +211,7 @@ class Stage:
 #: All stages, in the order in which they run.
 STAGES: tuple[Stage, ...] = (
     Stage("separate", "separation", 1, "four stems: drums, bass, other, vocals", task="stems"),
-    Stage("source", "source", 2, "metadata of the file: duration, rate, bandwidth, tags", (("full_mix", "bandwidth"),)),
+    Stage("source", "source", 3, "metadata of the file: duration, rate, bandwidth, tags", (("full_mix", "bandwidth"),)),
     Stage(
         "beats",
         "rhythm",

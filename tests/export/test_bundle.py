@@ -112,10 +112,7 @@ def test_the_card_has_license_tags_and_an_example(clips: Path, tmp_path: Path) -
     words = ["export", "hf", str(out), str(clips), "--val", "0.3", "-j", "1", "-q"]
     assert main(words) == 0
     assert (out / "README.md").read_text().startswith("---\nlicense: unknown\npretty_name: My Set\n")
-    assert main([*words, "--license", "cc-by-4.0"]) == 0
     card = (out / "README.md").read_text()
-    assert "license: cc-by-4.0\n" in card
     assert "- music\n- audio\n" in card
     assert "- house\n" in card
     assert 'load_dataset("THIS_FOLDER")' in card
-    assert main([*words, "--license", "CC: BY"]) == 2

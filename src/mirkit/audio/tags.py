@@ -35,8 +35,9 @@ class Tags:
         Tempo, between 1 and 1000.
     artists, genres : tuple of str
         All values, where the file has several.
-    copyright, license : str or None
-        Statements of rights, as written.
+    copyright, license, source, ai_training : str or None
+        Statements of rights, and where the file is from, as written. ``ai_training`` is ``"no"`` where the file
+        reserves the rights of text and data mining (TDMRep).
     lyrics : str or None
         Words of the song, of several lines, possibly with times as in ``.lrc`` files.
     encoding : str or None
@@ -57,6 +58,8 @@ class Tags:
     genres: tuple[str, ...] = ()
     copyright: str | None = None
     license: str | None = None
+    source: str | None = None
+    ai_training: str | None = None
     lyrics: str | None = None
     encoding: str | None = None
 
@@ -74,6 +77,9 @@ _NAMES = {
     "key": ("initialkey", "initial_key", "tkey", "key"),
     "copyright": ("copyright", "tcop"),
     "license": ("license", "wcop", "copyright url"),
+    "source": ("source", "source_url", "purl", "woas", "woaf"),
+    "ai_training": ("ai_training", "ai-training", "ai training"),
+    "reserved": ("tdm-reservation", "tdm_reservation"),
     "lyrics": ("lyrics", "unsyncedlyrics", "unsynced lyrics", "lyrics-xxx", "lyrics-eng"),
 }
 
@@ -107,6 +113,8 @@ def tags_of(raw: Mapping[str, Sequence[str]]) -> Tags:
         genres=lists["genre"] if len(lists["genre"]) > 1 else (),
         copyright=next(iter(lists["copyright"]), None),
         license=next(iter(lists["license"]), None),
+        source=next(iter(lists["source"]), None),
+        ai_training="no" if one["reserved"].strip() == "1" else next(iter(lists["ai_training"]), None),
         lyrics="\n".join(filter(None, map(_text, one["lyrics"][:_LONGEST_LYRICS].splitlines()))) or None,
         encoding=encoding,
     )

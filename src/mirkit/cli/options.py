@@ -19,7 +19,7 @@ from mirkit.settings import validators as v
 _EXPORT_GROUPS = {
     "selection": (
         *("source", "clip_set", "keep_duplicates", "val", "test", "seed", "split_file"),
-        *("overwrite", "raw", "license"),
+        *("license", "strict_rights", "overwrite", "raw"),
     ),
     "audio": (
         "stem",

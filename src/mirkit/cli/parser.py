@@ -227,6 +227,12 @@ def build() -> Parser:
         help="also keep tracks with the same artist or album together: artist,album (default), artist, album or none",
     )
 
+    rights = sub.add_parser("rights", help="show the license of every track, from tags and the table rights.csv")
+    rights.add_argument("path", metavar="PATH", nargs="?", default=".", help="a folder of tracks, or a track")
+    rights.add_argument("--output", "-o", metavar="FILE", help="write a table of all tracks, to complete (CSV)")
+    rights.add_argument("--overwrite", action="store_true", help="allow --output to replace an existing file")
+    options.add_output(rights)
+
     report = sub.add_parser("report", help="write web pages about a data set, which open without a server")
     report.add_argument("path", metavar="PATH", nargs="?", default=".", help="a folder of tracks (default: this one)")
     report.add_argument("--out", metavar="DIR", help="folder to write (default: mirkit-report in PATH)")

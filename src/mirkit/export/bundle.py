@@ -19,6 +19,7 @@ from mirkit.export.conditioners import POLICIES, clamped
 from mirkit.export.items import CAPTION, Item, Pair
 from mirkit.export.levels import MONO_TO_STEREO_LU, Level
 from mirkit.export.plan import FILES, ExportPlan, Sample
+from mirkit.export.rights import RIGHTS, digests, licenses, rights_by_source, rights_csv
 from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.store import TEMP_PREFIX, atomic_write, make_folder, remove_file, remove_orphans, round6
 from mirkit.track import EXPORT_SUMMARY, MIX
@@ -214,7 +215,7 @@ def _clear(folder: Path, files: set[Path]) -> None:
 
 
 def finish_bundle(plan: ExportPlan, readme: str, **more: Any) -> None:
-    """Write ``README.md``, ``mirkit_files.json`` and, last, ``mirkit_export.json``.
+    """Write ``README.md``, ``mirkit_rights.csv``, ``mirkit_files.json`` and, last, ``mirkit_export.json``.
 
     Parameters
     ----------
@@ -234,6 +235,7 @@ def finish_bundle(plan: ExportPlan, readme: str, **more: Any) -> None:
         )
     else:
         atomic_write(out / README, text)
+    atomic_write(out / RIGHTS, rights_csv(rights_by_source(plan), digests(plan)))
     write_json(out / FILES, file_index(plan))
     write_json(out / SUMMARY, summary(plan, **more, readme={"sha256": sha256(text).hexdigest(), "kept": kept}))
 
@@ -276,6 +278,12 @@ def summary(plan: ExportPlan, **more: Any) -> dict[str, Any]:
         },
         "methods": _methods(plan),
         "duplicates": {"kept": plan.options.keep_duplicates, "left out": dict(plan.copies)},
+        "rights": {
+            "allowed": list(options.license),
+            "strict": options.strict_rights,
+            "tracks": licenses(plan),
+            "left out": dict(plan.refused),
+        },
         **({"audio": audio, "silent": dict(plan.silent)} if (audio := options.audio) else {}),
         "dropped": plan.dropped,
         "excluded": dict(plan.excluded),

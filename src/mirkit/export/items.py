@@ -11,6 +11,7 @@ from mirkit.audio import probe
 from mirkit.captions.vocabulary import LEAST_VOCALS
 from mirkit.catalog import CATEGORIES, NUMBERS, STAGES, TEXT_KEYS, TEXTS
 from mirkit.dataset.find import DatasetItem, iter_tracks
+from mirkit.dataset.rights import Rights, RightsReader
 from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.export.audio import SummedFiles
@@ -82,6 +83,10 @@ class Item:
         Seed of random draws: the name before the track was organized, so that organizing changes no draw.
     user_texts : UserTexts
         What the user wrote about the track.
+    rights : Rights
+        The rights in the track.
+    source_sha256 : str
+        Digest of the track's audio file.
     files : Track or None
         The files that belong to it: those of the clip, or of the track.
     audio : SummedFiles or None
@@ -108,6 +113,8 @@ class Item:
     seed_key: str = ""
     offset: float = 0.0
     user_texts: UserTexts = field(default_factory=UserTexts)
+    rights: Rights = field(default_factory=Rights)
+    source_sha256: str = ""
     files: Track | None = None
     audio: SummedFiles | None = None
     label: str = ""
@@ -171,11 +178,14 @@ class ExportItems:
         Name -> why the user excluded it.
     problems : list of str
         A line for each item that cannot be exported.
+    unmatched_rights : list of str
+        A line for each row of ``rights.csv`` that fits none of the items.
     """
 
     items: list[Item] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    unmatched_rights: list[str] = field(default_factory=list)
 
 
 def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
@@ -198,13 +208,13 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
         The settings file is wrong.
     """
     result = ExportItems()
-    texts = UserTextReader()
+    texts, rights = UserTextReader(), RightsReader(path)
     for member in iter_tracks(path, result.problems, crops=crops):
         if member.excluded:
             result.excluded[_slashes(member.name)] = member.excluded
             continue
         try:
-            item = _read(member, clip_set)
+            item = _read(member, clip_set, rights)
             if item:
                 item = _with_user_texts(item, texts.read(item.track, result.problems))
         except (InfoError, MissingInput, AudioError) as error:
@@ -220,11 +230,12 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
             f'{printable(path)}: there are {which}; cut them with: mirkit crop "{printable(path)}", '
             "or export whole tracks with --from tracks"
         )
+    result.unmatched_rights = rights.unmatched()
     result.items.sort(key=lambda item: item.name)
     return result
 
 
-def _read(member: DatasetItem, clip_set: str) -> Item | None:
+def _read(member: DatasetItem, clip_set: str, rights: RightsReader) -> Item | None:
     """Read one item; None for a clip of another set, or of another track."""
     track, provenance = member.track, read_provenance(member.track.provenance)
     clip = ClipSource.of(provenance)
@@ -253,6 +264,7 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
         )
     name = _slashes(member.name)
     recorded = (provenance.stages[CUT].outputs if clip else _inputs(provenance)).get(MIX)
+    original = provenance.stages[CUT].inputs.get(MIX) if clip else recorded
     digest = file_digest(track.mix, recorded)
     restamp(track.provenance, provenance, {MIX: digest})
     if not clip and digest != recorded:
@@ -261,10 +273,11 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
             f'mirkit extract "{printable(track.path)}"'
         )
     source = _source(name, clip) if clip else name
+    whole = _track(os.path.normpath(track.folder / clip.source)) if clip else track
     return Item(
         name,
         source,
-        _track(os.path.normpath(track.folder / clip.source)) if clip else track,
+        whole,
         track.mix,
         digest,
         clip.rate if clip else int(metadata["sample_rate"]),
@@ -277,6 +290,8 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
         {stage: entry.backend for stage, entry in provenance.stages.items() if entry.backend},
         _seed_key(name, source, provenance),
         categories=_categories(info),
+        rights=rights.read(whole, provenance),
+        source_sha256=original.sha256 if original else "",
         files=track,
     )
 

@@ -144,8 +144,17 @@ class Options:
         "for sat: other sat bundles, separated by commas, that are trained together with this one",
         "--join",
     )
-    license: str = setting(
-        "", v.license_name(), "for hf: license of the recordings, as the Hub names it, e.g. cc-by-4.0", "--license"
+    license: tuple[str, ...] = setting(
+        (),
+        v.licenses(),
+        "export only tracks with one of these licenses, e.g. cc0,cc-by; mirkit rights shows them",
+        "--license",
+    )
+    strict_rights: bool = setting(
+        False,
+        v.flag(),
+        "leave out tracks of which nobody states the license, or whether AI training is allowed",
+        "--strict-rights",
     )
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mirkit.captions.vocabulary import Word
+from mirkit.dataset.licenses import license_name
 from mirkit.errors import MissingInput, SettingsError, counted, printable
 from mirkit.export.conditioners import Conditioners, choose_conditioners
 from mirkit.export.items import Item, read_items
@@ -102,6 +103,8 @@ class ExportPlan:
         Other bundles that are trained together with this one.
     copies : dict
         Track that is left out -> the better copy of the same recording that is exported.
+    refused : dict
+        Track that is left out -> why its rights do not permit the export.
     silent : dict
         Item whose stem is silent -> why it counts as silent; these are left out.
     pair_suffix : str
@@ -119,6 +122,7 @@ class ExportPlan:
     notes: list[str] = field(default_factory=list)
     joined: "list[JoinedBundle]" = field(default_factory=list)
     copies: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
     pair_suffix: str = ".flac"
 
@@ -213,11 +217,12 @@ def make_plan(
     """
     known = read_items(options.path, crops=not options.whole, clip_set=options.clip_set)
     items, problems = known.items, known.problems
+    items, refused = _permitted(items, options)
     if options.whole and options.max_seconds is not None:
         items = list(pieces(items, options.max_seconds, problems))
     items, dropped = _of_length(items, shortest, options.max_seconds)
     sample_size = _sample_size(items, options, rate)
-    notes: list[str] = []
+    notes = _rights_notes(known.unmatched_rights)
     items, copies, split, without = _split(items, options, notes)
     dropped |= without
     silent: dict[str, str] = {}
@@ -234,7 +239,7 @@ def make_plan(
         samples, conditioners, incomplete = _conditioned(samples, options)
         dropped |= incomplete
     if not any(sample.split == TRAIN for sample in samples):
-        reason = next(iter((silent | dropped).values()), next(iter(problems), "all items are excluded"))
+        reason = next(iter((silent | dropped | refused).values()), next(iter(problems), "all items are excluded"))
         raise MissingInput(f"{printable(options.path)}: nothing is left to export ({reason})")
     trained = [sample for sample in samples if sample.split == TRAIN]
     extremes = Extremes.of([sample.features for sample in trained], len({sample.item.source for sample in trained}))
@@ -252,8 +257,24 @@ def make_plan(
         problems,
         notes,
         copies=copies,
+        refused=refused,
         silent=silent,
     )
+
+
+def _permitted(items: Sequence[Item], options: Options) -> tuple[list[Item], dict[str, str]]:
+    """Leave out items whose rights do not permit the export: the others, and track -> why it is left out."""
+    allowed = [license_name(name) for name in options.license]
+    reasons = {item.source: item.rights.refused(allowed, strict=options.strict_rights) for item in items}
+    refused = {source: why for source, why in reasons.items() if why}
+    return [item for item in items if item.source not in refused], refused
+
+
+def _rights_notes(unmatched: Sequence[str]) -> list[str]:
+    if not unmatched:
+        return []
+    more = f" (and {len(unmatched) - 1} more rows)" if len(unmatched) > 1 else ""
+    return [f"{unmatched[0]} of this export{more}; check the file with: mirkit rights"]
 
 
 def _text_notes(items: Sequence[Item]) -> list[str]:

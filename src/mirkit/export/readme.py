@@ -6,6 +6,7 @@ from mirkit import __version__
 from mirkit.errors import counted, printable
 from mirkit.export.options import INSTRUMENTAL
 from mirkit.export.plan import ExportPlan
+from mirkit.export.rights import rights_lines
 from mirkit.export.splits import TEST, TRAIN, VAL
 
 _USES = {TRAIN: "training", VAL: "validation", TEST: "test"}
@@ -56,9 +57,10 @@ def readme(plan: ExportPlan, trainer: str, start: Sequence[str], know: Sequence[
     lines += ["```bash", f"mirkit export {target} THIS_FOLDER --check-only", "```", ""]
     if know:
         lines += ["## What to know", "", *(f"* {line}" for line in know), ""]
+    lines += ["## Rights", "", *rights_lines(plan), ""]
     lines += [
         "`mirkit_files.json` lists for each file the track and the window that it was cut from, and",
-        "`mirkit_export.json` the options and methods. mirkit does not know the rights in the recordings.",
+        "`mirkit_export.json` the options and methods.",
         "",
         f"Made with mirkit {__version__}, seed {plan.options.seed}.",
         "",

@@ -293,6 +293,12 @@ def folders() -> Check:
     return Check(tuple, lambda text: tuple(name for name in text.split(",") if name), "DIR", ",".join)
 
 
-def license_name() -> Check:
-    """Accept the name of a license on the Hugging Face Hub, or an empty text."""
-    return _checked(lambda value: _matches(r"[a-z0-9.-]*", value), "a name such as cc-by-4.0", metavar="NAME")
+def licenses() -> Check:
+    """Accept names of licenses, as text separated by commas."""
+    return _checked(
+        lambda value: isinstance(value, tuple) and all(_matches(r"[a-z0-9][a-z0-9.+-]*", name) for name in value),
+        "names such as cc0,cc-by",
+        read=lambda text: tuple(text.lower().split(",")),
+        metavar="NAMES",
+        write=",".join,
+    )

@@ -12,7 +12,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     if arguments.command == "doctor":  # it must run without NumPy
         return models.doctor(arguments)
-    from mirkit.cli.commands import dataset, export, organize, track
+    from mirkit.cli.commands import dataset, export, organize, rights, track
     from mirkit.store.compiled import use_compiled
 
     use_compiled()
@@ -28,6 +28,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "duplicates": dataset.duplicates,
         "split": dataset.split,
         "report": dataset.report,
+        "rights": rights.rights,
         "exclude": dataset.exclude,
         "include": dataset.include,
         "organize": organize.organize,

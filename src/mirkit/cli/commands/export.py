@@ -143,6 +143,12 @@ def _exported(done: "ExportResult", *, dry: bool) -> None:
         if len(copies) > _MOST_LINES:
             print(f"         and {len(copies) - _MOST_LINES} more; {SUMMARY} lists all")
         print("         --keep-duplicates exports all copies")
+    if refused := summary["rights"]["left out"]:
+        print(f"rights   {counted(len(refused), 'track')} left out, whose rights do not permit this export")
+        for name, why in list(refused.items())[:_MOST_LINES]:
+            print(f"         {printable(name)}: {printable(why)}")
+        if len(refused) > _MOST_LINES:
+            print(f"         and {len(refused) - _MOST_LINES} more; {SUMMARY} lists all")
     if audio := summary.get("audio"):
         print(f"audio    {audio} instead of the mix; numbers and prompts are those of this audio")
         silent = summary["silent"]

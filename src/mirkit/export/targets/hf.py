@@ -11,6 +11,7 @@ from mirkit.errors import counted
 from mirkit.export.bundle import README, Advance, clear_stale, finish_bundle, summary, write_audio_files
 from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import leak_rule
+from mirkit.export.rights import licenses, rights_lines, rights_table
 from mirkit.export.splits import TEST, TRAIN, VAL
 from mirkit.export.targets import Target
 from mirkit.export.targets.tables import load_pyarrow, table_row, write_parquet
@@ -22,6 +23,7 @@ from mirkit.store import atomic_file, remove_file
 _SPLITS = {TRAIN: "train", VAL: "validation", TEST: "test"}
 #: Largest number of genres among the tags of the card.
 _GENRES = 10
+_ON_HUB = re.compile(r"unknown|cc0-1\.0|cc-by(-nc)?(-sa|-nd)?-[1-4]\.[05]")
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
@@ -56,8 +58,7 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
     """
     splits = {split: content["splits"][split] for split in _SPLITS if content["splits"][split]["files"]}
     size = sum(split["files"] for split in splits.values())
-    options = plan.options
-    lines = ["---", f"license: {options.license or 'unknown'}", f"pretty_name: {_title(plan)}"]
+    lines = ["---", *_license(plan), f"pretty_name: {_title(plan)}"]
     lines += ["task_categories:", "- text-to-audio", "tags:", *(f"- {tag}" for tag in _tags(plan))]
     lines += ["annotations_creators:", "- machine-generated", f"size_categories:\n- {_size(size)}", "configs:"]
     lines += ["- config_name: default", "  data_files:"]
@@ -83,16 +84,14 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
             code, weights = (row.code_license, row.weights_license) if row else ("", "")
             lines.append(f"| {stage} | {method} | {count} | {code} | {weights} |")
     lines += ["", f"Made with mirkit {content['mirkit']}, seed {plan.options.seed}.", ""]
-    rights = (
-        f"The recordings are licensed as {options.license}, as the exporter states."
-        if options.license
-        else (
-            "mirkit does not know the rights in the recordings: write them here, and the license at the top of this "
-            "file (`mirkit export hf --license NAME` writes it)."
-        )
-    )
-    lines += ["## License", "", rights, ""]
+    lines += ["## Rights", "", *rights_lines(plan), "", *rights_table(plan), ""]
     return "\n".join(lines)
+
+
+def _license(plan: ExportPlan) -> list[str]:
+    """The licenses of the tracks, as the Hub names them; it calls licenses that it does not know ``other``."""
+    names = list(dict.fromkeys(name if _ON_HUB.fullmatch(name) else "other" for name in licenses(plan)))
+    return [f"license: {names[0]}"] if len(names) == 1 else ["license:", *(f"- {name}" for name in names)]
 
 
 def _title(plan: ExportPlan) -> str:

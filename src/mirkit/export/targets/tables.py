@@ -1,22 +1,25 @@
 """Targets ``csv``, ``parquet`` and ``jsonl``: a table with a row for each clip or track; unknown values are left out.
 
-Tags and names in a data set may come from anyone. A spreadsheet runs a cell as a formula if it begins with ``=``,
-``+``, ``-``, ``@``, a tab or a line break, also after blanks or quotes; a formula may send the content of the table to
-a server. In a CSV, such a text gets an apostrophe before it (:func:`escape_formula`); :func:`read_rows` removes it.
+In a CSV, a text that a spreadsheet would run as a formula gets an apostrophe before it; :func:`read_rows` removes it.
 """
 
 import csv
 import io
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 from mirkit.catalog import CATEGORIES, NUMBERS, TEXT_KEYS, TEXTS
+=======
+from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, REQUESTED, TEXT_KEYS
+from mirkit.dataset.rights import FIELDS, Rights
+>>>>>>> 8610358 (Rights: license, source, credit and permission for AI training of every track come from tags and rights.csv, and exports keep to them)
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
+from mirkit.export.formulas import escape_formula, unescape_formula
 from mirkit.export.items import CAPTION, TEXT_PREFIX
 from mirkit.export.options import Options
 from mirkit.export.plan import ExportPlan, Sample
@@ -29,18 +32,17 @@ from mirkit.store.output import Output, head
 #: Columns that have a value in every row.
 _ALWAYS = ("from", "source", "split", "start", "seconds")
 _CATEGORIES = tuple(row.name for row in CATEGORIES)
+<<<<<<< HEAD
 _FEATURES = tuple(row.name for row in NUMBERS)
+=======
+_FEATURES = tuple(row.name for row in (*NUMBERS, *REQUESTED))
+#: Columns of the rights; ``source`` is the track that a clip was cut from.
+_RIGHTS = tuple("rights_source" if name == "source" else name for name in FIELDS)
+>>>>>>> 8610358 (Rights: license, source, credit and permission for AI training of every track come from tags and rights.csv, and exports keep to them)
 _METADATA = ("vocals_share",)
 _NUMBERS = {*_FEATURES, *_METADATA, "start", "seconds"}
 #: Most bytes of a CSV's header line that are read.
 _MAX_HEADER = 2**16
-
-#: Spreadsheets also run the full-width forms of these characters, and skip invisible ones (a byte order mark, joiners,
-#: marks of direction).
-_FORMULA = re.compile(
-    r"""[\s\x00-\x1f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff'"`\u2018\u2019\u201c\u201d]*"""
-    r"""(?:[=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212]|(?<=[\t\r\n]))"""
-)
 
 
 def table_row(sample: Sample) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def table_row(sample: Sample) -> dict[str, Any]:
         "start": round6(item.start),
         "seconds": round6(item.seconds),
         **{name: tags[name] for name in TAGS if isinstance(tags.get(name), str | int)},
+        **_rights(item.rights),
         **item.categories,
         **{name: item.metadata[name] for name in _METADATA if name in item.metadata},
         **{name: sample.features[name] for name in _FEATURES if name in sample.features},
@@ -62,11 +65,16 @@ def table_row(sample: Sample) -> dict[str, Any]:
     }
 
 
+def _rights(rights: Rights) -> dict[str, str]:
+    words = {name: {True: "yes", False: "no"}.get(value, value) for name, value in rights.as_dict().items()}
+    return {column: words[name] for name, column in zip(FIELDS, _RIGHTS, strict=True) if name in words}
+
+
 def column_names() -> list[str]:
     """Names of all columns of a table, in order."""
     texts = [row.name for row in TEXTS]
     texts += [key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS]
-    return [*_ALWAYS, *TAGS, *_CATEGORIES, *_METADATA, *_FEATURES, *texts, CAPTION, "lyrics", "language"]
+    return [*_ALWAYS, *TAGS, *_RIGHTS, *_CATEGORIES, *_METADATA, *_FEATURES, *texts, CAPTION, "lyrics", "language"]
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
@@ -185,16 +193,6 @@ def _cell(value: Any, name: str) -> Any:
     if value is None:
         return None
     return float(value) if name in _NUMBERS else str(value).encode("utf-8", "backslashreplace").decode()
-
-
-def escape_formula(value: Any) -> Any:
-    """Put an apostrophe before a text that a spreadsheet might run; numbers and other texts are unchanged."""
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-
-def unescape_formula(text: str) -> str:
-    """Remove the apostrophe that :func:`escape_formula` put before a text."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
 
 
 def read_rows(lines: Iterable[str], *, raw: bool = False) -> Iterator[dict[str, str]]:

@@ -1,0 +1,84 @@
+"""The command ``mirkit rights``: show the license of every track, and write a table to complete."""
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mirkit.cli.output import failure, note, table
+from mirkit.errors import InfoError, MissingInput, counted, printable
+
+if TYPE_CHECKING:
+    from mirkit.dataset.rights import Rights
+
+_UNKNOWN = "unknown"
+_WORDS = {True: "yes", False: "no", None: _UNKNOWN}
+
+
+def rights(arguments: argparse.Namespace) -> int:
+    """Print under which licenses the tracks of a folder are, and whether they may train generative models."""
+    from mirkit.dataset.find import iter_tracks
+    from mirkit.dataset.rights import RIGHTS_FILE, RightsReader
+    from mirkit.store.output import Output
+
+    path = Path(arguments.path)
+    output = Output(Path(arguments.output), lambda _: False, arguments.overwrite) if arguments.output else None
+    if output:
+        output.check()
+    problems: list[str] = []
+    reader, tracks = RightsReader(path), {}
+    for member in iter_tracks(path, problems):
+        try:
+            tracks[Path(member.name).as_posix()] = reader.of(member.track)
+        except (InfoError, MissingInput) as error:
+            problems.append(str(error))
+    if not (tracks or problems):
+        raise MissingInput(f"{printable(path)}: there is no track in this folder")
+    problems += reader.unmatched()
+    for line in problems:
+        failure(line)
+    if output:
+        from mirkit.export.rights import rights_csv
+
+        output.write(rights_csv(tracks))
+    if arguments.json:
+        rows = {name: found.as_dict() | {"origin": dict(found.origin)} for name, found in tracks.items()}
+        print(json.dumps({"tracks": rows, "failed": problems}, indent=1))
+    elif not arguments.quiet:
+        _show(tracks, verbose=arguments.verbose)
+        if output:
+            note(
+                f"note   {printable(output.path)} has a row for each track; complete it, and save it as {RIGHTS_FILE} "
+                "in the folder of tracks"
+            )
+    return 1 if problems else 0
+
+
+def _show(tracks: "dict[str, Rights]", *, verbose: bool) -> None:
+    if verbose:
+        rows = [
+            (
+                printable(name),
+                r.license or _UNKNOWN,
+                _WORDS[r.ai_training],
+                printable(r.attribution),
+                printable(r.source),
+            )
+            for name, r in tracks.items()
+        ]
+        table(("track", "license", "AI training", "attribution", "source"), rows)
+        print()
+    counts = Counter(found.license or _UNKNOWN for found in tracks.values())
+    permitted = Counter((found.license or _UNKNOWN, found.ai_training) for found in tracks.values())
+    table(
+        ("license", "tracks", "AI training: yes", "no", _UNKNOWN),
+        [
+            (license, count, *(permitted[license, answer] for answer in (True, False, None)))
+            for license, count in counts.most_common()
+        ],
+    )
+    for name, found in tracks.items():
+        if found.conflict:
+            print(f"{printable(name)}: its license is unknown, because {found.conflict}")
+    print(f"{counted(len(tracks), 'track')}, {counts[_UNKNOWN]} without a license")
