@@ -11,12 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
 from mirkit.catalog import CATEGORIES, NUMBERS, TEXT_KEYS, TEXTS
-=======
-from mirkit.catalog import CATEGORIES, DESCRIPTORS, NUMBERS, REQUESTED, TEXT_KEYS
 from mirkit.dataset.rights import FIELDS, Rights
->>>>>>> 8610358 (Rights: license, source, credit and permission for AI training of every track come from tags and rights.csv, and exports keep to them)
 from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
 from mirkit.export.formulas import escape_formula, unescape_formula
@@ -32,13 +28,9 @@ from mirkit.store.output import Output, head
 #: Columns that have a value in every row.
 _ALWAYS = ("from", "source", "split", "start", "seconds")
 _CATEGORIES = tuple(row.name for row in CATEGORIES)
-<<<<<<< HEAD
 _FEATURES = tuple(row.name for row in NUMBERS)
-=======
-_FEATURES = tuple(row.name for row in (*NUMBERS, *REQUESTED))
 #: Columns of the rights; ``source`` is the track that a clip was cut from.
 _RIGHTS = tuple("rights_source" if name == "source" else name for name in FIELDS)
->>>>>>> 8610358 (Rights: license, source, credit and permission for AI training of every track come from tags and rights.csv, and exports keep to them)
 _METADATA = ("vocals_share",)
 _NUMBERS = {*_FEATURES, *_METADATA, "start", "seconds"}
 #: Most bytes of a CSV's header line that are read.
