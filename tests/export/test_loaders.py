@@ -35,10 +35,15 @@ def export(target: str, out: Path, songs: Path) -> dict[str, Any]:
     }
 
 
-def load(trainer: str, bundle: Path) -> Any:
+def fetched(trainer: str) -> Path:
     source = TRAINERS / trainer
     if not source.is_dir():
         pytest.skip(f"{trainer} is not in .venv/trainers; tests/export/loaders.txt tells how to fetch it")
+    return source
+
+
+def load(trainer: str, bundle: Path) -> Any:
+    source = fetched(trainer)
     pytest.importorskip("torch")
     search = os.pathsep.join(str(path) for path in (source, TRAINERS / "lib", STAND_IN))
     command = [sys.executable, "-B", str(Path(__file__).with_name("loaders.py")), trainer, str(source), str(bundle)]
@@ -71,6 +76,65 @@ def test_sidestep_finds_the_files_of_a_bundle_that_was_moved(songs: Path, tmp_pa
     known = export("acestep", tmp_path / "b", songs)
     (tmp_path / "b").rename(tmp_path / "moved")
     assert len(load("side-step", tmp_path / "moved")["rows"]) == len(known)
+
+
+def in_training_studio(folder: Path) -> Any:
+    """What HOT-Step's Training Studio trains on, after it has scanned a folder."""
+    source = fetched("hot-step")
+    command = [source / "server/node_modules/.bin/tsx", Path(__file__).with_name("hot_step.mts"), source, folder]
+    environment = os.environ | {"HOT_STEP_ROOT": str(folder.parent / "studio")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_training_studio_of_hot_step(songs: Path, tmp_path: Path) -> None:
+    known = export("hot-step", tmp_path / "b", songs)
+    report = in_training_studio(tmp_path / "b" / "train")
+    assert report["warnings"] == []
+    assert [Path(row["filename"]).stem for row in report["rows"]] == sorted(known)
+    for row, built in zip(report["rows"], report["built"], strict=True):
+        bpm = round(known[Path(row["filename"]).stem]["bpm"])
+        assert (row["bpm"], row["keyscale"], row["timesignature"], row["duration"]) == (bpm, "F# minor", "4", 11)
+        assert (built["bpm"], built["keyscale"], built["timesignature"]) == (bpm, "F# minor", "4")
+        assert (row["genre"], row["customTag"], row["isInstrumental"]) == ("House", "mystyle", False)
+        assert (built["labeled"], built["language"], built["duration"]) == (True, "unknown", 10.5)
+        assert "mystyle" not in row["caption"]
+    built = load("side-step", tmp_path / "b")["folder"]  # the same texts, read by Side-Step
+    assert [(row["bpm"], row["keyscale"], row["timesignature"]) for row in built] == [
+        (round(known[name]["bpm"]), "F# minor", "4") for name in sorted(known)
+    ]
+    assert {(row["custom_tag"], row["genre"], row["labeled"]) for row in built} == {("mystyle", "House", True)}
+
+
+def test_training_studio_reads_no_tempo_from_a_bundle_of_acestep(songs: Path, tmp_path: Path) -> None:
+    """If this fails, HOT-Step has learned to read dataset.json, and the target hot-step can go."""
+    export("acestep", tmp_path / "b", songs)
+    rows = in_training_studio(tmp_path / "b" / "train")["rows"]
+    assert {(row["bpm"], row["keyscale"], row["timesignature"]) for row in rows} == {(0, "", "")}
+    assert all(row["caption"] for row in rows)
+
+
+def test_command_line_of_hot_step(songs: Path, tmp_path: Path) -> None:
+    source = fetched("hot-step")
+    if not (compiler := shutil.which("g++")) or not shutil.which("gcc"):
+        pytest.skip("g++ is not in .venv/trainers; install a compiler to run the reader of HOT-Step's engine")
+    known = export("acestep", tmp_path / "b", songs)
+    stand_in = "enum ggml_type { GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_COUNT };\n"
+    stand_in += "static inline float ggml_fp16_to_fp32(unsigned short) { return 0; }\n"
+    (tmp_path / "ggml.h").write_text(stand_in)
+    engine, reader = source / "engine", tmp_path / "reader"
+    include = [f"-I{folder}" for folder in (tmp_path, engine / "src", engine / "vendor/yyjson")]
+    subprocess.run(["gcc", "-w", "-c", engine / "vendor/yyjson/yyjson.c", "-o", tmp_path / "yyjson.o"], check=True)
+    code = Path(__file__).with_name("hot_step.cpp")
+    subprocess.run([compiler, "-w", "-std=c++17", *include, code, tmp_path / "yyjson.o", "-o", reader], check=True)
+    shown = subprocess.run([reader, tmp_path / "b/dataset.json"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split("\t") for line in shown.splitlines()]
+    assert [row[0] for row in rows] == sorted(known)
+    for name, size, _caption, bpm, key, meter, seconds, language, instrumental, tag, lyrics in rows:
+        assert int(size) == (tmp_path / "b" / "train" / f"{name}.flac").stat().st_size
+        assert (int(bpm), key, meter, seconds) == (round(known[name]["bpm"]), "F# minor", "4", "10")
+        assert (language, instrumental, tag, lyrics) == ("unknown", "0", "mystyle", "")
 
 
 def test_ai_toolkit(songs: Path, tmp_path: Path) -> None:
@@ -119,11 +183,12 @@ def test_the_users_words_arrive(songs: Path, tmp_path: Path) -> None:
     for folder in data.iterdir():
         (folder / "full_mix.lyrics.txt").write_text(words, encoding="utf-8")
         (folder / "full_mix.caption.txt").write_text("A dreamy song.", encoding="utf-8")
-    for target, trainer in (("acestep", "acestep"), ("acestep", "side-step"), ("ai-toolkit", "ai-toolkit")):
+    pairs = (("acestep", "acestep"), ("acestep", "side-step"), ("ai-toolkit", "ai-toolkit"), ("hot-step", "hot-step"))
+    for target, trainer in pairs:
         out = tmp_path / trainer
         more = ["--from", "tracks", "--val", "0.3", "--test", "0.3", "-j", "1", "-q"]
         assert main(["export", target, str(data), "-o", str(out), *more]) == 0
-        rows = load(trainer, out)["rows"]
+        rows = in_training_studio(out / "train")["rows"] if trainer == "hot-step" else load(trainer, out)["rows"]
         assert len(rows) == 1  # of three: one each for validation and test
         assert (rows[0]["lyrics"], rows[0]["language"]) == (words, "de")
         assert rows[0]["caption"].startswith("A dreamy song")

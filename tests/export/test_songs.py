@@ -19,6 +19,7 @@ from mirkit.export.items import Item
 from mirkit.export.pieces import bar_edges, texts_of_piece
 from mirkit.export.song import song_fields, text_tokens
 from mirkit.export.targets import targets
+from mirkit.export.targets.hot_step import parsed
 from mirkit.store import FileDigest
 from mirkit.track import Track
 from mirkit.windows import WindowFeatures
@@ -35,7 +36,7 @@ def export(target: str, out: Path, data: Path, *words: str) -> Path:
 def bundles(songs: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A bundle of each target; tests that change one copy it."""
     root = tmp_path_factory.mktemp("bundles")
-    rows = {"acestep": songs, "simpletuner": songs, "ai-toolkit": songs}
+    rows = {"acestep": songs, "hot-step": songs, "simpletuner": songs, "ai-toolkit": songs}
     rows |= dict.fromkeys(("musicgen", "sa3", "hf", "webdataset"), clips)
     return {target: export(target, root / target, data, "--trigger", "mystyle") for target, data in rows.items()}
 
@@ -136,7 +137,7 @@ def test_only_a_song_that_is_known_to_have_no_vocals_is_instrumental() -> None:
 
 
 def test_audio_has_the_rate_of_the_trainer(bundles: dict[str, Path]) -> None:
-    for name in ("acestep", "simpletuner", "ai-toolkit", "musicgen"):
+    for name in ("acestep", "hot-step", "simpletuner", "ai-toolkit", "musicgen"):
         out = bundles[name]
         info = soundfile.info(first(out))
         assert (info.samplerate, info.channels) == (targets()[name].sample_rate, 2)
@@ -154,6 +155,22 @@ def test_acestep_has_no_bare_txt_and_no_trigger_in_captions(bundles: dict[str, P
         assert "mystyle" not in row["caption"]
         metas = (row["bpm"], row["keyscale"], row["timesignature"], row["duration"])
         assert text_tokens(f"mystyle, {row['caption']}", *metas) <= 256
+
+
+def test_texts_of_hot_step_are_read_back(bundles: dict[str, Path]) -> None:
+    content = json.loads((bundles["acestep"] / "dataset.json").read_text())
+    for row in content["samples"]:
+        found = parsed((bundles["hot-step"] / "train" / row["id"]).with_suffix(".txt").read_text())
+        assert found["caption"] == row["caption"]
+        assert (found["bpm"], found["key"], found["signature"]) == (str(row["bpm"]), "F# minor", "4")
+        assert (found["custom_tag"], found["is_instrumental"], found["lyrics"]) == ("mystyle", "false", "")
+
+
+def test_words_that_look_like_fields_stay_words() -> None:
+    text = "caption: slow\nbpm: 60\nlyrics:\n[Verse]\nkey: I lost my key\n\ncaption: no\n"
+    assert parsed(text) == {"caption": "slow", "bpm": "60", "lyrics": "[Verse]\nkey: I lost my key\n\ncaption: no"}
+    assert parsed("\ufeffTempo: 90\nScale: C major") == {"tempo": "90", "scale": "C major"}
+    assert parsed("A warm track") == {}
 
 
 def test_a_clip_of_another_length_is_left_out_with_the_reason(
@@ -321,6 +338,20 @@ PLANTED: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("n/a", "ai-toolkit", replaced("<DURATION>10", "<DURATION>N/A"), "stops at what is not a number"),
     ("meter", "ai-toolkit", replaced("<TIMESIGNATURE>4", "<TIMESIGNATURE>4/4"), "timesignature is '4/4'"),
     ("no text", "ai-toolkit", removed(".txt"), "without a caption"),
+    ("no text", "hot-step", removed(".txt"), "takes the name of the file for the caption"),
+    ("plain text", "hot-step", beside(".txt", "A warm track"), "sings all of it"),
+    ("no caption", "hot-step", beside(".txt", "bpm: 100"), "no line that begins with caption:"),
+    ("two lines", "hot-step", replaced("caption: ", "caption: warm\n"), "the caption has several lines"),
+    ("fraction", "hot-step", replaced("bpm: 1", "bpm: 1.5"), "cuts off what is not a whole number"),
+    ("bpm", "hot-step", replaced("bpm: 1", "bpm: 9991"), "must be a whole number from 30 to 300"),
+    ("key", "hot-step", replaced("key: F# minor", "key: fis-moll"), "keyscale is 'fis-moll'"),
+    ("meter", "hot-step", replaced("signature: 4", "signature: 7/8"), "timesignature is '7/8'"),
+    ("language", "hot-step", replaced("language:", "language: english"), "does not know the language"),
+    ("tag twice", "hot-step", replaced("caption: ", "caption: mystyle, "), "adds a second time"),
+    ("long caption", "hot-step", replaced("caption:", "caption:" + " wonderful strings" * 60), "cuts off all but 256"),
+    ("long lyrics", "hot-step", replaced("lyrics:", "lyrics:\n" + "la la la " * 1500), "cuts off all but 2048"),
+    ("rate", "hot-step", other_rate, "the sample rate is 44100 Hz"),
+    ("no song", "hot-step", removed(".flac"), "the flac file beside it is missing"),
     ("no field", "musicgen", without("instrument"), "has no field instrument"),
     ("two keys", "musicgen", two_keys, "drops a key with a comma"),
     ("no json", "musicgen", removed(".json"), "without a description"),
@@ -334,7 +365,7 @@ PLANTED: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("bpm is a text", "ai-toolkit", replaced("<BPM>", "<BPM>fast "), "stops at what is not a number"),
     ("language", "ai-toolkit", replaced("<LANGUAGE>unknown", "<LANGUAGE>english"), "does not know the language"),
     *((f"{name} in {target}", target, spoil, message)
-      for target in ("acestep", "simpletuner", "ai-toolkit", "musicgen")
+      for target in ("acestep", "hot-step", "simpletuner", "ai-toolkit", "musicgen")
       for name, spoil, message in (
           ("leak", leak, "is in both train/ and val/"),
           ("m4a", m4a, "the trainer skips .m4a files without a message"),

@@ -49,6 +49,7 @@ def songs_of_six(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("acestep", ("test_dataset.json", "test/*.flac", "test/*.caption.txt")),
         ("simpletuner", ("test/*.flac", "test/*.txt")),
         ("ai-toolkit", ("test/*.flac", "test/*.txt")),
+        ("hot-step", ("test/*.flac", "test/*.txt")),
         ("musicgen", ("egs/evaluate/data.jsonl.gz", "test/*.flac", "test/*.json")),
         ("webdataset", ("test/00000.tar",)),
         ("hf", ("data/test/metadata.parquet", "data/test/*.flac")),

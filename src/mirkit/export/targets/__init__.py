@@ -21,6 +21,7 @@ DESCRIPTIONS = {
     "sat-latents": "for pre_encoded of stable-audio-tools: json files beside the latents in OUT",
     "sa3": "for Stable Audio 3: wav and txt files",
     "acestep": "for ACE-Step 1.5, Side-Step and HOT-Step: dataset.json, flac, captions and lyrics",
+    "hot-step": "for HOT-Step's Training Studio, and Side-Step: flac with key: value texts",
     "simpletuner": "for SimpleTuner: flac, captions and lyrics, multidatabackend.json",
     "ai-toolkit": "for ACE-Step 1.5 in ai-toolkit: flac, tagged texts, a configuration",
     "musicgen": "for MusicGen in audiocraft: flac and json files, manifests",
@@ -109,6 +110,7 @@ def targets() -> dict[str, Target]:
         acestep,
         ai_toolkit,
         hf,
+        hot_step,
         musicgen,
         sa3,
         sat,
@@ -118,5 +120,5 @@ def targets() -> dict[str, Target]:
         webdataset,
     )
 
-    modules = (sat, webdataset, sat_latents, sa3, acestep, simpletuner, ai_toolkit, musicgen, hf, tables)
+    modules = (sat, webdataset, sat_latents, sa3, acestep, hot_step, simpletuner, ai_toolkit, musicgen, hf, tables)
     return {target.name: target for module in modules for target in module.TARGETS}

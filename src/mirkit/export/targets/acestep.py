@@ -1,4 +1,4 @@
-"""Target ``acestep``: songs for ACE-Step 1.5, Side-Step and HOT-Step, which read the same ``dataset.json``.
+"""Target ``acestep``: songs for ACE-Step 1.5, Side-Step and HOT-Step's engine, which read the same ``dataset.json``.
 
 A song has ``x.flac``, ``x.caption.txt`` and ``x.lyrics.txt``, and never ``x.txt``: ACE-Step sings the text of such a
 file, and Side-Step reads it as ``key: value`` lines.
@@ -102,7 +102,10 @@ def _readme(plan: ExportPlan) -> str:
             f'sidestep preprocess --dataset-json "{folder}/dataset.json" --audio-dir "{folder}/train" --output tensors'
         ),
         "Then train on the folder `tensors`, as `sidestep train --help` says.",
-        "**HOT-Step** opens the same `dataset.json` in its Training Studio.",
+        "**HOT-Step.** Its command line reads the same file:",
+        shell(f'ace-train preprocess --dataset "{folder}/dataset.json" --out tensors'),
+        "Its Training Studio takes tempo, key and meter from texts beside the songs only: export the target `hot-step` "
+        "for it.",
     ]
     know = [
         "The paths in `dataset.json` are absolute. For another machine, export with `--at FOLDER_ON_THAT_MACHINE`.",
