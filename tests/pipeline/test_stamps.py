@@ -64,7 +64,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture(params=["with inodes", "size and time alone"])
 def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "size and time alone":
-        monkeypatch.setattr(digests, "_has_inodes", lambda *_: False)
+        monkeypatch.setattr(digests, "has_stable_inodes", lambda *_: False)
     return str(request.param)
 
 

@@ -77,15 +77,30 @@ def map_chunked(function: Callable[[I], R], items: Sequence[I], *, jobs: int) ->
     list
         One result for each item.
     """
-    if len(items) < _MANY or jobs == 1:
-        return [function(item) for item in items]
-    chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
     results: dict[int, list[R]] = {}
-    with closing(run(partial(_map_chunk, function), list(enumerate(chunks)), jobs=jobs)) as finished:
+    for start, found in iter_chunked(function, items, jobs=jobs):
+        results[start] = found
+    return [result for start in sorted(results) for result in results[start]]
+
+
+def iter_chunked(
+    function: Callable[[I], R], items: Sequence[I], *, jobs: int
+) -> Generator[tuple[int, list[R]], None, None]:
+    """Apply a fast function to many items, as :func:`map_chunked`, and yield results as they come.
+
+    Yields
+    ------
+    (int, list)
+        Number of the first item of a chunk, and the results of the chunk.
+    """
+    chunks = [(start, items[start : start + _CHUNK]) for start in range(0, len(items), _CHUNK)]
+    if len(items) < _MANY or jobs == 1:
+        yield from ((start, [function(item) for item in chunk]) for start, chunk in chunks)
+        return
+    with closing(run(partial(_map_chunk, function), chunks, jobs=jobs)) as finished:
         for done in finished:
             # A chunk whose process raised an error or ended is computed in this process.
-            results[done.item[0]] = _map_chunk(function, done.item) if done.result is None else done.result
-    return [result for number in range(len(chunks)) for result in results[number]]
+            yield done.item[0], _map_chunk(function, done.item) if done.result is None else done.result
 
 
 def _map_chunk(function: Callable[[I], R], chunk: tuple[int, Sequence[I]]) -> list[R]:

@@ -20,16 +20,27 @@ from mirkit.store.atomic import (
     sync_folder,
 )
 from mirkit.store.chords import chords_as_stored, format_chords, read_chords
-from mirkit.store.digests import FileDigest, digest_of_bytes, digest_of_text, file_digest, hash_file, stamp_of
+from mirkit.store.digests import (
+    FileDigest,
+    digest_of_bytes,
+    digest_of_text,
+    file_digest,
+    has_stable_inodes,
+    hash_file,
+    stamp_of,
+)
 from mirkit.store.feature_series import read_feature_series, read_feature_series_header, update_feature_series
 from mirkit.store.folder_cache import FolderCache
 from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets
 from mirkit.store.info import as_number, read_info, round6, scan_values, update_info, write_info
+from mirkit.store.library_file import LibraryFile, library_path
 from mirkit.store.provenance import (
     Origin,
     Provenance,
     accept_times,
+    check_provenance_format,
     keep_stamps,
+    origin_of,
     read_provenance,
     readable_provenance,
     recorded_digests,
@@ -59,6 +70,7 @@ from mirkit.store.sidecars import (
     find_root,
     open_regular,
     read_bounded,
+    read_object,
     write_sidecar,
 )
 
@@ -76,6 +88,7 @@ __all__ = [
     "FolderCache",
     "JsonObject",
     "JsonValue",
+    "LibraryFile",
     "LockedError",
     "NewerFormatError",
     "Origin",
@@ -87,6 +100,7 @@ __all__ = [
     "as_number",
     "atomic_file",
     "atomic_write",
+    "check_provenance_format",
     "check_stays_inside",
     "chords_as_stored",
     "digest_of_bytes",
@@ -97,18 +111,22 @@ __all__ = [
     "format_grid",
     "format_onsets",
     "format_sections",
+    "has_stable_inodes",
     "hash_file",
     "keep_stamps",
+    "library_path",
     "lock",
     "machine",
     "make_folder",
     "open_regular",
+    "origin_of",
     "read_bounded",
     "read_chords",
     "read_feature_series",
     "read_feature_series_header",
     "read_grid",
     "read_info",
+    "read_object",
     "read_onsets",
     "read_provenance",
     "read_sections",

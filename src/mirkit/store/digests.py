@@ -37,6 +37,8 @@ _WITHOUT_INODES = frozenset(
         "webdav",
     ]
 )
+#: Those among them that are disks of this machine.
+_LOCAL_DISKS = frozenset(["exfat", "fat32", "msdos", "vfat"])
 #: Most FUSE file systems are network ones (sshfs, s3fs, rclone); this one is a local NTFS disk.
 _LOCAL_FUSE = "fuseblk"
 
@@ -78,7 +80,7 @@ def stamp_of(path: str | os.PathLike[str], stat: os.stat_result | None = None) -
         The system refused.
     """
     now = stat or os.stat(path)
-    if os.name == "nt" or not _has_inodes(now.st_dev, path):
+    if not has_stable_inodes(now.st_dev, path):
         return Stamp(now.st_size, now.st_mtime_ns)
     return Stamp(now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
 
@@ -86,11 +88,18 @@ def stamp_of(path: str | os.PathLike[str], stat: os.stat_result | None = None) -
 _known_devices: dict[int, bool] = {}
 
 
-def _has_inodes(device: int, path: str | os.PathLike[str]) -> bool:
-    """Whether the file system of a device, on which the path is, has stable inodes."""
+def has_stable_inodes(device: int, path: str | bytes | os.PathLike[str]) -> bool:
+    """Return whether the file system of a device, on which the path is, has inodes and ctimes that are stable."""
     if device not in _known_devices:
-        _known_devices[device] = _has_stable_inodes(_file_system(os.path.realpath(path)))
+        kind = _file_system(os.path.realpath(os.fsdecode(path)))
+        _known_devices[device] = os.name != "nt" and _has_stable_inodes(kind)
     return _known_devices[device]
+
+
+def is_network(path: Path) -> bool:
+    """Return whether a path is on a network file system, or one that a program provides."""
+    kind = _file_system(os.path.realpath(path))
+    return not _has_stable_inodes(kind) and kind not in _LOCAL_DISKS
 
 
 def _has_stable_inodes(kind: str) -> bool:

@@ -283,7 +283,23 @@ def scan_origin(path: Path) -> Origin:
         The file cannot be read.
     """
     content = read_object(path)
+    check_provenance_format(content, path)
+    return origin_of(content, path)
+
+
+def check_provenance_format(content: JsonObject, path: Path) -> None:
+    """Check the format number of a ``.PROVENANCE``. Raises as ``check_format``."""
     check_format(content, FORMAT, path)
+
+
+def origin_of(content: JsonObject, path: Path) -> Origin:
+    """Return the parts of the content of a ``.PROVENANCE`` that statistics use.
+
+    Raises
+    ------
+    DamagedFileError
+        One of them has the wrong type.
+    """
     reasons: dict[str, str] = {}
     methods: dict[str, str] = {}
     try:

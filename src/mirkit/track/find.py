@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,15 +62,21 @@ def find_tracks(root: Path | str, problems: list[str] | None = None) -> list[Tra
     return tracks
 
 
-def find_all(root: Path | str, problems: list[str] | None = None, notes: list[str] | None = None) -> list[Track]:
+def find_all(
+    root: Path | str,
+    problems: list[str] | None = None,
+    notes: list[str] | None = None,
+    *,
+    lister: Callable[[Path], FolderListing] = list_folder,
+) -> list[Track]:
     """Find all tracks at or below a folder: track folders, then loose files.
 
     A loose file that was copied into a track folder beside it (``organize --copy``) is not a track of its own.
 
     Parameters and errors are those of :func:`find_tracks`; ``notes`` receives a line for stems without a mix, and one
-    for files that are not used.
+    for files that are not used. ``lister`` lists a folder, as ``list_folder`` does.
     """
-    tracks = _tracks_in(Path(os.path.abspath(root)), problems, notes, follow=True)
+    tracks = _tracks_in(Path(os.path.abspath(root)), problems, notes, follow=True, lister=lister)
     return sorted(tracks, key=lambda track: bool(track.loose))
 
 
@@ -89,12 +95,18 @@ def loose_files(root: Path | str, problems: list[str] | None = None, *, video_so
 
 
 def _tracks_in(
-    root: Path, problems: list[str] | None, notes: list[str] | None, *, follow: bool, video_sound: bool = False
+    root: Path,
+    problems: list[str] | None,
+    notes: list[str] | None,
+    *,
+    follow: bool,
+    video_sound: bool = False,
+    lister: Callable[[Path], FolderListing] = list_folder,
 ) -> list[Track]:
     tracks: list[Track] = []
     unread: Counter[str] = Counter()
     videos = 0
-    for listing in walk(root, problems, follow=follow):
+    for listing in walk(root, problems, follow=follow, lister=lister):
         if listing.is_track:
             tracks.append(Track.of(listing))
             continue

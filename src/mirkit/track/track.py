@@ -50,6 +50,8 @@ class FolderListing:
         Names of sound files in formats that are not read.
     is_export : bool
         Whether an export wrote the folder.
+    has_links : bool
+        Whether a visible entry is a link, whose target may change while the folder does not.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class FolderListing:
     unclean: bool
     unread: tuple[str, ...] = ()
     is_export: bool = False
+    has_links: bool = False
 
     @property
     def is_track(self) -> bool:
@@ -75,13 +78,16 @@ def list_folder(folder: Path) -> FolderListing:
     MissingInput
         The folder cannot be read.
     """
-    audio_files, folders, lost, unread, links, unclean, is_export = [], [], [], [], set(), False, False
+    audio_files, folders, lost, unread, links = [], [], [], [], set()
+    unclean = is_export = has_links = False
     with system_errors(folder, "read", MissingInput), os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
             if name.startswith("."):
                 unclean = unclean or name.startswith((TEMP_PREFIX, LOCK_NAME))
-            elif is_audio_name(name) and _holds(entry.is_file):
+                continue
+            has_links = has_links or entry.is_symlink()
+            if is_audio_name(name) and _holds(entry.is_file):
                 audio_files.append(name)
             elif name not in SKIPPED_FOLDERS and _holds(entry.is_dir):
                 folders.append(name)
@@ -96,7 +102,7 @@ def list_folder(folder: Path) -> FolderListing:
                 is_export = True
     names = (tuple(sorted(found)) for found in (audio_files, folders, lost, unread))
     return FolderListing(
-        folder, next(names), next(names), frozenset(links), next(names), unclean, next(names), is_export
+        folder, next(names), next(names), frozenset(links), next(names), unclean, next(names), is_export, has_links
     )
 
 
@@ -108,7 +114,13 @@ def _holds(test: Callable[[], bool]) -> bool:
         return False
 
 
-def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iterator[FolderListing]:
+def walk(
+    root: Path,
+    problems: list[str] | None = None,
+    *,
+    follow: bool,
+    lister: Callable[[Path], FolderListing] = list_folder,
+) -> Iterator[FolderListing]:
     """Yield the listings of a folder and all folders below it, parents first, by name; not inside tracks.
 
     Folders below that an export wrote are left out, because their audio files are copies.
@@ -121,6 +133,8 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
         Receives a line for every folder below that cannot be read, and for every broken audio file.
     follow : bool
         Whether to follow links to folders, each target once.
+    lister : callable
+        Lists a folder, as :func:`list_folder` does.
 
     Raises
     ------
@@ -137,7 +151,7 @@ def walk(root: Path, problems: list[str] | None = None, *, follow: bool) -> Iter
                 continue
             reached.add(real)
         try:
-            listing = list_folder(folder)
+            listing = lister(folder)
         except MissingInput as error:
             if folder is root:
                 raise
