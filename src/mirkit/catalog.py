@@ -267,9 +267,9 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "chroma",
         "harmony",
-        2,
+        3,
         "pitch-class weights, key and mode",
-        (("tonal", "chroma"),),
+        (("tonal", "chroma"), ("bass", "chroma"), ("other", "chroma")),
         editable=("key", "mode"),
     ),
     Stage(

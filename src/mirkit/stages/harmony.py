@@ -16,7 +16,10 @@ from mirkit.store import Settings, chords_as_stored, format_chords, read_chords
 def chroma(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure twelve pitch-class weights and the key, from the tonal stems or the mix."""
     series = track.series(track.tonal_source, "chroma")
-    estimate = key(series, track.window)
+    # In stems of the embedded separation, drums and speech may look like notes.
+    separated = track.tonal_source == "tonal" and track.stems_backend != "embedded"
+    stems = [track.series(stem, "chroma") for stem in HARMONY_STEMS] if separated else []
+    estimate = key(series, track.window, stems)
     confidence = estimate.key if isinstance(estimate.key, Unknown) else estimate.confidence
     described: dict[str, InfoValue] = {"key": estimate.key, "mode": estimate.mode, "key_confidence": confidence}
     return Result(values_of(measure_chroma(series, track.window)) | described, method={"signal": track.tonal_source})

@@ -4,11 +4,11 @@ from functools import cache
 
 import numpy as np
 import pytest
-from notes import RATE, Mono, curve_of, note, sequence, song, triad
 
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.harmony.key import FEW_PITCHES, NOT_PITCHED, PITCH_CLASSES, KeyEstimate, atonality, key
 from mirkit.features.types import SILENT, TOO_SHORT, Window
+from notes import RATE, Mono, curve_of, note, sequence, song, triad
 from signals import noise, silence
 
 # Loops of rock, pop, folk and dance music, the tonic first in most. Without a text or a meter the ear, too, would take
@@ -50,6 +50,34 @@ def test_a_cadence_in_every_key(tonic: int, mode: str) -> None:
     found = key_of(song("I IV V I" if mode == "major" else "i iv V i", tonic, bars=4, seed=tonic))
     assert (found.key, found.mode) == (PITCH_CLASSES[tonic], mode)
     assert found.confidence > 0.5
+
+
+def _shouts(seconds: float, db: float) -> Mono:
+    """Tones that glide without rest, with harmonics, as a voice that shouts."""
+    rng = np.random.default_rng(5)
+    marks = np.arange(0, seconds + 0.2, 0.12)
+    hz = np.interp(np.arange(int(seconds * RATE)) / RATE, marks, 90 * 2 ** rng.uniform(0, 1.6, len(marks)))
+    phase = 2 * np.pi * np.cumsum(hz) / RATE
+    tone = sum(np.sin(k * phase) / k for k in range(1, 12))
+    return (10 ** (db / 20) * tone / np.std(tone)).astype(np.float32)
+
+
+@pytest.mark.parametrize("tonic", [0, 4, 9])
+def test_a_voice_that_shouts_hides_no_key_where_there_are_stems(tonic: int) -> None:
+    music = song("I IV V I", tonic, bars=8, seed=tonic)
+    voice = _shouts(len(music) / RATE, 20 * np.log10(float(music.std())) + 6)
+    curve = curve_of(music + voice)
+    assert key(curve, whole(curve)).key == NOT_PITCHED
+    found = key(curve, whole(curve), [curve_of(music)])
+    assert (found.key, found.mode) == (PITCH_CLASSES[tonic], "major")
+
+
+def test_a_stem_tells_nothing_if_it_is_hardly_heard_or_not_pitched() -> None:
+    music = song("I IV V I", 0, bars=8)
+    voice = _shouts(len(music) / RATE, 20 * np.log10(float(music.std())) + 6)
+    curve = curve_of(voice)
+    assert key(curve, whole(curve), [curve_of(0.01 * music)]).key == NOT_PITCHED
+    assert key(curve, whole(curve), [curve, curve_of(silence(len(music) / RATE))]).key == NOT_PITCHED
 
 
 @pytest.mark.parametrize("tonic", range(0, 12, 5))

@@ -9,6 +9,7 @@ Jordà and P. Herrera, "A multi-profile method for key estimation in EDM", AES S
 key are fitted on rendered music (``benchmarks/fit_key.py``, docs/key.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,8 @@ _LEAST_THIRD_STEADY, _LEAST_THIRD, _STEADY_TUNING = 0.05, 0.2, 0.95
 #: Least log odds of pitched sound, below 0 because loud drums hide the notes of a mix; what lies between this and 0 has
 #: a key only with this confidence.
 _LEAST_ODDS, _SURE_ODDS, _SURE = -1.5, 0.0, 0.45
+#: A single stem tells whether anything pitched sounds if its level is at most this far below that of the source (dB).
+_AUDIBLE_DB = 20.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def key_fit(chroma: FloatArray) -> FloatArray:
     return fit
 
 
-def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
+def key(curve: ChromaCurve, window: Window, stems: Sequence[ChromaCurve] = ()) -> KeyEstimate:
     """Key of a window, by a vote of its parts of about 30 s: the key that most of the music is in.
 
     A mean over a piece that modulates may fit neither of its keys.
@@ -110,6 +113,9 @@ def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
         Of the source.
     window : Window
         Seconds from the beginning of the curve.
+    stems : sequence of ChromaCurve
+        Single stems of the source: a voice that shouts or speaks hides the notes of a guitar in the sum of both, but
+        not in the guitar's stem.
 
     Returns
     -------
@@ -140,7 +146,7 @@ def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
     chroma, bass = (part[frames][active].astype(np.float32) / 255 for part in (curve.chroma, curve.bass))
     if not len(chroma):
         return KeyEstimate(SILENT, SILENT, 0.0)
-    odds = float(pitched_evidence(chroma, curve.agreement) @ PITCHED[1:]) + PITCHED[0]
+    odds = max(_odds(chroma, curve.agreement), _odds_of_stems(curve, stems, frames))
     if odds < _LEAST_ODDS:
         return KeyEstimate(NOT_PITCHED, NOT_PITCHED, 0.0)
     strongest = np.sort(chroma.mean(axis=0))
@@ -157,6 +163,22 @@ def key(curve: ChromaCurve, window: Window) -> KeyEstimate:
         return KeyEstimate(NOT_PITCHED, NOT_PITCHED, 0.0)
     mode, tonic = np.unravel_index(int(votes.argmax()), votes.shape)
     return KeyEstimate(PITCH_CLASSES[tonic], ("major", "minor")[mode], float(votes.max()))
+
+
+def _odds(chroma: FloatArray, agreement: float) -> float:
+    """Log odds that active frames are pitched."""
+    return float(pitched_evidence(chroma, agreement) @ PITCHED[1:]) + PITCHED[0]
+
+
+def _odds_of_stems(curve: ChromaCurve, stems: Sequence[ChromaCurve], frames: slice) -> float:
+    """Largest log odds of an audible stem that is surely pitched, else minus infinity."""
+    level = np.median(curve.level_db[frames][curve.active()[frames]])
+    found = [-np.inf]
+    for stem in stems:
+        active = stem.active()[frames]
+        if active.any() and np.median(stem.level_db[frames][active]) > level - _AUDIBLE_DB:
+            found.append(_odds(stem.chroma[frames][active].astype(np.float32) / 255, stem.agreement))
+    return max((odds for odds in found if odds >= _SURE_ODDS), default=-np.inf)
 
 
 def key_evidence(chroma: FloatArray, bass: FloatArray) -> FloatArray:
