@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         track_beats,
         transcribe_drums,
     )
+    from mirkit.dataset.dataset import Dataset, DatasetRow, load
     from mirkit.errors import MirkitError
     from mirkit.track import Track, find_tracks
     from mirkit.windows import WindowAnalyzer, features_at
@@ -28,6 +29,8 @@ __version__ = "0.1.0"
 __all__ = [
     "BeatEstimate",
     "Captions",
+    "Dataset",
+    "DatasetRow",
     "DrumTranscription",
     "Features",
     "MirkitError",
@@ -38,6 +41,7 @@ __all__ = [
     "caption",
     "features_at",
     "find_tracks",
+    "load",
     "separate",
     "track_beats",
     "transcribe_drums",
@@ -49,6 +53,7 @@ _LAZY = {
         *("BeatEstimate", "Captions", "DrumTranscription", "Features"),
         *("analyze", "caption", "separate", "track_beats", "transcribe_drums"),
     ),
+    "mirkit.dataset.dataset": ("Dataset", "DatasetRow", "load"),
     "mirkit.errors": ("MirkitError",),
     "mirkit.track": ("Track", "find_tracks"),
     "mirkit.windows": ("WindowAnalyzer", "features_at"),

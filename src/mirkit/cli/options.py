@@ -43,6 +43,10 @@ class Parser(argparse.ArgumentParser):
 
     #: Name of an argument -> what is said where it is missing.
     missing: Mapping[str, str] = {}
+    #: Positional argument that takes the words of a query, which may stand between and behind options.
+    query_words = ""
+    #: Whether a word such as -artist:daft is a term of a query and no option.
+    has_query = False
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with status 2."""
@@ -50,6 +54,22 @@ class Parser(argparse.ArgumentParser):
             message = self.missing.get(match[1], message)
         message = re.sub(r"^argument ([^/: ]+)[^: ]*(:?)", r"\1\2", message).replace(": must be", " must be", 1)
         self.exit(2, f"mirkit: {message}\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse the arguments; words of a query that argparse leaves over are added to those before them."""
+        found, left = super().parse_known_args(args, namespace)
+        if self.query_words:
+            words = [word for word in left if not word.startswith("-") or _TERM.match(word)]
+            setattr(found, self.query_words, [*getattr(found, self.query_words), *words])
+            left = [word for word in left if word not in words]
+        return found, left
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        return None if self.has_query and _TERM.match(arg_string) else super()._parse_optional(arg_string)
+
+
+#: A negated term of a query, such as -artist:daft.
+_TERM = re.compile(r"-+(?:[A-Za-z_][\w-]*(?::|[<>=~]|!=)|\()", re.ASCII)
 
 
 class BackendNames:
@@ -161,6 +181,15 @@ def add_json_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", "-o", metavar="FILE", help="write the whole result to this file as JSON")
     parser.add_argument(
         "--overwrite", action="store_true", help="allow --output to replace a file that another program wrote"
+    )
+
+
+def add_query(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--where``, with which a command works on a part of a data set."""
+    if isinstance(parser, Parser):
+        parser.has_query = True
+    parser.add_argument(
+        "--where", metavar="QUERY", help=f"only {what} that match a query, as in mirkit ls, e.g. 'bpm:120..130 key:Am'"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mirkit import __version__
 from mirkit.catalog import GROUPS, STAGES
-from mirkit.cli import options
+from mirkit.cli import listing, options
 from mirkit.cli.options import Parser
 from mirkit.dataset.duplicates import GROUP_KEYS
 from mirkit.settings import SETTINGS
@@ -183,6 +183,9 @@ def build() -> Parser:
         "--undo", action="store_true", help="move the files back; their results stay beside them and are listed"
     )
     options.add_output(organize)
+
+    listing.add_ls(sub)
+    listing.add_show(sub)
 
     verify = sub.add_parser("verify", help="check every track for missing, outdated and out-of-range values")
     verify.add_argument("path", metavar="PATH", help="a track, a folder of tracks, or its s3:// or gs:// URL")

@@ -54,6 +54,8 @@ class LibraryFile:
         Statements that create the tables.
     in_memory : bool
         Whether to use no file.
+    prepare : callable, optional
+        Receives each new connection, to register functions with it.
 
     Attributes
     ----------
@@ -61,8 +63,16 @@ class LibraryFile:
         Increased whenever the content has been lost, because the file was replaced.
     """
 
-    def __init__(self, root: Path, tables: Sequence[str], *, in_memory: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        tables: Sequence[str],
+        *,
+        in_memory: bool = False,
+        prepare: Callable[[sqlite3.Connection], None] = lambda _: None,
+    ) -> None:
         self.generation = 0
+        self._prepare = prepare
         self._root, self._tables = root, tuple(tables)
         self._path = None if in_memory else _place(root)
         self._connection: sqlite3.Connection | None = None
@@ -144,6 +154,11 @@ class LibraryFile:
                 self._create()
             _apply(self._require(), work)
 
+    def _connect(self, path: Path | None) -> sqlite3.Connection:
+        connection = _connect(path)
+        self._prepare(connection)
+        return connection
+
     def _require(self) -> sqlite3.Connection:
         if self._connection is None:
             raise InfoError(f"{printable(self._root)}: the library is closed")
@@ -158,7 +173,7 @@ class LibraryFile:
         try:
             _check(path)
             identity = _identity(path)
-            connection = _connect(path)
+            connection = self._connect(path)
             try:
                 version = _version(connection)
                 known = version == VERSION and _schema(connection) == _expected(self._tables)
@@ -188,7 +203,7 @@ class LibraryFile:
             remove_orphans(path.parent)
         temp = path.with_name(f"{TEMP_PREFIX}{machine()}-{os.getpid()}-{os.urandom(4).hex()}.sqlite")
         try:
-            connection = _connect(temp)
+            connection = self._connect(temp)
             try:
                 _make(connection, self._tables)
             finally:
@@ -200,7 +215,7 @@ class LibraryFile:
         finally:
             with suppress(OSError):
                 temp.unlink(missing_ok=True)
-        self._opened, self._connection = _identity(path), _connect(path)
+        self._opened, self._connection = _identity(path), self._connect(path)
 
     def _recover(self, error: Exception) -> None:
         """Remove a damaged file, which the next write replaces; say so once."""
@@ -245,7 +260,7 @@ class LibraryFile:
         _log.warning("%s; what was read is not kept for the next command", why)
 
     def _in_memory(self) -> sqlite3.Connection:
-        connection = _connect(None)
+        connection = self._connect(None)
         _make(connection, self._tables)
         return connection
 

@@ -12,6 +12,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
     if arguments.command == "doctor":  # it must run without NumPy
         return models.doctor(arguments)
+    if arguments.command in ("ls", "show"):  # they compute nothing, and start without the compiled code
+        from mirkit.cli.commands import listing
+
+        return listing.ls(arguments) if arguments.command == "ls" else listing.show(arguments)
     from mirkit.cli.commands import dataset, export, organize, rights, track
     from mirkit.store.compiled import use_compiled
 

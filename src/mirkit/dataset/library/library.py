@@ -29,6 +29,7 @@ from mirkit.dataset.library.row import (
     read_row,
 )
 from mirkit.dataset.library.stamps import sidecar_stamps
+from mirkit.dataset.query.functions import add_functions
 from mirkit.engines.processes import iter_chunked
 from mirkit.errors import MissingInput, printable
 from mirkit.store import LibraryFile, find_root, read_settings
@@ -73,7 +74,7 @@ class Library:
         self._prefix = os.fsencode(os.path.join(root, ""))
         self._key = b"" if scope == root else os.fsencode(scope.relative_to(root).as_posix())
         apart = several and not is_reachable(root, scope)
-        self._file = LibraryFile(root, _STATEMENTS, in_memory=apart or not several)
+        self._file = LibraryFile(root, _STATEMENTS, in_memory=apart or not several, prepare=add_functions)
 
     @classmethod
     def open(cls, path: Path | str) -> "Library":

@@ -1,0 +1,102 @@
+"""Texts in columns: widths as a terminal shows them, shortened texts, tables that fit into the width."""
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+from mirkit.errors import printable
+
+#: A column of texts is not made narrower than this to make a table fit.
+_NARROWEST = 12
+_GAP = "  "
+
+
+def terminal_width() -> int | None:
+    """Width of the terminal in characters; None where the output goes to a file or another program."""
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
+
+
+def can_show(text: str) -> bool:
+    """Whether the encoding of the standard output has these characters."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def width_of(text: str) -> int:
+    """Columns that a text takes: two for wide characters such as those of Japanese, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def shorten(text: str, width: int) -> str:
+    """Shorten a text to a width; an ellipsis stands for what is left out."""
+    if width_of(text) <= width:
+        return text
+    mark = "…" if can_show("…") else "..."
+    kept, used = "", 0
+    for character in text:
+        used += width_of(character)
+        if used > width - len(mark):
+            break
+        kept += character
+    return kept + mark
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """Fill a text with spaces; ``right`` moves it to the right."""
+    space = " " * max(width - width_of(text), 0)
+    return space + text if right else text + space
+
+
+def fitted(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[bool], width: int | None
+) -> list[str]:
+    """Return the lines of a table.
+
+    Parameters
+    ----------
+    head : sequence of str
+    rows : sequence of sequence of str
+        Cells; control characters are escaped.
+    numbers : sequence of bool
+        For each column: whether it holds numbers, which are on its right and never shortened.
+    width : int or None
+        Width that the table fits into, if its numbers do; None for any.
+    """
+    cells = [[printable(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(width_of, column)) for column in zip(*cells, strict=True)]
+    if width is not None:
+        _narrow(widths, numbers, width)
+    lines = []
+    for i, row in enumerate(cells):
+        padded = (pad(shorten(cell, w), w, right=right) for cell, w, right in zip(row, widths, numbers, strict=True))
+        lines.append(_GAP.join(padded).rstrip())
+        if i == 0:
+            lines.append(_GAP.join("-" * w for w in widths))
+    return lines
+
+
+def _narrow(widths: list[int], numbers: Sequence[bool], width: int) -> None:
+    """Make the widest columns of texts narrower until all fit, or none can be made narrower."""
+    while (excess := sum(widths) + len(_GAP) * (len(widths) - 1) - width) > 0:
+        texts = [(w, i) for i, w in enumerate(widths) if not numbers[i] and w > _NARROWEST]
+        if not texts:
+            return
+        widest, i = max(texts)
+        second = max((w for w, j in texts if j != i), default=_NARROWEST)
+        widths[i] = max(widest - excess, min(second, widest - 1), _NARROWEST)
+
+
+def bar(share: float, length: int = 10) -> str:
+    """Return a bar that is filled up to a share, 0 to 1."""
+    full, empty = ("█", "░") if can_show("█░") else ("#", ".")
+    filled = round(share * length)
+    return full * filled + empty * (length - filled)
