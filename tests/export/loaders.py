@@ -133,13 +133,15 @@ def ai_toolkit(source: Path, bundle: Path) -> Report:
 
 
 def musicgen(source: Path, bundle: Path) -> Report:
-    """Load the manifest and every item of the data set."""
-    for name in ("audiocraft", "audiocraft.data", "audiocraft.modules", "audiocraft.utils", "audiocraft.quantization"):
+    """Load the manifest and every item of the data set, and train a tiny language model for two steps."""
+    folders = ("audiocraft", *(f"audiocraft.{name}" for name in ("data", "modules", "utils", "quantization", "models")))
+    for name in folders:
         package(name, source / name.replace(".", "/"))
     for name in ("flashy", "flashy.distrib", "spacy", "omegaconf", "num2words", "audiocraft.modules.chroma"):
         sys.modules[name] = Anything(name)
-    for name in ("audiocraft.modules.transformer", "audiocraft.quantization", "audiocraft.environment"):
+    for name in ("xformers", "audiocraft.quantization", "audiocraft.environment"):
         sys.modules[name] = Anything(name)
+    sys.modules["xformers"].ops = types.SimpleNamespace()  # type: ignore[attr-defined]
     from audiocraft.data.audio_dataset import load_audio_meta
 
     class Environment:
@@ -163,7 +165,49 @@ def musicgen(source: Path, bundle: Path) -> Report:
             {"shape": list(audio.shape), "path": info.meta.path, "sample_rate": info.sample_rate}
             | {name: attributes[name] for name in ("title", "artist", "key", "bpm", "genre", "description", "name")}
         )
-    return {"rows": rows, "segments": [list(segments[at][0].shape) for at in range(4)]}
+    shapes = [list(segments[at][0].shape) for at in range(4)]
+    return {"rows": rows, "segments": shapes, "losses": _train_musicgen(source, segments)}
+
+
+def _train_musicgen(source: Path, segments: Any) -> list[float]:
+    """Train the trainer's language model, much smaller, with its conditioners and its loss.
+
+    A stand-in for EnCodec, whose weights cannot be shipped, makes codes of the level of each 20 ms. Conditions are
+    looked up in tables, as audiocraft can do instead of T5.
+    """
+    import torch
+    from audiocraft.models.lm import LMModel
+    from audiocraft.modules.codebooks_patterns import DelayedPatternProvider
+    from audiocraft.modules.conditioners import ConditionFuser, ConditioningProvider, LUTConditioner
+    from audiocraft.modules.transformer import set_efficient_attention_backend
+
+    set_efficient_attention_backend("torch")
+    sys.modules["xformers"].ops.unbind = torch.unbind
+    torch.manual_seed(0)
+    names, width = ("description", "key", "genre"), 32
+    tables = {name: LUTConditioner(64, width, width, "noop") for name in names}
+    nothing: dict[str, list[str]] = {"sum": [], "input_interpolate": []}
+    fuser = ConditionFuser({"prepend": list(names[1:]), "cross": ["description"], **nothing})
+    sizes = {"n_q": 4, "card": 32, "dim": width, "num_heads": 2, "num_layers": 1, "norm_first": True}
+    more = {"causal": True, "custom": True, "memory_efficient": False, "cross_attention": True}
+    model = LMModel(DelayedPatternProvider(4), ConditioningProvider(tables), fuser, cfg_dropout=0.1, **sizes, **more)
+    text = (source / "audiocraft/solvers/musicgen.py").read_text(encoding="utf-8")
+    code = text[text.index("    def _compute_cross_entropy") :]
+    code = code[: code.index("\n    def ", 10)]
+    loss_of: dict[str, Any] = {"torch": torch, "tp": __import__("typing"), "F": torch.nn.functional}
+    exec(compile("class Solver:\n" + code, "musicgen.py", "exec"), loss_of)
+    optimizer, losses = torch.optim.AdamW(model.parameters(), 1e-3), []
+    for _ in range(2):
+        audio, infos = segments.collater([segments[at] for at in range(2)])
+        level = audio[..., : 50 * 640].unfold(-1, 640, 640).abs().mean(-1)
+        codes = (level * torch.tensor([31.0, 310.0, 3100.0, 31000.0])[None, :, None]).long() % 32
+        output = model.compute_predictions(codes, [info.to_condition_attributes() for info in infos])
+        loss, _ = loss_of["Solver"]._compute_cross_entropy(None, output.logits, codes, output.mask)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return losses
 
 
 def simpletuner(source: Path, bundle: Path) -> Report:
@@ -248,12 +292,131 @@ def simpletuner(source: Path, bundle: Path) -> Report:
     return {"rows": rows}
 
 
+def stable_audio_3(source: Path, bundle: Path) -> Report:
+    """Load every file as ``scripts/train_lora.py`` does, and train a LoRA of a tiny model for two steps.
+
+    The diffusion transformer, the patches in place of an autoencoder, the LoRA, the loss and the optimizer are the
+    trainer's; a stand-in for T5Gemma, whose weights cannot be shipped, looks each prompt up in a table.
+    """
+    sys.path.append(str(source / "scripts"))
+    for name in ("wandb", "comet_ml"):
+        sys.modules.setdefault(name, Anything(name))
+    import pytorch_lightning as lightning
+    import torch
+    from stable_audio_3.data.dataset import LocalDatasetConfig, SampleDataset, collation_fn
+    from stable_audio_3.models.conditioners import MultiConditioner, NumberConditioner
+    from stable_audio_3.models.diffusion import ConditionedDiffusionModelWrapper, DiTWrapper
+    from stable_audio_3.models.pretransforms import PatchedPretransform
+    from stable_audio_3.training.diffusion import DiffusionCondTrainingWrapper
+    from train_lora import caption_metadata_fn
+
+    lightning.seed_everything(0)
+    folder, patch, width = str(bundle / "train"), 512, 64
+    sizes = {"sample_size": 128 * patch, "sample_rate": 44100, "force_channels": "stereo"}
+    files = SampleDataset(
+        [LocalDatasetConfig(id="train", path=folder, custom_metadata_fn=caption_metadata_fn)],
+        random_crop=False,
+        **sizes,
+    )
+    rows = []
+    for at, name in enumerate(files.filenames):
+        audio, info = files[at]
+        row = {"path": info["path"], "shape": list(audio.shape), "prompt": info["prompt"]}
+        rows.append(row | {"seconds": float(info["seconds_total"]), "own": info["path"] == name})
+
+    class Table(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words = torch.nn.Embedding(1000, width)
+
+        def forward(self, prompts: list[str], _device: Any) -> Any:
+            found = torch.tensor([[sum(prompt.encode()) % 1000] for prompt in prompts])
+            return self.words(found), torch.ones(len(prompts), 1, dtype=torch.bool)
+
+    sizes_of_net = {"io_channels": 2 * patch, "embed_dim": width, "depth": 1, "num_heads": 2, "cond_token_dim": width}
+    model = ConditionedDiffusionModelWrapper(
+        DiTWrapper("rectified_flow", local_add_cond_dim=2 * patch + 1, **sizes_of_net),
+        MultiConditioner({"prompt": Table(), "seconds_total": NumberConditioner(width, 0, 384)}),
+        io_channels=2 * patch,
+        sample_rate=44100,
+        min_input_length=patch,
+        diffusion_objective="rectified_flow",
+        pretransform=PatchedPretransform(2, patch),
+        cross_attn_cond_ids=["prompt", "seconds_total"],
+        local_add_cond_ids=["inpaint_mask", "inpaint_masked_input"],
+    )
+    wrapper = DiffusionCondTrainingWrapper(
+        model,
+        lr=None,
+        mask_loss_weight=1.0,
+        use_ema=False,
+        optimizer_configs={"diffusion": {"optimizer": {"type": "AdamW", "config": {"lr": 1e-4}}}},
+        timestep_sampler="trunc_logit_normal",
+        inpainting_config={"mask_kwargs": {"mask_type_probabilities": [0.1, 0.8, 0.1]}},
+        lora_config={"rank": 4, "alpha": 4},
+    )
+    losses: list[float] = []
+
+    class Losses(lightning.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, _trainer: Any, _module: Any, outputs: Any, *_: Any) -> None:
+            losses.append(float(outputs["loss"] if isinstance(outputs, dict) else outputs))
+
+    trainer = lightning.Trainer(
+        max_steps=2, max_epochs=2, accelerator="cpu", logger=False, callbacks=[Losses()], enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    loader = torch.utils.data.DataLoader(files, batch_size=2, shuffle=True, drop_last=True, collate_fn=collation_fn)
+    trainer.fit(wrapper, loader)
+    return {"rows": rows, "losses": losses}
+
+
+def hugging_face(source: Path, bundle: Path) -> Report:
+    """Load the folder as its card says; the audio stays encoded, and a stand-in for torchcodec has no code."""
+    del source  # it is a package
+    for name in ("torchcodec", "torchcodec.encoders", "torchcodec.decoders"):
+        sys.modules[name] = Anything(name)
+        sys.modules[name].__spec__ = importlib.machinery.ModuleSpec(name, None)
+    import datasets
+
+    datasets.disable_progress_bars()
+    found = datasets.load_dataset(str(bundle), cache_dir=str(bundle.parent / "cache"))
+    report: Report = {"version": datasets.__version__, "splits": {name: len(rows) for name, rows in found.items()}}
+    rows = found["train"].cast_column("audio", datasets.Audio(decode=False))
+    report["features"] = {name: str(kind) for name, kind in rows.features.items()}
+    keep = [name for name in rows.column_names if name != "audio"]
+    report["rows"] = [{"path": row["audio"]["path"], **{name: row[name] for name in keep}} for row in rows]
+    return report
+
+
+def web_dataset(source: Path, bundle: Path) -> Report:
+    """Read the tar files with the library's pipeline and decode them."""
+    del source  # it is a package
+    import io
+
+    import soundfile
+    import webdataset
+
+    rows = []
+    for split in ("train", "val"):
+        urls = [str(path) for path in sorted((bundle / split).glob("*.tar"))]
+        for sample in webdataset.WebDataset(urls, shardshuffle=False) if urls else ():
+            audio, rate = soundfile.read(io.BytesIO(sample["flac"]))
+            known = json.loads(sample["json"])
+            text = sample["txt"].decode()
+            rows.append({"key": sample["__key__"], "split": split, "shape": list(audio.shape), "rate": rate})
+            rows[-1] |= {"text": text, "known": known}
+    return {"version": webdataset.__version__, "rows": rows}
+
+
 LOADERS: dict[str, Callable[[Path, Path], Report]] = {
     "acestep": acestep,
     "side-step": sidestep,
     "ai-toolkit": ai_toolkit,
     "audiocraft": musicgen,
     "simpletuner": simpletuner,
+    "sa3": stable_audio_3,
+    "hf": hugging_face,
+    "webdataset": web_dataset,
 }
 
 if __name__ == "__main__":

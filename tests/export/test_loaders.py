@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from export.measured import STAND_IN
@@ -45,7 +46,7 @@ def fetched(trainer: str) -> Path:
 def load(trainer: str, bundle: Path) -> Any:
     source = fetched(trainer)
     pytest.importorskip("torch")
-    search = os.pathsep.join(str(path) for path in (source, TRAINERS / "lib", STAND_IN))
+    search = os.pathsep.join(str(path) for path in (source, TRAINERS / "lib", TRAINERS / "0.0.20", STAND_IN))
     command = [sys.executable, "-B", str(Path(__file__).with_name("loaders.py")), trainer, str(source), str(bundle)]
     environment = os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=bundle.parent, env=environment, capture_output=True, text=True, check=False)
@@ -161,6 +162,45 @@ def test_musicgen(clips: Path, tmp_path: Path) -> None:
         assert row["description"].startswith("mystyle, ")
         assert row["artist"].startswith("Artist ")
     assert report["segments"] == [[1, 960_000]] * 4
+    assert len(report["losses"]) == 2
+    assert np.isfinite(report["losses"]).all()
+
+
+def test_stable_audio_3(clips: Path, tmp_path: Path) -> None:
+    """Every file arrives with its own text, and a LoRA is trained for two steps."""
+    known = export("sa3", tmp_path / "b", clips)
+    report = load("sa3", tmp_path / "b")
+    assert sorted(Path(row["path"]).stem for row in report["rows"]) == sorted(known)
+    for row in report["rows"]:
+        assert row["own"]
+        assert row["shape"] == [2, 65536]
+        assert row["prompt"] == Path(row["path"]).with_suffix(".txt").read_text().strip()
+        assert row["prompt"].startswith("mystyle, ")
+    assert len(report["losses"]) == 2
+    assert np.isfinite(report["losses"]).all()
+
+
+def test_hugging_face(clips: Path, tmp_path: Path) -> None:
+    known = export("hf", tmp_path / "b", clips)
+    report = load("hf", tmp_path / "b")
+    assert report["splits"] == {"train": len(known), "validation": 12 - len(known)}
+    assert report["features"]["bpm"] == "Value('float64')"
+    for row in report["rows"]:
+        info = known[Path(row["path"]).stem]
+        assert (row["bpm"], row["lufs"], row["key"]) == (info["bpm"], info["lufs"], info["key"])
+        assert row["prompt"].startswith("mystyle, ")
+
+
+def test_webdataset(clips: Path, tmp_path: Path) -> None:
+    known = export("webdataset", tmp_path / "b", clips)
+    rows = load("webdataset", tmp_path / "b")["rows"]
+    assert len(rows) == 12
+    assert {row["key"] for row in rows if row["split"] == "train"} == known.keys()
+    for row in rows:
+        assert (row["shape"], row["rate"]) == ([16384, 2], 44100)
+        assert row["text"].startswith("mystyle, ")
+        if info := known.get(row["key"]):
+            assert (row["known"]["bpm"], row["known"]["mode"]) == (info["bpm"], info["mode"])
 
 
 def test_simpletuner(songs: Path, tmp_path: Path) -> None:

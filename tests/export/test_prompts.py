@@ -131,8 +131,19 @@ def test_variants_depend_on_the_seed_and_hold_the_same_facts() -> None:
     assert all(set(text.split(", ")) <= clauses for text in of(variants=6))
 
 
-def test_a_trigger_stays_in_front() -> None:
-    assert all(text.startswith("mystyle, ") for text in of(trigger="mystyle", variants=6))
+@pytest.mark.parametrize(
+    "template",
+    [*TEMPLATES.values(), "{bpm} BPM; {trigger}", "{bpm} BPM; {key}", "{caption}; style of {trigger}; {bpm}"],
+)
+def test_a_trigger_stays_in_front(template: str) -> None:
+    """Also where a template has it in another place, or not at all."""
+    first = "style of mystyle" if "style of" in template else "mystyle"
+    texts = [
+        *of(trigger="mystyle", variants=6, template=template),
+        *of(trigger="mystyle", template=template, budget=12),
+    ]
+    assert all(text == first or text.startswith(f"{first}, ") for text in texts)
+    assert all(text.count("mystyle") == 1 for text in texts)
 
 
 @given(st.lists(st.text(min_size=1, max_size=40), max_size=8), st.integers(8, 64))

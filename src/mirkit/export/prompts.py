@@ -23,7 +23,7 @@ from mirkit.features.types import OTHER_METER
 TEMPLATES = {
     "plain": "{trigger}; {caption}; {stem}; {genre}; {rhythm}; {harmony}; {voice}; {timbre}; {dynamics}; {space}; "
     "{genre_mood}; {instrumentation}; {full}",
-    "sa3": "TrackType: Music; VocalType: {vocal_type}; {caption}; {stem}; Genre: {genre}; {trigger}; BPM: {bpm}; "
+    "sa3": "{trigger}; TrackType: Music; VocalType: {vocal_type}; {caption}; {stem}; Genre: {genre}; BPM: {bpm}; "
     "Key: {key}; {words}; {genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
 }
 #: Feature -> words for the lowest and for the highest values of the data set.
@@ -206,6 +206,7 @@ class _Clause:
 
     text: str
     group: str = ""
+    is_trigger: bool = False
 
 
 def prompts(
@@ -230,9 +231,12 @@ def prompts(
     """
     fields = _fields(item, features, found, template)
     clauses = list(dict.fromkeys(_clauses(template.template, fields, found)))
+    if "trigger" in fields and not any(clause.is_trigger for clause in clauses):
+        clauses.insert(0, _Clause(fields["trigger"], is_trigger=True))
+    clauses.sort(key=lambda clause: not clause.is_trigger)
     texts = dict.fromkeys([_joined(clauses, template) or "music"])
     rng = random.Random(f"{template.seed} {item.seed_key or item.name}")
-    fixed = 1 if template.trigger and clauses and clauses[0].text == fields["trigger"] else 0
+    fixed = sum(clause.is_trigger for clause in clauses)
     for _ in range(4 * template.variants):
         if len(texts) >= template.variants:
             break
@@ -287,7 +291,8 @@ def _clauses(template: str, fields: Mapping[str, str], found: Sequence[Word]) ->
         elif alone in _TEXTS:
             yield from (_Clause(sentence.rstrip(".")) for sentence in sentences(fields[alone]))
         else:
-            yield _Clause(clause.strip().format_map(fields), next((_OF_FIELD[n] for n in names if n in _OF_FIELD), ""))
+            group = next((_OF_FIELD[name] for name in names if name in _OF_FIELD), "")
+            yield _Clause(clause.strip().format_map(fields), group, "trigger" in names)
 
 
 #: Field -> the group of the vocabulary that its clause belongs to.
@@ -311,8 +316,11 @@ def _missing_groups(chosen: Sequence[_Clause], clauses: Sequence[_Clause]) -> li
 
 
 def _joined(clauses: Sequence[_Clause], template: PromptTemplate) -> str:
-    """Join clauses in their order, without those that would exceed the budget; two groups have precedence."""
-    first = _missing_groups((), clauses)
+    """Join clauses in their order, without those that would exceed the budget.
+
+    The trigger word has precedence, and then words of two groups.
+    """
+    first = [*(clause for clause in clauses if clause.is_trigger), *_missing_groups((), clauses)]
     kept: list[_Clause] = []
     for clause in (*first, *(clause for clause in clauses if clause not in first)):
         longer = sorted([*kept, clause], key=clauses.index)
