@@ -64,6 +64,8 @@ class TrackAnalysis:
         Stem -> why it cannot be read. Such a stem counts as absent.
     edited_files : frozenset of str
         Suffixes of the sidecars that the user has edited, whose content takes the place of what is measured.
+    edited_values : dict
+        Keys of the ``.INFO`` that the user has edited, with the user's values, which a stage may follow.
     known : dict
         Values of the ``.INFO`` that earlier stages have measured, for stages that only read those.
     """
@@ -80,6 +82,7 @@ class TrackAnalysis:
         self.notes: list[str] = []
         self.unreadable: dict[str, str] = {}
         self.edited_files: frozenset[str] = frozenset()
+        self.edited_values: dict[str, Any] = {}
         self.known: dict[str, Any] = {}
         self._hashes = {source: digest.sha256 for source, digest in digests.items()}
         if all(stem in self._hashes for stem in TONAL):

@@ -4,16 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from library import beat_music, write
+from mirkit.cli import main
 from mirkit.cli.output.dataset import verified
-from mirkit.dataset.verify import verify
+from mirkit.dataset.verify import verify, verify_all
 from mirkit.pipeline.task import TrackJob, TrackOutcome
 from mirkit.pipeline.track_task import process
 from mirkit.stages.window import FROM_SERIES
 from mirkit.staleness import TrackState
-from mirkit.store import Settings, read_info, read_provenance, with_values
+from mirkit.store import Settings, read_grid, read_info, read_provenance, with_values
 from mirkit.track import Track
 from mirkit.windows import WindowAnalyzer
 
@@ -155,6 +157,67 @@ def test_clips_have_the_users_values_and_keep_their_own(song: Path) -> None:
     assert (info(clips[0])["key"], info(clips[0])["mode"]) == ("G", "minor"), "the clip's own correction is kept"
     assert (info(clips[1])["key"], info(clips[1])["mode"]) == ("D", "major")
     assert not run(song, "crop").done
+
+
+def test_clips_are_older_than_an_edited_track(song: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(song, "crop")
+    clips = sorted((song / "crops").iterdir())
+
+    def older() -> list[tuple[str, ...]]:
+        return [report.older for report in verify_all(song, crops=True)[1:]]
+
+    def exported() -> str:
+        capsys.readouterr()
+        assert main(["export", "jsonl", str(song), "--out", str(song.parent / "out.jsonl"), "--overwrite"]) == 0
+        said = capsys.readouterr()
+        return said.out + said.err
+
+    assert older() == [()] * len(clips)
+    assert "has changed since they were measured" not in exported()
+    edit(song, key="A", mode="minor")
+    assert older() == [("chroma",)] * len(clips), "before the track is measured again"
+    assert not any(report.complete for report in verify_all(song, crops=True))
+    run(song)
+    assert older() == [("chroma", "music_facts")] * len(clips), "and after"
+    verified(verify_all(song, crops=True), {}, missing=False, quiet=False)
+    assert "older than its track, of which has changed: chroma, music_facts; crop it again" in capsys.readouterr().out
+    said = exported()
+    assert f"{len(clips)} clips of 1 track, for example Song/crops/{clips[0].name}: the track has changed since" in said
+    assert f'to date with: mirkit crop "{song}"' in said
+    run(song, "crop")
+    assert older() == [()] * len(clips)
+    assert "has changed since they were measured" not in exported()
+    moved = song.parent / "elsewhere"
+    clips[0].rename(moved)
+    assert verify(Track.at(moved)).older == (), "its track is not known"
+
+
+def test_bars_follow_the_time_signature_that_was_set(song: Path) -> None:
+    def bars() -> list[int]:
+        grid = read_grid(Track.at(song).grid)
+        return [int(n) for n in np.diff(np.searchsorted(grid.beats, grid.downbeats - 1e-6))]
+
+    before, grid = info(song), read_grid(Track.at(song).grid)
+    assert (before["time_signature"], set(bars())) == ("4/4", {4})
+    edit(song, time_signature="3/4")
+    outcome = run(song, *FROM_SERIES, "music_facts")
+    assert "the bars are those of the time signature that you set, 3/4" in outcome.notes
+    assert (set(bars()), info(song)["bpm"]) == ({3}, before["bpm"])
+    assert np.array_equal(read_grid(Track.at(song).grid).beats, grid.beats), "the beats stay"
+    record = read_provenance(Track.at(song).provenance).stages["beats"]
+    assert record.user.keys() == {"time_signature"}
+    assert not reasons(song)
+    assert WindowAnalyzer.open(song).at(2, 8).values["time_signature"] == "3/4"
+    run(song, overwrite=True)
+    assert (info(song)["time_signature"], set(bars())) == ("3/4", {3}), "the user's stays, whatever is measured"
+    edit(song, time_signature="other")
+    note = "the time signature that you set, other, tells no bars: the downbeats are those measured"
+    assert note in run(song).notes
+    assert set(bars()) == {4}
+    edit(song, time_signature="remove")
+    run(song)
+    assert info(song).items() >= before.items()
+    assert np.array_equal(read_grid(Track.at(song).grid).downbeats, grid.downbeats)
 
 
 def test_verify_names_what_was_corrected_until_the_next_run(song: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,18 +10,17 @@ from typing import Any
 from mirkit import __version__, engines
 from mirkit.captions.facts import Compared
 from mirkit.captions.prompts import PREFIX
-from mirkit.catalog import ALL_SPECS, FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED, STAGES, FeatureSpec, feature, stage
+from mirkit.catalog import ALL_SPECS, FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED, FeatureSpec, feature, stage
 from mirkit.dataset.facts import compare_texts
 from mirkit.dataset.find import reason
 from mirkit.dataset.statistics import in_range
 from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingInput, printable
-from mirkit.staleness import value_digests
+from mirkit.staleness import changed_since, editable_files, pending_edits
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
     FolderCache,
-    JsonObject,
     Provenance,
     ProvenanceRecord,
     as_number,
@@ -73,6 +72,8 @@ class TrackReport:
     edited : tuple of str
         Keys of the ``.INFO`` and files that the user has changed since their stage ran: values that are computed from
         them are those of before.
+    older : tuple of str
+        Of a clip, the stages of its track that have changed since its values were computed.
     altered : tuple of str
         Files whose content has changed since mirkit wrote them.
     problem : str
@@ -95,6 +96,7 @@ class TrackReport:
     failed: dict[str, str] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()
     problem: str = ""
     excluded: str = ""
@@ -104,7 +106,7 @@ class TrackReport:
     @property
     def complete(self) -> bool:
         """Whether every feature has a value or a reason, computed from the present audio."""
-        faults = self.missing or self.problem or self.failed or self.stale or self.edited or self.altered
+        faults = self.missing or self.problem or self.failed or self.stale or self.edited or self.older or self.altered
         return bool(self.excluded) or not faults
 
 
@@ -145,10 +147,10 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
             read_sections(track.sections)
         changed: tuple[str, ...] = ()
         if not clip:  # the records of a clip hold the digests of its track's files
-            files_now = _editable(track, measured)
+            files_now = editable_files(track, measured)
             provenance = restamp(track.provenance, provenance, files_now)
-            changed = _edited_values(info, measured)
-            changed += tuple(name for stage, name in _EDITABLE if _is_edited(name, measured.get(stage), files_now))
+            changed = tuple(pending_edits(info, files_now, measured))
+        older = _older(track, clip, provenance) if clip else ()
         altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
         return TrackReport(track.name, problem=str(error))
@@ -186,42 +188,19 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
         failed,
         stale,
         changed,
+        older,
         altered,
         texts=texts,
         absent=absent,
     )
 
 
-#: Stages, and the suffixes or names of their files that the user may edit.
-_EDITABLE = (("sections", "SECTIONS"), ("chords", "CHORDS"), *(("notes", name) for name in NOTES_MIDI.values()))
-
-
-def _editable(track: Track, measured: Mapping[str, ProvenanceRecord]) -> dict[str, FileDigest]:
-    """Return the present digests of the sidecars that the user may edit."""
-    found = {}
-    for name, suffix in _EDITABLE:
-        path, entry = track.path_of(suffix), measured.get(name)
-        if entry and path.is_file():
-            known = (entry.user.get(suffix), entry.outputs.get(suffix))
-            found[suffix] = file_digest(path, *(digest for digest in known if digest))
-    return found
-
-
-def _edited_values(info: JsonObject, measured: Mapping[str, ProvenanceRecord]) -> tuple[str, ...]:
-    """Return the keys of the ``.INFO`` that the user has changed since their stage ran."""
-    changed: list[str] = []
-    for row in STAGES:
-        if row.editable and (entry := measured.get(row.name)) and entry.stage_version == row.version:
-            recorded = {**entry.outputs, **entry.user}
-            present = value_digests(info, row.editable)
-            changed += [name for name, digest in present.items() if recorded.get(name) not in (None, digest)]
-    return tuple(changed)
-
-
-def _is_edited(suffix: str, entry: ProvenanceRecord | None, present: Mapping[str, FileDigest]) -> bool:
-    """Whether the user has changed a sidecar since its stage ran, so that the values are those of before."""
-    recorded = (entry.user.get(suffix) or entry.outputs.get(suffix)) if entry else None
-    return recorded is not None and suffix in present and present[suffix] != recorded
+def _older(clip: Track, cut: ClipSource, provenance: Provenance) -> tuple[str, ...]:
+    """Stages of the track of a clip that have changed since its values were computed; none if it was moved away."""
+    try:
+        return changed_since(Track.at(clip.folder / cut.source), provenance.stages[CUT].needs)
+    except MissingInput:
+        return ()
 
 
 def _is_valid_text(value: str, spec: FeatureSpec) -> bool:

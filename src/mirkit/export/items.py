@@ -16,6 +16,7 @@ from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.export.audio import SummedFiles
 from mirkit.models.language import language_of
+from mirkit.staleness import changed_since
 from mirkit.store import FileDigest, Provenance, as_number, file_digest, read_info, read_provenance, restamp
 from mirkit.track import CROPS, MIX, Track, base_of, is_audio_name
 from mirkit.track.clip import CUT, ClipSource, clip_fault
@@ -95,6 +96,8 @@ class Item:
         Name of that audio: a stem, or ``instrumental``; "" for the mix.
     pair : Pair or None
         The mix that is exported with it.
+    older : tuple of str
+        Of a clip, the stages of its track that have changed since its values were computed.
     """
 
     name: str
@@ -164,6 +167,7 @@ class Item:
         return self.user_texts.language or language_of(lyrics.words)
 
     categories: Mapping[str, str] = field(default_factory=dict)
+    older: tuple[str, ...] = ()
 
 
 @dataclass
@@ -293,6 +297,7 @@ def _read(member: DatasetItem, clip_set: str, rights: RightsReader) -> Item | No
         rights=rights.read(whole, provenance),
         source_sha256=original.sha256 if original else "",
         files=track,
+        older=changed_since(whole, provenance.stages[CUT].needs) if clip and whole.provenance.exists() else (),
     )
 
 

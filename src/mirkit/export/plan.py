@@ -244,6 +244,7 @@ def make_plan(
     trained = [sample for sample in samples if sample.split == TRAIN]
     extremes = Extremes.of([sample.features for sample in trained], len({sample.item.source for sample in trained}))
     samples = [_with_prompts(sample, extremes, prompt_template) for sample in samples]
+    notes += _older_notes(items, options)
     notes += _text_notes(items)
     notes += [] if options.loudness is not None else _notes(lowered_tracks(level, items))
     return ExportPlan(
@@ -275,6 +276,21 @@ def _rights_notes(unmatched: Sequence[str]) -> list[str]:
         return []
     more = f" (and {len(unmatched) - 1} more rows)" if len(unmatched) > 1 else ""
     return [f"{unmatched[0]} of this export{more}; check the file with: mirkit rights"]
+
+
+def _older_notes(items: Sequence[Item], options: Options) -> list[str]:
+    """A note on clips whose numbers are from before their track was edited or measured again."""
+    older = [item for item in items if item.older]
+    if not older:
+        return []
+    changed = ", ".join(dict.fromkeys(name for item in older for name in item.older))
+    tracks = len({item.source for item in older})
+    again = f'mirkit crop "{printable(options.path)}"' + (f" --name {options.clip_set}" if options.clip_set else "")
+    return [
+        f"{counted(len(older), 'clip')} of {counted(tracks, 'track')}, for example {printable(older[0].name)}: the "
+        f"track has changed since they were measured ({changed}), and their numbers are those of before; bring them up "
+        f"to date with: {again}"
+    ]
 
 
 def _text_notes(items: Sequence[Item]) -> list[str]:

@@ -342,7 +342,9 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
 
 def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAnalysis:
     opened = TrackAnalysis(state.track, state.digests, state.stems_backend)
-    opened.edited_files = frozenset(suffix for row in rows for suffix in state.edited_files(row))
+    edits = {name for row in rows for name in state.edits(row)}
+    opened.edited_files = frozenset(edits - state.info.keys())
+    opened.edited_values = {name: state.info[name] for name in edits & state.info.keys()}
     wanted = (series for row in rows for series in state.inputs(row, job.settings).series)
     opened.measure(wanted, network_streams(job.settings), use_cache=not job.overwrite)
     return opened

@@ -1,12 +1,14 @@
 """Stages of rhythm: beats, tempo, onsets, and features derived from them, for the mix and three stems."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
-from mirkit.catalog import RHYTHM_STEMS
+from mirkit.catalog import RHYTHM_STEMS, TIME_SIGNATURES
 from mirkit.features.rhythm.beats.from_activations import beats_from_activations
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.rhythm.beats.track import track_beats
@@ -18,7 +20,7 @@ from mirkit.features.rhythm.swing import swing as measure_swing
 from mirkit.features.rhythm.syncopation import on_beat_ratio
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import octave_of, tempo_map
-from mirkit.features.types import FloatArray, InfoValue, Unknown, Window
+from mirkit.features.types import OTHER_METER, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, fact, register, used_weights, values_of
 from mirkit.stages.window import tempo_values
 from mirkit.store import BeatGrid, Settings, format_grid, format_onsets
@@ -38,6 +40,7 @@ LOST_IN_EMBEDDED_STEMS = (
     "rhythmic_complexity_other",
     "rhythmic_evenness_other",
 )
+_METER_KEYS = ("time_signature", "time_signature_confidence")
 NOT_IN_EMBEDDED_STEMS = Unknown("embedded stems do not carry it")
 
 
@@ -50,13 +53,17 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
     series = track.series("full_mix", "onset"), track.series("drums", "onset") if with_drums else None
     options: dict[str, Any] = {"bpm_range": settings.rhythm.bpm_range, "bpm_hint": hint}
     backend = models.chosen("beats", settings)
+    find = track_beats
     if backend and backend.is_network:
-        activations = track.series(backend.source, backend.feature_kind)
-        tracked = beats_from_activations(activations, *series, **options)
-    else:
-        tracked = track_beats(*series, **options)
+        find = partial(beats_from_activations, track.series(backend.source, backend.feature_kind))
+    measured = tracked = find(*series, **options)
+    meter = track.edited_values.get("time_signature")
+    if meter in TIME_SIGNATURES and meter != OTHER_METER:
+        tracked = find(*series, **options, time_signature=meter)
     track.beats = tracked
     values = tempo_values(tracked, track.window)
+    # The measured meter is recorded: the user's takes its place in the .INFO (mirkit.staleness.edits).
+    values |= {name: tempo_values(measured, track.window)[name] for name in _METER_KEYS}
     bpm = values["bpm"] if isinstance(values["bpm"], float) else None
     grid = BeatGrid(
         np.asarray(tracked.times, np.float64), np.asarray(tracked.downbeats, np.float64), bpm, tempo_map(tracked)
@@ -71,7 +78,7 @@ def beats(track: TrackAnalysis, settings: Settings) -> Result:
             "bpm_hint": hint,
             "hint_from": hint_from,
         },
-        notes=_notes(hint, hint_from, tracked),
+        notes=(*_notes(hint, hint_from, tracked), *_meter_notes(track.edited_values, tracked)),
         **used_weights("beats", settings),
     )
 
@@ -87,6 +94,18 @@ def _notes(hint: float | None, hint_from: str | None, beats: Beats) -> tuple[str
     if octave_of(hint, measured) == 0:
         return ()
     return (f"{known} it is no octave of the measured tempo, {measured:.1f} BPM",)
+
+
+def _meter_notes(edited: Mapping[str, object], beats: Beats) -> tuple[str, ...]:
+    """Say what became of the bars, where the user has set the meter."""
+    if "time_signature" not in edited:
+        return ()
+    meter = edited["time_signature"]
+    if meter not in TIME_SIGNATURES or meter == OTHER_METER:
+        return (f"the time signature that you set, {meter or 'null'}, tells no bars: the downbeats are those measured",)
+    if beats.meter != meter:
+        return (f"there is no steady pulse, so there are no bars in the time signature that you set, {meter}",)
+    return (f"the bars are those of the time signature that you set, {meter}",)
 
 
 def _facts(beats: Beats) -> dict[str, dict[str, object]]:

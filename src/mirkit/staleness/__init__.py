@@ -4,6 +4,7 @@ The package does not import the analysis, so a run with nothing to do starts fas
 """
 
 from mirkit.staleness.edits import SET_BY_USER, edit_note, edited, keep_edits, keep_file, value_digests
+from mirkit.staleness.pending import changed_since, editable_files, pending_edits
 from mirkit.staleness.rules import (
     DOWNMIX,
     NEWER,
@@ -29,7 +30,9 @@ __all__ = [
     "StageInputs",
     "TrackState",
     "caption_step",
+    "changed_since",
     "edit_note",
+    "editable_files",
     "edited",
     "inputs_of",
     "is_clip_audio_current",
@@ -40,6 +43,7 @@ __all__ = [
     "keep_file",
     "kept",
     "mark_of",
+    "pending_edits",
     "stale_reason",
     "unread",
     "value_digests",

@@ -190,6 +190,32 @@ def test_a_hint_of_twice_the_tempo_doubles_the_beats(rng):
     assert tempo_of(found, 24).bpm == pytest.approx(240, abs=0.2)
 
 
+@pytest.mark.parametrize(("per_bar", "meter"), [(4, "3/4"), (3, "4/4"), (4, "2/4"), (4, "5/4"), (3, "3/4")])
+def test_bars_of_a_known_meter(per_bar, meter, rng):
+    audio, _, bars = band(110, 24.0, rng, per_bar)
+    free = track_beats(onset_curve(audio))
+    known = track_beats(onset_curve(audio), time_signature=meter)
+    assert np.array_equal(known.times, free.times), "the beats stay"
+    assert (known.meter, known.meter_confidence) == (meter, 1.0)
+    steps = np.diff(np.searchsorted(known.times, known.downbeats))
+    assert set(steps) == {known.beats_per_bar}
+    assert known.candidates == free.candidates
+    if known.beats_per_bar == per_bar:
+        assert f_measure(known.downbeats, bars) > 0.95
+
+
+def test_a_known_compound_meter_has_its_own_beat(rng):
+    audio, _, _ = band(110, 24.0, rng, 3)
+    known = track_beats(onset_curve(audio), time_signature="6/8")
+    assert (known.meter, known.beats_per_bar) == ("6/8", 2)
+    assert set(np.diff(np.searchsorted(known.times, known.downbeats))) == {2}
+
+
+def test_a_known_meter_makes_no_pulse(rng):
+    hiss = rng.normal(0, 0.1, 10 * RATE)
+    assert not track_beats(onset_curve(hiss), time_signature="3/4").steady
+
+
 def test_off_beat_chords_and_triplets_between_played_beats_are_a_pulse(rng):
     """A grid that is regular and played, although the onsets between the beats follow no single division."""
     beats = np.arange(0.3, 39, 0.5)

@@ -96,6 +96,15 @@ def test_a_bar_of_two_in_a_piece_of_four() -> None:
     assert found.meter == "4/4"
 
 
+def test_bars_of_a_known_meter() -> None:
+    truth = grid(120)
+    found = beats_from_activations(activations(truth, SECONDS, 4), silence(), time_signature="3/4")
+    assert (found.meter, found.meter_confidence, len(found.times)) == ("3/4", 1.0, len(truth))
+    assert set(np.diff(np.searchsorted(found.times, found.downbeats))) == {3}
+    unheard = beats_from_activations(activations(truth, SECONDS), silence(), time_signature="6/8")
+    assert set(np.diff(np.searchsorted(unheard.times, unheard.downbeats))) == {2}
+
+
 def test_missed_and_false_downbeats(rng: np.random.Generator) -> None:
     truth = grid(110)
     heard = activations(truth, SECONDS)

@@ -63,6 +63,8 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             if report.edited:
                 names = ", ".join(map(_edited_name, report.edited))
                 parts.append(f"changed by hand since the last run: {names}")
+            if report.older:
+                parts.append(f"older than its track, of which has changed: {', '.join(report.older)}; crop it again")
             if report.altered:
                 parts.append(f"content differs from the recorded digest: {printable(', '.join(report.altered))}")
             if report.out_of_range:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
+from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate, beats_in_bar
 from mirkit.features.rhythm.beats.phase_coherence import phase_coherence
 from mirkit.features.rhythm.beats.refine import refine
 from mirkit.features.rhythm.beats.time_signature import EIGHTHS_BPM
@@ -174,22 +174,25 @@ class Bars:
     sure: float
 
 
-def find_bars(logits: FloatArray) -> Bars:
+def find_bars(logits: FloatArray, length: int | None = None) -> Bars:
     """Group the beats into bars, by a Viterbi search over meter and position in the bar.
 
     Parameters
     ----------
     logits : float array, shape=(beats,)
         Log-odds of a downbeat at each beat.
+    length : int, optional
+        Number of beats in a bar, if it is known.
 
     Returns
     -------
     Bars
-        Of length 0 if fewer than two beats are likely downbeats.
+        Of length 0 if fewer than two beats are likely downbeats, and the length is not known.
     """
-    if np.count_nonzero(logits > 0) < _FEWEST:
+    if length is None and np.count_nonzero(logits > 0) < _FEWEST:
         return Bars(np.zeros(len(logits), np.bool_), 0, 0.0)
-    states = [(length, position) for length in _LENGTHS for position in range(length)]
+    lengths = _LENGTHS if length is None else (length,)
+    states = [(beats, position) for beats in lengths for position in range(beats)]
     cost = np.array([[_step_cost(a, b) for b in states] for a in states])
     begins = np.array([position == 0 for _, position in states])
     gain = np.where(begins, 0.5, -0.5) * np.clip(logits, -_MOST_DOWNBEAT_LOGIT, _MOST_DOWNBEAT_LOGIT)[:, None]
@@ -204,10 +207,10 @@ def find_bars(logits: FloatArray) -> Bars:
         path.append(int(origins[i, path[-1]]))
     chosen = np.array(path[::-1])
     first = begins[chosen]
-    lengths = np.array([length for length, _ in states])[chosen]
-    length = int(np.bincount(lengths).argmax())
+    in_bar = np.array([beats for beats, _ in states])[chosen]
+    usual = int(np.bincount(in_bar).argmax())
     odds = np.exp(np.minimum(logits[first], _MOST_DOWNBEAT_LOGIT))
-    return Bars(first, length, float(np.mean(lengths == length) * np.mean(odds / (1 + odds))))
+    return Bars(first, usual, float(np.mean(in_bar == usual) * np.mean(odds / (1 + odds))))
 
 
 def time_signature_of(bars: Bars, times: FloatArray, onsets: Onsets) -> str | None:
@@ -290,6 +293,7 @@ def beats_from_activations(
     *,
     bpm_range: tuple[float, float] | None = None,
     bpm_hint: float | None = None,
+    time_signature: str | None = None,
 ) -> Beats:
     """Compute a beat grid from activations.
 
@@ -310,6 +314,8 @@ def beats_from_activations(
     bpm_hint : float, optional
         A tempo known beforehand: where it is an octave of the measured tempo, within 4 %, the grid takes that octave;
         otherwise it has no effect.
+    time_signature : str, optional
+        A meter known beforehand, such as ``3/4``: the bars are those of it.
 
     Returns
     -------
@@ -338,7 +344,8 @@ def beats_from_activations(
     if kept.stop - kept.start < _FEWEST_BEATS:
         return NO_BEATS
     sure = sure[kept]
-    bars = find_bars(maximum_filter1d(activations.downbeat, reach)[network_frames[kept]])
+    known = beats_in_bar(time_signature)
+    bars = find_bars(maximum_filter1d(activations.downbeat, reach)[network_frames[kept]], known)
     onsets = mix.onsets
     if drums is not None:
         onsets = onsets.merged(drums.onsets)
@@ -351,8 +358,8 @@ def beats_from_activations(
         times,
         times[bars.first],
         sure,
-        time_signature_of(bars, times, onsets),
-        bars.sure,
+        time_signature or time_signature_of(bars, times, onsets),
+        1.0 if time_signature else bars.sure,
         bool(min(np.mean(clear >= _CLEAR), np.mean(sure >= _SUPPORTED)) >= _STEADY_SHARE),
         _candidates(times, sure, activations),
     )

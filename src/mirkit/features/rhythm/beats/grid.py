@@ -7,6 +7,32 @@ import numpy.typing as npt
 
 from mirkit.features.types import OTHER_METER, FloatArray
 
+#: Meters whose beats are dotted quarters.
+COMPOUND_METERS = ("6/8", "12/8")
+
+
+def beats_in_bar(time_signature: str | None) -> int | None:
+    """Return the number of beats in a bar.
+
+    Parameters
+    ----------
+    time_signature : str or None
+
+    Returns
+    -------
+    int or None
+        None if it is not known.
+
+    Examples
+    --------
+    >>> beats_in_bar("3/4"), beats_in_bar("6/8"), beats_in_bar("other")
+    (3, 2, None)
+    """
+    if time_signature in (None, OTHER_METER):
+        return None
+    beats = int(time_signature.split("/")[0])
+    return beats // 3 if time_signature in COMPOUND_METERS else beats
+
 
 @dataclass(frozen=True)
 class TempoCandidate:
@@ -59,14 +85,12 @@ class Beats:
     @property
     def beats_per_bar(self) -> int | None:
         """Beats per bar of ``meter`` (6/8 has two); None if it is not known."""
-        if self.meter in (None, OTHER_METER):
-            return None
-        return {"6/8": 2, "12/8": 4}.get(self.meter) or int(self.meter.split("/")[0])
+        return beats_in_bar(self.meter)
 
     @property
     def compound(self) -> bool:
         """Whether the beat divides in three (6/8, 12/8)."""
-        return self.meter in ("6/8", "12/8")
+        return self.meter in COMPOUND_METERS
 
     def bar_positions(self) -> npt.NDArray[np.int64]:
         """Position of each beat in its bar, 0 = downbeat, shape=(n,); -1 if it is unknown."""

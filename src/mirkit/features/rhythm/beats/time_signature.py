@@ -174,6 +174,7 @@ def estimate_meter(
     beat: float | None = None,
     *,
     on_pulse: bool = False,
+    time_signature: str | None = None,
 ) -> MeterHypothesis | None:
     """Choose the hypothesis that the evidence and the known tempo support best.
 
@@ -187,6 +188,8 @@ def estimate_meter(
         Length of the beat in fine positions, if it is known; there is no hypothesis if it is not a whole number.
     on_pulse : bool
         Whether the first bar begins on a pulse.
+    time_signature : str, optional
+        Such as ``3/4``, if it is known: there are only hypotheses with as many beats in a bar.
 
     Returns
     -------
@@ -197,6 +200,8 @@ def estimate_meter(
         return None
     lengths_tried = _BEAT_PARTS if beat is None else (int(beat),)
     by_grid = [list(meter_hypotheses(grid, lengths_tried, on_pulse=on_pulse)) for grid in grids]
+    if time_signature is not None:
+        by_grid = [[group for group in found if _is_of(group.meter, time_signature)] for found in by_grid]
     groups = by_grid[0]
     if not groups:
         return None
@@ -244,6 +249,12 @@ def estimate_meter(
         bars,
         tuple((n / best_one.beat, shares[n]) for n in levels),
     )
+
+
+def _is_of(meter: str, time_signature: str) -> bool:
+    """Whether a meter has the bars of a time signature, be its beats quarters or eighths."""
+    beats, compound, groups = METERS[meter]
+    return meter == time_signature if compound or not groups else time_signature.split("/")[0] == str(beats)
 
 
 def _kind(meter: str, best: Structure) -> str:

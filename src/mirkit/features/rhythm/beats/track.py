@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
-from mirkit.features.rhythm.beats.grid import NO_BEATS, Beats, TempoCandidate
+from mirkit.features.rhythm.beats.grid import COMPOUND_METERS, NO_BEATS, Beats, TempoCandidate
 from mirkit.features.rhythm.beats.phase_coherence import is_regular, local_coherence, phase_coherence, share_played
 from mirkit.features.rhythm.beats.pulse import ALL, PARTS, FineGrid, beat_salience, find_pulse, fine_grid
 from mirkit.features.rhythm.beats.refine import refine
-from mirkit.features.rhythm.beats.time_signature import MeterHypothesis, estimate_meter
+from mirkit.features.rhythm.beats.time_signature import METERS, MeterHypothesis, estimate_meter
 from mirkit.features.rhythm.onset_envelope import FRAME_RATE
 from mirkit.features.rhythm.onsets import LEAD_SECONDS, OnsetCurve, Onsets
 from mirkit.features.rhythm.tempo import beat_period, has_one_tempo, octave_of
@@ -62,6 +62,7 @@ def track_beats(
     *,
     bpm_range: tuple[float, float] | None = None,
     bpm_hint: float | None = None,
+    time_signature: str | None = None,
 ) -> Beats:
     """Track beats and downbeats of a piece.
 
@@ -80,6 +81,8 @@ def track_beats(
     bpm_hint : float, optional
         A tempo known beforehand: where it is an octave of the measured tempo, within 4 %, the grid takes that octave;
         otherwise it has no effect.
+    time_signature : str, optional
+        A meter known beforehand, such as ``3/4``: the bars are those of it.
 
     Returns
     -------
@@ -107,14 +110,14 @@ def track_beats(
         return NO_BEATS
     salience = beat_salience(mix)
     if drums is None:
-        return _track(salience, mix, (None,), bpm_range, bpm_hint)
-    beats = _track(salience, mix, (None, drums), bpm_range, bpm_hint)
+        return _track(salience, mix, (None,), bpm_range, bpm_hint, time_signature)
+    beats = _track(salience, mix, (None, drums), bpm_range, bpm_hint, time_signature)
     if beats.steady:
         return beats
     # The pulse of the mix goes first, because drums alone may keep to the off-beats.
     shared = min(len(salience), len(drums.growth))
     salience[:shared] += beat_salience(drums)[:shared]
-    other = _track(salience, mix, (drums,), bpm_range, bpm_hint)
+    other = _track(salience, mix, (drums,), bpm_range, bpm_hint, time_signature)
     return other if other.steady else beats
 
 
@@ -124,6 +127,7 @@ def _track(
     added: tuple[OnsetCurve | None, ...],
     bpm_range: tuple[float, float] | None,
     bpm_hint: float | None,
+    time_signature: str | None,
 ) -> Beats:
     """Beats along the pulse of a salience.
 
@@ -162,8 +166,30 @@ def _track(
     if bpm_hint is not None and beats.steady:
         octave = octave_of(bpm_hint, beats.candidates[0].bpm)
         if octave and (other := estimate_meter(grids, beat=hypothesis.beat / 2**octave)):
-            beats = _beats(replace(other, levels=_levels(hypothesis, other.beat)), grids[-1], onsets, mix.duration)
+            hypothesis = replace(other, levels=_levels(hypothesis, other.beat))
+            beats = _beats(hypothesis, grids[-1], onsets, mix.duration)
+    if time_signature is not None and beats.steady:
+        known = _of_meter(hypothesis, grids, time_signature, bpm_range)
+        if known is not None:
+            beats = replace(_beats(known, grids[-1], onsets, mix.duration, has_pulse=True), meter=time_signature)
     return beats
+
+
+def _of_meter(
+    hypothesis: MeterHypothesis,
+    grids: list[FineGrid],
+    time_signature: str,
+    bpm_range: tuple[float, float] | None,
+) -> MeterHypothesis | None:
+    """The best hypothesis with bars of a known meter, with the beat of a hypothesis if it divides alike."""
+    found = None
+    if METERS[hypothesis.meter].compound == (time_signature in COMPOUND_METERS):
+        found = estimate_meter(grids, beat=hypothesis.beat, time_signature=time_signature)
+    found = found or estimate_meter(grids, bpm_range, time_signature=time_signature)
+    if found is None:
+        return None
+    levels = hypothesis.levels if found.beat == hypothesis.beat else _levels(hypothesis, found.beat)
+    return replace(found, levels=levels, meter_confidence=1.0, bars_confidence=1.0)
 
 
 def _only_interval(curve: OnsetCurve) -> float | None:
