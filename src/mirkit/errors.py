@@ -74,9 +74,12 @@ REFUSED = frozenset(_REMEDY)
 
 def printable(path: Path | str) -> str:
     """Return a path as one printable line: newlines, control characters and stray bytes are escaped."""
+    text = str(path)
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in str(path)
+        for character in text
     )
 
 

@@ -323,8 +323,24 @@ def test_texts_are_as_wide_as_a_terminal_shows_them() -> None:
 @pytest.mark.parametrize("width", [20, 40, 60, 200])
 def test_tables_fit_into_the_width(width: int) -> None:
     rows = [["a" * 50, "1.5", "b" * 30], ["二" * 30, "120.0", "x\ty\x1b[31m"]]
-    table = fitted(["path", "bpm", "title"], rows, numbers=[False, True, False], width=width)
+    table = list(
+        fitted(["path", "bpm", "title"], list(zip(*rows, strict=True)), numbers=[False, True, False], width=width)
+    )
     assert max(map(width_of, table)) <= max(width, 12 + 2 + 5 + 2 + 12)
     assert len(table) == 4
     assert "\x1b" not in "".join(table)
     assert all("120.0" in line or "1.5" in line for line in table[2:])
+
+
+def test_tracks_are_excluded_and_included_by_a_query(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("exclude", "music", "--where", "lufs<-10", "--reason", "quiet") == 0
+    assert lines(capsys) == ["excluded Air - One: quiet", "excluded drone: quiet"]
+    assert listed(capsys, "music") == [os.path.join("music", "Björk - 二"), os.path.join("music", "new")]
+    assert run("exclude", "music", "--where", "lufs<-10", "--reason", "quiet") == 1
+    assert "no track matches the query 'lufs<-10'" in capsys.readouterr().err
+    assert run("include", "music", "--where", "-artist:air") == 0
+    assert lines(capsys) == ["included drone"]
+    assert run("include", "music", "--where", "excluded:quiet") == 0
+    assert lines(capsys) == ["included Air - One"]
+    assert run("exclude", "music", "--where", "bmp:1", "--reason", "x") == 2
+    assert "did you mean bpm?" in capsys.readouterr().err

@@ -250,12 +250,15 @@ def build() -> Parser:
     options.add_output(report)
 
     exclude = sub.add_parser("exclude", help="exclude tracks or clips from all commands, with a reason")
-    exclude.add_argument("tracks", metavar="TRACK", nargs="+", help="a track folder, a loose file, or a clip's folder")
     exclude.add_argument("--reason", required=True, metavar="WHY", help="reason, which is written into mirkit.toml")
-    options.add_output(exclude)
     include = sub.add_parser("include", help="include tracks again that were excluded")
-    include.add_argument("tracks", metavar="TRACK", nargs="+", help="an excluded track or clip")
-    options.add_output(include)
+    for tool, what in (
+        (exclude, "a track folder, a loose file, or a clip's folder"),
+        (include, "an excluded track or clip"),
+    ):
+        tool.add_argument("tracks", metavar="TRACK", nargs="+", help=f"{what}; with --where a folder of tracks")
+        options.add_query(tool, "tracks below TRACK")
+        options.add_output(tool)
 
     window = sub.add_parser("window", help="show the features of a track or of a part of it")
     window.add_argument("path", metavar="PATH", help="a track, its full_mix file, a loose file, or a clip")

@@ -21,7 +21,7 @@ from mirkit.dataset.query import (
 )
 from mirkit.dataset.query.syntax import And
 from mirkit.dataset.selection import condition, path_of, plain_value
-from mirkit.dataset.shown import DEFAULT_FIELDS, cell
+from mirkit.dataset.shown import DEFAULT_FIELDS, cells
 from mirkit.errors import MissingExtra, SettingsError, counted
 from mirkit.track import Track
 
@@ -301,7 +301,7 @@ class Dataset(Sequence[DatasetRow]):
         for place in self._places()[:_SHOWN_ROWS]:
             columns = [field.sql for field in (*fields, query_fields()["mode"])]
             (row,) = self._source.library.rows(columns, "_sort = ?", (place.sort,), table=self._table)
-            values = [cell(field, value, row[-1]) for field, value in zip(fields, row, strict=False)]
+            values = [cells(field, [value], row[-1:])[0] for field, value in zip(fields, row, strict=False)]
             rows.append("".join(f"<td>{html.escape(text)}</td>" for text in values))
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         more = f"<p>and {len(self) - _SHOWN_ROWS} more</p>" if len(self) > _SHOWN_ROWS else ""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,17 +56,20 @@ class Selection:
             yield {item.name: plain_value(item, value) for item, value in zip(self.fields, row, strict=True)}
 
 
-def condition(query: Query, now: datetime | None = None) -> tuple[str, tuple[Any, ...]]:
+def condition(query: Query, *, excluded: bool = False) -> tuple[str, tuple[Any, ...]]:
     """Return the condition of a query in SQL, and its parameters.
 
-    Tracks that are excluded, or cannot be read, are left out unless the query asks for them.
+    Tracks that are excluded, or cannot be read, are left out unless the query asks for them. With ``excluded``, only
+    excluded ones are found.
     """
-    sql = to_sql(query, now)
+    sql = to_sql(query)
     named = fields_in(query)
     parts = [sql.text]
-    if "excluded" not in named:
+    if excluded:
+        parts.append(f"{FIELDS['excluded'].column} IS NOT NULL")
+    elif "excluded" not in named:
         parts.append(f"{FIELDS['excluded'].column} IS NULL")
-    if not named & {"problem", "state", "excluded"}:
+    if not (excluded or named & {"problem", "state", "excluded"}):
         parts.append(f"{FIELDS['problem'].column} IS NULL")
     return " AND ".join(parts), sql.parameters
 
@@ -99,11 +102,12 @@ def select(
     where, parameters = condition(query)
     result = Selection(tuple(fields))
     excluded, problem = FIELDS["excluded"].column, FIELDS["problem"].column
-    counts = ("count(*)", f"count({excluded})")
-    total, result.excluded = next(library.rows(counts, table=table, order="1"))
+    counts = ("count(*)", f"count({excluded})", f"count({problem})")
+    total, result.excluded, problems = next(library.rows(counts, table=table, order="1"))
     result.searched = total - result.excluded
-    for stored in library.rows((problem,), f"{problem} IS NOT NULL AND {excluded} IS NULL", table=table):
-        result.unreadable.append(library.problem(stored[0]))
+    if problems:
+        unreadable = library.rows((problem,), f"{problem} IS NOT NULL AND {excluded} IS NULL", table=table)
+        result.unreadable = [library.problem(stored) for (stored,) in unreadable]
     columns = ("_key", "_unmeasured", *(item.sql for item in fields))
     for key, unmeasured, *values in library.rows(
         columns, where, parameters, table=table, order=order_sql(query.sort), limit=limit
@@ -133,10 +137,8 @@ def plain_value(item: QueryField, value: Any) -> Any:
     return value
 
 
-def find_matching(
-    path: Path, text: str, advance: Callable[[int, int], None] = lambda _done, _of: None, *, table: TableName = "tracks"
-) -> list[Path]:
-    """Return the paths of the tracks or clips below a folder that a query finds.
+def find_matching(path: Path, text: str, *, table: TableName = "tracks", excluded: bool = False) -> list[Path]:
+    """Return the paths of the tracks or clips at or below a path that a query finds.
 
     Parameters
     ----------
@@ -144,22 +146,22 @@ def find_matching(
         A folder of tracks, a track, or a loose file.
     text : str
         The query.
-    advance : callable, optional
-        Called with the number of tracks that have been read, and that have to be.
     table : str
         ``tracks`` or ``clips``.
+    excluded : bool
+        Search the tracks that are excluded, and not the others.
 
     Raises
     ------
     MissingInput
-        There is no track.
+        There is no such path.
     SettingsError
         The query or the settings file is wrong.
     """
     query = parse(text)
-    where, parameters = condition(query)
+    where, parameters = condition(query, excluded=excluded)
     with Library.open(path) as library:
-        library.refresh(advance)
+        library.refresh()
         rows = library.rows(("_key",), where, parameters, table=table, order=order_sql(query.sort))
         return [path_of(library.root, key) for (key,) in rows]
 

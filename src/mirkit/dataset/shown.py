@@ -1,10 +1,12 @@
 """Values of fields as tables show them, and the fields that tables show by default."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from mirkit.captions.vocabulary import key_name
 from mirkit.catalog import MODES, PITCH_CLASSES
+from mirkit.dataset.library import FIELDS
 from mirkit.dataset.query import QueryField
 from mirkit.dataset.selection import plain_value
 
@@ -16,30 +18,38 @@ DEFAULT_COLUMNS = ("path", "bpm", "key", "mode", "time_signature", "duration", "
 _UNKNOWN = "-"
 
 
-def cell(item: QueryField, value: Any, mode: Any = None) -> str:
-    """Return a value as a table shows it; ``mode`` is that of a key."""
-    if value is None:
-        return _UNKNOWN
+def cells(item: QueryField, values: Sequence[Any], modes: Sequence[Any]) -> list[str]:
+    """Return the values of a column as a table shows them; ``modes`` are those of keys."""
     if item.kind == "key":
-        return short_key(value, mode)
+        return [
+            _UNKNOWN if tonic is None else short_key(tonic, mode) for tonic, mode in zip(values, modes, strict=True)
+        ]
+    show = _formatter(item)
+    return [_UNKNOWN if value is None else show(value) for value in values]
+
+
+def _formatter(item: QueryField) -> Callable[[Any], str]:
     if item.kind == "date":
-        return datetime.fromtimestamp(value, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+        return lambda value: datetime.fromtimestamp(value, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
     if item.kind == "duration":
-        return clock(value)
+        return clock
     if item.kind == "number":
-        return number(value, item.decimals)
-    plain = plain_value(item, value)
-    if isinstance(plain, list):
-        return ", ".join(map(str, plain))
-    if isinstance(plain, dict):
-        return "; ".join(f"{name}: {text}" for name, text in plain.items())
-    return str(plain)
+        return lambda value: number(value, item.decimals)
+    if item.name in FIELDS and FIELDS[item.name].kind == "json":
+        return lambda value: _listed(plain_value(item, value))
+    return str
+
+
+def _listed(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "; ".join(f"{name}: {text}" for name, text in value.items()) if isinstance(value, dict) else str(value)
 
 
 def number(value: float, decimals: int | None) -> str:
     """Return a number with so many decimals, or three significant digits."""
     text = f"{value:.3g}" if decimals is None else f"{value:.{decimals}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    return text[1:] if text.startswith("-0") and float(text) == 0 else text  # no -0.0
 
 
 def clock(seconds: float) -> str:

@@ -187,7 +187,7 @@ def exclude(arguments: argparse.Namespace) -> int:
     """Exclude tracks from all commands."""
     from mirkit.dataset.find import exclude
 
-    names = [exclude(Path(path), arguments.reason) for path in arguments.tracks]
+    names = [exclude(path, arguments.reason) for path in _named(arguments)]
     _print_names(dict.fromkeys(names, arguments.reason), "excluded", arguments)
     return 0
 
@@ -196,8 +196,22 @@ def include(arguments: argparse.Namespace) -> int:
     """Include tracks again that were excluded."""
     from mirkit.dataset.find import include
 
-    _print_names(dict.fromkeys(map(include, map(Path, arguments.tracks)), ""), "included", arguments)
+    _print_names(dict.fromkeys(map(include, _named(arguments, excluded=True)), ""), "included", arguments)
     return 0
+
+
+def _named(arguments: argparse.Namespace, *, excluded: bool = False) -> list[Path]:
+    """Return the tracks that the arguments name, or that ``--where`` finds below them; excluded ones, or the others."""
+    if arguments.where is None:
+        return [Path(path) for path in arguments.tracks]
+    from mirkit.dataset.query import from_arguments
+    from mirkit.dataset.selection import find_matching, nothing_found
+
+    query = from_arguments([arguments.where])
+    found = [path for place in arguments.tracks for path in find_matching(Path(place), query, excluded=excluded)]
+    if not found:
+        raise nothing_found(Path(arguments.tracks[0]), arguments.where)
+    return list(dict.fromkeys(found))
 
 
 def _print_names(names: dict[str, str], verb: str, arguments: argparse.Namespace) -> None:

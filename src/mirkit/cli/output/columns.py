@@ -3,7 +3,7 @@
 import shutil
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mirkit.errors import printable
 
@@ -57,31 +57,38 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 
 
 def fitted(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[bool], width: int | None
-) -> list[str]:
-    """Return the lines of a table.
+    head: Sequence[str], columns: Sequence[Sequence[str]], *, numbers: Sequence[bool], width: int | None
+) -> Iterator[str]:
+    """Yield the lines of a table.
 
     Parameters
     ----------
     head : sequence of str
-    rows : sequence of sequence of str
-        Cells; control characters are escaped.
+    columns : sequence of sequence of str
+        Cells of each column; control characters are escaped.
     numbers : sequence of bool
         For each column: whether it holds numbers, which are on its right and never shortened.
     width : int or None
         Width that the table fits into, if its numbers do; None for any.
     """
-    cells = [[printable(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(map(width_of, column)) for column in zip(*cells, strict=True)]
+    texts = [[name, *map(printable, column)] for name, column in zip(head, columns, strict=True)]
+    widths = [max(map(width_of, column)) for column in texts]
     if width is not None:
         _narrow(widths, numbers, width)
-    lines = []
-    for i, row in enumerate(cells):
-        padded = (pad(shorten(cell, w), w, right=right) for cell, w, right in zip(row, widths, numbers, strict=True))
-        lines.append(_GAP.join(padded).rstrip())
+    padded = [_padded(*column) for column in zip(texts, widths, numbers, strict=True)]
+    for i, row in enumerate(zip(*padded, strict=True)):
+        yield _GAP.join(row).rstrip()
         if i == 0:
-            lines.append(_GAP.join("-" * w for w in widths))
-    return lines
+            yield _GAP.join("-" * w for w in widths)
+
+
+def _padded(texts: Sequence[str], width: int, right: bool) -> list[str]:
+    return [
+        (text.rjust(width) if right else text.ljust(width))
+        if text.isascii() and len(text) <= width
+        else pad(shorten(text, width), width, right=right)
+        for text in texts
+    ]
 
 
 def _narrow(widths: list[int], numbers: Sequence[bool], width: int) -> None:

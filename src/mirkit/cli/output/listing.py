@@ -12,7 +12,7 @@ from typing import Any
 from mirkit.cli.output import failure, note
 from mirkit.cli.output.columns import fitted, terminal_width
 from mirkit.dataset.selection import Selection
-from mirkit.dataset.shown import cell
+from mirkit.dataset.shown import cells
 from mirkit.errors import counted
 
 _MOST_FAILURES = 12
@@ -31,15 +31,13 @@ def listing_table(found: Selection, shown: list[str], modes: list[Any]) -> Itera
         Mode of the key of each row.
     """
     width = terminal_width()
-    rows = [
-        [
-            path if item.name == "path" else _limited(cell(item, value, mode), width)
-            for item, value in zip(found.fields, row, strict=True)
-        ]
-        for path, row, mode in zip(shown, found.rows, modes, strict=True)
+    stored = list(zip(*found.rows, strict=True)) or [()] * len(found.fields)
+    columns = [
+        shown if item.name == "path" else [_limited(text, width) for text in cells(item, values, modes)]
+        for item, values in zip(found.fields, stored, strict=True)
     ]
     right = [item.kind in ("number", "duration") for item in found.fields]
-    yield from fitted([item.name for item in found.fields], rows, numbers=right, width=width)
+    yield from fitted([item.name for item in found.fields], columns, numbers=right, width=width)
 
 
 def _limited(text: str, width: int | None) -> str:

@@ -67,8 +67,12 @@ def _lines(
     for section in sorted(found.values, key=_SECTIONS.index):
         yield ""
         yield section
+        before = ""
         for row in found.values[section]:
-            yield from _value(row, ranks, width, verbose=verbose)
+            yield from _value(row, ranks, width, verbose=verbose, before=before)
+            before = row.reason
+        if section == "source":
+            yield from _metadata(found.metadata, width)
     texts = [(name, text) for name, text in found.texts.items() if name != "chords"]
     if texts:
         yield ""
@@ -125,13 +129,13 @@ def _wrapped(label: str, text: str, width: int, most: int | None = None) -> Iter
     yield from lines
 
 
-def _value(row: ShownValue, ranks: Mapping[str, float], width: int, *, verbose: bool) -> Iterator[str]:
+def _value(row: ShownValue, ranks: Mapping[str, float], width: int, *, verbose: bool, before: str) -> Iterator[str]:
+    """Yield the lines of a value; ``before`` is the reason of the one before it."""
     spec, name = row.spec, f"  {pad(row.spec.name, _NAME)}"
     if row.value is None:
+        reason = "as above" if row.reason == before else printable(row.reason)
         start = f"{name}  {pad('-', 9, right=True)}  "
-        yield from textwrap.wrap(
-            printable(row.reason), max(width, 70), initial_indent=start, subsequent_indent=" " * len(start)
-        )
+        yield from textwrap.wrap(reason, max(width, 70), initial_indent=start, subsequent_indent=" " * len(start))
     else:
         text = printable(row.value) if isinstance(row.value, str) else _digits(row)
         rank = ranks.get(spec.name)
@@ -140,6 +144,37 @@ def _value(row: ShownValue, ranks: Mapping[str, float], width: int, *, verbose: 
         yield f"{line}  {row.note}".rstrip()
     if verbose:
         yield from textwrap.wrap(spec.description, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
+
+
+#: Metadata that are shown with the file, and their units.
+_METADATA = {"bandwidth": "Hz", "pulse": "", "tempo_second_candidate": "1/min", "original_name": ""}
+
+
+def _metadata(facts: Mapping[str, Any], width: int) -> Iterator[str]:
+    """Metadata and tags, as far as they are known."""
+    tags = facts.get("tags")
+    known = {f"tag {name}": text for name, text in tags.items()} if isinstance(tags, dict) else {}
+    for name, value in ({name: facts.get(name) for name in _METADATA} | known).items():
+        if value not in (None, "", []):
+            text = _text(name, value)
+            unit = _METADATA.get(name, "")
+            start = f"  {pad(name, _NAME)}  "
+            if unit or len(text) <= 9:
+                yield f"{start}{pad(printable(text), 9, right=True)}  {unit}".rstrip()
+            else:
+                yield from textwrap.wrap(
+                    printable(text), max(width, 70), initial_indent=start, subsequent_indent=" " * len(start)
+                )
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return (
+        number(value, query_fields()[name].decimals) if isinstance(value, float) and name in _METADATA else str(value)
+    )
 
 
 def _unit(spec: FeatureSpec) -> str:
