@@ -231,6 +231,8 @@ def test_verify_stats_and_status_read_what_lies_there(
     assert "8 tracks: 8 complete, 0 incomplete" in told.out
     assert main(["stats", URL, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["tracks"] == 2
+    assert main(["ls", URL, "lufs:*", "--paths"]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{URL}/{name}" for name in NAMES]
     assert main(["status", URL]) == 0
     told = capsys.readouterr()
     assert "2 of 2 done, 0 failed" in told.out

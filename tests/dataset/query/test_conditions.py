@@ -214,6 +214,8 @@ KNOWN = ["Daft", "Air", "Beyoncé", "Mouse"]
         ("path:mars_1", ["Mouse"]),
         ("-artist:air", ["Daft", "Beyoncé", "Mouse", "new", "broken"]),
         ("mouse", ["Mouse"]),
+        ("*", ALL),
+        ('"*"', []),
         ("house", ["Daft"]),
         ("one time", ["Daft"]),
         ('"time house"', []),

@@ -53,7 +53,7 @@ def ls(arguments: argparse.Namespace) -> int:
         found.unreadable = [location.with_url(line) for line in [*library.problems, *found.unreadable]]
     paths = [_joined(place, name) for name in below]
     if arguments.paths or arguments.null:
-        output.print_paths([Path(path) for path in paths], ends_with_null=arguments.null)
+        output.print_paths(paths, ends_with_null=arguments.null)
     elif form == "json":
         output.listing_json(found, paths)
     elif form == "csv":

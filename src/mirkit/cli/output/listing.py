@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from mirkit.cli.output import failure, note
@@ -74,7 +73,7 @@ def _flat(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, list | dict) else "" if value is None else _dated(value)
 
 
-def print_paths(paths: list[Path], *, ends_with_null: bool) -> None:
+def print_paths(paths: list[str], *, ends_with_null: bool) -> None:
     """Print paths as they are, for other programs: one per line, or each with a NUL character at its end."""
     end = b"\0" if ends_with_null else b"\n"
     stream = sys.stdout.buffer

@@ -97,6 +97,8 @@ def _joined(parts: Sequence[Sql], word: str) -> Sql:
 
 
 def _term(term: Term, now: datetime) -> Sql:
+    if not term.field and any(value == Value("*") for value in term.values):
+        return Sql("1")
     if not term.field:
         known = query_fields()
         texts = " || char(10) || ".join(f"coalesce({known[name].sql}, '')" for name in WORD_FIELDS)
