@@ -373,15 +373,17 @@ def tables(
         Name -> table; tracks that failed are left out.
     """
     measured: dict[str, WindowTable] = {}
+    failed: dict[str, str] = {}
     measure = partial(_table_or_error, seconds=seconds, hop=hop)
     for done in engines.run(measure, list(tracks.items()), jobs=jobs or engines.cores()):
         name, _ = done.item
         if isinstance(done.result, WindowTable):
             measured[name] = done.result
         else:
-            problems.append(f"{name}: {done.result or done.error}")
+            failed[name] = done.result or done.error
         advance(name)
-    return measured
+    problems += [f"{name}: {failed[name]}" for name in tracks if name in failed]
+    return {name: measured[name] for name in tracks if name in measured}
 
 
 def _table_or_error(track: tuple[str, Path], seconds: float, hop: float) -> WindowTable | str:

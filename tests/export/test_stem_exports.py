@@ -208,3 +208,15 @@ def test_files_of_different_length_are_added_up(tmp_path: Path) -> None:
             expected[:, : samples.shape[1]] += samples
         first = round(start * ANALYSIS_RATE)
         np.testing.assert_allclose(found, 2 * expected[:, first : first + round(seconds * ANALYSIS_RATE)], atol=1e-6)
+
+
+def test_stems_do_not_depend_on_the_number_of_workers(library: Path, tmp_path: Path) -> None:
+    written = []
+    for jobs in ("1", "2"):
+        out = tmp_path / "out"
+        words = ["export", "sat", str(library), "-o", str(out), *FEW, "--stem", "bass", "--pairs", "-q", "-j", jobs]
+        assert main(words) == 0
+        written.append({path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()})
+        shutil.rmtree(out)
+    assert written[0] == written[1]
+    assert "mirkit_measured.jsonl" in {path.name for path in written[0]}

@@ -1,17 +1,17 @@
 """Audio files of a bundle: at the sample rate of the trainer, in stereo, with a given length and gain."""
 
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mirkit.audio import Audio, encode, open_audio, probe, quantize
+from mirkit.errors import AudioError, InfoError
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
-from mirkit.store import atomic_file, keep_stamps
+from mirkit.store import atomic_file, copy_content, keep_stamps
 
 CHANNELS = 2
 _BLOCK = 1 << 18
@@ -113,7 +113,7 @@ def copy_unchanged(job: AudioJob) -> int | None:
         atomic_file(job.target) as temp,
     ):
         if not (job.link and _link(source, temp)):
-            shutil.copyfile(source, temp)
+            copy_content(source, temp)
     return samples
 
 
@@ -146,6 +146,48 @@ def convert(job: AudioJob) -> int:
     blocks = exported_blocks(job.source, job.rate, job.start, job.seconds, exact=job.exact)
     rounded = (quantize(block * gain, bits, noise) for block in blocks)
     return encode(job.target, rounded, rate=job.rate, channels=CHANNELS, bits=bits).frames
+
+
+def existing_or_copied(job: AudioJob) -> int | str | None:
+    """Write a file that needs only a copy, see :func:`copy_unchanged`.
+
+    This function and :func:`write_converted` run in worker processes, so this module imports little.
+
+    Parameters
+    ----------
+    job : AudioJob
+
+    Returns
+    -------
+    int, str or None
+        Samples per channel, also of a file that exists, as its name holds a hash of its content; why it cannot be
+        written; None where it has to be converted.
+    """
+    with suppress(AudioError):  # a damaged file is written again
+        if job.target.exists() and (seconds := probe(job.target).duration):
+            return round(seconds * job.rate)
+    try:
+        return copy_unchanged(job)
+    except (AudioError, InfoError) as error:
+        return str(error)
+
+
+def write_converted(job: AudioJob) -> int | str:
+    """Write a file, see :func:`convert`.
+
+    Parameters
+    ----------
+    job : AudioJob
+
+    Returns
+    -------
+    int or str
+        Samples per channel, or why it cannot be written.
+    """
+    try:
+        return convert(job)
+    except (AudioError, InfoError) as error:
+        return str(error)
 
 
 def exported_blocks(

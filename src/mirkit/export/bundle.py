@@ -3,18 +3,16 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mirkit import __version__, engines
-from mirkit.audio import probe, to_dbfs
+from mirkit.audio import to_dbfs
 from mirkit.catalog import LEVEL_KEYS
-from mirkit.errors import AudioError, InfoError, MissingInput, as_error, printable
-from mirkit.export.audio import CHANNELS, AudioJob, SummedFiles, convert, copy_unchanged
+from mirkit.errors import InfoError, MissingInput, as_error, printable
+from mirkit.export.audio import CHANNELS, AudioJob, SummedFiles, existing_or_copied, write_converted
 from mirkit.export.conditioners import POLICIES, clamped
 from mirkit.export.items import CAPTION, Item, Pair
 from mirkit.export.levels import MONO_TO_STEREO_LU, Level
@@ -115,33 +113,37 @@ def write_audio_files(
         Sample's name -> samples per channel.
     """
     remove_orphans(make_folder(folder))
-    lengths: dict[str, int] = {}
-    pending: dict[Path, Sample] = {}
-    jobs = []
-
-    def finish(sample: Sample, result: int | str | None) -> None:
-        if isinstance(result, int):
-            lengths[sample.name] = result
-        else:
-            plan.problems.append(f"{sample.item.name}: {result}")
-            plan.samples.remove(sample)
-        advance(sample.item.name)
-
-    for sample in samples:
-        target = folder / f"{sample.name}{suffix}"
-        item = sample.item
-        job = _job(plan, sample, item.sound, target)
-        length = _guarded(_existing_or_copied, job)
-        if length is None:
-            pending[target] = sample
-            jobs.append(job)
-        else:
-            finish(sample, length)
-    workers = plan.options.jobs or engines.cores()
-    for done in engines.run(partial(_guarded, convert), jobs, jobs=workers) if jobs else ():
-        finish(pending[done.item.target], done.error or done.result)
+    files = {folder / f"{sample.name}{suffix}": sample for sample in samples}
+    jobs = [_job(plan, sample, sample.item.sound, target) for target, sample in files.items()]
+    written = _write(plan, jobs, lambda target: advance(files[target].item.name))
+    lengths = _drop_failed(plan, samples, {files[target].name: result for target, result in written.items()})
     _write_pairs(plan, [sample for sample in samples if sample.name in lengths], suffix, lengths)
     return lengths
+
+
+def _write(plan: ExportPlan, jobs: Sequence[AudioJob], done: Callable[[Path], None]) -> dict[Path, int | str]:
+    """Write audio files in all processes: file -> samples per channel, or why it could not be written."""
+    workers = plan.options.jobs or engines.cores()
+    results: dict[Path, int | str] = {}
+    unwritten = []
+    for quick in engines.run_chunked(existing_or_copied, jobs, jobs=workers):
+        if quick.result is None and not quick.error:
+            unwritten.append(quick.item)
+        else:
+            results[quick.item.target] = quick.error or quick.result or 0
+            done(quick.item.target)
+    for slow in engines.run(write_converted, unwritten, jobs=workers) if unwritten else ():
+        results[slow.item.target] = slow.error or slow.result or 0
+        done(slow.item.target)
+    return results
+
+
+def _drop_failed(plan: ExportPlan, samples: Sequence[Sample], results: Mapping[str, int | str]) -> dict[str, int]:
+    """Remove samples that failed from the plan, with a line for each: name -> length of the others."""
+    failed = {name: result for name, result in results.items() if isinstance(result, str)}
+    plan.problems += [f"{each.item.name}: {failed[each.name]}" for each in samples if each.name in failed]
+    plan.samples = [sample for sample in plan.samples if sample.name not in failed]
+    return {name: result for name, result in results.items() if isinstance(result, int)}
 
 
 def _job(plan: ExportPlan, sample: Sample, source: SummedFiles, target: Path) -> AudioJob:
@@ -161,44 +163,18 @@ def _job(plan: ExportPlan, sample: Sample, source: SummedFiles, target: Path) ->
 
 def _write_pairs(plan: ExportPlan, samples: list[Sample], suffix: str, lengths: dict[str, int]) -> None:
     """Write the mix beside each stem into ``mix/<split>``, aligned with it; a stem whose mix fails is removed too."""
-    pending, jobs = {}, []
     plan.pair_suffix = suffix
+    jobs = []
     for sample in samples:
         if sample.item.pair is not None:
             target = make_folder(plan.options.out / MIXES / sample.split) / f"{sample.name}{suffix}"
-            job = _job(plan, sample, sample.item.pair.audio, target)
-            result = _guarded(_existing_or_copied, job)
-            if not isinstance(result, int):
-                pending[target] = sample
-                jobs.append(job)
-    for done in (
-        engines.run(partial(_guarded, convert), jobs, jobs=plan.options.jobs or engines.cores()) if jobs else ()
-    ):
-        result = done.error or done.result
-        if not isinstance(result, int):
-            sample = pending[done.item.target]
-            plan.problems.append(f"{sample.item.name}: {result}")
-            plan.samples.remove(sample)
-            del lengths[sample.name]
+            jobs.append(_job(plan, sample, sample.item.pair.audio, target))
+    written = {path.stem: result for path, result in _write(plan, jobs, lambda _: None).items()}
+    for name in written.keys() - _drop_failed(plan, samples, written).keys():
+        del lengths[name]
     files = {plan.options.out / MIXES / sample.split / f"{sample.name}{suffix}" for sample in plan.samples}
     for split in SPLITS:
         _clear(plan.options.out / MIXES / split, files)
-
-
-def _existing_or_copied(job: AudioJob) -> int | None:
-    """Length of a file that exists (its name holds a hash of its content) or needs only a copy; else None."""
-    with suppress(AudioError):  # a damaged file is written again
-        if job.target.exists() and (seconds := probe(job.target).duration):
-            return round(seconds * job.rate)
-    return copy_unchanged(job)
-
-
-def _guarded(function: Callable[[AudioJob], int | None], job: AudioJob) -> int | str | None:
-    """Call a function with an audio job, and return the message of an error instead of raising it."""
-    try:
-        return function(job)
-    except (AudioError, InfoError) as error:
-        return str(error)
 
 
 def clear_stale(out: Path, files: set[Path]) -> None:

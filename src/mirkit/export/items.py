@@ -170,6 +170,11 @@ class Item:
     older: tuple[str, ...] = ()
 
 
+def name_of(item: Item) -> str:
+    """Return the name of an item."""
+    return item.name
+
+
 @dataclass
 class ExportItems:
     """All items of a data set.

@@ -11,13 +11,13 @@ from functools import partial
 
 import numpy as np
 
-from mirkit import engines
 from mirkit.audio import check_peak, full_scale_gain, probe
 from mirkit.catalog import level_shift
 from mirkit.errors import AudioError, InfoError
 from mirkit.export.audio import CHANNELS, exported_blocks
-from mirkit.export.items import Item
+from mirkit.export.items import Item, name_of
 from mirkit.export.level_features import measure_levels
+from mirkit.export.parallel import work_on
 from mirkit.features.true_peak import TruePeakExtractor
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 from mirkit.store import round6
@@ -123,12 +123,7 @@ def find_levels(
         else:
             peaks[item.name] = _Peaks(known)
             advance(item.name)
-    for done in engines.run(measure, unknown, jobs=jobs or engines.cores()) if unknown else ():
-        if isinstance(done.result, _Peaks):
-            peaks[done.item.name] = done.result
-        else:
-            problems.append(f"{done.item.name}: {done.result or done.error}")
-        advance(done.item.name)
+    peaks |= work_on(measure, unknown, name_of, problems, advance, jobs=jobs)
     measured = [item for item in items if item.name in peaks]
     if target_lufs is not None:
         return {item.name: _normalized(item, peaks[item.name], target_lufs) for item in measured}

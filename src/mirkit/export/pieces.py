@@ -9,11 +9,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from mirkit import engines
 from mirkit.catalog import TEXTS
 from mirkit.clips.plan import LEAD_SECONDS
 from mirkit.errors import MirkitError, MissingInput
-from mirkit.export.items import Item
+from mirkit.export.items import Item, name_of
+from mirkit.export.parallel import work_on
 from mirkit.store import read_grid, round6
 from mirkit.windows import WindowAnalyzer, WindowFeatures
 
@@ -60,13 +60,7 @@ def cut_tracks(
     """
     long = [item for item in items if item.seconds > longest]
     cut = partial(_pieces, longest=longest, dry=dry)
-    pieces: dict[str, list[Item]] = {}
-    for done in engines.run(cut, long, jobs=jobs or engines.cores()) if long else ():
-        if isinstance(done.result, list):
-            pieces[done.item.name] = done.result
-        else:
-            problems.append(f"{done.item.name}: {done.result or done.error}")
-        advance(done.item.name)
+    pieces: dict[str, list[Item]] = work_on(cut, long, name_of, problems, advance, jobs=jobs)
     return [piece for item in items for piece in ([item] if item.seconds <= longest else pieces.get(item.name, []))]
 
 

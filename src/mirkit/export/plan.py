@@ -177,7 +177,7 @@ def make_plan(
     windows: Windows | None,
     pieces: Pieces,
     stems: Stems | None,
-    prompt_template: PromptTemplate,
+    prompt_template: PromptTemplate | None,
     has_conditioners: bool,
     rate: int = ANALYSIS_RATE,
     shortest: float = 0.0,
@@ -195,8 +195,8 @@ def make_plan(
         Cuts whole tracks that are longer than ``--max-seconds``.
     stems : callable or None
         Replaces the audio of items; None: the mix is exported.
-    prompt_template : PromptTemplate
-        How prompts are made.
+    prompt_template : PromptTemplate or None
+        How prompts are made; None for a target without prompts.
     has_conditioners : bool
         Whether the target has number conditioners.
     rate : int
@@ -423,10 +423,11 @@ def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample],
     return kept, again, dropped
 
 
-def _with_prompts(sample: Sample, extremes: Extremes, template: PromptTemplate) -> Sample:
+def _with_prompts(sample: Sample, extremes: Extremes, template: PromptTemplate | None) -> Sample:
     features = _steady_features(sample)
     found = tuple(words_of(sample.item, features, extremes))
-    return replace(sample, words=found, prompts=prompts(sample.item, features, found, template))
+    made = prompts(sample.item, features, found, template) if template else ()
+    return replace(sample, words=found, prompts=made)
 
 
 def _steady_features(sample: Sample) -> Mapping[str, float]:

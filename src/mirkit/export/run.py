@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.errors import MissingExtra, MissingInput, SettingsError, printable
+from mirkit.errors import MissingExtra, MissingInput, SettingsError, counted, printable
 from mirkit.export.bundle import Advance, open_bundle, read_summary, summary
 from mirkit.export.items import Item
 from mirkit.export.joined import read_joined
@@ -136,13 +136,14 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         with progress(len(chosen)) as advance:
             return measure_stems(chosen, problems, silent, advance, cache=cache, jobs=options.jobs)
 
+    prompt_template = _prompt_template(options, target)  # also for a table, whose options may be wrong too
     plan = make_plan(
         options,
         levels=levels,
         windows=None if dry or not target.has_conditioners else windows,
         pieces=pieces,
         stems=stems if what else None,
-        prompt_template=_prompt_template(options, target),
+        prompt_template=prompt_template if target.is_folder else None,  # a table has no prompts
         has_conditioners=target.has_conditioners,
         rate=target.sample_rate,
         shortest=target.shortest,
@@ -158,6 +159,8 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         remove_orphans_below(options.out)  # temporary files of exports that were killed
     with progress(len(plan.samples)) as advance:
         target.write(plan, advance)
+    if options.link and options.whole and target.suffix:
+        plan.notes += _link_notes(options.out, target.suffix)
     if options.series and target.suffix:
         from mirkit.export.series import write_series
 
@@ -166,6 +169,17 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
             write_series(plan, {sample.name: (paths[sample.name], None) for sample in plan.samples}, advance)
     files = options.out.rglob("*") if target.is_folder else [options.out]
     return ExportResult(plan, summary(plan), sum(path.stat().st_size for path in files))
+
+
+def _link_notes(out: Path, suffix: str) -> list[str]:
+    """A note on files of a bundle that are hard links to recordings of the user's, as clips are not."""
+    linked = sum(path.stat().st_nlink > 1 for path in out.rglob(f"*{suffix}"))
+    if not linked:
+        return []
+    return [
+        f"{counted(linked, 'file')} of the bundle {'is a hard link' if linked == 1 else 'are hard links'} to your own "
+        "recordings: a program that edits one in place changes both; without --link they are copies"
+    ]
 
 
 def _prompt_template(options: Options, target: Target) -> PromptTemplate:

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mirkit import engines
 from mirkit.catalog import STEMS
 from mirkit.errors import MirkitError, counted, printable
 from mirkit.export.audio import SummedFiles, exported_blocks
+from mirkit.export.parallel import work_on
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.stems import stem_factor
 from mirkit.features.bands import HOP as BAND_HOP
@@ -87,10 +87,7 @@ def write_series(
         names[target] = sample.item.name
         tasks.append(_task(sample, target, frame, frames))
         without += len(tasks[-1].sounds) <= len(STEMS)
-    for done in engines.run(_write, tasks, jobs=plan.options.jobs or engines.cores()) if tasks else ():
-        if problem := done.result or done.error:
-            plan.problems.append(f"{names[done.item.target]}: {problem}")
-        advance(names[done.item.target])
+    work_on(_write, tasks, lambda task: names[task.target], plan.problems, advance, jobs=plan.options.jobs)
     if without:
         plan.notes.append(
             f"{counted(without, 'file')} without all four stems: the series of these files lack rms_STEM_ts and "
@@ -108,7 +105,7 @@ def _task(sample: Sample, target: Path, frame: int, frames: int | None) -> _Task
     return _Task(item.mix, {"": item.sound, **stems}, target, item.offset, item.seconds, sample.gain_db, frame, count)
 
 
-def _write(task: _Task) -> str:
+def _write(task: _Task) -> Path | str:
     try:
         track = WindowAnalyzer.open(task.mix)
         series = series_of(track, task.start, task.seconds, task.frame, task.frames, gain_db=task.gain_db)
@@ -120,7 +117,7 @@ def _write(task: _Task) -> str:
         atomic_write(task.target, _packed(series))
     except MirkitError as error:
         return str(error)
-    return ""
+    return task.target
 
 
 def _packed(series: Series) -> bytes:

@@ -3,26 +3,27 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mirkit import engines
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import audio_from_array
 from mirkit.catalog import STEMS, stage
 from mirkit.errors import MirkitError, MissingInput, system_errors
 from mirkit.export.audio import exported_blocks
-from mirkit.export.items import Item
+from mirkit.export.items import Item, name_of
 from mirkit.export.options import INSTRUMENTAL
+from mirkit.export.parallel import work_on
 from mirkit.export.stems import VOCALS, is_silent
 from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.types import ANALYSIS_RATE, Unknown, Window
 from mirkit.stages.window import FROM_SERIES, at_window, timbre_of
 from mirkit.staleness import inputs_of
-from mirkit.store import FileDigest, Settings, find_root, read_grid, read_settings, round6
+from mirkit.store import FileDigest, Settings, atomic_write, find_root, read_grid, read_settings, round6
 from mirkit.store.compiled import use_compiled
 
 #: File of a bundle with what was measured, so that an interrupted export continues.
@@ -92,13 +93,11 @@ def measure_stems(
             advance(item.name)
         else:
             pending.append(item)
-    for done in engines.run(_measured, pending, jobs=jobs or engines.cores()) if pending else ():
-        if isinstance(done.result, MeasuredStem):
-            results[done.item.name] = done.result
-            _append(cache, done.item, done.result)
-        else:
-            problems.append(f"{done.item.name}: {done.result or done.error}")
-        advance(done.item.name)
+    append = partial(_append, cache)
+    results |= work_on(_measured, pending, name_of, problems, advance, jobs=jobs, keep=append)
+    if cache and pending:
+        lines = [_line(item, results[item.name]) for item in items if item.name in results]
+        atomic_write(cache, b"".join(lines))  # in the order of the items
     kept = []
     for item in items:
         if item.name in results:
@@ -206,13 +205,16 @@ def _read_cache(path: Path | None) -> dict[str, MeasuredStem]:
 
 
 def _append(path: Path | None, item: Item, measured: MeasuredStem) -> None:
-    if path is None:
-        return
+    if path is not None:
+        with system_errors(path, "write"), open(path, "ab") as file:
+            file.write(_line(item, measured))
+
+
+def _line(item: Item, measured: MeasuredStem) -> bytes:
     row = {
         "key": _key(item),
         "features": dict(measured.features),
         "categories": dict(measured.categories),
         "reasons": dict(measured.reasons),
     }
-    with system_errors(path, "write"), open(path, "ab") as file:
-        file.write(b"\n" + json.dumps(row).encode("ascii"))
+    return b"\n" + json.dumps(row).encode("ascii")

@@ -20,6 +20,7 @@ from mirkit.store.atomic import (
     sync_folder,
 )
 from mirkit.store.chords import chords_as_stored, format_chords, read_chords
+from mirkit.store.copying import copy_content
 from mirkit.store.digests import (
     FileDigest,
     digest_of_bytes,
@@ -103,6 +104,7 @@ __all__ = [
     "check_provenance_format",
     "check_stays_inside",
     "chords_as_stored",
+    "copy_content",
     "digest_of_bytes",
     "digest_of_text",
     "file_digest",
