@@ -27,7 +27,8 @@ from mirkit.cli import main
 from mirkit.cli.commands import track
 def listed(request, arguments, *rest):
     from mirkit.pipeline import plan
-    tracks, _, _ = plan.tracks_of(request)
+    with plan.library_of(request) as library:
+        tracks = library.find_tracks()
     print(json.dumps([str(track.path.relative_to(arguments.path)) for track in tracks]))
     return 0
 track._execute = listed

@@ -9,16 +9,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mirkit import engines
 from mirkit.dataset.find import exclude
 from mirkit.dataset.library import FIELDS, Library, library, stamps
-from mirkit.dataset.library.row import read_row
+from mirkit.dataset.library.row import RowJob, read_row
+from mirkit.dataset.statistics import read_table
 from mirkit.engines import processes, run_serially
 from mirkit.errors import MissingInput
 from mirkit.store import TEMP_PREFIX, library_path, machine
-from mirkit.track import Track
 
 LOUD = {"lufs": -9.5, "bpm": None, "key": "A", "mode": "minor", "chords": "| Am |", "mine": [1]}
 PROVENANCE = {
@@ -59,9 +60,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Tracks whose files are read."""
     found: list[str] = []
 
-    def counted(track: Track, **more: object) -> object:
-        found.append(track.name)
-        return read_row(track, **more)  # type: ignore[arg-type]
+    def counted(job: RowJob, **more: object) -> object:
+        found.append(job.track.name)
+        return read_row(job, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(library, "read_row", counted)
     return found
@@ -413,3 +414,15 @@ def test_what_a_killed_writer_left_goes(root: Path) -> None:
     left.write_text("half a l")
     paths(root)
     assert not left.exists()
+
+
+@pytest.mark.parametrize("column", ["_numbers", "reasons", "methods"])
+@pytest.mark.parametrize("content", ["[", "7", b"x"])
+def test_statistics_replace_rows_that_mirkit_did_not_write(column: str, content: object, root: Path) -> None:
+    before = vars(read_table(root))
+    with sqlite3.connect(library_path(root)) as connection:
+        connection.execute(f"UPDATE tracks SET {column} = ?", (content,))
+    connection.close()
+    after = vars(read_table(root))
+    assert np.array_equal(before.pop("values"), after.pop("values"), equal_nan=True)
+    assert after == before

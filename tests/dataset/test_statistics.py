@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mirkit.catalog import DESCRIPTORS, TRACK_KEYS
+from mirkit.dataset.library.row import NOT_MEASURED
 from mirkit.dataset.statistics import (
-    NOT_MEASURED,
     FeatureStatistics,
     Range,
     Statistics,

@@ -1,6 +1,5 @@
-"""What many tracks still want, with the index and without: the same."""
+"""What many tracks still want, with the library and without: the same."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,12 @@ from library import make_track
 from mirkit import engines
 from mirkit.cli import main
 from mirkit.dataset import verify as verify_module
+from mirkit.dataset.library import stamps
 from mirkit.dataset.verify import verify_all
 from mirkit.engines import processes, run_serially
 from mirkit.pipeline import RunRequest, make_plan
 from mirkit.staleness import TrackState
-from mirkit.store import folder_cache, update_info
-from mirkit.store.folder_cache import FOLDER
+from mirkit.store import library_path, update_info
 
 STAGES = ("loudness", "bands")
 
@@ -22,7 +21,7 @@ STAGES = ("loudness", "bands")
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(engines, "run", lambda work, items, **_: run_serially(work, items))
-    monkeypatch.setattr(folder_cache, "_MIN_AGE", -60.0)  # as if a minute had passed
+    monkeypatch.setattr(stamps, "MIN_AGE", -60.0)  # as if a minute had passed
     for number, name in enumerate("AB"):
         make_track(tmp_path / name, seconds=1.0, seed=number)
     assert main(["extract", str(tmp_path), "--batch", "--quiet"]) == 0
@@ -52,7 +51,7 @@ def test_the_files_of_what_is_done_are_not_read_again(library: Path, looks: list
     assert todo(library) == set()
     assert looks == ["A", "B"]
     assert todo(library) == set()
-    assert looks == ["A", "B"], "known from the index"
+    assert looks == ["A", "B"], "known from the library"
     update_info(library / "B" / "B.INFO", {"mine": 1}, remove=["lufs"])
     assert todo(library) == {"B"}
     assert looks == ["A", "B", "B"]
@@ -67,7 +66,7 @@ def test_other_questions_are_asked_of_the_files(library: Path, looks: list[str])
 
 def test_it_may_be_deleted(library: Path, looks: list[str]) -> None:
     assert todo(library) == set()
-    shutil.rmtree(library / FOLDER)
+    library_path(library).unlink()
     assert todo(library) == set()
     assert looks == ["A", "B", "A", "B"]
 
@@ -76,7 +75,7 @@ def test_processes_find_the_same(library: Path, monkeypatch: pytest.MonkeyPatch)
     update_info(library / "B" / "B.INFO", {"mine": 1}, remove=["lufs"])
     (library / "A" / "full_mix.mp3").write_bytes(b"a second mix")
     here, reports = make_plan(RunRequest(library, STAGES, batch=True)), verify_all(library)
-    shutil.rmtree(library / FOLDER, ignore_errors=True)
+    library_path(library).unlink(missing_ok=True)
     monkeypatch.setattr(processes, "_MANY", 1)
     there = make_plan(RunRequest(library, STAGES, batch=True, jobs=2))
     assert (there.todo, there.unreadable) == (here.todo, here.unreadable)
@@ -85,7 +84,7 @@ def test_processes_find_the_same(library: Path, monkeypatch: pytest.MonkeyPatch)
     assert verify_all(library) == reports
 
 
-def test_verify_says_the_same_from_the_index(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_says_the_same_from_the_library(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = verify_all(library)
     assert all(report.complete for report in fresh)
     with pytest.MonkeyPatch.context() as patch:

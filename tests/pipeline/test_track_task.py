@@ -19,9 +19,10 @@ from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.stages import FUNCTIONS, Result
 from mirkit.store import (
     Settings,
+    origin_of,
     read_info,
+    read_object,
     read_provenance,
-    scan_origin,
     update_feature_series,
     update_provenance,
     with_values,
@@ -244,7 +245,7 @@ def test_the_time_signature_of_format_0_is_read(track: Path, monkeypatch: pytest
     curves.unlink()
     update_feature_series(curves, arrays, header=header)
     assert read_provenance(path).facts["meter"] == {"value": "4/4"}
-    assert scan_origin(path).facts["meter"] == "4/4"
+    assert origin_of(read_object(path), path).facts["meter"] == "4/4"
     before = (track / "Finished.INFO").read_bytes()
     update_provenance(path, remove=["stages/syncopation"])
     monkeypatch.setattr("mirkit.analysis.open_audio", None)  # the beats come from the series

@@ -23,8 +23,9 @@ from mirkit.store import (
     digest_of_text,
     digests,
     file_digest,
+    origin_of,
+    read_object,
     read_provenance,
-    scan_origin,
     update_provenance,
 )
 from properties import tries
@@ -158,7 +159,7 @@ def test_the_format_is_written_first_and_files_without_one_are_read(path: Path) 
     assert content.pop("format") == 1
     path.write_text(json.dumps(content))
     assert read_provenance(path).stages.keys() == {"beats"}
-    assert scan_origin(path).methods == {"beats": "none"}
+    assert origin_of(read_object(path), path).methods == {"beats": "none"}
     update_provenance(path, facts={"meter": {"value": "4/4"}})
     assert json.loads(path.read_text())["format"] == 1
 
@@ -169,7 +170,7 @@ def test_a_newer_format_is_left_alone(path: Path, number: int) -> None:
     path.write_text(content)
     for use in (
         lambda: read_provenance(path),
-        lambda: scan_origin(path),
+        lambda: origin_of(read_object(path), path),
         lambda: update_provenance(path, facts={"meter": {"value": "4/4"}}),
     ):
         with pytest.raises(

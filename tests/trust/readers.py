@@ -1,18 +1,20 @@
 """Whatever mirkit reads beside the sound: for each, an example and what reads it. For property tests and fuzzing."""
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mido import Message, MetaMessage, MidiFile, MidiTrack
 
 from mirkit.cli import main
+from mirkit.dataset.library import stamps
+from mirkit.dataset.library.row import RowJob, read_row
 from mirkit.dataset.status import status
-from mirkit.dataset.verify import _ReportCache, verify_all
+from mirkit.dataset.verify import verify_all
 from mirkit.errors import MirkitError
 from mirkit.models.roformer.load import read_config
 from mirkit.organize.journal import Journal
@@ -30,12 +32,11 @@ from mirkit.store import (
     read_provenance,
     read_sections,
     read_settings,
-    scan_origin,
-    scan_values,
     update_feature_series,
     update_info,
     update_provenance,
 )
+from mirkit.track import Track
 from mirkit.track.clip import cut_in
 
 
@@ -53,10 +54,14 @@ def _take_lease(path: Path) -> None:
         pass
 
 
+def _read_row(path: Path) -> object:
+    return read_row(RowJob(Track.at(path.parent), b""), root=path.parents[1], excluded={})
+
+
 FILES = {
     "INFO": File(
         "A/A.INFO",
-        (read_info, lambda path: scan_values(path, ("bpm", "lufs")), lambda path: update_info(path, {"bpm": 120.0})),
+        (read_info, _read_row, lambda path: update_info(path, {"bpm": 120.0})),
         ("verify", "stats"),
     ),
     "BEATS_GRID": File("A/A.BEATS_GRID", (read_grid,)),
@@ -70,7 +75,7 @@ FILES = {
         "A/A.PROVENANCE",
         (
             read_provenance,
-            scan_origin,
+            _read_row,
             lambda path: cut_in(path.parent),
             lambda path: update_provenance(path, facts={"x": {"value": 1}}),
         ),
@@ -78,7 +83,7 @@ FILES = {
     ),
     "settings": File("mirkit.toml", (lambda path: read_settings(path.parent),)),
     "journal": File(".mirkit-organize.jsonl", (lambda path: Journal(path.parent).records(),)),
-    "index": File(str(_ReportCache(Path()).index._path), (lambda path: verify_all(path.parents[2]),), ("verify",)),
+    "library": File(".mirkit/library.sqlite", (lambda path: verify_all(path.parents[1]),), ("verify", "stats")),
     "ledger": File(f"A/{MANIFEST}", (lambda path: parse(path.read_bytes(), "A"),)),
     "lease": File(f"A/{LEASE}000001", (_take_lease,)),
     "midi": File("A/drums.mid", (notes,)),
@@ -135,9 +140,10 @@ def write_examples(root: Path) -> dict[str, bytes]:
     MidiFile(tracks=[MidiTrack([MetaMessage("set_tempo"), Message("note_on", note=36, time=9)])]).save(
         root / FILES["midi"].name
     )
-    for path in root.rglob("*"):  # the index keeps what has not changed lately
-        os.utime(path, (1e9, 1e9))
-    assert main(["verify", str(root), "--quiet"]) in (0, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stamps, "MIN_AGE", -60.0)  # the library keeps what has not changed lately
+        for command in ("verify", "stats"):
+            assert main([command, str(root), "--quiet"]) in (0, 1)
     return {kind: (root / file.name).read_bytes() for kind, file in FILES.items()}
 
 

@@ -25,9 +25,9 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=4,
 )
-#: Files of one JSON value, and of one a line, in the index behind what the line is about.
+#: Files of one JSON value, and of one a line.
 ONE = ["INFO", "BEATS_GRID", "PROVENANCE", "ledger", "lease", "yaml"]
-JSON_KINDS = [*ONE, "journal", "log", "index"]
+JSON_KINDS = [*ONE, "journal", "log"]
 quick = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,

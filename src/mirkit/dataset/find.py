@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mirkit.dataset.library import Library
+from mirkit.dataset.library.row import exclusion, key_of
 from mirkit.errors import MissingInput, SettingsError, printable
 from mirkit.store import find_root, read_settings, write_table
-from mirkit.track import Track, find_all, is_audio_name, is_track
+from mirkit.track import Track, is_audio_name
 from mirkit.track.clip import source_path
 
 
@@ -24,9 +26,7 @@ def reason(track: Track, root: Path, excluded: Mapping[str, str]) -> str:
     """
     if not excluded:
         return ""
-    paths = [track.folder / track.name, track.folder / Path(track.loose).stem] if track.loose else [track.folder]
-    names = (name for path in paths for name in (name_in(root, path), path.name))
-    return next((excluded[name] for name in names if name in excluded), "")
+    return exclusion(key_of(track, os.path.join(root, "")), track.name, excluded, loose=bool(track.loose))
 
 
 def exclude(path: Path, why: str) -> str:
@@ -150,9 +150,8 @@ def iter_tracks(path: Path, problems: list[str], *, crops: bool = False) -> Iter
     SettingsError
         The settings file is wrong.
     """
-    several = path.is_dir() and not is_track(path)
-    tracks = find_all(path, problems) if several else [Track.at(path)]
-    root = find_root(path if several else tracks[0].path, batch=several)
+    with Library.open(path) as library:
+        tracks, root, several = library.find_tracks(problems), library.root, library.several
     excluded = read_settings(root).exclude
     for track, sources in _clips(tracks, root, excluded) if crops else ((track, {""}) for track in tracks):
         name = os.path.relpath(track.path, path if several else root)

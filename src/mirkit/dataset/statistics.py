@@ -1,5 +1,6 @@
 """The features of a data set as a table, and its statistics: distributions, correlations, ranges for conditioners."""
 
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
@@ -10,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.catalog import CATEGORIES, FEATURES, NUMBERS, REQUESTED, FeatureSpec, feature
-from mirkit.dataset.find import iter_tracks
+from mirkit.catalog import CATEGORIES, FEATURES, REQUESTED, FeatureSpec, feature
+from mirkit.dataset.library import FIELDS, NUMBER_KEYS, Library
+from mirkit.dataset.library.row import NOT_MEASURED
 from mirkit.dataset.scales import (
     MIN_TRACKS_PERCENTILE,
     Column,
@@ -22,12 +24,9 @@ from mirkit.dataset.scales import (
     ranks,
     to_scale,
 )
-from mirkit.errors import InfoError, MissingInput, printable
-from mirkit.store import Origin, round6, scan_origin, scan_values
+from mirkit.errors import MissingInput, printable
+from mirkit.store import round6
 
-#: Reason for an unknown value if the provenance gives none.
-NOT_MEASURED = "not measured"
-_NO_REASON = "no reason given"
 #: Descriptors whose values are counted.
 CLASSES = tuple(row.name for row in CATEGORIES)
 
@@ -90,32 +89,24 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
     SettingsError
         The settings file is wrong.
     """
-    problems: list[str] = []
-    keys = tuple(row.name for row in NUMBERS if crops or row.stage != "crop")
-    table = Table(keys, unreadable=problems)
-    never = {row.name for row in REQUESTED}
-    rows: list[npt.NDArray[np.float64]] = []
-    for member in iter_tracks(path, problems, crops=crops):
-        if member.excluded:
-            table.excluded[member.name] = member.excluded
-            continue
-        track = member.track
+    with Library.open(path) as library:
+        library.refresh(clips=crops)
         try:
-            values, absent, texts = scan_values(track.info, keys, CLASSES)
-            origin = scan_origin(track.provenance)
-        except InfoError as error:
-            problems.append(str(error))
-            continue
-        if origin.source in member.sources:
-            table.names.append(member.name)
-            table.unmeasured += absent.issuperset(keys)
-            never &= absent
-            rows.append(values)
-            _count(table, values, absent, texts, origin)
-    if not (rows or table.excluded or problems):
+            table = _read(library, crops=crops)
+        except (AttributeError, TypeError, ValueError) as error:  # a row that mirkit did not write
+            library.discard(str(error))
+            library.refresh(clips=crops)
+            table = _read(library, crops=crops)
+    if not (table.names or table.excluded or table.unreadable):
         which = "clip in this folder; cut clips with: mirkit crop" if crops else "track in this folder"
         raise MissingInput(f"{printable(path)}: there is no {which}")
-    table.values = np.array(rows, np.float64).reshape(len(rows), len(keys))
+    never = set()
+    for name in (row.name for row in REQUESTED):  # the library has no reason for a value whose stage has not run
+        known = np.isfinite(table.values[:, table.keys.index(name)]).sum() + table.nulls[name].total()
+        if not known:
+            never.add(name)
+        elif known < len(table.names):
+            table.nulls[name][NOT_MEASURED] += int(len(table.names) - known)
     return _without(table, never)
 
 
@@ -127,20 +118,51 @@ def _without(table: Table, names: Collection[str]) -> Table:
     return replace(table, keys=tuple(table.keys[i] for i in kept), values=table.values[:, kept])
 
 
-def _count(
-    table: Table, values: npt.NDArray[np.float64], absent: frozenset[str], texts: Mapping[str, str], origin: Origin
-) -> None:
-    """Count reasons of unknown values, methods, and categories of one track."""
-    for column in np.flatnonzero(np.isnan(values)):
-        key = table.keys[column]
-        table.nulls[key][NOT_MEASURED if key in absent else origin.reasons.get(key, _NO_REASON)] += 1
-    if "separate" not in origin.methods:
-        stems = "lufs_drums" not in absent and origin.reasons.get("lufs_drums") != "stem missing"
-        table.methods["separate"]["external" if stems else "none"] += 1
-    for stage, method in origin.methods.items():
-        table.methods[stage][method] += 1
-    for name, value in texts.items():
-        table.classes[name][value] += 1
+#: Columns of the library that a table is made of.
+_COLUMNS = ("_key", "excluded", "problem", "_cut", "_unmeasured", "_numbers", "reasons", "methods")
+
+
+def _read(library: Library, *, crops: bool) -> Table:
+    """Read the rows of the tracks, or of the clips of tracks that are not excluded."""
+    keys = tuple(name for name in NUMBER_KEYS if crops or feature(name).stage != "crop")
+    table = Table(keys, unreadable=list(library.problems))
+    sources = library.clip_sources() if crops else None
+    parts: list[bytes] = []
+    # Most tracks lack the same values for the same reasons, and were computed by the same methods.
+    reasons: Counter[str] = Counter()
+    methods: Counter[str] = Counter()
+    columns = [*_COLUMNS, *(FIELDS[name].column for name in CLASSES)]
+    for key, why, problem, cut, unmeasured, numbers, missing, used, *texts in library.rows(
+        columns, table="clips" if crops else "tracks"
+    ):
+        allowed = {""} if sources is None else sources.get(key.rpartition(b"/")[0])
+        if allowed is None:
+            continue
+        name = library.name_of(key)
+        if why is not None:
+            table.excluded[name] = why
+        elif problem is not None:
+            table.unreadable.append(library.problem(problem))
+        elif cut in allowed:
+            table.names.append(name)
+            table.unmeasured += unmeasured
+            parts.append(numbers)
+            reasons[missing] += 1
+            methods[used] += 1
+            for category, value in zip(CLASSES, texts, strict=True):
+                if value is not None:
+                    table.classes[category][value] += 1
+    table.values = np.frombuffer(b"".join(parts), "<f8").reshape(-1, len(NUMBER_KEYS))
+    if len(table.keys) < len(NUMBER_KEYS):
+        table.values = table.values[:, [NUMBER_KEYS.index(key) for key in table.keys]]
+    for text, count in reasons.items():
+        for key, reason in json.loads(text).items():
+            if key in table.keys:
+                table.nulls[key][reason] += count
+    for text, count in methods.items():
+        for stage, method in json.loads(text).items():
+            table.methods[stage][method] += count
+    return table
 
 
 PERCENTILES = (0.5, 5.0, 25.0, 50.0, 75.0, 95.0, 99.5)

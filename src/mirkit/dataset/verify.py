@@ -13,19 +13,18 @@ from mirkit.captions.prompts import PREFIX
 from mirkit.catalog import ALL_SPECS, FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED, FeatureSpec, feature, stage
 from mirkit.dataset.facts import compare_texts
 from mirkit.dataset.find import reason
+from mirkit.dataset.library import Library
 from mirkit.dataset.statistics import in_range
-from mirkit.engines.processes import map_chunked
+from mirkit.engines.processes import iter_chunked
 from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.staleness import changed_since, editable_files, pending_edits
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
-    FolderCache,
     Provenance,
     ProvenanceRecord,
     as_number,
     file_digest,
-    find_root,
     read_chords,
     read_info,
     read_provenance,
@@ -34,7 +33,7 @@ from mirkit.store import (
     recorded_digests,
     restamp,
 )
-from mirkit.track import NOTES_MIDI, Track, find_all, is_marked, is_track, rename_hint
+from mirkit.track import NOTES_MIDI, Track, is_marked, rename_hint
 from mirkit.track.clip import CUT, ClipSource, clip_fault, clip_folders
 
 #: Stages whose values can be compared between tracks only if the same method computed them.
@@ -43,6 +42,8 @@ _METHOD_STAGES = ("separate", "beats", "danceability")
 
 #: Version of the cached reports; increased when the same files would give another report.
 _REPORT = 3
+#: What cached reports depend on besides the files.
+_BASIS = [__version__, _REPORT, [asdict(row) for row in INFO_SPECS]]
 _FEATURES = tuple(row.name for row in FEATURES)
 #: Fields that are stored in the cached report of a complete track without texts.
 _PLAIN = ("name", "values", "nulls", "out_of_range", "methods")
@@ -267,28 +268,29 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[T
     SettingsError
         The settings file is wrong.
     """
-    several = path.is_dir() and not is_track(path)
-    tracks = find_all(path) if several else [Track.at(path)]
-    if not tracks:
-        raise MissingInput(f"{printable(path)}: there is no track in this folder")
-    root = find_root(path if several else tracks[0].path, batch=several)
-    excluded = read_settings(root).exclude
-    cached = _ReportCache(root) if several and not deep else None
-    reports_of: dict[Track, TrackReport] = {}
-    for track in tracks:
-        if why := reason(track, root, excluded):
-            reports_of[track] = TrackReport(track.name, excluded=why)
-        elif cached and (report := cached.get(track)):
-            reports_of[track] = report
-    unknown = [track for track in tracks if track not in reports_of]
-    for track, report in zip(
-        unknown, map_chunked(partial(verify, deep=True) if deep else verify, unknown, jobs=engines.cores()), strict=True
-    ):
-        reports_of[track] = report
-        if cached:
-            cached.put(track, report)
-    if cached:
-        cached.index.save()
+    with Library.open(path) as library:
+        tracks, root = library.find_tracks(), library.root
+        if not tracks:
+            raise MissingInput(f"{printable(path)}: there is no track in this folder")
+        excluded = read_settings(root).exclude
+        reports_of = {
+            track: TrackReport(track.name, excluded=why) for track in tracks if (why := reason(track, root, excluded))
+        }
+        included = [track for track in tracks if track not in reports_of]
+        answers = library.answers("verify", _BASIS) if library.several and not deep else None
+        if answers:
+            known = answers.known(included, jobs=engines.cores())
+            reports_of |= {track: TrackReport(**stored) for track, stored in known.items() if _is_valid(stored)}
+        unknown = [track for track in included if track not in reports_of]
+        check = partial(verify, deep=True) if deep else verify
+        for start, found in iter_chunked(check, unknown, jobs=engines.cores()):
+            for track, report in zip(unknown[start : start + len(found)], found, strict=True):
+                reports_of[track] = report
+                # Not those of texts: what they are compared with is not stored. What is wrong is looked at each time.
+                if answers and report.complete and not (report.texts or report.absent):
+                    answers.put(track, {name: getattr(report, name) for name in _PLAIN})
+        if answers:
+            answers.save()
     reports = []
     for track in tracks:
         reports.append(reports_of[track])
@@ -296,23 +298,6 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[T
             why = reason(Track(folder), root, excluded)
             reports.append(TrackReport(folder.name, excluded=why) if why else _verify_clip(folder, deep))
     return reports
-
-
-class _ReportCache:
-    """Cached reports of complete tracks whose files have not changed since."""
-
-    def __init__(self, root: Path) -> None:
-        self.index = FolderCache(root, "verify", [__version__, _REPORT, [asdict(row) for row in ALL_SPECS]])
-
-    def get(self, track: Track) -> TrackReport | None:
-        """Return the cached report of a track; None if its files must be read."""
-        stored: Any = None if track.loose else self.index.get(track.folder)
-        return TrackReport(**stored) if _is_valid(stored) else None
-
-    def put(self, track: Track, report: TrackReport) -> None:
-        """Store the report of a track."""
-        if not track.loose and report.complete and not (report.texts or report.absent):
-            self.index.put(track.folder, {name: getattr(report, name) for name in _PLAIN})
 
 
 def _is_valid(stored: Any) -> bool:

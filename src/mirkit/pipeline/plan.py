@@ -12,6 +12,7 @@ from mirkit import __version__, engines, models
 from mirkit.audio import probe
 from mirkit.catalog import STAGES, STEMS, TASKS, stage, with_needs
 from mirkit.dataset.find import reason
+from mirkit.dataset.library import Answers, Library
 from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError, counted
 from mirkit.models import registry
@@ -19,8 +20,8 @@ from mirkit.models.backend import Backend, Model
 from mirkit.pipeline import time_estimate
 from mirkit.stages import entry_name
 from mirkit.staleness import TrackState
-from mirkit.store import FolderCache, Settings, find_root, read_provenance, read_settings, with_values
-from mirkit.track import Track, find_all, is_track
+from mirkit.store import Settings, read_provenance, read_settings, with_values
+from mirkit.track import Track
 from mirkit.track.clip import refusal, replaced_clips
 
 if TYPE_CHECKING:  # imported only if captions are requested
@@ -176,7 +177,15 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     SettingsError
         The settings file or an option is not valid, or clips that were cut with other settings would be deleted.
     """
-    tracks, root, problems = tracks_of(request)
+    with library_of(request) as library:
+        return _make_plan(request, agree, library)
+
+
+def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> RunPlan:
+    problems: list[str] = []
+    tracks, root = library.find_tracks(problems, problems), library.root
+    if not tracks:
+        raise MissingInput("; ".join((f"{request.path}: the folder holds no track and no audio file", *problems)))
     settings = with_values(read_settings(root), request.overrides, "command line")
     models.check_names(settings, request.fixed)
     agreed = _agreed(request, settings, tracks, agree) if agree else {}
@@ -191,7 +200,7 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
     stages = request.track_stages
     found = outstanding(
         included if stages else (),
-        root,
+        library,
         stages,
         backends,
         settings,
@@ -271,24 +280,19 @@ def _replaced(request: RunRequest, settings: Settings, tracks: list[Track]) -> l
     return [f"{subject}, cut with other settings, {'are' if clips != 1 else 'is'} replaced"]
 
 
-def tracks_of(request: RunRequest) -> tuple[list[Track], Path, list[str]]:
-    """Find the tracks of a request, the root of their data set, and folders that cannot be read.
+def library_of(request: RunRequest) -> Library:
+    """Open the library of the data set of a request.
 
     Raises
     ------
     MissingInput
-        There is none.
+        There is no such file or folder, or it is no track and the request is for one.
     """
-    path = request.path
-    if not path.exists():
-        raise MissingInput(f"{path}: there is no such file or folder")
-    if request.batch and path.is_dir() and not is_track(path):
-        problems: list[str] = []
-        tracks = find_all(path, problems, problems)
-        if not tracks:
-            raise MissingInput("; ".join((f"{path}: the folder holds no track and no audio file", *problems)))
-        return tracks, find_root(path, batch=True), problems
-    return [Track.at(path)], find_root(Track.at(path).path), []
+    if not request.path.exists():
+        raise MissingInput(f"{request.path}: there is no such file or folder")
+    if not request.batch:
+        Track.at(request.path)
+    return Library.open(request.path)
 
 
 def _choices(request: RunRequest, settings: Settings) -> dict[str, str]:
@@ -393,7 +397,7 @@ class Outstanding:
 
 def outstanding(
     tracks: Iterable[Track],
-    root: Path,
+    library: Library,
     stages: tuple[str, ...],
     backends: dict[str, str],
     settings: Settings,
@@ -403,23 +407,25 @@ def outstanding(
     many: bool,
     jobs: int,
 ) -> Outstanding:
-    """Find the missing or stale stages of tracks, from their files or from the index if they have not changed.
+    """Find the missing or stale stages of tracks, from their files or from the library if they have not changed.
 
     Parameters
     ----------
     tracks : iterable of Track
-    root : Path
-        The data set.
+    library : Library
+        The library of the data set.
     stages, backends, settings, overwrite, replaces
         See :class:`RunRequest` and :class:`RunPlan`.
     many : bool
-        Whether to write an index for the next run.
+        Whether the library keeps which tracks are up to date, for the next run.
     jobs : int
         Number of processes that may read sidecars if there are thousands of tracks.
     """
-    index = _index(root, stages, backends, settings) if many and not (overwrite or replaces) else None
+    tracks = list(tracks)
+    done = _done(library, stages, backends, settings) if many and not (overwrite or replaces) else None
+    known = done.known(tracks, jobs=jobs) if done else {}
     result = Outstanding()
-    unknown = [track for track in tracks if not (index and _is_indexable(track) and index.get(track.folder))]
+    unknown = [track for track in tracks if known.get(track) is not True]
     find_todo = partial(
         _find_todo, stages=stages, backends=backends, settings=settings, overwrite=overwrite, replaces=replaces
     )
@@ -432,16 +438,11 @@ def outstanding(
         result.newer += answer.newer
         if answer.todo:
             result.todo[str(track.path)] = answer.todo
-        elif index and _is_indexable(track) and not answer.newer:
-            index.put(track.folder, value=True)
-    if index:
-        index.save()
+        elif done and not answer.newer:
+            done.put(track, answer=True)
+    if done:
+        done.save()
     return result
-
-
-def _is_indexable(track: Track) -> bool:
-    """Return whether the stamps of the files in its folder show that a track has not changed."""
-    return not (track.loose or track.unclean)
 
 
 @dataclass(frozen=True)
@@ -472,11 +473,11 @@ def _find_todo(
         return str(error)
 
 
-def _index(root: Path, stages: tuple[str, ...], backends: dict[str, str], settings: Settings) -> FolderCache | None:
-    """Return the index of tracks that are up to date; None if other files determine that, too."""
+def _done(library: Library, stages: tuple[str, ...], backends: dict[str, str], settings: Settings) -> Answers | None:
+    """Return which tracks are known to be up to date; None if other files determine that, too."""
     if "crop" in stages:  # clips are in folders of their own
         return None
     chosen = {name: value for name, value in asdict(settings).items() if name not in _UNRELATED}
     versions = {row.name: row.version for row in STAGES}
     own = [models.user_weights_digest(task, settings) for task in sorted(backends)]
-    return FolderCache(root, "done", [__version__, versions, stages, backends, chosen, own])
+    return library.answers("done", [__version__, versions, stages, backends, chosen, own])

@@ -31,22 +31,19 @@ from mirkit.store.digests import (
     stamp_of,
 )
 from mirkit.store.feature_series import read_feature_series, read_feature_series_header, update_feature_series
-from mirkit.store.folder_cache import FolderCache
 from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets
-from mirkit.store.info import as_number, read_info, round6, scan_values, update_info, write_info
+from mirkit.store.info import as_number, read_info, round6, update_info, write_info
 from mirkit.store.library_file import LibraryFile, library_path
 from mirkit.store.provenance import (
     Origin,
     Provenance,
     accept_times,
-    check_provenance_format,
     keep_stamps,
     origin_of,
     read_provenance,
     readable_provenance,
     recorded_digests,
     restamp,
-    scan_origin,
     update_provenance,
 )
 from mirkit.store.provenance_record import EXTERNAL, CaptionRecord, ProvenanceRecord, to_json
@@ -86,7 +83,6 @@ __all__ = [
     "CaptionRecord",
     "DamagedFileError",
     "FileDigest",
-    "FolderCache",
     "JsonObject",
     "JsonValue",
     "LibraryFile",
@@ -101,7 +97,6 @@ __all__ = [
     "as_number",
     "atomic_file",
     "atomic_write",
-    "check_provenance_format",
     "check_stays_inside",
     "chords_as_stored",
     "copy_content",
@@ -140,8 +135,6 @@ __all__ = [
     "remove_orphans_below",
     "restamp",
     "round6",
-    "scan_origin",
-    "scan_values",
     "sections_as_stored",
     "stamp_of",
     "sync_folder",

@@ -37,8 +37,6 @@ _WITHOUT_INODES = frozenset(
         "webdav",
     ]
 )
-#: Those among them that are disks of this machine.
-_LOCAL_DISKS = frozenset(["exfat", "fat32", "msdos", "vfat"])
 #: Most FUSE file systems are network ones (sshfs, s3fs, rclone); this one is a local NTFS disk.
 _LOCAL_FUSE = "fuseblk"
 
@@ -94,12 +92,6 @@ def has_stable_inodes(device: int, path: str | bytes | os.PathLike[str]) -> bool
         kind = _file_system(os.path.realpath(os.fsdecode(path)))
         _known_devices[device] = os.name != "nt" and _has_stable_inodes(kind)
     return _known_devices[device]
-
-
-def is_network(path: Path) -> bool:
-    """Return whether a path is on a network file system, or one that a program provides."""
-    kind = _file_system(os.path.realpath(path))
-    return not _has_stable_inodes(kind) and kind not in _LOCAL_DISKS
 
 
 def _has_stable_inodes(kind: str) -> bool:

@@ -7,11 +7,7 @@ programs are kept. The same content gives the same bytes.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import NoneType
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from mirkit.store.sidecars import (
     DamagedFileError,
@@ -24,7 +20,6 @@ from mirkit.store.sidecars import (
 )
 
 _ABSENT = object()
-_NUMBERS = frozenset((int, float, NoneType))
 
 
 def read_info(path: Path) -> JsonObject:
@@ -38,33 +33,6 @@ def read_info(path: Path) -> JsonObject:
         The file exists and cannot be read.
     """
     return read_object(path)
-
-
-def scan_values(
-    path: Path, keys: Sequence[str], text_keys: Sequence[str] = ()
-) -> tuple[npt.NDArray[np.float64], frozenset[str], dict[str, str]]:
-    """Read numbers and texts of a ``.INFO``, without checking other keys.
-
-    Returns
-    -------
-    values : array, shape=(keys,)
-        NaN if the value is not a number.
-    absent : set of str
-        The keys that the file does not contain; all of them if it does not exist.
-    texts : dict
-        Those of ``text_keys`` whose value is a text.
-
-    Raises
-    ------
-    InfoError
-        The file cannot be read.
-    """
-    content = read_object(path)
-    raw = [value if type(value) in _NUMBERS else None for value in map(content.get, keys)]
-    values = np.array(raw, np.float64)  # None becomes NaN
-    values[~np.isfinite(values)] = np.nan
-    texts = {key: value for key in text_keys if isinstance(value := content.get(key), str)}
-    return values, frozenset(keys) - content.keys(), texts
 
 
 def update_info(

@@ -5,8 +5,9 @@ The library is a cache: it may be deleted at any time, and whatever is wrong wit
 * It is written in transactions with a rollback journal, each under the lock of its folder; a killed process leaves the
   state before its last transaction.
 * A damaged file, and one with other tables, is replaced as a whole; that of a newer version of mirkit is left alone.
-* On a network file system, and where the data set is read-only, it is in the cache folder of the user; where no file
-  can be written, it is in memory.
+* Where a program can set all times of a file (on network file systems, FAT and Windows), it is in the cache folder of
+  the user, because that of a stranger would be believed; so it is where the data set is read-only. Where no file can be
+  written, it is in memory.
 * It may come from a stranger, like all of a data set. Tables, views and triggers that are not mirkit's are not used,
   and neither are links, write-ahead logs, and journals that name other files.
 """
@@ -14,16 +15,18 @@ The library is a cache: it may be deleted at any time, and whatever is wrong wit
 import hashlib
 import logging
 import os
+import re
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mirkit.errors import InfoError, printable
 from mirkit.store.atomic import TEMP_PREFIX, lock, machine, make_folder, remove_orphans
-from mirkit.store.digests import is_network
+from mirkit.store.digests import has_stable_inodes
 from mirkit.store.sidecars import is_inside
 
 _log = logging.getLogger("mirkit")
@@ -37,6 +40,8 @@ VERSION = 1
 _APPLICATION = 0x6D69726B
 #: The end of a journal that names a journal of several databases, a file that SQLite might delete.
 _SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+#: Files of the index that versions before the library kept.
+_FORMER = re.compile(r"(?:done|verify)-[0-9a-f]{16}\.jsonl")
 #: Bytes of a page: the row of a track fits into one, so that its last columns can be read without following a chain.
 _PAGE = 16384
 #: Seconds to wait for another process that is writing.
@@ -87,6 +92,11 @@ class LibraryFile:
         """The file; None if the library is in memory."""
         return self._path
 
+    @property
+    def exists(self) -> bool:
+        """Whether something has been written to it."""
+        return self._connection is not None
+
     def read(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query; none if the library has not been written yet.
 
@@ -133,6 +143,10 @@ class LibraryFile:
             else:
                 return
         self._transact(work)
+
+    def discard(self, why: str) -> None:
+        """Remove the content, because a row of it is not what was written."""
+        self._recover(ValueError(why))
 
     def close(self) -> None:
         """Close the file."""
@@ -216,6 +230,7 @@ class LibraryFile:
             with suppress(OSError):
                 temp.unlink(missing_ok=True)
         self._opened, self._connection = _identity(path), self._connect(path)
+        _remove_former(self._root)
 
     def _recover(self, error: Exception) -> None:
         """Remove a damaged file, which the next write replaces; say so once."""
@@ -224,7 +239,7 @@ class LibraryFile:
         if self._path is None:
             self._connection = self._in_memory()
             return
-        _log.warning("%s: the library was damaged (%s) and is written anew", printable(self._path), error)
+        _warn(f"{printable(self._path)}: the library was damaged ({error}) and is written anew")
         try:
             _remove(self._path)
         except OSError as cause:
@@ -249,20 +264,24 @@ class LibraryFile:
         self.close()
         where = printable(self._path)
         self._path, self._connection = None, memory
-        _log.warning(
-            "%s: the library cannot be written (%s); what was read is not kept for the next command", where, why
-        )
+        _warn(f"{where}: cannot be written ({why}); what was read is not kept for the next command")
 
     def _to_memory(self, why: str) -> None:
         self.close()
         self.generation += 1
         self._path, self._connection = None, self._in_memory()
-        _log.warning("%s; what was read is not kept for the next command", why)
+        _warn(f"{why}; what was read is not kept for the next command")
 
     def _in_memory(self) -> sqlite3.Connection:
         connection = self._connect(None)
         _make(connection, self._tables)
         return connection
+
+
+@cache
+def _warn(message: str) -> None:
+    """Log a warning, once."""
+    _log.warning("%s", message)
 
 
 def library_path(root: Path) -> Path:
@@ -274,7 +293,7 @@ def _place(root: Path) -> Path | None:
     """Return the path of the file; None if there is no place for one."""
     folder = root / FOLDER
     own = is_inside(root, FOLDER) and (folder.is_dir() or not os.path.lexists(folder))
-    if own and not is_network(root):
+    if own and has_stable_inodes(os.stat(root).st_dev, root):
         if os.access(folder if folder.is_dir() else root, os.W_OK):
             return library_path(root)
         why = "the data set is read-only"
@@ -285,7 +304,7 @@ def _place(root: Path) -> Path | None:
     elsewhere = _in_cache(root)
     if why:
         where = f"in {printable(elsewhere.parent)}" if elsewhere else "in memory, for this command only"
-        _log.warning("%s: %s; what is known of its tracks is kept %s", printable(root), why, where)
+        _warn(f"{printable(root)}: {why}; what is known of its tracks is kept {where}")
     return elsewhere
 
 
@@ -301,6 +320,18 @@ def _in_cache(root: Path) -> Path | None:
     except (InfoError, RuntimeError):  # no permission; no home folder
         return None
     return folder / NAME if os.access(folder, os.W_OK) else None
+
+
+def _remove_former(root: Path) -> None:
+    """Remove the index that versions before the library kept."""
+    folder = root / FOLDER / "index"
+    if not is_inside(root, FOLDER / "index"):
+        return
+    with suppress(OSError):
+        for file in folder.glob("*.jsonl"):
+            if _FORMER.fullmatch(file.name) and not file.is_symlink():
+                file.unlink()
+        folder.rmdir()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -28,7 +28,6 @@ from mirkit.store.sidecars import (
     merge,
     parse_object,
     read_bounded,
-    read_object,
 )
 
 T = TypeVar("T")
@@ -274,32 +273,17 @@ def _facts(content: JsonObject) -> Any:
     return facts
 
 
-def scan_origin(path: Path) -> Origin:
-    """Read the parts of a ``.PROVENANCE`` that statistics use, without checking others; an absent file is empty.
-
-    Raises
-    ------
-    InfoError
-        The file cannot be read.
-    """
-    content = read_object(path)
-    check_provenance_format(content, path)
-    return origin_of(content, path)
-
-
-def check_provenance_format(content: JsonObject, path: Path) -> None:
-    """Check the format number of a ``.PROVENANCE``. Raises as ``check_format``."""
-    check_format(content, FORMAT, path)
-
-
 def origin_of(content: JsonObject, path: Path) -> Origin:
-    """Return the parts of the content of a ``.PROVENANCE`` that statistics use.
+    """Return the parts of the content of a ``.PROVENANCE`` that statistics use, without checking others.
 
     Raises
     ------
+    NewerFormatError
+        A newer version of mirkit wrote the file at ``path``.
     DamagedFileError
-        One of them has the wrong type.
+        One of the parts has the wrong type.
     """
+    check_format(content, FORMAT, path)
     reasons: dict[str, str] = {}
     methods: dict[str, str] = {}
     try:

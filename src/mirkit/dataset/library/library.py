@@ -7,20 +7,25 @@ reads those that have changed. Deleting ``.mirkit/library.sqlite`` costs time on
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from mirkit import engines
-from mirkit.dataset.library import listings
+from mirkit.dataset.library import answers, listings
+from mirkit.dataset.library.answers import Answers
 from mirkit.dataset.library.fields import FIELDS
 from mirkit.dataset.library.listings import Listings, in_scope, is_reachable
 from mirkit.dataset.library.row import (
     HIDDEN,
     LAST,
+    LOOSE,
     Row,
+    RowJob,
     base_key,
+    clip_folder,
+    cut_source,
     exclusion,
     key_of,
     names_stamp,
@@ -28,7 +33,7 @@ from mirkit.dataset.library.row import (
     problem_in,
     read_row,
 )
-from mirkit.dataset.library.stamps import sidecar_stamps
+from mirkit.dataset.library.stamps import has_file, sidecar_stamps, stamp
 from mirkit.dataset.query.functions import add_functions
 from mirkit.engines.processes import iter_chunked
 from mirkit.errors import MissingInput, printable
@@ -41,10 +46,16 @@ TABLES: tuple[TableName, ...] = ("tracks", "clips")
 #: Bytes of the two stamps of the sidecars; those of the names follow.
 _SIDECARS = 64
 
+#: Number of tracks from which listings are kept even where nothing else is.
+_MANY = 1000
+#: Rows of one transaction.
+_ROWS_AT_A_TIME = 2500
+
 _COLUMNS = ", ".join((*HIDDEN, *(f"{field.column} {field.sql_type}" for field in FIELDS.values()), *LAST))
 _STATEMENTS = (
     "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    listings.TABLE,
+    *listings.TABLES,
+    *answers.TABLES,
     *(f"CREATE TABLE {table} ({_COLUMNS})" for table in TABLES),
     *(
         f"CREATE TABLE {table}_states (_sort BLOB PRIMARY KEY, _key BLOB NOT NULL, base BLOB NOT NULL, "
@@ -64,14 +75,18 @@ class Library:
         Root of the data set; the field ``path`` is relative to it.
     scope : Path
         The folder of tracks, the track or the loose file that was named. Only rows of it are returned.
+    several : bool
+        Whether ``scope`` is a folder of tracks.
     problems : list of str
         After :meth:`refresh`: a line for each folder that could not be read.
     """
 
     def __init__(self, root: Path, scope: Path, *, several: bool) -> None:
         self.root, self.scope, self.problems = root, scope, list[str]()
-        self._several = several
-        self._prefix = os.fsencode(os.path.join(root, ""))
+        self.several = several
+        self._with_clips = False
+        self._text = os.path.join(root, "")
+        self._prefix = os.fsencode(self._text)
         self._key = b"" if scope == root else os.fsencode(scope.relative_to(root).as_posix())
         apart = several and not is_reachable(root, scope)
         self._file = LibraryFile(root, _STATEMENTS, in_memory=apart or not several, prepare=add_functions)
@@ -106,17 +121,25 @@ class Library:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def discard(self, why: str) -> None:
+        """Forget all rows, because one of them is not what was written; :meth:`refresh` reads them again."""
+        self._file.discard(why)
+
     def close(self) -> None:
         """Close the file of the library."""
         self._file.close()
 
-    def refresh(self, advance: Callable[[int, int], None] = lambda _done, _of: None, *, jobs: int = 0) -> None:
+    def refresh(
+        self, advance: Callable[[int, int], None] = lambda _done, _of: None, *, clips: bool = False, jobs: int = 0
+    ) -> None:
         """Bring the rows of the tracks up to date: only files that have changed are read, on all cores.
 
         Parameters
         ----------
         advance : callable, optional
             Called with the number of tracks that have been read, and that have to be, when some are done.
+        clips : bool
+            Whether to bring the rows of their clips up to date too.
         jobs : int
             Worker processes; 0 for one per core.
 
@@ -132,7 +155,10 @@ class Library:
         while generation != self._file.generation:  # again if the file had to be replaced meanwhile
             generation = self._file.generation
             self._refresh(excluded, advance, jobs or engines.cores())
+            if clips:
+                self._refresh_clips(excluded, advance, jobs or engines.cores())
             self._exclude(excluded)
+        self._with_clips = clips
 
     def rows(
         self,
@@ -177,84 +203,186 @@ class Library:
                     yield row
             if generation == self._file.generation:
                 return
-            self.refresh()  # the file was damaged
+            self.refresh(clips=self._with_clips)  # the file was damaged
+
+    def find_tracks(self, problems: list[str] | None = None, notes: list[str] | None = None) -> list[Track]:
+        """Find the tracks, as ``mirkit.track.find_all`` does; only folders that have changed are listed.
+
+        Parameters
+        ----------
+        problems : list of str, optional
+            Gets a line for each folder that cannot be read.
+        notes : list of str, optional
+            Gets a line for stems without a mix, and one for files that are not used.
+
+        Raises
+        ------
+        MissingInput
+            The folder cannot be read.
+        """
+        if not self.several:
+            return [Track.at(self.scope)]
+        folders = Listings(self._file, self.root, self._key)
+        found = find_all(self.scope, problems, notes, lister=folders.list)
+        if self._file.exists or len(found) >= _MANY:
+            folders.save(complete=False)
+        return found
+
+    def answers(self, name: str, basis: Any) -> Answers:
+        """Return what is kept of an earlier run about the folders of tracks.
+
+        Parameters
+        ----------
+        name : str
+            Kind of question.
+        basis : JSON
+            Everything besides the files on which the answers depend: versions, settings.
+        """
+        return Answers(self._file, self._text, name, basis)
+
+    def clip_sources(self) -> dict[bytes, set[str]]:
+        """Return the sources that clips may have been cut from, of tracks that are not excluded.
+
+        Returns
+        -------
+        dict
+            Folder that may hold clips, as bytes from the root -> values of the column ``_cut``.
+        """
+        sources: dict[bytes, set[str]] = {}
+        for place, key in self.rows(("_sort", "_key"), "excluded IS NULL"):
+            loose = place.startswith(LOOSE)
+            file = key.rpartition(b"/")[2] if loose else b""
+            sources.setdefault(clip_folder(key, loose=loose), set()).add(cut_source(os.fsdecode(file)))
+        return sources
+
+    def name_of(self, key: bytes) -> str:
+        """Return the name of a row for the user: its path from ``scope``, or from ``root`` if that is a track."""
+        below = key[len(self._key) + 1 :] if self.several and self._key else key
+        return os.fsdecode(below).replace("/", os.sep)
 
     def problem(self, stored: str) -> str:
         """Return the message of the field ``problem`` with the path of the data set."""
         return problem_in(stored, self.root)
 
     def _refresh(self, excluded: Mapping[str, str], advance: Callable[[int, int], None], jobs: int) -> None:
-        read = partial(read_row, root=self.root, excluded=excluded)
-        if not self._several:
-            self._store("tracks", [read(Track.at(self.scope))])
+        if not self.several:
+            track = Track.at(self.scope)
+            place = place_of(key_of(track, self._text), loose=bool(track.loose))
+            self._store("tracks", [read_row(RowJob(track, place), root=self.root, excluded=excluded)])
             return
         known = self._states("tracks")
         folders = Listings(self._file, self.root, self._key)
         if folders.are_current():
-            self.problems = []
-            stale = [key for key, base, stamps in known.values() if not self._is_current(base, stamps)]
-            tracks = self._at(stale)
-        else:
-            tracks = None
-        if tracks is None:
-            self.problems = []
-            found = find_all(self.scope, self.problems, lister=folders.list)
-            tracks, gone = self._changed(found, known)
-        else:
-            gone = []
-        for start, rows in iter_chunked(read, tracks, jobs=jobs):
-            self._store("tracks", rows)
-            advance(min(start + len(rows), len(tracks)), len(tracks))
+            stale = [(place, key) for place, (key, base, stamps) in known.items() if not self._is_current(base, stamps)]
+            rows = self._jobs(stale)
+            if rows is not None:
+                self.problems = []
+                self._update("tracks", rows, excluded, advance, jobs)
+                return
+        self.problems = []
+        found = find_all(self.scope, self.problems, lister=folders.list)
+        keyed = [(place_of(key_of(track, self._text), loose=bool(track.loose)), track) for track in found]
+        rows = [RowJob(track, place) for place, track in keyed if not self._is_known(track, known.get(place))]
+        self._update("tracks", rows, excluded, advance, jobs)
+        self._remove("tracks", known.keys() - {place for place, _ in keyed})
         # Last, because current listings say that all rows are there.
-        self._remove("tracks", gone)
-        folders.save()
+        folders.save(complete=True)
+
+    def _refresh_clips(self, excluded: Mapping[str, str], advance: Callable[[int, int], None], jobs: int) -> None:
+        known = self._states("clips")
+        folders = Listings(self._file, self.root, self._key, "clip_folders")
+        found: dict[bytes, Track] = {}
+        for key, place in self._clip_folders().items():
+            if not has_file(stamp(self._prefix + key)):
+                continue
+            try:
+                names = folders.list(Path(os.fsdecode(self._prefix + key))).folders
+            except MissingInput:
+                continue
+            for name in names:
+                clip = Track(Path(os.fsdecode(self._prefix + key)) / name)
+                if clip.provenance.exists():
+                    found[place + b"\0" + os.fsencode(name)] = clip
+        rows = [
+            RowJob(clip, place, is_clip=True)
+            for place, clip in found.items()
+            if not self._is_known(clip, known.get(place))
+        ]
+        self._update("clips", rows, excluded, advance, jobs)
+        self._remove("clips", known.keys() - found.keys())
+        folders.save(complete=True)
+
+    def _clip_folders(self) -> dict[bytes, bytes]:
+        """Return the folders that may hold clips -> their place; loose files of a folder share one."""
+        folders = {}
+        for place, (key, _, _) in self._states("tracks").items():
+            loose = place.startswith(LOOSE)
+            folder = clip_folder(key, loose=loose)
+            folders[folder] = place_of(folder, loose=True) if loose else place
+        return folders
 
     def _states(self, table: TableName) -> dict[bytes, tuple[bytes, bytes, bytes]]:
-        """Return what is known of each row in the scope: order -> path, path of the sidecars, stamps."""
+        """Return what is known of each row in the scope: place -> path, path of the sidecars, stamps."""
         where, parameters = in_scope(self._key, "_key")
         rows = self._file.read(f"SELECT _sort, _key, base, stamps FROM {table}_states WHERE {where}", parameters)
         # A library from a stranger may hold anything.
-        return {sort: (key, base, stamps) for sort, key, base, stamps in rows if _are_bytes(key, base, stamps)}
+        return {place: (key, base, stamps) for place, key, base, stamps in rows if _are_bytes(key, base, stamps)}
+
+    def _is_known(self, track: Track, state: tuple[bytes, bytes, bytes] | None) -> bool:
+        """Return whether the row of a track is up to date."""
+        if state is None:
+            return False
+        _, base, stamps = state
+        same = base == base_key(track, self._text) and stamps[_SIDECARS:] == names_stamp(track)
+        return same and self._is_current(base, stamps)
 
     def _is_current(self, base: bytes, stamps: bytes) -> bool:
         return bool(stamps) and sidecar_stamps(self._prefix + base) == stamps[:_SIDECARS]
 
-    def _at(self, keys: Sequence[bytes]) -> list[Track] | None:
-        """Return the tracks at stored paths; None if one is not: a library from a stranger may hold anything."""
-        if any(part in (b"", b".", b"..") for key in keys for part in key.split(b"/")):
-            return None
-        try:
-            return [Track.at(os.fsdecode(self._prefix + key)) for key in keys]
-        except MissingInput:
-            return None
+    def _jobs(self, known: Iterable[tuple[bytes, bytes]]) -> list[RowJob] | None:
+        """Return the rows at stored paths; None if there is no track: a library from a stranger may hold anything."""
+        rows = []
+        for place, key in known:
+            if any(part in (b"", b".", b"..") for part in key.split(b"/")):
+                return None
+            try:
+                rows.append(RowJob(Track.at(os.fsdecode(self._prefix + key)), place))
+            except MissingInput:
+                return None
+        return rows
 
-    def _changed(
-        self, found: Sequence[Track], known: Mapping[bytes, tuple[bytes, bytes, bytes]]
-    ) -> tuple[list[Track], list[bytes]]:
-        """Return the tracks whose rows are missing or out of date, and the places of rows whose tracks are gone."""
-        prefix = os.fsdecode(self._prefix)
-        changed, places = [], set()
-        for track in found:
-            place = place_of(key_of(track, prefix), loose=bool(track.loose))
-            places.add(place)
-            _, base, stamps = known.get(place, (b"", b"", b""))
-            same = base == base_key(track, prefix) and stamps[_SIDECARS:] == names_stamp(track)
-            if not (same and self._is_current(base, stamps)):
-                changed.append(track)
-        return changed, [place for place in known if place not in places]
+    def _update(
+        self,
+        table: TableName,
+        rows: Sequence[RowJob],
+        excluded: Mapping[str, str],
+        advance: Callable[[int, int], None],
+        jobs: int,
+    ) -> None:
+        """Read rows and store them, many at a time; after a kill, those that were stored are known."""
+        read = partial(read_row, root=self.root, excluded=excluded)
+        waiting: list[Row] = []
+        done = 0
+        for _, found in iter_chunked(read, rows, jobs=jobs):
+            waiting += found
+            done += len(found)
+            if len(waiting) >= _ROWS_AT_A_TIME or done == len(rows):
+                self._store(table, waiting)
+                waiting = []
+            advance(done, len(rows))
 
     def _store(self, table: TableName, rows: Sequence[Row]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(_INSERT.format(table), (row.values for row in rows))
             connection.executemany(
                 f"INSERT OR REPLACE INTO {table}_states VALUES (?, ?, ?, ?)",
-                ((row.sort, row.values[1], row.base, row.stamps) for row in rows),
+                ((row.place, row.values[1], row.base, row.stamps) for row in rows),
             )
 
         if rows:
             self._file.write(work)
 
-    def _remove(self, table: TableName, places: Sequence[bytes]) -> None:
+    def _remove(self, table: TableName, places: Collection[bytes]) -> None:
         def work(connection: sqlite3.Connection) -> None:
             for name in (table, f"{table}_states"):
                 connection.executemany(f"DELETE FROM {name} WHERE _sort = ?", ((place,) for place in places))
@@ -272,8 +400,11 @@ class Library:
         def work(connection: sqlite3.Connection) -> None:
             for table in TABLES:
                 known = connection.execute(f'SELECT _sort, _key, "name", "excluded" FROM {table}').fetchall()
-                wanted = [(exclusion(key, str(name), excluded) or None, why, sort) for sort, key, name, why in known]
-                changes = [(now, sort) for now, before, sort in wanted if now != before]
+                wanted = [
+                    (exclusion(key, str(name), excluded, loose=place.startswith(LOOSE)) or None, why, place)
+                    for place, key, name, why in known
+                ]
+                changes = [(now, place) for now, before, place in wanted if now != before]
                 connection.executemany(f'UPDATE {table} SET "excluded" = ? WHERE _sort = ?', changes)
             connection.execute("INSERT OR REPLACE INTO notes VALUES ('exclude', ?)", (settings,))
 

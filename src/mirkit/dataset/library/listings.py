@@ -12,7 +12,10 @@ from mirkit.track import EXPORT_SUMMARY, SKIPPED_FOLDERS, is_track, list_folder
 from mirkit.track.names import VIDEO_SUFFIXES
 from mirkit.track.track import FolderListing
 
-TABLE = "CREATE TABLE folders (key BLOB PRIMARY KEY, stamp BLOB NOT NULL, listing TEXT NOT NULL) WITHOUT ROWID"
+TABLES = tuple(
+    f"CREATE TABLE {table} (key BLOB PRIMARY KEY, stamp BLOB NOT NULL, listing TEXT NOT NULL) WITHOUT ROWID"
+    for table in ("folders", "clip_folders")
+)
 
 
 def in_scope(scope: bytes, column: str = "key") -> tuple[str, tuple[bytes, ...]]:
@@ -49,13 +52,15 @@ class Listings:
         Root of the data set.
     scope : bytes
         The folder, relative to the root.
+    table : str
+        ``folders``, or ``clip_folders`` for those that hold clips.
     """
 
-    def __init__(self, file: LibraryFile, root: Path, scope: bytes) -> None:
-        self._file, self._scope, self._generation = file, scope, file.generation
+    def __init__(self, file: LibraryFile, root: Path, scope: bytes, table: str = "folders") -> None:
+        self._file, self._scope, self._generation, self._table = file, scope, file.generation, table
         self._root = os.path.join(root, "")
         where, parameters = in_scope(scope)
-        query = f"SELECT key, stamp, listing FROM folders WHERE {where}"
+        query = f"SELECT key, stamp, listing FROM {table} WHERE {where}"
         self._known: dict[bytes, tuple[bytes, str]] = {
             key: (known, listing) for key, known, listing in file.read(query, parameters)
         }
@@ -63,11 +68,16 @@ class Listings:
         self._seen: set[bytes] = set()
 
     def are_current(self) -> bool:
-        """Return whether no folder has changed since the last search, so that a search would find the same."""
-        if self._scope not in self._known:
+        """Return whether a search would find what the last one found, whose tracks all have rows."""
+        if self._scope not in self._known or not _covers(self._complete(), self._scope):
             return False
         prefix = os.fsencode(self._root)
         return all(known and stamp(prefix + key) == known for key, (known, _) in self._known.items())
+
+    def _complete(self) -> str | None:
+        """Return the folder below which all tracks have rows."""
+        stored = self._file.read("SELECT value FROM notes WHERE name = ?", (self._table,))
+        return next((value for (value,) in stored), None)
 
     def list(self, folder: Path) -> FolderListing:
         """Return the listing of a folder, from the library if it has not changed."""
@@ -88,20 +98,34 @@ class Listings:
         self._new[key] = (settled(now) if _is_lasting(found) and has_inode(now) else UNSETTLED, _encoded(found))
         return found
 
-    def save(self) -> None:
-        """Store the listings that have changed, and remove those of folders that were not reached."""
+    def save(self, *, complete: bool) -> None:
+        """Store the listings that have changed, and remove those of folders that were not reached.
+
+        Parameters
+        ----------
+        complete : bool
+            Whether all tracks that were found have rows.
+        """
         gone = [(key,) for key in self._known if key not in self._seen]
         changed = {key: value for key, value in self._new.items() if self._known.get(key) != value}
-        if not (gone or changed):
+        before = self._complete()
+        after = before if not (gone or changed) else None
+        if complete and not _covers(after, self._scope):
+            after = os.fsdecode(self._scope).encode("utf-8", "backslashreplace").decode()
+        if not (gone or changed) and after == before:
             return
 
         def work(connection: sqlite3.Connection) -> None:
             if self._file.generation != self._generation:
                 return  # what is known was in a file that has been replaced; the new one must not hold a part of it
-            connection.executemany("DELETE FROM folders WHERE key = ?", gone)
+            connection.executemany(f"DELETE FROM {self._table} WHERE key = ?", gone)
             connection.executemany(
-                "INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", ((key, *value) for key, value in changed.items())
+                f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?, ?)",
+                ((key, *value) for key, value in changed.items()),
             )
+            connection.execute("DELETE FROM notes WHERE name = ?", (self._table,))
+            if after is not None:
+                connection.execute("INSERT INTO notes VALUES (?, ?)", (self._table, after))
 
         self._file.write(work)
         self._known = {key: value for key, value in self._known.items() if key in self._seen} | changed
@@ -110,6 +134,12 @@ class Listings:
     def _key(self, folder: Path) -> bytes:
         text = str(folder)
         return os.fsencode(text[len(self._root) :].replace(os.sep, "/")) if text.startswith(self._root) else b""
+
+
+def _covers(complete: str | None, scope: bytes) -> bool:
+    """Return whether a folder is the other one, or in it."""
+    inner = os.fsdecode(scope)
+    return complete is not None and (complete in ("", inner) or inner.startswith(f"{complete}/"))
 
 
 def _is_lasting(listing: FolderListing) -> bool:

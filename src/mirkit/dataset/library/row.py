@@ -18,11 +18,10 @@ from mirkit.store import (
     DamagedFileError,
     JsonObject,
     as_number,
-    check_provenance_format,
     origin_of,
     read_object,
 )
-from mirkit.track import Track
+from mirkit.track import CROPS, Track
 
 #: Reason for an unknown value if the track was not measured, and if the provenance gives none.
 NOT_MEASURED = "not measured"
@@ -33,7 +32,7 @@ _TEXTS = (*(row.name for row in (*CATEGORIES, *DESCRIPTORS) if not row.is_number
 _FEATURES = frozenset(row.name for row in FEATURES)
 _REASONED = tuple(dict.fromkeys((*NUMBER_KEYS, *(row.name for row in DESCRIPTORS))))
 _ONLY_CLIPS = frozenset(row.name for row in NUMBERS if row.stage == "crop")
-_REQUESTED = tuple(row.name for row in REQUESTED)
+_REQUESTED = frozenset(row.name for row in REQUESTED)
 _VECTOR = struct.Struct(f"<{len(NUMBER_KEYS)}d")
 _NAN = float("nan")
 
@@ -43,14 +42,36 @@ HIDDEN = ("_sort BLOB PRIMARY KEY", "_key BLOB NOT NULL", "_cut TEXT NOT NULL", 
 LAST = ("_numbers BLOB NOT NULL",)
 
 
+#: First byte of the place of a loose file.
+LOOSE = b"\1"
+
+
+@dataclass(frozen=True)
+class RowJob:
+    """A row that has to be read.
+
+    Attributes
+    ----------
+    track : Track
+        A track, or the folder of a clip.
+    place : bytes
+        Its place in the order of the rows.
+    is_clip : bool
+    """
+
+    track: Track
+    place: bytes
+    is_clip: bool = False
+
+
 @dataclass(frozen=True)
 class Row:
     """A row, and what shows that it is up to date.
 
     Attributes
     ----------
-    sort : bytes
-        Its place in the order of the tracks.
+    place : bytes
+        Its place in the order of the rows.
     base : bytes
         Path of the sidecars from the root of the data set, without their suffixes.
     stamps : bytes
@@ -59,7 +80,7 @@ class Row:
         Of ``HIDDEN``, of the fields, and of ``LAST``.
     """
 
-    sort: bytes
+    place: bytes
     base: bytes
     stamps: bytes
     values: tuple[Any, ...]
@@ -69,8 +90,19 @@ def place_of(key: bytes, *, loose: bool) -> bytes:
     """Return the place of a track in the order of ``find_all``: track folders by path, then loose files."""
     folder, _, name = key.rpartition(b"/")
     if loose:
-        return b"\1" + folder.replace(b"/", b"\1") + b"\0" + name
+        return LOOSE + folder.replace(b"/", b"\1") + b"\0" + name
     return b"\0" + key.replace(b"/", b"\1")
+
+
+def clip_folder(key: bytes, *, loose: bool) -> bytes:
+    """Return the folder that may hold the clips of a track; loose files of a folder share one."""
+    above = key.rpartition(b"/")[0] if loose else key
+    return (above + b"/" if above else b"") + CROPS.encode()
+
+
+def cut_source(loose: str) -> str:
+    """Return the column ``_cut`` of the clips of a track; ``loose`` is the name of a loose file."""
+    return str(_plain(f"../../{loose}" if loose else "../.."))
 
 
 def key_of(track: Track, prefix: str) -> bytes:
@@ -95,8 +127,9 @@ def names_stamp(track: Track) -> bytes:
     return hashlib.blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def read_row(track: Track, *, root: Path, excluded: Mapping[str, str], is_clip: bool = False) -> Row:
+def read_row(job: RowJob, *, root: Path, excluded: Mapping[str, str]) -> Row:
     """Read the row of a track or clip. Files that cannot be read give a row with a ``problem``."""
+    track = job.track
     prefix = os.path.join(root, "")
     key, base = key_of(track, prefix), base_key(track, prefix)
     before = sidecar_stamps(os.fsencode(prefix) + base)
@@ -105,8 +138,7 @@ def read_row(track: Track, *, root: Path, excluded: Mapping[str, str], is_clip: 
     try:
         info = read_object(track.info)
         content = read_object(track.provenance)
-        check_provenance_format(content, track.provenance)
-        hidden = _fill(values, info, content, track, is_clip=is_clip)
+        hidden = _fill(values, info, content, track, is_clip=job.is_clip)
     except InfoError as error:
         hidden = ("", 1, _VECTOR.pack(*[_NAN] * len(NUMBER_KEYS)))
         values = {"problem": str(error).replace(printable(root), _ROOT)}
@@ -114,31 +146,48 @@ def read_row(track: Track, *, root: Path, excluded: Mapping[str, str], is_clip: 
         lasting = type(error) is DamagedFileError
     cut, unmeasured, numbers = hidden
     text = os.fsdecode(key)
-    values |= {"path": text, "name": track.name, "excluded": exclusion(key, track.name, excluded) or None}
-    values["stems"] = json.dumps([stem for stem in STEMS if any(track.source_of(n) == stem for n in track.audio_files)])
+    values |= {
+        "path": text,
+        "name": track.name,
+        "excluded": exclusion(key, track.name, excluded, loose=bool(track.loose)) or None,
+    }
+    if not job.is_clip:
+        values["stems"] = json.dumps(
+            [stem for stem in STEMS if any(track.source_of(n) == stem for n in track.audio_files)]
+        )
     if cut:
         values["source"] = os.path.normpath(f"{text}/{cut}").replace(os.sep, "/")
     stamps = settled(before) if lasting else UNSETTLED
-    sort = place_of(key, loose=bool(track.loose))
     return Row(
-        sort,
+        job.place,
         base,
         stamps + names_stamp(track) if stamps else UNSETTLED,
-        (sort, key, _plain(cut), unmeasured, *(_plain(values.get(name)) for name in FIELDS), numbers),
+        (job.place, key, _plain(cut), unmeasured, *(_plain(values.get(name)) for name in FIELDS), numbers),
     )
 
 
-def exclusion(key: bytes, name: str, excluded: Mapping[str, str]) -> str:
-    """Return why a row is excluded, or "": by its path from the root or its name, as ``dataset.find.reason`` does."""
+def exclusion(key: bytes, name: str, excluded: Mapping[str, str], *, loose: bool) -> str:
+    """Return why a track is excluded, or "": by its path from the root, or by its name.
+
+    Parameters
+    ----------
+    key : bytes
+        Its path from the root.
+    name : str
+        Its name: that of a loose file may lack the suffix.
+    excluded : mapping
+        ``[exclude]``: a track's name, or its path from the root with forward slashes -> the reason.
+    loose : bool
+        Whether it is a loose file.
+    """
     if not excluded:
         return ""
     path = os.fsdecode(key)
-    folder, _, last = path.rpartition("/")
-    names = [path, last]
-    if name != last:  # a loose file
-        bare = os.path.splitext(last)[0]
-        prefix = f"{folder}/" if folder else ""
-        names = [prefix + name, name, prefix + bare, bare]
+    names = [path, path.rpartition("/")[2]]
+    if loose:
+        folder = path[: -len(names[1])]
+        bare = os.path.splitext(names[1])[0]
+        names = [folder + name, name, folder + bare, bare]
     return next((excluded[found] for found in names if found in excluded), "")
 
 
@@ -152,7 +201,7 @@ def _fill(
 ) -> tuple[str, int, bytes]:
     """Fill in the fields; return the source of a cut, whether there is no number, and the numbers."""
     origin = origin_of(content, track.provenance)
-    numbers = {name: number for name in (*NUMBER_KEYS, *_REQUESTED) if (number := _number(info.get(name))) is not None}
+    numbers = {name: number for name in NUMBER_KEYS if (number := _number(info.get(name))) is not None}
     texts = {name: text for name in _TEXTS if isinstance(text := info.get(name), str)}
     values |= numbers | texts
     values["known"] = float(sum(name in _FEATURES for name in numbers))
@@ -160,7 +209,7 @@ def _fill(
     reasons = {
         name: origin.reasons.get(name, NO_REASON) if name in info else NOT_MEASURED
         for name in wanted
-        if name not in numbers and name not in texts
+        if name not in numbers and name not in texts and (name in info or name not in _REQUESTED)
     }
     methods = dict(origin.methods)
     if "separate" not in methods:

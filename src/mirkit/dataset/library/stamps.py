@@ -1,5 +1,6 @@
 """Stamps of files and folders as bytes, which show without reading them that nothing has changed since."""
 
+import hashlib
 import os
 import struct
 import time
@@ -25,6 +26,11 @@ def stamp(path: bytes) -> bytes:
     return _PACK.pack(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
+def has_file(stamp: bytes) -> bool:
+    """Return whether a stamp is that of a file or folder that is there."""
+    return stamp != _ABSENT
+
+
 def has_inode(stamp: bytes) -> bool:
     """Return whether the time of the last change in a stamp cannot be set by a program."""
     return bool(_PACK.unpack(stamp)[3])
@@ -44,3 +50,25 @@ def settled(stamps: bytes) -> bytes:
     latest = (time.time() - MIN_AGE) * 1e9
     recent = any((ctime_ns or mtime_ns) > latest for _, mtime_ns, ctime_ns, _ in _PACK.iter_unpack(stamps))
     return UNSETTLED if recent else stamps
+
+
+def folder_signature(folder: str) -> bytes:
+    """Return a hash of the names and stamps of the visible entries of a folder; ``UNSETTLED`` if they may still change.
+
+    It is also ``UNSETTLED`` if the folder cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.stat()) for entry in entries if not entry.name.startswith("."))
+    except OSError:
+        return UNSETTLED
+    stamps = []
+    for _, status in found:
+        stable = has_stable_inodes(status.st_dev, folder)
+        changed = (status.st_ctime_ns, status.st_ino) if stable else (0, 0)
+        stamps.append(_PACK.pack(status.st_size, status.st_mtime_ns, *changed))
+    content = b"".join(stamps)
+    if settled(content) != content:
+        return UNSETTLED
+    named = "\0".join(f"{name}\0{status.st_mode:o}" for name, status in found).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content + named, digest_size=16).digest()
