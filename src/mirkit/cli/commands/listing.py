@@ -41,7 +41,7 @@ def ls(arguments: argparse.Namespace) -> int:
     fields = _fields(arguments.fields, form)
     kind: TableName = "clips" if arguments.crops else "tracks"
     with resolve_location(place, to="read") as location, Library.open(location.path) as library:
-        library.refresh()
+        library.refresh(clips=arguments.crops)
         extra = [query_fields()["mode"]]  # of the key
         found = select(library, query, [*fields, *extra], table=kind, limit=arguments.limit)
         if not (found.searched or found.excluded or library.problems):
