@@ -350,7 +350,7 @@ def test_no_home(library: Path) -> None:
     )
     env = {name: os.environ[name] for name in ("PATH",)}
     run = mirkit("rhythm", library / "A", "--offline", code=code, env=env)
-    compiles = "the first run compiles some of its code, which takes up to a minute\n"
+    compiles = "the first run compiles some of its code, which takes up to half a minute\n"
     assert (run.returncode, run.stderr.replace(compiles, "")) == (0, "")
     models = mirkit("models", "fetch", "beat_this", "--offline", code=code, env=env)
     assert (models.returncode, models.stderr.count("\n")) == (1, 1)

@@ -99,7 +99,8 @@ class LoudnessExtractor:
 
     def push(self, block: FloatArray) -> None:
         """Take the next samples, shape=(channels, n), float32."""
-        samples = np.ascontiguousarray(block, np.float32)
+        samples = np.ascontiguousarray(block, np.float32).view()
+        samples.setflags(write=False)  # as decoded blocks are: one type for the kernel
         out = np.empty((self._filled + samples.shape[1]) // HOP, np.float32)
         self._filled = _k_energy(samples, self._sections, self._weights, HOP, self._state, self._filled, out)
         self._energies.append(out)

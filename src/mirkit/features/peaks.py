@@ -135,17 +135,30 @@ def peaks(spectrum: FloatArray, share: float, hz_per_bin: float, floor: float = 
     size = len(spectrum) // 2 + 1
     index, level, hz = np.empty(size, np.int64), np.empty(size), np.empty(size)
     contrast = share * (float(spectrum.max()) - floor)
-    count = find_peaks(spectrum, floor + contrast, contrast, hz_per_bin, index, level, hz)
+    row = np.ascontiguousarray(spectrum, np.float64)
+    count = find_peaks(row, floor + contrast, contrast, hz_per_bin, index, level, hz)
     return Peaks(index[:count], hz[:count])
 
 
 @kernel()
 def find_peaks(row, least, contrast, hz_per_bin, index, level, hz):  # type: ignore[no-untyped-def]
-    """Find the peaks of ``row`` and write them to ``index``, ``level`` and ``hz``; return their number.
+    """Find the peaks of a spectrum.
 
     A candidate is a local maximum of at least ``least``. It is a peak if it is at least ``contrast`` above the lowest
     point on each side, before the next stronger candidate. As in upstream, the spectrum is taken to be infinitely low
     beyond its ends, and the bin just before a candidate does not count as a low point.
+
+    Parameters
+    ----------
+    row : float64 array, shape=(bins,)
+    least, contrast, hz_per_bin : float
+    index, level, hz : int64 and float64 arrays
+        Receive the bins, heights and frequencies of the peaks.
+
+    Returns
+    -------
+    int
+        Number of peaks.
     """
     last = len(row) - 1
     count = 0

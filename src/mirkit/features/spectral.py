@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.kernels.kernel import kernel
+from mirkit.features.kernels.kernel import kernel, kernel_part
 from mirkit.features.stft import EDGE_FRAMES, FLOOR_DBFS, HOP, N_FFT, MelBank, activity_mask, frames_in, hann
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
 
@@ -184,7 +184,7 @@ def _frame_shapes(power, log_hz, shape_bins, flatness_bins, out):  # type: ignor
         out[2, i], out[3, i] = _moments(frame, log_hz, shape_bins[0], shape_bins[1])
 
 
-@kernel()
+@kernel_part()
 def _strongest(power, start, stop):  # type: ignore[no-untyped-def]
     best = start
     for k in range(start + 1, stop):
@@ -193,7 +193,7 @@ def _strongest(power, start, stop):  # type: ignore[no-untyped-def]
     return best
 
 
-@kernel()
+@kernel_part()
 def _flatness(power, start, stop):  # type: ignore[no-untyped-def]
     peak = float(power[_strongest(power, start, stop)])
     if peak == 0:
@@ -214,7 +214,7 @@ def _flatness(power, start, stop):  # type: ignore[no-untyped-def]
     return math.exp(log_sum / count) * count / total
 
 
-@kernel()
+@kernel_part()
 def _moments(power, x, start, stop):  # type: ignore[no-untyped-def]
     # Moments about the strongest bin, which is near the mean if the variance is small, avoid cancellation for a tone.
     origin = x[_strongest(power, start, stop)]

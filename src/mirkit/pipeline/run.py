@@ -47,7 +47,7 @@ def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Ge
         return
     count = workers(plan, request)
     if todo and not has_compiled():
-        notify("the first run compiles some of its code, which takes up to a minute")
+        notify("the first run compiles some of its code, which takes up to half a minute")
     log: AbstractContextManager[Callable[..., None]] = nullcontext(lambda **_: None)  # a single track has no log
     if request.batch:
         log = logged(plan.root, notify, request.url, **_start(plan, request, count))

@@ -7,8 +7,9 @@ raises an error at every call of a kernel. Therefore:
 * each process lets numba write into a folder of its own, which no other process uses;
 * this folder is filled from an archive, which is replaced atomically and has a checksum. Its name
   is a hash of everything on which the code depends. A damaged archive is removed;
-* a process that has compiled something replaces the archive by the content of its own folder. If two do so at once, the
-  later archive is kept. Code that is missing in it is compiled and stored again by the next process that needs it;
+* one process at a time compiles. Before the first call of a kernel that its folder lacks, a process waits for the lock,
+  looks whether the archive has it by now, and otherwise compiles it and replaces the archive. So the workers of a first
+  run compile each kernel once between them, and compute in the meantime what is compiled;
 * if there is no space for the folder, it is made on another disk, or the code is not cached.
 """
 
@@ -23,7 +24,7 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -32,7 +33,7 @@ from typing import Any, TypeVar
 
 from mirkit.errors import MirkitError, SettingsError
 from mirkit.features.kernels.kernel import KERNELS
-from mirkit.store.atomic import atomic_write, machine, remove_orphans
+from mirkit.store.atomic import atomic_write, lock, machine, remove_orphans
 
 T = TypeVar("T")
 
@@ -42,6 +43,8 @@ _PREFIX = "mirkit-kernels-"
 _FOLDER = re.compile(rf"{_PREFIX}([0-9a-f]{{8}})-(\d+)-\w+")
 #: numba takes settings from a file of this name in the working folder; some of them name files that it overwrites.
 _NUMBA_SETTINGS = ".numba_config.yaml"
+#: Seconds to wait for another process that compiles; a kernel takes less than one.
+_PATIENCE = 20.0
 #: Free bytes that a folder must have: twice the size of all kernels.
 _MIN_FREE = 4 << 20
 #: Number of archives of other versions that are kept, the most recently used ones.
@@ -60,6 +63,10 @@ class _Cache:
         None before the first kernel, and if there is no space for one.
     archived : frozenset of str
         Names of the files that are in the archive.
+    archive : tuple of int
+        Inode and size of the archive that was read or written last.
+    alone : bool
+        Whether the lock could not be had, and is not waited for again.
     full : set of Path
         Folders without enough space.
     made : list of Path
@@ -69,6 +76,8 @@ class _Cache:
     process: int = 0
     folder: Path | None = None
     archived: frozenset[str] = frozenset()
+    archive: tuple[int, int] = (0, 0)
+    alone: bool = False
     full: set[Path] = field(default_factory=set)
     made: list[Path] = field(default_factory=list)
 
@@ -109,7 +118,7 @@ def use_compiled() -> None:
         if _cache.process == 0:
             atexit.register(_at_exit)
         _cache.process, _cache.folder, _cache.archived, _cache.made = os.getpid(), None, frozenset(), []
-        KERNELS.added = _enable
+        KERNELS.added, KERNELS.first_call = _enable, _first_call
         if KERNELS.all:
             _enable(*KERNELS.all)
 
@@ -117,26 +126,83 @@ def use_compiled() -> None:
 def keep_compiled() -> None:
     """Add the code that this process has compiled to the archive."""
     with _lock:
-        root = _root()
-        if _cache.folder is None or _cache.process != os.getpid() or root is None:
+        if _cache.folder is None or _cache.process != os.getpid() or _root() is None:
             return
-        names = _state(_cache.folder).keys()
-        if names <= _cache.archived or not _cache.archived <= names:  # nothing new, or files were removed
+        if not _state(_cache.folder).keys() <= _cache.archived:
+            with _one_at_a_time():
+                _publish()
+
+
+@contextmanager
+def _first_call(kernel: Any) -> Iterator[None]:
+    """Compile a kernel, and call it for the first time, unless another process has compiled it: then load its code."""
+    function = kernel.py_func
+    source, name = Path(function.__code__.co_filename).stem, re.sub("[<>]", "", function.__qualname__)
+    start = f"{source}.{name}-{function.__code__.co_firstlineno}."  # of the names of its files
+    if _cache.process != os.getpid() or any(Path(path).name.startswith(start) for path in _cache.archived):
+        yield
+        return
+    with _one_at_a_time():
+        with _lock:
+            _refresh()
+        yield
+        with _lock:
+            _publish()
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Hold the lock of the archives; go on without it where the file system has none, or another process stands."""
+    root = _root()
+    with ExitStack() as held:
+        if root is not None and not _cache.alone:
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+                held.enter_context(lock(root, _PATIENCE))
+            except (MirkitError, OSError):
+                _cache.alone = True
+        yield
+
+
+def _refresh() -> None:
+    """Take the code that other processes have archived since this one read the archive."""
+    if _cache.folder is not None and _stamp() not in ((0, 0), _cache.archive):
+        with suppress(OSError):
+            _cache.archived = _unpack(_cache.folder)
+
+
+def _publish() -> None:
+    """Replace the archive by the content of the folder, if that has more."""
+    root = _root()
+    if _cache.folder is None or root is None:
+        return
+    names = _state(_cache.folder).keys()
+    if names <= _cache.archived or not _cache.archived <= names:  # nothing new, or files were removed
+        return
+    for _ in range(3):
+        before = _state(_cache.folder)
+        data = _pack(_cache.folder, before)
+        if data is not None and before == _state(_cache.folder):  # no other thread has compiled in between
+            with suppress(MirkitError, OSError):
+                root.mkdir(parents=True, exist_ok=True)
+                atomic_write(root / _name(), data)
+                _cache.archived, _cache.archive = frozenset(before), _stamp()
+                _prune(root)
             return
-        for _ in range(3):
-            before = _state(_cache.folder)
-            data = _pack(_cache.folder, before)
-            if data is not None and before == _state(_cache.folder):  # no other thread has compiled in between
-                with suppress(MirkitError, OSError):
-                    root.mkdir(parents=True, exist_ok=True)
-                    atomic_write(root / _name(), data)
-                    _cache.archived = frozenset(before)
-                    _prune(root)
-                return
+
+
+def _stamp() -> tuple[int, int]:
+    """Inode and size of the archive; zeros if there is none."""
+    root = _root()
+    try:
+        status = os.stat(root / _name()) if root is not None else None
+    except OSError:
+        status = None
+    return (status.st_ino, status.st_size) if status else (0, 0)
 
 
 def has_compiled() -> bool:
-    """Return whether there is an archive of compiled code; compiling takes up to a minute."""
+    """Return whether there is an archive of compiled code; compiling takes up to half a minute."""
     root = _root()
     return root is not None and (root / _name()).is_file()
 
@@ -270,11 +336,14 @@ def _unpack(folder: Path) -> frozenset[str]:
                 archive.unlink(missing_ok=True)
         return frozenset()
     with zipfile.ZipFile(io.BytesIO(content)) as files:
-        files.extractall(folder)
-        names = frozenset(files.namelist())
+        # Of a kernel that this process has compiled, its own files are kept: they belong together.
+        own = {_kernel_of(name) for name in _state(folder)}
+        files.extractall(folder, [name for name in files.namelist() if _kernel_of(name) not in own])
+        names = frozenset(files.namelist()) & _state(folder).keys()
     with suppress(OSError):
         os.utime(archive)  # so that the most recently used archives are kept
-    return names
+    _cache.archive = _stamp()
+    return frozenset(names)
 
 
 def _pack(folder: Path, names: dict[str, Any]) -> bytes | None:
@@ -296,6 +365,11 @@ def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
             status = path.stat()
             files[path.relative_to(folder).as_posix()] = (status.st_ino, status.st_size, status.st_mtime_ns)
     return files
+
+
+def _kernel_of(name: str) -> str:
+    """What the names of the files of one kernel, an index and a file for each combination of types, have in common."""
+    return re.sub(r"(\.\d+)?\.nb[ic]$", "", name)
 
 
 def _remove_orphans(base: Path) -> None:

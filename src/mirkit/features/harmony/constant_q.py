@@ -48,12 +48,13 @@ class Decimator:
 
     def __init__(self) -> None:
         self._rest = np.zeros(_TAPS // 2, np.float32)
+        self._phases = np.zeros((FACTOR, 2048 + _TAPS // FACTOR + 1), np.float32)
 
     def push(self, mono: FloatArray) -> FloatArray:
         """Take the next samples, float32, shape=(n,); return what they complete."""
         signal = np.concatenate((self._rest, mono))
         out = np.empty(max(0, 1 + (len(signal) - _TAPS) // FACTOR), np.float32)
-        _filter(signal, _FILTER, out)
+        _filter(signal, _FILTER, self._phases, out)
         self._rest = signal[FACTOR * len(out) :]
         return out
 
@@ -87,17 +88,18 @@ def gain(frequency: FloatArray) -> FloatArray:
 
 
 @kernel()
-def _filter(signal: FloatArray, taps: FloatArray, out: FloatArray) -> None:
+def _filter(signal: FloatArray, taps: FloatArray, phases: FloatArray, out: FloatArray) -> None:
     # Polyphase order, so that the inner loop reads contiguous samples that are in the cache.
-    tile, reach = 2048, len(taps) // 4 + 1
-    phases = np.zeros((4, tile + reach), np.float32)
+    reach = len(taps) // 4 + 1
+    tile = phases.shape[1] - reach
     for start in range(0, len(out), tile):
         count = min(tile, len(out) - start)
         source = signal[4 * start : 4 * (start + count + reach)]
         for i in range(len(source)):
             phases[i % 4, i // 4] = source[i]
         target = out[start : start + count]
-        target[:] = 0
+        for i in range(count):
+            target[i] = 0
         for k in range(len(taps)):
             tap, phase = taps[k], phases[k % 4][k // 4 : k // 4 + count]
             for i in range(count):
@@ -173,7 +175,8 @@ class ConstantQ:
     def _block(self) -> tuple[FloatArray, FloatArray]:
         lobes = _lobes()
         folded = np.empty((len(lobes.first), _HOPS), np.complex64)
-        _fold(scipy.fft.rfft(self._buffer), lobes.first, lobes.offsets, lobes.weights, folded)
+        spectrum = scipy.fft.rfft(self._buffer).view(np.float32)
+        _fold(spectrum, lobes.first, lobes.offsets, lobes.weights, folded.view(np.float32))
         bands = scipy.fft.ifft(folded, axis=1, overwrite_x=True)[:, _EDGE : _EDGE + _STEP]
         first = _EDGE * _HOP - _HOP // 2
         around = self._buffer[first : first + _STEP * _HOP].reshape(_STEP, _HOP)
@@ -212,24 +215,25 @@ def _lobes() -> _Lobes:
 
 @kernel()
 def _fold(
-    spectrum: npt.NDArray[np.complex64],
+    spectrum: FloatArray,
     first: npt.NDArray[np.int64],
     offsets: npt.NDArray[np.int64],
     weights: FloatArray,
-    out: npt.NDArray[np.complex64],
+    out: FloatArray,
 ) -> None:
-    """Add the weighted bins of each band: bin ``k`` is added to ``out[band, k % hops]``."""
-    hops = out.shape[1]
-    out[:] = 0
+    """Add the weighted bins of each band: bin ``k`` is added to ``out[band, k % hops]``. Complex numbers are pairs."""
+    hops = out.shape[1] // 2
     for band in range(len(first)):
+        for i in range(2 * hops):
+            out[band, i] = 0
         start, stop, bin_ = offsets[band], offsets[band + 1], first[band]
         while start < stop:
             # Loop over runs of consecutive bins, so that the inner loop needs no modulo operation.
             place = bin_ % hops
             count = min(hops - place, stop - start)
-            target = out[band, place : place + count]
-            source, weight = spectrum[bin_ : bin_ + count], weights[start : start + count]
+            o, s = 2 * place, 2 * bin_
             for i in range(count):
-                target[i] += weight[i] * source[i]
+                out[band, o + 2 * i] += weights[start + i] * spectrum[s + 2 * i]
+                out[band, o + 2 * i + 1] += weights[start + i] * spectrum[s + 2 * i + 1]
             start += count
             bin_ += count

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mirkit.features.kernels.kernel import kernel
+from mirkit.features.kernels.kernel import kernel, kernel_part
 from mirkit.features.types import FloatArray
 
 Float32 = npt.NDArray[np.float32]
@@ -127,8 +127,16 @@ _HALVING = _turns_of(np.arange(POINTS) / (2 * POINTS))
 
 
 @kernel()
-def transpose(x, hop, rows):  # type: ignore[no-untyped-def]
-    """Write each hop of a signal into a column of ``rows``, a flat array in row-major order."""
+def transpose(x, hop, rows) -> None:  # type: ignore[no-untyped-def]
+    """Write each hop of a signal into a column.
+
+    Parameters
+    ----------
+    x : float32 array, shape=(n,)
+    hop : int
+    rows : float32 array
+        Receives the columns, as a flat array in row-major order.
+    """
     step = np.uint64(hop)
     columns = np.uint64(len(rows)) // step
     for i in range(step):
@@ -137,10 +145,19 @@ def transpose(x, hop, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel(fastmath={"contract"})
-def load(rows, source, window, mean, buffer):  # type: ignore[no-untyped-def]
+def load(rows, source, window, mean, buffer) -> None:  # type: ignore[no-untyped-def]
     """Load frames of 2048 samples from transposed hops into a buffer, minus a mean per lane, times the window.
 
-    Sample ``i`` of the frames is in ``rows`` from ``source[i]`` on.
+    Parameters
+    ----------
+    rows : float32 array
+        Result of ``transpose``.
+    source : uint64 array, shape=(2048,)
+        Sample ``i`` of the frames is in ``rows`` from ``source[i]`` on.
+    window : float32 array, shape=(2048,)
+    mean : float32 array, shape=(32,)
+    buffer : float32 array
+        Receives the frames.
     """
     one = np.uint64(1)
     for i in range(np.uint64(2 * POINTS)):
@@ -196,7 +213,7 @@ def _stage(m: int) -> Callable[[Float32], None]:
     b, c, d, imaginary = m * LANES, 2 * m * LANES, 3 * m * LANES, POINTS * LANES
     turns = _turns_of(np.outer(np.arange(m), (1, 2, 3)) / (4 * m))
 
-    @kernel(fastmath={"contract"})
+    @kernel_part(fastmath={"contract"})
     def stage(z):  # type: ignore[no-untyped-def]
         for base in range(0, POINTS, 4 * m):
             for p in range(m):
@@ -242,8 +259,13 @@ _first, _second, _third, _fourth, _fifth = (_stage(m) for m in (256, 64, 16, 4, 
 
 
 @kernel()
-def transform(buffer):  # type: ignore[no-untyped-def]
-    """Transform a buffer in place; point ``k`` ends up in row ``ROW_OF[k]``."""
+def transform(buffer) -> None:  # type: ignore[no-untyped-def]
+    """Transform a buffer in place; point ``k`` ends up in row ``ROW_OF[k]``.
+
+    Parameters
+    ----------
+    buffer : float32 array
+    """
     _first(buffer)
     _second(buffer)
     _third(buffer)
@@ -291,7 +313,8 @@ def energies(x: Float32, size: int, hop: int) -> FloatArray:
     """
     size = min(size, len(x))
     out = np.empty(1 + (len(x) - size) // hop)
-    _energies(x, _window(size), hop, out)
+    square = np.square(_window(size))
+    _energies(x, square, square.sum(), hop, out)
     return out
 
 
@@ -349,10 +372,8 @@ def _window(size: int) -> Float32:
 
 # Reassociated sums (fastmath), so that they are vectorized.
 @kernel(fastmath={"reassoc", "contract", "nsz"})
-def _energies(x, window, hop, out):  # type: ignore[no-untyped-def]
-    size = len(window)
-    square = window * window
-    weight = square.sum()
+def _energies(x, square, weight, hop, out):  # type: ignore[no-untyped-def]
+    size = len(square)
     for frame in range(len(out)):
         part = x[frame * hop : frame * hop + size]
         mean = weighted = energy = np.float32(0)

@@ -9,6 +9,7 @@ the autocorrelation is interpolated, because the signal is decimated as far as i
 from any pitch to any other.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -162,9 +163,9 @@ class F0Extractor:
         power = (energy[:, self._frame] / self._frame).astype(np.float64)
         levels = np.where(power > 0, 10 * np.log10(np.maximum(power, 1e-30)), FLOOR_DBFS)
         level = np.maximum(levels, FLOOR_DBFS).astype(np.float16)
-        _candidates(
-            np.ascontiguousarray(alike), energy, self._width, self._shortest * _OVERSAMPLING, _below(), lags, weights
-        )
+        alike = np.ascontiguousarray(alike)
+        shortest = self._shortest * _OVERSAMPLING
+        _candidates(alike, energy, self._width, shortest, _below(), np.empty(alike.shape[1]), lags, weights)
         weights[level < SILENCE_DBFS] = 0
         pitch = 69 + 12 * np.log2(self._rate * _OVERSAMPLING / np.maximum(lags, 1) / 440)
         self._path.push(pitch.astype(np.float32), weights)
@@ -184,10 +185,9 @@ def _hertz(note: float) -> float:
 
 
 @kernel()
-def _candidates(alike, energy, width, shortest, below, lags, weights):  # type: ignore[no-untyped-def]
+def _candidates(alike, energy, width, shortest, below, normal, lags, weights):  # type: ignore[no-untyped-def]
     # Lags are in steps of 1 / _OVERSAMPLING of a sample.
     steps = alike.shape[1]
-    normal = np.empty(steps)
     for f in range(len(alike)):
         start = energy[f, width]
         total = 0.0
@@ -219,7 +219,7 @@ def _candidates(alike, energy, width, shortest, below, lags, weights):  # type: 
                 lowest = here
         if best >= 0:
             weights[f, best] += below[int(1000 * deepest)]
-            voiced = 1 / (1 + np.exp((deepest - _VOICED_DEPTH) / _VOICED_STEP))
+            voiced = 1 / (1 + math.exp((deepest - _VOICED_DEPTH) / _VOICED_STEP))
             for k in range(found):
                 weights[f, k] *= voiced
         for k in range(found, _CANDIDATES):
@@ -232,7 +232,7 @@ class _Path:
     def __init__(self, voice: Voice) -> None:
         self._lowest = voice.lowest - 0.5
         self._states = round((voice.highest - voice.lowest + 1) * _PER_SEMITONE) + 1
-        self._score = np.zeros(self._states + 1)
+        self._score = np.zeros((4, self._states + 1))  # and room for three others
         self._pitch: list[FloatArray] = []
         self._weights: list[FloatArray] = []
         self._held = 0
@@ -260,8 +260,9 @@ class _Path:
             for held in (self._pitch, self._weights)
         )
         seen = min(len(pitch), frames + _AHEAD)
-        states, score = _best_path(pitch[:seen], weights[:seen], self._lowest, self._score, self._moves, frames)
-        self._score = score
+        states = np.empty(seen, np.int16)
+        came = np.empty((seen, self._states + 1), np.int16)
+        _best_path(pitch[:seen], weights[:seen], self._lowest, self._score, self._moves, frames, came, states)
         cents = np.zeros(frames, np.uint16)
         _cents_of(pitch, weights, states[:frames], self._lowest, self._states, cents)
         self._cents.append(cents)
@@ -272,25 +273,27 @@ class _Path:
 
 
 @kernel()
-def _best_path(pitch, weights, lowest, score, moves, keep):  # type: ignore[no-untyped-def]
-    # The last state is "no pitch".
-    count, states = len(pitch), len(score) - 1
-    came = np.empty((count, states + 1), np.int16)
-    now, seen = score.copy(), np.empty(states)
-    kept = score.copy()
-    jump, to_silence, from_silence = np.log(_JUMP), np.log(_TO_SILENCE), np.log(_FROM_SILENCE)
+def _best_path(pitch, weights, lowest, score, moves, keep, came, path):  # type: ignore[no-untyped-def]
+    # The last state is "no pitch". The first row of score is that of each state before the first frame, and is replaced
+    # by that after ``keep`` frames.
+    count, states = len(pitch), score.shape[1] - 1
+    kept, now, before, seen = score[0], score[1], score[2], score[3]
+    for s in range(states + 1):
+        now[s] = kept[s]
+    jump, to_silence, from_silence = math.log(_JUMP), math.log(_TO_SILENCE), math.log(_FROM_SILENCE)
     for t in range(count):
-        seen[:] = 1e-6
+        for s in range(states):
+            seen[s] = 1e-6
         total = 0.0
         for k in range(pitch.shape[1]):
             state = int((pitch[t, k] - lowest) * _PER_SEMITONE + 0.5)
             if weights[t, k] > 0 and 0 <= state < states:
                 seen[state] += weights[t, k]
                 total += weights[t, k]
-        before = now.copy()
         best = 0
-        for s in range(1, states):
-            if before[s] > before[best]:
+        for s in range(states + 1):
+            before[s] = now[s]
+            if s < states and before[s] > before[best]:
                 best = s
         start = before[best] + jump
         for s in range(states):
@@ -301,23 +304,25 @@ def _best_path(pitch, weights, lowest, score, moves, keep):  # type: ignore[no-u
                 value = before[m] + moves[s - m + _REACH]
                 if value > high:
                     high, origin = value, m
-            now[s] = high + np.log(seen[s])
+            now[s] = high + math.log(seen[s])
             came[t, s] = origin
         high, origin = before[states], states
         if before[best] + to_silence > high:
             high, origin = before[best] + to_silence, best
-        now[states] = high + np.log(max(1 - total, 1e-6))
+        now[states] = high + math.log(max(1 - total, 1e-6))
         came[t, states] = origin
-        top = now.max()
-        now -= top
-        if t == keep - 1:
-            kept[:] = now
-    path = np.empty(count, np.int16)
-    if count:
-        path[count - 1] = np.argmax(now)
-        for t in range(count - 1, 0, -1):
-            path[t - 1] = came[t, path[t]]
-    return path, kept
+        end = 0
+        for s in range(1, states + 1):
+            if now[s] > now[end]:
+                end = s
+        top = now[end]
+        for s in range(states + 1):
+            now[s] -= top
+            if t == keep - 1:
+                kept[s] = now[s]
+        path[t] = end
+    for t in range(count - 1, 0, -1):
+        path[t - 1] = came[t, path[t]]
 
 
 @kernel()

@@ -80,7 +80,9 @@ def notes_of_voice(curve: F0Curve, onsets: Onsets, voice: Voice) -> NoteEvents:
     pitch = np.where(curve.cents, curve.cents / 100 - tuning(curve), 0.0)
     lowest = int(np.floor(pitch[pitch > 0].min()))
     states = int(np.ceil(pitch.max())) - lowest + 2
-    path = _note_path(pitch, lowest, states) + lowest
+    notes = np.empty(len(pitch), np.int16)
+    _note_path(pitch, lowest, np.zeros(states + 1), np.empty((len(pitch), states + 1), np.int16), notes)
+    path = notes + lowest
     level = curve.level_db.astype(np.float32)
     edges = np.flatnonzero(np.diff(path)) + 1
     runs = [
@@ -157,10 +159,9 @@ def _notes_of_run(
 
 
 @kernel()
-def _note_path(pitch, lowest, states):  # type: ignore[no-untyped-def]
+def _note_path(pitch, lowest, cost, came, path):  # type: ignore[no-untyped-def]
     # States are semitones from ``lowest`` on, and one for rests, the last.
-    came = np.empty((len(pitch), states + 1), np.int16)
-    cost = np.zeros(states + 1)
+    states = len(cost) - 1
     for t in range(len(pitch)):
         best = 0
         for s in range(1, states + 1):
@@ -171,17 +172,20 @@ def _note_path(pitch, lowest, states):  # type: ignore[no-untyped-def]
             came[t, s] = s
             if switch < cost[s]:
                 cost[s], came[t, s] = switch, best
-        if pitch[t] > 0:
-            for s in range(states):
+            if s == states:
+                cost[s] += _LARGEST if pitch[t] > 0 else 0.0
+            elif pitch[t] > 0:
                 away = (pitch[t] - lowest - s) / _DEVIATION
                 cost[s] += min(0.5 * away * away, _LARGEST)
-            cost[states] += _LARGEST
-        else:
-            cost[:states] += _GAP
-        cost -= cost.min()
-    path = np.empty(len(pitch), np.int16)
-    if len(pitch):
-        path[-1] = np.argmin(cost)
-        for t in range(len(pitch) - 1, 0, -1):
-            path[t - 1] = came[t, path[t]]
-    return path
+            else:
+                cost[s] += _GAP
+        end = 0
+        for s in range(1, states + 1):
+            if cost[s] < cost[end]:
+                end = s
+        least = cost[end]
+        for s in range(states + 1):
+            cost[s] -= least
+        path[t] = end
+    for t in range(len(pitch) - 1, 0, -1):
+        path[t - 1] = came[t, path[t]]

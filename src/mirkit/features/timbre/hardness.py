@@ -47,9 +47,10 @@ def _bandwidths(padded: FloatArray, gain: float) -> FloatArray:
     count = 1 + (len(padded) - BAND_SIZE) // BAND_HOP
     level = np.empty(-(-count // LANES) * LANES)
     band = np.empty_like(level)
+    work = np.empty((4, LANES), np.float32)
     for i, power in enumerate(Spectra(np.ones(BAND_SIZE), BAND_HOP, BAND_SIZE).blocks(padded, 0, count)):
         here = slice(i * LANES, (i + 1) * LANES)
-        _measure(power.ravel(), np.float32(_LEAST / gain), _ROLL_ON, level[here], band[here])
+        _measure(power.ravel(), np.float32(_LEAST / gain), _ROLL_ON, work, level[here], band[here])
     level, band = level[:count], band[:count]
     low, high = level.min(), level.max()
     band[level <= low + _QUIET_SHARE * (high - low)] = 0
@@ -58,10 +59,11 @@ def _bandwidths(padded: FloatArray, gain: float) -> FloatArray:
 
 # Indices are unsigned: see batched_fft.
 @kernel()
-def _measure(power, least, roll_on, level, band):  # type: ignore[no-untyped-def]
+def _measure(power, least, roll_on, work, level, band):  # type: ignore[no-untyped-def]
     # The bin at 0 Hz is left out, because upstream subtracts the mean.
-    total = np.zeros(LANES, np.float32)
-    top = np.zeros(LANES, np.float32)
+    total, top, below, bottom = work[0], work[1], work[2], work[3]
+    for j in range(_LANES):
+        total[j] = top[j] = below[j] = bottom[j] = 0
     for k in range(np.uint64(1), np.uint64(len(power)) // _LANES):
         bin_number = np.float32(k)
         o = k * _LANES
@@ -70,17 +72,14 @@ def _measure(power, least, roll_on, level, band):  # type: ignore[no-untyped-def
             power[o + j] = magnitude
             total[j] += magnitude
             top[j] = bin_number if magnitude >= least else top[j]
-    below = np.zeros(LANES, np.float32)
-    bottom = np.zeros(LANES, np.int32)
-    share = roll_on * total
     o = _LANES
     waiting = np.int32(1)
     while waiting:
         waiting = np.int32(0)
         for j in range(_LANES):
             below[j] += power[o + j]
-            still = np.int32(1) if below[j] < share[j] else np.int32(0)
-            bottom[j] += still
+            still = np.int32(1) if below[j] < roll_on * total[j] else np.int32(0)
+            bottom[j] += np.float32(still)
             waiting += still
         o += _LANES
     for j in range(LANES):

@@ -185,8 +185,9 @@ def strength_of(x: Float32, gain: float, percussive: PercussiveShare | None = No
     first, offsets, weights = _fours(MelBank(N_MELS, N_FFT))
     count = 1 + len(x) // HOP
     levels = np.empty((N_MELS, -(-count // LANES) * LANES), np.float32)
+    total = np.empty(LANES, np.float32)
     for i, power in enumerate(spectra.blocks(x, -N_FFT // 2, count)):
-        _bands(power.ravel(), first, offsets, weights, levels[:, i * LANES : (i + 1) * LANES])
+        _bands(power.ravel(), first, offsets, weights, total, levels[:, i * LANES : (i + 1) * LANES])
         if percussive:
             percussive.push(spectra.rows, spectra.buffer, power)
     return onset_strength(_band_levels(levels[:, :count], gain))
@@ -215,8 +216,7 @@ def _fours(bank: MelBank) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]
 
 # Indices are unsigned: see batched_fft.
 @kernel(fastmath={"contract"})
-def _bands(power, first, offsets, weights, out):  # type: ignore[no-untyped-def]
-    total = np.empty(LANES, np.float32)
+def _bands(power, first, offsets, weights, total, out):  # type: ignore[no-untyped-def]
     second, third = _LANES + _LANES, _LANES + _LANES + _LANES
     for m in range(len(out)):
         for j in range(_LANES):

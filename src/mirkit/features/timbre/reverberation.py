@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from mirkit.features.kernels.kernel import kernel
+from mirkit.features.kernels.kernel import kernel, kernel_part
 from mirkit.features.timbre.normalize import score
 from mirkit.features.types import FloatArray, Value
 
@@ -24,6 +24,7 @@ _PARTS = 7
 _HOP = 92
 _FEWEST, _MOST = 3, 4
 _HISTORY = 735
+_TOGETHER = 64
 
 
 def reverberation(halves: list[FloatArray], length: int) -> Value:
@@ -74,49 +75,50 @@ def _reverberation_time(half: FloatArray, length: int) -> float:
         return _SHORTEST
     frames = (length - 2 * span) // (2 * _HOP) + 1
     votes = np.full(frames, -1, np.int64)
-    _vote(half, _TIMES, votes)
-    return float(_smooth(votes, _TIMES))
+    _vote(half, *_decays(), np.zeros(len(_TIMES)), np.empty((2, _TOGETHER), np.float32), votes)
+    return float(_smooth(votes, _TIMES, np.zeros(len(_TIMES)), np.zeros(_HISTORY, np.int64)))
+
+
+def _decays() -> tuple[FloatArray, FloatArray]:
+    """Decay per sample for each reverberation time, and its reciprocal to the power of the number of samples."""
+    decay = np.exp(-3 * np.log(10.0) / (_TIMES * _RATE))
+    return decay, decay ** -np.arange(_MOST * _PART, dtype=float)[:, None]
 
 
 @kernel()
-def _vote(x, times, votes):  # type: ignore[no-untyped-def]
-    decay = np.exp(-3 * np.log(10.0) / (times * _RATE))
-    growth = np.empty((_MOST * _PART, len(times)))
-    for i in range(len(growth)):
-        for t in range(len(times)):
-            growth[i, t] = decay[t] ** (-float(i))
+def _vote(x, decay, growth, scale, work, votes):  # type: ignore[no-untyped-def]
     for frame in range(len(votes)):
         start = frame * _HOP
         before = x[start : start + _PART]
-        low, high = _range(before)
+        low, high = _range(before, work)
         falling = 0
         while falling < _PARTS - 2:
             # One sample longer than the first part, as in upstream.
             begin = start + (falling + 1) * _PART
             now = x[begin : begin + _PART + 1]
-            lowest, highest = _range(now)
+            lowest, highest = _range(now, work)
             if not (high > highest and low < lowest and _variance(before) > _variance(now)):
                 break
             before, low, high = now, lowest, highest
             falling += 1
         if _FEWEST <= falling <= _MOST:
-            votes[frame] = _likeliest(x[start : start + falling * _PART], growth, decay)
+            votes[frame] = _likeliest(x[start : start + falling * _PART], growth, decay, scale)
 
 
-@kernel()
-def _range(x):  # type: ignore[no-untyped-def]
+@kernel_part()
+def _range(x, work):  # type: ignore[no-untyped-def]
     # First the extremes of every 64th sample, so that 64 of them are computed as vectors.
-    low, high = np.empty(64, np.float32), np.empty(64, np.float32)
-    for j in range(64):
+    low, high = work[0], work[1]
+    for j in range(_TOGETHER):
         low[j] = high[j] = x[j]
-    whole = len(x) // 64 * 64
-    for i in range(64, whole, 64):
-        for j in range(64):
+    whole = len(x) // _TOGETHER * _TOGETHER
+    for i in range(_TOGETHER, whole, _TOGETHER):
+        for j in range(_TOGETHER):
             sample, lowest, highest = x[i + j], low[j], high[j]
             low[j] = sample if sample < lowest else lowest
             high[j] = sample if sample > highest else highest
     lowest, highest = low[0], high[0]
-    for j in range(64):
+    for j in range(_TOGETHER):
         lowest, highest = min(lowest, low[j]), max(highest, high[j])
     for i in range(whole, len(x)):
         lowest, highest = min(lowest, x[i]), max(highest, x[i])
@@ -124,7 +126,7 @@ def _range(x):  # type: ignore[no-untyped-def]
 
 
 # Reassociated sums (fastmath), so that they are vectorized.
-@kernel(fastmath={"reassoc", "contract", "nsz"})
+@kernel_part(fastmath={"reassoc", "contract", "nsz"})
 def _variance(x):  # type: ignore[no-untyped-def]
     total = 0.0
     for i in range(len(x)):
@@ -136,31 +138,31 @@ def _variance(x):  # type: ignore[no-untyped-def]
     return square / len(x)
 
 
-@kernel()
-def _likeliest(x, growth, decay):  # type: ignore[no-untyped-def]
+@kernel_part()
+def _likeliest(x, growth, decay, scale):  # type: ignore[no-untyped-def]
     # Log-likelihood without the terms that all times share; scale is the sum of samples with the decay compensated.
     n = len(x)
-    scale = np.zeros(len(decay))
+    for t in range(len(decay)):
+        scale[t] = 0
     for i in range(n):
         sample = abs(x[i])
         for t in range(len(decay)):
             scale[t] += growth[i, t] * sample
-    best, most = 0, -np.inf
+    best, most = 0, -math.inf
     for t in range(len(decay)):
-        likelihood = -n * np.log(scale[t]) - n * (n - 1) / 2 * np.log(decay[t])
+        likelihood = -n * math.log(scale[t]) - n * (n - 1) / 2 * math.log(decay[t])
         if likelihood > most:
             best, most = t, likelihood
     return best
 
 
 @kernel()
-def _smooth(votes, times):  # type: ignore[no-untyped-def]
-    counts = np.zeros(len(times))
-    history = np.zeros(_HISTORY, np.int64)
+def _smooth(votes, times, counts, history):  # type: ignore[no-untyped-def]
     seen = 0
     raw = smoothed = _INITIAL
     total = 0.0
-    for vote in votes:
+    for i in range(len(votes)):
+        vote = votes[i]
         if vote >= 0:
             counts[vote] += 1
             if seen > _HISTORY:

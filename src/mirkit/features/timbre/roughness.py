@@ -4,6 +4,8 @@
 K. Fitz, "SRA: a web-based research tool for spectral and roughness analysis of sound signals", SMC 2007.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -48,7 +50,9 @@ def roughness(x: FloatArray, gain: float) -> Value:
     if sum(len(block) for block in spectra) < slots:
         bottom = 0.0
     contrast = _PEAK_SHARE * (top - bottom)
-    total = sum(_fluctuation(block, bottom + contrast, contrast, _HZ_PER_BIN) for block in spectra)
+    size = _NFFT // 2 + 1
+    index, work = np.empty(size, np.int64), np.empty((4, size))
+    total = sum(_fluctuation(block, bottom + contrast, contrast, _HZ_PER_BIN, index, work) for block in spectra)
     # Fluctuation grows with the tenth root of the product of two levels.
     mean = total * gain**0.2 / slots
     return score(13.98779569 * log10(mean) + 48.97606571545886) if mean >= _LEAST else 0.0
@@ -78,14 +82,17 @@ def _spectra(x: FloatArray, length: int) -> tuple[list[npt.NDArray[np.float32]],
     return blocks, top**0.5, bottom**0.5
 
 
+_find_peaks = find_peaks.part
+
+
 @kernel()
-def _fluctuation(spectra, least, contrast, hz_per_bin):  # type: ignore[no-untyped-def]
-    size = spectra.shape[1] // 2 + 1
-    index, level, hz = np.empty(size, np.int64), np.empty(size), np.empty(size)
-    root = np.empty(size)
+def _fluctuation(spectra, least, contrast, hz_per_bin, index, work):  # type: ignore[no-untyped-def]
+    row, level, hz, root = work[0, : spectra.shape[1]], work[1], work[2], work[3]
     total = 0.0
-    for row in spectra:
-        count = find_peaks(row, least, contrast, hz_per_bin, index, level, hz)
+    for i in range(len(spectra)):
+        for k in range(spectra.shape[1]):
+            row[k] = spectra[i, k]
+        count = _find_peaks(row, least, contrast, hz_per_bin, index, level, hz)
         for a in range(count):
             root[a] = level[a] ** 0.1
         for a in range(count):
@@ -97,6 +104,6 @@ def _fluctuation(spectra, least, contrast, hz_per_bin):  # type: ignore[no-untyp
                     break
                 strong = level[a] if row[index[a]] > row[index[b]] else level[b]
                 fluctuation = 0.5 * (2 * strong / (level[a] + level[b])) ** 3.11
-                plomp = np.exp(-3.51 * distance) - np.exp(-5.75 * distance)
+                plomp = math.exp(-3.51 * distance) - math.exp(-5.75 * distance)
                 total += root[a] * root[b] * fluctuation * plomp
     return total

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.kernels.kernel import kernel
+from mirkit.features.kernels.kernel import kernel, kernel_part
 from mirkit.features.timbre.normalize import log10, score
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Value
 
@@ -56,12 +56,13 @@ def third_octave_levels(windows: FloatArray) -> FloatArray:
     poles, gains = _band_passes()
     energy = np.empty((len(windows), BANDS))
     lanes = np.zeros((WINDOW, _LANES), np.float32)
+    work = np.empty(2 * (_SECTIONS + 1) * _LANES, np.float32)
     for i in range(0, len(windows), _LANES):
         here = windows[i : i + _LANES]
         lanes[:, : len(here)] = here.T
         lanes[:, len(here) :] = 0
         out = np.empty((BANDS, _LANES), np.float32)
-        _filter(lanes, poles, _anti_alias(), out)
+        _filter(lanes, poles, _anti_alias(), work, out)
         energy[i : i + _LANES] = out.T[: len(here)]
     samples = np.array([WINDOW >> octave for octave in range(_OCTAVES + 1)])
     per_band = np.repeat(samples[::-1], [3] * _OCTAVES + [4])
@@ -111,36 +112,36 @@ def _anti_alias() -> tuple[np.float32, np.float32, np.float32]:
 
 
 @kernel(fastmath={"contract"})
-def _filter(x, poles, anti_alias, out):  # type: ignore[no-untyped-def]
+def _filter(x, poles, anti_alias, work, out):  # type: ignore[no-untyped-def]
     # x is overwritten by the decimated signals of lower and lower octaves.
     n = len(x)
     gain, a1, a2 = anti_alias
     bands, first = 4, BANDS - 4
     for octave in range(_OCTAVES + 1):
         if octave > 0:
-            s1 = np.zeros(_LANES, np.float32)
-            s2 = np.zeros(_LANES, np.float32)
+            for j in range(2 * _LANES):
+                work[j] = 0
             for i in range(n):
                 row, target = x[i], x[i // 2]
                 for j in range(_LANES):
                     v = gain * row[j]
-                    y = v + s1[j]
-                    s1[j] = 2 * v - a1 * y + s2[j]
-                    s2[j] = v - a2 * y
+                    y = v + work[j]
+                    work[j] = 2 * v - a1 * y + work[_LANES + j]
+                    work[_LANES + j] = v - a2 * y
                     target[j] = y  # the odd one comes last and stays
             n //= 2
             bands, first = 3, first - 3
-        _bands(x, n, poles, bands, out, first)
+        _bands(x, n, poles, bands, work, out, first)
 
 
-@kernel(fastmath={"contract"})
-def _bands(x, n, poles, bands, out, first):  # type: ignore[no-untyped-def]
+@kernel_part(fastmath={"contract"})
+def _bands(x, n, poles, bands, z, out, first):  # type: ignore[no-untyped-def]
     for band in range(bands):
         p = poles[band]
         a0, b0, a1, b1, a2, b2, a3, b3 = p[0, 0], p[0, 1], p[1, 0], p[1, 1], p[2, 0], p[2, 1], p[3, 0], p[3, 1]
-        z = np.zeros(2 * _SECTIONS * _LANES, np.float32)
-        energy = np.zeros(_LANES, np.float32)
-        top = np.zeros(_LANES, np.float32)
+        energy, top = 2 * _SECTIONS * _LANES, (2 * _SECTIONS + 1) * _LANES  # rows of z after the state
+        for j in range(len(z)):
+            z[j] = 0
         for i in range(n):
             for j in range(_LANES):
                 s = x[i, j]
@@ -156,10 +157,10 @@ def _bands(x, n, poles, bands, out, first):  # type: ignore[no-untyped-def]
                 s = y + z[6 * _LANES + j]
                 z[6 * _LANES + j] = z[7 * _LANES + j] - a3 * s
                 z[7 * _LANES + j] = -y - b3 * s
-                energy[j] += s * s
-                top[j] = max(top[j], s)
+                z[energy + j] += s * s
+                z[top + j] = max(z[top + j], s)
         for j in range(_LANES):
-            out[first + band, j] = energy[j] if top[j] > 0 else 0
+            out[first + band, j] = z[energy + j] if z[top + j] > 0 else 0
 
 
 #: Number of values of specific loudness per window: 0.1 to 24 Bark.
@@ -265,8 +266,8 @@ def loudness_pattern(x: FloatArray, gain: float) -> LoudnessPattern:
     rms = np.sqrt(np.concatenate([np.einsum("ij,ij->i", w, w, dtype=np.float64) for w in parts]) / WINDOW)
     specific = np.zeros((len(levels), BARK_STEPS))
     audible = np.empty(len(levels), np.bool_)
-    for window, level in enumerate(levels):
-        total = _spread(_main_loudness(level), specific[window])
+    for window, main in enumerate(_main_loudness(levels)):
+        total = _spread(main, specific[window])
         audible[window] = total >= 0.0005
     return LoudnessPattern(specific, audible, rms)
 
@@ -291,27 +292,21 @@ def bark_weights(low: int, high: int) -> FloatArray:
     return weights
 
 
-@kernel()
-def _main_loudness(level):  # type: ignore[no-untyped-def]
-    # Excitation of the critical bands; the three lowest combine 11 third octaves (25-80, 100-160, 200-250 Hz).
-    excitation = np.empty(20)
-    for i in range(3, 20):
-        excitation[i] = level[i + 8]
-    intensity = np.zeros(3)
-    for i in range(11):
-        j = 0
-        while j < 7 and level[i] > _RANGES[j] - _LOW_WEIGHTS[j, i]:
-            j += 1
-        intensity[0 if i < 6 else (1 if i < 9 else 2)] += 10 ** ((level[i] + _LOW_WEIGHTS[j, i]) / 10)
-    for i in range(3):
-        excitation[i] = 10 * np.log10(intensity[i]) if intensity[i] > 0 else 0.0
-    main = np.zeros(21)
-    for i in range(20):
-        if excitation[i] > _QUIET[i]:
-            above = excitation[i] - _EAR[i] - _CRITICAL[i] - _QUIET[i]
-            main[i] = 0.0635 * 10 ** (0.025 * _QUIET[i]) * ((0.75 + 0.25 * 10 ** (0.1 * above)) ** 0.25 - 1)
-            main[i] = max(main[i], 0.0)
-    main[0] *= min(1.0, 0.4 + 0.32 * main[0] ** 0.2)
+def _main_loudness(levels: FloatArray) -> FloatArray:
+    """Specific loudness of the critical bands before masking, of levels of shape=(windows, 28); shape=(windows, 21)."""
+    low = levels[:, :11]
+    # As many ranges as a level exceeds; the limits ascend.
+    ranges = (low[:, None] > _RANGES[:7, None] - _LOW_WEIGHTS[:7]).sum(axis=1)
+    power = 10 ** ((low + np.take_along_axis(_LOW_WEIGHTS, ranges, axis=0)) / 10)
+    # The three lowest bands combine 11 third octaves: 25-80, 100-160 and 200-250 Hz.
+    combined = np.add.reduceat(power, (0, 6, 9), axis=1)
+    with np.errstate(divide="ignore"):
+        excitation = np.hstack((np.where(combined > 0, 10 * np.log10(combined), 0.0), levels[:, 11:]))
+    above = excitation - _EAR - _CRITICAL - _QUIET
+    loud = 0.0635 * 10 ** (0.025 * _QUIET) * ((0.75 + 0.25 * 10 ** (0.1 * above)) ** 0.25 - 1)
+    main = np.zeros((len(levels), 21))
+    main[:, :20] = np.where(excitation > _QUIET, np.maximum(loud, 0.0), 0.0)
+    main[:, 0] *= np.minimum(1.0, 0.4 + 0.32 * main[:, 0] ** 0.2)
     return main
 
 

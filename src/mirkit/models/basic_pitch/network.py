@@ -125,7 +125,10 @@ def _conv(values: Matrix, weights: FloatArray, bias: FloatArray, stride: int) ->
     # Phases of the stride are rows of their own, so that the inner loop reads contiguous numbers.
     padded[size // 2 : size // 2 + frames] = flat.reshape(frames, channels, -1, stride).transpose(0, 1, 3, 2)
     out = np.empty((frames, len(weights), width), np.float32)
-    _convolve(padded, np.ascontiguousarray(weights.transpose(0, 2, 1, 3)), np.ascontiguousarray(bias), out)
+    kernels, biases = np.ascontiguousarray(weights.transpose(0, 2, 1, 3)).view(), np.ascontiguousarray(bias).view()
+    kernels.setflags(write=False)  # so that all layers have one type
+    biases.setflags(write=False)
+    _convolve(padded, kernels, biases, out)
     return out
 
 
@@ -137,7 +140,8 @@ def _convolve(values, weights, bias, out):  # type: ignore[no-untyped-def]
     for t in range(len(out)):
         for o in range(outputs):
             line = out[t, o]
-            line[:] = bias[o]
+            for i in range(width):
+                line[i] = bias[o]
             for k in range(size):
                 for c in range(channels):
                     rows, w = values[t + k, c], weights[o, k, c]

@@ -102,9 +102,11 @@ def _search(worth: npt.NDArray[np.float32], preference: FloatArray, span: tuple[
     silent = (-_SILENCE / RATE * _PERIODS).astype(np.float32)
     change = np.log2(_PERIODS[:, None] / _PERIODS[None, :])
     cost = (_STIFFNESS * np.square(change)).astype(np.float32)
-    origin, frame, state = _forward(
-        worth, _PERIODS, preference.astype(np.float32), silent, cost, np.float32(_JUMP), *span
-    )
+    size, states = int(_PERIODS[-1]) + 1, len(_PERIODS)  # scores are stored for the longest interval only
+    score, top = np.full((size, states), np.float32(-1e30)), np.full(size, np.float32(-1e30))
+    top_state, origin = np.zeros(size, np.uint8), np.full((len(worth), states), 255, np.uint8)  # 255: the first beat
+    inputs = worth, _PERIODS, preference.astype(np.float32), silent, cost, np.float32(_JUMP), *span
+    frame, state = _forward(*inputs, score, top, top_state, origin)
     beats = [frame]
     while origin[frame, state] != 255:
         state, frame = int(origin[frame, state]), frame - int(_PERIODS[state])
@@ -113,13 +115,11 @@ def _search(worth: npt.NDArray[np.float32], preference: FloatArray, span: tuple[
 
 
 @kernel()
-def _forward(worth, periods, preference, silent, cost, jump, first, last):  # type: ignore[no-untyped-def]
+def _forward(  # type: ignore[no-untyped-def]
+    worth, periods, preference, silent, cost, jump, first, last, score, top, top_state, origin
+):
     steps, states = len(worth), len(periods)
-    size = periods[-1] + 1  # scores are stored for the longest interval only
-    score = np.full((size, states), np.float32(-1e30))
-    top = np.full(size, np.float32(-1e30))
-    top_state = np.zeros(size, np.uint8)
-    origin = np.full((steps, states), 255, np.uint8)  # 255: the first beat
+    size = len(top)
     end, end_frame, end_state = np.float32(-1e30), 0, 0
     for t in range(steps):
         row = t % size
@@ -144,7 +144,7 @@ def _forward(worth, periods, preference, silent, cost, jump, first, last):  # ty
                 top[row], top_state[row] = best, k
         if t >= last and top[row] > end:
             end, end_frame, end_state = top[row], t, top_state[row]
-    return origin, end_frame, end_state
+    return end_frame, end_state
 
 
 _LENGTHS = (2, 3, 4, 5, 7)  # beats in a bar

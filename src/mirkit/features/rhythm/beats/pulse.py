@@ -42,7 +42,16 @@ def decode_beats(
     frames = len(activation)
     if frames <= PERIODS[0]:
         return np.zeros(0, np.int64)
-    score, origin = _forward(activation, PERIODS, preference, np.float32(stiffness))
+    states = len(PERIODS)
+    octaves = np.log2(PERIODS / PERIODS[0])
+    reach = min(12, max(0, int((stiffness * octaves**2 < 20).sum()) - 1))
+    near = np.clip(np.arange(states)[:, None] + np.arange(-reach, reach + 1), 0, states - 1)
+    cost = (np.float32(stiffness) * np.log2(PERIODS[:, None] / PERIODS[near]) ** 2).astype(np.float32)
+    # Scores of the longest interval, and back pointers of all frames, which take one byte per state because hours of
+    # audio have a million frames.
+    score = np.zeros((int(PERIODS[-1]) + 1, states), np.float32)
+    origin = np.full((frames, states), _FIRST, np.int8)
+    _forward(activation, PERIODS, preference, cost, score, origin)
     # The last beat is the best one within the longest interval before the end.
     tail = np.arange(max(0, frames - int(PERIODS[-1])), frames)
     t, k = np.unravel_index(int(score[tail % len(score)].argmax()), (len(tail), len(PERIODS)))
@@ -59,22 +68,10 @@ def decode_beats(
 
 
 @kernel()
-def _forward(activation, periods, preference, stiffness):  # type: ignore[no-untyped-def]
-    # A ring buffer with the scores of the longest interval, and back pointers of all frames, which take one byte per
-    # state because hours of audio have a million frames.
-    frames, states = len(activation), len(periods)
-    recent = periods[-1] + 1
-    score = np.zeros((recent, states), np.float32)
-    origin = np.full((frames, states), _FIRST, np.int8)
-    reach = 0
-    while reach + 1 < states and stiffness * np.log2(periods[reach + 1] / periods[0]) ** 2 < 20:
-        reach += 1
-    reach = min(reach, 12)
-    cost = np.empty((states, 2 * reach + 1), np.float32)
-    for k in range(states):
-        for d in range(-reach, reach + 1):
-            j = min(max(k + d, 0), states - 1)
-            cost[k, d + reach] = stiffness * np.log2(periods[k] / periods[j]) ** 2
+def _forward(activation, periods, preference, cost, score, origin):  # type: ignore[no-untyped-def]
+    # score is a ring buffer for the longest interval.
+    frames, states = origin.shape
+    recent, reach = len(score), cost.shape[1] // 2
     for t in range(frames):
         a = activation[t]
         for k in range(states):
@@ -93,7 +90,6 @@ def _forward(activation, periods, preference, stiffness):  # type: ignore[no-unt
                     where = j
             score[t % recent, k] = best + worth
             origin[t, k] = where - k
-    return score, origin
 
 
 #: Fine positions per pulse, a multiple of 2, 3, 4 and 6.
