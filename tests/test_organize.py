@@ -17,12 +17,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirkit.cli import main
 from mirkit.errors import AudioError, InfoError, MissingInput
 from mirkit.organize import apply, execute, folder_name, plan, safe_name, undo
 from mirkit.organize.journal import JOURNAL_NAME
 from mirkit.organize.naming import LONGEST
 from mirkit.store import ProvenanceRecord, lock, read_provenance, update_info, update_provenance
 from mirkit.track import Track, find_tracks, loose_files
+
+
+def test_what_moves_along_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    touch(tmp_path, "song.flac", "song.lrc", "song_bass.flac", "song_drums.flac", "song.INFO", "song.ONSETS")
+    assert main(["organize", str(tmp_path), "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        "song.flac -> song/full_mix.flac (with song.lrc, song_bass.flac, song_drums.flac, 2 results of mirkit)" in shown
+    )
+    assert main(["organize", str(tmp_path), "--dry-run", "--json"]) == 0
+    (move,) = json.loads(capsys.readouterr().out)["moves"]
+    assert [str(tmp_path / "song.lrc"), str(tmp_path / "song" / "song.lrc")] in move["with"]
+    assert len(move["with"]) == 5
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,16 @@ def test_a_loop_of_whole_bars_is_one_clip() -> None:
     assert clip == Clip(0, 16 * RATE, 16 * RATE)
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.002, 0.5])
+@pytest.mark.parametrize("align", ["downbeat", "beat"])
+def test_clips_of_whole_bars_skip_none(offset: float, align: str) -> None:
+    """Also after a downbeat at the very start, before which there is no room for the lead."""
+    plan = plan_clips(track(20.0, offset=offset), ClipSettings(length="4 s", align=align))  # type: ignore[arg-type]
+    expected = np.maximum(offset + np.arange(0, 16 - offset, 4) - LEAD_SECONDS, 0)
+    assert starts(plan.clips[: len(expected)]) == pytest.approx(expected, abs=2 / RATE)
+    assert {clip.length for clip in plan.clips} == {4 * RATE}
+
+
 def test_half_overlapping_bars() -> None:
     plan = plan_clips(track(32.0), ClipSettings(length="4 bars", overlap=0.5))
     assert starts(plan.clips) == pytest.approx([0, *(np.arange(4, 25, 4) - LEAD_SECONDS)], abs=2 / RATE)

@@ -164,6 +164,23 @@ def test_one_track_and_no_track(library: Path, tmp_path: Path) -> None:
         read_table(library, crops=True)
 
 
+def test_thresholds_count_tracks_and_not_their_clips(tmp_path: Path, rng: np.random.Generator) -> None:
+    """As in an export: a hundred clips of two tracks get no percentiles, and no near copies by correlation."""
+    for number in range(100):
+        values = {"atonality": float(rng.uniform(0.1, 0.9)), "bpm": 100 + number, "lufs": -20 + number / 10}
+        cut = {"cut": {"parameters": {"source": "../.."}}}
+        name = f"T{number % 2}"
+        track(tmp_path / name / "crops" / f"{name}_{number:03d}", values, cut)
+    for name in ("T0", "T1"):
+        (tmp_path / name / "full_mix.flac").touch()
+    found = statistics(read_table(tmp_path, crops=True))
+    bounds = of(found, "atonality").range
+    assert found.tracks == 100
+    assert bounds is not None
+    assert bounds.scale != "percentile"
+    assert "lufs" not in found.duplicates
+
+
 def test_clips_instead_of_tracks(library: Path) -> None:
     for number in (1, 2):
         cut = {"cut": {"parameters": {"source": "../.."}}}

@@ -167,6 +167,43 @@ def test_tables_hold_what_the_info_holds(clips: Path, tmp_path: Path) -> None:
             assert (cell[key] if isinstance(value, str) else float(cell[key]) if cell[key] else None) == value
 
 
+@pytest.mark.parametrize("target", ["csv", "jsonl", "parquet"])
+def test_a_table_has_the_features_that_are_named(target: str, clips: Path, tmp_path: Path) -> None:
+    if target == "parquet":
+        pytest.importorskip("pyarrow")
+    path = export(target, tmp_path / "t", clips, "--keys", "bpm,chroma_*,key")
+    if target == "csv":
+        names = set(next(csv.reader(path.read_text(encoding="utf-8").splitlines())))
+    elif target == "jsonl":
+        names = json.loads(path.read_text().splitlines()[0]).keys()
+    else:
+        names = set(pytest.importorskip("pyarrow.parquet").read_schema(path).names)
+    assert {"bpm", "key", "chroma_11", "source", "title"} <= names
+    assert not {"lufs", "mode", "beat_count", "vocals_share"} & names
+    assert main(["export", target, str(path), "--check-only", "-q"]) == 0
+    export(target, path, clips, "--keys", "lufs")  # an earlier table is recognized, and replaced
+    export(target, path, clips)
+
+
+def test_names_of_features_are_checked_for_every_target(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for target in ("csv", "sat", "hf", "sa3"):
+        assert main(["export", target, str(clips), "-o", str(tmp_path / "b"), "--keys", "bpmm"]) == 2
+        assert "no feature has this name (did you mean bpm?)" in capsys.readouterr().err
+    assert main(["export", "musicgen", str(clips), "-o", str(tmp_path / "b"), "--keys", "bpm"]) == 2
+    assert "this target has fields of its own" in capsys.readouterr().err
+    export("hf", tmp_path / "hf", clips, "--keys", "bpm,key")
+    assert "where the clip is from, bpm, key, tags" in (tmp_path / "hf" / "README.md").read_text()
+
+
+def test_a_message_about_an_item_names_it(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "acestep", str(clips), "-o", str(tmp_path / "b")]) == 1
+    error = capsys.readouterr().err
+    assert f"{sorted(path.name for path in clips.iterdir())[0]}/crops/" in error
+    assert "it has 0.37 s; the trainer needs at least 10 s, and 11 more" in error
+
+
 def test_tables_of_whole_tracks(clips: Path, tmp_path: Path) -> None:
     out = export("jsonl", tmp_path / "t.jsonl", clips, "--from", "tracks")
     lines = [json.loads(line) for line in out.read_text().splitlines()]

@@ -16,6 +16,7 @@ from mirkit.cli import main
 from mirkit.features.types import FloatArray
 from mirkit.models.backend import Weights
 from mirkit.models.separation.separator import Separator
+from mirkit.pipeline import time_estimate
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.settings import SeparationSettings
 from mirkit.store import Settings, read_provenance, with_values
@@ -126,6 +127,39 @@ def test_the_users_own_rest_is_kept(track: Path, capsys: pytest.CaptureFixture[s
     assert "no_vocals.flac: a file of your own, kept as found" in capsys.readouterr().err
     assert (track / "no_vocals.flac").read_bytes() == content
     assert audio_of(track) == ["full_mix.flac", "no_vocals.flac"]
+
+
+def test_the_plan_tells_of_a_file_in_the_place_of_the_rest(track: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (track / "no_vocals.flac").write_bytes((track / "full_mix.flac").read_bytes())
+    words = ["separate", str(track), "--model", "embedded", "--two-stems", "vocals", "--dry-run"]
+    assert main(words) == 0
+    assert "Track/no_vocals.flac: a file of your own, so this track will fail" in capsys.readouterr().out
+    (track / "no_vocals.flac").unlink()
+    assert main(words) == 0
+    assert "will fail" not in capsys.readouterr().out
+
+
+def test_a_damaged_rest_is_not_called_the_users(track: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert separate(track) == 0
+    data = (track / "no_vocals.flac").read_bytes()
+    (track / "no_vocals.flac").write_bytes(data[: len(data) // 2])
+    assert separate(track) == 1
+    assert (
+        "no_vocals.flac: its content has changed since mirkit wrote it (edited, or damaged)" in capsys.readouterr().err
+    )
+
+
+def test_the_estimate_counts_the_networks_that_are_computed() -> None:
+    chosen = {"backends.stems": "demucs", "separation.model": "htdemucs_ft"}
+    four = time_estimate.seconds_per_minute({"stems": "demucs"}, with_values(Settings(), chosen, "test"))
+    one = time_estimate.seconds_per_minute(
+        {"stems": "demucs"}, with_values(Settings(), chosen | {"separation.two_stems": "vocals"}, "test")
+    )
+    assert four["separate"] == 4 * one["separate"]
+    chosen["separation.model"] = "mdx_extra"  # each of its networks makes all stems
+    all_of = time_estimate.seconds_per_minute({"stems": "demucs"}, with_values(Settings(), chosen, "test"))
+    two = with_values(Settings(), chosen | {"separation.two_stems": "vocals"}, "test")
+    assert time_estimate.seconds_per_minute({"stems": "demucs"}, two) == all_of
 
 
 def test_files_of_the_user_with_such_names_matter_only_with_the_option(

@@ -56,6 +56,17 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+def test_an_export_in_a_data_set_is_no_track(store: ObjectStore, disk: Path, tmp_path: Path) -> None:
+    audio = (disk / NAMES[0] / "full_mix.flac").read_bytes()
+    for name in ("bundle/train/clip-1.flac", "deep/er/bundle/train/clip-2.flac", "bundle/full_mix.flac"):
+        store.write(name, audio)
+    for folder in ("bundle", "deep/er/bundle"):
+        store.write(f"{folder}/mirkit_export.json", b"{}")
+    (tmp_path / "mirror").mkdir()
+    mirror(URL, tmp_path / "mirror")
+    assert {path.name for path in (tmp_path / "mirror").iterdir() if path.is_dir()} == set(NAMES)
+
+
 def content(store: ObjectStore, suffix: str) -> dict[str, bytes]:
     return store.read(name for name in store.find() if name.endswith(suffix))
 

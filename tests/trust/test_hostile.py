@@ -278,6 +278,15 @@ def test_a_session_without_unicode(library: Path, tmp_path: Path) -> None:
     assert not verified.stderr
 
 
+@pytest.mark.parametrize("words", [["--help"], ["export", "--help"], ["--version"]])
+def test_nobody_reads_the_help(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = mirkit(*words, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (141, "")
+
+
 @pytest.mark.slow
 def test_nobody_reads_the_output(library: Path) -> None:
     """``mirkit ... | head -0``: what is written is whole, and the exit status says that something was wrong."""

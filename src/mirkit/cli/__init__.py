@@ -24,6 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = build().parse_args(argv)
     except SystemExit as stop:  # argparse has printed an error line or the help text
+        try:
+            _flush()
+        except BrokenPipeError:
+            return _closed()
         return stop.code if isinstance(stop.code, int) else 2
     with terminal_log():
         return _guarded(arguments)
@@ -49,8 +53,7 @@ def _guarded(arguments: argparse.Namespace) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         status = execute(arguments)
-        if sys.stdout is not None:  # None: closed by the caller
-            sys.stdout.flush()  # here a closed pipe is an error that can be handled
+        _flush()
         return status
     except MirkitError as error:
         if arguments.debug:
@@ -60,11 +63,8 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("mirkit: interrupted. Results so far are kept; run the same command again to continue.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the program that reads the output has closed the pipe: stop
-        with suppress(OSError, ValueError):  # what is left in the buffer must not fail again when Python ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.stderr.close()
-        return 141
+    except BrokenPipeError:
+        return _closed()
     except OSError as error:
         if arguments.debug:
             raise
@@ -75,6 +75,20 @@ def _guarded(arguments: argparse.Namespace) -> int:
             raise
         print(f"mirkit: {type(error).__name__}: {error} (a bug: run with --debug and report it)", file=sys.stderr)
         return 1
+
+
+def _flush() -> None:
+    """Write out what is buffered: here, and not when Python ends, a closed pipe is an error that can be handled."""
+    if sys.stdout is not None:  # None: closed by the caller
+        sys.stdout.flush()
+
+
+def _closed() -> int:
+    """Stop, because the program that reads the output has closed the pipe; return the exit status."""
+    with suppress(OSError, ValueError):  # what is left in the buffer must not fail again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.stderr.close()
+    return 141
 
 
 def _refused(error: OSError) -> str:

@@ -128,7 +128,7 @@ def plan_clips(track: ClipInput, settings: ClipSettings) -> ClipPlan:
     order: tuple[Alignment, ...] = ("section", "downbeat", "beat")
     allowed = order[order.index(settings.align) :] if settings.align in order else ()
     aligned: Alignment = next((name for name in allowed if len(times[name])), "free")
-    starts = None if aligned == "free" else _samples(times[aligned], track)
+    starts = None if aligned == "free" else _marks(times[aligned], track)
     clips = list(_of_size(track, activity, size, starts, settings))
     return ClipPlan(tuple(clips), aligned, "" if clips else _NO_CLIP)
 
@@ -160,7 +160,12 @@ _NO_CLIP = "no clip was cut: the track is too short for one, or silent"
 
 def _samples(times: FloatArray, track: ClipInput) -> Samples:
     """Convert times to the first samples of clips, rounded down so that the beat is inside the clip."""
-    starts = np.floor(np.maximum(times - LEAD_SECONDS, 0) * track.sample_rate).astype(np.int64)
+    return np.unique(np.maximum(_marks(times, track), 0))
+
+
+def _marks(times: FloatArray, track: ClipInput) -> Samples:
+    """As ``_samples``, but negative for a beat at the very start, to which the next ones have the same distance."""
+    starts = np.floor((times - LEAD_SECONDS) * track.sample_rate).astype(np.int64)
     return np.unique(starts[starts < track.samples])
 
 
@@ -168,17 +173,19 @@ def _of_size(
     track: ClipInput, activity: "_Activity", size: int, starts: Samples | None, settings: ClipSettings
 ) -> Iterator[Clip]:
     hop = max(1, round(size * (1 - settings.overlap)))
-    target = covered = 0
-    while (first := _next(starts, activity, target)) is not None:
+    covered = 0
+    target = int(starts[0]) if starts is not None and len(starts) else 0
+    while (mark := _next(starts, activity, target)) is not None:
+        first = max(mark, 0)
         last = first + size
         if last > track.samples:
             yield from _tail(track, activity, first, size, covered, settings)
             return
         if activity.share(first, last) >= ACTIVE_SHARE:
             yield Clip(first, last, size)
-            covered, target = last, first + hop
+            covered, target = last, mark + hop
         else:
-            target = first + (max(1, int(size * _SKIP_SHARE)) if starts is None else 1)
+            target = mark + (max(1, int(size * _SKIP_SHARE)) if starts is None else 1)
 
 
 def _next(starts: Samples | None, activity: "_Activity", target: int) -> int | None:

@@ -55,6 +55,8 @@ class Table:
         A line for each track or folder that could not be read.
     unmeasured : int
         Number of rows without any feature.
+    sources : set of tuple
+        The tracks that the rows come from, by key: of clips, those that they were cut from.
     """
 
     keys: tuple[str, ...]
@@ -66,6 +68,7 @@ class Table:
     excluded: dict[str, str] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     unmeasured: int = 0
+    sources: set[tuple[bytes, str]] = field(default_factory=set)
 
 
 def read_table(path: Path, *, crops: bool = False) -> Table:
@@ -145,6 +148,7 @@ def _read(library: Library, *, crops: bool) -> Table:
             table.unreadable.append(library.problem(problem))
         elif cut in allowed:
             table.names.append(name)
+            table.sources.add((key if sources is None else key.rpartition(b"/")[0], cut))
             table.unmeasured += unmeasured
             parts.append(numbers)
             reasons[missing] += 1
@@ -314,7 +318,7 @@ def statistics(table: Table) -> Statistics:
         table.excluded,
         tuple(table.unreadable),
         table.unmeasured,
-        duplicates(table.keys, table.values, len(table.names)),
+        duplicates(table.keys, table.values, len(table.sources)),
     )
 
 
@@ -347,7 +351,7 @@ def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif
     percentiles = [float(value) for value in np.percentile(numbers, PERCENTILES)]
     edges, histogram = _histogram(numbers, percentiles[0], percentiles[-1], row)
     outliers = _outliers(column, row)
-    least = least_correlation(len(column))
+    least = least_correlation(len(table.sources))
     # Rounded, because equal correlations differ in their last bits with the order of the tracks.
     order = np.argsort(-np.nan_to_num(np.abs(related)).round(9), kind="stable")
     alike = [j for j in order if abs(related[j]) >= least]
@@ -370,7 +374,7 @@ def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif
         tuple((table.names[i], float(column[i])) for i in outliers[:_NAMED_OUTLIERS]),
         tuple((table.keys[j], float(related[j])) for j in alike if j != index),
         None if np.isnan(vif) else min(float(vif), LARGEST_VIF),
-        conditioner_range(numbers[in_range(numbers, row)], row, len(column)),
+        conditioner_range(numbers[in_range(numbers, row)], row, len(table.sources)),
     )
 
 

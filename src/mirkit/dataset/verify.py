@@ -1,7 +1,7 @@
 """Verify tracks: which features are known, missing, out of range or out of date."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,9 @@ from mirkit.store import (
     as_number,
     file_digest,
     read_chords,
+    read_grid,
     read_info,
+    read_onsets,
     read_provenance,
     read_sections,
     read_settings,
@@ -142,10 +144,8 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
             for name, entry in measured.items()
             if any(digests.get(source) != known for source, known in entry.inputs.items())
         )
-        if track.chords.is_file():
-            read_chords(track.chords)
-        if track.sections.is_file():
-            read_sections(track.sections)
+        if damaged := _damaged(track):
+            return TrackReport(track.name, problem="; ".join(damaged))
         changed: tuple[str, ...] = ()
         if not clip:  # the records of a clip hold the digests of its track's files
             files_now = editable_files(track, measured)
@@ -154,7 +154,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
         older = _older(track, clip, provenance) if clip else ()
         altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
-        return TrackReport(track.name, problem=str(error))
+        return TrackReport(track.name, problem="; ".join(_damaged(track, whole=True)) or str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
     expected = [row.name for row in INFO_SPECS] if clip else list(INFO_KEYS)
     expected += [row.name for row in REQUESTED if row.stage in provenance.stages]
@@ -202,6 +202,26 @@ def _older(clip: Track, cut: ClipSource, provenance: Provenance) -> tuple[str, .
         return changed_since(Track.at(clip.folder / cut.source), provenance.stages[CUT].needs)
     except MissingInput:
         return ()
+
+
+def _damaged(track: Track, *, whole: bool = False) -> list[str]:
+    """Return what is wrong with each sidecar of events that cannot be read; ``whole``: with each sidecar."""
+    readers: dict[Path, Callable[[Path], object]] = {
+        track.grid: read_grid,
+        track.onsets: read_onsets,
+        track.chords: read_chords,
+        track.sections: read_sections,
+    }
+    if whole:
+        readers = {track.info: read_info, track.provenance: read_provenance} | readers
+    found = []
+    for path, read in readers.items():
+        if path.is_file():
+            try:
+                read(path)
+            except MirkitError as error:
+                found.append(str(error))
+    return found
 
 
 def _is_valid_text(value: str, spec: FeatureSpec) -> bool:

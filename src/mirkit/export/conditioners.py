@@ -1,5 +1,6 @@
 """Conditioners: their names, ranges and options, and what a trainer gets where a value is unknown."""
 
+import difflib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from mirkit.catalog import CATEGORIES, NUMBERS, REQUESTED, FeatureSpec, feature
 from mirkit.dataset.scales import Percentiles, duplicates, to_scale
 from mirkit.dataset.statistics import Range, conditioner_range
-from mirkit.errors import SettingsError
+from mirkit.errors import SettingsError, printable
 from mirkit.export.options import Policy
 from mirkit.store import round6
 
@@ -201,9 +202,7 @@ def choose_conditioners(
     SettingsError
         A pattern matches no feature.
     """
-    for pattern in patterns:
-        if not any(fnmatchcase(row.name, pattern) for row in (*NUMBERS, *CATEGORIES)):
-            raise SettingsError(f"--keys {pattern}: no feature has this name; mirkit features lists them all")
+    check_keys(patterns)
     chosen = Conditioners([], policy)
     candidates = [row for row in NUMBERS if _is_wanted(row, patterns) and _may_be_known(row, samples, patterns)]
     repeated = _repeated(samples, [row.name for row in candidates], tracks)
@@ -225,6 +224,24 @@ def choose_conditioners(
         if _is_wanted(row, patterns) and _may_be_known(row, samples, patterns):
             _add_category(row, samples, chosen, named=row.name in patterns)
     return chosen
+
+
+def check_keys(patterns: Sequence[str]) -> None:
+    """Check names and patterns of features.
+
+    Raises
+    ------
+    SettingsError
+        A pattern matches no feature.
+    """
+    names = [row.name for row in (*NUMBERS, *CATEGORIES)]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            near = difflib.get_close_matches(pattern, names, 1)
+            raise SettingsError(
+                f"--keys {printable(pattern)}: no feature has this name"
+                + (f" (did you mean {near[0]}?)" if near else "; mirkit features lists them all")
+            )
 
 
 def _is_wanted(row: FeatureSpec, patterns: Sequence[str]) -> bool:

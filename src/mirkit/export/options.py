@@ -12,6 +12,8 @@ from mirkit.settings import validators as v
 Policy = Literal["flag", "fill", "drop"]
 #: Name of the mix without vocals.
 INSTRUMENTAL = "instrumental"
+#: The features that are exported by default: all.
+ALL_KEYS = ("*",)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Options:
         0, v.whole(0, 4096), "number of worker processes, 0 for one per core", "--jobs", aliases=("-j",)
     )
     keys: tuple[str, ...] = setting(
-        ("*",), v.patterns(), "features to export, e.g. bpm,lufs,chroma_*; * means all that vary", "--keys"
+        ALL_KEYS, v.patterns(), "features to export, e.g. bpm,lufs,chroma_*; * means all that vary", "--keys"
     )
     unknown: Policy = setting(
         "flag",

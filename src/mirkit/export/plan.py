@@ -239,7 +239,10 @@ def make_plan(
         samples, conditioners, incomplete = _conditioned(samples, options)
         dropped |= incomplete
     if not any(sample.split == TRAIN for sample in samples):
-        reason = next(iter((silent | dropped | refused).values()), next(iter(problems), "all items are excluded"))
+        out = silent | dropped | refused
+        lines = [f"{printable(name)}: {why}" for name, why in out.items()] + list(problems)
+        more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+        reason = lines[0] + more if lines else "all items are excluded"
         raise MissingInput(f"{printable(options.path)}: nothing is left to export ({reason})")
     trained = [sample for sample in samples if sample.split == TRAIN]
     extremes = Extremes.of([sample.features for sample in trained], len({sample.item.source for sample in trained}))

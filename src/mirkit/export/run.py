@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.errors import MissingExtra, MissingInput, SettingsError, counted, printable
 from mirkit.export.bundle import Advance, open_bundle, read_summary, summary
+from mirkit.export.conditioners import check_keys
 from mirkit.export.items import Item
 from mirkit.export.joined import read_joined
 from mirkit.export.levels import Level, estimated_levels, find_levels
 from mirkit.export.model_config import config_of
-from mirkit.export.options import EXPORT_OPTIONS, Options
+from mirkit.export.options import ALL_KEYS, EXPORT_OPTIONS, Options
 from mirkit.export.plan import ExportPlan, make_plan
 from mirkit.export.prompts import TEMPLATES, CountTokens, PromptTemplate, max_tokens
 from mirkit.export.sound_check import check_sound
@@ -243,6 +244,9 @@ def _check_options(options: Options, target: Target) -> None:
             "numbers of that window cannot be given; let mirkit cut the tracks with --max-seconds, or cut clips with "
             "mirkit crop"
         )
+    check_keys(options.keys)
+    if options.keys != ALL_KEYS and not (target.has_conditioners or target.has_columns):
+        raise SettingsError(f"{target.name} --keys: this target has fields of its own and no other features")
     if not target.takes_several and (options.join or options.weight != 1):
         raise SettingsError(f"{target.name}: --join and --weight are for the target sat only")
     if options.stem and options.instrumental:

@@ -200,9 +200,11 @@ def user_weights_digest(task: str, settings: Settings) -> str:
 
 
 def networks(task: str, settings: Settings) -> int:
-    """Return the number of networks in the model of a task."""
+    """Return the number of networks of the model of a task that are computed."""
     row = registry.backend(task, getattr(settings.backends, task))
     model = resolve_weights(row, settings)
+    if isinstance(model, Model) and model.network_per_stem and settings.separation.two_stems:
+        return 1
     files = [file.name for file in model.files] if isinstance(model, Model) else _gathered(row, model or Path())
     return sum(Path(file).suffix not in (".yaml", ".yml") for file in files)
 

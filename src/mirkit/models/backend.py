@@ -84,6 +84,8 @@ class Model:
         Whether the stated license allows commercial use; False if no license is stated.
     sources : tuple of str
         Independent public projects and packages that pin the same checksums.
+    network_per_stem : bool
+        Whether each of its networks makes one stem, so that only one is computed for a single stem.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Model:
     license: str
     commercial: bool = True
     sources: tuple[str, ...] = ()
+    network_per_stem: bool = False
 
     @property
     def short_license(self) -> str:

@@ -14,7 +14,7 @@ from mirkit.catalog import STAGES, STEMS, TASKS, stage, with_needs
 from mirkit.dataset.find import reason
 from mirkit.dataset.library import Answers, Library
 from mirkit.engines.processes import map_chunked
-from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError, counted
+from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError, counted, printable
 from mirkit.models import registry
 from mirkit.models.backend import Backend, Model
 from mirkit.pipeline import time_estimate
@@ -213,6 +213,9 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
     if found.newer:
         subject = "the results of 1 track were" if found.newer == 1 else f"the results of {found.newer} tracks were"
         notices.append(f"{subject} computed by a newer version of mirkit and are kept")
+    if found.blocked:
+        more = f" (and {len(found.blocked) - 1} more)" if len(found.blocked) > 1 else ""
+        notices.append(f"{found.blocked[0]}, so this track will fail; move the file elsewhere{more}")
     if "crop" in request.stages:
         notices += _replaced(
             request, settings, [track for track in included if "crop" in todo.get(str(track.path), {})]
@@ -387,12 +390,15 @@ class Outstanding:
         Stale stage -> number of tracks in which the user's own files are in its place.
     newer : int
         Number of tracks that a newer version of mirkit has measured.
+    blocked : list of str
+        A line for each track that cannot be separated, because a file is in the place of a result.
     """
 
     todo: dict[str, dict[str, str]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     own: dict[str, int] = field(default_factory=dict)
     newer: int = 0
+    blocked: list[str] = field(default_factory=list)
 
 
 def outstanding(
@@ -436,6 +442,8 @@ def outstanding(
         for name in answer.own:
             result.own[name] = result.own.get(name, 0) + 1
         result.newer += answer.newer
+        if answer.blocked:
+            result.blocked.append(f"{printable(track.name)}/{answer.blocked}")
         if answer.todo:
             result.todo[str(track.path)] = answer.todo
         elif done and not answer.newer:
@@ -452,6 +460,7 @@ class _TrackTodo:
     todo: dict[str, str]
     own: tuple[str, ...]
     newer: bool
+    blocked: str
 
 
 def _find_todo(
@@ -468,7 +477,8 @@ def _find_todo(
         state = TrackState.of(track, hashed=False)
         todo = state.outstanding(stages, backends, settings, overwrite=overwrite, replaces=replaces)
         own = tuple(state.own(stages if overwrite else replaces, settings))
-        return _TrackTodo(todo, own, bool(state.newer(stages, settings)))
+        blocked = state.user_rest(settings) if "separate" in todo else ""
+        return _TrackTodo(todo, own, bool(state.newer(stages, settings)), blocked)
     except (MirkitError, OSError) as error:
         return str(error)
 

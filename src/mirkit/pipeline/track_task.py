@@ -1,5 +1,6 @@
 """Running the stages of one track that are missing or stale."""
 
+import glob
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from mirkit import __version__
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import probe
 from mirkit.catalog import ALL_SPECS, STEMS, Stage, feature, stage
-from mirkit.errors import AudioError, MirkitError
+from mirkit.errors import AudioError, MirkitError, printable
 from mirkit.features.types import Unknown
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
 from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
@@ -78,7 +79,7 @@ def _process(job: TrackJob, log: TrackLog) -> None:
         before = state.digests
         _separate(job, state, log)
         state = TrackState.of(Track.at(job.path), known=before if job.overwrite else None)
-    log.notes += state.notes
+    before_asides = _asides(state) if state.notes else set()
     wanted = tuple(name for name in job.stages if name != "separate")
     with ExitStack() as moved:
         if "drums" in state.own(wanted, job.settings):
@@ -88,6 +89,27 @@ def _process(job: TrackJob, log: TrackLog) -> None:
                 _keep_midi(job, state, log)
                 wanted = tuple(name for name in wanted if name != "drums")
         _finish(job, state, wanted, log)
+    log.notes[:0] = _notes_on_damage(state, before_asides)
+
+
+def _asides(state: TrackState) -> set[Path]:
+    """Damaged sidecars that were renamed."""
+    files = (state.track.info, state.track.provenance)
+    return {aside for path in files for aside in path.parent.glob(f"{glob.escape(path.name)}.unreadable-*")}
+
+
+def _notes_on_damage(state: TrackState, before: set[Path]) -> list[str]:
+    """Return the notes on sidecars that cannot be read; of those that were written anew, where the old file is."""
+    notes = list(state.notes)
+    for aside in (_asides(state) - before) if notes else ():
+        path = printable(aside.parent / aside.name.rpartition(".unreadable-")[0])
+        notes = [
+            f"{note.partition('; ')[0]}; it was renamed to {printable(aside.name)}, and a new file was written"
+            if note.startswith(f"{path}: ")
+            else note
+            for note in notes
+        ]
+    return notes
 
 
 def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: TrackLog) -> None:
@@ -211,7 +233,7 @@ def _separate(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     state.check_clip((row.name,))
     own_stems = state.user_stems()
     if name := state.user_rest(job.settings):
-        log.failures[row.name] = f"{name}: a file of your own, kept as found; move it elsewhere, and run this again"
+        log.failures[row.name] = f"{name}, kept as found; move it elsewhere, and run this again"
         return
     if own_stems and row.name in job.replaces:
         with _aside(row.name, [state.track.stems[stem] for stem in own_stems], log):

@@ -20,7 +20,7 @@ from mirkit.remote.object_store import ObjectStore, ObjectVersion
 from mirkit.store import SETTINGS_NAME, FileDigest, accept_times, file_digest, read_provenance
 from mirkit.store.run_log import FOLDER as LOGS
 from mirkit.store.run_log import MAX_LOGS
-from mirkit.track import Track, is_audio_name
+from mirkit.track import EXPORT_SUMMARY, Track, is_audio_name
 
 MANIFEST = ".mirkit-objects"
 
@@ -62,7 +62,7 @@ _CHUNK = 200
 
 
 def mirror(url: str, into: Path, *, compare: Callable[[int], None] | None = None) -> None:
-    """Create the tree of a data set in a local folder.
+    """Create the tree of a data set in a local folder, without exports that lie in it.
 
     Parameters
     ----------
@@ -83,8 +83,10 @@ def mirror(url: str, into: Path, *, compare: Callable[[int], None] | None = None
     """
     store = ObjectStore(url)
     folders: dict[str, dict[str, ObjectVersion]] = {}
-    for name, stamp in store.find().items():
-        if is_track_object(name):
+    found = store.find()
+    exports = tuple(name.removesuffix(EXPORT_SUMMARY) for name in found if name.endswith(f"/{EXPORT_SUMMARY}"))
+    for name, stamp in found.items():
+        if is_track_object(name) and not name.startswith(exports):
             folders.setdefault(name.partition("/")[0], {})[name] = stamp
     if not folders:
         raise MissingInput(f"{printable(url)}: no track folders in it; give the folder that holds them")

@@ -167,13 +167,15 @@ class TrackState:
         return ""
 
     def user_rest(self, settings: Settings) -> str:
-        """Return the name of the user's own file in the place of a mix without a stem, or ""."""
+        """Return what stands in the place of a mix without a stem that is not as mirkit wrote it, or ""."""
         entry = self.provenance.stages.get("separate")
         for stem in self.rests(settings):
             if path := self.track.rests.get(name := f"{REST}{stem}"):
                 known = entry.outputs.get(name) if entry else None
-                if file_digest(path, known) != known if known else not is_marked(path):
-                    return path.name
+                if known and file_digest(path, known) != known:
+                    return f"{path.name}: its content has changed since mirkit wrote it (edited, or damaged)"
+                if not known and not is_marked(path):
+                    return f"{path.name}: a file of your own"
         return ""
 
     def own(self, wanted: Iterable[str], settings: Settings) -> dict[str, str]:

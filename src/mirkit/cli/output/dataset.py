@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mirkit.dataset.split import Split
     from mirkit.dataset.statistics import FeatureStatistics, Statistics
     from mirkit.dataset.verify import TrackReport
-    from mirkit.organize import MoveReport
+    from mirkit.organize import Move, MoveReport
     from mirkit.windows import Slices, WindowFeatures
 
 #: Variance inflation factor above which a feature is nearly determined by the others.
@@ -383,7 +383,10 @@ def organized(report: MoveReport, arguments: Namespace) -> None:
     for line in report.failures:
         failure(line)
     if arguments.json:
-        moves = [{"from": str(move.source), "to": str(move.target)} for move in report.moves]
+        moves = [
+            {"from": str(move.source), "to": str(move.target), "with": [[str(a), str(b)] for a, b in move.files[:-1]]}
+            for move in report.moves
+        ]
         result: dict[str, Any] = {"moves": moves, "failures": report.failures, "dry_run": arguments.dry_run}
         if arguments.undo:
             result |= {name: list(map(str, getattr(report, name))) for name in ("notes", "results", "brought")}
@@ -395,12 +398,21 @@ def organized(report: MoveReport, arguments: Namespace) -> None:
         note(f"note   {line}")
     for move in report.moves:
         source, target = (move.target, move.source) if arguments.undo else (move.source, move.target)
-        print(f"{_below(source, move.root)} -> {_below(target, move.root)}")
+        print(f"{_below(source, move.root)} -> {_below(target, move.root)}{_along(move)}")
     verb = "would be " if arguments.dry_run else ""
     what = "moved back" if arguments.undo else "copied" if arguments.copy else "moved"
     print(f"{counted(len(report.moves), 'file')} {verb}{what}, {len(report.failures)} failed")
     if arguments.undo:
         left(report, Path(arguments.path))
+
+
+def _along(move: Move) -> str:
+    """Name the stems and texts that are moved with a file, and count the results of mirkit."""
+    names = [source.name for source, _ in move.files[:-1]]
+    results = [name for name in names if kind_beside(name)[1] in SIDECARS]
+    said = [printable(name) for name in names if name not in results]
+    said += [counted(len(results), "result") + " of mirkit"] if results else []
+    return f" (with {', '.join(said)})" if said else ""
 
 
 def _below(path: Path, root: Path) -> str:

@@ -8,7 +8,7 @@ import re
 from mirkit.catalog import DESCRIPTORS, FEATURES, REQUESTED, STAGES, TEXT_KEYS, FeatureSpec
 from mirkit.export.options import EXPORT_OPTIONS
 from mirkit.models import registry
-from mirkit.settings import SETTINGS, Kind
+from mirkit.settings import SETTINGS, Kind, Setting
 
 
 def features_page() -> str:
@@ -79,7 +79,7 @@ def settings_table() -> str:
             _cell(setting.help),
             allowed.get(setting.kind, "yes"),
             _code(setting.variable),
-            " ".join(map(_code, [setting.option, *setting.units])).strip(),
+            " ".join(_code(_with_value(option, setting)) for option in (setting.option, *setting.units) if option),
         )
         lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |"))
     return "\n".join(lines) + "\n"
@@ -89,10 +89,17 @@ def export_table() -> str:
     """Return the table of the options of ``mirkit export``, for the page on exports."""
     lines = ["| option | default | meaning |", "|---|---|---|"]
     lines += [
-        f"| `{row.option}` | {_code(row.default_text)} | {_cell(row.help)} |".replace("|  |", "| |")
+        f"| `{_with_value(row.option, row)}` | {_code(row.default_text)} | {_cell(row.help)} |".replace("|  |", "| |")
         for row in EXPORT_OPTIONS.values()
     ]
     return "\n".join(lines) + "\n"
+
+
+def _with_value(option: str, setting: Setting) -> str:
+    """An option, and what stands for its value."""
+    if setting.is_switch:
+        return option
+    return f"{option} {'N' if option in setting.units else setting.check.metavar}".rstrip()
 
 
 def _code(text: str) -> str:

@@ -54,6 +54,8 @@ class Target:
     has_conditioners : bool
         Whether it has number conditioners, with a range and a policy for unknown values. Other targets omit unknown
         values.
+    has_columns : bool
+        Whether it has a field for each feature; such a target and one with conditioners has the features of ``--keys``.
     takes_tracks : bool
         Whether it accepts whole tracks, from which the trainer takes random crops.
     takes_several : bool
@@ -85,6 +87,7 @@ class Target:
     is_folder: bool = True
     needs_bundle_folder: bool = True
     has_conditioners: bool = False
+    has_columns: bool = False
     takes_tracks: bool = False
     takes_several: bool = False
     sample_rate: int = 44100

@@ -9,12 +9,13 @@ from mirkit.captions.normalize import normalize
 from mirkit.catalog import FEATURES
 from mirkit.errors import counted
 from mirkit.export.bundle import README, Advance, clear_stale, finish_bundle, summary, write_audio_files
+from mirkit.export.options import ALL_KEYS
 from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import leak_rule
 from mirkit.export.rights import licenses, rights_lines, rights_table
 from mirkit.export.splits import TEST, TRAIN, VAL
 from mirkit.export.targets import Target
-from mirkit.export.targets.tables import load_pyarrow, table_row, write_parquet
+from mirkit.export.targets.tables import column_names, load_pyarrow, table_row, write_parquet
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, text_faults
 from mirkit.models import registry
 from mirkit.store import atomic_file, remove_file
@@ -28,7 +29,7 @@ _ON_HUB = re.compile(r"unknown|cc0-1\.0|cc-by(-nc)?(-sa|-nd)?-[1-4]\.[05]")
 
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the bundle: ``data/<split>/*.flac``, ``metadata.parquet`` beside them, ``README.md``."""
-    out = plan.options.out
+    out, keys = plan.options.out, plan.options.keys
     files = set()
     for split, name in _SPLITS.items():
         folder = out / "data" / name
@@ -39,10 +40,10 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         write_audio_files(plan, plan.of(split), folder, ".flac", advance)
         rows = []
         for sample in plan.of(split):
-            rows.append({"file_name": f"{sample.name}.flac", "prompt": sample.prompts[0]} | table_row(sample))
+            rows.append({"file_name": f"{sample.name}.flac", "prompt": sample.prompts[0]} | table_row(sample, keys))
             files.add(folder / f"{sample.name}.flac")
         with atomic_file(folder / "metadata.parquet") as temp:
-            write_parquet(temp, rows, ("file_name", "prompt"))
+            write_parquet(temp, rows, ("file_name", "prompt"), keys=keys)
         clear_stale(folder, files)
     finish_bundle(plan, card(plan, summary(plan)))
 
@@ -69,11 +70,10 @@ def card(plan: ExportPlan, content: dict[str, Any]) -> str:
         for s, c in splits.items()
     ]
     lines += ["", *([leak_rule(plan)] if len(splits) > 1 else []), "Unknown values are null.", ""]
-    lines += [
-        f"Columns: file_name, prompt, where the clip is from, {len(FEATURES)} features, key, mode, "
-        "time signature and the other descriptors, tags, texts.",
-        "",
-    ]
+    features = f"{len(FEATURES)} features, key, mode, time signature and the other descriptors"
+    if plan.options.keys != ALL_KEYS:
+        features = ", ".join(sorted(set(column_names(plan.options.keys)) - set(column_names(()))))
+    lines += [f"Columns: file_name, prompt, where the clip is from, {features}, tags, texts.", ""]
     lines += [*_example(next(iter(splits), TRAIN)), ""]
     lines += ["## How the features were computed", "", "| stage | method | files | license of code | of weights |"]
     lines += ["|---|---|---|---|---|"]
@@ -155,4 +155,4 @@ def numbers(out: Path) -> dict[str, dict[str, Any]]:
     return {Path(row["file_name"]).stem: row for rows in tables for row in rows}
 
 
-TARGETS = (Target("hf", write, validate, numbers),)
+TARGETS = (Target("hf", write, validate, numbers, has_columns=True),)

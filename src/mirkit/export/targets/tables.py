@@ -8,6 +8,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from mirkit.errors import MissingExtra
 from mirkit.export.bundle import Advance
 from mirkit.export.formulas import escape_formula, unescape_formula
 from mirkit.export.items import CAPTION, TEXT_PREFIX
-from mirkit.export.options import Options
+from mirkit.export.options import ALL_KEYS, Options
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.prompts import TAGS
 from mirkit.export.targets import Target
@@ -37,11 +38,18 @@ _NUMBERS = {*_FEATURES, *_METADATA, "start", "seconds"}
 _MAX_HEADER = 2**16
 
 
-def table_row(sample: Sample) -> dict[str, Any]:
-    """Make the row of a sample: origin, tags, categories, metadata, numbers, texts. Unknown values are left out."""
+def table_row(sample: Sample, keys: Sequence[str] = ALL_KEYS) -> dict[str, Any]:
+    """Make the row of a sample: origin, tags, categories, metadata, numbers, texts. Unknown values are left out.
+
+    Parameters
+    ----------
+    sample : Sample
+    keys : sequence of str
+        Names and patterns of the features that it has; it has the other columns always.
+    """
     item = sample.item
     tags = item.metadata.get("tags") or {}
-    return {
+    row = {
         "from": item.name,
         "source": item.source,
         "split": sample.split,
@@ -55,6 +63,7 @@ def table_row(sample: Sample) -> dict[str, Any]:
         **item.texts,
         **{name: text for name, text in (("lyrics", item.lyrics), ("language", item.language)) if text},
     }
+    return row if tuple(keys) == ALL_KEYS else {name: row[name] for name in column_names(keys) if name in row}
 
 
 def _rights(rights: Rights) -> dict[str, str]:
@@ -62,22 +71,33 @@ def _rights(rights: Rights) -> dict[str, str]:
     return {column: words[name] for name, column in zip(FIELDS, _RIGHTS, strict=True) if name in words}
 
 
-def column_names() -> list[str]:
-    """Names of all columns of a table, in order."""
+def column_names(keys: Sequence[str] = ALL_KEYS) -> list[str]:
+    """Names of the columns of a table, in order, with the features that ``keys`` (names or patterns) match."""
+    features = [*_CATEGORIES, *_METADATA, *_FEATURES]
+    if tuple(keys) != ALL_KEYS:
+        features = [name for name in features if any(fnmatchcase(name, pattern) for pattern in keys)]
     texts = [row.name for row in TEXTS]
     texts += [key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS]
-    return [*_ALWAYS, *TAGS, *_RIGHTS, *_CATEGORIES, *_METADATA, *_FEATURES, *texts, CAPTION, "lyrics", "language"]
+    return [*_ALWAYS, *TAGS, *_RIGHTS, *features, *texts, CAPTION, "lyrics", "language"]
+
+
+def _are_columns(names: Sequence[str]) -> bool:
+    """Whether these are the columns of a table that mirkit wrote, with all features or with some."""
+    present = set(names)
+    wanted = [name for name in column_names() if name in present]
+    return wanted == list(names) and present >= set(column_names(()))
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
     """Write the table in the format that the target names."""
-    rows = [table_row(sample) for sample in plan.samples]
-    table = output(plan.options)
-    if plan.options.target == "parquet":
+    options = plan.options
+    rows = [table_row(sample, options.keys) for sample in plan.samples]
+    table = output(options)
+    if options.target == "parquet":
         with table.whole() as temp:
-            write_parquet(temp, rows)
+            write_parquet(temp, rows, keys=options.keys)
     else:
-        table.write(to_csv(rows, raw=plan.options.raw) if plan.options.target == "csv" else to_jsonl(rows))
+        table.write(to_csv(rows, options.keys, raw=options.raw) if options.target == "csv" else to_jsonl(rows))
     for sample in plan.samples:
         advance(sample.item.name)
 
@@ -91,7 +111,7 @@ def output(options: Options) -> Output:
 def _is_csv(path: Path) -> bool:
     with open_regular(path, follow=True) as file:
         line = file.readline(_MAX_HEADER)
-    return line.decode("utf-8", "replace").rstrip("\n") == ",".join(column_names())
+    return _are_columns(line.decode("utf-8", "replace").rstrip("\n").split(","))
 
 
 def _is_jsonl(path: Path) -> bool:
@@ -119,20 +139,22 @@ def _is_parquet(path: Path) -> bool:
         names: list[str] = pyarrow.parquet.read_schema(path).names
     except (pyarrow.ArrowException, OSError):
         return False
-    return names == column_names()
+    return _are_columns(names)
 
 
-def to_csv(rows: Sequence[dict[str, Any]], *, raw: bool = False) -> bytes:
+def to_csv(rows: Sequence[dict[str, Any]], keys: Sequence[str] = ALL_KEYS, *, raw: bool = False) -> bytes:
     """Encode rows as CSV in UTF-8 with a header line; an empty cell is unknown.
 
     Parameters
     ----------
     rows : sequence of dict
+    keys : sequence of str
+        Names and patterns of the features that have a column.
     raw : bool
         Whether texts that a spreadsheet would run as a formula get no apostrophe.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, column_names(), restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, column_names(keys), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows if raw else ({name: escape_formula(row[name]) for name in row} for row in rows))
     return text.getvalue().encode("utf-8", "backslashreplace")
@@ -159,7 +181,9 @@ def load_pyarrow() -> Any:
     return pyarrow
 
 
-def write_parquet(path: Path, rows: Sequence[dict[str, Any]], extra: Sequence[str] = ()) -> None:
+def write_parquet(
+    path: Path, rows: Sequence[dict[str, Any]], extra: Sequence[str] = (), *, keys: Sequence[str] = ALL_KEYS
+) -> None:
     """Write rows to a new Parquet file: numbers as 64-bit floats, null where unknown.
 
     Parameters
@@ -168,6 +192,8 @@ def write_parquet(path: Path, rows: Sequence[dict[str, Any]], extra: Sequence[st
     rows : sequence of dict
     extra : sequence of str
         Additional text columns, which come first in the file.
+    keys : sequence of str
+        Names and patterns of the features that have a column.
 
     Raises
     ------
@@ -175,7 +201,7 @@ def write_parquet(path: Path, rows: Sequence[dict[str, Any]], extra: Sequence[st
         The package pyarrow is not installed.
     """
     pyarrow = load_pyarrow()
-    names = [*extra, *column_names()]
+    names = [*extra, *column_names(keys)]
     types = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in names}
     arrays = [pyarrow.array([_cell(row.get(name), name) for row in rows], type=types[name]) for name in names]
     pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrays, names=names), path)
@@ -233,6 +259,6 @@ def _parsed(name: str, text: str) -> float | str:
 
 
 TARGETS = tuple(
-    Target(name, write, validate, is_folder=False, needs_bundle_folder=False, bytes_per_second=0)
+    Target(name, write, validate, is_folder=False, needs_bundle_folder=False, has_columns=True, bytes_per_second=0)
     for name in ("csv", "parquet", "jsonl")
 )

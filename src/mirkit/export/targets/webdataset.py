@@ -234,7 +234,7 @@ def write_webdataset(plan: ExportPlan, advance: Advance) -> None:
 
     def make_files(sample: Sample) -> dict[str, bytes]:
         return {
-            ".json": json_bytes({"prompts": list(sample.prompts)} | table_row(sample)),
+            ".json": json_bytes({"prompts": list(sample.prompts)} | table_row(sample, plan.options.keys)),
             ".txt": sample.prompts[0].encode("ascii"),
         }
 
@@ -304,5 +304,5 @@ def validate_sat_wds(out: Path, result: CheckResult) -> None:
 
 TARGETS = (
     Target("sat-wds", write_sat_wds, validate_sat_wds, has_conditioners=True, stable_audio_tools=True, suffix=""),
-    Target("webdataset", write_webdataset, validate_webdataset, suffix=""),
+    Target("webdataset", write_webdataset, validate_webdataset, has_columns=True, suffix=""),
 )

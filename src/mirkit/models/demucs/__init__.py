@@ -1,5 +1,6 @@
 """Demucs and DrumSep: separation by networks of the package ``demucs``, from their published checkpoints."""
 
+from mirkit.catalog import STEMS
 from mirkit.models.backend import Backend, File, Model
 
 _HUB = "https://huggingface.co"
@@ -51,7 +52,10 @@ def _demucs(
         )
         for signature, sha256, older in checksums
     )
-    return Model(name, "demucs", f"Demucs {name}", files, license, commercial=False, sources=sources)
+    one = len(files) == len(STEMS)  # of models of several networks, htdemucs_ft has one for each stem
+    return Model(
+        name, "demucs", f"Demucs {name}", files, license, commercial=False, sources=sources, network_per_stem=one
+    )
 
 
 def _demucs_old(name: str, folder: str, source: str, *files: tuple[str, int, str]) -> Model:
