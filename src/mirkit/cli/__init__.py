@@ -22,13 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mirkit.cli.parser import build
 
     try:
-        arguments = build().parse_args(argv)
-    except SystemExit as stop:  # argparse has printed an error line or the help text
         try:
+            arguments = build().parse_args(argv)
+        except SystemExit as stop:  # argparse has printed an error line or the help text
             _flush()
-        except BrokenPipeError:
-            return _closed()
-        return stop.code if isinstance(stop.code, int) else 2
+            return stop.code if isinstance(stop.code, int) else 2
+    except BrokenPipeError:
+        return _closed()
     with terminal_log():
         return _guarded(arguments)
 

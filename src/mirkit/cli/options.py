@@ -48,6 +48,11 @@ class Parser(argparse.ArgumentParser):
     #: Whether a word such as -artist:daft is a term of a query and no option.
     has_query = False
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print a help text; argparse would ignore that the reader of the output has closed the pipe."""
+        if message and file is not None:
+            file.write(message)
+
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with status 2."""
         if match := re.fullmatch(r"the following arguments are required: ([^,]+).*", message):
