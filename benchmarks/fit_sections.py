@@ -62,12 +62,21 @@ def series_of(folder: Path, split: str) -> Iterator[dict[str, object]]:
         path = folder / f"{name}.pkl"
         if not path.exists():
             song = sections_corpus.compose(seed, sections_corpus.styles_of(split))
-            path.write_bytes(pickle.dumps({"name": name, **_measured(song, seed, how)}))
+            stems = sections_corpus.stems_of(song, seed, how)
+            path.write_bytes(pickle.dumps({"name": name, **_measured(stems, sections_corpus.truth_of(song))}))
         yield pickle.loads(path.read_bytes())
 
 
-def _measured(song: sections_corpus.Song, seed: int, how: str) -> dict[str, object]:
-    stems = sections_corpus.stems_of(song, seed, how)
+def repetitions_of(folder: Path, split: str) -> Iterator[dict[str, object]]:
+    """Yield likewise the pieces without fills, and those that are played twice."""
+    for name, render in sections_corpus.repetitions(split):
+        path = folder / f"{name}.pkl"
+        if not path.exists():
+            path.write_bytes(pickle.dumps({"name": name, **_measured(*render())}))
+        yield pickle.loads(path.read_bytes())
+
+
+def _measured(stems: dict[str, np.ndarray], truth: dict[str, object]) -> dict[str, object]:
     signals = {"full_mix": sum(stems.values()), **stems}
     wanted = {
         ("full_mix",): {"full_mix": ("onset", "onsets", "layers", "spectral", "bands", "loudness", "chroma")},
@@ -84,7 +93,7 @@ def _measured(song: sections_corpus.Song, seed: int, how: str) -> dict[str, obje
         series |= measure(streams, dict.fromkeys(names, 2), chosen, {})[0]
     mix, drums = series.pop(("full_mix", "onset")), series.pop(("drums", "onset"))
     return {
-        "truth": sections_corpus.truth_of(song),
+        "truth": truth,
         "series": series,
         "beats": track_beats(mix, drums),
         "beats_mix": track_beats(mix),
@@ -164,13 +173,13 @@ class Fitted:
     likeness: tuple[float, list[float]]
 
 
-def fit(items: Sequence[Item], lengths: np.ndarray) -> Fitted:
-    """Fit both logistic functions."""
+def fit(items: Sequence[Item], repetitions: Sequence[Item], lengths: np.ndarray) -> Fitted:
+    """Fit both logistic functions; ``repetitions``, whose boundaries are not marked as usual, only that of likeness."""
     rng = np.random.default_rng(14)
     boundary = _logistic(np.concatenate([i.evidence for i in items]), np.concatenate([i.target for i in items]))
     inputs: list[np.ndarray] = []
     target: list[bool] = []
-    for one in items:
+    for one in (*items, *repetitions):
         true = [int(i) + 1 for i in np.flatnonzero(one.target)]
         moved = sorted({int(np.clip(m + rng.integers(-1, 2), 1, len(one.target))) for m in true})
         found = list(divide(boundary[0] + one.evidence @ np.array(boundary[1]), lengths).marks)
@@ -226,16 +235,17 @@ def _tuple(values: Sequence[float], indent: int) -> str:
 
 def main(folder: Path) -> None:
     """Fit, print the cross-validation, and write the weights."""
-    pieces = list(series_of(folder, "tune"))
+    pieces, repeating = list(series_of(folder, "tune")), list(repetitions_of(folder, "tune"))
     lengths = section_lengths()
     rows = {}
     for stems in (True, False):
         items = [[item(p, stems=stems, tracked=tracked) for p in pieces] for tracked in (False, True)]
+        repetitions = [item(p, stems=stems, tracked=tracked) for tracked in (False, True) for p in repeating]
         for tracked in (0, 1):
             found = []
             for fold in range(_FOLDS):
                 rest = [i for kind in items for n, i in enumerate(kind) if n % _FOLDS != fold]
-                fitted = fit(rest, lengths)
+                fitted = fit(rest, repetitions, lengths)
                 found += [_run(i, fitted, lengths) for n, i in enumerate(items[tracked]) if n % _FOLDS == fold]
             means = {name: np.mean([row[name] for row in found]) for name in found[0]}
             print(
@@ -243,7 +253,7 @@ def main(folder: Path) -> None:
                 "tracked" if tracked else "true   ",
                 {k: round(float(v), 3) for k, v in means.items()},
             )
-        rows[stems] = fit([i for kind in items for i in kind], lengths)
+        rows[stems] = fit([i for kind in items for i in kind], repetitions, lengths)
     write(rows, lengths)
 
 

@@ -2,7 +2,8 @@
 
     python benchmarks/sections.py FOLDER [MSAF_RESULT.json]
 
-FOLDER keeps the feature series of the pieces (``fit_sections``). MSAF_RESULT is written by ``sections_msaf.py`` in an
+FOLDER keeps the feature series of the pieces (``fit_sections``). Pieces without fills and pieces that are played twice
+have rows of their own. MSAF_RESULT is written by ``sections_msaf.py`` in an
 environment of its own, from the mixes that ``sections_corpus`` renders. Scores are those of mir_eval: boundaries within
 3 s and 0.5 s without the ends of the piece, pairs of frames with the same label; functions against the parts of the
 form.
@@ -12,13 +13,18 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from fit_sections import compare, scores, series_of, sources_of
+from fit_sections import compare, repetitions_of, scores, series_of, sources_of
 
 from mirkit.features.structure.form import Form
 from mirkit.features.structure.sections import form
+
+#: Share of a found section that one part of the form covers, for its letter to be judged.
+_MOSTLY = 0.7
 
 
 def _row(name: str, found: list[dict[str, float]]) -> str:
@@ -47,6 +53,33 @@ def _calibration(piece: dict[str, object], found: Form, rows: list[tuple[float, 
         ends = [section.start, section.end]
         right = all(np.min(np.abs(edges - end)) <= 3 for end in ends)
         rows.append((float(section.confidence or 0), right))
+
+
+def _letters(piece: dict[str, object], found: Form, counts: Counter[str]) -> None:
+    """Count the pairs of found sections, each within one part of the form, whose letters agree with the truth."""
+    truth = piece["truth"]["sections"]  # type: ignore[index]
+    parts = []
+    for section in found.sections:
+        overlap = [min(section.end, s["end"]) - max(section.start, s["start"]) for s in truth]
+        best = int(np.argmax(overlap))
+        parts.append((section.label, truth[best]["label"], best, overlap[best] / (section.end - section.start)))
+    for one, other in combinations(parts, 2):
+        if one[2] != other[2] and min(one[3], other[3]) > _MOSTLY:
+            kind = "alike" if one[1] == other[1] else "different"
+            counts[kind] += 1
+            counts[f"{kind}, same letter"] += one[0] == other[0]
+
+
+def _repetitions(pieces: Sequence[dict[str, object]], name: str) -> None:
+    for stems in (True, False):
+        rows, counts = [], Counter[str]()
+        for piece in pieces:
+            sources = sources_of(piece, stems=stems, tracked=True)
+            found = form(sources)
+            rows.append(scores(piece["truth"]["sections"], found, sources.duration))  # type: ignore[index]
+            if isinstance(found, Form):
+                _letters(piece, found, counts)
+        print(_row(f"{name}, {'stems' if stems else 'mix'}, tracked beats", rows), dict(counts))
 
 
 def main(folder: Path, msaf: Path | None) -> None:
@@ -89,6 +122,10 @@ def main(folder: Path, msaf: Path | None) -> None:
                     print(f"confidence {low}-{high}: {len(inside)}, right {np.mean(inside) if inside else 0:.2f}")
                 worst = sorted(zip([r["F3"] for r in rows], pieces, strict=True), key=lambda row: row[0])[:5]
                 print("worst", [(round(f, 2), p["name"], p["truth"]["form"], p["truth"]["style"]) for f, p in worst])  # type: ignore[index]
+    _repetitions(pieces, "all 60")
+    repeating = list(repetitions_of(folder, "test"))
+    for kind, name in (("plain", "without fills"), ("twice", "played twice")):
+        _repetitions([piece for piece in repeating if kind in str(piece["name"])], name)
     results = json.loads(msaf.read_text()) if msaf else {}
     for method in sorted({method for found in results.values() for method in found}):
         rows = []

@@ -2,6 +2,9 @@
 
     python benchmarks/sections_corpus.py FOLDER [tune|test]   # a piece is NAME/ with full_mix, stems and truth.json
 
+Besides the pieces of each split there are its ``repetitions``: pieces without any fill, cymbal or gap, whose sections
+return exactly as they were, and pieces that are played twice without a rest, the second time on another beat.
+
 The truth holds ``sections`` (start, end, label, part), ``beats``, ``downbeats``, ``meter``, ``style``, ``key_change``.
 "tune" pieces may be looked at while the segmentation is developed and its weights are fitted to them; "test" pieces
 have other seeds, a soundfont of their own, and styles that "tune" lacks, and are only measured. In both, every third
@@ -14,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +33,9 @@ SOUNDFONTS = {
     "timgm": "/usr/share/sounds/sf2/TimGM6mb.sf2",
 }
 TUNE, TEST = range(1, 37), range(10_001, 10_061)
+#: Seeds of the pieces without fills; those of the pieces that are played twice are 500 higher.
+_PLAIN, _TWICE = {"tune": range(3001, 3013), "test": range(23_001, 23_015)}, 500
+_LONGEST_TWICE = 80.0
 STEMS = ("drums", "bass", "other", "vocals")
 #: Channel of each instrument of a piece: chords, bass, tune, broken chords, pad, riff.
 CHORDS, BASS, TUNE_CHANNEL, BROKEN, PAD, RIFF = range(6)
@@ -131,8 +138,8 @@ def _differences(one: Part, other: Part) -> int:
     return sum(a != b for a, b in zip(one.traits()[:-1], other.traits()[:-1], strict=True))
 
 
-def compose(seed: int, styles: tuple[str, ...]) -> Song:
-    """Write a piece."""
+def compose(seed: int, styles: tuple[str, ...], *, plain: bool = False) -> Song:
+    """Write a piece; a plain one has no fill, cymbal or gap."""
     rng = np.random.default_rng([seed, 14])
     name = str(rng.choice(styles))
     style = _STYLES[name]
@@ -163,14 +170,17 @@ def compose(seed: int, styles: tuple[str, ...]) -> Song:
     grid = 0.1 + rng.uniform(0, 0.6) + np.concatenate(([0], np.cumsum(60 / bpm * drift)))
     beats = grid[: bars * per_bar]
     song = Song(Notes(beats, beats[::per_bar], style.meter, bpm), style=name, form=form, sung=sung)
-    _Band(song, style, grid, per_bar, rng).play(form, parts)
+    _Band(song, style, grid, per_bar, rng, plain=plain).play(form, parts)
     return song
 
 
 class _Band:
     """Plays the parts of a form over a grid of beats."""
 
-    def __init__(self, song: Song, style: Style, grid: np.ndarray, per_bar: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, song: Song, style: Style, grid: np.ndarray, per_bar: int, rng: np.random.Generator, *, plain: bool
+    ) -> None:
+        self.plain = plain
         self.song, self.style, self.grid, self.per_bar, self.rng = song, style, grid, per_bar, rng
         self.steps = per_bar * style.division
         self.key = int(rng.integers(0, 12))
@@ -217,6 +227,7 @@ class _Band:
             bar += part.bars
 
     def _bar(self, part: Part, bar: int, k: int, *, fill: bool, crash: bool, drop: bool) -> None:
+        fill, crash, drop = (mark and not self.plain for mark in (fill, crash, drop))
         chords = [part.chords[int((k + half) / part.chord_bars) % 4] for half in (0, 0.5)]
         quiet = self.steps // 2 if drop else self.steps
         if part.drums:
@@ -350,6 +361,37 @@ def plan(split: str) -> Iterator[tuple[str, int, str]]:
         font = "timgm" if split == "test" else "musescore" if seed % 2 else "fluid"
         how = "synth" if seed % _EVERY == 0 else font
         yield f"{split}_{seed}_{how}", seed, how
+
+
+Rendered = tuple[dict[str, np.ndarray], dict[str, object]]
+
+
+def repetitions(split: str) -> Iterator[tuple[str, Callable[[], Rendered]]]:
+    """Yield the pieces without fills and those that are played twice: name, and what renders stems and truth."""
+    for number, seed in enumerate(_PLAIN[split]):
+        font = "timgm" if split == "test" else ("fluid", "musescore")[number % 2]
+        how = "synth" if number % _EVERY == _EVERY - 1 else font
+        plain = compose(seed, styles_of(split), plain=True)
+        yield f"{split}_plain_{seed}_{how}", partial(_once, plain, seed, how)
+        song = compose(seed + _TWICE, styles_of(split))
+        if number % 2 == 0 or float(song.sections[-1]["end"]) <= _LONGEST_TWICE:  # type: ignore[arg-type]
+            yield f"{split}_twice_{seed}_{how}", partial(_twice, song, seed, how)
+
+
+def _once(song: Song, seed: int, how: str) -> Rendered:
+    return stems_of(song, seed, how), truth_of(song)
+
+
+def _twice(song: Song, seed: int, how: str) -> Rendered:
+    """Play a piece again from its end, wherever in the bar that is."""
+    stems, truth = _once(song, seed, how)
+    seconds = next(iter(stems.values())).shape[1] / RATE
+    first = [dict(section) for section in truth["sections"]]  # type: ignore[attr-defined]
+    first[-1]["end"] = seconds
+    again = [s | {"start": s["start"] + seconds, "end": s["end"] + seconds} for s in truth["sections"]]  # type: ignore[attr-defined]
+    times = {name: [*truth[name], *(t + seconds for t in truth[name])] for name in ("beats", "downbeats")}  # type: ignore[attr-defined, misc]
+    both = {stem: np.concatenate((sound, sound), axis=1) for stem, sound in stems.items()}
+    return both, truth | times | {"sections": first + again, "form": 2 * str(truth["form"])}
 
 
 def styles_of(split: str) -> tuple[str, ...]:

@@ -288,7 +288,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "sections",
         "structure",
-        1,
+        2,
         "sections: boundaries, letters of the form, functions",
         (
             *(("tonal", "chroma"), ("full_mix", "bands"), ("full_mix", "spectral"), ("full_mix", "layers")),

@@ -16,6 +16,7 @@ from mirkit.features.structure.bars import Sources, bars_of, grid_of
 from mirkit.features.structure.form import Form, Section, section_values
 from mirkit.features.structure.sections import form
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Window
+from signals import RATE
 
 
 def found(given: Sources) -> Form:
@@ -85,6 +86,21 @@ def test_the_level_does_not_matter(gain: float) -> None:
 
 def test_a_section_in_another_key_is_the_same_section() -> None:
     assert letters(found(sources_of(song("ABAB", semitones={2: 2.0})))) == "ABAB"
+
+
+@pytest.mark.parametrize("beats", [1, 2, 3])
+def test_music_that_is_repeated_on_another_beat_of_the_grid_has_the_same_letters(beats: int) -> None:
+    audio = song("ABC")
+    cut = audio[: -round(beats * BAR / 4 * RATE)]
+    result = found(sources_of(np.concatenate((cut, audio))))
+    assert letters(result) == "ABCABC"
+
+
+def test_a_last_section_that_fades_out_is_the_same_section() -> None:
+    audio = song("ABAB").copy()
+    fade = round(1.5 * BAR * RATE)
+    audio[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
+    assert letters(found(sources_of(audio))) == "ABAB"
 
 
 def test_fast_bars_are_joined_and_slow_ones_divided() -> None:

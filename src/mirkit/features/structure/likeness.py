@@ -1,9 +1,9 @@
 """Which sections are alike: the same music again, perhaps in another key or with other instruments.
 
-*Measured*: two sections are compared bar by bar from their starts, shifted by up to one bar, in harmony at all twelve
-transpositions, and by their mean tone, level, stems and rhythm. A logistic function with fitted weights turns this
-into the log odds that a listener gives both the same letter. Sections are then joined, the most alike first, as long
-as the mean odds between two groups favor it.
+*Measured*: two sections are compared quarter by quarter of their bars, aligned at their starts or at their ends and
+shifted by up to one bar, in harmony at all twelve transpositions; and by their median tone, level and stems and their
+mean rhythm. A logistic function with fitted weights turns this into the log odds that a listener gives both the same
+letter. Sections are then joined, the most alike first, as long as the mean odds between two groups favor it.
 """
 
 import itertools
@@ -11,10 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirkit.features.structure.bars import Bars, Matrix
+from mirkit.features.structure.bars import PARTS, SLOTS, Bars, Matrix
 
-#: Shifts, in bars, by which two sections are compared, because a boundary may be wrong by one.
-_SHIFTS = (0, -1, 1)
+#: Shifts, in quarters of a bar, by which two sections are compared: a boundary may be wrong by a bar, and music that is
+#: repeated after a pause or a cut may begin on another beat of the grid.
+_SHIFTS = range(-PARTS, PARTS + 1)
+#: For each transposition: where the products of classes that it brings together lie in a matrix of 12 by 12.
+_TRANSPOSED = np.array([[12 * c + (c + key) % 12 for c in range(12)] for key in range(12)])
 INPUTS = 9
 
 
@@ -31,7 +34,7 @@ def comparison(bars: Bars, one: tuple[int, int], other: tuple[int, int]) -> Matr
     -------
     float64 array, shape=(INPUTS,)
     """
-    harmony = np.max([_harmony(bars.chroma, one, other, shift) for shift in _SHIFTS], axis=0)
+    harmony = _harmony(bars.chroma.reshape(-1, 12), one, other)
     a, b = slice(*one), slice(*other)
     lengths = one[1] - one[0], other[1] - other[0]
     return np.array(
@@ -42,24 +45,39 @@ def comparison(bars: Bars, one: tuple[int, int], other: tuple[int, int]) -> Matr
             _distance(bars.tone, a, b),
             _distance(bars.level, a, b),
             _distance(bars.stems, a, b),
-            _distance(0.5 * bars.rhythm.reshape(len(bars.rhythm), -1), a, b),
+            _rhythms(bars.rhythm, a, b),
             abs(float(np.log2(lengths[0] / lengths[1]))),
             float(lengths[0] == lengths[1]),
         ]
     )
 
 
-def _harmony(chroma: Matrix, one: tuple[int, int], other: tuple[int, int], shift: int) -> Matrix:
-    """Mean similarity of the chroma of two passages at each transposition, shape=(12,)."""
-    start, end = max(one[0] + shift, 0), other[0]
-    count = min(one[1] - start, other[1] - end, len(chroma) - start, len(chroma) - end)
-    if count < 1:
-        return np.zeros(12)
-    a, b = chroma[start : start + count].reshape(-1, 12), chroma[end : end + count].reshape(-1, 12)
+def _harmony(quarters: Matrix, one: tuple[int, int], other: tuple[int, int]) -> Matrix:
+    """Largest mean similarity of the chroma of two passages at each transposition, shape=(12,)."""
+    a, b = (PARTS * np.array(span) for span in (one, other))
+    count = int(min(a[1] - a[0], b[1] - b[0]))
+    best = np.zeros(12)
+    for start, end in {(int(a[0]), int(b[0])), (int(a[1]) - count, int(b[1]) - count)}:
+        for shift in _SHIFTS:
+            left = max(start + shift, 0)
+            right = end + left - start - shift
+            size = min(start + shift + count, len(quarters)) - left
+            if 2 * size >= count:
+                best = np.maximum(best, _similarity(quarters[left : left + size], quarters[right : right + size]))
+    return best
+
+
+def _similarity(a: Matrix, b: Matrix) -> Matrix:
     sounding = max(1, int(np.count_nonzero(a.any(axis=1) | b.any(axis=1))))
-    products = a.T @ b / sounding
-    classes = np.arange(12)
-    return np.array([products[classes, (classes + key) % 12].sum() for key in range(12)])
+    similarity: Matrix = (a.T @ b).ravel()[_TRANSPOSED].sum(axis=1) / sounding
+    return similarity
+
+
+def _rhythms(rhythm: Matrix, a: slice, b: slice) -> float:
+    """Distance of the mean rhythms, at the shift by quarters of a bar that brings them closest."""
+    one, other = 0.5 * rhythm[a].mean(axis=0), 0.5 * rhythm[b].mean(axis=0)
+    shifted = (np.roll(other, quarter * SLOTS // PARTS, axis=1) for quarter in range(PARTS))
+    return min(float(np.sqrt(np.square(one - moved).sum())) for moved in shifted)
 
 
 def _unit(vector: Matrix) -> Matrix:
@@ -67,7 +85,8 @@ def _unit(vector: Matrix) -> Matrix:
 
 
 def _distance(rows: Matrix, a: slice, b: slice) -> float:
-    return float(np.sqrt(np.square(rows[a].mean(axis=0) - rows[b].mean(axis=0)).sum()))
+    """Distance of the medians: the bar that fades out or is filled is not typical of its section."""
+    return float(np.sqrt(np.square(np.median(rows[a], axis=0) - np.median(rows[b], axis=0)).sum()))
 
 
 def letters(odds: Matrix) -> list[str]:
