@@ -240,6 +240,56 @@ def test_duplicates_and_split(library: Path, tmp_path: Path, capsys: pytest.Capt
     assert run("split", library, "--quiet") == 1
 
 
+def test_commands_work_on_what_a_query_finds(library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fast = "bpm:>110"
+    assert run("stats", library, "--where", fast, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tracks"] == 1
+    assert run("stats", library, "--crops", "--where", "position:0 source:B", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tracks"] == 1
+    assert run("report", library, "--where", f"-{fast}", "--out", tmp_path / "pages", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tracks"] == 1
+    assert len(list((tmp_path / "pages" / "tracks").iterdir())) == 1
+    assert run("export", "csv", library, "-o", tmp_path / "tracks.csv", "--from", "tracks", "--where", fast) == 0
+    assert [line.split(",")[0] for line in (tmp_path / "tracks.csv").read_text().splitlines()[1:]] == ["A"]
+    assert run("export", "csv", library, "-o", tmp_path / "clips.csv", "--where", "source:B position:0") == 0
+    assert [line.split(",")[0] for line in (tmp_path / "clips.csv").read_text().splitlines()[1:]] == ["B/crops/B_001"]
+    capsys.readouterr()
+    assert run("crop", library, "--seconds", 3, "--name", "new", "--align", "free", "--where", fast, "--json") == 0
+    assert [track["track"] for track in json.loads(capsys.readouterr().out)["tracks"]] == ["A"]
+    assert (library / "A" / "crops" / "A_new_001").exists()
+    assert not (library / "B" / "crops" / "B_new_001").exists()
+    assert main(["ls", str(library), "--crops", "clip_set:new", "--paths"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == str(library / "A" / "crops" / "A_new_001")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("stats",),
+        ("report",),
+        ("extract",),
+        ("crop",),
+        ("export", "csv", "-o", "x.csv"),
+        ("exclude", "--reason", "x"),
+    ],
+)
+def test_a_query_that_finds_nothing_or_is_wrong_is_one_line(
+    words: tuple[str, ...],
+    library: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = words[1:2] if words[0] == "export" else ()
+    rest = words[1 + len(target) :]
+    for query, status, says in (("bpm:300", 1, "matches the query 'bpm:300'"), ("bmp:1", 2, "did you mean bpm?")):
+        assert main([words[0], *target, str(library), *rest, "--where", query]) == status
+        (line,) = capsys.readouterr().err.splitlines()
+        assert says in line
+    assert not (tmp_path / "x.csv").exists()
+
+
 def test_explain_names_word_value_and_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A test changes the number and sees the word go."""
     folder = tmp_path / "Song"

@@ -56,7 +56,17 @@ def test_a_wrong_value_is_reported_under_the_name_of_its_own_option(capsys: pyte
         assert stop.value.code == 2
         assert error.count("\n") == 1
         if "required" in error or "name what to export" in error:  # every text is allowed, and then PATH is missing
-            texts = ("--at", "--join", "--keys", "--model-config", "--split", "--template", "--tokenizer", "--trigger")
+            texts = (
+                "--at",
+                "--join",
+                "--keys",
+                "--model-config",
+                "--split",
+                "--template",
+                "--tokenizer",
+                "--trigger",
+                "--where",
+            )
             assert option in texts
             continue
         assert error.startswith(f"mirkit: {option} must be ")

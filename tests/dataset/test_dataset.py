@@ -82,7 +82,7 @@ def test_queries_refine_and_sort(music: Path) -> None:
 def test_nothing_is_read_before_it_is_needed(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refreshed: list[Path] = []
     refresh = Library.refresh
-    monkeypatch.setattr(Library, "refresh", lambda self: (refreshed.append(self.root), refresh(self)))
+    monkeypatch.setattr(Library, "refresh", lambda self, **how: (refreshed.append(self.root), refresh(self, **how)))
     data = mirkit.load(music).query("bpm:*")
     assert refreshed == []
     assert len(data) == len(data.query("bpm:*")) == 2

@@ -18,7 +18,7 @@ from mirkit.settings import validators as v
 #: Groups of the options of ``mirkit export``, and the fields of ``ExportOptions`` in each.
 _EXPORT_GROUPS = {
     "selection": (
-        *("source", "clip_set", "keep_duplicates", "val", "test", "seed", "split_file"),
+        *("source", "clip_set", "where", "keep_duplicates", "val", "test", "seed", "split_file"),
         *("license", "strict_rights", "overwrite", "raw"),
     ),
     "audio": (
@@ -152,6 +152,7 @@ def add_tracks(parser: argparse.ArgumentParser, *, overwrite: str, urls: bool) -
     parser.add_argument("path", metavar="PATH", help=f"a track folder, its full_mix file, a loose audio file, {last}")
     tracks = parser.add_argument_group("tracks")
     tracks.add_argument("--batch", action="store_true", help="process every track below PATH")
+    add_query(parser, "tracks", tracks)
     again = tracks.add_mutually_exclusive_group()
     again.add_argument("--skip-existing", action="store_true", help="skip results that are up to date (the default)")
     again.add_argument("--overwrite", "--force", action="store_true", help=overwrite)
@@ -189,11 +190,11 @@ def add_json_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_query(parser: argparse.ArgumentParser, what: str) -> None:
+def add_query(parser: argparse.ArgumentParser, what: str, group: "argparse._ArgumentGroup | None" = None) -> None:
     """Add ``--where``, with which a command works on a part of a data set."""
     if isinstance(parser, Parser):
         parser.has_query = True
-    parser.add_argument(
+    (group or parser).add_argument(
         "--where", metavar="QUERY", help=f"only {what} that match a query, as in mirkit ls, e.g. 'bpm:120..130 key:Am'"
     )
 
@@ -262,6 +263,7 @@ class _Explain(argparse.Action):
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``mirkit export``."""
     if isinstance(parser, Parser):
+        parser.has_query = True
         parser.missing = {
             "TARGET": "name what to export: mirkit export TARGET PATH -o OUT; mirkit export -h lists the targets",
             "PATH": "name the folder of tracks: mirkit export TARGET PATH -o OUT",

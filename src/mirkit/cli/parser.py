@@ -203,6 +203,7 @@ def build() -> Parser:
     stats = sub.add_parser("stats", help="show the statistics of all features, and ranges for conditioners")
     stats.add_argument("path", metavar="PATH", help="a track, a folder of tracks, or its s3:// or gs:// URL")
     stats.add_argument("--crops", action="store_true", help="use the training clips instead of the tracks")
+    options.add_query(stats, "tracks, or with --crops clips,")
     options.add_json_file(stats)
     options.add_output(stats)
 
@@ -239,6 +240,7 @@ def build() -> Parser:
     report = sub.add_parser("report", help="write web pages about a data set, which open without a server")
     report.add_argument("path", metavar="PATH", nargs="?", default=".", help="a folder of tracks (default: this one)")
     report.add_argument("--out", metavar="DIR", help="folder to write (default: mirkit-report in PATH)")
+    options.add_query(report, "tracks")
     report.add_argument("--with-audio", action="store_true", help="copy the audio into the report as mp3")
     report.add_argument(
         "--overwrite",

@@ -20,7 +20,7 @@ from mirkit.dataset.query import (
     query_fields,
 )
 from mirkit.dataset.query.syntax import And
-from mirkit.dataset.selection import condition, path_of, plain_value
+from mirkit.dataset.selection import condition, matching, path_of, plain_value
 from mirkit.dataset.shown import DEFAULT_FIELDS, cells
 from mirkit.errors import MissingExtra, SettingsError, counted
 from mirkit.track import Track
@@ -64,15 +64,15 @@ def load(path: str | PathLike[str] = ".", query: str = "", *, clips: bool = Fals
         data[0]["bpm"], data[0].path
         data.to_pandas(["artist", "title", "bpm", "lufs*"])
     """
-    data = Dataset(_Source(Path(path)), "clips" if clips else "tracks", Query())
+    data = Dataset(_Source(Path(path), clips=clips), "clips" if clips else "tracks", Query())
     return data.query(query) if query.strip() else data
 
 
 class _Source:
     """The library of a data set, opened and brought up to date when it is first needed."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, clips: bool) -> None:
+        self.path, self._clips = path, clips
         self._library: Library | None = None
         Library.open(path).close()  # the path is checked at once
 
@@ -80,7 +80,7 @@ class _Source:
     def library(self) -> Library:
         if self._library is None:
             self._library = Library.open(self.path)
-            self._library.refresh()
+            self._library.refresh(clips=self._clips)
         return self._library
 
     def close(self) -> None:
@@ -312,11 +312,8 @@ class Dataset(Sequence[DatasetRow]):
     def _places(self) -> list[_Place]:
         if self._found is None:
             library = self._source.library
-            where, parameters = condition(self._query)
-            rows = library.rows(
-                ("_sort", "_key"), where, parameters, table=self._table, order=order_sql(self._query.sort)
-            )
-            self._found = [_Place(sort, path_of(library.root, key)) for sort, key in rows]
+            rows = matching(library, self._query, ("_sort",), table=self._table)
+            self._found = [_Place(sort, path_of(library.root, key)) for key, sort in rows]
         return self._found
 
     def _row(self, place: _Place) -> DatasetRow:
@@ -329,11 +326,8 @@ class Dataset(Sequence[DatasetRow]):
     def _rows(self, fields: Sequence[QueryField]) -> Iterator[tuple[Path, list[Any]]]:
         """Yield path and values of each row."""
         library = self._source.library
-        where, parameters = condition(self._query)
-        columns = ("_key", *(field.sql for field in fields))
-        for key, *values in library.rows(
-            columns, where, parameters, table=self._table, order=order_sql(self._query.sort)
-        ):
+        columns = [field.sql for field in fields]
+        for key, *values in matching(library, self._query, columns, table=self._table):
             plain = [plain_value(field, value) for field, value in zip(fields, values, strict=True)]
             yield path_of(library.root, key), plain
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mirkit.dataset.library import Library
 from mirkit.dataset.library.row import exclusion, key_of
+from mirkit.dataset.selection import paths_matching
 from mirkit.errors import MissingInput, SettingsError, printable
 from mirkit.store import find_root, read_settings, write_table
 from mirkit.track import Track, is_audio_name
@@ -127,7 +128,7 @@ class DatasetItem:
     excluded: str
 
 
-def iter_tracks(path: Path, problems: list[str], *, crops: bool = False) -> Iterator[DatasetItem]:
+def iter_tracks(path: Path, problems: list[str], *, crops: bool = False, where: str = "") -> Iterator[DatasetItem]:
     """Find every track at or below a folder, or every clip of tracks that are not excluded, sorted by path.
 
     Parameters
@@ -138,6 +139,8 @@ def iter_tracks(path: Path, problems: list[str], *, crops: bool = False) -> Iter
         Gets a line for each folder that could not be read.
     crops : bool
         Clips instead of tracks.
+    where : str
+        Query, as the option ``--where`` has it: only the tracks, or the clips, that it finds.
 
     Yields
     ------
@@ -152,8 +155,11 @@ def iter_tracks(path: Path, problems: list[str], *, crops: bool = False) -> Iter
     """
     with Library.open(path) as library:
         tracks, root, several = library.find_tracks(problems), library.root, library.several
+        wanted = set(paths_matching(library, where, table="clips" if crops else "tracks")) if where else None
     excluded = read_settings(root).exclude
     for track, sources in _clips(tracks, root, excluded) if crops else ((track, {""}) for track in tracks):
+        if wanted is not None and track.path not in wanted:
+            continue
         name = os.path.relpath(track.path, path if several else root)
         yield DatasetItem(track, name, frozenset(sources), reason(track, root, excluded))
 

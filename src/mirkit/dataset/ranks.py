@@ -47,9 +47,9 @@ def ranks_of(track: Track, found: TrackSummary, *, is_clip: bool) -> tuple[dict[
         parameters += [value, value]
     where = f"{FIELDS['excluded'].column} IS NULL AND {FIELDS['problem'].column} IS NULL AND _key != ?"
     parameters.append(os.fsencode(Path(os.path.relpath(track.path, root)).as_posix()))
+    table: TableName = "clips" if is_clip else "tracks"
     with Library.open(root) as library:
-        library.refresh()
-        table: TableName = "clips" if is_clip else "tracks"
+        library.refresh(clips=is_clip)
         others, *counts = next(library.rows(columns, where, parameters, table=table, order="1"))
     triples = zip(numbers, counts[::3], counts[1::3], counts[2::3], strict=True)
     return {name: (below + equal / 2) / known for name, known, below, equal in triples if known >= _FEWEST}, others

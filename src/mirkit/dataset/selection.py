@@ -1,19 +1,26 @@
 """The tracks or clips of a data set that a query finds, with the values of chosen fields."""
 
 import json
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mirkit.catalog import INFO_SPECS, REQUESTED
 from mirkit.dataset.library import FIELDS, Library, TableName
-from mirkit.dataset.query import Query, QueryField, fields_in, order_sql, parse, to_sql
+from mirkit.dataset.query import Query, QueryField, fields_in, from_arguments, order_sql, parse, to_sql
 from mirkit.errors import MissingInput, printable
 
+T = TypeVar("T")
+
+_NUMBERS = (float, int)
+#: Dates that Python knows in every time zone (seconds since 1970).
+_DATES = (-62e9, 253e9)
 #: Name of a field -> value, in the types of Python.
 Record = dict[str, Any]
 
@@ -74,6 +81,53 @@ def condition(query: Query, *, excluded: bool = False) -> tuple[str, tuple[Any, 
     return " AND ".join(parts), sql.parameters
 
 
+def matching(
+    library: Library,
+    query: Query,
+    columns: Sequence[str] = (),
+    *,
+    table: TableName = "tracks",
+    limit: int | None = None,
+    excluded: bool = False,
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows that a query finds, in its order, of a library that has been refreshed.
+
+    Parameters
+    ----------
+    library : Library
+    query : Query
+    columns : sequence of str
+        Expressions in SQL.
+    table : str
+        ``tracks`` or ``clips``; clips of excluded tracks are left out.
+    limit : int, optional
+        Largest number of rows.
+    excluded : bool
+        Search what is excluded, and not the others.
+
+    Yields
+    ------
+    tuple
+        The path as bytes from the root of the data set, and one value for each column.
+    """
+    where, parameters = condition(query, excluded=excluded)
+    sources = library.clip_sources() if table == "clips" else None
+    rows = library.rows(
+        ("_key", "_cut", *columns),
+        where,
+        parameters,
+        table=table,
+        order=order_sql(query.sort),
+        limit=limit if sources is None else None,
+    )
+    found = (
+        (key, *values)
+        for key, cut, *values in rows
+        if sources is None or cut in sources.get(key.rpartition(b"/")[0], ())
+    )
+    return islice(found, limit)
+
+
 def select(
     library: Library,
     query: Query,
@@ -82,7 +136,7 @@ def select(
     table: TableName = "tracks",
     limit: int | None = None,
 ) -> Selection:
-    """Find tracks or clips in a library that has been refreshed.
+    """Bring a library up to date and find tracks or clips in it.
 
     Parameters
     ----------
@@ -99,23 +153,60 @@ def select(
     SettingsError
         The query names a field that does not exist, or has a wrong value.
     """
-    where, parameters = condition(query)
+    return sound(library, lambda: _select(library, query, fields, table, limit), table=table)
+
+
+def sound(library: Library, read: Callable[[], T], *, table: TableName = "tracks") -> T:
+    """Bring a library up to date and read from it; again if it holds values that mirkit does not write."""
+    library.refresh(clips=table == "clips")
+    try:
+        return read()
+    except (AttributeError, TypeError, ValueError) as error:
+        library.discard(str(error))
+        library.refresh(clips=table == "clips")
+        return read()
+
+
+def _select(
+    library: Library, query: Query, fields: Sequence[QueryField], table: TableName, limit: int | None
+) -> Selection:
     result = Selection(tuple(fields))
     excluded, problem = FIELDS["excluded"].column, FIELDS["problem"].column
-    counts = ("count(*)", f"count({excluded})", f"count({problem})")
-    total, result.excluded, problems = next(library.rows(counts, table=table, order="1"))
+    if table == "tracks":
+        counts = ("count(*)", f"count({excluded})", f"count({problem})")
+        total, result.excluded, problems = next(library.rows(counts, order="1"))
+    else:
+        total = sum(1 for _ in matching(library, Query(), table=table))
+        result.excluded = sum(1 for _ in matching(library, Query(), table=table, excluded=True))
+        total, problems = total + result.excluded, 1
     result.searched = total - result.excluded
     if problems:
         unreadable = library.rows((problem,), f"{problem} IS NOT NULL AND {excluded} IS NULL", table=table)
         result.unreadable = [library.problem(stored) for (stored,) in unreadable]
-    columns = ("_key", "_unmeasured", *(item.sql for item in fields))
-    for key, unmeasured, *values in library.rows(
-        columns, where, parameters, table=table, order=order_sql(query.sort), limit=limit
-    ):
+    columns = ("_unmeasured", *(item.sql for item in fields))
+    for key, unmeasured, *values in matching(library, query, columns, table=table, limit=limit):
         result.paths.append(path_of(library.root, key))
         result.unmeasured += unmeasured
         result.rows.append(tuple(values))
+    for item, column in zip(fields, zip(*result.rows, strict=True), strict=False):
+        check_column(item, column)
     return result
+
+
+def check_column(item: QueryField, values: Iterable[Any]) -> None:
+    """Check that values have the types of their field, as a library from a stranger may hold anything.
+
+    Raises
+    ------
+    TypeError
+        A value is not what mirkit writes.
+    """
+    if item.kind in ("number", "duration", "date"):
+        wrong = (v for v in values if v is not None and not (type(v) in _NUMBERS and -math.inf < v < math.inf))
+    else:
+        wrong = (v for v in values if v is not None and type(v) is not str)
+    if any(True for _ in wrong):
+        raise TypeError(f"a value of {item.name} is not a {item.kind}")
 
 
 def path_of(root: Path, key: bytes) -> Path:
@@ -128,7 +219,7 @@ def plain_value(item: QueryField, value: Any) -> Any:
     if value is None:
         return None
     if item.kind == "date":
-        return datetime.fromtimestamp(value, UTC)
+        return datetime.fromtimestamp(value, UTC) if _DATES[0] < value < _DATES[1] else None
     if item.name in _WHOLE and isinstance(value, float) and value.is_integer():
         return int(value)
     if item.name in FIELDS and FIELDS[item.name].kind == "json":
@@ -137,33 +228,38 @@ def plain_value(item: QueryField, value: Any) -> Any:
     return value
 
 
-def find_matching(path: Path, text: str, *, table: TableName = "tracks", excluded: bool = False) -> list[Path]:
-    """Return the paths of the tracks or clips at or below a path that a query finds.
+def paths_matching(library: Library, where: str, *, table: TableName = "tracks", excluded: bool = False) -> list[Path]:
+    """Bring a library up to date, and return the paths of the tracks or clips that the text of ``--where`` finds.
 
     Parameters
     ----------
-    path : Path
-        A folder of tracks, a track, or a loose file.
-    text : str
-        The query.
+    library : Library
+    where : str
+        The query as the command line has it.
     table : str
         ``tracks`` or ``clips``.
     excluded : bool
-        Search the tracks that are excluded, and not the others.
+        Search what is excluded, and not the others.
 
     Raises
     ------
-    MissingInput
-        There is no such path.
     SettingsError
         The query or the settings file is wrong.
     """
-    query = parse(text)
-    where, parameters = condition(query, excluded=excluded)
+    query = parse_where(where)
+    found = sound(library, lambda: list(matching(library, query, table=table, excluded=excluded)), table=table)
+    return [path_of(library.root, key) for (key,) in found]
+
+
+def find_matching(path: Path, where: str, *, table: TableName = "tracks", excluded: bool = False) -> list[Path]:
+    """Return the paths of the tracks or clips at or below a path that a query finds, see :func:`paths_matching`."""
     with Library.open(path) as library:
-        library.refresh()
-        rows = library.rows(("_key",), where, parameters, table=table, order=order_sql(query.sort))
-        return [path_of(library.root, key) for (key,) in rows]
+        return paths_matching(library, where, table=table, excluded=excluded)
+
+
+def parse_where(where: str) -> Query:
+    """Parse the text of ``--where``; ``artist:Daft Punk`` is one term, because the shell has removed its quotes."""
+    return parse(from_arguments([where]))
 
 
 def nothing_found(path: Path, text: str) -> MissingInput:

@@ -1,7 +1,7 @@
 """Values of fields as tables show them, and the fields that tables show by default."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from mirkit.captions.vocabulary import key_name
@@ -30,7 +30,7 @@ def cells(item: QueryField, values: Sequence[Any], modes: Sequence[Any]) -> list
 
 def _formatter(item: QueryField) -> Callable[[Any], str]:
     if item.kind == "date":
-        return lambda value: datetime.fromtimestamp(value, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+        return lambda value: _local(plain_value(item, value))
     if item.kind == "duration":
         return clock
     if item.kind == "number":
@@ -38,6 +38,10 @@ def _formatter(item: QueryField) -> Callable[[Any], str]:
     if item.name in FIELDS and FIELDS[item.name].kind == "json":
         return lambda value: _listed(plain_value(item, value))
     return str
+
+
+def _local(date: datetime | None) -> str:
+    return f"{date.astimezone():%Y-%m-%d %H:%M}" if date else _UNKNOWN
 
 
 def _listed(value: Any) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from mirkit.catalog import CATEGORIES, FEATURES, REQUESTED, FeatureSpec, feature
 from mirkit.dataset.library import FIELDS, NUMBER_KEYS, Library
 from mirkit.dataset.library.row import NOT_MEASURED
+from mirkit.dataset.query import Query
 from mirkit.dataset.scales import (
     MIN_TRACKS_PERCENTILE,
     Column,
@@ -24,6 +25,7 @@ from mirkit.dataset.scales import (
     ranks,
     to_scale,
 )
+from mirkit.dataset.selection import condition, nothing_found, parse_where
 from mirkit.errors import MissingInput, printable
 from mirkit.store import round6
 
@@ -71,7 +73,7 @@ class Table:
     sources: set[tuple[bytes, str]] = field(default_factory=set)
 
 
-def read_table(path: Path, *, crops: bool = False) -> Table:
+def read_table(path: Path, *, crops: bool = False, where: str = "") -> Table:
     """Read the features of every track at or below a folder, or of their clips.
 
     Parameters
@@ -80,26 +82,27 @@ def read_table(path: Path, *, crops: bool = False) -> Table:
         A folder of tracks, a track, or a loose file.
     crops : bool
         Clips instead of tracks.
-
-    Returns
-    -------
-    Table
+    where : str
+        Query of ``--where``: only the tracks, or the clips, that it finds.
 
     Raises
     ------
     MissingInput
         There is no track, or no clip.
     SettingsError
-        The settings file is wrong.
+        The settings file or the query is wrong.
     """
+    query = parse_where(where)
     with Library.open(path) as library:
         library.refresh(clips=crops)
         try:
-            table = _read(library, crops=crops)
+            table = _read(library, query, crops=crops)
         except (AttributeError, TypeError, ValueError) as error:  # a row that mirkit did not write
             library.discard(str(error))
             library.refresh(clips=crops)
-            table = _read(library, crops=crops)
+            table = _read(library, query, crops=crops)
+    if query.condition and not table.names:
+        raise nothing_found(path, where)
     if not (table.names or table.excluded or table.unreadable):
         which = "clip in this folder; cut clips with: mirkit crop" if crops else "track in this folder"
         raise MissingInput(f"{printable(path)}: there is no {which}")
@@ -125,7 +128,7 @@ def _without(table: Table, names: Collection[str]) -> Table:
 _COLUMNS = ("_key", "excluded", "problem", "_cut", "_unmeasured", "_numbers", "reasons", "methods")
 
 
-def _read(library: Library, *, crops: bool) -> Table:
+def _read(library: Library, query: Query, *, crops: bool) -> Table:
     """Read the rows of the tracks, or of the clips of tracks that are not excluded."""
     keys = tuple(name for name in NUMBER_KEYS if crops or feature(name).stage != "crop")
     table = Table(keys, unreadable=list(library.problems))
@@ -135,8 +138,9 @@ def _read(library: Library, *, crops: bool) -> Table:
     reasons: Counter[str] = Counter()
     methods: Counter[str] = Counter()
     columns = [*_COLUMNS, *(FIELDS[name].column for name in CLASSES)]
+    found = condition(query) if query.condition else ("", ())
     for key, why, problem, cut, unmeasured, numbers, missing, used, *texts in library.rows(
-        columns, table="clips" if crops else "tracks"
+        columns, *found, table="clips" if crops else "tracks"
     ):
         allowed = {""} if sources is None else sources.get(key.rpartition(b"/")[0])
         if allowed is None:

@@ -12,6 +12,7 @@ from mirkit.captions.vocabulary import LEAST_VOCALS
 from mirkit.catalog import CATEGORIES, NUMBERS, STAGES, TEXT_KEYS, TEXTS
 from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.rights import Rights, RightsReader
+from mirkit.dataset.selection import nothing_found
 from mirkit.dataset.split import seed_key
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.export.audio import SummedFiles
@@ -197,7 +198,7 @@ class ExportItems:
     unmatched_rights: list[str] = field(default_factory=list)
 
 
-def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
+def read_items(path: Path, *, crops: bool, clip_set: str = "", where: str = "") -> ExportItems:
     """Read every clip of one set, or every track.
 
     Parameters
@@ -208,6 +209,8 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
         Clips instead of tracks.
     clip_set : str
         Name of the set of clips, "" for the unnamed set.
+    where : str
+        Query, as the option ``--where`` has it: only the clips, or the tracks, that it finds.
 
     Raises
     ------
@@ -218,7 +221,7 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
     """
     result = ExportItems()
     texts, rights = UserTextReader(), RightsReader(path)
-    for member in iter_tracks(path, result.problems, crops=crops):
+    for member in iter_tracks(path, result.problems, crops=crops, where=where):
         if member.excluded:
             result.excluded[_slashes(member.name)] = member.excluded
             continue
@@ -231,6 +234,8 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "") -> ExportItems:
             continue
         if item:
             result.items.append(item)
+    if where and not (result.items or result.problems):
+        raise nothing_found(path, where)
     if not (result.items or result.problems or result.excluded):
         if not crops:
             raise MissingInput(f"{printable(path)}: there is no track in this folder")

@@ -40,6 +40,12 @@ class Options:
         "--from",
     )
     clip_set: str = setting("", v.set_name(), "set of clips (default: the one without a name)", "--set")
+    where: str = setting(
+        "",
+        v.any_text("QUERY"),
+        "export only the clips, or with --from tracks the tracks, that match a query, e.g. 'bpm:120..130 key:Am'",
+        "--where",
+    )
     val: float = setting(0.05, v.number(0, 0.999, "SHARE"), "share of the tracks for validation", "--val")
     test: float = setting(0.0, v.number(0, 0.999, "SHARE"), "share of the tracks for a test", "--test")
     split_file: Path | None = setting(

@@ -215,7 +215,7 @@ def make_plan(
     SettingsError
         The options do not fit the data set.
     """
-    known = read_items(options.path, crops=not options.whole, clip_set=options.clip_set)
+    known = read_items(options.path, crops=not options.whole, clip_set=options.clip_set, where=options.where)
     items, problems = known.items, known.problems
     items, refused = _permitted(items, options)
     if options.whole and options.max_seconds is not None:

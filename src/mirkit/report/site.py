@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit import __version__, engines
 from mirkit.dataset.find import iter_tracks
+from mirkit.dataset.selection import nothing_found
 from mirkit.dataset.statistics import read_table, statistics
 from mirkit.errors import InfoError, MirkitError, MissingInput, SettingsError, printable
 from mirkit.report import media
@@ -89,6 +90,8 @@ class ReportPlan:
         A line for each folder that could not be read.
     overwrite : bool
         Whether files that are not of a report may be replaced.
+    where : str
+        Query that the tracks match, or "".
     """
 
     root: Path
@@ -98,6 +101,7 @@ class ReportPlan:
     pending: list[PageJob] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     overwrite: bool = False
+    where: str = ""
 
     def files(self) -> Iterator[Output]:
         """Yield the files that all tracks share; each can recognize its counterpart of an earlier report."""
@@ -117,7 +121,7 @@ class PageOutcome:
 
 
 def plan_report(
-    root: Path, out: Path | None = None, *, with_audio: bool = False, overwrite: bool = False
+    root: Path, out: Path | None = None, *, with_audio: bool = False, overwrite: bool = False, where: str = ""
 ) -> ReportPlan:
     """Find the pages that a report needs; nothing is written.
 
@@ -131,6 +135,8 @@ def plan_report(
         Copy the audio into the report, as MP3.
     overwrite : bool
         Write all pages again, and replace existing files that are not part of a report.
+    where : str
+        Query, as the option ``--where`` has it: only the tracks that it finds.
 
     Returns
     -------
@@ -154,9 +160,9 @@ def plan_report(
             f"{printable(folder)}: audio in this folder would be taken for tracks; choose a folder outside of "
             f"{printable(base)}, or leave out --out"
         )
-    report = ReportPlan(root, folder, overwrite=overwrite)
+    report = ReportPlan(root, folder, overwrite=overwrite, where=where)
     loose_files = _LooseFiles()
-    for member in iter_tracks(root, report.problems):
+    for member in iter_tracks(root, report.problems, where=where):
         if member.excluded:
             continue
         name = Path(member.name).as_posix()
@@ -166,6 +172,8 @@ def plan_report(
         report.tracks[member.name], report.pages[member.name] = member.track, file
         if overwrite or not is_mark_current(page.file, _stamp_of(page.file), page.stamp):
             report.pending.append(page)
+    if where and not report.tracks:
+        raise nothing_found(root, where)
     if not report.tracks:
         raise MissingInput(f"{printable(root)}: there is no track in this folder")
     if is_track(folder) or any(_holds(folder, track) for track in report.tracks.values()):
@@ -252,7 +260,7 @@ def write_page(page: PageJob) -> PageOutcome:
 
 
 def _write_set(report: ReportPlan, failed: dict[str, list[str]]) -> None:
-    table = read_table(report.root)
+    table = read_table(report.root, where=report.where)
     result = statistics(table)
     pages = {name: file for name, file in report.pages.items() if (report.out / "tracks" / file).exists()}
     content = set_content(table, result, report.tracks, pages)

@@ -62,7 +62,7 @@ def stats(arguments: argparse.Namespace) -> int:
 
     _output(arguments)
     with resolve_location(arguments.path, to="read") as location:
-        table = read_table(location.path, crops=arguments.crops)
+        table = read_table(location.path, crops=arguments.crops, where=arguments.where or "")
         table.unreadable = [location.with_url(line) for line in table.unreadable]
     result = statistics(table)
     _put(as_json(result), arguments, lambda: output.statistics(result, arguments.path))
@@ -162,6 +162,7 @@ def report(arguments: argparse.Namespace) -> int:
         Path(arguments.out) if arguments.out else None,
         with_audio=arguments.with_audio,
         overwrite=arguments.overwrite,
+        where=arguments.where or "",
     )
     count, failed = len(plan.pending), {}
     jobs = max(1, min(arguments.jobs or engines.cores(), count))
@@ -204,11 +205,10 @@ def _named(arguments: argparse.Namespace, *, excluded: bool = False) -> list[Pat
     """Return the tracks that the arguments name, or that ``--where`` finds below them; excluded ones, or the others."""
     if arguments.where is None:
         return [Path(path) for path in arguments.tracks]
-    from mirkit.dataset.query import from_arguments
     from mirkit.dataset.selection import find_matching, nothing_found
 
-    query = from_arguments([arguments.where])
-    found = [path for place in arguments.tracks for path in find_matching(Path(place), query, excluded=excluded)]
+    places = map(Path, arguments.tracks)
+    found = [path for place in places for path in find_matching(place, arguments.where, excluded=excluded)]
     if not found:
         raise nothing_found(Path(arguments.tracks[0]), arguments.where)
     return list(dict.fromkeys(found))

@@ -41,7 +41,6 @@ def ls(arguments: argparse.Namespace) -> int:
     fields = _fields(arguments.fields, form)
     kind: TableName = "clips" if arguments.crops else "tracks"
     with resolve_location(place, to="read") as location, Library.open(location.path) as library:
-        library.refresh(clips=arguments.crops)
         extra = [query_fields()["mode"]]  # of the key
         found = select(library, query, [*fields, *extra], table=kind, limit=arguments.limit)
         if not (found.searched or found.excluded or library.problems):
@@ -140,7 +139,6 @@ def _find_track(words: "Sequence[str]") -> Track:
     text = from_arguments(rest)
     query = parse(text)
     with Library.open(path) as library:
-        library.refresh()
         found: Selection = select(library, query, choose_fields(["name"]))
     if not found.rows:
         raise MissingInput(

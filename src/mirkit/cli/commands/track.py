@@ -188,6 +188,7 @@ def build_request(command: Command, arguments: argparse.Namespace, path: Path, u
         batch=arguments.batch or command.several or bool(url),
         fixed=fixed,
         overrides=values,
+        where=arguments.where or "",
         overwrite=arguments.overwrite,
         replaces=_replaces(arguments),
         time_limit=getattr(arguments, "time_limit", None),
