@@ -12,6 +12,7 @@ import pytest
 from library import beat_music, make_track, write
 from mirkit.audio import Tags
 from mirkit.catalog import INFO_KEYS, MEASURED, STEMS, stage
+from mirkit.dataset.verify import verify
 from mirkit.features.loudness import LoudnessCurve, to_energy
 from mirkit.features.types import Unknown, Window
 from mirkit.pipeline.task import TrackOutcome
@@ -208,6 +209,16 @@ def test_unreadable_sidecars_are_set_aside(track: Path) -> None:
     assert "; it was renamed to Finished.INFO.unreadable-1, and a new file was written" in outcome.notes[0]
     assert [path.read_bytes() for path in track.glob("Finished.INFO.unreadable*")] == [b'{"bpm": 12']
     assert read_info(track / "Finished.INFO")["bpm"] == pytest.approx(120, abs=0.1)
+
+
+@pytest.mark.parametrize("pair", [("INFO", "PROVENANCE"), ("CHORDS", "BEATS_GRID"), ("ONSETS", "SECTIONS")])
+def test_verify_names_every_damaged_sidecar(pair: tuple[str, str], track: Path) -> None:
+    extract(track)
+    for suffix in pair:
+        (track / f"Finished.{suffix}").write_text("{damaged")
+    report = verify(Track.at(track))
+    assert not report.complete
+    assert all(f"Finished.{suffix}: " in report.problem for suffix in pair)
 
 
 def test_sidecars_of_a_newer_format_are_left_alone_and_reported(track: Path) -> None:

@@ -113,7 +113,7 @@ class TrackReport:
         return bool(self.excluded) or not faults
 
 
-def verify(track: Track, *, deep: bool = False) -> TrackReport:
+def verify(track: Track, *, deep: bool = False, mirrored: bool = False) -> TrackReport:
     """Verify the files of one track.
 
     Parameters
@@ -121,6 +121,8 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
     track : Track
     deep : bool
         Read all audio and MIDI files and compare their content with what was recorded.
+    mirrored : bool
+        Whether beat grid and onsets are placeholders of objects, whose content is not there.
 
     Returns
     -------
@@ -144,7 +146,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
             for name, entry in measured.items()
             if any(digests.get(source) != known for source, known in entry.inputs.items())
         )
-        if damaged := _damaged(track):
+        if damaged := _damaged(track, mirrored=mirrored):
             return TrackReport(track.name, problem="; ".join(damaged))
         changed: tuple[str, ...] = ()
         if not clip:  # the records of a clip hold the digests of its track's files
@@ -154,7 +156,7 @@ def verify(track: Track, *, deep: bool = False) -> TrackReport:
         older = _older(track, clip, provenance) if clip else ()
         altered = _altered(provenance, digests) if deep else ()
     except MirkitError as error:
-        return TrackReport(track.name, problem="; ".join(_damaged(track, whole=True)) or str(error))
+        return TrackReport(track.name, problem="; ".join(_damaged(track, mirrored=mirrored, whole=True)) or str(error))
     reasons = {name: why for entry in provenance.stages.values() for name, why in entry.reasons.items()}
     expected = [row.name for row in INFO_SPECS] if clip else list(INFO_KEYS)
     expected += [row.name for row in REQUESTED if row.stage in provenance.stages]
@@ -204,16 +206,13 @@ def _older(clip: Track, cut: ClipSource, provenance: Provenance) -> tuple[str, .
         return ()
 
 
-def _damaged(track: Track, *, whole: bool = False) -> list[str]:
+def _damaged(track: Track, *, mirrored: bool, whole: bool = False) -> list[str]:
     """Return what is wrong with each sidecar of events that cannot be read; ``whole``: with each sidecar."""
-    readers: dict[Path, Callable[[Path], object]] = {
-        track.grid: read_grid,
-        track.onsets: read_onsets,
-        track.chords: read_chords,
-        track.sections: read_sections,
-    }
+    readers: dict[Path, Callable[[Path], object]] = {track.chords: read_chords, track.sections: read_sections}
+    if not mirrored:
+        readers |= {track.grid: read_grid, track.onsets: read_onsets}
     if whole:
-        readers = {track.info: read_info, track.provenance: read_provenance} | readers
+        readers |= {track.info: read_info, track.provenance: read_provenance}
     found = []
     for path, read in readers.items():
         if path.is_file():
@@ -266,7 +265,7 @@ def stages_of(missing: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stage(known[name]).name for name in missing if name in known))
 
 
-def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[TrackReport]:
+def verify_all(path: Path, *, crops: bool = False, deep: bool = False, mirrored: bool = False) -> list[TrackReport]:
     """Verify a track, or every track below a folder.
 
     Parameters
@@ -276,6 +275,8 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[T
         Verify the clips of each track too.
     deep : bool
         Read all audio and MIDI files and compare their content with what was recorded.
+    mirrored : bool
+        Whether the folder is the local copy of a data set on object storage, in which most files are placeholders.
 
     Returns
     -------
@@ -302,7 +303,7 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[T
             known = answers.known(included, jobs=engines.cores())
             reports_of |= {track: TrackReport(**stored) for track, stored in known.items() if _is_valid(stored)}
         unknown = [track for track in included if track not in reports_of]
-        check = partial(verify, deep=True) if deep else verify
+        check = partial(verify, deep=deep, mirrored=mirrored)
         for start, found in iter_chunked(check, unknown, jobs=engines.cores()):
             for track, report in zip(unknown[start : start + len(found)], found, strict=True):
                 reports_of[track] = report
@@ -316,7 +317,7 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False) -> list[T
         reports.append(reports_of[track])
         for folder in clip_folders(track) if crops and not reports_of[track].excluded else ():
             why = reason(Track(folder), root, excluded)
-            reports.append(TrackReport(folder.name, excluded=why) if why else _verify_clip(folder, deep))
+            reports.append(TrackReport(folder.name, excluded=why) if why else _verify_clip(folder, deep, mirrored))
     return reports
 
 
@@ -333,8 +334,8 @@ def _is_valid(stored: Any) -> bool:
     )
 
 
-def _verify_clip(folder: Path, deep: bool) -> TrackReport:
+def _verify_clip(folder: Path, deep: bool, mirrored: bool) -> TrackReport:
     try:
-        return verify(Track.at(folder), deep=deep)
+        return verify(Track.at(folder), deep=deep, mirrored=mirrored)
     except MissingInput as error:
         return TrackReport(folder.name, problem=str(error))

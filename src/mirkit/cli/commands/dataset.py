@@ -46,7 +46,7 @@ def verify(arguments: argparse.Namespace) -> int:
             "data set to this machine and verify the copy"
         )
     with resolve_location(arguments.path, to="compare") as location:
-        found = verify_all(location.path, crops=arguments.crops, deep=arguments.deep)
+        found = verify_all(location.path, crops=arguments.crops, deep=arguments.deep, mirrored=bool(location.url))
         reports = [replace(report, problem=location.with_url(report.problem)) for report in found]
     mixed = mixed_methods(reports)
     if arguments.json:
