@@ -28,6 +28,7 @@ from mirkit.store import (
     update_provenance,
     with_values,
 )
+from mirkit.track import Track
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
 
