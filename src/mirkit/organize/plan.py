@@ -10,10 +10,12 @@ from pathlib import Path
 
 from mirkit.audio import Tags, read_tags
 from mirkit.errors import MirkitError, MissingInput, counted, printable
+from mirkit.organize.demucs_results import demucs_results
 from mirkit.organize.journal import Journal, Move
 from mirkit.organize.naming import folder_name
 from mirkit.track import CROPS, MIX, Track, base_of, for_folder, kind_beside, list_folder, loose_files, loose_in
 from mirkit.track.clip import clip_folders
+from mirkit.track.names import is_audio_name, unclear_parts
 from mirkit.track.user_texts import TEXT_ROLES, for_text, is_song_json, text_beside
 
 
@@ -92,7 +94,10 @@ class _Planner:
         self._existing = {_folded(name): folder / name for name in names}
         self._planned = {_folded(target.name): source for source, target in busy.items() if target.parent == folder}
         self._companions: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        unclear = unclear_parts(names)
         for name in names:
+            if name in unclear:
+                continue
             base, role = kind_beside(name)
             if not role:
                 base, role = text_beside(name)
@@ -100,6 +105,8 @@ class _Planner:
                     continue
             if role and (folder / name).is_file():
                 self._companions[base].append((name, role))
+        self._demucs, lines = demucs_results(folder)
+        problems += lines
 
     def moves(self, sources: Iterable[Path]) -> list[Move]:
         sources = sorted(sources)
@@ -166,6 +173,9 @@ class _Planner:
                 )
             else:
                 files[source.parent / name] = new
+        made = self._demucs.get(source.stem, {})
+        if made and not any(is_audio_name(path.name) for path in files):  # stems beside the song come first
+            files |= {path: target / role for role, path in made.items()}
         return list(files.items())
 
 

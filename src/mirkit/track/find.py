@@ -20,6 +20,7 @@ from mirkit.track.names import (
     kind_beside,
     left_out_line,
     source_of,
+    unclear_parts,
 )
 from mirkit.track.track import FolderListing, Track, list_folder, walk
 
@@ -169,6 +170,14 @@ def loose_in(listing: FolderListing, notes: list[str] | None = None) -> list[Pat
             stems[base].append(name)
     orphans = {base for base, names in stems.items() if base not in owners and _are_stems(listing.folder, base, names)}
     if notes is not None:
+        unclear: dict[str, list[str]] = defaultdict(list)
+        for name, base in unclear_parts(listing.audio_files).items():
+            unclear[base].append(name)
+        notes += [
+            f"{printable(listing.folder)}: {', '.join(map(printable, names))}: several files could be the same part of "
+            f"{printable(base)}, so they are not used; keep one of each part"
+            for base, names in sorted(unclear.items())
+        ]
         if is_stems_folder:
             notes.append(f"{printable(listing.folder)}: the folder holds stems but no {MIX}.*, so they are not used")
         notes += [

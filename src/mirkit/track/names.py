@@ -7,7 +7,8 @@ A track folder ``N`` contains ``N.INFO``, ``drums.flac`` and ``drums_adtof.mid``
 
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from mirkit.catalog import STEMS
@@ -38,13 +39,31 @@ __all__ = [
     "kind_beside",
     "kind_in_folder",
     "left_out_line",
+    "mixes_in",
     "rest_of",
     "source_of",
+    "unclear_parts",
 ]
 
 #: Name of the mix in a track folder, without its suffix.
 MIX = "full_mix"
 SOURCES = (MIX, *STEMS)
+
+#: What a mix is called beside its stems in other data sets; MUSDB says ``mixture``.
+_MIX_NAMES = ("mixture", "mix", "full mix", "full-mix", "fullmix")
+#: Further parts of a song in such folders, which mirkit does not use.
+_OTHER_PARTS = ("accompaniment", "linear_mixture", "guitar", "piano", "instrumental")
+_MIN_STEMS = 3
+
+#: Names of audio-separator and UVR: ``Song_(Vocals)_model.flac``, ``1_Song_(Vocals).wav``. Without a model or a number,
+#: such a name may be that of a song: its instrumental version.
+_SEPARATED = re.compile(r"(?:(?P<base>.+)_\((?P<part>[^()]+)\)_(?P<model>.+)|\d+_(?P<base1>.+)_\((?P<part1>[^()]+)\))")
+_PARTS = {
+    **{stem: stem for stem in STEMS},
+    **{f"no {stem}": f"no_{stem}" for stem in STEMS},
+    "instrumental": "no_vocals",
+    **dict.fromkeys(("drum-bass", "guitar", "piano", "crowd", "reverb", "no reverb", "noise", "no noise"), ""),
+}
 
 #: Suffixes of audio files that may hold a moving picture.
 VIDEO_SUFFIXES = (".mp4", ".webm")
@@ -132,6 +151,27 @@ def source_of(name: str) -> str:
     return stem if stem in SOURCES else ""
 
 
+def mixes_in(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the mix among the audio files of a folder; more than one if it is not clear which it is.
+
+    It is ``full_mix``, or ``mixture`` and the like in a folder of stems: one with nothing but parts of a song, or with
+    three stems or more.
+
+    Examples
+    --------
+    >>> mixes_in(["mixture.wav", "vocals.wav", "accompaniment.wav"]), mixes_in(["mix.mp3", "other.mp3", "Intro.mp3"])
+    (('mixture.wav',), ())
+    """
+    names = tuple(names)
+    if mixes := tuple(name for name in names if source_of(name) == MIX):
+        return mixes
+    words = {name: os.path.splitext(name)[0].lower() for name in names}
+    mixes = tuple(name for name in names if words[name] in _MIX_NAMES)
+    stems = {word for word in words.values() if word in STEMS}
+    known = all(word in (*STEMS, *_MIX_NAMES, *_OTHER_PARTS) or rest_of(name) for name, word in words.items())
+    return mixes if len(stems) >= (1 if known else _MIN_STEMS) else ()
+
+
 @cache
 def rest_of(name: str) -> str:
     """Return ``no_vocals`` and the like for the file of a mix without a stem in a track folder, or ``""``."""
@@ -172,6 +212,38 @@ def kind_in_folder(name: str, folder: str) -> str:
     return name if name in MIDI_NAMES or is_stem or rest_of(name) else ""
 
 
+def unclear_parts(names: Iterable[str]) -> dict[str, str]:
+    """Return files of audio-separator or UVR that are not used, because another file is the same part of the song.
+
+    Parameters
+    ----------
+    names : iterable of str
+        All files of a folder.
+
+    Returns
+    -------
+    dict
+        Name -> base of the song.
+    """
+    same: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        base, role = kind_beside(name)
+        if is_audio_name(role):
+            same.setdefault((base, os.path.splitext(role)[0]), []).append(name)
+    groups = (group for group in same.values() if len(group) > 1)
+    return {name: kind_beside(name)[0] for group in groups for name in group if _separated(name)}
+
+
+@cache
+def _separated(name: str) -> tuple[str, str] | None:
+    """Return base and role of a file that audio-separator or UVR wrote; None for any other file."""
+    bare, suffix = os.path.splitext(name)
+    match = _SEPARATED.fullmatch(bare)
+    base, part = (match["base"] or match["base1"], match["part"] or match["part1"]) if match else ("", "")
+    role = _PARTS.get(part.lower().replace("_", " "))
+    return None if role is None else (base, (role or part.lower()) + suffix.lower())
+
+
 def kind_beside(name: str) -> tuple[str, str]:
     """Return base and role of a file that may belong to a loose audio file of that base, or two empty strings."""
     for kind in SIDECARS:
@@ -179,6 +251,8 @@ def kind_beside(name: str) -> tuple[str, str]:
             return name.removesuffix(f".{kind}"), kind
     if name.endswith(_ADTOF_BESIDE):
         return name.removesuffix(_ADTOF_BESIDE), ADTOF_MIDI
+    if is_audio_name(name) and (separated := _separated(name)):
+        return separated
     base, _, last = name.rpartition("_")
     stem, suffix = os.path.splitext(last)
     if base and (last in MIDI_NAMES or (is_audio_name(name) and stem.lower() in STEMS)):

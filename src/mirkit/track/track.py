@@ -24,8 +24,10 @@ from mirkit.track.names import (
     is_audio_name,
     is_unread_audio_name,
     kind_beside,
+    mixes_in,
     rest_of,
     source_of,
+    unclear_parts,
 )
 
 
@@ -66,8 +68,8 @@ class FolderListing:
 
     @property
     def is_track(self) -> bool:
-        """Whether the folder contains a ``full_mix.*``."""
-        return any(source_of(name) == MIX for name in self.audio_files)
+        """Whether the folder contains the mix of a track: a ``full_mix.*``, or a ``mixture.*`` beside stems."""
+        return bool(mixes_in(self.audio_files))
 
 
 def list_folder(folder: Path) -> FolderListing:
@@ -235,7 +237,7 @@ class Track:
                     f'{printable(path)}: this is a stem of a track; name its mix instead: "{printable(mix)}"'
                 )
             return cls.all_loose(listing, [path])[0]
-        if source_of(path.name) == MIX:
+        if path.name in mixes_in(listing.audio_files):
             return cls.of(listing)
         raise MissingInput(
             f'{printable(path)}: this file is part of a track; name its folder instead: "{printable(path.parent)}"'
@@ -255,7 +257,9 @@ class Track:
         Track
         """
         # There may be 100,000 tracks, and most have files of the same names: each name is stored once.
-        names = tuple(sys.intern(name) for name in listing.audio_files if source_of(name) or rest_of(name))
+        mixes = mixes_in(listing.audio_files)
+        kept = (name for name in listing.audio_files if name in mixes or source_of(name) or rest_of(name))
+        names = tuple(map(sys.intern, kept))
         return cls(listing.folder, audio_files=names, unclean=listing.unclean)
 
     @classmethod
@@ -276,9 +280,10 @@ class Track:
         """
         stems: dict[str, list[str]] = defaultdict(list)
         named: dict[str, list[str]] = defaultdict(list)
+        unclear = unclear_parts(listing.audio_files)
         for name in listing.audio_files:
             named[os.path.splitext(name)[0]].append(name)
-            if base := kind_beside(name)[0]:
+            if name not in unclear and (base := kind_beside(name)[0]):
                 stems[base].append(name)
         tracks = []
         for path in paths:
@@ -462,7 +467,7 @@ class Track:
             ``full_mix``, the name of a stem, ``no_vocals`` and the like for the mix without a stem, or ``""``.
         """
         if not self.loose:
-            return source_of(name) or rest_of(name)
+            return source_of(name) or rest_of(name) or MIX
         if name == self.loose:
             return MIX
         base, role = kind_beside(name)

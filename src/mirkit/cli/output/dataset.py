@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.catalog import feature
+from mirkit.catalog import STEMS, feature
 from mirkit.cli.output import failure, note, table
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import MissingInput, counted, printable
-from mirkit.track import CROPS, SIDECARS, Track, is_audio_name, kind_beside
+from mirkit.track import CROPS, SIDECARS, Track, base_of, is_audio_name, kind_beside
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates, Pair
@@ -397,8 +397,10 @@ def organized(report: MoveReport, arguments: Namespace) -> None:
     for line in report.notes:
         note(f"note   {line}")
     for move in report.moves:
-        source, target = (move.target, move.source) if arguments.undo else (move.source, move.target)
-        print(f"{_below(source, move.root)} -> {_below(target, move.root)}{_along(move)}")
+        for source, target in reversed(move.files):  # the mix first
+            kind = f"  ({_what(target)})" if target != move.target else ""
+            old, new = (target, source) if arguments.undo else (source, target)
+            print(f"{'  ' if kind else ''}{_below(old, move.root)} -> {_below(new, move.root)}{kind}")
     verb = "would be " if arguments.dry_run else ""
     what = "moved back" if arguments.undo else "copied" if arguments.copy else "moved"
     print(f"{counted(len(report.moves), 'file')} {verb}{what}, {len(report.failures)} failed")
@@ -406,13 +408,15 @@ def organized(report: MoveReport, arguments: Namespace) -> None:
         left(report, Path(arguments.path))
 
 
-def _along(move: Move) -> str:
-    """Name the stems and texts that are moved with a file, and count the results of mirkit."""
-    names = [source.name for source, _ in move.files[:-1]]
-    results = [name for name in names if kind_beside(name)[1] in SIDECARS]
-    said = [printable(name) for name in names if name not in results]
-    said += [counted(len(results), "result") + " of mirkit"] if results else []
-    return f" (with {', '.join(said)})" if said else ""
+def _what(path: Path) -> str:
+    """What a file in a track folder is: a stem, text of the user's, or a result."""
+    if is_audio_name(path.name):
+        bare = path.stem
+        return f"{bare} stem" if bare in STEMS else "mix without vocals" if bare == "no_vocals" else "another part"
+    role = path.name.removeprefix(f"{base_of(path.parent.name)}.")
+    return {"lrc": "lyrics", "lyrics.txt": "lyrics", "caption.txt": "caption", "json": "lyrics and caption"}.get(
+        role, "MIDI" if path.suffix == ".mid" else "result"
+    )
 
 
 def _below(path: Path, root: Path) -> str:
