@@ -178,7 +178,12 @@ def build() -> Parser:
     organize.add_argument(
         "--video-sound", action="store_true", help="also take files with a moving picture, for their sound"
     )
-    organize.add_argument("--dry-run", action="store_true", help="print what would be moved, and stop")
+    organize.add_argument(
+        "--cue", action="store_true", help="also cut albums in one file into tracks, by the cue sheet beside them"
+    )
+    organize.add_argument(
+        "--dry-run", action="store_true", help="print for what each file is taken and what would be moved, and stop"
+    )
     organize.add_argument(
         "--undo", action="store_true", help="move the files back; their results stay beside them and are listed"
     )

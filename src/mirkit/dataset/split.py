@@ -8,7 +8,7 @@ from typing import Any
 
 from mirkit.dataset.duplicates import GROUP_KEYS, GroupKey, TrackNames, group_tracks
 from mirkit.dataset.duplicates.find import Duplicates, find_duplicates
-from mirkit.dataset.duplicates.names import tags_of_path
+from mirkit.dataset.duplicates.names import album_folder, tags_of_path
 from mirkit.errors import SettingsError
 from mirkit.store import Provenance, readable_provenance
 from mirkit.track import ORIGINAL_NAME, Track
@@ -190,4 +190,6 @@ def _names_of(track: Track, name: str, provenance: Provenance) -> TrackNames:
     several = tags.get("artists")
     artists = [found for found in several if isinstance(found, str)] if isinstance(several, list) else []
     artists = artists or [text("artist") or told.get("artist", "")]
-    return TrackNames(tuple(artists), text("albumartist"), text("album") or told.get("album", ""), "/".join(folders))
+    return TrackNames(
+        tuple(artists), text("albumartist"), text("album") or told.get("album", ""), album_folder(folders)
+    )

@@ -5,6 +5,7 @@ only; :mod:`mirkit.analysis` reads the audio of a track.
 """
 
 from mirkit.track.find import (
+    find_albums,
     find_all,
     find_tracks,
     get_info_path,
@@ -55,6 +56,7 @@ __all__ = [
     "SOURCES",
     "Track",
     "base_of",
+    "find_albums",
     "find_all",
     "find_tracks",
     "follow_rename",

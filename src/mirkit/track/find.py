@@ -10,6 +10,7 @@ from pathlib import Path
 from mirkit.audio import has_moving_picture
 from mirkit.errors import MirkitError, printable
 from mirkit.store.provenance import read_provenance
+from mirkit.track.albums import Album, albums_in
 from mirkit.track.names import (
     MIX,
     ORIGINAL_NAME,
@@ -105,21 +106,37 @@ def _tracks_in(
     lister: Callable[[Path], FolderListing] = list_folder,
 ) -> list[Track]:
     tracks: list[Track] = []
+    lines: list[str] = []
     unread: Counter[str] = Counter()
-    videos = 0
+    videos = placeholders = 0
     for listing in walk(root, problems, follow=follow, lister=lister):
+        placeholders += listing.placeholders
         if listing.is_track:
             tracks.append(Track.of(listing))
             continue
         unread.update(os.path.splitext(name)[1].lower() for name in listing.unread)
         if listing.audio_files and root.name not in SKIPPED_FOLDERS:
             loose = loose_in(listing, notes)
+            if listing.cue_sheets:
+                albums = albums_in(listing.folder, listing.cue_sheets, [path.name for path in loose], lines)
+                loose = [path for path in loose if path not in {album.path for album in albums}]
+                lines += [_album_line(album) for album in albums]
             used = loose if video_sound else [path for path in loose if not _is_video(path)]
             videos += len(loose) - len(used)
             tracks += Track.all_loose(listing, used)
-    if notes is not None and (line := left_out_line(unread, videos)):
-        notes.append(line)
+    if line := left_out_line(unread, videos, placeholders):
+        lines.append(line)
+    if notes is not None:
+        notes += lines
     return _without_copied(tracks)
+
+
+def _album_line(album: Album) -> str:
+    return (
+        f"{printable(album.path)}: this file holds the {len(album.tracks)} tracks of an album "
+        f"({printable(album.sheet.name)}), so it is not used as one; cut it with: "
+        f'mirkit organize --cue "{printable(album.path.parent)}"'
+    )
 
 
 def _is_video(path: Path) -> bool:
@@ -197,6 +214,17 @@ def _are_stems(folder: Path, base: str, names: list[str]) -> bool:
     """Return whether files with names of stems are stems without a mix: there are several, or a provenance."""
     parts = {kind_beside(name)[1].rpartition(".")[0] for name in names}
     return len(parts) > 1 or (folder / f"{base}.PROVENANCE").exists()
+
+
+def find_albums(root: Path | str, problems: list[str]) -> list[Album]:
+    """Find all audio files at or below a folder, or the one at a path, that a cue sheet divides into tracks."""
+    path = Path(os.path.abspath(root))
+    albums: list[Album] = []
+    for listing in walk(path if path.is_dir() else path.parent, problems, follow=False):
+        if listing.cue_sheets and not listing.is_track:
+            names = [loose.name for loose in loose_in(listing)]
+            albums += albums_in(listing.folder, listing.cue_sheets, names, problems)
+    return [album for album in albums if path.is_dir() or path in (album.path, album.sheet)]
 
 
 def get_organized_folders(root: Path | str) -> list[Path]:

@@ -35,6 +35,7 @@ __all__ = [
     "for_folder",
     "for_loose_file",
     "is_audio_name",
+    "is_placeholder_name",
     "is_unread_audio_name",
     "kind_beside",
     "kind_in_folder",
@@ -75,6 +76,8 @@ _UNREAD = {
     **dict.fromkeys((".mpc", ".mpp", ".dff", ".ofr", ".shn", ".la", ".ra", ".rm", ".amr", ".au", ".snd", ".voc"), ""),
     **dict.fromkeys((".dts", ".thd", ".spx", ".xm", ".it", ".s3m", ".mod", ".iso", ".sfz", ".rx2", ".rex"), ""),
 }
+
+_CLOUD_SUFFIXES = (".icloud", ".nextcloud", ".owncloud")
 
 # In 100,000 folders most files have the same names.
 cache = lru_cache(maxsize=4096)
@@ -118,12 +121,22 @@ def is_audio_name(name: str) -> bool:
 
 
 @cache
+def is_placeholder_name(name: str) -> bool:
+    """Return whether a name is that of an audio file whose content is still in the cloud.
+
+    iCloud leaves ``.x.mp3.icloud``, Nextcloud and ownCloud ``x.mp3.nextcloud`` and ``x.mp3.owncloud``.
+    """
+    bare, suffix = os.path.splitext(name)
+    return suffix in _CLOUD_SUFFIXES and is_audio_name(bare.removeprefix("."))
+
+
+@cache
 def is_unread_audio_name(name: str) -> bool:
     """Return whether a name is that of sound in a format that mirkit does not read."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in _UNREAD
 
 
-def left_out_line(suffixes: Mapping[str, int], videos: int) -> str:
+def left_out_line(suffixes: Mapping[str, int], videos: int, placeholders: int = 0) -> str:
     """Describe the sound files that are not used, in one sentence; ``""`` if there are none.
 
     Parameters
@@ -132,16 +145,22 @@ def left_out_line(suffixes: Mapping[str, int], videos: int) -> str:
         Suffix, in lower case -> number of files in a format that is not read.
     videos : int
         Number of files with a moving picture.
+    placeholders : int
+        Number of files whose content is still in the cloud.
     """
     kinds = [
         f"{count} {suffix}" + (f" ({_UNREAD[suffix]})" if _UNREAD[suffix] else "")
         for suffix, count in sorted(suffixes.items())
     ]
-    line = f"left out files that mirkit does not read: {', '.join(kinds)}" if kinds else ""
-    if not videos:
-        return line
-    more = f"{counted(videos, 'file')} with a moving picture; to use the sound: mirkit organize --video-sound"
-    return f"{line}; and {more}" if line else f"left out {more}"
+    parts = [f"files that mirkit does not read: {', '.join(kinds)}"] if kinds else []
+    if placeholders:
+        files = "placeholder of a file that is" if placeholders == 1 else "placeholders of files that are"
+        parts.append(f"{placeholders} {files} still in the cloud: download them first")
+    if videos:
+        parts.append(
+            f"{counted(videos, 'file')} with a moving picture; to use the sound: mirkit organize --video-sound"
+        )
+    return f"left out {'; and '.join(parts)}" if parts else ""
 
 
 @cache

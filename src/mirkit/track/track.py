@@ -22,6 +22,7 @@ from mirkit.track.names import (
     for_folder,
     for_loose_file,
     is_audio_name,
+    is_placeholder_name,
     is_unread_audio_name,
     kind_beside,
     mixes_in,
@@ -54,6 +55,10 @@ class FolderListing:
         Whether an export wrote the folder.
     has_links : bool
         Whether a visible entry is a link, whose target may change while the folder does not.
+    cue_sheets : tuple of str
+        Names of cue sheets.
+    placeholders : int
+        Number of audio files that are only placeholders of a cloud disk.
     """
 
     folder: Path
@@ -65,6 +70,8 @@ class FolderListing:
     unread: tuple[str, ...] = ()
     is_export: bool = False
     has_links: bool = False
+    cue_sheets: tuple[str, ...] = ()
+    placeholders: int = 0
 
     @property
     def is_track(self) -> bool:
@@ -80,17 +87,24 @@ def list_folder(folder: Path) -> FolderListing:
     MissingInput
         The folder cannot be read.
     """
-    audio_files, folders, lost, unread, links = [], [], [], [], set()
+    audio_files, folders, lost, unread, links, cues = [], [], [], [], set(), []
     unclean = is_export = has_links = False
+    placeholders = 0
     with system_errors(folder, "read", MissingInput), os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
+            if is_placeholder_name(name):
+                placeholders += 1
+                continue
             if name.startswith("."):
                 unclean = unclean or name.startswith((TEMP_PREFIX, LOCK_NAME))
                 continue
             has_links = has_links or entry.is_symlink()
             if is_audio_name(name) and _holds(entry.is_file):
-                audio_files.append(name)
+                if _in_the_cloud(entry):
+                    placeholders += 1
+                else:
+                    audio_files.append(name)
             elif name not in SKIPPED_FOLDERS and _holds(entry.is_dir):
                 folders.append(name)
                 # Junctions are a second kind of folder link on Windows, known from Python 3.12 on.
@@ -102,10 +116,34 @@ def list_folder(folder: Path) -> FolderListing:
                 unread.append(name)
             elif name == EXPORT_SUMMARY:
                 is_export = True
-    names = (tuple(sorted(found)) for found in (audio_files, folders, lost, unread))
+            elif name.lower().endswith(".cue"):
+                cues.append(name)
     return FolderListing(
-        folder, next(names), next(names), frozenset(links), next(names), unclean, next(names), is_export, has_links
+        folder,
+        tuple(sorted(audio_files)),
+        tuple(sorted(folders)),
+        frozenset(links),
+        tuple(sorted(lost)),
+        unclean,
+        tuple(sorted(unread)),
+        is_export,
+        has_links,
+        tuple(sorted(cues)),
+        placeholders,
     )
+
+
+#: Attributes of Windows and macOS of a file whose content is still on a server.
+_RECALL_ON_OPEN, _RECALL_ON_DATA, _DATALESS = 0x40000, 0x400000, 0x40000000
+
+
+def _in_the_cloud(entry: "os.DirEntry[str]") -> bool:
+    """Whether reading a file would first download it."""
+    if sys.platform not in ("win32", "darwin"):
+        return False
+    status = entry.stat()
+    attributes = getattr(status, "st_file_attributes", 0) & (_RECALL_ON_OPEN | _RECALL_ON_DATA)
+    return bool(attributes or getattr(status, "st_flags", 0) & _DATALESS)
 
 
 def _holds(test: Callable[[], bool]) -> bool:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from mirkit.cli.commands import models
 from mirkit.cli.output import dataset as output
 from mirkit.cli.output import failure, note
+from mirkit.cli.progress import progress
 from mirkit.errors import counted, printable
 
 if TYPE_CHECKING:
     from mirkit.organize import Move, MoveReport
+    from mirkit.organize.cut_album import AlbumTrack
 
 Choice = Literal["move", "copy", "off"]
 #: Answers and their meaning. An empty answer leaves the files where they are.
@@ -26,6 +28,8 @@ _ANSWERS: dict[str, Choice] = {
     "l": "off",
     "": "off",
 }
+#: Estimated time to cut a track of an album, for the progress display.
+_CUT_SECONDS = 2.0
 #: After this many invalid answers, the files stay where they are.
 _ATTEMPTS = 3
 
@@ -38,12 +42,32 @@ def organize(arguments: argparse.Namespace) -> int:
     if arguments.undo:
         report = organizer.undo(path)
     else:
-        moves = _planned(path, video_sound=arguments.video_sound)
+        cuts, problems = _cuts(path, arguments)
+        moves = [] if arguments.cue and path.suffix.lower() == ".cue" else _planned(path, arguments)
         if not arguments.dry_run:
             organizer.tidy(path)
         report = organizer.MoveReport(moves) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
+        report.failures += problems
+        if arguments.dry_run and path.is_dir() and not (arguments.quiet or arguments.json):
+            output.organized_before(path)
+        output.cuts(cuts, arguments)
     output.organized(report, arguments)
     return 1 if report.failures else 0
+
+
+def _cuts(path: Path, arguments: argparse.Namespace) -> "tuple[list[AlbumTrack], list[str]]":
+    """Cut the albums at or below a path, if ``--cue`` is given: the tracks that did not exist, and failures."""
+    from mirkit.organize.cut_album import cut_albums, plan_cuts
+
+    problems: list[str] = []
+    if not arguments.cue:
+        return [], problems
+    cuts = [cut for cut in plan_cuts(path, problems) if not cut.exists]
+    if not arguments.dry_run:
+        shown = not (arguments.quiet or arguments.json)
+        with progress(len(cuts), _CUT_SECONDS * len(cuts), shown=shown) as advance:
+            problems += cut_albums(cuts, advance)
+    return cuts, problems
 
 
 def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, bool]:
@@ -83,7 +107,7 @@ def organize_first(path: Path, arguments: argparse.Namespace) -> tuple[Path, boo
         choice = _ask(path, loose) if models.on_a_terminal() and not quiet else _left(path, len(loose), quiet=quiet)
     if choice == "off":
         return path, False
-    moves = _planned(path)
+    moves = _planned(path, arguments)
     if arguments.dry_run:
         verb = "copied" if choice == "copy" else "moved"
         note(f"note   {counted(len(moves), 'loose file')} would be {verb} into track folders first")
@@ -111,12 +135,14 @@ def _carried_out(moves: "Sequence[Move]", path: Path, *, copy: bool, quiet: bool
     return report
 
 
-def _planned(path: Path, *, video_sound: bool = False) -> "list[Move]":
+def _planned(path: Path, arguments: argparse.Namespace) -> "list[Move]":
     """The moves for a path; files that cannot be moved are reported."""
     from mirkit.organize import plan
 
     problems: list[str] = []
-    moves = plan(path, problems=problems, video_sound=video_sound)
+    moves = plan(path, problems=problems, video_sound=getattr(arguments, "video_sound", False))
+    if getattr(arguments, "cue", False):  # the albums are cut
+        problems = [problem for problem in problems if "mirkit organize --cue" not in problem]
     for problem in problems:
         note(f"note   {problem}")
     return moves

@@ -15,18 +15,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirkit.audio.cue_sheet import FRAMES_PER_SECOND
 from mirkit.catalog import STEMS, feature
 from mirkit.cli.output import failure, note, table
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import MissingInput, counted, printable
-from mirkit.track import CROPS, SIDECARS, Track, base_of, is_audio_name, kind_beside
+from mirkit.track import CROPS, MIX, SIDECARS, SOURCES, Track, base_of, find_tracks, is_audio_name, kind_beside
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates, Pair
     from mirkit.dataset.split import Split
     from mirkit.dataset.statistics import FeatureStatistics, Statistics
     from mirkit.dataset.verify import TrackReport
-    from mirkit.organize import Move, MoveReport
+    from mirkit.organize import MoveReport
+    from mirkit.organize.cut_album import AlbumTrack
     from mirkit.windows import Slices, WindowFeatures
 
 #: Variance inflation factor above which a feature is nearly determined by the others.
@@ -376,6 +378,32 @@ def _numbers(pair: Pair) -> dict[str, Any]:
         "offset": round(alignment.offset, 3),
         "shared_seconds": round(alignment.seconds, 2),
     }
+
+
+def organized_before(path: Path) -> None:
+    """Print how many track folders there are already, and which of them name their mix otherwise."""
+    tracks = find_tracks(path, [])
+    if not tracks:
+        return
+    others = [track for track in tracks if any(Path(name).stem.lower() not in SOURCES for name in track.audio_files)]
+    with_stems = sum(any(track.source_of(name) in STEMS for name in track.audio_files) for track in tracks)
+    print(f"{counted(len(tracks), 'track folder')} already, {with_stems} with stems; nothing in them is moved")
+    if others:
+        first = others[0]
+        name = next(name for name in first.audio_files if first.source_of(name) == MIX)
+        print(f"  {counted(len(others), 'mix')} of another name, for example {_below(first.folder / name, path)}")
+
+
+def cuts(cut: Sequence[AlbumTrack], arguments: Namespace) -> None:
+    """Print which tracks were cut from albums, or would be."""
+    if arguments.quiet or arguments.json or not arguments.cue:
+        return
+    for each in cut:
+        at = each.track.start / FRAMES_PER_SECOND
+        target = printable(Path(each.target.parent.name, each.target.name))
+        print(f"{printable(each.album.path.name)} from {at // 60:.0f}:{at % 60:05.2f} -> {target}")
+    verb = "would be " if arguments.dry_run else ""
+    print(f"{counted(len(cut), 'track')} {verb}cut from albums; the albums stay where they are")
 
 
 def organized(report: MoveReport, arguments: Namespace) -> None:

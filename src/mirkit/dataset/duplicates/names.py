@@ -44,6 +44,12 @@ _NO_ALBUM = frozenset({
 _NUMBER = re.compile(r"(?:track|titel|piste|cd|disc|disk|side)\W*\d{1,3}|\d{1,2}|0\d\d|\d{1,2}[-.]\d{2}", re.IGNORECASE)
 
 
+#: Folder of one disc of an album, and the disc in the name of a folder or an album.
+_WHICH = r"(?:\d{1,2}|[a-h]|one|two|three|four|i{1,3})"
+_DISC = re.compile(rf"(?:cd|dis[ck]|dvd|vinyl|side)[\s._#-]*{_WHICH}\b(?:\s*[-–:(\[].*)?", re.IGNORECASE)
+_OF_DISC = re.compile(rf"[\s,_-]*[(\[]?\s*\b(?:cd|dis[ck]|dvd|side)[\s._#-]*{_WHICH}\s*[)\]]?$", re.IGNORECASE)
+
+
 def name_key(name: str) -> str:
     """Reduce a name to its key; ``""`` if nothing is left.
 
@@ -94,8 +100,7 @@ def artist_keys(names: Iterable[str]) -> frozenset[str]:
 def album_key(title: str) -> str:
     """Return the key of an album's title; ``""`` for a placeholder that many albums share, such as "Greatest Hits"."""
     bare = re.sub(r"\s*[(\[](?:cd|disc|disk|deluxe|remaster|expanded|bonus|\d{4})[^)\]]*[)\]]", "", title, flags=re.I)
-    bare = re.sub(r"[\s,-]+(?:cd|disc|disk)\s*\d+$", "", bare, flags=re.IGNORECASE)
-    key = name_key(bare)
+    key = name_key(_OF_DISC.sub("", bare))
     return "" if _is_placeholder(key, _NO_ALBUM) else key
 
 
@@ -118,11 +123,23 @@ def tags_of_path(names: list[str]) -> dict[str, str]:
     """
     parts = [part.strip() for part in names[-1].split(" - ")]
     parts = [part for part in parts if part and not _NUMBER.fullmatch(part)]
-    above = [name for name in names[:-1] if not _NUMBER.fullmatch(name)]
+    above = [name for name in names[:-1] if not _NUMBER.fullmatch(name) and not _DISC.fullmatch(name)]
     if len(parts) < 2 and re.match(r"\d{1,3}\b", names[-1]):  # "01 - Track": the folders name the others
         known = above[-1].split(" - ", 1) if above and " - " in above[-1] else above[-2:]
         return dict(zip(("artist", "album"), known, strict=False)) if known else {}
     return dict(zip(("artist", "album"), parts[:-1], strict=False))
+
+
+def album_folder(folders: Iterable[str]) -> str:
+    """Return the folder of an album, without that of one of its discs.
+
+    Examples
+    --------
+    >>> album_folder(["Queen", "Live (Disc 2)"]), album_folder(["Queen", "Live", "CD1"])
+    ('Queen/Live', 'Queen/Live')
+    """
+    kept = [folder for folder in folders if not _DISC.fullmatch(folder)]
+    return "/".join([*kept[:-1], *(_OF_DISC.sub("", last) or last for last in kept[-1:])])
 
 
 def albums_of(album: str, albumartist: str, artists: Iterable[str], folder: str) -> set[tuple[str, str]]:

@@ -144,7 +144,7 @@ def _covers(complete: str | None, scope: bytes) -> bool:
 
 def _is_lasting(listing: FolderListing) -> bool:
     """Return whether what a search finds in a folder depends on nothing but the names in it."""
-    if listing.has_links or listing.links or listing.lost:
+    if listing.has_links or listing.links or listing.lost or listing.cue_sheets or listing.placeholders:
         return False
     if listing.is_track:
         return True
