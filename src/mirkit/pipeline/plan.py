@@ -73,6 +73,8 @@ class RunRequest:
         Names of the captions for ``describe``; empty for all.
     where : str
         Query, as the option ``--where`` has it: only the tracks that it finds.
+    samples : bool
+        Whether to process also the one-shots of a sample pack, see ``find_all``.
     """
 
     path: Path
@@ -90,6 +92,7 @@ class RunRequest:
     url: str = ""
     captions: tuple[str, ...] = ()
     where: str = ""
+    samples: bool = False
 
     @property
     def track_stages(self) -> tuple[str, ...]:
@@ -187,7 +190,7 @@ def make_plan(request: RunRequest, agree: Agree | None = None) -> RunPlan:
 
 def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> RunPlan:
     problems: list[str] = []
-    tracks, root = library.find_tracks(problems, problems), library.root
+    tracks, root = library.find_tracks(problems, problems, samples=request.samples), library.root
     if not tracks:
         raise MissingInput("; ".join((f"{request.path}: the folder holds no track and no audio file", *problems)))
     if request.where:

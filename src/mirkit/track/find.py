@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from mirkit.audio import has_moving_picture
+from mirkit.audio import has_moving_picture, probe
 from mirkit.errors import MirkitError, printable
 from mirkit.store.provenance import read_provenance
 from mirkit.track.albums import Album, albums_in
@@ -24,6 +24,13 @@ from mirkit.track.names import (
     unclear_parts,
 )
 from mirkit.track.track import FolderListing, Track, list_folder, walk
+
+#: A loose file that is shorter is a sample, not a track (s).
+SAMPLE_SECONDS = 4.0
+#: With fewer of them, a folder is not taken for a sample pack.
+_MIN_ONE_SHOTS = 3
+#: No file of that length is larger (bytes): eight channels of 32 bits at 96 kHz.
+_LARGEST_SAMPLE = 13_000_000
 
 _log = logging.getLogger("mirkit")
 
@@ -70,15 +77,17 @@ def find_all(
     notes: list[str] | None = None,
     *,
     lister: Callable[[Path], FolderListing] = list_folder,
+    samples: bool = False,
 ) -> list[Track]:
     """Find all tracks at or below a folder: track folders, then loose files.
 
     A loose file that was copied into a track folder beside it (``organize --copy``) is not a track of its own.
 
     Parameters and errors are those of :func:`find_tracks`; ``notes`` receives a line for stems without a mix, and one
-    for files that are not used. ``lister`` lists a folder, as ``list_folder`` does.
+    for files that are not used. ``lister`` lists a folder, as ``list_folder`` does. Without ``samples``, the files that
+    are not used include one-shots: three or more loose files of less than 4 s that have not been measured.
     """
-    tracks = _tracks_in(Path(os.path.abspath(root)), problems, notes, follow=True, lister=lister)
+    tracks = _tracks_in(Path(os.path.abspath(root)), problems, notes, follow=True, lister=lister, samples=samples)
     return sorted(tracks, key=lambda track: bool(track.loose))
 
 
@@ -92,7 +101,9 @@ def loose_files(root: Path | str, problems: list[str] | None = None, *, video_so
     mix, and one for files that are not used: formats that are not read, and, without ``video_sound``, files with a
     moving picture.
     """
-    tracks = _tracks_in(Path(os.path.abspath(root)), problems, problems, follow=False, video_sound=video_sound)
+    tracks = _tracks_in(
+        Path(os.path.abspath(root)), problems, problems, follow=False, video_sound=video_sound, samples=True
+    )
     return [track.path for track in tracks if track.loose]
 
 
@@ -104,11 +115,13 @@ def _tracks_in(
     follow: bool,
     video_sound: bool = False,
     lister: Callable[[Path], FolderListing] = list_folder,
+    samples: bool,
 ) -> list[Track]:
     tracks: list[Track] = []
     lines: list[str] = []
     unread: Counter[str] = Counter()
     videos = placeholders = 0
+    one_shots: set[Track] = set()
     for listing in walk(root, problems, follow=follow, lister=lister):
         placeholders += listing.placeholders
         if listing.is_track:
@@ -123,12 +136,28 @@ def _tracks_in(
                 lines += [_album_line(album) for album in albums]
             used = loose if video_sound else [path for path in loose if not _is_video(path)]
             videos += len(loose) - len(used)
-            tracks += Track.all_loose(listing, used)
-    if line := left_out_line(unread, videos, placeholders):
+            found = Track.all_loose(listing, used)
+            one_shots |= set() if samples else {track for track in found if is_one_shot(track)}
+            tracks += found
+    if len(one_shots) < _MIN_ONE_SHOTS:
+        one_shots = set()
+    tracks = [track for track in tracks if track not in one_shots]
+    if line := left_out_line(unread, videos, placeholders, len(one_shots)):
         lines.append(line)
     if notes is not None:
         notes += lines
     return _without_copied(tracks)
+
+
+def is_one_shot(track: Track) -> bool:
+    """Whether a loose file is a sample of less than 4 s that has not been measured."""
+    try:
+        if track.path.stat().st_size > _LARGEST_SAMPLE or track.provenance.exists():
+            return False
+        seconds = probe(track.path).duration
+    except (MirkitError, OSError):  # processing the track reports it
+        return False
+    return seconds is not None and seconds < SAMPLE_SECONDS
 
 
 def _album_line(album: Album) -> str:

@@ -136,7 +136,7 @@ def is_unread_audio_name(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in _UNREAD
 
 
-def left_out_line(suffixes: Mapping[str, int], videos: int, placeholders: int = 0) -> str:
+def left_out_line(suffixes: Mapping[str, int], videos: int, placeholders: int = 0, one_shots: int = 0) -> str:
     """Describe the sound files that are not used, in one sentence; ``""`` if there are none.
 
     Parameters
@@ -147,6 +147,8 @@ def left_out_line(suffixes: Mapping[str, int], videos: int, placeholders: int = 
         Number of files with a moving picture.
     placeholders : int
         Number of files whose content is still in the cloud.
+    one_shots : int
+        Number of samples that are too short for a track.
     """
     kinds = [
         f"{count} {suffix}" + (f" ({_UNREAD[suffix]})" if _UNREAD[suffix] else "")
@@ -156,6 +158,8 @@ def left_out_line(suffixes: Mapping[str, int], videos: int, placeholders: int = 
     if placeholders:
         files = "placeholder of a file that is" if placeholders == 1 else "placeholders of files that are"
         parts.append(f"{placeholders} {files} still in the cloud: download them first")
+    if one_shots:
+        parts.append(f"{counted(one_shots, 'sample')} of less than 4 s; to use them: --samples")
     if videos:
         parts.append(
             f"{counted(videos, 'file')} with a moving picture; to use the sound: mirkit organize --video-sound"

@@ -21,6 +21,7 @@ from mirkit.cli.output import failure, note, table
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import MissingInput, counted, printable
 from mirkit.track import CROPS, MIX, SIDECARS, SOURCES, Track, base_of, find_tracks, is_audio_name, kind_beside
+from mirkit.track.find import is_one_shot
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates, Pair
@@ -427,8 +428,10 @@ def organized(report: MoveReport, arguments: Namespace) -> None:
     for move in report.moves:
         for source, target in reversed(move.files):  # the mix first
             kind = f"  ({_what(target)})" if target != move.target else ""
+            if arguments.dry_run and target == move.target and is_one_shot(Track(source.parent, loose=source.name)):
+                kind = "  (sample of less than 4 s)"
             old, new = (target, source) if arguments.undo else (source, target)
-            print(f"{'  ' if kind else ''}{_below(old, move.root)} -> {_below(new, move.root)}{kind}")
+            print(f"{'' if target == move.target else '  '}{_below(old, move.root)} -> {_below(new, move.root)}{kind}")
     verb = "would be " if arguments.dry_run else ""
     what = "moved back" if arguments.undo else "copied" if arguments.copy else "moved"
     print(f"{counted(len(report.moves), 'file')} {verb}{what}, {len(report.failures)} failed")

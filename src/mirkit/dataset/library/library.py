@@ -205,7 +205,9 @@ class Library:
                 return
             self.refresh(clips=self._with_clips)  # the file was damaged
 
-    def find_tracks(self, problems: list[str] | None = None, notes: list[str] | None = None) -> list[Track]:
+    def find_tracks(
+        self, problems: list[str] | None = None, notes: list[str] | None = None, *, samples: bool = False
+    ) -> list[Track]:
         """Find the tracks, as ``mirkit.track.find_all`` does; only folders that have changed are listed.
 
         Parameters
@@ -214,6 +216,8 @@ class Library:
             Gets a line for each folder that cannot be read.
         notes : list of str, optional
             Gets a line for stems without a mix, and one for files that are not used.
+        samples : bool
+            Whether to find the one-shots of sample packs too.
 
         Raises
         ------
@@ -223,7 +227,7 @@ class Library:
         if not self.several:
             return [Track.at(self.scope)]
         folders = Listings(self._file, self.root, self._key)
-        found = find_all(self.scope, problems, notes, lister=folders.list)
+        found = find_all(self.scope, problems, notes, lister=folders.list, samples=samples)
         if self._file.exists or len(found) >= _MANY:
             folders.save(complete=False)
         return found
