@@ -95,6 +95,7 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
     if "drums" in command.stages:
         tracks.add_argument("--replace-midi", action="store_true", help=f"make drum MIDI files {replaced}")
     if command.name == "run":
+        tracks.add_argument("--samples", action="store_true", help="also process the one-shots of a sample pack")
         tracks.add_argument(
             "--organize",
             choices=("move", "copy", "off"),

@@ -159,7 +159,7 @@ def left_out_line(suffixes: Mapping[str, int], videos: int, placeholders: int = 
         files = "placeholder of a file that is" if placeholders == 1 else "placeholders of files that are"
         parts.append(f"{placeholders} {files} still in the cloud: download them first")
     if one_shots:
-        parts.append(f"{counted(one_shots, 'sample')} of less than 4 s; to use them: --samples")
+        parts.append(f"{counted(one_shots, 'sample')} of less than 4 s; to use them: mirkit run --samples")
     if videos:
         parts.append(
             f"{counted(videos, 'file')} with a moving picture; to use the sound: mirkit organize --video-sound"

@@ -196,7 +196,7 @@ def build_request(command: Command, arguments: argparse.Namespace, path: Path, u
         debug=arguments.debug,
         address=_address(arguments),
         url=url,
-        samples=arguments.samples,
+        samples=getattr(arguments, "samples", False) is True,
         captions=tuple(filter(None, (getattr(arguments, "only", None) or "").split(","))),
     )
 
