@@ -14,6 +14,7 @@ from mirkit.track.find import (
     loose_files,
     loose_in,
 )
+from mirkit.track.listing import list_folder
 from mirkit.track.names import (
     ADTOF_MIDI,
     AUDIO_SUFFIXES,
@@ -38,7 +39,7 @@ from mirkit.track.names import (
     source_of,
 )
 from mirkit.track.renaming import follow_rename, is_marked, move_aside, move_back, rename_hint
-from mirkit.track.track import Track, list_folder
+from mirkit.track.track import Track
 
 __all__ = [
     "ADTOF_MIDI",

@@ -11,6 +11,7 @@ from mirkit.audio import has_moving_picture, probe
 from mirkit.errors import MirkitError, printable
 from mirkit.store.provenance import read_provenance
 from mirkit.track.albums import Album, albums_in
+from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import (
     MIX,
     ORIGINAL_NAME,
@@ -23,7 +24,7 @@ from mirkit.track.names import (
     source_of,
     unclear_parts,
 )
-from mirkit.track.track import FolderListing, Track, list_folder, walk
+from mirkit.track.track import Track
 
 #: A loose file that is shorter is a sample, not a track (s).
 SAMPLE_SECONDS = 4.0

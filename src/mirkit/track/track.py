@@ -1,219 +1,31 @@
-"""A track: its files, the paths of its results, and the listing of folders in which tracks are found."""
+"""A track: its files and the paths of its results."""
 
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mirkit.catalog import STEMS
-from mirkit.errors import MissingInput, printable, system_errors
-from mirkit.store.atomic import LOCK_NAME, TEMP_PREFIX
+from mirkit.errors import MissingInput, printable
+from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import (
     ADTOF_MIDI,
     AUDIO_SUFFIXES,
     DRUMS_MIDI,
-    EXPORT_SUMMARY,
     MIX,
     REST,
-    SKIPPED_FOLDERS,
     base_of,
     for_folder,
     for_loose_file,
     is_audio_name,
-    is_placeholder_name,
-    is_unread_audio_name,
     kind_beside,
     mixes_in,
     rest_of,
     source_of,
     unclear_parts,
 )
-
-
-@dataclass(frozen=True)
-class FolderListing:
-    """The audio files and folders in a folder, sorted by name.
-
-    Attributes
-    ----------
-    folder : Path
-    audio_files : tuple of str
-        Names of the audio files, without hidden ones.
-    folders : tuple of str
-        Names of the folders, without hidden ones, ``separated`` and ``crops``.
-    links : frozenset of str
-        Names of the folders that are links.
-    lost : tuple of str
-        Names of audio files that cannot be read as files: broken or circular links, pipes.
-    unclean : bool
-        Whether the folder contains files that a killed process may have left.
-    unread : tuple of str
-        Names of sound files in formats that are not read.
-    is_export : bool
-        Whether an export wrote the folder.
-    has_links : bool
-        Whether a visible entry is a link, whose target may change while the folder does not.
-    cue_sheets : tuple of str
-        Names of cue sheets.
-    placeholders : int
-        Number of audio files that are only placeholders of a cloud disk.
-    """
-
-    folder: Path
-    audio_files: tuple[str, ...]
-    folders: tuple[str, ...]
-    links: frozenset[str]
-    lost: tuple[str, ...]
-    unclean: bool
-    unread: tuple[str, ...] = ()
-    is_export: bool = False
-    has_links: bool = False
-    cue_sheets: tuple[str, ...] = ()
-    placeholders: int = 0
-
-    @property
-    def is_track(self) -> bool:
-        """Whether the folder contains the mix of a track: a ``full_mix.*``, or a ``mixture.*`` beside stems."""
-        return bool(mixes_in(self.audio_files))
-
-
-def list_folder(folder: Path) -> FolderListing:
-    """List a folder.
-
-    Raises
-    ------
-    MissingInput
-        The folder cannot be read.
-    """
-    audio_files, folders, lost, unread, links, cues = [], [], [], [], set(), []
-    unclean = is_export = has_links = False
-    placeholders = 0
-    with system_errors(folder, "read", MissingInput), os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if is_placeholder_name(name):
-                placeholders += 1
-                continue
-            if name.startswith("."):
-                unclean = unclean or name.startswith((TEMP_PREFIX, LOCK_NAME))
-                continue
-            has_links = has_links or entry.is_symlink()
-            if is_audio_name(name) and _holds(entry.is_file):
-                if _in_the_cloud(entry):
-                    placeholders += 1
-                else:
-                    audio_files.append(name)
-            elif name not in SKIPPED_FOLDERS and _holds(entry.is_dir):
-                folders.append(name)
-                # Junctions are a second kind of folder link on Windows, known from Python 3.12 on.
-                if entry.is_symlink() or getattr(entry, "is_junction", bool)():
-                    links.add(name)
-            elif is_audio_name(name) and not _holds(entry.is_dir):
-                lost.append(name)
-            elif is_unread_audio_name(name):
-                unread.append(name)
-            elif name == EXPORT_SUMMARY:
-                is_export = True
-            elif name.lower().endswith(".cue"):
-                cues.append(name)
-    return FolderListing(
-        folder,
-        tuple(sorted(audio_files)),
-        tuple(sorted(folders)),
-        frozenset(links),
-        tuple(sorted(lost)),
-        unclean,
-        tuple(sorted(unread)),
-        is_export,
-        has_links,
-        tuple(sorted(cues)),
-        placeholders,
-    )
-
-
-#: Attributes of Windows and macOS of a file whose content is still on a server.
-_RECALL_ON_OPEN, _RECALL_ON_DATA, _DATALESS = 0x40000, 0x400000, 0x40000000
-
-
-def _in_the_cloud(entry: "os.DirEntry[str]") -> bool:
-    """Whether reading a file would first download it."""
-    if sys.platform not in ("win32", "darwin"):
-        return False
-    status = entry.stat()
-    attributes = getattr(status, "st_file_attributes", 0) & (_RECALL_ON_OPEN | _RECALL_ON_DATA)
-    return bool(attributes or getattr(status, "st_flags", 0) & _DATALESS)
-
-
-def _holds(test: Callable[[], bool]) -> bool:
-    """Return the result of a test of an entry; False for a circular or forbidden link."""
-    try:
-        return test()
-    except OSError:
-        return False
-
-
-def walk(
-    root: Path,
-    problems: list[str] | None = None,
-    *,
-    follow: bool,
-    lister: Callable[[Path], FolderListing] = list_folder,
-) -> Iterator[FolderListing]:
-    """Yield the listings of a folder and all folders below it, parents first, by name; not inside tracks.
-
-    Folders below that an export wrote are left out, because their audio files are copies.
-
-    Parameters
-    ----------
-    root : Path
-        Folder to begin with.
-    problems : list of str, optional
-        Receives a line for every folder below that cannot be read, and for every broken audio file.
-    follow : bool
-        Whether to follow links to folders, each target once.
-    lister : callable
-        Lists a folder, as :func:`list_folder` does.
-
-    Raises
-    ------
-    MissingInput
-        ``root`` cannot be read.
-    """
-    home = Path(os.path.realpath(root))
-    reached: set[Path] = set()  # by links, as real paths
-    todo: list[tuple[Path, Path | None]] = [(root, None)]
-    while todo:
-        folder, real = todo.pop()
-        if real is not None:
-            if real in reached:
-                continue
-            reached.add(real)
-        try:
-            listing = lister(folder)
-        except MissingInput as error:
-            if folder is root:
-                raise
-            if problems is not None:
-                problems.append(str(error))
-            continue
-        if listing.is_export and folder is not root:
-            continue
-        if problems is not None:
-            problems += [
-                f"{printable(folder / name)}: the link leads to no file; repair or remove it" for name in listing.lost
-            ]
-        yield listing
-        if listing.is_track:
-            continue
-        for name in reversed(listing.folders):
-            if name not in listing.links:
-                todo.append((folder / name, real and real / name))
-            elif follow:
-                target = Path(os.path.realpath(folder / name))
-                if not (target.is_relative_to(home) or home.is_relative_to(target)):
-                    todo.append((folder / name, target))
 
 
 @dataclass(frozen=True)

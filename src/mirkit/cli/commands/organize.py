@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mirkit.cli.commands import models
-from mirkit.cli.output import dataset as output
 from mirkit.cli.output import failure, note
+from mirkit.cli.output import organize as output
 from mirkit.cli.progress import progress
 from mirkit.errors import counted, printable
 
@@ -49,9 +49,9 @@ def organize(arguments: argparse.Namespace) -> int:
         report = organizer.MoveReport(moves) if arguments.dry_run else organizer.apply(moves, copy=arguments.copy)
         report.failures += problems
         if arguments.dry_run and path.is_dir() and not (arguments.quiet or arguments.json):
-            output.organized_before(path)
+            output.tracks_before(path)
         output.cuts(cuts, arguments)
-    output.organized(report, arguments)
+    output.moved(report, arguments)
     return 1 if report.failures else 0
 
 

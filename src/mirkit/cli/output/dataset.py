@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import math
-import os
-import shlex
-import sys
 from argparse import Namespace
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.audio.cue_sheet import FRAMES_PER_SECOND
-from mirkit.catalog import STEMS, feature
+from mirkit.catalog import feature
 from mirkit.cli.output import failure, note, table
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import MissingInput, counted, printable
-from mirkit.track import CROPS, MIX, SIDECARS, SOURCES, Track, base_of, find_tracks, is_audio_name, kind_beside
-from mirkit.track.find import is_one_shot
+from mirkit.track import Track
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates, Pair
     from mirkit.dataset.split import Split
     from mirkit.dataset.statistics import FeatureStatistics, Statistics
     from mirkit.dataset.verify import TrackReport
-    from mirkit.organize import MoveReport
-    from mirkit.organize.cut_album import AlbumTrack
     from mirkit.windows import Slices, WindowFeatures
 
 #: Variance inflation factor above which a feature is nearly determined by the others.
@@ -41,10 +33,6 @@ _FEW = 200
 
 #: A group of more than this share of the data set gets a note.
 _LARGE = 0.5
-
-
-#: Files and folders that a run creates in the root of a data set.
-_OF_THE_SET = ("mirkit.toml", ".mirkit", "mirkit-report", CROPS)
 
 
 def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *, missing: bool, quiet: bool) -> None:
@@ -379,129 +367,3 @@ def _numbers(pair: Pair) -> dict[str, Any]:
         "offset": round(alignment.offset, 3),
         "shared_seconds": round(alignment.seconds, 2),
     }
-
-
-def organized_before(path: Path) -> None:
-    """Print how many track folders there are already, and which of them name their mix otherwise."""
-    tracks = find_tracks(path, [])
-    if not tracks:
-        return
-    others = [track for track in tracks if any(Path(name).stem.lower() not in SOURCES for name in track.audio_files)]
-    with_stems = sum(any(track.source_of(name) in STEMS for name in track.audio_files) for track in tracks)
-    print(f"{counted(len(tracks), 'track folder')} already, {with_stems} with stems; nothing in them is moved")
-    if others:
-        first = others[0]
-        name = next(name for name in first.audio_files if first.source_of(name) == MIX)
-        print(f"  {counted(len(others), 'mix')} of another name, for example {_below(first.folder / name, path)}")
-
-
-def cuts(cut: Sequence[AlbumTrack], arguments: Namespace) -> None:
-    """Print which tracks were cut from albums, or would be."""
-    if arguments.quiet or arguments.json or not arguments.cue:
-        return
-    for each in cut:
-        at = each.track.start / FRAMES_PER_SECOND
-        target = printable(Path(each.target.parent.name, each.target.name))
-        print(f"{printable(each.album.path.name)} from {at // 60:.0f}:{at % 60:05.2f} -> {target}")
-    verb = "would be " if arguments.dry_run else ""
-    print(f"{counted(len(cut), 'track')} {verb}cut from albums; the albums stay where they are")
-
-
-def organized(report: MoveReport, arguments: Namespace) -> None:
-    """Print which file was moved or copied to which path."""
-    for line in report.failures:
-        failure(line)
-    if arguments.json:
-        moves = [
-            {"from": str(move.source), "to": str(move.target), "with": [[str(a), str(b)] for a, b in move.files[:-1]]}
-            for move in report.moves
-        ]
-        result: dict[str, Any] = {"moves": moves, "failures": report.failures, "dry_run": arguments.dry_run}
-        if arguments.undo:
-            result |= {name: list(map(str, getattr(report, name))) for name in ("notes", "results", "brought")}
-        print(json.dumps(result, indent=2))
-        return
-    if arguments.quiet:
-        return
-    for line in report.notes:
-        note(f"note   {line}")
-    for move in report.moves:
-        for source, target in reversed(move.files):  # the mix first
-            kind = f"  ({_what(target)})" if target != move.target else ""
-            if arguments.dry_run and target == move.target and is_one_shot(Track(source.parent, loose=source.name)):
-                kind = "  (sample of less than 4 s)"
-            old, new = (target, source) if arguments.undo else (source, target)
-            print(f"{'' if target == move.target else '  '}{_below(old, move.root)} -> {_below(new, move.root)}{kind}")
-    verb = "would be " if arguments.dry_run else ""
-    what = "moved back" if arguments.undo else "copied" if arguments.copy else "moved"
-    print(f"{counted(len(report.moves), 'file')} {verb}{what}, {len(report.failures)} failed")
-    if arguments.undo:
-        left(report, Path(arguments.path))
-
-
-def _what(path: Path) -> str:
-    """What a file in a track folder is: a stem, text of the user's, or a result."""
-    if is_audio_name(path.name):
-        bare = path.stem
-        return f"{bare} stem" if bare in STEMS else "mix without vocals" if bare == "no_vocals" else "another part"
-    role = path.name.removeprefix(f"{base_of(path.parent.name)}.")
-    return {"lrc": "lyrics", "lyrics.txt": "lyrics", "caption.txt": "caption", "json": "lyrics and caption"}.get(
-        role, "MIDI" if path.suffix == ".mid" else "result"
-    )
-
-
-def _below(path: Path, root: Path) -> str:
-
-    return printable(path.relative_to(root) if path.is_relative_to(root) else path)
-
-
-def left(report: MoveReport, root: Path) -> None:
-    """Print which results remain after an undo, by folder and kind, and the commands that remove them."""
-    for path in report.brought:
-        print(f"{printable(path)}: mirkit did not make this file; it is now beside the original")
-    if report.results:
-        count = len(report.results)
-        files, lie = ("file", "lies") if count == 1 else ("files", "lie")
-        print(f"{count} result {files} of mirkit now {lie} beside the originals; the next run uses them again:")
-        folders: dict[Path, list[str]] = defaultdict(list)
-        for path in report.results:
-            folders[path.parent].append(path.name)
-        for folder, names in folders.items():
-            kinds = Counter(map(_kind, names))
-            print(f"  {printable(folder)}: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}")
-        print("remove them with:")
-        for folder, names in folders.items():
-            print(f"  {_remove(folder, names)}")
-    if there := [name for name in _OF_THE_SET if (root / name).exists()]:
-        print(f"{printable(root)} still holds these files and folders of mirkit: {', '.join(there)}")
-
-
-def _kind(name: str) -> str:
-    _, role = kind_beside(name)
-    return f".{role}" if role in SIDECARS else "stems" if is_audio_name(name) else "MIDI"
-
-
-def _remove(folder: Path, names: Iterable[str]) -> str:
-    """Return a shell command that removes exactly these files of a folder."""
-    place = str(folder)
-    if sys.platform == "win32":
-        return "del " + " ".join(f'"{place}{os.sep}{pattern}"' for pattern in _patterns(folder, names))
-    return "rm -- " + " ".join(
-        f"{shlex.quote(place)}/{pattern if pattern.startswith('*') else shlex.quote(pattern)}"
-        for pattern in _patterns(folder, names)
-    )
-
-
-def _patterns(folder: Path, names: Iterable[str]) -> Iterator[str]:
-    """Yield patterns that match exactly these files of the folder; names where a pattern would match more files."""
-    there = [name for name in os.listdir(folder) if not name.startswith(".")]
-    endings: dict[str, set[str]] = defaultdict(set)
-    for name in names:
-        base, role = kind_beside(name)
-        ending = f"*.{role}" if role in SIDECARS else f"*{name[len(base) :]}"
-        endings[ending].add(name)
-    for ending, wanted in sorted(endings.items()):
-        if set(fnmatch.filter(there, ending)) == wanted:
-            yield ending
-        else:
-            yield from sorted(wanted)

@@ -9,8 +9,8 @@ from mirkit.dataset.library.stamps import UNSETTLED, has_inode, settled, stamp
 from mirkit.errors import MissingInput
 from mirkit.store import LibraryFile
 from mirkit.track import EXPORT_SUMMARY, SKIPPED_FOLDERS, is_track, list_folder
+from mirkit.track.listing import FolderListing
 from mirkit.track.names import VIDEO_SUFFIXES
-from mirkit.track.track import FolderListing
 
 TABLES = tuple(
     f"CREATE TABLE {table} (key BLOB PRIMARY KEY, stamp BLOB NOT NULL, listing TEXT NOT NULL) WITHOUT ROWID"
