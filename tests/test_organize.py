@@ -31,7 +31,11 @@ def test_what_moves_along_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["organize", str(tmp_path), "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert (
-        "song.flac -> song/full_mix.flac (with song.lrc, song_bass.flac, song_drums.flac, 2 results of mirkit)" in shown
+        "song.flac -> song/full_mix.flac\n"
+        "  song_drums.flac -> song/drums.flac  (drums stem)\n"
+        "  song_bass.flac -> song/bass.flac  (bass stem)\n"
+        "  song.lrc -> song/song.lrc  (lyrics)\n"
+        "  and 2 results of mirkit\n" in shown
     )
     assert main(["organize", str(tmp_path), "--dry-run", "--json"]) == 0
     (move,) = json.loads(capsys.readouterr().out)["moves"]

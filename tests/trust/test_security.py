@@ -110,7 +110,8 @@ def test_servers_listen_on_this_machine_only() -> None:
     assert llama._HOST == "127.0.0.1"
     for file, node in nodes():
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            assert node.value not in ("0.0.0.0", "::"), file
+            address = file != "dataset/query/syntax.py"  # where it is an operator
+            assert not (address and node.value in ("0.0.0.0", "::")), file
     for file, name, call in calls():
         if name.rpartition(".")[2] in ("bind", "HTTPServer", "TCPServer", "ThreadingHTTPServer", "create_server"):
             assert "127.0.0.1" in ast.unparse(call) or (file, name) in LOOPBACK, f"{file}: {name}"

@@ -59,7 +59,14 @@ def moved(report: MoveReport, arguments: Namespace) -> None:
     for line in report.failures:
         failure(line)
     if arguments.json:
-        moves = [{"from": str(move.source), "to": str(move.target)} for move in report.moves]
+        moves = [
+            {
+                "from": str(move.source),
+                "to": str(move.target),
+                "with": [[str(source), str(target)] for source, target in move.files[:-1]],
+            }
+            for move in report.moves
+        ]
         result: dict[str, Any] = {"moves": moves, "failures": report.failures, "dry_run": arguments.dry_run}
         if arguments.undo:
             result |= {name: list(map(str, getattr(report, name))) for name in ("notes", "results", "brought")}
@@ -70,12 +77,17 @@ def moved(report: MoveReport, arguments: Namespace) -> None:
     for line in report.notes:
         note(f"note   {line}")
     for move in report.moves:
+        results = [source for source, _ in move.files if kind_beside(source.name)[1] in SIDECARS]
         for source, target in reversed(move.files):  # the mix first
+            if source in results:
+                continue
             kind = f"  ({_what(target)})" if target != move.target else ""
             if arguments.dry_run and target == move.target and is_one_shot(Track(source.parent, loose=source.name)):
                 kind = "  (sample of less than 4 s)"
             old, new = (target, source) if arguments.undo else (source, target)
             print(f"{'' if target == move.target else '  '}{_below(old, move.root)} -> {_below(new, move.root)}{kind}")
+        if results:
+            print(f"  and {counted(len(results), 'result')} of mirkit")
     verb = "would be " if arguments.dry_run else ""
     what = "moved back" if arguments.undo else "copied" if arguments.copy else "moved"
     print(f"{counted(len(report.moves), 'file')} {verb}{what}, {len(report.failures)} failed")
