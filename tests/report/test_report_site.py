@@ -47,7 +47,7 @@ def test_pages_hold_what_is_known(music: Path, capsys: pytest.CaptureFixture[str
     assert len(content["beats"]) > 10
     assert content["onsets"]
     assert [(round(crop["start"]), round(crop["end"])) for crop in content["crops"]] == [(0, 3), (3, 6), (6, 9)]
-    assert content["midi"] == [{"file": "drums.mid", "stem": "drums", "notes": [[0.5, 36, 90, 0.5]]}]
+    assert content["midi"] == [{"file": "drums.mid", "stem": "drums", "notes": [[0.5, 36, 90, 0.5]], "weak": False}]
     assert set(content["curves"]) == {"chroma", "bands", "loudness", "shape"}
     assert set(content["curves"]["loudness"]["parts"]) == {"full_mix", "drums", "bass", "other", "vocals"}
     assert set(content["audio"]) == {"full_mix", "drums", "bass", "other", "vocals"}

@@ -100,7 +100,7 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
         "sections": _sections(track, problems),
         "chords": _chords(track, problems),
         "crops": _crops(track),
-        "midi": _midi(track, problems),
+        "midi": _midi(track, provenance, problems),
         "curves": series(arrays),
         "audio": dict(audio),
         "values": {row.name: value for row in ALL_SPECS if (value := as_number(info.get(row.name))) is not None},
@@ -183,11 +183,13 @@ def _crops(track: Track) -> list[dict[str, Any]]:
     return sorted(clips, key=lambda row: (row["set"], row["start"]))
 
 
-def _midi(track: Track, problems: list[str]) -> list[dict[str, Any]]:
+def _midi(track: Track, provenance: Provenance, problems: list[str]) -> list[dict[str, Any]]:
+    record = provenance.stages.get("notes")
+    warned = record is not None and "warning" in record.details
     found = {path: _read(notes, path, problems) for name in MIDI_NAMES if (path := track.path_of(name)).exists()}
     stems = {track.path_of(name): stem for stem, name in NOTES_MIDI.items()}
     return [
-        {"file": path.name, "stem": stems.get(path, "drums"), "notes": rows}
+        {"file": path.name, "stem": stems.get(path, "drums"), "notes": rows, "weak": warned and path in stems}
         for path, rows in found.items()
         if rows is not None
     ]
@@ -260,13 +262,21 @@ def _features(info: Mapping[str, Any], provenance: Provenance) -> list[tuple[str
         line = {
             "key": name,
             "value": "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value),
-            "unit": row.unit,
+            "unit": f"MIDI note, {_note_name(value)}"
+            if row.unit == "MIDI note" and isinstance(value, float)
+            else row.unit,
             "description": row.description,
             "why": reason,
             "outside": value is not None and not _is_valid(value, row),
         }
         groups.setdefault(stage(row.stage).section, []).append(line)
     return list(groups.items())
+
+
+def _note_name(pitch: float) -> str:
+    """Name of the nearest note, with middle C as C4."""
+    octave, pitch_class = divmod(round(pitch), 12)
+    return f"{PITCH_CLASSES[pitch_class]}{octave - 1}"
 
 
 def as_text(value: Any) -> str | None:

@@ -92,7 +92,7 @@ function grid(pen, w, h, strong) {
   const bars = new Set(data.downbeats), many = data.beats.filter((t) => t >= from && t <= to).length > w / 7;
   for (const t of data.beats) {
     if (t < from || t > to || (many && !bars.has(t))) continue;
-    pen.fillStyle = M.color(bars.has(t) ? "downbeat" : "beat"); pen.globalAlpha = bars.has(t) ? (strong ? .85 : .35) : strong ? .5 : .16;
+    pen.fillStyle = M.color(bars.has(t) ? "downbeat" : "beat"); pen.globalAlpha = bars.has(t) ? (strong ? .55 : .35) : strong ? .35 : .16;
     pen.fillRect(Math.round(x(t, w)), 0, 1, h);
   }
   pen.globalAlpha = 1;
@@ -104,10 +104,10 @@ function ruler(pen, w, h) {
 }
 
 /* ---- lanes */
-function lane(label, description, tall, draw, { part, controls = [], tip } = {}) {
+function lane(label, description, tall, draw, { part, color = part, controls = [], tip } = {}) {
   const canvas = el("canvas"); canvas.style.height = tall + "px";
-  const dot = part ? el("i") : null;
-  if (dot) dot.style.background = `var(--${part})`;
+  const dot = color ? el("i") : null;
+  if (dot) dot.style.background = `var(--${color})`;
   const box = el("div", { class: "lane", "data-part": part }, el("div", {}, el("span", {}, dot, el("div", {}, label, description ? el("small", {}, description) : null)), ...controls), canvas);
   lanes.append(box); canvases.push(canvas);
   M.fit(canvas, (pen, w, h) => { pen.beginPath(); pen.rect(0, 0, w, h); pen.clip(); draw(pen, w, h); });
@@ -126,6 +126,11 @@ function lane(label, description, tall, draw, { part, controls = [], tip } = {})
     const box = canvas.getBoundingClientRect();
     zoom(event.deltaY > 0 ? 1.25 : .8, from + (event.clientX - box.left) / box.width * (to - from));
   }, { passive: false });
+}
+/* A name at the left edge of a lane, readable over what is drawn there. */
+function edgeLabel(pen, text, y) {
+  pen.globalAlpha = .8; pen.fillStyle = M.color("panel"); pen.fillRect(0, y - 10, pen.measureText(text).width + 8, 13);
+  pen.globalAlpha = 1; pen.fillStyle = M.color("faint"); pen.textAlign = "left"; pen.fillText(text, 4, y);
 }
 const button = (does, text, title, act) => el("button", { "data-does": does, title, "aria-label": title, "aria-pressed": "false", onclick: act }, text);
 
@@ -172,7 +177,8 @@ if (data.sections.length) lane("sections", null, 34, (pen, w, h) => {
   const sure = section.confidence === null ? "" : `\nconfidence ${section.confidence.toFixed(2)}`;
   return `${section.label}${section.function ? ` (${section.function})` : ""}  ${M.clock(section.start)} to ${M.clock(section.end)}${sure}`;
 } });
-if (data.chords.some((c) => c.third !== "none")) lane("chords", "green major, red minor", 40, (pen, w, h) => {
+const named = (text, color) => { const word = el("b", {}, text); word.style.color = `var(--${color})`; return word; };
+if (data.chords.some((c) => c.third !== "none")) lane("chords", el("b", {}, named("major", "other"), " ", named("minor", "vocals")), 40, (pen, w, h) => {
   pen.textAlign = "center"; pen.font = "12px system-ui, sans-serif";
   for (const chord of data.chords) {
     const left = x(chord.start, w), wide = x(chord.end, w) - left;
@@ -206,8 +212,8 @@ STEMS.filter((part) => loud[part] || data.audio[part]).forEach((part) => {
 const PITCHES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
 const pitchName = (pitch) => PITCHES[pitch % 12] + (Math.floor(pitch / 12) - 1);
 function pianoRoll(file, low, high) {
-  const rows = high - low + 3, tall = Math.max(48, Math.min(150, 5 * rows)), row = tall / rows, top = (pitch) => (high + 1 - pitch) * row;
-  lane("notes", file.file, tall, (pen, w, h) => {
+  const rows = high - low + 3, tall = Math.max(48, Math.min(220, 5 * rows)), row = tall / rows, top = (pitch) => (high + 1 - pitch) * row;
+  lane("notes", file.weak ? `${file.file}: unreliable` : file.file, tall, (pen, w, h) => {
     grid(pen, w, h, false);
     pen.fillStyle = M.color("faint"); pen.globalAlpha = .12;
     for (let pitch = low - 1; pitch <= high + 1; pitch++) if ([1, 3, 6, 8, 10].includes(pitch % 12)) pen.fillRect(0, top(pitch), w, row);
@@ -216,9 +222,9 @@ function pianoRoll(file, low, high) {
       pen.globalAlpha = .4 + .6 * velocity / 127;
       pen.fillRect(x(t, w), top(pitch) + .5, Math.max(2, x(end, w) - x(t, w) - 1), Math.max(2, row - 1));
     }
-    pen.globalAlpha = 1; pen.fillStyle = M.color("faint"); pen.textAlign = "left"; pen.font = "11px system-ui, sans-serif";
-    pen.fillText(pitchName(high), 4, 11); pen.fillText(pitchName(low), 4, h - 4);
-  }, { tip: (at, y) => {
+    pen.font = "11px system-ui, sans-serif";
+    edgeLabel(pen, pitchName(high), 11); edgeLabel(pen, pitchName(low), h - 4);
+  }, { color: file.stem, tip: (at, y) => {
     const pitch = high + 1 - Math.floor(y * rows), note = file.notes.find(([t, p, , end]) => p === pitch && at >= t && at < end);
     return `${M.clock(at)}  ${pitchName(Math.max(low, Math.min(high, pitch)))}${note ? `\nvelocity ${note[2]}` : ""}`;
   } });
@@ -228,15 +234,15 @@ data.midi.forEach((file) => {
   const pitches = [...new Set(file.notes.map((note) => note[1]))].sort((a, b) => a - b);
   if (!pitches.length) return;
   if (file.stem !== "drums") return pianoRoll(file, pitches[0], pitches[pitches.length - 1]);
-  lane("MIDI", file.file, 18 * pitches.length + 10, (pen, w, h) => {
+  lane("drum hits", file.file, 18 * pitches.length + 10, (pen, w, h) => {
     grid(pen, w, h, false);
     pitches.forEach((pitch, i) => {
       const y = h - 5 - (i + 1) * 18;
       pen.fillStyle = M.color("drums");
       file.notes.forEach(([t, note, velocity]) => { if (note === pitch && t >= from - 1 && t <= to) { pen.globalAlpha = .35 + .65 * velocity / 127; pen.beginPath(); pen.roundRect(x(t, w), y + 3, Math.max(3, x(t + .07, w) - x(t, w)), 12, 2); pen.fill(); } });
-      pen.globalAlpha = 1; pen.fillStyle = M.color("faint"); pen.textAlign = "left"; pen.fillText(NAMES[pitch] || pitch, 4, y + 13);
+      edgeLabel(pen, String(NAMES[pitch] || pitch), y + 13);
     });
-  }, {});
+  }, { color: "drums" });
 });
 if (C.chroma) {
   const bytes = M.bytes(C.chroma.data), NAMES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
