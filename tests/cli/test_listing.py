@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -344,3 +345,20 @@ def test_tracks_are_excluded_and_included_by_a_query(music: Path, capsys: pytest
     assert lines(capsys) == ["included Air - One"]
     assert run("exclude", "music", "--where", "bmp:1", "--reason", "x") == 2
     assert "did you mean bpm?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("bpm", "fast"), ("bpm", b"x"), ("bpm", float("inf")), ("artist", b"x"), ("added", "soon")]
+)
+def test_a_library_of_a_stranger_may_hold_anything(
+    music: Path, field: str, value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert listed(capsys, "music") != []
+    with sqlite3.connect(music / ".mirkit" / "library.sqlite") as connection:
+        connection.execute(f'UPDATE tracks SET "{field}" = ?', (value,))
+    connection.close()
+    assert run("ls", "music", "--fields", f"path,{field}", "--json", "sort:path") == 0
+    told, error = capsys.readouterr()
+    assert "bug" not in error
+    assert json.loads(told)[0]["path"] == os.path.join("music", "Air - One")
+    assert json.loads(told)[0][field] in (119.996, "Air", "2026-11-01T12:00:00+00:00")

@@ -57,6 +57,28 @@ def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[
         yield advance
 
 
+@contextmanager
+def reading(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that shows how many of the tracks that have changed have been read: done, and all.
+
+    Parameters
+    ----------
+    shown : bool
+        Draw a bar; it goes to standard error, and only when that is a terminal.
+    """
+    if not (shown and sys.stderr is not None and sys.stderr.isatty()):
+        yield lambda _done, _of: None
+        return
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("reading tracks"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
 #: Seconds between two lines about a download if there is no terminal.
 _LINE_SECONDS = 10.0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from mirkit.catalog import INFO_SPECS, REQUESTED
 from mirkit.dataset.library import FIELDS, Library, TableName
@@ -17,6 +17,13 @@ from mirkit.dataset.query import Query, QueryField, fields_in, from_arguments, o
 from mirkit.errors import MissingInput, printable
 
 T = TypeVar("T")
+#: Called with the number of changed tracks that have been read, and that have to be.
+Advance: TypeAlias = Callable[[int, int], None]
+
+
+def _ignore(_done: int, _of: int) -> None:
+    """Show no progress."""
+
 
 _NUMBERS = (float, int)
 #: Dates that Python knows in every time zone (seconds since 1970).
@@ -135,6 +142,7 @@ def select(
     *,
     table: TableName = "tracks",
     limit: int | None = None,
+    advance: Advance = _ignore,
 ) -> Selection:
     """Bring a library up to date and find tracks or clips in it.
 
@@ -147,23 +155,25 @@ def select(
         ``tracks`` or ``clips``.
     limit : int, optional
         Largest number of rows.
+    advance : callable, optional
+        Called with the number of changed tracks that have been read, and that have to be.
 
     Raises
     ------
     SettingsError
         The query names a field that does not exist, or has a wrong value.
     """
-    return sound(library, lambda: _select(library, query, fields, table, limit), table=table)
+    return sound(library, lambda: _select(library, query, fields, table, limit), table=table, advance=advance)
 
 
-def sound(library: Library, read: Callable[[], T], *, table: TableName = "tracks") -> T:
+def sound(library: Library, read: Callable[[], T], *, table: TableName = "tracks", advance: Advance = _ignore) -> T:
     """Bring a library up to date and read from it; again if it holds values that mirkit does not write."""
-    library.refresh(clips=table == "clips")
+    library.refresh(advance, clips=table == "clips")
     try:
         return read()
     except (AttributeError, TypeError, ValueError) as error:
         library.discard(str(error))
-        library.refresh(clips=table == "clips")
+        library.refresh(advance, clips=table == "clips")
         return read()
 
 

@@ -11,6 +11,7 @@ from mirkit.cli.output import listing as output
 from mirkit.cli.output import table
 from mirkit.cli.output.show import show as print_track
 from mirkit.cli.output.show import show_json
+from mirkit.cli.progress import reading
 from mirkit.dataset.library import Library, TableName
 from mirkit.dataset.library.library import no_track
 from mirkit.dataset.query import Query, QueryField, choose_fields, from_arguments, parse, parse_sort, query_fields
@@ -42,7 +43,8 @@ def ls(arguments: argparse.Namespace) -> int:
     kind: TableName = "clips" if arguments.crops else "tracks"
     with resolve_location(place, to="read") as location, Library.open(location.path) as library:
         extra = [query_fields()["mode"]]  # of the key
-        found = select(library, query, [*fields, *extra], table=kind, limit=arguments.limit)
+        with reading(shown=not arguments.quiet) as advance:
+            found = select(library, query, [*fields, *extra], table=kind, limit=arguments.limit, advance=advance)
         if not (found.searched or found.excluded or library.problems):
             raise no_track(location.path, crops=arguments.crops)
         modes = [row[-1] for row in found.rows]
