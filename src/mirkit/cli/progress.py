@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 
 @contextmanager
@@ -64,12 +64,27 @@ def reading(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
     Parameters
     ----------
     shown : bool
-        Draw a bar; it goes to standard error, and only when that is a terminal.
+        Draw a bar if there are many; it goes to standard error, and only when that is a terminal.
     """
-    if not (shown and sys.stderr is not None and sys.stderr.isatty()):
-        yield lambda _done, _of: None
-        return
+    is_drawn = shown and sys.stderr is not None and sys.stderr.isatty()
+    with ExitStack() as started:
+        bars: list[Callable[[int, int], None]] = []
 
+        def advance(done: int, of: int) -> None:
+            if is_drawn and of >= _MANY and not bars:
+                bars.append(started.enter_context(_reading_bar()))
+            for bar in bars:
+                bar(done, of)
+
+        yield advance
+
+
+#: Fewer tracks are read in less than a second.
+_MANY = 1000
+
+
+@contextmanager
+def _reading_bar() -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
