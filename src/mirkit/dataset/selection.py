@@ -15,6 +15,7 @@ from mirkit.catalog import INFO_SPECS, REQUESTED
 from mirkit.dataset.library import FIELDS, Library, TableName
 from mirkit.dataset.query import Query, QueryField, fields_in, from_arguments, order_sql, parse, to_sql
 from mirkit.errors import MissingInput, printable
+from mirkit.track import Track
 
 T = TypeVar("T")
 #: Called with the number of changed tracks that have been read, and that have to be.
@@ -265,6 +266,24 @@ def find_matching(path: Path, where: str, *, table: TableName = "tracks", exclud
     """Return the paths of the tracks or clips at or below a path that a query finds, see :func:`paths_matching`."""
     with Library.open(path) as library:
         return paths_matching(library, where, table=table, excluded=excluded)
+
+
+def only_matching(tracks: list[Track], library: Library, where: str) -> list[Track]:
+    """Return those of the tracks of a library that the text of ``--where`` finds; all for "".
+
+    Raises
+    ------
+    MissingInput
+        It finds none.
+    SettingsError
+        The query is wrong.
+    """
+    if not where:
+        return tracks
+    wanted = set(paths_matching(library, where))
+    if not (found := [track for track in tracks if track.path in wanted]):
+        raise nothing_found(library.scope, where)
+    return found
 
 
 def parse_where(where: str) -> Query:

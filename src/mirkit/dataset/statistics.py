@@ -25,7 +25,7 @@ from mirkit.dataset.scales import (
     ranks,
     to_scale,
 )
-from mirkit.dataset.selection import condition, nothing_found, parse_where
+from mirkit.dataset.selection import condition, nothing_found, parse_where, sound
 from mirkit.errors import MissingInput, printable
 from mirkit.store import round6
 
@@ -94,13 +94,7 @@ def read_table(path: Path, *, crops: bool = False, where: str = "") -> Table:
     """
     query = parse_where(where)
     with Library.open(path) as library:
-        library.refresh(clips=crops)
-        try:
-            table = _read(library, query, crops=crops)
-        except (AttributeError, TypeError, ValueError) as error:  # a row that mirkit did not write
-            library.discard(str(error))
-            library.refresh(clips=crops)
-            table = _read(library, query, crops=crops)
+        table = sound(library, lambda: _read(library, query, crops=crops), table="clips" if crops else "tracks")
     if query.condition and not table.names:
         raise nothing_found(path, where)
     if not (table.names or table.excluded or table.unreadable):

@@ -13,7 +13,7 @@ from mirkit.audio import probe
 from mirkit.catalog import STAGES, STEMS, TASKS, stage, with_needs
 from mirkit.dataset.find import reason
 from mirkit.dataset.library import Answers, Library
-from mirkit.dataset.selection import nothing_found, paths_matching
+from mirkit.dataset.selection import only_matching
 from mirkit.engines.processes import map_chunked
 from mirkit.errors import MirkitError, MissingExtra, MissingInput, SettingsError, counted, printable
 from mirkit.models import registry
@@ -193,11 +193,7 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
     tracks, root = library.find_tracks(problems, problems, samples=request.samples), library.root
     if not tracks:
         raise MissingInput("; ".join((f"{request.path}: the folder holds no track and no audio file", *problems)))
-    if request.where:
-        wanted = set(paths_matching(library, request.where))
-        tracks = [track for track in tracks if track.path in wanted]
-        if not tracks:
-            raise nothing_found(request.path, request.where)
+    tracks = only_matching(tracks, library, request.where)
     settings = with_values(read_settings(root), request.overrides, "command line")
     models.check_names(settings, request.fixed)
     agreed = _agreed(request, settings, tracks, agree) if agree else {}
