@@ -108,6 +108,7 @@ def test_everything_is_escaped() -> None:
         "by": [HOSTILE],
         "chips": [(HOSTILE, HOSTILE)],
         "problems": [HOSTILE],
+        "warnings": [HOSTILE],
         "groups": [
             (
                 HOSTILE,
