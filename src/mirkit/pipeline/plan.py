@@ -193,7 +193,6 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
     tracks, root = library.find_tracks(problems, problems, samples=request.samples), library.root
     if not tracks:
         raise MissingInput("; ".join((f"{request.path}: the folder holds no track and no audio file", *problems)))
-    tracks = only_matching(tracks, library, request.where)
     settings = with_values(read_settings(root), request.overrides, "command line")
     models.check_names(settings, request.fixed)
     agreed = _agreed(request, settings, tracks, agree) if agree else {}
@@ -201,7 +200,7 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
     settings = replace(settings, backends=replace(settings.backends, **backends))
     notices += problems
     left_out = {track: why for track in tracks if (why := reason(track, root, settings.exclude))}
-    included = tuple(track for track in tracks if track not in left_out)
+    included = tuple(track for track in only_matching(tracks, library, request.where) if track not in left_out)
     if left_out:
         notices.append(f"mirkit.toml excludes {counted(len(left_out), 'track')}")
         notices += [f"{track.name}: {why}" for track, why in left_out.items() if len(left_out) <= _NAMED]
