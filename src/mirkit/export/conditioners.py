@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from mirkit.catalog import CATEGORIES, NUMBERS, REQUESTED, FeatureSpec, feature
+from mirkit.dataset.ranges import Range, conditioner_range
 from mirkit.dataset.scales import Percentiles, duplicates, to_scale
-from mirkit.dataset.statistics import Range, conditioner_range
 from mirkit.errors import SettingsError, printable
 from mirkit.export.options import Policy
 from mirkit.store import round6
