@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from mirkit.dataset.ranges import Range, conditioner_range
 
 from mirkit.catalog import FEATURES, feature
+from mirkit.dataset.ranges import Range, conditioner_range
 
 BPM, FLATNESS, LUFS, DEFINED = (feature(name) for name in ("bpm", "spectral_flatness", "lufs", "bpm_is_defined"))
 
