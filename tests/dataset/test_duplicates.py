@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from dataset.altered import ALTERATIONS, RATE, Sound, curves
 from mirkit.audio import encode
+from mirkit.dataset.duplicates import stored
 from mirkit.dataset.duplicates.alignment import Alignment, align
 from mirkit.dataset.duplicates.find import Duplicates, best_copy, find_duplicates, read_features
 from mirkit.dataset.duplicates.fingerprints import (
@@ -22,12 +24,14 @@ from mirkit.dataset.duplicates.fingerprints import (
     landmarks,
     rotated,
 )
+from mirkit.dataset.duplicates.stored import Fingerprint, fingerprint_of
+from mirkit.dataset.library import Library, stamps
 from mirkit.demo import drone, house, rock, waltz
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.bands import BandCurve
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.serialization import to_arrays
-from mirkit.store import update_feature_series
+from mirkit.store import library_path, update_feature_series
 from mirkit.track import Track
 
 SECONDS = 20
@@ -238,3 +242,36 @@ def test_the_best_copy_is_lossless_then_longer_then_of_the_higher_rate(tmp_path:
     assert best_copy({name: tmp_path / name for name in ("a.mp3", "b.wav", "c.flac", "d.flac")}) == "c.flac"
     assert best_copy({name: tmp_path / name for name in ("a.mp3", "d.flac")}) == "d.flac"
     assert best_copy({"x": tmp_path / "absent.wav", "a": tmp_path / "gone.wav"}) == "a"
+
+
+def test_fingerprints_are_kept_in_the_library(
+    library: list[Track], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "MIN_AGE", -60.0)  # as if a minute had passed
+    computed: list[str] = []
+
+    def counted(track: Track) -> Fingerprint:
+        computed.append(track.name)
+        return fingerprint_of(track)
+
+    monkeypatch.setattr(stored, "fingerprint_of", counted)
+
+    def found() -> tuple[Duplicates, list[str]]:
+        computed.clear()
+        with Library.open(library[0].folder.parent) as opened:
+            return find_duplicates(library, library=opened), list(computed)
+
+    first, read = found()
+    assert first == find_duplicates(library)
+    assert read == ["a", "b", "c", "d", "e", "f"]
+    assert found() == (first, ["e", "f"]), "what could not be read is read again"
+    library[1].feature_series.write_bytes(library[0].feature_series.read_bytes())
+    second, read = found()
+    assert second.groups == [[0, 1, 2]]
+    assert read == ["b", "e", "f"]
+    with sqlite3.connect(library_path(library[0].folder.parent)) as connection:
+        for content in ("x", b"", b"\xff" * (64 + 4 + 84)):
+            connection.execute("UPDATE fingerprints SET content = ?", (content,))
+            connection.commit()
+            assert found()[0] == second
+    connection.close()

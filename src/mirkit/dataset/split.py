@@ -1,6 +1,8 @@
 """Split a data set into training, validation and test without leaks: groups of related tracks stay together."""
 
 import hashlib
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -9,6 +11,8 @@ from typing import Any
 from mirkit.dataset.duplicates import GROUP_KEYS, GroupKey, TrackNames, group_tracks
 from mirkit.dataset.duplicates.find import Duplicates, find_duplicates
 from mirkit.dataset.duplicates.names import album_folder, tags_of_path
+from mirkit.dataset.library import Library
+from mirkit.dataset.library.row import key_of
 from mirkit.errors import SettingsError
 from mirkit.store import Provenance, readable_provenance
 from mirkit.track import ORIGINAL_NAME, Track
@@ -47,6 +51,7 @@ def split_tracks(
     duplicates: Duplicates | None = None,
     advance: Callable[[str], None] = lambda _: None,
     test_share: float = 0.0,
+    library: Library | None = None,
 ) -> Split:
     """Split a data set; copies of a recording, and tracks of the same artist or album, stay together.
 
@@ -69,6 +74,8 @@ def split_tracks(
         Called with the name of each track when its feature series have been read.
     test_share : float
         Share of the tracks for the test, by the same rule.
+    library : Library, optional
+        Where the tags are taken from; by default, the provenances are read.
 
     Returns
     -------
@@ -80,14 +87,12 @@ def split_tracks(
         A share is not between 0 and 1, or both together leave nothing for training.
     """
     if duplicates is None:
-        duplicates = find_duplicates(tracks, advance)
-    provenances = [readable_provenance(track.provenance) for track in tracks]
-    known = [
-        _names_of(track, name, provenance) for track, name, provenance in zip(tracks, names, provenances, strict=True)
-    ]
+        duplicates = find_duplicates(tracks, advance, library)
+    facts = _facts(tracks, library)
+    known = [_names_of(track, name, tags) for track, name, (tags, _) in zip(tracks, names, facts, strict=True)]
     groups = group_tracks(known, duplicates.groups, keys)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]
-    seed_keys = {name: seed_key(name, provenance) for name, provenance in zip(names, provenances, strict=True)}
+    seed_keys = {name: _seed_key(name, original) for name, (_, original) in zip(names, facts, strict=True)}
     train, val, test = split(named, share, seed, seed_keys, test_share)
     together = tuple(sorted(group for group in named if len(group) > 1))
     return Split(seed, share, test_share, train, val, test, together)
@@ -167,8 +172,11 @@ def _drawn(ordered: list[list[str]], share: float, count: int) -> tuple[list[lis
 
 def seed_key(name: str, provenance: Provenance) -> str:
     """Seed of a track's random draws: its path before it was organized, so that organizing changes no draw."""
+    return _seed_key(name, provenance.facts.get(ORIGINAL_NAME, {}).get("value"))
+
+
+def _seed_key(name: str, original: Any) -> str:
     path = PurePath(name)
-    original: Any = provenance.facts.get(ORIGINAL_NAME, {}).get("value")
     return (path.with_name(original) if _is_name(original) else path).as_posix()
 
 
@@ -177,10 +185,27 @@ def _is_name(text: Any) -> bool:
     return isinstance(text, str) and text not in ("", ".", "..") and PurePath(text).name == text
 
 
-def _names_of(track: Track, name: str, provenance: Provenance) -> TrackNames:
+def _facts(tracks: Sequence[Track], library: Library | None) -> list[tuple[Mapping[str, Any], Any]]:
+    """Return the tags of each track, and its name before it was organized."""
+    if library is None:
+        facts = [readable_provenance(track.provenance).facts for track in tracks]
+        values = [(each.get("tags", {}).get("value"), each.get(ORIGINAL_NAME, {}).get("value")) for each in facts]
+        return [(tags if isinstance(tags, dict) else {}, original) for tags, original in values]
+    library.refresh()
+    columns = ["_key", ORIGINAL_NAME, "artists", *_TAGS]
+    known: dict[bytes, tuple[Mapping[str, Any], Any]] = {
+        key: (dict(zip(_TAGS, tags, strict=True)) | {"artists": json.loads(artists or "[]")}, original)
+        for key, original, artists, *tags in library.rows(columns)
+    }
+    prefix = os.path.join(library.root, "")
+    return [known.get(key_of(track, prefix), ({}, None)) for track in tracks]
+
+
+_TAGS = ("artist", "albumartist", "album")
+
+
+def _names_of(track: Track, name: str, tags: Mapping[str, Any]) -> TrackNames:
     """Artists and album from the tags, or else from the path."""
-    value: Any = provenance.facts.get("tags", {}).get("value")
-    tags: Mapping[str, Any] = value if isinstance(value, dict) else {}
     folders = PurePath(name).parts[:-1]
     told = tags_of_path([*folders, track.name])
 

@@ -338,7 +338,7 @@ def _split(
     copies: dict[str, str] = {}
     groups: list[list[str]] = []
     if not options.keep_duplicates or ((options.val or options.test) and options.split_file is None):
-        copies, groups = find_copies(items, notes)
+        copies, groups = find_copies(options.path, items, notes)
     if options.keep_duplicates:
         copies = {}
     else:

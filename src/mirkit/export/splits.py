@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mirkit.dataset.duplicates.find import Duplicates, best_copy, find_duplicates
+from mirkit.dataset.library import Library
 from mirkit.dataset.split import split_tracks
 from mirkit.errors import SettingsError, counted, printable
 from mirkit.export.items import Item
@@ -16,11 +17,13 @@ SPLITS = (TRAIN, VAL, TEST)
 _MAX_BYTES = 2**28
 
 
-def find_copies(items: Sequence[Item], notes: list[str]) -> tuple[dict[str, str], list[list[str]]]:
+def find_copies(path: Path, items: Sequence[Item], notes: list[str]) -> tuple[dict[str, str], list[list[str]]]:
     """Find the tracks of an export that are the same recording.
 
     Parameters
     ----------
+    path : Path
+        The folder of tracks, or the track, that is exported.
     items : sequence of Item
     notes : list of str
         Gets a line where tracks could not be compared.
@@ -35,7 +38,8 @@ def find_copies(items: Sequence[Item], notes: list[str]) -> tuple[dict[str, str]
     """
     tracks = {item.source: item.track for item in items}
     names = list(tracks)
-    found = find_duplicates(list(tracks.values()))
+    with Library.open(path) as library:
+        found = find_duplicates(list(tracks.values()), library=library)
     groups = [[names[number] for number in group] for group in found.groups]
     copies: dict[str, str] = {}
     for group in groups:

@@ -164,9 +164,14 @@ def recorded_digests(content: Provenance) -> dict[str, list[FileDigest]]:
     """Return all digests that the stages recorded of each file that they read, wrote or kept as the user's."""
     digests: dict[str, list[FileDigest]] = {}
     for record in content.stages.values():
-        for name, digest in (*record.inputs.items(), *record.outputs.items(), *record.user.items()):
-            digests.setdefault(name, []).append(digest)
+        for part in _digests_of(record):
+            for name, digest in part.items():
+                digests.setdefault(name, []).append(digest)
     return digests
+
+
+def _digests_of(record: ProvenanceRecord) -> tuple[Mapping[str, FileDigest], ...]:
+    return record.inputs, record.outputs, record.user
 
 
 def restamp(path: Path, content: Provenance, digests: Mapping[str, FileDigest]) -> Provenance:
@@ -188,12 +193,14 @@ def restamp(path: Path, content: Provenance, digests: Mapping[str, FileDigest]) 
     Provenance
         ``content`` with the present stamps.
     """
+    if not digests:
+        return content
 
     def now(name: str, known: FileDigest) -> FileDigest:
         return digests[name] if digests.get(name) == known else known
 
-    known_digests = [(name, known) for name, several in recorded_digests(content).items() for known in several]
-    if all(now(name, known).stamp == known.stamp for name, known in known_digests):
+    known = (pair for record in content.stages.values() for part in _digests_of(record) for pair in part.items())
+    if all(now(name, digest).stamp == digest.stamp for name, digest in known if name in digests):
         return content
     _replace_digests(path, now)
     return _with_digests(content, now)

@@ -96,19 +96,22 @@ def _exclude_copies(selection: "output.TrackSelection", same: "Duplicates", *, q
 
 def split(arguments: argparse.Namespace) -> int:
     """Split the tracks into training, validation and test, with related tracks on the same side."""
+    from mirkit.dataset.library import Library
     from mirkit.dataset.split import split_tracks
 
     _output(arguments)
     selection, same = _compared(arguments)
-    result = split_tracks(
-        selection.tracks,
-        selection.names,
-        arguments.val,
-        arguments.seed,
-        arguments.together,
-        same,
-        test_share=arguments.test,
-    )
+    with Library.open(arguments.path) as library:
+        result = split_tracks(
+            selection.tracks,
+            selection.names,
+            arguments.val,
+            arguments.seed,
+            arguments.together,
+            same,
+            test_share=arguments.test,
+            library=library,
+        )
     _put(
         output.split_json(selection, same, result),
         arguments,
@@ -120,12 +123,14 @@ def split(arguments: argparse.Namespace) -> int:
 def _compared(arguments: argparse.Namespace) -> "tuple[output.TrackSelection, Duplicates]":
     """Return the tracks of a folder that are not excluded, and the duplicates among them."""
     from mirkit.dataset.duplicates.find import find_duplicates
+    from mirkit.dataset.library import Library
 
     selection = output.TrackSelection.below(Path(arguments.path))
     count = len(selection.tracks)
     printable = not (arguments.quiet or arguments.json)
-    with progress(count, _READING_SECONDS * count, shown=printable) as advance:
-        return selection, find_duplicates(selection.tracks, advance)
+    bar = progress(count, _READING_SECONDS * count, shown=printable)
+    with Library.open(arguments.path) as library, bar as advance:
+        return selection, find_duplicates(selection.tracks, advance, library)
 
 
 def _output(arguments: argparse.Namespace) -> "Output | None":

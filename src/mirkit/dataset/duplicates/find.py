@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +17,11 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from mirkit.audio import SourceInfo, probe
 from mirkit.dataset.duplicates.alignment import Alignment, align
-from mirkit.dataset.duplicates.fingerprints import (
-    NO_LANDMARKS,
-    SEMITONES,
-    FingerprintFeatures,
-    Hashes,
-    candidates,
-    fingerprint_features,
-    hashes,
-    landmarks,
-    rotated,
-)
-from mirkit.errors import AudioError, InfoError, MissingInput, printable
-from mirkit.features.serialization import from_arrays
-from mirkit.store import read_feature_series, read_feature_series_header
-from mirkit.track import Track, rename_hint
+from mirkit.dataset.duplicates.fingerprints import Hashes, candidates
+from mirkit.dataset.duplicates.stored import NO_FINGERPRINT, fingerprints, read_features
+from mirkit.dataset.library import Library
+from mirkit.errors import AudioError
+from mirkit.track import Track
 
 #: Number of tracks whose features are kept in memory while pairs are compared.
 _CACHED = 512
@@ -82,7 +71,9 @@ class Duplicates:
     failed: dict[int, str] = field(default_factory=dict)
 
 
-def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = lambda _: None) -> Duplicates:
+def find_duplicates(
+    tracks: Sequence[Track], advance: Callable[[str], None] = lambda _: None, library: Library | None = None
+) -> Duplicates:
     """Find the tracks that are the same recording.
 
     Parameters
@@ -90,6 +81,8 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
     tracks : sequence of Track
     advance : callable, optional
         Called with the name of each track when it has been read.
+    library : Library, optional
+        Where the fingerprints of unchanged tracks are taken from, and new ones are kept.
 
     Returns
     -------
@@ -97,27 +90,25 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
     """
     result = Duplicates()
     times: list[npt.NDArray[np.float32]] = []
-    hashed: list[list[Hashes]] = []
+    hashed: list[tuple[Hashes, ...]] = []
     first_with: dict[str, int] = {}
     groups = DisjointSet(range(len(tracks)))
-    for number, track in enumerate(tracks):
-        marks = NO_LANDMARKS
-        try:
-            marks = landmarks(read_features(track.feature_series))
-            if not len(marks.times):
+    for number, (track, one) in enumerate(zip(tracks, fingerprints(tracks, library, advance), strict=True)):
+        marks = one.times, one.hashed
+        if one.unmeasured:
+            result.not_compared[number] = one.unmeasured
+            result.unmeasured.append(number)
+        elif one.failed:
+            result.failed[number] = one.failed
+        else:
+            if not len(one.times):
                 result.not_compared[number] = "it is too short, or does not change"
-            same = first_with.setdefault(_audio_hash(track.feature_series), number)
+            same = first_with.setdefault(one.audio or str(track.feature_series), number)
             if groups.merge(same, number):
                 result.pairs.append(Pair(same, number, None))
-                marks = NO_LANDMARKS  # of identical tracks, only the first is compared with others
-        except MissingInput as error:
-            result.not_compared[number] = rename_hint(track) or str(error)
-            result.unmeasured.append(number)
-        except InfoError as error:
-            result.failed[number] = str(error)
-        times.append(marks.times)
-        hashed.append([hashes(rotated(marks.cells, semitones)) for semitones in SEMITONES])
-        advance(track.name)
+                marks = NO_FINGERPRINT.times, NO_FINGERPRINT.hashed  # only the first of identical tracks is compared
+        times.append(marks[0])
+        hashed.append(marks[1])
     read = lru_cache(_CACHED)(lambda number: read_features(tracks[number].feature_series))
     for candidate in candidates(times, hashed):
         if groups.connected(candidate.first, candidate.second):
@@ -128,46 +119,6 @@ def find_duplicates(tracks: Sequence[Track], advance: Callable[[str], None] = la
             result.pairs.append(Pair(candidate.first, candidate.second, alignment))
     result.groups = [sorted(group) for group in groups.subsets() if len(group) > 1]
     return result
-
-
-def read_features(path: Path) -> FingerprintFeatures:
-    """Read the fingerprint features of a track from its ``.CURVES.npz``.
-
-    Raises
-    ------
-    MissingInput
-        The file does not exist, or lacks the feature series.
-    InfoError
-        The file is damaged.
-    """
-    chroma = read_feature_series(path, "tonal/chroma")
-    source = "tonal" if chroma else "full_mix"
-    chroma = chroma or read_feature_series(path, "full_mix/chroma")
-    bands = read_feature_series(path, "full_mix/bands")
-    if not (chroma and bands):
-        raise MissingInput(
-            f"{printable(path)}: the feature series are missing; measure the track with: "
-            f'mirkit extract "{printable(path.parent)}"'
-        )
-    try:
-        return fingerprint_features(_series(f"{source}/chroma", chroma, 12), _series("full_mix/bands", bands, 4))
-    except (KeyError, ValueError) as error:
-        raise InfoError(f"{printable(path)}: {error}; remove the file, and mirkit computes it again") from error
-
-
-def _series(name: str, arrays: Mapping[str, Any], columns: int) -> Any:
-    fields = {key.removeprefix(f"{name}/"): array for key, array in arrays.items()}
-    kind = name.partition("/")[2]
-    rows = fields["chroma" if kind == "chroma" else "energy"]
-    if rows.ndim != 2 or rows.shape[1] != columns or not len(rows):
-        raise ValueError(f"{name} does not have {columns} columns")
-    return from_arrays(kind, fields)
-
-
-def _audio_hash(path: Path) -> str:
-    """Hash of the mix; if it is unknown, the path, which is unique."""
-    header: Any = read_feature_series_header(path).get("full_mix/sound")
-    return str(header["sound"]) if isinstance(header, dict) and "sound" in header else str(path)
 
 
 def best_copy(mixes: Mapping[str, Path]) -> str:

@@ -56,6 +56,7 @@ _STATEMENTS = (
     "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     *listings.TABLES,
     *answers.TABLES,
+    "CREATE TABLE fingerprints (key BLOB PRIMARY KEY, stamp BLOB NOT NULL, content BLOB NOT NULL)",
     *(f"CREATE TABLE {table} ({_COLUMNS})" for table in TABLES),
     *(
         f"CREATE TABLE {table}_states (_sort BLOB PRIMARY KEY, _key BLOB NOT NULL, base BLOB NOT NULL, "
@@ -244,6 +245,20 @@ class Library:
         """
         return Answers(self._file, self._text, name, basis)
 
+    def fingerprints(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Yield what is kept of the fingerprints of tracks: path from the root, stamp, content."""
+        where, parameters = in_scope(self._key)
+        yield from self._file.read(f"SELECT key, stamp, content FROM fingerprints WHERE {where}", parameters)
+
+    def keep_fingerprints(self, rows: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        """Keep fingerprints: path of the track from the root, stamp of its file, content."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT OR REPLACE INTO fingerprints VALUES (?, ?, ?)", rows)
+
+        if rows:
+            self._file.write(work)
+
     def clip_sources(self) -> dict[bytes, set[str]]:
         """Return the sources that clips may have been cut from, of tracks that are not excluded.
 
@@ -388,8 +403,14 @@ class Library:
 
     def _remove(self, table: TableName, places: Collection[bytes]) -> None:
         def work(connection: sqlite3.Connection) -> None:
+            some = [(place,) for place in places]
+            if table == "tracks":
+                gone = "key = (SELECT _key FROM tracks WHERE _sort = ?)"
+                connection.executemany(f"DELETE FROM fingerprints WHERE {gone}", some)
+                every = "question IN (SELECT question FROM questions)"  # so that the index is used
+                connection.executemany(f"DELETE FROM answers WHERE {every} AND {gone}", some)
             for name in (table, f"{table}_states"):
-                connection.executemany(f"DELETE FROM {name} WHERE _sort = ?", ((place,) for place in places))
+                connection.executemany(f"DELETE FROM {name} WHERE _sort = ?", some)
 
         if places:
             self._file.write(work)
