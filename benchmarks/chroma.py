@@ -49,7 +49,7 @@ def likeness(mono: np.ndarray) -> dict[str, float | str] | None:
     mean = mean_chroma(curve, window)
     if isinstance(mean, Unknown):
         return None
-    other = librosas(mono)[:, curve.active()].mean(axis=1)
+    other = librosas(mono)[:, curve.active].mean(axis=1)
     cosine = mean @ other / np.sqrt((mean @ mean) * (other @ other))
     found = key(curve, window)
     return {

@@ -87,7 +87,7 @@ def recordings(folder: Path, kept: Path) -> list[Clip]:
 
 def active(curve: ChromaCurve) -> tuple[np.ndarray, np.ndarray]:
     """Chroma and bass of the active frames, 0 to 1."""
-    mask = curve.active()
+    mask = curve.active
     return curve.chroma[mask].astype(np.float32) / 255, curve.bass[mask].astype(np.float32) / 255
 
 

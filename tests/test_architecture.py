@@ -38,6 +38,7 @@ LAYERS = {
     "demo_dataset": 6,
     "staleness": 5,
     "windows": 5,
+    "window_tables": 5,
     "stages": 5,
     "models": 4,
     "analysis": 3,

@@ -2,9 +2,9 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -37,6 +37,8 @@ from mirkit.store import (
     update_feature_series,
 )
 from mirkit.track import Track
+
+R = TypeVar("R")
 
 _BEATS = "full_mix/beats"
 
@@ -91,9 +93,8 @@ class TrackAnalysis:
         self._fresh: set[tuple[str, str]] = set()
         self._samples: dict[str, int] = {}
         self._beats: Beats | None = None
-        self._form: Form | Unknown | None = None
-        self._chords: Chords | None = None
         self._window: Window | None = None
+        self._once: dict[tuple[str, ...], Any] = {}  # shared by all windows of the track
 
     @classmethod
     def of_audio(cls, mix: Audio) -> Self:
@@ -154,6 +155,13 @@ class TrackAnalysis:
         view = copy.copy(self)
         view._window = window
         return view
+
+    def once(self, name: tuple[str, ...], compute: Callable[[], R]) -> R:
+        """Return what does not depend on the window; it is computed once for all windows of the track."""
+        if name not in self._once:
+            self._once[name] = compute()
+        found: R = self._once[name]
+        return found
 
     def has(self, source: str) -> bool:
         """Whether the track has this source (for ``tonal``: bass, other and vocals)."""
@@ -239,24 +247,20 @@ class TrackAnalysis:
     @property
     def form(self) -> Form | Unknown:
         """Sections of the track, from this run or stored in its ``.SECTIONS``."""
-        if self._form is None:
-            self._form = read_sections(self.track.sections)
-        return self._form
+        return self.once(("form",), lambda: read_sections(self.track.sections))
 
     @form.setter
     def form(self, form: Form | Unknown) -> None:
-        self._form = form
+        self._once["form",] = form
 
     @property
     def chords(self) -> Chords:
         """Chords of the track, from this run or stored in its ``.CHORDS``."""
-        if self._chords is None:
-            self._chords = read_chords(self.track.chords)
-        return self._chords
+        return self.once(("chords",), lambda: read_chords(self.track.chords))
 
     @chords.setter
     def chords(self, chords: Chords) -> None:
-        self._chords = chords
+        self._once["chords",] = chords
 
     def _beats_of_grid(self) -> Beats:
         """Read the beats from the grid and the provenance; their confidences are not stored there."""

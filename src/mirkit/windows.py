@@ -1,22 +1,19 @@
 """Features of any window of a measured track, computed from its stored feature series without decoding audio."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from mirkit import engines
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import open_audio
-from mirkit.catalog import ALL_SPECS, CATEGORIES, NUMBERS, REQUESTED, STAGES, level_shift, stage
-from mirkit.errors import MirkitError, MissingInput, SettingsError, printable
+from mirkit.catalog import ALL_SPECS, REQUESTED, STAGES, stage
+from mirkit.errors import MissingInput, SettingsError, printable
 from mirkit.features.types import InfoValue, Unknown, Window
 from mirkit.stages.description import sentences_on
 from mirkit.stages.window import FROM_SERIES, FROM_SOUND, NEEDS_SOUND, SHORTEST, at_window, timbre_of, widened
@@ -29,8 +26,6 @@ from mirkit.track import Track, rename_hint
 Info = float | int | str | None
 
 _log = logging.getLogger("mirkit")
-
-_TIMBRE = frozenset(stage("timbral").keys)
 
 #: Seconds by which a window may end after the end of its track, because times are rounded.
 _SLACK = 0.001
@@ -171,7 +166,57 @@ class WindowAnalyzer:
         SettingsError
             The window is empty or not within the track.
         """
-        return _split(self._measure(self._window(start, end), samples))
+        return next(self.each([(start, end)], samples=samples))
+
+    def each(self, windows: Iterable[tuple[float, float]], *, samples: bool = False) -> Iterator[WindowFeatures]:
+        """Yield the features of several windows; the audio is decoded once for all of them.
+
+        Parameters
+        ----------
+        windows : iterable of (float, float)
+            Start and end of each in seconds, in order of their start; they may overlap.
+        samples : bool
+            Whether to decode the windows, too, see :meth:`at`.
+
+        Yields
+        ------
+        WindowFeatures
+
+        Raises
+        ------
+        SettingsError
+            A window is empty or not within the track.
+        """
+        chosen = [self._window(start, end) for start, end in windows]
+        for window, sound in zip(chosen, self._sounds(chosen, samples), strict=True):
+            yield _split(self._described(window, sound))
+
+    def timbre(self, windows: Sequence[tuple[float, float]]) -> Iterator[Mapping[str, Info]]:
+        """Yield the timbre features alone of windows, see :meth:`each`."""
+        chosen = [self._window(start, end) for start, end in windows]
+        names = stage("timbral").keys
+        for sound in self._sounds(chosen, samples=True):
+            yield {name: None if isinstance(value := sound[name], Unknown) else value for name in names}
+
+    def within(self, start: float, end: float) -> dict[str, InfoValue]:
+        """Return what the feature series tell of a window: without timbre, and without sentences about it.
+
+        Parameters
+        ----------
+        start, end : float
+            Seconds.
+
+        Returns
+        -------
+        dict
+            Feature or descriptor -> value, or why it is unknown.
+
+        Raises
+        ------
+        SettingsError
+            The window is empty or not within the track.
+        """
+        return self._measured(self._window(start, end))
 
     def slices(self, count: int, start: float = 0.0, end: float | None = None, *, samples: bool = False) -> Slices:
         """Return the features of equal slices of a window, for conditioning that changes over time.
@@ -201,7 +246,9 @@ class WindowAnalyzer:
         whole = self._window(start, self.duration if end is None else end)
         edges = np.linspace(whole.start, whole.end, count + 1).tolist()
         needed = {key: seconds for key, seconds in SHORTEST.items() if whole.duration / count < seconds}
-        rows = [_split(self._slice(Window(a, b), needed, samples)) for a, b in pairwise(edges)]
+        windows = [Window(a, b) for a, b in pairwise(edges)]
+        sounds = self._sounds(windows, samples)
+        rows = [_split(self._slice(each, sound, needed)) for each, sound in zip(windows, sounds, strict=True)]
         names = list(rows[0].values)
         reasons = {name: [found.reasons.get(name, "") for found in rows] for name in names}
         return Slices(
@@ -211,15 +258,20 @@ class WindowAnalyzer:
             needed,
         )
 
-    def _measure(self, window: Window, samples: bool) -> dict[str, InfoValue]:
+    def _measured(self, window: Window) -> dict[str, InfoValue]:
         found = at_window(self._opened, window, self._settings, names=self._stages, neural=self._neural)
         values = {key: value for result in found.values() for key, value in result.values.items()}
-        values |= self._from_sound(window, samples) | self._user
-        values |= {"position": window.start / self._opened.duration, "duration_seconds": window.duration}
+        values |= self._user
+        return values | {"position": window.start / self._opened.duration, "duration_seconds": window.duration}
+
+    def _described(self, window: Window, sound: Mapping[str, InfoValue]) -> dict[str, InfoValue]:
+        values = {**sound, **self._measured(window)}
         return values | sentences_on(values)
 
-    def _slice(self, window: Window, needed: Mapping[str, float], samples: bool) -> dict[str, InfoValue]:
-        values = self._measure(window, samples)
+    def _slice(
+        self, window: Window, sound: Mapping[str, InfoValue], needed: Mapping[str, float]
+    ) -> dict[str, InfoValue]:
+        values = self._described(window, sound)
         for seconds in set(needed.values()):
             keys = {key for key, need in needed.items() if need == seconds}
             names = [name for name in self._stages if keys & set(stage(name).keys)]
@@ -235,18 +287,19 @@ class WindowAnalyzer:
             )
         return Window(self._whole.start + start, min(self._whole.start + end, self._whole.end))
 
-    def _from_sound(self, window: Window, samples: bool) -> dict[str, InfoValue]:
-        """Return the values that feature series do not determine; unknown ones have the reason that the track has."""
+    def _sounds(self, windows: Sequence[Window], samples: bool) -> Iterator[dict[str, InfoValue]]:
+        """Yield what feature series do not determine of each window; what is unknown has the reason of the track."""
         values: dict[str, InfoValue] = {}
         for name in FROM_SOUND:
             entry = self._state.provenance.stages.get(name)
             reasons = entry.reasons if entry else {}
-            if samples and name == "timbral":
-                audio = open_audio(self._opened.track.mix, hold_seconds=0)
-                values |= timbre_of(audio.window(window.start, window.end), audio.rate).values
-            else:
-                values |= {key: Unknown(reasons[key]) if key in reasons else NEEDS_SOUND for key in stage(name).keys}
-        return values
+            values |= {key: Unknown(reasons[key]) if key in reasons else NEEDS_SOUND for key in stage(name).keys}
+        if not samples:
+            yield from [values] * len(windows)
+            return
+        audio = open_audio(self._opened.track.mix, hold_seconds=0)
+        for cut in audio.windows(windows):
+            yield values | timbre_of(cut, audio.rate).values
 
 
 def window_series(state: TrackState, settings: Settings) -> list[tuple[str, str]]:
@@ -308,119 +361,3 @@ def _split(values: Mapping[str, InfoValue]) -> WindowFeatures:
         {key: None if isinstance(value, Unknown) else value for key, value in ordered.items()},
         {key: value.reason for key, value in ordered.items() if isinstance(value, Unknown)},
     )
-
-
-@dataclass(frozen=True)
-class WindowTable:
-    """Features of a track, window by window.
-
-    Attributes
-    ----------
-    hop : float
-        Seconds from the start of one window to the start of the next.
-    values : float64 array, shape=(windows, numbers of the catalog)
-        NaN where unknown.
-    categories : sequence of dict
-        For each window: descriptor that is a category -> its value, where it is known.
-    """
-
-    hop: float
-    values: npt.NDArray[np.float64]
-    categories: Sequence[Mapping[str, str]] = ()
-
-    def rows(self) -> Iterator[dict[str, float | str]]:
-        """Yield the known numbers and categories of each window."""
-        categories = self.categories or [{}] * len(self.values)
-        for row, named in zip(self.values, categories, strict=True):
-            numbers = {key.name: float(value) for key, value in zip(NUMBERS, row, strict=True) if np.isfinite(value)}
-            yield numbers | dict(named)
-
-    def louder(self, gain_db: float, lufs_db: float = 0.0) -> "WindowTable":
-        """Return the table of the same audio, amplified by ``gain_db`` (dB); ``lufs_db`` is added to loudness alone."""
-        shift = [level_shift(row.name, gain_db, lufs_db) for row in NUMBERS]
-        return replace(self, values=self.values + np.array(shift))
-
-
-def tables(
-    tracks: Mapping[str, Path],
-    seconds: float,
-    problems: list[str],
-    advance: Callable[[str], None],
-    *,
-    hop: float = 1.0,
-    jobs: int = 0,
-) -> dict[str, WindowTable]:
-    """Measure the windows of many tracks, for a trainer that cuts at random positions.
-
-    Parameters
-    ----------
-    tracks : mapping
-        Name -> folder or file of a measured track.
-    seconds : float
-        Length of a window; a shorter track has a single window.
-    problems : list of str
-        Receives a line for each track that fails.
-    advance : callable
-        Called with the name of each track when it is finished.
-    hop : float
-        Seconds from the start of one window to the start of the next.
-    jobs : int
-        Number of worker processes; 0 for one per core.
-
-    Returns
-    -------
-    dict
-        Name -> table; tracks that failed are left out.
-    """
-    measured: dict[str, WindowTable] = {}
-    failed: dict[str, str] = {}
-    measure = partial(_table_or_error, seconds=seconds, hop=hop)
-    for done in engines.run(measure, list(tracks.items()), jobs=jobs or engines.cores()):
-        name, _ = done.item
-        if isinstance(done.result, WindowTable):
-            measured[name] = done.result
-        else:
-            failed[name] = done.result or done.error
-        advance(name)
-    problems += [f"{name}: {failed[name]}" for name in tracks if name in failed]
-    return {name: measured[name] for name in tracks if name in measured}
-
-
-def _table_or_error(track: tuple[str, Path], seconds: float, hop: float) -> WindowTable | str:
-    try:
-        return table(track[1], seconds, hop)
-    except MirkitError as error:
-        return str(error)
-
-
-def table(path: Path, seconds: float, hop: float) -> WindowTable:
-    """Measure the windows of a track from its feature series.
-
-    Timbre features need the samples, and are measured in windows with a hop of half a length.
-
-    Parameters
-    ----------
-    path : Path
-    seconds : float
-        Length of a window.
-    hop : float
-        Seconds from the start of one window to the start of the next.
-
-    Raises
-    ------
-    MissingInput
-        The track has not been measured.
-    """
-    track = WindowAnalyzer.open(path)
-    last = max(0.0, track.duration - seconds)
-    starts = np.minimum(np.arange(0, last + hop, hop), last) if last else np.zeros(1)
-    decoded = np.unique(np.minimum(np.arange(0, last + seconds / 2, seconds / 2), last))
-    timbre = [track.at(start, min(start + seconds, track.duration), samples=True).values for start in decoded]
-    rows, categories = [], []
-    for start in starts:
-        values = track.at(start, min(start + seconds, track.duration)).values
-        near = timbre[int(np.argmin(np.abs(decoded - start)))]
-        rows.append([(near if row.name in _TIMBRE else values).get(row.name) for row in NUMBERS])
-        named = {row.name: values.get(row.name) for row in CATEGORIES}
-        categories.append({name: value for name, value in named.items() if isinstance(value, str)})
-    return WindowTable(hop, np.array(rows, np.float64), categories)

@@ -20,7 +20,7 @@ from mirkit.export.options import Options
 from mirkit.export.run import check, export
 from mirkit.store import read_info, update_info
 from mirkit.track import Track
-from mirkit.windows import WindowTable
+from mirkit.window_tables import WindowTable
 
 pytestmark = pytest.mark.usefixtures("in_process")
 KEYS = ("bpm", "key", "mode", "time_signature")
@@ -75,7 +75,7 @@ def test_windows_have_their_own(clips: Path, tmp_path: Path, monkeypatch: pytest
         known = [{name: str(value) for name, value in row.items() if value} for row in PLANTED]
         return {name: WindowTable(hop, rows, known) for name in tracks}
 
-    monkeypatch.setattr("mirkit.windows.tables", tables)
+    monkeypatch.setattr("mirkit.window_tables.tables", tables)
     out = tmp_path / "bundle"
     export(Options("sat", out, clips, source="tracks", val=0, sample_size=SIZE, hop=0.1, keys=KEYS))
     spec = importlib.util.spec_from_file_location("module_of_categories", out / "mirkit_metadata.py")

@@ -128,10 +128,10 @@ def test_one_gain_for_stem_and_mix(library: Path, tmp_path: Path) -> None:
 def test_what_was_measured_is_not_measured_again(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mirkit.export import stem_features
+    from mirkit.export import measured_cache, stem_features
 
     first = export(library, tmp_path / "b", "--stem", "bass")
-    cache = tmp_path / "b" / stem_features.CACHE
+    cache = tmp_path / "b" / measured_cache.CACHE
     lines = cache.read_bytes().strip().splitlines()
     assert len(lines) == 3
     cache.write_bytes(b"\n".join([*lines[:2], lines[2][:40]]))  # as after a kill

@@ -15,7 +15,7 @@ from mirkit.audio import probe
 from mirkit.catalog import NUMBERS
 from mirkit.export.options import Options
 from mirkit.export.run import check, export
-from mirkit.windows import WindowTable
+from mirkit.window_tables import WindowTable
 
 RATE = 44100
 HOP = 0.1
@@ -30,6 +30,7 @@ def known_tables(
     *,
     hop: float,
     jobs: int,
+    **_: object,
 ) -> dict[str, WindowTable]:
     """Windows whose bpm is 100 + their start, and whose lufs is unknown in the last one."""
     tables = {}
@@ -46,7 +47,7 @@ def known_tables(
 
 @pytest.fixture(autouse=True)
 def _known_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirkit.windows.tables", known_tables)
+    monkeypatch.setattr("mirkit.window_tables.tables", known_tables)
 
 
 def bundle(clips: Path, out: Path, **changes: Any) -> tuple[Path, Any]:

@@ -12,7 +12,7 @@ from mirkit.pipeline.task import TrackJob
 from mirkit.pipeline.track_task import process
 from mirkit.stages.window import FROM_SERIES
 from mirkit.store import Settings
-from mirkit.windows import table
+from mirkit.window_tables import table
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
 NAMES = [key.name for key in NUMBERS]
@@ -26,7 +26,8 @@ def track(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_window_has_its_own_numbers(track: Path) -> None:
-    found = table(track, 4.0, 1.0)
+    found, timbre_rows = table(track, 4.0, 1.0)
+    assert len(timbre_rows) == 3
     assert found.values.shape == (5, len(NUMBERS))
     windows = WindowAnalyzer.open(track)
     timbre = set(stage("timbral").keys)
@@ -40,6 +41,6 @@ def test_every_window_has_its_own_numbers(track: Path) -> None:
 
 
 def test_a_short_track_has_one_window(track: Path) -> None:
-    found = table(track, 30.0, 1.0)
+    found, _ = table(track, 30.0, 1.0)
     assert found.values.shape[0] == 1
     assert found.values[0, NAMES.index("position")] == 0

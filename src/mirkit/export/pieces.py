@@ -71,7 +71,7 @@ def _pieces(item: Item, longest: float, dry: bool) -> list[Item] | str:
         if not dry:
             track = WindowAnalyzer.open(item.mix)
             end = track.duration
-            features = [track.at(a, min(b, end), samples=True) for a, b in pairwise(edges)]
+            features = list(track.each([(a, min(b, end)) for a, b in pairwise(edges)], samples=True))
     except MirkitError as error:
         return str(error)
     metadata = {name: value for name, value in item.metadata.items() if name != "vocals_share"}

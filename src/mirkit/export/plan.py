@@ -22,7 +22,7 @@ from mirkit.features.types import ANALYSIS_RATE
 
 if TYPE_CHECKING:
     from mirkit.export.joined import JoinedBundle
-    from mirkit.windows import WindowTable  # loads the analysis, which only whole tracks need
+    from mirkit.window_tables import WindowTable  # loads the analysis, which only whole tracks need
 
 #: File of a bundle that tells where each of its files comes from, and what was done to it.
 FILES = "mirkit_files.json"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirkit.catalog import stage
 from mirkit.errors import MissingExtra, MissingInput, SettingsError, counted, printable
 from mirkit.export.bundle import Advance, open_bundle, read_summary, summary
 from mirkit.export.conditioners import check_keys
@@ -26,7 +27,7 @@ from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import remove_orphans_below
 
 if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
-    from mirkit.windows import WindowTable
+    from mirkit.window_tables import WindowTable
 
 _NOT_RUN = "the check by the trainer's own code was not run"
 _HOW = "name the Python interpreter where it is installed with --trainer-python PATH"
@@ -110,11 +111,27 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         return {item.name: Level() for item in items if item.name in found or item.name not in names}
 
     def windows(items: Sequence[Item], seconds: float, problems: list[str]) -> "Mapping[str, WindowTable]":
-        from mirkit.windows import tables
+        from mirkit.export.measured_cache import CACHE, MeasuredCache
+        from mirkit.window_tables import tables
 
         mixes = {item.name: item.mix for item in items}
+        cache = MeasuredCache(options.out / CACHE if target.needs_bundle_folder else None)
+        version = stage("timbral").version
+        keys = {item.name: f"{item.digest.sha256} timbre {version} {seconds:.6f}" for item in items}
+        known: dict[str, Any] = {name: cache.rows[key].get("timbre") for name, key in keys.items() if key in cache.rows}
         with progress(len(items)) as advance:
-            return tables(mixes, seconds, problems, advance, hop=options.hop, jobs=options.jobs)
+            found = tables(
+                mixes,
+                seconds,
+                problems,
+                advance,
+                hop=options.hop,
+                jobs=options.jobs,
+                known=known,
+                keep=lambda name, timbre: cache.append(keys[name], {"timbre": timbre}),
+            )
+        cache.finish(list(keys.values()))
+        return found
 
     def pieces(items: Sequence[Item], longest: float, problems: list[str]) -> Sequence[Item]:
         from mirkit.export.pieces import cut_tracks
@@ -123,11 +140,13 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
             return cut_tracks(items, longest, problems, advance, dry=dry or bool(what), jobs=options.jobs)
 
     what = options.audio
-    if what and not dry and target.needs_bundle_folder:
+    windowed = options.random_crops and target.has_conditioners
+    if (what or windowed) and not dry and target.needs_bundle_folder:
         open_bundle(options.out, target.name)  # for what is measured, which takes long
 
     def stems(items: list[Item], problems: list[str], silent: dict[str, str], notes: list[str]) -> list[Item]:
-        from mirkit.export.stem_features import CACHE, measure_stems
+        from mirkit.export.measured_cache import CACHE
+        from mirkit.export.stem_features import measure_stems
         from mirkit.export.stems import choose_stems
 
         chosen = choose_stems(items, what, problems, notes, pairs=options.pairs)

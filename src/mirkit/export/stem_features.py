@@ -1,11 +1,8 @@
 """The features of stems and instrumentals, measured on the audio that is exported."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +10,10 @@ import numpy.typing as npt
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import audio_from_array
 from mirkit.catalog import STEMS, stage
-from mirkit.errors import MirkitError, MissingInput, system_errors
+from mirkit.errors import MirkitError, MissingInput
 from mirkit.export.audio import exported_blocks
 from mirkit.export.items import Item, name_of
+from mirkit.export.measured_cache import MeasuredCache
 from mirkit.export.options import INSTRUMENTAL
 from mirkit.export.parallel import work_on
 from mirkit.export.stems import VOCALS, is_silent
@@ -23,11 +21,9 @@ from mirkit.features.rhythm.beats.grid import Beats
 from mirkit.features.types import ANALYSIS_RATE, Unknown, Window
 from mirkit.stages.window import FROM_SERIES, at_window, timbre_of
 from mirkit.staleness import inputs_of
-from mirkit.store import FileDigest, Settings, atomic_write, find_root, read_grid, read_settings, round6
+from mirkit.store import FileDigest, Settings, find_root, read_grid, read_settings, round6
 from mirkit.store.compiled import use_compiled
 
-#: File of a bundle with what was measured, so that an interrupted export continues.
-CACHE = "mirkit_measured.jsonl"
 #: Stages that are not measured on the exported audio: tempo, meter and form are those of the music, and what the other
 #: two say of the harmony and of single stems is kept for an instrumental only.
 _OF_THE_MUSIC, _OF_THE_STEMS = ("beats", "sections"), ("chords", "pitch", "stem_rhythm", "stem_harmonic")
@@ -84,20 +80,21 @@ def measure_stems(
     list of Item
         With the features of their audio, in the order of ``items``.
     """
-    found = _read_cache(cache)
+    rows = MeasuredCache(cache)
     results: dict[str, MeasuredStem] = {}
     pending = []
     for item in items:
-        if known := found.get(_key(item)):
-            results[item.name] = known
+        if row := rows.rows.get(_key(item)):
+            results[item.name] = MeasuredStem(row["features"], row["categories"], row["reasons"])
             advance(item.name)
         else:
             pending.append(item)
-    append = partial(_append, cache)
-    results |= work_on(_measured, pending, name_of, problems, advance, jobs=jobs, keep=append)
-    if cache and pending:
-        lines = [_line(item, results[item.name]) for item in items if item.name in results]
-        atomic_write(cache, b"".join(lines))  # in the order of the items
+
+    def keep(item: Item, measured: MeasuredStem) -> None:
+        rows.append(_key(item), asdict(measured))
+
+    results |= work_on(_measured, pending, name_of, problems, advance, jobs=jobs, keep=keep)
+    rows.finish([_key(item) for item in items])
     kept = []
     for item in items:
         if item.name in results:
@@ -186,35 +183,3 @@ def _inside(times: npt.NDArray[np.float64], item: Item) -> npt.NDArray[np.float6
 def _key(item: Item) -> str:
     versions = ".".join(str(stage(name).version) for name in (*_STAGES, "timbral", "beats"))
     return f"{item.digest.sha256} {item.label} {item.offset:.6f} {item.seconds:.6f} {versions}"
-
-
-def _read_cache(path: Path | None) -> dict[str, MeasuredStem]:
-    """Read what earlier runs have measured; a line that is damaged, as the last one after a kill, is skipped."""
-    found: dict[str, MeasuredStem] = {}
-    try:
-        lines = path.read_bytes().splitlines() if path else []
-    except OSError:
-        return found
-    for line in lines:
-        try:
-            row: Any = json.loads(line)
-            found[row["key"]] = MeasuredStem(row["features"], row["categories"], row["reasons"])
-        except (ValueError, TypeError, KeyError):
-            continue
-    return found
-
-
-def _append(path: Path | None, item: Item, measured: MeasuredStem) -> None:
-    if path is not None:
-        with system_errors(path, "write"), open(path, "ab") as file:
-            file.write(_line(item, measured))
-
-
-def _line(item: Item, measured: MeasuredStem) -> bytes:
-    row = {
-        "key": _key(item),
-        "features": dict(measured.features),
-        "categories": dict(measured.categories),
-        "reasons": dict(measured.reasons),
-    }
-    return b"\n" + json.dumps(row).encode("ascii")

@@ -7,6 +7,7 @@ Bradley, IEEE Trans. ASSP 34, 1986).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -43,6 +44,12 @@ class BandCurve:
 
     energy: FloatArray
     samples: int
+
+    @cached_property
+    def cumulated(self) -> tuple[FloatArray, FloatArray]:
+        """Ends of the rows (samples), and energy of each band up to there, shape=(4, hops + 1); both begin with 0."""
+        ends = np.minimum(np.append(0, (np.arange(len(self.energy)) + 0.5) * HOP), self.samples)
+        return ends, np.cumsum(np.pad(self.energy.astype(np.float64), ((1, 0), (0, 0))), axis=0).T.copy()
 
 
 @dataclass(frozen=True)
@@ -147,10 +154,8 @@ def bands(curve: BandCurve, window: Window) -> BandFeatures:
     start, end = (min(t * ANALYSIS_RATE, curve.samples) for t in (window.start, window.end))
     if end <= start:
         return BandFeatures(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT)
-    times = np.minimum(np.append(0, (np.arange(len(curve.energy)) + 0.5) * HOP), curve.samples)
-    # Energy of each band up to the end of each row, beginning with 0.
-    sums = np.cumsum(np.pad(curve.energy.astype(np.float64), ((1, 0), (0, 0))), axis=0)
-    energy = [np.diff(np.interp((start, end), times, band))[0] for band in sums.T]
+    ends, sums = curve.cumulated
+    energy = [np.diff(np.interp((start, end), ends, band))[0] for band in sums]
     with np.errstate(divide="ignore"):
         levels = 10 * np.log10(np.array(energy) / (end - start))
     return BandFeatures(*(float(level) if level >= _SILENCE_DBFS else SILENT for level in levels))

@@ -135,18 +135,29 @@ def _mean_slope(relative: npt.NDArray[np.float64]) -> float:
 @kernel()
 def _fluctuation(profile, length, step):  # type: ignore[no-untyped-def]
     # RMS distance from the line of best fit, over the segments profile[k : k + length], k = 0, step, ...
+    # The sums of a segment are differences of sums from the start of a block of segments, which is short enough for
+    # them to be exact; a line through the block, which no distance depends on, is taken away first.
     starts = len(profile) - length
     center = (length - 1) / 2
     spread = length * (length * length - 1) / 12
+    block = step * (4 * length // step)
+    sum_y, sum_yy, sum_xy = np.zeros(block + length), np.zeros(block + length), np.zeros(block + length)
     total = 0.0
-    for k in range(0, starts, step):
-        origin = profile[k + length // 2]
-        sum_y = sum_yy = sum_xy = 0.0
-        for i in range(length):
-            y = profile[k + i] - origin
-            sum_y += y
-            sum_yy += y * y
-            sum_xy += (i - center) * y
-        total += (sum_yy - sum_y * sum_y / length - sum_xy * sum_xy / spread) / length
+    for first in range(0, starts, block):
+        count = min(block, starts - first)
+        samples = count + length - 1
+        origin = profile[first]
+        slope = (profile[first + samples - 1] - origin) / (samples - 1)
+        y1 = y2 = xy = 0.0
+        for i in range(samples):
+            y = profile[first + i] - origin - slope * i
+            y1 += y
+            y2 += y * y
+            xy += i * y
+            sum_y[i + 1], sum_yy[i + 1], sum_xy[i + 1] = y1, y2, xy
+        for k in range(0, count, step):
+            y1 = sum_y[k + length] - sum_y[k]
+            xy = sum_xy[k + length] - sum_xy[k] - (k + center) * y1
+            total += (sum_yy[k + length] - sum_yy[k] - y1 * y1 / length - xy * xy / spread) / length
     # Like the reference, this divides by the exact quotient, not by the number of segments.
     return np.sqrt(max(total, 0.0) / (starts / step))

@@ -13,6 +13,7 @@ instruments in the middle.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,16 @@ class LoudnessCurve:
     """
 
     energy: FloatArray
+
+    @cached_property
+    def momentary(self) -> FloatArray:
+        """Mean energies of all 400 ms, one per 100 ms, see :func:`momentary`."""
+        return momentary(self.energy)
+
+    @cached_property
+    def short_term(self) -> FloatArray:
+        """Mean energies of all 3 s, one per 100 ms, shape=(hops - 29,)."""
+        return _sliding_mean(self.energy, SHORT_TERM_HOPS)
 
 
 @dataclass(frozen=True)
@@ -139,8 +150,11 @@ def loudness(curve: LoudnessCurve, window: Window) -> LoudnessFeatures:
     >>> round(features.lufs, 2), round(features.lra, 2)
     (-3.01, 0.0)
     """
-    energy = hops_in(curve, window)
-    return LoudnessFeatures(_integrated(energy), _range(energy))
+    first, last = _hops(curve, window)
+    return LoudnessFeatures(
+        _integrated(curve.momentary[first : max(first, last - MOMENTARY_HOPS + 1)]),
+        _range(curve.short_term[first : max(first, last - SHORT_TERM_HOPS + 1)]),
+    )
 
 
 def momentary(energy: FloatArray) -> FloatArray:
@@ -173,12 +187,17 @@ def hops_in(curve: LoudnessCurve, window: Window) -> FloatArray:
     -------
     float32 array, shape=(hops,)
     """
+    return curve.energy[slice(*_hops(curve, window))]
+
+
+def _hops(curve: LoudnessCurve, window: Window) -> tuple[int, int]:
+    """First and last hop of a window, the last one excluded, within the series."""
     # 1e-6: tolerance for rounding errors of a duration that is a whole number of steps.
     count = math.floor(window.duration * HOPS_PER_SECOND + 1e-6)
     first = round(window.start * HOPS_PER_SECOND)
     if first + count == len(curve.energy) + 1:  # the start was rounded up, and the last whole step would be lost
         first = max(0, first - 1)
-    return curve.energy[first : first + count]
+    return min(first, len(curve.energy)), min(first + count, len(curve.energy))
 
 
 def to_lufs(energy: FloatArray) -> FloatArray:
@@ -215,10 +234,9 @@ def to_energy(lufs: float) -> float:
     return float(10 ** ((lufs - _OFFSET_LU) / 10))
 
 
-def _integrated(energy: FloatArray) -> Value:
-    if len(energy) < MOMENTARY_HOPS:
+def _integrated(blocks: FloatArray) -> Value:
+    if not len(blocks):
         return TOO_SHORT
-    blocks = momentary(energy)
     blocks = blocks[blocks > to_energy(ABSOLUTE_GATE_LUFS)]
     if not len(blocks):
         return SILENT
@@ -226,10 +244,9 @@ def _integrated(energy: FloatArray) -> Value:
     return float(to_lufs(blocks.mean()))
 
 
-def _range(energy: FloatArray) -> Value:
-    if len(energy) < SHORT_TERM_HOPS:
+def _range(blocks: FloatArray) -> Value:
+    if not len(blocks):
         return TOO_SHORT
-    blocks = _sliding_mean(energy, SHORT_TERM_HOPS)
     blocks = blocks[blocks > to_energy(ABSOLUTE_GATE_LUFS)]
     if not len(blocks):
         return SILENT
@@ -240,6 +257,8 @@ def _range(energy: FloatArray) -> Value:
 
 
 def _sliding_mean(energy: FloatArray, length: int) -> FloatArray:
+    if len(energy) < length:
+        return np.zeros(0)
     means: FloatArray = np.lib.stride_tricks.sliding_window_view(energy, length).mean(axis=1, dtype=np.float64)
     return means
 
@@ -347,12 +366,16 @@ def vocals_share(vocals: LoudnessCurve, mix: LoudnessCurve, window: Window) -> V
     >>> round(vocals_share(vocals, mix, Window(0, 20)), 2)
     0.51
     """
-    mix_hops, vocal_hops = hops_in(mix, window), hops_in(vocals, window)
-    if len(mix_hops) < 4:
+    first, last = _hops(mix, window)
+    mix_blocks = mix.momentary[first : max(first, last - MOMENTARY_HOPS + 1)]
+    if not len(mix_blocks):
         return TOO_SHORT
-    vocal_hops = np.pad(vocal_hops[: len(mix_hops)], (0, max(0, len(mix_hops) - len(vocal_hops))))
+    if _hops(vocals, window) == (first, last):
+        vocal_blocks = vocals.momentary[first : first + len(mix_blocks)]
+    else:
+        vocal_hops = hops_in(vocals, window)[: last - first]
+        vocal_blocks = momentary(np.pad(vocal_hops, (0, last - first - len(vocal_hops))))
     gate = to_energy(ABSOLUTE_GATE_LUFS)
-    mix_blocks, vocal_blocks = momentary(mix_hops), momentary(vocal_hops)
     sounding = mix_blocks > gate
     if not sounding.any():
         return SILENT

@@ -11,6 +11,7 @@ features for sound description", IRCAM 2004 (moments).
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,11 @@ class SpectralCurve:
     skewness: FloatArray
     kurtosis: FloatArray
     flux: FloatArray
+
+    @cached_property
+    def loudest_db(self) -> float:
+        """Level of the loudest frame."""
+        return float(self.level_db.max())
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ def spectral(curve: SpectralCurve, window: Window, loudest_db: float | None = No
     inside = frames_in(window, ANALYSIS_RATE / HOP, len(curve.level_db))
     if window.duration < N_FFT / ANALYSIS_RATE or inside.start == inside.stop:
         return SpectralFeatures(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT)
-    loudest = float(curve.level_db.max()) if loudest_db is None else loudest_db
+    loudest = curve.loudest_db if loudest_db is None else loudest_db
     votes = activity_mask(curve.level_db[inside], loudest)
     if not votes.any():
         return SpectralFeatures(SILENT, SILENT, SILENT, SILENT)

@@ -1,5 +1,7 @@
 """Stages of pitch: fundamental frequency and notes."""
 
+from functools import partial
+
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
 from mirkit.drums.tempo_map import tempo_map
@@ -30,7 +32,8 @@ def pitch(track: TrackAnalysis, settings: Settings) -> Result:
         return Result(dict.fromkeys(keys, track.missing_reason("bass")))
     if track.stems_backend == "embedded":
         return Result(dict.fromkeys(keys, NOT_IN_EMBEDDED_STEMS))
-    values = values_of(note_statistics(bass_notes(track), track.window), "_bass")
+    notes = track.once(("notes", "bass"), lambda: bass_notes(track))
+    values = values_of(note_statistics(notes, track.window), "_bass")
     return Result({key: values[key] for key in keys})
 
 
@@ -58,7 +61,8 @@ def note_values(track: TrackAnalysis) -> dict[str, InfoValue]:
             why = NOT_IN_EMBEDDED_STEMS if track.has(stem) else track.missing_reason(stem)
             values |= dict.fromkeys(keys, why)
         else:
-            measured = values_of(note_statistics(stem_notes(track, stem), track.window), f"_{stem}")
+            notes = track.once(("notes", stem), partial(stem_notes, track, stem))
+            measured = values_of(note_statistics(notes, track.window), f"_{stem}")
             values |= {key: measured[key] for key in keys}
     return values
 

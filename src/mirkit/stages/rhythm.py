@@ -17,7 +17,7 @@ from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onset_statistics import onset_density, onset_statistics
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.rhythm.swing import swing as measure_swing
-from mirkit.features.rhythm.syncopation import on_beat_ratio
+from mirkit.features.rhythm.syncopation import RatedOnsets, on_beat_ratio, rated
 from mirkit.features.rhythm.syncopation import syncopation as measure_syncopation
 from mirkit.features.rhythm.tempo import octave_of, tempo_map
 from mirkit.features.types import OTHER_METER, FloatArray, InfoValue, Unknown, Window
@@ -128,7 +128,7 @@ def onsets(track: TrackAnalysis, settings: Settings) -> Result:
 @register("syncopation")
 def syncopation(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure syncopation by layers, the share of onsets on the beat, and swing."""
-    layers, signals = _layers(track)
+    layers, signals = track.once(("syncopation",), lambda: _rated_layers(track))
     detected = track.series("full_mix", "onsets")
     return Result(
         {
@@ -138,6 +138,11 @@ def syncopation(track: TrackAnalysis, settings: Settings) -> Result:
         },
         method={"layers": signals},
     )
+
+
+def _rated_layers(track: TrackAnalysis) -> tuple[RatedOnsets, str]:
+    layers, signals = _layers(track)
+    return rated(layers, track.beats), signals
 
 
 def _layers(track: TrackAnalysis) -> tuple[Layers, str]:
@@ -169,12 +174,18 @@ def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
         if not track.has(stem):
             values |= dict.fromkeys((f"{name}_{stem}" for name in STEM_NAMES), track.missing_reason(stem))
             continue
-        onsets, line = _embedded_line(track, stem) if embedded else _line(track, stem)
+        onsets, line = track.once(("line", stem), partial(_rated_line, track, stem))
         measured = line_rhythm(onsets, line, track.beats, track.window)
         values |= {f"{name}_{stem}": measured[name] for name in STEM_NAMES}
     if embedded:
         values |= dict.fromkeys(LOST_IN_EMBEDDED_STEMS, NOT_IN_EMBEDDED_STEMS)
     return Result(values, method={"onsets": "full_mix" if embedded else "stems"})
+
+
+def _rated_line(track: TrackAnalysis, stem: str) -> tuple[Onsets, RatedOnsets]:
+    """Onsets of a stem, and what they count for syncopation."""
+    onsets, line = _embedded_line(track, stem) if track.stems_backend == "embedded" else _line(track, stem)
+    return onsets, rated(line, track.beats)
 
 
 def _line(track: TrackAnalysis, stem: str) -> tuple[Onsets, Layers | FloatArray]:
@@ -189,7 +200,9 @@ def _embedded_line(track: TrackAnalysis, stem: str) -> tuple[Onsets, Layers | Fl
     return onsets, track.series("full_mix", "layers").near(onsets.times) if stem == "drums" else onsets.times
 
 
-def line_rhythm(onsets: Onsets, line: Layers | FloatArray, beats: Beats, window: Window) -> dict[str, InfoValue]:
+def line_rhythm(
+    onsets: Onsets, line: Layers | FloatArray | RatedOnsets, beats: Beats, window: Window
+) -> dict[str, InfoValue]:
     """Return the five features of the rhythm of a stem by name; ``line`` is what syncopation is measured on."""
     return (
         values_of(onset_density(onsets, window))

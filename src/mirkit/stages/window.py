@@ -9,6 +9,7 @@ from mirkit.features import danceability, loudness
 from mirkit.features.harmony.chord_list import chord_features
 from mirkit.features.harmony.key import ATONALITY_MIN_SECONDS
 from mirkit.features.rhythm.beats.grid import Beats
+from mirkit.features.rhythm.onset_statistics import onset_statistics
 from mirkit.features.rhythm.tempo import NO_TEMPO, tempo
 from mirkit.features.stft import N_FFT
 from mirkit.features.structure.form import section_values
@@ -79,6 +80,8 @@ def at_window(
             results[name] = Result(values_of(chord_features(view.chords, view.beats.downbeats, window)))
         elif name == "beats":  # not by the stage, which would track beats; a window has the beats of its track
             results[name] = Result(tempo_values(view.beats, window))
+        elif name == "onsets":  # likewise: it would write a file
+            results[name] = Result(values_of(onset_statistics(view.series("full_mix", "onsets"), window)))
         elif name == "notes":  # likewise: it would write files
             results[name] = Result(note_values(view), method=dict(warning(view)))
         elif name == "sections":  # likewise: a window lies in the sections of its track

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from notes import RATE, Mono, cosine, curve_of, hz, note, sequence, song, triad
 
 from mirkit.features.harmony.chroma import Chroma, ChromaCurve, ChromaExtractor, chroma, class_weights, mean_chroma
 from mirkit.features.harmony.constant_q import HOP
 from mirkit.features.types import SILENT, TOO_SHORT, Unknown, Window
+from notes import RATE, Mono, cosine, curve_of, hz, note, sequence, song, triad
 from properties import tries
 from signals import in_blocks, noise, silence, sine
 
@@ -108,7 +108,7 @@ def test_silent_intro_and_fade_do_not_vote() -> None:
     hiss = noise(6, db=-95)
     assert np.abs(mean_of(np.concatenate((hiss, mono, hiss))) - mean_of(mono)).max() < 0.02
     fade = np.concatenate((mono, noise(10, db=-30) * np.linspace(1, 0, 10 * RATE, dtype=np.float32) ** 8))
-    assert curve_of(fade).active()[-40:].sum() == 0
+    assert curve_of(fade).active[-40:].sum() == 0
 
 
 def test_a_window_is_the_cut_file() -> None:
@@ -149,7 +149,7 @@ def similarity(mono: Mono) -> float:
     curve: ChromaCurve = curve_of(mono)
     found = mean_chroma(curve, whole(mono))
     assert not isinstance(found, Unknown)
-    return cosine(found, reference(mono, curve.active()))
+    return cosine(found, reference(mono, curve.active))
 
 
 @pytest.mark.slow

@@ -95,7 +95,7 @@ def fingerprint_features(chroma: ChromaCurve, bands: BandCurve) -> FingerprintFe
     -------
     FingerprintFeatures
     """
-    active = np.where(chroma.active()[:, None], chroma.chroma, 0).astype(np.float32) / 255
+    active = np.where(chroma.active[:, None], chroma.chroma, 0).astype(np.float32) / 255
     active -= active.mean(axis=1, keepdims=True)
     total: npt.NDArray[np.float64] = np.concatenate((np.zeros((1, 12)), np.cumsum(active, axis=0, dtype=np.float64)))
     count = min(len(bands.energy), 1 + (len(active) - 1) // _CHROMA_FRAMES)

@@ -128,7 +128,7 @@ def sound_of(steps: Steps, tonal: ChromaCurve, bass: ChromaCurve | None) -> Soun
     classes = np.stack([_mean(rows, firsts, lasts) for rows in (tonal.peaks, tonal.bass_peaks, low)], axis=1)
     power = _mean(10 ** (tonal.level_db[:, np.newaxis].astype(np.float64) / 10), firsts, lasts)[:, 0]
     level = 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DBFS / 10)))
-    active = _mean(tonal.active()[:, np.newaxis], firsts, lasts)[:, 0] >= 0.5
+    active = _mean(tonal.active[:, np.newaxis], firsts, lasts)[:, 0] >= 0.5
     return Sound(classes / PEAK_UNITS, np.clip(1 + (level - level.max()) / _RANGE, 0, 1), active)
 
 

@@ -8,6 +8,7 @@ Toolbox", ISMIR 2011.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -119,6 +120,7 @@ class ChromaCurve:
     peaks: npt.NDArray[np.uint8]
     bass_peaks: npt.NDArray[np.uint8]
 
+    @cached_property
     def active(self) -> npt.NDArray[np.bool_]:
         """Frames within 60 dB of the loudest one and above -70 dBFS, shape=(frames,)."""
         level = self.level_db.astype(np.float32)
@@ -262,7 +264,7 @@ def mean_chroma(curve: ChromaCurve, window: Window) -> FloatArray | Unknown:
         ``too short`` without a frame, ``silent`` without an active one.
     """
     frames = frames_in(window, FRAME_RATE, len(curve.chroma))
-    chroma = curve.chroma[frames][curve.active()[frames]]
+    chroma = curve.chroma[frames][curve.active[frames]]
     if frames.start >= frames.stop:
         return TOO_SHORT
     return chroma.mean(axis=0, dtype=np.float64) / 255 if len(chroma) else SILENT

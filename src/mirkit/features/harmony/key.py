@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from mirkit.features.harmony.chroma import FRAME_RATE, ChromaCurve, mean_chroma
 from mirkit.features.harmony.key_weights import PITCHED, WEIGHTS
@@ -93,13 +92,22 @@ def key_fit(chroma: FloatArray) -> FloatArray:
     >>> int(key_fit(notes).argmax()), bool(abs(key_fit(np.ones(12))).max() < 1e-9)
     (0, True)
     """
-    profiles = np.array([[np.roll(profile, tonic) for tonic in range(12)] for profile in (_MAJOR, _MINOR)])
-    profiles -= profiles.mean(axis=2, keepdims=True)
     centered = chroma - chroma.mean()
-    scale = np.sqrt(np.square(profiles).sum(axis=2) * np.square(centered).sum())
+    scale = np.sqrt(_PROFILE_SQUARES * np.square(centered).sum())
     contrast = chroma.std() / max(float(chroma.mean()), 1e-12)
-    fit: FloatArray = (profiles * centered).sum(axis=2) / np.maximum(scale, 1e-12) * min(1.0, contrast / _FULL_CONTRAST)
+    fit: FloatArray = (_PROFILES * centered).sum(axis=2) / np.maximum(scale, 1e-12)
+    fit *= min(1.0, contrast / _FULL_CONTRAST)
     return fit
+
+
+def _turned(rows: FloatArray) -> FloatArray:
+    """Rotate rows of twelve classes to each tonic, shape=(12, ..., 12)."""
+    return np.stack([np.roll(rows, tonic, axis=-1) for tonic in range(12)])
+
+
+#: Profiles of the keys without their means, shape=(2, 12, 12), and the sums of their squares.
+_PROFILES = _turned(np.array((_MAJOR, _MINOR)) - np.mean((_MAJOR, _MINOR), axis=1, keepdims=True)).swapaxes(0, 1).copy()
+_PROFILE_SQUARES = np.square(_PROFILES).sum(axis=2)
 
 
 def key(curve: ChromaCurve, window: Window, stems: Sequence[ChromaCurve] = ()) -> KeyEstimate:
@@ -142,7 +150,7 @@ def key(curve: ChromaCurve, window: Window, stems: Sequence[ChromaCurve] = ()) -
     frames = frames_in(window, FRAME_RATE, len(curve.chroma))
     if frames.start >= frames.stop:
         return KeyEstimate(TOO_SHORT, TOO_SHORT, 0.0)
-    active = curve.active()[frames]
+    active = curve.active[frames]
     chroma, bass = (part[frames][active].astype(np.float32) / 255 for part in (curve.chroma, curve.bass))
     if not len(chroma):
         return KeyEstimate(SILENT, SILENT, 0.0)
@@ -172,10 +180,10 @@ def _odds(chroma: FloatArray, agreement: float) -> float:
 
 def _odds_of_stems(curve: ChromaCurve, stems: Sequence[ChromaCurve], frames: slice) -> float:
     """Largest log odds of an audible stem that is surely pitched, else minus infinity."""
-    level = np.median(curve.level_db[frames][curve.active()[frames]])
+    level = np.median(curve.level_db[frames][curve.active[frames]])
     found = [-np.inf]
     for stem in stems:
-        active = stem.active()[frames]
+        active = stem.active[frames]
         if active.any() and np.median(stem.level_db[frames][active]) > level - _AUDIBLE_DB:
             found.append(_odds(stem.chroma[frames][active].astype(np.float32) / 255, stem.agreement))
     return max((odds for odds in found if odds >= _SURE_ODDS), default=-np.inf)
@@ -197,8 +205,7 @@ def key_evidence(chroma: FloatArray, bass: FloatArray) -> FloatArray:
     whole = len(chroma) // _CHORD_FRAMES
     chords = chroma[: whole * _CHORD_FRAMES].reshape(whole, -1, 12).mean(axis=1) if whole else chroma.mean(axis=0)[None]
     centered = chords - chords.mean(axis=1, keepdims=True)
-    triads = _TRIADS - _TRIADS.mean(axis=2, keepdims=True)
-    fit = np.einsum("tc,mkc->tmk", centered, triads)
+    fit = np.einsum("tc,mkc->tmk", centered, _CENTERED_TRIADS)
     fit /= np.maximum(np.sqrt(np.square(centered).sum(axis=1)), 1e-9)[:, None, None]
     share = np.exp(_CHORD_SHARPNESS * fit)
     share /= share.sum(axis=(1, 2), keepdims=True)
@@ -240,11 +247,14 @@ def pitched_evidence(chroma: FloatArray, agreement: float) -> FloatArray:
 _TRIADS = np.array([[np.roll(np.isin(np.arange(12), t), k) for k in range(12)] for t in ((0, 4, 7), (0, 3, 7))], float)
 
 
+_CENTERED_TRIADS = _TRIADS - _TRIADS.mean(axis=2, keepdims=True)
+#: Weights of the evidence for each mode and tonic, shape=(2, 12, evidence * 12).
+_KEY_WEIGHTS = _turned(np.array(WEIGHTS)).swapaxes(0, 1).reshape(2, 12, -1)
+
+
 def _fits(evidence: FloatArray) -> FloatArray:
     """How well the evidence fits each key, shape=(2, 12): the logarithm of its probability, except for a constant."""
-    weights: npt.NDArray[np.float64] = np.array(WEIGHTS)
-    turned = np.stack([np.roll(evidence, -tonic, axis=1) for tonic in range(12)])
-    fit: FloatArray = np.einsum("mec,tec->mt", weights, turned)
+    fit: FloatArray = _KEY_WEIGHTS @ evidence.ravel()
     return fit
 
 

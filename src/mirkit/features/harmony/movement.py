@@ -7,6 +7,7 @@ C. Harte, M. Sandler and M. Gasser, "Detecting harmonic change in musical audio"
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -101,16 +102,30 @@ def eighths(beats: FloatArray, window: Window) -> FloatArray:
     """
     if len(beats) < 2:
         return window.start + STEP_WITHOUT_BEAT * np.arange(int(window.duration / STEP_WITHOUT_BEAT + 1e-6) + 1)
-    interval = float(np.median(np.diff(beats)))
+    interval, inner = _eighths_between(np.asarray(beats, np.float64).tobytes())
     before = max(0, int((beats[0] - window.start) / interval))
     after = max(0, int((window.end - beats[-1]) / interval))
-    parts = [beats[0] - interval / 2 * np.arange(2 * before + 1, 0, -1)]
+    first, last = np.searchsorted(inner, (window.start - 1e-6, window.end + 1e-6))
+    edges = np.concatenate(
+        (
+            beats[0] - interval / 2 * np.arange(2 * before + 1, 0, -1),
+            inner[first : last + 1],
+            beats[-1] + interval / 2 * np.arange(2 * after + 2),
+        )
+    )
+    return edges[(edges >= window.start - 1e-6) & (edges <= window.end + 1e-6)]
+
+
+@lru_cache(maxsize=8)  # all windows of a track have its beats
+def _eighths_between(grid: bytes) -> tuple[float, FloatArray]:
+    """Median interval of a grid of beats, and the edges of the steps from its first beat to before the last one."""
+    beats = np.frombuffer(grid)
+    interval = float(np.median(np.diff(beats)))
+    parts = []
     for left, right in pairwise(beats):
         count = 2 * max(1, round((right - left) / interval))
         parts.append(left + (right - left) / count * np.arange(count))
-    parts.append(beats[-1] + interval / 2 * np.arange(2 * after + 2))
-    edges = np.concatenate(parts)
-    return edges[(edges >= window.start - 1e-6) & (edges <= window.end + 1e-6)]
+    return interval, np.concatenate(parts)
 
 
 def _steps(curve: ChromaCurve, edges: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
@@ -121,7 +136,7 @@ def _steps(curve: ChromaCurve, edges: FloatArray) -> tuple[FloatArray, npt.NDArr
     """
     steps = max(0, len(edges) - 1)
     vectors, active = np.zeros((steps, 12)), np.zeros(steps, np.bool_)
-    sounding = curve.active()
+    sounding = curve.active
     # Step i has the frames first[i] to first[i + 1].
     first = np.ceil(edges * FRAME_RATE).astype(np.int64)
     have = np.minimum(first, len(sounding))

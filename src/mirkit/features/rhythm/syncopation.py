@@ -9,7 +9,7 @@ music", PLoS ONE 9, 2014; weights only within the beat, because F. Hoesl and O. 
 in popular music drum patterns", Music & Science 1, 2018, found that weak positions count too much otherwise.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,36 @@ _MARGIN_BEATS = 8  # the grid is extended by this many beats at its ends, for pi
 _UNKNOWN_BAR = 4  # beats
 
 
-def syncopation(onsets: FloatArray | Layers, beats: Beats, window: Window) -> Value:
+@dataclass(frozen=True)
+class RatedOnsets:
+    """Onsets of a track, each with what it counts for syncopation.
+
+    Attributes
+    ----------
+    layers : tuple of arrays
+        Times of the onsets of each layer (s).
+    times, positions, weights : tuples of arrays
+        For each layer: time, position (twelfths of a beat) and weight of the onsets that lie on the grid. Onsets with
+        the same position count once.
+    """
+
+    layers: tuple[FloatArray, ...]
+    times: tuple[FloatArray, ...]
+    positions: tuple[npt.NDArray[np.int64], ...]
+    weights: tuple[FloatArray, ...]
+
+    def events(self, window: Window) -> float:
+        """Sum of the weights of the onsets in a window."""
+        total = 0.0
+        for times, positions, weights in zip(self.times, self.positions, self.weights, strict=True):
+            here = slice(*np.searchsorted(times, (window.start, window.end)))
+            if here.start < here.stop:
+                first = np.diff(positions[here], prepend=-1) > 0
+                total += float(weights[here][first].sum())
+        return total
+
+
+def syncopation(onsets: FloatArray | Layers | RatedOnsets, beats: Beats, window: Window) -> Value:
     """Count the notes of a window that anticipate a position which is then left empty, per beat.
 
     Onsets snap to the grid of their beat: quarters; thirds or sixths where the onsets fit those better; sixths in
@@ -54,9 +83,9 @@ def syncopation(onsets: FloatArray | Layers, beats: Beats, window: Window) -> Va
 
     Parameters
     ----------
-    onsets : array or Layers
+    onsets : array, Layers or RatedOnsets
         Times in seconds, ascending, of a single line or of three layers; of the whole track, because the notes after
-        the window are needed.
+        the window are needed. For many windows of a track, what :func:`rated` returns for these onsets and beats.
     beats : Beats
         Of the whole track.
     window : Window
@@ -79,13 +108,13 @@ def syncopation(onsets: FloatArray | Layers, beats: Beats, window: Window) -> Va
     """
     if len(beats.times) < 2 or not beats.steady:
         return NO_PULSE
-    layers = (onsets.low, onsets.middle, onsets.high) if isinstance(onsets, Layers) else (onsets,)
-    if sum(len(_within(layer, window)) for layer in layers) < _MIN_ONSETS:
+    found = onsets if isinstance(onsets, RatedOnsets) else rated(onsets, beats)
+    if sum(len(_within(layer, window)) for layer in found.layers) < _MIN_ONSETS:
         return TOO_FEW_ONSETS
-    count = int(np.count_nonzero((beats.times >= window.start) & (beats.times < window.end)))
+    count = len(_within(beats.times, window))
     if not count:
         return NO_PULSE
-    return min(1.0, _events(layers, beats, window) / count)
+    return min(1.0, found.events(window) / count)
 
 
 def on_beat_ratio(onsets: FloatArray, beats: Beats, window: Window) -> Value:
@@ -127,33 +156,45 @@ def _within(times: FloatArray, window: Window) -> FloatArray:
     return times[slice(*np.searchsorted(times, (window.start, window.end)))]
 
 
-def _events(layers: Sequence[FloatArray], beats: Beats, window: Window) -> float:
-    """Sum of the events of all layers in a window."""
+def rated(onsets: FloatArray | Layers, beats: Beats) -> RatedOnsets:
+    """Find what each onset of a track counts for syncopation, which is the same in every window.
+
+    Parameters
+    ----------
+    onsets : array or Layers
+        Times in seconds, ascending.
+    beats : Beats
+
+    Returns
+    -------
+    RatedOnsets
+    """
+    layers = (onsets.low, onsets.middle, onsets.high) if isinstance(onsets, Layers) else (onsets,)
+    if len(beats.times) < 2:
+        return RatedOnsets(layers, (), (), ())
     positions = [beat_time(layer, beats.times) + _MARGIN_BEATS for layer in layers]
     whole = len(beats.times) + 2 * _MARGIN_BEATS
     kinds = _divisions(np.concatenate(positions), whole, compound=beats.compound)
     played = np.zeros((len(layers), _PARTS * whole), np.bool_)
-    counted = np.zeros_like(played)
+    times, on_grid = [], []
     for row, (layer, position) in enumerate(zip(layers, positions, strict=True)):
         inside = (position >= 0) & (position < whole - 1)
-        at = _snap(position[inside], kinds)
-        played[row, at] = True
-        times = layer[inside]
-        counted[row, at[(times >= window.start) & (times < window.end)]] = True
+        times.append(layer[inside])
+        on_grid.append(_snap(position[inside], kinds))
+        played[row, on_grid[-1]] = True
     last = int(np.flatnonzero(played.any(axis=0)).max(initial=0))
     bar = _PARTS * (beats.beats_per_bar or _UNKNOWN_BAR)
-    total = 0.0
-    for row in range(len(layers)):
-        at = np.flatnonzero(counted[row])
+    weights = []
+    for row, at in enumerate(on_grid):
         step = _NEXT[kinds[at // _PARTS], at % _PARTS]
-        at, target = at[step > 0], (at - at % _PARTS + step)[step > 0]
+        target = at - at % _PARTS + step
         # Nothing follows the last onset of the music, so what was played one bar earlier stands for it.
         target = np.where(target > last, np.maximum(target - bar, 0), target)
-        empty = ~played[row, target]
         alone = ~played[:, target].any(axis=0)
         high = len(layers) > 1 and row == len(layers) - 1
-        total += float(np.where(alone, 1.0, 0.5)[empty].sum() - (0.5 * np.count_nonzero(empty) if high else 0.0))
-    return total
+        weight = np.where(alone, 1.0, 0.5) - (0.5 if high else 0.0)
+        weights.append(np.where((step > 0) & ~played[row, target], weight, 0.0))
+    return RatedOnsets(layers, tuple(times), tuple(on_grid), tuple(weights))
 
 
 def _snap(position: FloatArray, kinds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

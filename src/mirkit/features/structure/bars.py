@@ -269,7 +269,7 @@ def _nearby(values: Matrix) -> Matrix:
 
 def _chroma(curve: ChromaCurve, edges: Matrix) -> Matrix:
     steps = _divided(edges, PARTS)
-    amplitude = 10 ** (curve.level_db.astype(np.float64) / 20) * curve.active()
+    amplitude = 10 ** (curve.level_db.astype(np.float64) / 20) * curve.active
     sums = _means(curve.chroma * amplitude[:, np.newaxis], CHROMA_RATE, 0.5, steps)
     length = np.sqrt(np.square(sums).sum(axis=1, keepdims=True))
     unit = np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)
