@@ -192,7 +192,18 @@ class WindowAnalyzer:
             yield _split(self._described(window, sound))
 
     def timbre(self, windows: Sequence[tuple[float, float]]) -> Iterator[Mapping[str, Info]]:
-        """Yield the timbre features alone of windows, see :meth:`each`."""
+        """Yield the timbre features alone of several windows; the audio is decoded once for all of them.
+
+        Parameters
+        ----------
+        windows : sequence of (float, float)
+            See :meth:`each`.
+
+        Yields
+        ------
+        dict
+            Name -> value, or None.
+        """
         chosen = [self._window(start, end) for start, end in windows]
         names = stage("timbral").keys
         for sound in self._sounds(chosen, samples=True):

@@ -63,7 +63,16 @@ class RatedOnsets:
     weights: tuple[FloatArray, ...]
 
     def events(self, window: Window) -> float:
-        """Sum of the weights of the onsets in a window."""
+        """Add up the weights of the onsets in a window.
+
+        Parameters
+        ----------
+        window : Window
+
+        Returns
+        -------
+        float
+        """
         total = 0.0
         for times, positions, weights in zip(self.times, self.positions, self.weights, strict=True):
             here = slice(*np.searchsorted(times, (window.start, window.end)))
