@@ -1,9 +1,10 @@
 """Tables of docs/notes.md: f0 and notes of rendered stems, against what was played.
 
-    python benchmarks/notes.py FOLDER [tune|test] [--basic-pitch PATH]
+    python benchmarks/notes.py FOLDER [tune|test] [--basic-pitch PATH] [--trackers]
 
 FOLDER receives the pieces of ``note_corpus.py``. PATH is an unpacked wheel of basic-pitch 0.4.0, whose own decoder is
-then measured beside ours.
+then measured beside ours. ``--trackers`` compares the trackers of f0 instead: the embedded one, SwiftF0's network, and
+librosa's pYIN on the first five stems.
 """
 
 import argparse
@@ -17,12 +18,14 @@ import numpy as np
 import soundfile
 
 from mirkit.features.extraction import SignalExtractor
-from mirkit.features.pitch.f0 import BASS, LEAD
+from mirkit.features.pitch.f0 import BASS, LEAD, F0Extractor
+from mirkit.features.pitch.f0 import FRAME_RATE as F0_RATE
 from mirkit.features.pitch.note_events import NoteEvents
 from mirkit.features.pitch.notes import notes_of_voice
 from mirkit.models.basic_pitch.decoder import FRAME_RATE, decode
 from mirkit.models.basic_pitch.extractor import _AROUND, NoteExtractor
 from mirkit.models.basic_pitch.network import HOP
+from mirkit.models.swift_f0.extractor import SwiftF0Extractor
 
 Note = note_corpus.Note
 
@@ -79,6 +82,65 @@ def measure_voice(folders: list[Path], stem: str) -> None:
     print(f"    f0 and onsets: {180 * spent / seconds:.2f} CPU s for 3 minutes")
 
 
+def frames_right(times: np.ndarray, pitch: np.ndarray, truth: list[Note]) -> tuple[float, float, float]:
+    """Return the shares of the frames within notes that have the right pitch, another octave, and no pitch."""
+    counts = np.zeros(4)
+    for note, _, start, end in truth:
+        away = pitch[(times >= start + 0.05) & (times < min(end, start + 1.0))] - note
+        wrong = np.abs(away) >= 0.5
+        octave = wrong & (np.abs((away + 6) % 12 - 6) < 0.5)
+        counts += len(away), (np.abs(away) < 0.5).sum(), octave.sum(), np.isnan(away).sum()
+    return tuple(counts[1:] / max(counts[0], 1))  # type: ignore[return-value]
+
+
+def measure_trackers(folders: list[Path], stem: str) -> None:
+    """Print how right the trackers of f0 are on stems with one voice, frame by frame and by their notes."""
+    import librosa
+
+    table: dict[str, list[tuple[float, ...]]] = {}
+    spent: dict[str, float] = {}
+    count = 0
+    voice = BASS if stem == "bass" else LEAD
+    for path in folders:
+        truth = note_corpus.notes_of(path, stem)
+        if not truth:
+            continue
+        sound, rate = soundfile.read(path / f"{stem}.flac", dtype="float32")
+        onsets = SignalExtractor(1, frozenset({"onsets"}), {}, stem)
+        onsets.push(sound[None])
+        found = onsets.finish()["onsets"]
+        for name, tracker in (("embedded", F0Extractor(voice)), ("swift_f0", SwiftF0Extractor())):
+            started = time.process_time()
+            tracker.push(sound if name == "embedded" else sound[None])
+            curve = tracker.finish()
+            spent[name] = spent.get(name, 0) + time.process_time() - started
+            notes = _rows(notes_of_voice(curve, found, voice))
+            times = np.arange(len(curve.cents)) / F0_RATE
+            table.setdefault(name, []).append((*frames_right(times, curve.pitch, truth), *score(notes, truth)))
+        if count < 5:
+            low, high = (440 * 2 ** ((edge - 69) / 12) for edge in (voice.lowest, voice.highest))
+            started = time.process_time()
+            hertz = librosa.pyin(sound, fmin=low, fmax=high, sr=rate, frame_length=4096, hop_length=512)[0]
+            spent["pyin"] = spent.get("pyin", 0) + time.process_time() - started
+            times = np.arange(len(hertz)) * 512 / rate
+            right = frames_right(times, 69 + 12 * np.log2(hertz / 440), truth)
+            table.setdefault("pyin", []).append(right)
+            for name in ("embedded", "swift_f0"):
+                table.setdefault(f"{name} on the same", []).append(table[name][-1][:3])
+        count += 1
+    for name, rows in table.items():
+        mean = np.mean(rows, axis=0)
+        of_notes = (
+            f", notes P {mean[3]:.3f} R {mean[4]:.3f} F {mean[5]:.3f} octave {mean[6]:.3f}" if len(mean) > 3 else ""
+        )
+        seconds = note_corpus.SECONDS * len(rows)
+        cpu = f", {spent[name] / seconds:.4f} CPU s for a second" if name in spent else ""
+        print(
+            f"{stem} {name}: {len(rows)} stems, frames right {mean[0]:.3f}, octave {mean[1]:.3f}, "
+            f"no pitch {mean[2]:.3f}{of_notes}{cpu}"
+        )
+
+
 def posteriors(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities of notes and onsets that Basic Pitch's network gives for a sound at 44.1 kHz."""
     extractor = NoteExtractor()
@@ -132,10 +194,15 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("split", nargs="?", default="test", choices=("tune", "test", "check"))
     parser.add_argument("--basic-pitch", type=Path, metavar="PATH")
+    parser.add_argument("--trackers", action="store_true")
     arguments = parser.parse_args()
     pieces = note_corpus.render(arguments.folder, arguments.split)
     if arguments.basic_pitch:
         sys.path.insert(0, str(arguments.basic_pitch))
+    if arguments.trackers:
+        measure_trackers(pieces, "lead")
+        measure_trackers(pieces, "bass")
+        sys.exit()
     measure_voice(pieces, "bass")
     measure_voice(pieces, "lead")
     for stem in ("other", "lead", "bass"):

@@ -340,13 +340,23 @@ STAGES: tuple[Stage, ...] = (
         "notes of bass, other and vocals to MIDI",
         (("bass", "f0"), ("bass", "onsets"), ("other", "notes"), ("vocals", "f0"), ("vocals", "onsets")),
         needs=("beats",),
+        task="f0",
         files=("bass.mid", "other.mid", "vocals.mid"),
         editable_files=("bass.mid", "other.mid", "vocals.mid"),
+    ),
+    Stage(
+        "tags",
+        "classification",
+        1,
+        "instruments, genre and mood, with probabilities",
+        (*((part, "loudness") for part in ("full_mix", *STEMS)), ("full_mix", "stem_onsets"), ("bass", "f0")),
+        task="tags",
+        editable=("instruments", "genre", "mood"),
     ),
     Stage("describe", "description", 1, "five captions by Music Flamingo", task="texts"),
 )
 
-_NOT_MEASURED = ("separate", "crop", "drums", "notes", "describe")
+_NOT_MEASURED = ("separate", "crop", "drums", "notes", "tags", "describe")
 #: Stages that measure features from audio; ``extract`` runs them.
 MEASURED = tuple(stage.name for stage in STAGES if stage.name not in _NOT_MEASURED)
 
@@ -375,7 +385,7 @@ GROUPS: tuple[Group, ...] = (
 
 
 #: Tasks that backends do (see ``mirkit.models.registry``).
-TASKS = ("stems", "beats", "drums", "classification", "aesthetics", "texts")
+TASKS = ("stems", "beats", "drums", "classification", "aesthetics", "f0", "notes", "tags", "texts")
 _STAGE = {stage.name: stage for stage in STAGES}
 _FEATURE = {spec.name: spec for spec in ALL_SPECS}
 TRACK_KEYS = tuple(spec.name for spec in FEATURES if spec.stage != "crop")

@@ -122,4 +122,22 @@ REQUESTED: tuple[FeatureSpec, ...] = (
         "mean number of notes that sound at a time, while any does, other stem",
     ),
     *_notes_of("vocals"),
+    *(
+        _number(f"instrument_{name}", "tags", "ratio", 0, 1, f"probability that {what} can be heard", by_name=True)
+        for name, what in (
+            *(("drums", "drums"), ("bass", "a bass"), ("vocals", "a voice"), ("guitar", "a guitar")),
+            *(("piano", "a piano"), ("strings", "strings"), ("flute", "a flute"), ("synthesizer", "a synthesizer")),
+            ("choir", "a choir"),
+        )
+    ),
+    _text("instruments", "tags", "the instruments whose probability reaches their threshold (docs/tags.md)"),
+    _text("genre", "tags", "genre: that of the file's tags, else the most probable one of a model"),
+    _number(
+        "genre_confidence", "tags", "ratio", 0, 1, "probability of the genre; 1 where the user names it", by_name=True
+    ),
+    _text("mood", "tags", "the most probable mood of a model"),
+    _number(
+        "mood_confidence", "tags", "ratio", 0, 1, "probability of the mood; 1 where the user names it", by_name=True
+    ),
+    _text("music_tags", "tags", "the most probable tags of a model, each with its probability"),
 )

@@ -130,11 +130,8 @@ class WindowAnalyzer:
             state = TrackState.of(track)
         for note in state.notes:
             _log.warning("%s", note)
-        settings = read_settings(find_root(track.path))
-        backends = {row.task: entry.backend or "" for row in STAGES if (entry := state.provenance.stages.get(row.name))}
-        # What a stage has read depends on the backend that measured the track, not on the present settings.
-        named = {task: name for task, name in backends.items() if task and name}
-        settings = replace(settings, backends=replace(settings.backends, **named))
+        backends = measured_by(state)
+        settings = as_measured(state, read_settings(find_root(track.path)))
         if todo := state.outstanding(FROM_SERIES, backends, settings):
             if hint := rename_hint(track):
                 raise MissingInput(hint)
@@ -311,6 +308,17 @@ class WindowAnalyzer:
         audio = open_audio(self._opened.track.mix, hold_seconds=0)
         for cut in audio.windows(windows):
             yield values | timbre_of(cut, audio.rate).values
+
+
+def measured_by(state: TrackState) -> dict[str, str]:
+    """Return task -> the backend that has done it on a track, or ""."""
+    return {row.task: entry.backend or "" for row in STAGES if (entry := state.provenance.stages.get(row.name))}
+
+
+def as_measured(state: TrackState, settings: Settings) -> Settings:
+    """Return settings with the backends that have measured a track: what a stage has read depends on them."""
+    named = {task: name for task, name in measured_by(state).items() if task and name}
+    return replace(settings, backends=replace(settings.backends, **named))
 
 
 def window_series(state: TrackState, settings: Settings) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirkit.captions.music_facts import music_facts
-from mirkit.captions.vocabulary import GROUPS, RULES, SURE, Rule, key_name, plain_numbers, words
+from mirkit.captions.vocabulary import GROUPS, RULES, SURE, Rule, instrument_words, key_name, plain_numbers, words
 from mirkit.catalog import CATEGORIES, INFO_SPECS, NUMBERS
 
 SONG = {
@@ -131,3 +131,14 @@ def test_plain_numbers_of_what_has_no_words() -> None:
     values = {"lufs": -14.2, "stereo_width": 0.2}
     assert not words(values)
     assert [word.text for word in plain_numbers(values)] == ["loudness of -14 LUFS", "stereo width of 20%"]
+
+
+def test_instruments_are_those_that_the_stage_has_named() -> None:
+    known: dict[str, object] = {"instruments": "drums, bass, vocals", "instrument_drums": 0.97, "instrument_bass": 0.8}
+    drums, bass, voice = sorted(instrument_words(known), key=lambda word: word.group != "instruments")
+    assert (drums.group, drums.text, drums.key, drums.value) == ("instruments", "drums", "instrument_drums", 0.97)
+    assert (bass.text, voice.group, voice.text) == ("bass", "voice", "vocals")
+    assert [word.text for word in instrument_words(known | {"vocal_presence": 0.0})] == ["drums", "bass"]
+    assert instrument_words({"instruments": "kalimba"})[0].value == "your text"
+    assert instrument_words({}) == instrument_words({"instruments": None}) == []
+    assert not {"drums", "bass"} & {word.text for word in words(known)}, "they are no part of the measured words"

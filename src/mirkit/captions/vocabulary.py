@@ -1,4 +1,4 @@
-"""The closed vocabulary of prompts: words that follow from stored values by documented thresholds, in six groups.
+"""The closed vocabulary of prompts: words that follow from stored values by documented thresholds, in groups.
 
 A word is said where a value reaches its threshold and left out elsewhere; docs/vocabulary.md shows how often it is
 right. Nothing else is needed than what ``.INFO`` holds, so every word can be checked: :class:`Word` names the value and
@@ -11,15 +11,17 @@ from typing import Literal
 
 from mirkit.features.types import OTHER_METER
 
-Group = Literal["rhythm", "harmony", "voice", "timbre", "dynamics", "space"]
+Group = Literal["rhythm", "harmony", "voice", "instruments", "timbre", "dynamics", "space"]
 #: In the order of a prompt.
-GROUPS: tuple[Group, ...] = ("rhythm", "harmony", "voice", "timbre", "dynamics", "space")
+GROUPS: tuple[Group, ...] = ("rhythm", "harmony", "voice", "instruments", "timbre", "dynamics", "space")
 
 #: Numbers, categories and texts of an ``.INFO``; unknown values are absent or None.
 Values = Mapping[str, object]
 
 #: Least confidence of a key or a meter that is named: nine in ten such values are right.
 SURE = 0.9
+#: Condition of an instrument's name.
+_NAMED = "its threshold in docs/tags.md"
 #: Share of the sounding time with a voice from which music counts as sung.
 LEAST_VOCALS = 0.02
 
@@ -167,6 +169,40 @@ def words(values: Values) -> list[Word]:
             name = f"{rule.key} - {rule.minus}" if rule.minus else rule.key
             found.append(Word(rule.group, rule.text, name, value, rule.threshold))
     return sorted(found, key=lambda word: GROUPS.index(word.group))
+
+
+def instrument_words(values: Values) -> list[Word]:
+    """Return the instruments that the stage ``tags`` has named, or the user, where the track has them.
+
+    They are no part of :func:`words`, because the stage runs only on request. A voice is a word of the voice, and only
+    where its presence was not measured.
+
+    Parameters
+    ----------
+    values : mapping
+        Content of its ``.INFO``.
+
+    Returns
+    -------
+    list of Word
+
+    Examples
+    --------
+    >>> [word.text for word in instrument_words({"instruments": "drums, bass, vocals", "vocal_presence": 0.4})]
+    ['drums', 'bass']
+    """
+    named = values.get("instruments")
+    found = []
+    for name in dict.fromkeys(part.strip() for part in named.split(",")) if isinstance(named, str) else ():
+        key = f"instrument_{name}"
+        chance = number(values, key)
+        # The stage names an instrument from a threshold on; what has no probability was written by the user.
+        said: tuple[float | str, str] = ("your text", "instruments") if chance is None else (chance, _NAMED)
+        if name == "vocals" and number(values, "vocal_presence") is None:
+            found.append(Word("voice", name, key, *said))
+        elif name and name != "vocals":
+            found.append(Word("instruments", name, key, *said))
+    return found
 
 
 def plain_numbers(values: Values) -> list[Word]:

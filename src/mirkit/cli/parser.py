@@ -52,6 +52,7 @@ def _commands() -> dict[str, Command]:
             fixed=(("stems", "demucs"),),
         ),
         Command("notes", ("notes",), "write the notes of bass, other and vocals as MIDI files", several=True),
+        Command("tags", ("tags",), "find instruments, genre and mood, with probabilities", several=True),
         Command("crop", ("crop",), "cut mix and stems into training clips with their own features", several=True),
         Command("adtof", ("drums",), "transcribe drums to MIDI with ADTOF", fixed=(("drums", "adtof"),)),
         Command(
@@ -104,6 +105,7 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
         tracks.add_argument(
             "--notes", action="store_true", help="also write the notes of bass, other and vocals as MIDI files"
         )
+        tracks.add_argument("--tags", action="store_true", help="also find instruments, genre and mood")
         tracks.add_argument(
             "--captions",
             action="store_true",
@@ -156,7 +158,7 @@ def _track_command(sub: "argparse._SubParsersAction[Parser]", command: Command) 
             help="also write chords, beats and key as JAMS: to this file, which ends in .jams, or to a file for each "
             "track in this folder",
         )
-    if command.name in ("run", "extract", "drums"):
+    if command.name in ("run", "extract", "drums", "notes", "tags"):
         options.add_backend(parser)
     options.add_output(parser)
 

@@ -99,7 +99,8 @@ def read_table(path: Path, *, crops: bool = False, where: str = "") -> Table:
         which = "clip in this folder; cut clips with: mirkit crop" if crops else "track in this folder"
         raise MissingInput(f"{printable(path)}: there is no {which}")
     never = set()
-    for name in (row.name for row in REQUESTED):  # the library has no reason for a value whose stage has not run
+    numbers = (row.name for row in REQUESTED if row.is_number)
+    for name in numbers:  # the library has no reason for a value whose stage has not run
         known = np.isfinite(table.values[:, table.keys.index(name)]).sum() + table.nulls[name].total()
         if not known:
             never.add(name)

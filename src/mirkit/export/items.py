@@ -299,7 +299,7 @@ def _read(member: DatasetItem, clip_set: str, rights: RightsReader) -> Item | No
         clip.window.duration if clip else _seconds(track.mix, metadata["duration"]),
         features,
         {key: why for entry in provenance.stages.values() for key, why in entry.reasons.items()},
-        metadata,
+        _with_genre(metadata, info),
         {key.removeprefix(TEXT_PREFIX): t for key in _TEXTS if isinstance(t := info.get(key), str) and t.strip()},
         {stage: entry.backend for stage, entry in provenance.stages.items() if entry.backend},
         _seed_key(name, source, provenance),
@@ -311,7 +311,17 @@ def _read(member: DatasetItem, clip_set: str, rights: RightsReader) -> Item | No
     )
 
 
-_TEXTS = (*TEXT_KEYS, *(row.name for row in TEXTS))
+_GENRE = "genre"
+#: Texts of an item; the genre is one of its tags.
+_TEXTS = (*TEXT_KEYS, *(row.name for row in TEXTS if row.name != _GENRE))
+
+
+def _with_genre(metadata: dict[str, Any], info: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the genre of the stage ``tags``: what the user has written, else the tag of the file, else a model's."""
+    genre = info.get(_GENRE)
+    if not isinstance(genre, str) or not genre.strip():
+        return metadata
+    return metadata | {"tags": {**(metadata.get("tags") or {}), _GENRE: genre.strip()}}
 
 
 def _categories(info: Mapping[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import numpy as np
 from mirkit.captions.facts import Facts, fix
 from mirkit.captions.normalize import normalize, normalize_name
 from mirkit.captions.sentences import sentences
-from mirkit.captions.vocabulary import GROUPS, Group, Values, Word, of_group, plain_numbers, words
+from mirkit.captions.vocabulary import GROUPS, Group, Values, Word, instrument_words, of_group, plain_numbers, words
 from mirkit.catalog import NUMBERS, TEXT_KEYS
 from mirkit.dataset.scales import MIN_TRACKS_PERCENTILE
 from mirkit.errors import SettingsError
@@ -21,10 +21,10 @@ from mirkit.features.types import OTHER_METER
 
 #: Clauses, the most important first. A clause with an unknown field is left out as a whole.
 TEMPLATES = {
-    "plain": "{trigger}; {caption}; {stem}; {genre}; {rhythm}; {harmony}; {voice}; {timbre}; {dynamics}; {space}; "
-    "{genre_mood}; {instrumentation}; {full}",
-    "sa3": "{trigger}; TrackType: Music; VocalType: {vocal_type}; {caption}; {stem}; Genre: {genre}; BPM: {bpm}; "
-    "Key: {key}; {words}; {genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
+    "plain": "{trigger}; {caption}; {stem}; {genre}; {mood}; {rhythm}; {harmony}; {voice}; {instruments}; {timbre}; "
+    "{dynamics}; {space}; {genre_mood}; {instrumentation}; {full}",
+    "sa3": "{trigger}; TrackType: Music; VocalType: {vocal_type}; {caption}; {stem}; Genre: {genre}; Mood: {mood}; "
+    "BPM: {bpm}; Key: {key}; {words}; {genre_mood}; {instrumentation}; {full}; Length: {seconds} seconds",
 }
 #: Feature -> words for the lowest and for the highest values of the data set.
 RELATIVE: dict[str, tuple[Group, str, str]] = {
@@ -55,7 +55,21 @@ TAGS = ("artist", "title", "album", "genre", "year")
 #: Fields that hold several sentences, each of which becomes a clause.
 _TEXTS = (CAPTION, *(key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS), "music_facts")
 _FIELDS = frozenset(
-    ("trigger", "stem", "bpm", "key", "meter", "chords", "words", "vocal_type", "seconds", *GROUPS, *TAGS, *_TEXTS)
+    (
+        "trigger",
+        "stem",
+        "bpm",
+        "key",
+        "meter",
+        "chords",
+        "words",
+        "vocal_type",
+        "seconds",
+        "mood",
+        *GROUPS,
+        *TAGS,
+        *_TEXTS,
+    )
 )
 #: Fields of the vocabulary, each word of which is a clause; ``words`` are those that no other field of ``sa3`` holds.
 _VOCABULARY = frozenset(("words", *GROUPS))
@@ -188,7 +202,7 @@ def words_of(item: Item, features: Mapping[str, float], extremes: Extremes) -> l
         In the order of the groups.
     """
     values: Values = {**features, **item.categories, "vocal_presence": item.vocal_presence}
-    found = words(values)
+    found = words(values) + instrument_words({**values, **item.texts})
     if item.user_texts.lyrics and (item.is_instrumental or item.lyrics):
         text, why = ("instrumental", "it has no words") if item.is_instrumental else ("vocals", "words are sung in it")
         found = [word for word in found if word.group != "voice"] + [Word("voice", text, "lyrics", "your text", why)]
@@ -299,9 +313,13 @@ def _clauses(template: str, fields: Mapping[str, str], found: Sequence[Word]) ->
 _OF_FIELD = {"bpm": "rhythm", "meter": "rhythm", "key": "harmony", "vocal_type": "voice"}
 
 
+#: Values whose words have fields of their own in the template ``sa3``.
+_ELSEWHERE = ("bpm", "key_confidence", "vocal_presence", "instrument_vocals")
+
+
 def _belongs(word: Word, name: str) -> bool:
     """Whether a word is part of a field: of its group, or of the words that have no field of their own."""
-    return word.key not in ("bpm", "key_confidence", "vocal_presence") if name == "words" else word.group == name
+    return word.key not in _ELSEWHERE if name == "words" else word.group == name
 
 
 def _missing_groups(chosen: Sequence[_Clause], clauses: Sequence[_Clause]) -> list[_Clause]:

@@ -20,6 +20,7 @@ from mirkit.features.rhythm.layers import Layers
 from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.rhythm.stem_onsets import StemOnsets
 from mirkit.features.spectral import SpectralCurve
+from mirkit.features.tags.music_tags import MusicTags
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -33,6 +34,8 @@ KINDS: dict[str, type[Any]] = {
     "chroma": ChromaCurve,
     "envelope": EnvelopeCurve,
     "f0": F0Curve,
+    "swift_f0": F0Curve,
+    "music_tags": MusicTags,
     "notes": NoteEvents,
     "onsets": Onsets,
     "layers": Layers,

@@ -133,6 +133,8 @@ def offer(row: Backend, settings: Settings) -> Model | None:
 
 def _not_fetched(model: Model, lacking: list[File], run: RunSettings, *, named: bool) -> str:
     """Return the reason why missing weights would not be downloaded, or ""."""
+    if model.install:
+        return "not part of a download"
     if weights.is_offline(run):
         return weights.OFFLINE
     if named:

@@ -51,6 +51,8 @@ class File:
         Other URLs of the same file, which are used only if the first one fails. They need a ``sha256``.
     copies : tuple of File
         Files with the same tensors in another format, each with a ``sha256``. Any of them takes the place of this file.
+    installed : str
+        Its path below the folder of installed Python packages, if a package holds it; it needs a ``sha256``.
     """
 
     name: str
@@ -60,6 +62,7 @@ class File:
     torch_hub: str = ""
     mirrors: tuple[str, ...] = ()
     copies: "tuple[File, ...]" = ()
+    installed: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class Model:
         Independent public projects and packages that pin the same checksums.
     network_per_stem : bool
         Whether each of its networks makes one stem, so that only one is computed for a single stem.
+    install : str
+        Command that installs the package which holds the files, if mirkit does not download them.
     """
 
     name: str
@@ -96,6 +101,7 @@ class Model:
     commercial: bool = True
     sources: tuple[str, ...] = ()
     network_per_stem: bool = False
+    install: str = ""
 
     @property
     def short_license(self) -> str:
@@ -171,10 +177,12 @@ class Backend:
         Number of items in a batch on a GPU. If it is more than 1, the model has an attribute ``compute``
         (:class:`~mirkit.models.batching.Compute`), which a device server replaces.
     source : str
-        Source that a stream backend receives: ``full_mix``, or ``drums`` for the source selected in ``[drums]``.
+        Source that a stream backend receives: ``full_mix``, a stem, or ``drums`` for the one selected in ``[drums]``.
     feature_kind : str
         Name of the result of a stream backend: ``activations`` (beats), ``drum_hits`` (drums), or its own name for a
         dict of key -> value. "" means that the stage reads features only.
+    replaces : str
+        Kind of feature series of ``source`` that the stage would read, and in whose place ``feature_kind`` is read.
     reads_features : bool
         Whether the stage reads its usual features in addition to ``feature_kind``.
     parameters : callable
@@ -205,6 +213,7 @@ class Backend:
     batch_size: int = 1
     source: str = "full_mix"
     feature_kind: str = ""
+    replaces: str = ""
     reads_features: bool = True
     parameters: Callable[[Any], dict[str, Any]] = asdict
     result_name: str = ""

@@ -1,4 +1,4 @@
-"""Where weights lie on this machine: mirkit's own cache, and the caches of PyTorch and of the Hugging Face tools.
+"""Where weights lie on this machine: mirkit's own cache, those of PyTorch and Hugging Face, and installed packages.
 
 Only mirkit's cache is written to: ``$MIRKIT_HOME/models``, or ``models`` in the platform's cache folder for mirkit;
 each backend has a folder in it.
@@ -6,6 +6,7 @@ each backend has a folder in it.
 
 import os
 import re
+import sys
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from mirkit.models.backend import File, Model
 
 #: Server of the URLs of Hugging Face in the tables.
 HUB = "huggingface.co"
+#: Names of files and folders in the root of a data set, which identify one.
+_DATASET_FILES = ("mirkit.toml", ".mirkit")
 #: Name of a file in Hugging Face's cache: the SHA-256 of a large file, or Git's SHA-1 of a small one.
 _BLOB = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -43,11 +46,13 @@ def place(row: Model, file: File) -> Path:
 
 
 def elsewhere(file: File) -> Iterator[Path]:
-    """Yield the paths of files with the name of ``file`` in the caches of PyTorch and of the Hugging Face tools.
+    """Yield the paths of files with the name of ``file`` in other programs' caches, and in installed packages.
 
     If the file has no published checksum, only the revision of its URL counts, or, if the URL names a branch,
     any: first that of the branch, then the newest.
     """
+    if file.installed:
+        yield from (path for folder in search_path() if os.path.isfile(path := Path(folder, file.installed)))
     if file.torch_hub:
         yield from _files(_torch_home() / "hub" / "checkpoints", file.torch_hub)
     parts = urllib.parse.urlsplit(file.url)
@@ -79,6 +84,18 @@ def blob_digest(path: Path) -> str:
     except OSError:
         return ""
     return target.name if target.parent.name == "blobs" and _BLOB.fullmatch(target.name) else ""
+
+
+def search_path() -> list[str]:
+    """Return the folders of installed packages: Python's search path without the working folder and data sets."""
+    here = Path.cwd()
+    return [
+        folder
+        for folder in sys.path
+        if Path(folder).is_absolute()
+        and Path(folder) != here
+        and not any((Path(folder) / name).exists() for name in _DATASET_FILES)
+    ]
 
 
 def hub_snapshots(repository: str) -> list[Path]:

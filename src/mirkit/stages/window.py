@@ -17,6 +17,7 @@ from mirkit.features.timbre import TimbreExtractor
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, stage_function, values_of
 from mirkit.stages.pitch import note_values, warning
+from mirkit.stages.tags import tag_values
 from mirkit.store import Settings
 
 NO_METER, NO_BEATS = Unknown("no meter found"), Unknown("no beats in this window")
@@ -83,7 +84,9 @@ def at_window(
         elif name == "onsets":  # likewise: it would write a file
             results[name] = Result(values_of(onset_statistics(view.series("full_mix", "onsets"), window)))
         elif name == "notes":  # likewise: it would write files
-            results[name] = Result(note_values(view), method=dict(warning(view)))
+            results[name] = Result(note_values(view, settings), method=dict(warning(view)))
+        elif name == "tags":  # likewise: it would load a model
+            results[name] = tag_values(view, settings)
         elif name == "sections":  # likewise: a window lies in the sections of its track
             results[name] = Result(values_of(section_values(view.form, window)))
         else:

@@ -53,10 +53,16 @@ class StageInputs:
 def inputs_of(row: Stage, digests: Mapping[str, FileDigest], settings: Settings) -> StageInputs:
     """Return what a stage reads, given the digests of the existing sources."""
     backend = models.chosen(row.task, settings)
-    source = drum_source(digests, settings) if backend and backend.source == "drums" else "full_mix"
-    kind, reads_features = (backend.feature_kind, backend.reads_features) if backend else ("", True)
-    stems = settings.rhythm.stems
-    series, sources = _reads(row.name, source, kind, tuple(digests), reads_features=reads_features, with_stems=stems)
+    source = backend.source if backend else "full_mix"
+    source = drum_source(digests, settings) if source == "drums" else source
+    kind, replaces, reads_features = (
+        (backend.feature_kind, backend.replaces, backend.reads_features) if backend else ("", "", True)
+    )
+    series, sources = _reads(
+        *(row.name, source, kind, replaces, tuple(digests)),
+        reads_features=reads_features,
+        with_stems=settings.rhythm.stems,
+    )
     return StageInputs(series, {source: digests[source] for source in sources})
 
 
@@ -65,6 +71,7 @@ def _reads(
     name: str,
     backend_source: str,
     backend_kind: str,
+    replaces: str,
     existing: tuple[str, ...],
     *,
     reads_features: bool,
@@ -72,14 +79,16 @@ def _reads(
 ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
     """Return the feature series that a stage reads, of the existing sources, and the sources whose files they need."""
     have_tonal = all(stem in existing for stem in TONAL)
-    series = [(backend_source, backend_kind)] if backend_kind else []
+    series = [(backend_source, backend_kind)] if backend_kind and not replaces else []
     for source, kind in stage(name).series if reads_features else ():
+        if replaces and (source, kind) == (backend_source, replaces):
+            kind = backend_kind
         if source == "tonal":
             series.append((source if have_tonal else "full_mix", kind))
         elif source in existing and (name != "beats" or source not in STEMS or with_stems):
             series.append((source, kind))
     files = {file for source, _ in series for file in (TONAL if source == "tonal" else (source,))}
-    return tuple(series), tuple(sorted(files or {backend_source}))
+    return tuple(series), tuple(sorted(files or {backend_source if backend_source in existing else "full_mix"}))
 
 
 def stale_reason(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mirkit.captions.vocabulary import Word, plain_numbers, words
+from mirkit.captions.vocabulary import GROUPS, Word, instrument_words, plain_numbers, words
 from mirkit.cli.output import table
 from mirkit.errors import MissingInput, SettingsError, printable
 from mirkit.export.plan import ExportPlan
@@ -42,7 +42,7 @@ def _of_info(clip: Path) -> list[Word]:
             f"{printable(clip)}: it has not been measured, so no words are known; measure it with: "
             f'mirkit extract "{printable(clip)}"'
         )
-    found = words(info)
+    found = sorted((*words(info), *instrument_words(info)), key=lambda word: GROUPS.index(word.group))
     return found or plain_numbers(info)
 
 

@@ -267,7 +267,15 @@ def _methods() -> dict[str, Any]:
 
     return {
         task: {
-            "used": backends.resolve(task, "auto"),
+            "used": (used := backends.resolve(task, "auto")),
+            "license of the weights": {
+                row.name: row.weights[0].license if row.weights else row.weights_license
+                for row in backends.backends_of(task)
+                if row.weights_license != "none"
+            },
+            "by name": [
+                row.name for row in backends.backends_of(task) if row.name != used and not backends.unavailable(row)
+            ],
             "not used": {
                 row.name: why for row in backends.backends_of(task) if (why := backends.unavailable(row, brief=True))
             },
@@ -317,9 +325,15 @@ def _state(row: "Backend", model: "Model | None") -> tuple[str, list[Path]]:
         return f"needs {row.needs}", files
     for state in (weights.DAMAGED, weights.HALF, weights.ABSENT):
         if state in states:
+            if model and model.install:
+                return "needs its package", files
             partly = state == weights.ABSENT and files
             return (weights.HALF if partly else state), files
     return ("ready, without a known checksum" if weights.UNKNOWN in states else "ready"), files
+
+
+def _licensed(of_weights: str | None) -> str:
+    return f" (license of the weights: {of_weights})" if of_weights else ""
 
 
 def _version(package: str) -> str | None:
@@ -343,6 +357,9 @@ def _print_health(report: dict[str, Any]) -> None:
         print(f"note   {line}", file=sys.stderr)
     print("methods")
     for task, state in report["methods"].items():
-        print(f"  {task:<15} {state['used'] or 'none'}")
+        licenses = state["license of the weights"]
+        print(f"  {task:<15} {state['used'] or 'none'}{_licensed(licenses.get(state['used']))}")
+        for name in state["by name"]:
+            print(f"  {'':<15} by name: {name}{_licensed(licenses.get(name))}")
         for name, why in state["not used"].items():
             print(f"  {'':<15} not {name}: {why}")

@@ -175,6 +175,8 @@ def build_request(command: Command, arguments: argparse.Namespace, path: Path, u
     stages = command.stages
     if getattr(arguments, "notes", False):
         stages = (*stages, "notes")
+    if getattr(arguments, "tags", False):
+        stages = (*stages, "tags")
     if command.stages == CAPTION_STAGES:
         if backend := getattr(arguments, "method", None):
             fixed["texts"] = str(backend)

@@ -111,7 +111,7 @@ FIELDS: dict[str, Field] = {
         (
             *_TRACK,
             *_METADATA,
-            *(_of(row) for row in (*INFO_SPECS, *REQUESTED)),
+            *(_of(row) for row in (*INFO_SPECS, *REQUESTED) if row.name != "genre"),
             *(Field(name, "text", "caption", "caption by a language model") for name in TEXT_KEYS),
         ),
         key=lambda field: field.kind in ("text", "json") and field.group not in ("track", "metadata"),

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mirkit.catalog import CATEGORIES, DESCRIPTORS, FEATURES, NUMBERS, REQUESTED, STEMS, TEXT_KEYS
+from mirkit.catalog import CATEGORIES, DESCRIPTORS, FEATURES, NUMBERS, REQUESTED, STEMS, TEXT_KEYS, TEXTS
 from mirkit.dataset.library.fields import FACT_FIELDS, FIELDS, NUMBER_KEYS, TAG_FIELDS
 from mirkit.dataset.library.stamps import UNSETTLED, settled, sidecar_stamps
 from mirkit.errors import InfoError, printable
@@ -28,7 +28,7 @@ NOT_MEASURED = "not measured"
 NO_REASON = "no reason given"
 #: What stands for the root of the data set in a stored message.
 _ROOT = "\0"
-_TEXTS = (*(row.name for row in (*CATEGORIES, *DESCRIPTORS) if not row.is_number), *TEXT_KEYS)
+_TEXTS = (*(row.name for row in (*CATEGORIES, *TEXTS)), *TEXT_KEYS)
 _FEATURES = frozenset(row.name for row in FEATURES)
 _REASONED = tuple(dict.fromkeys((*NUMBER_KEYS, *(row.name for row in DESCRIPTORS))))
 _ONLY_CLIPS = frozenset(row.name for row in NUMBERS if row.stage == "crop")
@@ -231,6 +231,8 @@ def _fill(
         for name in ("artists", "genres"):
             if isinstance(several := tags.get(name), list) and several:
                 values[name] = json.dumps([text for text in several if isinstance(text, str)])
+    if "genre" in texts:  # of the stage ``tags``, which may have corrected or added it
+        values["genre"] = texts["genre"]
     if "cut" in stages:
         parameters = stages["cut"]["parameters"]
         values["clip_set"] = _fitting("clip_set", parameters.get("set"))

@@ -76,7 +76,7 @@ def column_names(keys: Sequence[str] = ALL_KEYS) -> list[str]:
     features = [*_CATEGORIES, *_METADATA, *_FEATURES]
     if tuple(keys) != ALL_KEYS:
         features = [name for name in features if any(fnmatchcase(name, pattern) for pattern in keys)]
-    texts = [row.name for row in TEXTS]
+    texts = [row.name for row in TEXTS if row.name not in TAGS]
     texts += [key.removeprefix(TEXT_PREFIX) for key in TEXT_KEYS]
     return [*_ALWAYS, *TAGS, *_RIGHTS, *features, *texts, CAPTION, "lyrics", "language"]
 

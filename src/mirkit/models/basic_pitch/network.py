@@ -10,14 +10,11 @@ weights are those of the package basic-pitch 0.4.0; the result equals ONNX Runti
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import FloatArray
+from mirkit.models.convolution import Matrix, convolve, relu, sigmoid
 from mirkit.models.onnx_weights import read_onnx
-
-Matrix = npt.NDArray[np.float32]
 
 RATE = 22050
 HOP = 256
@@ -68,11 +65,11 @@ class Network:
         notes, onsets : float32 array, shape=(FRAMES, SEMITONES)
         """
         stacked = self._stacked(self._spectrogram(np.asarray(samples, np.float32)))
-        contour = _sigmoid(_conv(_relu(_conv(stacked, *self._contour, 1)), *self._contour_out, 1))
-        hidden = _relu(_conv(contour, *self._note, 3))
-        note = _sigmoid(_conv(hidden, *self._note_out, 1))
-        both = np.concatenate((note, _relu(_conv(stacked, *self._onset, 3))), axis=1)
-        return note[:, 0], _sigmoid(_conv(both, *self._onset_out, 1))[:, 0]
+        contour = sigmoid(convolve(relu(convolve(stacked, *self._contour)), *self._contour_out))
+        hidden = relu(convolve(contour, *self._note, stride=3))
+        note = sigmoid(convolve(hidden, *self._note_out))
+        both = np.concatenate((note, relu(convolve(stacked, *self._onset, stride=3))), axis=1)
+        return note[:, 0], sigmoid(convolve(both, *self._onset_out))[:, 0]
 
     def _spectrogram(self, samples: FloatArray) -> Matrix:
         """Constant-Q levels, 0 to 1 in each window, shape=(FRAMES, _USED)."""
@@ -101,62 +98,3 @@ class Network:
             part = scaled[:, max(shift, 0) : max(shift, 0) + _CONTOURS - max(-shift, 0)]
             out[:, i, max(-shift, 0) :][:, : part.shape[1]] = part
         return out
-
-
-def _relu(values: Matrix) -> Matrix:
-    out: Matrix = np.maximum(values, np.float32(0), out=values)
-    return out
-
-
-def _sigmoid(values: Matrix) -> Matrix:
-    out: Matrix = np.reciprocal(1 + np.exp(-values))
-    return out
-
-
-def _conv(values: Matrix, weights: FloatArray, bias: FloatArray, stride: int) -> Matrix:
-    """Convolve, shape=(frames, channels, bands); every third band with a stride of 3, padded to the same size."""
-    frames, channels, bands = values.shape
-    size, reach = weights.shape[2:]
-    before = (reach - stride) // 2 if stride > 1 else reach // 2
-    width = bands // stride
-    padded = np.zeros((frames + size - 1, channels, stride, width + reach // stride + 1), np.float32)
-    flat = np.zeros((frames, channels, padded.shape[3] * stride), np.float32)
-    flat[:, :, before : before + bands] = values
-    # Phases of the stride are rows of their own, so that the inner loop reads contiguous numbers.
-    padded[size // 2 : size // 2 + frames] = flat.reshape(frames, channels, -1, stride).transpose(0, 1, 3, 2)
-    out = np.empty((frames, len(weights), width), np.float32)
-    kernels, biases = np.ascontiguousarray(weights.transpose(0, 2, 1, 3)).view(), np.ascontiguousarray(bias).view()
-    kernels.setflags(write=False)  # so that all layers have one type
-    biases.setflags(write=False)
-    _convolve(padded, kernels, biases, out)
-    return out
-
-
-@kernel()
-def _convolve(values, weights, bias, out):  # type: ignore[no-untyped-def]
-    # weights: outputs, frames, channels, bands. Slices and four bands at once let the compiler use vector registers.
-    outputs, size, channels, reach = weights.shape
-    stride, width = values.shape[2], out.shape[2]
-    for t in range(len(out)):
-        for o in range(outputs):
-            line = out[t, o]
-            for i in range(width):
-                line[i] = bias[o]
-            for k in range(size):
-                for c in range(channels):
-                    rows, w = values[t + k, c], weights[o, k, c]
-                    r = 0
-                    while r + 4 <= reach:
-                        w0, w1, w2, w3 = w[r], w[r + 1], w[r + 2], w[r + 3]
-                        p0 = rows[r % stride, r // stride :][:width]
-                        p1 = rows[(r + 1) % stride, (r + 1) // stride :][:width]
-                        p2 = rows[(r + 2) % stride, (r + 2) // stride :][:width]
-                        p3 = rows[(r + 3) % stride, (r + 3) // stride :][:width]
-                        for i in range(width):
-                            line[i] += (w0 * p0[i] + w1 * p1[i]) + (w2 * p2[i] + w3 * p3[i])
-                        r += 4
-                    while r < reach:
-                        w0, p0 = w[r], rows[r % stride, r // stride :][:width]
-                        for i in range(width):
-                            line[i] += w0 * p0[i]
-                        r += 1

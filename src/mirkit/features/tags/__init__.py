@@ -1,0 +1,1 @@
+"""Tags of music: instruments, genre and mood, with probabilities."""
