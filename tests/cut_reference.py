@@ -205,5 +205,5 @@ def _loudest_of(source: TrackAnalysis, cut: TrackAnalysis) -> Iterator[None]:
     def gate(curve: ChromaCurve) -> Any:
         return activity_mask(curve.level_db.astype(np.float32), float(levels[id(curve)]))
 
-    with patch.object(ChromaCurve, "active", gate):
+    with patch.object(ChromaCurve, "active", property(gate)):
         yield
