@@ -33,7 +33,7 @@ _EXPORT_GROUPS = {
         "shard_bytes",
         "jobs",
     ),
-    "numbers": ("keys", "unknown", "hop", "model_config", "at", "weight", "join"),
+    "numbers": ("keys", "unknown", "hop", "model_config", "at", "weight", "weights", "join"),
     "prompts": ("template", "tokens", "tokenizer", "variants", "trigger"),
 }
 
@@ -102,6 +102,14 @@ def reader(check: v.Check, unit: str = "") -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(f"must be {error}") from error
 
     return read
+
+
+def cap(text: str) -> tuple[str, int]:
+    """Parse the text of ``--cap``, for example ``artist=3``."""
+    name, _, number = text.partition("=")
+    if not (name and number.isascii() and number.isdigit() and int(number)):
+        raise argparse.ArgumentTypeError(f"must be a group and a number, such as artist=3, not {text!r}")
+    return name, int(number)
 
 
 def add_option(group: "argparse._ActionsContainer", setting: Setting, dest: str = "", default: Any = None) -> None:

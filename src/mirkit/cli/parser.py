@@ -239,6 +239,26 @@ def build() -> Parser:
         help="also keep tracks with the same artist or album together: artist,album (default), artist, album or none",
     )
 
+    select = sub.add_parser("select", help="choose few tracks or clips that cover a data set")
+    select.add_argument(
+        "count", metavar="N", type=options.reader(v.whole(1, 10**6)), help="number of tracks or clips to choose"
+    )
+    select.add_argument("path", metavar="PATH", nargs="?", default=".", help="a folder of tracks (default: this one)")
+    select.add_argument("--crops", action="store_true", help="choose training clips instead of tracks")
+    select.add_argument(
+        "--cap",
+        action="append",
+        default=[],
+        type=options.cap,
+        metavar="GROUP=N",
+        help="at most N of the same artist, genre, tempo (bands of 10 BPM) or key; the option may be repeated",
+    )
+    select.add_argument("--seed", type=int, default=0, metavar="N", help="decides between equals (default: 0)")
+    select.add_argument("--exclude", action="store_true", help="exclude all others (undo: mirkit include)")
+    options.add_query(select, "tracks or clips")
+    options.add_json_file(select)
+    options.add_output(select)
+
     rights = sub.add_parser("rights", help="show the license of every track, from tags and the table rights.csv")
     rights.add_argument("path", metavar="PATH", nargs="?", default=".", help="a folder of tracks, or a track")
     rights.add_argument("--output", "-o", metavar="FILE", help="write a table of all tracks, to complete (CSV)")

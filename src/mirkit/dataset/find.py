@@ -1,7 +1,7 @@
 """The tracks of a data set, or the clips that were cut from them, and which of them the user excluded."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,17 @@ def exclude(path: Path, why: str) -> str:
     name = name_in(root, track.folder / track.name if track.loose else track.folder)
     _write(root, {name: why})
     return name
+
+
+def exclude_all(root: Path, paths: Iterable[Path], why: str) -> None:
+    """Exclude many tracks or clips of a data set with one reason, at once.
+
+    Raises
+    ------
+    SettingsError
+        The settings file cannot be written.
+    """
+    _write(root, {name_in(root, path.with_suffix("") if is_audio_name(path.name) else path): why for path in paths})
 
 
 def include(path: Path) -> str:

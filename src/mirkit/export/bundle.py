@@ -19,6 +19,7 @@ from mirkit.export.levels import MONO_TO_STEREO_LU, Level
 from mirkit.export.plan import FILES, ExportPlan, Sample
 from mirkit.export.rights import RIGHTS, digests, licenses, rights_by_source, rights_csv
 from mirkit.export.splits import SPLITS, TRAIN
+from mirkit.export.weights import WEIGHT_FOLDERS
 from mirkit.store import TEMP_PREFIX, atomic_write, make_folder, remove_file, remove_orphans, round6
 from mirkit.track import EXPORT_SUMMARY, MIX
 
@@ -179,7 +180,7 @@ def _write_pairs(plan: ExportPlan, samples: list[Sample], suffix: str, lengths: 
 
 def clear_stale(out: Path, files: set[Path]) -> None:
     """Remove files that an earlier export wrote and this one did not; files of the user stay."""
-    for folder in (out, *(out / split for split in SPLITS)):
+    for folder in (out, *(out / name for name in (*SPLITS, *WEIGHT_FOLDERS))):
         _clear(folder, files)
 
 
@@ -336,6 +337,7 @@ def _file_entry(sample: Sample, plan: ExportPlan) -> dict[str, Any]:
         "start": round6(item.start),
         "seconds": round6(item.seconds),
         "split": sample.split,
+        **({"weight": sample.weight} if sample.weight != 1 else {}),
         **({"audio": item.label} if item.label else {}),
         "gain_db": round(gain, 3),
         **({"downmix": item.metadata["downmix"]} if "downmix" in item.metadata else {}),

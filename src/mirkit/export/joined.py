@@ -86,6 +86,8 @@ def _read(folder: Path, names: Sequence[str], sample_size: int, random_crops: bo
             raise SettingsError(
                 f"{where}: one bundle holds clips and the other whole tracks; export both with the same --from"
             )
+        if any("-weight" in str(row.get("id")) for row in dataset["datasets"]):
+            raise SettingsError(f"{where}: it was exported with --weights, so it holds several data sets already")
         entries = {"train": dataset["datasets"][0]}
         for split in ("val", "test"):
             if (folder / DATASETS[split]).exists():

@@ -146,6 +146,12 @@ class Options:
         "for sat: how often this bundle is drawn in relation to the bundles of --join, per file",
         "--weight",
     )
+    weights: Path | None = setting(
+        None,
+        v.path(),
+        "for sat and acestep: draw each training file as often as this file says, which mirkit select -o writes",
+        "--weights",
+    )
     join: tuple[str, ...] = setting(
         (),
         v.folders(),

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirkit.captions.vocabulary import Word
@@ -18,6 +19,7 @@ from mirkit.export.levels import Level, lowered_tracks
 from mirkit.export.options import Options
 from mirkit.export.prompts import Extremes, PromptTemplate, prompts, words_of
 from mirkit.export.splits import SPLITS, TRAIN, apply_split, assign_splits, find_copies
+from mirkit.export.weights import read_weights, weight_folder
 from mirkit.features.types import ANALYSIS_RATE
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Sample:
     prompts : tuple of str
     words : tuple of Word
         The words of the prompts, each with the value and the threshold that justify it.
+    weight : int
+        How often the trainer draws it in relation to others, from 1 to 8.
     """
 
     item: Item
@@ -62,6 +66,12 @@ class Sample:
     windows: "WindowTable | None" = None
     prompts: tuple[str, ...] = ()
     words: tuple[Word, ...] = ()
+    weight: int = 1
+
+    @property
+    def folder(self) -> str:
+        """Folder of its audio in a bundle that has one folder for each weight."""
+        return weight_folder(self.split, self.weight)
 
     @property
     def gain_db(self) -> float:
@@ -247,6 +257,8 @@ def make_plan(
     trained = [sample for sample in samples if sample.split == TRAIN]
     extremes = Extremes.of([sample.features for sample in trained], len({sample.item.source for sample in trained}))
     samples = [_with_prompts(sample, extremes, prompt_template) for sample in samples]
+    if options.weights:
+        samples = _weighted(samples, options.weights, notes)
     notes += _older_notes(items, options)
     notes += _text_notes(items)
     notes += [] if options.loudness is not None else _notes(lowered_tracks(level, items))
@@ -399,6 +411,21 @@ def _sample(item: Item, split: str, level: Level, windows: "WindowTable | None")
     content += (f" {item.offset:.6f}" if item.offset else "") + (f" {item.sound.factor:.6g}" if item.audio else "")
     name = sample_name(f"{item.name} {item.label}".rstrip(), content)
     return Sample(item, name, split, features, level, windows.louder(gain_db, level.lufs_db) if windows else None)
+
+
+def _weighted(samples: list[Sample], path: Path, notes: list[str]) -> list[Sample]:
+    """Give each training sample its weight: that of the clip, else that of its track."""
+    weights = read_weights(path)
+    known = {sample.item.name: weights.get(sample.item.name, weights.get(sample.item.source)) for sample in samples}
+    missing = sorted(name for name, weight in known.items() if weight is None)
+    if len(missing) == len(samples):
+        raise SettingsError(
+            f"--weights {printable(path)}: the file names none of these tracks, for example not "
+            f"{printable(missing[0])}; select and export the same folder"
+        )
+    if missing:
+        notes.append(f"{counted(len(missing), 'file')} without a weight in {printable(path.name)}: weight 1")
+    return [replace(each, weight=known[each.item.name] or 1) if each.split == TRAIN else each for each in samples]
 
 
 def _conditioned(samples: list[Sample], options: Options) -> tuple[list[Sample], Conditioners, dict[str, str]]:

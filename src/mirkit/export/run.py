@@ -268,6 +268,9 @@ def _check_options(options: Options, target: Target) -> None:
         raise SettingsError(f"{target.name} --keys: this target has fields of its own and no other features")
     if not target.takes_several and (options.join or options.weight != 1):
         raise SettingsError(f"{target.name}: --join and --weight are for the target sat only")
+    if options.weights and not target.takes_weights:
+        names = ", ".join(name for name, other in targets().items() if other.takes_weights)
+        raise SettingsError(f"{target.name}: --weights is for the targets {names} only")
     if options.stem and options.instrumental:
         raise SettingsError("--stem and --instrumental: choose one of them")
     if options.split_file is not None and options.test:

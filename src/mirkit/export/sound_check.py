@@ -22,6 +22,7 @@ from mirkit.export.bundle import MIXES, read_summary
 from mirkit.export.level_features import measure_levels
 from mirkit.export.plan import FILES
 from mirkit.export.validation import LOADED_SUFFIXES, CheckResult, load_json, parse_json
+from mirkit.export.weights import weight_folder
 from mirkit.features.loudness import HOPS_PER_SECOND, MOMENTARY_HOPS
 from mirkit.store import as_number
 
@@ -126,7 +127,8 @@ def _pair_faults(out: Path, entries: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(pair, dict):
             continue
         path = out / str(pair.get("file"))
-        stem = out / entry["split"] / f"{name}{path.suffix}"
+        stem = out / weight_folder(entry["split"], entry.get("weight", 1)) / f"{name}{path.suffix}"
+        stem = stem if stem.exists() else out / entry["split"] / stem.name
         stem = stem if stem.exists() else next(iter(out.glob(f"data/*/{name}{path.suffix}")), stem)
         where = printable(str(pair.get("file")))
         if not path.exists():

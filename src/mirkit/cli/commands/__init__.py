@@ -16,7 +16,7 @@ def execute(arguments: argparse.Namespace) -> int:
         from mirkit.cli.commands import listing
 
         return listing.ls(arguments) if arguments.command == "ls" else listing.show(arguments)
-    from mirkit.cli.commands import dataset, export, organize, rights, track
+    from mirkit.cli.commands import dataset, export, organize, rights, select, track
     from mirkit.store.compiled import use_compiled
 
     use_compiled()
@@ -33,6 +33,7 @@ def execute(arguments: argparse.Namespace) -> int:
         "split": dataset.split,
         "report": dataset.report,
         "rights": rights.rights,
+        "select": select.select,
         "exclude": dataset.exclude,
         "include": dataset.include,
         "organize": organize.organize,

@@ -60,6 +60,8 @@ class Target:
         Whether it accepts whole tracks, from which the trainer takes random crops.
     takes_several : bool
         Whether several bundles, each with a weight, may be trained together.
+    takes_weights : bool
+        Whether its trainer draws some files more often than others.
     sample_rate : int
         Sample rate of its audio (Hz).
     shortest : float
@@ -90,6 +92,7 @@ class Target:
     has_columns: bool = False
     takes_tracks: bool = False
     takes_several: bool = False
+    takes_weights: bool = False
     sample_rate: int = 44100
     shortest: float = 0.0
     longest: float | None = None

@@ -88,6 +88,7 @@ def _entry(plan: ExportPlan, sample: Sample, fields: SongFields, folder: str) ->
         "custom_tag": plan.options.trigger,
         "labeled": True,
         "prompt_override": None,
+        **({"repeat": sample.weight} if plan.options.weights else {}),
     }
 
 
@@ -218,6 +219,7 @@ TARGETS = (
         sample_rate=song.RATE,
         shortest=song.SHORTEST,
         longest=song.LONGEST,
+        takes_weights=True,
         trigger_apart=True,
         token_budget=song.CAPTION_TOKENS,
         bytes_per_second=190_000,

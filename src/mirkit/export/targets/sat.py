@@ -29,12 +29,14 @@ from mirkit.export.validation import (
     number_faults,
     text_faults,
 )
+from mirkit.export.weights import WEIGHT_FOLDERS, weight_folder
 from mirkit.features.types import ANALYSIS_RATE
 from mirkit.store import atomic_write, remove_file
 
 MODULE, WINDOWS = "mirkit_metadata.py", "mirkit_windows.f32"
 #: Names of the data sets of a bundle itself; those of joined bundles have a number after them.
-OWN_IDS = tuple(f"mirkit-{split}" for split in SPLITS)
+_FOLDERS = (*SPLITS, *WEIGHT_FOLDERS)
+OWN_IDS = (*(f"mirkit-{split}" for split in SPLITS), *(f"mirkit-{TRAIN}-{folder}" for folder in WEIGHT_FOLDERS))
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
@@ -48,8 +50,10 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     lengths: dict[str, int] = {}
     for split in SPLITS:
         if plan.of(split) or split == TRAIN:
-            lengths |= write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
-    clear_stale(out, {out / sample.split / f"{sample.name}.flac" for sample in plan.samples})
+            for folder in dict.fromkeys((split, *sorted(sample.folder for sample in plan.of(split)))):
+                samples = [sample for sample in plan.of(split) if sample.folder == folder]
+                lengths |= write_audio_files(plan, samples, out / folder, ".flac", advance)
+    clear_stale(out, {out / sample.folder / f"{sample.name}.flac" for sample in plan.samples})
     table, entries = _entries(plan, lengths)
     atomic_write(out / WINDOWS, table)
     names = {"names": plan.conditioners.names, "sample_rate": ANALYSIS_RATE, "sample_size": plan.sample_size}
@@ -106,16 +110,20 @@ def write_datasets(plan: ExportPlan, common: dict[str, Any], *, module: str = ""
         if not plan.of(split):
             remove_file(out / name)
             continue
-        entry: dict[str, Any] = {"id": f"mirkit-{split}", "path": f"{folder}/{split}"}
-        if module:
-            entry["custom_metadata_module"] = f"{folder}/{module}"
-        if plan.options.weight != 1:
-            entry["weight"] = plan.options.weight
+        entries = []
+        for weight in sorted({sample.weight for sample in plan.of(split)}):
+            name_of = f"mirkit-{split}" if weight == 1 else f"mirkit-{split}-weight{weight}"
+            entry: dict[str, Any] = {"id": name_of, "path": f"{folder}/{weight_folder(split, weight)}"}
+            if module:
+                entry["custom_metadata_module"] = f"{folder}/{module}"
+            if plan.options.weight * weight != 1:
+                entry["weight"] = plan.options.weight * weight
+            entries.append(entry)
         others = [bundle.entries[split] for bundle in plan.joined if split in bundle.entries]
-        joined = [dict(other) | {"id": f"{entry['id']}-{number}"} for number, other in enumerate(others, 2)]
+        joined = [dict(other) | {"id": f"mirkit-{split}-{number}"} for number, other in enumerate(others, 2)]
         # With drop_last, a set that is smaller than the batch size would give no batch.
         last = {} if split == TRAIN else {"drop_last": False}
-        write_json(out / name, common | last | {"datasets": [entry, *joined]})
+        write_json(out / name, common | last | {"datasets": [*entries, *joined]})
 
 
 def sat_readme(plan: ExportPlan) -> str:
@@ -141,7 +149,7 @@ def sat_readme(plan: ExportPlan) -> str:
         "The trainer skips audio that it cannot read, and takes another file at random: check the bundle before.",
         "Nothing else may be in the folders of audio: the trainer takes every audio file for a song.",
     ]
-    if plan.joined or plan.options.weight != 1:
+    if plan.joined or plan.options.weight != 1 or plan.options.weights:
         know.append(
             "`dataset.json` holds several data sets, or a weight. Release 0.0.20 draws files by the weights; 0.0.19 "
             "ignores them, and draws every file equally often."
@@ -158,12 +166,12 @@ def validate(out: Path, result: CheckResult) -> None:
         return
     entries, names = index["files"], index["names"]
     faults += _split_faults(out, entries)
-    for split in SPLITS:
-        for path in sorted((out / split).glob("*.flac")) if (out / split).is_dir() else []:
+    for folder in _FOLDERS:
+        for path in sorted((out / folder).glob("*.flac")) if (out / folder).is_dir() else []:
             result.files += 1
             entry = entries.get(path.name)
             windows = entry is not None and "windows" in entry
-            faults += audio_faults(path, f"{split}/{path.name}", None if windows else index["sample_size"])
+            faults += audio_faults(path, f"{folder}/{path.name}", None if windows else index["sample_size"])
     faults += _index_faults(out, entries, names)
     faults += dataset_faults(out, result, "audio_dir", index)
     for name in (PATCH, CONFIG):
@@ -192,12 +200,12 @@ def numbers(out: Path) -> dict[str, dict[str, Any]]:
 
 def _split_faults(out: Path, entries: Mapping[str, Any]) -> Iterator[str]:
     """Yield files of the index that are in none of the folders, and files there that are not in the index."""
-    existing = {split: {path.name for path in (out / split).glob("*")} for split in SPLITS}
+    existing = {folder: {path.name for path in (out / folder).glob("*")} for folder in _FOLDERS}
     missing = entries.keys() - set().union(*existing.values())
-    for split in SPLITS:
-        if (out / split).is_dir():
-            expected = [name for name in entries if name in existing[split] or (split == TRAIN and name in missing)]
-            yield from folder_faults(out / split, expected)
+    for folder in _FOLDERS:
+        if (out / folder).is_dir():
+            expected = [name for name in entries if name in existing[folder] or (folder == TRAIN and name in missing)]
+            yield from folder_faults(out / folder, expected)
 
 
 def dataset_faults(out: Path, result: CheckResult, kind: str, index: Mapping[str, Any]) -> Iterator[str]:
@@ -232,8 +240,9 @@ def dataset_faults(out: Path, result: CheckResult, kind: str, index: Mapping[str
                     f"{'windows' if whole else 'clips'}"
                 )
             for row in rows:
-                if Path(row["path"]).name != split:
-                    yield f"{name}: its path is {row['path']}, but its audio is in the folder {split}"
+                own = weight_folder(split, int(row.get("weight", 1))) if "-weight" in str(row.get("id")) else split
+                if Path(row["path"]).name != own:
+                    yield f"{name}: its path is {row['path']}, but its audio is in the folder {own}"
                 if kind == "audio_dir" and Path(row.get("custom_metadata_module", "")).name != MODULE:
                     yield (
                         f"{name}: custom_metadata_module is not {MODULE}, so the trainer gets no numbers and no prompts"
@@ -334,6 +343,7 @@ TARGETS = (
         has_conditioners=True,
         takes_tracks=True,
         takes_several=True,
+        takes_weights=True,
         stable_audio_tools=True,
     ),
 )
