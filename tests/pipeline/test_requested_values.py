@@ -14,7 +14,8 @@ from mirkit.export.conditioners import choose_conditioners
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.stages.window import FROM_SERIES
 from mirkit.store import Settings
-from mirkit.windows import WindowAnalyzer, table
+from mirkit.window_tables import table
+from mirkit.windows import WindowAnalyzer
 
 BACKENDS = {"beats": "embedded", "classification": "embedded", "aesthetics": ""}
 KEYS = [row.name for row in REQUESTED if row.stage == "notes"]
@@ -48,8 +49,8 @@ def test_slices_have_them(library: Path) -> None:
 
 def test_a_table_of_windows_has_columns_for_them(library: Path) -> None:
     column = [row.name for row in NUMBERS].index("polyphony_other")
-    assert (table(library / "One", 4.0, 2.0).values[:, column] > 2).all()
-    assert np.isnan(table(library / "Two", 4.0, 2.0).values[:, column]).all()
+    assert (table(library / "One", 4.0, 2.0)[0].values[:, column] > 2).all()
+    assert np.isnan(table(library / "Two", 4.0, 2.0)[0].values[:, column]).all()
 
 
 def test_statistics_have_those_that_some_track_has(library: Path) -> None:
