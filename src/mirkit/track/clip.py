@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -182,9 +183,21 @@ def clip_fault(clip: Track, cut: ClipSource, provenance: Provenance) -> str:
         source = Track.at(clip.folder / cut.source)
     except MissingInput:
         return ""  # moved away from its source
-    return (
-        "" if _same(source, readable_provenance(source.provenance), entry.inputs) else f"its source has changed; {redo}"
-    )
+    return "" if _same(source, _provenance_of(source), entry.inputs) else f"its source has changed; {redo}"
+
+
+def _provenance_of(source: Track) -> Provenance:
+    """Read the provenance of a track once for all of its clips."""
+    try:
+        found = source.provenance.stat()
+    except OSError:
+        return readable_provenance(source.provenance)
+    return _read_once(source.provenance, (found.st_mtime_ns, found.st_size, found.st_ino))
+
+
+@lru_cache(64)
+def _read_once(path: Path, _stamp: tuple[int, int, int]) -> Provenance:
+    return readable_provenance(path)
 
 
 def _same(track: Track, provenance: Provenance, expected: Mapping[str, FileDigest]) -> bool:
