@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from library import write
+from mirkit.audio import encode
 from mirkit.errors import AudioError, InfoError
+from mirkit.features.level import LevelExtractor
 from mirkit.features.types import ANALYSIS_RATE
-from mirkit.report.encode import COLUMNS, downsample, quantize_base64, series, waveform
+from mirkit.report.encode import COLUMNS, downsample, quantize_base64, series, stored_waveform, waveform
 from mirkit.report.media import address
 from mirkit.report.site import render, script
 from mirkit.report.track_page import notes
@@ -56,6 +58,29 @@ def test_waveform_has_the_extremes_of_all_channels(tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
     with pytest.raises(AudioError):
         waveform(tmp_path / "bad.wav", 1)
+
+
+def test_stored_peaks_are_the_waveform_of_the_file(tmp_path: Path) -> None:
+    time = np.arange(2 * ANALYSIS_RATE) / ANALYSIS_RATE
+    tones = np.stack((np.sin(500 * time), np.sin(350 * time))) * (0.1 + 0.8 * np.sin(2 * time) ** 2)
+    sound = tones.astype(np.float32)  # low, so that no peak lies far above the samples
+    encode(tmp_path / "a.wav", [sound], rate=ANALYSIS_RATE, channels=2, bits=16)
+    extractor = LevelExtractor(2)
+    extractor.push(sound)
+    found = stored_waveform({"full_mix/level/peak": extractor.finish().peak})
+    assert found is not None
+    assert found.shape == (200, 2)
+    decoded_one = waveform(tmp_path / "a.wav", COLUMNS * ANALYSIS_RATE // 100)  # columns of 10 ms
+    highest = np.abs(decoded_one.astype(int)).max(axis=1)
+    assert (found[:, 1] == -found[:, 0]).all()
+    np.testing.assert_allclose(found[:, 1], highest, atol=1)
+    assert len(np.unique(highest)) > 50
+    long = stored_waveform({"full_mix/level/peak": np.linspace(0, 2, 10 * COLUMNS + 1, dtype=np.float32)})
+    assert long is not None
+    assert len(long) == -(-(10 * COLUMNS + 1) // 11)
+    assert long[-1].tolist() == [-127, 127]
+    assert stored_waveform({}) is None
+    assert stored_waveform({"full_mix/level/peak": np.zeros((3, 2))}) is None
 
 
 def test_notes_of_a_midi_file_are_in_seconds(tmp_path: Path) -> None:

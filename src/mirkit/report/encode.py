@@ -20,6 +20,12 @@ Arrays = Mapping[str, Array]
 
 #: Most values of a series on a page: twice the width of a screen, so that a zoom of two shows detail.
 MAX_VALUES = 3000
+#: Leading parts of the keys of what a page shows.
+SERIES = (
+    *(f"{source}/chroma/{field}" for source in ("tonal", "full_mix") for field in ("chroma", "level_db")),
+    *(f"{source}/loudness" for source in ("full_mix", *STEMS)),
+    *("full_mix/bands", "full_mix/spectral", "full_mix/level/peak"),
+)
 #: Number of columns of a waveform.
 COLUMNS = 4800
 #: Ranges of the axes (dBFS, LUFS).
@@ -102,6 +108,28 @@ def waveform(path: Path, samples: int) -> npt.NDArray[np.int8]:
         columns.append(_extremes(rest, rest.shape[1]))
     extremes = np.concatenate(columns) if columns else np.zeros((0, 2), np.float32)
     return np.clip(np.rint(127 * extremes), -127, 127).astype(np.int8)
+
+
+def stored_waveform(arrays: Arrays) -> npt.NDArray[np.int8] | None:
+    """Return the waveform as the peaks of 10 ms that are stored of a track, so that nothing is decoded.
+
+    Parameters
+    ----------
+    arrays : mapping
+        Arrays of ``.CURVES.npz``.
+
+    Returns
+    -------
+    array, shape=(columns, 2), or None
+        As :func:`waveform`, with the largest absolute sample on both sides; None where peaks are not stored.
+    """
+    peaks = _rows(arrays, "full_mix/level/peak")
+    if peaks is None:
+        return None
+    size = max(1, -(-len(peaks) // COLUMNS))
+    highest = np.maximum.reduceat(peaks, np.arange(0, len(peaks), size))
+    level = np.rint(127 * np.clip(np.nan_to_num(highest), 0, 1)).astype(np.int8)
+    return np.stack((-level, level), axis=1)
 
 
 def _extremes(bounds: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FOLDER = "mirkit-report"
 #: Version of the content and the layout of a track's page. Raise it with any change to ``track_page``, ``encode``,
 #: ``media`` or ``templates/track.html`` that changes a page, so that existing reports are written again.
-PAGE_VERSION = 5
+PAGE_VERSION = 6
 #: The start of a track's page, which holds a hash of its inputs.
 _STAMP = re.compile(rb'<meta name="mirkit-stamp" content="(\w*)">')
 #: The start of the data set's page, and of the style sheet and the scripts.
@@ -236,7 +236,7 @@ def write_report(report: ReportPlan, jobs: int = 1) -> Generator[PageOutcome, No
             if outcome.problems:
                 failed[outcome.name] = list(outcome.problems)
             yield outcome
-    _write_set(report, failed)
+    _write_set(report, {page.name: failed[page.name] for page in report.pending if page.name in failed})
     _remove_others(report)
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from mirkit.audio import probe
 from mirkit.catalog import (
     ALL_SPECS,
     INFO_KEYS,
@@ -22,7 +23,7 @@ from mirkit.catalog import (
 from mirkit.errors import InfoError, MirkitError, MissingInput, printable
 from mirkit.features.harmony.chord_symbols import short_form, third_of
 from mirkit.features.types import ANALYSIS_RATE, OTHER_METER, Unknown
-from mirkit.report.encode import series, to_base64, waveform
+from mirkit.report.encode import SERIES, series, stored_waveform, to_base64, waveform
 from mirkit.store import (
     Provenance,
     as_number,
@@ -87,7 +88,11 @@ def track_content(track: Track, audio: Mapping[str, str]) -> tuple[dict[str, Any
     duration = samples / ANALYSIS_RATE if samples else as_number(metadata.get("duration"))
     peaks = ""
     try:
-        peaks = to_base64(waveform(track.mix, samples or round((duration or 0) * ANALYSIS_RATE)))
+        probe(track.mix)  # a file that cannot be read is a problem, although nothing needs to be decoded
+        columns = stored_waveform(arrays)
+        if columns is None:
+            columns = waveform(track.mix, samples or round((duration or 0) * ANALYSIS_RATE))
+        peaks = to_base64(columns)
     except MirkitError as error:
         problems.append(str(error))
     beats, downbeats, onsets = _events(track, problems)
@@ -139,7 +144,7 @@ def _series(track: Track, problems: list[str]) -> tuple[dict[str, Any], int]:
         return {}, 0
     header: Any = headers.get("full_mix/sound", {})
     samples = header.get("samples") if isinstance(header, dict) else 0
-    arrays = _read(read_feature_series, track.feature_series, problems)
+    arrays = _read(lambda path: read_feature_series(path, *SERIES), track.feature_series, problems)
     return ({}, 0) if arrays is None else (dict(arrays), samples if isinstance(samples, int) else 0)
 
 
@@ -212,11 +217,14 @@ def notes(path: Path) -> list[tuple[float, int, int, float]]:
 
     found: list[tuple[float, int, int, float]] = []
     sounding: dict[tuple[int, int], int] = {}
-    now = 0.0
+    now, last, tempo = 0.0, 0, mido.midifiles.midifiles.DEFAULT_TEMPO
     try:
-        for message in mido.MidiFile(path):
-            now += message.time
-            if message.type not in ("note_on", "note_off"):
+        file = mido.MidiFile(path)
+        for tick, message in _messages(file):
+            now += mido.tick2second(tick - last, file.ticks_per_beat, tempo)
+            last = tick
+            if message.type == "set_tempo":
+                tempo = message.tempo
                 continue
             if (begun := sounding.pop((message.channel, message.note), None)) is not None:
                 found[begun] = (*found[begun][:3], round(now, 4))
@@ -228,6 +236,23 @@ def notes(path: Path) -> list[tuple[float, int, int, float]]:
             f"{printable(path)}: the file cannot be read as MIDI; remove it, and mirkit writes it again"
         ) from error
     return found[:_MAX_NOTES]
+
+
+def _messages(file: Any) -> list[tuple[int, Any]]:
+    """Notes and tempi of all tracks of a MIDI file with their ticks, in order.
+
+    Iterating over the file would copy every message three times.
+    """
+    if file.type == 2:
+        raise ValueError("the tracks of the file have no common time")
+    found = []
+    for track in file.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type in ("note_on", "note_off", "set_tempo"):
+                found.append((tick, message))
+    return sorted(found, key=lambda row: row[0])
 
 
 def _chips(info: Mapping[str, Any], metadata: Mapping[str, Any], duration: float | None) -> list[tuple[str, str]]:

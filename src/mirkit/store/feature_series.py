@@ -48,14 +48,14 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEVEL = 6
 
 
-def read_feature_series(path: Path, prefix: str | None = None) -> dict[str, Array]:
-    """Read feature series, all of them or those whose key begins with ``prefix/``.
+def read_feature_series(path: Path, *prefixes: str) -> dict[str, Array]:
+    """Read feature series, all of them or those whose key begins with one of ``prefixes``.
 
     Parameters
     ----------
     path : Path
         The ``.CURVES.npz``.
-    prefix : str, optional
+    *prefixes : str
         Leading parts of the key, e.g. ``"drums"`` or ``"full_mix/loudness"``.
 
     Returns
@@ -75,7 +75,8 @@ def read_feature_series(path: Path, prefix: str | None = None) -> dict[str, Arra
     with _open(path) as archive:
         _header(archive, path)  # raises if the file has a newer format
         keys = [key for name in archive.namelist() if (key := name.removesuffix(_NPY)) != name]
-        return {key: _array(archive, key, path) for key in keys if prefix is None or _is_under(key, prefix)}
+        chosen = [key for key in keys if not prefixes or any(_is_under(key, prefix) for prefix in prefixes)]
+        return {key: _array(archive, key, path) for key in chosen}
 
 
 def read_feature_series_header(path: Path) -> JsonObject:
