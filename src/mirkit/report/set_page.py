@@ -1,18 +1,22 @@
 """The content of the data set's page: features as columns, statistics, failures."""
 
+import json
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mirkit.catalog import STEMS, TEXT_KEYS, TIME_SIGNATURES, feature, stage
+from mirkit.dataset.library import Library
+from mirkit.dataset.library.fields import FIELDS
 from mirkit.dataset.scales import correlations, ranks
+from mirkit.dataset.selection import sound
 from mirkit.dataset.statistics import Statistics, Table, as_json
-from mirkit.errors import InfoError
 from mirkit.report.encode import to_base64
-from mirkit.store import read_info, read_provenance
-from mirkit.track import Track
+from mirkit.track import base_of
 
 #: Most tracks that the page draws and lists individually; the statistics include all tracks.
 MAX_TRACKS = 20_000
@@ -61,7 +65,7 @@ def _rug(column: npt.NDArray[np.float64]) -> list[float]:
 
 
 def set_content(
-    table: Table, result: Statistics, tracks: Mapping[str, Track], pages: Mapping[str, str]
+    table: Table, result: Statistics, rows: Mapping[str, Mapping[str, Any]], pages: Mapping[str, str]
 ) -> dict[str, Any]:
     """Collect the content of the data set's page, without the distributions.
 
@@ -70,14 +74,13 @@ def set_content(
     table : Table
     result : Statistics
         Of the table.
-    tracks : mapping
-        Name in the table -> track.
+    rows : mapping
+        Name in the table -> row, see :func:`read_rows`.
     pages : mapping
         Name in the table -> its page, where it has one.
     """
     related = correlations(ranks(table.values))
     listed = table.names[:MAX_TRACKS]
-    rows = [_row(name, tracks[name]) for name in listed]
     # Five digits: the values of a thousand tracks take half a megabyte.
     values = {
         name: [None if np.isnan(value) else _rounded(value) for value in table.values[: len(listed), j]]
@@ -87,7 +90,7 @@ def set_content(
     return {
         "names": listed,
         "pages": [pages.get(name, "") for name in listed],
-        "rows": rows,
+        "rows": [dict(rows.get(name) or {"title": name}) for name in listed],
         "values": values,
         "related": to_base64(np.where(np.isfinite(related), np.rint(100 * related), -128).astype(np.int8)),
         "mixed": content["mixed"],
@@ -99,26 +102,47 @@ def set_content(
     }
 
 
-def _row(name: str, track: Track) -> dict[str, Any]:
-    """Return title, metadata and failures of a track; only the name of a damaged one."""
-    try:
-        info, provenance = read_info(track.info), read_provenance(track.provenance)
-    except InfoError:
-        return {"title": name}
-    metadata: dict[str, Any] = {key: fact.get("value") for key, fact in provenance.facts.items()}
-    tags = metadata["tags"] if isinstance(metadata.get("tags"), dict) else {}
+#: Fields of the library that the list of tracks shows, before the texts.
+_SHOWN = ("title", "artist", "genre", "duration", "key", "mode", "time_signature", "failed", "methods")
+#: What the library has in place of a method where mirkit made no stems.
+_NO_METHOD = ("external", "none")
+
+
+def read_rows(root: Path) -> dict[str, dict[str, Any]]:
+    """Read title, metadata and failures of all tracks from the library of the data set.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of tracks, or the track, that the report describes.
+
+    Returns
+    -------
+    dict
+        Name in the table -> row; only the title of a damaged track.
+    """
+    columns = ["_key", *(FIELDS[name].column for name in (*_SHOWN, *TEXT_KEYS))]
+    with Library.open(root) as library:
+        return sound(
+            library, lambda: {library.name_of(key): _row(key, *values) for key, *values in library.rows(columns)}
+        )
+
+
+def _row(key: bytes, *values: Any) -> dict[str, Any]:
+    known = dict(zip((*_SHOWN, *TEXT_KEYS), values, strict=True))
+    methods = json.loads(known["methods"] or "{}")
     row = {
-        "title": tags.get("title") or track.name,
-        "artist": tags.get("artist"),
-        "genre": tags.get("genre"),
-        "seconds": metadata.get("duration"),
-        **{name: value for name in ("key", "mode") if (value := info.get(name)) in feature(name).categories},
-        "meter": value if (value := info.get("time_signature")) in TIME_SIGNATURES else None,
-        "failed": {stage: entry.failed for stage, entry in provenance.stages.items() if entry.failed},
-        "stems": provenance.stages["separate"].backend if "separate" in provenance.stages else None,
-        "texts": {name: text[:_MAX_TEXT] for name in TEXT_KEYS if isinstance(text := info.get(name), str)},
+        "title": known["title"] or base_of(os.fsdecode(key.rpartition(b"/")[2])),
+        "artist": known["artist"],
+        "genre": known["genre"],
+        "seconds": known["duration"],
+        **{name: value for name in ("key", "mode") if (value := known[name]) in feature(name).categories},
+        "meter": value if (value := known["time_signature"]) in TIME_SIGNATURES else None,
+        "failed": json.loads(known["failed"] or "{}"),
+        "stems": None if (method := methods.get("separate")) in _NO_METHOD else method,
+        "texts": {name: known[name][:_MAX_TEXT] for name in TEXT_KEYS if known[name] is not None},
     }
-    return {key: value for key, value in row.items() if value not in (None, {}, "")}
+    return {name: value for name, value in row.items() if value not in (None, {}, "")}
 
 
 def _rounded(value: float) -> float | int:

@@ -18,7 +18,7 @@ from mirkit.dataset.selection import nothing_found
 from mirkit.dataset.statistics import read_table, statistics
 from mirkit.errors import InfoError, MirkitError, MissingInput, SettingsError, printable
 from mirkit.report import media
-from mirkit.report.set_page import features_content, set_content
+from mirkit.report.set_page import features_content, read_rows, set_content
 from mirkit.report.track_page import track_content
 from mirkit.staleness import is_mark_current, mark_of
 from mirkit.store import make_folder, remove_file, remove_orphans, stamp_of
@@ -263,7 +263,7 @@ def _write_set(report: ReportPlan, failed: dict[str, list[str]]) -> None:
     table = read_table(report.root, where=report.where)
     result = statistics(table)
     pages = {name: file for name, file in report.pages.items() if (report.out / "tracks" / file).exists()}
-    content = set_content(table, result, report.tracks, pages)
+    content = set_content(table, result, read_rows(report.root), pages)
     content["problems"] = failed
     order = [
         {"name": name, "page": pages[name], "title": row["title"]}
