@@ -303,22 +303,30 @@ def _k_energy(samples, sections, weights, hop, state, filled, out):  # type: ign
     count = start = 0
     while start < n:
         stop = min(n, start + hop - filled)
-        for channel in range(len(samples)):
-            own = state[channel]
+        # Two channels at once, because each sample has to wait for the result of the previous one. A single channel is
+        # computed twice.
+        for channel in range(0, len(samples), 2):
+            other = min(channel + 1, len(samples) - 1)
+            own, beside = state[channel], state[other]
             s1, s2, t1, t2, total = own[0], own[1], own[2], own[3], own[4]
+            u1, u2, v1, v2, sum_ = beside[0], beside[1], beside[2], beside[3], beside[4]
             for i in range(start, stop):
-                x = samples[channel, i]
-                y = b0 * x + s1
-                s1 = b1 * x - a1 * y + s2
-                s2 = b2 * x - a2 * y
-                z = d0 * y + t1
-                t1 = d1 * y - c1 * z + t2
-                t2 = d2 * y - c2 * z
+                x, r = samples[channel, i], samples[other, i]
+                y, p = b0 * x + s1, b0 * r + u1
+                s1, u1 = b1 * x - a1 * y + s2, b1 * r - a1 * p + u2
+                s2, u2 = b2 * x - a2 * y, b2 * r - a2 * p
+                z, q = d0 * y + t1, d0 * p + v1
+                t1, v1 = d1 * y - c1 * z + t2, d1 * p - c1 * q + v2
+                t2, v2 = d2 * y - c2 * z, d2 * p - c2 * q
                 total += z * z
+                sum_ += q * q
             # In silence, the state would decay to denormal numbers, which are forty times slower.
             if abs(s1) + abs(s2) + abs(t1) + abs(t2) < 1e-30:
                 s1 = s2 = t1 = t2 = 0.0
+            if abs(u1) + abs(u2) + abs(v1) + abs(v2) < 1e-30:
+                u1 = u2 = v1 = v2 = 0.0
             own[0], own[1], own[2], own[3], own[4] = s1, s2, t1, t2, total
+            beside[0], beside[1], beside[2], beside[3], beside[4] = u1, u2, v1, v2, sum_
         filled += stop - start
         start = stop
         if filled == hop:

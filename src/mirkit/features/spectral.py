@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.features.kernels.kernel import kernel, kernel_part
-from mirkit.features.stft import EDGE_FRAMES, FLOOR_DBFS, HOP, N_FFT, MelBank, activity_mask, frames_in, hann
+from mirkit.features.stft import EDGE_FRAMES, FLOOR_DBFS, HOP, N_FFT, activity_mask, frames_in, hann, mel_bank
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
 
 _HZ = np.fft.rfftfreq(N_FFT, 1 / ANALYSIS_RATE)
@@ -91,7 +91,7 @@ class SpectralExtractor:
     """
 
     def __init__(self) -> None:
-        self._mel = MelBank(_FLUX_BANDS)
+        self._mel = mel_bank(_FLUX_BANDS)
         self._shapes: list[npt.NDArray[np.float32]] = []
         self._bands: list[npt.NDArray[np.int16]] = []
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -188,6 +189,23 @@ class MelBank:
         out = np.empty((len(power), self.n_mels), np.float32)
         _banded_product(np.ascontiguousarray(power, np.float32), self.first, self.offsets, self.weights, out)
         return out
+
+
+@cache
+def mel_bank(n_mels: int) -> MelBank:
+    """Return the filters of the shared spectra.
+
+    Parameters
+    ----------
+    n_mels : int
+        Number of bands.
+
+    Returns
+    -------
+    MelBank
+        The same object each time.
+    """
+    return MelBank(n_mels)
 
 
 def hz_to_mel(hz: float) -> float:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
+from mirkit.features.decimation import decimate, phases
 from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
@@ -48,13 +49,12 @@ class Decimator:
 
     def __init__(self) -> None:
         self._rest = np.zeros(_TAPS // 2, np.float32)
-        self._phases = np.zeros((FACTOR, 2048 + _TAPS // FACTOR + 1), np.float32)
+        self._phases = phases(FACTOR, _TAPS)
 
     def push(self, mono: FloatArray) -> FloatArray:
         """Take the next samples, float32, shape=(n,); return what they complete."""
         signal = np.concatenate((self._rest, mono))
-        out = np.empty(max(0, 1 + (len(signal) - _TAPS) // FACTOR), np.float32)
-        _filter(signal, _FILTER, self._phases, out)
+        out = decimate(signal, _FILTER, self._phases)
         self._rest = signal[FACTOR * len(out) :]
         return out
 
@@ -85,25 +85,6 @@ def gain(frequency: FloatArray) -> FloatArray:
     waves = np.cos(2 * np.pi / ANALYSIS_RATE * np.outer(frequency, offset))
     response: FloatArray = (waves * _FILTER).sum(axis=1)
     return response
-
-
-@kernel()
-def _filter(signal: FloatArray, taps: FloatArray, phases: FloatArray, out: FloatArray) -> None:
-    # Polyphase order, so that the inner loop reads contiguous samples that are in the cache.
-    reach = len(taps) // 4 + 1
-    tile = phases.shape[1] - reach
-    for start in range(0, len(out), tile):
-        count = min(tile, len(out) - start)
-        source = signal[4 * start : 4 * (start + count + reach)]
-        for i in range(len(source)):
-            phases[i % 4, i // 4] = source[i]
-        target = out[start : start + count]
-        for i in range(count):
-            target[i] = 0
-        for k in range(len(taps)):
-            tap, phase = taps[k], phases[k % 4][k // 4 : k // 4 + count]
-            for i in range(count):
-                target[i] += tap * phase[i]
 
 
 HOP = 2048

@@ -5,15 +5,15 @@ The spectra here have windows of 93 ms and bins 11 Hz apart, of the signal at 1/
 amplitude and not in dB, because noise in a narrow band falls by many dB again and again, and then rises as much.
 """
 
-import itertools
 import math
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.ndimage import maximum_filter1d
 
+from mirkit.features.decimation import decimate, phases
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.stft import HOP, hann
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
@@ -32,9 +32,10 @@ _RISE, _PHASE = 3, 2
 _AHEAD = 1  # frames: a rise belongs to the frame in its middle
 _HISTORY = 2 * _PHASE
 #: Share of a fall, beyond the rise, that is taken off the rise: a note that is cut spreads over neighboring bins.
-_FALL = 0.5
-_STEADY = 0.9  # a bin with less than this share of its amplitude falls
+_FALL = np.float32(0.5)
+_STEADY = np.float32(0.9)  # a bin with less than this share of its amplitude falls
 _TINY = np.float32(1e-20)
+_BINS = np.array(_EDGES, np.int64) - _EDGES[0]
 #: Columns of the result.
 RISE, AMPLITUDE, DEVIATION, PHASE, ENERGY = range(5)
 COLUMNS = 5
@@ -57,6 +58,7 @@ class LowFlux:
 
     def __init__(self) -> None:
         self._samples = np.zeros(_TAPS // 2, np.float32)
+        self._phases = phases(_FACTOR, _TAPS)
         self._low = np.zeros(_WINDOW // 2, np.float32)
         self._spectra = np.zeros((_HISTORY, _EDGES[-1] - _EDGES[0]), np.complex64)
 
@@ -74,10 +76,9 @@ class LowFlux:
             ``PHASE``: deviation of the phases alone, 0 to 1, weighted by power. ``ENERGY``: sum of the squares.
         """
         samples = np.concatenate((self._samples, mono))
-        count = max(0, 1 + (len(samples) - _TAPS) // _FACTOR)
-        views = sliding_window_view(samples, _TAPS)[::_FACTOR][:count] if count else np.zeros((0, _TAPS), np.float32)
-        self._samples = samples[count * _FACTOR :].copy()
-        low = np.concatenate((self._low, (views * _FILTER).sum(axis=1)))
+        low = decimate(samples, _FILTER, self._phases)
+        self._samples = samples[len(low) * _FACTOR :].copy()
+        low = np.concatenate((self._low, low))
         frames = max(0, 1 + (len(low) - _WINDOW) // _STEP)
         self._low = low[frames * _STEP :].copy()
         if frames:
@@ -94,29 +95,54 @@ class LowFlux:
         """Measure the frames that have all neighbors, and release those that no other frame needs."""
         spectra = self._spectra
         count = max(0, len(spectra) - _HISTORY - _AHEAD)
-        edges = np.array(_EDGES) - _EDGES[0]
-        middle = edges[1]
-
-        def sums(bins: FloatArray) -> FloatArray:
-            return np.stack([bins[:, a:b].sum(axis=1) for a, b in itertools.pairwise(edges)], axis=1)
-
-        amplitude = np.abs(spectra)
-        earlier = amplitude[_HISTORY + _AHEAD - _RISE : len(amplitude) - _RISE].copy()
-        change = amplitude[_HISTORY + _AHEAD :] - earlier
-        earlier[:, middle:] = maximum_filter1d(earlier, 3, axis=1)[:, middle:]
-        rise = sums(np.maximum(amplitude[_HISTORY + _AHEAD :] - earlier, 0))
-        rise -= _FALL * np.maximum(sums(np.maximum(-change, 0)) - sums(np.maximum(change, 0)), 0)
-        here, before = (slice(_HISTORY - lag, _HISTORY - lag + count) for lag in (0, _PHASE))
-        unit = spectra / (amplitude + _TINY)
-        turned = unit[before] ** 2 * unit[:count].conj()
-        now, then = amplitude[here], amplitude[before]
-        deviation = np.minimum(np.abs(spectra[here] - then * turned), now)
-        deviation[now < _STEADY * then] = 0
-        energy = sums(now**2)
-        phase = sums(now**2 * np.abs(unit[here] - turned)) / (2 * energy + _TINY)
+        out = np.empty((count, RANGES, COLUMNS), np.float32)
+        amplitude, unit = np.empty(spectra.shape, np.float32), np.empty(spectra.shape, np.complex64)
+        _changes(spectra.view(np.float32), amplitude, unit.view(np.float32), _BINS, out)
         self._spectra = spectra[count:].copy()
-        columns = np.maximum(rise, 0), sums(now), sums(deviation), phase, energy
-        return np.stack(columns, axis=2).astype(np.float32)
+        return out
+
+
+# Reassociated sums (fastmath), so that they are vectorized.
+@kernel(fastmath={"reassoc", "contract", "nsz"})
+def _changes(spectra, amplitude, unit, bins, out):  # type: ignore[no-untyped-def]
+    # Complex numbers are pairs. Frame t of the result is frame t + _HISTORY of the spectra.
+    frames, width = amplitude.shape
+    for t in range(frames):
+        for b in range(width):
+            re, im = spectra[t, 2 * b], spectra[t, 2 * b + 1]
+            level = np.sqrt(re * re + im * im)
+            amplitude[t, b] = level
+            level += _TINY
+            unit[t, 2 * b], unit[t, 2 * b + 1] = re / level, im / level
+    zero, tiny = np.float32(0), _TINY
+    for t in range(len(out)):
+        here, before, later = t + _HISTORY, t + _HISTORY - _PHASE, t + _HISTORY + _AHEAD
+        earlier = later - _RISE
+        for r in range(len(bins) - 1):
+            grown = up = down = total = apart = turned = energy = zero
+            for b in range(bins[r], bins[r + 1]):
+                old = amplitude[earlier, b]
+                change = amplitude[later, b] - old
+                up += max(change, zero)
+                down += max(-change, zero)
+                # In the middle range, relative to the largest of three neighbors.
+                old = max(old, max(amplitude[earlier, b - r], amplitude[earlier, min(b + r, width - 1)]))
+                grown += max(amplitude[later, b] - old, zero)
+                now, then = amplitude[here, b], amplitude[before, b]
+                re, im, vr, vi = unit[before, 2 * b], unit[before, 2 * b + 1], unit[t, 2 * b], unit[t, 2 * b + 1]
+                sr, si = re * re - im * im, re * im + re * im
+                tr, ti = sr * vr + si * vi, si * vr - sr * vi
+                re, im = spectra[here, 2 * b] - then * tr, spectra[here, 2 * b + 1] - then * ti
+                away = min(np.sqrt(re * re + im * im), now)
+                apart += zero if now < _STEADY * then else away
+                re, im = unit[here, 2 * b] - tr, unit[here, 2 * b + 1] - ti
+                turned += now * now * np.sqrt(re * re + im * im)
+                total += now
+                energy += now * now
+            row = out[t, r]
+            row[RISE] = max(grown - _FALL * max(down - up, zero), zero)
+            row[AMPLITUDE], row[DEVIATION], row[ENERGY] = total, apart, energy
+            row[PHASE] = turned / (energy + energy + tiny)
 
 
 def _low_pass() -> FloatArray:

@@ -1,12 +1,14 @@
 """Growth of the mel bands of a signal in each frame: the input of onset detection and beat tracking."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from mirkit.features.stft import HOP, MelBank, PowerStft
+from mirkit.features.kernels.kernel import kernel
+from mirkit.features.stft import HOP, MelBank, PowerStft, mel_bank
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
 N_MELS = 128
@@ -131,7 +133,7 @@ def onset_envelope(mono: FloatArray) -> npt.NDArray[np.float32]:
     >>> len(envelope), round(float(envelope.argmax() / FRAME_RATE), 2)
     (44, 0.23)
     """
-    stft, bank = PowerStft(), MelBank(N_MELS)
+    stft, bank = PowerStft(), mel_bank(N_MELS)
     blocks = [mel_levels(bank, power) for push in (stft.push(mono), stft.finish()) for power in push]
     envelope = np.zeros(sum(map(len, blocks)), np.float32)
     peak = max((int(levels.max()) for levels in blocks), default=SILENCE)
@@ -179,32 +181,47 @@ def band_onset_strength(levels: Levels, before: Levels, peak: int, sloped: int) 
     BandOnsetStrength
         One value per frame; those of the first frame of a signal are 0.
     """
-    envelope, novelty, lasting, active, mean = (np.zeros(len(levels), np.float32) for _ in range(5))
-    deep = _soft_floor_table(peak * DB_STEP - _PULSE_RANGE_DB)
-    soft = _soft_floor_table(sloped * DB_STEP - _NOVELTY_RANGE_DB)
-    slope = _slope() + 32768
-    earlier = _loudest_neighbors(soft[before[:-1] + slope])
-    for raw, here, _ in _blocks(levels, before[-1:], peak):
-        hard = np.maximum(raw, _floor(peak)).astype(np.float32)
-        envelope[here] = np.maximum(np.diff(hard, axis=0), 0).mean(axis=1) * np.float32(DB_STEP)
-        smooth = soft[raw + slope]
-        neighbors = _loudest_neighbors(smooth[:-1])
-        both = np.concatenate((earlier if len(earlier) else neighbors[:1], neighbors))
-        earlier = neighbors[-1:]
-        novelty[here] = np.maximum(smooth[1:] - neighbors, 0).sum(axis=1)
-        lasting[here] = np.maximum(smooth[1:] - np.maximum(both[1:], both[:-1]), 0).sum(axis=1)
-        active[here] = np.minimum(smooth[1:] * np.float32(1 / _ACTIVE_DB), 1).sum(axis=1)
-        smooth = deep[raw.astype(np.int32) + 32768]
-        mean[here] = np.maximum(smooth[1:] - _loudest_neighbors(smooth[:-1]), 0).mean(axis=1)
-    return BandOnsetStrength(envelope, novelty, lasting, active, mean)
+    out = np.zeros((5, len(levels)), np.float32)
+    if peak > SILENCE:
+        rows = np.concatenate((before, levels))
+        deep = _soft_floor_table(peak * DB_STEP - _PULSE_RANGE_DB)
+        soft = _soft_floor_table(sloped * DB_STEP - _NOVELTY_RANGE_DB)
+        work = np.empty((5, N_MELS), np.float32)
+        _strengths(rows, len(before), _slope(), _floor(peak), soft, deep, work, out)
+    return BandOnsetStrength(*out)
 
 
-def _loudest_neighbors(smooth: FloatArray) -> FloatArray:
-    """Highest level of each band and its two neighbors."""
-    neighbors = smooth.copy()
-    np.maximum(neighbors[:, 1:], smooth[:, :-1], out=neighbors[:, 1:])
-    np.maximum(neighbors[:, :-1], smooth[:, 1:], out=neighbors[:, :-1])
-    return neighbors
+# Reassociated sums (fastmath), so that they are vectorized.
+@kernel(fastmath={"reassoc", "contract", "nsz"})
+def _strengths(levels, known, slope, floor, soft, deep, work, out):  # type: ignore[no-untyped-def]
+    # soft and deep are tables of all int16 levels. The first ``known`` rows are of frames before those of ``out``.
+    bands = levels.shape[1]
+    smooth, pulse, near, far, below = work[0], work[1], work[2], work[3], work[4]
+    zero, share = np.float32(0), np.float32(1 / _ACTIVE_DB)
+    for t in range(len(levels)):
+        for b in range(bands):
+            smooth[b] = soft[levels[t, b] + slope[b] + 32768]
+            pulse[b] = deep[levels[t, b] + 32768]
+        frame = t - known
+        if t > 0 and frame >= 0:
+            grown = 0
+            new = lasting = active = mean = zero
+            for b in range(bands):
+                grown += max(max(levels[t, b], floor) - max(levels[t - 1, b], floor), 0)
+                new += max(smooth[b] - near[b], zero)
+                lasting += max(smooth[b] - max(near[b], far[b]), zero)
+                active += min(smooth[b] * share, np.float32(1))
+                mean += max(pulse[b] - below[b], zero)
+            out[0, frame] = np.float32(grown) / np.float32(bands) * np.float32(DB_STEP)
+            out[1, frame], out[2, frame], out[3, frame] = new, lasting, active
+            out[4, frame] = mean / np.float32(bands)
+        for b in range(bands):
+            # The loudest of three neighbors, for the next two frames.
+            low, high = max(b - 1, 0), min(b + 1, bands - 1)
+            loudest = max(max(smooth[low], smooth[high]), smooth[b])
+            far[b] = near[b] if t > 0 else loudest
+            near[b] = loudest
+            below[b] = max(max(pulse[low], pulse[high]), pulse[b])
 
 
 def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
@@ -268,15 +285,17 @@ def _soft_floor_table(floor_db: float) -> npt.NDArray[np.float32]:
     return table
 
 
+@cache
 def _slope() -> npt.NDArray[np.int32]:
     """What is added to the level of each band, shape=(128,), in steps of ``DB_STEP`` dB."""
     octaves = np.log2(np.maximum(_band_centers(), _SLOPE_HZ) / _SLOPE_HZ)
     return np.rint(_SLOPE_DB / DB_STEP * octaves).astype(np.int32)
 
 
+@cache
 def _band_centers() -> FloatArray:
     """Center of each mel band in Hz."""
-    bank = MelBank(N_MELS)
+    bank = mel_bank(N_MELS)
     lengths = np.diff(bank.offsets)
     bins = bank.first + lengths / 2
     return bins * (ANALYSIS_RATE / (2 * (bank.n_bins - 1)))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d, median_filter, percentile_filter
 
+from mirkit.features.kernels.kernel import kernel
 from mirkit.features.peaks import vertex_offset
 from mirkit.features.rhythm.low_flux import COLUMNS, RANGES, LowFlux
 from mirkit.features.rhythm.low_onsets import NEIGHBORHOOD, low_peaks, unsteadiness
@@ -30,7 +31,7 @@ from mirkit.features.rhythm.onset_envelope import (
     pulses_of,
     sloped_peak,
 )
-from mirkit.features.stft import HOP, MelBank
+from mirkit.features.stft import HOP, mel_bank
 from mirkit.features.types import FloatArray, Window
 
 # Peaks of the novelty: the largest of +-2 frames (23 ms), above the local median (+-0.35 s) by an absolute step (dB per
@@ -402,7 +403,7 @@ class OnsetExtractor:
     """
 
     def __init__(self, *, pulses: bool = True) -> None:
-        self._bank = MelBank(N_MELS)
+        self._bank = mel_bank(N_MELS)
         self._levels: list[npt.NDArray[np.int16]] = []
         self._held = 0
         self._before = np.zeros((0, N_MELS), np.int16)  # the two frames before the held ones
@@ -427,10 +428,9 @@ class OnsetExtractor:
         signal = np.concatenate((self._rest, mono))
         steps = (len(signal) - 1) // FINE_HOP
         if steps:
-            now = signal[1 : 1 + steps * FINE_HOP]
-            grown = now - signal[: steps * FINE_HOP]
-            pair = (np.square(now), np.square(grown))
-            self._energy.append(np.stack([e.reshape(steps, FINE_HOP).sum(axis=1) for e in pair], axis=1))
+            energies = np.empty((steps, 2), np.float32)
+            _energies(signal, FINE_HOP, energies)
+            self._energy.append(energies)
         self._rest = signal[steps * FINE_HOP :].copy()
 
     def finish(self) -> OnsetCurve:
@@ -454,3 +454,16 @@ class OnsetExtractor:
         if self._pulses_wanted:
             self._pulses.append(pulses_of(levels[:frames], self._before[-1:], self._peak))
         self._before = np.concatenate((self._before, levels[:frames][-2:]))[-2:]
+
+
+# Reassociated sums (fastmath), so that they are vectorized.
+@kernel(fastmath={"reassoc", "contract", "nsz"})
+def _energies(signal, hop, out):  # type: ignore[no-untyped-def]
+    # Of the samples after the first one, and of their differences.
+    for step in range(len(out)):
+        energy = change = np.float32(0)
+        for i in range(step * hop, (step + 1) * hop):
+            grown = signal[i + 1] - signal[i]
+            energy += signal[i + 1] * signal[i + 1]
+            change += grown * grown
+        out[step, 0], out[step, 1] = energy, change

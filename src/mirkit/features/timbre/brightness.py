@@ -120,11 +120,13 @@ def _low_centroid(low: FloatArray, loud: npt.NDArray[np.bool_], power: FloatArra
     low = np.ascontiguousarray(low[::step])
     once = np.ones((1 + _LONG_SIZE // step // 2, 1), np.float32)
     once[[0, -1]] = 0.5  # the outer bins of a one-sided spectrum have half the weight
-    moment = once * np.arange(len(once), dtype=np.float32)[:, None]
+    moments = np.hstack((once, once * np.arange(len(once), dtype=np.float32)[:, None])).T.copy()
     centroids = []
     for spectrum in spectra(low, _LONG_SIZE // step, _LONG_HOP // step):
+        # einsum instead of matmul, so that the result does not depend on the BLAS.
+        total, moment = np.einsum("mb,bf->mf", moments, spectrum)
         with np.errstate(invalid="ignore"):  # silent frames, which are not used
-            centroids.append((spectrum * moment).sum(axis=0) / (spectrum * once).sum(axis=0))
+            centroids.append(moment / total)
     centroid = np.concatenate(centroids)[: len(power)] * _HZ_PER_BIN
     return float((centroid * power)[loud].sum())
 

@@ -3,6 +3,7 @@
 Onset strength and detection are those of librosa, which upstream uses.
 """
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from mirkit.features.kernels.batched_fft import LANES, Float32, Spectra
 from mirkit.features.kernels.hpss import PercussiveShare
 from mirkit.features.kernels.kernel import kernel
-from mirkit.features.stft import HOP, N_FFT, MelBank, hann
+from mirkit.features.stft import HOP, N_FFT, hann, mel_bank
 from mirkit.features.timbre.normalize import peak
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
 
@@ -182,7 +183,7 @@ def strength_of(x: Float32, gain: float, percussive: PercussiveShare | None = No
     float64 array, shape=(1 + n // 512,)
     """
     spectra = Spectra(hann(N_FFT), HOP, N_FFT)
-    first, offsets, weights = _fours(MelBank(N_MELS, N_FFT))
+    first, offsets, weights = _fours()
     count = 1 + len(x) // HOP
     levels = np.empty((N_MELS, -(-count // LANES) * LANES), np.float32)
     total = np.empty(LANES, np.float32)
@@ -193,7 +194,8 @@ def strength_of(x: Float32, gain: float, percussive: PercussiveShare | None = No
     return onset_strength(_band_levels(levels[:, :count], gain))
 
 
-def _fours(bank: MelBank) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], Float32]:
+@cache
+def _fours() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], Float32]:
     """First bin of each band, and its weights, zero-padded to a multiple of four and concatenated.
 
     Returns
@@ -201,6 +203,7 @@ def _fours(bank: MelBank) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]
     first, offsets, weights
         As in ``MelBank``.
     """
+    bank = mel_bank(N_MELS)
     firsts, offsets, weights = [], [0], []
     for m in range(bank.n_mels):
         own = bank.weights[bank.offsets[m] : bank.offsets[m + 1]]
