@@ -171,7 +171,7 @@ def choose(
     limits = dict(caps or {})
     labels = {name: np.array((groups or {})[name], object)[order] for name in limits}
     taken = {name: Counter[str]() for name in limits}
-    allowed: npt.NDArray[np.bool_] = np.isfinite(space.points).any(axis=1)  # of others nothing is known
+    allowed = np.asarray(np.isfinite(space.points).any(axis=1))  # of others nothing is known
     capped = dict.fromkeys(limits, 0)
     distance = np.full(n, np.inf)
     owner = np.zeros(n, np.int64)
