@@ -2,8 +2,11 @@
 
 import html
 import json
+import math
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any, overload
@@ -238,13 +241,15 @@ class Dataset(Sequence[DatasetRow]):
             import pandas
         except ImportError as error:
             raise MissingExtra("to_pandas needs the package pandas: pip install pandas") from error
-        chosen, columns = self._columns(fields)
+        import numpy as np
+
         series = {}
-        for field, values in zip(chosen, columns, strict=True):
-            if field.kind == "date":
-                series[field.name] = pandas.Series(pandas.to_datetime(values, utc=True), dtype="datetime64[us, UTC]")
-            elif field.kind in ("number", "duration"):
-                series[field.name] = pandas.Series(values, dtype="float64")
+        for field, values in self._columns(fields):
+            if isinstance(values, array):
+                numbers = pandas.Series(np.frombuffer(values, np.float64))
+                series[field.name] = (
+                    pandas.to_datetime(numbers, unit="s", utc=True) if field.kind == "date" else numbers
+                )
             else:
                 series[field.name] = pandas.Series(values, dtype="object")
         return pandas.DataFrame(series)
@@ -273,20 +278,23 @@ class Dataset(Sequence[DatasetRow]):
             import pyarrow
         except ImportError as error:
             raise MissingExtra("to_arrow needs the package pyarrow: pip install 'mirkit[parquet]'") from error
-        chosen, columns = self._columns(fields)
-        arrays = []
-        for field, values in zip(chosen, columns, strict=True):
-            if field.kind == "date":
-                kind = pyarrow.timestamp("us", "UTC")
-            elif field.kind in ("number", "duration"):
-                kind = pyarrow.float64()
+        import numpy as np
+
+        names, arrays = [], []
+        for field, values in self._columns(fields):
+            names.append(field.name)
+            if isinstance(values, array):
+                numbers = np.frombuffer(values, np.float64)
+                column = pyarrow.array(numbers * 1e6 if field.kind == "date" else numbers, from_pandas=True)
+                if field.kind == "date":
+                    column = column.cast(pyarrow.int64(), safe=False).cast(pyarrow.timestamp("us", "UTC"))
             elif field.name in _LISTS:
-                kind = pyarrow.list_(pyarrow.string())
+                column = pyarrow.array(values, type=pyarrow.list_(pyarrow.string()))
             else:
-                kind = pyarrow.string()
-                values = [json.dumps(value) if isinstance(value, dict | list) else value for value in values]
-            arrays.append(pyarrow.array(values, type=kind))
-        return pyarrow.Table.from_arrays(arrays, names=[field.name for field in chosen])
+                texts = (json.dumps(value) if isinstance(value, dict | list) else value for value in values)
+                column = pyarrow.array(texts, type=pyarrow.string())
+            arrays.append(column)
+        return pyarrow.Table.from_arrays(arrays, names=names)
 
     def __repr__(self) -> str:
         what = counted(len(self), self._table[:-1])
@@ -331,11 +339,23 @@ class Dataset(Sequence[DatasetRow]):
             plain = [plain_value(field, value) for field, value in zip(fields, values, strict=True)]
             yield path_of(library.root, key), plain
 
-    def _columns(self, names: Sequence[str] | None) -> tuple[list[QueryField], list[Sequence[Any]]]:
-        """Return fields, and all values of each."""
+    def _columns(self, names: Sequence[str] | None) -> list[tuple[QueryField, "array[float] | list[Any]"]]:
+        """Return fields with their values: numbers and dates as float64, NaN where unknown, others as a list."""
         fields = list(query_fields().values()) if names is None else choose_fields(names)
-        rows = [values for _, values in self._rows(fields)]
-        return fields, list(zip(*rows, strict=True)) if rows else [()] * len(fields)
+        columns: list[array[float] | list[Any]] = [array("d") if field.kind in _NUMBERS else [] for field in fields]
+        library = self._source.library
+        rows = matching(library, self._query, [field.sql for field in fields], table=self._table)
+        while chunk := list(islice(rows, _CHUNK)):
+            for field, column, values in zip(fields, columns, list(zip(*chunk, strict=True))[1:], strict=True):
+                if isinstance(column, array):
+                    column.extend(math.nan if value is None else value for value in values)
+                else:
+                    column.extend(plain_value(field, value) for value in values)
+        return list(zip(fields, columns, strict=True))
 
 
+#: Kinds of fields whose values are numbers in the library.
+_NUMBERS = ("number", "duration", "date")
+#: Rows that are converted at a time.
+_CHUNK = 4096
 _LISTS = tuple(name for name in ("stems", "artists", "genres") if name in FIELDS)
