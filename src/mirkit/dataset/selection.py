@@ -43,8 +43,10 @@ class Selection:
     Attributes
     ----------
     fields : tuple of QueryField
-    paths : list of Path
-        Track folder, loose file, or folder of a clip, for each row.
+    root : Path
+        Root of the data set.
+    keys : list of bytes
+        Path of each row from the root.
     rows : list of tuple
         Values of the fields, as the library stores them.
     searched : int
@@ -58,12 +60,18 @@ class Selection:
     """
 
     fields: tuple[QueryField, ...]
-    paths: list[Path] = field(default_factory=list)
+    root: Path
+    keys: list[bytes] = field(default_factory=list)
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     searched: int = 0
     excluded: int = 0
     unreadable: list[str] = field(default_factory=list)
     unmeasured: int = 0
+
+    @property
+    def paths(self) -> list[Path]:
+        """Track folder, loose file, or folder of a clip, for each row."""
+        return [path_of(self.root, key) for key in self.keys]
 
     def records(self) -> Iterator[Record]:
         """Yield the rows with values in the types of Python."""
@@ -181,7 +189,7 @@ def sound(library: Library, read: Callable[[], T], *, table: TableName = "tracks
 def _select(
     library: Library, query: Query, fields: Sequence[QueryField], table: TableName, limit: int | None
 ) -> Selection:
-    result = Selection(tuple(fields))
+    result = Selection(tuple(fields), library.root)
     excluded, problem = FIELDS["excluded"].column, FIELDS["problem"].column
     if table == "tracks":
         counts = ("count(*)", f"count({excluded})", f"count({problem})")
@@ -196,7 +204,7 @@ def _select(
         result.unreadable = [library.problem(stored) for (stored,) in unreadable]
     columns = ("_unmeasured", *(item.sql for item in fields))
     for key, unmeasured, *values in matching(library, query, columns, table=table, limit=limit):
-        result.paths.append(path_of(library.root, key))
+        result.keys.append(key)
         result.unmeasured += unmeasured
         result.rows.append(tuple(values))
     for item, column in zip(fields, zip(*result.rows, strict=True), strict=False):

@@ -50,7 +50,7 @@ def ls(arguments: argparse.Namespace) -> int:
         modes = [row[-1] for row in found.rows]
         found.rows = [row[:-1] for row in found.rows]
         found.fields = tuple(fields)
-        below = [os.path.relpath(path, library.scope) for path in found.paths]
+        below = _names(found, library)
         found.unreadable = [location.with_url(line) for line in [*library.problems, *found.unreadable]]
     paths = [_joined(place, name) for name in below]
     if arguments.paths or arguments.null:
@@ -82,6 +82,13 @@ def _split(words: "Sequence[str]") -> tuple[str, list[str]]:
     if words and os.sep in words[0] and ":" not in words[0] and not words[0].startswith(("-", "^", "(", '"')):
         raise MissingInput(f"{printable(words[0])}: there is no such file or folder")
     return ".", list(words)
+
+
+def _names(found: Selection, library: Library) -> list[str]:
+    """Return the paths of the rows from the folder, or from the track, that was named."""
+    if library.several:
+        return [library.name_of(key) for key in found.keys]
+    return [os.path.relpath(path, library.scope) for path in found.paths]
 
 
 def _joined(place: str, name: str) -> str:
