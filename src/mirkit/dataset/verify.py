@@ -45,7 +45,7 @@ _METHOD_STAGES = ("separate", "beats", "danceability")
 #: Version of the cached reports; increased when the same files would give another report.
 _REPORT = 3
 #: What cached reports depend on besides the files.
-_BASIS = [__version__, _REPORT, [asdict(row) for row in INFO_SPECS]]
+_BASIS = [__version__, _REPORT, [asdict(row) for row in ALL_SPECS]]
 _FEATURES = tuple(row.name for row in FEATURES)
 #: Fields that are stored in the cached report of a complete track without texts.
 _PLAIN = ("name", "values", "nulls", "out_of_range", "methods")
