@@ -65,6 +65,7 @@ def test_a_wrong_value_is_reported_under_the_name_of_its_own_option(capsys: pyte
                 "--template",
                 "--tokenizer",
                 "--trigger",
+                "--weights",
                 "--where",
             )
             assert option in texts

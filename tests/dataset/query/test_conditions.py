@@ -152,6 +152,8 @@ KNOWN = ["Daft", "Air", "Beyoncé", "Mouse"]
         ("bpm:80,130", ["Beyoncé", "Mouse"]),
         ("bpm:80..90,125..", ["Beyoncé", "Mouse"]),
         ("tempo:120", ["Air"]),
+        ('bpm:" 120 "', ["Air"]),
+        ('added:" -7d"', ["Daft", "new"]),
         ("BPM:120", ["Air"]),
         ("vocal_presence:0", ["Air", "Beyoncé"]),
         ("vocal-presence:0.61", ["Daft"]),

@@ -156,7 +156,8 @@ def _numbers(term: Term, field: QueryField, value: Value) -> tuple[float | None,
         step = 0.5 * 10.0 ** -max(number.decimals, least)
         return number.value - step, number.value + step
 
-    low_text, dots, high_text = value.text.partition("..")
+    text = value.text.strip().lower()
+    low_text, dots, high_text = text.partition("..")
     if dots and term.operator in (":", "="):
         low, high = (read(text) if text else None for text in (low_text, high_text))
         if low is None and high is None:
@@ -167,7 +168,7 @@ def _numbers(term: Term, field: QueryField, value: Value) -> tuple[float | None,
             ends(low, field.decimals)[0] if low else None,
             ends(high, field.decimals)[1] if high else None,
         )
-    number = read(switch.get(value.text.lower(), value.text))
+    number = read(switch.get(text, text))
     start, end = ends(number, field.decimals)
     if term.operator in (">", ">="):
         return end if term.operator == ">" else start, None
@@ -183,7 +184,8 @@ _WHOLE = ("count", "flag", "year")
 
 def _dates(term: Term, value: Value, now: datetime) -> tuple[float | None, float | None]:
     """Return the interval, start <= value < end, of a date or a range of dates (seconds since 1970)."""
-    first, dots, last = value.text.partition("..")
+    written = value.text.strip()
+    first, dots, last = written.partition("..")
     if dots and term.operator in (":", "="):
         start, end = (read_date(text, now) if text else None for text in (first, last))
         if start is None and end is None:
@@ -191,7 +193,7 @@ def _dates(term: Term, value: Value, now: datetime) -> tuple[float | None, float
         if start and end and start.start > end.end:
             raise ValueError(f"a range from the earlier to the later date: {last}..{first}")
         return start.start if start else None, end.end if end else None
-    span: Span = read_date(value.text, now)
+    span: Span = read_date(written, now)
     if term.operator in (">", ">="):
         return span.end if term.operator == ">" else span.start, None
     if term.operator in ("<", "<="):
