@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from mirkit.dataset.library import FIELDS, Library, TableName
+from mirkit.dataset.selection import Advance
 from mirkit.dataset.track_summary import TrackSummary
 from mirkit.store import SETTINGS_NAME, find_root
 from mirkit.track import Track
@@ -12,7 +13,9 @@ from mirkit.track import Track
 _FEWEST = 4
 
 
-def ranks_of(track: Track, found: TrackSummary, *, is_clip: bool) -> tuple[dict[str, float], int]:
+def ranks_of(
+    track: Track, found: TrackSummary, *, is_clip: bool, advance: Advance = lambda _done, _of: None
+) -> tuple[dict[str, float], int]:
     """Compare the numbers of a track with those of the others of its data set, or of a clip with the other clips.
 
     A folder that mirkit has not worked on as a data set is not searched.
@@ -22,6 +25,8 @@ def ranks_of(track: Track, found: TrackSummary, *, is_clip: bool) -> tuple[dict[
     track : Track
     found : TrackSummary
     is_clip : bool
+    advance : callable, optional
+        Called with the number of changed tracks that have been read, and that have to be.
 
     Returns
     -------
@@ -49,7 +54,7 @@ def ranks_of(track: Track, found: TrackSummary, *, is_clip: bool) -> tuple[dict[
     parameters.append(os.fsencode(Path(os.path.relpath(track.path, root)).as_posix()))
     table: TableName = "clips" if is_clip else "tracks"
     with Library.open(root) as library:
-        library.refresh(clips=is_clip)
+        library.refresh(advance, clips=is_clip)
         others, *counts = next(library.rows(columns, where, parameters, table=table, order="1"))
     triples = zip(numbers, counts[::3], counts[1::3], counts[2::3], strict=True)
     return {name: (below + equal / 2) / known for name, known, below, equal in triples if known >= _FEWEST}, others

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.output import listing as output
-from mirkit.cli.output import table
+from mirkit.cli.output.columns import fitted, terminal_width
 from mirkit.cli.output.show import show as print_track
 from mirkit.cli.output.show import show_json
 from mirkit.cli.progress import reading
@@ -109,7 +109,9 @@ def _list_fields() -> None:
         (field.name, ", ".join(field.aliases), field.kind, field.unit, field.description)
         for field in query_fields().values()
     ]
-    table(("field", "also", "kind", "unit", "meaning"), rows)
+    head = ("field", "also", "kind", "unit", "meaning")
+    for line in fitted(head, list(zip(*rows, strict=True)), numbers=[False] * len(head), width=terminal_width()):
+        print(line)
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -120,9 +122,11 @@ def show(arguments: argparse.Namespace) -> int:
         )
     if is_url(arguments.words[0]):
         raise SettingsError(f"{printable(arguments.words[0])}: mirkit show takes local folders; copy the track first")
-    track = _find_track(arguments.words)
+    shown = not (arguments.quiet or arguments.json)
+    track = _find_track(arguments.words, shown=shown)
     found = summarize(track)
-    ranks, others = ranks_of(track, found, is_clip=cut_in(track.folder) is not None)
+    with reading(shown=shown) as advance:
+        ranks, others = ranks_of(track, found, is_clip=cut_in(track.folder) is not None, advance=advance)
     if arguments.json:
         show_json(found, ranks)
     elif not arguments.quiet:
@@ -131,7 +135,7 @@ def show(arguments: argparse.Namespace) -> int:
     return 1 if found.problems or not found.is_measured else 0
 
 
-def _find_track(words: "Sequence[str]") -> Track:
+def _find_track(words: "Sequence[str]", *, shown: bool) -> Track:
     """Return the track that a path names, or the only one that matches a query.
 
     Raises
@@ -147,8 +151,8 @@ def _find_track(words: "Sequence[str]") -> Track:
         return Track.at(path)
     text = from_arguments(rest)
     query = parse(text)
-    with Library.open(path) as library:
-        found: Selection = select(library, query, choose_fields(["name"]))
+    with Library.open(path) as library, reading(shown=shown) as advance:
+        found = select(library, query, choose_fields(["name"]), advance=advance)
     if not found.rows:
         raise MissingInput(
             f"{printable(place)}: no track matches {printable(text)!r} ({counted(found.searched, 'track')} searched)"
