@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MOST_NAMED = 10
+#: Width of the list of fields in a file, and the least room for the meaning of a field.
+_WIDE, _LEAST_ROOM = 160, 30
 
 
 def ls(arguments: argparse.Namespace) -> int:
@@ -105,13 +108,18 @@ def _shown(name: str, place: str) -> str:
 
 
 def _list_fields() -> None:
-    rows = [
-        (field.name, ", ".join(field.aliases), field.kind, field.unit, field.description)
-        for field in query_fields().values()
-    ]
-    head = ("field", "also", "kind", "unit", "meaning")
-    for line in fitted(head, list(zip(*rows, strict=True)), numbers=[False] * len(head), width=terminal_width()):
-        print(line)
+    """Print a table of the fields; their meaning is wrapped, and not shortened, to fit the terminal."""
+    fields = query_fields().values()
+    head = ("field", "also", "kind", "unit")
+    columns = [[field.name, ", ".join(field.aliases), field.kind, field.unit] for field in fields]
+    lines = list(fitted(head, list(zip(*columns, strict=True)), numbers=[False] * len(head), width=None))
+    left = max(map(len, lines)) + 2
+    room = max((terminal_width() or _WIDE) - left, _LEAST_ROOM)
+    for line, text in zip(lines, ("meaning", "-" * 7, *(field.description for field in fields)), strict=True):
+        first, *more = textwrap.wrap(text, room)
+        print(line.ljust(left) + first)
+        for rest in more:
+            print(" " * left + rest)
 
 
 def show(arguments: argparse.Namespace) -> int:
