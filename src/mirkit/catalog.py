@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mirkit.descriptors import DESCRIPTORS as DESCRIPTORS
+from mirkit.descriptors import INSTRUMENTAL as INSTRUMENTAL
 from mirkit.descriptors import MODES as MODES
 from mirkit.descriptors import PITCH_CLASSES as PITCH_CLASSES
 from mirkit.descriptors import REQUESTED as REQUESTED
 from mirkit.descriptors import SECTION_FUNCTIONS as SECTION_FUNCTIONS
 from mirkit.descriptors import TIME_SIGNATURES as TIME_SIGNATURES
+from mirkit.descriptors import VOCALS as VOCALS
+from mirkit.descriptors import VOICES as VOICES
 from mirkit.feature_spec import FeatureSpec as FeatureSpec
 
 STEMS = ("drums", "bass", "other", "vocals")
@@ -256,6 +259,14 @@ STAGES: tuple[Stage, ...] = (
         tuple((part, "loudness") for part in ("full_mix", *STEMS)),
     ),
     Stage(
+        "voice",
+        "voice",
+        1,
+        "whether there are vocals",
+        (("full_mix", "voice"), ("full_mix", "loudness"), ("vocals", "loudness")),
+        editable=("voice",),
+    ),
+    Stage(
         "level",
         "loudness",
         1,
@@ -316,7 +327,7 @@ STAGES: tuple[Stage, ...] = (
         1,
         "plain sentences from the measured values",
         needs=(
-            *("source", "beats", "syncopation", "stem_rhythm", "loudness", "level", "spectral_shape", "bands"),
+            *("source", "beats", "syncopation", "stem_rhythm", "loudness", "voice", "level", "spectral_shape", "bands"),
             *("chroma", "timbral", "danceability"),
         ),
     ),
@@ -327,7 +338,7 @@ STAGES: tuple[Stage, ...] = (
         "training clips of the mix and its stems, each with its own features",
         tuple((part, "loudness") for part in ("full_mix", *STEMS)),
         needs=(
-            *("source", "beats", "onsets", "syncopation", "complexity", "stem_rhythm", "loudness", "level"),
+            *("source", "beats", "onsets", "syncopation", "complexity", "stem_rhythm", "loudness", "voice", "level"),
             *("spectral_shape", "bands", "chroma", "stem_harmonic", "chords", "sections", "pitch", "timbral"),
             *("danceability", "aesthetics", "music_facts"),
         ),

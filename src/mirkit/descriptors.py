@@ -11,6 +11,7 @@ SECTION_FUNCTIONS = (
     *("intro", "verse", "pre-chorus", "chorus", "post-chorus", "bridge", "instrumental", "solo", "break", "build-up"),
     *("drop", "outro"),
 )
+VOCALS, INSTRUMENTAL = VOICES = ("vocals", "instrumental")
 TIME_SIGNATURES = ("4/4", "3/4", "6/8", "2/4", "12/8", "5/4", "5/8", "7/8", "7/4", "9/8", "other")
 
 
@@ -52,8 +53,14 @@ DESCRIPTORS: tuple[FeatureSpec, ...] = (
     ),
     _number("duration_seconds", "source", "s", 0, None, "length of the audio", by_name=True),
     _number(
-        *("vocal_presence", "loudness", "ratio", 0, 1),
-        "share of the sounding time with a voice; null where only embedded stems hold something that may be one",
+        *("vocal_presence", "voice", "ratio", 0, 1),
+        "share of the sounding time with a voice; null where it is known only that there is one, or not even that",
+    ),
+    _category("voice", "voice", VOICES, "whether somebody sings or speaks; null where neither is sure (docs/voice.md)"),
+    _number(
+        *("voice_confidence", "voice", "ratio", 0, 1),
+        "share of such answers that are right; null where a stem decides; 1 where the user has set it",
+        by_name=True,
     ),
     *(
         _number(

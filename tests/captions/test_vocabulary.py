@@ -80,6 +80,15 @@ def test_a_meter_that_explains_nothing_is_not_named() -> None:
 def test_vocals_or_instrumental() -> None:
     assert "vocals" in texts(SONG)
     assert "instrumental" in texts(SONG | {"vocal_presence": 0.0})
+    heard = SONG | {"vocal_presence": None, "voice": "vocals", "voice_confidence": 0.9}
+    assert "vocals" in texts(heard)
+    assert "instrumental" in texts(heard | {"voice": "instrumental", "vocal_presence": 0.0})
+    assert not {"vocals", "instrumental"} & {
+        *texts(heard | {"voice_confidence": 0.89}),
+        *texts(heard | {"voice": None}),
+    }
+    assert "vocals" in texts(SONG | {"voice": "vocals", "voice_confidence": None}), "the stem decides"
+    assert not instrument_words(heard | {"instruments": "vocals"}), "it is said once"
     assert not {"vocals", "instrumental"} & set(texts(SONG | {"vocal_presence": None}))
 
 

@@ -14,6 +14,8 @@ import soundfile
 
 from export.measured import SIZE
 from export.planted import change, first
+from mirkit.captions.lyrics import Line, Lyrics
+from mirkit.catalog import VOICES
 from mirkit.cli import main
 from mirkit.export.items import Item
 from mirkit.export.pieces import bar_edges, texts_of_piece
@@ -22,6 +24,7 @@ from mirkit.export.targets import targets
 from mirkit.export.targets.hot_step import parsed
 from mirkit.store import FileDigest
 from mirkit.track import Track
+from mirkit.track.user_texts import UserTexts
 from mirkit.windows import WindowFeatures
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -134,6 +137,23 @@ def test_only_a_song_that_is_known_to_have_no_vocals_is_instrumental() -> None:
     quiet, sung = (song_fields(_Sample(None, vocal_presence=share)) for share in (0.0, 0.5))  # type: ignore[arg-type]
     assert (quiet.lyrics, quiet.is_instrumental) == ("[Instrumental]", True)
     assert (sung.lyrics, sung.is_instrumental) == ("", False)
+    heard, played = (song_fields(_Sample(None, voice=voice, voice_confidence=0.95)) for voice in VOICES)  # type: ignore[arg-type]
+    assert (heard.lyrics, heard.is_instrumental) == ("", False)
+    assert (played.lyrics, played.is_instrumental) == ("[Instrumental]", True)
+
+
+def test_the_users_words_are_sung_whatever_is_heard_in_the_mix() -> None:
+    words = UserTexts(Lyrics((Line("We are singing"),)))
+    for confidence, share, instrumental in (
+        (0.95, 0.0, False),
+        (1.0, 0.0, True),
+        (None, 0.0, True),
+        (0.95, None, False),
+    ):
+        item = _Sample(None, voice="instrumental", voice_confidence=confidence, vocal_presence=share).item
+        item = replace(item, user_texts=words, features={k: v for k, v in item.features.items() if v is not None})
+        assert item.is_instrumental == instrumental, "only the user, or a stem, says that nothing is sung"
+        assert item.lyrics == ("" if instrumental else "We are singing")
 
 
 def test_audio_has_the_rate_of_the_trainer(bundles: dict[str, Path]) -> None:

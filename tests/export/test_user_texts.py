@@ -50,7 +50,7 @@ def songs(out: Path) -> dict[str, Any]:
 
 def sung(folder: Path, share: float) -> None:
     for track in (Track.at(folder), *(Track.at(clip) for clip in clip_folders(Track.at(folder)))):
-        update_info(track.info, {"vocal_presence": share})
+        update_info(track.info, {"vocal_presence": share, "voice": None, "voice_confidence": None})
 
 
 def test_timed_words_are_cut_to_the_clip(library: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from mirkit.track import Track
 
 
 def measured(path: Path) -> dict[str, Any]:
-    assert process(TrackJob(path, ("loudness",), {}, Settings())).ok
+    assert process(TrackJob(path, ("loudness", "voice"), {}, Settings())).ok
     found: dict[str, Any] = json.loads(Track.at(path).info.read_text())
     return found
 
@@ -28,11 +28,12 @@ def test_a_bass_in_one_half_and_no_vocals(tmp_path: Path) -> None:
     assert values["bass_presence"] == pytest.approx(0.5, abs=0.05)
     assert values["drums_presence"] > 0.8  # the blocks between two hits may have none
     assert values["other_presence"] == 1.0
-    assert values["vocal_presence"] == 0.0
+    assert (values["vocal_presence"], values["voice"], values["voice_confidence"]) == (0.0, "instrumental", None)
 
 
-def test_without_stems_nothing_is_known(tmp_path: Path) -> None:
+def test_without_stems_only_the_voice_is_known(tmp_path: Path) -> None:
     parts = beat_music(seconds=6)
     write(tmp_path / "Track" / "full_mix.flac", np.sum(list(parts.values()), axis=0).astype(np.float32))
     values = measured(tmp_path / "Track")
-    assert [values[f"{name}_presence"] for name in ("drums", "bass", "other", "vocal")] == [None] * 4
+    assert [values[f"{name}_presence"] for name in ("drums", "bass", "other")] == [None] * 3
+    assert (values["voice"], values["vocal_presence"]) == ("instrumental", 0.0)

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from mirkit.catalog import INFO_KEYS, MEASURED, STEMS, stage
 from mirkit.dataset.verify import verify
 from mirkit.features.loudness import LoudnessCurve, to_energy
 from mirkit.features.types import Unknown, Window
+from mirkit.features.voice import _EVEN, VoiceCurve
 from mirkit.pipeline.task import TrackOutcome
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.stages import FUNCTIONS, Result
@@ -438,11 +441,13 @@ def test_stems_of_a_killed_run_are_ours(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_embedded_stems_do_not_tell_whether_there_is_a_voice(track: Path, tmp_path: Path) -> None:
     split = make_track(tmp_path / "Split", seconds=4.0)
-    extract(split, ("separate", "loudness"))
+    extract(split, ("separate", "loudness", "voice"))
     fact = read_provenance(split / "Split.PROVENANCE").facts["vocals_share"]
     assert fact["value"] is None
     assert "embedded" in fact["reason"]
-    assert read_info(split / "Split.INFO")["vocal_presence"] is None
+    info = read_info(split / "Split.INFO")
+    assert info["vocal_presence"] is None
+    assert info["voice"] is None, "4 s are too short"
     assert read_info(track / "Finished.INFO")["vocal_presence"] == 0.0, "these stems are the user's"
     assert read_provenance(track / "Finished.PROVENANCE").facts["vocals_share"]["value"] == 0.0
 
@@ -461,9 +466,11 @@ class Stub:
     def has(self, source: str) -> bool:
         return source in self._curves
 
-    def series(self, source: str, kind: str) -> LoudnessCurve:
-        assert kind == "loudness"
-        return self._curves[source]
+    edited_values: Mapping[str, Any] = {}
+    odds = _EVEN
+
+    def series(self, source: str, kind: str) -> LoudnessCurve | VoiceCurve:
+        return VoiceCurve(np.full(72, self.odds, np.float16)) if kind == "voice" else self._curves[source]
 
 
 @pytest.mark.parametrize(
@@ -475,12 +482,32 @@ class Stub:
 )
 def test_vocal_presence(backend: str, below: float, expected: float | None) -> None:
     """A quiet voice counts; an embedded vocals stem counts only where it holds next to nothing."""
-    found = FUNCTIONS["loudness"](Stub(backend, below), Settings()).values["vocal_presence"]  # type: ignore[arg-type]
+    values = FUNCTIONS["voice"](Stub(backend, below), Settings()).values  # type: ignore[arg-type]
+    found = values["vocal_presence"]
     if expected is None:
         assert isinstance(found, Unknown)
         assert "embedded" in found.reason
+        assert isinstance(values["voice"], Unknown)
     else:
         assert found == pytest.approx(expected, abs=0.02)
+        assert values["voice"] == ("vocals" if expected else "instrumental")
+        assert values["voice_confidence"] == Unknown("decided by the vocals stem")
+
+
+@pytest.mark.parametrize("below", [6, 25])
+def test_the_mix_tells_of_a_voice_where_stems_are_embedded(below: float) -> None:
+    track = Stub("embedded", below)
+    track.odds = 4.0
+    sung = FUNCTIONS["voice"](track, Settings()).values  # type: ignore[arg-type]
+    assert (sung["voice"], sung["voice_confidence"]) == ("vocals", 0.99)
+    assert isinstance(sung["vocal_presence"], Unknown)
+    track.odds = -4.0
+    played = FUNCTIONS["voice"](track, Settings()).values  # type: ignore[arg-type]
+    assert (played["voice"], played["voice_confidence"], played["vocal_presence"]) == ("instrumental", 0.99, 0.0)
+    track.edited_values = {"voice": "vocals"}
+    corrected = FUNCTIONS["voice"](track, Settings()).values  # type: ignore[arg-type]
+    assert corrected["voice"] == "instrumental", "what is measured is recorded; the user's takes its place"
+    assert isinstance(corrected["vocal_presence"], Unknown)
 
 
 def test_stems_put_in_after_a_failed_separation_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

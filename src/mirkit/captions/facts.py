@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mirkit.captions.sentences import sentences
+from mirkit.catalog import VOCALS
 
 Kind = Literal["tempo", "key", "meter", "vocals", "duration"]
 
@@ -189,6 +190,8 @@ class Facts:
         Such as ``4/4``.
     vocals_share : float or None
         Share of the time with vocals, 0 to 1.
+    voice : str or None
+        ``vocals`` or ``instrumental``, where the share is not known.
     duration : float or None
         Seconds.
     key_confidence, meter_confidence : float
@@ -202,6 +205,7 @@ class Facts:
     duration: float | None = None
     key_confidence: float = 1.0
     meter_confidence: float = 1.0
+    voice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -284,9 +288,11 @@ def _meter(claim: Claim, facts: Facts) -> str | None:
 
 
 def _vocals(claim: Claim, facts: Facts) -> str | None:
-    if facts.vocals_share is None:
-        return None
     sung = bool(claim.value[0])
+    if facts.vocals_share is None:
+        if facts.voice is None:
+            return None
+        return "" if sung == (facts.voice == VOCALS) else facts.voice
     contradicted = facts.vocals_share < UNSUNG if sung else facts.vocals_share > SUNG
     return f"vocals in {100 * facts.vocals_share:.0f} % of the time" if contradicted else ""
 

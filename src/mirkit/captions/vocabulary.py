@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from mirkit.catalog import VOICES
 from mirkit.features.types import OTHER_METER
 
 Group = Literal["rhythm", "harmony", "voice", "instruments", "timbre", "dynamics", "space"]
@@ -175,7 +176,7 @@ def instrument_words(values: Values) -> list[Word]:
     """Return the instruments that the stage ``tags`` has named, or the user, where the track has them.
 
     They are no part of :func:`words`, because the stage runs only on request. A voice is a word of the voice, and only
-    where its presence was not measured.
+    where nothing else tells of it.
 
     Parameters
     ----------
@@ -198,7 +199,7 @@ def instrument_words(values: Values) -> list[Word]:
         chance = number(values, key)
         # The stage names an instrument from a threshold on; what has no probability was written by the user.
         said: tuple[float | str, str] = ("your text", "instruments") if chance is None else (chance, _NAMED)
-        if name == "vocals" and number(values, "vocal_presence") is None:
+        if name == "vocals" and number(values, "vocal_presence") is None and values.get("voice") is None:
             found.append(Word("voice", name, key, *said))
         elif name and name != "vocals":
             found.append(Word("instruments", name, key, *said))
@@ -240,6 +241,10 @@ def _key(values: Values) -> list[Word]:
 
 
 def _voice(values: Values) -> list[Word]:
+    voice, confidence = values.get("voice"), number(values, "voice_confidence")
+    if isinstance(voice, str) and voice in VOICES and confidence is not None:
+        condition = f"voice_confidence >= {SURE:g}"
+        return [Word("voice", voice, "voice_confidence", confidence, condition)] if confidence >= SURE else []
     share = number(values, "vocal_presence")
     if share is None:
         return []

@@ -7,6 +7,7 @@ from typing import Any
 
 from mirkit.captions.facts import Compared, Facts, compare
 from mirkit.captions.prompts import PREFIX
+from mirkit.catalog import VOICES
 from mirkit.features.types import OTHER_METER
 from mirkit.store import Provenance, as_number
 
@@ -36,6 +37,7 @@ def facts_of(info: Mapping[str, Any], provenance: Provenance) -> Facts:
         duration=as_number(_value(provenance, "duration")),
         key_confidence=as_number(info.get("key_confidence")) or 0.0,
         meter_confidence=as_number(info.get("time_signature_confidence")) or 0.0,
+        voice=voice if (voice := info.get("voice")) in VOICES else None,
     )
 
 

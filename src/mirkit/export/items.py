@@ -9,7 +9,7 @@ from typing import Any
 
 from mirkit.audio import probe
 from mirkit.captions.vocabulary import LEAST_VOCALS
-from mirkit.catalog import CATEGORIES, NUMBERS, STAGES, TEXT_KEYS, TEXTS
+from mirkit.catalog import CATEGORIES, INSTRUMENTAL, NUMBERS, STAGES, TEXT_KEYS, TEXTS
 from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.rights import Rights, RightsReader
 from mirkit.dataset.selection import nothing_found
@@ -142,9 +142,27 @@ class Item:
 
     @property
     def is_instrumental(self) -> bool:
-        """Whether it is known to have no vocals."""
-        share, lyrics = self.vocal_presence, self.user_texts.lyrics
-        return (share is not None and share < LEAST_VOCALS) or (lyrics is not None and lyrics.is_instrumental)
+        """Whether it is known to have no vocals.
+
+        What the user says comes first: ``[Instrumental]`` in place of words, and the voice in the ``.INFO``. Then the
+        vocals stem decides. What is heard in the mix comes last: it may be wrong, and the user's words are not left out
+        because of it.
+        """
+        lyrics, voice, share = self.user_texts.lyrics, self.categories.get("voice"), self.vocal_presence
+        confidence = self.features.get("voice_confidence")
+        if lyrics is not None and lyrics.is_instrumental:
+            return True
+        if voice is not None and confidence is not None:
+            return voice == INSTRUMENTAL and (confidence == 1 or not self._words)
+        return share is not None and share < LEAST_VOCALS
+
+    @property
+    def _words(self) -> str:
+        """The user's words of its span."""
+        lyrics = self.user_texts.lyrics
+        if lyrics is None:
+            return ""
+        return lyrics.text if self.name == self.source else lyrics.between(self.start, self.start + self.seconds)
 
     @property
     def lyrics(self) -> str:
@@ -152,12 +170,7 @@ class Item:
 
         Words with times are cut to the span of the item; words without times are those of a whole track only.
         """
-        lyrics = self.user_texts.lyrics
-        if lyrics is None or self.is_instrumental:
-            return ""
-        if self.name == self.source:
-            return lyrics.text
-        return lyrics.between(self.start, self.start + self.seconds)
+        return "" if self.is_instrumental else self._words
 
     @property
     def language(self) -> str:

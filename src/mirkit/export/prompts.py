@@ -314,7 +314,7 @@ _OF_FIELD = {"bpm": "rhythm", "meter": "rhythm", "key": "harmony", "vocal_type":
 
 
 #: Values whose words have fields of their own in the template ``sa3``.
-_ELSEWHERE = ("bpm", "key_confidence", "vocal_presence", "instrument_vocals")
+_ELSEWHERE = ("bpm", "key_confidence", "vocal_presence", "voice_confidence", "instrument_vocals")
 
 
 def _belongs(word: Word, name: str) -> bool:

@@ -24,9 +24,9 @@ from mirkit.staleness import inputs_of
 from mirkit.store import FileDigest, Settings, find_root, read_grid, read_settings, round6
 from mirkit.store.compiled import use_compiled
 
-#: Stages that are not measured on the exported audio: tempo, meter and form are those of the music, and what the other
-#: two say of the harmony and of single stems is kept for an instrumental only.
-_OF_THE_MUSIC, _OF_THE_STEMS = ("beats", "sections"), ("chords", "pitch", "stem_rhythm", "stem_harmonic")
+#: Stages that are not measured on the exported audio: tempo, meter, form and voice are known of the music, and what the
+#: others say of the harmony and of single stems is kept for an instrumental only.
+_OF_THE_MUSIC, _OF_THE_STEMS = ("beats", "sections", "voice"), ("chords", "pitch", "stem_rhythm", "stem_harmonic")
 _STAGES = tuple(name for name in FROM_SERIES if name not in (*_OF_THE_MUSIC, *_OF_THE_STEMS))
 
 
@@ -107,7 +107,7 @@ def measure_stems(
 
 def _with(item: Item, measured: MeasuredStem) -> Item:
     """Give an item the features of its audio; tempo, meter and position are those of the music."""
-    same = ("position", "vocal_presence", *(key for name in _OF_THE_MUSIC for key in stage(name).keys))
+    same = ("position", *(key for name in _OF_THE_MUSIC for key in stage(name).keys))
     if item.label == INSTRUMENTAL:  # its stems are those of the mix
         names = [*_stem_names("lufs"), *_stem_names("lra")]
         same = (*same, *names, *(key for name in _OF_THE_STEMS for key in stage(name).keys))

@@ -13,6 +13,7 @@ from mirkit.export.options import INSTRUMENTAL
 from mirkit.store import EXTERNAL, FileDigest, as_number, file_digest, readable_provenance, recorded_digests
 
 VOCALS = "vocals"
+_OF_THE_VOICE = ("vocal_presence", "voice", "voice_confidence")
 #: What is exported -> the stems that are added up.
 PARTS = {stem: (stem,) for stem in STEMS} | {INSTRUMENTAL: tuple(stem for stem in STEMS if stem != VOCALS)}
 #: Metadata of the mix that its stems do not have.
@@ -68,11 +69,16 @@ def _choose(item: Item, what: str, *, pairs: bool) -> tuple[Item, bool]:
     separated = readable_provenance(item.track.provenance).stages.get("separate")
     is_embedded = separated is not None and separated.backend == "embedded"
     metadata = {name: value for name, value in item.metadata.items() if name not in _OF_THE_MIX}
-    features = {name: value for name, value in item.features.items() if name != "vocal_presence"}
+    features = {name: value for name, value in item.features.items() if name not in _OF_THE_VOICE}
+    categories = {name: value for name, value in item.categories.items() if name not in _OF_THE_VOICE}
     if what != VOCALS and not is_embedded:
         features["vocal_presence"] = 0.0
     elif what == VOCALS and item.vocal_presence is not None:
         features["vocal_presence"] = item.vocal_presence
+    if item.is_instrumental or (what != VOCALS and not is_embedded):
+        categories["voice"] = INSTRUMENTAL
+    elif what == VOCALS and not is_embedded and "voice" in item.categories:
+        categories["voice"] = item.categories["voice"]
     return (
         replace(
             item,
@@ -81,6 +87,7 @@ def _choose(item: Item, what: str, *, pairs: bool) -> tuple[Item, bool]:
             digest=_digest([item.digest, *digests] if pairs else digests),
             sample_rate=probe(paths[0]).sample_rate,
             features=features,
+            categories=categories,
             metadata=metadata | {"channels": 2},
             texts={},  # captions describe the mix
             pair=Pair(SummedFiles((item.mix,)), item.features, item.metadata) if pairs else None,

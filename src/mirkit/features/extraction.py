@@ -2,9 +2,9 @@
 
 A *source* is a signal of a track: the full mix, a stem, or ``tonal`` (the sum of bass, other and vocals). A *kind* is a
 kind of feature series: loudness, level, spectral, bands, chroma, envelope, bandwidth, onset (series for the beat
-tracker), onsets (events), stem_onsets (which instruments play them), layers (onsets by register), timbre (the eight
-values), and the outputs of neural models: activations (of beats), classes, aesthetics. Kinds that need spectra share
-one Fourier transform.
+tracker), onsets (events), stem_onsets (which instruments play them), layers (onsets by register), voice (its log-odds),
+timbre (the eight values), and the outputs of neural models: activations (of beats), classes, aesthetics. Kinds that
+need spectra share one Fourier transform.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,6 +28,7 @@ from mirkit.features.spectral import SpectralExtractor
 from mirkit.features.stft import PowerStft
 from mirkit.features.timbre import TimbreExtractor
 from mirkit.features.types import FloatArray
+from mirkit.features.voice import VoiceExtractor
 
 #: Samples per block: small enough that a block and its intermediate results fit in the processor's cache.
 BLOCK = 1 << 16
@@ -54,10 +55,11 @@ _OF_MONO: Mapping[str, type[ChromaExtractor | EnvelopeExtractor]] = {
     "chroma": ChromaExtractor,
     "envelope": EnvelopeExtractor,
 }
-_OF_SPECTRA: Mapping[str, type[SpectralExtractor | BandwidthExtractor | LayerExtractor]] = {
+_OF_SPECTRA: Mapping[str, type[SpectralExtractor | BandwidthExtractor | LayerExtractor | VoiceExtractor]] = {
     "spectral": SpectralExtractor,
     "bandwidth": BandwidthExtractor,
     "layers": LayerExtractor,
+    "voice": VoiceExtractor,
 }
 _OF_ONSETS = {"onset", "onsets", "stem_onsets"}
 

@@ -21,6 +21,7 @@ from mirkit.features.rhythm.onsets import Onsets
 from mirkit.features.rhythm.stem_onsets import StemOnsets
 from mirkit.features.spectral import SpectralCurve
 from mirkit.features.tags.music_tags import MusicTags
+from mirkit.features.voice import VoiceCurve
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -40,6 +41,7 @@ KINDS: dict[str, type[Any]] = {
     "onsets": Onsets,
     "layers": Layers,
     "stem_onsets": StemOnsets,
+    "voice": VoiceCurve,
 }
 
 #: Kinds whose stored series have another meaning than at first -> version; older ones are computed again.

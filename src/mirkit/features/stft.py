@@ -135,7 +135,7 @@ _LOG_STEP = np.log(6.4) / 27
 
 
 class MelBank:
-    """Triangular mel filters of unit area from 0 Hz to the Nyquist frequency.
+    """Triangular mel filters of unit area, from 0 Hz to the Nyquist frequency unless other bounds are given.
 
     The weights are those of ``librosa.filters.mel`` (``htk=False, norm="slaney"``). A filter is zero outside a short
     range of bins, and only this range is stored. The product needs two multiplications per bin and no BLAS; its result
@@ -149,6 +149,10 @@ class MelBank:
         Frame length of the spectra in samples.
     rate : int
         Sampling rate in Hz.
+    lowest : float
+        Lower edge of the first filter in Hz.
+    highest : float, optional
+        Upper edge of the last filter in Hz.
 
     Attributes
     ----------
@@ -160,10 +164,17 @@ class MelBank:
         The weights of all filters, one after the other, in 1/Hz.
     """
 
-    def __init__(self, n_mels: int, n_fft: int = N_FFT, rate: int = ANALYSIS_RATE) -> None:
+    def __init__(
+        self,
+        n_mels: int,
+        n_fft: int = N_FFT,
+        rate: int = ANALYSIS_RATE,
+        lowest: float = 0.0,
+        highest: float | None = None,
+    ) -> None:
         self.n_mels = n_mels
         self.n_bins = 1 + n_fft // 2
-        edges = mel_to_hz(np.linspace(0, hz_to_mel(rate / 2), n_mels + 2))
+        edges = mel_to_hz(np.linspace(hz_to_mel(lowest), hz_to_mel(highest or rate / 2), n_mels + 2))
         area = 2 / (edges[2:, None] - edges[:-2, None])
         dense = (triangles(np.fft.rfftfreq(n_fft, 1 / rate), edges) * area).astype(np.float32)
         runs = [np.flatnonzero(row) for row in dense]

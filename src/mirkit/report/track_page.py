@@ -16,6 +16,7 @@ from mirkit.catalog import (
     REQUESTED,
     TEXT_KEYS,
     TIME_SIGNATURES,
+    VOICES,
     FeatureSpec,
     feature,
     stage,
@@ -263,6 +264,8 @@ def _chips(info: Mapping[str, Any], metadata: Mapping[str, Any], duration: float
         chips.append(("key", f"{key} {mode if mode in MODES else ''}".strip()))
     if meter in TIME_SIGNATURES and meter != OTHER_METER:
         chips.append(("meter", str(meter)))
+    if (voice := info.get("voice")) in VOICES:
+        chips.append(("voice", str(voice)))
     if (level := as_number(info.get("lufs"))) is not None:
         chips.append(("loudness", f"{level:.1f} LUFS"))
     if duration:

@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import downmix_formula
-from mirkit.catalog import STEMS
+from mirkit.captions.vocabulary import LEAST_VOCALS
+from mirkit.catalog import INSTRUMENTAL, STEMS, VOICES
 from mirkit.features.bands import bands as measure_bands
 from mirkit.features.bandwidth import bandwidth
 from mirkit.features.level import level as measure_level
@@ -12,6 +13,7 @@ from mirkit.features.loudness import loudness as measure
 from mirkit.features.loudness import vocals_share
 from mirkit.features.spectral import spectral as measure_shape
 from mirkit.features.types import InfoValue, Unknown, Value
+from mirkit.features.voice import decide
 from mirkit.stages import Result, fact, register, values_of
 from mirkit.store import Settings
 
@@ -39,12 +41,13 @@ def source(track: TrackAnalysis, settings: Settings) -> Result:
 #: Share of the time in which an embedded vocals stem may sound although nobody sings.
 _NO_VOCALS = 0.01
 NO_VOICE_MODEL = Unknown("embedded stems do not tell a voice from other instruments")
+BY_STEM = Unknown("decided by the vocals stem")
 NO_INSTRUMENT_MODEL = Unknown("embedded stems hold other instruments too")
 
 
 @register("loudness")
 def loudness(track: TrackAnalysis, settings: Settings) -> Result:
-    """Measure ten loudness features, and how much of the track has drums, bass, others and vocals."""
+    """Measure ten loudness features, and how much of the track has drums, bass and others."""
     values: dict[str, InfoValue] = {}
     for source in ("full_mix", *STEMS):
         suffix = "" if source == "full_mix" else f"_{source}"
@@ -53,8 +56,26 @@ def loudness(track: TrackAnalysis, settings: Settings) -> Result:
         else:
             values |= dict.fromkeys((f"lufs{suffix}", f"lra{suffix}"), track.missing_reason(source))
     presences = {stem: _presence(track, stem) for stem in STEMS}
-    values |= {("vocal" if stem == "vocals" else stem) + "_presence": known for stem, (known, _) in presences.items()}
+    values |= {f"{stem}_presence": known for stem, (known, _) in presences.items() if stem != "vocals"}
     return Result(values, {"vocals_share": fact(presences["vocals"][1])})
+
+
+@register("voice")
+def voice(track: TrackAnalysis, settings: Settings) -> Result:
+    """Decide between vocals and instrumental: from a vocals stem that is one, or else from the mix."""
+    presence, _ = _presence(track, "vocals")
+    if track.has("vocals") and track.stems_backend != "embedded":
+        said: InfoValue = presence if isinstance(presence, Unknown) else VOICES[presence < LEAST_VOCALS]
+        by_stem = presence if isinstance(presence, Unknown) else BY_STEM
+        return Result({"vocal_presence": presence, "voice": said, "voice_confidence": by_stem}, method={"from": "stem"})
+    decision = decide(track.series("full_mix", "voice"), track.window)
+    said, confidence, signal = decision.voice, decision.confidence, "full_mix"
+    if isinstance(said, Unknown) and presence == 0:  # an embedded stem that holds next to nothing
+        said, confidence, signal = INSTRUMENTAL, BY_STEM, "stem"
+    without = track.edited_values.get("voice", said) == INSTRUMENTAL
+    unknown = presence if isinstance(presence, Unknown) else NO_VOICE_MODEL
+    values = {"vocal_presence": 0.0 if without else unknown, "voice": said, "voice_confidence": confidence}
+    return Result(values, method={"from": signal})
 
 
 def _presence(track: TrackAnalysis, stem: str) -> tuple[Value, Value]:

@@ -83,3 +83,15 @@ def _level(spectra: Array, window: Array, samples: int) -> float:
     sound = (total / np.maximum(weight, 1e-12))[N_FFT // 2 :][: hops * HOP].reshape(hops, HOP)
     energy = np.square(sound).sum(axis=1)
     return float(np.sqrt(energy[1:] + energy[:-1] if hops > 1 else energy).sum())
+
+
+def convolution(values: Array, weights: Array, bias: Array, pool: tuple[int, int]) -> Array:
+    """Twin of ``convolution.convolve``, shape=(frames // pool[0], bands // pool[1], outputs)."""
+    frames, bands, outputs = len(values) // pool[0], values.shape[1] // pool[1], len(bias)
+    total = np.zeros((*values.shape[:2], outputs)) + bias
+    for k in range(outputs):
+        for c in range(values.shape[2]):
+            if values.size:
+                total[..., k] += scipy.ndimage.correlate(values[..., c], weights[..., c, k], mode="constant")
+    cut = np.maximum(total[: frames * pool[0], : bands * pool[1]], 0)
+    return cut.reshape(frames, pool[0], bands, pool[1], outputs).max(axis=(1, 3))
