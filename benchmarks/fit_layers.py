@@ -1,9 +1,9 @@
 """Fit the network that tells in which register something begins (``src/mirkit/features/rhythm/layers.py``).
 
-    python benchmarks/fit_layers.py FOLDER [--samples DIR] [--write]
+    python benchmarks/fit_layers.py FOLDER [--samples DIR] [--second-font NAME] [--write]
 
 Music of all styles of ``rhythm_corpus`` (tuning seeds) is rendered into FOLDER, the mix and the drums alone: with the
-FluidR3 soundfont (some with TimGM6mb) and random drum kits, and with recorded single hits and notes (``--samples``, a
+FluidR3 soundfont (some with a second one) and random drum kits, and with recorded single hits and notes (``--samples``, a
 folder with an ``index.csv``; their licenses allow training). A fifth of the pieces is kept apart to measure.
 ``--write`` writes ``layers_weights.py``.
 """
@@ -49,7 +49,7 @@ def rendered(
 ) -> tuple[np.ndarray, list[tuple[float, int]]] | None:
     """Levels of a piece, and its onsets with their registers."""
     piece = compose(style, seed)
-    rng = np.random.default_rng([seed, drums_only, *style.encode()] + [1] * (font == "timgm"))
+    rng = np.random.default_rng([seed, drums_only, *style.encode()] + [1] * (font != "fluid"))
     piece.programs[DRUM_CHANNEL] = int(rng.choice((0, 0, 8, 16, 24, 25, 32, 40)))
     for channel in piece.levels:
         piece.levels[channel] = int(np.clip(piece.levels[channel] + rng.integers(-14, 15), 40, 127))
@@ -160,11 +160,11 @@ def levels_of(mono: np.ndarray) -> np.ndarray:
     return np.concatenate(extractor._levels)
 
 
-def examples(folder: Path, samples: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def examples(folder: Path, samples: Path | None, second: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs, labels and number of the piece of every rise."""
     inputs, labels, groups = [], [], []
     for number, (style, seed) in enumerate(pieces()):
-        fonts = ("fluid", "timgm") if style == "invented" or seed == 1 else ("fluid",)
+        fonts = ("fluid", second) if style == "invented" or seed == 1 else ("fluid",)
         found_all = [rendered(folder, style, seed, alone, font) for alone in (False, True) for font in fonts]
         if samples:
             found_all += [sampled(folder, samples, style, seed, alone) for alone in (False, True)]
@@ -188,12 +188,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--samples", type=Path)
+    parser.add_argument("--second-font", choices=tuple(SOUNDFONTS), default="timgm", help="the present weights: timgm")
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    inputs, labels, groups = examples(args.folder, args.samples)
+    inputs, labels, groups = examples(args.folder, args.samples, args.second_font)
     apart = groups % 5 == 0
     x, y = torch.from_numpy(inputs[~apart]), torch.from_numpy(labels[~apart])
     net = nn.Sequential(nn.Linear(layers.INPUTS, HIDDEN), nn.ReLU(), nn.Dropout(0.1), nn.Linear(HIDDEN, 3))
