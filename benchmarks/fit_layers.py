@@ -3,8 +3,9 @@
     python benchmarks/fit_layers.py FOLDER [--samples DIR] [--second-font NAME] [--write]
 
 Music of all styles of ``rhythm_corpus`` (tuning seeds) is rendered into FOLDER, the mix and the drums alone: with the
-FluidR3 soundfont (some with a second one) and random drum kits, and with recorded single hits and notes (``--samples``, a
-folder with an ``index.csv``; their licenses allow training). A fifth of the pieces is kept apart to measure.
+FluidR3 soundfont (some with a second one) and random drum kits, and with recorded single hits and notes
+(``--samples``, a folder with an ``index.csv``; their licenses allow training). A fifth of the pieces is kept apart to
+measure.
 ``--write`` writes ``layers_weights.py``.
 """
 
