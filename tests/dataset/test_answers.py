@@ -50,6 +50,8 @@ def test_what_was_found_is_known_by_the_next(root: Path) -> None:
         remember(root, name, {"found": name})
     assert [ask(root, name) for name in NAMES] == [{"found": name} for name in NAMES]
     assert ask(root, "A", basis=2) is None, "another question"
+    remember(root, "A", ["long"] * 1000)
+    assert ask(root, "A") == ["long"] * 1000
 
 
 def test_processes_find_the_same(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,9 @@ import pytest
 
 from export.measured import make_clips
 from mirkit.cli import main
+from mirkit.dataset.find import DatasetItem
+from mirkit.dataset.library import stamps
+from mirkit.export import items
 from mirkit.export.items import read_items
 from mirkit.export.pieces import cut_tracks
 from mirkit.store import update_info
@@ -91,9 +94,41 @@ def test_pieces_of_a_track_get_the_lines_in_them(library: Path) -> None:
     first, second = sorted(path for path in library.iterdir() if path.is_dir())
     (first / "full_mix.lyrics.txt").write_text(GERMAN)
     (second / "full_mix.lrc").write_text("[00:01]one\n[00:05]across\n[00:12]two\n[00:16]")
-    items = read_items(library, crops=False).items
-    pieces = cut_tracks(items, 11.0, [], lambda _: None, dry=True, jobs=1)
+    tracks = read_items(library, crops=False).items
+    pieces = cut_tracks(tracks, 11.0, [], lambda _: None, dry=True, jobs=1)
     assert [piece.lyrics for piece in pieces] == ["", "", "one", "two"]
+
+
+def test_whole_tracks_that_have_not_changed_come_from_the_library(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamps, "MIN_AGE", -60.0)  # as if a minute had passed
+    first, second = sorted(path for path in library.iterdir() if path.is_dir())
+    (first / "full_mix.lrc").write_text("[00:01]one\n[00:05]<00:05>a<00:06>cross\n[00:12]two\n[00:16]")
+    (first / f"{first.name}.caption.txt").write_text(CAPTION)
+    info = first / f"{first.name}.INFO"
+    update_info(info, {"lufs": -9, "mine": "\ud800", "music_facts": "half \ud800 of a pair"})
+    read_items(library, crops=False)  # stores the stamps of the copied files
+    read: list[str] = []
+    plain = items._read
+
+    def counted(member: DatasetItem, clip_set: str) -> items.Item | None:
+        read.append(member.track.name)
+        return plain(member, clip_set)
+
+    monkeypatch.setattr(items, "_read", counted)
+    found = read_items(library, crops=False).items
+    assert read == [first.name, second.name]
+    assert read_items(library, crops=False).items == found
+    assert [type(item.features["lufs"]) for item in found] == [int, float]
+    assert len(read) == 2
+    update_info(info, {"lufs": -8.0})
+    changed = read_items(library, crops=False).items
+    assert read[2:] == [first.name]
+    assert changed[0].features["lufs"] == -8.0
+    (library / "rights.csv").write_text(f"path,license\n{second.name},cc0-1.0\n")
+    assert [item.rights.license for item in read_items(library, crops=False).items] == ["", "cc0-1.0"]
+    assert len(read) == 3
 
 
 def test_every_trainer_of_songs_gets_the_words(library: Path, tmp_path: Path) -> None:

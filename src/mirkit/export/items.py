@@ -1,19 +1,24 @@
 """The items of an export: clips or whole tracks, with their features, metadata and texts."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
+from mirkit import __version__, engines
 from mirkit.audio import probe
+from mirkit.captions.lyrics import Line, Lyrics
 from mirkit.captions.vocabulary import LEAST_VOCALS
 from mirkit.catalog import CATEGORIES, INSTRUMENTAL, NUMBERS, STAGES, TEXT_KEYS, TEXTS
 from mirkit.dataset.find import DatasetItem, iter_tracks
+from mirkit.dataset.library import Library
 from mirkit.dataset.rights import Rights, RightsReader
 from mirkit.dataset.selection import nothing_found
 from mirkit.dataset.split import seed_key
+from mirkit.engines.processes import iter_chunked
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.export.audio import SummedFiles
 from mirkit.models.language import language_of
@@ -233,20 +238,22 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "", where: str = "") 
         The settings file is wrong.
     """
     result = ExportItems()
-    texts, rights = UserTextReader(), RightsReader(path)
-    for member in iter_tracks(path, result.problems, crops=crops, where=where):
+    rights = RightsReader(path)
+    found = iter_tracks(path, result.problems, crops=crops, where=where)
+    members = []
+    for member in found:
         if member.excluded:
             result.excluded[_slashes(member.name)] = member.excluded
-            continue
-        try:
-            item = _read(member, clip_set, rights)
-            if item:
-                item = _with_user_texts(item, texts.read(item.track, result.problems))
-        except (InfoError, MissingInput, AudioError) as error:
-            result.problems.append(str(error))
-            continue
-        if item:
-            result.items.append(item)
+        else:
+            members.append(member)
+    read = _read_clips(members, clip_set) if crops else _read_tracks(path, members)
+    for one in read:
+        result.problems += one.problems
+        if one.item:
+            try:
+                result.items.append(replace(one.item, rights=rights.read(one.item.track, _facts(one.item))))
+            except (InfoError, MissingInput) as error:
+                result.problems.append(str(error))
     if where and not (result.items or result.problems):
         raise nothing_found(path, where)
     if not (result.items or result.problems or result.excluded):
@@ -262,7 +269,108 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "", where: str = "") 
     return result
 
 
-def _read(member: DatasetItem, clip_set: str, rights: RightsReader) -> Item | None:
+@dataclass(frozen=True)
+class _Read:
+    """An item, or None for what is none, and a line for each problem."""
+
+    item: Item | None
+    problems: tuple[str, ...] = ()
+
+
+def _read_clips(members: Sequence[DatasetItem], clip_set: str) -> Iterator[_Read]:
+    texts = UserTextReader()  # clips of one track share its texts
+    for member in members:
+        yield _read_one(member, clip_set, texts)
+
+
+def _read_tracks(path: Path, members: Sequence[DatasetItem]) -> list[_Read]:
+    """Read whole tracks: those whose folders have not changed from the library, others on all cores."""
+    read: dict[Track, _Read] = {}
+    with Library.open(path) as library:
+        answers = library.answers("item", [__version__, _STORED])
+        named = {member.track: member for member in members}
+        for track, stored in answers.each(list(named), jobs=engines.cores()):
+            if item := _decoded(stored, named[track]):
+                read[track] = _Read(item)
+        unknown = [member for member in members if member.track not in read]
+        for start, found in iter_chunked(_read_one, unknown, jobs=engines.cores()):
+            for member, one in zip(unknown[start : start + len(found)], found, strict=True):
+                read[member.track] = one
+                if one.item and not one.problems:
+                    answers.put(member.track, _encoded(one.item))
+        answers.save()
+    return [read[member.track] for member in members]
+
+
+def _read_one(member: DatasetItem, clip_set: str = "", texts: UserTextReader | None = None) -> _Read:
+    """Read one item, without its rights, which also depend on files of the data set."""
+    problems: list[str] = []
+    try:
+        item = _read(member, clip_set)
+        if item:
+            item = _with_user_texts(item, (texts or UserTextReader()).read(item.track, problems))
+    except (InfoError, MissingInput, AudioError) as error:
+        return _Read(None, (*problems, str(error)))
+    return _Read(item, tuple(problems))
+
+
+def _facts(item: Item) -> Provenance:
+    """Return the metadata of an item as a provenance has them."""
+    return Provenance(facts={name: {"value": value} for name, value in item.metadata.items()})
+
+
+def _shared(value: Any) -> Any:
+    """Return a value whose keys are the same objects as those of other tracks: there may be 100,000."""
+    return {sys.intern(key): inner for key, inner in value.items()} if isinstance(value, dict) else value
+
+
+#: Version of the stored items; increased when the same files would give another item.
+_STORED = 1
+#: Fields that are stored as they are.
+_PLAIN = (
+    *("sample_rate", "seconds", "features", "missing_reasons", "metadata", "texts", "methods", "categories"),
+    "source_sha256",
+)
+
+
+def _encoded(item: Item) -> dict[str, Any]:
+    """Return the item of a whole track as JSON, without what follows from its path."""
+    texts = item.user_texts
+    lines = None if texts.lyrics is None else [astuple(line) for line in texts.lyrics.lines]
+    user = {"lines": lines, "caption": texts.caption, "language": texts.language, "origin": texts.origin}
+    stamp = [item.digest.size, item.digest.sha256, *item.digest.stamp[1:]]
+    return {name: getattr(item, name) for name in _PLAIN} | {"digest": stamp, "user": user}
+
+
+def _decoded(stored: Any, member: DatasetItem) -> Item | None:
+    """Return the item of a track whose files are as they were; None if it is not known."""
+    track, name = member.track, _slashes(member.name)
+    if not isinstance(stored, dict):
+        return None
+    try:
+        user = stored["user"]
+        lyrics = None
+        if user["lines"] is not None:
+            parts = ((text, start, end, tuple(map(tuple, words))) for text, start, end, words in user["lines"])
+            lyrics = Lyrics(tuple(Line(*part) for part in parts))
+        plain = {key: _shared(stored[key]) for key in _PLAIN}
+        item = Item(
+            name=name,
+            source=name,
+            track=track,
+            mix=track.mix,
+            digest=FileDigest(*stored["digest"]),
+            start=0.0,
+            user_texts=UserTexts(lyrics, user["caption"], user["language"], user["origin"]),
+            files=track,
+            **plain,
+        )
+        return replace(item, seed_key=_seed_key(name, name, _facts(item)))
+    except (KeyError, TypeError, ValueError, AttributeError, MissingInput):  # of a library that a stranger made
+        return None
+
+
+def _read(member: DatasetItem, clip_set: str) -> Item | None:
     """Read one item; None for a clip of another set, or of another track."""
     track, provenance = member.track, read_provenance(member.track.provenance)
     clip = ClipSource.of(provenance)
@@ -317,7 +425,6 @@ def _read(member: DatasetItem, clip_set: str, rights: RightsReader) -> Item | No
         {stage: entry.backend for stage, entry in provenance.stages.items() if entry.backend},
         _seed_key(name, source, provenance),
         categories=_categories(info),
-        rights=rights.read(whole, provenance),
         source_sha256=original.sha256 if original else "",
         files=track,
         older=changed_since(whole, provenance.stages[CUT].needs) if clip and whole.provenance.exists() else (),

@@ -3,7 +3,8 @@
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +21,8 @@ TABLES = (
 )
 #: Number of questions whose answers are kept, those asked last.
 MAX_QUESTIONS = 8
+#: Characters from which an answer is compressed, and largest number of bytes of one.
+_LONG, _MOST = 1000, 2**24
 #: Seconds for which a question counts as asked just now, so that asking again writes nothing.
 _RECENT = 86400.0
 
@@ -42,10 +45,14 @@ class Answers:
         digest = sha256(json.dumps(basis, sort_keys=True).encode()).hexdigest()[:16]
         self._file, self._prefix, self._question = file, prefix, f"{name}-{digest}"
         self._signatures: dict[bytes, bytes] = {}
-        self._new: dict[bytes, str] = {}
+        self._new: dict[bytes, str | bytes] = {}
 
     def known(self, tracks: Sequence[Track], *, jobs: int = 1) -> dict[Track, Any]:
-        """Return the answers for tracks whose folders have not changed since.
+        """Return the answers for tracks whose folders have not changed since, see :meth:`each`."""
+        return dict(self.each(tracks, jobs=jobs))
+
+    def each(self, tracks: Sequence[Track], *, jobs: int = 1) -> Iterator[tuple[Track, Any]]:
+        """Yield the tracks whose folders have not changed since, each with its answer.
 
         Parameters
         ----------
@@ -53,24 +60,23 @@ class Answers:
         jobs : int
             Worker processes, if there are thousands of tracks.
         """
-        folders = [str(track.folder) for track in tracks if _is_answerable(track)]
-        keyed = [(key_of(track, self._prefix), track) for track in tracks if _is_answerable(track)]
+        keyed = {key_of(track, self._prefix): track for track in tracks if _is_answerable(track)}
+        keys = list(keyed)
+        folders = [str(track.folder) for track in keyed.values()]
         for start, signatures in iter_chunked(folder_signature, folders, jobs=jobs):
-            for (key, _), signature in zip(keyed[start : start + len(signatures)], signatures, strict=True):
-                self._signatures[key] = signature
+            self._signatures |= zip(keys[start : start + len(signatures)], signatures, strict=True)
         query = "SELECT key, signature, answer FROM answers WHERE question = ?"
-        stored = {
-            key: answer
-            for key, signature, answer in self._file.read(query, (self._question,))
-            if signature and self._signatures.get(key) == signature
-        }
-        answers = ((track, _decode(stored[key])) for key, track in keyed if key in stored)
-        return {track: answer for track, answer in answers if answer is not None}
+        for key, signature, stored in self._file.read(query, (self._question,)):
+            if signature and key in keyed and self._signatures[key] == signature:
+                answer = _decode(stored)
+                if answer is not None:
+                    yield keyed[key], answer
 
     def put(self, track: Track, answer: Any) -> None:
         """Keep the answer for a track; the folder is known as it was when ``known`` was called, before it was found."""
         if _is_answerable(track) and self._signatures.get(key := key_of(track, self._prefix), UNSETTLED):
-            self._new[key] = json.dumps(answer)
+            text = json.dumps(answer)
+            self._new[key] = text if len(text) < _LONG else zlib.compress(text.encode("ascii"), 1)
 
     def save(self) -> None:
         """Store the new answers. If that fails, they are found again next time."""
@@ -98,9 +104,11 @@ def _is_answerable(track: Track) -> bool:
     return not (track.loose or track.unclean)
 
 
-def _decode(text: Any) -> Any:
+def _decode(stored: Any) -> Any:
     """Decode an answer; None for what a library from a stranger may hold instead."""
     try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError):
+        if isinstance(stored, bytes):
+            stored = zlib.decompressobj().decompress(stored, _MOST)
+        return json.loads(stored)
+    except (ValueError, TypeError, RecursionError, zlib.error):
         return None
