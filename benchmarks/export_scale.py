@@ -1,11 +1,14 @@
 """Seconds and memory of exports of many clips: ``sat --link``, ``csv`` and ``parquet``.
 
-    python benchmarks/export_scale.py [CLIPS] [FOLDER]
+    python benchmarks/export_scale.py [CLIPS] [FOLDER] [--against REPOSITORY]
 
 The clips (20,000 by default, ten a track) are copies of ten short ones, with features of their own, below FOLDER
-(default: a temporary folder). Each export runs in a process of its own, with one worker, and then again.
+(default: a temporary folder). Each export runs in a process of its own, with one worker and with one per core, and then
+again. ``--against`` names another clone or work tree of the repository, whose code exports the same clips with one
+worker.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -33,20 +36,29 @@ TARGETS = {"sat": ["--link"], "csv": [], "parquet": []}
 
 def main() -> None:
     """Make the data set and print a table."""
-    clips = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as temp:
-        root = make_library(Path(temp), clips)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=int, nargs="?", default=20_000, help="number of clips")
+    parser.add_argument("folder", type=Path, nargs="?", help="where the clips are made")
+    parser.add_argument("--against", type=Path, help="another clone or work tree of the repository")
+    arguments = parser.parse_args()
+    versions = [("", ROOT, 1), ("", ROOT, os.cpu_count() or 1)]
+    if arguments.against:
+        versions.insert(0, ("before, ", arguments.against.resolve(), 1))
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as temp:
+        root = make_library(Path(temp), arguments.clips)
         print(
-            f"| {clips:,} clips | first run, s | CPU, s | memory, MiB | again, s | CPU, s |\n|---|---|---|---|---|---|"
+            f"| {arguments.clips:,} clips, load {os.getloadavg()[0]:.1f} | first run, s | CPU, s | memory, MiB | "
+            "again, s | CPU, s |\n|---|---|---|---|---|---|"
         )
         for target, more in TARGETS.items():
-            out = Path(temp) / f"out.{target}"
-            first, again = [run(target, root, out, more) for _ in range(2)]
-            print(
-                f"| {target} {' '.join(more)} | {first[0]:.1f} | {first[1]:.1f} | {first[2]:.0f} | {again[0]:.1f} | "
-                f"{again[1]:.1f} |",
-                flush=True,
-            )
+            for name, tree, jobs in versions:
+                out = Path(temp) / f"out.{jobs}.{len(name)}.{target}"  # links stay: removing one changes the clip
+                first, again = [run(target, root, out, [*more, "-j", str(jobs)], tree) for _ in range(2)]
+                print(
+                    f"| {target} {' '.join(more)} ({name}{jobs} worker{'s' * (jobs > 1)}) | {first[0]:.1f} | "
+                    f"{first[1]:.1f} | {first[2]:.0f} | {again[0]:.1f} | {again[1]:.1f} |",
+                    flush=True,
+                )
 
 
 def make_library(temp: Path, clips: int) -> Path:
@@ -77,7 +89,7 @@ def make_library(temp: Path, clips: int) -> Path:
                     for entry in record["stages"].values():
                         entry["inputs"] = {source: digests[source] for source in entry["inputs"]}
                         entry["outputs"] = {source: own[f"{source}.flac"] for source in entry["outputs"]}
-                    record["facts"]["peak"] = {"value": -12.0}
+                    record["facts"] |= {"peak": {"value": -12.0}, "channels": {"value": 2}}  # as mirkit crop writes
                     content = json.dumps(record).encode()
                 (place / name.replace(template.name, track.name)).write_bytes(content)
     return root
@@ -95,11 +107,13 @@ def _copied(source: Path, target: Path, sums: Mapping[Path, str]) -> dict[str, o
     return {"size": found.st_size, "sha256": sums[source], **stamps}
 
 
-def run(target: str, root: Path, out: Path, more: list[str]) -> tuple[float, float, float]:
-    """Wall-clock time (s), CPU time (s) and peak memory (MiB) of one export."""
-    words = [sys.executable, "-m", "mirkit", "export", target, str(root), "-o", str(out), "-q", "-j", "1", *more]
+def run(target: str, root: Path, out: Path, more: list[str], tree: Path) -> tuple[float, float, float]:
+    """Wall-clock time (s), CPU time (s) and peak memory (MiB) of one export by the code of a work tree."""
+    words = [sys.executable, "-m", "mirkit", "export", target, str(root), "-o", str(out), "-q", *more]
+    environment = os.environ | {"PYTHONPATH": str(tree / "src")}
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(["/usr/bin/env", "time", "-f", "%M", *words], stderr=subprocess.PIPE, text=True, check=False)
+    timed = ["/usr/bin/env", "time", "-f", "%M", *words]
+    done = subprocess.run(timed, stderr=subprocess.PIPE, text=True, check=False, env=environment)
     seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(done.stderr)

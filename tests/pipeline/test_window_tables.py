@@ -12,7 +12,7 @@ from mirkit.pipeline.task import TrackJob
 from mirkit.pipeline.track_task import process
 from mirkit.stages.window import FROM_SERIES
 from mirkit.store import Settings
-from mirkit.window_tables import table
+from mirkit.window_tables import Timbre, table, tables
 
 BACKENDS = {"stems": "embedded", "beats": "embedded", "classification": "embedded", "aesthetics": ""}
 NAMES = [key.name for key in NUMBERS]
@@ -44,3 +44,34 @@ def test_a_short_track_has_one_window(track: Path) -> None:
     found, _ = table(track, 30.0, 1.0)
     assert found.values.shape[0] == 1
     assert found.values[0, NAMES.index("position")] == 0
+
+
+def test_several_windows_at_once_are_those_one_by_one(track: Path) -> None:
+    windows = WindowAnalyzer.open(track)
+    bounds = [(0.0, 3.0), (0.5, 4.25), (2.0, 8.0)]
+    for samples in (False, True):
+        one_by_one = [WindowAnalyzer.open(track).at(*each, samples=samples) for each in bounds]
+        assert list(windows.each(bounds, samples=samples)) == one_by_one
+
+
+def test_timbre_that_is_known_needs_no_audio(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, Timbre] = {}
+    problems: list[str] = []
+    first = tables({"a": track}, 4.0, problems, print, jobs=1, keep=kept.__setitem__)
+    assert len(kept["a"]) == 3
+    with monkeypatch.context() as without:
+        without.setattr("mirkit.windows.open_audio", lambda *_, **__: pytest.fail("the audio was decoded"))
+        again, _ = table(track, 4.0, 1.0, kept["a"])
+    np.testing.assert_array_equal(again.values, first["a"].values)
+    for damaged in ([], kept["a"][:2], [[1.0]] * 3, "abc"):
+        found, timbre = table(track, 4.0, 1.0, damaged)  # type: ignore[arg-type]
+        assert timbre == kept["a"]
+        np.testing.assert_array_equal(found.values, first["a"].values)
+
+
+def test_failures_are_in_the_order_of_the_tracks(track: Path, tmp_path: Path) -> None:
+    problems: list[str] = []
+    names = {"z": tmp_path / "z", "b": track, "a": tmp_path / "a"}
+    found = tables(names, 30.0, problems, print, jobs=2)
+    assert list(found) == ["b"]
+    assert [line[0] for line in problems] == ["z", "a"]
