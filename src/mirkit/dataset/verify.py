@@ -18,6 +18,7 @@ from mirkit.dataset.statistics import in_range
 from mirkit.engines.processes import iter_chunked
 from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.staleness import changed_since, editable_files, pending_edits
+from mirkit.staleness.stem_match import offset_line
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -88,6 +89,8 @@ class TrackReport:
         Field -> result of comparing its text with the measured facts.
     absent : dict
         Key of a text -> why it is missing although it was requested.
+    notices : tuple of str
+        What the user should know about the files, which is no failure.
     """
 
     name: str
@@ -105,6 +108,7 @@ class TrackReport:
     excluded: str = ""
     texts: dict[str, Compared] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -195,6 +199,7 @@ def verify(track: Track, *, deep: bool = False, mirrored: bool = False) -> Track
         altered,
         texts=texts,
         absent=absent,
+        notices=tuple(filter(None, (offset_line(provenance, digests),))),
     )
 
 
@@ -290,7 +295,7 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False, mirrored:
         The settings file is wrong.
     """
     with Library.open(path) as library:
-        tracks, root = library.find_tracks(), library.root
+        tracks, root = library.find_tracks(samples=False), library.root
         if not tracks:
             raise MissingInput(f"{printable(path)}: there is no track in this folder")
         excluded = read_settings(root).exclude
@@ -308,7 +313,7 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False, mirrored:
             for track, report in zip(unknown[start : start + len(found)], found, strict=True):
                 reports_of[track] = report
                 # Not those of texts: what they are compared with is not stored. What is wrong is looked at each time.
-                if answers and report.complete and not (report.texts or report.absent):
+                if answers and report.complete and not (report.texts or report.absent or report.notices):
                     answers.put(track, {name: getattr(report, name) for name in _PLAIN})
         if answers:
             answers.save()

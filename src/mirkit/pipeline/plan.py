@@ -88,7 +88,7 @@ class RunRequest:
     url: str = ""
     captions: tuple[str, ...] = ()
     where: str = ""
-    samples: bool = False
+    samples: bool = True
 
     @property
     def track_stages(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from mirkit.audio import probe
 from mirkit.catalog import ALL_SPECS, STEMS, Stage, feature, stage
 from mirkit.errors import AudioError, MirkitError, printable
 from mirkit.features.types import Unknown
+from mirkit.pipeline.own_stems import belong, refuse
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
 from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
 from mirkit.stages.window import FROM_SOUND
@@ -233,6 +234,11 @@ def _separate(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     row = stage("separate")
     state.check_clip((row.name,))
     own_stems = state.user_stems()
+    if state.rejected or not belong(state, own_stems, log):
+        if row.name not in job.replaces:
+            refuse(state, log)
+            return
+        own_stems = dict.fromkeys((*state.rejected, *own_stems), FileDigest(0, ""))
     if name := state.user_rest(job.settings):
         log.failures[row.name] = f"{name}, kept as found; move it elsewhere, and run this again"
         return

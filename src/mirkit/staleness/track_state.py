@@ -13,6 +13,7 @@ from mirkit.features.types import Unknown
 from mirkit.stages import entry_name, midi_path
 from mirkit.staleness.edits import SET_BY_USER, edited, value_digests
 from mirkit.staleness.rules import StageInputs, inputs_of, stale_reason
+from mirkit.staleness.stem_match import rejected_stems
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -54,6 +55,8 @@ class TrackState:
         Source (``full_mix`` and stems that exist) -> digest of its file.
     notes : list of str
         Messages about sidecars that could not be read and will be renamed.
+    rejected : tuple of str
+        Stems that exist and are not used, because they are of another recording than the mix.
     """
 
     track: Track
@@ -61,6 +64,7 @@ class TrackState:
     info: JsonObject
     digests: dict[str, FileDigest]
     notes: list[str] = field(default_factory=list)
+    rejected: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, track: Track, *, hashed: bool = True, known: Mapping[str, FileDigest] | None = None) -> "TrackState":
@@ -106,7 +110,9 @@ class TrackState:
             for source, path in track.sources.items()
         }
         provenance = restamp(track.provenance, provenance, digests)
-        return cls(track, provenance, info, digests, notes)
+        rejected = rejected_stems(provenance, digests)
+        digests = {source: digest for source, digest in digests.items() if source not in rejected}
+        return cls(track, provenance, info, digests, notes, rejected)
 
     @property
     def clip_source(self) -> ClipSource | None:

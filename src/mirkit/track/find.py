@@ -78,7 +78,7 @@ def find_all(
     notes: list[str] | None = None,
     *,
     lister: Callable[[Path], FolderListing] = list_folder,
-    samples: bool = False,
+    samples: bool = True,
 ) -> list[Track]:
     """Find all tracks at or below a folder: track folders, then loose files.
 

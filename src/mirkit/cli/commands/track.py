@@ -198,7 +198,7 @@ def build_request(command: Command, arguments: argparse.Namespace, path: Path, u
         debug=arguments.debug,
         address=_address(arguments),
         url=url,
-        samples=getattr(arguments, "samples", False) is True,
+        samples=command.name != "run" or arguments.samples,
         captions=tuple(filter(None, (getattr(arguments, "only", None) or "").split(","))),
     )
 

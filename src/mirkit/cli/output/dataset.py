@@ -58,6 +58,7 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
                 parts.append(f"older than its track, of which has changed: {', '.join(report.older)}; crop it again")
             if report.altered:
                 parts.append(f"content differs from the recorded digest: {printable(', '.join(report.altered))}")
+            parts += report.notices
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(_outside(report.out_of_range))}")
             print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")

@@ -207,7 +207,7 @@ class Library:
             self.refresh(clips=self._with_clips)  # the file was damaged
 
     def find_tracks(
-        self, problems: list[str] | None = None, notes: list[str] | None = None, *, samples: bool = False
+        self, problems: list[str] | None = None, notes: list[str] | None = None, *, samples: bool = True
     ) -> list[Track]:
         """Find the tracks, as ``mirkit.track.find_all`` does; only folders that have changed are listed.
 
