@@ -29,7 +29,7 @@ from mirkit.track.track import Track
 #: A loose file that is shorter is a sample, not a track (s).
 SAMPLE_SECONDS = 4.0
 #: With fewer of them, a folder is not taken for a sample pack.
-_MIN_ONE_SHOTS = 3
+_MIN_ONE_SHOTS = 4
 #: No file of that length is larger (bytes): eight channels of 32 bits at 96 kHz.
 _LARGEST_SAMPLE = 13_000_000
 
@@ -86,7 +86,7 @@ def find_all(
 
     Parameters and errors are those of :func:`find_tracks`; ``notes`` receives a line for stems without a mix, and one
     for files that are not used. ``lister`` lists a folder, as ``list_folder`` does. Without ``samples``, the files that
-    are not used include one-shots: three or more loose files of less than 4 s that have not been measured.
+    are not used include one-shots: four or more loose files of less than 4 s that have not been measured.
     """
     tracks = _tracks_in(Path(os.path.abspath(root)), problems, notes, follow=True, lister=lister, samples=samples)
     return sorted(tracks, key=lambda track: bool(track.loose))
