@@ -305,8 +305,8 @@ def test_titles_of_discs_are_one_album() -> None:
 def test_one_shots_are_left_out_until_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for n, seconds in enumerate((0.3, 1.0, 2.0, 3.9, 4.5)):
         write(tmp_path / f"{n}.wav", WHOLE[:, : round(seconds * 44100)])
-    assert [track.loose for track in find_all(tmp_path)] == ["4.wav"]
-    assert len(find_all(tmp_path, samples=True)) == 5
+    assert [track.loose for track in find_all(tmp_path, samples=False)] == ["4.wav"]
+    assert len(find_all(tmp_path)) == 5
     assert main(["run", str(tmp_path), "--dry-run"]) == 0
     out = "".join(capsys.readouterr())
     assert "4 samples of less than 4 s; to use them: mirkit run --samples" in out
@@ -314,7 +314,7 @@ def test_one_shots_are_left_out_until_asked_for(tmp_path: Path, capsys: pytest.C
     assert main(["run", str(tmp_path), "--dry-run", "--samples"]) == 0
     assert "to do    5 tracks" in capsys.readouterr().out
     assert main(["bands", str(tmp_path / "0.wav")]) == 0
-    assert len(find_all(tmp_path)) == 5  # one has been measured, and three are no pack
+    assert len(find_all(tmp_path, samples=False)) == 5  # one has been measured, and three are no pack
     assert main(["organize", str(tmp_path), "--dry-run"]) == 0
     assert "1.wav -> 1/full_mix.wav  (sample of less than 4 s)" in capsys.readouterr().out
 
@@ -322,7 +322,7 @@ def test_one_shots_are_left_out_until_asked_for(tmp_path: Path, capsys: pytest.C
 def test_three_short_files_are_no_sample_pack(tmp_path: Path) -> None:
     for name in ("a.wav", "b.wav", "c.wav"):
         write(tmp_path / name, WHOLE[:, :44100])
-    assert len(find_all(tmp_path)) == 3
+    assert len(find_all(tmp_path, samples=False)) == 3
 
 
 def test_placeholders_of_cloud_disks_are_named(tmp_path: Path) -> None:
