@@ -14,7 +14,8 @@ import soundfile
 
 from export.measured import make_clips, moved
 from mirkit.cli import main
-from mirkit.export.items import Item, read_items
+from mirkit.export.item import Item
+from mirkit.export.items import read_items
 from mirkit.export.levels import find_levels
 from mirkit.export.run import check
 from mirkit.export.sound_check import measure_file

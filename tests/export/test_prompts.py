@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mirkit.captions.vocabulary import Word
 from mirkit.errors import SettingsError
-from mirkit.export.items import Item
+from mirkit.export.item import Item
 from mirkit.export.prompts import TEMPLATES, Extremes, PromptTemplate, max_tokens, prompts, words_of
 from mirkit.store import FileDigest
 from mirkit.track import Track

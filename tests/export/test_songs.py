@@ -17,7 +17,7 @@ from export.planted import change, first
 from mirkit.captions.lyrics import Line, Lyrics
 from mirkit.catalog import VOICES
 from mirkit.cli import main
-from mirkit.export.items import Item
+from mirkit.export.item import Item
 from mirkit.export.pieces import bar_edges, texts_of_piece
 from mirkit.export.song import song_fields, text_tokens
 from mirkit.export.targets import targets

@@ -14,7 +14,7 @@ from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import InfoError, MissingInput, as_error, printable
 from mirkit.export.audio import CHANNELS, AudioJob, SummedFiles, existing_or_copied, write_converted
 from mirkit.export.conditioners import POLICIES, clamped
-from mirkit.export.items import CAPTION, Item, Pair
+from mirkit.export.item import CAPTION, Item, Pair
 from mirkit.export.levels import MONO_TO_STEREO_LU, Level
 from mirkit.export.plan import FILES, ExportPlan, Sample
 from mirkit.export.rights import RIGHTS, digests, licenses, rights_by_source, rights_csv

@@ -15,7 +15,7 @@ from mirkit.audio import check_peak, full_scale_gain, probe
 from mirkit.catalog import level_shift
 from mirkit.errors import AudioError, InfoError
 from mirkit.export.audio import CHANNELS, exported_blocks
-from mirkit.export.items import Item, name_of
+from mirkit.export.item import Item, name_of
 from mirkit.export.level_features import measure_levels
 from mirkit.export.parallel import work_on
 from mirkit.features.true_peak import TruePeakExtractor

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mirkit.catalog import TEXTS
 from mirkit.clips.plan import LEAD_SECONDS
 from mirkit.errors import MirkitError, MissingInput
-from mirkit.export.items import Item, name_of
+from mirkit.export.item import Item, name_of
 from mirkit.export.parallel import work_on
 from mirkit.store import read_grid, round6
 from mirkit.windows import WindowAnalyzer, WindowFeatures

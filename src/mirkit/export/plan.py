@@ -14,7 +14,8 @@ from mirkit.captions.vocabulary import Word
 from mirkit.dataset.licenses import license_name
 from mirkit.errors import MissingInput, SettingsError, counted, printable
 from mirkit.export.conditioners import Conditioners, choose_conditioners
-from mirkit.export.items import Item, read_items
+from mirkit.export.item import Item
+from mirkit.export.items import read_items
 from mirkit.export.levels import Level, lowered_tracks
 from mirkit.export.options import Options
 from mirkit.export.prompts import Extremes, PromptTemplate, prompts, words_of

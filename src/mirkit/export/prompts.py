@@ -16,7 +16,8 @@ from mirkit.captions.vocabulary import GROUPS, Group, Values, Word, instrument_w
 from mirkit.catalog import NUMBERS, TEXT_KEYS
 from mirkit.dataset.scales import MIN_TRACKS_PERCENTILE
 from mirkit.errors import SettingsError
-from mirkit.export.items import CAPTION, TEXT_PREFIX, Item
+from mirkit.export.item import CAPTION, Item
+from mirkit.export.items import TEXT_PREFIX
 from mirkit.features.types import OTHER_METER
 
 #: Clauses, the most important first. A clause with an unknown field is left out as a whole.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mirkit.dataset.rights import FIELDS, Rights
 from mirkit.errors import counted, printable
 from mirkit.export.formulas import escape_formula
-from mirkit.export.items import Item
+from mirkit.export.item import Item
 from mirkit.export.plan import ExportPlan
 
 #: File of a bundle with the rights in each track.

@@ -11,7 +11,7 @@ from mirkit.catalog import stage
 from mirkit.errors import MissingExtra, MissingInput, SettingsError, counted, printable
 from mirkit.export.bundle import Advance, open_bundle, read_summary, summary
 from mirkit.export.conditioners import check_keys
-from mirkit.export.items import Item
+from mirkit.export.item import Item
 from mirkit.export.joined import read_joined
 from mirkit.export.levels import Level, estimated_levels, find_levels
 from mirkit.export.model_config import config_of

@@ -9,7 +9,7 @@ from mirkit.dataset.duplicates.find import Duplicates, best_copy, find_duplicate
 from mirkit.dataset.library import Library
 from mirkit.dataset.split import split_tracks
 from mirkit.errors import SettingsError, counted, printable
-from mirkit.export.items import Item
+from mirkit.export.item import Item
 from mirkit.store import read_bounded
 
 TRAIN, VAL, TEST = "train", "val", "test"

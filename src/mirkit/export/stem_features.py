@@ -12,7 +12,7 @@ from mirkit.audio import audio_from_array
 from mirkit.catalog import STEMS, stage
 from mirkit.errors import MirkitError, MissingInput
 from mirkit.export.audio import exported_blocks
-from mirkit.export.items import Item, name_of
+from mirkit.export.item import Item, name_of
 from mirkit.export.measured_cache import MeasuredCache
 from mirkit.export.options import INSTRUMENTAL
 from mirkit.export.parallel import work_on

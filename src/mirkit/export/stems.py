@@ -8,7 +8,7 @@ from mirkit.audio import probe
 from mirkit.catalog import STEMS
 from mirkit.errors import AudioError, InfoError, MissingInput, counted, printable
 from mirkit.export.audio import SummedFiles
-from mirkit.export.items import Item, Pair
+from mirkit.export.item import Item, Pair
 from mirkit.export.options import INSTRUMENTAL
 from mirkit.store import EXTERNAL, FileDigest, as_number, file_digest, readable_provenance, recorded_digests
 
