@@ -119,7 +119,7 @@ def test_training_studio_reads_no_tempo_from_a_bundle_of_acestep(songs: Path, tm
 def test_command_line_of_hot_step(songs: Path, tmp_path: Path) -> None:
     source = fetched("hot-step")
     if not (compiler := shutil.which("g++")) or not shutil.which("gcc"):
-        pytest.skip("g++ is not in .venv/trainers; install a compiler to run the reader of HOT-Step's engine")
+        pytest.skip("a compiler is not in .venv/trainers; install g++ to run the reader of the engine of HOT-Step")
     known = export("acestep", tmp_path / "b", songs)
     stand_in = "enum ggml_type { GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_COUNT };\n"
     stand_in += "static inline float ggml_fp16_to_fp32(unsigned short) { return 0; }\n"
