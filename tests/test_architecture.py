@@ -283,7 +283,16 @@ def test_launchers_only_launch() -> None:
 HEAVY_START = "numpy", "scipy", "numba", "av", "soxr", "torch", "pebble", "rich"
 
 
-@pytest.mark.parametrize("code", ["import mirkit", "import mirkit.cli.parser; mirkit.cli.parser.build().format_help()"])
+HELP_OF_RUN = """
+import contextlib, io, mirkit.cli
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    mirkit.cli.main(["run", "--help"])
+"""
+
+
+@pytest.mark.parametrize(
+    "code", ["import mirkit", "import mirkit.cli.parser; mirkit.cli.parser.build().format_help()", HELP_OF_RUN]
+)
 def test_start_imports_no_heavy_library(code: str) -> None:
     check = f"{code}\nimport sys; print([m for m in {HEAVY_START} if m in sys.modules])"
     command = [sys.executable, "-c", check]

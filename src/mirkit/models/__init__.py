@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, cast
 
 from mirkit.catalog import TASKS
 from mirkit.errors import MirkitError, MissingExtra, ModelError, SettingsError, WeightsError, printable
-from mirkit.models import registry, weights
+from mirkit.models import registry
 from mirkit.models.backend import Backend, File, Model, Weights, imported
 from mirkit.models.registry import backends_of
-from mirkit.models.weights import missing
 from mirkit.settings import RunSettings, validators
-from mirkit.store import Settings
 
 if TYPE_CHECKING:
     from mirkit.features.types import FloatArray
     from mirkit.models.backend import LoadedModel, StemSeparator, StreamingModel, StreamSource
+    from mirkit.store import Settings
 
 __all__ = ["Backend", "Model", "backends_of", "load", "load_separator", "open_stream", "unavailable"]
 
@@ -30,7 +29,7 @@ AUTO_BYTES = 500_000_000
 _AUTO_SECONDS = 2.0
 
 
-def chosen(task: str, settings: Settings) -> Backend | None:
+def chosen(task: str, settings: "Settings") -> Backend | None:
     """Return the backend that the settings name for a task; ``auto``, which plans replace, means the embedded one."""
     name: str = getattr(settings.backends, task, "")
     if name not in ("", "auto"):
@@ -38,7 +37,7 @@ def chosen(task: str, settings: Settings) -> Backend | None:
     return next((row for row in backends_of(task) if not row.is_network), None)
 
 
-def check_names(settings: Settings, replaced: Collection[str] = ()) -> None:
+def check_names(settings: "Settings", replaced: Collection[str] = ()) -> None:
     """Check that the backends named in the settings exist, including those of other packages.
 
     Parameters
@@ -63,7 +62,7 @@ def check_names(settings: Settings, replaced: Collection[str] = ()) -> None:
             raise SettingsError(f"settings: backends.{task} must be {error}; {remedy}{problems}") from error
 
 
-def unavailable(row: Backend, settings: Settings | None = None, *, named: bool = False, brief: bool = False) -> str:
+def unavailable(row: Backend, settings: "Settings | None" = None, *, named: bool = False, brief: bool = False) -> str:
     """Return the reason why a backend cannot be used on this machine, as one clause; "" if it can be used.
 
     Parameters
@@ -77,6 +76,8 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
     brief : bool
         Whether to leave out the files and their paths, for a line of a plan.
     """
+    from mirkit.store import Settings
+
     settings = settings or Settings()
     if row.interface == "captioner":
         from mirkit.models.captioners import selection
@@ -90,7 +91,9 @@ def unavailable(row: Backend, settings: Settings | None = None, *, named: bool =
         return str(error)
 
 
-def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool) -> str:
+def _lacks_weights(row: Backend, settings: "Settings", *, named: bool, brief: bool) -> str:
+    from mirkit.models import weights
+
     if settings.run.commercial_safe and not (row.commercial or row.weights or row.needs):
         return f"{row.title}: license {row.weights_license}, which --commercial-safe refuses"
     model = resolve_weights(row, settings)
@@ -101,7 +104,7 @@ def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool
         return ""
     if why := weights.refused_license(model, settings.run):
         return why
-    lacking = missing(model)
+    lacking = weights.missing(model)
     why = _not_fetched(model, lacking, settings.run, named=named) if lacking else ""
     if not why:
         return ""
@@ -112,13 +115,15 @@ def _lacks_weights(row: Backend, settings: Settings, *, named: bool, brief: bool
     )
 
 
-def offer(row: Backend, settings: Settings) -> Model | None:
+def offer(row: Backend, settings: "Settings") -> Model | None:
     """Return the model that ``auto`` would use if the user agreed to download its weights, or None.
 
     ``auto`` asks before it downloads large weights, and weights without a stated license for commercial use. A model is
     not offered if it is on this machine already, if the settings refuse it, if its package is not installed, or if it
     cannot be downloaded now.
     """
+    from mirkit.models import weights
+
     if row.explicit_only or row.interface == "captioner" or _lacks_package(row):
         return None
     try:
@@ -127,12 +132,14 @@ def offer(row: Backend, settings: Settings) -> Model | None:
         return None
     if not isinstance(model, Model) or weights.unavailable_reason(model, settings.run):
         return None
-    lacking = missing(model)
+    lacking = weights.missing(model)
     return model if lacking and _needs_consent(model, lacking) and _within_reach(lacking[0]) else None
 
 
 def _not_fetched(model: Model, lacking: list[File], run: RunSettings, *, named: bool) -> str:
     """Return the reason why missing weights would not be downloaded, or ""."""
+    from mirkit.models import weights
+
     if model.install:
         return "not part of a download"
     if weights.is_offline(run):
@@ -151,7 +158,7 @@ def _needs_consent(model: Model, lacking: list[File]) -> str:
     return "too large to be fetched without being asked" if sum(file.size for file in lacking) > AUTO_BYTES else ""
 
 
-def resolve(task: str, selection: str, settings: Settings | None = None) -> str:
+def resolve(task: str, selection: str, settings: "Settings | None" = None) -> str:
     """Return the name of a backend; for ``auto``, that of the first usable backend of the task, or ""."""
     if selection != "auto":
         return selection
@@ -159,7 +166,7 @@ def resolve(task: str, selection: str, settings: Settings | None = None) -> str:
     return next((row.name for row in rows if not row.explicit_only and not unavailable(row, settings)), "")
 
 
-def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
+def resolve_weights(row: Backend, settings: "Settings") -> Model | Path | None:
     """Return what a backend would load: a published model, a file of the user's, or None if it loads nothing.
 
     Raises
@@ -185,11 +192,13 @@ def resolve_weights(row: Backend, settings: Settings) -> Model | Path | None:
     return path
 
 
-def user_weights_digest(task: str, settings: Settings) -> str:
+def user_weights_digest(task: str, settings: "Settings") -> str:
     """Return the checksum of weights that the user named by a path; "" if no path is named, or no file exists.
 
     This is needed because a file at a path may change, while published weights have a fixed checksum.
     """
+    from mirkit.models import weights
+
     name = getattr(settings.backends, task, "")
     row = next((row for row in backends_of(task) if row.name == name), None)
     if row is None or row.interface == "captioner":
@@ -201,7 +210,7 @@ def user_weights_digest(task: str, settings: Settings) -> str:
         return ""
 
 
-def networks(task: str, settings: Settings) -> int:
+def networks(task: str, settings: "Settings") -> int:
     """Return the number of networks of the model of a task that are computed."""
     row = registry.backend(task, getattr(settings.backends, task))
     model = resolve_weights(row, settings)
@@ -211,13 +220,15 @@ def networks(task: str, settings: Settings) -> int:
     return sum(Path(file).suffix not in (".yaml", ".yml") for file in files)
 
 
-def to_fetch(task: str, name: str, settings: Settings) -> Model | None:
+def to_fetch(task: str, name: str, settings: "Settings") -> Model | None:
     """Return the model of a method if some of its files have to be downloaded, else None."""
+    from mirkit.models import weights
+
     model = resolve_weights(registry.backend(task, name), settings) if name else None
-    return model if isinstance(model, Model) and missing(model) else None
+    return model if isinstance(model, Model) and weights.missing(model) else None
 
 
-def unavailable_reason(task: str, settings: Settings) -> str:
+def unavailable_reason(task: str, settings: "Settings") -> str:
     """Return the reason why a task without an embedded backend has no backend here, without using the internet."""
     row = backends_of(task)[0]
     model = resolve_weights(row, settings)
@@ -225,7 +236,7 @@ def unavailable_reason(task: str, settings: Settings) -> str:
     return _lacks_package(row) or lacking or f"{row.title} cannot be used"
 
 
-def load(task: str, settings: Settings) -> "LoadedModel":
+def load(task: str, settings: "Settings") -> "LoadedModel":
     """Load the model of a task by the settings: once per process, or on a GPU once for all workers.
 
     Raises
@@ -241,12 +252,12 @@ def load(task: str, settings: Settings) -> "LoadedModel":
     return _loaded(row.name, weights_of(row, settings), _device(row, settings.run.device))
 
 
-def load_separator(task: str, settings: Settings) -> "StemSeparator":
+def load_separator(task: str, settings: "Settings") -> "StemSeparator":
     """Load the model of a backend with the interface ``separator``: see :func:`load`."""
     return cast("StemSeparator", load(task, settings))
 
 
-def weights_of(row: Backend, settings: Settings) -> Weights:
+def weights_of(row: Backend, settings: "Settings") -> Weights:
     """Find and check the files that a method would load.
 
     Raises
@@ -254,6 +265,8 @@ def weights_of(row: Backend, settings: Settings) -> Weights:
     WeightsError
         One is missing, damaged or refused.
     """
+    from mirkit.models import weights
+
     model = resolve_weights(row, settings)
     if isinstance(model, Model):
         return weights.load_checked(model, settings.run)
@@ -262,7 +275,7 @@ def weights_of(row: Backend, settings: Settings) -> Weights:
     return weights.from_path(model, _gathered(row, model))
 
 
-def open_stream(task: str, settings: Settings) -> "StreamingModel":
+def open_stream(task: str, settings: "Settings") -> "StreamingModel":
     """Open a stream through the model of a task. An error while loading it is returned by the stream's ``finish``."""
     row = chosen(task, settings)
     if row is not None and not row.is_network:
@@ -368,6 +381,7 @@ def _loaded(name: str, found: Weights, device: str) -> "LoadedModel":
 @functools.cache
 def _within_reach(file: File) -> bool:
     """Return whether a server that has a file accepts a connection."""
+    from mirkit.models import weights
     from mirkit.models.download import reachable
     from mirkit.models.https import DownloadError
 

@@ -6,10 +6,12 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mirkit.errors import ModelError
-from mirkit.features.types import FloatArray
+
+if TYPE_CHECKING:
+    from mirkit.features.types import FloatArray
 
 
 class CaptionerUnavailable(ModelError):  # noqa: N818 (a state, which callers catch by name)
@@ -149,7 +151,7 @@ class Captioner(Protocol):
             It cannot be loaded.
         """
 
-    def session(self, samples: FloatArray, slot: int) -> CaptionSession:
+    def session(self, samples: "FloatArray", slot: int) -> CaptionSession:
         """Open a session with the audio of a track.
 
         Parameters
