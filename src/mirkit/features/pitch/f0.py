@@ -263,9 +263,7 @@ class _Path:
         states = np.empty(seen, np.int16)
         came = np.empty((seen, self._states + 1), np.int16)
         _best_path(pitch[:seen], weights[:seen], self._lowest, self._score, self._moves, frames, came, states)
-        cents = np.zeros(frames, np.uint16)
-        _cents_of(pitch, weights, states[:frames], self._lowest, self._states, cents)
-        self._cents.append(cents)
+        self._cents.append(_cents_of(pitch[:frames], weights[:frames], states[:frames], self._lowest, self._states))
         voiced = np.minimum(weights[:frames].sum(axis=1), 1)
         self._voicing.append(np.rint(255 * voiced).astype(np.uint8))
         self._pitch, self._weights = [pitch[frames:]], [weights[frames:]]
@@ -325,16 +323,14 @@ def _best_path(pitch, weights, lowest, score, moves, keep, came, path):  # type:
         path[t - 1] = came[t, path[t]]
 
 
-@kernel()
-def _cents_of(pitch, weights, path, lowest, states, cents):  # type: ignore[no-untyped-def]
-    # The pitch is that of the candidate on the path, or the state's own where the path bridges a frame without one.
-    for t in range(len(path)):
-        if path[t] >= states:
-            continue
-        found = lowest + path[t] / _PER_SEMITONE
-        nearest = 0.75 / _PER_SEMITONE
-        for k in range(pitch.shape[1]):
-            away = abs(pitch[t, k] - lowest - path[t] / _PER_SEMITONE)
-            if weights[t, k] > 0 and away < nearest:
-                nearest, found = away, pitch[t, k]
-        cents[t] = int(100 * found + 0.5)
+def _cents_of(
+    pitch: FloatArray, weights: FloatArray, path: npt.NDArray[np.int16], lowest: float, states: int
+) -> npt.NDArray[np.uint16]:
+    """Pitch of the candidate on the path, or the state's own where the path bridges a frame without one; else 0."""
+    wide = pitch.astype(np.float64)
+    away = np.abs(wide - lowest - (path / _PER_SEMITONE)[:, None])
+    away[weights <= 0] = np.inf
+    rows, nearest = np.arange(len(path)), away.argmin(axis=1)
+    close = away[rows, nearest] < 0.75 / _PER_SEMITONE
+    found = np.where(close, wide[rows, nearest], lowest + path / _PER_SEMITONE)
+    return np.where(path < states, 100 * found + 0.5, 0).astype(np.uint16)

@@ -123,24 +123,29 @@ def _changes(spectra, amplitude, unit, bins, out):  # type: ignore[no-untyped-de
             for b in range(bins[r], bins[r + 1]):
                 old = amplitude[earlier, b]
                 change = amplitude[later, b] - old
-                up += max(change, zero)
-                down += max(-change, zero)
+                up += change if change > zero else zero
+                down += zero if change > zero else -change
                 # In the middle range, relative to the largest of three neighbors.
-                old = max(old, max(amplitude[earlier, b - r], amplitude[earlier, min(b + r, width - 1)]))
-                grown += max(amplitude[later, b] - old, zero)
+                beside = amplitude[earlier, b - r]
+                old = beside if beside > old else old
+                beside = amplitude[earlier, b + r if b + r < width else b]
+                old = beside if beside > old else old
+                grown += amplitude[later, b] - old if amplitude[later, b] > old else zero
                 now, then = amplitude[here, b], amplitude[before, b]
                 re, im, vr, vi = unit[before, 2 * b], unit[before, 2 * b + 1], unit[t, 2 * b], unit[t, 2 * b + 1]
                 sr, si = re * re - im * im, re * im + re * im
                 tr, ti = sr * vr + si * vi, si * vr - sr * vi
                 re, im = spectra[here, 2 * b] - then * tr, spectra[here, 2 * b + 1] - then * ti
-                away = min(np.sqrt(re * re + im * im), now)
+                away = np.sqrt(re * re + im * im)
+                away = away if away < now else now
                 apart += zero if now < _STEADY * then else away
                 re, im = unit[here, 2 * b] - tr, unit[here, 2 * b + 1] - ti
                 turned += now * now * np.sqrt(re * re + im * im)
                 total += now
                 energy += now * now
             row = out[t, r]
-            row[RISE] = max(grown - _FALL * max(down - up, zero), zero)
+            grown -= _FALL * (down - up) if down > up else zero
+            row[RISE] = grown if grown > zero else zero
             row[AMPLITUDE], row[DEVIATION], row[ENERGY] = total, apart, energy
             row[PHASE] = turned / (energy + energy + tiny)
 

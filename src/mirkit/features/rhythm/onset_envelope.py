@@ -197,7 +197,7 @@ def _strengths(levels, known, slope, floor, soft, deep, work, out):  # type: ign
     # soft and deep are tables of all int16 levels. The first ``known`` rows are of frames before those of ``out``.
     bands = levels.shape[1]
     smooth, pulse, near, far, below = work[0], work[1], work[2], work[3], work[4]
-    zero, share = np.float32(0), np.float32(1 / _ACTIVE_DB)
+    zero, one, share = np.float32(0), np.float32(1), np.float32(1 / _ACTIVE_DB)
     for t in range(len(levels)):
         for b in range(bands):
             smooth[b] = soft[levels[t, b] + slope[b] + 32768]
@@ -207,21 +207,27 @@ def _strengths(levels, known, slope, floor, soft, deep, work, out):  # type: ign
             grown = 0
             new = lasting = active = mean = zero
             for b in range(bands):
-                grown += max(max(levels[t, b], floor) - max(levels[t - 1, b], floor), 0)
-                new += max(smooth[b] - near[b], zero)
-                lasting += max(smooth[b] - max(near[b], far[b]), zero)
-                active += min(smooth[b] * share, np.float32(1))
-                mean += max(pulse[b] - below[b], zero)
+                # Not max() and min(): numba compiles them anew for each combination of types.
+                now = levels[t, b] if levels[t, b] > floor else floor
+                old = levels[t - 1, b] if levels[t - 1, b] > floor else floor
+                grown += now - old if now > old else 0
+                both = near[b] if near[b] > far[b] else far[b]
+                new += smooth[b] - near[b] if smooth[b] > near[b] else zero
+                lasting += smooth[b] - both if smooth[b] > both else zero
+                active += smooth[b] * share if smooth[b] * share < one else one
+                mean += pulse[b] - below[b] if pulse[b] > below[b] else zero
             out[0, frame] = np.float32(grown) / np.float32(bands) * np.float32(DB_STEP)
             out[1, frame], out[2, frame], out[3, frame] = new, lasting, active
             out[4, frame] = mean / np.float32(bands)
         for b in range(bands):
             # The loudest of three neighbors, for the next two frames.
-            low, high = max(b - 1, 0), min(b + 1, bands - 1)
-            loudest = max(max(smooth[low], smooth[high]), smooth[b])
+            low, high = b - 1 if b > 0 else b, b + 1 if b < bands - 1 else b
+            loudest = smooth[low] if smooth[low] > smooth[high] else smooth[high]
+            loudest = smooth[b] if smooth[b] > loudest else loudest
             far[b] = near[b] if t > 0 else loudest
             near[b] = loudest
-            below[b] = max(max(pulse[low], pulse[high]), pulse[b])
+            loudest = pulse[low] if pulse[low] > pulse[high] else pulse[high]
+            below[b] = pulse[b] if pulse[b] > loudest else loudest
 
 
 def pulses_of(levels: Levels, before: Levels, peak: int) -> Pulses:
