@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert main(["run", str(root), "--batch", "--jobs", "1", "--quiet"]) == 0
     assert main(["crop", str(root), "--batch", "--jobs", "1", "--seconds", "8", "--quiet"]) == 0
     assert main(["verify", str(root)]) == 0
+    assert main(["stats", str(root), "--quiet"]) == 0
     with text_server() as server:
         assert main(["describe", str(folder), "--url", server.url, "--quiet"]) == 0
     assert main(["export", "sat", str(root.parent / "bundle"), str(root), "--loudness", "-20", "--no-trainer"]) == 0
@@ -118,12 +120,11 @@ def test_every_other_file_is_described(library: Path) -> None:
         assert not undescribed(key for line in lines(path) for key in keys(line))
         assert {line["event"] for line in lines(path)} <= {"start", "track", "end"}
     assert not undescribed(key for line in lines(library / ".mirkit-organize.jsonl") for key in line)
-    for path in (library / ".mirkit" / "index").iterdir():
-        for line in path.read_text().splitlines():
-            signature, folder, content = line.split("\t")
-            assert re.fullmatch("[0-9a-f]+", signature)
-            assert isinstance(json.loads(folder), str)
-            json.loads(content)
+    with sqlite3.connect(library / ".mirkit" / "library.sqlite") as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    connection.close()
+    assert "tracks" in tables
+    assert not undescribed(tables)
     bundle = library.parent / "bundle"
     assert not undescribed(json.loads((bundle / "mirkit_export.json").read_text()))
     files = json.loads((bundle / "mirkit_files.json").read_text())
