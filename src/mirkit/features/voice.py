@@ -116,7 +116,8 @@ def decide(curve: VoiceCurve, window: Window) -> Decision:
     Returns
     -------
     Decision
-        A window of a track without a voice has none either; otherwise its own values decide.
+        A window of a track without a voice has none either. In another track a window may have vocals; that it has
+        none is too often wrong there to be said (docs/voice.md).
 
     Examples
     --------
@@ -128,7 +129,8 @@ def decide(curve: VoiceCurve, window: Window) -> Decision:
     whole = _decided(curve.log_odds)
     if whole.voice == INSTRUMENTAL:
         return whole
-    return _decided(curve.log_odds[frames_in(window, RATE, len(curve.log_odds))])
+    own = _decided(curve.log_odds[frames_in(window, RATE, len(curve.log_odds))])
+    return Decision(NOT_CLEAR, NOT_CLEAR) if own.voice == INSTRUMENTAL else own
 
 
 def _decided(odds: npt.NDArray[np.float16]) -> Decision:
