@@ -360,7 +360,12 @@ STAGES: tuple[Stage, ...] = (
         "classification",
         1,
         "instruments, genre and mood, with probabilities",
-        (*((part, "loudness") for part in ("full_mix", *STEMS)), ("full_mix", "stem_onsets"), ("bass", "f0")),
+        (
+            *((part, "loudness") for part in ("full_mix", *STEMS)),
+            ("full_mix", "stem_onsets"),
+            ("bass", "f0"),
+            ("full_mix", "voice"),
+        ),
         task="tags",
         editable=("instruments", "genre", "mood"),
     ),

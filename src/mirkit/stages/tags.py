@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from mirkit import models
 from mirkit.analysis import TrackAnalysis
-from mirkit.catalog import stage
+from mirkit.catalog import VOCALS, stage
 from mirkit.features.tags import words
 from mirkit.features.tags.instruments import bass_in_stem, drums_in_mix, from_share
 from mirkit.features.tags.music_tags import TAGS
@@ -76,9 +76,10 @@ def _instruments(
     """Return the probability of each instrument, and where it comes from: a measurement, else the model."""
     shares = stage_function(stage("loudness"))(track, settings).values
     found: dict[str, tuple[Value, str]] = {}
-    for name, key in (("drums", "drums_presence"), ("bass", "bass_presence"), ("vocals", "vocal_presence")):
-        share = shares[key]
+    for name in ("drums", "bass"):
+        share = shares[f"{name}_presence"]
         found[name] = from_share(share if not isinstance(share, str) else no_model), "stem"
+    found["vocals"] = _vocals(track, settings)
     embedded, mix = track.stems_backend == "embedded", track.series("full_mix", "loudness")
     if embedded or not track.has("drums"):
         found["drums"] = drums_in_mix(track.series("full_mix", "stem_onsets"), mix, track.window), "onsets of the mix"
@@ -92,11 +93,22 @@ def _instruments(
     return found
 
 
+def _vocals(track: TrackAnalysis, settings: Settings) -> tuple[Value, str]:
+    """Return the probability of a voice as the stage ``voice`` decides it, and what it is measured on."""
+    result = stage_function(stage("voice"))(track, settings)
+    presence, said, confidence = (result.values[key] for key in ("vocal_presence", "voice", "voice_confidence"))
+    if isinstance(said, Unknown):
+        return said, ""
+    if isinstance(confidence, float):
+        return (confidence if said == VOCALS else 1 - confidence), "mix"
+    return from_share(presence if not isinstance(presence, str) else NO_MODEL), "stem"
+
+
 def _named(values: Mapping[str, InfoValue], origin: Mapping[str, str]) -> str | Unknown:
     """Return the instruments that are probable enough, in a fixed order."""
     kept = []
     for name, source in origin.items():
-        least = words.MODEL_FROM.get(name, math.inf) if source == _MODEL else words.MEASURED_FROM
+        least = (words.MODEL_FROM if source == _MODEL else words.MEASURED_FROM).get(name, math.inf)
         chance = values[f"instrument_{name}"]
         if isinstance(chance, float) and chance >= least:
             kept.append(name)

@@ -3,7 +3,8 @@
 *Measured*: where stems are true ones (the user's, or a separation model's), the share of the time in which the stem
 sounds. Embedded stems hold other instruments too: there, the drums follow from the probabilities that drums play the
 onsets of the mix, and the bass from the level and the pitch of its stem. *Reading*: probabilities, 0 to 1. The formulas
-were fitted on rendered mixes with and without the instrument, and judged on recordings (docs/tags.md).
+were fitted by ``benchmarks/fit_tags.py`` on mixes with and without the instrument, and judged on recordings
+(docs/tags.md).
 """
 
 import math
@@ -19,9 +20,9 @@ from mirkit.features.types import SILENT, TOO_SHORT, FloatArray, Unknown, Value,
 _HALF_SHARE, _SHARE_SLOPE = 0.02, 2.0
 _LEAST_SHARE = 1e-4
 #: Weights of the mean probability that drums play an onset.
-_DRUMS = (-4.11, 8.65)
+_DRUMS = (-4.65, 8.79)
 #: Weights of the level of the bass stem below the mix (dB), and of its median pitch (MIDI note).
-_BASS = (11.50, 0.50, -0.13)
+_BASS = (11.23, 0.402, -0.165)
 #: Pitch of a stem in which none is found: the highest of a bass.
 _NO_PITCH = 67.0
 #: Least length (s) of a window that is judged.
@@ -72,7 +73,7 @@ def drums_in_mix(onsets: StemOnsets, mix: LoudnessCurve, window: Window) -> Valu
 
     >>> onsets = StemOnsets(np.arange(8.0), np.ones(8), np.tile(np.float32([0.1, 0.9, 0.2]), (8, 1)))
     >>> round(drums_in_mix(onsets, LoudnessCurve(np.full(80, 0.01, np.float32)), Window(0, 8)), 2)
-    0.98
+    0.96
     """
     if (reason := _unheard(mix, window)) is not None:
         return reason
@@ -103,7 +104,7 @@ def bass_in_stem(stem: LoudnessCurve, f0: F0Curve, mix: LoudnessCurve, window: W
     >>> f0 = F0Curve(np.full(690, 3600, np.uint16), np.full(690, 255, np.uint8), np.zeros(690, np.float16))
     >>> stem, mix = (LoudnessCurve(np.full(80, energy, np.float32)) for energy in (0.0025, 0.01))
     >>> round(bass_in_stem(stem, f0, mix, Window(0, 8)), 2)
-    0.98
+    0.95
     """
     if (reason := _unheard(mix, window)) is not None:
         return reason

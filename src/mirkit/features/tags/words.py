@@ -23,7 +23,7 @@ MODEL_INSTRUMENTS = {
 }
 #: Least probability of an instrument that is named, where it is measured, and where a model hears it. Instruments
 #: without a threshold are never named, because they are wrong too often.
-MEASURED_FROM = 0.5
+MEASURED_FROM = {"drums": 0.4, "bass": 0.5, "vocals": 0.5}
 MODEL_FROM = {"vocals": 0.7, "piano": 0.4, "strings": 0.4}
 #: Least probability of a genre, and of a mood.
 GENRE_FROM, MOOD_FROM = 0.35, 0.25
