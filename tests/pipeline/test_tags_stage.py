@@ -14,6 +14,8 @@ from mirkit.audio import Tags, encode
 from mirkit.catalog import stage
 from mirkit.cli import main
 from mirkit.dataset.verify import verify
+from mirkit.features.types import Unknown
+from mirkit.features.voice import Decision
 from mirkit.models import _loaded, weights
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings, read_provenance, with_values
@@ -89,7 +91,8 @@ def test_a_mix_without_stems_and_embedded_ones(tmp_path: Path) -> None:
     assert info(alone)["instrument_drums"] > 0.5
     assert info(alone)["instrument_bass"] is None
     assert record(alone).reasons["instrument_bass"] == "stem missing"
-    assert record(alone).details["from"] == {"drums": "onsets of the mix"}
+    assert record(alone).details["from"] == {"drums": "onsets of the mix", "vocals": "mix"}
+    assert info(alone)["instrument_vocals"] <= 0.1
     assert do(alone, "separate", "tags", backends=EMBEDDED | {"stems": "embedded"}).ok
     assert info(alone)["instrument_bass"] > 0.5
     assert record(alone).details["from"]["bass"] == "embedded stem"
@@ -176,7 +179,11 @@ def test_musicnn(track: Path, package: Path) -> None:
     )
 
 
-def test_a_voice_that_was_not_measured_is_the_models(tmp_path: Path, package: Path) -> None:
+def test_a_voice_that_was_not_measured_is_the_models(
+    tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsure = Unknown("not sure")
+    monkeypatch.setattr("mirkit.stages.signal.decide", lambda *_: Decision(unsure, unsure))
     path = make_track(tmp_path / "Track", seconds=8)
     assert do(path, "tags", backends=EMBEDDED | {"tags": "musicnn"}).ok
     assert record(path).details["from"]["vocals"] == "musicnn"
