@@ -168,6 +168,8 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         rate=target.sample_rate,
         shortest=target.shortest,
     )
+    if options.keys != ALL_KEYS and not (target.has_conditioners or target.has_columns):
+        plan.notes.append(f"{target.name} has fields of its own and no other features, so --keys changes nothing")
     if options.join:
         names = plan.conditioners.names
         plan.joined += read_joined(options.join, names, plan.sample_size, random_crops=options.random_crops)
@@ -264,8 +266,6 @@ def _check_options(options: Options, target: Target) -> None:
             "mirkit crop"
         )
     check_keys(options.keys)
-    if options.keys != ALL_KEYS and not (target.has_conditioners or target.has_columns):
-        raise SettingsError(f"{target.name} --keys: this target has fields of its own and no other features")
     if not target.takes_several and (options.join or options.weight != 1):
         raise SettingsError(f"{target.name}: --join and --weight are for the target sat only")
     if options.weights and not target.takes_weights:
