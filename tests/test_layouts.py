@@ -84,7 +84,7 @@ def test_musdb_is_measured_with_its_own_stems(tmp_path: Path, capsys: pytest.Cap
     assert main(["organize", str(tmp_path), "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert "1 track folder already, 1 with stems" in shown
-    assert "1 mix of another name, for example test/Ann - Song/mixture.wav" in shown
+    assert "in 1 of them the mix has another name, for example test/Ann - Song/mixture.wav" in shown
     assert main(["loudness", str(tmp_path), "--batch"]) == 0
     assert (folder / "Ann - Song.INFO").exists()
     after = files(tmp_path)

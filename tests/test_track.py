@@ -330,7 +330,7 @@ def test_loose_files_are_no_stems_no_crops_and_no_parts_of_tracks(tmp_path: Path
     found = [path.relative_to(tmp_path).as_posix() for path in loose_files(tmp_path, problems)]
     assert found == ["A.FLAC", "b.mp3", "lone_drums.flac", "sub/bass.mp3", "sub/c.wav"]
     broken, stems = problems
-    assert "broken.wav: the link leads to no file" in broken
+    assert "broken.wav: this is a link to nothing, or no file" in broken
     assert "stems but no full_mix" in stems
     assert loose_files(tmp_path / "t") == []
     assert loose_files(tmp_path / "t" / "crops") == []

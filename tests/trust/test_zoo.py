@@ -137,7 +137,7 @@ def test_the_run_comes_to_its_end(visit: Visit) -> None:
 
 def test_what_is_called_sound_and_is_no_file_is_told(visit: Visit) -> None:
     for name in ("circle.mp3", "dangling.mp3", "pipe.mp3", "mix that is gone/full_mix.flac"):
-        assert f"{name}: the link leads to no file" in visit.said
+        assert f"{name}: this is a link to nothing, or no file" in visit.said
     assert "stems but no full_mix" in visit.said
 
 

@@ -188,7 +188,8 @@ def walk(
             continue
         if problems is not None:
             problems += [
-                f"{printable(folder / name)}: the link leads to no file; repair or remove it" for name in listing.lost
+                f"{printable(folder / name)}: this is a link to nothing, or no file; repair or remove it"
+                for name in listing.lost
             ]
         yield listing
         if listing.is_track:

@@ -39,7 +39,7 @@ def tracks_before(path: Path) -> None:
     if others:
         first = others[0]
         name = next(name for name in first.audio_files if first.source_of(name) == MIX)
-        print(f"  {counted(len(others), 'mix')} of another name, for example {_below(first.folder / name, path)}")
+        print(f"  in {len(others)} of them the mix has another name, for example {_below(first.folder / name, path)}")
 
 
 def cuts(cut: Sequence[AlbumTrack], arguments: Namespace) -> None:
