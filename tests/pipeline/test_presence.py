@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from library import beat_music, write
+from mirkit.audio import encode
 from mirkit.pipeline.track_task import TrackJob, process
 from mirkit.store import Settings
 from mirkit.track import Track
+from mirkit.track.names import STEM_MARK
 
 
 def measured(path: Path) -> dict[str, Any]:
@@ -37,3 +39,16 @@ def test_without_stems_only_the_voice_is_known(tmp_path: Path) -> None:
     values = measured(tmp_path / "Track")
     assert [values[f"{name}_presence"] for name in ("drums", "bass", "other")] == [None] * 3
     assert (values["voice"], values["vocal_presence"]) == ("instrumental", 0.0)
+
+
+def test_stems_of_mirkit_without_provenance_are_not_trusted(tmp_path: Path) -> None:
+    """Copied without their sidecars: they may be embedded ones, which hold other instruments too."""
+    parts = beat_music(seconds=6)
+    for stem, samples in {**parts, "full_mix": np.sum(list(parts.values()), axis=0)}.items():
+        path = tmp_path / "Track" / f"{stem}.flac"
+        path.parent.mkdir(exist_ok=True)
+        tags = {} if stem == "full_mix" else {"artist": STEM_MARK}
+        encode(path, [samples.astype(np.float32)], rate=44100, channels=2, tags=tags)
+    values = measured(tmp_path / "Track")
+    assert values["drums_presence"] is None
+    assert values["other_presence"] is None

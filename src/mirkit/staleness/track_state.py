@@ -121,9 +121,19 @@ class TrackState:
 
     @property
     def stems_backend(self) -> str:
-        """Backend that made the stems; "" if it is not recorded."""
+        """Backend that made the stems; "" if they are the user's and none is recorded.
+
+        Stems with mirkit's mark whose provenance is lost count as embedded ones: nothing says that they are better.
+        """
         entry = self.provenance.stages.get("separate")
-        return (entry.backend if entry else None) or ""
+        if entry and entry.backend:
+            return entry.backend
+        stems = self.track.stems
+        return (
+            "embedded"
+            if entry is None and any(is_marked(stems[stem]) for stem in self.digests if stem in stems)
+            else ""
+        )
 
     def user_stems(self) -> dict[str, FileDigest]:
         """The user's own stems: existing stems that mirkit did not write.
