@@ -373,7 +373,10 @@ def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAna
     opened = TrackAnalysis(state.track, state.digests, state.stems_backend)
     edits = {name for row in rows for name in state.edits(row)}
     opened.edited_files = frozenset(edits - state.info.keys())
-    opened.edited_values = {name: state.info[name] for name in edits & state.info.keys()}
+    # A null without a record is not the user's: the provenance was lost.
+    known = {name for entry in state.provenance.stages.values() for name in entry.outputs}
+    values = {name: state.info[name] for name in edits & state.info.keys()}
+    opened.edited_values = {name: value for name, value in values.items() if value is not None or name in known}
     wanted = (series for row in rows for series in state.inputs(row, job.settings).series)
     opened.measure(wanted, network_streams(job.settings), use_cache=not job.overwrite)
     return opened
