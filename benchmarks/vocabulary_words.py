@@ -151,7 +151,7 @@ def of_drums(seeds: range) -> Iterator[tuple[set[str], dict[str, float]]]:
         for power in (*stft.push(mono), *stft.finish()):
             onsets.push_frames(power)
         density = onset_density(onsets.finish().all_onsets, Window(0, SECONDS)).onset_density_average
-        yield deserved, values | {"onset_density_average_drums": density}
+        yield deserved, values | {"onset_density_average_drums": density, "drums_presence": 1.0}
 
 
 def of_noise(seeds: range) -> Iterator[tuple[set[str], dict[str, float]]]:

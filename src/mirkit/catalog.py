@@ -324,7 +324,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "music_facts",
         "description",
-        1,
+        2,
         "plain sentences from the measured values",
         needs=(
             *("source", "beats", "syncopation", "stem_rhythm", "loudness", "voice", "level", "spectral_shape", "bands"),

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirkit.captions.music_facts import music_facts
-from mirkit.captions.vocabulary import GROUPS, RULES, SURE, Rule, instrument_words, key_name, plain_numbers, words
+from mirkit.captions.vocabulary import (
+    GROUPS,
+    HEARD,
+    RULES,
+    SURE,
+    Rule,
+    instrument_words,
+    key_name,
+    plain_numbers,
+    words,
+)
 from mirkit.catalog import CATEGORIES, INFO_SPECS, NUMBERS
 
 SONG = {
@@ -42,6 +52,10 @@ def test_a_word_goes_with_its_number(rule: Rule) -> None:
     if rule.confidence:
         other[rule.confidence] = SURE
         assert rule.text not in texts({rule.key: bound, rule.confidence: SURE - 0.01})
+    if rule.presence:
+        other[rule.presence] = HEARD
+        assert rule.text not in texts({rule.key: bound, rule.presence: HEARD - 0.01})
+        assert rule.text not in texts({rule.key: bound, rule.presence: None})
     beyond = bound - 0.01 if rule.at_least is not None else bound + 0.01
     assert rule.text in texts({rule.key: bound, **other})
     assert rule.text not in texts({rule.key: beyond, **other})
@@ -56,10 +70,15 @@ def test_a_word_goes_with_its_number(rule: Rule) -> None:
 def test_every_rule_reads_a_stored_value_and_words_are_distinct() -> None:
     known = {row.name for row in INFO_SPECS} | {"vocal_presence"}
     for rule in RULES:
-        assert {rule.key, rule.minus or rule.key, rule.confidence or rule.key} <= known, rule
+        assert {rule.key, rule.minus or rule.key, rule.confidence or rule.key, rule.presence or rule.key} <= known, rule
         assert (rule.at_least, rule.at_most) != (None, None)
         assert re.fullmatch("[a-z0-9 ,/-]+", rule.text)
     assert len({rule.text for rule in RULES}) == len(RULES)
+
+
+def test_what_plays_without_drums_has_no_words_of_drums() -> None:
+    for density in (0.0, 1.2, 9.0):
+        assert texts({"onset_density_average_drums": density, "drums_presence": 0.0}) == []
 
 
 def test_words_of_a_song() -> None:

@@ -88,6 +88,13 @@ def test_what_was_corrected_is_kept(song: Path) -> None:
     assert not verify(Track.at(song)).out_of_range
 
 
+def test_who_sets_one_of_key_and_mode_vouches_for_both(song: Path) -> None:
+    edit(song, mode="minor")
+    run(song)
+    after = info(song)
+    assert (after["key"], after["mode"], after["key_confidence"]) == ("C", "minor", 1)
+
+
 def test_a_window_has_it_too(song: Path) -> None:
     edit(song, key="A")
     run(song, *FROM_SERIES)

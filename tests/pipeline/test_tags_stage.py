@@ -118,6 +118,14 @@ def test_the_genre_of_the_file_comes_first(track: Path, package: Path, monkeypat
         assert record(track).details["from"]["genre"] == "tags of the file"
 
 
+def test_what_the_user_has_not_written_is_found(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(track, instruments="kalimba")
+    monkeypatch.setattr("mirkit.analysis.read_tags", lambda _: Tags(genre="Chamber Jazz"))
+    assert do(track, "tags", overwrite=True).ok
+    values = info(track)
+    assert (values["instruments"], values["genre"], values["genre_confidence"]) == ("kalimba", "Chamber Jazz", 1)
+
+
 def test_what_the_user_has_written_stays(track: Path) -> None:
     edit(track, genre="Afrobeat", mood="joyful", instruments="kalimba, drums")
     outcome = do(track, "tags", overwrite=True)

@@ -21,6 +21,9 @@ Values = Mapping[str, object]
 
 #: Least confidence of a key or a meter that is named: nine in ten such values are right.
 SURE = 0.9
+#: Share of the sounding time with an instrument from which words say how it plays. Where it is not known whether there
+#: is one (the drums of embedded stems), no word does: few onsets of drums may be those of a piano.
+HEARD = 0.1
 #: Condition of an instrument's name.
 _NAMED = "its threshold in docs/tags.md"
 #: Share of the sounding time with a voice from which music counts as sung.
@@ -43,6 +46,8 @@ class Rule:
         Value that is subtracted first, so that a level is compared with another level.
     confidence : str
         Confidence that must be at least ``SURE``.
+    presence : str
+        Share of the time that an instrument sounds, which must be at least ``HEARD``.
     """
 
     group: Group
@@ -52,6 +57,7 @@ class Rule:
     at_most: float | None = None
     minus: str = ""
     confidence: str = ""
+    presence: str = ""
 
     @property
     def threshold(self) -> str:
@@ -59,12 +65,15 @@ class Rule:
         name = f"{self.key} - {self.minus}" if self.minus else self.key
         bounds = ((">=", self.at_least), ("<=", self.at_most))
         parts = [f"{name} {sign} {bound:g}" for sign, bound in bounds if bound is not None]
-        return " and ".join([*parts, f"{self.confidence} >= {SURE:g}"] if self.confidence else parts)
+        needed = ((self.confidence, SURE), (self.presence, HEARD))
+        return " and ".join([*parts, *(f"{key} >= {least:g}" for key, least in needed if key)])
 
     def value(self, values: Values) -> float | None:
         """Return the value that decides; None where it is unknown or not sure."""
         found = number(values, self.key)
         if self.confidence and (number(values, self.confidence) or 0.0) < SURE:
+            return None
+        if self.presence and (number(values, self.presence) or 0.0) < HEARD:
             return None
         if found is None or not self.minus:
             return found
@@ -107,8 +116,8 @@ RULES: tuple[Rule, ...] = (
     Rule("rhythm", "no beat", "beat_count", at_most=0),
     Rule("rhythm", "straight eighths", "swing", at_most=0.54, confidence="bpm_confidence"),
     Rule("rhythm", "swung eighths", "swing", at_least=0.6, confidence="bpm_confidence"),
-    Rule("rhythm", "sparse drums", "onset_density_average_drums", at_most=2.5),
-    Rule("rhythm", "busy drums", "onset_density_average_drums", at_least=8),
+    Rule("rhythm", "sparse drums", "onset_density_average_drums", at_most=2.5, presence="drums_presence"),
+    Rule("rhythm", "busy drums", "onset_density_average_drums", at_least=8, presence="drums_presence"),
     Rule("harmony", "atonal", "atonality", at_least=0.8),
     Rule("timbre", "dark", "brightness", at_most=45),
     Rule("timbre", "bright", "brightness", at_least=70),

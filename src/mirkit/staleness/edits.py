@@ -36,6 +36,10 @@ def edited(present: Mapping[str, FileDigest], record: ProvenanceRecord | None) -
     return {name: digest for name, digest in present.items() if written.get(name) != digest}
 
 
+#: Values that are one statement: whoever edits one of them vouches for both.
+_TOGETHER = frozenset({"key", "mode"})
+
+
 def keep_edits(
     row: Stage,
     record: ProvenanceRecord,
@@ -72,8 +76,9 @@ def keep_edits(
     if not edits:
         return record, {}
     # Key and mode belong together, so the one that was not edited is kept too. The user is certain.
-    kept = {name: info[name] for name in row.editable if name in info}
-    certain = {f"{name}_confidence": None if kept[name] is None else 1.0 for name in edits}
+    names = edits.keys() | (_TOGETHER if edits.keys() & _TOGETHER else ())
+    kept = {name: info[name] for name in row.editable if name in names and name in info}
+    certain = {f"{name}_confidence": None if value is None else 1.0 for name, value in kept.items()}
     kept |= {name: value for name, value in certain.items() if name in row.keys}
     reasons = {name: why for name, why in record.reasons.items() if name not in kept}
     reasons |= {name: SET_BY_USER for name, value in kept.items() if value is None}
