@@ -122,6 +122,7 @@ def test_terms_may_be_negated_and_stand_behind_options(music: Path, capsys: pyte
         os.path.join("music", "Björk - 二")
     ]
     assert listed(capsys, "--limit", "1", "music", "sort:lufs") == [os.path.join("music", "drone")]
+    assert listed(capsys, "music", "--limit=1", "--sort=lufs") == [os.path.join("music", "drone")]
     assert listed(capsys, "music", "artist:Air OR artist:björk", "key:Am") == [os.path.join("music", "Air - One")]
     assert run("ls", "music", "--nonsense") == 2
     assert "--nonsense" in capsys.readouterr().err
@@ -202,6 +203,8 @@ def test_nothing_found_is_no_failure(music: Path, tmp_path: Path, capsys: pytest
         (["--sort", "bmp"], "did you mean bpm?"),
         (["--fields", "bmp"], "did you mean bpm?"),
         (["--limit", "-1"], "--limit"),
+        (["--limit=-1"], "--limit must be"),
+        (["--limit", "0"], "--limit must be"),
         (["--format", "xml"], "--format"),
     ],
 )
@@ -311,6 +314,21 @@ def test_show_names_failed_stages_and_values_of_the_user(music: Path, capsys: py
     assert "  drums           FAILED: out of memory" in out
     assert "key         A minor       set by you" in out
     assert any("tempo of the stable part of the beat grid" in line for line in out)
+
+
+def test_show_says_that_the_audio_has_changed(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {"full_mix": {"sha256": "0" * 64, "size": 1, "mtime_ns": 1}}
+    folder = write_track(music / "changed", ONE, level={"inputs": before})
+    assert run("show", folder) == 0
+    out = lines(capsys)
+    assert out[3:5] == [
+        "outdated: the audio has changed since it was measured (level)",
+        f'bring it up to date with: mirkit run "{folder}"',
+    ]
+    assert run("show", folder, "--json") == 0
+    assert "(level)" in json.loads(capsys.readouterr().out)["outdated"]
+    assert run("show", music / "Air - One", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["outdated"] is None
 
 
 def test_texts_are_as_wide_as_a_terminal_shows_them() -> None:

@@ -53,7 +53,7 @@ def add_ls(sub: "argparse._SubParsersAction[Parser]") -> None:
         "--sort", metavar="FIELDS", help="order, e.g. bpm-,artist: by falling tempo, then by artist; as sort: in QUERY"
     )
     choice.add_argument(
-        "--limit", "-n", type=options.reader(v.whole(0, 2**62)), metavar="N", help="print N rows at most"
+        "--limit", "-n", type=options.reader(v.whole(1, 2**62)), metavar="N", help="print N rows at most"
     )
     choice.add_argument(
         "--fields",

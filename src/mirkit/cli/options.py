@@ -70,7 +70,11 @@ class Parser(argparse.ArgumentParser):
         return found, left
 
     def _parse_optional(self, arg_string: str) -> Any:
-        return None if self.has_query and _TERM.match(arg_string) else super()._parse_optional(arg_string)
+        """Tell options from other arguments: ``--limit=3`` is an option also where a query may stand."""
+        is_option = arg_string.partition("=")[0] in self._option_string_actions
+        if self.has_query and not is_option and _TERM.match(arg_string):
+            return None
+        return super()._parse_optional(arg_string)
 
 
 #: A negated term of a query, such as -artist:daft.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mirkit.catalog import DESCRIPTORS, INFO_SPECS, REQUESTED, TEXT_KEYS, FeatureSpec, stage
+from mirkit.dataset.verify import verify
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.harmony.chord_list import Chord
 from mirkit.features.structure.form import Section
@@ -66,6 +67,8 @@ class TrackSummary:
         Name -> text of ``.INFO``.
     problems : list of str
         A line for each file that could not be read.
+    outdated : str
+        Why some values are not those of the present files, or "".
     """
 
     track: Track
@@ -76,6 +79,7 @@ class TrackSummary:
     chords: tuple[Chord, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    outdated: str = ""
 
     @property
     def is_measured(self) -> bool:
@@ -109,7 +113,19 @@ def summarize(track: Track) -> TrackSummary:
         chords or (),
         {name: text for name in TEXTS if isinstance(text := info.get(name), str) and text.strip()},
         problems,
+        _outdated(track),
     )
+
+
+def _outdated(track: Track) -> str:
+    """Return what has changed since the values were computed, as ``mirkit verify`` finds it, or ""."""
+    report = verify(track)
+    changed = {
+        "the audio has changed since it was measured": report.stale,
+        "changed by hand, and not yet used by other values": report.edited,
+        "the track has changed since the clip was cut": report.older,
+    }
+    return "; ".join(f"{what} ({', '.join(names)})" for what, names in changed.items() if names)
 
 
 def _read(read: Callable[[Path], T], path: Path, problems: list[str]) -> T | None:

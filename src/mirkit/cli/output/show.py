@@ -51,6 +51,9 @@ def _lines(
     yield from _title(found, width)
     if not found.is_measured:
         yield f'not measured; measure it with: mirkit run "{printable(found.track.path)}"'
+    if found.outdated:
+        yield from textwrap.wrap(printable(f"outdated: {found.outdated}"), width)
+        yield f'bring it up to date with: mirkit run "{printable(found.track.path)}"'
     yield ""
     yield from _headline(found)
     if found.sections:
@@ -240,5 +243,6 @@ def show_json(found: TrackSummary, ranks: Mapping[str, float]) -> None:
             for name, entry in found.provenance.stages.items()
         },
         "problems": found.problems,
+        "outdated": found.outdated or None,
     }
     print(json.dumps(content, indent=2))

@@ -103,7 +103,7 @@ def _term(term: Term, now: datetime) -> Sql:
         known = query_fields()
         texts = " || char(10) || ".join(f"coalesce({known[name].sql}, '')" for name in WORD_FIELDS)
         return _joined([_contains(f"({texts})", value) for value in term.values], " OR ")
-    field = find_field(term.field)
+    field = find_field(term.field, "Quote a text that has such a sign in it")
     return _joined([_condition(term, field, value, now) for value in term.values], " OR ")
 
 

@@ -137,13 +137,13 @@ def _names() -> dict[str, str]:
     return {alias: row.name for row in rows for alias in row.aliases} | {row.name: row.name for row in rows}
 
 
-def find_field(name: str) -> QueryField:
+def find_field(name: str, advice: str = "") -> QueryField:
     """Return the field of a name or an alias; case, and ``-`` for ``_``, make no difference.
 
     Raises
     ------
     SettingsError
-        There is no such field; the message suggests similar ones.
+        There is no such field; the message suggests similar ones, and ends with ``advice``.
     """
     plain = name.lower().replace("-", "_")
     if found := _names().get(plain):
@@ -151,7 +151,7 @@ def find_field(name: str) -> QueryField:
     near = difflib.get_close_matches(plain, _names(), 3, 0.6)
     near = near or [known for known in _names() if len(plain) > 2 and plain in known][:3]
     hint = f"did you mean {' or '.join(near)}?" if near else "mirkit ls --list-fields lists the fields."
-    raise SettingsError(f"there is no field {printable(name[:60])!r}; {hint} Quote a text that has such a sign in it")
+    raise SettingsError(f"there is no field {printable(name[:60])!r}; {hint} {advice}".rstrip())
 
 
 def choose_fields(names: Iterable[str]) -> list[QueryField]:
