@@ -119,3 +119,18 @@ def test_some_stems_are_rejected_only_where_it_can_be_told(only: tuple[str, ...]
     assert main(["run", str(track.folder), "-q"]) == status
     assert (json.loads(track.info.read_text())[f"lufs_{only[0]}"] is None) == bool(status)
     assert (track.folder / f"{only[0]}.wav").exists()
+
+
+@pytest.mark.parametrize(("stems", "says"), [(4.0, "4.0 s shorter"), (9.0, "1.0 s longer"), (8.1, "")])
+def test_another_length_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stems: float, says: str
+) -> None:
+    track = make(tmp_path / "x", 1, 1)
+    for name, samples in song(1, 10.0).items():
+        write(track.folder / f"{name}.wav", samples[:, : round(stems * RATE)])
+    assert main(["run", str(track.folder), "-v"]) == 0
+    printed = capsys.readouterr()
+    assert main(["verify", str(track.folder)]) == 0
+    both = printed.out + printed.err, capsys.readouterr().out
+    line = f"the stems are {says} than the mix" if says else "than the mix"
+    assert [line in text for text in both] == [bool(says)] * 2

@@ -18,7 +18,7 @@ from mirkit.dataset.statistics import in_range
 from mirkit.engines.processes import iter_chunked
 from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.staleness import changed_since, editable_files, pending_edits
-from mirkit.staleness.stem_match import offset_line
+from mirkit.staleness.stem_match import misfit_line
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -199,7 +199,7 @@ def verify(track: Track, *, deep: bool = False, mirrored: bool = False) -> Track
         altered,
         texts=texts,
         absent=absent,
-        notices=tuple(filter(None, (offset_line(provenance, digests),))),
+        notices=tuple(filter(None, (misfit_line(provenance, digests),))),
     )
 
 

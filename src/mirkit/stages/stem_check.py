@@ -46,6 +46,20 @@ def check_stems(mix: Path, stems: Mapping[str, Path]) -> StemMatch | None:
     return found
 
 
+def length_difference(mix: Path, stems: Mapping[str, Path]) -> float:
+    """Return by how much the stem of the most different length is longer than its mix (s), negative if it is shorter.
+
+    Raises
+    ------
+    AudioError
+        A file cannot be read.
+    """
+    seconds = probe(mix).duration
+    others = [probe(path).duration for path in stems.values()]
+    differences = [other - seconds for other in others if other is not None and seconds is not None]
+    return max(differences, key=abs, default=0.0)
+
+
 def _excerpt(path: Path, start: float) -> FloatArray:
     samples: FloatArray = open_audio(path, hold_seconds=0).window(start, start + _SECONDS).mean(axis=0)
     return samples

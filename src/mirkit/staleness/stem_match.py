@@ -9,6 +9,8 @@ from mirkit.store import FileDigest, Provenance
 STEM_MATCH = "stem_match"
 #: Smallest offset that is reported (s).
 LEAST_OFFSET = 0.001
+#: Smallest difference of the lengths of stems and mix that is reported (s); codecs pad by less.
+LEAST_LENGTH = 0.5
 
 
 def recorded_match(provenance: Provenance, digests: Mapping[str, FileDigest]) -> dict[str, Any] | None:
@@ -24,7 +26,7 @@ def recorded_match(provenance: Provenance, digests: Mapping[str, FileDigest]) ->
     -------
     dict or None
         ``same`` (whether they belong to the mix; None where this cannot be told), ``offset`` (s), ``peak``,
-        ``residual_db``, and ``of``: source -> SHA-256 of the files.
+        ``residual_db``, ``longer`` (s), and ``of``: source -> SHA-256 of the files.
     """
     value: Any = provenance.facts.get(STEM_MATCH, {}).get("value")
     if not (isinstance(value, dict) and isinstance(value.get("of"), dict) and value["of"]):
@@ -39,10 +41,14 @@ def rejected_stems(provenance: Provenance, digests: Mapping[str, FileDigest]) ->
     return () if match is None or match.get("same") is not False else tuple(set(match["of"]) - {"full_mix"})
 
 
-def offset_line(provenance: Provenance, digests: Mapping[str, FileDigest]) -> str:
-    """Describe the offset of the stems, or "" if there is none."""
-    match = recorded_match(provenance, digests)
-    offset = match.get("offset") if match and match.get("same") is True else None
-    if not isinstance(offset, int | float) or abs(offset) < LEAST_OFFSET:
-        return ""
-    return f"the stems are {abs(offset) * 1000:.1f} ms {'later' if offset > 0 else 'earlier'} than the mix"
+def misfit_line(provenance: Provenance, digests: Mapping[str, FileDigest]) -> str:
+    """Describe the offset of the stems, and how their length differs from that of the mix, or "" if they fit."""
+    match = recorded_match(provenance, digests) or {}
+    offset = match.get("offset") if match.get("same") is True else None
+    longer = match.get("longer") if match.get("same") is not False else None
+    parts = []
+    if isinstance(offset, int | float) and abs(offset) >= LEAST_OFFSET:
+        parts.append(f"{abs(offset) * 1000:.1f} ms {'later' if offset > 0 else 'earlier'}")
+    if isinstance(longer, int | float) and abs(longer) >= LEAST_LENGTH:
+        parts.append(f"{abs(longer):.1f} s {'longer' if longer > 0 else 'shorter'}")
+    return f"the stems are {' and '.join(parts)} than the mix" if parts else ""
