@@ -105,6 +105,21 @@ def test_stems_of_another_song_are_not_used_and_stay(tmp_path: Path, capsys: pyt
     assert read_info(track.info)["lufs_drums"] is not None
 
 
+def test_commands_that_measure_compare_the_stems_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    track = make(tmp_path / "x", 1, 5)
+    assert main(["spectral_shape", str(track.folder)]) == 0  # reads the mix alone
+    capsys.readouterr()
+    assert main(["loudness", str(track.folder)]) == 1
+    assert "the stems beside the mix are of another recording, so they are not used" in "".join(capsys.readouterr())
+    info = read_info(track.info)
+    assert info["lufs"] is not None
+    assert info["lufs_drums"] is None
+    late = make(tmp_path / "y", 1, 1, late=2205)
+    assert main(["loudness", str(late.folder)]) == 0
+    assert "the stems are 50.0 ms later than the mix" in "".join(capsys.readouterr())
+    assert read_info(late.info)["lufs_drums"] is not None
+
+
 def test_stems_that_belong_are_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     track = make(tmp_path / "x", 1, 1)
     assert main(["run", str(track.folder), "-q"]) == 0

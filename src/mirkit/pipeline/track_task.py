@@ -80,6 +80,9 @@ def _process(job: TrackJob, log: TrackLog) -> None:
         before = state.digests
         _separate(job, state, log)
         state = TrackState.of(Track.at(job.path), known=before if job.overwrite else None)
+    elif not _own_stems_belong(job, state, log):
+        refuse(state, log)
+        state = TrackState.of(Track.at(job.path), known=state.digests)
     before_asides = _asides(state) if state.notes else set()
     wanted = tuple(name for name in job.stages if name != "separate")
     with ExitStack() as moved:
@@ -91,6 +94,13 @@ def _process(job: TrackJob, log: TrackLog) -> None:
                 wanted = tuple(name for name in wanted if name != "drums")
         _finish(job, state, wanted, log)
     log.notes[:0] = _notes_on_damage(state, before_asides)
+
+
+def _own_stems_belong(job: TrackJob, state: TrackState, log: TrackLog) -> bool:
+    """Compare the user's stems with the mix before stages read them, where no separation was asked for."""
+    own = state.user_stems()
+    read = {source for name in job.stages for source in state.inputs(stage(name), job.settings).files}
+    return state.clip_source is not None or not own.keys() & read or belong(state, own, log)
 
 
 def _asides(state: TrackState) -> set[Path]:
