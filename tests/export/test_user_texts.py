@@ -302,3 +302,17 @@ def test_cutting_again_keeps_the_texts_of_a_clip(library: Path) -> None:
     (clip / f"{clip.name}.lrc").write_text("[00:01]mine")
     assert not clear(clip)
     assert (clip / f"{clip.name}.lrc").read_text() == "[00:01]mine"
+
+
+def test_explain_says_of_the_voice_what_the_export_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_clips(tmp_path / "music", tracks=1, clips=2)
+    folder = next(root.iterdir())
+    (folder / "full_mix.lrc").write_text("[00:00.00]Here are words\n[00:00.30]")
+    clip = min(path for path in (folder / "crops").iterdir() if path.is_dir())
+    for command in (["export"], ["export", "sat", str(root)]):
+        assert main([*command, "--explain", str(clip), "--json"]) == 0
+        words = json.loads(capsys.readouterr().out)
+        assert [(word["text"], word["key"]) for word in words if word["group"] == "voice"] == [("vocals", "lyrics")]
+    assert main(["export", "sat", "--explain", str(clip)]) == 2
+    assert "name the folder of tracks" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["music"]

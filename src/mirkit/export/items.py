@@ -135,6 +135,23 @@ def _read_tracks(path: Path, members: Sequence[DatasetItem]) -> list[_Read]:
     return [read[member.track] for member in members]
 
 
+def read_item(track: Track) -> Item | None:
+    """Read one clip or track, without its rights.
+
+    Parameters
+    ----------
+    track : Track
+
+    Returns
+    -------
+    Item or None
+        None where the track has not been measured, or a file is missing.
+    """
+    clip = ClipSource.of(read_provenance(track.provenance))
+    sources = frozenset({clip.source if clip else ""})
+    return _read_one(DatasetItem(track, track.path.name, sources, ""), clip.set if clip else "").item
+
+
 def _read_one(member: DatasetItem, clip_set: str = "", texts: UserTextReader | None = None) -> _Read:
     """Read one item, without its rights, which also depend on files of the data set."""
     problems: list[str] = []

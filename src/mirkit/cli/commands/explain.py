@@ -9,7 +9,9 @@ from pathlib import Path
 from mirkit.captions.vocabulary import GROUPS, Word, instrument_words, plain_numbers, words
 from mirkit.cli.output import table
 from mirkit.errors import MissingInput, SettingsError, printable
+from mirkit.export.items import read_item
 from mirkit.export.plan import ExportPlan
+from mirkit.export.prompts import Extremes, words_of
 from mirkit.store import read_info
 from mirkit.track import Track
 
@@ -34,14 +36,17 @@ def explain(arguments: Namespace, plan_of: Callable[[Namespace], ExportPlan]) ->
     return 0
 
 
-def _of_info(clip: Path) -> list[Word]:
-    """Return the words that the values of the ``.INFO`` justify."""
-    info = read_info(Track.at(clip).info)
+def _of_info(clip: Path) -> Sequence[Word]:
+    """Return the words that the values of the ``.INFO``, and lyrics beside the track, justify."""
+    track = Track.at(clip)
+    info = read_info(track.info)
     if not info:
         raise MissingInput(
             f"{printable(clip)}: it has not been measured, so no words are known; measure it with: "
             f'mirkit extract "{printable(clip)}"'
         )
+    if (item := read_item(track)) and item.user_texts.lyrics:
+        return words_of(item, item.features, Extremes())
     found = sorted((*words(info), *instrument_words(info)), key=lambda word: GROUPS.index(word.group))
     return found or plain_numbers(info)
 

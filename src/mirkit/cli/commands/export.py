@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import failure, note
@@ -96,7 +98,11 @@ def _trainer_python(arguments: argparse.Namespace) -> Path | None:
 
 
 def plan_of(arguments: argparse.Namespace) -> "ExportPlan":
-    """Return what an export would write, without writing it."""
+    """Return what an export would write, without writing it; the place of the bundle need not be named."""
+    if len(arguments.places or ()) <= 1 and not arguments.out:
+        if not arguments.places:
+            raise SettingsError("name the folder of tracks, too: mirkit export TARGET PATH --explain CLIP")
+        arguments.out = Path(gettempdir()) / f"mirkit-not-written-{os.getpid()}"
     arguments.out, arguments.path = _places(arguments)
     arguments.dry_run = True
     return _export(arguments, shown=False).plan
