@@ -31,8 +31,14 @@ from mirkit.errors import InfoError, MissingInput
 from mirkit.features.bands import BandCurve
 from mirkit.features.harmony.chroma import ChromaCurve
 from mirkit.features.serialization import to_arrays
-from mirkit.store import library_path, update_feature_series
-from mirkit.track import Track
+from mirkit.store import (
+    ProvenanceRecord,
+    file_digest,
+    library_path,
+    update_feature_series,
+    update_provenance,
+)
+from mirkit.track import MIX, Track
 
 SECONDS = 20
 
@@ -232,6 +238,21 @@ def test_silence_has_no_landmarks() -> None:
     )
     assert isinstance(marks := landmarks(silent), Landmarks)
     assert not len(marks.times)
+
+
+def test_series_of_other_audio_are_not_compared(library: list[Track]) -> None:
+    track = library[2]
+    track.mix.write_bytes(b"measured")
+    entry = ProvenanceRecord("bands", "0", 1, inputs={MIX: file_digest(track.mix)})
+    update_provenance(track.provenance, [entry])
+    assert find_duplicates(library).groups == [[0, 2]]
+    track.mix.write_bytes(b"replaced")
+    found = find_duplicates(library)
+    assert found.groups == []
+    assert "the audio has changed since it was measured" in found.not_compared[2]
+    assert set(found.unmeasured) == {2, 4}
+    track.mix.write_bytes(b"measured")  # the same content, of another time
+    assert find_duplicates(library).groups == [[0, 2]]
 
 
 def test_the_best_copy_is_lossless_then_longer_then_of_the_higher_rate(tmp_path: Path) -> None:

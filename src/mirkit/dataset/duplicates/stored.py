@@ -27,15 +27,23 @@ from mirkit.dataset.library import Library
 from mirkit.dataset.library.row import key_of
 from mirkit.dataset.library.stamps import settled, stamp
 from mirkit.engines.processes import iter_chunked
-from mirkit.errors import InfoError, MissingInput, printable
+from mirkit.errors import InfoError, MirkitError, MissingInput, printable
 from mirkit.features.serialization import from_arrays
-from mirkit.store import digest_of_text, read_feature_series, read_feature_series_header
-from mirkit.track import Track, rename_hint
+from mirkit.store import (
+    digest_of_text,
+    file_digest,
+    read_feature_series,
+    read_feature_series_header,
+    read_provenance,
+)
+from mirkit.track import MIX, Track, rename_hint
 
 #: Raised when the same series would give another fingerprint.
 _VERSION = b"1"
 #: Bytes of the hash of the audio, in hexadecimal; blanks where it is not known.
 _AUDIO = 64
+#: A copy of a data set may change the status of a mix so much later than that of its series (ns).
+_COPIED_AFTER = 60 * 10**9
 #: Fingerprints of one transaction.
 _AT_A_TIME = 5000
 _ROW = 4 + len(SEMITONES) * TABLES * (4 + UNSURE)
@@ -84,6 +92,22 @@ def fingerprint_of(track: Track) -> Fingerprint:
     return Fingerprint(marks.times, hashed, audio)
 
 
+def _has_changed(track: Track) -> bool:
+    """Whether the mix of a track is another one than that of its feature series.
+
+    Its content is compared only if it was written after them.
+    """
+    try:
+        mix, series = os.stat(track.mix), os.stat(track.feature_series)
+        if mix.st_mtime_ns <= series.st_mtime_ns and mix.st_ctime_ns <= series.st_ctime_ns + _COPIED_AFTER:
+            return False
+        entry = read_provenance(track.provenance).stages.get("bands")
+        known = entry.inputs.get(MIX) if entry else None
+        return known is not None and file_digest(track.mix, known) != known
+    except (OSError, MirkitError):  # reported when the track is processed
+        return False
+
+
 def fingerprints(
     tracks: Sequence[Track], library: Library | None = None, advance: Callable[[str], None] = lambda _: None
 ) -> list[Fingerprint]:
@@ -119,7 +143,12 @@ def fingerprints(
         if library and (len(waiting) >= _AT_A_TIME or len(found) == len(tracks)):
             library.keep_fingerprints([(keys[number], now[number], _encoded(found[number])) for number in waiting])
             waiting = []
-    return [found[number] for number in range(len(tracks))]
+    return [_outdated(track) if _has_changed(track) else found[number] for number, track in enumerate(tracks)]
+
+
+def _outdated(track: Track) -> Fingerprint:
+    why = f'the audio has changed since it was measured; measure it with: mirkit extract "{printable(track.path)}"'
+    return replace(NO_FINGERPRINT, unmeasured=why)
 
 
 def _encoded(one: Fingerprint) -> bytes:
