@@ -3,7 +3,7 @@
 import gzip
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,11 @@ class _Analyzer:
     def open(cls, _path: Path) -> "_Analyzer":
         return cls()
 
-    def at(self, start: float, end: float, *, samples: bool) -> WindowFeatures:
+    def each(self, spans: Sequence[tuple[float, float]], *, samples: bool) -> Iterator[WindowFeatures]:
         assert samples
-        assert end - start <= 1
-        return WindowFeatures({"bpm": 100 + start, "lufs": None}, {"lufs": "too short"})
+        for start, end in spans:
+            assert end - start <= 1
+            yield WindowFeatures({"bpm": 100 + start, "lufs": None}, {"lufs": "too short"})
 
 
 def test_a_long_track_is_cut_into_pieces_with_numbers_and_sound_of_their_own(
@@ -125,6 +126,9 @@ class _Sample:
         (301.0, {"time_signature": "7/4", "key": "C"}, (None, "", "")),
         (99.5, {"time_signature": "4/8", "mode": "major"}, (100, "", "")),
         (99.4, {"time_signature": "6/4"}, (99, "", "")),
+        (90.0, {"key": "A", "mode": "minor", "key_confidence": 0.43, "time_signature": "4/4"}, (90, "", "4")),
+        (90.0, {"key": "A", "time_signature": "4/4", "time_signature_confidence": 0.8}, (90, "", "")),
+        (None, {"key": "A", "mode": "minor", "key_confidence": 0.9}, (None, "A minor", "")),
     ],
 )
 def test_fields_of_a_song(bpm: float | None, metadata: dict[str, Any], expected: tuple[Any, ...]) -> None:

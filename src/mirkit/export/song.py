@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from mirkit.captions.lyrics import INSTRUMENTAL
 from mirkit.captions.normalize import normalize_name
+from mirkit.captions.vocabulary import SURE
+from mirkit.export.item import Item
 from mirkit.export.plan import Sample
 from mirkit.export.prompts import max_tokens
 
@@ -84,8 +86,10 @@ def song_fields(sample: Sample, rate: int = RATE) -> SongFields:
     bpm = sample.features.get("bpm")
     rounded = None if bpm is None else round(bpm)
     categories = sample.item.categories
-    key = f"{categories.get('key')} {categories.get('mode')}"
+    key = sure_key(sample.item)
     beats, _, unit = categories.get("time_signature", "").partition("/")
+    if not _is_sure(sample.item, "time_signature"):
+        beats = ""
     lyrics, language = sample.item.lyrics, sample.item.language
     tags = metadata.get("tags") or {}
     return SongFields(
@@ -98,6 +102,17 @@ def song_fields(sample: Sample, rate: int = RATE) -> SongFields:
         language if language in LANGUAGES else UNKNOWN_LANGUAGE,
         sample.item.is_instrumental,
     )
+
+
+def sure_key(item: Item) -> str:
+    """Return the key, such as ``F# minor``; "" where it is unknown or less sure than a prompt needs."""
+    key, mode = item.categories.get("key"), item.categories.get("mode")
+    return f"{key} {mode}" if key and mode and _is_sure(item, "key") else ""
+
+
+def _is_sure(item: Item, name: str) -> bool:
+    """Whether a value is as sure as in a prompt: the trainers write these fields into the text."""
+    return item.features.get(f"{name}_confidence", SURE) >= SURE
 
 
 def text_tokens(caption: str, bpm: object, keyscale: object, timesignature: object, duration: object) -> int:

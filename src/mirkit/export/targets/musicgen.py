@@ -12,6 +12,7 @@ from mirkit.errors import AudioError, printable
 from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.readme import readme, shell
+from mirkit.export.song import sure_key
 from mirkit.export.splits import TEST, TRAIN, VAL
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, load_json, text_faults
@@ -68,11 +69,10 @@ def _fields(plan: ExportPlan, sample: Sample) -> dict[str, Any]:
     """Build the json of a sample; what is unknown is empty, because the trainer stops at a field that is missing."""
     metadata, features = sample.item.metadata, sample.features
     tags = metadata.get("tags") or {}
-    key, mode = sample.item.categories.get("key"), sample.item.categories.get("mode")
     return {
         "title": normalize_name(str(tags.get("title") or "")),
         "artist": normalize_name(str(tags.get("artist") or "")),
-        "key": f"{key} {mode}" if key and mode else "",
+        "key": sure_key(sample.item),
         "bpm": round(features["bpm"], 1) if "bpm" in features else "",
         "genre": normalize_name(str(tags.get("genre") or "")),
         "moods": [],
