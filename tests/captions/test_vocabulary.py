@@ -76,6 +76,11 @@ def test_every_rule_reads_a_stored_value_and_words_are_distinct() -> None:
     assert len({rule.text for rule in RULES}) == len(RULES)
 
 
+def test_a_key_that_is_none_is_not_named() -> None:
+    for key, mode in (("H", "minor"), ("C", "dorian")):
+        assert texts({"key": key, "mode": mode, "key_confidence": 1.0}) == []
+
+
 def test_what_plays_without_drums_has_no_words_of_drums() -> None:
     for density in (0.0, 1.2, 9.0):
         assert texts({"onset_density_average_drums": density, "drums_presence": 0.0}) == []

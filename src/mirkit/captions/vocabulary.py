@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mirkit.catalog import VOICES
+from mirkit.catalog import CATEGORIES, VOICES
 from mirkit.features.types import OTHER_METER
 
 Group = Literal["rhythm", "harmony", "voice", "instruments", "timbre", "dynamics", "space"]
@@ -131,6 +131,7 @@ RULES: tuple[Rule, ...] = (
     Rule("space", "wide stereo", "stereo_width", at_least=0.42),
 )
 
+_OPTIONS = {row.name: row.categories for row in CATEGORIES}
 _FLATS = {
     "major": {"C#": "Db", "D#": "Eb", "G#": "Ab", "A#": "Bb"},
     "minor": {"D#": "Eb", "A#": "Bb"},
@@ -245,6 +246,8 @@ def _meter(values: Values) -> list[Word]:
 def _key(values: Values) -> list[Word]:
     tonic, mode, confidence = values.get("key"), values.get("mode"), number(values, "key_confidence")
     if not (isinstance(tonic, str) and isinstance(mode, str)) or confidence is None or confidence < SURE:
+        return []
+    if tonic not in _OPTIONS["key"] or mode not in _OPTIONS["mode"]:  # written by the user; verify names it
         return []
     return [Word("harmony", key_name(tonic, mode), "key_confidence", confidence, f"key_confidence >= {SURE:g}")]
 
