@@ -216,7 +216,7 @@ def test_the_command_shows_rights_and_writes_a_table_to_complete(
     shown = capsys.readouterr().out
     assert "5 tracks, 1 without a license" in shown
     assert main(["rights", str(mixed), "-o", str(mixed / "rights.csv")]) == 2
-    assert "name another file, or add --overwrite" in capsys.readouterr().err
+    assert "may have been completed by hand; name another file, or add --overwrite" in capsys.readouterr().err
     table = tmp_path / "table.csv"
     assert main(["rights", str(mixed), "-o", str(table), "-q"]) == 0
     (mixed / "rights.csv").write_bytes(table.read_bytes())

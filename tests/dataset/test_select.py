@@ -1,6 +1,7 @@
 """Choosing tracks that cover a data set: planted clusters, an independent computation, caps, exclusions, weights."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -145,6 +146,22 @@ def test_the_others_are_excluded_and_included_again(
     assert set(excluded) == {path.name for path in root.iterdir() if path.name.startswith("Artist")} - kept
     assert set(excluded.values()) == {"not selected: mirkit select 3 --seed 0"}
     assert main(["include", str(root), "--where", 'excluded:~"not selected"', "-q"]) == 0
+    assert not read_settings(root).exclude
+
+
+def test_the_undo_that_is_printed_includes_clips_and_tracks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_clips(tmp_path / "music", tracks=2)
+    track = next(path for path in sorted(root.iterdir()) if path.is_dir())
+    assert main(["exclude", str(track), "--reason", "bad"]) == 0
+    assert main(["select", "9", str(root), "--crops", "--exclude"]) == 0
+    assert "no more than these to choose from, and 9 were asked for" in capsys.readouterr().err
+    assert main(["select", "2", str(root), "--crops", "--exclude"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "undo: " in line)
+    assert len(read_settings(root).exclude) == 3
+    words = shlex.split(line.partition("undo: mirkit ")[2])
+    assert main(words) == 0
+    assert read_settings(root).exclude == {track.name: "bad"}
+    assert main(["include", str(root), "--where", "excluded:*"]) == 0
     assert not read_settings(root).exclude
 
 

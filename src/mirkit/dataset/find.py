@@ -92,14 +92,25 @@ def include(path: Path) -> str:
     """
     path = Path(os.path.abspath(path))
     root = find_root(path)
-    excluded = read_settings(root).exclude
-    bare = path.with_suffix("") if is_audio_name(path.name) else path
-    names = (name for each in (path, bare) for name in (name_in(root, each), each.name))
-    excluded_name = next((name for name in names if name in excluded), None)
+    excluded_name = _excluded_name(root, path)
     if excluded_name is None:
         raise MissingInput(f"{printable(path)}: the track is not excluded by {printable(root / 'mirkit.toml')}")
     _write(root, {excluded_name: None})
     return excluded_name
+
+
+def is_named(path: Path) -> bool:
+    """Whether ``mirkit.toml`` excludes a track or clip itself, and not only the track of a clip."""
+    path = Path(os.path.abspath(path))
+    return _excluded_name(find_root(path), path) is not None
+
+
+def _excluded_name(root: Path, path: Path) -> str | None:
+    """Name by which ``mirkit.toml`` excludes a track or clip; None if it does not."""
+    excluded = read_settings(root).exclude
+    bare = path.with_suffix("") if is_audio_name(path.name) else path
+    names = (name for each in (path, bare) for name in (name_in(root, each), each.name))
+    return next((name for name in names if name in excluded), None)
 
 
 def name_in(root: Path, path: Path) -> str:

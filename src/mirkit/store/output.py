@@ -62,11 +62,14 @@ class Output:
         Returns whether an existing file is an earlier output of the same command.
     overwrite : bool
         Whether any other file may be overwritten, too.
+    theirs : str
+        What is said of a file that may not be overwritten.
     """
 
     path: Path
     is_ours: Recognize
     overwrite: bool = False
+    theirs: str = "this command did not write it"
 
     def check(self) -> None:
         """Check that the file may be written.
@@ -85,8 +88,7 @@ class Output:
         if reason:
             raise SettingsError(f"{printable(self.path)}: {reason}, and is not overwritten; name another file")
         raise SettingsError(
-            f"{printable(self.path)}: the file exists already, and this command did not write it; "
-            "name another file, or add --overwrite"
+            f"{printable(self.path)}: the file exists already, and {self.theirs}; name another file, or add --overwrite"
         )
 
     @contextmanager

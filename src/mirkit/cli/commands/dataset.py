@@ -207,13 +207,22 @@ def include(arguments: argparse.Namespace) -> int:
 
 
 def _named(arguments: argparse.Namespace, *, excluded: bool = False) -> list[Path]:
-    """Return the tracks that the arguments name, or that ``--where`` finds below them; excluded ones, or the others."""
+    """Return the tracks that the arguments name, or that ``--where`` finds below them.
+
+    With ``excluded``, it finds tracks and clips that are excluded, else the other tracks.
+    """
     if arguments.where is None:
         return [Path(path) for path in arguments.tracks]
+    from mirkit.dataset.find import is_named
     from mirkit.dataset.selection import find_matching, nothing_found
 
-    places = map(Path, arguments.tracks)
+    places = [Path(path) for path in arguments.tracks]
     found = [path for place in places for path in find_matching(place, arguments.where, excluded=excluded)]
+    if excluded:  # a clip may be excluded by itself, or together with its track
+        clips = [
+            path for place in places for path in find_matching(place, arguments.where, table="clips", excluded=True)
+        ]
+        found += filter(is_named, clips)
     if not found:
         raise nothing_found(Path(arguments.tracks[0]), arguments.where)
     return list(dict.fromkeys(found))

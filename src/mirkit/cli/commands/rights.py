@@ -23,8 +23,10 @@ def rights(arguments: argparse.Namespace) -> int:
     from mirkit.store.output import Output
 
     path = Path(arguments.path)
-    output = Output(Path(arguments.output), lambda _: False, arguments.overwrite) if arguments.output else None
-    if output:
+    output = None
+    if arguments.output:
+        theirs = "may have been completed by hand"
+        output = Output(Path(arguments.output), lambda _: False, arguments.overwrite, theirs)
         output.check()
     problems: list[str] = []
     reader, tracks = RightsReader(path), {}

@@ -85,6 +85,8 @@ def _show(found: "Curation", arguments: argparse.Namespace) -> None:
     if len(choices) < min(arguments.count, len(found.paths)):
         caps = ", ".join(f"{name} {count}" for name, count in found.chosen.capped.items() if count)
         note(f"note   the caps leave no more than these (kept out by {caps})")
+    if arguments.count > len(found.paths):
+        note(f"note   there are no more than these to choose from, and {arguments.count} were asked for")
     rows = [
         (name, *(f"{value:.2f}" for value in vars(coverage).values()))
         for name, coverage in (("these", found.chosen.coverage), ("as many at random", found.chosen.random))
@@ -99,7 +101,7 @@ def _show(found: "Curation", arguments: argparse.Namespace) -> None:
         table(("of", "groups kept", "largest before", "after"), shares)
     print()
     if arguments.exclude:
-        undo = "mirkit include PATH --where 'excluded:~\"not selected\"'"
+        undo = f'mirkit include "{printable(arguments.path)}" --where \'excluded:~"not selected"\''
         print(f"{counted(len(found.paths) - len(choices), what)} excluded; undo: {undo}")
     if arguments.output:
         file = printable(arguments.output)
