@@ -88,7 +88,7 @@ def tag(folder: Path, **tags: str) -> None:
 
 def rights_in(root: Path) -> dict[str, Any]:
     reader = RightsReader(root)
-    return {folder.name: reader.of(Track.at(folder)) for folder in sorted(root.iterdir()) if folder.is_dir()}
+    return {folder.name: reader.of(Track.at(folder)) for folder in sorted(root.glob("[!.]*")) if folder.is_dir()}
 
 
 def test_tags_state_rights_and_the_table_comes_before_them(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_the_card_lists_every_source(mixed: Path, tmp_path: Path) -> None:
     assert main(["export", "hf", str(mixed), "-o", str(out), "--val", "0", "-j", "1", "--keep-duplicates", "-q"]) == 0
     card = (out / "README.md").read_text()
     assert card.startswith("---\nlicense:\n- cc0-1.0\n- cc-by-4.0\n- cc-by-nc-4.0\n- unknown\n")
-    for folder in (folder for folder in mixed.iterdir() if folder.is_dir() and folder.name[7] != "3"):
+    for folder in (folder for folder in mixed.glob("[!.]*") if folder.is_dir() and folder.name[7] != "3"):
         assert sha256((folder / "full_mix.flac").read_bytes()).hexdigest() in card
     assert "For 2 tracks nobody states" in card
     one = tmp_path / "one"

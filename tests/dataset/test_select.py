@@ -111,7 +111,7 @@ def test_features_count_by_their_stages() -> None:
 @pytest.fixture(scope="module")
 def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make_clips(tmp_path_factory.mktemp("select") / "music", tracks=8, clips=2)
-    for number, folder in enumerate(sorted(path for path in root.iterdir() if path.is_dir())):
+    for number, folder in enumerate(sorted(path for path in root.glob("[!.]*") if path.is_dir())):
         update_info(Track.at(folder).info, {"bpm": 100.0 + number, "lufs": -30.0 if number == 7 else -14.0})
     return root
 
@@ -127,7 +127,7 @@ def test_the_command_explains_and_is_deterministic(music: Path, capsys: pytest.C
     assert result["chosen"][0]["why"].startswith("nearest to the middle of the set")
     assert "most in " in result["chosen"][1]["why"]
     assert sum(row["stands_for"] for row in result["chosen"]) == 8
-    assert set(result["weights"]) == {path.name for path in music.iterdir() if path.name.startswith("Artist")}
+    assert set(result["weights"]) == {path.name for path in music.glob("[!.]*") if path.name.startswith("Artist")}
     assert main(["select", "3", str(music), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == result
     assert main(["select", "3", str(music)]) == 0
@@ -143,7 +143,7 @@ def test_the_others_are_excluded_and_included_again(
     assert main(["select", "3", str(root), "--exclude", "--json"]) == 0
     kept = set(chosen_names(json.loads(capsys.readouterr().out)))
     excluded = read_settings(root).exclude
-    assert set(excluded) == {path.name for path in root.iterdir() if path.name.startswith("Artist")} - kept
+    assert set(excluded) == {path.name for path in root.glob("[!.]*") if path.name.startswith("Artist")} - kept
     assert set(excluded.values()) == {"not selected: mirkit select 3 --seed 0"}
     assert main(["include", str(root), "--where", 'excluded:~"not selected"', "-q"]) == 0
     assert not read_settings(root).exclude
@@ -151,7 +151,7 @@ def test_the_others_are_excluded_and_included_again(
 
 def test_the_undo_that_is_printed_includes_clips_and_tracks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = make_clips(tmp_path / "music", tracks=2)
-    track = next(path for path in sorted(root.iterdir()) if path.is_dir())
+    track = next(path for path in sorted(root.glob("[!.]*")) if path.is_dir())
     assert main(["exclude", str(track), "--reason", "bad"]) == 0
     assert main(["select", "9", str(root), "--crops", "--exclude"]) == 0
     assert "no more than these to choose from, and 9 were asked for" in capsys.readouterr().err

@@ -220,7 +220,7 @@ def test_the_users_words_arrive(songs: Path, tmp_path: Path) -> None:
     """Words, language and caption that the user wrote are what each trainer reads."""
     data = Path(shutil.copytree(songs, tmp_path / "songs"))
     words = "[Verse]\nIch geh allein durch diese Stadt\nund keiner weiß was ich noch hab"
-    for folder in data.iterdir():
+    for folder in data.glob("[!.]*"):
         (folder / "full_mix.lyrics.txt").write_text(words, encoding="utf-8")
         (folder / "full_mix.caption.txt").write_text("A dreamy song.", encoding="utf-8")
     pairs = (("acestep", "acestep"), ("acestep", "side-step"), ("ai-toolkit", "ai-toolkit"), ("hot-step", "hot-step"))

@@ -58,7 +58,7 @@ def test_an_original_is_never_overwritten(
     name: str, more: list[str], data: Path, transcribed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The attack as it was: OUT is the mix, a stem or a sidecar of a track."""
-    track = sorted(data.iterdir())[0]
+    track = sorted(data.glob("[!.]*"))[0]
     (track / "drums.mid").write_bytes(b"MThd of the user's")
     disguised = Path(shutil.copyfile(track / "full_mix.flac", tmp_path / "table.csv"))
     link = tmp_path / "out.json"
@@ -130,7 +130,7 @@ def test_a_table_to_which_a_column_was_added_is_no_earlier_output(data: Path, tm
 
 
 def test_a_dry_run_says_so_too(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    track = sorted(data.iterdir())[0]
+    track = sorted(data.glob("[!.]*"))[0]
     assert main(["export", "csv", str(track / "full_mix.flac"), str(data), "--dry-run"]) == 2
     assert "it is an audio file" in capsys.readouterr().err
 

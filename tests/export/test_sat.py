@@ -132,8 +132,8 @@ def test_drop_leaves_out_what_has_an_unknown(clips: Path, tmp_path: Path) -> Non
 
 def test_what_was_excluded_stays_out(clips: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(clips, tmp_path / "my_music"))
-    track = sorted(data.iterdir())[0]
-    clip = sorted((sorted(data.iterdir())[1] / "crops").iterdir())[0]
+    track = sorted(data.glob("[!.]*"))[0]
+    clip = sorted((sorted(data.glob("[!.]*"))[1] / "crops").iterdir())[0]
     assert main(["exclude", str(track), "--reason", "not mine", "--quiet"]) == 0
     assert main(["exclude", str(clip), "--reason", "cough", "--quiet"]) == 0
     assert main(["export", "sat", str(tmp_path / "b"), str(data), "--quiet"]) == 0

@@ -95,7 +95,7 @@ def test_shares_that_leave_nothing(clips: Path, tmp_path: Path, capsys: pytest.C
 
 
 def test_a_split_of_the_user(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = sorted(path.name for path in clips.iterdir() if path.is_dir())
+    names = sorted(path.name for path in clips.glob("[!.]*") if path.is_dir())
     file = tmp_path / "split.json"
     file.write_text(json.dumps({"train": names[:1], "val": [], "test": [names[2]], "seed": 1}))
     out = tmp_path / "b"
@@ -154,7 +154,7 @@ def test_names_with_the_separator_of_another_system(tmp_path: Path) -> None:
 def copies(tmp_path: Path) -> Path:
     """Three tracks: one in CD quality, the same as mp3, and the same at half the rate."""
     root = make_clips(tmp_path / "data", tracks=1, clips=2)
-    first = next(path for path in root.iterdir() if path.is_dir())
+    first = next(path for path in root.glob("[!.]*") if path.is_dir())
     rng = np.random.default_rng(5)
     for name, rate, suffix in (("mp3", 44100, ".mp3"), ("slow rate", 22050, ".flac")):
         folder = Path(shutil.copytree(first, root / f"Copy {name}"))
@@ -171,7 +171,7 @@ def copies(tmp_path: Path) -> Path:
         update_provenance(
             Track.at(folder).provenance, [], facts={"original_name": {"value": name}}, remove=["stages/loudness"]
         )
-    for folder in root.iterdir():
+    for folder in root.glob("[!.]*"):
         if folder.is_dir():
             measured(Track.at(folder))
     return root
@@ -198,7 +198,7 @@ def test_the_best_copy_is_exported(
     monkeypatch.setattr(splits, "find_duplicates", lambda tracks, library: Duplicates([list(range(len(tracks)))]))
     table = tmp_path / "t.jsonl"
     result = run(capsys, "export", "jsonl", copies, "-o", table, "--from", "tracks", "--val", "0")
-    best = next(path.name for path in copies.iterdir() if path.name.startswith("Artist"))
+    best = next(path.name for path in copies.glob("[!.]*") if path.name.startswith("Artist"))
     assert [json.loads(line)["source"] for line in table.read_text().splitlines()] == [best]
     assert result["export"]["duplicates"] == {"kept": False, "left out": {"Copy mp3": best, "Copy slow rate": best}}
     assert main(["export", "jsonl", str(copies), "-o", str(table), "--from", "tracks", "--val", "0"]) == 0
@@ -218,7 +218,7 @@ def test_copies_are_found_by_their_feature_series(
     copies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The same file twice is found by its digest; clips of the copy are left out with it."""
-    first = next(path for path in copies.iterdir() if path.name.startswith("Artist"))
+    first = next(path for path in copies.glob("[!.]*") if path.name.startswith("Artist"))
     again = Path(shutil.copytree(first, copies / "Zz again"))
     for path in again.glob(f"{first.name}*"):
         path.rename(again / path.name.replace(first.name, again.name))

@@ -201,14 +201,14 @@ def test_names_of_features_are_checked_for_every_target(
 def test_a_message_about_an_item_names_it(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "acestep", str(clips), "-o", str(tmp_path / "b")]) == 1
     error = capsys.readouterr().err
-    assert f"{sorted(path.name for path in clips.iterdir())[0]}/crops/" in error
+    assert f"{sorted(path.name for path in clips.glob('[!.]*'))[0]}/crops/" in error
     assert "it has 0.37 s; the trainer needs at least 10 s, and 11 more" in error
 
 
 def test_tables_of_whole_tracks(clips: Path, tmp_path: Path) -> None:
     out = export("jsonl", tmp_path / "t.jsonl", clips, "--from", "tracks")
     lines = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [line["from"] for line in lines] == sorted(path.name for path in clips.iterdir())
+    assert [line["from"] for line in lines] == sorted(path.name for path in clips.glob("[!.]*"))
 
 
 @pytest.mark.parametrize("target", [name for name in DESCRIPTIONS if name != "sat-latents"])  # OUT has to hold latents

@@ -37,7 +37,7 @@ def library(measured: Path, tmp_path: Path) -> Path:
 
 
 def first_of(library: Path) -> Path:
-    return sorted(path for path in library.iterdir() if path.is_dir())[0]
+    return sorted(path for path in library.glob("[!.]*") if path.is_dir())[0]
 
 
 def export(target: str, library: Path, out: Path, *more: str, code: int = 0) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def test_words_without_times_are_those_of_whole_tracks_only(library: Path, tmp_p
 
 
 def test_pieces_of_a_track_get_the_lines_in_them(library: Path) -> None:
-    first, second = sorted(path for path in library.iterdir() if path.is_dir())
+    first, second = sorted(path for path in library.glob("[!.]*") if path.is_dir())
     (first / "full_mix.lyrics.txt").write_text(GERMAN)
     (second / "full_mix.lrc").write_text("[00:01]one\n[00:05]across\n[00:12]two\n[00:16]")
     tracks = read_items(library, crops=False).items
@@ -103,7 +103,7 @@ def test_whole_tracks_that_have_not_changed_come_from_the_library(
     library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stamps, "MIN_AGE", -60.0)  # as if a minute had passed
-    first, second = sorted(path for path in library.iterdir() if path.is_dir())
+    first, second = sorted(path for path in library.glob("[!.]*") if path.is_dir())
     (first / "full_mix.lrc").write_text("[00:01]one\n[00:05]<00:05>a<00:06>cross\n[00:12]two\n[00:16]")
     (first / f"{first.name}.caption.txt").write_text(CAPTION)
     info = first / f"{first.name}.INFO"
@@ -268,7 +268,7 @@ def test_organize_brings_the_texts_along_and_back(tmp_path: Path) -> None:
         (root / name).write_bytes(data)
     assert main(["organize", str(root), "-q"]) == 0
     assert {
-        path.name: path.read_bytes() for path in root.iterdir() if path.suffix in (".lrc", ".txt", ".json")
+        path.name: path.read_bytes() for path in root.glob("[!.]*") if path.suffix in (".lrc", ".txt", ".json")
     } == others
     folder = root / "Song"
     names = {"Song.lrc": "Song.lrc", "Song.lyrics.txt": "Song.LYRICS.txt", "Song.caption.txt": "Song.flac.caption.txt"}
@@ -280,7 +280,7 @@ def test_organize_brings_the_texts_along_and_back(tmp_path: Path) -> None:
     (folder / "Song.lrc").write_bytes(b"[00:02]edited\n")
     assert main(["organize", "--undo", str(root), "-q"]) == 0
     texts["Song.lrc"] = b"[00:02]edited\n"
-    assert {path.name: path.read_bytes() for path in root.iterdir() if path.name in texts} == texts
+    assert {path.name: path.read_bytes() for path in root.glob("[!.]*") if path.name in texts} == texts
     assert not folder.exists()
 
 
@@ -306,7 +306,7 @@ def test_cutting_again_keeps_the_texts_of_a_clip(library: Path) -> None:
 
 def test_explain_says_of_the_voice_what_the_export_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = make_clips(tmp_path / "music", tracks=1, clips=2)
-    folder = next(root.iterdir())
+    folder = next(root.glob("[!.]*"))
     (folder / "full_mix.lrc").write_text("[00:00.00]Here are words\n[00:00.30]")
     clip = min(path for path in (folder / "crops").iterdir() if path.is_dir())
     for command in (["export"], ["export", "sat", str(root)]):

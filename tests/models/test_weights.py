@@ -386,7 +386,7 @@ def test_row_of_the_table(row: Model) -> None:
     assert row.license
     assert row.files
     for file in row.files:
-        assert file.url.startswith("https://")
+        assert file.url.startswith("https://") or row.name == "musicnn"  # it is in a package of the user's
         assert Path(file.name).name == file.name, "no file of the cache lies outside its folder"
         assert file.sha256 is None or (len(file.sha256) == 64 and int(file.sha256, 16))
         assert file.size > 0

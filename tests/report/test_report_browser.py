@@ -55,7 +55,7 @@ def test_the_page_of_the_set(browser: Browser, site: Path) -> None:
     browser.until("document.querySelectorAll('#table tbody tr').length === 2")
     browser.until("document.querySelector('#tempo').width > 300")
     assert inked(browser, "#tempo") > 3
-    assert browser.run("return document.querySelectorAll('#grid .key').length") == 77 + 22  # beside the 78
+    assert browser.run("return document.querySelectorAll('#grid .key').length") == 77 + 23  # beside the 78
     browser.keys("#find-key", "lufs_drums")
     assert browser.run("return document.querySelectorAll('#grid .key:not([hidden])').length") == 1
     browser.click("#grid .key:not([hidden])")

@@ -17,6 +17,8 @@ MAX_OFFSET = 2.0
 #: Peak of the correlation, in standard deviations of its values, from which two signals are the same recording: it is
 #: 147 or more for true stems, or the voice alone, and 32 or less for those of another song (docs/manual.md).
 SAME = 50.0
+#: Standard deviation below which an excerpt is silent.
+_SILENT = 1e-5
 #: A sum that is as near to the mix belongs to it in any case, also a pure tone, whose correlation has no sharp peak.
 _NEAR_DB = -10.0
 
@@ -67,8 +69,9 @@ def match_stems(mix: Samples, stems: Samples, rate: int) -> StemMatch | None:
     441
     """
     n = min(len(mix), len(stems))
-    mix, stems = mix[:n].astype(np.float64), stems[:n].astype(np.float64)
-    if not (mix.any() and stems.any()):
+    mix, stems = (x[:n].astype(np.float64) for x in (mix, stems))
+    mix, stems = mix - mix.mean(), stems - stems.mean()
+    if min(mix.std(), stems.std()) < _SILENT:
         return None
     size = 1 << (2 * n - 1).bit_length()
     cross = np.fft.rfft(stems, size) * np.conj(np.fft.rfft(mix, size))

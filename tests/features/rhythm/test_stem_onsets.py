@@ -93,6 +93,7 @@ def test_embedded_stems_are_measured_on_the_mix():
             series=lambda source, kind: series[source, kind],
             beats=beats,
             window=Window(0.0, 16.0),
+            once=lambda name, compute: compute(),
         )
         return stem_rhythm(track, Settings()).values
 
