@@ -9,10 +9,10 @@ weights are held down in units of each feature's spread, those of the bars more.
 
 The bars of 4/4, 3/4 and 6/8 are kept: they were fitted to "tune" alone, and fitted to all splits they take the
 off-beats of bossa nova and techno for the beats. Those of 2/4 and 12/8 begin as half and twice a bar of 4/4 and 6/8.
-``PRIORS`` are set by hand, and ``SHIFTS`` are added after the fit (docs/rhythm.md says why). Of each piece, the right
-hypotheses, the likeliest by the present weights and some others are used: after a feature is added, run it twice with
-``--write``. Without ``--write`` nothing is written: every fifth of the styles is left out in turn, and how their pieces
-are read then is printed, the measure by which features and penalties were chosen.
+``PRIORS`` are set by hand, and ``SHIFTS`` are added after the fit (docs/how_good/rhythm.md says why). Of each piece,
+the right hypotheses, the likeliest by the present weights and some others are used: after a feature is added, run it
+twice with ``--write``. Without ``--write`` nothing is written: every fifth of the styles is left out in turn, and how
+their pieces are read then is printed, the measure by which features and penalties were chosen.
 """
 
 import argparse

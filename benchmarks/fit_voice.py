@@ -5,8 +5,8 @@
 FOLDER is that of ``voice_corpus.py``. An example is five seconds: music without a voice, from recordings, renderings or
 one instrument alone, and in half of them a voice at a random level. Both are mixed anew each time, in the power of the
 bands: speed, formants, tone, reverberation, second voices, noise, and low-pass are drawn at random. Where the voice is
-12 dB below the music, neither answer is wanted. Nothing that docs/voice.md judges on goes in. ``--write`` puts the
-weights into ``src/mirkit/features/voice_weights.py``.
+12 dB below the music, neither answer is wanted. Nothing that docs/how_good/voice.md judges on goes in. ``--write`` puts
+the weights into ``src/mirkit/features/voice_weights.py``.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The numeric kernels beside their SciPy twins: time, error and memory, as docs/kernels.md states them.
+"""The numeric kernels beside their SciPy twins: time, error and memory, as docs/development/kernels.md states them.
 
 usage: PYTHONPATH=tests python benchmarks/kernels.py [--seconds 60]
 """

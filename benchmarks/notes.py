@@ -1,4 +1,4 @@
-"""Tables of docs/notes.md: f0 and notes of rendered stems, against what was played.
+"""Tables of docs/how_good/notes.md: f0 and notes of rendered stems, against what was played.
 
     python benchmarks/notes.py FOLDER [tune|test] [--basic-pitch PATH] [--trackers]
 

@@ -1,6 +1,6 @@
 """Syncopation of rendered grooves: from the score, from the bands of the mix, and from true stems.
 
-    python benchmarks/syncopation.py [FOLDER]     # renders what is missing, prints the table of docs/syncopation.md
+    python benchmarks/syncopation.py [FOLDER]   # prints the table of docs/how_good/syncopation.md
 
 Each groove is rendered through soundfonts with seeded variations of tempo, loudness, timing, kit and accompaniment. The
 layers were tuned on FluidR3 and TimGM6mb, seeds 1 to 4; other seeds and MuseScore General are only measured.

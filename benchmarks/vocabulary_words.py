@@ -5,7 +5,7 @@
 Pieces (``benchmarks.pieces``) are changed on purpose: filtered, compressed, faded, made narrow and wide. Drum patterns
 have a known density, tempo and swing. A word is right where the change it names was made. Thresholds are chosen on the
 pieces for tuning; ``--judge 1`` and ``--judge 2`` take others, with other seeds. Prints the table of
-docs/vocabulary.md.
+docs/how_good/vocabulary.md.
 """
 
 import argparse

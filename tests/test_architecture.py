@@ -317,9 +317,9 @@ def test_the_wheel_contains_only_mirkit(tmp_path: Path) -> None:
 
 
 def test_the_architecture_page_names_every_package() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "development" / "architecture.md").read_text(encoding="utf-8")
     for name in LAYERS.keys() - {"__init__", "__main__"}:
-        assert re.search(rf"\b{name}\b", page), f"docs/architecture.md does not name {name}"
+        assert re.search(rf"\b{name}\b", page), f"docs/development/architecture.md does not name {name}"
 
 
 def test_the_manual_lists_every_command() -> None:

@@ -2,8 +2,8 @@
 
 ``FEATURES`` are the 78 numbers of an ``.INFO`` file, ``DESCRIPTORS`` (in ``descriptors.py``) the numbers, categories
 and texts beside them, ``STAGES`` the steps that write both, ``GROUPS`` the commands that run several stages. The
-parser, ``verify``, the statistics, the export and ``docs/features.md`` are derived from these rows. The backends that a
-stage can choose from are listed in ``mirkit.models.registry``.
+parser, ``verify``, the statistics, the export and ``docs/reference/feature_list.md`` are derived from these rows. The
+backends that a stage can choose from are listed in ``mirkit.models.registry``.
 """
 
 from dataclasses import dataclass

@@ -56,7 +56,12 @@ DESCRIPTORS: tuple[FeatureSpec, ...] = (
         *("vocal_presence", "voice", "ratio", 0, 1),
         "share of the sounding time with a voice; null where it is known only that there is one, or not even that",
     ),
-    _category("voice", "voice", VOICES, "whether somebody sings or speaks; null where neither is sure (docs/voice.md)"),
+    _category(
+        "voice",
+        "voice",
+        VOICES,
+        "whether somebody sings or speaks; null where neither is sure (docs/how_good/voice.md)",
+    ),
     _number(
         *("voice_confidence", "voice", "ratio", 0, 1),
         "share of such answers that are right; null where a stem decides; 1 where the user has set it",
@@ -103,7 +108,11 @@ DESCRIPTORS: tuple[FeatureSpec, ...] = (
     _number("chord_none_share", "chords", "ratio", 0, 1, "time without a chord / length"),
     _number("chord_confidence", "chords", "ratio", 0, 1, "mean probability of the chords, by time", by_name=True),
     _text("chords", "chords", "chords bar by bar, with bar lines; one after the other where the bars are not known"),
-    _text("music_facts", "music_facts", "two to four sentences from the values above, by rules (docs/vocabulary.md)"),
+    _text(
+        "music_facts",
+        "music_facts",
+        "two to four sentences from the values above, by rules (docs/how_good/vocabulary.md)",
+    ),
 )
 
 
@@ -137,7 +146,7 @@ REQUESTED: tuple[FeatureSpec, ...] = (
             ("choir", "a choir"),
         )
     ),
-    _text("instruments", "tags", "the instruments whose probability reaches their threshold (docs/tags.md)"),
+    _text("instruments", "tags", "the instruments whose probability reaches their threshold (docs/how_good/tags.md)"),
     _text("genre", "tags", "genre: that of the file's tags, else the most probable one of a model"),
     _number(
         "genre_confidence", "tags", "ratio", 0, 1, "probability of the genre; 1 where the user names it", by_name=True

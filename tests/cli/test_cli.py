@@ -221,8 +221,8 @@ def test_doctor_says_why_a_method_is_not_used(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_features_page_is_up_to_date() -> None:
-    assert (ROOT / "docs" / "features.md").read_text() == features_page(), (
-        "write it: mirkit features > docs/features.md"
+    assert (ROOT / "docs" / "reference" / "feature_list.md").read_text() == features_page(), (
+        "write it: mirkit features > docs/reference/feature_list.md"
     )
 
 

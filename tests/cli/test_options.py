@@ -36,7 +36,7 @@ def test_the_manual_lists_every_setting() -> None:
 
 
 def test_the_page_of_exports_lists_every_option() -> None:
-    assert export_table() in (DOCS / "exports.md").read_text(encoding="utf-8"), (
+    assert export_table() in (DOCS / "reference" / "exports.md").read_text(encoding="utf-8"), (
         "put it there: python -m mirkit.cli.output.markdown"
     )
 

@@ -1,4 +1,4 @@
-"""Each message that docs/models.md quotes is the one that mirkit prints."""
+"""Each message that docs/reference/models.md quotes is the one that mirkit prints."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ import pytest
 from library import make_track
 from mirkit.cli import main
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "models.md").read_text(encoding="utf-8")
 #: Command, packages that are not installed, line.
 ROWS = re.findall(r"^\| `mirkit ([^`]+)`(?:, without `(\w+)`)? \| `([^`]+)` \|$", PAGE, re.MULTILINE)
 (PLAN,) = re.findall(r"^```\n(tracks .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -303,7 +303,9 @@ def test_the_page_lists_what_is_tested() -> None:
             return f"refused: {refused}"
         return "vocals, as the rest of the mix" if row.get("rest") else ", ".join(row["stems"])
 
-    page = (Path(__file__).resolve().parents[2] / "docs" / "community_separators.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "community_separators.md").read_text(
+        encoding="utf-8"
+    )
     expected = [
         f"| {source.upper()} | `{file}.yaml` | {row.get('network', '-')} | {outcome(row)} |"
         for (source, _, file), row in ((name.partition("/"), row) for name, row in COMMUNITY.items())

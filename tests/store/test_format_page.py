@@ -1,4 +1,4 @@
-"""``docs/format.md`` describes each file and each key that mirkit writes."""
+"""``docs/reference/format.md`` describes each file and each key that mirkit writes."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from mirkit.demo import demo_tracks
 from mirkit.store import SIDECARS, feature_series, provenance
 from text_server import text_server
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "format.md").read_text(encoding="utf-8")
 #: What the page names as code, also the parts of `a, b` and of arrays such as `full_mix/beats/times`.
 NAMED = {word for code in re.findall(r"`([^`\n]+)`", PAGE) for word in [code, *re.split(r"[/ ,]+", code)]}
 #: Objects whose keys are names of something else: features, stages, sources, files, instruments, tasks.

@@ -41,8 +41,8 @@ def analyze(audio: AudioInput, group: str = "extract", *, backends: Mapping[str,
         A track folder, its mix, or a loose audio file; or samples, floating point with full scale 1, shape=(channels,
         n) or (n,), and their sample rate in Hz. Stems beside a file are used; an array is a mix without stems.
     group : str
-        Name of a stage or group: ``"rhythm"``, ``"loudness"``, ... (docs/features.md lists them); ``"extract"`` runs
-        all of them.
+        Name of a stage or group: ``"rhythm"``, ``"loudness"``, ... (docs/reference/feature_list.md lists them);
+        ``"extract"`` runs all of them.
     backends : mapping of str to str, optional
         Task (``"beats"``, ``"classification"``, ``"aesthetics"``) -> name of a backend. The default, ``"auto"`` unless
         the settings name one, is the first whose package and weights are installed, else the embedded one.
@@ -51,7 +51,8 @@ def analyze(audio: AudioInput, group: str = "extract", *, backends: Mapping[str,
     -------
     Features
         A dict: name of a feature or descriptor, as in ``.INFO`` -> value, or None where it is unknown; with the
-        attributes ``reasons`` (why a value is None) and ``metadata``. Units are those of docs/features.md.
+        attributes ``reasons`` (why a value is None) and ``metadata``. Units are those of
+        docs/reference/feature_list.md.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """The closed vocabulary of prompts: words that follow from stored values by documented thresholds, in groups.
 
-A word is said where a value reaches its threshold and left out elsewhere; docs/vocabulary.md shows how often it is
-right. Nothing else is needed than what ``.INFO`` holds, so every word can be checked: :class:`Word` names the value and
-the threshold.
+A word is said where a value reaches its threshold and left out elsewhere; docs/how_good/vocabulary.md shows how often
+it is right. Nothing else is needed than what ``.INFO`` holds, so every word can be checked: :class:`Word` names the
+value and the threshold.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ SURE = 0.9
 #: is one (the drums of embedded stems), no word does: few onsets of drums may be those of a piano.
 HEARD = 0.1
 #: Condition of an instrument's name.
-_NAMED = "its threshold in docs/tags.md"
+_NAMED = "its threshold in docs/how_good/tags.md"
 #: Share of the sounding time with a voice from which music counts as sung.
 LEAST_VOCALS = 0.02
 
@@ -108,7 +108,7 @@ class Word:
 
 
 #: Words that one number decides. The thresholds were chosen on renderings and are judged on others
-#: (``benchmarks/vocabulary_words.py``, docs/vocabulary.md).
+#: (``benchmarks/vocabulary_words.py``, docs/how_good/vocabulary.md).
 RULES: tuple[Rule, ...] = (
     Rule("rhythm", "slow tempo", "bpm", at_most=80, confidence="bpm_confidence"),
     Rule("rhythm", "medium tempo", "bpm", at_least=95, at_most=125, confidence="bpm_confidence"),

@@ -21,7 +21,7 @@ searched in the path and the tags.
   -key:C  ^key:C  NOT key:C                      negation
   a b OR c   a , b   (a OR b) c                  or; parentheses
   sort:bpm-,artist                               order, - for the highest first
-docs/query.md explains all of it; mirkit ls --list-fields lists the fields."""
+docs/reference/query.md explains all of it; mirkit ls --list-fields lists the fields."""
 
 _SHOW_EXAMPLES = """\
 examples:

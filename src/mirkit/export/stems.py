@@ -49,8 +49,8 @@ def choose_stems(items: Sequence[Item], what: str, problems: list[str], notes: l
     if embedded and what in (VOCALS, INSTRUMENTAL):
         notes.append(
             f"{counted(len(embedded), 'track')}: the embedded separation made the stems, and its vocals stem also "
-            "holds other instruments, so it is not known whether these files have vocals; docs/models.md lists better "
-            "methods"
+            "holds other instruments, so it is not known whether these files have vocals; "
+            "docs/reference/models.md lists better methods"
         )
     return chosen
 

@@ -3,8 +3,8 @@
 *Measured*: levels of 80 mel bands from 100 Hz to 8 kHz, 43 times per second, relative to their mean over 3 s (so that
 neither the tone of the recording nor held chords matter) and to their neighbors in frequency (so that partials stand
 out). A small convolutional network, which was fitted on mixes of recorded voices and on music without a voice
-(``benchmarks/fit_voice.py``), judges 0.28 s at a time. *Reading*: docs/voice.md says how often it is right, and where
-it is not.
+(``benchmarks/fit_voice.py``), judges 0.28 s at a time. *Reading*: docs/how_good/voice.md says how often it is right,
+and where it is not.
 """
 
 import base64
@@ -41,7 +41,7 @@ _BLOCK, _AROUND = 100, 8
 SURE, _MOST_SURE = 0.9, 0.99
 #: Share of the values that count as evidence.
 _HIGHEST_SHARE = 0.2
-#: Slope of the log-odds of vocals over the evidence, and the evidence at even odds (docs/voice.md).
+#: Slope of the log-odds of vocals over the evidence, and the evidence at even odds (docs/how_good/voice.md).
 _SLOPE, _EVEN = 4.5, 1.4
 #: The shortest music about which something is said (s).
 LEAST_SECONDS = 5.0
@@ -117,7 +117,7 @@ def decide(curve: VoiceCurve, window: Window) -> Decision:
     -------
     Decision
         A window of a track without a voice has none either. In another track a window may have vocals; that it has
-        none is too often wrong there to be said (docs/voice.md).
+        none is too often wrong there to be said (docs/how_good/voice.md).
 
     Examples
     --------

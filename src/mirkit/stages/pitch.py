@@ -17,11 +17,11 @@ from mirkit.store import Settings
 from mirkit.store.midi import format_notes
 from mirkit.track.names import NOTES_MIDI
 
-#: An embedded bass stem has the kick too: half of its notes are wrong (docs/notes.md).
+#: An embedded bass stem has the kick too: half of its notes are wrong (docs/how_good/notes.md).
 NOT_IN_EMBEDDED_STEMS = Unknown("embedded stems do not carry it")
 WEAK_NOTES = (
     "these notes are unreliable, because embedded stems hold other instruments too: more than half of the bass notes "
-    "are wrong (docs/notes.md); stems of a separation model, or your own, give better ones"
+    "are wrong (docs/how_good/notes.md); stems of a separation model, or your own, give better ones"
 )
 
 

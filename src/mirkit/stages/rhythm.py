@@ -33,7 +33,7 @@ STEM_NAMES = (
     "rhythmic_evenness",
 )
 #: Features that neither embedded stems nor the mix tell: their correlation with those of true stems is too low
-#: (docs/onsets.md).
+#: (docs/how_good/onsets.md).
 LOST_IN_EMBEDDED_STEMS = (
     "onset_density_average_other",
     "onset_density_variance_other",
@@ -166,7 +166,7 @@ def stem_rhythm(track: TrackAnalysis, settings: Settings) -> Result:
     """Measure onset density, syncopation, complexity and evenness of bass, drums and other.
 
     Stems of the embedded separation hold attacks of other instruments; there, the onsets of the mix count of which the
-    instrument plays a part, and what does not survive is unknown (docs/onsets.md).
+    instrument plays a part, and what does not survive is unknown (docs/how_good/onsets.md).
     """
     embedded = track.stems_backend == "embedded"
     values: dict[str, InfoValue] = {}

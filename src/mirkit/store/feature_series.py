@@ -32,7 +32,8 @@ from mirkit.store.sidecars import (
 
 Array = npt.NDArray[Any]
 
-#: Version of the file, as docs/format.md describes it. One without a number is format 0, which is otherwise the same.
+#: Version of the file, as docs/reference/format.md describes it. One without a number is format 0, which is otherwise
+#: the same.
 FORMAT = 1
 
 _HEADER = "header.json"

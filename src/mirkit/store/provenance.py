@@ -33,8 +33,8 @@ from mirkit.store.sidecars import (
 T = TypeVar("T")
 _TEXT = frozenset((str,))
 
-#: Version of all sidecars of a track, as docs/format.md describes them. Adding keys and files does not raise it,
-#: changing the meaning of a key does. Files without a number are format 0, which is otherwise the same as 1.
+#: Version of all sidecars of a track, as docs/reference/format.md describes them. Adding keys and files does not raise
+#: it, changing the meaning of a key does. Files without a number are format 0, which is otherwise the same as 1.
 FORMAT = 1
 
 _SECTIONS = ("format", "stages", "facts", "adopted")

@@ -1,6 +1,6 @@
 """The kernels of ``mirkit.features.kernels`` once more, by SciPy alone: what tests compare with.
 
-``benchmarks/kernels.py`` measures how much faster the kernels are. Derivations: ``docs/kernels.md``.
+``benchmarks/kernels.py`` measures how much faster the kernels are. Derivations: ``docs/development/kernels.md``.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The syntax of queries: a text becomes a tree of terms. ``docs/query.md`` explains it to users.
+"""The syntax of queries: a text becomes a tree of terms. ``docs/reference/query.md`` explains it to users.
 
 Grammar, in which spaces separate and uppercase words are literal::
 

@@ -1,8 +1,8 @@
 """The embedded drum transcriber: no download, no deep-learning library.
 
 Every 10 ms, a small network computes from the levels of 36 bands, over 0.8 s, which drums are hit. Its weights were
-fitted on rendered music (``benchmarks/fit_drums.py``), not on the recordings of docs/drums.md: on drums alone, on
-drums that the embedded separation has taken out of a mix, and on mixes. It is told which of these it hears.
+fitted on rendered music (``benchmarks/fit_drums.py``), not on the recordings of docs/how_good/drums.md: on drums alone,
+on drums that the embedded separation has taken out of a mix, and on mixes. It is told which of these it hears.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ other beats, and there rather than in between. *Reading*: of chords with a ``con
 are right. *Sources*: J. Lafferty, A. McCallum and F. Pereira, "Conditional random fields", ICML 2001; A. Sheh and D.
 Ellis, "Chord segmentation and recognition using EM-trained hidden Markov models", ISMIR 2003; M. Mauch and S. Dixon,
 "Approximate note transcription for the improved identification of difficult chords", ISMIR 2010 (the spectrum is
-compared with its surroundings). The weights are fitted to rendered music (docs/chords.md).
+compared with its surroundings). The weights are fitted to rendered music (docs/how_good/chords.md).
 """
 
 import numpy as np

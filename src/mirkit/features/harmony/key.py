@@ -6,7 +6,7 @@ weighed by how much the pitch classes stand out. *Reading*: the key's ``confiden
 judgments that is right; there is no key where nothing pitched sounds. ``atonality`` is above 0.9 for noise and
 twelve-tone rows, 0.1 to 0.4 for mixes, below 0.2 for a cadence. *Source*: profiles for atonality by Á. Faraldo, S.
 Jordà and P. Herrera, "A multi-profile method for key estimation in EDM", AES Semantic Audio 2017; the weights of the
-key are fitted on rendered music (``benchmarks/fit_key.py``, docs/key.md).
+key are fitted on rendered music (``benchmarks/fit_key.py``, docs/how_good/key.md).
 """
 
 from collections.abc import Sequence

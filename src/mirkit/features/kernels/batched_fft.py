@@ -2,7 +2,8 @@
 
 Every operation of the transform then acts on whole vectors of lanes, which the compiler turns into vector instructions;
 a general FFT library transforms one frame after the other. This is three times as fast as ``scipy.fft``, and the
-operations that follow (bands, medians over bins, roll-off) work on rows in vectors too. Derivation: docs/kernels.md.
+operations that follow (bands, medians over bins, roll-off) work on rows in vectors too. Derivation:
+docs/development/kernels.md.
 
 A real frame of 2048 samples is transformed as 1024 complex numbers (even samples real, odd samples imaginary), a frame
 of 4096 samples as two halves of that size, after a first radix-2 step. All arithmetic is in single precision and in a

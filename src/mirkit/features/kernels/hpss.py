@@ -1,4 +1,7 @@
-"""The share of the percussive part of a sound, by median filtering (Fitzgerald 2010). Derivation: docs/kernels.md."""
+"""The share of the percussive part of a sound, by median filtering (Fitzgerald 2010).
+
+Derivation: docs/development/kernels.md.
+"""
 
 import math
 

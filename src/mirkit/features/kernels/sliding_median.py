@@ -1,6 +1,6 @@
 """Sliding median of rows, by a branch-free comparison network that is vectorized over columns.
 
-Derivation: docs/kernels.md.
+Derivation: docs/development/kernels.md.
 """
 
 from functools import cache

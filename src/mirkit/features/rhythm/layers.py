@@ -3,7 +3,7 @@
 *Measured*: levels of 15 bands around each rise of the sound, relative to the loud moments of the music nearby; a small
 network judges in which registers something begins. Bands alone do not tell: the click of a kick drum reaches the bands
 of the snare, and the body of a snare those of the kick. The network was fitted on rendered music
-(``benchmarks/fit_layers.py``, docs/syncopation.md).
+(``benchmarks/fit_layers.py``, docs/how_good/syncopation.md).
 """
 
 import base64
@@ -40,7 +40,7 @@ _REGISTERS = (slice(0, 2), slice(4, 10), slice(12, 15))
 _RANKS = 6
 INPUTS = (2 + len(_BEFORE) + len(_AFTER)) * BANDS + _RANKS
 _DB_PER_UNIT = 15.0
-# Decision for each register (low, middle, high), chosen on rendered grooves (docs/syncopation.md).
+# Decision for each register (low, middle, high), chosen on rendered grooves (docs/how_good/syncopation.md).
 _LEAST_ODDS = (-2.5, 0.0, -2.0)
 _LEAST_GROWTH = (0.15, 0.03, 0.03)
 #: What a loud rise of the other register usually adds to this one: a low percentile of the ratios. A rise must exceed

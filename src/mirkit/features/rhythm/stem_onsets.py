@@ -3,7 +3,7 @@
 *Measured*: levels of 15 bands, the height of the spectral peaks and the flux of low notes around each onset of the mix;
 a small network judges which of the three play it. *Reading*: the embedded separation leaves the drums' attacks in the
 bass and in ``other``, so that onsets of those stems say little; the mix says more. The network was fitted on rendered
-music (``benchmarks/fit_stem_onsets.py``, docs/onsets.md).
+music (``benchmarks/fit_stem_onsets.py``, docs/how_good/onsets.md).
 """
 
 import base64

@@ -1,7 +1,7 @@
 """What some sections are for, by fixed rules on what sounds: ``intro``, ``outro`` and ``instrumental``.
 
-A rule names a section only where it was right on rendered music (docs/sections.md); verse and chorus are not named,
-because no measured rule tells them apart.
+A rule names a section only where it was right on rendered music (docs/how_good/sections.md); verse and chorus are not
+named, because no measured rule tells them apart.
 """
 
 from collections.abc import Sequence

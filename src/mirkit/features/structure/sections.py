@@ -2,7 +2,7 @@
 
 *Measured*: boundaries at downbeats (``boundaries``), letters for sections that are alike (``likeness``), and functions
 by fixed rules on what sounds (``functions``). *Reading*: A B A C is a form; the letters say nothing about verse or
-chorus. docs/sections.md tells how often they are right.
+chorus. docs/how_good/sections.md tells how often they are right.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@
 sounds. Embedded stems hold other instruments too: there, the drums follow from the probabilities that drums play the
 onsets of the mix, and the bass from the level and the pitch of its stem. *Reading*: probabilities, 0 to 1. The formulas
 were fitted by ``benchmarks/fit_tags.py`` on mixes with and without the instrument, and judged on recordings
-(docs/tags.md).
+(docs/how_good/tags.md).
 """
 
 import math

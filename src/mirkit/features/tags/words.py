@@ -1,7 +1,7 @@
 """Closed lists of instruments, genres and moods, and when each is named.
 
 *Measured*: a genre, a mood or an instrument that a model hears has one or several of its tags; the most probable one
-counts. *Reading*: a word is named from a threshold on; docs/tags.md shows how often words above it are right.
+counts. *Reading*: a word is named from a threshold on; docs/how_good/tags.md shows how often words above it are right.
 """
 
 from collections.abc import Mapping

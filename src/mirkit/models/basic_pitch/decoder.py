@@ -3,7 +3,7 @@
 A candidate is a peak of the onset probability, or a rise of the note probability without one. Partials, echoes and
 swells make candidates too; whether one is a note follows from its probabilities, and from those of the notes whose
 partial it may be. The weights of this logistic formula were fitted by ``benchmarks/fit_notes.py`` on rendered stems
-(docs/notes.md).
+(docs/how_good/notes.md).
 """
 
 import numpy as np

@@ -97,8 +97,8 @@ PARTS = 12
 #: Rows of ``FineGrid.curves``: the bands of ``Pulses.hits``, growth of all bands, change of harmony.
 KICK, BASS, MIDDLE, SNARE, HATS, ALL, HARMONY = range(7)
 
-# Settings of the pulse search, chosen on the tuning half of the rendered corpus (docs/rhythm.md), where the pulse is a
-# right metrical level, or a simple ratio away from one, for 99 % of the pieces.
+# Settings of the pulse search, chosen on the tuning half of the rendered corpus (docs/how_good/rhythm.md), where the
+# pulse is a right metrical level, or a simple ratio away from one, for 99 % of the pieces.
 #: Preferred tempo, the standard deviation around it in octaves, and its weight. 115 BPM is near the middle of the tempi
 #: of popular music. The weight is small, because the metrical level is decided later, on more evidence.
 _CENTER_BPM, _OCTAVES, _PULL = 115.0, 0.5, 0.6

@@ -69,7 +69,7 @@ _RANGE_SLACK = 0.03  # octaves
 _EVEN_METERS = ("2/4", "4/4", "6/8", "12/8")
 #: Added to the log-odds of four beats against two, for beats that divide in three and in two, and factor of the latter.
 _TWELVE, _FOUR, _FOUR_SHARPNESS = 1.5, 0.7, 0.7
-#: Factors of the log-odds with which the confidences of tempo and meter are probabilities (docs/rhythm.md).
+#: Factors of the log-odds with which the confidences of tempo and meter are probabilities (docs/how_good/rhythm.md).
 _LEVEL_SHARPNESS, _METER_SHARPNESS = 0.85, 0.7
 
 

@@ -18,7 +18,7 @@ from mirkit.features.types import OTHER_METER, FloatArray
 
 # The tracker was developed on the tuning half of the rendered corpus. With these thresholds, 62 of the 63 pieces of the
 # test half with a steady tempo have a tempo, and none of the three rubato pieces, nor noise, drones or speech
-# (docs/rhythm.md).
+# (docs/how_good/rhythm.md).
 #: Least number of onsets, and of beats, of a pulse: two bars of 4/4.
 _FEWEST_ONSETS = 8
 _FEWEST_BEATS = 8
