@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from mirkit.track import Track, find_tracks
     from mirkit.windows import WindowAnalyzer, features_at
 
-__version__ = "0.1.0"
+try:
+    from mirkit._version import __version__
+except ImportError:  # a source folder that was not installed: the fallback of pyproject.toml
+    __version__ = "0.1.0.dev0"
+
 __all__ = [
     "BeatEstimate",
     "Captions",
