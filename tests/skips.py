@@ -27,6 +27,7 @@ REASONS = [
     (r"no test data at .*; set MIRKIT_TEST_DATA", True),
     (r"no weights at .*", True),
     (r"the user manual is not available", True),
+    (r"(zsh|fish) is not installed", True),
     (r"needs chromium and chromedriver", not available()),
     # not possible with this file system, user or processor
     (r"no file system can be mounted here", True),

@@ -41,13 +41,16 @@ def run(*words: object) -> int:
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        ([], 2, "required"),
-        (["no-such-command"], 2, "invalid choice"),
-        (["loudness"], 2, "PATH"),
-        (["loudness", "{library}"], 1, "--batch"),
+        (["no-such-command"], 2, "there is no command"),
+        (["loudness"], 2, "name a track or a folder: mirkit measure loudness PATH"),
+        (["loudness", "{library}/A/nothing"], 1, "no such file or folder"),
         (["loudness", "{library}/nowhere"], 1, "no such file or folder"),
         (["loudness", "{library}", "--batch", "--jobs", "-1"], 2, "--jobs"),
-        (["loudness", "{library}", "--batch", "--overwrite", "--skip-existing"], 2, "not allowed with"),
+        (
+            ["loudness", "{library}", "--batch", "--overwrite", "--skip-existing"],
+            2,
+            "--skip-existing is not allowed with --overwrite",
+        ),
         (["rhythm", "{library}", "--batch", "--bpm-range", "fast"], 2, "--bpm-range must be two tempos"),
         (["rhythm", "{library}", "--batch", "--bpm-range", "160-120"], 2, "--bpm-range must be two tempos"),
         (["drums", "{library}", "--batch", "--quantize", "99"], 2, "--quantize must be a whole number"),

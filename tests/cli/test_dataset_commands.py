@@ -85,8 +85,8 @@ def test_crop_says_how_many_clips_are_replaced(library: Path, capsys: pytest.Cap
     ("words", "status", "says"),
     [
         (["crop", "{library}", "--seconds", "4", "--bars", "2"], 2, "not allowed with"),
-        (["crop", "{library}", "--seconds", "-3"], 2, "--seconds must be a length from 0.1 to 36000 s, not '-3'\n"),
-        (["crop", "{library}", "--bars", "0"], 2, "mirkit: --bars must be a length from 1 to 1024 bars, not '0'\n"),
+        (["crop", "{library}", "--seconds", "-3"], 2, "--seconds must be a length from 0.1 to 36000 s, not '-3' ("),
+        (["crop", "{library}", "--bars", "0"], 2, "mirkit: --bars must be a length from 1 to 1024 bars, not '0' ("),
         (["crop", "{library}", "--overlap", "1"], 2, "mirkit: --overlap must be a number from 0 to 0.99, not"),
         (["crop", "{library}", "--tail", "loop"], 2, "--tail must be one of drop, pad, keep"),
         (["crop", "{library}", "--name", "../x"], 2, "mirkit: --name must be"),
@@ -313,7 +313,7 @@ def test_explain_names_word_value_and_threshold(tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
-    ("words", "message"), [(["export"], "name what to export"), (["export", "sat"], "name the folder")]
+    ("words", "message"), [(["export"], "name what to export"), (["export", "sat"], "name the bundle to write")]
 )
 def test_an_export_without_places_is_one_line(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str]

@@ -19,11 +19,17 @@ __all__ = ["launch", "main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     from mirkit.cli.output import terminal_log
-    from mirkit.cli.parser import build
+    from mirkit.cli.parser import parse
 
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
+        if words[:1] == ["__complete"]:
+            from mirkit.cli.completion import answer
+
+            print(answer(words[1:]), end="")
+            return 0
         try:
-            arguments = build().parse_args(argv)
+            arguments = parse(words)
         except SystemExit as stop:  # argparse has printed an error line or the help text
             _flush()
             return stop.code if isinstance(stop.code, int) else 2
@@ -34,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def launch(command: str) -> None:
-    """Run a command from its script: ``python src/rhythm/bpm.py PATH`` is equivalent to ``mirkit tempo PATH``."""
+    """Run a command from its script: ``python src/rhythm/bpm.py PATH`` does what ``mirkit tempo PATH`` does."""
     sys.exit(main([command, *sys.argv[1:]]))
 
 
@@ -42,6 +48,7 @@ def _guarded(arguments: argparse.Namespace) -> int:
     import signal
 
     from mirkit.cli.commands import execute
+    from mirkit.cli.output import error_line
 
     # SIGTERM and a closed terminal (SIGHUP) have the same effect as Ctrl-C: writes finish or are rolled back, and the
     # workers stop. A signal that the caller ignores (nohup) stays ignored.
@@ -58,22 +65,22 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except MirkitError as error:
         if arguments.debug:
             raise
-        print(f"mirkit: {error}", file=sys.stderr)
+        error_line(str(error))
         return 2 if isinstance(error, SettingsError) else 1
     except KeyboardInterrupt:
-        print("mirkit: interrupted. Results so far are kept; run the same command again to continue.", file=sys.stderr)
+        error_line("interrupted. Results so far are kept; run the same command again to continue.")
         return 130
     except BrokenPipeError:
         return _closed()
     except OSError as error:
         if arguments.debug:
             raise
-        print(f"mirkit: {_refused(error)}", file=sys.stderr)
+        error_line(_refused(error))
         return 1
     except Exception as error:
         if arguments.debug:
             raise
-        print(f"mirkit: {type(error).__name__}: {error} (a bug: run with --debug and report it)", file=sys.stderr)
+        error_line(f"{type(error).__name__}: {error} (a bug: run with --debug and report it)")
         return 1
 
 

@@ -1,11 +1,11 @@
 """What is known about one track, for showing it: values by section, events, texts, and where they come from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mirkit.catalog import DESCRIPTORS, INFO_SPECS, REQUESTED, TEXT_KEYS, FeatureSpec, stage
+from mirkit.catalog import ALL_SPECS, DESCRIPTORS, INFO_SPECS, REQUESTED, TEXT_KEYS, FeatureSpec, stage
 from mirkit.dataset.verify import verify
 from mirkit.errors import InfoError, MissingInput
 from mirkit.features.harmony.chord_list import Chord
@@ -115,6 +115,23 @@ def summarize(track: Track) -> TrackSummary:
         problems,
         _outdated(track),
     )
+
+
+def values_of(track: Track, stages: Collection[str]) -> list[ShownValue]:
+    """Return the values that stages have written, in the order of the catalog.
+
+    Raises
+    ------
+    InfoError
+        The ``.INFO`` or ``.PROVENANCE`` of the track cannot be read.
+    """
+    info = read_info(track.info)
+    sections = _values(info, read_provenance(track.provenance))
+    found = [shown for rows in sections.values() for shown in rows]
+    for row in ALL_SPECS:
+        if row.name in TEXTS and isinstance(text := info.get(row.name), str):
+            found.append(ShownValue(row, text))
+    return [shown for shown in found if shown.spec.stage in stages]
 
 
 def _outdated(track: Track) -> str:

@@ -103,9 +103,7 @@ class Options:
     )
     link: bool = setting(False, v.flag(), "make hard links to audio files that need no change", "--link")
     shard_bytes: int = setting(2**29, v.size(), "largest size of a tar file", "--shard-size")
-    jobs: int = setting(
-        0, v.whole(0, 4096), "number of worker processes, 0 for one per core", "--jobs", aliases=("-j",)
-    )
+    jobs: int = setting(0, v.whole(0, 4096), "number of worker processes, 0 for one per core", "--jobs", short="-j")
     keys: tuple[str, ...] = setting(
         ALL_KEYS, v.patterns(), "features to export, e.g. bpm,lufs,chroma_*; * means all that vary", "--keys"
     )

@@ -191,6 +191,8 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
         raise MissingInput("; ".join((f"{request.path}: the folder holds no track and no audio file", *problems)))
     settings = with_values(read_settings(root), request.overrides, "command line")
     models.check_names(settings, request.fixed)
+    if settings.separation.problem:
+        raise SettingsError(settings.separation.problem)
     agreed = _agreed(request, settings, tracks, agree) if agree else {}
     backends, fresh, notices = _backends(request, root, settings, agreed)
     settings = replace(settings, backends=replace(settings.backends, **backends))

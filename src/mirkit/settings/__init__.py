@@ -35,8 +35,10 @@ class Setting:
     default : object
     option : str
         Option on the command line, e.g. ``"--shifts"``; "" if there is none.
+    short : str
+        Its form with one hyphen, e.g. ``"-j"``; "" if there is none.
     aliases : tuple of str
-        Other spellings of the option; those that begin with two hyphens are accepted and not listed.
+        Other spellings of the option, which are accepted and not listed.
     units : mapping
         Options that replace ``option``: option -> unit of its number, e.g. ``{"--bars": "bars"}``.
     kind : Kind
@@ -52,6 +54,7 @@ class Setting:
     help: str
     default: Any = None
     option: str = ""
+    short: str = ""
     aliases: tuple[str, ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
     kind: Kind = Kind.VALUE
@@ -150,8 +153,11 @@ class SeparationSettings:
     model: str | None = setting(
         None,
         v.text("MODEL"),
-        "model: embedded, the name of a Demucs model (htdemucs_ft, htdemucs, ...), or a file or folder with one",
+        "model that separates: embedded, the name of a method or of a model (htdemucs_ft, htdemucs, ...), or a file or "
+        "folder with one",
         "--model",
+        short="-n",
+        aliases=("-m",),
         kind=Kind.MODEL,
         names="a file or folder",
     )
@@ -162,6 +168,12 @@ class SeparationSettings:
         "--two-stems",
     )
     format: str = setting("flac", v.one_of("flac", "wav", "mp3", "ogg"), "file format of the stems", "--format")
+    bits: int | None = setting(
+        None,
+        v.bits(),
+        "bits per sample of flac and wav stems: 16, 24, or 32 (floating point, wav only); by default those of the "
+        "source, 16 for lossy sources, and 32 for wav stems of neural models",
+    )
     bitrate: int = setting(320, v.whole(32, 512, "KBPS"), "bit rate of mp3 and ogg stems in kbit/s", "--bitrate")
     shifts: int | None = setting(
         None,
@@ -178,6 +190,13 @@ class SeparationSettings:
     segment: float | None = setting(
         None, v.number(0.1, 3600, "S"), "length of a segment in seconds (default: the model's)", "--segment"
     )
+
+    @property
+    def problem(self) -> str:
+        """Why format and bits do not go together; "" if they do."""
+        if self.format == "flac" and self.bits == 32:
+            return "separation.bits: flac holds at most 24 bits per sample; 32 bits need the format wav"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -255,7 +274,11 @@ class ClipSettings:
         "--tail",
     )
     name: str = setting(
-        "", v.set_name(), "name of the set of clips, so that several sets can exist side by side", "--name"
+        "",
+        v.set_name(),
+        "name of the set of clips, so that several sets can exist side by side",
+        "--set",
+        aliases=("--name",),
     )
 
 
@@ -268,10 +291,9 @@ class RunSettings:
         v.device(),
         "device for neural models: auto, cpu, cuda, cuda:1, ... (also for ROCm cards) or mps",
         "--device",
+        short="-d",
     )
-    jobs: int = setting(
-        0, v.whole(0, 4096), "number of worker processes, 0 for one per core", "--jobs", aliases=("-j",)
-    )
+    jobs: int = setting(0, v.whole(0, 4096), "number of worker processes, 0 for one per core", "--jobs", short="-j")
     offline: bool = setting(
         False, v.flag(), "download nothing, and use only models that are on this machine", "--offline", restricts=True
     )
@@ -294,6 +316,8 @@ class CaptionSettings:
         "model that writes the captions: IQ3_M, Q6_K, Q8_0, a GGUF file, a folder of Transformers, or the name that a "
         "server gives it (default: the method's)",
         "--model",
+        short="-n",
+        aliases=("-m",),
         kind=Kind.MODEL,
         names="a file or folder",
     )
@@ -344,7 +368,7 @@ class CaptionSettings:
     excerpt: str = setting(
         "middle",
         v.one_of("middle", "loudest", "spread"),
-        "which part of a longer track the model receives",
+        "part of a longer track that the model receives",
         "--excerpt",
     )
     temperature: float = setting(

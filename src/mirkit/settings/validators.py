@@ -122,6 +122,11 @@ def whole(low: int, high: int, metavar: str = "N") -> Check:
     return _checked(lambda value: type(value) is int and low <= value <= high, wanted, read=int, metavar=metavar)
 
 
+def bits() -> Check:
+    """Accept the number of bits of a sample."""
+    return _checked(lambda value: type(value) is int and value in (16, 24, 32), "16, 24 or 32", read=int, metavar="N")
+
+
 def number(low: float, high: float, metavar: str = "X") -> Check:
     """Accept a number in a range."""
 

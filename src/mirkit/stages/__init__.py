@@ -149,9 +149,10 @@ def parameters(stage: Stage, settings: Settings) -> dict[str, Any]:
     section = {"beats": settings.rhythm, "separate": settings.separation, "drums": settings.drums}.get(stage.name)
     backend = models.chosen(stage.task, settings)
     found = backend.parameters(section) if section is not None and backend else {}
-    if stage.name == "separate":  # recorded only if it is set, so that results of four stems stay valid
-        found = {key: value for key, value in found.items() if key != "two_stems"}
-        found |= {"two_stems": settings.separation.two_stems} if settings.separation.two_stems else {}
+    if stage.name == "separate":  # recorded only if they are set, so that results of before stay valid
+        chosen = {name: getattr(settings.separation, name) for name in ("two_stems", "bits")}
+        found = {key: value for key, value in found.items() if key not in chosen}
+        found |= {name: value for name, value in chosen.items() if value}
     return found
 
 

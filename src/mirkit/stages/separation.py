@@ -35,6 +35,8 @@ def bits_of(settings: Settings, source: int | None) -> int | None:
     """Choose the bit depth of the stems: that of the source, but 16 for a lossy source, whose noise is far higher."""
     if settings.separation.format not in LOSSLESS:
         return None
+    if settings.separation.bits is not None:
+        return settings.separation.bits
     return 24 if source is not None and source > 16 else 16
 
 
@@ -281,7 +283,7 @@ def separate(
         result = _neural(audio, settings, paths, completed)
     else:
         stems = separation.separate(audio.blocks(), audio.rate, audio.channels)
-        blocks = completed(_on_grid(stems, bits) if bits else stems)
+        blocks = completed(_on_grid(stems, bits) if bits and bits < 32 else stems)  # 32: floating point
         result = _written(blocks, audio, settings, paths, bits)
     _remove_older(track, paths)
     return result, paths
@@ -331,7 +333,7 @@ def _neural(audio: Audio, settings: Settings, paths: dict[str, Path], completed:
     run, blocks = neural_stems(audio, settings, separator)
     form = settings.separation.format
     # Stems of a model may exceed full scale even if the mix does not; floating point stores them without clipping.
-    bits = bits_of(settings, audio.source.bits) if form != "wav" else None
+    bits = bits_of(settings, audio.source.bits) if form != "wav" else settings.separation.bits
     files = StemFiles(paths, audio, settings, bits)
     lacking = _lacking(separator, settings)
     with closing(blocks):

@@ -2,12 +2,16 @@
 
 import argparse
 
+from mirkit.cli.command_table import CAPTION_STAGES, COMMANDS
 from mirkit.cli.location import READ_REMOTE, reject_urls
-from mirkit.cli.parser import CAPTION_STAGES, COMMANDS
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the parsed command."""
+    if arguments.command in ("help", "completion"):
+        from mirkit.cli.commands import help as help_commands
+
+        return help_commands.help(arguments) if arguments.command == "help" else help_commands.completion(arguments)
     from mirkit.cli.commands import models
 
     if arguments.command == "doctor":  # it must run without NumPy
@@ -20,10 +24,10 @@ def execute(arguments: argparse.Namespace) -> int:
     from mirkit.store.compiled import use_compiled
 
     use_compiled()
-    command = COMMANDS.get(arguments.command)
-    describes = command is not None and (command.stages == CAPTION_STAGES or getattr(arguments, "captions", False))
-    reject_urls(arguments, path_too=describes or not (command or arguments.command in READ_REMOTE))
-    if command:
+    command = COMMANDS[arguments.command]
+    describes = command.stages and (command.stages == CAPTION_STAGES or getattr(arguments, "captions", False))
+    reject_urls(arguments, path_too=describes or not (command.stages or arguments.command in READ_REMOTE))
+    if command.stages:
         return track.run_stages(command, arguments)
     return {
         "verify": dataset.verify,

@@ -57,15 +57,23 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def _places(arguments: argparse.Namespace) -> tuple[str, str]:
-    """Return the place of the bundle and the folder of tracks: ``PATH -o OUT``, or ``OUT [PATH]`` without ``-o``."""
+    """Return the place of the bundle and the folder of tracks: ``[PATH] -o OUT``, or ``OUT [PATH]`` without ``-o``."""
     places, out = arguments.places, arguments.out
     if len(places) > (1 if out else 2):
         raise SettingsError(f"one folder of tracks can be exported at a time, not also {printable(places[-1])}")
     if out:
-        return out, places[0]
+        return out, (*places, ".")[0]
+    if not places:
+        raise SettingsError(f"name the bundle to write: mirkit export {arguments.target} PATH -o OUT")
     out, path = (*places, ".")[:2]
-    if len(places) == 1 and not arguments.check_only and _holds_tracks(Path(out)):
-        raise SettingsError(f"{printable(out)}: this is a folder of tracks; name the bundle to write with -o OUT")
+    if not arguments.check_only and _holds_tracks(Path(out)):
+        if len(places) == 1:
+            raise SettingsError(f"{printable(out)}: this is a folder of tracks; name the bundle to write with -o OUT")
+        if not _holds_tracks(Path(path)):
+            raise SettingsError(
+                f"{printable(out)} holds tracks and {printable(path)} does not: did you swap them? "
+                f'mirkit export {arguments.target} "{printable(out)}" -o "{printable(path)}"'
+            )
     return out, path
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.output import listing as output
+from mirkit.cli.output import print_table
 from mirkit.cli.output.columns import fitted, terminal_width
 from mirkit.cli.output.show import show as print_track
 from mirkit.cli.output.show import show_json
@@ -63,8 +64,7 @@ def ls(arguments: argparse.Namespace) -> int:
     elif form == "csv":
         output.listing_csv(found, paths)
     elif found.rows:
-        for line in output.listing_table(found, [_shown(name, place) for name in below], modes):
-            print(line)
+        print_table(output.listing_table(found, [_shown(name, place) for name in below], modes))
     output.failures(found)
     if not arguments.quiet:
         sys.stdout.flush()

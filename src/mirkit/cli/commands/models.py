@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mirkit import __version__
 from mirkit.catalog import TASKS
 from mirkit.cli.options import backend_choices, overrides
-from mirkit.cli.output import note, table
+from mirkit.cli.output import failure, note, table
+from mirkit.cli.output.style import styled
 from mirkit.cli.progress import downloading
 from mirkit.errors import MissingExtra, SettingsError, megabytes
 
@@ -100,7 +101,7 @@ def _list_models(arguments: argparse.Namespace) -> int:
     else:
         head = ("model", "task", "method", "state", "size", "commercial use", "license of the code", "of the weights")
         cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
-        table(head, [tuple(row.values())[: len(head)] for row in cells])
+        table(head, [tuple(row.values())[: len(head)] for row in cells], whole=(0,))
         if present := [(row["model"], path) for row in rows for path in row["files"]]:
             print()
             table(("model", "file"), present)
@@ -348,11 +349,12 @@ def _print_health(report: dict[str, Any]) -> None:
     print(f"mirkit {report['mirkit']}, Python {report['python']}, {report['cores']} cores, {report['platform']}")
     print(f"free disk {report['free_disk_bytes'] / 1e9:.0f} GB in this folder")
     for name, version in report["packages"].items():
-        print(f"  {name:<12} {version or 'MISSING: pip install ' + name}")
+        missing = f"{styled('MISSING', 'red', sys.stdout)}: pip install {name}"
+        print(f"  {name:<12} {version or missing}")
     for name, version in report["optional"].items():
         print(f"  {name:<12} {version or 'not installed'}")
     if report["problem"]:
-        print(f"FAILED {report['problem']}", file=sys.stderr)  # not with `note`, which needs NumPy
+        failure(report["problem"])
     for line in report["left out"]:
         print(f"note   {line}", file=sys.stderr)
     print("methods")

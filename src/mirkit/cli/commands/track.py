@@ -8,13 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mirkit.cli.command_table import CAPTION_STAGES, Command
 from mirkit.cli.commands import models
 from mirkit.cli.commands.organize import organize_first
 from mirkit.cli.location import is_url, resolve_location
-from mirkit.cli.options import backend_choices, overrides
+from mirkit.cli.options import BackendNames, backend_choices, overrides
 from mirkit.cli.output import note
 from mirkit.cli.output import run as output
-from mirkit.cli.parser import CAPTION_STAGES, Command, build
+from mirkit.cli.parser import parse
 from mirkit.cli.progress import downloading, progress
 from mirkit.errors import MirkitError, SettingsError, printable
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 def run_stages(command: Command, arguments: argparse.Namespace) -> int:
     """Run stages on one track or on all tracks of a folder."""
+    if arguments.path is None:
+        arguments.path = _this_data_set(command)
     if command.name == "run" and is_url(arguments.path) and arguments.organize in ("move", "copy"):
         raise SettingsError(f"--organize {arguments.organize}: files on object storage stay where they are")
     if getattr(arguments, "jams", None) and is_url(arguments.path):
@@ -36,13 +39,50 @@ def run_stages(command: Command, arguments: argparse.Namespace) -> int:
         if command.name == "run" and not location.url:
             path, failed = organize_first(path, arguments)
         request = build_request(command, arguments, path, location.url)
-        copy = midi_copy(arguments)
+        copy = midi_copy(arguments) if "separate" not in command.stages else None
         if copy:
             copy.check()
+        elif getattr(arguments, "output", None):
+            from mirkit.cli.commands.stem_copies import check_folder
+
+            check_folder(Path(arguments.output))
         status = _execute(request, arguments, copy) or int(failed)
+        if command.name != "run" and not (arguments.dry_run or arguments.quiet or arguments.json or location.url):
+            _print_values(request)
         if command.name == "run" and not (location.url or arguments.dry_run or arguments.quiet or arguments.json):
             output.next_steps(path)
         return status
+
+
+def _print_values(request: "RunRequest") -> None:
+    """Print what the stages of a request have measured."""
+    from mirkit.cli.output import measured
+    from mirkit.track import Track
+
+    if measured.has_values(request.stages):
+        if request.batch:
+            measured.print_folder(request.path, request.stages, request.where)
+        else:
+            measured.print_track(Track.at(request.path), request.stages)
+
+
+def _this_data_set(command: Command) -> str:
+    """Return this folder, if it is or belongs to a data set, so that no other folder is filled by mistake.
+
+    Raises
+    ------
+    SettingsError
+        It does not.
+    """
+    from mirkit.store import SETTINGS_NAME, find_root
+
+    root = find_root(Path(), batch=True)
+    if not any((root / name).exists() for name in (SETTINGS_NAME, ".mirkit")):
+        raise SettingsError(
+            f"name a track or a folder: mirkit {command.title} PATH, or mirkit {command.title} . for this folder, "
+            "which has no results of mirkit yet"
+        )
+    return "."
 
 
 def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output | None") -> int:
@@ -83,14 +123,28 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
     finally:  # also after an interruption
         seconds = time.perf_counter() - started
         if arguments.json:
-            print(json.dumps(output.summary_json(summary, seconds), indent=2))
+            print(json.dumps(_summary_json(plan, request, summary, seconds), indent=2))
         else:
             output.summary(summary, seconds, quiet=arguments.quiet, verbose=arguments.verbose)
     if copy and not summary.failed:
         write_midi_copy(plan, copy)
+    if "separate" in request.stages and getattr(arguments, "output", None):
+        from mirkit.cli.commands.stem_copies import copy_stems
+
+        return copy_stems(plan, request, Path(arguments.output), summary.failed) or int(bool(summary.failed))
     if getattr(arguments, "jams", None):
         return write_jams(plan, request.path, Path(arguments.jams)) or int(bool(summary.failed))
     return 1 if summary.failed else 0
+
+
+def _summary_json(plan: "RunPlan", request: "RunRequest", summary: output.RunSummary, seconds: float) -> dict[str, Any]:
+    """Return the outcome of a run, and what its stages have measured for each track."""
+    from mirkit.cli.output import measured
+
+    result = output.summary_json(summary, seconds)
+    if not request.url and measured.has_values(request.stages):
+        result["tracks"] = measured.as_json(plan, request.stages, result["tracks"])
+    return result
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -118,9 +172,8 @@ def demo(arguments: argparse.Namespace) -> int:
     note(f"demo: four synthesized pieces of 30 s in {folder}")
     write_demo(folder)
     debug = ["--debug"] if arguments.debug else []
-    parser = build()
-    status = execute(parser.parse_args(["run", str(folder), "--organize", "move", *debug]))
-    status = status or execute(parser.parse_args(["verify", str(folder), *debug]))
+    status = execute(parse(["run", str(folder), "--organize", "move", *debug]))
+    status = status or execute(parse(["verify", str(folder), *debug]))
     rows = compare(folder)
     if rows:
         output.comparison(rows)
@@ -161,9 +214,9 @@ def build_request(command: Command, arguments: argparse.Namespace, path: Path, u
     from mirkit.pipeline import RunRequest
     from mirkit.track import is_track
 
-    several = (arguments.batch or command.several) and path.is_dir() and not is_track(path)
-    if getattr(arguments, "output", None) and several:
-        raise SettingsError("--output is for one track; PATH is a folder of tracks")
+    several = bool(url) or (path.is_dir() and not is_track(path))
+    if several and "drums" in command.stages and getattr(arguments, "output", None):
+        raise SettingsError("--output is for the MIDI file of one track, and PATH is a folder of tracks")
 
     values = setting_overrides(arguments)
     fixed = dict(command.fixed) | backend_choices(getattr(arguments, "backend", []))
@@ -171,7 +224,7 @@ def build_request(command: Command, arguments: argparse.Namespace, path: Path, u
         if setting in values:  # an option that names a model also selects its backend
             fixed.setdefault(task, _owner(task, values[setting]))
     if "separate" in command.stages:
-        fixed |= _separation(arguments.separation, values)
+        fixed |= _separator(arguments, values)
     stages = command.stages
     if getattr(arguments, "notes", False):
         stages = (*stages, "notes")
@@ -187,7 +240,7 @@ def build_request(command: Command, arguments: argparse.Namespace, path: Path, u
     return RunRequest(
         path=path,
         stages=stages,
-        batch=arguments.batch or command.several or bool(url),
+        batch=several,
         fixed=fixed,
         overrides=values,
         where=arguments.where or "",
@@ -216,18 +269,24 @@ def _replaces(arguments: argparse.Namespace) -> frozenset[str]:
     return frozenset(stage for stage, option in options.items() if getattr(arguments, option, False))
 
 
-def _separation(method: str | None, values: dict[str, Any]) -> dict[str, str]:
-    """Backend that ``--separation`` names, or to which the ``--model`` belongs; ``embedded`` is not a model."""
+def _separator(arguments: argparse.Namespace, values: dict[str, Any]) -> dict[str, str]:
+    """Backend of the stems that an option names, or to which a model belongs.
+
+    The options are ``--model``, ``--separation`` and ``--backend stems=``. The name of a backend is removed from the
+    settings in ``values``, because it is not a model.
+    """
+    method = getattr(arguments, "separation", None)
+    named = {f"--separation {method}": method} if method else {}
+    if method := backend_choices(arguments.backend).get("stems"):
+        named[f"--backend stems={method}"] = method
     model = values.get("separation.model")
-    if model == "embedded":
-        del values["separation.model"]
-    if method:
-        if model == "embedded" != method:
-            raise SettingsError(f"--separation {method} and --model embedded exclude each other")
-        return {"stems": method}
-    if model:
-        return {"stems": "embedded" if model == "embedded" else _owner("stems", model)}
-    return {}
+    if model in BackendNames("stems", "auto"):
+        named[f"--model {model}"] = values.pop("separation.model")
+    if len(set(named.values())) > 1:
+        raise SettingsError(f"{' and '.join(named)} exclude each other; use one of them")
+    if named:
+        return {"stems": next(iter(named.values()))}
+    return {"stems": _owner("stems", model)} if model else {}
 
 
 def _owner(task: str, model: str) -> str:

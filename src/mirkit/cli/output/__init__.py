@@ -5,10 +5,12 @@ This module imports only the standard library, because ``mirkit doctor`` must wo
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mirkit.cli.output.columns import fitted, terminal_width
+from mirkit.cli.output.style import Style, styled
 from mirkit.errors import printable
 
 
@@ -17,19 +19,39 @@ def note(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
 
+def error_line(text: str) -> None:
+    """Print the line with which a command ends that could not do its work."""
+    print(f"{styled('mirkit:', 'red', sys.stderr)} {text}", file=sys.stderr)
+
+
 def failure(text: str) -> None:
     """Print one line about a failure."""
-    note(f"FAILED {text}")
+    print(f"{styled('FAILED', 'red', sys.stderr)} {printable(text)}", file=sys.stderr)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table whose columns are as wide as their widest cell."""
-    cells = [[str(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    for i, row in enumerate(cells):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        if i == 0:
-            print("  ".join("-" * width for width in widths))
+#: Words that a table shows in color where they are the last of a line.
+_COLORS: dict[str, Style] = {"ok": "green", "differs": "red", "damaged": "red", "incomplete": "red"}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, whole: Collection[int] = ()) -> None:
+    """Print a table; on a terminal it fits the width, without shortening the columns in ``whole``."""
+    columns = [[str(row[i]) for row in rows] for i in range(len(head))]
+    print_table(fitted(head, columns, numbers=[False] * len(head), width=terminal_width(), whole=whole))
+
+
+def print_table(lines: Iterable[str]) -> None:
+    """Print the lines of a table, with its head in bold type and some words in color."""
+    before: str | None = None
+    for line in (*lines, None):
+        if before is not None:
+            is_head = line is not None and bool(line) and set(line) <= {"-", " "}
+            last = before.rpartition("  ")[2]
+            if is_head:
+                before = styled(before, "bold", sys.stdout)
+            elif last in _COLORS:
+                before = before.removesuffix(last) + styled(last, _COLORS[last], sys.stdout)
+            print(before)
+        before = line
 
 
 def clock(seconds: float) -> str:

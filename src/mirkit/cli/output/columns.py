@@ -3,7 +3,7 @@
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from mirkit.errors import printable
 
@@ -57,9 +57,14 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 
 
 def fitted(
-    head: Sequence[str], columns: Sequence[Sequence[str]], *, numbers: Sequence[bool], width: int | None
+    head: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    *,
+    numbers: Sequence[bool],
+    width: int | None,
+    whole: Collection[int] = (),
 ) -> Iterator[str]:
-    """Yield the lines of a table.
+    """Yield the lines of a table; columns that do not fit follow in further tables, each with the first column.
 
     Parameters
     ----------
@@ -69,17 +74,35 @@ def fitted(
     numbers : sequence of bool
         For each column: whether it holds numbers, which are on its right and never shortened.
     width : int or None
-        Width that the table fits into, if its numbers do; None for any.
+        Width that the table fits into; None for any.
+    whole : collection of int
+        Columns of texts that are not shortened either.
     """
     texts = [[name, *map(printable, column)] for name, column in zip(head, columns, strict=True)]
     widths = [max(map(width_of, column)) for column in texts]
     if width is not None:
-        _narrow(widths, numbers, width)
+        _narrow(widths, [is_number or i in whole for i, is_number in enumerate(numbers)], width)
     padded = [_padded(*column) for column in zip(texts, widths, numbers, strict=True)]
-    for i, row in enumerate(zip(*padded, strict=True)):
-        yield _GAP.join(row).rstrip()
-        if i == 0:
-            yield _GAP.join("-" * w for w in widths)
+    for number, part in enumerate(_parts(widths, width)):
+        if number:
+            yield ""
+        for i, row in enumerate(zip(*(padded[column] for column in part), strict=True)):
+            yield _GAP.join(row).rstrip()
+            if i == 0:
+                yield _GAP.join("-" * widths[column] for column in part)
+
+
+def _parts(widths: Sequence[int], width: int | None) -> list[list[int]]:
+    """Divide columns into tables that fit into a width; each begins with the first column."""
+    parts = [[0]] if widths else []
+    for column in range(1, len(widths)):
+        part = [*parts[-1], column]
+        used = sum(widths[i] for i in part) + len(_GAP) * (len(part) - 1)
+        if width is None or used <= width or len(part) == 2:
+            parts[-1] = part
+        else:
+            parts.append([0, column])
+    return parts
 
 
 def _padded(texts: Sequence[str], width: int, right: bool) -> list[str]:

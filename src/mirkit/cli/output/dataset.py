@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.catalog import feature
 from mirkit.cli.output import failure, note, table
+from mirkit.cli.output.style import styled
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import MissingInput, counted, printable
 from mirkit.track import Track
@@ -43,7 +45,7 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
         name = printable(report.name)
         if report.excluded:
             if not quiet:
-                print(f"EXCLUDED {name}: {printable(report.excluded)}")
+                print(f"{styled('EXCLUDED', 'yellow', sys.stdout)} {name}: {printable(report.excluded)}")
         elif report.problem:
             failure(f"{report.name}: {report.problem}")
         elif not quiet:
@@ -61,7 +63,8 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             parts += report.notices
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(_outside(report.out_of_range))}")
-            print(f"{'ok     ' if report.complete else 'MISSING'} {name}: {', '.join(parts)}")
+            state = styled("ok     ", "green", sys.stdout) if report.complete else styled("MISSING", "red", sys.stdout)
+            print(f"{state} {name}: {', '.join(parts)}")
             for field, compared in report.texts.items():
                 for conflict in compared.conflicts:
                     print(f"        caption {printable(field)} contradicts the measurements: {conflict.description}")
@@ -165,7 +168,7 @@ def unmeasured(count: int, tracks: int, path: str) -> str:
 def statistics(result: Statistics, path: str) -> None:
     """Print one line per feature, then notes on the whole data set."""
     head = ("key", "coverage", "P0.5", "median", "P99.5", "outside", "min_val", "max_val", "")
-    table(head, [_line(row) for row in result.keys])
+    table(head, [_line(row) for row in result.keys], whole=range(len(head) - 1))
     print()
     for why, count in _nulls(result):
         print(f"null     {counted(count, 'value')}: {printable(why)}")

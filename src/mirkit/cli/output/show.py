@@ -72,7 +72,7 @@ def _lines(
         yield section
         before = ""
         for row in found.values[section]:
-            yield from _value(row, ranks, width, verbose=verbose, before=before)
+            yield from value_lines(row, ranks, width, verbose=verbose, before=before)
             before = row.reason
         if section == "source":
             yield from _metadata(found.metadata, width)
@@ -132,7 +132,9 @@ def _wrapped(label: str, text: str, width: int, most: int | None = None) -> Iter
     yield from lines
 
 
-def _value(row: ShownValue, ranks: Mapping[str, float], width: int, *, verbose: bool, before: str) -> Iterator[str]:
+def value_lines(
+    row: ShownValue, ranks: Mapping[str, float], width: int, *, verbose: bool, before: str
+) -> Iterator[str]:
     """Yield the lines of a value; ``before`` is the reason of the one before it."""
     spec, name = row.spec, f"  {pad(row.spec.name, _NAME)}"
     if row.value is None:

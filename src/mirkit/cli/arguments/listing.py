@@ -1,17 +1,10 @@
 """The arguments of ``mirkit ls`` and ``mirkit show``."""
 
-import argparse
-
 from mirkit.cli import options
-from mirkit.cli.options import Parser
+from mirkit.cli.argument_parser import Parser, add_output
 from mirkit.settings import validators as v
 
-_LS_EXAMPLES = """\
-examples:
-  mirkit ls my_music bpm:120..130 key:Am vocal_presence:0 sort:bpm-
-  mirkit ls my_music artist:daft added:-7d --fields artist,title,bpm,key
-  mirkit ls my_music 'lufs>-9 -genre:metal' -0 | xargs -0 -n 1 mirkit rhythm
-
+_QUERY = """\
 A query is a list of terms, all of which have to match: FIELD:VALUE, or words that are
 searched in the path and the tags.
   bpm:120..130  bpm:..90  bpm>=120  bpm:null     numbers, ranges, unknown and (bpm:*) known values
@@ -23,24 +16,11 @@ searched in the path and the tags.
   sort:bpm-,artist                               order, - for the highest first
 docs/reference/query.md explains all of it; mirkit ls --list-fields lists the fields."""
 
-_SHOW_EXAMPLES = """\
-examples:
-  mirkit show "my_music/Artist - Album - Track"
-  mirkit show my_music artist:daft title:around
-  mirkit show my_music/song.flac --json"""
 
-
-def add_ls(sub: "argparse._SubParsersAction[Parser]") -> None:
-    """Add ``mirkit ls``."""
-    parser = sub.add_parser(
-        "ls",
-        help="list the tracks or clips of a data set that match a query, with their values",
-        description="List the tracks or clips of a data set that match a query, with their values.",
-        usage="mirkit ls [PATH] [QUERY] [options]",
-        epilog=_LS_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.query_words, parser.has_query = "words", True
+def add_ls(parser: Parser) -> None:
+    """Add the arguments of ``mirkit ls``."""
+    parser.notes = _QUERY
+    parser.has_query = True
     parser.add_argument(
         "words",
         metavar="PATH QUERY",
@@ -53,7 +33,7 @@ def add_ls(sub: "argparse._SubParsersAction[Parser]") -> None:
         "--sort", metavar="FIELDS", help="order, e.g. bpm-,artist: by falling tempo, then by artist; as sort: in QUERY"
     )
     choice.add_argument(
-        "--limit", "-n", type=options.reader(v.whole(1, 2**62)), metavar="N", help="print N rows at most"
+        "-n", "--limit", type=options.reader(v.whole(1, 2**62)), metavar="N", help="print N rows at most"
     )
     choice.add_argument(
         "--fields",
@@ -72,21 +52,12 @@ def add_ls(sub: "argparse._SubParsersAction[Parser]") -> None:
         "--null", "-0", action="store_true", help="print the paths only, each with a NUL at its end, for xargs -0"
     )
     choice.add_argument("--list-fields", action="store_true", help="list the fields of queries, and stop")
-    options.add_output(parser)
+    add_output(parser)
 
 
-def add_show(sub: "argparse._SubParsersAction[Parser]") -> None:
-    """Add ``mirkit show``."""
-    parser = sub.add_parser(
-        "show",
-        help="show what is known about a track or clip: values, reasons for unknown ones, methods",
-        description="Show what is known about a track or clip: tempo, key and meter first, then all values by group, "
-        "with a bar that compares them with the data set, the reasons for unknown values, texts, and the methods.",
-        usage="mirkit show TRACK [options]\n       mirkit show [PATH] QUERY [options]",
-        epilog=_SHOW_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.query_words, parser.has_query = "words", True
+def add_show(parser: Parser) -> None:
+    """Add the arguments of ``mirkit show``."""
+    parser.has_query = True
     parser.add_argument(
         "words",
         metavar="TRACK",
@@ -94,4 +65,4 @@ def add_show(sub: "argparse._SubParsersAction[Parser]") -> None:
         help="a track folder, its full_mix file, a loose file or a clip; or a query that one track matches (mirkit "
         "ls), after the folder that is searched (default: this folder)",
     )
-    options.add_output(parser)
+    add_output(parser)

@@ -1,0 +1,119 @@
+"""Print what a command has measured: all values of one track, or a row for each track of a folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirkit.catalog import ALL_SPECS
+from mirkit.cli.output import print_table
+from mirkit.cli.output.columns import terminal_width, width_of
+from mirkit.cli.output.listing import listing_table
+from mirkit.cli.output.show import value_lines
+from mirkit.cli.output.style import styled
+from mirkit.dataset.library import Library
+from mirkit.dataset.query import choose_fields, query_fields
+from mirkit.dataset.selection import Selection, parse_where, select
+from mirkit.dataset.shown import DEFAULT_FIELDS, cells
+from mirkit.dataset.track_summary import values_of
+from mirkit.errors import MirkitError, counted, printable
+from mirkit.pipeline.task import name_within
+
+if TYPE_CHECKING:
+    from mirkit.pipeline import RunPlan
+    from mirkit.track import Track
+
+#: Rows that are printed; ``mirkit ls`` prints all.
+_MOST_ROWS = 20
+#: A command that measures more fields than this shows those of ``mirkit ls``.
+_MOST_FIELDS = 30
+#: Width of the output where it goes to a file or another program.
+_PAGE = 100
+
+
+def has_values(stages: Sequence[str]) -> bool:
+    """Whether stages write values that can be printed."""
+    return any(row.stage in stages for row in ALL_SPECS if row.stage != "crop")  # the position is that of a clip
+
+
+def print_track(track: Track, stages: Sequence[str]) -> None:
+    """Print the values that stages have written for a track: a line for each, with its unit or why it is unknown."""
+    width = terminal_width() or _PAGE
+    print(styled(printable(track.name), "bold", sys.stdout))
+    before = ""
+    for row in values_of(track, stages):
+        if row.spec.kind == "text" and isinstance(row.value, str):
+            print(f"  {row.spec.name}")
+            print(textwrap.fill(printable(row.value), width, initial_indent="    ", subsequent_indent="    "))
+            continue
+        for line in value_lines(row, {}, width, verbose=False, before=before):
+            print(line)
+        before = row.reason
+
+
+def print_folder(path: Path, stages: Sequence[str], where: str) -> None:
+    """Print a table of the values that stages have written, with a row for each track of a folder, up to twenty."""
+    names = [row.name for row in ALL_SPECS if row.stage in stages and row.kind != "text"]
+    fields = choose_fields(names if len(names) <= _MOST_FIELDS else [name for name in DEFAULT_FIELDS if name != "path"])
+    extra = [query_fields()["mode"]]
+    with Library.open(path) as library:
+        found = select(library, parse_where(where), [query_fields()["path"], *fields, *extra], limit=_MOST_ROWS)
+    modes = [row[-1] for row in found.rows]
+    found.rows = [row[:-1] for row in found.rows]
+    found.fields = found.fields[:-1]
+    shown = [os.path.relpath(track, path).replace(os.sep, "/") for track in found.paths]
+    left_out = _narrow(found, shown, modes)
+    print_table(listing_table(found, shown, modes))
+    if left_out or len(found.rows) < found.searched or len(fields) != len(names):
+        listed = ",".join(field.name for field in fields) if len(fields) == len(names) else "all"
+        query = f" {where!r}" if where else ""
+        rows = f"{len(found.rows)} of {counted(found.searched, 'track')}" if not where else "for all tracks and fields"
+        print(f'{rows}: mirkit ls "{printable(path)}"{query} --fields path,{listed}')
+
+
+def _narrow(found: Selection, shown: list[str], modes: list[Any]) -> int:
+    """Remove the last fields that do not fit into the width of the terminal; return how many."""
+    width = terminal_width()
+    if width is None or not found.rows:
+        return 0
+    columns = list(zip(*found.rows, strict=True))
+    wide, kept = min(max(map(width_of, shown)), width // 2), 1
+    for item, values in zip(found.fields[1:], columns[1:], strict=True):
+        wide += 2 + max(map(width_of, (item.name, *cells(item, values, modes))))
+        if wide > width and kept > 1:
+            break
+        kept += 1
+    removed = len(found.fields) - kept
+    found.fields = found.fields[:kept]
+    found.rows = [row[:kept] for row in found.rows]
+    return removed
+
+
+def as_json(plan: RunPlan, stages: Sequence[str], outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return an entry for each track of a run: its outcome, its values, and the reasons of unknown ones.
+
+    Parameters
+    ----------
+    plan : RunPlan
+    stages : sequence of str
+    outcomes : list of dict
+        Outcomes of the tracks with work to do; ``track`` is the name of each.
+    """
+    known = {entry["track"]: entry for entry in outcomes}
+    entries = []
+    for track in plan.tracks:
+        name = name_within(plan.root, track)
+        entry = known.get(name) or {"track": name, "done": [], "skipped": list(stages), "failures": {}, "ok": True}
+        try:
+            rows = values_of(track, stages)
+        except MirkitError as error:
+            entry = entry | {"failures": entry["failures"] or {"track": str(error)}, "ok": False}
+            rows = []
+        values = {row.spec.name: row.value for row in rows}
+        reasons = {row.spec.name: row.reason for row in rows if row.value is None}
+        entries.append(entry | {"path": str(track.path), "values": values, "reasons": reasons})
+    return entries
