@@ -4,6 +4,8 @@
 # make test-fast           runs the tests that are not slow
 # make test-properties     runs the property tests with new random examples; SEED=... repeats a run
 # make check               runs linting, type checks and tests, as CI does
+# make docs                builds the documentation into docs/_build/html; a warning is an error
+# make docs-links          checks every link of the documentation, also those to other sites
 # make bench               runs every benchmark
 # Each target creates .venv with the first Python >= 3.11 that works; make PYTHON=... selects another one.
 
@@ -15,9 +17,10 @@ BIN := .venv/bin
 DATA ?=
 
 SEED := $(shell date +%s)
+SPHINX = OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: run test test-fast test-properties check bench clean
+.PHONY: run test test-fast test-properties check docs docs-links bench clean
 
 run: .venv/run.stamp
 ifeq ($(DATA),)
@@ -42,16 +45,23 @@ check: .venv/dev.stamp .venv/test.stamp .venv/models.stamp
 	$(BIN)/mypy
 	$(PYTEST)
 
+docs: .venv/docs.stamp
+	$(SPHINX) -b html docs docs/_build/html
+
+docs-links: .venv/docs.stamp
+	$(SPHINX) -b linkcheck docs docs/_build/links
+
 bench: .venv/bench.stamp .venv/trainers.stamp
 	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do OMP_NUM_THREADS=1 $(BIN)/python "$$script"; done
 
 clean:
-	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist docs/_build docs/reference/cli docs/reference/features/plots src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # What each target needs installed. If the stamp is newer than its inputs, nothing is installed.
 .venv/run.stamp: INSTALL := .
 .venv/test.stamp: INSTALL := .[test]
 .venv/dev.stamp: INSTALL := .[dev]
+.venv/docs.stamp: INSTALL := .[docs]
 .venv/bench.stamp: INSTALL := .[bench,test]
 
 .venv/%.stamp: pyproject.toml constraints.txt | .venv/bin/python

@@ -112,7 +112,7 @@ ENVIRONMENT = {
 }
 
 #: Steps of the manual that are no commands of ours: done by the user's shell and pip, or needed no longer
-#: (docs/manual.md lists their replacements).
+#: (docs/coming_from_the_ancestor.md lists their replacements).
 NOT_OURS = (
     "git clone https://github.com/Taikakim/mir-feature-extraction",
     "cd mir-feature-extraction",

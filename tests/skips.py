@@ -15,8 +15,9 @@ WINDOWS = sys.platform == "win32"
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 #: Packages that only some environments have: the networks and what they are compared with, a cluster, object storage.
 OPTIONAL = (
-    "audiobox_aesthetics|beat_this|bs_roformer|demucs|essentia|jams|moto|pytorch_lightning|ray|s3fs|safetensors"
-    "|stable_audio_tools|torch|transformers|webdataset|yaml"
+    "audiobox_aesthetics|beat_this|bs_roformer|demucs|essentia|furo|jams|latex2mathml|matplotlib|moto|myst_nb|numpydoc"
+    "|pandas|pytorch_lightning|ray|s3fs|safetensors|sphinx|sphinx_copybutton|stable_audio_tools|torch|transformers"
+    "|webdataset|yaml"
 )
 #: The reason, as a pattern of the whole, and whether it can be true on this machine.
 REASONS = [

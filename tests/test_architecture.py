@@ -323,9 +323,9 @@ def test_the_architecture_page_names_every_package() -> None:
         assert re.search(rf"\b{name}\b", page), f"docs/development/architecture.md does not name {name}"
 
 
-def test_the_manual_lists_every_command() -> None:
-    manual = (ROOT / "docs" / "manual.md").read_text(encoding="utf-8")
-    first = "".join(line.split("|")[1] for line in manual.splitlines() if line.startswith("| `"))
+def test_the_page_of_the_command_line_lists_every_command() -> None:
+    page = (ROOT / "docs" / "reference" / "command_line.md").read_text(encoding="utf-8")
+    first = "".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
     titles = {command.title.removeprefix("measure ") for command in COMMANDS.values()} - {"measure"}
     named = {name.removeprefix("measure ").replace("_", "-") for name in re.findall(r"`([\w -]+)`", first)}
     assert not titles - named

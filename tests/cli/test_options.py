@@ -29,8 +29,8 @@ READING = [
 WRONG = " "
 
 
-def test_the_manual_lists_every_setting() -> None:
-    assert settings_table() in (DOCS / "manual.md").read_text(encoding="utf-8"), (
+def test_the_page_of_settings_lists_every_setting() -> None:
+    assert settings_table() in (DOCS / "reference" / "settings.md").read_text(encoding="utf-8"), (
         "put it there: python -m mirkit.cli.output.markdown"
     )
 

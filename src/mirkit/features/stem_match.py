@@ -15,7 +15,8 @@ Samples = npt.NDArray[np.floating]
 #: Largest offset that is looked for (s).
 MAX_OFFSET = 2.0
 #: Peak of the correlation, in standard deviations of its values, from which two signals are the same recording: it is
-#: 147 or more for true stems, or the voice alone, and 32 or less for those of another song (docs/manual.md).
+#: 147 or more for true stems, or the voice alone, and 32 or less for those of another song
+#: (docs/concepts/data_sets.md).
 SAME = 50.0
 #: Standard deviation below which an excerpt is silent.
 _SILENT = 1e-5

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from notes import RATE, Mono
 
 from mirkit.features.harmony.constant_q import BINS_PER_OCTAVE, HOP, LOWEST, OCTAVES, ConstantQ, Decimator, gain
+from notes import RATE, Mono
 from properties import tries
 
 BANDS = OCTAVES * BINS_PER_OCTAVE

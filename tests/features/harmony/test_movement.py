@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from notes import RATE, Mono, curve_of, note, sequence, triad
 
 from mirkit.features.harmony.movement import Harmony, eighths, harmony
 from mirkit.features.types import SILENT, TOO_SHORT, Window
+from notes import RATE, Mono, curve_of, note, sequence, triad
 from signals import noise, silence
 
 NO_BEATS = np.zeros(0)

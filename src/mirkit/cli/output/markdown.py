@@ -66,7 +66,7 @@ def features_page() -> str:
 
 
 def settings_table() -> str:
-    """Return the table of all settings, for the manual."""
+    """Return the table of all settings, for their page."""
     lines = [
         "| setting | default | meaning | in a data set | environment | option |",
         "|---|---|---|---|---|---|",
