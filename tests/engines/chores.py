@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -15,6 +16,18 @@ def refuse_three(x: int) -> int:
     if x == 3:
         raise ValueError("three is refused")
     return x
+
+
+def double_all(items: Sequence[int]) -> list[int]:
+    return [2 * x for x in items]
+
+
+def refuse_three_of(items: Sequence[int]) -> list[int]:
+    return [refuse_three(x) for x in items]
+
+
+def die_of_three(items: Sequence[int]) -> list[int]:
+    return [die_on_three(x) for x in items]
 
 
 def unpicklable(x: int) -> object:

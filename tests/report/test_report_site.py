@@ -226,14 +226,14 @@ def test_a_report_goes_into_no_file(music: Path, tmp_path: Path, capsys: pytest.
 def test_a_full_disk_is_one_line_for_each_page(
     music: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sync = atomic._sync_file
+    sync = atomic.sync_file
 
     def fail(path: Path) -> None:
         if path.parent.name == "tracks":
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(path)
 
-    monkeypatch.setattr(atomic, "_sync_file", fail)
+    monkeypatch.setattr(atomic, "sync_file", fail)
     assert run(music) == 1
     text = "".join(capsys.readouterr())
     assert text.count("the disk is full") == 2

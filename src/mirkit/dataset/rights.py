@@ -27,7 +27,7 @@ from typing import Any
 from mirkit.audio import read_tags
 from mirkit.dataset.find import name_in
 from mirkit.dataset.licenses import license_name, license_of, permits
-from mirkit.dataset.split import seed_key
+from mirkit.dataset.seeds import seed_key
 from mirkit.errors import SettingsError, printable
 from mirkit.store import Provenance, find_root, read_bounded, read_provenance
 from mirkit.track import MIX, Track, is_track

@@ -13,8 +13,9 @@ from mirkit.dataset.duplicates.find import Duplicates, find_duplicates
 from mirkit.dataset.duplicates.names import album_folder, tags_of_path
 from mirkit.dataset.library import Library
 from mirkit.dataset.library.row import key_of
+from mirkit.dataset.seeds import path_before
 from mirkit.errors import SettingsError
-from mirkit.store import Provenance, readable_provenance
+from mirkit.store import readable_provenance
 from mirkit.track import ORIGINAL_NAME, Track
 
 
@@ -92,7 +93,7 @@ def split_tracks(
     known = [_names_of(track, name, tags) for track, name, (tags, _) in zip(tracks, names, facts, strict=True)]
     groups = group_tracks(known, duplicates.groups, keys)
     named = [tuple(sorted(names[number] for number in group)) for group in groups]
-    seed_keys = {name: _seed_key(name, original) for name, (_, original) in zip(names, facts, strict=True)}
+    seed_keys = {name: path_before(name, original) for name, (_, original) in zip(names, facts, strict=True)}
     train, val, test = split(named, share, seed, seed_keys, test_share)
     together = tuple(sorted(group for group in named if len(group) > 1))
     return Split(seed, share, test_share, train, val, test, together)
@@ -168,21 +169,6 @@ def _drawn(ordered: list[list[str]], share: float, count: int) -> tuple[list[lis
     if not taken and share > 0 and len(ordered) > 1:
         taken = [others.pop(others.index(min(others, key=len)))]
     return taken, others
-
-
-def seed_key(name: str, provenance: Provenance) -> str:
-    """Seed of a track's random draws: its path before it was organized, so that organizing changes no draw."""
-    return _seed_key(name, provenance.facts.get(ORIGINAL_NAME, {}).get("value"))
-
-
-def _seed_key(name: str, original: Any) -> str:
-    path = PurePath(name)
-    return (path.with_name(original) if _is_name(original) else path).as_posix()
-
-
-def _is_name(text: Any) -> bool:
-    """Whether a text is a plain file name; the provenance may come from an untrusted data set."""
-    return isinstance(text, str) and text not in ("", ".", "..") and PurePath(text).name == text
 
 
 def _facts(tracks: Sequence[Track], library: Library | None) -> list[tuple[Mapping[str, Any], Any]]:

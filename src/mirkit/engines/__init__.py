@@ -16,9 +16,18 @@ from mirkit.engines.worker import I, ItemResult, R, error_line
 _MAX_ACTORS_PER_GPU = 4
 
 #: Number of items per message of :func:`run_chunked`, and of items up to which it starts no processes.
-_CHUNK, _FEW = 32, 256
+_CHUNK, _FEW = 32, 1024
 
-__all__ = ["ItemResult", "cores", "default_memory", "run", "run_chunked", "run_serially", "worker_number"]
+__all__ = [
+    "ItemResult",
+    "cores",
+    "default_memory",
+    "run",
+    "run_batches",
+    "run_chunked",
+    "run_serially",
+    "worker_number",
+]
 
 
 def cores(address: str | None = None) -> int:
@@ -96,7 +105,7 @@ def run_serially(work: Callable[[I], R], items: Sequence[I]) -> Generator[ItemRe
 def run_chunked(work: Callable[[I], R], items: Sequence[I], *, jobs: int) -> Generator[ItemResult[I, R], None, None]:
     """Apply work of a few milliseconds to every item, as :func:`run` does, with several items per message.
 
-    Up to 256 items are processed in this process, because starting others would take longer. Where a worker is lost,
+    Up to 1024 items are processed in this process, because starting others would take longer. Where a worker is lost,
     the items of its chunk are tried again one by one.
 
     Parameters
@@ -111,19 +120,39 @@ def run_chunked(work: Callable[[I], R], items: Sequence[I], *, jobs: int) -> Gen
     ------
     ItemResult
     """
-    if jobs == 1 or len(items) <= _FEW:
-        yield from run_serially(work, items)
-        return
+    for done in run_batches(partial(_each, work), items, jobs=jobs):
+        result, error = done.result or (None, done.error)
+        yield ItemResult(done.item, result, error)
+
+
+def run_batches(
+    work: Callable[[Sequence[I]], Sequence[R]], items: Sequence[I], *, jobs: int
+) -> Generator[ItemResult[I, R], None, None]:
+    """Apply work to the items as :func:`run_chunked` does, where the work takes several items at once.
+
+    Parameters
+    ----------
+    work : callable
+        Importable by name; returns one result for each of the items that it gets. If it raises, or its worker is lost,
+        it is called again for each of these items alone.
+    items : sequence
+    jobs : int
+        Worker processes; with 1, everything is done in this process.
+
+    Yields
+    ------
+    ItemResult
+    """
     chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
-    lost: list[I] = []
-    for done in run(partial(_each, work), chunks, jobs=jobs):
+    here = jobs == 1 or len(items) <= _FEW
+    lost: list[Sequence[I]] = []
+    for done in run_serially(work, chunks) if here else run(work, chunks, jobs=jobs):
         if done.result is None:
-            lost += done.item
+            lost += [[item] for item in done.item]
         else:
-            for item, (result, error) in zip(done.item, done.result, strict=True):
-                yield ItemResult(item, result, error)
-    if lost:
-        yield from run(work, lost, jobs=jobs)
+            yield from map(ItemResult, done.item, done.result)
+    for alone in run_serially(work, lost) if here else run(work, lost, jobs=jobs):
+        yield ItemResult(alone.item[0], None if alone.result is None else alone.result[0], alone.error)
 
 
 def _each(work: Callable[[I], R], chunk: Sequence[I]) -> list[tuple[R | None, str]]:

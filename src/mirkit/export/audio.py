@@ -1,8 +1,8 @@
 """Audio files of a bundle: at the sample rate of the trainer, in stereo, with a given length and gain."""
 
 import os
-from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from mirkit.audio import Audio, encode, open_audio, probe, quantize
 from mirkit.errors import AudioError, InfoError
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
-from mirkit.store import atomic_file, copy_content, keep_stamps
+from mirkit.store import FileBatch, copy_content, keep_all_stamps, remove_file
 
 CHANNELS = 2
 _BLOCK = 1 << 18
@@ -79,44 +79,6 @@ class AudioJob:
         return round(self.seconds * self.rate)
 
 
-def copy_unchanged(job: AudioJob) -> int | None:
-    """Copy or link the source if its format is already the required one.
-
-    Parameters
-    ----------
-    job : AudioJob
-
-    Returns
-    -------
-    int or None
-        Samples per channel; None where the file has to be converted (see :func:`convert`).
-
-    Raises
-    ------
-    AudioError
-        The source cannot be read.
-    InfoError
-        The target cannot be written.
-    """
-    source = job.source.paths[0]
-    info = probe(source)
-    if (info.codec, job.target.suffix) != ("flac", ".flac") or job.gain_db or job.start or not info.duration:
-        return None
-    samples = round(info.duration * info.sample_rate)
-    if not job.source.is_file or (info.sample_rate, info.channels) != (job.rate, CHANNELS) or samples > job.samples:
-        return None
-    if job.exact and samples != job.samples:
-        return None
-    linked = job.link and job.provenance is not None
-    with (
-        keep_stamps(job.provenance, job.provenance, [(source, source)]) if linked and job.provenance else nullcontext(),
-        atomic_file(job.target) as temp,
-    ):
-        if not (job.link and _link(source, temp)):
-            copy_content(source, temp)
-    return samples
-
-
 def convert(job: AudioJob) -> int:
     """Decode the source, resample it, make it stereo, apply the gain and write the file atomically.
 
@@ -148,28 +110,62 @@ def convert(job: AudioJob) -> int:
     return encode(job.target, rounded, rate=job.rate, channels=CHANNELS, bits=bits).frames
 
 
-def existing_or_copied(job: AudioJob) -> int | str | None:
-    """Write a file that needs only a copy, see :func:`copy_unchanged`.
+def write_unconverted(jobs: Sequence[AudioJob]) -> list[int | str | None]:
+    """Write the files among several that exist, or need only a copy of the source or a link to it.
 
     This function and :func:`write_converted` run in worker processes, so this module imports little.
 
     Parameters
     ----------
-    job : AudioJob
+    jobs : sequence of AudioJob
 
     Returns
     -------
-    int, str or None
-        Samples per channel, also of a file that exists, as its name holds a hash of its content; why it cannot be
-        written; None where it has to be converted.
+    list
+        For each job: samples per channel, also of a file that exists, as its name holds a hash of its content; why it
+        cannot be written; None where it has to be converted.
+
+    Raises
+    ------
+    InfoError
+        A target cannot be written.
     """
-    with suppress(AudioError):  # a damaged file is written again
+    results: list[int | str | None] = []
+    copied = []
+    for job in jobs:
+        try:
+            samples = _existing_samples(job)
+            if samples is None and (samples := _unchanged_samples(job)) is not None:
+                copied.append(job)
+            results.append(samples)
+        except (AudioError, InfoError) as error:
+            results.append(str(error))
+    linked = {job.provenance: job.source.paths[0] for job in copied if job.link and job.provenance}
+    with keep_all_stamps(linked), FileBatch() as batch:
+        for job in copied:
+            if not (job.link and _link(job.source.paths[0], job.target)):
+                with batch.file(job.target) as temp:
+                    copy_content(job.source.paths[0], temp)
+    return results
+
+
+def _existing_samples(job: AudioJob) -> int | None:
+    """Samples per channel of a file that exists; None if it has to be written, as a damaged one."""
+    with suppress(AudioError):
         if job.target.exists() and (seconds := probe(job.target).duration):
             return round(seconds * job.rate)
-    try:
-        return copy_unchanged(job)
-    except (AudioError, InfoError) as error:
-        return str(error)
+    return None
+
+
+def _unchanged_samples(job: AudioJob) -> int | None:
+    """Samples per channel of a source that has the required format already; None where it has to be converted."""
+    info = probe(job.source.paths[0])
+    if (info.codec, job.target.suffix) != ("flac", ".flac") or job.gain_db or job.start or not info.duration:
+        return None
+    samples = round(info.duration * info.sample_rate)
+    if not job.source.is_file or (info.sample_rate, info.channels) != (job.rate, CHANNELS) or samples > job.samples:
+        return None
+    return None if job.exact and samples != job.samples else samples
 
 
 def write_converted(job: AudioJob) -> int | str:
@@ -256,6 +252,7 @@ def _stereo(audio: Audio, start: int, samples: int) -> Iterator[FloatArray]:
 
 def _link(source: Path, target: Path) -> bool:
     """Make a hard link; return False if the target is on another disk or the file system has no hard links."""
+    remove_file(target)  # a damaged one
     try:
         os.link(source, target)
     except OSError:

@@ -12,10 +12,11 @@ from mirkit import __version__, engines
 from mirkit.audio import to_dbfs
 from mirkit.catalog import LEVEL_KEYS
 from mirkit.errors import InfoError, MissingInput, as_error, printable
-from mirkit.export.audio import CHANNELS, AudioJob, SummedFiles, existing_or_copied, write_converted
+from mirkit.export.audio import CHANNELS, AudioJob, SummedFiles, write_converted, write_unconverted
 from mirkit.export.conditioners import POLICIES, clamped
 from mirkit.export.item import CAPTION, Item, Pair
 from mirkit.export.levels import MONO_TO_STEREO_LU, Level
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import FILES, ExportPlan, Sample
 from mirkit.export.rights import RIGHTS, digests, licenses, rights_by_source, rights_csv
 from mirkit.export.splits import SPLITS, TRAIN
@@ -29,9 +30,6 @@ MIXES = "mix"
 _OURS = re.compile(
     r"[A-Za-z0-9-]+-[0-9a-f]{10}\.(flac|wav|txt|json|lyrics|(caption|lyrics)\.txt|TIMESERIES\.npz)|\d{5}\.tar"
 )
-
-#: Called with the name of each item that is done.
-Advance = Callable[[str], None]
 
 
 def open_bundle(out: Path, target: str) -> None:
@@ -88,8 +86,12 @@ def read_summary(out: Path) -> dict[str, Any] | None:
 
 def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
     """Write JSON in ASCII, atomically; NaN is an error."""
-    text = json.dumps(content, indent=indent, ensure_ascii=True, allow_nan=False)
-    atomic_write(path, text.encode("ascii") + b"\n")
+    atomic_write(path, encode_json(content, indent=indent))
+
+
+def encode_json(content: Any, *, indent: int | None = 1) -> bytes:
+    """Encode JSON in ASCII; NaN is an error."""
+    return json.dumps(content, indent=indent, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
 
 
 def write_audio_files(
@@ -127,7 +129,7 @@ def _write(plan: ExportPlan, jobs: Sequence[AudioJob], done: Callable[[Path], No
     workers = plan.options.jobs or engines.cores()
     results: dict[Path, int | str] = {}
     unwritten = []
-    for quick in engines.run_chunked(existing_or_copied, jobs, jobs=workers):
+    for quick in engines.run_batches(write_unconverted, jobs, jobs=workers):
         if quick.result is None and not quick.error:
             unwritten.append(quick.item)
         else:

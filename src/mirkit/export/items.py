@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -15,11 +15,11 @@ from mirkit.catalog import CATEGORIES, NUMBERS, STAGES, TEXT_KEYS, TEXTS
 from mirkit.dataset.find import DatasetItem, iter_tracks
 from mirkit.dataset.library import Library
 from mirkit.dataset.rights import RightsReader
+from mirkit.dataset.seeds import seed_key
 from mirkit.dataset.selection import nothing_found
-from mirkit.dataset.split import seed_key
-from mirkit.engines.processes import iter_chunked
 from mirkit.errors import AudioError, InfoError, MissingInput, printable
 from mirkit.export.item import CAPTION, Item
+from mirkit.export.parallel import Progress, no_progress
 from mirkit.staleness import changed_since
 from mirkit.store import FileDigest, Provenance, as_number, file_digest, read_info, read_provenance, restamp
 from mirkit.track import CROPS, MIX, Track, base_of, is_audio_name
@@ -49,7 +49,15 @@ class ExportItems:
     unmatched_rights: list[str] = field(default_factory=list)
 
 
-def read_items(path: Path, *, crops: bool, clip_set: str = "", where: str = "") -> ExportItems:
+def read_items(
+    path: Path,
+    *,
+    crops: bool,
+    clip_set: str = "",
+    where: str = "",
+    jobs: int = 1,
+    progress: Progress = no_progress,
+) -> ExportItems:
     """Read every clip of one set, or every track.
 
     Parameters
@@ -62,6 +70,10 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "", where: str = "") 
         Name of the set of clips, "" for the unnamed set.
     where : str
         Query, as the option ``--where`` has it: only the clips, or the tracks, that it finds.
+    jobs : int
+        Worker processes, 0 for one per core.
+    progress : callable
+        Reports progress.
 
     Raises
     ------
@@ -79,9 +91,13 @@ def read_items(path: Path, *, crops: bool, clip_set: str = "", where: str = "") 
             result.excluded[_slashes(member.name)] = member.excluded
         else:
             members.append(member)
-    read = _read_clips(members, clip_set) if crops else _read_tracks(path, members)
+    jobs = jobs or engines.cores()
+    with progress(len(members)) as advance:
+        read = _read_clips(members, clip_set, jobs, advance) if crops else _read_tracks(path, members, jobs, advance)
+    told: set[str] = set()  # clips of one track share its texts
     for one in read:
-        result.problems += one.problems
+        result.problems += [line for line in one.problems if line not in told]
+        told.update(one.problems)
         if one.item:
             try:
                 result.items.append(replace(one.item, rights=rights.read(one.item.track, _facts(one.item))))
@@ -110,27 +126,39 @@ class _Read:
     problems: tuple[str, ...] = ()
 
 
-def _read_clips(members: Sequence[DatasetItem], clip_set: str) -> Iterator[_Read]:
+def _read_clips(
+    members: Sequence[DatasetItem], clip_set: str, jobs: int, advance: Callable[[str], None]
+) -> list[_Read]:
+    """Read clips on all cores."""
+    read: dict[Track, _Read] = {}
+    for done in engines.run_batches(partial(_read_several, clip_set=clip_set), members, jobs=jobs):
+        read[done.item.track] = done.result or _Read(None, (f"{printable(done.item.track.path)}: {done.error}",))
+        advance(done.item.name)
+    return [read[member.track] for member in members]
+
+
+def _read_several(members: Sequence[DatasetItem], clip_set: str) -> list[_Read]:
     texts = UserTextReader()  # clips of one track share its texts
-    for member in members:
-        yield _read_one(member, clip_set, texts)
+    return [_read_one(member, clip_set, texts) for member in members]
 
 
-def _read_tracks(path: Path, members: Sequence[DatasetItem]) -> list[_Read]:
+def _read_tracks(path: Path, members: Sequence[DatasetItem], jobs: int, advance: Callable[[str], None]) -> list[_Read]:
     """Read whole tracks: those whose folders have not changed from the library, others on all cores."""
     read: dict[Track, _Read] = {}
     with Library.open(path) as library:
         answers = library.answers("item", [__version__, _STORED])
         named = {member.track: member for member in members}
-        for track, stored in answers.each(list(named), jobs=engines.cores()):
+        for track, stored in answers.each(list(named), jobs=jobs):
             if item := _decoded(stored, named[track]):
                 read[track] = _Read(item)
+                advance(named[track].name)
         unknown = [member for member in members if member.track not in read]
-        for start, found in iter_chunked(_read_one, unknown, jobs=engines.cores()):
-            for member, one in zip(unknown[start : start + len(found)], found, strict=True):
-                read[member.track] = one
-                if one.item and not one.problems:
-                    answers.put(member.track, _encoded(one.item))
+        for done in engines.run_batches(partial(_read_several, clip_set=""), unknown, jobs=jobs):
+            one = done.result or _Read(None, (f"{printable(done.item.track.path)}: {done.error}",))
+            read[done.item.track] = one
+            if one.item and not one.problems:
+                answers.put(done.item.track, _encoded(one.item))
+            advance(done.item.name)
         answers.save()
     return [read[member.track] for member in members]
 

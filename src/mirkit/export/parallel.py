@@ -1,12 +1,24 @@
 """Work on the items of an export in all processes, with a result that does not depend on their number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from mirkit import engines
 
 I = TypeVar("I")  # noqa: E741 (an item)
 R = TypeVar("R")
+
+#: Called with the name of each item that is done.
+Advance = Callable[[str], None]
+#: ``progress(count)`` opens a context for a step with ``count`` items; it yields a function to call after each item.
+Progress = Callable[[int], AbstractContextManager[Advance]]
+
+
+@contextmanager
+def no_progress(_count: int) -> Iterator[Advance]:
+    """Report no progress."""
+    yield lambda _name: None
 
 
 def work_on(

@@ -18,6 +18,7 @@ from mirkit.export.item import Item
 from mirkit.export.items import read_items
 from mirkit.export.levels import Level, lowered_tracks
 from mirkit.export.options import Options
+from mirkit.export.parallel import Progress, no_progress
 from mirkit.export.prompts import Extremes, PromptTemplate, prompts, words_of
 from mirkit.export.splits import SPLITS, TRAIN, apply_split, assign_splits, find_copies
 from mirkit.export.weights import read_weights, weight_folder
@@ -192,6 +193,7 @@ def make_plan(
     has_conditioners: bool,
     rate: int = ANALYSIS_RATE,
     shortest: float = 0.0,
+    progress: Progress = no_progress,
 ) -> ExportPlan:
     """Decide what a bundle holds.
 
@@ -214,6 +216,8 @@ def make_plan(
         Sample rate of the target (Hz).
     shortest : float
         Shortest audio that the target takes (s).
+    progress : callable
+        Reports progress.
 
     Returns
     -------
@@ -226,7 +230,14 @@ def make_plan(
     SettingsError
         The options do not fit the data set.
     """
-    known = read_items(options.path, crops=not options.whole, clip_set=options.clip_set, where=options.where)
+    known = read_items(
+        options.path,
+        crops=not options.whole,
+        clip_set=options.clip_set,
+        where=options.where,
+        jobs=options.jobs,
+        progress=progress,
+    )
     items, problems = known.items, known.problems
     items, refused = _permitted(items, options)
     if options.whole and options.max_seconds is not None:
@@ -234,7 +245,7 @@ def make_plan(
     items, dropped = _of_length(items, shortest, options.max_seconds)
     sample_size = _sample_size(items, options, rate)
     notes = _rights_notes(known.unmatched_rights)
-    items, copies, split, without = _split(items, options, notes)
+    items, copies, split, without = _split(items, options, notes, progress)
     dropped |= without
     silent: dict[str, str] = {}
     if stems:
@@ -334,7 +345,7 @@ def _notes(lowered: Mapping[str, float]) -> list[str]:
 
 
 def _split(
-    items: list[Item], options: Options, notes: list[str]
+    items: list[Item], options: Options, notes: list[str], progress: Progress
 ) -> tuple[list[Item], dict[str, str], dict[str, str], dict[str, str]]:
     """Leave out copies and assign the other items to splits.
 
@@ -351,7 +362,7 @@ def _split(
     copies: dict[str, str] = {}
     groups: list[list[str]] = []
     if not options.keep_duplicates or ((options.val or options.test) and options.split_file is None):
-        copies, groups = find_copies(options.path, items, notes)
+        copies, groups = find_copies(options.path, items, notes, progress)
     if options.keep_duplicates:
         copies = {}
     else:

@@ -1,21 +1,21 @@
 """Run an export, or check a bundle."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.catalog import stage
 from mirkit.errors import MissingExtra, MissingInput, SettingsError, counted, printable
-from mirkit.export.bundle import Advance, open_bundle, read_summary, summary
+from mirkit.export.bundle import open_bundle, read_summary, summary
 from mirkit.export.conditioners import check_keys
 from mirkit.export.item import Item
 from mirkit.export.joined import read_joined
 from mirkit.export.levels import Level, estimated_levels, find_levels
 from mirkit.export.model_config import config_of
 from mirkit.export.options import ALL_KEYS, EXPORT_OPTIONS, Options
+from mirkit.export.parallel import Progress, no_progress
 from mirkit.export.plan import ExportPlan, make_plan
 from mirkit.export.prompts import TEMPLATES, CountTokens, PromptTemplate, max_tokens
 from mirkit.export.sound_check import check_sound
@@ -31,9 +31,6 @@ if TYPE_CHECKING:  # loads the analysis, which only whole tracks need
 
 _NOT_RUN = "the check by the trainer's own code was not run"
 _HOW = "name the Python interpreter where it is installed with --trainer-python PATH"
-
-#: ``progress(count)`` opens a context for a step with ``count`` items; it yields a function to call after each item.
-Progress = Callable[[int], AbstractContextManager[Advance]]
 
 
 @dataclass(frozen=True)
@@ -56,12 +53,6 @@ class ExportResult:
     bytes: int
     to_write: int = 0
     free: int = 0
-
-
-@contextmanager
-def no_progress(_count: int) -> Iterator[Advance]:
-    """Report no progress."""
-    yield lambda _name: None
 
 
 def export(options: Options, *, dry: bool = False, progress: Progress = no_progress) -> ExportResult:
@@ -167,6 +158,7 @@ def export(options: Options, *, dry: bool = False, progress: Progress = no_progr
         has_conditioners=target.has_conditioners,
         rate=target.sample_rate,
         shortest=target.shortest,
+        progress=progress,
     )
     if options.keys != ALL_KEYS and not (target.has_conditioners or target.has_columns):
         plan.notes.append(f"{target.name} has fields of its own and no other features, so --keys changes nothing")

@@ -10,6 +10,7 @@ from mirkit.dataset.library import Library
 from mirkit.dataset.split import split_tracks
 from mirkit.errors import SettingsError, counted, printable
 from mirkit.export.item import Item
+from mirkit.export.parallel import Progress, no_progress
 from mirkit.store import read_bounded
 
 TRAIN, VAL, TEST = "train", "val", "test"
@@ -17,7 +18,9 @@ SPLITS = (TRAIN, VAL, TEST)
 _MAX_BYTES = 2**28
 
 
-def find_copies(path: Path, items: Sequence[Item], notes: list[str]) -> tuple[dict[str, str], list[list[str]]]:
+def find_copies(
+    path: Path, items: Sequence[Item], notes: list[str], progress: Progress = no_progress
+) -> tuple[dict[str, str], list[list[str]]]:
     """Find the tracks of an export that are the same recording.
 
     Parameters
@@ -27,6 +30,8 @@ def find_copies(path: Path, items: Sequence[Item], notes: list[str]) -> tuple[di
     items : sequence of Item
     notes : list of str
         Gets a line where tracks could not be compared.
+    progress : callable
+        Reports progress.
 
     Returns
     -------
@@ -38,8 +43,8 @@ def find_copies(path: Path, items: Sequence[Item], notes: list[str]) -> tuple[di
     """
     tracks = {item.source: item.track for item in items}
     names = list(tracks)
-    with Library.open(path) as library:
-        found = find_duplicates(list(tracks.values()), library=library)
+    with Library.open(path) as library, progress(len(tracks)) as advance:
+        found = find_duplicates(list(tracks.values()), advance, library)
     groups = [[names[number] for number in group] for group in found.groups]
     copies: dict[str, str] = {}
     for group in groups:

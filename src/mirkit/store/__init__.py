@@ -19,6 +19,7 @@ from mirkit.store.atomic import (
     remove_orphans_below,
     sync_folder,
 )
+from mirkit.store.batch import FileBatch, keep_all_stamps
 from mirkit.store.chords import chords_as_stored, format_chords, read_chords
 from mirkit.store.copying import copy_content
 from mirkit.store.digests import (
@@ -82,6 +83,7 @@ __all__ = [
     "BeatGrid",
     "CaptionRecord",
     "DamagedFileError",
+    "FileBatch",
     "FileDigest",
     "JsonObject",
     "JsonValue",
@@ -110,6 +112,7 @@ __all__ = [
     "format_sections",
     "has_stable_inodes",
     "hash_file",
+    "keep_all_stamps",
     "keep_stamps",
     "library_path",
     "lock",

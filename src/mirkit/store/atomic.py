@@ -49,17 +49,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
     InfoError
         The system refused (full disk, no permission, missing folder). ``path`` is unchanged.
     """
-    suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
-    temp = path.parent / f"{TEMP_PREFIX}{machine()}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+    temp = temporary_name(path)
     linked = False
     try:
         yield temp
         linked = temp.stat().st_nlink > 1
-        if not linked:  # the content of a hard link is on the disk, and its permissions are those of another file
-            _sync_file(temp)
-            with suppress(OSError):  # keep the permissions of the old file; a new one follows the umask
-                temp.chmod(path.stat().st_mode & 0o777)
-        _replace(temp, path)
+        if linked:  # the content of a hard link is on the disk, and its permissions are those of another file
+            _replace(temp, path)
+        else:
+            sync_file(temp)
+            put_in_place(temp, path)
     except OSError as error:
         raise as_error(error, path, "write") from error
     finally:
@@ -67,6 +66,19 @@ def atomic_file(path: Path) -> Iterator[Path]:
             temp.unlink(missing_ok=True)
     if not linked:  # a link that a power failure takes is made again
         sync_folder(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a name for the unfinished file at ``path``, in its folder and with its suffix."""
+    suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
+    return path.parent / f"{TEMP_PREFIX}{machine()}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a finished file, which gets the permissions of the file that it replaces. Raises OSError."""
+    with suppress(OSError):  # a new file follows the umask
+        temporary.chmod(path.stat().st_mode & 0o777)
+    _replace(temporary, path)
 
 
 def atomic_write(path: Path, data: bytes) -> None:
@@ -180,7 +192,8 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Sync the content of a file to disk. Raises OSError."""
     # Windows syncs only files that are open for writing; elsewhere the file may be a read-only copy or hard link.
     handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:

@@ -230,8 +230,7 @@ def parse_record(stage: str, content: JsonValue) -> ProvenanceRecord:
 def encode_digests(digests: Mapping[str, FileDigest]) -> JsonObject:
     """Convert digests to JSON, by name."""
     return {
-        name: dict(zip(("size", "mtime_ns", "ctime_ns", "inode"), content.stamp, strict=True))
-        | {"sha256": content.sha256}
+        name: dict(zip(STAMP, content.stamp, strict=True)) | {"sha256": content.sha256}
         for name, content in digests.items()
     }
 
@@ -271,6 +270,8 @@ def as_type(value: JsonValue, kinds: tuple[type, ...], where: str) -> JsonValue:
 #: Prefix of the names of caption records.
 CAPTION_PREFIX = "describe/"
 _DIGESTS = ("inputs", "outputs", "user")
+#: The fields of a stamp, with which a digest begins.
+STAMP = ("size", "mtime_ns", "ctime_ns", "inode")
 #: Field of a record -> its key in the object ``method`` of the file, and the type of its value.
 _STATE: dict[str, tuple[str, type]] = {
     "pending": ("writing", tuple),

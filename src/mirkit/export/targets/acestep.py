@@ -21,7 +21,7 @@ from mirkit.export.song import SongFields, song_fields
 from mirkit.export.splits import TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, load_json, text_faults
-from mirkit.store import atomic_write, remove_file
+from mirkit.store import FileBatch, remove_file
 
 CAPTION, LYRICS = ".caption.txt", ".lyrics.txt"
 
@@ -33,14 +33,15 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     songs = {sample.name: song_fields(sample) for sample in plan.samples}
     files = set()
-    for sample in plan.samples:
-        path = out / sample.split / sample.name
-        texts = {CAPTION: sample.prompts[0], LYRICS: songs[sample.name].lyrics}
-        for suffix, text in texts.items():
-            if text:
-                atomic_write(path.with_name(path.name + suffix), text.encode("utf-8") + b"\n")
-                files.add(path.with_name(path.name + suffix))
-        files.add(path.with_name(f"{path.name}.flac"))
+    with FileBatch() as batch:
+        for sample in plan.samples:
+            path = out / sample.split / sample.name
+            texts = {CAPTION: sample.prompts[0], LYRICS: songs[sample.name].lyrics}
+            for suffix, text in texts.items():
+                if text:
+                    batch.write(path.with_name(path.name + suffix), text.encode("utf-8") + b"\n")
+                    files.add(path.with_name(path.name + suffix))
+            files.add(path.with_name(f"{path.name}.flac"))
     clear_stale(out, files)
     for split, name in DATASETS.items():
         if plan.of(split):

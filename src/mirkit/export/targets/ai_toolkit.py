@@ -14,7 +14,7 @@ from mirkit.export.song import SongFields, song_fields
 from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, load_json, text_faults
-from mirkit.store import atomic_write
+from mirkit.store import FileBatch
 
 CONFIG = "ai_toolkit_config.json"
 _TAGS = ("CAPTION", "LYRICS", "BPM", "KEYSCALE", "TIMESIGNATURE", "DURATION", "LANGUAGE")
@@ -35,10 +35,11 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     songs = {sample.name: song_fields(sample) for sample in plan.samples}
     files = set()
-    for sample in plan.samples:
-        path = out / sample.split / f"{sample.name}.txt"
-        atomic_write(path, tagged(sample.prompts[0], songs[sample.name]).encode("utf-8"))
-        files |= {path, path.with_suffix(".flac")}
+    with FileBatch() as batch:
+        for sample in plan.samples:
+            path = out / sample.split / f"{sample.name}.txt"
+            batch.write(path, tagged(sample.prompts[0], songs[sample.name]).encode("utf-8"))
+            files |= {path, path.with_suffix(".flac")}
     clear_stale(out, files)
     write_json(out / CONFIG, _config(plan))
     plan.notes.append(UPSTREAM)

@@ -17,7 +17,7 @@ from mirkit.export.song import SongFields, song_fields
 from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, text_faults
-from mirkit.store import atomic_write
+from mirkit.store import FileBatch
 
 #: Fields that begin a line; ``lyrics`` is the last one, and all lines after it belong to it.
 _FIELDS = ("caption", "genre", "bpm", "key", "signature", "is_instrumental", "language", "custom_tag", "lyrics")
@@ -34,10 +34,11 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     songs = {sample.name: song_fields(sample) for sample in plan.samples}
     files = set()
-    for sample in plan.samples:
-        path = out / sample.split / f"{sample.name}.txt"
-        atomic_write(path, _text(sample, songs[sample.name], plan.options.trigger).encode("utf-8"))
-        files |= {path, path.with_suffix(".flac")}
+    with FileBatch() as batch:
+        for sample in plan.samples:
+            path = out / sample.split / f"{sample.name}.txt"
+            batch.write(path, _text(sample, songs[sample.name], plan.options.trigger).encode("utf-8"))
+            files |= {path, path.with_suffix(".flac")}
     clear_stale(out, files)
     plan.notes += song.lyrics_note(list(songs.values()))
     finish_bundle(plan, _readme(plan))

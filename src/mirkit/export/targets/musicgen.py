@@ -9,14 +9,14 @@ from typing import Any
 from mirkit.audio import probe
 from mirkit.captions.normalize import normalize_name
 from mirkit.errors import AudioError, printable
-from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.bundle import Advance, clear_stale, encode_json, finish_bundle, write_audio_files
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.readme import readme, shell
 from mirkit.export.song import sure_key
 from mirkit.export.splits import TEST, TRAIN, VAL
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, load_json, text_faults
-from mirkit.store import atomic_write, make_folder, remove_file, round6
+from mirkit.store import FileBatch, atomic_write, make_folder, remove_file, round6
 
 RATE = 32000
 #: Length of the segments that the trainer cuts (s): longer files would get the text of other segments.
@@ -36,10 +36,11 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     for split in plan.splits:
         lengths |= write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     files = set()
-    for sample in plan.samples:
-        path = out / sample.split / f"{sample.name}.json"
-        write_json(path, _fields(plan, sample))
-        files |= {path, path.with_suffix(".flac")}
+    with FileBatch() as batch:
+        for sample in plan.samples:
+            path = out / sample.split / f"{sample.name}.json"
+            batch.write(path, encode_json(_fields(plan, sample)))
+            files |= {path, path.with_suffix(".flac")}
     clear_stale(out, files)
     folder = plan.options.at.rstrip("/") or out.resolve().as_posix()
     for split, name in MANIFESTS.items():

@@ -10,7 +10,7 @@ from mirkit.export.readme import readme, shell
 from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.validation import LOADED_SUFFIXES, SKIPPED_SUFFIXES, CheckResult, audio_faults, text_faults
-from mirkit.store import atomic_write
+from mirkit.store import FileBatch
 
 
 def write(plan: ExportPlan, advance: Advance) -> None:
@@ -19,10 +19,11 @@ def write(plan: ExportPlan, advance: Advance) -> None:
     for split in plan.splits:
         write_audio_files(plan, plan.of(split), out / split, ".wav", advance)
     files = set()
-    for sample in plan.samples:
-        path = out / sample.split / f"{sample.name}.txt"
-        atomic_write(path, plan.prompt_of(sample).encode("ascii") + b"\n")
-        files |= {path, path.with_suffix(".wav")}
+    with FileBatch() as batch:
+        for sample in plan.samples:
+            path = out / sample.split / f"{sample.name}.txt"
+            batch.write(path, plan.prompt_of(sample).encode("ascii") + b"\n")
+            files |= {path, path.with_suffix(".wav")}
     clear_stale(out, files)
     encode = f"pre-encode with --sample_size {plan.sample_size}: longer clips are cut at random"
     finish_bundle(plan, _readme(plan), encode=encode)

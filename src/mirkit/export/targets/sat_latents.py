@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mirkit.errors import MissingInput, printable
-from mirkit.export.bundle import SUMMARY, Advance, finish_bundle, read_summary, write_json
+from mirkit.export.bundle import SUMMARY, Advance, encode_json, finish_bundle, read_summary, write_json
 from mirkit.export.joined import DATASETS as DATASET
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, load_config, merged, patch, read_base
 from mirkit.export.options import Options
@@ -20,7 +20,7 @@ from mirkit.export.splits import SPLITS
 from mirkit.export.targets import Target
 from mirkit.export.targets.sat import dataset_faults, sat_readme, write_datasets
 from mirkit.export.validation import CheckResult, load_json, number_faults, text_faults
-from mirkit.store import as_number, atomic_write, make_folder
+from mirkit.store import FileBatch, as_number, atomic_write, make_folder
 from mirkit.store.output import Output
 
 FILE_LIST = "filelist.txt"
@@ -70,9 +70,11 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         if problem := _length_problem(latent.frames, length) if latent else "the folder holds no latent of this clip":
             plan.problems.append(f"{sample.item.name}: {problem}")
             plan.samples.remove(sample)
-    for sample in plan.samples:
-        latent = latents[sample.name]
-        write_json(latent.path.with_suffix(".json"), _metadata(plan, sample, latent), indent=None)
+    with FileBatch() as batch:
+        for sample in plan.samples:
+            latent = latents[sample.name]
+            content = encode_json(_metadata(plan, sample, latent), indent=None)
+            batch.write(latent.path.with_suffix(".json"), content)
     for split in SPLITS:
         lines = "".join(f"../{latents[s.name].path.relative_to(out).as_posix()}\n" for s in plan.of(split))
         if lines:

@@ -16,7 +16,7 @@ from mirkit.export.song import song_fields
 from mirkit.export.splits import SPLITS, TRAIN
 from mirkit.export.targets import Target
 from mirkit.export.validation import CheckResult, audio_faults, folder_faults, load_json, text_faults
-from mirkit.store import atomic_write
+from mirkit.store import FileBatch
 
 CONFIG = "multidatabackend.json"
 #: Form of the names of lyrics files, which the trainer must be told.
@@ -32,13 +32,14 @@ def write(plan: ExportPlan, advance: Advance) -> None:
         write_audio_files(plan, plan.of(split), out / split, ".flac", advance)
     songs = {sample.name: song_fields(sample) for sample in plan.samples}
     files = set()
-    for sample in plan.samples:
-        path = out / sample.split / f"{sample.name}.txt"
-        atomic_write(path, sample.prompts[0].encode("ascii") + b"\n")
-        files |= {path, path.with_suffix(".flac")}
-        if lyrics := songs[sample.name].lyrics:
-            atomic_write(path.with_suffix(".lyrics"), lyrics.encode("utf-8") + b"\n")
-            files.add(path.with_suffix(".lyrics"))
+    with FileBatch() as batch:
+        for sample in plan.samples:
+            path = out / sample.split / f"{sample.name}.txt"
+            batch.write(path, sample.prompts[0].encode("ascii") + b"\n")
+            files |= {path, path.with_suffix(".flac")}
+            if lyrics := songs[sample.name].lyrics:
+                batch.write(path.with_suffix(".lyrics"), lyrics.encode("utf-8") + b"\n")
+                files.add(path.with_suffix(".lyrics"))
     clear_stale(out, files)
     write_json(out / CONFIG, _config(plan))
     plan.notes += song.lyrics_note(list(songs.values()))
