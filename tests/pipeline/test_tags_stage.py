@@ -146,6 +146,43 @@ def test_what_the_user_has_written_stays(track: Path) -> None:
     assert (row["genre"], row["mood"], row["instruments"]) == ("Afrobeat", "joyful", "kalimba, drums")
 
 
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A track with clips, for which no stage on request has run."""
+    path = make_track(tmp_path_factory.mktemp("cut") / "Track", seconds=10, bpm=120, stems=True)
+    assert do(path, *stage("crop").needs, "crop", backends=ALL).ok
+    return path
+
+
+ALL = EMBEDDED | {"drums": "embedded", "f0": "embedded"}
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "file"),
+    [("tags", "instrument_drums", ""), ("notes", "note_density_vocals", "bass.mid"), ("drums", "", "drums.mid")],
+)
+def test_clips_get_what_has_run_since_they_were_cut(name: str, key: str, file: str, cut: Path, tmp_path: Path) -> None:
+    """Their audio is not cut again for it."""
+    track = Path(shutil.copytree(cut, tmp_path / "Track"))
+    clips = sorted((track / "crops").iterdir())
+    audio = {path: path.stat().st_ino for path in (track / "crops").rglob("*.flac")}
+    assert len(clips) == 2
+    assert len(audio) == 10
+    assert not any(verify(Track.at(clip)).older for clip in clips)
+    assert do(track, name, backends=ALL).ok
+    assert [verify(Track.at(clip)).older for clip in clips] == [(name,), (name,)]
+    outcome = do(track, "crop", backends=ALL)
+    assert outcome.ok
+    assert "crop" in outcome.done
+    assert {path: path.stat().st_ino for path in audio} == audio
+    for clip in clips:
+        assert not key or info(clip)[key] is not None
+        assert not file or (clip / file).exists()
+        assert not verify(Track.at(clip)).older
+    assert "crop" in do(track, "crop", backends=ALL).skipped
+    assert do(track, name, "crop", backends=ALL, overwrite=False).done == ()
+
+
 def test_windows_and_clips(track: Path) -> None:
     assert do(track, "crop").ok
     clips = sorted((track / "crops").iterdir())

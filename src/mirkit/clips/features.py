@@ -16,13 +16,12 @@ from mirkit.features.types import SILENT, FloatArray, InfoValue, Unknown, Window
 from mirkit.stages import Result, fact
 from mirkit.stages.description import sentences_on
 from mirkit.stages.window import FROM_SERIES, at_window, timbre_of
+from mirkit.staleness import requested_identities
 from mirkit.store import BeatGrid, FileDigest, ProvenanceRecord, Settings
 from mirkit.track import MIX
 from mirkit.track.clip import ClipSource
 
 _STAGES = frozenset({*FROM_SERIES, "timbral", "music_facts"})
-#: Records of stages whose MIDI files are cut too.
-_MIDI_STAGES = frozenset({"drums", "drums/adtof", "notes"})
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,9 @@ class MeasuredTrack:
     @property
     def needs(self) -> dict[str, str]:
         """Stage -> identity of its result, for every stage that the features of a clip depend on."""
-        needed = (_STAGES - self.neural) | _MIDI_STAGES
-        return {name: self.stages[name].identity for name in sorted(self.stages) if name in needed}
+        needed = _STAGES - self.neural
+        found = {name: record.identity for name, record in self.stages.items() if name in needed}
+        return dict(sorted((found | requested_identities(self.stages)).items()))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,16 @@ from mirkit.pipeline.own_stems import belong, refuse
 from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
 from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
 from mirkit.stages.window import FROM_SOUND
-from mirkit.staleness import DOWNMIX, MADE_OF, TrackState, edit_note, keep_edits, keep_file, kept
+from mirkit.staleness import (
+    DOWNMIX,
+    MADE_OF,
+    TrackState,
+    edit_note,
+    keep_edits,
+    keep_file,
+    kept,
+    requested_identities,
+)
 from mirkit.store import (
     EXTERNAL,
     FileDigest,
@@ -193,7 +202,7 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
     state = TrackState.of(Track.at(job.path))
     stages, neural = state.provenance.stages, neural_stages(state)
     settings = as_measured(state, job.settings)
-    needs = {need: stages[need].identity for need in row.needs}
+    needs = {need: stages[need].identity for need in row.needs} | requested_identities(stages)
 
     def write_entry(result: Result, **more: Any) -> ProvenanceRecord:
         entry = _entry(job, state, row, result, needs, time.perf_counter() - started, **more)

@@ -4,7 +4,7 @@ The package does not import the analysis, so a run with nothing to do starts fas
 """
 
 from mirkit.staleness.edits import SET_BY_USER, edit_note, edited, keep_edits, keep_file, value_digests
-from mirkit.staleness.pending import changed_since, editable_files, pending_edits
+from mirkit.staleness.pending import ON_REQUEST, changed_since, editable_files, pending_edits, requested_identities
 from mirkit.staleness.rules import (
     DOWNMIX,
     NEWER,
@@ -25,6 +25,7 @@ __all__ = [
     "DOWNMIX",
     "MADE_OF",
     "NEWER",
+    "ON_REQUEST",
     "SET_BY_USER",
     "CaptionStep",
     "StageInputs",
@@ -44,6 +45,7 @@ __all__ = [
     "kept",
     "mark_of",
     "pending_edits",
+    "requested_identities",
     "stale_reason",
     "unread",
     "value_digests",

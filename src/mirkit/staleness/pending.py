@@ -10,6 +10,15 @@ from mirkit.staleness.edits import value_digests
 from mirkit.store import FileDigest, JsonObject, ProvenanceRecord, file_digest, read_info, readable_provenance
 from mirkit.track import Track
 
+#: Stages on request, whose results the clips of a track have too, once they have run on it.
+ON_REQUEST = ("drums", "notes", "tags")
+
+
+def requested_identities(stages: Mapping[str, ProvenanceRecord]) -> dict[str, str]:
+    """Return the stages on request that have run on a track: name of the record -> identity of the result."""
+    names = [name for name, record in stages.items() if name.partition("/")[0] in ON_REQUEST and not record.failed]
+    return {name: stages[name].identity for name in sorted(names)}
+
 
 def editable_files(track: Track, stages: Mapping[str, ProvenanceRecord]) -> dict[str, FileDigest]:
     """Return the present digests of the sidecars of a track that the user may edit.
@@ -81,22 +90,30 @@ def changed_since(track: Track, needs: Mapping[str, str]) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Stages whose result is another now, or that wrote something which the user has edited since.
+        Stages whose result is another now, or that wrote something which the user has edited since; and stages on
+        request that have run since.
     """
     sidecars = [track.provenance, track.info, *(track.path_of(f) for row in STAGES for f in row.editable_files)]
-    identities, edited = _present_state(track, tuple(_stamp(os.fspath(path)) for path in sidecars))
-    return tuple(name for name, before in needs.items() if identities.get(name) != before or name in edited)
+    identities, edited, requested = _present_state(track, tuple(_stamp(os.fspath(path)) for path in sidecars))
+    changed = [name for name, before in needs.items() if identities.get(name) != before or name in edited]
+    return (*changed, *(name for name in requested if name not in needs))
 
 
 @lru_cache(64)  # a track may have hundreds of clips
-def _present_state(track: Track, stamps: tuple[tuple[int, int], ...]) -> tuple[Mapping[str, str], frozenset[str]]:
-    """Return stage -> identity, and the stages with pending edits, of a track whose sidecars have these stamps."""
+def _present_state(
+    track: Track, stamps: tuple[tuple[int, int], ...]
+) -> tuple[Mapping[str, str], frozenset[str], tuple[str, ...]]:
+    """Return the state of a track whose sidecars have these stamps.
+
+    It is stage -> identity, the stages with pending edits, and the stages on request that have run.
+    """
     stages = readable_provenance(track.provenance).stages
     try:
         edited = pending_edits(read_info(track.info), editable_files(track, stages), stages)
     except InfoError:
         edited = {}
-    return {name: entry.identity for name, entry in stages.items()}, frozenset(edited.values())
+    identities = {name: entry.identity for name, entry in stages.items()}
+    return identities, frozenset(edited.values()), tuple(requested_identities(stages))
 
 
 def _stamp(path: str) -> tuple[int, int]:

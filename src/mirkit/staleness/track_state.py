@@ -12,6 +12,7 @@ from mirkit.errors import InfoError, MissingInput, printable
 from mirkit.features.types import Unknown
 from mirkit.stages import entry_name, midi_path
 from mirkit.staleness.edits import SET_BY_USER, edited, value_digests
+from mirkit.staleness.pending import ON_REQUEST, requested_identities
 from mirkit.staleness.rules import StageInputs, inputs_of, stale_reason
 from mirkit.staleness.stem_match import rejected_stems
 from mirkit.store import (
@@ -238,7 +239,7 @@ class TrackState:
         channels: Any = self.provenance.facts.get("channels", {}).get("value")
         is_downmix = isinstance(channels, int) and channels > 2
         current: dict[str, ProvenanceRecord | None] = {}
-        for name in with_needs(wanted):
+        for name in sorted(with_needs(wanted), key=lambda name: name == "crop"):  # clips have what the others make
             row = stage(name)
             entry = self.provenance.stages.get(entry_name(row, settings))
             used = self.separation_settings(settings) if name == "separate" else settings
@@ -247,7 +248,8 @@ class TrackState:
                 entry,
                 backends.get(row.task, ""),
                 self.inputs(row, settings),
-                {need: done.identity if (done := current[need]) else "" for need in row.needs},
+                {need: done.identity if (done := current[need]) else "" for need in row.needs}
+                | (self._requested(todo) if name == "crop" else {}),
                 used,
                 products_there=self._products_there(row, entry, used),
                 is_downmix=is_downmix,
@@ -267,6 +269,12 @@ class TrackState:
                 todo[name] = why
             current[name] = None if why else entry
         return todo
+
+    def _requested(self, todo: Iterable[str]) -> dict[str, str]:
+        """Stages on request that have run -> identity, as clips need them; "" for those that have to run now."""
+        found = requested_identities(self.provenance.stages)
+        names = {name: next((each for each in found if each.partition("/")[0] == name), name) for name in ON_REQUEST}
+        return found | {names[name]: "" for name in todo if name in ON_REQUEST}
 
     def check_clip(self, wanted: Iterable[str]) -> None:
         """Refuse to measure a clip like a track, because its values depend on the beats and levels of its source.
