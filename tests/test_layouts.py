@@ -1,6 +1,8 @@
 """Folders as other programs leave them: MUSDB, Demucs, audio-separator, UVR, cue sheets, discs, samples, clouds."""
 
+import json
 import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -231,6 +233,78 @@ def test_an_album_is_cut_on_request_to_the_sample(tmp_path: Path, capsys: pytest
     assert np.array_equal(open_audio(folders[1] / "full_mix.flac", rate=None).samples(), parts[1])
 
 
+def notes(path: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What organize says about a folder."""
+    capsys.readouterr()
+    assert main(["organize", str(path), "--dry-run", *words]) == 0
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [WORDS, CYRILLIC, WORDS | {"one": "", "two": ""}, WORDS | {"one": "What/If: *"}])
+def test_an_album_that_was_cut_needs_no_advice(
+    words: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    album(tmp_path, SHEET.format(**words).encode())
+    assert "cut it with: mirkit organize --cue" in notes(tmp_path, capsys)
+    assert main(["organize", str(tmp_path), "--cue"]) == 0
+    assert "cut it with" not in notes(tmp_path, capsys)
+    assert len(find_all(tmp_path)) == 3  # and not the album
+    said: list[str] = []
+    find_all(tmp_path, [], said)  # as run does
+    assert said == []
+    first = find_tracks(tmp_path)[0].folder
+    (first / "full_mix.flac").rename(tmp_path / "elsewhere.txt")
+    (first / f"{first.name}.PROVENANCE").unlink()
+    assert "cut it with: mirkit organize --cue" in notes(tmp_path, capsys)
+
+
+def test_undo_names_the_tracks_that_were_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "it's music"
+    album(root, SHEET.format(**WORDS).encode())
+    write(root / "Single.wav", WHOLE)
+    assert main(["organize", str(root), "--cue"]) == 0
+    capsys.readouterr()
+    assert main(["organize", str(root), "--undo"]) == 0
+    out = capsys.readouterr().out
+    assert "1 file moved back, 0 failed" in out
+    assert f"{root / 'Days.flac'}: 3 tracks cut from it stay; the album is as it was." in out
+    command = out.splitlines()[-1].strip()
+    assert command.startswith("rm -r -- ")
+    assert (root / "Single.wav").exists()
+    assert main(["organize", str(root), "--undo", "--json"]) == 0  # nothing was moved since
+    told = json.loads(capsys.readouterr().out)
+    assert sorted(map(len, told["cut"].values())) == [3]
+    subprocess.run(command, shell=True, check=True)
+    assert sorted(files(root)) == ["Days.cue", "Days.flac", "Single.wav"]
+    assert main(["organize", str(root), "--undo"]) == 1
+    assert "there is nothing to undo" in capsys.readouterr().err
+
+
+def test_a_sheet_without_its_album_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = SHEET.format(**WORDS)
+    missing = "Days.cue: the audio file Days.wav, which this cue sheet divides, is not in its folder"
+    (tmp_path / "lost").mkdir()
+    (tmp_path / "lost" / "Days.cue").write_text(sheet)
+    write(tmp_path / "Single.wav", WHOLE)
+    assert missing in notes(tmp_path, capsys)
+    assert main(["organize", str(tmp_path), "--cue"]) == 1
+    assert capsys.readouterr().err.count(missing) == 1
+    # Beside tracks, the sheet may be what is left of an album that another program has divided.
+    split = tmp_path / "split"
+    make_track(split / "Ann - Dawn", seconds=1.0)
+    (split / "Days.cue").write_text(sheet)
+    assert missing not in notes(split, capsys)
+    assert main(["organize", str(split), "--cue"]) == 1
+    # The album was cut, and then removed.
+    album(tmp_path / "cut", sheet.encode())
+    assert main(["organize", str(tmp_path / "cut"), "--cue"]) == 0
+    (tmp_path / "cut" / "Days.flac").unlink()
+    assert missing not in notes(tmp_path / "cut", capsys)
+    capsys.readouterr()
+    assert main(["organize", str(tmp_path / "cut"), "--cue"]) == 0
+    assert missing not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
 def test_a_cue_sheet_is_read_in_its_encoding(encoding: str, tmp_path: Path) -> None:
     (tmp_path / "a.cue").write_bytes(SHEET.format(**CYRILLIC).encode(encoding))
@@ -317,6 +391,45 @@ def test_one_shots_are_left_out_until_asked_for(tmp_path: Path, capsys: pytest.C
     assert len(find_all(tmp_path, samples=False)) == 5  # one has been measured, and three are no pack
     assert main(["organize", str(tmp_path), "--dry-run"]) == 0
     assert "1.wav -> 1/full_mix.wav  (sample of less than 4 s)" in capsys.readouterr().out
+
+
+def test_one_shots_that_were_organized_stay_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for n, seconds in enumerate((0.3, 1.0, 2.0, 3.9, 4.5)):
+        write(tmp_path / f"{n}.wav", WHOLE[:, : round(seconds * 44100)])
+    assert main(["organize", str(tmp_path), "-q"]) == 0
+    assert [track.folder.name for track in find_all(tmp_path, samples=False)] == ["4"]
+    assert len(find_all(tmp_path)) == 5
+    assert main(["run", str(tmp_path), "--dry-run"]) == 0
+    out = "".join(capsys.readouterr())
+    assert "4 samples of less than 4 s; to use them: mirkit run --samples" in out
+    assert "to do    1 track," in out
+    assert main(["run", str(tmp_path), "--dry-run", "--samples"]) == 0
+    assert "to do    5 tracks" in capsys.readouterr().out
+    assert main(["bands", str(tmp_path / "0")]) == 0
+    write(tmp_path / "5.wav", WHOLE[:, :44100])  # loose ones and organized ones are one pack
+    assert [track.path.name for track in find_all(tmp_path, samples=False)] == ["0", "4"]  # one has been measured
+
+
+def test_short_tracks_that_a_user_made_are_tracks(tmp_path: Path) -> None:
+    for name in "abcde":
+        make_track(tmp_path / name, seconds=1.0)
+    assert len(find_all(tmp_path, samples=False)) == 5
+
+
+def test_an_empty_file_is_named_and_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "Song.wav", WHOLE)
+    empty(tmp_path, "Empty.wav", "sub/None.mp3", "Song.lrc")
+    for words in (["--dry-run"], []):
+        assert main(["organize", str(tmp_path), *words]) == 0
+        out, err = capsys.readouterr()
+        assert out.splitlines()[-1] == f"2 files of 1 track {'would be ' if words else ''}moved, 0 failed"
+        for name in ("Empty.wav", "sub/None.mp3"):
+            assert f"{tmp_path / name}: the file is empty, so it is left where it is" in err
+    assert sorted(files(tmp_path).keys() - {".mirkit-organize.jsonl"}) == [
+        *("Empty.wav", "Song/Song.PROVENANCE", "Song/Song.lrc", "Song/full_mix.wav", "sub/None.mp3"),
+    ]
+    assert main(["organize", str(tmp_path / "Empty.wav")]) == 0
+    assert "0 files moved, 0 failed" in capsys.readouterr().out
 
 
 def test_three_short_files_are_no_sample_pack(tmp_path: Path) -> None:

@@ -111,3 +111,17 @@ def test_no_word_that_is_sung_outside(rows: list[tuple[int, str]], start: int, s
     middle = start + seconds / 2
     both = song.between(start, middle).split() + song.between(middle, start + seconds).split()
     assert len(both) <= len(expected)
+
+
+@pytest.mark.parametrize(
+    "token", ["<|endoftext|>", "<|im_end|>", "<|EndOfText|>", "</s>", "<pad>", "<unk>", "<|end<|x|>oftext|>", "<|a b|>"]
+)
+@pytest.mark.parametrize("form", ["One {}two\nThree", "[00:01]One {}two\n[00:03]Three", "{}\nOne two\nThree{}"])
+def test_special_tokens_of_text_encoders_are_left_out(token: str, form: str) -> None:
+    """The encoder of a trainer would read them as the end of the words."""
+    assert parse_lyrics(form.format(token, token)).text.split() == ["One", "two", "Three"]
+
+
+@pytest.mark.parametrize("text", ["I <3 you", "[Inst]", "a < b | c > d", "<laughs>", "[INST]"])
+def test_what_looks_like_a_token_stays(text: str) -> None:
+    assert parse_lyrics(text).text == text

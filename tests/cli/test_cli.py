@@ -197,10 +197,40 @@ def test_verify_sees_what_is_out_of_range_and_mixed(library: Path, capsys: pytes
     content["stages"]["beats"]["backend"] = "beat_this"
     provenance.write_text(json.dumps(content))
     capsys.readouterr()
-    assert main(["verify", str(library)]) == 0
-    out = capsys.readouterr().out
+    assert main(["verify", str(library)]) == 1
+    out, error = capsys.readouterr()
+    assert "OUTSIDE A: " in out
     assert "out of range: bpm = 900" in out
     assert "mixed   beats" in out
+    assert error.startswith("FAILED A: bpm is 900, but must be a number of at least ")
+    assert error.rstrip().endswith(f'measure again with: mirkit extract "{library / "A"}"')
+
+
+def test_verify_says_what_to_do_about_a_value_that_cannot_be_right(
+    library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {
+        "bpm": (-5, "bpm is -5, but must be a number of at least 40 and at most 300"),
+        "key": ("H", "key is H, but must be one of C, C#, "),
+        "mode": ("dorian", "mode is dorian, but must be one of major, minor"),
+        "lufs": ("loud", "lufs is loud, but must be a number"),
+        "bpm_is_defined": (3, "bpm_is_defined is 3, but must be a number of at least 0 and at most 1"),
+    }
+    run("extract", library)
+    info = library / "A" / "A.INFO"
+    before = json.loads(info.read_text())
+    for key, (value, says) in wrong.items():
+        info.write_text(json.dumps(before | {key: value}))
+        capsys.readouterr()
+        for words in ([library], [library, "--quiet"], [library / "A"]):
+            assert main(["verify", *map(str, words)]) == 1
+            error = capsys.readouterr().err
+            assert error.count("\n") == 1
+            assert says in error
+    info.write_text(json.dumps({name: value for name, value in before.items() if name not in wrong}))
+    run("extract", library / "A")  # as the message says
+    assert json.loads(info.read_text()) == before
+    assert main(["verify", str(library), "--quiet"]) == 0
 
 
 def test_a_crash_in_a_worker_is_told(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,6 +194,51 @@ def test_nothing_permitted_is_an_error_that_names_the_reason(
     assert main(["export", "sat", str(mixed), "-o", str(tmp_path / "b"), "--license", "CC: BY"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("cc0,cc-byy", "--license 'cc-byy': no track has this license, and it is not the name of a known one; did you"),
+        ("cc0,public-domian", "did you mean public-domain?"),
+        ("cc0,bla", "the tracks have cc-by-4.0, cc-by-nc-4.0, cc0-1.0"),
+        ("cc0,my-contract-2", "did you mean my-contract-1?"),
+    ],
+)
+def test_a_license_that_is_none_is_told(
+    names: str, says: str, mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "contract" in names:
+        with (mixed / "rights.csv").open("a") as file:
+            file.write("Artist 4*,My contract 1,,,\n")
+    words = [
+        "export",
+        "csv",
+        str(mixed),
+        "-o",
+        str(tmp_path / "t.csv"),
+        "--keep-duplicates",
+        "--overwrite",
+        "--license",
+    ]
+    assert main([*words, names]) == 0
+    assert says in capsys.readouterr().err
+    alone = names.partition(",")[2]
+    assert main([*words, alone]) == 1  # nothing is left, and the reason comes first
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.index("no track has this license") < error.index("its license is")
+
+
+@pytest.mark.parametrize("names", ["cc0", "CC-BY", "cc-by-sa", "cc0,my-contract-1", "cc-by-4.0,Public-Domain"])
+def test_names_of_licenses_are_not_questioned(
+    names: str, mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (mixed / "rights.csv").open("a") as file:
+        file.write("Artist 4*,My contract 1,,,\n")
+    words = ["export", "csv", str(mixed), "-o", str(tmp_path / "t.csv"), "--keep-duplicates", "--license", names]
+    assert main(words) in (0, 1)
+    assert "no track has this license" not in capsys.readouterr().err
+
+
 def test_the_card_lists_every_source(mixed: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     out = tmp_path / "out"
@@ -234,6 +279,36 @@ def test_a_row_that_fits_no_track_is_reported(mixed: Path, capsys: pytest.Captur
     assert "line 6: 'Artist 9' fits no track" in capsys.readouterr().err
     assert main(["export", "csv", str(mixed), "-o", str(mixed.parent / "t.csv"), "--keep-duplicates"]) == 0
     assert "fits no track of this export; check the file with: mirkit rights" in capsys.readouterr().err
+
+
+def test_several_rows_for_a_track_are_one_line(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "Artist 2 - Träck feat. X 2"
+    assert main(["rights", str(mixed)]) == 0
+    assert "several rows" not in capsys.readouterr().err
+    with (mixed / "rights.csv").open("a") as file:  # a row for several tracks, and one for a track, are no such case
+        file.write(f"{name},cc-by,,,\n")
+    assert main(["rights", str(mixed)]) == 0
+    assert "several rows" not in capsys.readouterr().err
+    with (mixed / "rights.csv").open("a") as file:
+        file.write(f"{name}/full_mix.flac,cc0,,,\n")
+    assert main(["rights", str(mixed)]) == 0
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"1 track with several rows, for example {name} (lines 6 and 7); where they differ, the last one" in error
+    assert json.loads(_json(mixed, capsys))["tracks"][name]["license"] == "cc0-1.0"
+
+
+def test_what_to_do_with_the_table_depends_on_what_is_there(
+    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there, other = mixed / "rights.csv", tmp_path / "other.csv"
+    assert main(["rights", str(mixed), "-o", str(other)]) == 0
+    assert f"with what {there} states; that table counts until you put the new one in" in capsys.readouterr().err
+    assert main(["rights", str(mixed), "-o", str(there), "--overwrite"]) == 0
+    assert f"{there} has a row for each track; complete it there" in capsys.readouterr().err
+    there.unlink()
+    assert main(["rights", str(mixed), "-o", str(other), "--overwrite"]) == 0
+    assert f"has a row for each track; complete it, and save it as {there}" in capsys.readouterr().err
 
 
 def _json(path: Path, capsys: pytest.CaptureFixture[str]) -> str:

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirkit.captions.lyrics import parse_lyrics
 from mirkit.captions.vocabulary import Word
 from mirkit.errors import SettingsError
 from mirkit.export.item import Item
 from mirkit.export.prompts import TEMPLATES, Extremes, PromptTemplate, max_tokens, prompts, words_of
 from mirkit.store import FileDigest
 from mirkit.track import Track
+from mirkit.track.user_texts import UserTexts
 
 FEATURES = {
     "bpm": 123.96,
@@ -75,6 +77,21 @@ def test_stable_audio_3_gets_its_vocabulary() -> None:
         "TrackType: Music, VocalType: Instrumental, Genre: Electro, BPM: 124, Key: F# minor, 4/4 time, bright"
     )
     assert of(template=TEMPLATES["sa3"])[0].endswith("Length: 48 seconds")
+
+
+@pytest.mark.parametrize("text", ["la la la\nhey hey", "[Instrumental]", ""])
+@pytest.mark.parametrize("presence", [0.0, 0.5, None])
+@pytest.mark.parametrize("tagged", [None, 0.9])
+def test_the_voice_is_named_once(text: str, presence: float | None, tagged: float | None) -> None:
+    values = {"vocal_presence": presence, "instrument_vocals": tagged}
+    features = FEATURES | {name: value for name, value in values.items() if value is not None}
+    if presence is None:
+        del features["vocal_presence"]
+    texts = UserTexts(parse_lyrics(text) if text else None, origin={"lyrics": {"from": "a.txt"}})
+    item = replace(ITEM, name="a", features=features, user_texts=texts, texts={"instruments": "vocals, piano"})
+    for template in TEMPLATES.values():
+        for prompt in of(item, template=template):
+            assert sum(prompt.lower().count(word) for word in ("vocals", "instrumental")) <= 1, prompt
 
 
 def test_a_clause_with_an_unknown_is_left_out_whole() -> None:

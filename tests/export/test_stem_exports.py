@@ -13,8 +13,12 @@ import mirkit
 from library import beat_music, write
 from mirkit.catalog import stage
 from mirkit.cli import main
+from mirkit.export import run
 from mirkit.export.audio import SummedFiles, exported_blocks
+from mirkit.export.options import Options
 from mirkit.features.types import ANALYSIS_RATE
+from mirkit.store import ProvenanceRecord, file_digest, update_provenance
+from mirkit.track import Track
 
 pytestmark = pytest.mark.usefixtures("in_process")
 STEMS = ("drums", "bass", "other", "vocals")
@@ -99,6 +103,27 @@ def test_the_instrumental_is_the_mix_without_vocals(library: Path, tmp_path: Pat
     assert main(["export", "jsonl", str(library), "-o", str(rows), "--instrumental", "-q"]) == 0
     table = [json.loads(line) for line in rows.read_text().splitlines()]
     assert all(row["vocal_presence"] == 0 and "lufs_vocals" not in row and "lufs_drums" in row for row in table)
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        *((stem, f"the {stem} stem also holds parts of other instruments") for stem in ("drums", "bass", "other")),
+        ("vocals", "it is not known whether these files have vocals"),
+        ("instrumental", "it is not known whether these files have vocals"),
+    ],
+)
+def test_embedded_stems_are_told(what: str, says: str, library: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(library, tmp_path / "data"))
+    chosen = {"instrumental": True} if what == "instrumental" else {"stem": what}
+    options = Options("sat", tmp_path / "b", copy, val=0.0, jobs=1, unknown="fill", **chosen)  # type: ignore[arg-type]
+    assert not [note for note in run.export(options, dry=True).plan.notes if "embedded" in note]  # stems of the user's
+    track = Track.at(copy / "Song")
+    digests = {stem: file_digest(path) for stem, path in track.stems.items()}
+    update_provenance(track.provenance, [ProvenanceRecord("separate", "0", 1, backend="embedded", outputs=digests)])
+    (note,) = (note for note in run.export(options, dry=True).plan.notes if "embedded" in note)
+    assert note.startswith("1 track: the embedded separation made the stems")
+    assert says in note
 
 
 def test_pairs_of_another_rate_and_of_whole_tracks(library: Path, tmp_path: Path) -> None:

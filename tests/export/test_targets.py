@@ -202,7 +202,7 @@ def test_a_message_about_an_item_names_it(clips: Path, tmp_path: Path, capsys: p
     assert main(["export", "acestep", str(clips), "-o", str(tmp_path / "b")]) == 1
     error = capsys.readouterr().err
     assert f"{sorted(path.name for path in clips.glob('[!.]*'))[0]}/crops/" in error
-    assert "it has 0.37 s; the trainer needs at least 10 s, and 11 more" in error
+    assert "it has 0.37 s; the trainer needs at least 10 s (11 more items left out)" in error
 
 
 def test_tables_of_whole_tracks(clips: Path, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ _LINE_TIME = re.compile(rf"\s*\[{_TIME}\]")
 _WORD_TIME = re.compile(rf"<{_TIME}>")
 _TAG = re.compile(r"\s*\[(ar|ti|al|au|by|offset|length|re|ve|tool|la|lr|id|#)\s*:(.*)\]\s*", re.IGNORECASE)
 _SECTION = re.compile(r"\[[^\[\]]{1,60}\]")
+#: Special tokens of text encoders, such as ``<|endoftext|>``: a trainer would read them as the end of the words.
+_SPECIAL = re.compile(r"<\|[^<>|]{0,40}\|>|</?(?:s|unk|pad|bos|eos)>", re.IGNORECASE)
 _NO_WORDS = re.compile(r"\W*instrumental\W*", re.IGNORECASE)
 
 
@@ -229,9 +231,11 @@ def _trimmed(texts: Sequence[str]) -> list[str]:
 
 
 def _clean(row: str) -> str:
-    """Remove control and format characters, which songs do not need and terminals may obey."""
-    kept = (" " if c.isspace() else c for c in row if c.isspace() or _is_printed(c))
-    return unicodedata.normalize("NFC", " ".join("".join(kept).split()))
+    """Remove control and format characters, which songs do not need and terminals may obey, and special tokens."""
+    kept = "".join(" " if c.isspace() else c for c in row if c.isspace() or _is_printed(c))
+    while (without := _SPECIAL.sub("", kept)) != kept:  # a token may be hidden in another one
+        kept = without
+    return unicodedata.normalize("NFC", " ".join(kept.split()))
 
 
 def _is_printed(character: str) -> bool:

@@ -6,13 +6,21 @@ of its own, so that a user may write ``label-contract-7`` and export by it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 
 #: Name of the statement that nothing is allowed.
 ALL_RIGHTS_RESERVED = "all-rights-reserved"
 PUBLIC_DOMAIN = "public-domain"
+#: Names that a misspelled one is compared with.
+_COMMON = (
+    *("cc0", "cc-by", "cc-by-sa", "cc-by-nc", "cc-by-nd", "cc-by-nc-sa", "cc-by-nc-nd"),
+    *(PUBLIC_DOMAIN, ALL_RIGHTS_RESERVED),
+)
 
 _LONGEST = 80
+#: Number of licenses that a message names.
+_MOST_NAMED = 6
 _URL = re.compile(r"creativecommons\.org/(?:licenses|licences)/([a-z+-]+)(?:/(\d+\.\d+))?")
 _ZERO_URL = re.compile(r"creativecommons\.org/(?:publicdomain/zero|share-your-work/public-domain/cc0)")
 _MARK_URL = re.compile(r"creativecommons\.org/publicdomain/mark")
@@ -78,6 +86,34 @@ def permits(allowed: Iterable[str], license: str) -> bool:
     ``cc-by`` allows ``cc-by-3.0`` and ``cc-by-4.0``, not ``cc-by-nc-4.0``.
     """
     return any(license == name or re.fullmatch(rf"{re.escape(name)}-\d[\d.]*", license) for name in allowed)
+
+
+def misspelled(allowed: Iterable[str], licenses: Collection[str]) -> list[str]:
+    """Return a line for each allowed name that no track has and that is not the name of a known license.
+
+    Parameters
+    ----------
+    allowed : iterable of str
+        As the user writes them.
+    licenses : collection of str
+        Licenses of the tracks.
+
+    Examples
+    --------
+    >>> misspelled(["CC BY", "cc-bi", "label-contract-7"], {"label-contract-7"})
+    ["'cc-bi': no track has this license, and it is not the name of a known one; did you mean cc-by?"]
+    """
+    lines = []
+    for text in allowed:
+        name = license_name(text)
+        if license_of(text) or name in _COMMON or any(permits([name], license) for license in licenses):
+            continue
+        known = sorted({*licenses} - {""})
+        near = get_close_matches(name, [*known, *_COMMON], n=1)
+        there = f"; the tracks have {', '.join(known[:_MOST_NAMED])}" if known else "; no track has a license"
+        what = f"; did you mean {near[0]}?" if near else there
+        lines.append(f"{text!r}: no track has this license, and it is not the name of a known one{what}")
+    return lines
 
 
 def _attributions(text: str) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ from mirkit.audio import read_tags
 from mirkit.dataset.find import name_in
 from mirkit.dataset.licenses import license_name, license_of, permits
 from mirkit.dataset.seeds import seed_key
-from mirkit.errors import SettingsError, printable
+from mirkit.errors import SettingsError, counted, printable
 from mirkit.store import Provenance, find_root, read_bounded, read_provenance
 from mirkit.track import MIX, Track, is_track
 
@@ -136,6 +136,7 @@ class RightsReader:
         data = read_bounded(self._file, _MAX_BYTES) if self._file.is_file() else None
         self._rows = [] if data is None else _parse(data, self._file)
         self._exact: dict[str, list[_Row]] = {}
+        self._repeated: dict[str, list[int]] = {}
         self._patterns: list[tuple[_Row, Callable[[str], object]]] = []
         for row in self._rows:
             if "*" in row.pattern:
@@ -167,6 +168,8 @@ class RightsReader:
         values, origin, conflict = _from_tags(tags)
         names = self._names(track, provenance)
         rows = [row for name in names for row in self._exact.get(name, ())]
+        if len(lines := sorted({row.line for row in rows})) > 1:
+            self._repeated[name_in(self._root, track.path)] = lines
         rows += [row for row, fits in self._patterns if any(map(fits, names))]
         for row in sorted({row.line: row for row in rows}.values(), key=lambda row: row.line):
             row.used = True
@@ -178,6 +181,22 @@ class RightsReader:
             ai_training=_permission(training) if training else None,
             origin=origin,
             conflict="" if values.get("license") else conflict,
+        )
+
+    @property
+    def file(self) -> Path:
+        """The table of the data set, whether it exists or not."""
+        return self._file
+
+    def repeated(self) -> str:
+        """A line on tracks with several rows of their own in ``rights.csv``, or "", after the tracks were read."""
+        if not self._repeated:
+            return ""
+        name, lines = next(iter(self._repeated.items()))
+        *others, last = map(str, lines)
+        return (
+            f"{printable(self._file)}: {counted(len(self._repeated), 'track')} with several rows, for example "
+            f"{printable(name)} (lines {', '.join(others)} and {last}); where they differ, the last one counts"
         )
 
     def unmatched(self) -> list[str]:

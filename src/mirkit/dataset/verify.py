@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,8 @@ class TrackReport:
         Key of a text -> why it is missing although it was requested.
     notices : tuple of str
         What the user should know about the files, which is no failure.
+    path : str
+        Path of the track.
     """
 
     name: str
@@ -109,6 +111,12 @@ class TrackReport:
     texts: dict[str, Compared] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    path: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is complete, and no value is out of range."""
+        return bool(self.excluded) or (self.complete and not self.out_of_range)
 
     @property
     def complete(self) -> bool:
@@ -309,8 +317,8 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False, mirrored:
             reports_of |= {track: TrackReport(**stored) for track, stored in known.items() if _is_valid(stored)}
         unknown = [track for track in included if track not in reports_of]
         check = partial(verify, deep=deep, mirrored=mirrored)
-        for start, found in iter_chunked(check, unknown, jobs=engines.cores()):
-            for track, report in zip(unknown[start : start + len(found)], found, strict=True):
+        for start, checked in iter_chunked(check, unknown, jobs=engines.cores()):
+            for track, report in zip(unknown[start : start + len(checked)], checked, strict=True):
                 reports_of[track] = report
                 # Not those of texts: what they are compared with is not stored. What is wrong is looked at each time.
                 if answers and report.complete and not (report.texts or report.absent or report.notices):
@@ -319,10 +327,11 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False, mirrored:
             answers.save()
     reports = []
     for track in tracks:
-        reports.append(reports_of[track])
+        reports.append(replace(reports_of[track], path=str(track.path)))
         for folder in clip_folders(track) if crops and not reports_of[track].excluded else ():
             why = reason(Track(folder), root, excluded)
-            reports.append(TrackReport(folder.name, excluded=why) if why else _verify_clip(folder, deep, mirrored))
+            found = TrackReport(folder.name, excluded=why) if why else _verify_clip(folder, deep, mirrored)
+            reports.append(replace(found, path=str(folder)))
     return reports
 
 

@@ -150,7 +150,7 @@ def run_batches(
         if done.result is None:
             lost += [[item] for item in done.item]
         else:
-            yield from map(ItemResult, done.item, done.result)
+            yield from (ItemResult(item, result) for item, result in zip(done.item, done.result, strict=True))
     for alone in run_serially(work, lost) if here else run(work, lost, jobs=jobs):
         yield ItemResult(alone.item[0], None if alone.result is None else alone.result[0], alone.error)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mirkit.captions.vocabulary import Word
-from mirkit.dataset.licenses import license_name
+from mirkit.dataset.licenses import license_name, misspelled
 from mirkit.errors import MissingInput, SettingsError, counted, printable
 from mirkit.export.conditioners import Conditioners, choose_conditioners
 from mirkit.export.item import Item
@@ -239,12 +239,13 @@ def make_plan(
         progress=progress,
     )
     items, problems = known.items, known.problems
+    unknown = [f"--license {line}" for line in misspelled(options.license, {item.rights.license for item in items})]
     items, refused = _permitted(items, options)
     if options.whole and options.max_seconds is not None:
         items = list(pieces(items, options.max_seconds, problems))
     items, dropped = _of_length(items, shortest, options.max_seconds)
     sample_size = _sample_size(items, options, rate)
-    notes = _rights_notes(known.unmatched_rights)
+    notes = unknown + _rights_notes(known.unmatched_rights)
     items, copies, split, without = _split(items, options, notes, progress)
     dropped |= without
     silent: dict[str, str] = {}
@@ -263,9 +264,9 @@ def make_plan(
     if not any(sample.split == TRAIN for sample in samples):
         out = silent | dropped | refused
         lines = [f"{printable(name)}: {why}" for name, why in out.items()] + list(problems)
-        more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+        more = f" ({counted(len(lines) - 1, 'more item')} left out)" if len(lines) > 1 else ""
         reason = lines[0] + more if lines else "all items are excluded"
-        raise MissingInput(f"{printable(options.path)}: nothing is left to export ({reason})")
+        raise MissingInput(f"{printable(options.path)}: nothing is left to export; {'; '.join([*unknown, reason])}")
     trained = [sample for sample in samples if sample.split == TRAIN]
     extremes = Extremes.of([sample.features for sample in trained], len({sample.item.source for sample in trained}))
     samples = [_with_prompts(sample, extremes, prompt_template) for sample in samples]
@@ -398,10 +399,16 @@ def _of_length(items: Sequence[Item], shortest: float, longest: float | None) ->
     dropped = {}
     for item in items:
         if item.seconds < shortest:
-            dropped[item.name] = f"it has {item.seconds:.2f} s; the trainer needs at least {shortest:g} s"
+            dropped[item.name] = f"it has {_length(item, shortest)}; the trainer needs at least {shortest:g} s"
         elif longest is not None and item.seconds > longest + 0.0005:
-            dropped[item.name] = f"it has {item.seconds:.2f} s, more than {longest:g} s; cut shorter clips"
+            dropped[item.name] = f"it has {_length(item, longest)}, more than {longest:g} s; cut shorter clips"
     return [item for item in items if item.name not in dropped], dropped
+
+
+def _length(item: Item, limit: float) -> str:
+    """Length of an item, with enough digits to tell it from a limit (s)."""
+    digits = next((count for count in range(2, 6) if round(item.seconds, count) != limit), 6)
+    return f"{item.seconds:.{digits}f} s"
 
 
 def _sample_size(items: Iterable[Item], options: Options, rate: int) -> int:

@@ -314,13 +314,13 @@ def _clauses(template: str, fields: Mapping[str, str], found: Sequence[Word]) ->
 _OF_FIELD = {"bpm": "rhythm", "meter": "rhythm", "key": "harmony", "vocal_type": "voice"}
 
 
-#: Values whose words have fields of their own in the template ``sa3``.
-_ELSEWHERE = ("bpm", "key_confidence", "vocal_presence", "voice_confidence", "instrument_vocals")
+#: Values whose words have fields of their own in the template ``sa3``, as those of the voice have.
+_ELSEWHERE = ("bpm", "key_confidence")
 
 
 def _belongs(word: Word, name: str) -> bool:
     """Whether a word is part of a field: of its group, or of the words that have no field of their own."""
-    return word.key not in _ELSEWHERE if name == "words" else word.group == name
+    return word.group != "voice" and word.key not in _ELSEWHERE if name == "words" else word.group == name
 
 
 def _missing_groups(chosen: Sequence[_Clause], clauses: Sequence[_Clause]) -> list[_Clause]:

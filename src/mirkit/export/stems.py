@@ -46,11 +46,12 @@ def choose_stems(items: Sequence[Item], what: str, problems: list[str], notes: l
         chosen.append(one)
         if is_embedded:
             embedded.add(item.source)
-    if embedded and what in (VOCALS, INSTRUMENTAL):
+    if embedded:
+        unsure = "the vocals stem also holds other instruments, so it is not known whether these files have vocals"
+        mixed = f"the {what} stem also holds parts of other instruments, which a model learns with it"
         notes.append(
-            f"{counted(len(embedded), 'track')}: the embedded separation made the stems, and its vocals stem also "
-            "holds other instruments, so it is not known whether these files have vocals; "
-            "docs/reference/models.md lists better methods"
+            f"{counted(len(embedded), 'track')}: the embedded separation made the stems, and "
+            f"{unsure if what in (VOCALS, INSTRUMENTAL) else mixed}; docs/reference/models.md lists better methods"
         )
     return chosen
 

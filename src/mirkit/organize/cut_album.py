@@ -9,8 +9,8 @@ from mirkit.audio.cue_sheet import FRAMES_PER_SECOND, CueTrack
 from mirkit.errors import AudioError, printable
 from mirkit.features.types import FloatArray
 from mirkit.organize.naming import folder_name
-from mirkit.store import make_folder
-from mirkit.track import MIX, find_albums, is_track
+from mirkit.store import make_folder, update_provenance
+from mirkit.track import CUT_FROM, MIX, Track, find_albums, is_track
 from mirkit.track.albums import Album
 
 #: Samples per channel that are decoded at a time.
@@ -108,6 +108,8 @@ def _cut(path: Path, cuts: list[AlbumTrack]) -> Iterator[AlbumTrack]:
                 f"{printable(cut.album.sheet.name)} begins"
             )
         make_folder(cut.target.parent)
+        # First, so that a track that was written is always known to be part of the album.
+        update_provenance(Track(cut.target.parent).provenance, facts={CUT_FROM: {"value": path.name}})
         with Writer(cut.target, rate=audio.rate, channels=audio.channels, bits=bits, tags=_tags(cut.track)) as writer:
             while block is not None and (end is None or at < end):
                 writer.write(block[:, max(0, start - at) : None if end is None else max(0, end - at)])

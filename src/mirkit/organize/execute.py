@@ -30,6 +30,7 @@ from mirkit.track import (
     SIDECARS,
     Track,
     base_of,
+    find_cut_tracks,
     for_loose_file,
     is_audio_name,
     kind_beside,
@@ -59,6 +60,8 @@ class MoveReport:
         After an undo: files that mirkit made in the track folders, which are now beside the originals.
     brought : list of Path
         After an undo: stems and MIDI files that the user put into the track folders, now beside the originals.
+    cut : dict
+        After an undo: path of an album -> folders of the tracks that were cut from it, which stay.
     """
 
     moves: list[Move] = field(default_factory=list)
@@ -66,6 +69,7 @@ class MoveReport:
     notes: list[str] = field(default_factory=list)
     results: list[Path] = field(default_factory=list)
     brought: list[Path] = field(default_factory=list)
+    cut: dict[Path, list[Path]] = field(default_factory=dict)
 
 
 def apply(moves: Iterable[Move], *, copy: bool = False) -> MoveReport:
@@ -125,7 +129,7 @@ def undo(path: Path | str) -> MoveReport:
         Another process organizes this folder, or the journal cannot be read or written.
     """
     root = Path(os.path.abspath(path))
-    report = MoveReport()
+    report = MoveReport(cut=find_cut_tracks(root) if root.is_dir() else {})
     kept: list[str] = []
     tidy(root)
     with lock(root, name=ORGANIZE_LOCK):
@@ -133,6 +137,8 @@ def undo(path: Path | str) -> MoveReport:
         records = [record for record in journal.records() if record.state != "undone"]
         if not records:
             journal.remove()  # a killed run may have left it with everything undone
+            if report.cut:
+                return report
             raise MissingInput(
                 f"{printable(root)}: there is nothing to undo, because mirkit organize has not moved "
                 "files into this folder"

@@ -113,7 +113,9 @@ class _Planner:
         bases = Counter(base_of(source.stem) for source in sources)
         moves = []
         for source in sources:
-            if (target := self._target(source)) is not None:
+            if not source.stat().st_size:
+                self._problems.append(f"{printable(source)}: the file is empty, so it is left where it is")
+            elif (target := self._target(source)) is not None:
                 # Results of files that differ only in the suffix have the whole file name.
                 shared = bases[base_of(source.stem)] > 1
                 own = [base_of(source.name)] if shared else [base_of(source.stem), source.name]

@@ -4,9 +4,11 @@ A track is a folder with a ``full_mix.*``, or a loose audio file with its result
 only; :mod:`mirkit.analysis` reads the audio of a track.
 """
 
+from mirkit.track.albums import cut_from
 from mirkit.track.find import (
     find_albums,
     find_all,
+    find_cut_tracks,
     find_tracks,
     get_info_path,
     get_organized_folders,
@@ -19,6 +21,7 @@ from mirkit.track.names import (
     ADTOF_MIDI,
     AUDIO_SUFFIXES,
     CROPS,
+    CUT_FROM,
     DRUMS_MIDI,
     EXPORT_SUMMARY,
     MIDI_NAMES,
@@ -45,6 +48,7 @@ __all__ = [
     "ADTOF_MIDI",
     "AUDIO_SUFFIXES",
     "CROPS",
+    "CUT_FROM",
     "DRUMS_MIDI",
     "EXPORT_SUMMARY",
     "MIDI_NAMES",
@@ -57,8 +61,10 @@ __all__ = [
     "SOURCES",
     "Track",
     "base_of",
+    "cut_from",
     "find_albums",
     "find_all",
+    "find_cut_tracks",
     "find_tracks",
     "follow_rename",
     "for_folder",

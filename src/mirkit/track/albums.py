@@ -1,12 +1,20 @@
 """Albums in one audio file, which a cue sheet beside it divides into tracks."""
 
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mirkit.audio.cue_sheet import CueTrack, read_cue_sheet
-from mirkit.errors import AudioError
+from mirkit.errors import AudioError, printable
+from mirkit.store.provenance import readable_provenance
+from mirkit.track.names import CUT_FROM
+from mirkit.track.track import Track
+
+#: Letters of a title that are compared with names of folders.
+_COMPARED = 20
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,39 @@ class Album:
     tracks: tuple[CueTrack, ...]
 
 
-def albums_in(folder: Path, cue_sheets: Iterable[str], audio_files: Sequence[str], problems: list[str]) -> list[Album]:
+def cut_from(folder: Path) -> str:
+    """Return the name of the album file from which ``organize --cue`` cut a track folder, or ""."""
+    name: Any = readable_provenance(Track(folder).provenance).facts.get(CUT_FROM, {}).get("value")
+    return name if isinstance(name, str) else ""
+
+
+def uncut(album: Album, folders: Iterable[str]) -> int:
+    """Return how many tracks of an album are not in folders of their own.
+
+    Parameters
+    ----------
+    album : Album
+    folders : iterable of str
+        Names of the folders beside the album.
+    """
+    titles = [(_letters(track.title) or _letters(album.path.stem))[:_COMPARED] for track in album.tracks]
+    beside = (name for name in folders if any(title in _letters(name) for title in titles))  # there may be thousands
+    return max(0, len(album.tracks) - sum(cut_from(album.path.parent / name) == album.path.name for name in beside))
+
+
+def _letters(name: str) -> str:
+    """Return the letters and digits of a name, which names of folders keep."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFC", name).casefold()))
+
+
+def albums_in(
+    folder: Path,
+    cue_sheets: Iterable[str],
+    audio_files: Sequence[str],
+    problems: list[str],
+    *,
+    alone: list[str] | None = None,
+) -> list[Album]:
     """Find the audio files in a folder that hold more than one track.
 
     Parameters
@@ -38,6 +78,8 @@ def albums_in(folder: Path, cue_sheets: Iterable[str], audio_files: Sequence[str
         Names of files in the folder.
     problems : list of str
         Receives a line for each cue sheet that cannot be read.
+    alone : list of str, optional
+        Receives a line for each cue sheet that divides a file which is not there.
 
     Returns
     -------
@@ -57,6 +99,11 @@ def albums_in(folder: Path, cue_sheets: Iterable[str], audio_files: Sequence[str
         for name, inner in by_file.items():
             audio = _named(name, sheet if len(by_file) == 1 else "", audio_files)
             starts = [track.start for track in inner]
+            if not audio and len(inner) > 1 and alone is not None:
+                alone.append(
+                    f"{printable(folder / sheet)}: the audio file {printable(name)}, which this cue sheet divides, is "
+                    "not in its folder; put it there, or remove the sheet"
+                )
             if audio and audio not in albums and len(inner) > 1 and starts == sorted(set(starts)):
                 albums[audio] = Album(folder / audio, folder / sheet, tuple(inner))
     return [albums[name] for name in sorted(albums)]

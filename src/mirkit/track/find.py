@@ -10,7 +10,7 @@ from pathlib import Path
 from mirkit.audio import has_moving_picture, probe
 from mirkit.errors import MirkitError, printable
 from mirkit.store.provenance import read_provenance
-from mirkit.track.albums import Album, albums_in
+from mirkit.track.albums import Album, albums_in, cut_from, uncut
 from mirkit.track.listing import FolderListing, list_folder, walk
 from mirkit.track.names import (
     MIX,
@@ -126,7 +126,8 @@ def _tracks_in(
     for listing in walk(root, problems, follow=follow, lister=lister):
         placeholders += listing.placeholders
         if listing.is_track:
-            tracks.append(Track.of(listing))
+            tracks.append(track := Track.of(listing))
+            one_shots |= {track} if not samples and is_one_shot(track) else set()
             continue
         unread.update(os.path.splitext(name)[1].lower() for name in listing.unread)
         if listing.audio_files and root.name not in SKIPPED_FOLDERS:
@@ -134,12 +135,14 @@ def _tracks_in(
             if listing.cue_sheets:
                 albums = albums_in(listing.folder, listing.cue_sheets, [path.name for path in loose], lines)
                 loose = [path for path in loose if path not in {album.path for album in albums}]
-                lines += [_album_line(album) for album in albums]
+                lines += [_album_line(album) for album in albums if uncut(album, listing.folders)]
             used = loose if video_sound else [path for path in loose if not _is_video(path)]
             videos += len(loose) - len(used)
             found = Track.all_loose(listing, used)
             one_shots |= set() if samples else {track for track in found if is_one_shot(track)}
             tracks += found
+        elif listing.cue_sheets and not (listing.folders or listing.unread):  # nothing explains where the album is
+            albums_in(listing.folder, listing.cue_sheets, (), lines, alone=lines)
     if len(one_shots) < _MIN_ONE_SHOTS:
         one_shots = set()
     tracks = [track for track in tracks if track not in one_shots]
@@ -151,14 +154,22 @@ def _tracks_in(
 
 
 def is_one_shot(track: Track) -> bool:
-    """Whether a loose file is a sample of less than 4 s that has not been measured."""
+    """Whether a loose file, or one that organize has moved, is a sample of less than 4 s that has not been measured."""
     try:
-        if track.path.stat().st_size > _LARGEST_SAMPLE or track.provenance.exists():
-            return False
-        seconds = probe(track.path).duration
+        if track.loose:
+            may_be = track.path.stat().st_size <= _LARGEST_SAMPLE and not track.provenance.exists()
+        else:
+            may_be = len(track.audio_files) == 1 and not track.info.exists() and _is_organized(track)
+        seconds = probe(track.path if track.loose else track.mix).duration if may_be else None
     except (MirkitError, OSError):  # processing the track reports it
         return False
     return seconds is not None and seconds < SAMPLE_SECONDS
+
+
+def _is_organized(track: Track) -> bool:
+    """Whether organize made a track folder, and no stage has run on it."""
+    provenance = read_provenance(track.provenance)
+    return ORIGINAL_NAME in provenance.facts and not provenance.stages
 
 
 def _album_line(album: Album) -> str:
@@ -253,8 +264,20 @@ def find_albums(root: Path | str, problems: list[str]) -> list[Album]:
     for listing in walk(path if path.is_dir() else path.parent, problems, follow=False):
         if listing.cue_sheets and not listing.is_track:
             names = [loose.name for loose in loose_in(listing)]
-            albums += albums_in(listing.folder, listing.cue_sheets, names, problems)
+            wanted = [name for name in listing.cue_sheets if path.suffix.lower() != ".cue" or name == path.name]
+            cut = any(map(cut_from, (listing.folder / name for name in listing.folders)))  # and the album removed
+            albums += albums_in(listing.folder, wanted, names, problems, alone=None if cut else problems)
     return [album for album in albums if path.is_dir() or path in (album.path, album.sheet)]
+
+
+def find_cut_tracks(root: Path | str) -> dict[Path, list[Path]]:
+    """Find the tracks at or below a folder that were cut from albums: path of the album -> folders of its tracks."""
+    found: dict[Path, list[Path]] = defaultdict(list)
+    for listing in walk(Path(os.path.abspath(root)), follow=False):
+        for name in listing.folders if listing.cue_sheets and not listing.is_track else ():
+            if (album := cut_from(listing.folder / name)) and is_track(listing.folder / name):
+                found[listing.folder / album].append(listing.folder / name)
+    return dict(found)
 
 
 def get_organized_folders(root: Path | str) -> list[Path]:

@@ -19,6 +19,7 @@ __all__ = [
     "ADTOF_MIDI",
     "AUDIO_SUFFIXES",
     "CROPS",
+    "CUT_FROM",
     "DRUMS_MIDI",
     "EXPORT_SUMMARY",
     "MIDI_NAMES",
@@ -93,6 +94,8 @@ EXPORT_SUMMARY = "mirkit_export.json"
 
 #: Metadata in a track's provenance: the name of its audio file before it was organized.
 ORIGINAL_NAME = "original_name"
+#: Metadata in a track's provenance: the name of the album file beside its folder from which it was cut.
+CUT_FROM = "cut_from"
 
 #: Artist tag of stems that mirkit made, which identifies them if the provenance could not be written.
 STEM_MARK = "mirkit"

@@ -47,13 +47,16 @@ def verify(arguments: argparse.Namespace) -> int:
         )
     with resolve_location(arguments.path, to="compare") as location:
         found = verify_all(location.path, crops=arguments.crops, deep=arguments.deep, mirrored=bool(location.url))
-        reports = [replace(report, problem=location.with_url(report.problem)) for report in found]
+        reports = [
+            replace(report, problem=location.with_url(report.problem), path=location.with_url(report.path))
+            for report in found
+        ]
     mixed = mixed_methods(reports)
     if arguments.json:
         print(json.dumps(output.verify_json(reports, mixed), indent=2))
     else:
         output.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
-    return 0 if all(report.complete for report in reports) else 1
+    return 0 if all(report.ok for report in reports) else 1
 
 
 def stats(arguments: argparse.Namespace) -> int:

@@ -141,11 +141,15 @@ def _planned(path: Path, arguments: argparse.Namespace) -> "list[Move]":
 
     problems: list[str] = []
     moves = plan(path, problems=problems, video_sound=getattr(arguments, "video_sound", False))
-    if getattr(arguments, "cue", False):  # the albums are cut
-        problems = [problem for problem in problems if "mirkit organize --cue" not in problem]
+    if getattr(arguments, "cue", False):  # the albums are cut, and what is wrong with a sheet is told there
+        problems = [line for line in problems if "mirkit organize --cue" not in line and not _is_of_sheet(line)]
     for problem in problems:
         note(f"note   {problem}")
     return moves
+
+
+def _is_of_sheet(problem: str) -> bool:
+    return problem.partition(": ")[0].lower().endswith(".cue")
 
 
 def _left(path: Path, count: int, *, quiet: bool) -> Choice:

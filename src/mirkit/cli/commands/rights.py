@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ _WORDS = {True: "yes", False: "no", None: _UNKNOWN}
 def rights(arguments: argparse.Namespace) -> int:
     """Print under which licenses the tracks of a folder are, and whether they may train generative models."""
     from mirkit.dataset.find import iter_tracks
-    from mirkit.dataset.rights import RIGHTS_FILE, RightsReader
+    from mirkit.dataset.rights import RightsReader
     from mirkit.store.output import Output
 
     path = Path(arguments.path)
@@ -40,6 +41,8 @@ def rights(arguments: argparse.Namespace) -> int:
     problems += reader.unmatched()
     for line in problems:
         failure(line)
+    if (line := reader.repeated()) and not (arguments.quiet or arguments.json):
+        note(f"note   {line}")
     if output:
         from mirkit.export.rights import rights_csv
 
@@ -50,11 +53,17 @@ def rights(arguments: argparse.Namespace) -> int:
     elif not arguments.quiet:
         _show(tracks, verbose=arguments.verbose)
         if output:
-            note(
-                f"note   {printable(output.path)} has a row for each track; complete it, and save it as {RIGHTS_FILE} "
-                "in the folder of tracks"
-            )
+            note(f"note   {printable(output.path)} has a row for each track{_next_step(output.path, reader.file)}")
     return 1 if problems else 0
+
+
+def _next_step(written: Path, in_place: Path) -> str:
+    """What to do with the table that was written, as the end of a sentence; ``in_place``: the one that is read."""
+    if os.path.realpath(written) == os.path.realpath(in_place):
+        return "; complete it there"
+    if in_place.exists():
+        return f", with what {printable(in_place)} states; that table counts until you put the new one in its place"
+    return f"; complete it, and save it as {printable(in_place)}"
 
 
 def _show(tracks: "dict[str, Rights]", *, verbose: bool) -> None:

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.catalog import feature
+from mirkit.catalog import MEASURED, feature
 from mirkit.cli.output import failure, note, table
 from mirkit.cli.output.style import styled
 from mirkit.dataset.find import iter_tracks
 from mirkit.errors import MissingInput, counted, printable
-from mirkit.track import Track
+from mirkit.track import CROPS, Track
 
 if TYPE_CHECKING:
     from mirkit.dataset.duplicates.find import Duplicates, Pair
@@ -63,11 +63,14 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             parts += report.notices
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(_outside(report.out_of_range))}")
-            state = styled("ok     ", "green", sys.stdout) if report.complete else styled("MISSING", "red", sys.stdout)
+            word, color = ("ok     ", "green") if report.ok else ("OUTSIDE" if report.complete else "MISSING", "red")
+            state = styled(word, color, sys.stdout)
             print(f"{state} {name}: {', '.join(parts)}")
             for field, compared in report.texts.items():
                 for conflict in compared.conflicts:
                     print(f"        caption {printable(field)} contradicts the measurements: {conflict.description}")
+        if report.out_of_range and not report.excluded:
+            failure(f"{report.name}: {_remedy(report)}")
         if missing and report.missing:
             print(f"        missing: {', '.join(report.missing)}")
             print(f"        written by: {', '.join(stages_of(report.missing))}")
@@ -106,6 +109,25 @@ def _outside(values: Mapping[str, float | str]) -> Iterator[str]:
             yield f"{name} is {printable(value)}, not {'one of ' + ', '.join(allowed) if allowed else 'a number'}"
         else:
             yield f"{name} = {value:g}"
+
+
+def _remedy(report: TrackReport) -> str:
+    """Say which values of a track cannot be right, and what to do."""
+    said = []
+    for name, value in report.out_of_range.items():
+        spec = feature(name)
+        limits = [f"at least {spec.low:g}"] if spec.low is not None else []
+        limits += [f"at most {spec.high:g}"] if spec.high is not None else []
+        wanted = " ".join(["a number", "of", " and ".join(limits)] if limits else ["a number"])
+        wanted = f"one of {', '.join(spec.categories)}" if spec.categories else wanted
+        said.append(f"{name} is {printable(value) if isinstance(value, str) else f'{value:g}'}, but must be {wanted}")
+    what = "the value" if len(said) == 1 else "the values"
+    on_request = {feature(name).stage for name in report.out_of_range} - {*MEASURED, "crop"}
+    command, path = min(on_request, default="extract"), Path(report.path)
+    if path.parent.name == CROPS:
+        command, path = "crop", path.parents[1]
+    again = f'mirkit {command} "{printable(path)}"'
+    return f"{'; '.join(said)}. Correct {what} in the .INFO, or remove the keys there and measure again with: {again}"
 
 
 def _contradictions(reports: Sequence[TrackReport]) -> None:

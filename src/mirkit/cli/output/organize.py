@@ -70,6 +70,7 @@ def moved(report: MoveReport, arguments: Namespace) -> None:
         result: dict[str, Any] = {"moves": moves, "failures": report.failures, "dry_run": arguments.dry_run}
         if arguments.undo:
             result |= {name: list(map(str, getattr(report, name))) for name in ("notes", "results", "brought")}
+            result["cut"] = {str(album): list(map(str, folders)) for album, folders in report.cut.items()}
         print(json.dumps(result, indent=2))
         return
     if arguments.quiet:
@@ -90,7 +91,9 @@ def moved(report: MoveReport, arguments: Namespace) -> None:
             print(f"  and {counted(len(results), 'result')} of mirkit")
     verb = "would be " if arguments.dry_run else ""
     what = "moved back" if arguments.undo else "copied" if arguments.copy else "moved"
-    print(f"{counted(len(report.moves), 'file')} {verb}{what}, {len(report.failures)} failed")
+    tracks, count = len(report.moves), sum(len(move.files) for move in report.moves)
+    of = f" of {counted(tracks, 'track')}" if count != tracks else ""
+    print(f"{counted(count, 'file')}{of} {verb}{what}, {len(report.failures)} failed")
     if arguments.undo:
         left(report, Path(arguments.path))
 
@@ -114,6 +117,12 @@ def left(report: MoveReport, root: Path) -> None:
     """Print which results remain after an undo, by folder and kind, and the commands that remove them."""
     for path in report.brought:
         print(f"{printable(path)}: mirkit did not make this file; it is now beside the original")
+    for album, cut in report.cut.items():
+        print(
+            f"{printable(album)}: {counted(len(cut), 'track')} cut from it {'stays' if len(cut) == 1 else 'stay'}; "
+            "the album is as it was. Remove the folders, with all that is in them, with:"
+        )
+        print(f"  {_remove_folders(cut)}")
     if report.results:
         count = len(report.results)
         files, lie = ("file", "lies") if count == 1 else ("files", "lie")
@@ -145,6 +154,13 @@ def _remove(folder: Path, names: Iterable[str]) -> str:
         f"{shlex.quote(place)}/{pattern if pattern.startswith('*') else shlex.quote(pattern)}"
         for pattern in _patterns(folder, names)
     )
+
+
+def _remove_folders(folders: Iterable[Path]) -> str:
+    """Return a shell command that removes these folders."""
+    if sys.platform == "win32":
+        return "rmdir /s " + " ".join(f'"{folder}"' for folder in folders)
+    return "rm -r -- " + " ".join(shlex.quote(str(folder)) for folder in folders)
 
 
 def _patterns(folder: Path, names: Iterable[str]) -> Iterator[str]:
