@@ -63,8 +63,8 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             parts += report.notices
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(_outside(report.out_of_range))}")
-            word, color = ("ok     ", "green") if report.ok else ("OUTSIDE" if report.complete else "MISSING", "red")
-            state = styled(word, color, sys.stdout)
+            word = "ok     " if report.ok else "OUTSIDE" if report.complete else "MISSING"
+            state = styled(word, "green" if report.ok else "red", sys.stdout)
             print(f"{state} {name}: {', '.join(parts)}")
             for field, compared in report.texts.items():
                 for conflict in compared.conflicts:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mirkit.export.bundle import Advance
+    from mirkit.export.parallel import Advance
     from mirkit.export.plan import ExportPlan
     from mirkit.export.validation import CheckResult
 

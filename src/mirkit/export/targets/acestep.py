@@ -13,8 +13,9 @@ from mirkit.audio import probe
 from mirkit.captions.lyrics import INSTRUMENTAL
 from mirkit.errors import AudioError, counted, printable
 from mirkit.export import song
-from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.bundle import clear_stale, finish_bundle, write_audio_files, write_json
 from mirkit.export.joined import DATASETS
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.readme import readme, shell
 from mirkit.export.song import SongFields, song_fields

@@ -7,7 +7,8 @@ from typing import Any
 
 from mirkit.errors import printable
 from mirkit.export import song
-from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.bundle import clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import readme, shell
 from mirkit.export.song import SongFields, song_fields

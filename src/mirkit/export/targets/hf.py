@@ -8,8 +8,9 @@ from typing import Any
 from mirkit.captions.normalize import normalize
 from mirkit.catalog import FEATURES
 from mirkit.errors import counted
-from mirkit.export.bundle import README, Advance, clear_stale, finish_bundle, summary, write_audio_files
+from mirkit.export.bundle import README, clear_stale, finish_bundle, summary, write_audio_files
 from mirkit.export.options import ALL_KEYS
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import leak_rule
 from mirkit.export.rights import licenses, rights_lines, rights_table

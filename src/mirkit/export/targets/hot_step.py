@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mirkit.errors import printable
 from mirkit.export import song
-from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files
+from mirkit.export.bundle import clear_stale, finish_bundle, write_audio_files
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.readme import readme, shell
 from mirkit.export.song import SongFields, song_fields

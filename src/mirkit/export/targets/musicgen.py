@@ -9,7 +9,8 @@ from typing import Any
 from mirkit.audio import probe
 from mirkit.captions.normalize import normalize_name
 from mirkit.errors import AudioError, printable
-from mirkit.export.bundle import Advance, clear_stale, encode_json, finish_bundle, write_audio_files
+from mirkit.export.bundle import clear_stale, encode_json, finish_bundle, write_audio_files
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.readme import readme, shell
 from mirkit.export.song import sure_key

@@ -4,7 +4,8 @@ import math
 from pathlib import Path
 
 from mirkit.errors import printable
-from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files
+from mirkit.export.bundle import clear_stale, finish_bundle, write_audio_files
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import readme, shell
 from mirkit.export.splits import SPLITS, TRAIN

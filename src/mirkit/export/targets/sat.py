@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from mirkit.errors import printable
-from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.bundle import clear_stale, finish_bundle, write_audio_files, write_json
 from mirkit.export.conditioners import UNKNOWN
 from mirkit.export.joined import DATASETS as DATASET
 from mirkit.export.joined import INDEX
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, merged_base, write_model_config
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import readme, shell
 from mirkit.export.splits import SPLITS, TRAIN, VAL

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from mirkit.errors import MissingInput, printable
-from mirkit.export.bundle import SUMMARY, Advance, encode_json, finish_bundle, read_summary, write_json
+from mirkit.export.bundle import SUMMARY, encode_json, finish_bundle, read_summary, write_json
 from mirkit.export.joined import DATASETS as DATASET
 from mirkit.export.model_config import CONFIG, PATCH, config_faults, load_config, merged, patch, read_base
 from mirkit.export.options import Options
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import FILES, ExportPlan, Sample
 from mirkit.export.splits import SPLITS
 from mirkit.export.targets import Target

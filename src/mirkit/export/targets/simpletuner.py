@@ -9,7 +9,8 @@ from mirkit.audio import probe
 from mirkit.captions.lyrics import INSTRUMENTAL
 from mirkit.errors import AudioError, printable
 from mirkit.export import song
-from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.bundle import clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan
 from mirkit.export.readme import readme, shell
 from mirkit.export.song import song_fields

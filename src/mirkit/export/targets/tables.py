@@ -15,11 +15,11 @@ from typing import Any
 from mirkit.catalog import CATEGORIES, NUMBERS, TEXT_KEYS, TEXTS
 from mirkit.dataset.rights import FIELDS, Rights
 from mirkit.errors import MissingExtra
-from mirkit.export.bundle import Advance
 from mirkit.export.formulas import escape_formula, unescape_formula
 from mirkit.export.item import CAPTION
 from mirkit.export.items import TEXT_PREFIX
 from mirkit.export.options import ALL_KEYS, Options
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.prompts import TAGS
 from mirkit.export.targets import Target

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.errors import printable
-from mirkit.export.bundle import Advance, clear_stale, finish_bundle, write_audio_files, write_json
+from mirkit.export.bundle import clear_stale, finish_bundle, write_audio_files, write_json
 from mirkit.export.model_config import TRAINER_CONDITIONERS, config_faults, load_config, merged_base, write_model_config
+from mirkit.export.parallel import Advance
 from mirkit.export.plan import ExportPlan, Sample
 from mirkit.export.readme import readme
 from mirkit.export.splits import SPLITS, TRAIN
