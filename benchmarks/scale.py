@@ -138,13 +138,17 @@ def multiply(piece: Path, root: Path, count: int) -> None:
             for file in shared:
                 os.link(source / file.replace("Piece", source.name), folder / file.replace("Piece", name))
         folders.append(folder)
-    for number, folder in enumerate(folders):  # after all links, each of which changes a stamp
+    for number, folder in enumerate(folders):
+        if number % 20 == 19:
+            _break(folder, _BROKEN[number // 20 % len(_BROKEN)], "mix")
+    for number, folder in enumerate(folders):  # after all links are made and removed, each of which changes a stamp
         name = folder.name
         artist, album, title = name.split(" - ")
         tags = {"artist": artist, "title": title, "album": album, "year": 1960 + number % 60}
         own = text.replace('"@TAGS@"', json.dumps(tags | {"genre": dice.choice(_GENRES)}))
         for file in shared:
-            own = own.replace(_stamp(piece / file), _stamp(folder / file.replace("Piece", name)))
+            if (present := folder / file.replace("Piece", name)).exists():
+                own = own.replace(_stamp(piece / file), _stamp(present))
         (folder / f"{name}.PROVENANCE").write_text(own)
         changed = {
             key: value * dice.uniform(0.9, 1.1) if type(value) is float else value for key, value in info.items()
@@ -154,7 +158,7 @@ def multiply(piece: Path, root: Path, count: int) -> None:
         series = {key: _harmony(rng, value) if value.ndim == 2 else value for key, value in arrays.items()}
         update_feature_series(folder / f"{name}.CURVES.npz", series, header=header)
         if number % 20 == 19:
-            _break(folder, name, _BROKEN[number // 20 % len(_BROKEN)])
+            _break(folder, _BROKEN[number // 20 % len(_BROKEN)], "sidecars")
 
 
 def _stamp(path: Path) -> str:
@@ -170,17 +174,19 @@ def _harmony(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
     return (rows * like.mean()).astype(like.dtype)
 
 
-def _break(folder: Path, name: str, how: str) -> None:
-    if how == "info":
-        (folder / f"{name}.INFO").write_text('{"bpm": 120.0, "lu')
-    elif how == "provenance":
-        (folder / f"{name}.PROVENANCE").write_text('{"stages": []}')
-    elif how == "no info":
-        (folder / f"{name}.INFO").unlink()
-    elif how == "no mix":
+def _break(folder: Path, how: str, what: str) -> None:
+    """Break the mix or the sidecars of a track."""
+    name = folder.name
+    if what == "mix" and how == "no mix":
         (folder / "full_mix.flac").unlink()
-    else:
+    elif what == "mix" and how == "two mixes":
         (folder / "full_mix.wav").write_bytes(b"")
+    elif what == "sidecars" and how == "info":
+        (folder / f"{name}.INFO").write_text('{"bpm": 120.0, "lu')
+    elif what == "sidecars" and how == "provenance":
+        (folder / f"{name}.PROVENANCE").write_text('{"stages": []}')
+    elif what == "sidecars" and how == "no info":
+        (folder / f"{name}.INFO").unlink()
 
 
 if __name__ == "__main__":

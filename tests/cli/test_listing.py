@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import mirkit
 from mirkit import engines
 from mirkit.cli import main
 from mirkit.cli.output.columns import bar, fitted, shorten, width_of
@@ -314,6 +315,52 @@ def test_show_names_failed_stages_and_values_of_the_user(music: Path, capsys: py
     assert "  drums           FAILED: out of memory" in out
     assert "key         A minor       set by you" in out
     assert any("tempo of the stable part of the beat grid" in line for line in out)
+
+
+def test_values_of_replaced_audio_are_marked(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {"full_mix": {"sha256": "0" * 64, "size": 1, "mtime_ns": 1}}
+    write_track(music / "changed", ONE, loudness={"inputs": before})
+    assert run("ls", "music", "bpm:120") == 0
+    out, error = capsys.readouterr()
+    assert [line.split()[-1] for line in out.splitlines()[2:]] == ["measured", "outdated"]
+    assert "1 outdated, because the audio was replaced since it was measured" in error
+    assert listed(capsys, "music", "state:outdated") == [os.path.join("music", "changed")]
+    assert listed(capsys, "music", "outdated:full_mix") == [os.path.join("music", "changed")]
+    assert run("ls", "music", "bpm:120", "--format", "csv", "--fields", "name,state") == 0
+    assert lines(capsys) == ["name,state", "Air - One,measured", "changed,outdated"]
+    assert run("stats", "music") == 0
+    out, error = capsys.readouterr()
+    assert "1 track left out, because the audio was replaced since it was measured (changed)" in error
+    assert "4 tracks" in out
+    assert run("select", "2", "music") == 0
+    out, error = capsys.readouterr()
+    assert "changed:" not in out
+    assert "1 track left out" in error
+    assert [row["state"] for row in mirkit.load("music", "bpm:120")] == ["measured", "outdated"]
+
+
+def test_show_finds_the_results_of_a_renamed_folder(music: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (music / "Air - One").rename(music / "Air - 1")
+    assert run("show", music / "Air - 1") == 0
+    out = lines(capsys)
+    assert "the folder was renamed, and its results are still named Air - One; mirkit run renames them" in out
+    assert any(line.startswith("tempo       120.0 BPM") for line in out)
+    assert run("show", music / "Air - 1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["renamed_from"] == "Air - One"
+
+
+@pytest.mark.parametrize("command", ["ls", "show"])
+def test_a_name_that_is_no_folder_is_told(
+    command: str, music: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(music / "..")
+    (music / "plain").mkdir()
+    (music / "plain" / "song.flac").write_bytes(b"")
+    monkeypatch.chdir(music / "plain")
+    assert run(command, "nothere") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nothere: there is no such file or folder, and no track in this folder matches it as a word" in line
+    assert os.listdir() == ["song.flac"]
 
 
 def test_show_says_that_the_audio_has_changed(music: Path, capsys: pytest.CaptureFixture[str]) -> None:

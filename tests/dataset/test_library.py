@@ -1,12 +1,13 @@
 """The library: what the files say, while nothing changes and after any change; never a loss, never another result."""
 
+import hashlib
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mirkit.dataset.library import FIELDS, Library, library, stamps
 from mirkit.dataset.library.row import RowJob, read_row
 from mirkit.dataset.statistics import read_table
 from mirkit.engines import processes, run_serially
+from mirkit.engines.forks import map_forked
 from mirkit.errors import MissingInput
 from mirkit.store import TEMP_PREFIX, library_path, machine
 
@@ -426,3 +428,124 @@ def test_statistics_replace_rows_that_mirkit_did_not_write(column: str, content:
     after = vars(read_table(root))
     assert np.array_equal(before.pop("values"), after.pop("values"), equal_nan=True)
     assert after == before
+
+
+def recorded(file: Path) -> dict[str, object]:
+    """What a ``.PROVENANCE`` says of a file."""
+    status = file.stat()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "ctime_ns": 1, "inode": 1, "sha256": digest}
+
+
+def measured(folder: Path, *sources: str) -> Path:
+    """A track whose record says from which files its values were computed."""
+    stages = {"loudness": {"inputs": {name: recorded(folder / f"{name}.flac") for name in sources}}}
+    provenance = PROVENANCE | {"stages": PROVENANCE["stages"] | stages}  # type: ignore[operator]
+    (folder / f"{folder.name}.PROVENANCE").write_text(json.dumps(provenance))
+    return folder
+
+
+def written_over(file: Path) -> None:
+    """In place, with another time, so that the folder does not change."""
+    file.write_bytes(b"another sound")
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 10**9))
+
+
+REPLACED: dict[str, tuple[Callable[[Path], object], str | None]] = {
+    "nothing": (lambda _: None, None),
+    "the mix in place": (lambda folder: written_over(folder / "full_mix.flac"), "full_mix"),
+    "the mix by another of its size": (lambda folder: (folder / "full_mix.flac").write_bytes(b"s"), "full_mix"),
+    "a stem by another file": (
+        lambda folder: (written_over(folder / "x"), (folder / "x").rename(folder / "drums.flac")),
+        "drums",
+    ),
+    "a stem removed": (lambda folder: (folder / "drums.flac").unlink(), "drums"),
+    "the same again with a new time": (lambda folder: (folder / "full_mix.flac").write_bytes(b"m"), None),
+    "a copy of the folder": (lambda folder: copied(folder), None),
+}
+
+
+def copied(folder: Path) -> None:
+    shutil.copytree(folder, folder.with_name("x"))
+    shutil.rmtree(folder)
+    folder.with_name("x").rename(folder)
+
+
+@pytest.mark.parametrize("what", REPLACED)
+def test_replaced_audio_is_told(what: str, root: Path) -> None:
+    folder = root / "A" / "two"
+    (folder / "full_mix.flac").write_bytes(b"m")
+    (folder / "x").write_bytes(b"x")
+    measured(folder, "full_mix", "drums")
+    assert values(root, "outdated") == [(None,)] * 3
+    change, expected = REPLACED[what]
+    change(folder)
+    assert dict(values(root, "path", "outdated"))["A/two"] == expected
+    library_path(root).unlink()
+    assert dict(values(root, "path", "outdated"))["A/two"] == expected
+
+
+def test_replaced_audio_is_left_out_of_statistics(root: Path) -> None:
+    written_over(measured(root / "A" / "two", "full_mix") / "full_mix.flac")
+    table = read_table(root)
+    assert table.names == ["A/three", "A B/one"]
+    assert table.outdated == ["A/two"]
+    assert read_table(root, where="state:outdated").names == ["A/two"]
+
+
+def test_a_renamed_folder_keeps_its_values(root: Path) -> None:
+    before = values(root, "lufs", "artist", "known")
+    (root / "A" / "two").rename(root / "A" / "zwei")
+    assert values(root, "lufs", "artist", "known") == before
+    assert ("zwei",) in values(root, "name")
+    (root / "A" / "zwei" / "two.INFO").write_text(json.dumps(LOUD | {"lufs": -1.0}))
+    assert (-1.0,) in values(root, "lufs")
+
+
+def test_rights_are_those_of_the_table(root: Path, reads: list[str]) -> None:
+    assert values(root, "license", "attribution", "ai_training") == [(None, "Björk", None)] * 3
+    (root / "rights.csv").write_text("path,license,ai_training\nA/*,CC BY 4.0,no\nA/two,,yes\n")
+    rows = values(root, "path", "license", "attribution", "ai_training")
+    assert rows == [
+        ("A/three", "cc-by-4.0", "Björk", 0.0),
+        ("A/two", "cc-by-4.0", "Björk", 1.0),
+        ("A B/one", None, "Björk", None),
+    ]
+    assert len(reads) == 3
+    make(root / "A" / "new")
+    assert values(root, "path", "license")[0] == ("A/new", "cc-by-4.0")
+    (root / "rights.csv").write_text("nonsense")
+    with Library.open(root) as opened:
+        opened.refresh()
+        assert "rights.csv" in opened.problems[0]
+    (root / "rights.csv").unlink()
+    assert values(root, "license") == [(None,)] * 4
+
+
+def test_looking_at_a_folder_makes_no_data_set(root: Path) -> None:
+    other = root.parent / "music"
+    (other / "x").mkdir(parents=True)
+    (other / "x" / "full_mix.flac").write_bytes(b"")
+    assert paths(other) == ["x"]
+    assert sorted(other.iterdir()) == [other / "x"]
+    (other / "mirkit.toml").write_text("")
+    assert paths(other) == ["x"]
+    assert library_path(other).exists()
+
+
+def test_processes_that_are_forked_give_the_same() -> None:
+    items = list(range(40_000))
+    parts = map_forked(sum, items, jobs=3)
+    assert len(parts) in (1, 3)
+    assert sum(parts) == sum(items)
+    assert map_forked(sum, items[:5], jobs=3) == [10]
+    assert sum(map_forked(fails_elsewhere, items, jobs=2)) == sum(items)
+
+
+HERE = os.getpid()
+
+
+def fails_elsewhere(items: Sequence[int]) -> int:
+    if os.getpid() != HERE:
+        raise ValueError
+    return sum(items)

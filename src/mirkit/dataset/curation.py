@@ -44,6 +44,8 @@ class Curation:
     chosen : Chosen
     unmeasured : int
         Tracks without any number, which cannot be chosen.
+    outdated : list of str
+        Tracks whose audio was replaced since they were measured, which cannot be chosen either.
     """
 
     root: Path
@@ -54,6 +56,7 @@ class Curation:
     groups: Mapping[str, list[str | None]]
     chosen: Chosen
     unmeasured: int
+    outdated: list[str]
 
     def explain(self, number: int) -> str:
         """Say why a track was chosen: how far it is from those before, and in what it differs from the nearest."""
@@ -115,11 +118,12 @@ def curate(
     """
     query = parse_where(where)
     table: TableName = "clips" if crops else "tracks"
-    columns = ("_unmeasured", "_numbers", *(FIELDS[name].column for name in _TEXTS))
+    columns = ("_unmeasured", "outdated", "_numbers", *(FIELDS[name].column for name in _TEXTS))
     with Library.open(path) as library:
         rows = sound(library, lambda: list(matching(library, query, columns, table=table)), table=table)
         unmeasured = sum(bool(row[1]) for row in rows)
-        rows = [row for row in rows if not row[1]]
+        outdated = [Path(library.name_of(row[0])).as_posix() for row in rows if not row[1] and row[2] is not None]
+        rows = [row for row in rows if not row[1] and row[2] is None]
         if not rows and query.condition:
             raise nothing_found(path, where)
         if not rows:
@@ -127,19 +131,19 @@ def curate(
             raise MissingInput(f"{printable(path)}: there is no measured {which} to choose from")
         root = library.root
         names = [Path(library.name_of(row[0])).as_posix() for row in rows]
-    numbers = np.frombuffer(b"".join(row[2] for row in rows), "<f8").reshape(-1, len(NUMBER_KEYS))
+    numbers = np.frombuffer(b"".join(row[3] for row in rows), "<f8").reshape(-1, len(NUMBER_KEYS))
     used = [i for i, key in enumerate(NUMBER_KEYS) if feature(key).kind != "flag" and feature(key).stage != "crop"]
     used_keys = [NUMBER_KEYS[i] for i in used]
     points, keys = standardize(numbers[:, used], used_keys)
     if not keys:
         raise MissingInput(f"{printable(path)}: all tracks have the same numbers, so none stands for others")
-    groups = _groups(numbers[:, NUMBER_KEYS.index("bpm")], [row[3:] for row in rows])
+    groups = _groups(numbers[:, NUMBER_KEYS.index("bpm")], [row[4:] for row in rows])
     if unknown := set(caps or {}) - set(groups):
         raise SettingsError(f"there is no cap {min(unknown)!r}; the caps are {', '.join(CAPS)}")
     chosen = choose(points, keys, count, groups=groups, caps=caps, seed=seed)
     values = numbers[:, [NUMBER_KEYS.index(key) for key in keys]]
     paths = [path_of(root, row[0]) for row in rows]
-    return Curation(root, paths, names, keys, values, groups, chosen, unmeasured)
+    return Curation(root, paths, names, keys, values, groups, chosen, unmeasured, outdated)
 
 
 def _groups(tempi: Column, texts: list[tuple[str | None, ...]]) -> dict[str, list[str | None]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mirkit.dataset.library import Library
 from mirkit.dataset.library.row import exclusion, key_of
+from mirkit.dataset.names import name_in
 from mirkit.dataset.selection import paths_matching
 from mirkit.errors import MissingInput, SettingsError, printable
 from mirkit.store import find_root, read_settings, write_table
@@ -111,11 +112,6 @@ def _excluded_name(root: Path, path: Path) -> str | None:
     bare = path.with_suffix("") if is_audio_name(path.name) else path
     names = (name for each in (path, bare) for name in (name_in(root, each), each.name))
     return next((name for name in names if name in excluded), None)
-
-
-def name_in(root: Path, path: Path) -> str:
-    """Path of a track's folder, or of a loose file without its suffix, from the data set's root."""
-    return Path(os.path.relpath(path, root)).as_posix()
 
 
 def _write(root: Path, values: Mapping[str, str | None]) -> None:

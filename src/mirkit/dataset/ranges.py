@@ -90,3 +90,8 @@ def _rounded(value: float, direction: Callable[[float], int]) -> float:
 def within_range(numbers: Any, row: FeatureSpec) -> Any:
     """Limit numbers to the catalog's range."""
     return np.clip(numbers, row.low, row.high) if (row.low, row.high) != (None, None) else numbers
+
+
+def is_within_range(number: float, row: FeatureSpec) -> bool:
+    """Return whether a number is in the catalog's range."""
+    return (row.low is None or number >= row.low) and (row.high is None or number <= row.high)

@@ -25,12 +25,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mirkit.audio import read_tags
-from mirkit.dataset.find import name_in
 from mirkit.dataset.licenses import license_name, license_of, permits
-from mirkit.dataset.seeds import seed_key
+from mirkit.dataset.names import name_in
+from mirkit.dataset.seeds import path_before
 from mirkit.errors import SettingsError, counted, printable
 from mirkit.store import Provenance, find_root, read_bounded, read_provenance
-from mirkit.track import MIX, Track, is_track
+from mirkit.track import MIX, ORIGINAL_NAME, Track, is_track
 
 #: Name of the user's file.
 RIGHTS_FILE = "rights.csv"
@@ -133,7 +133,7 @@ class RightsReader:
         self._root = find_root(path, batch=several)
         self._is_whole = several and path.absolute() == self._root
         self._file = self._root / RIGHTS_FILE
-        data = read_bounded(self._file, _MAX_BYTES) if self._file.is_file() else None
+        data = rights_file(self._root)
         self._rows = [] if data is None else _parse(data, self._file)
         self._exact: dict[str, list[_Row]] = {}
         self._repeated: dict[str, list[int]] = {}
@@ -165,13 +165,27 @@ class RightsReader:
         return self._read(track, provenance, value if isinstance(value, dict) else {})
 
     def _read(self, track: Track, provenance: Provenance, tags: Mapping[str, Any]) -> Rights:
+        if not self._rows:
+            return self.of_tags(tags, "", "", "")
+        original = provenance.facts.get(ORIGINAL_NAME, {}).get("value")
+        return self.of_tags(tags, name_in(self._root, track.path), track.mix.name, original)
+
+    def of_tags(self, tags: Mapping[str, Any], path: str, mix: str, original: Any) -> Rights:
+        """Return the rights in a track that is not opened.
+
+        Parameters
+        ----------
+        tags : mapping
+            Tags of its file.
+        path : str
+            Its path from the root of the data set, with forward slashes.
+        mix : str
+            Name of the file of its mix.
+        original : str or None
+            Name of that file before it was organized.
+        """
         values, origin, conflict = _from_tags(tags)
-        names = self._names(track, provenance)
-        rows = [row for name in names for row in self._exact.get(name, ())]
-        if len(lines := sorted({row.line for row in rows})) > 1:
-            self._repeated[name_in(self._root, track.path)] = lines
-        rows += [row for row, fits in self._patterns if any(map(fits, names))]
-        for row in sorted({row.line: row for row in rows}.values(), key=lambda row: row.line):
+        for row in self._rows_of(path, mix, original) if self._rows else ():
             row.used = True
             for name, text in row.values.items():
                 values[name], origin[name] = text, f"{RIGHTS_FILE}, line {row.line}"
@@ -199,6 +213,15 @@ class RightsReader:
             f"{printable(name)} (lines {', '.join(others)} and {last}); where they differ, the last one counts"
         )
 
+    def _rows_of(self, path: str, mix: str, original: Any) -> list[_Row]:
+        """Return the rows that fit a track, in their order."""
+        names = _names(path, mix, original)
+        rows = [row for name in names for row in self._exact.get(name, ())]
+        if len(lines := sorted({row.line for row in rows})) > 1:
+            self._repeated[path] = lines
+        rows += [row for row, fits in self._patterns if any(map(fits, names))]
+        return sorted({row.line: row for row in rows}.values(), key=lambda row: row.line)
+
     def unmatched(self) -> list[str]:
         """A line for each row of ``rights.csv`` that fits no track, after all tracks of the data set were read."""
         return [
@@ -207,16 +230,28 @@ class RightsReader:
             if self._is_whole and not row.used
         ]
 
-    def _names(self, track: Track, provenance: Provenance) -> set[str]:
-        """All names by which the csv may call a track: with and without suffix, before and after it was organized."""
-        name = name_in(self._root, track.path)
-        first = seed_key(name, provenance)
-        names = {name, first, f"{name}/{track.mix.name}", f"{name}/{MIX}"}
-        for each in (name, first):
-            path = PurePosixPath(each)
-            if path.suffix and each not in (".", ""):
-                names.add(path.with_suffix("").as_posix())
-        return names
+
+def rights_file(root: Path) -> bytes | None:
+    """Return the content of the ``rights.csv`` of a data set; None if there is none.
+
+    Raises
+    ------
+    InfoError
+        It cannot be read.
+    """
+    file = root / RIGHTS_FILE
+    return read_bounded(file, _MAX_BYTES) if file.is_file() else None
+
+
+def _names(path: str, mix: str, original: Any) -> set[str]:
+    """All names by which the csv may call a track: with and without suffix, before and after it was organized."""
+    first = path_before(path, original)
+    names = {path, first, f"{path}/{mix}", f"{path}/{MIX}"}
+    for each in (path, first):
+        whole = PurePosixPath(each)
+        if whole.suffix and each not in (".", ""):
+            names.add(whole.with_suffix("").as_posix())
+    return names
 
 
 def _parse(data: bytes, file: Path) -> list[_Row]:

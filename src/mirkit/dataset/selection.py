@@ -57,6 +57,8 @@ class Selection:
         A line for each track that cannot be read; they are left out unless the query asks for them.
     unmeasured : int
         Number of the rows without any known feature.
+    outdated : int
+        Number of the rows whose audio was replaced since their values were computed.
     """
 
     fields: tuple[QueryField, ...]
@@ -67,6 +69,7 @@ class Selection:
     excluded: int = 0
     unreadable: list[str] = field(default_factory=list)
     unmeasured: int = 0
+    outdated: int = 0
 
     @property
     def paths(self) -> list[Path]:
@@ -202,10 +205,11 @@ def _select(
     if problems:
         unreadable = library.rows((problem,), f"{problem} IS NOT NULL AND {excluded} IS NULL", table=table)
         result.unreadable = [library.problem(stored) for (stored,) in unreadable]
-    columns = ("_unmeasured", *(item.sql for item in fields))
-    for key, unmeasured, *values in matching(library, query, columns, table=table, limit=limit):
+    columns = ("_unmeasured", FIELDS["outdated"].column, *(item.sql for item in fields))
+    for key, unmeasured, outdated, *values in matching(library, query, columns, table=table, limit=limit):
         result.keys.append(key)
         result.unmeasured += unmeasured
+        result.outdated += outdated is not None
         result.rows.append(tuple(values))
     for item, column in zip(fields, zip(*result.rows, strict=True), strict=False):
         check_column(item, column)

@@ -13,7 +13,7 @@ from mirkit.dataset.selection import plain_value
 #: Fields of a table, if none are named.
 DEFAULT_FIELDS = ("path", "bpm", "key", "time_signature", "duration", "lufs", "vocal_presence")
 #: Fields of CSV and JSON, if none are named: values are those of the ``.INFO``, where key and mode are two.
-DEFAULT_COLUMNS = ("path", "bpm", "key", "mode", "time_signature", "duration", "lufs", "vocal_presence")
+DEFAULT_COLUMNS = ("path", "bpm", "key", "mode", "time_signature", "duration", "lufs", "vocal_presence", "state")
 #: What stands for an unknown value.
 _UNKNOWN = "-"
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mirkit.catalog import CATEGORIES, FEATURES, REQUESTED, FeatureSpec, feature
 from mirkit.dataset.library import FIELDS, NUMBER_KEYS, Library
 from mirkit.dataset.library.row import NOT_MEASURED
-from mirkit.dataset.query import Query
+from mirkit.dataset.query import Query, fields_in
 from mirkit.dataset.ranges import PERCENTILES, Range, conditioner_range, within_range
 from mirkit.dataset.scales import (
     Column,
@@ -55,6 +55,8 @@ class Table:
         A line for each track or folder that could not be read.
     unmeasured : int
         Number of rows without any feature.
+    outdated : list of str
+        Tracks that have no row, because their audio was replaced since they were measured.
     sources : set of tuple
         The tracks that the rows come from, by key: of clips, those that they were cut from.
     """
@@ -68,6 +70,7 @@ class Table:
     excluded: dict[str, str] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     unmeasured: int = 0
+    outdated: list[str] = field(default_factory=list)
     sources: set[tuple[bytes, str]] = field(default_factory=set)
 
 
@@ -93,9 +96,9 @@ def read_table(path: Path, *, crops: bool = False, where: str = "") -> Table:
     query = parse_where(where)
     with Library.open(path) as library:
         table = sound(library, lambda: _read(library, query, crops=crops), table="clips" if crops else "tracks")
-    if query.condition and not table.names:
+    if query.condition and not (table.names or table.outdated):
         raise nothing_found(path, where)
-    if not (table.names or table.excluded or table.unreadable):
+    if not (table.names or table.excluded or table.unreadable or table.outdated):
         which = "clip in this folder; cut clips with: mirkit crop" if crops else "track in this folder"
         raise MissingInput(f"{printable(path)}: there is no {which}")
     never = set()
@@ -118,7 +121,7 @@ def _without(table: Table, names: Collection[str]) -> Table:
 
 
 #: Columns of the library that a table is made of.
-_COLUMNS = ("_key", "excluded", "problem", "_cut", "_unmeasured", "_numbers", "reasons", "methods")
+_COLUMNS = ("_key", "excluded", "problem", "outdated", "_cut", "_unmeasured", "_numbers", "reasons", "methods")
 
 
 def _read(library: Library, query: Query, *, crops: bool) -> Table:
@@ -132,7 +135,8 @@ def _read(library: Library, query: Query, *, crops: bool) -> Table:
     methods: Counter[str] = Counter()
     columns = [*_COLUMNS, *(FIELDS[name].column for name in CLASSES)]
     found = condition(query) if query.condition else ("", ())
-    for key, why, problem, cut, unmeasured, numbers, missing, used, *texts in library.rows(
+    wanted = bool(fields_in(query) & {"state", "outdated"})
+    for key, why, problem, replaced, cut, unmeasured, numbers, missing, used, *texts in library.rows(
         columns, *found, table="clips" if crops else "tracks"
     ):
         allowed = {""} if sources is None else sources.get(key.rpartition(b"/")[0])
@@ -143,6 +147,8 @@ def _read(library: Library, query: Query, *, crops: bool) -> Table:
             table.excluded[name] = why
         elif problem is not None:
             table.unreadable.append(library.problem(problem))
+        elif replaced is not None and cut in allowed and not wanted:
+            table.outdated.append(name)
         elif cut in allowed:
             table.names.append(name)
             table.sources.add((key if sources is None else key.rpartition(b"/")[0], cut))
@@ -255,6 +261,8 @@ class Statistics:
         A line for each track or folder that could not be read.
     unmeasured : int
         Number of tracks without any feature.
+    outdated : tuple of str
+        Tracks that were left out, because their audio was replaced since they were measured.
     duplicates : dict
         Feature's name -> the feature that it repeats, with the reason; conditioners leave it out by default.
     """
@@ -266,6 +274,7 @@ class Statistics:
     excluded: Mapping[str, str]
     unreadable: tuple[str, ...]
     unmeasured: int
+    outdated: tuple[str, ...] = ()
     duplicates: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -294,6 +303,7 @@ def statistics(table: Table) -> Statistics:
         table.excluded,
         tuple(table.unreadable),
         table.unmeasured,
+        tuple(table.outdated),
         duplicates(table.keys, table.values, len(table.sources)),
     )
 
@@ -354,7 +364,7 @@ def _of_feature(table: Table, index: int, row: FeatureSpec, related: Column, vif
     )
 
 
-def in_range(numbers: Column | float, row: FeatureSpec) -> npt.NDArray[np.bool_]:
+def in_range(numbers: Column, row: FeatureSpec) -> npt.NDArray[np.bool_]:
     """Return which numbers are within the catalog's range."""
     within: npt.NDArray[np.bool_] = np.equal(within_range(numbers, row), numbers)
     return within

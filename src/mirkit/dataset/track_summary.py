@@ -20,7 +20,7 @@ from mirkit.store import (
     read_provenance,
     read_sections,
 )
-from mirkit.track import Track
+from mirkit.track import Track, as_measured
 
 T = TypeVar("T")
 
@@ -93,13 +93,14 @@ class TrackSummary:
 
 
 def summarize(track: Track) -> TrackSummary:
-    """Read what is known about a track or clip.
+    """Read what is known about a track or clip; of a renamed folder, the results under its former name.
 
     Raises
     ------
     InfoError
         Its ``.INFO`` or ``.PROVENANCE`` cannot be read.
     """
+    track = as_measured(track)
     info, provenance = read_info(track.info), read_provenance(track.provenance)
     problems: list[str] = []
     sections = _read(read_sections, track.sections, problems)

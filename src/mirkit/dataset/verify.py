@@ -1,7 +1,7 @@
 """Verify tracks: which features are known, missing, out of range or out of date."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from mirkit.catalog import ALL_SPECS, FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED
 from mirkit.dataset.facts import compare_texts
 from mirkit.dataset.find import reason
 from mirkit.dataset.library import Library
-from mirkit.dataset.statistics import in_range
+from mirkit.dataset.ranges import is_within_range
 from mirkit.engines.processes import iter_chunked
 from mirkit.errors import MirkitError, MissingInput, printable
 from mirkit.staleness import changed_since, editable_files, pending_edits
@@ -158,11 +158,15 @@ def verify(track: Track, *, deep: bool = False, mirrored: bool = False) -> Track
             for name, entry in measured.items()
             if any(digests.get(source) != known for source, known in entry.inputs.items())
         )
-        if damaged := _damaged(track, mirrored=mirrored):
+        # The records of a clip hold the digests of its track's files.
+        files_now = {} if clip else editable_files(track, measured)
+        written = {
+            name for name, now in files_now.items() if any(e.outputs.get(name) == now for e in measured.values())
+        }
+        if damaged := _damaged(track, mirrored=mirrored, written=written):
             return TrackReport(track.name, problem="; ".join(damaged))
         changed: tuple[str, ...] = ()
-        if not clip:  # the records of a clip hold the digests of its track's files
-            files_now = editable_files(track, measured)
+        if not clip:
             provenance = restamp(track.provenance, provenance, files_now)
             changed = tuple(pending_edits(info, files_now, measured))
         older = _older(track, clip, provenance) if clip else ()
@@ -177,7 +181,7 @@ def verify(track: Track, *, deep: bool = False, mirrored: bool = False) -> Track
     # What the user has written may be no number and no category.
     named = {name: text for name in expected if isinstance(text := info.get(name), str)}
     missing = tuple(name for name in expected if name not in numbers and name not in nulls and name not in named)
-    outside: dict[str, float | str] = {name: v for name, v in numbers.items() if not in_range(v, feature(name))}
+    outside: dict[str, float | str] = {name: v for name, v in numbers.items() if not is_within_range(v, feature(name))}
     outside |= {name: value for name, value in named.items() if not _is_valid_text(value, feature(name))}
     methods = {name: _method(entry) for name, entry in provenance.stages.items() if name in _METHOD_STAGES}
     failed = {name: entry.failed for name, entry in provenance.stages.items() if entry.failed}
@@ -219,9 +223,14 @@ def _older(clip: Track, cut: ClipSource, provenance: Provenance) -> tuple[str, .
         return ()
 
 
-def _damaged(track: Track, *, mirrored: bool, whole: bool = False) -> list[str]:
-    """Return what is wrong with each sidecar of events that cannot be read; ``whole``: with each sidecar."""
-    readers: dict[Path, Callable[[Path], object]] = {track.chords: read_chords, track.sections: read_sections}
+def _damaged(track: Track, *, mirrored: bool, whole: bool = False, written: Set[str] = frozenset()) -> list[str]:
+    """Return what is wrong with each sidecar of events that cannot be read; ``whole``: with each sidecar.
+
+    Those of the kinds ``written`` are as mirkit wrote them.
+    """
+    readers: dict[Path, Callable[[Path], object]] = {}
+    readers |= {} if "CHORDS" in written else {track.chords: read_chords}
+    readers |= {} if "SECTIONS" in written else {track.sections: read_sections}
     if not mirrored:
         readers |= {track.grid: read_grid, track.onsets: read_onsets}
     if whole:
@@ -308,18 +317,24 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False, mirrored:
             raise MissingInput(f"{printable(path)}: there is no track in this folder")
         excluded = read_settings(root).exclude
         reports_of = {
-            track: TrackReport(track.name, excluded=why) for track in tracks if (why := reason(track, root, excluded))
+            track: TrackReport(track.name, excluded=why, path=str(track.path))
+            for track in tracks
+            if (why := reason(track, root, excluded))
         }
         included = [track for track in tracks if track not in reports_of]
         answers = library.answers("verify", _BASIS) if library.several and not deep else None
         if answers:
             known = answers.known(included, jobs=engines.cores())
-            reports_of |= {track: TrackReport(**stored) for track, stored in known.items() if _is_valid(stored)}
+            reports_of |= {
+                track: TrackReport(**stored, path=str(track.path))
+                for track, stored in known.items()
+                if _is_valid(stored)
+            }
         unknown = [track for track in included if track not in reports_of]
         check = partial(verify, deep=deep, mirrored=mirrored)
         for start, checked in iter_chunked(check, unknown, jobs=engines.cores()):
             for track, report in zip(unknown[start : start + len(checked)], checked, strict=True):
-                reports_of[track] = report
+                reports_of[track] = replace(report, path=str(track.path))
                 # Not those of texts: what they are compared with is not stored. What is wrong is looked at each time.
                 if answers and report.complete and not (report.texts or report.absent or report.notices):
                     answers.put(track, {name: getattr(report, name) for name in _PLAIN})
@@ -327,7 +342,7 @@ def verify_all(path: Path, *, crops: bool = False, deep: bool = False, mirrored:
             answers.save()
     reports = []
     for track in tracks:
-        reports.append(replace(reports_of[track], path=str(track.path)))
+        reports.append(reports_of[track])
         for folder in clip_folders(track) if crops and not reports_of[track].excluded else ():
             why = reason(Track(folder), root, excluded)
             found = TrackReport(folder.name, excluded=why) if why else _verify_clip(folder, deep, mirrored)

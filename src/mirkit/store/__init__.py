@@ -34,6 +34,7 @@ from mirkit.store.digests import (
 from mirkit.store.feature_series import read_feature_series, read_feature_series_header, update_feature_series
 from mirkit.store.grids import BeatGrid, format_grid, format_onsets, read_grid, read_onsets
 from mirkit.store.info import as_number, read_info, round6, update_info, write_info
+from mirkit.store.library_file import FOLDER as LIBRARY_FOLDER
 from mirkit.store.library_file import LibraryFile, library_path
 from mirkit.store.provenance import (
     Origin,
@@ -75,6 +76,7 @@ from mirkit.store.sidecars import (
 
 __all__ = [
     "EXTERNAL",
+    "LIBRARY_FOLDER",
     "LOCK_NAME",
     "ORGANIZE_LOCK",
     "SETTINGS_NAME",

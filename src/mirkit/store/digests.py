@@ -164,10 +164,17 @@ def file_digest(path: Path, *known: FileDigest | None) -> FileDigest:
     """
     try:
         now = stamp_of(path)
-        same = [digest for digest in known if digest and now.matches(digest.stamp)]
-        if same and all(digest == same[0] for digest in same):
-            return same[0]
-        return hash_file(path)
+        found: FileDigest | None = None
+        last: FileDigest | None = None
+        for digest in known:
+            if digest is None or digest is last:
+                continue
+            last = digest
+            if now.matches(digest.stamp):
+                if found is not None and digest != found:
+                    return hash_file(path)
+                found = found or digest
+        return found or hash_file(path)
     except FileNotFoundError as error:
         raise MissingInput(f"{printable(path)}: there is no such file") from error
     except OSError as error:

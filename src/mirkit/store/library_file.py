@@ -35,7 +35,7 @@ FOLDER = Path(".mirkit")
 NAME = "library.sqlite"
 #: Raised when the meaning of a table or column changes; a file with another number is written anew, or, with a higher
 #: one, left alone.
-VERSION = 1
+VERSION = 2
 #: Identifies the file as mirkit's, for programs such as ``file``.
 _APPLICATION = 0x6D69726B
 #: The end of a journal that names a journal of several databases, a file that SQLite might delete.
@@ -44,8 +44,14 @@ _SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 _FORMER = re.compile(r"(?:done|verify)-[0-9a-f]{16}\.jsonl")
 #: Bytes of a page: the row of a track fits into one, so that its last columns can be read without following a chain.
 _PAGE = 16384
+#: Rows that are read at a time.
+_ROWS_AT_A_TIME = 200
 #: Seconds to wait for another process that is writing.
 _PATIENCE = 20.0
+
+
+class _NotWantedError(Exception):
+    """There is no file, and none may be made."""
 
 
 class LibraryFile:
@@ -66,6 +72,8 @@ class LibraryFile:
     ----------
     generation : int
         Increased whenever the content has been lost, because the file was replaced.
+    may_create : bool
+        Whether a file may be made where there is none; without it, what is written is kept in memory.
     """
 
     def __init__(
@@ -76,7 +84,7 @@ class LibraryFile:
         in_memory: bool = False,
         prepare: Callable[[sqlite3.Connection], None] = lambda _: None,
     ) -> None:
-        self.generation = 0
+        self.generation, self.may_create = 0, True
         self._prepare = prepare
         self._root, self._tables = root, tuple(tables)
         self._path = None if in_memory else _place(root)
@@ -106,10 +114,12 @@ class LibraryFile:
         if self._connection is None:
             return
         try:
-            for row in self._connection.execute(query, parameters):
-                yield row
-                if before != self.generation:  # replaced by a write in between
-                    return
+            cursor = self._connection.execute(query, parameters)
+            while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
+                for row in rows:
+                    yield row
+                    if before != self.generation:  # replaced by a write in between
+                        return
         except sqlite3.DatabaseError as error:
             if _is_damage(error):
                 self._recover(error)
@@ -138,6 +148,8 @@ class LibraryFile:
                     self._continue_in_memory(str(error))
                 else:
                     raise
+            except _NotWantedError:
+                self._continue_in_memory("")
             except InfoError as error:  # of the lock, or of making the file
                 self._continue_in_memory(str(error))
             else:
@@ -158,6 +170,8 @@ class LibraryFile:
         if self._path is None:
             _apply(self._require(), work)
             return
+        if self._connection is None and not (self.may_create or os.path.lexists(self._path)):
+            raise _NotWantedError
         if not self._path.parent.is_dir():
             make_folder(self._path.parent)
         with lock(self._path.parent, _PATIENCE):
@@ -246,7 +260,7 @@ class LibraryFile:
             self._to_memory(f"{printable(self._path)}: the damaged library cannot be replaced ({cause})")
 
     def _continue_in_memory(self, why: str) -> None:
-        """Keep the content, as far as it can be read, in memory from now on."""
+        """Keep the content, as far as it can be read, in memory from now on; say why, if there is a reason."""
         if self._path is None:
             raise InfoError(f"the library cannot be kept in memory: {why}")
         before = self._connection
@@ -264,7 +278,8 @@ class LibraryFile:
         self.close()
         where = printable(self._path)
         self._path, self._connection = None, memory
-        _warn(f"{where}: cannot be written ({why}); what was read is not kept for the next command")
+        if why:
+            _warn(f"{where}: cannot be written ({why}); what was read is not kept for the next command")
 
     def _to_memory(self, why: str) -> None:
         self.close()

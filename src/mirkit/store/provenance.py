@@ -199,11 +199,22 @@ def restamp(path: Path, content: Provenance, digests: Mapping[str, FileDigest]) 
     def now(name: str, known: FileDigest) -> FileDigest:
         return digests[name] if digests.get(name) == known else known
 
-    known = (pair for record in content.stages.values() for part in _digests_of(record) for pair in part.items())
-    if all(now(name, digest).stamp == digest.stamp for name, digest in known if name in digests):
+    if not _have_other_stamps(content, digests):
         return content
     _replace_digests(path, now)
     return _with_digests(content, now)
+
+
+def _have_other_stamps(content: Provenance, digests: Mapping[str, FileDigest]) -> bool:
+    """Return whether a file whose content is as recorded has another stamp now."""
+    for record in content.stages.values():
+        for part in _digests_of(record):
+            for name, known in part.items():
+                now = digests.get(name)
+                # Most are the same object: the digest of an unchanged file is the one that was recorded.
+                if now is not None and now is not known and now == known and now.stamp != known.stamp:
+                    return True
+    return False
 
 
 def _replace_digests(path: Path, now: Callable[[str, FileDigest], FileDigest]) -> None:

@@ -139,9 +139,14 @@ class ProvenanceRecord:
         return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()[:16]
 
 
+_SCALARS = frozenset((str, int, float, bool, NoneType))
+
+
 def to_json(value: JsonValue) -> JsonValue:
     """Return a value as it is after writing and reading JSON: tuples become lists, mappings dicts."""
     if isinstance(value, str | int | float | NoneType):
+        return value
+    if type(value) is dict and _SCALARS.issuperset(map(type, value.values())):
         return value
     if isinstance(value, Mapping):
         return {key: to_json(inner) for key, inner in value.items()}
@@ -239,12 +244,14 @@ def parse_digests(content: JsonValue, where: str) -> dict[str, FileDigest]:
     """Parse digests by name. Those of older versions lack ctime and inode. Raises as :func:`parse_record`."""
     digests = {}
     for name, value in as_object(content, where).items():
-        fields: Any = value if isinstance(value, dict) else {}
-        sha256 = fields.get("sha256")
-        stamp = fields.get("size"), fields.get("mtime_ns"), fields.get("ctime_ns", 0), fields.get("inode", 0)
-        if type(sha256) is not str or {*map(type, stamp)} != {int}:
+        if type(value) is not dict:
             raise TypeError(f"{where}: {name} is not a digest")
-        digests[name] = _cached_digest(sha256, *stamp)
+        get: Any = value.get
+        sha256, size, mtime_ns = get("sha256"), get("size"), get("mtime_ns")
+        ctime_ns, inode = get("ctime_ns", 0), get("inode", 0)
+        if not (type(sha256) is str and type(size) is type(mtime_ns) is type(ctime_ns) is type(inode) is int):
+            raise TypeError(f"{where}: {name} is not a digest")
+        digests[name] = _cached_digest(sha256, size, mtime_ns, ctime_ns, inode)
     return digests
 
 

@@ -41,7 +41,7 @@ from mirkit.track.names import (
     rest_of,
     source_of,
 )
-from mirkit.track.renaming import follow_rename, is_marked, move_aside, move_back, rename_hint
+from mirkit.track.renaming import as_measured, follow_rename, is_marked, move_aside, move_back, rename_hint
 from mirkit.track.track import Track
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "SKIPPED_FOLDERS",
     "SOURCES",
     "Track",
+    "as_measured",
     "base_of",
     "cut_from",
     "find_albums",

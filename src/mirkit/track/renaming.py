@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from mirkit.audio import read_tags
@@ -23,6 +24,12 @@ def former_name(track: Track) -> str:
         return ""
     others = {base for base, _ in _present(track)} - {_own(track)}
     return others.pop() if len(others) == 1 else ""
+
+
+def as_measured(track: Track) -> Track:
+    """Return a track whose results are found: under their former name, if its folder was renamed and they were not."""
+    old = former_name(track)
+    return replace(track, former=old) if old else track
 
 
 def rename_hint(track: Track) -> str:

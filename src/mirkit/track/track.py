@@ -5,6 +5,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from mirkit.catalog import STEMS
@@ -42,12 +43,16 @@ class Track:
         Names of the audio files that may be its mix or stems.
     unclean : bool
         Whether the folder contains files that a killed process may have left, see ``mirkit.store.remove_orphans``.
+    former : str
+        Name that its results have, if the folder was renamed since it was measured and they were not, see
+        :func:`mirkit.track.as_measured`; else "".
     """
 
     folder: Path
     loose: str = ""
     audio_files: tuple[str, ...] = field(default=(), compare=False)
     unclean: bool = field(default=False, compare=False)
+    former: str = field(default="", compare=False)
 
     @classmethod
     def at(cls, path: Path | str) -> "Track":
@@ -244,7 +249,9 @@ class Track:
         Path
             Whether or not there is such a file.
         """
-        return self.folder / (for_loose_file(role, self.name) if self.loose else for_folder(role, self.name))
+        return self.folder / (
+            for_loose_file(role, self.name) if self.loose else for_folder(role, self.former or self.name)
+        )
 
     @property
     def info(self) -> Path:
@@ -296,8 +303,16 @@ class Track:
         """Folder of the clips that were cut from the track."""
         return self.folder / "crops"
 
+    @cached_property
+    def _names_of(self) -> dict[str, list[str]]:
+        """Source -> names of the audio files that could be it."""
+        names: dict[str, list[str]] = {}
+        for name in self.audio_files:
+            names.setdefault(self.source_of(name), []).append(name)
+        return names
+
     def _only(self, source: str) -> Path | None:
-        candidates = [name for name in self.audio_files if self.source_of(name) == source]
+        candidates = self._names_of.get(source, ())
         if len(candidates) > 1:
             which = " and ".join(printable(name) for name in candidates)
             raise MissingInput(f"{printable(self.folder)}: {which} could each be the {source}; keep one of them")

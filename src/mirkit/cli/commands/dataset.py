@@ -47,10 +47,12 @@ def verify(arguments: argparse.Namespace) -> int:
         )
     with resolve_location(arguments.path, to="compare") as location:
         found = verify_all(location.path, crops=arguments.crops, deep=arguments.deep, mirrored=bool(location.url))
-        reports = [
-            replace(report, problem=location.with_url(report.problem), path=location.with_url(report.path))
-            for report in found
-        ]
+        reports = found
+        if location.url:
+            reports = [
+                replace(report, problem=location.with_url(report.problem), path=location.with_url(report.path))
+                for report in found
+            ]
     mixed = mixed_methods(reports)
     if arguments.json:
         print(json.dumps(output.verify_json(reports, mixed), indent=2))

@@ -46,14 +46,18 @@ def ls(arguments: argparse.Namespace) -> int:
     fields = _fields(arguments.fields, form)
     kind: TableName = "clips" if arguments.crops else "tracks"
     with resolve_location(place, to="read") as location, Library.open(location.path) as library:
-        extra = [query_fields()["mode"]]  # of the key
+        extra = [query_fields()["state"], query_fields()["mode"]]  # the mode is that of the key
         with reading(shown=not arguments.quiet) as advance:
             found = select(library, query, [*fields, *extra], table=kind, limit=arguments.limit, advance=advance)
+        if not found.rows and (name := _mistyped(place, words)):
+            raise _nothing_named(name, found, "clip" if arguments.crops else "track")
         if not (found.searched or found.excluded or library.problems):
             raise no_track(location.path, crops=arguments.crops)
         modes = [row[-1] for row in found.rows]
-        found.rows = [row[:-1] for row in found.rows]
-        found.fields = tuple(fields)
+        # A table says beside each row whose audio was replaced that its values are not those of the present audio.
+        is_marked = form == "table" and found.outdated and extra[0] not in fields
+        found.rows = [row[: -1 if is_marked else -2] for row in found.rows]
+        found.fields = (*fields, extra[0]) if is_marked else tuple(fields)
         below = _names(found, library)
         found.unreadable = [location.with_url(line) for line in [*library.problems, *found.unreadable]]
     paths = [_joined(place, name) for name in below]
@@ -85,6 +89,18 @@ def _split(words: "Sequence[str]") -> tuple[str, list[str]]:
     if words and os.sep in words[0] and ":" not in words[0] and not words[0].startswith(("-", "^", "(", '"')):
         raise MissingInput(f"{printable(words[0])}: there is no such file or folder")
     return ".", list(words)
+
+
+def _mistyped(place: str, words: "Sequence[str]") -> str:
+    """Return the first word of a query without a path that may have been meant as a path, or ""."""
+    first = words[0] if words and place == "." else ""
+    return "" if any(sign in first for sign in ':=<>~"()^') or first in ("AND", "OR", "NOT", ",") else first
+
+
+def _nothing_named(name: str, found: Selection, what: str) -> MissingInput:
+    """Return the error that a word is no path, and that no track matches it."""
+    where = f"no {what} in this folder matches it as a word ({found.searched} searched)"
+    return MissingInput(f"{printable(name)}: there is no such file or folder, and {where}")
 
 
 def _names(found: Selection, library: Library) -> list[str]:
@@ -161,6 +177,8 @@ def _find_track(words: "Sequence[str]", *, shown: bool) -> Track:
     query = parse(text)
     with Library.open(path) as library, reading(shown=shown) as advance:
         found = select(library, query, choose_fields(["name"]), advance=advance)
+    if not found.rows and (name := _mistyped(place, rest)):
+        raise _nothing_named(name, found, "track")
     if not found.rows:
         raise MissingInput(
             f"{printable(place)}: no track matches {printable(text)!r} ({counted(found.searched, 'track')} searched)"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.output import note, table
+from mirkit.cli.output.dataset import outdated
 from mirkit.errors import SettingsError, counted, printable
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def _show(found: "Curation", arguments: argparse.Namespace) -> None:
         note(
             f"note   {counted(found.unmeasured, what)} without numbers cannot be chosen; measure them with: mirkit run"
         )
+    if found.outdated:
+        note(f"note   {outdated(found.outdated, printable(arguments.path), what)}")
     if len(choices) < min(arguments.count, len(found.paths)):
         caps = ", ".join(f"{name} {count}" for name, count in found.chosen.capped.items() if count)
         note(f"note   the caps leave no more than these (kept out by {caps})")

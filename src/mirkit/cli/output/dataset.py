@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: Variance inflation factor above which a feature is nearly determined by the others.
 _REDUNDANT = 10.0
 _MOST_LINES = 12
+_NAMED = 3
 #: With fewer tracks, the percentiles 0.5 and 99.5 equal the minimum and maximum.
 _FEW = 200
 
@@ -187,6 +188,16 @@ def unmeasured(count: int, tracks: int, path: str) -> str:
     return f'tracks that have not been measured: {count} of {tracks}; measure them with: mirkit extract "{path}"'
 
 
+def outdated(names: Sequence[str], path: str, what: str = "track") -> str:
+    """Return a sentence that tracks are left out because their audio was replaced, and how to measure them."""
+    named = ", ".join(map(printable, names[:_NAMED]))
+    named += f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (
+        f"{counted(len(names), what)} left out, because the audio was replaced since it was measured ({named}); "
+        f'measure again with: mirkit run "{path}"'
+    )
+
+
 def statistics(result: Statistics, path: str) -> None:
     """Print one line per feature, then notes on the whole data set."""
     head = ("key", "coverage", "P0.5", "median", "P99.5", "outside", "min_val", "max_val", "")
@@ -212,6 +223,8 @@ def statistics(result: Statistics, path: str) -> None:
         failure(line)
     if result.unmeasured:
         note(f"note     {unmeasured(result.unmeasured, result.tracks, path)}")
+    if result.outdated:
+        note(f"note     {outdated(result.outdated, path)}")
     few = f"; ranges from fewer than {_FEW} tracks are only rough" if result.tracks < _FEW else ""
     print(f"{counted(result.tracks, 'track')}{few}")
 

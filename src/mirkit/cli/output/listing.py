@@ -94,6 +94,11 @@ def summary(found: Selection, what: str, path: str, *, limit: int | None) -> Non
         line += f"; {found.excluded} excluded (excluded:* lists them)"
     if found.unmeasured:
         line += f'; {found.unmeasured} not measured (measure with: mirkit extract "{path}")'
+    if found.outdated:
+        line += (
+            f"; {found.outdated} outdated, because the audio was replaced since it was measured (measure again with: "
+            f'mirkit run "{path}" --where state:outdated)'
+        )
     note(line)
 
 

@@ -51,6 +51,9 @@ def _lines(
     yield from _title(found, width)
     if not found.is_measured:
         yield f'not measured; measure it with: mirkit run "{printable(found.track.path)}"'
+    if former := found.track.former:
+        told = f"the folder was renamed, and its results are still named {printable(former)}; mirkit run renames them"
+        yield from textwrap.wrap(told, width)
     if found.outdated:
         yield from textwrap.wrap(printable(f"outdated: {found.outdated}"), width)
         yield f'bring it up to date with: mirkit run "{printable(found.track.path)}"'
@@ -246,5 +249,6 @@ def show_json(found: TrackSummary, ranks: Mapping[str, float]) -> None:
         },
         "problems": found.problems,
         "outdated": found.outdated or None,
+        "renamed_from": found.track.former or None,
     }
     print(json.dumps(content, indent=2))

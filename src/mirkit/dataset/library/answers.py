@@ -10,7 +10,7 @@ from typing import Any
 
 from mirkit.dataset.library.row import key_of
 from mirkit.dataset.library.stamps import UNSETTLED, folder_signature
-from mirkit.engines.processes import iter_chunked
+from mirkit.engines.forks import map_forked
 from mirkit.store import LibraryFile
 from mirkit.track import Track
 
@@ -63,8 +63,8 @@ class Answers:
         keyed = {key_of(track, self._prefix): track for track in tracks if _is_answerable(track)}
         keys = list(keyed)
         folders = [str(track.folder) for track in keyed.values()]
-        for start, signatures in iter_chunked(folder_signature, folders, jobs=jobs):
-            self._signatures |= zip(keys[start : start + len(signatures)], signatures, strict=True)
+        signatures = (one for part in map_forked(_signatures, folders, jobs=jobs) for one in part)
+        self._signatures |= zip(keys, signatures, strict=True)
         query = "SELECT key, signature, answer FROM answers WHERE question = ?"
         for key, signature, stored in self._file.read(query, (self._question,)):
             if signature and key in keyed and self._signatures[key] == signature:
@@ -97,6 +97,10 @@ class Answers:
 
         self._file.write(work)
         self._new = {}
+
+
+def _signatures(folders: Sequence[str]) -> list[bytes]:
+    return list(map(folder_signature, folders))
 
 
 def _is_answerable(track: Track) -> bool:

@@ -51,7 +51,7 @@ def _of(row: FeatureSpec) -> Field:
 
 #: Tag of an audio file -> its field; the key and the tempo of the tags are not those that mirkit measures.
 TAG_FIELDS = {
-    **{name: name for name in ("artist", "title", "album", "albumartist", "genre", "year", "copyright", "license")},
+    **{name: name for name in ("artist", "title", "album", "albumartist", "genre", "year", "copyright")},
     "track": "track_number",
     "key": "tag_key",
     "bpm": "tag_bpm",
@@ -71,6 +71,7 @@ _TRACK = (
     Field("excluded", "text", "track", "why the user excluded it"),
     Field("problem", "text", "track", "why its files cannot be read"),
     Field("failed", "json", "track", "stage -> why it failed"),
+    Field("outdated", "text", "track", "what has been replaced since its values were computed"),
     Field("methods", "json", "track", "stage -> method that computed its values"),
     Field("reasons", "json", "track", "number or category that is null -> why"),
 )
@@ -85,7 +86,9 @@ _METADATA = (
     Field("tag_key", "text", "metadata", "key as the tags say"),
     Field("tag_bpm", "number", "metadata", "tempo as the tags say", "1/min"),
     Field("copyright", "text", "metadata", "copyright, from the tags"),
-    Field("license", "text", "metadata", "license, from the tags"),
+    Field("license", "text", "metadata", "license, from rights.csv or the tags, as mirkit rights shows it"),
+    Field("attribution", "text", "metadata", "whom to credit, from rights.csv or the tags"),
+    Field("ai_training", "flag", "metadata", "whether generators may be trained with it, from rights.csv or the tags"),
     Field("artists", "json", "metadata", "list of all artists, where the tags name several"),
     Field("genres", "json", "metadata", "list of all genres, where the tags name several"),
     Field("duration", "number", "metadata", "length of the decoded mix", "s"),

@@ -4,7 +4,6 @@ It is a cache. A row belongs to the ``.INFO`` and ``.PROVENANCE`` with the stamp
 reads those that have changed. Deleting ``.mirkit/library.sqlite`` costs time only.
 """
 
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from mirkit.dataset.library import answers, listings
 from mirkit.dataset.library.answers import Answers
 from mirkit.dataset.library.fields import FIELDS
 from mirkit.dataset.library.listings import Listings, in_scope, is_reachable
+from mirkit.dataset.library.overrides import RightsSource, write_exclusions
 from mirkit.dataset.library.row import (
     HIDDEN,
     LAST,
@@ -26,25 +26,25 @@ from mirkit.dataset.library.row import (
     base_key,
     clip_folder,
     cut_source,
-    exclusion,
+    files_stamp,
     key_of,
-    names_stamp,
     place_of,
     problem_in,
     read_row,
 )
-from mirkit.dataset.library.stamps import has_file, sidecar_stamps, stamp
+from mirkit.dataset.library.stamps import has_file, row_stamps, stamp
 from mirkit.dataset.query.functions import add_functions
+from mirkit.engines.forks import map_forked
 from mirkit.engines.processes import iter_chunked
 from mirkit.errors import MissingInput, printable
-from mirkit.store import LibraryFile, find_root, read_settings
+from mirkit.store import LIBRARY_FOLDER, SETTINGS_NAME, LibraryFile, find_root, read_settings
 from mirkit.track import Track, find_all, is_track
 
 #: A table of the library.
 TableName = Literal["tracks", "clips"]
 TABLES: tuple[TableName, ...] = ("tracks", "clips")
-#: Bytes of the two stamps of the sidecars; those of the names follow.
-_SIDECARS = 64
+#: Bytes of the stamps of the sidecars, and of these and the mix; a hash of the other files follows.
+_SIDECARS, _ROW_STAMPS = 64, 96
 
 #: Number of tracks from which listings are kept even where nothing else is.
 _MANY = 1000
@@ -60,10 +60,12 @@ _STATEMENTS = (
     *(f"CREATE TABLE {table} ({_COLUMNS})" for table in TABLES),
     *(
         f"CREATE TABLE {table}_states (_sort BLOB PRIMARY KEY, _key BLOB NOT NULL, base BLOB NOT NULL, "
-        "stamps BLOB NOT NULL) WITHOUT ROWID"
+        "mix BLOB NOT NULL, stamps BLOB NOT NULL) WITHOUT ROWID"
         for table in TABLES
     ),
 )
+#: What is known of a row: its path, those of its sidecars and of its mix, all from the root, and stamps.
+_State = tuple[bytes, bytes, bytes, bytes]
 _INSERT = f"INSERT OR REPLACE INTO {{}} VALUES ({', '.join('?' * (len(HIDDEN) + len(FIELDS) + len(LAST)))})"
 
 
@@ -86,11 +88,15 @@ class Library:
         self.root, self.scope, self.problems = root, scope, list[str]()
         self.several = several
         self._with_clips = False
+        self._excluded: Mapping[str, str] = {}
+        self._rights = RightsSource(root)
         self._text = os.path.join(root, "")
         self._prefix = os.fsencode(self._text)
         self._key = b"" if scope == root else os.fsencode(scope.relative_to(root).as_posix())
         apart = several and not is_reachable(root, scope)
         self._file = LibraryFile(root, _STATEMENTS, in_memory=apart or not several, prepare=add_functions)
+        # A folder of music becomes a data set by a run, and not because somebody looks at it.
+        self._file.may_create = (root / SETTINGS_NAME).is_file() or (root / LIBRARY_FOLDER).is_dir()
 
     @classmethod
     def open(cls, path: Path | str) -> "Library":
@@ -151,15 +157,19 @@ class Library:
         SettingsError
             The settings file is wrong.
         """
-        excluded = read_settings(self.root).exclude
+        self._excluded = read_settings(self.root).exclude
+        self._rights = RightsSource(self.root)
         generation = -1
         while generation != self._file.generation:  # again if the file had to be replaced meanwhile
             generation = self._file.generation
-            self._refresh(excluded, advance, jobs or engines.cores())
+            self._refresh(advance, jobs or engines.cores())
             if clips:
-                self._refresh_clips(excluded, advance, jobs or engines.cores())
-            self._exclude(excluded)
+                self._refresh_clips(advance, jobs or engines.cores())
+            write_exclusions(self._file, self._excluded)
+            self._rights.write(self._file)
         self._with_clips = clips
+        if self._rights.problem:
+            self.problems.append(self._rights.problem)
 
     def rows(
         self,
@@ -283,35 +293,34 @@ class Library:
         """Return the message of the field ``problem`` with the path of the data set."""
         return problem_in(stored, self.root)
 
-    def _refresh(self, excluded: Mapping[str, str], advance: Callable[[int, int], None], jobs: int) -> None:
+    def _refresh(self, advance: Callable[[int, int], None], jobs: int) -> None:
+        self.problems = []
         if not self.several:
             track = Track.at(self.scope)
             place = place_of(key_of(track, self._text), loose=bool(track.loose))
-            self._store("tracks", [read_row(RowJob(track, place), root=self.root, excluded=excluded)])
+            self._update("tracks", [RowJob(track, place)], advance, 1)
             return
         known = self._states("tracks")
         folders = Listings(self._file, self.root, self._key)
-        if folders.are_current():
-            stale = [(place, key) for place, (key, base, stamps) in known.items() if not self._is_current(base, stamps)]
-            rows = self._jobs(stale)
+        if folders.are_current(jobs):
+            stale = map_forked(self._stale, list(known.items()), jobs=jobs)
+            rows = self._jobs(found for part in stale for found in part)
             if rows is not None:
-                self.problems = []
-                self._update("tracks", rows, excluded, advance, jobs)
+                self._update("tracks", rows, advance, jobs)
                 return
-        self.problems = []
         found = find_all(self.scope, self.problems, lister=folders.list)
         keyed = [(place_of(key_of(track, self._text), loose=bool(track.loose)), track) for track in found]
         rows = [RowJob(track, place) for place, track in keyed if not self._is_known(track, known.get(place))]
-        self._update("tracks", rows, excluded, advance, jobs)
+        self._update("tracks", rows, advance, jobs)
         self._remove("tracks", known.keys() - {place for place, _ in keyed})
         # Last, because current listings say that all rows are there.
         folders.save(complete=True)
 
-    def _refresh_clips(self, excluded: Mapping[str, str], advance: Callable[[int, int], None], jobs: int) -> None:
+    def _refresh_clips(self, advance: Callable[[int, int], None], jobs: int) -> None:
         known = self._states("clips")
         folders = Listings(self._file, self.root, self._key, "clip_folders")
-        found: dict[bytes, Track] = {}
-        for key, place in self._clip_folders().items():
+        found: dict[bytes, RowJob] = {}
+        for key, (place, sources) in self._clip_folders().items():
             if not has_file(stamp(self._prefix + key)):
                 continue
             try:
@@ -321,42 +330,53 @@ class Library:
             for name in names:
                 clip = Track(Path(os.fsdecode(self._prefix + key)) / name)
                 if clip.provenance.exists():
-                    found[place + b"\0" + os.fsencode(name)] = clip
-        rows = [
-            RowJob(clip, place, is_clip=True)
-            for place, clip in found.items()
-            if not self._is_known(clip, known.get(place))
-        ]
-        self._update("clips", rows, excluded, advance, jobs)
+                    its_place = place + b"\0" + os.fsencode(name)
+                    found[its_place] = RowJob(clip, its_place, is_clip=True, sources=sources)
+        rows = [job for place, job in found.items() if not self._is_known(job.track, known.get(place), job.sources)]
+        self._update("clips", rows, advance, jobs)
         self._remove("clips", known.keys() - found.keys())
         folders.save(complete=True)
 
-    def _clip_folders(self) -> dict[bytes, bytes]:
-        """Return the folders that may hold clips -> their place; loose files of a folder share one."""
-        folders = {}
-        for place, (key, _, _) in self._states("tracks").items():
+    def _clip_folders(self) -> dict[bytes, tuple[bytes, bytes]]:
+        """Return the folders that may hold clips -> their place, and the stamps of the sidecars of their tracks.
+
+        Loose files of a folder share one.
+        """
+        folders: dict[bytes, tuple[bytes, bytes]] = {}
+        for place, (key, _, _, stamps) in self._states("tracks").items():
             loose = place.startswith(LOOSE)
             folder = clip_folder(key, loose=loose)
-            folders[folder] = place_of(folder, loose=True) if loose else place
+            before = folders.get(folder, (b"", b""))[1]
+            folders[folder] = place_of(folder, loose=True) if loose else place, before + stamps[:_SIDECARS]
         return folders
 
-    def _states(self, table: TableName) -> dict[bytes, tuple[bytes, bytes, bytes]]:
-        """Return what is known of each row in the scope: place -> path, path of the sidecars, stamps."""
+    def _states(self, table: TableName) -> dict[bytes, _State]:
+        """Return what is known of each row in the scope: place -> state."""
         where, parameters = in_scope(self._key, "_key")
-        rows = self._file.read(f"SELECT _sort, _key, base, stamps FROM {table}_states WHERE {where}", parameters)
+        rows = self._file.read(f"SELECT _sort, _key, base, mix, stamps FROM {table}_states WHERE {where}", parameters)
         # A library from a stranger may hold anything.
-        return {place: (key, base, stamps) for place, key, base, stamps in rows if _are_bytes(key, base, stamps)}
+        return {
+            place: (key, base, mix, stamps)
+            for place, key, base, mix, stamps in rows
+            if _are_bytes(key, base, mix, stamps)
+        }
 
-    def _is_known(self, track: Track, state: tuple[bytes, bytes, bytes] | None) -> bool:
+    def _is_known(self, track: Track, state: _State | None, sources: bytes = b"") -> bool:
         """Return whether the row of a track is up to date."""
         if state is None:
             return False
-        _, base, stamps = state
-        same = base == base_key(track, self._text) and stamps[_SIDECARS:] == names_stamp(track)
-        return same and self._is_current(base, stamps)
+        _, base, _, stamps = state
+        same = base == base_key(track, self._text) and stamps[_ROW_STAMPS:] == files_stamp(track, sources)
+        return same and not self._stale([(b"", state)])
 
-    def _is_current(self, base: bytes, stamps: bytes) -> bool:
-        return bool(stamps) and sidecar_stamps(self._prefix + base) == stamps[:_SIDECARS]
+    def _stale(self, states: Sequence[tuple[bytes, _State]]) -> list[tuple[bytes, bytes]]:
+        """Return place and path of the rows whose sidecars or mix have changed."""
+        prefix = self._prefix
+        return [
+            (place, key)
+            for place, (key, base, mix, stamps) in states
+            if not stamps or row_stamps(prefix, base, mix) != stamps[:_ROW_STAMPS]
+        ]
 
     def _jobs(self, known: Iterable[tuple[bytes, bytes]]) -> list[RowJob] | None:
         """Return the rows at stored paths; None if there is no track: a library from a stranger may hold anything."""
@@ -370,19 +390,12 @@ class Library:
                 return None
         return rows
 
-    def _update(
-        self,
-        table: TableName,
-        rows: Sequence[RowJob],
-        excluded: Mapping[str, str],
-        advance: Callable[[int, int], None],
-        jobs: int,
-    ) -> None:
+    def _update(self, table: TableName, rows: Sequence[RowJob], advance: Callable[[int, int], None], jobs: int) -> None:
         """Read rows and store them, many at a time; after a kill, those that were stored are known."""
-        read = partial(read_row, root=self.root, excluded=excluded)
         waiting: list[Row] = []
         done = 0
-        for _, found in iter_chunked(read, rows, jobs=jobs):
+        read = partial(read_row, root=self.root, excluded=self._excluded, rights=self._rights.reader) if rows else None
+        for _, found in iter_chunked(read, rows, jobs=jobs) if read else ():
             waiting += found
             done += len(found)
             if len(waiting) >= _ROWS_AT_A_TIME or done == len(rows):
@@ -394,11 +407,12 @@ class Library:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(_INSERT.format(table), (row.values for row in rows))
             connection.executemany(
-                f"INSERT OR REPLACE INTO {table}_states VALUES (?, ?, ?, ?)",
-                ((row.place, row.values[1], row.base, row.stamps) for row in rows),
+                f"INSERT OR REPLACE INTO {table}_states VALUES (?, ?, ?, ?, ?)",
+                ((row.place, row.values[1], row.base, row.mix, row.stamps) for row in rows),
             )
 
         if rows:
+            self._file.may_create |= any(row.is_measured for row in rows)
             self._file.write(work)
 
     def _remove(self, table: TableName, places: Collection[bytes]) -> None:
@@ -414,26 +428,6 @@ class Library:
 
         if places:
             self._file.write(work)
-
-    def _exclude(self, excluded: Mapping[str, str]) -> None:
-        """Write the field ``excluded`` of all rows anew if the settings have changed."""
-        settings = json.dumps(dict(excluded), sort_keys=True)
-        stored = self._file.read("SELECT value FROM notes WHERE name = 'exclude'")
-        if next((value for (value,) in stored), "{}") == settings:
-            return
-
-        def work(connection: sqlite3.Connection) -> None:
-            for table in TABLES:
-                known = connection.execute(f'SELECT _sort, _key, "name", "excluded" FROM {table}').fetchall()
-                wanted = [
-                    (exclusion(key, str(name), excluded, loose=place.startswith(LOOSE)) or None, why, place)
-                    for place, key, name, why in known
-                ]
-                changes = [(now, place) for now, before, place in wanted if now != before]
-                connection.executemany(f'UPDATE {table} SET "excluded" = ? WHERE _sort = ?', changes)
-            connection.execute("INSERT OR REPLACE INTO notes VALUES ('exclude', ?)", (settings,))
-
-        self._file.write(work)
 
 
 def _are_bytes(*values: object) -> bool:

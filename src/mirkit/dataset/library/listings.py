@@ -3,9 +3,13 @@
 import json
 import os
 import sqlite3
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mirkit.dataset.library.stamps import UNSETTLED, has_inode, settled, stamp
+from mirkit.engines.forks import map_forked
 from mirkit.errors import MissingInput
 from mirkit.store import LibraryFile
 from mirkit.track import EXPORT_SUMMARY, SKIPPED_FOLDERS, is_track, list_folder
@@ -59,20 +63,36 @@ class Listings:
     def __init__(self, file: LibraryFile, root: Path, scope: bytes, table: str = "folders") -> None:
         self._file, self._scope, self._generation, self._table = file, scope, file.generation, table
         self._root = os.path.join(root, "")
-        where, parameters = in_scope(scope)
-        query = f"SELECT key, stamp, listing FROM {table} WHERE {where}"
-        self._known: dict[bytes, tuple[bytes, str]] = {
-            key: (known, listing) for key, known, listing in file.read(query, parameters)
-        }
         self._new: dict[bytes, tuple[bytes, str]] = {}
         self._seen: set[bytes] = set()
 
-    def are_current(self) -> bool:
-        """Return whether a search would find what the last one found, whose tracks all have rows."""
-        if self._scope not in self._known or not _covers(self._complete(), self._scope):
+    @cached_property
+    def _known(self) -> dict[bytes, tuple[bytes, str]]:
+        """What is stored: folder -> its stamp and listing."""
+        return {key: (known, listing) for key, known, listing in self._stored("key, stamp, listing")}
+
+    def _stored(self, columns: str) -> Iterator[tuple[Any, ...]]:
+        where, parameters = in_scope(self._scope)
+        return self._file.read(f"SELECT {columns} FROM {self._table} WHERE {where}", parameters)
+
+    def are_current(self, jobs: int = 1) -> bool:
+        """Return whether a search would find what the last one found, whose tracks all have rows.
+
+        Parameters
+        ----------
+        jobs : int
+            Processes that look at the folders, if there are thousands.
+        """
+        if not _covers(self._complete(), self._scope):
             return False
+        stamps = list(self._stored("key, stamp"))
+        if not any(key == self._scope for key, _ in stamps):
+            return False
+        return all(map_forked(self._are_same, stamps, jobs=jobs))
+
+    def _are_same(self, stamps: Sequence[tuple[bytes, bytes]]) -> bool:
         prefix = os.fsencode(self._root)
-        return all(known and stamp(prefix + key) == known for key, (known, _) in self._known.items())
+        return all(known and stamp(prefix + key) == known for key, known in stamps)
 
     def _complete(self) -> str | None:
         """Return the folder below which all tracks have rows."""

@@ -12,8 +12,10 @@ from typing import Any
 
 from mirkit.catalog import CATEGORIES, DESCRIPTORS, FEATURES, NUMBERS, REQUESTED, STEMS, TEXT_KEYS, TEXTS
 from mirkit.dataset.library.fields import FACT_FIELDS, FIELDS, NUMBER_KEYS, TAG_FIELDS
-from mirkit.dataset.library.stamps import UNSETTLED, settled, sidecar_stamps
-from mirkit.errors import InfoError, printable
+from mirkit.dataset.library.outdated import outdated_files, outdated_stages
+from mirkit.dataset.library.stamps import UNSETTLED, row_stamps, settled, stamp
+from mirkit.dataset.rights import Rights, RightsReader
+from mirkit.errors import InfoError, MissingInput, printable
 from mirkit.store import (
     DamagedFileError,
     JsonObject,
@@ -21,7 +23,7 @@ from mirkit.store import (
     origin_of,
     read_object,
 )
-from mirkit.track import CROPS, Track
+from mirkit.track import CROPS, MIX, ORIGINAL_NAME, Track, as_measured
 
 #: Reason for an unknown value if the track was not measured, and if the provenance gives none.
 NOT_MEASURED = "not measured"
@@ -37,8 +39,11 @@ _VECTOR = struct.Struct(f"<{len(NUMBER_KEYS)}d")
 _NAN = float("nan")
 
 #: Columns beside the fields: order of the rows, path as bytes, the source in the record of a cut, whether the ``.INFO``
-#: has no number, and all numbers as float64.
-HIDDEN = ("_sort BLOB PRIMARY KEY", "_key BLOB NOT NULL", "_cut TEXT NOT NULL", "_unmeasured INTEGER NOT NULL")
+#: has no number, the tags that tell the rights, the name of the mix, and all numbers as float64.
+HIDDEN = (
+    *("_sort BLOB PRIMARY KEY", "_key BLOB NOT NULL", "_cut TEXT NOT NULL", "_unmeasured INTEGER NOT NULL"),
+    *("_tags TEXT NOT NULL", "_mix TEXT NOT NULL"),
+)
 LAST = ("_numbers BLOB NOT NULL",)
 
 
@@ -57,11 +62,14 @@ class RowJob:
     place : bytes
         Its place in the order of the rows.
     is_clip : bool
+    sources : bytes
+        Of a clip: stamps of the sidecars of its track.
     """
 
     track: Track
     place: bytes
     is_clip: bool = False
+    sources: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -74,16 +82,24 @@ class Row:
         Its place in the order of the rows.
     base : bytes
         Path of the sidecars from the root of the data set, without their suffixes.
+    mix : bytes
+        Path of its mix from the root, "" without one.
     stamps : bytes
-        Of the sidecars, and of the names of the audio files; ``UNSETTLED`` if they have to be read again.
+        Of the sidecars, of the mix, and of the other audio files; ``UNSETTLED`` if they have to be read again.
     values : tuple
         Of ``HIDDEN``, of the fields, and of ``LAST``.
     """
 
     place: bytes
     base: bytes
+    mix: bytes
     stamps: bytes
     values: tuple[Any, ...]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether its ``.INFO`` has a number."""
+        return not self.values[HIDDEN.index("_unmeasured INTEGER NOT NULL")]
 
 
 def place_of(key: bytes, *, loose: bool) -> bytes:
@@ -121,24 +137,47 @@ def _relative(path: str, prefix: str) -> bytes:
     return os.fsencode(path[len(prefix) :].replace(os.sep, "/"))
 
 
-def names_stamp(track: Track) -> bytes:
-    """Return a hash of the names on which a row depends."""
-    names = "\0".join((track.name, *track.audio_files))
-    return hashlib.blake2b(names.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+def files_stamp(track: Track, sources: bytes = b"") -> bytes:
+    """Return a hash of the names on which a row depends, and of the attributes of the stems.
+
+    It is ``UNSETTLED`` if a stem has changed so recently that it might change unnoticed. ``sources`` are further stamps
+    on which it depends.
+    """
+    folder = os.fsencode(os.path.join(track.folder, ""))
+    stamps = b"".join(stamp(folder + os.fsencode(name)) for name in track.audio_files if track.source_of(name) != MIX)
+    if settled(stamps) != stamps:
+        return UNSETTLED
+    content = "\0".join((track.name, *track.audio_files)).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content + b"\0" + stamps + sources, digest_size=8).digest()
 
 
-def read_row(job: RowJob, *, root: Path, excluded: Mapping[str, str]) -> Row:
-    """Read the row of a track or clip. Files that cannot be read give a row with a ``problem``."""
-    track = job.track
+def read_row(job: RowJob, *, root: Path, excluded: Mapping[str, str], rights: RightsReader | None = None) -> Row:
+    """Read the row of a track or clip. Files that cannot be read give a row with a ``problem``.
+
+    Parameters
+    ----------
+    job : RowJob
+    root : Path
+        Root of the data set.
+    excluded : mapping
+        ``[exclude]`` of its settings.
+    rights : RightsReader, optional
+        Reads its ``rights.csv``.
+    """
+    track = job.track if job.is_clip else as_measured(job.track)
     prefix = os.path.join(root, "")
     key, base = key_of(track, prefix), base_key(track, prefix)
-    before = sidecar_stamps(os.fsencode(prefix) + base)
+    whole, mix = _with_mix(track, is_clip=job.is_clip)
+    place_of_mix = _relative(mix, prefix) if mix else b""
+    before, files = row_stamps(os.fsencode(prefix), base, place_of_mix), files_stamp(job.track, job.sources)
     values: dict[str, Any] = {}
     lasting = True
+    tags: dict[str, Any] = {}
     try:
         info = read_object(track.info)
         content = read_object(track.provenance)
-        hidden = _fill(values, info, content, track, is_clip=job.is_clip)
+        hidden = _fill(values, tags, info, content, track, is_clip=job.is_clip)
+        values["outdated"] = _outdated(content, whole, hidden[0]) or None
     except InfoError as error:
         hidden = ("", 1, _VECTOR.pack(*[_NAN] * len(NUMBER_KEYS)))
         values = {"problem": str(error).replace(printable(root), _ROOT)}
@@ -157,13 +196,49 @@ def read_row(job: RowJob, *, root: Path, excluded: Mapping[str, str]) -> Row:
         )
     if cut:
         values["source"] = os.path.normpath(f"{text}/{cut}").replace(os.sep, "/")
+    name = os.path.basename(mix)
+    if rights:
+        of = rights.of_tags(tags, values.get("source", text), name, values.get(ORIGINAL_NAME))
+        values |= zip(RIGHTS_FIELDS, rights_values(of), strict=True)
     stamps = settled(before) if lasting else UNSETTLED
     return Row(
         job.place,
         base,
-        stamps + names_stamp(track) if stamps else UNSETTLED,
-        (job.place, key, _plain(cut), unmeasured, *(_plain(values.get(name)) for name in FIELDS), numbers),
+        place_of_mix,
+        stamps + files if stamps and files else UNSETTLED,
+        (
+            *(job.place, key, _plain(cut), unmeasured, json.dumps(tags), _plain(name)),
+            *(_plain(values.get(name)) for name in FIELDS),
+            numbers,
+        ),
     )
+
+
+#: Fields that ``rights.csv`` and the tags tell, and the tags that they come from.
+RIGHTS_FIELDS = ("license", "attribution", "ai_training")
+_RIGHTS_TAGS = ("source", "license", "copyright", "ai_training", "artist")
+
+
+def rights_values(rights: Rights) -> tuple[str | None, str | None, float | None]:
+    """Return the values of ``RIGHTS_FIELDS``."""
+    training = rights.ai_training
+    return rights.license or None, rights.attribution or None, None if training is None else float(training)
+
+
+def _with_mix(track: Track, *, is_clip: bool) -> tuple[Track, str]:
+    """Return a track with the names of its audio files, and the path of its mix; "" if it is not clear which it is."""
+    try:
+        whole = Track.at(track.folder) if is_clip else track
+        return whole, str(whole.mix)
+    except MissingInput:
+        return track, ""
+
+
+def _outdated(content: JsonObject, track: Track, cut: str) -> str:
+    """Say what has been replaced since the values were computed; the parts of the provenance have been checked."""
+    stages: Any = content.get("stages", {})
+    changed = outdated_files(stages, track)
+    return ", ".join(changed + (outdated_stages(stages, track.folder, cut) if cut else []))
 
 
 def exclusion(key: bytes, name: str, excluded: Mapping[str, str], *, loose: bool) -> str:
@@ -197,9 +272,9 @@ def problem_in(stored: str, root: Path) -> str:
 
 
 def _fill(
-    values: dict[str, Any], info: JsonObject, content: JsonObject, track: Track, *, is_clip: bool
+    values: dict[str, Any], told: dict[str, Any], info: JsonObject, content: JsonObject, track: Track, *, is_clip: bool
 ) -> tuple[str, int, bytes]:
-    """Fill in the fields; return the source of a cut, whether there is no number, and the numbers."""
+    """Fill in the fields, and the tags of the rights; return the source of a cut, if no number is known, and these."""
     origin = origin_of(content, track.provenance)
     numbers = {name: number for name in NUMBER_KEYS if (number := _number(info.get(name))) is not None}
     texts = {name: text for name in _TEXTS if isinstance(text := info.get(name), str)}
@@ -226,6 +301,7 @@ def _fill(
         values[name] = _fitting(name, origin.facts.get(name))
     tags = origin.facts.get("tags")
     if isinstance(tags, dict):
+        told |= {name: text for name in _RIGHTS_TAGS if isinstance(text := tags.get(name), str)}
         for tag, name in TAG_FIELDS.items():
             values[name] = _fitting(name, tags.get(tag))
         for name in ("artists", "genres"):

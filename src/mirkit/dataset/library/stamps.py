@@ -4,6 +4,7 @@ import hashlib
 import os
 import struct
 import time
+from operator import attrgetter
 
 from mirkit.store import has_stable_inodes
 
@@ -36,9 +37,10 @@ def has_inode(stamp: bytes) -> bool:
     return bool(_PACK.unpack(stamp)[3])
 
 
-def sidecar_stamps(base: bytes) -> bytes:
-    """Return the stamps of the ``.INFO`` and of the ``.PROVENANCE`` with a path without its suffix."""
-    return stamp(base + b".INFO") + stamp(base + b".PROVENANCE")
+def row_stamps(prefix: bytes, base: bytes, mix: bytes) -> bytes:
+    """Return the stamps of the sidecars and of the mix of a row; their paths begin with ``prefix``."""
+    base = prefix + base
+    return stamp(base + b".INFO") + stamp(base + b".PROVENANCE") + (stamp(prefix + mix) if mix else _ABSENT)
 
 
 def settled(stamps: bytes) -> bytes:
@@ -57,18 +59,27 @@ def folder_signature(folder: str) -> bytes:
 
     It is also ``UNSETTLED`` if the folder cannot be listed.
     """
+    named, numbers = list[str](), list[int]()
+    latest = 0
     try:
         with os.scandir(folder) as entries:
-            found = sorted((entry.name, entry.stat()) for entry in entries if not entry.name.startswith("."))
+            for entry in sorted(entries, key=_name):
+                if entry.name.startswith("."):
+                    continue
+                status = entry.stat()
+                named.append(entry.name)
+                numbers += (status.st_mode, status.st_size, status.st_mtime_ns)
+                if has_stable_inodes(status.st_dev, folder):
+                    numbers += (status.st_ctime_ns, status.st_ino)
+                    latest = max(latest, status.st_ctime_ns)
+                else:
+                    latest = max(latest, status.st_mtime_ns)
     except OSError:
         return UNSETTLED
-    stamps = []
-    for _, status in found:
-        stable = has_stable_inodes(status.st_dev, folder)
-        changed = (status.st_ctime_ns, status.st_ino) if stable else (0, 0)
-        stamps.append(_PACK.pack(status.st_size, status.st_mtime_ns, *changed))
-    content = b"".join(stamps)
-    if settled(content) != content:
+    if latest > (time.time() - MIN_AGE) * 1e9:
         return UNSETTLED
-    named = "\0".join(f"{name}\0{status.st_mode:o}" for name, status in found).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(content + named, digest_size=16).digest()
+    content = "\0".join(named).encode("utf-8", "surrogatepass") + repr(numbers).encode()
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+_name = attrgetter("name")

@@ -77,6 +77,7 @@ _SPECS = {row.name: row for row in (*INFO_SPECS, *REQUESTED)}
 #: States of a track, with the conditions that tell them; the first that holds counts.
 STATES = {
     "unreadable": '"problem" IS NOT NULL',
+    "outdated": '"outdated" IS NOT NULL',
     "failed": '"failed" IS NOT NULL',
     "new": '"known" IS NULL OR "known" = 0',
     "measured": "1",
@@ -85,7 +86,7 @@ STATES = {
 
 def _decimals(row: LibraryField, spec: FeatureSpec | None) -> int | None:
     if spec is None:
-        return 0 if row.name in ("year", "track_number") else _DECIMALS.get(row.unit, 2)
+        return 0 if row.kind == "flag" or row.name in ("year", "track_number") else _DECIMALS.get(row.unit, 2)
     if spec.scale == "log":
         return None
     decimals = _DECIMALS.get(row.unit, 2)
@@ -119,7 +120,7 @@ def query_fields() -> dict[str, QueryField]:
     state = QueryField(
         "state",
         "category",
-        "measured, new (not measured), failed (in a stage) or unreadable",
+        "measured, new (not measured), outdated (its audio was replaced since), failed (in a stage) or unreadable",
         f"(CASE {cases} END)",
         categories=tuple(STATES),
     )
