@@ -95,6 +95,7 @@ class Answers:
                 connection.execute("DELETE FROM answers WHERE question = ?", old)
                 connection.execute("DELETE FROM questions WHERE question = ?", old)
 
+        self._file.may_create |= bool(rows)  # an answer tells that a track is measured
         self._file.write(work)
         self._new = {}
 

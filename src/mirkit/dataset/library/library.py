@@ -267,6 +267,7 @@ class Library:
             connection.executemany("INSERT OR REPLACE INTO fingerprints VALUES (?, ?, ?)", rows)
 
         if rows:
+            self._file.may_create = True
             self._file.write(work)
 
     def clip_sources(self) -> dict[bytes, set[str]]:
