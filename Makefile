@@ -55,7 +55,7 @@ bench: .venv/bench.stamp .venv/trainers.stamp
 	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do OMP_NUM_THREADS=1 $(BIN)/python "$$script"; done
 
 clean:
-	rm -rf .venv build dist docs/_build docs/reference/cli docs/reference/features/plots src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist docs/_build docs/reference/cli docs/reference/features/plots docs/tutorials/demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # What each target needs installed. If the stamp is newer than its inputs, nothing is installed.
 .venv/run.stamp: INSTALL := .

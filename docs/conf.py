@@ -6,7 +6,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "_extensions"), str(HERE.parent / "src")]
-os.environ["MIRKIT_DEMO"] = str(HERE / "_build" / "demo")  # the notebook shows the set that the plots show
 # The commands that the notebook starts use the same mirkit, and keep what they compile beside the build.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE.parent / "src"), os.environ.get("PYTHONPATH"))))
 
@@ -17,6 +16,7 @@ copyright = "the mirkit authors, Apache License 2.0"
 author = "the mirkit authors"
 version = release = __version__
 language = "en"
+smartquotes = False  # two hyphens are an option, and not a dash
 
 extensions = [
     "sphinx.ext.autodoc",
@@ -28,7 +28,7 @@ extensions = [
     "feature_reference",
     "mathml",
 ]
-exclude_patterns = ["_build", "manual.md", "_extensions", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "manual.md", "_extensions", "tutorials/demo", "**.ipynb_checkpoints"]
 templates_path: list[str] = []
 
 # Pages are Markdown. Headings are targets of links, as on GitHub.

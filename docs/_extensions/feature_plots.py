@@ -1,7 +1,7 @@
 """Plots of real output for the pages of features: the demo set, measured with the embedded methods.
 
-The demo set is made and measured once, in ``_build/demo``; plots that exist are not drawn again. Everything has fixed
-seeds, so each build draws the same.
+The demo set is made and measured once, in ``tutorials/demo``, where the notebook uses it too. Plots that exist are not
+drawn again. Everything has fixed seeds, so each build draws the same.
 """
 
 import json
@@ -24,7 +24,7 @@ from mirkit.catalog import PITCH_CLASSES, feature
 from mirkit.track import Track, find_tracks
 
 DOCS = Path(__file__).resolve().parents[1]
-DEMO = DOCS / "_build" / "demo"
+DEMO = DOCS / "tutorials" / "demo"
 PLOTS = DOCS / "reference" / "features" / "plots"
 
 #: A color for each piece, and for each stem; they can be told apart on white, on black, and by color-blind readers.
@@ -119,13 +119,15 @@ def _write_values(tracks: Mapping[str, Track]) -> None:
 
 
 def strip(name: str) -> str:
-    """Return a small plot of one feature as SVG: the four pieces, and eight slices of each; "" without any value."""
+    """Return a small plot of one feature as SVG: the four pieces, and eight slices of each; without any value, why."""
     rows = json.loads((PLOTS / "values.json").read_text(encoding="utf-8"))
     known = [
         v for row in rows.values() for v in (row["whole"].get(name), *row["slices"].get(name, ())) if v is not None
     ]
     if not known:
-        return ""
+        reasons = {row["reasons"][name] for row in rows.values() if name in row["reasons"]}
+        why = escape("; ".join(sorted(reasons)))
+        return f'<p class="feature-none">The demo pieces have no value: {why}.</p>' if why else ""
     low, high = min(known), max(known)
     width = (high - low) or 1.0
     left, right, step = 105, 560, 18
@@ -169,7 +171,7 @@ def tempo(tracks: Mapping[str, Track]) -> Any:
         label = f"{title}: {values['bpm']:.2f} BPM, regularity {1000 * values['beat_regularity']:.2f} ms"
         axis.plot(beats[1:], 60 / np.diff(beats), ".", color=PIECES[title], ms=4, label=label)
         axis.axhline(values["bpm"], color=PIECES[title], lw=0.8)
-    axis.set(xlabel="time (s)", ylabel="tempo (BPM)", ylim=(None, 200))
+    axis.set(xlabel="time (s)", ylabel="tempo (BPM)", ylim=(80, 240))
     axis.legend(loc="upper left", ncols=1, fontsize=8)
     return figure
 
@@ -320,7 +322,7 @@ def chroma(tracks: Mapping[str, Track]) -> Any:
 @plot
 def movement(tracks: Mapping[str, Track]) -> Any:
     """Harmonic movement and variance in slices."""
-    figure, (axes,) = _axes(1, 2, sharey=True)
+    figure, (axes,) = _axes(1, 2, 2.6)
     for axis, name in zip(axes, ("harmonic_movement_other", "harmonic_variance_other"), strict=True):
         for title, track in tracks.items():
             slices = mirkit.WindowAnalyzer.open(track.folder).slices(SLICES)
@@ -328,7 +330,7 @@ def movement(tracks: Mapping[str, Track]) -> Any:
             centers = np.array(slices.edges[:-1]) + np.diff(slices.edges) / 2
             axis.plot(centers, series, ".-", color=PIECES[title], lw=1, label=title)
         axis.set(xlabel="time (s)", title=name, ylim=(0, None))
-    axes[1].legend(fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, ncols=4, loc="outside lower center")
     return figure
 
 

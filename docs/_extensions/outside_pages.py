@@ -42,6 +42,15 @@ def from_root(text: str) -> str:
     return LINK.sub(change, text)
 
 
+#: Names of pages in texts of the code: in docstrings, and in the list of features, which is printed from the catalog.
+NAMED = re.compile(r"\bdocs/([\w/]+)\.md\b")
+
+
+def link_in_docstring(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
+    """Turn the names of pages in a docstring into links."""
+    lines[:] = [NAMED.sub(r":doc:`/\1`", line) for line in lines]
+
+
 def read(app: Sphinx, docname: str, source: list[str]) -> None:
     """Take the text of a page from the root, or redirect the links of any other."""
     for name, page in PAGES.items():
@@ -49,9 +58,12 @@ def read(app: Sphinx, docname: str, source: list[str]) -> None:
             source[0] = from_root((ROOT / name).read_text(encoding="utf-8"))
             return
     source[0] = redirect(source[0], docname)
+    if docname == "reference/feature_list":
+        source[0] = NAMED.sub(r"[\1](/\1.md)", source[0])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("source-read", read)
+    app.connect("autodoc-process-docstring", link_in_docstring)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -99,10 +99,11 @@ def test_every_tutorial_is_run() -> None:
     assert pages == {"stable_audio", "ace_step", "clean_a_folder", "choose_tracks"}
 
 
-def test_the_notebook_runs(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebook_runs(measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pandas")
     pytest.importorskip("matplotlib").use("agg")
-    monkeypatch.setenv("MIRKIT_DEMO", str(measured))
+    shutil.copytree(measured, tmp_path / "demo")
+    monkeypatch.chdir(tmp_path)
     notebook = json.loads((TUTORIALS / "explore.ipynb").read_text(encoding="utf-8"))
     names: dict[str, object] = {}
     for cell in notebook["cells"]:

@@ -14,7 +14,7 @@ from mirkit.settings import SETTINGS, Kind, Setting
 def features_page() -> str:
     """Return the Markdown page of all features, stages and methods."""
     lines = [
-        "# Features",
+        "# List of features",
         "",
         "Printed from `src/mirkit/catalog.py` by `mirkit features`; do not edit by hand.",
         "",
