@@ -1,6 +1,7 @@
 """What a user reads before the first run: help, examples, suggestions, and completion by the shell."""
 
 import argparse
+import os
 import re
 import shlex
 import shutil
@@ -255,7 +256,7 @@ def shell(words: list[str], text: str, tools: Path) -> list[str]:
     result = subprocess.run(
         [*words, text],
         cwd=tools.parent,
-        env={"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(tools.parent)},
+        env={"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "HOME": str(tools.parent)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -307,7 +308,7 @@ def test_completion_in_zsh(tools: Path) -> None:
     assert shell(["zsh", "-f", "-c"], ZSH, tools) == [
         "_mirkit",
         f"organize:{COMMANDS['organize'].description}",
-        "beat_this_small:Beat This! small0",
+        f"beat_this_small:{dict(suggest(['models', 'fetch'], 'beat_this_small'))['beat_this_small']}",
         "paths",
     ]
 

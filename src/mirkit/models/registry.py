@@ -9,6 +9,7 @@ have made.
 import functools
 import re
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from mirkit.catalog import STAGES, TASKS
@@ -134,9 +135,12 @@ def model_rows() -> tuple[Model, ...]:
 
 
 def owner_of(task: str, model: str) -> Backend:
-    """Return the backend of a model by the model's name; for a file, the first backend of the task that reads files."""
+    """Return the backend of a model, by its name or by the file or folder that the user has given."""
     rows = [row for row in backends_of(task) if row.is_network]
-    return next((row for row in rows if any(known.name == model for known in row.weights)), rows[0])
+    for row in rows:
+        if any(known.name == model for known in row.weights):
+            return row
+    return next((row for row in rows if row.recognizes and row.recognizes(Path(model))), rows[0])
 
 
 def problems() -> tuple[str, ...]:

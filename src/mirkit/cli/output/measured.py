@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.catalog import ALL_SPECS
+from mirkit.catalog import ALL_SPECS, STAGES, stage
 from mirkit.cli.output import print_table
 from mirkit.cli.output.columns import terminal_width, width_of
 from mirkit.cli.output.listing import listing_table
@@ -33,6 +33,7 @@ _MOST_ROWS = 20
 _MOST_FIELDS = 30
 #: Width of the output where it goes to a file or another program.
 _PAGE = 100
+_SECTIONS = tuple(dict.fromkeys(row.section for row in STAGES))
 
 
 def has_values(stages: Sequence[str]) -> bool:
@@ -44,8 +45,12 @@ def print_track(track: Track, stages: Sequence[str]) -> None:
     """Print the values that stages have written for a track: a line for each, with its unit or why it is unknown."""
     width = terminal_width() or _PAGE
     print(styled(printable(track.name), "bold", sys.stdout))
-    before = ""
-    for row in values_of(track, stages):
+    before, section, rows = "", "", values_of(track, stages)
+    has_sections = len({stage(row.spec.stage).section for row in rows}) > 1
+    for row in sorted(rows, key=lambda row: _SECTIONS.index(stage(row.spec.stage).section)):
+        if has_sections and (heading := stage(row.spec.stage).section) != section:
+            section, before = heading, ""
+            print(f"\n{section}")
         if row.spec.kind == "text" and isinstance(row.value, str):
             print(f"  {row.spec.name}")
             print(textwrap.fill(printable(row.value), width, initial_indent="    ", subsequent_indent="    "))

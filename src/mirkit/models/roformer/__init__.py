@@ -1,6 +1,27 @@
 """RoFormer separators: BS-RoFormer and Mel-Band RoFormer, from community checkpoints."""
 
+import re
+from pathlib import Path
+
 from mirkit.models.backend import Backend
+
+#: More than the configuration of any model has.
+_MOST_CHARACTERS = 2**17
+
+
+def is_roformer(path: Path) -> bool:
+    """Whether a file or folder holds a checkpoint of the community's training code, with its configuration beside it."""
+    if path.is_dir():
+        return any(map(is_roformer, sorted(path.glob("*.yaml"))))
+    if path.suffix in (".ckpt", ".pt", ".pth"):
+        return True
+    beside = path if path.suffix in (".yaml", ".yml") else path.with_suffix(".yaml")
+    if not beside.is_file():
+        return False
+    with open(beside, encoding="utf-8", errors="replace") as file:
+        text = file.read(_MOST_CHARACTERS)
+    return re.search(r"^model:", text, re.MULTILINE) is not None  # a bag of Demucs has models:
+
 
 BACKEND = Backend(
     "stems",
@@ -9,6 +30,7 @@ BACKEND = Backend(
     "separator",
     loader="mirkit.models.roformer.load:load",
     gather="mirkit.models.roformer.load:gather",
+    recognizes=is_roformer,
     package="torch",
     extra="stems",
     weights_license="of the checkpoint",
