@@ -155,8 +155,8 @@ class Backend:
         ``package.module:function`` that receives the path that the user named and returns all files of that model. ""
         means that the path is the only file.
     recognizes : callable or None
-        Whether a file or folder of the user's, of which the name is all that is given, holds a model of this backend and
-        of no other of its task. Where no backend recognizes it, it belongs to the first network of the task.
+        Whether a file or folder that the user names holds a model of this backend, and of no other of its task. What
+        no backend recognizes belongs to the first network of the task.
     package, extra : str
         Python package that must be installed, and the extra of mirkit that installs it; "" if none is needed.
     code_license, weights_license : str

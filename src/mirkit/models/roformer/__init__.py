@@ -10,7 +10,7 @@ _MOST_CHARACTERS = 2**17
 
 
 def is_roformer(path: Path) -> bool:
-    """Whether a file or folder holds a checkpoint of the community's training code, with its configuration beside it."""
+    """Whether a file or folder is a checkpoint of the community's training code, with its configuration beside it."""
     if path.is_dir():
         return any(map(is_roformer, sorted(path.glob("*.yaml"))))
     if path.suffix in (".ckpt", ".pt", ".pth"):
