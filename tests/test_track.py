@@ -160,7 +160,7 @@ def test_a_relative_path_has_the_name_of_its_folder(tmp_path: Path, monkeypatch:
     ("path", "words"),
     [
         ("no", "no such file or folder"),
-        ("set", "add --batch"),
+        ("set", "name one track of it"),
         ("loose", r"mirkit organize .*loose"),
         ("empty", "holds no audio files"),
         ("set/t/drums.flac", "part of a track; name its folder"),

@@ -203,7 +203,7 @@ def test_named_sets_stand_beside_each_other(track: Path) -> None:
     assert [path.name for path in clip_folders(Track.at(track), "five")] == [f"Piece_five_{n:03d}" for n in (1, 2, 3)]
     assert snapshot(track).items() >= before.items()
     assert crop(track, length="5 s", name="five").skipped == crop(track).skipped == ("crop",)
-    assert "give the new set another --name than five" in crop(track, length="7 s", name="five").failures["crop"]
+    assert "give the new set another --set than five" in crop(track, length="7 s", name="five").failures["crop"]
     assert crop(track, length="7 s", name="five", overwrite=True).clips == 2
     assert len(clip_folders(Track.at(track))) == 2 + len(clip_folders(Track.at(track), ""))
 

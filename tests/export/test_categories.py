@@ -96,7 +96,7 @@ def test_what_never_varies_is_left_out() -> None:
     samples = [{"bpm": 100.0 + i, "key": "C"} for i in range(4)]
     chosen = choose_conditioners(samples, ["*"], "flag")
     assert chosen.left_out["key"] == "always C"
-    assert chosen.left_out["mode"] == "never known"
+    assert chosen.left_out["mode"] == "unknown in all samples"
     assert "duration_seconds" not in chosen.left_out, "only by its name"
     assert "key" in choose_conditioners(samples, ["key"], "flag").names
     some = choose_conditioners([*samples, {"bpm": 99.0, "key": "D"}, {"bpm": 98.0}], ["*"], "drop")

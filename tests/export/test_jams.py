@@ -49,7 +49,7 @@ def test_what_is_not_known_is_no_annotation(track: Track) -> None:
     update_info(track.info, {"key": None, "mode": None})
     assert list(by_namespace(format_jams(track))) == ["chord"]
     track.chords.unlink()
-    with pytest.raises(MissingInput, match="mirkit chords"):
+    with pytest.raises(MissingInput, match="mirkit measure chords"):
         format_jams(track)
 
 

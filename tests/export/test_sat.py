@@ -75,7 +75,7 @@ def test_an_unknown_stands_at_the_minimum(clips: Path, sat_bundle: Path) -> None
     assert {numbers[at["syncopation_bass"]] for numbers in unknown} == {ranges["syncopation_bass"]["min_val"]}
     summary = load(sat_bundle / "mirkit_export.json")
     assert summary["numbers"]["unknown"]["samples"] == {"syncopation_bass": 4}
-    assert summary["numbers"]["left out"]["content_enjoyment"] == "never known"
+    assert summary["numbers"]["left out"]["content_enjoyment"] == "unknown in all samples"
     assert ranges.keys() == set(index["names"])
     assert config["model"]["diffusion"]["cross_attention_cond_ids"] == index["names"]
     demo = config["training"]["demo"]

@@ -179,7 +179,7 @@ def test_voices_and_notes(tmp_path: Path) -> None:
     ("change", "why"),
     [
         ({"model_info": {}}, "n_bins"),
-        ({"model_info": SMALL | {"n_bins": 168}}, "it wants 168 bands"),
+        ({"model_info": SMALL | {"n_bins": 168}}, "it needs 168 bands"),
         ({"model_info": SMALL | {"gru_units": [5, "x"]}}, "gru_units is"),
         ({"model_info": SMALL | {"gru_units": [10**9]}}, "gru_units is"),
         ({"model_info": SMALL | {"gru_units": [5, 7]}}, "has the shape 18 x 10, not 21 x 10"),

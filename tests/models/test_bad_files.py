@@ -245,7 +245,7 @@ def test_bad_yaml_of_a_bag(
     path = tmp_path / "bag.yaml"
     more = {
         "names": (b"models: [1]", "no list 'models'"),
-        "names of what is not there": (b"models: [bbbbbbbb]", "wants one checkpoint bbbbbbbb beside it"),
+        "names of what is not there": (b"models: [bbbbbbbb]", "one checkpoint bbbbbbbb is needed beside it"),
         "weights": (b"models: [aaaaaaaa]\nweights: [[1]]", "its weights are not one a network and source"),
         "weights that are no numbers": (b"models: [aaaaaaaa]\nweights: [[a, b, c, d]]", "are not numbers"),
     }

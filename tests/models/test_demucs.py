@@ -237,7 +237,7 @@ def test_which_files_are_meant(tmp_path: Path) -> None:
     assert gather(file) == gather(tmp_path / "one") == (file,)
     bag = tmp_path / "one" / "bag.yaml"
     bag.write_text("models: [aaaaaaaa, bbbbbbbb]\n")
-    with pytest.raises(WeightsError, match="wants one checkpoint bbbbbbbb beside it; there is nothing"):
+    with pytest.raises(WeightsError, match="one checkpoint bbbbbbbb is needed beside it; there is nothing"):
         gather(bag)
     (tmp_path / "one" / "bbbbbbbb.safetensors").touch()
     assert gather(tmp_path / "one") == gather(bag) == (bag, file, tmp_path / "one" / "bbbbbbbb.safetensors")

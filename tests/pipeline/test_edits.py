@@ -218,7 +218,7 @@ def test_bars_follow_the_time_signature_that_was_set(song: Path) -> None:
     run(song, overwrite=True)
     assert (info(song)["time_signature"], set(bars())) == ("3/4", {3}), "the user's stays, whatever is measured"
     edit(song, time_signature="other")
-    note = "the time signature that you set, other, tells no bars: the downbeats are those measured"
+    note = "the time signature that you set, other, does not define bars; the downbeats are the measured ones"
     assert note in run(song).notes
     assert set(bars()) == {4}
     edit(song, time_signature="remove")

@@ -67,7 +67,9 @@ def test_conditioners_can_be_made_of_them() -> None:
     assert {row.key for row in chosen.rows} == {"lufs", "note_density_other"}
     # What was not asked for is not mentioned, but for a full name.
     assert "polyphony_other" not in chosen.left_out
-    assert choose_conditioners(samples, ("polyphony_other",), "fill").left_out == {"polyphony_other": "never known"}
+    assert choose_conditioners(samples, ("polyphony_other",), "fill").left_out == {
+        "polyphony_other": "unknown in all samples"
+    }
 
 
 def test_the_report_shows_them(library: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_wrong_chord_is_refused_with_the_reason(row: object, why: str, tmp_pat
 
 def test_a_newer_format_and_an_absent_file_have_errors_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "Song.CHORDS"
-    with pytest.raises(MissingInput, match="mirkit chords"):
+    with pytest.raises(MissingInput, match="mirkit measure chords"):
         read_chords(path)
     path.write_text('{"format": 2, "chords": []}')
     with pytest.raises(NewerFormatError):

@@ -122,7 +122,7 @@ def test_a_damaged_grid_is_told_in_one_line(tmp_path: Path, data: bytes) -> None
 
 def test_a_missing_one_says_what_makes_it(tmp_path: Path) -> None:
     for read in (read_grid, read_onsets):
-        with pytest.raises(MissingInput, match="mirkit rhythm"):
+        with pytest.raises(MissingInput, match="mirkit measure rhythm"):
             read(tmp_path / "x")
 
 

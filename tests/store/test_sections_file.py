@@ -79,7 +79,7 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, text: str) -> None:
 
 def test_a_newer_format_and_a_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "x.SECTIONS"
-    with pytest.raises(MissingInput, match="mirkit sections"):
+    with pytest.raises(MissingInput, match="mirkit measure sections"):
         read_sections(path)
     path.write_text('{"format": 2, "sections": []}')
     with pytest.raises(NewerFormatError):

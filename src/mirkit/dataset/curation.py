@@ -62,13 +62,13 @@ class Curation:
         """Say why a track was chosen: how far it is from those before, and in what it differs from the nearest."""
         choice = self.chosen.choices[number]
         if choice.nearest < 0:
-            return f"nearest to the middle of the set; stands for {choice.count}"
+            return f"nearest to the middle of the set; represents {choice.count}"
         text = f"distance {choice.distance:.2f} from {printable(self.names[choice.nearest])}"
         if choice.feature:
             at = self.keys.index(choice.feature)
             one, other = self.values[choice.index, at], self.values[choice.nearest, at]
             text += f", most in {choice.feature} ({one:.4g}, there {other:.4g})"
-        return f"{text}; stands for {choice.count}"
+        return f"{text}; represents {choice.count}"
 
     def largest_shares(self) -> dict[str, tuple[int, int, float, float]]:
         """For each cap: groups in the set, groups among the chosen, and the share of the largest group in both."""
@@ -136,7 +136,7 @@ def curate(
     used_keys = [NUMBER_KEYS[i] for i in used]
     points, keys = standardize(numbers[:, used], used_keys)
     if not keys:
-        raise MissingInput(f"{printable(path)}: all tracks have the same numbers, so none stands for others")
+        raise MissingInput(f"{printable(path)}: all tracks have the same numbers, so none represents others")
     groups = _groups(numbers[:, NUMBER_KEYS.index("bpm")], [row[4:] for row in rows])
     if unknown := set(caps or {}) - set(groups):
         raise SettingsError(f"there is no cap {min(unknown)!r}; the caps are {', '.join(CAPS)}")

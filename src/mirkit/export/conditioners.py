@@ -260,7 +260,7 @@ def _add_category(row: FeatureSpec, samples: Sequence[Values], chosen: Condition
     found = [conditioner.category(values) for values in samples]
     known = {value for value in found if value != UNKNOWN}
     if not known:
-        chosen.left_out[row.name] = "never known"
+        chosen.left_out[row.name] = "unknown in all samples"
     elif len(known) == 1 and not named:
         chosen.left_out[row.name] = f"always {next(iter(known))}"
     else:
@@ -280,7 +280,7 @@ def _conditioner(row: FeatureSpec, bounds: Range, values: np.ndarray, *, flagged
 
 def _why_left_out(values: np.ndarray, named: bool, repeated: str | None) -> str:
     if not len(values):
-        return "never known"
+        return "unknown in all samples"
     if named:
         return ""
     if values.min() == values.max():

@@ -144,7 +144,7 @@ def text_faults(where: str, text: Any) -> Iterator[str]:
     elif not text.strip():
         yield f"{where}: the prompt is empty"
     elif not text.isascii():
-        yield f"{where}: the prompt holds characters that are not ASCII, of which T5 knows few"
+        yield f"{where}: the prompt holds characters that are not ASCII; T5 has few of these"
 
 
 def audio_faults(path: Path, where: str, max_samples: int | None, rate: int = ANALYSIS_RATE) -> Iterator[str]:

@@ -102,7 +102,10 @@ def _meter_notes(edited: Mapping[str, object], beats: Beats) -> tuple[str, ...]:
         return ()
     meter = edited["time_signature"]
     if meter not in TIME_SIGNATURES or meter == OTHER_METER:
-        return (f"the time signature that you set, {meter or 'null'}, tells no bars: the downbeats are those measured",)
+        set_to = meter or "null"
+        return (
+            f"the time signature that you set, {set_to}, does not define bars; the downbeats are the measured ones",
+        )
     if beats.meter != meter:
         return (f"there is no steady pulse, so there are no bars in the time signature that you set, {meter}",)
     return (f"the bars are those of the time signature that you set, {meter}",)

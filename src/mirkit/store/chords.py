@@ -63,7 +63,7 @@ def read_chords(path: Path) -> Chords:
     data = read_bounded(path)
     if data is None:
         raise MissingInput(
-            f'{printable(path)}: there are no chords; find them with: mirkit chords "{printable(path.parent)}"'
+            f'{printable(path)}: there are no chords; find them with: mirkit measure chords "{printable(path.parent)}"'
         )
     content = parse_object(data, path)
     check_format(content, FORMAT, path)

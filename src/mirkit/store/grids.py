@@ -136,7 +136,7 @@ def _read(path: Path, what: str) -> bytes:
     data = read_bounded(path)
     if data is None:
         raise MissingInput(
-            f'{printable(path)}: there is no {what}; compute it with: mirkit rhythm "{printable(path.parent)}"'
+            f'{printable(path)}: there is no {what}; compute it with: mirkit measure rhythm "{printable(path.parent)}"'
         )
     return data
 

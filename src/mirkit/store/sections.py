@@ -77,7 +77,8 @@ def read_sections(path: Path) -> Form | Unknown:
     data = read_bounded(path)
     if data is None:
         raise MissingInput(
-            f'{printable(path)}: there are no sections; find them with: mirkit sections "{printable(path.parent)}"'
+            f"{printable(path)}: there are no sections; find them with: "
+            f'mirkit measure sections "{printable(path.parent)}"'
         )
     content = parse_object(data, path)
     check_format(content, FORMAT, path)

@@ -149,7 +149,7 @@ def refusal(clips: int, tracks: int, before: Mapping[str, Any], settings: ClipSe
     change = "; ".join(f"{name} {before[name]}, now {now[name]}" for name in differ) or "settings are not known"
     subject = counted(clips, "clip") + (f" of {tracks} tracks" if tracks > 1 else "")
     was = "were" if clips != 1 else "was"
-    again = f"another --name than {settings.name}" if settings.name else "--name"
+    again = f"another --set than {settings.name}" if settings.name else "--set"
     return (
         f"{subject} {was} cut with other settings ({printable(change)}) and would be deleted; "
         f"keep them and give the new set {again}, or replace them with --overwrite"

@@ -350,11 +350,10 @@ def _mix_of(name: str, listing: FolderListing) -> Path | None:
 
 def _why_no_track(path: Path, listing: FolderListing) -> str:
     if any(inner.is_track for inner in walk(path, follow=True)):
-        return f"{printable(path)}: this is a folder of tracks, not a track; add --batch to process all of them"
+        return f"{printable(path)}: this is a folder of tracks; name one track of it"
     if listing.audio_files:
         return (
-            f"{printable(path)}: there is no {MIX}.* in this folder; add --batch to process the "
-            "audio files without moving them, "
+            f"{printable(path)}: there is no {MIX}.* in this folder; name one of its audio files, "
             f'or put them into track folders with: mirkit organize "{printable(path)}"'
         )
     return f"{printable(path)}: the folder is not a track (it holds no {MIX}.*), and holds no audio files"

@@ -85,7 +85,7 @@ def _cite(arguments: argparse.Namespace) -> int:
     elif citations:
         print("\n\n".join(citations))
     elif not arguments.quiet:
-        note(f"{name}: mirkit knows no citation of this backend")
+        note(f"{name}: mirkit has no citation of this backend")
     return 0
 
 

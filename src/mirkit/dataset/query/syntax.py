@@ -294,7 +294,7 @@ class _Parser:
             self._at = field.end()
         if field and field[1].lower() == _SORT:
             if depth:
-                raise self.error("a sort stands outside of parentheses and negations")
+                raise self.error("write sort: outside of parentheses and negations")
             start = self._at
             while self._at < len(self._text) and not self._text[self._at].isspace():
                 self._at += 1

@@ -104,7 +104,7 @@ def _readme(plan: ExportPlan) -> str:
         shell(
             f'sidestep preprocess --dataset-json "{folder}/dataset.json" --audio-dir "{folder}/train" --output tensors'
         ),
-        "Then train on the folder `tensors`, as `sidestep train --help` says.",
+        "Then train on the folder `tensors`, as `sidestep train --help` explains.",
         "**HOT-Step.** Its command line reads the same file:",
         shell(f'ace-train preprocess --dataset "{folder}/dataset.json" --out tensors'),
         "Its Training Studio takes tempo, key and meter from texts beside the songs only: export the target `hot-step` "

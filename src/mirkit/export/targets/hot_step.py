@@ -94,7 +94,7 @@ def _readme(plan: ExportPlan) -> str:
         "The trigger word is `custom_tag`; the trainers put it before the caption, so the captions do not contain it. "
         "HOT-Step takes the name of the data set for the trigger word of songs that have none: empty that field if you "
         "want none.",
-        "Side-Step writes the language as unknown, whatever the text says.",
+        "Side-Step writes the language as unknown, also where the text names it.",
     ]
     return readme(plan, "HOT-Step and Side-Step", start, know)
 

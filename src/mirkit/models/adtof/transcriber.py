@@ -141,7 +141,7 @@ def load(weights: Weights, device: str) -> "Transcriber":
     with expecting(path, "a checkpoint of ADTOF's Frame_RNN"):
         given, state = checkpoint["model_info"], checkpoint["model_weights"]
         if (given["n_bins"], given["output_classes"]) != (BANDS, len(INSTRUMENTS)):
-            raise CheckpointMismatch(f"it wants {given['n_bins']} bands and has {given['output_classes']} outputs")
+            raise CheckpointMismatch(f"it needs {given['n_bins']} bands and has {given['output_classes']} outputs")
         filters, units = (_sizes(given, name) for name in _LARGEST)
         network = FrameRnn(BANDS, filters, units, len(INSTRUMENTS))
         fill(network, state)

@@ -141,7 +141,7 @@ def load(weights: Weights, device: str) -> "Tracker":
 
 def _sizes(given: dict[str, Any]) -> dict[str, int]:
     if given.get("spect_dim", BANDS) != BANDS:
-        raise CheckpointMismatch(f"it wants {str(given['spect_dim'])[:20]} bands, not {BANDS}")
+        raise CheckpointMismatch(f"it needs {str(given['spect_dim'])[:20]} bands, not {BANDS}")
     sizes = {name: given[name] for name in _SIZES if name in given}
     for name, size in sizes.items():
         if type(size) is not int or not 0 < size <= _SIZES[name]:

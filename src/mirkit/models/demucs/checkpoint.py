@@ -197,7 +197,7 @@ def _beside(path: Path, signature: str) -> Path:
     ]
     if len(found) != 1:
         have = " and ".join(file.name for file in found) or "nothing"
-        raise WeightsError(f"{printable(path)}: wants one checkpoint {signature} beside it; there is {have}")
+        raise WeightsError(f"{printable(path)}: one checkpoint {signature} is needed beside it; there is {have}")
     return found[0]
 
 
