@@ -1,6 +1,6 @@
-"""Seconds and memory of exports of many clips: ``sat --link``, ``csv`` and ``parquet``.
+"""Seconds and memory of exports of many clips: ``sat --link``, copies, wav files with texts, ``csv`` and ``parquet``.
 
-    python benchmarks/export_scale.py [CLIPS] [FOLDER] [--against REPOSITORY]
+    python benchmarks/export_scale.py [CLIPS] [FOLDER] [--against REPOSITORY] [--only EXPORT ...]
 
 The clips (20,000 by default, ten a track) are copies of ten short ones, with features of their own, below FOLDER
 (default: a temporary folder). Each export runs in a process of its own, with one worker and with one per core, and then
@@ -31,7 +31,14 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 from export.measured import make_clips  # noqa: E402
 
 PER_TRACK = 10
-TARGETS = {"sat": ["--link"], "csv": [], "parquet": []}
+#: Name of an export -> its target and options.
+EXPORTS = {
+    "links": ("sat", "--link"),
+    "copies": ("sat",),
+    "texts": ("sa3",),
+    "csv": ("csv",),
+    "parquet": ("parquet",),
+}
 
 
 def main() -> None:
@@ -40,6 +47,7 @@ def main() -> None:
     parser.add_argument("clips", type=int, nargs="?", default=20_000, help="number of clips")
     parser.add_argument("folder", type=Path, nargs="?", help="where the clips are made")
     parser.add_argument("--against", type=Path, help="another clone or work tree of the repository")
+    parser.add_argument("--only", nargs="+", choices=EXPORTS, default=list(EXPORTS), help="exports to run")
     arguments = parser.parse_args()
     versions = [("", ROOT, 1), ("", ROOT, os.cpu_count() or 1)]
     if arguments.against:
@@ -50,12 +58,13 @@ def main() -> None:
             f"| {arguments.clips:,} clips, load {os.getloadavg()[0]:.1f} | first run, s | CPU, s | memory, MiB | "
             "again, s | CPU, s |\n|---|---|---|---|---|---|"
         )
-        for target, more in TARGETS.items():
+        for way in arguments.only:
+            target, *more = EXPORTS[way]
             for name, tree, jobs in versions:
-                out = Path(temp) / f"out.{jobs}.{len(name)}.{target}"  # links stay: removing one changes the clip
+                out = Path(temp) / f"out.{way}.{jobs}.{len(name)}.{target}"  # links stay: removing one changes the clip
                 first, again = [run(target, root, out, [*more, "-j", str(jobs)], tree) for _ in range(2)]
                 print(
-                    f"| {target} {' '.join(more)} ({name}{jobs} worker{'s' * (jobs > 1)}) | {first[0]:.1f} | "
+                    f"| `{' '.join(EXPORTS[way])}` ({name}{jobs} worker{'s' * (jobs > 1)}) | {first[0]:.1f} | "
                     f"{first[1]:.1f} | {first[2]:.0f} | {again[0]:.1f} | {again[1]:.1f} |",
                     flush=True,
                 )

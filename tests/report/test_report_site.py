@@ -12,7 +12,7 @@ import pytest
 from mirkit.catalog import NUMBERS, REQUESTED
 from mirkit.cli import main
 from mirkit.report import FOLDER, site
-from mirkit.store import atomic
+from mirkit.store import atomic, batch
 from mirkit.track import find_tracks, loose_files
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -233,7 +233,8 @@ def test_a_full_disk_is_one_line_for_each_page(
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(path)
 
-    monkeypatch.setattr(atomic, "sync_file", fail)
+    for module in (atomic, batch):
+        monkeypatch.setattr(module, "sync_file", fail)
     assert run(music) == 1
     text = "".join(capsys.readouterr())
     assert text.count("the disk is full") == 2

@@ -126,7 +126,7 @@ def run_chunked(work: Callable[[I], R], items: Sequence[I], *, jobs: int) -> Gen
 
 
 def run_batches(
-    work: Callable[[Sequence[I]], Sequence[R]], items: Sequence[I], *, jobs: int
+    work: Callable[[Sequence[I]], Sequence[R]], items: Sequence[I], *, jobs: int, few: int | None = None
 ) -> Generator[ItemResult[I, R], None, None]:
     """Apply work to the items as :func:`run_chunked` does, where the work takes several items at once.
 
@@ -138,13 +138,15 @@ def run_batches(
     items : sequence
     jobs : int
         Worker processes; with 1, everything is done in this process.
+    few : int, optional
+        Number of items up to which no process is started.
 
     Yields
     ------
     ItemResult
     """
     chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
-    here = jobs == 1 or len(items) <= _FEW
+    here = jobs == 1 or len(items) <= (_FEW if few is None else few)
     lost: list[Sequence[I]] = []
     for done in run_serially(work, chunks) if here else run(work, chunks, jobs=jobs):
         if done.result is None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, BinaryIO, Generic, TypeVar
 
+from mirkit.errors import MirkitError
+
 #: Seconds that a worker has to remove partially written files when it is stopped.
 GRACE = 5.0
 #: First message of a worker that can take items.
@@ -163,5 +165,5 @@ def receive(pipe: BinaryIO) -> Any:
 
 
 def error_line(error: BaseException) -> str:
-    """Return type and message of an error."""
-    return f"{type(error).__name__}: {error}"
+    """Return the message of an error; its type, too, where the message was not written for the user."""
+    return str(error) if isinstance(error, MirkitError) else f"{type(error).__name__}: {error}"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,12 +16,13 @@ from mirkit import __version__, engines
 from mirkit.dataset.find import iter_tracks
 from mirkit.dataset.selection import nothing_found
 from mirkit.dataset.statistics import read_table, statistics
+from mirkit.engines import ItemResult
 from mirkit.errors import InfoError, MirkitError, MissingInput, SettingsError, printable
 from mirkit.report import media
 from mirkit.report.set_page import features_content, read_rows, set_content
 from mirkit.report.track_page import track_content
 from mirkit.staleness import is_mark_current, mark_of
-from mirkit.store import make_folder, remove_file, remove_orphans, stamp_of
+from mirkit.store import FileBatch, make_folder, remove_file, remove_orphans, stamp_of
 from mirkit.store.output import Output, begins_with, head
 from mirkit.track import Track, base_of, is_track, kind_beside
 from mirkit.track.clip import clip_folders
@@ -34,6 +35,8 @@ FOLDER = "mirkit-report"
 #: Version of the content and the layout of a track's page. Raise it with any change to ``track_page``, ``encode``,
 #: ``media`` or ``templates/track.html`` that changes a page, so that existing reports are written again.
 PAGE_VERSION = 6
+#: Number of pages that are written in this process, because starting others takes longer.
+_FEW = 32
 #: The start of a track's page, which holds a hash of its inputs.
 _STAMP = re.compile(rb'<meta name="mirkit-stamp" content="(\w*)">')
 #: The start of the data set's page, and of the style sheet and the scripts.
@@ -230,7 +233,7 @@ def write_report(report: ReportPlan, jobs: int = 1) -> Generator[PageOutcome, No
         remove_orphans(make_folder(folder))
     remove_orphans(report.out)
     failed = {}
-    with closing(engines.run(write_page, report.pending, jobs=jobs)) as results:
+    with closing(_written(report.pending, jobs)) as results:
         for done in results:
             outcome = done.result or PageOutcome(done.item.name, (done.error,))
             if outcome.problems:
@@ -240,21 +243,47 @@ def write_report(report: ReportPlan, jobs: int = 1) -> Generator[PageOutcome, No
     _remove_others(report)
 
 
-def write_page(page: PageJob) -> PageOutcome:
-    """Write the page of one track; a page with problems is written again by the next run."""
+def _written(pages: Sequence[PageJob], jobs: int) -> Generator[ItemResult[PageJob, PageOutcome], None, None]:
+    """Write pages in all processes: many at a time, unless the audio of each has to be encoded."""
+    if any(page.with_audio for page in pages):
+        return engines.run(_write_page, pages, jobs=jobs)
+    return engines.run_batches(write_pages, pages, jobs=jobs, few=_FEW)
+
+
+def _write_page(page: PageJob) -> PageOutcome:
+    return write_pages([page])[0]
+
+
+def write_pages(pages: Sequence[PageJob]) -> list[PageOutcome]:
+    """Write the pages of some tracks; a page with problems is written again by the next run.
+
+    Raises
+    ------
+    InfoError
+        A page cannot be written, for example because the disk is full.
+    """
+    with FileBatch() as batch:
+        return [_put_page(page, batch) for page in pages]
+
+
+def _put_page(page: PageJob, batch: FileBatch) -> PageOutcome:
     audio: dict[str, str] = {}
     problems: list[str] = []
     try:
         audio = media.copies(page.track, page.file) if page.with_audio else media.links(page.track, page.file.parent)
     except MirkitError as error:
         problems.append(str(error))
-    content, unread = track_content(page.track, audio)
+    try:
+        content, unread = track_content(page.track, audio)
+    except MirkitError as error:  # there is nothing to show
+        return PageOutcome(page.name, (str(error),))
     problems += [line for line in unread if line not in problems]
     stamp = "" if problems else page.stamp
     content |= {"problems": problems}
     try:
-        _output(page).write(render("track.html", stamp=stamp, version=__version__, page=content))
-    except MirkitError as error:  # such as a full disk
+        _output(page).check()
+        batch.write(page.file, render("track.html", stamp=stamp, version=__version__, page=content))
+    except SettingsError as error:  # a file of the user's has got the name meanwhile
         problems.append(str(error))
     return PageOutcome(page.name, tuple(problems))
 

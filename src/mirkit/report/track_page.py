@@ -37,6 +37,7 @@ from mirkit.store import (
     read_provenance,
     read_sections,
 )
+from mirkit.store.midi_notes import midi_notes
 from mirkit.track import MIDI_NAMES, NOTES_MIDI, Track
 from mirkit.track.clip import clip_folders, cut_in
 
@@ -214,46 +215,12 @@ def notes(path: Path) -> list[tuple[float, int, int, float]]:
     InfoError
         The file cannot be read as MIDI.
     """
-    import mido
-
-    found: list[tuple[float, int, int, float]] = []
-    sounding: dict[tuple[int, int], int] = {}
-    now, last, tempo = 0.0, 0, mido.midifiles.midifiles.DEFAULT_TEMPO
     try:
-        file = mido.MidiFile(path)
-        for tick, message in _messages(file):
-            now += mido.tick2second(tick - last, file.ticks_per_beat, tempo)
-            last = tick
-            if message.type == "set_tempo":
-                tempo = message.tempo
-                continue
-            if (begun := sounding.pop((message.channel, message.note), None)) is not None:
-                found[begun] = (*found[begun][:3], round(now, 4))
-            if message.type == "note_on" and message.velocity:
-                sounding[message.channel, message.note] = len(found)
-                found.append((round(now, 4), message.note, message.velocity, round(now, 4)))
-    except (OSError, EOFError, ValueError, LookupError, TypeError, ArithmeticError, mido.KeySignatureError) as error:
+        return midi_notes(path.read_bytes())[:_MAX_NOTES]
+    except (OSError, ValueError) as error:
         raise InfoError(
             f"{printable(path)}: the file cannot be read as MIDI; remove it, and mirkit writes it again"
         ) from error
-    return found[:_MAX_NOTES]
-
-
-def _messages(file: Any) -> list[tuple[int, Any]]:
-    """Notes and tempi of all tracks of a MIDI file with their ticks, in order.
-
-    Iterating over the file would copy every message three times.
-    """
-    if file.type == 2:
-        raise ValueError("the tracks of the file have no common time")
-    found = []
-    for track in file.tracks:
-        tick = 0
-        for message in track:
-            tick += message.time
-            if message.type in ("note_on", "note_off", "set_tempo"):
-                found.append((tick, message))
-    return sorted(found, key=lambda row: row[0])
 
 
 def _chips(info: Mapping[str, Any], metadata: Mapping[str, Any], duration: float | None) -> list[tuple[str, str]]:
