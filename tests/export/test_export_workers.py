@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from mirkit import engines
 from mirkit.cli import main
 from mirkit.export.options import Options
 from mirkit.export.run import export
+from mirkit.store import read_provenance, stamp_of
+from mirkit.track import Track
 
 #: Exports of each kind: copied files, links, converted files, normalized ones, tars, tables.
 WAYS = {
@@ -90,6 +94,55 @@ def test_links_and_copies_leave_the_clips_as_they_are(own_clips: Path, tmp_path:
     done = export(Options("sat", tmp_path / "links", own_clips, val=0.0, jobs=2, link=True))
     assert {path.stat().st_ino for path in (tmp_path / "links").rglob("*.flac")} == {p.stat().st_ino for p in clips}
     assert not [note for note in done.plan.notes if "hard link" in note]  # clips are files of mirkit
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_link_does_not_make_its_clip_look_changed(jobs: int, tmp_path: Path) -> None:
+    """Otherwise the next command would read and hash each clip."""
+    root = make_clips(tmp_path / "data", tracks=2, clips=4)
+    before = {path: path.read_bytes() for path in root.rglob("*.PROVENANCE")}
+    export(Options("sat", tmp_path / "links", root, val=0.0, jobs=jobs, link=True))
+    clips = [Track.at(folder) for folder in root.glob("*/crops/*")]
+    assert len(clips) == 8
+    for clip in clips:
+        assert clip.mix.stat().st_nlink == 2
+        record = read_provenance(clip.provenance).stages["cut"].outputs["full_mix"]
+        assert record.stamp == stamp_of(clip.mix)
+    changed = [path for path, data in before.items() if path.read_bytes() != data]
+    assert {path.parent for path in changed} == {clip.folder for clip in clips}
+    again = {path: path.stat().st_mtime_ns for path in changed}
+    export(Options("sat", tmp_path / "links", root, val=0.0, jobs=jobs, link=True))
+    assert {path: path.stat().st_mtime_ns for path in changed} == again
+
+
+def test_every_step_of_an_export_shows_its_progress(own_clips: Path, tmp_path: Path) -> None:
+    steps: list[list[str]] = []
+
+    @contextmanager
+    def progress(count: int) -> Iterator[Callable[[str], None]]:
+        names: list[str] = []
+        yield names.append
+        assert len(names) == count
+        steps.append(names)
+
+    export(Options("sat", tmp_path / "out", own_clips, val=0.3, jobs=1), progress=progress)
+    assert [len(names) for names in steps] == [6, 2, 6, 6]  # reading, comparing the tracks, levels, files
+    assert all(len(set(names)) == len(names) for names in steps)
+
+
+def test_texts_that_have_not_changed_are_not_written_again(own_clips: Path, tmp_path: Path) -> None:
+    options = Options("sa3", tmp_path / "out", own_clips, val=0.3, jobs=1)
+    export(options)
+    texts = {path: path.stat().st_ino for path in (tmp_path / "out").rglob("*.txt")}
+    assert len(texts) == 6
+    edited, *_ = sorted(texts)
+    whole = edited.read_bytes()
+    edited.write_bytes(b"half")
+    export(options)
+    assert edited.read_bytes() == whole
+    assert {path: path.stat().st_ino for path in texts if path != edited} == {
+        path: inode for path, inode in texts.items() if path != edited
+    }
 
 
 def test_links_to_own_recordings_are_named(own_clips: Path, tmp_path: Path) -> None:

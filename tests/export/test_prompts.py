@@ -11,6 +11,7 @@ from mirkit.captions.lyrics import parse_lyrics
 from mirkit.captions.vocabulary import Word
 from mirkit.errors import SettingsError
 from mirkit.export.item import Item
+from mirkit.export.plan import _of_length
 from mirkit.export.prompts import TEMPLATES, Extremes, PromptTemplate, max_tokens, prompts, words_of
 from mirkit.store import FileDigest
 from mirkit.track import Track
@@ -92,6 +93,24 @@ def test_the_voice_is_named_once(text: str, presence: float | None, tagged: floa
     for template in TEMPLATES.values():
         for prompt in of(item, template=template):
             assert sum(prompt.lower().count(word) for word in ("vocals", "instrumental")) <= 1, prompt
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (9.9996, "it has 9.9996 s; the trainer needs at least 10 s"),
+        (9.0, "it has 9.00 s; the trainer needs at least 10 s"),
+        (20.0006, "it has 20.0006 s, more than 20 s; cut shorter clips"),
+        (20.009, "it has 20.01 s, more than 20 s; cut shorter clips"),
+        (10.0, ""),
+        (20.0, ""),
+    ],
+)
+def test_a_length_is_told_apart_from_the_limit(seconds: float, says: str) -> None:
+    item = replace(ITEM, seconds=seconds)
+    kept, dropped = _of_length([item], 10.0, 20.0)
+    assert dropped == ({item.name: says} if says else {})
+    assert kept == ([] if says else [item])
 
 
 def test_a_clause_with_an_unknown_is_left_out_whole() -> None:
