@@ -100,7 +100,7 @@ def test_the_voice_is_named_once(text: str, presence: float | None, tagged: floa
     [
         (9.9996, "it has 9.9996 s; the trainer needs at least 10 s"),
         (9.0, "it has 9.00 s; the trainer needs at least 10 s"),
-        (20.0006, "it has 20.0006 s, more than 20 s; cut shorter clips"),
+        (20.0006, "it has 20.001 s, more than 20 s; cut shorter clips"),
         (20.009, "it has 20.01 s, more than 20 s; cut shorter clips"),
         (10.0, ""),
         (20.0, ""),
