@@ -7,10 +7,10 @@ have made.
 """
 
 import functools
+import os
 import re
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirkit.catalog import STAGES, TASKS
 from mirkit.errors import SettingsError, printable
@@ -19,6 +19,9 @@ from mirkit.models.backend import EMBEDDED, Backend, File, Model
 from mirkit.models.caches import search_path
 from mirkit.models.captioners import backends as captioners
 from mirkit.settings import DrumSettings, SeparationSettings
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 __all__ = ["Backend", "File", "Model", "backend", "backends", "backends_of", "model_rows", "problems"]
 
@@ -167,13 +170,43 @@ def _installed() -> tuple[tuple[Backend, ...], tuple[str, ...]]:
     return tuple(rows), tuple(wrong)
 
 
-def _entry_points() -> list[tuple[str, metadata.EntryPoint]]:
+def _entry_points() -> list[tuple[str, "metadata.EntryPoint"]]:
     """Return (package, entry point) pairs by name; of a package that is installed twice, the first one on the path."""
+    folders = search_path()
+    if not any(_may_name_backends(folder) for folder in folders):
+        return []
+    from importlib import metadata
+
     packages: dict[str, list[metadata.EntryPoint]] = {}
-    for distribution in metadata.distributions(path=search_path()):
+    for distribution in metadata.distributions(path=folders):
         points = distribution.entry_points.select(group=GROUP)
         packages.setdefault(distribution.name or "", list(points))
     return [(name, point) for name in sorted(packages) for point in sorted(packages[name])]
+
+
+def _may_name_backends(folder: str) -> bool:
+    """Return whether a folder of packages, or a zip file of them, may hold an entry point of a backend.
+
+    To read the entry points by ``importlib.metadata`` takes as long as the rest of ``mirkit run --help``, because it
+    parses the metadata of every installed package.
+    """
+    if not os.path.isdir(folder):
+        return os.path.isfile(folder)
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    for name in names:
+        if name.endswith((".dist-info", ".egg-info")):
+            try:
+                text = Path(folder, name, "entry_points.txt").read_bytes()
+            except OSError:  # most packages have none
+                continue
+            if GROUP.encode() in text:
+                return True
+        elif name.endswith(".egg"):
+            return True
+    return False
 
 
 def _fault(row: object, others: tuple[Backend, ...]) -> str:
