@@ -324,7 +324,7 @@ def as_measured(state: TrackState, settings: Settings) -> Settings:
 def window_series(state: TrackState, settings: Settings) -> list[tuple[str, str]]:
     """Return the ``(source, kind)`` of the feature series from which windows of a track are computed."""
     names = (*FROM_SERIES, *requested_stages(state, settings))
-    return [series for name in names for series in state.inputs(stage(name), settings).series]
+    return [series for name in names for series in state.series(stage(name), settings)]
 
 
 def requested_stages(state: TrackState, settings: Settings) -> tuple[str, ...]:

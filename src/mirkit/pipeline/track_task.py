@@ -396,7 +396,7 @@ def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAna
     known = {name for entry in state.provenance.stages.values() for name in entry.outputs}
     values = {name: state.info[name] for name in edits & state.info.keys()}
     opened.edited_values = {name: value for name, value in values.items() if value is not None or name in known}
-    wanted = (series for row in rows for series in state.inputs(row, job.settings).series)
+    wanted = (series for row in rows for series in state.series(row, job.settings))
     opened.measure(wanted, network_streams(job.settings), use_cache=not job.overwrite)
     return opened
 

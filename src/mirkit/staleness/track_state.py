@@ -324,6 +324,12 @@ class TrackState:
         """Return what a stage would read now."""
         return inputs_of(row, self.digests, settings)
 
+    def series(self, row: Stage, settings: Settings) -> tuple[tuple[str, str], ...]:
+        """Return the feature series that a stage needs: of embedded stems, no pitches are measured."""
+        if row.name == "pitch" and self.stems_backend == "embedded":
+            return ()
+        return tuple(self.inputs(row, settings).series)
+
     def _products_there(self, row: Stage, entry: ProvenanceRecord | None, settings: Settings) -> bool:
         if row.name == "separate":
             two = settings.separation.two_stems
