@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 
+from mirkit.features.framing import frames_of
 from mirkit.features.types import ANALYSIS_RATE, SILENT, TOO_SHORT, FloatArray, Value, Window
 
 #: Band edges in Hz: bass, body, mid, air.
@@ -111,7 +111,7 @@ class BandExtractor:
 
     def _measure(self, channel: FloatArray, count: int) -> npt.NDArray[np.float64]:
         """Band energies of the first ``count`` frames, shape=(count, 4)."""
-        frames = sliding_window_view(channel, _FRAME)[::HOP][:count]
+        frames = frames_of(channel, _FRAME, HOP, count)
         energies = np.empty((count, len(EDGES) - 1))
         for i in range(0, count, _FRAMES_PER_BLOCK):
             parts = scipy.fft.rfft(frames[i : i + _FRAMES_PER_BLOCK] * self._window, axis=1).view(np.float32)

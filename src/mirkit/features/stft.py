@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 
+from mirkit.features.framing import frames_of
 from mirkit.features.kernels.kernel import kernel
 from mirkit.features.types import ANALYSIS_RATE, FloatArray, Window
 
@@ -62,7 +62,7 @@ class PowerStft:
         signal = np.concatenate((self._rest, mono))
         count = max(0, 1 + (len(signal) - self.n_fft) // self.hop)
         if count:
-            yield from self._spectra(sliding_window_view(signal, self.n_fft)[:: self.hop][:count])
+            yield from self._spectra(frames_of(signal, self.n_fft, self.hop, count))
         self._rest = signal[count * self.hop :]
 
     def finish(self) -> Iterator[FloatArray]:

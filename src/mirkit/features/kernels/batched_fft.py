@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
+from mirkit.features.framing import frames_of
 from mirkit.features.kernels.kernel import kernel, kernel_part
 from mirkit.features.types import FloatArray
 
@@ -96,7 +96,7 @@ class Spectra:
             transpose(_cut(x, first + i * self._hop, len(self.rows)), self._hop, self.rows)
             if self._remove_mean:
                 hops = self.rows.reshape(self._hop, -1).sum(axis=0)
-                sums = sliding_window_view(hops, self._size // self._hop)[:LANES].sum(axis=1)
+                sums = frames_of(hops, self._size // self._hop, 1, LANES).sum(axis=1)
                 self._mean = sums / np.float32(self._size)
             self._load(self.rows, self._source, self._window, self._mean, self.buffer)
             for half, (wires, turns) in enumerate(self._tables):

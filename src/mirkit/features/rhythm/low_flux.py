@@ -10,9 +10,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 
 from mirkit.features.decimation import decimate, phases
+from mirkit.features.framing import frames_of
 from mirkit.features.kernels.kernel import kernel
 from mirkit.features.stft import HOP, hann
 from mirkit.features.types import ANALYSIS_RATE, FloatArray
@@ -82,7 +82,7 @@ class LowFlux:
         frames = max(0, 1 + (len(low) - _WINDOW) // _STEP)
         self._low = low[frames * _STEP :].copy()
         if frames:
-            views = sliding_window_view(low, _WINDOW)[::_STEP][:frames]
+            views = frames_of(low, _WINDOW, _STEP, frames)
             spectra = scipy.fft.rfft(views * _HANN, axis=1)[:, _EDGES[0] : _EDGES[-1]]
             self._spectra = np.concatenate((self._spectra, spectra))
         return self._measured()

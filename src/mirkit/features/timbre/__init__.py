@@ -123,7 +123,8 @@ def timbre_of(sums: list[FloatArray], reverberant: Value) -> Timbre:
         return Timbre(SILENT, SILENT, SILENT, SILENT, SILENT, reverberant, SILENT, SILENT)
 
     pattern = loudness_pattern(x, gain)
-    envelope = np.zeros_like(padded)
+    envelope = np.empty_like(padded)
+    envelope[:LEAD] = 0
     hold_envelope(x, _DECAY, envelope[LEAD:])
     percussive = PercussiveShare(len(x))
     warm = warmth(x, envelope[LEAD:], strength_of(x, gain, percussive), pattern)

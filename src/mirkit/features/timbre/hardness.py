@@ -46,8 +46,8 @@ def _bandwidths(padded: FloatArray, gain: float) -> FloatArray:
     """
     count = 1 + (len(padded) - BAND_SIZE) // BAND_HOP
     level = np.empty(-(-count // LANES) * LANES)
-    band = np.empty_like(level)
-    work = np.empty((4, LANES), np.float32)
+    band = np.zeros_like(level)
+    work = np.empty((3, LANES), np.float32)
     for i, power in enumerate(Spectra(np.ones(BAND_SIZE), BAND_HOP, BAND_SIZE).blocks(padded, 0, count)):
         here = slice(i * LANES, (i + 1) * LANES)
         _measure(power.ravel(), np.float32(_LEAST / gain), _ROLL_ON, work, level[here], band[here])
@@ -60,31 +60,45 @@ def _bandwidths(padded: FloatArray, gain: float) -> FloatArray:
 # Indices are unsigned: see batched_fft.
 @kernel()
 def _measure(power, least, roll_on, work, level, band):  # type: ignore[no-untyped-def]
-    # The bin at 0 Hz is left out, because upstream subtracts the mean.
-    total, top, below, bottom = work[0], work[1], work[2], work[3]
+    # The bin at 0 Hz is left out, because upstream subtracts the mean. Eight bins at once need fewer passes over the
+    # sums; then only the bins above the band, and those below the roll-on, are read again.
+    total, below, edge = work[0], work[1], work[2]
+    two, three, four, five = _LANES + _LANES, np.uint64(3 * LANES), np.uint64(4 * LANES), np.uint64(5 * LANES)
+    six, seven, eight = np.uint64(6 * LANES), np.uint64(7 * LANES), np.uint64(8 * LANES)
     for j in range(_LANES):
-        total[j] = top[j] = below[j] = bottom[j] = 0
-    for k in range(np.uint64(1), np.uint64(len(power)) // _LANES):
-        bin_number = np.float32(k)
-        o = k * _LANES
+        total[j] = below[j] = edge[j] = 0
+    for k in range(_LANES, np.uint64(len(power)), eight):
         for j in range(_LANES):
-            magnitude = np.sqrt(power[o + j])
-            power[o + j] = magnitude
-            total[j] += magnitude
-            top[j] = bin_number if magnitude >= least else top[j]
+            o = k + j
+            a, b, c, d = power[o], power[o + _LANES], power[o + two], power[o + three]
+            e, f, g, h = power[o + four], power[o + five], power[o + six], power[o + seven]
+            low = (np.sqrt(a) + np.sqrt(b)) + (np.sqrt(c) + np.sqrt(d))
+            total[j] += low + ((np.sqrt(e) + np.sqrt(f)) + (np.sqrt(g) + np.sqrt(h)))
+    o = np.uint64(len(power)) - _LANES
+    waiting = np.int32(1)
+    while waiting and o >= _LANES:
+        waiting = np.int32(0)
+        at = np.float32(o)
+        for j in range(_LANES):
+            found = at if np.sqrt(power[o + j]) >= least else np.float32(0)
+            edge[j] = edge[j] if edge[j] > found else found
+            waiting += np.int32(0) if edge[j] > 0 else np.int32(1)
+        o -= _LANES
+    for j in range(_LANES):
+        edge[j] /= np.float32(LANES)
     o = _LANES
     waiting = np.int32(1)
     while waiting:
         waiting = np.int32(0)
         for j in range(_LANES):
-            below[j] += power[o + j]
+            below[j] += np.sqrt(power[o + j])
             still = np.int32(1) if below[j] < roll_on * total[j] else np.int32(0)
-            bottom[j] += np.float32(still)
+            band[j] -= still
             waiting += still
         o += _LANES
     for j in range(LANES):
         level[j] = total[j]
-        band[j] = top[j] - bottom[j] - 1 if top[j] > 0 else 0
+        band[j] = band[j] + edge[j] - 1 if edge[j] > 0 else 0
 
 
 #: Longest duration of an attack.

@@ -270,7 +270,7 @@ def backtrack_onsets(strength: FloatArray, envelope: FloatArray, margin: int) ->
         if onset == 0:
             starts.append(0)
         elif not starts or onset + HOP - 1 < len(envelope):
-            starts.append(_follow_back(int(onset), envelope, threshold, margin))
+            starts.append(_follow_back(int(onset), envelope, np.float32(threshold), margin))
     starts = list(dict.fromkeys(start for i, start in enumerate(starts) if start or not i))
     starts = _rising(starts, envelope, threshold)
     starts = _apart(starts)
@@ -295,23 +295,31 @@ def segment_ends(starts: list[int], end: int) -> list[int]:
     return [*starts[1:], end] if starts else []
 
 
-def _follow_back(onset: int, envelope: FloatArray, threshold: float, margin: int) -> int:
+@kernel()
+def _follow_back(onset, envelope, threshold, margin):  # type: ignore[no-untyped-def]
     while True:
         here = envelope[onset]
-        recent = envelope[onset - _LOOK_BACK - 1 : onset] if onset > _LOOK_BACK else envelope[: onset - 1]
-        if recent.min() <= here:
-            onset = int(recent.argmin()) + onset - _LOOK_BACK - 1
+        # Within the first 20 ms, the last sample is left out, and the result is shifted, as in upstream.
+        first, last = (onset - _LOOK_BACK - 1, onset) if onset > _LOOK_BACK else (0, onset - 1)
+        lowest = first
+        for i in range(first, last):
+            if envelope[i] < envelope[lowest]:
+                lowest = i
+        if envelope[lowest] <= here:
+            onset += lowest - first - _LOOK_BACK - 1
             if onset <= margin:
                 return 0
             continue
-        past = envelope[max(0, onset - _HYSTERESIS - 1) : onset]
-        lower = np.flatnonzero(past < here)
-        if not len(lower):
+        begin = onset - _HYSTERESIS - 1 if onset > _HYSTERESIS else 0
+        high = low = envelope[onset - 1]
+        start = onset - 1
+        while start > begin and envelope[start] >= here:
+            start -= 1
+            high = envelope[start] if envelope[start] > high else high
+            low = envelope[start] if envelope[start] < low else low
+        if envelope[start] >= here or high - low >= threshold:
             return onset
-        since = past[lower[-1] :]
-        if since.max() - since.min() >= threshold:
-            return onset
-        onset -= len(since)
+        onset = start
         if onset < margin:
             return 0
 

@@ -7,6 +7,7 @@ spectrum above its lowest peak, combined by the regression of D5.8.
 import numpy as np
 import scipy.fft
 
+from mirkit.features.framing import frames_of
 from mirkit.features.peaks import peaks
 from mirkit.features.timbre.normalize import log10, score
 from mirkit.features.timbre.onsets import backtrack_onsets, segment_ends
@@ -97,7 +98,7 @@ def _spectrum(note: FloatArray) -> FloatArray:
     size = min(len(note), _SIZE)
     hop = size - size // 8
     taper = _FULL_WINDOW if size == _SIZE else _tukey(size)
-    framed = np.lib.stride_tricks.sliding_window_view(note, size)[::hop]
+    framed = frames_of(note, size, hop, 1 + (len(note) - size) // hop)
     power = np.zeros(1 + _SIZE // 2)
     for first in range(0, len(framed), _AT_ONCE):  # a note may last as long as the sound
         windows = framed[first : first + _AT_ONCE].astype(np.float64)
