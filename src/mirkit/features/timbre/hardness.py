@@ -69,9 +69,9 @@ def _measure(power, least, roll_on, work, level, band):  # type: ignore[no-untyp
         total[j] = below[j] = edge[j] = 0
     for k in range(_LANES, np.uint64(len(power)), eight):
         for j in range(_LANES):
-            o = k + j
-            a, b, c, d = power[o], power[o + _LANES], power[o + two], power[o + three]
-            e, f, g, h = power[o + four], power[o + five], power[o + six], power[o + seven]
+            i = k + j
+            a, b, c, d = power[i], power[i + _LANES], power[i + two], power[i + three]
+            e, f, g, h = power[i + four], power[i + five], power[i + six], power[i + seven]
             low = (np.sqrt(a) + np.sqrt(b)) + (np.sqrt(c) + np.sqrt(d))
             total[j] += low + ((np.sqrt(e) + np.sqrt(f)) + (np.sqrt(g) + np.sqrt(h)))
     o = np.uint64(len(power)) - _LANES
