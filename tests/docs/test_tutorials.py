@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.test_loaders import TRAINERS, load
 from export.trainers import search_path
 from library import beat_music, write
 from mirkit.cli import main
@@ -92,6 +93,12 @@ def test_commands_of_a_tutorial_run(
         "choose_tracks": lambda: len(json.loads((tmp_path / "split.json").read_text(encoding="utf-8"))["train"]) > 0,
     }[page]
     assert check()
+    if page == "stable_audio" and trainer:  # the dry run of the training
+        assert printed.out.count("; 2 training steps, loss ") == 2
+    if (
+        page == "ace_step" and trainer and (TRAINERS / "acestep").is_dir()
+    ):  # the loading code of the trainer reads the bundle
+        assert [row["valid"] for row in load("acestep", tmp_path / "songs")["rows"]] == [True, True]
 
 
 def test_every_tutorial_is_run() -> None:
