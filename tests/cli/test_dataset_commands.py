@@ -65,7 +65,7 @@ def test_crop_deletes_no_clips_without_being_asked(
         told = capsys.readouterr()
         assert told.err.count("\n") == 1
         assert told.err.startswith("mirkit: crop: 6 clips of 2 tracks were cut with other settings (length 4 s, now ")
-        assert told.err.endswith("keep them and give the new set --name, or replace them with --overwrite\n")
+        assert told.err.endswith("keep them and give the new set a name with --set, or replace them with --overwrite\n")
         after = {
             path: path.read_bytes() for path in library.rglob("*") if path.is_file() and ".mirkit" not in path.parts
         }

@@ -184,7 +184,7 @@ def test_clips_of_other_settings_stay_unless_asked(track: Path, settings: dict[s
     count = len(clips(track))
     failure = crop(track, **settings).failures["crop"]
     assert failure.startswith(f"{count} clips were cut with other settings (")
-    assert "give the new set --name, or replace them with --overwrite" in failure
+    assert "give the new set a name with --set, or replace them with --overwrite" in failure
     assert "length 2 bars, now" in failure or "length" not in settings
     assert {path: path.read_bytes() for path in track.rglob("*") if path.is_file()} == before
     assert crop(track).skipped == ("crop",), "the refusal changes nothing"
@@ -203,7 +203,7 @@ def test_named_sets_stand_beside_each_other(track: Path) -> None:
     assert [path.name for path in clip_folders(Track.at(track), "five")] == [f"Piece_five_{n:03d}" for n in (1, 2, 3)]
     assert snapshot(track).items() >= before.items()
     assert crop(track, length="5 s", name="five").skipped == crop(track).skipped == ("crop",)
-    assert "give the new set another --set than five" in crop(track, length="7 s", name="five").failures["crop"]
+    assert "give the new set another name with --set" in crop(track, length="7 s", name="five").failures["crop"]
     assert crop(track, length="7 s", name="five", overwrite=True).clips == 2
     assert len(clip_folders(Track.at(track))) == 2 + len(clip_folders(Track.at(track), ""))
 

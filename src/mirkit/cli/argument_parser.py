@@ -36,6 +36,8 @@ class Parser(argparse.ArgumentParser):
         )
         self.examples = tuple(examples)
         self._positionals.title = "arguments"
+        #: The arguments that are no options, as the usage has them, where their names do not say it.
+        self.places = ""
         #: What is printed below the examples.
         self.notes = ""
 
@@ -63,10 +65,8 @@ class Parser(argparse.ArgumentParser):
         for action in self._actions:
             if action.option_strings and action.required:
                 words.append(f"{action.option_strings[0]} {action.metavar}")
-        for action in self._get_positional_actions():
-            if action.help is not argparse.SUPPRESS:
-                words.append(_positional(action))
-        return " ".join(words)
+        places = [_positional(action) for action in self._get_positional_actions()]
+        return " ".join([*words, self.places or " ".join(places)]).rstrip()
 
     def print_help(self, file: Any = None) -> None:
         """Print the help, with bold headings on a terminal."""
@@ -170,7 +170,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     """Add the output options that every command has, such as ``--quiet``."""
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="print the result as JSON")
-    group.add_argument("--quiet", "-q", action="store_true", help="print only failures")
-    group.add_argument("--verbose", "-v", action="store_true", help="print a line for every track")
+    group.add_argument("-q", "--quiet", action="store_true", help="print only failures")
+    group.add_argument("-v", "--verbose", action="store_true", help="print a line for every track")
     group.add_argument("--debug", action="store_true", help="print the traceback of an error")
-    group.add_argument("--help", "-h", action="help", help="print this help and stop")
+    group.add_argument("-h", "--help", action="help", help="print this help and stop")

@@ -149,10 +149,10 @@ def refusal(clips: int, tracks: int, before: Mapping[str, Any], settings: ClipSe
     change = "; ".join(f"{name} {before[name]}, now {now[name]}" for name in differ) or "settings are not known"
     subject = counted(clips, "clip") + (f" of {tracks} tracks" if tracks > 1 else "")
     was = "were" if clips != 1 else "was"
-    again = f"another --set than {settings.name}" if settings.name else "--set"
+    other = "another name" if settings.name else "a name"
     return (
         f"{subject} {was} cut with other settings ({printable(change)}) and would be deleted; "
-        f"keep them and give the new set {again}, or replace them with --overwrite"
+        f"keep them and give the new set {other} with --set, or replace them with --overwrite"
     )
 
 

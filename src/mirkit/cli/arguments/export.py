@@ -52,12 +52,14 @@ class _Explain(argparse.Action):
 def add_export(parser: Parser) -> None:
     """Add the arguments of ``mirkit export``."""
     parser.has_query = True
+    parser.places = "TARGET [PATH] -o OUT"
+    parser.notes = "targets:\n" + "\n".join(f"  {name:<12} {text}" for name, text in DESCRIPTIONS.items())
     parser.missing = {"TARGET": "name what to export: mirkit export TARGET PATH -o OUT"}
     parser.add_argument(
         "target",
         metavar="TARGET",
         choices=tuple(DESCRIPTIONS),
-        help="; ".join(f"{name} ({description})" for name, description in DESCRIPTIONS.items()),
+        help="the trainer or the kind of table, one of the targets below",
     )
     parser.add_argument(
         "places",

@@ -19,6 +19,7 @@ docs/reference/query.md explains all of it; mirkit ls --list-fields lists the fi
 
 def add_ls(parser: Parser) -> None:
     """Add the arguments of ``mirkit ls``."""
+    parser.places = "[PATH] [QUERY ...]"
     parser.notes = _QUERY
     parser.has_query = True
     parser.add_argument(
@@ -49,7 +50,7 @@ def add_ls(parser: Parser) -> None:
     )
     form.add_argument("--paths", action="store_true", help="print the paths only, one per line")
     form.add_argument(
-        "--null", "-0", action="store_true", help="print the paths only, each with a NUL at its end, for xargs -0"
+        "-0", "--null", action="store_true", help="print the paths only, each with a NUL at its end, for xargs -0"
     )
     choice.add_argument("--list-fields", action="store_true", help="list the fields of queries, and stop")
     add_output(parser)
@@ -57,6 +58,7 @@ def add_ls(parser: Parser) -> None:
 
 def add_show(parser: Parser) -> None:
     """Add the arguments of ``mirkit show``."""
+    parser.places = "TRACK"
     parser.has_query = True
     parser.add_argument(
         "words",
