@@ -59,7 +59,7 @@ def add_export(parser: Parser) -> None:
         "target",
         metavar="TARGET",
         choices=tuple(DESCRIPTIONS),
-        help="the trainer or the kind of table, one of the targets below",
+        help=f"trainer, or form of the table: one of {', '.join(DESCRIPTIONS)}",
     )
     parser.add_argument(
         "places",
