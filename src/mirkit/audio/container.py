@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from mirkit.audio.unreadable import ENCRYPTED, is_encrypted, why_unreadable
 from mirkit.errors import AudioError, as_error, printable
 
 if TYPE_CHECKING:
@@ -319,8 +320,10 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
     import av
 
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise AudioError(f"{printable(path)}: not a regular file, so mirkit does not read it")
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            what = "this is a folder" if stat.S_ISDIR(mode) else "this is not a regular file"
+            raise AudioError(f"{printable(path)}: {what}, so mirkit does not read it as audio")
         options = {
             "format_whitelist": _FORMATS,
             "codec_whitelist": ",".join(_CODECS),
@@ -337,16 +340,25 @@ def open_local(path: Path) -> Iterator["InputContainer"]:
     except OSError as error:
         raise AudioError(str(as_error(error, Path(path), "read"))) from error
     except (av.FFmpegError, ValueError) as error:  # ValueError: a NUL in the name
-        raise AudioError(
-            f"{printable(path)}: this is not an audio file that mirkit can read, or its start is damaged; "
-            "replace it by a good copy, or remove it"
-        ) from error
+        raise AudioError(f"{printable(path)}: {_reason(path)}") from error
     with container:
         yield container
 
 
+def _reason(path: Path) -> str:
+    """Return why FFmpeg cannot open a file."""
+    try:
+        return why_unreadable(path)
+    except ValueError:
+        return "no file can have this name; give it another one"
+    except OSError as error:  # it has vanished since
+        return str(as_error(error, path, "read")).removeprefix(f"{printable(path)}: ")
+
+
 def _describe(path: Path, container: "InputContainer", stream: "AudioStream") -> SourceInfo:
     context = stream.codec_context
+    if (context is None or context.name not in _CODECS) and is_encrypted(path):
+        raise AudioError(f"{printable(path)}: {ENCRYPTED}")
     if context is None:
         raise AudioError(f"{printable(path)}: the format of its audio is not supported; convert it to flac")
     rate, layout = context.sample_rate, _plain_channels(context)
@@ -354,9 +366,7 @@ def _describe(path: Path, container: "InputContainer", stream: "AudioStream") ->
     codec = context.name.removesuffix("float")  # FFmpeg has mp3 decoders for integers and for floating point
     name = container.format.name.split(",")[0]
     if not rate or not channels:
-        raise AudioError(
-            f"{printable(path)}: it has no audio that can be decoded; replace it by a good copy, or remove it"
-        )
+        raise AudioError(f"{printable(path)}: {_reason(path)}")
     if context.name not in _CODECS:
         raise AudioError(f"{printable(path)}: its audio is {codec}, which is not supported; convert it to flac")
     if channels > MAX_CHANNELS:

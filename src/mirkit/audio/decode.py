@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mirkit.audio.container import MAX_SECONDS, Mp3Gaps, SourceInfo, info_frame, ogg_ends, open_container
+from mirkit.audio.unreadable import GOOD_COPY, not_audio
 from mirkit.errors import AudioError, printable
 from mirkit.features.types import FloatArray
 
@@ -249,13 +250,10 @@ def decode(path: Path, stats: DecodeStats, *, max_seconds: float = MAX_SECONDS) 
         yield from queue.pieces(drop=tracker.padding(container.metadata.get("iTunSMPB")))
         tracker.close()
     if not stats.samples or tracker.is_noise():
-        raise AudioError(
-            f"{printable(path)}: no audio in the file could be decoded; replace it by a good copy, or remove it"
-        )
+        why = not_audio(path) or f"no audio in the file could be decoded; {GOOD_COPY}"
+        raise AudioError(f"{printable(path)}: {why}")
     if stats.not_numbers > stats.samples / 2:
-        raise AudioError(
-            f"{printable(path)}: most samples of the file are not numbers; replace it by a good copy, or remove it"
-        )
+        raise AudioError(f"{printable(path)}: most samples of the file are not numbers; {GOOD_COPY}")
 
 
 def _frames(container: "InputContainer", stream: "AudioStream", tracker: TimestampTracker) -> Iterator["AudioFrame"]:
