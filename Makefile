@@ -1,5 +1,5 @@
-# make run [DATA=folder]   runs mirkit on the demo set, or on a folder of your own: moves its loose files into track
-#                          folders, separates, measures and verifies
+# make run [DATA=folder]   runs mirkit on the demo set, or on a folder of your own: separates, measures and verifies.
+#                          On a terminal it asks before it moves loose files into track folders
 # make test                runs the tests
 # make test-fast           runs the tests that are not slow
 # make test-properties     runs the property tests with new random examples; SEED=... repeats a run
@@ -26,8 +26,12 @@ run: .venv/run.stamp
 ifeq ($(DATA),)
 	$(BIN)/mirkit demo demo
 else
-	$(BIN)/mirkit run "$(DATA)" --organize move; status=$$?; \
-	  $(BIN)/mirkit verify "$(DATA)" && exit $$status
+	@test -e "$(DATA)" || { echo 'make: $(DATA): there is no such folder' >&2; exit 2; }
+	@$(BIN)/mirkit run "$(DATA)"; ran=$$?; \
+	  test $$ran -lt 128 || exit $$ran; \
+	  $(BIN)/mirkit verify "$(DATA)"; checked=$$?; \
+	  test $$ran -eq 0 && test $$checked -eq 0 || { \
+	    echo 'make: something failed; the lines above say what. The same command tries it again.' >&2; exit 1; }
 endif
 
 test: .venv/test.stamp .venv/models.stamp

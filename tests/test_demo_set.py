@@ -70,10 +70,11 @@ def organized(folder: Path, title: str, **wrong: object) -> Path:
 def test_true_values_compare_equal_and_wrong_ones_do_not(demo: Path, tmp_path: Path) -> None:
     (tmp_path / TRUTH_NAME).write_bytes((demo / TRUTH_NAME).read_bytes())
     organized(tmp_path, "Three Chairs", bpm=84.0)
-    organized(tmp_path, "Inland Fog")
+    (organized(tmp_path, "Inland Fog") / "Somebody - Inland Fog.ONSETS").write_text("1.0\n")
     rows = compare(tmp_path)
     wrong = [(row.track, row.what) for row in rows if not row.agrees]
-    assert wrong == [("Three Chairs", "tempo")]
+    assert wrong == [("Three Chairs", "tempo"), ("Inland Fog", "onsets")]
+    assert [row.agrees for row in rows if row.track == "Inland Fog"] == [True, True, True, None]
     assert {row.what for row in rows if row.track == "Inland Fog"} == {"pulse", "beats", "key", "onsets"}
 
 
@@ -145,19 +146,22 @@ def test_the_status_of_a_demo(
     statuses: tuple[int, int], made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is that of the run and of the check, and 1 where a measurement differs from the truth."""
+    aside = demo_dataset.Row("b", "onsets", "none to compare", "3", agrees=None)
     given = dict(zip(("run", "verify"), statuses, strict=True))
     monkeypatch.setattr("mirkit.cli.commands.execute", lambda arguments: given[arguments.command])
     rows = [
         demo_dataset.Row("a", "tempo", "120", "120", agrees=True),
         demo_dataset.Row("a", "beats", "4", "5", agrees=False),
     ]
-    for measured in ([], rows[:1], rows):
+    for measured in ([], [rows[0], aside], [*rows, aside]):
         monkeypatch.setattr(demo_dataset, "compare", lambda _, measured=measured: measured)
         status = track.demo(argparse.Namespace(path=str(made), debug=False))
         out, err = capsys.readouterr()
-        assert status == (statuses[0] or statuses[1] or int(len(measured) == 2))
+        assert status == (statuses[0] or statuses[1] or int(len(measured) == 3))
         assert out.count("tempo") == int(bool(measured))
-        assert ("differ" in err) == (len(measured) == 2)
+        assert ("differ" in err) == (len(measured) == 3)
+        assert ("not compared\nb: all sounds fade in" in out) == bool(measured)
+        assert out.endswith(f"next: mirkit report {made}\n") == bool(measured)
 
 
 def test_an_interrupted_demo_compares_nothing(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from mirkit.activity import announce
 from mirkit.audio import HOLD_SECONDS, Audio, Damage, SourceInfo, Tags, open_audio, probe, read_tags
 from mirkit.catalog import STEMS, TIME_SIGNATURES, TONAL
 from mirkit.errors import AudioError, InfoError, MirkitError, MissingInput, printable
@@ -41,6 +42,8 @@ from mirkit.track import Track
 R = TypeVar("R")
 
 _BEATS = "full_mix/beats"
+#: What a source is called in the display of progress.
+_SPOKEN = {"full_mix": "the mix"}
 
 
 class TrackAnalysis:
@@ -354,6 +357,7 @@ class TrackAnalysis:
     def _measure(
         self, audio: dict[str, Audio], wanted: dict[str, frozenset[str]], factories: ExtractorFactories
     ) -> None:
+        announce(f"decoding and measuring {', '.join(_SPOKEN.get(source, source) for source in audio)}")
         streams = {source: _blocks(source, opened) for source, opened in audio.items()}
         channels = {source: opened.channels for source, opened in audio.items()}
         series, samples = measure(streams, channels, wanted, factories)

@@ -72,6 +72,15 @@ _REMEDY = {
 REFUSED = frozenset(_REMEDY)
 
 
+#: Where faults of mirkit are reported; for the placeholder OWNER see pyproject.toml.
+ISSUES = "https://github.com/OWNER/mirkit/issues"
+
+
+def unexpected(error: BaseException) -> str:
+    """Return one line about an error that is a fault of mirkit, with what its user can do."""
+    return f"{type(error).__name__}: {error} (a bug: report it at {ISSUES} with what mirkit doctor --report prints)"
+
+
 def printable(path: Path | str) -> str:
     """Return a path as one printable line: newlines, control characters and stray bytes are escaped."""
     text = str(path)

@@ -30,7 +30,7 @@ def listed(request, arguments, *rest):
     with plan.library_of(request) as library:
         tracks = library.find_tracks()
     print(json.dumps([str(track.path.relative_to(arguments.path)) for track in tracks]))
-    return 0
+    return 0, 1
 track._execute = listed
 sys.exit(main(sys.argv[1:]))
 """
@@ -220,7 +220,7 @@ def test_a_file_that_cannot_be_moved_fails_the_run(songs: Path, monkeypatch: pyt
 
     failed = organize.MoveReport(failures=["a.wav: no"])
     monkeypatch.setattr(organize, "apply", lambda *_, **__: failed)
-    monkeypatch.setattr(track, "_execute", lambda *_: 0)
+    monkeypatch.setattr(track, "_execute", lambda *_: (0, 0))
     assert main(["run", str(songs), "--organize", "move"]) == 1
 
 

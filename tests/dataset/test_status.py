@@ -41,6 +41,9 @@ def test_before_the_first_track_the_plan_says_what_is_left() -> None:
     assert seconds_left(0, 4, 50.0, 40.0) == 0.0
     assert seconds_left(1, 4, 10.0, 40.0) == 30.0
     assert seconds_left(4, 4, 10.0, 40.0) == 0.0
+    # 10 s of compiling and 40 s of work: two tracks of 12 s each were finished 4 s ago, with an estimate of 10 s each.
+    assert seconds_left(2, 4, 38.0, 50.0, workers=1, compiling=10.0, since=4.0) == pytest.approx((10 + 24) / 3 * 2 - 4)
+    assert seconds_left(1, 4, 5.0, 50.0, workers=2, compiling=10.0) == 45.0, "a track that failed at once says nothing"
 
 
 def test_a_run_that_has_ended(tmp_path: Path) -> None:
@@ -111,7 +114,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         "1 of 40 done, 1 failed; 6 were up to date before",
         "tracks/min",
         "measure 75%",
-        "to do    38 tracks, for about",
+        "to do    38 tracks, for less than 5 s",
     ):
         assert words in out
     assert err == "FAILED B\\x1b[31m: drums: cannot be read\n"
@@ -149,5 +152,5 @@ def test_a_run_can_be_asked_while_it_goes_on(
         assert ", running, " in text
         assert f"tracks   {done} of 3 done, 0 failed" in text
         assert f"to do    {3 - done} track" in text
-        assert ", for about " in text
+        assert ", for less than 5 s" in text
     assert len(outputs) == 3

@@ -278,12 +278,13 @@ def test_what_is_said_of_a_track_names_its_place(store: ObjectStore, capsys: pyt
     store.write(f"{NAMES[1]}/bass.flac", b"no sound")
     assert run("extract", URL) == 1
     told = capsys.readouterr().err
-    assert f"{URL}/{NAMES[0]}/full_mix.flac: it has no audio" in told
-    assert f"{URL}/{NAMES[1]}/bass.flac: it has no audio" in told
+    assert f"FAILED {NAMES[0]}: full_mix.flac: the file is not audio but a text" in told
+    assert f"FAILED {NAMES[1]}: bass: bass.flac: the file is not audio but a text" in told
+    assert "/mirkit-" not in told
     assert main(["verify", URL]) == 1
     assert main(["status", URL]) == 0
     told = capsys.readouterr().out
-    assert f"{URL}/{NAMES[1]}/bass.flac: it has no audio" in told
+    assert "bass.flac: the file is not audio but a text" in told
     assert "/mirkit-" not in told
     assert not [name for name, data in content(store, ".PROVENANCE").items() if b"/mirkit-" in data]
     store.write("mirkit.toml", b"[")

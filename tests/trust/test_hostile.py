@@ -83,7 +83,7 @@ def test_a_track_that_nobody_may_write_to(library: Path) -> None:
     run = mirkit("loudness", library, "--batch", "--jobs", "1", preexec_fn=give_up_roots_rights)
     (library / "B").chmod(0o755)
     assert run.returncode == 1
-    assert f"FAILED B: {library}/B: cannot lock: no permission; make the folder writable" in run.stderr
+    assert "FAILED B: cannot lock: no permission; make the folder writable" in run.stderr
     assert measured(library) == ["A", "C"]
 
 
@@ -95,7 +95,7 @@ def test_tracks_that_nobody_may_read(library: Path) -> None:
     run = mirkit("loudness", library, "--batch", "--jobs", "1", preexec_fn=give_up_roots_rights)
     (library / "C").chmod(0o755)
     assert run.returncode == 1
-    assert f"FAILED B: {library}/B/full_mix.flac: cannot read: no permission; make it readable" in run.stderr
+    assert "FAILED B: full_mix.flac: cannot read: no permission; make it readable" in run.stderr
     assert f"{library}/C: cannot read: no permission" in run.stdout
     assert measured(library) == ["A"]
 
@@ -219,7 +219,8 @@ def test_a_track_that_vanishes(
     assert here("loudness", library, "--batch") == 1
     said = capsys.readouterr().err
     (line,) = [line for line in said.splitlines() if line.startswith("FAILED")]
-    assert line.startswith(f"FAILED B: {library}/B")
+    assert line.startswith("FAILED B: ")
+    assert str(library) not in line
     assert "gone" in line or "there is no such file" in line
     assert measured(library) == ["A", "C"]
 
@@ -243,7 +244,7 @@ def test_a_file_system_that_cannot_lock(
     monkeypatch.setattr(fcntl, "flock", refuse)
     assert here("loudness", library, "--batch") == 1
     said = capsys.readouterr().err
-    assert f"FAILED B: {library}/B: cannot lock: this file system cannot lock files; mount it with locks" in said
+    assert "FAILED B: cannot lock: this file system cannot lock files; mount it with locks" in said
     assert "Traceback" not in said
     assert measured(library) == ["A", "C"]
     assert list(library.rglob(f"{atomic.LOCK_NAME}*")) == []
@@ -359,8 +360,7 @@ def test_no_home(library: Path) -> None:
     )
     env = {name: os.environ[name] for name in ("PATH",)}
     run = mirkit("rhythm", library / "A", "--offline", code=code, env=env)
-    compiles = "the first run compiles some of its code, which takes up to half a minute\n"
-    assert (run.returncode, run.stderr.replace(compiles, "")) == (0, "")
+    assert (run.returncode, run.stderr) == (0, "")
     models = mirkit("models", "fetch", "beat_this", "--offline", code=code, env=env)
     assert (models.returncode, models.stderr.count("\n")) == (1, 1)
     assert "MIRKIT_HOME" in models.stderr

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from mirkit.errors import REFUSED, MirkitError, SettingsError, as_error
+from mirkit.errors import REFUSED, MirkitError, SettingsError, as_error, unexpected
 
 __all__ = ["launch", "main"]
 
@@ -78,9 +78,13 @@ def _guarded(arguments: argparse.Namespace) -> int:
         error_line(_refused(error))
         return 1
     except Exception as error:
+        with suppress(ImportError):  # the installation may be incomplete
+            from mirkit.store.last_error import keep_error
+
+            keep_error(error)
         if arguments.debug:
             raise
-        error_line(f"{type(error).__name__}: {error} (a bug: run with --debug and report it)")
+        error_line(unexpected(error))
         return 1
 
 

@@ -150,7 +150,7 @@ _LISTED = (
     Command(
         "doctor",
         "Show what is installed, and which methods would be used.",
-        ("mirkit doctor", "mirkit doctor --json", "mirkit doctor --quiet"),
+        ("mirkit doctor", "mirkit doctor --json", "mirkit doctor --report my_music"),
     ),
     Command(
         "measure",

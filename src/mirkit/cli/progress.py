@@ -1,60 +1,211 @@
-"""Progress: on a terminal a bar with rate and remaining time; elsewhere nothing, or a line at intervals."""
+"""Progress: on a terminal a bar with what is being done, rate and remaining time; elsewhere a line at intervals."""
 
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress_bar import ProgressBar
 
 
-@contextmanager
-def progress(total: int, expected: float, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """Yield a function that counts one more finished track and shows its name.
+class Progress:
+    """What is known of the progress of work on tracks.
 
     Parameters
     ----------
     total : int
         Number of tracks.
     expected : float
-        Estimated time for all tracks (s); the remaining time is based on it until a track is done, then on the pace.
-    shown : bool
-        Draw the bar; it goes to standard error, and only when that is a terminal.
+        Estimated time for all tracks (s); 0 if it is not known.
+    workers : int
+        Number of tracks that are processed at a time.
+    compiling : float
+        Part of ``expected`` in which code is compiled, once (s).
+    clock : callable
+        Time in seconds.
     """
+
+    def __init__(
+        self,
+        total: int,
+        expected: float,
+        *,
+        workers: int = 1,
+        compiling: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.total, self.done = total, 0
+        self._expected, self._workers, self._compiling, self._clock = expected, workers, compiling, clock
+        self._started = self._last = clock()
+        self._active: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._ended = ""
+
+    def __call__(self, name: str) -> None:
+        """Count one more finished track."""
+        with self._lock:
+            self.done, self._last, self._ended = self.done + 1, self._clock(), name
+            self._active.pop(name, None)
+
+    def watch(self, name: str, activity: str) -> None:
+        """Receive what is being done with a track."""
+        with self._lock:
+            self._active[name] = activity
+
+    @property
+    def elapsed(self) -> float:
+        """Time since the start (s)."""
+        return self._clock() - self._started
+
+    @property
+    def pace(self) -> str:
+        """Tracks per minute, time since the start, remaining time."""
+        elapsed = self.elapsed
+        rate = f"{60 * self.done / elapsed:.1f} tracks/min, " if self.done and elapsed else ""
+        return f"{rate}{_span(elapsed)}{self._left(elapsed)}"
+
+    def _left(self, elapsed: float) -> str:
+        from mirkit.dataset.status import seconds_left
+
+        if self.done >= self.total or not (self.done or self._expected):
+            return ""
+        left = seconds_left(
+            self.done,
+            self.total,
+            elapsed,
+            self._expected,
+            workers=self._workers,
+            compiling=self._compiling,
+            since=self._clock() - self._last,
+        )
+        return f", about {_span(left)} left" if left >= 1 else ", longer than estimated"
+
+    @property
+    def activity(self) -> str:
+        """What is being done: by the name of the track, or for many tracks the number of each activity."""
+        with self._lock:
+            active = {name: activity for name, activity in self._active.items() if activity}
+            ended = self._ended
+        if len(active) > _MOST_NAMED:
+            counts = Counter(active.values())
+            return ", ".join(f"{activity} ({count})" for activity, count in counts.most_common(_MOST_NAMED + 1))
+        if active:
+            return "; ".join(f"{_short(name)}: {activity}" for name, activity in active.items())
+        return _short(ended) if ended else "starting"
+
+
+#: More tracks are not named one by one.
+_MOST_NAMED = 2
+_LONGEST_NAME = 28
+
+
+def _span(seconds: float) -> str:
+    """Format a duration that is shown while it changes: in whole seconds."""
+    from mirkit.cli.output import clock
+
+    return f"{seconds:.0f} s" if seconds < 90 else clock(seconds)
+
+
+def _short(name: str) -> str:
+    name = name.rpartition("/")[2]
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+
+
+@contextmanager
+def progress(
+    total: int, expected: float, *, shown: bool, workers: int = 1, compiling: float = 0.0
+) -> Iterator[Progress]:
+    """Yield the progress of work on tracks, which is called with the name of each finished track, and show it.
+
+    Parameters
+    ----------
+    total, expected, workers, compiling
+        See :class:`Progress`.
+    shown : bool
+        Draw a bar on standard error if that is a terminal, or else print a line at growing intervals.
+    """
+    state = Progress(total, expected, workers=workers, compiling=compiling)
+    if not shown or not total:
+        yield state
+        return
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not shown or not total or not console.is_terminal:
-        yield lambda _name: None
-        return
+    with _bar(state, console) if console.is_terminal else _printed(state):
+        yield state
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+
+@contextmanager
+def _bar(state: Progress, console: "Console") -> Iterator[None]:
+    from rich import progress as rich
     from rich.table import Column
     from rich.text import Text
 
-    from mirkit.cli.output import clock
-    from mirkit.dataset.status import seconds_left
+    class Words(rich.ProgressColumn):
+        """A text that is computed whenever the bar is drawn."""
 
-    class Pace(ProgressColumn):
-        """Tracks per minute, time since the start, remaining time."""
+        max_refresh = 0.5
 
-        def render(self, task: Task) -> Text:
-            elapsed, done = task.elapsed or 0.0, int(task.completed)
-            left = clock(seconds_left(done, total, elapsed, expected))
-            rate = f"{60 * done / elapsed:.1f} tracks/min, " if done and elapsed else ""
-            return Text(f"{rate}{clock(elapsed)}, {left} left")
+        def __init__(self, text: Callable[[], str]) -> None:
+            super().__init__(Column(no_wrap=True))
+            self._text = text
+
+        def render(self, task: rich.Task) -> Text:
+            return Text(self._text())
+
+    class Count(rich.MofNCompleteColumn):
+        """Finished tracks of all."""
+
+        def render(self, task: rich.Task) -> Text:
+            return Text(f"{state.done}/{state.total}")
+
+    class Bar(rich.BarColumn):
+        """The bar."""
+
+        def render(self, task: rich.Task) -> "ProgressBar":
+            task.completed = state.done
+            return super().render(task)
 
     columns = (
-        BarColumn(),
-        MofNCompleteColumn(table_column=Column(no_wrap=True)),
-        Pace(table_column=Column(no_wrap=True)),
-        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        Bar(bar_width=20),
+        Count(table_column=Column(no_wrap=True)),
+        Words(lambda: state.pace),
+        Words(lambda: state.activity),
     )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=2) as bar:
-        task = bar.add_task("", total=total)
+    with rich.Progress(*columns, console=console, transient=True, refresh_per_second=2) as bar:
+        bar.add_task("", total=state.total)
+        yield
 
-        def advance(name: str) -> None:
-            bar.update(task, advance=1, description=name[:60])
 
-        yield advance
+#: Seconds until the first line about the progress where there is no terminal; each later one takes twice as long.
+_FIRST_LINE, _MOST_BETWEEN = 10.0, 120.0
+
+
+@contextmanager
+def _printed(state: Progress) -> Iterator[None]:
+    """Print a line about the progress now and then, for those who read a log or a pipe."""
+    from mirkit.cli.output import note
+
+    stopped = threading.Event()
+
+    def print_lines() -> None:
+        pause = _FIRST_LINE
+        while not stopped.wait(pause):
+            note(f"progress {state.done} of {state.total}, {state.pace}: {state.activity}")
+            pause = min(2 * pause, _MOST_BETWEEN)
+
+    thread = threading.Thread(target=print_lines, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
 
 
 @contextmanager

@@ -112,9 +112,45 @@ def status(path: Path) -> Status:
     return Status(str(root), runs, {track: failures for track, failures in sorted(latest.items()) if failures})
 
 
-def seconds_left(done: int, todo: int, seconds: float, expected: float) -> float:
-    """Estimate the remaining time (s) from the pace so far, or from the plan's estimate until a track is done."""
-    return seconds / done * (todo - done) if done else max(0.0, expected - seconds)
+def seconds_left(
+    done: int,
+    todo: int,
+    seconds: float,
+    expected: float,
+    *,
+    workers: int = 0,
+    compiling: float = 0.0,
+    since: float = 0.0,
+) -> float:
+    """Estimate the remaining time from the pace so far and the estimate of the plan.
+
+    Parameters
+    ----------
+    done, todo : int
+        Number of finished tracks, and of all that had work to do.
+    seconds : float
+        Time since the start (s).
+    expected : float
+        Estimated time of all tracks (s); 0 if there is no estimate.
+    workers : int
+        Number of tracks that are processed at a time: the estimate weighs as much as so many finished tracks, and
+        with 0 only the pace counts.
+    compiling : float
+        Part of ``expected`` that is spent once, and not for each track (s).
+    since : float
+        Time since the last track was finished (s).
+
+    Returns
+    -------
+    float
+        Seconds; 0 if it takes longer than estimated.
+    """
+    if not done or seconds < compiling:
+        return max(0.0, expected - seconds)
+    weight = workers if expected else 0
+    planned = weight * max(0.0, expected - compiling) / todo
+    observed = max(0.0, seconds - since - compiling)
+    return max(0.0, (planned + observed) / (weight + done) * (todo - done) - since)
 
 
 def _read(log: Path, latest: dict[str, dict[str, str]]) -> RunStatus | None:

@@ -8,6 +8,7 @@ in which they finish. An error, a killed worker, a lost node or an exceeded limi
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 
+from mirkit.activity import watched
 from mirkit.engines import resources
 from mirkit.engines.resources import default_memory, worker_number
 from mirkit.engines.worker import I, ItemResult, R, error_line
@@ -50,6 +51,7 @@ def run(
     address: str | None = None,
     gpu: bool = False,
     environment: Mapping[str, str] | None = None,
+    watch: Callable[[I, str], None] | None = None,
 ) -> Generator[ItemResult[I, R], None, None]:
     """Apply ``work`` to every item: a single one in this process, several in worker processes.
 
@@ -73,6 +75,8 @@ def run(
         Whether the work uses a GPU. Each actor of the cluster then gets an equal share, at least a quarter of one.
     environment : mapping, optional
         Environment variables for the worker processes of this machine.
+    watch : callable, optional
+        Receives an item and what is being done with it, as ``mirkit.activity`` announces it; not from a cluster.
 
     Yields
     ------
@@ -87,19 +91,26 @@ def run(
         # Ray counts shares in ten-thousandths.
         return ray_engine.run(work, items, jobs=jobs, gpus=int(share * 1e4) / 1e4, time_limit=time_limit)
     if len(items) <= 1 and jobs == 1 and time_limit is None and memory is None:
-        return run_serially(work, items)
+        return run_serially(work, items, watch)
     from mirkit.engines import processes
 
-    return processes.run(work, items, jobs=jobs, time_limit=time_limit, memory=memory, environment=environment)
+    return processes.run(
+        work, items, jobs=jobs, time_limit=time_limit, memory=memory, environment=environment, watch=watch
+    )
 
 
-def run_serially(work: Callable[[I], R], items: Sequence[I]) -> Generator[ItemResult[I, R], None, None]:
+def run_serially(
+    work: Callable[[I], R], items: Sequence[I], watch: Callable[[I, str], None] | None = None
+) -> Generator[ItemResult[I, R], None, None]:
     """Yield the result of each item, which is computed in this process; an exception is the error of its item."""
     for item in items:
         try:
-            yield ItemResult(item, work(item))
+            with watched(partial(watch, item) if watch is not None else None):
+                result = work(item)
         except Exception as error:  # noqa: BLE001 (an engine reports the error of an item and goes on)
             yield ItemResult(item, None, error_line(error))
+        else:
+            yield ItemResult(item, result)
 
 
 def run_chunked(work: Callable[[I], R], items: Sequence[I], *, jobs: int) -> Generator[ItemResult[I, R], None, None]:

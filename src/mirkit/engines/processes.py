@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO, Generic, cast
 
 from mirkit.engines.resources import WORKER, default_memory, resident, threads_each
-from mirkit.engines.worker import GRACE, READY, I, ItemResult, R, UnreadableError, receive, send
+from mirkit.engines.worker import GRACE, READY, Activity, I, ItemResult, R, UnreadableError, receive, send
 from mirkit.errors import MirkitError
 
 #: A worker is replaced after this many items, so that slow leaks in libraries cannot add up.
@@ -43,6 +43,7 @@ def run(
     time_limit: float | None = None,
     memory: int | None = None,
     environment: Mapping[str, str] | None = None,
+    watch: Callable[[I, str], None] | None = None,
 ) -> Generator[ItemResult[I, R], None, None]:
     """Yield results in the order in which items finish; for parameters see ``mirkit.engines.run``.
 
@@ -54,7 +55,7 @@ def run(
     MirkitError
         No worker process can be started here.
     """
-    scheduler = _Scheduler(work, items, jobs, time_limit, memory or default_memory(), environment or {})
+    scheduler = _Scheduler(work, items, jobs, time_limit, memory or default_memory(), environment or {}, watch)
     try:
         yield from scheduler.results()
     finally:
@@ -120,7 +121,7 @@ class WorkerHandle:
         Environment variables beside those of this process.
     messages : queue
         Receives ``(worker, message)`` for each message of the worker, and ``(worker, None)`` when it has ended. A
-        message is ``READY`` or the result and error of its item.
+        message is ``READY``, an ``Activity``, or the result and error of its item.
 
     Attributes
     ----------
@@ -229,8 +230,9 @@ class _Scheduler(Generic[I, R]):
         time_limit: float | None,
         memory: int,
         environment: Mapping[str, str],
+        watch: Callable[[I, str], None] | None,
     ) -> None:
-        self._work, self._items, self._jobs = work, items, jobs
+        self._work, self._items, self._jobs, self._watch = work, items, jobs, watch
         self._time_limit, self._memory = time_limit, memory
         self._waiting = deque(range(len(items)))
         self._alone: deque[int] = deque()
@@ -301,6 +303,10 @@ class _Scheduler(Generic[I, R]):
                 self._failed_starts += 1
                 if self._failed_starts == _MAX_FAILED_STARTS:
                     raise MirkitError(f"the worker processes cannot start: each {how}")
+            return
+        if isinstance(message, Activity):
+            if self._watch is not None and worker.busy:
+                self._watch(self._items[number], message.text)
             return
         worker.record(message)
         self._failed_starts = 0

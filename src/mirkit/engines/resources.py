@@ -1,7 +1,11 @@
 """Memory and threads of this machine that workers may use."""
 
 import os
+import platform
+import subprocess
+import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 #: Share of the machine's memory that workers get by default.
@@ -14,6 +18,7 @@ _THREADS = (
 #: Environment variable with the number of a worker, from 0.
 WORKER = "MIRKIT_WORKER"
 _CGROUP = Path("/sys/fs/cgroup")
+_CPUS = Path("/proc/cpuinfo")
 
 
 def cores() -> int:
@@ -23,6 +28,22 @@ def cores() -> int:
         quota, period = (_CGROUP / "cpu.max").read_text().split()
         count = min(count, max(1, round(int(quota) / int(period))))
     return count
+
+
+@cache
+def cpu_name() -> str:
+    """Return the name of the processor, or its architecture where the system does not name it."""
+    with suppress(OSError):
+        if sys.platform == "darwin":
+            words = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+            return (
+                subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or platform.machine()
+            )
+        for line in _CPUS.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def default_memory() -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, BinaryIO, Generic, TypeVar
 
+from mirkit.activity import watched
 from mirkit.errors import MirkitError
 
 #: Seconds that a worker has to remove partially written files when it is stopped.
@@ -43,6 +44,7 @@ class _Worker:
         self._source, self._sink = source, sink
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._busy = False
+        self._sending = threading.Lock()
 
     def serve(self) -> None:
         signal.signal(signal.SIGTERM, _raise_interrupt)
@@ -61,16 +63,25 @@ class _Worker:
         try:
             if isinstance(item, UnreadableError):
                 raise item
-            result = work(item)
+            with watched(self._announce):
+                result = work(item)
         except Exception as error:  # noqa: BLE001 (an engine reports the error of an item and goes on)
-            send(self._sink, (None, error_line(error)))
+            self._send((None, error_line(error)))
             return
         try:
-            send(self._sink, (result, ""))
+            self._send((result, ""))
         except BrokenPipeError:
             raise
         except Exception as error:  # noqa: BLE001 (pickling a result can raise anything)
-            send(self._sink, (None, error_line(error)))
+            self._send((None, error_line(error)))
+
+    def _announce(self, activity: str) -> None:
+        with suppress(OSError):  # the parent has ended, which the end of the input reports
+            self._send(Activity(activity))
+
+    def _send(self, message: Any) -> None:
+        with self._sending:  # a thread of the work may announce something at the same time
+            send(self._sink, message)
 
     def _receive(self) -> None:
         with suppress(EOFError):
@@ -125,6 +136,13 @@ class ItemResult(Generic[I, R]):
     result: R | None
     error: str = ""
     retry_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Message of a worker about what it does with its item, see ``mirkit.activity``."""
+
+    text: str
 
 
 class UnreadableError(Exception):

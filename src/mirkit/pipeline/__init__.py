@@ -1,7 +1,7 @@
 """Planning and running: the stages that a track needs, running them on one track, and many tracks in an engine."""
 
 from mirkit.pipeline.plan import RunPlan, RunRequest, make_plan
-from mirkit.pipeline.run import check, expected_seconds, outcomes, prepare, run, workers
+from mirkit.pipeline.run import check, expected_seconds, outcomes, prepare, run, stage_seconds, workers
 from mirkit.pipeline.task import TrackOutcome
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "outcomes",
     "prepare",
     "run",
+    "stage_seconds",
     "workers",
 ]

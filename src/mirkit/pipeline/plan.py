@@ -124,11 +124,13 @@ class RunPlan:
         The keys of ``own`` whose files are renamed to make room.
     minutes : float
         Estimated duration of the tracks with stages that must run.
-    seconds : float
-        Estimated CPU time.
+    estimate : TimeEstimate
+        Estimated time.
     stem_bytes : int
         Estimated disk space that stems will take.
     notices : tuple of str
+    better : tuple of str
+        Why better methods than the chosen ones are not used, a line for each.
     captions : CaptionPlan or None
         Plan of the captions; None if no captions were requested.
     """
@@ -144,9 +146,10 @@ class RunPlan:
     own: dict[str, int]
     replaces: frozenset[str]
     minutes: float
-    seconds: float
+    estimate: time_estimate.TimeEstimate
     stem_bytes: int
     notices: tuple[str, ...]
+    better: tuple[str, ...]
     captions: "CaptionPlan | None" = None
 
     @property
@@ -194,9 +197,9 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
     if settings.separation.problem:
         raise SettingsError(settings.separation.problem)
     agreed = _agreed(request, settings, tracks, agree) if agree else {}
-    backends, fresh, notices = _backends(request, root, settings, agreed)
+    backends, fresh, better = _backends(request, root, settings, agreed)
     settings = replace(settings, backends=replace(settings.backends, **backends))
-    notices += problems
+    notices = problems
     left_out = {track: why for track in tracks if (why := reason(track, root, settings.exclude))}
     included = tuple(track for track in only_matching(tracks, library, request.where) if track not in left_out)
     if left_out:
@@ -226,15 +229,11 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
             request, settings, [track for track in included if "crop" in todo.get(str(track.path), {})]
         )
     minutes = _minutes([track for track in included if str(track.path) in todo])
-    shares = {
-        "separate": sum("separate" in stages for stages in todo.values()) / max(1, len(todo)),
-        "measure": sum(stages.keys() != {"separate"} for stages in todo.values()) / max(1, len(todo)),
-    }
-    per_minute = time_estimate.seconds_per_minute(backends, settings)
-    if shares["separate"] and (slow := time_estimate.slow_warning(backends, settings)):
+    separated = sum("separate" in stages for stages in todo.values()) / max(1, len(todo))
+    if separated and (slow := time_estimate.slow_warning(backends, settings)):
         notices.append(slow)
     files = 2 if settings.separation.two_stems else len(STEMS)
-    stem_bytes = int(minutes * 60 * shares["separate"] * files * _STEM_BYTES_PER_SECOND)
+    stem_bytes = int(minutes * 60 * separated * files * _STEM_BYTES_PER_SECOND)
     if stem_bytes > (free := shutil.disk_usage(root).free):
         notices.append(
             f"the stems need about {stem_bytes / 1e6:.0f} MB, but only {free / 1e6:.0f} MB of the disk are free"
@@ -251,9 +250,10 @@ def _make_plan(request: RunRequest, agree: Agree | None, library: Library) -> Ru
         found.own,
         request.replaces,
         minutes,
-        minutes * sum(shares[name] * per_minute[name] for name in shares),
+        time_estimate.estimate(todo, minutes, backends, settings),
         stem_bytes,
         tuple(notices),
+        tuple(better),
         _captions(request, included, settings) if CAPTIONS in request.stages else None,
     )
 
@@ -336,7 +336,7 @@ def _backends(
 ) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """Choose a backend per task; return all of them, those chosen by ``auto``, and why better ones are not used."""
     written = read_settings(root, own=False).backends
-    resolved, fresh, notices = {}, {}, []
+    resolved, fresh, better = {}, {}, []
     for task, choice in _choices(request, settings).items():
         name = agreed.get(task) or models.resolve(task, choice, settings)
         if choice != "auto" and (why := models.unavailable(registry.backend(task, name), settings, named=True)):
@@ -349,13 +349,13 @@ def _backends(
                 if row.name == name:  # those after it have a lower rank
                     break
                 if not row.explicit_only:
-                    notices.append(models.unavailable(row, settings, brief=True))
+                    better.append(models.unavailable(row, settings, brief=True))
         resolved[task] = name
     blocked = [name for name in request.track_stages if stage(name).task and not resolved[stage(name).task]]
     if blocked and len(blocked) == len(request.track_stages):
         task = stage(blocked[0]).task
         raise MissingExtra("; ".join(models.unavailable(row, settings) for row in models.backends_of(task)))
-    return resolved, fresh, notices
+    return resolved, fresh, better
 
 
 def _remedy(task: str, root: Path, *, asked: bool) -> str:

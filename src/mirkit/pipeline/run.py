@@ -13,10 +13,10 @@ from typing import Any
 from mirkit import __version__, engines, models
 from mirkit.errors import MirkitError, WeightsError, counted
 from mirkit.models import preflight, registry, weights
+from mirkit.pipeline import time_estimate
 from mirkit.pipeline.plan import RunPlan, RunRequest
 from mirkit.pipeline.task import TrackJob, TrackOutcome, name_within
 from mirkit.store import remove_orphans, write_backends
-from mirkit.store.compiled import has_compiled
 from mirkit.store.run_log import FOLDER, RunLog
 from mirkit.track import Track
 
@@ -26,7 +26,13 @@ MEMORY_PER_WORKER = 700 * 2**20
 _PATIENCE = 3600.0
 
 
-def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Generator[TrackOutcome, None, None]:
+#: Receives the name of a track, and what is being done with it, as ``mirkit.activity`` announces it.
+Watch = Callable[[str, str], None]
+
+
+def run(
+    plan: RunPlan, request: RunRequest, notify: Callable[[str], None], watch: Watch | None = None
+) -> Generator[TrackOutcome, None, None]:
     """Run a plan.
 
     Parameters
@@ -35,6 +41,8 @@ def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Ge
     request : RunRequest
     notify : callable
         Receives messages about the whole run.
+    watch : callable, optional
+        Receives what is being done with which track, where the engine reports it.
 
     Yields
     ------
@@ -46,16 +54,19 @@ def run(plan: RunPlan, request: RunRequest, notify: Callable[[str], None]) -> Ge
     if plan.idle == len(plan.tracks):
         return
     count = workers(plan, request)
-    if todo and not has_compiled():
-        notify("the first run compiles some of its code, which takes up to half a minute")
     log: AbstractContextManager[Callable[..., None]] = nullcontext(lambda **_: None)  # a single track has no log
     if request.batch:
         log = logged(plan.root, notify, request.url, **_start(plan, request, count))
     failed: dict[str, dict[str, str]] = {}
     with log as write, ExitStack() as stack:
         if todo:
-            for outcome in stack.enter_context(closing(_outcomes(plan, request, todo, count, notify))):
+            times = time_estimate.Recorder(plan.backends, plan.settings, count)
+            if not request.url and request.address is None:  # the times of other machines mean nothing here
+                stack.callback(times.save)
+            planned = {name_within(plan.root, track): plan.todo.get(str(track.path), {}) for track in todo}
+            for outcome in stack.enter_context(closing(_outcomes(plan, request, todo, count, notify, watch))):
                 write(**_line(outcome))
+                times.add(outcome, planned.get(outcome.track, {}))
                 if outcome.failures and plan.captions:
                     failed[outcome.track] = outcome.failures
                 yield outcome
@@ -93,14 +104,19 @@ def _clean(plan: RunPlan, todo: list[Track]) -> None:
 
 
 def _outcomes(
-    plan: RunPlan, request: RunRequest, tracks: list[Track], count: int, notify: Callable[[str], None]
+    plan: RunPlan,
+    request: RunRequest,
+    tracks: list[Track],
+    count: int,
+    notify: Callable[[str], None],
+    watch: Watch | None,
 ) -> Generator[TrackOutcome, None, None]:
     jobs = [_job(plan, request, track) for track in tracks]
     busy = []
     from mirkit.models.device_server import device_servers  # planning shall not load what networks need
 
     with device_servers(_server_devices(plan, request, count)) as environment:
-        with closing(_engine(jobs, request, count, environment)) as results:
+        with closing(_engine(jobs, request, count, environment, watch)) as results:
             for done in results:
                 if done.result and done.result.busy:
                     busy.append(replace(done.item, patience=_PATIENCE))
@@ -108,7 +124,7 @@ def _outcomes(
                     yield _outcome(done)
         if busy:
             notify(f"another run is at work on {counted(len(busy), 'track')}; mirkit waits for it")
-            with closing(_engine(busy, request, count, environment)) as results:
+            with closing(_engine(busy, request, count, environment, watch)) as results:
                 yield from map(_outcome, results)
 
 
@@ -131,7 +147,7 @@ def _job(plan: RunPlan, request: RunRequest, track: Track) -> TrackJob:
 
 
 def _engine(
-    jobs: list[TrackJob], request: RunRequest, count: int, environment: Mapping[str, str]
+    jobs: list[TrackJob], request: RunRequest, count: int, environment: Mapping[str, str], watch: Watch | None
 ) -> Generator[engines.ItemResult[TrackJob, TrackOutcome], None, None]:
     return engines.run(
         run_job,
@@ -142,6 +158,7 @@ def _engine(
         address=request.address,
         gpu=models.use_device(jobs[0].backends) and jobs[0].settings.run.device != "cpu",
         environment=environment,
+        watch=(lambda job, activity: watch(job.name, activity)) if watch is not None else None,
     )
 
 
@@ -190,7 +207,14 @@ def outcomes(plan: RunPlan) -> int:
 
 def expected_seconds(plan: RunPlan, workers: int) -> float:
     """Return the estimated time of a run in seconds."""
-    return plan.seconds / workers + ((plan.captions.seconds or 0.0) if plan.captions else 0.0)
+    return stage_seconds(plan, workers) + ((plan.captions.seconds or 0.0) if plan.captions else 0.0)
+
+
+def stage_seconds(plan: RunPlan, workers: int) -> float:
+    """Return the estimated time of a run without captions, in seconds."""
+    if not plan.todo:
+        return 0.0
+    return time_estimate.wall_seconds(plan.estimate.seconds, len(plan.todo), workers) + plan.estimate.compiling
 
 
 def _line(outcome: TrackOutcome) -> dict[str, object]:

@@ -4,6 +4,7 @@ The parent process imports this module without loading the analysis.
 """
 
 import os
+import re
 import traceback
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -12,9 +13,14 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from mirkit.errors import REFUSED, MirkitError, as_error
+from mirkit.errors import REFUSED, MirkitError, as_error, printable, unexpected
 from mirkit.store import LOCK_NAME, Settings, lock
+from mirkit.store.last_error import keep_error
 from mirkit.track import Track
+
+#: Names, in the times of an outcome, of what is no stage: the pass over the audio that all measuring stages share;
+#: reading, hashing and writing files; and compiling kernels, which the other times do not include.
+MEASURE, FILES, COMPILING = "measure", "files", "compiling"
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class TrackOutcome:
     notes : tuple of str
         Messages for the user although nothing failed, e.g. about damage in the file.
     seconds : dict
-        Stage -> elapsed time; ``"measure"`` for the shared feature series.
+        Stage -> elapsed time; also ``MEASURE``, ``FILES`` and ``COMPILING``.
     duration : float
         Duration of the track in seconds; 0 if nothing was decoded.
     busy : bool
@@ -139,10 +145,28 @@ def error_message(error: Exception, path: Path, *, debug: bool) -> str:
     if debug:
         traceback.print_exception(error)
     if isinstance(error, MirkitError):
-        return str(error)
+        return below(str(error), path)
     if isinstance(error, OSError) and error.errno in REFUSED:
-        return str(as_error(error, Path(os.fsdecode(error.filename)) if error.filename else path, "work on"))
-    return f"{type(error).__name__}: {error} (a bug: run with --debug and report it)"
+        file = Path(os.fsdecode(error.filename)) if error.filename else path
+        return below(str(as_error(error, file, "work on")), path)
+    keep_error(error)
+    return unexpected(error)
+
+
+def below(message: str, path: Path) -> str:
+    """Return a message about a track in which the paths of its files are relative to the track.
+
+    Parameters
+    ----------
+    message : str
+    path : Path
+        The track: a folder, or a loose file.
+    """
+    path = Path(os.path.abspath(path))
+    message = message.removeprefix(f"{printable(path)}: ")
+    folder = path if path.is_dir() else path.parent
+    # Not within a command, whose paths are quoted.
+    return re.sub(rf"(?<![\"'\w]){re.escape(printable(folder) + os.sep)}", "", message)
 
 
 def now() -> str:

@@ -1,8 +1,5 @@
 """Running the stages of one track that are missing or stale."""
 
-import glob
-import math
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -10,13 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from mirkit import __version__
+from mirkit.activity import announce
 from mirkit.analysis import TrackAnalysis
 from mirkit.audio import probe
-from mirkit.catalog import ALL_SPECS, STEMS, Stage, feature, stage
-from mirkit.errors import AudioError, MirkitError, printable
+from mirkit.catalog import ALL_SPECS, STEMS, Stage, stage
+from mirkit.errors import AudioError, MirkitError
 from mirkit.features.types import Unknown
+from mirkit.pipeline.check_result import check_result
+from mirkit.pipeline.damaged_sidecars import asides, notes_on_damage
 from mirkit.pipeline.own_stems import belong, refuse
-from mirkit.pipeline.task import TrackJob, TrackLog, TrackOutcome, error_message, now, run_lock
+from mirkit.pipeline.stopwatch import Stopwatch
+from mirkit.pipeline.task import (
+    COMPILING,
+    FILES,
+    MEASURE,
+    TrackJob,
+    TrackLog,
+    TrackOutcome,
+    below,
+    error_message,
+    now,
+    run_lock,
+)
 from mirkit.stages import Result, entry_name, midi_path, network_streams, parameters, stage_function
 from mirkit.stages.window import FROM_SOUND
 from mirkit.staleness import (
@@ -59,6 +71,8 @@ def process(job: TrackJob) -> TrackOutcome:
     """
     use_compiled()
     log = TrackLog(name=job.name or str(job.path))
+    watch = Stopwatch()
+    announce("reading")
     try:
         with ExitStack() as claim:
             try:
@@ -74,6 +88,14 @@ def process(job: TrackJob) -> TrackOutcome:
             del log.failures["separate"]
         log.failures["track"] = message
     keep_compiled()
+    if log.done and not log.duration:  # nothing was decoded here
+        with suppress(MirkitError):
+            log.duration = probe(Track.at(job.path).mix).duration or 0.0
+    log.failures = {where: below(why, job.path) for where, why in log.failures.items()}
+    log.notes = [below(text, job.path) for text in log.notes]
+    log.seconds[FILES] = max(0.0, watch.seconds - sum(log.seconds.values()))
+    if watch.compiling:
+        log.seconds[COMPILING] = watch.compiling
     return log.outcome()
 
 
@@ -92,7 +114,7 @@ def _process(job: TrackJob, log: TrackLog) -> None:
     elif not _own_stems_belong(job, state, log):
         refuse(state, log)
         state = TrackState.of(Track.at(job.path), known=state.digests)
-    before_asides = _asides(state) if state.notes else set()
+    before_asides = asides(state) if state.notes else set()
     wanted = tuple(name for name in job.stages if name != "separate")
     with ExitStack() as moved:
         if "drums" in state.own(wanted, job.settings):
@@ -102,7 +124,7 @@ def _process(job: TrackJob, log: TrackLog) -> None:
                 _keep_midi(job, state, log)
                 wanted = tuple(name for name in wanted if name != "drums")
         _finish(job, state, wanted, log)
-    log.notes[:0] = _notes_on_damage(state, before_asides)
+    log.notes[:0] = notes_on_damage(state, before_asides)
 
 
 def _own_stems_belong(job: TrackJob, state: TrackState, log: TrackLog) -> bool:
@@ -110,26 +132,6 @@ def _own_stems_belong(job: TrackJob, state: TrackState, log: TrackLog) -> bool:
     own = state.user_stems()
     read = {source for name in job.stages for source in state.inputs(stage(name), job.settings).files}
     return state.clip_source is not None or not own.keys() & read or belong(state, own, log)
-
-
-def _asides(state: TrackState) -> set[Path]:
-    """Damaged sidecars that were renamed."""
-    files = (state.track.info, state.track.provenance)
-    return {aside for path in files for aside in path.parent.glob(f"{glob.escape(path.name)}.unreadable-*")}
-
-
-def _notes_on_damage(state: TrackState, before: set[Path]) -> list[str]:
-    """Return the notes on sidecars that cannot be read; of those that were written anew, where the old file is."""
-    notes = list(state.notes)
-    for aside in (_asides(state) - before) if notes else ():
-        path = printable(aside.parent / aside.name.rpartition(".unreadable-")[0])
-        notes = [
-            f"{note.partition('; ')[0]}; it was renamed to {printable(aside.name)}, and a new file was written"
-            if note.startswith(f"{path}: ")
-            else note
-            for note in notes
-        ]
-    return notes
 
 
 def _finish(job: TrackJob, state: TrackState, wanted: tuple[str, ...], log: TrackLog) -> None:
@@ -198,14 +200,15 @@ def _crop(job: TrackJob, log: TrackLog) -> None:
     if log.failures:
         log.failures[row.name] = f"needs {', '.join(log.failures)}, which failed"
         return
-    started = time.perf_counter()
+    announce("cutting clips")
+    watch = Stopwatch()
     state = TrackState.of(Track.at(job.path))
     stages, neural = state.provenance.stages, neural_stages(state)
     settings = as_measured(state, job.settings)
     needs = {need: stages[need].identity for need in row.needs} | requested_identities(stages)
 
     def write_entry(result: Result, **more: Any) -> ProvenanceRecord:
-        entry = _entry(job, state, row, result, needs, time.perf_counter() - started, **more)
+        entry = _entry(job, state, row, result, needs, watch.seconds, **more)
         update_provenance(state.track.provenance, [entry])
         return entry
 
@@ -299,7 +302,8 @@ def _make_rests(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     """Write the mix without the wanted stems, from stems that exist."""
     from mirkit.stages.separation import separate
 
-    row, rests, started = stage("separate"), state.rests(job.settings), time.perf_counter()
+    row, rests, watch = stage("separate"), state.rests(job.settings), Stopwatch()
+    announce("separating")
     try:
         result, paths = separate(state.track, job.settings, frozenset(state.track.stems), rests)
     except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
@@ -309,7 +313,7 @@ def _make_rests(job: TrackJob, state: TrackState, log: TrackLog) -> None:
     outputs = {**entry.outputs, **{name: file_digest(path) for name, path in paths.items()}}
     details = {**entry.details, MADE_OF: {stem: state.digests[stem].sha256 for stem in rests}}
     update_provenance(state.track.provenance, [replace(entry, outputs=outputs, details=details)])
-    log.seconds[row.name] = time.perf_counter() - started
+    log.seconds[row.name] = watch.seconds
     log.notes += result.notes
     log.done.append(row.name)
 
@@ -326,7 +330,8 @@ def _make_stems(job: TrackJob, state: TrackState, own_stems: dict[str, FileDiges
     pending = tuple(stem for stem in ((two,) if two else STEMS) if stem not in own_stems)
     begun = _entry(job, state, row, Result(), {}, 0.0, failed="interrupted", pending=pending)
     update_provenance(state.track.provenance, [begun])
-    started = time.perf_counter()
+    announce("separating")
+    watch = Stopwatch()
     try:
         result, paths = separate(state.track, job.settings, frozenset(own_stems), rests)
     except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
@@ -337,7 +342,7 @@ def _make_stems(job: TrackJob, state: TrackState, own_stems: dict[str, FileDiges
     outputs = {stem: file_digest(path) for stem, path in paths.items()}
     if rests:
         result.method[MADE_OF] = {stem: (own_stems | outputs)[stem].sha256 for stem in rests}
-    entry = _entry(job, state, row, result, {}, time.perf_counter() - started, outputs=outputs)
+    entry = _entry(job, state, row, result, {}, watch.seconds, outputs=outputs)
     update_provenance(state.track.provenance, [entry])
     log.seconds[row.name] = entry.seconds
     log.notes += result.notes
@@ -346,16 +351,17 @@ def _make_stems(job: TrackJob, state: TrackState, own_stems: dict[str, FileDiges
 
 def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: TrackLog) -> None:
     rows = [stage(name) for name in todo]
-    started = time.perf_counter()
+    watch = Stopwatch()
     opened = with_kernels(lambda: _opened(job, state, rows))
-    log.seconds["measure"] = time.perf_counter() - started
+    log.seconds[MEASURE] = watch.seconds
     log.duration = opened.duration
     identities = {name: entry.identity for name, entry in state.provenance.stages.items()}
     values: dict[str, Any] = {}
     facts: dict[str, Any] = {}
     entries: list[ProvenanceRecord] = []
     for row in rows:
-        started = time.perf_counter()
+        announce(row.name)
+        watch = Stopwatch()
         opened.known = {**state.info, **values}
         result, failure = _run(job, row, opened, log)
         if failure:
@@ -365,7 +371,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
                 why for part, why in opened.unreadable.items() if opened.missing_reason(part) in result.values.values()
             )
         needs = {need: identities[need] for need in row.needs}
-        entry = _entry(job, state, row, result, needs, time.perf_counter() - started, failed=failure)
+        entry = _entry(job, state, row, result, needs, watch.seconds, failed=failure)
         measured = {key: None if isinstance(value, Unknown) else value for key, value in result.values.items()}
         entry, kept_values = keep_edits(row, entry, measured, state.info, state.provenance.stages.get(row.name))
         entry = _write_products(state, job.settings, row, entry, result)
@@ -379,6 +385,7 @@ def _measure(job: TrackJob, state: TrackState, todo: tuple[str, ...], log: Track
         entries.append(entry)
         if row.name not in log.failures:
             log.done.append(row.name)
+    announce("writing")
     log.failures |= opened.unreadable
     log.notes += opened.notes
     # The provenance is written last, so that everything that it lists is on disk.
@@ -401,29 +408,13 @@ def _opened(job: TrackJob, state: TrackState, rows: Sequence[Stage]) -> TrackAna
     return opened
 
 
-def _check(row: Stage, result: Result) -> None:
-    """Raise ValueError for results that are neither of their kind nor unknown with a reason."""
-    if set(result.values) != set(row.keys):
-        raise ValueError(f"keys {sorted(set(result.values) ^ set(row.keys))} are missing or not of this stage")
-    for key, value in result.values.items():
-        if isinstance(value, Unknown):
-            continue
-        spec = feature(key)
-        if spec.is_number and not (isinstance(value, int | float) and math.isfinite(value)):
-            raise ValueError(f"{key} = {value!r} is not a number")
-        if not spec.is_number and not isinstance(value, str):
-            raise ValueError(f"{key} = {value!r} is not a text")
-        if spec.kind == "category" and value not in spec.categories:
-            raise ValueError(f"{key} = {value!r} is not one of {', '.join(spec.categories)}")
-
-
 def _run(job: TrackJob, row: Stage, opened: TrackAnalysis, log: TrackLog) -> tuple[Result, str]:
     failed = [need for need in row.needs if need in log.failures]
     try:
         if failed:
             raise MirkitError(f"needs {', '.join(failed)}, which failed")
         result = with_kernels(lambda: stage_function(row)(opened, job.settings))
-        _check(row, result)
+        check_result(row, result)
         return result, ""
     except Exception as error:  # noqa: BLE001 (any error becomes a failure of the stage)
         failure = error_message(error, job.path, debug=job.debug)

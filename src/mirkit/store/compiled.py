@@ -22,6 +22,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,6 +32,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mirkit.activity import announced
 from mirkit.errors import MirkitError, SettingsError
 from mirkit.features.kernels.kernel import KERNELS
 from mirkit.store.atomic import atomic_write, lock, machine, remove_orphans
@@ -47,6 +49,10 @@ _NUMBA_SETTINGS = ".numba_config.yaml"
 _PATIENCE = 20.0
 #: Free bytes that a folder must have: twice the size of all kernels.
 _MIN_FREE = 4 << 20
+#: Number of kernels that a run compiles with the methods of this package.
+_OF_A_RUN, _NEARLY = 31, 0.85
+#: What is announced meanwhile, see ``mirkit.activity``.
+COMPILING = "compiling (once per machine)"
 #: Number of archives of other versions that are kept, the most recently used ones.
 _MAX_OTHERS = 4
 
@@ -71,6 +77,8 @@ class _Cache:
         Folders without enough space.
     made : list of Path
         Every folder that numba has used; numba creates a removed one again.
+    seconds : float
+        How long kernels were compiled, or waited for (s).
     """
 
     process: int = 0
@@ -80,6 +88,7 @@ class _Cache:
     alone: bool = False
     full: set[Path] = field(default_factory=set)
     made: list[Path] = field(default_factory=list)
+    seconds: float = 0.0
 
 
 _cache = _Cache()
@@ -142,12 +151,19 @@ def _first_call(kernel: Any) -> Iterator[None]:
     if _cache.process != os.getpid() or any(Path(path).name.startswith(start) for path in _cache.archived):
         yield
         return
-    with _one_at_a_time():
+    started = time.perf_counter()
+    with announced(COMPILING), _one_at_a_time():
         with _lock:
             _refresh()
         yield
         with _lock:
             _publish()
+    _cache.seconds += time.perf_counter() - started
+
+
+def compile_seconds() -> float:
+    """Return for how long this process has compiled kernels, or waited for another process that did (s)."""
+    return _cache.seconds
 
 
 @contextmanager
@@ -201,10 +217,18 @@ def _stamp() -> tuple[int, int]:
     return (status.st_ino, status.st_size) if status else (0, 0)
 
 
-def has_compiled() -> bool:
-    """Return whether there is an archive of compiled code; compiling takes up to half a minute."""
+def compiled_share() -> float:
+    """Return the share of the kernels of a run that is in the archive, roughly: of 0 to 1."""
     root = _root()
-    return root is not None and (root / _name()).is_file()
+    try:
+        with open(root / _name(), "rb") if root is not None else io.BytesIO() as file:
+            file.seek(_DIGEST)
+            with zipfile.ZipFile(io.BytesIO(file.read())) as files:
+                count = sum(name.endswith(".nbi") for name in files.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return 0.0
+    share = count / _OF_A_RUN
+    return 1.0 if share > _NEARLY else share  # which kernels a run needs depends on its audio
 
 
 def with_kernels(compute: Callable[[], T]) -> T:

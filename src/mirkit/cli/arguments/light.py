@@ -19,6 +19,14 @@ def add_help(parser: Parser) -> None:
 
 def add_doctor(parser: Parser) -> None:
     """Add the arguments of ``mirkit doctor``."""
+    parser.add_argument(
+        "--report",
+        nargs="?",
+        const=".",
+        metavar="FOLDER",
+        help="print a Markdown block for a bug report, with the last run of a data set (default: this folder) and "
+        "without names of files; nothing is sent anywhere",
+    )
     add_output(parser)
 
 

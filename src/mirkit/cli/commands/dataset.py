@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.output import dataset as output
-from mirkit.cli.output import failure
+from mirkit.cli.output import failure, next_step
+from mirkit.cli.output.run import look
 from mirkit.cli.progress import progress
 from mirkit.errors import SettingsError, counted, printable
 
@@ -58,6 +59,11 @@ def verify(arguments: argparse.Namespace) -> int:
         print(json.dumps(output.verify_json(reports, mixed), indent=2))
     else:
         output.verified(reports, mixed, missing=arguments.show_missing, quiet=arguments.quiet)
+        if not (arguments.quiet or is_url(arguments.path)) and getattr(arguments, "hint", True):
+            if all(report.ok for report in reports):
+                look(Path(arguments.path))
+            else:
+                next_step("run", path=arguments.path)
     return 0 if all(report.ok for report in reports) else 1
 
 

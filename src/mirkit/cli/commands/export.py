@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli.output import failure, note
+from mirkit.cli.output import failure, from_here, next_step, note, quoted
 from mirkit.cli.progress import progress
 from mirkit.errors import MissingInput, SettingsError, counted, printable
 
@@ -51,6 +51,11 @@ def export(arguments: argparse.Namespace) -> int:
         result["check"] = checked.as_json()
         if not arguments.json:
             _checked(checked, quiet=arguments.quiet)
+    if not (quiet or arguments.dry_run or failed):
+        if arguments.check or arguments.check_only:
+            print(f"next: train as {from_here(printable(Path(arguments.out) / 'README.md'))} describes")
+        else:
+            next_step("export", arguments.target, quoted(arguments.out), "--check-only")
     if arguments.json:
         print(json.dumps(result, indent=2))
     return 1 if failed else 0

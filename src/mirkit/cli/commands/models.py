@@ -17,11 +17,13 @@ from mirkit.cli.options import backend_choices, overrides
 from mirkit.cli.output import failure, note, table
 from mirkit.cli.output.style import styled
 from mirkit.cli.progress import downloading
-from mirkit.errors import MissingExtra, SettingsError, megabytes
+from mirkit.errors import MissingExtra, MissingInput, SettingsError, megabytes, printable
 
 if TYPE_CHECKING:
     from mirkit.models.backend import Backend, Model
 
+#: Further packages whose versions a bug report names.
+_REPORTED = ("llvmlite", "torch", "onnxruntime")
 _REQUIRED = ("numpy", "scipy", "numba", "av", "soxr", "filelock", "rich", "tomlkit")
 
 
@@ -158,6 +160,9 @@ def init(arguments: argparse.Namespace) -> int:
     from mirkit.store import read_settings, write_backends
 
     root = Path(arguments.path)
+    if not root.is_dir():
+        what = "this is a file; name its folder" if root.exists() else "there is no such folder; make it first"
+        raise MissingInput(f"{printable(root)}: {what}")
     chosen = backend_choices(arguments.backend)
     settings = read_settings(root)
     backends.check_names(settings, chosen)
@@ -188,7 +193,12 @@ def init(arguments: argparse.Namespace) -> int:
 def doctor(arguments: argparse.Namespace) -> int:
     """Print what is installed and which methods would be used."""
     report = health()
-    if arguments.json:
+    if arguments.report is not None:
+        from mirkit.cli.commands.bug_report import print_report
+
+        here = sorted({row["model"] for row in model_rows() if row["model"] and row["state"].startswith("ready")})
+        print_report(report, Path(arguments.report), here, {name: _version(name) for name in _REPORTED})
+    elif arguments.json:
         print(json.dumps(report, indent=2))
     else:
         _print_health(report)

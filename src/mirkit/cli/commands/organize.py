@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mirkit.cli.commands import models
-from mirkit.cli.output import failure, note
+from mirkit.cli.output import failure, next_step, note
 from mirkit.cli.output import organize as output
 from mirkit.cli.progress import progress
 from mirkit.errors import counted, printable
@@ -52,6 +52,8 @@ def organize(arguments: argparse.Namespace) -> int:
             output.tracks_before(path)
         output.cuts(cuts, arguments)
     output.moved(report, arguments)
+    if not (arguments.undo or arguments.dry_run or arguments.quiet or arguments.json):
+        next_step("run", path=path if path.is_dir() else path.parent)
     return 1 if report.failures else 0
 
 

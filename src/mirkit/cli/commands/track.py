@@ -13,7 +13,7 @@ from mirkit.cli.commands import models
 from mirkit.cli.commands.organize import organize_first
 from mirkit.cli.location import is_url, resolve_location
 from mirkit.cli.options import BackendNames, backend_choices, overrides
-from mirkit.cli.output import note
+from mirkit.cli.output import next_step, note
 from mirkit.cli.output import run as output
 from mirkit.cli.parser import parse
 from mirkit.cli.progress import downloading, progress
@@ -22,6 +22,10 @@ from mirkit.errors import MirkitError, SettingsError, printable
 if TYPE_CHECKING:
     from mirkit.pipeline import RunPlan, RunRequest
     from mirkit.store.output import Output
+
+
+#: Commands whose summary ends with the next command.
+NEXT_AFTER = ("run", "separate", "extract", "crop")
 
 
 def run_stages(command: Command, arguments: argparse.Namespace) -> int:
@@ -46,12 +50,13 @@ def run_stages(command: Command, arguments: argparse.Namespace) -> int:
             from mirkit.cli.commands.stem_copies import check_folder
 
             check_folder(Path(arguments.output))
-        status = _execute(request, arguments, copy) or int(failed)
-        if command.name != "run" and not (arguments.dry_run or arguments.quiet or arguments.json or location.url):
-            _print_values(request)
-        if command.name == "run" and not (location.url or arguments.dry_run or arguments.quiet or arguments.json):
-            output.next_steps(path)
-        return status
+        status, done = _execute(request, arguments, copy)
+        if not (arguments.dry_run or arguments.quiet or arguments.json or location.url):
+            if command.name != "run":
+                _print_values(request)
+            if command.name in NEXT_AFTER and getattr(arguments, "hint", True):
+                output.next_after(command.name, Path(arguments.path), done=done)
+        return status or int(failed)
 
 
 def _print_values(request: "RunRequest") -> None:
@@ -85,7 +90,8 @@ def _this_data_set(command: Command) -> str:
     return "."
 
 
-def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output | None") -> int:
+def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output | None") -> tuple[int, int]:
+    """Carry out a request; return the exit status and the number of tracks that are done or up to date."""
     from mirkit.models import use_device
     from mirkit.pipeline import check, expected_seconds, make_plan, outcomes, prepare, run, workers
 
@@ -96,12 +102,12 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
     if request.track_stages and device not in ("auto", "cpu") and not use_device(plan.backends):
         note(f"--device {device}: this run uses embedded methods only, which run on the CPU")
     if not quiet:
-        output.plan(plan, workers(plan, request), request.url)
+        output.plan(plan, workers(plan, request), request.url, verbose=arguments.verbose)
     if arguments.dry_run:
         check(plan)
         if arguments.json:
             print(json.dumps(output.plan_json(plan, workers(plan, request)), indent=2))
-        return 0
+        return 0, 0
     if arguments.json and not arguments.quiet:  # otherwise the printed plan includes the license
         for model in plan.downloads if plan.todo else ():
             models.print_license(model)
@@ -111,10 +117,11 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
     started = time.perf_counter()
     notify = (lambda _: None) if arguments.quiet and plan.captions else note
     try:
-        expected = expected_seconds(plan, workers(plan, request))
+        count = workers(plan, request)
+        expected, compiling = expected_seconds(plan, count), plan.estimate.compiling
         with (
-            progress(outcomes(plan), expected, shown=not quiet) as advance,
-            closing(run(plan, request, notify)) as results,
+            progress(outcomes(plan), expected, shown=not quiet, workers=count, compiling=compiling) as advance,
+            closing(run(plan, request, notify, advance.watch)) as results,
         ):
             for outcome in results:
                 summary.add(outcome)
@@ -125,16 +132,18 @@ def _execute(request: "RunRequest", arguments: argparse.Namespace, copy: "Output
         if arguments.json:
             print(json.dumps(_summary_json(plan, request, summary, seconds), indent=2))
         else:
-            output.summary(summary, seconds, quiet=arguments.quiet, verbose=arguments.verbose)
+            logged = arguments.path if request.batch else ""
+            output.summary(summary, seconds, quiet=arguments.quiet, verbose=arguments.verbose, logged_in=logged)
+    done, status = summary.done + summary.idle, int(bool(summary.failed))
     if copy and not summary.failed:
         write_midi_copy(plan, copy)
     if "separate" in request.stages and getattr(arguments, "output", None):
         from mirkit.cli.commands.stem_copies import copy_stems
 
-        return copy_stems(plan, request, Path(arguments.output), summary.failed) or int(bool(summary.failed))
+        return copy_stems(plan, request, Path(arguments.output), summary.failed) or status, done
     if getattr(arguments, "jams", None):
-        return write_jams(plan, request.path, Path(arguments.jams)) or int(bool(summary.failed))
-    return 1 if summary.failed else 0
+        return write_jams(plan, request.path, Path(arguments.jams)) or status, done
+    return status, done
 
 
 def _summary_json(plan: "RunPlan", request: "RunRequest", summary: output.RunSummary, seconds: float) -> dict[str, Any]:
@@ -172,14 +181,18 @@ def demo(arguments: argparse.Namespace) -> int:
     note(f"demo: four synthesized pieces of 30 s in {folder}")
     write_demo(folder)
     debug = ["--debug"] if arguments.debug else []
-    status = execute(parse(["run", str(folder), "--organize", "move", *debug]))
-    status = status or execute(parse(["verify", str(folder), *debug]))
+    run, check = parse(["run", str(folder), "--organize", "move", *debug]), parse(["verify", str(folder), *debug])
+    run.hint = check.hint = False  # the table comes last, and then what to do next
+    status = execute(run)
+    status = status or execute(check)
     rows = compare(folder)
     if rows:
         output.comparison(rows)
-    if different := sum(not row.agrees for row in rows):
+    if different := sum(row.agrees is False for row in rows):
         note(f"demo: {different} of {len(rows)} measurements differ from the true values")
         status = 1
+    if rows:
+        next_step("report", path=folder)
     return status
 
 

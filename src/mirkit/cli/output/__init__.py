@@ -4,9 +4,13 @@ This module imports only the standard library, because ``mirkit doctor`` must wo
 """
 
 import logging
+import os
+import re
+import shlex
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mirkit.cli.output.columns import fitted, terminal_width
@@ -16,17 +20,59 @@ from mirkit.errors import printable
 
 def note(text: str) -> None:
     """Print a line that is not a result."""
-    print(printable(text), file=sys.stderr)
+    print(from_here(printable(text)), file=sys.stderr)
+
+
+def from_here(text: str) -> str:
+    """Return a text in which the paths below the working folder are relative to it."""
+    try:
+        here = printable(os.getcwd())
+    except OSError:  # it was deleted
+        return text
+    if os.path.dirname(here) == here:
+        return text
+    return re.sub(rf"(?<![\w./\\~-]){re.escape(here + os.sep)}(?=[^\s-])", "", text)
+
+
+def quoted(path: Path | str) -> str:
+    """Return a path as it can be pasted into a shell."""
+    text = str(path)
+    if text.startswith("-"):
+        text = f".{os.sep}{text}"
+    if sys.platform == "win32":
+        return f'"{text}"' if re.search(r"[^\w\\/.:-]", text) else text
+    return shlex.quote(text) if text.isprintable() else _ansi_quoted(text)
+
+
+def _ansi_quoted(text: str) -> str:
+    """Quote a text with control characters or stray bytes, as bash and zsh read it."""
+    escaped = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else f"\\x{byte:02x}" for byte in os.fsencode(text)
+    )
+    return f"$'{escaped}'"
+
+
+def next_step(*words: str, path: Path | str = "") -> None:
+    """Print the command that a user would run next.
+
+    Parameters
+    ----------
+    *words : str
+        The command and its options.
+    path : path
+        A path as the user gave it, at the end of the command.
+    """
+    print("next:", "mirkit", *words, *([quoted(path)] if str(path) else []))
 
 
 def error_line(text: str) -> None:
     """Print the line with which a command ends that could not do its work."""
-    print(f"{styled('mirkit:', 'red', sys.stderr)} {text}", file=sys.stderr)
+    print(f"{styled('mirkit:', 'red', sys.stderr)} {from_here(text)}", file=sys.stderr)
 
 
 def failure(text: str) -> None:
     """Print one line about a failure."""
-    print(f"{styled('FAILED', 'red', sys.stderr)} {printable(text)}", file=sys.stderr)
+    print(f"{styled('FAILED', 'red', sys.stderr)} {from_here(printable(text))}", file=sys.stderr)
 
 
 #: Words that a table shows in color where they are the last of a line.
@@ -60,6 +106,17 @@ def clock(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def about(seconds: float) -> str:
+    """Format an estimated duration, without more digits than are known."""
+    if seconds < _LEAST:
+        return f"less than {_LEAST:.0f} s"
+    return f"about {5 * round(seconds / 5)} s" if seconds < 90 else f"about {clock(seconds)}"
+
+
+#: A shorter time is not told apart (s).
+_LEAST = 5.0
 
 
 class _TerminalHandler(logging.Handler):

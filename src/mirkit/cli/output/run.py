@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mirkit.cli.output import clock, failure, note, table
+from mirkit.cli.output import about, clock, failure, from_here, next_step, note, quoted, table
 from mirkit.errors import counted, megabytes, printable
 
 if TYPE_CHECKING:
@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     from mirkit.pipeline.captioning.plan import CaptionPlan
 
 
-def plan(plan: RunPlan, workers: int, url: str = "") -> None:
+def plan(plan: RunPlan, workers: int, url: str = "", *, verbose: bool = False) -> None:
     """Print tracks, methods, up-to-date results, time and disk space; ``url`` is that of a remote data set."""
     captions = plan.captions
     methods = ", ".join(f"{task} {name or 'none'}" for task, name in plan.backends.items())
-    print(f"tracks   {len(plan.tracks)} in {printable(url or plan.root)}")
+    print(f"tracks   {len(plan.tracks)} in {from_here(printable(url or plan.root))}")
     if methods:
         print(f"methods  {methods}")
     if captions is not None:
         _model(captions)
-    for notice in dict.fromkeys((*plan.notices, *(captions.notices if captions else ()))):
-        print(f"         {printable(notice)}")
+    if plan.better and not verbose:
+        print("         built-in methods; mirkit doctor names better ones, and what they need")
+    better = plan.better if verbose else ()
+    for notice in dict.fromkeys((*better, *plan.notices, *(captions.notices if captions else ()))):
+        print(f"         {from_here(printable(notice))}")
     if captions is None or plan.backends:
         _tracks(plan, workers, url)
     if captions is not None:
@@ -53,8 +56,24 @@ def _tracks(plan: RunPlan, workers: int, url: str) -> None:
     if plan.todo and url:  # the duration is known only after the download
         print(f"needs    {counted(workers, 'worker')}")
     elif plan.todo:
-        disk = f", {plan.stem_bytes / 1e6:.0f} MB of stems" if plan.stem_bytes else ""
-        print(f"needs    about {clock(plan.seconds / workers)} with {counted(workers, 'worker')}{disk}")
+        print(f"needs    {_needed(plan, workers)}")
+
+
+def _needed(plan: RunPlan, workers: int) -> str:
+    """Describe the estimated time and disk space of the stages of a plan."""
+    from mirkit.pipeline import stage_seconds
+
+    once = plan.estimate.compiling
+    parts = [f"{about(stage_seconds(plan, workers))} with {counted(workers, 'worker')}"]
+    if once >= 1:
+        parts.append(f"of which {about(once).removeprefix('about ')} once for compiling")
+    if plan.stem_bytes:
+        parts.append(f"{plan.stem_bytes / 1e6:.0f} MB of stems")
+    basis = {
+        "default": "; this machine has not been measured yet",
+        "other": "; this work has not been measured on this machine yet",
+    }
+    return ", ".join(parts) + basis.get(plan.estimate.basis, "")
 
 
 def _model(captions: CaptionPlan) -> None:
@@ -78,9 +97,9 @@ def _captions(captions: CaptionPlan) -> None:
     if captions.prompts:
         parallel = captions.captioner.parallel
         tracks = "one track" if parallel == 1 else f"{parallel} tracks"
-        about = f"about {clock(captions.seconds)}: " if captions.seconds is not None else ""
+        expected = f"{about(captions.seconds)}: " if captions.seconds is not None else ""
         work = f"{captions.tokens} tokens to read, at most {captions.max_new_tokens} to write, {tracks} at a time"
-        print(f"needs    {about}{work}")
+        print(f"needs    {expected}{work}")
 
 
 def _own(plan: RunPlan) -> list[str]:
@@ -112,17 +131,21 @@ def _reasons(plan: RunPlan) -> Counter[str]:
 
 def plan_json(plan: RunPlan, workers: int) -> dict[str, Any]:
     """The same as a JSON object."""
+    from mirkit.pipeline import stage_seconds
+
     return {
         "root": str(plan.root),
         "tracks": len(plan.tracks),
         "methods": plan.backends,
-        "notices": list(dict.fromkeys(plan.notices)),
+        "notices": list(dict.fromkeys((*plan.better, *plan.notices))),
         "fetch": [model.name for model in plan.downloads] if plan.todo else [],
         "todo": plan.todo,
         "unreadable": plan.unreadable,
         "own": {"stems": plan.own.get("separate", 0), "midi": plan.own.get("drums", 0)},
         "minutes": plan.minutes,
-        "seconds": plan.seconds / workers,
+        "seconds": stage_seconds(plan, workers) if plan.todo else 0.0,
+        "seconds_of_compiling": plan.estimate.compiling if plan.todo else 0.0,
+        "seconds_measured_here": plan.estimate.basis == "measured",
         "stem_bytes": plan.stem_bytes,
     } | ({"captions": _captions_as_json(plan.captions)} if plan.captions else {})
 
@@ -211,8 +234,11 @@ def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return second | joined | {"ok": first["ok"] and second["ok"]}
 
 
-def summary(tally: RunSummary, seconds: float, *, quiet: bool, verbose: bool = False) -> None:
-    """Print notes that were not repeated, counts, time and speed, then the names of the failed tracks."""
+def summary(tally: RunSummary, seconds: float, *, quiet: bool, verbose: bool = False, logged_in: str = "") -> None:
+    """Print notes that were not repeated, counts, time and speed, then the names of the failed tracks.
+
+    ``logged_in`` is the path of the data set as the user gave it, if the run has a log.
+    """
     if not quiet:
         for text, count in tally.notes.items() if not verbose else ():
             if count > _SAME:
@@ -222,13 +248,40 @@ def summary(tally: RunSummary, seconds: float, *, quiet: bool, verbose: bool = F
         print(f"{tally.done} done, {tally.idle} skipped, {len(tally.failed)} failed in {clock(seconds)}{speed}{cut}")
     tried = tally.done + len(tally.failed)
     if tally.failed and tried > 1:
-        names = ", ".join(tally.failed)
+        more = len(tally.failed) - _LISTED
+        names = ", ".join(tally.failed[:_LISTED]) + (f" and {more} more" if more > 0 else "")
         note(f"{len(tally.failed)} of {tried} tracks failed; the same command tries them again: {names}")
+    if tally.failed and logged_in and not quiet:
+        note(f"what failed, and why: mirkit status {quoted(logged_in)}")
 
 
-def next_steps(path: Path) -> None:
-    """Print the commands that a user may run next."""
-    print(f'next     mirkit verify "{printable(path)}"; mirkit report "{printable(path)}"')
+def next_after(command: str, path: Path, *, done: int) -> None:
+    """Print the command that a user would run next on a data set or a track.
+
+    Parameters
+    ----------
+    command : str
+        The command that has ended.
+    path : Path
+        What it worked on.
+    done : int
+        Number of tracks with results.
+    """
+    if not done:
+        return
+    if command == "separate":
+        next_step("extract", path=path)
+    elif command == "crop":
+        next_step("export", "sat", "-o", quoted(f"{path.resolve().name}-sat"), path=path)
+    else:
+        look(path)
+
+
+def look(path: Path) -> None:
+    """Print the command that shows the results of a data set or a track."""
+    from mirkit.track import is_track
+
+    next_step("report" if path.is_dir() and not is_track(path) else "show", path=path)
 
 
 def summary_json(tally: RunSummary, seconds: float) -> dict[str, Any]:
@@ -241,8 +294,14 @@ def comparison(rows: Sequence[Any]) -> None:
     """Print a table of the true and the measured values of the demo set."""
     table(
         ("track", "what", "truth", "measured", ""),
-        [(row.track, row.what, row.truth, row.measured, "ok" if row.agrees else "differs") for row in rows],
+        [(row.track, row.what, row.truth, row.measured, _VERDICTS[row.agrees]) for row in rows],
     )
+    for track in dict.fromkeys(row.track for row in rows if row.agrees is None):
+        print(f"{track}: all sounds fade in, so no time of an onset is right or wrong")
+
+
+#: What a row of the table says of a measurement that agrees, does not agree, or is not compared.
+_VERDICTS = {True: "ok", False: "differs", None: "not compared"}
 
 
 #: At most this many reasons and tracks are listed; ``--verbose`` and ``--json`` list all.
@@ -271,7 +330,8 @@ def _run(run: RunStatus) -> None:
         whole = sum(run.stages.values()) or 1.0
         print("time     " + ", ".join(f"{name} {s / whole:.0%}" for name, s in list(run.stages.items())[:4]))
     if run.left is not None:
-        print(f"to do    {counted(run.todo - ended, 'track')}, for about {clock(run.left)}")
+        left = f"for {about(run.left)}" if run.left > 0 or ended == run.todo else "longer than estimated"
+        print(f"to do    {counted(run.todo - ended, 'track')}, {left}")
     elif ended < run.todo:
         print(f"to do    {counted(run.todo - ended, 'track')}; to continue, run the same command again")
     print(f"log      {printable(run.log)}")

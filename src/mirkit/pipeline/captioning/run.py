@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,6 +118,10 @@ class _Threads:
         until = time.monotonic() + _JOIN_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+        with suppress(queue.Empty):  # a track that was decoded for nothing is free for the next run
+            while True:
+                if (turn := self._ready.get_nowait()) is not None:
+                    turn.claim.close()
 
     def _guarded(self, task: Callable[[], None]) -> None:
         try:
