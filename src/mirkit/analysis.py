@@ -208,6 +208,16 @@ class TrackAnalysis:
             return self._mix
         return open_audio(self.track.sources[source], hold_seconds=hold_seconds)
 
+    def open_native(self) -> Audio:
+        """Open the mix at the sample rate of its file; audio in memory has the analysis rate.
+
+        Raises
+        ------
+        AudioError
+            It cannot be read.
+        """
+        return self._mix or open_audio(self.track.mix, rate=None, hold_seconds=0)
+
     @property
     def duration(self) -> float:
         """Length of the mix in seconds."""

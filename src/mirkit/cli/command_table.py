@@ -85,6 +85,7 @@ _MEASURE = {
     "classification": "Measure danceability, atonality and aesthetics.",
     "danceability": "Measure danceability and atonality.",
     "aesthetics": "Predict the four scores of Audiobox Aesthetics.",
+    "audit": "Look for faults of each file: lossy origin, silent or inverted channels, dropouts and others.",
     "source": "Read duration, sample rate, bandwidth and tags of each file.",
     "music_facts": "Write two to four plain sentences from the measured values.",
 }
@@ -282,8 +283,8 @@ _LISTED = (
         "Exclude tracks or clips from all commands, with a reason.",
         (
             f'mirkit exclude {_TRACK} --reason "clipped"',
-            "mirkit exclude my_music/song.flac my_music/other.flac --reason demo",
             "mirkit exclude my_music --where 'duration:..0:30' --reason \"too short\"",
+            "mirkit exclude my_music --audit faults --dry-run",
         ),
     ),
     Command(

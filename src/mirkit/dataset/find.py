@@ -54,11 +54,21 @@ def exclude(path: Path, why: str) -> str:
     """
     if not why.strip():
         raise SettingsError("--reason: give the reason why the track is excluded")
-    track = Track.at(path)
-    root = find_root(track.path)
-    name = name_in(root, track.folder / track.name if track.loose else track.folder)
-    _write(root, {name: why})
+    name = excluded_as(path)
+    _write(find_root(Track.at(path).path), {name: why})
     return name
+
+
+def excluded_as(path: Path) -> str:
+    """Return the name with which ``exclude`` would exclude a track or a clip.
+
+    Raises
+    ------
+    MissingInput
+        There is no such track.
+    """
+    track = Track.at(path)
+    return name_in(find_root(track.path), track.folder / track.name if track.loose else track.folder)
 
 
 def exclude_all(root: Path, paths: Iterable[Path], why: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from mirkit.catalog import INFO_SPECS, REQUESTED
+from mirkit.dataset.audit import stored_audit
 from mirkit.dataset.library import FIELDS, Library, TableName
 from mirkit.dataset.query import Query, QueryField, fields_in, from_arguments, order_sql, parse, to_sql
 from mirkit.errors import MissingInput, printable
@@ -278,6 +279,30 @@ def find_matching(path: Path, where: str, *, table: TableName = "tracks", exclud
     """Return the paths of the tracks or clips at or below a path that a query finds, see :func:`paths_matching`."""
     with Library.open(path) as library:
         return paths_matching(library, where, table=table, excluded=excluded)
+
+
+def with_verdict(path: Path, verdict: str, where: str = "") -> dict[Path, str]:
+    """Return the tracks at or below a path whose source has faults, or only notices, and what was found.
+
+    Parameters
+    ----------
+    path : Path
+    verdict : str
+        ``faults`` or ``notices``.
+    where : str
+        Query: only what it finds.
+
+    Raises
+    ------
+    SettingsError
+        The query or the settings file is wrong.
+    """
+    columns = tuple(FIELDS[name].column for name in ("audit", "findings"))
+    with Library.open(path) as library:
+        query = parse_where(where)
+        rows = sound(library, lambda: list(matching(library, query, columns)))
+        found = {path_of(library.root, key): stored_audit(text) for key, said, text in rows if said == verdict}
+    return {track: ", ".join(audit.faults or audit.notices) for track, audit in found.items()}
 
 
 def only_matching(tracks: list[Track], library: Library, where: str) -> list[Track]:

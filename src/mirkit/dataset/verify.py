@@ -11,6 +11,7 @@ from mirkit import __version__, engines
 from mirkit.captions.facts import Compared
 from mirkit.captions.prompts import PREFIX
 from mirkit.catalog import ALL_SPECS, FEATURES, INFO_KEYS, INFO_SPECS, REQUESTED, FeatureSpec, feature, stage
+from mirkit.dataset.audit import read_audit
 from mirkit.dataset.facts import compare_texts
 from mirkit.dataset.find import reason
 from mirkit.dataset.library import Library
@@ -44,12 +45,12 @@ _METHOD_STAGES = ("separate", "beats", "danceability")
 
 
 #: Version of the cached reports; increased when the same files would give another report.
-_REPORT = 3
+_REPORT = 4
 #: What cached reports depend on besides the files.
 _BASIS = [__version__, _REPORT, [asdict(row) for row in ALL_SPECS]]
 _FEATURES = tuple(row.name for row in FEATURES)
 #: Fields that are stored in the cached report of a complete track without texts.
-_PLAIN = ("name", "values", "nulls", "out_of_range", "methods")
+_PLAIN = ("name", "values", "nulls", "out_of_range", "methods", "audit")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ class TrackReport:
         What the user should know about the files, which is no failure.
     path : str
         Path of the track.
+    audit : dict
+        What was found about the source -> ``fault`` or ``notice``.
     """
 
     name: str
@@ -112,6 +115,7 @@ class TrackReport:
     absent: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     path: str = ""
+    audit: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -212,7 +216,13 @@ def verify(track: Track, *, deep: bool = False, mirrored: bool = False) -> Track
         texts=texts,
         absent=absent,
         notices=tuple(filter(None, (misfit_line(provenance, digests),))),
+        audit={} if clip or "audit" in stale else _audit(provenance),
     )
+
+
+def _audit(provenance: Provenance) -> dict[str, str]:
+    found = read_audit({name: fact.get("value") for name, fact in provenance.facts.items()})
+    return dict.fromkeys(found.faults, "fault") | dict.fromkeys(found.notices, "notice") if found else {}
 
 
 def _older(clip: Track, cut: ClipSource, provenance: Provenance) -> tuple[str, ...]:
@@ -356,7 +366,7 @@ def _is_valid(stored: Any) -> bool:
         return False
     if not (isinstance(stored["name"], str) and isinstance(stored["values"], int)):
         return False
-    kinds = (("nulls", str), ("out_of_range", int | float | str), ("methods", str))
+    kinds = (("nulls", str), ("out_of_range", int | float | str), ("methods", str), ("audit", str))
     return all(
         isinstance(stored[name], dict) and all(isinstance(value, kind) for value in stored[name].values())
         for name, kind in kinds

@@ -3,8 +3,8 @@
 A *source* is a signal of a track: the full mix, a stem, or ``tonal`` (the sum of bass, other and vocals). A *kind* is a
 kind of feature series: loudness, level, spectral, bands, chroma, envelope, bandwidth, onset (series for the beat
 tracker), onsets (events), stem_onsets (which instruments play them), layers (onsets by register), voice (its log-odds),
-timbre (the eight values), and the outputs of neural models: activations (of beats), classes, aesthetics. Kinds that
-need spectra share one Fourier transform.
+audit (what is wrong with the source), timbre (the eight values), and the outputs of neural models: activations (of
+beats), classes, aesthetics. Kinds that need spectra share one Fourier transform.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mirkit.catalog import TONAL
+from mirkit.features.audit.extractor import AuditExtractor
 from mirkit.features.bands import BandExtractor
 from mirkit.features.bandwidth import BandwidthExtractor
 from mirkit.features.danceability import EnvelopeExtractor
@@ -50,6 +51,7 @@ _OF_CHANNELS: Mapping[str, Callable[[int], AudioExtractor]] = {
     "level": LevelExtractor,
     "bands": BandExtractor,
     "timbre": TimbreExtractor,
+    "audit": AuditExtractor,
 }
 _OF_MONO: Mapping[str, type[ChromaExtractor | EnvelopeExtractor]] = {
     "chroma": ChromaExtractor,

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mirkit.catalog import STEMS, TEXT_KEYS, TIME_SIGNATURES, feature, stage
+from mirkit.dataset.audit import stored_audit
 from mirkit.dataset.library import Library
 from mirkit.dataset.library.fields import FIELDS
 from mirkit.dataset.scales import correlations, ranks
@@ -103,7 +104,7 @@ def set_content(
 
 
 #: Fields of the library that the list of tracks shows, before the texts.
-_SHOWN = ("title", "artist", "genre", "duration", "key", "mode", "time_signature", "failed", "methods")
+_SHOWN = ("title", "artist", "genre", "duration", "key", "mode", "time_signature", "failed", "methods", "findings")
 #: What the library has in place of a method where mirkit made no stems.
 _NO_METHOD = ("external", "none")
 
@@ -131,6 +132,7 @@ def read_rows(root: Path) -> dict[str, dict[str, Any]]:
 def _row(key: bytes, *values: Any) -> dict[str, Any]:
     known = dict(zip((*_SHOWN, *TEXT_KEYS), values, strict=True))
     methods = json.loads(known["methods"] or "{}")
+    audit = stored_audit(known["findings"])
     row = {
         "title": known["title"] or base_of(os.fsdecode(key.rpartition(b"/")[2])),
         "artist": known["artist"],
@@ -139,10 +141,12 @@ def _row(key: bytes, *values: Any) -> dict[str, Any]:
         **{name: value for name in ("key", "mode") if (value := known[name]) in feature(name).categories},
         "meter": value if (value := known["time_signature"]) in TIME_SIGNATURES else None,
         "failed": json.loads(known["failed"] or "{}"),
+        "faults": audit.faults,
+        "notices": audit.notices,
         "stems": None if (method := methods.get("separate")) in _NO_METHOD else method,
         "texts": {name: known[name][:_MAX_TEXT] for name in TEXT_KEYS if known[name] is not None},
     }
-    return {name: value for name, value in row.items() if value not in (None, {}, "")}
+    return {name: value for name, value in row.items() if value not in (None, {}, "", [])}
 
 
 def _rounded(value: float) -> float | int:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FOLDER = "mirkit-report"
 #: Version of the content and the layout of a track's page. Raise it with any change to ``track_page``, ``encode``,
 #: ``media`` or ``templates/track.html`` that changes a page, so that existing reports are written again.
-PAGE_VERSION = 6
+PAGE_VERSION = 7
 #: Number of pages that are written in this process, because starting others takes longer.
 _FEW = 32
 #: The start of a track's page, which holds a hash of its inputs.

@@ -21,6 +21,7 @@ from mirkit.catalog import (
     feature,
     stage,
 )
+from mirkit.dataset.audit import read_audit
 from mirkit.errors import InfoError, MirkitError, MissingInput, printable
 from mirkit.features.harmony.chord_symbols import short_form, third_of
 from mirkit.features.types import ANALYSIS_RATE, OTHER_METER, Unknown
@@ -54,6 +55,7 @@ METADATA = (
     ("channels", "Channels"),
     ("codec", "Codec"),
     ("bandwidth", "Bandwidth"),
+    ("audit", "Audit of the source"),
     ("original_name", "Original name"),
 )
 FACTS = "music_facts"
@@ -293,6 +295,9 @@ def _metadata_row(name: str, label: str, provenance: Provenance) -> tuple[str, s
     if value is None or value == {}:
         return None
     text = ", ".join(f"{tag}: {item}" for tag, item in value.items()) if isinstance(value, dict) else str(value)
+    if name == "audit":
+        found = read_audit({name: value})
+        text = found.line if found else ""
     if isinstance(value, float):
         text = f"{value:.6g}"
     confidence = as_number(entry.get("confidence"))
@@ -300,8 +305,9 @@ def _metadata_row(name: str, label: str, provenance: Provenance) -> tuple[str, s
 
 
 def _warnings(provenance: Provenance) -> list[str]:
-    """What a reader of the timeline should know: a file of mirkit's that is known to be unreliable."""
-    return [
+    """What a reader should know first: faults of the source, and files of mirkit's that are known to be unreliable."""
+    audit = read_audit({name: fact.get("value") for name, fact in provenance.facts.items()})
+    return [f"Source: {text}" for text in (audit.faults if audit else ())] + [
         f"{', '.join(stage(name).files)}: {text}"
         for name, entry in provenance.stages.items()
         if isinstance(text := entry.details.get("warning"), str)

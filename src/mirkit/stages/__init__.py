@@ -90,6 +90,7 @@ def stage_function(stage: Stage) -> StageFunction:
     if stage.name not in FUNCTIONS:
         # Importing a module registers its stages; a run that only checks what is stale imports none.
         from mirkit.stages import (  # noqa: F401
+            audit,
             classification,
             description,
             harmony,

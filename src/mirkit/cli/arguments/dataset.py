@@ -3,6 +3,7 @@
 from mirkit.cli import options
 from mirkit.cli.argument_parser import Parser, add_output
 from mirkit.dataset.duplicates import GROUP_KEYS
+from mirkit.features.audit.findings import FAULTS, NOTICES
 from mirkit.settings import validators as v
 
 _TRACKS_OR_URL = "a track, a folder of tracks, or its s3:// or gs:// URL (default: this folder)"
@@ -116,7 +117,13 @@ def add_report(parser: Parser) -> None:
 
 def add_exclude(parser: Parser) -> None:
     """Add the arguments of ``mirkit exclude``."""
-    parser.add_argument("--reason", required=True, metavar="WHY", help="reason, which is written into mirkit.toml")
+    parser.add_argument("--reason", metavar="WHY", help="reason, which is written into mirkit.toml")
+    parser.add_argument(
+        "--audit",
+        choices=(FAULTS, NOTICES),
+        help="exclude the tracks below TRACK whose source has faults, or only notices; what was found is the reason",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show what would be excluded, and change nothing")
     _add_tracks(parser, "a track folder, a loose file, or a clip's folder")
 
 

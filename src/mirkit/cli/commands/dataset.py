@@ -201,11 +201,25 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def exclude(arguments: argparse.Namespace) -> int:
-    """Exclude tracks from all commands."""
-    from mirkit.dataset.find import exclude
+    """Exclude tracks from all commands: those that are named, or those with faults."""
+    from mirkit.dataset.find import exclude, excluded_as
+    from mirkit.dataset.selection import with_verdict
 
-    names = [exclude(path, arguments.reason) for path in _named(arguments)]
-    _print_names(dict.fromkeys(names, arguments.reason), "excluded", arguments)
+    if arguments.audit is None and arguments.reason is None:
+        raise SettingsError('--reason: give the reason why the track is excluded, such as --reason "bad take"')
+    if arguments.audit is None:
+        reasons = dict.fromkeys(_named(arguments), arguments.reason)
+    else:
+        reasons = {
+            path: arguments.reason or why
+            for place in arguments.tracks
+            for path, why in with_verdict(Path(place), arguments.audit, arguments.where or "").items()
+        }
+    act = (lambda path, _why: excluded_as(path)) if arguments.dry_run else exclude
+    names = {act(path, why): why for path, why in reasons.items()}
+    _print_names(names, "would exclude" if arguments.dry_run else "excluded", arguments)
+    if arguments.audit and not (names or arguments.json or arguments.quiet):
+        print(f"no track below {printable(', '.join(arguments.tracks))} has a source with {arguments.audit}")
     return 0
 
 

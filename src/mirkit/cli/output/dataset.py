@@ -64,8 +64,11 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
             parts += report.notices
             if report.out_of_range:
                 parts.append(f"out of range: {', '.join(_outside(report.out_of_range))}")
-            word = "ok     " if report.ok else "OUTSIDE" if report.complete else "MISSING"
-            state = styled(word, "green" if report.ok else "red", sys.stdout)
+            found = {kind: [text for text, of in report.audit.items() if of == kind] for kind in ("fault", "notice")}
+            parts += [f"{kind}: {printable(text)}" for kind, texts in found.items() for text in texts]
+            good = "FAULTY " if found["fault"] else "ok     "
+            word = good if report.ok else "OUTSIDE" if report.complete else "MISSING"
+            state = styled(word, "green" if word == "ok     " else "red", sys.stdout)
             print(f"{state} {name}: {', '.join(parts)}")
             for field, compared in report.texts.items():
                 for conflict in compared.conflicts:
@@ -90,7 +93,9 @@ def verified(reports: Sequence[TrackReport], mixed: dict[str, dict[str, int]], *
     incomplete = sum(not report.complete for report in reports)
     outside = sum(bool(report.out_of_range) for report in reports)
     complete = len(reports) - incomplete - excluded
-    left_out = f", {excluded} excluded" if excluded else ""
+    faulty = sum("fault" in report.audit.values() for report in reports)
+    left_out = f", {faulty} with a faulty source" if faulty else ""
+    left_out += f", {excluded} excluded" if excluded else ""
     print(
         f"{counted(len(reports), 'track')}: {complete} complete, {incomplete} incomplete, "
         f"{outside} out of range{left_out}"

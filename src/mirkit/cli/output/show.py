@@ -11,6 +11,7 @@ from mirkit.captions.vocabulary import key_name
 from mirkit.catalog import MODES, PITCH_CLASSES, STAGES, FeatureSpec
 from mirkit.cli.output import failure
 from mirkit.cli.output.columns import bar, pad, shorten, terminal_width
+from mirkit.dataset.audit import read_audit
 from mirkit.dataset.query import query_fields
 from mirkit.dataset.shown import clock, number
 from mirkit.dataset.track_summary import ShownValue, TrackSummary
@@ -155,7 +156,7 @@ def value_lines(
 
 
 #: Metadata that are shown with the file, and their units.
-_METADATA = {"bandwidth": "Hz", "pulse": "", "tempo_second_candidate": "1/min", "original_name": ""}
+_METADATA = {"audit": "", "bandwidth": "Hz", "pulse": "", "tempo_second_candidate": "1/min", "original_name": ""}
 
 
 def _metadata(facts: Mapping[str, Any], width: int) -> Iterator[str]:
@@ -176,6 +177,9 @@ def _metadata(facts: Mapping[str, Any], width: int) -> Iterator[str]:
 
 
 def _text(name: str, value: Any) -> str:
+    if name == "audit":
+        found = read_audit({name: value})
+        return found.line if found else ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

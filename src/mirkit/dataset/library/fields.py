@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mirkit.catalog import FEATURES, INFO_SPECS, NUMBERS, REQUESTED, TEXT_KEYS, FeatureSpec
+from mirkit.features.audit.findings import VERDICTS
 
 FieldKind = Literal["number", "flag", "category", "text", "date", "json"]
 
@@ -24,6 +25,8 @@ class Field:
     description : str
     unit : str
         Unit of a number.
+    categories : tuple of str
+        Values of a category that is no descriptor.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Field:
     group: Literal["track", "metadata", "feature", "descriptor", "caption"]
     description: str
     unit: str = ""
+    categories: tuple[str, ...] = ()
 
     @property
     def column(self) -> str:
@@ -96,6 +100,14 @@ _METADATA = (
     Field("channels", "number", "metadata", "channels of the file", "count"),
     Field("codec", "text", "metadata", "codec of the file, as FFmpeg names it"),
     Field("bandwidth", "number", "metadata", "highest frequency with content", "Hz"),
+    Field(
+        "audit",
+        "category",
+        "metadata",
+        "what the audit of the source found (docs/how_good/audit.md)",
+        categories=VERDICTS,
+    ),
+    Field("findings", "text", "metadata", "faults and notices of that audit, each with its name"),
     Field("pulse", "flag", "metadata", "1 where the beats are locally steady"),
     Field("tempo_second_candidate", "number", "metadata", "the second most likely tempo", "1/min"),
     Field("vocals_share", "number", "metadata", "share of the track that has vocals", "ratio"),

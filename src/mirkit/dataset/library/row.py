@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mirkit.catalog import CATEGORIES, DESCRIPTORS, FEATURES, NUMBERS, REQUESTED, STEMS, TEXT_KEYS, TEXTS
+from mirkit.dataset.audit import read_audit
 from mirkit.dataset.library.fields import FACT_FIELDS, FIELDS, NUMBER_KEYS, TAG_FIELDS
 from mirkit.dataset.library.outdated import outdated_files, outdated_stages
 from mirkit.dataset.library.stamps import UNSETTLED, row_stamps, settled, stamp
@@ -307,6 +308,9 @@ def _fill(
         for name in ("artists", "genres"):
             if isinstance(several := tags.get(name), list) and several:
                 values[name] = json.dumps([text for text in several if isinstance(text, str)])
+    if audit := read_audit(origin.facts):
+        values["audit"] = audit.verdict
+        values["findings"] = audit.stored or None
     if "genre" in texts:  # of the stage ``tags``, which may have corrected or added it
         values["genre"] = texts["genre"]
     if "cut" in stages:

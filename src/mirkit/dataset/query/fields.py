@@ -106,7 +106,7 @@ def _field(row: LibraryField) -> QueryField:
     elif row.name in _CLOCK:
         kind, decimals = "duration", 0
     unit = "flag" if row.kind == "flag" else "count" if row.name in ("year", "track_number") else row.unit
-    categories = spec.categories if spec and kind == "category" else ()
+    categories = row.categories or (spec.categories if spec and kind == "category" else ())
     return QueryField(
         *(row.name, kind, description, row.column, unit, decimals, categories),
         *(_ALIASES.get(row.name, ()), row.group),

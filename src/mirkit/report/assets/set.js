@@ -83,6 +83,7 @@ const problems = id("problems");
 for (const [track, lines] of Object.entries(SET.problems)) lines.forEach((why) => problems.append(line(track, el("span", { class: "flag" }, why))));
 SET.unreadable.forEach((why) => problems.append(line(why)));
 SET.rows.forEach((row, i) => Object.entries(row.failed || {}).forEach(([stage, why]) => problems.append(line(trackLink(SET.names[i]), el("span", { class: "flag" }, `${stage}: ${why}`)))));
+SET.rows.forEach((row, i) => (row.faults || []).forEach((what) => problems.append(line(trackLink(SET.names[i]), el("span", { class: "flag" }, what)))));
 for (const [stage, methods] of Object.entries(SET.mixed))
   problems.append(line(`${stage}: made by different methods, so its values are not comparable`, el("span", { class: "number" }, Object.entries(methods).map(([method, n]) => `${method} ${n}`).join(", "))));
 KEYS.keys.filter((row) => row.outside > 0).forEach((row) => problems.append(line(`${row.key}: ${number(100 * row.outside, 2)} % of the values are outside ${number(row.valid[0])} to ${number(row.valid[1])}`)));
