@@ -126,7 +126,7 @@ class Trace:
     def kbps(self) -> int:
         """About the bit rate of the file (kbit/s), one of the usual ones."""
         constant, of_depth, of_top = _BIT_RATES[self.codec]
-        estimate = constant + of_depth * np.log(self.depth) + of_top * self.top / 1000
+        estimate = constant + of_depth * np.log(max(self.depth, _CLEAR_DEPTH)) + of_top * self.top / 1000
         return min(_USUAL, key=lambda rate: abs(np.log2(rate) - estimate))
 
 
