@@ -32,7 +32,6 @@ CODECS = {"MP3": ("mp3", "libmp3lame"), "AAC": ("adts", "aac"), "Opus": ("ogg", 
 VORBIS = {64: 0.0, 96: 0.2, 128: 0.4, 192: 0.6, 256: 0.8, 320: 0.9}
 #: Seconds of each file that are used, and where they begin.
 LENGTH, START = 6.0, 8.0
-_DB = 20
 
 
 def rounded(samples: np.ndarray) -> np.ndarray:
@@ -144,9 +143,8 @@ def examine(path: Path, number: int) -> dict:
     result["codecs"] = {}
     for j, codec in enumerate(CODECS):
         kbps = RATES[(number + j) % len(RATES)]
-        if (codec == "Opus" and kbps > 256 * len(samples)) or (
-            codec == "AAC" and kbps > 6 * rate * len(samples) / 1000
-        ):
+        most = {"Opus": 256 * len(samples), "AAC": 6 * rate * len(samples) / 1000}  # which the codecs allow
+        if kbps > most.get(codec, kbps):
             continue
         result["codecs"][codec] = {"kbps": kbps, "traces": traces(*through(codec, kbps, samples, rate))}
     if rate == ANALYSIS_RATE and "silence" not in result["found"]:
@@ -199,9 +197,8 @@ def report(results: dict[str, dict]) -> None:
                 f"{free / len(cell):.2f} | {auc(scores, list(clean.values())):.3f} | {near:.2f} |"
             )
     for codec in CODECS:
-        missed = [
-            k for (c, _), cell in cells.items() if c == codec for k, ts in cell if not any(t["clear"] for t in ts)
-        ]
+        of_codec = [row for (name, _), cell in cells.items() if name == codec for row in cell]
+        missed = [key for key, found in of_codec if not any(t["clear"] for t in found)]
         print(f"missed {codec}: {len(missed)}", Counter(key.split("|")[0] for key in missed), missed[:6])
     defects: dict[tuple[str, str], list[bool]] = defaultdict(list)
     false: dict[str, list[bool]] = defaultdict(list)
