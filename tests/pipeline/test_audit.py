@@ -62,7 +62,7 @@ def test_verify(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "notice" not in clean
     assert f"fault: {LOSSY}" in decoded
     assert "notice: both channels are the same: mono as stereo" in mono
-    assert lines[-1].endswith("2 with a faulty source")
+    assert sum(line.endswith("2 with a faulty source") for line in lines) == 1
     main(["verify", str(library), "--json"])
     tracks = {row["name"]: row["audit"] for row in json.loads(capsys.readouterr().out)["tracks"]}
     assert tracks["Clean"] == {}
