@@ -291,11 +291,11 @@ import contextlib, io, mirkit.cli
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     mirkit.cli.main(["run", "--help"])
 """
+COMPLETION = HELP_OF_RUN.replace('"run", "--help"', '"__complete", "separate", "--", "--form"')
+HELP = "from mirkit.cli.help_text import overview; overview()"
 
 
-@pytest.mark.parametrize(
-    "code", ["import mirkit", "from mirkit.cli.help_text import overview; overview()", HELP_OF_RUN]
-)
+@pytest.mark.parametrize("code", ["import mirkit", HELP, HELP_OF_RUN, COMPLETION])
 def test_start_imports_no_heavy_library(code: str) -> None:
     check = f"{code}\nimport sys; print([m for m in {HEAVY_START} if m in sys.modules])"
     command = [sys.executable, "-c", check]

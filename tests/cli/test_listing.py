@@ -393,14 +393,15 @@ def test_tables_fit_into_the_width(width: int) -> None:
         fitted(["path", "bpm", "title"], list(zip(*rows, strict=True)), numbers=[False, True, False], width=width)
     )
     assert max(map(width_of, table)) <= width
-    assert len(table) == 4
+    assert len(table) == (4 if width >= 24 + 2 + 5 + 2 + 24 else 9)
     assert "\x1b" not in "".join(table)
-    assert all("120.0" in line or "1.5" in line for line in table[2:])
+    assert all("120.0" in line or "1.5" in line for line in table[2:4])
 
 
 def test_columns_that_do_not_fit_follow_in_another_table() -> None:
     columns = [["A", "B"], ["1.25", "2"], ["first text", "a text of 21 letters."]]
     table = list(fitted(["path", "bpm", "title"], columns, numbers=[False, True, False], width=18))
+    assert len(list(fitted(["path", "bpm", "title"], columns, numbers=[False, True, False], width=33))) == 4
     assert table == [
         *("path   bpm", "----  ----", "A     1.25", "B        2", ""),
         *("path  title", "----  ------------", "A     first text", "B     a text of 2…"),

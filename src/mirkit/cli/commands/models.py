@@ -102,7 +102,10 @@ def _list_models(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
     else:
         head = ("model", "task", "method", "state", "size", "commercial use", "license of the code", "of the weights")
-        cells = [row | {"size": megabytes(row["size"]) if row["size"] else ""} for row in rows]
+        cells = [
+            row | {"model": row["model"] or f"({row['method']})", "size": megabytes(row["size"]) if row["size"] else ""}
+            for row in rows
+        ]
         table(head, [tuple(row.values())[: len(head)] for row in cells], whole=(0,))
         if present := [(row["model"], path) for row in rows for path in row["files"]]:
             print()

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from mirkit.errors import printable
 
-#: A column of texts is not made narrower than this to make a table fit.
-_NARROWEST = 12
+#: A column of texts is made as narrow as the first to avoid a second table, and as the second to fit at all.
+_NARROW, _NARROWEST = 24, 12
 _GAP = "  "
 
 
@@ -79,17 +79,21 @@ def fitted(
         Columns of texts that are not shortened either.
     """
     texts = [[name, *map(printable, column)] for name, column in zip(head, columns, strict=True)]
-    widths = [max(map(width_of, column)) for column in texts]
+    widths = narrow = [max(map(width_of, column)) for column in texts]
+    fixed = [is_number or i in whole for i, is_number in enumerate(numbers)]
     if width is not None:
-        _narrow(widths, [is_number or i in whole for i, is_number in enumerate(numbers)], width)
-    padded = [_padded(*column) for column in zip(texts, widths, numbers, strict=True)]
-    for number, part in enumerate(_parts(widths, width)):
+        narrow = _narrowed(widths, fixed, width, _NARROW)
+    for number, part in enumerate(_parts(narrow, width)):
         if number:
             yield ""
-        for i, row in enumerate(zip(*(padded[column] for column in part), strict=True)):
+        wide = [widths[column] for column in part]
+        if width is not None:
+            wide = _narrowed(wide, [fixed[column] for column in part], width, _NARROWEST)
+        padded = [_padded(texts[i], w, numbers[i]) for i, w in zip(part, wide, strict=True)]
+        for i, row in enumerate(zip(*padded, strict=True)):
             yield _GAP.join(row).rstrip()
             if i == 0:
-                yield _GAP.join("-" * widths[column] for column in part)
+                yield _GAP.join("-" * w for w in wide)
 
 
 def _parts(widths: Sequence[int], width: int | None) -> list[list[int]]:
@@ -114,15 +118,17 @@ def _padded(texts: Sequence[str], width: int, right: bool) -> list[str]:
     ]
 
 
-def _narrow(widths: list[int], numbers: Sequence[bool], width: int) -> None:
-    """Make the widest columns of texts narrower until all fit, or none can be made narrower."""
+def _narrowed(widths: Sequence[int], fixed: Sequence[bool], width: int, least: int) -> list[int]:
+    """Make the widest columns narrower until all fit, or none can be made narrower."""
+    widths = list(widths)
     while (excess := sum(widths) + len(_GAP) * (len(widths) - 1) - width) > 0:
-        texts = [(w, i) for i, w in enumerate(widths) if not numbers[i] and w > _NARROWEST]
+        texts = [(w, i) for i, w in enumerate(widths) if not fixed[i] and w > least]
         if not texts:
-            return
+            break
         widest, i = max(texts)
-        second = max((w for w, j in texts if j != i), default=_NARROWEST)
-        widths[i] = max(widest - excess, min(second, widest - 1), _NARROWEST)
+        second = max((w for w, j in texts if j != i), default=least)
+        widths[i] = max(widest - excess, min(second, widest - 1), least)
+    return widths
 
 
 def bar(share: float, length: int = 10) -> str:

@@ -73,11 +73,13 @@ def print_folder(path: Path, stages: Sequence[str], where: str) -> None:
     shown = [os.path.relpath(track, path).replace(os.sep, "/") for track in found.paths]
     left_out = _narrow(found, shown, modes)
     print_table(listing_table(found, shown, modes))
-    if left_out or len(found.rows) < found.searched or len(fields) != len(names):
-        listed = ",".join(field.name for field in fields) if len(fields) == len(names) else "all"
+    shown_fields = len(fields) - left_out
+    if shown_fields < len(names) or (len(found.rows) == _MOST_ROWS and found.searched > _MOST_ROWS):
         query = f" {where!r}" if where else ""
-        rows = f"{len(found.rows)} of {counted(found.searched, 'track')}" if not where else "for all tracks and fields"
-        print(f'{rows}: mirkit ls "{printable(path)}"{query} --fields path,{listed}')
+        print(
+            f"{shown_fields} of {counted(len(names), 'value')} for {counted(len(found.rows), 'track')}; all: "
+            f'mirkit ls "{printable(path)}"{query} --fields all'
+        )
 
 
 def _narrow(found: Selection, shown: list[str], modes: list[Any]) -> int:
