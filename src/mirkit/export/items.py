@@ -278,9 +278,10 @@ def _read(member: DatasetItem, clip_set: str) -> Item | None:
     name = _slashes(member.name)
     recorded = (provenance.stages[CUT].outputs if clip else _inputs(provenance)).get(MIX)
     original = provenance.stages[CUT].inputs.get(MIX) if clip else recorded
-    digest = file_digest(track.mix, recorded)
-    restamp(track.provenance, provenance, {MIX: digest})
-    if not clip and digest != recorded:
+    digest = recorded if clip and recorded else file_digest(track.mix, recorded)  # that of a clip was compared above
+    if not clip:
+        restamp(track.provenance, provenance, {MIX: digest})
+    if digest != recorded:
         raise MissingInput(
             f"{printable(track.path)}: its audio has changed since it was measured; measure it again with: "
             f'mirkit extract "{printable(track.path)}"'

@@ -39,10 +39,11 @@ class LockedError(InfoError):
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Yield a temporary path, which replaces ``path`` at the end of the block unless it raises.
 
-    This is for writers that need a path, such as encoders. The temporary name has the suffix of ``path``.
+    This is for writers that need a path, such as encoders. The temporary name has the suffix of ``path``. With
+    ``lasting``, the new file is there after a power failure too; without it, it may be the old one.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temp.unlink(missing_ok=True)
-    if not linked:  # a link that a power failure takes is made again
+    if lasting and not linked:  # a link that a power failure takes is made again
         sync_folder(path.parent)
 
 
@@ -81,9 +82,9 @@ def put_in_place(temporary: Path, path: Path) -> None:
     _replace(temporary, path)
 
 
-def atomic_write(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """Write ``data`` to ``path`` atomically, see :func:`atomic_file`."""
-    with atomic_file(path) as temp, open(temp, "xb") as file:
+    with atomic_file(path, lasting=lasting) as temp, open(temp, "xb") as file:
         file.write(data)
 
 

@@ -228,7 +228,7 @@ def _replace_digests(path: Path, now: Callable[[str, FileDigest], FileDigest]) -
 
     with suppress(InfoError):
         if read_provenance(path).stages:
-            merge(path, change)
+            merge(path, change, lasting=False)  # an older stamp costs time only
 
 
 @contextmanager

@@ -197,8 +197,8 @@ def _open_without_links(path: str, flags: int) -> int:
     return _open_non_blocking(path, flags | _NO_FOLLOW)
 
 
-def write_sidecar(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically; a link out of the data set is left alone.
+def write_sidecar(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Write ``data`` to ``path`` atomically; a link out of the data set is left alone. See ``atomic_file``.
 
     Raises
     ------
@@ -208,10 +208,12 @@ def write_sidecar(path: Path, data: bytes) -> None:
         The system refused.
     """
     check_stays_inside(path)
-    atomic.atomic_write(path, data)
+    atomic.atomic_write(path, data, lasting=lasting)
 
 
-def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_BYTES) -> bytes:
+def merge(
+    path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_BYTES, *, lasting: bool = True
+) -> bytes:
     """Replace the content of a sidecar under the lock of its folder.
 
     If nothing changes, nothing is written and no lock is taken.
@@ -224,6 +226,8 @@ def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_
         :class:`DamagedFileError`, the file is renamed to ``<name>.unreadable-<n>``, and ``change`` is called with None.
     limit : int
         Largest allowed size in bytes.
+    lasting : bool
+        See ``atomic_file``.
 
     Returns
     -------
@@ -242,7 +246,7 @@ def merge(path: Path, change: Callable[[bytes | None], bytes], limit: int = MAX_
             _set_aside(path)
             data, new = None, change(None)
         if new != data:
-            write_sidecar(path, new)
+            write_sidecar(path, new, lasting=lasting)
     return new
 
 
