@@ -422,7 +422,7 @@ def test_an_empty_file_is_named_and_left_alone(tmp_path: Path, capsys: pytest.Ca
     for words in (["--dry-run"], []):
         assert main(["organize", str(tmp_path), *words]) == 0
         out, err = capsys.readouterr()
-        assert out.splitlines()[-1] == f"2 files of 1 track {'would be ' if words else ''}moved, 0 failed"
+        assert f"2 files of 1 track {'would be ' if words else ''}moved, 0 failed" in out.splitlines()
         for name in ("Empty.wav", "sub/None.mp3"):
             assert f"{tmp_path / name}: the file is empty, so it is left where it is" in err
     assert sorted(files(tmp_path).keys() - {".mirkit-organize.jsonl"}) == [
