@@ -165,3 +165,15 @@ def test_swapped_places_of_an_export(music: Path, capsys: pytest.CaptureFixture[
     error = capsys.readouterr().err
     assert "did you swap them?" in error
     assert f'mirkit export csv "{music}" -o "table.csv"' in error
+
+
+@pytest.mark.parametrize("command", ["separate", "drums"])
+def test_copies_are_made_from_local_tracks(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, "s3://bucket/music", "-o", tmp_path / "out") == 2
+    assert "files are copied from tracks on this machine" in capsys.readouterr().err
+
+
+def test_values_of_a_track_that_failed_are_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.flac").write_bytes(b"no sound")
+    assert run("measure", "loudness", tmp_path / "bad.flac") == 1
+    assert "lufs" not in capsys.readouterr().out

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from mirkit.cli.output.style import bold_headings
+from mirkit.cli.output.style import bold_headings, styled
 
 #: A negated term of a query, such as -artist:daft.
 _TERM = re.compile(r"-+(?:[A-Za-z_][\w-]*(?::|[<>=~]|!=)|\()", re.ASCII)
@@ -90,7 +90,7 @@ class Parser(argparse.ArgumentParser):
         message = message.removeprefix("argument ").replace(": must be", " must be", 1)
         message = re.sub(r": expected (?:one|at least one) argument$", " needs a value", message)
         message = message.replace(": not allowed with", " is not allowed with", 1)
-        self.exit(2, f"mirkit: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{styled('mirkit:', 'red', sys.stderr)} {message} (see {self.prog} --help)\n")
 
     def _unknown(self, word: str) -> str:
         """Describe a word that no argument takes."""

@@ -38,6 +38,8 @@ def run_stages(command: Command, arguments: argparse.Namespace) -> int:
         raise SettingsError(
             "--jams: JAMS files are written from tracks on this machine; copy the data set, and run it there"
         )
+    if getattr(arguments, "output", None) and is_url(arguments.path):
+        raise SettingsError("-o: files are copied from tracks on this machine; copy the data set, and run it there")
     with resolve_location(arguments.path, to="work") as location:
         path, failed = location.path, False
         if command.name == "run" and not location.url:
@@ -52,7 +54,7 @@ def run_stages(command: Command, arguments: argparse.Namespace) -> int:
             check_folder(Path(arguments.output))
         status, done = _execute(request, arguments, copy)
         if not (arguments.dry_run or arguments.quiet or arguments.json or location.url):
-            if command.name != "run":
+            if command.name != "run" and (request.batch or not status):
                 _print_values(request)
             if command.name in NEXT_AFTER and getattr(arguments, "hint", True):
                 output.next_after(command.name, Path(arguments.path), done=done)
