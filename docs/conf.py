@@ -1,6 +1,7 @@
 """Configuration of the documentation: ``make docs`` builds it into ``docs/_build/html``."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from mirkit import __version__
 project = "mirkit"
 copyright = "the mirkit authors, Apache License 2.0"
 author = "the mirkit authors"
-version = release = __version__
+release = __version__
+version = re.match(r"[\d.]*\d", __version__)[0] + (" (development)" if "dev" in __version__ else "")
 language = "en"
 smartquotes = False  # two hyphens are an option, and not a dash
 
